@@ -1,0 +1,58 @@
+/* A hash map from 64-bit identities to 32-bit values: open addressing, linear probing, deletion by
+ * shifting back, so that it never fills with tombstones.  Keys are opaque and only compared for
+ * equality; they are mixed before use, so any bit pattern but DYNO_MAP_NONE will do.  It has no
+ * iteration order on purpose.  Load factor at most 3/4; 16 bytes a slot.
+ */
+#ifndef DYNO_CORE_BASE_MAP_H
+#define DYNO_CORE_BASE_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+
+#define DYNO_MAP_NONE UINT64_MAX /* not a key */
+
+struct dyno_map_slot {
+    uint64_t key;
+    uint32_t value;
+};
+
+struct dyno_map {
+    struct dyno_map_slot *slots; /* [mask + 1]; NULL while empty */
+    size_t mask;
+    size_t count;
+};
+
+void dyno_map_release(struct dyno_map *map);
+void dyno_map_clear(struct dyno_map *map); /* forget everything, keep the memory */
+
+/* The value's place, or NULL.  Valid until the next put or remove. */
+uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key);
+
+/* The value's place, inserting `fresh` if the key is new; NULL when memory is out.
+ * `*is_new` (may be NULL) says which. */
+uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_t fresh, int *is_new);
+
+void dyno_map_remove(struct dyno_map *map, uint64_t key); /* absent: no effect */
+
+/* A well-mixed 64-bit value of `key` (the finaliser of MurmurHash3, a bijection). */
+static inline uint64_t dyno_mix(uint64_t key)
+{
+    key ^= key >> 33;
+    key *= 0xff51afd7ed558ccdULL;
+    key ^= key >> 33;
+    key *= 0xc4ceb9fe1a85ec53ULL;
+    key ^= key >> 33;
+    return key;
+}
+
+/* The identity of `child` under `parent`: never DYNO_MAP_NONE, never 0. */
+static inline uint64_t dyno_chain(uint64_t parent, uint64_t child)
+{
+    uint64_t id = dyno_mix(dyno_mix(parent + 0x9e3779b97f4a7c15ULL) ^ child);
+
+    return id == 0 || id == DYNO_MAP_NONE ? 1 : id;
+}
+
+#endif

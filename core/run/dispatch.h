@@ -1,0 +1,56 @@
+/* Dispatch: brings a routing policy, the fleet index and the books together.
+ *
+ * It keeps what a router may know: exact counts by the loop's own events, and the fleet index fed by
+ * the workers' cache events, which may be delayed (each is applied `event_delay_ns` after it
+ * happened) or dropped (with a seeded probability).  kv_approx reads no events: a guess index holds
+ * what was routed where, each entry for a time to live, pruned to a maximum size.
+ */
+#ifndef DYNO_CORE_RUN_DISPATCH_H
+#define DYNO_CORE_RUN_DISPATCH_H
+
+#include "core/base/status.h"
+#include "core/model/request.h"
+#include "core/route/policy.h"
+#include "core/run/sink.h"
+
+struct dyno_dispatch_config {
+    const struct dyno_route_policy *policy;
+    struct dyno_route_config route;
+    uint64_t seed;
+    uint32_t worker_count;
+    uint32_t block_tokens;
+    dyno_ns event_delay_ns;     /* router.event_delay: from the cache's change to the router */
+    double event_loss;          /* router.event_loss: probability that an event never comes */
+    dyno_ns guess_ttl_ns;       /* router.approx.ttl */
+    uint32_t guess_blocks_max;  /* router.approx.size_max: pruned to 4/5 of it when passed */
+};
+
+struct dyno_dispatch;
+
+dyno_status dyno_dispatch_open(struct dyno_dispatch **out, const struct dyno_dispatch_config *config,
+                               struct dyno_error *error);
+void dyno_dispatch_close(struct dyno_dispatch *dispatch);
+
+/* True if workers must tell their cache events (the policy needs them). */
+int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch);
+
+/* A worker's cache changed; events of one worker come in time order. */
+dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch, const struct dyno_kv_event *event);
+
+/* Choose a worker for `request` at `now` and book it there.  `record` is filled for the decision
+ * log; its candidate arrays are only filled when `want_candidates`, and stay valid until the next
+ * pick.  DYNO_REJECTED when no worker is eligible. */
+dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
+                               const struct dyno_request *request, int want_candidates,
+                               struct dyno_decision_record *record);
+
+/* The request's first token came, and: it ended (first_token is implied).  Both take the request
+ * as it was picked: dispatch keeps its own copy of what it needs, keyed by id. */
+void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id);
+void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id);
+
+/* Take a worker out of the eligible set (and forget its cache), or put it back. */
+void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker);
+void dyno_dispatch_worker_back(struct dyno_dispatch *dispatch, uint32_t worker);
+
+#endif

@@ -1,0 +1,60 @@
+/* What a run's numbers mean, defined once and computed by the same code in every world.
+ *
+ * struct dyno_metrics listens as a sink for what is told per request and is fed token gaps by the
+ * workers.  Definitions (docs/metrics.md): ttft, itl, tpot, e2e as in core/run/sink.h; itl pools
+ * every gap between consecutive tokens of one request; tpot = decode / (output_tokens - 1), per
+ * request with more than one token.  Only completed requests count towards latencies.
+ */
+#ifndef DYNO_CORE_RUN_METRICS_H
+#define DYNO_CORE_RUN_METRICS_H
+
+#include "core/base/histogram.h"
+#include "core/run/sink.h"
+
+/* Objectives a request must meet to count towards goodput; 0: not set. */
+struct dyno_slo {
+    dyno_ns ttft_ns;
+    dyno_ns tpot_ns;
+    dyno_ns itl_ns; /* of the request's mean gap; same as tpot for now */
+    dyno_ns e2e_ns;
+};
+
+struct dyno_metrics {
+    struct dyno_sink sink;
+    struct dyno_slo slo;
+    struct dyno_histogram ttft, itl, tpot, e2e;
+    struct dyno_histogram client_wait, ingest, queue, prefill, decode; /* parts, completed requests */
+    uint64_t requests; /* all that ended */
+    uint64_t completed, rejected, cancelled, failed;
+    uint64_t within_slo;
+    uint64_t input_tokens;  /* of all requests that ended */
+    uint64_t output_tokens; /* generated, all requests */
+    uint64_t cached_tokens;
+    uint64_t completed_input_tokens, completed_output_tokens;
+    dyno_ns first_arrival_ns; /* DYNO_NEVER while empty */
+    dyno_ns last_event_ns;    /* the last token or rejection */
+};
+
+/* What the fleet did, summed over workers at the end of a run. */
+struct dyno_fleet_totals {
+    uint32_t workers;
+    uint32_t gpus;
+    uint64_t blocks_total; /* KV blocks of all workers */
+    uint64_t passes, steps;
+    uint64_t prefill_tokens;   /* computed (recomputed ones again) */
+    uint64_t decode_tokens;    /* computed by decode steps */
+    unsigned __int128 attention_pairs; /* query x context token pairs computed */
+    unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
+    uint64_t preemptions;
+    uint64_t evicted_blocks;
+    uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
+    uint64_t prompt_blocks_hit; /* of these, found */
+    unsigned __int128 busy_ns;        /* summed over workers */
+    unsigned __int128 block_ns_used;  /* blocks held by sequences x time, summed */
+    dyno_ns end_ns;             /* when the run ended */
+};
+
+dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo);
+void dyno_metrics_release(struct dyno_metrics *metrics);
+
+#endif

@@ -1,0 +1,55 @@
+/* How a worker batches and caches: plain data, filled from an engine profile and options. */
+#ifndef DYNO_CORE_WORKER_CONFIG_H
+#define DYNO_CORE_WORKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/time.h"
+
+enum dyno_batch_order {
+    DYNO_ORDER_MIXED,         /* vLLM V1: running first, then waiting, one pass for both */
+    DYNO_ORDER_PREFILL_FIRST, /* SGLang: a pass of prompts if any fits, else a decode pass */
+};
+
+enum dyno_batch_admission {
+    DYNO_ADMIT_CHUNK,    /* vLLM: blocks for the tokens of this pass; preempt when they run out */
+    DYNO_ADMIT_ESTIMATE, /* SGLang: prompt plus a share of what running sequences may still need */
+    DYNO_ADMIT_NO_EVICT, /* TensorRT-LLM: blocks for prompt and max_tokens; never preempts */
+};
+
+struct dyno_worker_config {
+    const char *engine; /* profile name */
+    enum dyno_batch_order order;
+    enum dyno_batch_admission admission;
+    uint32_t block_tokens;     /* tokens of a KV block */
+    uint32_t blocks;           /* KV blocks of a worker */
+    uint32_t batch_tokens_max; /* token budget of a pass (max_num_batched_tokens) */
+    uint32_t seqs_max;         /* running sequences (max_num_seqs) */
+    uint32_t context_max;      /* prompt and output tokens of one sequence (max_model_len) */
+    uint32_t steps_max;        /* decode steps of one pass: a ceiling, 1 = single-stepping */
+    uint32_t queue_max;        /* requests waiting at one worker before it refuses; 0: no limit */
+    double watermark;          /* fraction of blocks an admission must leave free */
+    bool chunked_prefill;
+    bool prefix_cache;
+    bool hit_when_scheduled;   /* a block may be hit once the pass that fills it is scheduled
+                                  (vLLM); false: once that pass has completed (SGLang) */
+    double new_token_ratio;    /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence */
+    dyno_ns ingest_ns;         /* host time before a request can be scheduled, one at a time ... */
+    dyno_ns ingest_token_ns;   /* ... plus this for every prompt token, in ticks (2^-20 ns) */
+    dyno_ns response_ns;       /* from a pass's end to the token's leaving the server */
+};
+
+/* Rows: the engine profiles, NULL-terminated by name.  Values marked "0" mean "derived". */
+struct dyno_engine_profile {
+    const char *name;
+    const char *help;
+    struct dyno_worker_config config;
+};
+
+extern const struct dyno_engine_profile dyno_engine_table[];
+
+/* The profile called `name`, or NULL. */
+const struct dyno_engine_profile *dyno_engine_find(const char *name);
+
+#endif

@@ -1,0 +1,95 @@
+/* Seam: a device runs passes.
+ *
+ * One object stands for the engines of all workers of a fleet; a worker is an index.  A device keeps
+ * a persistent batch per worker: sequences are opened once, join the decode set when their prompt is
+ * computed, and are closed when they end, so that a pass names only what changed.
+ *
+ * A pass is a set of prefill slices and, if `decode` is set, one token for every sequence of the
+ * decode set.  A pass with slices has one step; a pure decode pass may have up to steps_max, each
+ * yielding one token per sequence.  The device may end a pass early at any step boundary (a sequence
+ * ended, a cost term changed slope) and must end it at the first boundary >= now when told to stop.
+ * Only one pass per worker is in flight.
+ *
+ * Where blocks live (block tables) is added to struct dyno_slice by the devices that store KV.
+ */
+#ifndef DYNO_CORE_WORKER_DEVICE_H
+#define DYNO_CORE_WORKER_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/time.h"
+
+struct dyno_slice {
+    uint32_t slot;    /* of the sequence, < seqs_max */
+    uint32_t first;   /* position of the first token computed: tokens already in KV */
+    uint32_t tokens;  /* >= 1 */
+    bool yields;      /* the slice ends the prompt: it yields a token and joins the decode set */
+};
+
+struct dyno_pass {
+    uint32_t worker;
+    uint32_t steps_max; /* >= 1; 1 if there are slices */
+    uint32_t slice_count;
+    const struct dyno_slice *slices; /* valid during submit */
+    bool decode;                     /* advance the decode set by one token a step */
+    uint32_t decode_count;           /* sequences in the decode set, as core counts them */
+    uint64_t decode_context;         /* sum of their context lengths at the first step: tokens in KV
+                                        after the step's own token is written */
+    bool continues; /* submitted in the turn in which the worker's previous pass ended */
+};
+
+/* What a finished pass did. */
+struct dyno_completion {
+    uint32_t worker;
+    dyno_ns at;     /* when its last step ended, by the device's stamp */
+    uint32_t steps; /* completed, >= 1 */
+    /* The step boundaries, for the gaps between tokens: boundary j (0 = start) is
+     * start + floor((carry + first j + growth j(j-1)/2) / 2^20). */
+    dyno_ns start;
+    uint64_t carry, first, growth;
+    uint32_t ended_count;
+    const uint32_t *ended; /* [ended_count] slots whose last token this pass yielded, ascending;
+                              still open, removed from the decode set; valid until the next reap */
+};
+
+struct dyno_device;
+
+struct dyno_device_ops {
+    const char *name;
+    const char *help;
+
+    /* A sequence enters `slot` (free) of `worker`; it is request `id` and has already generated
+     * `generated` tokens (0, or more after preemption).  Idempotent state only: no time passes. */
+    void (*open)(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
+                 uint32_t generated);
+    /* The sequence leaves (ended, preempted, cancelled); never one that a pass in flight computes. */
+    void (*shut)(struct dyno_device *device, uint32_t worker, uint32_t slot);
+
+    void (*submit)(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass);
+
+    /* End the worker's pass in flight at its first step boundary >= now. */
+    void (*stop)(struct dyno_device *device, uint32_t worker, dyno_ns now);
+
+    /* Steps of the worker's pass in flight that have started before `now`, and that have ended at or
+     * before `now`.  Both 0 when no pass is in flight. */
+    void (*progress)(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t *started,
+                     uint32_t *completed);
+
+    /* The start of step `step` (0-based) of the pass in flight: boundary `step`. */
+    dyno_ns (*step_start)(struct dyno_device *device, uint32_t worker, uint32_t step);
+
+    /* The next pass that ended at or before `now`, ordered by (time, worker).  False: none. */
+    bool (*reap)(struct dyno_device *device, dyno_ns now, struct dyno_completion *out);
+
+    /* When the next pass ends; DYNO_NEVER: none in flight, or a device that wakes the clock. */
+    dyno_ns (*next)(const struct dyno_device *device);
+
+    void (*close)(struct dyno_device *device);
+};
+
+struct dyno_device {
+    const struct dyno_device_ops *ops;
+};
+
+#endif

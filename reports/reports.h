@@ -1,0 +1,77 @@
+/* Reports: what a run leaves behind: a table, a JSON summary, a database, a progress bar. */
+#ifndef DYNO_REPORTS_REPORTS_H
+#define DYNO_REPORTS_REPORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/base/status.h"
+#include "core/run/metrics.h"
+#include "core/run/sink.h"
+
+/* Everything a report says of a run that the metrics do not hold themselves. */
+struct dyno_report {
+    const struct dyno_metrics *metrics;
+    const struct dyno_fleet_totals *totals;
+    const char *title;            /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
+    uint64_t trace_requests, trace_input_tokens, trace_output_tokens; /* offered by the source */
+    uint64_t lines_skipped;
+    /* Bounds, as fractions of prompt tokens or blocks; negative: not computed (shown as "n/a",
+     * null in JSON). */
+    double unbounded_hit_rate; /* infinite cache shared by all, in the trace's own blocks */
+    double belady_hit_rate;    /* the fleet's capacity in one cache with perfect foresight */
+    double model_flops;        /* done: for MFU */
+    double model_bytes;        /* read: for MBU */
+    double flops_peak, bytes_peak; /* per second, of the whole fleet */
+    bool interrupted;
+    uint64_t requests_unfinished; /* in flight when interrupted */
+};
+
+/* The machine's part: never in the JSON summary. */
+struct dyno_host_facts {
+    double wall_s;
+    double requests_per_wall_s;
+    uint64_t peak_rss_bytes;
+};
+
+/* The table on the terminal; plain text, aligned, the same for the same inputs. */
+void dyno_report_table(const struct dyno_report *report, FILE *out);
+
+/* The JSON summary (docs/metrics.md lists the keys); "-" writes to `standard_output`.  A file is written beside
+ * and renamed, so that nothing half-written is left. */
+dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
+                             struct dyno_error *error);
+dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,
+                           struct dyno_error *error);
+
+/* A recorder: a sink that writes a run to SQLite on a thread of its own, through a bounded ring. */
+struct dyno_recorder;
+
+struct dyno_run_option_row {
+    const char *name, *value, *origin;
+};
+
+/* Creates or opens the database, checks its schema's version, and adds the row of this run (its own
+ * transaction).  `command` is what repeats it.  ":memory:" keeps nothing. */
+dyno_status dyno_recorder_open(struct dyno_recorder **out, const char *path, const char *command,
+                               const char *title, const struct dyno_run_option_row *options,
+                               uint32_t option_count, struct dyno_error *error);
+struct dyno_sink *dyno_recorder_sink(struct dyno_recorder *recorder);
+int64_t dyno_recorder_run_id(const struct dyno_recorder *recorder);
+/* Write the summary (as rows of metric, value) and the host's facts, mark the run finished (or
+ * interrupted), and close.  `report` NULL: the run failed; it is marked so. */
+dyno_status dyno_recorder_close(struct dyno_recorder *recorder, const struct dyno_report *report,
+                                const struct dyno_host_facts *facts, struct dyno_error *error);
+
+/* `dyno runs`: a table of the runs in a database. */
+dyno_status dyno_runs_table(const char *path, FILE *out, struct dyno_error *error);
+
+/* A progress bar on standard error; NULL ops when `out` is not a terminal. */
+struct dyno_progress;
+dyno_status dyno_progress_open(struct dyno_progress **out, FILE *stream, uint64_t requests_total,
+                               dyno_ns duration_total_ns);
+struct dyno_sink *dyno_progress_sink(struct dyno_progress *progress);
+void dyno_progress_close(struct dyno_progress *progress);
+
+#endif

@@ -1,0 +1,1 @@
+typedef int dyno_empty;
