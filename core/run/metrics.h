@@ -28,30 +28,13 @@ struct dyno_metrics {
     uint64_t completed, rejected, cancelled, failed;
     uint64_t within_slo;
     uint64_t input_tokens;  /* of all requests that ended */
+    uint64_t admitted_input_tokens; /* of those that were ever admitted (admitted_ns is known): what
+                                       cached_tokens is a part of */
     uint64_t output_tokens; /* generated, all requests */
     uint64_t cached_tokens;
     uint64_t completed_input_tokens, completed_output_tokens;
     dyno_ns first_arrival_ns; /* DYNO_NEVER while empty */
     dyno_ns last_event_ns;    /* the last token or rejection */
-};
-
-/* What the fleet did, summed over workers at the end of a run. */
-struct dyno_fleet_totals {
-    uint32_t workers;
-    uint32_t gpus;
-    uint64_t blocks_total; /* KV blocks of all workers */
-    uint64_t passes, steps;
-    uint64_t prefill_tokens;   /* computed (recomputed ones again) */
-    uint64_t decode_tokens;    /* computed by decode steps */
-    unsigned __int128 attention_pairs; /* query x context token pairs computed */
-    unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
-    uint64_t preemptions;
-    uint64_t evicted_blocks;
-    uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
-    uint64_t prompt_blocks_hit; /* of these, found */
-    unsigned __int128 busy_ns;        /* summed over workers */
-    unsigned __int128 block_ns_used;  /* blocks held by sequences x time, summed */
-    dyno_ns end_ns;             /* when the run ended */
 };
 
 dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo);

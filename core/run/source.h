@@ -18,6 +18,8 @@ struct dyno_answers;
 struct dyno_answers_ops {
     /* Request `id` will generate `output_tokens` (>= 1).  DYNO_NO_MEMORY on failure. */
     dyno_status (*expect)(struct dyno_answers *answers, uint64_t id, uint32_t output_tokens);
+    /* Request `id` ended; its answer is not asked for again. */
+    void (*forget)(struct dyno_answers *answers, uint64_t id);
 };
 struct dyno_answers {
     const struct dyno_answers_ops *ops;

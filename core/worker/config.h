@@ -36,7 +36,7 @@ struct dyno_worker_config {
                                   (vLLM); false: once that pass has completed (SGLang) */
     double new_token_ratio;    /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence */
     dyno_ns ingest_ns;         /* host time before a request can be scheduled, one at a time ... */
-    dyno_ns ingest_token_ns;   /* ... plus this for every prompt token, in ticks (2^-20 ns) */
+    uint64_t ingest_token_ticks; /* ... plus this for every prompt token, in ticks of 2^-20 ns */
     dyno_ns response_ns;       /* from a pass's end to the token's leaving the server */
 };
 

@@ -36,7 +36,6 @@ struct dyno_pass {
     uint32_t decode_count;           /* sequences in the decode set, as core counts them */
     uint64_t decode_context;         /* sum of their context lengths at the first step: tokens in KV
                                         after the step's own token is written */
-    bool continues; /* submitted in the turn in which the worker's previous pass ended */
 };
 
 /* What a finished pass did. */
@@ -53,16 +52,30 @@ struct dyno_completion {
                               still open, removed from the decode set; valid until the next reap */
 };
 
+/* Boundary `step` of a pass: when its step `step` starts, or the one before it ends. */
+static inline dyno_ns dyno_step_boundary(dyno_ns start, uint64_t carry, uint64_t first,
+                                         uint64_t growth, uint64_t step)
+{
+    unsigned __int128 ticks = carry;
+
+    if (step > 0) {
+        ticks += (unsigned __int128)first * step +
+                 (unsigned __int128)growth * (step * (step - 1) / 2);
+    }
+    return start + (dyno_ns)(ticks >> DYNO_TICK_BITS);
+}
+
 struct dyno_device;
 
 struct dyno_device_ops {
     const char *name;
     const char *help;
 
-    /* A sequence enters `slot` (free) of `worker`; it is request `id` and has already generated
-     * `generated` tokens (0, or more after preemption).  Idempotent state only: no time passes. */
+    /* A sequence enters `slot` (free) of `worker`: request `id`, which has already generated
+     * `generated` tokens (more than 0 after preemption) and may generate `tokens_max` in all.
+     * No time passes. */
     void (*open)(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
-                 uint32_t generated);
+                 uint32_t generated, uint32_t tokens_max);
     /* The sequence leaves (ended, preempted, cancelled); never one that a pass in flight computes. */
     void (*shut)(struct dyno_device *device, uint32_t worker, uint32_t slot);
 

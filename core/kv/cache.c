@@ -1,0 +1,430 @@
+/* One worker's KV blocks, kept as runs: see the header for the states and what always holds.
+ *
+ * A span's runs form a list from its first block on, without gaps; references never grow along it,
+ * because whoever holds a block holds all before it.  So the idle runs of a span are its last ones,
+ * the later the older, and eviction takes blocks from the end of the oldest run.
+ */
+#include "core/kv/cache.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUNS_MIN = 16 };
+
+static dyno_status grow_runs(struct dyno_kv_cache *cache)
+{
+    uint32_t count = cache->runs_capacity ? 2 * cache->runs_capacity : RUNS_MIN;
+    struct dyno_kv_run *runs = realloc(cache->runs, count * sizeof *runs);
+
+    if (!runs) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = cache->runs_capacity; i < count; i++) {
+        runs[i].next = i + 1 < count ? i + 1 : DYNO_KV_NO_RUN;
+    }
+    cache->runs = runs;
+    cache->runs_unused = cache->runs_capacity;
+    cache->runs_capacity = count;
+    return DYNO_OK;
+}
+
+static dyno_status make_run(struct dyno_kv_cache *cache, struct dyno_kv_run contents, uint32_t *out)
+{
+    if (cache->runs_unused == DYNO_KV_NO_RUN) {
+        DYNO_TRY(grow_runs(cache));
+    }
+    *out = cache->runs_unused;
+    cache->runs_unused = cache->runs[*out].next;
+    cache->runs[*out] = contents;
+    return DYNO_OK;
+}
+
+static void free_run(struct dyno_kv_cache *cache, uint32_t run)
+{
+    cache->runs[run].next = cache->runs_unused;
+    cache->runs_unused = run;
+}
+
+/* ---- the idle queue -------------------------------------------------------------------------- */
+
+static void queue_newest(struct dyno_kv_cache *cache, uint32_t run)
+{
+    cache->runs[run].older = cache->idle_newest;
+    cache->runs[run].newer = DYNO_KV_NO_RUN;
+    if (cache->idle_newest == DYNO_KV_NO_RUN) {
+        cache->idle_oldest = run;
+    } else {
+        cache->runs[cache->idle_newest].newer = run;
+    }
+    cache->idle_newest = run;
+}
+
+static void unqueue(struct dyno_kv_cache *cache, uint32_t run)
+{
+    uint32_t older = cache->runs[run].older, newer = cache->runs[run].newer;
+
+    if (older == DYNO_KV_NO_RUN) {
+        cache->idle_oldest = newer;
+    } else {
+        cache->runs[older].newer = newer;
+    }
+    if (newer == DYNO_KV_NO_RUN) {
+        cache->idle_newest = older;
+    } else {
+        cache->runs[newer].older = older;
+    }
+}
+
+/* Put `run` where `place` is in the queue, just before (older than) it. */
+static void queue_before(struct dyno_kv_cache *cache, uint32_t run, uint32_t place)
+{
+    uint32_t older = cache->runs[place].older;
+
+    cache->runs[run].older = older;
+    cache->runs[run].newer = place;
+    cache->runs[place].older = run;
+    if (older == DYNO_KV_NO_RUN) {
+        cache->idle_oldest = run;
+    } else {
+        cache->runs[older].newer = run;
+    }
+}
+
+/* ---- splitting, telling, evicting ------------------------------------------------------------ */
+
+/* Cut `run` after its first `keep` blocks; the rest becomes a run of its own behind it. */
+static dyno_status split(struct dyno_kv_cache *cache, uint32_t run, uint32_t keep)
+{
+    struct dyno_kv_run rest = cache->runs[run];
+    uint32_t tail;
+
+    rest.first += keep;
+    rest.count -= keep;
+    DYNO_TRY(make_run(cache, rest, &tail));
+    cache->runs[run].count = keep;
+    cache->runs[run].next = tail;
+    if (rest.refs == 0) {
+        queue_before(cache, tail, run);
+    }
+    return DYNO_OK;
+}
+
+static void tell(const struct dyno_kv_cache *cache, dyno_ns at, uint64_t span, uint32_t blocks)
+{
+    if (cache->listener->changed && !cache->silent) {
+        cache->listener->changed(cache->listener->context, cache->worker, at, span, blocks);
+    }
+}
+
+/* Unlink the idle run `run`, now empty, from its span. */
+static void forget_run(struct dyno_kv_cache *cache, uint32_t run)
+{
+    uint64_t span = cache->runs[run].span;
+
+    unqueue(cache, run);
+    if (span != 0) {
+        uint32_t before = *dyno_map_find(&cache->first_run_of, span);
+
+        if (before == run) {
+            dyno_map_remove(&cache->first_run_of, span);
+        } else {
+            while (cache->runs[before].next != run) {
+                before = cache->runs[before].next;
+            }
+            cache->runs[before].next = DYNO_KV_NO_RUN;
+        }
+    }
+    free_run(cache, run);
+}
+
+static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
+{
+    while (blocks > 0) {
+        uint32_t run = cache->idle_oldest;
+        struct dyno_kv_run *oldest = &cache->runs[run];
+        uint32_t count = oldest->count < blocks ? oldest->count : blocks;
+
+        assert(oldest->refs == 0);
+        oldest->count -= count;
+        cache->idle -= count;
+        cache->free += count;
+        cache->evicted_blocks += count;
+        blocks -= count;
+        if (oldest->span != 0) {
+            assert(oldest->next == DYNO_KV_NO_RUN);
+            tell(cache, at, oldest->span, oldest->first + oldest->count);
+        }
+        if (oldest->count == 0) {
+            forget_run(cache, run);
+        }
+    }
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+dyno_status dyno_kv_cache_init(struct dyno_kv_cache *cache, uint32_t worker, uint32_t capacity,
+                               const struct dyno_kv_listener *listener)
+{
+    memset(cache, 0, sizeof *cache);
+    cache->runs_unused = cache->idle_oldest = cache->idle_newest = DYNO_KV_NO_RUN;
+    cache->worker = worker;
+    cache->capacity = cache->free = capacity;
+    cache->listener = listener;
+    return DYNO_OK;
+}
+
+void dyno_kv_cache_release(struct dyno_kv_cache *cache)
+{
+    free(cache->runs);
+    dyno_map_release(&cache->first_run_of);
+    memset(cache, 0, sizeof *cache);
+}
+
+/* The resident leading blocks of one span, up to `blocks_max`; adds the idle ones to *idle. */
+static uint32_t find_in_span(const struct dyno_kv_cache *cache, uint32_t run, uint32_t blocks_max,
+                             uint32_t *idle)
+{
+    uint32_t found = 0;
+
+    while (run != DYNO_KV_NO_RUN && found < blocks_max) {
+        const struct dyno_kv_run *here = &cache->runs[run];
+        uint32_t count = here->count < blocks_max - found ? here->count : blocks_max - found;
+
+        found += count;
+        *idle += here->refs == 0 ? count : 0;
+        run = here->next;
+    }
+    return found;
+}
+
+uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *links,
+                      uint32_t link_count, uint32_t blocks_max, uint32_t *idle_out)
+{
+    uint32_t found = 0, idle = 0;
+
+    for (uint32_t i = 0; i < link_count && found < blocks_max; i++) {
+        const uint32_t *first = dyno_map_find(&cache->first_run_of, links[i].span);
+        uint32_t wanted = links[i].blocks < blocks_max - found ? links[i].blocks : blocks_max - found;
+        uint32_t here;
+
+        if (!first) {
+            break;
+        }
+        links[i].run = *first;
+        here = find_in_span(cache, *first, wanted, &idle);
+        found += here;
+        if (here < links[i].blocks) {
+            break;
+        }
+    }
+    *idle_out = idle;
+    return found;
+}
+
+/* Reference blocks [from, to) of a span whose list starts at `run`; all of them are resident. */
+static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from, uint32_t to)
+{
+    while (run != DYNO_KV_NO_RUN && cache->runs[run].first < to) {
+        struct dyno_kv_run *here = &cache->runs[run];
+
+        if (here->first + here->count > from) {
+            if (here->first < from) {
+                DYNO_TRY(split(cache, run, from - here->first));
+                run = cache->runs[run].next;
+                continue;
+            }
+            if (here->first + here->count > to) {
+                DYNO_TRY(split(cache, run, to - here->first));
+                here = &cache->runs[run];
+            }
+            if (here->refs++ == 0) {
+                unqueue(cache, run);
+                cache->idle -= here->count;
+                cache->shared += here->count;
+            }
+        }
+        run = here->next;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_kv_hold(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t blocks)
+{
+    for (uint32_t i = 0; blocks > 0; i++) {
+        uint32_t here = links[i].blocks < blocks ? links[i].blocks : blocks;
+
+        DYNO_TRY(hold_in_span(cache, links[i].run, 0, here));
+        blocks -= here;
+    }
+    return DYNO_OK;
+}
+
+void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
+{
+    assert(blocks <= dyno_kv_available(cache));
+    if (blocks > cache->free) {
+        evict(cache, blocks - cache->free, at);
+    }
+    cache->free -= blocks;
+    cache->own += blocks;
+}
+
+/* Add blocks [from, to) to the end of a span, referenced once.  `held` says whether the caller holds
+ * the block before `from`: then a last run with a single reference is the caller's and just grows. */
+static dyno_status append_to_span(struct dyno_kv_cache *cache, struct dyno_kv_link *link,
+                                  uint32_t from, uint32_t to, bool held)
+{
+    uint32_t *first = dyno_map_find(&cache->first_run_of, link->span);
+    uint32_t last = first ? *first : DYNO_KV_NO_RUN, run;
+
+    while (last != DYNO_KV_NO_RUN && cache->runs[last].next != DYNO_KV_NO_RUN) {
+        last = cache->runs[last].next;
+    }
+    cache->shared += to - from;
+    cache->own -= to - from;
+    if (held && last != DYNO_KV_NO_RUN && cache->runs[last].refs == 1) {
+        cache->runs[last].count += to - from;
+        return DYNO_OK;
+    }
+    DYNO_TRY(make_run(cache,
+                      (struct dyno_kv_run){.span = link->span,
+                                           .first = from,
+                                           .count = to - from,
+                                           .refs = 1,
+                                           .next = DYNO_KV_NO_RUN},
+                      &run));
+    if (last != DYNO_KV_NO_RUN) {
+        cache->runs[last].next = run;
+        return DYNO_OK;
+    }
+    link->run = run;
+    return dyno_map_put(&cache->first_run_of, link->span, run, NULL) ? DYNO_OK : DYNO_NO_MEMORY;
+}
+
+/* Seal blocks [from, to) of one span. */
+static dyno_status seal_in_span(struct dyno_kv_cache *cache, struct dyno_kv_link *link,
+                                uint32_t from, uint32_t to, dyno_ns at)
+{
+    const uint32_t *first = dyno_map_find(&cache->first_run_of, link->span);
+    uint32_t idle = 0, resident = 0;
+
+    if (first) {
+        link->run = *first;
+        resident = find_in_span(cache, *first, to, &idle);
+    }
+    if (resident > from) {
+        DYNO_TRY(hold_in_span(cache, link->run, from, resident));
+        dyno_kv_drop(cache, resident - from);
+    }
+    if (resident < to) {
+        uint32_t start = resident > from ? resident : from;
+
+        DYNO_TRY(append_to_span(cache, link, start, to, start == from && from > 0));
+        tell(cache, at, link->span, to);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_kv_seal(struct dyno_kv_cache *cache, struct dyno_kv_link *links,
+                         uint32_t link_count, uint32_t private_links, uint32_t from, uint32_t to,
+                         dyno_ns at)
+{
+    uint32_t start = 0; /* index in the chain of the link's first block */
+
+    for (uint32_t i = 0; i < link_count && start < to; i++) {
+        uint32_t end = start + links[i].blocks;
+
+        if (end > from) {
+            uint32_t first = from > start ? from - start : 0;
+            uint32_t last = to < end ? to - start : links[i].blocks;
+
+            cache->silent = i >= link_count - private_links;
+            DYNO_TRY(seal_in_span(cache, &links[i], first, last, at));
+            cache->silent = false;
+        }
+        start = end;
+    }
+    return DYNO_OK;
+}
+
+/* Drop one reference of the first `blocks` blocks of a span; its runs that nobody holds any more
+ * become one idle run. */
+static void let_go_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t blocks)
+{
+    uint32_t idle = DYNO_KV_NO_RUN; /* the first run of this span that went idle just now */
+
+    while (run != DYNO_KV_NO_RUN && cache->runs[run].first < blocks) {
+        struct dyno_kv_run *here = &cache->runs[run];
+        uint32_t next = here->next;
+
+        assert(here->refs > 0 && here->first + here->count <= blocks);
+        if (--here->refs == 0) {
+            cache->shared -= here->count;
+            cache->idle += here->count;
+            if (idle == DYNO_KV_NO_RUN) {
+                idle = run;
+            } else {
+                cache->runs[idle].count += here->count;
+                cache->runs[idle].next = next;
+                free_run(cache, run);
+            }
+        }
+        run = next;
+    }
+    if (idle != DYNO_KV_NO_RUN) {
+        queue_newest(cache, idle);
+    }
+}
+
+void dyno_kv_let_go(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t link_count,
+                    uint32_t blocks)
+{
+    uint32_t start = 0, used = 0;
+
+    while (used < link_count && start < blocks) {
+        start += links[used++].blocks;
+    }
+    while (used > 0) { /* deepest first */
+        uint32_t first = start - links[--used].blocks;
+
+        let_go_in_span(cache, links[used].run, (blocks < start ? blocks : start) - first);
+        start = first;
+    }
+}
+
+dyno_status dyno_kv_retire(struct dyno_kv_cache *cache, uint32_t blocks)
+{
+    uint32_t run;
+
+    if (blocks == 0) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(make_run(cache, (struct dyno_kv_run){.count = blocks, .next = DYNO_KV_NO_RUN}, &run));
+    cache->own -= blocks;
+    cache->idle += blocks;
+    queue_newest(cache, run);
+    return DYNO_OK;
+}
+
+void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks)
+{
+    assert(cache->own >= blocks);
+    cache->own -= blocks;
+    cache->free += blocks;
+}
+
+void dyno_kv_cache_check(const struct dyno_kv_cache *cache)
+{
+    uint64_t idle = 0;
+    uint32_t run = cache->idle_oldest, newest = DYNO_KV_NO_RUN;
+
+    assert((uint64_t)cache->free + cache->own + cache->shared + cache->idle == cache->capacity);
+    for (; run != DYNO_KV_NO_RUN; newest = run, run = cache->runs[run].newer) {
+        assert(cache->runs[run].refs == 0 && cache->runs[run].count > 0);
+        assert(cache->runs[run].older == newest);
+        idle += cache->runs[run].count;
+    }
+    assert(newest == cache->idle_newest && idle == cache->idle);
+    (void)idle;
+}

@@ -1,0 +1,105 @@
+/* One worker's KV blocks in its fastest tier, kept as runs.
+ *
+ * A run is a row of consecutive blocks of one span with one reference count and one state; it is
+ * split when its parts part ways and merged when they meet again.  A prompt of 12,000 tokens is 750
+ * blocks of 16 but a handful of runs, so bookkeeping does not depend on the size of a block.
+ *
+ *   FREE    -> OWN      [take]      a sequence fills it; nobody else can hit it
+ *   OWN     -> SHARED   [seal]      it holds a whole block of a span; others may hit it
+ *   OWN     -> FREE     [drop]      the cache is off, or another filler sealed the same block first
+ *   OWN     -> IDLE     [retire]    its sequence ended; contents nobody will ask for keep their place
+ *   SHARED  -> IDLE     [release]   the last reference went; contents kept
+ *   IDLE    -> SHARED   [hold]      hit
+ *   IDLE    -> FREE     [take]      evicted, the longest idle first
+ *
+ *   Always: free + own + shared + idle == capacity.
+ *
+ * A sequence releases its blocks deepest first, so the idle queue orders a span's tail before its
+ * head and a parent after its children: what is resident is closed under prefix.
+ */
+#ifndef DYNO_CORE_KV_CACHE_H
+#define DYNO_CORE_KV_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/map.h"
+#include "core/base/status.h"
+#include "core/base/time.h"
+
+enum { DYNO_KV_NO_RUN = UINT32_MAX };
+
+/* A span on a sequence's way: the request's span, and where the cache keeps it. */
+struct dyno_kv_link {
+    uint64_t span;
+    uint32_t blocks;
+    uint32_t run; /* the cache's own: the span's first run while this sequence holds it */
+};
+
+/* Hears of spans that gained or lost leading blocks.  `blocks` are left; 0: none. */
+struct dyno_kv_listener {
+    void *context; /* NULL function: nobody listens */
+    void (*changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+};
+
+struct dyno_kv_run {
+    uint64_t span;  /* 0: contents that nobody will ask for */
+    uint32_t first; /* index in the span of the run's first block */
+    uint32_t count;
+    uint32_t refs;  /* 0: idle */
+    uint32_t next;  /* the span's next run, or the next unused run */
+    uint32_t older, newer; /* neighbours in the idle queue */
+};
+
+struct dyno_kv_cache {
+    struct dyno_kv_run *runs; /* [runs_capacity] */
+    uint32_t runs_capacity, runs_unused; /* list of unused runs, by next */
+    uint32_t idle_oldest, idle_newest;
+    struct dyno_map first_run_of; /* span -> its first run */
+    uint32_t capacity, free, own, shared, idle; /* blocks */
+    uint32_t worker;
+    uint64_t evicted_blocks;
+    bool silent; /* the spans being changed are private: nobody is told */
+    const struct dyno_kv_listener *listener;
+};
+
+dyno_status dyno_kv_cache_init(struct dyno_kv_cache *cache, uint32_t worker, uint32_t capacity,
+                               const struct dyno_kv_listener *listener);
+void dyno_kv_cache_release(struct dyno_kv_cache *cache);
+
+/* Blocks that a taker can have: free ones and idle ones. */
+static inline uint32_t dyno_kv_available(const struct dyno_kv_cache *cache)
+{
+    return cache->free + cache->idle;
+}
+
+/* How many leading blocks of the chain `links` are resident, at most `blocks_max`; `*idle_out` of
+ * them are idle.  Remembers where they are in links[].run until the cache changes. */
+uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *links,
+                      uint32_t link_count, uint32_t blocks_max, uint32_t *idle_out);
+
+/* Reference the first `blocks` blocks of the chain, just found resident. */
+dyno_status dyno_kv_hold(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t blocks);
+
+/* Take `blocks` <= available as own, evicting what has been idle longest. */
+void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at);
+
+/* Own blocks become blocks [from, to) of the chain, whose first `from` blocks the caller holds; it
+ * holds `to` afterwards.  Blocks already resident are referenced instead and the copies dropped.
+ * The last `private_links` links are private to the caller: no listener hears of them. */
+dyno_status dyno_kv_seal(struct dyno_kv_cache *cache, struct dyno_kv_link *links,
+                         uint32_t link_count, uint32_t private_links, uint32_t from, uint32_t to,
+                         dyno_ns at);
+
+/* Give up the first `blocks` blocks of the chain, deepest first. */
+void dyno_kv_let_go(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t link_count,
+                    uint32_t blocks);
+
+/* Own blocks become idle contents that nobody will ask for, or free. */
+dyno_status dyno_kv_retire(struct dyno_kv_cache *cache, uint32_t blocks);
+void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks);
+
+/* Walks everything; aborts if an invariant is broken.  For tests and debug runs. */
+void dyno_kv_cache_check(const struct dyno_kv_cache *cache);
+
+#endif

@@ -1,0 +1,78 @@
+/* What is told of a run: plain records, made by workers and dispatch, heard by sinks. */
+#ifndef DYNO_CORE_MODEL_RECORD_H
+#define DYNO_CORE_MODEL_RECORD_H
+
+#include <stdint.h>
+
+#include "core/base/time.h"
+
+enum dyno_outcome {
+    DYNO_COMPLETED,
+    DYNO_REJECTED_PROMPT_TOO_LONG, /* more blocks than a worker has, or past the model's context */
+    DYNO_REJECTED_QUEUE_FULL,
+    DYNO_CANCELLED_BY_CLIENT,
+    DYNO_CANCELLED_AT_END, /* the run was interrupted while it was in flight */
+    DYNO_FAILED,
+};
+
+enum { DYNO_NO_WORKER = UINT32_MAX };
+
+/* One request's whole life, told when it ends.  Stamps are DYNO_NEVER where it never came so far.
+ *
+ *   scheduled <= arrival <= ready <= admitted <= first_token <= last_token
+ *
+ * client_wait = arrival - scheduled (outside e2e)   ingest = ready - arrival
+ * queue = admitted - ready    prefill = first_token - admitted    decode = last_token - first_token
+ * e2e = last_token - arrival = ingest + queue + prefill + decode.   ttft = first_token - arrival.
+ */
+struct dyno_request_record {
+    uint64_t id;
+    uint64_t session;
+    uint32_t tenant;
+    uint32_t worker; /* DYNO_NO_WORKER: never routed */
+    enum dyno_outcome outcome;
+    uint32_t prompt_tokens;
+    uint32_t output_tokens; /* generated */
+    uint32_t cached_tokens; /* prompt tokens found in cache when first admitted */
+    uint32_t preemptions;
+    dyno_ns scheduled_ns;
+    dyno_ns arrival_ns;
+    dyno_ns ready_ns;
+    dyno_ns admitted_ns;
+    dyno_ns first_token_ns;
+    dyno_ns last_token_ns;
+};
+
+/* One worker, looked at every sample interval. */
+struct dyno_sample_record {
+    dyno_ns at;
+    uint32_t worker;
+    uint32_t running;
+    uint32_t waiting;
+    uint32_t blocks_used; /* held by sequences */
+    uint32_t blocks_idle; /* cached, held by none */
+    uint32_t blocks_total;
+    uint64_t tokens_out; /* generated so far */
+    dyno_ns busy_ns;     /* time in passes so far */
+};
+
+/* What the fleet did, summed over workers at the end of a run. */
+struct dyno_fleet_totals {
+    uint32_t workers;
+    uint32_t gpus;
+    uint64_t blocks_total; /* KV blocks of all workers */
+    uint64_t passes, steps;
+    uint64_t prefill_tokens;   /* computed (recomputed ones again) */
+    uint64_t decode_tokens;    /* computed by decode steps */
+    unsigned __int128 attention_pairs; /* query x context token pairs computed */
+    unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
+    uint64_t preemptions;
+    uint64_t evicted_blocks;
+    uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
+    uint64_t prompt_blocks_hit; /* of these, found */
+    unsigned __int128 busy_ns;        /* summed over workers */
+    unsigned __int128 block_ns_used;  /* blocks held by sequences x time, summed */
+    dyno_ns end_ns;             /* when the run ended */
+};
+
+#endif

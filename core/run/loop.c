@@ -1,0 +1,276 @@
+/* The order at one instant: finished passes and ready requests, then arrivals and routing, then the
+ * passes that an arrival cut at this very instant, then a look at the workers (telemetry), then new
+ * passes.  A pass takes at least a nanosecond, so every turn moves time on.
+ *
+ * Telemetry looks before new passes start, so that it sees the fleet as of the last step boundary
+ * whether a worker leaps or steps; and it never keeps a run alive.
+ */
+#include "core/run/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct dyno_loop {
+    struct dyno_loop_config config;
+    struct dyno_workers *workers;
+    dyno_ns now;
+    dyno_ns next_sample;
+    uint64_t in_flight;
+    uint64_t ended;
+    bool wants_events;
+    struct dyno_loop_result result;
+};
+
+enum { TURNS_A_PROGRESS = 1024 };
+
+/* ---- what workers tell ----------------------------------------------------------------------- */
+
+static void on_first_token(void *context, uint64_t request)
+{
+    dyno_dispatch_first_token(((struct dyno_loop *)context)->config.dispatch, request);
+}
+
+static dyno_status tell_request(const struct dyno_loop *loop,
+                                const struct dyno_request_record *record)
+{
+    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+        if (sink->ops->request) {
+            DYNO_TRY(sink->ops->request(sink, record));
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status on_ended(void *context, const struct dyno_request_record *record)
+{
+    struct dyno_loop *loop = context;
+    struct dyno_source *source = loop->config.source;
+    dyno_ns at = loop->now;
+
+    assert(loop->in_flight > 0);
+    loop->in_flight--;
+    loop->ended++;
+    if (record->last_token_ns != DYNO_NEVER && record->last_token_ns > at) {
+        at = record->last_token_ns;
+    }
+    if (at > loop->result.end_ns) {
+        loop->result.end_ns = at;
+    }
+    dyno_dispatch_ended(loop->config.dispatch, record->id);
+    if (loop->config.answers && loop->config.answers->ops->forget) {
+        loop->config.answers->ops->forget(loop->config.answers, record->id);
+    }
+    if (source->ops->ended) {
+        source->ops->ended(source, record->id, at);
+    }
+    return tell_request(loop, record);
+}
+
+static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks)
+{
+    struct dyno_loop *loop = context;
+
+    /* Out of memory here would be a lost event: the dispatch counts it, the run goes on. */
+    (void)dyno_dispatch_kv_event(
+        loop->config.dispatch,
+        &(struct dyno_kv_event){.at = at, .span = span, .worker = worker, .blocks = blocks});
+}
+
+struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
+{
+    return (struct dyno_worker_listener){
+        .context = loop,
+        .first_token = on_first_token,
+        .ended = on_ended,
+        .kv_changed = loop->wants_events ? on_kv_changed : NULL,
+    };
+}
+
+/* ---- arrivals -------------------------------------------------------------------------------- */
+
+static dyno_status reject(struct dyno_loop *loop, const struct dyno_request *request)
+{
+    return on_ended(loop, &(struct dyno_request_record){.id = request->id,
+                                                        .session = request->session,
+                                                        .tenant = request->tenant,
+                                                        .worker = DYNO_NO_WORKER,
+                                                        .outcome = DYNO_FAILED,
+                                                        .prompt_tokens = request->prompt_tokens,
+                                                        .scheduled_ns = request->scheduled_ns,
+                                                        .arrival_ns = request->arrival_ns,
+                                                        .ready_ns = DYNO_NEVER,
+                                                        .admitted_ns = DYNO_NEVER,
+                                                        .first_token_ns = DYNO_NEVER,
+                                                        .last_token_ns = DYNO_NEVER});
+}
+
+static dyno_status tell_decision(const struct dyno_loop *loop,
+                                 const struct dyno_decision_record *record)
+{
+    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+        if (sink->ops->decision) {
+            DYNO_TRY(sink->ops->decision(sink, record));
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
+{
+    struct dyno_request request = {0};
+    struct dyno_decision_record decision = {0};
+    dyno_status status;
+
+    DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
+    loop->in_flight++;
+    loop->result.requests++;
+    if (loop->wants_events) {
+        loop->workers->ops->sync(loop->workers, loop->now);
+    }
+    status = dyno_dispatch_pick(loop->config.dispatch, loop->now, &request, loop->config.candidates,
+                                &decision);
+    if (status == DYNO_REJECTED) {
+        return reject(loop, &request);
+    }
+    DYNO_TRY(status);
+    if (loop->config.decisions) {
+        DYNO_TRY(tell_decision(loop, &decision));
+    }
+    return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
+}
+
+/* What happened up to now, and who arrives now; again until nothing new comes of it. */
+static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *error)
+{
+    struct dyno_source *source = loop->config.source;
+
+    for (;;) {
+        DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        if (source->ops->next(source) > loop->now) {
+            return DYNO_OK;
+        }
+        while (source->ops->next(source) <= loop->now) {
+            DYNO_TRY(admit_one(loop, error));
+        }
+    }
+}
+
+/* ---- telemetry ------------------------------------------------------------------------------- */
+
+static dyno_status take_samples(struct dyno_loop *loop)
+{
+    if (loop->now < loop->next_sample) {
+        return DYNO_OK;
+    }
+    for (uint32_t i = 0; i < loop->config.worker_count; i++) {
+        struct dyno_sample_record record;
+
+        loop->workers->ops->sample(loop->workers, loop->now, i, &record);
+        for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+            if (sink->ops->sample) {
+                DYNO_TRY(sink->ops->sample(sink, &record));
+            }
+        }
+    }
+    while (loop->next_sample <= loop->now) {
+        loop->next_sample += loop->config.sample_every_ns;
+    }
+    return DYNO_OK;
+}
+
+static void tell_progress(const struct dyno_loop *loop)
+{
+    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+        if (sink->ops->progress) {
+            sink->ops->progress(sink, loop->now, loop->ended);
+        }
+    }
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+/* When something happens next; DYNO_NEVER: the run is over. */
+static dyno_ns next_event(const struct dyno_loop *loop)
+{
+    dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
+    dyno_ns worker = loop->workers->ops->next(loop->workers);
+
+    return arrival < worker ? arrival : worker;
+}
+
+static bool over(const struct dyno_loop *loop)
+{
+    return loop->in_flight == 0 && loop->config.source->ops->finished(loop->config.source);
+}
+
+static bool must_stop(const struct dyno_loop *loop, dyno_ns deadline)
+{
+    return (loop->config.interrupted && *loop->config.interrupted) ||
+           (loop->config.duration_max_ns > 0 && deadline > loop->config.duration_max_ns);
+}
+
+static dyno_status cut(struct dyno_loop *loop)
+{
+    loop->result.cut = true;
+    loop->result.unfinished = loop->in_flight;
+    return loop->workers->ops->abandon(loop->workers, DYNO_CANCELLED_AT_END);
+}
+
+static dyno_status turn(struct dyno_loop *loop, dyno_ns deadline, struct dyno_error *error)
+{
+    loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
+    loop->result.turns++;
+    DYNO_TRY(settle_and_admit(loop, error));
+    DYNO_TRY(take_samples(loop));
+    DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+    if (loop->result.turns % TURNS_A_PROGRESS == 0) {
+        tell_progress(loop);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
+                          struct dyno_loop_result *result, struct dyno_error *error)
+{
+    loop->workers = workers;
+    while (!over(loop)) {
+        dyno_ns deadline = next_event(loop);
+
+        if (deadline == DYNO_NEVER && loop->in_flight == 0) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "the source waits for requests that will never end: after %llu requests "
+                             "nothing is in flight, but it is not finished",
+                             (unsigned long long)loop->result.requests);
+        }
+        deadline = deadline < loop->next_sample ? deadline : loop->next_sample;
+        if (must_stop(loop, deadline)) {
+            DYNO_TRY(cut(loop));
+            break;
+        }
+        DYNO_TRY(turn(loop, deadline, error));
+    }
+    if (loop->now > loop->result.end_ns) {
+        loop->result.end_ns = loop->now;
+    }
+    *result = loop->result;
+    return DYNO_OK;
+}
+
+dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config)
+{
+    struct dyno_loop *loop = calloc(1, sizeof *loop);
+
+    if (!loop) {
+        return DYNO_NO_MEMORY;
+    }
+    loop->config = *config;
+    loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
+    loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
+    *out = loop;
+    return DYNO_OK;
+}
+
+void dyno_loop_close(struct dyno_loop *loop)
+{
+    free(loop);
+}

@@ -1,0 +1,49 @@
+/* The loop: the only one.  Live or simulated is a matter of what is plugged into its seams. */
+#ifndef DYNO_CORE_RUN_LOOP_H
+#define DYNO_CORE_RUN_LOOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "core/run/clock.h"
+#include "core/run/dispatch.h"
+#include "core/run/sink.h"
+#include "core/run/source.h"
+#include "core/worker/worker.h"
+
+/* Nothing here is owned by the loop. */
+struct dyno_loop_config {
+    struct dyno_clock *clock;
+    struct dyno_source *source;
+    struct dyno_answers *answers; /* told when an answer is not needed any more; may be NULL */
+    struct dyno_dispatch *dispatch;
+    uint32_t worker_count;
+    struct dyno_sink *sinks;         /* list */
+    dyno_ns sample_every_ns;         /* 0: no samples */
+    dyno_ns duration_max_ns;         /* the run ends there; 0: never */
+    bool decisions;                  /* tell sinks of every decision */
+    bool candidates;                 /* with candidates and scores */
+    const volatile sig_atomic_t *interrupted; /* non-zero: end now; may be NULL */
+};
+
+struct dyno_loop_result {
+    bool cut;             /* interrupted, or duration_max was reached */
+    uint64_t requests;    /* taken from the source */
+    uint64_t unfinished;  /* of these, in flight when it was cut */
+    dyno_ns end_ns;
+    uint64_t turns;
+};
+
+struct dyno_loop;
+
+dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config);
+void dyno_loop_close(struct dyno_loop *loop);
+
+/* What the workers must be opened with. */
+struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop);
+
+/* Serve the source to its end.  Errors: whatever a seam returned, with `error` filled. */
+dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
+                          struct dyno_loop_result *result, struct dyno_error *error);
+
+#endif

@@ -1,0 +1,344 @@
+/* Forming a pass: who computes what next, and who must wait, by the engine's order.
+ *
+ * DYNO_ORDER_MIXED (vLLM V1, TensorRT-LLM): every decoding sequence takes one token of the budget,
+ * then the prompt left unfinished goes on, then waiting requests are admitted while budget, slots and
+ * blocks last.  Where blocks run out for running sequences the newest is preempted, and nobody is
+ * admitted in that pass.
+ *
+ * DYNO_ORDER_PREFILL_FIRST (SGLang): a pass of prompts only, if one can be formed; else a decode pass.
+ *
+ * A prompt is only cut when the budget is used up, so at most one running sequence has an unfinished
+ * prompt, and it is the newest.
+ *
+ * Why a leap may go on while requests wait: a refusal stays a refusal as long as only decode steps
+ * take blocks.  Free blocks only become fewer, and slots and budget do not change until a sequence
+ * ends, which ends the pass.  (Admission by estimate can change its mind inside a block: then a pass
+ * has one step.)
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/worker/fleet.h"
+
+static dyno_status add_slice(struct dyno_worker *worker, struct dyno_slice slice)
+{
+    if (worker->slice_count == worker->slice_capacity) {
+        uint32_t capacity = worker->slice_capacity ? 2 * worker->slice_capacity : 4;
+        struct dyno_slice *slices = realloc(worker->slices, capacity * sizeof *slices);
+
+        if (!slices) {
+            return DYNO_NO_MEMORY;
+        }
+        worker->slices = slices;
+        worker->slice_capacity = capacity;
+    }
+    worker->slices[worker->slice_count++] = slice;
+    return DYNO_OK;
+}
+
+/* Schedule the next `tokens` of a running sequence's prompt: blocks, slice, and what may be hit. */
+static dyno_status schedule_prompt(struct dyno_local *local, struct dyno_worker *worker,
+                                   uint32_t index, uint32_t tokens, uint32_t blocks, dyno_ns now)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    uint32_t whole = (seq->computed + tokens) / local->config.worker.block_tokens;
+    uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
+
+    dyno_kv_take(&worker->cache, blocks, now);
+    worker->blocks_held += blocks;
+    worker->budget -= tokens;
+    if (local->config.worker.hit_when_scheduled && to > seq->held_blocks) {
+        DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count,
+                              seq->link_count - seq->span_count, seq->held_blocks, to, now));
+        seq->held_blocks = to;
+    }
+    return add_slice(worker, (struct dyno_slice){.slot = seq->slot,
+                                                 .first = seq->computed,
+                                                 .tokens = tokens,
+                                                 .yields = seq->computed + tokens == seq->target});
+}
+
+/* Go on with the unfinished prompt.  False in *scheduled: no blocks for it now. */
+static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
+                                    bool *scheduled)
+{
+    uint32_t index = worker->partial;
+    const struct dyno_seq *seq = &local->seqs[index];
+    uint32_t left = seq->target - seq->computed;
+    uint32_t tokens = left < worker->budget ? left : worker->budget;
+    uint32_t blocks = dyno_blocks_of(local, (uint64_t)seq->computed + tokens) -
+                      dyno_blocks_of(local, seq->computed);
+
+    *scheduled = tokens > 0 && blocks <= dyno_kv_available(&worker->cache);
+    if (!*scheduled) {
+        return DYNO_OK;
+    }
+    worker->partial = DYNO_NO_SEQ;
+    return schedule_prompt(local, worker, index, tokens, blocks, now);
+}
+
+/* ---- admission ------------------------------------------------------------------------------- */
+
+struct admission {
+    uint32_t hit_blocks;  /* found in cache ... */
+    uint32_t idle_blocks; /* ... of which nobody holds */
+    uint32_t tokens;      /* of the first slice */
+    uint32_t blocks;      /* to take for it */
+};
+
+/* SGLang: what the prompt and everything running may still need must fit.  In tokens. */
+static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_worker *worker,
+                             const struct dyno_seq *seq, const struct admission *admission)
+{
+    static const uint32_t clip_tokens = 4096; /* of one request's max_tokens, as SGLang clips it */
+    uint64_t size = local->config.worker.block_tokens;
+    uint64_t have = (uint64_t)(dyno_kv_available(&worker->cache) - admission->idle_blocks) * size;
+    uint64_t own = seq->tokens_max - seq->generated;
+    uint64_t ratio = (uint64_t)(local->config.worker.new_token_ratio * 65536.0);
+    uint64_t others = (worker->tokens_left * ratio) >> 16;
+    uint64_t prompt = (uint64_t)dyno_blocks_of(local, seq->target) * size -
+                      (uint64_t)admission->hit_blocks * size;
+
+    return prompt + (own < clip_tokens ? own : clip_tokens) + others <= have;
+}
+
+/* TensorRT-LLM: everything the request can ever need must be there, beside what was promised. */
+static bool fits_without_eviction(const struct dyno_local *local, const struct dyno_worker *worker,
+                                  const struct dyno_seq *seq, const struct admission *admission)
+{
+    uint64_t total =
+        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    uint64_t promised = worker->blocks_promised - worker->blocks_held;
+
+    return total - admission->hit_blocks + admission->idle_blocks + promised <=
+           dyno_kv_available(&worker->cache);
+}
+
+static bool fits(const struct dyno_local *local, const struct dyno_worker *worker,
+                 const struct dyno_seq *seq, const struct admission *admission)
+{
+    uint64_t available = dyno_kv_available(&worker->cache);
+    uint64_t need = (uint64_t)admission->blocks + admission->idle_blocks;
+
+    if (need > available) {
+        return false;
+    }
+    if (worker->running.count == 0) {
+        return true; /* alone it always fits: submit saw to that */
+    }
+    switch (local->config.worker.admission) {
+    case DYNO_ADMIT_CHUNK:
+        return need + local->watermark_blocks <= available;
+    case DYNO_ADMIT_ESTIMATE:
+        return fits_by_estimate(local, worker, seq, admission);
+    case DYNO_ADMIT_NO_EVICT:
+        return fits_without_eviction(local, worker, seq, admission);
+    }
+    return false;
+}
+
+/* Whether the waiting sequence can start now, and how. */
+static bool plan_admission(const struct dyno_local *local, const struct dyno_worker *worker,
+                           struct dyno_seq *seq, struct admission *out)
+{
+    const struct dyno_worker_config *config = &local->config.worker;
+    uint32_t findable = (seq->target - 1) / config->block_tokens; /* one token is always computed */
+    uint32_t computed, left;
+
+    out->idle_blocks = 0;
+    out->hit_blocks = 0;
+    if (seq->link_count > 0) {
+        out->hit_blocks = dyno_kv_find(&worker->cache, seq->links, seq->link_count, findable,
+                                       &out->idle_blocks);
+    }
+    computed = out->hit_blocks * config->block_tokens;
+    left = seq->target - computed;
+    if (left > worker->budget && !config->chunked_prefill) {
+        return false;
+    }
+    out->tokens = left < worker->budget ? left : worker->budget;
+    out->blocks = dyno_blocks_of(local, (uint64_t)computed + out->tokens) - out->hit_blocks;
+    return fits(local, worker, seq, out);
+}
+
+static void count_first_admission(struct dyno_local *local, struct dyno_seq *seq,
+                                  const struct admission *admission, dyno_ns now)
+{
+    uint32_t size = local->config.worker.block_tokens;
+
+    seq->record.admitted_ns = now;
+    seq->record.cached_tokens = admission->hit_blocks * size;
+    local->totals.prompt_blocks += seq->record.prompt_tokens / size;
+    local->totals.prompt_blocks_hit += admission->hit_blocks;
+}
+
+static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                                const struct admission *admission, dyno_ns now)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    struct dyno_device *device = local->config.device;
+
+    dyno_seq_unlink(local, &worker->waiting, index);
+    dyno_seq_append(local, &worker->running, index);
+    seq->state = SEQ_PROMPT;
+    seq->slot = worker->slots_free[--worker->slots_free_count];
+    worker->seq_of_slot[seq->slot] = index;
+    device->ops->open(device, seq->record.worker, seq->slot, seq->record.id, seq->generated,
+                      seq->tokens_max);
+    if (seq->record.admitted_ns == DYNO_NEVER) {
+        count_first_admission(local, seq, admission, now);
+    }
+    worker->blocks_promised +=
+        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    worker->blocks_held += admission->hit_blocks;
+    seq->computed = admission->hit_blocks * local->config.worker.block_tokens;
+    seq->held_blocks = admission->hit_blocks;
+    DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));
+    return schedule_prompt(local, worker, index, admission->tokens, admission->blocks, now);
+}
+
+static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
+{
+    while (worker->waiting.count > 0 && worker->budget > 0 && worker->slots_free_count > 0) {
+        uint32_t index = worker->waiting.first;
+        struct admission admission;
+
+        if (!plan_admission(local, worker, &local->seqs[index], &admission)) {
+            break;
+        }
+        DYNO_TRY(start_prompt(local, worker, index, &admission, now));
+    }
+    return DYNO_OK;
+}
+
+/* ---- the two orders -------------------------------------------------------------------------- */
+
+/* Take the blocks of the decode set's next step, preempting from the newest until they are there. */
+static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
+                                  bool *preempted)
+{
+    worker->steps_taken = 0;
+    while (worker->decode_count > 0 &&
+           dyno_ledger_demand(local, worker, 0, 1) > dyno_kv_available(&worker->cache)) {
+        DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
+        *preempted = true;
+    }
+    if (worker->decode_count > 0) {
+        uint32_t demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
+
+        dyno_kv_take(&worker->cache, demand, now);
+        worker->blocks_held += demand;
+        worker->steps_taken = 1;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
+                              bool *settled)
+{
+    bool preempted = false, scheduled = true;
+
+    DYNO_TRY(prepare_decode(local, worker, now, &preempted));
+    worker->budget -= worker->decode_count;
+    worker->pass_decode = worker->decode_count > 0;
+    if (worker->partial != DYNO_NO_SEQ) {
+        DYNO_TRY(continue_partial(local, worker, now, &scheduled));
+        if (!scheduled && worker->budget > 0) {
+            DYNO_TRY(dyno_seq_preempt(local, worker, worker->partial, now));
+            preempted = true;
+        }
+    }
+    if (!preempted && worker->partial == DYNO_NO_SEQ) {
+        DYNO_TRY(admit_waiting(local, worker, now));
+    }
+    *settled = !preempted && worker->partial == DYNO_NO_SEQ;
+    return DYNO_OK;
+}
+
+static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_worker *worker,
+                                      dyno_ns now, bool *settled)
+{
+    bool preempted = false, scheduled = true;
+
+    worker->pass_decode = false;
+    if (worker->partial != DYNO_NO_SEQ) {
+        DYNO_TRY(continue_partial(local, worker, now, &scheduled));
+    }
+    if (scheduled) {
+        DYNO_TRY(admit_waiting(local, worker, now));
+    }
+    *settled = scheduled;
+    if (worker->slice_count == 0) {
+        DYNO_TRY(prepare_decode(local, worker, now, &preempted));
+        worker->pass_decode = worker->decode_count > 0;
+        *settled = *settled && !preempted;
+    }
+    return DYNO_OK;
+}
+
+/* How many steps the pass may have. */
+static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worker *worker,
+                         bool settled)
+{
+    const struct dyno_worker_config *config = &local->config.worker;
+    bool estimating = config->admission == DYNO_ADMIT_ESTIMATE && config->block_tokens > 1;
+
+    if (worker->slice_count > 0 || !settled || (estimating && worker->waiting.count > 0)) {
+        return 1;
+    }
+    return dyno_ledger_steps(local, worker, config->steps_max);
+}
+
+static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyno_ns now)
+{
+    struct dyno_worker *worker = &local->workers[index];
+    struct dyno_device *device = local->config.device;
+
+    worker->busy = true;
+    worker->busy_since = now;
+    worker->pass_steps = steps;
+    device->ops->submit(
+        device, now,
+        &(struct dyno_pass){
+            .worker = index,
+            .steps_max = steps,
+            .slice_count = worker->slice_count,
+            .slices = worker->slices,
+            .decode = worker->pass_decode,
+            .decode_count = worker->pass_decode ? worker->decode_count : 0,
+            .decode_context =
+                worker->pass_decode ? worker->decode_tokens + worker->decode_count : 0,
+        });
+    if (steps > 1 && local->kv_listener.changed) {
+        uint32_t step = dyno_ledger_next_eviction(local, worker);
+
+        if (step < steps) {
+            dyno_heap_set(&local->visible, index, device->ops->step_start(device, index, step));
+        }
+    }
+}
+
+dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now)
+{
+    struct dyno_worker *worker = &local->workers[index];
+    bool settled = true;
+
+    assert(!worker->busy);
+    if (worker->running.count == 0 && worker->waiting.count == 0) {
+        return DYNO_OK;
+    }
+    worker->slice_count = 0;
+    worker->budget = local->config.worker.batch_tokens_max;
+    if (local->config.worker.order == DYNO_ORDER_MIXED) {
+        DYNO_TRY(form_mixed(local, worker, now, &settled));
+    } else {
+        DYNO_TRY(form_prefill_first(local, worker, now, &settled));
+    }
+    if (worker->slice_count == 0 && worker->decode_count == 0) {
+        /* Everything running was preempted: with nothing running, the head of the queue fits. */
+        DYNO_TRY(admit_waiting(local, worker, now));
+        assert(worker->slice_count > 0);
+    }
+    submit(local, index, steps_of(local, worker, settled), now);
+    return DYNO_OK;
+}

@@ -1,0 +1,150 @@
+/* The parts of local workers that local.c, batch.c, settle.c and sequence.c share; private to this
+ * folder.
+ *
+ * The one idea: nothing is done per token.  A sequence in the decode set is not touched by a step:
+ * its tokens are a function of the worker's step counter, its blocks a function of its tokens.  A
+ * worker keeps, for the whole set, the number of sequences, the sum of their tokens, and how many of
+ * them need a new block at each phase (step number modulo block size).
+ */
+#ifndef DYNO_CORE_WORKER_FLEET_H
+#define DYNO_CORE_WORKER_FLEET_H
+
+#include <stdbool.h>
+
+#include "core/base/heap.h"
+#include "core/base/slab.h"
+#include "core/kv/cache.h"
+#include "core/worker/local.h"
+
+enum { DYNO_NO_SEQ = UINT32_MAX };
+
+/*   INGEST -> WAITING [ready] -> PROMPT [start_prompt] -> DECODE [join_decode] -> gone [finish]
+ *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed */
+enum dyno_seq_state { SEQ_INGEST, SEQ_WAITING, SEQ_PROMPT, SEQ_DECODE };
+
+struct dyno_seq {
+    struct dyno_request_record record;
+    struct dyno_kv_link *links; /* [spans + 1]: the request's spans, and room for its private one */
+    uint32_t span_count;        /* of the request */
+    uint32_t link_count;        /* spans, and the private link after a preemption */
+    uint32_t chain_blocks;      /* blocks of all links */
+    uint32_t held_blocks;       /* leading blocks of the chain it holds */
+    uint32_t tokens_max;        /* it may generate */
+    uint32_t target;            /* tokens in KV before its next token is yielded */
+    uint32_t computed;          /* tokens in KV; in the decode set: when it joined */
+    uint32_t generated;         /* likewise */
+    uint64_t joined_step;       /* the worker's step counter when it joined the decode set */
+    dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
+    uint32_t slot;
+    uint32_t prev, next; /* in the one list it is in; next also links unused ones */
+    enum dyno_seq_state state;
+};
+
+struct dyno_seq_list {
+    uint32_t first, last, count;
+};
+
+/* Sequences that joined the decode set at one instant and have not decoded yet. */
+struct dyno_joiners {
+    dyno_ns at;
+    uint32_t count;
+};
+
+struct dyno_worker {
+    struct dyno_kv_cache cache;
+    struct dyno_seq_list ingest, waiting, running; /* running: in order of admission */
+    uint32_t partial;        /* the running sequence whose prompt is not all computed, or none */
+    uint32_t *seq_of_slot;   /* [seqs_max]; NULL until the first request */
+    uint32_t *slots_free;    /* [seqs_max] stack */
+    uint32_t slots_free_count;
+    /* The decode set. */
+    uint32_t decode_count;
+    uint64_t decode_tokens; /* in KV, summed */
+    uint64_t step;          /* decode steps completed since the start */
+    uint32_t *takers;       /* [block_tokens]: sequences that take a block at step = i mod size */
+    uint64_t tokens_left;   /* that may still be generated, summed (admission by estimate) */
+    uint64_t blocks_promised, blocks_held; /* running sequences (admission without eviction) */
+    dyno_ns last_decode_at; /* end of the last decode step */
+    struct dyno_joiners *joiners;
+    uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
+    /* The pass in flight. */
+    bool busy, pass_decode, dirty;
+    uint32_t pass_steps;    /* at most */
+    uint32_t steps_taken;   /* steps of it whose blocks are taken */
+    struct dyno_slice *slices;
+    uint32_t slice_count, slice_capacity;
+    uint32_t budget; /* tokens left in the pass being formed */
+    /* The books. */
+    dyno_ns ingest_free_at;
+    dyno_ns busy_ns, busy_since;
+    uint64_t tokens_out;
+    dyno_ns sampled_at;
+};
+
+struct dyno_local {
+    struct dyno_workers base;
+    struct dyno_local_config config;
+    struct dyno_kv_listener kv_listener;
+    struct dyno_worker *workers; /* [worker_count] */
+    struct dyno_seq *seqs;       /* [seqs_capacity] */
+    uint32_t seqs_capacity, seqs_unused;
+    struct dyno_slab slab;
+    struct dyno_heap ingest;  /* by worker: when its first ingested request becomes ready */
+    struct dyno_heap visible; /* by worker: start of the step that will evict something */
+    uint32_t *dirty;          /* [worker_count] workers that may start a pass */
+    uint32_t dirty_count;
+    uint32_t watermark_blocks;
+    struct dyno_fleet_totals totals;
+};
+
+/* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
+dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
+                          uint32_t worker, uint32_t *out);
+void dyno_seq_free(struct dyno_local *local, uint32_t seq);
+void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
+void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
+void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
+/* Tokens it has in KV now, and has generated, also while it is in the decode set. */
+uint32_t dyno_seq_tokens(const struct dyno_worker *worker, const struct dyno_seq *seq);
+uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_seq *seq);
+dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
+                                 dyno_ns at);
+void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq);
+/* Give back everything and put it at the head of the queue, to be recomputed. */
+dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
+                             dyno_ns now);
+/* Its life is over: give back everything, tell, forget. */
+dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
+                            enum dyno_outcome outcome);
+
+/* ---- batch.c: forming a pass ---- */
+dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now);
+
+/* ---- ledger.c: the blocks that decode steps take ---- */
+/* How many blocks `count` decode steps from step `from` of the pass in flight take. */
+uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_worker *worker,
+                            uint32_t from, uint32_t count);
+/* How many steps, at most `steps_max` >= 1 and the first already served, can be served. */
+uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_worker *worker,
+                           uint32_t steps_max);
+/* Take what steps [steps_taken, to) need.  `boundary(context, step)` tells when a step starts. */
+void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint32_t to,
+                      dyno_ns (*boundary)(const void *context, uint32_t step),
+                      const void *context);
+/* The first step from steps_taken on that will evict something; pass_steps if none will. */
+uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
+                                   const struct dyno_worker *worker);
+
+/* ---- settle.c: what a finished pass did ---- */
+dyno_status dyno_settle_completion(struct dyno_local *local,
+                                   const struct dyno_completion *completion);
+
+void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
+
+static inline uint32_t dyno_blocks_of(const struct dyno_local *local, uint64_t tokens)
+{
+    return (uint32_t)((tokens + local->config.worker.block_tokens - 1) /
+                      local->config.worker.block_tokens);
+}
+
+#endif

@@ -1,0 +1,463 @@
+/* Local workers: the request-level seam over batching, caches and a device. */
+#include "core/worker/local.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/worker/fleet.h"
+
+static struct dyno_local *local_of(struct dyno_workers *workers)
+{
+    return (struct dyno_local *)workers;
+}
+
+static uint32_t index_of(const struct dyno_local *local, const struct dyno_worker *worker)
+{
+    return (uint32_t)(worker - local->workers);
+}
+
+void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker)
+{
+    if (!worker->dirty) {
+        worker->dirty = true;
+        local->dirty[local->dirty_count++] = index_of(local, worker);
+    }
+}
+
+/* ---- submit ---------------------------------------------------------------------------------- */
+
+/* A worker's arrays are made when its first request comes, so that idle fleets are cheap. */
+static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *worker)
+{
+    uint32_t seqs_max = local->config.worker.seqs_max;
+
+    if (worker->takers) {
+        return DYNO_OK;
+    }
+    worker->seq_of_slot = malloc(seqs_max * sizeof *worker->seq_of_slot);
+    worker->slots_free = malloc(seqs_max * sizeof *worker->slots_free);
+    worker->takers = calloc(local->config.worker.block_tokens, sizeof *worker->takers);
+    if (!worker->seq_of_slot || !worker->slots_free || !worker->takers) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < seqs_max; i++) {
+        worker->slots_free[i] = seqs_max - 1 - i;
+    }
+    worker->slots_free_count = seqs_max;
+    return DYNO_OK;
+}
+
+/* The most tokens a sequence may have in all: by the model's context and by the worker's memory. */
+static uint64_t tokens_limit(const struct dyno_worker_config *config)
+{
+    uint64_t memory = (uint64_t)config->blocks * config->block_tokens;
+
+    return config->context_max > 0 && config->context_max < memory ? config->context_max : memory;
+}
+
+static dyno_status refuse(struct dyno_local *local, const struct dyno_request *request,
+                          uint32_t worker, enum dyno_outcome outcome)
+{
+    struct dyno_request_record record = {.id = request->id,
+                                         .session = request->session,
+                                         .tenant = request->tenant,
+                                         .worker = worker,
+                                         .outcome = outcome,
+                                         .prompt_tokens = request->prompt_tokens,
+                                         .scheduled_ns = request->scheduled_ns,
+                                         .arrival_ns = request->arrival_ns,
+                                         .ready_ns = DYNO_NEVER,
+                                         .admitted_ns = DYNO_NEVER,
+                                         .first_token_ns = DYNO_NEVER,
+                                         .last_token_ns = DYNO_NEVER};
+
+    return local->config.listener.ended(local->config.listener.context, &record);
+}
+
+/* The request is ready: it waits for a pass, and a leap in flight ends at its next step so that it
+ * can be admitted, unless somebody before it was refused and still is. */
+static void make_ready(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                       dyno_ns now)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    seq->state = SEQ_WAITING;
+    seq->record.ready_ns = now;
+    dyno_seq_append(local, &worker->waiting, index);
+    if (!worker->busy) {
+        dyno_local_mark_dirty(local, worker);
+    } else if (worker->pass_steps > 1 && worker->waiting.count == 1) {
+        local->config.device->ops->stop(local->config.device, seq->record.worker, now);
+    }
+}
+
+/* Requests are ingested one at a time (one tokeniser thread a worker). */
+static dyno_ns ingested_at(const struct dyno_local *local, const struct dyno_worker *worker,
+                           uint32_t prompt_tokens, dyno_ns now)
+{
+    const struct dyno_worker_config *config = &local->config.worker;
+    dyno_ns start = worker->ingest_free_at > now ? worker->ingest_free_at : now;
+
+    return start + config->ingest_ns +
+           (dyno_ns)(((unsigned __int128)config->ingest_token_ticks * prompt_tokens) >>
+                     DYNO_TICK_BITS);
+}
+
+static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint32_t index,
+                                const struct dyno_request *request)
+{
+    struct dyno_local *local = local_of(workers);
+    const struct dyno_worker_config *config = &local->config.worker;
+    struct dyno_worker *worker = &local->workers[index];
+    uint64_t limit = tokens_limit(config);
+    uint32_t seq;
+    dyno_ns ready;
+
+    if (request->prompt_tokens >= limit ||
+        (!config->chunked_prefill && request->prompt_tokens > config->batch_tokens_max)) {
+        return refuse(local, request, index, DYNO_REJECTED_PROMPT_TOO_LONG);
+    }
+    if (config->queue_max > 0 && worker->waiting.count + worker->ingest.count >= config->queue_max) {
+        return refuse(local, request, index, DYNO_REJECTED_QUEUE_FULL);
+    }
+    DYNO_TRY(warm_up(local, worker));
+    DYNO_TRY(dyno_seq_make(local, request, index, &seq));
+    limit -= request->prompt_tokens;
+    local->seqs[seq].tokens_max = request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
+    ready = ingested_at(local, worker, request->prompt_tokens, now);
+    worker->ingest_free_at = ready;
+    if (ready <= now) {
+        make_ready(local, worker, seq, now);
+        return DYNO_OK;
+    }
+    local->seqs[seq].state = SEQ_INGEST;
+    local->seqs[seq].record.ready_ns = ready;
+    dyno_seq_append(local, &worker->ingest, seq);
+    if (worker->ingest.count == 1) {
+        dyno_heap_set(&local->ingest, index, ready);
+    }
+    return DYNO_OK;
+}
+
+/* ---- settle, form, sync ---------------------------------------------------------------------- */
+
+static void settle_ingest(struct dyno_local *local, dyno_ns now)
+{
+    while (dyno_heap_key(&local->ingest) <= now) {
+        uint32_t index = dyno_heap_top(&local->ingest).id;
+        struct dyno_worker *worker = &local->workers[index];
+        uint32_t seq = worker->ingest.first;
+
+        dyno_seq_unlink(local, &worker->ingest, seq);
+        if (worker->ingest.count > 0) {
+            dyno_heap_set(&local->ingest, index, local->seqs[worker->ingest.first].record.ready_ns);
+        } else {
+            dyno_heap_remove(&local->ingest, index);
+        }
+        make_ready(local, worker, seq, now);
+    }
+}
+
+static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_device *device = local->config.device;
+    struct dyno_completion completion;
+
+    while (device->ops->reap(device, now, &completion)) {
+        DYNO_TRY(dyno_settle_completion(local, &completion));
+    }
+    settle_ingest(local, now);
+    return DYNO_OK;
+}
+
+static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
+{
+    struct dyno_local *local = local_of(workers);
+
+    while (local->dirty_count > 0) {
+        uint32_t index = local->dirty[--local->dirty_count];
+
+        local->workers[index].dirty = false;
+        if (!local->workers[index].busy) {
+            DYNO_TRY(dyno_batch_form(local, index, now));
+        }
+    }
+    return DYNO_OK;
+}
+
+struct in_flight {
+    struct dyno_device *device;
+    uint32_t worker;
+};
+
+static dyno_ns in_flight_boundary(const void *context, uint32_t step)
+{
+    const struct in_flight *pass = context;
+
+    return pass->device->ops->step_start(pass->device, pass->worker, step);
+}
+
+/* Bring a worker's ledger to `now`: steps that started before it have taken their blocks. */
+static void sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now)
+{
+    struct dyno_worker *worker = &local->workers[index];
+    struct in_flight pass = {.device = local->config.device, .worker = index};
+    uint32_t started, completed;
+
+    if (!worker->busy || !worker->pass_decode || worker->pass_steps == 1) {
+        return;
+    }
+    pass.device->ops->progress(pass.device, index, now, &started, &completed);
+    dyno_ledger_take(local, worker, started, in_flight_boundary, &pass);
+}
+
+static void local_sync(struct dyno_workers *workers, dyno_ns now)
+{
+    struct dyno_local *local = local_of(workers);
+
+    while (dyno_heap_key(&local->visible) < now) {
+        uint32_t index = dyno_heap_top(&local->visible).id;
+        const struct dyno_worker *worker = &local->workers[index];
+        uint32_t step;
+
+        sync_worker(local, index, now);
+        step = dyno_ledger_next_eviction(local, worker);
+        if (step < worker->pass_steps) {
+            dyno_heap_set(&local->visible, index,
+                          local->config.device->ops->step_start(local->config.device, index, step));
+        } else {
+            dyno_heap_remove(&local->visible, index);
+        }
+    }
+}
+
+static dyno_ns local_next(const struct dyno_workers *workers)
+{
+    const struct dyno_local *local = (const struct dyno_local *)workers;
+    dyno_ns pass = local->config.device->ops->next(local->config.device);
+    dyno_ns ready = dyno_heap_key(&local->ingest);
+
+    return pass < ready ? pass : ready;
+}
+
+/* ---- looking, and the end -------------------------------------------------------------------- */
+
+static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t index,
+                         struct dyno_sample_record *out)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = &local->workers[index];
+    uint32_t started = 0, completed = 0, used;
+
+    sync_worker(local, index, now);
+    if (worker->busy) {
+        local->config.device->ops->progress(local->config.device, index, now, &started, &completed);
+    }
+    used = worker->cache.own + worker->cache.shared;
+    *out = (struct dyno_sample_record){
+        .at = now,
+        .worker = index,
+        .running = worker->running.count,
+        .waiting = worker->waiting.count + worker->ingest.count,
+        .blocks_used = used,
+        .blocks_idle = worker->cache.idle,
+        .blocks_total = worker->cache.capacity,
+        .tokens_out = worker->tokens_out +
+                      (worker->pass_decode ? (uint64_t)completed * worker->decode_count : 0),
+        .busy_ns = worker->busy_ns + (worker->busy ? now - worker->busy_since : 0),
+    };
+    local->totals.block_ns_used += (unsigned __int128)used * (now - worker->sampled_at);
+    worker->sampled_at = now;
+}
+
+static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
+{
+    const struct dyno_local *local = (const struct dyno_local *)workers;
+
+    *out = local->totals;
+    out->workers = local->config.worker_count;
+    out->gpus = local->config.worker_count * local->config.gpus_per_worker;
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        out->blocks_total += local->workers[i].cache.capacity;
+        out->evicted_blocks += local->workers[i].cache.evicted_blocks;
+        out->busy_ns += local->workers[i].busy_ns;
+    }
+}
+
+static dyno_status abandon_list(struct dyno_local *local, struct dyno_worker *worker,
+                                const struct dyno_seq_list *list, enum dyno_outcome outcome)
+{
+    while (list->count > 0) {
+        DYNO_TRY(dyno_seq_finish(local, worker, list->first, outcome));
+    }
+    return DYNO_OK;
+}
+
+/* A pass in flight never ends: the sequences it computes keep the blocks it took for them, and give
+ * them back like any other. */
+static void forget_pass(struct dyno_local *local, struct dyno_worker *worker)
+{
+    for (uint32_t i = 0; worker->busy && i < worker->slice_count; i++) {
+        const struct dyno_slice *slice = &worker->slices[i];
+
+        local->seqs[worker->seq_of_slot[slice->slot]].computed += slice->tokens;
+    }
+    worker->busy = false;
+}
+
+static dyno_status local_abandon(struct dyno_workers *workers, enum dyno_outcome outcome)
+{
+    struct dyno_local *local = local_of(workers);
+
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        struct dyno_worker *worker = &local->workers[i];
+
+        forget_pass(local, worker);
+        DYNO_TRY(abandon_list(local, worker, &worker->running, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
+    }
+    return DYNO_OK;
+}
+
+static void local_close(struct dyno_workers *workers)
+{
+    struct dyno_local *local = local_of(workers);
+
+    for (uint32_t i = 0; local->workers && i < local->config.worker_count; i++) {
+        struct dyno_worker *worker = &local->workers[i];
+
+        dyno_kv_cache_release(&worker->cache);
+        free(worker->seq_of_slot);
+        free(worker->slots_free);
+        free(worker->takers);
+        free(worker->joiners);
+        free(worker->slices);
+    }
+    free(local->workers);
+    free(local->seqs);
+    free(local->dirty);
+    dyno_slab_release(&local->slab);
+    dyno_heap_release(&local->ingest);
+    dyno_heap_release(&local->visible);
+    free(local);
+}
+
+void dyno_local_check(const struct dyno_workers *workers)
+{
+    const struct dyno_local *local = (const struct dyno_local *)workers;
+
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        const struct dyno_worker *worker = &local->workers[i];
+
+        dyno_kv_cache_check(&worker->cache);
+        assert(worker->running.count + worker->slots_free_count ==
+               (worker->takers ? local->config.worker.seqs_max : 0));
+        assert(worker->busy || worker->dirty ||
+               (worker->running.count == 0 && worker->waiting.count == 0));
+        (void)worker;
+    }
+}
+
+static const struct dyno_workers_ops local_ops = {
+    .name = "local",
+    .submit = local_submit,
+    .settle = local_settle,
+    .form = local_form,
+    .sync = local_sync,
+    .next = local_next,
+    .sample = local_sample,
+    .totals = local_totals,
+    .abandon = local_abandon,
+    .close = local_close,
+};
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static dyno_status check_config(const struct dyno_local_config *config, struct dyno_error *error)
+{
+    const struct dyno_worker_config *worker = &config->worker;
+
+    if (worker->batch_tokens_max < worker->seqs_max) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.tokens_max (%u) is smaller than batch.seqs_max (%u): every running "
+                         "sequence needs one token of each pass; raise the one or lower the other",
+                         worker->batch_tokens_max, worker->seqs_max);
+    }
+    if (worker->admission == DYNO_ADMIT_ESTIMATE && !(worker->new_token_ratio >= 0.0 &&
+                                                     worker->new_token_ratio <= 1.0)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "batch.new_token_ratio must lie between 0 and 1");
+    }
+    if (!(worker->watermark >= 0.0 && worker->watermark < 1.0)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.watermark must be a fraction from 0 to below 1");
+    }
+    if (worker->blocks == 0 || worker->block_tokens == 0 || worker->seqs_max == 0 ||
+        worker->steps_max == 0 || config->worker_count == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "a fleet needs workers, and a worker needs blocks, block tokens, sequences "
+                         "and steps: at least one of each");
+    }
+    return DYNO_OK;
+}
+
+static void told(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks)
+{
+    const struct dyno_worker_listener *listener = context;
+
+    listener->kv_changed(listener->context, worker, at, span, blocks);
+}
+
+static dyno_status init_workers(struct dyno_local *local)
+{
+    uint32_t count = local->config.worker_count;
+
+    local->workers = calloc(count, sizeof *local->workers);
+    local->dirty = malloc(count * sizeof *local->dirty);
+    if (!local->workers || !local->dirty) {
+        return DYNO_NO_MEMORY;
+    }
+    DYNO_TRY(dyno_heap_reserve(&local->ingest, count));
+    DYNO_TRY(dyno_heap_reserve(&local->visible, count));
+    for (uint32_t i = 0; i < count; i++) {
+        struct dyno_worker *worker = &local->workers[i];
+
+        worker->ingest.first = worker->ingest.last = DYNO_NO_SEQ;
+        worker->waiting.first = worker->waiting.last = DYNO_NO_SEQ;
+        worker->running.first = worker->running.last = DYNO_NO_SEQ;
+        worker->partial = DYNO_NO_SEQ;
+        DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,
+                                    &local->kv_listener));
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_config *config,
+                            struct dyno_error *error)
+{
+    struct dyno_local *local;
+    dyno_status status;
+
+    DYNO_TRY(check_config(config, error));
+    local = calloc(1, sizeof *local);
+    if (!local) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the workers");
+    }
+    local->base.ops = &local_ops;
+    local->config = *config;
+    local->seqs_unused = DYNO_NO_SEQ;
+    local->watermark_blocks = (uint32_t)(config->worker.watermark * config->worker.blocks);
+    if (config->listener.kv_changed) {
+        local->kv_listener =
+            (struct dyno_kv_listener){.context = &local->config.listener, .changed = told};
+    }
+    status = init_workers(local);
+    if (status != DYNO_OK) {
+        local_close(&local->base);
+        return dyno_fail(error, status, "no memory for %u workers", config->worker_count);
+    }
+    *out = &local->base;
+    return DYNO_OK;
+}

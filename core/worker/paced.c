@@ -1,0 +1,306 @@
+#include "core/worker/paced.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/heap.h"
+
+struct slot {
+    uint64_t id;
+    uint32_t generated;
+    uint32_t tokens_max;
+};
+
+/* One worker's engine: its sequences and the pass in flight. */
+struct engine {
+    struct slot *slots; /* [slots_capacity] */
+    uint32_t slots_capacity;
+    struct dyno_heap ends; /* slots of the decode set, by the step that yields their last token */
+    uint64_t step;         /* decode steps completed */
+    bool busy, decode;
+    dyno_ns start, end;
+    uint64_t carry; /* of the pass in flight at its start, then of what it left */
+    uint64_t first, growth;
+    uint32_t steps;
+    uint32_t *yields; /* slots whose prompt ends in this pass */
+    uint32_t yields_count, yields_capacity;
+};
+
+struct paced {
+    struct dyno_device base;
+    struct dyno_device_ops ops;
+    struct dyno_paced_config config;
+    struct engine *engines; /* [worker_count] */
+    struct dyno_heap passes; /* by worker: when its pass ends */
+    uint32_t *ended;         /* of the completion reaped last */
+    uint32_t ended_capacity;
+};
+
+static struct engine *engine_of(struct dyno_device *device, uint32_t worker)
+{
+    return &((struct paced *)device)->engines[worker];
+}
+
+/* Devices return nothing from open and submit: out of memory ends the program, as it would in an
+ * engine that preallocates. */
+static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
+{
+    uint32_t wanted = *capacity ? *capacity : 8;
+    void *grown;
+
+    if (count <= *capacity) {
+        return array;
+    }
+    while (wanted < count) {
+        wanted *= 2;
+    }
+    grown = realloc(array, wanted * size);
+    if (!grown) {
+        abort();
+    }
+    *capacity = wanted;
+    return grown;
+}
+
+static void paced_open_seq(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
+                           uint32_t generated, uint32_t tokens_max)
+{
+    struct engine *engine = engine_of(device, worker);
+
+    engine->slots = grow(engine->slots, &engine->slots_capacity, slot + 1, sizeof *engine->slots);
+    engine->slots[slot] = (struct slot){.id = id, .generated = generated, .tokens_max = tokens_max};
+}
+
+static void paced_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
+{
+    dyno_heap_remove(&engine_of(device, worker)->ends, slot);
+}
+
+static dyno_ns boundary(const struct engine *engine, uint32_t step)
+{
+    return dyno_step_boundary(engine->start, engine->carry, engine->first, engine->growth, step);
+}
+
+static void note_yields(struct engine *engine, const struct dyno_pass *pass)
+{
+    engine->yields_count = 0;
+    engine->yields =
+        grow(engine->yields, &engine->yields_capacity, pass->slice_count, sizeof *engine->yields);
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        if (pass->slices[i].yields) {
+            engine->yields[engine->yields_count++] = pass->slices[i].slot;
+        }
+    }
+}
+
+static uint32_t steps_of(const struct engine *engine, const struct dyno_pass *pass,
+                         const struct dyno_pass_cost *cost)
+{
+    uint64_t steps = pass->steps_max < cost->steps_max ? pass->steps_max : cost->steps_max;
+    uint64_t to_end = dyno_heap_key(&engine->ends) - engine->step;
+
+    if (!engine->decode) {
+        return 1;
+    }
+    return (uint32_t)(steps < to_end ? steps : to_end);
+}
+
+static void paced_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
+{
+    struct paced *paced = (struct paced *)device;
+    struct engine *engine = &paced->engines[pass->worker];
+    struct dyno_pass_cost cost;
+
+    assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
+    paced->config.cost(paced->config.cost_context, pass, &cost);
+    assert(cost.first >= DYNO_TICKS_PER_NS && cost.steps_max >= 1);
+    if (engine->end != now) {
+        engine->carry = 0;
+    }
+    engine->busy = true;
+    engine->decode = pass->decode;
+    engine->start = now;
+    engine->first = cost.first;
+    engine->growth = cost.growth;
+    engine->steps = steps_of(engine, pass, &cost);
+    assert(engine->steps >= 1);
+    engine->end = boundary(engine, engine->steps);
+    note_yields(engine, pass);
+    dyno_heap_set(&paced->passes, pass->worker, engine->end);
+}
+
+/* The first step boundary at or after `now` (after the start), by bisection. */
+static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
+{
+    uint32_t low = 1, high = engine->steps; /* boundary(high) >= now */
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (boundary(engine, middle) >= now) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+{
+    struct engine *engine = engine_of(device, worker);
+
+    if (!engine->busy || engine->steps == 1 || now > engine->end) {
+        return;
+    }
+    engine->steps = first_boundary(engine, now);
+    engine->end = boundary(engine, engine->steps);
+    dyno_heap_set(&((struct paced *)device)->passes, worker, engine->end);
+}
+
+static void paced_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                           uint32_t *started, uint32_t *completed)
+{
+    const struct engine *engine = engine_of(device, worker);
+    uint32_t reached;
+
+    *started = *completed = 0;
+    if (!engine->busy || now <= engine->start) {
+        return;
+    }
+    if (now >= engine->end) {
+        *started = *completed = engine->steps;
+        return;
+    }
+    reached = first_boundary(engine, now); /* the step that ends at or after now has started */
+    *started = reached;
+    *completed = boundary(engine, reached) == now ? reached : reached - 1;
+}
+
+static dyno_ns paced_step_start(struct dyno_device *device, uint32_t worker, uint32_t step)
+{
+    return boundary(engine_of(device, worker), step);
+}
+
+static int by_slot(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void add_ended(struct paced *paced, struct dyno_completion *out, uint32_t slot)
+{
+    paced->ended =
+        grow(paced->ended, &paced->ended_capacity, out->ended_count + 1, sizeof *paced->ended);
+    paced->ended[out->ended_count++] = slot;
+}
+
+/* Sequences whose last token this pass yielded; the others that yielded join the decode set. */
+static void settle_ends(struct paced *paced, struct engine *engine, struct dyno_completion *out)
+{
+    while (dyno_heap_key(&engine->ends) <= engine->step) {
+        uint32_t slot = dyno_heap_top(&engine->ends).id;
+
+        dyno_heap_remove(&engine->ends, slot);
+        add_ended(paced, out, slot);
+    }
+    for (uint32_t i = 0; i < engine->yields_count; i++) {
+        uint32_t index = engine->yields[i];
+        struct slot *slot = &engine->slots[index];
+        uint32_t answer = paced->config.answer(paced->config.answer_context, slot->id);
+        uint32_t total = answer < slot->tokens_max ? answer : slot->tokens_max;
+
+        slot->generated++;
+        if (slot->generated >= total) {
+            add_ended(paced, out, index);
+            continue;
+        }
+        if (dyno_heap_reserve(&engine->ends, engine->slots_capacity) != DYNO_OK) {
+            abort();
+        }
+        dyno_heap_set(&engine->ends, index, engine->step + (total - slot->generated));
+    }
+    if (out->ended_count > 1) {
+        qsort(paced->ended, out->ended_count, sizeof *paced->ended, by_slot);
+    }
+    out->ended = paced->ended;
+}
+
+static bool paced_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
+{
+    struct paced *paced = (struct paced *)device;
+    struct engine *engine;
+    unsigned __int128 ticks;
+
+    if (dyno_heap_key(&paced->passes) > now) {
+        return false;
+    }
+    memset(out, 0, sizeof *out);
+    out->worker = dyno_heap_top(&paced->passes).id;
+    dyno_heap_remove(&paced->passes, out->worker);
+    engine = &paced->engines[out->worker];
+    out->at = engine->end;
+    out->steps = engine->steps;
+    out->start = engine->start;
+    out->carry = engine->carry;
+    out->first = engine->first;
+    out->growth = engine->growth;
+    ticks = engine->carry + (unsigned __int128)engine->first * engine->steps +
+            (unsigned __int128)engine->growth * ((uint64_t)engine->steps * (engine->steps - 1) / 2);
+    engine->carry = (uint64_t)ticks & (DYNO_TICKS_PER_NS - 1);
+    engine->busy = false;
+    engine->step += engine->decode ? engine->steps : 0;
+    settle_ends(paced, engine, out);
+    return true;
+}
+
+static dyno_ns paced_next(const struct dyno_device *device)
+{
+    return dyno_heap_key(&((const struct paced *)device)->passes);
+}
+
+static void paced_close(struct dyno_device *device)
+{
+    struct paced *paced = (struct paced *)device;
+
+    for (uint32_t i = 0; paced->engines && i < paced->config.worker_count; i++) {
+        free(paced->engines[i].slots);
+        free(paced->engines[i].yields);
+        dyno_heap_release(&paced->engines[i].ends);
+    }
+    dyno_heap_release(&paced->passes);
+    free(paced->engines);
+    free(paced->ended);
+    free(paced);
+}
+
+dyno_status dyno_paced_open(struct dyno_device **out, const struct dyno_paced_config *config)
+{
+    struct paced *paced = calloc(1, sizeof *paced);
+
+    if (!paced) {
+        return DYNO_NO_MEMORY;
+    }
+    paced->config = *config;
+    paced->ops = (struct dyno_device_ops){.name = config->name,
+                                          .help = config->help,
+                                          .open = paced_open_seq,
+                                          .shut = paced_shut,
+                                          .submit = paced_submit,
+                                          .stop = paced_stop,
+                                          .progress = paced_progress,
+                                          .step_start = paced_step_start,
+                                          .reap = paced_reap,
+                                          .next = paced_next,
+                                          .close = paced_close};
+    paced->base.ops = &paced->ops;
+    paced->engines = calloc(config->worker_count, sizeof *paced->engines);
+    if (!paced->engines || dyno_heap_reserve(&paced->passes, config->worker_count) != DYNO_OK) {
+        paced_close(&paced->base);
+        return DYNO_NO_MEMORY;
+    }
+    *out = &paced->base;
+    return DYNO_OK;
+}

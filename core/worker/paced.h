@@ -1,0 +1,35 @@
+/* A device whose passes take a stated time: the mechanics that the simulated GPU and the null device
+ * share.  A cost function says how long the steps of a pass take; a table of answers says when a
+ * sequence ends; this turns both into starts, step boundaries and ends.
+ *
+ * Times are exact: within a pass boundary j is start + floor((carry + S(j)) / 2^20), and the remainder
+ * is carried into a pass that follows without a gap and dropped otherwise.  So a pass of k steps and
+ * k passes of one step end at the same nanosecond.
+ */
+#ifndef DYNO_CORE_WORKER_PACED_H
+#define DYNO_CORE_WORKER_PACED_H
+
+#include "core/base/status.h"
+#include "core/worker/device.h"
+
+struct dyno_pass_cost {
+    uint64_t first;     /* ticks (2^-20 ns) of the first step */
+    uint64_t growth;    /* ticks more for every further step */
+    uint32_t steps_max; /* the formula holds for this many steps, >= 1 */
+};
+
+struct dyno_paced_config {
+    const char *name, *help;
+    uint32_t worker_count;
+    /* What a pass costs; at least one nanosecond a step. */
+    void (*cost)(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out);
+    const void *cost_context;
+    /* How many tokens request `id` generates, >= 1. */
+    uint32_t (*answer)(void *context, uint64_t id);
+    void *answer_context;
+};
+
+/* On success *out is closed through its ops. */
+dyno_status dyno_paced_open(struct dyno_device **out, const struct dyno_paced_config *config);
+
+#endif

@@ -1,0 +1,329 @@
+/* Sequences: their memory, the lists they stand in, the decode set, and giving blocks back. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/worker/fleet.h"
+
+enum { SEQS_MIN = 64 };
+
+static dyno_status grow_seqs(struct dyno_local *local)
+{
+    uint32_t count = local->seqs_capacity ? 2 * local->seqs_capacity : SEQS_MIN;
+    struct dyno_seq *seqs = realloc(local->seqs, count * sizeof *seqs);
+
+    if (!seqs) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = local->seqs_capacity; i < count; i++) {
+        seqs[i].next = i + 1 < count ? i + 1 : DYNO_NO_SEQ;
+    }
+    local->seqs = seqs;
+    local->seqs_unused = local->seqs_capacity;
+    local->seqs_capacity = count;
+    return DYNO_OK;
+}
+
+static size_t links_bytes(uint32_t span_count)
+{
+    return (span_count + (size_t)1) * sizeof(struct dyno_kv_link);
+}
+
+static void copy_spans(struct dyno_seq *seq, const struct dyno_request *request)
+{
+    for (uint32_t i = 0; i < request->span_count; i++) {
+        seq->links[i] = (struct dyno_kv_link){.span = request->spans[i].id,
+                                              .blocks = request->spans[i].blocks,
+                                              .run = DYNO_KV_NO_RUN};
+        seq->chain_blocks += request->spans[i].blocks;
+    }
+}
+
+dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
+                          uint32_t worker, uint32_t *out)
+{
+    struct dyno_seq *seq;
+
+    if (local->seqs_unused == DYNO_NO_SEQ) {
+        DYNO_TRY(grow_seqs(local));
+    }
+    seq = &local->seqs[local->seqs_unused];
+    *out = local->seqs_unused;
+    local->seqs_unused = seq->next;
+    memset(seq, 0, sizeof *seq);
+    seq->record = (struct dyno_request_record){.id = request->id,
+                                               .session = request->session,
+                                               .tenant = request->tenant,
+                                               .worker = worker,
+                                               .prompt_tokens = request->prompt_tokens,
+                                               .scheduled_ns = request->scheduled_ns,
+                                               .arrival_ns = request->arrival_ns,
+                                               .ready_ns = DYNO_NEVER,
+                                               .admitted_ns = DYNO_NEVER,
+                                               .first_token_ns = DYNO_NEVER,
+                                               .last_token_ns = DYNO_NEVER};
+    seq->prev = seq->next = DYNO_NO_SEQ;
+    seq->target = request->prompt_tokens;
+    if (local->config.worker.prefix_cache) {
+        seq->span_count = seq->link_count = request->span_count;
+    }
+    seq->links = dyno_slab_take(&local->slab, links_bytes(seq->span_count));
+    if (!seq->links) {
+        return DYNO_NO_MEMORY;
+    }
+    if (seq->span_count > 0) {
+        copy_spans(seq, request);
+    }
+    return DYNO_OK;
+}
+
+void dyno_seq_free(struct dyno_local *local, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    dyno_slab_give(&local->slab, seq->links, links_bytes(seq->span_count));
+    seq->links = NULL;
+    seq->next = local->seqs_unused;
+    local->seqs_unused = index;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
+{
+    local->seqs[seq].prev = list->last;
+    local->seqs[seq].next = DYNO_NO_SEQ;
+    if (list->last == DYNO_NO_SEQ) {
+        list->first = seq;
+    } else {
+        local->seqs[list->last].next = seq;
+    }
+    list->last = seq;
+    list->count++;
+}
+
+void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
+{
+    local->seqs[seq].next = list->first;
+    local->seqs[seq].prev = DYNO_NO_SEQ;
+    if (list->first == DYNO_NO_SEQ) {
+        list->last = seq;
+    } else {
+        local->seqs[list->first].prev = seq;
+    }
+    list->first = seq;
+    list->count++;
+}
+
+void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
+{
+    uint32_t prev = local->seqs[seq].prev, next = local->seqs[seq].next;
+
+    if (prev == DYNO_NO_SEQ) {
+        list->first = next;
+    } else {
+        local->seqs[prev].next = next;
+    }
+    if (next == DYNO_NO_SEQ) {
+        list->last = prev;
+    } else {
+        local->seqs[next].prev = prev;
+    }
+    list->count--;
+}
+
+/* ---- the decode set -------------------------------------------------------------------------- */
+
+static uint32_t steps_since_joining(const struct dyno_worker *worker, const struct dyno_seq *seq)
+{
+    return seq->state == SEQ_DECODE ? (uint32_t)(worker->step - seq->joined_step) : 0;
+}
+
+uint32_t dyno_seq_tokens(const struct dyno_worker *worker, const struct dyno_seq *seq)
+{
+    return seq->computed + steps_since_joining(worker, seq);
+}
+
+uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_seq *seq)
+{
+    return seq->generated + steps_since_joining(worker, seq);
+}
+
+/* The phase at which the sequence takes a block: when its tokens are a whole number of blocks. */
+static uint32_t taking_phase(const struct dyno_local *local, const struct dyno_seq *seq)
+{
+    uint32_t size = local->config.worker.block_tokens;
+
+    return (uint32_t)((seq->joined_step + size - seq->computed % size) % size);
+}
+
+/* Add to, or take from, the sequences that joined at `at` and have not decoded since. */
+static dyno_status count_joiner(struct dyno_worker *worker, dyno_ns at, int change)
+{
+    for (uint32_t i = worker->joiners_count; i-- > 0;) {
+        if (worker->joiners[i].at == at) {
+            worker->joiners[i].count += (uint32_t)change;
+            worker->joined_count += (uint32_t)change;
+            if (worker->joined_count == 0) {
+                worker->joiners_count = 0;
+            }
+            return DYNO_OK;
+        }
+    }
+    assert(change > 0);
+    if (worker->joiners_count == worker->joiners_capacity) {
+        uint32_t capacity = worker->joiners_capacity ? 2 * worker->joiners_capacity : 4;
+        struct dyno_joiners *joiners = realloc(worker->joiners, capacity * sizeof *joiners);
+
+        if (!joiners) {
+            return DYNO_NO_MEMORY;
+        }
+        worker->joiners = joiners;
+        worker->joiners_capacity = capacity;
+    }
+    worker->joiners[worker->joiners_count++] = (struct dyno_joiners){.at = at, .count = 1};
+    worker->joined_count++;
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *worker,
+                                 uint32_t index, dyno_ns at)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    seq->state = SEQ_DECODE;
+    seq->joined_step = worker->step;
+    seq->last_token_at = at;
+    worker->decode_count++;
+    worker->decode_tokens += seq->computed;
+    worker->takers[taking_phase(local, seq)]++;
+    worker->tokens_left += seq->tokens_max - seq->generated;
+    return count_joiner(worker, at, 1);
+}
+
+void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    worker->takers[taking_phase(local, seq)]--;
+    worker->decode_count--;
+    if (worker->step == seq->joined_step) {
+        (void)count_joiner(worker, seq->last_token_at, -1);
+    } else {
+        seq->last_token_at = worker->last_decode_at;
+    }
+    seq->computed = dyno_seq_tokens(worker, seq);
+    seq->generated = dyno_seq_generated(worker, seq);
+    seq->state = SEQ_PROMPT;
+    worker->decode_tokens -= seq->computed;
+    worker->tokens_left -= seq->tokens_max - seq->generated;
+}
+
+/* ---- leaving the running list ---------------------------------------------------------------- */
+
+/* After a preemption what it generated may still be found: its whole blocks beyond the request's
+ * spans go under a span of its own. */
+static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *worker,
+                                  struct dyno_seq *seq, dyno_ns now)
+{
+    static const uint64_t private_root = 0x9d3f5c1b7a2e4860ULL;
+    struct dyno_kv_link *own = &seq->links[seq->span_count];
+    uint32_t whole = seq->computed / local->config.worker.block_tokens;
+    uint32_t spans_blocks = seq->chain_blocks;
+
+    if (seq->link_count > seq->span_count) {
+        spans_blocks -= own->blocks;
+    }
+    if (whole <= spans_blocks || whole <= seq->held_blocks) {
+        return DYNO_OK;
+    }
+    if (seq->link_count == seq->span_count) {
+        *own = (struct dyno_kv_link){.span = dyno_chain(private_root, seq->record.id),
+                                     .run = DYNO_KV_NO_RUN};
+        seq->link_count++;
+    }
+    own->blocks = whole - spans_blocks;
+    seq->chain_blocks = whole;
+    DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 1, seq->held_blocks, whole,
+                          now));
+    seq->held_blocks = whole;
+    return DYNO_OK;
+}
+
+/* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence is
+ * not in the decode set any more. */
+static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    uint32_t blocks = dyno_blocks_of(local, seq->computed);
+    uint32_t promised = dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+
+    if (local->config.worker.prefix_cache) {
+        DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));
+        dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
+    } else {
+        dyno_kv_drop(&worker->cache, blocks);
+    }
+    seq->held_blocks = 0;
+    worker->blocks_promised -= promised;
+    worker->blocks_held -= blocks;
+    local->config.device->ops->shut(local->config.device, seq->record.worker, seq->slot);
+    worker->slots_free[worker->slots_free_count++] = seq->slot;
+    dyno_seq_unlink(local, &worker->running, index);
+    if (worker->partial == index) {
+        worker->partial = DYNO_NO_SEQ;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                             dyno_ns now)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    if (seq->state == SEQ_DECODE) {
+        dyno_seq_leave_decode(local, worker, index);
+        if (local->config.worker.prefix_cache) {
+            DYNO_TRY(keep_generated(local, worker, seq, now));
+        }
+    }
+    DYNO_TRY(stop_running(local, worker, index));
+    seq->target = seq->record.prompt_tokens + seq->generated;
+    seq->computed = 0;
+    seq->record.preemptions++;
+    local->totals.preemptions++;
+    seq->state = SEQ_WAITING;
+    dyno_seq_prepend(local, &worker->waiting, index);
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                            enum dyno_outcome outcome)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    struct dyno_request_record record;
+
+    if (seq->state == SEQ_DECODE) {
+        dyno_seq_leave_decode(local, worker, index);
+    }
+    switch (seq->state) {
+    case SEQ_INGEST:
+        dyno_seq_unlink(local, &worker->ingest, index);
+        break;
+    case SEQ_WAITING:
+        dyno_seq_unlink(local, &worker->waiting, index);
+        break;
+    case SEQ_PROMPT:
+    case SEQ_DECODE:
+        DYNO_TRY(stop_running(local, worker, index));
+        break;
+    }
+    seq->record.outcome = outcome;
+    seq->record.output_tokens = seq->generated;
+    if (seq->generated > 0) {
+        seq->record.last_token_ns = seq->last_token_at + local->config.worker.response_ns;
+    }
+    record = seq->record;
+    dyno_seq_free(local, index);
+    return local->config.listener.ended(local->config.listener.context, &record);
+}

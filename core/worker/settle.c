@@ -1,0 +1,135 @@
+/* What a finished pass did: tokens, gaps between them, first tokens, ends. */
+#include <assert.h>
+
+#include "core/worker/fleet.h"
+
+static dyno_ns completion_boundary(const void *context, uint32_t step)
+{
+    const struct dyno_completion *completion = context;
+
+    return dyno_step_boundary(completion->start, completion->carry, completion->first,
+                              completion->growth, step);
+}
+
+/* The gap each sequence of the decode set saw at the pass's first step.  Sequences whose last token
+ * came just when the pass started saw the step itself; the others waited longer. */
+static void add_gaps(struct dyno_local *local, struct dyno_worker *worker,
+                     const struct dyno_completion *completion)
+{
+    struct dyno_histogram *itl = local->config.itl;
+    dyno_ns first_end = completion_boundary(completion, 1);
+    uint32_t decoding = worker->decode_count - worker->joined_count, contiguous = 0;
+    uint64_t carry = completion->carry;
+
+    for (uint32_t i = 0; i < worker->joiners_count; i++) {
+        if (worker->joiners[i].at == completion->start) {
+            contiguous += worker->joiners[i].count;
+        } else if (worker->joiners[i].count > 0) {
+            dyno_histogram_add(itl, first_end - worker->joiners[i].at, worker->joiners[i].count);
+        }
+    }
+    if (worker->last_decode_at == completion->start) {
+        contiguous += decoding;
+    } else if (decoding > 0) {
+        dyno_histogram_add(itl, first_end - worker->last_decode_at, decoding);
+    }
+    if (contiguous > 0) {
+        dyno_histogram_add_steps(itl, carry, completion->first, completion->growth, 1, contiguous);
+    }
+    if (completion->steps > 1) {
+        carry = (carry + completion->first) & (DYNO_TICKS_PER_NS - 1);
+        dyno_histogram_add_steps(itl, carry, completion->first + completion->growth,
+                                 completion->growth, completion->steps - 1, worker->decode_count);
+    }
+    worker->joiners_count = worker->joined_count = 0;
+}
+
+static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
+                          const struct dyno_completion *completion)
+{
+    uint64_t steps = completion->steps, count = worker->decode_count;
+
+    dyno_ledger_take(local, worker, completion->steps, completion_boundary, completion);
+    if (count == 0) {
+        return;
+    }
+    assert(worker->steps_taken == completion->steps);
+    add_gaps(local, worker, completion);
+    local->totals.decode_tokens += count * steps;
+    local->totals.kv_tokens_read +=
+        (unsigned __int128)(worker->decode_tokens + count) * steps + count * (steps * (steps - 1) / 2);
+    worker->decode_tokens += count * steps;
+    worker->tokens_left -= count * steps;
+    worker->tokens_out += count * steps;
+    worker->step += steps;
+    worker->last_decode_at = completion->at;
+}
+
+/* A sequence's prompt is all in KV: its next token is out. */
+static dyno_status settle_yield(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                                dyno_ns at)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    seq->generated++;
+    worker->tokens_out++;
+    if (seq->record.first_token_ns == DYNO_NEVER) {
+        seq->record.first_token_ns = at + local->config.worker.response_ns;
+        local->config.listener.first_token(local->config.listener.context, seq->record.id);
+    } else {
+        dyno_histogram_add(local->config.itl, at - seq->last_token_at, 1);
+    }
+    return dyno_seq_join_decode(local, worker, index, at);
+}
+
+static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *worker,
+                                const struct dyno_slice *slice, dyno_ns at)
+{
+    uint32_t index = worker->seq_of_slot[slice->slot];
+    struct dyno_seq *seq = &local->seqs[index];
+    uint64_t tokens = slice->tokens;
+
+    seq->computed += slice->tokens;
+    local->totals.prefill_tokens += tokens;
+    local->totals.attention_pairs +=
+        (unsigned __int128)tokens * slice->first + tokens * (tokens + 1) / 2;
+    if (local->config.worker.prefix_cache && !local->config.worker.hit_when_scheduled) {
+        uint32_t whole = seq->computed / local->config.worker.block_tokens;
+        uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
+
+        if (to > seq->held_blocks) {
+            DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count,
+                                  seq->link_count - seq->span_count, seq->held_blocks, to, at));
+            seq->held_blocks = to;
+        }
+    }
+    if (!slice->yields) {
+        worker->partial = index;
+        return DYNO_OK;
+    }
+    return settle_yield(local, worker, index, at);
+}
+
+dyno_status dyno_settle_completion(struct dyno_local *local, const struct dyno_completion *completion)
+{
+    struct dyno_worker *worker = &local->workers[completion->worker];
+
+    assert(worker->busy && completion->steps >= 1 && completion->steps <= worker->pass_steps);
+    worker->busy = false;
+    dyno_heap_remove(&local->visible, completion->worker);
+    worker->busy_ns += completion->at - worker->busy_since;
+    local->totals.passes++;
+    local->totals.steps += completion->steps;
+    if (worker->pass_decode) {
+        settle_decode(local, worker, completion);
+    }
+    for (uint32_t i = 0; i < worker->slice_count; i++) {
+        DYNO_TRY(settle_slice(local, worker, &worker->slices[i], completion->at));
+    }
+    for (uint32_t i = 0; i < completion->ended_count; i++) {
+        DYNO_TRY(dyno_seq_finish(local, worker, worker->seq_of_slot[completion->ended[i]],
+                                 DYNO_COMPLETED));
+    }
+    dyno_local_mark_dirty(local, worker);
+    return DYNO_OK;
+}

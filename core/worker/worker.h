@@ -1,0 +1,61 @@
+/* Seam: a fleet of workers serves requests.
+ *
+ * A worker is an index; one object stands for all workers of a kind.  `local` (local.h) is ours:
+ * continuous batching and a KV cache over a device.  A remote engine behind HTTP is another.
+ */
+#ifndef DYNO_CORE_WORKER_WORKER_H
+#define DYNO_CORE_WORKER_WORKER_H
+
+#include "core/base/status.h"
+#include "core/base/time.h"
+#include "core/model/record.h"
+#include "core/model/request.h"
+
+
+/* Who hears what workers do.  Called from within settle and form, never from another thread. */
+struct dyno_worker_listener {
+    void *context;
+    void (*first_token)(void *context, uint64_t request);
+    /* The request's life is over; the record is the worker's, valid during the call. */
+    dyno_status (*ended)(void *context, const struct dyno_request_record *record);
+    /* A cache changed; NULL: nobody wants to know. */
+    void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+};
+
+struct dyno_workers;
+
+struct dyno_workers_ops {
+    const char *name;
+
+    /* Take a request.  It is told of through the listener, also when it is refused (at once).
+     * Errors: DYNO_NO_MEMORY only. */
+    dyno_status (*submit)(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                          const struct dyno_request *request);
+
+    /* Settle everything that happened up to `now`: finished passes, requests that became ready. */
+    dyno_status (*settle)(struct dyno_workers *workers, dyno_ns now);
+
+    /* Start passes wherever there is work and no pass in flight. */
+    dyno_status (*form)(struct dyno_workers *workers, dyno_ns now);
+
+    /* Tell of every cache change that happened before `now` and that was put off. */
+    void (*sync)(struct dyno_workers *workers, dyno_ns now);
+
+    /* When something will happen by itself; DYNO_NEVER: nothing will. */
+    dyno_ns (*next)(const struct dyno_workers *workers);
+
+    void (*sample)(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                   struct dyno_sample_record *out);
+    void (*totals)(const struct dyno_workers *workers, struct dyno_fleet_totals *out);
+
+    /* End every unfinished request with `outcome` (the run is being given up). */
+    dyno_status (*abandon)(struct dyno_workers *workers, enum dyno_outcome outcome);
+
+    void (*close)(struct dyno_workers *workers);
+};
+
+struct dyno_workers {
+    const struct dyno_workers_ops *ops;
+};
+
+#endif

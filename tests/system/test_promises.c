@@ -1,0 +1,106 @@
+/* The promises of docs/architecture.md, over random worlds.  Every failure names the seed; repeat it
+ * with DYNO_SEED=n CK_FORK=no. */
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+enum { WORLDS_A_TEST = 50, TESTS = 20 };
+
+static uint64_t first_seed(int test)
+{
+    const char *given = getenv("DYNO_SEED");
+
+    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
+}
+
+static uint64_t last_seed(int test)
+{
+    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
+}
+
+START_TEST(leaping_equals_stepping)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest leap, step, some;
+
+        world_draw(&world, seed);
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        some = world_run(&world, 3);
+        ck_assert_msg(leap.hash == step.hash && leap.hash == some.hash,
+                      "seed %llu (%s, %s): histories differ: completed %llu/%llu, preemptions "
+                      "%llu/%llu, evicted %llu/%llu, end %llu/%llu",
+                      (unsigned long long)seed, world.worker.engine, world.dispatch.policy->name,
+                      (unsigned long long)leap.completed, (unsigned long long)step.completed,
+                      (unsigned long long)leap.preemptions, (unsigned long long)step.preemptions,
+                      (unsigned long long)leap.evicted, (unsigned long long)step.evicted,
+                      (unsigned long long)leap.end_ns, (unsigned long long)step.end_ns);
+    }
+}
+END_TEST
+
+START_TEST(every_request_ends_exactly_once)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest whole, cut;
+
+        world_draw(&world, seed);
+        whole = world_run(&world, 1u << 20);
+        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
+        world.duration_max_ns = whole.end_ns / 2;
+        cut = world_run(&world, 1u << 20);
+        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
+                      "seed %llu", (unsigned long long)seed);
+    }
+}
+END_TEST
+
+START_TEST(one_seed_one_history)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+
+        world_draw(&world, seed);
+        ck_assert_msg(world_run(&world, 1u << 20).hash == world_run(&world, 1u << 20).hash,
+                      "seed %llu", (unsigned long long)seed);
+    }
+}
+END_TEST
+
+/* The worlds must be worth it: some preempt, some evict, some hit, some are refused. */
+START_TEST(the_worlds_reach_the_corners)
+{
+    uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0;
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        static struct world world;
+        struct world_digest digest;
+
+        world_draw(&world, seed);
+        digest = world_run(&world, 1u << 20);
+        preempting += digest.preemptions > 0;
+        evicting += digest.evicted > 0;
+        hitting += digest.hits > 0;
+        refusing += digest.completed < digest.records;
+    }
+    ck_assert_uint_gt(preempting, 10);
+    ck_assert_uint_gt(evicting, 10);
+    ck_assert_uint_gt(hitting, 10);
+    ck_assert_uint_gt(refusing, 3);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("promises");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, leaping_equals_stepping, 0, TESTS);
+    tcase_add_loop_test(cases, every_request_ends_exactly_once, 0, TESTS);
+    tcase_add_loop_test(cases, one_seed_one_history, 0, TESTS / 4);
+    tcase_add_test(cases, the_worlds_reach_the_corners);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/promises", add_cases)

@@ -1,0 +1,430 @@
+/* A random world: one seed draws the fleet, the engine, the traffic and the router, and a run of it
+ * leaves a digest of everything that can be seen.  Used by the tests of the promises. */
+#ifndef DYNO_TESTS_SYSTEM_WORLD_H
+#define DYNO_TESTS_SYSTEM_WORLD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/map.h"
+#include "core/base/rng.h"
+#include "core/route/route.h"
+#include "core/run/loop.h"
+#include "core/run/metrics.h"
+#include "core/worker/local.h"
+#include "core/worker/paced.h"
+#include "sim/answers.h"
+#include "sim/vclock.h"
+
+enum { WORLD_REQUESTS_MAX = 256, WORLD_SPANS_MAX = 6 };
+
+struct world {
+    uint64_t seed;
+    struct dyno_rng rng;
+    struct dyno_worker_config worker;
+    struct dyno_dispatch_config dispatch;
+    dyno_ns sample_every_ns, duration_max_ns;
+    uint64_t cost_base, cost_token, cost_context; /* ticks */
+    uint64_t slope_context; /* beyond this many context tokens, reading one costs twice as much */
+    uint32_t concurrency;                         /* 0: open loop */
+    uint32_t request_count;
+    struct dyno_request requests[WORLD_REQUESTS_MAX];
+    struct dyno_span spans[WORLD_REQUESTS_MAX][WORLD_SPANS_MAX];
+    uint32_t answers[WORLD_REQUESTS_MAX];
+};
+
+struct world_digest {
+    uint64_t hash;
+    uint64_t records, completed, preemptions, evicted, hits, unfinished, gaps;
+    struct dyno_fleet_totals totals;
+    dyno_ns end_ns;
+};
+
+static inline uint32_t world_below(struct world *world, uint32_t bound)
+{
+    return (uint32_t)dyno_rng_below(&world->rng, bound);
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+static inline void world_draw_engine(struct world *world)
+{
+    static const uint32_t sizes[] = {1, 3, 4, 16, 64};
+    struct dyno_worker_config *config = &world->worker;
+
+    *config = dyno_engine_table[world_below(world, 3)].config;
+    config->block_tokens = sizes[world_below(world, 5)];
+    config->blocks = (200 + world_below(world, 1500)) / config->block_tokens + 2;
+    config->seqs_max = 1 + world_below(world, 24);
+    config->batch_tokens_max = config->seqs_max + world_below(world, 200);
+    config->steps_max = 1u << 20;
+    config->context_max = world_below(world, 2) ? 0 : 400;
+    config->queue_max = world_below(world, 8) ? 0 : 5;
+    config->watermark = world_below(world, 2) ? 0.0 : 0.05;
+    config->prefix_cache = world_below(world, 4) != 0;
+    config->hit_when_scheduled = world_below(world, 2) != 0;
+    config->ingest_ns = world_below(world, 2) ? 0 : world_below(world, 3) * DYNO_MS;
+    config->ingest_token_ticks = config->ingest_ns ? world_below(world, 1 << 30) : 0;
+    config->response_ns = world_below(world, 2) * 137 * DYNO_US;
+}
+
+/* Whole milliseconds make ties at one instant common; odd costs exercise the carried remainder. */
+static inline void world_draw_costs(struct world *world)
+{
+    if (world_below(world, 2)) {
+        world->cost_base = DYNO_MS * DYNO_TICKS_PER_NS * (1 + world_below(world, 3));
+        world->cost_token = 0;
+        world->cost_context = 0;
+    } else {
+        world->cost_base = 1000000ULL * (DYNO_TICKS_PER_NS + world_below(world, 999983));
+        world->cost_token = 10000ULL * DYNO_TICKS_PER_NS + world_below(world, 1000003);
+        world->cost_context = world_below(world, 1000003) * 40ULL;
+    }
+    world->slope_context = world_below(world, 2) ? UINT64_MAX : 100 + world_below(world, 2000);
+}
+
+static inline void world_draw_router(struct world *world)
+{
+    uint32_t policies = 0;
+
+    while (dyno_route_table[policies]) {
+        policies++;
+    }
+    world->dispatch = (struct dyno_dispatch_config){
+        .policy = dyno_route_table[world_below(world, policies)],
+        .route = {.temperature = world_below(world, 3) ? 0.0 : 0.5,
+                  .overlap_credit = 1.0,
+                  .prefill_load_scale = 1.0,
+                  .track_prefill_tokens = 1,
+                  .track_active_blocks = 1,
+                  .session_replicas = 8,
+                  .args = ""},
+        .seed = world->seed,
+        .worker_count = 1 + world_below(world, 5),
+        .block_tokens = world->worker.block_tokens,
+        .event_delay_ns = world_below(world, 2) ? 0 : world_below(world, 20) * DYNO_MS,
+        .event_loss = world_below(world, 4) ? 0.0 : 0.1,
+        .guess_ttl_ns = 200 * DYNO_MS,
+        .guess_blocks_max = 64,
+    };
+}
+
+static inline void world_draw_request(struct world *world, uint32_t index, dyno_ns arrival)
+{
+    struct dyno_request *request = &world->requests[index];
+    uint32_t size = world->worker.block_tokens, blocks = 0;
+    uint64_t parent = 1;
+
+    *request = (struct dyno_request){.id = index,
+                                     .session = world_below(world, 6),
+                                     .spans = world->spans[index],
+                                     .span_count = world_below(world, WORLD_SPANS_MAX + 1),
+                                     .scheduled_ns = arrival,
+                                     .arrival_ns = arrival};
+    for (uint32_t i = 0; i < request->span_count; i++) {
+        parent = dyno_chain(parent, world_below(world, 3));
+        world->spans[index][i] = (struct dyno_span){
+            .id = parent, .blocks = 1 + (uint32_t)(parent % (1 + 64 / size))};
+        blocks += world->spans[index][i].blocks;
+    }
+    request->prompt_tokens = blocks * size + world_below(world, 40) + (blocks == 0);
+    world->answers[index] = 1 + world_below(world, world_below(world, 4) ? 30 : 200);
+    request->max_tokens = world->answers[index] + world_below(world, 2) * 50;
+}
+
+static inline void world_draw(struct world *world, uint64_t seed)
+{
+    dyno_ns arrival = 0;
+    uint32_t gap_ms;
+
+    memset(world, 0, sizeof *world);
+    world->seed = seed;
+    dyno_rng_init(&world->rng, seed, "world");
+    world_draw_engine(world);
+    world_draw_costs(world);
+    world_draw_router(world);
+    world->sample_every_ns = world_below(world, 2) ? 10 * DYNO_MS : 7777777;
+    world->duration_max_ns = 0;
+    world->concurrency = world_below(world, 3) ? 0 : 1 + world_below(world, 20);
+    world->request_count = 20 + world_below(world, WORLD_REQUESTS_MAX - 20);
+    gap_ms = 1 + world_below(world, 30);
+    for (uint32_t i = 0; i < world->request_count; i++) {
+        world_draw_request(world, i, arrival);
+        arrival += world_below(world, gap_ms) * DYNO_MS;
+    }
+}
+
+/* ---- the seams ------------------------------------------------------------------------------- */
+
+struct world_source {
+    struct dyno_source base;
+    const struct world *world;
+    struct dyno_answers *answers;
+    uint32_t taken, open;
+    dyno_ns ready[WORLD_REQUESTS_MAX]; /* closed loop: when the slots of ended requests are free */
+    uint32_t ready_count;
+};
+
+static inline dyno_ns world_source_next(struct dyno_source *source)
+{
+    const struct world_source *self = (const struct world_source *)source;
+    dyno_ns next = DYNO_NEVER;
+
+    if (self->taken == self->world->request_count) {
+        return DYNO_NEVER;
+    }
+    if (self->world->concurrency == 0) {
+        return self->world->requests[self->taken].arrival_ns;
+    }
+    if (self->open + self->ready_count < self->world->concurrency) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < self->ready_count; i++) {
+        next = self->ready[i] < next ? self->ready[i] : next;
+    }
+    return next;
+}
+
+static inline dyno_status world_source_take(struct dyno_source *source, dyno_ns now,
+                                            struct dyno_request *out, struct dyno_error *error)
+{
+    struct world_source *self = (struct world_source *)source;
+
+    (void)error;
+    *out = self->world->requests[self->taken];
+    if (self->world->concurrency > 0) {
+        for (uint32_t i = 0; i < self->ready_count; i++) {
+            if (self->ready[i] <= now) {
+                self->ready[i] = self->ready[--self->ready_count];
+                break;
+            }
+        }
+        out->scheduled_ns = out->arrival_ns = now;
+    }
+    self->open++;
+    return self->answers->ops->expect(self->answers, out->id, self->world->answers[self->taken++]);
+}
+
+static inline void world_source_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
+{
+    struct world_source *self = (struct world_source *)source;
+
+    (void)id;
+    self->open--;
+    if (self->world->concurrency > 0) {
+        self->ready[self->ready_count++] = at;
+    }
+}
+
+static inline bool world_source_finished(const struct dyno_source *source)
+{
+    const struct world_source *self = (const struct world_source *)source;
+
+    return self->taken == self->world->request_count;
+}
+
+static const struct dyno_source_ops world_source_ops = {.name = "world",
+                                                        .next = world_source_next,
+                                                        .take = world_source_take,
+                                                        .ended = world_source_ended,
+                                                        .finished = world_source_finished};
+
+static inline void world_cost(const void *context, const struct dyno_pass *pass,
+                              struct dyno_pass_cost *out)
+{
+    const struct world *world = context;
+    uint64_t tokens = pass->decode_count;
+
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        tokens += pass->slices[i].tokens;
+    }
+    out->first =
+        world->cost_base + tokens * world->cost_token + pass->decode_context * world->cost_context;
+    out->growth = pass->decode_count * world->cost_context;
+    out->steps_max = UINT32_MAX;
+    if (pass->decode_context > world->slope_context) {
+        out->first += (pass->decode_context - world->slope_context) * world->cost_context;
+        out->growth *= 2;
+    } else if (pass->decode_count > 0 && world->slope_context != UINT64_MAX) {
+        out->steps_max =
+            (uint32_t)((world->slope_context - pass->decode_context) / pass->decode_count) + 1;
+    }
+}
+
+/* ---- what is seen ---------------------------------------------------------------------------- */
+
+struct world_sink {
+    struct dyno_sink base;
+    struct world_digest *digest;
+};
+
+static inline void world_mix(struct world_digest *digest, const void *data, size_t bytes)
+{
+    const unsigned char *from = data;
+
+    for (size_t i = 0; i < bytes; i++) {
+        digest->hash = (digest->hash ^ from[i]) * 0x100000001b3ULL;
+    }
+}
+
+#define WORLD_MIX(digest, value)                                                                   \
+    do {                                                                                           \
+        uint64_t world_value = (uint64_t)(value);                                                  \
+        world_mix(digest, &world_value, sizeof world_value);                                       \
+    } while (0)
+
+static inline dyno_status world_on_request(struct dyno_sink *sink,
+                                           const struct dyno_request_record *record)
+{
+    struct world_digest *digest = ((struct world_sink *)sink)->digest;
+
+    digest->records++;
+    digest->completed += record->outcome == DYNO_COMPLETED;
+    digest->preemptions += record->preemptions;
+    digest->hits += record->cached_tokens;
+    WORLD_MIX(digest, record->id);
+    WORLD_MIX(digest, record->worker);
+    WORLD_MIX(digest, record->outcome);
+    WORLD_MIX(digest, record->output_tokens);
+    WORLD_MIX(digest, record->cached_tokens);
+    WORLD_MIX(digest, record->preemptions);
+    WORLD_MIX(digest, record->arrival_ns);
+    WORLD_MIX(digest, record->ready_ns);
+    WORLD_MIX(digest, record->admitted_ns);
+    WORLD_MIX(digest, record->first_token_ns);
+    WORLD_MIX(digest, record->last_token_ns);
+    return DYNO_OK;
+}
+
+static inline dyno_status world_on_decision(struct dyno_sink *sink,
+                                            const struct dyno_decision_record *record)
+{
+    struct world_digest *digest = ((struct world_sink *)sink)->digest;
+
+    WORLD_MIX(digest, record->request);
+    WORLD_MIX(digest, record->at);
+    WORLD_MIX(digest, record->worker);
+    WORLD_MIX(digest, record->overlap_blocks);
+    WORLD_MIX(digest, record->view_age);
+    for (uint32_t i = 0; record->scores && i < record->candidate_count; i++) {
+        world_mix(digest, &record->scores[i], sizeof record->scores[i]);
+    }
+    return DYNO_OK;
+}
+
+static inline dyno_status world_on_sample(struct dyno_sink *sink,
+                                          const struct dyno_sample_record *record)
+{
+    struct world_digest *digest = ((struct world_sink *)sink)->digest;
+
+    WORLD_MIX(digest, record->at);
+    WORLD_MIX(digest, record->running);
+    WORLD_MIX(digest, record->waiting);
+    WORLD_MIX(digest, record->blocks_used);
+    WORLD_MIX(digest, record->blocks_idle);
+    WORLD_MIX(digest, record->tokens_out);
+    WORLD_MIX(digest, record->busy_ns);
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops world_sink_ops = {.name = "digest",
+                                                    .request = world_on_request,
+                                                    .decision = world_on_decision,
+                                                    .sample = world_on_sample};
+
+static inline void world_mix_gaps(struct world_digest *digest, const struct dyno_histogram *itl)
+{
+    digest->gaps = itl->count;
+    WORLD_MIX(digest, itl->count);
+    WORLD_MIX(digest, itl->min);
+    WORLD_MIX(digest, itl->max);
+    WORLD_MIX(digest, itl->sum);
+    WORLD_MIX(digest, itl->squares_low);
+    for (int i = 1; i < 100; i++) {
+        WORLD_MIX(digest, dyno_histogram_quantile(itl, i / 100.0));
+    }
+}
+
+static inline void world_mix_totals(struct world_digest *digest,
+                                    const struct dyno_fleet_totals *totals)
+{
+    digest->totals = *totals; /* passes may differ: a leap is one pass */
+    digest->evicted = totals->evicted_blocks;
+    WORLD_MIX(digest, totals->steps);
+    WORLD_MIX(digest, totals->prefill_tokens);
+    WORLD_MIX(digest, totals->decode_tokens);
+    WORLD_MIX(digest, totals->attention_pairs);
+    WORLD_MIX(digest, totals->kv_tokens_read);
+    WORLD_MIX(digest, totals->preemptions);
+    WORLD_MIX(digest, totals->evicted_blocks);
+    WORLD_MIX(digest, totals->prompt_blocks_hit);
+    WORLD_MIX(digest, totals->busy_ns);
+    WORLD_MIX(digest, totals->block_ns_used);
+}
+
+/* Run the world with at most `steps_max` decode steps a pass. */
+static inline struct world_digest world_run(const struct world *world, uint32_t steps_max)
+{
+    struct world_digest digest = {.hash = 0xcbf29ce484222325ULL};
+    struct world_sink sink = {.base.ops = &world_sink_ops, .digest = &digest};
+    struct world_source source = {.base.ops = &world_source_ops, .world = world};
+    struct dyno_histogram itl;
+    struct dyno_answers *answers = NULL;
+    struct dyno_device *device = NULL;
+    struct dyno_dispatch *dispatch = NULL;
+    struct dyno_workers *workers = NULL;
+    struct dyno_loop *loop = NULL;
+    struct dyno_loop_result result = {0};
+    struct dyno_error error = {0};
+    struct dyno_local_config local = {.worker = world->worker,
+                                      .worker_count = world->dispatch.worker_count,
+                                      .gpus_per_worker = 1,
+                                      .itl = &itl};
+
+    ck_assert_int_eq(dyno_histogram_init(&itl), DYNO_OK);
+    ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
+    source.answers = answers;
+    ck_assert_int_eq(dyno_paced_open(&device, &(struct dyno_paced_config){
+                                                  .name = "world",
+                                                  .worker_count = local.worker_count,
+                                                  .cost = world_cost,
+                                                  .cost_context = world,
+                                                  .answer = dyno_answers_get,
+                                                  .answer_context = answers}),
+                     DYNO_OK);
+    ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_loop_open(&loop, &(struct dyno_loop_config){.clock = dyno_virtual_clock(),
+                                                         .source = &source.base,
+                                                         .answers = answers,
+                                                         .dispatch = dispatch,
+                                                         .worker_count = local.worker_count,
+                                                         .sinks = &sink.base,
+                                                         .sample_every_ns = world->sample_every_ns,
+                                                         .duration_max_ns = world->duration_max_ns,
+                                                         .decisions = true,
+                                                         .candidates = true}),
+        DYNO_OK);
+    local.worker.steps_max = steps_max;
+    local.device = device;
+    local.listener = dyno_loop_listener(loop);
+    ck_assert_msg(dyno_local_open(&workers, &local, &error) == DYNO_OK, "%s", error.text);
+    ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
+    dyno_local_check(workers);
+    workers->ops->totals(workers, &digest.totals);
+    world_mix_totals(&digest, &digest.totals);
+    world_mix_gaps(&digest, &itl);
+    digest.unfinished = result.unfinished;
+    digest.end_ns = result.end_ns;
+    WORLD_MIX(&digest, result.end_ns);
+    workers->ops->close(workers);
+    device->ops->close(device);
+    dyno_loop_close(loop);
+    dyno_dispatch_close(dispatch);
+    dyno_answers_close(answers);
+    dyno_histogram_release(&itl);
+    return digest;
+}
+
+#endif
