@@ -1,8 +1,8 @@
 /* A histogram of durations in nanoseconds: log-linear, 128 buckets a power of two.
  *
  * Error: a quantile is off by at most 1/256 of its value (half a bucket); values below 256 ns are
- * exact.  Count, mean, minimum, maximum and standard deviation are exact: the sum of squares is kept
- * in 192 bits of ticks squared.  Memory: 7,424 buckets x 8 bytes = 58 KiB, allocated once.
+ * exact.  Count, mean, minimum, maximum and standard deviation are exact: the sum of squares is
+ * kept in 192 bits of ticks squared.  Memory: 7,424 buckets x 8 bytes = 58 KiB, allocated once.
  * Additions commute, so adding a leap of many steps gives the same histogram as adding its steps.
  */
 #ifndef DYNO_CORE_BASE_HISTOGRAM_H
@@ -29,8 +29,8 @@ void dyno_histogram_release(struct dyno_histogram *histogram);
 void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count);
 
 /* Add `count` times each of the `steps` gaps between successive boundaries
- * floor((carry + S(j)) / 2^20), j = 0..steps, with S(j) = first * j + growth * j(j-1)/2 in ticks and
- * carry < 2^20.  Costs O(buckets touched), not O(steps). */
+ * floor((carry + S(j)) / 2^20), j = 0..steps, with S(j) = first * j + growth * j(j-1)/2 in ticks
+ * and carry < 2^20; S(steps) is below 2^84.  Costs O(buckets touched), not O(steps). */
 void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
                               uint64_t growth, uint64_t steps, uint64_t count);
 

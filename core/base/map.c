@@ -6,11 +6,10 @@
 
 enum { SLOTS_MIN = 16 };
 
+/* DYNO_MAP_NONE is all ones. */
 static void clear_slots(struct dyno_map_slot *slots, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        slots[i].key = DYNO_MAP_NONE;
-    }
+    memset(slots, 0xff, count * sizeof *slots);
 }
 
 static dyno_status grow(struct dyno_map *map)
@@ -58,11 +57,11 @@ uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key)
         return NULL;
     }
     for (size_t place = dyno_mix(key) & map->mask;; place = (place + 1) & map->mask) {
-        if (map->slots[place].key == key) {
-            return &map->slots[place].value;
-        }
         if (map->slots[place].key == DYNO_MAP_NONE) {
             return NULL;
+        }
+        if (map->slots[place].key == key) {
+            return &map->slots[place].value;
         }
     }
 }
