@@ -1,1 +1,223 @@
-typedef int dyno_empty;
+/* The cost of a pass from tables of ticks.
+ *
+ * All that depends on the number of tokens, or of sequences that yield, is computed once at open
+ * and looked up; decode attention is an integer number of ticks for every token of context, so that
+ * the steps of a pass form an arithmetic series exactly.  What is left for a pass with prompts is
+ * one sum over its slices. */
+#include "sim/timing.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "sim/timing_layers.h"
+
+enum { TABLE_MAX = 1 << 17 };
+
+struct dyno_timing {
+    struct dyno_layers layers;
+    uint64_t *body; /* [body_count] by tokens: GEMMs, elementwise, collectives, launches */
+    uint64_t *head; /* [head_count] by sequences that yield: logits and sampling */
+    uint32_t body_count, head_count;
+    uint64_t host;            /* ticks per pass ... */
+    uint64_t host_sequence;   /* ... and per sequence in it */
+    uint64_t decode_sequence; /* ticks of decode attention per sequence ... */
+    uint64_t decode_context;  /* ... and per token of context */
+    uint64_t mixed_sequence;  /* the same two in a pass that also has prompts */
+    uint64_t mixed_context;
+};
+
+/* What a pass asks for, summed over its slices. */
+struct demand {
+    uint64_t tokens; /* all */
+    uint64_t prefill_tokens;
+    uint64_t sequences, yields;
+    uint64_t pairs, window_pairs;
+};
+
+/* Saturates at 1,000 seconds, so that sums of a few parts stay within 64 bits. */
+static uint64_t ticks_of(double us)
+{
+    double limit = 1e9;
+
+    return (uint64_t)((us < limit ? us : limit) * 1000 * (double)DYNO_TICKS_PER_NS + 0.5);
+}
+
+static uint64_t body_ticks(const struct dyno_layers *layers, uint64_t tokens)
+{
+    double count = (double)tokens;
+
+    if (tokens == 0) {
+        return 0;
+    }
+    return ticks_of(dyno_layers_gemm_us(layers, count) + dyno_layers_elementwise_us(layers, count) +
+                    dyno_layers_collective_us(layers, count) +
+                    dyno_layers_attention_launch_us(layers));
+}
+
+static uint64_t body_of(const struct dyno_timing *timing, uint64_t tokens)
+{
+    return tokens < timing->body_count ? timing->body[tokens] : body_ticks(&timing->layers, tokens);
+}
+
+static uint64_t head_ticks(const struct dyno_layers *layers, uint64_t sequences)
+{
+    return ticks_of(dyno_layers_sampling_us(layers, (double)sequences));
+}
+
+static uint64_t head_of(const struct dyno_timing *timing, uint64_t sequences)
+{
+    return sequences < timing->head_count ? timing->head[sequences]
+                                          : head_ticks(&timing->layers, sequences);
+}
+
+/* (query, context) pairs of a slice, each query seeing at most `window` tokens (itself included):
+ * the sum over i = 1..tokens of min(first + i, window). */
+static uint64_t pairs_within(const struct dyno_slice *slice, uint64_t window)
+{
+    uint64_t tokens = slice->tokens;
+    uint64_t growing = slice->first >= window ? 0 : window - slice->first;
+
+    if (growing > tokens) {
+        growing = tokens;
+    }
+    return growing * slice->first + growing * (growing + 1) / 2 + (tokens - growing) * window;
+}
+
+static struct demand demand_of(const struct dyno_timing *timing, const struct dyno_pass *pass)
+{
+    uint64_t window =
+        timing->layers.window_layers > 0 ? timing->layers.config.model.sliding_window : 0;
+    struct demand demand = {0};
+
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        const struct dyno_slice *slice = &pass->slices[i];
+
+        demand.prefill_tokens += slice->tokens;
+        demand.yields += slice->yields;
+        demand.pairs += pairs_within(slice, UINT64_MAX);
+        demand.window_pairs += window ? pairs_within(slice, window) : 0;
+    }
+    demand.tokens = demand.prefill_tokens;
+    demand.sequences = pass->slice_count;
+    if (pass->decode) {
+        demand.tokens += pass->decode_count;
+        demand.sequences += pass->decode_count;
+        demand.yields += pass->decode_count;
+    }
+    return demand;
+}
+
+void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                      struct dyno_pass_cost *out)
+{
+    struct demand demand = demand_of(timing, pass);
+
+    out->first = body_of(timing, demand.tokens) + head_of(timing, demand.yields) + timing->host +
+                 demand.sequences * timing->host_sequence;
+    out->growth = 0;
+    out->steps_max = pass->slice_count ? 1 : UINT32_MAX;
+    if (pass->slice_count) {
+        out->first +=
+            ticks_of(dyno_layers_prefill_us(&timing->layers, (double)demand.prefill_tokens,
+                                            (double)demand.pairs, (double)demand.window_pairs));
+    }
+    if (pass->decode && pass->slice_count) {
+        out->first += pass->decode_count * timing->mixed_sequence +
+                      pass->decode_context * timing->mixed_context;
+    } else if (pass->decode) {
+        out->first += pass->decode_count * timing->decode_sequence +
+                      pass->decode_context * timing->decode_context;
+        out->growth = pass->decode_count * timing->decode_context;
+    }
+}
+
+void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                         struct dyno_timing_parts *out)
+{
+    const struct dyno_layers *layers = &timing->layers;
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    struct demand demand = demand_of(timing, pass);
+    double tokens = (double)demand.tokens;
+    double launch_us = dyno_layers_attention_launch_us(layers);
+
+    *out = (struct dyno_timing_parts){0};
+    out->host_us =
+        parameters->host_us + (double)demand.sequences * parameters->host_us_per_sequence;
+    out->sampling_us = dyno_layers_sampling_us(layers, (double)demand.yields);
+    if (demand.tokens == 0) {
+        return;
+    }
+    out->gemm_us = dyno_layers_gemm_us(layers, tokens);
+    out->elementwise_us = dyno_layers_elementwise_us(layers, tokens);
+    out->collective_us = dyno_layers_collective_us(layers, tokens);
+    out->prefill_attention_us =
+        dyno_layers_prefill_us(layers, (double)demand.prefill_tokens, (double)demand.pairs,
+                               (double)demand.window_pairs) +
+        (pass->slice_count ? launch_us : 0); /* one kernel serves both: counted once */
+    if (pass->decode) {
+        out->decode_attention_us =
+            (pass->slice_count ? parameters->decode_attention_mixed_factor : 1) *
+                (pass->decode_count * dyno_layers_decode_sequence_us(layers) +
+                 (double)pass->decode_context * dyno_layers_decode_context_us(layers)) +
+            (pass->slice_count ? 0 : launch_us);
+    }
+}
+
+static void fill_tables(struct dyno_timing *timing)
+{
+    const struct dyno_timing_parameters *parameters = &timing->layers.config.parameters;
+
+    for (uint32_t tokens = 0; tokens < timing->body_count; tokens++) {
+        timing->body[tokens] = body_ticks(&timing->layers, tokens);
+    }
+    for (uint32_t sequences = 0; sequences < timing->head_count; sequences++) {
+        timing->head[sequences] = head_ticks(&timing->layers, sequences);
+    }
+    timing->host = ticks_of(parameters->host_us);
+    timing->host_sequence = ticks_of(parameters->host_us_per_sequence);
+    timing->decode_sequence = ticks_of(dyno_layers_decode_sequence_us(&timing->layers));
+    timing->decode_context = ticks_of(dyno_layers_decode_context_us(&timing->layers));
+    timing->mixed_sequence = ticks_of(dyno_layers_decode_sequence_us(&timing->layers) *
+                                      parameters->decode_attention_mixed_factor);
+    timing->mixed_context = ticks_of(dyno_layers_decode_context_us(&timing->layers) *
+                                     parameters->decode_attention_mixed_factor);
+}
+
+/* Entries 0..max, or as many as a table may have; beyond them costs are computed. */
+static uint32_t table_count(uint32_t max)
+{
+    return max < TABLE_MAX ? max + 1 : TABLE_MAX;
+}
+
+dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_config *config,
+                             struct dyno_error *error)
+{
+    struct dyno_timing *timing;
+
+    DYNO_TRY(dyno_timing_check(config, error));
+    timing = calloc(1, sizeof *timing);
+    if (!timing) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the timing tables");
+    }
+    dyno_layers_init(&timing->layers, config);
+    timing->body_count = table_count(config->batch_tokens_max);
+    timing->head_count = table_count(config->seqs_max);
+    timing->body = malloc(timing->body_count * sizeof *timing->body);
+    timing->head = malloc(timing->head_count * sizeof *timing->head);
+    if (!timing->body || !timing->head) {
+        dyno_timing_close(timing);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the timing tables");
+    }
+    fill_tables(timing);
+    *out = timing;
+    return DYNO_OK;
+}
+
+void dyno_timing_close(struct dyno_timing *timing)
+{
+    if (timing) {
+        free(timing->body);
+        free(timing->head);
+        free(timing);
+    }
+}

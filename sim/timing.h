@@ -3,72 +3,125 @@
  *
  * Step j of a pass costs first + growth * j ticks (2^-20 ns), for j < steps_max, exactly: decode
  * attention grows by a constant with every token, everything else depends on the number of tokens
- * only.
+ * only.  So a pass of k steps costs what k passes of one step cost, to the tick.
+ *
+ * The formulas are in sim/timing_layers.c, the defaults and their sources in
+ * sim/timing_parameters.c; docs/timing.md says how far they are from measurements.
  */
 #ifndef DYNO_SIM_TIMING_H
 #define DYNO_SIM_TIMING_H
+
+#include <stddef.h>
 
 #include "core/base/status.h"
 #include "core/model/gpu.h"
 #include "core/model/model.h"
 #include "core/worker/device.h"
+#include "core/worker/paced.h"
 
-/* Efficiencies and overheads, each with a unit and a source in timing.c (`dyno_timing_rows`). */
+/* Efficiencies and overheads, each with a unit and a reason in `dyno_timing_rows`. */
 struct dyno_timing_parameters {
-    double gemm_flops_efficiency;       /* of peak, large shapes */
-    double gemm_memory_efficiency;      /* of peak bandwidth, reading weights */
-    double gemm_launch_us;              /* floor of one GEMM */
+    double gemm_flops_efficiency;        /* of peak, large shapes */
+    double gemm_memory_efficiency;       /* of peak bandwidth, reading weights */
+    double gemm_launch_us;               /* floor of one GEMM */
+    double quantize_us;                  /* floor of quantising a GEMM's input to fp8 */
+    double quantize_memory_efficiency;   /* ... and of peak bandwidth while doing so */
     double prefill_attention_efficiency; /* of bf16 peak */
+    double prefill_attention_row_us; /* one query row (token x head) on one multiprocessor, beside
+                                        its operations: loads, stores, the masked corner */
+    double prefill_attention_rows;   /* query rows a multiprocessor needs to be fully used */
     double decode_attention_efficiency; /* of peak bandwidth, reading KV */
-    double attention_launch_us;         /* floor of one attention kernel, per layer */
-    double elementwise_us_per_layer;    /* norms, rotary, activation, residual: floor */
+    double decode_attention_tile_us; /* one (sequence, kv head) on one multiprocessor, empty KV */
+    double decode_attention_fp8_factor;   /* fp8 KV: a further factor on that efficiency */
+    double decode_attention_mixed_factor; /* decode attention in a pass that also has prompts costs
+                                             this many times as much */
+    double attention_launch_us;           /* floor of one attention kernel, per layer */
+    double elementwise_us_per_layer;      /* norms, rotary, activation, residual: floor */
     double elementwise_memory_efficiency;
-    double collective_latency_us;       /* of one all-reduce, small message */
-    double collective_efficiency;       /* of link bandwidth, large message */
-    double moe_efficiency;              /* of gemm efficiency, grouped GEMM */
-    double sampling_us;                 /* per pass ... */
-    double sampling_us_per_sequence;    /* ... and per sequence that yields a token */
-    double host_us;                     /* scheduling, per pass */
-    double host_us_per_sequence;        /* ... and per sequence in it */
-    double ingest_us;                   /* HTTP, tokenising, per request ... */
-    double ingest_us_per_token;         /* ... and per prompt token */
-    double response_us;                 /* detokenising, streaming: from a pass's end to the client */
-    double memory_overhead_bytes;       /* CUDA context, NCCL, graphs: not for KV */
-    double activation_bytes_per_token;  /* 0: derived from the model; peak of a pass of max tokens */
+    double collective_latency_us;    /* of one all-reduce, small message */
+    double collective_efficiency;    /* of link bandwidth, large message */
+    double moe_efficiency;           /* of gemm efficiency, grouped GEMM */
+    double moe_routing_us;           /* per MoE layer: top-k, sorting tokens by expert, summing */
+    double sampling_us;              /* per pass ... */
+    double sampling_us_per_sequence; /* ... and per sequence that yields a token, at a vocabulary of
+                                        128,256; proportional to the vocabulary */
+    double host_us;                  /* scheduling, per pass */
+    double host_us_per_sequence;     /* ... and per sequence in it */
+    double ingest_us;                /* HTTP, tokenising, per request ... */
+    double ingest_us_per_token;      /* ... and per prompt token */
+    double response_us;              /* detokenising, streaming: from a pass's end to the client */
+    double memory_overhead_bytes;    /* CUDA context, graphs, workspaces: not for KV */
+    double memory_collective_bytes;  /* as much again where tp > 1: communication buffers */
+    double activation_bytes_per_token; /* 0: derived from the model; peak of a pass of max tokens */
+    double logits_bytes_per_entry; /* peak while sampling: copies of logits, per sequence and word
+                                      of the vocabulary */
 };
+
+/* What a parameter is, for help, docs and tests; terminated by a NULL name. */
+struct dyno_timing_row {
+    const char *name; /* as in the struct */
+    const char *unit;
+    const char *reason;
+    size_t offset;   /* of the double in struct dyno_timing_parameters */
+    double min, max; /* what dyno_timing_open accepts */
+};
+
+extern const struct dyno_timing_row dyno_timing_rows[];
 
 struct dyno_timing_config {
     struct dyno_model model;
     struct dyno_gpu gpu;
     enum dyno_dtype weights, kv;
-    uint32_t tp;              /* tensor parallel GPUs of a worker */
-    bool expert_parallel;     /* experts are spread over the tp group instead of being split */
+    uint32_t tp;          /* tensor parallel GPUs of a worker */
+    bool expert_parallel; /* experts are spread over the tp group instead of being split */
     uint32_t seqs_max, batch_tokens_max;
     struct dyno_timing_parameters parameters;
 };
 
-struct dyno_pass_cost {
-    uint64_t first;    /* ticks */
-    uint64_t growth;   /* ticks more for every further step */
-    uint32_t steps_max; /* the formula holds for this many steps */
-};
-
 struct dyno_timing;
 
+/* The defaults of `gpu`, by its name; of the most similar one for a GPU of one's own. */
 void dyno_timing_defaults(struct dyno_timing_parameters *parameters, const struct dyno_gpu *gpu);
+/* Where those defaults come from, in words; static text. */
+const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu);
 
+/* DYNO_BAD_INPUT and one sentence if open would refuse `config`. */
+dyno_status dyno_timing_check(const struct dyno_timing_config *config, struct dyno_error *error);
+
+/* On success *out is the caller's (dyno_timing_close).  Errors: DYNO_BAD_INPUT (shapes that
+ * contradict each other, heads that `tp` does not divide, a parameter out of its row's range),
+ * DYNO_NO_MEMORY.  Holds 8 bytes for every token of the largest pass, up to 2^17. */
 dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_config *config,
                              struct dyno_error *error);
-void dyno_timing_close(struct dyno_timing *timing);
+void dyno_timing_close(struct dyno_timing *timing); /* NULL: no effect */
 
 /* O(slices): no loop over the sequences of the decode set. */
 void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
                       struct dyno_pass_cost *out);
 
+/* Where a pass's time goes, in microseconds, computed afresh: for reports and tests.  The sum is
+ * the cost of its first step to within a tick per part. */
+struct dyno_timing_parts {
+    double gemm_us;
+    double prefill_attention_us;
+    double decode_attention_us;
+    double elementwise_us;
+    double collective_us;
+    double sampling_us; /* logits and sampling */
+    double host_us;
+};
+
+void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                         struct dyno_timing_parts *out);
+
 /* KV blocks that fit on the worker's GPUs beside weights, activations and overheads:
  * floor((utilization x memory - weights - activation peak - overhead) / bytes of a block).
  * DYNO_BAD_INPUT with the arithmetic in `error` when the model does not fit. */
 dyno_status dyno_timing_kv_blocks(const struct dyno_timing_config *config, double utilization,
-                                  uint32_t block_tokens, uint32_t *blocks, struct dyno_error *error);
+                                  uint32_t block_tokens, uint32_t *blocks,
+                                  struct dyno_error *error);
+
+/* Bytes of one GPU that are not for weights nor KV, at the peak of the largest pass. */
+uint64_t dyno_timing_activation_bytes(const struct dyno_timing_config *config);
 
 #endif

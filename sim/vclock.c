@@ -7,7 +7,8 @@ static dyno_ns jump(struct dyno_clock *clock, dyno_ns deadline)
 {
     (void)clock;
     if (deadline == DYNO_NEVER) {
-        (void)fputs("dyno: a virtual clock was asked to wait for ever: a wakeup was lost\n", stderr);
+        (void)fputs("dyno: a virtual clock was asked to wait for ever: a wakeup was lost\n",
+                    stderr);
         abort();
     }
     return deadline;

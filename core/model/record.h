@@ -62,17 +62,17 @@ struct dyno_fleet_totals {
     uint32_t gpus;
     uint64_t blocks_total; /* KV blocks of all workers */
     uint64_t passes, steps;
-    uint64_t prefill_tokens;   /* computed (recomputed ones again) */
-    uint64_t decode_tokens;    /* computed by decode steps */
+    uint64_t prefill_tokens;           /* computed (recomputed ones again) */
+    uint64_t decode_tokens;            /* computed by decode steps */
     unsigned __int128 attention_pairs; /* query x context token pairs computed */
     unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
     uint64_t preemptions;
     uint64_t evicted_blocks;
-    uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
-    uint64_t prompt_blocks_hit; /* of these, found */
-    unsigned __int128 busy_ns;        /* summed over workers */
-    unsigned __int128 block_ns_used;  /* blocks held by sequences x time, summed */
-    dyno_ns end_ns;             /* when the run ended */
+    uint64_t prompt_blocks;          /* whole prompt blocks looked up at first admission */
+    uint64_t prompt_blocks_hit;      /* of these, found */
+    unsigned __int128 busy_ns;       /* summed over workers */
+    unsigned __int128 block_ns_used; /* blocks held by sequences x time, summed */
+    dyno_ns end_ns;                  /* when the run ended */
 };
 
 #endif

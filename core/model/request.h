@@ -2,8 +2,8 @@
  *
  * Core never hashes tokens.  A prompt arrives with a chain of spans: a span is a run of consecutive
  * engine blocks under one 64-bit identity, which names the blocks and all that stands before them
- * (identities are chained by whoever makes the request).  Two prompts whose first k spans have equal
- * identities share them; where two equal identities differ in length they share the shorter.
+ * (identities are chained by whoever makes the request).  Two prompts whose first k spans have
+ * equal identities share them; where two equal identities differ in length they share the shorter.
  * Spans hold only whole engine blocks that others may share; what follows them in the prompt (the
  * partial last block, or everything where the trace knows no identities) is the request's own.
  */
@@ -34,7 +34,7 @@ struct dyno_request {
 /* A worker's cache gained or lost leading blocks of a span. */
 struct dyno_kv_event {
     dyno_ns at;
-    uint64_t span;   /* identity */
+    uint64_t span; /* identity */
     uint32_t worker;
     uint32_t blocks; /* leading blocks of the span that the worker holds from now on; 0: none */
 };

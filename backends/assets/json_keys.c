@@ -1,0 +1,96 @@
+/* One place that says what was wrong with a key. */
+#include "backends/assets/json_keys.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/base/words.h"
+
+static const char *kind_of(const json_t *value)
+{
+    static const char *const names[] = {"an object", "an array", "a string", "a whole number",
+                                        "a decimal", "true",     "false",    "null"};
+
+    return names[json_typeof(value)];
+}
+
+static const json_t *value_of(const struct dyno_json_keys *keys, const char *key)
+{
+    const json_t *value = json_object_get(keys->object, key);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+static dyno_status refuse_kind(const struct dyno_json_keys *keys, const char *key,
+                               const json_t *value, const char *expected)
+{
+    char quoted[DYNO_QUOTE_MAX];
+
+    return dyno_fail(keys->error, DYNO_BAD_INPUT, "%s: \"%s\" is %s where %s is expected",
+                     dyno_quote(quoted, keys->path), key, kind_of(value), expected);
+}
+
+dyno_status dyno_json_u32(const struct dyno_json_keys *keys, const char *key, uint32_t min,
+                          uint32_t max, int64_t fallback, uint32_t *out)
+{
+    const json_t *value = value_of(keys, key);
+    char quoted[DYNO_QUOTE_MAX];
+    json_int_t number;
+
+    if (!value && fallback == DYNO_JSON_REQUIRED) {
+        return dyno_fail(keys->error, DYNO_BAD_INPUT,
+                         "%s: \"%s\" is missing; it must be a whole number from %" PRIu32
+                         " to %" PRIu32,
+                         dyno_quote(quoted, keys->path), key, min, max);
+    }
+    if (!value) {
+        *out = (uint32_t)fallback;
+        return DYNO_OK;
+    }
+    if (!json_is_integer(value)) {
+        return refuse_kind(keys, key, value, "a whole number");
+    }
+    number = json_integer_value(value);
+    if (number < (json_int_t)min || number > (json_int_t)max) {
+        return dyno_fail(keys->error, DYNO_BAD_INPUT,
+                         "%s: \"%s\" is %" JSON_INTEGER_FORMAT ", which is not from %" PRIu32
+                         " to %" PRIu32,
+                         dyno_quote(quoted, keys->path), key, number, min, max);
+    }
+    *out = (uint32_t)number;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_bool(const struct dyno_json_keys *keys, const char *key, bool fallback,
+                           bool *out)
+{
+    const json_t *value = value_of(keys, key);
+
+    if (value && !json_is_boolean(value)) {
+        return refuse_kind(keys, key, value, "true or false");
+    }
+    *out = value ? json_is_true(value) : fallback;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_string(const struct dyno_json_keys *keys, const char *key, const char **out)
+{
+    const json_t *value = value_of(keys, key);
+
+    if (value && !json_is_string(value)) {
+        return refuse_kind(keys, key, value, "a string");
+    }
+    *out = value ? json_string_value(value) : NULL;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_array(const struct dyno_json_keys *keys, const char *key, const json_t **out)
+{
+    const json_t *value = value_of(keys, key);
+
+    if (value && !json_is_array(value)) {
+        return refuse_kind(keys, key, value, "an array");
+    }
+    *out = value;
+    return DYNO_OK;
+}

@@ -1,0 +1,33 @@
+/* Reading the keys of one JSON object with errors that name the key. */
+#ifndef DYNO_BACKENDS_ASSETS_JSON_KEYS_H
+#define DYNO_BACKENDS_ASSETS_JSON_KEYS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+
+struct dyno_json_keys {
+    const json_t *object;
+    const char *path; /* of the file, for errors */
+    struct dyno_error *error;
+};
+
+enum { DYNO_JSON_REQUIRED = -1 };
+
+/* A whole number in [min, max].  Where the key is absent or null: `fallback`, unless that is
+ * DYNO_JSON_REQUIRED. */
+dyno_status dyno_json_u32(const struct dyno_json_keys *keys, const char *key, uint32_t min,
+                          uint32_t max, int64_t fallback, uint32_t *out);
+
+dyno_status dyno_json_bool(const struct dyno_json_keys *keys, const char *key, bool fallback,
+                           bool *out);
+
+/* A string, or NULL where absent or null; the object's. */
+dyno_status dyno_json_string(const struct dyno_json_keys *keys, const char *key, const char **out);
+
+/* An array, or NULL where absent or null; the object's. */
+dyno_status dyno_json_array(const struct dyno_json_keys *keys, const char *key, const json_t **out);
+
+#endif

@@ -1,0 +1,45 @@
+/* The physical formulas behind sim/timing.c: shapes and parameters in, microseconds out.  Internal
+ * to sim/. */
+#ifndef DYNO_SIM_TIMING_LAYERS_H
+#define DYNO_SIM_TIMING_LAYERS_H
+
+#include "sim/timing.h"
+
+/* What the formulas need, computed once. */
+struct dyno_layers {
+    struct dyno_timing_config config;
+    struct dyno_model_parts parts; /* of one GPU */
+    double kv_heads;               /* of one GPU */
+    double heads;
+    double peak_bytes_per_us;
+    double peak_flops_per_us; /* bf16 */
+    double moe_layers, dense_layers, layers;
+    double full_layers, window_layers; /* of attention: see dyno_model_full_layers */
+};
+
+void dyno_layers_init(struct dyno_layers *layers, const struct dyno_timing_config *config);
+
+/* One GEMM of `tokens` rows with a matrix of `weights` parameters, `in` rows of it. */
+double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens, uint64_t weights,
+                                 double in, enum dyno_dtype dtype);
+
+/* All layers, for a pass of `tokens` tokens. */
+double dyno_layers_gemm_us(const struct dyno_layers *layers, double tokens);
+double dyno_layers_elementwise_us(const struct dyno_layers *layers, double tokens);
+double dyno_layers_collective_us(const struct dyno_layers *layers, double tokens);
+double dyno_layers_attention_launch_us(const struct dyno_layers *layers);
+
+/* Logits and sampling for `sequences` sequences; 0 for none. */
+double dyno_layers_sampling_us(const struct dyno_layers *layers, double sequences);
+
+/* Decode attention in all layers: of one token of context, and of one sequence beside its context
+ * (scheduling its tiles, and the windows of short-window layers); in a pure decode pass. */
+double dyno_layers_decode_context_us(const struct dyno_layers *layers);
+double dyno_layers_decode_sequence_us(const struct dyno_layers *layers);
+
+/* Prefill attention in all layers: `tokens` queries in all, `pairs` (query, context) pairs, of
+ * which `window_pairs` within the short window. */
+double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, double pairs,
+                              double window_pairs);
+
+#endif

@@ -1,0 +1,257 @@
+/* Default parameters of each GPU, and what every parameter means.
+ *
+ * How they were found (docs/timing.md has the errors that remain):
+ *
+ * H200: fitted to AIConfigurator's kernel tables for vLLM 0.24 on an H200 SXM (revision 095f58a51,
+ * Apache-2.0): GEMMs with n, k >= 1024, FlashAttention 3, custom all-reduce.
+ *
+ * RTX 4090, RTX PRO 6000: fitted to LLMServingSim's kernel profiles of Llama-3.1-8B under vLLM 0.19
+ * (revision 5daddb2, MIT).
+ *
+ * H100, B200, A100: the shares of peak of AIConfigurator's tables for those GPUs; what the tables
+ * do not show is taken from the H200.
+ *
+ * L40S, MI300X, and everywhere collectives over PCIe, grouped GEMMs and routing: assumed; no
+ * measurement at hand.
+ *
+ * Host: what the kernels of the RTX 4090 leave of the decode steps of a recorded vLLM 0.19 server.
+ * Ingest and response: assumed, the order of magnitude of a Python HTTP front end. */
+#include "sim/timing.h"
+
+#include <strings.h>
+
+#define MIB (1024.0 * 1024.0)
+
+#define ROW(member, unit_text, min_value, max_value, reason_text)                                  \
+    {                                                                                              \
+        .name = #member, .unit = unit_text, .reason = reason_text,                                 \
+        .offset = offsetof(struct dyno_timing_parameters, member), .min = min_value,               \
+        .max = max_value,                                                                          \
+    }
+
+/* An efficiency may exceed 1 a little: boards boost above the clock of the data sheet's peak, and
+ * small kernels find their inputs in the cache. */
+#define SHARE(member, reason_text)        ROW(member, "of peak", 0.001, 4, reason_text)
+#define MICROSECONDS(member, reason_text) ROW(member, "us", 0, 1e6, reason_text)
+#define BYTES(member, reason_text)        ROW(member, "bytes", 0, 1e12, reason_text)
+
+const struct dyno_timing_row dyno_timing_rows[] = {
+    SHARE(gemm_flops_efficiency, "large matrix products stay below peak: clocks, tails, tiles"),
+    SHARE(gemm_memory_efficiency, "reading weights once does not reach the pins' bandwidth"),
+    MICROSECONDS(gemm_launch_us, "launching a kernel and filling the GPU"),
+    MICROSECONDS(quantize_us, "fp8 weights: scaling a GEMM's input to fp8 is a kernel of its own"),
+    SHARE(quantize_memory_efficiency, "that kernel reads bf16 and writes fp8, row by row"),
+    SHARE(prefill_attention_efficiency, "softmax between two matrix products"),
+    MICROSECONDS(prefill_attention_row_us, "a query row's loads, stores and masked corner"),
+    ROW(prefill_attention_rows, "rows", 1, 65536,
+        "fewer rows than this leave multiprocessors idle"),
+    SHARE(decode_attention_efficiency, "reading KV by blocks"),
+    MICROSECONDS(decode_attention_tile_us, "a sequence's KV head is work even when it is short"),
+    SHARE(decode_attention_fp8_factor,
+          "fp8 KV is widened while it is read; a factor on the former"),
+    ROW(decode_attention_mixed_factor, "times", 1, 100,
+        "a kernel that serves prompts and decodes together neither splits long contexts nor lets "
+        "the "
+        "query heads of a group share what they read (FlashAttention 2)"),
+    MICROSECONDS(attention_launch_us, "launching attention and combining its splits"),
+    MICROSECONDS(elementwise_us_per_layer, "norms, rotary, activation: launches of tiny kernels"),
+    SHARE(elementwise_memory_efficiency, "the same kernels when tokens are many"),
+    MICROSECONDS(collective_latency_us, "GPUs wait for one another"),
+    SHARE(collective_efficiency, "of the link's bandwidth, large messages"),
+    SHARE(moe_efficiency, "grouped products have ragged edges; a factor on the two of gemm"),
+    MICROSECONDS(moe_routing_us, "top-k, sorting tokens by expert, summing what comes back"),
+    MICROSECONDS(sampling_us, "choosing tokens"),
+    MICROSECONDS(sampling_us_per_sequence, "passes over one row of logits in fp32"),
+    MICROSECONDS(host_us, "what scheduling a pass costs that the GPU's work does not hide"),
+    MICROSECONDS(host_us_per_sequence, "the same, for every sequence in it"),
+    MICROSECONDS(ingest_us, "HTTP and validation of a request"),
+    MICROSECONDS(ingest_us_per_token, "tokenising its prompt"),
+    MICROSECONDS(response_us, "detokenising and sending"),
+    BYTES(memory_overhead_bytes, "CUDA context, captured graphs, library workspaces"),
+    BYTES(memory_collective_bytes, "buffers of the communication library"),
+    BYTES(activation_bytes_per_token, "0: derived from the model"),
+    BYTES(logits_bytes_per_entry, "logits in bf16, as fp32, and the sampler's copy"),
+    {.name = NULL},
+};
+
+/* Of the serving process and its host, the same beside every GPU. */
+#define HOST                                                                                       \
+    .host_us = 200, .host_us_per_sequence = 4, .ingest_us = 400, .ingest_us_per_token = 0.5,       \
+    .response_us = 200, .memory_overhead_bytes = 640 * MIB, .memory_collective_bytes = 1024 * MIB, \
+    .logits_bytes_per_entry = 10
+
+/* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
+#define HBM                                                                                        \
+    HOST, .quantize_us = 3, .quantize_memory_efficiency = 0.2, .prefill_attention_row_us = 0.046,  \
+          .prefill_attention_rows = 64, .decode_attention_tile_us = 3,                             \
+          .decode_attention_fp8_factor = 0.75, .elementwise_us_per_layer = 8,                      \
+          .elementwise_memory_efficiency = 0.7, .collective_latency_us = 4.5,                      \
+          .collective_efficiency = 0.32, .moe_efficiency = 0.75, .moe_routing_us = 12,             \
+          .sampling_us = 25, .sampling_us_per_sequence = 0.2
+
+/* Of cards with GDDR behind PCIe. */
+#define CARD                                                                                       \
+    HOST, .quantize_us = 3, .quantize_memory_efficiency = 0.5, .prefill_attention_row_us = 0.055,  \
+          .decode_attention_tile_us = 4, .decode_attention_fp8_factor = 0.75,                      \
+          .attention_launch_us = 10, .collective_latency_us = 25, .collective_efficiency = 0.6,    \
+          .moe_efficiency = 0.75, .moe_routing_us = 12, .sampling_us = 25
+
+struct defaults {
+    const char *gpu;
+    const char *source;
+    struct dyno_timing_parameters parameters;
+};
+
+static const struct defaults table[] = {
+    {
+        "h200",
+        "fitted to AIConfigurator's H200 kernel tables (vLLM 0.24)",
+        {
+            HBM,
+            .gemm_flops_efficiency = 0.80,
+            .gemm_memory_efficiency = 0.84,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.65,
+            .decode_attention_efficiency = 0.88,
+            .decode_attention_mixed_factor = 1,
+            .attention_launch_us = 12.5,
+        },
+    },
+    {
+        "h100",
+        "shares of peak from AIConfigurator's H100 kernel tables, the rest from the H200",
+        {
+            HBM,
+            .gemm_flops_efficiency = 0.80,
+            .gemm_memory_efficiency = 0.90,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.65,
+            .decode_attention_efficiency = 0.92,
+            .decode_attention_mixed_factor = 1,
+            .attention_launch_us = 12.5,
+        },
+    },
+    {
+        "b200",
+        "shares of peak from AIConfigurator's B200 kernel tables, the rest from the H200",
+        {
+            HBM,
+            .gemm_flops_efficiency = 0.70,
+            .gemm_memory_efficiency = 0.80,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.58,
+            .decode_attention_efficiency = 0.90,
+            .decode_attention_mixed_factor = 1,
+            .attention_launch_us = 10,
+        },
+    },
+    {
+        "a100",
+        "shares of peak from AIConfigurator's A100 kernel tables, the rest from the H200; the "
+        "mixed "
+        "factor from the RTX 4090, whose attention kernel is the same",
+        {
+            HBM,
+            .gemm_flops_efficiency = 0.80,
+            .gemm_memory_efficiency = 0.75,
+            .gemm_launch_us = 6,
+            .prefill_attention_efficiency = 0.60,
+            .decode_attention_efficiency = 0.80,
+            .decode_attention_mixed_factor = 2.4,
+            .attention_launch_us = 18,
+        },
+    },
+    {
+        "mi300x",
+        "assumed: no kernel table at hand; below the H100's shares of peak",
+        {
+            HBM,
+            .gemm_flops_efficiency = 0.50,
+            .gemm_memory_efficiency = 0.70,
+            .gemm_launch_us = 6,
+            .prefill_attention_efficiency = 0.35,
+            .decode_attention_efficiency = 0.65,
+            .decode_attention_mixed_factor = 1,
+            .attention_launch_us = 15,
+        },
+    },
+    {
+        "rtx4090",
+        "fitted to LLMServingSim's kernel profile of an RTX 4090 (vLLM 0.19)",
+        {
+            CARD,
+            .gemm_flops_efficiency = 0.96,
+            .gemm_memory_efficiency = 0.90,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.80,
+            .prefill_attention_rows = 64,
+            .decode_attention_efficiency = 0.92,
+            .decode_attention_mixed_factor = 2.4,
+            .elementwise_us_per_layer = 10,
+            .elementwise_memory_efficiency = 1.6,
+            .sampling_us_per_sequence = 0.4,
+        },
+    },
+    {
+        "l40s",
+        "assumed: the RTX 4090's, of the same architecture; shares of peak lowered because matrix "
+        "units are twice as fast in the same power",
+        {
+            CARD,
+            .gemm_flops_efficiency = 0.60,
+            .gemm_memory_efficiency = 0.90,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.40,
+            .prefill_attention_rows = 64,
+            .decode_attention_efficiency = 0.92,
+            .decode_attention_mixed_factor = 2.4,
+            .elementwise_us_per_layer = 10,
+            .elementwise_memory_efficiency = 1.6,
+            .sampling_us_per_sequence = 0.4,
+        },
+    },
+    {
+        "rtx-pro-6000",
+        "fitted to LLMServingSim's kernel profile of an RTX PRO 6000 (vLLM 0.19)",
+        {
+            CARD,
+            .gemm_flops_efficiency = 0.74,
+            .gemm_memory_efficiency = 0.92,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.45,
+            .prefill_attention_rows = 48,
+            .decode_attention_efficiency = 0.93,
+            .decode_attention_mixed_factor = 1.7,
+            .elementwise_us_per_layer = 11,
+            .elementwise_memory_efficiency = 1.9,
+            .sampling_us_per_sequence = 0.3,
+        },
+    },
+};
+
+/* A GPU of one's own is taken to be like the card or the HBM part it resembles. */
+static const struct defaults *defaults_of(const struct dyno_gpu *gpu)
+{
+    const char *name = gpu->memory_bytes_per_s >= 2e12 ? "h100" : "rtx-pro-6000";
+    const struct defaults *similar = &table[0];
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcasecmp(table[i].gpu, gpu->name) == 0) {
+            return &table[i];
+        }
+        if (strcasecmp(table[i].gpu, name) == 0) {
+            similar = &table[i];
+        }
+    }
+    return similar;
+}
+
+void dyno_timing_defaults(struct dyno_timing_parameters *parameters, const struct dyno_gpu *gpu)
+{
+    *parameters = defaults_of(gpu)->parameters;
+}
+
+const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu)
+{
+    return defaults_of(gpu)->source;
+}
