@@ -205,7 +205,8 @@ uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *li
 
     for (uint32_t i = 0; i < link_count && found < blocks_max; i++) {
         const uint32_t *first = dyno_map_find(&cache->first_run_of, links[i].span);
-        uint32_t wanted = links[i].blocks < blocks_max - found ? links[i].blocks : blocks_max - found;
+        uint32_t wanted =
+            links[i].blocks < blocks_max - found ? links[i].blocks : blocks_max - found;
         uint32_t here;
 
         if (!first) {
@@ -223,7 +224,8 @@ uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *li
 }
 
 /* Reference blocks [from, to) of a span whose list starts at `run`; all of them are resident. */
-static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from, uint32_t to)
+static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from,
+                                uint32_t to)
 {
     while (run != DYNO_KV_NO_RUN && cache->runs[run].first < to) {
         struct dyno_kv_run *here = &cache->runs[run];
@@ -270,59 +272,81 @@ void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
     cache->own += blocks;
 }
 
-/* Add blocks [from, to) to the end of a span, referenced once.  `held` says whether the caller holds
- * the block before `from`: then a last run with a single reference is the caller's and just grows. */
-static dyno_status append_to_span(struct dyno_kv_cache *cache, struct dyno_kv_link *link,
-                                  uint32_t from, uint32_t to, bool held)
+/* Own blocks become blocks [from, to) of a span, referenced once, as a run of their own. */
+static dyno_status make_shared_run(struct dyno_kv_cache *cache, uint64_t span, uint32_t from,
+                                   uint32_t to, uint32_t *run)
 {
-    uint32_t *first = dyno_map_find(&cache->first_run_of, link->span);
-    uint32_t last = first ? *first : DYNO_KV_NO_RUN, run;
-
-    while (last != DYNO_KV_NO_RUN && cache->runs[last].next != DYNO_KV_NO_RUN) {
-        last = cache->runs[last].next;
-    }
     cache->shared += to - from;
     cache->own -= to - from;
-    if (held && last != DYNO_KV_NO_RUN && cache->runs[last].refs == 1) {
-        cache->runs[last].count += to - from;
+    return make_run(
+        cache,
+        (struct dyno_kv_run){
+            .span = span, .first = from, .count = to - from, .refs = 1, .next = DYNO_KV_NO_RUN},
+        run);
+}
+
+/* Add blocks [from, to) to the end of the span whose list starts at `run`.  `held` says whether the
+ * caller holds the block before `from`: then a last run with a single reference is the caller's and
+ * just grows. */
+static dyno_status append_to_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from,
+                                  uint32_t to, bool held)
+{
+    uint32_t added;
+
+    while (cache->runs[run].next != DYNO_KV_NO_RUN) {
+        run = cache->runs[run].next;
+    }
+    if (held && cache->runs[run].refs == 1) {
+        cache->runs[run].count += to - from;
+        cache->shared += to - from;
+        cache->own -= to - from;
         return DYNO_OK;
     }
-    DYNO_TRY(make_run(cache,
-                      (struct dyno_kv_run){.span = link->span,
-                                           .first = from,
-                                           .count = to - from,
-                                           .refs = 1,
-                                           .next = DYNO_KV_NO_RUN},
-                      &run));
-    if (last != DYNO_KV_NO_RUN) {
-        cache->runs[last].next = run;
-        return DYNO_OK;
+    DYNO_TRY(make_shared_run(cache, cache->runs[run].span, from, to, &added));
+    cache->runs[run].next = added;
+    return DYNO_OK;
+}
+
+/* Seal blocks [from, to) of a span of which something is resident, from `run` on. */
+static dyno_status seal_in_known_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from,
+                                      uint32_t to, dyno_ns at)
+{
+    uint64_t span = cache->runs[run].span;
+    uint32_t idle = 0, resident = find_in_span(cache, run, to, &idle);
+    uint32_t start = resident > from ? resident : from;
+
+    if (resident > from) {
+        DYNO_TRY(hold_in_span(cache, run, from, resident));
+        dyno_kv_drop(cache, resident - from);
     }
-    link->run = run;
-    return dyno_map_put(&cache->first_run_of, link->span, run, NULL) ? DYNO_OK : DYNO_NO_MEMORY;
+    if (resident < to) {
+        DYNO_TRY(append_to_span(cache, run, start, to, start == from && from > 0));
+        tell(cache, at, span, to);
+    }
+    return DYNO_OK;
 }
 
 /* Seal blocks [from, to) of one span. */
 static dyno_status seal_in_span(struct dyno_kv_cache *cache, struct dyno_kv_link *link,
                                 uint32_t from, uint32_t to, dyno_ns at)
 {
-    const uint32_t *first = dyno_map_find(&cache->first_run_of, link->span);
-    uint32_t idle = 0, resident = 0;
+    int is_new;
+    uint32_t *first;
 
-    if (first) {
+    if (from > 0) { /* the caller holds its head, so link->run is right */
+        return seal_in_known_span(cache, link->run, from, to, at);
+    }
+    first = dyno_map_put(&cache->first_run_of, link->span, DYNO_KV_NO_RUN, &is_new);
+    if (!first) {
+        return DYNO_NO_MEMORY;
+    }
+    if (!is_new) {
         link->run = *first;
-        resident = find_in_span(cache, *first, to, &idle);
+        return seal_in_known_span(cache, link->run, from, to, at);
     }
-    if (resident > from) {
-        DYNO_TRY(hold_in_span(cache, link->run, from, resident));
-        dyno_kv_drop(cache, resident - from);
-    }
-    if (resident < to) {
-        uint32_t start = resident > from ? resident : from;
-
-        DYNO_TRY(append_to_span(cache, link, start, to, start == from && from > 0));
-        tell(cache, at, link->span, to);
-    }
+    DYNO_TRY(make_shared_run(cache, link->span, 0, to, first));
+    link->run = *first;
+    tell(cache, at, link->span, to);
     return DYNO_OK;
 }
 

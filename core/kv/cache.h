@@ -7,10 +7,9 @@
  *   FREE    -> OWN      [take]      a sequence fills it; nobody else can hit it
  *   OWN     -> SHARED   [seal]      it holds a whole block of a span; others may hit it
  *   OWN     -> FREE     [drop]      the cache is off, or another filler sealed the same block first
- *   OWN     -> IDLE     [retire]    its sequence ended; contents nobody will ask for keep their place
- *   SHARED  -> IDLE     [release]   the last reference went; contents kept
- *   IDLE    -> SHARED   [hold]      hit
- *   IDLE    -> FREE     [take]      evicted, the longest idle first
+ *   OWN     -> IDLE     [retire]    its sequence ended; contents nobody will ask for keep their
+ * place SHARED  -> IDLE     [release]   the last reference went; contents kept IDLE    -> SHARED
+ * [hold]      hit IDLE    -> FREE     [take]      evicted, the longest idle first
  *
  *   Always: free + own + shared + idle == capacity.
  *
@@ -46,16 +45,16 @@ struct dyno_kv_run {
     uint64_t span;  /* 0: contents that nobody will ask for */
     uint32_t first; /* index in the span of the run's first block */
     uint32_t count;
-    uint32_t refs;  /* 0: idle */
-    uint32_t next;  /* the span's next run, or the next unused run */
+    uint32_t refs;         /* 0: idle */
+    uint32_t next;         /* the span's next run, or the next unused run */
     uint32_t older, newer; /* neighbours in the idle queue */
 };
 
 struct dyno_kv_cache {
-    struct dyno_kv_run *runs; /* [runs_capacity] */
+    struct dyno_kv_run *runs;            /* [runs_capacity] */
     uint32_t runs_capacity, runs_unused; /* list of unused runs, by next */
     uint32_t idle_oldest, idle_newest;
-    struct dyno_map first_run_of; /* span -> its first run */
+    struct dyno_map first_run_of;               /* span -> its first run */
     uint32_t capacity, free, own, shared, idle; /* blocks */
     uint32_t worker;
     uint64_t evicted_blocks;

@@ -33,5 +33,10 @@ uint32_t dyno_kv_index_match(const struct dyno_kv_index *index, const struct dyn
                              uint32_t span_count, uint32_t *overlap, uint32_t *touched);
 
 size_t dyno_kv_index_spans(const struct dyno_kv_index *index); /* spans with a holder */
+size_t
+dyno_kv_index_bytes(const struct dyno_kv_index *index); /* of memory, for nodes and holders */
+
+/* How many leading blocks of `span` `worker` holds. */
+uint32_t dyno_kv_index_blocks(const struct dyno_kv_index *index, uint64_t span, uint32_t worker);
 
 #endif

@@ -1,8 +1,8 @@
 /* What a routing policy is: one table of small functions, and the whole contract of a plug-in.
  *
  * This header stands alone (no other header of the tree), so that a policy can be a shared object
- * built with `cc -shared -fPIC -I<tree> my_policy.c -o my_policy.so`; the same object file judges in
- * simulation and in service.  A plug-in exports one symbol:
+ * built with `cc -shared -fPIC -I<tree> my_policy.c -o my_policy.so`; the same object file judges
+ * in simulation and in service.  A plug-in exports one symbol:
  *
  *     const struct dyno_route_policy *dyno_route_plugin(void);
  *
@@ -15,21 +15,21 @@
 
 #include <stdint.h>
 
-#define DYNO_ROUTE_ABI 1u
+#define DYNO_ROUTE_ABI  1u
 #define DYNO_ROUTE_NONE UINT32_MAX /* no worker may take it */
 
 /* What a policy needs the mechanism to compute before pick. */
 enum {
     DYNO_ROUTE_NEEDS_OVERLAP = 1u << 0, /* overlap_blocks: from the workers' cache events */
     DYNO_ROUTE_NEEDS_ACTIVE = 1u << 1,  /* active_overlap_blocks, active_blocks */
-    DYNO_ROUTE_NEEDS_GUESSED = 1u << 2, /* overlap_blocks: from the router's own decisions instead of
-                                           events (no events: time to live and pruning) */
+    DYNO_ROUTE_NEEDS_GUESSED = 1u << 2, /* overlap_blocks: from the router's own decisions instead
+                                           of events (no events: time to live and pruning) */
 };
 
 struct dyno_route_request {
     uint64_t id;
-    uint64_t session;       /* 0: none */
-    uint64_t prefix;        /* identity of the first shared span; 0: none */
+    uint64_t session; /* 0: none */
+    uint64_t prefix;  /* identity of the first shared span; 0: none */
     uint32_t prompt_tokens;
     uint32_t prompt_blocks; /* ceil(prompt_tokens / block_tokens) */
     uint32_t max_tokens;
@@ -46,8 +46,8 @@ struct dyno_route_view {
     const uint32_t *inflight;       /* [workers] exact: requests routed and not ended */
     const uint64_t *prefill_tokens; /* [workers] exact: prompt tokens routed, believed uncached, of
                                        requests without their first token */
-    const uint64_t *active_blocks;  /* [workers] exact: distinct prompt blocks of requests routed and
-                                       not ended (NEEDS_ACTIVE, else zeros) */
+    const uint64_t *active_blocks; /* [workers] exact: distinct prompt blocks of requests routed and
+                                      not ended (NEEDS_ACTIVE, else zeros) */
     const uint32_t *overlap_blocks; /* [workers] stale: leading prompt blocks found in its cache */
     const uint32_t *active_overlap_blocks; /* [workers] exact: leading prompt blocks shared with
                                               its requests not ended (NEEDS_ACTIVE) */
@@ -56,16 +56,17 @@ struct dyno_route_view {
 /* Every number a built-in policy can be tuned by (names as in `dyno help scenario`, router.*);
  * plug-ins read `args`. */
 struct dyno_route_config {
-    double temperature;          /* router.temperature: 0 = the best, ties drawn uniformly */
-    int temperature_absolute;    /* router.temperature_absolute: in blocks, not relative to the spread */
-    double overlap_credit;       /* router.kv.overlap_credit */
-    double overlap_decay;        /* router.kv.overlap_decay */
-    double prefill_load_scale;   /* router.kv.prefill_load_scale */
+    double temperature;        /* router.temperature: 0 = the best, ties drawn uniformly */
+    int temperature_absolute;  /* router.temperature_absolute: in blocks, not relative to the spread
+                                */
+    double overlap_credit;     /* router.kv.overlap_credit */
+    double overlap_decay;      /* router.kv.overlap_decay */
+    double prefill_load_scale; /* router.kv.prefill_load_scale */
     double decode_request_weight; /* router.kv.decode_request_weight */
-    int track_prefill_tokens;    /* router.kv.track_prefill_tokens */
-    int track_active_blocks;     /* router.kv.track_active_blocks */
-    uint32_t session_replicas;   /* router.session.replicas: points of a worker on the hash ring */
-    const char *args;            /* router.args: free text for plug-ins; never NULL */
+    int track_prefill_tokens;     /* router.kv.track_prefill_tokens */
+    int track_active_blocks;      /* router.kv.track_active_blocks */
+    uint32_t session_replicas;    /* router.session.replicas: points of a worker on the hash ring */
+    const char *args;             /* router.args: free text for plug-ins; never NULL */
 };
 
 struct dyno_route_dice; /* the policy's own random stream */
@@ -99,11 +100,15 @@ struct dyno_route_policy {
                      const struct dyno_route_services *services, struct dyno_route_dice *dice,
                      double *costs, int *scored);
 
-    /* Hooks; any may be NULL. */
+    /* Hooks; any may be NULL.  Every request routed ends exactly once; a request that was refused,
+     * cancelled or lost before its first token ends without one. */
     void (*routed)(void *state, const struct dyno_route_request *request, uint32_t worker);
     void (*first_token)(void *state, uint64_t request_id, uint32_t worker);
     void (*ended)(void *state, uint64_t request_id, uint32_t worker);
     void (*worker_gone)(void *state, uint32_t worker);
 };
+
+/* What a plug-in exports.  Dyno itself has no such function. */
+const struct dyno_route_policy *dyno_route_plugin(void);
 
 #endif

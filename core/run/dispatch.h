@@ -1,7 +1,7 @@
 /* Dispatch: brings a routing policy, the fleet index and the books together.
  *
- * It keeps what a router may know: exact counts by the loop's own events, and the fleet index fed by
- * the workers' cache events, which may be delayed (each is applied `event_delay_ns` after it
+ * It keeps what a router may know: exact counts by the loop's own events, and the fleet index fed
+ * by the workers' cache events, which may be delayed (each is applied `event_delay_ns` after it
  * happened) or dropped (with a seeded probability).  kv_approx reads no events: a guess index holds
  * what was routed where, each entry for a time to live, pruned to a maximum size.
  */
@@ -19,37 +19,46 @@ struct dyno_dispatch_config {
     uint64_t seed;
     uint32_t worker_count;
     uint32_t block_tokens;
-    dyno_ns event_delay_ns;     /* router.event_delay: from the cache's change to the router */
-    double event_loss;          /* router.event_loss: probability that an event never comes */
-    dyno_ns guess_ttl_ns;       /* router.approx.ttl */
-    uint32_t guess_blocks_max;  /* router.approx.size_max: pruned to 4/5 of it when passed */
+    dyno_ns event_delay_ns;    /* router.event_delay: from the cache's change to the router */
+    double event_loss;         /* router.event_loss: probability that an event never comes */
+    dyno_ns guess_ttl_ns;      /* router.approx.ttl */
+    uint32_t guess_blocks_max; /* router.approx.size_max: pruned to 4/5 of it when passed */
 };
 
 struct dyno_dispatch;
 
-dyno_status dyno_dispatch_open(struct dyno_dispatch **out, const struct dyno_dispatch_config *config,
-                               struct dyno_error *error);
+dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
+                               const struct dyno_dispatch_config *config, struct dyno_error *error);
 void dyno_dispatch_close(struct dyno_dispatch *dispatch);
 
 /* True if workers must tell their cache events (the policy needs them). */
 int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch);
 
-/* A worker's cache changed; events of one worker come in time order. */
-dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch, const struct dyno_kv_event *event);
+/* A worker's cache changed; events of one worker come in time order.  Without a delay the next pick
+ * sees it.  Ignored: events of a worker that is gone, or when none are wanted.  A lost event is
+ * never repaired, but a later one of the same span replaces it.  DYNO_NO_MEMORY: the next pick
+ * fails with it too, so that a caller who cannot stop here may go on until then. */
+dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
+                                   const struct dyno_kv_event *event);
 
-/* Choose a worker for `request` at `now` and book it there.  `record` is filled for the decision
- * log; its candidate arrays are only filled when `want_candidates`, and stay valid until the next
- * pick.  DYNO_REJECTED when no worker is eligible. */
+/* Choose a worker for `request` at `now` (never less than before) and book it there.  `record` is
+ * filled for the decision log; its candidate arrays are only filled when `want_candidates` (scores
+ * only if the policy scores), and stay valid until the next pick.  The candidates are the eligible
+ * workers, ascending.  DYNO_REJECTED: no worker is eligible.  DYNO_BAD_INPUT: the request is booked
+ * already, or a plug-in named a worker that does not exist or may not be picked.  DYNO_NO_MEMORY.
+ * Nothing is booked then. */
 dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record);
 
-/* The request's first token came, and: it ended (first_token is implied).  Both take the request
- * as it was picked: dispatch keeps its own copy of what it needs, keyed by id. */
+/* The request's first token came, and: it ended (first_token is implied), also when its worker
+ * refused it.  Both take the request as it was picked: dispatch keeps its own copy of what it
+ * needs, keyed by id.  An id that is not booked: no effect. */
 void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id);
 void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id);
 
-/* Take a worker out of the eligible set (and forget its cache), or put it back. */
+/* Take a worker out of the eligible set (and forget its cache), or put it back.  Requests booked
+ * there stay booked until they end. */
 void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker);
 void dyno_dispatch_worker_back(struct dyno_dispatch *dispatch, uint32_t worker);
 

@@ -66,7 +66,8 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
     return tell_request(loop, record);
 }
 
-static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks)
+static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t span,
+                          uint32_t blocks)
 {
     struct dyno_loop *loop = context;
 
@@ -237,10 +238,11 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
         dyno_ns deadline = next_event(loop);
 
         if (deadline == DYNO_NEVER && loop->in_flight == 0) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "the source waits for requests that will never end: after %llu requests "
-                             "nothing is in flight, but it is not finished",
-                             (unsigned long long)loop->result.requests);
+            return dyno_fail(
+                error, DYNO_BAD_INPUT,
+                "the source waits for requests that will never end: after %llu requests "
+                "nothing is in flight, but it is not finished",
+                (unsigned long long)loop->result.requests);
         }
         deadline = deadline < loop->next_sample ? deadline : loop->next_sample;
         if (must_stop(loop, deadline)) {

@@ -18,18 +18,18 @@ struct dyno_loop_config {
     struct dyno_answers *answers; /* told when an answer is not needed any more; may be NULL */
     struct dyno_dispatch *dispatch;
     uint32_t worker_count;
-    struct dyno_sink *sinks;         /* list */
-    dyno_ns sample_every_ns;         /* 0: no samples */
-    dyno_ns duration_max_ns;         /* the run ends there; 0: never */
-    bool decisions;                  /* tell sinks of every decision */
-    bool candidates;                 /* with candidates and scores */
+    struct dyno_sink *sinks;                  /* list */
+    dyno_ns sample_every_ns;                  /* 0: no samples */
+    dyno_ns duration_max_ns;                  /* the run ends there; 0: never */
+    bool decisions;                           /* tell sinks of every decision */
+    bool candidates;                          /* with candidates and scores */
     const volatile sig_atomic_t *interrupted; /* non-zero: end now; may be NULL */
 };
 
 struct dyno_loop_result {
-    bool cut;             /* interrupted, or duration_max was reached */
-    uint64_t requests;    /* taken from the source */
-    uint64_t unfinished;  /* of these, in flight when it was cut */
+    bool cut;            /* interrupted, or duration_max was reached */
+    uint64_t requests;   /* taken from the source */
+    uint64_t unfinished; /* of these, in flight when it was cut */
     dyno_ns end_ns;
     uint64_t turns;
 };

@@ -40,8 +40,7 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
 
 static void note_time(struct dyno_metrics *metrics, const struct dyno_request_record *record)
 {
-    dyno_ns last =
-        record->last_token_ns == DYNO_NEVER ? record->arrival_ns : record->last_token_ns;
+    dyno_ns last = record->last_token_ns == DYNO_NEVER ? record->arrival_ns : record->last_token_ns;
 
     if (record->arrival_ns < metrics->first_arrival_ns) {
         metrics->first_arrival_ns = record->arrival_ns;
@@ -53,7 +52,7 @@ static void note_time(struct dyno_metrics *metrics, const struct dyno_request_re
 
 static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_record *record)
 {
-    struct dyno_metrics *metrics = (struct dyno_metrics *)sink;
+    struct dyno_metrics *metrics = (void *)sink; /* its first member */
 
     metrics->requests++;
     metrics->input_tokens += record->prompt_tokens;

@@ -23,14 +23,15 @@ struct dyno_metrics {
     struct dyno_sink sink;
     struct dyno_slo slo;
     struct dyno_histogram ttft, itl, tpot, e2e;
-    struct dyno_histogram client_wait, ingest, queue, prefill, decode; /* parts, completed requests */
+    struct dyno_histogram client_wait, ingest, queue, prefill,
+        decode;        /* parts, completed requests */
     uint64_t requests; /* all that ended */
     uint64_t completed, rejected, cancelled, failed;
     uint64_t within_slo;
-    uint64_t input_tokens;  /* of all requests that ended */
+    uint64_t input_tokens;          /* of all requests that ended */
     uint64_t admitted_input_tokens; /* of those that were ever admitted (admitted_ns is known): what
                                        cached_tokens is a part of */
-    uint64_t output_tokens; /* generated, all requests */
+    uint64_t output_tokens;         /* generated, all requests */
     uint64_t cached_tokens;
     uint64_t completed_input_tokens, completed_output_tokens;
     dyno_ns first_arrival_ns; /* DYNO_NEVER while empty */

@@ -40,8 +40,8 @@ struct dyno_source_ops {
     dyno_status (*take)(struct dyno_source *source, dyno_ns now, struct dyno_request *out,
                         struct dyno_error *error);
 
-    /* Request `id` ended, by whatever fate, its last token at `at` >= now (a client of a closed loop
-     * sends its next one then).  May be NULL. */
+    /* Request `id` ended, by whatever fate, its last token at `at` >= now (a client of a closed
+     * loop sends its next one then).  May be NULL. */
     void (*ended)(struct dyno_source *source, uint64_t id, dyno_ns at);
 
     /* Why next() is DYNO_NEVER: true if the source is exhausted for good.  False with nothing in

@@ -1,5 +1,5 @@
-/* The cache keeps runs; its oracle here keeps single blocks.  Random sequences come, grow, share and
- * go on both, and everything that can be seen must agree, the order of evictions included. */
+/* The cache keeps runs; its oracle here keeps single blocks.  Random sequences come, grow, share
+ * and go on both, and everything that can be seen must agree, the order of evictions included. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -71,12 +71,10 @@ static uint32_t oracle_find(const struct oracle *oracle, const struct dyno_kv_li
     *idle = 0;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < links[i].blocks; j++) {
-            bool is_idle =
-                find_block(oracle->idle, oracle->idle_count, links[i].span, j) >= 0;
+            bool is_idle = find_block(oracle->idle, oracle->idle_count, links[i].span, j) >= 0;
 
-            if (found == blocks_max ||
-                (!is_idle &&
-                 find_block(oracle->shared, oracle->shared_count, links[i].span, j) < 0)) {
+            if (found == blocks_max || (!is_idle && find_block(oracle->shared, oracle->shared_count,
+                                                               links[i].span, j) < 0)) {
                 return found;
             }
             *idle += is_idle;
@@ -198,11 +196,11 @@ static void draw_chain(struct pair *pair, struct sequence *sequence)
     sequence->link_count = below(pair, SPANS_MAX);
     for (uint32_t i = 0; i < sequence->link_count; i++) {
         parent = dyno_chain(parent, below(pair, 2));
-        sequence->links[i] = (struct dyno_kv_link){
-            .span = parent,
-            .blocks = 1 + (uint32_t)(parent % 5) +
-                      (i + 1 == sequence->link_count ? below(pair, 3) : 5),
-            .run = DYNO_KV_NO_RUN};
+        sequence->links[i] =
+            (struct dyno_kv_link){.span = parent,
+                                  .blocks = 1 + (uint32_t)(parent % 5) +
+                                            (i + 1 == sequence->link_count ? below(pair, 3) : 5),
+                                  .run = DYNO_KV_NO_RUN};
         sequence->chain += sequence->links[i].blocks;
     }
 }
@@ -238,9 +236,9 @@ static void seal_some(struct pair *pair, struct sequence *sequence)
     if (to == sequence->held) {
         return;
     }
-    ck_assert_int_eq(dyno_kv_seal(&pair->cache, sequence->links, sequence->link_count, 0,
-                                  sequence->held, to, 0),
-                     DYNO_OK);
+    ck_assert_int_eq(
+        dyno_kv_seal(&pair->cache, sequence->links, sequence->link_count, 0, sequence->held, to, 0),
+        DYNO_OK);
     oracle_each(&pair->oracle, sequence->links, sequence->held, to, true);
     sequence->own -= to - sequence->held;
     sequence->held = to;

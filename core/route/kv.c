@@ -1,0 +1,150 @@
+/* Policies that weigh what a worker has cached against what it has to do.
+ *
+ * For a prompt of n tokens, B tokens a block, and each eligible worker w:
+ *
+ *     cached  = overlap_w * B
+ *     prefill = (prefill_tokens_w + max(n - cached, 0) + cached) / B
+ *     decay   = 1 / (1 + overlap_decay * (prefill_tokens_w - least prefill_tokens) / B / blocks)
+ *     todo    = max(prefill - overlap_credit * decay * overlap_w, 0)
+ *     decode  = active_blocks_w + blocks - active_overlap_w
+ *
+ *     kv, kv_approx:  prefill_load_scale * todo + decode + decode_request_weight * inflight_w
+ *     lmetric:        todo * (decode + 1)
+ *
+ * with blocks = ceil(n / B), and everything in blocks.  `prefill` counts the whole prompt, cached
+ * or not; the credit takes off what need not be computed, so that with the default credit of 1
+ * `todo` is the worker's queue of prompt tokens if it gets this request.  Without
+ * track_prefill_tokens `prefill` is 0, without track_active_blocks `decode` is.  The cost is
+ * Dynamo's, lmetric's that of arXiv 2603.15202.
+ */
+#include "core/route/table.h"
+
+/* Counts stay far below 2^63; converting from a signed integer is one instruction. */
+static inline double real(uint64_t count)
+{
+    return (double)(int64_t)count;
+}
+
+/* What is the same for all workers. */
+struct terms {
+    double prompt_tokens;
+    double prompt_blocks;
+    double block_tokens;
+    double least_prefill; /* tokens */
+};
+
+static struct terms terms_of(const struct dyno_route_config *config,
+                             const struct dyno_route_request *request,
+                             const struct dyno_route_view *view)
+{
+    struct terms terms = {.prompt_tokens = request->prompt_tokens,
+                          .prompt_blocks = request->prompt_blocks,
+                          .block_tokens = view->block_tokens};
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t w = 0; config->overlap_decay != 0 && w < view->worker_count; w++) {
+        if (view->eligible[w] && view->prefill_tokens[w] < least) {
+            least = view->prefill_tokens[w];
+        }
+    }
+    terms.least_prefill = least == UINT64_MAX ? 0.0 : (double)least;
+    return terms;
+}
+
+static double decay_of(const struct dyno_route_config *config, const struct terms *terms,
+                       double prefill_tokens)
+{
+    double ahead = (prefill_tokens - terms->least_prefill) / terms->block_tokens;
+
+    return 1.0 / (1.0 + config->overlap_decay * ahead / terms->prompt_blocks);
+}
+
+/* Blocks of prompt that `worker` would have to compute. */
+static double todo_of(const struct dyno_route_config *config, const struct dyno_route_view *view,
+                      const struct terms *terms, uint32_t worker)
+{
+    double overlap = view->overlap_blocks[worker];
+    double prefill_tokens = real(view->prefill_tokens[worker]);
+    double cached = overlap * terms->block_tokens;
+    double prompt = terms->prompt_tokens > cached ? terms->prompt_tokens : cached;
+    double credit = config->overlap_credit * overlap;
+    double todo = 0.0;
+
+    if (config->track_prefill_tokens) {
+        todo = (prefill_tokens + prompt) / terms->block_tokens;
+    }
+    if (config->overlap_decay != 0) {
+        credit *= decay_of(config, terms, prefill_tokens);
+    }
+    todo -= credit;
+    return todo > 0.0 ? todo : 0.0;
+}
+
+static double decode_of(const struct dyno_route_config *config, const struct dyno_route_view *view,
+                        const struct terms *terms, uint32_t worker)
+{
+    if (!config->track_active_blocks) {
+        return 0.0;
+    }
+    return real(view->active_blocks[worker]) + terms->prompt_blocks -
+           (double)view->active_overlap_blocks[worker];
+}
+
+static uint32_t kv_pick(void *state, const struct dyno_route_config *config,
+                        const struct dyno_route_request *request,
+                        const struct dyno_route_view *view,
+                        const struct dyno_route_services *services, struct dyno_route_dice *dice,
+                        double *costs, int *scored)
+{
+    struct terms terms = terms_of(config, request, view);
+
+    (void)state;
+    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+        costs[worker] = config->prefill_load_scale * todo_of(config, view, &terms, worker) +
+                        decode_of(config, view, &terms, worker) +
+                        config->decode_request_weight * (double)view->inflight[worker];
+    }
+    *scored = 1;
+    return services->choose(dice, view, costs, config->temperature, config->temperature_absolute);
+}
+
+static uint32_t lmetric_pick(void *state, const struct dyno_route_config *config,
+                             const struct dyno_route_request *request,
+                             const struct dyno_route_view *view,
+                             const struct dyno_route_services *services,
+                             struct dyno_route_dice *dice, double *costs, int *scored)
+{
+    struct terms terms = terms_of(config, request, view);
+
+    (void)state;
+    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+        costs[worker] =
+            todo_of(config, view, &terms, worker) * (decode_of(config, view, &terms, worker) + 1.0);
+    }
+    *scored = 1;
+    return services->choose(dice, view, costs, config->temperature, config->temperature_absolute);
+}
+
+const struct dyno_route_policy dyno_route_kv = {
+    .abi = DYNO_ROUTE_ABI,
+    .needs = DYNO_ROUTE_NEEDS_OVERLAP | DYNO_ROUTE_NEEDS_ACTIVE,
+    .name = "kv",
+    .help = "least prompt left to compute plus blocks in use, by the workers' cache events",
+    .pick = kv_pick,
+};
+
+const struct dyno_route_policy dyno_route_kv_approx = {
+    .abi = DYNO_ROUTE_ABI,
+    .needs = DYNO_ROUTE_NEEDS_GUESSED | DYNO_ROUTE_NEEDS_ACTIVE,
+    .name = "kv_approx",
+    .help = "as kv, but guesses what is cached from what was routed where",
+    .pick = kv_pick,
+};
+
+const struct dyno_route_policy dyno_route_lmetric = {
+    .abi = DYNO_ROUTE_ABI,
+    .needs = DYNO_ROUTE_NEEDS_OVERLAP | DYNO_ROUTE_NEEDS_ACTIVE,
+    .name = "lmetric",
+    .help = "prompt left to compute times blocks in use, by the workers' cache events",
+    .pick = lmetric_pick,
+};

@@ -1,0 +1,121 @@
+/* Sticky sessions: a hash ring with a fixed number of points for every worker.
+ *
+ * A session goes to the first eligible worker at or after its own point.  When a worker leaves,
+ * only its sessions move, and they spread over the others; when it comes back, they return.  A
+ * request without a session stands on the point of its first shared span, so that equal beginnings
+ * meet; one with neither goes to the least loaded worker.  Workers on a ring differ in their share
+ * of it by about 1/sqrt(replicas).
+ */
+#include <stdlib.h>
+
+#include "core/base/map.h"
+#include "core/route/table.h"
+
+enum { POINTS_MAX = 1 << 24 };
+
+struct point {
+    uint64_t at;
+    uint32_t worker;
+};
+
+struct ring {
+    uint64_t count;
+    struct point points[];
+};
+
+static int compare_points(const void *left, const void *right)
+{
+    const struct point *a = left, *b = right;
+
+    if (a->at != b->at) {
+        return a->at < b->at ? -1 : 1;
+    }
+    return a->worker < b->worker ? -1 : a->worker > b->worker;
+}
+
+static void place_points(struct ring *ring, uint32_t worker_count, uint32_t replicas)
+{
+    for (uint32_t worker = 0; worker < worker_count; worker++) {
+        for (uint32_t replica = 0; replica < replicas; replica++) {
+            ring->points[ring->count++] = (struct point){
+                .at = dyno_chain((uint64_t)worker + 1, replica),
+                .worker = worker,
+            };
+        }
+    }
+    qsort(ring->points, ring->count, sizeof *ring->points, compare_points);
+}
+
+static int session_open(void **state, const struct dyno_route_config *config, uint32_t worker_count)
+{
+    uint32_t replicas = config->session_replicas ? config->session_replicas : 1;
+    struct ring *ring;
+
+    if (worker_count > POINTS_MAX / replicas) {
+        return -1;
+    }
+    ring = malloc(sizeof *ring + (size_t)worker_count * replicas * sizeof *ring->points);
+    if (!ring) {
+        return -1;
+    }
+    ring->count = 0;
+    place_points(ring, worker_count, replicas);
+    *state = ring;
+    return 0;
+}
+
+/* The index of the first point at or after `at`, around the ring. */
+static uint64_t seek(const struct ring *ring, uint64_t at)
+{
+    uint64_t low = 0, high = ring->count;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (ring->points[middle].at < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < ring->count ? low : 0;
+}
+
+static uint32_t walk_ring(const struct ring *ring, const struct dyno_route_view *view, uint64_t at)
+{
+    uint64_t place = seek(ring, at);
+
+    for (uint64_t i = 0; i < ring->count; i++) {
+        uint32_t worker = ring->points[place].worker;
+
+        if (view->eligible[worker]) {
+            return worker;
+        }
+        place = place + 1 < ring->count ? place + 1 : 0;
+    }
+    return DYNO_ROUTE_NONE;
+}
+
+static uint32_t session_pick(void *state, const struct dyno_route_config *config,
+                             const struct dyno_route_request *request,
+                             const struct dyno_route_view *view,
+                             const struct dyno_route_services *services,
+                             struct dyno_route_dice *dice, double *costs, int *scored)
+{
+    if (request->session) {
+        return walk_ring(state, view, dyno_mix(request->session));
+    }
+    if (request->prefix) {
+        return walk_ring(state, view, dyno_mix(~request->prefix));
+    }
+    return dyno_route_least_loaded.pick(NULL, config, request, view, services, dice, costs, scored);
+}
+
+const struct dyno_route_policy dyno_route_session = {
+    .abi = DYNO_ROUTE_ABI,
+    .name = "session",
+    .help = "a session stays with one worker (consistent hashing); no session: equal prefixes do",
+    .open = session_open,
+    .close = free,
+    .pick = session_pick,
+};

@@ -1,0 +1,176 @@
+/* Dispatch: a request's time in the books.
+ *
+ *   -       -> WAITS    [dyno_dispatch_book]         inflight, prefill_tokens, active_blocks grow
+ *   WAITS   -> DECODES  [dyno_dispatch_first_token]  prefill_tokens shrinks
+ *   WAITS   -> -        [dyno_dispatch_ended]        all three shrink
+ *   DECODES -> -        [dyno_dispatch_ended]        inflight, active_blocks shrink
+ *
+ * Always: each of a worker's counts is the sum over the requests booked there, with blocks that
+ * several share counted once.
+ */
+#include "core/run/dispatch_parts.h"
+
+static struct dyno_booking *booking_at(const struct dyno_dispatch *d, uint32_t place)
+{
+    return dyno_pool_at(&d->bookings, place);
+}
+
+static uint32_t uncached_tokens(const struct dyno_dispatch *d, const struct dyno_request *request,
+                                uint32_t worker)
+{
+    uint64_t cached = (uint64_t)d->overlap[worker] * d->config.block_tokens;
+
+    return cached < request->prompt_tokens ? request->prompt_tokens - (uint32_t)cached : 0;
+}
+
+static uint32_t own_blocks(const struct dyno_dispatch *d, const struct dyno_request *request)
+{
+    uint64_t shared = 0;
+    uint32_t all = dyno_dispatch_prompt_blocks(d, request);
+
+    for (uint32_t i = 0; i < request->span_count; i++) {
+        shared += request->spans[i].blocks;
+    }
+    return shared < all ? all - (uint32_t)shared : 0;
+}
+
+static dyno_status book_active(struct dyno_dispatch *d, const struct dyno_request *request,
+                               struct dyno_booking *booking)
+{
+    size_t bytes = request->span_count * sizeof *booking->refs;
+    uint64_t *blocks = &d->active_blocks[booking->worker];
+    dyno_status status;
+
+    if (request->span_count) {
+        booking->refs = dyno_slab_take(&d->refs, bytes);
+        if (!booking->refs) {
+            return DYNO_NO_MEMORY;
+        }
+        status = dyno_active_book(&d->active, booking->worker, request->spans, request->span_count,
+                                  booking->refs, blocks);
+        if (status != DYNO_OK) {
+            dyno_slab_give(&d->refs, booking->refs, bytes);
+            return status;
+        }
+        booking->ref_count = request->span_count;
+    }
+    booking->own_blocks = own_blocks(d, request);
+    *blocks += booking->own_blocks;
+    return DYNO_OK;
+}
+
+static void unbook_active(struct dyno_dispatch *d, const struct dyno_booking *booking)
+{
+    uint64_t *blocks = &d->active_blocks[booking->worker];
+
+    dyno_active_unbook(&d->active, booking->worker, booking->refs, booking->ref_count, blocks);
+    if (booking->ref_count) {
+        dyno_slab_give(&d->refs, booking->refs, booking->ref_count * sizeof *booking->refs);
+    }
+    *blocks -= booking->own_blocks;
+}
+
+/* A free place under the request's id. */
+static dyno_status take_place(struct dyno_dispatch *d, uint64_t request_id, uint32_t *out)
+{
+    uint32_t place = dyno_pool_take(&d->bookings);
+    uint32_t *found;
+    int is_new;
+
+    if (place == DYNO_POOL_NONE) {
+        return DYNO_NO_MEMORY;
+    }
+    found = dyno_map_put(&d->booking_of, request_id, place, &is_new);
+    if (!found || !is_new) {
+        dyno_pool_give(&d->bookings, place);
+        return found ? DYNO_BAD_INPUT : DYNO_NO_MEMORY;
+    }
+    *out = place;
+    return DYNO_OK;
+}
+
+static void give_place(struct dyno_dispatch *d, uint64_t request_id, uint32_t place)
+{
+    dyno_map_remove(&d->booking_of, request_id);
+    dyno_pool_give(&d->bookings, place);
+}
+
+/* Everything but the counts of the worker. */
+static dyno_status book_spans(struct dyno_dispatch *d, const struct dyno_request *request,
+                              struct dyno_booking *booking)
+{
+    if (d->wants_active) {
+        DYNO_TRY(book_active(d, request, booking));
+    }
+    if (d->guesses) {
+        dyno_status status = dyno_guess_note(&d->guess, d->index, booking->worker, request->spans,
+                                             request->span_count, d->view.now_ns);
+
+        if (status != DYNO_OK && d->wants_active) {
+            unbook_active(d, booking);
+        }
+        return status;
+    }
+    return DYNO_OK;
+}
+
+static void end_prefill(struct dyno_dispatch *d, struct dyno_booking *booking)
+{
+    d->prefill_tokens[booking->worker] -= booking->prefill_tokens;
+    booking->prefill_tokens = 0;
+    booking->waits = false;
+}
+
+dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_request *request,
+                               uint32_t worker)
+{
+    struct dyno_booking booking = {.worker = worker, .waits = true};
+    uint32_t place;
+    dyno_status status;
+
+    DYNO_TRY(take_place(d, request->id, &place));
+    status = book_spans(d, request, &booking);
+    if (status != DYNO_OK) {
+        give_place(d, request->id, place);
+        return status;
+    }
+    booking.prefill_tokens = uncached_tokens(d, request, worker);
+    d->prefill_tokens[worker] += booking.prefill_tokens;
+    d->inflight[worker]++;
+    *booking_at(d, place) = booking;
+    return DYNO_OK;
+}
+
+void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id)
+{
+    const uint32_t *place = dyno_map_find(&dispatch->booking_of, request_id);
+    struct dyno_booking *booking = place ? booking_at(dispatch, *place) : NULL;
+
+    if (!booking || !booking->waits) {
+        return;
+    }
+    end_prefill(dispatch, booking);
+    if (dispatch->policy->first_token) {
+        dispatch->policy->first_token(dispatch->policy_state, request_id, booking->worker);
+    }
+}
+
+void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
+{
+    const uint32_t *found = dyno_map_find(&dispatch->booking_of, request_id);
+    struct dyno_booking booking;
+
+    if (!found) {
+        return;
+    }
+    booking = *booking_at(dispatch, *found);
+    end_prefill(dispatch, &booking);
+    dispatch->inflight[booking.worker]--;
+    if (dispatch->wants_active) {
+        unbook_active(dispatch, &booking);
+    }
+    give_place(dispatch, request_id, *found);
+    if (dispatch->policy->ended) {
+        dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);
+    }
+}
