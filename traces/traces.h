@@ -3,6 +3,7 @@
 #define DYNO_TRACES_TRACES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/status.h"
@@ -10,37 +11,55 @@
 
 /* How the requests of a source are paced. */
 enum dyno_pacing {
-    DYNO_OPEN_LOOP,   /* by timestamp (divided by speedup); inflight_max holds them back at the client */
+    DYNO_OPEN_LOOP,   /* by timestamp; inflight_max holds them back at the client */
     DYNO_CLOSED_LOOP, /* exactly `concurrency` in flight; timestamps are ignored */
 };
 
+/* Sessions and waits, in both pacings: a request that waits for others (the turn before it in its
+ * session, the requests named in wait_for, its parent chat) is sent at
+ *   max(its timestamp, the last end of those + its delay)
+ * where a missing timestamp or delay counts as 0.  The gap between the timestamps of two turns is
+ * not taken for a think time: it holds the first one's service time as it was recorded, which is
+ * not known.  In a closed loop timestamps count as 0 too, and a client whose next turn is not due
+ * sends another request. */
+
 struct dyno_trace_config {
-    const char *path;    /* "-": standard input; a name in .gz, or gzip's magic, is decompressed */
-    const char *format;  /* NULL or "auto": recognised from the first lines */
+    const char *path; /* "-": standard input; a name in .gz, or gzip's magic, is decompressed */
+    const void *data; /* not NULL: read these bytes instead; path is only their name */
+    size_t data_size;
+    const char *format;          /* NULL or "auto": recognised from the first lines */
     uint32_t trace_block_tokens; /* 0: the format's own (mooncake 512, bailian 16) */
     uint64_t skip_bad_max; /* --skip-bad N: lines that may be bad; they are counted and listed */
     uint32_t sort_window;  /* rows that may be out of order by up to this many places */
     uint64_t requests_max; /* stop after this many; 0: all */
     uint32_t max_tokens;   /* what the client asks for; 0: as many as the trace recorded */
+    bool ignore_unknown;   /* pass over columns the format does not know; false: refuse them */
 };
 
 struct dyno_pacing_config {
     enum dyno_pacing pacing;
-    double speedup;         /* > 0: timestamps are divided by it */
-    uint32_t concurrency;   /* closed loop */
-    uint32_t inflight_max;  /* open loop: --max-concurrency; 0: no limit */
-    uint32_t block_tokens;  /* of the engine: identities are regrouped into its blocks */
+    double speedup;        /* > 0: timestamps and delays are divided by it */
+    uint32_t concurrency;  /* closed loop */
+    uint32_t inflight_max; /* open loop: --max-concurrency; 0: no limit */
+    uint32_t block_tokens; /* of the engine: identities are regrouped into its blocks */
+    bool untimed_ok; /* open loop: a request without a timestamp that waits for nothing is sent with
+                        the one before it; false: refused */
 };
 
 /* Counted by a trace source while it reads. */
 struct dyno_trace_counts {
     uint64_t lines_skipped;
+    uint64_t failed_dropped; /* recorded as failed (burstgpt: no response tokens): not replayed */
+    uint64_t sessions;       /* conversations begun; requests without a session are not counted */
     uint64_t requests;
     uint64_t input_tokens, output_tokens;
-    uint64_t block_refs;        /* identities in the trace's own blocks */
-    uint64_t block_refs_seen;   /* of these, prefix hits in an unbounded cache shared by all: from the
-                                   first identity up to the first never seen before */
-    bool block_bound_cut;       /* too many distinct identities to remember: block_refs_seen is void */
+    uint64_t block_refs;      /* identities, in the trace's own blocks; of a generator with shared
+                                 prefixes or sessions: whole engine blocks of all prompts */
+    uint64_t block_refs_seen; /* of these, prefix hits in an unbounded cache shared by all: from
+                                 the first identity up to the first never seen before */
+    uint64_t block_refs_distinct; /* of these, different ones */
+    bool block_bound_cut; /* more than 3,000,000 distinct identities, too many to remember: the two
+                             before are void */
 };
 
 /* Open a trace as a source.  On success *out is closed through its ops. */
@@ -51,32 +70,77 @@ dyno_status dyno_trace_open(struct dyno_source **out, const struct dyno_trace_co
 /* A generator's parameters: each a text as on the command line, parsed and checked by open. */
 struct dyno_generator_config {
     uint64_t seed;
-    uint64_t requests;          /* 0: until `duration_ns` */
-    dyno_ns duration_ns;        /* 0: until `requests` */
-    const char *arrival;        /* "constant:RATE", "poisson:RATE", "gamma:RATE,CV",
-                                   "sine:MEAN,AMPLITUDE,PERIOD", "rates:RATE@0s,RATE@60s,...",
-                                   "concurrency:N" (closed loop); RATE in requests per second */
-    const char *input_tokens;   /* "1024", "uniform:LOW,HIGH", "normal:MEAN,DEVIATION",
-                                   "lognormal:MEDIAN,SIGMA", "exponential:MEAN" */
-    const char *output_tokens;  /* the same */
-    uint32_t prefix_groups;     /* shared-prefix trees: how many distinct roots; 0: no sharing */
-    const char *prefix_tokens;  /* a length as above: of the shared prefix of a group */
-    double prefix_zipf;         /* popularity of groups: exponent; 0 = uniform */
-    uint32_t prefix_depth;      /* levels of a tree below its root ... */
-    uint32_t prefix_branches;   /* ... and children of a node */
-    uint32_t session_turns;     /* > 1: multi-turn: a turn's prompt is all before it plus new input */
-    const char *think_time;     /* seconds between an answer and the next turn: "0", "exponential:20" */
+    uint64_t requests;         /* 0: until `duration_ns` */
+    dyno_ns duration_ns;       /* 0: until `requests` */
+    const char *arrival;       /* "constant:RATE", "poisson:RATE", "gamma:RATE,CV",
+                                  "sine:MEAN,AMPLITUDE,PERIOD", "rates:RATE@0s,RATE@60s,...",
+                                  "concurrency:N" (closed loop); RATE in requests per second */
+    const char *input_tokens;  /* "1024", "uniform:LOW,HIGH", "normal:MEAN,DEVIATION",
+                                  "lognormal:MEDIAN,SIGMA", "exponential:MEAN" */
+    const char *output_tokens; /* the same */
+    uint32_t prefix_groups;    /* shared-prefix trees: how many distinct roots; 0: no sharing */
+    const char *prefix_tokens; /* a length as above: of the shared prefix of a group */
+    double prefix_zipf;        /* popularity of groups: exponent; 0 = uniform */
+    uint32_t prefix_depth;     /* levels of a tree below its root ... */
+    uint32_t prefix_branches;  /* ... and children of a node */
+    uint32_t session_turns; /* > 1: multi-turn: a turn's prompt is all before it plus new input */
+    const char *think_time; /* seconds between an answer and the next turn: "0", "exponential:20" */
 };
 
-dyno_status dyno_generator_open(struct dyno_source **out, const struct dyno_generator_config *config,
+dyno_status dyno_generator_open(struct dyno_source **out,
+                                const struct dyno_generator_config *config,
                                 const struct dyno_pacing_config *pacing,
                                 struct dyno_answers *answers, struct dyno_error *error);
+
+/* The name of a trace's format ("mooncake"); "generator" for one; NULL for any other source. */
+const char *dyno_source_format(const struct dyno_source *source);
 
 /* Counts so far of a source made by either; zeros for any other source. */
 struct dyno_trace_counts dyno_source_counts(const struct dyno_source *source);
 
-/* The same requests, read ahead into memory: for benchmarks that leave reading out. */
+/* What was skipped, one sentence each, the first 20; *count of them.  They are the source's. */
+const char *const *dyno_source_skipped(const struct dyno_source *source, size_t *count);
+
+/* The same requests with the same pacing, read (or generated) ahead into compact memory: for
+ * benchmarks that leave reading out.  `from` must come from one of the two above and must not have
+ * been taken from; on success it lives on as *out, on failure it is still the caller's.  Counts are
+ * those of what was sent so far. */
 dyno_status dyno_source_preload(struct dyno_source **out, struct dyno_source *from,
                                 struct dyno_answers *answers, struct dyno_error *error);
+
+/* Write what a generator makes as a trace: `format` is "mooncake" (identities of blocks of
+ * `block_tokens`; 0: the format's 512; timestamps in whole milliseconds; later turns of a session
+ * have a delay and no timestamp) or "azure" (no identities, no sessions).  `path` may be "-"; a
+ * name in .gz is compressed.  The file appears only when all of it is written.  *requests (may be
+ * NULL) says how many it has.  Errors: DYNO_BAD_INPUT, DYNO_IO, DYNO_NO_MEMORY.
+ *
+ * Memory: 16 bytes and more for each different identity written, as the file numbers them densely.
+ */
+dyno_status dyno_trace_write(const char *path, const char *format, uint32_t block_tokens,
+                             const struct dyno_generator_config *config, uint64_t *requests,
+                             struct dyno_error *error);
+
+/* Token counts of all requests; a quantile is the ceil(q * count)-th smallest, exact. */
+struct dyno_token_summary {
+    double mean;
+    uint32_t min, p50, p90, p99, max;
+};
+
+/* What a trace holds. */
+struct dyno_trace_summary {
+    char format[32];
+    struct dyno_trace_counts counts;
+    uint64_t session_requests; /* that belong to a session */
+    dyno_ns span_ns;           /* from the first request to the last, were every answer instant */
+    struct dyno_token_summary input, output;
+    char **skipped; /* [skipped_count]: sentences, the first 20 */
+    size_t skipped_count;
+};
+
+/* Read a whole trace, as a fleet would that answers at once.  Release afterwards; on failure there
+ * is nothing to release. */
+dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
+                                 const struct dyno_trace_config *config, struct dyno_error *error);
+void dyno_trace_summary_release(struct dyno_trace_summary *summary);
 
 #endif

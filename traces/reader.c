@@ -1,0 +1,314 @@
+/* The rows of a trace file: lines, parsed by the format's table, put in order within a window.
+ *
+ * Memory: one line, and sort_window + 1 rows. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/format.h"
+#include "traces/lines.h"
+#include "traces/order.h"
+#include "traces/rows.h"
+
+enum { SORT_WINDOW_MAX = 1048576 };
+
+struct reader {
+    struct dyno_rows rows; /* first: a struct dyno_rows * is one of these */
+    struct dyno_trace_config config;
+    char *path;
+    const struct dyno_format *format; /* NULL until the first line is seen */
+    struct dyno_csv *csv;             /* NULL for JSONL */
+    struct dyno_lines lines;
+    bool lines_ended;
+    uint64_t parsed_at;    /* of the row parsed last, as recorded */
+    uint64_t first_at;     /* of the row told first, as recorded: time 0 */
+    uint64_t told_at;      /* of the row told last, as recorded */
+    uint64_t told;         /* rows told */
+    struct dyno_row *pool; /* [sort_window + 1]: rows that wait for their turn */
+    struct dyno_order order;
+    uint32_t *free_slots; /* [free_count] of the pool */
+    uint32_t free_count;
+};
+
+static dyno_status refuse_format(const struct reader *reader, struct dyno_error *error)
+{
+    char names[256] = "";
+
+    for (size_t i = 0; dyno_format_table[i]; i++) {
+        size_t used = strlen(names);
+
+        (void)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                       dyno_format_table[i]->name);
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s:%" PRIu64 ":1: the line is that of no known format; expected one of: %s "
+                     "(--format names one)",
+                     reader->lines.name, reader->lines.number, names);
+}
+
+static struct dyno_line line_begun(const struct reader *reader, struct dyno_row *row,
+                                   struct dyno_error *error)
+{
+    uint32_t own = reader->config.trace_block_tokens;
+
+    return (struct dyno_line){.file = reader->lines.name,
+                              .number = reader->lines.number,
+                              .format = reader->format,
+                              .block_tokens = own ? own : reader->format->block_tokens,
+                              .ignore_unknown = reader->config.ignore_unknown,
+                              .row = row,
+                              .error = error};
+}
+
+/* The first line that is not blank: it tells the format, and is a CSV's header. */
+static dyno_status begin(struct reader *reader, const char *text, size_t length, bool *is_row,
+                         struct dyno_error *error)
+{
+    struct dyno_line line;
+
+    if (!reader->format && !(reader->format = dyno_format_recognise(text, length))) {
+        return refuse_format(reader, error);
+    }
+    reader->rows.format = reader->format->name;
+    *is_row = reader->format->family == DYNO_FAMILY_JSONL;
+    if (*is_row) {
+        return DYNO_OK;
+    }
+    line = line_begun(reader, NULL, error);
+    DYNO_TRY(dyno_csv_open(&reader->csv, error));
+    return dyno_csv_read_header(reader->csv, &line, text, length);
+}
+
+static dyno_status parse(struct reader *reader, const char *text, size_t length,
+                         struct dyno_row *row, struct dyno_error *error)
+{
+    struct dyno_line line;
+    const char *nul = memchr(text, '\0', length);
+
+    dyno_row_clear(row);
+    line = line_begun(reader, row, error);
+    if (nul) {
+        return dyno_line_refuse(&line, (size_t)(nul - text) + 1, "a NUL byte; expected text");
+    }
+    return reader->csv ? dyno_csv_read(reader->csv, &line, text, length)
+                       : dyno_jsonl_read(&line, text, length);
+}
+
+static bool is_blank(const char *text, size_t length)
+{
+    return strspn(text, " \t\r") == length;
+}
+
+/* Take one more line in; *got says whether it gave a row. */
+static dyno_status take_line(struct reader *reader, struct dyno_row *row, bool *got,
+                             struct dyno_error *error)
+{
+    const char *text;
+    size_t length;
+    bool is_row = true;
+    dyno_status status;
+
+    *got = false;
+    DYNO_TRY(dyno_lines_next(&reader->lines, &text, &length, &is_row, error));
+    reader->lines_ended = !is_row;
+    if (reader->lines_ended || is_blank(text, length)) {
+        return DYNO_OK;
+    }
+    if (!reader->rows.format) {
+        DYNO_TRY(begin(reader, text, length, &is_row, error));
+        if (!is_row) {
+            return DYNO_OK;
+        }
+    }
+    status = parse(reader, text, length, row, error);
+    if (status != DYNO_OK) {
+        return dyno_rows_reject(&reader->rows, error);
+    }
+    reader->rows.counts.failed_dropped += row->is_failed;
+    *got = !row->is_failed;
+    return DYNO_OK;
+}
+
+/* The next row in the file's order; a row without a time has that of the row before it. */
+static dyno_status next_in_file(struct reader *reader, struct dyno_row *row, bool *got,
+                                struct dyno_error *error)
+{
+    *got = false;
+    while (!*got && !reader->lines_ended) {
+        DYNO_TRY(take_line(reader, row, got, error));
+    }
+    if (*got && !row->has_at) {
+        row->at = reader->parsed_at;
+    }
+    if (*got) {
+        reader->parsed_at = row->at;
+    }
+    return DYNO_OK;
+}
+
+/* Fill the window and give out its earliest row, swapping memory with the caller's. */
+static dyno_status next_in_window(struct reader *reader, struct dyno_row *row, bool *got,
+                                  struct dyno_error *error)
+{
+    struct dyno_order_item item;
+    struct dyno_row *held, kept;
+
+    while (reader->free_count > 0 && !reader->lines_ended) {
+        uint32_t slot = reader->free_slots[reader->free_count - 1];
+
+        held = &reader->pool[slot];
+        DYNO_TRY(next_in_file(reader, held, got, error));
+        if (!*got) {
+            break;
+        }
+        item = (struct dyno_order_item){.at = held->at, .sequence = held->line, .slot = slot};
+        if (!dyno_order_push(&reader->order, item)) {
+            return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to sort it", reader->rows.name);
+        }
+        reader->free_count--;
+    }
+    *got = reader->order.count > 0;
+    if (*got) {
+        item = dyno_order_pop(&reader->order);
+        kept = *row;
+        *row = reader->pool[item.slot];
+        reader->pool[item.slot] = kept;
+        reader->free_slots[reader->free_count++] = item.slot;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status refuse_unsorted(const struct reader *reader, const struct dyno_row *row,
+                                   struct dyno_error *error)
+{
+    return dyno_fail(
+        error, DYNO_BAD_INPUT,
+        "%s:%" PRIu64 ":%" PRIu32 ": the request is %" PRIu64
+        " us earlier than one before it; expected rows in order of time, at most %" PRIu32
+        " places off (trace.sort_window)",
+        reader->rows.name, row->line, row->at_column, (reader->told_at - row->at) / DYNO_US,
+        reader->config.sort_window);
+}
+
+static dyno_status reader_read(struct dyno_rows *rows, struct dyno_row *row, bool *got,
+                               struct dyno_error *error)
+{
+    struct reader *reader = (struct reader *)rows;
+
+    *got = false;
+    if (reader->config.requests_max && reader->told >= reader->config.requests_max) {
+        return DYNO_OK;
+    }
+    for (;;) {
+        DYNO_TRY(reader->config.sort_window ? next_in_window(reader, row, got, error)
+                                            : next_in_file(reader, row, got, error));
+        if (!*got || reader->told == 0 || row->at >= reader->told_at) {
+            break;
+        }
+        (void)refuse_unsorted(reader, row, error);
+        DYNO_TRY(dyno_rows_reject(rows, error));
+    }
+    if (!*got) {
+        return reader->told > 0
+                   ? DYNO_OK
+                   : dyno_fail(error, DYNO_BAD_INPUT,
+                               "%s: holds no requests; expected at least one", rows->name);
+    }
+    if (reader->told++ == 0) {
+        reader->first_at = row->at;
+    }
+    reader->told_at = row->at;
+    row->at -= reader->first_at;
+    return DYNO_OK;
+}
+
+static void reader_close(struct dyno_rows *rows)
+{
+    struct reader *reader = (struct reader *)rows;
+
+    for (uint32_t i = 0; reader->pool && i <= reader->config.sort_window; i++) {
+        dyno_row_release(&reader->pool[i]);
+    }
+    free(reader->pool);
+    free(reader->free_slots);
+    free(reader->path);
+    dyno_order_release(&reader->order);
+    dyno_csv_close(reader->csv);
+    dyno_lines_close(&reader->lines);
+    free(reader);
+}
+
+static const struct dyno_rows_ops reader_ops = {
+    .name = "file",
+    .read = reader_read,
+    .close = reader_close,
+};
+
+static dyno_status choose_format(struct reader *reader, struct dyno_error *error)
+{
+    const char *name = reader->config.format;
+
+    if (!name || strcmp(name, "auto") == 0) {
+        return DYNO_OK;
+    }
+    reader->format = dyno_format_find(name);
+    if (!reader->format) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "unknown trace format \"%.40s\"; expected auto, mooncake, azure, burstgpt or "
+            "bailian",
+            name);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status prepare_window(struct reader *reader, struct dyno_error *error)
+{
+    uint32_t count = reader->config.sort_window + 1;
+
+    if (reader->config.sort_window > SORT_WINDOW_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "trace.sort_window is %" PRIu32 "; expected at most %d rows",
+                         reader->config.sort_window, SORT_WINDOW_MAX);
+    }
+    reader->pool = calloc(count, sizeof *reader->pool);
+    reader->free_slots = malloc(count * sizeof *reader->free_slots);
+    if (!reader->pool || !reader->free_slots) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to sort %" PRIu32 " rows", count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        reader->free_slots[i] = count - 1 - i;
+    }
+    reader->free_count = count;
+    return DYNO_OK;
+}
+
+dyno_status dyno_reader_open(struct dyno_rows **out, const struct dyno_trace_config *config,
+                             struct dyno_error *error)
+{
+    struct reader *reader = calloc(1, sizeof *reader);
+    dyno_status status;
+
+    if (!reader || !(reader->path = strdup(config->path))) {
+        free(reader);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to read a trace");
+    }
+    reader->rows = (struct dyno_rows){.ops = &reader_ops, .skip_max = config->skip_bad_max};
+    reader->config = *config;
+    status = choose_format(reader, error);
+    if (status == DYNO_OK) {
+        status =
+            dyno_lines_open(&reader->lines, reader->path, config->data, config->data_size, error);
+    }
+    if (status == DYNO_OK) {
+        reader->rows.name = reader->lines.name;
+        status = prepare_window(reader, error);
+    }
+    if (status != DYNO_OK) {
+        dyno_rows_close(&reader->rows);
+        return status;
+    }
+    *out = &reader->rows;
+    return DYNO_OK;
+}

@@ -1,0 +1,94 @@
+/* Rows: growing their lists, chaining identities, regrouping them into the engine's blocks. */
+#include "traces/row.h"
+
+#include <stdlib.h>
+
+#include "core/base/map.h"
+
+/* What the first block of every prompt is chained to. */
+static const uint64_t chain_root = 0x64796e6f; /* "dyno" */
+
+void dyno_row_release(struct dyno_row *row)
+{
+    free(row->segments);
+    free(row->waits);
+    *row = (struct dyno_row){0};
+}
+
+void dyno_row_clear(struct dyno_row *row)
+{
+    *row = (struct dyno_row){.segments = row->segments,
+                             .segment_capacity = row->segment_capacity,
+                             .waits = row->waits,
+                             .wait_capacity = row->wait_capacity};
+}
+
+static bool grow(void **items, uint32_t *capacity, size_t size)
+{
+    uint32_t capacity_new = *capacity ? 2 * *capacity : 4;
+    void *larger = realloc(*items, capacity_new * size);
+
+    if (!larger) {
+        return false;
+    }
+    *items = larger;
+    *capacity = capacity_new;
+    return true;
+}
+
+bool dyno_row_add_segment(struct dyno_row *row, uint64_t id, uint32_t end)
+{
+    void *items = row->segments;
+
+    if (row->segment_count == row->segment_capacity) {
+        if (!grow(&items, &row->segment_capacity, sizeof *row->segments)) {
+            return false;
+        }
+        row->segments = items;
+    }
+    row->segments[row->segment_count++] = (struct dyno_segment){.id = id, .end = end};
+    return true;
+}
+
+bool dyno_row_add_wait(struct dyno_row *row, uint64_t name)
+{
+    void *items = row->waits;
+
+    if (row->wait_count == row->wait_capacity) {
+        if (!grow(&items, &row->wait_capacity, sizeof *row->waits)) {
+            return false;
+        }
+        row->waits = items;
+    }
+    row->waits[row->wait_count++] = name;
+    return true;
+}
+
+void dyno_row_chain(struct dyno_row *row, uint32_t block_tokens)
+{
+    uint64_t parent = chain_root, end = 0;
+
+    for (uint32_t i = 0; i < row->segment_count; i++) {
+        struct dyno_segment *segment = &row->segments[i];
+
+        end += block_tokens;
+        segment->id = parent = dyno_chain(parent, segment->id);
+        segment->end = end < row->input_tokens ? (uint32_t)end : row->input_tokens;
+    }
+}
+
+uint32_t dyno_row_spans(const struct dyno_row *row, uint32_t block_tokens, struct dyno_span *spans)
+{
+    uint32_t count = 0, blocks_before = 0;
+
+    for (uint32_t i = 0; i < row->segment_count; i++) {
+        uint32_t blocks = row->segments[i].end / block_tokens;
+
+        if (blocks > blocks_before) {
+            spans[count++] =
+                (struct dyno_span){.id = row->segments[i].id, .blocks = blocks - blocks_before};
+            blocks_before = blocks;
+        }
+    }
+    return count;
+}

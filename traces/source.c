@@ -1,0 +1,490 @@
+/* The paced source: rows in, requests out at their time.
+ *
+ * A row that was read is BLOCKED while it waits for a request that has not ended, else READY at a
+ * known time.  Rows are read only until one is ready no later than the row read last: no row after
+ * it can come earlier, because `at` never goes back.
+ *
+ *   (read) -> BLOCKED [admit]    it waits for something unfinished
+ *   (read) -> READY   [admit]    at max(its timestamp, end of what it waited for + its delay)
+ *   BLOCKED -> READY  [release]  the last request it waits for ended
+ *   READY -> (sent)   [take]     when a client is free
+ *
+ * Memory: at most LOOK_AHEAD_ROWS rows and about LOOK_AHEAD_SEGMENTS identities are held.  When so
+ * many are blocked that it is full, reading pauses: what stands behind is sent late, and says so by
+ * its arrival being later than its schedule. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/clients.h"
+#include "traces/order.h"
+#include "traces/rows.h"
+#include "traces/source.h"
+#include "traces/waiting.h"
+
+enum { LOOK_AHEAD_ROWS = 262144, LOOK_AHEAD_SEGMENTS = 4 << 20, KEPT_SEGMENTS_MAX = 4096 };
+enum { CLIENTS_MAX = 1 << 24 };
+
+struct slot { /* a row that was read and not sent */
+    struct dyno_row row;
+    uint64_t sequence; /* in reading order */
+    dyno_ns at;        /* its timestamp, in the time of the run */
+    dyno_ns ended_ns;  /* the latest end of what it waited for */
+    uint32_t waits_left;
+    uint32_t node; /* of who waits for it; DYNO_NODE_NONE: nobody can */
+};
+
+struct paced {
+    struct dyno_source source; /* first: a struct dyno_source * is one of these */
+    struct dyno_rows *rows;
+    struct dyno_answers *answers;
+    struct dyno_pacing_config pacing;
+    uint32_t max_tokens;
+
+    struct slot *slots; /* [slot_capacity], slot_used of them touched so far */
+    uint32_t slot_capacity, slot_used;
+    uint32_t *free_slots; /* [slot_capacity] */
+    uint32_t free_count;
+    uint32_t held; /* rows read and not sent */
+    uint64_t segments_held;
+    struct dyno_order ready; /* by time and sequence */
+    struct dyno_waiting waiting;
+    struct dyno_map nodes; /* request in flight -> its node, where it has one */
+    struct dyno_clients clients;
+    struct dyno_span *spans; /* [span_capacity]: of the request taken last */
+    uint32_t span_capacity;
+
+    uint64_t sequence; /* of the next row */
+    uint64_t next_id;  /* of the next request */
+    uint64_t in_flight;
+    dyno_ns read_at;  /* the run's time of the row read last */
+    dyno_ns sent_ns;  /* when the last request was sent */
+    dyno_ns known_ns; /* the latest time anybody told us */
+    bool was_full;    /* reading is paused */
+    dyno_ns floor_ns; /* when it last went on after a pause: nothing is sent before */
+    bool rows_ended;
+    bool is_settled; /* next_ns is right */
+    dyno_ns next_ns;
+    struct dyno_error failure; /* status not 0: the next take fails so */
+};
+
+static struct paced *paced_of(const struct dyno_source *source)
+{
+    return (struct paced *)(uintptr_t)source;
+}
+
+static dyno_ns scaled(const struct paced *paced, dyno_ns time)
+{
+    double slower;
+
+    if (paced->pacing.speedup == 1.0) {
+        return time;
+    }
+    slower = (double)time / paced->pacing.speedup;
+    return slower < 9e18 ? (dyno_ns)slower : (dyno_ns)9e18;
+}
+
+/* A slot to read into, or UINT32_MAX when memory is out. */
+static uint32_t take_slot(struct paced *paced)
+{
+    uint32_t capacity = paced->slot_capacity ? 2 * paced->slot_capacity : 16;
+    struct slot *slots;
+    uint32_t *free_slots;
+
+    if (paced->free_count > 0) {
+        return paced->free_slots[--paced->free_count];
+    }
+    if (paced->slot_used == paced->slot_capacity) {
+        slots = realloc(paced->slots, capacity * sizeof *slots);
+        if (!slots) {
+            return UINT32_MAX;
+        }
+        paced->slots = slots;
+        free_slots = realloc(paced->free_slots, capacity * sizeof *free_slots);
+        if (!free_slots) {
+            return UINT32_MAX;
+        }
+        paced->free_slots = free_slots;
+        paced->slot_capacity = capacity;
+    }
+    paced->slots[paced->slot_used] = (struct slot){0};
+    return paced->slot_used++;
+}
+
+static void give_slot(struct paced *paced, uint32_t slot)
+{
+    struct dyno_row *row = &paced->slots[slot].row;
+
+    if (row->segment_capacity > KEPT_SEGMENTS_MAX) {
+        dyno_row_release(row);
+    }
+    paced->free_slots[paced->free_count++] = slot;
+}
+
+static dyno_status no_memory(const struct paced *paced, struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory for a request", paced->rows->name);
+}
+
+/* All that the slot waited for has ended: it may be sent from now on. */
+static bool make_ready(struct paced *paced, uint32_t slot, bool has_waited)
+{
+    const struct slot *about = &paced->slots[slot];
+    dyno_ns at = about->at;
+
+    if (has_waited) {
+        dyno_ns after = about->ended_ns + scaled(paced, about->row.delay);
+
+        at = at > after ? at : after;
+    }
+    return dyno_order_push(&paced->ready, (struct dyno_order_item){
+                                              .at = at, .sequence = about->sequence, .slot = slot});
+}
+
+/* The caller of dyno_waiting_end has no way to fail: what goes wrong is told by the next take. */
+static void release(void *context, uint32_t slot, dyno_ns at)
+{
+    struct paced *paced = context;
+    struct slot *about = &paced->slots[slot];
+
+    about->ended_ns = about->ended_ns > at ? about->ended_ns : at;
+    if (--about->waits_left == 0 && !make_ready(paced, slot, true)) {
+        (void)no_memory(paced, &paced->failure);
+    }
+}
+
+static dyno_status refuse_untimed(const struct paced *paced, const struct dyno_row *row,
+                                  struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s:%" PRIu64
+                     ":1: the request has no timestamp and waits for nothing; expected "
+                     "a timestamp, or a closed loop (--concurrency N)",
+                     paced->rows->name, row->line);
+}
+
+/* Take in the row in `slot`.  DYNO_BAD_INPUT: the row is bad, nothing was changed. */
+static dyno_status admit(struct paced *paced, uint32_t slot, struct dyno_error *error)
+{
+    struct slot *about = &paced->slots[slot];
+    bool is_closed = paced->pacing.pacing == DYNO_CLOSED_LOOP;
+    struct dyno_admission admission;
+
+    DYNO_TRY(dyno_waiting_admit(&paced->waiting, slot, &about->row, paced->rows->name, &admission,
+                                error));
+    if (!is_closed && !paced->pacing.untimed_ok && !about->row.has_at && !admission.has_waited) {
+        error->status = DYNO_UNSUPPORTED; /* not a bad row: the whole trace is of another kind */
+        (void)refuse_untimed(paced, &about->row, error);
+        return DYNO_UNSUPPORTED;
+    }
+    DYNO_TRY(dyno_rows_count(paced->rows, &about->row, error));
+    paced->rows->counts.sessions += admission.begins_session;
+    about->sequence = paced->sequence++;
+    about->at = is_closed ? 0 : scaled(paced, about->row.at);
+    about->ended_ns = admission.ended_ns;
+    about->waits_left = admission.waits_left;
+    about->node = admission.node;
+    paced->read_at = about->at;
+    paced->held++;
+    paced->segments_held += about->row.segment_count;
+    if (about->waits_left == 0 && !make_ready(paced, slot, admission.has_waited)) {
+        return no_memory(paced, error);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status read_one(struct paced *paced, struct dyno_error *error)
+{
+    uint32_t slot = take_slot(paced);
+    dyno_status status;
+    bool got;
+
+    if (slot == UINT32_MAX) {
+        return no_memory(paced, error);
+    }
+    DYNO_TRY(paced->rows->ops->read(paced->rows, &paced->slots[slot].row, &got, error));
+    if (!got) {
+        paced->rows_ended = true;
+        give_slot(paced, slot);
+        return dyno_waiting_check(&paced->waiting, paced->rows->name, true, error);
+    }
+    status = admit(paced, slot, error);
+    if (status == DYNO_BAD_INPUT) {
+        give_slot(paced, slot);
+        status = dyno_rows_reject(paced->rows, error);
+    }
+    DYNO_TRY(status);
+    return dyno_waiting_check(&paced->waiting, paced->rows->name, false, error);
+}
+
+/* Nothing is ready, nothing in flight, and rows are left: they wait in a circle. */
+static dyno_status refuse_circle(const struct paced *paced, struct dyno_error *error)
+{
+    const struct slot *first = NULL;
+
+    for (uint32_t i = 0; i < paced->slot_used; i++) {
+        if (paced->slots[i].waits_left > 0 &&
+            (!first || paced->slots[i].sequence < first->sequence)) {
+            first = &paced->slots[i];
+        }
+    }
+    assert(first);
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s:%" PRIu64 ":%" PRIu32 ": requests wait for each other in a circle, or for "
+                     "one more than %d rows after them; this is the first of them",
+                     paced->rows->name, first->row.line, first->row.waits_column, LOOK_AHEAD_ROWS);
+}
+
+/* Read until the request that comes next is known. */
+static dyno_status read_ahead(struct paced *paced, struct dyno_error *error)
+{
+    while (!paced->rows_ended &&
+           (paced->ready.count == 0 || paced->ready.items[0].at > paced->read_at)) {
+        if (paced->held >= LOOK_AHEAD_ROWS || paced->segments_held >= LOOK_AHEAD_SEGMENTS) {
+            paced->was_full = true;
+            break;
+        }
+        if (paced->was_full) {
+            paced->was_full = false;
+            paced->floor_ns = paced->known_ns;
+        }
+        DYNO_TRY(read_one(paced, error));
+    }
+    if (paced->ready.count > 0 || paced->in_flight > 0 || paced->held == 0) {
+        return DYNO_OK;
+    }
+    return refuse_circle(paced, error);
+}
+
+static dyno_ns settle(struct paced *paced)
+{
+    dyno_ns free_at = dyno_clients_free_at(&paced->clients), at;
+    dyno_status status = paced->failure.status;
+
+    if (status == DYNO_OK && free_at != DYNO_NEVER) {
+        status = read_ahead(paced, &paced->failure);
+        paced->failure.status = status;
+    }
+    if (status != DYNO_OK) {
+        return paced->sent_ns; /* take is to come at once and tell */
+    }
+    if (free_at == DYNO_NEVER || paced->ready.count == 0) {
+        return DYNO_NEVER;
+    }
+    at = paced->ready.items[0].at;
+    at = at > free_at ? at : free_at;
+    at = at > paced->floor_ns ? at : paced->floor_ns;
+    return at > paced->sent_ns ? at : paced->sent_ns;
+}
+
+static dyno_ns paced_next(struct dyno_source *source)
+{
+    struct paced *paced = paced_of(source);
+
+    if (!paced->is_settled) {
+        paced->next_ns = settle(paced);
+        paced->is_settled = true;
+    }
+    return paced->next_ns;
+}
+
+static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t *count)
+{
+    if (row->segment_count > paced->span_capacity) {
+        uint32_t capacity = row->segment_count + row->segment_count / 2;
+        struct dyno_span *spans = realloc(paced->spans, capacity * sizeof *spans);
+
+        if (!spans) {
+            return false;
+        }
+        paced->spans = spans;
+        paced->span_capacity = capacity;
+    }
+    *count = dyno_row_spans(row, paced->pacing.block_tokens, paced->spans);
+    return true;
+}
+
+static dyno_status send(struct paced *paced, const struct slot *about, dyno_ns ready_at,
+                        struct dyno_request *out, struct dyno_error *error)
+{
+    const struct dyno_row *row = &about->row;
+    uint64_t id = paced->next_id;
+    uint32_t *node = NULL, span_count;
+
+    if (!make_spans(paced, row, &span_count)) {
+        return no_memory(paced, error);
+    }
+    if (about->node != DYNO_NODE_NONE) {
+        node = dyno_map_put(&paced->nodes, id, about->node, NULL);
+        if (!node) {
+            return no_memory(paced, error);
+        }
+    }
+    if (paced->answers) {
+        dyno_status status = paced->answers->ops->expect(paced->answers, id, row->output_tokens);
+
+        if (status != DYNO_OK) {
+            return dyno_fail(error, status, "%s: no memory for an answer's length",
+                             paced->rows->name);
+        }
+    }
+    *out = (struct dyno_request){
+        .id = id,
+        .session = row->session,
+        .prompt_tokens = row->input_tokens,
+        .max_tokens = paced->max_tokens ? paced->max_tokens : row->output_tokens,
+        .span_count = span_count,
+        .spans = paced->spans,
+        .scheduled_ns = paced->pacing.pacing == DYNO_CLOSED_LOOP ? paced->next_ns : ready_at,
+        .arrival_ns = paced->next_ns};
+    return DYNO_OK;
+}
+
+static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dyno_request *out,
+                              struct dyno_error *error)
+{
+    struct paced *paced = paced_of(source);
+    dyno_ns at = paced_next(source);
+    struct dyno_order_item item;
+
+    if (paced->failure.status != DYNO_OK) {
+        return dyno_fail(error, paced->failure.status, "%s", paced->failure.text);
+    }
+    assert(at != DYNO_NEVER && now >= at);
+    item = dyno_order_pop(&paced->ready);
+    DYNO_TRY(send(paced, &paced->slots[item.slot], item.at, out, error));
+    dyno_clients_take(&paced->clients);
+    paced->segments_held -= paced->slots[item.slot].row.segment_count;
+    paced->held--;
+    give_slot(paced, item.slot);
+    paced->next_id++;
+    paced->in_flight++;
+    paced->sent_ns = at;
+    paced->known_ns = paced->known_ns > now ? paced->known_ns : now;
+    paced->is_settled = false;
+    return DYNO_OK;
+}
+
+static void paced_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
+{
+    struct paced *paced = paced_of(source);
+    const uint32_t *found = dyno_map_find(&paced->nodes, id);
+
+    assert(paced->in_flight > 0);
+    paced->in_flight--;
+    paced->is_settled = false;
+    paced->known_ns = paced->known_ns > at ? paced->known_ns : at;
+    if (!dyno_clients_give(&paced->clients, at, id)) {
+        (void)no_memory(paced, &paced->failure);
+    }
+    if (found) {
+        uint32_t node = *found;
+
+        dyno_map_remove(&paced->nodes, id);
+        dyno_waiting_end(&paced->waiting, node, at, release, paced);
+    }
+}
+
+static bool paced_finished(const struct dyno_source *source)
+{
+    const struct paced *paced = paced_of(source);
+
+    return paced->failure.status == DYNO_OK && paced->rows_ended && paced->held == 0;
+}
+
+static void paced_close(struct dyno_source *source)
+{
+    struct paced *paced = paced_of(source);
+
+    for (uint32_t i = 0; i < paced->slot_used; i++) {
+        dyno_row_release(&paced->slots[i].row);
+    }
+    free(paced->slots);
+    free(paced->free_slots);
+    free(paced->spans);
+    dyno_order_release(&paced->ready);
+    dyno_order_release(&paced->clients.freed);
+    dyno_map_release(&paced->nodes);
+    dyno_waiting_release(&paced->waiting);
+    dyno_rows_close(paced->rows);
+    free(paced);
+}
+
+static const struct dyno_source_ops paced_ops = {
+    .name = "paced",
+    .next = paced_next,
+    .take = paced_take,
+    .ended = paced_ended,
+    .finished = paced_finished,
+    .close = paced_close,
+};
+
+static dyno_status check_pacing(const struct dyno_pacing_config *pacing, struct dyno_error *error)
+{
+    if (!(pacing->speedup > 0 && pacing->speedup <= 1e9)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "speedup is %g; expected a number above 0, at most 1e9", pacing->speedup);
+    }
+    if (pacing->block_tokens == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the engine's block size is 0; expected at least 1 token");
+    }
+    if (pacing->pacing == DYNO_CLOSED_LOOP &&
+        (pacing->concurrency == 0 || pacing->concurrency > CLIENTS_MAX)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "concurrency is %" PRIu32 "; expected 1 to %d requests in flight",
+                         pacing->concurrency, CLIENTS_MAX);
+    }
+    if (pacing->inflight_max > CLIENTS_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "max_concurrency is %" PRIu32 "; expected at most %d requests in flight",
+                         pacing->inflight_max, CLIENTS_MAX);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_paced_open(struct dyno_source **out, struct dyno_rows *rows,
+                            const struct dyno_pacing_config *pacing, uint32_t max_tokens,
+                            struct dyno_answers *answers, struct dyno_error *error)
+{
+    struct paced *paced = NULL;
+    dyno_status status = check_pacing(pacing, error);
+
+    if (status == DYNO_OK && !(paced = calloc(1, sizeof *paced))) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for a source");
+    }
+    if (status != DYNO_OK) {
+        dyno_rows_close(rows);
+        return status;
+    }
+    paced->source.ops = &paced_ops;
+    paced->rows = rows;
+    paced->pacing = *pacing;
+    paced->max_tokens = max_tokens;
+    paced->answers = answers;
+    paced->clients.limit =
+        pacing->pacing == DYNO_CLOSED_LOOP ? pacing->concurrency : pacing->inflight_max;
+    paced->clients.unused = paced->clients.limit;
+    dyno_waiting_init(&paced->waiting);
+    (void)paced_next(&paced->source); /* a bad beginning is told before anything starts */
+    if (paced->failure.status != DYNO_OK) {
+        status = dyno_fail(error, paced->failure.status, "%s", paced->failure.text);
+        paced_close(&paced->source);
+        return status;
+    }
+    *out = &paced->source;
+    return DYNO_OK;
+}
+
+struct dyno_rows *dyno_paced_rows(const struct dyno_source *source)
+{
+    return source->ops == &paced_ops ? paced_of(source)->rows : NULL;
+}
+
+void dyno_paced_refit(struct dyno_source *source, struct dyno_rows *rows,
+                      struct dyno_answers *answers)
+{
+    paced_of(source)->rows = rows;
+    paced_of(source)->answers = answers;
+}

@@ -1,0 +1,163 @@
+/* What a trace holds: its rows, sent through the paced source to a fleet that answers at once, so
+ * that everything a replay would refuse is refused here too. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/traces.h"
+
+/* How often each token count occurs: exact, and as long as the largest count seen. */
+struct tally {
+    uint64_t *times; /* [size] */
+    size_t size;
+    uint64_t count;
+    unsigned __int128 sum;
+};
+
+/* Hears how long each answer is. */
+struct listener {
+    struct dyno_answers answers; /* first */
+    uint32_t output_tokens;      /* of the request taken last */
+};
+
+static dyno_status hear(struct dyno_answers *answers, uint64_t id, uint32_t output_tokens)
+{
+    (void)id;
+    ((struct listener *)answers)->output_tokens = output_tokens;
+    return DYNO_OK;
+}
+
+static bool tally_add(struct tally *tally, uint32_t value)
+{
+    if (value >= tally->size) {
+        size_t size = tally->size ? tally->size : 4096;
+        uint64_t *times;
+
+        while (size <= value) {
+            size *= 2;
+        }
+        times = realloc(tally->times, size * sizeof *times);
+        if (!times) {
+            return false;
+        }
+        memset(times + tally->size, 0, (size - tally->size) * sizeof *times);
+        tally->times = times;
+        tally->size = size;
+    }
+    tally->times[value]++;
+    tally->count++;
+    tally->sum += value;
+    return true;
+}
+
+/* The rank-th smallest value, from 1. */
+static uint32_t value_at(const struct tally *tally, uint64_t rank)
+{
+    uint64_t before = 0;
+    size_t value = 0;
+
+    while (value + 1 < tally->size && before + tally->times[value] < rank) {
+        before += tally->times[value++];
+    }
+    return (uint32_t)value;
+}
+
+static struct dyno_token_summary describe(const struct tally *tally)
+{
+    uint64_t n = tally->count;
+
+    return (struct dyno_token_summary){.mean = n ? (double)tally->sum / (double)n : 0,
+                                       .min = value_at(tally, 1),
+                                       .p50 = value_at(tally, (n + 1) / 2),
+                                       .p90 = value_at(tally, n - n / 10),
+                                       .p99 = value_at(tally, n - n / 100),
+                                       .max = value_at(tally, n)};
+}
+
+static dyno_status no_memory(struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_NO_MEMORY, "no memory to summarise a trace");
+}
+
+/* Send everything and end it at once. */
+static dyno_status drain(struct dyno_source *source, const struct listener *listener,
+                         struct dyno_trace_summary *out, struct tally tallies[2],
+                         struct dyno_error *error)
+{
+    dyno_ns first = DYNO_NEVER, now;
+
+    while ((now = source->ops->next(source)) != DYNO_NEVER) {
+        struct dyno_request request;
+
+        DYNO_TRY(source->ops->take(source, now, &request, error));
+        if (!tally_add(&tallies[0], request.prompt_tokens) ||
+            !tally_add(&tallies[1], listener->output_tokens)) {
+            return no_memory(error);
+        }
+        first = first == DYNO_NEVER ? request.scheduled_ns : first;
+        out->span_ns = request.scheduled_ns - first;
+        out->session_requests += request.session != 0;
+        source->ops->ended(source, request.id, now);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status keep_skipped(const struct dyno_source *source, struct dyno_trace_summary *out,
+                                struct dyno_error *error)
+{
+    size_t count;
+    const char *const *texts = dyno_source_skipped(source, &count);
+
+    out->skipped = calloc(count + 1, sizeof *out->skipped);
+    if (!out->skipped) {
+        return no_memory(error);
+    }
+    for (; out->skipped_count < count; out->skipped_count++) {
+        char *text = strdup(texts[out->skipped_count]);
+
+        if (!text) {
+            return no_memory(error);
+        }
+        out->skipped[out->skipped_count] = text;
+    }
+    return DYNO_OK;
+}
+
+void dyno_trace_summary_release(struct dyno_trace_summary *summary)
+{
+    for (size_t i = 0; i < summary->skipped_count; i++) {
+        free(summary->skipped[i]);
+    }
+    free(summary->skipped);
+    *summary = (struct dyno_trace_summary){0};
+}
+
+dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
+                                 const struct dyno_trace_config *config, struct dyno_error *error)
+{
+    static const struct dyno_answers_ops ops = {.expect = hear};
+    const struct dyno_pacing_config pacing = {.speedup = 1, .block_tokens = 1, .untimed_ok = true};
+    struct listener listener = {.answers = {.ops = &ops}};
+    struct dyno_trace_summary summary = {0};
+    struct tally tallies[2] = {{0}, {0}};
+    struct dyno_source *source;
+    dyno_status status;
+
+    DYNO_TRY(dyno_trace_open(&source, config, &pacing, &listener.answers, error));
+    status = drain(source, &listener, &summary, tallies, error);
+    if (status == DYNO_OK) {
+        status = keep_skipped(source, &summary, error);
+    }
+    if (status == DYNO_OK) {
+        (void)strncpy(summary.format, dyno_source_format(source), sizeof summary.format - 1);
+        summary.counts = dyno_source_counts(source);
+        summary.input = describe(&tallies[0]);
+        summary.output = describe(&tallies[1]);
+        *out = summary;
+    } else {
+        dyno_trace_summary_release(&summary);
+    }
+    source->ops->close(source);
+    free(tallies[0].times);
+    free(tallies[1].times);
+    return status;
+}
