@@ -1,19 +1,20 @@
 /* Forming a pass: who computes what next, and who must wait, by the engine's order.
  *
  * DYNO_ORDER_MIXED (vLLM V1, TensorRT-LLM): every decoding sequence takes one token of the budget,
- * then the prompt left unfinished goes on, then waiting requests are admitted while budget, slots and
- * blocks last.  Where blocks run out for running sequences the newest is preempted, and nobody is
- * admitted in that pass.
+ * then the prompt left unfinished goes on, then waiting requests are admitted while budget, slots
+ * and blocks last.  Where blocks run out for running sequences the newest is preempted, and nobody
+ * is admitted in that pass.
  *
- * DYNO_ORDER_PREFILL_FIRST (SGLang): a pass of prompts only, if one can be formed; else a decode pass.
+ * DYNO_ORDER_PREFILL_FIRST (SGLang): a pass of prompts only, if one can be formed; else a decode
+ * pass.
  *
- * A prompt is only cut when the budget is used up, so at most one running sequence has an unfinished
- * prompt, and it is the newest.
+ * A prompt is only cut when the budget is used up, so at most one running sequence has an
+ * unfinished prompt, and it is the newest.
  *
  * Why a leap may go on while requests wait: a refusal stays a refusal as long as only decode steps
  * take blocks.  Free blocks only become fewer, and slots and budget do not change until a sequence
- * ends, which ends the pass.  (Admission by estimate can change its mind inside a block: then a pass
- * has one step.)
+ * ends, which ends the pass.  (Admission by estimate can change its mind inside a block: then a
+ * pass has one step.)
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -59,8 +60,8 @@ static dyno_status schedule_prompt(struct dyno_local *local, struct dyno_worker 
 }
 
 /* Go on with the unfinished prompt.  False in *scheduled: no blocks for it now. */
-static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
-                                    bool *scheduled)
+static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker *worker,
+                                    dyno_ns now, bool *scheduled)
 {
     uint32_t index = worker->partial;
     const struct dyno_seq *seq = &local->seqs[index];
@@ -106,8 +107,7 @@ static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_w
 static bool fits_without_eviction(const struct dyno_local *local, const struct dyno_worker *worker,
                                   const struct dyno_seq *seq, const struct admission *admission)
 {
-    uint64_t total =
-        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    uint64_t total = dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
     uint64_t promised = worker->blocks_promised - worker->blocks_held;
 
     return total - admission->hit_blocks + admission->idle_blocks + promised <=
@@ -148,8 +148,8 @@ static bool plan_admission(const struct dyno_local *local, const struct dyno_wor
     out->idle_blocks = 0;
     out->hit_blocks = 0;
     if (seq->link_count > 0) {
-        out->hit_blocks = dyno_kv_find(&worker->cache, seq->links, seq->link_count, findable,
-                                       &out->idle_blocks);
+        out->hit_blocks =
+            dyno_kv_find(&worker->cache, seq->links, seq->link_count, findable, &out->idle_blocks);
     }
     computed = out->hit_blocks * config->block_tokens;
     left = seq->target - computed;
@@ -172,8 +172,8 @@ static void count_first_admission(struct dyno_local *local, struct dyno_seq *seq
     local->totals.prompt_blocks_hit += admission->hit_blocks;
 }
 
-static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
-                                const struct admission *admission, dyno_ns now)
+static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *worker,
+                                uint32_t index, const struct admission *admission, dyno_ns now)
 {
     struct dyno_seq *seq = &local->seqs[index];
     struct dyno_device *device = local->config.device;
@@ -213,7 +213,8 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
 
 /* ---- the two orders -------------------------------------------------------------------------- */
 
-/* Take the blocks of the decode set's next step, preempting from the newest until they are there. */
+/* Take the blocks of the decode set's next step, preempting from the newest until they are there.
+ */
 static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
                                   bool *preempted)
 {
@@ -297,18 +298,18 @@ static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyn
     worker->busy = true;
     worker->busy_since = now;
     worker->pass_steps = steps;
-    device->ops->submit(
-        device, now,
-        &(struct dyno_pass){
-            .worker = index,
-            .steps_max = steps,
-            .slice_count = worker->slice_count,
-            .slices = worker->slices,
-            .decode = worker->pass_decode,
-            .decode_count = worker->pass_decode ? worker->decode_count : 0,
-            .decode_context =
-                worker->pass_decode ? worker->decode_tokens + worker->decode_count : 0,
-        });
+    device->ops->submit(device, now,
+                        &(struct dyno_pass){
+                            .worker = index,
+                            .steps_max = steps,
+                            .slice_count = worker->slice_count,
+                            .slices = worker->slices,
+                            .decode = worker->pass_decode,
+                            .decode_count = worker->pass_decode ? worker->decode_count : 0,
+                            .decode_context = worker->pass_decode
+                                                  ? worker->decode_tokens + worker->decode_count
+                                                  : 0,
+                        });
     if (steps > 1 && local->kv_listener.changed) {
         uint32_t step = dyno_ledger_next_eviction(local, worker);
 

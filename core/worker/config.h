@@ -32,12 +32,12 @@ struct dyno_worker_config {
     double watermark;          /* fraction of blocks an admission must leave free */
     bool chunked_prefill;
     bool prefix_cache;
-    bool hit_when_scheduled;   /* a block may be hit once the pass that fills it is scheduled
-                                  (vLLM); false: once that pass has completed (SGLang) */
-    double new_token_ratio;    /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence */
-    dyno_ns ingest_ns;         /* host time before a request can be scheduled, one at a time ... */
+    bool hit_when_scheduled; /* a block may be hit once the pass that fills it is scheduled
+                                (vLLM); false: once that pass has completed (SGLang) */
+    double new_token_ratio;  /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence */
+    dyno_ns ingest_ns;       /* host time before a request can be scheduled, one at a time ... */
     uint64_t ingest_token_ticks; /* ... plus this for every prompt token, in ticks of 2^-20 ns */
-    dyno_ns response_ns;       /* from a pass's end to the token's leaving the server */
+    dyno_ns response_ns;         /* from a pass's end to the token's leaving the server */
 };
 
 /* Rows: the engine profiles, NULL-terminated by name.  Values marked "0" mean "derived". */

@@ -1,14 +1,14 @@
 /* Seam: a device runs passes.
  *
- * One object stands for the engines of all workers of a fleet; a worker is an index.  A device keeps
- * a persistent batch per worker: sequences are opened once, join the decode set when their prompt is
- * computed, and are closed when they end, so that a pass names only what changed.
+ * One object stands for the engines of all workers of a fleet; a worker is an index.  A device
+ * keeps a persistent batch per worker: sequences are opened once, join the decode set when their
+ * prompt is computed, and are closed when they end, so that a pass names only what changed.
  *
  * A pass is a set of prefill slices and, if `decode` is set, one token for every sequence of the
  * decode set.  A pass with slices has one step; a pure decode pass may have up to steps_max, each
- * yielding one token per sequence.  The device may end a pass early at any step boundary (a sequence
- * ended, a cost term changed slope) and must end it at the first boundary >= now when told to stop.
- * Only one pass per worker is in flight.
+ * yielding one token per sequence.  The device may end a pass early at any step boundary (a
+ * sequence ended, a cost term changed slope) and must end it at the first boundary >= now when told
+ * to stop. Only one pass per worker is in flight.
  *
  * Where blocks live (block tables) is added to struct dyno_slice by the devices that store KV.
  */
@@ -21,10 +21,10 @@
 #include "core/base/time.h"
 
 struct dyno_slice {
-    uint32_t slot;    /* of the sequence, < seqs_max */
-    uint32_t first;   /* position of the first token computed: tokens already in KV */
-    uint32_t tokens;  /* >= 1 */
-    bool yields;      /* the slice ends the prompt: it yields a token and joins the decode set */
+    uint32_t slot;   /* of the sequence, < seqs_max */
+    uint32_t first;  /* position of the first token computed: tokens already in KV */
+    uint32_t tokens; /* >= 1 */
+    bool yields;     /* the slice ends the prompt: it yields a token and joins the decode set */
 };
 
 struct dyno_pass {
@@ -59,8 +59,8 @@ static inline dyno_ns dyno_step_boundary(dyno_ns start, uint64_t carry, uint64_t
     unsigned __int128 ticks = carry;
 
     if (step > 0) {
-        ticks += (unsigned __int128)first * step +
-                 (unsigned __int128)growth * (step * (step - 1) / 2);
+        ticks +=
+            (unsigned __int128)first * step + (unsigned __int128)growth * (step * (step - 1) / 2);
     }
     return start + (dyno_ns)(ticks >> DYNO_TICK_BITS);
 }
@@ -76,7 +76,8 @@ struct dyno_device_ops {
      * No time passes. */
     void (*open)(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
                  uint32_t generated, uint32_t tokens_max);
-    /* The sequence leaves (ended, preempted, cancelled); never one that a pass in flight computes. */
+    /* The sequence leaves (ended, preempted, cancelled); never one that a pass in flight computes.
+     */
     void (*shut)(struct dyno_device *device, uint32_t worker, uint32_t slot);
 
     void (*submit)(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass);
@@ -84,8 +85,8 @@ struct dyno_device_ops {
     /* End the worker's pass in flight at its first step boundary >= now. */
     void (*stop)(struct dyno_device *device, uint32_t worker, dyno_ns now);
 
-    /* Steps of the worker's pass in flight that have started before `now`, and that have ended at or
-     * before `now`.  Both 0 when no pass is in flight. */
+    /* Steps of the worker's pass in flight that have started before `now`, and that have ended at
+     * or before `now`.  Both 0 when no pass is in flight. */
     void (*progress)(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t *started,
                      uint32_t *completed);
 

@@ -3,8 +3,8 @@
  *
  * The one idea: nothing is done per token.  A sequence in the decode set is not touched by a step:
  * its tokens are a function of the worker's step counter, its blocks a function of its tokens.  A
- * worker keeps, for the whole set, the number of sequences, the sum of their tokens, and how many of
- * them need a new block at each phase (step number modulo block size).
+ * worker keeps, for the whole set, the number of sequences, the sum of their tokens, and how many
+ * of them need a new block at each phase (step number modulo block size).
  */
 #ifndef DYNO_CORE_WORKER_FLEET_H
 #define DYNO_CORE_WORKER_FLEET_H
@@ -53,9 +53,9 @@ struct dyno_joiners {
 struct dyno_worker {
     struct dyno_kv_cache cache;
     struct dyno_seq_list ingest, waiting, running; /* running: in order of admission */
-    uint32_t partial;        /* the running sequence whose prompt is not all computed, or none */
-    uint32_t *seq_of_slot;   /* [seqs_max]; NULL until the first request */
-    uint32_t *slots_free;    /* [seqs_max] stack */
+    uint32_t partial;      /* the running sequence whose prompt is not all computed, or none */
+    uint32_t *seq_of_slot; /* [seqs_max]; NULL until the first request */
+    uint32_t *slots_free;  /* [seqs_max] stack */
     uint32_t slots_free_count;
     /* The decode set. */
     uint32_t decode_count;
@@ -64,13 +64,13 @@ struct dyno_worker {
     uint32_t *takers;       /* [block_tokens]: sequences that take a block at step = i mod size */
     uint64_t tokens_left;   /* that may still be generated, summed (admission by estimate) */
     uint64_t blocks_promised, blocks_held; /* running sequences (admission without eviction) */
-    dyno_ns last_decode_at; /* end of the last decode step */
+    dyno_ns last_decode_at;                /* end of the last decode step */
     struct dyno_joiners *joiners;
     uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
     /* The pass in flight. */
     bool busy, pass_decode, dirty;
-    uint32_t pass_steps;    /* at most */
-    uint32_t steps_taken;   /* steps of it whose blocks are taken */
+    uint32_t pass_steps;  /* at most */
+    uint32_t steps_taken; /* steps of it whose blocks are taken */
     struct dyno_slice *slices;
     uint32_t slice_count, slice_capacity;
     uint32_t budget; /* tokens left in the pass being formed */
@@ -100,21 +100,21 @@ struct dyno_local {
 /* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
 dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, uint32_t *out);
-void dyno_seq_free(struct dyno_local *local, uint32_t seq);
+void dyno_seq_free(struct dyno_local *local, uint32_t index);
 void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
 void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
 void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
 /* Tokens it has in KV now, and has generated, also while it is in the decode set. */
 uint32_t dyno_seq_tokens(const struct dyno_worker *worker, const struct dyno_seq *seq);
 uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_seq *seq);
-dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
-                                 dyno_ns at);
-void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq);
+dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *worker,
+                                 uint32_t index, dyno_ns at);
+void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
 /* Give back everything and put it at the head of the queue, to be recomputed. */
-dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
+dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                              dyno_ns now);
 /* Its life is over: give back everything, tell, forget. */
-dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t seq,
+dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                             enum dyno_outcome outcome);
 
 /* ---- batch.c: forming a pass ---- */
@@ -129,8 +129,7 @@ uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_wor
                            uint32_t steps_max);
 /* Take what steps [steps_taken, to) need.  `boundary(context, step)` tells when a step starts. */
 void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint32_t to,
-                      dyno_ns (*boundary)(const void *context, uint32_t step),
-                      const void *context);
+                      dyno_ns (*boundary)(const void *context, uint32_t step), const void *context);
 /* The first step from steps_taken on that will evict something; pass_steps if none will. */
 uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
                                    const struct dyno_worker *worker);

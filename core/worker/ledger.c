@@ -1,17 +1,34 @@
 /* The ledger of a leap: which blocks the steps of a decode pass take, and when.
  *
- * Step s takes takers[s mod block_tokens] blocks at the instant it starts; any block_tokens steps in a
- * row take one block for every sequence.  The ledger is lazy: blocks are taken when somebody looks
- * (a router, a sample, the end of the pass), stamped with when they should have been.
+ * Step s takes takers[s mod block_tokens] blocks at the instant it starts; any block_tokens steps
+ * in a row take one block for every sequence.  The ledger is lazy: blocks are taken when somebody
+ * looks (a router, a sample, the end of the pass), stamped with when they should have been.
  */
 #include <assert.h>
 
 #include "core/worker/fleet.h"
 
-static uint32_t takers_at(const struct dyno_local *local, const struct dyno_worker *worker,
-                          uint64_t step)
+/* A walk over the phases of successive steps, without a division each. */
+struct walk {
+    const uint32_t *takers;
+    uint32_t size, phase;
+};
+
+static struct walk walk_from(const struct dyno_local *local, const struct dyno_worker *worker,
+                             uint64_t step)
 {
-    return worker->takers[(worker->step + step) % local->config.worker.block_tokens];
+    uint32_t size = local->config.worker.block_tokens;
+
+    return (struct walk){
+        .takers = worker->takers, .size = size, .phase = (uint32_t)((worker->step + step) % size)};
+}
+
+static uint32_t walk_next(struct walk *walk)
+{
+    uint32_t need = walk->takers[walk->phase];
+
+    walk->phase = walk->phase + 1 == walk->size ? 0 : walk->phase + 1;
+    return need;
 }
 
 uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_worker *worker,
@@ -19,9 +36,10 @@ uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_wo
 {
     uint32_t size = local->config.worker.block_tokens;
     uint64_t demand = (uint64_t)(count / size) * worker->decode_count;
+    struct walk walk = walk_from(local, worker, from);
 
-    for (uint32_t i = 0; i < count % size; i++) {
-        demand += takers_at(local, worker, (uint64_t)from + i);
+    for (uint32_t i = count % size; i > 0; i--) {
+        demand += walk_next(&walk);
     }
     return demand;
 }
@@ -32,13 +50,15 @@ uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_wor
     uint32_t size = local->config.worker.block_tokens;
     uint64_t left = dyno_kv_available(&worker->cache);
     uint64_t steps = 1 + left / worker->decode_count * size;
+    struct walk walk;
 
     if (steps >= steps_max) {
         return steps_max;
     }
     left %= worker->decode_count;
+    walk = walk_from(local, worker, steps);
     for (uint32_t i = 0; i < size && steps < steps_max; i++, steps++) {
-        uint32_t need = takers_at(local, worker, steps);
+        uint32_t need = walk_next(&walk);
 
         if (need > left) {
             break;
@@ -51,6 +71,7 @@ uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_wor
 void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint32_t to,
                       dyno_ns (*boundary)(const void *context, uint32_t step), const void *context)
 {
+    struct walk walk;
     uint64_t demand;
 
     if (to <= worker->steps_taken) {
@@ -58,13 +79,14 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
     }
     demand = dyno_ledger_demand(local, worker, worker->steps_taken, to - worker->steps_taken);
     worker->blocks_held += demand;
-    if (demand <= worker->cache.free) {
-        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* evicts nothing: the time is not used */
+    if (demand <= worker->cache.free || !local->kv_listener.changed) {
+        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* nobody hears of it: no time needed */
         worker->steps_taken = to;
         return;
     }
+    walk = walk_from(local, worker, worker->steps_taken);
     for (; worker->steps_taken < to; worker->steps_taken++) {
-        uint32_t need = takers_at(local, worker, worker->steps_taken);
+        uint32_t need = walk_next(&walk);
 
         if (need > 0) {
             dyno_kv_take(&worker->cache, need, boundary(context, worker->steps_taken));
@@ -72,15 +94,15 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
     }
 }
 
-uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
-                                   const struct dyno_worker *worker)
+uint32_t dyno_ledger_next_eviction(const struct dyno_local *local, const struct dyno_worker *worker)
 {
     uint32_t size = local->config.worker.block_tokens;
     uint64_t left = worker->cache.free;
     uint64_t step = worker->steps_taken + left / worker->decode_count * size;
+    struct walk walk = walk_from(local, worker, step);
 
     for (left %= worker->decode_count; step < worker->pass_steps; step++) {
-        uint32_t need = takers_at(local, worker, step);
+        uint32_t need = walk_next(&walk);
 
         if (need > left) {
             return (uint32_t)step;

@@ -9,7 +9,12 @@
 
 static struct dyno_local *local_of(struct dyno_workers *workers)
 {
-    return (struct dyno_local *)workers;
+    return (void *)workers; /* its first member */
+}
+
+static const struct dyno_local *const_local_of(const struct dyno_workers *workers)
+{
+    return (const void *)workers;
 }
 
 static uint32_t index_of(const struct dyno_local *local, const struct dyno_worker *worker)
@@ -118,13 +123,15 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
         (!config->chunked_prefill && request->prompt_tokens > config->batch_tokens_max)) {
         return refuse(local, request, index, DYNO_REJECTED_PROMPT_TOO_LONG);
     }
-    if (config->queue_max > 0 && worker->waiting.count + worker->ingest.count >= config->queue_max) {
+    if (config->queue_max > 0 &&
+        worker->waiting.count + worker->ingest.count >= config->queue_max) {
         return refuse(local, request, index, DYNO_REJECTED_QUEUE_FULL);
     }
     DYNO_TRY(warm_up(local, worker));
     DYNO_TRY(dyno_seq_make(local, request, index, &seq));
     limit -= request->prompt_tokens;
-    local->seqs[seq].tokens_max = request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
+    local->seqs[seq].tokens_max =
+        request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
     ready = ingested_at(local, worker, request->prompt_tokens, now);
     worker->ingest_free_at = ready;
     if (ready <= now) {
@@ -235,7 +242,7 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
 
 static dyno_ns local_next(const struct dyno_workers *workers)
 {
-    const struct dyno_local *local = (const struct dyno_local *)workers;
+    const struct dyno_local *local = const_local_of(workers);
     dyno_ns pass = local->config.device->ops->next(local->config.device);
     dyno_ns ready = dyno_heap_key(&local->ingest);
 
@@ -274,7 +281,7 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
 
 static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
 {
-    const struct dyno_local *local = (const struct dyno_local *)workers;
+    const struct dyno_local *local = const_local_of(workers);
 
     *out = local->totals;
     out->workers = local->config.worker_count;
@@ -347,7 +354,7 @@ static void local_close(struct dyno_workers *workers)
 
 void dyno_local_check(const struct dyno_workers *workers)
 {
-    const struct dyno_local *local = (const struct dyno_local *)workers;
+    const struct dyno_local *local = const_local_of(workers);
 
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         const struct dyno_worker *worker = &local->workers[i];
@@ -386,8 +393,8 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
                          "sequence needs one token of each pass; raise the one or lower the other",
                          worker->batch_tokens_max, worker->seqs_max);
     }
-    if (worker->admission == DYNO_ADMIT_ESTIMATE && !(worker->new_token_ratio >= 0.0 &&
-                                                     worker->new_token_ratio <= 1.0)) {
+    if (worker->admission == DYNO_ADMIT_ESTIMATE &&
+        !(worker->new_token_ratio >= 0.0 && worker->new_token_ratio <= 1.0)) {
         return dyno_fail(error, DYNO_BAD_INPUT, "batch.new_token_ratio must lie between 0 and 1");
     }
     if (!(worker->watermark >= 0.0 && worker->watermark < 1.0)) {
@@ -396,9 +403,10 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
     }
     if (worker->blocks == 0 || worker->block_tokens == 0 || worker->seqs_max == 0 ||
         worker->steps_max == 0 || config->worker_count == 0) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "a fleet needs workers, and a worker needs blocks, block tokens, sequences "
-                         "and steps: at least one of each");
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "a fleet needs workers, and a worker needs blocks, block tokens, sequences "
+            "and steps: at least one of each");
     }
     return DYNO_OK;
 }

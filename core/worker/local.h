@@ -10,10 +10,10 @@
 struct dyno_local_config {
     struct dyno_worker_config worker; /* the same for every worker */
     uint32_t worker_count;
-    uint32_t gpus_per_worker;    /* for the books only */
-    struct dyno_device *device;  /* not owned */
+    uint32_t gpus_per_worker;   /* for the books only */
+    struct dyno_device *device; /* not owned */
     struct dyno_worker_listener listener;
-    struct dyno_histogram *itl;  /* where the gaps between tokens go; not owned */
+    struct dyno_histogram *itl; /* where the gaps between tokens go; not owned */
 };
 
 /* On success *out is closed through its ops.  Errors: DYNO_BAD_INPUT (a contradiction in the

@@ -31,7 +31,7 @@ struct paced {
     struct dyno_device base;
     struct dyno_device_ops ops;
     struct dyno_paced_config config;
-    struct engine *engines; /* [worker_count] */
+    struct engine *engines;  /* [worker_count] */
     struct dyno_heap passes; /* by worker: when its pass ends */
     uint32_t *ended;         /* of the completion reaped last */
     uint32_t ended_capacity;
@@ -276,7 +276,7 @@ static void paced_close(struct dyno_device *device)
     free(paced);
 }
 
-dyno_status dyno_paced_open(struct dyno_device **out, const struct dyno_paced_config *config)
+dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_paced_config *config)
 {
     struct paced *paced = calloc(1, sizeof *paced);
 

@@ -1,10 +1,10 @@
-/* A device whose passes take a stated time: the mechanics that the simulated GPU and the null device
- * share.  A cost function says how long the steps of a pass take; a table of answers says when a
- * sequence ends; this turns both into starts, step boundaries and ends.
+/* A device whose passes take a stated time: the mechanics that the simulated GPU and the null
+ * device share.  A cost function says how long the steps of a pass take; a table of answers says
+ * when a sequence ends; this turns both into starts, step boundaries and ends.
  *
- * Times are exact: within a pass boundary j is start + floor((carry + S(j)) / 2^20), and the remainder
- * is carried into a pass that follows without a gap and dropped otherwise.  So a pass of k steps and
- * k passes of one step end at the same nanosecond.
+ * Times are exact: within a pass boundary j is start + floor((carry + S(j)) / 2^20), and the
+ * remainder is carried into a pass that follows without a gap and dropped otherwise.  So a pass of
+ * k steps and k passes of one step end at the same nanosecond.
  */
 #ifndef DYNO_CORE_WORKER_PACED_H
 #define DYNO_CORE_WORKER_PACED_H
@@ -30,6 +30,7 @@ struct dyno_paced_config {
 };
 
 /* On success *out is closed through its ops. */
-dyno_status dyno_paced_open(struct dyno_device **out, const struct dyno_paced_config *config);
+dyno_status dyno_paced_device_open(struct dyno_device **out,
+                                   const struct dyno_paced_config *config);
 
 #endif

@@ -11,8 +11,9 @@
 
 const struct dyno_engine_profile dyno_engine_table[] = {
     {.name = "vllm",
-     .help = "vLLM V1: decodes and prompt chunks share one pass; preempts the newest when blocks run "
-             "out",
+     .help =
+         "vLLM V1: decodes and prompt chunks share one pass; preempts the newest when blocks run "
+         "out",
      .config = {.engine = "vllm",
                 .order = DYNO_ORDER_MIXED,
                 .admission = DYNO_ADMIT_CHUNK,
@@ -35,7 +36,8 @@ const struct dyno_engine_profile dyno_engine_table[] = {
                 .hit_when_scheduled = false,
                 .new_token_ratio = 0.7}},
     {.name = "trtllm",
-     .help = "TensorRT-LLM: admits only what can finish without eviction; prompt chunks share passes",
+     .help =
+         "TensorRT-LLM: admits only what can finish without eviction; prompt chunks share passes",
      .config = {.engine = "trtllm",
                 .order = DYNO_ORDER_MIXED,
                 .admission = DYNO_ADMIT_NO_EVICT,

@@ -244,19 +244,21 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
     }
     own->blocks = whole - spans_blocks;
     seq->chain_blocks = whole;
-    DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 1, seq->held_blocks, whole,
-                          now));
+    DYNO_TRY(
+        dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 1, seq->held_blocks, whole, now));
     seq->held_blocks = whole;
     return DYNO_OK;
 }
 
-/* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence is
- * not in the decode set any more. */
-static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+/* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence
+ * is not in the decode set any more. */
+static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
+                                uint32_t index)
 {
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t blocks = dyno_blocks_of(local, seq->computed);
-    uint32_t promised = dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    uint32_t promised =
+        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
     if (local->config.worker.prefix_cache) {
         DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));

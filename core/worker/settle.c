@@ -56,8 +56,8 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
     assert(worker->steps_taken == completion->steps);
     add_gaps(local, worker, completion);
     local->totals.decode_tokens += count * steps;
-    local->totals.kv_tokens_read +=
-        (unsigned __int128)(worker->decode_tokens + count) * steps + count * (steps * (steps - 1) / 2);
+    local->totals.kv_tokens_read += (unsigned __int128)(worker->decode_tokens + count) * steps +
+                                    count * (steps * (steps - 1) / 2);
     worker->decode_tokens += count * steps;
     worker->tokens_left -= count * steps;
     worker->tokens_out += count * steps;
@@ -66,8 +66,8 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
 }
 
 /* A sequence's prompt is all in KV: its next token is out. */
-static dyno_status settle_yield(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
-                                dyno_ns at)
+static dyno_status settle_yield(struct dyno_local *local, struct dyno_worker *worker,
+                                uint32_t index, dyno_ns at)
 {
     struct dyno_seq *seq = &local->seqs[index];
 
@@ -110,7 +110,8 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
     return settle_yield(local, worker, index, at);
 }
 
-dyno_status dyno_settle_completion(struct dyno_local *local, const struct dyno_completion *completion)
+dyno_status dyno_settle_completion(struct dyno_local *local,
+                                   const struct dyno_completion *completion)
 {
     struct dyno_worker *worker = &local->workers[completion->worker];
 

@@ -11,7 +11,6 @@
 #include "core/model/record.h"
 #include "core/model/request.h"
 
-
 /* Who hears what workers do.  Called from within settle and form, never from another thread. */
 struct dyno_worker_listener {
     void *context;

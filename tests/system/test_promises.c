@@ -1,5 +1,5 @@
-/* The promises of docs/architecture.md, over random worlds.  Every failure names the seed; repeat it
- * with DYNO_SEED=n CK_FORK=no. */
+/* The promises of docs/architecture.md, over random worlds.  Every failure names the seed; repeat
+ * it with DYNO_SEED=n CK_FORK=no. */
 #include "tests/check_main.h"
 #include "tests/system/world.h"
 

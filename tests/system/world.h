@@ -27,11 +27,12 @@ struct world {
     dyno_ns sample_every_ns, duration_max_ns;
     uint64_t cost_base, cost_token, cost_context; /* ticks */
     uint64_t slope_context; /* beyond this many context tokens, reading one costs twice as much */
-    uint32_t concurrency;                         /* 0: open loop */
+    uint32_t concurrency;   /* 0: open loop */
     uint32_t request_count;
     struct dyno_request requests[WORLD_REQUESTS_MAX];
     struct dyno_span spans[WORLD_REQUESTS_MAX][WORLD_SPANS_MAX];
     uint32_t answers[WORLD_REQUESTS_MAX];
+    const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
 };
 
 struct world_digest {
@@ -124,8 +125,8 @@ static inline void world_draw_request(struct world *world, uint32_t index, dyno_
                                      .arrival_ns = arrival};
     for (uint32_t i = 0; i < request->span_count; i++) {
         parent = dyno_chain(parent, world_below(world, 3));
-        world->spans[index][i] = (struct dyno_span){
-            .id = parent, .blocks = 1 + (uint32_t)(parent % (1 + 64 / size))};
+        world->spans[index][i] =
+            (struct dyno_span){.id = parent, .blocks = 1 + (uint32_t)(parent % (1 + 64 / size))};
         blocks += world->spans[index][i].blocks;
     }
     request->prompt_tokens = blocks * size + world_below(world, 40) + (blocks == 0);
@@ -368,6 +369,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
 {
     struct world_digest digest = {.hash = 0xcbf29ce484222325ULL};
     struct world_sink sink = {.base.ops = &world_sink_ops, .digest = &digest};
+    struct dyno_sink extra = {.ops = world->extra_sink};
     struct world_source source = {.base.ops = &world_source_ops, .world = world};
     struct dyno_histogram itl;
     struct dyno_answers *answers = NULL;
@@ -385,13 +387,14 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     ck_assert_int_eq(dyno_histogram_init(&itl), DYNO_OK);
     ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
     source.answers = answers;
-    ck_assert_int_eq(dyno_paced_open(&device, &(struct dyno_paced_config){
-                                                  .name = "world",
-                                                  .worker_count = local.worker_count,
-                                                  .cost = world_cost,
-                                                  .cost_context = world,
-                                                  .answer = dyno_answers_get,
-                                                  .answer_context = answers}),
+    sink.base.next = world->extra_sink ? &extra : NULL;
+    ck_assert_int_eq(dyno_paced_device_open(
+                         &device, &(struct dyno_paced_config){.name = "world",
+                                                              .worker_count = local.worker_count,
+                                                              .cost = world_cost,
+                                                              .cost_context = world,
+                                                              .answer = dyno_answers_get,
+                                                              .answer_context = answers}),
                      DYNO_OK);
     ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
     ck_assert_int_eq(

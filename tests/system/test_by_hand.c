@@ -1,0 +1,224 @@
+/* Small fleets whose every stamp can be computed by hand: a step takes 1 ms, whatever is in it. */
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+static struct world world; /* large; each test draws its own */
+
+static struct dyno_request_record records[WORLD_REQUESTS_MAX];
+
+static dyno_status keep(struct dyno_sink *sink, const struct dyno_request_record *record)
+{
+    (void)sink;
+    records[record->id] = *record;
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops keep_ops = {.name = "keep", .request = keep};
+
+/* vLLM, one worker, blocks of 4 tokens, 8 tokens a pass, 4 sequences. */
+static void set_up(uint32_t blocks)
+{
+    memset(&world, 0, sizeof world);
+    world.worker = dyno_engine_find("vllm")->config;
+    world.worker.block_tokens = 4;
+    world.worker.blocks = blocks;
+    world.worker.batch_tokens_max = 8;
+    world.worker.seqs_max = 4;
+    world.cost_base = DYNO_MS * DYNO_TICKS_PER_NS;
+    world.slope_context = UINT64_MAX;
+    world.dispatch = (struct dyno_dispatch_config){.policy = dyno_route_find("round_robin"),
+                                                   .route = {.args = ""},
+                                                   .worker_count = 1,
+                                                   .block_tokens = 4};
+}
+
+static void ask(dyno_ns at, uint32_t prompt_tokens, uint32_t output_tokens)
+{
+    uint32_t index = world.request_count++;
+
+    world.requests[index] = (struct dyno_request){.id = index,
+                                                  .prompt_tokens = prompt_tokens,
+                                                  .max_tokens = output_tokens,
+                                                  .scheduled_ns = at,
+                                                  .arrival_ns = at,
+                                                  .spans = world.spans[index]};
+    world.answers[index] = output_tokens;
+}
+
+static void share(uint32_t index, uint64_t span, uint32_t blocks)
+{
+    struct dyno_request *request = &world.requests[index];
+
+    world.spans[index][request->span_count++] = (struct dyno_span){.id = span, .blocks = blocks};
+}
+
+static struct world_digest run(uint32_t steps_max)
+{
+    struct world_digest digest;
+
+    memset(records, 0, sizeof records);
+    world.extra_sink = &keep_ops;
+    digest = world_run(&world, steps_max);
+    return digest;
+}
+
+static void check_stamps(uint32_t id, uint32_t admitted_ms, uint32_t first_ms, uint32_t last_ms)
+{
+    ck_assert_msg(records[id].admitted_ns == admitted_ms * DYNO_MS &&
+                      records[id].first_token_ns == first_ms * DYNO_MS &&
+                      records[id].last_token_ns == last_ms * DYNO_MS,
+                  "request %u: admitted %.3f, first %.3f, last %.3f ms", id,
+                  (double)records[id].admitted_ns * 1e-6, (double)records[id].first_token_ns * 1e-6,
+                  (double)records[id].last_token_ns * 1e-6);
+}
+
+/* Pass 1, 0-1 ms: A's first 8 prompt tokens.  Pass 2, 1-2 ms: A's last 2 and B's 5 (budget 8): both
+ * yield.  Pass 3, 2-3 ms: one token each, B ends.  Pass 4, 3-4 ms: A's third and last. */
+START_TEST(a_prompt_is_cut_at_the_budget_and_the_next_one_shares_its_last_pass)
+{
+    set_up(6);
+    ask(0, 10, 3);
+    ask(0, 5, 2);
+    (void)run(1u << 20);
+    check_stamps(0, 0, 2, 4);
+    check_stamps(1, 1, 2, 3);
+    ck_assert_uint_eq(records[0].output_tokens, 3);
+}
+END_TEST
+
+/* 3 blocks.  A takes 2 for its 8 tokens; B's 8 need 2: B waits until A has ended at 3 ms (first
+ * token at 1 ms; its decode tokens 9 and 10 take the third block at 1 ms). */
+START_TEST(a_request_waits_for_blocks_not_for_slots)
+{
+    set_up(3);
+    ask(0, 8, 3);
+    ask(0, 8, 1);
+    (void)run(1u << 20);
+    check_stamps(0, 0, 1, 3);
+    check_stamps(1, 3, 4, 4);
+}
+END_TEST
+
+/* 4 blocks.  A and B hold 4 and 3 prompt tokens, one block each (pass 1, 0-1 ms).  A takes its
+ * second block at 1 ms (token 5), B at 2 ms (token 5).  At 5 ms A's token 9 needs a block and none
+ * is left: B, the newest, is preempted with 5 of its tokens out (at 1..5 ms), and is not taken back
+ * in that pass.  At 6 ms its 8 tokens (3 + 5) need 2 blocks but 1 is free.  A ends at 7 ms with 7
+ * tokens; B prefills 8 tokens in 7-8 ms, where its 6th comes out; the last of 7 at 9 ms. */
+START_TEST(the_newest_is_preempted_and_recomputed)
+{
+    struct world_digest digest;
+
+    set_up(4);
+    world.worker.prefix_cache = false;
+    ask(0, 4, 7);
+    ask(0, 3, 7);
+    digest = run(1u << 20);
+    ck_assert_uint_eq(digest.preemptions, 1);
+    ck_assert_uint_eq(records[1].preemptions, 1);
+    check_stamps(0, 0, 1, 7);
+    check_stamps(1, 0, 1, 9);
+}
+END_TEST
+
+/* The same with the prefix cache: B's whole blocks stay behind when it is preempted.  It held 7
+ * tokens: one whole block (its own), one partial.  A takes a block at 5 ms: the partial one, which
+ * was released first, goes.  At 7 ms B finds its 4 tokens and computes the other 4 of 8. */
+START_TEST(a_preempted_request_finds_what_it_left_behind)
+{
+    struct world_digest digest;
+
+    set_up(4);
+    ask(0, 4, 7);
+    ask(0, 3, 7);
+    digest = run(1u << 20);
+    ck_assert_uint_eq(digest.preemptions, 1);
+    check_stamps(1, 0, 1, 9);
+    ck_assert_uint_eq(digest.totals.prefill_tokens, 4 + 3 + 4);
+}
+END_TEST
+
+/* B comes at 0.5 ms with the same 8-token prefix (2 blocks) and 2 more: it finds 8 tokens cached at
+ * the pass that starts at 1 ms, although A is still running; 2 tokens are computed. */
+START_TEST(a_shared_prefix_is_found_while_its_owner_runs)
+{
+    set_up(20);
+    ask(0, 8, 9);
+    share(0, 77, 2);
+    ask(DYNO_MS / 2, 10, 1);
+    share(1, 77, 2);
+    (void)run(1u << 20);
+    ck_assert_uint_eq(records[1].cached_tokens, 8);
+    check_stamps(1, 1, 2, 2);
+}
+END_TEST
+
+/* One prompt token is always computed: of the same 8-token prompt only the first block is found. */
+START_TEST(a_wholly_cached_prompt_still_computes_its_last_block)
+{
+    set_up(20);
+    ask(0, 8, 1);
+    share(0, 77, 2);
+    ask(10 * DYNO_MS, 8, 1);
+    share(1, 77, 2);
+    (void)run(1u << 20);
+    ck_assert_uint_eq(records[1].cached_tokens, 4);
+}
+END_TEST
+
+/* A prompt of 16 tokens in 4 blocks of 4 leaves no room for a token: refused, the others go on. */
+START_TEST(a_prompt_longer_than_memory_is_refused_and_counted)
+{
+    set_up(4);
+    ask(0, 16, 5);
+    ask(0, 4, 1);
+    (void)run(1u << 20);
+    ck_assert_int_eq(records[0].outcome, DYNO_REJECTED_PROMPT_TOO_LONG);
+    check_stamps(1, 0, 1, 1);
+}
+END_TEST
+
+/* SGLang: prompts first.  A decodes alone in 1-2 ms; B, there at 1.5 ms, gets a pass of its own in
+ * 2-3 ms while A stands still; then both decode. */
+START_TEST(prefill_first_stops_decoding_while_a_prompt_runs)
+{
+    set_up(20);
+    world.worker.order = DYNO_ORDER_PREFILL_FIRST;
+    ask(0, 4, 4);
+    ask(DYNO_MS * 3 / 2, 4, 2);
+    (void)run(1u << 20);
+    check_stamps(0, 0, 1, 5);
+    check_stamps(1, 2, 3, 4);
+}
+END_TEST
+
+/* TensorRT-LLM: 6 blocks.  A may need (8 + 8) / 4 = 4 of them, so B's (8 + 4) / 4 = 3 must wait
+ * until A ends at 8 ms, although 3 are free at first. */
+START_TEST(without_eviction_a_request_waits_for_all_it_may_ever_need)
+{
+    set_up(6);
+    world.worker.admission = DYNO_ADMIT_NO_EVICT;
+    ask(0, 8, 8);
+    ask(0, 8, 4);
+    (void)run(1u << 20);
+    check_stamps(0, 0, 1, 8);
+    check_stamps(1, 8, 9, 12);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("by hand");
+
+    tcase_add_test(cases, a_prompt_is_cut_at_the_budget_and_the_next_one_shares_its_last_pass);
+    tcase_add_test(cases, a_request_waits_for_blocks_not_for_slots);
+    tcase_add_test(cases, the_newest_is_preempted_and_recomputed);
+    tcase_add_test(cases, a_preempted_request_finds_what_it_left_behind);
+    tcase_add_test(cases, a_shared_prefix_is_found_while_its_owner_runs);
+    tcase_add_test(cases, a_wholly_cached_prompt_still_computes_its_last_block);
+    tcase_add_test(cases, a_prompt_longer_than_memory_is_refused_and_counted);
+    tcase_add_test(cases, prefill_first_stops_decoding_while_a_prompt_runs);
+    tcase_add_test(cases, without_eviction_a_request_waits_for_all_it_may_ever_need);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/by hand", add_cases)
