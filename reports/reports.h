@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/base/status.h"
+#include "core/model/record.h"
 #include "core/run/metrics.h"
 #include "core/run/sink.h"
 
@@ -14,15 +15,15 @@
 struct dyno_report {
     const struct dyno_metrics *metrics;
     const struct dyno_fleet_totals *totals;
-    const char *title;            /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
+    const char *title; /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
     uint64_t trace_requests, trace_input_tokens, trace_output_tokens; /* offered by the source */
     uint64_t lines_skipped;
     /* Bounds, as fractions of prompt tokens or blocks; negative: not computed (shown as "n/a",
      * null in JSON). */
-    double unbounded_hit_rate; /* infinite cache shared by all, in the trace's own blocks */
-    double belady_hit_rate;    /* the fleet's capacity in one cache with perfect foresight */
-    double model_flops;        /* done: for MFU */
-    double model_bytes;        /* read: for MBU */
+    double unbounded_hit_rate;     /* infinite cache shared by all, in the trace's own blocks */
+    double belady_hit_rate;        /* the fleet's capacity in one cache with perfect foresight */
+    double model_flops;            /* done: for MFU */
+    double model_bytes;            /* read: for MBU */
     double flops_peak, bytes_peak; /* per second, of the whole fleet */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */
@@ -38,14 +39,16 @@ struct dyno_host_facts {
 /* The table on the terminal; plain text, aligned, the same for the same inputs. */
 void dyno_report_table(const struct dyno_report *report, FILE *out);
 
-/* The JSON summary (docs/metrics.md lists the keys); "-" writes to `standard_output`.  A file is written beside
- * and renamed, so that nothing half-written is left. */
+/* The JSON summary (docs/metrics.md lists the keys); "-" writes to `standard_output`.  A file is
+ * written beside and renamed, so that nothing half-written is left. */
 dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
                              struct dyno_error *error);
 dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,
                            struct dyno_error *error);
 
-/* A recorder: a sink that writes a run to SQLite on a thread of its own, through a bounded ring. */
+/* A recorder: a sink that writes a run to SQLite on a thread of its own, through a bounded ring.
+ * When the thread cannot write, the next record's sink call returns its status and close says why.
+ */
 struct dyno_recorder;
 
 struct dyno_run_option_row {
@@ -53,21 +56,30 @@ struct dyno_run_option_row {
 };
 
 /* Creates or opens the database, checks its schema's version, and adds the row of this run (its own
- * transaction).  `command` is what repeats it.  ":memory:" keeps nothing. */
+ * transaction), with status 'running' until close.  `command` is what repeats it; all texts are
+ * copied.  ":memory:" keeps nothing: the sink hears nothing and close does nothing.
+ * Errors: DYNO_BAD_INPUT (not a database of runs), DYNO_UNSUPPORTED (another version of the
+ * schema), DYNO_IO (locked for more than 2 s, read-only, full, ...), DYNO_NO_MEMORY. */
 dyno_status dyno_recorder_open(struct dyno_recorder **out, const char *path, const char *command,
                                const char *title, const struct dyno_run_option_row *options,
                                uint32_t option_count, struct dyno_error *error);
 struct dyno_sink *dyno_recorder_sink(struct dyno_recorder *recorder);
-int64_t dyno_recorder_run_id(const struct dyno_recorder *recorder);
+int64_t dyno_recorder_run_id(const struct dyno_recorder *recorder); /* 0: nothing is kept */
 /* Write the summary (as rows of metric, value) and the host's facts, mark the run finished (or
- * interrupted), and close.  `report` NULL: the run failed; it is marked so. */
+ * interrupted), and close, whatever comes.  `report` NULL: the run failed; it is marked so. `facts`
+ * may be NULL.  On failure `error` says why the recorder could not write, and what it had committed
+ * stays, marked failed (or running, where even that could not be written). */
 dyno_status dyno_recorder_close(struct dyno_recorder *recorder, const struct dyno_report *report,
                                 const struct dyno_host_facts *facts, struct dyno_error *error);
 
-/* `dyno runs`: a table of the runs in a database. */
+/* `dyno runs`: the runs in a database, as a table or as a JSON array.  A run that never came to its
+ * end (status 'running') is called unfinished.  Errors: DYNO_NOT_FOUND, else as dyno_recorder_open.
+ */
 dyno_status dyno_runs_table(const char *path, FILE *out, struct dyno_error *error);
+dyno_status dyno_runs_json(const char *path, FILE *out, struct dyno_error *error);
 
-/* A progress bar on standard error; NULL ops when `out` is not a terminal. */
+/* A progress bar on `stream`, which the caller keeps open; a sink that hears nothing when `stream`
+ * is not a terminal.  Totals may be 0: unknown.  Close erases the bar; NULL: no effect. */
 struct dyno_progress;
 dyno_status dyno_progress_open(struct dyno_progress **out, FILE *stream, uint64_t requests_total,
                                dyno_ns duration_total_ns);

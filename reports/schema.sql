@@ -1,1 +1,194 @@
--- placeholder
+-- The database of runs: what `dyno replay --db runs.db` leaves behind.  One file holds any number
+-- of runs, and any question about them is a query; `dyno runs runs.db` lists them.
+--
+--   run ──┬── run_option       every option, its value, and where the value came from
+--         ├── run_metric       the JSON summary, one row a number      (docs/metrics.md)
+--         ├── request          one row a request: every stamp, and the parts of its life
+--         ├── sample           every worker, looked at every so often
+--         ├── decision ─────── decision_candidate     only with --decisions
+--         └── host             the machine's part: clocks, memory, names
+--
+-- Time.  Columns in _ns are whole nanoseconds of simulated time since the start of the run; NULL
+-- means that the request never came so far.  Nothing here but the table `host` depends on the
+-- machine or on the hour: the same inputs and seed give the same rows, byte for byte.
+--
+-- Space.  The big tables are keyed by (run, ...) and have no row number of their own (WITHOUT
+-- ROWID): a run's rows lie together, and a request is found without another index.  Parts of a
+-- request's life are generated columns: they cost no space and cannot disagree with the stamps.
+--
+-- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
+
+PRAGMA application_id = 1685679727; -- "dyno" in ASCII
+PRAGMA user_version = 1;            -- the schema's version; a dyno refuses one it does not know
+
+CREATE TABLE run (
+    id      INTEGER PRIMARY KEY,
+    title   TEXT NOT NULL, -- "llama-3.1-8b on 8 x h100, vllm, kv router"
+    command TEXT NOT NULL, -- what repeats it
+    status  TEXT NOT NULL DEFAULT 'running'
+            CHECK (status IN ('running',       -- or killed: it never came to its end
+                              'finished',
+                              'interrupted',   -- cut short: by Ctrl-C, or at its longest duration
+                              'failed'))       -- ended by an error
+);
+
+CREATE TABLE run_option (
+    run    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    name   TEXT NOT NULL, -- "kv.block_tokens"
+    value  TEXT,          -- as `dyno replay --print-scenario` shows it
+    origin TEXT,          -- default, engine profile, file, --set, flag
+    PRIMARY KEY (run, name)
+) WITHOUT ROWID;
+
+-- The summary of a run that was finished or interrupted: the numbers of the JSON summary, the keys
+-- joined by a dot ("ttft_ms.p99").  NULL: undefined, such as a percentile of nothing.
+CREATE TABLE run_metric (
+    run    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    metric TEXT NOT NULL,
+    value  REAL,
+    PRIMARY KEY (run, metric)
+) WITHOUT ROWID;
+
+-- How a request may end.
+CREATE TABLE outcome (
+    code INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    help TEXT NOT NULL
+);
+INSERT INTO outcome (code, name, help) VALUES
+    (0, 'completed',                'every token came'),
+    (1, 'rejected_prompt_too_long', 'more KV blocks than a worker has, or past the context'),
+    (2, 'rejected_queue_full',      'the worker''s queue was at its limit'),
+    (3, 'cancelled_by_client',      'the client went away'),
+    (4, 'cancelled_at_end',         'in flight when the run was interrupted'),
+    (5, 'failed',                   'its worker was lost');
+
+--   scheduled <= arrival <= ready <= admitted <= first token <= last token
+CREATE TABLE request (
+    run             INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    id              INTEGER NOT NULL, -- 0, 1, 2, ... in the order of the source
+    outcome         INTEGER NOT NULL REFERENCES outcome,
+    worker          INTEGER,          -- NULL: never routed
+    session         INTEGER,          -- an identity, 64 bits, may look negative; NULL: none
+    tenant          INTEGER,          -- NULL: none
+    prompt_tokens   INTEGER NOT NULL,
+    output_tokens   INTEGER NOT NULL, -- generated
+    cached_tokens   INTEGER NOT NULL, -- of the prompt, found in cache when first admitted
+    preemptions     INTEGER NOT NULL, -- times it was put back and computed again
+    scheduled_ns    INTEGER,          -- when the client wanted to send it
+    arrival_ns      INTEGER,          -- when it was sent: latency counts from here
+    ready_ns        INTEGER,          -- ingested: it may be scheduled
+    admitted_ns     INTEGER,          -- first given KV blocks
+    first_token_ns  INTEGER,
+    last_token_ns   INTEGER,
+    client_wait_ns  INTEGER AS (arrival_ns - scheduled_ns),     -- outside e2e
+    ingest_ns       INTEGER AS (ready_ns - arrival_ns),         -- e2e = ingest
+    queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue
+    prefill_ns      INTEGER AS (first_token_ns - admitted_ns),  --     + prefill
+    decode_ns       INTEGER AS (last_token_ns - first_token_ns),--     + decode
+    ttft_ns         INTEGER AS (first_token_ns - arrival_ns),
+    e2e_ns          INTEGER AS (last_token_ns - arrival_ns),
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+
+-- A worker at an instant.  tokens_out and busy_ns count from the start of the run.
+CREATE TABLE sample (
+    run          INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns        INTEGER NOT NULL,
+    worker       INTEGER NOT NULL,
+    running      INTEGER NOT NULL, -- sequences in the batch
+    waiting      INTEGER NOT NULL, -- requests in its queue
+    blocks_used  INTEGER NOT NULL, -- KV blocks held by sequences
+    blocks_idle  INTEGER NOT NULL, -- cached, held by none
+    blocks_total INTEGER NOT NULL,
+    tokens_out   INTEGER NOT NULL, -- generated so far
+    busy_ns      INTEGER NOT NULL, -- time in passes so far
+    PRIMARY KEY (run, at_ns, worker)
+) WITHOUT ROWID;
+
+-- What the router chose and what it believed (--decisions).
+CREATE TABLE decision (
+    run            INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number         INTEGER NOT NULL, -- 0, 1, 2, ... in the order they were made
+    request        INTEGER NOT NULL,
+    at_ns          INTEGER NOT NULL,
+    worker         INTEGER,          -- chosen; NULL: none could be
+    overlap_blocks INTEGER NOT NULL, -- leading prompt blocks believed to be in its cache
+    view_age_ns    INTEGER NOT NULL, -- what was believed may miss what happened this recently
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+
+CREATE TABLE decision_candidate (
+    run    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number INTEGER NOT NULL, -- of the decision
+    worker INTEGER NOT NULL,
+    score  REAL,             -- lower is better; NULL: the policy does not score
+    PRIMARY KEY (run, number, worker)
+) WITHOUT ROWID;
+
+-- The only table that may differ between two runs of the same inputs.
+CREATE TABLE host (
+    run                 INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE,
+    started_at          TEXT NOT NULL, -- UTC, ISO 8601
+    ended_at            TEXT,          -- NULL: it never came to its end
+    machine             TEXT,
+    process             INTEGER,
+    wall_s              REAL,
+    requests_per_wall_s REAL,
+    peak_rss_bytes      INTEGER
+);
+
+-- Requests in the units people speak: milliseconds, and outcomes by name.
+CREATE VIEW request_latency AS
+SELECT r.run, r.id, o.name AS outcome, r.worker, r.session, r.tenant,
+       r.prompt_tokens, r.output_tokens, r.cached_tokens, r.preemptions,
+       r.arrival_ns / 1e9 AS arrival_s,
+       r.client_wait_ns / 1e6 AS client_wait_ms,
+       r.ttft_ns / 1e6 AS ttft_ms,
+       CASE WHEN r.output_tokens > 1 THEN r.decode_ns / 1e6 / (r.output_tokens - 1) END AS tpot_ms,
+       r.e2e_ns / 1e6 AS e2e_ms,
+       r.ingest_ns / 1e6 AS ingest_ms,
+       r.queue_ns / 1e6 AS queue_ms,
+       r.prefill_ns / 1e6 AS prefill_ms,
+       r.decode_ns / 1e6 AS decode_ms
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome;
+
+-- How the requests of a run ended.
+CREATE VIEW run_outcome AS
+SELECT r.run, o.name AS outcome, count(*) AS requests
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+GROUP BY r.run, o.code;
+
+-- How the load fell on the workers.
+CREATE VIEW worker_load AS
+SELECT run, worker, count(*) AS requests, sum(prompt_tokens) AS prompt_tokens,
+       sum(cached_tokens) AS cached_tokens, sum(output_tokens) AS output_tokens,
+       sum(preemptions) AS preemptions,
+       avg(queue_ns) / 1e6 AS queue_ms_mean, avg(ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request WHERE worker IS NOT NULL
+GROUP BY run, worker;
+
+-- Samples as rates and shares, each over the time since the worker's last sample.
+CREATE VIEW sample_rate AS
+SELECT run, at_ns / 1e9 AS at_s, worker, running, waiting,
+       1.0 * blocks_used / nullif(blocks_total, 0) AS kv_use,
+       1.0 * (busy_ns - lag(busy_ns) OVER past) / (at_ns - lag(at_ns) OVER past) AS busy_fraction,
+       1e9 * (tokens_out - lag(tokens_out) OVER past) / (at_ns - lag(at_ns) OVER past)
+           AS output_tokens_per_s
+FROM sample
+WINDOW past AS (PARTITION BY run, worker ORDER BY at_ns);
+
+-- One line a run: what `dyno runs` shows.
+CREATE VIEW run_overview AS
+SELECT r.id, r.title, r.status, h.started_at,
+       coalesce((SELECT value FROM run_metric WHERE run = r.id AND metric = 'trace.requests'),
+                (SELECT count(*) FROM request WHERE run = r.id)) AS requests, -- so far
+       (SELECT value FROM run_metric WHERE run = r.id AND metric = 'ttft_ms.p50') AS ttft_ms_p50,
+       (SELECT value FROM run_metric WHERE run = r.id AND metric = 'ttft_ms.p99') AS ttft_ms_p99,
+       (SELECT value FROM run_metric WHERE run = r.id AND metric = 'tpot_ms.p50') AS tpot_ms_p50,
+       (SELECT value FROM run_metric WHERE run = r.id AND metric = 'throughput.requests_per_s')
+           AS requests_per_s,
+       (SELECT value FROM run_metric WHERE run = r.id AND metric = 'kv.token_hit_rate')
+           AS token_hit_rate,
+       r.command
+FROM run AS r LEFT JOIN host AS h ON h.run = r.id;

@@ -1,1 +1,367 @@
-typedef int dyno_empty;
+/* The page on the terminal: what a run did, in the order in which one asks.
+ *
+ * Plain UTF-8 text, the same for the same inputs; section names are bold on a terminal only.
+ * Warnings come first after the title, so that nobody reads numbers without them. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/units.h"
+#include "reports/format.h"
+#include "reports/reports.h"
+#include "reports/summary.h"
+
+enum { LABEL_WIDTH = 16, CELL_WIDTH = 9 };
+
+struct page {
+    FILE *out;
+    const struct dyno_report *report;
+    struct dyno_figures figures;
+    bool bold;
+};
+
+static void put_label(const struct page *page, const char *label, bool bold)
+{
+    bool styled = bold && page->bold;
+
+    fprintf(page->out, "%s%-*s%s", styled ? "\033[1m" : "", LABEL_WIDTH, label,
+            styled ? "\033[0m" : "");
+}
+
+/* Start a section: an empty line and its name. */
+static void put_section(const struct page *page, const char *name)
+{
+    fputc('\n', page->out);
+    put_label(page, name, true);
+}
+
+/* Start another line of the section. */
+static void put_more(const struct page *page)
+{
+    put_label(page, "", false);
+}
+
+static void put_cell(const struct page *page, const char *text)
+{
+    size_t width = dyno_format_width(text);
+    int blanks = width < CELL_WIDTH ? (int)(CELL_WIDTH - width) : 1;
+
+    fprintf(page->out, "%*s%s", blanks, "", text);
+}
+
+static void put_cells(const struct page *page, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        put_cell(page, texts[i]);
+    }
+    fputc('\n', page->out);
+}
+
+static void put_count(const struct page *page, const char *before, uint64_t value,
+                      const char *after)
+{
+    char text[DYNO_FORMAT_MAX];
+
+    fprintf(page->out, "%s%s%s", before, dyno_format_count(text, value), after);
+}
+
+static void put_fixed(const struct page *page, const char *before, double value, int decimals,
+                      const char *after)
+{
+    char text[DYNO_FORMAT_MAX];
+
+    fprintf(page->out, "%s%s%s", before, dyno_format_fixed(text, value, decimals), after);
+}
+
+static void put_percent(const struct page *page, const char *before, double fraction,
+                        const char *after)
+{
+    char text[DYNO_FORMAT_MAX];
+
+    fprintf(page->out, "%s%s%s", before, dyno_format_percent(text, fraction), after);
+}
+
+/* Digits after the point that keep three or four significant ones. */
+static int decimals_for(double value)
+{
+    double size = fabs(value);
+
+    if (size >= 1000) {
+        return 0;
+    }
+    if (size >= 100) {
+        return 1;
+    }
+    return size >= 1 || size == 0 ? 2 : 3;
+}
+
+static void put_title(const struct page *page)
+{
+    const char *title = page->report->title ? page->report->title : "untitled run";
+
+    fprintf(page->out, "%s%s%s\n", page->bold ? "\033[1m" : "", title, page->bold ? "\033[0m" : "");
+    for (size_t i = dyno_format_width(title); i > 0; i--) {
+        fputs("─", page->out);
+    }
+    fputc('\n', page->out);
+}
+
+static void put_warning(const struct page *page, uint64_t count, const char *one, const char *many)
+{
+    if (count > 0) {
+        put_count(page, "warning: ", count, count == 1 ? one : many);
+    }
+}
+
+static void put_warnings(const struct page *page)
+{
+    const struct dyno_report *report = page->report;
+    const struct dyno_metrics *metrics = report->metrics;
+
+    if (report->interrupted) {
+        put_count(page, "warning: cut short with ", report->requests_unfinished,
+                  " requests in flight; these are the numbers of what had ended\n");
+    }
+    put_warning(page, metrics->rejected, " request was rejected and counts towards no latency\n",
+                " requests were rejected and count towards no latency\n");
+    put_warning(page, metrics->failed, " request failed and counts towards no latency\n",
+                " requests failed and count towards no latency\n");
+    put_warning(page, report->lines_skipped, " bad line of the trace was skipped\n",
+                " bad lines of the trace were skipped\n");
+}
+
+static void put_mean_tokens(const struct page *page, uint64_t tokens, const char *after)
+{
+    double requests = (double)page->report->metrics->requests;
+
+    put_fixed(page, " (mean ", requests > 0 ? (double)tokens / requests : NAN, 0, after);
+}
+
+static void put_requests(const struct page *page)
+{
+    const struct dyno_metrics *metrics = page->report->metrics;
+    char span[DYNO_FORMAT_MAX];
+
+    put_section(page, "Requests");
+    put_count(page, "", metrics->completed, " completed");
+    put_count(page, ", ", metrics->rejected, " rejected");
+    put_count(page, ", ", metrics->cancelled, " cancelled");
+    put_count(page, ", ", metrics->failed, " failed\n");
+    put_more(page);
+    put_count(page, "", metrics->input_tokens, " input tokens");
+    put_mean_tokens(page, metrics->input_tokens, "), ");
+    put_count(page, "", metrics->output_tokens, " output tokens");
+    put_mean_tokens(page, metrics->output_tokens, ")\n");
+    put_more(page);
+    fprintf(page->out, "%s simulated", dyno_format_span(span, page->figures.duration_s));
+    if (page->figures.duration_s >= 60) {
+        put_fixed(page, " (", page->figures.duration_s, 1, " s)");
+    }
+    fputc('\n', page->out);
+}
+
+static double to_ms(dyno_ns value)
+{
+    return (double)value / 1e6;
+}
+
+/* One line of the latency section.  All its figures have the decimals that suit its median. */
+static void put_latency(const struct page *page, const char *label,
+                        const struct dyno_histogram *histogram)
+{
+    double values[] = {
+        dyno_histogram_mean(histogram) / 1e6,
+        to_ms(dyno_histogram_quantile(histogram, 0.50)),
+        to_ms(dyno_histogram_quantile(histogram, 0.90)),
+        to_ms(dyno_histogram_quantile(histogram, 0.95)),
+        to_ms(dyno_histogram_quantile(histogram, 0.99)),
+        to_ms(histogram->max),
+    };
+    char text[DYNO_FORMAT_MAX];
+
+    put_label(page, label, false);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        double value = histogram->count ? values[i] : NAN;
+
+        put_cell(page, dyno_format_fixed(text, value, decimals_for(values[1])));
+    }
+    put_cell(page, dyno_format_count(text, histogram->count));
+    fputc('\n', page->out);
+}
+
+static void put_latencies(const struct page *page)
+{
+    static const char *const heads[] = {"mean", "p50", "p90", "p95", "p99", "max", "n"};
+    const struct dyno_metrics *metrics = page->report->metrics;
+
+    put_section(page, "Latency, ms");
+    put_cells(page, heads, sizeof heads / sizeof *heads);
+    put_latency(page, "  TTFT", &metrics->ttft);
+    put_latency(page, "  ITL", &metrics->itl);
+    put_latency(page, "  TPOT", &metrics->tpot);
+    put_latency(page, "  E2E", &metrics->e2e);
+}
+
+static void put_phase(const struct page *page, const char *label,
+                      const struct dyno_histogram *histogram)
+{
+    double mean = histogram->count ? dyno_histogram_mean(histogram) / 1e6 : NAN;
+    double whole = dyno_histogram_mean(&page->report->metrics->e2e) / 1e6;
+    char text[DYNO_FORMAT_MAX];
+
+    put_label(page, label, false);
+    put_cell(page, dyno_format_fixed(text, mean, decimals_for(mean)));
+    put_cell(page, dyno_format_percent(text, whole > 0 ? mean / whole : NAN));
+    fputc('\n', page->out);
+}
+
+/* Only where a client held requests back: it is no part of e2e, so it has no share of it. */
+static void put_client_wait(const struct page *page)
+{
+    const struct dyno_histogram *wait = &page->report->metrics->client_wait;
+    double mean = dyno_histogram_mean(wait) / 1e6;
+    char text[DYNO_FORMAT_MAX];
+
+    if (wait->count == 0 || wait->max == 0) {
+        return;
+    }
+    put_label(page, "  before sending", false);
+    put_cell(page, dyno_format_fixed(text, mean, decimals_for(mean)));
+    put_cell(page, "not in e2e");
+    fputc('\n', page->out);
+}
+
+static void put_phases(const struct page *page)
+{
+    static const char *const heads[] = {"mean, ms", "of e2e"};
+    const struct dyno_metrics *metrics = page->report->metrics;
+
+    put_section(page, "Where time goes");
+    put_cells(page, heads, sizeof heads / sizeof *heads);
+    put_client_wait(page);
+    put_phase(page, "  ingest", &metrics->ingest);
+    put_phase(page, "  queue", &metrics->queue);
+    put_phase(page, "  prefill", &metrics->prefill);
+    put_phase(page, "  decode", &metrics->decode);
+}
+
+static void put_rate(const struct page *page, const char *before, double per_second,
+                     const char *after)
+{
+    put_fixed(page, before, per_second, decimals_for(per_second), after);
+}
+
+static void put_objective(const struct page *page, const char **before, const char *name,
+                          dyno_ns limit)
+{
+    char text[DYNO_UNITS_TEXT_MAX];
+
+    if (limit > 0) {
+        dyno_print_duration(text, limit);
+        fprintf(page->out, "%s%s <= %s", *before, name, text);
+        *before = ", ";
+    }
+}
+
+static void put_goodput(const struct page *page)
+{
+    const struct dyno_slo *slo = &page->report->metrics->slo;
+    const struct dyno_figures *figures = &page->figures;
+    const char *before = "within ";
+
+    put_section(page, "Goodput");
+    put_rate(page, "", figures->goodput_per_s, " requests/s");
+    put_rate(page, " (", figures->goodput_per_gpu, " per GPU), ");
+    put_percent(page, "", figures->goodput_fraction, " of requests\n");
+    put_more(page);
+    put_objective(page, &before, "ttft", slo->ttft_ns);
+    put_objective(page, &before, "tpot", slo->tpot_ns);
+    put_objective(page, &before, "itl", slo->itl_ns);
+    put_objective(page, &before, "e2e", slo->e2e_ns);
+    fputc('\n', page->out);
+}
+
+static void put_throughput(const struct page *page)
+{
+    const struct dyno_figures *figures = &page->figures;
+
+    put_section(page, "Throughput");
+    put_rate(page, "", figures->requests_per_s, " requests/s");
+    put_rate(page, ", ", figures->input_tokens_per_s, " input tokens/s");
+    put_rate(page, ", ", figures->output_tokens_per_s, " output tokens/s\n");
+    if (dyno_slo_is_set(&page->report->metrics->slo)) {
+        put_goodput(page);
+    }
+}
+
+/* What a hit rate may be held against; only what was computed. */
+static void put_bounds(const struct page *page)
+{
+    double unbounded = page->report->unbounded_hit_rate;
+    double belady = page->report->belady_hit_rate;
+
+    if (unbounded < 0 && belady < 0) {
+        return;
+    }
+    put_more(page);
+    fputs("bounds   ", page->out);
+    if (unbounded >= 0) {
+        put_percent(page, "", unbounded, " in an endless cache");
+    }
+    if (belady >= 0) {
+        put_percent(page, unbounded >= 0 ? ", " : "", belady, " with perfect foresight");
+    }
+    fputc('\n', page->out);
+}
+
+static void put_cache(const struct page *page)
+{
+    const struct dyno_fleet_totals *totals = page->report->totals;
+
+    put_section(page, "KV cache");
+    put_percent(page, "hit rate ", page->figures.token_hit_rate, " of prompt tokens, ");
+    put_percent(page, "", page->figures.block_hit_rate, " of whole prompt blocks\n");
+    put_bounds(page);
+    put_more(page);
+    put_percent(page, "in use   ", page->figures.kv_use, " of");
+    put_count(page, " ", totals->blocks_total, " blocks, ");
+    put_count(page, "", totals->evicted_blocks, " evicted, ");
+    put_count(page, "", totals->preemptions,
+              totals->preemptions == 1 ? " preemption\n" : " preemptions\n");
+}
+
+static void put_fleet(const struct page *page)
+{
+    const struct dyno_fleet_totals *totals = page->report->totals;
+    const struct dyno_figures *figures = &page->figures;
+
+    put_section(page, "Fleet");
+    put_count(page, "", totals->workers, totals->workers == 1 ? " worker on " : " workers on ");
+    put_count(page, "", totals->gpus, totals->gpus == 1 ? " GPU, " : " GPUs, ");
+    put_fixed(page, "", figures->gpu_hours, decimals_for(figures->gpu_hours), " GPU-hours\n");
+    put_more(page);
+    put_percent(page, "busy ", figures->busy_fraction, "");
+    put_percent(page, ", MFU ", figures->mfu, "");
+    put_percent(page, ", MBU ", figures->mbu, "\n");
+}
+
+void dyno_report_table(const struct dyno_report *report, FILE *out)
+{
+    int descriptor = fileno(out);
+    struct page page = {
+        .out = out,
+        .report = report,
+        .figures = dyno_figures_of(report),
+        .bold = descriptor >= 0 && isatty(descriptor),
+    };
+
+    put_title(&page);
+    put_warnings(&page);
+    put_requests(&page);
+    put_latencies(&page);
+    put_phases(&page);
+    put_throughput(&page);
+    put_cache(&page);
+    put_fleet(&page);
+}

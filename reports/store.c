@@ -1,0 +1,387 @@
+/* One run's rows in a database.
+ *
+ * Every statement is prepared once; a row costs its bindings and one step.  The run's number is
+ * bound once too: bindings outlive a reset. */
+#include "reports/store.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "reports/summary.h"
+
+/* Waiting is better than losing a run of hours to somebody's long query; but not for ever. */
+enum { BUSY_WHILE_RECORDING_MS = 30000, HOST_NAME_MAX_BYTES = 256, TIME_MAX_BYTES = 32 };
+
+/* In the order of enum dyno_item_kind. */
+static const char *const item_sql[] = {
+    "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
+    " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
+    " last_token_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+    /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
+    "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
+    " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+    "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
+};
+
+enum { ITEM_KINDS = sizeof item_sql / sizeof *item_sql };
+
+struct dyno_store {
+    sqlite3 *database;
+    int64_t run;
+    sqlite3_stmt *insert[ITEM_KINDS];
+    int64_t decisions; /* recorded so far */
+};
+
+/* The 64 bits as they are: identities above 2^63 look negative. */
+static void bind_u64(sqlite3_stmt *statement, int place, uint64_t value)
+{
+    sqlite3_bind_int64(statement, place, (sqlite3_int64)value);
+}
+
+/* NULL where the value is the one that means "none". */
+static void bind_unless(sqlite3_stmt *statement, int place, uint64_t value, uint64_t none)
+{
+    if (value == none) {
+        sqlite3_bind_null(statement, place);
+    } else {
+        bind_u64(statement, place, value);
+    }
+}
+
+/* Run a statement without results; its bindings stay. */
+static dyno_status step(struct dyno_store *store, sqlite3_stmt *statement, struct dyno_error *error)
+{
+    int result = sqlite3_step(statement);
+    dyno_status status = DYNO_OK;
+
+    if (result != SQLITE_DONE) {
+        status = dyno_database_failed(store->database, error);
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
+static dyno_status put_request(struct dyno_store *store, const struct dyno_request_record *record,
+                               struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_REQUEST];
+
+    bind_u64(insert, 2, record->id);
+    bind_u64(insert, 3, (uint64_t)record->outcome);
+    bind_unless(insert, 4, record->worker, DYNO_NO_WORKER);
+    bind_unless(insert, 5, record->session, 0);
+    bind_unless(insert, 6, record->tenant, 0);
+    bind_u64(insert, 7, record->prompt_tokens);
+    bind_u64(insert, 8, record->output_tokens);
+    bind_u64(insert, 9, record->cached_tokens);
+    bind_u64(insert, 10, record->preemptions);
+    bind_unless(insert, 11, record->scheduled_ns, DYNO_NEVER);
+    bind_unless(insert, 12, record->arrival_ns, DYNO_NEVER);
+    bind_unless(insert, 13, record->ready_ns, DYNO_NEVER);
+    bind_unless(insert, 14, record->admitted_ns, DYNO_NEVER);
+    bind_unless(insert, 15, record->first_token_ns, DYNO_NEVER);
+    bind_unless(insert, 16, record->last_token_ns, DYNO_NEVER);
+    return step(store, insert, error);
+}
+
+static dyno_status put_sample(struct dyno_store *store, const struct dyno_sample_record *record,
+                              struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_SAMPLE];
+
+    bind_u64(insert, 2, record->at);
+    bind_u64(insert, 3, record->worker);
+    bind_u64(insert, 4, record->running);
+    bind_u64(insert, 5, record->waiting);
+    bind_u64(insert, 6, record->blocks_used);
+    bind_u64(insert, 7, record->blocks_idle);
+    bind_u64(insert, 8, record->blocks_total);
+    bind_u64(insert, 9, record->tokens_out);
+    bind_u64(insert, 10, record->busy_ns);
+    return step(store, insert, error);
+}
+
+static dyno_status put_decision(struct dyno_store *store, const struct dyno_decision_record *record,
+                                struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_DECISION];
+
+    sqlite3_bind_int64(insert, 2, store->decisions++);
+    bind_u64(insert, 3, record->request);
+    bind_u64(insert, 4, record->at);
+    bind_unless(insert, 5, record->worker, DYNO_NO_WORKER);
+    bind_u64(insert, 6, record->overlap_blocks);
+    bind_u64(insert, 7, record->view_age);
+    return step(store, insert, error);
+}
+
+static dyno_status put_candidates(struct dyno_store *store, const struct dyno_item *item,
+                                  struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_CANDIDATES];
+
+    sqlite3_bind_int64(insert, 2, store->decisions - 1);
+    for (uint32_t i = 0; i < item->candidates.count; i++) {
+        bind_u64(insert, 3, item->candidates.workers[i]);
+        if (item->candidates.scored) {
+            sqlite3_bind_double(insert, 4, item->candidates.scores[i]); /* NaN becomes NULL */
+        } else {
+            sqlite3_bind_null(insert, 4);
+        }
+        DYNO_TRY(step(store, insert, error));
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *item,
+                           struct dyno_error *error)
+{
+    switch (item->kind) {
+    case DYNO_ITEM_REQUEST:
+        return put_request(store, &item->request, error);
+    case DYNO_ITEM_SAMPLE:
+        return put_sample(store, &item->sample, error);
+    case DYNO_ITEM_DECISION:
+        return put_decision(store, &item->decision, error);
+    case DYNO_ITEM_CANDIDATES:
+        break;
+    }
+    return put_candidates(store, item, error);
+}
+
+dyno_status dyno_store_begin(struct dyno_store *store, struct dyno_error *error)
+{
+    return dyno_database_run(store->database, "BEGIN IMMEDIATE", error);
+}
+
+dyno_status dyno_store_commit(struct dyno_store *store, struct dyno_error *error)
+{
+    return dyno_database_run(store->database, "COMMIT", error);
+}
+
+void dyno_store_undo(struct dyno_store *store)
+{
+    /* Fails only where SQLite has undone the transaction by itself. */
+    sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void utc_now(char out[TIME_MAX_BYTES])
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    gmtime_r(&now, &parts);
+    strftime(out, TIME_MAX_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+static dyno_status add_run(struct dyno_store *store, const char *command, const char *title,
+                           struct dyno_error *error)
+{
+    sqlite3_stmt *insert;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_prepare(store->database, &insert,
+                                   "INSERT INTO run (title, command) VALUES (?1, ?2)", error));
+    sqlite3_bind_text(insert, 1, title ? title : "", -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 2, command ? command : "", -1, SQLITE_STATIC);
+    status = step(store, insert, error);
+    sqlite3_finalize(insert);
+    store->run = sqlite3_last_insert_rowid(store->database);
+    return status;
+}
+
+static dyno_status add_options(struct dyno_store *store, const struct dyno_run_option_row *options,
+                               uint32_t option_count, struct dyno_error *error)
+{
+    sqlite3_stmt *insert;
+    dyno_status status = DYNO_OK;
+
+    DYNO_TRY(dyno_database_prepare(
+        store->database, &insert,
+        "INSERT INTO run_option (run, name, value, origin) VALUES (?1, ?2, ?3, ?4)", error));
+    sqlite3_bind_int64(insert, 1, store->run);
+    for (uint32_t i = 0; status == DYNO_OK && i < option_count; i++) {
+        sqlite3_bind_text(insert, 2, options[i].name, -1, SQLITE_STATIC); /* NULL stays NULL */
+        sqlite3_bind_text(insert, 3, options[i].value, -1, SQLITE_STATIC);
+        sqlite3_bind_text(insert, 4, options[i].origin, -1, SQLITE_STATIC);
+        status = step(store, insert, error);
+    }
+    sqlite3_finalize(insert);
+    return status;
+}
+
+static dyno_status add_host(struct dyno_store *store, struct dyno_error *error)
+{
+    char machine[HOST_NAME_MAX_BYTES] = "";
+    char now[TIME_MAX_BYTES];
+    sqlite3_stmt *insert;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_prepare(
+        store->database, &insert,
+        "INSERT INTO host (run, started_at, machine, process) VALUES (?1, ?2, ?3, ?4)", error));
+    gethostname(machine, sizeof machine - 1);
+    utc_now(now);
+    sqlite3_bind_int64(insert, 1, store->run);
+    sqlite3_bind_text(insert, 2, now, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 3, machine, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 4, getpid());
+    status = step(store, insert, error);
+    sqlite3_finalize(insert);
+    return status;
+}
+
+static dyno_status prepare_inserts(struct dyno_store *store, struct dyno_error *error)
+{
+    for (int i = 0; i < ITEM_KINDS; i++) {
+        DYNO_TRY(dyno_database_prepare(store->database, &store->insert[i], item_sql[i], error));
+        sqlite3_bind_int64(store->insert[i], 1, store->run);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status add_all(struct dyno_store *store, const char *command, const char *title,
+                           const struct dyno_run_option_row *options, uint32_t option_count,
+                           struct dyno_error *error)
+{
+    DYNO_TRY(dyno_store_begin(store, error));
+    DYNO_TRY(add_run(store, command, title, error));
+    DYNO_TRY(add_options(store, options, option_count, error));
+    DYNO_TRY(add_host(store, error));
+    DYNO_TRY(dyno_store_commit(store, error));
+    return prepare_inserts(store, error);
+}
+
+dyno_status dyno_run_store_open(struct dyno_store **out, const char *path, const char *command,
+                                const char *title, const struct dyno_run_option_row *options,
+                                uint32_t option_count, struct dyno_error *error)
+{
+    struct dyno_store *store = calloc(1, sizeof *store);
+    dyno_status status;
+
+    if (!store) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the recorder");
+    }
+    status = dyno_database_open(&store->database, path, error);
+    if (status == DYNO_OK) {
+        status = add_all(store, command, title, options, option_count, error);
+    }
+    if (status != DYNO_OK) {
+        dyno_store_close(store);
+        return status;
+    }
+    sqlite3_busy_timeout(store->database, BUSY_WHILE_RECORDING_MS);
+    *out = store;
+    return DYNO_OK;
+}
+
+/* Closing the connection undoes a transaction that is still open. */
+void dyno_store_close(struct dyno_store *store)
+{
+    for (int i = 0; i < ITEM_KINDS; i++) {
+        sqlite3_finalize(store->insert[i]);
+    }
+    sqlite3_close(store->database);
+    free(store);
+}
+
+int64_t dyno_store_run_id(const struct dyno_store *store)
+{
+    return store->run;
+}
+
+sqlite3 *dyno_store_database(const struct dyno_store *store)
+{
+    return store->database;
+}
+
+static dyno_status add_summary(struct dyno_store *store, const struct dyno_report *report,
+                               struct dyno_error *error)
+{
+    struct dyno_summary summary;
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *insert;
+
+    dyno_summary_fill(&summary, report);
+    DYNO_TRY(dyno_database_prepare(
+        store->database, &insert, "INSERT INTO run_metric (run, metric, value) VALUES (?1, ?2, ?3)",
+        error));
+    sqlite3_bind_int64(insert, 1, store->run);
+    for (uint32_t i = 0; status == DYNO_OK && i < summary.row_count; i++) {
+        sqlite3_bind_text(insert, 2, summary.rows[i].name, -1, SQLITE_STATIC);
+        if (summary.rows[i].kind == DYNO_SUMMARY_UNKNOWN) {
+            sqlite3_bind_null(insert, 3);
+        } else {
+            sqlite3_bind_double(insert, 3, summary.rows[i].real);
+        }
+        status = step(store, insert, error);
+    }
+    sqlite3_finalize(insert);
+    return status;
+}
+
+static dyno_status end_host(struct dyno_store *store, const struct dyno_host_facts *facts,
+                            struct dyno_error *error)
+{
+    char now[TIME_MAX_BYTES];
+    sqlite3_stmt *update;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_prepare(store->database, &update,
+                                   "UPDATE host SET ended_at = ?2, wall_s = ?3,"
+                                   " requests_per_wall_s = ?4, peak_rss_bytes = ?5 WHERE run = ?1",
+                                   error));
+    utc_now(now);
+    sqlite3_bind_int64(update, 1, store->run);
+    sqlite3_bind_text(update, 2, now, -1, SQLITE_STATIC);
+    if (facts) {
+        sqlite3_bind_double(update, 3, facts->wall_s);
+        sqlite3_bind_double(update, 4, facts->requests_per_wall_s);
+        bind_u64(update, 5, facts->peak_rss_bytes);
+    }
+    status = step(store, update, error);
+    sqlite3_finalize(update);
+    return status;
+}
+
+static dyno_status end_run(struct dyno_store *store, const char *end, struct dyno_error *error)
+{
+    sqlite3_stmt *update;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_prepare(store->database, &update,
+                                   "UPDATE run SET status = ?2 WHERE id = ?1", error));
+    sqlite3_bind_int64(update, 1, store->run);
+    sqlite3_bind_text(update, 2, end, -1, SQLITE_STATIC);
+    status = step(store, update, error);
+    sqlite3_finalize(update);
+    return status;
+}
+
+static dyno_status end_all(struct dyno_store *store, const char *end,
+                           const struct dyno_report *report, const struct dyno_host_facts *facts,
+                           struct dyno_error *error)
+{
+    DYNO_TRY(dyno_store_begin(store, error));
+    if (report) {
+        DYNO_TRY(add_summary(store, report, error));
+    }
+    DYNO_TRY(end_host(store, facts, error));
+    DYNO_TRY(end_run(store, end, error));
+    return dyno_store_commit(store, error);
+}
+
+dyno_status dyno_store_finish(struct dyno_store *store, const char *end,
+                              const struct dyno_report *report, const struct dyno_host_facts *facts,
+                              struct dyno_error *error)
+{
+    dyno_status status = end_all(store, end, report, facts, error);
+
+    if (status != DYNO_OK) {
+        dyno_store_undo(store);
+    }
+    return status;
+}

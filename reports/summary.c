@@ -1,0 +1,209 @@
+/* The numbers of a run, by name and in order. */
+#include "reports/summary.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+#define NS_PER_S  1e9
+#define NS_PER_MS 1e6
+
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+/* A bound: negative means that nobody computed it. */
+static double known(double fraction)
+{
+    return fraction >= 0 ? fraction : NAN;
+}
+
+/* From the first arrival to the last event; 0 for a run in which nothing happened. */
+static double duration_s(const struct dyno_metrics *metrics)
+{
+    if (metrics->first_arrival_ns == DYNO_NEVER ||
+        metrics->last_event_ns <= metrics->first_arrival_ns) {
+        return 0;
+    }
+    return (double)(metrics->last_event_ns - metrics->first_arrival_ns) / NS_PER_S;
+}
+
+bool dyno_slo_is_set(const struct dyno_slo *slo)
+{
+    return slo->ttft_ns || slo->tpot_ns || slo->itl_ns || slo->e2e_ns;
+}
+
+static void figure_goodput(struct dyno_figures *figures, const struct dyno_report *report)
+{
+    const struct dyno_metrics *metrics = report->metrics;
+    double good = (double)metrics->within_slo;
+    bool set = dyno_slo_is_set(&metrics->slo);
+
+    figures->goodput_per_s = set ? ratio(good, figures->duration_s) : NAN;
+    figures->goodput_fraction = set ? ratio(good, (double)metrics->requests) : NAN;
+    figures->goodput_per_gpu = ratio(figures->goodput_per_s, report->totals->gpus);
+}
+
+static void figure_fleet(struct dyno_figures *figures, const struct dyno_report *report)
+{
+    const struct dyno_fleet_totals *totals = report->totals;
+    double seconds = figures->duration_s;
+    double ns = seconds * NS_PER_S;
+
+    figures->gpu_hours = totals->gpus * seconds / 3600;
+    figures->busy_fraction = ratio((double)totals->busy_ns, totals->workers * ns);
+    figures->mfu = ratio(report->model_flops, report->flops_peak * seconds);
+    figures->mbu = ratio(report->model_bytes, report->bytes_peak * seconds);
+    figures->kv_use = ratio((double)totals->block_ns_used, (double)totals->blocks_total * ns);
+    if (totals->block_ns_used == 0 && totals->busy_ns > 0) {
+        figures->kv_use = NAN; /* what is busy holds blocks: nobody looked */
+    }
+}
+
+struct dyno_figures dyno_figures_of(const struct dyno_report *report)
+{
+    const struct dyno_metrics *metrics = report->metrics;
+    const struct dyno_fleet_totals *totals = report->totals;
+    struct dyno_figures figures = {.duration_s = duration_s(metrics)};
+    double seconds = figures.duration_s;
+
+    figures.requests_per_s = ratio((double)metrics->completed, seconds);
+    figures.input_tokens_per_s = ratio((double)metrics->completed_input_tokens, seconds);
+    figures.output_tokens_per_s = ratio((double)metrics->completed_output_tokens, seconds);
+    figures.token_hit_rate =
+        ratio((double)metrics->cached_tokens, (double)metrics->admitted_input_tokens);
+    figures.block_hit_rate =
+        ratio((double)totals->prompt_blocks_hit, (double)totals->prompt_blocks);
+    figure_goodput(&figures, report);
+    figure_fleet(&figures, report);
+    return figures;
+}
+
+static struct dyno_summary_row *next_row(struct dyno_summary *summary, const char *group,
+                                         const char *key)
+{
+    struct dyno_summary_row *row = &summary->rows[summary->row_count++];
+    int length;
+
+    assert(summary->row_count <= DYNO_SUMMARY_ROWS_MAX);
+    length = snprintf(row->name, sizeof row->name, "%s%s%s", group, *group ? "." : "", key);
+    assert(length > 0 && (size_t)length < sizeof row->name);
+    return row;
+}
+
+static void put_count(struct dyno_summary *summary, const char *group, const char *key,
+                      uint64_t value)
+{
+    struct dyno_summary_row *row = next_row(summary, group, key);
+
+    row->kind = DYNO_SUMMARY_COUNT;
+    row->count = value;
+    row->real = (double)value;
+}
+
+static void put_real(struct dyno_summary *summary, const char *group, const char *key, double value)
+{
+    struct dyno_summary_row *row = next_row(summary, group, key);
+
+    row->kind = isfinite(value) ? DYNO_SUMMARY_REAL : DYNO_SUMMARY_UNKNOWN;
+    row->count = 0;
+    row->real = isfinite(value) ? value : 0;
+}
+
+static void put_quantile(struct dyno_summary *summary, const char *group, const char *key,
+                         const struct dyno_histogram *histogram, double fraction)
+{
+    double value = (double)dyno_histogram_quantile(histogram, fraction) / NS_PER_MS;
+
+    put_real(summary, group, key, histogram->count ? value : NAN);
+}
+
+static void put_latency(struct dyno_summary *summary, const char *group,
+                        const struct dyno_histogram *histogram)
+{
+    bool any = histogram->count > 0;
+
+    put_count(summary, group, "count", histogram->count);
+    put_real(summary, group, "mean", any ? dyno_histogram_mean(histogram) / NS_PER_MS : NAN);
+    put_real(summary, group, "std", any ? dyno_histogram_deviation(histogram) / NS_PER_MS : NAN);
+    put_real(summary, group, "min", any ? (double)histogram->min / NS_PER_MS : NAN);
+    put_quantile(summary, group, "p50", histogram, 0.50);
+    put_quantile(summary, group, "p90", histogram, 0.90);
+    put_quantile(summary, group, "p95", histogram, 0.95);
+    put_quantile(summary, group, "p99", histogram, 0.99);
+    put_real(summary, group, "max", any ? (double)histogram->max / NS_PER_MS : NAN);
+}
+
+static void put_requests(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    const struct dyno_metrics *metrics = report->metrics;
+
+    put_count(summary, "trace", "requests", report->trace_requests);
+    put_count(summary, "trace", "input_tokens", report->trace_input_tokens);
+    put_count(summary, "trace", "output_tokens", report->trace_output_tokens);
+    put_count(summary, "requests", "completed", metrics->completed);
+    put_count(summary, "requests", "rejected", metrics->rejected);
+    put_count(summary, "requests", "cancelled", metrics->cancelled);
+    put_count(summary, "requests", "failed", metrics->failed);
+}
+
+static void put_latencies(struct dyno_summary *summary, const struct dyno_metrics *metrics)
+{
+    put_latency(summary, "ttft_ms", &metrics->ttft);
+    put_latency(summary, "itl_ms", &metrics->itl);
+    put_latency(summary, "tpot_ms", &metrics->tpot);
+    put_latency(summary, "e2e_ms", &metrics->e2e);
+    put_latency(summary, "phases_ms.client_wait", &metrics->client_wait);
+    put_latency(summary, "phases_ms.ingest", &metrics->ingest);
+    put_latency(summary, "phases_ms.queue", &metrics->queue);
+    put_latency(summary, "phases_ms.prefill", &metrics->prefill);
+    put_latency(summary, "phases_ms.decode", &metrics->decode);
+}
+
+static void put_rates(struct dyno_summary *summary, const struct dyno_report *report,
+                      const struct dyno_figures *figures)
+{
+    put_real(summary, "throughput", "requests_per_s", figures->requests_per_s);
+    put_real(summary, "throughput", "input_tokens_per_s", figures->input_tokens_per_s);
+    put_real(summary, "throughput", "output_tokens_per_s", figures->output_tokens_per_s);
+    if (dyno_slo_is_set(&report->metrics->slo)) {
+        put_real(summary, "goodput", "requests_per_s", figures->goodput_per_s);
+        put_real(summary, "goodput", "fraction", figures->goodput_fraction);
+        put_real(summary, "goodput", "per_gpu", figures->goodput_per_gpu);
+    } else {
+        put_real(summary, "", "goodput", NAN); /* no objective, no goodput */
+    }
+}
+
+static void put_fleet(struct dyno_summary *summary, const struct dyno_report *report,
+                      const struct dyno_figures *figures)
+{
+    const struct dyno_fleet_totals *totals = report->totals;
+
+    put_real(summary, "kv", "token_hit_rate", figures->token_hit_rate);
+    put_real(summary, "kv", "block_hit_rate", figures->block_hit_rate);
+    put_real(summary, "kv", "unbounded_hit_rate", known(report->unbounded_hit_rate));
+    put_real(summary, "kv", "belady_hit_rate", known(report->belady_hit_rate));
+    put_count(summary, "kv", "evicted_blocks", totals->evicted_blocks);
+    put_count(summary, "kv", "preemptions", totals->preemptions);
+    put_count(summary, "fleet", "workers", totals->workers);
+    put_count(summary, "fleet", "gpus", totals->gpus);
+    put_real(summary, "fleet", "gpu_hours", figures->gpu_hours);
+    put_real(summary, "fleet", "busy_fraction", figures->busy_fraction);
+    put_real(summary, "fleet", "mfu", figures->mfu);
+    put_real(summary, "fleet", "mbu", figures->mbu);
+    put_real(summary, "fleet", "kv_use", figures->kv_use);
+    put_real(summary, "", "duration_s", figures->duration_s);
+}
+
+void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    struct dyno_figures figures = dyno_figures_of(report);
+
+    summary->row_count = 0;
+    put_requests(summary, report);
+    put_latencies(summary, report->metrics);
+    put_rates(summary, report, &figures);
+    put_fleet(summary, report, &figures);
+}

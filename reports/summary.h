@@ -1,0 +1,48 @@
+/* The numbers of a run, by name and in order: what the JSON summary nests and the database lists.
+ *
+ * A name is the path of a JSON key, "ttft_ms.p99".  Rows with one parent follow one another.  Their
+ * meaning, units and formulas: docs/metrics.md. */
+#ifndef DYNO_REPORTS_SUMMARY_H
+#define DYNO_REPORTS_SUMMARY_H
+
+#include <stdint.h>
+
+#include "reports/reports.h"
+
+enum { DYNO_SUMMARY_NAME_MAX = 40, DYNO_SUMMARY_ROWS_MAX = 128 };
+
+enum dyno_summary_kind {
+    DYNO_SUMMARY_COUNT,
+    DYNO_SUMMARY_REAL,
+    DYNO_SUMMARY_UNKNOWN, /* undefined or not computed: null */
+};
+
+struct dyno_summary_row {
+    char name[DYNO_SUMMARY_NAME_MAX];
+    enum dyno_summary_kind kind;
+    uint64_t count;
+    double real; /* finite */
+};
+
+struct dyno_summary {
+    uint32_t row_count;
+    struct dyno_summary_row rows[DYNO_SUMMARY_ROWS_MAX];
+};
+
+void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *report);
+
+/* The figures that the table shows too, so that both say the same.  NAN where undefined. */
+struct dyno_figures {
+    double duration_s;
+    double requests_per_s, input_tokens_per_s, output_tokens_per_s;
+    double goodput_per_s, goodput_fraction, goodput_per_gpu; /* NAN without an objective */
+    double token_hit_rate, block_hit_rate;
+    double gpu_hours, busy_fraction, mfu, mbu, kv_use;
+};
+
+struct dyno_figures dyno_figures_of(const struct dyno_report *report);
+
+/* True if any objective is set. */
+bool dyno_slo_is_set(const struct dyno_slo *slo);
+
+#endif

@@ -1,0 +1,189 @@
+/* The page on the terminal, letter by letter. */
+#include "tests/reports/fixture.h"
+
+#include <fcntl.h>
+#include <pty.h>
+
+#include "tests/check_main.h"
+
+/* The table as text; freed by the caller. */
+static char *table_of(const struct dyno_report *report)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    dyno_report_table(report, out);
+    fclose(out);
+    return text;
+}
+
+/* clang-format off */
+static const char whole_page[] =
+    "llama-3.1-8b on 2 x h100, tp 2, vllm, kv router\n"
+    "────────────────────────"
+    "───────────────────────\n"
+    "warning: 1 request was rejected and counts towards no latency\n"
+    "\n"
+    "Requests        3 completed, 1 rejected, 0 cancelled, 0 failed\n"
+    "                8,000 input tokens (mean 2,000), 33 output tokens (mean 8)\n"
+    "                10.0 s simulated\n"
+    "\n"
+    "Latency, ms          mean      p50      p90      p95      p99      max        n\n"
+    "  TTFT              300.0    199.8    600.0    600.0    600.0    600.0        3\n"
+    "  ITL               100.0    100.0    100.0    100.0    100.0    100.0       30\n"
+    "  TPOT              100.0    100.0    100.0    100.0    100.0    100.0        3\n"
+    "  E2E               1,300    1,204    1,598    1,598    1,598    1,600        3\n"
+    "\n"
+    "Where time goes  mean, ms   of e2e\n"
+    "  ingest             2.00    0.2 %\n"
+    "  queue             248.0   19.1 %\n"
+    "  prefill           50.00    3.8 %\n"
+    "  decode            1,000   76.9 %\n"
+    "\n"
+    "Throughput      0.300 requests/s, 600.0 input tokens/s, 3.30 output tokens/s\n"
+    "\n"
+    "Goodput         0.200 requests/s (0.050 per GPU), 50.0 % of requests\n"
+    "                within ttft <= 250ms\n"
+    "\n"
+    "KV cache        hit rate 25.0 % of prompt tokens, 24.8 % of whole prompt blocks\n"
+    "                bounds   31.2 % in an endless cache\n"
+    "                in use   25.0 % of 2,000 blocks, 1,234 evicted, 1 preemption\n"
+    "\n"
+    "Fleet           2 workers on 4 GPUs, 0.011 GPU-hours\n"
+    "                busy 75.0 %, MFU 5.0 %, MBU 50.0 %\n";
+/* clang-format on */
+
+START_TEST(the_page_is_as_written_here)
+{
+    struct fixture fixture;
+    char *text;
+
+    fixture_init(&fixture);
+    fixture.metrics.slo.ttft_ns = 250 * DYNO_MS;
+    fixture.metrics.within_slo = 2;
+    text = table_of(&fixture.report);
+    ck_assert_str_eq(text, whole_page);
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(every_warning_stands_above_the_numbers)
+{
+    static const char warnings[] =
+        "warning: cut short with 1,200 requests in flight; these are the numbers of what had "
+        "ended\n"
+        "warning: 2 requests were rejected and count towards no latency\n"
+        "warning: 1 request failed and counts towards no latency\n"
+        "warning: 3 bad lines of the trace were skipped\n"
+        "\nRequests";
+    struct fixture fixture;
+    char *text;
+
+    fixture_init(&fixture);
+    fixture.report.interrupted = true;
+    fixture.report.requests_unfinished = 1200;
+    fixture.report.lines_skipped = 3;
+    fixture.metrics.rejected = 2;
+    fixture.metrics.failed = 1;
+    text = table_of(&fixture.report);
+    ck_assert_msg(strstr(text, warnings), "%s", text);
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(a_clean_run_without_objectives_has_no_warning_and_no_goodput)
+{
+    struct fixture fixture;
+    char *text;
+
+    fixture_init(&fixture);
+    fixture.metrics.rejected = 0;
+    text = table_of(&fixture.report);
+    ck_assert_ptr_null(strstr(text, "warning"));
+    ck_assert_ptr_null(strstr(text, "Goodput"));
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(a_run_in_which_nothing_happened_says_so_without_nan)
+{
+    static const char *const expected[] = {
+        "0 completed, 0 rejected, 0 cancelled, 0 failed\n",
+        "  TTFT                n/a      n/a      n/a      n/a      n/a      n/a        0\n",
+        "  queue               n/a      n/a\n",
+        "n/a requests/s, n/a input tokens/s, n/a output tokens/s\n",
+        "hit rate n/a of prompt tokens, n/a of whole prompt blocks\n",
+        "busy n/a, MFU n/a, MBU n/a\n",
+    };
+    struct fixture fixture;
+    char *text;
+
+    memset(&fixture, 0, sizeof fixture);
+    fixture_histograms(&fixture.metrics);
+    fixture.metrics.first_arrival_ns = DYNO_NEVER;
+    fixture.report.metrics = &fixture.metrics;
+    fixture.report.totals = &fixture.totals;
+    text = table_of(&fixture.report);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        ck_assert_msg(strstr(text, expected[i]), "\"%s\" is not in:\n%s", expected[i], text);
+    }
+    ck_assert_ptr_null(strstr(text, "nan"));
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(time_held_back_by_the_client_is_shown_apart)
+{
+    struct fixture fixture;
+    char *text;
+
+    fixture_init(&fixture);
+    dyno_histogram_add(&fixture.metrics.client_wait, 400 * DYNO_MS, 1);
+    text = table_of(&fixture.report);
+    ck_assert_msg(strstr(text, "  before sending    100.0 not in e2e\n"), "%s", text);
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(only_a_terminal_gets_bold_letters)
+{
+    struct fixture fixture;
+    int inside, terminal;
+    char text[64] = "";
+    FILE *out;
+
+    fixture_init(&fixture);
+    if (openpty(&inside, &terminal, NULL, NULL, NULL) != 0) {
+        fputs("skipped: no pseudo-terminals here\n", stderr);
+        return;
+    }
+    fcntl(terminal, F_SETFL, O_NONBLOCK); /* what does not fit is lost: the title is enough */
+    out = fdopen(terminal, "w");
+    dyno_report_table(&fixture.report, out);
+    fclose(out);
+    terminal_text(inside, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "\033[1mllama-3.1-8b on 2 x h100"));
+    fixture_release(&fixture);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tc = tcase_create("table");
+
+    tcase_add_test(tc, the_page_is_as_written_here);
+    tcase_add_test(tc, every_warning_stands_above_the_numbers);
+    tcase_add_test(tc, a_clean_run_without_objectives_has_no_warning_and_no_goodput);
+    tcase_add_test(tc, a_run_in_which_nothing_happened_says_so_without_nan);
+    tcase_add_test(tc, time_held_back_by_the_client_is_shown_apart);
+    tcase_add_test(tc, only_a_terminal_gets_bold_letters);
+    suite_add_tcase(suite, tc);
+}
+
+DYNO_CHECK_MAIN("reports/table", add_cases)
