@@ -1,4 +1,7 @@
-int main(void)
+/* dyno: a bench for LLM serving fleets. */
+#include "cli/commands.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return dyno_main(argc, argv);
 }

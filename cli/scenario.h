@@ -1,5 +1,6 @@
 /* A scenario: every option of a run as one plain struct, filled from defaults, an engine profile, a
- * YAML file, --set and flags, in that order, each value with its origin.  The rows in
+ * YAML file, --set and flags, in that order, each value with its origin.  Texts that are "none" are
+ * NULL; what "0: profile's" stands for is filled in by dyno_scenario_load.  The rows in
  * cli/scenario_rows.c are the only list: command line, file, --help, --print-scenario, the database
  * and the tests all read them. */
 #ifndef DYNO_CLI_SCENARIO_H
@@ -7,26 +8,29 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
+#include "core/base/options.h"
 #include "core/base/time.h"
+#include "reports/reports.h"
 
 struct dyno_scenario {
     struct {
-        uint64_t seed;       /* run.seed            --seed */
-        const char *clock;   /* run.clock           --clock: virtual, wall */
-        const char *device;  /* run.device          --device: sim, null */
+        uint64_t seed;           /* run.seed            --seed */
+        const char *clock;       /* run.clock           --clock: virtual, wall */
+        const char *device;      /* run.device          --device: sim, null */
         dyno_ns sample_every_ns; /* run.sample_every: telemetry */
         dyno_ns duration_max_ns; /* run.duration_max: stop there; 0: never */
     } run;
     struct {
-        const char *path;    /* trace.path          --trace */
-        const char *format;  /* trace.format        --format */
+        const char *path;      /* trace.path          --trace */
+        const char *format;    /* trace.format        --format */
         uint32_t block_tokens; /* trace.block_tokens: 0: the format's */
-        uint64_t skip_bad;   /* trace.skip_bad      --skip-bad */
-        uint32_t sort_window; /* trace.sort_window */
-        uint64_t requests;   /* trace.requests      --requests: at most; of a generator: exactly */
-        uint32_t max_tokens; /* trace.max_tokens */
-        double speedup;      /* trace.speedup       --speedup */
+        uint64_t skip_bad;     /* trace.skip_bad      --skip-bad */
+        uint32_t sort_window;  /* trace.sort_window */
+        uint64_t requests;    /* trace.requests      --requests: at most; of a generator: exactly */
+        uint32_t max_tokens;  /* trace.max_tokens */
+        double speedup;       /* trace.speedup       --speedup */
         uint32_t concurrency; /* trace.concurrency  --concurrency: closed loop over a trace */
         uint32_t inflight_max; /* trace.max_concurrency  --max-concurrency */
     } trace;
@@ -38,9 +42,10 @@ struct dyno_scenario {
         uint32_t prefix_groups;    /* generate.prefix_groups */
         const char *prefix_tokens; /* generate.prefix_tokens */
         double prefix_zipf;        /* generate.prefix_zipf */
-        uint32_t prefix_depth, prefix_branches; /* generate.prefix_depth, generate.prefix_branches */
-        uint32_t session_turns;    /* generate.session_turns */
-        const char *think_time;    /* generate.think_time */
+        uint32_t prefix_depth,
+            prefix_branches;    /* generate.prefix_depth, generate.prefix_branches */
+        uint32_t session_turns; /* generate.session_turns */
+        const char *think_time; /* generate.think_time */
     } generate;
     struct {
         const char *name;    /* model.name          --model: a name, or a path to config.json */
@@ -48,9 +53,9 @@ struct dyno_scenario {
         const char *kv;      /* model.kv: bf16, fp8 */
     } model;
     struct {
-        const char *gpu;     /* fleet.gpu           --gpu: a name, or a YAML file */
-        uint32_t workers;    /* fleet.workers       --workers */
-        uint32_t tp;         /* fleet.tp            --tp */
+        const char *gpu;      /* fleet.gpu           --gpu: a name, or a YAML file */
+        uint32_t workers;     /* fleet.workers       --workers */
+        uint32_t tp;          /* fleet.tp            --tp */
         bool expert_parallel; /* fleet.expert_parallel */
     } fleet;
     struct {
@@ -62,28 +67,29 @@ struct dyno_scenario {
         uint32_t queue_max;        /* batch.queue_max */
         double watermark;          /* batch.watermark; negative: profile's */
         const char *chunked_prefill; /* batch.chunked_prefill: profile, true, false */
-        double new_token_ratio;    /* batch.new_token_ratio; negative: profile's */
+        double new_token_ratio;      /* batch.new_token_ratio; negative: profile's */
     } batch;
     struct {
         uint32_t block_tokens; /* kv.block_tokens          --block-size; 0: profile's */
         uint32_t blocks;       /* kv.blocks                --num-gpu-blocks-override; 0: derived */
         double memory_utilization; /* kv.memory_utilization --gpu-memory-utilization */
-        bool prefix_cache;     /* kv.prefix_cache */
-        const char *hit_when;  /* kv.hit_when: profile, scheduled, completed */
-        bool bound_belady;     /* kv.bound_belady: also compute the hit rate with perfect foresight */
+        bool prefix_cache;         /* kv.prefix_cache */
+        const char *hit_when;      /* kv.hit_when: profile, scheduled, completed */
+        bool bound_belady; /* kv.bound_belady: also compute the hit rate with perfect foresight */
     } kv;
     struct {
-        const char *policy;  /* router.policy       --router */
-        const char *plugin;  /* router.plugin       --policy: a shared object */
-        const char *args;    /* router.args */
-        double temperature;  /* router.temperature */
+        const char *policy; /* router.policy       --router */
+        const char *plugin; /* router.plugin       --policy: a shared object */
+        const char *args;   /* router.args */
+        double temperature; /* router.temperature */
         bool temperature_absolute;
-        double overlap_credit, overlap_decay, prefill_load_scale, decode_request_weight; /* router.kv.* */
+        double overlap_credit, overlap_decay, prefill_load_scale,
+            decode_request_weight; /* router.kv.* */
         bool track_prefill_tokens, track_active_blocks;
         uint32_t session_replicas; /* router.session.replicas */
-        dyno_ns event_delay_ns; /* router.event_delay */
-        double event_loss;      /* router.event_loss */
-        dyno_ns guess_ttl_ns;   /* router.approx.ttl */
+        dyno_ns event_delay_ns;    /* router.event_delay */
+        double event_loss;         /* router.event_loss */
+        dyno_ns guess_ttl_ns;      /* router.approx.ttl */
         uint32_t guess_blocks_max; /* router.approx.size_max */
     } router;
     struct {
@@ -99,8 +105,47 @@ struct dyno_scenario {
         const char *json;      /* output.json        --json */
         const char *host_json; /* output.host_json   --host-json */
         bool decisions;        /* output.decisions   --decisions: record candidates and scores */
-        bool progress;         /* output.progress    --progress / --no-progress: auto on a terminal */
+        bool progress; /* output.progress    --progress / --no-progress: auto on a terminal */
     } output;
 };
+
+/* The rows, in the order of the sections, and what each section is about (NULL-name-terminated). */
+struct dyno_scenario_section {
+    const char *name, *help;
+};
+
+extern const struct dyno_option dyno_scenario_rows[];
+extern const uint32_t dyno_scenario_row_count;
+extern const struct dyno_scenario_section dyno_scenario_sections[];
+
+#define DYNO_POLICY_PLUGIN "plugin" /* router.policy when router.plugin is given */
+
+/* What a command line asks for. */
+enum dyno_scenario_ask {
+    DYNO_ASK_RUN,
+    DYNO_ASK_HELP,  /* --help */
+    DYNO_ASK_PRINT, /* --print-scenario */
+};
+
+/* Fill `scenario` from the defaults, a scenario file (the one argument that is no option), and
+ * --set and flags, each over what came before; of two on the command line the later wins.  What
+ * is then still the engine profile's takes the profile's value.  argv[0] is the command's name.
+ *
+ * On success the caller closes `options` (dyno_options_close) when the scenario is no longer
+ * needed: the scenario's texts and the origin of every value live there; both structs stay where
+ * they are until then.  On failure nothing is left to close, and `error` is one sentence.  With
+ * DYNO_ASK_HELP nothing but the defaults was looked at; with DYNO_ASK_PRINT the scenario may lack
+ * something to replay.  Errors: DYNO_BAD_INPUT, DYNO_NOT_FOUND, DYNO_IO, DYNO_NO_MEMORY. */
+dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_options *options,
+                               int argc, char **argv, enum dyno_scenario_ask *ask,
+                               struct dyno_error *error);
+
+/* Every option, its value and where it came from, as a scenario file (--print-scenario). */
+void dyno_scenario_print(const struct dyno_options *options, FILE *out);
+
+/* The same as rows for a database: options->count of them, in the order of the rows; NULL when
+ * memory is out.  Released by dyno_scenario_option_rows_free. */
+struct dyno_run_option_row *dyno_scenario_option_rows(const struct dyno_options *options);
+void dyno_scenario_option_rows_free(struct dyno_run_option_row *rows, uint32_t count);
 
 #endif

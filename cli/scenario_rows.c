@@ -1,1 +1,292 @@
-typedef int dyno_empty;
+/* The rows of a scenario: the only list of its options.  Sections come in the order in which a
+ * reader meets them; text defaults, ranges and words for "not set" are data, not code. */
+#include "cli/scenario.h"
+
+#include <stddef.h>
+
+#include "core/route/route.h"
+#include "core/worker/config.h"
+
+#define AT(field) offsetof(struct dyno_scenario, field)
+#define DAYS(n)   ((n) * (86400 * DYNO_S))
+
+/* A row: name, flag, value word, type, field, and what else it has. */
+#define ROW(name_, flag_, value_, type_, field_, ...)                                              \
+    {                                                                                              \
+        .name = (name_), .flag = (flag_), .value = (value_), .type = DYNO_OPTION_##type_,          \
+        .offset = AT(field_), __VA_ARGS__                                                          \
+    }
+#define DEFAULT(text)       .initial = (text)
+#define OR(word)            .special = (word)
+#define RANGE(min_, max_)   .min = (min_), .max = (max_)
+#define WITHIN(low_, high_) .low = (low_), .high = (high_)
+#define NOT_EMPTY           .min = 1
+#define WORDS(array)        .choices = (array)
+#define TABLE(function)     .choice = (function)
+#define HELP(text)          .help = (text)
+
+static const char *const clocks[] = {"virtual", "wall", NULL};
+static const char *const devices[] = {"sim", "null", NULL};
+static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
+static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
+static const char *const kv_types[] = {"bf16", "fp8", NULL};
+static const char *const tristate[] = {"profile", "true", "false", NULL};
+static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
+
+static const char *engine_name(uint32_t index)
+{
+    return dyno_engine_table[index].name;
+}
+
+/* The built-in policies, then the word that stands for router.plugin. */
+static const char *policy_name(uint32_t index)
+{
+    uint32_t count = 0;
+
+    while (dyno_route_table[count]) {
+        count++;
+    }
+    if (index < count) {
+        return dyno_route_table[index]->name;
+    }
+    return index == count ? DYNO_POLICY_PLUGIN : NULL;
+}
+
+const struct dyno_scenario_section dyno_scenario_sections[] = {
+    {"run", "the run itself"},
+    {"trace", "requests from a recorded trace, and how they are paced"},
+    {"generate", "requests from the seeded generator"},
+    {"model", "what is served"},
+    {"fleet", "what serves it"},
+    {"engine", "which engine's habits the workers have"},
+    {"batch", "how a worker forms its passes"},
+    {"kv", "a worker's KV cache"},
+    {"router", "who gets a request"},
+    {"slo", "what counts as goodput"},
+    {"timing", "how long a pass takes; auto means the GPU's own figure"},
+    {"output", "what a run leaves behind"},
+    {NULL, NULL},
+};
+
+const struct dyno_option dyno_scenario_rows[] = {
+    ROW("run.seed", "seed", "N", U64, run.seed, DEFAULT("1"), RANGE(0, UINT64_MAX),
+        HELP("seed of every random stream; the same seed gives the same run")),
+    ROW("run.clock", "clock", "CLOCK", CHOICE, run.clock, DEFAULT("virtual"), WORDS(clocks),
+        HELP("virtual jumps from event to event, wall paces the run in real time")),
+    ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"), WORDS(devices),
+        HELP("sim models a GPU, null computes nothing and shows what the harness itself costs")),
+    ROW("run.sample_every", "sample-every", "TIME", DURATION, run.sample_every_ns, DEFAULT("1s"),
+        OR("never"), RANGE(DYNO_MS, DAYS(1)),
+        HELP("simulated time between two looks at every worker, for the table sample of the "
+             "database")),
+    ROW("run.duration_max", "duration-max", "TIME", DURATION, run.duration_max_ns, DEFAULT("never"),
+        OR("never"), RANGE(1, DAYS(3650)), HELP("stop the run at this simulated time")),
+
+    ROW("trace.path", "trace", "FILE", TEXT, trace.path, DEFAULT("none"), OR("none"), NOT_EMPTY,
+        HELP("the trace to replay; - is standard input, .gz is read as it is")),
+    ROW("trace.format", "format", "FORMAT", CHOICE, trace.format, DEFAULT("auto"), WORDS(formats),
+        HELP("its format; auto recognises it by its first lines")),
+    ROW("trace.block_tokens", NULL, "TOKENS", U32, trace.block_tokens, DEFAULT("format"),
+        OR("format"), RANGE(1, 1048576),
+        HELP("tokens of one block identity in the trace; format means the format's own")),
+    ROW("trace.skip_bad", "skip-bad", "N", U64, trace.skip_bad, DEFAULT("0"), RANGE(0, UINT64_MAX),
+        HELP("lines that may be bad: they are skipped, counted and listed; one more ends the run")),
+    ROW("trace.sort_window", "sort-window", "LINES", U32, trace.sort_window, DEFAULT("1024"),
+        RANGE(0, 1048576),
+        HELP("how many lines out of order one may be and still be put in its place")),
+    ROW("trace.requests", "requests", "N", U64, trace.requests, DEFAULT("all"), OR("all"),
+        RANGE(1, UINT64_MAX), HELP("stop after this many requests, of a trace or of a generator")),
+    ROW("trace.max_tokens", "max-tokens", "TOKENS", U32, trace.max_tokens, DEFAULT("recorded"),
+        OR("recorded"), RANGE(1, 16777216),
+        HELP("most tokens a client asks for; recorded means as many as it got")),
+    ROW("trace.speedup", "speedup", "X", DOUBLE, trace.speedup, DEFAULT("1"), WITHIN(0.0001, 10000),
+        HELP("divide every timestamp by this")),
+    ROW("trace.concurrency", "concurrency", "N", U32, trace.concurrency, DEFAULT("none"),
+        OR("none"), RANGE(1, 10000000),
+        HELP("closed loop over a trace: always this many requests in flight, timestamps ignored")),
+    ROW("trace.max_concurrency", "max-concurrency", "N", U32, trace.inflight_max, DEFAULT("none"),
+        OR("none"), RANGE(1, 10000000),
+        HELP("open loop behind a client that holds at most this many in flight; the wait is "
+             "reported apart")),
+
+    ROW("generate.arrival", "arrival", "LAW", TEXT, generate.arrival, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("generate requests instead of reading a trace: constant:RATE, poisson:RATE, "
+             "gamma:RATE,CV, sine:MEAN,AMPLITUDE,PERIOD, rates:RATE@0s,RATE@60s,... (per second), "
+             "or concurrency:N, a closed loop (also over a trace)")),
+    ROW("generate.input_tokens", "input-tokens", "LENGTH", TEXT, generate.input_tokens,
+        DEFAULT("1024"), NOT_EMPTY,
+        HELP("prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION, "
+             "lognormal:MEDIAN,SIGMA, or exponential:MEAN")),
+    ROW("generate.output_tokens", "output-tokens", "LENGTH", TEXT, generate.output_tokens,
+        DEFAULT("128"), NOT_EMPTY, HELP("answer length, written the same way")),
+    ROW("generate.duration", "duration", "TIME", DURATION, generate.duration_ns, DEFAULT("none"),
+        OR("none"), RANGE(1, DAYS(3650)),
+        HELP("generate for this long; none means until --requests")),
+    ROW("generate.prefix_groups", NULL, "N", U32, generate.prefix_groups, DEFAULT("none"),
+        OR("none"), RANGE(1, 10000000),
+        HELP("distinct shared-prefix trees; none means that no prompts share anything")),
+    ROW("generate.prefix_tokens", NULL, "LENGTH", TEXT, generate.prefix_tokens, DEFAULT("512"),
+        NOT_EMPTY, HELP("length of a prefix that a group shares, written as a prompt length")),
+    ROW("generate.prefix_zipf", NULL, "X", DOUBLE, generate.prefix_zipf, DEFAULT("1"),
+        WITHIN(0, 10),
+        HELP("how uneven the groups are: Zipf exponent of their popularity, 0 for equal")),
+    ROW("generate.prefix_depth", NULL, "LEVELS", U32, generate.prefix_depth, DEFAULT("0"),
+        RANGE(0, 32), HELP("levels of a group's tree below its root")),
+    ROW("generate.prefix_branches", NULL, "N", U32, generate.prefix_branches, DEFAULT("2"),
+        RANGE(1, 65536), HELP("children of a node of the tree")),
+    ROW("generate.session_turns", NULL, "N", U32, generate.session_turns, DEFAULT("1"),
+        RANGE(1, 65536),
+        HELP("turns of a conversation; each turn sends all before it and new input")),
+    ROW("generate.think_time", NULL, "SECONDS", TEXT, generate.think_time, DEFAULT("0"), NOT_EMPTY,
+        HELP(
+            "seconds between an answer and the next turn, written as a length: 5, exponential:20")),
+
+    ROW("model.name", "model", "MODEL", TEXT, model.name, DEFAULT("llama-3.1-8b"), NOT_EMPTY,
+        HELP("a built-in model (see `dyno help models`), or the path of a Hugging Face "
+             "config.json")),
+    ROW("model.weights", "weights", "DTYPE", CHOICE, model.weights, DEFAULT("bf16"),
+        WORDS(weight_types), HELP("type of the weights")),
+    ROW("model.kv", "kv-cache-dtype", "DTYPE", CHOICE, model.kv, DEFAULT("bf16"), WORDS(kv_types),
+        HELP("type of the KV cache")),
+
+    ROW("fleet.gpu", "gpu", "GPU", TEXT, fleet.gpu, DEFAULT("h100"), NOT_EMPTY,
+        HELP("a built-in GPU (see `dyno help models`), or the path of a YAML file")),
+    ROW("fleet.workers", "workers", "N", U32, fleet.workers, DEFAULT("1"), RANGE(1, 1000000),
+        HELP("workers behind the router; each is one engine on tp GPUs")),
+    ROW("fleet.tp", "tp", "N", U32, fleet.tp, DEFAULT("1"), RANGE(1, 1024),
+        HELP("tensor parallel GPUs of a worker")),
+    ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
+        DEFAULT("false"),
+        HELP("spread whole experts over the GPUs of a worker rather than splitting each")),
+
+    ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
+        TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),
+
+    ROW("batch.tokens_max", "max-num-batched-tokens", "TOKENS", U32, batch.batch_tokens_max,
+        DEFAULT("profile"), OR("profile"), RANGE(1, 16777216),
+        HELP("tokens computed in one pass at most")),
+    ROW("batch.seqs_max", "max-num-seqs", "N", U32, batch.seqs_max, DEFAULT("profile"),
+        OR("profile"), RANGE(1, 1048576), HELP("sequences running on a worker at most")),
+    ROW("batch.steps_max", NULL, "N", U32, batch.steps_max, DEFAULT("1000000"),
+        RANGE(1, 1000000000),
+        HELP("decode steps of one pass at most; 1 is single-stepping: slower, with the same "
+             "result")),
+    ROW("batch.context_max", "max-model-len", "TOKENS", U32, batch.context_max, DEFAULT("model"),
+        OR("model"), RANGE(1, 1073741824), HELP("prompt and answer of one sequence at most")),
+    ROW("batch.queue_max", "max-queue", "N", U32, batch.queue_max, DEFAULT("none"), OR("none"),
+        RANGE(1, 4294967295), HELP("requests waiting at a worker before it rejects more")),
+    ROW("batch.watermark", NULL, "FRACTION", DOUBLE, batch.watermark, DEFAULT("profile"),
+        OR("profile"), WITHIN(0, 0.9),
+        HELP("fraction of KV blocks that an admission must leave free")),
+    ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
+        WORDS(tristate),
+        HELP("split prompts over passes: true, false or as the engine profile does")),
+    ROW("batch.new_token_ratio", NULL, "FRACTION", DOUBLE, batch.new_token_ratio,
+        DEFAULT("profile"), OR("profile"), WITHIN(0, 1),
+        HELP("share of max tokens set aside for a sequence when it is admitted (sglang)")),
+
+    ROW("kv.block_tokens", "block-size", "TOKENS", U32, kv.block_tokens, DEFAULT("profile"),
+        OR("profile"), RANGE(1, 65536), HELP("tokens of one KV block")),
+    ROW("kv.blocks", "num-gpu-blocks-override", "N", U32, kv.blocks, DEFAULT("auto"), OR("auto"),
+        RANGE(1, 4294967294),
+        HELP("KV blocks of a worker; auto means what fits beside the weights")),
+    ROW("kv.memory_utilization", "gpu-memory-utilization", "FRACTION", DOUBLE,
+        kv.memory_utilization, DEFAULT("0.9"), WITHIN(0.01, 1),
+        HELP("share of GPU memory that the engine may use")),
+    ROW("kv.prefix_cache", "prefix-cache", NULL, BOOL, kv.prefix_cache, DEFAULT("true"),
+        HELP("keep blocks of finished sequences for prompts that begin alike")),
+    ROW("kv.hit_when", NULL, "WHEN", CHOICE, kv.hit_when, DEFAULT("profile"), WORDS(hit_whens),
+        HELP("a block may be hit once the pass that fills it is scheduled, or completed")),
+    ROW("kv.bound_belady", "belady", NULL, BOOL, kv.bound_belady, DEFAULT("false"),
+        HELP("also report the hit rate of one cache of the whole capacity with perfect foresight")),
+
+    ROW("router.policy", "router", "POLICY", CHOICE, router.policy, DEFAULT("round_robin"),
+        TABLE(policy_name), HELP("which worker gets a request")),
+    ROW("router.plugin", "policy", "FILE", TEXT, router.plugin, DEFAULT("none"), OR("none"),
+        NOT_EMPTY, HELP("a shared object with a policy of your own, instead of a built-in one")),
+    ROW("router.args", "policy-args", "TEXT", TEXT, router.args, DEFAULT(""),
+        HELP("free text for that policy")),
+    ROW("router.temperature", "router-temperature", "X", DOUBLE, router.temperature, DEFAULT("0"),
+        WITHIN(0, 1000),
+        HELP("0 takes the best and draws among equals; above, a softmax over costs")),
+    ROW("router.temperature_absolute", NULL, NULL, BOOL, router.temperature_absolute,
+        DEFAULT("false"),
+        HELP("temperature counts blocks instead of the spread of the costs at hand")),
+    ROW("router.event_delay", NULL, "TIME", DURATION, router.event_delay_ns, DEFAULT("0s"),
+        RANGE(0, DAYS(1)), HELP("from a change in a worker's cache until the router knows")),
+    ROW("router.event_loss", NULL, "FRACTION", DOUBLE, router.event_loss, DEFAULT("0"),
+        WITHIN(0, 1), HELP("probability that the router never hears of such a change")),
+    ROW("router.kv.overlap_credit", NULL, "X", DOUBLE, router.overlap_credit, DEFAULT("1"),
+        WITHIN(0, 1000),
+        HELP("blocks of prefill saved by a cached block (policies kv, kv_approx, lmetric)")),
+    ROW("router.kv.overlap_decay", NULL, "X", DOUBLE, router.overlap_decay, DEFAULT("0"),
+        WITHIN(0, 1000),
+        HELP("how fast that credit fades on a worker with more prefill waiting than the idlest")),
+    ROW("router.kv.prefill_load_scale", NULL, "X", DOUBLE, router.prefill_load_scale, DEFAULT("1"),
+        WITHIN(0, 1000), HELP("weight of the prefill still to do against decode blocks")),
+    ROW("router.kv.decode_request_weight", NULL, "BLOCKS", DOUBLE, router.decode_request_weight,
+        DEFAULT("0"), WITHIN(0, 1000000), HELP("cost of every request in flight on a worker")),
+    ROW("router.kv.track_prefill_tokens", NULL, NULL, BOOL, router.track_prefill_tokens,
+        DEFAULT("true"), HELP("count prefill that is waiting on a worker as load")),
+    ROW("router.kv.track_active_blocks", NULL, NULL, BOOL, router.track_active_blocks,
+        DEFAULT("true"), HELP("count blocks held by running requests as load")),
+    ROW("router.session.replicas", NULL, "N", U32, router.session_replicas, DEFAULT("64"),
+        RANGE(1, 65536), HELP("points of a worker on the hash ring (policy session)")),
+    ROW("router.approx.ttl", NULL, "TIME", DURATION, router.guess_ttl_ns, DEFAULT("2min"),
+        RANGE(DYNO_MS, DAYS(365)),
+        HELP("how long a guess about a cache is believed (policy kv_approx)")),
+    ROW("router.approx.size_max", NULL, "BLOCKS", U32, router.guess_blocks_max, DEFAULT("1048576"),
+        RANGE(1024, 1073741824), HELP("blocks guessed at most, then the oldest fifth is dropped")),
+
+    ROW("slo.ttft", NULL, "TIME", DURATION, slo.ttft_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(365)),
+        HELP("time to first token, at most, for a request to count as goodput")),
+    ROW("slo.tpot", NULL, "TIME", DURATION, slo.tpot_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(365)),
+        HELP("mean time per token after the first, at most, for a request to count as goodput")),
+    ROW("slo.itl", NULL, "TIME", DURATION, slo.itl_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(365)),
+        HELP("mean gap between tokens, at most, for a request to count as goodput")),
+    ROW("slo.e2e", NULL, "TIME", DURATION, slo.e2e_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(365)), HELP("whole request, at most, for a request to count as goodput")),
+
+    ROW("timing.gemm_flops_efficiency", NULL, "FRACTION", DOUBLE, timing.gemm_flops_efficiency,
+        DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
+        HELP("share of peak operations that large matrix products reach")),
+    ROW("timing.gemm_memory_efficiency", NULL, "FRACTION", DOUBLE, timing.gemm_memory_efficiency,
+        DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
+        HELP("share of peak bandwidth reached while reading weights")),
+    ROW("timing.prefill_attention_efficiency", NULL, "FRACTION", DOUBLE,
+        timing.prefill_attention_efficiency, DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
+        HELP("share of peak bf16 operations that prefill attention reaches")),
+    ROW("timing.decode_attention_efficiency", NULL, "FRACTION", DOUBLE,
+        timing.decode_attention_efficiency, DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
+        HELP("share of peak bandwidth reached while reading KV")),
+    ROW("timing.host_us", NULL, "US", DOUBLE, timing.host_us, DEFAULT("auto"), OR("auto"),
+        WITHIN(0, 10000000), HELP("microseconds on the host to schedule a pass")),
+    ROW("timing.host_us_per_sequence", NULL, "US", DOUBLE, timing.host_us_per_sequence,
+        DEFAULT("auto"), OR("auto"), WITHIN(0, 10000000),
+        HELP("more of them for each sequence in it")),
+    ROW("timing.ingest_us", NULL, "US", DOUBLE, timing.ingest_us, DEFAULT("auto"), OR("auto"),
+        WITHIN(0, 10000000), HELP("microseconds on the host to take in a request")),
+    ROW("timing.ingest_us_per_token", NULL, "US", DOUBLE, timing.ingest_us_per_token,
+        DEFAULT("auto"), OR("auto"), WITHIN(0, 10000000),
+        HELP("more of them for each token of its prompt")),
+    ROW("timing.response_us", NULL, "US", DOUBLE, timing.response_us, DEFAULT("auto"), OR("auto"),
+        WITHIN(0, 10000000),
+        HELP("microseconds from a pass's end until its tokens leave the server")),
+
+    ROW("output.db", "db", "FILE", TEXT, output.db, DEFAULT("runs.db"), NOT_EMPTY,
+        HELP("SQLite database that the run is added to; :memory: keeps nothing")),
+    ROW("output.json", "json", "FILE", TEXT, output.json, DEFAULT("none"), OR("none"), NOT_EMPTY,
+        HELP("write the summary as JSON; - is standard output")),
+    ROW("output.host_json", "host-json", "FILE", TEXT, output.host_json, DEFAULT("none"),
+        OR("none"), NOT_EMPTY, HELP("write wall time, speed and memory of this run as JSON")),
+    ROW("output.decisions", "decisions", NULL, BOOL, output.decisions, DEFAULT("false"),
+        HELP("record every routing decision with its candidates and scores")),
+    ROW("output.progress", "progress", NULL, BOOL, output.progress, DEFAULT("true"),
+        HELP("a progress bar, where standard error is a terminal")),
+};
+
+const uint32_t dyno_scenario_row_count = sizeof(dyno_scenario_rows) / sizeof(dyno_scenario_rows[0]);

@@ -1,0 +1,472 @@
+#include "cli/assembly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/assets/assets.h"
+#include "backends/null/null.h"
+#include "backends/posix/plugin.h"
+#include "backends/posix/wall_clock.h"
+#include "cli/observed.h"
+#include "core/base/words.h"
+#include "core/route/route.h"
+#include "sim/answers.h"
+#include "sim/gpu.h"
+#include "sim/vclock.h"
+
+enum { NULL_STEP_NS = 10000 }; /* of the null device: far below any real step */
+
+/* ---- model and GPU --------------------------------------------------------------------------- */
+
+static dyno_status find_dtype(enum dyno_dtype *out, const char *name, const char *option,
+                              struct dyno_error *error)
+{
+    for (int i = 0; i < DYNO_DTYPES; i++) {
+        if (strcmp(dyno_dtype_name((enum dyno_dtype)i), name) == 0) {
+            *out = (enum dyno_dtype)i;
+            return DYNO_OK;
+        }
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is not a type of numbers: bf16, fp8 or int4",
+                     option, name);
+}
+
+static dyno_status unknown(const struct dyno_nearest *nearest, const char *what, const char *file,
+                           struct dyno_error *error)
+{
+    const char *meant = dyno_nearest_word(nearest);
+    char quoted[DYNO_QUOTE_MAX];
+
+    return dyno_fail(
+        error, DYNO_NOT_FOUND,
+        "%s is not a %s that dyno knows%s%s%s; `dyno help models` lists them, and a path "
+        "to %s will do",
+        dyno_quote(quoted, nearest->word), what, meant ? " (did you mean " : "", meant ? meant : "",
+        meant ? "?)" : "", file);
+}
+
+static dyno_status load_model(struct dyno_model *out, const char *name, struct dyno_error *error)
+{
+    const struct dyno_model *known = dyno_model_find(name);
+    struct dyno_nearest nearest;
+
+    if (known) {
+        *out = *known;
+        return DYNO_OK;
+    }
+    if (dyno_assets_is_path(name)) {
+        return dyno_assets_model(out, name, error);
+    }
+    dyno_nearest_start(&nearest, name);
+    for (known = dyno_model_table; known->name[0]; known++) {
+        dyno_nearest_offer(&nearest, known->name);
+    }
+    return unknown(&nearest, "model", "a config.json", error);
+}
+
+static dyno_status load_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error)
+{
+    const struct dyno_gpu *known = dyno_gpu_find(name);
+    struct dyno_nearest nearest;
+
+    if (known) {
+        *out = *known;
+        return DYNO_OK;
+    }
+    if (dyno_assets_is_path(name)) {
+        return dyno_assets_gpu(out, name, error);
+    }
+    dyno_nearest_start(&nearest, name);
+    for (known = dyno_gpu_table; known->name[0]; known++) {
+        dyno_nearest_offer(&nearest, known->name);
+    }
+    return unknown(&nearest, "GPU", "a YAML file", error);
+}
+
+/* A timing parameter that the scenario leaves alone is negative. */
+static void override(double *parameter, double value)
+{
+    if (value >= 0.0) {
+        *parameter = value;
+    }
+}
+
+static void override_timing(struct dyno_timing_parameters *to, const struct dyno_scenario *scenario)
+{
+    override(&to->gemm_flops_efficiency, scenario->timing.gemm_flops_efficiency);
+    override(&to->gemm_memory_efficiency, scenario->timing.gemm_memory_efficiency);
+    override(&to->prefill_attention_efficiency, scenario->timing.prefill_attention_efficiency);
+    override(&to->decode_attention_efficiency, scenario->timing.decode_attention_efficiency);
+    override(&to->host_us, scenario->timing.host_us);
+    override(&to->host_us_per_sequence, scenario->timing.host_us_per_sequence);
+    override(&to->ingest_us, scenario->timing.ingest_us);
+    override(&to->ingest_us_per_token, scenario->timing.ingest_us_per_token);
+    override(&to->response_us, scenario->timing.response_us);
+}
+
+static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_timing_config *config = &assembly->timing_config;
+
+    DYNO_TRY(load_model(&config->model, scenario->model.name, error));
+    DYNO_TRY(load_gpu(&config->gpu, scenario->fleet.gpu, error));
+    DYNO_TRY(find_dtype(&config->weights, scenario->model.weights, "model.weights", error));
+    DYNO_TRY(find_dtype(&config->kv, scenario->model.kv, "model.kv", error));
+    config->tp = scenario->fleet.tp;
+    config->expert_parallel = scenario->fleet.expert_parallel;
+    config->seqs_max = assembly->worker.seqs_max;
+    config->batch_tokens_max = assembly->worker.batch_tokens_max;
+    dyno_timing_defaults(&config->parameters, &config->gpu);
+    override_timing(&config->parameters, scenario);
+    return DYNO_OK;
+}
+
+/* ---- the worker's configuration -------------------------------------------------------------- */
+
+static void configure_batch(struct dyno_worker_config *worker, const struct dyno_scenario *scenario)
+{
+    *worker = dyno_engine_find(scenario->batch.engine)->config;
+    if (scenario->batch.batch_tokens_max > 0) {
+        worker->batch_tokens_max = scenario->batch.batch_tokens_max;
+    }
+    if (scenario->batch.seqs_max > 0) {
+        worker->seqs_max = scenario->batch.seqs_max;
+    }
+    if (scenario->kv.block_tokens > 0) {
+        worker->block_tokens = scenario->kv.block_tokens;
+    }
+    if (scenario->batch.watermark >= 0.0) {
+        worker->watermark = scenario->batch.watermark;
+    }
+    if (scenario->batch.new_token_ratio >= 0.0) {
+        worker->new_token_ratio = scenario->batch.new_token_ratio;
+    }
+    if (strcmp(scenario->batch.chunked_prefill, "profile") != 0) {
+        worker->chunked_prefill = strcmp(scenario->batch.chunked_prefill, "true") == 0;
+    }
+    if (strcmp(scenario->kv.hit_when, "profile") != 0) {
+        worker->hit_when_scheduled = strcmp(scenario->kv.hit_when, "scheduled") == 0;
+    }
+    worker->prefix_cache = worker->prefix_cache && scenario->kv.prefix_cache;
+    worker->steps_max = scenario->batch.steps_max;
+    worker->queue_max = scenario->batch.queue_max;
+}
+
+static dyno_status configure_worker(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    const struct dyno_timing_parameters *host = &assembly->timing_config.parameters;
+    struct dyno_worker_config *worker = &assembly->worker;
+
+    worker->context_max = scenario->batch.context_max > 0
+                              ? scenario->batch.context_max
+                              : assembly->timing_config.model.context_max;
+    if (strcmp(scenario->run.device, "null") != 0) { /* the null device computes nothing */
+        worker->ingest_ns = (dyno_ns)(host->ingest_us * 1e3);
+        worker->ingest_token_ticks =
+            (uint64_t)(host->ingest_us_per_token * 1e3 * (double)DYNO_TICKS_PER_NS);
+        worker->response_ns = (dyno_ns)(host->response_us * 1e3);
+    }
+    worker->blocks = scenario->kv.blocks;
+    if (worker->blocks == 0) {
+        DYNO_TRY(dyno_timing_kv_blocks(&assembly->timing_config, scenario->kv.memory_utilization,
+                                       worker->block_tokens, &worker->blocks, error));
+    }
+    return DYNO_OK;
+}
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_pacing_config pacing = {
+        .pacing = scenario->trace.concurrency > 0 ? DYNO_CLOSED_LOOP : DYNO_OPEN_LOOP,
+        .speedup = scenario->trace.speedup,
+        .concurrency = scenario->trace.concurrency,
+        .inflight_max = scenario->trace.inflight_max,
+        .block_tokens = assembly->worker.block_tokens,
+    };
+
+    if (scenario->trace.path) {
+        return dyno_trace_open(&assembly->recorded,
+                               &(struct dyno_trace_config){
+                                   .path = scenario->trace.path,
+                                   .format = scenario->trace.format,
+                                   .trace_block_tokens = scenario->trace.block_tokens,
+                                   .skip_bad_max = scenario->trace.skip_bad,
+                                   .sort_window = scenario->trace.sort_window,
+                                   .requests_max = scenario->trace.requests,
+                                   .max_tokens = scenario->trace.max_tokens,
+                               },
+                               &pacing, assembly->answers, error);
+    }
+    return dyno_generator_open(&assembly->recorded,
+                               &(struct dyno_generator_config){
+                                   .seed = scenario->run.seed,
+                                   .requests = scenario->trace.requests,
+                                   .duration_ns = scenario->generate.duration_ns,
+                                   .arrival = scenario->generate.arrival,
+                                   .input_tokens = scenario->generate.input_tokens,
+                                   .output_tokens = scenario->generate.output_tokens,
+                                   .prefix_groups = scenario->generate.prefix_groups,
+                                   .prefix_tokens = scenario->generate.prefix_tokens,
+                                   .prefix_zipf = scenario->generate.prefix_zipf,
+                                   .prefix_depth = scenario->generate.prefix_depth,
+                                   .prefix_branches = scenario->generate.prefix_branches,
+                                   .session_turns = scenario->generate.session_turns,
+                                   .think_time = scenario->generate.think_time,
+                               },
+                               &pacing, assembly->answers, error);
+}
+
+static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
+                               struct dyno_error *error)
+{
+    uint64_t capacity = (uint64_t)assembly->worker.blocks * assembly->scenario->fleet.workers;
+
+    DYNO_TRY(open_recorded(assembly, error));
+    if (flags & DYNO_PRELOAD) {
+        DYNO_TRY(
+            dyno_source_preload(&assembly->recorded, assembly->recorded, assembly->answers, error));
+    }
+    assembly->source = assembly->recorded;
+    if (!assembly->scenario->kv.bound_belady) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
+                              DYNO_BELADY_REFS_MAX));
+    return dyno_observed_open(&assembly->source, assembly->recorded, assembly->belady);
+}
+
+/* ---- the other seams ------------------------------------------------------------------------- */
+
+static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (strcmp(scenario->run.clock, "wall") == 0) {
+        DYNO_TRY(dyno_wall_clock_open(&assembly->clock, 1.0));
+    } else {
+        assembly->clock = dyno_virtual_clock();
+    }
+    if (strcmp(scenario->run.device, "null") == 0) {
+        return dyno_null_open(&assembly->device, scenario->fleet.workers, NULL_STEP_NS,
+                              dyno_answers_get, assembly->answers);
+    }
+    DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
+    return dyno_sim_gpu_open(&assembly->device, scenario->fleet.workers, assembly->timing,
+                             assembly->answers);
+}
+
+static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    const struct dyno_route_policy *policy = NULL;
+
+    if (scenario->router.plugin) {
+        DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
+    } else {
+        policy = dyno_route_find(scenario->router.policy);
+    }
+    return dyno_dispatch_open(
+        &assembly->dispatch,
+        &(struct dyno_dispatch_config){
+            .policy = policy,
+            .route = {.temperature = scenario->router.temperature,
+                      .temperature_absolute = scenario->router.temperature_absolute,
+                      .overlap_credit = scenario->router.overlap_credit,
+                      .overlap_decay = scenario->router.overlap_decay,
+                      .prefill_load_scale = scenario->router.prefill_load_scale,
+                      .decode_request_weight = scenario->router.decode_request_weight,
+                      .track_prefill_tokens = scenario->router.track_prefill_tokens,
+                      .track_active_blocks = scenario->router.track_active_blocks,
+                      .session_replicas = scenario->router.session_replicas,
+                      .args = scenario->router.args ? scenario->router.args : ""},
+            .seed = scenario->run.seed,
+            .worker_count = scenario->fleet.workers,
+            .block_tokens = assembly->worker.block_tokens,
+            .event_delay_ns = scenario->router.event_delay_ns,
+            .event_loss = scenario->router.event_loss,
+            .guess_ttl_ns = scenario->router.guess_ttl_ns,
+            .guess_blocks_max = scenario->router.guess_blocks_max,
+        },
+        error);
+}
+
+static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *sinks,
+                             const volatile sig_atomic_t *interrupted, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    DYNO_TRY(dyno_metrics_init(&assembly->metrics, &(struct dyno_slo){
+                                                       .ttft_ns = scenario->slo.ttft_ns,
+                                                       .tpot_ns = scenario->slo.tpot_ns,
+                                                       .itl_ns = scenario->slo.itl_ns,
+                                                       .e2e_ns = scenario->slo.e2e_ns,
+                                                   }));
+    assembly->metrics.sink.next = sinks;
+    DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
+                                                 .clock = assembly->clock,
+                                                 .source = assembly->source,
+                                                 .answers = assembly->answers,
+                                                 .dispatch = assembly->dispatch,
+                                                 .worker_count = scenario->fleet.workers,
+                                                 .sinks = &assembly->metrics.sink,
+                                                 .sample_every_ns = scenario->run.sample_every_ns,
+                                                 .duration_max_ns = scenario->run.duration_max_ns,
+                                                 .decisions = scenario->output.decisions,
+                                                 .candidates = scenario->output.decisions,
+                                                 .interrupted = interrupted,
+                                             }));
+    return dyno_local_open(&assembly->workers,
+                           &(struct dyno_local_config){
+                               .worker = assembly->worker,
+                               .worker_count = scenario->fleet.workers,
+                               .gpus_per_worker = scenario->fleet.tp,
+                               .device = assembly->device,
+                               .listener = dyno_loop_listener(assembly->loop),
+                               .itl = &assembly->metrics.itl,
+                           },
+                           error);
+}
+
+static void write_title(struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
+                   assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
+                   assembly->timing_config.gpu.name, scenario->batch.engine,
+                   scenario->router.policy);
+}
+
+static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *sinks,
+                            const volatile sig_atomic_t *interrupted, unsigned flags,
+                            struct dyno_error *error)
+{
+    configure_batch(&assembly->worker, assembly->scenario);
+    DYNO_TRY(configure_timing(assembly, error));
+    DYNO_TRY(configure_worker(assembly, error));
+    DYNO_TRY(dyno_answers_open(&assembly->answers));
+    DYNO_TRY(open_source(assembly, flags, error));
+    DYNO_TRY(open_device(assembly, error));
+    DYNO_TRY(open_dispatch(assembly, error));
+    DYNO_TRY(open_loop(assembly, sinks, interrupted, error));
+    write_title(assembly);
+    return DYNO_OK;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno_scenario *scenario,
+                               struct dyno_sink *sinks, const volatile sig_atomic_t *interrupted,
+                               unsigned flags, struct dyno_error *error)
+{
+    dyno_status status;
+
+    assembly->scenario = scenario;
+    status = open_all(assembly, sinks, interrupted, flags, error);
+    if (status != DYNO_OK) {
+        if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
+            (void)dyno_fail(error, status, "out of memory while putting the fleet together");
+        }
+        dyno_assembly_close(assembly);
+    }
+    return status;
+}
+
+dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    dyno_status status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
+
+    if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
+        (void)dyno_fail(error, status, "out of memory during the run");
+    }
+    DYNO_TRY(status);
+    assembly->workers->ops->totals(assembly->workers, &assembly->totals);
+    assembly->totals.end_ns = assembly->result.end_ns;
+    return DYNO_OK;
+}
+
+/* Operations done and bytes read by the whole fleet, and what it could have done per second. */
+static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    const struct dyno_timing_config *config = &assembly->timing_config;
+    const struct dyno_fleet_totals *totals = &assembly->totals;
+    double tokens = (double)totals->prefill_tokens + (double)totals->decode_tokens;
+    double per_step = totals->steps > 0 ? tokens / (double)totals->steps : 0.0;
+    double pairs = (double)totals->attention_pairs + (double)totals->kv_tokens_read;
+    enum dyno_dtype type = config->weights == DYNO_INT4 ? DYNO_BF16 : config->weights;
+
+    report->model_flops = tokens * dyno_model_flops_per_token(&config->model) +
+                          pairs * dyno_model_flops_per_pair(&config->model);
+    report->model_bytes = (double)totals->steps *
+                              dyno_model_bytes_per_step(&config->model, config->weights, per_step) +
+                          (double)totals->kv_tokens_read *
+                              (double)dyno_model_kv_bytes_per_token(&config->model, config->kv);
+    report->flops_peak = totals->gpus * config->gpu.flops[type];
+    report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+}
+
+dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_report *report,
+                                 struct dyno_error *error)
+{
+    struct dyno_trace_counts counts = dyno_source_counts(assembly->recorded);
+    struct dyno_belady_result bound = {.computed = false};
+
+    if (assembly->belady && dyno_belady_finish(assembly->belady, &bound) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the bound on the hit rate");
+    }
+    *report = (struct dyno_report){
+        .metrics = &assembly->metrics,
+        .totals = &assembly->totals,
+        .title = assembly->title,
+        .trace_requests = counts.requests,
+        .trace_input_tokens = counts.input_tokens,
+        .trace_output_tokens = counts.output_tokens,
+        .lines_skipped = counts.lines_skipped,
+        .unbounded_hit_rate = counts.block_bound_cut || counts.block_refs == 0
+                                  ? -1.0
+                                  : (double)counts.block_refs_seen / (double)counts.block_refs,
+        .belady_hit_rate = bound.computed && bound.prompt_tokens > 0
+                               ? (double)bound.hit_tokens / (double)bound.prompt_tokens
+                               : -1.0,
+        .interrupted = assembly->result.cut,
+        .requests_unfinished = assembly->result.unfinished,
+    };
+    fill_use(assembly, report);
+    return DYNO_OK;
+}
+
+void dyno_assembly_close(struct dyno_assembly *assembly)
+{
+    if (assembly->workers) {
+        assembly->workers->ops->close(assembly->workers);
+    }
+    dyno_loop_close(assembly->loop);
+    dyno_metrics_release(&assembly->metrics);
+    if (assembly->dispatch) {
+        dyno_dispatch_close(assembly->dispatch);
+    }
+    dyno_plugin_close(assembly->plugin);
+    if (assembly->device) {
+        assembly->device->ops->close(assembly->device);
+    }
+    dyno_timing_close(assembly->timing);
+    if (assembly->clock && assembly->clock != dyno_virtual_clock()) {
+        dyno_wall_clock_close(assembly->clock);
+    }
+    if (assembly->source || assembly->recorded) {
+        struct dyno_source *source = assembly->source ? assembly->source : assembly->recorded;
+
+        source->ops->close(source);
+    }
+    if (assembly->belady) {
+        dyno_belady_close(assembly->belady);
+    }
+    dyno_answers_close(assembly->answers);
+    memset(assembly, 0, sizeof *assembly);
+}

@@ -1,0 +1,53 @@
+/* An assembly: a scenario put together, with an implementation plugged into every seam. */
+#ifndef DYNO_CLI_ASSEMBLY_H
+#define DYNO_CLI_ASSEMBLY_H
+
+#include <signal.h>
+
+#include "cli/scenario.h"
+#include "core/kv/belady.h"
+#include "core/run/loop.h"
+#include "core/run/metrics.h"
+#include "core/worker/local.h"
+#include "sim/timing.h"
+#include "traces/traces.h"
+
+struct dyno_assembly {
+    const struct dyno_scenario *scenario;
+    struct dyno_timing_config timing_config; /* model and GPU are in here */
+    struct dyno_worker_config worker;
+    struct dyno_timing *timing;
+    struct dyno_answers *answers;
+    struct dyno_source *source;   /* what the loop sees ... */
+    struct dyno_source *recorded; /* ... and below it the trace or the generator itself */
+    struct dyno_belady *belady;   /* NULL: not asked for */
+    struct dyno_clock *clock;
+    struct dyno_device *device;
+    struct dyno_dispatch *dispatch;
+    void *plugin; /* of router.plugin */
+    struct dyno_workers *workers;
+    struct dyno_loop *loop;
+    struct dyno_metrics metrics;
+    struct dyno_loop_result result;
+    struct dyno_fleet_totals totals;
+    char title[256]; /* "llama-3.1-8b on 8 x h100, vllm, kv" */
+};
+
+enum { DYNO_PRELOAD = 1 }; /* read the source ahead into memory */
+
+/* Zero-initialise first.  `sinks` (may be NULL) hear the run after the assembly's own metrics;
+ * `interrupted` as in core/run/loop.h.  On failure everything is closed again. */
+dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno_scenario *scenario,
+                               struct dyno_sink *sinks, const volatile sig_atomic_t *interrupted,
+                               unsigned flags, struct dyno_error *error);
+
+/* Serve the source to its end; fills metrics, result and totals. */
+dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error *error);
+
+/* What a report says of the finished run; texts point into the assembly. */
+dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_report *report,
+                                 struct dyno_error *error);
+
+void dyno_assembly_close(struct dyno_assembly *assembly);
+
+#endif

@@ -1,0 +1,233 @@
+/* `dyno replay`: run a trace or a generator through a fleet, and leave a table, a JSON summary and
+ * a database. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/assembly.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "reports/reports.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+static double wall_seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static struct dyno_host_facts host_facts(const struct dyno_assembly *assembly, double started)
+{
+    struct dyno_host_facts facts = {.wall_s = wall_seconds() - started};
+    struct rusage usage;
+
+    if (facts.wall_s > 0.0) {
+        facts.requests_per_wall_s = (double)assembly->metrics.requests / facts.wall_s;
+    }
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        facts.peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    }
+    return facts;
+}
+
+/* Append `word` as a shell would take it back: in quotes if it holds anything special. */
+static void append_word(char *line, size_t *used, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./,:=+@%";
+    bool quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
+
+    line[(*used)++] = ' ';
+    if (quoted) {
+        line[(*used)++] = '\'';
+    }
+    for (; *word; word++) {
+        if (*word == '\'') {
+            memcpy(line + *used, "'\\''", 4);
+            *used += 4;
+        } else {
+            line[(*used)++] = *word;
+        }
+    }
+    if (quoted) {
+        line[(*used)++] = '\'';
+    }
+}
+
+/* The command that repeats the run, to be pasted into a shell. */
+static char *command_line(int argc, char **argv)
+{
+    size_t length = sizeof "dyno", used = 4;
+    char *line;
+
+    for (int i = 0; i < argc; i++) {
+        length += 4 * strlen(argv[i]) + 3;
+    }
+    line = malloc(length);
+    if (!line) {
+        return NULL;
+    }
+    memcpy(line, "dyno", 4);
+    for (int i = 0; i < argc; i++) {
+        append_word(line, &used, argv[i]);
+    }
+    line[used] = '\0';
+    return line;
+}
+
+/* One replay: what is open while it runs. */
+struct replay {
+    struct dyno_scenario scenario;
+    struct dyno_options options;
+    struct dyno_recorder *recorder;
+    struct dyno_progress *progress;
+    struct dyno_assembly assembly;
+    double started;
+};
+
+static dyno_status open_recorder(struct replay *replay, const char *command, const char *title,
+                                 struct dyno_error *error)
+{
+    struct dyno_run_option_row *rows = dyno_scenario_option_rows(&replay->options);
+    dyno_status status;
+
+    if (!rows || !command) {
+        dyno_scenario_option_rows_free(rows, replay->options.count);
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the options' texts");
+    }
+    status = dyno_recorder_open(&replay->recorder, replay->scenario.output.db, command, title, rows,
+                                replay->options.count, error);
+    dyno_scenario_option_rows_free(rows, replay->options.count);
+    return status;
+}
+
+static bool wants_progress(const struct replay *replay)
+{
+    return replay->scenario.output.progress && isatty(STDERR_FILENO);
+}
+
+/* Sinks, in the order they hear: the recorder, then the progress bar. */
+static struct dyno_sink *link_sinks(struct replay *replay)
+{
+    struct dyno_sink *first = dyno_recorder_sink(replay->recorder);
+
+    if (replay->progress) {
+        first->next = dyno_progress_sink(replay->progress);
+    }
+    return first;
+}
+
+static dyno_status run(struct replay *replay, const char *command, struct dyno_error *error)
+{
+    struct dyno_assembly *assembly = &replay->assembly;
+
+    DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, &interrupted, 0, error));
+    DYNO_TRY(open_recorder(replay, command, assembly->title, error));
+    if (wants_progress(replay)) {
+        DYNO_TRY(dyno_progress_open(&replay->progress, stderr, replay->scenario.trace.requests,
+                                    replay->scenario.generate.duration_ns));
+    }
+    assembly->metrics.sink.next = link_sinks(replay);
+    return dyno_assembly_run(assembly, error);
+}
+
+static dyno_status report(struct replay *replay, struct dyno_error *error)
+{
+    struct dyno_host_facts facts = host_facts(&replay->assembly, replay->started);
+    struct dyno_recorder *recorder = replay->recorder;
+    const struct dyno_scenario *scenario = &replay->scenario;
+    const char *json = scenario->output.json;
+    struct dyno_report summary;
+
+    DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
+    replay->recorder = NULL;
+    DYNO_TRY(dyno_recorder_close(recorder, &summary, &facts, error));
+    if (json) {
+        DYNO_TRY(dyno_report_json(&summary, json, error));
+    }
+    if (scenario->output.host_json) {
+        DYNO_TRY(dyno_host_json(&facts, scenario->output.host_json, error));
+    }
+    if (!json || strcmp(json, "-") != 0) {
+        dyno_report_table(&summary, stdout);
+    }
+    (void)fprintf(stderr, "%.2f s on this machine: %.0f requests/s, %.0f MiB at most\n",
+                  facts.wall_s, facts.requests_per_wall_s,
+                  (double)facts.peak_rss_bytes / 1048576.0);
+    return DYNO_OK;
+}
+
+/* Closes what is left open.  Why the recorder could not write is only known when it is closed. */
+static void close_replay(struct replay *replay, struct dyno_error *error)
+{
+    struct dyno_error ignored = {0};
+
+    dyno_progress_close(replay->progress);
+    if (replay->recorder) {
+        (void)dyno_recorder_close(replay->recorder, NULL, NULL,
+                                  error->text[0] == '\0' ? error : &ignored);
+    }
+    dyno_assembly_close(&replay->assembly);
+    dyno_options_close(&replay->options);
+}
+
+int dyno_command_replay(int argc, char **argv)
+{
+    struct replay *replay = calloc(1, sizeof *replay);
+    struct dyno_error error = {0};
+    enum dyno_scenario_ask ask;
+    char *command = command_line(argc, argv);
+    dyno_status status;
+
+    if (!replay) {
+        (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
+        free(command);
+        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    }
+    replay->started = wall_seconds();
+    if (dyno_scenario_load(&replay->scenario, &replay->options, argc, argv, &ask, &error) !=
+        DYNO_OK) {
+        free(replay);
+        free(command);
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
+    if (ask == DYNO_ASK_HELP) {
+        dyno_help_replay(stdout, dyno_help_width(stdout));
+        status = DYNO_OK;
+    } else if (ask == DYNO_ASK_PRINT) {
+        dyno_scenario_print(&replay->options, stdout);
+        status = DYNO_OK;
+    } else {
+        catch_interrupts();
+        status = run(replay, command, &error);
+        dyno_progress_close(replay->progress);
+        replay->progress = NULL;
+        if (status == DYNO_OK) {
+            status = report(replay, &error);
+        }
+    }
+    close_replay(replay, &error);
+    free(replay);
+    free(command);
+    return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+}

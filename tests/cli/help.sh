@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# What help says, byte for byte, and that all of it comes from the rows.
+#
+# usage: tests/cli/help.sh DYNO
+set -euo pipefail
+
+dyno=$(readlink -f "$1")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# says ARGUMENT... <<END: dyno prints exactly that and ends well.
+says() {
+    "$dyno" "$@" >"$scratch/got" 2>"$scratch/err"
+    if [[ -s $scratch/err ]] || ! diff -u - "$scratch/got"; then
+        printf 'dyno %s: not as above; on standard error:\n%s\n' "$*" "$(cat "$scratch/err")"
+        exit 1
+    fi
+}
+
+# same "ARGUMENT..." ARGUMENT...: both command lines print the same.
+same() {
+    local first
+    read -ra first <<<"$1"
+    shift
+    "$dyno" "${first[@]}" >"$scratch/first"
+    "$dyno" "$@" | diff -u "$scratch/first" -
+}
+
+says <<'END'
+Usage: dyno COMMAND [ARGUMENT]...
+
+A bench for LLM serving fleets: how would this fleet serve that traffic?
+
+  replay      replay a trace, or generated load, through a simulated fleet
+  trace       look at a trace, or make one: trace info FILE, trace synth -o FILE
+  runs        list the runs in a database
+  bench-sim   how fast the simulator is on this machine
+  doctor      what this machine has, and what is missing
+  help        help for a command; help scenario: every option; help models: models and GPUs
+  version     print the version
+
+`dyno COMMAND --help` says more.
+Exit status: 0 done, 1 the run failed, 2 wrong use.
+END
+same help
+same help --help
+same help -h
+same help help help
+
+version=$(sed -n 's/^project(dyno VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+says --version <<END
+dyno $version
+END
+same --version version
+
+says replay --help <<'END'
+Usage: dyno replay [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...
+
+Replay a recorded trace, or generated requests, through a fleet of workers under a routing policy.
+Prints a table, and adds the run to a SQLite database.
+
+Examples:
+  dyno replay --trace trace.jsonl --gpu h100 --workers 8 --router kv
+  dyno replay --arrival poisson:20 --requests 1000 --slo ttft=2s,tpot=50ms
+  dyno replay fleet.yaml --set model.weights=fp8 --json out.json
+
+  --set NAME=VALUE            set any option by the name that `dyno help scenario` lists
+  --print-scenario            print every option, its value and where it came from, as a scenario
+                              file, and stop
+  --help                      print this and stop
+
+run: the run itself
+  --seed N                    seed of every random stream; the same seed gives the same run [1]
+  --clock CLOCK               virtual jumps from event to event, wall paces the run in real time
+                              [virtual]
+  --device DEVICE             sim models a GPU, null computes nothing and shows what the harness
+                              itself costs [sim]
+  --sample-every TIME         simulated time between two looks at every worker, for the table sample
+                              of the database [1s]
+  --duration-max TIME         stop the run at this simulated time [never]
+
+trace: requests from a recorded trace, and how they are paced
+  --trace FILE                the trace to replay; - is standard input, .gz is read as it is
+  --format FORMAT             its format; auto recognises it by its first lines: auto, mooncake,
+                              azure, burstgpt, bailian [auto]
+  --skip-bad N                lines that may be bad: they are skipped, counted and listed; one more
+                              ends the run [0]
+  --sort-window LINES         how many lines out of order one may be and still be put in its place
+                              [1024]
+  --requests N                stop after this many requests, of a trace or of a generator [all]
+  --max-tokens TOKENS         most tokens a client asks for; recorded means as many as it got
+                              [recorded]
+  --speedup X                 divide every timestamp by this [1]
+  --concurrency N             closed loop over a trace: always this many requests in flight,
+                              timestamps ignored
+  --max-concurrency N         open loop behind a client that holds at most this many in flight; the
+                              wait is reported apart
+
+generate: requests from the seeded generator
+  --arrival LAW               generate requests instead of reading a trace: constant:RATE,
+                              poisson:RATE, gamma:RATE,CV, sine:MEAN,AMPLITUDE,PERIOD,
+                              rates:RATE@0s,RATE@60s,... (per second), or concurrency:N, a closed
+                              loop (also over a trace)
+  --input-tokens LENGTH       prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION,
+                              lognormal:MEDIAN,SIGMA, or exponential:MEAN [1024]
+  --output-tokens LENGTH      answer length, written the same way [128]
+  --duration TIME             generate for this long; none means until --requests
+
+model: what is served
+  --model MODEL               a built-in model (see `dyno help models`), or the path of a Hugging
+                              Face config.json [llama-3.1-8b]
+  --weights DTYPE             type of the weights: bf16, fp8, int4 [bf16]
+  --kv-cache-dtype DTYPE      type of the KV cache: bf16, fp8 [bf16]
+
+fleet: what serves it
+  --gpu GPU                   a built-in GPU (see `dyno help models`), or the path of a YAML file
+                              [h100]
+  --workers N                 workers behind the router; each is one engine on tp GPUs [1]
+  --tp N                      tensor parallel GPUs of a worker [1]
+  --[no-]expert-parallel      spread whole experts over the GPUs of a worker rather than splitting
+                              each [false]
+
+engine: which engine's habits the workers have
+  --engine ENGINE             the engine whose defaults and scheduling order workers follow: vllm,
+                              sglang, trtllm [vllm]
+
+batch: how a worker forms its passes
+  --max-num-batched-tokens TOKENS
+                              tokens computed in one pass at most [profile]
+  --max-num-seqs N            sequences running on a worker at most [profile]
+  --max-model-len TOKENS      prompt and answer of one sequence at most [model]
+  --max-queue N               requests waiting at a worker before it rejects more
+
+kv: a worker's KV cache
+  --block-size TOKENS         tokens of one KV block [profile]
+  --num-gpu-blocks-override N
+                              KV blocks of a worker; auto means what fits beside the weights [auto]
+  --gpu-memory-utilization FRACTION
+                              share of GPU memory that the engine may use [0.9]
+  --[no-]prefix-cache         keep blocks of finished sequences for prompts that begin alike [true]
+  --[no-]belady               also report the hit rate of one cache of the whole capacity with
+                              perfect foresight [false]
+
+router: who gets a request
+  --router POLICY             which worker gets a request: round_robin, random, least_loaded,
+                              power_of_two, session, kv, kv_approx, lmetric, plugin [round_robin]
+  --policy FILE               a shared object with a policy of your own, instead of a built-in one
+  --policy-args TEXT          free text for that policy
+  --router-temperature X      0 takes the best and draws among equals; above, a softmax over costs
+                              [0]
+
+slo: what counts as goodput
+  --slo ttft=TIME,tpot=TIME,...
+                              what a request must meet to count as goodput: any of ttft, tpot, itl,
+                              e2e
+
+output: what a run leaves behind
+  --db FILE                   SQLite database that the run is added to; :memory: keeps nothing
+                              [runs.db]
+  --json FILE                 write the summary as JSON; - is standard output
+  --host-json FILE            write wall time, speed and memory of this run as JSON
+  --[no-]decisions            record every routing decision with its candidates and scores [false]
+  --[no-]progress             a progress bar, where standard error is a terminal [true]
+
+A value in brackets is the default. Values are laid over each other: defaults, the engine profile's,
+the scenario file's, then --set and flags, of which the later wins. `dyno help scenario` lists every
+option, also those without a flag.
+END
+same "replay --help" help replay
+same "replay --help" replay -h
+
+says doctor --help <<'END'
+Usage: dyno doctor
+
+What this machine has, line by line; of what is missing, what that costs.
+END
+
+# `dyno help scenario` names every option that --print-scenario prints, and no line is too long.
+"$dyno" help scenario >"$scratch/scenario"
+"$dyno" help models >"$scratch/models"
+if grep -n '.\{101,\}' "$scratch/scenario" "$scratch/models"; then
+    echo "help is wider than 100 columns"
+    exit 1
+fi
+"$dyno" replay --print-scenario >"$scratch/printed"
+options=$(grep -c '# ' "$scratch/printed")
+listed=$(grep -Ec '^  [a-z0-9_.]+: [A-Za-z]' "$scratch/scenario")
+if [[ $options -ne $listed ]]; then
+    echo "$options options are printed, $listed have help"
+    exit 1
+fi
+sed -n '/^slo:/,/^$/p' "$scratch/scenario" | diff -u - <(cat <<'END'
+slo: what counts as goodput
+  ttft: TIME                        time to first token, at most, for a request to count as goodput
+  tpot: TIME                        mean time per token after the first, at most, for a request to
+                                    count as goodput
+  itl: TIME                         mean gap between tokens, at most, for a request to count as
+                                    goodput
+  e2e: TIME                         whole request, at most, for a request to count as goodput
+
+END
+)

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# --print-scenario: every option, its value and where it came from, as a file that reads back.
+#
+# usage: tests/cli/print_scenario.sh DYNO
+set -euo pipefail
+
+dyno=$(readlink -f "$1")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+cat >fleet.yaml <<'END'
+# Layers: this file goes over the defaults, the command line over this file.
+fleet: {gpu: h200, workers: 4}
+router:
+  policy: kv
+  kv: {overlap_credit: 0.5}
+END
+
+"$dyno" replay fleet.yaml --trace "it's a trace.jsonl" --workers 8 --engine sglang \
+    --slo ttft=2s,tpot=50ms --set batch.steps_max=1 --no-progress --json - --print-scenario >printed
+
+diff -u - printed <<'END'
+run:
+  seed: 1                                    # default
+  clock: virtual                             # default
+  device: sim                                # default
+  sample_every: 1s                           # default
+  duration_max: never                        # default
+trace:
+  path: 'it''s a trace.jsonl'                # --trace
+  format: auto                               # default
+  block_tokens: format                       # default
+  skip_bad: 0                                # default
+  sort_window: 1024                          # default
+  requests: all                              # default
+  max_tokens: recorded                       # default
+  speedup: 1                                 # default
+  concurrency: none                          # default
+  max_concurrency: none                      # default
+generate:
+  arrival: none                              # default
+  input_tokens: 1024                         # default
+  output_tokens: 128                         # default
+  duration: none                             # default
+  prefix_groups: none                        # default
+  prefix_tokens: 512                         # default
+  prefix_zipf: 1                             # default
+  prefix_depth: 0                            # default
+  prefix_branches: 2                         # default
+  session_turns: 1                           # default
+  think_time: 0                              # default
+model:
+  name: llama-3.1-8b                         # default
+  weights: bf16                              # default
+  kv: bf16                                   # default
+fleet:
+  gpu: h200                                  # fleet.yaml:2
+  workers: 8                                 # --workers
+  tp: 1                                      # default
+  expert_parallel: false                     # default
+engine:
+  profile: sglang                            # --engine
+batch:
+  tokens_max: 8192                           # engine profile sglang
+  seqs_max: 1024                             # engine profile sglang
+  steps_max: 1                               # --set
+  context_max: model                         # default
+  queue_max: none                            # default
+  watermark: 0                               # engine profile sglang
+  chunked_prefill: true                      # engine profile sglang
+  new_token_ratio: 0.7                       # engine profile sglang
+kv:
+  block_tokens: 1                            # engine profile sglang
+  blocks: auto                               # default
+  memory_utilization: 0.9                    # default
+  prefix_cache: true                         # default
+  hit_when: completed                        # engine profile sglang
+  bound_belady: false                        # default
+router:
+  policy: kv                                 # fleet.yaml:4
+  plugin: none                               # default
+  args: ''                                   # default
+  temperature: 0                             # default
+  temperature_absolute: false                # default
+  event_delay: 0s                            # default
+  event_loss: 0                              # default
+  kv:
+    overlap_credit: 0.5                      # fleet.yaml:5
+    overlap_decay: 0                         # default
+    prefill_load_scale: 1                    # default
+    decode_request_weight: 0                 # default
+    track_prefill_tokens: true               # default
+    track_active_blocks: true                # default
+  session:
+    replicas: 64                             # default
+  approx:
+    ttl: 2min                                # default
+    size_max: 1048576                        # default
+slo:
+  ttft: 2s                                   # --slo ttft
+  tpot: 50ms                                 # --slo tpot
+  itl: none                                  # default
+  e2e: none                                  # default
+timing:
+  gemm_flops_efficiency: auto                # default
+  gemm_memory_efficiency: auto               # default
+  prefill_attention_efficiency: auto         # default
+  decode_attention_efficiency: auto          # default
+  host_us: auto                              # default
+  host_us_per_sequence: auto                 # default
+  ingest_us: auto                            # default
+  ingest_us_per_token: auto                  # default
+  response_us: auto                          # default
+output:
+  db: runs.db                                # default
+  json: '-'                                  # --json
+  host_json: none                            # default
+  decisions: false                           # default
+  progress: false                            # --no-progress
+END
+
+# Fed back, the values are the same; only where they came from is not.
+"$dyno" replay printed --print-scenario >again
+diff -u <(sed 's/ *# .*//' printed) <(sed 's/ *# .*//' again)
+if [[ $(grep -c ': ' again) -ne $(grep -c '# printed:[0-9]*$' again) ]]; then
+    echo "a value of a printed scenario does not come from it"
+    exit 1
+fi
+
+# A file with nothing in it is the defaults; standard input is a file, too.
+"$dyno" replay --print-scenario >defaults
+echo '# nothing' | "$dyno" replay - --print-scenario | diff -u defaults -
+echo 'fleet: {workers: 3}' | "$dyno" replay - --print-scenario >piped
+grep -q '^  workers: 3  *# standard input:1$' piped
