@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Rejects an #include that runs the wrong way.
+#
+# usage: tests/layering.sh [ROOT]
+#
+# Arrows: cli -> {sim, backends, traces, reports} -> core, never sideways and never up; inside
+# core base <- model <- {kv, route, plan} <- worker <- run.  A header of the system or of a library
+# may be included only where it is listed.  Before it judges the tree it judges small trees with one
+# mistake each, and fails if it misses one.
+set -euo pipefail
+
+script=$(readlink -f "$0")
+
+# FROM TO...: files whose path begins with FROM may include headers whose path begins with one of
+# TO.  The longest FROM that fits is the one that counts.
+ours() {
+    cat <<'END'
+core/base/ core/base/
+core/model/ core/base/ core/model/
+core/kv/ core/base/ core/model/ core/kv/
+core/route/ core/base/ core/model/ core/route/
+core/route/policy.h
+core/route/examples/ core/route/policy.h
+core/plan/ core/base/ core/model/ core/plan/
+core/worker/ core/base/ core/model/ core/kv/ core/route/ core/plan/ core/worker/
+core/run/ core/
+sim/ core/ sim/
+kernels/ kernels/
+backends/ core/ kernels/ backends/posix/ backends/assets/
+traces/ core/ traces/
+reports/ core/ reports/ schema_sql.h
+cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
+tests/ core/ sim/ kernels/ backends/ traces/ reports/ cli/ tests/
+END
+}
+
+# HEADER FROM...: where a header in angle brackets may be included; * is everywhere.  The core and
+# the simulator see no clock, no thread and no operating system; of math.h they use isfinite and its
+# like, for tests/style.sh rejects the functions.
+theirs() {
+    cat <<'END'
+assert.h *
+ctype.h *
+errno.h *
+float.h *
+inttypes.h *
+limits.h *
+stdarg.h *
+stdbool.h *
+stddef.h *
+stdint.h *
+stdio.h *
+stdlib.h *
+string.h *
+strings.h *
+math.h *
+stdatomic.h reports/ backends/ cli/ tests/
+signal.h core/run/ backends/posix/ reports/ cli/ tests/
+time.h backends/posix/ reports/ cli/ tests/
+dlfcn.h backends/ cli/ tests/
+fcntl.h backends/ traces/ reports/ cli/ tests/
+getopt.h cli/ tests/
+glob.h backends/ cli/ tests/
+dirent.h backends/ cli/ tests/
+poll.h backends/posix/ tests/
+unistd.h backends/ traces/ reports/ cli/ tests/
+sys/ backends/ traces/ reports/ cli/ tests/
+pthread.h backends/ reports/ tests/
+semaphore.h reports/ tests/
+spawn.h backends/ cli/ tests/
+csv.h traces/
+jansson.h traces/ reports/ backends/ tests/
+sqlite3.h reports/ tests/
+yaml.h cli/ backends/
+zlib.h traces/ tests/
+cuda backends/cuda/ kernels/
+pty.h tests/
+check.h tests/
+END
+}
+
+# "file:line: why" for every wrong include below the folder $1.
+wrong_includes() {
+    local files
+
+    cd "$1"
+    mapfile -t files < <(find core sim kernels backends traces reports cli tests -name '*.[ch]' \
+        2>/dev/null | sort)
+    [[ ${#files[@]} -gt 0 ]] || return 0
+    awk -v ours="$(ours)" -v theirs="$(theirs)" '
+        function begins(text, prefix) { return substr(text, 1, length(prefix)) == prefix }
+        function room_of(file,    from, best) {
+            for (from in may) {
+                if (begins(file, from) && length(from) > length(best)) best = from
+            }
+            return best
+        }
+        function says(why) { printf "%s:%d: %s\n", FILENAME, FNR, why }
+        function any_prefix(text, list,    n, i, item) {
+            n = split(list, item, " ")
+            for (i = 1; i <= n; i++) {
+                if (item[i] == "*" || begins(text, item[i])) return 1
+            }
+            return 0
+        }
+        function judge_ours(header,    room, own) {
+            room = room_of(FILENAME)
+            own = room
+            if (begins(FILENAME, "backends/") && split(FILENAME, part, "/") > 2) {
+                own = part[1] "/" part[2] "/"
+            }
+            if (any_prefix(header, may[room])) return
+            if (room != "core/route/policy.h" && own != "core/route/examples/" &&
+                begins(header, own)) return
+            says("\"" header "\" is not for " room)
+        }
+        function judge_theirs(header,    name, best) {
+            for (name in where) {
+                if (begins(header, name) && length(name) > length(best)) best = name
+            }
+            if (best == "") says("<" header "> is in no list of tests/layering.sh")
+            else if (!any_prefix(FILENAME, where[best])) says("<" header "> is not for this room")
+        }
+        BEGIN {
+            n = split(ours, line, "\n")
+            for (i = 1; i <= n; i++) {
+                name = line[i]; sub(/ .*/, "", name)
+                may[name] = substr(line[i], length(name) + 2)
+            }
+            n = split(theirs, line, "\n")
+            for (i = 1; i <= n; i++) {
+                name = line[i]; sub(/ .*/, "", name)
+                where[name] = substr(line[i], length(name) + 2)
+            }
+        }
+        /^[ \t]*#[ \t]*include[ \t]*"/ { split($0, quoted, "\""); judge_ours(quoted[2]) }
+        /^[ \t]*#[ \t]*include[ \t]*</ { split($0, angled, /[<>]/); judge_theirs(angled[2]) }
+        /^[ \t]*#[ \t]*include[ \t]*[^ \t"<]/ { says("an include that is not a plain name") }
+    ' "${files[@]}"
+}
+
+# A tree of the one file $1 with the one include $2 must get $3 complaints.
+expect() {
+    local file=$1 include=$2 due=$3 tree got
+
+    tree=$(mktemp -d)
+    mkdir -p "$tree/$(dirname "$file")"
+    printf '#include %s\n' "$include" >"$tree/$file"
+    got=$(wrong_includes "$tree" | wc -l)
+    rm -r "$tree"
+    if [[ $got -ne $due ]]; then
+        printf '%s: self-check: %s in %s gave %d complaints, not %d\n' \
+            "$(basename "$script")" "$include" "$file" "$got" "$due" >&2
+        exit 1
+    fi
+}
+
+self_check() {
+    expect core/base/a.c '"core/base/math.h"' 0
+    expect core/base/a.c '"core/model/model.h"' 1
+    expect core/base/a.c '"sim/timing.h"' 1
+    expect core/base/a.c '<time.h>' 1
+    expect core/base/a.c '<pthread.h>' 1
+    expect core/base/a.c '<unheard_of.h>' 1
+    expect core/base/a.c 'SOME_MACRO' 1
+    expect core/kv/a.c '"core/route/policy.h"' 1
+    expect core/route/a.c '"core/kv/index.h"' 1
+    expect core/route/a.c '"core/route/policy.h"' 0
+    expect core/route/policy.h '"core/base/time.h"' 1
+    expect core/route/policy.h '<stdint.h>' 0
+    expect core/route/examples/a.c '"core/route/policy.h"' 0
+    expect core/route/examples/a.c '"core/route/route.h"' 1
+    expect core/worker/a.c '"core/run/clock.h"' 1
+    expect core/run/a.c '"core/worker/device.h"' 0
+    expect sim/a.c '"traces/traces.h"' 1
+    expect sim/a.c '"core/run/clock.h"' 0
+    expect traces/a.c '"reports/reports.h"' 1
+    expect traces/a.c '<csv.h>' 0
+    expect traces/a.c '<sqlite3.h>' 1
+    expect reports/a.c '<csv.h>' 1
+    expect reports/a.c '"cli/scenario.h"' 1
+    expect backends/null/a.c '"backends/posix/wall_clock.h"' 0
+    expect backends/null/a.c '"backends/null/null.h"' 0
+    expect backends/posix/a.c '"backends/null/null.h"' 1
+    expect cli/a.c '"traces/traces.h"' 0
+    expect cli/a.c '<check.h>' 1
+    expect tests/sim/a.c '"sim/timing.h"' 0
+    expect tests/sim/a.c '<check.h>' 0
+}
+
+self_check
+found=$(wrong_includes "${1:-$(dirname "$script")/..}")
+if [[ -n $found ]]; then
+    printf '%s\n' "$found"
+    exit 1
+fi
+echo "Every include runs the right way."
