@@ -119,6 +119,9 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     config->seqs_max = assembly->worker.seqs_max;
     config->batch_tokens_max = assembly->worker.batch_tokens_max;
     dyno_timing_defaults(&config->parameters, &config->gpu);
+    if (assembly->parameters) {
+        config->parameters = *assembly->parameters;
+    }
     override_timing(&config->parameters, scenario);
     return DYNO_OK;
 }
@@ -194,6 +197,8 @@ static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_err
         return dyno_trace_open(&assembly->recorded,
                                &(struct dyno_trace_config){
                                    .path = scenario->trace.path,
+                                   .data = assembly->trace_data,
+                                   .data_size = assembly->trace_size,
                                    .format = scenario->trace.format,
                                    .trace_block_tokens = scenario->trace.block_tokens,
                                    .skip_bad_max = scenario->trace.skip_bad,
@@ -261,6 +266,19 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error
                              assembly->answers);
 }
 
+/* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
+ * ones depends on how many there are) or the router forgets by entries (approx). */
+static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (!assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
+        (policy->needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
+        return DYNO_OK;
+    }
+    return dyno_kv_trie_open(&assembly->trie, scenario->router.event_delay_ns);
+}
+
 static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -271,6 +289,7 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
     } else {
         policy = dyno_route_find(scenario->router.policy);
     }
+    DYNO_TRY(open_trie(assembly, policy));
     return dyno_dispatch_open(
         &assembly->dispatch,
         &(struct dyno_dispatch_config){
@@ -313,6 +332,7 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                  .source = assembly->source,
                                                  .answers = assembly->answers,
                                                  .dispatch = assembly->dispatch,
+                                                 .trie = assembly->trie,
                                                  .worker_count = scenario->fleet.workers,
                                                  .sinks = &assembly->metrics.sink,
                                                  .sample_every_ns = scenario->run.sample_every_ns,
@@ -451,6 +471,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     if (assembly->dispatch) {
         dyno_dispatch_close(assembly->dispatch);
     }
+    dyno_kv_trie_close(assembly->trie);
     dyno_plugin_close(assembly->plugin);
     if (assembly->device) {
         assembly->device->ops->close(assembly->device);

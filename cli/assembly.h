@@ -24,13 +24,18 @@ struct dyno_assembly {
     struct dyno_clock *clock;
     struct dyno_device *device;
     struct dyno_dispatch *dispatch;
-    void *plugin; /* of router.plugin */
+    struct dyno_kv_trie *trie; /* NULL: not used with this router */
+    void *plugin;              /* of router.plugin */
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;
     struct dyno_loop_result result;
     struct dyno_fleet_totals totals;
     char title[256]; /* "llama-3.1-8b on 8 x h100, vllm, kv" */
+    /* What the caller may set before open, in place of what the scenario says: */
+    const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
+    size_t trace_size;
+    const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */
 };
 
 enum { DYNO_PRELOAD = 1 }; /* read the source ahead into memory */

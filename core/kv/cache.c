@@ -117,8 +117,15 @@ static void tell(const struct dyno_kv_cache *cache, dyno_ns at, uint64_t span, u
     }
 }
 
+static void tell_resident(const struct dyno_kv_cache *cache, dyno_ns at, uint64_t span, bool held)
+{
+    if (cache->listener->resident && !cache->silent) {
+        cache->listener->resident(cache->listener->context, at, span, held);
+    }
+}
+
 /* Unlink the idle run `run`, now empty, from its span. */
-static void forget_run(struct dyno_kv_cache *cache, uint32_t run)
+static void forget_run(struct dyno_kv_cache *cache, uint32_t run, dyno_ns at)
 {
     uint64_t span = cache->runs[run].span;
 
@@ -128,6 +135,7 @@ static void forget_run(struct dyno_kv_cache *cache, uint32_t run)
 
         if (before == run) {
             dyno_map_remove(&cache->first_run_of, span);
+            tell_resident(cache, at, span, false);
         } else {
             while (cache->runs[before].next != run) {
                 before = cache->runs[before].next;
@@ -156,7 +164,7 @@ static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
             tell(cache, at, oldest->span, oldest->first + oldest->count);
         }
         if (oldest->count == 0) {
-            forget_run(cache, run);
+            forget_run(cache, run, at);
         }
     }
 }
@@ -346,6 +354,7 @@ static dyno_status seal_in_span(struct dyno_kv_cache *cache, struct dyno_kv_link
     }
     DYNO_TRY(make_shared_run(cache, link->span, 0, to, first));
     link->run = *first;
+    tell_resident(cache, at, link->span, true);
     tell(cache, at, link->span, to);
     return DYNO_OK;
 }

@@ -35,10 +35,13 @@ struct dyno_kv_link {
     uint32_t run; /* the cache's own: the span's first run while this sequence holds it */
 };
 
-/* Hears of spans that gained or lost leading blocks.  `blocks` are left; 0: none. */
+/* Who hears what happens to spans; a NULL function: nobody listens. */
 struct dyno_kv_listener {
-    void *context; /* NULL function: nobody listens */
+    void *context;
+    /* The span gained or lost leading blocks; `blocks` are left, 0: none. */
     void (*changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+    /* The cache began to hold blocks of the span, or holds none any more. */
+    void (*resident)(void *context, dyno_ns at, uint64_t span, bool held);
 };
 
 struct dyno_kv_run {

@@ -18,6 +18,7 @@ struct dyno_loop {
     uint64_t in_flight;
     uint64_t ended;
     bool wants_events;
+    bool out_of_memory; /* found where no status can be returned */
     struct dyno_loop_result result;
 };
 
@@ -57,6 +58,9 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
         loop->result.end_ns = at;
     }
     dyno_dispatch_ended(loop->config.dispatch, record->id);
+    if (loop->config.trie) {
+        dyno_kv_trie_leave(loop->config.trie, record->id);
+    }
     if (loop->config.answers && loop->config.answers->ops->forget) {
         loop->config.answers->ops->forget(loop->config.answers, record->id);
     }
@@ -71,10 +75,21 @@ static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t s
 {
     struct dyno_loop *loop = context;
 
-    /* Out of memory here would be a lost event: the dispatch counts it, the run goes on. */
-    (void)dyno_dispatch_kv_event(
-        loop->config.dispatch,
-        &(struct dyno_kv_event){.at = at, .span = span, .worker = worker, .blocks = blocks});
+    (void)dyno_dispatch_kv_event(/* out of memory: the next pick says so */
+                                 loop->config.dispatch,
+                                 &(struct dyno_kv_event){
+                                     .at = at, .span = span, .worker = worker, .blocks = blocks});
+}
+
+static void on_kv_resident(void *context, dyno_ns at, uint64_t span, bool held)
+{
+    struct dyno_loop *loop = context;
+
+    if (held) {
+        dyno_kv_trie_held(loop->config.trie, span);
+    } else if (dyno_kv_trie_gone(loop->config.trie, span, at) != DYNO_OK) {
+        loop->out_of_memory = true;
+    }
 }
 
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
@@ -84,6 +99,7 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
         .first_token = on_first_token,
         .ended = on_ended,
         .kv_changed = loop->wants_events ? on_kv_changed : NULL,
+        .kv_resident = loop->config.trie ? on_kv_resident : NULL,
     };
 }
 
@@ -125,6 +141,9 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
     loop->in_flight++;
     loop->result.requests++;
+    if (loop->config.trie) {
+        DYNO_TRY(dyno_kv_trie_enter(loop->config.trie, loop->now, &request));
+    }
     if (loop->wants_events) {
         loop->workers->ops->sync(loop->workers, loop->now);
     }
@@ -132,6 +151,13 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
                                 &decision);
     if (status == DYNO_REJECTED) {
         return reject(loop, &request);
+    }
+    if (status == DYNO_BAD_INPUT) {
+        return dyno_fail(
+            error, status,
+            "the routing policy chose a worker that does not exist or may not be picked "
+            "for request %llu",
+            (unsigned long long)request.id);
     }
     DYNO_TRY(status);
     if (loop->config.decisions) {
@@ -224,6 +250,9 @@ static dyno_status turn(struct dyno_loop *loop, dyno_ns deadline, struct dyno_er
     DYNO_TRY(settle_and_admit(loop, error));
     DYNO_TRY(take_samples(loop));
     DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+    if (loop->out_of_memory) {
+        return DYNO_NO_MEMORY;
+    }
     if (loop->result.turns % TURNS_A_PROGRESS == 0) {
         tell_progress(loop);
     }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "core/kv/trie.h"
 #include "core/run/clock.h"
 #include "core/run/dispatch.h"
 #include "core/run/sink.h"
@@ -17,6 +18,7 @@ struct dyno_loop_config {
     struct dyno_source *source;
     struct dyno_answers *answers; /* told when an answer is not needed any more; may be NULL */
     struct dyno_dispatch *dispatch;
+    struct dyno_kv_trie *trie; /* rewrites chains; NULL: spans stay as they come */
     uint32_t worker_count;
     struct dyno_sink *sinks;                  /* list */
     dyno_ns sample_every_ns;                  /* 0: no samples */

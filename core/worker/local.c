@@ -418,6 +418,13 @@ static void told(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint
     listener->kv_changed(listener->context, worker, at, span, blocks);
 }
 
+static void told_resident(void *context, dyno_ns at, uint64_t span, bool held)
+{
+    const struct dyno_worker_listener *listener = context;
+
+    listener->kv_resident(listener->context, at, span, held);
+}
+
 static dyno_status init_workers(struct dyno_local *local)
 {
     uint32_t count = local->config.worker_count;
@@ -457,10 +464,9 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
     local->config = *config;
     local->seqs_unused = DYNO_NO_SEQ;
     local->watermark_blocks = (uint32_t)(config->worker.watermark * config->worker.blocks);
-    if (config->listener.kv_changed) {
-        local->kv_listener =
-            (struct dyno_kv_listener){.context = &local->config.listener, .changed = told};
-    }
+    local->kv_listener.context = &local->config.listener;
+    local->kv_listener.changed = config->listener.kv_changed ? told : NULL;
+    local->kv_listener.resident = config->listener.kv_resident ? told_resident : NULL;
     status = init_workers(local);
     if (status != DYNO_OK) {
         local_close(&local->base);

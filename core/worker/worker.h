@@ -6,6 +6,8 @@
 #ifndef DYNO_CORE_WORKER_WORKER_H
 #define DYNO_CORE_WORKER_WORKER_H
 
+#include <stdbool.h>
+
 #include "core/base/status.h"
 #include "core/base/time.h"
 #include "core/model/record.h"
@@ -19,6 +21,8 @@ struct dyno_worker_listener {
     dyno_status (*ended)(void *context, const struct dyno_request_record *record);
     /* A cache changed; NULL: nobody wants to know. */
     void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+    /* A cache began to hold blocks of a span, or holds none any more; NULL likewise. */
+    void (*kv_resident)(void *context, dyno_ns at, uint64_t span, bool held);
 };
 
 struct dyno_workers;

@@ -33,6 +33,7 @@ struct world {
     struct dyno_span spans[WORLD_REQUESTS_MAX][WORLD_SPANS_MAX];
     uint32_t answers[WORLD_REQUESTS_MAX];
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
+    bool trie;                              /* rewrite chains as few long spans */
 };
 
 struct world_digest {
@@ -377,6 +378,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_dispatch *dispatch = NULL;
     struct dyno_workers *workers = NULL;
     struct dyno_loop *loop = NULL;
+    struct dyno_kv_trie *trie = NULL;
     struct dyno_loop_result result = {0};
     struct dyno_error error = {0};
     struct dyno_local_config local = {.worker = world->worker,
@@ -387,6 +389,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     ck_assert_int_eq(dyno_histogram_init(&itl), DYNO_OK);
     ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
     source.answers = answers;
+    if (world->trie) {
+        ck_assert_int_eq(dyno_kv_trie_open(&trie, world->dispatch.event_delay_ns), DYNO_OK);
+    }
     sink.base.next = world->extra_sink ? &extra : NULL;
     ck_assert_int_eq(dyno_paced_device_open(
                          &device, &(struct dyno_paced_config){.name = "world",
@@ -402,6 +407,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
                                                          .source = &source.base,
                                                          .answers = answers,
                                                          .dispatch = dispatch,
+                                                         .trie = trie,
                                                          .worker_count = local.worker_count,
                                                          .sinks = &sink.base,
                                                          .sample_every_ns = world->sample_every_ns,
@@ -425,6 +431,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     device->ops->close(device);
     dyno_loop_close(loop);
     dyno_dispatch_close(dispatch);
+    dyno_kv_trie_close(trie);
     dyno_answers_close(answers);
     dyno_histogram_release(&itl);
     return digest;
