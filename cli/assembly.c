@@ -451,6 +451,10 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .unbounded_hit_rate = counts.block_bound_cut || counts.block_refs == 0
                                   ? -1.0
                                   : (double)counts.block_refs_seen / (double)counts.block_refs,
+        .unbounded_token_hit_rate =
+            bound.computed && bound.prompt_tokens > 0
+                ? (double)bound.unbounded_hit_tokens / (double)bound.prompt_tokens
+                : -1.0,
         .belady_hit_rate = bound.computed && bound.prompt_tokens > 0
                                ? (double)bound.hit_tokens / (double)bound.prompt_tokens
                                : -1.0,

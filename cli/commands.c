@@ -14,6 +14,7 @@ const struct dyno_command dyno_command_table[] = {
     {"trace", "look at a trace, or make one: trace info FILE, trace synth -o FILE",
      dyno_command_trace},
     {"runs", "list the runs in a database", dyno_command_runs},
+    {"accuracy", "how far predictions are from a folder of measurements", dyno_command_accuracy},
     {"bench-sim", "how fast the simulator is on this machine", dyno_command_bench_sim},
     {"doctor", "what this machine has, and what is missing", dyno_command_doctor},
     {"help", "help for a command; help scenario: every option; help models: models and GPUs",

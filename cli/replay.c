@@ -115,8 +115,10 @@ static dyno_status open_recorder(struct replay *replay, const char *command, con
         dyno_scenario_option_rows_free(rows, replay->options.count);
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the options' texts");
     }
-    status = dyno_recorder_open(&replay->recorder, replay->scenario.output.db, command, title, rows,
-                                replay->options.count, error);
+    status = dyno_recorder_open(
+        &replay->recorder,
+        replay->scenario.output.db ? replay->scenario.output.db : ":memory:", command, title, rows,
+        replay->options.count, error);
     dyno_scenario_option_rows_free(rows, replay->options.count);
     return status;
 }

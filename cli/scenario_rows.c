@@ -198,7 +198,7 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("keep blocks of finished sequences for prompts that begin alike")),
     ROW("kv.hit_when", NULL, "WHEN", CHOICE, kv.hit_when, DEFAULT("profile"), WORDS(hit_whens),
         HELP("a block may be hit once the pass that fills it is scheduled, or completed")),
-    ROW("kv.bound_belady", "belady", NULL, BOOL, kv.bound_belady, DEFAULT("false"),
+    ROW("kv.bound_belady", "belady", NULL, BOOL, kv.bound_belady, DEFAULT("true"),
         HELP("also report the hit rate of one cache of the whole capacity with perfect foresight")),
 
     ROW("router.policy", "router", "POLICY", CHOICE, router.policy, DEFAULT("round_robin"),
@@ -277,8 +277,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         WITHIN(0, 10000000),
         HELP("microseconds from a pass's end until its tokens leave the server")),
 
-    ROW("output.db", "db", "FILE", TEXT, output.db, DEFAULT("runs.db"), NOT_EMPTY,
-        HELP("SQLite database that the run is added to; :memory: keeps nothing")),
+    ROW("output.db", "db", "FILE", TEXT, output.db, DEFAULT("runs.db"), OR("none"), NOT_EMPTY,
+        HELP("SQLite database that the run is added to; none (or :memory:) keeps nothing")),
     ROW("output.json", "json", "FILE", TEXT, output.json, DEFAULT("none"), OR("none"), NOT_EMPTY,
         HELP("write the summary as JSON; - is standard output")),
     ROW("output.host_json", "host-json", "FILE", TEXT, output.host_json, DEFAULT("none"),

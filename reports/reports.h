@@ -20,11 +20,12 @@ struct dyno_report {
     uint64_t lines_skipped;
     /* Bounds, as fractions of prompt tokens or blocks; negative: not computed (shown as "n/a",
      * null in JSON). */
-    double unbounded_hit_rate;     /* infinite cache shared by all, in the trace's own blocks */
-    double belady_hit_rate;        /* the fleet's capacity in one cache with perfect foresight */
-    double model_flops;            /* done: for MFU */
-    double model_bytes;            /* read: for MBU */
-    double flops_peak, bytes_peak; /* per second, of the whole fleet */
+    double unbounded_hit_rate;       /* infinite cache shared by all, in the trace's own blocks */
+    double unbounded_token_hit_rate; /* the same of prompt tokens, in the engine's blocks */
+    double belady_hit_rate;          /* the fleet's capacity in one cache with perfect foresight */
+    double model_flops;              /* done: for MFU */
+    double model_bytes;              /* read: for MBU */
+    double flops_peak, bytes_peak;   /* per second, of the whole fleet */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */
 };

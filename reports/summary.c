@@ -184,6 +184,7 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "kv", "token_hit_rate", figures->token_hit_rate);
     put_real(summary, "kv", "block_hit_rate", figures->block_hit_rate);
     put_real(summary, "kv", "unbounded_hit_rate", known(report->unbounded_hit_rate));
+    put_real(summary, "kv", "unbounded_token_hit_rate", known(report->unbounded_token_hit_rate));
     put_real(summary, "kv", "belady_hit_rate", known(report->belady_hit_rate));
     put_count(summary, "kv", "evicted_blocks", totals->evicted_blocks);
     put_count(summary, "kv", "preemptions", totals->preemptions);

@@ -298,21 +298,17 @@ static void put_throughput(const struct page *page)
 /* What a hit rate may be held against; only what was computed. */
 static void put_bounds(const struct page *page)
 {
-    double unbounded = page->report->unbounded_hit_rate;
-    double belady = page->report->belady_hit_rate;
+    const struct dyno_report *report = page->report;
 
-    if (unbounded < 0 && belady < 0) {
-        return;
+    if (report->belady_hit_rate >= 0) {
+        put_more(page);
+        put_percent(page, "bounds   ", report->unbounded_token_hit_rate, " in an endless cache, ");
+        put_percent(page, "", report->belady_hit_rate, " in this much with perfect foresight\n");
+    } else if (report->unbounded_hit_rate >= 0) {
+        put_more(page);
+        put_percent(page, "bound    ", report->unbounded_hit_rate,
+                    " of the trace's blocks in an endless cache\n");
     }
-    put_more(page);
-    fputs("bounds   ", page->out);
-    if (unbounded >= 0) {
-        put_percent(page, "", unbounded, " in an endless cache");
-    }
-    if (belady >= 0) {
-        put_percent(page, unbounded >= 0 ? ", " : "", belady, " with perfect foresight");
-    }
-    fputc('\n', page->out);
 }
 
 static void put_cache(const struct page *page)

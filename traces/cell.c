@@ -206,7 +206,7 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
 {
     struct dyno_row *row = line->row;
     bool is_list = column->field == DYNO_FIELD_BLOCKS || column->field == DYNO_FIELD_WAITS;
-    uint64_t key;
+    uint64_t key = 0;
 
     switch (column->field) {
     case DYNO_FIELD_AT:

@@ -121,7 +121,8 @@ dyno_status dyno_line_finish(struct dyno_line *line, size_t end_column);
 /* Note that a field is given at `at`; refuses the second time. */
 dyno_status dyno_line_note(struct dyno_line *line, const struct dyno_column *column, size_t at);
 
-/* Read one line of JSON into the line's row (jsonl.c). */
+/* Read one line of JSON, followed by a NUL and without one inside, into the line's row (jsonl.c).
+ */
 dyno_status dyno_jsonl_read(struct dyno_line *line, const char *text, size_t length);
 
 /* A CSV reader (csv.c): the header says which column stands where. */

@@ -61,12 +61,26 @@ static struct dyno_line line_begun(const struct reader *reader, struct dyno_row 
                               .error = error};
 }
 
+/* What follows takes a line for text that ends at its first NUL. */
+static dyno_status check_text(const struct reader *reader, const char *text, size_t length,
+                              struct dyno_error *error)
+{
+    const char *nul = memchr(text, '\0', length);
+
+    if (!nul) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s:%" PRIu64 ":%zu: a NUL byte; expected text",
+                     reader->lines.name, reader->lines.number, (size_t)(nul - text) + 1);
+}
+
 /* The first line that is not blank: it tells the format, and is a CSV's header. */
 static dyno_status begin(struct reader *reader, const char *text, size_t length, bool *is_row,
                          struct dyno_error *error)
 {
     struct dyno_line line;
 
+    DYNO_TRY(check_text(reader, text, length, error));
     if (!reader->format && !(reader->format = dyno_format_recognise(text, length))) {
         return refuse_format(reader, error);
     }
@@ -84,13 +98,10 @@ static dyno_status parse(struct reader *reader, const char *text, size_t length,
                          struct dyno_row *row, struct dyno_error *error)
 {
     struct dyno_line line;
-    const char *nul = memchr(text, '\0', length);
 
     dyno_row_clear(row);
+    DYNO_TRY(check_text(reader, text, length, error));
     line = line_begun(reader, row, error);
-    if (nul) {
-        return dyno_line_refuse(&line, (size_t)(nul - text) + 1, "a NUL byte; expected text");
-    }
     return reader->csv ? dyno_csv_read(reader->csv, &line, text, length)
                        : dyno_jsonl_read(&line, text, length);
 }

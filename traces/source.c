@@ -9,31 +9,21 @@
  *   BLOCKED -> READY  [release]  the last request it waits for ended
  *   READY -> (sent)   [take]     when a client is free
  *
- * Memory: at most LOOK_AHEAD_ROWS rows and about LOOK_AHEAD_SEGMENTS identities are held.  When so
- * many are blocked that it is full, reading pauses: what stands behind is sent late, and says so by
- * its arrival being later than its schedule. */
+ * Memory: shelf.h says how many rows are held at most.  When so many are blocked that the shelf is
+ * full, reading pauses: what stands behind is sent late, and says so by its arrival being later
+ * than its schedule. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "traces/clients.h"
 #include "traces/order.h"
 #include "traces/rows.h"
+#include "traces/shelf.h"
 #include "traces/source.h"
 #include "traces/waiting.h"
 
-enum { LOOK_AHEAD_ROWS = 262144, LOOK_AHEAD_SEGMENTS = 4 << 20, KEPT_SEGMENTS_MAX = 4096 };
 enum { CLIENTS_MAX = 1 << 24 };
-
-struct slot { /* a row that was read and not sent */
-    struct dyno_row row;
-    uint64_t sequence; /* in reading order */
-    dyno_ns at;        /* its timestamp, in the time of the run */
-    dyno_ns ended_ns;  /* the latest end of what it waited for */
-    uint32_t waits_left;
-    uint32_t node; /* of who waits for it; DYNO_NODE_NONE: nobody can */
-};
 
 struct paced {
     struct dyno_source source; /* first: a struct dyno_source * is one of these */
@@ -42,12 +32,7 @@ struct paced {
     struct dyno_pacing_config pacing;
     uint32_t max_tokens;
 
-    struct slot *slots; /* [slot_capacity], slot_used of them touched so far */
-    uint32_t slot_capacity, slot_used;
-    uint32_t *free_slots; /* [slot_capacity] */
-    uint32_t free_count;
-    uint32_t held; /* rows read and not sent */
-    uint64_t segments_held;
+    struct dyno_shelf shelf;
     struct dyno_order ready; /* by time and sequence */
     struct dyno_waiting waiting;
     struct dyno_map nodes; /* request in flight -> its node, where it has one */
@@ -85,43 +70,6 @@ static dyno_ns scaled(const struct paced *paced, dyno_ns time)
     return slower < 9e18 ? (dyno_ns)slower : (dyno_ns)9e18;
 }
 
-/* A slot to read into, or UINT32_MAX when memory is out. */
-static uint32_t take_slot(struct paced *paced)
-{
-    uint32_t capacity = paced->slot_capacity ? 2 * paced->slot_capacity : 16;
-    struct slot *slots;
-    uint32_t *free_slots;
-
-    if (paced->free_count > 0) {
-        return paced->free_slots[--paced->free_count];
-    }
-    if (paced->slot_used == paced->slot_capacity) {
-        slots = realloc(paced->slots, capacity * sizeof *slots);
-        if (!slots) {
-            return UINT32_MAX;
-        }
-        paced->slots = slots;
-        free_slots = realloc(paced->free_slots, capacity * sizeof *free_slots);
-        if (!free_slots) {
-            return UINT32_MAX;
-        }
-        paced->free_slots = free_slots;
-        paced->slot_capacity = capacity;
-    }
-    paced->slots[paced->slot_used] = (struct slot){0};
-    return paced->slot_used++;
-}
-
-static void give_slot(struct paced *paced, uint32_t slot)
-{
-    struct dyno_row *row = &paced->slots[slot].row;
-
-    if (row->segment_capacity > KEPT_SEGMENTS_MAX) {
-        dyno_row_release(row);
-    }
-    paced->free_slots[paced->free_count++] = slot;
-}
-
 static dyno_status no_memory(const struct paced *paced, struct dyno_error *error)
 {
     return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory for a request", paced->rows->name);
@@ -130,7 +78,7 @@ static dyno_status no_memory(const struct paced *paced, struct dyno_error *error
 /* All that the slot waited for has ended: it may be sent from now on. */
 static bool make_ready(struct paced *paced, uint32_t slot, bool has_waited)
 {
-    const struct slot *about = &paced->slots[slot];
+    const struct dyno_slot *about = &paced->shelf.slots[slot];
     dyno_ns at = about->at;
 
     if (has_waited) {
@@ -146,7 +94,7 @@ static bool make_ready(struct paced *paced, uint32_t slot, bool has_waited)
 static void release(void *context, uint32_t slot, dyno_ns at)
 {
     struct paced *paced = context;
-    struct slot *about = &paced->slots[slot];
+    struct dyno_slot *about = &paced->shelf.slots[slot];
 
     about->ended_ns = about->ended_ns > at ? about->ended_ns : at;
     if (--about->waits_left == 0 && !make_ready(paced, slot, true)) {
@@ -167,7 +115,7 @@ static dyno_status refuse_untimed(const struct paced *paced, const struct dyno_r
 /* Take in the row in `slot`.  DYNO_BAD_INPUT: the row is bad, nothing was changed. */
 static dyno_status admit(struct paced *paced, uint32_t slot, struct dyno_error *error)
 {
-    struct slot *about = &paced->slots[slot];
+    struct dyno_slot *about = &paced->shelf.slots[slot];
     bool is_closed = paced->pacing.pacing == DYNO_CLOSED_LOOP;
     struct dyno_admission admission;
 
@@ -186,8 +134,7 @@ static dyno_status admit(struct paced *paced, uint32_t slot, struct dyno_error *
     about->waits_left = admission.waits_left;
     about->node = admission.node;
     paced->read_at = about->at;
-    paced->held++;
-    paced->segments_held += about->row.segment_count;
+    dyno_shelf_put(&paced->shelf, slot);
     if (about->waits_left == 0 && !make_ready(paced, slot, admission.has_waited)) {
         return no_memory(paced, error);
     }
@@ -196,22 +143,22 @@ static dyno_status admit(struct paced *paced, uint32_t slot, struct dyno_error *
 
 static dyno_status read_one(struct paced *paced, struct dyno_error *error)
 {
-    uint32_t slot = take_slot(paced);
+    uint32_t slot = dyno_shelf_slot(&paced->shelf);
     dyno_status status;
     bool got;
 
-    if (slot == UINT32_MAX) {
+    if (slot == DYNO_SLOT_NONE) {
         return no_memory(paced, error);
     }
-    DYNO_TRY(paced->rows->ops->read(paced->rows, &paced->slots[slot].row, &got, error));
+    DYNO_TRY(paced->rows->ops->read(paced->rows, &paced->shelf.slots[slot].row, &got, error));
     if (!got) {
         paced->rows_ended = true;
-        give_slot(paced, slot);
+        dyno_shelf_drop(&paced->shelf, slot);
         return dyno_waiting_check(&paced->waiting, paced->rows->name, true, error);
     }
     status = admit(paced, slot, error);
     if (status == DYNO_BAD_INPUT) {
-        give_slot(paced, slot);
+        dyno_shelf_drop(&paced->shelf, slot);
         status = dyno_rows_reject(paced->rows, error);
     }
     DYNO_TRY(status);
@@ -221,19 +168,13 @@ static dyno_status read_one(struct paced *paced, struct dyno_error *error)
 /* Nothing is ready, nothing in flight, and rows are left: they wait in a circle. */
 static dyno_status refuse_circle(const struct paced *paced, struct dyno_error *error)
 {
-    const struct slot *first = NULL;
+    const struct dyno_row *row = &dyno_shelf_first_waiting(&paced->shelf)->row;
 
-    for (uint32_t i = 0; i < paced->slot_used; i++) {
-        if (paced->slots[i].waits_left > 0 &&
-            (!first || paced->slots[i].sequence < first->sequence)) {
-            first = &paced->slots[i];
-        }
-    }
-    assert(first);
     return dyno_fail(error, DYNO_BAD_INPUT,
-                     "%s:%" PRIu64 ":%" PRIu32 ": requests wait for each other in a circle, or for "
-                     "one more than %d rows after them; this is the first of them",
-                     paced->rows->name, first->row.line, first->row.waits_column, LOOK_AHEAD_ROWS);
+                     "%s:%" PRIu64 ":%" PRIu32
+                     ": requests wait for each other in a circle; this is "
+                     "the first of them",
+                     paced->rows->name, row->line, row->waits_column);
 }
 
 /* Read until the request that comes next is known. */
@@ -241,7 +182,7 @@ static dyno_status read_ahead(struct paced *paced, struct dyno_error *error)
 {
     while (!paced->rows_ended &&
            (paced->ready.count == 0 || paced->ready.items[0].at > paced->read_at)) {
-        if (paced->held >= LOOK_AHEAD_ROWS || paced->segments_held >= LOOK_AHEAD_SEGMENTS) {
+        if (dyno_shelf_is_full(&paced->shelf)) {
             paced->was_full = true;
             break;
         }
@@ -251,7 +192,7 @@ static dyno_status read_ahead(struct paced *paced, struct dyno_error *error)
         }
         DYNO_TRY(read_one(paced, error));
     }
-    if (paced->ready.count > 0 || paced->in_flight > 0 || paced->held == 0) {
+    if (paced->ready.count > 0 || paced->in_flight > 0 || paced->shelf.rows == 0) {
         return DYNO_OK;
     }
     return refuse_circle(paced, error);
@@ -305,7 +246,7 @@ static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t
     return true;
 }
 
-static dyno_status send(struct paced *paced, const struct slot *about, dyno_ns ready_at,
+static dyno_status send(struct paced *paced, const struct dyno_slot *about, dyno_ns ready_at,
                         struct dyno_request *out, struct dyno_error *error)
 {
     const struct dyno_row *row = &about->row;
@@ -353,11 +294,9 @@ static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dy
     }
     assert(at != DYNO_NEVER && now >= at);
     item = dyno_order_pop(&paced->ready);
-    DYNO_TRY(send(paced, &paced->slots[item.slot], item.at, out, error));
+    DYNO_TRY(send(paced, &paced->shelf.slots[item.slot], item.at, out, error));
     dyno_clients_take(&paced->clients);
-    paced->segments_held -= paced->slots[item.slot].row.segment_count;
-    paced->held--;
-    give_slot(paced, item.slot);
+    dyno_shelf_remove(&paced->shelf, item.slot);
     paced->next_id++;
     paced->in_flight++;
     paced->sent_ns = at;
@@ -390,18 +329,14 @@ static bool paced_finished(const struct dyno_source *source)
 {
     const struct paced *paced = paced_of(source);
 
-    return paced->failure.status == DYNO_OK && paced->rows_ended && paced->held == 0;
+    return paced->failure.status == DYNO_OK && paced->rows_ended && paced->shelf.rows == 0;
 }
 
 static void paced_close(struct dyno_source *source)
 {
     struct paced *paced = paced_of(source);
 
-    for (uint32_t i = 0; i < paced->slot_used; i++) {
-        dyno_row_release(&paced->slots[i].row);
-    }
-    free(paced->slots);
-    free(paced->free_slots);
+    dyno_shelf_release(&paced->shelf);
     free(paced->spans);
     dyno_order_release(&paced->ready);
     dyno_order_release(&paced->clients.freed);
@@ -448,15 +383,17 @@ dyno_status dyno_paced_open(struct dyno_source **out, struct dyno_rows *rows,
                             const struct dyno_pacing_config *pacing, uint32_t max_tokens,
                             struct dyno_answers *answers, struct dyno_error *error)
 {
-    struct paced *paced = NULL;
+    struct paced *paced;
     dyno_status status = check_pacing(pacing, error);
 
-    if (status == DYNO_OK && !(paced = calloc(1, sizeof *paced))) {
-        status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for a source");
-    }
     if (status != DYNO_OK) {
         dyno_rows_close(rows);
         return status;
+    }
+    paced = calloc(1, sizeof *paced);
+    if (!paced) {
+        dyno_rows_close(rows);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a source");
     }
     paced->source.ops = &paced_ops;
     paced->rows = rows;

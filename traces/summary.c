@@ -1,5 +1,6 @@
 /* What a trace holds: its rows, sent through the paced source to a fleet that answers at once, so
  * that everything a replay would refuse is refused here too. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,7 +149,7 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
         status = keep_skipped(source, &summary, error);
     }
     if (status == DYNO_OK) {
-        (void)strncpy(summary.format, dyno_source_format(source), sizeof summary.format - 1);
+        (void)snprintf(summary.format, sizeof summary.format, "%s", dyno_source_format(source));
         summary.counts = dyno_source_counts(source);
         summary.input = describe(&tallies[0]);
         summary.output = describe(&tallies[1]);

@@ -8,7 +8,7 @@ dyno_status dyno_trace_open(struct dyno_source **out, const struct dyno_trace_co
                             const struct dyno_pacing_config *pacing, struct dyno_answers *answers,
                             struct dyno_error *error)
 {
-    struct dyno_error unread;
+    struct dyno_error unread = {.status = DYNO_OK};
     struct dyno_rows *rows;
 
     error = error ? error : &unread;
@@ -22,7 +22,7 @@ dyno_status dyno_generator_open(struct dyno_source **out,
                                 struct dyno_answers *answers, struct dyno_error *error)
 {
     struct dyno_pacing_config paced = *pacing;
-    struct dyno_error unread;
+    struct dyno_error unread = {.status = DYNO_OK};
     struct dyno_rows *rows;
     uint32_t concurrency;
 
@@ -61,7 +61,7 @@ dyno_status dyno_source_preload(struct dyno_source **out, struct dyno_source *fr
                                 struct dyno_answers *answers, struct dyno_error *error)
 {
     struct dyno_rows *rows = dyno_paced_rows(from), *store;
-    struct dyno_error unread;
+    struct dyno_error unread = {.status = DYNO_OK};
 
     error = error ? error : &unread;
     if (!rows) {

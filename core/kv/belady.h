@@ -19,7 +19,7 @@
 #include "core/base/status.h"
 #include "core/model/request.h"
 
-enum { DYNO_BELADY_REFS_MAX = 1 << 22 }; /* a sensible maximum: 300 MiB at worst */
+enum { DYNO_BELADY_REFS_MAX = 1 << 21 }; /* a sensible maximum: 150 MiB at worst */
 
 struct dyno_belady;
 

@@ -1,10 +1,13 @@
 /* Sticky sessions: a hash ring with a fixed number of points for every worker.
  *
  * A session goes to the first eligible worker at or after its own point.  When a worker leaves,
- * only its sessions move, and they spread over the others; when it comes back, they return.  A
- * request without a session stands on the point of its first shared span, so that equal beginnings
- * meet; one with neither goes to the least loaded worker.  Workers on a ring differ in their share
- * of it by about 1/sqrt(replicas).
+ * only its sessions move, and they spread over the others; when it comes back, they return. Workers
+ * on a ring differ in their share of it by about 1/sqrt(replicas).
+ *
+ * A request without a session stands on the point of its first shared span, so that equal
+ * beginnings meet.  A beginning may be everybody's (a system prompt), so here a worker is passed
+ * over while it has more than its bounded load: 5/4 of the mean, rounded up (Mirrokni, Thorup and
+ * Zadimoghaddam, 2016).  A request with neither goes to the least loaded worker.
  */
 #include <stdlib.h>
 
@@ -81,14 +84,29 @@ static uint64_t seek(const struct ring *ring, uint64_t at)
     return low < ring->count ? low : 0;
 }
 
-static uint32_t walk_ring(const struct ring *ring, const struct dyno_route_view *view, uint64_t at)
+/* Requests in flight that a worker may have, this one among them, not to be passed over. */
+static uint64_t bounded_load(const struct dyno_route_view *view)
+{
+    uint64_t total = 1, eligible = 0;
+
+    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+        if (view->eligible[worker]) {
+            total += view->inflight[worker];
+            eligible++;
+        }
+    }
+    return eligible ? (5 * total + 4 * eligible - 1) / (4 * eligible) : 0;
+}
+
+static uint32_t walk_ring(const struct ring *ring, const struct dyno_route_view *view, uint64_t at,
+                          uint64_t load_max)
 {
     uint64_t place = seek(ring, at);
 
     for (uint64_t i = 0; i < ring->count; i++) {
         uint32_t worker = ring->points[place].worker;
 
-        if (view->eligible[worker]) {
+        if (view->eligible[worker] && view->inflight[worker] < load_max) {
             return worker;
         }
         place = place + 1 < ring->count ? place + 1 : 0;
@@ -103,10 +121,10 @@ static uint32_t session_pick(void *state, const struct dyno_route_config *config
                              struct dyno_route_dice *dice, double *costs, int *scored)
 {
     if (request->session) {
-        return walk_ring(state, view, dyno_mix(request->session));
+        return walk_ring(state, view, dyno_mix(request->session), UINT64_MAX);
     }
     if (request->prefix) {
-        return walk_ring(state, view, dyno_mix(~request->prefix));
+        return walk_ring(state, view, dyno_mix(~request->prefix), bounded_load(view));
     }
     return dyno_route_least_loaded.pick(NULL, config, request, view, services, dice, costs, scored);
 }

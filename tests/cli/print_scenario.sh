@@ -76,7 +76,7 @@ kv:
   memory_utilization: 0.9                    # default
   prefix_cache: true                         # default
   hit_when: completed                        # engine profile sglang
-  bound_belady: false                        # default
+  bound_belady: true                         # default
 router:
   policy: kv                                 # fleet.yaml:4
   plugin: none                               # default

@@ -100,6 +100,7 @@ static inline void fixture_init(struct fixture *fixture)
         .trace_input_tokens = 8000,
         .trace_output_tokens = 44,
         .unbounded_hit_rate = 0.3125,
+        .unbounded_token_hit_rate = -1,
         .belady_hit_rate = -1,
         .model_flops = 2e15,
         .model_bytes = 6e13,

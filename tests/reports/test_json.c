@@ -148,6 +148,7 @@ static const char whole_summary[] =
     "    \"token_hit_rate\": 0.25,\n"
     "    \"block_hit_rate\": 0.248,\n"
     "    \"unbounded_hit_rate\": 0.3125,\n"
+    "    \"unbounded_token_hit_rate\": null,\n"
     "    \"belady_hit_rate\": null,\n"
     "    \"evicted_blocks\": 1234,\n"
     "    \"preemptions\": 1\n"

@@ -47,7 +47,7 @@ static const char whole_page[] =
     "                within ttft <= 250ms\n"
     "\n"
     "KV cache        hit rate 25.0 % of prompt tokens, 24.8 % of whole prompt blocks\n"
-    "                bounds   31.2 % in an endless cache\n"
+    "                bound    31.2 % of the trace's blocks in an endless cache\n"
     "                in use   25.0 % of 2,000 blocks, 1,234 evicted, 1 preemption\n"
     "\n"
     "Fleet           2 workers on 4 GPUs, 0.011 GPU-hours\n"

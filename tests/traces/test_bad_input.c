@@ -3,8 +3,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "support.h"
 #include "tests/check_main.h"
+#include "tests/traces/support.h"
 
 #define GOOD   "{\"timestamp\":0,\"input_length\":5,\"output_length\":6}\n"
 #define HEADER "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -269,6 +269,7 @@ END_TEST
 START_TEST(nul_bytes_are_refused)
 {
     static const char text[] = GOOD "{\"timestamp\":0,\0\"input_length\":5}\n";
+    static const char header[] = "TIMESTAMP,ContextTokens,GeneratedTokens\0\0\0\n";
     struct dyno_trace_config config = {.path = "t", .data = text, .data_size = sizeof text - 1};
     struct dyno_pacing_config pacing = pacing_of(16);
     struct haul haul;
@@ -276,6 +277,11 @@ START_TEST(nul_bytes_are_refused)
     haul_trace(&haul, &config, &pacing);
     ck_assert_int_eq(haul.status, DYNO_BAD_INPUT);
     ck_assert_str_eq(haul.error.text, "t:2:16: a NUL byte; expected text");
+    haul_release(&haul);
+    config =
+        (struct dyno_trace_config){.path = "t", .data = header, .data_size = sizeof header - 1};
+    haul_trace(&haul, &config, &pacing);
+    ck_assert_str_eq(haul.error.text, "t:1:40: a NUL byte; expected text");
     haul_release(&haul);
 }
 END_TEST
@@ -381,7 +387,7 @@ START_TEST(a_truncated_gz_is_refused_with_the_line)
     ck_assert_uint_lt(haul.count, 1000);
     ck_assert_ptr_nonnull(strstr(haul.error.text, "the file is truncated"));
     ck_assert_int_eq(strncmp(haul.error.text, "t.gz:", 5), 0);
-    ck_assert_int_eq(atoi(haul.error.text + 5), (int)haul.count + 1);
+    ck_assert_uint_eq(strtoul(haul.error.text + 5, NULL, 10), haul.count + 1);
     haul_release(&haul);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* Each format's columns, units and scales, and how a format is recognised. */
-#include "support.h"
 #include "tests/check_main.h"
+#include "tests/traces/support.h"
 
 static const char mooncake[] =
     "{\"timestamp\": 100, \"input_length\": 1025, \"output_length\": 3, \"hash_ids\": [7, 8, 9]}\n"

@@ -1,7 +1,7 @@
 /* The generator: arrival laws, lengths, shared prefixes, sessions.  Samples are large enough and
  * bounds wide enough (five standard errors or more) that a sound generator passes with any seed. */
-#include "support.h"
 #include "tests/check_main.h"
+#include "tests/traces/support.h"
 #include "traces/arrival.h"
 #include "traces/law.h"
 

@@ -1,6 +1,6 @@
 /* Identities: from a trace's blocks to the engine's. */
-#include "support.h"
 #include "tests/check_main.h"
+#include "tests/traces/support.h"
 #include "traces/row.h"
 
 /* A row of `count` trace blocks with identities 1, 2, ..., or `last` for the last one. */

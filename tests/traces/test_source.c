@@ -1,6 +1,6 @@
 /* Pacing: open loop, a capped client, closed loop, sessions and waits. */
-#include "support.h"
 #include "tests/check_main.h"
+#include "tests/traces/support.h"
 
 #define ROW(at) "{\"timestamp\":" #at ",\"input_length\":5,\"output_length\":6}\n"
 

@@ -8,7 +8,7 @@
  * router.args: "share=0.5,slack=4" (these are the defaults); either may be left out.
  *
  * Build:  cc -shared -fPIC -I<tree> two_tier.c -o two_tier.so
- * Use:    dyno replay --policy ./two_tier.so --set router.args=share=0.3,slack=2 ...
+ * Use:    dyno replay --policy ./two_tier.so --policy-args share=0.3,slack=2 ...
  */
 #include <stdlib.h>
 #include <string.h>

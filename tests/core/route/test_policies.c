@@ -256,6 +256,33 @@ START_TEST(without_a_session_equal_prefixes_meet_and_others_go_to_the_least_load
 }
 END_TEST
 
+/* Home has 5 in flight.  Others idle: at most ceil(5/4 * 6/8) = 1 each, so home is passed over.
+ * Others have 5 too: ceil(5/4 * 41/8) = 7, so it is not. */
+START_TEST(a_popular_prefix_is_shared_out_but_a_session_is_not)
+{
+    const struct dyno_route_policy *policy = dyno_route_find("session");
+    struct fleet fleet;
+    uint32_t home;
+    void *state;
+
+    fleet_init(&fleet, 8, 9);
+    state = open_state(&fleet, policy);
+    fleet.request.prefix = 12345;
+    home = fleet_pick(&fleet, policy, state);
+    fleet.inflight[home] = 5;
+    ck_assert_uint_ne(fleet_pick(&fleet, policy, state), home);
+    for (uint32_t worker = 0; worker < 8; worker++) {
+        fleet.inflight[worker] = 5;
+    }
+    ck_assert_uint_eq(fleet_pick(&fleet, policy, state), home);
+    fleet.request.session = 7;
+    home = fleet_pick(&fleet, policy, state);
+    fleet.inflight[home] = 1000;
+    ck_assert_uint_eq(fleet_pick(&fleet, policy, state), home);
+    close_state(policy, state);
+}
+END_TEST
+
 START_TEST(a_ring_shares_sessions_about_evenly)
 {
     const struct dyno_route_policy *policy = dyno_route_find("session");
@@ -309,6 +336,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, power_of_two_takes_the_lighter_of_two_different_workers);
     tcase_add_test(cases, only_a_worker_that_leaves_loses_its_sessions_and_gets_them_back);
     tcase_add_test(cases, without_a_session_equal_prefixes_meet_and_others_go_to_the_least_loaded);
+    tcase_add_test(cases, a_popular_prefix_is_shared_out_but_a_session_is_not);
     tcase_add_test(cases, a_ring_shares_sessions_about_evenly);
     tcase_add_test(cases, a_ring_has_a_largest_size);
     suite_add_tcase(suite, cases);

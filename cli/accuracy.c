@@ -1,0 +1,148 @@
+/* `dyno accuracy DIR`: recompute docs/accuracy.md from a folder of measurements. */
+#include "cli/accuracy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "core/base/words.h"
+
+static const struct section {
+    const char *title;
+    const char *text;
+    dyno_status (*run)(const struct dyno_accuracy *accuracy, struct dyno_error *error);
+} sections[] = {
+    {"Servers under a closed loop", "", dyno_accuracy_served},
+};
+
+struct arguments {
+    const char *folder, *output, *details;
+    bool help;
+};
+
+static void print_help(void)
+{
+    puts("Usage: dyno accuracy [-o FILE] [--details FOLDER] DIR\n\n"
+         "How far predictions are from the measurements in DIR, as Markdown.  What DIR does not\n"
+         "hold is said in its section; without DIR this prints \"no data\".\n\n"
+         "  -o FILE           write there instead of to standard output\n"
+         "  --details FOLDER  also leave a table of every point compared, there");
+}
+
+static dyno_status take_arguments(struct arguments *arguments, int argc, char **argv,
+                                  struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+
+    for (int i = 1; i < argc; i++) {
+        const char **value = strcmp(argv[i], "-o") == 0          ? &arguments->output
+                             : strcmp(argv[i], "--details") == 0 ? &arguments->details
+                                                                 : NULL;
+
+        if (value) {
+            if (i + 1 == argc) {
+                return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value", argv[i]);
+            }
+            *value = argv[++i];
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            arguments->help = true;
+        } else if (argv[i][0] == '-') {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "unknown option %s; 'dyno accuracy --help' lists them",
+                             dyno_quote(quoted, argv[i]));
+        } else if (arguments->folder) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "accuracy takes one folder; %s is one too many",
+                             dyno_quote(quoted, argv[i]));
+        } else {
+            arguments->folder = argv[i];
+        }
+    }
+    if (!arguments->folder && !arguments->help) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "accuracy needs a folder of measurements");
+    }
+    return DYNO_OK;
+}
+
+bool dyno_accuracy_find(const struct dyno_accuracy *accuracy, const char *name, char *path,
+                        size_t size)
+{
+    (void)snprintf(path, size, "%s/%s", accuracy->folder, name);
+    if (access(path, R_OK) == 0) {
+        return true;
+    }
+    (void)fprintf(accuracy->out, "no data: there is no `%s`\n", name);
+    return false;
+}
+
+FILE *dyno_accuracy_details(const struct dyno_accuracy *accuracy, const char *name)
+{
+    char path[1024];
+
+    if (!accuracy->details) {
+        return NULL;
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", accuracy->details, name);
+    return fopen(path, "w");
+}
+
+static dyno_status write_all(const struct dyno_accuracy *accuracy, struct dyno_error *error)
+{
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        (void)fprintf(accuracy->out, "\n## %s\n\n%s", sections[i].title, sections[i].text);
+        DYNO_TRY(sections[i].run(accuracy, error));
+    }
+    return DYNO_OK;
+}
+
+/* Everything is collected in memory first, so that a failure leaves no half document. */
+static dyno_status write_document(const struct arguments *arguments, struct dyno_error *error)
+{
+    struct dyno_accuracy accuracy = {.folder = arguments->folder, .details = arguments->details};
+    char *text = NULL;
+    size_t size = 0;
+    dyno_status status;
+    FILE *to = stdout;
+
+    accuracy.out = open_memstream(&text, &size);
+    if (!accuracy.out) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    status = write_all(&accuracy, error);
+    if (fclose(accuracy.out) != 0 && status == DYNO_OK) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    if (status == DYNO_OK && arguments->output) {
+        to = fopen(arguments->output, "w");
+    }
+    if (status == DYNO_OK &&
+        (!to || fwrite(text, 1, size, to) != size || (to != stdout && fclose(to) != 0))) {
+        status =
+            dyno_fail(error, DYNO_IO, "%s cannot be written: %s",
+                      arguments->output ? arguments->output : "standard output", strerror(errno));
+    }
+    free(text);
+    return status;
+}
+
+int dyno_command_accuracy(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct dyno_error error = {0};
+
+    if (take_arguments(&arguments, argc, argv, &error) != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
+    if (arguments.help) {
+        print_help();
+        return DYNO_EXIT_OK;
+    }
+    if (access(arguments.folder, R_OK) != 0) {
+        (void)printf("no data: there is no folder %s\n", arguments.folder);
+        return DYNO_EXIT_OK;
+    }
+    return write_document(&arguments, &error) == DYNO_OK
+               ? DYNO_EXIT_OK
+               : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+}

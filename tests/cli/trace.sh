@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# `dyno trace`: what info says, byte for byte; what synth refuses; and that the samples in
+# traces/samples are what the commands in its README make.
+#
+# usage: tests/cli/trace.sh DYNO
+set -euo pipefail
+
+dyno=$(readlink -f "$1")
+samples=$PWD/traces/samples
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+# says ARGUMENT... <<END: dyno prints exactly that and ends well.
+says() {
+    "$dyno" "$@" >got 2>err
+    if [[ -s err ]] || ! diff -u - got; then
+        printf 'dyno %s: not as above; on standard error:\n%s\n' "$*" "$(cat err)"
+        exit 1
+    fi
+}
+
+# refuses STATUS SENTENCE ARGUMENT...: that exit status, that one sentence, nothing on stdout.
+refuses() {
+    local status=0 wanted=$1 sentence=$2
+    shift 2
+    "$dyno" "$@" >got 2>err || status=$?
+    if [[ $status != "$wanted" || -s got || $(cat err) != "dyno: $sentence" ]]; then
+        printf 'dyno %s: exit %s, not %s, saying\n%s\n' "$*" "$status" "$wanted" "$(cat got err)"
+        exit 1
+    fi
+}
+
+cat >small.jsonl <<'END'
+{"timestamp": 0, "input_length": 33, "output_length": 3, "hash_ids": [7, 8, 9]}
+{"timestamp": 2500, "input_length": 17, "output_length": 5, "hash_ids": [7, 10], "session_id": 4}
+not JSON
+END
+
+says trace info --block-tokens 16 --skip-bad 1 small.jsonl <<'END'
+format                  mooncake
+requests                       2
+span, s                    2.500
+requests per second        0.800
+tokens                      mean       p50       p90       p99       max
+  input                    25.00        17        33        33        33
+  output                    4.00         3         5         5         5
+block references               5
+distinct blocks                4
+prefix hits               20.000  % of references, in an unbounded cache shared by all
+sessions                       1
+  requests in them             1
+lines skipped                  1
+  small.jsonl:3:1: found 'n'; expected '{': one JSON object a line
+END
+
+says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
+{
+  "format": "mooncake",
+  "requests": 2,
+  "span_s": 2.500000000,
+  "requests_per_s": 0.800000,
+  "input_tokens": {"mean": 25.000000, "min": 17, "p50": 17, "p90": 33, "p99": 33, "max": 33},
+  "output_tokens": {"mean": 4.000000, "min": 3, "p50": 3, "p90": 5, "p99": 5, "max": 5},
+  "blocks": {"references": 5, "distinct": 4, "prefix_hits": 1, "unbounded_hit_rate": 0.20000000},
+  "sessions": {"count": 1, "requests": 1},
+  "failed_dropped": 0,
+  "lines_skipped": 1
+}
+END
+
+says trace synth --requests 3 --arrival constant:2 --prefix-groups 1 --input-tokens 100 \
+    --output-tokens 10 --session-turns 2 --think-time 1.5 -o - <<'END'
+{"timestamp": 0, "input_length": 612, "output_length": 10, "session_id": 1, "hash_ids": [0, 1]}
+{"delay": 1500, "input_length": 722, "output_length": 10, "session_id": 1, "hash_ids": [0, 2]}
+{"timestamp": 500, "input_length": 612, "output_length": 10, "session_id": 2, "hash_ids": [0, 3]}
+END
+
+# A file on standard input is the same as one by name, plain or compressed.
+head -n 2 small.jsonl >good.jsonl
+"$dyno" trace info --block-tokens 16 good.jsonl >by_name
+"$dyno" trace info --block-tokens 16 - <good.jsonl | diff -u by_name -
+gzip -k good.jsonl
+"$dyno" trace info --block-tokens 16 good.jsonl.gz | diff -u by_name -
+"$dyno" trace info --block-tokens 16 - <good.jsonl.gz | diff -u by_name -
+
+refuses 1 "small.jsonl:3:1: found 'n'; expected '{': one JSON object a line" \
+    trace info --block-tokens 16 small.jsonl
+refuses 1 'missing.jsonl: no such file; expected a trace' trace info missing.jsonl
+refuses 2 "unknown option '--formt'; did you mean '--format'?" trace info --formt x small.jsonl
+refuses 2 'trace info needs a file: dyno trace info FILE' trace info
+refuses 2 "trace info takes one file; 'b' is one too many" trace info a b
+refuses 2 'trace synth needs a file to write: -o FILE' trace synth --requests 3
+refuses 2 'a generator without end; expected --requests N or --duration TIME' trace synth -o x
+refuses 2 'a closed loop has no timestamps to write; expected another arrival than concurrency:N' \
+    trace synth --requests 3 --arrival concurrency:2 -o x
+refuses 1 '/dev/full: writing failed: No space left on device' trace synth --requests 3 -o /dev/full
+refuses 2 'trace needs to know what: info FILE, or synth -o FILE' trace
+refuses 2 "trace knows info and synth, not 'inf'" trace inf
+[[ ! -e x && ! -e x.partial ]]
+
+# The samples are what their README says; compressed ones may differ by the version of zlib.
+grep '^dyno trace synth' "$samples/README.md" | while read -r _ line; do
+    read -ra words <<<"$line"
+    "$dyno" "${words[@]}" >/dev/null
+    name=${words[-1]}
+    if ! cmp <(gzip -dcf "$samples/$name") <(gzip -dcf "$name"); then
+        printf '%s is not what its command makes\n' "$name"
+        exit 1
+    fi
+done

@@ -1,0 +1,531 @@
+/* The paced device, by hand: when its steps start and end, what is carried over, and who ends.
+ * Costs are written in ticks; half a nanosecond is 2^19 of them. */
+#include <string.h>
+
+#include "core/worker/paced.h"
+#include "tests/check_main.h"
+
+enum { ANSWERS = 512, WORKERS = 4 };
+
+#define NS(n)   ((uint64_t)(n)*DYNO_TICKS_PER_NS)
+#define HALF_NS (DYNO_TICKS_PER_NS / 2)
+
+/* What passes cost here: `first` and `growth` for every token of context beyond `context`. */
+struct plan {
+    uint64_t first, growth;
+    uint64_t context;
+    uint32_t steps_max;
+    uint32_t answers[ANSWERS];
+};
+
+static struct plan plan;
+static struct dyno_device *device;
+
+static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
+{
+    const struct plan *is = context;
+
+    out->first = is->first;
+    out->growth = is->growth;
+    out->steps_max = is->steps_max;
+    if (pass->decode && is->context > 0) {
+        out->first += (pass->decode_context - is->context) * is->growth;
+    }
+}
+
+static uint32_t answer(void *context, uint64_t id)
+{
+    return ((const struct plan *)context)->answers[id];
+}
+
+static void set_up(void)
+{
+    memset(&plan, 0, sizeof plan);
+    plan.steps_max = UINT32_MAX;
+    plan.first = NS(1000);
+    ck_assert_int_eq(
+        dyno_paced_device_open(&device, &(struct dyno_paced_config){.name = "paced",
+                                                                    .help = "for a test",
+                                                                    .worker_count = WORKERS,
+                                                                    .cost = cost,
+                                                                    .cost_context = &plan,
+                                                                    .answer = answer,
+                                                                    .answer_context = &plan}),
+        DYNO_OK);
+}
+
+static void tear_down(void)
+{
+    device->ops->close(device);
+}
+
+static void enter(uint32_t slot, uint64_t id, uint32_t tokens)
+{
+    plan.answers[id] = tokens;
+    device->ops->open(device, 0, slot, id, 0, tokens);
+}
+
+static void submit_prompts(uint32_t worker, dyno_ns now, const uint32_t *slots, uint32_t count,
+                           bool yields)
+{
+    struct dyno_slice slices[8];
+
+    for (uint32_t i = 0; i < count; i++) {
+        slices[i] = (struct dyno_slice){.slot = slots[i], .tokens = 4, .yields = yields};
+    }
+    device->ops->submit(
+        device, now,
+        &(struct dyno_pass){
+            .worker = worker, .steps_max = 1, .slice_count = count, .slices = slices});
+}
+
+static void submit_prompt(dyno_ns now, uint32_t slot)
+{
+    submit_prompts(0, now, &slot, 1, true);
+}
+
+static void submit_decode(dyno_ns now, uint32_t steps_max, uint32_t count, uint64_t context)
+{
+    device->ops->submit(device, now,
+                        &(struct dyno_pass){.steps_max = steps_max,
+                                            .decode = true,
+                                            .decode_count = count,
+                                            .decode_context = context});
+}
+
+/* The next completion, which must be there at `now` and not a nanosecond earlier. */
+static struct dyno_completion reap_at(dyno_ns now)
+{
+    struct dyno_completion completion;
+
+    ck_assert_uint_eq(device->ops->next(device), now);
+    ck_assert(!device->ops->reap(device, now - 1, &completion));
+    ck_assert(device->ops->reap(device, now, &completion));
+    ck_assert_uint_eq(completion.at, now);
+    return completion;
+}
+
+/* One sequence of `tokens` tokens in slot 0, its prompt computed from 0 to 1000 ns. */
+static void decode_from_1000(uint32_t tokens)
+{
+    enter(0, 0, tokens);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+}
+
+/* ---- when steps end -------------------------------------------------------------------------- */
+
+START_TEST(a_prompt_pass_has_one_step_and_ends_when_its_cost_has_passed)
+{
+    struct dyno_completion completion;
+
+    plan.first = NS(1000) + HALF_NS;
+    enter(3, 0, 5);
+    ck_assert_uint_eq(device->ops->next(device), DYNO_NEVER);
+    submit_prompt(5000, 3);
+    completion = reap_at(6000); /* floor(1000.5) later */
+    ck_assert_uint_eq(completion.worker, 0);
+    ck_assert_uint_eq(completion.start, 5000);
+    ck_assert_uint_eq(completion.steps, 1);
+    ck_assert_uint_eq(completion.carry, 0);
+    ck_assert_uint_eq(completion.first, plan.first);
+    ck_assert_uint_eq(completion.ended_count, 0);
+    ck_assert_uint_eq(device->ops->next(device), DYNO_NEVER);
+}
+END_TEST
+
+/* 0 + 1000.5 = 1000 carry .5; 1000 + .5 + 1000.5 = 2001 carry 0; 2001 + 1000.5 = 3001 carry .5. */
+START_TEST(the_remainder_is_carried_into_a_pass_that_follows_at_once)
+{
+    plan.first = NS(1000) + HALF_NS;
+    enter(0, 0, 9);
+    submit_prompt(0, 0);
+    ck_assert_uint_eq(reap_at(1000).carry, 0);
+    submit_decode(1000, 1, 1, 5);
+    ck_assert_uint_eq(reap_at(2001).carry, HALF_NS);
+    submit_decode(2001, 1, 1, 6);
+    ck_assert_uint_eq(reap_at(3001).carry, 0);
+}
+END_TEST
+
+/* The same, but the second pass starts a nanosecond late: 1001 + 1000.5 = 2001, not 2002. */
+START_TEST(the_remainder_is_dropped_after_a_gap)
+{
+    plan.first = NS(1000) + HALF_NS;
+    enter(0, 0, 9);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+    submit_decode(1001, 1, 1, 5);
+    ck_assert_uint_eq(reap_at(2001).carry, 0);
+}
+END_TEST
+
+/* A worker's remainder is its own. */
+START_TEST(workers_do_not_share_their_remainders)
+{
+    struct dyno_completion completion;
+    uint32_t slot = 0;
+
+    plan.first = NS(1000) + HALF_NS;
+    plan.answers[0] = plan.answers[1] = 9;
+    device->ops->open(device, 0, 0, 0, 0, 9);
+    device->ops->open(device, 1, 0, 1, 0, 9);
+    submit_prompts(0, 0, &slot, 1, true);
+    ck_assert(device->ops->reap(device, 1000, &completion));
+    submit_prompts(1, 1000, &slot, 1, true);
+    ck_assert_uint_eq(device->ops->next(device), 2000);
+    ck_assert(device->ops->reap(device, 2000, &completion));
+    ck_assert_uint_eq(completion.carry, 0);
+}
+END_TEST
+
+/* Steps of 1000.5 ns and a quarter more each: S(j) = 1000.5 j + 0.25 j (j - 1) / 2 is 1000.5,
+ * 2001.25, 3002.25, 4003.5, 5005, 6006.75, 7008.75. */
+static const dyno_ns growing[8] = {0, 1000, 2001, 3002, 4003, 5005, 6006, 7008};
+
+static void set_growing(void)
+{
+    decode_from_1000(8);
+    plan.first = NS(1000) + HALF_NS;
+    plan.growth = DYNO_TICKS_PER_NS / 4;
+    plan.context = 5;
+}
+
+START_TEST(boundaries_follow_the_growing_cost)
+{
+    struct dyno_completion completion;
+
+    set_growing();
+    submit_decode(10000, 100, 1, 5);
+    for (uint32_t step = 0; step <= 7; step++) {
+        ck_assert_uint_eq(device->ops->step_start(device, 0, step), 10000 + growing[step]);
+    }
+    completion = reap_at(17008);
+    ck_assert_uint_eq(completion.steps, 7);
+    for (uint32_t step = 0; step <= 7; step++) {
+        ck_assert_uint_eq(dyno_step_boundary(completion.start, completion.carry, completion.first,
+                                             completion.growth, step),
+                          10000 + growing[step]);
+    }
+}
+END_TEST
+
+/* A leap of 7 steps and 7 passes of one step, each dearer by its longer context, share their
+ * boundaries to the nanosecond. */
+START_TEST(single_steps_end_where_the_steps_of_a_leap_end)
+{
+    set_growing();
+    for (uint32_t step = 0; step < 7; step++) {
+        submit_decode(10000 + growing[step], 1, 1, 5 + step);
+        ck_assert_uint_eq(reap_at(10000 + growing[step + 1]).steps, 1);
+    }
+}
+END_TEST
+
+START_TEST(a_pass_ends_where_the_formula_stops_to_hold)
+{
+    decode_from_1000(100);
+    plan.steps_max = 3;
+    submit_decode(1000, 50, 1, 5);
+    ck_assert_uint_eq(reap_at(4000).steps, 3);
+    submit_decode(4000, 2, 1, 8); /* the pass's own ceiling, when that is lower */
+    ck_assert_uint_eq(reap_at(6000).steps, 2);
+}
+END_TEST
+
+/* ---- stop ------------------------------------------------------------------------------------ */
+
+/* Boundaries at 10000 + growing: a stop at `now` ends the pass after `steps` steps. */
+static void check_stop(dyno_ns now, uint32_t steps)
+{
+    set_up();
+    set_growing();
+    submit_decode(10000, 100, 1, 5);
+    device->ops->stop(device, 0, now);
+    ck_assert_uint_eq(reap_at(10000 + growing[steps]).steps, steps);
+    tear_down();
+}
+
+START_TEST(a_stop_ends_the_pass_at_the_first_boundary_at_or_after_now)
+{
+    check_stop(10000, 1); /* no step is undone: the first one ends */
+    check_stop(10001, 1);
+    check_stop(11000, 1);
+    check_stop(11001, 2);
+    check_stop(12001, 2);
+    check_stop(12002, 3);
+    check_stop(16006, 6);
+    check_stop(16007, 7);
+    check_stop(17008, 7);
+}
+END_TEST
+
+START_TEST(a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing)
+{
+    device->ops->stop(device, 0, 5);
+    decode_from_1000(3);
+    device->ops->stop(device, 0, 1000);
+    ck_assert_uint_eq(device->ops->next(device), DYNO_NEVER);
+    submit_decode(1000, 100, 1, 5); /* two steps: 2000, 3000 */
+    device->ops->stop(device, 0, 3001);
+    ck_assert_uint_eq(device->ops->next(device), 3000);
+    device->ops->stop(device, 0, 1500);
+    device->ops->stop(device, 0, 2500); /* does not make it longer again */
+    ck_assert_uint_eq(reap_at(2000).steps, 1);
+}
+END_TEST
+
+START_TEST(what_a_stop_left_undone_is_done_by_the_next_pass)
+{
+    decode_from_1000(8);
+    submit_decode(1000, 100, 1, 5);
+    device->ops->stop(device, 0, 3500); /* three steps: tokens 2, 3, 4 */
+    ck_assert_uint_eq(reap_at(4000).ended_count, 0);
+    submit_decode(4000, 100, 1, 8);
+    ck_assert_uint_eq(reap_at(8000).ended_count, 1); /* four more: 5, 6, 7, 8 */
+}
+END_TEST
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+static void check_progress(dyno_ns now, uint32_t started, uint32_t completed)
+{
+    uint32_t began = 77, ended = 77;
+
+    device->ops->progress(device, 0, now, &began, &ended);
+    ck_assert_msg(began == started && ended == completed,
+                  "at %llu: %u started and %u completed, not %u and %u", (unsigned long long)now,
+                  began, ended, started, completed);
+}
+
+START_TEST(steps_have_started_before_now_and_completed_at_or_before_it)
+{
+    check_progress(9999, 0, 0); /* nothing in flight */
+    set_growing();
+    submit_decode(10000, 100, 1, 5);
+    check_progress(10000, 0, 0); /* the first starts now, not before */
+    check_progress(10001, 1, 0);
+    check_progress(10999, 1, 0);
+    check_progress(11000, 1, 1);
+    check_progress(11001, 2, 1);
+    check_progress(12001, 2, 2);
+    check_progress(16999, 7, 6);
+    check_progress(17008, 7, 7);
+    check_progress(99999, 7, 7); /* ended, not reaped yet */
+    (void)reap_at(17008);
+    check_progress(99999, 0, 0);
+}
+END_TEST
+
+START_TEST(a_pass_that_was_stopped_has_no_steps_beyond_its_end)
+{
+    set_growing();
+    submit_decode(10000, 100, 1, 5);
+    device->ops->stop(device, 0, 11500);
+    check_progress(11500, 2, 1);
+    check_progress(50000, 2, 2);
+}
+END_TEST
+
+/* ---- who ends -------------------------------------------------------------------------------- */
+
+/* Answers of 5 and 3: both prompts yield one; after 2 steps the shorter ends, after 2 more the
+ * other. */
+START_TEST(a_pass_ends_with_the_first_sequence_that_ends)
+{
+    struct dyno_completion completion;
+
+    enter(0, 0, 5);
+    enter(1, 1, 3);
+    submit_prompts(0, 0, (uint32_t[]){0, 1}, 2, true);
+    (void)reap_at(1000);
+    submit_decode(1000, 100, 2, 10);
+    completion = reap_at(3000);
+    ck_assert_uint_eq(completion.steps, 2);
+    ck_assert_uint_eq(completion.ended_count, 1);
+    ck_assert_uint_eq(completion.ended[0], 1);
+    device->ops->shut(device, 0, 1);
+    submit_decode(3000, 100, 1, 7);
+    completion = reap_at(5000);
+    ck_assert_uint_eq(completion.steps, 2);
+    ck_assert_uint_eq(completion.ended_count, 1);
+    ck_assert_uint_eq(completion.ended[0], 0);
+}
+END_TEST
+
+START_TEST(an_answer_of_one_token_ends_with_its_prompt)
+{
+    struct dyno_completion completion;
+
+    enter(0, 0, 1);
+    submit_prompt(0, 0);
+    completion = reap_at(1000);
+    ck_assert_uint_eq(completion.ended_count, 1);
+    ck_assert_uint_eq(completion.ended[0], 0);
+}
+END_TEST
+
+/* Slots 300, 2 and 40 yield their only token in this order of slices, while slot 17 decodes its
+ * last: all four are told, by slot. */
+START_TEST(ends_are_told_in_order_of_slots_however_they_came)
+{
+    static const uint32_t due[] = {2, 17, 40, 300};
+    struct dyno_slice slices[] = {{.slot = 300, .tokens = 1, .yields = true},
+                                  {.slot = 2, .tokens = 1, .yields = true},
+                                  {.slot = 40, .tokens = 1, .yields = true}};
+    struct dyno_completion completion;
+
+    enter(17, 0, 2);
+    submit_prompt(0, 17);
+    (void)reap_at(1000);
+    enter(300, 1, 1);
+    enter(2, 2, 1);
+    enter(40, 3, 1);
+    device->ops->submit(device, 1000,
+                        &(struct dyno_pass){.steps_max = 1,
+                                            .slice_count = 3,
+                                            .slices = slices,
+                                            .decode = true,
+                                            .decode_count = 1,
+                                            .decode_context = 5});
+    completion = reap_at(2000);
+    ck_assert_uint_eq(completion.ended_count, 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(completion.ended[i], due[i]);
+    }
+}
+END_TEST
+
+/* The recorded answer had 100 tokens, the client asked for 3 at most. */
+START_TEST(a_sequence_never_yields_more_than_it_may)
+{
+    plan.answers[0] = 100;
+    device->ops->open(device, 0, 0, 0, 0, 3);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+    submit_decode(1000, 100, 1, 5);
+    ck_assert_uint_eq(reap_at(3000).ended_count, 1);
+}
+END_TEST
+
+/* 2 of 5 tokens were out before it was preempted: its recomputed prompt yields the 3rd. */
+START_TEST(a_recomputed_sequence_goes_on_where_it_was)
+{
+    plan.answers[0] = 5;
+    device->ops->open(device, 0, 0, 0, 2, 50);
+    submit_prompt(0, 0);
+    ck_assert_uint_eq(reap_at(1000).ended_count, 0);
+    submit_decode(1000, 100, 1, 7);
+    ck_assert_uint_eq(reap_at(3000).ended_count, 1);
+}
+END_TEST
+
+/* A part of a prompt yields nothing and is in no decode set: alone, slot 1 decodes to its end. */
+START_TEST(a_part_of_a_prompt_yields_nothing)
+{
+    enter(0, 0, 1);
+    submit_prompts(0, 0, (uint32_t[]){0}, 1, false);
+    ck_assert_uint_eq(reap_at(1000).ended_count, 0);
+    enter(1, 1, 2);
+    submit_prompt(1000, 1);
+    (void)reap_at(2000);
+    submit_decode(2000, 100, 1, 5);
+    ck_assert_uint_eq(reap_at(3000).ended[0], 1);
+}
+END_TEST
+
+START_TEST(a_sequence_that_left_is_not_waited_for)
+{
+    enter(0, 0, 3);
+    enter(1, 1, 9);
+    submit_prompts(0, 0, (uint32_t[]){0, 1}, 2, true);
+    (void)reap_at(1000);
+    device->ops->shut(device, 0, 0);
+    submit_decode(1000, 100, 1, 5);
+    ck_assert_uint_eq(reap_at(9000).steps, 8);
+}
+END_TEST
+
+/* A slot is used again by another request: the old one's end is forgotten. */
+START_TEST(a_slot_can_be_used_again)
+{
+    enter(0, 0, 2);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+    device->ops->shut(device, 0, 0);
+    enter(0, 1, 4);
+    submit_prompt(1000, 0);
+    (void)reap_at(2000);
+    submit_decode(2000, 100, 1, 5);
+    ck_assert_uint_eq(reap_at(5000).steps, 3);
+}
+END_TEST
+
+/* Workers 3 and 1 end at 1000, worker 0 at 500: by time, then by worker. */
+START_TEST(passes_are_reaped_by_time_then_worker)
+{
+    static const uint32_t due[] = {0, 1, 3};
+    struct dyno_completion completion;
+    uint32_t slot = 0;
+
+    for (uint32_t worker = 0; worker < WORKERS; worker++) {
+        plan.answers[worker] = 5;
+        device->ops->open(device, worker, 0, worker, 0, 5);
+    }
+    submit_prompts(3, 0, &slot, 1, true);
+    submit_prompts(1, 0, &slot, 1, true);
+    plan.first = NS(500);
+    submit_prompts(0, 0, &slot, 1, true);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(device->ops->reap(device, 5000, &completion));
+        ck_assert_uint_eq(completion.worker, due[i]);
+    }
+    ck_assert(!device->ops->reap(device, 5000, &completion));
+}
+END_TEST
+
+/* A year of steps of 0.1 ms with growth: boundaries are exact where 64 bits would overflow. */
+START_TEST(long_leaps_do_not_overflow)
+{
+    const uint64_t steps = 300000000;
+
+    ck_assert_uint_eq(dyno_step_boundary(7, 3, NS(100000), 0, steps), 7 + 100000 * steps);
+    /* 2^20 ticks of growth are 1 ns: j (j - 1) / 2 of them are 44,999,999,850,000,000 ns. */
+    ck_assert_uint_eq(dyno_step_boundary(0, 0, NS(1), NS(1), steps),
+                      steps + UINT64_C(44999999850000000));
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("paced");
+    TCase *bare = tcase_create("paced, opened by the test");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_test(cases, a_prompt_pass_has_one_step_and_ends_when_its_cost_has_passed);
+    tcase_add_test(cases, the_remainder_is_carried_into_a_pass_that_follows_at_once);
+    tcase_add_test(cases, the_remainder_is_dropped_after_a_gap);
+    tcase_add_test(cases, workers_do_not_share_their_remainders);
+    tcase_add_test(cases, boundaries_follow_the_growing_cost);
+    tcase_add_test(cases, single_steps_end_where_the_steps_of_a_leap_end);
+    tcase_add_test(cases, a_pass_ends_where_the_formula_stops_to_hold);
+    tcase_add_test(cases, a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing);
+    tcase_add_test(cases, what_a_stop_left_undone_is_done_by_the_next_pass);
+    tcase_add_test(cases, steps_have_started_before_now_and_completed_at_or_before_it);
+    tcase_add_test(cases, a_pass_that_was_stopped_has_no_steps_beyond_its_end);
+    tcase_add_test(cases, a_pass_ends_with_the_first_sequence_that_ends);
+    tcase_add_test(cases, an_answer_of_one_token_ends_with_its_prompt);
+    tcase_add_test(cases, ends_are_told_in_order_of_slots_however_they_came);
+    tcase_add_test(cases, a_sequence_never_yields_more_than_it_may);
+    tcase_add_test(cases, a_recomputed_sequence_goes_on_where_it_was);
+    tcase_add_test(cases, a_part_of_a_prompt_yields_nothing);
+    tcase_add_test(cases, a_sequence_that_left_is_not_waited_for);
+    tcase_add_test(cases, a_slot_can_be_used_again);
+    tcase_add_test(cases, passes_are_reaped_by_time_then_worker);
+    suite_add_tcase(suite, cases);
+    tcase_add_test(bare, a_stop_ends_the_pass_at_the_first_boundary_at_or_after_now);
+    tcase_add_test(bare, long_leaps_do_not_overflow);
+    suite_add_tcase(suite, bare);
+}
+
+DYNO_CHECK_MAIN("worker/paced", add_cases)

@@ -1,0 +1,78 @@
+/* Facts of two recorded production traces, where they are at hand.  Not in the project's tree:
+ * without them this says "skipped". */
+#include <unistd.h>
+
+#include "tests/traces/support.h"
+
+static const char mooncake[] = "../shared/traces/mooncake_conversation.jsonl";
+static const char azure[] = "../shared/traces/azure2023_conv.csv";
+
+static void summarise(const char *path, uint32_t sort_window, struct dyno_trace_summary *summary)
+{
+    const struct dyno_trace_config config = {.path = path, .sort_window = sort_window};
+    struct dyno_error error;
+
+    ck_assert_msg(dyno_trace_summarise(summary, &config, &error) == DYNO_OK, "%s", error.text);
+}
+
+static void ck_rounds_to(double value, const char *text, int digits)
+{
+    char rounded[64];
+
+    (void)snprintf(rounded, sizeof rounded, "%.*f", digits, value);
+    ck_assert_str_eq(rounded, text);
+}
+
+START_TEST(mooncake_conversation_has_the_known_facts)
+{
+    struct dyno_trace_summary summary;
+    const struct dyno_trace_counts *counts = &summary.counts;
+
+    summarise(mooncake, _i ? 1024 : 0, &summary);
+    ck_assert_str_eq(summary.format, "mooncake");
+    ck_assert_uint_eq(counts->requests, 12031);
+    ck_rounds_to(summary.input.mean, "12035.06", 2);
+    ck_rounds_to(summary.output.mean, "342.62", 2);
+    ck_assert_uint_eq(summary.input.max, 126195);
+    ck_assert_uint_eq(summary.output.max, 2000);
+    ck_assert_uint_eq(counts->block_refs, 288500);
+    ck_assert_uint_eq(counts->block_refs_distinct, 182790);
+    ck_rounds_to(100 * (double)counts->block_refs_seen / (double)counts->block_refs, "36.641", 3);
+    ck_assert_uint_eq(summary.span_ns, 3536999 * DYNO_MS);
+    dyno_trace_summary_release(&summary);
+}
+END_TEST
+
+START_TEST(azure_2023_conversation_has_the_known_facts)
+{
+    struct dyno_trace_summary summary;
+
+    summarise(azure, _i ? 1024 : 0, &summary);
+    ck_assert_str_eq(summary.format, "azure");
+    ck_assert_uint_eq(summary.counts.requests, 19366);
+    ck_assert_uint_eq(summary.counts.block_refs, 0);
+    ck_assert_uint_eq(summary.span_ns, 3501721937000ULL);
+    dyno_trace_summary_release(&summary);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("traces/facts");
+    TCase *tcase = tcase_create("facts");
+    SRunner *runner;
+    int failed;
+
+    if (access(mooncake, R_OK) != 0 || access(azure, R_OK) != 0) {
+        puts("skipped: the recorded traces are not here");
+        return 77;
+    }
+    tcase_add_loop_test(tcase, mooncake_conversation_has_the_known_facts, 0, 2);
+    tcase_add_loop_test(tcase, azure_2023_conversation_has_the_known_facts, 0, 2);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
