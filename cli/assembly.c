@@ -205,6 +205,7 @@ static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_err
                                    .sort_window = scenario->trace.sort_window,
                                    .requests_max = scenario->trace.requests,
                                    .max_tokens = scenario->trace.max_tokens,
+                                   .ignore_unknown = scenario->trace.ignore_unknown,
                                },
                                &pacing, assembly->answers, error);
     }
@@ -448,6 +449,7 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .trace_input_tokens = counts.input_tokens,
         .trace_output_tokens = counts.output_tokens,
         .lines_skipped = counts.lines_skipped,
+        .failed_dropped = counts.failed_dropped,
         .unbounded_hit_rate = counts.block_bound_cut || counts.block_refs == 0
                                   ? -1.0
                                   : (double)counts.block_refs_seen / (double)counts.block_refs,

@@ -153,6 +153,17 @@ static dyno_status run(struct replay *replay, const char *command, struct dyno_e
     return dyno_assembly_run(assembly, error);
 }
 
+/* Bad lines that --skip-bad let pass, by name (the first of them). */
+static void list_skipped(const struct replay *replay)
+{
+    size_t count = 0;
+    const char *const *skipped = dyno_source_skipped(replay->assembly.recorded, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(stderr, "skipped: %s\n", skipped[i]);
+    }
+}
+
 static dyno_status report(struct replay *replay, struct dyno_error *error)
 {
     struct dyno_host_facts facts = host_facts(&replay->assembly, replay->started);
@@ -173,6 +184,7 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     if (!json || strcmp(json, "-") != 0) {
         dyno_report_table(&summary, stdout);
     }
+    list_skipped(replay);
     (void)fprintf(stderr, "%.2f s on this machine: %.0f requests/s, %.0f MiB at most\n",
                   facts.wall_s, facts.requests_per_wall_s,
                   (double)facts.peak_rss_bytes / 1048576.0);

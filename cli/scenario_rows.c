@@ -94,6 +94,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("trace.sort_window", "sort-window", "LINES", U32, trace.sort_window, DEFAULT("1024"),
         RANGE(0, 1048576),
         HELP("how many lines out of order one may be and still be put in its place")),
+    ROW("trace.ignore_unknown", "ignore-unknown", NULL, BOOL, trace.ignore_unknown,
+        DEFAULT("false"), HELP("pass over columns that the format does not know; else refused")),
     ROW("trace.requests", "requests", "N", U64, trace.requests, DEFAULT("all"), OR("all"),
         RANGE(1, UINT64_MAX), HELP("stop after this many requests, of a trace or of a generator")),
     ROW("trace.max_tokens", "max-tokens", "TOKENS", U32, trace.max_tokens, DEFAULT("recorded"),

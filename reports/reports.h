@@ -18,6 +18,7 @@ struct dyno_report {
     const char *title; /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
     uint64_t trace_requests, trace_input_tokens, trace_output_tokens; /* offered by the source */
     uint64_t lines_skipped;
+    uint64_t failed_dropped; /* recorded as failed in the trace itself: not replayed */
     /* Bounds, as fractions of prompt tokens or blocks; negative: not computed (shown as "n/a",
      * null in JSON). */
     double unbounded_hit_rate;       /* infinite cache shared by all, in the trace's own blocks */

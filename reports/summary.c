@@ -142,6 +142,8 @@ static void put_requests(struct dyno_summary *summary, const struct dyno_report 
     put_count(summary, "trace", "requests", report->trace_requests);
     put_count(summary, "trace", "input_tokens", report->trace_input_tokens);
     put_count(summary, "trace", "output_tokens", report->trace_output_tokens);
+    put_count(summary, "trace", "lines_skipped", report->lines_skipped);
+    put_count(summary, "trace", "failed_dropped", report->failed_dropped);
     put_count(summary, "requests", "completed", metrics->completed);
     put_count(summary, "requests", "rejected", metrics->rejected);
     put_count(summary, "requests", "cancelled", metrics->cancelled);

@@ -129,6 +129,9 @@ static void put_warnings(const struct page *page)
                 " requests failed and count towards no latency\n");
     put_warning(page, report->lines_skipped, " bad line of the trace was skipped\n",
                 " bad lines of the trace were skipped\n");
+    put_warning(page, report->failed_dropped,
+                " request that the trace recorded as failed was not replayed\n",
+                " requests that the trace recorded as failed were not replayed\n");
 }
 
 static void put_mean_tokens(const struct page *page, uint64_t tokens, const char *after)

@@ -34,6 +34,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   replay      replay a trace, or generated load, through a simulated fleet
   trace       look at a trace, or make one: trace info FILE, trace synth -o FILE
   runs        list the runs in a database
+  accuracy    how far predictions are from a folder of measurements
   bench-sim   how fast the simulator is on this machine
   doctor      what this machine has, and what is missing
   help        help for a command; help scenario: every option; help models: models and GPUs
@@ -87,6 +88,7 @@ trace: requests from a recorded trace, and how they are paced
                               ends the run [0]
   --sort-window LINES         how many lines out of order one may be and still be put in its place
                               [1024]
+  --[no-]ignore-unknown       pass over columns that the format does not know; else refused [false]
   --requests N                stop after this many requests, of a trace or of a generator [all]
   --max-tokens TOKENS         most tokens a client asks for; recorded means as many as it got
                               [recorded]
@@ -139,7 +141,7 @@ kv: a worker's KV cache
                               share of GPU memory that the engine may use [0.9]
   --[no-]prefix-cache         keep blocks of finished sequences for prompts that begin alike [true]
   --[no-]belady               also report the hit rate of one cache of the whole capacity with
-                              perfect foresight [false]
+                              perfect foresight [true]
 
 router: who gets a request
   --router POLICY             which worker gets a request: round_robin, random, least_loaded,
@@ -155,8 +157,8 @@ slo: what counts as goodput
                               e2e
 
 output: what a run leaves behind
-  --db FILE                   SQLite database that the run is added to; :memory: keeps nothing
-                              [runs.db]
+  --db FILE                   SQLite database that the run is added to; none (or :memory:) keeps
+                              nothing [runs.db]
   --json FILE                 write the summary as JSON; - is standard output
   --host-json FILE            write wall time, speed and memory of this run as JSON
   --[no-]decisions            record every routing decision with its candidates and scores [false]

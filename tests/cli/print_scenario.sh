@@ -33,6 +33,7 @@ trace:
   block_tokens: format                       # default
   skip_bad: 0                                # default
   sort_window: 1024                          # default
+  ignore_unknown: false                      # default
   requests: all                              # default
   max_tokens: recorded                       # default
   speedup: 1                                 # default
