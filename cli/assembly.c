@@ -438,7 +438,8 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
     struct dyno_trace_counts counts = dyno_source_counts(assembly->recorded);
     struct dyno_belady_result bound = {.computed = false};
 
-    if (assembly->belady && dyno_belady_finish(assembly->belady, &bound) != DYNO_OK) {
+    if (assembly->belady && counts.block_refs > 0 &&
+        dyno_belady_finish(assembly->belady, &bound) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the bound on the hit rate");
     }
     *report = (struct dyno_report){

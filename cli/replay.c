@@ -63,8 +63,7 @@ static void append_word(char *line, size_t *used, const char *word)
     }
     for (; *word; word++) {
         if (*word == '\'') {
-            memcpy(line + *used, "'\\''", 4);
-            *used += 4;
+            *used = (size_t)(stpcpy(line + *used, "'\\''") - line);
         } else {
             line[(*used)++] = *word;
         }

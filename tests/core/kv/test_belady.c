@@ -164,10 +164,10 @@ static uint32_t lru_hits(const struct flat *flat, uint32_t request_count, uint32
             used_at[flat->blocks[i][b]] = clock++;
         }
         while ((uint32_t)__builtin_popcountll(cached) > capacity) {
-            uint32_t oldest = UINT32_MAX;
+            uint32_t oldest = (uint32_t)__builtin_ctzll(cached);
 
-            for (uint32_t b = 0; b < flat->block_count; b++) {
-                if ((cached >> b & 1) && (oldest == UINT32_MAX || used_at[b] < used_at[oldest])) {
+            for (uint32_t b = oldest + 1; b < flat->block_count; b++) {
+                if ((cached >> b & 1) && used_at[b] < used_at[oldest]) {
                     oldest = b;
                 }
             }

@@ -295,7 +295,7 @@ END_TEST
 
 /* ---- giving up ------------------------------------------------------------------------------- */
 
-/* At 2.5 ms A decodes (3 tokens are out), B's prompt is half computed, C waits for a slot and D is
+/* At 2.5 ms A decodes (2 tokens are out), B's prompt is half computed, C waits for a slot and D is
  * being ingested: all end with the outcome given, once, and everything they held is given back. */
 START_TEST(an_abandoned_run_ends_everybody_once)
 {
