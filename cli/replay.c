@@ -183,6 +183,7 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     if (!json || strcmp(json, "-") != 0) {
         dyno_report_table(&summary, stdout);
     }
+    (void)fflush(stdout);
     list_skipped(replay);
     (void)fprintf(stderr, "%.2f s on this machine: %.0f requests/s, %.0f MiB at most\n",
                   facts.wall_s, facts.requests_per_wall_s,
