@@ -21,16 +21,24 @@
 
 /* Efficiencies and overheads, each with a unit and a reason in `dyno_timing_rows`. */
 struct dyno_timing_parameters {
-    double gemm_flops_efficiency;        /* of peak, large shapes */
-    double gemm_memory_efficiency;       /* of peak bandwidth, reading weights */
-    double gemm_launch_us;               /* floor of one GEMM */
-    double quantize_us;                  /* floor of quantising a GEMM's input to fp8 */
+    double gemm_flops_efficiency;  /* of peak, large shapes */
+    double gemm_memory_efficiency; /* of peak bandwidth, reading weights */
+    double gemm_launch_us;         /* floor of one GEMM */
+    double gemm_tile_us;           /* one 128 x 128 tile of the result, beside its operations */
+    double gemm_wave_tail; /* share of the multiprocessors' idle time in the last wave of tiles that
+                              is lost: 0 where the library splits the last tiles, 1 where not */
+    double gemm_fp8_wave_tail;     /* the same, of fp8 GEMMs */
+    double gemm_fp8_ragged_factor; /* fp8 operations of a GEMM whose rows are not a multiple of 16
+                                      take this many times as long */
+    double quantize_us;            /* floor of quantising a GEMM's input to fp8 */
     double quantize_memory_efficiency;   /* ... and of peak bandwidth while doing so */
     double prefill_attention_efficiency; /* of bf16 peak */
     double prefill_attention_row_us; /* one query row (token x head) on one multiprocessor, beside
                                         its operations: loads, stores, the masked corner */
-    double prefill_attention_rows;   /* query rows a multiprocessor needs to be fully used */
-    double decode_attention_efficiency; /* of peak bandwidth, reading KV */
+    double prefill_attention_kv_efficiency; /* of peak bandwidth: writing the new keys and values
+                                               into the cache's blocks and reading them back */
+    double prefill_attention_rows;          /* query rows a multiprocessor needs to be fully used */
+    double decode_attention_efficiency;     /* of peak bandwidth, reading KV */
     double decode_attention_tile_us; /* one (sequence, kv head) on one multiprocessor, empty KV */
     double decode_attention_fp8_factor;   /* fp8 KV: a further factor on that efficiency */
     double decode_attention_mixed_factor; /* decode attention in a pass that also has prompts costs

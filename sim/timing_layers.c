@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "core/base/math.h"
+
 enum { ACTIVATION_BYTES = 2 }; /* bf16 */
 
 static double larger(double a, double b)
@@ -48,13 +50,60 @@ struct gemm {
     double flops;
     double in, out;    /* columns of activations, per token */
     double efficiency; /* a further factor on both efficiencies; 1 but for grouped GEMMs */
+    bool grouped;      /* many small ones in one launch: no waves of their own */
     enum dyno_dtype dtype;
 };
+
+static double whole(double value)
+{
+    double floor = (double)(uint64_t)value;
+
+    return floor < value ? floor + 1 : floor;
+}
+
+/* Of two times that overlap but for their beginnings and ends: a little more than the longer. */
+static double overlapped(double a, double b)
+{
+    double longer = larger(a, b);
+    double ratio = (a < b ? a : b) / longer;
+    double square = ratio * ratio;
+
+    return longer * dyno_sqrt(dyno_sqrt(1 + square * square));
+}
 
 /* fp8 weights multiply in fp8 where the GPU has units for it, and then the input is quantised. */
 static bool quantizes(const struct dyno_gpu *gpu, enum dyno_dtype dtype)
 {
     return dtype == DYNO_FP8 && gpu->flops[DYNO_FP8] > gpu->flops[DYNO_BF16];
+}
+
+/* The result is computed in tiles, 128 x 128 (64 rows if there are no more), a tile on a
+ * multiprocessor: in waves, the last of which may leave multiprocessors idle.  With fewer tiles
+ * than multiprocessors, kernels split the tiles' sums, and half as much is lost. */
+static double compute_us(const struct dyno_layers *layers, const struct gemm *gemm, bool fp8)
+{
+    enum { TILE = 128, ALIGNED_ROWS = 16 };
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    const struct dyno_gpu *gpu = &layers->config.gpu;
+    double flops_per_us =
+        gpu->flops[gemm->dtype] * 1e-6 * gemm->efficiency * parameters->gemm_flops_efficiency;
+    double rows = gemm->tokens <= TILE / 2 ? TILE / 2 : TILE;
+    double tiles, waves, used, tail, us;
+
+    if (gemm->grouped) {
+        return gemm->flops / flops_per_us;
+    }
+    tiles = gemm->tokens * gemm->out / (rows * TILE);
+    used = tiles / gpu->multiprocessors;
+    waves = whole(whole(gemm->tokens / rows) * whole(gemm->out / TILE) / gpu->multiprocessors);
+    tail = fp8 ? parameters->gemm_fp8_wave_tail : parameters->gemm_wave_tail;
+    tail *= waves > 1 ? 1 : 0.5;
+    us = ((1 - tail) * used + tail * waves) *
+         (gemm->flops / tiles * gpu->multiprocessors / flops_per_us + parameters->gemm_tile_us);
+    if (fp8 && whole(gemm->tokens / ALIGNED_ROWS) * ALIGNED_ROWS > gemm->tokens) {
+        us *= parameters->gemm_fp8_ragged_factor;
+    }
+    return us;
 }
 
 static double gemm_us(const struct dyno_layers *layers, const struct gemm *gemm)
@@ -65,11 +114,10 @@ static double gemm_us(const struct dyno_layers *layers, const struct gemm *gemm)
     double in_bytes = gemm->tokens * gemm->in * (quantized ? 1 : ACTIVATION_BYTES);
     double bytes = gemm->weights * dyno_dtype_bytes(gemm->dtype) + in_bytes +
                    gemm->tokens * gemm->out * ACTIVATION_BYTES;
-    double compute_us = gemm->flops / (gpu->flops[gemm->dtype] * 1e-6 * gemm->efficiency *
-                                       parameters->gemm_flops_efficiency);
     double memory_us =
         bytes / (layers->peak_bytes_per_us * gemm->efficiency * parameters->gemm_memory_efficiency);
-    double us = parameters->gemm_launch_us + larger(compute_us, memory_us);
+    double us =
+        parameters->gemm_launch_us + overlapped(compute_us(layers, gemm, quantized), memory_us);
 
     if (quantized) {
         us += parameters->quantize_us +
@@ -141,6 +189,7 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
         .in = model->hidden,
         .out = width * (1 / down - 1),
         .efficiency = layers->config.parameters.moe_efficiency,
+        .grouped = true,
         .dtype = layers->config.weights,
     };
     struct gemm out = in;
@@ -314,10 +363,14 @@ double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, d
                       : 2.0 * model->head_dim;
     double pairs_all = layers->full_layers * pairs + layers->window_layers * window_pairs;
 
+    double kv_bytes = ACTIVATION_BYTES * 2 * layers->kv_heads * model->head_dim;
+
     if (tokens <= 0) {
         return 0;
     }
-    return layers->layers * rows * parameters->prefill_attention_row_us / multiprocessors +
+    return layers->layers * tokens * kv_bytes /
+               (layers->peak_bytes_per_us * parameters->prefill_attention_kv_efficiency) +
+           layers->layers * rows * parameters->prefill_attention_row_us / multiprocessors +
            2 * layers->heads * dims * pairs_all /
                (layers->peak_flops_per_us * parameters->prefill_attention_efficiency * used);
 }

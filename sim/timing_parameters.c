@@ -39,10 +39,17 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     SHARE(gemm_flops_efficiency, "large matrix products stay below peak: clocks, tails, tiles"),
     SHARE(gemm_memory_efficiency, "reading weights once does not reach the pins' bandwidth"),
     MICROSECONDS(gemm_launch_us, "launching a kernel and filling the GPU"),
+    MICROSECONDS(gemm_tile_us, "filling and emptying a multiprocessor, tile by tile"),
+    ROW(gemm_wave_tail, "of the last wave", 0, 1,
+        "multiprocessors idle while the last tiles finish; cuBLAS splits those"),
+    ROW(gemm_fp8_wave_tail, "of the last wave", 0, 1, "the same; CUTLASS's fp8 kernels do not"),
+    ROW(gemm_fp8_ragged_factor, "times", 1, 10,
+        "rows of scales that are not aligned slow CUTLASS's fp8 kernels"),
     MICROSECONDS(quantize_us, "fp8 weights: scaling a GEMM's input to fp8 is a kernel of its own"),
     SHARE(quantize_memory_efficiency, "that kernel reads bf16 and writes fp8, row by row"),
     SHARE(prefill_attention_efficiency, "softmax between two matrix products"),
     MICROSECONDS(prefill_attention_row_us, "a query row's loads, stores and masked corner"),
+    SHARE(prefill_attention_kv_efficiency, "new keys and values go to scattered blocks"),
     ROW(prefill_attention_rows, "rows", 1, 65536,
         "fewer rows than this leave multiprocessors idle"),
     SHARE(decode_attention_efficiency, "reading KV by blocks"),
@@ -82,19 +89,23 @@ const struct dyno_timing_row dyno_timing_rows[] = {
 
 /* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
 #define HBM                                                                                        \
-    HOST, .quantize_us = 3, .quantize_memory_efficiency = 0.2, .prefill_attention_row_us = 0.046,  \
-          .prefill_attention_rows = 64, .decode_attention_tile_us = 3,                             \
-          .decode_attention_fp8_factor = 0.75, .elementwise_us_per_layer = 8,                      \
+    HOST, .gemm_tile_us = 0.4, .gemm_wave_tail = 0.05, .gemm_fp8_wave_tail = 0.95,                 \
+          .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5, .quantize_memory_efficiency = 0.25,  \
+          .prefill_attention_row_us = 0.043, .prefill_attention_kv_efficiency = 0.24,              \
+          .prefill_attention_rows = 178, .decode_attention_tile_us = 3.35,                         \
+          .decode_attention_fp8_factor = 0.67, .elementwise_us_per_layer = 8,                      \
           .elementwise_memory_efficiency = 0.7, .collective_latency_us = 4.5,                      \
           .collective_efficiency = 0.32, .moe_efficiency = 0.75, .moe_routing_us = 12,             \
           .sampling_us = 25, .sampling_us_per_sequence = 0.2
 
 /* Of cards with GDDR behind PCIe. */
 #define CARD                                                                                       \
-    HOST, .quantize_us = 3, .quantize_memory_efficiency = 0.5, .prefill_attention_row_us = 0.055,  \
-          .decode_attention_tile_us = 4, .decode_attention_fp8_factor = 0.75,                      \
-          .attention_launch_us = 10, .collective_latency_us = 25, .collective_efficiency = 0.6,    \
-          .moe_efficiency = 0.75, .moe_routing_us = 12, .sampling_us = 25
+    HOST, .gemm_fp8_wave_tail = 0.95, .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5,          \
+          .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1,                 \
+          .prefill_attention_row_us = 0.055, .decode_attention_tile_us = 4,                        \
+          .decode_attention_fp8_factor = 0.75, .attention_launch_us = 10,                          \
+          .collective_latency_us = 25, .collective_efficiency = 0.6, .moe_efficiency = 0.75,       \
+          .moe_routing_us = 12, .sampling_us = 25
 
 struct defaults {
     const char *gpu;
@@ -108,13 +119,13 @@ static const struct defaults table[] = {
         "fitted to AIConfigurator's H200 kernel tables (vLLM 0.24)",
         {
             HBM,
-            .gemm_flops_efficiency = 0.80,
+            .gemm_flops_efficiency = 0.83,
             .gemm_memory_efficiency = 0.84,
-            .gemm_launch_us = 4,
-            .prefill_attention_efficiency = 0.65,
-            .decode_attention_efficiency = 0.88,
+            .gemm_launch_us = 3.7,
+            .prefill_attention_efficiency = 0.68,
+            .decode_attention_efficiency = 0.91,
             .decode_attention_mixed_factor = 1,
-            .attention_launch_us = 12.5,
+            .attention_launch_us = 11.7,
         },
     },
     {
@@ -122,13 +133,13 @@ static const struct defaults table[] = {
         "shares of peak from AIConfigurator's H100 kernel tables, the rest from the H200",
         {
             HBM,
-            .gemm_flops_efficiency = 0.80,
+            .gemm_flops_efficiency = 0.83,
             .gemm_memory_efficiency = 0.90,
-            .gemm_launch_us = 4,
-            .prefill_attention_efficiency = 0.65,
+            .gemm_launch_us = 3.7,
+            .prefill_attention_efficiency = 0.68,
             .decode_attention_efficiency = 0.92,
             .decode_attention_mixed_factor = 1,
-            .attention_launch_us = 12.5,
+            .attention_launch_us = 11.7,
         },
     },
     {
