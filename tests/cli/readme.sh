@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Every example in the README runs, and prints what the README says.
 #
-# In a block that begins with ```console, a line "$ COMMAND" is run, and the lines behind it are what
-# it must print on standard output.  Commands run in a folder of their own beside a link to traces/.
+# In a block that begins with ```console, a line "$ COMMAND" is run, and the lines behind it are
+# what it must print on standard output.  Commands run in a folder of their own, beside a link to
+# traces/.
 #
 # usage: tests/cli/readme.sh DYNO            compare
 #        tests/cli/readme.sh DYNO --rewrite  write README.md anew with what is printed
