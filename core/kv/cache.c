@@ -156,6 +156,7 @@ static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
         assert(oldest->refs == 0);
         oldest->count -= count;
         cache->idle -= count;
+        cache->idle_named -= oldest->span != 0 ? count : 0;
         cache->free += count;
         cache->evicted_blocks += count;
         blocks -= count;
@@ -251,6 +252,7 @@ static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint3
             if (here->refs++ == 0) {
                 unqueue(cache, run);
                 cache->idle -= here->count;
+                cache->idle_named -= here->count;
                 cache->shared += here->count;
             }
         }
@@ -395,6 +397,7 @@ static void let_go_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t b
         if (--here->refs == 0) {
             cache->shared -= here->count;
             cache->idle += here->count;
+            cache->idle_named += here->count;
             if (idle == DYNO_KV_NO_RUN) {
                 idle = run;
             } else {
@@ -449,7 +452,7 @@ void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks)
 
 void dyno_kv_cache_check(const struct dyno_kv_cache *cache)
 {
-    uint64_t idle = 0;
+    uint64_t idle = 0, named = 0;
     uint32_t run = cache->idle_oldest, newest = DYNO_KV_NO_RUN;
 
     assert((uint64_t)cache->free + cache->own + cache->shared + cache->idle == cache->capacity);
@@ -457,7 +460,9 @@ void dyno_kv_cache_check(const struct dyno_kv_cache *cache)
         assert(cache->runs[run].refs == 0 && cache->runs[run].count > 0);
         assert(cache->runs[run].older == newest);
         idle += cache->runs[run].count;
+        named += cache->runs[run].span != 0 ? cache->runs[run].count : 0;
     }
-    assert(newest == cache->idle_newest && idle == cache->idle);
+    assert(newest == cache->idle_newest && idle == cache->idle && named == cache->idle_named);
     (void)idle;
+    (void)named;
 }

@@ -59,6 +59,7 @@ struct dyno_kv_cache {
     uint32_t idle_oldest, idle_newest;
     struct dyno_map first_run_of;               /* span -> its first run */
     uint32_t capacity, free, own, shared, idle; /* blocks */
+    uint32_t idle_named; /* of the idle ones, those that somebody may ask for */
     uint32_t worker;
     uint64_t evicted_blocks;
     bool silent; /* the spans being changed are private: nobody is told */

@@ -130,7 +130,8 @@ uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_wor
 /* Take what steps [steps_taken, to) need.  `boundary(context, step)` tells when a step starts. */
 void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint32_t to,
                       dyno_ns (*boundary)(const void *context, uint32_t step), const void *context);
-/* The first step from steps_taken on that will evict something; pass_steps if none will. */
+/* The first step from steps_taken on that will evict something that is listened for; pass_steps if
+ * none will. */
 uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
                                    const struct dyno_worker *worker);
 

@@ -31,6 +31,12 @@ static uint32_t walk_next(struct walk *walk)
     return need;
 }
 
+/* Whether taking a block may evict something that somebody listens for. */
+static bool anybody_hears(const struct dyno_local *local, const struct dyno_worker *worker)
+{
+    return local->kv_listener.changed && worker->cache.idle_named > 0;
+}
+
 uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_worker *worker,
                             uint32_t from, uint32_t count)
 {
@@ -55,7 +61,9 @@ uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_wor
     if (steps >= steps_max) {
         return steps_max;
     }
-    left %= worker->decode_count;
+    if (steps > 1) {
+        return (uint32_t)steps; /* a few more may fit; where a leap ends changes nothing */
+    }
     walk = walk_from(local, worker, steps);
     for (uint32_t i = 0; i < size && steps < steps_max; i++, steps++) {
         uint32_t need = walk_next(&walk);
@@ -79,8 +87,8 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
     }
     demand = dyno_ledger_demand(local, worker, worker->steps_taken, to - worker->steps_taken);
     worker->blocks_held += demand;
-    if (demand <= worker->cache.free || !local->kv_listener.changed) {
-        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* nobody hears of it: no time needed */
+    if (demand <= worker->cache.free || !anybody_hears(local, worker)) {
+        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* no time needed */
         worker->steps_taken = to;
         return;
     }
@@ -99,8 +107,12 @@ uint32_t dyno_ledger_next_eviction(const struct dyno_local *local, const struct 
     uint32_t size = local->config.worker.block_tokens;
     uint64_t left = worker->cache.free;
     uint64_t step = worker->steps_taken + left / worker->decode_count * size;
-    struct walk walk = walk_from(local, worker, step);
+    struct walk walk;
 
+    if (!anybody_hears(local, worker)) {
+        return worker->pass_steps;
+    }
+    walk = walk_from(local, worker, step);
     for (left %= worker->decode_count; step < worker->pass_steps; step++) {
         uint32_t need = walk_next(&walk);
 

@@ -161,6 +161,7 @@ START_TEST(only_a_terminal_gets_bold_letters)
     fixture_init(&fixture);
     if (openpty(&inside, &terminal, NULL, NULL, NULL) != 0) {
         fputs("skipped: no pseudo-terminals here\n", stderr);
+        fixture_release(&fixture);
         return;
     }
     fcntl(terminal, F_SETFL, O_NONBLOCK); /* what does not fit is lost: the title is enough */
