@@ -81,6 +81,9 @@ static dyno_status count_identities(struct dyno_rows *rows, const struct dyno_ro
 dyno_status dyno_rows_count(struct dyno_rows *rows, const struct dyno_row *row,
                             struct dyno_error *error)
 {
+    if (rows->is_counted) {
+        return DYNO_OK;
+    }
     rows->counts.requests++;
     rows->counts.input_tokens += row->input_tokens;
     rows->counts.output_tokens += row->output_tokens;

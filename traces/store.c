@@ -243,6 +243,10 @@ static dyno_status fill(struct store *store, struct dyno_rows *from, struct dyno
             status = dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to read it ahead", from->name);
             break;
         }
+        status = dyno_rows_count(from, &row, error);
+        if (status != DYNO_OK) {
+            break;
+        }
     }
     dyno_row_release(&row);
     return status;
@@ -267,7 +271,8 @@ dyno_status dyno_store_open(struct dyno_rows **out, struct dyno_rows *from,
     store->rows.name = store->name;
     store->rows.format = from->format;
     store->rows.block_tokens = from->block_tokens;
-    store->rows.counts = from->counts; /* what was counted and skipped so far moves over */
+    store->rows.counts = from->counts; /* what was counted and skipped moves over */
+    store->rows.is_counted = true;
     store->rows.seen = from->seen;
     store->rows.skip_max = from->skip_max;
     memcpy(store->rows.skipped, from->skipped, sizeof from->skipped);

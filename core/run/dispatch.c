@@ -120,6 +120,11 @@ int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch)
     return dispatch->wants_events;
 }
 
+int dyno_dispatch_wants_times(const struct dyno_dispatch *dispatch)
+{
+    return dispatch->config.event_delay_ns > 0 || dispatch->config.event_loss > 0.0;
+}
+
 dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
                                    const struct dyno_kv_event *event)
 {

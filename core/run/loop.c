@@ -99,6 +99,7 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
         .first_token = on_first_token,
         .ended = on_ended,
         .kv_changed = loop->wants_events ? on_kv_changed : NULL,
+        .kv_times = dyno_dispatch_wants_times(loop->config.dispatch) != 0,
         .kv_resident = loop->config.trie ? on_kv_resident : NULL,
     };
 }

@@ -87,8 +87,9 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
     }
     demand = dyno_ledger_demand(local, worker, worker->steps_taken, to - worker->steps_taken);
     worker->blocks_held += demand;
-    if (demand <= worker->cache.free || !anybody_hears(local, worker)) {
-        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* no time needed */
+    if (demand <= worker->cache.free || !anybody_hears(local, worker) ||
+        !local->config.listener.kv_times) {
+        dyno_kv_take(&worker->cache, (uint32_t)demand, boundary(context, to - 1));
         worker->steps_taken = to;
         return;
     }

@@ -21,6 +21,7 @@ struct dyno_worker_listener {
     dyno_status (*ended)(void *context, const struct dyno_request_record *record);
     /* A cache changed; NULL: nobody wants to know. */
     void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+    bool kv_times; /* every change with its own time; false: changes of a span may be told as one */
     /* A cache began to hold blocks of a span, or holds none any more; NULL likewise. */
     void (*kv_resident)(void *context, dyno_ns at, uint64_t span, bool held);
 };

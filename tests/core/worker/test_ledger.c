@@ -47,6 +47,7 @@ static void open_bench(struct bench *bench, uint32_t size, const uint32_t *taker
     memset(bench, 0, sizeof *bench);
     bench->listener = (struct dyno_kv_listener){.context = &bench->events, .changed = changed};
     bench->local.kv_listener = bench->listener;
+    bench->local.config.listener.kv_times = true;
     bench->local.config.worker.block_tokens = size;
     bench->worker.takers = bench->takers;
     bench->worker.step = step;
