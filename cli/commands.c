@@ -7,7 +7,7 @@
 #include "cli/help.h"
 #include "core/base/words.h"
 
-enum { COMMAND_COLUMN = 14 };
+enum { COMMAND_COLUMN = 15 };
 
 const struct dyno_command dyno_command_table[] = {
     {"replay", "replay a trace, or generated load, through a simulated fleet", dyno_command_replay},
@@ -15,6 +15,7 @@ const struct dyno_command dyno_command_table[] = {
      dyno_command_trace},
     {"runs", "list the runs in a database", dyno_command_runs},
     {"accuracy", "how far predictions are from a folder of measurements", dyno_command_accuracy},
+    {"sensitivity", "what each knob does to TTFT, TPOT and capacity", dyno_command_sensitivity},
     {"bench-sim", "how fast the simulator is on this machine", dyno_command_bench_sim},
     {"doctor", "what this machine has, and what is missing", dyno_command_doctor},
     {"help", "help for a command; help scenario: every option; help models: models and GPUs",

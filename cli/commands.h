@@ -38,6 +38,7 @@ int dyno_command_replay(int argc, char **argv);
 int dyno_command_trace(int argc, char **argv);
 int dyno_command_runs(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);
+int dyno_command_sensitivity(int argc, char **argv);
 int dyno_command_bench_sim(int argc, char **argv);
 int dyno_command_doctor(int argc, char **argv);
 int dyno_command_help(int argc, char **argv);

@@ -1,5 +1,6 @@
 /* `dyno replay`: run a trace or a generator through a fleet, and leave a table, a JSON summary and
  * a database. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,39 @@ static dyno_status open_recorder(struct replay *replay, const char *command, con
     return status;
 }
 
+/* Lines of a plain trace file: about its requests, good enough for a progress bar.  0: not known
+ * without reading it twice (standard input, compressed). */
+static uint64_t count_lines(const char *path)
+{
+    static const char gzip_magic[] = {'\x1f', '\x8b'};
+    char buffer[1 << 16];
+    uint64_t lines = 0;
+    FILE *file = strcmp(path, "-") == 0 ? NULL : fopen(path, "rb");
+    size_t got;
+
+    while (file && (got = fread(buffer, 1, sizeof buffer, file)) > 0) {
+        if (lines == 0 && got >= 2 && memcmp(buffer, gzip_magic, 2) == 0) {
+            break;
+        }
+        for (const char *at = buffer; (at = memchr(at, '\n', got - (size_t)(at - buffer))); at++) {
+            lines++;
+        }
+    }
+    if (file) {
+        (void)fclose(file);
+    }
+    return lines;
+}
+
+/* Requests that the run will see; 0: unknown. */
+static uint64_t expected_requests(const struct replay *replay)
+{
+    uint64_t asked = replay->scenario.trace.requests;
+    uint64_t lines = replay->scenario.trace.path ? count_lines(replay->scenario.trace.path) : 0;
+
+    return lines > 0 && (asked == 0 || lines < asked) ? lines : asked;
+}
+
 static bool wants_progress(const struct replay *replay)
 {
     return replay->scenario.output.progress && isatty(STDERR_FILENO);
@@ -145,7 +179,7 @@ static dyno_status run(struct replay *replay, const char *command, struct dyno_e
     DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, &interrupted, 0, error));
     DYNO_TRY(open_recorder(replay, command, assembly->title, error));
     if (wants_progress(replay)) {
-        DYNO_TRY(dyno_progress_open(&replay->progress, stderr, replay->scenario.trace.requests,
+        DYNO_TRY(dyno_progress_open(&replay->progress, stderr, expected_requests(replay),
                                     replay->scenario.generate.duration_ns));
     }
     assembly->metrics.sink.next = link_sinks(replay);
@@ -183,7 +217,9 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     if (!json || strcmp(json, "-") != 0) {
         dyno_report_table(&summary, stdout);
     }
-    (void)fflush(stdout);
+    if (fflush(stdout) != 0) {
+        return dyno_fail(error, DYNO_IO, "standard output cannot be written: %s", strerror(errno));
+    }
     list_skipped(replay);
     (void)fprintf(stderr, "%.2f s on this machine: %.0f requests/s, %.0f MiB at most\n",
                   facts.wall_s, facts.requests_per_wall_s,

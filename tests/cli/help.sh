@@ -31,14 +31,15 @@ Usage: dyno COMMAND [ARGUMENT]...
 
 A bench for LLM serving fleets: how would this fleet serve that traffic?
 
-  replay      replay a trace, or generated load, through a simulated fleet
-  trace       look at a trace, or make one: trace info FILE, trace synth -o FILE
-  runs        list the runs in a database
-  accuracy    how far predictions are from a folder of measurements
-  bench-sim   how fast the simulator is on this machine
-  doctor      what this machine has, and what is missing
-  help        help for a command; help scenario: every option; help models: models and GPUs
-  version     print the version
+  replay       replay a trace, or generated load, through a simulated fleet
+  trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
+  runs         list the runs in a database
+  accuracy     how far predictions are from a folder of measurements
+  sensitivity  what each knob does to TTFT, TPOT and capacity
+  bench-sim    how fast the simulator is on this machine
+  doctor       what this machine has, and what is missing
+  help         help for a command; help scenario: every option; help models: models and GPUs
+  version      print the version
 
 `dyno COMMAND --help` says more.
 Exit status: 0 done, 1 the run failed, 2 wrong use.
