@@ -119,6 +119,9 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     config->seqs_max = assembly->worker.seqs_max;
     config->batch_tokens_max = assembly->worker.batch_tokens_max;
     dyno_timing_defaults(&config->parameters, &config->gpu);
+    dyno_timing_use_host(&config->parameters, strcmp(scenario->timing.host, "engine") == 0
+                                                  ? scenario->batch.engine
+                                                  : scenario->timing.host);
     if (assembly->parameters) {
         config->parameters = *assembly->parameters;
     }
@@ -290,6 +293,7 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
     } else {
         policy = dyno_route_find(scenario->router.policy);
     }
+    assembly->policy_name = policy->name;
     DYNO_TRY(open_trie(assembly, policy));
     return dyno_dispatch_open(
         &assembly->dispatch,
@@ -360,8 +364,7 @@ static void write_title(struct dyno_assembly *assembly)
 
     (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
                    assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
-                   assembly->timing_config.gpu.name, scenario->batch.engine,
-                   scenario->router.policy);
+                   assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
 }
 
 static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *sinks,
@@ -428,8 +431,10 @@ static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *r
                               dyno_model_bytes_per_step(&config->model, config->weights, per_step) +
                           (double)totals->kv_tokens_read *
                               (double)dyno_model_kv_bytes_per_token(&config->model, config->kv);
-    report->flops_peak = totals->gpus * config->gpu.flops[type];
-    report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+    if (assembly->timing) { /* the null device uses nothing */
+        report->flops_peak = totals->gpus * config->gpu.flops[type];
+        report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+    }
 }
 
 dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_report *report,

@@ -26,6 +26,7 @@ struct dyno_assembly {
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* NULL: not used with this router */
     void *plugin;              /* of router.plugin */
+    const char *policy_name;
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;

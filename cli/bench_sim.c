@@ -85,9 +85,10 @@ static int take_rounds(int argc, char **argv, char **rest, uint32_t *rounds)
 
     for (int i = 0; i < argc && count < ARGUMENTS_MAX; i++) {
         if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
-            long value = strtol(argv[++i], NULL, 10);
+            char *end;
+            long value = strtol(argv[++i], &end, 10);
 
-            *rounds = value >= 1 && value <= ROUNDS_MAX ? (uint32_t)value : 0;
+            *rounds = *end == '\0' && value >= 1 && value <= ROUNDS_MAX ? (uint32_t)value : 0;
         } else {
             rest[count++] = argv[i];
         }
@@ -150,6 +151,14 @@ int dyno_command_bench_sim(int argc, char **argv)
                    "simulates");
         dyno_options_close(&options);
         return DYNO_EXIT_OK;
+    }
+    if (scenario.trace.path && strcmp(scenario.trace.path, "-") == 0) {
+        dyno_options_close(&options);
+        (void)dyno_fail(
+            &error, DYNO_BAD_INPUT,
+            "bench-sim reads its trace once for every round: standard input will not do, "
+            "name a file");
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
     status = bench(&scenario, rounds, &error);
     dyno_options_close(&options);

@@ -172,10 +172,30 @@ static struct dyno_sink *link_sinks(struct replay *replay)
     return first;
 }
 
+/* Find out before the run, not after it, that its summary has nowhere to go. */
+static dyno_status check_writable(const char *option, const char *path, struct dyno_error *error)
+{
+    char folder[4096];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    if (!path || strcmp(path, "-") == 0) {
+        return DYNO_OK;
+    }
+    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                   slash ? path : ".");
+    if (access(folder, W_OK | X_OK) != 0) {
+        return dyno_fail(error, DYNO_IO, "%s: nothing can be written into the folder of %s: %s",
+                         option, path, strerror(errno));
+    }
+    return DYNO_OK;
+}
+
 static dyno_status run(struct replay *replay, const char *command, struct dyno_error *error)
 {
     struct dyno_assembly *assembly = &replay->assembly;
 
+    DYNO_TRY(check_writable("output.json", replay->scenario.output.json, error));
+    DYNO_TRY(check_writable("output.host_json", replay->scenario.output.host_json, error));
     DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, &interrupted, 0, error));
     DYNO_TRY(open_recorder(replay, command, assembly->title, error));
     if (wants_progress(replay)) {
@@ -208,14 +228,14 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
     replay->recorder = NULL;
     DYNO_TRY(dyno_recorder_close(recorder, &summary, &facts, error));
+    if (!json || strcmp(json, "-") != 0) {
+        dyno_report_table(&summary, stdout);
+    }
     if (json) {
         DYNO_TRY(dyno_report_json(&summary, json, error));
     }
     if (scenario->output.host_json) {
         DYNO_TRY(dyno_host_json(&facts, scenario->output.host_json, error));
-    }
-    if (!json || strcmp(json, "-") != 0) {
-        dyno_report_table(&summary, stdout);
     }
     if (fflush(stdout) != 0) {
         return dyno_fail(error, DYNO_IO, "standard output cannot be written: %s", strerror(errno));

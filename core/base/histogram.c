@@ -268,13 +268,14 @@ static struct huge step_squares(const struct steps *steps)
     return sum;
 }
 
-/* The sum of squares about the whole-numbered mean, in ns^2; 0 if rounding made it negative. */
-static double squares_about(const struct dyno_histogram *histogram, uint64_t mean, uint64_t rest)
+/* The sum of squares about `mean` (whole ns), in ns^2.  With n values x and the mean m, in ticks:
+ * sum (x - m)^2 = sum x^2 - m (2 sum x - n m), in integers, so that nothing cancels. */
+static double squares_about(const struct dyno_histogram *histogram, uint64_t mean)
 {
     struct huge sum = {.low = histogram->squares_low, .high = histogram->squares_high};
-    struct huge shift = huge_product(histogram->sum + rest, mean);
+    wide middle = 2 * histogram->sum_ticks - (((wide)mean * histogram->count) << DYNO_TICK_BITS);
 
-    sum = huge_difference(sum, huge_shift(shift, 2 * DYNO_TICK_BITS));
+    sum = huge_difference(sum, huge_shift(huge_product(middle, mean), DYNO_TICK_BITS));
     if (sum.high >> 63) {
         return 0.0;
     }
@@ -310,6 +311,7 @@ void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_
     histogram->buckets[bucket_of(value)] += count;
     histogram->count += count;
     histogram->sum += (wide)value * count;
+    histogram->sum_ticks += ((wide)value * count) << DYNO_TICK_BITS;
     extend(histogram, value, value);
     add_squares(histogram, huge_times(huge_shift(square, 2 * DYNO_TICK_BITS), count));
 }
@@ -328,6 +330,7 @@ void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, 
     count_steps(histogram, &all, count);
     histogram->count += steps * count;
     histogram->sum += (wide)boundary(&all, steps) * count;
+    histogram->sum_ticks += ((wide)first * steps + (wide)growth * triangle(steps)) * count;
     add_squares(histogram, huge_times(step_squares(&all), count));
 }
 
@@ -338,6 +341,7 @@ void dyno_histogram_merge(struct dyno_histogram *into, const struct dyno_histogr
     }
     into->count += from->count;
     into->sum += from->sum;
+    into->sum_ticks += from->sum_ticks;
     extend(into, from->min, from->max);
     add_squares(into, (struct huge){.low = from->squares_low, .high = from->squares_high});
 }
@@ -354,22 +358,19 @@ double dyno_histogram_mean(const struct dyno_histogram *histogram)
            (double)(uint64_t)(histogram->sum % histogram->count) / (double)histogram->count;
 }
 
-/* With the mean = m + r, m whole and 0 <= r < 1, and n values x:
- * sum (x - m)^2 = sum x^2 - m (sum x + n r), in integers, so that nothing cancels; then the
- * variance is that over n, less r^2. */
+/* About the mean rounded down to a whole nanosecond, less the square of what that left out. */
 double dyno_histogram_deviation(const struct dyno_histogram *histogram)
 {
-    uint64_t mean, rest;
-    double fraction, variance;
+    uint64_t mean;
+    double rest, variance;
 
     if (histogram->count == 0) {
         return 0.0;
     }
-    mean = (uint64_t)(histogram->sum / histogram->count);
-    rest = (uint64_t)(histogram->sum % histogram->count);
-    fraction = (double)rest / (double)histogram->count;
-    variance =
-        squares_about(histogram, mean, rest) / (double)histogram->count - fraction * fraction;
+    mean = (uint64_t)((histogram->sum_ticks / histogram->count) >> DYNO_TICK_BITS);
+    rest = (double)(histogram->sum_ticks - (((wide)mean * histogram->count) << DYNO_TICK_BITS)) *
+           0x1p-20 / (double)histogram->count;
+    variance = squares_about(histogram, mean) / (double)histogram->count - rest * rest;
     return variance > 0 ? dyno_sqrt(variance) : 0.0;
 }
 

@@ -19,6 +19,7 @@ struct dyno_histogram {
     dyno_ns min; /* UINT64_MAX while empty */
     dyno_ns max;
     unsigned __int128 sum;         /* ns */
+    unsigned __int128 sum_ticks;   /* the same before rounding to nanoseconds */
     unsigned __int128 squares_low; /* ticks^2, the low 128 bits ... */
     uint64_t squares_high;         /* ... and what they overflowed */
 };

@@ -215,6 +215,16 @@ static void tell_progress(const struct dyno_loop *loop)
     }
 }
 
+/* The last look ends the integrals of the totals; no sink hears of it. */
+static void look_last(const struct dyno_loop *loop)
+{
+    struct dyno_sample_record record;
+
+    for (uint32_t i = 0; i < loop->config.worker_count; i++) {
+        loop->workers->ops->sample(loop->workers, loop->now, i, &record);
+    }
+}
+
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 /* When something happens next; DYNO_NEVER: the run is over. */
@@ -237,11 +247,15 @@ static bool must_stop(const struct dyno_loop *loop, dyno_ns deadline)
            (loop->config.duration_max_ns > 0 && deadline > loop->config.duration_max_ns);
 }
 
-static dyno_status cut(struct dyno_loop *loop)
+static dyno_status cut(struct dyno_loop *loop, dyno_ns deadline)
 {
     loop->result.cut = true;
+    if (loop->config.duration_max_ns > 0 && deadline > loop->config.duration_max_ns) {
+        loop->now =
+            loop->config.clock->ops->wait_until(loop->config.clock, loop->config.duration_max_ns);
+    }
     loop->result.unfinished = loop->in_flight;
-    return loop->workers->ops->abandon(loop->workers, DYNO_CANCELLED_AT_END);
+    return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
 }
 
 static dyno_status turn(struct dyno_loop *loop, dyno_ns deadline, struct dyno_error *error)
@@ -274,9 +288,11 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
                 "nothing is in flight, but it is not finished",
                 (unsigned long long)loop->result.requests);
         }
-        deadline = deadline < loop->next_sample ? deadline : loop->next_sample;
+        if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
+            deadline = loop->next_sample; /* telemetry hides no lost wakeup */
+        }
         if (must_stop(loop, deadline)) {
-            DYNO_TRY(cut(loop));
+            DYNO_TRY(cut(loop, deadline));
             break;
         }
         DYNO_TRY(turn(loop, deadline, error));
@@ -284,6 +300,7 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
     if (loop->now > loop->result.end_ns) {
         loop->result.end_ns = loop->now;
     }
+    look_last(loop);
     *result = loop->result;
     return DYNO_OK;
 }

@@ -87,20 +87,28 @@ struct admission {
     uint32_t blocks;      /* to take for it */
 };
 
-/* SGLang: what the prompt and everything running may still need must fit.  In tokens. */
+/* What a prompt reserves for its answer until it decodes: as SGLang clips it. */
+static uint32_t tokens_to_reserve(const struct dyno_seq *seq)
+{
+    static const uint32_t clip_tokens = 4096;
+    uint32_t left = seq->tokens_max - seq->generated;
+
+    return left < clip_tokens ? left : clip_tokens;
+}
+
+/* SGLang: what the prompt, the answers of prompts in work and a share of the answers being decoded
+ * may still need must fit.  In tokens. */
 static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_worker *worker,
                              const struct dyno_seq *seq, const struct admission *admission)
 {
-    static const uint32_t clip_tokens = 4096; /* of one request's max_tokens, as SGLang clips it */
     uint64_t size = local->config.worker.block_tokens;
     uint64_t have = (uint64_t)(dyno_kv_available(&worker->cache) - admission->idle_blocks) * size;
-    uint64_t own = seq->tokens_max - seq->generated;
     uint64_t ratio = (uint64_t)(local->config.worker.new_token_ratio * 65536.0);
-    uint64_t others = (worker->tokens_left * ratio) >> 16;
+    uint64_t others = ((worker->tokens_left * ratio) >> 16) + worker->tokens_reserved;
     uint64_t prompt = (uint64_t)dyno_blocks_of(local, seq->target) * size -
                       (uint64_t)admission->hit_blocks * size;
 
-    return prompt + (own < clip_tokens ? own : clip_tokens) + others <= have;
+    return prompt + tokens_to_reserve(seq) + others <= have;
 }
 
 /* TensorRT-LLM: everything the request can ever need must be there, beside what was promised. */
@@ -153,8 +161,8 @@ static bool plan_admission(const struct dyno_local *local, const struct dyno_wor
     }
     computed = out->hit_blocks * config->block_tokens;
     left = seq->target - computed;
-    if (left > worker->budget && !config->chunked_prefill) {
-        return false;
+    if (left > worker->budget && !config->chunked_prefill && seq->record.preemptions == 0) {
+        return false; /* what is recomputed may be cut: with its answer it may exceed every pass */
     }
     out->tokens = left < worker->budget ? left : worker->budget;
     out->blocks = dyno_blocks_of(local, (uint64_t)computed + out->tokens) - out->hit_blocks;
@@ -191,6 +199,8 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     worker->blocks_promised +=
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
     worker->blocks_held += admission->hit_blocks;
+    seq->reserved = tokens_to_reserve(seq);
+    worker->tokens_reserved += seq->reserved;
     seq->computed = admission->hit_blocks * local->config.worker.block_tokens;
     seq->held_blocks = admission->hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));

@@ -33,6 +33,7 @@ struct dyno_seq {
     uint32_t target;            /* tokens in KV before its next token is yielded */
     uint32_t computed;          /* tokens in KV; in the decode set: when it joined */
     uint32_t generated;         /* likewise */
+    uint32_t reserved;          /* of the worker's tokens_reserved, until it decodes */
     uint64_t joined_step;       /* the worker's step counter when it joined the decode set */
     dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
     uint32_t slot;
@@ -59,10 +60,11 @@ struct dyno_worker {
     uint32_t slots_free_count;
     /* The decode set. */
     uint32_t decode_count;
-    uint64_t decode_tokens; /* in KV, summed */
-    uint64_t step;          /* decode steps completed since the start */
-    uint32_t *takers;       /* [block_tokens]: sequences that take a block at step = i mod size */
-    uint64_t tokens_left;   /* that may still be generated, summed (admission by estimate) */
+    uint64_t decode_tokens;   /* in KV, summed */
+    uint64_t step;            /* decode steps completed since the start */
+    uint32_t *takers;         /* [block_tokens]: sequences that take a block at step = i mod size */
+    uint64_t tokens_reserved; /* for the answers of prompts in work (admission by estimate) */
+    uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) */
     uint64_t blocks_promised, blocks_held; /* running sequences (admission without eviction) */
     dyno_ns last_decode_at;                /* end of the last decode step */
     struct dyno_joiners *joiners;
@@ -79,6 +81,7 @@ struct dyno_worker {
     dyno_ns busy_ns, busy_since;
     uint64_t tokens_out;
     dyno_ns sampled_at;
+    uint64_t sampled_used; /* blocks held then */
 };
 
 struct dyno_local {

@@ -275,8 +275,10 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
                       (worker->pass_decode ? (uint64_t)completed * worker->decode_count : 0),
         .busy_ns = worker->busy_ns + (worker->busy ? now - worker->busy_since : 0),
     };
-    local->totals.block_ns_used += (unsigned __int128)used * (now - worker->sampled_at);
+    local->totals.block_ns_used += /* a straight line between two looks */
+        (unsigned __int128)(worker->sampled_used + used) * (now - worker->sampled_at) / 2;
     worker->sampled_at = now;
+    worker->sampled_used = used;
 }
 
 static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
@@ -314,10 +316,33 @@ static void forget_pass(struct dyno_local *local, struct dyno_worker *worker)
     worker->busy = false;
 }
 
-static dyno_status local_abandon(struct dyno_workers *workers, enum dyno_outcome outcome)
+/* End a leap at the last step boundary that lies behind, so that it settles as its steps would
+ * have: they are done, and the next one has taken its blocks. */
+static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
+{
+    struct dyno_worker *worker = &local->workers[index];
+    struct in_flight pass = {.device = local->config.device, .worker = index};
+    uint32_t started, completed;
+
+    if (!worker->busy || !worker->pass_decode || worker->pass_steps == 1) {
+        return;
+    }
+    pass.device->ops->progress(pass.device, index, now, &started, &completed);
+    dyno_ledger_take(local, worker, completed + 1, in_flight_boundary, &pass);
+    if (completed > 0) {
+        pass.device->ops->stop(pass.device, index, in_flight_boundary(&pass, completed));
+    }
+}
+
+static dyno_status local_abandon(struct dyno_workers *workers, dyno_ns now,
+                                 enum dyno_outcome outcome)
 {
     struct dyno_local *local = local_of(workers);
 
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        end_leap(local, i, now);
+    }
+    DYNO_TRY(local_settle(workers, now));
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         struct dyno_worker *worker = &local->workers[i];
 

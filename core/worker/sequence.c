@@ -192,6 +192,8 @@ dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *w
     struct dyno_seq *seq = &local->seqs[index];
 
     seq->state = SEQ_DECODE;
+    worker->tokens_reserved -= seq->reserved;
+    seq->reserved = 0;
     seq->joined_step = worker->step;
     seq->last_token_at = at;
     worker->decode_count++;
@@ -267,6 +269,8 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
         dyno_kv_drop(&worker->cache, blocks);
     }
     seq->held_blocks = 0;
+    worker->tokens_reserved -= seq->reserved;
+    seq->reserved = 0;
     worker->blocks_promised -= promised;
     worker->blocks_held -= blocks;
     local->config.device->ops->shut(local->config.device, seq->record.worker, seq->slot);

@@ -52,8 +52,9 @@ struct dyno_workers_ops {
                    struct dyno_sample_record *out);
     void (*totals)(const struct dyno_workers *workers, struct dyno_fleet_totals *out);
 
-    /* End every unfinished request with `outcome` (the run is being given up). */
-    dyno_status (*abandon)(struct dyno_workers *workers, enum dyno_outcome outcome);
+    /* The run is given up at `now`: settle what steps have done until then, and end every
+     * unfinished request with `outcome`. */
+    dyno_status (*abandon)(struct dyno_workers *workers, dyno_ns now, enum dyno_outcome outcome);
 
     void (*close)(struct dyno_workers *workers);
 };

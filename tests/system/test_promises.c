@@ -70,6 +70,27 @@ START_TEST(one_seed_one_history)
 }
 END_TEST
 
+/* A run that is cut settles what its steps had done, whether they were taken one by one or not. */
+START_TEST(leaping_equals_stepping_also_where_the_run_is_cut)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest leap, step;
+
+        world_draw(&world, seed);
+        world.duration_max_ns = (20 + seed % 400) * DYNO_MS;
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        ck_assert_msg(leap.hash == step.hash && leap.unfinished == step.unfinished,
+                      "seed %llu (%s, %s): gaps %llu/%llu, unfinished %llu/%llu, end %llu/%llu",
+                      (unsigned long long)seed, world.worker.engine, world.dispatch.policy->name,
+                      (unsigned long long)leap.gaps, (unsigned long long)step.gaps,
+                      (unsigned long long)leap.unfinished, (unsigned long long)step.unfinished,
+                      (unsigned long long)leap.end_ns, (unsigned long long)step.end_ns);
+    }
+}
+END_TEST
+
 /* What passes through the trie is what would have happened without it, unless events are lost
  * (which ones depends on how many there are) or the router forgets by entries. */
 START_TEST(long_spans_change_nothing_that_can_be_seen)
@@ -126,6 +147,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, leaping_equals_stepping, 0, TESTS);
     tcase_add_loop_test(cases, every_request_ends_exactly_once, 0, TESTS);
+    tcase_add_loop_test(cases, leaping_equals_stepping_also_where_the_run_is_cut, 0, TESTS);
     tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen, 0, TESTS);
     tcase_add_loop_test(cases, one_seed_one_history, 0, TESTS / 4);
     tcase_add_test(cases, the_worlds_reach_the_corners);

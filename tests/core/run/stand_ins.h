@@ -187,9 +187,11 @@ static inline void workers_sample(struct dyno_workers *workers, dyno_ns now, uin
     *out = (struct dyno_sample_record){.at = now, .worker = worker};
 }
 
-static inline dyno_status workers_abandon(struct dyno_workers *workers, enum dyno_outcome outcome)
+static inline dyno_status workers_abandon(struct dyno_workers *workers, dyno_ns now,
+                                          enum dyno_outcome outcome)
 {
     (void)workers;
+    (void)now;
     note("abandon@", world.now);
     for (uint64_t id = 0; id < world.taken; id++) {
         if (world.ends[id] != DYNO_NEVER) {
