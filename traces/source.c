@@ -126,7 +126,6 @@ static dyno_status admit(struct paced *paced, uint32_t slot, struct dyno_error *
         (void)refuse_untimed(paced, &about->row, error);
         return DYNO_UNSUPPORTED;
     }
-    DYNO_TRY(dyno_rows_count(paced->rows, &about->row, error));
     paced->rows->counts.sessions += admission.begins_session;
     about->sequence = paced->sequence++;
     about->at = is_closed ? 0 : scaled(paced, about->row.at);
@@ -294,6 +293,7 @@ static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dy
     }
     assert(at != DYNO_NEVER && now >= at);
     item = dyno_order_pop(&paced->ready);
+    DYNO_TRY(dyno_rows_count(paced->rows, &paced->shelf.slots[item.slot].row, error));
     DYNO_TRY(send(paced, &paced->shelf.slots[item.slot], item.at, out, error));
     dyno_clients_take(&paced->clients);
     dyno_shelf_remove(&paced->shelf, item.slot);

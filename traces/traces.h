@@ -104,7 +104,8 @@ const char *const *dyno_source_skipped(const struct dyno_source *source, size_t 
 /* The same requests with the same pacing, read (or generated) ahead into compact memory: for
  * benchmarks that leave reading out.  `from` must come from one of the two above and must not have
  * been taken from; on success it lives on as *out, on failure it is still the caller's.  Counts are
- * those of the whole from the start, but sessions, which count as they begin. */
+ * those of the whole from the start, in the order of the rows (otherwise: of what was sent, in that
+ * order); sessions count as they begin. */
 dyno_status dyno_source_preload(struct dyno_source **out, struct dyno_source *from,
                                 struct dyno_answers *answers, struct dyno_error *error);
 
