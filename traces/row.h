@@ -39,6 +39,7 @@ struct dyno_row {
     uint32_t wait_count;
     uint32_t wait_capacity;
     uint64_t *waits; /* [wait_count]: names it waits for, which must exist */
+    bool is_counted; /* it was counted when it was read ahead */
 };
 
 void dyno_row_release(struct dyno_row *row);

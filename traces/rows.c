@@ -81,7 +81,7 @@ static dyno_status count_identities(struct dyno_rows *rows, const struct dyno_ro
 dyno_status dyno_rows_count(struct dyno_rows *rows, const struct dyno_row *row,
                             struct dyno_error *error)
 {
-    if (rows->is_counted) {
+    if (row->is_counted) {
         return DYNO_OK;
     }
     rows->counts.requests++;

@@ -29,7 +29,6 @@ struct dyno_rows {
     const char *format;    /* "mooncake", ..., "generator" */
     uint32_t block_tokens; /* generated identities count in blocks of this size; 0: one a segment */
     struct dyno_trace_counts counts;
-    bool is_counted;      /* all rows were counted ahead */
     struct dyno_map seen; /* identity -> blocks of it seen so far */
     uint64_t skip_max;    /* lines that may be bad */
     char *skipped[DYNO_SKIPPED_TEXTS_MAX];
@@ -41,7 +40,7 @@ struct dyno_rows {
 dyno_status dyno_rows_reject(struct dyno_rows *rows, struct dyno_error *error);
 
 /* Count a row that is going to be used: tokens, and what an unbounded cache would have found.  No
- * effect if all were counted ahead. */
+ * effect if it was counted ahead. */
 dyno_status dyno_rows_count(struct dyno_rows *rows, const struct dyno_row *row,
                             struct dyno_error *error);
 

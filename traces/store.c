@@ -208,6 +208,7 @@ static dyno_status store_read(struct dyno_rows *rows, struct dyno_row *row, bool
     if (!get_lists(&from, row, flags)) {
         return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory for a request", rows->name);
     }
+    row->is_counted = true;
     store->reading_at = (size_t)(from - store->reading->bytes);
     return DYNO_OK;
 }
@@ -272,7 +273,6 @@ dyno_status dyno_store_open(struct dyno_rows **out, struct dyno_rows *from,
     store->rows.format = from->format;
     store->rows.block_tokens = from->block_tokens;
     store->rows.counts = from->counts; /* what was counted and skipped moves over */
-    store->rows.is_counted = true;
     store->rows.seen = from->seen;
     store->rows.skip_max = from->skip_max;
     memcpy(store->rows.skipped, from->skipped, sizeof from->skipped);

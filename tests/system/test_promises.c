@@ -3,7 +3,7 @@
 #include "tests/check_main.h"
 #include "tests/system/world.h"
 
-enum { WORLDS_A_TEST = 50, TESTS = 20 };
+enum { WORLDS_A_TEST = 50, TESTS = 40 };
 
 static uint64_t first_seed(int test)
 {
