@@ -14,7 +14,38 @@ static const struct section {
     const char *text;
     dyno_status (*run)(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 } sections[] = {
-    {"Servers under a closed loop", "", dyno_accuracy_served},
+    {"Real servers, request by request",
+     "300 ShareGPT prompts at about 10 a second, far beyond what the smaller card can serve, "
+     "replayed at the recorded\ntimes with the recorded tokens, so that prefixes hit as they did. "
+     "The engine's settings are the recording's. TTFT and E2E\ncount from a request's arrival. "
+     "Kernels were calibrated on `profile/` alone; vLLM's host (two numbers) on the RTX\n"
+     "4090's decode-only seconds; how those divide between a pass and its sequences, by a look at "
+     "the RTX PRO 6000's mean TPOT.\nAll else is held out.\n\n",
+     dyno_accuracy_requests},
+    {"Servers under a closed loop",
+     "Each row of `e2e_dense.csv` simulated: that many requests always in flight, ten times as "
+     "many "
+     "in all, the first ones\nincluded in the means, prefix cache off. Rows of InferenceX (dated "
+     "ids) spread lengths from 80 to 100 % of the stated\nones, the others are fixed, as the two "
+     "load generators do. A pass holds a prompt, 1,500 tokens and a token for each of 128\n"
+     "sequences, and TensorRT-LLM does not cut prompts, as AIConfigurator's published generator of "
+     "configurations writes; SGLang\nhas its own defaults. TensorRT-LLM's fp8 checkpoints have an "
+     "fp8 cache. The seven rows with prompts of 4,000 tokens are\nsuspect (some are faster than "
+     "their weights can be read) but counted. Held out: everything but two numbers of each\n"
+     "engine's host (`timing.host`), which were set from these rows' means, and SGLang's share of "
+     "memory (0.85 or 0.9 was asked).\n\n",
+     dyno_accuracy_served},
+    {"Kernels",
+     "In-sample: these are the tables that the defaults were fitted to. Other GPUs of dyno have no "
+     "table here. Fits aim at\nGEMMs with n and k of at least 1,024; small ones are shown "
+     "too.\n\n",
+     dyno_accuracy_kernels},
+    {"Caches and throughput over time",
+     "Held out: nothing was fitted to these. The recording of hits is of one GPU of 48 GB that "
+     "dyno "
+     "has no figures for; the\nL40S stands in. The others are Llama-3.1-70B on 4 H100; their vLLM "
+     "is taken to be before 0.14.\n\n",
+     dyno_accuracy_cache},
 };
 
 struct arguments {
@@ -89,6 +120,17 @@ FILE *dyno_accuracy_details(const struct dyno_accuracy *accuracy, const char *na
 
 static dyno_status write_all(const struct dyno_accuracy *accuracy, struct dyno_error *error)
 {
+    (void)fputs(
+        "# How far predictions are from measurements\n\n"
+        "Made by `dyno accuracy -o docs/accuracy.md DIR`, where DIR holds the measurements (they "
+        "are not part of this tree;\nwithout them the command says \"no data\"). Sources: "
+        "AIConfigurator 095f58a51 (Apache-2.0), LLMServingSim 5daddb2 and its\nISPASS 2026 "
+        "artifact (MIT). An error is predicted / measured - 1; \"median\" and \"p90\" are of its "
+        "absolute value.\n\n"
+        "![Simulated against measured: distributions of TTFT and TPOT request by request, and "
+        "TPOT and TTFT of 429 servers](figures/accuracy.svg)\n\n"
+        "(made by `docs/figures/accuracy.gp` from what `--details FOLDER` leaves)\n",
+        accuracy->out);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         (void)fprintf(accuracy->out, "\n## %s\n\n%s", sections[i].title, sections[i].text);
         DYNO_TRY(sections[i].run(accuracy, error));

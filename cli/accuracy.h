@@ -61,6 +61,9 @@ bool dyno_accuracy_find(const struct dyno_accuracy *accuracy, const char *name, 
 FILE *dyno_accuracy_details(const struct dyno_accuracy *accuracy, const char *name);
 
 /* The sections. */
+dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyno_error *error);
+dyno_status dyno_accuracy_kernels(const struct dyno_accuracy *accuracy, struct dyno_error *error);
+dyno_status dyno_accuracy_requests(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 dyno_status dyno_accuracy_served(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 
 #endif

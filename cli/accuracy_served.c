@@ -10,18 +10,35 @@
 
 #include "cli/accuracy.h"
 
-enum { WAVES = 10, GROUPS_MAX = 64, KEY_MAX = 160 };
+enum { WAVES = 10, GROUPS_MAX = 64, KEY_MAX = 160, PASS_EXTRA_TOKENS = 1500 + 128 };
 
-enum column { BACKEND, MODEL, SYSTEM, PRECISION, ISL, OSL, CONCURRENCY, TP, TTFT, TPOT, COLUMNS };
+enum column {
+    ID,
+    BACKEND,
+    VERSION,
+    MODEL,
+    SYSTEM,
+    PRECISION,
+    ISL,
+    OSL,
+    CONCURRENCY,
+    TP,
+    TTFT,
+    TPOT,
+    COLUMNS
+};
 
 static const char *const columns[COLUMNS + 1] = {
-    "backend",    "model_path", "system",          "precision",       "isl", "osl",
-    "batch_size", "tp_size",    "silicon_ttft_ms", "silicon_tpot_ms", NULL};
+    "id",  "backend", "backend_version", "model_path", "system",          "precision",
+    "isl", "osl",     "batch_size",      "tp_size",    "silicon_ttft_ms", "silicon_tpot_ms",
+    NULL};
 
 struct row {
     char engine[16], model[64], gpu[32];
     const char *weights, *kv;
     double isl, osl, concurrency, tp;
+    double version;          /* "0.12.0" -> 0.12 */
+    bool spread;             /* lengths are spread, not fixed */
     double ttft_ms, tpot_ms; /* measured */
     double predicted_ttft_ms, predicted_tpot_ms;
 };
@@ -60,6 +77,8 @@ static dyno_status read_row(struct row *row, const struct dyno_measured *measure
     plain_name(row->engine, sizeof row->engine, measured->fields[BACKEND]);
     plain_name(row->model, sizeof row->model, measured->fields[MODEL]);
     plain_name(row->gpu, sizeof row->gpu, measured->fields[SYSTEM]);
+    row->version = strtod(measured->fields[VERSION], NULL);
+    row->spread = strncmp(measured->fields[ID], "20", 2) == 0; /* a dated id: InferenceX */
     row->weights = strcmp(measured->fields[PRECISION], "fp8") == 0 ? "fp8" : "bf16";
     /* The fp8 checkpoints that TensorRT-LLM is given ask for an fp8 cache; the others do not. */
     row->kv = strcmp(row->engine, "trtllm") == 0 ? row->weights : "bf16";
@@ -69,21 +88,61 @@ static dyno_status read_row(struct row *row, const struct dyno_measured *measure
     return DYNO_OK;
 }
 
+/* "0.12.0" is before 0.14, from which on vLLM schedules asynchronously. */
+static const char *host_of(const struct row *row)
+{
+    return strcmp(row->engine, "vllm") == 0 && row->version < 0.14 ? "vllm-sync" : "engine";
+}
+
+/* The engine's settings in the benchmark: what each source's own scripts say. */
+static void settings_of(const struct row *row, char *text, size_t size)
+{
+    if (strcmp(row->engine, "sglang") == 0) {
+        (void)snprintf(text, size, "--gpu-memory-utilization 0.85");
+    } else {
+        (void)snprintf(text, size, "--max-num-batched-tokens %.0f%s", row->isl + PASS_EXTRA_TOKENS,
+                       strcmp(row->engine, "trtllm") == 0 ? " --set batch.chunked_prefill=false"
+                                                          : "");
+    }
+}
+
+/* A length: that one, or spread evenly down to 80 % of it. */
+static void length_of(const struct row *row, double tokens, char *text, size_t size)
+{
+    if (row->spread) {
+        (void)snprintf(text, size, "uniform:%.0f,%.0f", 0.8 * tokens, tokens);
+    } else {
+        (void)snprintf(text, size, "%.0f", tokens);
+    }
+}
+
+static void scenario_line(const struct row *row, char *line, size_t size)
+{
+    char input[64], output[64], settings[128];
+
+    length_of(row, row->isl, input, sizeof input);
+    length_of(row, row->osl, output, sizeof output);
+    settings_of(row, settings, sizeof settings);
+    (void)snprintf(line, size,
+                   "--engine %s --model %s --gpu %s --tp %.0f --weights %s --kv-cache-dtype %s "
+                   "--arrival concurrency:%.0f --input-tokens %s --output-tokens %s "
+                   "--requests %.0f --set kv.prefix_cache=false --sample-every never "
+                   "--set timing.host=%s %s",
+                   row->engine, row->model, row->gpu, row->tp, row->weights, row->kv,
+                   row->concurrency, input, output, WAVES * row->concurrency, host_of(row),
+                   settings);
+}
+
 static dyno_status predict(struct row *row, struct dyno_error *error)
 {
     struct dyno_experiment *experiment = calloc(1, sizeof *experiment);
     dyno_status status;
-    char line[512];
+    char line[1024];
 
     if (!experiment) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    (void)snprintf(line, sizeof line,
-                   "--engine %s --model %s --gpu %s --tp %.0f --weights %s --kv-cache-dtype %s "
-                   "--arrival concurrency:%.0f --input-tokens %.0f --output-tokens %.0f "
-                   "--requests %.0f --set kv.prefix_cache=false --sample-every never",
-                   row->engine, row->model, row->gpu, row->tp, row->weights, row->kv,
-                   row->concurrency, row->isl, row->osl, WAVES * row->concurrency);
+    scenario_line(row, line, sizeof line);
     status = dyno_experiment_run(experiment, line, NULL, error);
     if (status == DYNO_OK) {
         const struct dyno_metrics *metrics = &experiment->assembly.metrics;

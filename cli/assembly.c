@@ -8,11 +8,13 @@
 #include "backends/null/null.h"
 #include "backends/posix/plugin.h"
 #include "backends/posix/wall_clock.h"
+#include "cli/calibration_file.h"
 #include "cli/observed.h"
 #include "core/base/words.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
 #include "sim/gpu.h"
+#include "sim/uncertainty.h"
 #include "sim/vclock.h"
 
 enum { NULL_STEP_NS = 10000 }; /* of the null device: far below any real step */
@@ -122,10 +124,22 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     dyno_timing_use_host(&config->parameters, strcmp(scenario->timing.host, "engine") == 0
                                                   ? scenario->batch.engine
                                                   : scenario->timing.host);
+    if (scenario->timing.calibration) {
+        struct dyno_calibration calibration;
+
+        DYNO_TRY(dyno_calibration_read(&calibration, scenario->timing.calibration, error));
+        dyno_calibration_apply(&calibration, &config->parameters);
+    }
     if (assembly->parameters) {
         config->parameters = *assembly->parameters;
     }
     override_timing(&config->parameters, scenario);
+    if (assembly->replica > 0) {
+        struct dyno_rng rng;
+
+        dyno_rng_init(&rng, scenario->run.seed + assembly->replica, "timing.draw");
+        dyno_timing_draw(&config->parameters, &rng);
+    }
     return DYNO_OK;
 }
 
@@ -156,6 +170,12 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
         worker->hit_when_scheduled = strcmp(scenario->kv.hit_when, "scheduled") == 0;
     }
     worker->prefix_cache = worker->prefix_cache && scenario->kv.prefix_cache;
+    if (strcmp(scenario->batch.reserve_prompt, "profile") != 0) {
+        worker->reserve_prompt = strcmp(scenario->batch.reserve_prompt, "true") == 0;
+    }
+    if (strcmp(scenario->batch.async_scheduling, "profile") != 0) {
+        worker->async_scheduling = strcmp(scenario->batch.async_scheduling, "true") == 0;
+    }
     worker->steps_max = scenario->batch.steps_max;
     worker->queue_max = scenario->batch.queue_max;
 }

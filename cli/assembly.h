@@ -13,6 +13,8 @@
 #include "traces/traces.h"
 
 struct dyno_assembly {
+    uint32_t
+        replica; /* set before open: 0: as asked; else timing is drawn within its uncertainty */
     const struct dyno_scenario *scenario;
     struct dyno_timing_config timing_config; /* model and GPU are in here */
     struct dyno_worker_config worker;

@@ -14,6 +14,7 @@ const struct dyno_command dyno_command_table[] = {
     {"trace", "look at a trace, or make one: trace info FILE, trace synth -o FILE",
      dyno_command_trace},
     {"runs", "list the runs in a database", dyno_command_runs},
+    {"fit", "a calibration from tables of measured kernels", dyno_command_fit},
     {"accuracy", "how far predictions are from a folder of measurements", dyno_command_accuracy},
     {"sensitivity", "what each knob does to TTFT, TPOT and capacity", dyno_command_sensitivity},
     {"bench-sim", "how fast the simulator is on this machine", dyno_command_bench_sim},

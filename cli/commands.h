@@ -40,6 +40,7 @@ int dyno_command_runs(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);
 int dyno_command_sensitivity(int argc, char **argv);
 int dyno_command_bench_sim(int argc, char **argv);
+int dyno_command_fit(int argc, char **argv);
 int dyno_command_doctor(int argc, char **argv);
 int dyno_command_help(int argc, char **argv);
 int dyno_command_version(int argc, char **argv);

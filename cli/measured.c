@@ -68,7 +68,7 @@ static dyno_status read_header(struct dyno_measured *measured, const char *const
                          measured->path);
     }
     measured->separator = strchr(header, '\t') ? '\t' : ',';
-    for (uint32_t i = 0; columns[i] && i < DYNO_MEASURED_COLUMNS_MAX; i++) {
+    for (uint32_t i = 0; i < DYNO_MEASURED_COLUMNS_MAX && columns[i]; i++) {
         DYNO_TRY(find_column(measured, header, columns[i], error));
     }
     return DYNO_OK;

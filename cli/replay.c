@@ -11,6 +11,7 @@
 #include "cli/assembly.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/intervals.h"
 #include "reports/reports.h"
 
 static volatile sig_atomic_t interrupted;
@@ -102,6 +103,7 @@ struct replay {
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
     struct dyno_assembly assembly;
+    struct dyno_intervals intervals;
     double started;
 };
 
@@ -226,6 +228,13 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     struct dyno_report summary;
 
     DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
+    if (scenario->output.intervals > 0 && !replay->assembly.result.cut) {
+        DYNO_TRY(dyno_intervals_compute(&replay->intervals, scenario, scenario->output.intervals,
+                                        error));
+        summary.intervals = replay->intervals.items;
+        summary.interval_count = replay->intervals.count;
+        summary.interval_replicas = replay->intervals.replicas;
+    }
     replay->recorder = NULL;
     DYNO_TRY(dyno_recorder_close(recorder, &summary, &facts, error));
     if (!json || strcmp(json, "-") != 0) {

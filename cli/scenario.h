@@ -67,8 +67,10 @@ struct dyno_scenario {
         uint32_t context_max;      /* batch.context_max    --max-model-len; 0: the model's */
         uint32_t queue_max;        /* batch.queue_max */
         double watermark;          /* batch.watermark; negative: profile's */
-        const char *chunked_prefill; /* batch.chunked_prefill: profile, true, false */
-        double new_token_ratio;      /* batch.new_token_ratio; negative: profile's */
+        const char *reserve_prompt;   /* batch.reserve_prompt: profile, true, false */
+        const char *async_scheduling; /* batch.async_scheduling: profile, true, false */
+        const char *chunked_prefill;  /* batch.chunked_prefill: profile, true, false */
+        double new_token_ratio;       /* batch.new_token_ratio; negative: profile's */
     } batch;
     struct {
         uint32_t block_tokens; /* kv.block_tokens          --block-size; 0: profile's */
@@ -100,11 +102,14 @@ struct dyno_scenario {
         double gemm_flops_efficiency, gemm_memory_efficiency, prefill_attention_efficiency,
             decode_attention_efficiency, host_us, host_us_per_sequence, ingest_us,
             ingest_us_per_token, response_us;
+        const char *calibration; /* timing.calibration  --calibration: a file made by dyno fit */
+        const char *host;        /* timing.host: whose host costs; "engine": the profile's */
     } timing;
     struct {
         const char *db;        /* output.db          --db */
         const char *json;      /* output.json        --json */
         const char *host_json; /* output.host_json   --host-json */
+        uint32_t intervals;    /* output.intervals   --intervals: replicas; 0: none */
         bool decisions;        /* output.decisions   --decisions: record candidates and scores */
         bool progress; /* output.progress    --progress / --no-progress: auto on a terminal */
     } output;

@@ -172,6 +172,8 @@ static dyno_status settle_profile(const struct dyno_scenario *scenario,
     const struct dyno_engine_profile *profile = dyno_engine_find(scenario->batch.engine);
     const struct dyno_worker_config *config = &profile->config;
     const char *name = profile->name;
+    bool schedules_ahead = /* a host that does not, does not */
+        config->async_scheduling && strcmp(scenario->timing.host, "vllm-sync") != 0;
 
     DYNO_TRY(settle_whole(options, "batch.tokens_max", config->batch_tokens_max, name, error));
     DYNO_TRY(settle_whole(options, "batch.seqs_max", config->seqs_max, name, error));
@@ -179,6 +181,10 @@ static dyno_status settle_profile(const struct dyno_scenario *scenario,
     DYNO_TRY(settle_real(options, "batch.new_token_ratio", config->new_token_ratio, name, error));
     DYNO_TRY(settle_one(options, "batch.chunked_prefill",
                         config->chunked_prefill ? "true" : "false", name, error));
+    DYNO_TRY(settle_one(options, "batch.reserve_prompt", config->reserve_prompt ? "true" : "false",
+                        name, error));
+    DYNO_TRY(settle_one(options, "batch.async_scheduling", schedules_ahead ? "true" : "false", name,
+                        error));
     DYNO_TRY(settle_whole(options, "kv.block_tokens", config->block_tokens, name, error));
     return settle_one(options, "kv.hit_when",
                       config->hit_when_scheduled ? "scheduled" : "completed", name, error);

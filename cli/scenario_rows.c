@@ -6,6 +6,7 @@
 
 #include "core/route/route.h"
 #include "core/worker/config.h"
+#include "sim/timing.h"
 
 #define AT(field) offsetof(struct dyno_scenario, field)
 #define DAYS(n)   ((n) * (86400 * DYNO_S))
@@ -36,6 +37,12 @@ static const char *const hit_whens[] = {"profile", "scheduled", "completed", NUL
 static const char *engine_name(uint32_t index)
 {
     return dyno_engine_table[index].name;
+}
+
+/* "engine", then the rows of hosts. */
+static const char *host_name(uint32_t index)
+{
+    return index == 0 ? "engine" : dyno_engine_hosts[index - 1].name;
 }
 
 /* The built-in policies, then the word that stands for router.plugin. */
@@ -184,6 +191,14 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
         WORDS(tristate),
         HELP("split prompts over passes: true, false or as the engine profile does")),
+    ROW("batch.reserve_prompt", NULL, "WHETHER", CHOICE, batch.reserve_prompt, DEFAULT("profile"),
+        WORDS(tristate),
+        HELP("admit a request only if its whole prompt would fit: true, false or as the engine "
+             "profile does")),
+    ROW("batch.async_scheduling", NULL, "WHETHER", CHOICE, batch.async_scheduling,
+        DEFAULT("profile"), WORDS(tristate),
+        HELP("schedule a pass while the one before it runs: true, false or as the engine profile "
+             "does")),
     ROW("batch.new_token_ratio", NULL, "FRACTION", DOUBLE, batch.new_token_ratio,
         DEFAULT("profile"), OR("profile"), WITHIN(0, 1),
         HELP("share of max tokens set aside for a sequence when it is admitted (sglang)")),
@@ -253,6 +268,9 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("slo.e2e", NULL, "TIME", DURATION, slo.e2e_ns, DEFAULT("none"), OR("none"),
         RANGE(1, DAYS(365)), HELP("whole request, at most, for a request to count as goodput")),
 
+    ROW("timing.calibration", "calibration", "FILE", TEXT, timing.calibration, DEFAULT("none"),
+        OR("none"), NOT_EMPTY,
+        HELP("timing parameters from this file (see `dyno fit`), over the GPU's own")),
     ROW("timing.gemm_flops_efficiency", NULL, "FRACTION", DOUBLE, timing.gemm_flops_efficiency,
         DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
         HELP("share of peak operations that large matrix products reach")),
@@ -265,6 +283,9 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("timing.decode_attention_efficiency", NULL, "FRACTION", DOUBLE,
         timing.decode_attention_efficiency, DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
         HELP("share of peak bandwidth reached while reading KV")),
+    ROW("timing.host", NULL, "ENGINE", CHOICE, timing.host, DEFAULT("engine"), TABLE(host_name),
+        HELP("whose host costs to take: engine means those of engine.profile; vllm-sync is vLLM to "
+             "0.13, or without asynchronous scheduling")),
     ROW("timing.host_us", NULL, "US", DOUBLE, timing.host_us, DEFAULT("auto"), OR("auto"),
         WITHIN(0, 10000000), HELP("microseconds on the host to schedule a pass")),
     ROW("timing.host_us_per_sequence", NULL, "US", DOUBLE, timing.host_us_per_sequence,
@@ -285,6 +306,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("write the summary as JSON; - is standard output")),
     ROW("output.host_json", "host-json", "FILE", TEXT, output.host_json, DEFAULT("none"),
         OR("none"), NOT_EMPTY, HELP("write wall time, speed and memory of this run as JSON")),
+    ROW("output.intervals", "intervals", "N", U32, output.intervals, DEFAULT("none"), OR("none"),
+        RANGE(4, 1000),
+        HELP("95 % intervals for the headlines, from so many replicas: timing drawn within its "
+             "uncertainty, requests resampled in blocks")),
     ROW("output.decisions", "decisions", NULL, BOOL, output.decisions, DEFAULT("false"),
         HELP("record every routing decision with its candidates and scores")),
     ROW("output.progress", "progress", NULL, BOOL, output.progress, DEFAULT("true"),

@@ -11,6 +11,12 @@
 #include "core/run/metrics.h"
 #include "core/run/sink.h"
 
+/* Where a figure is expected to lie, at 95 %. */
+struct dyno_interval {
+    const char *metric; /* as in the JSON: "ttft_ms.mean" */
+    double low, high;
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -27,6 +33,10 @@ struct dyno_report {
     double model_flops;              /* done: for MFU */
     double model_bytes;              /* read: for MBU */
     double flops_peak, bytes_peak;   /* per second, of the whole fleet */
+    const struct dyno_interval *intervals; /* [interval_count]; latencies: mean, p50, p99 of TTFT,
+                                              TPOT, E2E, then output tokens a second */
+    uint32_t interval_count;               /* 0: none were asked for */
+    uint32_t interval_replicas;
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */
 };

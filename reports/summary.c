@@ -200,6 +200,17 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "", "duration_s", figures->duration_s);
 }
 
+static void put_intervals(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    for (uint32_t i = 0; i < report->interval_count; i++) {
+        char group[DYNO_SUMMARY_NAME_MAX];
+
+        (void)snprintf(group, sizeof group, "intervals.%s", report->intervals[i].metric);
+        put_real(summary, group, "low", report->intervals[i].low);
+        put_real(summary, group, "high", report->intervals[i].high);
+    }
+}
+
 void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *report)
 {
     struct dyno_figures figures = dyno_figures_of(report);
@@ -209,4 +220,5 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_latencies(summary, report->metrics);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
+    put_intervals(summary, report);
 }

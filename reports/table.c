@@ -345,6 +345,41 @@ static void put_fleet(const struct page *page)
     put_percent(page, ", MBU ", figures->mbu, "\n");
 }
 
+static void put_interval(const struct page *page, const struct dyno_interval *interval)
+{
+    char low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX], both[2 * DYNO_FORMAT_MAX];
+    int decimals = decimals_for(interval->high);
+
+    (void)snprintf(both, sizeof both, "%s – %s", dyno_format_fixed(low, interval->low, decimals),
+                   dyno_format_fixed(high, interval->high, decimals));
+    for (size_t width = dyno_format_width(both); width < 20; width++) {
+        fputc(' ', page->out);
+    }
+    fputs(both, page->out);
+}
+
+/* Three latencies by three statistics, then the throughput: as reports.h orders them. */
+static void put_intervals(const struct page *page)
+{
+    static const char *const labels[] = {"TTFT, ms", "TPOT, ms", "E2E, ms"};
+    const struct dyno_report *report = page->report;
+
+    if (report->interval_count != 10) {
+        return;
+    }
+    fprintf(page->out, "\n95 %% intervals%21s%20s%20s\n", "mean", "p50", "p99");
+    for (uint32_t i = 0; i < 3; i++) {
+        fprintf(page->out, "  %-12s", labels[i]);
+        for (uint32_t j = 0; j < 3; j++) {
+            put_interval(page, &report->intervals[3 * i + j]);
+        }
+        fputc('\n', page->out);
+    }
+    fprintf(page->out, "  %-12s", "out tokens/s");
+    put_interval(page, &report->intervals[9]);
+    fprintf(page->out, "   (%u replicas)\n", report->interval_replicas);
+}
+
 void dyno_report_table(const struct dyno_report *report, FILE *out)
 {
     int descriptor = fileno(out);
@@ -359,6 +394,7 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     put_warnings(&page);
     put_requests(&page);
     put_latencies(&page);
+    put_intervals(&page);
     put_phases(&page);
     put_throughput(&page);
     put_cache(&page);

@@ -22,8 +22,6 @@ struct dyno_timing {
     uint64_t host_sequence;   /* ... and per sequence in it */
     uint64_t decode_sequence; /* ticks of decode attention per sequence ... */
     uint64_t decode_context;  /* ... and per token of context */
-    uint64_t mixed_sequence;  /* the same two in a pass that also has prompts */
-    uint64_t mixed_context;
 };
 
 /* What a pass asks for, summed over its slices. */
@@ -32,6 +30,7 @@ struct demand {
     uint64_t prefill_tokens;
     uint64_t sequences, yields;
     uint64_t pairs, window_pairs;
+    uint32_t longest; /* slice, in tokens */
 };
 
 /* Saturates at 1,000 seconds, so that sums of a few parts stay within 64 bits. */
@@ -94,6 +93,7 @@ static struct demand demand_of(const struct dyno_timing *timing, const struct dy
 
         demand.prefill_tokens += slice->tokens;
         demand.yields += slice->yields;
+        demand.longest = slice->tokens > demand.longest ? slice->tokens : demand.longest;
         demand.pairs += pairs_within(slice, UINT64_MAX);
         demand.window_pairs += window ? pairs_within(slice, window) : 0;
     }
@@ -107,6 +107,22 @@ static struct demand demand_of(const struct dyno_timing *timing, const struct dy
     return demand;
 }
 
+/* Of a pass with prompts. */
+static double attention_us(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                           const struct demand *demand)
+{
+    struct dyno_layers_attention attention = {
+        .tokens = (double)demand->prefill_tokens,
+        .pairs = (double)demand->pairs,
+        .window_pairs = (double)demand->window_pairs,
+        .longest = demand->longest,
+        .decodes = pass->decode ? pass->decode_count : 0,
+        .decode_context = pass->decode ? (double)pass->decode_context : 0,
+    };
+
+    return dyno_layers_mixed_us(&timing->layers, &attention);
+}
+
 void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
                       struct dyno_pass_cost *out)
 {
@@ -117,13 +133,7 @@ void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *
     out->growth = 0;
     out->steps_max = pass->slice_count ? 1 : UINT32_MAX;
     if (pass->slice_count) {
-        out->first +=
-            ticks_of(dyno_layers_prefill_us(&timing->layers, (double)demand.prefill_tokens,
-                                            (double)demand.pairs, (double)demand.window_pairs));
-    }
-    if (pass->decode && pass->slice_count) {
-        out->first += pass->decode_count * timing->mixed_sequence +
-                      pass->decode_context * timing->mixed_context;
+        out->first += ticks_of(attention_us(timing, pass, &demand));
     } else if (pass->decode) {
         out->first += pass->decode_count * timing->decode_sequence +
                       pass->decode_context * timing->decode_context;
@@ -150,16 +160,18 @@ void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pas
     out->gemm_us = dyno_layers_gemm_us(layers, tokens);
     out->elementwise_us = dyno_layers_elementwise_us(layers, tokens);
     out->collective_us = dyno_layers_collective_us(layers, tokens);
-    out->prefill_attention_us =
-        dyno_layers_prefill_us(layers, (double)demand.prefill_tokens, (double)demand.pairs,
-                               (double)demand.window_pairs) +
-        (pass->slice_count ? launch_us : 0); /* one kernel serves both: counted once */
-    if (pass->decode) {
+    if (pass->slice_count) { /* one kernel serves both: counted with the prompts but for what the
+                                decodes add */
+        out->prefill_attention_us =
+            dyno_layers_prefill_us(layers, (double)demand.prefill_tokens, (double)demand.pairs,
+                                   (double)demand.window_pairs) +
+            launch_us;
         out->decode_attention_us =
-            (pass->slice_count ? parameters->decode_attention_mixed_factor : 1) *
-                (pass->decode_count * dyno_layers_decode_sequence_us(layers) +
-                 (double)pass->decode_context * dyno_layers_decode_context_us(layers)) +
-            (pass->slice_count ? 0 : launch_us);
+            attention_us(timing, pass, &demand) + launch_us - out->prefill_attention_us;
+    } else if (pass->decode) {
+        out->decode_attention_us =
+            pass->decode_count * dyno_layers_decode_sequence_us(layers) +
+            (double)pass->decode_context * dyno_layers_decode_context_us(layers) + launch_us;
     }
 }
 
@@ -177,10 +189,6 @@ static void fill_tables(struct dyno_timing *timing)
     timing->host_sequence = ticks_of(parameters->host_us_per_sequence);
     timing->decode_sequence = ticks_of(dyno_layers_decode_sequence_us(&timing->layers));
     timing->decode_context = ticks_of(dyno_layers_decode_context_us(&timing->layers));
-    timing->mixed_sequence = ticks_of(dyno_layers_decode_sequence_us(&timing->layers) *
-                                      parameters->decode_attention_mixed_factor);
-    timing->mixed_context = ticks_of(dyno_layers_decode_context_us(&timing->layers) *
-                                     parameters->decode_attention_mixed_factor);
 }
 
 /* Entries 0..max, or as many as a table may have; beyond them costs are computed. */

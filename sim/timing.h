@@ -40,11 +40,16 @@ struct dyno_timing_parameters {
     double prefill_attention_rows;          /* query rows a multiprocessor needs to be fully used */
     double decode_attention_efficiency;     /* of peak bandwidth, reading KV */
     double decode_attention_tile_us; /* one (sequence, kv head) on one multiprocessor, empty KV */
-    double decode_attention_fp8_factor;   /* fp8 KV: a further factor on that efficiency */
-    double decode_attention_mixed_factor; /* decode attention in a pass that also has prompts costs
-                                             this many times as much */
-    double attention_launch_us;           /* floor of one attention kernel, per layer */
-    double elementwise_us_per_layer;      /* norms, rotary, activation, residual: floor */
+    double decode_attention_fp8_factor; /* fp8 KV: a further factor on that efficiency */
+    double mixed_attention_tile_rows;   /* a kernel for prompts and decodes together computes this
+                                           many query rows for one row of a decoding sequence's
+                                           head; 0: it packs heads and splits contexts, as the
+                                           kernel for decodes alone does */
+    double mixed_attention_empty_us;    /* ... and on each multiprocessor visits, for a decoding
+                                           sequence, all the tiles that the longest prompt has */
+    double attention_launch_us;         /* floor of one attention kernel, per layer */
+    double attention_fp8_us;            /* fp8 KV: more of that floor, queries are quantised */
+    double elementwise_us_per_layer;    /* norms, rotary, activation, residual: floor */
     double elementwise_memory_efficiency;
     double collective_latency_us;    /* of one all-reduce, small message */
     double collective_efficiency;    /* of link bandwidth, large message */
@@ -76,6 +81,16 @@ struct dyno_timing_row {
 
 extern const struct dyno_timing_row dyno_timing_rows[];
 
+/* What an engine costs on its host, beside the GPU's work.  Rows; terminated by a NULL name. */
+struct dyno_engine_host {
+    const char *name; /* an engine profile's, or that with an older habit */
+    const char *help;
+    const char *source;
+    double host_us, host_us_per_sequence, ingest_us, ingest_us_per_token, response_us;
+};
+
+extern const struct dyno_engine_host dyno_engine_hosts[];
+
 struct dyno_timing_config {
     struct dyno_model model;
     struct dyno_gpu gpu;
@@ -92,6 +107,10 @@ struct dyno_timing;
 void dyno_timing_defaults(struct dyno_timing_parameters *parameters, const struct dyno_gpu *gpu);
 /* Where those defaults come from, in words; static text. */
 const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu);
+
+/* Replace the host's part of `parameters` by that of `engine`; of an engine that has no row, by the
+ * first one's. */
+void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char *engine);
 
 /* DYNO_BAD_INPUT and one sentence if open would refuse `config`. */
 dyno_status dyno_timing_check(const struct dyno_timing_config *config, struct dyno_error *error);

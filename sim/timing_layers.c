@@ -289,7 +289,10 @@ double dyno_layers_collective_us(const struct dyno_layers *layers, double tokens
 
 double dyno_layers_attention_launch_us(const struct dyno_layers *layers)
 {
-    return layers->layers * layers->config.parameters.attention_launch_us;
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+
+    return layers->layers * (parameters->attention_launch_us +
+                             (layers->config.kv == DYNO_FP8 ? parameters->attention_fp8_us : 0));
 }
 
 double dyno_layers_sampling_us(const struct dyno_layers *layers, double sequences)
@@ -373,4 +376,45 @@ double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, d
            layers->layers * rows * parameters->prefill_attention_row_us / multiprocessors +
            2 * layers->heads * dims * pairs_all /
                (layers->peak_flops_per_us * parameters->prefill_attention_efficiency * used);
+}
+
+/* One layer, one token of context, on the whole GPU, of a decode that is served like a prompt. */
+static double tiled_context_us(const struct dyno_layers *layers)
+{
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    double dims = 2.0 * layers->config.model.head_dim;
+    double flops = 2 * layers->heads * dims * parameters->mixed_attention_tile_rows;
+
+    return larger(decode_layer_context_us(layers),
+                  flops / (layers->peak_flops_per_us * parameters->prefill_attention_efficiency));
+}
+
+double dyno_layers_mixed_us(const struct dyno_layers *layers,
+                            const struct dyno_layers_attention *attention)
+{
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    double multiprocessors = layers->config.gpu.multiprocessors;
+    double rows = parameters->mixed_attention_tile_rows;
+    double prompts_us = dyno_layers_prefill_us(layers, attention->tokens, attention->pairs,
+                                               attention->window_pairs);
+    double window, context, context_us, tiles, tile_us, longest_us, work_us, empty_us;
+
+    if (attention->decodes <= 0) {
+        return prompts_us;
+    }
+    if (rows <= 0 || layers->config.model.attention == DYNO_ATTENTION_MLA) {
+        return prompts_us + attention->decodes * dyno_layers_decode_sequence_us(layers) +
+               attention->decode_context * dyno_layers_decode_context_us(layers);
+    }
+    window = layers->window_layers * layers->config.model.sliding_window;
+    context = attention->decode_context * layers->full_layers + attention->decodes * window;
+    context_us = tiled_context_us(layers);
+    tiles = attention->decodes * layers->heads;
+    tile_us = rows * parameters->prefill_attention_row_us;
+    work_us = layers->layers * tiles * tile_us / multiprocessors + context * context_us;
+    longest_us = layers->layers * tile_us +
+                 context / attention->decodes * context_us * multiprocessors / layers->heads;
+    empty_us = layers->layers * tiles * whole(attention->longest / rows) *
+               parameters->mixed_attention_empty_us / multiprocessors;
+    return overlapped(prompts_us + work_us, longest_us) + empty_us;
 }

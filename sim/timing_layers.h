@@ -42,4 +42,14 @@ double dyno_layers_decode_sequence_us(const struct dyno_layers *layers);
 double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, double pairs,
                               double window_pairs);
 
+/* Attention of a pass with prompts, in all layers, without the launch. */
+struct dyno_layers_attention {
+    double tokens, pairs, window_pairs; /* of prompts, as above */
+    double longest;                     /* prompt tokens of one sequence */
+    double decodes, decode_context;     /* decoding sequences, and the sum of their contexts */
+};
+
+double dyno_layers_mixed_us(const struct dyno_layers *layers,
+                            const struct dyno_layers_attention *attention);
+
 #endif

@@ -14,8 +14,7 @@
  * L40S, MI300X, and everywhere collectives over PCIe, grouped GEMMs and routing: assumed; no
  * measurement at hand.
  *
- * Host: what the kernels of the RTX 4090 leave of the decode steps of a recorded vLLM 0.19 server.
- * Ingest and response: assumed, the order of magnitude of a Python HTTP front end. */
+ * What belongs to the host depends on the engine: sim/timing_hosts.c. */
 #include "sim/timing.h"
 
 #include <strings.h>
@@ -56,11 +55,12 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     MICROSECONDS(decode_attention_tile_us, "a sequence's KV head is work even when it is short"),
     SHARE(decode_attention_fp8_factor,
           "fp8 KV is widened while it is read; a factor on the former"),
-    ROW(decode_attention_mixed_factor, "times", 1, 100,
-        "a kernel that serves prompts and decodes together neither splits long contexts nor lets "
-        "the "
-        "query heads of a group share what they read (FlashAttention 2)"),
+    ROW(mixed_attention_tile_rows, "rows", 0, 1024,
+        "FlashAttention 2 serves a decode in a mixed pass as a prompt of one token: a whole tile "
+        "for every query head, and a context is not split"),
+    MICROSECONDS(mixed_attention_empty_us, "its grid is as deep as the longest prompt"),
     MICROSECONDS(attention_launch_us, "launching attention and combining its splits"),
+    MICROSECONDS(attention_fp8_us, "fp8 KV: queries are quantised before they meet it"),
     MICROSECONDS(elementwise_us_per_layer, "norms, rotary, activation: launches of tiny kernels"),
     SHARE(elementwise_memory_efficiency, "the same kernels when tokens are many"),
     MICROSECONDS(collective_latency_us, "GPUs wait for one another"),
@@ -81,31 +81,29 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     {.name = NULL},
 };
 
-/* Of the serving process and its host, the same beside every GPU. */
-#define HOST                                                                                       \
-    .host_us = 200, .host_us_per_sequence = 4, .ingest_us = 400, .ingest_us_per_token = 0.5,       \
-    .response_us = 200, .memory_overhead_bytes = 640 * MIB, .memory_collective_bytes = 1024 * MIB, \
+/* Of the serving process, the same beside every GPU. */
+#define PROCESS                                                                                    \
+    .memory_overhead_bytes = 640 * MIB, .memory_collective_bytes = 1024 * MIB,                     \
     .logits_bytes_per_entry = 10
 
 /* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
 #define HBM                                                                                        \
-    HOST, .gemm_tile_us = 0.4, .gemm_wave_tail = 0.05, .gemm_fp8_wave_tail = 0.95,                 \
-          .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5, .quantize_memory_efficiency = 0.25,  \
-          .prefill_attention_row_us = 0.043, .prefill_attention_kv_efficiency = 0.24,              \
-          .prefill_attention_rows = 178, .decode_attention_tile_us = 3.35,                         \
-          .decode_attention_fp8_factor = 0.67, .elementwise_us_per_layer = 8,                      \
-          .elementwise_memory_efficiency = 0.7, .collective_latency_us = 4.5,                      \
-          .collective_efficiency = 0.32, .moe_efficiency = 0.75, .moe_routing_us = 12,             \
-          .sampling_us = 25, .sampling_us_per_sequence = 0.2
+    PROCESS, .gemm_tile_us = 0.35, .gemm_wave_tail = 0.05, .gemm_fp8_wave_tail = 0.95,             \
+             .gemm_fp8_ragged_factor = 1.25, .quantize_us = 2, .quantize_memory_efficiency = 0.23, \
+             .prefill_attention_row_us = 0.044, .prefill_attention_kv_efficiency = 0.2,            \
+             .prefill_attention_rows = 220, .decode_attention_tile_us = 3.35,                      \
+             .decode_attention_fp8_factor = 0.67, .attention_fp8_us = 1.6,                         \
+             .elementwise_us_per_layer = 8, .elementwise_memory_efficiency = 0.7,                  \
+             .collective_latency_us = 4.7, .collective_efficiency = 0.64, .moe_efficiency = 0.75,  \
+             .moe_routing_us = 12, .sampling_us = 25, .sampling_us_per_sequence = 0.2
 
 /* Of cards with GDDR behind PCIe. */
 #define CARD                                                                                       \
-    HOST, .gemm_fp8_wave_tail = 0.95, .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5,          \
-          .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1,                 \
-          .prefill_attention_row_us = 0.055, .decode_attention_tile_us = 4,                        \
-          .decode_attention_fp8_factor = 0.75, .attention_launch_us = 10,                          \
-          .collective_latency_us = 25, .collective_efficiency = 0.6, .moe_efficiency = 0.75,       \
-          .moe_routing_us = 12, .sampling_us = 25
+    PROCESS, .gemm_fp8_wave_tail = 0.95, .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5,       \
+             .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1,              \
+             .decode_attention_fp8_factor = 0.75, .collective_latency_us = 25,                     \
+             .collective_efficiency = 0.6, .moe_efficiency = 0.75, .moe_routing_us = 12,           \
+             .sampling_us = 25
 
 struct defaults {
     const char *gpu;
@@ -119,13 +117,12 @@ static const struct defaults table[] = {
         "fitted to AIConfigurator's H200 kernel tables (vLLM 0.24)",
         {
             HBM,
-            .gemm_flops_efficiency = 0.83,
+            .gemm_flops_efficiency = 0.82,
             .gemm_memory_efficiency = 0.84,
-            .gemm_launch_us = 3.7,
-            .prefill_attention_efficiency = 0.68,
-            .decode_attention_efficiency = 0.91,
-            .decode_attention_mixed_factor = 1,
-            .attention_launch_us = 11.7,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.69,
+            .decode_attention_efficiency = 0.895,
+            .attention_launch_us = 11.5,
         },
     },
     {
@@ -133,13 +130,12 @@ static const struct defaults table[] = {
         "shares of peak from AIConfigurator's H100 kernel tables, the rest from the H200",
         {
             HBM,
-            .gemm_flops_efficiency = 0.83,
+            .gemm_flops_efficiency = 0.82,
             .gemm_memory_efficiency = 0.90,
-            .gemm_launch_us = 3.7,
-            .prefill_attention_efficiency = 0.68,
+            .gemm_launch_us = 4,
+            .prefill_attention_efficiency = 0.69,
             .decode_attention_efficiency = 0.92,
-            .decode_attention_mixed_factor = 1,
-            .attention_launch_us = 11.7,
+            .attention_launch_us = 11.5,
         },
     },
     {
@@ -152,15 +148,13 @@ static const struct defaults table[] = {
             .gemm_launch_us = 4,
             .prefill_attention_efficiency = 0.58,
             .decode_attention_efficiency = 0.90,
-            .decode_attention_mixed_factor = 1,
             .attention_launch_us = 10,
         },
     },
     {
         "a100",
         "shares of peak from AIConfigurator's A100 kernel tables, the rest from the H200; the "
-        "mixed "
-        "factor from the RTX 4090, whose attention kernel is the same",
+        "mixed tiles from the RTX 4090, whose attention kernel is the same",
         {
             HBM,
             .gemm_flops_efficiency = 0.80,
@@ -168,7 +162,8 @@ static const struct defaults table[] = {
             .gemm_launch_us = 6,
             .prefill_attention_efficiency = 0.60,
             .decode_attention_efficiency = 0.80,
-            .decode_attention_mixed_factor = 2.4,
+            .mixed_attention_tile_rows = 64,
+            .mixed_attention_empty_us = 0.4,
             .attention_launch_us = 18,
         },
     },
@@ -182,7 +177,6 @@ static const struct defaults table[] = {
             .gemm_launch_us = 6,
             .prefill_attention_efficiency = 0.35,
             .decode_attention_efficiency = 0.65,
-            .decode_attention_mixed_factor = 1,
             .attention_launch_us = 15,
         },
     },
@@ -191,16 +185,22 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX 4090 (vLLM 0.19)",
         {
             CARD,
-            .gemm_flops_efficiency = 0.96,
-            .gemm_memory_efficiency = 0.90,
-            .gemm_launch_us = 4,
-            .prefill_attention_efficiency = 0.80,
-            .prefill_attention_rows = 64,
-            .decode_attention_efficiency = 0.92,
-            .decode_attention_mixed_factor = 2.4,
+            .gemm_flops_efficiency = 1.02,
+            .gemm_memory_efficiency = 0.934,
+            .gemm_launch_us = 5.4,
+            .prefill_attention_efficiency = 0.793,
+            .prefill_attention_rows = 61,
+            .decode_attention_efficiency = 0.903,
+            .mixed_attention_tile_rows = 67,
+            .mixed_attention_empty_us = 0.44,
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
+            .gemm_tile_us = 5.8,
+            .gemm_wave_tail = 0.13,
+            .attention_launch_us = 9,
+            .decode_attention_tile_us = 4.4,
+            .prefill_attention_row_us = 0.061,
         },
     },
     {
@@ -215,10 +215,16 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.40,
             .prefill_attention_rows = 64,
             .decode_attention_efficiency = 0.92,
-            .decode_attention_mixed_factor = 2.4,
+            .mixed_attention_tile_rows = 64,
+            .mixed_attention_empty_us = 0.4,
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
+            .gemm_tile_us = 4,
+            .gemm_wave_tail = 0.13,
+            .attention_launch_us = 9,
+            .decode_attention_tile_us = 4.4,
+            .prefill_attention_row_us = 0.061,
         },
     },
     {
@@ -226,16 +232,22 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX PRO 6000 (vLLM 0.19)",
         {
             CARD,
-            .gemm_flops_efficiency = 0.74,
-            .gemm_memory_efficiency = 0.92,
-            .gemm_launch_us = 4,
-            .prefill_attention_efficiency = 0.45,
-            .prefill_attention_rows = 48,
-            .decode_attention_efficiency = 0.93,
-            .decode_attention_mixed_factor = 1.7,
+            .gemm_flops_efficiency = 0.896,
+            .gemm_memory_efficiency = 0.955,
+            .gemm_launch_us = 5.3,
+            .prefill_attention_efficiency = 0.466,
+            .prefill_attention_rows = 51,
+            .decode_attention_efficiency = 0.885,
+            .mixed_attention_tile_rows = 60,
+            .mixed_attention_empty_us = 0.42,
             .elementwise_us_per_layer = 11,
             .elementwise_memory_efficiency = 1.9,
             .sampling_us_per_sequence = 0.3,
+            .gemm_tile_us = 9.1,
+            .gemm_wave_tail = 0.41,
+            .attention_launch_us = 8.2,
+            .decode_attention_tile_us = 4.2,
+            .prefill_attention_row_us = 0.036,
         },
     },
 };
@@ -260,6 +272,7 @@ static const struct defaults *defaults_of(const struct dyno_gpu *gpu)
 void dyno_timing_defaults(struct dyno_timing_parameters *parameters, const struct dyno_gpu *gpu)
 {
     *parameters = defaults_of(gpu)->parameters;
+    dyno_timing_use_host(parameters, "vllm");
 }
 
 const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu)

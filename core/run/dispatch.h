@@ -35,7 +35,8 @@ void dyno_dispatch_close(struct dyno_dispatch *dispatch);
 int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch);
 
 /* True if every event is wanted with its own time (they are delayed or lost one by one); false if
- * several changes of a span may be told as one, so long as the last is told before the next pick. */
+ * several changes of a span may be told as one, so long as the last is told before the next pick.
+ */
 int dyno_dispatch_wants_times(const struct dyno_dispatch *dispatch);
 
 /* A worker's cache changed; events of one worker come in time order.  Without a delay the next pick

@@ -84,7 +84,8 @@ struct admission {
     uint32_t hit_blocks;  /* found in cache ... */
     uint32_t idle_blocks; /* ... of which nobody holds */
     uint32_t tokens;      /* of the first slice */
-    uint32_t blocks;      /* to take for it */
+    uint32_t blocks;      /* to take for it ... */
+    uint32_t whole;       /* ... and for all of the prompt */
 };
 
 /* What a prompt reserves for its answer until it decodes: as SGLang clips it. */
@@ -136,6 +137,9 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     }
     switch (local->config.worker.admission) {
     case DYNO_ADMIT_CHUNK:
+        if (local->config.worker.reserve_prompt) {
+            need = (uint64_t)admission->whole + admission->idle_blocks;
+        }
         return need + local->watermark_blocks <= available;
     case DYNO_ADMIT_ESTIMATE:
         return fits_by_estimate(local, worker, seq, admission);
@@ -166,6 +170,7 @@ static bool plan_admission(const struct dyno_local *local, const struct dyno_wor
     }
     out->tokens = left < worker->budget ? left : worker->budget;
     out->blocks = dyno_blocks_of(local, (uint64_t)computed + out->tokens) - out->hit_blocks;
+    out->whole = dyno_blocks_of(local, seq->target) - out->hit_blocks;
     return fits(local, worker, seq, out);
 }
 
@@ -207,12 +212,26 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     return schedule_prompt(local, worker, index, admission->tokens, admission->blocks, now);
 }
 
+/* With asynchronous scheduling the pass that starts now was scheduled when the step before it
+ * started, and saw who was ready then; after a pause it is scheduled now. */
+static bool is_seen(const struct dyno_local *local, const struct dyno_worker *worker,
+                    const struct dyno_seq *seq, dyno_ns now)
+{
+    return !local->config.worker.async_scheduling || worker->last_step_end != now ||
+           seq->record.ready_ns <= worker->last_step_start;
+}
+
 static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
 {
     while (worker->waiting.count > 0 && worker->budget > 0 && worker->slots_free_count > 0) {
         uint32_t index = worker->waiting.first;
         struct admission admission;
 
+        if (!is_seen(local, worker, &local->seqs[index], now) &&
+            worker->decode_count + worker->slice_count > 0) {
+            worker->hidden = true;
+            break;
+        }
         if (!plan_admission(local, worker, &local->seqs[index], &admission)) {
             break;
         }
@@ -294,7 +313,8 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
     const struct dyno_worker_config *config = &local->config.worker;
     bool estimating = config->admission == DYNO_ADMIT_ESTIMATE && config->block_tokens > 1;
 
-    if (worker->slice_count > 0 || !settled || (estimating && worker->waiting.count > 0)) {
+    if (worker->slice_count > 0 || !settled || worker->hidden ||
+        (estimating && worker->waiting.count > 0)) {
         return 1;
     }
     return dyno_ledger_steps(local, worker, config->steps_max);
@@ -339,6 +359,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         return DYNO_OK;
     }
     worker->slice_count = 0;
+    worker->hidden = false;
     worker->budget = local->config.worker.batch_tokens_max;
     if (local->config.worker.order == DYNO_ORDER_MIXED) {
         DYNO_TRY(form_mixed(local, worker, now, &settled));

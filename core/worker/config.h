@@ -31,6 +31,11 @@ struct dyno_worker_config {
     uint32_t queue_max;        /* requests waiting at one worker before it refuses; 0: no limit */
     double watermark;          /* fraction of blocks an admission must leave free */
     bool chunked_prefill;
+    bool
+        reserve_prompt; /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only
+                           the blocks of this pass are taken (vLLM's scheduler_reserve_full_isl) */
+    bool async_scheduling; /* a pass is scheduled while the one before it runs: a request that
+                              becomes ready during a step joins the step after the next */
     bool prefix_cache;
     bool hit_when_scheduled; /* a block may be hit once the pass that fills it is scheduled
                                 (vLLM); false: once that pass has completed (SGLang) */

@@ -65,8 +65,10 @@ struct dyno_worker {
     uint32_t *takers;         /* [block_tokens]: sequences that take a block at step = i mod size */
     uint64_t tokens_reserved; /* for the answers of prompts in work (admission by estimate) */
     uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) */
-    uint64_t blocks_promised, blocks_held; /* running sequences (admission without eviction) */
-    dyno_ns last_decode_at;                /* end of the last decode step */
+    uint64_t blocks_promised, blocks_held;  /* running sequences (admission without eviction) */
+    dyno_ns last_decode_at;                 /* end of the last decode step */
+    dyno_ns last_step_start, last_step_end; /* of the last pass's last step */
+    bool hidden; /* somebody waits whom the pass being formed cannot see yet */
     struct dyno_joiners *joiners;
     uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
     /* The pass in flight. */

@@ -119,6 +119,8 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     worker->busy = false;
     dyno_heap_remove(&local->visible, completion->worker);
     worker->busy_ns += completion->at - worker->busy_since;
+    worker->last_step_start = completion_boundary(completion, completion->steps - 1);
+    worker->last_step_end = completion->at;
     local->totals.passes++;
     local->totals.steps += completion->steps;
     if (worker->pass_decode) {

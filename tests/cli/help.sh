@@ -34,6 +34,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   replay       replay a trace, or generated load, through a simulated fleet
   trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
   runs         list the runs in a database
+  fit          a calibration from tables of measured kernels
   accuracy     how far predictions are from a folder of measurements
   sensitivity  what each knob does to TTFT, TPOT and capacity
   bench-sim    how fast the simulator is on this machine
@@ -157,11 +158,16 @@ slo: what counts as goodput
                               what a request must meet to count as goodput: any of ttft, tpot, itl,
                               e2e
 
+timing: how long a pass takes; auto means the GPU's own figure
+  --calibration FILE          timing parameters from this file (see `dyno fit`), over the GPU's own
+
 output: what a run leaves behind
   --db FILE                   SQLite database that the run is added to; none (or :memory:) keeps
                               nothing [runs.db]
   --json FILE                 write the summary as JSON; - is standard output
   --host-json FILE            write wall time, speed and memory of this run as JSON
+  --intervals N               95 % intervals for the headlines, from so many replicas: timing drawn
+                              within its uncertainty, requests resampled in blocks
   --[no-]decisions            record every routing decision with its candidates and scores [false]
   --[no-]progress             a progress bar, where standard error is a terminal [true]
 

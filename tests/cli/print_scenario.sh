@@ -70,6 +70,8 @@ batch:
   queue_max: none                            # default
   watermark: 0                               # engine profile sglang
   chunked_prefill: true                      # engine profile sglang
+  reserve_prompt: false                      # engine profile sglang
+  async_scheduling: false                    # engine profile sglang
   new_token_ratio: 0.7                       # engine profile sglang
 kv:
   block_tokens: 1                            # engine profile sglang
@@ -104,10 +106,12 @@ slo:
   itl: none                                  # default
   e2e: none                                  # default
 timing:
+  calibration: none                          # default
   gemm_flops_efficiency: auto                # default
   gemm_memory_efficiency: auto               # default
   prefill_attention_efficiency: auto         # default
   decode_attention_efficiency: auto          # default
+  host: engine                               # default
   host_us: auto                              # default
   host_us_per_sequence: auto                 # default
   ingest_us: auto                            # default
@@ -117,6 +121,7 @@ output:
   db: runs.db                                # default
   json: '-'                                  # --json
   host_json: none                            # default
+  intervals: none                            # default
   decisions: false                           # default
   progress: false                            # --no-progress
 END

@@ -10,7 +10,8 @@ load=(--arrival poisson:20 --requests 200 --input-tokens 500 --output-tokens 50 
 table=$("$dyno" sensitivity "${load[@]}")
 [[ $(sed -n 1p <<<"$table") == knob*TTFT*TPOT*capacity ]]
 [[ $(sed -n 2p <<<"$table") == "as asked"*" ms"*" ms"*" tok/s" ]]
-for knob in kv.blocks= kv.prefix_cache=false batch.seqs_max= engine.profile=sglang timing.host_us=; do
+for knob in kv.blocks= kv.prefix_cache=false batch.seqs_max= engine.profile=sglang \
+    timing.host_us=; do
     grep -q "^$knob" <<<"$table" || { printf 'no row for %s in:\n%s\n' "$knob" "$table"; exit 1; }
 done
 # A slower host must show in the time of a token.

@@ -20,6 +20,7 @@ static void set_up(uint32_t blocks)
 {
     memset(&world, 0, sizeof world);
     world.worker = dyno_engine_find("vllm")->config;
+    world.worker.async_scheduling = world.worker.reserve_prompt = false;
     world.worker.block_tokens = 4;
     world.worker.blocks = blocks;
     world.worker.batch_tokens_max = 8;
@@ -177,6 +178,42 @@ START_TEST(a_prompt_longer_than_memory_is_refused_and_counted)
 }
 END_TEST
 
+/* 4 blocks, A holds 1 until it ends at 3 ms.  B's prompt of 13 tokens is cut at the 7 left of the
+ * budget, 2 blocks, and would fit; but all of it takes 4: it waits until A is gone. */
+START_TEST(a_prompt_waits_until_all_of_it_fits_where_the_engine_reserves_it)
+{
+    set_up(4);
+    ask(0, 3, 3);
+    ask(DYNO_MS / 2, 13, 1);
+    (void)run(1u << 20);
+    ck_assert_uint_eq(records[1].admitted_ns, 1 * DYNO_MS);
+    world.worker.reserve_prompt = true;
+    (void)run(1u << 20);
+    check_stamps(0, 0, 1, 3);
+    check_stamps(1, 3, 5, 5);
+}
+END_TEST
+
+/* Scheduling ahead: B is ready at 1.5 ms, while A's step from 1 to 2 runs and the one from 2 to 3
+ * is scheduled already: its prompt is in the step from 3 to 4.  C, ready at 2 exactly, was not seen
+ * when the step from 2 was scheduled (at 1) but is when that from 3 is (at 2): it shares B's pass.
+ * D comes when the worker is idle, at 20 ms, and waits for nothing. */
+START_TEST(scheduling_ahead_a_request_joins_the_step_after_the_next)
+{
+    set_up(20);
+    world.worker.async_scheduling = true;
+    ask(0, 4, 9);
+    ask(DYNO_MS * 3 / 2, 3, 1);
+    ask(DYNO_MS * 2, 3, 1);
+    ask(DYNO_MS * 20, 3, 1);
+    (void)run(1u << 20);
+    check_stamps(0, 0, 1, 9);
+    check_stamps(1, 3, 4, 4);
+    check_stamps(2, 3, 4, 4);
+    check_stamps(3, 20, 21, 21);
+}
+END_TEST
+
 /* SGLang: prompts first.  A decodes alone in 1-2 ms; B, there at 1.5 ms, gets a pass of its own in
  * 2-3 ms while A stands still; then both decode. */
 START_TEST(prefill_first_stops_decoding_while_a_prompt_runs)
@@ -216,6 +253,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_shared_prefix_is_found_while_its_owner_runs);
     tcase_add_test(cases, a_wholly_cached_prompt_still_computes_its_last_block);
     tcase_add_test(cases, a_prompt_longer_than_memory_is_refused_and_counted);
+    tcase_add_test(cases, a_prompt_waits_until_all_of_it_fits_where_the_engine_reserves_it);
+    tcase_add_test(cases, scheduling_ahead_a_request_joins_the_step_after_the_next);
     tcase_add_test(cases, prefill_first_stops_decoding_while_a_prompt_runs);
     tcase_add_test(cases, without_eviction_a_request_waits_for_all_it_may_ever_need);
     suite_add_tcase(suite, cases);

@@ -13,13 +13,16 @@
 
 enum { LINE_MAX_BYTES = 512 };
 
+#define TRAFFIC                                                                                    \
+    "--arrival concurrency:48 --input-tokens lognormal:800,1 --output-tokens exponential:200 "     \
+    "--requests 400 --set generate.prefix_groups=6"
+
 static const char *const traces[] = {
     "--trace traces/samples/chat-prefix.jsonl --requests 800",
     "--trace traces/samples/agent-sessions.jsonl --requests 400",
     "--trace traces/samples/azure-like.csv --requests 800",
     "--trace traces/samples/burst.jsonl.gz --requests 800 --max-concurrency 200",
-    "--arrival concurrency:48 --input-tokens lognormal:800,1 --output-tokens exponential:200 "
-    "--requests 400 --set generate.prefix_groups=6",
+    TRAFFIC,
 };
 
 static const char *const clusters[] = {

@@ -65,7 +65,9 @@ static inline void world_draw_engine(struct world *world)
     config->queue_max = world_below(world, 8) ? 0 : 5;
     config->watermark = world_below(world, 2) ? 0.0 : 0.05;
     config->chunked_prefill = world_below(world, 5) != 0;
+    config->reserve_prompt = world_below(world, 2) != 0;
     config->prefix_cache = world_below(world, 4) != 0;
+    config->async_scheduling = world_below(world, 3) == 0;
     config->hit_when_scheduled = world_below(world, 2) != 0;
     config->ingest_ns = world_below(world, 2) ? 0 : world_below(world, 3) * DYNO_MS;
     config->ingest_token_ticks = config->ingest_ns ? world_below(world, 1 << 30) : 0;

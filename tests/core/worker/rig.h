@@ -89,6 +89,8 @@ static inline void rig_init(struct rig *rig, uint32_t blocks)
 {
     memset(rig, 0, sizeof *rig);
     rig->config.worker = dyno_engine_find("vllm")->config;
+    rig->config.worker.reserve_prompt = false;   /* tests/system/test_by_hand.c has this ... */
+    rig->config.worker.async_scheduling = false; /* ... and that */
     rig->config.worker.block_tokens = 4;
     rig->config.worker.blocks = blocks;
     rig->config.worker.batch_tokens_max = 8;

@@ -236,8 +236,8 @@ START_TEST(a_look_in_the_middle_of_a_leap_sees_its_last_boundary)
 }
 END_TEST
 
-/* Looks at 2.5 and 5 ms find 4 blocks each: a straight line from 0 to 4 until 2.5 ms, 4 from then on:
- * 2 x 2.5 + 4 x 2.5 = 15 block-ms. */
+/* Looks at 2.5 and 5 ms find 4 blocks each: a straight line from 0 to 4 until 2.5 ms, 4 from then
+ * on: 2 x 2.5 + 4 x 2.5 = 15 block-ms. */
 START_TEST(use_of_blocks_is_summed_over_the_looks)
 {
     struct dyno_sample_record sample;
@@ -312,7 +312,8 @@ START_TEST(an_abandoned_run_ends_everybody_once)
     rig_ask(&rig, 10, 1, 30, 5);
     rig_ask(&rig, 10, 2, 4, 5);
     rig_ask(&rig, ms(5) / 2, 3, 4, 5);
-    ck_assert_int_eq(rig.workers->ops->abandon(rig.workers, rig.now, DYNO_CANCELLED_AT_END), DYNO_OK);
+    ck_assert_int_eq(rig.workers->ops->abandon(rig.workers, rig.now, DYNO_CANCELLED_AT_END),
+                     DYNO_OK);
     for (uint64_t id = 0; id < 4; id++) {
         ck_assert_uint_eq(rig.ends[id], 1);
         ck_assert_int_eq(rig.records[id].outcome, DYNO_CANCELLED_AT_END);
@@ -334,7 +335,8 @@ START_TEST(an_idle_fleet_can_be_abandoned_and_closed)
     rig.config.worker_count = 3;
     rig_open(&rig);
     ck_assert_uint_eq(rig.workers->ops->next(rig.workers), DYNO_NEVER);
-    ck_assert_int_eq(rig.workers->ops->abandon(rig.workers, rig.now, DYNO_CANCELLED_AT_END), DYNO_OK);
+    ck_assert_int_eq(rig.workers->ops->abandon(rig.workers, rig.now, DYNO_CANCELLED_AT_END),
+                     DYNO_OK);
     ck_assert_uint_eq(rig.ended_count, 0);
     rig_close(&rig);
 }

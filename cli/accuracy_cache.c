@@ -1,0 +1,192 @@
+/* Prefix hits over time, and tokens over time, of recorded servers with a cache.
+ *
+ * The recording of hits is of Llama-3.1-8B on one GPU of 48 GB that dyno has no figures for; the
+ * L40S stands in for it: what hits depends on the order of requests, hardly on speed. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/accuracy.h"
+#include "cli/accuracy_listener.h"
+#include "cli/token_trace.h"
+
+enum { BLOCK_TOKENS = 16 };
+
+/* One recording: a column that is looked at second by second. */
+struct recording {
+    const char *title, *reference, *column, *prompts, *line;
+    const char *means; /* a table of means of the same run; NULL: there is none */
+    bool hits;         /* else: tokens a second */
+};
+
+#define H100_70B "--model llama-3.1-70b --gpu h100 --tp 4 --set timing.host=vllm-sync "
+
+static const struct recording recordings[] = {
+    {"prefix-hit rate, % of prompt tokens so far",
+     "disaggregated/prefix_cache_and_shared_tier/reference/SD+PC.tsv", "prefix_hit_pct",
+     "disaggregated/dataset/sharegpt_pulse_req50_n6_delay15_pc.jsonl.gz",
+     "--model llama-3.1-8b --gpu l40s", NULL, true},
+    {"tokens/s of one instance", "disaggregated/throughput_H100/reference/SD+PC_throughput.tsv",
+     "throughput", "disaggregated/dataset/sharegpt_req300_rate10_llama.jsonl.gz", H100_70B,
+     "disaggregated/latency_H100/SD_latency.tsv", false},
+    {"tokens/s of two instances", "disaggregated/throughput_H100/reference/MD_throughput.tsv",
+     "throughput", "disaggregated/dataset/sharegpt_req300_rate10_llama.jsonl.gz",
+     H100_70B "--workers 2 --set kv.prefix_cache=false",
+     "disaggregated/latency_H100/MD_latency.tsv", false},
+};
+
+/* Of the requests admitted before `at`: prompt tokens found in cache, in percent. */
+static double hits_at(const struct dyno_listener *listener, dyno_ns at)
+{
+    double prompt = 0, cached = 0;
+
+    for (size_t i = 0; i < listener->record_count; i++) {
+        const struct dyno_request_record *record = &listener->records[i];
+
+        if (record->admitted_ns < at) {
+            prompt += record->prompt_tokens;
+            cached += record->cached_tokens;
+        }
+    }
+    return prompt > 0 ? 100 * cached / prompt : 0;
+}
+
+/* Prompt and output tokens of the second before `at`: prompts count where they end, an answer is
+ * taken to be even. */
+static double tokens_at(const struct dyno_listener *listener, dyno_ns at)
+{
+    double sum = 0, to = (double)at * 1e-9, from = to - 1;
+
+    for (size_t i = 0; i < listener->record_count; i++) {
+        const struct dyno_request_record *record = &listener->records[i];
+        double first = (double)record->first_token_ns * 1e-9;
+        double last = (double)record->last_token_ns * 1e-9;
+        double begin = first > from ? first : from, end = last < to ? last : to;
+
+        if (last > first && end > begin) {
+            sum += record->output_tokens * (end - begin) / (last - first);
+        }
+    }
+    return sum;
+}
+
+static dyno_status compare(const struct dyno_accuracy *accuracy, const struct recording *recording,
+                           const struct dyno_listener *listener, const char *path,
+                           struct dyno_error *error)
+{
+    const char *columns[] = {"time_s", recording->column, NULL};
+    double sum = 0, worst = 0, mean = 0, predicted_mean = 0, time_s = 0, value = 0;
+    struct dyno_measured measured;
+    dyno_status status;
+    uint32_t count = 0;
+    bool got = true;
+
+    DYNO_TRY(dyno_measured_open(&measured, path, columns, error));
+    while ((status = dyno_measured_next(&measured, &got, error)) == DYNO_OK && got) {
+        dyno_ns at;
+        double predicted, difference;
+
+        if (dyno_measured_number(&measured, 0, &time_s, NULL) != DYNO_OK ||
+            dyno_measured_number(&measured, 1, &value, NULL) != DYNO_OK || time_s < 0) {
+            continue;
+        }
+        at = (dyno_ns)((time_s + 1) * 1e9);
+        predicted = recording->hits ? hits_at(listener, at) : tokens_at(listener, at);
+        difference = fabs(predicted - value);
+        sum += difference;
+        worst = difference > worst ? difference : worst;
+        mean += value;
+        predicted_mean += predicted;
+        count++;
+    }
+    dyno_measured_close(&measured);
+    DYNO_TRY(status);
+    if (count > 0) {
+        (void)fprintf(accuracy->out, "| %s | %u | %.1f | %.1f | %.1f | %.1f |\n", recording->title,
+                      count, mean / count, predicted_mean / count, sum / count, worst);
+    }
+    return DYNO_OK;
+}
+
+/* What the run's own table says of vLLM, beside what was predicted. */
+static dyno_status print_means(const struct dyno_accuracy *accuracy,
+                               const struct recording *recording,
+                               const struct dyno_metrics *metrics, struct dyno_error *error)
+{
+    static const char *const columns[] = {"framework", "mean_ttft_ms", "mean_tpot_ms", NULL};
+    double predicted[2] = {dyno_histogram_mean(&metrics->ttft) * 1e-6,
+                           dyno_histogram_mean(&metrics->tpot) * 1e-6};
+    static const char *const names[2] = {"mean TTFT, ms", "mean TPOT, ms"};
+    struct dyno_measured measured;
+    dyno_status status;
+    char path[1024];
+    bool got = true;
+
+    if (!recording->means || !dyno_accuracy_find(accuracy, recording->means, path, sizeof path)) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_measured_open(&measured, path, columns, error));
+    while ((status = dyno_measured_next(&measured, &got, error)) == DYNO_OK && got) {
+        for (uint32_t i = 0; i < 2 && strcmp(measured.fields[0], "vLLM") == 0; i++) {
+            double value = 0;
+
+            (void)dyno_measured_number(&measured, i + 1, &value, NULL);
+            (void)fprintf(accuracy->out, "| ... its %s | | %.2f | %.2f | %.2f | |\n", names[i],
+                          value, predicted[i], fabs(predicted[i] - value));
+        }
+    }
+    dyno_measured_close(&measured);
+    return status;
+}
+
+static dyno_status simulate(const struct dyno_accuracy *accuracy, const struct recording *recording,
+                            const char *reference, const char *prompts, struct dyno_error *error)
+{
+    struct dyno_experiment *experiment = calloc(1, sizeof *experiment);
+    struct dyno_listener listener;
+    dyno_status status;
+    char line[512];
+    char *text;
+    size_t size;
+
+    if (!experiment) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    dyno_listener_init(&listener);
+    (void)snprintf(line, sizeof line,
+                   "--trace prompts --format mooncake --set trace.block_tokens=%d --engine vllm %s",
+                   BLOCK_TOKENS, recording->line);
+    status = dyno_token_trace_read(&text, &size, prompts, BLOCK_TOKENS, 0, error);
+    if (status == DYNO_OK) {
+        experiment->assembly.trace_data = text;
+        experiment->assembly.trace_size = size;
+        status = dyno_experiment_run(experiment, line, &listener.sink, error);
+        if (status == DYNO_OK) {
+            status = compare(accuracy, recording, &listener, reference, error);
+            if (status == DYNO_OK) {
+                status = print_means(accuracy, recording, &experiment->assembly.metrics, error);
+            }
+            dyno_experiment_close(experiment);
+        }
+        free(text);
+    }
+    dyno_listener_release(&listener);
+    free(experiment);
+    return status;
+}
+
+dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyno_error *error)
+{
+    char reference[1024], prompts[1024];
+
+    (void)fputs("| second by second | seconds | mean, measured | predicted | mean absolute error | "
+                "largest |\n|---|---:|---:|---:|---:|---:|\n",
+                accuracy->out);
+    for (size_t i = 0; i < sizeof recordings / sizeof recordings[0]; i++) {
+        if (dyno_accuracy_find(accuracy, recordings[i].reference, reference, sizeof reference) &&
+            dyno_accuracy_find(accuracy, recordings[i].prompts, prompts, sizeof prompts)) {
+            DYNO_TRY(simulate(accuracy, &recordings[i], reference, prompts, error));
+        }
+    }
+    return DYNO_OK;
+}

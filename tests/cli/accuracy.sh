@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# `dyno accuracy` and `dyno fit`: without data they say so, with a little they judge that.
+#
+# usage: tests/cli/accuracy.sh DYNO
+set -euo pipefail
+
+dyno=$(readlink -f "$1")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+fail() {
+    printf '%s\n' "$*"
+    exit 1
+}
+
+[[ $("$dyno" accuracy nowhere) == "no data: there is no folder nowhere" ]] || fail "no folder"
+
+mkdir empty
+"$dyno" accuracy empty >out
+# shellcheck disable=SC2016 # the backquotes are Markdown
+grep -q 'no data: there is no `e2e_dense.csv`' out || fail "an empty folder: $(cat out)"
+
+mkdir one
+cat >one/e2e_dense.csv <<END
+id,backend,backend_version,model_path,system,precision,isl,osl,batch_size,tp_size,\
+silicon_ttft_ms,silicon_tpot_ms
+a,vllm,0.19.0,meta-llama/Llama-3.1-8B,h100_sxm,,1024,128,8,1,100,10
+END
+"$dyno" accuracy -o out.md --details . one
+grep -q '^| vllm, h100, llama-3.1-8b, bf16 | 1 |' out.md || fail "one row: $(cat out.md)"
+[[ $(wc -l <served.csv) -eq 2 ]] || fail "details: $(cat served.csv)"
+
+printf 'id,backend\na,vllm\n' >one/e2e_dense.csv
+if "$dyno" accuracy one >out 2>err; then
+    fail "a table without columns was judged"
+fi
+[[ $(cat err) == "dyno: one/e2e_dense.csv: its header has no column 'backend_version'" ]] ||
+    fail "$(cat err out)"
+[[ ! -s out ]] || fail "half a document was written"
+
+{
+    echo kernel_source,gemm_dtype,m,n,k,latency
+    for rows in 1 16 64 256 1024 4096; do
+        for columns in 1024 4096 16384; do
+            for depth in 1024 4096; do
+                # launch 5 us, half of an H100's peak and of its bandwidth
+                awk -v m=$rows -v n=$columns -v k=$depth 'BEGIN {
+                    c = 2 * m * n * k / 494.7e6; b = 2 * (n * k + m * (n + k)) / 1.675e6
+                    printf "x,bfloat16,%d,%d,%d,%.9f\n", m, n, k, (5 + (c > b ? c : b)) / 1000 }'
+            done
+        done
+    done
+} >gemm.csv
+"$dyno" fit --gpu h100 -o fitted.yaml gemm.csv >out
+grep -q '^  gemm_memory_efficiency: {value: 0.[45]' fitted.yaml || fail "$(cat fitted.yaml)"
+"$dyno" replay --arrival poisson:2 --requests 20 --db none --json slow.json \
+    --calibration fitted.yaml >out 2>&1
+"$dyno" replay --arrival poisson:2 --requests 20 --db none --json fast.json >out 2>&1
+mean() { grep -A2 '"tpot_ms"' "$1" | sed -n 's/.*"mean": \([0-9.]*\),/\1/p'; }
+awk -v slow="$(mean slow.json)" -v fast="$(mean fast.json)" 'BEGIN { exit !(slow > 1.2 * fast) }' ||
+    fail "the calibration did not slow the GPU down"
+
+echo nonsense >gemm.csv
+if "$dyno" fit --gpu h100 -o never.yaml gemm.csv >out 2>err || [[ -e never.yaml ]]; then
+    fail "nonsense was fitted"
+fi
+[[ $(cat err) == "dyno: gemm.csv is not a table of kernels that dyno knows, by its header" ]] ||
+    fail "$(cat err)"

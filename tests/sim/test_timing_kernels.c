@@ -1,0 +1,227 @@
+/* Kernels by hand: mixed attention, tails of GEMMs, experts, fp8, windows. */
+#include "sim/timing_layers.h"
+#include "tests/check_main.h"
+#include "tests/sim/timing_round.h"
+
+static struct dyno_pass decode_pass(uint32_t count, uint64_t context)
+{
+    return (struct dyno_pass){
+        .steps_max = UINT32_MAX, .decode = true, .decode_count = count, .decode_context = context};
+}
+
+/* A decode beside a prompt is served as a prompt of one token: ten heads, a tile of 100 rows each.
+ * A tile takes 100 x 0.5 = 50 us, ten of them on ten multiprocessors as long; 10 tokens of context
+ * are 2 x 10 x 200 x 100 operations each = 0.4 us, more than the 0.2 us of reading them: 4 us; the
+ * kernel visits 10 x 10 tiles in vain: 0.1 us each on its multiprocessor.  The longest tile is
+ * beside all that. */
+START_TEST(a_decode_in_a_mixed_pass_takes_whole_tiles)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing *timing = open_timing(&config);
+    struct dyno_slice slice = {.first = 500, .tokens = 1000, .yields = true};
+    struct dyno_pass pass = {.steps_max = 1,
+                             .slice_count = 1,
+                             .slices = &slice,
+                             .decode = true,
+                             .decode_count = 1,
+                             .decode_context = 10};
+    struct dyno_timing_parts parts;
+    double prompt_us = 500 + 200 + 4002, decode_us = 50 + 4;
+
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.prefill_attention_us, 2 * (7 + prompt_us));
+    assert_us(parts.decode_attention_us,
+              2 * (both(prompt_us + decode_us, decode_us) + 0.1 - prompt_us));
+    assert_us(parts.gemm_us, 2 * gemms_us(1001));
+    assert_us(parts.host_us, 106);
+    dyno_timing_close(timing);
+}
+END_TEST
+
+/* One token of prompt beside one long context: the context is not split, so ten of ten
+ * multiprocessors read it, a head each: 0.4 us a token of context. */
+START_TEST(a_long_context_in_a_mixed_pass_is_not_split)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_slice slice = {.tokens = 1};
+    struct dyno_pass pass = {.steps_max = 1,
+                             .slice_count = 1,
+                             .slices = &slice,
+                             .decode = true,
+                             .decode_count = 1,
+                             .decode_context = 100000};
+    struct dyno_timing_parts narrow, wide;
+    struct dyno_timing *timing = open_timing(&config);
+
+    dyno_timing_explain(timing, &pass, &narrow);
+    dyno_timing_close(timing);
+    config.gpu.multiprocessors = 1000; /* of the same sum of operations: a tile is a tile */
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &wide);
+    dyno_timing_close(timing);
+    ck_assert_double_gt(narrow.decode_attention_us, 2 * 40000);
+    ck_assert_double_lt(narrow.decode_attention_us, 2 * 1.2 * 40100);
+    ck_assert_double_gt(wide.decode_attention_us, 2 * 100 * 40000.0);
+}
+END_TEST
+
+/* A kernel that packs heads costs the sum of both. */
+START_TEST(a_packing_kernel_adds_decodes_up)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing *timing;
+    struct dyno_slice slice = {.first = 500, .tokens = 1000};
+    struct dyno_pass pass = {.steps_max = 1,
+                             .slice_count = 1,
+                             .slices = &slice,
+                             .decode = true,
+                             .decode_count = 1,
+                             .decode_context = 10};
+    struct dyno_timing_parts parts;
+
+    config.parameters.mixed_attention_tile_rows = 0;
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.decode_attention_us, 2 * (2 + 2));
+    dyno_timing_close(timing);
+}
+END_TEST
+
+/* 130 rows and 1,000 columns: 2 x 8 tiles of 128 x 128 on 10 multiprocessors are two waves, of
+ * which 130 x 1000 / 16384 / 10 = 0.79 is used.  With the whole tail lost they take 2 waves' time;
+ * a tile is 2 x 128 x 128 x 1000 operations on a tenth of the GPU = 327.68 us. */
+START_TEST(a_tail_is_lost_as_far_as_it_says)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_layers layers;
+    double used = 130.0 * 1000 / (128 * 128) / 10, tile_us = 327.68;
+    double memory_us = (2e6 + 130 * 2000 * 2.0) / 1e4;
+
+    dyno_layers_init(&layers, &config);
+    assert_us(dyno_layers_projection_us(&layers, 130, 1000000, 1000, DYNO_BF16),
+              5 + both(used * tile_us, memory_us));
+    layers.config.parameters.gemm_wave_tail = 1;
+    layers.config.parameters.gemm_tile_us = 3;
+    assert_us(dyno_layers_projection_us(&layers, 130, 1000000, 1000, DYNO_BF16),
+              5 + both(2 * (tile_us + 3), memory_us));
+    /* 64 rows: tiles of 64, eight of them: a wave, half of whose tail is lost. */
+    assert_us(dyno_layers_projection_us(&layers, 64, 1000000, 1000, DYNO_BF16),
+              5 + both((0.5 * (64000.0 / (64 * 128) / 10) + 0.5) * (tile_us / 2 + 3),
+                       (2e6 + 64 * 2000 * 2.0) / 1e4));
+}
+END_TEST
+
+/* 8 experts of 3 x 1000 x 2000, 2 a token.  Two tokens reach 8 (1 - 0.75^2) = 3.5 of them:
+ * gate/up 3.5 x 4,000,000 x 2 B + 4 rows x (1000 + 4000) x 2 B = 28,040,000 B; down 3.5 x 2,000,000
+ * x 2 B + 4 x (2000 + 1000) x 2 B = 14,024,000 B: 4,206.4 us; two launches, routing 11 us; the
+ * router 8,000 parameters: 16,000 + 2 x (1000 + 8) x 2 B = 2.0032 us and a launch. */
+START_TEST(experts_are_read_as_far_as_tokens_reach_them)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing_config dense = round_config();
+    struct dyno_timing *timing, *plain;
+    struct dyno_pass pass = decode_pass(2, 10);
+    struct dyno_timing_parts with, without;
+    /* What the dense model's MLP takes with two tokens: parameters, and two rows in and out. */
+    double mlp_us = 10 + both(16, 802) + both(8, 401.2);
+    /* Operations: 4 rows x 4,000,000 x 2 and half of that; of the router 2 x 8,000 x 2. */
+    double experts_us = both(32, 2804) + both(16, 1402.4) + both(0.032, 2.0032);
+
+    config.model.dense_layers = 0;
+    config.model.experts = 8;
+    config.model.experts_per_token = 2;
+    config.model.expert_intermediate = 2000;
+    timing = open_timing(&config);
+    plain = open_timing(&dense);
+    dyno_timing_explain(timing, &pass, &with);
+    dyno_timing_explain(plain, &pass, &without);
+    assert_us(with.gemm_us - without.gemm_us, 2 * (experts_us + 10 + 11 + 5 - mlp_us));
+    dyno_timing_close(plain);
+    dyno_timing_close(timing);
+}
+END_TEST
+
+/* Expert parallel over 2 GPUs: the MoE layer's all-reduce becomes two all-to-alls of
+ * tokens/2 x 2 experts x 1000 x 2 B x 1/2 = 2,000 B = 2 us each, for two tokens. */
+START_TEST(expert_parallel_exchanges_tokens_twice_a_layer)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing *timing;
+    struct dyno_pass pass = decode_pass(2, 10);
+    struct dyno_timing_parts parts;
+
+    config.model.dense_layers = 0;
+    config.model.experts = 8;
+    config.model.experts_per_token = 2;
+    config.model.expert_intermediate = 2000;
+    config.tp = 2;
+    config.expert_parallel = true;
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.collective_us, 3 * (6 + 4) + 2 * 2 * (6 + 2));
+    dyno_timing_close(timing);
+}
+END_TEST
+
+/* fp8 with units for it: half the weight bytes, and the input is quantised: 3 bytes per element. */
+START_TEST(fp8_weights_read_half_and_quantise_their_input)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing *timing;
+    struct dyno_pass pass = decode_pass(1, 10);
+    struct dyno_timing_parts parts;
+
+    config.weights = DYNO_FP8;
+    config.gpu.flops[DYNO_FP8] = 2e12;
+    config.parameters.quantize_us = 2;
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.gemm_us, 2 * (4 * (5 + 2) + 3 * 5000 / 1e4 + both(2, 200.5) + both(1, 100.3) +
+                                  both(4, 400.9) + both(2, 200.4)));
+    dyno_timing_close(timing);
+}
+END_TEST
+
+/* A window of 4 tokens in one of two layers: that layer reads 4 tokens a sequence, whatever the
+ * context; a slice of 3 at position 2 has 3 + 4 + 4 pairs in it. */
+START_TEST(short_windows_cost_the_window)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_timing *timing;
+    struct dyno_pass pass = decode_pass(1, 10);
+    struct dyno_slice slice = {.first = 2, .tokens = 3};
+    struct dyno_pass prompt = {.steps_max = 1, .slice_count = 1, .slices = &slice};
+    struct dyno_timing_parts parts;
+    struct dyno_pass_cost cost;
+
+    config.model.sliding_window = 4;
+    config.model.sliding_layers = 1;
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.decode_attention_us, 2 * (7 + 2) + 10 * 0.2 + 4 * 0.2);
+    dyno_timing_cost(timing, &pass, &cost);
+    ck_assert_uint_eq(cost.growth, 200 * DYNO_TICKS_PER_NS);
+    dyno_timing_explain(timing, &prompt, &parts);
+    /* 30 of 1000 rows; pairs 3 + 4 + 5 = 12 in the full layer, 11 in the other. */
+    assert_us(parts.prefill_attention_us,
+              2 * (7 + 30 * 0.5 / 10 + 3 * 2000 / 1e4) + 4000 * (12 + 11) / 1e6 * (1000.0 / 30));
+    dyno_timing_close(timing);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tc = tcase_create("timing kernels");
+
+    tcase_add_test(tc, a_decode_in_a_mixed_pass_takes_whole_tiles);
+    tcase_add_test(tc, a_long_context_in_a_mixed_pass_is_not_split);
+    tcase_add_test(tc, a_packing_kernel_adds_decodes_up);
+    tcase_add_test(tc, a_tail_is_lost_as_far_as_it_says);
+    tcase_add_test(tc, experts_are_read_as_far_as_tokens_reach_them);
+    tcase_add_test(tc, expert_parallel_exchanges_tokens_twice_a_layer);
+    tcase_add_test(tc, fp8_weights_read_half_and_quantise_their_input);
+    tcase_add_test(tc, short_windows_cost_the_window);
+    suite_add_tcase(suite, tc);
+}
+
+DYNO_CHECK_MAIN("sim/timing kernels", add_cases)
