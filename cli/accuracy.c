@@ -180,8 +180,8 @@ int dyno_command_accuracy(int argc, char **argv)
         print_help();
         return DYNO_EXIT_OK;
     }
-    if (access(arguments.folder, R_OK) != 0) {
-        (void)printf("no data: there is no folder %s\n", arguments.folder);
+    if (!arguments.folder || access(arguments.folder, R_OK) != 0) {
+        (void)printf("no data: there is no folder %s\n", arguments.folder ? arguments.folder : "");
         return DYNO_EXIT_OK;
     }
     return write_document(&arguments, &error) == DYNO_OK

@@ -22,7 +22,7 @@ struct dyno_intervals {
 
 /* DYNO_BAD_INPUT where the traffic cannot be read again (standard input); else as
  * dyno_assembly_run. */
-dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno_scenario *scenario,
+dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno_scenario *asked,
                                    uint32_t replicas, struct dyno_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 /* One row a format: its columns, and what a line of it measures. */
 #include "cli/kernel_tables.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,7 @@ dyno_status dyno_kernel_samples_read(struct dyno_kernel_samples *samples, const 
     dyno_status status;
 
     DYNO_TRY(find_format(&format, path, error));
+    assert(format);
     memcpy(columns, format->columns, sizeof format->columns);
     DYNO_TRY(dyno_measured_open(&measured, path, columns, error));
     status = read_rows(samples, &measured, format, model, error);

@@ -260,7 +260,7 @@ static void drop(struct dyno_fit *fit, struct problem *problem, uint32_t which)
         (struct dyno_fitted){.row = row, .before = value, .after = value, .standard_error = -1};
     problem->count--;
     memmove(&problem->rows[which], &problem->rows[which + 1],
-            (problem->count - which) * sizeof problem->rows[0]);
+            (problem->count - which) * sizeof(const struct dyno_timing_row *));
 }
 
 static uint32_t worst_of(const double *errors, uint32_t count)
@@ -354,7 +354,8 @@ dyno_status dyno_fit_kernels(struct dyno_fit *out, const struct dyno_timing_conf
     const struct dyno_kernel_sample **chosen;
 
     DYNO_TRY(check(samples, sample_count, error));
-    chosen = malloc((sample_count < USED_MAX ? sample_count + 1 : USED_MAX + 1) * sizeof *chosen);
+    chosen = malloc((sample_count < USED_MAX ? sample_count + 1 : USED_MAX + 1) *
+                    sizeof(const struct dyno_kernel_sample *));
     if (!chosen) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }

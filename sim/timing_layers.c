@@ -82,12 +82,12 @@ static bool quantizes(const struct dyno_gpu *gpu, enum dyno_dtype dtype)
  * than multiprocessors, kernels split the tiles' sums, and half as much is lost. */
 static double compute_us(const struct dyno_layers *layers, const struct gemm *gemm, bool fp8)
 {
-    enum { TILE = 128, ALIGNED_ROWS = 16 };
+    enum { TILE = 128, TILE_SMALL = 64, ALIGNED_ROWS = 16 };
     const struct dyno_timing_parameters *parameters = &layers->config.parameters;
     const struct dyno_gpu *gpu = &layers->config.gpu;
     double flops_per_us =
         gpu->flops[gemm->dtype] * 1e-6 * gemm->efficiency * parameters->gemm_flops_efficiency;
-    double rows = gemm->tokens <= TILE / 2 ? TILE / 2 : TILE;
+    double rows = gemm->tokens <= TILE_SMALL ? TILE_SMALL : TILE;
     double tiles, waves, used, tail, us;
 
     if (gemm->grouped) {
