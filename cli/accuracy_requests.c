@@ -187,7 +187,8 @@ static double place_value(const double *values, size_t count, size_t place)
     double sum = 0;
 
     if (place > 0) {
-        size_t rank = (size_t)ceil(fractions[place] * (double)count);
+        double fraction = place < PLACES ? fractions[place] : 1.0;
+        size_t rank = (size_t)ceil(fraction * (double)count);
 
         return values[rank < 1 ? 0 : rank - 1];
     }
