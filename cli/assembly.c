@@ -125,10 +125,11 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
                                                   ? scenario->batch.engine
                                                   : scenario->timing.host);
     if (scenario->timing.calibration) {
-        struct dyno_calibration calibration;
-
-        DYNO_TRY(dyno_calibration_read(&calibration, scenario->timing.calibration, error));
-        dyno_calibration_apply(&calibration, &config->parameters);
+        DYNO_TRY(
+            dyno_calibration_read(&assembly->calibration, scenario->timing.calibration, error));
+        dyno_calibration_apply(&assembly->calibration, &config->parameters);
+    } else {
+        dyno_calibration_default(&assembly->calibration, &config->gpu);
     }
     if (assembly->parameters) {
         config->parameters = *assembly->parameters;

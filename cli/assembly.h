@@ -9,6 +9,7 @@
 #include "core/run/loop.h"
 #include "core/run/metrics.h"
 #include "core/worker/local.h"
+#include "sim/calibration.h"
 #include "sim/timing.h"
 #include "traces/traces.h"
 
@@ -18,6 +19,8 @@ struct dyno_assembly {
     const struct dyno_scenario *scenario;
     struct dyno_timing_config timing_config; /* model and GPU are in here */
     struct dyno_worker_config worker;
+    struct dyno_calibration
+        calibration; /* of timing.calibration; without one, what the defaults rest on */
     struct dyno_timing *timing;
     struct dyno_answers *answers;
     struct dyno_source *source;   /* what the loop sees ... */

@@ -10,6 +10,7 @@
 
 #include "cli/assembly.h"
 #include "cli/commands.h"
+#include "cli/extrapolation.h"
 #include "cli/help.h"
 #include "cli/intervals.h"
 #include "reports/reports.h"
@@ -104,6 +105,7 @@ struct replay {
     struct dyno_progress *progress;
     struct dyno_assembly assembly;
     struct dyno_intervals intervals;
+    struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     double started;
 };
 
@@ -228,6 +230,8 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     struct dyno_report summary;
 
     DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
+    summary.extrapolated = replay->extrapolated;
+    summary.extrapolated_count = dyno_extrapolations_find(&replay->assembly, replay->extrapolated);
     if (scenario->output.intervals > 0 && !replay->assembly.result.cut) {
         DYNO_TRY(dyno_intervals_compute(&replay->intervals, scenario, scenario->output.intervals,
                                         error));

@@ -17,6 +17,12 @@ struct dyno_interval {
     double low, high;
 };
 
+/* In what respect a run went beyond what its timing was measured on. */
+struct dyno_extrapolation {
+    const char *what; /* one word: "gpu", "context", ... */
+    char text[160];   /* "29416 tokens of one sequence (measured from 16 to 18432)" */
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -33,6 +39,8 @@ struct dyno_report {
     double model_flops;              /* done: for MFU */
     double model_bytes;              /* read: for MBU */
     double flops_peak, bytes_peak;   /* per second, of the whole fleet */
+    const struct dyno_extrapolation *extrapolated; /* [extrapolated_count] */
+    uint32_t extrapolated_count;
     const struct dyno_interval *intervals; /* [interval_count]; latencies: mean, p50, p99 of TTFT,
                                               TPOT, E2E, then output tokens a second */
     uint32_t interval_count;               /* 0: none were asked for */

@@ -211,6 +211,14 @@ static void put_intervals(struct dyno_summary *summary, const struct dyno_report
     }
 }
 
+static void put_extrapolated(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    put_count(summary, "extrapolated", "count", report->extrapolated_count);
+    for (uint32_t i = 0; i < report->extrapolated_count; i++) {
+        put_count(summary, "extrapolated", report->extrapolated[i].what, 1);
+    }
+}
+
 void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *report)
 {
     struct dyno_figures figures = dyno_figures_of(report);
@@ -220,5 +228,6 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_latencies(summary, report->metrics);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
+    put_extrapolated(summary, report);
     put_intervals(summary, report);
 }

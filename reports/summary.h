@@ -9,7 +9,7 @@
 
 #include "reports/reports.h"
 
-enum { DYNO_SUMMARY_NAME_MAX = 40, DYNO_SUMMARY_ROWS_MAX = 160 };
+enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 160 };
 
 enum dyno_summary_kind {
     DYNO_SUMMARY_COUNT,

@@ -380,6 +380,20 @@ static void put_intervals(const struct page *page)
     fprintf(page->out, "   (%u replicas)\n", report->interval_replicas);
 }
 
+static void put_extrapolated(const struct page *page)
+{
+    const struct dyno_report *report = page->report;
+
+    for (uint32_t i = 0; i < report->extrapolated_count; i++) {
+        if (i == 0) {
+            put_section(page, "Extrapolated");
+        } else {
+            put_more(page);
+        }
+        fprintf(page->out, "%s\n", report->extrapolated[i].text);
+    }
+}
+
 void dyno_report_table(const struct dyno_report *report, FILE *out)
 {
     int descriptor = fileno(out);
@@ -399,4 +413,5 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     put_throughput(&page);
     put_cache(&page);
     put_fleet(&page);
+    put_extrapolated(&page);
 }

@@ -1,5 +1,7 @@
 /* Books about parameters: which, from what, how sure. */
 #include "sim/calibration.h"
+#include <stdio.h>
+#include <string.h>
 
 const char *const dyno_calibration_axis_names[DYNO_AXES] = {"tokens",  "columns",   "depth",
                                                             "context", "sequences", "gpus"};
@@ -86,4 +88,26 @@ bool dyno_calibration_is_outside(const struct dyno_calibration *calibration,
     const struct dyno_calibration_range *range = &calibration->ranges[axis];
 
     return range->max > 0 && (value < 0.9 * range->min || value > 1.1 * range->max);
+}
+
+/* As `dyno fit` states the ranges of the tables that the defaults were fitted to: AIConfigurator's
+ * of an H200, LLMServingSim's of Llama-3.1-8B on the two cards. */
+void dyno_calibration_default(struct dyno_calibration *out, const struct dyno_gpu *gpu)
+{
+    static const struct {
+        const char *gpu;
+        struct dyno_calibration_range ranges[DYNO_AXES];
+    } measured[] = {
+        {"h200", {{1, 32768}, {32, 65536}, {32, 65536}, {1, 131072}, {1, 2048}, {2, 8}}},
+        {"rtx4090", {{1, 2048}, {4096, 128256}, {4096, 14336}, {16, 18432}, {1, 256}, {1, 1}}},
+        {"rtx-pro-6000", {{1, 2048}, {4096, 128256}, {4096, 14336}, {16, 18432}, {1, 256}, {1, 2}}},
+    };
+
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < sizeof measured / sizeof measured[0]; i++) {
+        if (strcmp(measured[i].gpu, gpu->name) == 0) {
+            memcpy(out->ranges, measured[i].ranges, sizeof out->ranges);
+            (void)snprintf(out->gpu, sizeof out->gpu, "%s", gpu->name);
+        }
+    }
 }

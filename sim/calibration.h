@@ -39,6 +39,10 @@ struct dyno_calibration {
     struct dyno_calibration_range ranges[DYNO_AXES];
 };
 
+/* What the default parameters of `gpu` rest on: its own measurements, or none (then the name is
+ * empty). */
+void dyno_calibration_default(struct dyno_calibration *out, const struct dyno_gpu *gpu);
+
 /* Put the parameters that it gives into *parameters. */
 void dyno_calibration_apply(const struct dyno_calibration *calibration,
                             struct dyno_timing_parameters *parameters);

@@ -54,8 +54,11 @@ static dyno_status check_parallelism(const struct dyno_timing_config *config,
                          "equally; choose a divisor of %u",
                          model->name, model->heads, config->tp, model->heads);
     }
-    if (config->expert_parallel && config->tp > 1 &&
-        (model->experts == 0 || model->experts % config->tp != 0)) {
+    if (config->expert_parallel && config->tp > 1 && model->experts == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s has no experts to spread: leave expert_parallel out", model->name);
+    }
+    if (config->expert_parallel && config->tp > 1 && model->experts % config->tp != 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s has %u experts, which cannot be spread equally over %u GPUs",
                          model->name, model->experts, config->tp);

@@ -68,6 +68,9 @@ struct dyno_fleet_totals {
     unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
     uint64_t preemptions;
     uint64_t evicted_blocks;
+    uint32_t pass_tokens_max;        /* of any pass ... */
+    uint32_t sequences_max;          /* ... that decoded in one ... */
+    uint32_t context_max;            /* ... and tokens of any one sequence in KV */
     uint64_t prompt_blocks;          /* whole prompt blocks looked up at first admission */
     uint64_t prompt_blocks_hit;      /* of these, found */
     unsigned __int128 busy_ns;       /* summed over workers */

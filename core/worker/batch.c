@@ -320,11 +320,26 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
     return dyno_ledger_steps(local, worker, config->steps_max);
 }
 
+static void note_extent(struct dyno_local *local, const struct dyno_worker *worker)
+{
+    uint32_t tokens = local->config.worker.batch_tokens_max - worker->budget;
+    uint32_t sequences = worker->pass_decode ? worker->decode_count : 0;
+
+    tokens = tokens > sequences ? tokens : sequences;
+    if (tokens > local->totals.pass_tokens_max) {
+        local->totals.pass_tokens_max = tokens;
+    }
+    if (sequences > local->totals.sequences_max) {
+        local->totals.sequences_max = sequences;
+    }
+}
+
 static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[index];
     struct dyno_device *device = local->config.device;
 
+    note_extent(local, worker);
     worker->busy = true;
     worker->busy_since = now;
     worker->pass_steps = steps;

@@ -268,6 +268,9 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
     } else {
         dyno_kv_drop(&worker->cache, blocks);
     }
+    if (seq->computed > local->totals.context_max) {
+        local->totals.context_max = seq->computed;
+    }
     seq->held_blocks = 0;
     worker->tokens_reserved -= seq->reserved;
     seq->reserved = 0;

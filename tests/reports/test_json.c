@@ -164,7 +164,10 @@ static const char whole_summary[] =
     "    \"mbu\": 0.5,\n"
     "    \"kv_use\": 0.25\n"
     "  },\n"
-    "  \"duration_s\": 10.0\n"
+    "  \"duration_s\": 10.0,\n"
+    "  \"extrapolated\": {\n"
+    "    \"count\": 0\n"
+    "  }\n"
     "}\n";
 /* clang-format on */
 
