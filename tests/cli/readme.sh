@@ -17,12 +17,12 @@ dyno=$(readlink -f "$1")
 root=$PWD
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-mkdir "$scratch/bin" "$scratch/work"
+mkdir "$scratch/bin" "$scratch/here"
 ln -s "$dyno" "$scratch/bin/dyno"
-ln -s "$root/traces" "$scratch/work/traces"
+ln -s "$root/traces" "$scratch/here/traces"
 export PATH=$scratch/bin:$PATH
 
-cd "$scratch/work"
+cd "$scratch/here"
 in_block=no
 while IFS= read -r line; do
     case $in_block,$line in
