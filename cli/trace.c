@@ -11,9 +11,15 @@
 
 enum { FLAG_COLUMN = 28, TEXT_MAX = 512 };
 
-static dyno_status unknown_flag(const struct dyno_trace_words *words,
-                                const struct dyno_options *options, const char *typed,
-                                struct dyno_error *error)
+/* What a command line says. */
+struct words {
+    const struct dyno_trace_shape *shape;
+    const char *file; /* NULL: not given; argv's own */
+    bool wants_help;
+};
+
+static dyno_status unknown_flag(const struct words *words, const struct dyno_options *options,
+                                const char *typed, struct dyno_error *error)
 {
     struct dyno_nearest nearest;
     char quoted[DYNO_QUOTE_MAX];
@@ -29,13 +35,13 @@ static dyno_status unknown_flag(const struct dyno_trace_words *words,
                          dyno_quote(quoted, typed), near);
     }
     return dyno_fail(error, DYNO_BAD_INPUT, "unknown option %s; 'dyno %s --help' lists them",
-                     dyno_quote(quoted, typed), words->command);
+                     dyno_quote(quoted, typed), words->shape->command);
 }
 
 /* Set the option of the flag at argv[*at]: "--flag value", "--flag=value", or "--flag" for a bool.
  */
-static dyno_status take_flag(const struct dyno_trace_words *words, struct dyno_options *options,
-                             int argc, char **argv, int *at, struct dyno_error *error)
+static dyno_status take_flag(const struct words *words, struct dyno_options *options, int argc,
+                             char **argv, int *at, struct dyno_error *error)
 {
     const char *typed = argv[(*at)++], *equals = strchr(typed, '=');
     size_t length = equals ? (size_t)(equals - typed) : strlen(typed);
@@ -65,14 +71,13 @@ static dyno_status take_flag(const struct dyno_trace_words *words, struct dyno_o
     return dyno_options_set(options, row, value, &origin, error);
 }
 
-static dyno_status take_file(struct dyno_trace_words *words, const char *path,
-                             struct dyno_error *error)
+static dyno_status take_file(struct words *words, const char *path, struct dyno_error *error)
 {
     char quoted[DYNO_QUOTE_MAX];
 
     if (words->file) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s takes one file; %s is one too many",
-                         words->command, dyno_quote(quoted, path));
+                         words->shape->command, dyno_quote(quoted, path));
     }
     words->file = path;
     return DYNO_OK;
@@ -83,8 +88,8 @@ static bool is_help(const char *typed)
     return strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0;
 }
 
-dyno_status dyno_trace_words_take(struct dyno_trace_words *words, struct dyno_options *options,
-                                  int argc, char **argv, struct dyno_error *error)
+static dyno_status take_words(struct words *words, struct dyno_options *options, int argc,
+                              char **argv, struct dyno_error *error)
 {
     char quoted[DYNO_QUOTE_MAX];
 
@@ -94,24 +99,51 @@ dyno_status dyno_trace_words_take(struct dyno_trace_words *words, struct dyno_op
         if (is_help(typed)) {
             words->wants_help = true;
             at++;
-        } else if (words->file_flag && strcmp(typed, words->file_flag) == 0) {
+        } else if (words->shape->file_flag && strcmp(typed, words->shape->file_flag) == 0) {
             if (at + 1 == argc) {
-                return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value: FILE", words->file_flag);
+                return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value: FILE",
+                                 words->shape->file_flag);
             }
             DYNO_TRY(take_file(words, argv[at + 1], error));
             at += 2;
         } else if (typed[0] == '-' && typed[1] != '\0') {
             DYNO_TRY(take_flag(words, options, argc, argv, &at, error));
-        } else if (words->file_flag) {
+        } else if (words->shape->file_flag) {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "unexpected word %s; a file is given as %s FILE",
-                             dyno_quote(quoted, typed), words->file_flag);
+                             dyno_quote(quoted, typed), words->shape->file_flag);
         } else {
             DYNO_TRY(take_file(words, typed, error));
             at++;
         }
     }
     return DYNO_OK;
+}
+
+int dyno_trace_command(const struct dyno_trace_shape *shape, int argc, char **argv)
+{
+    struct words words = {.shape = shape};
+    struct dyno_options options;
+    struct dyno_error error;
+    int exit_status;
+
+    if (dyno_options_open(&options, shape->rows, shape->row_count, shape->values, &error) !=
+        DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    }
+    if (take_words(&words, &options, argc, argv, &error) != DYNO_OK) {
+        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    } else if (words.wants_help) {
+        shape->print_help();
+        exit_status = DYNO_EXIT_OK;
+    } else if (!words.file) {
+        (void)dyno_fail(&error, DYNO_BAD_INPUT, "%s needs %s", shape->command, shape->needs);
+        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    } else {
+        exit_status = shape->run(words.file, shape->values);
+    }
+    dyno_options_close(&options);
+    return exit_status;
 }
 
 void dyno_trace_rows_help(const struct dyno_option *rows, uint32_t count)

@@ -7,17 +7,20 @@
 #include "core/base/options.h"
 #include "core/base/status.h"
 
-/* The command line of one of them: options by their rows, and one file. */
-struct dyno_trace_words {
-    const char *command;   /* "trace info", for errors */
-    const char *file_flag; /* "-o": the file follows this; NULL: it stands alone */
-    const char *file;      /* NULL: not given; argv's own */
-    bool wants_help;
+/* One of them: its options by their rows, one file, and what it does with both. */
+struct dyno_trace_shape {
+    const char *command;            /* "trace info", for errors */
+    const char *file_flag;          /* "-o": the file follows this; NULL: it stands alone */
+    const char *needs;              /* what is missing without a file */
+    const struct dyno_option *rows; /* [row_count] */
+    uint32_t row_count;
+    void *values; /* the struct that the rows fill; run gets it */
+    void (*print_help)(void);
+    int (*run)(const char *file, const void *values);
 };
 
-/* Read argv[1..argc) into `words` and `options`.  argv[0] is passed over. */
-dyno_status dyno_trace_words_take(struct dyno_trace_words *words, struct dyno_options *options,
-                                  int argc, char **argv, struct dyno_error *error);
+/* Read the command line, then print help or run.  Returns the exit status. */
+int dyno_trace_command(const struct dyno_trace_shape *shape, int argc, char **argv);
 
 /* The rows as help entries: flag, value, help, default. */
 void dyno_trace_rows_help(const struct dyno_option *rows, uint32_t count);

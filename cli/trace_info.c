@@ -184,8 +184,9 @@ static void print_json(const struct dyno_trace_summary *summary)
            counts->failed_dropped, counts->lines_skipped);
 }
 
-static int run(const char *file, const struct info_options *options)
+static int run(const char *file, const void *values)
 {
+    const struct info_options *options = values;
     const struct dyno_trace_config config = {.path = file,
                                              .format = options->format,
                                              .trace_block_tokens = options->block_tokens,
@@ -210,26 +211,14 @@ static int run(const char *file, const struct info_options *options)
 
 int dyno_trace_info(int argc, char **argv)
 {
-    struct dyno_trace_words words = {.command = "trace info"};
     struct info_options values;
-    struct dyno_options options;
-    struct dyno_error error;
-    int exit_status;
 
-    if (dyno_options_open(&options, rows, ROW_COUNT, &values, &error) != DYNO_OK) {
-        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
-    }
-    if (dyno_trace_words_take(&words, &options, argc, argv, &error) != DYNO_OK) {
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    } else if (words.wants_help) {
-        print_help();
-        exit_status = DYNO_EXIT_OK;
-    } else if (!words.file) {
-        dyno_fail(&error, DYNO_BAD_INPUT, "trace info needs a file: dyno trace info FILE");
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    } else {
-        exit_status = run(words.file, &values);
-    }
-    dyno_options_close(&options);
-    return exit_status;
+    return dyno_trace_command(&(struct dyno_trace_shape){.command = "trace info",
+                                                         .needs = "a file: dyno trace info FILE",
+                                                         .rows = rows,
+                                                         .row_count = ROW_COUNT,
+                                                         .values = &values,
+                                                         .print_help = print_help,
+                                                         .run = run},
+                              argc, argv);
 }

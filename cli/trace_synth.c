@@ -164,8 +164,9 @@ static void print_help(void)
     dyno_trace_rows_help(rows, ROW_COUNT);
 }
 
-static int run(const char *file, const struct synth_options *options)
+static int run(const char *file, const void *values)
 {
+    const struct synth_options *options = values;
     struct dyno_error error;
     uint64_t requests;
 
@@ -182,26 +183,15 @@ static int run(const char *file, const struct synth_options *options)
 
 int dyno_trace_synth(int argc, char **argv)
 {
-    struct dyno_trace_words words = {.command = "trace synth", .file_flag = "-o"};
     struct synth_options values;
-    struct dyno_options options;
-    struct dyno_error error;
-    int exit_status;
 
-    if (dyno_options_open(&options, rows, ROW_COUNT, &values, &error) != DYNO_OK) {
-        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
-    }
-    if (dyno_trace_words_take(&words, &options, argc, argv, &error) != DYNO_OK) {
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    } else if (words.wants_help) {
-        print_help();
-        exit_status = DYNO_EXIT_OK;
-    } else if (!words.file) {
-        dyno_fail(&error, DYNO_BAD_INPUT, "trace synth needs a file to write: -o FILE");
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    } else {
-        exit_status = run(words.file, &values);
-    }
-    dyno_options_close(&options);
-    return exit_status;
+    return dyno_trace_command(&(struct dyno_trace_shape){.command = "trace synth",
+                                                         .file_flag = "-o",
+                                                         .needs = "a file to write: -o FILE",
+                                                         .rows = rows,
+                                                         .row_count = ROW_COUNT,
+                                                         .values = &values,
+                                                         .print_help = print_help,
+                                                         .run = run},
+                              argc, argv);
 }

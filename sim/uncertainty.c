@@ -1,8 +1,9 @@
-/* Where the figures are from: fits to the kernel tables of one H200, one RTX 4090 and one RTX PRO
- * 6000 leave 4 to 7 % of median error on large products and attention, and the three fits differ by
- * about as much in their shares of peak; launches by a tenth.  Costs of the host differ most: the
- * same engine's releases and hosts by a quarter and more.  What is fixed by the model's shapes or
- * the data sheet (memory) is not drawn.
+/* Where the figures are from.  Efficiencies: fits to the kernel tables of an H200, an RTX 4090 and
+ * an RTX PRO 6000 leave 3 to 8 % of median error on large products and attention
+ * (docs/accuracy.md), and 5 % is taken.  The others are assumptions, not measurements: a tenth for
+ * launches and collectives, a quarter for the host, three tenths for ingest and response, which no
+ * measurement at hand separates.  What is fixed by the model's shapes or the data sheet (memory) is
+ * not drawn.
  */
 #include "sim/uncertainty.h"
 
