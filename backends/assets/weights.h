@@ -1,0 +1,86 @@
+/* A model that can be computed: what its layers do, and where its weights lie.
+ *
+ * Matrices stay where the file maps them, in the file's own type; vectors (norms, biases) are few
+ * and are converted to float.  One object serves every device of a process; nothing in it changes
+ * after it was opened, so threads may share it.
+ */
+#ifndef DYNO_BACKENDS_ASSETS_WEIGHTS_H
+#define DYNO_BACKENDS_ASSETS_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/model/model.h"
+#include "kernels/matrix.h"
+
+enum dyno_activation {
+    DYNO_ACTIVATION_SILU,      /* x / (1 + exp(-x)) */
+    DYNO_ACTIVATION_GELU_TANH, /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GPT-2's */
+};
+
+/* Where rotary embeddings put the two halves of a pair. */
+enum dyno_rope_pairs {
+    DYNO_ROPE_NONE,       /* learned positions (GPT-2) */
+    DYNO_ROPE_HALF_SPLIT, /* element i with i + head_dim/2: Hugging Face */
+    DYNO_ROPE_ADJACENT,   /* element 2i with 2i+1: llama2.c, GGUF's llama */
+};
+
+/* inv_frequency[i] = theta^(-2i/head_dim), then scaled. */
+enum dyno_rope_scaling {
+    DYNO_ROPE_PLAIN,
+    DYNO_ROPE_LINEAR, /* every frequency divided by `factor` */
+    DYNO_ROPE_LLAMA3, /* long wavelengths divided, short ones left, between them a blend */
+    DYNO_ROPE_TABLE,  /* every frequency divided by its own factor (GGUF's rope_freqs.weight) */
+};
+
+struct dyno_rope {
+    enum dyno_rope_pairs pairs;
+    enum dyno_rope_scaling scaling;
+    double theta;
+    double factor, low_freq_factor, high_freq_factor; /* LINEAR uses factor, LLAMA3 all three */
+    uint32_t original_context;                        /* LLAMA3 */
+    const float *factors;                             /* TABLE: [head_dim / 2] */
+};
+
+struct dyno_layer_weights {
+    const float *attention_norm, *attention_norm_bias; /* [hidden]; bias: LayerNorm only */
+    struct dyno_matrix query, key, value, output;      /* GPT-2's joint c_attn is parted */
+    const float *query_bias, *key_bias, *value_bias;   /* NULL: none */
+    const float *output_bias;                          /* NULL: none */
+    const float *query_norm, *key_norm;                /* [head_dim], Qwen3; NULL: none */
+    const float *mlp_norm, *mlp_norm_bias;             /* [hidden] */
+    struct dyno_matrix gate, up, down;                 /* dense; gate.data NULL: not gated */
+    const float *up_bias, *down_bias;                  /* NULL: none */
+    struct dyno_matrix router;                         /* [experts][hidden]; MoE layers only */
+    const struct dyno_matrix *expert_gate, *expert_up, *expert_down; /* [experts] each */
+};
+
+struct dyno_weights {
+    struct dyno_model
+        model; /* shapes; model.vocab, hidden, heads, kv_heads, head_dim, layers ... */
+    struct dyno_rope rope;
+    enum dyno_activation activation;
+    double norm_epsilon;
+    bool layer_norm;      /* LayerNorm rather than RMSNorm */
+    bool normalize_top_k; /* MoE: weights of the chosen experts are scaled to sum 1 */
+    uint32_t window;      /* tokens that attention sees, itself included; 0: all */
+    struct dyno_matrix embedding, positions, logits; /* logits: = embedding where tied */
+    const float *final_norm, *final_norm_bias;
+    const struct dyno_layer_weights *layers; /* [model.layers] */
+    /* What the model's files say of its special tokens; UINT32_MAX: nothing. */
+    uint32_t bos, eos[8], eos_count;
+    uint64_t bytes; /* of all weights, as they lie in the file */
+};
+
+/* Open the model at `path`: a Hugging Face directory (config.json and *.safetensors, also sharded
+ * through model.safetensors.index.json), a .gguf file, or a llama2.c .bin file.  Every shape is
+ * checked against the configuration and every weight is finite.  On success *out is the caller's
+ * (dyno_weights_close); on failure it is untouched.
+ * Errors: DYNO_NOT_FOUND, DYNO_IO, DYNO_BAD_INPUT (file, field, and what would be right),
+ * DYNO_UNSUPPORTED (a type or a model that dyno does not compute), DYNO_NO_MEMORY. */
+dyno_status dyno_weights_open(struct dyno_weights **out, const char *path,
+                              struct dyno_error *error);
+void dyno_weights_close(struct dyno_weights *weights);
+
+#endif
