@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/kv/places.h"
+
 enum { RUNS_MIN = 16 };
 
 static dyno_status grow_runs(struct dyno_kv_cache *cache)
@@ -160,6 +162,9 @@ static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
         cache->free += count;
         cache->evicted_blocks += count;
         blocks -= count;
+        if (cache->places) {
+            dyno_kv_places_evicted(cache->places, oldest->span, count);
+        }
         if (oldest->span != 0) {
             assert(oldest->next == DYNO_KV_NO_RUN);
             tell(cache, at, oldest->span, oldest->first + oldest->count);

@@ -44,6 +44,8 @@ struct dyno_kv_listener {
     void (*resident)(void *context, dyno_ns at, uint64_t span, bool held);
 };
 
+struct dyno_kv_places; /* core/kv/places.h */
+
 struct dyno_kv_run {
     uint64_t span;  /* 0: contents that nobody will ask for */
     uint32_t first; /* index in the span of the run's first block */
@@ -62,7 +64,8 @@ struct dyno_kv_cache {
     uint32_t idle_named; /* of the idle ones, those that somebody may ask for */
     uint32_t worker;
     uint64_t evicted_blocks;
-    bool silent; /* the spans being changed are private: nobody is told */
+    bool silent;                   /* the spans being changed are private: nobody is told */
+    struct dyno_kv_places *places; /* told of evictions; not owned; NULL: blocks have no numbers */
     const struct dyno_kv_listener *listener;
 };
 

@@ -46,9 +46,16 @@ static dyno_status schedule_prompt(struct dyno_local *local, struct dyno_worker 
     uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
 
     dyno_kv_take(&worker->cache, blocks, now);
+    if (worker->places) {
+        DYNO_TRY(dyno_kv_places_take(worker->places, seq->slot, blocks));
+    }
     worker->blocks_held += blocks;
     worker->budget -= tokens;
     if (local->config.worker.hit_when_scheduled && to > seq->held_blocks) {
+        if (worker->places) {
+            DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
+                                         seq->held_blocks, to));
+        }
         DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count,
                               seq->link_count - seq->span_count, seq->held_blocks, to, now));
         seq->held_blocks = to;
@@ -209,6 +216,9 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     seq->computed = admission->hit_blocks * local->config.worker.block_tokens;
     seq->held_blocks = admission->hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));
+    if (worker->places) {
+        DYNO_TRY(dyno_kv_places_hold(worker->places, seq->slot, seq->links, admission->hit_blocks));
+    }
     return schedule_prompt(local, worker, index, admission->tokens, admission->blocks, now);
 }
 
@@ -259,6 +269,9 @@ static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *
         dyno_kv_take(&worker->cache, demand, now);
         worker->blocks_held += demand;
         worker->steps_taken = 1;
+        if (worker->places) {
+            DYNO_TRY(dyno_tables_first_step(local, worker));
+        }
     }
     return DYNO_OK;
 }
@@ -334,7 +347,7 @@ static void note_extent(struct dyno_local *local, const struct dyno_worker *work
     }
 }
 
-static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyno_ns now)
+static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[index];
     struct dyno_device *device = local->config.device;
@@ -343,6 +356,9 @@ static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyn
     worker->busy = true;
     worker->busy_since = now;
     worker->pass_steps = steps;
+    if (worker->places && steps > 1) {
+        DYNO_TRY(dyno_tables_look_ahead(local, worker));
+    }
     device->ops->submit(device, now,
                         &(struct dyno_pass){
                             .worker = index,
@@ -354,14 +370,16 @@ static void submit(struct dyno_local *local, uint32_t index, uint32_t steps, dyn
                             .decode_context = worker->pass_decode
                                                   ? worker->decode_tokens + worker->decode_count
                                                   : 0,
+                            .tables = worker->places ? dyno_kv_places_tables(worker->places) : NULL,
                         });
-    if (steps > 1 && local->kv_listener.changed) {
+    if (steps > 1 && local->kv_listener.changed && !device->ops->is_real) {
         uint32_t step = dyno_ledger_next_eviction(local, worker);
 
         if (step < steps) {
             dyno_heap_set(&local->visible, index, device->ops->step_start(device, index, step));
         }
     }
+    return DYNO_OK;
 }
 
 dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now)
@@ -386,6 +404,5 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         DYNO_TRY(admit_waiting(local, worker, now));
         assert(worker->slice_count > 0);
     }
-    submit(local, index, steps_of(local, worker, settled), now);
-    return DYNO_OK;
+    return submit(local, index, steps_of(local, worker, settled), now);
 }

@@ -9,8 +9,6 @@
  * yielding one token per sequence.  The device may end a pass early at any step boundary (a
  * sequence ended, a cost term changed slope) and must end it at the first boundary >= now when told
  * to stop. Only one pass per worker is in flight.
- *
- * Where blocks live (block tables) is added to struct dyno_slice by the devices that store KV.
  */
 #ifndef DYNO_CORE_WORKER_DEVICE_H
 #define DYNO_CORE_WORKER_DEVICE_H
@@ -34,8 +32,11 @@ struct dyno_pass {
     const struct dyno_slice *slices; /* valid during submit */
     bool decode;                     /* advance the decode set by one token a step */
     uint32_t decode_count;           /* sequences in the decode set, as core counts them */
-    uint64_t decode_context;         /* sum of their context lengths at the first step: tokens in KV
-                                        after the step's own token is written */
+    /* Only for a device that stores KV: [slot] where the sequence's tokens lie, block by block, for
+     * all steps; stays as it is until the pass is reaped.  Otherwise NULL. */
+    const uint32_t *const *tables;
+    uint64_t decode_context; /* sum of their context lengths at the first step: tokens in KV
+                                after the step's own token is written */
 };
 
 /* What a finished pass did. */
@@ -47,6 +48,8 @@ struct dyno_completion {
      * start + floor((carry + first j + growth j(j-1)/2) / 2^20). */
     dyno_ns start;
     uint64_t carry, first, growth;
+    const dyno_ns *boundaries; /* [steps + 1] as they were, where no formula knows them; else NULL;
+                                  valid until the next reap */
     uint32_t ended_count;
     const uint32_t *ended; /* [ended_count] slots whose last token this pass yielded, ascending;
                               still open, removed from the decode set; valid until the next reap */
@@ -70,6 +73,9 @@ struct dyno_device;
 struct dyno_device_ops {
     const char *name;
     const char *help;
+    bool stores_kv; /* passes carry block tables */
+    bool is_real;   /* it computes and stores KV: a pass ends when it ends (next is DYNO_NEVER, and
+                       the clock is woken), and step_start knows only steps that have started */
 
     /* A sequence enters `slot` (free) of `worker`: request `id`, which has already generated
      * `generated` tokens (more than 0 after preemption) and may generate `tokens_max` in all.
@@ -98,6 +104,10 @@ struct dyno_device_ops {
 
     /* When the next pass ends; DYNO_NEVER: none in flight, or a device that wakes the clock. */
     dyno_ns (*next)(const struct dyno_device *device);
+
+    /* Wait until no pass is in flight any more (all were told to stop); they can be reaped then.
+     * Returns when the last one ended.  Only of a device that is real; else NULL. */
+    dyno_ns (*quiesce)(struct dyno_device *device);
 
     void (*close)(struct dyno_device *device);
 };

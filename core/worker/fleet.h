@@ -14,6 +14,7 @@
 #include "core/base/heap.h"
 #include "core/base/slab.h"
 #include "core/kv/cache.h"
+#include "core/kv/places.h"
 #include "core/worker/local.h"
 
 enum { DYNO_NO_SEQ = UINT32_MAX };
@@ -53,6 +54,7 @@ struct dyno_joiners {
 
 struct dyno_worker {
     struct dyno_kv_cache cache;
+    struct dyno_kv_places *places; /* where blocks lie; NULL: the device stores nothing */
     struct dyno_seq_list ingest, waiting, running; /* running: in order of admission */
     uint32_t partial;      /* the running sequence whose prompt is not all computed, or none */
     uint32_t *seq_of_slot; /* [seqs_max]; NULL until the first request */
@@ -139,6 +141,14 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
  * none will. */
 uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
                                    const struct dyno_worker *worker);
+
+/* ---- tables.c: where the blocks of decode steps lie, for a device that stores KV ---- */
+/* The blocks that the first step of the pass just took go to the sequences that need them ... */
+dyno_status dyno_tables_first_step(struct dyno_local *local, struct dyno_worker *worker);
+/* ... those that its further steps will take are shown to them; ... */
+dyno_status dyno_tables_look_ahead(struct dyno_local *local, struct dyno_worker *worker);
+/* ... and after `steps` of them were done, only what those took stays. */
+void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, uint32_t steps);
 
 /* ---- settle.c: what a finished pass did ---- */
 dyno_status dyno_settle_completion(struct dyno_local *local,

@@ -50,6 +50,10 @@ static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *w
         worker->slots_free[i] = seqs_max - 1 - i;
     }
     worker->slots_free_count = seqs_max;
+    if (local->config.device->ops->stores_kv) {
+        DYNO_TRY(dyno_kv_places_open(&worker->places, local->config.worker.blocks, seqs_max));
+        worker->cache.places = worker->places;
+    }
     return DYNO_OK;
 }
 
@@ -224,6 +228,10 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
 {
     struct dyno_local *local = local_of(workers);
 
+    for (uint32_t i = 0; local->config.device->ops->is_real && i < local->config.worker_count;
+         i++) {
+        sync_worker(local, i, now); /* when a step will start is not known ahead */
+    }
     while (dyno_heap_key(&local->visible) < now) {
         uint32_t index = dyno_heap_top(&local->visible).id;
         const struct dyno_worker *worker = &local->workers[index];
@@ -334,12 +342,30 @@ static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
     }
 }
 
+/* A real pass cannot be forgotten: its device reads tables and writes blocks.  All of them are
+ * told to stop, and waited for.  Returns when the last one ended, or `now`. */
+static dyno_ns quiesce(struct dyno_local *local, dyno_ns now)
+{
+    struct dyno_device *device = local->config.device;
+    dyno_ns ended;
+
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        device->ops->stop(device, i, now);
+    }
+    ended = device->ops->quiesce(device);
+    return ended > now ? ended : now;
+}
+
 static dyno_status local_abandon(struct dyno_workers *workers, dyno_ns now,
                                  enum dyno_outcome outcome)
 {
     struct dyno_local *local = local_of(workers);
 
-    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+    if (local->config.device->ops->is_real) {
+        now = quiesce(local, now);
+    }
+    for (uint32_t i = 0; !local->config.device->ops->is_real && i < local->config.worker_count;
+         i++) {
         end_leap(local, i, now);
     }
     DYNO_TRY(local_settle(workers, now));
@@ -362,6 +388,7 @@ static void local_close(struct dyno_workers *workers)
         struct dyno_worker *worker = &local->workers[i];
 
         dyno_kv_cache_release(&worker->cache);
+        dyno_kv_places_close(worker->places);
         free(worker->seq_of_slot);
         free(worker->slots_free);
         free(worker->takers);
@@ -385,6 +412,9 @@ void dyno_local_check(const struct dyno_workers *workers)
         const struct dyno_worker *worker = &local->workers[i];
 
         dyno_kv_cache_check(&worker->cache);
+        if (worker->places && !worker->busy) {
+            dyno_kv_places_check(worker->places, &worker->cache);
+        }
         assert(worker->running.count + worker->slots_free_count ==
                (worker->takers ? local->config.worker.seqs_max : 0));
         assert(worker->busy || worker->dirty ||

@@ -246,6 +246,10 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
     }
     own->blocks = whole - spans_blocks;
     seq->chain_blocks = whole;
+    if (worker->places) {
+        DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
+                                     seq->held_blocks, whole));
+    }
     DYNO_TRY(
         dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 1, seq->held_blocks, whole, now));
     seq->held_blocks = whole;
@@ -262,6 +266,11 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
     uint32_t promised =
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
+    if (worker->places && local->config.worker.prefix_cache) {
+        dyno_kv_places_retire(worker->places, seq->slot, seq->held_blocks);
+    } else if (worker->places) {
+        dyno_kv_places_drop(worker->places, seq->slot);
+    }
     if (local->config.worker.prefix_cache) {
         DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));
         dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);

@@ -7,8 +7,39 @@ static dyno_ns completion_boundary(const void *context, uint32_t step)
 {
     const struct dyno_completion *completion = context;
 
+    if (completion->boundaries) {
+        return completion->boundaries[step];
+    }
     return dyno_step_boundary(completion->start, completion->carry, completion->first,
                               completion->growth, step);
+}
+
+/* The gaps that are steps: the first one for `first_count` sequences, each further one for `count`.
+ */
+static void add_steps(struct dyno_histogram *itl, const struct dyno_completion *completion,
+                      uint32_t first_count, uint32_t count)
+{
+    uint64_t carry = completion->carry;
+
+    if (completion->boundaries) {
+        for (uint32_t i = 0; i < completion->steps; i++) {
+            uint32_t sequences = i == 0 ? first_count : count;
+
+            if (sequences > 0) {
+                dyno_histogram_add(itl, completion->boundaries[i + 1] - completion->boundaries[i],
+                                   sequences);
+            }
+        }
+        return;
+    }
+    if (first_count > 0) {
+        dyno_histogram_add_steps(itl, carry, completion->first, completion->growth, 1, first_count);
+    }
+    if (completion->steps > 1) {
+        carry = (carry + completion->first) & (DYNO_TICKS_PER_NS - 1);
+        dyno_histogram_add_steps(itl, carry, completion->first + completion->growth,
+                                 completion->growth, completion->steps - 1, count);
+    }
 }
 
 /* The gap each sequence of the decode set saw at the pass's first step.  Sequences whose last token
@@ -19,7 +50,6 @@ static void add_gaps(struct dyno_local *local, struct dyno_worker *worker,
     struct dyno_histogram *itl = local->config.itl;
     dyno_ns first_end = completion_boundary(completion, 1);
     uint32_t decoding = worker->decode_count - worker->joined_count, contiguous = 0;
-    uint64_t carry = completion->carry;
 
     for (uint32_t i = 0; i < worker->joiners_count; i++) {
         if (worker->joiners[i].at == completion->start) {
@@ -33,14 +63,7 @@ static void add_gaps(struct dyno_local *local, struct dyno_worker *worker,
     } else if (decoding > 0) {
         dyno_histogram_add(itl, first_end - worker->last_decode_at, decoding);
     }
-    if (contiguous > 0) {
-        dyno_histogram_add_steps(itl, carry, completion->first, completion->growth, 1, contiguous);
-    }
-    if (completion->steps > 1) {
-        carry = (carry + completion->first) & (DYNO_TICKS_PER_NS - 1);
-        dyno_histogram_add_steps(itl, carry, completion->first + completion->growth,
-                                 completion->growth, completion->steps - 1, worker->decode_count);
-    }
+    add_steps(itl, completion, contiguous, worker->decode_count);
     worker->joiners_count = worker->joined_count = 0;
 }
 
@@ -54,6 +77,9 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
         return;
     }
     assert(worker->steps_taken >= completion->steps); /* more only where a run is cut */
+    if (worker->places) {
+        dyno_tables_settle(local, worker, completion->steps);
+    }
     add_gaps(local, worker, completion);
     local->totals.decode_tokens += count * steps;
     local->totals.kv_tokens_read += (unsigned __int128)(worker->decode_tokens + count) * steps +
@@ -98,6 +124,10 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
         uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
 
         if (to > seq->held_blocks) {
+            if (worker->places) {
+                DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
+                                             seq->held_blocks, to));
+            }
             DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count,
                                   seq->link_count - seq->span_count, seq->held_blocks, to, at));
             seq->held_blocks = to;

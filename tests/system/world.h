@@ -34,6 +34,8 @@ struct world {
     uint32_t answers[WORLD_REQUESTS_MAX];
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     bool trie;                              /* rewrite chains as few long spans */
+    /* What stands before the device; on success closes it with itself.  NULL: nothing. */
+    struct dyno_device *(*wrap)(const struct world *world, struct dyno_device *device);
 };
 
 struct world_digest {
@@ -404,6 +406,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
                                                               .answer = dyno_answers_get,
                                                               .answer_context = answers}),
                      DYNO_OK);
+    if (world->wrap) {
+        device = world->wrap(world, device);
+    }
     ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
     ck_assert_int_eq(
         dyno_loop_open(&loop, &(struct dyno_loop_config){.clock = dyno_virtual_clock(),
