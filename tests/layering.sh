@@ -26,7 +26,7 @@ core/worker/ core/base/ core/model/ core/kv/ core/route/ core/plan/ core/worker/
 core/run/ core/
 sim/ core/ sim/
 kernels/ kernels/
-backends/ core/ kernels/ backends/posix/ backends/assets/
+backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -56,7 +56,7 @@ strings.h *
 math.h *
 stdatomic.h reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ reports/ cli/ tests/
-time.h backends/posix/ reports/ cli/ tests/
+time.h backends/posix/ backends/engine/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
@@ -66,7 +66,7 @@ poll.h backends/posix/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 pthread.h backends/ reports/ tests/
-semaphore.h reports/ tests/
+semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
 csv.h traces/
 jansson.h traces/ reports/ backends/ tests/

@@ -1,13 +1,17 @@
 #include "backends/posix/wall_clock.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct wall_clock {
     struct dyno_clock base;
     struct timespec origin;
     double speed;
-    dyno_ns last;
+    dyno_ns last; /* what wait_until returned last; the waiting thread's */
+    int wakes;    /* eventfd: readable once somebody woke us */
 };
 
 /* Sleep at most this long at a time, so that a signal or an interrupt flag is seen soon. */
@@ -24,6 +28,20 @@ static dyno_ns elapsed(const struct wall_clock *clock)
     return (dyno_ns)(ns * clock->speed);
 }
 
+/* Sleep for `nap`, or until woken; forget that we were. */
+static void sleep_for(const struct wall_clock *clock, dyno_ns nap)
+{
+    struct timespec time = {.tv_sec = (time_t)(nap / DYNO_S), .tv_nsec = (long)(nap % DYNO_S)};
+    struct pollfd wakes = {.fd = clock->wakes, .events = POLLIN};
+    uint64_t count;
+
+    if (ppoll(&wakes, 1, &time, NULL) > 0) {
+        ssize_t got = read(clock->wakes, &count, sizeof count);
+
+        (void)got;
+    }
+}
+
 static dyno_ns wait_until(struct dyno_clock *base, dyno_ns deadline)
 {
     struct wall_clock *clock = (struct wall_clock *)base;
@@ -31,10 +49,8 @@ static dyno_ns wait_until(struct dyno_clock *base, dyno_ns deadline)
 
     if (deadline > now) {
         double left = (double)(deadline - now) / clock->speed;
-        dyno_ns nap = left < (double)nap_ns_max ? (dyno_ns)left : nap_ns_max;
-        struct timespec time = {.tv_sec = (time_t)(nap / DYNO_S), .tv_nsec = (long)(nap % DYNO_S)};
 
-        (void)nanosleep(&time, NULL);
+        sleep_for(clock, left < (double)nap_ns_max ? (dyno_ns)left : nap_ns_max);
         now = elapsed(clock);
     }
     clock->last = now > clock->last ? now : clock->last;
@@ -47,6 +63,19 @@ static const struct dyno_clock_ops wall_ops = {
     .wait_until = wait_until,
 };
 
+dyno_ns dyno_wall_clock_now(const struct dyno_clock *clock)
+{
+    return elapsed((const struct wall_clock *)clock);
+}
+
+void dyno_wall_clock_wake(struct dyno_clock *clock)
+{
+    uint64_t one = 1;
+    ssize_t put = write(((struct wall_clock *)clock)->wakes, &one, sizeof one);
+
+    (void)put; /* it can only fail where 2^64 - 1 wakes are pending */
+}
+
 dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed)
 {
     struct wall_clock *clock = calloc(1, sizeof *clock);
@@ -56,6 +85,11 @@ dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed)
     }
     clock->base.ops = &wall_ops;
     clock->speed = speed;
+    clock->wakes = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (clock->wakes < 0) {
+        free(clock);
+        return DYNO_IO;
+    }
     (void)clock_gettime(CLOCK_MONOTONIC, &clock->origin);
     *out = &clock->base;
     return DYNO_OK;
@@ -63,5 +97,8 @@ dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed)
 
 void dyno_wall_clock_close(struct dyno_clock *clock)
 {
-    free(clock);
+    if (clock) {
+        (void)close(((struct wall_clock *)clock)->wakes);
+        free(clock);
+    }
 }

@@ -1,12 +1,18 @@
-/* The wall clock: time passes by itself, from 0 at opening; waiting sleeps. */
+/* The wall clock: time passes by itself, from 0 at opening; waiting sleeps until the deadline or
+ * until somebody wakes it. */
 #ifndef DYNO_BACKENDS_POSIX_WALL_CLOCK_H
 #define DYNO_BACKENDS_POSIX_WALL_CLOCK_H
 
 #include "core/base/status.h"
 #include "core/run/clock.h"
 
-/* On success free *out with dyno_wall_clock_close.  `speed` > 0: simulated seconds a second. */
+/* On success free *out with dyno_wall_clock_close.  `speed` > 0: simulated seconds a second.
+ * Errors: DYNO_NO_MEMORY, DYNO_IO (no file descriptor is left). */
 dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed);
 void dyno_wall_clock_close(struct dyno_clock *clock);
+
+/* From any thread: what time it is, and end the wait in progress or the next one at once. */
+dyno_ns dyno_wall_clock_now(const struct dyno_clock *clock);
+void dyno_wall_clock_wake(struct dyno_clock *clock);
 
 #endif

@@ -377,10 +377,10 @@ static void check_once(const uint8_t *placed, const uint8_t *named, uint32_t cap
 
 void dyno_kv_places_check(const struct dyno_kv_places *places, const struct dyno_kv_cache *cache)
 {
-    uint8_t *placed = calloc(2, places->capacity), *named = placed + places->capacity;
+    uint8_t *placed = calloc(places->capacity, 1), *named = calloc(places->capacity, 1);
     uint64_t in_spans = 0;
 
-    assert(placed && places->capacity == cache->capacity);
+    assert(placed && named && places->capacity == cache->capacity);
     assert(places->free.count == cache->free);
     for (uint32_t i = 0; i < places->free.count; i++) {
         placed[queue_look(&places->free, i)]++;
@@ -400,4 +400,5 @@ void dyno_kv_places_check(const struct dyno_kv_places *places, const struct dyno
     check_once(placed, named, places->capacity);
     (void)in_spans;
     free(placed);
+    free(named);
 }

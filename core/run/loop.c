@@ -241,26 +241,26 @@ static bool over(const struct dyno_loop *loop)
     return loop->in_flight == 0 && loop->config.source->ops->finished(loop->config.source);
 }
 
-static bool must_stop(const struct dyno_loop *loop, dyno_ns deadline)
+static bool is_interrupted(const struct dyno_loop *loop)
 {
-    return (loop->config.interrupted && *loop->config.interrupted) ||
-           (loop->config.duration_max_ns > 0 && deadline > loop->config.duration_max_ns);
+    return loop->config.interrupted && *loop->config.interrupted;
 }
 
-static dyno_status cut(struct dyno_loop *loop, dyno_ns deadline)
+/* Nothing may happen after the end of the run. */
+static bool is_past_end(const struct dyno_loop *loop, dyno_ns time)
+{
+    return loop->config.duration_max_ns > 0 && time > loop->config.duration_max_ns;
+}
+
+static dyno_status cut(struct dyno_loop *loop)
 {
     loop->result.cut = true;
-    if (loop->config.duration_max_ns > 0 && deadline > loop->config.duration_max_ns) {
-        loop->now =
-            loop->config.clock->ops->wait_until(loop->config.clock, loop->config.duration_max_ns);
-    }
     loop->result.unfinished = loop->in_flight;
     return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
 }
 
-static dyno_status turn(struct dyno_loop *loop, dyno_ns deadline, struct dyno_error *error)
+static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
 {
-    loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
     loop->result.turns++;
     DYNO_TRY(settle_and_admit(loop, error));
     DYNO_TRY(take_samples(loop));
@@ -272,6 +272,16 @@ static dyno_status turn(struct dyno_loop *loop, dyno_ns deadline, struct dyno_er
         tell_progress(loop);
     }
     return DYNO_OK;
+}
+
+/* Move on to `deadline`, at most to the end of the run.  A wall clock may wake earlier, or later.
+ */
+static void wait(struct dyno_loop *loop, dyno_ns deadline)
+{
+    if (is_past_end(loop, deadline)) {
+        deadline = loop->config.duration_max_ns;
+    }
+    loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
 }
 
 dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
@@ -291,11 +301,15 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
         if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
             deadline = loop->next_sample; /* telemetry hides no lost wakeup */
         }
-        if (must_stop(loop, deadline)) {
-            DYNO_TRY(cut(loop, deadline));
+        if (!is_interrupted(loop)) {
+            wait(loop, deadline);
+        }
+        if (is_interrupted(loop) ||
+            (is_past_end(loop, deadline) && is_past_end(loop, loop->now + 1))) {
+            DYNO_TRY(cut(loop));
             break;
         }
-        DYNO_TRY(turn(loop, deadline, error));
+        DYNO_TRY(turn(loop, error));
     }
     if (loop->now > loop->result.end_ns) {
         loop->result.end_ns = loop->now;

@@ -370,6 +370,21 @@ static inline void world_mix_totals(struct world_digest *digest,
     WORLD_MIX(digest, totals->block_ns_used);
 }
 
+static inline struct dyno_device *world_device(const struct world *world,
+                                               struct dyno_answers *answers)
+{
+    struct dyno_device *device = NULL;
+    struct dyno_paced_config config = {.name = "world",
+                                       .worker_count = world->dispatch.worker_count,
+                                       .cost = world_cost,
+                                       .cost_context = world,
+                                       .answer = dyno_answers_get,
+                                       .answer_context = answers};
+
+    ck_assert_int_eq(dyno_paced_device_open(&device, &config), DYNO_OK);
+    return world->wrap ? world->wrap(world, device) : device;
+}
+
 /* Run the world with at most `steps_max` decode steps a pass. */
 static inline struct world_digest world_run(const struct world *world, uint32_t steps_max)
 {
@@ -379,7 +394,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct world_source source = {.base.ops = &world_source_ops, .world = world};
     struct dyno_histogram itl;
     struct dyno_answers *answers = NULL;
-    struct dyno_device *device = NULL;
+    struct dyno_device *device;
     struct dyno_dispatch *dispatch = NULL;
     struct dyno_workers *workers = NULL;
     struct dyno_loop *loop = NULL;
@@ -398,17 +413,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
         ck_assert_int_eq(dyno_kv_trie_open(&trie, world->dispatch.event_delay_ns), DYNO_OK);
     }
     sink.base.next = world->extra_sink ? &extra : NULL;
-    ck_assert_int_eq(dyno_paced_device_open(
-                         &device, &(struct dyno_paced_config){.name = "world",
-                                                              .worker_count = local.worker_count,
-                                                              .cost = world_cost,
-                                                              .cost_context = world,
-                                                              .answer = dyno_answers_get,
-                                                              .answer_context = answers}),
-                     DYNO_OK);
-    if (world->wrap) {
-        device = world->wrap(world, device);
-    }
+    device = world_device(world, answers);
     ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
     ck_assert_int_eq(
         dyno_loop_open(&loop, &(struct dyno_loop_config){.clock = dyno_virtual_clock(),
