@@ -4,18 +4,22 @@
 
 #include "core/base/map.h"
 
+struct item {
+    struct dyno_transcript *transcript; /* NULL: unused */
+};
+
 /* Transcripts are found by number through a map of indices into an array of pointers. */
 struct dyno_transcripts {
     struct dyno_map index_of;
-    struct dyno_transcript **items; /* [capacity]; NULL: unused */
-    uint32_t *unused;               /* [unused_count] indices */
+    struct item *items; /* [capacity] */
+    uint32_t *unused;   /* [unused_count] indices */
     uint32_t capacity, unused_count;
 };
 
 static dyno_status grow(struct dyno_transcripts *transcripts)
 {
     uint32_t capacity = transcripts->capacity ? 2 * transcripts->capacity : 64;
-    struct dyno_transcript **items = realloc(transcripts->items, capacity * sizeof(*items));
+    struct item *items = realloc(transcripts->items, capacity * sizeof *items);
     uint32_t *unused;
 
     if (!items) {
@@ -28,7 +32,7 @@ static dyno_status grow(struct dyno_transcripts *transcripts)
     }
     transcripts->unused = unused;
     for (uint32_t i = capacity; i-- > transcripts->capacity;) {
-        items[i] = NULL;
+        items[i].transcript = NULL;
         unused[transcripts->unused_count++] = i;
     }
     transcripts->capacity = capacity;
@@ -81,7 +85,7 @@ dyno_status dyno_transcripts_add(struct dyno_transcripts *transcripts, uint64_t 
         return DYNO_NO_MEMORY;
     }
     transcripts->unused_count--;
-    transcripts->items[index] = made;
+    transcripts->items[index].transcript = made;
     *out = made;
     return DYNO_OK;
 }
@@ -91,7 +95,7 @@ struct dyno_transcript *dyno_transcripts_find(const struct dyno_transcripts *tra
 {
     const uint32_t *index = dyno_map_find(&transcripts->index_of, id);
 
-    return index ? transcripts->items[*index] : NULL;
+    return index ? transcripts->items[*index].transcript : NULL;
 }
 
 void dyno_transcripts_forget(struct dyno_transcripts *transcripts, uint64_t id)
@@ -104,8 +108,8 @@ void dyno_transcripts_forget(struct dyno_transcripts *transcripts, uint64_t id)
     }
     index = *found;
     dyno_map_remove(&transcripts->index_of, id);
-    drop(transcripts->items[index]);
-    transcripts->items[index] = NULL;
+    drop(transcripts->items[index].transcript);
+    transcripts->items[index].transcript = NULL;
     transcripts->unused[transcripts->unused_count++] = index;
 }
 
@@ -121,7 +125,7 @@ void dyno_transcripts_close(struct dyno_transcripts *transcripts)
         return;
     }
     for (uint32_t i = 0; i < transcripts->capacity; i++) {
-        drop(transcripts->items[i]);
+        drop(transcripts->items[i].transcript);
     }
     dyno_map_release(&transcripts->index_of);
     free(transcripts->items);
