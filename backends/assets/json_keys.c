@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "backends/assets/file.h"
 #include "core/base/words.h"
 
 static const char *kind_of(const json_t *value)
@@ -92,5 +93,52 @@ dyno_status dyno_json_array(const struct dyno_json_keys *keys, const char *key, 
         return refuse_kind(keys, key, value, "an array");
     }
     *out = value;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_object(const struct dyno_json_keys *keys, const char *key, const json_t **out)
+{
+    const json_t *value = value_of(keys, key);
+
+    if (value && !json_is_object(value)) {
+        return refuse_kind(keys, key, value, "an object");
+    }
+    *out = value;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_double(const struct dyno_json_keys *keys, const char *key, double fallback,
+                             double *out)
+{
+    const json_t *value = value_of(keys, key);
+
+    if (value && !json_is_number(value)) {
+        return refuse_kind(keys, key, value, "a number");
+    }
+    *out = value ? json_number_value(value) : fallback;
+    return DYNO_OK;
+}
+
+dyno_status dyno_json_read(json_t **out, const char *path, const char *inside, const char *what,
+                           struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+    json_error_t where;
+    FILE *file;
+    json_t *root;
+
+    DYNO_TRY(dyno_asset_open(&file, path, inside, error));
+    root = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
+    (void)fclose(file);
+    if (!root) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s, line %d, column %d: %s",
+                         dyno_quote(quoted, path), where.line, where.column, where.text);
+    }
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s holds no JSON object; %s is expected",
+                         dyno_quote(quoted, path), what);
+    }
+    *out = root;
     return DYNO_OK;
 }

@@ -30,4 +30,17 @@ dyno_status dyno_json_string(const struct dyno_json_keys *keys, const char *key,
 /* An array, or NULL where absent or null; the object's. */
 dyno_status dyno_json_array(const struct dyno_json_keys *keys, const char *key, const json_t **out);
 
+/* A finite number, whole or decimal. */
+dyno_status dyno_json_double(const struct dyno_json_keys *keys, const char *key, double fallback,
+                             double *out);
+
+/* An object, or NULL where absent or null; the object's. */
+dyno_status dyno_json_object(const struct dyno_json_keys *keys, const char *key,
+                             const json_t **out);
+
+/* The JSON object in the file `path`, or in the file `inside` of the directory `path`; `what` says
+ * in the refusal what was expected ("the config.json of a model").  On success json_decref. */
+dyno_status dyno_json_read(json_t **out, const char *path, const char *inside, const char *what,
+                           struct dyno_error *error);
+
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/assets/file.h"
 #include "backends/assets/json_keys.h"
 #include "core/base/words.h"
 
@@ -367,36 +366,12 @@ static dyno_status read_model(const struct dyno_json_keys *keys, struct dyno_mod
     return family ? read_of_family(keys, family, out) : refuse_family(keys, type);
 }
 
-static dyno_status parse(json_t **out, const char *path, struct dyno_error *error)
-{
-    char quoted[DYNO_QUOTE_MAX];
-    json_error_t where;
-    FILE *file;
-    json_t *root;
-
-    DYNO_TRY(dyno_asset_open(&file, path, "config.json", error));
-    root = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
-    (void)fclose(file);
-    if (!root) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "%s, line %d, column %d: %s",
-                         dyno_quote(quoted, path), where.line, where.column, where.text);
-    }
-    if (!json_is_object(root)) {
-        json_decref(root);
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s holds no JSON object; the config.json of a model is expected",
-                         dyno_quote(quoted, path));
-    }
-    *out = root;
-    return DYNO_OK;
-}
-
 dyno_status dyno_assets_model(struct dyno_model *out, const char *path, struct dyno_error *error)
 {
     json_t *root = NULL;
     dyno_status status;
 
-    DYNO_TRY(parse(&root, path, error));
+    DYNO_TRY(dyno_json_read(&root, path, "config.json", "the config.json of a model", error));
     status = read_model(&(struct dyno_json_keys){root, path, error}, out);
     json_decref(root);
     return status;

@@ -1,0 +1,320 @@
+/* Keys and their defaults are those of the transformers library; a value that would need other
+ * arithmetic is refused by name. */
+#include "backends/assets/weights_config.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backends/assets/assets.h"
+#include "backends/assets/json_keys.h"
+#include "backends/assets/weights_parts.h"
+#include "core/base/words.h"
+
+static const struct family {
+    const char *type;
+    enum dyno_weights_family family;
+    double theta;    /* rope_theta, where the file leaves it out */
+    bool normalizes; /* the weights of the chosen experts sum to 1 without being asked */
+} families[] = {
+    {"llama", DYNO_FAMILY_LLAMA, 1e4, false},     {"mistral", DYNO_FAMILY_LLAMA, 1e4, false},
+    {"qwen2", DYNO_FAMILY_LLAMA, 1e4, false},     {"qwen3", DYNO_FAMILY_LLAMA, 1e4, false},
+    {"qwen3_moe", DYNO_FAMILY_LLAMA, 1e4, false}, {"mixtral", DYNO_FAMILY_MIXTRAL, 1e6, true},
+    {"gpt2", DYNO_FAMILY_GPT2, 1e4, false},
+};
+
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+static dyno_status refuse_value(const struct dyno_json_keys *keys, const char *key,
+                                const char *value, const char *known)
+{
+    char path[DYNO_QUOTE_MAX], quoted[DYNO_QUOTE_MAX];
+
+    return dyno_fail(keys->error, DYNO_UNSUPPORTED, "%s: \"%s\" is %s; what is computed is %s",
+                     dyno_quote(path, keys->path), key, dyno_quote(quoted, value), known);
+}
+
+static dyno_status find_family(const struct dyno_json_keys *keys, const struct family **out)
+{
+    const char *type = NULL;
+
+    DYNO_TRY(dyno_json_string(keys, "model_type", &type));
+    for (size_t i = 0; type && i < FAMILIES; i++) {
+        if (strcmp(families[i].type, type) == 0) {
+            *out = &families[i];
+            return DYNO_OK;
+        }
+    }
+    return refuse_value(keys, "model_type", type ? type : "absent",
+                        "llama, mistral, qwen2, qwen3, qwen3_moe, mixtral and gpt2");
+}
+
+static dyno_status positive(const struct dyno_json_keys *keys, const char *key, double value)
+{
+    char path[DYNO_QUOTE_MAX];
+
+    if (value > 0 && value <= 1e300) {
+        return DYNO_OK;
+    }
+    return dyno_fail(keys->error, DYNO_BAD_INPUT, "%s: \"%s\" is %g where more than 0 is expected",
+                     dyno_quote(path, keys->path), key, value);
+}
+
+static dyno_status read_positive(const struct dyno_json_keys *keys, const char *key,
+                                 double fallback, double *out)
+{
+    DYNO_TRY(dyno_json_double(keys, key, fallback, out));
+    return positive(keys, key, *out);
+}
+
+static dyno_status read_llama3(const struct dyno_json_keys *keys, const struct dyno_model *model,
+                               struct dyno_rope *rope)
+{
+    char path[DYNO_QUOTE_MAX];
+
+    rope->scaling = DYNO_ROPE_LLAMA3;
+    DYNO_TRY(read_positive(keys, "low_freq_factor", 1, &rope->low_freq_factor));
+    DYNO_TRY(read_positive(keys, "high_freq_factor", 4, &rope->high_freq_factor));
+    if (rope->high_freq_factor <= rope->low_freq_factor) {
+        return dyno_fail(keys->error, DYNO_BAD_INPUT,
+                         "%s: \"high_freq_factor\" is %g, which is not above low_freq_factor, %g",
+                         dyno_quote(path, keys->path), rope->high_freq_factor,
+                         rope->low_freq_factor);
+    }
+    return dyno_json_u32(keys, "original_max_position_embeddings", 1, 1U << 30, model->context_max,
+                         &rope->original_context);
+}
+
+/* `keys` is of "rope_scaling", or of "rope_parameters", as newer files have it. */
+static dyno_status read_scaling(const struct dyno_json_keys *keys, const struct dyno_model *model,
+                                struct dyno_rope *rope)
+{
+    const char *type = NULL;
+
+    DYNO_TRY(dyno_json_string(keys, "rope_type", &type));
+    if (!type) {
+        DYNO_TRY(dyno_json_string(keys, "type", &type));
+    }
+    DYNO_TRY(read_positive(keys, "rope_theta", rope->theta, &rope->theta));
+    if (!type || strcmp(type, "default") == 0) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(read_positive(keys, "factor", 1, &rope->factor));
+    if (strcmp(type, "linear") == 0) {
+        rope->scaling = DYNO_ROPE_LINEAR;
+        return DYNO_OK;
+    }
+    if (strcmp(type, "llama3") == 0) {
+        return read_llama3(keys, model, rope);
+    }
+    return refuse_value(keys, "rope_type", type, "default, linear and llama3");
+}
+
+static dyno_status read_rope(const struct dyno_json_keys *keys, const struct family *family,
+                             const struct dyno_model *model, struct dyno_rope *rope)
+{
+    static const char *const places[] = {"rope_scaling", "rope_parameters"};
+    double partial;
+
+    rope->pairs = DYNO_ROPE_HALF_SPLIT;
+    DYNO_TRY(read_positive(keys, "rope_theta", family->theta, &rope->theta));
+    DYNO_TRY(dyno_json_double(keys, "partial_rotary_factor", 1, &partial));
+    if (partial != 1) {
+        return refuse_value(keys, "partial_rotary_factor", "not 1", "1, all of each head");
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct dyno_json_keys inner = {.path = keys->path, .error = keys->error};
+
+        DYNO_TRY(dyno_json_object(keys, places[i], &inner.object));
+        if (inner.object) {
+            DYNO_TRY(read_scaling(&inner, model, rope));
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_word(const struct dyno_json_keys *keys, const char *key,
+                              const char *fallback, const char *const *known, const char *words)
+{
+    const char *text = NULL;
+
+    DYNO_TRY(dyno_json_string(keys, key, &text));
+    text = text ? text : fallback;
+    for (size_t i = 0; known[i]; i++) {
+        if (strcmp(known[i], text) == 0) {
+            return DYNO_OK;
+        }
+    }
+    return refuse_value(keys, key, text, words);
+}
+
+/* One window for all layers, or none. */
+static dyno_status read_window(const struct dyno_json_keys *keys, struct dyno_weights *weights)
+{
+    const struct dyno_model *model = &weights->model;
+
+    if (model->sliding_layers != 0 && model->sliding_layers != model->layers) {
+        return refuse_value(keys, "sliding_window", "of some layers only",
+                            "one window for all layers, or none");
+    }
+    weights->window = model->sliding_layers ? model->sliding_window : 0;
+    return DYNO_OK;
+}
+
+static dyno_status read_llama(const struct dyno_json_keys *keys, const struct family *family,
+                              struct dyno_weights *weights)
+{
+    static const char *const known[] = {"silu", "swish", NULL};
+
+    weights->activation = DYNO_ACTIVATION_SILU;
+    DYNO_TRY(check_word(keys, "hidden_act", "silu", known, "silu"));
+    DYNO_TRY(read_positive(keys, "rms_norm_eps", 1e-6, &weights->norm_epsilon));
+    DYNO_TRY(read_rope(keys, family, &weights->model, &weights->rope));
+    DYNO_TRY(read_window(keys, weights));
+    if (weights->model.mlp_bias) {
+        return refuse_value(keys, "mlp_bias", "true", "a gated MLP without biases");
+    }
+    weights->normalize_top_k = family->normalizes;
+    if (weights->model.experts && !family->normalizes) {
+        return dyno_json_bool(keys, "norm_topk_prob", false, &weights->normalize_top_k);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status read_gpt2(const struct dyno_json_keys *keys, struct dyno_weights *weights)
+{
+    static const char *const known[] = {"gelu_new", "gelu_pytorch_tanh", NULL};
+    bool scaled, by_layer;
+
+    weights->activation = DYNO_ACTIVATION_GELU_TANH;
+    weights->layer_norm = true;
+    weights->rope.pairs = DYNO_ROPE_NONE;
+    DYNO_TRY(check_word(keys, "activation_function", "gelu_new", known, "gelu_new"));
+    DYNO_TRY(read_positive(keys, "layer_norm_epsilon", 1e-5, &weights->norm_epsilon));
+    DYNO_TRY(dyno_json_bool(keys, "scale_attn_weights", true, &scaled));
+    DYNO_TRY(dyno_json_bool(keys, "scale_attn_by_inverse_layer_idx", false, &by_layer));
+    if (!scaled || by_layer) {
+        return refuse_value(keys,
+                            by_layer ? "scale_attn_by_inverse_layer_idx" : "scale_attn_weights",
+                            by_layer ? "true" : "false", "attention scaled by the head's size");
+    }
+    if (weights->model.hidden % weights->model.heads != 0) {
+        return refuse_value(keys, "n_embd", "no multiple of n_head", "heads of equal size");
+    }
+    return DYNO_OK;
+}
+
+static dyno_status refuse_token(const struct dyno_json_keys *keys, const char *key)
+{
+    char path[DYNO_QUOTE_MAX];
+
+    return dyno_fail(keys->error, DYNO_BAD_INPUT,
+                     "%s: \"%s\" must be a token of the vocabulary, or an array of them",
+                     dyno_quote(path, keys->path), key);
+}
+
+/* "eos_token_id": one number or several. */
+static dyno_status read_eos(const struct dyno_json_keys *keys, struct dyno_weights *weights)
+{
+    const json_t *value = json_object_get(keys->object, "eos_token_id");
+    size_t count = json_is_array(value) ? json_array_size(value) : value && !json_is_null(value);
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+
+        if (!json_is_integer(item) || json_integer_value(item) < 0) {
+            return refuse_token(keys, "eos_token_id");
+        }
+        DYNO_TRY(dyno_weights_add_eos(weights, keys->path, (uint64_t)json_integer_value(item),
+                                      keys->error));
+    }
+    return DYNO_OK;
+}
+
+static dyno_status read_bos(const struct dyno_json_keys *keys, struct dyno_weights *weights)
+{
+    return dyno_json_u32(keys, "bos_token_id", 0, weights->model.vocab - 1, weights->bos,
+                         &weights->bos);
+}
+
+static dyno_status read_keys(const struct dyno_json_keys *keys, struct dyno_weights *weights,
+                             enum dyno_weights_family *out)
+{
+    const struct family *family = NULL;
+    const json_t *quantized;
+
+    DYNO_TRY(find_family(keys, &family));
+    assert(family);
+    DYNO_TRY(dyno_json_object(keys, "quantization_config", &quantized));
+    if (quantized) {
+        return refuse_value(keys, "quantization_config", "there",
+                            "unquantised safetensors, and GGUF files of Q8_0");
+    }
+    DYNO_TRY(family->family == DYNO_FAMILY_GPT2 ? read_gpt2(keys, weights)
+                                                : read_llama(keys, family, weights));
+    DYNO_TRY(read_bos(keys, weights));
+    DYNO_TRY(read_eos(keys, weights));
+    *out = family->family;
+    return DYNO_OK;
+}
+
+/* generation_config.json may add end tokens. */
+static dyno_status read_generation(struct dyno_weights *weights, const char *folder,
+                                   struct dyno_error *error)
+{
+    struct dyno_json_keys keys = {.error = error};
+    struct stat about;
+    dyno_status status;
+    json_t *root;
+    char *path;
+
+    if (asprintf(&path, "%s/generation_config.json", folder) < 0) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
+    }
+    if (stat(path, &about) != 0) {
+        free(path);
+        return DYNO_OK;
+    }
+    status = dyno_json_read(&root, path, NULL, "a generation_config.json", error);
+    if (status == DYNO_OK) {
+        keys.object = root;
+        keys.path = path;
+        status = read_bos(&keys, weights);
+        if (status == DYNO_OK) {
+            status = read_eos(&keys, weights);
+        }
+        json_decref(root);
+    }
+    free(path);
+    return status;
+}
+
+static dyno_status read_config(struct dyno_weights *weights, const char *path,
+                               enum dyno_weights_family *family, struct dyno_error *error)
+{
+    dyno_status status;
+    json_t *root;
+
+    DYNO_TRY(dyno_assets_model(&weights->model, path, error));
+    DYNO_TRY(dyno_json_read(&root, path, NULL, "the config.json of a model", error));
+    status = read_keys(&(struct dyno_json_keys){root, path, error}, weights, family);
+    json_decref(root);
+    return status;
+}
+
+dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *folder,
+                                     enum dyno_weights_family *family, struct dyno_error *error)
+{
+    dyno_status status;
+    char *path;
+
+    if (asprintf(&path, "%s/config.json", folder) < 0) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
+    }
+    status = read_config(out, path, family, error);
+    free(path);
+    return status == DYNO_OK ? read_generation(out, folder, error) : status;
+}
