@@ -95,6 +95,7 @@ static void fill_model(struct dyno_weights *weights, const struct head *head, co
     model->layers = model->dense_layers = (uint32_t)head->layers;
     model->hidden = (uint32_t)head->hidden;
     model->heads = (uint32_t)head->heads;
+    assert(model->heads > 0);
     model->kv_heads = (uint32_t)head->kv_heads;
     model->head_dim = model->hidden / model->heads;
     model->vocab = (uint32_t)(head->vocab < 0 ? -head->vocab : head->vocab);
