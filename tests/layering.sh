@@ -70,7 +70,9 @@ semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
 csv.h traces/
 jansson.h traces/ reports/ backends/ tests/
+pcre2.h backends/
 sqlite3.h reports/ tests/
+utf8proc.h backends/ tests/
 yaml.h cli/ backends/
 zlib.h traces/ tests/
 cuda backends/cuda/ kernels/

@@ -3,7 +3,7 @@
 # Sourced, never run.
 
 dyno_build_packages=(build-essential cmake ninja-build pkg-config libcsv-dev libjansson-dev
-                     libyaml-dev libsqlite3-dev zlib1g-dev)
+                     libpcre2-dev libsqlite3-dev libutf8proc-dev libyaml-dev zlib1g-dev)
 dyno_check_packages=(check)
 dyno_test_packages=(clang-format clang-tidy cppcheck shellcheck sqlite3)
 

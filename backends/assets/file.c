@@ -19,7 +19,8 @@ static dyno_status refuse_errno(const char *path, struct dyno_error *error)
                      strerror(errno));
 }
 
-static dyno_status check_file(int descriptor, const char *path, struct dyno_error *error)
+static dyno_status check_file(int descriptor, const char *path, int64_t bytes_max,
+                              struct dyno_error *error)
 {
     char quoted[DYNO_QUOTE_MAX];
     struct stat status;
@@ -31,16 +32,17 @@ static dyno_status check_file(int descriptor, const char *path, struct dyno_erro
         return dyno_fail(error, DYNO_BAD_INPUT, "%s is not a regular file",
                          dyno_quote(quoted, path));
     }
-    if (status.st_size > DYNO_ASSET_BYTES_MAX) {
+    if (status.st_size > bytes_max) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s is larger than %d MiB, too large to be a "
                          "description of a model or a GPU",
-                         dyno_quote(quoted, path), DYNO_ASSET_BYTES_MAX >> 20);
+                         dyno_quote(quoted, path), (int)(bytes_max >> 20));
     }
     return DYNO_OK;
 }
 
-static dyno_status open_file(FILE **out, const char *path, struct dyno_error *error)
+static dyno_status open_file(FILE **out, const char *path, int64_t bytes_max,
+                             struct dyno_error *error)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     dyno_status status;
@@ -48,7 +50,7 @@ static dyno_status open_file(FILE **out, const char *path, struct dyno_error *er
     if (descriptor < 0) {
         return refuse_errno(path, error);
     }
-    status = check_file(descriptor, path, error);
+    status = check_file(descriptor, path, bytes_max, error);
     if (status == DYNO_OK) {
         *out = fdopen(descriptor, "r");
         if (*out) {
@@ -60,20 +62,26 @@ static dyno_status open_file(FILE **out, const char *path, struct dyno_error *er
     return status;
 }
 
-dyno_status dyno_asset_open(FILE **out, const char *path, const char *inside,
-                            struct dyno_error *error)
+dyno_status dyno_asset_open_within(FILE **out, const char *path, const char *inside,
+                                   int64_t bytes_max, struct dyno_error *error)
 {
     struct stat about;
     dyno_status status;
     char *whole;
 
     if (!inside || stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) {
-        return open_file(out, path, error);
+        return open_file(out, path, bytes_max, error);
     }
     if (asprintf(&whole, "%s/%s", path, inside) < 0) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
     }
-    status = open_file(out, whole, error);
+    status = open_file(out, whole, bytes_max, error);
     free(whole);
     return status;
+}
+
+dyno_status dyno_asset_open(FILE **out, const char *path, const char *inside,
+                            struct dyno_error *error)
+{
+    return dyno_asset_open_within(out, path, inside, DYNO_ASSET_BYTES_MAX, error);
 }

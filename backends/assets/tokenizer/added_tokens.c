@@ -1,0 +1,191 @@
+/* The meaning of strip and single_word is that of Hugging Face's AddedToken. */
+#include "backends/assets/tokenizer/added_tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "backends/assets/tokenizer/utf8.h"
+
+static uint64_t key_of(uint32_t node, char byte)
+{
+    return (uint64_t)node << 8 | (unsigned char)byte;
+}
+
+void dyno_added_tokens_release(struct dyno_added_tokens *added)
+{
+    dyno_map_release(&added->child_of);
+    free(added->token_of);
+    memset(added, 0, sizeof *added);
+}
+
+static dyno_status add_node(struct dyno_added_tokens *added)
+{
+    if (added->node_count == added->node_capacity) {
+        uint32_t capacity = added->node_capacity ? 2 * added->node_capacity : 256;
+        uint32_t *wide = realloc(added->token_of, capacity * sizeof *wide);
+
+        if (!wide) {
+            return DYNO_NO_MEMORY;
+        }
+        added->token_of = wide;
+        added->node_capacity = capacity;
+    }
+    added->token_of[added->node_count++] = UINT32_MAX;
+    return DYNO_OK;
+}
+
+dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct dyno_token *tokens,
+                                  uint32_t id)
+{
+    const struct dyno_token *token = &tokens[id];
+    unsigned char first = (unsigned char)token->bytes[0];
+    uint32_t node = 0;
+
+    if (added->node_count == 0) {
+        DYNO_TRY(add_node(added));
+    }
+    for (uint32_t i = 0; i < token->size; i++) {
+        int is_new;
+        const uint32_t *child = dyno_map_put(&added->child_of, key_of(node, token->bytes[i]),
+                                             added->node_count, &is_new);
+
+        if (!child) {
+            return DYNO_NO_MEMORY;
+        }
+        node = *child;
+        if (is_new) {
+            DYNO_TRY(add_node(added));
+        }
+    }
+    if (added->token_of[node] == UINT32_MAX) {
+        added->token_of[node] = id;
+    }
+    added->begins[1][first] = true;
+    added->begins[0][first] |= token->kind == DYNO_TOKEN_ADDED;
+    return DYNO_OK;
+}
+
+uint32_t dyno_added_tokens_named(const struct dyno_added_tokens *added, const char *text,
+                                 size_t size)
+{
+    uint32_t node = 0;
+
+    if (added->node_count == 0) {
+        return UINT32_MAX;
+    }
+    for (size_t i = 0; i < size; i++) {
+        const uint32_t *child = dyno_map_find(&added->child_of, key_of(node, text[i]));
+
+        if (!child) {
+            return UINT32_MAX;
+        }
+        node = *child;
+    }
+    return added->token_of[node];
+}
+
+/* The longest token that begins at text[0]; *length is its size. */
+static uint32_t longest(const struct dyno_added_tokens *added, const struct dyno_token *tokens,
+                        const char *text, size_t size, bool control, size_t *length)
+{
+    uint32_t node = 0, best = UINT32_MAX;
+
+    for (size_t i = 0; i < size; i++) {
+        const uint32_t *child = dyno_map_find(&added->child_of, key_of(node, text[i]));
+        uint32_t id;
+
+        if (!child) {
+            break;
+        }
+        node = *child;
+        id = added->token_of[node];
+        if (id != UINT32_MAX && (control || tokens[id].kind == DYNO_TOKEN_ADDED)) {
+            best = id;
+            *length = i + 1;
+        }
+    }
+    return best;
+}
+
+/* Unicode's White_Space. */
+static bool is_blank(uint32_t point)
+{
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)point);
+
+    return (point >= 9 && point <= 13) || point == 0x85 || category == UTF8PROC_CATEGORY_ZS ||
+           category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
+}
+
+/* A letter, a mark, a decimal digit or a connector. */
+static bool is_word(uint32_t point)
+{
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)point);
+
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_ND) ||
+           category == UTF8PROC_CATEGORY_PC;
+}
+
+/* The character that ends at text[at], at > 0; *before is where it begins. */
+static uint32_t point_before(const char *text, size_t at, size_t *before)
+{
+    size_t length;
+
+    do {
+        at--;
+    } while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80);
+    *before = at;
+    return dyno_utf8_point(text + at, &length);
+}
+
+static bool stands_alone(const char *text, size_t size, size_t start, size_t end)
+{
+    size_t ignored;
+
+    return (start == 0 || !is_word(point_before(text, start, &ignored))) &&
+           (end == size || !is_word(dyno_utf8_point(text + end, &ignored)));
+}
+
+static void take_blanks(struct dyno_added_match *match, const struct dyno_token *token,
+                        const char *text, size_t size, size_t from)
+{
+    size_t before, length;
+
+    while (token->strip_left && match->start > from &&
+           is_blank(point_before(text, match->start, &before))) {
+        match->start = before;
+    }
+    while (token->strip_right && match->end < size &&
+           is_blank(dyno_utf8_point(text + match->end, &length))) {
+        match->end += length;
+    }
+}
+
+struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *added,
+                                               const struct dyno_token *tokens, const char *text,
+                                               size_t size, size_t from, bool control)
+{
+    const bool *begins = added->begins[control];
+    struct dyno_added_match match = {.id = UINT32_MAX};
+
+    for (size_t at = from; at < size; at++) {
+        size_t length = 0;
+
+        if (!begins[(unsigned char)text[at]]) {
+            continue;
+        }
+        match.id = longest(added, tokens, text + at, size - at, control, &length);
+        if (match.id == UINT32_MAX) {
+            continue;
+        }
+        if (tokens[match.id].single_word && !stands_alone(text, size, at, at + length)) {
+            at += length - 1;
+            continue;
+        }
+        match.start = at;
+        match.end = at + length;
+        take_blanks(&match, &tokens[match.id], text, size, from);
+        return match;
+    }
+    return (struct dyno_added_match){.start = size, .end = size, .id = UINT32_MAX};
+}

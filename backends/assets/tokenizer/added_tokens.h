@@ -1,0 +1,41 @@
+/* Finding the tokens that are matched in text before everything else: a trie over their bytes. */
+#ifndef DYNO_BACKENDS_ASSETS_TOKENIZER_ADDED_TOKENS_H
+#define DYNO_BACKENDS_ASSETS_TOKENIZER_ADDED_TOKENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/assets/vocabulary.h"
+#include "core/base/map.h"
+#include "core/base/status.h"
+
+struct dyno_added_tokens {
+    struct dyno_map child_of; /* node << 8 | byte -> node; the root is 0 */
+    uint32_t *token_of;       /* [node_count]: the token that ends here, or UINT32_MAX */
+    uint32_t node_count, node_capacity;
+    bool begins[2][256]; /* [control too]: whether a token begins with the byte */
+};
+
+struct dyno_added_match {
+    size_t start, end; /* with the blanks that the token takes */
+    uint32_t id;       /* UINT32_MAX: there is none; start and end are the text's size */
+};
+
+void dyno_added_tokens_release(struct dyno_added_tokens *added);
+
+/* Zero-initialise first.  Of several tokens with one text the first one added counts. */
+dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct dyno_token *tokens,
+                                  uint32_t id);
+
+/* The first and, of those that begin there, the longest token in text[size] from `from` on; CONTROL
+ * tokens only if `control`. */
+struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *added,
+                                               const struct dyno_token *tokens, const char *text,
+                                               size_t size, size_t from, bool control);
+
+/* The token with exactly this text, or UINT32_MAX. */
+uint32_t dyno_added_tokens_named(const struct dyno_added_tokens *added, const char *text,
+                                 size_t size);
+
+#endif

@@ -1,0 +1,168 @@
+#include "backends/assets/tokenizer/joiner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEW = 32 };
+#define NONE UINT32_MAX
+
+void dyno_joiner_release(struct dyno_joiner *joiner)
+{
+    free(joiner->symbols);
+    free(joiner->previous);
+    free(joiner->next);
+    free(joiner->join);
+    dyno_heap_release(&joiner->heap);
+    memset(joiner, 0, sizeof *joiner);
+}
+
+static dyno_status widen(uint32_t **array, size_t capacity)
+{
+    uint32_t *wide = realloc(*array, capacity * sizeof *wide);
+
+    if (!wide) {
+        return DYNO_NO_MEMORY;
+    }
+    *array = wide;
+    return DYNO_OK;
+}
+
+dyno_status dyno_joiner_reserve(struct dyno_joiner *joiner, size_t count)
+{
+    size_t capacity = joiner->capacity ? joiner->capacity : 256;
+
+    if (count <= joiner->capacity) {
+        return DYNO_OK;
+    }
+    while (capacity < count) {
+        capacity *= 2;
+    }
+    DYNO_TRY(widen(&joiner->symbols, capacity));
+    joiner->capacity = capacity;
+    return DYNO_OK;
+}
+
+static dyno_status reserve_chain(struct dyno_joiner *joiner, size_t count)
+{
+    size_t capacity = joiner->capacity;
+
+    if (count <= joiner->chain_capacity) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(widen(&joiner->previous, capacity));
+    DYNO_TRY(widen(&joiner->next, capacity));
+    DYNO_TRY(widen(&joiner->join, capacity));
+    DYNO_TRY(dyno_heap_reserve(&joiner->heap, (uint32_t)capacity));
+    joiner->chain_capacity = capacity;
+    return DYNO_OK;
+}
+
+/* The join of two neighbours, or NONE. */
+static uint32_t find_join(const struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right)
+{
+    const uint32_t *place;
+
+    if (left == DYNO_TOKEN_NONE || right == DYNO_TOKEN_NONE) {
+        return NONE;
+    }
+    place = dyno_map_find(&tokenizer->join_of, dyno_join_key(left, right));
+    return place ? *place : NONE;
+}
+
+static size_t join_few(const struct dyno_tokenizer *tokenizer, uint32_t *symbols, size_t count)
+{
+    uint32_t joins[FEW];
+
+    for (size_t i = 0; i + 1 < count; i++) {
+        joins[i] = find_join(tokenizer, symbols[i], symbols[i + 1]);
+    }
+    while (count > 1) {
+        uint32_t rank = UINT32_MAX;
+        size_t best = count;
+
+        for (size_t i = 0; i + 1 < count; i++) {
+            if (joins[i] != NONE && tokenizer->joins[joins[i]].rank < rank) {
+                rank = tokenizer->joins[joins[i]].rank;
+                best = i;
+            }
+        }
+        if (best == count) {
+            break;
+        }
+        symbols[best] = tokenizer->joins[joins[best]].result;
+        count--;
+        memmove(symbols + best + 1, symbols + best + 2, (count - best - 1) * sizeof *symbols);
+        if (best + 1 < count) {
+            memmove(joins + best, joins + best + 1, (count - best - 1) * sizeof *joins);
+            joins[best] = find_join(tokenizer, symbols[best], symbols[best + 1]);
+        }
+        if (best > 0) {
+            joins[best - 1] = find_join(tokenizer, symbols[best - 1], symbols[best]);
+        }
+    }
+    return count;
+}
+
+/* Look again at the pair that begins with symbol `at`. */
+static void judge(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer, uint32_t at)
+{
+    uint32_t next = joiner->next[at];
+    uint32_t join =
+        next == NONE ? NONE : find_join(tokenizer, joiner->symbols[at], joiner->symbols[next]);
+
+    joiner->join[at] = join;
+    if (join == NONE) {
+        dyno_heap_remove(&joiner->heap, at);
+    } else {
+        dyno_heap_set(&joiner->heap, at, tokenizer->joins[join].rank);
+    }
+}
+
+static void join_at(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer, uint32_t at)
+{
+    uint32_t gone = joiner->next[at], after = joiner->next[gone];
+
+    dyno_heap_remove(&joiner->heap, gone);
+    joiner->symbols[at] = tokenizer->joins[joiner->join[at]].result;
+    joiner->next[at] = after;
+    if (after != NONE) {
+        joiner->previous[after] = at;
+    }
+    judge(joiner, tokenizer, at);
+    if (joiner->previous[at] != NONE) {
+        judge(joiner, tokenizer, joiner->previous[at]);
+    }
+}
+
+static size_t join_many(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer,
+                        uint32_t count)
+{
+    size_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        joiner->previous[i] = i == 0 ? NONE : i - 1;
+        joiner->next[i] = i + 1 == count ? NONE : i + 1;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        judge(joiner, tokenizer, i);
+    }
+    while (joiner->heap.count > 0) {
+        join_at(joiner, tokenizer, dyno_heap_top(&joiner->heap).id);
+    }
+    for (uint32_t i = 0; i != NONE; i = joiner->next[i]) {
+        joiner->symbols[kept++] = joiner->symbols[i];
+    }
+    return kept;
+}
+
+dyno_status dyno_joiner_run(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer,
+                            size_t *count)
+{
+    if (*count <= FEW) {
+        *count = join_few(tokenizer, joiner->symbols, *count);
+        return DYNO_OK;
+    }
+    DYNO_TRY(reserve_chain(joiner, *count));
+    *count = join_many(joiner, tokenizer, (uint32_t)*count);
+    return DYNO_OK;
+}

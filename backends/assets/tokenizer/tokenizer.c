@@ -1,0 +1,314 @@
+/* Making a tokenizer from a vocabulary. */
+#include "backends/assets/tokenizer/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/assets/tokenizer/patterns.h"
+#include "backends/assets/tokenizer/tokenizer_parts.h"
+#include "backends/assets/tokenizer/utf8.h"
+
+enum { TOKENS_MAX = 1 << 24, MERGES_MAX = 1 << 26, SPLITTERS_MAX = 16, TOKEN_BYTES_MAX = 1 << 20 };
+
+static dyno_status no_memory(struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a tokenizer");
+}
+
+void dyno_tokenizer_close(struct dyno_tokenizer *tokenizer)
+{
+    if (!tokenizer) {
+        return;
+    }
+    for (uint32_t i = 0; i < tokenizer->splitter_count; i++) {
+        dyno_splitter_close(tokenizer->splitters[i]);
+    }
+    free(tokenizer->splitters);
+    dyno_added_tokens_release(&tokenizer->added);
+    dyno_piece_table_release(&tokenizer->by_bytes);
+    dyno_map_release(&tokenizer->join_of);
+    free(tokenizer->joins);
+    free(tokenizer->tokens);
+    free(tokenizer->bytes);
+    free(tokenizer);
+}
+
+dyno_status dyno_tokenizer_add_join(struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right,
+                                    struct dyno_join join)
+{
+    int is_new;
+
+    if (tokenizer->join_count == tokenizer->join_capacity) {
+        uint32_t capacity = tokenizer->join_capacity ? 2 * tokenizer->join_capacity : 1024;
+        struct dyno_join *wide = realloc(tokenizer->joins, capacity * sizeof *wide);
+
+        if (!wide) {
+            return DYNO_NO_MEMORY;
+        }
+        tokenizer->joins = wide;
+        tokenizer->join_capacity = capacity;
+    }
+    if (!dyno_map_put(&tokenizer->join_of, dyno_join_key(left, right), tokenizer->join_count,
+                      &is_new)) {
+        return DYNO_NO_MEMORY;
+    }
+    if (is_new) {
+        tokenizer->joins[tokenizer->join_count++] = join;
+    }
+    return DYNO_OK;
+}
+
+/* Every character of a token that is no character itself may be a symbol. */
+static dyno_status copy_tokens(struct dyno_tokenizer *tokenizer,
+                               const struct dyno_vocabulary *vocabulary, struct dyno_error *error)
+{
+    size_t size = 0, symbols = 0, used = 0;
+
+    for (uint32_t id = 0; id < vocabulary->token_count; id++) {
+        if (vocabulary->tokens[id].size > TOKEN_BYTES_MAX) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "token %u is longer than %d bytes", id,
+                             TOKEN_BYTES_MAX);
+        }
+        size += vocabulary->tokens[id].size;
+        symbols += vocabulary->tokens[id].size > 1 ? 2 : 0;
+    }
+    symbols = vocabulary->kind == DYNO_TOKENIZER_SPM && vocabulary->merge_count == 0 ? symbols : 0;
+    tokenizer->symbol_capacity = (uint32_t)(vocabulary->token_count + symbols);
+    tokenizer->tokens = calloc(tokenizer->symbol_capacity + 1U, sizeof *tokenizer->tokens);
+    tokenizer->bytes = malloc(size + 1);
+    if (!tokenizer->tokens || !tokenizer->bytes) {
+        return no_memory(error);
+    }
+    for (uint32_t id = 0; id < vocabulary->token_count; id++) {
+        struct dyno_token *token = &tokenizer->tokens[id];
+
+        *token = vocabulary->tokens[id];
+        token->bytes = tokenizer->bytes + used;
+        if (token->size > 0) {
+            memcpy(tokenizer->bytes + used, vocabulary->tokens[id].bytes, token->size);
+        }
+        used += token->size;
+        if (token->size > tokenizer->token_bytes_max) {
+            tokenizer->token_bytes_max = token->size;
+        }
+    }
+    tokenizer->token_count = vocabulary->token_count;
+    return DYNO_OK;
+}
+
+/* Longer texts first does not matter to the trie; ids in order, so that the first of two counts. */
+static dyno_status file_token(struct dyno_tokenizer *tokenizer, uint32_t id)
+{
+    const struct dyno_token *token = &tokenizer->tokens[id];
+    bool plain = token->kind == DYNO_TOKEN_PLAIN;
+    bool byte_level = tokenizer->vocabulary.kind == DYNO_TOKENIZER_BYTE_LEVEL;
+
+    if (token->size == 0 || token->kind == DYNO_TOKEN_UNREACHABLE) {
+        return DYNO_OK;
+    }
+    if (token->size == 1 && (byte_level ? plain : token->kind == DYNO_TOKEN_BYTE)) {
+        tokenizer->byte_token[(unsigned char)token->bytes[0]] = id;
+    }
+    if (plain) {
+        return dyno_piece_table_put(&tokenizer->by_bytes, tokenizer->tokens, id);
+    }
+    return token->kind == DYNO_TOKEN_BYTE
+               ? DYNO_OK
+               : dyno_added_tokens_add(&tokenizer->added, tokenizer->tokens, id);
+}
+
+static dyno_status file_tokens(struct dyno_tokenizer *tokenizer, struct dyno_error *error)
+{
+    memset(tokenizer->byte_token, 0xff, sizeof tokenizer->byte_token);
+    for (uint32_t id = 0; id < tokenizer->token_count; id++) {
+        if (file_token(tokenizer, id) != DYNO_OK) {
+            return no_memory(error);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status add_merges(struct dyno_tokenizer *tokenizer,
+                              const struct dyno_vocabulary *vocabulary, struct dyno_error *error)
+{
+    for (uint32_t i = 0; i < vocabulary->merge_count; i++) {
+        const struct dyno_merge *merge = &vocabulary->merges[i];
+
+        if (merge->left >= vocabulary->token_count || merge->right >= vocabulary->token_count ||
+            merge->result >= vocabulary->token_count) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "merge %u names tokens %u, %u and %u, but there are %u", i,
+                             merge->left, merge->right, merge->result, vocabulary->token_count);
+        }
+        if (tokenizer->tokens[merge->left].size + tokenizer->tokens[merge->right].size !=
+            tokenizer->tokens[merge->result].size) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "merge %u: token %u is not token %u followed by token %u", i,
+                             merge->result, merge->left, merge->right);
+        }
+        if (dyno_tokenizer_add_join(tokenizer, merge->left, merge->right,
+                                    (struct dyno_join){i, merge->result}) != DYNO_OK) {
+            return no_memory(error);
+        }
+    }
+    return DYNO_OK;
+}
+
+/* Whether U+2581 is nowhere inside a token but behind another; only then is every join within a
+ * word, and words can be taken one by one. */
+static bool words_are_apart(const struct dyno_tokenizer *tokenizer)
+{
+    for (uint32_t id = 0; id < tokenizer->token_count; id++) {
+        const struct dyno_token *token = &tokenizer->tokens[id];
+        bool inside = false;
+
+        for (uint32_t at = 0; token->kind == DYNO_TOKEN_PLAIN && at < token->size; at++) {
+            bool block = token->size - at >= DYNO_LOWER_BLOCK_SIZE &&
+                         memcmp(token->bytes + at, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE) == 0;
+
+            if (block && inside) {
+                return false;
+            }
+            inside = !block;
+            at += block ? DYNO_LOWER_BLOCK_SIZE - 1 : 0;
+        }
+    }
+    return dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, DYNO_LOWER_BLOCK,
+                                 DYNO_LOWER_BLOCK_SIZE) != DYNO_TOKEN_NONE;
+}
+
+/* Bytes that are in no UTF-8 need no token. */
+static dyno_status check_bytes(const struct dyno_tokenizer *tokenizer, struct dyno_error *error)
+{
+    bool byte_level = tokenizer->vocabulary.kind == DYNO_TOKENIZER_BYTE_LEVEL;
+
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        bool in_text = byte < 0xC0 || (byte > 0xC1 && byte < 0xF5);
+
+        if (in_text && tokenizer->byte_token[byte] == DYNO_TOKEN_NONE &&
+            tokenizer->vocabulary.unknown == DYNO_TOKEN_NONE) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "the vocabulary has no %s for byte 0x%02X and no unknown token, so "
+                             "that not every text could be written in it",
+                             byte_level ? "token" : "<0xNN>", byte);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_special(const struct dyno_tokenizer *tokenizer, const char *name,
+                                 uint32_t id, bool needed, struct dyno_error *error)
+{
+    if (id == DYNO_TOKEN_NONE && !needed) {
+        return DYNO_OK;
+    }
+    if (id >= tokenizer->token_count || tokenizer->tokens[id].size == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "the %s token %u is no token of the vocabulary",
+                         name, id);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status add_splitters(struct dyno_tokenizer *tokenizer, const char *patterns,
+                                 struct dyno_error *error)
+{
+    const char *pattern = patterns;
+
+    tokenizer->splitters = calloc(SPLITTERS_MAX, sizeof(struct dyno_splitter *));
+    if (!tokenizer->splitters) {
+        return no_memory(error);
+    }
+    while (*pattern) {
+        size_t size = strcspn(pattern, "\n");
+
+        if (tokenizer->splitter_count == SPLITTERS_MAX) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "the tokenizer has more than %d patterns",
+                             SPLITTERS_MAX);
+        }
+        DYNO_TRY(dyno_splitter_open(&tokenizer->splitters[tokenizer->splitter_count], pattern, size,
+                                    error));
+        tokenizer->splitter_count++;
+        pattern += size + (pattern[size] == '\n');
+    }
+    return DYNO_OK;
+}
+
+static dyno_status fill_spm(struct dyno_tokenizer *tokenizer,
+                            const struct dyno_vocabulary *vocabulary, struct dyno_error *error)
+{
+    if (vocabulary->merge_count == 0) {
+        DYNO_TRY(dyno_tokenizer_joins_of_scores(tokenizer, error));
+    }
+    tokenizer->words_apart = words_are_apart(tokenizer);
+    return DYNO_OK;
+}
+
+static dyno_status fill(struct dyno_tokenizer *tokenizer, const struct dyno_vocabulary *vocabulary,
+                        struct dyno_error *error)
+{
+    const char *pattern =
+        vocabulary->pattern ? vocabulary->pattern : dyno_pattern_of("gpt-2")->pattern;
+
+    if (vocabulary->token_count > TOKENS_MAX || vocabulary->merge_count > MERGES_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the vocabulary has more than %d tokens or %d merges", TOKENS_MAX,
+                         MERGES_MAX);
+    }
+    tokenizer->vocabulary = *vocabulary;
+    tokenizer->vocabulary.tokens = NULL;
+    tokenizer->vocabulary.merges = NULL;
+    tokenizer->vocabulary.pattern = NULL;
+    DYNO_TRY(copy_tokens(tokenizer, vocabulary, error));
+    DYNO_TRY(file_tokens(tokenizer, error));
+    DYNO_TRY(check_special(tokenizer, "first", vocabulary->bos, vocabulary->add_bos, error));
+    DYNO_TRY(check_special(tokenizer, "last", vocabulary->eos, vocabulary->add_eos, error));
+    DYNO_TRY(check_special(tokenizer, "unknown", vocabulary->unknown, false, error));
+    DYNO_TRY(check_bytes(tokenizer, error));
+    DYNO_TRY(add_merges(tokenizer, vocabulary, error));
+    return vocabulary->kind == DYNO_TOKENIZER_SPM ? fill_spm(tokenizer, vocabulary, error)
+                                                  : add_splitters(tokenizer, pattern, error);
+}
+
+dyno_status dyno_tokenizer_open(struct dyno_tokenizer **out,
+                                const struct dyno_vocabulary *vocabulary, struct dyno_error *error)
+{
+    struct dyno_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    dyno_status status;
+
+    if (!tokenizer) {
+        return no_memory(error);
+    }
+    status = fill(tokenizer, vocabulary, error);
+    if (status != DYNO_OK) {
+        dyno_tokenizer_close(tokenizer);
+        return status;
+    }
+    *out = tokenizer;
+    return DYNO_OK;
+}
+
+uint32_t dyno_tokenizer_count(const struct dyno_tokenizer *tokenizer)
+{
+    return tokenizer->token_count;
+}
+
+uint32_t dyno_tokenizer_bos(const struct dyno_tokenizer *tokenizer)
+{
+    return tokenizer->vocabulary.bos;
+}
+
+uint32_t dyno_tokenizer_eos(const struct dyno_tokenizer *tokenizer)
+{
+    return tokenizer->vocabulary.eos;
+}
+
+struct dyno_token dyno_tokenizer_token(const struct dyno_tokenizer *tokenizer, uint32_t id)
+{
+    return id < tokenizer->token_count ? tokenizer->tokens[id] : (struct dyno_token){.size = 0};
+}
+
+uint32_t dyno_tokenizer_special(const struct dyno_tokenizer *tokenizer, const char *text,
+                                size_t size)
+{
+    return dyno_added_tokens_named(&tokenizer->added, text, size);
+}
