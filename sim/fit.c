@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/map.h"
 #include "core/base/math.h"
-#include "sim/simplex.h"
+#include "sim/uncertainty.h"
 
-enum { GROUP_MAX = 8, USED_MAX = 4000, ROUNDS = 500, SAMPLES_PER_PARAMETER = 4 };
+enum {
+    GROUP_MAX = 8,
+    USED_MAX = 4000,
+    ROUNDS = 500,
+    SAMPLES_PER_PARAMETER = 4,
+};
 
 #define DETERMINED_WITHIN 0.5 /* a relative standard error above this is no determination */
-#define HUGE_ERROR        1e6
-#define EFFECT_MIN        0.01 /* so much of the time, at least, must change with a parameter */
 
 /* ---- which samples show which parameters ----------------------------------------------------- */
 
@@ -85,7 +89,9 @@ struct problem {
     const struct dyno_timing_row *rows[GROUP_MAX];
     uint32_t count;
     const struct dyno_kernel_sample **samples; /* [sample_count] */
+    uint32_t *clusters;                        /* [sample_count] */
     size_t sample_count;
+    uint32_t cluster_count;
 };
 
 static const struct dyno_timing_row *row_of(const char *name)
@@ -124,194 +130,147 @@ static void apply(struct dyno_timing_config *config, const struct problem *probl
     }
 }
 
-static double log_error(const struct dyno_timing_config *config,
-                        const struct dyno_kernel_sample *sample)
+/* ---- samples that are alike ------------------------------------------------------------------ */
+
+/* Whole powers of four below `value`. */
+static uint64_t size_class(double value)
 {
-    return dyno_log(dyno_kernel_us(config, sample) / sample->us);
+    uint64_t class = 0;
+
+    for (; value >= 4; value /= 4) {
+        class ++;
+    }
+    return class;
 }
 
-static double mean_error(const struct dyno_timing_config *config, const struct problem *problem)
+/* What a model gets wrong of one sample it gets wrong of those with the same key. */
+static uint64_t key_of(const struct dyno_kernel_sample *sample)
 {
-    double sum = 0;
+    uint64_t key = dyno_mix((uint64_t)sample->kernel);
 
+    switch (sample->kernel) {
+    case DYNO_KERNEL_GEMM:
+        key = dyno_mix(key ^ size_class(sample->rows));
+        return dyno_mix(key ^ ((uint64_t)sample->columns << 32 | (uint64_t)sample->depth));
+    case DYNO_KERNEL_ATTENTION:
+        key = dyno_mix(key ^ ((uint64_t)sample->heads << 40 | (uint64_t)sample->kv_heads << 20 |
+                              (uint64_t)sample->head_dim));
+        key = dyno_mix(key ^ (size_class(sample->prompts) << 16 | size_class(sample->decodes)));
+        return dyno_mix(key ^ (size_class(sample->prompt_tokens) << 32 |
+                               size_class(sample->prompt_context) << 16 |
+                               size_class(sample->decode_context)));
+    case DYNO_KERNEL_ALL_REDUCE:
+        return dyno_mix(key ^ ((uint64_t)sample->gpus << 32 | size_class(sample->bytes)));
+    case DYNO_KERNEL_ELEMENTWISE:
+    case DYNO_KERNEL_SAMPLER:
+        return dyno_mix(key ^ size_class(sample->rows));
+    }
+    return key;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Number the keys of the problem's samples into problem->clusters. */
+static dyno_status cluster(struct problem *problem)
+{
+    uint64_t *keys = malloc(problem->sample_count * sizeof *keys), key;
+    uint32_t count = 0;
+
+    if (!keys) {
+        return DYNO_NO_MEMORY;
+    }
     for (size_t i = 0; i < problem->sample_count; i++) {
-        double error = log_error(config, problem->samples[i]);
-
-        sum += error < 0 ? -error : error;
+        keys[i] = key_of(problem->samples[i]);
     }
-    return sum / (double)problem->sample_count;
-}
-
-static double value_at(const void *context, const double *at)
-{
-    const struct problem *problem = context;
-    struct dyno_timing_config config = problem->config;
-
-    apply(&config, problem, at);
-    return mean_error(&config, problem);
-}
-
-/* ---- how well it is determined --------------------------------------------------------------- */
-
-/* How the samples' logarithms change with the parameters': the sums of products, over samples. */
-static void add_products(const struct problem *problem, const double *at,
-                         double products[GROUP_MAX][GROUP_MAX])
-{
-    enum { STEPS_PER_UNIT = 50 };
-
-    for (size_t sample = 0; sample < problem->sample_count; sample++) {
-        double slopes[GROUP_MAX];
-
-        for (uint32_t i = 0; i < problem->count; i++) {
-            struct dyno_timing_config up = problem->config, down = problem->config;
-            double shifted[GROUP_MAX];
-
-            memcpy(shifted, at, sizeof shifted);
-            shifted[i] = at[i] + 1.0 / STEPS_PER_UNIT;
-            apply(&up, problem, shifted);
-            shifted[i] = at[i] - 1.0 / STEPS_PER_UNIT;
-            apply(&down, problem, shifted);
-            slopes[i] = dyno_log(dyno_kernel_us(&up, problem->samples[sample]) /
-                                 dyno_kernel_us(&down, problem->samples[sample])) *
-                        STEPS_PER_UNIT / 2;
-        }
-        for (uint32_t i = 0; i < problem->count; i++) {
-            for (uint32_t j = 0; j < problem->count; j++) {
-                products[i][j] += slopes[i] * slopes[j];
-            }
+    qsort(keys, problem->sample_count, sizeof *keys, by_key);
+    for (size_t i = 0; i < problem->sample_count; i++) {
+        if (i == 0 || keys[i] != keys[count - 1]) {
+            keys[count++] = keys[i];
         }
     }
-}
-
-/* Gauss and Jordan; false: singular. */
-static bool invert(double matrix[GROUP_MAX][GROUP_MAX], uint32_t count)
-{
-    for (uint32_t pivot = 0; pivot < count; pivot++) {
-        double divisor = matrix[pivot][pivot];
-
-        if (!(divisor > 1e-9)) {
-            return false;
-        }
-        matrix[pivot][pivot] = 1;
-        for (uint32_t j = 0; j < count; j++) {
-            matrix[pivot][j] /= divisor;
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            double factor = matrix[i][pivot];
-
-            if (i == pivot) {
-                continue;
-            }
-            matrix[i][pivot] = 0;
-            for (uint32_t j = 0; j < count; j++) {
-                matrix[i][j] -= factor * matrix[pivot][j];
-            }
-        }
+    for (size_t i = 0; i < problem->sample_count; i++) {
+        key = key_of(problem->samples[i]);
+        problem->clusters[i] =
+            (uint32_t)((uint64_t *)bsearch(&key, keys, count, sizeof key, by_key) - keys);
     }
-    return true;
-}
-
-/* Relative standard errors at `at`.  A parameter without effect gets a huge one; so do all if they
- * cannot be told apart, the one with the least effect the largest. */
-static void standard_errors(const struct problem *problem, const double *at, double error,
-                            double *out)
-{
-    double products[GROUP_MAX][GROUP_MAX] = {{0}}, inverse[GROUP_MAX][GROUP_MAX];
-    double spread = 1.2533 * error; /* of a normal law with this mean absolute error */
-    bool apart;
-
-    add_products(problem, at, products);
-    memcpy(inverse, products, sizeof inverse);
-    apart = invert(inverse, problem->count);
-    for (uint32_t i = 0; i < problem->count; i++) {
-        double effect = dyno_sqrt(products[i][i] / (double)problem->sample_count);
-
-        out[i] = spread * dyno_sqrt(apart && inverse[i][i] > 0 ? inverse[i][i] : 0);
-        if (!apart || effect < EFFECT_MIN) {
-            out[i] = HUGE_ERROR / (effect + 1e-9);
-        }
-    }
+    problem->cluster_count = count;
+    free(keys);
+    return DYNO_OK;
 }
 
 /* ---- fitting --------------------------------------------------------------------------------- */
 
-static double search(const struct problem *problem, double *at)
+static dyno_status find_errors(void *context, const double *at, double *out,
+                               struct dyno_error *error)
 {
-    struct dyno_simplex_problem simplex = {
-        .count = problem->count,
-        .value = value_at,
-        .context = problem,
-        .step = 0.3,
-        .rounds = ROUNDS,
-    };
+    const struct problem *problem = context;
+    struct dyno_timing_config config = problem->config;
 
-    (void)dyno_simplex(&simplex, at);
-    simplex.step = 0.1; /* once more, from where it got stuck */
-    return dyno_simplex(&simplex, at);
-}
-
-/* Leave out the parameter that is determined worst. */
-static void drop(struct dyno_fit *fit, struct problem *problem, uint32_t which)
-{
-    const struct dyno_timing_row *row = problem->rows[which];
-    double value = *place_of(&problem->config.parameters, row);
-
-    fit->fitted[fit->fitted_count++] =
-        (struct dyno_fitted){.row = row, .before = value, .after = value, .standard_error = -1};
-    problem->count--;
-    memmove(&problem->rows[which], &problem->rows[which + 1],
-            (problem->count - which) * sizeof(const struct dyno_timing_row *));
-}
-
-static uint32_t worst_of(const double *errors, uint32_t count)
-{
-    uint32_t worst = 0;
-
-    for (uint32_t i = 1; i < count; i++) {
-        worst = errors[i] >= errors[worst] ? i : worst; /* of equals, the one named last */
+    (void)error;
+    apply(&config, problem, at);
+    for (size_t i = 0; i < problem->sample_count; i++) {
+        out[i] = dyno_log(dyno_kernel_us(&config, problem->samples[i]) / problem->samples[i]->us);
     }
-    return worst;
+    return DYNO_OK;
 }
 
-static void keep(struct dyno_fit *fit, struct problem *problem, const double *at, double error,
-                 const double *errors)
+static void keep(struct dyno_fit *fit, const struct problem *problem,
+                 const struct dyno_regression_result *result)
 {
     struct dyno_timing_config config = problem->config;
 
-    apply(&config, problem, at);
+    apply(&config, problem, result->at);
     for (uint32_t i = 0; i < problem->count; i++) {
+        const struct dyno_timing_row *row = problem->rows[i];
+        bool determined = result->determined[i] == DYNO_DETERMINED;
+        double *after = place_of(&config.parameters, row);
+        double before = *place_of(&fit->parameters, row);
+
+        *after = determined ? *after : before;
         fit->fitted[fit->fitted_count++] = (struct dyno_fitted){
-            .row = problem->rows[i],
-            .before = *place_of(&problem->config.parameters, problem->rows[i]),
-            .after = *place_of(&config.parameters, problem->rows[i]),
-            .standard_error = errors[i],
-            .samples = (uint32_t)problem->sample_count,
-            .error_percent = 100 * error,
+            .row = row,
+            .before = before,
+            .after = *after,
+            .determined = result->determined[i],
+            .standard_error = determined ? dyno_sqrt(result->covariance[i][i]) : -1,
+            .samples = determined ? (uint32_t)problem->sample_count : 0,
+            .groups = problem->cluster_count,
+            .error_percent = determined ? 100 * result->mean_error : 0,
         };
     }
     fit->parameters = config.parameters;
 }
 
-static void fit_group(struct dyno_fit *fit, struct problem *problem)
+static dyno_status fit_group(struct dyno_fit *fit, struct problem *problem,
+                             struct dyno_error *error)
 {
-    while (problem->count > 0) {
-        double at[GROUP_MAX] = {0}, errors[GROUP_MAX] = {0};
-        double error;
-        uint32_t worst;
+    struct dyno_regression regression = {
+        .count = problem->count,
+        .sample_count = problem->sample_count,
+        .clusters = problem->clusters,
+        .cluster_count = problem->cluster_count,
+        .samples_min = SAMPLES_PER_PARAMETER,
+        .errors = find_errors,
+        .context = problem,
+        .step = 0.3,
+        .slope_step = 0.02,
+        .rounds = ROUNDS,
+    };
+    struct dyno_regression_result result;
 
-        for (uint32_t i = 0; i < problem->count; i++) {
-            at[i] = coordinate(*place_of(&problem->config.parameters, problem->rows[i]));
-        }
-        error = search(problem, at);
-        standard_errors(problem, at, error, errors);
-        worst = worst_of(errors, problem->count);
-        if (errors[worst] <= DETERMINED_WITHIN &&
-            problem->sample_count >= (size_t)SAMPLES_PER_PARAMETER * problem->count) {
-            keep(fit, problem, at, error, errors);
-            return;
-        }
-        drop(fit, problem, worst);
+    for (uint32_t i = 0; i < problem->count; i++) {
+        regression.start[i] = coordinate(*place_of(&problem->config.parameters, problem->rows[i]));
+        regression.limit[i] = DETERMINED_WITHIN;
+        regression.prior[i] = dyno_timing_spread(problem->rows[i]);
     }
+    DYNO_TRY(dyno_regression_fit(&result, &regression, error));
+    keep(fit, problem, &result);
+    return DYNO_OK;
 }
 
 /* The group's samples, thinned evenly if there are very many.  Returns how many. */
@@ -347,32 +306,43 @@ static dyno_status check(const struct dyno_kernel_sample *samples, size_t count,
     return DYNO_OK;
 }
 
+static dyno_status fit_groups(struct dyno_fit *out, const struct dyno_timing_config *config,
+                              struct problem *problem, const struct dyno_kernel_sample *samples,
+                              size_t sample_count, struct dyno_error *error)
+{
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        problem->config = *config;
+        problem->config.parameters = out->parameters;
+        problem->sample_count = choose(&groups[i], samples, sample_count, problem->samples);
+        problem->count = 0;
+        while (problem->count < GROUP_MAX && groups[i].names[problem->count]) {
+            problem->rows[problem->count] = row_of(groups[i].names[problem->count]);
+            problem->count++;
+        }
+        if (problem->sample_count > 0) {
+            DYNO_TRY(cluster(problem));
+            DYNO_TRY(fit_group(out, problem, error));
+        }
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_fit_kernels(struct dyno_fit *out, const struct dyno_timing_config *config,
                              const struct dyno_kernel_sample *samples, size_t sample_count,
                              struct dyno_error *error)
 {
-    const struct dyno_kernel_sample **chosen;
+    size_t room = sample_count < USED_MAX ? sample_count + 1 : USED_MAX + 1;
+    struct problem problem = {.count = 0};
+    dyno_status status;
 
     DYNO_TRY(check(samples, sample_count, error));
-    chosen = malloc((sample_count < USED_MAX ? sample_count + 1 : USED_MAX + 1) *
-                    sizeof(const struct dyno_kernel_sample *));
-    if (!chosen) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
-    }
     *out = (struct dyno_fit){.parameters = config->parameters};
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        struct problem problem = {.config = *config, .samples = chosen};
-
-        problem.config.parameters = out->parameters;
-        problem.sample_count = choose(&groups[i], samples, sample_count, chosen);
-        while (problem.count < GROUP_MAX && groups[i].names[problem.count]) {
-            problem.rows[problem.count] = row_of(groups[i].names[problem.count]);
-            problem.count++;
-        }
-        if (problem.sample_count > 0) {
-            fit_group(out, &problem);
-        }
-    }
-    free(chosen);
-    return DYNO_OK;
+    problem.samples = malloc(room * sizeof *problem.samples);
+    problem.clusters = malloc(room * sizeof *problem.clusters);
+    status = problem.samples && problem.clusters
+                 ? fit_groups(out, config, &problem, samples, sample_count, error)
+                 : DYNO_NO_MEMORY;
+    free(problem.samples);
+    free(problem.clusters);
+    return status == DYNO_NO_MEMORY ? dyno_fail(error, status, "out of memory") : status;
 }

@@ -1,17 +1,17 @@
 /* Fitting timing parameters to measured kernels.
  *
  * A sample is one measured kernel of one layer; a fit finds, group by group, the parameters whose
- * predictions are nearest to all samples of the group: the sum of |log(predicted / measured)| is
- * least, found by Nelder and Mead's simplex in the logarithms of the parameters.  Never row by row:
- * a group has at most eight parameters, and needs many samples for each.
+ * predictions are nearest to all samples of the group (sim/regression.h).  Never row by row: a
+ * group has at most eight parameters, and needs many samples for each.
  *
- * How well a parameter is determined is its relative standard error from the Jacobian at the
- * optimum, the other parameters of its group left free.  A parameter that the samples do not
- * determine keeps the value it had.
+ * Samples of one shape (a product's columns and depth, or the heads of attention; and sizes within
+ * a factor of four) are taken to err together, so that a standard error counts shapes, not rows.  A
+ * parameter that the samples do not determine keeps the value it had.
  */
 #ifndef DYNO_SIM_FIT_H
 #define DYNO_SIM_FIT_H
 
+#include "sim/regression.h"
 #include "sim/timing.h"
 
 enum dyno_kernel {
@@ -45,8 +45,10 @@ enum { DYNO_FIT_PARAMETERS_MAX = 48 };
 struct dyno_fitted {
     const struct dyno_timing_row *row;
     double before, after;
+    enum dyno_determined determined;
     double standard_error; /* relative; negative: not determined, left as it was */
     uint32_t samples;      /* that it was fitted to ... */
+    uint32_t groups;       /* ... of so many that err together ... */
     double error_percent;  /* ... and how far their predictions are off, on average */
 };
 
