@@ -139,7 +139,7 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
         struct dyno_rng rng;
 
         dyno_rng_init(&rng, scenario->run.seed + assembly->replica, "timing.draw");
-        dyno_timing_draw(&config->parameters, &rng);
+        dyno_timing_draw(&config->parameters, &assembly->calibration, &rng);
     }
     return DYNO_OK;
 }

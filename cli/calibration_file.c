@@ -13,6 +13,8 @@
 #include "core/base/units.h"
 #include "core/base/words.h"
 
+#define CORRELATION_MIN 0.005 /* smaller ones are not written */
+
 enum { DEPTH_MAX = 4, KEY_MAX = 64, PATH_MAX_BYTES = 4 * KEY_MAX + 16 };
 
 /* A mapping or list that is open. */
@@ -109,9 +111,39 @@ static dyno_status take_parameter(struct reader *reader, size_t place, const cha
     return DYNO_OK;
 }
 
+/* The place of the row whose name is the first `length` bytes of `name`; -1: none. */
+static int place_of(const char *name, size_t length)
+{
+    for (int i = 0; dyno_timing_rows[i].name; i++) {
+        if (strlen(dyno_timing_rows[i].name) == length &&
+            strncmp(dyno_timing_rows[i].name, name, length) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* "ONE.OTHER" of the correlations. */
+static dyno_status take_correlation(struct reader *reader, const char *pair, double value)
+{
+    size_t length = strcspn(pair, ".");
+    int one = place_of(pair, length);
+    int other = pair[length] ? place_of(pair + length + 1, strlen(pair + length + 1)) : -1;
+
+    if (one < 0 || other < 0 || one == other) {
+        return refuse(reader, "not two parameters:", pair);
+    }
+    if (!(value >= -1 && value <= 1)) {
+        return refuse(reader, "a correlation is not between -1 and 1:", pair);
+    }
+    reader->calibration.correlation[one][other] = value;
+    reader->calibration.correlation[other][one] = value;
+    return DYNO_OK;
+}
+
 static dyno_status take_value(struct reader *reader, const char *path, const char *text)
 {
-    static const char parameters[] = "parameters.";
+    static const char parameters[] = "parameters.", correlations[] = "correlations.";
     const char *name = path + sizeof parameters - 1;
     double value;
 
@@ -124,15 +156,16 @@ static dyno_status take_value(struct reader *reader, const char *path, const cha
     if (take_range(reader, path, value)) {
         return DYNO_OK;
     }
-    for (size_t i = 0; strncmp(path, parameters, sizeof parameters - 1) == 0; i++) {
-        const char *row = dyno_timing_rows[i].name;
-        size_t length = row ? strlen(row) : 0;
+    if (strncmp(path, correlations, sizeof correlations - 1) == 0) {
+        return take_correlation(reader, path + sizeof correlations - 1, value);
+    }
+    if (strncmp(path, parameters, sizeof parameters - 1) == 0) {
+        size_t length = strcspn(name, ".");
+        int place = place_of(name, length);
 
-        if (!row) {
-            break;
-        }
-        if (strncmp(name, row, length) == 0 && (name[length] == '\0' || name[length] == '.')) {
-            return take_parameter(reader, i, name + length + (name[length] == '.'), value);
+        if (place >= 0) {
+            return take_parameter(reader, (size_t)place, name + length + (name[length] == '.'),
+                                  value);
         }
     }
     return refuse(reader, "unknown key", path);
@@ -283,6 +316,32 @@ static void write_quoted(FILE *file, const char *key, const char *text)
     (void)fputs("\"\n", file);
 }
 
+/* A line for each parameter that has some with those after it. */
+static void write_correlations(FILE *file, const struct dyno_calibration *calibration)
+{
+    bool any = false;
+
+    for (size_t i = 0; dyno_timing_rows[i].name; i++) {
+        bool begun = false;
+
+        for (size_t j = i + 1; dyno_timing_rows[j].name; j++) {
+            if (fabs(calibration->correlation[i][j]) < CORRELATION_MIN) {
+                continue;
+            }
+            if (!begun) {
+                (void)fprintf(file, "%s  %s: {", any ? "" : "correlations: # of their errors\n",
+                              dyno_timing_rows[i].name);
+            }
+            (void)fprintf(file, "%s%s: %.3f", begun ? ", " : "", dyno_timing_rows[j].name,
+                          calibration->correlation[i][j]);
+            any = begun = true;
+        }
+        if (begun) {
+            (void)fputs("}\n", file);
+        }
+    }
+}
+
 static void write_all(FILE *file, const struct dyno_calibration *calibration)
 {
     struct dyno_timing_parameters parameters = calibration->parameters;
@@ -310,6 +369,7 @@ static void write_all(FILE *file, const struct dyno_calibration *calibration)
                 calibration->standard_error[i], calibration->samples[i], row->unit, row->reason);
         }
     }
+    write_correlations(file, calibration);
 }
 
 dyno_status dyno_calibration_write(const struct dyno_calibration *calibration, const char *path,

@@ -15,6 +15,8 @@
  *     parameters:
  *       gemm_launch_us: {value: 4.0, standard_error: 0.007, samples: 4000}
  *       host_us: 900              # or a number alone
+ *     correlations:               # of their errors, where a fit could tell two but together
+ *       gemm_memory_efficiency: {host_us: 0.8}
  *
  * On failure *out is untouched.  Errors: DYNO_NOT_FOUND, DYNO_IO, DYNO_BAD_INPUT with file, line
  * and column: not YAML, an unknown key, a parameter out of its row's range. */

@@ -36,6 +36,9 @@ struct dyno_calibration {
     bool given[DYNO_FIT_PARAMETERS_MAX];            /* by the place of a timing row */
     double standard_error[DYNO_FIT_PARAMETERS_MAX]; /* relative; 0: not stated */
     uint32_t samples[DYNO_FIT_PARAMETERS_MAX];      /* 0: not stated */
+    /* Of the errors of two parameters, the given ones' and those of others that a fit leans on;
+     * symmetric, 0 on the diagonal and where not stated. */
+    double correlation[DYNO_FIT_PARAMETERS_MAX][DYNO_FIT_PARAMETERS_MAX];
     struct dyno_calibration_range ranges[DYNO_AXES];
 };
 

@@ -57,6 +57,8 @@ START_TEST(what_is_written_is_read)
     written.given[0] = true;
     written.standard_error[0] = 0.01;
     written.samples[0] = 12;
+    written.correlation[0][2] = written.correlation[2][0] = -0.25;
+    written.correlation[1][2] = written.correlation[2][1] = 0.125;
     written.ranges[DYNO_AXIS_TOKENS] = (struct dyno_calibration_range){1, 4096};
     ck_assert_int_eq(dyno_calibration_write(&written, path, &error), DYNO_OK);
     ck_assert_msg(dyno_calibration_read(&read, path, &error) == DYNO_OK, "%s", error.text);
@@ -81,6 +83,13 @@ START_TEST(wrong_files_are_refused_with_their_place)
     assert_refused("parameters: {host_us: {error: 4}}\n",
                    ":1:31: a parameter has value, standard_error and samples, not 'error'");
     assert_refused("parameters: {host_us: fast}\n", ":1:23: a number is expected, not 'fast'");
+    assert_refused("correlations: {host_us: {ingest: 0.5}}\n",
+                   ":1:34: not two parameters: 'host_us.ingest'");
+    assert_refused("correlations: {host_us: {host_us: 0.5}}\n",
+                   ":1:35: not two parameters: 'host_us.host_us'");
+    assert_refused("correlations: {host_us: 0.5}\n", ":1:25: not two parameters: 'host_us'");
+    assert_refused("correlations: {host_us: {ingest_us: 1.5}}\n",
+                   ":1:37: a correlation is not between -1 and 1: 'host_us.ingest_us'");
     assert_refused("fast\n", ":1:1: a mapping is expected, not 'fast'");
     assert_refused("a: [[[[[1]]]]]\n", ":1:7: nested too deeply");
     assert_refused("gpu: [\n", ":2:1: not YAML: 'did not find expected node content'");
