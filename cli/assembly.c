@@ -171,6 +171,10 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
         worker->hit_when_scheduled = strcmp(scenario->kv.hit_when, "scheduled") == 0;
     }
     worker->prefix_cache = worker->prefix_cache && scenario->kv.prefix_cache;
+    if (strcmp(scenario->batch.queue_order, "profile") != 0) {
+        worker->queue_order =
+            strcmp(scenario->batch.queue_order, "lpm") == 0 ? DYNO_QUEUE_LPM : DYNO_QUEUE_FCFS;
+    }
     if (strcmp(scenario->batch.reserve_prompt, "profile") != 0) {
         worker->reserve_prompt = strcmp(scenario->batch.reserve_prompt, "true") == 0;
     }

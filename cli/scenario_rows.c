@@ -32,6 +32,7 @@ static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
 static const char *const tristate[] = {"profile", "true", "false", NULL};
+static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
 static const char *engine_name(uint32_t index)
@@ -191,6 +192,10 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
         WORDS(tristate),
         HELP("split prompts over passes: true, false or as the engine profile does")),
+    ROW("batch.queue_order", NULL, "ORDER", CHOICE, batch.queue_order, DEFAULT("profile"),
+        WORDS(queue_orders),
+        HELP("who waits first: fcfs, first come first served, or lpm, longest prefix match first "
+             "(sglang only)")),
     ROW("batch.reserve_prompt", NULL, "WHETHER", CHOICE, batch.reserve_prompt, DEFAULT("profile"),
         WORDS(tristate),
         HELP("admit a request only if its whole prompt would fit: true, false or as the engine "
@@ -201,7 +206,8 @@ const struct dyno_option dyno_scenario_rows[] = {
              "does")),
     ROW("batch.new_token_ratio", NULL, "FRACTION", DOUBLE, batch.new_token_ratio,
         DEFAULT("profile"), OR("profile"), WITHIN(0, 1),
-        HELP("share of max tokens set aside for a sequence when it is admitted (sglang)")),
+        HELP("share of max tokens set aside for a running sequence at first, before it falls "
+             "(sglang)")),
 
     ROW("kv.block_tokens", "block-size", "TOKENS", U32, kv.block_tokens, DEFAULT("profile"),
         OR("profile"), RANGE(1, 65536), HELP("tokens of one KV block")),

@@ -6,15 +6,17 @@
  * is admitted in that pass.
  *
  * DYNO_ORDER_PREFILL_FIRST (SGLang): a pass of prompts only, if one can be formed; else a decode
- * pass.
+ * pass.  Who is refused for want of memory or slots is not asked again until a decode pass has
+ * begun with fewer sequences than the one before; where blocks run out for running sequences, those
+ * with the fewest generated tokens are retracted (core/worker/estimate.c).
  *
  * A prompt is only cut when the budget is used up, so at most one running sequence has an
  * unfinished prompt, and it is the newest.
  *
  * Why a leap may go on while requests wait: a refusal stays a refusal as long as only decode steps
  * take blocks.  Free blocks only become fewer, and slots and budget do not change until a sequence
- * ends, which ends the pass.  (Admission by estimate can change its mind inside a block: then a
- * pass has one step.)
+ * ends, which ends the pass.  (Admission by estimate could change its mind: it is not asked, see
+ * above; where it is, a pass has one step.)
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -87,6 +89,8 @@ static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker
 
 /* ---- admission ------------------------------------------------------------------------------- */
 
+enum verdict { ADMITTED, NO_ROOM /* blocks or slots */, NO_BUDGET /* of this pass */ };
+
 struct admission {
     uint32_t hit_blocks;  /* found in cache ... */
     uint32_t idle_blocks; /* ... of which nobody holds */
@@ -95,28 +99,18 @@ struct admission {
     uint32_t whole;       /* ... and for all of the prompt */
 };
 
-/* What a prompt reserves for its answer until it decodes: as SGLang clips it. */
-static uint32_t tokens_to_reserve(const struct dyno_seq *seq)
-{
-    static const uint32_t clip_tokens = 4096;
-    uint32_t left = seq->tokens_max - seq->generated;
-
-    return left < clip_tokens ? left : clip_tokens;
-}
-
-/* SGLang: what the prompt, the answers of prompts in work and a share of the answers being decoded
- * may still need must fit.  In tokens. */
+/* SGLang: the prompt, its answer, the answers of prompts in work and a share of the answers being
+ * decoded must be less than what there is.  In tokens. */
 static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_worker *worker,
                              const struct dyno_seq *seq, const struct admission *admission)
 {
     uint64_t size = local->config.worker.block_tokens;
     uint64_t have = (uint64_t)(dyno_kv_available(&worker->cache) - admission->idle_blocks) * size;
-    uint64_t ratio = (uint64_t)(local->config.worker.new_token_ratio * 65536.0);
-    uint64_t others = ((worker->tokens_left * ratio) >> 16) + worker->tokens_reserved;
     uint64_t prompt = (uint64_t)dyno_blocks_of(local, seq->target) * size -
                       (uint64_t)admission->hit_blocks * size;
+    uint32_t answer = dyno_estimate_clip(seq->tokens_max - seq->generated);
 
-    return prompt + tokens_to_reserve(seq) + others <= have;
+    return dyno_estimate_fits(local, worker, prompt + answer, have);
 }
 
 /* TensorRT-LLM: everything the request can ever need must be there, beside what was promised. */
@@ -156,16 +150,28 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     return false;
 }
 
+/* SGLang's max_prefill_tokens: what is left of it when others are in the pass. */
+static bool is_too_long_for_the_rest(const struct dyno_local *local,
+                                     const struct dyno_worker *worker, uint32_t left)
+{
+    const struct dyno_worker_config *config = &local->config.worker;
+    uint32_t in_pass = config->batch_tokens_max - worker->budget;
+
+    return config->prefill_tokens_max > 0 && worker->slice_count > 0 &&
+           (uint64_t)left + in_pass >= config->prefill_tokens_max;
+}
+
 /* Whether the waiting sequence can start now, and how. */
-static bool plan_admission(const struct dyno_local *local, const struct dyno_worker *worker,
-                           struct dyno_seq *seq, struct admission *out)
+static enum verdict plan_admission(const struct dyno_local *local, const struct dyno_worker *worker,
+                                   struct dyno_seq *seq, struct admission *out)
 {
     const struct dyno_worker_config *config = &local->config.worker;
     uint32_t findable = (seq->target - 1) / config->block_tokens; /* one token is always computed */
     uint32_t computed, left;
 
-    out->idle_blocks = 0;
-    out->hit_blocks = 0;
+    if (worker->slots_free_count == 0) {
+        return NO_ROOM;
+    }
     if (seq->link_count > 0) {
         out->hit_blocks =
             dyno_kv_find(&worker->cache, seq->links, seq->link_count, findable, &out->idle_blocks);
@@ -173,12 +179,15 @@ static bool plan_admission(const struct dyno_local *local, const struct dyno_wor
     computed = out->hit_blocks * config->block_tokens;
     left = seq->target - computed;
     if (left > worker->budget && !config->chunked_prefill && seq->record.preemptions == 0) {
-        return false; /* what is recomputed may be cut: with its answer it may exceed every pass */
+        return NO_BUDGET; /* what is recomputed may be cut: it may exceed every pass */
     }
     out->tokens = left < worker->budget ? left : worker->budget;
     out->blocks = dyno_blocks_of(local, (uint64_t)computed + out->tokens) - out->hit_blocks;
     out->whole = dyno_blocks_of(local, seq->target) - out->hit_blocks;
-    return fits(local, worker, seq, out);
+    if (!fits(local, worker, seq, out)) {
+        return NO_ROOM;
+    }
+    return is_too_long_for_the_rest(local, worker, left) ? NO_BUDGET : ADMITTED;
 }
 
 static void count_first_admission(struct dyno_local *local, struct dyno_seq *seq,
@@ -211,7 +220,7 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     worker->blocks_promised +=
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
     worker->blocks_held += admission->hit_blocks;
-    seq->reserved = tokens_to_reserve(seq);
+    seq->reserved = dyno_estimate_clip(seq->tokens_max);
     worker->tokens_reserved += seq->reserved;
     seq->computed = admission->hit_blocks * local->config.worker.block_tokens;
     seq->held_blocks = admission->hit_blocks;
@@ -222,27 +231,29 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     return schedule_prompt(local, worker, index, admission->tokens, admission->blocks, now);
 }
 
-/* With asynchronous scheduling the pass that starts now was scheduled when the step before it
- * started, and saw who was ready then; after a pause it is scheduled now. */
-static bool is_seen(const struct dyno_local *local, const struct dyno_worker *worker,
-                    const struct dyno_seq *seq, dyno_ns now)
+/* A pass is made of those that the scheduler knows of; an idle one takes who is there. */
+static bool is_hidden(const struct dyno_local *local, const struct dyno_worker *worker,
+                      uint32_t index, dyno_ns now)
 {
-    return !local->config.worker.async_scheduling || worker->last_step_end != now ||
-           seq->record.ready_ns <= worker->last_step_start;
+    return worker->decode_count + worker->slice_count > 0 &&
+           !dyno_seq_is_seen(local, worker, &local->seqs[index], now);
 }
 
 static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
 {
-    while (worker->waiting.count > 0 && worker->budget > 0 && worker->slots_free_count > 0) {
+    while (worker->waiting.count > 0 && worker->budget > 0) {
         uint32_t index = worker->waiting.first;
-        struct admission admission;
+        struct admission admission = {0};
+        enum verdict verdict;
 
-        if (!is_seen(local, worker, &local->seqs[index], now) &&
-            worker->decode_count + worker->slice_count > 0) {
+        if (is_hidden(local, worker, index, now)) {
             worker->hidden = true;
             break;
         }
-        if (!plan_admission(local, worker, &local->seqs[index], &admission)) {
+        verdict = plan_admission(local, worker, &local->seqs[index], &admission);
+        if (verdict != ADMITTED) {
+            worker->full =
+                verdict == NO_ROOM && local->config.worker.order == DYNO_ORDER_PREFILL_FIRST;
             break;
         }
         DYNO_TRY(start_prompt(local, worker, index, &admission, now));
@@ -307,14 +318,22 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
     }
-    if (scheduled) {
+    if (scheduled && !worker->full) {
+        DYNO_TRY(dyno_queue_sort(local, worker, now));
         DYNO_TRY(admit_waiting(local, worker, now));
     }
     *settled = scheduled;
     if (worker->slice_count == 0) {
+        if (worker->decode_count > 1 &&
+            dyno_ledger_demand(local, worker, 0, 1) > dyno_kv_available(&worker->cache)) {
+            DYNO_TRY(dyno_estimate_retract(local, worker));
+            worker->shrunk = true;
+        }
         DYNO_TRY(prepare_decode(local, worker, now, &preempted));
         worker->pass_decode = worker->decode_count > 0;
-        *settled = *settled && !preempted;
+        *settled = *settled && !preempted && !(worker->full && worker->shrunk);
+        worker->full = worker->full && !worker->shrunk;
+        worker->shrunk = false;
     }
     return DYNO_OK;
 }
@@ -324,10 +343,10 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
                          bool settled)
 {
     const struct dyno_worker_config *config = &local->config.worker;
-    bool estimating = config->admission == DYNO_ADMIT_ESTIMATE && config->block_tokens > 1;
+    bool changeable = config->admission == DYNO_ADMIT_ESTIMATE && !worker->full;
 
     if (worker->slice_count > 0 || !settled || worker->hidden ||
-        (estimating && worker->waiting.count > 0)) {
+        (changeable && worker->waiting.count > 0)) {
         return 1;
     }
     return dyno_ledger_steps(local, worker, config->steps_max);
@@ -389,6 +408,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
 
     assert(!worker->busy);
     if (worker->running.count == 0 && worker->waiting.count == 0) {
+        dyno_estimate_reset(local, worker);
         return DYNO_OK;
     }
     worker->slice_count = 0;
@@ -400,7 +420,9 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         DYNO_TRY(form_prefill_first(local, worker, now, &settled));
     }
     if (worker->slice_count == 0 && worker->decode_count == 0) {
-        /* Everything running was preempted: with nothing running, the head of the queue fits. */
+        /* With nothing running, the head of the queue fits. */
+        worker->full = false;
+        dyno_estimate_reset(local, worker);
         DYNO_TRY(admit_waiting(local, worker, now));
         assert(worker->slice_count > 0);
     }

@@ -18,18 +18,27 @@ enum dyno_batch_admission {
     DYNO_ADMIT_NO_EVICT, /* TensorRT-LLM: blocks for prompt and max_tokens; never preempts */
 };
 
+enum dyno_queue_order {
+    DYNO_QUEUE_FCFS, /* first come, first served */
+    DYNO_QUEUE_LPM,  /* SGLang's: longest prefix match first; DYNO_ORDER_PREFILL_FIRST only */
+};
+
 struct dyno_worker_config {
     const char *engine; /* profile name */
     enum dyno_batch_order order;
     enum dyno_batch_admission admission;
-    uint32_t block_tokens;     /* tokens of a KV block */
-    uint32_t blocks;           /* KV blocks of a worker */
-    uint32_t batch_tokens_max; /* token budget of a pass (max_num_batched_tokens) */
-    uint32_t seqs_max;         /* running sequences (max_num_seqs) */
-    uint32_t context_max;      /* prompt and output tokens of one sequence (max_model_len) */
-    uint32_t steps_max;        /* decode steps of one pass: a ceiling, 1 = single-stepping */
-    uint32_t queue_max;        /* requests waiting at one worker before it refuses; 0: no limit */
-    double watermark;          /* fraction of blocks an admission must leave free */
+    enum dyno_queue_order queue_order;
+    uint32_t block_tokens;       /* tokens of a KV block */
+    uint32_t blocks;             /* KV blocks of a worker */
+    uint32_t batch_tokens_max;   /* token budget of a pass (max_num_batched_tokens) */
+    uint32_t prefill_tokens_max; /* DYNO_ORDER_PREFILL_FIRST: a prompt longer than what is left of
+                                    this begins no pass with others in it (SGLang's
+                                    max_prefill_tokens); 0: it may */
+    uint32_t seqs_max;           /* running sequences (max_num_seqs) */
+    uint32_t context_max;        /* prompt and output tokens of one sequence (max_model_len) */
+    uint32_t steps_max;          /* decode steps of one pass: a ceiling, 1 = single-stepping */
+    uint32_t queue_max;          /* requests waiting at one worker before it refuses; 0: no limit */
+    double watermark;            /* fraction of blocks an admission must leave free */
     bool chunked_prefill;
     bool
         reserve_prompt; /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only
@@ -39,7 +48,8 @@ struct dyno_worker_config {
     bool prefix_cache;
     bool hit_when_scheduled; /* a block may be hit once the pass that fills it is scheduled
                                 (vLLM); false: once that pass has completed (SGLang) */
-    double new_token_ratio;  /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence */
+    double new_token_ratio;  /* DYNO_ADMIT_ESTIMATE: share of max_tokens reserved per sequence, at
+                                first; it falls as decode steps go well (core/worker/estimate.c) */
     dyno_ns ingest_ns;       /* host time before a request can be scheduled, one at a time ... */
     uint64_t ingest_token_ticks; /* ... plus this for every prompt token, in ticks of 2^-20 ns */
     dyno_ns response_ns;         /* from a pass's end to the token's leaving the server */

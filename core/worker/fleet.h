@@ -66,7 +66,13 @@ struct dyno_worker {
     uint64_t step;            /* decode steps completed since the start */
     uint32_t *takers;         /* [block_tokens]: sequences that take a block at step = i mod size */
     uint64_t tokens_reserved; /* for the answers of prompts in work (admission by estimate) */
-    uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) */
+    uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) ... */
+    uint32_t long_count; /* ... and sequences that had more left than counts when they joined */
+    uint64_t ratio;      /* of tokens_left that is set aside after step ratio_step, in 2^-32 */
+    uint64_t ratio_step;
+    bool full;   /* somebody was refused for want of memory or slots: nobody is asked again until
+                    the decode set has become smaller (DYNO_ORDER_PREFILL_FIRST) */
+    bool shrunk; /* it has */
     uint64_t blocks_promised, blocks_held;  /* running sequences (admission without eviction) */
     dyno_ns last_decode_at;                 /* end of the last decode step */
     dyno_ns last_step_start, last_step_end; /* of the last pass's last step */
@@ -101,6 +107,8 @@ struct dyno_local {
     uint32_t *dirty;          /* [worker_count] workers that may start a pass */
     uint32_t dirty_count;
     uint32_t watermark_blocks;
+    uint64_t ratio_first, ratio_min; /* of the estimate, in 2^-32 */
+    struct dyno_map asked;           /* spans of waiting prompts: scratch of dyno_queue_sort */
     struct dyno_fleet_totals totals;
 };
 
@@ -120,12 +128,29 @@ void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker,
 /* Give back everything and put it at the head of the queue, to be recomputed. */
 dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                              dyno_ns now);
+/* The same as SGLang does it: what it generated is not kept, and it joins the queue's end. */
+dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
 /* Its life is over: give back everything, tell, forget. */
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                             enum dyno_outcome outcome);
 
 /* ---- batch.c: forming a pass ---- */
 dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now);
+
+/* ---- estimate.c: SGLang's estimate of the memory that answers will need ---- */
+/* Tokens set aside for an answer of which `left` tokens may still come. */
+uint32_t dyno_estimate_clip(uint32_t left);
+/* Whether `tokens` more would fit, beside what running sequences may need, into `have`. */
+bool dyno_estimate_fits(const struct dyno_local *local, const struct dyno_worker *worker,
+                        uint64_t tokens, uint64_t have);
+/* The ratio as it is now, in 2^-32. */
+uint64_t dyno_estimate_ratio(const struct dyno_local *local, const struct dyno_worker *worker);
+void dyno_estimate_reset(const struct dyno_local *local, struct dyno_worker *worker);
+/* Retract until the decode set's next step fits, at least one sequence. */
+dyno_status dyno_estimate_retract(struct dyno_local *local, struct dyno_worker *worker);
+
+/* ---- queue.c: the order of those who wait ---- */
+dyno_status dyno_queue_sort(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
 
 /* ---- ledger.c: the blocks that decode steps take ---- */
 /* How many blocks `count` decode steps from step `from` of the pass in flight take. */
@@ -155,6 +180,16 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
                                    const struct dyno_completion *completion);
 
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
+
+/* With asynchronous scheduling the pass that starts now was scheduled when the step before it
+ * started, and saw who was ready then; after a pause it is scheduled now. */
+static inline bool dyno_seq_is_seen(const struct dyno_local *local,
+                                    const struct dyno_worker *worker, const struct dyno_seq *seq,
+                                    dyno_ns now)
+{
+    return !local->config.worker.async_scheduling || worker->last_step_end != now ||
+           seq->record.ready_ns <= worker->last_step_start;
+}
 
 static inline uint32_t dyno_blocks_of(const struct dyno_local *local, uint64_t tokens)
 {

@@ -401,6 +401,7 @@ static void local_close(struct dyno_workers *workers)
     dyno_slab_release(&local->slab);
     dyno_heap_release(&local->ingest);
     dyno_heap_release(&local->visible);
+    dyno_map_release(&local->asked);
     free(local);
 }
 
@@ -452,6 +453,12 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
         !(worker->new_token_ratio >= 0.0 && worker->new_token_ratio <= 1.0)) {
         return dyno_fail(error, DYNO_BAD_INPUT, "batch.new_token_ratio must lie between 0 and 1");
     }
+    if (worker->queue_order == DYNO_QUEUE_LPM && worker->order != DYNO_ORDER_PREFILL_FIRST) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.queue_order lpm, longest prefix first, is an order of sglang only; "
+                         "%s serves fcfs",
+                         worker->engine);
+    }
     if (!(worker->watermark >= 0.0 && worker->watermark < 1.0)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "batch.watermark must be a fraction from 0 to below 1");
@@ -498,6 +505,7 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->waiting.first = worker->waiting.last = DYNO_NO_SEQ;
         worker->running.first = worker->running.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
+        dyno_estimate_reset(local, worker);
         DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,
                                     &local->kv_listener));
     }
@@ -518,6 +526,8 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
     local->base.ops = &local_ops;
     local->config = *config;
     local->seqs_unused = DYNO_NO_SEQ;
+    local->ratio_first = (uint64_t)(config->worker.new_token_ratio * 0x1p32);
+    local->ratio_min = local->ratio_first * 14 / 100; /* SGLang's min_new_token_ratio_factor */
     local->watermark_blocks = (uint32_t)(config->worker.watermark * config->worker.blocks);
     local->kv_listener.context = &local->config.listener;
     local->kv_listener.changed = config->listener.kv_changed ? told : NULL;

@@ -186,6 +186,14 @@ static dyno_status count_joiner(struct dyno_worker *worker, dyno_ns at, int chan
     return DYNO_OK;
 }
 
+/* When it joins: more may come than the estimate counts. */
+static bool is_long(const struct dyno_seq *seq)
+{
+    uint32_t left = seq->tokens_max - seq->generated;
+
+    return dyno_estimate_clip(left) < left;
+}
+
 dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *worker,
                                  uint32_t index, dyno_ns at)
 {
@@ -200,6 +208,7 @@ dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *w
     worker->decode_tokens += seq->computed;
     worker->takers[taking_phase(local, seq)]++;
     worker->tokens_left += seq->tokens_max - seq->generated;
+    worker->long_count += is_long(seq);
     return count_joiner(worker, at, 1);
 }
 
@@ -209,6 +218,8 @@ void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker,
 
     worker->takers[taking_phase(local, seq)]--;
     worker->decode_count--;
+    worker->long_count -= is_long(seq);
+    worker->shrunk = true;
     if (worker->step == seq->joined_step) {
         (void)count_joiner(worker, seq->last_token_at, -1);
     } else {
@@ -257,9 +268,9 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
 }
 
 /* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence
- * is not in the decode set any more. */
+ * is not in the decode set any more.  `keep`: what only it holds stays behind, idle. */
 static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
-                                uint32_t index)
+                                uint32_t index, bool keep)
 {
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t blocks = dyno_blocks_of(local, seq->computed);
@@ -272,7 +283,11 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
         dyno_kv_places_drop(worker->places, seq->slot);
     }
     if (local->config.worker.prefix_cache) {
-        DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));
+        if (keep) {
+            DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));
+        } else {
+            dyno_kv_drop(&worker->cache, blocks - seq->held_blocks);
+        }
         dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
     } else {
         dyno_kv_drop(&worker->cache, blocks);
@@ -294,6 +309,16 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
     return DYNO_OK;
 }
 
+/* Everything is to be recomputed, what it generated included. */
+static void wait_again(struct dyno_local *local, struct dyno_seq *seq)
+{
+    seq->target = seq->record.prompt_tokens + seq->generated;
+    seq->computed = 0;
+    seq->record.preemptions++;
+    local->totals.preemptions++;
+    seq->state = SEQ_WAITING;
+}
+
 dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                              dyno_ns now)
 {
@@ -305,13 +330,18 @@ dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worke
             DYNO_TRY(keep_generated(local, worker, seq, now));
         }
     }
-    DYNO_TRY(stop_running(local, worker, index));
-    seq->target = seq->record.prompt_tokens + seq->generated;
-    seq->computed = 0;
-    seq->record.preemptions++;
-    local->totals.preemptions++;
-    seq->state = SEQ_WAITING;
+    DYNO_TRY(stop_running(local, worker, index, true));
+    wait_again(local, seq);
     dyno_seq_prepend(local, &worker->waiting, index);
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    dyno_seq_leave_decode(local, worker, index);
+    DYNO_TRY(stop_running(local, worker, index, false));
+    wait_again(local, &local->seqs[index]);
+    dyno_seq_append(local, &worker->waiting, index);
     return DYNO_OK;
 }
 
@@ -323,6 +353,8 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
 
     if (seq->state == SEQ_DECODE) {
         dyno_seq_leave_decode(local, worker, index);
+    } else if (seq->state == SEQ_PROMPT) {
+        worker->full = false; /* it never joined the others: the next pass knows */
     }
     switch (seq->state) {
     case SEQ_INGEST:
@@ -333,7 +365,7 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         break;
     case SEQ_PROMPT:
     case SEQ_DECODE:
-        DYNO_TRY(stop_running(local, worker, index));
+        DYNO_TRY(stop_running(local, worker, index, true));
         break;
     }
     seq->record.outcome = outcome;

@@ -70,6 +70,7 @@ batch:
   queue_max: none                            # default
   watermark: 0                               # engine profile sglang
   chunked_prefill: true                      # engine profile sglang
+  queue_order: fcfs                          # engine profile sglang
   reserve_prompt: false                      # engine profile sglang
   async_scheduling: false                    # engine profile sglang
   new_token_ratio: 0.7                       # engine profile sglang

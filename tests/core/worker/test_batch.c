@@ -231,8 +231,8 @@ START_TEST(prompts_and_decodes_do_not_share_a_pass)
 END_TEST
 
 /* 100 tokens.  A has 20 of them in KV and, with 1 token out, may generate 39 more, of which half
- * counts: 19.  B's 10 and its own 51 make 80, which is what is left; with 52 it waits for A's end,
- * at 40 ms. */
+ * counts: 19.5.  B's 10 and its own 50 make 79.5, less than the 80 that are left; with 51 it waits
+ * for A's end, at 40 ms. */
 static void check_estimate(uint32_t max_tokens, dyno_ns admitted)
 {
     init_sglang(100);
@@ -247,8 +247,8 @@ static void check_estimate(uint32_t max_tokens, dyno_ns admitted)
 
 START_TEST(an_admission_by_estimate_counts_a_share_of_what_others_may_need)
 {
-    check_estimate(51, ms(1));
-    check_estimate(52, ms(40));
+    check_estimate(50, ms(1));
+    check_estimate(51, ms(40));
 }
 END_TEST
 
@@ -267,14 +267,14 @@ START_TEST(an_estimate_counts_no_more_than_4096_tokens_of_an_answer)
 }
 END_TEST
 
-/* With blocks of one token a refusal stays one while A decodes, and A leaps; with larger ones the
- * estimate may change inside a block, and A steps. */
-static uint32_t steps_while_another_waits(uint32_t block_tokens)
+/* Who was refused is not asked again while A decodes, so A leaps; where the engine's order would
+ * ask again, the estimate may have changed, and A steps. */
+static uint32_t steps_while_another_waits(enum dyno_batch_order order)
 {
     uint32_t steps;
 
-    init_sglang(100 / block_tokens);
-    rig.config.worker.block_tokens = block_tokens;
+    init_sglang(100);
+    rig.config.worker.order = order;
     rig_open(&rig);
     rig_ask(&rig, 0, 0, 20, 40);
     rig_submit(&rig, ms(1), 0,
@@ -285,10 +285,10 @@ static uint32_t steps_while_another_waits(uint32_t block_tokens)
     return steps;
 }
 
-START_TEST(an_estimate_that_may_change_inside_a_block_is_made_every_step)
+START_TEST(an_estimate_that_is_asked_every_step_is_made_every_step)
 {
-    ck_assert_uint_gt(steps_while_another_waits(1), 1);
-    ck_assert_uint_eq(steps_while_another_waits(4), 1);
+    ck_assert_uint_gt(steps_while_another_waits(DYNO_ORDER_PREFILL_FIRST), 1);
+    ck_assert_uint_eq(steps_while_another_waits(DYNO_ORDER_MIXED), 1);
 }
 END_TEST
 
@@ -375,7 +375,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, prompts_and_decodes_do_not_share_a_pass);
     tcase_add_test(cases, an_admission_by_estimate_counts_a_share_of_what_others_may_need);
     tcase_add_test(cases, an_estimate_counts_no_more_than_4096_tokens_of_an_answer);
-    tcase_add_test(cases, an_estimate_that_may_change_inside_a_block_is_made_every_step);
+    tcase_add_test(cases, an_estimate_that_is_asked_every_step_is_made_every_step);
     tcase_add_test(cases, what_is_promised_is_kept_free_and_shared_blocks_are_promised_once);
     tcase_add_test(cases, a_block_may_be_hit_when_scheduled_or_when_completed);
     tcase_add_test(cases, without_a_prefix_cache_nothing_is_found);
