@@ -27,6 +27,7 @@ core/run/ core/
 sim/ core/ sim/
 kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
+backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -54,7 +55,7 @@ stdlib.h *
 string.h *
 strings.h *
 math.h *
-stdatomic.h reports/ backends/ cli/ tests/
+stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ reports/ cli/ tests/
 time.h backends/posix/ backends/engine/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
@@ -65,7 +66,9 @@ dirent.h backends/ cli/ tests/
 poll.h backends/posix/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
-pthread.h backends/ reports/ tests/
+immintrin.h kernels/
+pthread.h kernels/ backends/ reports/ tests/
+sched.h kernels/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
 csv.h traces/

@@ -1,0 +1,354 @@
+/* The matrix product's inner loops (matmul.h), for one instruction set (lanes.h).
+ *
+ * Up to DIRECT_MAX activations: a tile of weight rows is converted in registers, each weight is
+ * read once.  More: a panel of weight rows is converted and copied, in the order in which it is
+ * then read, once; register tiles of TILE_ROWS rows by 4 activations go over it.  Both sum in the
+ * order that matmul.h states, so which one ran cannot be told from the result.
+ */
+#ifndef DYNO_KERNELS_MATMUL_BODY_H
+#define DYNO_KERNELS_MATMUL_BODY_H
+
+#include "kernels/lanes.h"
+#include "kernels/matmul.h"
+
+enum {
+    GROUP = DYNO_Q8_0_ELEMENTS, /* columns that are converted together */
+    VECTORS = GROUP / LANES,
+    DIRECT_MAX = 4,
+    PANEL_ROWS = 48, /* 192 KiB: half of a second-level cache */
+    TILE_ACTIVATIONS = 4,
+};
+
+/* One group of columns of a row: vector `v`, from column k on; `scale` is Q8_0's. */
+INLINE lanes load_weights(enum dyno_element element, const unsigned char *row, uint32_t k,
+                          uint32_t v, lanes scale)
+{
+    size_t column = k + v * LANES;
+
+    switch (element) {
+    case DYNO_ELEMENT_F32:
+        return lanes_load((const float *)(const void *)(row + 4 * column));
+    case DYNO_ELEMENT_F16:
+        return lanes_load_f16(row + 2 * column);
+    case DYNO_ELEMENT_BF16:
+        return lanes_load_bf16(row + 2 * column);
+    default:
+        return lanes_mul(scale, lanes_load_i8(row + (size_t)k / GROUP * DYNO_Q8_0_BYTES + 2 +
+                                              (size_t)v * LANES));
+    }
+}
+
+INLINE lanes load_scale(enum dyno_element element, const unsigned char *row, uint32_t k)
+{
+    uint16_t bits;
+
+    if (element != DYNO_ELEMENT_Q8_0) {
+        return lanes_set(0.0F);
+    }
+    memcpy(&bits, row + (size_t)k / GROUP * DYNO_Q8_0_BYTES, sizeof(bits));
+    return lanes_set(lanes_float_of_f16(bits));
+}
+
+/* `count` < LANES columns from k on, and zeros.  Q8_0 has whole groups only. */
+INLINE lanes load_weights_part(enum dyno_element element, const unsigned char *row, uint32_t k,
+                               uint32_t count)
+{
+    unsigned char bytes[LANES * sizeof(float)] = {0};
+    size_t size = element == DYNO_ELEMENT_F32 ? 4 : 2;
+
+    memcpy(bytes, row + size * k, size * count);
+    return load_weights(element, bytes, 0, 0, lanes_set(0.0F));
+}
+
+/* The last step of every element: `sum` is of its last chunk, `before` of those before. */
+INLINE float finish(const struct dyno_matmul_job *job, uint32_t i, uint32_t row, float total)
+{
+    if (job->bias) {
+        total += job->bias[row];
+    }
+    if (job->residual) {
+        total += job->residual[i * job->y_stride + row];
+    }
+    return total;
+}
+
+INLINE const unsigned char *row_at(const struct dyno_matmul_job *job, uint32_t row)
+{
+    const struct dyno_matrix *weights = job->weights;
+
+    return (const unsigned char *)weights->data +
+           row * dyno_row_bytes(weights->element, weights->columns);
+}
+
+/* The sums of one chunk, columns [from, to), `rows` by `n` of them. */
+INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
+                         const struct dyno_matmul_job *job, uint32_t row, uint32_t from,
+                         uint32_t to, lanes *sum)
+{
+    const unsigned char *first = row_at(job, row);
+    size_t bytes = dyno_row_bytes(element, job->weights->columns);
+    uint32_t k = from;
+
+    UNROLL
+    for (uint32_t s = 0; s < rows * n; s++) {
+        sum[s] = lanes_set(0.0F);
+    }
+    for (; k + GROUP <= to; k += GROUP) {
+        UNROLL
+        for (uint32_t r = 0; r < rows; r++) {
+            lanes scale = load_scale(element, first + r * bytes, k);
+
+            UNROLL
+            for (uint32_t v = 0; v < VECTORS; v++) {
+                lanes w = load_weights(element, first + r * bytes, k, v, scale);
+
+                UNROLL
+                for (uint32_t i = 0; i < n; i++) {
+                    lanes x = lanes_load(job->x + i * job->x_stride + k + (size_t)v * LANES);
+
+                    sum[r * n + i] = lanes_fma(w, x, sum[r * n + i]);
+                }
+            }
+        }
+    }
+    for (; k < to; k += LANES) {
+        uint32_t count = to - k < LANES ? to - k : LANES;
+
+        UNROLL
+        for (uint32_t r = 0; r < rows; r++) {
+            lanes w = count < LANES
+                          ? load_weights_part(element, first + r * bytes, k, count)
+                          : load_weights(element, first + r * bytes, k, 0, lanes_set(0.0F));
+
+            UNROLL
+            for (uint32_t i = 0; i < n; i++) {
+                const float *x = job->x + i * job->x_stride + k;
+
+                sum[r * n + i] = lanes_fma(
+                    w, count < LANES ? lanes_load_part(x, count) : lanes_load(x), sum[r * n + i]);
+            }
+        }
+    }
+}
+
+/* `rows` outputs from `row` on, all columns, n activations; both are constants after inlining. */
+INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
+                        const struct dyno_matmul_job *job, uint32_t row)
+{
+    uint32_t columns = job->weights->columns;
+    float total[16] = {0};
+
+    for (uint32_t from = 0; from < columns; from += DYNO_MATMUL_CHUNK) {
+        uint32_t to = columns - from < DYNO_MATMUL_CHUNK ? columns : from + DYNO_MATMUL_CHUNK;
+        lanes sum[16];
+
+        direct_chunk(element, rows, n, job, row, from, to, sum);
+        UNROLL
+        for (uint32_t s = 0; s < rows * n; s++) {
+            float part = lanes_sum(sum[s]);
+
+            total[s] = from == 0 ? part : total[s] + part;
+        }
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+        for (uint32_t i = 0; i < n; i++) {
+            job->y[i * job->y_stride + row + r] = finish(job, i, row + r, total[r * n + i]);
+        }
+    }
+}
+
+INLINE void direct_rows(enum dyno_element element, uint32_t tile, uint32_t n,
+                        const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
+{
+    for (; first + tile <= last; first += tile) {
+        direct_tile(element, tile, n, job, first);
+    }
+    for (; first < last; first++) {
+        direct_tile(element, 1, n, job, first);
+    }
+}
+
+/* How many rows: enough sums to hide the latency of an addition, few enough to be registers. */
+INLINE void direct(enum dyno_element element, const struct dyno_matmul_job *job, uint32_t first,
+                   uint32_t last)
+{
+    switch (job->n) {
+    case 1:
+        direct_rows(element, 8, 1, job, first, last);
+        break;
+    case 2:
+        direct_rows(element, 4, 2, job, first, last);
+        break;
+    case 3:
+        direct_rows(element, 4, 3, job, first, last);
+        break;
+    default:
+        direct_rows(element, 3, 4, job, first, last);
+    }
+}
+
+/* One row of a panel, columns [from, to): vector v at out[v TILE_ROWS LANES]. */
+INLINE void pack_row(enum dyno_element element, const unsigned char *row, uint32_t from,
+                     uint32_t to, float *out)
+{
+    uint32_t k = from;
+
+    for (; k + GROUP <= to; k += GROUP) {
+        lanes scale = load_scale(element, row, k);
+
+        UNROLL
+        for (uint32_t v = 0; v < VECTORS; v++) {
+            lanes_store(out, load_weights(element, row, k, v, scale));
+            out += TILE_ROWS * LANES;
+        }
+    }
+    for (; k < to; k += LANES) {
+        uint32_t count = to - k < LANES ? to - k : LANES;
+
+        lanes_store(out, count < LANES ? load_weights_part(element, row, k, count)
+                                       : load_weights(element, row, k, 0, lanes_set(0.0F)));
+        out += TILE_ROWS * LANES;
+    }
+}
+
+static void pack_rows(const struct dyno_matmul_job *job, uint32_t first, uint32_t last,
+                      uint32_t from, uint32_t to, float *panel)
+{
+    size_t strip = (size_t)((to - from + LANES - 1) / LANES) * LANES * TILE_ROWS;
+
+    for (uint32_t row = first; row < last; row++) {
+        uint32_t at = row - first;
+        float *out = panel + at / TILE_ROWS * strip + (size_t)(at % TILE_ROWS) * LANES;
+
+        switch (job->weights->element) {
+        case DYNO_ELEMENT_F32:
+            pack_row(DYNO_ELEMENT_F32, row_at(job, row), from, to, out);
+            break;
+        case DYNO_ELEMENT_F16:
+            pack_row(DYNO_ELEMENT_F16, row_at(job, row), from, to, out);
+            break;
+        case DYNO_ELEMENT_BF16:
+            pack_row(DYNO_ELEMENT_BF16, row_at(job, row), from, to, out);
+            break;
+        default:
+            pack_row(DYNO_ELEMENT_Q8_0, row_at(job, row), from, to, out);
+        }
+    }
+}
+
+struct span {
+    uint32_t from, to; /* columns */
+};
+
+/* TILE_ROWS rows (those from `last` on are not stored) by n activations, one chunk. */
+INLINE void packed_tile(uint32_t n, const struct dyno_matmul_job *job, const float *strip,
+                        struct span chunk, uint32_t i, uint32_t row, uint32_t last)
+{
+    const float *x = job->x + i * job->x_stride + chunk.from;
+    uint32_t whole = (chunk.to - chunk.from) / LANES, rest = (chunk.to - chunk.from) % LANES;
+    lanes sum[TILE_ROWS * TILE_ACTIVATIONS];
+
+    UNROLL
+    for (uint32_t s = 0; s < TILE_ROWS * n; s++) {
+        sum[s] = lanes_set(0.0F);
+    }
+    for (uint32_t v = 0; v < whole; v++, strip += TILE_ROWS * LANES, x += LANES) {
+        UNROLL
+        for (uint32_t r = 0; r < TILE_ROWS; r++) {
+            lanes w = lanes_load(strip + (size_t)r * LANES);
+
+            UNROLL
+            for (uint32_t a = 0; a < n; a++) {
+                sum[r * n + a] = lanes_fma(w, lanes_load(x + a * job->x_stride), sum[r * n + a]);
+            }
+        }
+    }
+    if (rest) {
+        for (uint32_t r = 0; r < TILE_ROWS; r++) {
+            for (uint32_t a = 0; a < n; a++) {
+                sum[r * n + a] =
+                    lanes_fma(lanes_load(strip + (size_t)r * LANES),
+                              lanes_load_part(x + a * job->x_stride, rest), sum[r * n + a]);
+            }
+        }
+    }
+    UNROLL
+    for (uint32_t r = 0; r < TILE_ROWS; r++) {
+        UNROLL
+        for (uint32_t a = 0; a < n; a++) {
+            float part = lanes_sum(sum[r * n + a]);
+            float *y = job->y + (i + a) * job->y_stride + row + r;
+
+            if (row + r < last) {
+                part = chunk.from == 0 ? part : *y + part;
+                *y = chunk.to == job->weights->columns ? finish(job, i + a, row + r, part) : part;
+            }
+        }
+    }
+}
+
+static void packed_tiles(const struct dyno_matmul_job *job, const float *panel, struct span chunk,
+                         uint32_t i, uint32_t n, uint32_t first, uint32_t last)
+{
+    size_t strip = (size_t)((chunk.to - chunk.from + LANES - 1) / LANES) * LANES * TILE_ROWS;
+
+    for (uint32_t row = first; row < last; row += TILE_ROWS, panel += strip) {
+        switch (n) {
+        case 1:
+            packed_tile(1, job, panel, chunk, i, row, last);
+            break;
+        case 2:
+            packed_tile(2, job, panel, chunk, i, row, last);
+            break;
+        case 3:
+            packed_tile(3, job, panel, chunk, i, row, last);
+            break;
+        default:
+            packed_tile(4, job, panel, chunk, i, row, last);
+        }
+    }
+}
+
+/* Rows [first, last), at most PANEL_ROWS. */
+static void packed_panel(const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
+{
+    _Alignas(64) float panel[PANEL_ROWS * DYNO_MATMUL_CHUNK];
+    uint32_t columns = job->weights->columns;
+
+    for (uint32_t from = 0; from < columns; from += DYNO_MATMUL_CHUNK) {
+        struct span chunk = {from, columns - from < DYNO_MATMUL_CHUNK ? columns
+                                                                      : from + DYNO_MATMUL_CHUNK};
+
+        pack_rows(job, first, last, chunk.from, chunk.to, panel);
+        for (uint32_t i = 0; i < job->n; i += TILE_ACTIVATIONS) {
+            uint32_t n = job->n - i < TILE_ACTIVATIONS ? job->n - i : TILE_ACTIVATIONS;
+
+            packed_tiles(job, panel, chunk, i, n, first, last);
+        }
+    }
+}
+
+static void matmul(const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
+{
+    if (job->n > DIRECT_MAX) {
+        for (; first < last; first += PANEL_ROWS) {
+            packed_panel(job, first, last - first < PANEL_ROWS ? last : first + PANEL_ROWS);
+        }
+        return;
+    }
+    switch (job->weights->element) {
+    case DYNO_ELEMENT_F32:
+        direct(DYNO_ELEMENT_F32, job, first, last);
+        break;
+    case DYNO_ELEMENT_F16:
+        direct(DYNO_ELEMENT_F16, job, first, last);
+        break;
+    case DYNO_ELEMENT_BF16:
+        direct(DYNO_ELEMENT_BF16, job, first, last);
+        break;
+    default:
+        direct(DYNO_ELEMENT_Q8_0, job, first, last);
+    }
+}
+
+#endif
