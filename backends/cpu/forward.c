@@ -1,0 +1,323 @@
+/* A pass, layer by layer.  Every step is one operation of the team over all rows. */
+#include "backends/cpu/forward.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/forward_parts.h"
+#include "kernels/element.h"
+#include "kernels/matmul.h"
+#include "kernels/rope.h"
+
+uint32_t dyno_forward_grain(size_t elements)
+{
+    return elements >= FORWARD_ELEMENTS_MIN ? 1 : (uint32_t)(FORWARD_ELEMENTS_MIN / elements);
+}
+
+struct norm {
+    const struct dyno_forward *forward;
+    const float *x, *weight, *bias;
+    float *out;
+};
+
+static void norm_rows(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct norm *norm = argument;
+    const struct dyno_weights *weights = norm->forward->weights;
+    const struct dyno_isa *isa = norm->forward->isa;
+    size_t hidden = weights->model.hidden;
+    float epsilon = (float)weights->norm_epsilon;
+
+    (void)worker;
+    for (size_t row = first; row < last; row++) {
+        const float *x = norm->x + row * hidden;
+        float *out = norm->out + row * hidden;
+
+        if (weights->layer_norm) {
+            isa->layer_norm(x, norm->weight, norm->bias, epsilon, (uint32_t)hidden, out);
+        } else {
+            isa->rms_norm(x, norm->weight, epsilon, (uint32_t)hidden, out);
+        }
+    }
+}
+
+void dyno_forward_norm(const struct dyno_forward *forward, const float *x, const float *weight,
+                       const float *bias, uint32_t rows, float *out)
+{
+    struct norm norm = {forward, x, weight, bias, out};
+
+    dyno_team_run(forward->config.team, rows, dyno_forward_grain(forward->weights->model.hidden),
+                  norm_rows, &norm);
+}
+
+/* Lay the slices out as rows. */
+static void begin_pass(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
+                       uint32_t slice_count)
+{
+    uint32_t row = 0, block_tokens = forward->config.storage->block_tokens;
+
+    for (uint32_t s = 0; s < slice_count; s++) {
+        const struct dyno_forward_slice *slice = &slices[s];
+
+        assert(slice->count >= 1 && slice->count <= forward->config.rows_max - row);
+        assert(slice->first < forward->positions &&
+               slice->count <= forward->positions - slice->first);
+        forward->slice[s] = (struct dyno_attention_slice){
+            .table = slice->table, .first = slice->first, .count = slice->count, .row = row};
+        for (uint32_t i = 0; i < slice->count; i++, row++) {
+            uint32_t position = slice->first + i;
+
+            assert(slice->tokens[i] < forward->weights->model.vocab);
+            assert(slice->table[position / block_tokens] < forward->config.storage->blocks);
+            forward->token[row] = slice->tokens[i];
+            forward->position[row] = position;
+            forward->block[row] = slice->table[position / block_tokens];
+        }
+    }
+    forward->rows = row;
+    forward->slice_count = slice_count;
+}
+
+static void embed_rows(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct dyno_forward *forward = argument;
+    const struct dyno_weights *weights = forward->weights;
+    uint32_t hidden = weights->model.hidden;
+
+    (void)worker;
+    for (uint32_t row = first; row < last; row++) {
+        float *out = forward->hidden + (size_t)row * hidden;
+        float *learned = forward->other + (size_t)row * hidden;
+
+        dyno_matrix_read(&weights->embedding, forward->token[row], 0, hidden, out);
+        if (weights->positions.data) {
+            dyno_matrix_read(&weights->positions, forward->position[row], 0, hidden, learned);
+            for (uint32_t i = 0; i < hidden; i++) {
+                out[i] += learned[i];
+            }
+        }
+    }
+}
+
+enum projections { QUERY, KEY, VALUE, PROJECTIONS };
+
+/* Of a layer's projections of the normed rows, those from `first` to `last`. */
+static void project(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
+                    enum projections first, enum projections last)
+{
+    const struct dyno_model *model = &forward->weights->model;
+    size_t wide = (size_t)model->heads * model->head_dim;
+    size_t narrow = (size_t)model->kv_heads * model->head_dim;
+    struct dyno_matmul_job jobs[PROJECTIONS] = {
+        {.weights = &layer->query, .bias = layer->query_bias, .y = forward->query},
+        {.weights = &layer->key, .bias = layer->key_bias, .y = forward->key},
+        {.weights = &layer->value, .bias = layer->value_bias, .y = forward->value}};
+
+    for (uint32_t i = QUERY; i < PROJECTIONS; i++) {
+        jobs[i].x = forward->normed;
+        jobs[i].n = forward->rows;
+        jobs[i].x_stride = model->hidden;
+        jobs[i].y_stride = i == QUERY ? wide : narrow;
+    }
+    dyno_matmul(forward->isa, forward->config.team, jobs + first, last - first + 1);
+}
+
+struct heads {
+    struct dyno_forward *forward;
+    const struct dyno_layer_weights *layer;
+    const struct dyno_kv_layer *kv;
+};
+
+/* A query's or key's head as attention wants it: normed, and turned to its position. */
+static void prepare_head(const struct dyno_forward *forward, float *head, const float *norm,
+                         uint32_t position)
+{
+    uint32_t head_dim = forward->weights->model.head_dim;
+
+    if (norm) {
+        forward->isa->rms_norm(head, norm, (float)forward->weights->norm_epsilon, head_dim, head);
+    }
+    if (forward->rope) {
+        dyno_rope_turn(head, forward->rope + (size_t)position * head_dim, head_dim / 2,
+                       forward->weights->rope.pairs == DYNO_ROPE_ADJACENT);
+    }
+}
+
+/* kv heads [first, last) of all rows: one head's keys and values are written by one thread, so two
+ * slices may write the same. */
+static void store_heads(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct heads *heads = argument;
+    const struct dyno_forward *forward = heads->forward;
+    const struct dyno_kv_layer *kv = heads->kv;
+    size_t stride = (size_t)kv->kv_heads * kv->head_dim;
+
+    (void)worker;
+    for (uint32_t row = 0; row < forward->rows; row++) {
+        for (uint32_t head = first; head < last; head++) {
+            float *key = forward->key + row * stride + (size_t)head * kv->head_dim;
+            const float *value = forward->value + row * stride + (size_t)head * kv->head_dim;
+
+            prepare_head(forward, key, heads->layer->key_norm, forward->position[row]);
+            dyno_kv_write(kv, forward->block[row], forward->position[row] % kv->block_tokens, head,
+                          key, value);
+        }
+    }
+}
+
+static void prepare_queries(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct heads *heads = argument;
+    struct dyno_forward *forward = heads->forward;
+    const struct dyno_model *model = &forward->weights->model;
+
+    (void)worker;
+    for (uint32_t row = first; row < last; row++) {
+        for (uint32_t head = 0; head < model->heads; head++) {
+            size_t at = (size_t)row * model->heads + head;
+
+            prepare_head(forward, forward->query + at * model->head_dim, heads->layer->query_norm,
+                         forward->position[row]);
+        }
+    }
+}
+
+/* All keys and values are stored and nothing follows but the logits: go on with the last row of
+ * each slice that yields.  Rows only move up. */
+static void keep_yielding(struct dyno_forward *forward, const struct dyno_forward_slice *slices)
+{
+    size_t hidden = forward->weights->model.hidden;
+    uint32_t kept = 0;
+
+    for (uint32_t s = 0; s < forward->slice_count; s++) {
+        struct dyno_attention_slice slice = forward->slice[s];
+        size_t last = slice.row + slice.count - 1;
+
+        if (!slices[s].yields) {
+            continue;
+        }
+        memmove(forward->hidden + kept * hidden, forward->hidden + last * hidden,
+                hidden * sizeof(float));
+        memmove(forward->normed + kept * hidden, forward->normed + last * hidden,
+                hidden * sizeof(float));
+        forward->position[kept] = forward->position[last];
+        forward->slice[kept] = (struct dyno_attention_slice){
+            .table = slice.table, .first = slice.first + slice.count - 1, .count = 1, .row = kept};
+        kept++;
+    }
+    forward->rows = kept;
+    forward->slice_count = kept;
+}
+
+static void attend(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
+                   const struct dyno_kv_layer *kv)
+{
+    const struct dyno_model *model = &forward->weights->model;
+    size_t wide = (size_t)model->heads * model->head_dim;
+    struct dyno_attention_job job = {.layer = kv,
+                                     .slices = forward->slice,
+                                     .slice_count = forward->slice_count,
+                                     .heads = model->heads,
+                                     .window = forward->weights->window,
+                                     .scale = (float)(1.0 / sqrt(model->head_dim)),
+                                     .q = forward->query,
+                                     .out = forward->attended,
+                                     .q_stride = wide,
+                                     .out_stride = wide,
+                                     .scratch = forward->attention_scratch,
+                                     .scratch_stride = forward->attention_scratch_stride};
+    struct dyno_matmul_job output = {.weights = &layer->output,
+                                     .x = forward->attended,
+                                     .n = forward->rows,
+                                     .x_stride = wide,
+                                     .y_stride = model->hidden,
+                                     .bias = layer->output_bias,
+                                     .residual = forward->hidden,
+                                     .y = forward->other};
+
+    dyno_attention(forward->isa, forward->config.team, &job);
+    dyno_matmul(forward->isa, forward->config.team, &output, 1);
+}
+
+static void take_turns(struct dyno_forward *forward)
+{
+    float *hidden = forward->hidden;
+
+    forward->hidden = forward->other;
+    forward->other = hidden;
+}
+
+static void attention_half(struct dyno_forward *forward, uint32_t index,
+                           const struct dyno_forward_slice *slices)
+{
+    const struct dyno_model *model = &forward->weights->model;
+    const struct dyno_layer_weights *layer = &forward->weights->layers[index];
+    struct heads heads = {forward, layer, &forward->config.storage->layer[index]};
+    bool last = index + 1 == model->layers;
+
+    dyno_forward_norm(forward, forward->hidden, layer->attention_norm, layer->attention_norm_bias,
+                      forward->rows, forward->normed);
+    project(forward, layer, last ? KEY : QUERY, VALUE);
+    dyno_team_run(forward->config.team, model->kv_heads,
+                  dyno_forward_grain((size_t)forward->rows * model->head_dim), store_heads, &heads);
+    if (last) {
+        keep_yielding(forward, slices);
+        project(forward, layer, QUERY, QUERY);
+    }
+    dyno_team_run(forward->config.team, forward->rows,
+                  dyno_forward_grain((size_t)model->heads * model->head_dim), prepare_queries,
+                  &heads);
+    attend(forward, layer, heads.kv);
+    take_turns(forward);
+}
+
+static void mlp_half(struct dyno_forward *forward, uint32_t index)
+{
+    const struct dyno_layer_weights *layer = &forward->weights->layers[index];
+
+    dyno_forward_norm(forward, forward->hidden, layer->mlp_norm, layer->mlp_norm_bias,
+                      forward->rows, forward->normed);
+    for (uint32_t first = 0; first < forward->rows; first += forward->mlp_rows) {
+        uint32_t left = forward->rows - first;
+        uint32_t rows = left < forward->mlp_rows ? left : forward->mlp_rows;
+
+        if (layer->router.data) {
+            dyno_forward_mlp_experts(forward, layer, first, rows);
+        } else {
+            dyno_forward_mlp_dense(forward, layer, first, rows);
+        }
+    }
+    take_turns(forward);
+}
+
+static void write_logits(struct dyno_forward *forward, float *logits)
+{
+    const struct dyno_weights *weights = forward->weights;
+    struct dyno_matmul_job job = {.weights = &weights->logits,
+                                  .x = forward->normed,
+                                  .n = forward->rows,
+                                  .x_stride = weights->model.hidden,
+                                  .y_stride = weights->model.vocab,
+                                  .y = logits};
+
+    dyno_forward_norm(forward, forward->hidden, weights->final_norm, weights->final_norm_bias,
+                      forward->rows, forward->normed);
+    dyno_matmul(forward->isa, forward->config.team, &job, 1);
+}
+
+void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
+                      uint32_t slice_count, float *logits)
+{
+    begin_pass(forward, slices, slice_count);
+    dyno_team_run(forward->config.team, forward->rows,
+                  dyno_forward_grain(forward->weights->model.hidden), embed_rows, forward);
+    for (uint32_t layer = 0; layer < forward->weights->model.layers; layer++) {
+        attention_half(forward, layer, slices);
+        if (forward->rows == 0) {
+            return; /* nothing yields: this was the last layer */
+        }
+        mlp_half(forward, layer);
+    }
+    write_logits(forward, logits);
+}

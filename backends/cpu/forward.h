@@ -1,0 +1,58 @@
+/* A model's forward pass on the CPU: tokens in, logits out, keys and values in paged storage.
+ *
+ * A pass is a set of slices, each some consecutive positions of one sequence.  Whatever is computed
+ * for a position is a function of the model, the sequence up to it, the element of the storage and
+ * the instruction set alone, bit for bit: not of the other slices, of how the sequence was cut into
+ * slices, of the physical blocks, of what was reused, or of the team.
+ */
+#ifndef DYNO_BACKENDS_CPU_FORWARD_H
+#define DYNO_BACKENDS_CPU_FORWARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/assets/weights.h"
+#include "backends/cpu/kv_storage.h"
+#include "core/base/status.h"
+#include "kernels/isa.h"
+#include "kernels/team.h"
+
+struct dyno_forward;
+
+/* Positions [first, first + count) of one sequence.  In every layer the keys and values of all
+ * slices are stored before any of them is read: a slice may read what another one of the same pass
+ * writes.  Two may write the same position of the same block if they write the same (a shared
+ * prefix that both compute). */
+struct dyno_forward_slice {
+    const uint32_t *tokens; /* [count], each below the model's vocab */
+    uint32_t first, count;  /* count >= 1; first + count <= dyno_forward_positions */
+    const uint32_t *table;  /* position p lies in physical block table[p / block_tokens] */
+    bool yields;            /* the logits of the last position are wanted */
+};
+
+struct dyno_forward_config {
+    const struct dyno_weights *weights;
+    struct dyno_kv_storage *storage;
+    struct dyno_team *team;
+    const struct dyno_isa *isa; /* NULL: dyno_isa_best() */
+    uint32_t rows_max;          /* positions in one pass, all slices together */
+};
+
+/* Takes all the memory that passes need.  What the config points to must outlive *out, and a team
+ * runs one pass at a time.  On success *out is the caller's (dyno_forward_close); on failure it is
+ * untouched.
+ * Errors: DYNO_BAD_INPUT (shapes that contradict each other), DYNO_UNSUPPORTED, DYNO_NO_MEMORY. */
+dyno_status dyno_forward_open(struct dyno_forward **out, const struct dyno_forward_config *config,
+                              struct dyno_error *error);
+void dyno_forward_close(struct dyno_forward *forward); /* NULL: nothing */
+
+/* Positions that a sequence may have: the model's context, or all of the storage if that is less.
+ */
+uint32_t dyno_forward_positions(const struct dyno_forward *forward);
+
+/* Run a pass.  `logits` is [yielding slices][vocab], in the order of the slices; NULL if none
+ * yields.  Takes no memory and cannot fail; what breaks a bound above aborts. */
+void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
+                      uint32_t slice_count, float *logits);
+
+#endif

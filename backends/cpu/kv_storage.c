@@ -1,0 +1,105 @@
+/* Keys and values: two arrays a layer. */
+#include "backends/cpu/kv_storage.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static struct dyno_kv_layer layer_shape(const struct dyno_model *model, uint32_t block_tokens,
+                                        enum dyno_element element)
+{
+    return (struct dyno_kv_layer){.element = element,
+                                  .block_tokens = block_tokens,
+                                  .kv_heads = model->kv_heads,
+                                  .head_dim = model->head_dim};
+}
+
+static uint64_t element_bytes(enum dyno_element element)
+{
+    return element == DYNO_ELEMENT_F32 ? 4 : 2;
+}
+
+uint64_t dyno_kv_storage_bytes(const struct dyno_model *model, uint32_t blocks,
+                               uint32_t block_tokens, enum dyno_element element)
+{
+    struct dyno_kv_layer shape = layer_shape(model, block_tokens, element);
+    unsigned __int128 block = dyno_kv_block_keys(&shape) + dyno_kv_block_values(&shape);
+    unsigned __int128 bytes = block * element_bytes(element) * blocks * model->layers;
+
+    return bytes > UINT64_MAX ? UINT64_MAX : (uint64_t)bytes;
+}
+
+static bool take_memory(struct dyno_kv_storage *storage, const struct dyno_kv_layer *shape)
+{
+    uint64_t keys = dyno_kv_block_keys(shape) * element_bytes(shape->element);
+    uint64_t values = dyno_kv_block_values(shape) * element_bytes(shape->element);
+
+    storage->layer = calloc(storage->layers, sizeof(*storage->layer));
+    if (!storage->layer) {
+        return false;
+    }
+    for (uint32_t i = 0; i < storage->layers; i++) {
+        struct dyno_kv_layer *layer = &storage->layer[i];
+
+        *layer = *shape;
+        layer->keys = calloc(storage->blocks, keys);
+        layer->values = calloc(storage->blocks, values);
+        if (!layer->keys || !layer->values) {
+            return false;
+        }
+    }
+    return true;
+}
+
+dyno_status dyno_kv_storage_open(struct dyno_kv_storage **out, const struct dyno_model *model,
+                                 uint32_t blocks, uint32_t block_tokens, enum dyno_element element,
+                                 struct dyno_error *error)
+{
+    struct dyno_kv_layer shape = layer_shape(model, block_tokens, element);
+    struct dyno_kv_storage *storage;
+
+    if (blocks == 0 || block_tokens == 0 || block_tokens > DYNO_KV_BLOCK_TOKENS_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%u blocks of %u tokens for keys and values: at least 1 block of 1 to %d "
+                         "tokens is needed",
+                         blocks, block_tokens, DYNO_KV_BLOCK_TOKENS_MAX);
+    }
+    if (element != DYNO_ELEMENT_F32 && element != DYNO_ELEMENT_F16 &&
+        element != DYNO_ELEMENT_BF16) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "keys and values are stored as F32, F16 or BF16");
+    }
+    storage = malloc(sizeof(*storage));
+    if (!storage) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for keys and values");
+    }
+    *storage = (struct dyno_kv_storage){
+        .blocks = blocks,
+        .block_tokens = block_tokens,
+        .layers = model->layers,
+        .element = element,
+        .bytes = dyno_kv_storage_bytes(model, blocks, block_tokens, element),
+    };
+    if (!take_memory(storage, &shape)) {
+        uint64_t bytes = storage->bytes;
+
+        dyno_kv_storage_close(storage);
+        return dyno_fail(error, DYNO_NO_MEMORY,
+                         "there is no memory for %" PRIu64 " bytes of keys and values (%u blocks "
+                         "of %u tokens); fewer blocks would be less",
+                         bytes, blocks, block_tokens);
+    }
+    *out = storage;
+    return DYNO_OK;
+}
+
+void dyno_kv_storage_close(struct dyno_kv_storage *storage)
+{
+    if (!storage) {
+        return;
+    }
+    for (uint32_t i = 0; storage->layer && i < storage->layers; i++) {
+        free(storage->layer[i].keys);
+        free(storage->layer[i].values);
+    }
+    free(storage->layer);
+    free(storage);
+}

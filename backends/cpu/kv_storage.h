@@ -1,0 +1,35 @@
+/* Memory for keys and values: physical blocks of `block_tokens` tokens, each over all layers.
+ *
+ * Which block holds what is somebody else's business; a forward pass is given block tables.
+ */
+#ifndef DYNO_BACKENDS_CPU_KV_STORAGE_H
+#define DYNO_BACKENDS_CPU_KV_STORAGE_H
+
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/model/model.h"
+#include "kernels/attention.h"
+
+struct dyno_kv_storage {
+    uint32_t blocks, block_tokens, layers;
+    enum dyno_element element;
+    struct dyno_kv_layer *layer; /* [layers] */
+    uint64_t bytes;              /* of keys and values, filled up as attention.h says */
+};
+
+enum { DYNO_KV_BLOCK_TOKENS_MAX = 4096 };
+
+/* Bytes that `blocks` blocks would take; UINT64_MAX: more than can be counted. */
+uint64_t dyno_kv_storage_bytes(const struct dyno_model *model, uint32_t blocks,
+                               uint32_t block_tokens, enum dyno_element element);
+
+/* `element` is F32, F16 or BF16.  All zero at first, and taken from the system as it is written to.
+ * On success *out is the caller's (dyno_kv_storage_close); on failure it is untouched.
+ * Errors: DYNO_BAD_INPUT (no blocks, block_tokens out of range, Q8_0), DYNO_NO_MEMORY. */
+dyno_status dyno_kv_storage_open(struct dyno_kv_storage **out, const struct dyno_model *model,
+                                 uint32_t blocks, uint32_t block_tokens, enum dyno_element element,
+                                 struct dyno_error *error);
+void dyno_kv_storage_close(struct dyno_kv_storage *storage); /* NULL: nothing */
+
+#endif
