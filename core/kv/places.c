@@ -215,11 +215,12 @@ void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t slot, uint32_
     table->count = 0;
 }
 
-void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot)
+void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot, uint32_t held)
 {
     struct numbers *table = &places->tables[slot];
 
-    for (uint32_t i = 0; i < table->count; i++) {
+    assert(table->count >= held);
+    for (uint32_t i = held; i < table->count; i++) {
         enqueue(&places->free, table->at[i]);
     }
     table->count = 0;

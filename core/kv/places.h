@@ -41,7 +41,7 @@ dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t slot,
 /* The sequence leaves: its blocks after the first `held` are retired (then it lets go of those), or
  * dropped. */
 void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t slot, uint32_t held);
-void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot);
+void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot, uint32_t held);
 
 /* The cache evicted `count` blocks of `span` (0: contents nobody will ask for), the last ones. */
 void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32_t count);

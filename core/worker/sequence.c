@@ -267,6 +267,29 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
     return DYNO_OK;
 }
 
+/* Give back all of its `blocks`, deepest first; those that only it has stay behind if `keep`. */
+static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worker,
+                             struct dyno_seq *seq, uint32_t blocks, bool keep)
+{
+    uint32_t own = blocks - seq->held_blocks;
+
+    if (keep) {
+        if (worker->places) {
+            dyno_kv_places_retire(worker->places, seq->slot, seq->held_blocks);
+        }
+        DYNO_TRY(dyno_kv_retire(&worker->cache, own));
+    } else {
+        if (worker->places) {
+            dyno_kv_places_drop(worker->places, seq->slot, seq->held_blocks);
+        }
+        dyno_kv_drop(&worker->cache, own);
+    }
+    if (local->config.worker.prefix_cache) {
+        dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
+    }
+    return DYNO_OK;
+}
+
 /* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence
  * is not in the decode set any more.  `keep`: what only it holds stays behind, idle. */
 static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
@@ -277,21 +300,7 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
     uint32_t promised =
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
-    if (worker->places && local->config.worker.prefix_cache) {
-        dyno_kv_places_retire(worker->places, seq->slot, seq->held_blocks);
-    } else if (worker->places) {
-        dyno_kv_places_drop(worker->places, seq->slot);
-    }
-    if (local->config.worker.prefix_cache) {
-        if (keep) {
-            DYNO_TRY(dyno_kv_retire(&worker->cache, blocks - seq->held_blocks));
-        } else {
-            dyno_kv_drop(&worker->cache, blocks - seq->held_blocks);
-        }
-        dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
-    } else {
-        dyno_kv_drop(&worker->cache, blocks);
-    }
+    DYNO_TRY(give_back(local, worker, seq, blocks, keep && local->config.worker.prefix_cache));
     if (seq->computed > local->totals.context_max) {
         local->totals.context_max = seq->computed;
     }
