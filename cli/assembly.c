@@ -4,209 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/assets.h"
+#include "backends/engine/prompts.h"
 #include "backends/null/null.h"
 #include "backends/posix/plugin.h"
 #include "backends/posix/wall_clock.h"
-#include "cli/calibration_file.h"
+#include "cli/assembly_configure.h"
 #include "cli/observed.h"
-#include "core/base/words.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
 #include "sim/gpu.h"
-#include "sim/uncertainty.h"
 #include "sim/vclock.h"
 
 enum { NULL_STEP_NS = 10000 }; /* of the null device: far below any real step */
-
-/* ---- model and GPU --------------------------------------------------------------------------- */
-
-static dyno_status find_dtype(enum dyno_dtype *out, const char *name, const char *option,
-                              struct dyno_error *error)
-{
-    for (int i = 0; i < DYNO_DTYPES; i++) {
-        if (strcmp(dyno_dtype_name((enum dyno_dtype)i), name) == 0) {
-            *out = (enum dyno_dtype)i;
-            return DYNO_OK;
-        }
-    }
-    return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is not a type of numbers: bf16, fp8 or int4",
-                     option, name);
-}
-
-static dyno_status unknown(const struct dyno_nearest *nearest, const char *what, const char *file,
-                           struct dyno_error *error)
-{
-    const char *meant = dyno_nearest_word(nearest);
-    char quoted[DYNO_QUOTE_MAX];
-
-    return dyno_fail(
-        error, DYNO_NOT_FOUND,
-        "%s is not a %s that dyno knows%s%s%s; `dyno help models` lists them, and a path "
-        "to %s will do",
-        dyno_quote(quoted, nearest->word), what, meant ? " (did you mean " : "", meant ? meant : "",
-        meant ? "?)" : "", file);
-}
-
-static dyno_status load_model(struct dyno_model *out, const char *name, struct dyno_error *error)
-{
-    const struct dyno_model *known = dyno_model_find(name);
-    struct dyno_nearest nearest;
-
-    if (known) {
-        *out = *known;
-        return DYNO_OK;
-    }
-    if (dyno_assets_is_path(name)) {
-        return dyno_assets_model(out, name, error);
-    }
-    dyno_nearest_start(&nearest, name);
-    for (known = dyno_model_table; known->name[0]; known++) {
-        dyno_nearest_offer(&nearest, known->name);
-    }
-    return unknown(&nearest, "model", "a config.json", error);
-}
-
-static dyno_status load_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error)
-{
-    const struct dyno_gpu *known = dyno_gpu_find(name);
-    struct dyno_nearest nearest;
-
-    if (known) {
-        *out = *known;
-        return DYNO_OK;
-    }
-    if (dyno_assets_is_path(name)) {
-        return dyno_assets_gpu(out, name, error);
-    }
-    dyno_nearest_start(&nearest, name);
-    for (known = dyno_gpu_table; known->name[0]; known++) {
-        dyno_nearest_offer(&nearest, known->name);
-    }
-    return unknown(&nearest, "GPU", "a YAML file", error);
-}
-
-/* A timing parameter that the scenario leaves alone is negative. */
-static void override(double *parameter, double value)
-{
-    if (value >= 0.0) {
-        *parameter = value;
-    }
-}
-
-static void override_timing(struct dyno_timing_parameters *to, const struct dyno_scenario *scenario)
-{
-    override(&to->gemm_flops_efficiency, scenario->timing.gemm_flops_efficiency);
-    override(&to->gemm_memory_efficiency, scenario->timing.gemm_memory_efficiency);
-    override(&to->prefill_attention_efficiency, scenario->timing.prefill_attention_efficiency);
-    override(&to->decode_attention_efficiency, scenario->timing.decode_attention_efficiency);
-    override(&to->host_us, scenario->timing.host_us);
-    override(&to->host_us_per_sequence, scenario->timing.host_us_per_sequence);
-    override(&to->ingest_us, scenario->timing.ingest_us);
-    override(&to->ingest_us_per_token, scenario->timing.ingest_us_per_token);
-    override(&to->response_us, scenario->timing.response_us);
-}
-
-static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    struct dyno_timing_config *config = &assembly->timing_config;
-
-    DYNO_TRY(load_model(&config->model, scenario->model.name, error));
-    DYNO_TRY(load_gpu(&config->gpu, scenario->fleet.gpu, error));
-    DYNO_TRY(find_dtype(&config->weights, scenario->model.weights, "model.weights", error));
-    DYNO_TRY(find_dtype(&config->kv, scenario->model.kv, "model.kv", error));
-    config->tp = scenario->fleet.tp;
-    config->expert_parallel = scenario->fleet.expert_parallel;
-    config->seqs_max = assembly->worker.seqs_max;
-    config->batch_tokens_max = assembly->worker.batch_tokens_max;
-    dyno_timing_defaults(&config->parameters, &config->gpu);
-    dyno_timing_use_host(&config->parameters, strcmp(scenario->timing.host, "engine") == 0
-                                                  ? scenario->batch.engine
-                                                  : scenario->timing.host);
-    if (scenario->timing.calibration) {
-        DYNO_TRY(
-            dyno_calibration_read(&assembly->calibration, scenario->timing.calibration, error));
-        dyno_calibration_apply(&assembly->calibration, &config->parameters);
-    } else {
-        dyno_calibration_default(&assembly->calibration, &config->gpu);
-    }
-    if (assembly->parameters) {
-        config->parameters = *assembly->parameters;
-    }
-    override_timing(&config->parameters, scenario);
-    if (assembly->replica > 0) {
-        struct dyno_rng rng;
-
-        dyno_rng_init(&rng, scenario->run.seed + assembly->replica, "timing.draw");
-        dyno_timing_draw(&config->parameters, &assembly->calibration, &rng);
-    }
-    return DYNO_OK;
-}
-
-/* ---- the worker's configuration -------------------------------------------------------------- */
-
-static void configure_batch(struct dyno_worker_config *worker, const struct dyno_scenario *scenario)
-{
-    *worker = dyno_engine_find(scenario->batch.engine)->config;
-    if (scenario->batch.batch_tokens_max > 0) {
-        worker->batch_tokens_max = scenario->batch.batch_tokens_max;
-    }
-    if (scenario->batch.seqs_max > 0) {
-        worker->seqs_max = scenario->batch.seqs_max;
-    }
-    if (scenario->kv.block_tokens > 0) {
-        worker->block_tokens = scenario->kv.block_tokens;
-    }
-    if (scenario->batch.watermark >= 0.0) {
-        worker->watermark = scenario->batch.watermark;
-    }
-    if (scenario->batch.new_token_ratio >= 0.0) {
-        worker->new_token_ratio = scenario->batch.new_token_ratio;
-    }
-    if (strcmp(scenario->batch.chunked_prefill, "profile") != 0) {
-        worker->chunked_prefill = strcmp(scenario->batch.chunked_prefill, "true") == 0;
-    }
-    if (strcmp(scenario->kv.hit_when, "profile") != 0) {
-        worker->hit_when_scheduled = strcmp(scenario->kv.hit_when, "scheduled") == 0;
-    }
-    worker->prefix_cache = worker->prefix_cache && scenario->kv.prefix_cache;
-    if (strcmp(scenario->batch.queue_order, "profile") != 0) {
-        worker->queue_order =
-            strcmp(scenario->batch.queue_order, "lpm") == 0 ? DYNO_QUEUE_LPM : DYNO_QUEUE_FCFS;
-    }
-    if (strcmp(scenario->batch.reserve_prompt, "profile") != 0) {
-        worker->reserve_prompt = strcmp(scenario->batch.reserve_prompt, "true") == 0;
-    }
-    if (strcmp(scenario->batch.async_scheduling, "profile") != 0) {
-        worker->async_scheduling = strcmp(scenario->batch.async_scheduling, "true") == 0;
-    }
-    worker->steps_max = scenario->batch.steps_max;
-    worker->queue_max = scenario->batch.queue_max;
-}
-
-static dyno_status configure_worker(struct dyno_assembly *assembly, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    const struct dyno_timing_parameters *host = &assembly->timing_config.parameters;
-    struct dyno_worker_config *worker = &assembly->worker;
-
-    worker->context_max = scenario->batch.context_max > 0
-                              ? scenario->batch.context_max
-                              : assembly->timing_config.model.context_max;
-    if (strcmp(scenario->run.device, "null") != 0) { /* the null device computes nothing */
-        worker->ingest_ns = (dyno_ns)(host->ingest_us * 1e3);
-        worker->ingest_token_ticks =
-            (uint64_t)(host->ingest_us_per_token * 1e3 * (double)DYNO_TICKS_PER_NS);
-        worker->response_ns = (dyno_ns)(host->response_us * 1e3);
-    }
-    worker->blocks = scenario->kv.blocks;
-    if (worker->blocks == 0) {
-        DYNO_TRY(dyno_timing_kv_blocks(&assembly->timing_config, scenario->kv.memory_utilization,
-                                       worker->block_tokens, &worker->blocks, error));
-    }
-    return DYNO_OK;
-}
 
 /* ---- the source ------------------------------------------------------------------------------ */
 
@@ -267,12 +76,20 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
             dyno_source_preload(&assembly->recorded, assembly->recorded, assembly->answers, error));
     }
     assembly->source = assembly->recorded;
-    if (!assembly->scenario->kv.bound_belady) {
+    if (assembly->scenario->kv.bound_belady) {
+        DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
+                                  DYNO_BELADY_REFS_MAX));
+        DYNO_TRY(dyno_observed_open(&assembly->source, assembly->recorded, assembly->belady));
+    }
+    if (!assembly->live.weights) {
         return DYNO_OK;
     }
-    DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
-                              DYNO_BELADY_REFS_MAX));
-    return dyno_observed_open(&assembly->source, assembly->recorded, assembly->belady);
+    return dyno_prompts_open(&assembly->source, &(struct dyno_prompts_config){
+                                                    .source = assembly->source,
+                                                    .transcripts = assembly->live.transcripts,
+                                                    .block_tokens = assembly->worker.block_tokens,
+                                                    .vocab = assembly->live.weights->model.vocab,
+                                                    .context_max = assembly->worker.context_max});
 }
 
 /* ---- the other seams ------------------------------------------------------------------------- */
@@ -289,6 +106,14 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error
     if (strcmp(scenario->run.device, "null") == 0) {
         return dyno_null_open(&assembly->device, scenario->fleet.workers, NULL_STEP_NS,
                               dyno_answers_get, assembly->answers);
+    }
+    if (dyno_live_is_real(scenario)) {
+        return dyno_live_device(&assembly->device, &assembly->live, scenario, &assembly->worker,
+                                assembly->answers, assembly->clock, error);
+    }
+    if (scenario->timing.machine) {
+        return dyno_machine_open(&assembly->device, scenario->fleet.workers, &assembly->machine,
+                                 assembly->answers);
     }
     DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
     return dyno_sim_gpu_open(&assembly->device, scenario->fleet.workers, assembly->timing,
@@ -358,7 +183,7 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                    }));
     assembly->metrics.sink.next = sinks;
     DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
-                                                 .clock = assembly->clock,
+                                                 .clock = assembly->loop_clock,
                                                  .source = assembly->source,
                                                  .answers = assembly->answers,
                                                  .dispatch = assembly->dispatch,
@@ -383,10 +208,43 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                            error);
 }
 
+/* The loop sees clock, source and device through the journal. */
+static void put_journal_before(struct dyno_assembly *assembly,
+                               const volatile sig_atomic_t **interrupted)
+{
+    struct dyno_journal *journal = assembly->journal;
+    const struct dyno_device_ops *device = assembly->device->ops;
+    struct dyno_journal_head head = {
+        .stores_kv = device->stores_kv, .is_real = device->is_real, .worker = assembly->worker};
+
+    memcpy(head.title, assembly->title, sizeof head.title);
+    dyno_journal_head_write(journal, assembly->options, &head);
+    assembly->loop_clock = dyno_journal_clock(journal, assembly->clock, *interrupted);
+    assembly->source = dyno_journal_source(journal, assembly->source);
+    assembly->device =
+        dyno_journal_device(journal, assembly->device, device->stores_kv, device->is_real);
+    *interrupted = dyno_journal_interrupted(journal);
+}
+
+/* The journal is clock, source and device. */
+static void open_fed(struct dyno_assembly *assembly, const volatile sig_atomic_t **interrupted)
+{
+    assembly->clock = dyno_virtual_clock();
+    assembly->loop_clock = dyno_journal_clock(assembly->journal, NULL, NULL);
+    assembly->source = assembly->recorded = dyno_journal_source(assembly->journal, NULL);
+    assembly->device = dyno_journal_device(assembly->journal, NULL, assembly->fed->stores_kv,
+                                           assembly->fed->is_real);
+    *interrupted = dyno_journal_interrupted(assembly->journal);
+}
+
 static void write_title(struct dyno_assembly *assembly)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
+    if (assembly->fed) {
+        (void)snprintf(assembly->title, sizeof assembly->title, "%s", assembly->fed->title);
+        return;
+    }
     (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
                    assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
                    assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
@@ -396,15 +254,21 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
                             const volatile sig_atomic_t *interrupted, unsigned flags,
                             struct dyno_error *error)
 {
-    configure_batch(&assembly->worker, assembly->scenario);
-    DYNO_TRY(configure_timing(assembly, error));
-    DYNO_TRY(configure_worker(assembly, error));
-    DYNO_TRY(dyno_answers_open(&assembly->answers));
-    DYNO_TRY(open_source(assembly, flags, error));
-    DYNO_TRY(open_device(assembly, error));
+    DYNO_TRY(dyno_assembly_configure(assembly, error));
+    if (assembly->fed) {
+        open_fed(assembly, &interrupted);
+    } else {
+        DYNO_TRY(dyno_answers_open(&assembly->answers));
+        DYNO_TRY(open_source(assembly, flags, error));
+        DYNO_TRY(open_device(assembly, error));
+        assembly->loop_clock = assembly->clock;
+    }
     DYNO_TRY(open_dispatch(assembly, error));
-    DYNO_TRY(open_loop(assembly, sinks, interrupted, error));
     write_title(assembly);
+    if (assembly->journal && !assembly->fed) {
+        put_journal_before(assembly, &interrupted);
+    }
+    DYNO_TRY(open_loop(assembly, sinks, interrupted, error));
     return DYNO_OK;
 }
 
@@ -494,7 +358,9 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
-    fill_use(assembly, report);
+    if (!assembly->fed) {
+        fill_use(assembly, report);
+    }
     return DYNO_OK;
 }
 
@@ -526,5 +392,6 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
         dyno_belady_close(assembly->belady);
     }
     dyno_answers_close(assembly->answers);
+    dyno_live_close(&assembly->live);
     memset(assembly, 0, sizeof *assembly);
 }

@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "cli/journal_head.h"
+#include "cli/live.h"
 #include "cli/scenario.h"
 #include "core/kv/belady.h"
 #include "core/run/loop.h"
@@ -22,11 +24,14 @@ struct dyno_assembly {
     struct dyno_calibration
         calibration; /* of timing.calibration; without one, what the defaults rest on */
     struct dyno_timing *timing;
+    struct dyno_live live;       /* of a device that computes */
+    struct dyno_machine machine; /* of timing.machine */
     struct dyno_answers *answers;
     struct dyno_source *source;   /* what the loop sees ... */
-    struct dyno_source *recorded; /* ... and below it the trace or the generator itself */
+    struct dyno_source *recorded; /* ... and somewhere below it the trace or the generator itself */
     struct dyno_belady *belady;   /* NULL: not asked for */
     struct dyno_clock *clock;
+    struct dyno_clock *loop_clock; /* the same, behind the journal if there is one */
     struct dyno_device *device;
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* NULL: not used with this router */
@@ -42,6 +47,9 @@ struct dyno_assembly {
     const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */
+    struct dyno_journal *journal; /* stands in front of clock, source and device; not owned ... */
+    const struct dyno_options *options;  /* ... and its head is written from these */
+    const struct dyno_journal_head *fed; /* or it stands for them, and this was its head */
 };
 
 enum { DYNO_PRELOAD = 1 }; /* read the source ahead into memory */

@@ -10,10 +10,15 @@
 enum { COMMAND_COLUMN = 15 };
 
 const struct dyno_command dyno_command_table[] = {
-    {"replay", "replay a trace, or generated load, through a simulated fleet", dyno_command_replay},
+    {"replay", "replay a trace, or generated load, through a fleet, simulated or real",
+     dyno_command_replay},
     {"trace", "look at a trace, or make one: trace info FILE, trace synth -o FILE",
      dyno_command_trace},
     {"runs", "list the runs in a database", dyno_command_runs},
+    {"calibrate", "measure how long passes take on this machine", dyno_command_calibrate},
+    {"validate", "run a trace for real and simulated, and compare request by request",
+     dyno_command_validate},
+    {"rerun", "feed a recorded run back: the core must decide the same", dyno_command_rerun},
     {"fit", "a calibration from tables of measured kernels", dyno_command_fit},
     {"accuracy", "how far predictions are from a folder of measurements", dyno_command_accuracy},
     {"sensitivity", "what each knob does to TTFT, TPOT and capacity", dyno_command_sensitivity},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/assembly.h"
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/extrapolation.h"
 #include "cli/help.h"
@@ -53,50 +54,6 @@ static struct dyno_host_facts host_facts(const struct dyno_assembly *assembly, d
     return facts;
 }
 
-/* Append `word` as a shell would take it back: in quotes if it holds anything special. */
-static void append_word(char *line, size_t *used, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-./,:=+@%";
-    bool quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
-
-    line[(*used)++] = ' ';
-    if (quoted) {
-        line[(*used)++] = '\'';
-    }
-    for (; *word; word++) {
-        if (*word == '\'') {
-            *used = (size_t)(stpcpy(line + *used, "'\\''") - line);
-        } else {
-            line[(*used)++] = *word;
-        }
-    }
-    if (quoted) {
-        line[(*used)++] = '\'';
-    }
-}
-
-/* The command that repeats the run, to be pasted into a shell. */
-static char *command_line(int argc, char **argv)
-{
-    size_t length = sizeof "dyno", used = 4;
-    char *line;
-
-    for (int i = 0; i < argc; i++) {
-        length += 4 * strlen(argv[i]) + 3;
-    }
-    line = malloc(length);
-    if (!line) {
-        return NULL;
-    }
-    memcpy(line, "dyno", 4);
-    for (int i = 0; i < argc; i++) {
-        append_word(line, &used, argv[i]);
-    }
-    line[used] = '\0';
-    return line;
-}
-
 /* One replay: what is open while it runs. */
 struct replay {
     struct dyno_scenario scenario;
@@ -104,6 +61,7 @@ struct replay {
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
     struct dyno_assembly assembly;
+    struct dyno_journal *journal;
     struct dyno_intervals intervals;
     struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     double started;
@@ -200,6 +158,11 @@ static dyno_status run(struct replay *replay, const char *command, struct dyno_e
 
     DYNO_TRY(check_writable("output.json", replay->scenario.output.json, error));
     DYNO_TRY(check_writable("output.host_json", replay->scenario.output.host_json, error));
+    if (replay->scenario.output.journal) {
+        DYNO_TRY(dyno_journal_create(&replay->journal, replay->scenario.output.journal, error));
+    }
+    assembly->journal = replay->journal;
+    assembly->options = &replay->options;
     DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, &interrupted, 0, error));
     DYNO_TRY(open_recorder(replay, command, assembly->title, error));
     if (wants_progress(replay)) {
@@ -260,6 +223,16 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     return DYNO_OK;
 }
 
+/* Whether all of it could be written. */
+static dyno_status close_journal(struct replay *replay, struct dyno_error *error)
+{
+    struct dyno_journal *journal = replay->journal;
+
+    dyno_assembly_close(&replay->assembly); /* its seams are the journal's */
+    replay->journal = NULL;
+    return dyno_journal_close(journal, error);
+}
+
 /* Closes what is left open.  Why the recorder could not write is only known when it is closed. */
 static void close_replay(struct replay *replay, struct dyno_error *error)
 {
@@ -271,6 +244,7 @@ static void close_replay(struct replay *replay, struct dyno_error *error)
                                   error->text[0] == '\0' ? error : &ignored);
     }
     dyno_assembly_close(&replay->assembly);
+    (void)dyno_journal_close(replay->journal, &ignored); /* after success it is closed already */
     dyno_options_close(&replay->options);
 }
 
@@ -279,7 +253,7 @@ int dyno_command_replay(int argc, char **argv)
     struct replay *replay = calloc(1, sizeof *replay);
     struct dyno_error error = {0};
     enum dyno_scenario_ask ask;
-    char *command = command_line(argc, argv);
+    char *command = dyno_command_line(argc, argv);
     dyno_status status;
 
     if (!replay) {
@@ -307,6 +281,9 @@ int dyno_command_replay(int argc, char **argv)
         replay->progress = NULL;
         if (status == DYNO_OK) {
             status = report(replay, &error);
+        }
+        if (status == DYNO_OK) {
+            status = close_journal(replay, &error);
         }
     }
     close_replay(replay, &error);

@@ -18,7 +18,8 @@ struct dyno_scenario {
     struct {
         uint64_t seed;           /* run.seed            --seed */
         const char *clock;       /* run.clock           --clock: virtual, wall */
-        const char *device;      /* run.device          --device: sim, null */
+        const char *device;      /* run.device          --device: sim, null, cpu */
+        const char *ends;        /* run.ends            --ends: recorded, model */
         dyno_ns sample_every_ns; /* run.sample_every: telemetry */
         dyno_ns duration_max_ns; /* run.duration_max: stop there; 0: never */
     } run;
@@ -57,6 +58,7 @@ struct dyno_scenario {
         const char *gpu;      /* fleet.gpu           --gpu: a name, or a YAML file */
         uint32_t workers;     /* fleet.workers       --workers */
         uint32_t tp;          /* fleet.tp            --tp */
+        uint32_t threads;     /* fleet.threads       --threads: of a worker; 0: auto */
         bool expert_parallel; /* fleet.expert_parallel */
     } fleet;
     struct {
@@ -104,12 +106,14 @@ struct dyno_scenario {
             decode_attention_efficiency, host_us, host_us_per_sequence, ingest_us,
             ingest_us_per_token, response_us;
         const char *calibration; /* timing.calibration  --calibration: a file made by dyno fit */
+        const char *machine;     /* timing.machine      --machine: a file made by dyno calibrate */
         const char *host;        /* timing.host: whose host costs; "engine": the profile's */
     } timing;
     struct {
         const char *db;        /* output.db          --db */
         const char *json;      /* output.json        --json */
         const char *host_json; /* output.host_json   --host-json */
+        const char *journal;   /* output.journal     --journal: for dyno rerun */
         uint32_t intervals;    /* output.intervals   --intervals: replicas; 0: none */
         bool decisions;        /* output.decisions   --decisions: record candidates and scores */
         bool progress; /* output.progress    --progress / --no-progress: auto on a terminal */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/assets/default_model.h"
+#include "cli/live.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
 #include "core/worker/config.h"
@@ -266,7 +268,7 @@ static dyno_status check_pacing(const struct dyno_scenario *scenario,
 static dyno_status check_files(const struct dyno_options *options, struct dyno_error *error)
 {
     static const char *const files[] = {"trace.path", "output.db", "output.json",
-                                        "output.host_json"};
+                                        "output.host_json", "output.journal"};
     enum { COUNT = sizeof(files) / sizeof(files[0]) };
     char one[DYNO_OPTION_TEXT_MAX], other[DYNO_OPTION_TEXT_MAX];
 
@@ -284,11 +286,59 @@ static dyno_status check_files(const struct dyno_options *options, struct dyno_e
     return DYNO_OK;
 }
 
+/* Set an option that nobody gave, because of `device`. */
+static dyno_status settle_default(struct dyno_options *options, const char *name, const char *value,
+                                  const char *device, struct dyno_error *error)
+{
+    struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = device};
+
+    if (is_given(options, name)) {
+        return DYNO_OK;
+    }
+    return dyno_options_set(options, row_of(options, name), value, &origin, error);
+}
+
+/* A device that computes runs in real time, a model that is there, and passes that end soon; one
+ * that was measured runs the same. */
+static dyno_status settle_machine(const struct dyno_scenario *scenario,
+                                  struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const of_gpus[] = {"fleet.gpu",     "fleet.tp", "fleet.expert_parallel",
+                                          "model.weights", "model.kv", "timing.calibration",
+                                          "timing.host"};
+    const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
+
+    if (!dyno_live_is_machine(scenario)) {
+        return DYNO_OK;
+    }
+    if (dyno_live_is_real(scenario) && scenario->timing.machine) {
+        return refuse_pair(options, "run.device", "timing.machine",
+                           "contradict each other: the machine is there, or it is simulated",
+                           error);
+    }
+    if (dyno_live_is_real(scenario) && is_given(options, "run.clock") &&
+        strcmp(scenario->run.clock, "wall") != 0) {
+        return refuse_pair(options, "run.device", "run.clock",
+                           "contradict each other: what computes takes its time", error);
+    }
+    for (size_t i = 0; i < sizeof(of_gpus) / sizeof(of_gpus[0]); i++) {
+        DYNO_TRY(refuse_idle(options, of_gpus[i], device, error));
+    }
+    if (dyno_live_is_real(scenario)) {
+        DYNO_TRY(settle_default(options, "run.clock", "wall", "cpu", error));
+    }
+    DYNO_TRY(settle_default(options, "model.name", DYNO_DEFAULT_MODEL, "cpu", error));
+    DYNO_TRY(settle_default(options, "batch.tokens_max", "512", "cpu", error));
+    DYNO_TRY(settle_default(options, "batch.seqs_max", "64", "cpu", error));
+    return settle_default(options, "batch.async_scheduling", "false", "cpu", error);
+}
+
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
     DYNO_TRY(settle_policy(scenario, options, error));
     DYNO_TRY(settle_closed_loop(scenario, options, error));
+    DYNO_TRY(settle_machine(scenario, options, error));
     DYNO_TRY(settle_profile(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);

@@ -27,7 +27,8 @@
 #define HELP(text)          .help = (text)
 
 static const char *const clocks[] = {"virtual", "wall", NULL};
-static const char *const devices[] = {"sim", "null", NULL};
+static const char *const devices[] = {"sim", "null", "cpu", NULL};
+static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
@@ -82,7 +83,11 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("run.clock", "clock", "CLOCK", CHOICE, run.clock, DEFAULT("virtual"), WORDS(clocks),
         HELP("virtual jumps from event to event, wall paces the run in real time")),
     ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"), WORDS(devices),
-        HELP("sim models a GPU, null computes nothing and shows what the harness itself costs")),
+        HELP("sim models a GPU, null computes nothing and shows what the harness itself costs, cpu "
+             "computes real tokens on this machine")),
+    ROW("run.ends", "ends", "WHEN", CHOICE, run.ends, DEFAULT("recorded"), WORDS(ends),
+        HELP("a request ends after as many tokens as were recorded, or when the model ends it "
+             "(device cpu)")),
     ROW("run.sample_every", "sample-every", "TIME", DURATION, run.sample_every_ns, DEFAULT("1s"),
         OR("never"), RANGE(DYNO_MS, DAYS(1)),
         HELP("simulated time between two looks at every worker, for the table sample of the "
@@ -154,7 +159,7 @@ const struct dyno_option dyno_scenario_rows[] = {
 
     ROW("model.name", "model", "MODEL", TEXT, model.name, DEFAULT("llama-3.1-8b"), NOT_EMPTY,
         HELP("a built-in model (see `dyno help models`), or the path of a Hugging Face "
-             "config.json")),
+             "config.json; to compute: a model's folder or file, or one that comes with dyno")),
     ROW("model.weights", "weights", "DTYPE", CHOICE, model.weights, DEFAULT("bf16"),
         WORDS(weight_types), HELP("type of the weights")),
     ROW("model.kv", "kv-cache-dtype", "DTYPE", CHOICE, model.kv, DEFAULT("bf16"), WORDS(kv_types),
@@ -166,6 +171,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("workers behind the router; each is one engine on tp GPUs")),
     ROW("fleet.tp", "tp", "N", U32, fleet.tp, DEFAULT("1"), RANGE(1, 1024),
         HELP("tensor parallel GPUs of a worker")),
+    ROW("fleet.threads", "threads", "N", U32, fleet.threads, DEFAULT("auto"), OR("auto"),
+        RANGE(1, 256), HELP("threads of a worker that computes; auto shares this machine's cores")),
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
         DEFAULT("false"),
         HELP("spread whole experts over the GPUs of a worker rather than splitting each")),
@@ -289,6 +296,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("timing.decode_attention_efficiency", NULL, "FRACTION", DOUBLE,
         timing.decode_attention_efficiency, DEFAULT("auto"), OR("auto"), WITHIN(0.01, 1),
         HELP("share of peak bandwidth reached while reading KV")),
+    ROW("timing.machine", "machine", "FILE", TEXT, timing.machine, DEFAULT("none"), OR("none"),
+        NOT_EMPTY, HELP("simulate a machine that `dyno calibrate` measured, instead of a GPU")),
     ROW("timing.host", NULL, "ENGINE", CHOICE, timing.host, DEFAULT("engine"), TABLE(host_name),
         HELP("whose host costs to take: engine means those of engine.profile; vllm-sync is vLLM to "
              "0.13, or without asynchronous scheduling")),
@@ -312,6 +321,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("write the summary as JSON; - is standard output")),
     ROW("output.host_json", "host-json", "FILE", TEXT, output.host_json, DEFAULT("none"),
         OR("none"), NOT_EMPTY, HELP("write wall time, speed and memory of this run as JSON")),
+    ROW("output.journal", "journal", "FILE", TEXT, output.journal, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("write down all that enters the core; `dyno rerun FILE` feeds it back and checks that "
+             "the core decides the same")),
     ROW("output.intervals", "intervals", "N", U32, output.intervals, DEFAULT("none"), OR("none"),
         RANGE(4, 1000),
         HELP("95 % intervals for the headlines, from so many replicas: timing drawn within its "

@@ -118,7 +118,7 @@ static dyno_status judge(sqlite3 *database, const struct identity *identity,
                          "%s is a SQLite database, but not one of dyno runs: choose another file",
                          name_of(database, quoted));
     }
-    if (identity->version != DYNO_SCHEMA_VERSION) {
+    if (identity->version > DYNO_SCHEMA_VERSION || identity->version < 1) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "the database %s has version %lld of the schema and this dyno knows "
                          "version %d: use %s dyno, or choose another file",
@@ -138,6 +138,10 @@ static dyno_status settle_schema(sqlite3 *database, struct dyno_error *error)
     if (is_blank(&identity)) {
         DYNO_TRY(dyno_database_run(database, dyno_schema_sql, error));
         DYNO_TRY(identify(database, &identity, error));
+    }
+    if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version == 1) {
+        DYNO_TRY(dyno_database_run(database, strstr(dyno_schema_sql, "-- Since version 2"), error));
+        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 2", error));
     }
     return judge(database, &identity, error);
 }

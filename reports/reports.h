@@ -92,6 +92,11 @@ int64_t dyno_recorder_run_id(const struct dyno_recorder *recorder); /* 0: nothin
 dyno_status dyno_recorder_close(struct dyno_recorder *recorder, const struct dyno_report *report,
                                 const struct dyno_host_facts *facts, struct dyno_error *error);
 
+/* Say that runs `live` and `simulated` of the database are the same requests, run for real and
+ * simulated; its view validation_error compares them.  Errors: as dyno_recorder_open. */
+dyno_status dyno_validation_record(const char *path, int64_t live, int64_t simulated,
+                                   struct dyno_error *error);
+
 /* `dyno runs`: the runs in a database, as a table or as a JSON array.  A run that never came to its
  * end (status 'running') is called unfinished.  Errors: DYNO_NOT_FOUND, else as dyno_recorder_open.
  */

@@ -6,7 +6,8 @@
 --         ├── request          one row a request: every stamp, and the parts of its life
 --         ├── sample           every worker, looked at every so often
 --         ├── decision ─────── decision_candidate     only with --decisions
---         └── host             the machine's part: clocks, memory, names
+--         ├── host             the machine's part: clocks, memory, names
+--         └── validation       two runs of the same requests, one real, one simulated
 --
 -- Time.  Columns in _ns are whole nanoseconds of simulated time since the start of the run; NULL
 -- means that the request never came so far.  Nothing here but the table `host` depends on the
@@ -19,7 +20,7 @@
 -- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 1;            -- the schema's version; a dyno refuses one it does not know
+PRAGMA user_version = 2;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -192,3 +193,24 @@ SELECT r.id, r.title, r.status, h.started_at,
            AS token_hit_rate,
        r.command
 FROM run AS r LEFT JOIN host AS h ON h.run = r.id;
+
+-- Since version 2
+
+-- `dyno validate`: the same requests, run for real and simulated.
+CREATE TABLE validation (
+    live      INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE,
+    simulated INTEGER NOT NULL REFERENCES run ON DELETE CASCADE
+);
+
+-- How far the simulation was from the real run, request by request: simulated / real - 1.
+CREATE VIEW validation_error AS
+SELECT v.live, v.simulated, r.id,
+       r.ttft_ms AS live_ttft_ms, s.ttft_ms AS simulated_ttft_ms,
+       s.ttft_ms / nullif(r.ttft_ms, 0) - 1 AS ttft_error,
+       r.tpot_ms AS live_tpot_ms, s.tpot_ms AS simulated_tpot_ms,
+       s.tpot_ms / nullif(r.tpot_ms, 0) - 1 AS tpot_error,
+       r.e2e_ms AS live_e2e_ms, s.e2e_ms AS simulated_e2e_ms,
+       s.e2e_ms / nullif(r.e2e_ms, 0) - 1 AS e2e_error
+FROM validation AS v
+JOIN request_latency AS r ON r.run = v.live
+JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;

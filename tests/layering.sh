@@ -56,7 +56,7 @@ string.h *
 strings.h *
 math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
-signal.h core/run/ backends/posix/ reports/ cli/ tests/
+signal.h core/run/ backends/posix/ backends/journal/ reports/ cli/ tests/
 time.h backends/posix/ backends/engine/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
@@ -72,7 +72,7 @@ sched.h kernels/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
 csv.h traces/
-jansson.h traces/ reports/ backends/ tests/
+jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/
 sqlite3.h reports/ tests/
 utf8proc.h backends/ tests/

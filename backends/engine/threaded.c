@@ -49,6 +49,7 @@ struct threaded {
     struct dyno_device_ops ops;
     struct dyno_threaded_config config;
     struct engine *engines; /* [worker_count] */
+    bool owns_context;      /* once it is open */
 };
 
 static struct threaded *threaded_of(const struct dyno_device *device)
@@ -357,6 +358,9 @@ static void threaded_close(struct dyno_device *device)
     for (uint32_t i = 0; threaded->engines && i < threaded->config.worker_count; i++) {
         close_engine(&threaded->engines[i]);
     }
+    if (threaded->owns_context && threaded->config.release) {
+        threaded->config.release(threaded->config.context);
+    }
     free(threaded->engines);
     free(threaded);
 }
@@ -425,6 +429,7 @@ dyno_status dyno_threaded_device_open(struct dyno_device **out,
         threaded_close(&threaded->base);
         return status;
     }
+    threaded->owns_context = true;
     *out = &threaded->base;
     return DYNO_OK;
 }

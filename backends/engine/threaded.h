@@ -38,6 +38,7 @@ struct dyno_threaded_config {
      * by.  Called from the worker's thread, never for one worker from two. */
     void (*step)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                  uint32_t piece_count, uint32_t *next);
+    void (*release)(void *context); /* when the device closes, its threads are gone; may be NULL */
     void *context;
     /* How many tokens request `id` generates, >= 1, when it ends as recorded; NULL: it ends as the
      * model does, at one of the tokens eos[eos_count], or when it has as many as it may. */

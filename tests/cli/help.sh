@@ -31,9 +31,12 @@ Usage: dyno COMMAND [ARGUMENT]...
 
 A bench for LLM serving fleets: how would this fleet serve that traffic?
 
-  replay       replay a trace, or generated load, through a simulated fleet
+  replay       replay a trace, or generated load, through a fleet, simulated or real
   trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
   runs         list the runs in a database
+  calibrate    measure how long passes take on this machine
+  validate     run a trace for real and simulated, and compare request by request
+  rerun        feed a recorded run back: the core must decide the same
   fit          a calibration from tables of measured kernels
   accuracy     how far predictions are from a folder of measurements
   sensitivity  what each knob does to TTFT, TPOT and capacity

@@ -25,6 +25,7 @@ run:
   seed: 1                                    # default
   clock: virtual                             # default
   device: sim                                # default
+  ends: recorded                             # default
   sample_every: 1s                           # default
   duration_max: never                        # default
 trace:
@@ -59,6 +60,7 @@ fleet:
   gpu: h200                                  # fleet.yaml:2
   workers: 8                                 # --workers
   tp: 1                                      # default
+  threads: auto                              # default
   expert_parallel: false                     # default
 engine:
   profile: sglang                            # --engine
@@ -112,6 +114,7 @@ timing:
   gemm_memory_efficiency: auto               # default
   prefill_attention_efficiency: auto         # default
   decode_attention_efficiency: auto          # default
+  machine: none                              # default
   host: engine                               # default
   host_us: auto                              # default
   host_us_per_sequence: auto                 # default

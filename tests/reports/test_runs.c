@@ -173,7 +173,7 @@ START_TEST(a_newer_schema_is_refused)
 
     dyno_recorder_close(titled(""), NULL, NULL, NULL);
     database = database_open(path);
-    sqlite3_exec(database, "PRAGMA user_version = 2", NULL, NULL, NULL);
+    sqlite3_exec(database, "PRAGMA user_version = 99", NULL, NULL, NULL);
     sqlite3_close(database);
     is_refused(DYNO_UNSUPPORTED, "version 2");
 }

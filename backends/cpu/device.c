@@ -1,0 +1,157 @@
+#include "backends/cpu/device.h"
+
+#include <stdlib.h>
+
+#include "backends/cpu/forward.h"
+
+/* One worker. */
+struct engine {
+    struct dyno_team *team;
+    struct dyno_kv_storage *storage;
+    struct dyno_forward *forward;
+    struct dyno_forward_slice *slices; /* [slice_capacity] */
+    uint32_t slice_capacity;
+    float *logits; /* [logits_capacity][vocab] */
+    uint32_t logits_capacity;
+};
+
+struct cpu {
+    uint32_t worker_count, vocab;
+    struct engine *engines; /* [worker_count] */
+};
+
+static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
+{
+    void *grown;
+
+    if (count <= *capacity) {
+        return array;
+    }
+    grown = realloc(array, count * size);
+    if (!grown) {
+        abort(); /* as in core/worker/paced.c: a pass has no way to fail */
+    }
+    *capacity = count;
+    return grown;
+}
+
+static uint32_t largest(const float *logits, uint32_t count)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < count; i++) {
+        if (logits[i] > logits[best]) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                 uint32_t piece_count, uint32_t *next)
+{
+    const struct cpu *cpu = context;
+    struct engine *engine = &cpu->engines[worker];
+    uint32_t yields = 0;
+
+    engine->slices =
+        grow(engine->slices, &engine->slice_capacity, piece_count, sizeof *engine->slices);
+    for (uint32_t i = 0; i < piece_count; i++) {
+        engine->slices[i] =
+            (struct dyno_forward_slice){.tokens = pieces[i].tokens + pieces[i].first,
+                                        .first = pieces[i].first,
+                                        .count = pieces[i].count,
+                                        .table = pieces[i].table,
+                                        .yields = pieces[i].yields};
+        yields += pieces[i].yields;
+    }
+    engine->logits =
+        grow(engine->logits, &engine->logits_capacity, yields, cpu->vocab * sizeof *engine->logits);
+    dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
+    for (uint32_t i = 0; i < yields; i++) {
+        next[i] = largest(engine->logits + (size_t)i * cpu->vocab, cpu->vocab);
+    }
+}
+
+static void release(void *context)
+{
+    struct cpu *cpu = context;
+
+    for (uint32_t i = 0; cpu->engines && i < cpu->worker_count; i++) {
+        struct engine *engine = &cpu->engines[i];
+
+        dyno_forward_close(engine->forward);
+        dyno_kv_storage_close(engine->storage);
+        dyno_team_close(engine->team);
+        free(engine->slices);
+        free(engine->logits);
+    }
+    free(cpu->engines);
+    free(cpu);
+}
+
+static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_config *config,
+                               struct dyno_error *error)
+{
+    engine->team = dyno_team_open(config->threads);
+    if (!engine->team) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "%u threads of a worker cannot be started",
+                         config->threads);
+    }
+    DYNO_TRY(dyno_kv_storage_open(&engine->storage, &config->weights->model, config->blocks,
+                                  config->block_tokens, DYNO_ELEMENT_F32, error));
+    return dyno_forward_open(&engine->forward,
+                             &(struct dyno_forward_config){.weights = config->weights,
+                                                           .storage = engine->storage,
+                                                           .team = engine->team,
+                                                           .rows_max = config->batch_tokens_max},
+                             error);
+}
+
+static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
+                                const struct dyno_cpu_config *config, struct dyno_error *error)
+{
+    struct dyno_threaded_config threaded = config->threaded;
+    dyno_status status;
+
+    threaded.name = "cpu";
+    threaded.help = "this machine's processor computes real tokens";
+    threaded.step = step;
+    threaded.release = release;
+    threaded.context = cpu;
+    threaded.eos = config->weights->eos;
+    threaded.eos_count = config->weights->eos_count;
+    status = dyno_threaded_device_open(out, &threaded);
+    if (status != DYNO_OK) {
+        return dyno_fail(error, status, "the threads of %u workers cannot be started",
+                         threaded.worker_count);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu_config *config,
+                                 struct dyno_error *error)
+{
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    dyno_status status = DYNO_OK;
+
+    if (!cpu) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the workers");
+    }
+    cpu->worker_count = config->threaded.worker_count;
+    cpu->vocab = config->weights->model.vocab;
+    cpu->engines = calloc(cpu->worker_count, sizeof *cpu->engines);
+    if (!cpu->engines) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cpu->worker_count);
+    }
+    for (uint32_t i = 0; status == DYNO_OK && i < cpu->worker_count; i++) {
+        status = open_engine(&cpu->engines[i], config, error);
+    }
+    if (status == DYNO_OK) {
+        status = open_threads(out, cpu, config, error);
+    }
+    if (status != DYNO_OK) {
+        release(cpu);
+    }
+    return status;
+}

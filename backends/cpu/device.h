@@ -1,0 +1,26 @@
+/* The CPU as a device: workers that compute real tokens (backends/cpu/forward.h) in threads of
+ * their own (backends/engine/threaded.h), over one set of weights.
+ *
+ * The next token is the one with the largest logit; of equal ones, the first.
+ */
+#ifndef DYNO_BACKENDS_CPU_DEVICE_H
+#define DYNO_BACKENDS_CPU_DEVICE_H
+
+#include "backends/assets/weights.h"
+#include "backends/engine/threaded.h"
+
+struct dyno_cpu_config {
+    const struct dyno_weights *weights; /* not owned; shared by all workers */
+    uint32_t threads;                   /* of each worker, >= 1 */
+    uint32_t blocks, block_tokens;      /* KV of each worker */
+    uint32_t batch_tokens_max;          /* rows of a pass */
+    /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
+    struct dyno_threaded_config threaded;
+};
+
+/* On success *out is closed through its ops; on failure it is untouched.
+ * Errors: as dyno_forward_open, dyno_kv_storage_open and dyno_threaded_device_open. */
+dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu_config *config,
+                                 struct dyno_error *error);
+
+#endif

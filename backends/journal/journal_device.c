@@ -1,0 +1,349 @@
+/* The device that a journal stands in front of, or stands for. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "backends/journal/journal_parts.h"
+#include "core/base/map.h"
+
+static struct dyno_journal *journal_of(const struct dyno_device *device)
+{
+    return (struct dyno_journal *)((char *)(uintptr_t)device -
+                                   offsetof(struct dyno_journal, device));
+}
+
+static uint64_t key_of(uint32_t worker, uint32_t slot)
+{
+    return ((uint64_t)worker << 32) | slot;
+}
+
+static void device_open(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
+                        uint32_t generated, uint32_t tokens_max)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+
+    if (!real && !dyno_map_put(&journal->open, key_of(worker, slot), 0, NULL)) {
+        dyno_journal_differs(journal, EVENT_OPEN, "there is no memory for it");
+    }
+    if (dyno_journal_event(journal, EVENT_OPEN)) {
+        dyno_journal_told(journal, EVENT_OPEN, worker);
+        dyno_journal_told(journal, EVENT_OPEN, slot);
+        dyno_journal_told(journal, EVENT_OPEN, id);
+        dyno_journal_told(journal, EVENT_OPEN, generated);
+        dyno_journal_told(journal, EVENT_OPEN, tokens_max);
+    }
+    if (real) {
+        real->ops->open(real, worker, slot, id, generated, tokens_max);
+    }
+}
+
+static void device_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+
+    dyno_map_remove(&journal->open, key_of(worker, slot));
+    if (dyno_journal_event(journal, EVENT_SHUT)) {
+        dyno_journal_told(journal, EVENT_SHUT, worker);
+        dyno_journal_told(journal, EVENT_SHUT, slot);
+    }
+    if (real) {
+        real->ops->shut(real, worker, slot);
+    }
+}
+
+/* Everything of a pass but the tables, whose blocks follow from the rest. */
+static uint64_t digest_of(const struct dyno_pass *pass)
+{
+    uint64_t digest = dyno_mix(((uint64_t)pass->slice_count << 32) | pass->decode_count);
+
+    digest = dyno_mix(digest ^ pass->decode_context);
+    digest = dyno_mix(digest ^ pass->decode);
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        const struct dyno_slice *slice = &pass->slices[i];
+
+        digest = dyno_mix(digest ^ (((uint64_t)slice->slot << 32) | slice->first));
+        digest = dyno_mix(digest ^ (((uint64_t)slice->tokens << 1) | slice->yields));
+    }
+    return digest;
+}
+
+static void device_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+
+    if (dyno_journal_event(journal, EVENT_SUBMIT)) {
+        dyno_journal_told(journal, EVENT_SUBMIT, pass->worker);
+        dyno_journal_told(journal, EVENT_SUBMIT, pass->steps_max);
+        dyno_journal_told(journal, EVENT_SUBMIT, digest_of(pass));
+    }
+    journal->counts.passes++;
+    if (!real && !dyno_map_put(&journal->in_flight, pass->worker, pass->steps_max, NULL)) {
+        dyno_journal_differs(journal, EVENT_SUBMIT, "there is no memory for it");
+    }
+    if (real) {
+        real->ops->submit(real, now, pass);
+    }
+}
+
+static void device_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+
+    if (dyno_journal_event(journal, EVENT_STOP)) {
+        dyno_journal_told(journal, EVENT_STOP, worker);
+    }
+    if (real) {
+        real->ops->stop(real, worker, now);
+    }
+}
+
+/* Most steps of the worker's pass; 0: it has none. */
+static uint32_t steps_in_flight(const struct dyno_journal *journal, uint32_t worker)
+{
+    const uint32_t *steps = dyno_map_find(&journal->in_flight, worker);
+
+    return steps ? *steps : 0;
+}
+
+static void device_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                            uint32_t *started, uint32_t *completed)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+    uint64_t begun = 0, done = 0;
+
+    *started = *completed = 0;
+    if (real) {
+        real->ops->progress(real, worker, now, started, completed);
+        begun = *started;
+        done = *completed;
+    }
+    if (dyno_journal_event(journal, EVENT_PROGRESS)) {
+        dyno_journal_told(journal, EVENT_PROGRESS, worker);
+        dyno_journal_number(journal, &begun);
+        dyno_journal_number(journal, &done);
+        if (!real && (begun > steps_in_flight(journal, worker) || done > begun)) {
+            dyno_journal_differs(journal, EVENT_PROGRESS, "more steps than the pass has");
+            return;
+        }
+        *started = (uint32_t)begun;
+        *completed = (uint32_t)done;
+    }
+}
+
+static dyno_ns device_step_start(struct dyno_device *device, uint32_t worker, uint32_t step)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+    dyno_ns start = real ? real->ops->step_start(real, worker, step) : journal->now;
+
+    if (dyno_journal_event(journal, EVENT_STEP_START)) {
+        dyno_journal_told(journal, EVENT_STEP_START, worker);
+        dyno_journal_told(journal, EVENT_STEP_START, step);
+        dyno_journal_time(journal, &start);
+    }
+    return start;
+}
+
+/* ---- completions ----------------------------------------------------------------------------- */
+
+static bool room_for(void **array, uint32_t *capacity, uint64_t count, size_t size)
+{
+    enum { COUNT_MAX = 1 << 24 };
+    void *grown;
+
+    if (count <= *capacity) {
+        return true;
+    }
+    grown = count <= COUNT_MAX ? realloc(*array, (size_t)count * size) : NULL;
+    if (!grown) {
+        return false;
+    }
+    *array = grown;
+    *capacity = (uint32_t)count;
+    return true;
+}
+
+/* The boundaries of real steps; a formula's parameters otherwise. */
+static void boundary_numbers(struct dyno_journal *journal, struct dyno_completion *completion)
+{
+    uint64_t count = completion->boundaries ? (uint64_t)completion->steps + 1 : 0;
+    const dyno_ns *from = completion->boundaries;
+
+    dyno_journal_number(journal, &count);
+    if (!journal->writes && !room_for((void **)&journal->boundaries, &journal->boundary_capacity,
+                                      count, sizeof *journal->boundaries)) {
+        dyno_journal_differs(journal, EVENT_REAP, "it has more steps than there is memory for");
+        count = 0;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        dyno_ns at = journal->writes ? from[i] : 0;
+
+        dyno_journal_time(journal, &at);
+        if (!journal->writes) {
+            journal->boundaries[i] = at;
+        }
+    }
+    if (!journal->writes) {
+        completion->boundaries = count > 0 ? journal->boundaries : NULL;
+    }
+}
+
+static void ended_numbers(struct dyno_journal *journal, struct dyno_completion *completion)
+{
+    uint64_t count = completion->ended_count;
+
+    dyno_journal_number(journal, &count);
+    if (!journal->writes && !room_for((void **)&journal->ended, &journal->ended_capacity, count,
+                                      sizeof *journal->ended)) {
+        dyno_journal_differs(journal, EVENT_REAP, "more end than there is memory for");
+        count = 0;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t slot = journal->writes ? completion->ended[i] : 0;
+
+        dyno_journal_number(journal, &slot);
+        if (!journal->writes) {
+            journal->ended[i] = (uint32_t)slot;
+        }
+    }
+    if (!journal->writes) {
+        completion->ended = journal->ended;
+        completion->ended_count = (uint32_t)count;
+    }
+}
+
+static void completion_numbers(struct dyno_journal *journal, struct dyno_completion *completion)
+{
+    uint64_t worker = completion->worker, steps = completion->steps;
+
+    dyno_journal_number(journal, &worker);
+    dyno_journal_number(journal, &steps);
+    dyno_journal_time(journal, &completion->at);
+    dyno_journal_time(journal, &completion->start);
+    dyno_journal_number(journal, &completion->carry);
+    dyno_journal_number(journal, &completion->first);
+    dyno_journal_number(journal, &completion->growth);
+    completion->worker = (uint32_t)worker;
+    completion->steps = (uint32_t)steps;
+    boundary_numbers(journal, completion);
+    ended_numbers(journal, completion);
+}
+
+/* Whether steps are in order and end where the completion does, no later than now. */
+static bool is_in_time(const struct dyno_journal *journal, const struct dyno_completion *done)
+{
+    dyno_ns last = done->start;
+
+    for (uint32_t i = 0; done->boundaries && i <= done->steps; i++) {
+        if (done->boundaries[i] < last) {
+            return false;
+        }
+        last = done->boundaries[i];
+    }
+    if (!done->boundaries) {
+        last = dyno_step_boundary(done->start, done->carry, done->first, done->growth, done->steps);
+    }
+    return last == done->at && last <= journal->now && done->start <= last;
+}
+
+/* What a device may say of a pass: core relies on it. */
+static bool is_possible(const struct dyno_journal *journal, const struct dyno_completion *done)
+{
+    if (done->steps == 0 || done->steps > steps_in_flight(journal, done->worker) ||
+        !is_in_time(journal, done)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < done->ended_count; i++) {
+        if ((i > 0 && done->ended[i] <= done->ended[i - 1]) ||
+            !dyno_map_find(&journal->open, key_of(done->worker, done->ended[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool device_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+    uint64_t found = 0;
+
+    if (real) {
+        found = real->ops->reap(real, now, out);
+    } else {
+        *out = (struct dyno_completion){.worker = 0};
+    }
+    if (!dyno_journal_event(journal, EVENT_REAP)) {
+        return real && found;
+    }
+    dyno_journal_number(journal, &found);
+    if (found) {
+        completion_numbers(journal, out);
+    }
+    if (found && !real && journal->failure.status == DYNO_OK) {
+        if (!is_possible(journal, out)) {
+            dyno_journal_differs(journal, EVENT_REAP, "no device could have done that");
+        }
+        dyno_map_remove(&journal->in_flight, out->worker);
+    }
+    return found && (real || journal->failure.status == DYNO_OK);
+}
+
+static dyno_ns device_next(const struct dyno_device *device)
+{
+    struct dyno_journal *journal = journal_of(device);
+    const struct dyno_device *real = journal->real_device;
+    dyno_ns next = real ? real->ops->next(real) : DYNO_NEVER;
+
+    if (dyno_journal_event(journal, EVENT_DEVICE_NEXT)) {
+        dyno_journal_time(journal, &next);
+    }
+    return next;
+}
+
+static dyno_ns device_quiesce(struct dyno_device *device)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+    dyno_ns ended = real ? real->ops->quiesce(real) : journal->now;
+
+    if (dyno_journal_event(journal, EVENT_QUIESCE)) {
+        dyno_journal_time(journal, &ended);
+    }
+    return ended;
+}
+
+static void device_close(struct dyno_device *device)
+{
+    struct dyno_device *real = journal_of(device)->real_device;
+
+    if (real) {
+        real->ops->close(real);
+    }
+}
+
+struct dyno_device *dyno_journal_device(struct dyno_journal *journal, struct dyno_device *real,
+                                        bool stores_kv, bool is_real)
+{
+    journal->device_ops = (struct dyno_device_ops){.name = "journal",
+                                                   .help = "what a recorded run's device did",
+                                                   .stores_kv = stores_kv,
+                                                   .is_real = is_real,
+                                                   .open = device_open,
+                                                   .shut = device_shut,
+                                                   .submit = device_submit,
+                                                   .stop = device_stop,
+                                                   .progress = device_progress,
+                                                   .step_start = device_step_start,
+                                                   .reap = device_reap,
+                                                   .next = device_next,
+                                                   .quiesce = device_quiesce,
+                                                   .close = device_close};
+    journal->device.ops = &journal->device_ops;
+    journal->real_device = real;
+    return &journal->device;
+}

@@ -1,0 +1,78 @@
+/* The parts of a journal that its files share; private to this folder. */
+#ifndef DYNO_BACKENDS_JOURNAL_JOURNAL_PARTS_H
+#define DYNO_BACKENDS_JOURNAL_JOURNAL_PARTS_H
+
+#include <stdio.h>
+
+#include "backends/journal/journal.h"
+#include "core/base/map.h"
+
+/* What an event is about; its byte in the file. */
+enum dyno_event {
+    EVENT_END,
+    EVENT_WAIT,
+    EVENT_SOURCE_NEXT,
+    EVENT_SOURCE_TAKE,
+    EVENT_SOURCE_ENDED,
+    EVENT_SOURCE_FINISHED,
+    EVENT_OPEN,
+    EVENT_SHUT,
+    EVENT_SUBMIT,
+    EVENT_STOP,
+    EVENT_PROGRESS,
+    EVENT_STEP_START,
+    EVENT_REAP,
+    EVENT_DEVICE_NEXT,
+    EVENT_QUIESCE,
+    EVENT_KINDS,
+};
+
+enum { HEAD_TEXT_MAX = 4096 };
+
+struct dyno_journal {
+    FILE *file;
+    char *path;
+    bool writes;
+    struct dyno_journal_counts counts;
+    struct dyno_error failure; /* status not 0: writing failed, or core went another way */
+    char name[HEAD_TEXT_MAX], value[HEAD_TEXT_MAX];
+    /* The seams. */
+    struct dyno_clock clock;
+    struct dyno_clock *real_clock;
+    const volatile sig_atomic_t *real_interrupted;
+    volatile sig_atomic_t interrupted;
+    dyno_ns now; /* of the last wait: times are written as distances from it */
+    struct dyno_source source;
+    struct dyno_source *real_source;
+    struct dyno_span *spans; /* [span_capacity] of the request fed last */
+    uint32_t span_capacity;
+    struct dyno_device device;
+    struct dyno_device_ops device_ops;
+    struct dyno_device *real_device;
+    dyno_ns *boundaries; /* [boundary_capacity] of the completion fed last */
+    uint32_t boundary_capacity;
+    uint32_t *ended; /* [ended_capacity] likewise */
+    uint32_t ended_capacity;
+    /* What core told the device, so that nothing impossible is fed to it. */
+    struct dyno_map in_flight; /* worker -> steps_max of its pass */
+    struct dyno_map open;      /* worker << 32 | slot, of sequences that are open */
+};
+
+/* An event begins: written, or expected to be the next one.  False: the run went another way, or
+ * the file is at its end; the caller answers something harmless. */
+bool dyno_journal_event(struct dyno_journal *journal, enum dyno_event event);
+
+/* A whole number, seven bits a byte: written, or read into *value.  After a failure reads give 0.
+ */
+void dyno_journal_number(struct dyno_journal *journal, uint64_t *value);
+
+/* A time, as its distance from the last wait's. */
+void dyno_journal_time(struct dyno_journal *journal, dyno_ns *value);
+
+/* What core did: written, or compared with what was. */
+void dyno_journal_told(struct dyno_journal *journal, enum dyno_event event, uint64_t value);
+
+/* The run goes another way from here: `what` says which. */
+void dyno_journal_differs(struct dyno_journal *journal, enum dyno_event event, const char *what);
+
+#endif

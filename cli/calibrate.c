@@ -1,0 +1,156 @@
+/* `dyno calibrate`: measure this machine, and write it down for `dyno replay --machine FILE`. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/assets/default_model.h"
+#include "cli/calibrate_measure.h"
+#include "cli/commands.h"
+#include "cli/machine_file.h"
+#include "core/base/units.h"
+#include "core/base/words.h"
+
+enum { ROUNDS = 25, THREADS_MAX = 256, TOKENS_MAX = 512, SEQS_MAX = 64 };
+
+static const dyno_ns budget_ns = 120 * DYNO_S;
+
+struct arguments {
+    const char *model, *device, *threads, *output;
+    bool help;
+};
+
+static void print_help(void)
+{
+    puts("Usage: dyno calibrate [--device cpu] [--model MODEL] [--threads N] -o FILE\n\n"
+         "Measure how long passes of a model take on this machine: prompts of 1 to 512\n"
+         "tokens, 1 to 64 sequences that decode, short contexts and long ones, round after\n"
+         "round; up to two minutes, and longer where five rounds take longer.  The machine\n"
+         "should have nothing else to do.  `dyno replay --machine FILE` then simulates it, and\n"
+         "`dyno validate --machine FILE` says how well.\n\n"
+         "  --device cpu   what is measured\n"
+         "  --model MODEL  a model's folder or file, or one that comes with dyno\n"
+         "                 [" DYNO_DEFAULT_MODEL "]\n"
+         "  --threads N    threads that compute [one a core]\n"
+         "  -o FILE        write what was measured there");
+}
+
+static dyno_status take_arguments(struct arguments *arguments, int argc, char **argv,
+                                  struct dyno_error *error)
+{
+    const struct {
+        const char *flag;
+        const char **to;
+    } flags[] = {{"--model", &arguments->model},
+                 {"--device", &arguments->device},
+                 {"--threads", &arguments->threads},
+                 {"-o", &arguments->output}};
+    char quoted[DYNO_QUOTE_MAX];
+
+    for (int i = 1; i < argc; i++) {
+        const char **to = NULL;
+
+        for (size_t j = 0; j < sizeof flags / sizeof flags[0]; j++) {
+            to = strcmp(argv[i], flags[j].flag) == 0 ? flags[j].to : to;
+        }
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            arguments->help = true;
+        } else if (!to) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "unknown argument %s; 'dyno calibrate --help' lists what there is",
+                             dyno_quote(quoted, argv[i]));
+        } else if (i + 1 == argc) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value", argv[i]);
+        } else {
+            *to = argv[++i];
+        }
+    }
+    if (!arguments->help && !arguments->output) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "calibrate needs -o FILE");
+    }
+    if (arguments->device && strcmp(arguments->device, "cpu") != 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "--device %s: only cpu can be measured",
+                         dyno_quote(quoted, arguments->device));
+    }
+    return DYNO_OK;
+}
+
+static dyno_status count_threads(uint32_t *out, const struct arguments *arguments,
+                                 struct dyno_error *error)
+{
+    uint64_t threads = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    char quoted[DYNO_QUOTE_MAX];
+
+    if (arguments->threads && (dyno_parse_u64(arguments->threads, &threads) != DYNO_UNITS_OK ||
+                               threads < 1 || threads > THREADS_MAX)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--threads %s: expected a whole number from 1 to %d",
+                         dyno_quote(quoted, arguments->threads), THREADS_MAX);
+    }
+    *out = (uint32_t)threads;
+    return DYNO_OK;
+}
+
+static void show_progress(void *context, uint32_t done, uint32_t rounds)
+{
+    (void)context;
+    (void)fprintf(stderr, "\rmeasuring: round %u of at most %u", done, rounds);
+    (void)fflush(stderr);
+}
+
+static void print_machine(const struct dyno_machine *machine)
+{
+    (void)printf("%s on %s, %u threads\n\n", machine->model, machine->device, machine->threads);
+    (void)printf("%10s %14s %14s\n", "rows", "computed, us", "a token, us");
+    for (uint32_t i = 0; i < machine->rows.count; i++) {
+        (void)printf("%10u %14.1f %14.2f\n", machine->rows.at[i], machine->rows.ns[i] / 1e3,
+                     machine->rows.ns[i] / 1e3 / machine->rows.at[i]);
+    }
+    (void)printf("\n%10s %14s\n", "sequences", "yielding, us");
+    for (uint32_t i = 0; i < machine->yields.count; i++) {
+        (void)printf("%10u %14.1f\n", machine->yields.at[i], machine->yields.ns[i] / 1e3);
+    }
+    (void)printf(
+        "\n%.3f ns a pair of prompt tokens, %.3f ns a token read by a decode step, %.1f us "
+        "beside a pass\n",
+        machine->pair_ns, machine->context_ns, machine->pass_ns / 1e3);
+}
+
+static dyno_status run(const struct arguments *arguments, struct dyno_error *error)
+{
+    struct dyno_measure_config config = {
+        .model = arguments->model ? arguments->model : DYNO_DEFAULT_MODEL,
+        .batch_tokens_max = TOKENS_MAX,
+        .seqs_max = SEQS_MAX,
+        .rounds = ROUNDS,
+        .budget_ns = budget_ns,
+        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+    };
+    struct dyno_machine machine;
+    dyno_status status;
+
+    DYNO_TRY(count_threads(&config.threads, arguments, error));
+    status = dyno_machine_measure(&machine, &config, error);
+    if (config.progress) {
+        (void)fputs("\r\033[K", stderr);
+    }
+    DYNO_TRY(status);
+    DYNO_TRY(dyno_machine_write(&machine, arguments->output, error));
+    print_machine(&machine);
+    return DYNO_OK;
+}
+
+int dyno_command_calibrate(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct dyno_error error = {0};
+
+    if (take_arguments(&arguments, argc, argv, &error) != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
+    if (arguments.help) {
+        print_help();
+        return DYNO_EXIT_OK;
+    }
+    return run(&arguments, &error) == DYNO_OK ? DYNO_EXIT_OK
+                                              : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+}

@@ -1,0 +1,387 @@
+/* Measuring how long passes take on this machine.
+ *
+ * Passes are run through the very device that serves (threads, mailbox, wakeups), each kind in
+ * turn, round after round, so that a disturbance falls on all alike; medians count.  What a pass
+ * takes is then divided as sim/machine.h says.
+ */
+#include "cli/calibrate_measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/assets/default_model.h"
+#include "backends/cpu/device.h"
+#include "backends/posix/wall_clock.h"
+
+enum {
+    BLOCK_TOKENS = 16,
+    LONG_SEQS = 4,     /* sequences that may have a long context ... */
+    LONG_MAX = 2048,   /* ... of so many tokens */
+    SHORT_TOKENS = 32, /* the others' */
+    SHORT_CONTEXT = 16,
+    STEPS = 8, /* decode steps of a pass */
+    CHUNK = 128,
+    ROUNDS_MIN = 5,
+};
+
+/* A kind of pass. */
+struct experiment {
+    bool decodes;
+    uint32_t size;    /* rows of a prompt slice, or sequences that decode */
+    uint32_t context; /* tokens before */
+    double *ns;       /* [rounds] a step's */
+    double *around;   /* [rounds] from submit to reap, without the steps */
+};
+
+struct bench {
+    const struct dyno_measure_config *config;
+    struct dyno_weights *weights;
+    struct dyno_transcripts *transcripts;
+    struct dyno_clock *clock;
+    struct dyno_device *device;
+    uint32_t long_tokens;
+    uint32_t *numbers; /* of blocks */
+    const uint32_t **tables;
+    struct experiment experiments[3 * DYNO_MACHINE_POINTS_MAX];
+    uint32_t experiment_count, rounds;
+    uint64_t next_id;
+};
+
+/* ---- the stage ------------------------------------------------------------------------------- */
+
+static uint32_t never_ends(void *context, uint64_t id)
+{
+    (void)context;
+    (void)id;
+    return UINT32_MAX;
+}
+
+/* Blocks of sequences follow each other: the first few sequences have long contexts. */
+static dyno_status lay_tables(struct bench *bench, uint32_t *blocks)
+{
+    uint32_t seqs = bench->config->seqs_max, next = 0;
+    uint32_t each = (bench->long_tokens + BLOCK_TOKENS - 1) / BLOCK_TOKENS + 1;
+    uint32_t short_each = SHORT_TOKENS / BLOCK_TOKENS + 1;
+
+    bench->numbers = calloc((size_t)seqs * each, sizeof *bench->numbers);
+    bench->tables = calloc(seqs, sizeof *bench->tables);
+    if (!bench->numbers || !bench->tables) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < seqs; i++) {
+        uint32_t count = i < LONG_SEQS ? each : short_each;
+
+        bench->tables[i] = bench->numbers + (size_t)i * each;
+        for (uint32_t j = 0; j < count; j++) {
+            bench->numbers[(size_t)i * each + j] = next++;
+        }
+    }
+    *blocks = next;
+    return DYNO_OK;
+}
+
+static dyno_status open_stage(struct bench *bench, struct dyno_error *error)
+{
+    const struct dyno_measure_config *config = bench->config;
+    char path[DYNO_MODEL_PATH_MAX];
+    uint32_t blocks, context;
+
+    DYNO_TRY(dyno_default_model_find(path, config->model, error));
+    DYNO_TRY(dyno_weights_open(&bench->weights, path, error));
+    context = bench->weights->model.context_max;
+    bench->long_tokens = context < LONG_MAX ? context : LONG_MAX;
+    if (bench->long_tokens < CHUNK + 2 * SHORT_TOKENS) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "%s has a context of %u tokens; a machine is measured with at least %d",
+                         config->model, context, CHUNK + 2 * SHORT_TOKENS);
+    }
+    if (dyno_transcripts_open(&bench->transcripts) != DYNO_OK ||
+        dyno_wall_clock_open(&bench->clock, 1.0) != DYNO_OK ||
+        lay_tables(bench, &blocks) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    return dyno_cpu_device_open(
+        &bench->device,
+        &(struct dyno_cpu_config){.weights = bench->weights,
+                                  .threads = config->threads,
+                                  .blocks = blocks,
+                                  .block_tokens = BLOCK_TOKENS,
+                                  .batch_tokens_max = config->batch_tokens_max,
+                                  .threaded = {.worker_count = 1,
+                                               .seqs_max = config->seqs_max,
+                                               .steps_max = STEPS,
+                                               .transcripts = bench->transcripts,
+                                               .answer = never_ends,
+                                               .now = dyno_wall_clock_now,
+                                               .wake = dyno_wall_clock_wake,
+                                               .clock = bench->clock}},
+        error);
+}
+
+static void close_stage(struct bench *bench)
+{
+    if (bench->device) {
+        bench->device->ops->close(bench->device);
+    }
+    dyno_wall_clock_close(bench->clock);
+    dyno_transcripts_close(bench->transcripts);
+    if (bench->weights) {
+        dyno_weights_close(bench->weights);
+    }
+    for (uint32_t i = 0; i < bench->experiment_count; i++) {
+        free(bench->experiments[i].ns);
+        free(bench->experiments[i].around);
+    }
+    free(bench->tables);
+    free(bench->numbers);
+}
+
+/* ---- one pass -------------------------------------------------------------------------------- */
+
+/* A sequence of `tokens` tokens in `slot`; its tokens are any. */
+static dyno_status enter(struct bench *bench, uint32_t slot, uint32_t tokens)
+{
+    struct dyno_transcript *transcript;
+    uint64_t id = bench->next_id + slot;
+
+    DYNO_TRY(dyno_transcripts_add(bench->transcripts, id, tokens, STEPS + 2, &transcript));
+    for (uint32_t i = 0; i < tokens; i++) {
+        transcript->tokens[i] = (uint32_t)((id * 7919 + i) % bench->weights->model.vocab);
+    }
+    bench->device->ops->open(bench->device, 0, slot, id, 0, STEPS + 2);
+    return DYNO_OK;
+}
+
+static void leave(struct bench *bench, uint32_t slots)
+{
+    for (uint32_t i = 0; i < slots; i++) {
+        bench->device->ops->shut(bench->device, 0, i);
+        dyno_transcripts_forget(bench->transcripts, bench->next_id + i);
+    }
+    bench->next_id += slots;
+}
+
+/* Run a pass to its end.  Returns what a step took; *around: what the pass took beside. */
+static double run_pass(struct bench *bench, const struct dyno_pass *pass, double *around)
+{
+    struct dyno_device *device = bench->device;
+    struct dyno_completion done;
+    dyno_ns start = dyno_wall_clock_now(bench->clock), now = start;
+    double steps_ns;
+
+    device->ops->submit(device, now, pass);
+    do {
+        now = bench->clock->ops->wait_until(bench->clock, DYNO_NEVER);
+    } while (!device->ops->reap(device, now, &done));
+    steps_ns = (double)(done.boundaries[done.steps] - done.boundaries[0]);
+    *around = (double)(now - start) - steps_ns;
+    return steps_ns / done.steps;
+}
+
+static dyno_status run_prefill(struct bench *bench, const struct experiment *experiment, double *ns,
+                               double *around)
+{
+    struct dyno_slice slice = {.first = experiment->context, .tokens = experiment->size};
+
+    DYNO_TRY(enter(bench, 0, experiment->context + experiment->size + 1));
+    *ns = run_pass(bench,
+                   &(struct dyno_pass){
+                       .steps_max = 1, .slice_count = 1, .slices = &slice, .tables = bench->tables},
+                   around);
+    leave(bench, 1);
+    return DYNO_OK;
+}
+
+/* The last tokens of all prompts in one pass, then what is measured: decode steps. */
+static dyno_status run_decode(struct bench *bench, const struct experiment *experiment, double *ns,
+                              double *around)
+{
+    struct dyno_slice *slices = calloc(experiment->size, sizeof *slices);
+
+    if (!slices) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < experiment->size; i++) {
+        if (enter(bench, i, experiment->context) != DYNO_OK) {
+            free(slices);
+            return DYNO_NO_MEMORY;
+        }
+        slices[i] = (struct dyno_slice){
+            .slot = i, .first = experiment->context - 1, .tokens = 1, .yields = true};
+    }
+    (void)run_pass(bench,
+                   &(struct dyno_pass){.steps_max = 1,
+                                       .slice_count = experiment->size,
+                                       .slices = slices,
+                                       .tables = bench->tables},
+                   around);
+    *ns = run_pass(bench,
+                   &(struct dyno_pass){.steps_max = STEPS,
+                                       .decode = true,
+                                       .decode_count = experiment->size,
+                                       .tables = bench->tables},
+                   around);
+    leave(bench, experiment->size);
+    free(slices);
+    return DYNO_OK;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static dyno_status plan(struct bench *bench, bool decodes, uint32_t size, uint32_t context)
+{
+    struct experiment *experiment = &bench->experiments[bench->experiment_count++];
+
+    *experiment = (struct experiment){.decodes = decodes, .size = size, .context = context};
+    experiment->ns = calloc(bench->rounds, sizeof *experiment->ns);
+    experiment->around = calloc(bench->rounds, sizeof *experiment->around);
+    return experiment->ns && experiment->around ? DYNO_OK : DYNO_NO_MEMORY;
+}
+
+/* Powers of two, and the largest itself. */
+static dyno_status plan_sizes(struct bench *bench, bool decodes, uint32_t largest)
+{
+    for (uint32_t size = 1; size < largest; size *= 2) {
+        DYNO_TRY(plan(bench, decodes, size, decodes ? SHORT_CONTEXT : 0));
+    }
+    return plan(bench, decodes, largest, decodes ? SHORT_CONTEXT : 0);
+}
+
+static dyno_status plan_all(struct bench *bench)
+{
+    uint32_t rows = bench->config->batch_tokens_max, most = bench->long_tokens - 1;
+
+    DYNO_TRY(plan_sizes(bench, false, rows < most ? rows : most));
+    DYNO_TRY(plan_sizes(bench, true, bench->config->seqs_max));
+    DYNO_TRY(plan(bench, false, CHUNK, bench->long_tokens - CHUNK - 1));
+    return plan(bench, true, LONG_SEQS, bench->long_tokens - 2 * STEPS);
+}
+
+static dyno_status measure(struct bench *bench, struct dyno_error *error)
+{
+    const dyno_ns budget = bench->config->budget_ns;
+    uint32_t round = 0;
+
+    for (; round < bench->rounds &&
+           (round < ROUNDS_MIN || dyno_wall_clock_now(bench->clock) < budget);
+         round++) {
+        for (uint32_t i = 0; i < bench->experiment_count; i++) {
+            struct experiment *experiment = &bench->experiments[i];
+            dyno_status status = experiment->decodes
+                                     ? run_decode(bench, experiment, &experiment->ns[round],
+                                                  &experiment->around[round])
+                                     : run_prefill(bench, experiment, &experiment->ns[round],
+                                                   &experiment->around[round]);
+
+            if (status != DYNO_OK) {
+                return dyno_fail(error, status, "out of memory while measuring");
+            }
+        }
+        if (bench->config->progress) {
+            bench->config->progress(bench->config->progress_context, round + 1, bench->rounds);
+        }
+    }
+    bench->rounds = round;
+    return DYNO_OK;
+}
+
+/* ---- dividing -------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static double median(double *values, uint32_t count)
+{
+    qsort(values, count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
+}
+
+static double at_least(double value, double least)
+{
+    return value > least ? value : least;
+}
+
+/* Tokens that decode steps read, on the mean, over the pass that was measured. */
+static double mean_context(const struct experiment *experiment)
+{
+    return experiment->size * (experiment->context + 1 + (STEPS - 1) / 2.0 + 1);
+}
+
+static void add_point(struct dyno_machine_curve *curve, uint32_t at, double ns)
+{
+    curve->at[curve->count] = at;
+    curve->ns[curve->count++] = ns;
+}
+
+static const struct experiment *find(const struct bench *bench, bool decodes, uint32_t size)
+{
+    for (uint32_t i = 0; i < bench->experiment_count; i++) {
+        if (bench->experiments[i].decodes == decodes && bench->experiments[i].size == size) {
+            return &bench->experiments[i];
+        }
+    }
+    return NULL;
+}
+
+/* Medians are in ns[0] from here on. */
+static void divide(struct bench *bench, struct dyno_machine *machine)
+{
+    const struct experiment *chunk = find(bench, false, CHUNK), *few = find(bench, true, LONG_SEQS);
+    const struct experiment *late_chunk = &bench->experiments[bench->experiment_count - 2];
+    const struct experiment *long_few = &bench->experiments[bench->experiment_count - 1];
+
+    machine->pair_ns =
+        at_least((late_chunk->ns[0] - chunk->ns[0]) / ((double)CHUNK * late_chunk->context), 0.0);
+    machine->context_ns = at_least(
+        (long_few->ns[0] - few->ns[0]) / (mean_context(long_few) - mean_context(few)), 0.0);
+    machine->pass_ns = at_least(bench->experiments[0].around[0], 0.0);
+    for (uint32_t i = 0; i + 2 < bench->experiment_count; i++) {
+        const struct experiment *is = &bench->experiments[i];
+
+        if (is->decodes) {
+            add_point(&machine->yields, is->size,
+                      at_least(is->ns[0] - machine->context_ns * mean_context(is) -
+                                   dyno_machine_curve_ns(&machine->rows, is->size),
+                               0.0));
+        } else {
+            add_point(
+                &machine->rows, is->size,
+                at_least(is->ns[0] - machine->pair_ns * is->size * (is->size + 1.0) / 2.0, 1.0));
+        }
+    }
+}
+
+dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
+                                 struct dyno_error *error)
+{
+    struct bench bench = {.config = config, .rounds = config->rounds};
+    struct dyno_machine machine = {.threads = config->threads};
+    dyno_status status = open_stage(&bench, error);
+
+    if (status == DYNO_OK && plan_all(&bench) != DYNO_OK) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    if (status == DYNO_OK) {
+        status = measure(&bench, error);
+    }
+    if (status == DYNO_OK) {
+        for (uint32_t i = 0; i < bench.experiment_count; i++) {
+            bench.experiments[i].ns[0] = median(bench.experiments[i].ns, bench.rounds);
+            bench.experiments[i].around[0] = median(bench.experiments[i].around, bench.rounds);
+        }
+        divide(&bench, &machine);
+        (void)snprintf(machine.model, sizeof machine.model, "%s", config->model);
+        (void)snprintf(machine.device, sizeof machine.device, "cpu");
+        status = dyno_machine_check(&machine, error);
+    }
+    close_stage(&bench);
+    if (status == DYNO_OK) {
+        *out = machine;
+    }
+    return status;
+}

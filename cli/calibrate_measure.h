@@ -1,0 +1,23 @@
+/* Measuring this machine as a device. */
+#ifndef DYNO_CLI_CALIBRATE_MEASURE_H
+#define DYNO_CLI_CALIBRATE_MEASURE_H
+
+#include <stdbool.h>
+
+#include "sim/machine.h"
+
+struct dyno_measure_config {
+    const char *model; /* as --model */
+    uint32_t threads;
+    uint32_t batch_tokens_max, seqs_max; /* the largest passes; seqs_max >= 4 */
+    uint32_t rounds;                     /* at most, >= 5 ... */
+    dyno_ns budget_ns;                   /* ... and no further ones after this time */
+    void (*progress)(void *context, uint32_t rounds_done, uint32_t rounds); /* may be NULL */
+    void *progress_context;
+};
+
+/* Errors: the model's; DYNO_UNSUPPORTED (its context is too short), DYNO_NO_MEMORY. */
+dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
+                                 struct dyno_error *error);
+
+#endif

@@ -1,0 +1,49 @@
+/* The real half of an assembly: a model with its weights, and the devices that compute it. */
+#ifndef DYNO_CLI_LIVE_H
+#define DYNO_CLI_LIVE_H
+
+#include <stdbool.h>
+
+#include "backends/assets/weights.h"
+#include "backends/engine/transcript.h"
+#include "cli/scenario.h"
+#include "core/run/clock.h"
+#include "core/worker/config.h"
+#include "core/worker/device.h"
+#include "sim/machine.h"
+
+struct dyno_live {
+    struct dyno_weights *weights;
+    struct dyno_transcripts *transcripts;
+};
+
+/* Whether the scenario's device computes; whether it does, or pretends to be a machine that was
+ * measured computing. */
+bool dyno_live_is_real(const struct dyno_scenario *scenario);
+bool dyno_live_is_machine(const struct dyno_scenario *scenario);
+
+/* What such a worker is: as many KV blocks as kv.blocks says, or as its sequences can fill, at most
+ * 1 GiB of them; no scheduling ahead, and no host time but the real one. */
+void dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
+                         const struct dyno_model *model);
+
+/* The path of the model that the scenario names, beside the program or anywhere. */
+dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error);
+
+/* Weights and transcripts.  What was opened is closed with dyno_live_close, also on failure. */
+dyno_status dyno_live_open(struct dyno_live *live, const struct dyno_scenario *scenario,
+                           struct dyno_error *error);
+void dyno_live_close(struct dyno_live *live);
+
+/* The devices; `answers` is asked where the scenario says that requests end as recorded.  On
+ * success *out is closed through its ops, before the rest. */
+struct dyno_answers;
+dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
+                             const struct dyno_scenario *scenario,
+                             const struct dyno_worker_config *worker, struct dyno_answers *answers,
+                             struct dyno_clock *clock, struct dyno_error *error);
+
+/* Threads of one worker. */
+uint32_t dyno_live_threads(const struct dyno_scenario *scenario);
+
+#endif

@@ -1,0 +1,100 @@
+#include "sim/machine.h"
+
+#include <math.h>
+
+#include "sim/answers.h"
+
+static const double hour_ns = 3.6e12;
+
+static bool is_time(double ns)
+{
+    return isfinite(ns) && ns >= 0.0 && ns <= hour_ns;
+}
+
+static dyno_status check_curve(const struct dyno_machine_curve *curve, const char *name,
+                               struct dyno_error *error)
+{
+    if (curve->count == 0 || curve->count > DYNO_MACHINE_POINTS_MAX || curve->at[0] != 1) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s: a curve has 1 to %d points, and its first is at 1", name,
+                         DYNO_MACHINE_POINTS_MAX);
+    }
+    for (uint32_t i = 0; i < curve->count; i++) {
+        if (i > 0 && curve->at[i] <= curve->at[i - 1]) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "%s: %u stands after %u; counts must increase",
+                             name, curve->at[i], curve->at[i - 1]);
+        }
+        if (!is_time(curve->ns[i])) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s: at %u the time is %g ns; expected 0 to an hour", name,
+                             curve->at[i], curve->ns[i]);
+        }
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_error *error)
+{
+    DYNO_TRY(check_curve(&machine->rows, "rows", error));
+    DYNO_TRY(check_curve(&machine->yields, "yields", error));
+    if (!is_time(machine->pair_ns) || !is_time(machine->context_ns) || !is_time(machine->pass_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "pair_ns is %g, context_ns %g and pass_ns %g; expected 0 to an hour each",
+                         machine->pair_ns, machine->context_ns, machine->pass_ns);
+    }
+    return DYNO_OK;
+}
+
+double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count)
+{
+    uint32_t i = 1;
+    double slope, ns;
+
+    if (count <= 0.0) {
+        return 0.0;
+    }
+    if (curve->count == 1) {
+        return curve->ns[0] * count;
+    }
+    while (i + 1 < curve->count && count > curve->at[i]) {
+        i++;
+    }
+    slope = (curve->ns[i] - curve->ns[i - 1]) / (curve->at[i] - curve->at[i - 1]);
+    ns = curve->ns[i] + slope * (count - curve->at[i]);
+    return ns > 0.0 ? ns : 0.0;
+}
+
+static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
+{
+    const struct dyno_machine *machine = context;
+    double rows = pass->decode_count, yields = pass->decode_count, pairs = 0.0, ns;
+
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        double tokens = pass->slices[i].tokens;
+
+        rows += tokens;
+        yields += pass->slices[i].yields;
+        pairs += tokens * pass->slices[i].first + tokens * (tokens + 1.0) / 2.0;
+    }
+    ns = dyno_machine_curve_ns(&machine->rows, rows) +
+         dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
+         machine->context_ns * (double)pass->decode_context +
+         (pass->slice_count > 0 ? machine->pass_ns : 0.0);
+    out->first = (uint64_t)((ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
+    out->growth = (uint64_t)(machine->context_ns * pass->decode_count * (double)DYNO_TICKS_PER_NS);
+    out->steps_max = UINT32_MAX;
+}
+
+dyno_status dyno_machine_open(struct dyno_device **out, uint32_t worker_count,
+                              const struct dyno_machine *machine, struct dyno_answers *answers)
+{
+    return dyno_paced_device_open(out, &(struct dyno_paced_config){
+                                           .name = "machine",
+                                           .help = "a simulated machine that was measured",
+                                           .worker_count = worker_count,
+                                           .cost = cost,
+                                           .cost_context = machine,
+                                           .answer = dyno_answers_get,
+                                           .answer_context = answers,
+                                       });
+}

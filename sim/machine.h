@@ -1,0 +1,50 @@
+/* A machine that was measured: how long passes take on one device, as a few tables instead of a
+ * model of kernels.  For CPUs, whose passes follow no roofline; `dyno calibrate` fills it.
+ *
+ *   step = rows(T) + yields(Y) + pair x P + context x C [+ pass]     nanoseconds
+ *
+ * T rows (prompt tokens and decoding sequences), Y sequences that yield a token (their logits), P
+ * (query, context) pairs of prompt slices, C tokens that decoding sequences read from KV.  rows and
+ * yields are straight lines between the points measured, through what was measured at 1 and beyond
+ * the last point with the slope of the last two.  `pass` is what a pass costs beside its steps
+ * (waking a thread, and the loop by it): it is added where a pass has slices and so one step;
+ * decode passes have many, and steps must not depend on how they are cut into passes.
+ */
+#ifndef DYNO_SIM_MACHINE_H
+#define DYNO_SIM_MACHINE_H
+
+#include "core/base/status.h"
+#include "core/worker/device.h"
+#include "core/worker/paced.h"
+
+enum { DYNO_MACHINE_POINTS_MAX = 32 };
+
+/* A curve over counts: increasing, the first count is 1. */
+struct dyno_machine_curve {
+    uint32_t count;
+    uint32_t at[DYNO_MACHINE_POINTS_MAX];
+    double ns[DYNO_MACHINE_POINTS_MAX];
+};
+
+struct dyno_machine {
+    char model[96];  /* the model's name, as `--model` gave it ... */
+    char device[32]; /* ... and "cpu" */
+    uint32_t threads;
+    struct dyno_machine_curve rows, yields;
+    double pair_ns, context_ns, pass_ns;
+};
+
+/* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty, or any time is
+ * not finite, negative, or above an hour. */
+dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_error *error);
+
+/* The curve's value for `count`; 0 for 0. */
+double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count);
+
+/* A simulated fleet of such machines: closed through its ops.  `machine` must outlive it, and
+ * dyno_machine_check accepted it. */
+struct dyno_answers;
+dyno_status dyno_machine_open(struct dyno_device **out, uint32_t worker_count,
+                              const struct dyno_machine *machine, struct dyno_answers *answers);
+
+#endif

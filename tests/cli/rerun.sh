@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A recorded run, fed back, makes the same decisions; one that was tampered with is found out.
+#
+# usage: tests/cli/rerun.sh DYNO
+set -euo pipefail
+
+dyno=$(readlink -f "$1")
+traces=$(readlink -f traces/samples)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+# The latencies, which follow from every decision and every time.
+latencies() {
+    sed -n '/^Latency/,/^$/p' "$1"
+}
+
+# same NAME ARGUMENT...: record a run, feed it back, and get the same table.
+same() {
+    local name=$1
+    shift
+    "$dyno" replay "$@" --db none --no-progress --journal "$name" >"$name.first" 2>/dev/null
+    "$dyno" rerun "$name" >"$name.again"
+    diff -u <(latencies "$name.first") <(latencies "$name.again")
+    grep -q '^The same  ' "$name.again"
+}
+
+same kv --trace "$traces/chat-prefix.jsonl" --requests 400 --workers 4 --router kv
+same sglang --trace "$traces/chat-prefix.jsonl" --requests 400 --workers 2 --engine sglang \
+    --set kv.blocks=60000 --router lmetric
+same agents --trace "$traces/agent-sessions.jsonl" --requests 200 --workers 2 --router session
+same tight --arrival poisson:30 --requests 300 --set kv.blocks=300 --set router.event_delay=5ms \
+    --router kv --set generate.prefix_groups=4
+same cut --arrival poisson:30 --requests 300 --duration-max 2s
+same wall --arrival poisson:400 --requests 100 --device null --clock wall
+
+# One bit in each of many places: found out in a sentence, or harmless (a time between two events),
+# never a crash.
+size=$(stat -c %s tight)
+caught=0
+for place in $(seq 40 $((size / 60)) $((size - 1))); do
+    cp tight bad
+    byte=$(od -An -tu1 -j "$place" -N 1 tight | tr -d ' ')
+    printf '%b' "\\x$(printf %x $((byte ^ 1)))" |
+        dd of=bad bs=1 seek="$place" conv=notrunc status=none
+    status=0
+    "$dyno" rerun bad >/dev/null 2>err || status=$?
+    if [[ $status -eq 1 && $(wc -l <err) -eq 1 ]]; then
+        caught=$((caught + 1))
+    elif [[ $status -ne 0 ]]; then
+        printf 'byte %s changed: exit status %s and\n%s\n' "$place" "$status" "$(cat err)"
+        exit 1
+    fi
+done
+if [[ $caught -lt 40 ]]; then
+    printf 'only %s of 60 changes were found out\n' "$caught"
+    exit 1
+fi
+
+refuses() {
+    local why=$1
+    shift
+    if "$dyno" "$@" >/dev/null 2>err || ! grep -qF "$why" err; then
+        printf 'dyno %s: not "%s" but\n%s\n' "$*" "$why" "$(cat err)"
+        exit 1
+    fi
+}
+
+head -c $((size / 2)) tight >half
+refuses 'the file ends in the middle of a run' rerun half
+refuses 'is not a journal' rerun kv.first
+refuses 'No such file' rerun nothing
+refuses 'rerun takes one journal' rerun
+refuses 'rerun takes one journal' rerun one two
