@@ -3,6 +3,7 @@
 #ifndef DYNO_TESTS_KERNELS_ARRAYS_H
 #define DYNO_TESTS_KERNELS_ARRAYS_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,6 @@ enum { N_MAX = 30 };
 
 /* One random product, with strides wider than rows, and room for its results. */
 struct round {
-    struct dyno_matrix weights;
     struct dyno_matmul_job job;
     float *y;
     size_t y_count;
@@ -18,18 +17,18 @@ struct round {
 
 static struct round random_round(struct dyno_rng *rng, uint32_t rows_max, uint32_t columns_max)
 {
-    static struct dyno_matrix kept;
+    struct dyno_matrix *weights = array_of(1, sizeof(*weights));
     enum dyno_element element = (enum dyno_element)dyno_rng_below(rng, DYNO_ELEMENTS);
     uint32_t rows = 1 + (uint32_t)dyno_rng_below(rng, rows_max);
     uint32_t columns = 1 + (uint32_t)dyno_rng_below(rng, columns_max);
     uint32_t n = 1 + (uint32_t)dyno_rng_below(rng, N_MAX);
-    struct round round;
+    struct round round = {.y = NULL};
 
     if (element == DYNO_ELEMENT_Q8_0) {
         columns = (columns + 31) / 32 * 32;
     }
-    kept = random_matrix(rng, element, rows, columns, dyno_rng_below(rng, 2));
-    round.job = (struct dyno_matmul_job){.weights = &kept,
+    *weights = random_matrix(rng, element, rows, columns, dyno_rng_below(rng, 2));
+    round.job = (struct dyno_matmul_job){.weights = weights,
                                          .n = n,
                                          .x_stride = columns + dyno_rng_below(rng, 3),
                                          .y_stride = rows + dyno_rng_below(rng, 3)};

@@ -1,0 +1,46 @@
+/* Choosing the next token from its logits.
+ *
+ * In this order: penalties (repetition, then frequency and presence), temperature, min-p, top-k,
+ * top-p, and one draw.  Computed in double: this is the definition and the only version.  The draw
+ * is a function of the seed and the position alone, so a sequence comes out the same in whatever
+ * batch it is computed.
+ */
+#ifndef DYNO_KERNELS_SAMPLE_H
+#define DYNO_KERNELS_SAMPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* All zero is greedy: the largest logit, ties to the lowest id. */
+struct dyno_sampling {
+    uint64_t seed;
+    double temperature; /* logits are divided by it; 0: greedy, nothing below counts */
+    uint32_t top_k;     /* the k most likely, ties to the lowest id; 0: all */
+    double top_p;       /* the fewest of them that have this share of their sum; 0 or 1: all */
+    double min_p;       /* those at least this likely, the most likely being 1; 0: all */
+
+    /* Of tokens that occurred.  `repetition` counts prompt and answer: a positive logit is divided
+     * by it, a negative one multiplied; 0 or 1: none (Keskar et al., 2019).  The others count the
+     * answer only: the logit is lowered by presence, and by frequency for each occurrence. */
+    double repetition, presence, frequency;
+};
+
+/* What came before: `prompt_count` tokens of prompt, then the answer so far. */
+struct dyno_sample_history {
+    const uint32_t *tokens;
+    uint32_t prompt_count, count;
+};
+
+/* Bytes of scratch, aligned as malloc's, for dyno_sample. */
+size_t dyno_sample_scratch(uint32_t vocab);
+
+/* The token that follows `position` tokens.  `logits` is not written; every token of the history is
+ * below vocab.  A NaN is never chosen, unless there is nothing else. */
+uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
+                     uint64_t position, const struct dyno_sample_history *history, void *scratch);
+
+/* Uniform in [0, 1), 53 bits, from (seed, position): two rounds of SplitMix64's finisher (Steele,
+ * Lea and Flood, 2014). */
+double dyno_sample_uniform(uint64_t seed, uint64_t position);
+
+#endif

@@ -1,0 +1,167 @@
+/* Sampling: hand-worked choices, and frequencies against probabilities. */
+#include "kernels/sample.h"
+
+#include <math.h>
+
+#include "tests/check_main.h"
+#include "tests/kernels/arrays.h"
+
+static const struct dyno_sample_history nothing;
+
+static uint32_t choose(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
+                       uint64_t position)
+{
+    void *scratch = malloc(dyno_sample_scratch(vocab));
+    uint32_t token = dyno_sample(sampling, logits, vocab, position, &nothing, scratch);
+
+    free(scratch);
+    return token;
+}
+
+START_TEST(greedy_takes_the_largest_and_of_equals_the_first)
+{
+    struct dyno_sampling greedy = {.temperature = 0.0};
+
+    ck_assert_uint_eq(choose(&greedy, (float[]){1, 3, 2}, 3, 0), 1);
+    ck_assert_uint_eq(choose(&greedy, (float[]){1, 3, 3}, 3, 7), 1);
+    ck_assert_uint_eq(choose(&greedy, (float[]){NAN, -3, -INFINITY}, 3, 7), 1);
+    ck_assert_uint_eq(choose(&greedy, (float[]){0}, 1, 7), 0);
+}
+END_TEST
+
+/* How often each of 4 tokens is drawn in 40000 positions. */
+static void frequencies(const struct dyno_sampling *sampling, const float *logits, double *share)
+{
+    enum { DRAWS = 40000 };
+
+    memset(share, 0, 4 * sizeof(double));
+    for (uint64_t position = 0; position < DRAWS; position++) {
+        share[choose(sampling, logits, 4, position)] += 1.0 / DRAWS;
+    }
+}
+
+/* Probabilities 0.1, 0.4, 0.3, 0.2: what is left is drawn in proportion; the deviation of a share
+ * of 40000 draws is at most 0.0025. */
+static void expect_shares(struct dyno_sampling sampling, const double *due)
+{
+    float logits[] = {logf(0.1F), logf(0.4F), logf(0.3F), logf(0.2F)};
+    double share[4];
+
+    sampling.seed = 42;
+    sampling.temperature = sampling.temperature > 0.0 ? sampling.temperature : 1.0;
+    frequencies(&sampling, logits, share);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_msg(due[i] > 0.0 ? fabs(share[i] - due[i]) < 0.01 : share[i] == 0.0,
+                      "token %d: %f, not %f", i, share[i], due[i]);
+    }
+}
+
+START_TEST(draws_follow_the_probabilities)
+{
+    expect_shares((struct dyno_sampling){0}, (double[]){0.1, 0.4, 0.3, 0.2});
+    /* Half the temperature squares them: 0.01, 0.16, 0.09, 0.04 of 0.3. */
+    expect_shares((struct dyno_sampling){.temperature = 0.5},
+                  (double[]){1.0 / 30, 16.0 / 30, 9.0 / 30, 4.0 / 30});
+}
+END_TEST
+
+START_TEST(what_is_cut_is_never_drawn)
+{
+    expect_shares((struct dyno_sampling){.top_k = 2}, (double[]){0.0, 4.0 / 7, 3.0 / 7, 0.0});
+    expect_shares((struct dyno_sampling){.top_k = 9}, (double[]){0.1, 0.4, 0.3, 0.2});
+    /* 0.4 + 0.3 reach 0.65; of the best three, 0.9 in all, 0.4 + 0.3 reach 0.75 of it. */
+    expect_shares((struct dyno_sampling){.top_p = 0.65}, (double[]){0.0, 4.0 / 7, 3.0 / 7, 0.0});
+    expect_shares((struct dyno_sampling){.top_p = 0.75},
+                  (double[]){0.0, 4.0 / 9, 3.0 / 9, 2.0 / 9});
+    expect_shares((struct dyno_sampling){.top_p = 0.75, .top_k = 3},
+                  (double[]){0.0, 4.0 / 7, 3.0 / 7, 0.0});
+    expect_shares((struct dyno_sampling){.top_p = 1e-9}, (double[]){0.0, 1.0, 0.0, 0.0});
+    /* At least half as likely as 0.4. */
+    expect_shares((struct dyno_sampling){.min_p = 0.49},
+                  (double[]){0.0, 4.0 / 9, 3.0 / 9, 2.0 / 9});
+}
+END_TEST
+
+START_TEST(top_k_of_equals_keeps_the_first)
+{
+    struct dyno_sampling sampling = {.temperature = 1.0, .top_k = 2};
+    float logits[] = {0, 1, 1, 1};
+    double share[4];
+
+    frequencies(&sampling, logits, share);
+    ck_assert(share[0] == 0.0 && share[3] == 0.0);
+    ck_assert_double_eq_tol(share[1], 0.5, 0.01);
+}
+END_TEST
+
+/* Logits 2, 2, -1, 0; prompt 0 2, answer 1 1. */
+START_TEST(penalties_by_hand)
+{
+    uint32_t tokens[] = {0, 2, 1, 1};
+    struct dyno_sample_history history = {tokens, 2, 4};
+    float logits[] = {2.0F, 2.5F, -1.0F, 0.9F};
+    void *scratch = malloc(dyno_sample_scratch(4));
+
+    /* 2 / 2 = 1, 2.5 / 2 = 1.25, -2, 0.9 */
+    ck_assert_uint_eq(
+        dyno_sample(&(struct dyno_sampling){.repetition = 2.0}, logits, 4, 0, &history, scratch),
+        1);
+    /* 2 / 2.5 = 0.8, 1, -2.5, 0.9; and less 0.2: 0.8 */
+    ck_assert_uint_eq(dyno_sample(&(struct dyno_sampling){.repetition = 2.5, .presence = 0.2},
+                                  logits, 4, 0, &history, scratch),
+                      3);
+    /* The answer's token alone: 2.5 - 2 x 0.2 = 2.1, 2.5 - 2 x 0.3 = 1.9 */
+    ck_assert_uint_eq(
+        dyno_sample(&(struct dyno_sampling){.frequency = 0.2}, logits, 4, 0, &history, scratch), 1);
+    ck_assert_uint_eq(
+        dyno_sample(&(struct dyno_sampling){.frequency = 0.3}, logits, 4, 0, &history, scratch), 0);
+    free(scratch);
+}
+END_TEST
+
+/* The heap against a plain look for the best, again and again. */
+START_TEST(top_k_is_what_looking_k_times_finds)
+{
+    enum { VOCAB = 50 };
+    struct dyno_rng rng;
+    float logits[VOCAB];
+    bool best[VOCAB] = {0};
+    struct dyno_sampling sampling = {.temperature = 3.0};
+
+    dyno_rng_init(&rng, (uint64_t)_i, "top_k");
+    for (int i = 0; i < VOCAB; i++) { /* few values, many ties */
+        logits[i] = (float)dyno_rng_below(&rng, 8);
+    }
+    sampling.top_k = 1 + (uint32_t)dyno_rng_below(&rng, VOCAB);
+    for (uint32_t k = 0; k < sampling.top_k; k++) {
+        int at = -1;
+
+        for (int i = 0; i < VOCAB; i++) {
+            at = !best[i] && (at < 0 || logits[i] > logits[at]) ? i : at;
+        }
+        best[at] = true;
+    }
+    for (uint64_t position = 0; position < 500; position++) {
+        uint32_t token = choose(&sampling, logits, VOCAB, position);
+
+        ck_assert_msg(best[token], "seed %d: token %u is not of the top %u", _i, token,
+                      sampling.top_k);
+    }
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tcase = tcase_create("sample");
+
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, greedy_takes_the_largest_and_of_equals_the_first);
+    tcase_add_test(tcase, draws_follow_the_probabilities);
+    tcase_add_test(tcase, what_is_cut_is_never_drawn);
+    tcase_add_test(tcase, top_k_of_equals_keeps_the_first);
+    tcase_add_test(tcase, penalties_by_hand);
+    tcase_add_loop_test(tcase, top_k_is_what_looking_k_times_finds, 0, 30);
+    suite_add_tcase(suite, tcase);
+}
+
+DYNO_CHECK_MAIN("sample", add_cases)
