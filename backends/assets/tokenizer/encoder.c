@@ -11,7 +11,7 @@
 #include "backends/assets/tokenizer/tokenizer_parts.h"
 #include "backends/assets/tokenizer/utf8.h"
 
-enum { KNOWN_COUNT = 1 << 14, KNOWN_BYTES_MAX = 30, KNOWN_IDS_MAX = 8 };
+enum { KNOWN_COUNT = 1 << 15, KNOWN_BYTES_MAX = 30, KNOWN_IDS_MAX = 8 };
 
 /* A piece met before: one line of the processor's cache. */
 struct known_piece {
@@ -139,27 +139,6 @@ static dyno_status put_unknown(struct dyno_encoder *encoder, const char *bytes, 
     return DYNO_OK;
 }
 
-/* The symbols of a piece before any join: bytes, or SentencePiece's characters. */
-static size_t first_symbols(struct dyno_encoder *encoder, const char *piece, size_t size)
-{
-    const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
-    uint32_t *symbols = encoder->joiner.symbols;
-    size_t count = 0, length;
-
-    if (tokenizer->vocabulary.kind == DYNO_TOKENIZER_BYTE_LEVEL) {
-        for (size_t i = 0; i < size; i++) {
-            symbols[i] = tokenizer->byte_token[(unsigned char)piece[i]];
-        }
-        return size;
-    }
-    for (size_t at = 0; at < size; at += length) {
-        (void)dyno_utf8_point(piece + at, &length);
-        symbols[count++] =
-            dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, piece + at, length);
-    }
-    return count;
-}
-
 static dyno_status put_symbols(struct dyno_encoder *encoder, const char *piece, size_t count)
 {
     const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
@@ -184,18 +163,13 @@ static dyno_status put_symbols(struct dyno_encoder *encoder, const char *piece, 
 static dyno_status join_piece(struct dyno_encoder *encoder, const char *piece, size_t size)
 {
     const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
+    uint32_t id = dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, piece, size);
     size_t count;
 
-    if (tokenizer->vocabulary.ignore_merges) {
-        uint32_t id = dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, piece, size);
-
-        if (id < tokenizer->token_count) {
-            return put_id(encoder, id);
-        }
+    if (id < tokenizer->token_count && tokenizer->whole[id]) {
+        return put_id(encoder, id);
     }
-    DYNO_TRY(dyno_joiner_reserve(&encoder->joiner, size));
-    count = first_symbols(encoder, piece, size);
-    DYNO_TRY(dyno_joiner_run(&encoder->joiner, tokenizer, &count));
+    DYNO_TRY(dyno_joiner_run(&encoder->joiner, tokenizer, piece, size, &count));
     return put_symbols(encoder, piece, count);
 }
 

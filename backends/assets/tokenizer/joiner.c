@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/tokenizer/utf8.h"
+
 enum { FEW = 32 };
 #define NONE UINT32_MAX
 
@@ -27,7 +29,7 @@ static dyno_status widen(uint32_t **array, size_t capacity)
     return DYNO_OK;
 }
 
-dyno_status dyno_joiner_reserve(struct dyno_joiner *joiner, size_t count)
+static dyno_status reserve(struct dyno_joiner *joiner, size_t count)
 {
     size_t capacity = joiner->capacity ? joiner->capacity : 256;
 
@@ -60,13 +62,7 @@ static dyno_status reserve_chain(struct dyno_joiner *joiner, size_t count)
 /* The join of two neighbours, or NONE. */
 static uint32_t find_join(const struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right)
 {
-    const uint32_t *place;
-
-    if (left == DYNO_TOKEN_NONE || right == DYNO_TOKEN_NONE) {
-        return NONE;
-    }
-    place = dyno_map_find(&tokenizer->join_of, dyno_join_key(left, right));
-    return place ? *place : NONE;
+    return left == DYNO_TOKEN_NONE ? NONE : dyno_join_table_find(&tokenizer->joins, left, right);
 }
 
 static size_t join_few(const struct dyno_tokenizer *tokenizer, uint32_t *symbols, size_t count)
@@ -81,15 +77,15 @@ static size_t join_few(const struct dyno_tokenizer *tokenizer, uint32_t *symbols
         size_t best = count;
 
         for (size_t i = 0; i + 1 < count; i++) {
-            if (joins[i] != NONE && tokenizer->joins[joins[i]].rank < rank) {
-                rank = tokenizer->joins[joins[i]].rank;
+            if (joins[i] != NONE && tokenizer->joins.slots[joins[i]].rank < rank) {
+                rank = tokenizer->joins.slots[joins[i]].rank;
                 best = i;
             }
         }
         if (best == count) {
             break;
         }
-        symbols[best] = tokenizer->joins[joins[best]].result;
+        symbols[best] = tokenizer->joins.slots[joins[best]].result;
         count--;
         memmove(symbols + best + 1, symbols + best + 2, (count - best - 1) * sizeof *symbols);
         if (best + 1 < count) {
@@ -114,7 +110,7 @@ static void judge(struct dyno_joiner *joiner, const struct dyno_tokenizer *token
     if (join == NONE) {
         dyno_heap_remove(&joiner->heap, at);
     } else {
-        dyno_heap_set(&joiner->heap, at, tokenizer->joins[join].rank);
+        dyno_heap_set(&joiner->heap, at, tokenizer->joins.slots[join].rank);
     }
 }
 
@@ -123,7 +119,7 @@ static void join_at(struct dyno_joiner *joiner, const struct dyno_tokenizer *tok
     uint32_t gone = joiner->next[at], after = joiner->next[gone];
 
     dyno_heap_remove(&joiner->heap, gone);
-    joiner->symbols[at] = tokenizer->joins[joiner->join[at]].result;
+    joiner->symbols[at] = tokenizer->joins.slots[joiner->join[at]].result;
     joiner->next[at] = after;
     if (after != NONE) {
         joiner->previous[after] = at;
@@ -155,9 +151,31 @@ static size_t join_many(struct dyno_joiner *joiner, const struct dyno_tokenizer 
     return kept;
 }
 
-dyno_status dyno_joiner_run(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer,
-                            size_t *count)
+/* The symbols of a piece before any join: bytes, or SentencePiece's characters. */
+static size_t first_symbols(const struct dyno_tokenizer *tokenizer, const char *piece, size_t size,
+                            uint32_t *symbols)
 {
+    size_t count = 0, length;
+
+    if (tokenizer->vocabulary.kind == DYNO_TOKENIZER_BYTE_LEVEL) {
+        for (size_t i = 0; i < size; i++) {
+            symbols[i] = tokenizer->byte_token[(unsigned char)piece[i]];
+        }
+        return size;
+    }
+    for (size_t at = 0; at < size; at += length) {
+        (void)dyno_utf8_point(piece + at, &length);
+        symbols[count++] =
+            dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, piece + at, length);
+    }
+    return count;
+}
+
+dyno_status dyno_joiner_run(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer,
+                            const char *piece, size_t size, size_t *count)
+{
+    DYNO_TRY(reserve(joiner, size));
+    *count = first_symbols(tokenizer, piece, size, joiner->symbols);
     if (*count <= FEW) {
         *count = join_few(tokenizer, joiner->symbols, *count);
         return DYNO_OK;

@@ -9,17 +9,18 @@
 
 /* One thread's scratch; zero-initialise. */
 struct dyno_joiner {
-    uint32_t *symbols;                /* [capacity]; filled by the caller, reduced in place */
+    uint32_t *symbols;                /* [capacity]; what the piece became */
     uint32_t *previous, *next, *join; /* [chain_capacity]: of a symbol in the chain */
     size_t capacity, chain_capacity;
     struct dyno_heap heap; /* first symbols of pairs by rank */
 };
 
 void dyno_joiner_release(struct dyno_joiner *joiner);
-dyno_status dyno_joiner_reserve(struct dyno_joiner *joiner, size_t count);
 
-/* Join symbols[*count]; DYNO_TOKEN_NONE joins with nothing. */
+/* Make symbols[*count] of piece[size], which is well-formed UTF-8 if the tokenizer is
+ * SentencePiece's.  A symbol is a token, a symbol behind the tokens, or DYNO_TOKEN_NONE: a byte or
+ * a character that is neither. */
 dyno_status dyno_joiner_run(struct dyno_joiner *joiner, const struct dyno_tokenizer *tokenizer,
-                            size_t *count);
+                            const char *piece, size_t size, size_t *count);
 
 #endif

@@ -84,7 +84,9 @@ static dyno_status cut(struct dyno_tokenizer *tokenizer, const struct dyno_token
                 right == DYNO_TOKEN_NONE ? add_symbol(tokenizer, token->bytes + at, rest) : right;
         }
         if (left != DYNO_TOKEN_NONE && right != DYNO_TOKEN_NONE) {
-            DYNO_TRY(dyno_tokenizer_add_join(tokenizer, left, right, join));
+            join.left = left;
+            join.right = right;
+            DYNO_TRY(dyno_join_table_put(&tokenizer->joins, join));
         }
     }
     return DYNO_OK;
@@ -128,8 +130,9 @@ dyno_status dyno_tokenizer_joins_of_scores(struct dyno_tokenizer *tokenizer,
     }
     for (uint32_t i = 0; status == DYNO_OK && i < count; i++) {
         rank += i > 0 && order[i]->score != order[i - 1]->score;
-        status = cut(tokenizer, order[i],
-                     (struct dyno_join){rank, (uint32_t)(order[i] - tokenizer->tokens)});
+        status = cut(
+            tokenizer, order[i],
+            (struct dyno_join){.rank = rank, .result = (uint32_t)(order[i] - tokenizer->tokens)});
     }
     free(order);
     return status;

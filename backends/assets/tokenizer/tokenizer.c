@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/tokenizer/joiner.h"
 #include "backends/assets/tokenizer/patterns.h"
 #include "backends/assets/tokenizer/tokenizer_parts.h"
 #include "backends/assets/tokenizer/utf8.h"
@@ -26,36 +27,11 @@ void dyno_tokenizer_close(struct dyno_tokenizer *tokenizer)
     free(tokenizer->splitters);
     dyno_added_tokens_release(&tokenizer->added);
     dyno_piece_table_release(&tokenizer->by_bytes);
-    dyno_map_release(&tokenizer->join_of);
-    free(tokenizer->joins);
+    dyno_join_table_release(&tokenizer->joins);
+    free(tokenizer->whole);
     free(tokenizer->tokens);
     free(tokenizer->bytes);
     free(tokenizer);
-}
-
-dyno_status dyno_tokenizer_add_join(struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right,
-                                    struct dyno_join join)
-{
-    int is_new;
-
-    if (tokenizer->join_count == tokenizer->join_capacity) {
-        uint32_t capacity = tokenizer->join_capacity ? 2 * tokenizer->join_capacity : 1024;
-        struct dyno_join *wide = realloc(tokenizer->joins, capacity * sizeof *wide);
-
-        if (!wide) {
-            return DYNO_NO_MEMORY;
-        }
-        tokenizer->joins = wide;
-        tokenizer->join_capacity = capacity;
-    }
-    if (!dyno_map_put(&tokenizer->join_of, dyno_join_key(left, right), tokenizer->join_count,
-                      &is_new)) {
-        return DYNO_NO_MEMORY;
-    }
-    if (is_new) {
-        tokenizer->joins[tokenizer->join_count++] = join;
-    }
-    return DYNO_OK;
 }
 
 /* Every character of a token that is no character itself may be a symbol. */
@@ -76,7 +52,8 @@ static dyno_status copy_tokens(struct dyno_tokenizer *tokenizer,
     tokenizer->symbol_capacity = (uint32_t)(vocabulary->token_count + symbols);
     tokenizer->tokens = calloc(tokenizer->symbol_capacity + 1U, sizeof *tokenizer->tokens);
     tokenizer->bytes = malloc(size + 1);
-    if (!tokenizer->tokens || !tokenizer->bytes) {
+    tokenizer->whole = calloc(vocabulary->token_count + 1U, sizeof *tokenizer->whole);
+    if (!tokenizer->tokens || !tokenizer->bytes || !tokenizer->whole) {
         return no_memory(error);
     }
     for (uint32_t id = 0; id < vocabulary->token_count; id++) {
@@ -146,8 +123,8 @@ static dyno_status add_merges(struct dyno_tokenizer *tokenizer,
                              "merge %u: token %u is not token %u followed by token %u", i,
                              merge->result, merge->left, merge->right);
         }
-        if (dyno_tokenizer_add_join(tokenizer, merge->left, merge->right,
-                                    (struct dyno_join){i, merge->result}) != DYNO_OK) {
+        if (dyno_join_table_put(&tokenizer->joins, (struct dyno_join){merge->left, merge->right, i,
+                                                                      merge->result}) != DYNO_OK) {
             return no_memory(error);
         }
     }
@@ -233,6 +210,30 @@ static dyno_status add_splitters(struct dyno_tokenizer *tokenizer, const char *p
     return DYNO_OK;
 }
 
+/* Most words of most texts are tokens.  Whether joining a token's own symbols gives the token is
+ * asked once for each here, and not for each word. */
+static dyno_status find_whole(struct dyno_tokenizer *tokenizer)
+{
+    struct dyno_joiner joiner = {0};
+    dyno_status status = DYNO_OK;
+
+    for (uint32_t id = 0; status == DYNO_OK && id < tokenizer->token_count; id++) {
+        const struct dyno_token *token = &tokenizer->tokens[id];
+        bool valid = tokenizer->vocabulary.kind == DYNO_TOKENIZER_BYTE_LEVEL ||
+                     dyno_utf8_valid(token->bytes, token->size, NULL) == token->size;
+        size_t count = 0;
+
+        if (token->size == 0 || token->kind != DYNO_TOKEN_PLAIN || !valid) {
+            continue;
+        }
+        status = dyno_joiner_run(&joiner, tokenizer, token->bytes, token->size, &count);
+        tokenizer->whole[id] =
+            tokenizer->vocabulary.ignore_merges || (count == 1 && joiner.symbols[0] == id);
+    }
+    dyno_joiner_release(&joiner);
+    return status;
+}
+
 static dyno_status fill_spm(struct dyno_tokenizer *tokenizer,
                             const struct dyno_vocabulary *vocabulary, struct dyno_error *error)
 {
@@ -265,8 +266,9 @@ static dyno_status fill(struct dyno_tokenizer *tokenizer, const struct dyno_voca
     DYNO_TRY(check_special(tokenizer, "unknown", vocabulary->unknown, false, error));
     DYNO_TRY(check_bytes(tokenizer, error));
     DYNO_TRY(add_merges(tokenizer, vocabulary, error));
-    return vocabulary->kind == DYNO_TOKENIZER_SPM ? fill_spm(tokenizer, vocabulary, error)
-                                                  : add_splitters(tokenizer, pattern, error);
+    DYNO_TRY(vocabulary->kind == DYNO_TOKENIZER_SPM ? fill_spm(tokenizer, vocabulary, error)
+                                                    : add_splitters(tokenizer, pattern, error));
+    return find_whole(tokenizer) == DYNO_OK ? DYNO_OK : no_memory(error);
 }
 
 dyno_status dyno_tokenizer_open(struct dyno_tokenizer **out,

@@ -3,19 +3,14 @@
 #define DYNO_BACKENDS_ASSETS_TOKENIZER_TOKENIZER_PARTS_H
 
 #include "backends/assets/tokenizer/added_tokens.h"
+#include "backends/assets/tokenizer/join_table.h"
 #include "backends/assets/tokenizer/piece_table.h"
 #include "backends/assets/tokenizer/splitter.h"
 #include "backends/assets/tokenizer/tokenizer.h"
-#include "core/base/map.h"
 
 /* SentencePiece's space, U+2581. */
 #define DYNO_LOWER_BLOCK "\xE2\x96\x81"
 enum { DYNO_LOWER_BLOCK_SIZE = 3 };
-
-/* Two neighbours that may become one; the smallest rank comes first, then the leftmost. */
-struct dyno_join {
-    uint32_t rank, result;
-};
 
 struct dyno_tokenizer {
     struct dyno_vocabulary vocabulary; /* flags; tokens, merges and pattern are not pointed to */
@@ -26,24 +21,14 @@ struct dyno_tokenizer {
     uint32_t token_bytes_max;
     char *bytes;                      /* of the tokens */
     struct dyno_piece_table by_bytes; /* PLAIN tokens and symbols */
-    struct dyno_map join_of;          /* left << 32 | right -> place in joins */
-    struct dyno_join *joins;          /* [join_count] */
-    uint32_t join_count, join_capacity;
+    bool *whole; /* [token_count]: a piece that is this token becomes it; found once, here */
+    struct dyno_join_table joins;
     uint32_t byte_token[256]; /* BYTE_LEVEL: the token of one byte; SPM: its BYTE token */
     bool words_apart;         /* SPM: no token reaches from one word into the next */
     struct dyno_splitter **splitters;
     uint32_t splitter_count;
     struct dyno_added_tokens added;
 };
-
-static inline uint64_t dyno_join_key(uint32_t left, uint32_t right)
-{
-    return (uint64_t)left << 32 | right;
-}
-
-/* Note that `left` and `right` become `result`; the first of several that say so counts. */
-dyno_status dyno_tokenizer_add_join(struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right,
-                                    struct dyno_join join);
 
 /* The joins that follow from the scores: two symbols whose texts together are a token's become
  * it, the highest score first. */
