@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/file_command.h"
 #include "cli/trace.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
@@ -90,7 +91,7 @@ static void print_help(void)
     puts("Usage: dyno trace info [--OPTION VALUE]... FILE\n\n"
          "What a trace holds. FILE may be - (standard input) or gzip. Everything that a replay\n"
          "would refuse is refused here too.\n");
-    dyno_trace_rows_help(rows, ROW_COUNT);
+    dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
 static double seconds(const struct dyno_trace_summary *summary)
@@ -213,12 +214,13 @@ int dyno_trace_info(int argc, char **argv)
 {
     struct info_options values;
 
-    return dyno_trace_command(&(struct dyno_trace_shape){.command = "trace info",
-                                                         .needs = "a file: dyno trace info FILE",
-                                                         .rows = rows,
-                                                         .row_count = ROW_COUNT,
-                                                         .values = &values,
-                                                         .print_help = print_help,
-                                                         .run = run},
-                              argc, argv);
+    return dyno_file_command_run(
+        &(struct dyno_file_command){.command = "trace info",
+                                    .needs = "a file: dyno trace info FILE",
+                                    .rows = rows,
+                                    .row_count = ROW_COUNT,
+                                    .values = &values,
+                                    .print_help = print_help,
+                                    .run = run},
+        argc, argv);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/file_command.h"
 #include "cli/trace.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
@@ -161,7 +162,7 @@ static void print_help(void)
     puts("Usage: dyno trace synth [--OPTION VALUE]... -o FILE\n\n"
          "Write generated requests as a trace. FILE may be - (standard output); a name in .gz is\n"
          "compressed. It appears only when all of it is written.\n");
-    dyno_trace_rows_help(rows, ROW_COUNT);
+    dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
 static int run(const char *file, const void *values)
@@ -185,13 +186,13 @@ int dyno_trace_synth(int argc, char **argv)
 {
     struct synth_options values;
 
-    return dyno_trace_command(&(struct dyno_trace_shape){.command = "trace synth",
-                                                         .file_flag = "-o",
-                                                         .needs = "a file to write: -o FILE",
-                                                         .rows = rows,
-                                                         .row_count = ROW_COUNT,
-                                                         .values = &values,
-                                                         .print_help = print_help,
-                                                         .run = run},
-                              argc, argv);
+    return dyno_file_command_run(&(struct dyno_file_command){.command = "trace synth",
+                                                             .file_flag = "-o",
+                                                             .needs = "a file to write: -o FILE",
+                                                             .rows = rows,
+                                                             .row_count = ROW_COUNT,
+                                                             .values = &values,
+                                                             .print_help = print_help,
+                                                             .run = run},
+                                 argc, argv);
 }
