@@ -81,6 +81,11 @@ struct dyno_weights {
  * DYNO_UNSUPPORTED (a type or a model that dyno does not compute), DYNO_NO_MEMORY. */
 dyno_status dyno_weights_open(struct dyno_weights **out, const char *path,
                               struct dyno_error *error);
-void dyno_weights_close(struct dyno_weights *weights);
+void dyno_weights_close(struct dyno_weights *weights); /* NULL: no effect */
+
+/* What the config.json `path`, or the one in the directory `path`, says of a model, without its
+ * weights: all that points to something is NULL.  Nothing to close.  Errors: as above. */
+dyno_status dyno_weights_describe(struct dyno_weights *out, const char *path,
+                                  struct dyno_error *error);
 
 #endif

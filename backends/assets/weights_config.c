@@ -261,32 +261,44 @@ static dyno_status read_keys(const struct dyno_json_keys *keys, struct dyno_weig
     return DYNO_OK;
 }
 
+/* "folder/name", to be freed; NULL where memory is out. */
+static char *join(const char *folder, const char *name)
+{
+    char *whole;
+
+    return asprintf(&whole, "%s/%s", folder, name) < 0 ? NULL : whole;
+}
+
+static dyno_status read_generation_keys(struct dyno_weights *weights, const char *path,
+                                        struct dyno_error *error)
+{
+    struct dyno_json_keys keys = {.path = path, .error = error};
+    dyno_status status;
+    json_t *root;
+
+    DYNO_TRY(dyno_json_read(&root, path, NULL, "a generation_config.json", error));
+    keys.object = root;
+    status = read_bos(&keys, weights);
+    if (status == DYNO_OK) {
+        status = read_eos(&keys, weights);
+    }
+    json_decref(root);
+    return status;
+}
+
 /* generation_config.json may add end tokens. */
 static dyno_status read_generation(struct dyno_weights *weights, const char *folder,
                                    struct dyno_error *error)
 {
-    struct dyno_json_keys keys = {.error = error};
+    char *path = join(folder, "generation_config.json");
+    dyno_status status = DYNO_OK;
     struct stat about;
-    dyno_status status;
-    json_t *root;
-    char *path;
 
-    if (asprintf(&path, "%s/generation_config.json", folder) < 0) {
+    if (!path) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
     }
-    if (stat(path, &about) != 0) {
-        free(path);
-        return DYNO_OK;
-    }
-    status = dyno_json_read(&root, path, NULL, "a generation_config.json", error);
-    if (status == DYNO_OK) {
-        keys.object = root;
-        keys.path = path;
-        status = read_bos(&keys, weights);
-        if (status == DYNO_OK) {
-            status = read_eos(&keys, weights);
-        }
-        json_decref(root);
+    if (stat(path, &about) == 0) {
+        status = read_generation_keys(weights, path, error);
     }
     free(path);
     return status;
@@ -305,16 +317,35 @@ static dyno_status read_config(struct dyno_weights *weights, const char *path,
     return status;
 }
 
-dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *folder,
+dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *path,
                                      enum dyno_weights_family *family, struct dyno_error *error)
 {
+    struct dyno_weights weights = {.bos = UINT32_MAX};
     dyno_status status;
-    char *path;
+    struct stat about;
+    char *inside;
 
-    if (asprintf(&path, "%s/config.json", folder) < 0) {
+    if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode)) {
+        DYNO_TRY(read_config(&weights, path, family, error));
+        *out = weights;
+        return DYNO_OK;
+    }
+    inside = join(path, "config.json");
+    if (!inside) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
     }
-    status = read_config(out, path, family, error);
-    free(path);
-    return status == DYNO_OK ? read_generation(out, folder, error) : status;
+    status = read_config(&weights, inside, family, error);
+    free(inside);
+    DYNO_TRY(status);
+    DYNO_TRY(read_generation(&weights, path, error));
+    *out = weights;
+    return DYNO_OK;
+}
+
+dyno_status dyno_weights_describe(struct dyno_weights *out, const char *path,
+                                  struct dyno_error *error)
+{
+    enum dyno_weights_family family;
+
+    return dyno_weights_read_config(out, path, &family, error);
 }

@@ -51,18 +51,25 @@ static const struct dyno_tensor_names mixtral_names = {
 static const struct dyno_tensor_names gpt2_names = {GPT2_NAMES, .prefix = "transformer."};
 static const struct dyno_tensor_names gpt2_bare_names = {GPT2_NAMES, .prefix = ""};
 
-static const struct dyno_tensor_names *names_of(const struct dyno_opening *opening,
-                                                enum dyno_weights_family family)
+const struct dyno_tensor_names *dyno_folder_names(enum dyno_weights_family family)
 {
     switch (family) {
     case DYNO_FAMILY_MIXTRAL:
         return &mixtral_names;
     case DYNO_FAMILY_GPT2:
-        return dyno_tensors_find(&opening->tensors, "wte.weight") ? &gpt2_bare_names : &gpt2_names;
+        return &gpt2_names;
     case DYNO_FAMILY_LLAMA:
         break;
     }
     return &llama_names;
+}
+
+static const struct dyno_tensor_names *names_of(const struct dyno_opening *opening,
+                                                enum dyno_weights_family family)
+{
+    bool is_bare = dyno_tensors_find(&opening->tensors, "wte.weight") != NULL;
+
+    return family == DYNO_FAMILY_GPT2 && is_bare ? &gpt2_bare_names : dyno_folder_names(family);
 }
 
 /* "folder/name", to be freed. */
@@ -231,7 +238,7 @@ static dyno_status read_tensors(struct dyno_opening *opening, struct dyno_error 
 
 dyno_status dyno_weights_read_folder(struct dyno_opening *opening, struct dyno_error *error)
 {
-    enum dyno_weights_family family;
+    enum dyno_weights_family family = DYNO_FAMILY_LLAMA;
 
     DYNO_TRY(dyno_weights_read_config(&opening->weights, opening->path, &family, error));
     DYNO_TRY(read_tensors(opening, error));

@@ -33,8 +33,16 @@ static const struct architecture {
     .router = "ffn_gate_inp", .expert_gate = "ffn_gate_exps", .expert_up = "ffn_up_exps",          \
     .expert_down = "ffn_down_exps", .stacked = true
 
-static const struct dyno_tensor_names parted_names = {GGUF_NAMES};
-static const struct dyno_tensor_names joint_names = {GGUF_NAMES, .joint = "attn_qkv"};
+static const struct dyno_tensor_names names_of[] = {
+    [DYNO_ROPE_NONE] = {GGUF_NAMES, .joint = "attn_qkv"},
+    [DYNO_ROPE_HALF_SPLIT] = {GGUF_NAMES},
+    [DYNO_ROPE_ADJACENT] = {GGUF_NAMES, .paired = true},
+};
+
+const struct dyno_tensor_names *dyno_gguf_names(enum dyno_rope_pairs pairs)
+{
+    return &names_of[pairs];
+}
 
 struct reader {
     struct dyno_opening *opening;
@@ -302,7 +310,5 @@ dyno_status dyno_weights_read_gguf(struct dyno_opening *opening, struct dyno_err
             weights->model.dense_layers += !has(&reader, name);
         }
     }
-    return dyno_weights_bind(
-        opening, reader.architecture->pairs == DYNO_ROPE_NONE ? &joint_names : &parted_names,
-        error);
+    return dyno_weights_bind(opening, dyno_gguf_names(reader.architecture->pairs), error);
 }

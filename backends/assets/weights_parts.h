@@ -30,6 +30,7 @@ struct dyno_tensor_names {
     bool stacked;     /* a layer's experts are one tensor of three dimensions */
     bool transposed;  /* layers' matrices are [columns][rows] (GPT-2's Conv1D) */
     bool bare_logits; /* `logits` has no prefix */
+    bool paired;      /* rows of query and key: rotary pairs are neighbours */
 };
 
 /* Fill the matrices and vectors of opening->weights from the sealed set, by its shapes.  A layer
@@ -49,6 +50,11 @@ dyno_status dyno_weights_check_finite(const struct dyno_opening *opening, struct
 dyno_status dyno_weights_read_folder(struct dyno_opening *opening, struct dyno_error *error);
 dyno_status dyno_weights_read_gguf(struct dyno_opening *opening, struct dyno_error *error);
 dyno_status dyno_weights_read_llama2c(struct dyno_opening *opening, struct dyno_error *error);
+
+/* What transformers and llama.cpp call them. */
+enum dyno_weights_family { DYNO_FAMILY_LLAMA, DYNO_FAMILY_MIXTRAL, DYNO_FAMILY_GPT2 };
+const struct dyno_tensor_names *dyno_folder_names(enum dyno_weights_family family);
+const struct dyno_tensor_names *dyno_gguf_names(enum dyno_rope_pairs pairs);
 
 /* Add an end token unless it is known; DYNO_BAD_INPUT where it is no token or one too many. */
 dyno_status dyno_weights_add_eos(struct dyno_weights *weights, const char *path, uint64_t token,
