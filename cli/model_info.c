@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/assets/random/random_model.h"
+#include "backends/assets/tokenizer/tokenizer_file.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/model.h"
@@ -99,6 +101,27 @@ static void print_weights(const struct dyno_weights *weights)
     print_tokens(weights);
 }
 
+static void print_tokenizer(const char *path)
+{
+    const struct dyno_tokenizer_file *file = NULL;
+    struct dyno_error error;
+    const char *dot = strrchr(path, '.');
+
+    if (dot && strcmp(dot, ".bin") == 0) {
+        text_line("tokenizer", "in a file of its own (llama2.c)");
+        return;
+    }
+    if (dyno_tokenizer_file_open(&file, path, &error) != DYNO_OK) {
+        printf("%-*snone here: %s\n", LABEL_WIDTH, "tokenizer", error.text);
+        return;
+    }
+    printf("%-*s%s, %" PRIu32 " tokens\n", LABEL_WIDTH, "tokenizer",
+           file->vocabulary.kind == DYNO_TOKENIZER_SPM ? "SentencePiece" : "byte-level",
+           file->vocabulary.token_count);
+    text_line("chat template", file->chat_template ? "yes" : "no");
+    dyno_tokenizer_file_close(file);
+}
+
 static int run(const char *file, const void *values)
 {
     struct dyno_weights *weights = NULL;
@@ -109,6 +132,7 @@ static int run(const char *file, const void *values)
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
     print_weights(weights);
+    print_tokenizer(file);
     dyno_weights_close(weights);
     return DYNO_EXIT_OK;
 }

@@ -7,17 +7,12 @@
 #include <sys/stat.h>
 
 #include "backends/assets/file.h"
+#include "backends/assets/gguf.h"
+#include "backends/assets/tokenizer/tokenizer_file_parts.h"
 #include "backends/assets/tokenizer/tokenizer_json.h"
 #include "core/base/words.h"
 
 enum { MERGES_BYTES_MAX = 64 << 20, TEMPLATE_BYTES_MAX = 1 << 20 };
-
-/* The whole of it; the user sees the first member. */
-struct tokenizer_file {
-    struct dyno_tokenizer_file shown;
-    struct dyno_vocabulary_builder builder;
-    char *patterns, *chat_template, *tool_template, *bos_text, *eos_text;
-};
 
 static struct tokenizer_file *whole_of(const struct dyno_tokenizer_file *file)
 {
@@ -332,19 +327,34 @@ static dyno_status show(struct tokenizer_file *file, struct dyno_error *error)
     return DYNO_OK;
 }
 
+static dyno_status read_any(struct tokenizer_file *file, const char *path, struct dyno_error *error)
+{
+    size_t length = strlen(path);
+    struct stat about;
+
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+        return read_directory(file, path, error);
+    }
+    if (dyno_gguf_is(path)) {
+        return dyno_tokenizer_read_gguf(file, path, error);
+    }
+    if (length > 4 && strcmp(path + length - 4, ".bin") == 0) {
+        return dyno_tokenizer_read_llama2c(file, path, error);
+    }
+    return read_json(file, path, NULL, error);
+}
+
 dyno_status dyno_tokenizer_file_open(const struct dyno_tokenizer_file **out, const char *path,
                                      struct dyno_error *error)
 {
     struct tokenizer_file *file = calloc(1, sizeof *file);
     dyno_status status;
-    struct stat about;
 
     if (!file) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a tokenizer");
     }
     dyno_vocabulary_builder_init(&file->builder, DYNO_TOKENIZER_BYTE_LEVEL);
-    status = stat(path, &about) == 0 && S_ISDIR(about.st_mode) ? read_directory(file, path, error)
-                                                               : read_json(file, path, NULL, error);
+    status = read_any(file, path, error);
     if (status == DYNO_OK) {
         status = show(file, error);
     }

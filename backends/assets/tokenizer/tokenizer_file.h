@@ -1,9 +1,10 @@
-/* A tokenizer from the files that come with a model of Hugging Face.
+/* A tokenizer from the files that come with a model.
  *
  * Understood: tokenizer.json with a BPE model, byte-level (GPT-2, Llama 3, Qwen) or after
  * SentencePiece (Llama 2, Mistral, Gemma); GPT-2's pairs encoder.json + vocab.bpe and vocab.json +
- * merges.txt; beside them tokenizer_config.json and chat_template.jinja.  docs/tokenizers.md lists
- * what of each is understood; the rest is refused by name.
+ * merges.txt; beside them tokenizer_config.json and chat_template.jinja; the metadata of a GGUF
+ * file (gpt2 and llama); llama2.c's tokenizer.bin.  docs/tokenizers.md lists what of each is
+ * understood; the rest is refused by name.
  */
 #ifndef DYNO_BACKENDS_ASSETS_TOKENIZER_TOKENIZER_FILE_H
 #define DYNO_BACKENDS_ASSETS_TOKENIZER_TOKENIZER_FILE_H
@@ -18,9 +19,10 @@ struct dyno_tokenizer_file {
     const char *bos_text, *eos_text;   /* "" where there is none */
 };
 
-/* Read `path`, a tokenizer.json or a directory that holds one.  On success *out is the caller's to
- * close; on failure it is untouched.  Errors: DYNO_NOT_FOUND, DYNO_IO, DYNO_BAD_INPUT,
- * DYNO_UNSUPPORTED (understood, but not done here), DYNO_NO_MEMORY; all name the file and the key.
+/* Read `path`: a tokenizer.json or a directory that holds one, a .gguf file, a tokenizer.bin.  On
+ * success *out is the caller's to close; on failure it is untouched.  Errors: DYNO_NOT_FOUND,
+ * DYNO_IO, DYNO_BAD_INPUT, DYNO_UNSUPPORTED (understood, but not done here), DYNO_NO_MEMORY; all
+ * name the file and the key.
  */
 dyno_status dyno_tokenizer_file_open(const struct dyno_tokenizer_file **out, const char *path,
                                      struct dyno_error *error);

@@ -121,65 +121,21 @@ START_TEST(gpt2_agrees)
 }
 END_TEST
 
-/* llama2.c's tokenizer: the longest token's size, then score, size and bytes of each. */
-static void read_scored(FILE *file, struct dyno_token *tokens, uint32_t count)
+START_TEST(llama2_of_llama2c_agrees)
 {
-    for (uint32_t id = 0; id < count; id++) {
-        struct dyno_token *token = &tokens[id];
-        int32_t size;
-        char *bytes;
-
-        ck_assert(fread(&token->score, sizeof token->score, 1, file) == 1);
-        ck_assert(fread(&size, sizeof size, 1, file) == 1 && size > 0 && size < 1000);
-        bytes = malloc((size_t)size * 3);
-        ck_assert(fread(bytes, 1, (size_t)size, file) == (size_t)size);
-        token->kind = id < 3 ? DYNO_TOKEN_CONTROL : id < 259 ? DYNO_TOKEN_BYTE : DYNO_TOKEN_PLAIN;
-        token->size = (uint32_t)size;
-        if (token->kind == DYNO_TOKEN_BYTE) {
-            bytes[0] = (char)(id - 3);
-            token->size = 1;
-        } else if (token->kind == DYNO_TOKEN_PLAIN) {
-            char plain[1000];
-
-            memcpy(plain, bytes, (size_t)size);
-            token->size = 0;
-            for (int32_t i = 0; i < size; i++) {
-                memcpy(bytes + token->size, plain[i] == ' ' ? "\xE2\x96\x81" : &plain[i],
-                       plain[i] == ' ' ? 3 : 1);
-                token->size += plain[i] == ' ' ? 3 : 1;
-            }
-        }
-        token->bytes = bytes;
-    }
+    check_file(MODELS "/tokenizers/llama2-32k.tokenizer.bin", "llama-spm");
 }
+END_TEST
 
-START_TEST(llama2_agrees)
+START_TEST(gpt2_of_gguf_agrees)
 {
-    enum { COUNT = 32000 };
-    struct dyno_token *tokens = calloc(COUNT, sizeof *tokens);
-    struct dyno_vocabulary vocabulary = {.kind = DYNO_TOKENIZER_SPM,
-                                         .tokens = tokens,
-                                         .token_count = COUNT,
-                                         .prefix_space = true,
-                                         .bos = 1,
-                                         .eos = 2,
-                                         .unknown = 0};
-    FILE *file = fopen(MODELS "/tokenizers/llama2-32k.tokenizer.bin", "r");
-    struct dyno_tokenizer *tokenizer = NULL;
-    struct dyno_error error;
-    int32_t longest;
+    check_file(MODELS "/gguf-vocab/ggml-vocab-gpt-2.gguf", "gpt-2");
+}
+END_TEST
 
-    ck_assert(file != NULL && fread(&longest, sizeof longest, 1, file) == 1);
-    read_scored(file, tokens, COUNT);
-    (void)fclose(file);
-    ck_assert_msg(dyno_tokenizer_open(&tokenizer, &vocabulary, &error) == DYNO_OK, "%s",
-                  error.text);
-    for (uint32_t id = 0; id < COUNT; id++) {
-        free((void *)(uintptr_t)tokens[id].bytes);
-    }
-    free(tokens);
-    check_vectors(tokenizer, "llama-spm");
-    dyno_tokenizer_close(tokenizer);
+START_TEST(llama2_of_gguf_agrees)
+{
+    check_file(MODELS "/gguf-vocab/ggml-vocab-llama-spm.gguf", "llama-spm");
 }
 END_TEST
 
@@ -204,7 +160,9 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, qwen_agrees);
     tcase_add_test(cases, gpt2_agrees);
-    tcase_add_test(cases, llama2_agrees);
+    tcase_add_test(cases, llama2_of_llama2c_agrees);
+    tcase_add_test(cases, gpt2_of_gguf_agrees);
+    tcase_add_test(cases, llama2_of_gguf_agrees);
     tcase_add_test(cases, llama3_agrees);
     suite_add_tcase(suite, cases);
 }
