@@ -50,6 +50,18 @@ static dyno_status read_any(struct dyno_opening *opening, struct dyno_error *err
     return dyno_weights_read_llama2c(opening, error);
 }
 
+dyno_status dyno_weights_check_shapes(const struct dyno_opening *opening, struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+    struct dyno_error why;
+    dyno_status status = dyno_model_check(&opening->weights.model, &why);
+
+    if (status == DYNO_OK) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, status, "%s: %s", dyno_quote(quoted, opening->path), why.text);
+}
+
 dyno_status dyno_weights_add_eos(struct dyno_weights *weights, const char *path, uint64_t token,
                                  struct dyno_error *error)
 {

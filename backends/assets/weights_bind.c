@@ -192,6 +192,7 @@ static dyno_status bind_transposed(const struct binder *binder, const char *name
 {
     const uint64_t shape[] = {columns, rows};
     struct dyno_tensor *tensor = NULL;
+    char path[DYNO_QUOTE_MAX];
     uint8_t *data;
     size_t unit;
 
@@ -200,7 +201,8 @@ static dyno_status bind_transposed(const struct binder *binder, const char *name
     unit = dyno_row_bytes(tensor->element, 1);
     if (unit == 0) {
         return dyno_fail(binder->error, DYNO_UNSUPPORTED,
-                         "tensor \"%s\" is of blocks, which cannot be transposed", name);
+                         "%s: tensor '%s' is of blocks, which cannot be transposed",
+                         dyno_quote(path, tensor->file->path), name);
     }
     data = dyno_memory_take(&binder->opening->tensors.memory, (size_t)tensor->bytes, 1);
     if (!data) {

@@ -143,6 +143,7 @@ static dyno_status read_experts(const struct reader *reader, struct dyno_model *
 static dyno_status read_shapes(const struct reader *reader, struct dyno_model *model)
 {
     const int64_t required = DYNO_GGUF_REQUIRED;
+    char path[DYNO_QUOTE_MAX];
     uint32_t value_dim;
 
     DYNO_TRY(read_u32(reader, "block_count", 4096, required, &model->layers));
@@ -155,9 +156,9 @@ static dyno_status read_shapes(const struct reader *reader, struct dyno_model *m
     DYNO_TRY(read_u32(reader, "attention.value_length", 8192, model->head_dim, &value_dim));
     if (value_dim != model->head_dim) {
         return dyno_fail(reader->error, DYNO_UNSUPPORTED,
-                         "heads of %" PRIu32 " for keys and %" PRIu32
+                         "%s: heads of %" PRIu32 " for keys and %" PRIu32
                          " for values are not computed",
-                         model->head_dim, value_dim);
+                         dyno_quote(path, reader->opening->path), model->head_dim, value_dim);
     }
     DYNO_TRY(read_u32(reader, "context_length", 1 << 30, required, &model->context_max));
     DYNO_TRY(read_u32(reader, "feed_forward_length", 1 << 20, required, &model->intermediate));
@@ -270,7 +271,7 @@ static dyno_status read_config(const struct reader *reader, struct dyno_weights 
     DYNO_TRY(read_positive(
         reader, is_gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 1e-5,
         &weights->norm_epsilon));
-    DYNO_TRY(dyno_model_check(model, reader->error));
+    DYNO_TRY(dyno_weights_check_shapes(reader->opening, reader->error));
     return read_rope(reader, weights);
 }
 

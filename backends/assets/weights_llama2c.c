@@ -211,7 +211,7 @@ dyno_status dyno_weights_read_llama2c(struct dyno_opening *opening, struct dyno_
     DYNO_TRY(dyno_tensors_map(&opening->tensors, opening->path, &reader.file, error));
     DYNO_TRY(read_head(reader.file, &head, error));
     fill_model(weights, &head, opening->path);
-    DYNO_TRY(dyno_model_check(&weights->model, error));
+    DYNO_TRY(dyno_weights_check_shapes(opening, error));
     DYNO_TRY(take_all(&reader));
     DYNO_TRY(dyno_tensors_seal(&opening->tensors, error));
     DYNO_TRY(dyno_weights_bind(opening, &names, error));

@@ -56,6 +56,9 @@ enum dyno_weights_family { DYNO_FAMILY_LLAMA, DYNO_FAMILY_MIXTRAL, DYNO_FAMILY_G
 const struct dyno_tensor_names *dyno_folder_names(enum dyno_weights_family family);
 const struct dyno_tensor_names *dyno_gguf_names(enum dyno_rope_pairs pairs);
 
+/* dyno_model_check with the file's name before what is wrong. */
+dyno_status dyno_weights_check_shapes(const struct dyno_opening *opening, struct dyno_error *error);
+
 /* Add an end token unless it is known; DYNO_BAD_INPUT where it is no token or one too many. */
 dyno_status dyno_weights_add_eos(struct dyno_weights *weights, const char *path, uint64_t token,
                                  struct dyno_error *error);

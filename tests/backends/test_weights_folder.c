@@ -1,59 +1,7 @@
-/* Hugging Face directories: what is read, and each way in which one can be wrong. */
-#include "backends/assets/weights.h"
-
-#include "tests/backends/model_files.h"
+/* Hugging Face directories: what is read of each family. */
+#include "tests/backends/llama_folder.h"
 
 #include "tests/check_main.h"
-
-#define SHAPES                                                                                     \
-    "\"num_hidden_layers\": 2, \"hidden_size\": 8, \"num_attention_heads\": 2,"                    \
-    "\"num_key_value_heads\": 1, \"vocab_size\": 16, \"max_position_embeddings\": 32,"             \
-    "\"intermediate_size\": 12"
-
-#define LAYER(n)                                                                                   \
-    {"model.layers." n ".input_layernorm.weight", 1, {8}},                                         \
-        {"model.layers." n ".self_attn.q_proj.weight", 2, {8, 8}},                                 \
-        {"model.layers." n ".self_attn.k_proj.weight", 2, {4, 8}},                                 \
-        {"model.layers." n ".self_attn.v_proj.weight", 2, {4, 8}},                                 \
-        {"model.layers." n ".self_attn.o_proj.weight", 2, {8, 8}},                                 \
-        {"model.layers." n ".post_attention_layernorm.weight", 1, {8}},                            \
-        {"model.layers." n ".mlp.gate_proj.weight", 2, {12, 8}},                                   \
-        {"model.layers." n ".mlp.up_proj.weight", 2, {12, 8}},                                     \
-    {                                                                                              \
-        "model.layers." n ".mlp.down_proj.weight", 2,                                              \
-        {                                                                                          \
-            8, 12                                                                                  \
-        }                                                                                          \
-    }
-
-static const struct tensor_plan llama[] = {
-    {"model.embed_tokens.weight", 2, {16, 8}},
-    LAYER("0"),
-    LAYER("1"),
-    {"model.norm.weight", 1, {8}},
-    {"lm_head.weight", 2, {16, 8}},
-};
-
-enum { LLAMA_TENSORS = sizeof llama / sizeof llama[0] };
-
-static void write_llama(enum dyno_element element)
-{
-    struct bytes header = {0}, data = {0};
-
-    plan_safetensors(&header, &data, llama, LLAMA_TENSORS, element);
-    write_safetensors("model.safetensors", &header, &data);
-    release_bytes(&header);
-    release_bytes(&data);
-}
-
-static struct dyno_weights *open_folder(void)
-{
-    struct dyno_weights *weights = NULL;
-    struct dyno_error error = {0};
-
-    ck_assert_msg(dyno_weights_open(&weights, model_folder, &error) == DYNO_OK, "%s", error.text);
-    return weights;
-}
 
 static float matrix_at(const struct dyno_matrix *matrix, uint32_t row, uint32_t column)
 {
@@ -132,12 +80,291 @@ START_TEST(a_llama_is_read_where_it_lies)
 }
 END_TEST
 
+START_TEST(a_tied_model_may_carry_its_logits)
+{
+    struct dyno_weights *weights;
+
+    write_text("config.json",
+               "{\"model_type\": \"llama\", \"tie_word_embeddings\": true, " SHAPES "}");
+    write_llama(DYNO_ELEMENT_F32);
+    weights = open_folder();
+    ck_assert_ptr_eq(weights->logits.data, weights->embedding.data);
+    dyno_weights_close(weights);
+}
+END_TEST
+
+/* The header's length decides where the tensors lie; floats at odd places are moved. */
+START_TEST(tensors_at_odd_places_are_read)
+{
+    struct bytes header = {0}, data = {0};
+
+    write_text("config.json", plain_config);
+    plan_safetensors(&header, &data, llama, LLAMA_TENSORS, DYNO_ELEMENT_F32);
+    for (int i = 0; i < 4; i++) {
+        struct dyno_weights *weights;
+
+        put_word(&header, " ");
+        write_safetensors("model.safetensors", &header, &data);
+        weights = open_folder();
+        ck_assert_uint_eq((uintptr_t)weights->embedding.data % 4, 0);
+        assert_matrix(&weights->embedding, DYNO_ELEMENT_F32, 16, 8, "model.embed_tokens.weight");
+        assert_vector(weights->final_norm, 8, "model.norm.weight");
+        dyno_weights_close(weights);
+    }
+    release_bytes(&header);
+    release_bytes(&data);
+}
+END_TEST
+
+START_TEST(a_model_in_parts_is_read)
+{
+    struct dyno_weights *weights;
+
+    write_text("config.json", plain_config);
+    write_part("a.safetensors", 0, 10);
+    write_part("b.safetensors", 10, LLAMA_TENSORS - 10);
+    write_index("b.safetensors");
+    weights = open_folder();
+    assert_matrix(&weights->logits, DYNO_ELEMENT_F32, 16, 8, "lm_head.weight");
+    assert_matrix(&weights->embedding, DYNO_ELEMENT_F32, 16, 8, "model.embed_tokens.weight");
+    dyno_weights_close(weights);
+}
+END_TEST
+
+static struct tensor_plan moe_layer[] = {
+    {"model.embed_tokens.weight", 2, {16, 8}},
+    {"model.layers.0.input_layernorm.weight", 1, {8}},
+    {"model.layers.0.self_attn.q_proj.weight", 2, {8, 8}},
+    {"model.layers.0.self_attn.k_proj.weight", 2, {4, 8}},
+    {"model.layers.0.self_attn.v_proj.weight", 2, {4, 8}},
+    {"model.layers.0.self_attn.o_proj.weight", 2, {8, 8}},
+    {"model.layers.0.post_attention_layernorm.weight", 1, {8}},
+    {"model.norm.weight", 1, {8}},
+    {"model.layers.0.block_sparse_moe.gate.weight", 2, {2, 8}},
+    {"model.layers.0.block_sparse_moe.experts.0.w1.weight", 2, {12, 8}},
+    {"model.layers.0.block_sparse_moe.experts.0.w2.weight", 2, {8, 12}},
+    {"model.layers.0.block_sparse_moe.experts.0.w3.weight", 2, {12, 8}},
+    {"model.layers.0.block_sparse_moe.experts.1.w1.weight", 2, {12, 8}},
+    {"model.layers.0.block_sparse_moe.experts.1.w2.weight", 2, {8, 12}},
+    {"model.layers.0.block_sparse_moe.experts.1.w3.weight", 2, {12, 8}},
+};
+
+#define MOE_SHAPES                                                                                 \
+    "\"num_hidden_layers\": 1, \"hidden_size\": 8, \"num_attention_heads\": 2,"                    \
+    "\"num_key_value_heads\": 1, \"vocab_size\": 16, \"max_position_embeddings\": 32,"             \
+    "\"tie_word_embeddings\": true, \"num_experts_per_tok\": 1,"
+
+static void write_plans(const struct tensor_plan *plans, size_t count)
+{
+    struct bytes header = {0}, data = {0};
+
+    plan_safetensors(&header, &data, plans, count, DYNO_ELEMENT_F32);
+    write_safetensors("model.safetensors", &header, &data);
+    release_bytes(&header);
+    release_bytes(&data);
+}
+
+/* w1 is the gate, w2 leads down, w3 up. */
+START_TEST(mixtral_is_read)
+{
+    const struct dyno_layer_weights *layer;
+    struct dyno_weights *weights;
+
+    write_text("config.json", "{\"model_type\": \"mixtral\", " MOE_SHAPES
+                              "\"intermediate_size\": 12, \"num_local_experts\": 2}");
+    write_plans(moe_layer, sizeof moe_layer / sizeof moe_layer[0]);
+    weights = open_folder();
+    layer = &weights->layers[0];
+    ck_assert(weights->normalize_top_k);
+    ck_assert_double_eq(weights->rope.theta, 1e6);
+    assert_matrix(&layer->router, DYNO_ELEMENT_F32, 2, 8, moe_layer[8].name);
+    assert_matrix(&layer->expert_gate[1], DYNO_ELEMENT_F32, 12, 8, moe_layer[12].name);
+    assert_matrix(&layer->expert_down[1], DYNO_ELEMENT_F32, 8, 12, moe_layer[13].name);
+    assert_matrix(&layer->expert_up[1], DYNO_ELEMENT_F32, 12, 8, moe_layer[14].name);
+    ck_assert_ptr_null(layer->gate.data);
+    dyno_weights_close(weights);
+}
+END_TEST
+
+#define EXPERT(n)                                                                                  \
+    {"model.layers.1.mlp.experts." n ".gate_proj.weight", 2, {12, 8}},                             \
+        {"model.layers.1.mlp.experts." n ".down_proj.weight", 2, {8, 12}},                         \
+    {                                                                                              \
+        "model.layers.1.mlp.experts." n ".up_proj.weight", 2,                                      \
+        {                                                                                          \
+            12, 8                                                                                  \
+        }                                                                                          \
+    }
+
+static const struct tensor_plan qwen3_moe[] = {
+    {"model.embed_tokens.weight", 2, {16, 8}},
+    LAYER("0"),
+    {"model.layers.0.self_attn.q_norm.weight", 1, {4}},
+    {"model.layers.0.self_attn.k_norm.weight", 1, {4}},
+    {"model.layers.1.input_layernorm.weight", 1, {8}},
+    {"model.layers.1.self_attn.q_proj.weight", 2, {8, 8}},
+    {"model.layers.1.self_attn.k_proj.weight", 2, {4, 8}},
+    {"model.layers.1.self_attn.v_proj.weight", 2, {4, 8}},
+    {"model.layers.1.self_attn.o_proj.weight", 2, {8, 8}},
+    {"model.layers.1.self_attn.q_norm.weight", 1, {4}},
+    {"model.layers.1.self_attn.k_norm.weight", 1, {4}},
+    {"model.layers.1.post_attention_layernorm.weight", 1, {8}},
+    {"model.layers.1.mlp.gate.weight", 2, {2, 8}},
+    EXPERT("0"),
+    EXPERT("1"),
+    {"model.norm.weight", 1, {8}},
+};
+
+/* Layer 0 has no experts, layer 1 has two. */
+START_TEST(qwen3_moe_is_read)
+{
+    struct dyno_weights *weights;
+
+    write_text("config.json",
+               "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 2, \"hidden_size\": 8,"
+               "\"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"head_dim\": 4,"
+               "\"vocab_size\": 16, \"max_position_embeddings\": 32,"
+               "\"tie_word_embeddings\": true, \"num_experts_per_tok\": 1,"
+               "\"intermediate_size\": 12, \"moe_intermediate_size\": 12, \"num_experts\": 2,"
+               "\"mlp_only_layers\": [0], \"norm_topk_prob\": true}");
+    write_plans(qwen3_moe, sizeof qwen3_moe / sizeof qwen3_moe[0]);
+    weights = open_folder();
+    ck_assert(weights->normalize_top_k);
+    ck_assert_ptr_null(weights->layers[0].router.data);
+    assert_matrix(&weights->layers[0].gate, DYNO_ELEMENT_F32, 12, 8,
+                  "model.layers.0.mlp.gate_proj.weight");
+    assert_vector(weights->layers[1].query_norm, 4, "model.layers.1.self_attn.q_norm.weight");
+    assert_matrix(&weights->layers[1].router, DYNO_ELEMENT_F32, 2, 8,
+                  "model.layers.1.mlp.gate.weight");
+    assert_matrix(&weights->layers[1].expert_down[1], DYNO_ELEMENT_F32, 8, 12,
+                  "model.layers.1.mlp.experts.1.down_proj.weight");
+    dyno_weights_close(weights);
+}
+END_TEST
+
+/* With and without the prefix; matrices lie as [in][out]. */
+START_TEST(gpt2_is_transposed_and_parted)
+{
+    static const char *const prefixes[] = {"", "transformer."};
+    static const struct tensor_plan plain[] = {
+        {"wte.weight", 2, {16, 8}},
+        {"wpe.weight", 2, {32, 8}},
+        {"h.0.ln_1.weight", 1, {8}},
+        {"h.0.ln_1.bias", 1, {8}},
+        {"h.0.attn.c_attn.weight", 2, {8, 24}},
+        {"h.0.attn.c_attn.bias", 1, {24}},
+        {"h.0.attn.c_proj.weight", 2, {8, 8}},
+        {"h.0.attn.c_proj.bias", 1, {8}},
+        {"h.0.ln_2.weight", 1, {8}},
+        {"h.0.ln_2.bias", 1, {8}},
+        {"h.0.mlp.c_fc.weight", 2, {8, 32}},
+        {"h.0.mlp.c_fc.bias", 1, {32}},
+        {"h.0.mlp.c_proj.weight", 2, {32, 8}},
+        {"h.0.mlp.c_proj.bias", 1, {8}},
+        {"ln_f.weight", 1, {8}},
+        {"ln_f.bias", 1, {8}},
+        {"h.0.attn.bias", 2, {32, 32}},
+    };
+    enum { COUNT = sizeof plain / sizeof plain[0] };
+    struct tensor_plan plans[COUNT];
+    char names[COUNT][64], joint[64];
+    const struct dyno_layer_weights *layer;
+    struct dyno_weights *weights;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        plans[i] = plain[i];
+        (void)snprintf(names[i], sizeof names[i], "%s%s", prefixes[_i], plain[i].name);
+        plans[i].name = names[i];
+    }
+    (void)snprintf(joint, sizeof joint, "%sh.0.attn.c_attn.weight", prefixes[_i]);
+    write_text("config.json", "{\"model_type\": \"gpt2\", \"n_layer\": 1, \"n_embd\": 8,"
+                              "\"n_head\": 2, \"n_positions\": 32, \"vocab_size\": 16}");
+    write_plans(plans, COUNT);
+    weights = open_folder();
+    layer = &weights->layers[0];
+    ck_assert_int_eq((int)weights->rope.pairs, DYNO_ROPE_NONE);
+    ck_assert(weights->layer_norm);
+    for (uint32_t row = 0; row < 8; row++) {
+        for (uint32_t column = 0; column < 8; column++) {
+            ck_assert_float_eq(matrix_at(&layer->query, row, column),
+                               value_at(joint, column * 24 + row));
+            ck_assert_float_eq(matrix_at(&layer->key, row, column),
+                               value_at(joint, column * 24 + 8 + row));
+            ck_assert_float_eq(matrix_at(&layer->value, row, column),
+                               value_at(joint, column * 24 + 16 + row));
+        }
+    }
+    ck_assert_float_eq(matrix_at(&layer->up, 31, 7), value_at(names[10], 7 * 32 + 31));
+    ck_assert_float_eq(matrix_at(&layer->down, 7, 31), value_at(names[12], 31 * 8 + 7));
+    ck_assert_float_eq(layer->value_bias[3], value_at(names[5], 19));
+    assert_vector(layer->mlp_norm_bias, 8, names[9]);
+    assert_matrix(&weights->positions, DYNO_ELEMENT_F32, 32, 8, names[1]);
+    dyno_weights_close(weights);
+}
+END_TEST
+
+START_TEST(rope_scaling_is_read_in_each_of_its_spellings)
+{
+    struct dyno_weights *weights;
+
+    write_llama(DYNO_ELEMENT_F32);
+    write_text("config.json", "{\"model_type\": \"llama\", " SHAPES
+                              ", \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0,"
+                              "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0,"
+                              "\"original_max_position_embeddings\": 8192}}");
+    weights = open_folder();
+    ck_assert_int_eq((int)weights->rope.scaling, DYNO_ROPE_LLAMA3);
+    ck_assert_double_eq(weights->rope.factor, 8);
+    ck_assert_double_eq(weights->rope.high_freq_factor, 4);
+    ck_assert_uint_eq(weights->rope.original_context, 8192);
+    dyno_weights_close(weights);
+    write_text("config.json", "{\"model_type\": \"llama\", " SHAPES
+                              ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}");
+    weights = open_folder();
+    ck_assert_int_eq((int)weights->rope.scaling, DYNO_ROPE_LINEAR);
+    ck_assert_double_eq(weights->rope.theta, 10000);
+    dyno_weights_close(weights);
+    write_text("config.json", "{\"model_type\": \"llama\", " SHAPES
+                              ", \"rope_parameters\": {\"rope_type\": \"default\","
+                              "\"rope_theta\": 30000}}");
+    weights = open_folder();
+    ck_assert_int_eq((int)weights->rope.scaling, DYNO_ROPE_PLAIN);
+    ck_assert_double_eq(weights->rope.theta, 30000);
+    dyno_weights_close(weights);
+}
+END_TEST
+
+START_TEST(a_window_is_for_all_layers_or_refused)
+{
+    struct dyno_weights *weights;
+
+    write_llama(DYNO_ELEMENT_F32);
+    write_text("config.json", "{\"model_type\": \"mistral\", " SHAPES ", \"sliding_window\": 7}");
+    weights = open_folder();
+    ck_assert_uint_eq(weights->window, 7);
+    dyno_weights_close(weights);
+    write_text("config.json", "{\"model_type\": \"qwen2\", " SHAPES
+                              ", \"attention_bias\": false, \"sliding_window\": 7,"
+                              "\"use_sliding_window\": true, \"max_window_layers\": 1}");
+    refuse_folder(DYNO_UNSUPPORTED, "of some layers only");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("folder");
 
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
+    tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, a_llama_is_read_where_it_lies, 0, 3);
+    tcase_add_test(tcase, a_tied_model_may_carry_its_logits);
+    tcase_add_test(tcase, tensors_at_odd_places_are_read);
+    tcase_add_test(tcase, a_model_in_parts_is_read);
+    tcase_add_test(tcase, mixtral_is_read);
+    tcase_add_test(tcase, qwen3_moe_is_read);
+    tcase_add_loop_test(tcase, gpt2_is_transposed_and_parted, 0, 2);
+    tcase_add_test(tcase, rope_scaling_is_read_in_each_of_its_spellings);
+    tcase_add_test(tcase, a_window_is_for_all_layers_or_refused);
     suite_add_tcase(suite, tcase);
 }
 
