@@ -104,6 +104,7 @@ static inline void gguf_release(struct gguf_file *file)
     release_bytes(&file->keys);
     release_bytes(&file->list);
     release_bytes(&file->data);
+    *file = (struct gguf_file){0};
 }
 
 /* The first place of `what` in the bytes. */

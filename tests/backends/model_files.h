@@ -22,6 +22,9 @@ struct bytes {
 
 static inline void put(struct bytes *bytes, const void *data, size_t size)
 {
+    if (size == 0) {
+        return;
+    }
     if (bytes->size + size > bytes->room) {
         bytes->room = 2 * (bytes->size + size);
         bytes->data = realloc(bytes->data, bytes->room);

@@ -327,6 +327,16 @@ static dyno_status show(struct tokenizer_file *file, struct dyno_error *error)
     return DYNO_OK;
 }
 
+/* The same, unless it is named already. */
+static dyno_status blame_once(const char *path, dyno_status status, struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+
+    return status == DYNO_OK || !error || strstr(error->text, dyno_quote(quoted, path))
+               ? status
+               : blame(path, NULL, status, error);
+}
+
 static dyno_status read_any(struct tokenizer_file *file, const char *path, struct dyno_error *error)
 {
     size_t length = strlen(path);
@@ -336,10 +346,10 @@ static dyno_status read_any(struct tokenizer_file *file, const char *path, struc
         return read_directory(file, path, error);
     }
     if (dyno_gguf_is(path)) {
-        return dyno_tokenizer_read_gguf(file, path, error);
+        return blame_once(path, dyno_tokenizer_read_gguf(file, path, error), error);
     }
     if (length > 4 && strcmp(path + length - 4, ".bin") == 0) {
-        return dyno_tokenizer_read_llama2c(file, path, error);
+        return blame_once(path, dyno_tokenizer_read_llama2c(file, path, error), error);
     }
     return read_json(file, path, NULL, error);
 }
