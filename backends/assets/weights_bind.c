@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/base/words.h"
-#include "kernels/half.h"
+#include "kernels/element.h"
 
 enum { NAME_MAX = 160 };
 
@@ -97,32 +97,12 @@ static dyno_status no_memory(struct dyno_error *error)
     return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the vectors of a model");
 }
 
-static float element_at(const struct dyno_tensor *tensor, size_t i)
-{
-    const uint8_t *data = tensor->data;
-    uint16_t half;
-    float value;
-
-    if (tensor->element == DYNO_ELEMENT_F32) {
-        memcpy(&value, data + i * sizeof(value), sizeof(value));
-        return value;
-    }
-    if (tensor->element == DYNO_ELEMENT_Q8_0) {
-        const uint8_t *block = data + i / DYNO_Q8_0_ELEMENTS * DYNO_Q8_0_BYTES;
-
-        memcpy(&half, block, sizeof(half));
-        return dyno_half_to_float(half) * (float)(int8_t)block[2 + i % DYNO_Q8_0_ELEMENTS];
-    }
-    memcpy(&half, data + i * sizeof(half), sizeof(half));
-    return tensor->element == DYNO_ELEMENT_F16 ? dyno_half_to_float(half)
-                                               : dyno_bf16_to_float(half);
-}
-
 dyno_status dyno_weights_vector(struct dyno_opening *opening, const char *name, uint32_t count,
                                 const float **out, struct dyno_error *error)
 {
     const uint64_t shape[] = {count};
     struct dyno_tensor *tensor = NULL;
+    struct dyno_matrix row;
     float *values;
 
     DYNO_TRY(need(opening, name, shape, 1, &tensor, error));
@@ -131,9 +111,8 @@ dyno_status dyno_weights_vector(struct dyno_opening *opening, const char *name, 
     if (!values) {
         return no_memory(error);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        values[i] = element_at(tensor, i);
-    }
+    row = (struct dyno_matrix){tensor->element, 1, count, tensor->data};
+    dyno_matrix_read(&row, 0, 0, count, values);
     *out = values;
     return DYNO_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "backends/assets/random/random_plan.h"
 #include "core/base/map.h"
+#include "kernels/element.h"
 #include "kernels/half.h"
 
 enum { ELEMENT_BYTES_MAX = 4 };
@@ -45,28 +46,6 @@ static float rounded(enum dyno_element element, float value)
     return value;
 }
 
-/* 32 floats as a scale and 32 bytes: scale = max / 127, to the nearest (halves away from 0). */
-static void put_block(uint8_t *out, const float *values)
-{
-    float largest = 0, scale, inverse;
-    uint16_t half;
-
-    for (int i = 0; i < DYNO_Q8_0_ELEMENTS; i++) {
-        float size = values[i] < 0 ? -values[i] : values[i];
-
-        largest = size > largest ? size : largest;
-    }
-    scale = largest / 127;
-    inverse = scale > 0 ? 1 / scale : 0;
-    half = dyno_half_of_float(scale);
-    memcpy(out, &half, sizeof(half));
-    for (int i = 0; i < DYNO_Q8_0_ELEMENTS; i++) {
-        float steps = values[i] * inverse;
-
-        out[2 + i] = (uint8_t)(int8_t)(steps < 0 ? steps - 0.5F : steps + 0.5F);
-    }
-}
-
 /* [count] floats in the file's type; returns the bytes. */
 static size_t encode(uint8_t *out, enum dyno_element element, const float *values, size_t count)
 {
@@ -84,9 +63,7 @@ static size_t encode(uint8_t *out, enum dyno_element element, const float *value
         }
         break;
     case DYNO_ELEMENT_Q8_0:
-        for (size_t i = 0; i < count / DYNO_Q8_0_ELEMENTS; i++) {
-            put_block(out + i * DYNO_Q8_0_BYTES, values + i * DYNO_Q8_0_ELEMENTS);
-        }
+        dyno_q8_0_of_floats(values, (uint32_t)count, out);
         break;
     case DYNO_ELEMENTS:
         break;
