@@ -16,6 +16,8 @@ const struct dyno_command dyno_command_table[] = {
      dyno_command_trace},
     {"model", "look at a model, or make a random one: model info PATH, model random -o PATH",
      dyno_command_model},
+    {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
+     dyno_command_generate},
     {"runs", "list the runs in a database", dyno_command_runs},
     {"calibrate", "measure how long passes take on this machine", dyno_command_calibrate},
     {"validate", "run a trace for real and simulated, and compare request by request",

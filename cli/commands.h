@@ -37,6 +37,7 @@ int dyno_main(int argc, char **argv);
 int dyno_command_replay(int argc, char **argv);
 int dyno_command_trace(int argc, char **argv);
 int dyno_command_model(int argc, char **argv);
+int dyno_command_generate(int argc, char **argv);
 int dyno_command_runs(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);
 int dyno_command_sensitivity(int argc, char **argv);

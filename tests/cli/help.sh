@@ -34,6 +34,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   replay       replay a trace, or generated load, through a fleet, simulated or real
   trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
   model        look at a model, or make a random one: model info PATH, model random -o PATH
+  generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         list the runs in a database
   calibrate    measure how long passes take on this machine
   validate     run a trace for real and simulated, and compare request by request

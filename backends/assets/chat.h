@@ -1,0 +1,24 @@
+/* Messages in a model's chat template: the text that the model is to go on from. */
+#ifndef DYNO_BACKENDS_ASSETS_CHAT_H
+#define DYNO_BACKENDS_ASSETS_CHAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/assets/template/template.h"
+#include "backends/assets/tokenizer/tokenizer_file.h"
+#include "core/base/status.h"
+
+struct dyno_chat_message {
+    const char *role, *content; /* UTF-8 */
+};
+
+/* Render `messages` and the beginning of an answer.  `file` says how the model's texts begin and
+ * end; `now_s` as in template.h.  On success *out is the caller's to free.
+ * Errors: those of dyno_template_render; DYNO_BAD_INPUT where a message is not UTF-8. */
+dyno_status dyno_chat_render(const struct dyno_template *template_,
+                             const struct dyno_tokenizer_file *file,
+                             const struct dyno_chat_message *messages, uint32_t count,
+                             int64_t now_s, char **out, size_t *out_size, struct dyno_error *error);
+
+#endif
