@@ -12,6 +12,8 @@ CONFIG = {"vocab_size": 2048, "hidden_size": 192, "intermediate_size": 512,
           "head_dim": 32, "max_position_embeddings": 1024, "rope_theta": 10000.0,
           "rms_norm_eps": 1e-5}
 
+CHUNK = 128  # queries that look at keys together
+
 
 class Norm(nn.Module):
     def __init__(self, size):
@@ -27,6 +29,15 @@ def rotate(x, cosine, sine):
     """Pairs of element i with element i + head_dim / 2."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
+
+
+def attend(query, key, value, mask, first):
+    """What the queries from place `first` on see, up to and with their own place."""
+    count, group, length, size = query.shape
+    mask = mask[first:first + length, :key.shape[1]].repeat(group, 1)
+    scores = torch.baddbmm(mask, query.reshape(count, group * length, size), key.transpose(1, 2),
+                           alpha=size ** -0.5)
+    return torch.bmm(scores.softmax(-1), value).view(query.shape)
 
 
 class Attention(nn.Module):
@@ -49,13 +60,14 @@ class Attention(nn.Module):
         query = rotate(by_head(self.q_proj(x), self.heads), cosine, sine)
         key = rotate(by_head(self.k_proj(x), self.kv_heads), cosine, sine)
         value = by_head(self.v_proj(x), self.kv_heads)
-        group = self.heads // self.kv_heads
-        # The queries that share a key lie under one another: no key is copied.
-        query = query.reshape(batch * self.kv_heads, group * length, self.size)
+        # The queries that share a key lie under one another, so that no key is copied; a chunk of
+        # them looks no further than its own end.
         key = key.reshape(batch * self.kv_heads, length, self.size)
         value = value.reshape(batch * self.kv_heads, length, self.size)
-        scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=self.size ** -0.5)
-        seen = torch.bmm(scores.softmax(-1), value)
+        query = query.reshape(batch * self.kv_heads, -1, length, self.size)
+        seen = torch.cat([attend(query[:, :, first:first + CHUNK], key[:, :first + CHUNK],
+                                 value[:, :first + CHUNK], mask, first)
+                          for first in range(0, length, CHUNK)], dim=2)
         seen = seen.view(batch, self.heads, length, self.size).transpose(1, 2)
         return self.o_proj(seen.reshape(batch, length, -1))
 
@@ -108,8 +120,7 @@ class Llama(nn.Module):
         half = CONFIG["head_dim"] // 2
         frequency = CONFIG["rope_theta"] ** (-torch.arange(half) / half)
         angle = torch.arange(length)[:, None] * frequency
-        group = CONFIG["num_attention_heads"] // CONFIG["num_key_value_heads"]
-        mask = torch.full((length, length), -torch.inf).triu(1).repeat(group, 1)
+        mask = torch.full((length, length), -torch.inf).triu(1)
         x = self.model.embed_tokens(tokens)
         for layer in self.model.layers:
             x = layer(x, angle.cos(), angle.sin(), mask)

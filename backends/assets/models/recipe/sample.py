@@ -72,4 +72,5 @@ def main():
             print("---\n" + b"".join(tokens[i] for i in ids).decode("utf-8", "replace"))
 
 
-main()
+if __name__ == "__main__":
+    main()

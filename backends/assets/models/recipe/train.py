@@ -3,8 +3,9 @@
 
     train.py corpus.json tokenizer.json checkpoint.pt --steps S --decay D
 
-Two processes share the work of a step; each uses one thread.  An interrupted run goes on from its checkpoint.  What step N does depends on the seed and on N
-alone, so a run that was interrupted learns the same as one that was not.
+Two processes share the work of a step; each uses one thread.  An interrupted run goes on from its
+checkpoint.  What step N does depends on the seed and on N alone, so a run that was interrupted
+learns the same as one that was not.
 """
 
 import argparse
@@ -23,7 +24,7 @@ SEED = 1775
 BATCH = 4096  # tokens of a step
 CONTEXT, DECAY_CONTEXT = 256, 1024
 WARM_UP = 100
-REPORT = 20
+REPORT = 10
 MATRIX_RATE, OTHER_RATE = 0.02, 0.004
 WEIGHT_DECAY = 0.1
 
@@ -181,7 +182,6 @@ def train(model, examples, options):
     model.share_memory()
     half = Half(model, examples, options, 0)
     partner = Partner(Half(model, examples, options, 1))
-    measure = examples.held_out_rows(DECAY_CONTEXT)
     losses, began, first = [], time.monotonic(), step
     while step < options.steps:
         losses.append(train_step(half, partner, opts, step, rate(step, options)))
@@ -192,7 +192,7 @@ def train(model, examples, options):
             print(f"step {step} loss {mean:.3f} tokens/s {speed:.0f}", flush=True)
         if step % options.every == 0 or step == options.steps:
             save(options.checkpoint, model, opts, step)
-            print(f"step {step} held out {held_out_loss(model, measure, 4):.4f}", flush=True)
+    print(f"held out {held_out_loss(model, examples.held_out_rows(DECAY_CONTEXT), 4):.4f}")
 
 
 def main():
