@@ -33,10 +33,10 @@ static dyno_status check_file(int descriptor, const char *path, int64_t bytes_ma
                          dyno_quote(quoted, path));
     }
     if (status.st_size > bytes_max) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s is larger than %d MiB, too large to be a "
-                         "description of a model or a GPU",
-                         dyno_quote(quoted, path), (int)(bytes_max >> 20));
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s is larger than %d MiB, too large to be %s",
+                         dyno_quote(quoted, path), (int)(bytes_max >> 20),
+                         bytes_max == DYNO_ASSET_BYTES_MAX ? "a description of a model or a GPU"
+                                                           : "read");
     }
     return DYNO_OK;
 }

@@ -7,7 +7,7 @@
 
 #include "core/base/status.h"
 
-enum { DYNO_ASSET_BYTES_MAX = 16 << 20 };
+enum { DYNO_ASSET_BYTES_MAX = 16 << 20 }; /* of what describes a model or a GPU */
 
 /* A regular file of at most DYNO_ASSET_BYTES_MAX bytes, or `inside` in the directory `path` (NULL:
  * a directory is refused).  On success *out is the caller's to fclose. */

@@ -53,7 +53,7 @@ static dyno_status read_meta(struct dyno_recorded_run *run, const char *folder,
                              struct dyno_error *error)
 {
     struct dyno_json_keys keys;
-    const char *version;
+    const char *version, *started_at;
     json_error_t why;
     dyno_status status;
     json_t *meta;
@@ -71,6 +71,10 @@ static dyno_status read_meta(struct dyno_recorded_run *run, const char *folder,
     status = dyno_json_string(&keys, "vllm_version", &version);
     if (status == DYNO_OK) {
         copy_text(run->version, sizeof run->version, version);
+        status = dyno_json_string(&keys, "started_at", &started_at);
+    }
+    if (status == DYNO_OK) {
+        copy_text(run->started_at, sizeof run->started_at, started_at);
         status = read_kwargs(run, json_object_get(meta, "engine_kwargs"), "meta.json", error);
     }
     if (status == DYNO_OK) {

@@ -17,6 +17,7 @@ struct dyno_recorded_request {
 
 struct dyno_recorded_run {
     char model[64], version[32]; /* as the server names them */
+    char started_at[32];         /* ISO 8601; may be empty */
     uint32_t tp, seqs_max, batch_tokens_max;
     uint32_t context_max; /* 0: the model's */
     uint32_t blocks;      /* KV blocks that the engine found room for; 0: not recorded */
