@@ -1,7 +1,8 @@
 /* Fitting few parameters to many measured times, and how well they are then known.
  *
  * Parameters are searched by their logarithms: what is least is the mean of
- * |log(predicted / measured)| over all samples, found by Nelder and Mead's simplex.  A parameter
+ * |log(predicted / measured)| over all samples, found by Nelder and Mead's simplex, after steps
+ * that would be right if logarithms were linear in each other, where asked for.  A parameter
  * that the samples do not determine goes back to where it began and stays there, the one that is
  * known worst first, and the rest are searched again.
  *
@@ -14,7 +15,9 @@
  *
  * (Huber, 1967; Powell's estimate of the density of e at 0 from the half of it within m), for k
  * parameters and G clusters, and never less than if every sample had an error of 0.2 % of its own:
- * a clock and a rounded figure are no better.
+ * a clock and a rounded figure are no better.  Slopes of a model that is not smooth have noise,
+ * which would make parameters look easier to tell apart than they are: its part in J'J is taken
+ * off.
  */
 #ifndef DYNO_SIM_REGRESSION_H
 #define DYNO_SIM_REGRESSION_H
@@ -46,6 +49,12 @@ struct dyno_regression {
     double prior[DYNO_REGRESSION_MAX];  /* how uncertain a parameter is that stays where it began:
                                            what is fitted beside it is then as uncertain as its part
                                            in that; 0: taken as exact */
+    double independent; /* as so many independent errors the samples count against the limits,
+                           which are then what is known beforehand: a parameter is pulled back to
+                           where it began by (distance / limit)^2 / 2 for every `independent` mean
+                           errors of 1 %, and one that was moved by less than two standard errors
+                           is no better known than before if they are above 0.7 of its limit.  0:
+                           nothing pulls, and the limit is the limit */
     size_t sample_count;
     const uint32_t *clusters; /* [sample_count] each below cluster_count */
     uint32_t cluster_count;
@@ -53,9 +62,11 @@ struct dyno_regression {
     /* Put log(predicted / measured) of every sample at `at` [count] into out [sample_count]. */
     dyno_status (*errors)(void *context, const double *at, double *out, struct dyno_error *error);
     void *context;
-    double step;       /* of the first simplex */
-    double slope_step; /* either way, for slopes */
-    uint32_t rounds;
+    double slope_step;   /* either way, for slopes: so far ... */
+    bool is_rough;       /* ... or, of a model that is not smooth, at least */
+    uint32_t newton_max; /* steps along the slopes before the simplex; 0: none */
+    double step;         /* of the first simplex */
+    uint32_t rounds;     /* of each of two */
 };
 
 struct dyno_regression_result {
