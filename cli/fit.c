@@ -1,4 +1,4 @@
-/* `dyno fit`: a calibration from measurements. */
+/* `dyno fit`: a calibration from tables of kernels; from a benchmark: cli/fit_from.c. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 
 #include "cli/calibration_file.h"
 #include "cli/commands.h"
+#include "cli/fit_from.h"
 #include "cli/kernel_tables.h"
 #include "core/base/map.h"
 #include "core/base/words.h"
@@ -22,15 +23,26 @@ struct arguments {
 
 static void print_help(void)
 {
-    puts("Usage: dyno fit --gpu GPU [--model MODEL] [--source TEXT] -o FILE TABLE...\n\n"
-         "Make a calibration (for `dyno replay --calibration FILE`) from tables of measured\n"
-         "kernels, CSV and gzipped CSV: AIConfigurator's gemm, context_attention,\n"
-         "generation_attention and custom_allreduce, LLMServingSim's attention, dense and\n"
-         "per_sequence (of --model, llama-3.1-8b unless said).  Says of every parameter how well\n"
-         "the tables determine it; one that they do not determine is left out.\n\n"
-         "  --gpu GPU      what they were measured on: a built-in GPU\n"
-         "  --model MODEL  whose layers a profile's tables are: a built-in model\n"
-         "  --source TEXT  where the tables come from, for the record\n"
+    puts("Usage: dyno fit --gpu GPU [--model MODEL] [--source TEXT] -o FILE TABLE...\n"
+         "       dyno fit --gpu GPU --from RECORDING (-o FILE | --check) [OPTION...]\n\n"
+         "Make a calibration, for `dyno replay --calibration FILE`.\n\n"
+         "From tables of measured kernels, CSV and gzipped CSV: AIConfigurator's gemm,\n"
+         "context_attention, generation_attention and custom_allreduce, LLMServingSim's\n"
+         "attention, dense and per_sequence (of --model, llama-3.1-8b unless said).\n\n"
+         "From a benchmark of a server, recognised by what is in the file: the JSON of\n"
+         "`vllm bench serve --save-result` (better with --save-detailed), AIPerf's\n"
+         "profile_export.jsonl, or a recorded run (requests.jsonl beside meta.json).  Its\n"
+         "requests are replayed as OPTIONs of `dyno replay` say (--model, --engine, --tp,\n"
+         "--concurrency, ...), and what passes cost is changed until TTFT, TPOT and E2E agree.\n"
+         "OPTIONs win over what the recording says of the engine.\n\n"
+         "Says of every parameter how well it is determined; one that is not is left as it was.\n\n"
+         "  --gpu GPU      what was measured\n"
+         "  --model MODEL  tables: whose layers they are, a built-in model; else what was served\n"
+         "  --source TEXT  where the measurements come from, for the record\n"
+         "  --from FILE    the recorded benchmark\n"
+         "  --prompts FILE its prompts in tokens (JSON lines, input_tok_ids), to find shared "
+         "prefixes\n"
+         "  --check        fit nothing: lay the recording beside what is predicted\n"
          "  -o FILE        write the calibration there");
 }
 
@@ -70,8 +82,9 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
         }
     }
     if (!arguments->help && (!arguments->gpu || !arguments->output || !arguments->table_count)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "fit needs --gpu GPU, -o FILE and at least one table");
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "fit needs --gpu GPU, -o FILE and at least one table, or --from RECORDING");
     }
     return DYNO_OK;
 }
@@ -174,6 +187,11 @@ int dyno_command_fit(int argc, char **argv)
     struct dyno_error error = {0};
     dyno_status status;
 
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--from") == 0) {
+            return dyno_fit_from(argc, argv);
+        }
+    }
     if (take_arguments(&arguments, argc, argv, &error) != DYNO_OK) {
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
