@@ -182,7 +182,7 @@ static dyno_status fit_replay(const struct arguments *arguments, struct dyno_ser
     if (!fit) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    status = dyno_fit_run(fit, replay, error);
+    status = dyno_fit_run(fit, replay, true, error);
     if (status == DYNO_OK) {
         print_fit(fit);
         status = write_calibration(arguments, fit, replay, error);

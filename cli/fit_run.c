@@ -299,46 +299,49 @@ static void set_up(const struct work *work, struct dyno_regression *regression)
     }
 }
 
-/* Fit to the first half, and judge by the second. */
-static dyno_status hold_out(struct work *work, struct dyno_error *error)
+/* Mean errors of the first `half` samples, and of the others. */
+static dyno_status judge_halves(struct work *work, const double *at, size_t half, double *first,
+                                double *second, struct dyno_error *error)
 {
-    struct dyno_fit_run *fit = work->fit;
-    struct dyno_regression_result result;
-    struct dyno_regression regression;
-    size_t half, count = work->sample_count;
-    double *errors = malloc((count + 1) * sizeof *errors);
+    double *errors = calloc(work->used + 1, sizeof *errors);
     dyno_status status;
 
     if (!errors) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    half = (size_t)(work->block_count / 2) * 2 * DYNO_SERVED_METRICS;
-    work->used = half;
-    set_up(work, &regression);
-    work->count = regression.count = fit->candidates; /* not what else is uncertain */
-    status = dyno_regression_fit(&result, &regression, error);
-    work->used = count;
-    if (status == DYNO_OK) {
-        status = find_errors(work, regression.start, errors, error);
-        fit->second_half_before = mean_size(errors + half, count - half);
-    }
-    if (status == DYNO_OK) {
-        status = find_errors(work, result.at, errors, error);
-        fit->first_half = mean_size(errors, half);
-        fit->second_half = mean_size(errors + half, count - half);
-    }
+    status = find_errors(work, at, errors, error);
+    *first = mean_size(errors, half);
+    *second = mean_size(errors + half, work->used - half);
     free(errors);
     return status;
 }
 
-static dyno_status fit_all(struct work *work, struct dyno_error *error)
+/* Fit to the first half, and judge by the second. */
+static dyno_status hold_out(struct work *work, struct dyno_error *error)
+{
+    size_t half = (size_t)(work->block_count / 2) * 2 * DYNO_SERVED_METRICS;
+    struct dyno_fit_run *fit = work->fit;
+    struct dyno_regression_result result;
+    struct dyno_regression regression;
+    double before;
+
+    work->used = half;
+    set_up(work, &regression);
+    work->count = regression.count = fit->candidates; /* not what else is uncertain */
+    DYNO_TRY(dyno_regression_fit(&result, &regression, error));
+    work->used = work->sample_count;
+    DYNO_TRY(judge_halves(work, regression.start, half, &before, &fit->second_half_before, error));
+    return judge_halves(work, result.at, half, &fit->first_half, &fit->second_half, error);
+}
+
+static dyno_status fit_all(struct work *work, bool halves, struct dyno_error *error)
 {
     struct dyno_fit_run *fit = work->fit;
     struct dyno_regression regression;
 
     fit->first_half = fit->second_half = fit->second_half_before = -1;
     DYNO_TRY(fit->requests > 0 ? add_blocks(work, error) : add_figures(work, error));
-    if (fit->requests >= HALVES_MIN) {
+    if (halves && fit->requests >= HALVES_MIN) {
         DYNO_TRY(hold_out(work, error));
     }
     work->used = work->sample_count;
@@ -350,7 +353,7 @@ static dyno_status fit_all(struct work *work, struct dyno_error *error)
     return dyno_served_replay_again(work->replay, &fit->after, error);
 }
 
-dyno_status dyno_fit_run(struct dyno_fit_run *out, struct dyno_served_replay *replay,
+dyno_status dyno_fit_run(struct dyno_fit_run *out, struct dyno_served_replay *replay, bool halves,
                          struct dyno_error *error)
 {
     struct work work = {.fit = out, .replay = replay};
@@ -360,7 +363,7 @@ dyno_status dyno_fit_run(struct dyno_fit_run *out, struct dyno_served_replay *re
     out->before = replay->timing.parameters;
     out->requests = replay->run.request_count;
     list_parameters(out, replay);
-    status = fit_all(&work, error);
+    status = fit_all(&work, halves, error);
     free(work.samples);
     free(work.clusters);
     return status;

@@ -18,9 +18,9 @@ struct dyno_fit_run {
     double first_half, second_half, second_half_before;
 };
 
-/* `replay` is open.  The last replay in it is the one with out->after.  Says how far it is on
- * standard error. */
-dyno_status dyno_fit_run(struct dyno_fit_run *out, struct dyno_served_replay *replay,
+/* `replay` is open; with `halves`, fit to the first half too.  The last replay in it is the one
+ * with out->after.  Says how far it is on standard error. */
+dyno_status dyno_fit_run(struct dyno_fit_run *out, struct dyno_served_replay *replay, bool halves,
                          struct dyno_error *error);
 
 /* A calibration that says all that, over the one that the scenario had. */
