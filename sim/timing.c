@@ -1,7 +1,7 @@
 /* The cost of a pass from tables of ticks.
  *
- * All that depends on the number of tokens, or of sequences that yield, is computed once at open
- * and looked up; decode attention is an integer number of ticks for every token of context, so that
+ * All that depends on the number of tokens, or of sequences that yield, is computed once and then
+ * looked up; decode attention is an integer number of ticks for every token of context, so that
  * the steps of a pass form an arithmetic series exactly.  What is left for a pass with prompts is
  * one sum over its slices. */
 #include "sim/timing.h"
@@ -15,7 +15,8 @@ enum { TABLE_MAX = 1 << 17 };
 
 struct dyno_timing {
     struct dyno_layers layers;
-    uint64_t *body; /* [body_count] by tokens: GEMMs, elementwise, collectives, launches */
+    uint64_t *body; /* [body_count] by tokens: GEMMs, elementwise, collectives, launches; 0: not yet
+                       computed */
     uint64_t *head; /* [head_count] by sequences that yield: logits and sampling */
     uint32_t body_count, head_count;
     uint64_t host;            /* ticks per pass ... */
@@ -53,9 +54,16 @@ static uint64_t body_ticks(const struct dyno_layers *layers, uint64_t tokens)
                     dyno_layers_attention_launch_us(layers));
 }
 
+/* Most runs see few of the sizes that a pass may have: an entry is filled when it is first read. */
 static uint64_t body_of(const struct dyno_timing *timing, uint64_t tokens)
 {
-    return tokens < timing->body_count ? timing->body[tokens] : body_ticks(&timing->layers, tokens);
+    if (tokens >= timing->body_count) {
+        return body_ticks(&timing->layers, tokens);
+    }
+    if (timing->body[tokens] == 0) {
+        timing->body[tokens] = body_ticks(&timing->layers, tokens);
+    }
+    return timing->body[tokens];
 }
 
 static uint64_t head_ticks(const struct dyno_layers *layers, uint64_t sequences)
@@ -179,9 +187,6 @@ static void fill_tables(struct dyno_timing *timing)
 {
     const struct dyno_timing_parameters *parameters = &timing->layers.config.parameters;
 
-    for (uint32_t tokens = 0; tokens < timing->body_count; tokens++) {
-        timing->body[tokens] = body_ticks(&timing->layers, tokens);
-    }
     for (uint32_t sequences = 0; sequences < timing->head_count; sequences++) {
         timing->head[sequences] = head_ticks(&timing->layers, sequences);
     }
@@ -210,7 +215,7 @@ dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_
     dyno_layers_init(&timing->layers, config);
     timing->body_count = table_count(config->batch_tokens_max);
     timing->head_count = table_count(config->seqs_max);
-    timing->body = malloc(timing->body_count * sizeof *timing->body);
+    timing->body = calloc(timing->body_count, sizeof *timing->body);
     timing->head = malloc(timing->head_count * sizeof *timing->head);
     if (!timing->body || !timing->head) {
         dyno_timing_close(timing);

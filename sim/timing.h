@@ -122,7 +122,8 @@ dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_
                              struct dyno_error *error);
 void dyno_timing_close(struct dyno_timing *timing); /* NULL: no effect */
 
-/* O(slices): no loop over the sequences of the decode set. */
+/* O(slices): no loop over the sequences of the decode set.  Remembers what it computed: not for two
+ * threads at once. */
 void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
                       struct dyno_pass_cost *out);
 
