@@ -32,6 +32,8 @@ struct demand {
     uint64_t sequences, yields;
     uint64_t pairs, window_pairs;
     uint32_t longest; /* slice, in tokens */
+    uint64_t decodes; /* the decode set and those that ended unnoticed ... */
+    uint64_t context; /* ... and their contexts, summed */
 };
 
 /* Saturates at 1,000 seconds, so that sums of a few parts stay within 64 bits. */
@@ -106,26 +108,24 @@ static struct demand demand_of(const struct dyno_timing *timing, const struct dy
         demand.window_pairs += window ? pairs_within(slice, window) : 0;
     }
     demand.tokens = demand.prefill_tokens;
-    demand.sequences = pass->slice_count;
-    if (pass->decode) {
-        demand.tokens += pass->decode_count;
-        demand.sequences += pass->decode_count;
-        demand.yields += pass->decode_count;
-    }
+    demand.decodes = pass->ghost_count + (pass->decode ? pass->decode_count : 0);
+    demand.context = pass->ghost_context + (pass->decode ? pass->decode_context : 0);
+    demand.tokens += demand.decodes;
+    demand.sequences = pass->slice_count + demand.decodes;
+    demand.yields += demand.decodes;
     return demand;
 }
 
 /* Of a pass with prompts. */
-static double attention_us(const struct dyno_timing *timing, const struct dyno_pass *pass,
-                           const struct demand *demand)
+static double attention_us(const struct dyno_timing *timing, const struct demand *demand)
 {
     struct dyno_layers_attention attention = {
         .tokens = (double)demand->prefill_tokens,
         .pairs = (double)demand->pairs,
         .window_pairs = (double)demand->window_pairs,
         .longest = demand->longest,
-        .decodes = pass->decode ? pass->decode_count : 0,
-        .decode_context = pass->decode ? (double)pass->decode_context : 0,
+        .decodes = (double)demand->decodes,
+        .decode_context = (double)demand->context,
     };
 
     return dyno_layers_mixed_us(&timing->layers, &attention);
@@ -141,11 +141,11 @@ void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *
     out->growth = 0;
     out->steps_max = pass->slice_count ? 1 : UINT32_MAX;
     if (pass->slice_count) {
-        out->first += ticks_of(attention_us(timing, pass, &demand));
-    } else if (pass->decode) {
-        out->first += pass->decode_count * timing->decode_sequence +
-                      pass->decode_context * timing->decode_context;
-        out->growth = pass->decode_count * timing->decode_context;
+        out->first += ticks_of(attention_us(timing, &demand));
+    } else if (demand.decodes > 0) {
+        out->first +=
+            demand.decodes * timing->decode_sequence + demand.context * timing->decode_context;
+        out->growth = demand.decodes * timing->decode_context;
     }
 }
 
@@ -175,11 +175,11 @@ void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pas
                                    (double)demand.window_pairs) +
             launch_us;
         out->decode_attention_us =
-            attention_us(timing, pass, &demand) + launch_us - out->prefill_attention_us;
-    } else if (pass->decode) {
-        out->decode_attention_us =
-            pass->decode_count * dyno_layers_decode_sequence_us(layers) +
-            (double)pass->decode_context * dyno_layers_decode_context_us(layers) + launch_us;
+            attention_us(timing, &demand) + launch_us - out->prefill_attention_us;
+    } else if (demand.decodes > 0) {
+        out->decode_attention_us = (double)demand.decodes * dyno_layers_decode_sequence_us(layers) +
+                                   (double)demand.context * dyno_layers_decode_context_us(layers) +
+                                   launch_us;
     }
 }
 

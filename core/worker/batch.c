@@ -10,6 +10,9 @@
  * begun with fewer sequences than the one before; where blocks run out for running sequences, those
  * with the fewest generated tokens are retracted (core/worker/estimate.c).
  *
+ * Where passes are scheduled ahead, a sequence that ended in the last pass still holds its memory
+ * while this one is formed, and is computed once more unless its end was foreseen.
+ *
  * A prompt is only cut when the budget is used up, so at most one running sequence has an
  * unfinished prompt, and it is the newest.
  *
@@ -133,7 +136,7 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     if (need > available) {
         return false;
     }
-    if (worker->running.count == 0) {
+    if (worker->running.count + worker->ended.count == 0) {
         return true; /* alone it always fits: submit saw to that */
     }
     switch (local->config.worker.admission) {
@@ -235,7 +238,7 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
 static bool is_hidden(const struct dyno_local *local, const struct dyno_worker *worker,
                       uint32_t index, dyno_ns now)
 {
-    return worker->decode_count + worker->slice_count > 0 &&
+    return worker->decode_count + worker->slice_count + worker->ghost_count > 0 &&
            !dyno_seq_is_seen(local, worker, &local->seqs[index], now);
 }
 
@@ -293,7 +296,7 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
     bool preempted = false, scheduled = true;
 
     DYNO_TRY(prepare_decode(local, worker, now, &preempted));
-    worker->budget -= worker->decode_count;
+    worker->budget -= worker->decode_count + worker->ghost_count;
     worker->pass_decode = worker->decode_count > 0;
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
@@ -345,8 +348,11 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
     const struct dyno_worker_config *config = &local->config.worker;
     bool changeable = config->admission == DYNO_ADMIT_ESTIMATE && !worker->full;
 
-    if (worker->slice_count > 0 || !settled || worker->hidden ||
-        (changeable && worker->waiting.count > 0)) {
+    bool freed_for_somebody = /* or for later steps, whose places would be wrong */
+        worker->ended.count > 0 && (worker->waiting.count > 0 || worker->places);
+
+    if (worker->slice_count > 0 || !settled || worker->hidden || worker->ghost_count > 0 ||
+        freed_for_somebody || (changeable && worker->waiting.count > 0)) {
         return 1;
     }
     return dyno_ledger_steps(local, worker, config->steps_max);
@@ -370,6 +376,8 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
 {
     struct dyno_worker *worker = &local->workers[index];
     struct dyno_device *device = local->config.device;
+    bool with_ghosts = /* a pass of prompts leaves out all that decode */
+        local->config.worker.order == DYNO_ORDER_MIXED || worker->slice_count == 0;
 
     note_extent(local, worker);
     worker->busy = true;
@@ -389,8 +397,11 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
                             .decode_context = worker->pass_decode
                                                   ? worker->decode_tokens + worker->decode_count
                                                   : 0,
+                            .ghost_count = with_ghosts ? worker->ghost_count : 0,
+                            .ghost_context = with_ghosts ? worker->ghost_context : 0,
                             .tables = worker->places ? dyno_kv_places_tables(worker->places) : NULL,
                         });
+    DYNO_TRY(dyno_seq_release_ended(local, worker));
     if (steps > 1 && local->kv_listener.changed && !device->ops->is_real) {
         uint32_t step = dyno_ledger_next_eviction(local, worker);
 
@@ -407,7 +418,10 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     bool settled = true;
 
     assert(!worker->busy);
-    if (worker->running.count == 0 && worker->waiting.count == 0) {
+    if (worker->decode_count + worker->ghost_count == 0 && worker->partial == DYNO_NO_SEQ) {
+        DYNO_TRY(dyno_seq_release_ended(local, worker)); /* there was nothing to schedule ahead */
+    }
+    if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {
         dyno_estimate_reset(local, worker);
         return DYNO_OK;
     }
@@ -419,8 +433,9 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     } else {
         DYNO_TRY(form_prefill_first(local, worker, now, &settled));
     }
-    if (worker->slice_count == 0 && worker->decode_count == 0) {
+    if (worker->slice_count + worker->decode_count + worker->ghost_count == 0) {
         /* With nothing running, the head of the queue fits. */
+        DYNO_TRY(dyno_seq_release_ended(local, worker));
         worker->full = false;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(admit_waiting(local, worker, now));

@@ -44,7 +44,11 @@ struct dyno_worker_config {
         reserve_prompt; /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only
                            the blocks of this pass are taken (vLLM's scheduler_reserve_full_isl) */
     bool async_scheduling; /* a pass is scheduled while the one before it runs: a request that
-                              becomes ready during a step joins the step after the next */
+                              becomes ready during a step joins the step after the next, and a
+                              sequence that ends in a step gives its memory back after the next */
+    bool foresees_limit;   /* with it: that a sequence will reach its max_tokens is known, and the
+                              next step leaves it out (vLLM, TensorRT-LLM); false: every one that
+                              ended is computed once more (SGLang) */
     bool prefix_cache;
     bool hit_when_scheduled; /* a block may be hit once the pass that fills it is scheduled
                                 (vLLM); false: once that pass has completed (SGLang) */

@@ -32,11 +32,14 @@ struct dyno_pass {
     const struct dyno_slice *slices; /* valid during submit */
     bool decode;                     /* advance the decode set by one token a step */
     uint32_t decode_count;           /* sequences in the decode set, as core counts them */
+    uint64_t decode_context;         /* sum of their context lengths at the first step: tokens in KV
+                                        after the step's own token is written */
+    uint32_t ghost_count;            /* sequences that have ended, but only after this pass was
+                                        scheduled: what they cost is to be pretended, 1 step */
+    uint64_t ghost_context;          /* sum of theirs */
     /* Only for a device that stores KV: [slot] where the sequence's tokens lie, block by block, for
      * all steps; stays as it is until the pass is reaped.  Otherwise NULL. */
     const uint32_t *const *tables;
-    uint64_t decode_context; /* sum of their context lengths at the first step: tokens in KV
-                                after the step's own token is written */
 };
 
 /* What a finished pass did. */

@@ -20,8 +20,10 @@
 enum { DYNO_NO_SEQ = UINT32_MAX };
 
 /*   INGEST -> WAITING [ready] -> PROMPT [start_prompt] -> DECODE [join_decode] -> gone [finish]
- *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed */
-enum dyno_seq_state { SEQ_INGEST, SEQ_WAITING, SEQ_PROMPT, SEQ_DECODE };
+ *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed
+ *   DECODE -> ENDED [finish] -> gone [release_ended], where passes are scheduled ahead: it was told
+ *   of, but the pass scheduled meanwhile finds its memory taken, and may compute it once more */
+enum dyno_seq_state { SEQ_INGEST, SEQ_WAITING, SEQ_PROMPT, SEQ_DECODE, SEQ_ENDED };
 
 struct dyno_seq {
     struct dyno_request_record record;
@@ -56,6 +58,9 @@ struct dyno_worker {
     struct dyno_kv_cache cache;
     struct dyno_kv_places *places; /* where blocks lie; NULL: the device stores nothing */
     struct dyno_seq_list ingest, waiting, running; /* running: in order of admission */
+    struct dyno_seq_list ended; /* in the last pass; empty but while the next one is formed ... */
+    uint32_t ghost_count;       /* ... and those of them that it computes once more */
+    uint64_t ghost_context;
     uint32_t partial;      /* the running sequence whose prompt is not all computed, or none */
     uint32_t *seq_of_slot; /* [seqs_max]; NULL until the first request */
     uint32_t *slots_free;  /* [seqs_max] stack */
@@ -130,9 +135,11 @@ dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worke
                              dyno_ns now);
 /* The same as SGLang does it: what it generated is not kept, and it joins the queue's end. */
 dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
-/* Its life is over: give back everything, tell, forget. */
+/* Its life is over: give back everything, tell, forget; where passes are scheduled ahead, a
+ * completed one gives back when the next pass has been formed. */
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                             enum dyno_outcome outcome);
+dyno_status dyno_seq_release_ended(struct dyno_local *local, struct dyno_worker *worker);
 
 /* ---- batch.c: forming a pass ---- */
 dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now);

@@ -376,6 +376,7 @@ static dyno_status local_abandon(struct dyno_workers *workers, dyno_ns now,
         DYNO_TRY(abandon_list(local, worker, &worker->running, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
+        DYNO_TRY(dyno_seq_release_ended(local, worker));
     }
     return DYNO_OK;
 }
@@ -416,6 +417,7 @@ void dyno_local_check(const struct dyno_workers *workers)
         if (worker->places && !worker->busy) {
             dyno_kv_places_check(worker->places, &worker->cache);
         }
+        assert(worker->ended.count == 0);
         assert(worker->running.count + worker->slots_free_count ==
                (worker->takers ? local->config.worker.seqs_max : 0));
         assert(worker->busy || worker->dirty ||
@@ -504,6 +506,7 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->ingest.first = worker->ingest.last = DYNO_NO_SEQ;
         worker->waiting.first = worker->waiting.last = DYNO_NO_SEQ;
         worker->running.first = worker->running.last = DYNO_NO_SEQ;
+        worker->ended.first = worker->ended.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,

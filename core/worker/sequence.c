@@ -219,7 +219,6 @@ void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker,
     worker->takers[taking_phase(local, seq)]--;
     worker->decode_count--;
     worker->long_count -= is_long(seq);
-    worker->shrunk = true;
     if (worker->step == seq->joined_step) {
         (void)count_joiner(worker, seq->last_token_at, -1);
     } else {
@@ -268,8 +267,8 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
 }
 
 /* Give back all of its `blocks`, deepest first; those that only it has stay behind if `keep`. */
-static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worker,
-                             struct dyno_seq *seq, uint32_t blocks, bool keep)
+static dyno_status give_blocks(struct dyno_local *local, struct dyno_worker *worker,
+                               struct dyno_seq *seq, uint32_t blocks, bool keep)
 {
     uint32_t own = blocks - seq->held_blocks;
 
@@ -284,23 +283,23 @@ static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worke
         }
         dyno_kv_drop(&worker->cache, own);
     }
-    if (local->config.worker.prefix_cache) {
+    if (seq->held_blocks > 0) {
         dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
     }
     return DYNO_OK;
 }
 
-/* Give back all blocks, deepest first, the slot, and the place in the running list.  The sequence
- * is not in the decode set any more.  `keep`: what only it holds stays behind, idle. */
-static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
-                                uint32_t index, bool keep)
+/* Give back all blocks, deepest first, and the place for another.  The sequence is not in the
+ * decode set any more.  `keep`: what only it holds stays behind, idle. */
+static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                             bool keep)
 {
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t blocks = dyno_blocks_of(local, seq->computed);
     uint32_t promised =
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
-    DYNO_TRY(give_back(local, worker, seq, blocks, keep && local->config.worker.prefix_cache));
+    DYNO_TRY(give_blocks(local, worker, seq, blocks, keep && local->config.worker.prefix_cache));
     if (seq->computed > local->totals.context_max) {
         local->totals.context_max = seq->computed;
     }
@@ -309,13 +308,27 @@ static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *wo
     seq->reserved = 0;
     worker->blocks_promised -= promised;
     worker->blocks_held -= blocks;
-    local->config.device->ops->shut(local->config.device, seq->record.worker, seq->slot);
     worker->slots_free[worker->slots_free_count++] = seq->slot;
+    worker->shrunk = true;
+    return DYNO_OK;
+}
+
+static void leave_running(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    const struct dyno_seq *seq = &local->seqs[index];
+
+    local->config.device->ops->shut(local->config.device, seq->record.worker, seq->slot);
     dyno_seq_unlink(local, &worker->running, index);
     if (worker->partial == index) {
         worker->partial = DYNO_NO_SEQ;
     }
-    return DYNO_OK;
+}
+
+static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
+                                uint32_t index, bool keep)
+{
+    leave_running(local, worker, index);
+    return give_back(local, worker, index, keep);
 }
 
 /* Everything is to be recomputed, what it generated included. */
@@ -354,17 +367,60 @@ dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worke
     return DYNO_OK;
 }
 
+/* The pass to come was scheduled while it ran: it holds what it has until that has been formed. */
+static void hold_ended(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    leave_running(local, worker, index);
+    dyno_seq_append(local, &worker->ended, index);
+    seq->state = SEQ_ENDED;
+    if (!local->config.worker.foresees_limit || seq->generated < seq->tokens_max) {
+        worker->ghost_count++;
+        worker->ghost_context += seq->computed + 1;
+    }
+}
+
+/* Stop a running sequence for good.  True in *held: it is kept until the next pass is formed. */
+static dyno_status finish_running(struct dyno_local *local, struct dyno_worker *worker,
+                                  uint32_t index, enum dyno_outcome outcome, bool *held)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    bool is_new = seq->state == SEQ_DECODE && seq->joined_step == worker->step;
+
+    if (seq->state == SEQ_DECODE) {
+        dyno_seq_leave_decode(local, worker, index);
+    }
+    *held = outcome == DYNO_COMPLETED && local->config.worker.async_scheduling;
+    if (*held) {
+        hold_ended(local, worker, index);
+        return DYNO_OK;
+    }
+    worker->full = worker->full && !is_new; /* it never joined the others, who are as many */
+    return stop_running(local, worker, index, true);
+}
+
+dyno_status dyno_seq_release_ended(struct dyno_local *local, struct dyno_worker *worker)
+{
+    while (worker->ended.count > 0) {
+        uint32_t index = worker->ended.first;
+
+        dyno_seq_unlink(local, &worker->ended, index);
+        DYNO_TRY(give_back(local, worker, index, true));
+        dyno_seq_free(local, index);
+    }
+    worker->ghost_count = 0;
+    worker->ghost_context = 0;
+    return DYNO_OK;
+}
+
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                             enum dyno_outcome outcome)
 {
     struct dyno_seq *seq = &local->seqs[index];
     struct dyno_request_record record;
+    bool held = false;
 
-    if (seq->state == SEQ_DECODE) {
-        dyno_seq_leave_decode(local, worker, index);
-    } else if (seq->state == SEQ_PROMPT) {
-        worker->full = false; /* it never joined the others: the next pass knows */
-    }
     switch (seq->state) {
     case SEQ_INGEST:
         dyno_seq_unlink(local, &worker->ingest, index);
@@ -374,7 +430,10 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         break;
     case SEQ_PROMPT:
     case SEQ_DECODE:
-        DYNO_TRY(stop_running(local, worker, index, true));
+        DYNO_TRY(finish_running(local, worker, index, outcome, &held));
+        break;
+    case SEQ_ENDED:
+        assert(false); /* it was told of */
         break;
     }
     seq->record.outcome = outcome;
@@ -383,6 +442,8 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         seq->record.last_token_ns = seq->last_token_at + local->config.worker.response_ns;
     }
     record = seq->record;
-    dyno_seq_free(local, index);
+    if (!held) {
+        dyno_seq_free(local, index);
+    }
     return local->config.listener.ended(local->config.listener.context, &record);
 }

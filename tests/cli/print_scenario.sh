@@ -74,7 +74,7 @@ batch:
   chunked_prefill: true                      # engine profile sglang
   queue_order: fcfs                          # engine profile sglang
   reserve_prompt: false                      # engine profile sglang
-  async_scheduling: false                    # engine profile sglang
+  async_scheduling: true                     # engine profile sglang
   new_token_ratio: 0.7                       # engine profile sglang
 kv:
   block_tokens: 1                            # engine profile sglang

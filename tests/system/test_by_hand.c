@@ -142,6 +142,48 @@ START_TEST(scheduling_ahead_a_request_joins_the_step_after_the_next)
 }
 END_TEST
 
+/* Scheduling ahead, 4 blocks, 16 tokens a pass.  A holds 2 of them, then 3, and ends at 3 ms; B,
+ * there at 0.5 ms, needs 3.  That A would reach its max_tokens was known: the pass 3-4 ms leaves it
+ * out.  But its blocks come back with its result, after that pass was scheduled: with C running, B
+ * goes at 4 ms; without, nothing was scheduled at 3 and B goes there. */
+START_TEST(scheduling_ahead_blocks_come_back_a_step_later)
+{
+    for (uint32_t others = 0; others < 2; others++) {
+        set_up(4);
+        world.worker.async_scheduling = true;
+        world.worker.batch_tokens_max = 16;
+        ask(0, 7, 3);
+        if (others) {
+            ask(DYNO_MS / 4, 1, 6);
+        }
+        ask(DYNO_MS / 2, 12, 1);
+        (void)run_both();
+        check_stamps(0, 0, 1, 3);
+        check_stamps(1 + others, 3 + others, 4 + others, 4 + others);
+    }
+}
+END_TEST
+
+/* The same with an end that nobody could foresee, because A might have gone on: it is computed once
+ * more in 3-4 ms, and without C too B has to wait for 4 ms. */
+START_TEST(scheduling_ahead_an_unforeseen_end_costs_a_step)
+{
+    struct world_digest digest;
+
+    set_up(4);
+    world.worker.async_scheduling = true;
+    ask(0, 7, 3);
+    world.requests[0].max_tokens = 5;
+    world.worker.batch_tokens_max = 16;
+    ask(DYNO_MS / 2, 12, 1);
+    digest = run_both();
+    check_stamps(0, 0, 1, 3);
+    check_stamps(1, 4, 5, 5);
+    ck_assert_uint_eq(digest.totals.steps, 5);
+    ck_assert_uint_eq(digest.totals.decode_tokens, 2);
+}
+END_TEST
+
 /* SGLang: prompts first.  A decodes alone in 1-2 ms; B, there at 1.5 ms, gets a pass of its own in
  * 2-3 ms while A stands still; then both decode. */
 START_TEST(prefill_first_stops_decoding_while_a_prompt_runs)
@@ -183,6 +225,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_prompt_longer_than_memory_is_refused_and_counted);
     tcase_add_test(cases, a_prompt_waits_until_all_of_it_fits_where_the_engine_reserves_it);
     tcase_add_test(cases, scheduling_ahead_a_request_joins_the_step_after_the_next);
+    tcase_add_test(cases, scheduling_ahead_blocks_come_back_a_step_later);
+    tcase_add_test(cases, scheduling_ahead_an_unforeseen_end_costs_a_step);
     tcase_add_test(cases, prefill_first_stops_decoding_while_a_prompt_runs);
     tcase_add_test(cases, without_eviction_a_request_waits_for_all_it_may_ever_need);
     suite_add_tcase(suite, cases);

@@ -14,15 +14,6 @@ static void set_up_sglang(uint32_t tokens, double ratio)
     world.dispatch.block_tokens = 1;
 }
 
-/* A leap and its steps, and what can be computed by hand, are the same. */
-static struct world_digest run_both(void)
-{
-    struct world_digest step = run(1), leap = run(1u << 20);
-
-    ck_assert_uint_eq(step.hash, leap.hash);
-    return leap;
-}
-
 /* 40 tokens.  A and B, 4 tokens each, go together (pass 0-1 ms).  Beside them C's 12 and the 12 it
  * may generate have no room: 24 + 10 + 4 are not less than 32.  When B ends at 4 ms they would (24
  * + 0.7 x 6 < 33), but SGLang asks again only after a decode pass has begun without B: at 5 ms. */
@@ -163,6 +154,44 @@ START_TEST(a_very_long_prompt_does_not_begin_beside_others)
 }
 END_TEST
 
+/* Scheduling ahead, in a case of its own: A ends at 3 ms, but the pass 3-4 ms was scheduled at 2
+ * and computes A once more, although it has reached its max_tokens.  B, ready at 3.5 ms, is seen
+ * at 4. */
+START_TEST(a_sequence_that_ended_is_computed_once_more)
+{
+    struct world_digest digest;
+
+    set_up_sglang(40, 0.7);
+    world.worker.async_scheduling = true;
+    ask(0, 4, 3);
+    ask(DYNO_MS * 7 / 2, 4, 1);
+    digest = run_both();
+    check_stamps(0, 0, 1, 3);
+    check_stamps(1, 4, 5, 5);
+    ck_assert_uint_eq(digest.totals.decode_tokens, 2); /* nobody gets what comes of it */
+    ck_assert_uint_eq(digest.totals.steps, 3 + 1 + 1);
+    world.worker.async_scheduling = false;
+    (void)run_both();
+    ck_assert_uint_eq(records[1].admitted_ns, DYNO_MS * 7 / 2);
+}
+END_TEST
+
+/* The first case of this file, scheduled ahead.  B's end at 4 ms is not known to the pass 4-5 ms,
+ * which computes it once more; the pass 5-6 ms begins without it; C is asked for the pass 6-7 ms.
+ */
+START_TEST(scheduled_ahead_who_was_refused_is_asked_again_a_step_later)
+{
+    set_up_sglang(40, 0.7);
+    world.worker.async_scheduling = true;
+    ask(0, 4, 10);
+    ask(0, 4, 4);
+    ask(0, 12, 12);
+    (void)run_both();
+    check_stamps(1, 0, 1, 4);
+    check_stamps(2, 6, 7, 18);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("by hand");
@@ -174,6 +203,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_longest_prefix_goes_first_and_of_twins_one_goes_last);
     tcase_add_test(cases, more_than_128_are_served_as_they_came);
     tcase_add_test(cases, a_very_long_prompt_does_not_begin_beside_others);
+    tcase_add_test(cases, a_sequence_that_ended_is_computed_once_more);
+    tcase_add_test(cases, scheduled_ahead_who_was_refused_is_asked_again_a_step_later);
     suite_add_tcase(suite, cases);
 }
 

@@ -69,7 +69,8 @@ static inline void world_draw_engine(struct world *world)
     config->chunked_prefill = world_below(world, 5) != 0;
     config->reserve_prompt = world_below(world, 2) != 0;
     config->prefix_cache = world_below(world, 4) != 0;
-    config->async_scheduling = world_below(world, 3) == 0;
+    config->async_scheduling = world_below(world, 2) == 0;
+    config->foresees_limit = world_below(world, 2) == 0;
     config->hit_when_scheduled = world_below(world, 2) != 0;
     config->ingest_ns = world_below(world, 2) ? 0 : world_below(world, 3) * DYNO_MS;
     config->ingest_token_ticks = config->ingest_ns ? world_below(world, 1 << 30) : 0;
@@ -247,13 +248,13 @@ static inline void world_cost(const void *context, const struct dyno_pass *pass,
                               struct dyno_pass_cost *out)
 {
     const struct world *world = context;
-    uint64_t tokens = pass->decode_count;
+    uint64_t tokens = pass->decode_count + pass->ghost_count;
+    uint64_t contexts = pass->decode_context + pass->ghost_context;
 
     for (uint32_t i = 0; i < pass->slice_count; i++) {
         tokens += pass->slices[i].tokens;
     }
-    out->first =
-        world->cost_base + tokens * world->cost_token + pass->decode_context * world->cost_context;
+    out->first = world->cost_base + tokens * world->cost_token + contexts * world->cost_context;
     out->growth = pass->decode_count * world->cost_context;
     out->steps_max = UINT32_MAX;
     if (pass->decode_context > world->slope_context) {

@@ -21,7 +21,7 @@ struct book {
     uint32_t slice_count;
     bool in_flight, decode;
     dyno_ns start;
-    uint64_t passes, chunks, mixed;
+    uint64_t passes, chunks, mixed, ghosts;
 };
 
 static struct rig rig;
@@ -67,7 +67,7 @@ static void on_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
 static void check_slices(const struct dyno_pass *pass)
 {
     const struct dyno_worker_config *config = &rig.config.worker;
-    uint64_t tokens = pass->decode ? pass->decode_count : 0;
+    uint64_t tokens = (pass->decode ? pass->decode_count : 0) + pass->ghost_count;
 
     for (uint32_t i = 0; i < pass->slice_count; i++) {
         const struct dyno_slice *slice = &pass->slices[i];
@@ -113,8 +113,10 @@ static void on_submit(struct dyno_device *device, dyno_ns now, const struct dyno
     take_effect();
     check_slices(pass);
     check_decodes(pass);
-    ck_assert(pass->slice_count > 0 || pass->decode);
-    ck_assert(pass->slice_count == 0 || pass->steps_max == 1);
+    ck_assert(pass->slice_count > 0 || pass->decode || pass->ghost_count > 0);
+    ck_assert((pass->slice_count == 0 && pass->ghost_count == 0) || pass->steps_max == 1);
+    ck_assert(pass->ghost_count == 0 || rig.config.worker.async_scheduling);
+    book.ghosts += pass->ghost_count;
     if (rig.config.worker.order == DYNO_ORDER_PREFILL_FIRST) {
         ck_assert(pass->slice_count == 0 || !pass->decode);
     }
@@ -189,7 +191,7 @@ static void ask_at_random(struct dyno_rng *rng)
 
 START_TEST(every_pass_keeps_the_rules)
 {
-    uint64_t passes = 0, chunks = 0, mixed = 0, preemptions = 0;
+    uint64_t passes = 0, chunks = 0, mixed = 0, ghosts = 0, preemptions = 0;
 
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct dyno_fleet_totals totals;
@@ -209,12 +211,14 @@ START_TEST(every_pass_keeps_the_rules)
         passes += book.passes;
         chunks += book.chunks;
         mixed += book.mixed;
+        ghosts += book.ghosts;
         rig.device->ops = book.real;
         rig_close(&rig);
     }
     ck_assert_uint_gt(passes, 10000); /* the fleets were worth it */
     ck_assert_uint_gt(chunks, 1000);
     ck_assert_uint_gt(mixed, 1000);
+    ck_assert_uint_gt(ghosts, 1000);
     ck_assert_uint_gt(preemptions, 100);
 }
 END_TEST
