@@ -124,6 +124,7 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
 {
     const struct dyno_scenario *scenario = assembly->scenario;
     struct dyno_timing_config *config = &assembly->timing_config;
+    const char *host;
 
     DYNO_TRY(load_model(&config->model, scenario->model.name, error));
     DYNO_TRY(load_gpu(&config->gpu, scenario->fleet.gpu, error));
@@ -134,9 +135,10 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     config->seqs_max = assembly->worker.seqs_max;
     config->batch_tokens_max = assembly->worker.batch_tokens_max;
     dyno_timing_defaults(&config->parameters, &config->gpu);
-    dyno_timing_use_host(&config->parameters, strcmp(scenario->timing.host, "engine") == 0
-                                                  ? scenario->batch.engine
-                                                  : scenario->timing.host);
+    host = strcmp(scenario->timing.host, "engine") == 0 ? scenario->batch.engine
+                                                        : scenario->timing.host;
+    dyno_timing_use_host(&config->parameters, host);
+    dyno_timing_use_graphs(config, host);
     if (scenario->timing.calibration) {
         DYNO_TRY(
             dyno_calibration_read(&assembly->calibration, scenario->timing.calibration, error));

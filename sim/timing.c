@@ -23,6 +23,7 @@ struct dyno_timing {
     uint64_t host_sequence;   /* ... and per sequence in it */
     uint64_t decode_sequence; /* ticks of decode attention per sequence ... */
     uint64_t decode_context;  /* ... and per token of context */
+    uint32_t *padded;         /* [graphs.tokens_max + 1]: tokens of the graph that runs so many */
 };
 
 /* What a pass asks for, summed over its slices. */
@@ -66,6 +67,18 @@ static uint64_t body_of(const struct dyno_timing *timing, uint64_t tokens)
         timing->body[tokens] = body_ticks(&timing->layers, tokens);
     }
     return timing->body[tokens];
+}
+
+/* What a pass's linear layers compute: more than it has where it runs as a captured graph. */
+static uint64_t computed(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                         uint64_t tokens)
+{
+    const struct dyno_graphs *graphs = &timing->layers.config.graphs;
+
+    if (tokens > graphs->tokens_max || (pass->slice_count > 0 && !graphs->prompts)) {
+        return tokens;
+    }
+    return timing->padded[tokens];
 }
 
 static uint64_t head_ticks(const struct dyno_layers *layers, uint64_t sequences)
@@ -136,7 +149,8 @@ void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *
 {
     struct demand demand = demand_of(timing, pass);
 
-    out->first = body_of(timing, demand.tokens) + head_of(timing, demand.yields) + timing->host +
+    out->first = body_of(timing, computed(timing, pass, demand.tokens)) +
+                 head_of(timing, demand.yields) + timing->host +
                  demand.sequences * timing->host_sequence;
     out->growth = 0;
     out->steps_max = pass->slice_count ? 1 : UINT32_MAX;
@@ -155,7 +169,7 @@ void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pas
     const struct dyno_layers *layers = &timing->layers;
     const struct dyno_timing_parameters *parameters = &layers->config.parameters;
     struct demand demand = demand_of(timing, pass);
-    double tokens = (double)demand.tokens;
+    double tokens = (double)computed(timing, pass, demand.tokens);
     double launch_us = dyno_layers_attention_launch_us(layers);
 
     *out = (struct dyno_timing_parts){0};
@@ -187,6 +201,9 @@ static void fill_tables(struct dyno_timing *timing)
 {
     const struct dyno_timing_parameters *parameters = &timing->layers.config.parameters;
 
+    for (uint32_t tokens = 0; tokens <= timing->layers.config.graphs.tokens_max; tokens++) {
+        timing->padded[tokens] = (uint32_t)dyno_graph_tokens(&timing->layers.config.graphs, tokens);
+    }
     for (uint32_t sequences = 0; sequences < timing->head_count; sequences++) {
         timing->head[sequences] = head_ticks(&timing->layers, sequences);
     }
@@ -217,7 +234,8 @@ dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_
     timing->head_count = table_count(config->seqs_max);
     timing->body = calloc(timing->body_count, sizeof *timing->body);
     timing->head = malloc(timing->head_count * sizeof *timing->head);
-    if (!timing->body || !timing->head) {
+    timing->padded = malloc((config->graphs.tokens_max + (size_t)1) * sizeof *timing->padded);
+    if (!timing->body || !timing->head || !timing->padded) {
         dyno_timing_close(timing);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the timing tables");
     }
@@ -231,6 +249,7 @@ void dyno_timing_close(struct dyno_timing *timing)
     if (timing) {
         free(timing->body);
         free(timing->head);
+        free(timing->padded);
         free(timing);
     }
 }

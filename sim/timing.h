@@ -81,12 +81,29 @@ struct dyno_timing_row {
 
 extern const struct dyno_timing_row dyno_timing_rows[];
 
+/* The sizes, in tokens, of the passes that an engine has captured as CUDA graphs: up to `up_to` the
+ * multiples of `step`, from the range before on. */
+struct dyno_graph_range {
+    uint32_t up_to, step;
+};
+
+/* A pass that runs as a graph computes as many tokens as the graph was captured for. */
+struct dyno_graphs {
+    const struct dyno_graph_range *ranges; /* ascending; the last one has no end */
+    uint32_t tokens_max;                   /* the largest one, captured too; 0: there are none */
+    bool prompts;                          /* passes with prompts run as graphs as well */
+};
+
+/* How many tokens a pass of `tokens` computes, if it may run as a graph. */
+uint64_t dyno_graph_tokens(const struct dyno_graphs *graphs, uint64_t tokens);
+
 /* What an engine costs on its host, beside the GPU's work.  Rows; terminated by a NULL name. */
 struct dyno_engine_host {
     const char *name; /* an engine profile's, or that with an older habit */
     const char *help;
     const char *source;
     double host_us, host_us_per_sequence, ingest_us, ingest_us_per_token, response_us;
+    struct dyno_graphs graphs; /* tokens_max: at most */
 };
 
 extern const struct dyno_engine_host dyno_engine_hosts[];
@@ -98,6 +115,7 @@ struct dyno_timing_config {
     uint32_t tp;          /* tensor parallel GPUs of a worker */
     bool expert_parallel; /* experts are spread over the tp group instead of being split */
     uint32_t seqs_max, batch_tokens_max;
+    struct dyno_graphs graphs; /* all zero: none */
     struct dyno_timing_parameters parameters;
 };
 
@@ -111,6 +129,9 @@ const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu);
 /* Replace the host's part of `parameters` by that of `engine`; of an engine that has no row, by the
  * first one's. */
 void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char *engine);
+
+/* Set `config->graphs` to those that `engine` captures by itself on such workers. */
+void dyno_timing_use_graphs(struct dyno_timing_config *config, const char *engine);
 
 /* DYNO_BAD_INPUT and one sentence if open would refuse `config`. */
 dyno_status dyno_timing_check(const struct dyno_timing_config *config, struct dyno_error *error);

@@ -9,12 +9,23 @@
  * one, on an RTX PRO 6000 with up to 128.  The others: from the time per token that 90, 84 and 252
  * published benchmarks of a model on H100 and H200 took longer than their kernels (AIConfigurator
  * 095f58a51, Apache-2.0): two numbers an engine, from the means over all of them.  Ingest and
- * response: assumed, the order of magnitude of an HTTP front end. */
+ * response: assumed, the order of magnitude of an HTTP front end.
+ *
+ * Graphs: the sizes that each engine captures unless told otherwise.  vLLM (0.11 to 0.19,
+ * config/vllm.py): 1, 2, 4, then every 8 to 256 and every 16 to min(2 max_num_seqs, 512), also for
+ * passes with prompts (piecewise).  SGLang (0.5, server_args.py): 1, 2, 4, 8, 12, then every 8 to
+ * 256, 16 to 512, 32 beyond, to a largest one that memory and tp decide; passes of prompts run
+ * without.  TensorRT-LLM (1.x) does not pad unless asked to (cuda_graph_config.enable_padding). */
 #include <string.h>
 
 #include "sim/timing.h"
 
-#define FRONT_END .ingest_us = 400, .ingest_us_per_token = 0.5, .response_us = 200
+static const struct dyno_graph_range vllm_graphs[] = {{2, 1}, {4, 2}, {256, 8}, {UINT32_MAX, 16}};
+static const struct dyno_graph_range sglang_graphs[] = {
+    {2, 1}, {16, 4}, {256, 8}, {512, 16}, {UINT32_MAX, 32}};
+
+#define VLLM_GRAPHS .graphs = {vllm_graphs, 512, true}
+#define FRONT_END   .ingest_us = 400, .ingest_us_per_token = 0.5, .response_us = 200
 
 const struct dyno_engine_host dyno_engine_hosts[] = {
     {
@@ -24,6 +35,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .host_us = 900,
         .host_us_per_sequence = 8,
         FRONT_END,
+        VLLM_GRAPHS,
     },
     {
         .name = "vllm-sync",
@@ -32,6 +44,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .host_us = 1500,
         .host_us_per_sequence = 50,
         FRONT_END,
+        VLLM_GRAPHS,
     },
     {
         .name = "sglang",
@@ -40,6 +53,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .host_us = 800,
         .host_us_per_sequence = 20,
         FRONT_END,
+        .graphs = {sglang_graphs, 512, false},
     },
     {
         .name = "trtllm",
@@ -52,17 +66,74 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
     {.name = NULL},
 };
 
-void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char *engine)
+static const struct dyno_engine_host *find(const char *engine)
 {
     const struct dyno_engine_host *host = dyno_engine_hosts;
 
     while (host->name && strcmp(host->name, engine) != 0) {
         host++;
     }
-    host = host->name ? host : dyno_engine_hosts;
+    return host->name ? host : dyno_engine_hosts;
+}
+
+void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char *engine)
+{
+    const struct dyno_engine_host *host = find(engine);
+
     parameters->host_us = host->host_us;
     parameters->host_us_per_sequence = host->host_us_per_sequence;
     parameters->ingest_us = host->ingest_us;
     parameters->ingest_us_per_token = host->ingest_us_per_token;
     parameters->response_us = host->response_us;
+}
+
+uint64_t dyno_graph_tokens(const struct dyno_graphs *graphs, uint64_t tokens)
+{
+    const struct dyno_graph_range *range = graphs->ranges;
+    uint64_t size;
+
+    if (tokens == 0 || tokens > graphs->tokens_max) {
+        return tokens;
+    }
+    while (tokens > range->up_to) {
+        range++;
+    }
+    size = (tokens + range->step - 1) / range->step * range->step;
+    return size < graphs->tokens_max ? size : graphs->tokens_max;
+}
+
+/* SGLang's largest graph, by the memory of a GPU and tensor parallelism below 4 or from 4 on. */
+static uint32_t sglang_largest(const struct dyno_timing_config *config)
+{
+    static const struct {
+        uint64_t gib_below;
+        uint32_t narrow, wide;
+    } rows[] = {{20, 8, 8}, {35, 24, 80}, {60, 32, 160}, {160, 256, 512}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (config->gpu.memory_bytes >> 30 < rows[i].gib_below) {
+            return config->tp < 4 ? rows[i].narrow : rows[i].wide;
+        }
+    }
+    return 512;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+void dyno_timing_use_graphs(struct dyno_timing_config *config, const char *engine)
+{
+    struct dyno_graphs *graphs = &config->graphs;
+    uint32_t seqs = config->seqs_max;
+
+    *graphs = find(engine)->graphs;
+    if (graphs->prompts) {
+        uint32_t both = seqs < UINT32_MAX / 2 ? 2 * seqs : seqs;
+
+        graphs->tokens_max = smaller(graphs->tokens_max, smaller(both, config->batch_tokens_max));
+    } else if (graphs->ranges) {
+        graphs->tokens_max = smaller(sglang_largest(config), seqs);
+    }
 }

@@ -27,6 +27,7 @@ struct world {
     dyno_ns sample_every_ns, duration_max_ns;
     uint64_t cost_base, cost_token, cost_context; /* ticks */
     uint64_t slope_context; /* beyond this many context tokens, reading one costs twice as much */
+    uint32_t graph_tokens;  /* a pass computes a multiple of so many tokens, as graphs do */
     uint32_t concurrency;   /* 0: open loop */
     uint32_t request_count;
     struct dyno_request requests[WORLD_REQUESTS_MAX];
@@ -95,6 +96,7 @@ static inline void world_draw_costs(struct world *world)
         world->cost_token = 10000ULL * DYNO_TICKS_PER_NS + world_below(world, 1000003);
         world->cost_context = world_below(world, 1000003) * 40ULL;
     }
+    world->graph_tokens = world_below(world, 2) ? 0 : 1 + world_below(world, 8);
     world->slope_context = world_below(world, 2) ? UINT64_MAX : 100 + world_below(world, 2000);
 }
 
@@ -253,6 +255,9 @@ static inline void world_cost(const void *context, const struct dyno_pass *pass,
 
     for (uint32_t i = 0; i < pass->slice_count; i++) {
         tokens += pass->slices[i].tokens;
+    }
+    if (world->graph_tokens > 0) {
+        tokens = (tokens + world->graph_tokens - 1) / world->graph_tokens * world->graph_tokens;
     }
     out->first = world->cost_base + tokens * world->cost_token + contexts * world->cost_context;
     out->growth = pass->decode_count * world->cost_context;
