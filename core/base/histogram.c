@@ -94,13 +94,21 @@ static struct huge huge_times(struct huge a, uint64_t factor)
                          .high = (uint64_t)(middle >> 64) + a.high * factor};
 }
 
-static struct huge huge_product(wide a, wide b)
+static struct huge huge_product_of_wide(wide a, wide b)
 {
     struct huge lower = huge_times((struct huge){.low = a}, (uint64_t)b);
     struct huge upper = huge_times((struct huge){.low = a}, (uint64_t)(b >> 64));
 
     return huge_sum(lower,
                     (struct huge){.low = upper.low << 64, .high = (uint64_t)(upper.low >> 64)});
+}
+
+static struct huge huge_product(wide a, wide b)
+{
+    if (((a | b) >> 64) == 0) {
+        return (struct huge){.low = (wide)(uint64_t)a * (uint64_t)b};
+    }
+    return huge_product_of_wide(a, b);
 }
 
 /* a << bits, 0 < bits < 64. */
@@ -301,19 +309,41 @@ void dyno_histogram_release(struct dyno_histogram *histogram)
     memset(histogram, 0, sizeof *histogram);
 }
 
-void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
+/* `count` gaps of `gap` ns that lasted `ticks`, which rounding to nanoseconds left a part of out.
+ */
+static void add_gaps(struct dyno_histogram *histogram, uint64_t gap, uint64_t ticks, uint64_t count)
+{
+    histogram->buckets[bucket_of(gap)] += count;
+    histogram->count += count;
+    histogram->sum += (wide)gap * count;
+    histogram->sum_ticks += (wide)ticks * count;
+    extend(histogram, gap, gap);
+    add_squares(histogram, huge_times((struct huge){.low = (wide)ticks * ticks}, count));
+}
+
+/* Values whose ticks need more than 64 bits: five hours and more. */
+static void add_long(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
 {
     struct huge square = {.low = (wide)value * value};
 
-    if (count == 0) {
-        return;
-    }
     histogram->buckets[bucket_of(value)] += count;
     histogram->count += count;
     histogram->sum += (wide)value * count;
     histogram->sum_ticks += ((wide)value * count) << DYNO_TICK_BITS;
     extend(histogram, value, value);
     add_squares(histogram, huge_times(huge_shift(square, 2 * DYNO_TICK_BITS), count));
+}
+
+void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    if (value >> (64 - DYNO_TICK_BITS) == 0) {
+        add_gaps(histogram, value, value << DYNO_TICK_BITS, count);
+    } else {
+        add_long(histogram, value, count);
+    }
 }
 
 void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
@@ -323,6 +353,10 @@ void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, 
 
     assert(carry < DYNO_TICKS_PER_NS);
     if (steps == 0 || count == 0) {
+        return;
+    }
+    if (steps == 1) {
+        add_gaps(histogram, (uint64_t)(((wide)carry + first) >> DYNO_TICK_BITS), first, count);
         return;
     }
     assert(fits(&all));

@@ -271,15 +271,15 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
 static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
                                   bool *preempted)
 {
+    uint32_t demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
+
     worker->steps_taken = 0;
-    while (worker->decode_count > 0 &&
-           dyno_ledger_demand(local, worker, 0, 1) > dyno_kv_available(&worker->cache)) {
+    while (worker->decode_count > 0 && demand > dyno_kv_available(&worker->cache)) {
         DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
+        demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
         *preempted = true;
     }
     if (worker->decode_count > 0) {
-        uint32_t demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
-
         dyno_kv_take(&worker->cache, demand, now);
         worker->blocks_held += demand;
         worker->steps_taken = 1;
@@ -401,7 +401,9 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
                             .ghost_context = with_ghosts ? worker->ghost_context : 0,
                             .tables = worker->places ? dyno_kv_places_tables(worker->places) : NULL,
                         });
-    DYNO_TRY(dyno_seq_release_ended(local, worker));
+    if (worker->ended.count > 0) {
+        DYNO_TRY(dyno_seq_release_ended(local, worker));
+    }
     if (steps > 1 && local->kv_listener.changed && !device->ops->is_real) {
         uint32_t step = dyno_ledger_next_eviction(local, worker);
 
@@ -418,7 +420,8 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     bool settled = true;
 
     assert(!worker->busy);
-    if (worker->decode_count + worker->ghost_count == 0 && worker->partial == DYNO_NO_SEQ) {
+    if (worker->ended.count > 0 && worker->decode_count + worker->ghost_count == 0 &&
+        worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(dyno_seq_release_ended(local, worker)); /* there was nothing to schedule ahead */
     }
     if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {

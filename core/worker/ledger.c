@@ -37,17 +37,26 @@ static bool anybody_hears(const struct dyno_local *local, const struct dyno_work
     return local->kv_listener.changed && worker->cache.idle_named > 0;
 }
 
+static uint64_t sum(const uint32_t *takers, uint32_t count)
+{
+    uint64_t sum_of_them = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sum_of_them += takers[i];
+    }
+    return sum_of_them;
+}
+
 uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_worker *worker,
                             uint32_t from, uint32_t count)
 {
     uint32_t size = local->config.worker.block_tokens;
     uint64_t demand = (uint64_t)(count / size) * worker->decode_count;
+    uint32_t rest = count % size;
     struct walk walk = walk_from(local, worker, from);
+    uint32_t to_end = size - walk.phase < rest ? size - walk.phase : rest;
 
-    for (uint32_t i = count % size; i > 0; i--) {
-        demand += walk_next(&walk);
-    }
-    return demand;
+    return demand + sum(walk.takers + walk.phase, to_end) + sum(walk.takers, rest - to_end);
 }
 
 uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_worker *worker,

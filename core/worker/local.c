@@ -210,18 +210,22 @@ static dyno_ns in_flight_boundary(const void *context, uint32_t step)
     return pass->device->ops->step_start(pass->device, pass->worker, step);
 }
 
-/* Bring a worker's ledger to `now`: steps that started before it have taken their blocks. */
-static void sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now)
+/* Bring a worker's ledger to `now`: steps that started before it have taken their blocks.  Returns
+ * how many steps of the pass in flight have ended. */
+static uint32_t sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[index];
     struct in_flight pass = {.device = local->config.device, .worker = index};
     uint32_t started, completed;
 
-    if (!worker->busy || !worker->pass_decode || worker->pass_steps == 1) {
-        return;
+    if (!worker->busy) {
+        return 0;
     }
     pass.device->ops->progress(pass.device, index, now, &started, &completed);
-    dyno_ledger_take(local, worker, started, in_flight_boundary, &pass);
+    if (worker->pass_decode && worker->pass_steps > 1) {
+        dyno_ledger_take(local, worker, started, in_flight_boundary, &pass);
+    }
+    return completed;
 }
 
 static void local_sync(struct dyno_workers *workers, dyno_ns now)
@@ -264,12 +268,8 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
 {
     struct dyno_local *local = local_of(workers);
     struct dyno_worker *worker = &local->workers[index];
-    uint32_t started = 0, completed = 0, used;
+    uint32_t completed = sync_worker(local, index, now), used;
 
-    sync_worker(local, index, now);
-    if (worker->busy) {
-        local->config.device->ops->progress(local->config.device, index, now, &started, &completed);
-    }
     used = worker->cache.own + worker->cache.shared;
     *out = (struct dyno_sample_record){
         .at = now,

@@ -130,11 +130,36 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
     dyno_heap_set(&paced->passes, pass->worker, engine->end);
 }
 
-/* The first step boundary at or after `now` (after the start), by bisection. */
+/* About which boundary lies at `now`: one step of Newton's from what it would be without growth. */
+static uint32_t guess_boundary(const struct engine *engine, dyno_ns now)
+{
+    double ticks = (double)(now - engine->start) * (double)DYNO_TICKS_PER_NS;
+    double first = (double)engine->first, growth = (double)engine->growth;
+    double steps = ticks / first;
+
+    steps -= growth * steps * steps / 2 / (first + growth * steps);
+    if (!(steps > 1)) {
+        return 1;
+    }
+    return steps < (double)engine->steps ? (uint32_t)steps : engine->steps;
+}
+
+/* The first step boundary at or after `now` (after the start): by a guess, or else by bisection. */
 static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
 {
     uint32_t low = 1, high = engine->steps; /* boundary(high) >= now */
+    uint32_t guess = guess_boundary(engine, now);
 
+    if (boundary(engine, guess) < now) {
+        low = guess + 1;
+        if (low == high || boundary(engine, low) >= now) {
+            return low;
+        }
+    } else if (guess == 1 || boundary(engine, guess - 1) < now) {
+        return guess;
+    } else {
+        high = guess - 1;
+    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 

@@ -32,6 +32,11 @@ static void add_steps(struct dyno_histogram *itl, const struct dyno_completion *
         }
         return;
     }
+    if (first_count == count) {
+        dyno_histogram_add_steps(itl, carry, completion->first, completion->growth,
+                                 completion->steps, count);
+        return;
+    }
     if (first_count > 0) {
         dyno_histogram_add_steps(itl, carry, completion->first, completion->growth, 1, first_count);
     }
