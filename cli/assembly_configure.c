@@ -196,6 +196,7 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
     if (strcmp(scenario->batch.async_scheduling, "profile") != 0) {
         worker->async_scheduling = strcmp(scenario->batch.async_scheduling, "true") == 0;
     }
+    worker->prefill_interval = scenario->batch.prefill_interval;
     worker->steps_max = scenario->batch.steps_max;
     worker->queue_max = scenario->batch.queue_max;
 }

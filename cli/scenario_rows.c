@@ -185,6 +185,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("tokens computed in one pass at most")),
     ROW("batch.seqs_max", "max-num-seqs", "N", U32, batch.seqs_max, DEFAULT("profile"),
         OR("profile"), RANGE(1, 1048576), HELP("sequences running on a worker at most")),
+    ROW("batch.prefill_interval", NULL, "STEPS", U32, batch.prefill_interval, DEFAULT("1"),
+        RANGE(1, 1000000),
+        HELP("while anything decodes, compute prompts in every so many steps only "
+             "(prefill_schedule_interval of vllm)")),
     ROW("batch.steps_max", NULL, "N", U32, batch.steps_max, DEFAULT("1000000"),
         RANGE(1, 1000000000),
         HELP("decode steps of one pass at most; 1 is single-stepping: slower, with the same "

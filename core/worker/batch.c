@@ -290,6 +290,15 @@ static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *
     return DYNO_OK;
 }
 
+/* vLLM's prefill cadence: this step is not one for prompts, unless the last one left some over. */
+static bool defers_prompts(const struct dyno_local *local, const struct dyno_worker *worker)
+{
+    uint32_t interval = local->config.worker.prefill_interval;
+
+    return interval > 1 && worker->rounds % interval != 0 && !worker->prefills_bound &&
+           worker->decode_count > 0;
+}
+
 static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
                               bool *settled)
 {
@@ -298,6 +307,10 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
     DYNO_TRY(prepare_decode(local, worker, now, &preempted));
     worker->budget -= worker->decode_count + worker->ghost_count;
     worker->pass_decode = worker->decode_count > 0;
+    if (defers_prompts(local, worker)) {
+        *settled = !preempted;
+        return DYNO_OK;
+    }
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
         if (!scheduled && worker->budget > 0) {
@@ -308,6 +321,8 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
     if (!preempted && worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(admit_waiting(local, worker, now));
     }
+    worker->prefills_bound =
+        worker->waiting.count > 0 && !is_hidden(local, worker, worker->waiting.first, now);
     *settled = !preempted && worker->partial == DYNO_NO_SEQ;
     return DYNO_OK;
 }
@@ -341,6 +356,19 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
     return DYNO_OK;
 }
 
+/* As many as a pass may have: to the next step that prompts may go into. */
+static uint32_t steps_to_prompts(const struct dyno_worker *worker,
+                                 const struct dyno_worker_config *config)
+{
+    uint32_t left;
+
+    if (config->prefill_interval <= 1) {
+        return config->steps_max;
+    }
+    left = config->prefill_interval - (uint32_t)(worker->rounds % config->prefill_interval);
+    return left < config->steps_max ? left : config->steps_max;
+}
+
 /* How many steps the pass may have. */
 static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worker *worker,
                          bool settled)
@@ -355,7 +383,7 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
         freed_for_somebody || (changeable && worker->waiting.count > 0)) {
         return 1;
     }
-    return dyno_ledger_steps(local, worker, config->steps_max);
+    return dyno_ledger_steps(local, worker, steps_to_prompts(worker, config));
 }
 
 static void note_extent(struct dyno_local *local, const struct dyno_worker *worker)
@@ -426,6 +454,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     }
     if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {
         dyno_estimate_reset(local, worker);
+        worker->rounds = 0;
         return DYNO_OK;
     }
     worker->slice_count = 0;

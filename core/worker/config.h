@@ -34,6 +34,9 @@ struct dyno_worker_config {
     uint32_t prefill_tokens_max; /* DYNO_ORDER_PREFILL_FIRST: a prompt longer than what is left of
                                     this begins no pass with others in it (SGLang's
                                     max_prefill_tokens); 0: it may */
+    uint32_t prefill_interval;   /* DYNO_ORDER_MIXED: while anything decodes, prompts go into every
+                                    so many steps only (vLLM's prefill_schedule_interval); 0 or 1:
+                                    into all */
     uint32_t seqs_max;           /* running sequences (max_num_seqs) */
     uint32_t context_max;        /* prompt and output tokens of one sequence (max_model_len) */
     uint32_t steps_max;          /* decode steps of one pass: a ceiling, 1 = single-stepping */

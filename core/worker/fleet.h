@@ -81,7 +81,9 @@ struct dyno_worker {
     uint64_t blocks_promised, blocks_held;  /* running sequences (admission without eviction) */
     dyno_ns last_decode_at;                 /* end of the last decode step */
     dyno_ns last_step_start, last_step_end; /* of the last pass's last step */
-    bool hidden; /* somebody waits whom the pass being formed cannot see yet */
+    bool hidden;         /* somebody waits whom the pass being formed cannot see yet */
+    uint64_t rounds;     /* steps of any kind since the last pause (prefill_interval) */
+    bool prefills_bound; /* when prompts could go last, not all who waited went */
     struct dyno_joiners *joiners;
     uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
     /* The pass in flight. */

@@ -455,6 +455,12 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
         !(worker->new_token_ratio >= 0.0 && worker->new_token_ratio <= 1.0)) {
         return dyno_fail(error, DYNO_BAD_INPUT, "batch.new_token_ratio must lie between 0 and 1");
     }
+    if (worker->prefill_interval > 1 && worker->order != DYNO_ORDER_MIXED) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.prefill_interval (%u) spaces prompts out among decodes, but %s "
+                         "computes them in passes of their own; leave it at 1",
+                         worker->prefill_interval, worker->engine);
+    }
     if (worker->queue_order == DYNO_QUEUE_LPM && worker->order != DYNO_ORDER_PREFILL_FIRST) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "batch.queue_order lpm, longest prefix first, is an order of sglang only; "

@@ -158,6 +158,7 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     worker->last_step_end = completion->at;
     local->totals.passes++;
     local->totals.steps += completion->steps;
+    worker->rounds += completion->steps;
     if (worker->pass_decode) {
         settle_decode(local, worker, completion);
     }

@@ -184,6 +184,43 @@ START_TEST(scheduling_ahead_an_unforeseen_end_costs_a_step)
 }
 END_TEST
 
+/* Prompts in every third step while anything decodes.  A's prompt goes in step 0 (0-1 ms), after
+ * the pause; steps 1 and 2 only decode, so B, there at 0.5 ms, goes in step 3 (3-4 ms) with the 7
+ * tokens that A leaves, and with its last 3 in step 6.  4 are left there for C, and its other 3 go
+ * in step 9. */
+START_TEST(prompts_go_into_every_third_step)
+{
+    set_up(40);
+    world.worker.prefill_interval = 3;
+    ask(0, 4, 12);
+    ask(DYNO_MS / 2, 10, 1);
+    ask(DYNO_MS * 9 / 2, 7, 1);
+    (void)run_both();
+    check_stamps(0, 0, 1, 12);
+    check_stamps(1, 3, 7, 7);
+    check_stamps(2, 6, 10, 10);
+}
+END_TEST
+
+/* The same with 2 sequences at once: in step 3 B goes and C is left over, so the steps after it are
+ * for prompts too, and C goes in step 4 (4-5 ms), where nobody is left over: D, there at 4.5 ms,
+ * has to wait for step 6. */
+START_TEST(prompts_left_over_go_into_the_next_step)
+{
+    set_up(40);
+    world.worker.prefill_interval = 3;
+    world.worker.seqs_max = 2;
+    ask(0, 4, 12);
+    ask(DYNO_MS / 2, 2, 1);
+    ask(DYNO_MS * 2, 2, 1);
+    ask(DYNO_MS * 9 / 2, 2, 1);
+    (void)run_both();
+    check_stamps(1, 3, 4, 4);
+    check_stamps(2, 4, 5, 5);
+    check_stamps(3, 6, 7, 7);
+}
+END_TEST
+
 /* SGLang: prompts first.  A decodes alone in 1-2 ms; B, there at 1.5 ms, gets a pass of its own in
  * 2-3 ms while A stands still; then both decode. */
 START_TEST(prefill_first_stops_decoding_while_a_prompt_runs)
@@ -227,6 +264,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, scheduling_ahead_a_request_joins_the_step_after_the_next);
     tcase_add_test(cases, scheduling_ahead_blocks_come_back_a_step_later);
     tcase_add_test(cases, scheduling_ahead_an_unforeseen_end_costs_a_step);
+    tcase_add_test(cases, prompts_go_into_every_third_step);
+    tcase_add_test(cases, prompts_left_over_go_into_the_next_step);
     tcase_add_test(cases, prefill_first_stops_decoding_while_a_prompt_runs);
     tcase_add_test(cases, without_eviction_a_request_waits_for_all_it_may_ever_need);
     suite_add_tcase(suite, cases);

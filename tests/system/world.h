@@ -76,6 +76,9 @@ static inline void world_draw_engine(struct world *world)
     config->ingest_ns = world_below(world, 2) ? 0 : world_below(world, 3) * DYNO_MS;
     config->ingest_token_ticks = config->ingest_ns ? world_below(world, 1 << 30) : 0;
     config->response_ns = world_below(world, 2) * 137 * DYNO_US;
+    if (config->order == DYNO_ORDER_MIXED && world_below(world, 3) == 0) {
+        config->prefill_interval = 1 + world_below(world, 6);
+    }
     if (config->order == DYNO_ORDER_PREFILL_FIRST) {
         config->queue_order = world_below(world, 2) ? DYNO_QUEUE_LPM : DYNO_QUEUE_FCFS;
         config->prefill_tokens_max =

@@ -369,6 +369,13 @@ START_TEST(contradictions_are_refused_in_words)
     rig.config.worker.admission = DYNO_ADMIT_ESTIMATE;
     rig.config.worker.new_token_ratio = 1.1;
     check_sentence("batch.new_token_ratio");
+    rig_init(&rig, 20);
+    rig.config.worker.queue_order = DYNO_QUEUE_LPM;
+    check_sentence("batch.queue_order lpm, longest prefix first, is an order of sglang only");
+    rig_init(&rig, 20);
+    rig.config.worker.order = DYNO_ORDER_PREFILL_FIRST;
+    rig.config.worker.prefill_interval = 4;
+    check_sentence("batch.prefill_interval (4)");
     rig_init(&rig, 0);
     check_sentence("a worker needs blocks");
     rig_init(&rig, 20);
