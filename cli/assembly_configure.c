@@ -186,6 +186,13 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
         worker->hit_when_scheduled = strcmp(scenario->kv.hit_when, "scheduled") == 0;
     }
     worker->prefix_cache = worker->prefix_cache && scenario->kv.prefix_cache;
+    for (int i = DYNO_ADMIT_CHUNK; i <= DYNO_ADMIT_NO_EVICT; i++) {
+        enum dyno_batch_admission admission = (enum dyno_batch_admission)i;
+
+        if (strcmp(scenario->batch.admission, dyno_admission_word(admission)) == 0) {
+            worker->admission = admission;
+        }
+    }
     if (strcmp(scenario->batch.queue_order, "profile") != 0) {
         worker->queue_order =
             strcmp(scenario->batch.queue_order, "lpm") == 0 ? DYNO_QUEUE_LPM : DYNO_QUEUE_FCFS;

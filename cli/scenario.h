@@ -70,6 +70,7 @@ struct dyno_scenario {
         uint32_t context_max;      /* batch.context_max    --max-model-len; 0: the model's */
         uint32_t queue_max;        /* batch.queue_max */
         double watermark;          /* batch.watermark; negative: profile's */
+        const char *admission;     /* batch.admission: profile, pass, estimate, no-evict */
         const char *queue_order;   /* batch.queue_order: profile, fcfs, lpm */
         const char *reserve_prompt;   /* batch.reserve_prompt: profile, true, false */
         const char *async_scheduling; /* batch.async_scheduling: profile, true, false */

@@ -183,6 +183,8 @@ static dyno_status settle_profile(const struct dyno_scenario *scenario,
     DYNO_TRY(settle_real(options, "batch.new_token_ratio", config->new_token_ratio, name, error));
     DYNO_TRY(settle_one(options, "batch.chunked_prefill",
                         config->chunked_prefill ? "true" : "false", name, error));
+    DYNO_TRY(settle_one(options, "batch.admission", dyno_admission_word(config->admission), name,
+                        error));
     DYNO_TRY(settle_one(options, "batch.queue_order",
                         config->queue_order == DYNO_QUEUE_LPM ? "lpm" : "fcfs", name, error));
     DYNO_TRY(settle_one(options, "batch.reserve_prompt", config->reserve_prompt ? "true" : "false",

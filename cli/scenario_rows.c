@@ -33,6 +33,7 @@ static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
 static const char *const tristate[] = {"profile", "true", "false", NULL};
+static const char *const admissions[] = {"profile", "pass", "estimate", "no-evict", NULL};
 static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
@@ -203,6 +204,12 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
         WORDS(tristate),
         HELP("split prompts over passes: true, false or as the engine profile does")),
+    ROW("batch.admission", NULL, "RULE", CHOICE, batch.admission, DEFAULT("profile"),
+        WORDS(admissions),
+        HELP(
+            "what must be free for a request to start: pass, the blocks of its first pass (vllm; "
+            "MAX_UTILIZATION of trtllm); estimate, what it and others may need (sglang); no-evict, "
+            "all it may ever need (trtllm)")),
     ROW("batch.queue_order", NULL, "ORDER", CHOICE, batch.queue_order, DEFAULT("profile"),
         WORDS(queue_orders),
         HELP("who waits first: fcfs, first come first served, or lpm, longest prefix match first "

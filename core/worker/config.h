@@ -62,6 +62,9 @@ struct dyno_worker_config {
     dyno_ns response_ns;         /* from a pass's end to the token's leaving the server */
 };
 
+/* "pass", "estimate" or "no-evict". */
+const char *dyno_admission_word(enum dyno_batch_admission admission);
+
 /* Rows: the engine profiles, NULL-terminated by name.  Values marked "0" mean "derived". */
 struct dyno_engine_profile {
     const char *name;

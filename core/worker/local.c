@@ -455,6 +455,12 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
         !(worker->new_token_ratio >= 0.0 && worker->new_token_ratio <= 1.0)) {
         return dyno_fail(error, DYNO_BAD_INPUT, "batch.new_token_ratio must lie between 0 and 1");
     }
+    if (worker->order == DYNO_ORDER_PREFILL_FIRST && worker->admission == DYNO_ADMIT_CHUNK) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.admission pass admits prompts that may have to stop half-way, and "
+                         "%s does not go on decoding until they are done; say estimate or no-evict",
+                         worker->engine);
+    }
     if (worker->prefill_interval > 1 && worker->order != DYNO_ORDER_MIXED) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "batch.prefill_interval (%u) spaces prompts out among decodes, but %s "

@@ -58,6 +58,19 @@ const struct dyno_engine_profile dyno_engine_table[] = {
     {.name = NULL},
 };
 
+const char *dyno_admission_word(enum dyno_batch_admission admission)
+{
+    switch (admission) {
+    case DYNO_ADMIT_CHUNK:
+        return "pass";
+    case DYNO_ADMIT_ESTIMATE:
+        return "estimate";
+    case DYNO_ADMIT_NO_EVICT:
+        return "no-evict";
+    }
+    return "";
+}
+
 const struct dyno_engine_profile *dyno_engine_find(const char *name)
 {
     for (const struct dyno_engine_profile *row = dyno_engine_table; row->name; row++) {

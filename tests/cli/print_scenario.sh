@@ -73,6 +73,7 @@ batch:
   queue_max: none                            # default
   watermark: 0                               # engine profile sglang
   chunked_prefill: true                      # engine profile sglang
+  admission: estimate                        # engine profile sglang
   queue_order: fcfs                          # engine profile sglang
   reserve_prompt: false                      # engine profile sglang
   async_scheduling: true                     # engine profile sglang

@@ -178,6 +178,8 @@ START_TEST(what_is_left_to_the_engine_takes_its_profile)
         ck_assert(fixture.scenario.batch.new_token_ratio == row->config.new_token_ratio);
         ck_assert_str_eq(fixture.scenario.batch.chunked_prefill,
                          row->config.chunked_prefill ? "true" : "false");
+        ck_assert_str_eq(fixture.scenario.batch.admission,
+                         dyno_admission_word(row->config.admission));
         ck_assert_str_eq(fixture.scenario.batch.queue_order,
                          row->config.queue_order == DYNO_QUEUE_LPM ? "lpm" : "fcfs");
         ck_assert_str_eq(fixture.scenario.kv.hit_when,

@@ -227,6 +227,7 @@ START_TEST(prefill_first_stops_decoding_while_a_prompt_runs)
 {
     set_up(20);
     world.worker.order = DYNO_ORDER_PREFILL_FIRST;
+    world.worker.admission = DYNO_ADMIT_ESTIMATE;
     ask(0, 4, 4);
     ask(DYNO_MS * 3 / 2, 4, 2);
     (void)run(1u << 20);

@@ -76,6 +76,12 @@ static inline void world_draw_engine(struct world *world)
     config->ingest_ns = world_below(world, 2) ? 0 : world_below(world, 3) * DYNO_MS;
     config->ingest_token_ticks = config->ingest_ns ? world_below(world, 1 << 30) : 0;
     config->response_ns = world_below(world, 2) * 137 * DYNO_US;
+    if (world_below(world, 4) == 0) {
+        config->admission = (enum dyno_batch_admission)world_below(world, 3);
+        if (config->order == DYNO_ORDER_PREFILL_FIRST && config->admission == DYNO_ADMIT_CHUNK) {
+            config->admission = DYNO_ADMIT_NO_EVICT; /* a cut prompt has to be able to go on */
+        }
+    }
     if (config->order == DYNO_ORDER_MIXED && world_below(world, 3) == 0) {
         config->prefill_interval = 1 + world_below(world, 6);
     }

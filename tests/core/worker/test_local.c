@@ -374,6 +374,10 @@ START_TEST(contradictions_are_refused_in_words)
     check_sentence("batch.queue_order lpm, longest prefix first, is an order of sglang only");
     rig_init(&rig, 20);
     rig.config.worker.order = DYNO_ORDER_PREFILL_FIRST;
+    check_sentence("batch.admission pass");
+    rig_init(&rig, 20);
+    rig.config.worker.order = DYNO_ORDER_PREFILL_FIRST;
+    rig.config.worker.admission = DYNO_ADMIT_ESTIMATE;
     rig.config.worker.prefill_interval = 4;
     check_sentence("batch.prefill_interval (4)");
     rig_init(&rig, 0);
