@@ -132,6 +132,7 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     DYNO_TRY(find_dtype(&config->kv, scenario->model.kv, "model.kv", error));
     config->tp = scenario->fleet.tp;
     config->expert_parallel = scenario->fleet.expert_parallel;
+    config->static_scales = strcmp(scenario->model.fp8_scales, "static") == 0;
     config->seqs_max = assembly->worker.seqs_max;
     config->batch_tokens_max = assembly->worker.batch_tokens_max;
     dyno_timing_defaults(&config->parameters, &config->gpu);

@@ -50,9 +50,10 @@ struct dyno_scenario {
         const char *think_time; /* generate.think_time */
     } generate;
     struct {
-        const char *name;    /* model.name          --model: a name, or a path to config.json */
-        const char *weights; /* model.weights: bf16, fp8, int4 */
-        const char *kv;      /* model.kv: bf16, fp8 */
+        const char *name;       /* model.name          --model: a name, or a path to config.json */
+        const char *weights;    /* model.weights: bf16, fp8, int4 */
+        const char *fp8_scales; /* model.fp8_scales: dynamic, static */
+        const char *kv;         /* model.kv: bf16, fp8 */
     } model;
     struct {
         const char *gpu;      /* fleet.gpu           --gpu: a name, or a YAML file */

@@ -31,6 +31,7 @@ static const char *const devices[] = {"sim", "null", "cpu", NULL};
 static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
+static const char *const fp8_scales[] = {"dynamic", "static", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
 static const char *const tristate[] = {"profile", "true", "false", NULL};
 static const char *const admissions[] = {"profile", "pass", "estimate", "no-evict", NULL};
@@ -163,6 +164,10 @@ const struct dyno_option dyno_scenario_rows[] = {
              "config.json; to compute: a model's folder or file, or one that comes with dyno")),
     ROW("model.weights", "weights", "DTYPE", CHOICE, model.weights, DEFAULT("bf16"),
         WORDS(weight_types), HELP("type of the weights")),
+    ROW("model.fp8_scales", NULL, "WHEN", CHOICE, model.fp8_scales, DEFAULT("dynamic"),
+        WORDS(fp8_scales),
+        HELP("fp8 weights: static if the checkpoint scales a whole matrix's inputs, as NVIDIA's "
+             "own do; dynamic if rows are scaled as they come")),
     ROW("model.kv", "kv-cache-dtype", "DTYPE", CHOICE, model.kv, DEFAULT("bf16"), WORDS(kv_types),
         HELP("type of the KV cache")),
 

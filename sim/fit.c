@@ -68,9 +68,10 @@ static const struct group {
 } groups[] = {
     {is_gemm,
      {"gemm_flops_efficiency", "gemm_memory_efficiency", "gemm_launch_us", "gemm_tile_us",
-      "gemm_wave_tail"}},
+      "gemm_wave_tail", "gemm_split_us"}},
     {is_gemm_fp8,
-     {"quantize_us", "quantize_memory_efficiency", "gemm_fp8_wave_tail", "gemm_fp8_ragged_factor"}},
+     {"quantize_us", "quantize_row_us", "quantize_memory_efficiency", "gemm_fp8_efficiency",
+      "gemm_fp8_wave_tail", "gemm_fp8_ragged_factor"}},
     {is_attention,
      {"attention_launch_us", "decode_attention_efficiency", "decode_attention_tile_us",
       "prefill_attention_efficiency", "prefill_attention_row_us", "prefill_attention_rows",

@@ -213,6 +213,13 @@ static void fill_tables(struct dyno_timing *timing)
     timing->decode_context = ticks_of(dyno_layers_decode_context_us(&timing->layers));
 }
 
+/* Kernels are measured one at a time, in bursts; a server multiplies for as long as it runs. */
+static void slow_down(struct dyno_timing_parameters *parameters)
+{
+    parameters->gemm_flops_efficiency *= parameters->sustained_share;
+    parameters->prefill_attention_efficiency *= parameters->sustained_share;
+}
+
 /* Entries 0..max, or as many as a table may have; beyond them costs are computed. */
 static uint32_t table_count(uint32_t max)
 {
@@ -230,6 +237,7 @@ dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the timing tables");
     }
     dyno_layers_init(&timing->layers, config);
+    slow_down(&timing->layers.config.parameters);
     timing->body_count = table_count(config->batch_tokens_max);
     timing->head_count = table_count(config->seqs_max);
     timing->body = calloc(timing->body_count, sizeof *timing->body);

@@ -21,17 +21,22 @@
 
 /* Efficiencies and overheads, each with a unit and a reason in `dyno_timing_rows`. */
 struct dyno_timing_parameters {
+    double sustained_share;        /* of the pace of operations in a burst, when they do not end */
     double gemm_flops_efficiency;  /* of peak, large shapes */
     double gemm_memory_efficiency; /* of peak bandwidth, reading weights */
     double gemm_launch_us;         /* floor of one GEMM */
-    double gemm_tile_us;           /* one 128 x 128 tile of the result, beside its operations */
+    double gemm_tile_side;         /* rows and columns of a tile of the result */
+    double gemm_tile_us;           /* one tile on one multiprocessor, beside its operations */
     double gemm_wave_tail; /* share of the multiprocessors' idle time in the last wave of tiles that
                               is lost: 0 where the library splits the last tiles, 1 where not */
-    double gemm_fp8_wave_tail;     /* the same, of fp8 GEMMs */
-    double gemm_fp8_ragged_factor; /* fp8 operations of a GEMM whose rows are not a multiple of 16
-                                      take this many times as long */
+    double gemm_split_us;  /* adding up the parts of tiles whose depth is divided */
+    double gemm_fp8_efficiency;    /* fp8: a further factor on both efficiencies */
+    double gemm_fp8_wave_tail;     /* the tail of fp8 GEMMs */
+    double gemm_fp8_ragged_factor; /* rows that the tiles of an fp8 GEMM have but its matrix has not
+                                      take this many times as long as the others */
     double quantize_us;            /* floor of quantising a GEMM's input to fp8 */
-    double quantize_memory_efficiency;   /* ... and of peak bandwidth while doing so */
+    double quantize_row_us;        /* ... a row of it on one multiprocessor */
+    double quantize_memory_efficiency;   /* ... and of peak bandwidth, rows of many columns */
     double prefill_attention_efficiency; /* of bf16 peak */
     double prefill_attention_row_us; /* one query row (token x head) on one multiprocessor, beside
                                         its operations: loads, stores, the masked corner */
@@ -51,11 +56,13 @@ struct dyno_timing_parameters {
     double attention_fp8_us;            /* fp8 KV: more of that floor, queries are quantised */
     double elementwise_us_per_layer;    /* norms, rotary, activation, residual: floor */
     double elementwise_memory_efficiency;
-    double collective_latency_us;    /* of one all-reduce, small message */
-    double collective_efficiency;    /* of link bandwidth, large message */
-    double moe_efficiency;           /* of gemm efficiency, grouped GEMM */
-    double moe_routing_us;           /* per MoE layer: top-k, sorting tokens by expert, summing */
-    double sampling_us;              /* per pass ... */
+    double collective_latency_us;      /* of one exchange between GPUs, small message */
+    double collective_efficiency;      /* of link bandwidth, large message */
+    double collective_one_shot_tokens; /* passes of up to so many tokens reduce in one exchange even
+                                          where two would be faster */
+    double moe_efficiency;             /* of gemm efficiency, grouped GEMM */
+    double moe_routing_us;             /* per MoE layer: top-k, sorting tokens by expert, summing */
+    double sampling_us;                /* per pass ... */
     double sampling_us_per_sequence; /* ... and per sequence that yields a token, at a vocabulary of
                                         128,256; proportional to the vocabulary */
     double host_us;                  /* scheduling, per pass */
@@ -104,6 +111,7 @@ struct dyno_engine_host {
     const char *source;
     double host_us, host_us_per_sequence, ingest_us, ingest_us_per_token, response_us;
     struct dyno_graphs graphs; /* tokens_max: at most */
+    double collective_one_shot_tokens;
 };
 
 extern const struct dyno_engine_host dyno_engine_hosts[];
@@ -114,6 +122,8 @@ struct dyno_timing_config {
     enum dyno_dtype weights, kv;
     uint32_t tp;          /* tensor parallel GPUs of a worker */
     bool expert_parallel; /* experts are spread over the tp group instead of being split */
+    bool static_scales;   /* fp8 weights: one scale for a matrix and one for its input, known
+                             beforehand; else a row of the input is scaled when it comes */
     uint32_t seqs_max, batch_tokens_max;
     struct dyno_graphs graphs; /* all zero: none */
     struct dyno_timing_parameters parameters;

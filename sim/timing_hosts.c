@@ -15,7 +15,10 @@
  * config/vllm.py): 1, 2, 4, then every 8 to 256 and every 16 to min(2 max_num_seqs, 512), also for
  * passes with prompts (piecewise).  SGLang (0.5, server_args.py): 1, 2, 4, 8, 12, then every 8 to
  * 256, 16 to 512, 32 beyond, to a largest one that memory and tp decide; passes of prompts run
- * without.  TensorRT-LLM (1.x) does not pad unless asked to (cuda_graph_config.enable_padding). */
+ * without.  TensorRT-LLM (1.x) does not pad unless asked to (cuda_graph_config.enable_padding).
+ *
+ * TensorRT-LLM reduces, adds and normalises in one kernel, which takes one exchange up to 128
+ * tokens (kOneShotMaxToken in its allReduceFusionKernels.h, 1.0). */
 #include <string.h>
 
 #include "sim/timing.h"
@@ -61,6 +64,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .source = "252 benchmarks of TensorRT-LLM 1.x, H100 and H200",
         .host_us = 200,
         .host_us_per_sequence = 5,
+        .collective_one_shot_tokens = 128,
         FRONT_END,
     },
     {.name = NULL},
@@ -85,6 +89,7 @@ void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char 
     parameters->ingest_us = host->ingest_us;
     parameters->ingest_us_per_token = host->ingest_us_per_token;
     parameters->response_us = host->response_us;
+    parameters->collective_one_shot_tokens = host->collective_one_shot_tokens;
 }
 
 uint64_t dyno_graph_tokens(const struct dyno_graphs *graphs, uint64_t tokens)

@@ -7,13 +7,20 @@
 
 #include <string.h>
 
-#include "core/base/math.h"
+#include "sim/timing_gemm.h"
 
 enum { ACTIVATION_BYTES = 2 }; /* bf16 */
 
 static double larger(double a, double b)
 {
     return a > b ? a : b;
+}
+
+static double whole(double value)
+{
+    double floor = (double)(uint64_t)value;
+
+    return floor < value ? floor + 1 : floor;
 }
 
 static double parameter_share(uint64_t value, uint32_t by)
@@ -43,94 +50,10 @@ void dyno_layers_init(struct dyno_layers *layers, const struct dyno_timing_confi
     layers->window_layers = layers->layers - layers->full_layers;
 }
 
-/* One matrix multiplication: [tokens][in] x [in][out] -> [tokens][out]. */
-struct gemm {
-    double tokens;
-    double weights; /* parameters read */
-    double flops;
-    double in, out;    /* columns of activations, per token */
-    double efficiency; /* a further factor on both efficiencies; 1 but for grouped GEMMs */
-    bool grouped;      /* many small ones in one launch: no waves of their own */
-    enum dyno_dtype dtype;
-};
-
-static double whole(double value)
-{
-    double floor = (double)(uint64_t)value;
-
-    return floor < value ? floor + 1 : floor;
-}
-
-/* Of two times that overlap but for their beginnings and ends: a little more than the longer. */
-static double overlapped(double a, double b)
-{
-    double longer = larger(a, b);
-    double ratio = (a < b ? a : b) / longer;
-    double square = ratio * ratio;
-
-    return longer * dyno_sqrt(dyno_sqrt(1 + square * square));
-}
-
-/* fp8 weights multiply in fp8 where the GPU has units for it, and then the input is quantised. */
-static bool quantizes(const struct dyno_gpu *gpu, enum dyno_dtype dtype)
-{
-    return dtype == DYNO_FP8 && gpu->flops[DYNO_FP8] > gpu->flops[DYNO_BF16];
-}
-
-/* The result is computed in tiles, 128 x 128 (64 rows if there are no more), a tile on a
- * multiprocessor: in waves, the last of which may leave multiprocessors idle.  With fewer tiles
- * than multiprocessors, kernels split the tiles' sums, and half as much is lost. */
-static double compute_us(const struct dyno_layers *layers, const struct gemm *gemm, bool fp8)
-{
-    enum { TILE = 128, TILE_SMALL = 64, ALIGNED_ROWS = 16 };
-    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
-    const struct dyno_gpu *gpu = &layers->config.gpu;
-    double flops_per_us =
-        gpu->flops[gemm->dtype] * 1e-6 * gemm->efficiency * parameters->gemm_flops_efficiency;
-    double rows = gemm->tokens <= TILE_SMALL ? TILE_SMALL : TILE;
-    double tiles, waves, used, tail, us;
-
-    if (gemm->grouped) {
-        return gemm->flops / flops_per_us;
-    }
-    tiles = gemm->tokens * gemm->out / (rows * TILE);
-    used = tiles / gpu->multiprocessors;
-    waves = whole(whole(gemm->tokens / rows) * whole(gemm->out / TILE) / gpu->multiprocessors);
-    tail = fp8 ? parameters->gemm_fp8_wave_tail : parameters->gemm_wave_tail;
-    tail *= waves > 1 ? 1 : 0.5;
-    us = ((1 - tail) * used + tail * waves) *
-         (gemm->flops / tiles * gpu->multiprocessors / flops_per_us + parameters->gemm_tile_us);
-    if (fp8 && whole(gemm->tokens / ALIGNED_ROWS) * ALIGNED_ROWS > gemm->tokens) {
-        us *= parameters->gemm_fp8_ragged_factor;
-    }
-    return us;
-}
-
-static double gemm_us(const struct dyno_layers *layers, const struct gemm *gemm)
-{
-    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
-    const struct dyno_gpu *gpu = &layers->config.gpu;
-    bool quantized = quantizes(gpu, gemm->dtype);
-    double in_bytes = gemm->tokens * gemm->in * (quantized ? 1 : ACTIVATION_BYTES);
-    double bytes = gemm->weights * dyno_dtype_bytes(gemm->dtype) + in_bytes +
-                   gemm->tokens * gemm->out * ACTIVATION_BYTES;
-    double memory_us =
-        bytes / (layers->peak_bytes_per_us * gemm->efficiency * parameters->gemm_memory_efficiency);
-    double us =
-        parameters->gemm_launch_us + overlapped(compute_us(layers, gemm, quantized), memory_us);
-
-    if (quantized) {
-        us += parameters->quantize_us +
-              in_bytes * (ACTIVATION_BYTES + 1) /
-                  (layers->peak_bytes_per_us * parameters->quantize_memory_efficiency);
-    }
-    return us;
-}
-
 double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens, uint64_t weights,
                                  double in, enum dyno_dtype dtype)
 {
-    struct gemm gemm = {
+    struct dyno_gemm gemm = {
         .tokens = tokens,
         .weights = (double)weights,
         .flops = 2 * tokens * (double)weights,
@@ -140,7 +63,7 @@ double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens
         .dtype = dtype,
     };
 
-    return gemm_us(layers, &gemm);
+    return dyno_gemm_us(&layers->config, &gemm);
 }
 
 static double attention_gemms_us(const struct dyno_layers *layers, double tokens)
@@ -182,7 +105,7 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
     double down = model->gated_mlp ? 1.0 / 3 : 1.0 / 2;
     double width = model->expert_intermediate * (layers->config.expert_parallel ? 1 : share);
     double row_share = layers->config.expert_parallel ? share : 1;
-    struct gemm in = {
+    struct dyno_gemm in = {
         .tokens = rows * row_share,
         .weights = weights * share * (1 - down),
         .flops = flops * share * (1 - down),
@@ -192,13 +115,14 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
         .grouped = true,
         .dtype = layers->config.weights,
     };
-    struct gemm out = in;
+    struct dyno_gemm out = in;
 
     out.weights = weights * share * down;
     out.flops = flops * share * down;
     out.in = width;
     out.out = model->hidden;
-    return gemm_us(layers, &in) + gemm_us(layers, &out) + layers->config.parameters.moe_routing_us +
+    return dyno_gemm_us(&layers->config, &in) + dyno_gemm_us(&layers->config, &out) +
+           layers->config.parameters.moe_routing_us +
            dyno_layers_projection_us(layers, tokens, layers->parts.router, model->hidden,
                                      DYNO_BF16) +
            (layers->parts.shared ? mlp_us(layers, tokens, layers->parts.shared) : 0);
@@ -254,12 +178,16 @@ static double link_us(const struct dyno_layers *layers, double bytes)
            bytes / (layers->config.gpu.link_bytes_per_s * 1e-6 * parameters->collective_efficiency);
 }
 
-/* A ring moves 2 (tp - 1)/tp of the message over every link. */
-static double all_reduce_us(const struct dyno_layers *layers, double bytes)
+/* In one exchange every GPU reads the whole message of each other one; in two, a tp-th part of
+ * each, and then the sums of the other parts: 2 (tp - 1)/tp of the message. */
+static double all_reduce_us(const struct dyno_layers *layers, double bytes, bool one_shot)
 {
     double tp = layers->config.tp;
+    double one_us = link_us(layers, (tp - 1) * bytes);
+    double two_us = layers->config.parameters.collective_latency_us +
+                    link_us(layers, 2 * (tp - 1) / tp * bytes);
 
-    return link_us(layers, 2 * (tp - 1) / tp * bytes);
+    return one_shot || one_us < two_us ? one_us : two_us;
 }
 
 /* Dispatch and combine: each GPU owns tokens/tp tokens and sends each to experts_per_token experts,
@@ -281,7 +209,8 @@ double dyno_layers_collective_us(const struct dyno_layers *layers, double tokens
     if (layers->config.tp == 1) {
         return 0;
     }
-    reduce_us = all_reduce_us(layers, tokens * layers->config.model.hidden * ACTIVATION_BYTES);
+    reduce_us = all_reduce_us(layers, tokens * layers->config.model.hidden * ACTIVATION_BYTES,
+                              tokens <= layers->config.parameters.collective_one_shot_tokens);
     moe_us = layers->config.expert_parallel ? all_to_all_us(layers, tokens) : reduce_us;
     return reduce_us /* the embedding's */ + layers->layers * reduce_us /* attention's */ +
            layers->dense_layers * reduce_us + layers->moe_layers * moe_us;
@@ -416,5 +345,5 @@ double dyno_layers_mixed_us(const struct dyno_layers *layers,
                  context / attention->decodes * context_us * multiprocessors / layers->heads;
     empty_us = layers->layers * tiles * whole(attention->longest / rows) *
                parameters->mixed_attention_empty_us / multiprocessors;
-    return overlapped(prompts_us + work_us, longest_us) + empty_us;
+    return dyno_overlapped(prompts_us + work_us, longest_us) + empty_us;
 }

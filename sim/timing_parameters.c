@@ -35,17 +35,24 @@
 #define BYTES(member, reason_text)        ROW(member, "bytes", 0, 1e12, reason_text)
 
 const struct dyno_timing_row dyno_timing_rows[] = {
+    ROW(sustained_share, "of a burst", 0.1, 1,
+        "matrix units that work without a pause reach the power limit, and clocks fall"),
     SHARE(gemm_flops_efficiency, "large matrix products stay below peak: clocks, tails, tiles"),
     SHARE(gemm_memory_efficiency, "reading weights once does not reach the pins' bandwidth"),
     MICROSECONDS(gemm_launch_us, "launching a kernel and filling the GPU"),
+    ROW(gemm_tile_side, "rows", 1, 1024,
+        "the least that a multiprocessor computes at once; a small result has few tiles"),
     MICROSECONDS(gemm_tile_us, "filling and emptying a multiprocessor, tile by tile"),
     ROW(gemm_wave_tail, "of the last wave", 0, 1,
         "multiprocessors idle while the last tiles finish; cuBLAS splits those"),
-    ROW(gemm_fp8_wave_tail, "of the last wave", 0, 1, "the same; CUTLASS's fp8 kernels do not"),
+    MICROSECONDS(gemm_split_us, "a few deep tiles are divided, and their parts added up"),
+    SHARE(gemm_fp8_efficiency, "scales of rows and columns, and less to hide behind"),
+    ROW(gemm_fp8_wave_tail, "of the last wave", 0, 1, "CUTLASS's fp8 kernels split fewer tiles"),
     ROW(gemm_fp8_ragged_factor, "times", 1, 10,
-        "rows of scales that are not aligned slow CUTLASS's fp8 kernels"),
+        "copying a tile's rows beyond the end of the matrix is slower than copying rows"),
     MICROSECONDS(quantize_us, "fp8 weights: scaling a GEMM's input to fp8 is a kernel of its own"),
-    SHARE(quantize_memory_efficiency, "that kernel reads bf16 and writes fp8, row by row"),
+    MICROSECONDS(quantize_row_us, "that kernel finds the largest of a row first"),
+    SHARE(quantize_memory_efficiency, "and then reads bf16 and writes fp8"),
     SHARE(prefill_attention_efficiency, "softmax between two matrix products"),
     MICROSECONDS(prefill_attention_row_us, "a query row's loads, stores and masked corner"),
     SHARE(prefill_attention_kv_efficiency, "new keys and values go to scattered blocks"),
@@ -65,6 +72,8 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     SHARE(elementwise_memory_efficiency, "the same kernels when tokens are many"),
     MICROSECONDS(collective_latency_us, "GPUs wait for one another"),
     SHARE(collective_efficiency, "of the link's bandwidth, large messages"),
+    ROW(collective_one_shot_tokens, "tokens", 0, 1e6,
+        "kernels that reduce and normalise at once read the whole message of every GPU"),
     SHARE(moe_efficiency, "grouped products have ragged edges; a factor on the two of gemm"),
     MICROSECONDS(moe_routing_us, "top-k, sorting tokens by expert, summing what comes back"),
     MICROSECONDS(sampling_us, "choosing tokens"),
@@ -88,18 +97,21 @@ const struct dyno_timing_row dyno_timing_rows[] = {
 
 /* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
 #define HBM                                                                                        \
-    PROCESS, .gemm_tile_us = 0.35, .gemm_wave_tail = 0.05, .gemm_fp8_wave_tail = 0.95,             \
-             .gemm_fp8_ragged_factor = 1.25, .quantize_us = 2, .quantize_memory_efficiency = 0.23, \
+    PROCESS, .sustained_share = 0.87, .gemm_tile_side = 64, .gemm_tile_us = 0.21,                  \
+             .gemm_wave_tail = 0.3, .gemm_split_us = 2.7, .gemm_fp8_efficiency = 0.92,             \
+             .gemm_fp8_wave_tail = 0.55, .gemm_fp8_ragged_factor = 2.5, .quantize_us = 2.5,        \
+             .quantize_row_us = 1, .quantize_memory_efficiency = 0.34,                             \
              .prefill_attention_row_us = 0.044, .prefill_attention_kv_efficiency = 0.2,            \
              .prefill_attention_rows = 220, .decode_attention_tile_us = 3.35,                      \
              .decode_attention_fp8_factor = 0.67, .attention_fp8_us = 1.6,                         \
              .elementwise_us_per_layer = 8, .elementwise_memory_efficiency = 0.7,                  \
-             .collective_latency_us = 4.7, .collective_efficiency = 0.64, .moe_efficiency = 0.75,  \
+             .collective_latency_us = 4.6, .collective_efficiency = 0.72, .moe_efficiency = 0.75,  \
              .moe_routing_us = 12, .sampling_us = 25, .sampling_us_per_sequence = 0.2
 
 /* Of cards with GDDR behind PCIe. */
 #define CARD                                                                                       \
-    PROCESS, .gemm_fp8_wave_tail = 0.95, .gemm_fp8_ragged_factor = 1.25, .quantize_us = 1.5,       \
+    PROCESS, .sustained_share = 1, .gemm_fp8_efficiency = 0.92, .gemm_fp8_wave_tail = 0.55,        \
+             .gemm_fp8_ragged_factor = 1, .quantize_us = 1.5, .quantize_row_us = 1,                \
              .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1,              \
              .decode_attention_fp8_factor = 0.75, .collective_latency_us = 25,                     \
              .collective_efficiency = 0.6, .moe_efficiency = 0.75, .moe_routing_us = 12,           \
@@ -117,9 +129,9 @@ static const struct defaults table[] = {
         "fitted to AIConfigurator's H200 kernel tables (vLLM 0.24)",
         {
             HBM,
-            .gemm_flops_efficiency = 0.82,
+            .gemm_flops_efficiency = 0.85,
             .gemm_memory_efficiency = 0.84,
-            .gemm_launch_us = 4,
+            .gemm_launch_us = 2.5,
             .prefill_attention_efficiency = 0.69,
             .decode_attention_efficiency = 0.895,
             .attention_launch_us = 11.5,
@@ -130,9 +142,9 @@ static const struct defaults table[] = {
         "shares of peak from AIConfigurator's H100 kernel tables, the rest from the H200",
         {
             HBM,
-            .gemm_flops_efficiency = 0.82,
+            .gemm_flops_efficiency = 0.85,
             .gemm_memory_efficiency = 0.90,
-            .gemm_launch_us = 4,
+            .gemm_launch_us = 2.5,
             .prefill_attention_efficiency = 0.69,
             .decode_attention_efficiency = 0.92,
             .attention_launch_us = 11.5,
@@ -145,7 +157,7 @@ static const struct defaults table[] = {
             HBM,
             .gemm_flops_efficiency = 0.70,
             .gemm_memory_efficiency = 0.80,
-            .gemm_launch_us = 4,
+            .gemm_launch_us = 2.5,
             .prefill_attention_efficiency = 0.58,
             .decode_attention_efficiency = 0.90,
             .attention_launch_us = 10,
@@ -185,9 +197,10 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX 4090 (vLLM 0.19)",
         {
             CARD,
-            .gemm_flops_efficiency = 1.02,
-            .gemm_memory_efficiency = 0.934,
-            .gemm_launch_us = 5.4,
+            .gemm_tile_side = 64,
+            .gemm_flops_efficiency = 1.03,
+            .gemm_memory_efficiency = 0.951,
+            .gemm_launch_us = 2.9,
             .prefill_attention_efficiency = 0.793,
             .prefill_attention_rows = 61,
             .decode_attention_efficiency = 0.903,
@@ -196,11 +209,12 @@ static const struct defaults table[] = {
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
-            .gemm_tile_us = 5.8,
-            .gemm_wave_tail = 0.13,
+            .gemm_tile_us = 1.49,
+            .gemm_wave_tail = 0.31,
             .attention_launch_us = 9,
             .decode_attention_tile_us = 4.4,
             .prefill_attention_row_us = 0.061,
+            .gemm_split_us = 2.6,
         },
     },
     {
@@ -209,9 +223,10 @@ static const struct defaults table[] = {
         "units are twice as fast in the same power",
         {
             CARD,
+            .gemm_tile_side = 64,
             .gemm_flops_efficiency = 0.60,
             .gemm_memory_efficiency = 0.90,
-            .gemm_launch_us = 4,
+            .gemm_launch_us = 2.9,
             .prefill_attention_efficiency = 0.40,
             .prefill_attention_rows = 64,
             .decode_attention_efficiency = 0.92,
@@ -220,11 +235,12 @@ static const struct defaults table[] = {
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
-            .gemm_tile_us = 4,
-            .gemm_wave_tail = 0.13,
+            .gemm_tile_us = 1.5,
+            .gemm_wave_tail = 0.31,
             .attention_launch_us = 9,
             .decode_attention_tile_us = 4.4,
             .prefill_attention_row_us = 0.061,
+            .gemm_split_us = 2.6,
         },
     },
     {
@@ -232,9 +248,9 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX PRO 6000 (vLLM 0.19)",
         {
             CARD,
-            .gemm_flops_efficiency = 0.896,
-            .gemm_memory_efficiency = 0.955,
-            .gemm_launch_us = 5.3,
+            .gemm_flops_efficiency = 0.887,
+            .gemm_memory_efficiency = 0.998,
+            .gemm_launch_us = 1.0,
             .prefill_attention_efficiency = 0.466,
             .prefill_attention_rows = 51,
             .decode_attention_efficiency = 0.885,
@@ -243,11 +259,13 @@ static const struct defaults table[] = {
             .elementwise_us_per_layer = 11,
             .elementwise_memory_efficiency = 1.9,
             .sampling_us_per_sequence = 0.3,
-            .gemm_tile_us = 9.1,
-            .gemm_wave_tail = 0.41,
+            .gemm_tile_us = 7.2,
+            .gemm_wave_tail = 0.377,
             .attention_launch_us = 8.2,
             .decode_attention_tile_us = 4.2,
             .prefill_attention_row_us = 0.036,
+            .gemm_tile_side = 128,
+            .gemm_split_us = 0,
         },
     },
 };

@@ -60,7 +60,7 @@ START_TEST(a_long_context_in_a_mixed_pass_is_not_split)
     dyno_timing_explain(timing, &pass, &wide);
     dyno_timing_close(timing);
     ck_assert_double_gt(narrow.decode_attention_us, 2 * 40000);
-    ck_assert_double_lt(narrow.decode_attention_us, 2 * 1.2 * 40100);
+    ck_assert_double_lt(narrow.decode_attention_us, 2 * 1.26 * 40100);
     ck_assert_double_gt(wide.decode_attention_us, 2 * 100 * 40000.0);
 }
 END_TEST
@@ -87,27 +87,77 @@ START_TEST(a_packing_kernel_adds_decodes_up)
 }
 END_TEST
 
-/* 130 rows and 1,000 columns: 2 x 8 tiles of 128 x 128 on 10 multiprocessors are two waves, of
- * which 130 x 1000 / 16384 / 10 = 0.79 is used.  With the whole tail lost they take 2 waves' time;
- * a tile is 2 x 128 x 128 x 1000 operations on a tenth of the GPU = 327.68 us. */
+/* 130 rows and 1,000 columns: 2 x 8 tiles of 128 x 128 on 10 multiprocessors are 1.6 waves.  With
+ * the whole tail lost they take two waves' time; a tile is 2 x 128 x 128 x 1000 operations on a
+ * tenth of the GPU = 327.68 us.  They are too many to be divided. */
 START_TEST(a_tail_is_lost_as_far_as_it_says)
 {
     struct dyno_timing_config config = round_config();
     struct dyno_layers layers;
-    double used = 130.0 * 1000 / (128 * 128) / 10, tile_us = 327.68;
-    double memory_us = (2e6 + 130 * 2000 * 2.0) / 1e4;
+    double tile_us = 327.68, memory_us = (2e6 + 130 * 2000 * 2.0) / 1e4;
 
+    config.parameters.gemm_tile_side = 128;
     dyno_layers_init(&layers, &config);
     assert_us(dyno_layers_projection_us(&layers, 130, 1000000, 1000, DYNO_BF16),
-              5 + both(used * tile_us, memory_us));
+              5 + both(1.6 * tile_us, memory_us));
     layers.config.parameters.gemm_wave_tail = 1;
     layers.config.parameters.gemm_tile_us = 3;
     assert_us(dyno_layers_projection_us(&layers, 130, 1000000, 1000, DYNO_BF16),
               5 + both(2 * (tile_us + 3), memory_us));
-    /* 64 rows: tiles of 64, eight of them: a wave, half of whose tail is lost. */
-    assert_us(dyno_layers_projection_us(&layers, 64, 1000000, 1000, DYNO_BF16),
-              5 + both((0.5 * (64000.0 / (64 * 128) / 10) + 0.5) * (tile_us / 2 + 3),
-                       (2e6 + 64 * 2000 * 2.0) / 1e4));
+    layers.config.parameters.gemm_wave_tail = 0.25;
+    assert_us(dyno_layers_projection_us(&layers, 130, 1000000, 1000, DYNO_BF16),
+              5 + both(1.7 * (tile_us + 3), memory_us));
+}
+END_TEST
+
+/* One row and 500 columns: four tiles on ten multiprocessors take as long as one, 327.68 us.  In
+ * two parts, half of that and 20 us for adding up; in four, 16 parts are 1.6 waves of a quarter.
+ * Eight would be more than two for a multiprocessor. */
+START_TEST(deep_tiles_are_divided_where_that_is_faster)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_layers layers;
+    double tile_us = 327.68, memory_us = (1e6 + 1500 * 2.0) / 1e4;
+
+    config.parameters.gemm_tile_side = 128;
+    config.parameters.gemm_split_us = 20;
+    config.parameters.gemm_tile_us = 3;
+    dyno_layers_init(&layers, &config);
+    assert_us(dyno_layers_projection_us(&layers, 1, 500000, 1000, DYNO_BF16),
+              5 + 20 + both(1.6 * (tile_us / 4 + 3), memory_us));
+    layers.config.parameters.gemm_wave_tail = 1;
+    assert_us(dyno_layers_projection_us(&layers, 1, 500000, 1000, DYNO_BF16),
+              5 + 20 + both(tile_us / 2 + 3, memory_us));
+    layers.config.parameters.gemm_split_us = 1000;
+    assert_us(dyno_layers_projection_us(&layers, 1, 500000, 1000, DYNO_BF16),
+              5 + both(tile_us + 3, memory_us));
+}
+END_TEST
+
+/* fp8, 2e6 operations a microsecond, a tile of 2 x 64 x 64 x 1000 operations 40.96 us, with 1,280
+ * columns.  64 rows: 20 tiles of 64 x 64 on 10 multiprocessors, two waves.  65 rows: two rows of
+ * tiles of 64 x 128: 20 of twice that.  300 rows: four rows of tiles of 128 x 128, of which 212
+ * rows are not there and take twice as long: 40 tiles of four times that, by 1 + 212 / 512. */
+START_TEST(fp8_tiles_grow_with_rows_and_come_in_pairs)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_layers layers;
+    double tile_us = 40.96;
+
+    config.gpu.flops[DYNO_FP8] = 2e12;
+    config.gpu.memory_bytes_per_s = 1e15;
+    config.parameters.gemm_tile_side = 64;
+    config.parameters.gemm_fp8_ragged_factor = 2;
+    dyno_layers_init(&layers, &config);
+    ck_assert_double_eq_tol(dyno_layers_projection_us(&layers, 64, 1280000, 1000, DYNO_FP8),
+                            5 + 2 * tile_us, 1e-3);
+    ck_assert_double_eq_tol(dyno_layers_projection_us(&layers, 65, 1280000, 1000, DYNO_FP8),
+                            5 + 2 * 2 * tile_us, 1e-3);
+    ck_assert_double_eq_tol(dyno_layers_projection_us(&layers, 300, 1280000, 1000, DYNO_FP8),
+                            5 + 4 * 4 * tile_us * (1 + 212.0 / 512), 1e-3);
+    layers.config.parameters.gemm_fp8_efficiency = 0.5;
+    ck_assert_double_eq_tol(dyno_layers_projection_us(&layers, 64, 1280000, 1000, DYNO_FP8),
+                            5 + 4 * tile_us, 1e-3);
 }
 END_TEST
 
@@ -163,22 +213,37 @@ START_TEST(expert_parallel_exchanges_tokens_twice_a_layer)
 }
 END_TEST
 
-/* fp8 with units for it: half the weight bytes, and the input is quantised: 3 bytes per element. */
+/* fp8 with units for it: half the weight bytes, and the input is quantised: 2 us, and a row 10 us
+ * on one of 10 multiprocessors; beyond 2,048 columns 3 bytes each, which no input has here. */
 START_TEST(fp8_weights_read_half_and_quantise_their_input)
 {
     struct dyno_timing_config config = round_config();
     struct dyno_timing *timing;
     struct dyno_pass pass = decode_pass(1, 10);
     struct dyno_timing_parts parts;
+    struct dyno_layers layers;
 
     config.weights = DYNO_FP8;
     config.gpu.flops[DYNO_FP8] = 2e12;
     config.parameters.quantize_us = 2;
+    config.parameters.quantize_row_us = 10;
     timing = open_timing(&config);
     dyno_timing_explain(timing, &pass, &parts);
-    assert_us(parts.gemm_us, 2 * (4 * (5 + 2) + 3 * 5000 / 1e4 + both(2, 200.5) + both(1, 100.3) +
+    assert_us(parts.gemm_us, 2 * (4 * (5 + 2 + 1) + both(2, 200.5) + both(1, 100.3) +
                                   both(4, 400.9) + both(2, 200.4)));
     dyno_timing_close(timing);
+    /* Static scales: the kernel before has scaled it. */
+    config.static_scales = true;
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &parts);
+    assert_us(parts.gemm_us,
+              2 * (4 * 5 + both(2, 200.5) + both(1, 100.3) + both(4, 400.9) + both(2, 200.4)));
+    dyno_timing_close(timing);
+    config.static_scales = false;
+    /* 5,000 columns are read in three steps, the first of which is the row's own. */
+    dyno_layers_init(&layers, &config);
+    assert_us(dyno_layers_projection_us(&layers, 2, 500000, 5000, DYNO_FP8),
+              5 + 2 + 2 * (1 + 2 * 2048 * 3 / 1e4) + both(1, (500000 + 10000 + 400) / 1e4));
 }
 END_TEST
 
@@ -217,6 +282,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_long_context_in_a_mixed_pass_is_not_split);
     tcase_add_test(tc, a_packing_kernel_adds_decodes_up);
     tcase_add_test(tc, a_tail_is_lost_as_far_as_it_says);
+    tcase_add_test(tc, deep_tiles_are_divided_where_that_is_faster);
+    tcase_add_test(tc, fp8_tiles_grow_with_rows_and_come_in_pairs);
     tcase_add_test(tc, experts_are_read_as_far_as_tokens_reach_them);
     tcase_add_test(tc, expert_parallel_exchanges_tokens_twice_a_layer);
     tcase_add_test(tc, fp8_weights_read_half_and_quantise_their_input);

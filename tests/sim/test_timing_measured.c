@@ -128,8 +128,8 @@ START_TEST(h200_gemms)
                                             eight ? DYNO_FP8 : DYNO_BF16),
                   1000 * number(&table, 5));
     }
-    judge(&bf16, "H200 GEMM bf16, n and k >= 1024", 7);
-    judge(&fp8, "H200 GEMM fp8, n and k >= 1024", 10.5);
+    judge(&bf16, "H200 GEMM bf16, n and k >= 1024", 6.5);
+    judge(&fp8, "H200 GEMM fp8, n and k >= 1024", 7);
 }
 END_TEST
 
@@ -211,7 +211,7 @@ START_TEST(h200_all_reduce)
         add_error(&errors, dyno_layers_collective_us(&layers, number(&table, 2) / 64),
                   1000 * number(&table, 3));
     }
-    judge(&errors, "H200 all-reduce, 2 to 8 GPUs", 11);
+    judge(&errors, "H200 all-reduce, 2 to 8 GPUs", 7.5);
 }
 END_TEST
 
@@ -384,6 +384,7 @@ START_TEST(tokens_of_lightly_loaded_servers)
         config.tp = (uint32_t)number(&table, 10);
         config.weights = strcmp(table.fields[5], "fp8") == 0 ? DYNO_FP8 : DYNO_BF16;
         config.kv = strcmp(table.fields[1], "trtllm") == 0 ? DYNO_FP8 : DYNO_BF16;
+        config.static_scales = strstr(table.fields[3], "Llama") != NULL;
         dyno_timing_use_host(&config.parameters,
                              strcmp(table.fields[1], "vllm") == 0 ? "vllm-sync" : "trtllm");
         config.batch_tokens_max = 1;
@@ -399,8 +400,8 @@ START_TEST(tokens_of_lightly_loaded_servers)
         }
         dyno_timing_close(timing);
     }
-    judge(&vllm, "vLLM TPOT, light load, Qwen3-32B", 3);
-    judge(&trtllm, "TensorRT-LLM TPOT, light load, fp8", 21);
+    judge(&vllm, "vLLM TPOT, light load, Qwen3-32B", 2);
+    judge(&trtllm, "TensorRT-LLM TPOT, light load, fp8", 13);
 }
 END_TEST
 
