@@ -75,7 +75,7 @@ static const struct group {
     {is_attention,
      {"attention_launch_us", "decode_attention_efficiency", "decode_attention_tile_us",
       "prefill_attention_efficiency", "prefill_attention_row_us", "prefill_attention_rows",
-      "prefill_attention_kv_efficiency"}},
+      "prefill_attention_kv_efficiency", "decode_attention_combine_us"}},
     {is_decode_fp8, {"decode_attention_fp8_factor", "attention_fp8_us"}},
     {is_mixed, {"mixed_attention_tile_rows", "mixed_attention_empty_us"}},
     {is_all_reduce, {"collective_latency_us", "collective_efficiency"}},

@@ -40,6 +40,7 @@ static double attention_us(const struct dyno_timing_config *config,
                                      .decode_context = sample->decodes * sample->decode_context,
                                  });
     }
+    us += dyno_layers_combine_us(&layers);
     return us + sample->decodes * (dyno_layers_decode_sequence_us(&layers) +
                                    sample->decode_context * dyno_layers_decode_context_us(&layers));
 }

@@ -21,7 +21,8 @@ struct dyno_timing {
     uint32_t body_count, head_count;
     uint64_t host;            /* ticks per pass ... */
     uint64_t host_sequence;   /* ... and per sequence in it */
-    uint64_t decode_sequence; /* ticks of decode attention per sequence ... */
+    uint64_t decode_pass;     /* ticks of decode attention per pass of decodes alone ... */
+    uint64_t decode_sequence; /* ... per sequence ... */
     uint64_t decode_context;  /* ... and per token of context */
     uint32_t *padded;         /* [graphs.tokens_max + 1]: tokens of the graph that runs so many */
 };
@@ -157,8 +158,8 @@ void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *
     if (pass->slice_count) {
         out->first += ticks_of(attention_us(timing, &demand));
     } else if (demand.decodes > 0) {
-        out->first +=
-            demand.decodes * timing->decode_sequence + demand.context * timing->decode_context;
+        out->first += timing->decode_pass + demand.decodes * timing->decode_sequence +
+                      demand.context * timing->decode_context;
         out->growth = demand.decodes * timing->decode_context;
     }
 }
@@ -193,7 +194,7 @@ void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pas
     } else if (demand.decodes > 0) {
         out->decode_attention_us = (double)demand.decodes * dyno_layers_decode_sequence_us(layers) +
                                    (double)demand.context * dyno_layers_decode_context_us(layers) +
-                                   launch_us;
+                                   launch_us + dyno_layers_combine_us(layers);
     }
 }
 
@@ -209,6 +210,7 @@ static void fill_tables(struct dyno_timing *timing)
     }
     timing->host = ticks_of(parameters->host_us);
     timing->host_sequence = ticks_of(parameters->host_us_per_sequence);
+    timing->decode_pass = ticks_of(dyno_layers_combine_us(&timing->layers));
     timing->decode_sequence = ticks_of(dyno_layers_decode_sequence_us(&timing->layers));
     timing->decode_context = ticks_of(dyno_layers_decode_context_us(&timing->layers));
 }

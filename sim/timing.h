@@ -25,8 +25,9 @@ struct dyno_timing_parameters {
     double gemm_flops_efficiency;  /* of peak, large shapes */
     double gemm_memory_efficiency; /* of peak bandwidth, reading weights */
     double gemm_launch_us;         /* floor of one GEMM */
-    double gemm_tile_side;         /* rows and columns of a tile of the result */
-    double gemm_tile_us;           /* one tile on one multiprocessor, beside its operations */
+    double gemm_tile_rows;         /* of a tile of the result ... */
+    double gemm_tile_columns;
+    double gemm_tile_us;   /* one tile on one multiprocessor, beside its operations */
     double gemm_wave_tail; /* share of the multiprocessors' idle time in the last wave of tiles that
                               is lost: 0 where the library splits the last tiles, 1 where not */
     double gemm_split_us;  /* adding up the parts of tiles whose depth is divided */
@@ -53,8 +54,11 @@ struct dyno_timing_parameters {
     double mixed_attention_empty_us;    /* ... and on each multiprocessor visits, for a decoding
                                            sequence, all the tiles that the longest prompt has */
     double attention_launch_us;         /* floor of one attention kernel, per layer */
-    double attention_fp8_us;            /* fp8 KV: more of that floor, queries are quantised */
-    double elementwise_us_per_layer;    /* norms, rotary, activation, residual: floor */
+    double decode_attention_combine_us; /* more of it where only decodes are in a pass: contexts are
+                                           split, and a second kernel adds the parts up */
+    double cache_bytes;      /* of the GPU: keys and values that fit are read once for all heads */
+    double attention_fp8_us; /* fp8 KV: more of that floor, queries are quantised */
+    double elementwise_us_per_layer; /* norms, rotary, activation, residual: floor */
     double elementwise_memory_efficiency;
     double collective_latency_us;      /* of one exchange between GPUs, small message */
     double collective_efficiency;      /* of link bandwidth, large message */

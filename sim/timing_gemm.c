@@ -56,11 +56,11 @@ static struct tiles cut(const struct dyno_timing_config *config, const struct dy
                         double flops_per_us)
 {
     const struct dyno_timing_parameters *parameters = &config->parameters;
-    double side = parameters->gemm_tile_side;
+    double rows = parameters->gemm_tile_rows, columns = parameters->gemm_tile_columns;
 
     return (struct tiles){
-        .count = whole(gemm->tokens / side) * whole(gemm->out / side),
-        .tile_us = 2 * side * side * gemm->in / flops_per_us,
+        .count = whole(gemm->tokens / rows) * whole(gemm->out / columns),
+        .tile_us = 2 * rows * columns * gemm->in / flops_per_us,
         .slowness = 1,
         .wave_tail = parameters->gemm_wave_tail,
     };
@@ -73,7 +73,7 @@ static struct tiles cut_fp8(const struct dyno_timing_config *config, const struc
                             double flops_per_us)
 {
     const struct dyno_timing_parameters *parameters = &config->parameters;
-    double side = parameters->gemm_tile_side;
+    double side = parameters->gemm_tile_rows;
     double rows = gemm->tokens <= 2 * side ? side : 2 * side;
     double columns = gemm->tokens <= side ? side : 2 * side;
     double pair = gemm->tokens <= side ? rows : 2 * rows;
@@ -130,7 +130,7 @@ static double quantize_us(const struct dyno_timing_config *config, const struct 
         config->gpu.memory_bytes_per_s * 1e-6 * parameters->quantize_memory_efficiency;
 
     return parameters->quantize_us +
-           gemm->tokens * (parameters->quantize_row_us / config->gpu.multiprocessors +
+           gemm->inputs * (parameters->quantize_row_us / config->gpu.multiprocessors +
                            columns * (ACTIVATION_BYTES + 1) / bytes_per_us);
 }
 

@@ -7,6 +7,7 @@
 /* [tokens][in] x [in][out] -> [tokens][out]. */
 struct dyno_gemm {
     double tokens;
+    double inputs;  /* different rows among them: a token goes to several experts */
     double weights; /* parameters read */
     double flops;
     double in, out;    /* columns of activations, per token */

@@ -55,6 +55,7 @@ double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens
 {
     struct dyno_gemm gemm = {
         .tokens = tokens,
+        .inputs = tokens,
         .weights = (double)weights,
         .flops = 2 * tokens * (double)weights,
         .in = in,
@@ -107,6 +108,7 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
     double row_share = layers->config.expert_parallel ? share : 1;
     struct dyno_gemm in = {
         .tokens = rows * row_share,
+        .inputs = tokens * row_share,
         .weights = weights * share * (1 - down),
         .flops = flops * share * (1 - down),
         .in = model->hidden,
@@ -117,6 +119,7 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
     };
     struct dyno_gemm out = in;
 
+    out.inputs = in.tokens;
     out.weights = weights * share * down;
     out.flops = flops * share * down;
     out.in = width;
@@ -224,6 +227,11 @@ double dyno_layers_attention_launch_us(const struct dyno_layers *layers)
                              (layers->config.kv == DYNO_FP8 ? parameters->attention_fp8_us : 0));
 }
 
+double dyno_layers_combine_us(const struct dyno_layers *layers)
+{
+    return layers->layers * layers->config.parameters.decode_attention_combine_us;
+}
+
 double dyno_layers_sampling_us(const struct dyno_layers *layers, double sequences)
 {
     enum { VOCABULARY_MEASURED = 128256 };
@@ -307,43 +315,73 @@ double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, d
                (layers->peak_flops_per_us * parameters->prefill_attention_efficiency * used);
 }
 
-/* One layer, one token of context, on the whole GPU, of a decode that is served like a prompt. */
-static double tiled_context_us(const struct dyno_layers *layers)
+/* Operations of one layer with one token of context, on the whole GPU, of a decode that is served
+ * like a prompt. */
+static double tiled_flops_us(const struct dyno_layers *layers)
 {
     const struct dyno_timing_parameters *parameters = &layers->config.parameters;
     double dims = 2.0 * layers->config.model.head_dim;
     double flops = 2 * layers->heads * dims * parameters->mixed_attention_tile_rows;
 
-    return larger(decode_layer_context_us(layers),
-                  flops / (layers->peak_flops_per_us * parameters->prefill_attention_efficiency));
+    return flops / (layers->peak_flops_per_us * parameters->prefill_attention_efficiency);
+}
+
+/* How often keys and values come from memory.  All sequences' tiles of a head are computed before
+ * those of the next; heads that share keys and values but are not computed at the same time find
+ * them in the cache as far as a head's fit. */
+static double reads_of(const struct dyno_layers *layers, double decodes, double context)
+{
+    double group = layers->heads / layers->kv_heads;
+    double at_once = (double)(uint64_t)(layers->config.gpu.multiprocessors / decodes);
+    double reads = group / larger(1, at_once);
+    double bytes =
+        context * 2 * layers->config.model.head_dim * dyno_dtype_bytes(layers->config.kv);
+    double missed = 1 - layers->config.parameters.cache_bytes / bytes;
+
+    return reads > 1 && missed > 0 ? 1 + (reads - 1) * missed : 1;
+}
+
+/* Decodes beside prompts, a kernel that serves them like prompts: every query head of a decode is a
+ * tile, and its context is not split.  Tiles that all fit on the GPU run side by side, else after
+ * one another; the longest may take longer than all the rest. */
+static double tiled_us(const struct dyno_layers *layers,
+                       const struct dyno_layers_attention *attention, double prompts_us)
+{
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    double multiprocessors = layers->config.gpu.multiprocessors;
+    double rows = parameters->mixed_attention_tile_rows;
+    double window = layers->window_layers * layers->config.model.sliding_window;
+    double context = attention->decode_context * layers->full_layers + attention->decodes * window;
+    double tiles = attention->decodes * layers->heads;
+    double depth = whole(attention->longest / rows);
+    double tile_us = layers->layers * rows * parameters->prefill_attention_row_us;
+    double flops_us = tiled_flops_us(layers);
+    double read_us = decode_layer_context_us(layers) *
+                     reads_of(layers, attention->decodes, attention->decode_context);
+    double work_us = tiles * tile_us / multiprocessors + context * larger(read_us, flops_us);
+    double longest_us =
+        tile_us + context / attention->decodes * flops_us * multiprocessors / layers->heads;
+    double empty_us = layers->layers * tiles * depth * parameters->mixed_attention_empty_us;
+
+    if (whole(attention->tokens / rows) * layers->heads + tiles <= multiprocessors) {
+        work_us = 0;
+    }
+    return larger(prompts_us + work_us, longest_us) + empty_us / multiprocessors;
 }
 
 double dyno_layers_mixed_us(const struct dyno_layers *layers,
                             const struct dyno_layers_attention *attention)
 {
-    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
-    double multiprocessors = layers->config.gpu.multiprocessors;
-    double rows = parameters->mixed_attention_tile_rows;
     double prompts_us = dyno_layers_prefill_us(layers, attention->tokens, attention->pairs,
                                                attention->window_pairs);
-    double window, context, context_us, tiles, tile_us, longest_us, work_us, empty_us;
 
     if (attention->decodes <= 0) {
         return prompts_us;
     }
-    if (rows <= 0 || layers->config.model.attention == DYNO_ATTENTION_MLA) {
+    if (layers->config.parameters.mixed_attention_tile_rows <= 0 ||
+        layers->config.model.attention == DYNO_ATTENTION_MLA) {
         return prompts_us + attention->decodes * dyno_layers_decode_sequence_us(layers) +
                attention->decode_context * dyno_layers_decode_context_us(layers);
     }
-    window = layers->window_layers * layers->config.model.sliding_window;
-    context = attention->decode_context * layers->full_layers + attention->decodes * window;
-    context_us = tiled_context_us(layers);
-    tiles = attention->decodes * layers->heads;
-    tile_us = rows * parameters->prefill_attention_row_us;
-    work_us = layers->layers * tiles * tile_us / multiprocessors + context * context_us;
-    longest_us = layers->layers * tile_us +
-                 context / attention->decodes * context_us * multiprocessors / layers->heads;
-    empty_us = layers->layers * tiles * whole(attention->longest / rows) *
-               parameters->mixed_attention_empty_us / multiprocessors;
-    return dyno_overlapped(prompts_us + work_us, longest_us) + empty_us;
+    return tiled_us(layers, attention, prompts_us);
 }

@@ -28,6 +28,7 @@ double dyno_layers_gemm_us(const struct dyno_layers *layers, double tokens);
 double dyno_layers_elementwise_us(const struct dyno_layers *layers, double tokens);
 double dyno_layers_collective_us(const struct dyno_layers *layers, double tokens);
 double dyno_layers_attention_launch_us(const struct dyno_layers *layers);
+double dyno_layers_combine_us(const struct dyno_layers *layers); /* more, of decodes alone */
 
 /* Logits and sampling for `sequences` sequences; 0 for none. */
 double dyno_layers_sampling_us(const struct dyno_layers *layers, double sequences);

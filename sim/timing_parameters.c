@@ -40,8 +40,9 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     SHARE(gemm_flops_efficiency, "large matrix products stay below peak: clocks, tails, tiles"),
     SHARE(gemm_memory_efficiency, "reading weights once does not reach the pins' bandwidth"),
     MICROSECONDS(gemm_launch_us, "launching a kernel and filling the GPU"),
-    ROW(gemm_tile_side, "rows", 1, 1024,
+    ROW(gemm_tile_rows, "rows", 1, 1024,
         "the least that a multiprocessor computes at once; a small result has few tiles"),
+    ROW(gemm_tile_columns, "columns", 1, 1024, "the same"),
     MICROSECONDS(gemm_tile_us, "filling and emptying a multiprocessor, tile by tile"),
     ROW(gemm_wave_tail, "of the last wave", 0, 1,
         "multiprocessors idle while the last tiles finish; cuBLAS splits those"),
@@ -66,7 +67,9 @@ const struct dyno_timing_row dyno_timing_rows[] = {
         "FlashAttention 2 serves a decode in a mixed pass as a prompt of one token: a whole tile "
         "for every query head, and a context is not split"),
     MICROSECONDS(mixed_attention_empty_us, "its grid is as deep as the longest prompt"),
-    MICROSECONDS(attention_launch_us, "launching attention and combining its splits"),
+    MICROSECONDS(attention_launch_us, "launching attention"),
+    MICROSECONDS(decode_attention_combine_us, "adding up the parts of a split context"),
+    BYTES(cache_bytes, "heads that share keys and values find them there, if they fit"),
     MICROSECONDS(attention_fp8_us, "fp8 KV: queries are quantised before they meet it"),
     MICROSECONDS(elementwise_us_per_layer, "norms, rotary, activation: launches of tiny kernels"),
     SHARE(elementwise_memory_efficiency, "the same kernels when tokens are many"),
@@ -97,16 +100,17 @@ const struct dyno_timing_row dyno_timing_rows[] = {
 
 /* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
 #define HBM                                                                                        \
-    PROCESS, .sustained_share = 0.87, .gemm_tile_side = 64, .gemm_tile_us = 0.21,                  \
-             .gemm_wave_tail = 0.3, .gemm_split_us = 2.7, .gemm_fp8_efficiency = 0.92,             \
-             .gemm_fp8_wave_tail = 0.55, .gemm_fp8_ragged_factor = 2.5, .quantize_us = 2.5,        \
-             .quantize_row_us = 1, .quantize_memory_efficiency = 0.34,                             \
-             .prefill_attention_row_us = 0.044, .prefill_attention_kv_efficiency = 0.2,            \
-             .prefill_attention_rows = 220, .decode_attention_tile_us = 3.35,                      \
-             .decode_attention_fp8_factor = 0.67, .attention_fp8_us = 1.6,                         \
-             .elementwise_us_per_layer = 8, .elementwise_memory_efficiency = 0.7,                  \
-             .collective_latency_us = 4.6, .collective_efficiency = 0.72, .moe_efficiency = 0.75,  \
-             .moe_routing_us = 12, .sampling_us = 25, .sampling_us_per_sequence = 0.2
+    PROCESS, .sustained_share = 0.87, .gemm_tile_rows = 64, .gemm_tile_columns = 64,               \
+             .gemm_tile_us = 0.21, .gemm_wave_tail = 0.3, .gemm_split_us = 2.7,                    \
+             .gemm_fp8_efficiency = 0.92, .gemm_fp8_wave_tail = 0.55,                              \
+             .gemm_fp8_ragged_factor = 2.5, .quantize_us = 2.5, .quantize_row_us = 1,              \
+             .quantize_memory_efficiency = 0.34, .prefill_attention_row_us = 0.044,                \
+             .prefill_attention_kv_efficiency = 0.2, .prefill_attention_rows = 220,                \
+             .decode_attention_tile_us = 3.35, .decode_attention_fp8_factor = 0.67,                \
+             .attention_fp8_us = 1.6, .elementwise_us_per_layer = 8,                               \
+             .elementwise_memory_efficiency = 0.7, .collective_latency_us = 4.6,                   \
+             .collective_efficiency = 0.72, .moe_efficiency = 0.75, .moe_routing_us = 12,          \
+             .sampling_us = 25, .sampling_us_per_sequence = 0.2
 
 /* Of cards with GDDR behind PCIe. */
 #define CARD                                                                                       \
@@ -135,6 +139,7 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.69,
             .decode_attention_efficiency = 0.895,
             .attention_launch_us = 11.5,
+            .cache_bytes = 50 * MIB,
         },
     },
     {
@@ -148,6 +153,7 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.69,
             .decode_attention_efficiency = 0.92,
             .attention_launch_us = 11.5,
+            .cache_bytes = 50 * MIB,
         },
     },
     {
@@ -161,6 +167,7 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.58,
             .decode_attention_efficiency = 0.90,
             .attention_launch_us = 10,
+            .cache_bytes = 126 * MIB,
         },
     },
     {
@@ -175,8 +182,9 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.60,
             .decode_attention_efficiency = 0.80,
             .mixed_attention_tile_rows = 64,
-            .mixed_attention_empty_us = 0.4,
+            .mixed_attention_empty_us = 0.376,
             .attention_launch_us = 18,
+            .cache_bytes = 40 * MIB,
         },
     },
     {
@@ -190,6 +198,7 @@ static const struct defaults table[] = {
             .prefill_attention_efficiency = 0.35,
             .decode_attention_efficiency = 0.65,
             .attention_launch_us = 15,
+            .cache_bytes = 256 * MIB,
         },
     },
     {
@@ -197,24 +206,27 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX 4090 (vLLM 0.19)",
         {
             CARD,
-            .gemm_tile_side = 64,
+            .gemm_tile_rows = 64,
+            .gemm_tile_columns = 64,
             .gemm_flops_efficiency = 1.03,
             .gemm_memory_efficiency = 0.951,
             .gemm_launch_us = 2.9,
-            .prefill_attention_efficiency = 0.793,
-            .prefill_attention_rows = 61,
-            .decode_attention_efficiency = 0.903,
-            .mixed_attention_tile_rows = 67,
-            .mixed_attention_empty_us = 0.44,
+            .prefill_attention_efficiency = 0.771,
+            .prefill_attention_rows = 60,
+            .decode_attention_efficiency = 0.905,
+            .mixed_attention_tile_rows = 64,
+            .mixed_attention_empty_us = 0.376,
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
             .gemm_tile_us = 1.49,
             .gemm_wave_tail = 0.31,
-            .attention_launch_us = 9,
-            .decode_attention_tile_us = 4.4,
-            .prefill_attention_row_us = 0.061,
+            .attention_launch_us = 7.8,
+            .decode_attention_tile_us = 3.13,
+            .prefill_attention_row_us = 0.0724,
             .gemm_split_us = 2.6,
+            .cache_bytes = 72 * MIB,
+            .decode_attention_combine_us = 4.6,
         },
     },
     {
@@ -223,7 +235,8 @@ static const struct defaults table[] = {
         "units are twice as fast in the same power",
         {
             CARD,
-            .gemm_tile_side = 64,
+            .gemm_tile_rows = 64,
+            .gemm_tile_columns = 64,
             .gemm_flops_efficiency = 0.60,
             .gemm_memory_efficiency = 0.90,
             .gemm_launch_us = 2.9,
@@ -231,16 +244,18 @@ static const struct defaults table[] = {
             .prefill_attention_rows = 64,
             .decode_attention_efficiency = 0.92,
             .mixed_attention_tile_rows = 64,
-            .mixed_attention_empty_us = 0.4,
+            .mixed_attention_empty_us = 0.376,
             .elementwise_us_per_layer = 10,
             .elementwise_memory_efficiency = 1.6,
             .sampling_us_per_sequence = 0.4,
             .gemm_tile_us = 1.5,
             .gemm_wave_tail = 0.31,
-            .attention_launch_us = 9,
-            .decode_attention_tile_us = 4.4,
-            .prefill_attention_row_us = 0.061,
+            .attention_launch_us = 7.8,
+            .decode_attention_tile_us = 3.13,
+            .prefill_attention_row_us = 0.0724,
             .gemm_split_us = 2.6,
+            .cache_bytes = 96 * MIB,
+            .decode_attention_combine_us = 4.6,
         },
     },
     {
@@ -248,24 +263,27 @@ static const struct defaults table[] = {
         "fitted to LLMServingSim's kernel profile of an RTX PRO 6000 (vLLM 0.19)",
         {
             CARD,
-            .gemm_flops_efficiency = 0.887,
-            .gemm_memory_efficiency = 0.998,
-            .gemm_launch_us = 1.0,
-            .prefill_attention_efficiency = 0.466,
-            .prefill_attention_rows = 51,
-            .decode_attention_efficiency = 0.885,
-            .mixed_attention_tile_rows = 60,
-            .mixed_attention_empty_us = 0.42,
+            .gemm_flops_efficiency = 0.879,
+            .gemm_memory_efficiency = 0.957,
+            .gemm_launch_us = 2.5,
+            .prefill_attention_efficiency = 0.471,
+            .prefill_attention_rows = 53,
+            .decode_attention_efficiency = 0.907,
+            .mixed_attention_tile_rows = 57,
+            .mixed_attention_empty_us = 0.305,
             .elementwise_us_per_layer = 11,
             .elementwise_memory_efficiency = 1.9,
             .sampling_us_per_sequence = 0.3,
-            .gemm_tile_us = 7.2,
-            .gemm_wave_tail = 0.377,
-            .attention_launch_us = 8.2,
-            .decode_attention_tile_us = 4.2,
-            .prefill_attention_row_us = 0.036,
-            .gemm_tile_side = 128,
+            .gemm_tile_us = 8.6,
+            .gemm_wave_tail = 0.32,
+            .attention_launch_us = 6.6,
+            .decode_attention_tile_us = 2.4,
+            .prefill_attention_row_us = 0.0592,
+            .gemm_tile_rows = 64,
+            .gemm_tile_columns = 256,
             .gemm_split_us = 0,
+            .cache_bytes = 128 * MIB,
+            .decode_attention_combine_us = 5.8,
         },
     },
 };
