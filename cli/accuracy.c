@@ -29,16 +29,19 @@ static const struct section {
      "ids) spread lengths from 80 to 100 % of the stated\nones, the others are fixed, as the two "
      "load generators do. A pass holds a prompt, 1,500 tokens and a token for each of 128\n"
      "sequences, and TensorRT-LLM does not cut prompts, as AIConfigurator's published generator of "
-     "configurations writes; SGLang\nhas its own defaults. TensorRT-LLM's fp8 checkpoints have an "
-     "fp8 cache. The seven rows with prompts of 4,000 tokens are\nsuspect (some are faster than "
-     "their weights can be read) but counted. Held out: everything but two numbers of each\n"
-     "engine's host (`timing.host`), which were set from these rows' means, and SGLang's share of "
-     "memory (0.85 or 0.9 was asked).\n\n",
+     "configurations writes; SGLang\nhas its own defaults. TensorRT-LLM has an fp8 cache; NVIDIA's "
+     "fp8 Llama has static scales, Qwen's own fp8 has not.\nInferenceX's settings of TensorRT-LLM "
+     "for 1,024 tokens in and out, up to 4 GPUs, are taken to send 20 tokens at a time\n"
+     "(`stream_interval`), because their first tokens come 19 steps late. The seven rows with "
+     "prompts of 4,000 tokens are\nsuspect (some are faster than their weights can be read) but "
+     "counted. Held out: everything but two numbers of each\nengine's host (`timing.host`), which "
+     "were set from these rows' means, and SGLang's share of memory (0.85 or 0.9 was asked).\n\n",
      dyno_accuracy_served},
     {"Kernels",
-     "In-sample: these are the tables that the defaults were fitted to. Other GPUs of dyno have no "
-     "table here. Fits aim at\nGEMMs with n and k of at least 1,024; small ones are shown "
-     "too.\n\n",
+     "First the defaults, in-sample: these are the tables that they were fitted to. Other GPUs of "
+     "dyno have no table here. Then\nwhat is held out: half of the shapes (of matrices, of sets of "
+     "heads, of messages; of a card's attention, which has one set\nof heads, half of the points), "
+     "predicted by a fit to the other half that begins at the defaults.\n\n",
      dyno_accuracy_kernels},
     {"Caches and throughput over time",
      "Held out: nothing was fitted to these. The recording of hits is of one GPU of 48 GB that "

@@ -1,9 +1,11 @@
 /* Kernel by kernel: the defaults against the tables that they were fitted to, so in-sample, and
  * against tables that they were not. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/accuracy.h"
 #include "cli/kernel_tables.h"
+#include "core/base/map.h"
 
 #define PROFILE "meta-llama/Llama-3.1-8B/bf16/tp1/"
 
@@ -56,8 +58,15 @@ static unsigned kinds_of(const struct dyno_kernel_sample *sample)
     return 0;
 }
 
-static dyno_status compare(struct dyno_errors *kinds, const struct dyno_kernel_samples *samples,
-                           const char *gpu, struct dyno_error *error)
+/* What one table says of one GPU. */
+struct comparison {
+    const char *gpu;
+    struct dyno_kernel_samples samples;
+    struct dyno_errors kinds[KINDS]; /* of all samples, by the defaults */
+    struct dyno_errors held[KINDS];  /* of half of the shapes, by a fit to the other half */
+};
+
+static struct dyno_timing_config config_of(const char *gpu)
 {
     struct dyno_timing_config config = {
         .model = *dyno_model_find("llama-3.1-8b"),
@@ -68,12 +77,36 @@ static dyno_status compare(struct dyno_errors *kinds, const struct dyno_kernel_s
     };
 
     dyno_timing_defaults(&config.parameters, &config.gpu);
-    for (size_t i = 0; i < samples->count; i++) {
-        const struct dyno_kernel_sample *sample = &samples->items[i];
-        double us = dyno_kernel_us(&config, sample);
+    return config;
+}
+
+/* Whole shapes are held out: all rows of a matrix, all contexts of a set of heads where there are
+ * several sets. */
+static bool is_held(const struct dyno_kernel_sample *sample, bool one_model)
+{
+    uint64_t key = dyno_mix((uint64_t)sample->kernel + 1);
+
+    key = dyno_mix(key ^ (uint64_t)sample->columns << 32 ^ (uint64_t)sample->depth);
+    key = dyno_mix(key ^ (uint64_t)sample->heads << 32 ^ (uint64_t)sample->kv_heads);
+    key = dyno_mix(key ^ (uint64_t)sample->bytes);
+    if (one_model && sample->kernel == DYNO_KERNEL_ATTENTION) {
+        key = dyno_mix(key ^ (uint64_t)sample->prompt_tokens << 32 ^
+                       (uint64_t)sample->prompt_context);
+        key = dyno_mix(key ^ (uint64_t)sample->decodes << 32 ^ (uint64_t)sample->decode_context);
+    }
+    return key & 1;
+}
+
+static dyno_status score(struct dyno_errors *kinds, const struct dyno_timing_config *config,
+                         const struct dyno_kernel_sample *samples, size_t count,
+                         struct dyno_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        double us = dyno_kernel_us(config, &samples[i]);
 
         for (unsigned kind = 0; kind < KINDS; kind++) {
-            if ((kinds_of(sample) >> kind & 1) && !dyno_errors_add(&kinds[kind], us, sample->us)) {
+            if ((kinds_of(&samples[i]) >> kind & 1) &&
+                !dyno_errors_add(&kinds[kind], us, samples[i].us)) {
                 return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
             }
         }
@@ -81,15 +114,59 @@ static dyno_status compare(struct dyno_errors *kinds, const struct dyno_kernel_s
     return DYNO_OK;
 }
 
-static void print(const struct dyno_accuracy *accuracy, const char *gpu, struct dyno_errors *kinds)
+/* Move what is held out to the end; how many come before. */
+static size_t partition(struct dyno_kernel_samples *samples, bool one_model)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < samples->count; i++) {
+        struct dyno_kernel_sample sample = samples->items[i];
+
+        if (!is_held(&sample, one_model)) {
+            samples->items[i] = samples->items[kept];
+            samples->items[kept++] = sample;
+        }
+    }
+    return kept;
+}
+
+static dyno_status compare(struct comparison *comparison, struct dyno_error *error)
+{
+    struct dyno_kernel_samples *samples = &comparison->samples;
+    struct dyno_timing_config config = config_of(comparison->gpu);
+    struct dyno_fit *fit = NULL;
+    dyno_status status = score(comparison->kinds, &config, samples->items, samples->count, error);
+    size_t kept;
+
+    if (status != DYNO_OK || samples->count == 0) {
+        return status;
+    }
+    fit = calloc(1, sizeof *fit);
+    if (!fit) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    kept = partition(samples, strcmp(comparison->gpu, "h200") != 0);
+    status = dyno_fit_kernels(fit, &config, samples->items, kept, error);
+    if (status == DYNO_OK) {
+        config.parameters = fit->parameters;
+        status =
+            score(comparison->held, &config, samples->items + kept, samples->count - kept, error);
+    }
+    free(fit);
+    return status;
+}
+
+static void print(const struct dyno_accuracy *accuracy, struct comparison *comparison)
 {
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        struct dyno_error_figures figures = dyno_errors_figures(&kinds[kind]);
+        struct dyno_error_figures figures = dyno_errors_figures(&comparison->kinds[kind]);
+        struct dyno_error_figures held = dyno_errors_figures(&comparison->held[kind]);
 
         if (figures.count > 0) {
-            (void)fprintf(accuracy->out, "| %s, %s | %u | %.1f | %.1f | %.1f | %+.1f |\n", gpu,
-                          kind_names[kind], figures.count, figures.mape, figures.median,
-                          figures.p90, figures.bias);
+            (void)fprintf(accuracy->out,
+                          "| %s, %s | %u | %.1f | %.1f | %.1f | %+.1f | %u | %.1f |\n",
+                          comparison->gpu, kind_names[kind], figures.count, figures.mape,
+                          figures.median, figures.p90, figures.bias, held.count, held.mape);
         }
     }
 }
@@ -98,34 +175,35 @@ static dyno_status section(const struct dyno_accuracy *accuracy, const struct so
                            struct dyno_error *error)
 {
     const struct dyno_model *model = dyno_model_find("llama-3.1-8b");
-    struct dyno_errors kinds[KINDS] = {{0}};
-    struct dyno_kernel_samples samples = {0};
+    struct comparison comparison = {.gpu = source->gpu};
     dyno_status status = DYNO_OK;
     char name[256], path[1024];
 
     for (size_t i = 0; i < 4 && source->files[i] && status == DYNO_OK; i++) {
         (void)snprintf(name, sizeof name, "%s%s", source->folder, source->files[i]);
         if (dyno_accuracy_find(accuracy, name, path, sizeof path)) {
-            status = dyno_kernel_samples_read(&samples, path, model, error);
+            status = dyno_kernel_samples_read(&comparison.samples, path, model, error);
         }
     }
     if (status == DYNO_OK) {
-        status = compare(kinds, &samples, source->gpu, error);
+        status = compare(&comparison, error);
     }
     if (status == DYNO_OK) {
-        print(accuracy, source->gpu, kinds);
+        print(accuracy, &comparison);
     }
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        dyno_errors_release(&kinds[kind]);
+        dyno_errors_release(&comparison.kinds[kind]);
+        dyno_errors_release(&comparison.held[kind]);
     }
-    dyno_kernel_samples_release(&samples);
+    dyno_kernel_samples_release(&comparison.samples);
     return status;
 }
 
 dyno_status dyno_accuracy_kernels(const struct dyno_accuracy *accuracy, struct dyno_error *error)
 {
-    (void)fputs("| kernels | points | mean abs error, % | median | p90 | mean error |\n"
-                "|---|---:|---:|---:|---:|---:|\n",
+    (void)fputs("| kernels | points | mean abs error, % | median | p90 | mean error | held-out "
+                "points | mean abs error, % |\n"
+                "|---|---:|---:|---:|---:|---:|---:|---:|\n",
                 accuracy->out);
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
         DYNO_TRY(section(accuracy, &sources[i], error));

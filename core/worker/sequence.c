@@ -267,8 +267,8 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
 }
 
 /* Give back all of its `blocks`, deepest first; those that only it has stay behind if `keep`. */
-static dyno_status give_blocks(struct dyno_local *local, struct dyno_worker *worker,
-                               struct dyno_seq *seq, uint32_t blocks, bool keep)
+static dyno_status give_blocks(struct dyno_worker *worker, struct dyno_seq *seq, uint32_t blocks,
+                               bool keep)
 {
     uint32_t own = blocks - seq->held_blocks;
 
@@ -299,7 +299,7 @@ static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worke
     uint32_t promised =
         dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
-    DYNO_TRY(give_blocks(local, worker, seq, blocks, keep && local->config.worker.prefix_cache));
+    DYNO_TRY(give_blocks(worker, seq, blocks, keep && local->config.worker.prefix_cache));
     if (seq->computed > local->totals.context_max) {
         local->totals.context_max = seq->computed;
     }

@@ -55,6 +55,7 @@ generate:
 model:
   name: llama-3.1-8b                         # default
   weights: bf16                              # default
+  fp8_scales: dynamic                        # default
   kv: bf16                                   # default
 fleet:
   gpu: h200                                  # fleet.yaml:2
