@@ -82,7 +82,9 @@ run: the run itself
   --clock CLOCK               virtual jumps from event to event, wall paces the run in real time
                               [virtual]
   --device DEVICE             sim models a GPU, null computes nothing and shows what the harness
-                              itself costs [sim]
+                              itself costs, cpu computes real tokens on this machine [sim]
+  --ends WHEN                 a request ends after as many tokens as were recorded, or when the
+                              model ends it (device cpu) [recorded]
   --sample-every TIME         simulated time between two looks at every worker, for the table sample
                               of the database [1s]
   --duration-max TIME         stop the run at this simulated time [never]
@@ -117,7 +119,8 @@ generate: requests from the seeded generator
 
 model: what is served
   --model MODEL               a built-in model (see `dyno help models`), or the path of a Hugging
-                              Face config.json [llama-3.1-8b]
+                              Face config.json; to compute: a model's folder or file, or one that
+                              comes with dyno [llama-3.1-8b]
   --weights DTYPE             type of the weights: bf16, fp8, int4 [bf16]
   --kv-cache-dtype DTYPE      type of the KV cache: bf16, fp8 [bf16]
 
@@ -126,6 +129,8 @@ fleet: what serves it
                               [h100]
   --workers N                 workers behind the router; each is one engine on tp GPUs [1]
   --tp N                      tensor parallel GPUs of a worker [1]
+  --threads N                 threads of a worker that computes; auto shares this machine's cores
+                              [auto]
   --[no-]expert-parallel      spread whole experts over the GPUs of a worker rather than splitting
                               each [false]
 
@@ -165,12 +170,15 @@ slo: what counts as goodput
 
 timing: how long a pass takes; auto means the GPU's own figure
   --calibration FILE          timing parameters from this file (see `dyno fit`), over the GPU's own
+  --machine FILE              simulate a machine that `dyno calibrate` measured, instead of a GPU
 
 output: what a run leaves behind
   --db FILE                   SQLite database that the run is added to; none (or :memory:) keeps
                               nothing [runs.db]
   --json FILE                 write the summary as JSON; - is standard output
   --host-json FILE            write wall time, speed and memory of this run as JSON
+  --journal FILE              write down all that enters the core; `dyno rerun FILE` feeds it back
+                              and checks that the core decides the same
   --intervals N               95 % intervals for the headlines, from so many replicas: timing drawn
                               within its uncertainty, requests resampled in blocks
   --[no-]decisions            record every routing decision with its candidates and scores [false]

@@ -128,6 +128,7 @@ output:
   db: runs.db                                # default
   json: '-'                                  # --json
   host_json: none                            # default
+  journal: none                              # default
   intervals: none                            # default
   decisions: false                           # default
   progress: false                            # --no-progress
