@@ -15,13 +15,14 @@ enum { ROUNDS = 25, THREADS_MAX = 256, TOKENS_MAX = 512, SEQS_MAX = 64 };
 static const dyno_ns budget_ns = 120 * DYNO_S;
 
 struct arguments {
-    const char *model, *device, *threads, *output;
+    const char *model, *device, *threads, *rounds, *output;
     bool help;
 };
 
 static void print_help(void)
 {
-    puts("Usage: dyno calibrate [--device cpu] [--model MODEL] [--threads N] -o FILE\n\n"
+    puts("Usage: dyno calibrate [--device cpu] [--model MODEL] [--threads N] [--rounds N] -o "
+         "FILE\n\n"
          "Measure how long passes of a model take on this machine: prompts of 1 to 512\n"
          "tokens, 1 to 64 sequences that decode, short contexts and long ones, round after\n"
          "round; up to two minutes, and longer where five rounds take longer.  The machine\n"
@@ -31,6 +32,7 @@ static void print_help(void)
          "  --model MODEL  a model's folder or file, or one that comes with dyno\n"
          "                 [" DYNO_DEFAULT_MODEL "]\n"
          "  --threads N    threads that compute [one a core]\n"
+         "  --rounds N     rounds at most, at least 5 [25]\n"
          "  -o FILE        write what was measured there");
 }
 
@@ -43,6 +45,7 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
     } flags[] = {{"--model", &arguments->model},
                  {"--device", &arguments->device},
                  {"--threads", &arguments->threads},
+                 {"--rounds", &arguments->rounds},
                  {"-o", &arguments->output}};
     char quoted[DYNO_QUOTE_MAX];
 
@@ -74,19 +77,19 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
     return DYNO_OK;
 }
 
-static dyno_status count_threads(uint32_t *out, const struct arguments *arguments,
-                                 struct dyno_error *error)
+/* A whole number from `least` to `most`; `text` NULL: as it is. */
+static dyno_status read_number(uint32_t *out, const char *flag, const char *text, uint32_t least,
+                               uint32_t most, struct dyno_error *error)
 {
-    uint64_t threads = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     char quoted[DYNO_QUOTE_MAX];
+    uint64_t number = *out;
 
-    if (arguments->threads && (dyno_parse_u64(arguments->threads, &threads) != DYNO_UNITS_OK ||
-                               threads < 1 || threads > THREADS_MAX)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--threads %s: expected a whole number from 1 to %d",
-                         dyno_quote(quoted, arguments->threads), THREADS_MAX);
+    if (text &&
+        (dyno_parse_u64(text, &number) != DYNO_UNITS_OK || number < least || number > most)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s %s: expected a whole number from %u to %u",
+                         flag, dyno_quote(quoted, text), least, most);
     }
-    *out = (uint32_t)threads;
+    *out = (uint32_t)number;
     return DYNO_OK;
 }
 
@@ -115,32 +118,40 @@ static void print_machine(const struct dyno_machine *machine)
         machine->pair_ns, machine->context_ns, machine->pass_ns / 1e3);
 }
 
-static dyno_status run(const struct arguments *arguments, struct dyno_error *error)
+static dyno_status configure(struct dyno_measure_config *config, const struct arguments *arguments,
+                             struct dyno_error *error)
 {
-    struct dyno_measure_config config = {
+    *config = (struct dyno_measure_config){
         .model = arguments->model ? arguments->model : DYNO_DEFAULT_MODEL,
+        .threads = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
         .batch_tokens_max = TOKENS_MAX,
         .seqs_max = SEQS_MAX,
         .rounds = ROUNDS,
         .budget_ns = budget_ns,
         .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
     };
-    struct dyno_machine machine;
-    dyno_status status;
+    DYNO_TRY(read_number(&config->threads, "--threads", arguments->threads, 1, THREADS_MAX, error));
+    return read_number(&config->rounds, "--rounds", arguments->rounds, 5, 1000, error);
+}
 
-    DYNO_TRY(count_threads(&config.threads, arguments, error));
-    status = dyno_machine_measure(&machine, &config, error);
-    if (config.progress) {
+static dyno_status run(const struct dyno_measure_config *config, const char *output,
+                       struct dyno_error *error)
+{
+    struct dyno_machine machine;
+    dyno_status status = dyno_machine_measure(&machine, config, error);
+
+    if (config->progress) {
         (void)fputs("\r\033[K", stderr);
     }
     DYNO_TRY(status);
-    DYNO_TRY(dyno_machine_write(&machine, arguments->output, error));
+    DYNO_TRY(dyno_machine_write(&machine, output, error));
     print_machine(&machine);
     return DYNO_OK;
 }
 
 int dyno_command_calibrate(int argc, char **argv)
 {
+    struct dyno_measure_config config;
     struct arguments arguments = {0};
     struct dyno_error error = {0};
 
@@ -151,6 +162,10 @@ int dyno_command_calibrate(int argc, char **argv)
         print_help();
         return DYNO_EXIT_OK;
     }
-    return run(&arguments, &error) == DYNO_OK ? DYNO_EXIT_OK
-                                              : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    if (configure(&config, &arguments, &error) != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
+    return run(&config, arguments.output, &error) == DYNO_OK
+               ? DYNO_EXIT_OK
+               : dyno_command_complain(&error, DYNO_EXIT_FAILED);
 }

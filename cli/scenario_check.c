@@ -294,7 +294,7 @@ static dyno_status settle_default(struct dyno_options *options, const char *name
 {
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = device};
 
-    if (is_given(options, name)) {
+    if (layer(options, name) > 0) {
         return DYNO_OK;
     }
     return dyno_options_set(options, row_of(options, name), value, &origin, error);
@@ -318,13 +318,16 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                            "contradict each other: the machine is there, or it is simulated",
                            error);
     }
-    if (dyno_live_is_real(scenario) && is_given(options, "run.clock") &&
+    if (dyno_live_is_real(scenario) && layer(options, "run.clock") > 0 &&
         strcmp(scenario->run.clock, "wall") != 0) {
         return refuse_pair(options, "run.device", "run.clock",
                            "contradict each other: what computes takes its time", error);
     }
     for (size_t i = 0; i < sizeof(of_gpus) / sizeof(of_gpus[0]); i++) {
-        DYNO_TRY(refuse_idle(options, of_gpus[i], device, error));
+        if (layer(options, of_gpus[i]) > 0) {
+            return refuse_pair(options, of_gpus[i], device,
+                               "contradict each other: no GPU is simulated", error);
+        }
     }
     if (dyno_live_is_real(scenario)) {
         DYNO_TRY(settle_default(options, "run.clock", "wall", "cpu", error));

@@ -92,7 +92,7 @@ static void make_parts(char parts[PARTS][PART_MAX], const struct dyno_progress_s
         make_bar(parts[PART_BAR], fraction);
     }
     make_requests(parts[PART_REQUESTS], state);
-    snprintf(parts[PART_SIMULATED], PART_MAX, "%s simulated",
+    snprintf(parts[PART_SIMULATED], PART_MAX, "%s replayed",
              dyno_format_span(text, (double)state->now / 1e9));
     make_speeds(parts, state);
 }

@@ -27,7 +27,8 @@ struct dyno_extrapolation {
 struct dyno_report {
     const struct dyno_metrics *metrics;
     const struct dyno_fleet_totals *totals;
-    const char *title; /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
+    const char *device; /* what computed, in real time ("cpu"); NULL: GPUs were simulated */
+    const char *title;  /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
     uint64_t trace_requests, trace_input_tokens, trace_output_tokens; /* offered by the source */
     uint64_t lines_skipped;
     uint64_t failed_dropped; /* recorded as failed in the trace itself: not replayed */

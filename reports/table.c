@@ -157,7 +157,8 @@ static void put_requests(const struct page *page)
     put_count(page, "", metrics->output_tokens, " output tokens");
     put_mean_tokens(page, metrics->output_tokens, ")\n");
     put_more(page);
-    fprintf(page->out, "%s simulated", dyno_format_span(span, page->figures.duration_s));
+    fprintf(page->out, "%s %s", dyno_format_span(span, page->figures.duration_s),
+            page->report->device ? "in real time" : "simulated");
     if (page->figures.duration_s >= 60) {
         put_fixed(page, " (", page->figures.duration_s, 1, " s)");
     }
@@ -337,6 +338,12 @@ static void put_fleet(const struct page *page)
 
     put_section(page, "Fleet");
     put_count(page, "", totals->workers, totals->workers == 1 ? " worker on " : " workers on ");
+    if (page->report->device) {
+        fprintf(page->out, "this machine's %s\n", page->report->device);
+        put_more(page);
+        put_percent(page, "busy ", figures->busy_fraction, "\n");
+        return;
+    }
     put_count(page, "", totals->gpus, totals->gpus == 1 ? " GPU, " : " GPUs, ");
     put_fixed(page, "", figures->gpu_hours, decimals_for(figures->gpu_hours), " GPU-hours\n");
     put_more(page);

@@ -268,7 +268,7 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
     if (loop->out_of_memory) {
         return DYNO_NO_MEMORY;
     }
-    if (loop->result.turns % TURNS_A_PROGRESS == 0) {
+    if (loop->config.live || loop->result.turns % TURNS_A_PROGRESS == 0) {
         tell_progress(loop);
     }
     return DYNO_OK;

@@ -20,11 +20,12 @@ struct dyno_loop_config {
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* rewrites chains; NULL: spans stay as they come */
     uint32_t worker_count;
-    struct dyno_sink *sinks;                  /* list */
-    dyno_ns sample_every_ns;                  /* 0: no samples */
-    dyno_ns duration_max_ns;                  /* the run ends there; 0: never */
-    bool decisions;                           /* tell sinks of every decision */
-    bool candidates;                          /* with candidates and scores */
+    struct dyno_sink *sinks; /* list */
+    dyno_ns sample_every_ns; /* 0: no samples */
+    dyno_ns duration_max_ns; /* the run ends there; 0: never */
+    bool live;               /* turns are few and last: tell sinks of progress every turn */
+    bool decisions;          /* tell sinks of every decision */
+    bool candidates;         /* with candidates and scores */
     const volatile sig_atomic_t *interrupted; /* non-zero: end now; may be NULL */
 };
 

@@ -32,7 +32,7 @@ static void line_is(const struct dyno_progress_state *state, uint32_t columns, c
 START_TEST(a_wide_line_says_how_far_how_fast_and_how_long_yet)
 {
     line_is(&quarter, 120,
-            BAR_25 "  25 %  3,000 of 12,000 requests  20 min 00 s simulated"
+            BAR_25 "  25 %  3,000 of 12,000 requests  20 min 00 s replayed"
                    "  600x real time  1,500 req/s  6.0 s left");
 }
 END_TEST
@@ -40,7 +40,7 @@ END_TEST
 START_TEST(a_narrow_line_leaves_out_the_least_telling_first)
 {
     line_is(&quarter, 101,
-            BAR_25 "  25 %  3,000 of 12,000 requests  20 min 00 s simulated"
+            BAR_25 "  25 %  3,000 of 12,000 requests  20 min 00 s replayed"
                    "  1,500 req/s  6.0 s left");
     line_is(&quarter, 80, BAR_25 "  25 %  3,000 of 12,000 requests  1,500 req/s  6.0 s left");
     line_is(&quarter, 40, "3,000 of 12,000 requests  6.0 s left");
@@ -70,7 +70,7 @@ START_TEST(an_unknown_total_shows_no_bar_and_no_end)
     struct dyno_progress_state state = quarter;
 
     state.requests_total = 0;
-    line_is(&state, 120, "3,000 requests  20 min 00 s simulated  600x real time  1,500 req/s");
+    line_is(&state, 120, "3,000 requests  20 min 00 s replayed  600x real time  1,500 req/s");
 }
 END_TEST
 
@@ -81,7 +81,7 @@ START_TEST(a_known_duration_makes_a_bar_without_a_count)
     state.requests_total = 0;
     state.duration_ns = 2400 * DYNO_S;
     line_is(&state, 120,
-            BAR_50 "  50 %  3,000 requests  20 min 00 s simulated"
+            BAR_50 "  50 %  3,000 requests  20 min 00 s replayed"
                    "  600x real time  1,500 req/s  2.0 s left");
 }
 END_TEST
@@ -90,7 +90,7 @@ START_TEST(the_first_instant_shows_no_speed)
 {
     struct dyno_progress_state state = {.requests_total = 10};
 
-    line_is(&state, 120, BAR_0 "   0 %  0 of 10 requests  0 ms simulated");
+    line_is(&state, 120, BAR_0 "   0 %  0 of 10 requests  0 ms replayed");
 }
 END_TEST
 

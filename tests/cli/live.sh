@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Runs for real: a small model of random weights on this machine's processor.  Nothing here depends
+# on how fast it is.
+#
+# usage: tests/cli/live.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
+    --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
+works model random --like qwen3-0.6b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
+    --intermediate 128 --vocab 512 --context 512 -o tiny
+load=(--arrival poisson:200 --requests 60 --input-tokens "uniform:20,200"
+      --output-tokens "uniform:2,20" --set generate.prefix_groups=3
+      --set generate.prefix_tokens=64)
+
+# Every request ends, with as many tokens as the same load has when it is simulated; and prompts
+# that share identities share blocks.
+works replay "${load[@]}" --device null --db none --json simulated.json
+for model in tiny.gguf tiny; do
+    works replay "${load[@]}" --device cpu --model "$model" --threads 2 --db live.db \
+        --json live.json --journal journal
+    for key in requests.completed trace.input_tokens trace.output_tokens; do
+        [[ $(number live.json $key) == $(number simulated.json $key) ]] ||
+            fail "$model: $key is $(number live.json $key), not $(number simulated.json $key)"
+    done
+    grep -Eq 'Fleet +1 worker on this machine.s cpu' out
+    works rerun journal
+    grep -q '^The same' out
+done
+awk -v hits="$(number live.json kv.token_hit_rate)" 'BEGIN { exit !(hits > 0.3) }' ||
+    fail "prompts that share 64 tokens hit $(number live.json kv.token_hit_rate) of them"
+
+# A model that ends by itself, several workers, preemption in a small cache.
+works replay "${load[@]}" --device cpu --model tiny --threads 1 --workers 2 --router kv --db none \
+    --ends model --json ends.json
+works replay "${load[@]}" --device cpu --model tiny --threads 1 --db none --set kv.blocks=40 \
+    --json small.json --journal journal
+[[ $(number small.json requests.completed) == 60 ]] || fail "a small cache lost requests"
+works rerun journal
+
+# Measure, simulate what was measured, and compare.
+works calibrate --model tiny --threads 1 --rounds 5 -o machine.json
+works replay "${load[@]}" --machine machine.json --model tiny --db none
+grep -Fq 'tiny on 1 x measured cpu' out
+works validate --machine machine.json "${load[@]}" --db validation.db
+for name in TTFT TPOT E2E; do
+    grep -Eq "^$name +mean" out || fail "validate says nothing of $name: $(cat out)"
+done
+if has_sqlite; then
+    [[ $(sqlite3 validation.db 'select count(*) from validation_error') == 60 ]] ||
+        fail "validation_error has not every request"
+fi
+
+refuses 2 '--device and --clock contradict each other: what computes takes its time' \
+    replay --device cpu --clock virtual "${load[@]}"
+refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
+    replay --device cpu --gpu h100 "${load[@]}"
+refuses 1 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate
+refuses 2 'calibrate needs -o FILE' calibrate
+refuses 2 "--threads '0': expected a whole number from 1 to 256" calibrate --threads 0 -o x
+printf '{"dyno_machine": 1, "model": "tiny", "device": "cpu", "threads": 1, "rows_ns": [[2, 1]]}' \
+    >bad.json
+refuses 1 'bad.json: yields_ns: expected 1 to 32 pairs [count, nanoseconds]' \
+    replay "${load[@]}" --machine bad.json --model tiny --db none

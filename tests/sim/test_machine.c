@@ -1,0 +1,105 @@
+/* What a measured machine's passes cost, by hand; and machines that cannot be. */
+#include "sim/machine.h"
+
+#include <string.h>
+
+#include "sim/answers.h"
+#include "tests/check_main.h"
+
+/* 100 us for a row, 120 for two, 400 for 16; 10 us for a token, 24 for four. */
+static struct dyno_machine a_machine(void)
+{
+    return (struct dyno_machine){
+        .model = "m",
+        .device = "cpu",
+        .threads = 1,
+        .rows = {.count = 3, .at = {1, 2, 16}, .ns = {100e3, 120e3, 400e3}},
+        .yields = {.count = 2, .at = {1, 4}, .ns = {10e3, 24e3}},
+        .pair_ns = 2,
+        .context_ns = 5,
+        .pass_ns = 30e3,
+    };
+}
+
+START_TEST(a_curve_is_lines_through_its_points)
+{
+    const struct dyno_machine machine = a_machine();
+    const struct dyno_machine_curve alone = {.count = 1, .at = {1}, .ns = {7}};
+
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 0), 0);
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 1), 100e3);
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 2), 120e3);
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 9), 260e3);  /* 20 us a row */
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 32), 720e3); /* likewise */
+    ck_assert_double_eq(dyno_machine_curve_ns(&alone, 3), 21);
+}
+END_TEST
+
+/* Run one pass to its end and return what it took, in ns. */
+static uint64_t time_of(const struct dyno_machine *machine, const struct dyno_pass *pass)
+{
+    struct dyno_answers *answers = NULL;
+    struct dyno_device *device = NULL;
+    struct dyno_completion done;
+
+    ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
+    ck_assert_int_eq(dyno_machine_open(&device, 1, machine, answers), DYNO_OK);
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        ck_assert_int_eq(answers->ops->expect(answers, i, 5), DYNO_OK);
+        device->ops->open(device, 0, pass->slices[i].slot, i, 0, 5);
+    }
+    device->ops->submit(device, 0, pass);
+    ck_assert(device->ops->reap(device, device->ops->next(device), &done));
+    device->ops->close(device);
+    dyno_answers_close(answers);
+    return done.at;
+}
+
+START_TEST(a_pass_costs_its_rows_tokens_pairs_and_a_turn)
+{
+    const struct dyno_machine machine = a_machine();
+    const struct dyno_slice slices[] = {{.slot = 0, .first = 10, .tokens = 8, .yields = true},
+                                        {.slot = 1, .first = 0, .tokens = 1}};
+    const struct dyno_pass pass = {.steps_max = 1, .slice_count = 2, .slices = slices};
+
+    /* 9 rows 260 us, one token 10 us, 8 x 10 + 36 + 1 pairs at 2 ns, a turn 30 us. */
+    ck_assert_uint_eq(time_of(&machine, &pass), 260000 + 10000 + 2 * 117 + 30000);
+}
+END_TEST
+
+START_TEST(machines_that_cannot_be_are_refused)
+{
+    struct dyno_machine machine = a_machine();
+    struct dyno_error error = {0};
+
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_OK);
+    machine.rows.at[1] = 1;
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "rows: 1 stands after 1"));
+    machine = a_machine();
+    machine.rows.at[0] = 2;
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    machine = a_machine();
+    machine.yields.count = 0;
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    machine = a_machine();
+    machine.yields.ns[1] = -1;
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "yields: at 4 the time is -1 ns"));
+    machine = a_machine();
+    machine.context_ns = 1e300;
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("machine");
+
+    tcase_add_test(cases, a_curve_is_lines_through_its_points);
+    tcase_add_test(cases, a_pass_costs_its_rows_tokens_pairs_and_a_turn);
+    tcase_add_test(cases, machines_that_cannot_be_are_refused);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("sim/machine", add_cases)
