@@ -262,8 +262,8 @@ static bool whole_of(double decimal, int64_t *out)
 
 FILTER(int_)
 {
-    int64_t base, whole;
-    double decimal;
+    int64_t base = 10, whole = 0;
+    double decimal = 0;
     bool read = false;
 
     DYNO_TRY(whole_argument(run, arguments, 1, 10, &base));
@@ -319,7 +319,7 @@ FILTER(round_)
 {
     const struct dyno_jinja_value *method = arguments->of[1];
     double number = dyno_jinja_is_number(subject) ? dyno_jinja_number(subject) : NAN, scale;
-    int64_t digits;
+    int64_t digits = 0;
 
     DYNO_TRY(whole_argument(run, arguments, 0, 0, &digits));
     if (isnan(number) || digits < -30 || digits > 30) {

@@ -276,9 +276,10 @@ dyno_status dyno_jinja_parse_operand(struct dyno_jinja_parser *parser, struct dy
 static dyno_status refuse_name(const struct dyno_jinja_parser *parser, const char *kind,
                                struct dyno_jinja_text name)
 {
-    return dyno_fail(parser->error, DYNO_UNSUPPORTED,
-                     "chat template, line %u: there is no %s '%.*s' here", parser->token.line, kind,
-                     (int)(name.size < 60 ? name.size : 60), name.bytes);
+    (void)dyno_fail(parser->error, DYNO_UNSUPPORTED,
+                    "chat template, line %u: there is no %s '%.*s' here", parser->token.line, kind,
+                    (int)(name.size < 60 ? name.size : 60), name.bytes);
+    return DYNO_UNSUPPORTED;
 }
 
 static dyno_status parse_filter(struct dyno_jinja_parser *parser, struct dyno_jinja_node *subject,

@@ -142,9 +142,12 @@ dyno_status dyno_jinja_spend(struct dyno_jinja_run *run, size_t steps);
 /* Memory that is zero; fails at the maximum. */
 dyno_status dyno_jinja_take(struct dyno_jinja_run *run, size_t bytes, void *out);
 
-/* DYNO_BAD_INPUT with the line and a sentence. */
-dyno_status dyno_jinja_fail(struct dyno_jinja_run *run, const char *format, ...)
+/* Note a sentence with the line as what went wrong. */
+void dyno_jinja_report(struct dyno_jinja_run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same, and DYNO_BAD_INPUT: not a function, so that compilers see that it is no success. */
+#define dyno_jinja_fail(run, ...) (dyno_jinja_report(run, __VA_ARGS__), DYNO_BAD_INPUT)
 
 dyno_status dyno_jinja_write(struct dyno_jinja_run *run, struct dyno_jinja_builder *builder,
                              const char *bytes, size_t size);

@@ -373,9 +373,10 @@ static dyno_status parse_statement(struct dyno_jinja_parser *parser, struct dyno
     if (parser->token.kind != DYNO_JINJA_T_NAME) {
         return expected(parser, "a statement");
     }
-    return dyno_fail(parser->error, DYNO_UNSUPPORTED,
-                     "chat template, line %u: there is no statement '%.*s' here",
-                     parser->token.line, (int)(word.size < 60 ? word.size : 60), word.bytes);
+    (void)dyno_fail(parser->error, DYNO_UNSUPPORTED,
+                    "chat template, line %u: there is no statement '%.*s' here", parser->token.line,
+                    (int)(word.size < 60 ? word.size : 60), word.bytes);
+    return DYNO_UNSUPPORTED;
 }
 
 static dyno_status parse_output(struct dyno_jinja_parser *parser, struct dyno_jinja_node **out)

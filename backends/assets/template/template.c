@@ -47,7 +47,7 @@ void dyno_template_close(struct dyno_template *template_)
     }
 }
 
-dyno_status dyno_jinja_fail(struct dyno_jinja_run *run, const char *format, ...)
+void dyno_jinja_report(struct dyno_jinja_run *run, const char *format, ...)
 {
     char text[DYNO_ERROR_TEXT_MAX - 64];
     va_list arguments;
@@ -55,8 +55,8 @@ dyno_status dyno_jinja_fail(struct dyno_jinja_run *run, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return dyno_fail(run->error, DYNO_BAD_INPUT, "chat template, line %" PRIu32 ": %s", run->line,
-                     text);
+    (void)dyno_fail(run->error, DYNO_BAD_INPUT, "chat template, line %" PRIu32 ": %s", run->line,
+                    text);
 }
 
 dyno_status dyno_jinja_spend(struct dyno_jinja_run *run, size_t steps)

@@ -75,12 +75,14 @@ dyno_status dyno_detokenizer_open(struct dyno_detokenizer **out,
     dyno_status status;
 
     if (options->stop_count > DYNO_STOPS_MAX) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "%u stop strings are more than %d",
-                         options->stop_count, DYNO_STOPS_MAX);
+        (void)dyno_fail(error, DYNO_BAD_INPUT, "%u stop strings are more than %d",
+                        options->stop_count, DYNO_STOPS_MAX);
+        return DYNO_BAD_INPUT;
     }
     detokenizer = calloc(1, sizeof *detokenizer);
     if (!detokenizer) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a detokenizer");
+        (void)dyno_fail(error, DYNO_NO_MEMORY, "no memory for a detokenizer");
+        return DYNO_NO_MEMORY;
     }
     detokenizer->tokenizer = tokenizer;
     detokenizer->options = *options;

@@ -59,6 +59,7 @@ static dyno_status decompose(struct dyno_normaliser *normaliser, const char *tex
     size_t length;
 
     *count = 0;
+    DYNO_TRY(reserve(&normaliser->points, &normaliser->capacity, DECOMPOSITION_MAX));
     for (size_t at = 0; at < size; at += length) {
         int32_t point = (int32_t)dyno_utf8_point(text + at, &length);
         utf8proc_ssize_t made = 1;

@@ -117,7 +117,8 @@ static dyno_status gather(const struct dyno_tokenizer *tokenizer, const struct d
 dyno_status dyno_tokenizer_joins_of_scores(struct dyno_tokenizer *tokenizer,
                                            struct dyno_error *error)
 {
-    const struct dyno_token **order = malloc((tokenizer->token_count + 1U) * sizeof *order);
+    const struct dyno_token **order =
+        malloc((tokenizer->token_count + 1U) * sizeof(struct dyno_token *));
     uint32_t count = 0, rank = 0;
     dyno_status status;
 
@@ -126,7 +127,7 @@ dyno_status dyno_tokenizer_joins_of_scores(struct dyno_tokenizer *tokenizer,
     }
     status = gather(tokenizer, order, &count, error);
     if (status == DYNO_OK) {
-        qsort(order, count, sizeof *order, by_score);
+        qsort(order, count, sizeof(struct dyno_token *), by_score);
     }
     for (uint32_t i = 0; status == DYNO_OK && i < count; i++) {
         rank += i > 0 && order[i]->score != order[i - 1]->score;
