@@ -4,7 +4,8 @@
 #
 # usage: DYNO_NPM=FOLDER tests/oracles/greedy.sh FOLDER_OF_PROGRAMS [DYNO]
 #
-# DYNO_NPM names a folder in whose node_modules the package is.  Ends with 77, "skipped", without it.
+# DYNO_NPM names a folder in whose node_modules the package is.  Ends with 77, "skipped", without
+# it.
 set -euo pipefail
 
 programs=$1
