@@ -8,6 +8,7 @@
 
 #include "cli/served_figures.h"
 #include "core/base/map.h"
+#include "core/base/math.h"
 #include "sim/uncertainty.h"
 
 enum {
@@ -113,7 +114,7 @@ static void apply(const struct dyno_fit_run *fit, const double *at, uint32_t cou
     *out = fit->before;
     for (uint32_t i = 0; i < count; i++) {
         const struct dyno_timing_row *row = &dyno_timing_rows[fit->places[i]];
-        double value = exp(at[i]);
+        double value = dyno_exp(at[i]);
 
         value = value < row->min ? row->min : value > row->max ? row->max : value;
         *place_of(out, fit->places[i]) = value;
@@ -163,11 +164,11 @@ static dyno_status make_room(struct work *work, size_t count, struct dyno_error 
                                            : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
 }
 
-/* Blocks of sqrt(n) requests, and at least eight of them. */
+/* Blocks of dyno_sqrt(n) requests, and at least eight of them. */
 static dyno_status add_blocks(struct work *work, struct dyno_error *error)
 {
     const struct dyno_served_run *run = &work->replay->run;
-    size_t length = (size_t)sqrt((double)run->request_count);
+    size_t length = (size_t)dyno_sqrt((double)run->request_count);
 
     work->block_length = (uint32_t)(length > BLOCK_MIN ? length : BLOCK_MIN);
     work->block_count = (uint32_t)((run->request_count - 1) / work->block_length + 1);
@@ -213,7 +214,7 @@ static void find_block_errors(const struct work *work, double *out)
             double ms = dyno_served_replay_ms(work->replay, i, (enum dyno_served_metric)metric);
 
             if (sample < work->used && measured > 0 && ms > 0) {
-                out[sample] += log(ms / measured) / work->samples[sample].count;
+                out[sample] += dyno_log(ms / measured) / work->samples[sample].count;
             }
         }
     }
@@ -229,7 +230,7 @@ static dyno_status find_figure_errors(const struct work *work, double *out,
 
         DYNO_TRY(dyno_served_predicted(work->replay, work->samples[i].metric,
                                        run->figures[i].fraction, &ms, error));
-        out[i] = ms > 0 ? log(ms / work->samples[i].measured_ms) : 0;
+        out[i] = ms > 0 ? dyno_log(ms / work->samples[i].measured_ms) : 0;
     }
     return DYNO_OK;
 }
@@ -293,7 +294,7 @@ static void set_up(const struct work *work, struct dyno_regression *regression)
         double spread = dyno_timing_deviation(&replay->calibration, work->fit->places[i]);
 
         regression->is_fixed[i] = i >= work->fit->candidates;
-        regression->start[i] = log(*place_of(&before, work->fit->places[i]));
+        regression->start[i] = dyno_log(*place_of(&before, work->fit->places[i]));
         regression->prior[i] = spread;
         regression->limit[i] = fmin(LIMIT, spreads * spread);
     }
@@ -393,7 +394,7 @@ static void set_correlations(const struct dyno_fit_run *fit, uint32_t i,
     memset(out->correlation[fit->places[i]], 0, sizeof out->correlation[0]);
     for (uint32_t j = 0; j < fit->count; j++) {
         double product = fit->result.covariance[i][i] * fit->result.covariance[j][j];
-        double correlation = product > 0 ? fit->result.covariance[i][j] / sqrt(product) : 0;
+        double correlation = product > 0 ? fit->result.covariance[i][j] / dyno_sqrt(product) : 0;
 
         if (i != j) {
             out->correlation[fit->places[i]][fit->places[j]] = correlation;
@@ -416,7 +417,7 @@ void dyno_fit_run_calibrate(const struct dyno_fit_run *fit, const struct dyno_se
 
         if (fit->result.determined[i] == DYNO_DETERMINED) {
             out->given[place] = true;
-            out->standard_error[place] = sqrt(fit->result.covariance[i][i]);
+            out->standard_error[place] = dyno_sqrt(fit->result.covariance[i][i]);
             out->samples[place] =
                 (uint32_t)(fit->requests ? fit->requests : replay->run.figure_count);
             set_correlations(fit, i, out);

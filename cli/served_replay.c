@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/served_past.h"
 #include "cli/token_trace.h"
 #include "core/base/words.h"
 
@@ -288,7 +289,7 @@ dyno_status dyno_served_replay_open(struct dyno_served_replay *replay, const cha
 
     memset(replay, 0, sizeof *replay);
     dyno_listener_init(&replay->heard);
-    DYNO_TRY(dyno_served_run_read(&replay->run, path, error));
+    DYNO_TRY(dyno_served_any_read(&replay->run, path, error));
     status = make_scenario(replay, path, words, count, error);
     if (status != DYNO_OK) {
         dyno_served_run_release(&replay->run);

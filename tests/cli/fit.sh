@@ -65,6 +65,12 @@ grep -q '^held out: fitted to the first half' out || fail "$(cat out)"
     fail "$(cat err)"
 grep -q '^  gemm_flops_efficiency: {value: 0.[45]' aiperf.yaml || fail "$(cat aiperf.yaml)"
 
+# The run itself, out of its database, says the same.
+"$dyno" fit --gpu h100 --from truth.db -o past.yaml >out 2>err || fail "$(cat err)"
+grep -q '^truth.db: run 1 of dyno, .*, 80 requests, sent at their recorded times$' out ||
+    fail "$(cat out)"
+grep -q '^  gemm_flops_efficiency: {value: 0.[45]' past.yaml || fail "$(cat out past.yaml)"
+
 # --check fits nothing; with the calibration the mean TTFT is met, without it is far off.
 off() {
     "$dyno" fit --gpu h100 --model llama-3.1-8b --from profile_export.jsonl --check "$@" |
@@ -92,6 +98,10 @@ refused "--gpu GPU is needed: what the recording was made on" --from vllm.json -
 refused "--model MODEL is needed: the recording names no model that dyno knows" --gpu h100 \
     --from profile_export.jsonl -o never.yaml
 refused "cannot read 'no.json': No such file or directory" --gpu h100 --from no.json -o never.yaml
+sqlite3 truth.db "UPDATE run SET status = 'failed'"
+refused "truth.db holds no run that came to its end" --gpu h100 --from truth.db -o never.yaml
+sqlite3 other.db "CREATE TABLE run (id INTEGER)"
+refused "'other.db' is a SQLite database, but not one of dyno runs: choose another file" --gpu h100 --from other.db -o never.yaml
 printf '{"ttfts": [1, 2], "input_lens": [1]}' >bad.json
 refused 'bad.json: there is a list "ttfts" but none "output_lens"; --save-detailed writes both' \
     --gpu h100 --from bad.json -o never.yaml
