@@ -101,7 +101,8 @@ refused "cannot read 'no.json': No such file or directory" --gpu h100 --from no.
 sqlite3 truth.db "UPDATE run SET status = 'failed'"
 refused "truth.db holds no run that came to its end" --gpu h100 --from truth.db -o never.yaml
 sqlite3 other.db "CREATE TABLE run (id INTEGER)"
-refused "'other.db' is a SQLite database, but not one of dyno runs: choose another file" --gpu h100 --from other.db -o never.yaml
+refused "'other.db' is a SQLite database, but not one of dyno runs: choose another file" \
+    --gpu h100 --from other.db -o never.yaml
 printf '{"ttfts": [1, 2], "input_lens": [1]}' >bad.json
 refused 'bad.json: there is a list "ttfts" but none "output_lens"; --save-detailed writes both' \
     --gpu h100 --from bad.json -o never.yaml
