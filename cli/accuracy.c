@@ -35,7 +35,10 @@ static const struct section {
      "(`stream_interval`), because their first tokens come 19 steps late. The seven rows with "
      "prompts of 4,000 tokens are\nsuspect (some are faster than their weights can be read) but "
      "counted. Held out: everything but two numbers of each\nengine's host (`timing.host`), which "
-     "were set from these rows' means, and SGLang's share of memory (0.85 or 0.9 was asked).\n\n",
+     "were set from these rows' means, and SGLang's share of memory (0.85 or 0.9 was asked).\n"
+     "Not fitted to these rows, but looked for because of them: the scales, the 20 tokens, that "
+     "TensorRT-LLM reduces in one exchange,\nand that operations slow down when they do not end "
+     "(by how much, the kernels' table says).\n\n",
      dyno_accuracy_served},
     {"Kernels",
      "First the defaults, in-sample: these are the tables that they were fitted to. Other GPUs of "
