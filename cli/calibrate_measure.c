@@ -23,6 +23,7 @@ enum {
     STEPS = 8, /* decode steps of a pass */
     CHUNK = 128,
     ROUNDS_MIN = 5,
+    EXPERIMENTS_MAX = 3 * DYNO_MACHINE_POINTS_MAX,
 };
 
 /* A kind of pass. */
@@ -30,8 +31,8 @@ struct experiment {
     bool decodes;
     uint32_t size;    /* rows of a prompt slice, or sequences that decode */
     uint32_t context; /* tokens before */
-    double *ns;       /* [rounds] a step's */
-    double *around;   /* [rounds] from submit to reap, without the steps */
+    double *ns;       /* [rounds] a step's; the bench's */
+    double *around;   /* [rounds] from submit to reap, without the steps; the bench's */
 };
 
 struct bench {
@@ -43,8 +44,9 @@ struct bench {
     uint32_t long_tokens;
     uint32_t *numbers; /* of blocks */
     const uint32_t **tables;
-    struct experiment experiments[3 * DYNO_MACHINE_POINTS_MAX];
+    struct experiment experiments[EXPERIMENTS_MAX];
     uint32_t experiment_count, rounds;
+    double *samples; /* [2][experiments][rounds]: where the experiments' are */
     uint64_t next_id;
 };
 
@@ -129,10 +131,7 @@ static void close_stage(struct bench *bench)
     if (bench->weights) {
         dyno_weights_close(bench->weights);
     }
-    for (uint32_t i = 0; i < bench->experiment_count; i++) {
-        free(bench->experiments[i].ns);
-        free(bench->experiments[i].around);
-    }
+    free(bench->samples);
     free(bench->tables);
     free(bench->numbers);
 }
@@ -229,33 +228,40 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static dyno_status plan(struct bench *bench, bool decodes, uint32_t size, uint32_t context)
+static void plan(struct bench *bench, bool decodes, uint32_t size, uint32_t context)
 {
-    struct experiment *experiment = &bench->experiments[bench->experiment_count++];
+    double *samples = bench->samples + (size_t)bench->experiment_count * 2 * bench->rounds;
 
-    *experiment = (struct experiment){.decodes = decodes, .size = size, .context = context};
-    experiment->ns = calloc(bench->rounds, sizeof *experiment->ns);
-    experiment->around = calloc(bench->rounds, sizeof *experiment->around);
-    return experiment->ns && experiment->around ? DYNO_OK : DYNO_NO_MEMORY;
+    bench->experiments[bench->experiment_count++] =
+        (struct experiment){.decodes = decodes,
+                            .size = size,
+                            .context = context,
+                            .ns = samples,
+                            .around = samples + bench->rounds};
 }
 
 /* Powers of two, and the largest itself. */
-static dyno_status plan_sizes(struct bench *bench, bool decodes, uint32_t largest)
+static void plan_sizes(struct bench *bench, bool decodes, uint32_t largest)
 {
     for (uint32_t size = 1; size < largest; size *= 2) {
-        DYNO_TRY(plan(bench, decodes, size, decodes ? SHORT_CONTEXT : 0));
+        plan(bench, decodes, size, decodes ? SHORT_CONTEXT : 0);
     }
-    return plan(bench, decodes, largest, decodes ? SHORT_CONTEXT : 0);
+    plan(bench, decodes, largest, decodes ? SHORT_CONTEXT : 0);
 }
 
 static dyno_status plan_all(struct bench *bench)
 {
     uint32_t rows = bench->config->batch_tokens_max, most = bench->long_tokens - 1;
 
-    DYNO_TRY(plan_sizes(bench, false, rows < most ? rows : most));
-    DYNO_TRY(plan_sizes(bench, true, bench->config->seqs_max));
-    DYNO_TRY(plan(bench, false, CHUNK, bench->long_tokens - CHUNK - 1));
-    return plan(bench, true, LONG_SEQS, bench->long_tokens - 2 * STEPS);
+    bench->samples = calloc((size_t)EXPERIMENTS_MAX * 2 * bench->rounds, sizeof *bench->samples);
+    if (!bench->samples) {
+        return DYNO_NO_MEMORY;
+    }
+    plan_sizes(bench, false, rows < most ? rows : most);
+    plan_sizes(bench, true, bench->config->seqs_max);
+    plan(bench, false, CHUNK, bench->long_tokens - CHUNK - 1);
+    plan(bench, true, LONG_SEQS, bench->long_tokens - 2 * STEPS);
+    return DYNO_OK;
 }
 
 static dyno_status measure(struct bench *bench, struct dyno_error *error)

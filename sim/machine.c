@@ -67,7 +67,7 @@ double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double coun
 static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
 {
     const struct dyno_machine *machine = context;
-    double rows = pass->decode_count, yields = pass->decode_count, pairs = 0.0, ns;
+    double decodes = pass->decode_count, rows = decodes, yields = decodes, pairs = 0.0, ns;
 
     for (uint32_t i = 0; i < pass->slice_count; i++) {
         double tokens = pass->slices[i].tokens;

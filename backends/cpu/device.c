@@ -65,8 +65,10 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
                                         .yields = pieces[i].yields};
         yields += pieces[i].yields;
     }
-    engine->logits =
-        grow(engine->logits, &engine->logits_capacity, yields, cpu->vocab * sizeof *engine->logits);
+    if (yields > 0) {
+        engine->logits = grow(engine->logits, &engine->logits_capacity, yields,
+                              cpu->vocab * sizeof *engine->logits);
+    }
     dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
     for (uint32_t i = 0; i < yields; i++) {
         next[i] = largest(engine->logits + (size_t)i * cpu->vocab, cpu->vocab);
@@ -144,7 +146,7 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
     if (!cpu->engines) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cpu->worker_count);
     }
-    for (uint32_t i = 0; status == DYNO_OK && i < cpu->worker_count; i++) {
+    for (uint32_t i = 0; cpu->engines && status == DYNO_OK && i < cpu->worker_count; i++) {
         status = open_engine(&cpu->engines[i], config, error);
     }
     if (status == DYNO_OK) {

@@ -1,5 +1,6 @@
 /* The file: a magic line, pairs of texts, then events, each a byte and whole numbers of seven bits
  * a byte, least significant first. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,10 +214,11 @@ dyno_status dyno_journal_create(struct dyno_journal **out, const char *path,
 dyno_status dyno_journal_read(struct dyno_journal **out, const char *path, struct dyno_error *error)
 {
     struct dyno_error ignored = {0};
-    struct dyno_journal *journal;
+    struct dyno_journal *journal = NULL;
     char start[sizeof magic - 1];
 
     DYNO_TRY(open_file(&journal, path, "rb", error));
+    assert(journal);
     if (fread(start, 1, sizeof start, journal->file) != sizeof start ||
         memcmp(start, magic, sizeof start) != 0) {
         (void)dyno_journal_close(journal, &ignored);

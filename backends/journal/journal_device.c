@@ -180,7 +180,7 @@ static void boundary_numbers(struct dyno_journal *journal, struct dyno_completio
         count = 0;
     }
     for (uint64_t i = 0; i < count; i++) {
-        dyno_ns at = journal->writes ? from[i] : 0;
+        dyno_ns at = from ? from[i] : 0;
 
         dyno_journal_time(journal, &at);
         if (!journal->writes) {
