@@ -18,7 +18,6 @@ struct arguments {
     const char *gpu, *model, *output, *source;
     const char *tables[TABLES_MAX];
     size_t table_count;
-    bool help;
 };
 
 static void print_help(void)
@@ -69,8 +68,6 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
         }
         if (to) {
             *to = argv[++i];
-        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            arguments->help = true;
         } else if (argv[i][0] == '-') {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "unknown option %s; 'dyno fit --help' lists them",
@@ -81,7 +78,7 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
             arguments->tables[arguments->table_count++] = argv[i];
         }
     }
-    if (!arguments->help && (!arguments->gpu || !arguments->output || !arguments->table_count)) {
+    if (!arguments->gpu || !arguments->output || !arguments->table_count) {
         return dyno_fail(
             error, DYNO_BAD_INPUT,
             "fit needs --gpu GPU, -o FILE and at least one table, or --from RECORDING");
@@ -180,6 +177,16 @@ static dyno_status fit_all(const struct arguments *arguments, struct dyno_kernel
     return write_calibration(arguments, &fit, samples, error);
 }
 
+static bool has(int argc, char **argv, const char *flag)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], flag) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int dyno_command_fit(int argc, char **argv)
 {
     struct dyno_kernel_samples samples = {0};
@@ -187,17 +194,15 @@ int dyno_command_fit(int argc, char **argv)
     struct dyno_error error = {0};
     dyno_status status;
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--from") == 0) {
-            return dyno_fit_from(argc, argv);
-        }
+    if (has(argc, argv, "--help") || has(argc, argv, "-h")) {
+        print_help();
+        return DYNO_EXIT_OK;
+    }
+    if (has(argc, argv, "--from")) {
+        return dyno_fit_from(argc, argv);
     }
     if (take_arguments(&arguments, argc, argv, &error) != DYNO_OK) {
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    }
-    if (arguments.help) {
-        print_help();
-        return DYNO_EXIT_OK;
     }
     status = fit_all(&arguments, &samples, &error);
     dyno_kernel_samples_release(&samples);

@@ -178,6 +178,15 @@ static dyno_status make_scenario(struct dyno_served_replay *replay, const char *
 
 /* ---- the trace ------------------------------------------------------------------------------- */
 
+/* Where only the rate is known, requests are sent evenly. */
+static double start_of(const struct dyno_served_run *run, size_t index)
+{
+    if (run->is_timed) {
+        return run->requests[index].start_s;
+    }
+    return run->rate_per_s > 0 ? (double)index / run->rate_per_s : 0;
+}
+
 static dyno_status write_trace(struct dyno_served_replay *replay, struct dyno_error *error)
 {
     FILE *out = open_memstream(&replay->trace, &replay->trace_size);
@@ -191,7 +200,8 @@ static dyno_status write_trace(struct dyno_served_replay *replay, struct dyno_er
         (void)fprintf(out,
                       "{\"timestamp\": %.6f, \"input_length\": %" PRIu32
                       ", \"output_length\": %" PRIu32 "}\n",
-                      1e3 * request->start_s, request->input_tokens, request->output_tokens);
+                      1e3 * start_of(&replay->run, i), request->input_tokens,
+                      request->output_tokens);
     }
     return fclose(out) == 0 ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
 }

