@@ -314,7 +314,8 @@ static dyno_status run(const struct dyno_generate_options *options, const char *
     session->options = options;
     status = dyno_default_model_find(path, options->model, error);
     if (status == DYNO_OK) {
-        status = dyno_writer_open(&session->writer, path, options->threads, error);
+        status =
+            dyno_writer_open(&session->writer, path, options->tokenizer, options->threads, error);
     }
     if (status == DYNO_OK) {
         status = converse(session, prompt, error);

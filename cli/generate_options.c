@@ -105,6 +105,8 @@ static const struct text_flag {
     {"prompt-file", "FILE", "the same from a file; - is standard input", AT(prompt_file)},
     {"system", "TEXT", "the chat's system message, if the template has a place for one",
      AT(system)},
+    {"tokenizer", "PATH", "the tokenizer's file, where it does not lie with the model",
+     AT(tokenizer)},
     {"stop", "TEXT", "end where the answer says this; may be given several times", SIZE_MAX},
 };
 

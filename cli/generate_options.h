@@ -23,7 +23,7 @@ struct dyno_generate_options {
     uint32_t threads; /* 0: one for each core */
 
     /* Texts; argv's own. */
-    const char *prompt, *prompt_file, *system; /* NULL: not given */
+    const char *prompt, *prompt_file, *system, *tokenizer; /* NULL: not given */
     const char *stops[DYNO_GENERATE_STOPS_MAX];
     uint32_t stop_count;
     bool help;

@@ -1,11 +1,13 @@
 /* One sequence, one pass after another: the prompt in slices, then a token at a time. */
 #include "cli/writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backends/assets/default_model.h"
 #include "backends/assets/tokenizer/detokenizer.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
@@ -52,6 +54,23 @@ static uint32_t cores(void)
     return count < 1 ? 1 : count > DYNO_TEAM_MAX ? DYNO_TEAM_MAX : (uint32_t)count;
 }
 
+/* Where the tokenizer of the model at `path` is. */
+static dyno_status find_tokenizer(char *out, size_t size, const char *path,
+                                  struct dyno_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = strlen(path);
+    bool is_bin = length > 4 && strcmp(path + length - 4, ".bin") == 0;
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+    int written = is_bin ? snprintf(out, size, "%.*stokenizer.bin", folder, path)
+                         : snprintf(out, size, "%s", path);
+
+    if (written < 0 || (size_t)written >= size) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "the path of the model is too long");
+    }
+    return DYNO_OK;
+}
+
 static dyno_status open_text(struct dyno_writer *writer, const char *path, struct dyno_error *error)
 {
     DYNO_TRY(dyno_tokenizer_file_open(&writer->file, path, error));
@@ -95,18 +114,23 @@ static dyno_status open_engine(struct dyno_writer *writer, uint32_t threads,
     return DYNO_OK;
 }
 
-dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, uint32_t threads,
-                             struct dyno_error *error)
+dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
+                             uint32_t threads, struct dyno_error *error)
 {
     struct dyno_writer *writer = calloc(1, sizeof *writer);
+    char beside[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
     dyno_status status;
 
     if (!writer) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     status = dyno_weights_open(&writer->weights, path, error);
+    if (status == DYNO_OK && !tokenizer) {
+        status = find_tokenizer(beside, sizeof beside, path, error);
+        tokenizer = beside;
+    }
     if (status == DYNO_OK) {
-        status = open_text(writer, path, error);
+        status = open_text(writer, tokenizer, error);
     }
     if (status == DYNO_OK) {
         status = open_engine(writer, threads, error);

@@ -44,11 +44,12 @@ struct dyno_writer_answer {
     enum dyno_writer_end end;
 };
 
-/* Open the model at `path`; threads 0: one for each core.  On success *out is the caller's; on
- * failure it is untouched.  Errors: those of dyno_weights_open and dyno_tokenizer_file_open,
- * DYNO_BAD_INPUT where the two contradict each other. */
-dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, uint32_t threads,
-                             struct dyno_error *error);
+/* Open the model at `path`, and the tokenizer at `tokenizer` (NULL: where the model is, for a
+ * llama2.c .bin file the tokenizer.bin beside it); threads 0: one for each core.  On success *out
+ * is the caller's; on failure it is untouched.  Errors: those of dyno_weights_open and
+ * dyno_tokenizer_file_open, DYNO_BAD_INPUT where the two contradict each other. */
+dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
+                             uint32_t threads, struct dyno_error *error);
 void dyno_writer_close(struct dyno_writer *writer); /* NULL: no effect */
 
 /* Tokens that prompt and answer may have together. */

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/assets/tokenizer/tokenizer.h"
+#include "backends/assets/tokenizer/tokenizer_file.h"
 #include "tests/check_main.h"
 
 static char found[DYNO_MODEL_PATH_MAX];
@@ -84,6 +86,34 @@ START_TEST(an_empty_or_endless_name_is_refused)
 }
 END_TEST
 
+/* The ids are those of the recipe's own tokenizer (models/recipe/tokens.py), with which the model
+ * was trained. */
+START_TEST(its_text_becomes_the_tokens_that_it_was_trained_on)
+{
+    static const char text[] = "It's 1813, my dear Mr. Bennet--have you\nheard?  caf\u00e9 \u4f60";
+    static const uint32_t due[] = {1026, 371,  32,  49,  56,  49,  51,  44,  408, 730, 360,
+                                   46,   1208, 352, 265, 309, 317, 10,  257, 436, 63,  32,
+                                   277,  97,   102, 195, 169, 32,  228, 189, 160};
+    const struct dyno_tokenizer_file *file;
+    struct dyno_tokenizer *tokenizer;
+    struct dyno_encoder *encoder;
+    struct dyno_token_ids ids;
+
+    ck_assert_int_eq(find(DYNO_DEFAULT_MODEL), DYNO_OK);
+    ck_assert_msg(dyno_tokenizer_file_open(&file, found, &problem) == DYNO_OK, "%s", problem.text);
+    ck_assert_int_eq(dyno_tokenizer_open(&tokenizer, &file->vocabulary, &problem), DYNO_OK);
+    ck_assert_int_eq(dyno_encoder_open(&encoder, tokenizer, &problem), DYNO_OK);
+    ck_assert_int_eq(dyno_encode(encoder, text, sizeof text - 1, (struct dyno_encode_options){0},
+                                 &ids, &problem),
+                     DYNO_OK);
+    ck_assert_uint_eq(ids.count, sizeof due / sizeof due[0]);
+    ck_assert_mem_eq(ids.ids, due, sizeof due);
+    dyno_encoder_close(encoder);
+    dyno_tokenizer_close(tokenizer);
+    dyno_tokenizer_file_close(file);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("default_model");
@@ -95,6 +125,7 @@ static void add_cases(Suite *suite)
                    a_name_may_be_a_file_or_folder_here_but_a_model_that_comes_with_dyno_is_first);
     tcase_add_test(cases, an_unknown_name_is_refused_with_the_names_that_are_there);
     tcase_add_test(cases, an_empty_or_endless_name_is_refused);
+    tcase_add_test(cases, its_text_becomes_the_tokens_that_it_was_trained_on);
     suite_add_tcase(suite, cases);
 }
 
