@@ -203,7 +203,7 @@ static dyno_status put_piece(struct dyno_encoder *encoder, const char *piece, si
         return join_piece(encoder, piece, size);
     }
     known = &encoder->known[dyno_piece_hash(piece, size) & (KNOWN_COUNT - 1)];
-    if (known->size == size && memcmp(known->bytes, piece, size) == 0) {
+    if (known->size == size && dyno_piece_same(known->bytes, piece, size)) {
         DYNO_TRY(reserve_ids(encoder, KNOWN_IDS_MAX));
         memcpy(encoder->ids + encoder->count, known->ids, sizeof known->ids);
         encoder->count += known->count;

@@ -15,6 +15,8 @@ struct dyno_join {
 
 struct dyno_join_table {
     struct dyno_join *slots; /* [1 << bits]; NULL while empty */
+    uint64_t *marks; /* a bit for each hash of 4 << bits: most pairs do not join, and are turned
+                        away here, in memory that is 32 times smaller */
     uint32_t bits;
     uint32_t count;
 };
@@ -24,22 +26,26 @@ void dyno_join_table_release(struct dyno_join_table *table); /* zero-initialise 
 /* The first of several with the same pair counts.  `left` is not UINT32_MAX. */
 dyno_status dyno_join_table_put(struct dyno_join_table *table, struct dyno_join join);
 
-static inline size_t dyno_join_place(const struct dyno_join_table *table, uint32_t left,
-                                     uint32_t right)
+static inline uint64_t dyno_join_hash(uint32_t left, uint32_t right)
 {
-    return (size_t)((((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15U) >> (64 - table->bits));
+    return ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15U;
 }
 
 /* The slot of the pair, or UINT32_MAX.  `left` is not UINT32_MAX. */
 static inline uint32_t dyno_join_table_find(const struct dyno_join_table *table, uint32_t left,
                                             uint32_t right)
 {
-    size_t mask = ((size_t)1 << table->bits) - 1;
+    uint64_t hash = dyno_join_hash(left, right);
+    size_t mask = ((size_t)1 << table->bits) - 1, mark;
 
     if (!table->slots) {
         return UINT32_MAX;
     }
-    for (size_t at = dyno_join_place(table, left, right);; at = (at + 1) & mask) {
+    mark = (size_t)(hash >> (62 - table->bits));
+    if (!(table->marks[mark / 64] >> mark % 64 & 1)) {
+        return UINT32_MAX;
+    }
+    for (size_t at = (size_t)(hash >> (64 - table->bits));; at = (at + 1) & mask) {
         const struct dyno_join *join = &table->slots[at];
 
         if (join->left == left && join->right == right) {

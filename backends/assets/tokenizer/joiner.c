@@ -65,35 +65,45 @@ static uint32_t find_join(const struct dyno_tokenizer *tokenizer, uint32_t left,
     return left == DYNO_TOKEN_NONE ? NONE : dyno_join_table_find(&tokenizer->joins, left, right);
 }
 
+/* Two neighbours: when and what they become; rank NONE: nothing. */
+struct pair {
+    uint32_t rank, result;
+};
+
+static struct pair judge_pair(const struct dyno_tokenizer *tokenizer, uint32_t left, uint32_t right)
+{
+    uint32_t join = find_join(tokenizer, left, right);
+
+    return join == NONE ? (struct pair){NONE, NONE}
+                        : (struct pair){tokenizer->joins.slots[join].rank,
+                                        tokenizer->joins.slots[join].result};
+}
+
 static size_t join_few(const struct dyno_tokenizer *tokenizer, uint32_t *symbols, size_t count)
 {
-    uint32_t joins[FEW];
+    struct pair pairs[FEW];
 
     for (size_t i = 0; i + 1 < count; i++) {
-        joins[i] = find_join(tokenizer, symbols[i], symbols[i + 1]);
+        pairs[i] = judge_pair(tokenizer, symbols[i], symbols[i + 1]);
     }
     while (count > 1) {
-        uint32_t rank = UINT32_MAX;
-        size_t best = count;
+        size_t best = 0;
 
-        for (size_t i = 0; i + 1 < count; i++) {
-            if (joins[i] != NONE && tokenizer->joins.slots[joins[i]].rank < rank) {
-                rank = tokenizer->joins.slots[joins[i]].rank;
-                best = i;
-            }
+        for (size_t i = 1; i + 1 < count; i++) {
+            best = pairs[i].rank < pairs[best].rank ? i : best;
         }
-        if (best == count) {
+        if (pairs[best].rank == NONE) {
             break;
         }
-        symbols[best] = tokenizer->joins.slots[joins[best]].result;
+        symbols[best] = pairs[best].result;
         count--;
         memmove(symbols + best + 1, symbols + best + 2, (count - best - 1) * sizeof *symbols);
         if (best + 1 < count) {
-            memmove(joins + best, joins + best + 1, (count - best - 1) * sizeof *joins);
-            joins[best] = find_join(tokenizer, symbols[best], symbols[best + 1]);
+            memmove(pairs + best, pairs + best + 1, (count - best - 1) * sizeof *pairs);
+            pairs[best] = judge_pair(tokenizer, symbols[best], symbols[best + 1]);
         }
         if (best > 0) {
-            joins[best - 1] = find_join(tokenizer, symbols[best - 1], symbols[best]);
+            pairs[best - 1] = judge_pair(tokenizer, symbols[best - 1], symbols[best]);
         }
     }
     return count;
@@ -164,6 +174,13 @@ static size_t first_symbols(const struct dyno_tokenizer *tokenizer, const char *
         return size;
     }
     for (size_t at = 0; at < size; at += length) {
+        unsigned char first = (unsigned char)piece[at];
+
+        if (first < DYNO_LETTERS) {
+            symbols[count++] = tokenizer->letter[first];
+            length = 1;
+            continue;
+        }
         (void)dyno_utf8_point(piece + at, &length);
         symbols[count++] =
             dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, piece + at, length);

@@ -1,6 +1,5 @@
 #include "backends/assets/tokenizer/piece_table.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 enum { SLOTS_MIN = 1024 };
@@ -13,7 +12,7 @@ void dyno_piece_table_release(struct dyno_piece_table *table)
 
 static bool has_bytes(const struct dyno_token *token, const char *bytes, size_t size)
 {
-    return token->size == size && memcmp(token->bytes, bytes, size) == 0;
+    return token->size == size && dyno_piece_same(token->bytes, bytes, size);
 }
 
 /* The slot of these bytes, or the free one where they would go. */

@@ -2,6 +2,7 @@
 #ifndef DYNO_BACKENDS_ASSETS_TOKENIZER_PIECE_TABLE_H
 #define DYNO_BACKENDS_ASSETS_TOKENIZER_PIECE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,7 +20,8 @@ struct dyno_piece_table {
 
 void dyno_piece_table_release(struct dyno_piece_table *table);
 
-/* The id of a token with these bytes, or DYNO_TOKEN_NONE.  `tokens` is what ids index. */
+/* The id of a token with these bytes (size > 0), or DYNO_TOKEN_NONE.  `tokens` is what ids index.
+ */
 uint32_t dyno_piece_table_find(const struct dyno_piece_table *table,
                                const struct dyno_token *tokens, const char *bytes, size_t size);
 
@@ -27,7 +29,27 @@ uint32_t dyno_piece_table_find(const struct dyno_piece_table *table,
 dyno_status dyno_piece_table_put(struct dyno_piece_table *table, const struct dyno_token *tokens,
                                  uint32_t id);
 
-/* A well-mixed number of bytes[size]; the same on every machine of one byte order. */
+/* All of bytes[size], 0 < size < 8, in one word: two reads that overlap, for a copy of varying size
+ * is a call. */
+static inline uint64_t dyno_piece_tail(const char *bytes, size_t size)
+{
+    uint32_t low, high;
+    uint16_t first, last;
+
+    if (size >= sizeof low) {
+        memcpy(&low, bytes, sizeof low);
+        memcpy(&high, bytes + size - sizeof high, sizeof high);
+        return (uint64_t)high << 32 | low;
+    }
+    if (size == 1) {
+        return (unsigned char)*bytes;
+    }
+    memcpy(&first, bytes, sizeof first);
+    memcpy(&last, bytes + size - sizeof last, sizeof last);
+    return (uint64_t)last << 16 | first;
+}
+
+/* A well-mixed number of bytes[size], size > 0; the same on every machine of one byte order. */
 static inline uint64_t dyno_piece_hash(const char *bytes, size_t size)
 {
     uint64_t hash = size * 0x9e3779b97f4a7c15U, word;
@@ -39,13 +61,32 @@ static inline uint64_t dyno_piece_hash(const char *bytes, size_t size)
         bytes += sizeof word;
         size -= sizeof word;
     }
-    word = 0;
     if (size > 0) {
-        memcpy(&word, bytes, size);
+        hash ^= dyno_piece_tail(bytes, size);
     }
-    hash = (hash ^ word) * 0xff51afd7ed558ccdU;
+    hash *= 0xff51afd7ed558ccdU;
     hash = (hash ^ hash >> 32) * 0xc4ceb9fe1a85ec53U;
     return hash ^ hash >> 29;
+}
+
+/* Whether left[size] and right[size] are the same, size > 0. */
+static inline bool dyno_piece_same(const char *left, const char *right, size_t size)
+{
+    uint64_t a, b;
+
+    if (size < sizeof a) {
+        return dyno_piece_tail(left, size) == dyno_piece_tail(right, size);
+    }
+    for (size_t at = 0; at + sizeof a < size; at += sizeof a) {
+        memcpy(&a, left + at, sizeof a);
+        memcpy(&b, right + at, sizeof b);
+        if (a != b) {
+            return false;
+        }
+    }
+    memcpy(&a, left + size - sizeof a, sizeof a);
+    memcpy(&b, right + size - sizeof b, sizeof b);
+    return a == b;
 }
 
 #endif

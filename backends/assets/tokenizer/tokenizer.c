@@ -240,6 +240,12 @@ static dyno_status fill_spm(struct dyno_tokenizer *tokenizer,
     if (vocabulary->merge_count == 0) {
         DYNO_TRY(dyno_tokenizer_joins_of_scores(tokenizer, error));
     }
+    for (uint32_t letter = 0; letter < DYNO_LETTERS; letter++) {
+        char text = (char)letter;
+
+        tokenizer->letter[letter] =
+            dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, &text, 1);
+    }
     tokenizer->words_apart = words_are_apart(tokenizer);
     return DYNO_OK;
 }

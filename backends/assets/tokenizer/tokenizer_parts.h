@@ -12,6 +12,8 @@
 #define DYNO_LOWER_BLOCK "\xE2\x96\x81"
 enum { DYNO_LOWER_BLOCK_SIZE = 3 };
 
+enum { DYNO_LETTERS = 128 };
+
 struct dyno_tokenizer {
     struct dyno_vocabulary vocabulary; /* flags; tokens, merges and pattern are not pointed to */
     struct dyno_token *tokens;         /* [token_count + symbol_count] */
@@ -23,8 +25,9 @@ struct dyno_tokenizer {
     struct dyno_piece_table by_bytes; /* PLAIN tokens and symbols */
     bool *whole; /* [token_count]: a piece that is this token becomes it; found once, here */
     struct dyno_join_table joins;
-    uint32_t byte_token[256]; /* BYTE_LEVEL: the token of one byte; SPM: its BYTE token */
-    bool words_apart;         /* SPM: no token reaches from one word into the next */
+    uint32_t byte_token[256];      /* BYTE_LEVEL: the token of one byte; SPM: its BYTE token */
+    uint32_t letter[DYNO_LETTERS]; /* SPM: the symbol of an ASCII character */
+    bool words_apart;              /* SPM: no token reaches from one word into the next */
     struct dyno_splitter **splitters;
     uint32_t splitter_count;
     struct dyno_added_tokens added;
