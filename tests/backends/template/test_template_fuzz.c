@@ -7,8 +7,8 @@ enum { TEXT_MAX = 2000, MUTATIONS = 400 };
 
 static const char *const seeds[] = {
     "{%- for m in messages %}{{- '<|' + m.role + '|>' + (m.content or '')|trim }}{%- endfor -%}",
-    "{% set ns = namespace(i=0) %}{% for x in l|sort(reverse=true) if x != 2 %}{% set ns.i = ns.i "
-    "+ x %}{{ loop.index }}{% else %}n{% endfor %}{{ ns.i }}",
+    ("{% set ns = namespace(i=0) %}{% for x in l|sort(reverse=true) if x != 2 %}{% set ns.i = ns.i "
+     "+ x %}{{ loop.index }}{% else %}n{% endfor %}{{ ns.i }}"),
     "{% macro f(a, b=2) %}{{ a ~ b }}{{ caller() }}{% endmacro %}{% call f(1) %}x{% endcall %}",
     "{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|join(', ') }}",
     "{{ tools|tojson(indent=2) }}{{ l[::-1] }}{{ 'a,b'.split(',')[0] }}{% raw %}{{{% endraw %}",
