@@ -14,6 +14,7 @@
 #include "backends/assets/weights.h"
 #include "backends/cpu/forward.h"
 #include "backends/cpu/kv_storage.h"
+#include "core/base/words.h"
 #include "kernels/team.h"
 
 enum {
@@ -62,17 +63,25 @@ static dyno_status find_tokenizer(char *out, size_t size, const char *path,
     size_t length = strlen(path);
     bool is_bin = length > 4 && strcmp(path + length - 4, ".bin") == 0;
     int folder = slash ? (int)(slash + 1 - path) : 0;
+    char quoted[DYNO_QUOTE_MAX];
     int written = is_bin ? snprintf(out, size, "%.*stokenizer.bin", folder, path)
                          : snprintf(out, size, "%s", path);
 
     if (written < 0 || (size_t)written >= size) {
         return dyno_fail(error, DYNO_BAD_INPUT, "the path of the model is too long");
     }
+    if (is_bin && access(out, R_OK) != 0) {
+        return dyno_fail(error, DYNO_NOT_FOUND,
+                         "%s has no tokenizer.bin beside it; --tokenizer names one elsewhere",
+                         dyno_quote(quoted, path));
+    }
     return DYNO_OK;
 }
 
 static dyno_status open_text(struct dyno_writer *writer, const char *path, struct dyno_error *error)
 {
+    char quoted[DYNO_QUOTE_MAX];
+
     DYNO_TRY(dyno_tokenizer_file_open(&writer->file, path, error));
     DYNO_TRY(dyno_tokenizer_open(&writer->tokenizer, &writer->file->vocabulary, error));
     DYNO_TRY(dyno_encoder_open(&writer->encoder, writer->tokenizer, error));
@@ -80,7 +89,7 @@ static dyno_status open_text(struct dyno_writer *writer, const char *path, struc
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s: the tokenizer has %u tokens, the weights have %u: they are not of "
                          "one model",
-                         path, dyno_tokenizer_count(writer->tokenizer),
+                         dyno_quote(quoted, path), dyno_tokenizer_count(writer->tokenizer),
                          writer->weights->model.vocab);
     }
     return DYNO_OK;

@@ -61,6 +61,37 @@ dyno $version
 END
 same --version version
 
+says generate --help <<'END'
+Usage: dyno generate (--prompt TEXT | --prompt-file FILE | --chat) [--OPTION VALUE]...
+
+Let a model write.  The text goes to standard output as it comes, its speed to standard error.
+
+Examples:
+  dyno generate --prompt "It was a fine morning, and"
+  dyno generate --chat
+  dyno generate --model ./Qwen3-0.6B --chat --prompt "Why is the sky blue?"
+
+  --prompt TEXT         what the model goes on from
+  --prompt-file FILE    the same from a file; - is standard input
+  --system TEXT         the chat's system message, if the template has a place for one
+  --tokenizer PATH      the tokenizer's file, where it does not lie with the model
+  --stop TEXT           end where the answer says this; may be given several times
+  --model NAME|PATH     a model that comes with dyno, or a Hugging Face folder, a .gguf file or a
+                        llama2.c .bin file [austen-2m]
+  --chat                the prompt is a message, put into the model's chat template; without a
+                        prompt, a talk on the terminal, one line a message
+  --max-tokens N        tokens of an answer at most [200]
+  --temperature X       0: always the likeliest token; higher: more variety [0.7]
+  --top-k N             choose among the N likeliest tokens, or 'all' [all]
+  --top-p X             choose among the likeliest tokens that together have this probability; 1:
+                        among all [0.9]
+  --min-p X             leave out tokens that are less likely than X times the likeliest [0]
+  --seed N              of the choices: the same seed, the same text [0]
+  --threads N           threads that compute; 'all': one for each core. The text does not depend on
+                        it [all]
+END
+same 'help generate' generate -h
+
 says replay --help <<'END'
 Usage: dyno replay [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...
 
