@@ -14,50 +14,47 @@
 enum {
     GROUP = DYNO_Q8_0_ELEMENTS, /* columns that are converted together */
     VECTORS = GROUP / LANES,
-    DIRECT_MAX = 4,
+    DIRECT_MAX = 4,  /* activations */
+    DIRECT_ROWS = 8, /* at most, of weights */
     PANEL_ROWS = 48, /* 192 KiB: half of a second-level cache */
     TILE_ACTIVATIONS = 4,
 };
 
-/* One group of columns of a row: vector `v`, from column k on; `scale` is Q8_0's. */
-INLINE lanes load_weights(enum dyno_element element, const unsigned char *row, uint32_t k,
-                          uint32_t v, lanes scale)
+/* Vector `v` of the group of columns that begins at `group`; `scale` is Q8_0's. */
+INLINE lanes load_weights(enum dyno_element element, const unsigned char *group, size_t v,
+                          lanes scale)
 {
-    size_t column = k + v * LANES;
-
     switch (element) {
     case DYNO_ELEMENT_F32:
-        return lanes_load((const float *)(const void *)(row + 4 * column));
+        return lanes_load((const float *)(const void *)(group + 4 * v * LANES));
     case DYNO_ELEMENT_F16:
-        return lanes_load_f16(row + 2 * column);
+        return lanes_load_f16(group + 2 * v * LANES);
     case DYNO_ELEMENT_BF16:
-        return lanes_load_bf16(row + 2 * column);
+        return lanes_load_bf16(group + 2 * v * LANES);
     default:
-        return lanes_mul(scale, lanes_load_i8(row + (size_t)k / GROUP * DYNO_Q8_0_BYTES + 2 +
-                                              (size_t)v * LANES));
+        return lanes_mul(scale, lanes_load_i8(group + 2 + v * LANES));
     }
 }
 
-INLINE lanes load_scale(enum dyno_element element, const unsigned char *row, uint32_t k)
+INLINE lanes load_scale(enum dyno_element element, const unsigned char *group)
 {
     uint16_t bits;
 
     if (element != DYNO_ELEMENT_Q8_0) {
         return lanes_set(0.0F);
     }
-    memcpy(&bits, row + (size_t)k / GROUP * DYNO_Q8_0_BYTES, sizeof(bits));
+    memcpy(&bits, group, sizeof(bits));
     return lanes_set(lanes_float_of_f16(bits));
 }
 
-/* `count` < LANES columns from k on, and zeros.  Q8_0 has whole groups only. */
-INLINE lanes load_weights_part(enum dyno_element element, const unsigned char *row, uint32_t k,
-                               uint32_t count)
+/* `count` <= LANES columns from `at` on, and zeros.  Q8_0 has whole groups only. */
+INLINE lanes load_weights_part(enum dyno_element element, const unsigned char *at, uint32_t count)
 {
     unsigned char bytes[LANES * sizeof(float)] = {0};
     size_t size = element == DYNO_ELEMENT_F32 ? 4 : 2;
 
-    memcpy(bytes, row + size * k, size * count);
-    return load_weights(element, bytes, 0, 0, lanes_set(0.0F));
+    memcpy(bytes, at, size * count);
+    return load_weights(element, bytes, 0, lanes_set(0.0F));
 }
 
 /* The last step of every element: `sum` is of its last chunk, `before` of those before. */
@@ -80,54 +77,93 @@ INLINE const unsigned char *row_at(const struct dyno_matmul_job *job, uint32_t r
            row * dyno_row_bytes(weights->element, weights->columns);
 }
 
+/* Ask for a group of columns.  The weights of a tile are as many streams as it has rows, too short
+ * for the CPU's own prefetching to notice; the next tile is asked for while this one is summed.
+ * Rows of F32 are long enough to be noticed.  What lies past the matrix is not there to be read,
+ * but may be asked for. */
+INLINE void prefetch_group(enum dyno_element element, const unsigned char *group)
+{
+    if (element != DYNO_ELEMENT_F32) {
+        __builtin_prefetch(group);
+    }
+}
+
+/* Row r of a tile, of which two pointers and small multiples of a row's bytes reach all. */
+INLINE const unsigned char *tile_row(const unsigned char *first, const unsigned char *fifth,
+                                     uint32_t r, size_t bytes)
+{
+    return (r < 4 ? first : fifth) + r % 4 * bytes;
+}
+
+/* The columns of one group, `rows` by `n` sums. */
+INLINE void direct_group(enum dyno_element element, uint32_t rows, uint32_t n,
+                         const unsigned char *group, size_t bytes, const float *x, size_t x_stride,
+                         lanes *sum)
+{
+    const unsigned char *fifth = group + 4 * bytes;
+    lanes scale[DIRECT_ROWS];
+
+    UNROLL
+    for (uint32_t r = 0; r < rows; r++) {
+        scale[r] = load_scale(element, tile_row(group, fifth, r, bytes));
+        prefetch_group(element, tile_row(group, fifth, r, bytes) + rows * bytes);
+    }
+    UNROLL
+    for (size_t v = 0; v < VECTORS; v++) {
+        lanes a[DIRECT_MAX];
+
+        UNROLL
+        for (uint32_t i = 0; i < n; i++) {
+            a[i] = lanes_load(x + i * x_stride + v * LANES);
+        }
+        UNROLL
+        for (uint32_t r = 0; r < rows; r++) {
+            lanes w = load_weights(element, tile_row(group, fifth, r, bytes), v, scale[r]);
+
+            UNROLL
+            for (uint32_t i = 0; i < n; i++) {
+                sum[r * n + i] = lanes_fma(w, a[i], sum[r * n + i]);
+            }
+        }
+    }
+}
+
+/* The columns that are left of a group, `count` <= LANES of them. */
+INLINE void direct_part(enum dyno_element element, uint32_t rows, uint32_t n,
+                        const unsigned char *at, size_t bytes, const float *x, size_t x_stride,
+                        uint32_t count, lanes *sum)
+{
+    UNROLL
+    for (uint32_t r = 0; r < rows; r++) {
+        lanes w = load_weights_part(element, at + r * bytes, count);
+
+        UNROLL
+        for (uint32_t i = 0; i < n; i++) {
+            sum[r * n + i] = lanes_fma(w, lanes_load_part(x + i * x_stride, count), sum[r * n + i]);
+        }
+    }
+}
+
 /* The sums of one chunk, columns [from, to), `rows` by `n` of them. */
 INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
                          const struct dyno_matmul_job *job, uint32_t row, uint32_t from,
                          uint32_t to, lanes *sum)
 {
-    const unsigned char *first = row_at(job, row);
-    size_t bytes = dyno_row_bytes(element, job->weights->columns);
-    uint32_t k = from;
+    size_t bytes = dyno_row_bytes(element, job->weights->columns), stride = job->x_stride;
+    const unsigned char *group = row_at(job, row) + dyno_row_bytes(element, from);
+    const float *x = job->x + from, *end = job->x + to;
 
     UNROLL
     for (uint32_t s = 0; s < rows * n; s++) {
         sum[s] = lanes_set(0.0F);
     }
-    for (; k + GROUP <= to; k += GROUP) {
-        UNROLL
-        for (uint32_t r = 0; r < rows; r++) {
-            lanes scale = load_scale(element, first + r * bytes, k);
-
-            UNROLL
-            for (uint32_t v = 0; v < VECTORS; v++) {
-                lanes w = load_weights(element, first + r * bytes, k, v, scale);
-
-                UNROLL
-                for (uint32_t i = 0; i < n; i++) {
-                    lanes x = lanes_load(job->x + i * job->x_stride + k + (size_t)v * LANES);
-
-                    sum[r * n + i] = lanes_fma(w, x, sum[r * n + i]);
-                }
-            }
-        }
+    for (; end - x >= GROUP; x += GROUP, group += dyno_row_bytes(element, GROUP)) {
+        direct_group(element, rows, n, group, bytes, x, stride, sum);
     }
-    for (; k < to; k += LANES) {
-        uint32_t count = to - k < LANES ? to - k : LANES;
-
-        UNROLL
-        for (uint32_t r = 0; r < rows; r++) {
-            lanes w = count < LANES
-                          ? load_weights_part(element, first + r * bytes, k, count)
-                          : load_weights(element, first + r * bytes, k, 0, lanes_set(0.0F));
-
-            UNROLL
-            for (uint32_t i = 0; i < n; i++) {
-                const float *x = job->x + i * job->x_stride + k;
-
-                sum[r * n + i] = lanes_fma(
-                    w, count < LANES ? lanes_load_part(x, count) : lanes_load(x), sum[r * n + i]);
-            }
-        }
+    for (; element != DYNO_ELEMENT_Q8_0 && x < end;
+         x += LANES, group += dyno_row_bytes(element, LANES)) {
+        direct_part(element, rows, n, group, bytes, x, stride,
+                    end - x < LANES ? (uint32_t)(end - x) : LANES, sum);
     }
 }
 
@@ -168,46 +204,46 @@ INLINE void direct_rows(enum dyno_element element, uint32_t tile, uint32_t n,
     }
 }
 
-/* How many rows: enough sums to hide the latency of an addition, few enough to be registers. */
+/* How many rows: enough sums to hide the latency of an addition, few enough to be registers beside
+ * what else is one. */
 INLINE void direct(enum dyno_element element, const struct dyno_matmul_job *job, uint32_t first,
                    uint32_t last)
 {
     switch (job->n) {
     case 1:
-        direct_rows(element, 8, 1, job, first, last);
+        direct_rows(element, element == DYNO_ELEMENT_Q8_0 ? 4 : DIRECT_ROWS, 1, job, first, last);
         break;
     case 2:
         direct_rows(element, 4, 2, job, first, last);
         break;
     case 3:
-        direct_rows(element, 4, 3, job, first, last);
+        direct_rows(element, 3, 3, job, first, last);
         break;
     default:
-        direct_rows(element, 3, 4, job, first, last);
+        direct_rows(element, 2, 4, job, first, last);
     }
 }
 
-/* One row of a panel, columns [from, to): vector v at out[v TILE_ROWS LANES]. */
-INLINE void pack_row(enum dyno_element element, const unsigned char *row, uint32_t from,
-                     uint32_t to, float *out)
+/* One row of a panel, `columns` of it from `group` on: vector v at out[v TILE_ROWS LANES]. */
+INLINE void pack_row(enum dyno_element element, const unsigned char *group, uint32_t columns,
+                     float *out)
 {
-    uint32_t k = from;
-
-    for (; k + GROUP <= to; k += GROUP) {
-        lanes scale = load_scale(element, row, k);
+    for (; columns >= GROUP; columns -= GROUP, group += dyno_row_bytes(element, GROUP)) {
+        lanes scale = load_scale(element, group);
 
         UNROLL
-        for (uint32_t v = 0; v < VECTORS; v++) {
-            lanes_store(out, load_weights(element, row, k, v, scale));
-            out += TILE_ROWS * LANES;
+        for (size_t v = 0; v < VECTORS; v++) {
+            lanes_store(out + v * TILE_ROWS * LANES, load_weights(element, group, v, scale));
         }
+        out += VECTORS * TILE_ROWS * LANES;
     }
-    for (; k < to; k += LANES) {
-        uint32_t count = to - k < LANES ? to - k : LANES;
+    while (element != DYNO_ELEMENT_Q8_0 && columns > 0) {
+        uint32_t count = columns < LANES ? columns : LANES;
 
-        lanes_store(out, count < LANES ? load_weights_part(element, row, k, count)
-                                       : load_weights(element, row, k, 0, lanes_set(0.0F)));
+        lanes_store(out, load_weights_part(element, group, count));
         out += TILE_ROWS * LANES;
+        group += dyno_row_bytes(element, LANES);
+        columns -= count;
     }
 }
 
@@ -219,19 +255,20 @@ static void pack_rows(const struct dyno_matmul_job *job, uint32_t first, uint32_
     for (uint32_t row = first; row < last; row++) {
         uint32_t at = row - first;
         float *out = panel + at / TILE_ROWS * strip + (size_t)(at % TILE_ROWS) * LANES;
+        const unsigned char *group = row_at(job, row) + dyno_row_bytes(job->weights->element, from);
 
         switch (job->weights->element) {
         case DYNO_ELEMENT_F32:
-            pack_row(DYNO_ELEMENT_F32, row_at(job, row), from, to, out);
+            pack_row(DYNO_ELEMENT_F32, group, to - from, out);
             break;
         case DYNO_ELEMENT_F16:
-            pack_row(DYNO_ELEMENT_F16, row_at(job, row), from, to, out);
+            pack_row(DYNO_ELEMENT_F16, group, to - from, out);
             break;
         case DYNO_ELEMENT_BF16:
-            pack_row(DYNO_ELEMENT_BF16, row_at(job, row), from, to, out);
+            pack_row(DYNO_ELEMENT_BF16, group, to - from, out);
             break;
         default:
-            pack_row(DYNO_ELEMENT_Q8_0, row_at(job, row), from, to, out);
+            pack_row(DYNO_ELEMENT_Q8_0, group, to - from, out);
         }
     }
 }
