@@ -10,7 +10,7 @@ static dyno_status evaluate_items(struct dyno_jinja_run *run, const struct dyno_
     DYNO_TRY(dyno_jinja_new_list(run, 4, out));
     out->as.list->is_tuple = node->kind == DYNO_JINJA_TUPLE_OF;
     for (const struct dyno_jinja_node *item = node->items; item; item = item->next) {
-        struct dyno_jinja_value value;
+        struct dyno_jinja_value value = {0};
 
         DYNO_TRY(dyno_jinja_evaluate(run, item, &value));
         DYNO_TRY(dyno_jinja_append(run, out->as.list, value));
@@ -171,7 +171,7 @@ dyno_status dyno_jinja_item(struct dyno_jinja_run *run, const struct dyno_jinja_
 static dyno_status slice_part(struct dyno_jinja_run *run, const struct dyno_jinja_node *node,
                               bool *given, int64_t *out)
 {
-    struct dyno_jinja_value value;
+    struct dyno_jinja_value value = {0};
 
     DYNO_TRY(dyno_jinja_evaluate(run, node, &value));
     *given = value.type != DYNO_JINJA_NONE;

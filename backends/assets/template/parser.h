@@ -22,8 +22,12 @@ struct dyno_jinja_nodes {
 void dyno_jinja_nodes_start(struct dyno_jinja_nodes *nodes);
 void dyno_jinja_nodes_add(struct dyno_jinja_nodes *nodes, struct dyno_jinja_node *node);
 
-dyno_status dyno_jinja_parser_fail(const struct dyno_jinja_parser *parser, dyno_status status,
-                                   const char *what);
+/* Note what is wrong at this place. */
+void dyno_jinja_parser_report(const struct dyno_jinja_parser *parser, dyno_status status,
+                              const char *what);
+/* The same, and the status: not a function, so that compilers see that it is no success. */
+#define dyno_jinja_parser_fail(parser, status, what)                                               \
+    (dyno_jinja_parser_report(parser, status, what), (status))
 dyno_status dyno_jinja_new_node(const struct dyno_jinja_parser *parser, enum dyno_jinja_kind kind,
                                 struct dyno_jinja_node **out);
 /* A node of two parts. */

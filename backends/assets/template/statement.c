@@ -20,12 +20,11 @@ void dyno_jinja_nodes_add(struct dyno_jinja_nodes *nodes, struct dyno_jinja_node
     nodes->last = &node->next;
 }
 
-dyno_status dyno_jinja_parser_fail(const struct dyno_jinja_parser *parser, dyno_status status,
-                                   const char *what)
+void dyno_jinja_parser_report(const struct dyno_jinja_parser *parser, dyno_status status,
+                              const char *what)
 {
     (void)dyno_fail(parser->error, status, "chat template, line %u: %s%s", parser->token.line, what,
                     status == DYNO_UNSUPPORTED ? " is not done here" : "");
-    return status; /* not what came back, so that compilers see that it is no success */
 }
 
 dyno_status dyno_jinja_new_node(const struct dyno_jinja_parser *parser, enum dyno_jinja_kind kind,
