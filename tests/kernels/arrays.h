@@ -13,7 +13,7 @@
 #include "kernels/isa.h"
 #include "kernels/matrix.h"
 
-enum { ARRAYS_MAX = 65536 };
+enum { ARRAYS_MAX = 1 << 20 };
 
 static void *arrays[ARRAYS_MAX];
 static int array_count;
