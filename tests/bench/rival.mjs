@@ -17,8 +17,8 @@ import {pathToFileURL} from "node:url";
 const [model, threads = "1", rounds = "9", clock = "wall"] = process.argv.slice(2);
 const work = [
     {name: "prefill 512", line: "prefill 512", batch: 1, context: 0, steps: 0, tokens: 512},
-    {name: "decode 1 at 128", line: "decode 1 128 16", batch: 1, context: 128, steps: 16, tokens: 1},
-    {name: "decode 16 at 128", line: "decode 16 128 4", batch: 16, context: 128, steps: 4, tokens: 16}
+    {name: "decode 1 at 32", line: "decode 1 32 16", batch: 1, context: 32, steps: 16, tokens: 1},
+    {name: "decode 16 at 32", line: "decode 16 32 4", batch: 16, context: 32, steps: 4, tokens: 16}
 ];
 
 function startOurs() {
