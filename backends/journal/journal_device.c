@@ -174,6 +174,10 @@ static void boundary_numbers(struct dyno_journal *journal, struct dyno_completio
     const dyno_ns *from = completion->boundaries;
 
     dyno_journal_number(journal, &count);
+    if (!journal->writes && count != 0 && count != (uint64_t)completion->steps + 1) {
+        dyno_journal_differs(journal, EVENT_REAP, "it has not a boundary for each step");
+        count = 0;
+    }
     if (!journal->writes && !room_for((void **)&journal->boundaries, &journal->boundary_capacity,
                                       count, sizeof *journal->boundaries)) {
         dyno_journal_differs(journal, EVENT_REAP, "it has more steps than there is memory for");
