@@ -134,6 +134,7 @@ static dyno_status find_median(struct work *work, struct dyno_error *error)
 {
     const struct dyno_served_run *run = &work->replay->run;
     uint32_t *tokens = malloc(run->request_count * sizeof *tokens);
+    size_t middle = run->request_count / 2;
 
     if (!tokens) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
@@ -142,7 +143,7 @@ static dyno_status find_median(struct work *work, struct dyno_error *error)
         tokens[i] = run->requests[i].input_tokens;
     }
     qsort(tokens, run->request_count, sizeof *tokens, by_value);
-    work->median_tokens = tokens[run->request_count / 2];
+    work->median_tokens = tokens[middle];
     free(tokens);
     return DYNO_OK;
 }

@@ -138,7 +138,8 @@ static uint64_t size_class(double value)
 {
     uint64_t class = 0;
 
-    for (; value >= 4; value /= 4) {
+    while (value >= 4) {
+        value /= 4;
         class ++;
     }
     return class;
@@ -338,7 +339,7 @@ dyno_status dyno_fit_kernels(struct dyno_fit *out, const struct dyno_timing_conf
 
     DYNO_TRY(check(samples, sample_count, error));
     *out = (struct dyno_fit){.parameters = config->parameters};
-    problem.samples = malloc(room * sizeof *problem.samples);
+    problem.samples = calloc(room, sizeof(void *)); /* of samples, which are elsewhere */
     problem.clusters = malloc(room * sizeof *problem.clusters);
     status = problem.samples && problem.clusters
                  ? fit_groups(out, config, &problem, samples, sample_count, error)

@@ -238,7 +238,7 @@ static bool newton_step(struct dyno_regression_work *work,
     dyno_regression_evaluate(work, work->at, work->errors);
     before = dyno_regression_mean(work, work->errors) + cost_of(work, work->at);
     newton_slopes(work, chosen);
-    for (int i = 0; i < TRIES && work->status == DYNO_OK; i++, damping *= 30) {
+    for (int i = 0; i < TRIES && work->status == DYNO_OK; i++) {
         double step[FREE_MAX] = {0}, at[MAX];
         bool solved = true;
 
@@ -249,6 +249,7 @@ static bool newton_step(struct dyno_regression_work *work,
             memcpy(work->at, at, sizeof work->at);
             return true;
         }
+        damping *= 30;
     }
     return false;
 }

@@ -109,7 +109,7 @@ static double divided_us(const struct dyno_timing_config *config, const struct t
     enum { PARTS_MAX = 32 };
     double best = dyno_overlapped(waves_us(config, tiles, 1), memory_us);
 
-    for (double parts = 2;
+    for (uint32_t parts = 2;
          parts <= PARTS_MAX && tiles->count * parts <= 2.0 * config->gpu.multiprocessors;
          parts *= 2) {
         double us = config->parameters.gemm_split_us +

@@ -141,7 +141,7 @@ static const struct {
 /* "mean", "median", "p99", "p99.9"; false: something else. */
 static bool take_place(const char *text, size_t length, double *fraction)
 {
-    char copy[16], *end;
+    char copy[16], *end = NULL;
 
     if (length >= sizeof copy) {
         return false;
@@ -152,8 +152,12 @@ static bool take_place(const char *text, size_t length, double *fraction)
         *fraction = copy[2] == 'a' ? -1 : 0.5;
         return true;
     }
-    *fraction = copy[0] == 'p' ? strtod(copy + 1, &end) / 100 : -1;
-    return copy[0] == 'p' && end != copy + 1 && *end == '\0' && *fraction > 0 && *fraction < 1;
+    if (copy[0] != 'p') {
+        *fraction = -1;
+        return false;
+    }
+    *fraction = strtod(copy + 1, &end) / 100;
+    return end != copy + 1 && *end == '\0' && *fraction > 0 && *fraction < 1;
 }
 
 static dyno_status take_figure(struct dyno_served_reader *reader, const char *key,
