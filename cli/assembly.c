@@ -215,13 +215,16 @@ static void put_journal_before(struct dyno_assembly *assembly,
 {
     struct dyno_journal *journal = assembly->journal;
     const struct dyno_device_ops *device = assembly->device->ops;
-    struct dyno_journal_head head = {
-        .stores_kv = device->stores_kv, .is_real = device->is_real, .worker = assembly->worker};
+    bool cancels = assembly->source->ops->cancelled != NULL;
+    struct dyno_journal_head head = {.stores_kv = device->stores_kv,
+                                     .is_real = device->is_real,
+                                     .cancels = cancels,
+                                     .worker = assembly->worker};
 
     memcpy(head.title, assembly->title, sizeof head.title);
     dyno_journal_head_write(journal, assembly->options, &head);
     assembly->loop_clock = dyno_journal_clock(journal, assembly->clock, *interrupted);
-    assembly->source = dyno_journal_source(journal, assembly->source);
+    assembly->source = dyno_journal_source(journal, assembly->source, cancels);
     assembly->device =
         dyno_journal_device(journal, assembly->device, device->stores_kv, device->is_real);
     *interrupted = dyno_journal_interrupted(journal);
@@ -232,7 +235,8 @@ static void open_fed(struct dyno_assembly *assembly, const volatile sig_atomic_t
 {
     assembly->clock = dyno_virtual_clock();
     assembly->loop_clock = dyno_journal_clock(assembly->journal, NULL, NULL);
-    assembly->source = assembly->recorded = dyno_journal_source(assembly->journal, NULL);
+    assembly->source = assembly->recorded =
+        dyno_journal_source(assembly->journal, NULL, assembly->fed->cancels);
     assembly->device = dyno_journal_device(assembly->journal, NULL, assembly->fed->stores_kv,
                                            assembly->fed->is_real);
     *interrupted = dyno_journal_interrupted(assembly->journal);

@@ -8,14 +8,25 @@
 #include "core/base/units.h"
 
 /* The numbers beside the options, by name. */
-enum number { BLOCKS, CONTEXT_MAX, STEPS_MAX, ASYNC, INGEST, INGEST_TOKEN, RESPONSE, STORES, REAL };
+enum number {
+    BLOCKS,
+    CONTEXT_MAX,
+    STEPS_MAX,
+    ASYNC,
+    INGEST,
+    INGEST_TOKEN,
+    RESPONSE,
+    STORES,
+    REAL,
+    CANCELS
+};
 
 static const char *const number_names[] = {
     [BLOCKS] = "worker blocks",        [CONTEXT_MAX] = "worker context_max",
     [STEPS_MAX] = "worker steps_max",  [ASYNC] = "worker async_scheduling",
     [INGEST] = "worker ingest_ns",     [INGEST_TOKEN] = "worker ingest_token_ticks",
     [RESPONSE] = "worker response_ns", [STORES] = "device stores_kv",
-    [REAL] = "device is_real",
+    [REAL] = "device is_real",         [CANCELS] = "source cancels",
 };
 
 enum { NUMBERS = sizeof number_names / sizeof number_names[0] };
@@ -33,6 +44,7 @@ static void numbers_of(const struct dyno_journal_head *head, uint64_t numbers[NU
     numbers[RESPONSE] = head->worker.response_ns;
     numbers[STORES] = head->stores_kv;
     numbers[REAL] = head->is_real;
+    numbers[CANCELS] = head->cancels;
 }
 
 static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[NUMBERS])
@@ -46,6 +58,7 @@ static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[
     head->worker.response_ns = numbers[RESPONSE];
     head->stores_kv = numbers[STORES] != 0;
     head->is_real = numbers[REAL] != 0;
+    head->cancels = numbers[CANCELS] != 0;
 }
 
 void dyno_journal_head_write(struct dyno_journal *journal, const struct dyno_options *options,

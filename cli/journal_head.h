@@ -14,6 +14,7 @@ enum { DYNO_JOURNAL_TITLE_MAX = 256 };
 struct dyno_journal_head {
     char title[DYNO_JOURNAL_TITLE_MAX];
     bool stores_kv, is_real;          /* of the device */
+    bool cancels;                     /* clients may give up */
     struct dyno_worker_config worker; /* what follows from the model: blocks, context_max,
                                          steps_max, async_scheduling, ingest and response; the rest
                                          is not kept */

@@ -25,6 +25,7 @@ static const char *const event_names[EVENT_KINDS] = {
     [EVENT_REAP] = "reaping a pass",
     [EVENT_DEVICE_NEXT] = "asking when a pass ends",
     [EVENT_QUIESCE] = "waiting for all passes",
+    [EVENT_SOURCE_CANCELLED] = "asking who gave up",
 };
 
 static void fail(struct dyno_journal *journal, dyno_status status, const char *what)

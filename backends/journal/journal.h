@@ -37,7 +37,9 @@ dyno_status dyno_journal_get(struct dyno_journal *journal, const char **name, co
 struct dyno_clock *dyno_journal_clock(struct dyno_journal *journal, struct dyno_clock *real,
                                       const volatile sig_atomic_t *interrupted);
 const volatile sig_atomic_t *dyno_journal_interrupted(const struct dyno_journal *journal);
-struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyno_source *real);
+/* Whether clients of `real` may give up, as the head of the journal must tell. */
+struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyno_source *real,
+                                        bool cancels);
 /* The kind of `real`: whether it stores KV and is real, as the head of the journal must tell. */
 struct dyno_device *dyno_journal_device(struct dyno_journal *journal, struct dyno_device *real,
                                         bool stores_kv, bool is_real);

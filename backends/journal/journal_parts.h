@@ -24,6 +24,7 @@ enum dyno_event {
     EVENT_REAP,
     EVENT_DEVICE_NEXT,
     EVENT_QUIESCE,
+    EVENT_SOURCE_CANCELLED,
     EVENT_KINDS,
 };
 
@@ -43,6 +44,7 @@ struct dyno_journal {
     volatile sig_atomic_t interrupted;
     dyno_ns now; /* of the last wait: times are written as distances from it */
     struct dyno_source source;
+    struct dyno_source_ops source_ops;
     struct dyno_source *real_source;
     struct dyno_span *spans; /* [span_capacity] of the request fed last */
     uint32_t span_capacity;

@@ -173,6 +173,24 @@ static dyno_status source_take(struct dyno_source *source, dyno_ns now, struct d
     return status;
 }
 
+static dyno_ns source_cancelled(struct dyno_source *source, dyno_ns now, uint64_t *id)
+{
+    struct dyno_journal *journal = JOURNAL_OF(source, source);
+    struct dyno_source *real = journal->real_source;
+    dyno_ns at = DYNO_NEVER;
+
+    *id = 0;
+    if (!dyno_journal_event(journal, EVENT_SOURCE_CANCELLED)) {
+        return DYNO_NEVER;
+    }
+    if (real) {
+        at = real->ops->cancelled(real, now, id);
+    }
+    dyno_journal_time(journal, &at);
+    dyno_journal_number(journal, id);
+    return at;
+}
+
 static void source_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
 {
     struct dyno_journal *journal = JOURNAL_OF(source, source);
@@ -219,9 +237,12 @@ static const struct dyno_source_ops source_ops = {.name = "journal",
                                                   .finished = source_finished,
                                                   .close = source_close};
 
-struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyno_source *real)
+struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyno_source *real,
+                                        bool cancels)
 {
-    journal->source.ops = &source_ops;
+    journal->source_ops = source_ops;
+    journal->source_ops.cancelled = cancels ? source_cancelled : NULL;
+    journal->source.ops = &journal->source_ops;
     journal->real_source = real;
     return &journal->source;
 }

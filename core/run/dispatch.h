@@ -62,6 +62,9 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
 void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id);
 void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id);
 
+/* Where the request is booked; DYNO_NO_WORKER: nowhere, or not any more. */
+uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
+
 /* Take a worker out of the eligible set (and forget its cache), or put it back.  Requests booked
  * there stay booked until they end. */
 void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker);

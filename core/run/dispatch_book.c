@@ -174,3 +174,10 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
         dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);
     }
 }
+
+uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id)
+{
+    const uint32_t *found = dyno_map_find(&dispatch->booking_of, request_id);
+
+    return found ? booking_at(dispatch, *found)->worker : DYNO_NO_WORKER;
+}

@@ -15,6 +15,7 @@ struct dyno_loop {
     struct dyno_workers *workers;
     dyno_ns now;
     dyno_ns next_sample;
+    dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
     uint64_t in_flight;
     uint64_t ended;
     bool wants_events;
@@ -167,13 +168,43 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
 }
 
-/* What happened up to now, and who arrives now; again until nothing new comes of it. */
+/* A request that its client has given up by now; false in *any: there is none.  One at a time, for
+ * a leap that it cuts at this very instant ends before anybody else goes or is routed. */
+static dyno_status cancel_one(struct dyno_loop *loop, bool *any)
+{
+    struct dyno_source *source = loop->config.source;
+    uint32_t worker;
+    uint64_t id;
+
+    *any = false;
+    if (!source->ops->cancelled) {
+        return DYNO_OK;
+    }
+    loop->next_cancel = source->ops->cancelled(source, loop->now, &id);
+    if (loop->next_cancel > loop->now) {
+        return DYNO_OK;
+    }
+    *any = true;
+    worker = dyno_dispatch_worker_of(loop->config.dispatch, id);
+    return worker == DYNO_NO_WORKER
+               ? DYNO_OK
+               : loop->workers->ops->cancel(loop->workers, loop->now, worker, id);
+}
+
+/* What happened up to now, who gave up, and who arrives now; again until nothing new comes of it.
+ */
 static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *error)
 {
     struct dyno_source *source = loop->config.source;
 
     for (;;) {
+        bool cancelled;
+
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        DYNO_TRY(cancel_one(loop, &cancelled));
+        if (cancelled) {
+            continue;
+        }
         if (source->ops->next(source) > loop->now) {
             return DYNO_OK;
         }
@@ -232,8 +263,9 @@ static dyno_ns next_event(const struct dyno_loop *loop)
 {
     dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
     dyno_ns worker = loop->workers->ops->next(loop->workers);
+    dyno_ns next = arrival < worker ? arrival : worker;
 
-    return arrival < worker ? arrival : worker;
+    return loop->next_cancel < next ? loop->next_cancel : next;
 }
 
 static bool over(const struct dyno_loop *loop)
@@ -327,6 +359,7 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
         return DYNO_NO_MEMORY;
     }
     loop->config = *config;
+    loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
     loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
     *out = loop;

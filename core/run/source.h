@@ -40,6 +40,12 @@ struct dyno_source_ops {
     dyno_status (*take)(struct dyno_source *source, dyno_ns now, struct dyno_request *out,
                         struct dyno_error *error);
 
+    /* Take the next request that its client has given up at or before `now`: returns when, <= now,
+     * with *id; it was taken before, and may have ended meanwhile.  If there is none, returns when
+     * the next one is given up, > now; DYNO_NEVER: nobody knows, and a clock that runs is woken
+     * then.  May be NULL: clients of this source wait for ever. */
+    dyno_ns (*cancelled)(struct dyno_source *source, dyno_ns now, uint64_t *id);
+
     /* Request `id` ended, by whatever fate, its last token at `at` >= now (a client of a closed
      * loop sends its next one then).  May be NULL. */
     void (*ended)(struct dyno_source *source, uint64_t id, dyno_ns at);

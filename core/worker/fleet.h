@@ -21,6 +21,7 @@ enum { DYNO_NO_SEQ = UINT32_MAX };
 
 /*   INGEST -> WAITING [ready] -> PROMPT [start_prompt] -> DECODE [join_decode] -> gone [finish]
  *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed
+ *   any but ENDED -> gone [cancel], where a pass computes it when that has ended
  *   DECODE -> ENDED [finish] -> gone [release_ended], where passes are scheduled ahead: it was told
  *   of, but the pass scheduled meanwhile finds its memory taken, and may compute it once more */
 enum dyno_seq_state { SEQ_INGEST, SEQ_WAITING, SEQ_PROMPT, SEQ_DECODE, SEQ_ENDED };
@@ -42,6 +43,7 @@ struct dyno_seq {
     uint32_t slot;
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
+    bool cancelled; /* its client has gone: it leaves when the pass in flight ends */
 };
 
 struct dyno_seq_list {
@@ -88,8 +90,9 @@ struct dyno_worker {
     uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
     /* The pass in flight. */
     bool busy, pass_decode, dirty;
-    uint32_t pass_steps;  /* at most */
-    uint32_t steps_taken; /* steps of it whose blocks are taken */
+    uint32_t cancelled_count; /* sequences that leave when it ends */
+    uint32_t pass_steps;      /* at most */
+    uint32_t steps_taken;     /* steps of it whose blocks are taken */
     struct dyno_slice *slices;
     uint32_t slice_count, slice_capacity;
     uint32_t budget; /* tokens left in the pass being formed */
@@ -117,6 +120,7 @@ struct dyno_local {
     uint64_t ratio_first, ratio_min; /* of the estimate, in 2^-32 */
     struct dyno_map asked;           /* spans of waiting prompts: scratch of dyno_queue_sort */
     struct dyno_fleet_totals totals;
+    bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };
 
 /* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
@@ -184,11 +188,18 @@ dyno_status dyno_tables_look_ahead(struct dyno_local *local, struct dyno_worker 
 /* ... and after `steps` of them were done, only what those took stays. */
 void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, uint32_t steps);
 
+/* ---- cancel.c: clients that have gone ---- */
+dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, uint64_t id);
+/* The pass has ended: those whose clients went meanwhile leave. */
+dyno_status dyno_cancel_settle(struct dyno_local *local, struct dyno_worker *worker);
+
 /* ---- settle.c: what a finished pass did ---- */
 dyno_status dyno_settle_completion(struct dyno_local *local,
                                    const struct dyno_completion *completion);
 
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
+/* The first of those being ingested, or their number, has changed. */
+void dyno_local_set_ingest(struct dyno_local *local, const struct dyno_worker *worker);
 
 /* With asynchronous scheduling the pass that starts now was scheduled when the step before it
  * started, and saw who was ready then; after a pause it is scheduled now. */

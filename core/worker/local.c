@@ -153,19 +153,25 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
 
 /* ---- settle, form, sync ---------------------------------------------------------------------- */
 
+void dyno_local_set_ingest(struct dyno_local *local, const struct dyno_worker *worker)
+{
+    uint32_t index = index_of(local, worker);
+
+    if (worker->ingest.count > 0) {
+        dyno_heap_set(&local->ingest, index, local->seqs[worker->ingest.first].record.ready_ns);
+    } else {
+        dyno_heap_remove(&local->ingest, index);
+    }
+}
+
 static void settle_ingest(struct dyno_local *local, dyno_ns now)
 {
     while (dyno_heap_key(&local->ingest) <= now) {
-        uint32_t index = dyno_heap_top(&local->ingest).id;
-        struct dyno_worker *worker = &local->workers[index];
+        struct dyno_worker *worker = &local->workers[dyno_heap_top(&local->ingest).id];
         uint32_t seq = worker->ingest.first;
 
         dyno_seq_unlink(local, &worker->ingest, seq);
-        if (worker->ingest.count > 0) {
-            dyno_heap_set(&local->ingest, index, local->seqs[worker->ingest.first].record.ready_ns);
-        } else {
-            dyno_heap_remove(&local->ingest, index);
-        }
+        dyno_local_set_ingest(local, worker);
         make_ready(local, worker, seq, now);
     }
 }
@@ -181,6 +187,12 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
     }
     settle_ingest(local, now);
     return DYNO_OK;
+}
+
+static dyno_status local_cancel(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                                uint64_t id)
+{
+    return dyno_cancel(local_of(workers), now, worker, id);
 }
 
 static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
@@ -368,11 +380,15 @@ static dyno_status local_abandon(struct dyno_workers *workers, dyno_ns now,
          i++) {
         end_leap(local, i, now);
     }
+    local->abandoned = true;
     DYNO_TRY(local_settle(workers, now));
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        forget_pass(local, &local->workers[i]);
+        DYNO_TRY(dyno_cancel_settle(local, &local->workers[i]));
+    }
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         struct dyno_worker *worker = &local->workers[i];
 
-        forget_pass(local, worker);
         DYNO_TRY(abandon_list(local, worker, &worker->running, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
@@ -429,6 +445,7 @@ void dyno_local_check(const struct dyno_workers *workers)
 static const struct dyno_workers_ops local_ops = {
     .name = "local",
     .submit = local_submit,
+    .cancel = local_cancel,
     .settle = local_settle,
     .form = local_form,
     .sync = local_sync,

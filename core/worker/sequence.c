@@ -436,6 +436,7 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         assert(false); /* it was told of */
         break;
     }
+    worker->cancelled_count -= seq->cancelled;
     seq->record.outcome = outcome;
     seq->record.output_tokens = seq->generated;
     if (seq->generated > 0) {

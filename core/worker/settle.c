@@ -169,6 +169,9 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
         DYNO_TRY(dyno_seq_finish(local, worker, worker->seq_of_slot[completion->ended[i]],
                                  DYNO_COMPLETED));
     }
+    if (worker->cancelled_count > 0 && !local->abandoned) {
+        DYNO_TRY(dyno_cancel_settle(local, worker));
+    }
     dyno_local_mark_dirty(local, worker);
     return DYNO_OK;
 }

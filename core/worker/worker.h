@@ -36,6 +36,11 @@ struct dyno_workers_ops {
     dyno_status (*submit)(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                           const struct dyno_request *request);
 
+    /* The client of request `id`, submitted to `worker`, has gone: no pass that starts from now on
+     * computes it, and what it holds is free when the pass in flight ends (a leap ends at its next
+     * step).  It is told of through the listener then; unknown or ended already: no effect. */
+    dyno_status (*cancel)(struct dyno_workers *workers, dyno_ns now, uint32_t worker, uint64_t id);
+
     /* Settle everything that happened up to `now`: finished passes, requests that became ready. */
     dyno_status (*settle)(struct dyno_workers *workers, dyno_ns now);
 

@@ -120,7 +120,7 @@ END_TEST
 /* The worlds must be worth it: some preempt, some evict, some hit, some are refused. */
 START_TEST(the_worlds_reach_the_corners)
 {
-    uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0;
+    uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0, giving_up = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -131,12 +131,14 @@ START_TEST(the_worlds_reach_the_corners)
         preempting += digest.preemptions > 0;
         evicting += digest.evicted > 0;
         hitting += digest.hits > 0;
-        refusing += digest.completed < digest.records;
+        refusing += digest.completed + digest.cancelled < digest.records;
+        giving_up += digest.cancelled > 0;
     }
     ck_assert_uint_gt(preempting, 10);
     ck_assert_uint_gt(evicting, 10);
     ck_assert_uint_gt(hitting, 10);
     ck_assert_uint_gt(refusing, 3);
+    ck_assert_uint_gt(giving_up, 20);
 }
 END_TEST
 

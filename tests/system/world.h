@@ -33,6 +33,7 @@ struct world {
     struct dyno_request requests[WORLD_REQUESTS_MAX];
     struct dyno_span spans[WORLD_REQUESTS_MAX][WORLD_SPANS_MAX];
     uint32_t answers[WORLD_REQUESTS_MAX];
+    dyno_ns patience[WORLD_REQUESTS_MAX];   /* the client gives up so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     bool trie;                              /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
@@ -41,7 +42,7 @@ struct world {
 
 struct world_digest {
     uint64_t hash;
-    uint64_t records, completed, preemptions, evicted, hits, unfinished, gaps;
+    uint64_t records, completed, cancelled, preemptions, evicted, hits, unfinished, gaps;
     struct dyno_fleet_totals totals;
     dyno_ns end_ns;
 };
@@ -158,6 +159,23 @@ static inline void world_draw_request(struct world *world, uint32_t index, dyno_
     request->max_tokens = world->answers[index] + world_below(world, 2) * 50;
 }
 
+/* In some worlds some clients give up, some of them at the very instant of something else. */
+static inline void world_draw_patience(struct world *world)
+{
+    struct dyno_rng rng;
+    bool some_give_up;
+
+    dyno_rng_init(&rng, world->seed, "patience");
+    some_give_up = dyno_rng_below(&rng, 2) != 0;
+    for (uint32_t i = 0; i < world->request_count; i++) {
+        world->patience[i] = DYNO_NEVER;
+        if (some_give_up && dyno_rng_below(&rng, 3) == 0) {
+            world->patience[i] = dyno_rng_below(&rng, 300) * DYNO_MS +
+                                 dyno_rng_below(&rng, 2) * dyno_rng_below(&rng, DYNO_MS);
+        }
+    }
+}
+
 static inline void world_draw(struct world *world, uint64_t seed)
 {
     dyno_ns arrival = 0;
@@ -178,6 +196,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
         world_draw_request(world, i, arrival);
         arrival += world_below(world, gap_ms) * DYNO_MS;
     }
+    world_draw_patience(world);
 }
 
 /* ---- the seams ------------------------------------------------------------------------------- */
@@ -189,6 +208,7 @@ struct world_source {
     uint32_t taken, open;
     dyno_ns ready[WORLD_REQUESTS_MAX]; /* closed loop: when the slots of ended requests are free */
     uint32_t ready_count;
+    dyno_ns gives_up[WORLD_REQUESTS_MAX]; /* of those that were taken */
 };
 
 static inline dyno_ns world_source_next(struct dyno_source *source)
@@ -228,14 +248,34 @@ static inline dyno_status world_source_take(struct dyno_source *source, dyno_ns 
         out->scheduled_ns = out->arrival_ns = now;
     }
     self->open++;
+    self->gives_up[self->taken] = self->world->patience[self->taken] == DYNO_NEVER
+                                      ? DYNO_NEVER
+                                      : now + self->world->patience[self->taken];
     return self->answers->ops->expect(self->answers, out->id, self->world->answers[self->taken++]);
+}
+
+static inline dyno_ns world_source_cancelled(struct dyno_source *source, dyno_ns now, uint64_t *id)
+{
+    struct world_source *self = (struct world_source *)source;
+    dyno_ns next = DYNO_NEVER;
+
+    for (uint32_t i = 0; i < self->taken; i++) {
+        if (self->gives_up[i] < next) {
+            next = self->gives_up[i];
+            *id = i;
+        }
+    }
+    if (next <= now) {
+        self->gives_up[*id] = DYNO_NEVER;
+    }
+    return next;
 }
 
 static inline void world_source_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
 {
     struct world_source *self = (struct world_source *)source;
 
-    (void)id;
+    self->gives_up[id] = DYNO_NEVER;
     self->open--;
     if (self->world->concurrency > 0) {
         self->ready[self->ready_count++] = at;
@@ -252,6 +292,7 @@ static inline bool world_source_finished(const struct dyno_source *source)
 static const struct dyno_source_ops world_source_ops = {.name = "world",
                                                         .next = world_source_next,
                                                         .take = world_source_take,
+                                                        .cancelled = world_source_cancelled,
                                                         .ended = world_source_ended,
                                                         .finished = world_source_finished};
 
@@ -309,6 +350,7 @@ static inline dyno_status world_on_request(struct dyno_sink *sink,
 
     digest->records++;
     digest->completed += record->outcome == DYNO_COMPLETED;
+    digest->cancelled += record->outcome == DYNO_CANCELLED_BY_CLIENT;
     digest->preemptions += record->preemptions;
     digest->hits += record->cached_tokens;
     WORLD_MIX(digest, record->id);
