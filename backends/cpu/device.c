@@ -47,6 +47,29 @@ static uint32_t largest(const float *logits, uint32_t count)
     return best;
 }
 
+static uint32_t choose(const struct cpu *cpu, const struct dyno_transcript *transcript,
+                       const float *logits)
+{
+    struct dyno_generation *generation = transcript->generation;
+
+    return generation ? generation->ops->choose(generation, logits, cpu->vocab, transcript)
+                      : largest(logits, cpu->vocab);
+}
+
+/* Tokens are chosen in the order in which pieces yield. */
+static void choose_all(const struct cpu *cpu, const struct engine *engine,
+                       const struct dyno_engine_piece *pieces, uint32_t piece_count, uint32_t *next)
+{
+    const float *logits = engine->logits;
+
+    for (uint32_t i = 0; i < piece_count; i++) {
+        if (pieces[i].yields) {
+            *next++ = choose(cpu, pieces[i].transcript, logits);
+            logits += cpu->vocab;
+        }
+    }
+}
+
 static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                  uint32_t piece_count, uint32_t *next)
 {
@@ -70,9 +93,7 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
                               cpu->vocab * sizeof *engine->logits);
     }
     dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
-    for (uint32_t i = 0; i < yields; i++) {
-        next[i] = largest(engine->logits + (size_t)i * cpu->vocab, cpu->vocab);
-    }
+    choose_all(cpu, engine, pieces, piece_count, next);
 }
 
 static void release(void *context)

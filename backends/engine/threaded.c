@@ -68,6 +68,7 @@ static uint32_t add_piece(struct engine *engine, uint32_t count, uint32_t slot, 
                           uint32_t tokens)
 {
     engine->pieces[count] = (struct dyno_engine_piece){
+        .transcript = engine->slots[slot].transcript,
         .tokens = engine->slots[slot].transcript->tokens,
         .first = first,
         .count = tokens,
@@ -101,8 +102,15 @@ static uint32_t gather(struct engine *engine, uint32_t *yield_count)
     return count;
 }
 
-static bool is_eos(const struct dyno_threaded_config *config, uint32_t token)
+/* Whether the sequence ends with `token`, but for how many it has. */
+static bool ends_with(const struct dyno_threaded_config *config,
+                      const struct dyno_transcript *transcript, uint32_t token)
 {
+    struct dyno_generation *generation = transcript->generation;
+
+    if (generation) {
+        return generation->ops->took(generation, token);
+    }
     for (uint32_t i = 0; !config->answer && i < config->eos_count; i++) {
         if (config->eos[i] == token) {
             return true;
@@ -121,7 +129,7 @@ static void take_token(struct engine *engine, uint32_t index, uint32_t token)
     transcript->tokens[transcript->count++] = token;
     slot->generated++;
     slot->decodes = true;
-    if (slot->generated >= slot->total || is_eos(&engine->device->config, token)) {
+    if (ends_with(&engine->device->config, transcript, token) || slot->generated >= slot->total) {
         slot->decodes = false;
         engine->ended[engine->ended_count++] = index;
     }

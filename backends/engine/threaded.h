@@ -22,7 +22,8 @@
 /* A piece of one sequence to compute: its tokens [first, first + count) are known, and everything
  * before `first` lies in KV where `table` says. */
 struct dyno_engine_piece {
-    const uint32_t *tokens; /* [first + count] of the whole sequence, from its start */
+    const struct dyno_transcript *transcript; /* of the whole sequence */
+    const uint32_t *tokens;                   /* [first + count] of it, from its start */
     uint32_t first, count;
     const uint32_t *table; /* block of tokens [i x block_tokens, (i + 1) x block_tokens) */
     bool yields;           /* the token after the last one is wanted */
@@ -41,7 +42,8 @@ struct dyno_threaded_config {
     void (*release)(void *context); /* when the device closes, its threads are gone; may be NULL */
     void *context;
     /* How many tokens request `id` generates, >= 1, when it ends as recorded; NULL: it ends as the
-     * model does, at one of the tokens eos[eos_count], or when it has as many as it may. */
+     * model does, at one of the tokens eos[eos_count], or when it has as many as it may.  Whoever
+     * brings a generation is asked that instead. */
     uint32_t (*answer)(void *context, uint64_t id);
     void *answer_context;
     const uint32_t *eos; /* [eos_count], not owned */

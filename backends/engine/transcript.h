@@ -10,11 +10,13 @@
 
 #include <stdint.h>
 
+#include "backends/engine/generation.h"
 #include "core/base/status.h"
 
 struct dyno_transcript {
     uint32_t *tokens; /* [capacity] the first `count` are known */
     uint32_t prompt_tokens, count, capacity;
+    struct dyno_generation *generation; /* not owned; NULL: the most likely token, unheard */
 };
 
 struct dyno_transcripts;

@@ -1,0 +1,31 @@
+/* Seam: how the tokens of one request are chosen, and who hears of them.
+ *
+ * A request that comes from a client brings one with its transcript; one that comes from a trace
+ * has none: the most likely token is taken and nobody hears of it.  The device calls it while the
+ * request's sequence is open, one call at a time.
+ */
+#ifndef DYNO_BACKENDS_ENGINE_GENERATION_H
+#define DYNO_BACKENDS_ENGINE_GENERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dyno_transcript;
+struct dyno_generation;
+
+struct dyno_generation_ops {
+    /* The token behind transcript->tokens[0, count).  logits: [vocab], not to be kept. */
+    uint32_t (*choose)(struct dyno_generation *generation, const float *logits, uint32_t vocab,
+                       const struct dyno_transcript *transcript);
+    /* `token` is the sequence's next; true: it ends there.  A device that computes nothing yields
+     * DYNO_TOKEN_FILLER, and does not listen. */
+    bool (*took)(struct dyno_generation *generation, uint32_t token);
+};
+
+enum { DYNO_TOKEN_FILLER = UINT32_MAX };
+
+struct dyno_generation {
+    const struct dyno_generation_ops *ops;
+};
+
+#endif
