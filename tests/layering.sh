@@ -28,6 +28,7 @@ sim/ core/ sim/
 kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
+backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -187,6 +188,8 @@ self_check() {
     expect backends/null/a.c '"backends/posix/wall_clock.h"' 0
     expect backends/null/a.c '"backends/null/null.h"' 0
     expect backends/posix/a.c '"backends/null/null.h"' 1
+    expect backends/openai/a.c '"backends/openai/b.h"' 0
+    expect backends/openai/a.c '"backends/posix/wall_clock.h"' 1
     expect cli/a.c '"traces/traces.h"' 0
     expect cli/a.c '<check.h>' 1
     expect tests/sim/a.c '"sim/timing.h"' 0
