@@ -29,6 +29,7 @@ kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/
+backends/http/ core/base/ backends/http/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -190,6 +191,7 @@ self_check() {
     expect backends/posix/a.c '"backends/null/null.h"' 1
     expect backends/openai/a.c '"backends/openai/b.h"' 0
     expect backends/openai/a.c '"backends/posix/wall_clock.h"' 1
+    expect backends/http/a.c '"backends/posix/wall_clock.h"' 1
     expect cli/a.c '"traces/traces.h"' 0
     expect cli/a.c '<check.h>' 1
     expect tests/sim/a.c '"sim/timing.h"' 0
