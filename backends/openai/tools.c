@@ -336,7 +336,7 @@ static dyno_status read_any_format(const struct dyno_openai_value *value, bool f
     const struct dyno_openai_table tables[] = {type_table,
                                                flat ? schema_table : nested_schema_table};
     struct dyno_openai_value nested = dyno_openai_member(value, "json_schema");
-    enum dyno_openai_format_kind kind;
+    enum dyno_openai_format_kind kind = DYNO_OPENAI_FORMAT_TEXT;
     struct form form = {.name = NULL};
 
     DYNO_TRY(read_kind(value, &kind));
