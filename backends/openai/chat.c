@@ -5,24 +5,13 @@
 
 #include "backends/openai/messages.h"
 
-enum { NAME_MAX_BYTES = 1024 };
-
 #define AT(member) offsetof(struct dyno_openai_chat, member)
-
-static dyno_status read_template_arguments(const struct dyno_openai_value *value,
-                                           const struct dyno_openai_field *field, void *out)
-{
-    if (!json_is_object(value->json)) {
-        return dyno_openai_refuse_type(value, "an object of names for the chat template");
-    }
-    return dyno_openai_read_any(value, field, out);
-}
 
 static const struct dyno_openai_field chat_fields[] = {
     {.name = "messages", .read = dyno_openai_read_messages, .offset = AT(messages)},
     {.name = "response_format", .read = dyno_openai_read_format, .offset = AT(format)},
     {.name = "chat_template_kwargs",
-     .read = read_template_arguments,
+     .read = dyno_openai_read_template_arguments,
      .offset = AT(template_arguments)},
     {.name = "functions", .read = dyno_openai_read_refused, .text = "use 'tools'"},
     {.name = "function_call", .read = dyno_openai_read_refused, .text = "use 'tool_choice'"},

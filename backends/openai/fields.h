@@ -103,6 +103,12 @@ dyno_status dyno_openai_head_check(const struct dyno_openai_value *body,
 /* Rows of struct dyno_openai_sampling: the first name counts where a body has both. */
 dyno_openai_read dyno_openai_read_max_tokens;
 
+/* Row of a struct dyno_openai_prompts (prompts.h). */
+dyno_openai_read dyno_openai_read_prompts;
+
+/* A token: below rules->vocab, if that is known. */
+dyno_status dyno_openai_read_token(const struct dyno_openai_value *value, uint32_t *out);
+
 /* ["text"] or nothing. */
 dyno_openai_read dyno_openai_read_modalities;
 

@@ -377,3 +377,12 @@ dyno_status dyno_openai_read_messages(const struct dyno_openai_value *value,
     *(json_t **)((char *)out + field->offset) = history.list;
     return read_all(value, &history);
 }
+
+dyno_status dyno_openai_read_template_arguments(const struct dyno_openai_value *value,
+                                                const struct dyno_openai_field *field, void *out)
+{
+    if (!json_is_object(value->json)) {
+        return dyno_openai_refuse_type(value, "an object of names for the chat template");
+    }
+    return dyno_openai_read_any(value, field, out);
+}

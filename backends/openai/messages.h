@@ -7,8 +7,9 @@
 /* Arguments of earlier tool calls that one body may hold, in bytes of text. */
 enum { DYNO_OPENAI_ARGUMENTS_MAX = 4 << 20 };
 
-/* Rows whose offset is that of a json_t *, owned. */
+/* Rows: a json_t *, owned; a const json_t *, an object for the chat template. */
 dyno_openai_read dyno_openai_read_messages;
+dyno_openai_read dyno_openai_read_template_arguments;
 
 /* A string, or an array of text parts ({type, text}; `type` is "text", "input_text" or
  * "output_text"), joined by line ends.  *out is new. */
