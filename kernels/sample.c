@@ -1,5 +1,5 @@
-/* Sampling.  Candidates are put in order only as far as top-k and top-p need: a heap yields the
- * most likely ones first. */
+/* Sampling.  Tokens are never put in order: where top-k and top-p cut, and which token a drawn
+ * share falls on, is found by selection (kernels/sample_cut.h). */
 #include "kernels/sample.h"
 
 #include <assert.h>
@@ -7,16 +7,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Tokens that may still be chosen, and how likely they are: weight = e^((logit - largest) / T). */
-struct candidates {
-    double *weight;  /* [vocab], of each token */
-    uint32_t *token; /* [count] */
-    uint32_t count;
-};
+#include "kernels/sample_cut.h"
+
+#define ONE 0x1p44 /* the weight of the most likely token */
 
 size_t dyno_sample_scratch(uint32_t vocab)
 {
-    return vocab * (sizeof(double) + sizeof(uint32_t)) + vocab;
+    return vocab * (sizeof(double) + sizeof(uint32_t)) + dyno_cut_scratch(vocab) + vocab +
+           sizeof(uint64_t);
 }
 
 static uint64_t mix(uint64_t z)
@@ -31,6 +29,22 @@ double dyno_sample_uniform(uint64_t seed, uint64_t position)
     uint64_t golden = 0x9e3779b97f4a7c15ULL;
 
     return (double)(mix(mix(seed + golden) + (position + 1) * golden) >> 11) * 0x1p-53;
+}
+
+static void read_logits(const float *logits, uint32_t vocab, double *logit)
+{
+    for (uint32_t i = 0; i < vocab; i++) {
+        logit[i] = (double)logits[i];
+    }
+}
+
+static bool has_penalties(const struct dyno_sampling *sampling,
+                          const struct dyno_sample_history *history)
+{
+    bool repeated = sampling->repetition > 0.0 && sampling->repetition != 1.0;
+
+    return history->count > 0 &&
+           (repeated || sampling->presence != 0.0 || sampling->frequency != 0.0);
 }
 
 static void penalize(const struct dyno_sampling *sampling,
@@ -71,120 +85,134 @@ static uint32_t largest_of(const double *logit, uint32_t vocab)
     return best;
 }
 
-/* Logits become weights; those below min-p, and NaNs, are no candidates. */
-static void weigh(const struct dyno_sampling *sampling, uint32_t vocab, uint32_t best,
-                  struct candidates *candidates)
+/* Logits become weights, in the same place; those below min-p, those of less than one unit, and
+ * NaNs are no candidates. */
+static struct dyno_weighted weigh(const struct dyno_sampling *sampling, double *logit,
+                                  uint32_t vocab, uint32_t best, uint32_t *token)
 {
-    double *weight = candidates->weight, largest = weight[best];
+    const double below = -31.0; /* e^-31 is less than a unit */
+    uint64_t *weight = (uint64_t *)(void *)logit;
+    double largest = logit[best];
+    uint32_t count = 0;
 
     for (uint32_t i = 0; i < vocab; i++) {
-        weight[i] = i == best ? 1.0 : exp((weight[i] - largest) / sampling->temperature);
-        if (weight[i] >= sampling->min_p && weight[i] > 0.0) {
-            candidates->token[candidates->count++] = i;
+        double power = (logit[i] - largest) / sampling->temperature, share = 0.0;
+        uint64_t units;
+
+        if (i == best) {
+            share = 1.0;
+        } else if (power > below) {
+            share = exp(power);
         }
+        units = share >= sampling->min_p ? (uint64_t)(share * ONE) : 0;
+        memcpy(&weight[i], &units, sizeof units);
+        token[count] = i;
+        count += units > 0;
+    }
+    return (struct dyno_weighted){weight, token, count};
+}
+
+static uint64_t sum_of(const struct dyno_weighted *list)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        sum += list->weight[list->token[i]];
+    }
+    return sum;
+}
+
+static void keep(struct dyno_weighted *list, struct dyno_cut cut)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        uint64_t weight = list->weight[list->token[i]];
+
+        if (weight > cut.weight || (weight == cut.weight && cut.ties > 0)) {
+            cut.ties -= weight == cut.weight;
+            list->token[kept++] = list->token[i];
+        }
+    }
+    list->count = kept;
+}
+
+/* Keep the `top_k` most likely, and of these the fewest that have the share `top_p`. */
+static void keep_top(const struct dyno_sampling *sampling, struct dyno_weighted *list,
+                     void *scratch)
+{
+    if (sampling->top_k > 0 && sampling->top_k < list->count) {
+        keep(list, dyno_cut_at_count(*list, sampling->top_k, scratch));
+    }
+    if (sampling->top_p > 0.0 && sampling->top_p < 1.0) {
+        uint64_t sum = sum_of(list), due = (uint64_t)ceil(sampling->top_p * (double)sum);
+
+        due = due < 1 ? 1 : due;
+        keep(list, dyno_cut_at_sum(*list, due < sum ? due : sum, scratch));
     }
 }
 
-static bool comes_before(const double *weight, uint32_t a, uint32_t b)
+/* The first by id whose sum with those before it is more than `share`. */
+static uint32_t draw_by_id(const struct dyno_weighted *list, uint64_t share)
 {
-    return a < b ? weight[a] >= weight[b] : weight[a] > weight[b];
-}
+    uint64_t reached = 0;
+    uint32_t i = 0;
 
-/* The subtree below `at` of the heap token[0 ... count) is in order but for its root. */
-static void sift(const double *weight, uint32_t *token, uint32_t count, uint32_t at)
-{
-    uint32_t moved = token[at];
-
-    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && comes_before(weight, token[child + 1], token[child])) {
-            child++;
-        }
-        if (!comes_before(weight, token[child], moved)) {
+    for (; i + 1 < list->count; i++) {
+        reached += list->weight[list->token[i]];
+        if (reached > share) {
             break;
         }
-        token[at] = token[child];
     }
-    token[at] = moved;
+    return list->token[i];
 }
 
-/* Keep the `top_k` most likely, and of these the fewest that have the share `top_p`.  What the heap
- * yields is put behind it, so the kept ones end up at the end of the array, the most likely last;
- * they are returned as a part of it. */
-static struct candidates keep_top(const struct dyno_sampling *sampling,
-                                  const struct candidates *all)
+/* From the least likely up, so the cut lies behind the heaviest that have the rest of the sum. */
+static uint32_t draw_by_weight(const struct dyno_weighted *list, uint64_t rest, void *scratch)
 {
-    uint32_t limit =
-        sampling->top_k > 0 && sampling->top_k < all->count ? sampling->top_k : all->count;
-    uint32_t *token = all->token, heap = all->count, kept = 0;
-    double sum = 0.0, share = 0.0;
+    struct dyno_cut cut = dyno_cut_at_sum(*list, rest, scratch);
+    uint32_t i = 0;
 
-    for (uint32_t i = heap / 2; i-- > 0;) {
-        sift(all->weight, token, heap, i);
-    }
-    for (uint32_t i = 0; limit == all->count && i < all->count; i++) {
-        sum += all->weight[token[i]];
-    }
-    while (kept < limit) {
-        uint32_t first = token[0];
-
-        token[0] = token[--heap];
-        sift(all->weight, token, heap, 0);
-        token[heap] = first;
-        kept++;
-        share += all->weight[first];
-        if (limit == all->count && sampling->top_p > 0.0 && share >= sampling->top_p * sum) {
-            return (struct candidates){all->weight, token + heap, kept};
+    for (;; i++) {
+        cut.ties -= list->weight[list->token[i]] == cut.weight;
+        if (cut.ties == 0) {
+            return list->token[i];
         }
     }
-    sum = share;
-    share = 0.0;
-    for (uint32_t i = 0; sampling->top_p > 0.0 && i < kept; i++) {
-        share += all->weight[token[all->count - 1 - i]];
-        if (share >= sampling->top_p * sum) {
-            kept = i + 1;
-        }
-    }
-    return (struct candidates){all->weight, token + all->count - kept, kept};
 }
 
-/* In the order of the array: the first whose sum with those before reaches the drawn share. */
-static uint32_t draw(const struct candidates *candidates, double uniform)
+static uint32_t draw(const struct dyno_sampling *sampling, double *logit, uint32_t vocab,
+                     uint32_t best, double uniform)
 {
-    double sum = 0.0, reached = 0.0;
+    uint32_t *token = (uint32_t *)(void *)(logit + vocab);
+    char *behind = (char *)(token + vocab);
+    void *scratch = behind + (uintptr_t)behind % sizeof(uint64_t);
+    bool narrowed = sampling->top_k > 0 || (sampling->top_p > 0.0 && sampling->top_p < 1.0);
+    struct dyno_weighted list = weigh(sampling, logit, vocab, best, token);
+    uint64_t sum, share;
 
-    for (uint32_t i = 0; i < candidates->count; i++) {
-        sum += candidates->weight[candidates->token[i]];
+    if (narrowed) {
+        keep_top(sampling, &list, scratch);
     }
-    for (uint32_t i = 0; i + 1 < candidates->count; i++) {
-        reached += candidates->weight[candidates->token[i]];
-        if (reached > uniform * sum) {
-            return candidates->token[i];
-        }
-    }
-    return candidates->token[candidates->count - 1];
+    sum = sum_of(&list);
+    share = (uint64_t)((unsigned __int128)sum * (uint64_t)(uniform * 0x1p53) >> 53);
+    return narrowed ? draw_by_weight(&list, sum - share, scratch) : draw_by_id(&list, share);
 }
 
 uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
                      uint64_t position, const struct dyno_sample_history *history, void *scratch)
 {
-    struct candidates candidates = {.weight = scratch};
-    bool narrowed = sampling->top_k > 0 || (sampling->top_p > 0.0 && sampling->top_p < 1.0);
+    double *logit = scratch;
     uint32_t best;
 
-    assert(vocab > 0);
-    candidates.token = (uint32_t *)(void *)(candidates.weight + vocab);
-    for (uint32_t i = 0; i < vocab; i++) {
-        candidates.weight[i] = (double)logits[i];
+    assert(vocab > 0 && vocab <= DYNO_SAMPLE_VOCAB_MAX);
+    read_logits(logits, vocab, logit);
+    if (has_penalties(sampling, history)) {
+        penalize(sampling, history, vocab, logit, (unsigned char *)(logit + vocab));
     }
-    penalize(sampling, history, vocab, candidates.weight,
-             (unsigned char *)(candidates.token + vocab));
-    best = largest_of(candidates.weight, vocab);
-    if (sampling->temperature <= 0.0) {
+    best = largest_of(logit, vocab);
+    if (sampling->temperature <= 0.0 || isnan(logit[best])) {
         return best;
     }
-    weigh(sampling, vocab, best, &candidates);
-    if (narrowed) {
-        candidates = keep_top(sampling, &candidates);
-    }
-    return draw(&candidates, dyno_sample_uniform(sampling->seed, position));
+    return draw(sampling, logit, vocab, best, dyno_sample_uniform(sampling->seed, position));
 }

@@ -1,15 +1,25 @@
 /* Choosing the next token from its logits.
  *
- * In this order: penalties (repetition, then frequency and presence), temperature, min-p, top-k,
- * top-p, and one draw.  Computed in double: this is the definition and the only version.  The draw
- * is a function of the seed and the position alone, so a sequence comes out the same in whatever
- * batch it is computed.
+ * In this order: penalties (repetition, then frequency and
+ * presence), temperature, min-p, top-k, top-p, and one draw.  This is the definition and the only
+ * version.  The draw is a function of the seed and the position alone, so a sequence comes out the
+ * same in whatever batch it is computed.
+ *
+ * Logits are changed in double.  A token's weight is e^((logit - largest) / temperature) in whole
+ * units of 2^-44, cut off: sums of weights are exact, so what is kept and drawn depends on no order
+ * of addition, and a token less than 6e-14 times as likely as the most likely is never drawn.  A
+ * uniform share of the sum is drawn: without top-k and top-p the tokens follow each other by id,
+ * with them from the least likely to the most likely, equal ones from the highest id.
+ *
+ * Time is O(vocab), and that of exp where there is a temperature.
  */
 #ifndef DYNO_KERNELS_SAMPLE_H
 #define DYNO_KERNELS_SAMPLE_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+enum { DYNO_SAMPLE_VOCAB_MAX = (1 << 20) - 1 };
 
 /* All zero is greedy: the largest logit, ties to the lowest id. */
 struct dyno_sampling {
@@ -35,7 +45,8 @@ struct dyno_sample_history {
 size_t dyno_sample_scratch(uint32_t vocab);
 
 /* The token that follows `position` tokens.  `logits` is not written; every token of the history is
- * below vocab.  A NaN is never chosen, unless there is nothing else. */
+ * below vocab, which is from 1 to DYNO_SAMPLE_VOCAB_MAX.  A NaN is never chosen, unless there is
+ * nothing else. */
 uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
                      uint64_t position, const struct dyno_sample_history *history, void *scratch);
 

@@ -150,6 +150,103 @@ START_TEST(top_k_is_what_looking_k_times_finds)
 }
 END_TEST
 
+/* The definition in plain words: order all, add up, cut, draw. */
+struct plain {
+    uint32_t token;
+    uint64_t weight;
+};
+
+static int by_weight(const void *left, const void *right)
+{
+    const struct plain *a = left, *b = right;
+
+    return a->weight != b->weight ? (a->weight < b->weight ? 1 : -1)
+                                  : (a->token > b->token) - (a->token < b->token);
+}
+
+static uint64_t plain_sum(const struct plain *list, uint32_t count)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sum += list[i].weight;
+    }
+    return sum;
+}
+
+static uint32_t plain_choice(const struct dyno_sampling *sampling, const float *logits,
+                             uint32_t vocab, uint64_t position)
+{
+    struct plain *list = array_of(vocab, sizeof *list);
+    double uniform = dyno_sample_uniform(sampling->seed, position), largest = -(double)INFINITY;
+    bool narrowed = sampling->top_k > 0 || (sampling->top_p > 0.0 && sampling->top_p < 1.0);
+    uint32_t count = 0, kept = 0;
+    uint64_t sum, share, reached = 0;
+
+    for (uint32_t i = 0; i < vocab; i++) {
+        largest = (double)logits[i] > largest ? (double)logits[i] : largest;
+    }
+    for (uint32_t i = 0; i < vocab; i++) {
+        double weight = exp(((double)logits[i] - largest) / sampling->temperature);
+
+        if (weight >= 0x1p-44 && weight >= sampling->min_p) {
+            list[count++] = (struct plain){i, (uint64_t)(weight * 0x1p44)};
+        }
+    }
+    if (narrowed) {
+        qsort(list, count, sizeof *list, by_weight);
+        count = sampling->top_k > 0 && sampling->top_k < count ? sampling->top_k : count;
+        sum = plain_sum(list, count);
+        while (sampling->top_p > 0.0 && sampling->top_p < 1.0 && kept < count &&
+               (double)reached < ceil(sampling->top_p * (double)sum)) {
+            reached += list[kept++].weight;
+        }
+        count = kept > 0 ? kept : count;
+    }
+    sum = plain_sum(list, count);
+    share = (uint64_t)((unsigned __int128)sum * (uint64_t)(uniform * 0x1p53) >> 53);
+    reached = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = narrowed ? count - 1 - i : i;
+
+        reached += list[at].weight;
+        if (reached > share) {
+            return list[at].token;
+        }
+    }
+    return UINT32_MAX;
+}
+
+START_TEST(selection_draws_what_sorting_draws)
+{
+    struct dyno_rng rng;
+    struct dyno_sampling sampling;
+    uint32_t vocab;
+    float *logits;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "definition");
+    vocab = 1 + (uint32_t)dyno_rng_below(&rng, 3000);
+    logits = array_of(vocab, sizeof *logits);
+    for (uint32_t i = 0; i < vocab; i++) { /* half the seeds have many equal ones */
+        logits[i] = _i % 2 ? (float)dyno_rng_below(&rng, 12) : 6.0F * random_float(&rng);
+    }
+    sampling = (struct dyno_sampling){
+        .seed = (uint64_t)_i,
+        .temperature = 0.3 + 3.0 * dyno_rng_unit(&rng),
+        .top_k = _i % 3 ? (uint32_t)dyno_rng_below(&rng, vocab + 2) : 0,
+        .top_p = _i % 5 ? dyno_rng_unit(&rng) : 1.0,
+        .min_p = _i % 7 ? 0.0 : 0.1,
+    };
+    for (uint64_t position = 0; position < 100; position++) {
+        uint32_t due = plain_choice(&sampling, logits, vocab, position);
+        uint32_t got = choose(&sampling, logits, vocab, position);
+
+        ck_assert_msg(got == due, "seed %d, position %u: %u, not %u", _i, (unsigned)position, got,
+                      due);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("sample");
@@ -161,6 +258,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, top_k_of_equals_keeps_the_first);
     tcase_add_test(tcase, penalties_by_hand);
     tcase_add_loop_test(tcase, top_k_is_what_looking_k_times_finds, 0, 30);
+    tcase_add_checked_fixture(tcase, NULL, arrays_free);
+    tcase_add_loop_test(tcase, selection_draws_what_sorting_draws, 0, 60);
     suite_add_tcase(suite, tcase);
 }
 
