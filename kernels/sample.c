@@ -31,10 +31,21 @@ double dyno_sample_uniform(uint64_t seed, uint64_t position)
     return (double)(mix(mix(seed + golden) + (position + 1) * golden) >> 11) * 0x1p-53;
 }
 
-static void read_logits(const float *logits, uint32_t vocab, double *logit)
+/* The tokens that are not allowed become NaN: nothing below changes a NaN. */
+static void read_logits(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
+                        double *logit)
 {
     for (uint32_t i = 0; i < vocab; i++) {
         logit[i] = (double)logits[i];
+    }
+    for (uint32_t i = 0; sampling->allowed && i < vocab; i++) {
+        if (!(sampling->allowed[i / 64] >> (i % 64) & 1)) {
+            logit[i] = (double)NAN;
+        }
+    }
+    for (uint32_t i = 0; i < sampling->bias_count; i++) {
+        assert(sampling->bias[i].token < vocab);
+        logit[sampling->bias[i].token] += sampling->bias[i].bias;
     }
 }
 
@@ -73,11 +84,22 @@ static void penalize(const struct dyno_sampling *sampling,
     }
 }
 
-static uint32_t largest_of(const double *logit, uint32_t vocab)
+static uint32_t first_allowed(const struct dyno_sampling *sampling, uint32_t vocab)
 {
-    uint32_t best = 0;
+    uint32_t token = 0;
 
-    for (uint32_t i = 1; i < vocab; i++) {
+    while (sampling->allowed && !(sampling->allowed[token / 64] >> (token % 64) & 1)) {
+        token++;
+        assert(token < vocab);
+    }
+    return token;
+}
+
+static uint32_t largest_of(const double *logit, uint32_t vocab, uint32_t first)
+{
+    uint32_t best = first;
+
+    for (uint32_t i = first; i < vocab; i++) {
         if (logit[i] > logit[best] || (isnan(logit[best]) && !isnan(logit[i]))) {
             best = i;
         }
@@ -206,11 +228,11 @@ uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, 
     uint32_t best;
 
     assert(vocab > 0 && vocab <= DYNO_SAMPLE_VOCAB_MAX);
-    read_logits(logits, vocab, logit);
+    read_logits(sampling, logits, vocab, logit);
     if (has_penalties(sampling, history)) {
         penalize(sampling, history, vocab, logit, (unsigned char *)(logit + vocab));
     }
-    best = largest_of(logit, vocab);
+    best = largest_of(logit, vocab, first_allowed(sampling, vocab));
     if (sampling->temperature <= 0.0 || isnan(logit[best])) {
         return best;
     }

@@ -1,6 +1,6 @@
 /* Choosing the next token from its logits.
  *
- * In this order: penalties (repetition, then frequency and
+ * In this order: the mask of allowed tokens, logit bias, penalties (repetition, then frequency and
  * presence), temperature, min-p, top-k, top-p, and one draw.  This is the definition and the only
  * version.  The draw is a function of the seed and the position alone, so a sequence comes out the
  * same in whatever batch it is computed.
@@ -21,6 +21,11 @@
 
 enum { DYNO_SAMPLE_VOCAB_MAX = (1 << 20) - 1 };
 
+struct dyno_logit_bias {
+    uint32_t token; /* below vocab */
+    double bias;    /* is added to the logit; -INFINITY bars the token */
+};
+
 /* All zero is greedy: the largest logit, ties to the lowest id. */
 struct dyno_sampling {
     uint64_t seed;
@@ -33,6 +38,13 @@ struct dyno_sampling {
      * by it, a negative one multiplied; 0 or 1: none (Keskar et al., 2019).  The others count the
      * answer only: the logit is lowered by presence, and by frequency for each occurrence. */
     double repetition, presence, frequency;
+
+    const struct dyno_logit_bias *bias; /* [bias_count]; a token named twice gets both */
+    uint32_t bias_count;
+
+    /* One bit a token, bit `token % 64` of word `token / 64`; bits beyond vocab are not read.  The
+     * others are never chosen.  At least one is set.  NULL: all are allowed. */
+    const uint64_t *allowed;
 };
 
 /* What came before: `prompt_count` tokens of prompt, then the answer so far. */
@@ -46,7 +58,7 @@ size_t dyno_sample_scratch(uint32_t vocab);
 
 /* The token that follows `position` tokens.  `logits` is not written; every token of the history is
  * below vocab, which is from 1 to DYNO_SAMPLE_VOCAB_MAX.  A NaN is never chosen, unless there is
- * nothing else. */
+ * nothing else; then it is the lowest id that is allowed. */
 uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, uint32_t vocab,
                      uint64_t position, const struct dyno_sample_history *history, void *scratch);
 

@@ -247,6 +247,45 @@ START_TEST(selection_draws_what_sorting_draws)
 }
 END_TEST
 
+START_TEST(only_what_is_allowed_is_chosen)
+{
+    uint64_t allowed[2] = {1U << 3 | 1U << 5, 1U << 2};
+    struct dyno_sampling sampling = {.allowed = allowed};
+    float logits[67] = {[1] = 9, [3] = 1, [5] = 2, [66] = 2};
+    bool drawn[67] = {0};
+
+    ck_assert_uint_eq(choose(&sampling, logits, 67, 0), 5);
+    sampling.temperature = 1.0;
+    for (uint64_t position = 0; position < 300; position++) {
+        drawn[choose(&sampling, logits, 67, position)] = true;
+    }
+    for (uint32_t i = 0; i < 67; i++) {
+        ck_assert_msg(drawn[i] == (i == 3 || i == 5 || i == 66), "token %u", i);
+    }
+    logits[3] = logits[5] = logits[66] = NAN;
+    ck_assert_uint_eq(choose(&sampling, logits, 67, 0), 3);
+}
+END_TEST
+
+START_TEST(bias_is_added_before_penalties)
+{
+    const struct dyno_logit_bias bias[] = {{2, 1.5}, {2, 1.0}, {1, -(double)INFINITY}};
+    struct dyno_sampling sampling = {.bias = bias, .bias_count = 3};
+    struct dyno_sample_history history = {(uint32_t[]){2}, 1, 1};
+    float logits[] = {1.0F, 8.0F, -1.0F};
+    void *scratch = malloc(dyno_sample_scratch(3));
+
+    ck_assert_uint_eq(choose(&sampling, logits, 3, 0), 2); /* 1, none, 1.5 */
+    sampling.repetition = 2.0;                             /* 1.5 / 2, not -1 x 2 + 2.5 */
+    ck_assert_uint_eq(dyno_sample(&sampling, logits, 3, 0, &history, scratch), 0);
+    sampling.repetition = 1.4; /* 1.5 / 1.4 = 1.07, but -1 x 1.4 + 2.5 = 1.1 */
+    ck_assert_uint_eq(dyno_sample(&sampling, logits, 3, 0, &history, scratch), 2);
+    logits[0] = 1.08F;
+    ck_assert_uint_eq(dyno_sample(&sampling, logits, 3, 0, &history, scratch), 0);
+    free(scratch);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("sample");
@@ -260,6 +299,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, top_k_is_what_looking_k_times_finds, 0, 30);
     tcase_add_checked_fixture(tcase, NULL, arrays_free);
     tcase_add_loop_test(tcase, selection_draws_what_sorting_draws, 0, 60);
+    tcase_add_test(tcase, only_what_is_allowed_is_chosen);
+    tcase_add_test(tcase, bias_is_added_before_penalties);
     suite_add_tcase(suite, tcase);
 }
 
