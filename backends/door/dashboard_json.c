@@ -1,0 +1,203 @@
+#include "backends/door/dashboard_json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "backends/door/memory_text.h"
+#include "backends/door/telemetry_parts.h"
+
+enum { POINT_S = 5, WINDOW_S = DYNO_WINDOW_SECONDS - POINT_S };
+
+/* A string of clean UTF-8, as telemetry's names are: no control character is in it. */
+static void put_string(FILE *out, const char *text)
+{
+    (void)fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') {
+            (void)fputc('\\', out);
+        }
+        (void)fputc(*text, out);
+    }
+    (void)fputc('"', out);
+}
+
+/* NAN is what there is nothing to tell of. */
+static void put_number(FILE *out, double value)
+{
+    if (isfinite(value)) {
+        (void)fprintf(out, "%.6g", value);
+    } else {
+        (void)fputs("null", out);
+    }
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part / (double)whole : (double)NAN;
+}
+
+static double quantile_ms(const struct dyno_sketch *sketch, double fraction)
+{
+    dyno_ns value = dyno_sketch_quantile(sketch, fraction);
+
+    return value == DYNO_NEVER ? (double)NAN : (double)value / 1e6;
+}
+
+static void put_kv(FILE *out, uint64_t used, uint64_t idle, uint64_t total)
+{
+    (void)fprintf(out, "\"kv\":[{\"tier\":\"g1\",\"used\":%llu,\"idle\":%llu,\"total\":%llu}]",
+                  (unsigned long long)used, (unsigned long long)idle, (unsigned long long)total);
+}
+
+static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const struct dyno_fleet_look *look = &telemetry->look;
+
+    (void)fprintf(out,
+                  "\"fleet\":{\"in_flight\":%llu,\"running\":%llu,\"waiting\":%llu,"
+                  "\"connections\":%u,",
+                  (unsigned long long)dyno_telemetry_in_flight(telemetry),
+                  (unsigned long long)look->running, (unsigned long long)look->waiting,
+                  telemetry->connections);
+    put_kv(out, look->blocks_used, look->blocks_idle, look->blocks_total);
+    (void)fputs("},\n", out);
+}
+
+static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dyno_ns now)
+{
+    const struct dyno_sample_record *latest = &worker->latest;
+    dyno_ns span_ns = latest->at - worker->earlier.at;
+    dyno_ns ago_ns = now > latest->at ? now - latest->at : 0;
+
+    (void)fputs("{\"name\":", out);
+    put_string(out, worker->name);
+    (void)fprintf(out, ",\"running\":%u,\"waiting\":%u,", latest->running, latest->waiting);
+    put_kv(out, latest->blocks_used, latest->blocks_idle, latest->blocks_total);
+    (void)fputs(",\"busy\":", out);
+    put_number(out, share(latest->busy_ns - worker->earlier.busy_ns, span_ns));
+    (void)fputs(",\"tokens_per_s\":", out);
+    put_number(out, share(latest->tokens_out - worker->earlier.tokens_out, span_ns) * 1e9);
+    (void)fputs(",\"hit_rate\":", out);
+    put_number(out, share(worker->cached_tokens, worker->prompt_tokens));
+    (void)fputs(",\"seen_s\":", out);
+    put_number(out, worker->looked ? (double)(ago_ns / DYNO_S) : (double)NAN);
+    (void)fputc('}', out);
+}
+
+static void put_workers(FILE *out, const struct dyno_telemetry *telemetry, dyno_ns now)
+{
+    (void)fputs("\"workers\":[", out);
+    for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+        (void)fputs(i ? ",\n" : "", out);
+        put_worker(out, &telemetry->workers[i], now);
+    }
+    (void)fputs("],\n", out);
+}
+
+static const char columns[] =
+    "\"columns\":[\"at_s\",\"requests_per_s\",\"errors_per_s\",\"prompt_tokens_per_s\","
+    "\"output_tokens_per_s\",\"running\",\"waiting\",\"kv_used\",\"kv_idle\",\"hit_rate\","
+    "\"ttft_p50_ms\",\"ttft_p95_ms\",\"tpot_p50_ms\",\"tpot_p95_ms\"],\n";
+
+static uint64_t errors_of(const uint64_t ends[DYNO_END_COUNT])
+{
+    uint64_t errors = 0;
+
+    for (uint32_t i = 0; i < DYNO_END_COUNT; i++) {
+        errors += i == DYNO_COMPLETED || i == DYNO_CANCELLED_BY_CLIENT ? 0 : ends[i];
+    }
+    return errors;
+}
+
+static void put_point(FILE *out, uint64_t at_s, const struct dyno_span_counts *span)
+{
+    const struct dyno_fleet_look *look = &span->look;
+    uint64_t blocks = span->looked ? look->blocks_total : 0;
+    const double values[] = {
+        share(span->received, span->seconds),
+        share(errors_of(span->ends), span->seconds),
+        share(span->prompt_tokens, span->seconds),
+        share(span->output_tokens, span->seconds),
+        span->looked ? (double)look->running : (double)NAN,
+        span->looked ? (double)look->waiting : (double)NAN,
+        share(look->blocks_used, blocks),
+        share(look->blocks_idle, blocks),
+        share(span->cached_tokens, span->prompt_tokens),
+        quantile_ms(&span->ttft, 0.5),
+        quantile_ms(&span->ttft, 0.95),
+        quantile_ms(&span->tpot, 0.5),
+        quantile_ms(&span->tpot, 0.95),
+    };
+
+    (void)fprintf(out, "[%llu", (unsigned long long)at_s);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        (void)fputc(',', out);
+        put_number(out, values[i]);
+    }
+    (void)fputc(']', out);
+}
+
+/* The first point that is shown at second `end`: one that the window still holds whole. */
+static uint64_t first_point(uint64_t end, uint64_t since_s)
+{
+    uint64_t first = end > WINDOW_S ? (end - WINDOW_S + POINT_S - 1) / POINT_S * POINT_S : 0;
+    uint64_t asked = since_s / POINT_S * POINT_S;
+
+    return asked > first ? asked : first;
+}
+
+static void put_points(FILE *out, const struct dyno_telemetry *telemetry, uint64_t end,
+                       uint64_t since_s)
+{
+    uint64_t first = first_point(end, since_s);
+    struct dyno_span_counts span;
+
+    (void)fputs("\"points\":[", out);
+    for (uint64_t at_s = first; at_s < end; at_s += POINT_S) {
+        (void)fputs(at_s > first ? ",\n" : "", out);
+        dyno_window_sum(telemetry->window, at_s, at_s + POINT_S < end ? at_s + POINT_S : end,
+                        &span);
+        put_point(out, at_s, &span);
+    }
+    (void)fputs("],\n", out);
+}
+
+static void put_errors(FILE *out, const struct dyno_telemetry *telemetry, uint64_t end)
+{
+    const char *between = "";
+    uint64_t recent[DYNO_END_COUNT];
+
+    dyno_window_ends(telemetry->window, end > WINDOW_S ? end - WINDOW_S : 0, recent);
+    (void)fputs("\"errors\":[", out);
+    for (uint32_t i = 0; i < DYNO_END_COUNT; i++) {
+        if (i != DYNO_COMPLETED && telemetry->ends[i] > 0) {
+            (void)fprintf(out, "%s{\"reason\":\"%s\",\"recent\":%llu,\"total\":%llu}", between,
+                          dyno_end_word(i), (unsigned long long)recent[i],
+                          (unsigned long long)telemetry->ends[i]);
+            between = ",";
+        }
+    }
+    (void)fputs("],\n", out);
+}
+
+dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns now,
+                                uint64_t since_s, char **text, size_t *size)
+{
+    dyno_ns latest = now > telemetry->now ? now : telemetry->now;
+    uint64_t end = latest / DYNO_S;
+    struct dyno_memory_text memory;
+
+    DYNO_TRY(dyno_memory_text_open(&memory));
+    (void)fprintf(memory.file, "{\"now_s\":%llu,\"model\":", (unsigned long long)end);
+    put_string(memory.file, telemetry->model);
+    (void)fputs(",\"version\":", memory.file);
+    put_string(memory.file, telemetry->version);
+    (void)fprintf(memory.file, ",\"point_s\":%d,\"window_s\":%d,\n", POINT_S, WINDOW_S);
+    put_fleet(memory.file, telemetry);
+    put_workers(memory.file, telemetry, latest);
+    (void)fputs(columns, memory.file);
+    put_points(memory.file, telemetry, end, since_s);
+    put_errors(memory.file, telemetry, end);
+    (void)fputs("\"planner\":null}\n", memory.file);
+    return dyno_memory_text_take(&memory, text, size);
+}

@@ -1,0 +1,49 @@
+/* Inside telemetry: what its writers read. */
+#ifndef DYNO_BACKENDS_DOOR_TELEMETRY_PARTS_H
+#define DYNO_BACKENDS_DOOR_TELEMETRY_PARTS_H
+
+#include "backends/door/ladder.h"
+#include "backends/door/telemetry.h"
+#include "backends/door/window.h"
+
+enum {
+    DYNO_OUTCOME_COUNT = DYNO_FAILED + 1,
+    DYNO_HTTP_STATUSES = 600,
+};
+
+/* How a request ended: its outcome, or DYNO_OUTCOME_COUNT + its refusal. */
+_Static_assert(DYNO_END_COUNT == DYNO_OUTCOME_COUNT + DYNO_REFUSAL_COUNT, "ends are both");
+
+struct dyno_worker_telemetry {
+    char *name;
+    /* The latest look; and two before it, some seconds apart, that rates are reckoned from. */
+    struct dyno_sample_record latest, middle, earlier;
+    bool looked;
+    uint64_t prompt_tokens, cached_tokens, preemptions;
+};
+
+struct dyno_telemetry {
+    char *model, *version;
+    uint32_t block_tokens;
+    uint64_t block_bytes;
+    dyno_ns now;
+    uint64_t received;
+    uint64_t ends[DYNO_END_COUNT];
+    uint64_t cut; /* of the completed */
+    uint64_t output_tokens;
+    uint64_t answers[DYNO_HTTP_STATUSES];
+    uint32_t connections;
+    struct dyno_fleet_look look; /* the sums of the workers' latest */
+    struct dyno_ladder ttft, itl, tpot, e2e, queue, prefill, decode;
+    struct dyno_ladder prompt_length, output_length;
+    struct dyno_window *window;
+    uint32_t worker_count;
+    struct dyno_worker_telemetry workers[];
+};
+
+/* A short lower-case name of an end, for labels; end < DYNO_END_COUNT. */
+const char *dyno_end_word(uint32_t end);
+/* Requests that have neither ended nor been refused. */
+uint64_t dyno_telemetry_in_flight(const struct dyno_telemetry *telemetry);
+
+#endif
