@@ -6,7 +6,7 @@
  * which clears 4 KiB
  * for each second since the last one.  Memory: 3.6 MB, and 300 bytes a worker.
  *
- * It is shown by dyno_telemetry_json (dashboard_json.h).
+ * It is shown by dyno_telemetry_json (dashboard_json.h) and dyno_prometheus_write (prometheus.h).
  *
  * Always: received = in flight + refused + ended.
  */

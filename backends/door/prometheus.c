@@ -1,0 +1,199 @@
+#include "backends/door/prometheus.h"
+
+#include "backends/door/memory_text.h"
+#include "backends/door/prometheus_parts.h"
+
+/* What every worker tells, one family each. */
+enum worker_number {
+    RUNNING,
+    WAITING,
+    GENERATED,
+    PROMPT,
+    CACHED,
+    PREEMPTIONS,
+    WORKER_NUMBERS,
+};
+
+static uint64_t number_of(const struct dyno_worker_telemetry *worker, enum worker_number which)
+{
+    switch (which) {
+    case RUNNING:
+        return worker->latest.running;
+    case WAITING:
+        return worker->latest.waiting;
+    case GENERATED:
+        return worker->latest.tokens_out;
+    case PROMPT:
+        return worker->prompt_tokens;
+    case CACHED:
+        return worker->cached_tokens;
+    case PREEMPTIONS:
+        return worker->preemptions;
+    case WORKER_NUMBERS:
+        break;
+    }
+    return 0;
+}
+
+static void put_worker_numbers(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[WORKER_NUMBERS] = {
+        [RUNNING] = {"dyno_requests_running", "gauge", "Requests that a worker computes."},
+        [WAITING] = {"dyno_requests_waiting", "gauge", "Requests in a worker's queue."},
+        [GENERATED] = {"dyno_worker_generated_tokens_total", "counter",
+                       "Tokens that a worker has generated."},
+        [PROMPT] = {"dyno_prompt_tokens_total", "counter",
+                    "Prompt tokens of requests that ended after a worker had begun them."},
+        [CACHED] = {"dyno_cached_prompt_tokens_total", "counter",
+                    "Of dyno_prompt_tokens_total, those that were found in the KV cache."},
+        [PREEMPTIONS] = {"dyno_preemptions_total", "counter",
+                         "How often requests that ended were set back to make room."},
+    };
+
+    for (uint32_t which = 0; which < WORKER_NUMBERS; which++) {
+        dyno_lines_family(out, families[which].name, families[which].type, families[which].help);
+        for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+            const struct dyno_worker_telemetry *worker = &telemetry->workers[i];
+
+            dyno_lines_count(out, families[which].name, DYNO_LABELS({"worker", worker->name}),
+                             number_of(worker, which));
+        }
+    }
+}
+
+static void put_blocks(FILE *out, const char *worker, const char *state, uint64_t blocks)
+{
+    dyno_lines_count(out, "dyno_kv_blocks",
+                     DYNO_LABELS({"worker", worker}, {"tier", "g1"}, {"state", state}), blocks);
+}
+
+static void put_kv(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    dyno_lines_family(out, "dyno_kv_blocks", "gauge",
+                      "KV blocks by state: used by requests, idle with contents that may be hit, "
+                      "free.");
+    for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+        const struct dyno_worker_telemetry *worker = &telemetry->workers[i];
+        const struct dyno_sample_record *latest = &worker->latest;
+        uint64_t taken = (uint64_t)latest->blocks_used + latest->blocks_idle;
+
+        put_blocks(out, worker->name, "used", latest->blocks_used);
+        put_blocks(out, worker->name, "idle", latest->blocks_idle);
+        put_blocks(out, worker->name, "free",
+                   latest->blocks_total > taken ? latest->blocks_total - taken : 0);
+    }
+    dyno_lines_family(out, "dyno_kv_block_tokens", "gauge", "Tokens that a KV block holds.");
+    dyno_lines_count(out, "dyno_kv_block_tokens", DYNO_NO_LABELS, telemetry->block_tokens);
+    if (telemetry->block_bytes > 0) {
+        dyno_lines_family(out, "dyno_kv_block_bytes", "gauge", "Size of a KV block.");
+        dyno_lines_count(out, "dyno_kv_block_bytes", DYNO_NO_LABELS, telemetry->block_bytes);
+    }
+}
+
+static void put_busy(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    dyno_lines_family(out, "dyno_worker_busy_seconds_total", "counter",
+                      "Time that a worker has spent in passes.");
+    for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+        const struct dyno_worker_telemetry *worker = &telemetry->workers[i];
+
+        dyno_lines_real(out, "dyno_worker_busy_seconds_total",
+                        DYNO_LABELS({"worker", worker->name}),
+                        (double)worker->latest.busy_ns / 1e9);
+    }
+}
+
+static void put_requests(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    dyno_lines_family(out, "dyno_requests_received_total", "counter",
+                      "Requests to generate that have arrived.");
+    dyno_lines_count(out, "dyno_requests_received_total", DYNO_NO_LABELS, telemetry->received);
+    dyno_lines_family(out, "dyno_requests_ended_total", "counter",
+                      "Requests that have ended, by how.");
+    for (uint32_t i = 0; i < DYNO_END_COUNT; i++) {
+        dyno_lines_count(out, "dyno_requests_ended_total",
+                         DYNO_LABELS({"outcome", dyno_end_word(i)}), telemetry->ends[i]);
+    }
+    dyno_lines_family(out, "dyno_requests_in_flight", "gauge",
+                      "Requests that have arrived and not ended.");
+    dyno_lines_count(out, "dyno_requests_in_flight", DYNO_NO_LABELS,
+                     dyno_telemetry_in_flight(telemetry));
+    dyno_lines_family(out, "dyno_generated_tokens_total", "counter",
+                      "Tokens of answers, as the door saw them.");
+    dyno_lines_count(out, "dyno_generated_tokens_total", DYNO_NO_LABELS, telemetry->output_tokens);
+}
+
+static void put_door(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    dyno_lines_family(out, "dyno_connections_open", "gauge", "Connections of clients.");
+    dyno_lines_count(out, "dyno_connections_open", DYNO_NO_LABELS, telemetry->connections);
+    dyno_lines_family(out, "dyno_http_responses_total", "counter",
+                      "Responses to any path, by status.");
+    for (int status = 100; status < DYNO_HTTP_STATUSES; status++) {
+        char code[16];
+
+        if (telemetry->answers[status] > 0) {
+            (void)snprintf(code, sizeof code, "%d", status);
+            dyno_lines_count(out, "dyno_http_responses_total", DYNO_LABELS({"code", code}),
+                             telemetry->answers[status]);
+        }
+    }
+}
+
+static void put_durations(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const struct {
+        const char *name, *help;
+        const struct dyno_ladder *ladder;
+    } rows[] = {
+        {"dyno_time_to_first_token_seconds", "From arrival to the first token.", &telemetry->ttft},
+        {"dyno_inter_token_latency_seconds", "From one token of an answer to the next.",
+         &telemetry->itl},
+        {"dyno_time_per_output_token_seconds",
+         "A completed request's decode time over its tokens but the first.", &telemetry->tpot},
+        {"dyno_request_duration_seconds", "From arrival to the last token; completed requests.",
+         &telemetry->e2e},
+        {"dyno_request_queue_seconds", "Ready and not yet begun; completed requests.",
+         &telemetry->queue},
+        {"dyno_request_prefill_seconds", "From the begin to the first token; completed requests.",
+         &telemetry->prefill},
+        {"dyno_request_decode_seconds", "From the first to the last token; completed requests.",
+         &telemetry->decode},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        dyno_lines_ladder(out, rows[i].name, rows[i].help, DYNO_NO_LABELS, rows[i].ladder, DYNO_S);
+    }
+    dyno_lines_ladder(out, "dyno_request_prompt_tokens", "Prompt tokens of completed requests.",
+                      DYNO_NO_LABELS, &telemetry->prompt_length, 1);
+    dyno_lines_ladder(out, "dyno_request_generated_tokens",
+                      "Generated tokens of completed requests.", DYNO_NO_LABELS,
+                      &telemetry->output_length, 1);
+}
+
+dyno_status dyno_prometheus_write(const struct dyno_telemetry *telemetry, dyno_ns now,
+                                  bool vllm_names, char **text, size_t *size)
+{
+    struct dyno_memory_text memory;
+    FILE *out;
+
+    DYNO_TRY(dyno_memory_text_open(&memory));
+    out = memory.file;
+    dyno_lines_family(out, "dyno_build_info", "gauge", "1, with what is served by what.");
+    dyno_lines_count(out, "dyno_build_info",
+                     DYNO_LABELS({"version", telemetry->version}, {"model", telemetry->model}), 1);
+    dyno_lines_family(out, "dyno_uptime_seconds", "gauge", "Time since the start.");
+    dyno_lines_real(out, "dyno_uptime_seconds", DYNO_NO_LABELS, (double)now / 1e9);
+    put_requests(out, telemetry);
+    put_door(out, telemetry);
+    put_worker_numbers(out, telemetry);
+    put_busy(out, telemetry);
+    put_kv(out, telemetry);
+    put_durations(out, telemetry);
+    if (vllm_names) {
+        dyno_prometheus_vllm(out, telemetry);
+    }
+    return dyno_memory_text_take(&memory, text, size);
+}
