@@ -9,7 +9,7 @@
 #include "core/base/time.h"
 #include "traces/traces.h"
 
-enum { LABEL_WIDTH = 20 };
+enum { LABEL_WIDTH = 20, OUTCOME_WIDTH = 24 };
 
 struct info_options {
     const char *format;
@@ -132,6 +132,24 @@ static void print_blocks(const struct dyno_trace_counts *counts)
            "prefix hits", 100 * hit_fraction(counts));
 }
 
+static void print_recorded(const struct dyno_trace_counts *counts)
+{
+    count_line("recorded lines", counts->recorded);
+    for (int i = 0; i < DYNO_OUTCOMES; i++) {
+        if (counts->recorded_outcomes[i]) {
+            printf("  %-*s%6" PRIu64 "\n", OUTCOME_WIDTH, dyno_outcome_name((enum dyno_outcome)i),
+                   counts->recorded_outcomes[i]);
+        }
+    }
+    if (counts->recorded_lost) {
+        count_line("lost, not recorded", counts->recorded_lost);
+    }
+    if (counts->recorded_torn) {
+        count_line("cut off at its end", counts->recorded_torn);
+    }
+    count_line("places out of order", counts->places_off_max);
+}
+
 static void print_text(const struct dyno_trace_summary *summary)
 {
     const struct dyno_trace_counts *counts = &summary->counts;
@@ -146,6 +164,9 @@ static void print_text(const struct dyno_trace_summary *summary)
     print_blocks(counts);
     count_line("sessions", counts->sessions);
     count_line("  requests in them", summary->session_requests);
+    if (counts->recorded) {
+        print_recorded(counts);
+    }
     if (counts->failed_dropped) {
         count_line("failed, dropped", counts->failed_dropped);
     }
@@ -162,6 +183,17 @@ static void print_tokens_json(const char *key, const struct dyno_token_summary *
     printf("  \"%s\": {\"mean\": %.6f, \"min\": %" PRIu32 ", \"p50\": %" PRIu32
            ", \"p90\": %" PRIu32 ", \"p99\": %" PRIu32 ", \"max\": %" PRIu32 "},\n",
            key, tokens->mean, tokens->min, tokens->p50, tokens->p90, tokens->p99, tokens->max);
+}
+
+static void print_recorded_json(const struct dyno_trace_counts *counts)
+{
+    printf("  \"recorded\": {\"lines\": %" PRIu64, counts->recorded);
+    for (int i = 0; i < DYNO_OUTCOMES; i++) {
+        printf(", \"%s\": %" PRIu64, dyno_outcome_name((enum dyno_outcome)i),
+               counts->recorded_outcomes[i]);
+    }
+    printf(", \"lost\": %" PRIu64 ", \"torn\": %" PRIu64 ", \"places_off_max\": %" PRIu64 "},\n",
+           counts->recorded_lost, counts->recorded_torn, counts->places_off_max);
 }
 
 static void print_json(const struct dyno_trace_summary *summary)
@@ -181,6 +213,9 @@ static void print_json(const struct dyno_trace_summary *summary)
     }
     printf("},\n  \"sessions\": {\"count\": %" PRIu64 ", \"requests\": %" PRIu64 "},\n",
            counts->sessions, summary->session_requests);
+    if (counts->recorded) {
+        print_recorded_json(counts);
+    }
     printf("  \"failed_dropped\": %" PRIu64 ",\n  \"lines_skipped\": %" PRIu64 "\n}\n",
            counts->failed_dropped, counts->lines_skipped);
 }

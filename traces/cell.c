@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/map.h"
+#include "core/model/record.h"
 #include "traces/format.h"
 #include "traces/number.h"
 
@@ -150,26 +151,76 @@ static dyno_status apply_time(struct dyno_line *line, const struct dyno_column *
     }
 }
 
+static bool cell_whole(const struct dyno_cell *cell, uint64_t max, uint64_t *value)
+{
+    struct dyno_decimal decimal;
+    bool is_whole;
+
+    return cell_number(cell, &decimal) && !decimal.negative &&
+           dyno_decimal_scale(&decimal, 0, value, &is_whole) && is_whole && *value <= max;
+}
+
+static const char *tokens_expected(const struct dyno_line *line, const struct dyno_column *column)
+{
+    return column->field == DYNO_FIELD_OUTPUT && line->format->no_answer_is_failure
+               ? "a whole number of tokens from 0 to 16777216"
+               : "a whole number of tokens from 1 to 16777216";
+}
+
+/* No output at all is judged at the line's end (check_output): it depends on another column. */
 static dyno_status apply_tokens(struct dyno_line *line, const struct dyno_column *column,
                                 const struct dyno_cell *cell, uint32_t *tokens)
 {
-    bool may_be_zero = column->field == DYNO_FIELD_OUTPUT && line->format->no_answer_is_failure;
-    struct dyno_decimal decimal;
     uint64_t value = 0;
-    bool is_whole = false;
 
-    if (!cell_number(cell, &decimal) || decimal.negative ||
-        !dyno_decimal_scale(&decimal, 0, &value, &is_whole) || !is_whole ||
-        value > DYNO_ROW_TOKENS_MAX || (value == 0 && !may_be_zero)) {
-        return dyno_cell_refuse(line, column, cell,
-                                may_be_zero ? "a whole number of tokens from 0 to 16777216"
-                                            : "a whole number of tokens from 1 to 16777216");
+    if (!cell_whole(cell, DYNO_ROW_TOKENS_MAX, &value) ||
+        (value == 0 && column->field != DYNO_FIELD_OUTPUT)) {
+        return dyno_cell_refuse(line, column, cell, tokens_expected(line, column));
     }
     *tokens = (uint32_t)value;
     if (column->field == DYNO_FIELD_OUTPUT) {
         line->row->is_failed = value == 0;
+        line->zero_output = value == 0 ? column->name : NULL;
     }
     return DYNO_OK;
+}
+
+static dyno_status apply_block_tokens(struct dyno_line *line, const struct dyno_column *column,
+                                      const struct dyno_cell *cell)
+{
+    uint64_t value = 0;
+
+    if (!cell_whole(cell, DYNO_TRACE_BLOCK_TOKENS_MAX, &value) || value == 0) {
+        return dyno_cell_refuse(line, column, cell, "a whole number of tokens from 1 to 1048576");
+    }
+    if (!line->is_block_tokens_fixed) {
+        line->block_tokens = (uint32_t)value;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status apply_lost(struct dyno_line *line, const struct dyno_column *column,
+                              const struct dyno_cell *cell)
+{
+    return cell_whole(cell, UINT32_MAX, &line->row->lost)
+               ? DYNO_OK
+               : dyno_cell_refuse(line, column, cell, "a whole number from 0 to 4294967295");
+}
+
+static dyno_status apply_outcome(struct dyno_line *line, const struct dyno_column *column,
+                                 const struct dyno_cell *cell)
+{
+    for (uint8_t i = 0; cell->kind == DYNO_CELL_STRING && i < DYNO_OUTCOMES; i++) {
+        const char *name = dyno_outcome_name((enum dyno_outcome)i);
+
+        if (strlen(name) == cell->length && memcmp(name, cell->text, cell->length) == 0) {
+            line->row->outcome = i;
+            return DYNO_OK;
+        }
+    }
+    return dyno_cell_refuse(line, column, cell,
+                            "\"completed\", \"cancelled_by_client\" or another of the outcomes of "
+                            "a request");
 }
 
 static dyno_status apply_key(struct dyno_line *line, const struct dyno_column *column,
@@ -226,6 +277,14 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
         return apply_key(line, column, cell, &row->name);
     case DYNO_FIELD_PARENT:
         return apply_parent(line, column, cell);
+    case DYNO_FIELD_OUTCOME:
+        return apply_outcome(line, column, cell);
+    case DYNO_FIELD_RECORDING:
+        return apply_key(line, column, cell, &row->recording);
+    case DYNO_FIELD_BLOCK_TOKENS:
+        return apply_block_tokens(line, column, cell);
+    case DYNO_FIELD_LOST:
+        return apply_lost(line, column, cell);
     default:
         break;
     }
@@ -275,6 +334,18 @@ static dyno_status check_block_count(const struct dyno_line *line)
                             row->segment_count, all, row->input_tokens, line->block_tokens);
 }
 
+/* A request without an answer may stand in a trace that says what became of it. */
+static dyno_status check_output(const struct dyno_line *line)
+{
+    if (!line->zero_output || line->format->no_answer_is_failure ||
+        line->column_of[DYNO_FIELD_OUTCOME] != 0) {
+        return DYNO_OK;
+    }
+    return dyno_line_refuse(line, line->column_of[DYNO_FIELD_OUTPUT],
+                            "%s is 0; expected a whole number of tokens from 1 to 16777216",
+                            line->zero_output);
+}
+
 dyno_status dyno_line_finish(struct dyno_line *line, size_t end_column)
 {
     struct dyno_row *row = line->row;
@@ -284,6 +355,7 @@ dyno_status dyno_line_finish(struct dyno_line *line, size_t end_column)
             return refuse_missing(line, column->field, end_column);
         }
     }
+    DYNO_TRY(check_output(line));
     row->line = line->number;
     row->at_column = (uint32_t)line->column_of[DYNO_FIELD_AT];
     row->waits_column = (uint32_t)line->column_of[DYNO_FIELD_WAITS];

@@ -13,6 +13,8 @@
 #include "core/base/status.h"
 #include "traces/row.h"
 
+enum { DYNO_TRACE_BLOCK_TOKENS_MAX = 1048576 }; /* that one identity may stand for */
+
 enum dyno_field {
     DYNO_FIELD_IGNORED, /* known, and of no use to a replay */
     DYNO_FIELD_AT,
@@ -24,12 +26,17 @@ enum dyno_field {
     DYNO_FIELD_NAME,
     DYNO_FIELD_WAITS, /* a list of names, or one */
     DYNO_FIELD_PARENT,
+    DYNO_FIELD_OUTCOME,
+    DYNO_FIELD_RECORDING,
+    DYNO_FIELD_BLOCK_TOKENS,
+    DYNO_FIELD_LOST,
     DYNO_FIELDS,
 };
 
 enum dyno_unit {
     DYNO_UNIT_NONE,
     DYNO_UNIT_TOKENS,
+    DYNO_UNIT_COUNT,
     DYNO_UNIT_MS,
     DYNO_UNIT_S,
     DYNO_UNIT_DATE,
@@ -75,7 +82,9 @@ struct dyno_line {
     const char *file;
     uint64_t number;
     const struct dyno_format *format;
-    uint32_t block_tokens; /* the format's, or what the user said */
+    uint32_t block_tokens;      /* the format's, what the line says, or what the user said ... */
+    bool is_block_tokens_fixed; /* ... and this is what the user said */
+    const char *zero_output; /* the name under which no output is recorded; NULL: there is some */
     bool ignore_unknown;
     size_t column_of[DYNO_FIELDS]; /* from 1; 0: the field is not there */
     struct dyno_row *row;

@@ -1,5 +1,6 @@
 /* Mooncake JSONL: one object a line, identities of 512-token blocks; agent workloads add sessions,
- * delays and what a request waits for. */
+ * delays and what a request waits for; recordings of ours (recording.h) say on every line how the
+ * request ended, what its identities were salted with and how many tokens one stands for. */
 #include "traces/format.h"
 
 static const struct dyno_column columns[] = {
@@ -21,6 +22,10 @@ static const struct dyno_column columns[] = {
     {"type", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
     {"turn", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
     {"model", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
+    {"outcome", DYNO_FIELD_OUTCOME, DYNO_UNIT_NONE, false},
+    {"recording", DYNO_FIELD_RECORDING, DYNO_UNIT_KEY, false},
+    {"block_tokens", DYNO_FIELD_BLOCK_TOKENS, DYNO_UNIT_TOKENS, false},
+    {"lost", DYNO_FIELD_LOST, DYNO_UNIT_COUNT, false},
     {0},
 };
 

@@ -107,6 +107,7 @@ dyno_status dyno_lines_next(struct dyno_lines *lines, const char **text, size_t 
         if (end) {
             size_t place = (size_t)(end - lines->buffer);
 
+            lines->is_cut = false;
             cut(lines, place, place + 1, text, length);
             return DYNO_OK;
         }
@@ -120,6 +121,7 @@ dyno_status dyno_lines_next(struct dyno_lines *lines, const char **text, size_t 
         *got = false;
         return DYNO_OK;
     }
+    lines->is_cut = true;
     cut(lines, lines->end, lines->end, text, length);
     return DYNO_OK;
 }

@@ -19,6 +19,7 @@ struct dyno_lines {
     size_t capacity, start, end;
     uint64_t number; /* of the line last returned; 0 before the first */
     bool ended;
+    bool is_cut; /* the line last returned ended with the input, without an end of its own */
 };
 
 /* Opens the input too (see dyno_input_open).  `path` must outlive the lines. */

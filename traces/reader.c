@@ -11,7 +11,13 @@
 #include "traces/order.h"
 #include "traces/rows.h"
 
-enum { SORT_WINDOW_MAX = 1048576 };
+enum {
+    SORT_WINDOW_MAX = 1048576,
+    /* A recording is written as requests end: one that took long stands far behind its time.  How
+     * far is bounded by what ended meanwhile, not by us: rows and, for memory, their identities. */
+    RECORDED_WINDOW = 65536,
+    RECORDED_IDS_MAX = 4194304,
+};
 
 struct reader {
     struct dyno_rows rows; /* first: a struct dyno_rows * is one of these */
@@ -25,6 +31,10 @@ struct reader {
     uint64_t first_at;     /* of the row told first, as recorded: time 0 */
     uint64_t told_at;      /* of the row told last, as recorded */
     uint64_t told;         /* rows told */
+    uint64_t recording;    /* of the first row; 0: not a recording */
+    uint64_t first_line;   /* where that is */
+    uint64_t taken, given; /* rows that came into the window, and went out of it */
+    uint64_t held_ids;     /* identities in the window */
     struct dyno_row *pool; /* [sort_window + 1]: rows that wait for their turn */
     struct dyno_order order;
     uint32_t *free_slots; /* [free_count] of the pool */
@@ -56,6 +66,7 @@ static struct dyno_line line_begun(const struct reader *reader, struct dyno_row 
                               .number = reader->lines.number,
                               .format = reader->format,
                               .block_tokens = own ? own : reader->format->block_tokens,
+                              .is_block_tokens_fixed = own != 0,
                               .ignore_unknown = reader->config.ignore_unknown,
                               .row = row,
                               .error = error};
@@ -106,9 +117,42 @@ static dyno_status parse(struct reader *reader, const char *text, size_t length,
                        : dyno_jsonl_read(&line, text, length);
 }
 
+/* Identities of two salts look different where they are the same, and the other way round. */
+static dyno_status check_recording(struct reader *reader, const struct dyno_row *row,
+                                   struct dyno_error *error)
+{
+    if (reader->first_line == 0) {
+        reader->first_line = row->line;
+        reader->recording = row->recording;
+    }
+    if (row->recording == reader->recording) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s:%" PRIu64 ":1: the request is of another recording than that of line "
+                     "%" PRIu64 ", and identities of different salts cannot be compared; expected "
+                     "one recording a trace",
+                     reader->rows.name, row->line, reader->first_line);
+}
+
 static bool is_blank(const char *text, size_t length)
 {
     return strspn(text, " \t\r") == length;
+}
+
+/* A server that was killed leaves the beginning of a line at the end of what it recorded. */
+static bool is_torn(const struct reader *reader)
+{
+    return reader->lines.is_cut && reader->recording != 0;
+}
+
+static void count_recorded(struct dyno_trace_counts *counts, const struct dyno_row *row)
+{
+    if (row->recording != 0) {
+        counts->recorded++;
+        counts->recorded_lost += row->lost;
+        counts->recorded_outcomes[row->outcome]++;
+    }
 }
 
 /* Take one more line in; *got says whether it gave a row. */
@@ -133,9 +177,16 @@ static dyno_status take_line(struct reader *reader, struct dyno_row *row, bool *
         }
     }
     status = parse(reader, text, length, row, error);
+    if (status != DYNO_OK && is_torn(reader)) {
+        return dyno_rows_skip_torn(&reader->rows, error);
+    }
+    if (status == DYNO_OK) {
+        status = check_recording(reader, row, error);
+    }
     if (status != DYNO_OK) {
         return dyno_rows_reject(&reader->rows, error);
     }
+    count_recorded(&reader->rows.counts, row);
     reader->rows.counts.failed_dropped += row->is_failed;
     *got = !row->is_failed;
     return DYNO_OK;
@@ -158,34 +209,94 @@ static dyno_status next_in_file(struct reader *reader, struct dyno_row *row, boo
     return DYNO_OK;
 }
 
-/* Fill the window and give out its earliest row, swapping memory with the caller's. */
+static dyno_status no_memory_to_sort(const struct reader *reader, struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to sort it", reader->rows.name);
+}
+
+/* Once the first row has said that this is a recording. */
+static dyno_status widen_window(struct reader *reader, struct dyno_error *error)
+{
+    uint32_t before = reader->config.sort_window + 1, count = RECORDED_WINDOW + 1;
+    uint32_t *slots = realloc(reader->free_slots, count * sizeof *slots);
+    struct dyno_row *pool;
+
+    if (!slots) {
+        return no_memory_to_sort(reader, error);
+    }
+    reader->free_slots = slots;
+    pool = calloc(count, sizeof *pool); /* pages that are not needed are not touched */
+    if (!pool) {
+        return no_memory_to_sort(reader, error);
+    }
+    memcpy(pool, reader->pool, before * sizeof *pool);
+    free(reader->pool);
+    reader->pool = pool;
+    memmove(slots + count - before, slots, reader->free_count * sizeof *slots);
+    for (uint32_t i = 0; i < count - before; i++) {
+        slots[i] = count - 1 - i;
+    }
+    reader->free_count += count - before;
+    reader->config.sort_window = RECORDED_WINDOW;
+    return DYNO_OK;
+}
+
+static bool may_take_more(const struct reader *reader)
+{
+    return reader->free_count > 0 && !reader->lines_ended &&
+           (reader->recording == 0 || reader->held_ids < RECORDED_IDS_MAX);
+}
+
+/* One more row into the window. */
+static dyno_status take_into_window(struct reader *reader, bool *got, struct dyno_error *error)
+{
+    uint32_t slot = reader->free_slots[reader->free_count - 1];
+    struct dyno_row *held = &reader->pool[slot];
+    struct dyno_order_item item;
+
+    DYNO_TRY(next_in_file(reader, held, got, error));
+    if (!*got) {
+        return DYNO_OK;
+    }
+    item = (struct dyno_order_item){.at = held->at, .sequence = reader->taken++, .slot = slot};
+    if (!dyno_order_push(&reader->order, item)) {
+        return no_memory_to_sort(reader, error);
+    }
+    reader->free_count--;
+    reader->held_ids += held->segment_count;
+    if (reader->recording != 0 && reader->config.sort_window < RECORDED_WINDOW) {
+        return widen_window(reader, error);
+    }
+    return DYNO_OK;
+}
+
+/* The window's earliest row, swapping memory with the caller's. */
+static void give_from_window(struct reader *reader, struct dyno_row *row)
+{
+    struct dyno_order_item item = dyno_order_pop(&reader->order);
+    struct dyno_trace_counts *counts = &reader->rows.counts;
+    uint64_t places = item.sequence > reader->given ? item.sequence - reader->given : 0;
+    struct dyno_row kept = *row;
+
+    *row = reader->pool[item.slot];
+    reader->pool[item.slot] = kept;
+    reader->free_slots[reader->free_count++] = item.slot;
+    reader->held_ids -= row->segment_count;
+    reader->given++;
+    counts->places_off_max = places > counts->places_off_max ? places : counts->places_off_max;
+}
+
+/* Fill the window and give out its earliest row. */
 static dyno_status next_in_window(struct reader *reader, struct dyno_row *row, bool *got,
                                   struct dyno_error *error)
 {
-    struct dyno_order_item item;
-    struct dyno_row *held, kept;
-
-    while (reader->free_count > 0 && !reader->lines_ended) {
-        uint32_t slot = reader->free_slots[reader->free_count - 1];
-
-        held = &reader->pool[slot];
-        DYNO_TRY(next_in_file(reader, held, got, error));
-        if (!*got) {
-            break;
-        }
-        item = (struct dyno_order_item){.at = held->at, .sequence = held->line, .slot = slot};
-        if (!dyno_order_push(&reader->order, item)) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to sort it", reader->rows.name);
-        }
-        reader->free_count--;
+    *got = true;
+    while (*got && may_take_more(reader)) {
+        DYNO_TRY(take_into_window(reader, got, error));
     }
     *got = reader->order.count > 0;
     if (*got) {
-        item = dyno_order_pop(&reader->order);
-        kept = *row;
-        *row = reader->pool[item.slot];
-        reader->pool[item.slot] = kept;
-        reader->free_slots[reader->free_count++] = item.slot;
+        give_from_window(reader, row);
     }
     return DYNO_OK;
 }

@@ -6,6 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+static dyno_status keep_text(struct dyno_rows *rows, struct dyno_error *error)
+{
+    char *text;
+
+    if (rows->skipped_count == DYNO_SKIPPED_TEXTS_MAX) {
+        return DYNO_OK;
+    }
+    text = strdup(error->text);
+    if (!text) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to note a skipped line", rows->name);
+    }
+    rows->skipped[rows->skipped_count++] = text;
+    return DYNO_OK;
+}
+
+dyno_status dyno_rows_skip_torn(struct dyno_rows *rows, struct dyno_error *error)
+{
+    size_t used = strlen(error->text);
+
+    if (error->status != DYNO_BAD_INPUT) {
+        return error->status;
+    }
+    (void)snprintf(error->text + used, sizeof error->text - used,
+                   " (the recording was cut off here)");
+    rows->counts.recorded_torn++;
+    return keep_text(rows, error);
+}
+
 dyno_status dyno_rows_reject(struct dyno_rows *rows, struct dyno_error *error)
 {
     if (error->status != DYNO_BAD_INPUT) {
@@ -22,16 +50,7 @@ dyno_status dyno_rows_reject(struct dyno_rows *rows, struct dyno_error *error)
         return DYNO_BAD_INPUT;
     }
     rows->counts.lines_skipped++;
-    if (rows->skipped_count < DYNO_SKIPPED_TEXTS_MAX) {
-        char *text = strdup(error->text);
-
-        if (!text) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory to note a skipped line",
-                             rows->name);
-        }
-        rows->skipped[rows->skipped_count++] = text;
-    }
-    return DYNO_OK;
+    return keep_text(rows, error);
 }
 
 /* Note `blocks` blocks under an identity and return how many of them were known. */

@@ -39,6 +39,10 @@ struct dyno_rows {
  * DYNO_BAD_INPUT with `error` completed.  Other statuses pass through unchanged. */
 dyno_status dyno_rows_reject(struct dyno_rows *rows, struct dyno_error *error);
 
+/* The line that `error` speaks of is the torn end of a recording: it is counted and its text kept,
+ * whether lines may be bad or not. */
+dyno_status dyno_rows_skip_torn(struct dyno_rows *rows, struct dyno_error *error);
+
 /* Count a row that is going to be used: tokens, and what an unbounded cache would have found.  No
  * effect if it was counted ahead. */
 dyno_status dyno_rows_count(struct dyno_rows *rows, const struct dyno_row *row,

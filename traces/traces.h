@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
+#include "core/model/record.h"
 #include "core/run/source.h"
 
 /* How the requests of a source are paced. */
@@ -58,6 +59,12 @@ struct dyno_trace_counts {
     uint64_t block_refs_seen; /* of these, prefix hits in an unbounded cache shared by all: from
                                  the first identity up to the first never seen before */
     uint64_t block_refs_distinct; /* of these, different ones */
+    uint64_t places_off_max;      /* a row stood at most so many places behind its time */
+    uint64_t recorded; /* lines of a recording of ours (recording.h), those of requests that
+                          failed among them, ... */
+    uint64_t recorded_outcomes[DYNO_OUTCOMES]; /* ... by how they ended, ... */
+    uint64_t recorded_lost; /* ... requests that could not be recorded, as the lines say, ... */
+    uint64_t recorded_torn; /* ... and 1 if it ends within a line: its writer was killed */
     bool block_bound_cut; /* more than 3,000,000 distinct identities, too many to remember: the two
                              before are void */
 };

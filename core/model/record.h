@@ -15,6 +15,11 @@ enum dyno_outcome {
     DYNO_FAILED,
 };
 
+enum { DYNO_OUTCOMES = DYNO_FAILED + 1 }; /* how many there are */
+
+/* "completed", "rejected_queue_full", ...: as the database and recorded traces call it. */
+const char *dyno_outcome_name(enum dyno_outcome outcome);
+
 enum { DYNO_NO_WORKER = UINT32_MAX };
 
 /* One request's whole life, told when it ends.  Stamps are DYNO_NEVER where it never came so far.

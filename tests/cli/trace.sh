@@ -54,6 +54,41 @@ lines skipped                  1
   small.jsonl:3:1: found 'n'; expected '{': one JSON object a line
 END
 
+# A recording that was cut off: who came, how they ended, what is missing.
+recorded='"recording": "9c0f1e2d3c4b5a69", "block_tokens": 4'
+{
+    for time in 3 1 2; do
+        echo '{"timestamp": '$time'.5, "input_length": 4, "output_length": 2, "outcome":' \
+            '"completed", '"$recorded"', "hash_ids": [7]}'
+    done
+    echo '{"timestamp": 4, "input_length": 5, "output_length": 0, "outcome":' \
+        '"rejected_queue_full", '"$recorded"', "lost": 12}'
+    printf '{"timestamp": 5, "input_length": 7'
+} >recorded.jsonl
+says trace info recorded.jsonl <<'END'
+format                  mooncake
+requests                       3
+span, s                    0.002
+requests per second     1500.000
+tokens                      mean       p50       p90       p99       max
+  input                     4.00         4         4         4         4
+  output                    2.00         2         2         2         2
+block references               3
+distinct blocks                1
+prefix hits               66.667  % of references, in an unbounded cache shared by all
+sessions                       0
+  requests in them             0
+recorded lines                 4
+  completed                    3
+  rejected_queue_full          1
+lost, not recorded            12
+cut off at its end             1
+places out of order            1
+failed, dropped                1
+  recorded.jsonl:5:35: the line ends; expected ',' or '}' after a value (the recording was cut off here)
+END
+"$dyno" trace info --json recorded.jsonl | grep -q '"recorded": {"lines": 4, "completed": 3, '
+
 says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
 {
   "format": "mooncake",
