@@ -58,8 +58,8 @@ string.h *
 strings.h *
 math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
-signal.h core/run/ backends/posix/ backends/journal/ reports/ cli/ tests/
-time.h backends/posix/ backends/engine/ reports/ cli/ tests/
+signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ cli/ tests/
+time.h backends/posix/ backends/engine/ backends/http/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
@@ -67,6 +67,11 @@ glob.h backends/ cli/ tests/
 dirent.h backends/ cli/ tests/
 poll.h backends/posix/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
+arpa/ backends/http/ tests/
+netdb.h backends/http/
+netinet/ backends/http/ tests/
+event2/ backends/http/
+openssl/ backends/http/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
 pthread.h kernels/ backends/ reports/ tests/
@@ -192,6 +197,8 @@ self_check() {
     expect backends/openai/a.c '"backends/openai/b.h"' 0
     expect backends/openai/a.c '"backends/posix/wall_clock.h"' 1
     expect backends/http/a.c '"backends/posix/wall_clock.h"' 1
+    expect backends/http/a.c '<event2/event.h>' 0
+    expect backends/null/a.c '<event2/event.h>' 1
     expect cli/a.c '"traces/traces.h"' 0
     expect cli/a.c '<check.h>' 1
     expect tests/sim/a.c '"sim/timing.h"' 0

@@ -2,8 +2,9 @@
 # What ./quickstart and ./test share: the Debian packages Dyno needs, and the CMake generator.
 # Sourced, never run.
 
-dyno_build_packages=(build-essential cmake ninja-build pkg-config libcsv-dev libjansson-dev
-                     libpcre2-dev libsqlite3-dev libutf8proc-dev libyaml-dev zlib1g-dev)
+dyno_build_packages=(build-essential cmake ninja-build pkg-config libcsv-dev libevent-dev
+                     libjansson-dev libpcre2-dev libsqlite3-dev libssl-dev libutf8proc-dev
+                     libyaml-dev zlib1g-dev)
 dyno_check_packages=(check)
 dyno_test_packages=(clang-format clang-tidy cppcheck shellcheck sqlite3)
 
