@@ -1,8 +1,9 @@
 /* Answers as the OpenAI API writes them: whole ones.  Streams are in stream.h.
  *
  * Writers append to a buffer and never fail by themselves (bytes.h).  Texts are UTF-8; bytes that
- * are none become U+FFFD.  Shapes: the schemas CreateChatCompletionResponse and
- * CreateCompletionResponse of the API. */
+ * are none become U+FFFD.  Shapes: the schemas CreateChatCompletionResponse,
+ * CreateCompletionResponse, CreateEmbeddingResponse and ListModelsResponse of the API, with the
+ * fields that vLLM adds for load generators (`root`, `parent`, `max_model_len`). */
 #ifndef DYNO_BACKENDS_OPENAI_RESPONSE_H
 #define DYNO_BACKENDS_OPENAI_RESPONSE_H
 
@@ -80,5 +81,28 @@ void dyno_openai_put_chat(struct dyno_bytes *out, const struct dyno_openai_about
 void dyno_openai_put_completion(struct dyno_bytes *out, const struct dyno_openai_about *about,
                                 const struct dyno_openai_choice *choices, uint32_t count,
                                 const struct dyno_openai_usage *usage);
+
+/* vectors[count][dimensions], one after the other, in the order of the inputs; base64 of
+ * little-endian floats if asked for. */
+void dyno_openai_put_embeddings(struct dyno_bytes *out, const char *model, const float *vectors,
+                                uint32_t count, uint32_t dimensions, bool base64,
+                                uint64_t prompt_tokens);
+
+struct dyno_openai_model {
+    const char *id;
+    const char *root;   /* what it was loaded from, or the id again */
+    const char *parent; /* NULL: it is nobody's variant */
+    uint64_t created_s;
+    uint32_t context_tokens; /* max_model_len */
+};
+
+void dyno_openai_put_model(struct dyno_bytes *out, const struct dyno_openai_model *model);
+void dyno_openai_put_models(struct dyno_bytes *out, const struct dyno_openai_model *models,
+                            uint32_t count);
+
+/* POST /tokenize and /detokenize. */
+void dyno_openai_put_tokens(struct dyno_bytes *out, const uint32_t *tokens, uint32_t count,
+                            uint32_t context_tokens);
+void dyno_openai_put_detokenized(struct dyno_bytes *out, const char *text, size_t size);
 
 #endif
