@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/engine/filler.h"
 #include "backends/engine/prompts.h"
 #include "backends/null/null.h"
 #include "backends/posix/plugin.h"
@@ -70,6 +71,13 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
 {
     uint64_t capacity = (uint64_t)assembly->worker.blocks * assembly->scenario->fleet.workers;
 
+    if (assembly->open_outside) {
+        if (!assembly->live.transcripts) {
+            DYNO_TRY(dyno_transcripts_open(&assembly->live.transcripts));
+        }
+        return assembly->open_outside(assembly->outside_context, assembly, &assembly->source,
+                                      error);
+    }
     DYNO_TRY(open_recorded(assembly, error));
     if (flags & DYNO_PRELOAD) {
         DYNO_TRY(
@@ -94,15 +102,29 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
 
 /* ---- the other seams ------------------------------------------------------------------------- */
 
+static dyno_status open_clock(struct dyno_assembly *assembly)
+{
+    if (strcmp(assembly->scenario->run.clock, "wall") == 0) {
+        return dyno_wall_clock_open(&assembly->clock, 1.0);
+    }
+    assembly->clock = dyno_virtual_clock();
+    return DYNO_OK;
+}
+
+/* Who asks from outside wants to hear tokens, also of a device that computes none. */
+static dyno_status put_filler_before(struct dyno_assembly *assembly)
+{
+    if (!assembly->open_outside || assembly->device->ops->is_real) {
+        return DYNO_OK;
+    }
+    return dyno_filler_open(&assembly->device, assembly->device, assembly->scenario->fleet.workers,
+                            assembly->worker.seqs_max, assembly->live.transcripts);
+}
+
 static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
-    if (strcmp(scenario->run.clock, "wall") == 0) {
-        DYNO_TRY(dyno_wall_clock_open(&assembly->clock, 1.0));
-    } else {
-        assembly->clock = dyno_virtual_clock();
-    }
     if (strcmp(scenario->run.device, "null") == 0) {
         return dyno_null_open(&assembly->device, scenario->fleet.workers, NULL_STEP_NS,
                               dyno_answers_get, assembly->answers);
@@ -264,8 +286,10 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         open_fed(assembly, &interrupted);
     } else {
         DYNO_TRY(dyno_answers_open(&assembly->answers));
+        DYNO_TRY(open_clock(assembly));
         DYNO_TRY(open_source(assembly, flags, error));
         DYNO_TRY(open_device(assembly, error));
+        DYNO_TRY(put_filler_before(assembly));
         assembly->loop_clock = assembly->clock;
     }
     DYNO_TRY(open_dispatch(assembly, error));

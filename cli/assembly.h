@@ -44,6 +44,11 @@ struct dyno_assembly {
     struct dyno_fleet_totals totals;
     char title[256]; /* "llama-3.1-8b on 8 x h100, vllm, kv" */
     /* What the caller may set before open, in place of what the scenario says: */
+    /* Requests from outside: called when worker, model and clock are known; *out stays the
+     * caller's, and tokens reach whoever left a transcript in live.transcripts. */
+    dyno_status (*open_outside)(void *context, const struct dyno_assembly *assembly,
+                                struct dyno_source **out, struct dyno_error *error);
+    void *outside_context;
     const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */

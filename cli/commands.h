@@ -35,6 +35,7 @@ int dyno_command_complain(const struct dyno_error *error, int exit_status);
 int dyno_main(int argc, char **argv);
 
 int dyno_command_replay(int argc, char **argv);
+int dyno_command_serve(int argc, char **argv);
 int dyno_command_trace(int argc, char **argv);
 int dyno_command_model(int argc, char **argv);
 int dyno_command_generate(int argc, char **argv);

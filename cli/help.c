@@ -187,20 +187,15 @@ void dyno_help_entry(FILE *out, uint32_t width, uint32_t column, const char *hea
     wrap(out, width, column, column, text);
 }
 
-void dyno_help_replay(FILE *out, uint32_t width)
+/* The flags of the sections that mean something to `use`. */
+static void flag_entries(FILE *out, uint32_t width, enum dyno_scenario_use use)
 {
-    fputs("Usage: dyno replay [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...\n\n", out);
-    paragraph(out, width,
-              "Replay a recorded trace, or generated requests, through a fleet of workers under a "
-              "routing policy. Prints a table, and adds the run to a SQLite database.");
-    fputs("\nExamples:\n"
-          "  dyno replay --trace trace.jsonl --gpu h100 --workers 8 --router kv\n"
-          "  dyno replay --arrival poisson:20 --requests 1000 --slo ttft=2s,tpot=50ms\n"
-          "  dyno replay fleet.yaml --set model.weights=fp8 --json out.json\n\n",
-          out);
     extra_entries(out, width, NULL);
     for (const struct dyno_scenario_section *section = dyno_scenario_sections; section->name;
          section++) {
+        if ((section->uses & use) == 0) {
+            continue;
+        }
         if (section_has_flags(section->name)) {
             fprintf(out, "\n%s: %s\n", section->name, section->help);
         }
@@ -219,6 +214,36 @@ void dyno_help_replay(FILE *out, uint32_t width)
               "engine profile's, the scenario "
               "file's, then --set and flags, of which the later wins. `dyno help scenario` lists "
               "every option, also those without a flag.");
+}
+
+void dyno_help_replay(FILE *out, uint32_t width)
+{
+    fputs("Usage: dyno replay [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...\n\n", out);
+    paragraph(out, width,
+              "Replay a recorded trace, or generated requests, through a fleet of workers under a "
+              "routing policy. Prints a table, and adds the run to a SQLite database.");
+    fputs("\nExamples:\n"
+          "  dyno replay --trace trace.jsonl --gpu h100 --workers 8 --router kv\n"
+          "  dyno replay --arrival poisson:20 --requests 1000 --slo ttft=2s,tpot=50ms\n"
+          "  dyno replay fleet.yaml --set model.weights=fp8 --json out.json\n\n",
+          out);
+    flag_entries(out, width, DYNO_USE_REPLAY);
+}
+
+void dyno_help_serve(FILE *out, uint32_t width)
+{
+    fputs("Usage: dyno serve [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...\n\n", out);
+    paragraph(out, width,
+              "Serve a fleet of workers to clients of the OpenAI API: the same scenario that `dyno "
+              "replay` simulates, in real time. Without arguments the model that comes with dyno "
+              "runs on this machine's processor; a GPU, or a model without weights, is simulated, "
+              "with filler for text.");
+    fputs("\nExamples:\n"
+          "  dyno serve\n"
+          "  dyno serve --model ./my-model --workers 2 --router kv --port 9000\n"
+          "  dyno serve --model llama-3.1-8b --gpu h100 --workers 8\n\n",
+          out);
+    flag_entries(out, width, DYNO_USE_SERVE);
 }
 
 void dyno_help_scenario(FILE *out, uint32_t width)

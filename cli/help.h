@@ -16,6 +16,7 @@ void dyno_help_entry(FILE *out, uint32_t width, uint32_t column, const char *hea
                      const char *text);
 
 void dyno_help_replay(FILE *out, uint32_t width);   /* dyno replay --help */
+void dyno_help_serve(FILE *out, uint32_t width);    /* dyno serve --help */
 void dyno_help_scenario(FILE *out, uint32_t width); /* dyno help scenario */
 void dyno_help_models(FILE *out, uint32_t width);   /* dyno help models */
 

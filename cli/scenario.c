@@ -9,7 +9,8 @@
 
 /* The layers over the defaults. */
 static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *options,
-                        const struct dyno_arguments *arguments, struct dyno_error *error)
+                        const struct dyno_arguments *arguments, enum dyno_scenario_use use,
+                        struct dyno_error *error)
 {
     if (arguments->file) {
         DYNO_TRY(dyno_scenario_file_read(options, arguments->file, error));
@@ -20,13 +21,18 @@ static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *opt
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "the scenario and the trace cannot both come from standard input");
     }
+    if (use == DYNO_USE_SERVE) {
+        DYNO_TRY(dyno_scenario_settle_to_serve(scenario, options, error));
+    }
     DYNO_TRY(dyno_scenario_settle(scenario, options, error));
-    return arguments->ask == DYNO_ASK_RUN ? dyno_scenario_check(scenario, options, error) : DYNO_OK;
+    return arguments->ask == DYNO_ASK_RUN && use == DYNO_USE_REPLAY
+               ? dyno_scenario_check(scenario, options, error)
+               : DYNO_OK;
 }
 
-dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_options *options,
-                               int argc, char **argv, enum dyno_scenario_ask *ask,
-                               struct dyno_error *error)
+static dyno_status load(struct dyno_scenario *scenario, struct dyno_options *options, int argc,
+                        char **argv, enum dyno_scenario_use use, enum dyno_scenario_ask *ask,
+                        struct dyno_error *error)
 {
     struct dyno_arguments arguments = {0};
     dyno_status status;
@@ -36,7 +42,7 @@ dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_optio
         dyno_options_open(options, dyno_scenario_rows, dyno_scenario_row_count, scenario, error));
     status = dyno_arguments_parse(&arguments, options, argc, argv, error);
     if (status == DYNO_OK && arguments.ask != DYNO_ASK_HELP) {
-        status = fill(scenario, options, &arguments, error);
+        status = fill(scenario, options, &arguments, use, error);
     }
     *ask = arguments.ask;
     dyno_arguments_release(&arguments);
@@ -44,4 +50,18 @@ dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_optio
         dyno_options_close(options);
     }
     return status;
+}
+
+dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_options *options,
+                               int argc, char **argv, enum dyno_scenario_ask *ask,
+                               struct dyno_error *error)
+{
+    return load(scenario, options, argc, argv, DYNO_USE_REPLAY, ask, error);
+}
+
+dyno_status dyno_scenario_load_to_serve(struct dyno_scenario *scenario,
+                                        struct dyno_options *options, int argc, char **argv,
+                                        enum dyno_scenario_ask *ask, struct dyno_error *error)
+{
+    return load(scenario, options, argc, argv, DYNO_USE_SERVE, ask, error);
 }

@@ -121,12 +121,33 @@ struct dyno_scenario {
         bool decisions;        /* output.decisions   --decisions: record candidates and scores */
         bool progress; /* output.progress    --progress / --no-progress: auto on a terminal */
     } output;
+    struct {
+        const char *address;    /* serve.address          --address */
+        uint32_t port;          /* serve.port             --port: 0: any */
+        const char *model_name; /* serve.model_name       --served-model-name; NULL: by model */
+        const char *tls_certificate; /* serve.tls_certificate  --ssl-certfile */
+        const char *tls_key;         /* serve.tls_key          --ssl-keyfile */
+        const char *cors_origin;     /* serve.cors_origin      --cors-origin */
+        uint32_t requests_max;       /* serve.requests_max: in flight and waiting */
+        uint32_t connections_max;    /* serve.connections_max */
+        uint64_t header_bytes_max;   /* serve.header_max */
+        uint64_t body_bytes_max;     /* serve.body_max */
+        uint64_t unsent_bytes_max;   /* serve.unsent_max */
+        dyno_ns head_timeout_ns;     /* serve.head_timeout */
+        dyno_ns idle_timeout_ns;     /* serve.idle_timeout */
+        dyno_ns write_timeout_ns;    /* serve.write_timeout */
+        dyno_ns grace_ns;            /* serve.grace */
+    } serve;
 };
 
 /* The rows, in the order of the sections, and what each section is about (NULL-name-terminated). */
 struct dyno_scenario_section {
     const char *name, *help;
+    unsigned uses; /* of DYNO_USE_: for whom its options mean something */
 };
+
+/* What a scenario is loaded for. */
+enum dyno_scenario_use { DYNO_USE_REPLAY = 1, DYNO_USE_SERVE = 2 };
 
 extern const struct dyno_option dyno_scenario_rows[];
 extern const uint32_t dyno_scenario_row_count;
@@ -153,6 +174,14 @@ enum dyno_scenario_ask {
 dyno_status dyno_scenario_load(struct dyno_scenario *scenario, struct dyno_options *options,
                                int argc, char **argv, enum dyno_scenario_ask *ask,
                                struct dyno_error *error);
+
+/* The same scenario to serve: requests come from outside, so that what it says of a trace or a
+ * generator is passed over in a file, and refused on the command line.  The clock is the wall's.
+ * Unless somebody names the device it is the CPU; but where a GPU, or a model without weights, is
+ * named, it is that GPU, simulated. */
+dyno_status dyno_scenario_load_to_serve(struct dyno_scenario *scenario,
+                                        struct dyno_options *options, int argc, char **argv,
+                                        enum dyno_scenario_ask *ask, struct dyno_error *error);
 
 /* Every option, its value and where it came from, as a scenario file (--print-scenario). */
 void dyno_scenario_print(const struct dyno_options *options, FILE *out);

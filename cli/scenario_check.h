@@ -12,6 +12,10 @@
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error);
 
+/* What serving changes, before the rest is settled: see dyno_scenario_load_to_serve. */
+dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
+                                          struct dyno_options *options, struct dyno_error *error);
+
 /* There is something to replay, and an end to it. */
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error);

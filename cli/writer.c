@@ -14,6 +14,7 @@
 #include "backends/assets/weights.h"
 #include "backends/cpu/forward.h"
 #include "backends/cpu/kv_storage.h"
+#include "cli/tokenizer_path.h"
 #include "core/base/words.h"
 #include "kernels/team.h"
 
@@ -53,29 +54,6 @@ static uint32_t cores(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
 
     return count < 1 ? 1 : count > DYNO_TEAM_MAX ? DYNO_TEAM_MAX : (uint32_t)count;
-}
-
-/* Where the tokenizer of the model at `path` is. */
-static dyno_status find_tokenizer(char *out, size_t size, const char *path,
-                                  struct dyno_error *error)
-{
-    const char *slash = strrchr(path, '/');
-    size_t length = strlen(path);
-    bool is_bin = length > 4 && strcmp(path + length - 4, ".bin") == 0;
-    int folder = slash ? (int)(slash + 1 - path) : 0;
-    char quoted[DYNO_QUOTE_MAX];
-    int written = is_bin ? snprintf(out, size, "%.*stokenizer.bin", folder, path)
-                         : snprintf(out, size, "%s", path);
-
-    if (written < 0 || (size_t)written >= size) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "the path of the model is too long");
-    }
-    if (is_bin && access(out, R_OK) != 0) {
-        return dyno_fail(error, DYNO_NOT_FOUND,
-                         "%s has no tokenizer.bin beside it; --tokenizer names one elsewhere",
-                         dyno_quote(quoted, path));
-    }
-    return DYNO_OK;
 }
 
 static dyno_status open_text(struct dyno_writer *writer, const char *path, struct dyno_error *error)
@@ -135,7 +113,7 @@ dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const c
     }
     status = dyno_weights_open(&writer->weights, path, error);
     if (status == DYNO_OK && !tokenizer) {
-        status = find_tokenizer(beside, sizeof beside, path, error);
+        status = dyno_tokenizer_path(beside, sizeof beside, path, error);
         tokenizer = beside;
     }
     if (status == DYNO_OK) {

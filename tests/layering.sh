@@ -27,6 +27,7 @@ core/run/ core/
 sim/ core/ sim/
 kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
+backends/door/ core/ kernels/ backends/
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/
 backends/http/ core/base/ backends/http/
@@ -59,7 +60,7 @@ strings.h *
 math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ cli/ tests/
-time.h backends/posix/ backends/engine/ backends/http/ reports/ cli/ tests/
+time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
@@ -74,7 +75,7 @@ event2/ backends/http/
 openssl/ backends/http/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
-pthread.h kernels/ backends/ reports/ tests/
+pthread.h kernels/ backends/ reports/ cli/ tests/
 sched.h kernels/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
@@ -83,6 +84,7 @@ jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/
 sqlite3.h reports/ tests/
 utf8proc.h backends/ tests/
+xxhash.h backends/door/
 yaml.h cli/ backends/
 zlib.h traces/ tests/
 cuda backends/cuda/ kernels/

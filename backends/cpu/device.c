@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "backends/cpu/forward.h"
+#include "kernels/sample.h"
 
 /* One worker. */
 struct engine {
@@ -13,6 +14,7 @@ struct engine {
     uint32_t slice_capacity;
     float *logits; /* [logits_capacity][vocab] */
     uint32_t logits_capacity;
+    void *scratch; /* of dyno_sample */
 };
 
 struct cpu {
@@ -47,12 +49,13 @@ static uint32_t largest(const float *logits, uint32_t count)
     return best;
 }
 
-static uint32_t choose(const struct cpu *cpu, const struct dyno_transcript *transcript,
-                       const float *logits)
+static uint32_t choose(const struct cpu *cpu, const struct engine *engine,
+                       const struct dyno_transcript *transcript, const float *logits)
 {
     struct dyno_generation *generation = transcript->generation;
 
-    return generation ? generation->ops->choose(generation, logits, cpu->vocab, transcript)
+    return generation ? generation->ops->choose(generation, logits, cpu->vocab, transcript,
+                                                engine->scratch)
                       : largest(logits, cpu->vocab);
 }
 
@@ -64,7 +67,7 @@ static void choose_all(const struct cpu *cpu, const struct engine *engine,
 
     for (uint32_t i = 0; i < piece_count; i++) {
         if (pieces[i].yields) {
-            *next++ = choose(cpu, pieces[i].transcript, logits);
+            *next++ = choose(cpu, engine, pieces[i].transcript, logits);
             logits += cpu->vocab;
         }
     }
@@ -108,6 +111,7 @@ static void release(void *context)
         dyno_team_close(engine->team);
         free(engine->slices);
         free(engine->logits);
+        free(engine->scratch);
     }
     free(cpu->engines);
     free(cpu);
@@ -120,6 +124,10 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
     if (!engine->team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "%u threads of a worker cannot be started",
                          config->threads);
+    }
+    engine->scratch = malloc(dyno_sample_scratch(config->weights->model.vocab));
+    if (!engine->scratch) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
     }
     DYNO_TRY(dyno_kv_storage_open(&engine->storage, &config->weights->model, config->blocks,
                                   config->block_tokens, DYNO_ELEMENT_F32, error));

@@ -14,9 +14,10 @@ struct dyno_transcript;
 struct dyno_generation;
 
 struct dyno_generation_ops {
-    /* The token behind transcript->tokens[0, count).  logits: [vocab], not to be kept. */
+    /* The token behind transcript->tokens[0, count).  logits: [vocab], not to be kept; scratch:
+     * dyno_sample_scratch(vocab) bytes (kernels/sample.h). */
     uint32_t (*choose)(struct dyno_generation *generation, const float *logits, uint32_t vocab,
-                       const struct dyno_transcript *transcript);
+                       const struct dyno_transcript *transcript, void *scratch);
     /* `token` is the sequence's next; true: it ends there.  A device that computes nothing yields
      * DYNO_TOKEN_FILLER, and does not listen. */
     bool (*took)(struct dyno_generation *generation, uint32_t token);

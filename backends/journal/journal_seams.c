@@ -241,6 +241,7 @@ struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyn
                                         bool cancels)
 {
     journal->source_ops = source_ops;
+    journal->source_ops.is_open = !real || real->ops->is_open;
     journal->source_ops.cancelled = cancels ? source_cancelled : NULL;
     journal->source.ops = &journal->source_ops;
     journal->real_source = real;

@@ -323,7 +323,7 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
     while (!over(loop)) {
         dyno_ns deadline = next_event(loop);
 
-        if (deadline == DYNO_NEVER && loop->in_flight == 0) {
+        if (deadline == DYNO_NEVER && loop->in_flight == 0 && !loop->config.source->ops->is_open) {
             return dyno_fail(
                 error, DYNO_BAD_INPUT,
                 "the source waits for requests that will never end: after %llu requests "

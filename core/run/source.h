@@ -29,6 +29,7 @@ struct dyno_source;
 
 struct dyno_source_ops {
     const char *name;
+    bool is_open; /* requests come from outside: while none is there, the clock is woken for them */
 
     /* When the next request arrives; DYNO_NEVER if none will until another one ends, or none is
      * left.  Cheap; called every turn.  Never less than what take returned last. */

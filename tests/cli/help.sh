@@ -32,6 +32,7 @@ Usage: dyno COMMAND [ARGUMENT]...
 A bench for LLM serving fleets: how would this fleet serve that traffic?
 
   replay       replay a trace, or generated load, through a fleet, simulated or real
+  serve        serve a fleet, real or simulated, to clients of the OpenAI API
   trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   generate     let a model write: goes on from a prompt, or talks on the terminal

@@ -132,6 +132,22 @@ output:
   intervals: none                            # default
   decisions: false                           # default
   progress: false                            # --no-progress
+serve:
+  address: 127.0.0.1                         # default
+  port: 8000                                 # default
+  model_name: model                          # default
+  tls_certificate: none                      # default
+  tls_key: none                              # default
+  cors_origin: none                          # default
+  requests_max: 16384                        # default
+  connections_max: 16384                     # default
+  header_max: 64KiB                          # default
+  body_max: 16MiB                            # default
+  unsent_max: 4MiB                           # default
+  head_timeout: 30s                          # default
+  idle_timeout: 2min                         # default
+  write_timeout: 30s                         # default
+  grace: 30s                                 # default
 END
 
 # Fed back, the values are the same; only where they came from is not.

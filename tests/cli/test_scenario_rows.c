@@ -124,6 +124,8 @@ static const char *other_value(const struct dyno_option *row)
         return "0.3333333333333333";
     case DYNO_OPTION_DURATION:
         return "1234567us";
+    case DYNO_OPTION_BYTES:
+        return "1234567B";
     case DYNO_OPTION_CHOICE:
         dyno_options_print(&fixture.options, row, now);
         for (uint32_t i = 0;; i++) {

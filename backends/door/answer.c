@@ -1,0 +1,242 @@
+#include "backends/door/answer.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/assets/tokenizer/tokenizer.h"
+#include "backends/door/answer_parts.h"
+#include "backends/door/filler_text.h"
+#include "backends/engine/transcript.h"
+
+static struct dyno_answer *answer_of(struct dyno_generation *generation)
+{
+    return (void *)generation; /* its first member */
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+/* Make room for `more` elements of `size` bytes; false: no memory. */
+static bool grow(void **array, uint32_t *capacity, size_t count, size_t more, size_t size)
+{
+    size_t wanted = 2 * (count + more) + 16;
+    void *grown;
+
+    if (count + more <= *capacity) {
+        return true;
+    }
+    grown = wanted <= UINT32_MAX ? realloc(*array, wanted * size) : NULL;
+    if (!grown) {
+        return false;
+    }
+    *array = grown;
+    *capacity = (uint32_t)wanted;
+    return true;
+}
+
+bool dyno_answer_write_text(struct dyno_answer *answer, struct dyno_text_piece piece)
+{
+    struct dyno_answer_page *page = &answer->pages[answer->written];
+    void *text = page->text;
+
+    if (!grow(&text, &page->text_capacity, page->text_size, piece.size, 1)) {
+        answer->out_of_memory = true;
+        return false;
+    }
+    page->text = text;
+    if (piece.size > 0) {
+        memcpy(page->text + page->text_size, piece.bytes, piece.size);
+        page->text_size += (uint32_t)piece.size;
+    }
+    return true;
+}
+
+static bool write_tops(struct dyno_answer *answer, struct dyno_answer_page *page)
+{
+    const struct dyno_answer_choice *latest = &answer->latest;
+    void *tops = page->tops;
+
+    if (!grow(&tops, &page->top_capacity, page->top_count, latest->top_count, sizeof *page->tops)) {
+        return false;
+    }
+    page->tops = tops;
+    memcpy(page->tops + page->top_count, latest->tops, latest->top_count * sizeof *page->tops);
+    page->top_count += latest->top_count;
+    return true;
+}
+
+bool dyno_answer_write_token(struct dyno_answer *answer, uint32_t token)
+{
+    struct dyno_answer_page *page = &answer->pages[answer->written];
+    void *tokens = page->tokens;
+
+    if (!grow(&tokens, &page->token_capacity, page->token_count, 1, sizeof *page->tokens)) {
+        answer->out_of_memory = true;
+        return false;
+    }
+    page->tokens = tokens;
+    page->tokens[page->token_count++] =
+        (struct dyno_answer_token){.id = token,
+                                   .text_end = page->text_size,
+                                   .logprob = answer->latest.chosen,
+                                   .top_first = page->top_count,
+                                   .top_count = answer->latest.top_count};
+    if (answer->config.logprobs && !write_tops(answer, page)) {
+        answer->out_of_memory = true;
+        return false;
+    }
+    return true;
+}
+
+/* ---- the device's side ----------------------------------------------------------------------- */
+
+static uint32_t choose(struct dyno_generation *generation, const float *logits, uint32_t vocab,
+                       const struct dyno_transcript *transcript, void *scratch)
+{
+    struct dyno_answer *answer = answer_of(generation);
+    const struct dyno_answer_config *config = &answer->config;
+    struct dyno_answer_choice *latest = &answer->latest;
+    struct dyno_sampling sampling = config->sampling;
+    struct dyno_sample_history history = {.tokens = transcript->tokens,
+                                          .prompt_count = transcript->prompt_tokens,
+                                          .count = transcript->count};
+    uint32_t token;
+
+    sampling.bias = answer->bias;
+    sampling.bias_count = answer->bias_count;
+    if (answer->generated < config->tokens_min) {
+        sampling.bias_count += config->eos_count; /* it may not end yet */
+    }
+    token = dyno_sample(&sampling, logits, vocab, transcript->count, &history, scratch);
+    if (config->logprobs) {
+        latest->top_count = dyno_logprobs(logits, vocab, token, &latest->chosen, latest->tops,
+                                          config->top_logprobs);
+    }
+    return token;
+}
+
+static bool is_eos(const struct dyno_answer *answer, uint32_t token)
+{
+    if (answer->config.ignore_eos || answer->generated < answer->config.tokens_min) {
+        return false;
+    }
+    for (uint32_t i = 0; i < answer->config.eos_count; i++) {
+        if (answer->config.eos[i] == token) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The text of the answer's next token. */
+static struct dyno_text_piece text_of(struct dyno_answer *answer, uint32_t token)
+{
+    struct dyno_text_piece piece = {.size = 0};
+
+    if (token == DYNO_TOKEN_FILLER) {
+        return dyno_filler_text(answer->id, answer->generated);
+    }
+    if (is_eos(answer, token)) {
+        answer->stopped = true;
+        return piece;
+    }
+    piece = dyno_detokenizer_push(answer->detokenizer, token);
+    answer->stopped = dyno_detokenizer_stop(answer->detokenizer) != NULL;
+    return piece;
+}
+
+static bool took(struct dyno_generation *generation, uint32_t token)
+{
+    struct dyno_answer *answer = answer_of(generation);
+    struct dyno_text_piece piece = text_of(answer, token);
+    bool ends;
+
+    answer->generated++;
+    dyno_desk_lock(answer->desk);
+    ends = !dyno_answer_write_text(answer, piece) || !dyno_answer_write_token(answer, token) ||
+           answer->stopped;
+    dyno_desk_unlock_with_news(answer->desk, answer);
+    return ends;
+}
+
+static const struct dyno_generation_ops answer_ops = {.choose = choose, .took = took};
+
+/* ---- open and release ------------------------------------------------------------------------ */
+
+static void *copy(const void *from, size_t size)
+{
+    void *made = malloc(size > 0 ? size : 1);
+
+    if (made && size > 0) {
+        memcpy(made, from, size);
+    }
+    return made;
+}
+
+void dyno_answer_free(struct dyno_answer *answer)
+{
+    dyno_detokenizer_close(answer->detokenizer);
+    for (int i = 0; i < 2; i++) {
+        free(answer->pages[i].text);
+        free(answer->pages[i].tokens);
+        free(answer->pages[i].tops);
+    }
+    free(answer->prompt);
+    free(answer->spans);
+    free(answer->bias);
+    free(answer);
+}
+
+/* What was asked for, and then the tokens that end a text, barred. */
+static bool copy_bias(struct dyno_answer *answer)
+{
+    const struct dyno_answer_config *config = &answer->config;
+    size_t count = (size_t)config->sampling.bias_count + config->eos_count;
+
+    answer->bias = calloc(count + 1, sizeof *answer->bias);
+    if (!answer->bias) {
+        return false;
+    }
+    answer->bias_count = config->sampling.bias_count;
+    for (uint32_t i = 0; i < answer->bias_count; i++) {
+        answer->bias[i] = config->sampling.bias[i];
+    }
+    for (uint32_t i = 0; i < config->eos_count; i++) {
+        answer->bias[answer->bias_count + i] =
+            (struct dyno_logit_bias){.token = config->eos[i], .bias = -INFINITY};
+    }
+    return true;
+}
+
+dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_config *config,
+                             struct dyno_error *error)
+{
+    struct dyno_answer *answer = calloc(1, sizeof *answer);
+    dyno_status status;
+
+    assert(config->prompt_tokens >= 1 && config->tokens_max >= 1 &&
+           config->top_logprobs <= DYNO_ANSWER_TOPS_MAX);
+    if (!answer) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
+    }
+    answer->generation.ops = &answer_ops;
+    answer->config = *config;
+    answer->prompt = copy(config->prompt, config->prompt_tokens * sizeof *answer->prompt);
+    answer->spans = copy(config->spans, config->span_count * sizeof *answer->spans);
+    status =
+        answer->prompt && answer->spans && copy_bias(answer)
+            ? dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error)
+            : dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
+    if (status != DYNO_OK) {
+        dyno_answer_free(answer);
+        return status;
+    }
+    *out = answer;
+    return DYNO_OK;
+}
+
+void *dyno_answer_owner(const struct dyno_answer *answer)
+{
+    return answer->config.owner;
+}

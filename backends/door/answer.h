@@ -1,0 +1,84 @@
+/* One answer in the making: chosen by a device's thread, told to the door's.
+ *
+ * The door opens an answer for every request that it lets into the fleet and posts it to the desk
+ * (desk.h).  The device asks it for tokens, one at a time (backends/engine/generation.h); text,
+ * stops and ends are worked out there, so that a sequence ends with the token that ends it.  What
+ * comes of it is news: the door takes it, in whole characters and nothing that is taken back.
+ *
+ * Two owners: the door from open to release, the fleet from post until the request has ended.
+ */
+#ifndef DYNO_BACKENDS_DOOR_ANSWER_H
+#define DYNO_BACKENDS_DOOR_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/assets/tokenizer/detokenizer.h"
+#include "core/base/status.h"
+#include "core/model/record.h"
+#include "core/model/request.h"
+#include "kernels/logprobs.h"
+#include "kernels/sample.h"
+
+struct dyno_answer;
+
+enum { DYNO_ANSWER_TOPS_MAX = 20 };
+
+enum dyno_answer_end {
+    DYNO_ANSWER_GOES_ON,
+    DYNO_ANSWER_STOPPED, /* the model ended its text, or a stop string was met */
+    DYNO_ANSWER_FULL,    /* as many tokens as were asked for, or as the context holds */
+    DYNO_ANSWER_FAILED,  /* the record says why */
+};
+
+struct dyno_answer_config {
+    const uint32_t *prompt;        /* [prompt_tokens], copied; each below the model's vocab */
+    uint32_t prompt_tokens;        /* >= 1 */
+    uint32_t tokens_max;           /* >= 1; prompt and answer fit into the context */
+    uint32_t tokens_min;           /* the model does not end it before */
+    uint32_t pretended;            /* a device that computes nothing ends after so many, >= 1 */
+    const struct dyno_span *spans; /* [span_count] identities of the prompt's blocks, copied */
+    uint32_t span_count;
+    uint64_t session;              /* 0: none */
+    uint32_t tenant;               /* 0: none */
+    struct dyno_sampling sampling; /* its bias is copied */
+    bool logprobs;                 /* how likely each token was, and ... */
+    uint32_t top_logprobs;         /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
+    bool ignore_eos;
+    const uint32_t *eos; /* [eos_count] tokens that end a text; not owned, outlives the answer */
+    uint32_t eos_count;
+    const struct dyno_tokenizer *tokenizer; /* outlives the answer */
+    struct dyno_detokenizer_options text;   /* stops and the like */
+    void *owner;                            /* of the door's */
+};
+
+/* A token of the news: the text up to text_end is out once it is. */
+struct dyno_answer_token {
+    uint32_t id;
+    uint32_t text_end;             /* bytes of the news' text */
+    struct dyno_logprob logprob;   /* if asked for; a device that computes nothing has none ... */
+    uint32_t top_first, top_count; /* ... of the news' tops */
+};
+
+/* What is new of an answer; valid until it is asked again. */
+struct dyno_answer_news {
+    const char *text; /* [text_size] */
+    size_t text_size;
+    const struct dyno_answer_token *tokens; /* [token_count]; text behind the last of them was held
+                                               back, and came with the end */
+    uint32_t token_count;
+    const struct dyno_logprob *tops;
+    enum dyno_answer_end end;
+    const struct dyno_request_record *record; /* with the end: its life; else NULL */
+};
+
+/* On success *out is the door's (dyno_answer_release).  Errors: DYNO_NO_MEMORY, and those of
+ * dyno_detokenizer_open. */
+dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_config *config,
+                             struct dyno_error *error);
+void dyno_answer_release(struct dyno_answer *answer); /* NULL: no effect */
+
+void *dyno_answer_owner(const struct dyno_answer *answer);
+
+#endif

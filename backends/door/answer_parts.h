@@ -1,0 +1,65 @@
+/* The parts of an answer that answer.c and desk.c share; private to this folder. */
+#ifndef DYNO_BACKENDS_DOOR_ANSWER_PARTS_H
+#define DYNO_BACKENDS_DOOR_ANSWER_PARTS_H
+
+#include "backends/door/answer.h"
+#include "backends/engine/generation.h"
+
+struct dyno_desk;
+
+/* News that nobody has taken yet. */
+struct dyno_answer_page {
+    char *text;                       /* [text_capacity] */
+    struct dyno_answer_token *tokens; /* [token_capacity] */
+    uint32_t text_size, text_capacity;
+    uint32_t token_count, token_capacity;
+    struct dyno_logprob *tops; /* [top_capacity] */
+    uint32_t top_count, top_capacity;
+};
+
+/* What is known of a token beside its text. */
+struct dyno_answer_choice {
+    struct dyno_logprob chosen;
+    struct dyno_logprob tops[DYNO_ANSWER_TOPS_MAX];
+    uint32_t top_count;
+};
+
+/*   OPEN -> POSTED [dyno_desk_post] -> IN_FLEET [the loop takes it] -> ENDED [its record]
+ *   OPEN -> gone [release]     ENDED -> gone [release, before or after] */
+enum dyno_answer_place { ANSWER_OPEN, ANSWER_POSTED, ANSWER_IN_FLEET, ANSWER_ENDED };
+
+struct dyno_answer {
+    struct dyno_generation generation; /* its first member */
+    struct dyno_answer_config config;
+    uint32_t *prompt;        /* [config.prompt_tokens]; NULL once the loop has taken it */
+    struct dyno_span *spans; /* [config.span_count] */
+    struct dyno_detokenizer *detokenizer;
+    struct dyno_logit_bias *bias; /* [bias_count + eos_count]: what was asked for, then the ends */
+    uint32_t bias_count;
+    struct dyno_answer_choice latest; /* of choose, for took */
+    uint32_t generated;
+    bool stopped;
+    /* The desk's: behind its lock. */
+    struct dyno_desk *desk; /* NULL: not posted */
+    enum dyno_answer_place place;
+    struct dyno_answer *next; /* in the line it stands in: posted, or with news */
+    bool has_news, is_released;
+    uint64_t id; /* of the request, in fleet */
+    dyno_ns arrival_ns;
+    struct dyno_answer_page pages[2]; /* one is written, one is being read by the door */
+    uint32_t written;
+    bool out_of_memory;
+    struct dyno_request_record record; /* once ended */
+};
+
+void dyno_answer_free(struct dyno_answer *answer);
+
+/* Add text to the page being written, and the token that let it out; false: no memory. */
+bool dyno_answer_write_text(struct dyno_answer *answer, struct dyno_text_piece piece);
+bool dyno_answer_write_token(struct dyno_answer *answer, uint32_t token);
+
+/* The desk's: the answer has news for the door. */
+void dyno_desk_lock(struct dyno_desk *desk);
+void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answer);
+
+#endif

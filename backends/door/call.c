@@ -1,0 +1,295 @@
+/* An HTTP request that waits for answers of the fleet: its beginning and its end. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/door/door_parts.h"
+
+enum { WHOLE_TEXT_MAX = 1 << 26 };
+
+/* ---- a call's beginning ---------------------------------------------------------------------- */
+
+static const char *prefix_of(enum dyno_call_kind kind)
+{
+    return kind == DYNO_CALL_CHAT ? "chatcmpl" : "cmpl";
+}
+
+static struct dyno_openai_about about_of(const struct dyno_call *call)
+{
+    return (struct dyno_openai_about){
+        .id = call->id, .model = call->door->config.model.name, .created_s = call->created_s};
+}
+
+dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
+                           struct dyno_http_exchange *exchange,
+                           const struct dyno_call_config *config, struct dyno_openai_error *error)
+{
+    struct dyno_call *call = calloc(1, sizeof *call);
+    uint32_t choices = config->prompts * config->sampling->choices;
+    struct dyno_openai_about about;
+
+    if (!call) {
+        return dyno_openai_fail_memory(error);
+    }
+    call->door = door;
+    call->exchange = exchange;
+    call->kind = config->kind;
+    call->streams = config->head->stream;
+    call->logprobs = config->sampling->logprobs;
+    call->created_s = dyno_door_now_s();
+    dyno_openai_id(call->id, prefix_of(call->kind), dyno_door_draw(door), dyno_door_draw(door));
+    about = about_of(call);
+    call->choices = calloc(choices, sizeof *call->choices);
+    if (!call->choices || (call->streams && dyno_openai_stream_open(
+                                                &call->stream, &about, call->kind == DYNO_CALL_CHAT,
+                                                config->head->include_usage) != DYNO_OK)) {
+        dyno_call_drop(call);
+        return dyno_openai_fail_memory(error);
+    }
+    *out = call;
+    return DYNO_OK;
+}
+
+/* How many tokens the answer may have: as asked, and as the context has room for. */
+static dyno_status tokens_max_of(const struct dyno_call *call,
+                                 const struct dyno_door_prompt *prompt,
+                                 const struct dyno_openai_sampling *sampling, const char *param,
+                                 uint32_t *out, struct dyno_openai_error *error)
+{
+    uint32_t context = call->door->config.model.context, left = context - prompt->count;
+
+    if (sampling->has_max_tokens && sampling->max_tokens > left) {
+        return dyno_openai_fail_context(error, param, prompt->count, sampling->max_tokens, context);
+    }
+    *out = sampling->has_max_tokens ? sampling->max_tokens : left;
+    return DYNO_OK;
+}
+
+static uint32_t pretended_length(struct dyno_door *door,
+                                 const struct dyno_openai_sampling *sampling, uint32_t tokens_max)
+{
+    uint32_t drawn;
+
+    if (!door->config.pretend || sampling->ignore_eos) {
+        return tokens_max;
+    }
+    drawn = door->config.pretend(door->config.pretend_context, dyno_door_draw(door));
+    drawn = drawn > sampling->min_tokens ? drawn : sampling->min_tokens;
+    return drawn < 1 ? 1 : drawn < tokens_max ? drawn : tokens_max;
+}
+
+static struct dyno_sampling sampling_of(struct dyno_door *door,
+                                        const struct dyno_openai_sampling *asked,
+                                        const struct dyno_logit_bias *bias, uint32_t index)
+{
+    uint64_t seed = asked->has_seed ? (uint64_t)asked->seed : dyno_door_draw(door);
+
+    return (struct dyno_sampling){.seed = seed + index,
+                                  .temperature = asked->temperature,
+                                  .top_k = asked->top_p > 0.0 ? asked->top_k : 1,
+                                  .top_p = asked->top_p,
+                                  .min_p = asked->min_p,
+                                  .repetition = asked->repetition_penalty,
+                                  .presence = asked->presence_penalty,
+                                  .frequency = asked->frequency_penalty,
+                                  .bias = bias,
+                                  .bias_count = asked->bias_count};
+}
+
+static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config *config,
+                              struct dyno_openai_error *error)
+{
+    struct dyno_choice *choice = &call->choices[call->count];
+    struct dyno_error cause = {.status = DYNO_OK};
+    dyno_status status;
+
+    *choice = (struct dyno_choice){.call = call, .index = call->count};
+    dyno_bytes_init(&choice->text, WHOLE_TEXT_MAX);
+    config->owner = choice;
+    status = dyno_answer_open(&choice->answer, config, &cause);
+    if (status == DYNO_BAD_INPUT) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "stop", "%s", cause.text);
+    }
+    if (status != DYNO_OK) {
+        return dyno_openai_fail_memory(error);
+    }
+    call->count++;
+    return DYNO_OK;
+}
+
+/* Conversations keep together; 0 is none. */
+static uint64_t session_of(const struct dyno_door *door, const char *session)
+{
+    uint64_t id = door->salt;
+
+    for (; session && *session; session++) {
+        id = id * 0x100000001b3ULL ^ (unsigned char)*session;
+    }
+    return session ? id | 1 : 0;
+}
+
+dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt *prompt,
+                          const struct dyno_openai_sampling *sampling, const char *session,
+                          const char *param, struct dyno_openai_error *error)
+{
+    struct dyno_door *door = call->door;
+    const char *stops[DYNO_OPENAI_STOP_MAX];
+    struct dyno_logit_bias bias[DYNO_OPENAI_BIAS_MAX];
+    struct dyno_answer_config config = {.prompt = prompt->tokens,
+                                        .prompt_tokens = prompt->count,
+                                        .tokens_min = sampling->min_tokens,
+                                        .session = session_of(door, session),
+                                        .ignore_eos = sampling->ignore_eos,
+                                        .logprobs = sampling->logprobs,
+                                        .top_logprobs = sampling->top_logprobs,
+                                        .eos = door->eos,
+                                        .eos_count = door->eos_count,
+                                        .tokenizer = door->tokenizer,
+                                        .text = {.stops = stops,
+                                                 .stop_count = sampling->stop_count,
+                                                 .keep_space = !prompt->rendered}};
+
+    for (uint32_t i = 0; i < sampling->stop_count; i++) {
+        stops[i] = sampling->stops[i].text;
+    }
+    for (uint32_t i = 0; i < sampling->bias_count; i++) {
+        bias[i] = (struct dyno_logit_bias){.token = sampling->biases[i].token,
+                                           .bias = (double)sampling->biases[i].bias};
+    }
+    DYNO_TRY(dyno_door_check_length(door, prompt, error));
+    DYNO_TRY(tokens_max_of(call, prompt, sampling, param, &config.tokens_max, error));
+    if (dyno_door_spans(door, prompt, config.tenant, &config.span_count) != DYNO_OK) {
+        return dyno_openai_fail_memory(error);
+    }
+    config.spans = door->spans;
+    for (uint32_t i = 0; i < sampling->choices; i++) {
+        config.sampling = sampling_of(door, sampling, bias, i);
+        config.pretended = pretended_length(door, sampling, config.tokens_max);
+        DYNO_TRY(add_choice(call, &config, error));
+    }
+    call->usage.prompt_tokens += prompt->count;
+    return DYNO_OK;
+}
+
+dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
+                           struct dyno_openai_error *error)
+{
+    for (uint32_t i = first; i < call->count; i++) {
+        dyno_bytes_put(&call->choices[i].text, text, size);
+        if (call->choices[i].text.status != DYNO_OK) {
+            return dyno_openai_fail_memory(error);
+        }
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error)
+{
+    for (uint32_t i = 0; i < call->count; i++) {
+        if (dyno_desk_post(call->door->desk, call->choices[i].answer) != DYNO_OK) {
+            return dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
+                                    "the server has as many requests as it takes; try again later");
+        }
+        call->open_count++;
+    }
+    dyno_http_exchange_set_data(call->exchange, call);
+    return DYNO_OK;
+}
+
+void dyno_call_drop(struct dyno_call *call)
+{
+    if (!call) {
+        return;
+    }
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct dyno_choice *choice = &call->choices[i];
+
+        if (choice->answer) {
+            dyno_desk_cancel(call->door->desk, choice->answer);
+            dyno_answer_release(choice->answer);
+        }
+        dyno_bytes_release(&choice->text);
+        dyno_said_release(&choice->said);
+    }
+    dyno_openai_stream_close(&call->stream);
+    free(call->choices);
+    free(call);
+}
+
+/* ---- a call's end ---------------------------------------------------------------------------- */
+
+static void describe_failure(struct dyno_openai_error *error, uint32_t http_status)
+{
+    switch (http_status) {
+    case 400:
+        (void)dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, "prompt",
+                               "the prompt needs more memory than a worker has for one request");
+        break;
+    case 429:
+        (void)dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
+                               "every worker's queue is full; try again later");
+        break;
+    case 503:
+        (void)dyno_openai_fail(error, 503, NULL, NULL, "the server is going away; try again later");
+        break;
+    default:
+        (void)dyno_openai_fail(error, 500, NULL, NULL, "the request could not be served");
+        break;
+    }
+}
+
+static void reply_whole(struct dyno_call *call, struct dyno_bytes *out)
+{
+    struct dyno_openai_about about = about_of(call);
+    struct dyno_openai_choice *choices = calloc(call->count, sizeof *choices);
+
+    for (uint32_t i = 0; choices && i < call->count; i++) {
+        const struct dyno_choice *choice = &call->choices[i];
+
+        choices[i] = (struct dyno_openai_choice){.index = i,
+                                                 .finish = choice->finish,
+                                                 .text = choice->text.data,
+                                                 .text_size = choice->text.size};
+        if (call->logprobs) {
+            choices[i].tokens = dyno_said_tokens(&call->choices[i].said);
+            choices[i].token_count = choice->said.token_count;
+        }
+    }
+    if (!choices) {
+        call->failed = 500;
+    } else if (call->kind == DYNO_CALL_CHAT) {
+        dyno_openai_put_chat(out, &about, choices, call->count, &call->usage);
+    } else {
+        dyno_openai_put_completion(out, &about, choices, call->count, &call->usage);
+    }
+    free(choices);
+}
+
+void dyno_call_end(struct dyno_call *call)
+{
+    struct dyno_door *door = call->door;
+    struct dyno_http_exchange *exchange = call->exchange;
+    struct dyno_openai_error error;
+
+    dyno_bytes_clear(&door->out);
+    if (call->failed > 0) {
+        describe_failure(&error, call->failed);
+    }
+    if (call->began) {
+        if (call->failed > 0) {
+            dyno_openai_stream_put_error(&door->out, &error);
+        } else {
+            dyno_openai_stream_put_usage(&call->stream, &door->out, &call->usage);
+            dyno_openai_stream_put_done(&door->out);
+        }
+        dyno_http_stream_write(exchange, door->out.data, door->out.size);
+        dyno_http_exchange_set_data(exchange, NULL);
+        dyno_http_stream_end(exchange);
+    } else if (call->failed > 0) {
+        dyno_door_refuse(door, exchange, &error);
+    } else {
+        reply_whole(call, &door->out);
+        dyno_door_reply_json(door, exchange, 200, &door->out);
+    }
+    dyno_call_drop(call);
+}

@@ -1,0 +1,56 @@
+/* The front door: an OpenAI-compatible server before a fleet.
+ *
+ * One thread runs it (dyno_door_run): HTTP, JSON, templates and tokenizers are its work.  The loop
+ * has a thread of its own and sees the door as a source and a sink; between the two stands a desk
+ * (desk.h).  docs/serving.md says what is served.
+ */
+#ifndef DYNO_BACKENDS_DOOR_DOOR_H
+#define DYNO_BACKENDS_DOOR_DOOR_H
+
+#include "backends/assets/tokenizer/tokenizer_file.h"
+#include "backends/door/desk.h"
+#include "backends/http/server.h"
+#include "core/base/status.h"
+
+struct dyno_door;
+
+/* What is served: a model by its name, and how its texts become tokens.  Nothing is owned. */
+struct dyno_door_model {
+    const char *name;
+    const struct dyno_tokenizer_file *file; /* with its chat template, if there is one */
+    uint32_t vocab;                         /* of the weights: tokens are below it */
+    uint32_t context;                       /* tokens that prompt and answer may have together */
+    const uint32_t *eos;                    /* [eos_count] tokens that end a text */
+    uint32_t eos_count;
+};
+
+struct dyno_door_config {
+    struct dyno_http_config http; /* its callbacks are the door's */
+    struct dyno_desk_config desk; /* its news is the door's */
+    struct dyno_door_model model;
+    uint32_t block_tokens; /* of the fleet's KV cache */
+    /* A device that computes nothing: how long an answer is that nobody limits, by a draw from 64
+     * random bits; NULL: the device computes. */
+    uint32_t (*pretend)(void *context, uint64_t draw);
+    void *pretend_context;
+    const char *cors_origin; /* whom browsers let in: "*", one origin, or NULL: nobody else */
+};
+
+/* Listens when it returns.  On success *out is closed with dyno_door_close, after the loop.
+ * Errors: those of dyno_http_server_open, dyno_tokenizer_open and dyno_template_open. */
+dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config *config,
+                           struct dyno_error *error);
+void dyno_door_close(struct dyno_door *door); /* NULL: no effect */
+
+uint16_t dyno_door_port(const struct dyno_door *door);
+struct dyno_desk *dyno_door_desk(struct dyno_door *door); /* for the loop */
+
+/* Serve until dyno_door_stop has done its work, or the loop has abandoned the desk and all was
+ * told.  Errors: those of dyno_http_server_run. */
+dyno_status dyno_door_run(struct dyno_door *door, struct dyno_error *error);
+
+/* From any thread, or a signal's handler: let nobody in any more, finish what is in flight within
+ * `grace_ns`, and let run return. */
+void dyno_door_stop(struct dyno_door *door, dyno_ns grace_ns);
+
+#endif

@@ -1,0 +1,150 @@
+/* The parts of a door that its files share; private to this folder. */
+#ifndef DYNO_BACKENDS_DOOR_DOOR_PARTS_H
+#define DYNO_BACKENDS_DOOR_DOOR_PARTS_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+#include "backends/assets/template/template.h"
+#include "backends/assets/tokenizer/tokenizer.h"
+#include "backends/door/door.h"
+#include "backends/door/said.h"
+#include "backends/openai/chat.h"
+#include "backends/openai/completion.h"
+#include "backends/openai/response.h"
+#include "backends/openai/stream.h"
+
+enum { DYNO_DOOR_TEXT_MAX = 128, DYNO_DOOR_HEADERS_MAX = 8 };
+
+struct dyno_door {
+    struct dyno_door_config config;
+    struct dyno_http_server *server;
+    struct dyno_desk *desk;
+    struct dyno_tokenizer *tokenizer;
+    struct dyno_encoder *encoder;
+    uint32_t *eos; /* [eos_count] those of weights and tokenizer */
+    uint32_t eos_count;
+    struct dyno_template *template_, *tool_template; /* NULL: the model has none */
+    struct dyno_openai_rules rules;
+    uint64_t salt;           /* of block identities */
+    uint64_t draws;          /* random numbers given out: ids and seeds */
+    uint64_t created_s;      /* when it was opened */
+    struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
+    uint32_t span_capacity;
+    struct dyno_bytes out; /* a reply being written */
+};
+
+/* ---- door.c ---- */
+/* 64 random bits. */
+uint64_t dyno_door_draw(struct dyno_door *door);
+uint64_t dyno_door_now_s(void);
+
+/* ---- reply.c: answers that are there at once ---- */
+void dyno_door_reply_json(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                          uint16_t status, const struct dyno_bytes *body);
+void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                      const struct dyno_openai_error *error);
+/* The headers that every answer has; `type` is its content's. */
+void dyno_door_headers(const struct dyno_door *door, const struct dyno_http_exchange *exchange,
+                       const char *type, struct dyno_http_header out[DYNO_DOOR_HEADERS_MAX]);
+
+/* ---- prompt.c: texts and messages become tokens ---- */
+struct dyno_door_prompt {
+    const uint32_t *tokens; /* [count], the door's until the next prompt */
+    uint32_t count;
+    bool rendered; /* by a template: the answer begins a text */
+};
+dyno_status dyno_door_prompt_text(struct dyno_door *door, const char *text, size_t size,
+                                  bool around, struct dyno_door_prompt *out,
+                                  struct dyno_openai_error *error);
+dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *tokens, size_t count,
+                                    struct dyno_door_prompt *out, struct dyno_openai_error *error);
+
+/* Messages for a template, and what else it is given. */
+struct dyno_door_messages {
+    const json_t *messages, *tools, *arguments; /* tools, arguments: NULL: none */
+    bool begin_answer;
+    bool around; /* tokens that begin and end a text, beside those of the template */
+};
+dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door_messages *chat,
+                                  struct dyno_door_prompt *out, struct dyno_openai_error *error);
+/* The prompt's length leaves room for an answer. */
+dyno_status dyno_door_check_length(const struct dyno_door *door,
+                                   const struct dyno_door_prompt *prompt,
+                                   struct dyno_openai_error *error);
+/* Identities of the prompt's whole blocks, the door's until the next; DYNO_NO_MEMORY. */
+dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
+                            uint32_t tenant, uint32_t *count);
+
+/* ---- call.c: an HTTP request that waits for answers of the fleet ---- */
+enum dyno_call_kind { DYNO_CALL_CHAT, DYNO_CALL_COMPLETION };
+
+struct dyno_call;
+
+/* One of its choices. */
+struct dyno_choice {
+    struct dyno_call *call;
+    struct dyno_answer *answer; /* NULL: ended */
+    struct dyno_bytes text;     /* of an answer that is told as a whole; what is echoed first */
+    struct dyno_said said;      /* its tokens, if how likely they were is asked for ... */
+    size_t said_offset;         /* ... and characters of text before those of a stream */
+    uint32_t index;
+    enum dyno_openai_finish finish;
+    bool began;
+};
+
+struct dyno_call {
+    struct dyno_door *door;
+    struct dyno_http_exchange *exchange;
+    enum dyno_call_kind kind;
+    bool streams, began, logprobs;
+    char id[DYNO_OPENAI_ID_MAX];
+    uint64_t created_s;
+    struct dyno_openai_stream stream;
+    struct dyno_choice *choices; /* [count] */
+    uint32_t count, open_count;
+    uint32_t failed; /* an HTTP status once a choice has failed */
+    struct dyno_openai_usage usage;
+};
+
+struct dyno_call_config {
+    enum dyno_call_kind kind;
+    const struct dyno_openai_head *head;
+    const struct dyno_openai_sampling *sampling;
+    uint32_t prompts; /* each gets sampling->choices choices */
+};
+
+/* On success the call is the exchange's, and dies with it.  Prompts are added next, then it is
+ * started; what fails before is refused by the caller, who drops the call. */
+dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
+                           struct dyno_http_exchange *exchange,
+                           const struct dyno_call_config *config, struct dyno_openai_error *error);
+dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt *prompt,
+                          const struct dyno_openai_sampling *sampling, const char *session,
+                          const char *param, struct dyno_openai_error *error);
+/* Begin the text of the choices added last, from `first` on, with text[size]. */
+dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
+                           struct dyno_openai_error *error);
+dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error);
+void dyno_call_drop(struct dyno_call *call); /* its answers are given up; NULL: no effect */
+/* Say what was failed, or everything at once: the call goes with its exchange. */
+void dyno_call_end(struct dyno_call *call);
+
+/* ---- call_news.c: what is new of one of its choices ---- */
+void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *news);
+
+/* ---- the endpoints ---- */
+typedef void dyno_door_handler(struct dyno_door *door, struct dyno_http_exchange *exchange);
+
+dyno_door_handler dyno_door_chat;
+dyno_door_handler dyno_door_completions;
+dyno_door_handler dyno_door_tokenize;
+dyno_door_handler dyno_door_detokenize;
+dyno_door_handler dyno_door_models;
+dyno_door_handler dyno_door_health;
+
+/* Whether `model` is what is served; else *error says so. */
+dyno_status dyno_door_check_model(const struct dyno_door *door, const char *model,
+                                  struct dyno_openai_error *error);
+
+#endif

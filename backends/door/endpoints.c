@@ -1,0 +1,266 @@
+/* The endpoints: each reads its request, and answers it or calls the fleet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/door/door_parts.h"
+#include "backends/openai/tokenize.h"
+
+dyno_status dyno_door_check_model(const struct dyno_door *door, const char *model,
+                                  struct dyno_openai_error *error)
+{
+    if (strcmp(model, door->config.model.name) == 0) {
+        return DYNO_OK;
+    }
+    return dyno_openai_fail(error, 404, DYNO_OPENAI_CODE_MODEL, "model",
+                            "the model '%.100s' is not served here; '%s' is", model,
+                            door->config.model.name);
+}
+
+/* Start the call that `call` has been made, or drop it. */
+static dyno_status start_or_drop(struct dyno_call *call, dyno_status status,
+                                 struct dyno_openai_error *error)
+{
+    if (status == DYNO_OK) {
+        status = dyno_call_start(call, error);
+    }
+    if (status != DYNO_OK) {
+        dyno_call_drop(call);
+    }
+    return status;
+}
+
+/* ---- chat completions ------------------------------------------------------------------------ */
+
+static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                              const struct dyno_openai_chat *chat, struct dyno_openai_error *error)
+{
+    struct dyno_call_config config = {
+        .kind = DYNO_CALL_CHAT, .head = &chat->head, .sampling = &chat->sampling, .prompts = 1};
+    struct dyno_door_messages messages = {
+        .messages = chat->messages,
+        .tools = chat->tools.choice != DYNO_OPENAI_TOOL_NONE ? chat->tools.list : NULL,
+        .arguments = chat->template_arguments,
+        .begin_answer = true};
+    struct dyno_door_prompt prompt;
+    struct dyno_call *call;
+
+    DYNO_TRY(dyno_door_check_model(door, chat->head.model, error));
+    DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
+    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
+    return start_or_drop(
+        call, dyno_call_add(call, &prompt, &chat->sampling, chat->head.session, "messages", error),
+        error);
+}
+
+void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_error error;
+    struct dyno_openai_chat chat;
+    size_t size;
+    const char *body = dyno_http_exchange_body(exchange, &size);
+    dyno_status status = dyno_openai_chat_read(&chat, body, size, &door->rules, &error);
+
+    if (status == DYNO_OK) {
+        status = start_chat(door, exchange, &chat, &error);
+        dyno_openai_chat_release(&chat);
+    }
+    if (status != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &error);
+    }
+}
+
+/* ---- completions ----------------------------------------------------------------------------- */
+
+static dyno_status encode_one(struct dyno_door *door, const struct dyno_openai_prompt *asked,
+                              struct dyno_door_prompt *out, struct dyno_openai_error *error)
+{
+    if (asked->text) {
+        return dyno_door_prompt_text(door, asked->text, asked->text_size, true, out, error);
+    }
+    return dyno_door_prompt_tokens(door, asked->tokens, asked->token_count, out, error);
+}
+
+/* The prompt is the beginning of its answers. */
+static dyno_status echo(struct dyno_call *call, uint32_t first,
+                        const struct dyno_openai_prompt *asked,
+                        const struct dyno_door_prompt *prompt, struct dyno_openai_error *error)
+{
+    struct dyno_error cause;
+    dyno_status status;
+    char *text;
+    size_t size;
+
+    if (asked->text) {
+        return dyno_call_echo(call, first, asked->text, asked->text_size, error);
+    }
+    if (dyno_decode(call->door->tokenizer, prompt->tokens, prompt->count, true, &text, &size,
+                    &cause) != DYNO_OK) {
+        return dyno_openai_fail_memory(error);
+    }
+    status = dyno_call_echo(call, first, text, size, error);
+    free(text);
+    return status;
+}
+
+static dyno_status add_prompts(struct dyno_call *call, const struct dyno_openai_completion *asked,
+                               struct dyno_openai_error *error)
+{
+    for (size_t i = 0; i < asked->prompts.count; i++) {
+        const struct dyno_openai_prompt *prompt = &asked->prompts.list[i];
+        struct dyno_door_prompt encoded;
+        uint32_t first = call->count;
+
+        DYNO_TRY(encode_one(call->door, prompt, &encoded, error));
+        DYNO_TRY(
+            dyno_call_add(call, &encoded, &asked->sampling, asked->head.session, "prompt", error));
+        if (asked->echo) {
+            DYNO_TRY(echo(call, first, prompt, &encoded, error));
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                                    const struct dyno_openai_completion *asked,
+                                    struct dyno_openai_error *error)
+{
+    struct dyno_call_config config = {.kind = DYNO_CALL_COMPLETION,
+                                      .head = &asked->head,
+                                      .sampling = &asked->sampling,
+                                      .prompts = (uint32_t)asked->prompts.count};
+    struct dyno_call *call;
+
+    DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
+    if (asked->echo && asked->sampling.logprobs) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "logprobs",
+                                "logprobs of a prompt are not told here: leave out echo or "
+                                "logprobs");
+    }
+    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
+    return start_or_drop(call, add_prompts(call, asked, error), error);
+}
+
+void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_error error;
+    struct dyno_openai_completion completion;
+    size_t size;
+    const char *body = dyno_http_exchange_body(exchange, &size);
+    dyno_status status = dyno_openai_completion_read(&completion, body, size, &door->rules, &error);
+
+    if (status == DYNO_OK) {
+        status = start_completion(door, exchange, &completion, &error);
+        dyno_openai_completion_release(&completion);
+    }
+    if (status != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &error);
+    }
+}
+
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+static dyno_status tokenize(struct dyno_door *door, const struct dyno_openai_tokenize *asked,
+                            struct dyno_openai_error *error)
+{
+    struct dyno_door_prompt prompt;
+
+    if (asked->model) {
+        DYNO_TRY(dyno_door_check_model(door, asked->model, error));
+    }
+    if (asked->prompt) {
+        DYNO_TRY(dyno_door_prompt_text(door, asked->prompt, asked->prompt_size,
+                                       asked->add_special_tokens, &prompt, error));
+    } else {
+        struct dyno_door_messages messages = {
+            .messages = asked->messages,
+            .tools = asked->tools.choice != DYNO_OPENAI_TOOL_NONE ? asked->tools.list : NULL,
+            .arguments = asked->template_arguments,
+            .begin_answer = asked->add_generation_prompt,
+            .around = asked->add_special_tokens};
+
+        DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
+    }
+    dyno_bytes_clear(&door->out);
+    dyno_openai_put_tokens(&door->out, prompt.tokens, prompt.count, door->config.model.context);
+    return DYNO_OK;
+}
+
+void dyno_door_tokenize(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_error error;
+    struct dyno_openai_tokenize asked;
+    size_t size;
+    const char *body = dyno_http_exchange_body(exchange, &size);
+    dyno_status status = dyno_openai_tokenize_read(&asked, body, size, &door->rules, &error);
+
+    if (status == DYNO_OK) {
+        status = tokenize(door, &asked, &error);
+        dyno_openai_tokenize_release(&asked);
+    }
+    if (status != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &error);
+        return;
+    }
+    dyno_door_reply_json(door, exchange, 200, &door->out);
+}
+
+static dyno_status detokenize(struct dyno_door *door, const struct dyno_openai_detokenize *asked,
+                              struct dyno_openai_error *error)
+{
+    struct dyno_error cause = {.status = DYNO_OK};
+    char *text;
+    size_t size;
+
+    if (asked->model) {
+        DYNO_TRY(dyno_door_check_model(door, asked->model, error));
+    }
+    if (dyno_decode(door->tokenizer, asked->tokens, asked->count, true, &text, &size, &cause) !=
+        DYNO_OK) {
+        return dyno_openai_fail_memory(error);
+    }
+    dyno_bytes_clear(&door->out);
+    dyno_openai_put_detokenized(&door->out, text, size);
+    free(text);
+    return DYNO_OK;
+}
+
+void dyno_door_detokenize(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_error error;
+    struct dyno_openai_detokenize asked;
+    size_t size;
+    const char *body = dyno_http_exchange_body(exchange, &size);
+    dyno_status status = dyno_openai_detokenize_read(&asked, body, size, &door->rules, &error);
+
+    if (status == DYNO_OK) {
+        status = detokenize(door, &asked, &error);
+        dyno_openai_detokenize_release(&asked);
+    }
+    if (status != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &error);
+        return;
+    }
+    dyno_door_reply_json(door, exchange, 200, &door->out);
+}
+
+/* ---- what is served, and whether ------------------------------------------------------------- */
+
+void dyno_door_models(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_model model = {.id = door->config.model.name,
+                                      .root = door->config.model.name,
+                                      .created_s = door->created_s,
+                                      .context_tokens = door->config.model.context};
+
+    dyno_bytes_clear(&door->out);
+    dyno_openai_put_models(&door->out, &model, 1);
+    dyno_door_reply_json(door, exchange, 200, &door->out);
+}
+
+void dyno_door_health(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
+
+    dyno_door_headers(door, exchange, NULL, headers);
+    dyno_http_reply(exchange, 200, headers, NULL, 0);
+}

@@ -1,0 +1,154 @@
+/* Texts and messages become tokens, and tokens the identities of blocks.
+ *
+ * A block's identity is a hash of its tokens and of the identity before it, salted by a number that
+ * nobody outside knows: whoever sends a prompt cannot choose another's identity.
+ */
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "backends/door/door_parts.h"
+
+dyno_status dyno_door_check_length(const struct dyno_door *door,
+                                   const struct dyno_door_prompt *prompt,
+                                   struct dyno_openai_error *error)
+{
+    if (prompt->count == 0) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "prompt",
+                                "the prompt is empty; a model needs a token to go on from");
+    }
+    if (prompt->count >= door->config.model.context) {
+        return dyno_openai_fail_context(error, "prompt", prompt->count, 0,
+                                        door->config.model.context);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
+                          struct dyno_encode_options options, struct dyno_door_prompt *out,
+                          struct dyno_openai_error *error)
+{
+    struct dyno_error cause = {.status = DYNO_OK};
+    struct dyno_token_ids ids;
+    dyno_status status = dyno_encode(door->encoder, text, size, options, &ids, &cause);
+
+    if (status == DYNO_NO_MEMORY || ids.count > UINT32_MAX) {
+        return dyno_openai_fail_memory(error);
+    }
+    if (status != DYNO_OK) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "prompt", "%s", cause.text);
+    }
+    out->tokens = ids.ids;
+    out->count = (uint32_t)ids.count;
+    return DYNO_OK;
+}
+
+dyno_status dyno_door_prompt_text(struct dyno_door *door, const char *text, size_t size,
+                                  bool around, struct dyno_door_prompt *out,
+                                  struct dyno_openai_error *error)
+{
+    out->rendered = false;
+    return encode(door, text, size, (struct dyno_encode_options){.around = around}, out, error);
+}
+
+dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *tokens, size_t count,
+                                    struct dyno_door_prompt *out, struct dyno_openai_error *error)
+{
+    if (count > UINT32_MAX) {
+        return dyno_openai_fail_context(error, "prompt", count, 0, door->config.model.context);
+    }
+    *out = (struct dyno_door_prompt){.tokens = tokens, .count = (uint32_t)count};
+    return DYNO_OK;
+}
+
+/* Jansson counts references also of what it does not change. */
+static json_t *counted(const json_t *value)
+{
+    return (json_t *)(uintptr_t)value;
+}
+
+/* What a template may use; NULL: no memory. */
+static json_t *variables_of(const struct dyno_door *door, const struct dyno_door_messages *chat)
+{
+    const struct dyno_tokenizer_file *file = door->config.model.file;
+    json_t *variables = json_pack("{s:O, s:b, s:s, s:s}", "messages", counted(chat->messages),
+                                  "add_generation_prompt", chat->begin_answer, "bos_token",
+                                  file->bos_text, "eos_token", file->eos_text);
+
+    if (variables &&
+        ((chat->tools && json_object_set(variables, "tools", counted(chat->tools)) != 0) ||
+         (chat->arguments &&
+          json_object_update_missing(variables, counted(chat->arguments)) != 0))) {
+        json_decref(variables);
+        return NULL;
+    }
+    return variables;
+}
+
+dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door_messages *chat,
+                                  struct dyno_door_prompt *out, struct dyno_openai_error *error)
+{
+    const struct dyno_template *template_ =
+        chat->tools && door->tool_template ? door->tool_template : door->template_;
+    struct dyno_error cause = {.status = DYNO_OK};
+    json_t *variables;
+    dyno_status status;
+    char *text;
+    size_t size;
+
+    if (!template_) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "messages",
+                                "%s has no chat template: it goes on from a text, "
+                                "POST /v1/completions",
+                                door->config.model.name);
+    }
+    variables = variables_of(door, chat);
+    if (!variables) {
+        return dyno_openai_fail_memory(error);
+    }
+    status = dyno_template_render(template_, variables, (int64_t)dyno_door_now_s(), &text, &size,
+                                  &cause);
+    json_decref(variables);
+    if (status != DYNO_OK) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "messages",
+                                "the model's chat template refuses the messages: %s", cause.text);
+    }
+    out->rendered = true;
+    status =
+        encode(door, text, size,
+               (struct dyno_encode_options){.control = true, .around = chat->around}, out, error);
+    free(text);
+    return status;
+}
+
+static dyno_status room_for_spans(struct dyno_door *door, uint32_t count)
+{
+    struct dyno_span *spans;
+
+    if (count <= door->span_capacity) {
+        return DYNO_OK;
+    }
+    spans = realloc(door->spans, count * sizeof *spans);
+    if (!spans) {
+        return DYNO_NO_MEMORY;
+    }
+    door->spans = spans;
+    door->span_capacity = count;
+    return DYNO_OK;
+}
+
+dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
+                            uint32_t tenant, uint32_t *count)
+{
+    uint32_t size = door->config.block_tokens, blocks = prompt->count / size;
+    XXH64_hash_t identity = XXH3_64bits_withSeed(&tenant, sizeof tenant, door->salt);
+
+    DYNO_TRY(room_for_spans(door, blocks));
+    for (uint32_t i = 0; i < blocks; i++) {
+        identity = XXH3_64bits_withSeed(prompt->tokens + (size_t)i * size,
+                                        size * sizeof *prompt->tokens, identity);
+        identity += identity == 0 || identity == UINT64_MAX ? 2 : 0; /* these two are none */
+        door->spans[i] = (struct dyno_span){.id = identity, .blocks = 1};
+    }
+    *count = blocks;
+    return DYNO_OK;
+}

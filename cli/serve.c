@@ -1,0 +1,249 @@
+/* `dyno serve`: the fleet of a scenario behind an OpenAI-compatible front door.
+ *
+ * Two threads: the door's is the program's first, the loop's runs the fleet.  Whoever ends first
+ * ends the other: a signal stops the door, which then lets the loop finish; a loop that fails tells
+ * those who wait and stops the door.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/assets/default_model.h"
+#include "backends/door/door.h"
+#include "backends/posix/wall_clock.h"
+#include "cli/assembly.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/tokenizer_path.h"
+#include "sim/answers.h"
+#include "traces/law.h"
+
+enum { LAST_WORDS_NS = DYNO_S }; /* for those who wait when the loop has failed */
+
+struct serving {
+    struct dyno_scenario scenario;
+    struct dyno_options options;
+    struct dyno_assembly assembly;
+    struct dyno_door *door;
+    const struct dyno_tokenizer_file *file;
+    struct dyno_law pretended; /* lengths of answers that nobody computes */
+    pthread_t loop;
+    struct dyno_error loop_error;
+};
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static struct serving *stopping; /* whom a signal stops */
+static volatile sig_atomic_t interrupted;
+
+/* The first one lets requests in flight end, the second one does not. */
+static void on_signal(int number)
+{
+    static volatile sig_atomic_t signals;
+
+    (void)number;
+    signals++;
+    if (signals > 1) {
+        interrupted = 1;
+        dyno_wall_clock_wake(stopping->assembly.clock);
+    }
+    dyno_door_stop(stopping->door, signals > 1 ? 1 : stopping->scenario.serve.grace_ns);
+}
+
+static void catch_signals(struct serving *serving)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    stopping = serving;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+static uint32_t pretend(void *context, uint64_t draw)
+{
+    const struct serving *serving = context;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, draw, "serve.answer");
+    return dyno_law_tokens(&serving->pretended, &rng);
+}
+
+/* The tokenizer of the model; of one without weights, that of the model that comes along. */
+static dyno_status open_tokenizer(struct serving *serving, struct dyno_error *error)
+{
+    const char *name =
+        serving->assembly.live.weights ? serving->scenario.model.name : DYNO_DEFAULT_MODEL;
+    char path[DYNO_MODEL_PATH_MAX], tokenizer[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
+
+    DYNO_TRY(dyno_default_model_find(path, name, error));
+    DYNO_TRY(dyno_tokenizer_path(tokenizer, sizeof tokenizer, path, error));
+    return dyno_tokenizer_file_open(&serving->file, tokenizer, error);
+}
+
+static const char *served_name(const struct dyno_scenario *scenario)
+{
+    const char *slash = strrchr(scenario->model.name, '/');
+
+    if (scenario->serve.model_name) {
+        return scenario->serve.model_name;
+    }
+    return slash && slash[1] != '\0' ? slash + 1 : scenario->model.name;
+}
+
+static struct dyno_door_model model_of(const struct serving *serving)
+{
+    const struct dyno_weights *weights = serving->assembly.live.weights;
+
+    return (struct dyno_door_model){
+        .name = served_name(&serving->scenario),
+        .file = serving->file,
+        .vocab = weights ? weights->model.vocab : serving->file->vocabulary.token_count,
+        .context = serving->assembly.worker.context_max,
+        .eos = weights ? weights->eos : NULL,
+        .eos_count = weights ? weights->eos_count : 0,
+    };
+}
+
+static struct dyno_http_config http_of(const struct dyno_scenario *scenario)
+{
+    return (struct dyno_http_config){
+        .address = scenario->serve.address,
+        .port = (uint16_t)scenario->serve.port,
+        .tls_certificate = scenario->serve.tls_certificate,
+        .tls_key = scenario->serve.tls_key,
+        .header_bytes_max = scenario->serve.header_bytes_max,
+        .body_bytes_max = scenario->serve.body_bytes_max,
+        .connections_max = scenario->serve.connections_max,
+        .head_timeout_ns = scenario->serve.head_timeout_ns,
+        .idle_timeout_ns = scenario->serve.idle_timeout_ns,
+        .write_timeout_ns = scenario->serve.write_timeout_ns,
+        .unsent_bytes_max = scenario->serve.unsent_bytes_max,
+    };
+}
+
+static dyno_status open_door(void *context, const struct dyno_assembly *assembly,
+                             struct dyno_source **out, struct dyno_error *error)
+{
+    struct serving *serving = context;
+    bool computes = assembly->live.weights != NULL;
+    struct dyno_door_config config;
+
+    DYNO_TRY(open_tokenizer(serving, error));
+    config = (struct dyno_door_config){
+        .http = http_of(&serving->scenario),
+        .desk = {.answers_max = serving->scenario.serve.requests_max,
+                 .lengths = computes ? NULL : assembly->answers,
+                 .transcripts = assembly->live.transcripts,
+                 .now = dyno_wall_clock_now,
+                 .wake = dyno_wall_clock_wake,
+                 .clock = assembly->clock},
+        .model = model_of(serving),
+        .block_tokens = assembly->worker.block_tokens,
+        .pretend = computes ? NULL : pretend,
+        .pretend_context = serving,
+        .cors_origin = serving->scenario.serve.cors_origin,
+    };
+    DYNO_TRY(dyno_door_open(&serving->door, &config, error));
+    *out = dyno_desk_source(dyno_door_desk(serving->door));
+    return DYNO_OK;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static void *run_loop(void *context)
+{
+    struct serving *serving = context;
+
+    (void)dyno_assembly_run(&serving->assembly, &serving->loop_error);
+    dyno_desk_abandon(dyno_door_desk(serving->door));
+    dyno_door_stop(serving->door, LAST_WORDS_NS);
+    return NULL;
+}
+
+static void say_where(const struct serving *serving)
+{
+    const struct dyno_scenario *scenario = &serving->scenario;
+    const char *scheme = scenario->serve.tls_certificate ? "https" : "http";
+    const char *host = strchr(scenario->serve.address, ':') ? "[::1]" : scenario->serve.address;
+    unsigned port = dyno_door_port(serving->door);
+
+    (void)printf("%s\nListening on %s://%s:%u\n\n"
+                 "  curl %s://%s:%u/v1/chat/completions -H 'Content-Type: application/json' -d "
+                 "'{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Will you "
+                 "come to the ball?\"}], \"max_tokens\": 60}'\n\n",
+                 serving->assembly.title, scheme, host, port, scheme, host, port,
+                 served_name(scenario));
+    (void)fflush(stdout);
+}
+
+static dyno_status serve(struct serving *serving, struct dyno_error *error)
+{
+    struct dyno_assembly *assembly = &serving->assembly;
+    sigset_t all, before;
+    dyno_status status;
+
+    DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
+                                   serving->scenario.generate.output_tokens, error));
+    assembly->open_outside = open_door;
+    assembly->outside_context = serving;
+    DYNO_TRY(dyno_assembly_open(assembly, &serving->scenario, NULL, &interrupted, 0, error));
+    assembly->metrics.sink.next = dyno_desk_sink(dyno_door_desk(serving->door));
+    (void)sigfillset(&all); /* signals are the first thread's */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&serving->loop, NULL, run_loop, serving) != 0) {
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return dyno_fail(error, DYNO_IO, "the loop's thread cannot be started");
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    catch_signals(serving);
+    say_where(serving);
+    status = dyno_door_run(serving->door, error);
+    (void)pthread_join(serving->loop, NULL);
+    if (status == DYNO_OK && serving->loop_error.status != DYNO_OK) {
+        *error = serving->loop_error;
+        status = error->status;
+    }
+    return status;
+}
+
+/* The assembly's source is the door's. */
+static void close_serving(struct serving *serving)
+{
+    dyno_assembly_close(&serving->assembly);
+    dyno_door_close(serving->door);
+    dyno_tokenizer_file_close(serving->file);
+    dyno_options_close(&serving->options);
+}
+
+int dyno_command_serve(int argc, char **argv)
+{
+    struct serving *serving = calloc(1, sizeof *serving);
+    struct dyno_error error = {0};
+    enum dyno_scenario_ask ask;
+    dyno_status status = DYNO_OK;
+
+    if (!serving) {
+        (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
+        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    }
+    if (dyno_scenario_load_to_serve(&serving->scenario, &serving->options, argc, argv, &ask,
+                                    &error) != DYNO_OK) {
+        free(serving);
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
+    if (ask == DYNO_ASK_HELP) {
+        dyno_help_serve(stdout, dyno_help_width(stdout));
+    } else if (ask == DYNO_ASK_PRINT) {
+        dyno_scenario_print(&serving->options, stdout);
+    } else {
+        status = serve(serving, &error);
+    }
+    close_serving(serving);
+    free(serving);
+    return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# `dyno serve` as curl sees it: a model that computes, a GPU that is simulated, and what is refused.
+#
+# usage: tests/cli/serve.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+if ! command -v curl >/dev/null || ! command -v jq >/dev/null; then
+    echo "skipped: no curl, or no jq"
+    exit 77
+fi
+
+# start ARGUMENT...: a server on a free port, whose address is then in $url.
+start() {
+    "$dyno" serve --port any "$@" >serve.out 2>serve.err &
+    server=$!
+    for _ in {1..200}; do
+        url=$(sed -n 's/^Listening on //p' serve.out)
+        [[ -n $url ]] && return
+        kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat serve.err)"
+        sleep 0.05
+    done
+    fail "the server says nothing: $(cat serve.out serve.err)"
+}
+
+# stop: asked to, it ends well.
+stop() {
+    kill -TERM "$server"
+    wait "$server" || fail "the server ended with $?: $(cat serve.err)"
+    [[ ! -s serve.err ]] || fail "the server complained: $(cat serve.err)"
+}
+
+# ask STATUS PATH [BODY]: the answer is in the file answer, and has that status.
+ask() {
+    local status=$1 path=$2
+    shift 2
+    got=$(curl -sS -o answer -w '%{http_code}' "$url$path" ${1+-d "$1"})
+    [[ $got == "$status" ]] || fail "$path $*: $got, not $status: $(cat answer)"
+}
+
+# is FILTER VALUE: of the answer.
+is() {
+    [[ $(jq -r "$1" answer) == "$2" ]] || fail "$1 is $(jq -r "$1" answer), not $2: $(cat answer)"
+}
+
+chat='"model":"austen-2m","messages":[{"role":"user","content":"Will you come to the ball?"}]'
+start
+
+ask 200 /health
+ask 200 /v1/models
+is '.data[0].id' austen-2m
+is '.data[0].max_model_len' 1024
+
+# The same answer, told whole and in pieces, and by dyno generate.
+ask 200 /v1/chat/completions "{$chat,\"max_tokens\":40,\"temperature\":0}"
+is .object chat.completion
+is '.choices[0].message.role' assistant
+whole=$(jq -r '.choices[0].message.content' answer)
+tokens=$(jq .usage.completion_tokens answer)
+[[ -n $whole ]] || fail "nothing was said"
+streamed='"stream":true,"stream_options":{"include_usage":true}'
+ask 200 /v1/chat/completions "{$chat,\"max_tokens\":40,\"temperature\":0,$streamed}"
+tail -n 2 answer | grep -q '^data: \[DONE\]$' || fail "no end: $(tail -n 3 answer)"
+pieces=$(sed -n 's/^data: {/{/p' answer | jq -rj '.choices[]?.delta.content // empty')
+[[ $pieces == "$whole" ]] || fail "in pieces '$pieces', whole '$whole'"
+[[ $(sed -n 's/^data: {/{/p' answer | jq -r '.usage.completion_tokens // empty') == "$tokens" ]] ||
+    fail "usage differs"
+generated=$("$dyno" generate --chat --temperature 0 --max-tokens 40 \
+    --prompt "Will you come to the ball?" 2>/dev/null)
+[[ $generated == "$whole" ]] ||
+    fail "dyno generate says something else than '$whole'"
+
+# A seed gives the same words again; several choices are several.
+two='"model":"austen-2m","prompt":["She was","He said"],"n":2,"max_tokens":8,"seed":7'
+ask 200 /v1/completions "{$two,\"logprobs\":1}"
+is '.choices | length' 4
+is '.choices[3].logprobs.tokens | length' 8
+first=$(jq -c '[.choices[].text]' answer)
+[[ $(jq '[.choices[].text] | unique | length' answer) == 4 ]] || fail "choices are alike: $first"
+ask 200 /v1/completions "{$two}"
+is '[.choices[].text] | tojson' "$first"
+
+# Stops, echo, bias, an end that may not come.
+she='"model":"austen-2m","prompt":"She was","max_tokens":40,"temperature":0'
+ask 200 /v1/completions "{$she,\"echo\":true,\"stop\":[\",\"]}"
+is '.choices[0].finish_reason' stop
+[[ $(jq -r '.choices[0].text' answer) == "She was"* ]] || fail "no echo: $(cat answer)"
+[[ $(jq -r '.choices[0].text' answer) != *,* ]] || fail "the stop is there: $(cat answer)"
+ask 200 /v1/chat/completions "{$chat,\"max_tokens\":200,\"min_tokens\":200,\"temperature\":0}"
+is .usage.completion_tokens 200
+is '.choices[0].finish_reason' length
+
+# A prompt that comes again is found in the cache.
+long=$(printf 'It was a truth universally acknowledged. %.0s' {1..20})
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":1}"
+is .usage.prompt_tokens_details.cached_tokens 0
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":1}"
+(($(jq .usage.prompt_tokens_details.cached_tokens answer) >= 100)) || fail "no hit: $(cat answer)"
+
+# Tokens there and back.
+ask 200 /tokenize '{"model":"austen-2m","prompt":"Elizabeth looked at him."}'
+ask 200 /detokenize "{\"model\":\"austen-2m\",\"tokens\":$(jq -c .tokens answer)}"
+[[ $(jq -r .prompt answer) == *"Elizabeth looked at him." ]] || fail "$(cat answer)"
+
+# What is refused.
+ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}'
+is .error.code model_not_found
+ask 400 /v1/chat/completions "{$chat,\"max_tokens\":100000}"
+is .error.code context_length_exceeded
+ask 400 /v1/chat/completions "{$chat,\"temperature\":1e999}"
+ask 400 /v1/chat/completions "{$chat,\"no_such_field\":1}"
+is .error.param no_such_field
+ask 400 /v1/chat/completions '{"model":"austen-2m","messages":'
+ask 404 /v2/nothing
+ask 405 /v1/chat/completions
+stop
+
+# The same door before a GPU that is simulated: as many tokens as were asked for, of filler.
+start --model llama-3.1-8b --workers 2 --router kv
+hello='"model":"llama-3.1-8b","prompt":"Hello","max_tokens":20'
+ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
+is .usage.completion_tokens 20
+is '.choices[0].finish_reason' length
+stop
+
+# Options of a replay mean nothing here.
+"$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
+grep -q 'means nothing to a server' serve.err || fail "$(cat serve.err)"
