@@ -12,6 +12,7 @@ fi
 
 # start ARGUMENT...: a server on a free port, whose address is then in $url.
 start() {
+    : >serve.out
     "$dyno" serve --port any "$@" >serve.out 2>serve.err &
     server=$!
     for _ in {1..200}; do
