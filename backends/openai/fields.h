@@ -79,7 +79,7 @@ dyno_openai_read dyno_openai_read_bool;    /* bool */
 dyno_openai_read dyno_openai_read_number;  /* double in [min, max] */
 dyno_openai_read dyno_openai_read_u32;     /* uint32_t in [min, max] */
 dyno_openai_read dyno_openai_read_text;    /* const char *, of [min, max] bytes */
-dyno_openai_read dyno_openai_read_any;     /* const json_t * */
+dyno_openai_read dyno_openai_read_any;     /* const json_t *, of any kind */
 dyno_openai_read dyno_openai_read_ignored; /* changes nothing about the answer */
 dyno_openai_read dyno_openai_read_refused; /* .text says what to do instead */
 dyno_openai_read dyno_openai_read_fixed;   /* a text, .text or nothing */
@@ -108,6 +108,10 @@ dyno_openai_read dyno_openai_read_prompts;
 
 /* A token: below rules->vocab, if that is known. */
 dyno_status dyno_openai_read_token(const struct dyno_openai_value *value, uint32_t *out);
+
+/* An object, for the operator's records; a const json_t *, or kept nowhere. */
+#define DYNO_OPENAI_NOWHERE SIZE_MAX
+dyno_openai_read dyno_openai_read_metadata;
 
 /* ["text"] or nothing. */
 dyno_openai_read dyno_openai_read_modalities;

@@ -54,12 +54,13 @@ static dyno_status read_identifier(const struct dyno_openai_value *value,
     return dyno_openai_read_text(value, &place, &text);
 }
 
-static dyno_status read_metadata(const struct dyno_openai_value *value,
-                                 const struct dyno_openai_field *field, void *out)
+dyno_status dyno_openai_read_metadata(const struct dyno_openai_value *value,
+                                      const struct dyno_openai_field *field, void *out)
 {
-    (void)field;
-    (void)out;
-    return json_is_object(value->json) ? DYNO_OK : dyno_openai_refuse_type(value, "an object");
+    if (!json_is_object(value->json)) {
+        return dyno_openai_refuse_type(value, "an object");
+    }
+    return field->offset == DYNO_OPENAI_NOWHERE ? DYNO_OK : dyno_openai_read_any(value, field, out);
 }
 
 /* The tier is the operator's; a client may leave the choice to it. */
@@ -104,7 +105,7 @@ static const struct dyno_openai_field head_fields[] = {
     {.name = "user", .read = read_session, .max = TEXT_MAX},
     {.name = "prompt_cache_key", .read = read_session, .max = TEXT_MAX},
     {.name = "safety_identifier", .read = read_identifier, .max = TEXT_MAX},
-    {.name = "metadata", .read = read_metadata},
+    {.name = "metadata", .read = dyno_openai_read_metadata, .offset = DYNO_OPENAI_NOWHERE},
     {.name = "service_tier", .read = read_tier},
     {.name = "store", .read = dyno_openai_read_false, .text = "no answer is kept"},
     REFUSED("prompt_cache_retention", "the cache keeps what it has room for"),

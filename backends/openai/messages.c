@@ -29,11 +29,17 @@ static const struct dyno_openai_field part_fields[] = {
     {"text", dyno_openai_read_text, offsetof(struct part, text), 0, DYNO_OPENAI_TEXT_MAX, NULL},
 };
 
-static const struct dyno_openai_table part_table = DYNO_OPENAI_TABLE(part_fields, 0);
+/* A part that was an answer once is sent back with what belonged to it; it has no say any more. */
+static const struct dyno_openai_field answer_fields[] = {
+    {.name = "annotations", .read = dyno_openai_read_ignored},
+    {.name = "logprobs", .read = dyno_openai_read_ignored},
+};
 
 /* What is no text is refused by its type, before its own fields are. */
 static dyno_status read_part(const struct dyno_openai_value *value, struct part *part)
 {
+    static const struct dyno_openai_table tables[] = {DYNO_OPENAI_TABLE(part_fields, 0),
+                                                      DYNO_OPENAI_TABLE(answer_fields, 0)};
     struct dyno_openai_value type = dyno_openai_member(value, "type");
     const char *name = json_string_value(type.json);
 
@@ -44,7 +50,8 @@ static dyno_status read_part(const struct dyno_openai_value *value, struct part 
         return dyno_openai_refuse(&type, DYNO_OPENAI_CODE_UNSUPPORTED,
                                   "is %s; only text is supported here", dyno_quote(quoted, name));
     }
-    DYNO_TRY(dyno_openai_read_object(value, &part_table, 1, part));
+    DYNO_TRY(dyno_openai_read_object(value, tables,
+                                     name && strcmp(name, "output_text") == 0 ? 2 : 1, part));
     if (!part->type) {
         return dyno_openai_refuse_missing(value, "type", "'text'");
     }

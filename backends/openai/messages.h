@@ -11,6 +11,9 @@ enum { DYNO_OPENAI_ARGUMENTS_MAX = 4 << 20 };
 dyno_openai_read dyno_openai_read_messages;
 dyno_openai_read dyno_openai_read_template_arguments;
 
+/* The input of a response, appended to `messages` in the same form. */
+dyno_status dyno_openai_read_items(const struct dyno_openai_value *value, json_t *messages);
+
 /* A string, or an array of text parts ({type, text}; `type` is "text", "input_text" or
  * "output_text"), joined by line ends.  *out is new. */
 dyno_status dyno_openai_read_content(const struct dyno_openai_value *value, json_t **out);
