@@ -120,6 +120,14 @@ void dyno_json_put_float(struct dyno_bytes *out, float number)
     dyno_bytes_put(out, text, (size_t)size);
 }
 
+void dyno_json_put_double(struct dyno_bytes *out, double number)
+{
+    char text[FLOAT_MAX_SIZE];
+    int size = snprintf(text, sizeof text, "%.15g", number);
+
+    dyno_bytes_put(out, text, (size_t)size);
+}
+
 static int put_piece(const char *piece, size_t size, void *out)
 {
     dyno_bytes_put(out, piece, size);

@@ -25,6 +25,9 @@ void dyno_json_put_text(struct dyno_bytes *out, const char *text); /* to its NUL
  * else is not finite becomes -9999, which is how the OpenAI API writes "very unlikely". */
 void dyno_json_put_float(struct dyno_bytes *out, float number);
 
+/* A finite number with 15 digits at most, enough for what somebody wrote down. */
+void dyno_json_put_double(struct dyno_bytes *out, double number);
+
 /* A value as Jansson writes it, without blanks. */
 void dyno_json_put_value(struct dyno_bytes *out, const json_t *value); /* NULL: null */
 

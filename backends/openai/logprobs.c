@@ -25,10 +25,9 @@ static void put_alternative(struct dyno_bytes *out, const struct dyno_openai_alt
     put_byte_list(out, token->text, token->size);
 }
 
-void dyno_openai_put_token_list(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
-                                uint32_t count)
+void dyno_openai_put_token_items(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
+                                 uint32_t count)
 {
-    dyno_bytes_put_text(out, "[");
     for (uint32_t i = 0; i < count; i++) {
         dyno_bytes_put(out, ",", i > 0);
         put_alternative(out, &tokens[i].chosen);
@@ -40,6 +39,13 @@ void dyno_openai_put_token_list(struct dyno_bytes *out, const struct dyno_openai
         }
         dyno_bytes_put_text(out, "]}");
     }
+}
+
+void dyno_openai_put_token_list(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
+                                uint32_t count)
+{
+    dyno_bytes_put_text(out, "[");
+    dyno_openai_put_token_items(out, tokens, count);
     dyno_bytes_put_text(out, "]");
 }
 

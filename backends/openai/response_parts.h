@@ -19,9 +19,11 @@ void dyno_openai_put_call(struct dyno_bytes *out, const struct dyno_openai_tool_
 void dyno_openai_put_chat_logprobs(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
                                    uint32_t count);
 
-/* The array that is `content` above. */
+/* The array that is `content` above, and the same without its brackets. */
 void dyno_openai_put_token_list(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
                                 uint32_t count);
+void dyno_openai_put_token_items(struct dyno_bytes *out, const struct dyno_openai_token *tokens,
+                                 uint32_t count);
 
 /* {"tokens","token_logprobs","top_logprobs","text_offset"}; `offset` is the first token's, counted
  * in characters. */
