@@ -30,11 +30,7 @@ static void item_id(const struct dyno_openai_events *events, const char *prefix,
 
 static void put_usage(struct dyno_bytes *out, const struct dyno_openai_usage *usage)
 {
-    if (!usage) {
-        dyno_bytes_put_text(out, "null");
-        return;
-    }
-    dyno_bytes_put_text(out, "{\"input_tokens\":");
+    dyno_bytes_put_text(out, ",\"usage\":{\"input_tokens\":");
     dyno_bytes_put_u64(out, usage->prompt_tokens);
     dyno_bytes_put_text(out, ",\"input_tokens_details\":{\"cached_tokens\":");
     dyno_bytes_put_u64(out, usage->cached_tokens);
@@ -83,8 +79,9 @@ static void put_response(const struct dyno_openai_events *events, struct dyno_by
     } else {
         dyno_bytes_put_text(out, "null");
     }
-    dyno_bytes_put_text(out, ",\"usage\":");
-    put_usage(out, ending->usage);
+    if (ending->usage) {
+        put_usage(out, ending->usage);
+    }
     dyno_bytes_put_text(out, "}");
 }
 

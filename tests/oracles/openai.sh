@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Holds our answers against the OpenAI API's own description, with npm's ajv.
+#
+# usage: DYNO_NPM=FOLDER tests/oracles/openai.sh FOLDER_OF_PROGRAMS
+#
+# DYNO_NPM names a folder in whose node_modules the package is.  Ends with 77, "skipped", without
+# it.
+set -euo pipefail
+
+programs=$1
+description=../shared/specs/openai-openapi.json
+
+if [[ ! -e $description ]]; then
+    echo "skipped: $description is not here"
+    exit 77
+fi
+if [[ -z ${DYNO_NPM:-} || ! -d $DYNO_NPM/node_modules/ajv ]] || ! command -v node >/dev/null; then
+    echo "skipped: DYNO_NPM names no folder with ajv, or node is not installed"
+    exit 77
+fi
+"$programs/oracle_openai_answers" |
+    node "$(dirname "$0")/openai_ajv.mjs" "$DYNO_NPM" "$description"
