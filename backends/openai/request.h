@@ -43,7 +43,7 @@ struct dyno_openai_stop {
 /* How one choice is made.  Every value is in the range given here. */
 struct dyno_openai_sampling {
     double temperature;        /* [0, 2]; 0: always the most probable token */
-    double top_p;              /* [0, 1]; 0 as 1 token */
+    double top_p;              /* [0, 1]; 0: the most probable token, as temperature 0 */
     double min_p;              /* [0, 1]; 0: off */
     double repetition_penalty; /* [0.01, 100]; 1: off */
     double presence_penalty;   /* [-2, 2]; 0: off */
