@@ -288,6 +288,9 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         DYNO_TRY(dyno_answers_open(&assembly->answers));
         DYNO_TRY(open_clock(assembly));
         DYNO_TRY(open_source(assembly, flags, error));
+        if (assembly->recording) {
+            assembly->source = dyno_recording_source(assembly->recording, assembly->source);
+        }
         DYNO_TRY(open_device(assembly, error));
         DYNO_TRY(put_filler_before(assembly));
         assembly->loop_clock = assembly->clock;

@@ -13,6 +13,7 @@
 #include "core/worker/local.h"
 #include "sim/calibration.h"
 #include "sim/timing.h"
+#include "traces/recording.h"
 #include "traces/traces.h"
 
 struct dyno_assembly {
@@ -52,6 +53,8 @@ struct dyno_assembly {
     const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */
+    struct dyno_recording
+        *recording;               /* notes what comes; not owned; its sink is the caller's to add */
     struct dyno_journal *journal; /* stands in front of clock, source and device; not owned ... */
     const struct dyno_options *options;  /* ... and its head is written from these */
     const struct dyno_journal_head *fed; /* or it stands for them, and this was its head */

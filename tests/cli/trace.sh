@@ -64,8 +64,8 @@ recorded='"recording": "9c0f1e2d3c4b5a69", "block_tokens": 4'
     echo '{"timestamp": 4, "input_length": 5, "output_length": 0, "outcome":' \
         '"rejected_queue_full", '"$recorded"', "lost": 12}'
     printf '{"timestamp": 5, "input_length": 7'
-} >recorded.jsonl
-says trace info recorded.jsonl <<'END'
+} >r.jsonl
+says trace info r.jsonl <<'END'
 format                  mooncake
 requests                       3
 span, s                    0.002
@@ -85,9 +85,9 @@ lost, not recorded            12
 cut off at its end             1
 places out of order            1
 failed, dropped                1
-  recorded.jsonl:5:35: the line ends; expected ',' or '}' after a value (the recording was cut off here)
+  r.jsonl:5:35: the line ends; expected ',' or '}' after a value (the recording was cut off here)
 END
-"$dyno" trace info --json recorded.jsonl | grep -q '"recorded": {"lines": 4, "completed": 3, '
+"$dyno" trace info --json r.jsonl | grep -q '"recorded": {"lines": 4, "completed": 3, '
 
 says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
 {

@@ -18,8 +18,10 @@ struct rig {
 };
 
 /* `line` as after `dyno`, without quotes: "replay --arrival poisson:10 ...".  `sinks` as for
- * dyno_assembly_open.  The rig is released with rig_close. */
-static inline void rig_run(struct rig *rig, const char *line, struct dyno_sink *sinks)
+ * dyno_assembly_open; `recording` (may be NULL) notes what comes.  The rig is released with
+ * rig_close. */
+static inline void rig_run_recorded(struct rig *rig, const char *line, struct dyno_sink *sinks,
+                                    struct dyno_recording *recording)
 {
     struct dyno_error error = {0};
     enum dyno_scenario_ask ask;
@@ -27,6 +29,7 @@ static inline void rig_run(struct rig *rig, const char *line, struct dyno_sink *
     int argc = 0;
 
     memset(rig, 0, sizeof *rig);
+    rig->assembly.recording = recording;
     ck_assert_uint_lt(strlen(line), sizeof rig->words);
     (void)snprintf(rig->words, sizeof rig->words, "%s", line);
     for (char *word = strtok_r(rig->words, " ", &rest); word && argc < RIG_WORDS_MAX;
@@ -40,6 +43,11 @@ static inline void rig_run(struct rig *rig, const char *line, struct dyno_sink *
                       DYNO_OK,
                   "%s", error.text);
     ck_assert_msg(dyno_assembly_run(&rig->assembly, &error) == DYNO_OK, "%s", error.text);
+}
+
+static inline void rig_run(struct rig *rig, const char *line, struct dyno_sink *sinks)
+{
+    rig_run_recorded(rig, line, sinks, NULL);
 }
 
 static inline void rig_close(struct rig *rig)
