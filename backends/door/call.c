@@ -1,4 +1,4 @@
-/* An HTTP request that waits for answers of the fleet: its beginning and its end. */
+/* An HTTP request that waits for answers of the fleet. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,17 +7,44 @@
 
 enum { WHOLE_TEXT_MAX = 1 << 26 };
 
-/* ---- a call's beginning ---------------------------------------------------------------------- */
-
 static const char *prefix_of(enum dyno_call_kind kind)
 {
-    return kind == DYNO_CALL_CHAT ? "chatcmpl" : "cmpl";
+    static const char *const prefixes[] = {[DYNO_CALL_CHAT] = "chatcmpl",
+                                           [DYNO_CALL_COMPLETION] = "cmpl",
+                                           [DYNO_CALL_RESPONSE] = "resp"};
+
+    return prefixes[kind];
 }
 
-static struct dyno_openai_about about_of(const struct dyno_call *call)
+struct dyno_openai_about dyno_call_about(const struct dyno_call *call)
 {
     return (struct dyno_openai_about){
         .id = call->id, .model = call->door->config.model.name, .created_s = call->created_s};
+}
+
+/* What the answer is written with. */
+static dyno_status open_writers(struct dyno_call *call, const struct dyno_call_config *config)
+{
+    struct dyno_openai_about about = dyno_call_about(call);
+
+    if (config->kind == DYNO_CALL_RESPONSE) {
+        return dyno_openai_events_open(&call->events, &about, config->response);
+    }
+    if (call->streams) {
+        return dyno_openai_stream_open(&call->stream, &about, config->kind == DYNO_CALL_CHAT,
+                                       config->head->include_usage);
+    }
+    return DYNO_OK;
+}
+
+/* Tools lie in the body of the request, which is kept for them. */
+static void keep_tools(struct dyno_call *call, const struct dyno_call_config *config)
+{
+    if (config->tools && config->tools->list && config->tools->choice != DYNO_OPENAI_TOOL_NONE) {
+        call->tools = *config->tools;
+        json_incref(call->tools.list);
+        call->body = json_incref(config->head->body);
+    }
 }
 
 dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
@@ -25,8 +52,6 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
                            const struct dyno_call_config *config, struct dyno_openai_error *error)
 {
     struct dyno_call *call = calloc(1, sizeof *call);
-    uint32_t choices = config->prompts * config->sampling->choices;
-    struct dyno_openai_about about;
 
     if (!call) {
         return dyno_openai_fail_memory(error);
@@ -38,11 +63,10 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     call->logprobs = config->sampling->logprobs;
     call->created_s = dyno_door_now_s();
     dyno_openai_id(call->id, prefix_of(call->kind), dyno_door_draw(door), dyno_door_draw(door));
-    about = about_of(call);
-    call->choices = calloc(choices, sizeof *call->choices);
-    if (!call->choices || (call->streams && dyno_openai_stream_open(
-                                                &call->stream, &about, call->kind == DYNO_CALL_CHAT,
-                                                config->head->include_usage) != DYNO_OK)) {
+    keep_tools(call, config);
+    call->choices =
+        calloc((size_t)config->prompts * config->sampling->choices, sizeof *call->choices);
+    if (!call->choices || open_writers(call, config) != DYNO_OK) {
         dyno_call_drop(call);
         return dyno_openai_fail_memory(error);
     }
@@ -105,7 +129,12 @@ static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config 
 
     *choice = (struct dyno_choice){.call = call, .index = call->count};
     dyno_bytes_init(&choice->text, WHOLE_TEXT_MAX);
+    if (call->tools.list) {
+        dyno_openai_call_reader_init(&choice->reader, call->door->call_form, &call->tools,
+                                     dyno_door_draw(call->door), dyno_door_draw(call->door));
+    }
     config->owner = choice;
+    call->count++;
     status = dyno_answer_open(&choice->answer, config, &cause);
     if (status == DYNO_BAD_INPUT) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "stop", "%s", cause.text);
@@ -113,7 +142,6 @@ static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config 
     if (status != DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
-    call->count++;
     return DYNO_OK;
 }
 
@@ -210,86 +238,14 @@ void dyno_call_drop(struct dyno_call *call)
         }
         dyno_bytes_release(&choice->text);
         dyno_said_release(&choice->said);
+        if (call->tools.list) {
+            dyno_openai_call_reader_release(&choice->reader);
+        }
     }
     dyno_openai_stream_close(&call->stream);
+    dyno_openai_events_close(&call->events);
+    json_decref(call->tools.list);
+    json_decref(call->body);
     free(call->choices);
     free(call);
-}
-
-/* ---- a call's end ---------------------------------------------------------------------------- */
-
-static void describe_failure(struct dyno_openai_error *error, uint32_t http_status)
-{
-    switch (http_status) {
-    case 400:
-        (void)dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, "prompt",
-                               "the prompt needs more memory than a worker has for one request");
-        break;
-    case 429:
-        (void)dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
-                               "every worker's queue is full; try again later");
-        break;
-    case 503:
-        (void)dyno_openai_fail(error, 503, NULL, NULL, "the server is going away; try again later");
-        break;
-    default:
-        (void)dyno_openai_fail(error, 500, NULL, NULL, "the request could not be served");
-        break;
-    }
-}
-
-static void reply_whole(struct dyno_call *call, struct dyno_bytes *out)
-{
-    struct dyno_openai_about about = about_of(call);
-    struct dyno_openai_choice *choices = calloc(call->count, sizeof *choices);
-
-    for (uint32_t i = 0; choices && i < call->count; i++) {
-        const struct dyno_choice *choice = &call->choices[i];
-
-        choices[i] = (struct dyno_openai_choice){.index = i,
-                                                 .finish = choice->finish,
-                                                 .text = choice->text.data,
-                                                 .text_size = choice->text.size};
-        if (call->logprobs) {
-            choices[i].tokens = dyno_said_tokens(&call->choices[i].said);
-            choices[i].token_count = choice->said.token_count;
-        }
-    }
-    if (!choices) {
-        call->failed = 500;
-    } else if (call->kind == DYNO_CALL_CHAT) {
-        dyno_openai_put_chat(out, &about, choices, call->count, &call->usage);
-    } else {
-        dyno_openai_put_completion(out, &about, choices, call->count, &call->usage);
-    }
-    free(choices);
-}
-
-void dyno_call_end(struct dyno_call *call)
-{
-    struct dyno_door *door = call->door;
-    struct dyno_http_exchange *exchange = call->exchange;
-    struct dyno_openai_error error;
-
-    dyno_bytes_clear(&door->out);
-    if (call->failed > 0) {
-        describe_failure(&error, call->failed);
-    }
-    if (call->began) {
-        if (call->failed > 0) {
-            dyno_openai_stream_put_error(&door->out, &error);
-        } else {
-            dyno_openai_stream_put_usage(&call->stream, &door->out, &call->usage);
-            dyno_openai_stream_put_done(&door->out);
-        }
-        dyno_http_stream_write(exchange, door->out.data, door->out.size);
-        dyno_http_exchange_set_data(exchange, NULL);
-        dyno_http_stream_end(exchange);
-    } else if (call->failed > 0) {
-        dyno_door_refuse(door, exchange, &error);
-    } else {
-        reply_whole(call, &door->out);
-        dyno_door_reply_json(door, exchange, 200, &door->out);
-    }
-    dyno_call_drop(call);
 }

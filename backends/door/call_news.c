@@ -23,83 +23,40 @@ static uint32_t status_of(const struct dyno_request_record *record)
     return 500;
 }
 
-static enum dyno_openai_finish finish_of(enum dyno_answer_end end)
-{
-    return end == DYNO_ANSWER_STOPPED ? DYNO_OPENAI_STOP : DYNO_OPENAI_LENGTH;
-}
-
-/* How likely tokens were is known of each, whether its text is out or held back. */
-static void put_delta(struct dyno_choice *choice, const char *text, size_t size,
-                      enum dyno_openai_finish finish)
+/* What was echoed is said first. */
+static bool say_echo(struct dyno_choice *choice)
 {
     const struct dyno_call *call = choice->call;
-    struct dyno_openai_delta delta = {.index = choice->index,
-                                      .first = !choice->began,
-                                      .finish = finish,
-                                      .text = text,
-                                      .text_size = size};
 
-    if (size == 0 && choice->said.token_count == 0 && finish == DYNO_OPENAI_UNFINISHED) {
-        return;
+    if (!call->streams || choice->began || choice->text.size == 0) {
+        return true;
     }
-    if (call->logprobs) {
-        delta.tokens = dyno_said_tokens(&choice->said);
-        delta.token_count = choice->said.token_count;
-        delta.text_offset = choice->said_offset;
-        choice->said_offset += dyno_openai_characters(text, size);
-    }
-    dyno_openai_stream_put(&call->stream, &call->door->out, &delta);
-    dyno_said_clear(&choice->said);
-    choice->began = true;
+    return dyno_choice_say(choice, choice->text.data, choice->text.size);
 }
 
-/* What was echoed is a chunk of its own. */
-static void put_echo(struct dyno_choice *choice)
-{
-    if (!choice->began && choice->text.size > 0) {
-        put_delta(choice, choice->text.data, choice->text.size, DYNO_OPENAI_UNFINISHED);
-    }
-}
-
-/* A chunk a token; the last text goes with the reason why it is the last. */
-static void put_news(struct dyno_choice *choice, const struct dyno_answer_news *news)
+/* A token at a time: each gets a chunk. */
+static bool say_news(struct dyno_choice *choice, const struct dyno_answer_news *news)
 {
     const struct dyno_call *call = choice->call;
     uint32_t from = 0;
 
-    put_echo(choice);
+    if (!say_echo(choice)) {
+        return false;
+    }
     for (uint32_t i = 0; i < news->token_count; i++) {
+        uint32_t to = news->tokens[i].text_end;
+
         if (call->logprobs &&
             dyno_said_add(&choice->said, call->door->tokenizer, news, i) != DYNO_OK) {
-            choice->call->failed = 500;
-            return;
+            return false;
         }
-        put_delta(choice, news->text + from, news->tokens[i].text_end - from,
-                  DYNO_OPENAI_UNFINISHED);
-        from = news->tokens[i].text_end;
-    }
-    if (news->end == DYNO_ANSWER_STOPPED || news->end == DYNO_ANSWER_FULL) {
-        put_delta(choice, news->text_size > from ? news->text + from : "", news->text_size - from,
-                  finish_of(news->end));
-    } else if (news->text_size > from) {
-        put_delta(choice, news->text + from, news->text_size - from, DYNO_OPENAI_UNFINISHED);
-    }
-}
-
-/* Told as a whole, later. */
-static void keep_news(struct dyno_choice *choice, const struct dyno_answer_news *news)
-{
-    struct dyno_call *call = choice->call;
-
-    dyno_bytes_put(&choice->text, news->text, news->text_size);
-    for (uint32_t i = 0; call->logprobs && i < news->token_count; i++) {
-        if (dyno_said_add(&choice->said, call->door->tokenizer, news, i) != DYNO_OK) {
-            call->failed = 500;
+        if (!dyno_choice_say(choice, news->text + from, to - from)) {
+            return false;
         }
+        from = to;
     }
-    if (choice->text.status != DYNO_OK) {
-        call->failed = 500;
-    }
+    return news->text_size == from ||
+           dyno_choice_say(choice, news->text + from, news->text_size - from);
 }
 
 static void begin_stream(struct dyno_call *call)
@@ -117,15 +74,17 @@ static void begin_stream(struct dyno_call *call)
     call->began = true;
 }
 
+/* The choice has come to its end, one way or another. */
 static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news *news)
 {
     struct dyno_call *call = choice->call;
 
-    choice->finish = finish_of(news->end);
     call->usage.completion_tokens += news->record->output_tokens;
     call->usage.cached_tokens += news->record->cached_tokens;
-    if (news->end == DYNO_ANSWER_FAILED && call->failed == 0) {
-        call->failed = status_of(news->record);
+    if (news->end == DYNO_ANSWER_FAILED) {
+        call->failed = call->failed > 0 ? call->failed : status_of(news->record);
+    } else if (call->failed == 0 && !dyno_choice_say_end(choice, news->end)) {
+        call->failed = 500;
     }
     dyno_answer_release(choice->answer);
     choice->answer = NULL;
@@ -137,20 +96,18 @@ void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *n
     struct dyno_call *call = choice->call;
     struct dyno_door *door = call->door;
 
-    if (!call->streams) {
-        keep_news(choice, news);
-    } else if (call->failed == 0) {
-        dyno_bytes_clear(&door->out);
-        put_news(choice, news);
-        if (door->out.size > 0 && !call->began) {
-            begin_stream(call);
-        }
-        if (door->out.size > 0) {
-            dyno_http_stream_write(call->exchange, door->out.data, door->out.size);
-        }
+    dyno_bytes_clear(&door->out);
+    if (call->failed == 0 && !say_news(choice, news)) {
+        call->failed = 500;
     }
     if (news->end != DYNO_ANSWER_GOES_ON) {
         end_choice(choice, news);
+    }
+    if (call->streams && door->out.size > 0) {
+        if (!call->began) {
+            begin_stream(call);
+        }
+        dyno_http_stream_write(call->exchange, door->out.data, door->out.size);
     }
     if (call->open_count == 0) {
         dyno_call_end(call);

@@ -31,6 +31,7 @@ struct route {
 static const struct route routes[] = {
     {"POST", "/v1/chat/completions", dyno_door_chat},
     {"POST", "/v1/completions", dyno_door_completions},
+    {"POST", "/v1/responses", dyno_door_responses},
     {"POST", "/tokenize", dyno_door_tokenize},
     {"POST", "/detokenize", dyno_door_detokenize},
     {"GET", "/v1/models", dyno_door_models},
@@ -178,6 +179,10 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
     DYNO_TRY(open_ends(door, error));
     if (file->chat_template) {
         DYNO_TRY(dyno_template_open(&door->template_, file->chat_template, error));
+    }
+    if (file->chat_template || file->tool_template) {
+        door->call_form = dyno_openai_call_form_of(file->tool_template ? file->tool_template
+                                                                       : file->chat_template);
     }
     if (file->tool_template) {
         DYNO_TRY(dyno_template_open(&door->tool_template, file->tool_template, error));

@@ -11,8 +11,10 @@
 #include "backends/door/said.h"
 #include "backends/openai/chat.h"
 #include "backends/openai/completion.h"
+#include "backends/openai/events.h"
 #include "backends/openai/response.h"
 #include "backends/openai/stream.h"
+#include "backends/openai/tool_call.h"
 
 enum { DYNO_DOOR_TEXT_MAX = 128, DYNO_DOOR_HEADERS_MAX = 8 };
 
@@ -25,6 +27,7 @@ struct dyno_door {
     uint32_t *eos; /* [eos_count] those of weights and tokenizer */
     uint32_t eos_count;
     struct dyno_template *template_, *tool_template; /* NULL: the model has none */
+    enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
     struct dyno_openai_rules rules;
     uint64_t salt;           /* of block identities */
     uint64_t draws;          /* random numbers given out: ids and seeds */
@@ -77,7 +80,7 @@ dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_promp
                             uint32_t tenant, uint32_t *count);
 
 /* ---- call.c: an HTTP request that waits for answers of the fleet ---- */
-enum dyno_call_kind { DYNO_CALL_CHAT, DYNO_CALL_COMPLETION };
+enum dyno_call_kind { DYNO_CALL_CHAT, DYNO_CALL_COMPLETION, DYNO_CALL_RESPONSE };
 
 struct dyno_call;
 
@@ -88,6 +91,8 @@ struct dyno_choice {
     struct dyno_bytes text;     /* of an answer that is told as a whole; what is echoed first */
     struct dyno_said said;      /* its tokens, if how likely they were is asked for ... */
     size_t said_offset;         /* ... and characters of text before those of a stream */
+    struct dyno_openai_call_reader reader; /* of an answer that may call tools */
+    uint32_t calls_told;                   /* of those it has read */
     uint32_t index;
     enum dyno_openai_finish finish;
     bool began;
@@ -100,8 +105,11 @@ struct dyno_call {
     bool streams, began, logprobs;
     char id[DYNO_OPENAI_ID_MAX];
     uint64_t created_s;
-    struct dyno_openai_stream stream;
-    struct dyno_choice *choices; /* [count] */
+    struct dyno_openai_stream stream; /* of chat and completions that stream */
+    struct dyno_openai_events events; /* of responses, streamed or not */
+    json_t *body;                     /* what `tools` lies in */
+    struct dyno_openai_tools tools;   /* that may be called; list NULL: none */
+    struct dyno_choice *choices;      /* [count] */
     uint32_t count, open_count;
     uint32_t failed; /* an HTTP status once a choice has failed */
     struct dyno_openai_usage usage;
@@ -111,7 +119,9 @@ struct dyno_call_config {
     enum dyno_call_kind kind;
     const struct dyno_openai_head *head;
     const struct dyno_openai_sampling *sampling;
-    uint32_t prompts; /* each gets sampling->choices choices */
+    uint32_t prompts;                             /* each gets sampling->choices choices */
+    const struct dyno_openai_tools *tools;        /* NULL: none */
+    const struct dyno_openai_responses *response; /* of a RESPONSE */
 };
 
 /* On success the call is the exchange's, and dies with it.  Prompts are added next, then it is
@@ -127,8 +137,18 @@ dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *t
                            struct dyno_openai_error *error);
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error);
 void dyno_call_drop(struct dyno_call *call); /* its answers are given up; NULL: no effect */
-/* Say what was failed, or everything at once: the call goes with its exchange. */
+struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
+
+/* ---- call_end.c: everything has been said ---- */
+/* The call goes with its exchange. */
 void dyno_call_end(struct dyno_call *call);
+
+/* ---- call_say.c: what a choice says, in the words of its endpoint ---- */
+/* Text of the choice, which may be empty, and the tokens in choice->said, into the door's buffer or
+ * what is kept for later.  False: no memory. */
+bool dyno_choice_say(struct dyno_choice *choice, const char *text, size_t size);
+/* Nothing follows. */
+bool dyno_choice_say_end(struct dyno_choice *choice, enum dyno_answer_end end);
 
 /* ---- call_news.c: what is new of one of its choices ---- */
 void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *news);
@@ -138,6 +158,7 @@ typedef void dyno_door_handler(struct dyno_door *door, struct dyno_http_exchange
 
 dyno_door_handler dyno_door_chat;
 dyno_door_handler dyno_door_completions;
+dyno_door_handler dyno_door_responses;
 dyno_door_handler dyno_door_tokenize;
 dyno_door_handler dyno_door_detokenize;
 dyno_door_handler dyno_door_models;

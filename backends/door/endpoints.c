@@ -34,8 +34,11 @@ static dyno_status start_or_drop(struct dyno_call *call, dyno_status status,
 static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange *exchange,
                               const struct dyno_openai_chat *chat, struct dyno_openai_error *error)
 {
-    struct dyno_call_config config = {
-        .kind = DYNO_CALL_CHAT, .head = &chat->head, .sampling = &chat->sampling, .prompts = 1};
+    struct dyno_call_config config = {.kind = DYNO_CALL_CHAT,
+                                      .head = &chat->head,
+                                      .sampling = &chat->sampling,
+                                      .prompts = 1,
+                                      .tools = &chat->tools};
     struct dyno_door_messages messages = {
         .messages = chat->messages,
         .tools = chat->tools.choice != DYNO_OPENAI_TOOL_NONE ? chat->tools.list : NULL,
@@ -63,6 +66,51 @@ void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
     if (status == DYNO_OK) {
         status = start_chat(door, exchange, &chat, &error);
         dyno_openai_chat_release(&chat);
+    }
+    if (status != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &error);
+    }
+}
+
+/* ---- responses ------------------------------------------------------------------------------- */
+
+static dyno_status start_response(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                                  const struct dyno_openai_responses *asked,
+                                  struct dyno_openai_error *error)
+{
+    struct dyno_call_config config = {.kind = DYNO_CALL_RESPONSE,
+                                      .head = &asked->head,
+                                      .sampling = &asked->sampling,
+                                      .prompts = 1,
+                                      .tools = &asked->tools,
+                                      .response = asked};
+    struct dyno_door_messages messages = {
+        .messages = asked->messages,
+        .tools = asked->tools.choice != DYNO_OPENAI_TOOL_NONE ? asked->tools.list : NULL,
+        .arguments = asked->template_arguments,
+        .begin_answer = true};
+    struct dyno_door_prompt prompt;
+    struct dyno_call *call;
+
+    DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
+    DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
+    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
+    return start_or_drop(
+        call, dyno_call_add(call, &prompt, &asked->sampling, asked->head.session, "input", error),
+        error);
+}
+
+void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_error error;
+    struct dyno_openai_responses responses;
+    size_t size;
+    const char *body = dyno_http_exchange_body(exchange, &size);
+    dyno_status status = dyno_openai_responses_read(&responses, body, size, &door->rules, &error);
+
+    if (status == DYNO_OK) {
+        status = start_response(door, exchange, &responses, &error);
+        dyno_openai_responses_release(&responses);
     }
     if (status != DYNO_OK) {
         dyno_door_refuse(door, exchange, &error);

@@ -103,6 +103,15 @@ ask 200 /tokenize '{"model":"austen-2m","prompt":"Elizabeth looked at him."}'
 ask 200 /detokenize "{\"model\":\"austen-2m\",\"tokens\":$(jq -c .tokens answer)}"
 [[ $(jq -r .prompt answer) == *"Elizabeth looked at him." ]] || fail "$(cat answer)"
 
+# The same as a response, whole and as events.
+response='"model":"austen-2m","input":"Will you come to the ball?","temperature":0'
+ask 200 /v1/responses "{$response,\"max_output_tokens\":40}"
+is '.output[0].content[0].text' "$whole"
+is .status completed
+ask 200 /v1/responses "{$response,\"max_output_tokens\":3,\"stream\":true}"
+[[ $(sed -n 's/^event: //p' answer | head -n 1) == response.created ]] || fail "$(cat answer)"
+[[ $(sed -n 's/^event: //p' answer | tail -n 1) == response.incomplete ]] || fail "$(cat answer)"
+
 # What is refused.
 ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}'
 is .error.code model_not_found
