@@ -72,6 +72,7 @@ poll.h backends/posix/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
 arpa/ backends/http/ tests/
 netdb.h backends/http/
+malloc.h tests/
 netinet/ backends/http/ tests/
 event2/ backends/http/
 openssl/ backends/http/ tests/

@@ -5,7 +5,9 @@
 
 #include "backends/http/server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -75,7 +77,7 @@ static void rig_woken(void *context)
 }
 
 /* Limits that no test comes near without meaning to, and times that do not end. */
-static void rig_init(struct rig *rig)
+static inline void rig_init(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
     rig->config = (struct dyno_http_config){
@@ -94,7 +96,7 @@ static void rig_init(struct rig *rig)
     };
 }
 
-static void rig_open(struct rig *rig)
+static inline void rig_open(struct rig *rig)
 {
     struct dyno_error error;
 
@@ -103,7 +105,7 @@ static void rig_open(struct rig *rig)
 }
 
 /* One more turn; false once the server has stopped. */
-static bool rig_turn(struct rig *rig, bool wait)
+static inline bool rig_turn(struct rig *rig, bool wait)
 {
     struct dyno_error error;
     bool more;
@@ -113,14 +115,14 @@ static bool rig_turn(struct rig *rig, bool wait)
 }
 
 /* Until nothing that was in hand before is left to do. */
-static void rig_settle(struct rig *rig)
+static inline void rig_settle(struct rig *rig)
 {
     for (int i = 0; i < 50; i++) {
         (void)rig_turn(rig, false);
     }
 }
 
-static int rig_client(struct rig *rig)
+static inline int rig_client(struct rig *rig)
 {
     struct dyno_error error;
     int ends[2];
@@ -131,18 +133,40 @@ static int rig_client(struct rig *rig)
     return ends[0];
 }
 
-static void rig_send_bytes(int client, const void *bytes, size_t size)
+/* A client over TCP, which the server meets at its next turn. */
+static inline int rig_tcp_client(const struct rig *rig)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(dyno_http_server_port(rig->server))};
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_ge(client, 0);
+    ck_assert_int_eq(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
+    return client;
+}
+
+/* Close so that the server gets a reset. */
+static inline void rig_reset(int client)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    (void)close(client);
+}
+
+static inline void rig_send_bytes(int client, const void *bytes, size_t size)
 {
     ck_assert_int_eq(send(client, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-static void rig_send(int client, const char *text)
+static inline void rig_send(int client, const char *text)
 {
     rig_send_bytes(client, text, strlen(text));
 }
 
 /* What has come to the client, with "<end>" or "<reset>" if that has come too. */
-static const char *rig_receive(struct rig *rig, int client)
+static inline const char *rig_receive(struct rig *rig, int client)
 {
     size_t size = 0;
     ssize_t got;
@@ -162,24 +186,24 @@ static const char *rig_receive(struct rig *rig, int client)
 }
 
 /* Send, let the server work, and say what has come back. */
-static const char *rig_ask(struct rig *rig, int client, const char *text)
+static inline const char *rig_ask(struct rig *rig, int client, const char *text)
 {
     rig_send(client, text);
     rig_settle(rig);
     return rig_receive(rig, client);
 }
 
-static bool rig_begins(const char *text, const char *with)
+static inline bool rig_begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-static bool rig_ends(const char *text, const char *with)
+static inline bool rig_ends(const char *text, const char *with)
 {
     return strlen(text) >= strlen(with) && strcmp(text + strlen(text) - strlen(with), with) == 0;
 }
 
-static size_t rig_count(const char *text, const char *what)
+static inline size_t rig_count(const char *text, const char *what)
 {
     size_t count = 0;
 
@@ -189,12 +213,12 @@ static size_t rig_count(const char *text, const char *what)
     return count;
 }
 
-static uint64_t rig_connections(const struct rig *rig)
+static inline uint64_t rig_connections(const struct rig *rig)
 {
     return dyno_http_server_counts(rig->server).connections_open;
 }
 
-static void rig_close(struct rig *rig)
+static inline void rig_close(struct rig *rig)
 {
     dyno_http_server_close(rig->server);
     rig->server = NULL;
