@@ -49,9 +49,31 @@ static void put_kv(FILE *out, uint64_t used, uint64_t idle, uint64_t total)
                   (unsigned long long)used, (unsigned long long)idle, (unsigned long long)total);
 }
 
-static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry)
+/* Add what a worker's last minutes were asked for, and what of it was found in its cache. */
+static void add_prompts(const struct dyno_worker_telemetry *worker, dyno_ns now,
+                        struct dyno_prompt_minute *sum)
+{
+    uint64_t minute = now / (60 * DYNO_S);
+
+    for (uint32_t i = 0; i < DYNO_PROMPT_MINUTES; i++) {
+        if (worker->minutes[i].minute + DYNO_PROMPT_MINUTES > minute) {
+            sum->tokens += worker->minutes[i].tokens;
+            sum->cached_tokens += worker->minutes[i].cached_tokens;
+        }
+    }
+}
+
+static void put_hit_rate(FILE *out, const struct dyno_prompt_minute *sum)
+{
+    (void)fputs("\"hit_rate\":", out);
+    put_number(out, share(sum->cached_tokens, sum->tokens));
+    (void)fputc(',', out);
+}
+
+static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry, dyno_ns now)
 {
     const struct dyno_fleet_look *look = &telemetry->look;
+    struct dyno_prompt_minute prompts = {0};
 
     (void)fprintf(out,
                   "\"fleet\":{\"in_flight\":%llu,\"running\":%llu,\"waiting\":%llu,"
@@ -59,6 +81,10 @@ static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry)
                   (unsigned long long)dyno_telemetry_in_flight(telemetry),
                   (unsigned long long)look->running, (unsigned long long)look->waiting,
                   telemetry->connections);
+    for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+        add_prompts(&telemetry->workers[i], now, &prompts);
+    }
+    put_hit_rate(out, &prompts);
     put_kv(out, look->blocks_used, look->blocks_idle, look->blocks_total);
     (void)fputs("},\n", out);
 }
@@ -67,7 +93,8 @@ static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dy
 {
     const struct dyno_sample_record *latest = &worker->latest;
     dyno_ns span_ns = latest->at - worker->earlier.at;
-    dyno_ns ago_ns = now > latest->at ? now - latest->at : 0;
+    struct dyno_prompt_minute prompts = {0};
+    uint64_t ago_s = now > latest->at ? (now - latest->at) / DYNO_S : 0;
 
     (void)fputs("{\"name\":", out);
     put_string(out, worker->name);
@@ -77,10 +104,11 @@ static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dy
     put_number(out, share(latest->busy_ns - worker->earlier.busy_ns, span_ns));
     (void)fputs(",\"tokens_per_s\":", out);
     put_number(out, share(latest->tokens_out - worker->earlier.tokens_out, span_ns) * 1e9);
-    (void)fputs(",\"hit_rate\":", out);
-    put_number(out, share(worker->cached_tokens, worker->prompt_tokens));
-    (void)fputs(",\"seen_s\":", out);
-    put_number(out, worker->looked ? (double)(ago_ns / DYNO_S) : (double)NAN);
+    (void)fputc(',', out);
+    add_prompts(worker, now, &prompts);
+    put_hit_rate(out, &prompts);
+    (void)fputs("\"seen_s\":", out);
+    put_number(out, worker->looked ? (double)ago_s : (double)NAN);
     (void)fputc('}', out);
 }
 
@@ -193,7 +221,7 @@ dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns 
     (void)fputs(",\"version\":", memory.file);
     put_string(memory.file, telemetry->version);
     (void)fprintf(memory.file, ",\"point_s\":%d,\"window_s\":%d,\n", POINT_S, WINDOW_S);
-    put_fleet(memory.file, telemetry);
+    put_fleet(memory.file, telemetry, latest);
     put_workers(memory.file, telemetry, latest);
     (void)fputs(columns, memory.file);
     put_points(memory.file, telemetry, end, since_s);

@@ -3,7 +3,7 @@
  *
  * {"now_s": whole seconds since the start, "model": "...", "version": "...",
  *  "point_s": 5, "window_s": 895,
- *  "fleet": {"in_flight": n, "running": n, "waiting": n, "connections": n,
+ *  "fleet": {"in_flight": n, "running": n, "waiting": n, "connections": n, "hit_rate": as below,
  *            "kv": [{"tier": "g1", "used": blocks, "idle": blocks, "total": blocks}]},
  *  "workers": [{"name": "...", "running": n, "waiting": n, "kv": [as above], "busy": 0..1 or null,
  *               "tokens_per_s": x or null, "hit_rate": 0..1 or null,
@@ -11,6 +11,9 @@
  *  "columns": ["at_s", ...], "points": [[...], ...],
  *  "errors": [{"reason": "...", "recent": n, "total": n}],
  *  "planner": null}
+ *
+ * A worker's rates are of the last five to ten seconds, hit rates of prompts of requests that ended
+ * in this minute and the fourteen before it.  What a worker was not seen to have is 0.
  *
  * A point is a row with a number or null (nothing to tell) for each column:
  *   at_s                       where it begins; a multiple of point_s

@@ -165,6 +165,18 @@ void dyno_telemetry_refused(struct dyno_telemetry *telemetry, dyno_ns now, enum 
     (void)end(telemetry, now, DYNO_OUTCOME_COUNT + (uint32_t)why);
 }
 
+static void count_minute(struct dyno_worker_telemetry *worker, uint64_t minute,
+                         const struct dyno_request_record *record)
+{
+    struct dyno_prompt_minute *slot = &worker->minutes[minute % DYNO_PROMPT_MINUTES];
+
+    if (slot->minute != minute) {
+        *slot = (struct dyno_prompt_minute){.minute = minute};
+    }
+    slot->tokens += record->prompt_tokens;
+    slot->cached_tokens += record->cached_tokens;
+}
+
 static void count_prompt(struct dyno_telemetry *telemetry, struct dyno_span_counts *second,
                          const struct dyno_request_record *record)
 {
@@ -176,6 +188,7 @@ static void count_prompt(struct dyno_telemetry *telemetry, struct dyno_span_coun
         worker->prompt_tokens += record->prompt_tokens;
         worker->cached_tokens += record->cached_tokens;
         worker->preemptions += record->preemptions;
+        count_minute(worker, telemetry->now / (60 * DYNO_S), record);
     }
 }
 

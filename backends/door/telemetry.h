@@ -4,7 +4,7 @@
  * the server; one that is earlier than the latest seen counts as the latest.  Feeding allocates
  * nothing and costs at most a few hundred instructions, but for the first call of a new second,
  * which clears 4 KiB
- * for each second since the last one.  Memory: 3.6 MB, and 300 bytes a worker.
+ * for each second since the last one.  Memory: 3.6 MB, and 700 bytes a worker.
  *
  * It is shown by dyno_telemetry_json (dashboard_json.h) and dyno_prometheus_write (prometheus.h).
  *

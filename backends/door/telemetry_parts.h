@@ -14,12 +14,21 @@ enum {
 /* How a request ended: its outcome, or DYNO_OUTCOME_COUNT + its refusal. */
 _Static_assert(DYNO_END_COUNT == DYNO_OUTCOME_COUNT + DYNO_REFUSAL_COUNT, "ends are both");
 
+/* Prompts of requests that ended in one minute. */
+struct dyno_prompt_minute {
+    uint64_t minute;
+    uint64_t tokens, cached_tokens;
+};
+
+enum { DYNO_PROMPT_MINUTES = 15 };
+
 struct dyno_worker_telemetry {
     char *name;
     /* The latest look; and two before it, some seconds apart, that rates are reckoned from. */
     struct dyno_sample_record latest, middle, earlier;
     bool looked;
-    uint64_t prompt_tokens, cached_tokens, preemptions;
+    uint64_t prompt_tokens, cached_tokens, preemptions;     /* since the start */
+    struct dyno_prompt_minute minutes[DYNO_PROMPT_MINUTES]; /* at the minute modulo their number */
 };
 
 struct dyno_telemetry {

@@ -247,6 +247,22 @@ START_TEST(durations_stand_on_the_rung_that_is_not_below_them)
 }
 END_TEST
 
+START_TEST(spans_between_stamps_that_are_missing_are_not_counted)
+{
+    struct dyno_request_record record = record_of(DYNO_NO_WORKER, DYNO_S);
+
+    dyno_telemetry_received(telemetry, DYNO_S);
+    record.ready_ns = record.admitted_ns = record.first_token_ns = DYNO_NEVER;
+    dyno_telemetry_ended(telemetry, 2 * DYNO_S, &record, false);
+    read_all(2 * DYNO_S, false);
+    ck_assert_double_eq(value_of("dyno_request_duration_seconds_count"), 1);
+    ck_assert_double_eq(value_of("dyno_request_queue_seconds_count"), 0);
+    ck_assert_double_eq(value_of("dyno_request_prefill_seconds_count"), 0);
+    ck_assert_double_eq(value_of("dyno_request_decode_seconds_count"), 0);
+    ck_assert_double_eq(value_of("dyno_time_per_output_token_seconds_count"), 0);
+}
+END_TEST
+
 START_TEST(buckets_never_shrink_and_end_at_the_count)
 {
     double before = 0;
@@ -350,6 +366,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, every_line_of_an_idle_server_is_well_formed);
     tcase_add_test(tc, counts_are_what_was_told);
     tcase_add_test(tc, durations_stand_on_the_rung_that_is_not_below_them);
+    tcase_add_test(tc, spans_between_stamps_that_are_missing_are_not_counted);
     tcase_add_test(tc, buckets_never_shrink_and_end_at_the_count);
     tcase_add_test(tc, a_dashboard_made_for_vllm_finds_its_names);
     tcase_add_test(tc, hostile_names_stay_inside_their_quotes);
