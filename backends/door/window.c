@@ -33,31 +33,37 @@ static dyno_ns bucket_middle(uint32_t bucket)
     return first + ((dyno_ns)1 << shift) / 2;
 }
 
+static void widen(struct dyno_sketch *sketch, uint32_t first, uint32_t end)
+{
+    if (sketch->count == 0 || first < sketch->first) {
+        sketch->first = first;
+    }
+    if (end > sketch->end) {
+        sketch->end = end;
+    }
+}
+
 void dyno_sketch_add(struct dyno_sketch *sketch, dyno_ns value)
 {
-    sketch->counts[bucket_of(value)]++;
+    uint32_t bucket = bucket_of(value);
+
+    widen(sketch, bucket, bucket + 1);
+    sketch->counts[bucket]++;
+    sketch->count++;
 }
 
 dyno_ns dyno_sketch_quantile(const struct dyno_sketch *sketch, double fraction)
 {
-    uint64_t count = 0, below = 0;
-    uint32_t bucket = 0;
-    double rank;
+    double rank = fraction * (double)sketch->count;
+    uint64_t below = 0;
 
-    for (uint32_t i = 0; i < DYNO_SKETCH_BUCKETS; i++) {
-        count += sketch->counts[i];
-    }
-    if (count == 0) {
-        return DYNO_NEVER;
-    }
-    rank = fraction * (double)count;
-    for (; bucket < DYNO_SKETCH_BUCKETS - 1; bucket++) {
+    for (uint32_t bucket = sketch->first; bucket < sketch->end; bucket++) {
         below += sketch->counts[bucket];
         if (below > 0 && (double)below >= rank) {
-            break;
+            return bucket_middle(bucket);
         }
     }
-    return bucket_middle(bucket);
+    return DYNO_NEVER;
 }
 
 dyno_status dyno_window_open(struct dyno_window **out)
@@ -100,7 +106,12 @@ static uint64_t first_known(const struct dyno_window *window)
 
 static void add_sketch(struct dyno_sketch *into, const struct dyno_sketch *from)
 {
-    for (uint32_t i = 0; i < DYNO_SKETCH_BUCKETS; i++) {
+    if (from->count == 0) {
+        return;
+    }
+    widen(into, from->first, from->end);
+    into->count += from->count;
+    for (uint32_t i = from->first; i < from->end; i++) {
         into->counts[i] += from->counts[i];
     }
 }

@@ -20,7 +20,9 @@ enum {
     DYNO_END_COUNT = 14, /* outcomes and refusals: telemetry_parts.h */
 };
 
-struct dyno_sketch {
+struct dyno_sketch { /* all zero: empty */
+    uint32_t count;
+    uint32_t first, end; /* no other buckets than [first, end) are in use */
     uint32_t counts[DYNO_SKETCH_BUCKETS];
 };
 

@@ -368,7 +368,7 @@ static int by_value(const void *a, const void *b)
 START_TEST(a_quantile_is_within_its_error_of_the_sorted_sample)
 {
     static const double fractions[] = {0, 0.05, 0.5, 0.95, 0.99, 1};
-    struct dyno_sketch sketch = {{0}};
+    struct dyno_sketch sketch = {0};
     struct dyno_rng rng;
     dyno_ns values[500];
     uint32_t count;
@@ -396,7 +396,7 @@ END_TEST
 
 START_TEST(the_sketch_ends_where_it_says)
 {
-    struct dyno_sketch sketch = {{0}};
+    struct dyno_sketch sketch = {0};
 
     ck_assert(dyno_sketch_quantile(&sketch, 0.5) == DYNO_NEVER);
     dyno_sketch_add(&sketch, 0);
