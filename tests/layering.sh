@@ -27,7 +27,7 @@ core/run/ core/
 sim/ core/ sim/
 kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
-backends/door/ core/ kernels/ backends/
+backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/
 backends/http/ core/base/ backends/http/

@@ -1,12 +1,13 @@
 /* Shows what a live server shows, of a fleet of four workers under traffic made up from its time.
  *
- * usage: oracle_door metrics|vllm|data [SECONDS [SINCE]]
+ * usage: oracle_door page|policy|metrics|vllm|data [SECONDS [SINCE]]
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/door/dashboard_json.h"
+#include "backends/door/page.h"
 #include "backends/door/prometheus.h"
 #include "backends/door/telemetry.h"
 
@@ -88,24 +89,34 @@ static struct dyno_telemetry *make(uint64_t seconds)
     return telemetry;
 }
 
-int main(int argc, char **argv)
+/* What is said of a fleet after `seconds`: the caller's to free; NULL: there is no such thing. */
+static char *say(const char *what, uint64_t seconds, uint64_t since_s)
 {
-    uint64_t seconds = argc > 2 ? strtoull(argv[2], NULL, 10) : 900;
-    uint64_t since_s = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
-    const char *what = argc > 1 ? argv[1] : "";
     struct dyno_telemetry *telemetry = make(seconds);
-    dyno_status status = DYNO_BAD_INPUT;
     char *text = NULL;
     size_t size;
 
     if (strcmp(what, "data") == 0) {
-        status = dyno_telemetry_json(telemetry, seconds * DYNO_S, since_s, &text, &size);
+        (void)dyno_telemetry_json(telemetry, seconds * DYNO_S, since_s, &text, &size);
     } else if (strcmp(what, "metrics") == 0 || strcmp(what, "vllm") == 0) {
-        status = dyno_prometheus_write(telemetry, seconds * DYNO_S, *what == 'v', &text, &size);
+        (void)dyno_prometheus_write(telemetry, seconds * DYNO_S, *what == 'v', &text, &size);
+    } else if (strcmp(what, "page") == 0) {
+        text = strdup(dyno_dashboard_html(&size));
+    } else if (strcmp(what, "policy") == 0) {
+        text = strdup(dyno_dashboard_policy());
     }
     dyno_telemetry_close(telemetry);
-    if (status != DYNO_OK) {
-        (void)fputs("usage: oracle_door metrics|vllm|data [SECONDS [SINCE]]\n", stderr);
+    return text;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seconds = argc > 2 ? strtoull(argv[2], NULL, 10) : 900;
+    uint64_t since_s = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+    char *text = say(argc > 1 ? argv[1] : "", seconds, since_s);
+
+    if (!text) {
+        (void)fputs("usage: oracle_door page|policy|metrics|vllm|data [SECONDS [SINCE]]\n", stderr);
         return EXIT_FAILURE;
     }
     (void)fputs(text, stdout);
