@@ -128,6 +128,10 @@ struct dyno_scenario {
         const char *tls_certificate; /* serve.tls_certificate  --ssl-certfile */
         const char *tls_key;         /* serve.tls_key          --ssl-keyfile */
         const char *cors_origin;     /* serve.cors_origin      --cors-origin */
+        const char *api_keys;        /* serve.api_keys         --api-keys */
+        bool vllm_metrics;           /* serve.vllm_metrics     --vllm-metrics */
+        const char *log_level;       /* serve.log_level        --log-level */
+        const char *log_format;      /* serve.log_format       --log-format */
         uint32_t requests_max;       /* serve.requests_max: in flight and waiting */
         uint32_t connections_max;    /* serve.connections_max */
         uint64_t header_bytes_max;   /* serve.header_max */

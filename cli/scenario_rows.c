@@ -38,6 +38,9 @@ static const char *const admissions[] = {"profile", "pass", "estimate", "no-evic
 static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
+static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+
 static const char *engine_name(uint32_t index)
 {
     return dyno_engine_table[index].name;
@@ -368,6 +371,17 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("serve.cors_origin", "cors-origin", "ORIGIN", TEXT, serve.cors_origin, DEFAULT("none"),
         OR("none"), NOT_EMPTY,
         HELP("web pages that may ask: * for all of them, or one origin (https://chat.example)")),
+    ROW("serve.api_keys", "api-keys", "FILE", TEXT, serve.api_keys, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("who may ask: a file with a key a line, each perhaps with name=NAME and rate=N/min")),
+    ROW("serve.vllm_metrics", "vllm-metrics", NULL, BOOL, serve.vllm_metrics, DEFAULT("false"),
+        HELP("metrics under vLLM's names too, for dashboards that know those")),
+    ROW("serve.log_level", "log-level", "LEVEL", CHOICE, serve.log_level, DEFAULT("warning"),
+        WORDS(log_levels),
+        HELP("what is logged to standard error, a line an event; info: every "
+             "request, without its text")),
+    ROW("serve.log_format", "log-format", "FORMAT", CHOICE, serve.log_format, DEFAULT("text"),
+        WORDS(log_formats), HELP("how it is written")),
     ROW("serve.requests_max", NULL, "N", U32, serve.requests_max, DEFAULT("16384"),
         RANGE(1, 1000000),
         HELP("requests in flight and waiting at most; one more is answered 429")),

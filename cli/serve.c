@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/assets/default_model.h"
+#include "backends/cpu/kv_storage.h"
 #include "backends/door/door.h"
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly.h"
@@ -29,6 +31,7 @@ struct serving {
     struct dyno_door *door;
     const struct dyno_tokenizer_file *file;
     struct dyno_law pretended; /* lengths of answers that nobody computes */
+    struct dyno_log *log;
     pthread_t loop;
     struct dyno_error loop_error;
 };
@@ -126,6 +129,19 @@ static struct dyno_http_config http_of(const struct dyno_scenario *scenario)
     };
 }
 
+/* Of one worker's KV cache. */
+static uint64_t block_bytes(const struct serving *serving)
+{
+    const struct dyno_assembly *assembly = &serving->assembly;
+    const struct dyno_model *model = &assembly->timing_config.model;
+
+    if (assembly->live.weights) {
+        return dyno_kv_storage_bytes(model, 1, assembly->worker.block_tokens, DYNO_ELEMENT_F32);
+    }
+    return (uint64_t)dyno_model_kv_bytes_per_token(model, assembly->timing_config.kv) *
+           assembly->worker.block_tokens;
+}
+
 static dyno_status open_door(void *context, const struct dyno_assembly *assembly,
                              struct dyno_source **out, struct dyno_error *error)
 {
@@ -137,6 +153,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
         .desk = {.answers_max = serving->scenario.serve.requests_max,
+                 .worker_count = serving->scenario.fleet.workers,
                  .lengths = computes ? NULL : assembly->answers,
                  .transcripts = assembly->live.transcripts,
                  .now = dyno_wall_clock_now,
@@ -147,6 +164,11 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .pretend = computes ? NULL : pretend,
         .pretend_context = serving,
         .cors_origin = serving->scenario.serve.cors_origin,
+        .keys_path = serving->scenario.serve.api_keys,
+        .version = DYNO_VERSION,
+        .vllm_names = serving->scenario.serve.vllm_metrics,
+        .block_bytes = block_bytes(serving),
+        .log = serving->log,
     };
     DYNO_TRY(dyno_door_open(&serving->door, &config, error));
     *out = dyno_desk_source(dyno_door_desk(serving->door));
@@ -181,12 +203,26 @@ static void say_where(const struct serving *serving)
     (void)fflush(stdout);
 }
 
+static dyno_status open_log(struct serving *serving, struct dyno_error *error)
+{
+    enum dyno_log_format format = DYNO_LOG_AS_TEXT;
+    enum dyno_log_level level = DYNO_LOG_INFO;
+
+    if (strcmp(serving->scenario.serve.log_level, "none") == 0) {
+        return DYNO_OK;
+    }
+    (void)dyno_log_format_find(serving->scenario.serve.log_format, &format);
+    (void)dyno_log_level_find(serving->scenario.serve.log_level, &level);
+    return dyno_log_open(&serving->log, STDERR_FILENO, format, level, error);
+}
+
 static dyno_status serve(struct serving *serving, struct dyno_error *error)
 {
     struct dyno_assembly *assembly = &serving->assembly;
     sigset_t all, before;
     dyno_status status;
 
+    DYNO_TRY(open_log(serving, error));
     DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
                                    serving->scenario.generate.output_tokens, error));
     assembly->open_outside = open_door;
@@ -217,6 +253,7 @@ static void close_serving(struct serving *serving)
     dyno_assembly_close(&serving->assembly);
     dyno_door_close(serving->door);
     dyno_tokenizer_file_close(serving->file);
+    (void)dyno_log_close(serving->log);
     dyno_options_close(&serving->options);
 }
 

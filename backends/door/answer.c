@@ -240,3 +240,8 @@ void *dyno_answer_owner(const struct dyno_answer *answer)
 {
     return answer->config.owner;
 }
+
+dyno_ns dyno_answer_arrival(const struct dyno_answer *answer)
+{
+    return answer->arrival_ns;
+}

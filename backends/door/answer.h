@@ -80,5 +80,7 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
 void dyno_answer_release(struct dyno_answer *answer); /* NULL: no effect */
 
 void *dyno_answer_owner(const struct dyno_answer *answer);
+/* When it was posted, by the loop's clock. */
+dyno_ns dyno_answer_arrival(const struct dyno_answer *answer);
 
 #endif

@@ -7,6 +7,26 @@
 
 enum { WHOLE_TEXT_MAX = 1 << 26 };
 
+static void free_call(struct dyno_call *call)
+{
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct dyno_choice *choice = &call->choices[i];
+
+        dyno_answer_release(choice->answer);
+        dyno_bytes_release(&choice->text);
+        dyno_said_release(&choice->said);
+        if (call->tools.list) {
+            dyno_openai_call_reader_release(&choice->reader);
+        }
+    }
+    dyno_openai_stream_close(&call->stream);
+    dyno_openai_events_close(&call->events);
+    json_decref(call->tools.list);
+    json_decref(call->body);
+    free(call->choices);
+    free(call);
+}
+
 static const char *prefix_of(enum dyno_call_kind kind)
 {
     static const char *const prefixes[] = {[DYNO_CALL_CHAT] = "chatcmpl",
@@ -58,6 +78,7 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     }
     call->door = door;
     call->exchange = exchange;
+    call->asker = door->asker;
     call->kind = config->kind;
     call->streams = config->head->stream;
     call->logprobs = config->sampling->logprobs;
@@ -67,7 +88,7 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     call->choices =
         calloc((size_t)config->prompts * config->sampling->choices, sizeof *call->choices);
     if (!call->choices || open_writers(call, config) != DYNO_OK) {
-        dyno_call_drop(call);
+        free_call(call);
         return dyno_openai_fail_memory(error);
     }
     *out = call;
@@ -163,7 +184,8 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
     struct dyno_door *door = call->door;
     const char *stops[DYNO_OPENAI_STOP_MAX];
     struct dyno_logit_bias bias[DYNO_OPENAI_BIAS_MAX];
-    struct dyno_answer_config config = {.prompt = prompt->tokens,
+    struct dyno_answer_config config = {.tenant = call->asker.tenant,
+                                        .prompt = prompt->tokens,
                                         .prompt_tokens = prompt->count,
                                         .tokens_min = sampling->min_tokens,
                                         .session = session_of(door, session),
@@ -213,11 +235,18 @@ dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *t
 
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error)
 {
+    struct dyno_door *door = call->door;
+
+    if (dyno_desk_room(door->desk) < call->count) {
+        return dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
+                                "the server has as many requests as it takes; try again later");
+    }
     for (uint32_t i = 0; i < call->count; i++) {
-        if (dyno_desk_post(call->door->desk, call->choices[i].answer) != DYNO_OK) {
-            return dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
-                                    "the server has as many requests as it takes; try again later");
+        if (dyno_desk_post(door->desk, call->choices[i].answer) != DYNO_OK) {
+            return dyno_openai_fail(error, 503, NULL, NULL,
+                                    "the server is going away; try another one");
         }
+        dyno_telemetry_received(door->telemetry, dyno_door_now(door));
         call->open_count++;
     }
     dyno_http_exchange_set_data(call->exchange, call);
@@ -226,26 +255,14 @@ dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *er
 
 void dyno_call_drop(struct dyno_call *call)
 {
-    if (!call) {
+    call->exchange = NULL;
+    if (call->open_count == 0) {
+        free_call(call);
         return;
     }
     for (uint32_t i = 0; i < call->count; i++) {
-        struct dyno_choice *choice = &call->choices[i];
-
-        if (choice->answer) {
-            dyno_desk_cancel(call->door->desk, choice->answer);
-            dyno_answer_release(choice->answer);
-        }
-        dyno_bytes_release(&choice->text);
-        dyno_said_release(&choice->said);
-        if (call->tools.list) {
-            dyno_openai_call_reader_release(&choice->reader);
+        if (call->choices[i].answer) {
+            dyno_desk_cancel(call->door->desk, call->choices[i].answer);
         }
     }
-    dyno_openai_stream_close(&call->stream);
-    dyno_openai_events_close(&call->events);
-    json_decref(call->tools.list);
-    json_decref(call->body);
-    free(call->choices);
-    free(call);
 }

@@ -68,12 +68,12 @@ static void reply_whole(struct dyno_call *call)
     } else {
         is_put = put_choices(call, &door->out);
     }
-    if (!is_put || door->out.status != DYNO_OK) {
+    if (!is_put) {
         (void)dyno_openai_fail_memory(&error);
-        dyno_door_refuse(door, call->exchange, &error);
+        dyno_door_refuse(door, call->exchange, &call->asker, &error, 0);
         return;
     }
-    dyno_door_reply_json(door, call->exchange, 200, &door->out);
+    dyno_door_reply_json(door, call->exchange, &call->asker, &door->out);
 }
 
 static void end_stream(struct dyno_call *call)
@@ -98,6 +98,11 @@ static void end_stream(struct dyno_call *call)
     if (door->out.size > 0) {
         dyno_http_stream_write(call->exchange, door->out.data, door->out.size);
     }
+    dyno_log(door->config.log, call->failed > 0 ? DYNO_LOG_WARNING : DYNO_LOG_INFO,
+             call->asker.request_id, "stream_ended", dyno_log_count("failed", call->failed),
+             dyno_log_count("prompt_tokens", call->usage.prompt_tokens),
+             dyno_log_count("output_tokens", call->usage.completion_tokens),
+             dyno_log_real("ms", (double)(dyno_door_now(door) - call->asker.arrival_ns) * 1e-6));
     dyno_http_stream_end(call->exchange);
 }
 
@@ -105,12 +110,16 @@ void dyno_call_end(struct dyno_call *call)
 {
     struct dyno_openai_error error;
 
+    if (!call->exchange) {
+        dyno_call_drop(call);
+        return;
+    }
     dyno_http_exchange_set_data(call->exchange, NULL);
     if (call->began) {
         end_stream(call);
     } else if (call->failed > 0) {
         describe_failure(&error, call->failed);
-        dyno_door_refuse(call->door, call->exchange, &error);
+        dyno_door_refuse(call->door, call->exchange, &call->asker, &error, DYNO_S);
     } else {
         reply_whole(call);
     }

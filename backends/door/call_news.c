@@ -61,17 +61,31 @@ static bool say_news(struct dyno_choice *choice, const struct dyno_answer_news *
 
 static void begin_stream(struct dyno_call *call)
 {
-    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
-    uint32_t count = 0;
+    struct dyno_door *door = call->door;
+    struct dyno_door_headers headers =
+        dyno_door_headers(door, &call->asker, "text/event-stream; charset=utf-8");
 
-    dyno_door_headers(call->door, call->exchange, "text/event-stream; charset=utf-8", headers);
-    while (headers[count].name) {
-        count++;
-    }
-    headers[count] = (struct dyno_http_header){"Cache-Control", "no-cache"};
-    headers[count + 1] = (struct dyno_http_header){.name = NULL};
-    dyno_http_stream_begin(call->exchange, 200, headers);
+    dyno_door_add_header(&headers, "Cache-Control", "no-cache");
+    dyno_telemetry_answered(door->telemetry, 200);
+    dyno_http_stream_begin(call->exchange, 200, headers.list);
     call->began = true;
+}
+
+/* When tokens came, as the door hears of them: those that come together share the time between. */
+static void count_tokens(struct dyno_choice *choice, uint32_t count)
+{
+    struct dyno_telemetry *telemetry = choice->call->door->telemetry;
+    dyno_ns now = dyno_door_now(choice->call->door);
+
+    if (count > 0 && choice->last_token_ns == 0) {
+        dyno_telemetry_first_token(telemetry, now, now - dyno_answer_arrival(choice->answer));
+        choice->last_token_ns = now;
+        count--;
+    }
+    if (count > 0) {
+        dyno_telemetry_next_tokens(telemetry, now, count, (now - choice->last_token_ns) / count);
+        choice->last_token_ns = now;
+    }
 }
 
 /* The choice has come to its end, one way or another. */
@@ -79,11 +93,13 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
 {
     struct dyno_call *call = choice->call;
 
+    dyno_telemetry_ended(call->door->telemetry, dyno_door_now(call->door), news->record,
+                         news->end == DYNO_ANSWER_FULL);
     call->usage.completion_tokens += news->record->output_tokens;
     call->usage.cached_tokens += news->record->cached_tokens;
     if (news->end == DYNO_ANSWER_FAILED) {
         call->failed = call->failed > 0 ? call->failed : status_of(news->record);
-    } else if (call->failed == 0 && !dyno_choice_say_end(choice, news->end)) {
+    } else if (call->exchange && call->failed == 0 && !dyno_choice_say_end(choice, news->end)) {
         call->failed = 500;
     }
     dyno_answer_release(choice->answer);
@@ -97,13 +113,14 @@ void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *n
     struct dyno_door *door = call->door;
 
     dyno_bytes_clear(&door->out);
-    if (call->failed == 0 && !say_news(choice, news)) {
+    count_tokens(choice, news->token_count);
+    if (call->exchange && call->failed == 0 && !say_news(choice, news)) {
         call->failed = 500;
     }
     if (news->end != DYNO_ANSWER_GOES_ON) {
         end_choice(choice, news);
     }
-    if (call->streams && door->out.size > 0) {
+    if (call->exchange && call->streams && door->out.size > 0) {
         if (!call->began) {
             begin_stream(call);
         }

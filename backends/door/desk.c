@@ -27,6 +27,8 @@ struct dyno_desk {
     uint64_t *given_up; /* [given_up_count] requests, from given_up_first on */
     uint32_t given_up_first, given_up_count, given_up_capacity;
     atomic_uint waiting; /* posted or given up, so that the loop need not lock to see nothing */
+    struct dyno_sample_record *samples; /* [config.worker_count] the latest look at each ... */
+    bool *is_sampled;                   /* ... that was not taken yet */
     /* The loop's alone. */
     struct dyno_map place_of;   /* request -> place in fleet */
     struct dyno_answer **fleet; /* [fleet_capacity] */
@@ -241,6 +243,31 @@ uint32_t dyno_desk_count(struct dyno_desk *desk)
     return count;
 }
 
+uint32_t dyno_desk_room(struct dyno_desk *desk)
+{
+    uint32_t room;
+
+    dyno_desk_lock(desk);
+    room = desk->finished ? 0 : desk->config.answers_max - desk->count;
+    unlock(desk);
+    return room;
+}
+
+uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *out)
+{
+    uint32_t count = 0;
+
+    dyno_desk_lock(desk);
+    for (uint32_t i = 0; i < desk->config.worker_count; i++) {
+        if (desk->is_sampled[i]) {
+            out[count++] = desk->samples[i];
+            desk->is_sampled[i] = false;
+        }
+    }
+    unlock(desk);
+    return count;
+}
+
 /* ---- the loop's side: a source --------------------------------------------------------------- */
 
 static bool is_quiet(struct dyno_desk *desk)
@@ -446,7 +473,20 @@ static dyno_status desk_request(struct dyno_sink *sink, const struct dyno_reques
     return DYNO_OK;
 }
 
-static const struct dyno_sink_ops sink_ops = {.name = "desk", .request = desk_request};
+/* The door is not woken for it: it looks often enough. */
+static dyno_status desk_sample(struct dyno_sink *sink, const struct dyno_sample_record *record)
+{
+    struct dyno_desk *desk = desk_of_sink(sink);
+
+    dyno_desk_lock(desk);
+    desk->samples[record->worker] = *record;
+    desk->is_sampled[record->worker] = true;
+    unlock(desk);
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops sink_ops = {
+    .name = "desk", .request = desk_request, .sample = desk_sample};
 
 static struct dyno_request_record record_of_failure(const struct dyno_answer *answer)
 {
@@ -507,7 +547,11 @@ dyno_status dyno_desk_open(struct dyno_desk **out, const struct dyno_desk_config
     desk->source.ops = &source_ops;
     desk->sink.ops = &sink_ops;
     desk->config = *config;
-    if (pthread_mutex_init(&desk->lock, NULL) != 0) {
+    desk->samples = calloc(config->worker_count, sizeof *desk->samples);
+    desk->is_sampled = calloc(config->worker_count, sizeof *desk->is_sampled);
+    if (!desk->samples || !desk->is_sampled || pthread_mutex_init(&desk->lock, NULL) != 0) {
+        free(desk->samples);
+        free(desk->is_sampled);
         free(desk);
         return DYNO_NO_MEMORY;
     }
@@ -525,6 +569,8 @@ void dyno_desk_close(struct dyno_desk *desk)
     free(desk->fleet);
     free(desk->unused);
     free(desk->given_up);
+    free(desk->samples);
+    free(desk->is_sampled);
     (void)pthread_mutex_destroy(&desk->lock);
     free(desk);
 }

@@ -17,7 +17,8 @@
 struct dyno_desk;
 
 struct dyno_desk_config {
-    uint32_t answers_max; /* posted, and not ended */
+    uint32_t answers_max;  /* posted, and not ended */
+    uint32_t worker_count; /* of the fleet */
     /* How long answers of a device that computes nothing are; NULL: of one that does. */
     struct dyno_answers *lengths;
     struct dyno_transcripts *transcripts; /* where prompts are left; not owned */
@@ -50,11 +51,15 @@ void dyno_desk_cancel(struct dyno_desk *desk, const struct dyno_answer *answer);
 /* The next answer that has news, with it; NULL: none has. */
 struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_news *out);
 
+/* The latest looks at workers that were not taken yet, into out[worker_count]; returns how many. */
+uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *out);
+
 /* Nothing will be posted any more: the source is finished when all answers have ended. */
 void dyno_desk_finish(struct dyno_desk *desk);
 
-/* Answers posted and not ended. */
+/* Answers posted and not ended, and how many more may be. */
 uint32_t dyno_desk_count(struct dyno_desk *desk);
+uint32_t dyno_desk_room(struct dyno_desk *desk);
 
 /* ---- whoever ran the loop, when it has ended ---- */
 

@@ -21,22 +21,32 @@ uint64_t dyno_door_now_s(void)
     return (uint64_t)time(NULL);
 }
 
+dyno_ns dyno_door_now(const struct dyno_door *door)
+{
+    return door->config.desk.now(door->config.desk.clock);
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 struct route {
     const char *method, *path;
     dyno_door_handler *handler;
+    bool is_public; /* also without a key */
+    bool generates; /* held against a key's rate */
 };
 
 static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", dyno_door_chat},
-    {"POST", "/v1/completions", dyno_door_completions},
-    {"POST", "/v1/responses", dyno_door_responses},
-    {"POST", "/tokenize", dyno_door_tokenize},
-    {"POST", "/detokenize", dyno_door_detokenize},
-    {"GET", "/v1/models", dyno_door_models},
-    {"GET", "/health", dyno_door_health},
-    {"GET", "/live", dyno_door_health},
+    {"POST", "/v1/chat/completions", dyno_door_chat, false, true},
+    {"POST", "/v1/completions", dyno_door_completions, false, true},
+    {"POST", "/v1/responses", dyno_door_responses, false, true},
+    {"GET", "/v1/models", dyno_door_models, false, false},
+    {"POST", "/tokenize", dyno_door_tokenize, false, false},
+    {"POST", "/detokenize", dyno_door_detokenize, false, false},
+    {"GET", "/metrics", dyno_door_metrics, false, false},
+    {"GET", "/dashboard", dyno_door_dashboard, true, false}, /* the page itself tells nothing */
+    {"GET", "/dashboard/data", dyno_door_dashboard_data, false, false},
+    {"GET", "/health", dyno_door_health, true, false},
+    {"GET", "/live", dyno_door_health, true, false},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -49,66 +59,123 @@ static void refuse_route(struct dyno_door *door, struct dyno_http_exchange *exch
     struct dyno_openai_error error;
 
     if (allowed) {
-        (void)dyno_openai_fail(&error, 405, "method_not_allowed", NULL, "%s %.100s: use %s", method,
-                               path, allowed);
+        (void)dyno_openai_fail(&error, 405, "method_not_allowed", NULL, "%.20s %.100s: use %s",
+                               method, path, allowed);
     } else {
-        (void)dyno_openai_fail(&error, 404, "unknown_url", NULL, "there is nothing at %s %.100s",
+        (void)dyno_openai_fail(&error, 404, "unknown_url", NULL, "there is nothing at %.20s %.100s",
                                method, path);
     }
-    dyno_door_refuse(door, exchange, &error);
+    dyno_door_refuse(door, exchange, &door->asker, &error, 0);
 }
 
 /* A browser asks first whether it may ask. */
 static void reply_to_preflight(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
-    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
-    uint32_t count = 0;
+    struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, NULL);
 
-    dyno_door_headers(door, exchange, NULL, headers);
-    while (headers[count].name) {
-        count++;
-    }
     if (door->config.cors_origin) {
-        headers[count++] =
-            (struct dyno_http_header){"Access-Control-Allow-Methods", "GET, POST, OPTIONS"};
-        headers[count++] =
-            (struct dyno_http_header){"Access-Control-Allow-Headers", "*, Authorization"};
-        headers[count++] = (struct dyno_http_header){"Access-Control-Max-Age", "86400"};
+        dyno_door_add_header(&headers, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+        dyno_door_add_header(&headers, "Access-Control-Allow-Headers", "*, Authorization");
+        dyno_door_add_header(&headers, "Access-Control-Max-Age", "86400");
     }
-    headers[count] = (struct dyno_http_header){.name = NULL};
-    dyno_http_reply(exchange, 204, headers, NULL, 0);
+    dyno_door_reply(door, exchange, &door->asker, 204, &headers, NULL, 0);
+}
+
+/* Whoever may not ask is refused, and does not learn what there is. */
+static bool let_in(struct dyno_door *door, struct dyno_http_exchange *exchange, bool counts)
+{
+    const char *authorization = dyno_http_exchange_header(exchange, "authorization");
+    struct dyno_openai_error error;
+    dyno_ns wait_ns = 0;
+
+    switch (door->keys ? dyno_keys_judge(door->keys, authorization, counts, door->asker.arrival_ns,
+                                         &door->asker.tenant, &wait_ns)
+                       : DYNO_KEY_GOOD) {
+    case DYNO_KEY_GOOD:
+        return true;
+    case DYNO_KEY_MISSING:
+        (void)dyno_openai_fail(&error, 401, DYNO_OPENAI_CODE_KEY, NULL,
+                               "a key is needed: send it as 'Authorization: Bearer KEY'");
+        break;
+    case DYNO_KEY_WRONG:
+        (void)dyno_openai_fail(&error, 401, DYNO_OPENAI_CODE_KEY, NULL,
+                               "the key is not one of this server's");
+        break;
+    case DYNO_KEY_TOO_OFTEN:
+        (void)dyno_openai_fail(&error, 429, DYNO_OPENAI_CODE_RATE, NULL,
+                               "this key has asked as often as it may; try again in %.1f s",
+                               (double)wait_ns * 1e-9);
+        break;
+    }
+    if (counts) {
+        dyno_door_count_refused(door, error.http_status);
+    }
+    dyno_door_refuse(door, exchange, &door->asker, &error, wait_ns);
+    return false;
+}
+
+/* The client's own id, if it is one that may stand in a log and a header. */
+static void name_request(struct dyno_door *door, const struct dyno_http_exchange *exchange)
+{
+    const char *given = dyno_http_exchange_header(exchange, "x-request-id");
+    char *id = door->asker.request_id;
+
+    if (given && given[0] != '\0' && strlen(given) < sizeof door->asker.request_id) {
+        memcpy(id, given, strlen(given) + 1);
+    } else {
+        dyno_openai_id(id, "req", dyno_door_draw(door), dyno_door_draw(door));
+    }
+}
+
+static const struct route *find_route(const char *method, const char *path, const char **allowed)
+{
+    bool is_head = strcmp(method, "HEAD") == 0;
+
+    *allowed = NULL;
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (strcmp(path, routes[i].path) != 0) {
+            continue;
+        }
+        if (strcmp(is_head ? "GET" : method, routes[i].method) == 0) {
+            return &routes[i];
+        }
+        *allowed = routes[i].method;
+    }
+    return NULL;
 }
 
 static void on_request(void *context, struct dyno_http_exchange *exchange)
 {
     struct dyno_door *door = context;
-    const char *method = dyno_http_exchange_method(exchange);
-    const char *path = dyno_http_exchange_path(exchange);
-    const char *allowed = NULL;
+    const char *method = dyno_http_exchange_method(exchange), *allowed;
+    const struct route *route = find_route(method, dyno_http_exchange_path(exchange), &allowed);
 
+    door->asker = (struct dyno_door_asker){.arrival_ns = dyno_door_now(door)};
+    name_request(door, exchange);
     if (strcmp(method, "OPTIONS") == 0) {
         reply_to_preflight(door, exchange);
         return;
     }
-    for (size_t i = 0; i < ROUTES; i++) {
-        bool is_head = strcmp(method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0;
-
-        if (strcmp(path, routes[i].path) != 0) {
-            continue;
-        }
-        if (is_head || strcmp(method, routes[i].method) == 0) {
-            routes[i].handler(door, exchange);
-            return;
-        }
-        allowed = routes[i].method;
+    if (!(route && route->is_public) && !let_in(door, exchange, route && route->generates)) {
+        return;
     }
-    refuse_route(door, exchange, allowed);
+    if (route) {
+        route->handler(door, exchange);
+    } else {
+        refuse_route(door, exchange, allowed);
+    }
 }
 
 static void on_gone(void *context, void *exchange_data)
 {
-    (void)context;
-    dyno_call_drop(exchange_data);
+    struct dyno_door *door = context;
+    struct dyno_call *call = exchange_data;
+
+    if (call) {
+        dyno_log(door->config.log, DYNO_LOG_INFO, call->asker.request_id, "client_gone",
+                 dyno_log_count("open", call->open_count));
+        dyno_call_drop(call);
+    }
 }
 
 static size_t on_refusal(void *context, uint16_t status, const char *why, char *body,
@@ -138,6 +205,7 @@ static void on_woken(void *context)
     struct dyno_answer_news news;
     struct dyno_answer *answer;
 
+    dyno_door_look(door);
     while ((answer = dyno_desk_news(door->desk, &news)) != NULL) {
         dyno_call_hear(dyno_answer_owner(answer), &news);
     }
@@ -199,6 +267,22 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
         return dyno_fail(error, DYNO_IO, "the system gives no random numbers");
     }
     DYNO_TRY(open_text(door, error));
+    if (door->config.keys_path) {
+        DYNO_TRY(dyno_keys_open(&door->keys, door->config.keys_path, error));
+    }
+    DYNO_TRY(dyno_telemetry_open(&door->telemetry,
+                                 &(struct dyno_telemetry_config){
+                                     .model = door->config.model.name,
+                                     .version = door->config.version,
+                                     .worker_count = desk.worker_count,
+                                     .block_tokens = door->config.block_tokens,
+                                     .block_bytes = door->config.block_bytes,
+                                 },
+                                 error));
+    door->samples = calloc(desk.worker_count, sizeof *door->samples);
+    if (!door->samples) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
+    }
     desk.news = on_news;
     desk.context = door;
     if (dyno_desk_open(&door->desk, &desk) != DYNO_OK) {
@@ -242,7 +326,13 @@ void dyno_door_close(struct dyno_door *door)
         return;
     }
     dyno_http_server_close(door->server);
+    if (door->desk) {
+        on_woken(door); /* of those whose clients were cut */
+    }
     dyno_desk_close(door->desk);
+    dyno_keys_close(door->keys);
+    dyno_telemetry_close(door->telemetry);
+    free(door->samples);
     dyno_template_close(door->template_);
     dyno_template_close(door->tool_template);
     dyno_encoder_close(door->encoder);

@@ -10,6 +10,7 @@
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/door/desk.h"
 #include "backends/http/server.h"
+#include "backends/posix/log.h"
 #include "core/base/status.h"
 
 struct dyno_door;
@@ -34,6 +35,11 @@ struct dyno_door_config {
     uint32_t (*pretend)(void *context, uint64_t draw);
     void *pretend_context;
     const char *cors_origin; /* whom browsers let in: "*", one origin, or NULL: nobody else */
+    const char *keys_path;   /* a file of API keys (keys.h); NULL: anybody may ask */
+    const char *version;     /* the program's */
+    bool vllm_names;         /* metrics also under vLLM's names */
+    uint64_t block_bytes;    /* of the KV cache; 0: unknown */
+    struct dyno_log *log;    /* not owned; NULL: none */
 };
 
 /* Listens when it returns.  On success *out is closed with dyno_door_close, after the loop.

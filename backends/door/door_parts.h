@@ -8,7 +8,9 @@
 #include "backends/assets/template/template.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/door/door.h"
+#include "backends/door/keys.h"
 #include "backends/door/said.h"
+#include "backends/door/telemetry.h"
 #include "backends/openai/chat.h"
 #include "backends/openai/completion.h"
 #include "backends/openai/events.h"
@@ -16,7 +18,14 @@
 #include "backends/openai/stream.h"
 #include "backends/openai/tool_call.h"
 
-enum { DYNO_DOOR_TEXT_MAX = 128, DYNO_DOOR_HEADERS_MAX = 8 };
+enum { DYNO_DOOR_REQUEST_ID_MAX = 128, DYNO_DOOR_HEADERS_MAX = 12 };
+
+/* Who asks, of the exchange at hand. */
+struct dyno_door_asker {
+    char request_id[DYNO_DOOR_REQUEST_ID_MAX]; /* the client's own, or one made for it */
+    uint32_t tenant;                           /* the number of its key; 0: there are none */
+    dyno_ns arrival_ns;
+};
 
 struct dyno_door {
     struct dyno_door_config config;
@@ -34,7 +43,11 @@ struct dyno_door {
     uint64_t created_s;      /* when it was opened */
     struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
     uint32_t span_capacity;
-    struct dyno_bytes out; /* a reply being written */
+    struct dyno_bytes out;  /* a reply being written */
+    struct dyno_keys *keys; /* NULL: anybody may ask */
+    struct dyno_telemetry *telemetry;
+    struct dyno_sample_record *samples; /* [worker_count] scratch */
+    struct dyno_door_asker asker;       /* of the request being handled */
 };
 
 /* ---- door.c ---- */
@@ -42,14 +55,33 @@ struct dyno_door {
 uint64_t dyno_door_draw(struct dyno_door *door);
 uint64_t dyno_door_now_s(void);
 
+dyno_ns dyno_door_now(const struct dyno_door *door); /* by the loop's clock */
+
 /* ---- reply.c: answers that are there at once ---- */
+/* Headers that every answer has; `type` is its content's, NULL: it has none. */
+struct dyno_door_headers {
+    struct dyno_http_header list[DYNO_DOOR_HEADERS_MAX];
+    uint32_t count;
+};
+struct dyno_door_headers dyno_door_headers(const struct dyno_door *door,
+                                           const struct dyno_door_asker *asker, const char *type);
+void dyno_door_add_header(struct dyno_door_headers *headers, const char *name, const char *value);
+/* Answer, count it and log it. */
+void dyno_door_reply(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                     const struct dyno_door_asker *asker, uint16_t status,
+                     const struct dyno_door_headers *headers, const void *body, size_t size);
 void dyno_door_reply_json(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                          uint16_t status, const struct dyno_bytes *body);
+                          const struct dyno_door_asker *asker, const struct dyno_bytes *body);
+/* `retry_ns`: after how long it may be tried again, for 429 and 503. */
 void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                      const struct dyno_openai_error *error);
-/* The headers that every answer has; `type` is its content's. */
-void dyno_door_headers(const struct dyno_door *door, const struct dyno_http_exchange *exchange,
-                       const char *type, struct dyno_http_header out[DYNO_DOOR_HEADERS_MAX]);
+                      const struct dyno_door_asker *asker, const struct dyno_openai_error *error,
+                      dyno_ns retry_ns);
+
+/* ---- watch.c: what the server tells of itself ---- */
+/* Take what the fleet has shown. */
+void dyno_door_look(struct dyno_door *door);
+/* A request to generate was refused before the fleet saw it. */
+void dyno_door_count_refused(struct dyno_door *door, uint32_t http_status);
 
 /* ---- prompt.c: texts and messages become tokens ---- */
 struct dyno_door_prompt {
@@ -94,6 +126,7 @@ struct dyno_choice {
     struct dyno_openai_call_reader reader; /* of an answer that may call tools */
     uint32_t calls_told;                   /* of those it has read */
     uint32_t index;
+    dyno_ns last_token_ns; /* when the door heard of it; 0: of none yet */
     enum dyno_openai_finish finish;
     bool began;
 };
@@ -104,6 +137,7 @@ struct dyno_call {
     enum dyno_call_kind kind;
     bool streams, began, logprobs;
     char id[DYNO_OPENAI_ID_MAX];
+    struct dyno_door_asker asker;
     uint64_t created_s;
     struct dyno_openai_stream stream; /* of chat and completions that stream */
     struct dyno_openai_events events; /* of responses, streamed or not */
@@ -136,7 +170,9 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
 dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
                            struct dyno_openai_error *error);
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error);
-void dyno_call_drop(struct dyno_call *call); /* its answers are given up; NULL: no effect */
+/* Nobody waits for it any more: what is in the fleet is given up, and the call goes with its end.
+ */
+void dyno_call_drop(struct dyno_call *call);
 struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
 
 /* ---- call_end.c: everything has been said ---- */
@@ -163,6 +199,9 @@ dyno_door_handler dyno_door_tokenize;
 dyno_door_handler dyno_door_detokenize;
 dyno_door_handler dyno_door_models;
 dyno_door_handler dyno_door_health;
+dyno_door_handler dyno_door_metrics;
+dyno_door_handler dyno_door_dashboard;
+dyno_door_handler dyno_door_dashboard_data;
 
 /* Whether `model` is what is served; else *error says so. */
 dyno_status dyno_door_check_model(const struct dyno_door *door, const char *model,

@@ -16,6 +16,13 @@ dyno_status dyno_door_check_model(const struct dyno_door *door, const char *mode
                             door->config.model.name);
 }
 
+static void refuse_generation(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                              const struct dyno_openai_error *error)
+{
+    dyno_door_count_refused(door, error->http_status);
+    dyno_door_refuse(door, exchange, &door->asker, error, DYNO_S);
+}
+
 /* Start the call that `call` has been made, or drop it. */
 static dyno_status start_or_drop(struct dyno_call *call, dyno_status status,
                                  struct dyno_openai_error *error)
@@ -68,7 +75,7 @@ void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
         dyno_openai_chat_release(&chat);
     }
     if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &error);
+        refuse_generation(door, exchange, &error);
     }
 }
 
@@ -113,7 +120,7 @@ void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exch
         dyno_openai_responses_release(&responses);
     }
     if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &error);
+        refuse_generation(door, exchange, &error);
     }
 }
 
@@ -201,7 +208,7 @@ void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *ex
         dyno_openai_completion_release(&completion);
     }
     if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &error);
+        refuse_generation(door, exchange, &error);
     }
 }
 
@@ -246,10 +253,10 @@ void dyno_door_tokenize(struct dyno_door *door, struct dyno_http_exchange *excha
         dyno_openai_tokenize_release(&asked);
     }
     if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &error);
+        dyno_door_refuse(door, exchange, &door->asker, &error, DYNO_S);
         return;
     }
-    dyno_door_reply_json(door, exchange, 200, &door->out);
+    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
 }
 
 static dyno_status detokenize(struct dyno_door *door, const struct dyno_openai_detokenize *asked,
@@ -285,10 +292,10 @@ void dyno_door_detokenize(struct dyno_door *door, struct dyno_http_exchange *exc
         dyno_openai_detokenize_release(&asked);
     }
     if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &error);
+        dyno_door_refuse(door, exchange, &door->asker, &error, DYNO_S);
         return;
     }
-    dyno_door_reply_json(door, exchange, 200, &door->out);
+    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
 }
 
 /* ---- what is served, and whether ------------------------------------------------------------- */
@@ -302,13 +309,12 @@ void dyno_door_models(struct dyno_door *door, struct dyno_http_exchange *exchang
 
     dyno_bytes_clear(&door->out);
     dyno_openai_put_models(&door->out, &model, 1);
-    dyno_door_reply_json(door, exchange, 200, &door->out);
+    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
 }
 
 void dyno_door_health(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
-    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
+    struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, NULL);
 
-    dyno_door_headers(door, exchange, NULL, headers);
-    dyno_http_reply(exchange, 200, headers, NULL, 0);
+    dyno_door_reply(door, exchange, &door->asker, 200, &headers, NULL, 0);
 }

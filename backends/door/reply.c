@@ -1,64 +1,90 @@
 /* Answers that are there at once, and what every answer says of itself. */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/door/door_parts.h"
 
-void dyno_door_headers(const struct dyno_door *door, const struct dyno_http_exchange *exchange,
-                       const char *type, struct dyno_http_header out[DYNO_DOOR_HEADERS_MAX])
+enum { STATUS_SERVER_ERROR = 500, RETRY_TEXT_MAX = 24 };
+
+void dyno_door_add_header(struct dyno_door_headers *headers, const char *name, const char *value)
 {
-    const char *id = dyno_http_exchange_header(exchange, "x-request-id");
-    uint32_t count = 0;
+    headers->list[headers->count++] = (struct dyno_http_header){name, value};
+    headers->list[headers->count] = (struct dyno_http_header){.name = NULL};
+}
+
+struct dyno_door_headers dyno_door_headers(const struct dyno_door *door,
+                                           const struct dyno_door_asker *asker, const char *type)
+{
+    struct dyno_door_headers headers = {.count = 0};
 
     if (type) {
-        out[count++] = (struct dyno_http_header){"Content-Type", type};
+        dyno_door_add_header(&headers, "Content-Type", type);
     }
-    if (id) {
-        out[count++] = (struct dyno_http_header){"X-Request-Id", id};
-    }
+    dyno_door_add_header(&headers, "X-Request-Id", asker->request_id);
     if (door->config.cors_origin) {
-        out[count++] =
-            (struct dyno_http_header){"Access-Control-Allow-Origin", door->config.cors_origin};
-        out[count++] =
-            (struct dyno_http_header){"Access-Control-Expose-Headers", "X-Request-Id, Retry-After"};
+        dyno_door_add_header(&headers, "Access-Control-Allow-Origin", door->config.cors_origin);
+        dyno_door_add_header(&headers, "Access-Control-Expose-Headers",
+                             "X-Request-Id, Retry-After");
     }
-    out[count] = (struct dyno_http_header){.name = NULL};
+    return headers;
+}
+
+static void log_reply(const struct dyno_door *door, const struct dyno_http_exchange *exchange,
+                      const struct dyno_door_asker *asker, uint16_t status)
+{
+    enum dyno_log_level level = status < STATUS_SERVER_ERROR ? DYNO_LOG_INFO : DYNO_LOG_ERROR;
+
+    dyno_log(door->config.log, level, asker->request_id, "answered",
+             dyno_log_text("method", dyno_http_exchange_method(exchange)),
+             dyno_log_text("path", dyno_http_exchange_path(exchange)),
+             dyno_log_count("status", status),
+             dyno_log_text("peer", dyno_http_exchange_peer(exchange)),
+             dyno_log_real("ms", (double)(dyno_door_now(door) - asker->arrival_ns) * 1e-6));
+}
+
+void dyno_door_reply(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                     const struct dyno_door_asker *asker, uint16_t status,
+                     const struct dyno_door_headers *headers, const void *body, size_t size)
+{
+    log_reply(door, exchange, asker, status);
+    dyno_telemetry_answered(door->telemetry, status);
+    dyno_http_reply(exchange, status, headers->list, body, size);
 }
 
 void dyno_door_reply_json(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                          uint16_t status, const struct dyno_bytes *body)
+                          const struct dyno_door_asker *asker, const struct dyno_bytes *body)
 {
-    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
+    struct dyno_door_headers headers = dyno_door_headers(door, asker, "application/json");
+    struct dyno_openai_error error;
 
-    dyno_door_headers(door, exchange, "application/json", headers);
-    dyno_http_reply(exchange, status, headers, body->data, body->size);
-}
-
-/* Add a header to a list that has room for it. */
-static void add_header(struct dyno_http_header *headers, const char *name, const char *value)
-{
-    uint32_t count = 0;
-
-    while (headers[count].name) {
-        count++;
+    if (body->status != DYNO_OK) {
+        (void)dyno_openai_fail_memory(&error);
+        dyno_door_refuse(door, exchange, asker, &error, 0);
+        return;
     }
-    headers[count] = (struct dyno_http_header){name, value};
-    headers[count + 1] = (struct dyno_http_header){.name = NULL};
+    dyno_door_reply(door, exchange, asker, 200, &headers, body->data, body->size);
 }
 
 void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                      const struct dyno_openai_error *error)
+                      const struct dyno_door_asker *asker, const struct dyno_openai_error *error,
+                      dyno_ns retry_ns)
 {
-    struct dyno_http_header headers[DYNO_DOOR_HEADERS_MAX];
+    struct dyno_door_headers headers = dyno_door_headers(door, asker, "application/json");
+    char seconds[RETRY_TEXT_MAX], milliseconds[RETRY_TEXT_MAX];
 
-    dyno_bytes_clear(&door->out);
-    dyno_openai_error_put(&door->out, error);
-    dyno_door_headers(door, exchange, "application/json", headers);
     if (error->http_status == 401) {
-        add_header(headers, "WWW-Authenticate", "Bearer");
+        dyno_door_add_header(&headers, "WWW-Authenticate", "Bearer");
     }
     if (error->http_status == 429 || error->http_status == 503) {
-        add_header(headers, "Retry-After", "1");
+        (void)snprintf(seconds, sizeof seconds, "%llu",
+                       (unsigned long long)((retry_ns + DYNO_S - 1) / DYNO_S));
+        (void)snprintf(milliseconds, sizeof milliseconds, "%llu",
+                       (unsigned long long)((retry_ns + DYNO_MS - 1) / DYNO_MS));
+        dyno_door_add_header(&headers, "Retry-After", seconds);
+        dyno_door_add_header(&headers, "Retry-After-Ms", milliseconds);
     }
-    dyno_http_reply(exchange, (uint16_t)error->http_status, headers, door->out.data,
+    dyno_bytes_clear(&door->out);
+    dyno_openai_error_put(&door->out, error);
+    dyno_door_reply(door, exchange, asker, (uint16_t)error->http_status, &headers, door->out.data,
                     door->out.size);
 }

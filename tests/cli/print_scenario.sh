@@ -139,6 +139,10 @@ serve:
   tls_certificate: none                      # default
   tls_key: none                              # default
   cors_origin: none                          # default
+  api_keys: none                             # default
+  vllm_metrics: false                        # default
+  log_level: warning                         # default
+  log_format: text                           # default
   requests_max: 16384                        # default
   connections_max: 16384                     # default
   header_max: 64KiB                          # default

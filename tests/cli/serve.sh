@@ -133,6 +133,26 @@ is .usage.completion_tokens 20
 is '.choices[0].finish_reason' length
 stop
 
+# Keys, and how often one may ask.
+printf '# ours\nsecret-of-alice name=alice rate=2/min\n' >keys
+start --api-keys keys
+ask 200 /health
+ask 401 /v1/models
+is .error.code invalid_api_key
+alice=(-H "Authorization: Bearer secret-of-alice")
+for status in 200 200 429; do
+    got=$(curl -sS -o answer -w '%{http_code}' "${alice[@]}" "$url/v1/chat/completions" \
+        -d "{$chat,\"max_tokens\":1}")
+    [[ $got == "$status" ]] || fail "asked with a key: $got, not $status: $(cat answer)"
+done
+curl -sS "${alice[@]}" "$url/metrics" >answer
+grep -q '^dyno_requests_ended_total{outcome="completed"} 2$' answer || fail "$(cat answer)"
+curl -sS "${alice[@]}" "$url/dashboard/data" >answer
+is .model austen-2m
+curl -sS "$url/dashboard" | grep -q '<title>' || fail "no page"
+stop
+grep -q secret serve.out && fail "the key was told"
+
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
 grep -q 'means nothing to a server' serve.err || fail "$(cat serve.err)"

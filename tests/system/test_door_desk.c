@@ -93,6 +93,7 @@ static void open_rig(struct rig *rig, uint32_t answers_max)
     ck_assert_int_eq(dyno_transcripts_open(&rig->transcripts), DYNO_OK);
     ck_assert_int_eq(
         dyno_desk_open(&rig->desk, &(struct dyno_desk_config){.answers_max = answers_max,
+                                                              .worker_count = WORKERS,
                                                               .lengths = rig->lengths,
                                                               .transcripts = rig->transcripts,
                                                               .now = dyno_wall_clock_now,
