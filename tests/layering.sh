@@ -59,10 +59,8 @@ string.h *
 strings.h *
 math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
-signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ cli/ tests/
+signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/recording cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
-signal.h core/run/ backends/posix/ backends/journal/ reports/ traces/recording cli/ tests/
-time.h backends/posix/ backends/engine/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
@@ -78,8 +76,7 @@ event2/ backends/http/
 openssl/ backends/http/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
-pthread.h kernels/ backends/ reports/ cli/ tests/
-pthread.h kernels/ backends/ reports/ traces/recording tests/
+pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/
 sched.h kernels/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ cli/ tests/
