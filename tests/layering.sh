@@ -72,7 +72,7 @@ arpa/ backends/http/ tests/
 netdb.h backends/http/
 malloc.h tests/
 netinet/ backends/http/ tests/
-event2/ backends/http/
+event2/ backends/http/ tests/bench/
 openssl/ backends/http/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
