@@ -44,6 +44,14 @@ const char *dyno_openai_error_type(uint32_t http_status)
     return row_of(http_status)->type;
 }
 
+/* A sentence is one line, whatever it quotes. */
+static void clean(char *text)
+{
+    for (; *text; text++) {
+        *text = (unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text;
+    }
+}
+
 dyno_status dyno_openai_fail(struct dyno_openai_error *error, uint32_t http_status,
                              const char *code, const char *param, const char *format, ...)
 {
@@ -56,6 +64,8 @@ dyno_status dyno_openai_fail(struct dyno_openai_error *error, uint32_t http_stat
     va_start(arguments, format);
     (void)vsnprintf(error->cause.text, sizeof error->cause.text, format, arguments);
     va_end(arguments);
+    clean(error->param);
+    clean(error->cause.text);
     return error->cause.status;
 }
 

@@ -430,6 +430,8 @@ static const struct refusal bad_bodies[] = {
     {"{\"model\":\"\xff\"}", "invalid_json", "", "decode byte 0xff"},
     {"{\"model\":\"\\ud800\"}", "invalid_json", "", "invalid Unicode"},
     {"{\"model\":\"a\\u0000b\"}", "invalid_json", "", "NUL character"},
+    {"{\"\\\n", "invalid_json", "", "invalid escape near '\"\\?'"},
+    {"{\"a\\nb\":1}", "unknown_parameter", "a?b", "'a?b' is not a field"},
     {"{\"temperature\":NaN}", "invalid_json", "", "no JSON"},
     {"{\"temperature\":-Infinity}", "invalid_json", "", "no JSON"},
     {"{\"temperature\":1e999}", "invalid_json", "", "real number overflow"},
