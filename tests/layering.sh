@@ -29,7 +29,7 @@ kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
-backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/
+backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds our answers against the OpenAI API's own description, with npm's ajv.
+# Holds our answers against the OpenAI API's own description and against ours, with npm's ajv.
 #
 # usage: DYNO_NPM=FOLDER tests/oracles/openai.sh FOLDER_OF_PROGRAMS
 #
@@ -19,4 +19,4 @@ if [[ -z ${DYNO_NPM:-} || ! -d $DYNO_NPM/node_modules/ajv ]] || ! command -v nod
     exit 77
 fi
 "$programs/oracle_openai_answers" |
-    node "$(dirname "$0")/openai_ajv.mjs" "$DYNO_NPM" "$description"
+    node "$(dirname "$0")/openai_ajv.mjs" "$DYNO_NPM" "$description" backends/openai/openapi.json

@@ -1,5 +1,5 @@
-// Holds the lines of oracle_openai_answers against the API's own description with npm's ajv, which is
-// found in the folder that the first argument names; the second is the description.
+// Holds the lines of oracle_openai_answers against the API's own description and against ours, with
+// npm's ajv, which is found in the folder that the first argument names; then the descriptions.
 import {readFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 import {createRequire} from 'node:module';
@@ -44,18 +44,38 @@ for (const {$ref} of schemas.ResponseStreamEvent.anyOf) {
     events.set(schemas[name].properties.type.enum[0], name);
 }
 
+// Ours is closed: what it does not name is wrong.
+const ours = new Ajv({strict: false, allErrors: true, validateFormats: false});
+ours.addSchema(JSON.parse(readFileSync(process.argv[4], 'utf8')), 'ours');
+const our_names = {
+    CreateChatCompletionResponse: 'ChatCompletion',
+    CreateChatCompletionStreamResponse: 'ChatCompletionChunk',
+    CreateCompletionResponse: 'Completion',
+    CreateEmbeddingResponse: 'EmbeddingList',
+    ListModelsResponse: 'ModelList',
+    Model: 'Model',
+    ErrorResponse: 'Error',
+    Response: 'Response',
+    ResponseStreamEvent: 'ResponseEvent',
+};
+
 const kinds = new Map();
 let wrong = 0;
+
+function check(validate, name, answer) {
+    if (!validate(answer)) {
+        console.log(`${name}: ${ajv.errorsText(validate.errors)}\n    ${JSON.stringify(answer)}`);
+        wrong++;
+    }
+}
+
 for await (const line of createInterface({input: process.stdin})) {
     const [kind, text] = line.split('\t');
     const answer = JSON.parse(text);
     const name = kind === 'ResponseStreamEvent' ? events.get(answer.type) : kind;
-    const validate = ajv.getSchema(`api#/components/schemas/${name}`);
     kinds.set(name, (kinds.get(name) ?? 0) + 1);
-    if (!validate(answer)) {
-        console.log(`${name}: ${ajv.errorsText(validate.errors)}\n    ${text}`);
-        wrong++;
-    }
+    check(ajv.getSchema(`api#/components/schemas/${name}`), name, answer);
+    check(ours.getSchema(`ours#/components/schemas/${our_names[kind]}`), our_names[kind], answer);
 }
 for (const [name, count] of kinds) {
     console.log(`${String(count).padStart(4)} of ${name}`);
