@@ -12,7 +12,8 @@ static void print_help(void)
 {
     puts("Usage: dyno runs [--json] [FILE]\n\n"
          "The runs in a database that `dyno replay --db FILE` wrote (" DATABASE_DEFAULT "), one a\n"
-         "line. A run that was killed or is still going is called unfinished.\n\n"
+         "line. A run whose process is gone before its end is called crashed; unfinished, if it\n"
+         "was on another machine.\n\n"
          "  --json        the same as a JSON array, with the keys of `dyno replay --json`\n\n"
          "All else is a query away: sqlite3 FILE 'SELECT * FROM request_latency LIMIT 10'.");
 }

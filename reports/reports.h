@@ -98,8 +98,10 @@ dyno_status dyno_recorder_close(struct dyno_recorder *recorder, const struct dyn
 dyno_status dyno_validation_record(const char *path, int64_t live, int64_t simulated,
                                    struct dyno_error *error);
 
-/* `dyno runs`: the runs in a database, as a table or as a JSON array.  A run that never came to its
- * end (status 'running') is called unfinished.  Errors: DYNO_NOT_FOUND, else as dyno_recorder_open.
+/* `dyno runs`: the runs in a database, as a table or as a JSON array.  A run that has not come to
+ * its end (status 'running') is called running while its process is there, crashed when that is
+ * gone, and unfinished where this machine cannot know.  Errors: DYNO_NOT_FOUND, else as
+ * dyno_recorder_open.
  */
 dyno_status dyno_runs_table(const char *path, FILE *out, struct dyno_error *error);
 dyno_status dyno_runs_json(const char *path, FILE *out, struct dyno_error *error);

@@ -2,6 +2,9 @@
 #include "tests/reports/records.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/check_main.h"
 
@@ -58,7 +61,10 @@ static void three_runs(void)
     ck_assert_int_eq(dyno_recorder_close(recorder, NULL, NULL, NULL), DYNO_OK);
     ck_assert_int_eq(dyno_recorder_close(titled(""), NULL, NULL, NULL), DYNO_OK);
     database = database_open(path);
-    sqlite3_exec(database, "UPDATE run SET status = 'running' WHERE id = 3", NULL, NULL, NULL);
+    sqlite3_exec(database,
+                 "UPDATE run SET status = 'running' WHERE id = 3;"
+                 "UPDATE host SET machine = 'elsewhere' WHERE run = 3",
+                 NULL, NULL, NULL);
     sqlite3_close(database);
     fixture_release(&fixture);
 }
@@ -101,6 +107,67 @@ START_TEST(the_list_as_json_has_the_keys_of_the_summary)
     ck_assert_int_eq(json_integer_value(json_object_get(second, "requests")), 20);
     json_decref(runs);
     free(text);
+}
+END_TEST
+
+static void status_is(const char *name)
+{
+    char *text = list_of(dyno_runs_json);
+    json_t *runs = json_loads(text, 0, NULL);
+
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(runs, 0), "status")), name);
+    json_decref(runs);
+    free(text);
+}
+
+static void change_host(const char *sql)
+{
+    sqlite3 *database = database_open(path);
+
+    ck_assert_int_eq(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(database);
+}
+
+START_TEST(a_run_whose_process_was_killed_is_called_crashed)
+{
+    int ends[2], status;
+    pid_t child;
+    char byte;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    child = fork();
+    if (child == 0) {
+        (void)titled("killed");
+        ck_assert_int_eq(write(ends[1], "", 1), 1);
+        pause();
+    }
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    status_is("running");
+    kill(child, SIGKILL);
+    while (waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT) != 0) {
+    }
+    status_is("crashed"); /* also while nobody has asked how it ended */
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    status_is("crashed");
+    change_host("UPDATE run SET status = 'finished'");
+    status_is("finished");
+}
+END_TEST
+
+START_TEST(a_number_that_was_given_to_another_process_does_not_deceive)
+{
+    struct dyno_recorder *recorder = titled("mine");
+
+    status_is("running");
+    change_host("UPDATE host SET started_at = '2001-01-01T00:00:00Z'"); /* before we were */
+    status_is("crashed");
+    change_host("UPDATE host SET machine = 'elsewhere'");
+    status_is("unfinished");
+    change_host("UPDATE host SET machine = NULL, process = NULL");
+    status_is("unfinished");
+    change_host("DELETE FROM host");
+    status_is("unfinished");
+    (void)dyno_recorder_close(recorder, NULL, NULL, NULL);
 }
 END_TEST
 
@@ -186,6 +253,8 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_list_is_as_written_here);
     tcase_add_test(tc, the_list_as_json_has_the_keys_of_the_summary);
+    tcase_add_test(tc, a_run_whose_process_was_killed_is_called_crashed);
+    tcase_add_test(tc, a_number_that_was_given_to_another_process_does_not_deceive);
     tcase_add_test(tc, a_title_that_is_no_text_does_not_break_the_json);
     tcase_add_test(tc, a_database_without_runs_says_so);
     tcase_add_test(tc, a_missing_database_is_not_made);
