@@ -254,20 +254,6 @@ static dyno_status hear_sample(struct dyno_sink *sink, const struct dyno_sample_
     return DYNO_OK;
 }
 
-static void copy_candidates(struct dyno_item *item, const struct dyno_decision_record *record,
-                            uint32_t first)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = first; i < record->candidate_count && count < DYNO_ITEM_CANDIDATES_MAX; i++) {
-        item->candidates.workers[count] = record->candidates[i];
-        item->candidates.scores[count++] = record->scores ? record->scores[i] : 0;
-    }
-    item->kind = DYNO_ITEM_CANDIDATES;
-    item->candidates.count = count;
-    item->candidates.scored = record->scores != NULL;
-}
-
 static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     uint32_t count = record->candidates ? record->candidate_count : 0; /* NULL: not asked for */
@@ -283,7 +269,7 @@ static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decis
         if (!item) {
             return failure_of(of(sink));
         }
-        copy_candidates(item, record, i);
+        dyno_item_candidates(item, record, i);
     }
     return DYNO_OK;
 }

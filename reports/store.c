@@ -32,7 +32,8 @@ struct dyno_store {
     sqlite3 *database;
     int64_t run;
     sqlite3_stmt *insert[ITEM_KINDS];
-    int64_t decisions; /* recorded so far */
+    int64_t decisions;        /* recorded so far ... */
+    int64_t decisions_before; /* ... and when the transaction began */
 };
 
 /* The 64 bits as they are: identities above 2^63 look negative. */
@@ -136,6 +137,20 @@ static dyno_status put_candidates(struct dyno_store *store, const struct dyno_it
     return DYNO_OK;
 }
 
+void dyno_item_candidates(struct dyno_item *item, const struct dyno_decision_record *record,
+                          uint32_t first)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = first; i < record->candidate_count && count < DYNO_ITEM_CANDIDATES_MAX; i++) {
+        item->candidates.workers[count] = record->candidates[i];
+        item->candidates.scores[count++] = record->scores ? record->scores[i] : 0;
+    }
+    item->kind = DYNO_ITEM_CANDIDATES;
+    item->candidates.count = count;
+    item->candidates.scored = record->scores != NULL;
+}
+
 dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *item,
                            struct dyno_error *error)
 {
@@ -154,6 +169,7 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
 
 dyno_status dyno_store_begin(struct dyno_store *store, struct dyno_error *error)
 {
+    store->decisions_before = store->decisions;
     return dyno_database_run(store->database, "BEGIN IMMEDIATE", error);
 }
 
@@ -164,6 +180,7 @@ dyno_status dyno_store_commit(struct dyno_store *store, struct dyno_error *error
 
 void dyno_store_undo(struct dyno_store *store)
 {
+    store->decisions = store->decisions_before;
     /* Fails only where SQLite has undone the transaction by itself. */
     sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
 }

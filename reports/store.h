@@ -30,6 +30,10 @@ struct dyno_item {
     };
 };
 
+/* Make `item` one of the candidates of a decision from the `first` on. */
+void dyno_item_candidates(struct dyno_item *item, const struct dyno_decision_record *record,
+                          uint32_t first);
+
 struct dyno_store;
 
 /* Open the database and add the row of this run, its options and its host, in a transaction of
