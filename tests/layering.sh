@@ -59,7 +59,7 @@ string.h *
 strings.h *
 math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
-signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/recording cli/ tests/
+signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/ cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
