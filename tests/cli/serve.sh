@@ -149,7 +149,8 @@ curl -sS "${alice[@]}" "$url/metrics" >answer
 grep -q '^dyno_requests_ended_total{outcome="completed"} 2$' answer || fail "$(cat answer)"
 curl -sS "${alice[@]}" "$url/dashboard/data" >answer
 is .model austen-2m
-curl -sS "$url/dashboard" | grep -q '<title>' || fail "no page"
+ask 200 /dashboard
+grep -q '<title>' answer || fail "no page"
 stop
 grep -q secret serve.out && fail "the key was told"
 
