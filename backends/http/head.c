@@ -96,8 +96,8 @@ static struct dyno_http_refusal parse_request_line(struct dyno_http_head *head, 
     return dyno_http_target_parse(head, bytes, target + 1, version);
 }
 
-static struct dyno_http_refusal parse_field(struct dyno_http_head *head, char *bytes, char *line,
-                                            char *end)
+static struct dyno_http_refusal parse_field(struct dyno_http_head *head, const char *bytes,
+                                            char *line, char *end)
 {
     char *colon = memchr(line, ':', (size_t)(end - line));
     struct dyno_http_field *field = &head->fields[head->field_count];
