@@ -42,6 +42,7 @@ static const struct route routes[] = {
     {"GET", "/v1/models", dyno_door_models, false, false},
     {"POST", "/tokenize", dyno_door_tokenize, false, false},
     {"POST", "/detokenize", dyno_door_detokenize, false, false},
+    {"GET", "/openapi.json", dyno_door_openapi, true, false},
     {"GET", "/metrics", dyno_door_metrics, false, false},
     {"GET", "/dashboard", dyno_door_dashboard, true, false}, /* the page itself tells nothing */
     {"GET", "/dashboard/data", dyno_door_dashboard_data, false, false},

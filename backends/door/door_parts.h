@@ -199,6 +199,7 @@ dyno_door_handler dyno_door_tokenize;
 dyno_door_handler dyno_door_detokenize;
 dyno_door_handler dyno_door_models;
 dyno_door_handler dyno_door_health;
+dyno_door_handler dyno_door_openapi;
 dyno_door_handler dyno_door_metrics;
 dyno_door_handler dyno_door_dashboard;
 dyno_door_handler dyno_door_dashboard_data;

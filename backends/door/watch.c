@@ -7,6 +7,7 @@
 #include "backends/door/door_parts.h"
 #include "backends/door/page.h"
 #include "backends/door/prometheus.h"
+#include "backends/openai/openapi.h"
 
 void dyno_door_look(struct dyno_door *door)
 {
@@ -64,6 +65,15 @@ void dyno_door_metrics(struct dyno_door *door, struct dyno_http_exchange *exchan
     status = dyno_prometheus_write(door->telemetry, dyno_door_now(door), door->config.vllm_names,
                                    &text, &size);
     reply_text(door, exchange, status, DYNO_PROMETHEUS_TYPE, text, size);
+}
+
+void dyno_door_openapi(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, "application/json");
+    size_t size;
+    const char *text = dyno_openai_description(&size);
+
+    dyno_door_reply(door, exchange, &door->asker, 200, &headers, text, size);
 }
 
 void dyno_door_dashboard(struct dyno_door *door, struct dyno_http_exchange *exchange)

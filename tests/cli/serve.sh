@@ -52,6 +52,9 @@ ask 200 /v1/models
 is '.data[0].id' austen-2m
 is '.data[0].max_model_len' 1024
 
+ask 200 /openapi.json
+is '.paths["/v1/chat/completions"].post != null' true
+
 # The same answer, told whole and in pieces, and by dyno generate.
 ask 200 /v1/chat/completions "{$chat,\"max_tokens\":40,\"temperature\":0}"
 is .object chat.completion
