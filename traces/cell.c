@@ -199,12 +199,12 @@ static dyno_status apply_block_tokens(struct dyno_line *line, const struct dyno_
     return DYNO_OK;
 }
 
-static dyno_status apply_lost(struct dyno_line *line, const struct dyno_column *column,
-                              const struct dyno_cell *cell)
+static dyno_status apply_count(struct dyno_line *line, const struct dyno_column *column,
+                               const struct dyno_cell *cell, uint64_t *count)
 {
-    return cell_whole(cell, UINT32_MAX, &line->row->lost)
+    return cell_whole(cell, DYNO_TRACE_COUNT_MAX, count)
                ? DYNO_OK
-               : dyno_cell_refuse(line, column, cell, "a whole number from 0 to 4294967295");
+               : dyno_cell_refuse(line, column, cell, "a whole number from 0 to 1099511627776");
 }
 
 static dyno_status apply_outcome(struct dyno_line *line, const struct dyno_column *column,
@@ -284,7 +284,9 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
     case DYNO_FIELD_BLOCK_TOKENS:
         return apply_block_tokens(line, column, cell);
     case DYNO_FIELD_LOST:
-        return apply_lost(line, column, cell);
+        return apply_count(line, column, cell, &row->lost);
+    case DYNO_FIELD_NUMBER:
+        return apply_count(line, column, cell, &row->number);
     default:
         break;
     }

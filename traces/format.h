@@ -13,7 +13,8 @@
 #include "core/base/status.h"
 #include "traces/row.h"
 
-enum { DYNO_TRACE_BLOCK_TOKENS_MAX = 1048576 }; /* that one identity may stand for */
+enum { DYNO_TRACE_BLOCK_TOKENS_MAX = 1048576 };  /* that one identity may stand for */
+#define DYNO_TRACE_COUNT_MAX ((uint64_t)1 << 40) /* of lost requests, and the number of one */
 
 enum dyno_field {
     DYNO_FIELD_IGNORED, /* known, and of no use to a replay */
@@ -29,6 +30,7 @@ enum dyno_field {
     DYNO_FIELD_OUTCOME,
     DYNO_FIELD_RECORDING,
     DYNO_FIELD_BLOCK_TOKENS,
+    DYNO_FIELD_NUMBER,
     DYNO_FIELD_LOST,
     DYNO_FIELDS,
 };

@@ -25,6 +25,7 @@ static const struct dyno_column columns[] = {
     {"outcome", DYNO_FIELD_OUTCOME, DYNO_UNIT_NONE, false},
     {"recording", DYNO_FIELD_RECORDING, DYNO_UNIT_KEY, false},
     {"block_tokens", DYNO_FIELD_BLOCK_TOKENS, DYNO_UNIT_TOKENS, false},
+    {"number", DYNO_FIELD_NUMBER, DYNO_UNIT_COUNT, false},
     {"lost", DYNO_FIELD_LOST, DYNO_UNIT_COUNT, false},
     {0},
 };

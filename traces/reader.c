@@ -13,6 +13,7 @@
 
 enum {
     SORT_WINDOW_MAX = 1048576,
+    PLACE_BITS = 21,
     /* A recording is written as requests end: one that took long stands far behind its time.  How
      * far is bounded by what ended meanwhile, not by us: rows and, for memory, their identities. */
     RECORDED_WINDOW = 65536,
@@ -247,6 +248,15 @@ static bool may_take_more(const struct reader *reader)
            (reader->recording == 0 || reader->held_ids < RECORDED_IDS_MAX);
 }
 
+/* Requests that came at one instant: a recording says in which order, else the file does.  Places
+ * within a window differ in their lowest bits. */
+static uint64_t sequence_of(const struct dyno_row *row)
+{
+    _Static_assert(SORT_WINDOW_MAX < 1 << PLACE_BITS, "places of a window must differ");
+    return row->recording ? row->number << PLACE_BITS | (row->place & ((1 << PLACE_BITS) - 1))
+                          : row->place;
+}
+
 /* One more row into the window. */
 static dyno_status take_into_window(struct reader *reader, bool *got, struct dyno_error *error)
 {
@@ -258,7 +268,8 @@ static dyno_status take_into_window(struct reader *reader, bool *got, struct dyn
     if (!*got) {
         return DYNO_OK;
     }
-    item = (struct dyno_order_item){.at = held->at, .sequence = reader->taken++, .slot = slot};
+    held->place = reader->taken++;
+    item = (struct dyno_order_item){.at = held->at, .sequence = sequence_of(held), .slot = slot};
     if (!dyno_order_push(&reader->order, item)) {
         return no_memory_to_sort(reader, error);
     }
@@ -275,10 +286,11 @@ static void give_from_window(struct reader *reader, struct dyno_row *row)
 {
     struct dyno_order_item item = dyno_order_pop(&reader->order);
     struct dyno_trace_counts *counts = &reader->rows.counts;
-    uint64_t places = item.sequence > reader->given ? item.sequence - reader->given : 0;
     struct dyno_row kept = *row;
+    uint64_t places;
 
     *row = reader->pool[item.slot];
+    places = row->place > reader->given ? row->place - reader->given : 0;
     reader->pool[item.slot] = kept;
     reader->free_slots[reader->free_count++] = item.slot;
     reader->held_ids -= row->segment_count;

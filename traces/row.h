@@ -34,6 +34,8 @@ struct dyno_row {
     bool ends_session;      /* no later row of the session: it may be forgotten */
     bool is_failed;         /* recorded as failed: to be counted and dropped */
     uint64_t recording;     /* what its identities were salted with; 0: it is not recorded by us */
+    uint64_t number;        /* of those that came at one instant, the lower came first ... */
+    uint64_t place;         /* ... and then the one that stands first: 0, 1, 2, ... in the file */
     uint64_t lost;          /* requests before it that could not be recorded */
     uint8_t outcome;        /* of a recorded one: an enum dyno_outcome */
     uint32_t segment_count; /* identities may end before the prompt does */

@@ -143,7 +143,8 @@ START_TEST(what_a_recording_says_wrongly_is_refused_by_name)
         {"\"block_tokens\": 0", "block_tokens is 0"},
         {"\"block_tokens\": 1048577", "block_tokens is 1048577"},
         {"\"lost\": -1", "lost is -1"},
-        {"\"lost\": 4294967296", "lost is 4294967296"},
+        {"\"lost\": 1099511627777", "lost is 1099511627777"},
+        {"\"number\": 1.5", "number is 1.5"},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -154,6 +155,26 @@ START_TEST(what_a_recording_says_wrongly_is_refused_by_name)
                        bad[i][0]);
         ck_refused(line, "t:1:", bad[i][1]);
     }
+}
+END_TEST
+
+/* Two that came at one instant, and ended the other way round. */
+START_TEST(what_came_at_one_instant_keeps_its_order)
+{
+    static const char line[] = "{\"timestamp\": 7.5, \"input_length\": %d, \"output_length\": 1, "
+                               "\"outcome\": \"completed\", " SALT "\"number\": %d}\n";
+    char text[512];
+    struct dyno_trace_config config = {.path = "t", .data = text, .sort_window = 1};
+    struct dyno_pacing_config pacing = pacing_of(4);
+    struct haul haul;
+
+    config.data_size = (size_t)snprintf(text, sizeof text, line, 5, 12);
+    config.data_size +=
+        (size_t)snprintf(text + config.data_size, sizeof text - config.data_size, line, 6, 11);
+    haul_trace(&haul, &config, &pacing);
+    ck_taken(&haul, 0, 0, 6, 1);
+    ck_taken(&haul, 1, 0, 5, 1);
+    haul_release(&haul);
 }
 END_TEST
 
@@ -198,6 +219,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_bad_line_with_an_end_is_refused_in_a_recording_too);
     tcase_add_test(tc, two_salts_are_not_mixed);
     tcase_add_test(tc, what_a_recording_says_wrongly_is_refused_by_name);
+    tcase_add_test(tc, what_came_at_one_instant_keeps_its_order);
     tcase_add_test(tc, a_request_that_took_long_finds_its_place);
     suite_add_tcase(suite, tc);
 }
