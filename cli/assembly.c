@@ -361,9 +361,12 @@ static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *r
 dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_report *report,
                                  struct dyno_error *error)
 {
-    struct dyno_trace_counts counts = dyno_source_counts(assembly->recorded);
+    struct dyno_trace_counts counts = {.requests = assembly->result.requests};
     struct dyno_belady_result bound = {.computed = false};
 
+    if (assembly->recorded) {
+        counts = dyno_source_counts(assembly->recorded);
+    }
     if (assembly->belady && counts.block_refs > 0 &&
         dyno_belady_finish(assembly->belady, &bound) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the bound on the hit rate");

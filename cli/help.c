@@ -115,14 +115,16 @@ static bool in_section(const char *name, const char *section)
     return strncmp(name, section, length) == 0 && name[length] == '.';
 }
 
-static bool section_has_flags(const char *section)
+static bool section_has_flags(const char *section, enum dyno_scenario_use use)
 {
     for (uint32_t i = 0; i < dyno_scenario_row_count; i++) {
-        if (dyno_scenario_rows[i].flag && in_section(dyno_scenario_rows[i].name, section)) {
+        const struct dyno_option *row = &dyno_scenario_rows[i];
+
+        if (row->flag && in_section(row->name, section) && dyno_scenario_row_is_for(row, use)) {
             return true;
         }
     }
-    return strcmp(section, "slo") == 0;
+    return strcmp(section, "slo") == 0 && use == DYNO_USE_REPLAY;
 }
 
 static void name_entry(FILE *out, uint32_t width, const struct dyno_option *row)
@@ -193,20 +195,21 @@ static void flag_entries(FILE *out, uint32_t width, enum dyno_scenario_use use)
     extra_entries(out, width, NULL);
     for (const struct dyno_scenario_section *section = dyno_scenario_sections; section->name;
          section++) {
-        if ((section->uses & use) == 0) {
+        if (!section_has_flags(section->name, use)) {
             continue;
         }
-        if (section_has_flags(section->name)) {
-            fprintf(out, "\n%s: %s\n", section->name, section->help);
-        }
+        fprintf(out, "\n%s: %s\n", section->name, section->help);
         for (uint32_t i = 0; i < dyno_scenario_row_count; i++) {
             const struct dyno_option *row = &dyno_scenario_rows[i];
 
-            if (row->flag && in_section(row->name, section->name)) {
+            if (row->flag && in_section(row->name, section->name) &&
+                dyno_scenario_row_is_for(row, use)) {
                 flag_entry(out, width, row);
             }
         }
-        extra_entries(out, width, section->name);
+        if (section->uses & use) {
+            extra_entries(out, width, section->name);
+        }
     }
     fputc('\n', out);
     paragraph(out, width,

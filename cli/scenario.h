@@ -130,6 +130,11 @@ struct dyno_scenario {
         const char *cors_origin;     /* serve.cors_origin      --cors-origin */
         const char *api_keys;        /* serve.api_keys         --api-keys */
         bool vllm_metrics;           /* serve.vllm_metrics     --vllm-metrics */
+        const char *record;          /* serve.record           --record */
+        const char *record_salt_env; /* serve.record_salt_env */
+        uint64_t record_bytes_max;   /* serve.record_size_max: 0: without end */
+        uint64_t db_bytes_max;       /* serve.db_size_max: 0: without end */
+        dyno_ns db_age_max_ns;       /* serve.db_age_max: 0: for ever */
         const char *log_level;       /* serve.log_level        --log-level */
         const char *log_format;      /* serve.log_format       --log-format */
         uint32_t requests_max;       /* serve.requests_max: in flight and waiting */
@@ -144,14 +149,17 @@ struct dyno_scenario {
     } serve;
 };
 
+/* What a scenario is loaded for. */
+enum dyno_scenario_use { DYNO_USE_REPLAY = 1, DYNO_USE_SERVE = 2 };
+
+/* Whether an option means something to `use`: by its section, with few exceptions. */
+bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use);
+
 /* The rows, in the order of the sections, and what each section is about (NULL-name-terminated). */
 struct dyno_scenario_section {
     const char *name, *help;
     unsigned uses; /* of DYNO_USE_: for whom its options mean something */
 };
-
-/* What a scenario is loaded for. */
-enum dyno_scenario_use { DYNO_USE_REPLAY = 1, DYNO_USE_SERVE = 2 };
 
 extern const struct dyno_option dyno_scenario_rows[];
 extern const uint32_t dyno_scenario_row_count;

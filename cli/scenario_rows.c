@@ -80,7 +80,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"router", "who gets a request", BOTH},
     {"slo", "what counts as goodput", DYNO_USE_REPLAY},
     {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},
-    {"output", "what a run leaves behind", DYNO_USE_REPLAY},
+    {"output", "what a run leaves behind", BOTH},
     {"serve", "the front door of `dyno serve`", DYNO_USE_SERVE},
     {NULL, NULL, 0},
 };
@@ -376,6 +376,22 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("who may ask: a file with a key a line, each perhaps with name=NAME and rate=N/min")),
     ROW("serve.vllm_metrics", "vllm-metrics", NULL, BOOL, serve.vllm_metrics, DEFAULT("false"),
         HELP("metrics under vLLM's names too, for dashboards that know those")),
+    ROW("serve.record", "record", "FILE", TEXT, serve.record, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("write the traffic down as a trace that can be replayed: times, lengths and salted "
+             "identities of blocks, nothing that was said")),
+    ROW("serve.record_salt_env", NULL, "NAME", TEXT, serve.record_salt_env, DEFAULT("none"),
+        OR("none"), NOT_EMPTY,
+        HELP("the environment variable that has the salt, so that a recording can be continued "
+             "after a restart; none makes one up")),
+    ROW("serve.record_size_max", NULL, "SIZE", BYTES, serve.record_bytes_max, DEFAULT("1GiB"),
+        OR("none"), RANGE(4096, UINT64_MAX),
+        HELP("a file of the recording at most; then it is set aside as FILE.1, ten are kept")),
+    ROW("serve.db_size_max", NULL, "SIZE", BYTES, serve.db_bytes_max, DEFAULT("1GiB"), OR("none"),
+        RANGE(4 << 20, UINT64_MAX),
+        HELP("the database of --db at most: the oldest rows of servers make room")),
+    ROW("serve.db_age_max", NULL, "TIME", DURATION, serve.db_age_max_ns, DEFAULT("none"),
+        OR("none"), RANGE(DYNO_S, DAYS(3650)), HELP("rows of servers are kept so long")),
     ROW("serve.log_level", "log-level", "LEVEL", CHOICE, serve.log_level, DEFAULT("warning"),
         WORDS(log_levels),
         HELP("what is logged to standard error, a line an event; info: every "

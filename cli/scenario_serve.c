@@ -6,14 +6,25 @@
 #include "cli/scenario_check.h"
 #include "core/model/model.h"
 
-static bool is_of_replays(const char *name)
+bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use)
 {
-    size_t length = strcspn(name, ".");
+    static const char *const of_replays[] = {"output.json",      "output.host_json",
+                                             "output.intervals", "output.progress",
+                                             "run.ends",         "run.clock"};
+    size_t length = strcspn(row->name, ".");
 
+    if (strcmp(row->name, "generate.output_tokens") == 0) {
+        return true; /* how long answers are that nobody computes */
+    }
+    for (size_t i = 0; use == DYNO_USE_SERVE && i < sizeof of_replays / sizeof of_replays[0]; i++) {
+        if (strcmp(row->name, of_replays[i]) == 0) {
+            return false;
+        }
+    }
     for (const struct dyno_scenario_section *section = dyno_scenario_sections; section->name;
          section++) {
-        if (strncmp(section->name, name, length) == 0 && section->name[length] == '\0') {
-            return (section->uses & DYNO_USE_SERVE) == 0;
+        if (strncmp(section->name, row->name, length) == 0 && section->name[length] == '\0') {
+            return (section->uses & use) != 0;
         }
     }
     return false;
@@ -77,15 +88,17 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
     for (uint32_t i = 0; i < options->count; i++) {
         const struct dyno_option *row = &options->rows[i];
 
-        if (is_of_replays(row->name) && is_given(options, row->name) &&
-            strcmp(row->name, "generate.output_tokens") != 0) {
+        if (!dyno_scenario_row_is_for(row, DYNO_USE_SERVE) && is_given(options, row->name)) {
             DYNO_TRY(pass_over(options, row, error));
         }
+    }
+    if (!is_given(options, "output.db")) {
+        DYNO_TRY(set(options, "output.db", "none", error));
     }
     DYNO_TRY(choose_device(scenario, options, error));
     if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {
         DYNO_TRY(set(options, "batch.steps_max", "1", error)); /* a token is told when it is due */
     }
     DYNO_TRY(set(options, "run.clock", "wall", error));
-    return is_given(options, "run.ends") ? DYNO_OK : set(options, "run.ends", "model", error);
+    return set(options, "run.ends", "model", error);
 }

@@ -16,8 +16,10 @@
 #include "backends/door/door.h"
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly.h"
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/serve_records.h"
 #include "cli/tokenizer_path.h"
 #include "sim/answers.h"
 #include "traces/law.h"
@@ -32,6 +34,7 @@ struct serving {
     const struct dyno_tokenizer_file *file;
     struct dyno_law pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
+    struct dyno_serve_records records;
     pthread_t loop;
     struct dyno_error loop_error;
 };
@@ -172,7 +175,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
     };
     DYNO_TRY(dyno_door_open(&serving->door, &config, error));
     *out = dyno_desk_source(dyno_door_desk(serving->door));
-    return DYNO_OK;
+    return dyno_serve_records_trace(&serving->records, assembly, out, error);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -216,26 +219,45 @@ static dyno_status open_log(struct serving *serving, struct dyno_error *error)
     return dyno_log_open(&serving->log, STDERR_FILENO, format, level, error);
 }
 
-static dyno_status serve(struct serving *serving, struct dyno_error *error)
+static dyno_status open_all(struct serving *serving, const char *command, struct dyno_error *error)
 {
     struct dyno_assembly *assembly = &serving->assembly;
-    sigset_t all, before;
-    dyno_status status;
+    struct dyno_sink *desk;
 
     DYNO_TRY(open_log(serving, error));
     DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
                                    serving->scenario.generate.output_tokens, error));
+    DYNO_TRY(dyno_serve_records_begin(&serving->records, &serving->scenario, serving->log, error));
     assembly->open_outside = open_door;
     assembly->outside_context = serving;
+    assembly->journal = serving->records.journal;
+    assembly->options = &serving->options;
     DYNO_TRY(dyno_assembly_open(assembly, &serving->scenario, NULL, &interrupted, 0, error));
-    assembly->metrics.sink.next = dyno_desk_sink(dyno_door_desk(serving->door));
-    (void)sigfillset(&all); /* signals are the first thread's */
+    desk = dyno_desk_sink(dyno_door_desk(serving->door));
+    assembly->metrics.sink.next = desk;
+    return dyno_serve_records_listen(&serving->records, desk, assembly, &serving->options, command,
+                                     error);
+}
+
+/* Signals are the first thread's. */
+static dyno_status start_loop(struct serving *serving, struct dyno_error *error)
+{
+    sigset_t all, before;
+    int refused;
+
+    (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&serving->loop, NULL, run_loop, serving) != 0) {
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-        return dyno_fail(error, DYNO_IO, "the loop's thread cannot be started");
-    }
+    refused = pthread_create(&serving->loop, NULL, run_loop, serving);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return refused ? dyno_fail(error, DYNO_IO, "the loop's thread cannot be started") : DYNO_OK;
+}
+
+static dyno_status serve(struct serving *serving, const char *command, struct dyno_error *error)
+{
+    dyno_status status;
+
+    DYNO_TRY(open_all(serving, command, error));
+    DYNO_TRY(start_loop(serving, error));
     catch_signals(serving);
     say_where(serving);
     status = dyno_door_run(serving->door, error);
@@ -247,30 +269,64 @@ static dyno_status serve(struct serving *serving, struct dyno_error *error)
     return status;
 }
 
-/* The assembly's source is the door's. */
-static void close_serving(struct serving *serving)
+/* Of several errors the first one is told. */
+static dyno_status first_of(dyno_status status, dyno_status later,
+                            const struct dyno_error *later_error, struct dyno_error *error)
 {
+    if (status == DYNO_OK && later != DYNO_OK) {
+        *error = *later_error;
+        return later;
+    }
+    return status;
+}
+
+static dyno_status finish_records(struct serving *serving, dyno_status status,
+                                  struct dyno_error *error)
+{
+    struct dyno_error later = {.status = DYNO_OK};
+    struct dyno_report report;
+    bool is_whole = status == DYNO_OK && serving->door &&
+                    dyno_assembly_report(&serving->assembly, &report, &later) == DYNO_OK;
+    dyno_status written =
+        dyno_serve_records_finish(&serving->records, is_whole ? &report : NULL, &later);
+
+    return first_of(status, written, &later, error);
+}
+
+/* The assembly's source is the door's and the recording's. */
+static dyno_status close_serving(struct serving *serving, dyno_status status,
+                                 struct dyno_error *error)
+{
+    struct dyno_error later = {.status = DYNO_OK};
+    dyno_status written;
+
+    status = finish_records(serving, status, error);
     dyno_assembly_close(&serving->assembly);
     dyno_door_close(serving->door);
+    written = dyno_serve_records_close(&serving->records, &later);
     dyno_tokenizer_file_close(serving->file);
     (void)dyno_log_close(serving->log);
     dyno_options_close(&serving->options);
+    return first_of(status, written, &later, error);
 }
 
 int dyno_command_serve(int argc, char **argv)
 {
     struct serving *serving = calloc(1, sizeof *serving);
     struct dyno_error error = {0};
+    char *command = dyno_command_line(argc, argv);
     enum dyno_scenario_ask ask;
     dyno_status status = DYNO_OK;
 
     if (!serving) {
         (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
+        free(command);
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
     if (dyno_scenario_load_to_serve(&serving->scenario, &serving->options, argc, argv, &ask,
                                     &error) != DYNO_OK) {
         free(serving);
+        free(command);
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
     if (ask == DYNO_ASK_HELP) {
@@ -278,9 +334,10 @@ int dyno_command_serve(int argc, char **argv)
     } else if (ask == DYNO_ASK_PRINT) {
         dyno_scenario_print(&serving->options, stdout);
     } else {
-        status = serve(serving, &error);
+        status = serve(serving, command, &error);
     }
-    close_serving(serving);
+    status = close_serving(serving, status, &error);
     free(serving);
+    free(command);
     return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
 }

@@ -27,7 +27,8 @@ enum {
 };
 
 struct dyno_recording {
-    struct dyno_source source; /* what the loop sees of `inner` */
+    struct dyno_source source;  /* what the loop sees of `inner` */
+    struct dyno_source_ops ops; /* of it: open if `inner` is */
     struct dyno_source *inner;
     struct dyno_sink sink;
     struct dyno_recording_config config;
@@ -473,7 +474,6 @@ dyno_status dyno_recording_open(struct dyno_recording **out,
     if (!recording) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the recording");
     }
-    recording->source.ops = &source_ops;
     recording->sink.ops = &sink_ops;
     recording->last = &recording->first;
     recording->file.fd = -1;
@@ -492,6 +492,9 @@ struct dyno_source *dyno_recording_source(struct dyno_recording *recording,
                                           struct dyno_source *inner)
 {
     recording->inner = inner;
+    recording->ops = source_ops;
+    recording->ops.is_open = inner->ops->is_open;
+    recording->source.ops = &recording->ops;
     return &recording->source;
 }
 

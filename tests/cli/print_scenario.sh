@@ -141,6 +141,11 @@ serve:
   cors_origin: none                          # default
   api_keys: none                             # default
   vllm_metrics: false                        # default
+  record: none                               # default
+  record_salt_env: none                      # default
+  record_size_max: 1GiB                      # default
+  db_size_max: 1GiB                          # default
+  db_age_max: none                           # default
   log_level: warning                         # default
   log_format: text                           # default
   requests_max: 16384                        # default

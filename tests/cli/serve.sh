@@ -157,6 +157,24 @@ grep -q '<title>' answer || fail "no page"
 stop
 grep -q secret serve.out && fail "the key was told"
 
+# What is served is recorded: as a trace that can be replayed, as a run, as a journal that core
+# follows to the same decisions, also where a client went away.
+start --record traffic.jsonl --db served.db --journal journal
+for _ in 1 2 3; do
+    ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":9}"
+done
+forever='"model":"austen-2m","prompt":"She","max_tokens":900,"ignore_eos":true,"stream":true'
+(curl -sN "$url/v1/completions" -d "{$forever}" || true) | head -c 2000 >/dev/null
+stop
+[[ $(wc -l <traffic.jsonl) == 4 ]] || fail "recorded: $(cat traffic.jsonl)"
+grep -q universally traffic.jsonl && fail "the recording tells what was said"
+works rerun journal
+grep -q '^The same' out || fail "$(cat out)"
+works replay --trace traffic.jsonl --device null --db none
+grep -Eq '^Requests +4 completed' out || fail "$(cat out)"
+works runs served.db
+grep -Eq '^ +1 +finished +4 ' out || fail "$(cat out)"
+
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
 grep -q 'means nothing to a server' serve.err || fail "$(cat serve.err)"

@@ -125,7 +125,7 @@ static const char *other_value(const struct dyno_option *row)
     case DYNO_OPTION_DURATION:
         return "1234567us";
     case DYNO_OPTION_BYTES:
-        return "1234567B";
+        return "12345678B";
     case DYNO_OPTION_CHOICE:
         dyno_options_print(&fixture.options, row, now);
         for (uint32_t i = 0;; i++) {
