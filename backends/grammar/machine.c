@@ -8,8 +8,6 @@
  */
 #include "backends/grammar/machine.h"
 
-#include "backends/grammar/text_state.h"
-
 enum phase { OPEN, COMMA, NAME, COLON, VALUE, AFTER, CLOSE };
 
 enum { BLANK = 1, LINE = 2 }; /* white space: a space; a line end and gap - LINE spaces */
@@ -66,8 +64,7 @@ static uint32_t depth_of(const struct dyno_machine *machine, uint32_t frame)
     return frame == DYNO_GRAMMAR_NONE ? 0 : machine->frames[frame].depth;
 }
 
-/* The reading of what is around a value that has ended. */
-static struct dyno_grammar_reading around(struct dyno_machine *machine, uint32_t index)
+struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, uint32_t index)
 {
     const struct dyno_grammar_frame *frame;
 
@@ -96,7 +93,8 @@ static void follow_regular(struct dyno_machine *machine, struct dyno_grammar_rea
     const struct dyno_regular_state *state = &machine->grammar->regular.states[next];
 
     reading.local = next;
-    emit(to, state->accepts && state->edge_count == 0 ? around(machine, reading.frame) : reading);
+    emit(to, state->accepts && state->edge_count == 0 ? dyno_machine_around(machine, reading.frame)
+                                                      : reading);
 }
 
 /* The first byte of a value that is no union. */
@@ -197,7 +195,7 @@ static void step_string(struct dyno_machine *machine, const struct dyno_grammar_
     text = dyno_text_next(text, byte, false);
     if (text == DYNO_TEXT_END) {
         if (reading.data >= node->min) {
-            emit(to, around(machine, reading.frame));
+            emit(to, dyno_machine_around(machine, reading.frame));
         }
         return;
     }
@@ -242,7 +240,7 @@ static void step_array(struct dyno_machine *machine, const struct dyno_grammar_r
     }
     if (byte == ']') {
         if (local.phase != COMMA && enough) {
-            emit(to, around(machine, reading->frame));
+            emit(to, dyno_machine_around(machine, reading->frame));
         }
         return;
     }
@@ -378,7 +376,7 @@ static void step_members(struct dyno_machine *machine, const struct dyno_grammar
 
     if (byte == '}') {
         if (local.phase != COMMA && complete) {
-            emit(to, around(machine, reading->frame));
+            emit(to, dyno_machine_around(machine, reading->frame));
         }
     } else if (byte == ',') {
         if (local.phase == AFTER && more) {
@@ -442,7 +440,7 @@ static void step_regular(struct dyno_machine *machine, const struct dyno_grammar
         follow_regular(machine, *reading, next, to);
     }
     if (machine->grammar->regular.states[reading->local].accepts) {
-        struct dyno_grammar_reading outer = around(machine, reading->frame);
+        struct dyno_grammar_reading outer = dyno_machine_around(machine, reading->frame);
 
         step_around(machine, &outer, byte, to);
     }
@@ -489,6 +487,11 @@ void dyno_machine_step(struct dyno_machine *machine, const struct dyno_grammar_r
     for (uint32_t i = 0; i < count; i++) {
         step_one(machine, &from[i], byte, to);
     }
+}
+
+enum dyno_text_state dyno_machine_text(const struct dyno_grammar_reading *reading)
+{
+    return unpack(reading->local).text;
 }
 
 /* Far from a bound, any count stands for all: as far below a minimum as tokens reach, or beyond the

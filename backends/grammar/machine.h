@@ -9,6 +9,7 @@
 #define DYNO_BACKENDS_GRAMMAR_MACHINE_H
 
 #include "backends/grammar/nodes.h"
+#include "backends/grammar/text_state.h"
 
 struct dyno_machine {
     const struct dyno_grammar *grammar;
@@ -25,6 +26,12 @@ struct dyno_readings {
 /* What the readings from[count] are behind `byte`. */
 void dyno_machine_step(struct dyno_machine *machine, const struct dyno_grammar_reading *from,
                        uint32_t count, uint8_t byte, struct dyno_readings *to);
+
+/* The reading of what is around a value that has ended, `frame`. */
+struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, uint32_t frame);
+
+/* Where in its string a reading is. */
+enum dyno_text_state dyno_machine_text(const struct dyno_grammar_reading *reading);
 
 /* The number that stands for a count of items or characters where tokens have no more than `reach`
  * bytes: two counts with one number allow the same tokens. */
