@@ -32,6 +32,7 @@ backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
 backends/client/ core/ backends/client/
+backends/load/ core/ backends/assets/ backends/client/ backends/load/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -74,7 +75,7 @@ arpa/ backends/http/ tests/
 netdb.h backends/http/ backends/client/
 malloc.h tests/
 netinet/ backends/http/ backends/client/ tests/
-event2/ backends/http/ backends/client/ tests/
+event2/ backends/http/ backends/client/ backends/load/ tests/
 openssl/ backends/http/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/

@@ -188,7 +188,7 @@ START_TEST(exchanges_do_not_wait_for_each_other_and_have_a_maximum)
     struct dyno_client_handler handler = {0};
     struct dyno_client_request request = {.method = "GET", .path = "/", .fields = ""};
     struct dyno_client_exchange *exchange = NULL;
-    struct heard other;
+    struct heard other = {.base = NULL};
     struct rig rig;
 
     open_rig(&rig, &script);
@@ -294,7 +294,7 @@ START_TEST(a_cancelled_exchange_is_heard_of_no_more)
 {
     struct stub_script script = {.answer = hello, .piece = 1, .pause_us = 50};
     struct dyno_client_exchange *exchange;
-    struct heard other;
+    struct heard other = {.base = NULL};
     struct rig rig;
 
     open_rig(&rig, &script);

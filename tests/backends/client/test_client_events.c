@@ -31,7 +31,7 @@ static void gives(const char *text, const char *events)
 
     for (size_t first = 0; first <= size; first++) {
         for (size_t second = first; second <= size; second += 1 + size / 40) {
-            size_t cuts[] = {0, first, second, size};
+            const size_t cuts[] = {0, first, second, size};
             struct dyno_event_stream stream = {0};
             struct heard heard = {.size = 0};
 
