@@ -11,6 +11,7 @@
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly_configure.h"
 #include "cli/observed.h"
+#include "cli/run_frame.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
 #include "sim/gpu.h"
@@ -22,48 +23,12 @@ enum { NULL_STEP_NS = 10000 }; /* of the null device: far below any real step */
 
 static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    const struct dyno_scenario *scenario = assembly->scenario;
-    struct dyno_pacing_config pacing = {
-        .pacing = scenario->trace.concurrency > 0 ? DYNO_CLOSED_LOOP : DYNO_OPEN_LOOP,
-        .speedup = scenario->trace.speedup,
-        .concurrency = scenario->trace.concurrency,
-        .inflight_max = scenario->trace.inflight_max,
-        .block_tokens = assembly->worker.block_tokens,
-    };
-
-    if (scenario->trace.path) {
-        return dyno_trace_open(&assembly->recorded,
-                               &(struct dyno_trace_config){
-                                   .path = scenario->trace.path,
-                                   .data = assembly->trace_data,
-                                   .data_size = assembly->trace_size,
-                                   .format = scenario->trace.format,
-                                   .trace_block_tokens = scenario->trace.block_tokens,
-                                   .skip_bad_max = scenario->trace.skip_bad,
-                                   .sort_window = scenario->trace.sort_window,
-                                   .requests_max = scenario->trace.requests,
-                                   .max_tokens = scenario->trace.max_tokens,
-                                   .ignore_unknown = scenario->trace.ignore_unknown,
-                               },
-                               &pacing, assembly->answers, error);
-    }
-    return dyno_generator_open(&assembly->recorded,
-                               &(struct dyno_generator_config){
-                                   .seed = scenario->run.seed,
-                                   .requests = scenario->trace.requests,
-                                   .duration_ns = scenario->generate.duration_ns,
-                                   .arrival = scenario->generate.arrival,
-                                   .input_tokens = scenario->generate.input_tokens,
-                                   .output_tokens = scenario->generate.output_tokens,
-                                   .prefix_groups = scenario->generate.prefix_groups,
-                                   .prefix_tokens = scenario->generate.prefix_tokens,
-                                   .prefix_zipf = scenario->generate.prefix_zipf,
-                                   .prefix_depth = scenario->generate.prefix_depth,
-                                   .prefix_branches = scenario->generate.prefix_branches,
-                                   .session_turns = scenario->generate.session_turns,
-                                   .think_time = scenario->generate.think_time,
-                               },
-                               &pacing, assembly->answers, error);
+    return dyno_frame_open_source(
+        &assembly->recorded, assembly->scenario,
+        &(struct dyno_frame_source){.block_tokens = assembly->worker.block_tokens,
+                                    .trace_data = assembly->trace_data,
+                                    .trace_size = assembly->trace_size},
+        assembly->answers, error);
 }
 
 static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
