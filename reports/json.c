@@ -186,13 +186,42 @@ static json_t *nest(const struct dyno_summary *summary)
     return root;
 }
 
+/* [{"why": …, "count": …}]; NULL: no memory. */
+static json_t *list_failures(const struct dyno_client_report *client)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; list && i < client->failure_count; i++) {
+        json_t *item = json_pack("{s:s, s:I}", "why", client->failures[i].why, "count",
+                                 (json_int_t)client->failures[i].count);
+
+        if (json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+/* What is no number: why requests to a server failed. */
+static json_t *add_failures(json_t *root, const struct dyno_report *report)
+{
+    if (root && report->client &&
+        json_object_set_new(json_object_get(root, "client"), "failures",
+                            list_failures(report->client)) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
 dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
                              struct dyno_error *error)
 {
     struct dyno_summary summary;
 
     dyno_summary_fill(&summary, report);
-    return write_json(nest(&summary), path, error);
+    return write_json(add_failures(nest(&summary), report), path, error);
 }
 
 dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,

@@ -23,11 +23,28 @@ struct dyno_extrapolation {
     char text[160];   /* "29416 tokens of one sequence (measured from 16 to 18432)" */
 };
 
+/* A reason for which requests failed. */
+struct dyno_failure {
+    const char *why;
+    uint64_t count;
+};
+
+/* How the client did, of a run in which it asked a server. */
+struct dyno_client_report {
+    const struct dyno_histogram *lag;    /* from when a request was due until it was sent */
+    double cpu_fraction;                 /* of one core: its thread computed */
+    uint64_t connections;                /* made */
+    const struct dyno_failure *failures; /* [failure_count] */
+    uint32_t failure_count;
+    uint64_t failures_left_out; /* requests that failed for yet other reasons */
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
     const struct dyno_fleet_totals *totals;
-    const char *device; /* what computed, in real time ("cpu"); NULL: GPUs were simulated */
+    const char *device; /* what computed, in real time ("cpu", "server"); NULL: GPUs were
+                           simulated */
     const char *title;  /* "llama-3.1-8b on 8 x h100, vllm, kv router" */
     uint64_t trace_requests, trace_input_tokens, trace_output_tokens; /* offered by the source */
     uint64_t lines_skipped;
@@ -46,6 +63,7 @@ struct dyno_report {
                                               TPOT, E2E, then output tokens a second */
     uint32_t interval_count;               /* 0: none were asked for */
     uint32_t interval_replicas;
+    const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */
 };

@@ -29,6 +29,23 @@ static double duration_s(const struct dyno_metrics *metrics)
     return (double)(metrics->last_event_ns - metrics->first_arrival_ns) / NS_PER_S;
 }
 
+enum dyno_client_limit dyno_client_limit_of(const struct dyno_report *report)
+{
+    const struct dyno_client_report *client = report->client;
+    double lag;
+
+    if (!client) {
+        return DYNO_CLIENT_FREE;
+    }
+    if (client->cpu_fraction >= 0.9) {
+        return DYNO_CLIENT_CPU;
+    }
+    lag = (double)dyno_histogram_quantile(client->lag, 0.99);
+    return lag > NS_PER_MS && lag > dyno_histogram_mean(&report->metrics->ttft) / 20
+               ? DYNO_CLIENT_LAG
+               : DYNO_CLIENT_FREE;
+}
+
 bool dyno_slo_is_set(const struct dyno_slo *slo)
 {
     return slo->ttft_ns || slo->tpot_ns || slo->itl_ns || slo->e2e_ns;
@@ -61,6 +78,16 @@ static void figure_fleet(struct dyno_figures *figures, const struct dyno_report 
     }
 }
 
+/* A client does not see into a server; and a hit rate of 0 is what those say who do not tell. */
+static void hide_inside(struct dyno_figures *figures)
+{
+    if (figures->token_hit_rate <= 0) {
+        figures->token_hit_rate = NAN;
+    }
+    figures->gpu_hours = figures->busy_fraction = figures->mfu = figures->mbu = figures->kv_use =
+        NAN;
+}
+
 struct dyno_figures dyno_figures_of(const struct dyno_report *report)
 {
     const struct dyno_metrics *metrics = report->metrics;
@@ -77,6 +104,9 @@ struct dyno_figures dyno_figures_of(const struct dyno_report *report)
         ratio((double)totals->prompt_blocks_hit, (double)totals->prompt_blocks);
     figure_goodput(&figures, report);
     figure_fleet(&figures, report);
+    if (report->client) {
+        hide_inside(&figures);
+    }
     return figures;
 }
 
@@ -200,6 +230,18 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "", "duration_s", figures->duration_s);
 }
 
+static void put_client(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    const struct dyno_client_report *client = report->client;
+
+    if (client) {
+        put_latency(summary, "client.lag_ms", client->lag);
+        put_real(summary, "client", "cpu_fraction", client->cpu_fraction);
+        put_count(summary, "client", "connections", client->connections);
+        put_count(summary, "client", "limited", dyno_client_limit_of(report) != DYNO_CLIENT_FREE);
+    }
+}
+
 static void put_intervals(struct dyno_summary *summary, const struct dyno_report *report)
 {
     for (uint32_t i = 0; i < report->interval_count; i++) {
@@ -228,6 +270,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_latencies(summary, report->metrics);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
+    put_client(summary, report);
     put_extrapolated(summary, report);
     put_intervals(summary, report);
 }

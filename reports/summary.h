@@ -9,7 +9,7 @@
 
 #include "reports/reports.h"
 
-enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 160 };
+enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 176 };
 
 enum dyno_summary_kind {
     DYNO_SUMMARY_COUNT,
@@ -41,6 +41,17 @@ struct dyno_figures {
 };
 
 struct dyno_figures dyno_figures_of(const struct dyno_report *report);
+
+/* What kept a client from asking as it was told to; then its figures are its own, not the server's.
+ */
+enum dyno_client_limit {
+    DYNO_CLIENT_FREE,
+    DYNO_CLIENT_CPU, /* its thread computed for 90 % of the time, or more */
+    DYNO_CLIENT_LAG, /* 1 % of requests were sent more than 1 ms late, and more than a twentieth of
+                        the mean TTFT */
+};
+
+enum dyno_client_limit dyno_client_limit_of(const struct dyno_report *report);
 
 /* True if any objective is set. */
 bool dyno_slo_is_set(const struct dyno_slo *slo);

@@ -114,6 +114,36 @@ static void put_warning(const struct page *page, uint64_t count, const char *one
     }
 }
 
+static void put_failures(const struct page *page, const struct dyno_client_report *client)
+{
+    for (uint32_t i = 0; i < client->failure_count; i++) {
+        put_count(page, "         ", client->failures[i].count, " x ");
+        fprintf(page->out, "%s\n", client->failures[i].why);
+    }
+    if (client->failures_left_out > 0) {
+        put_count(page, "         ", client->failures_left_out, " x other reasons\n");
+    }
+}
+
+/* The client measured itself, not the server. */
+static void put_limit(const struct page *page)
+{
+    switch (dyno_client_limit_of(page->report)) {
+    case DYNO_CLIENT_FREE:
+        break;
+    case DYNO_CLIENT_CPU:
+        fputs("warning: client-limited: its thread had no time left, so these are not the server's "
+              "numbers\n",
+              page->out);
+        break;
+    case DYNO_CLIENT_LAG:
+        fputs("warning: client-limited: it sent requests late, so these are not the server's "
+              "numbers\n",
+              page->out);
+        break;
+    }
+}
+
 static void put_warnings(const struct page *page)
 {
     const struct dyno_report *report = page->report;
@@ -127,6 +157,10 @@ static void put_warnings(const struct page *page)
                 " requests were rejected and count towards no latency\n");
     put_warning(page, metrics->failed, " request failed and counts towards no latency\n",
                 " requests failed and count towards no latency\n");
+    if (report->client) {
+        put_failures(page, report->client);
+    }
+    put_limit(page);
     put_warning(page, report->lines_skipped, " bad line of the trace was skipped\n",
                 " bad lines of the trace were skipped\n");
     put_warning(page, report->failed_dropped,
@@ -244,9 +278,15 @@ static void put_phases(const struct page *page)
     put_section(page, "Where time goes");
     put_cells(page, heads, sizeof heads / sizeof *heads);
     put_client_wait(page);
-    put_phase(page, "  ingest", &metrics->ingest);
-    put_phase(page, "  queue", &metrics->queue);
-    put_phase(page, "  prefill", &metrics->prefill);
+    if (page->report->client) { /* what of it can be seen from outside */
+        put_phase(page, "  sending", &metrics->ingest);
+        put_phase(page, "  until headers", &metrics->queue);
+        put_phase(page, "  until token", &metrics->prefill);
+    } else {
+        put_phase(page, "  ingest", &metrics->ingest);
+        put_phase(page, "  queue", &metrics->queue);
+        put_phase(page, "  prefill", &metrics->prefill);
+    }
     put_phase(page, "  decode", &metrics->decode);
 }
 
@@ -276,7 +316,11 @@ static void put_goodput(const struct page *page)
 
     put_section(page, "Goodput");
     put_rate(page, "", figures->goodput_per_s, " requests/s");
-    put_rate(page, " (", figures->goodput_per_gpu, " per GPU), ");
+    if (page->report->client) {
+        fputs(", ", page->out);
+    } else {
+        put_rate(page, " (", figures->goodput_per_gpu, " per GPU), ");
+    }
     put_percent(page, "", figures->goodput_fraction, " of requests\n");
     put_more(page);
     put_objective(page, &before, "ttft", slo->ttft_ns);
@@ -352,6 +396,27 @@ static void put_fleet(const struct page *page)
     put_percent(page, ", MBU ", figures->mbu, "\n");
 }
 
+/* Instead of cache and fleet, where a server was asked. */
+static void put_client(const struct page *page)
+{
+    const struct dyno_client_report *client = page->report->client;
+    double lag = to_ms(dyno_histogram_quantile(client->lag, 0.99));
+
+    if (!isnan(page->figures.token_hit_rate)) {
+        put_section(page, "Prefix cache");
+        put_percent(page, "hit rate ", page->figures.token_hit_rate,
+                    " of prompt tokens, as the server says\n");
+    }
+    put_section(page, "Client");
+    put_percent(page, "computed ", client->cpu_fraction, " of the time, ");
+    put_count(page, "", client->connections,
+              client->connections == 1 ? " connection\n" : " connections\n");
+    put_more(page);
+    put_fixed(page, "sent ", dyno_histogram_mean(client->lag) / 1e6, 3, " ms late");
+    put_fixed(page, ", p99 ", lag, 3, " ms");
+    put_fixed(page, ", at most ", to_ms(client->lag->max), 3, " ms\n");
+}
+
 static void put_interval(const struct page *page, const struct dyno_interval *interval)
 {
     char low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX], both[2 * DYNO_FORMAT_MAX];
@@ -418,7 +483,11 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     put_intervals(&page);
     put_phases(&page);
     put_throughput(&page);
-    put_cache(&page);
-    put_fleet(&page);
+    if (report->client) {
+        put_client(&page);
+    } else {
+        put_cache(&page);
+        put_fleet(&page);
+    }
     put_extrapolated(&page);
 }

@@ -30,11 +30,16 @@ static void add_news(struct dyno_load_request *request)
     load->news_last = request;
 }
 
-/* The first reason counts. */
+/* The first reason counts.  What a server says goes into files and onto a terminal: of it only
+ * printable ASCII. */
 static void blame(struct dyno_load_request *request, const char *why)
 {
-    if (request->why[0] == '\0') {
-        (void)snprintf(request->why, sizeof request->why, "%s", why);
+    if (request->why[0] != '\0') {
+        return;
+    }
+    (void)snprintf(request->why, sizeof request->why, "%s", why);
+    for (char *at = request->why; *at; at++) {
+        *at = *at >= ' ' && *at < 0x7f ? *at : '?';
     }
 }
 

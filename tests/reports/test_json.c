@@ -382,11 +382,14 @@ END_TEST
 START_TEST(every_metric_is_in_the_documentation)
 {
     struct dyno_summary summary;
+    struct dyno_client_report client = {.cpu_fraction = 0.5};
     struct fixture fixture;
     char *text;
 
     fixture_init(&fixture);
     fixture.metrics.slo.ttft_ns = DYNO_S;
+    client.lag = &fixture.metrics.ttft;
+    fixture.report.client = &client;
     dyno_summary_fill(&summary, &fixture.report);
     text = file_text("docs/metrics.md");
     for (uint32_t i = 0; i < summary.row_count; i++) {
@@ -408,6 +411,39 @@ START_TEST(every_metric_is_in_the_documentation)
 }
 END_TEST
 
+START_TEST(a_client_leaves_its_own_numbers_and_the_reasons_of_failures)
+{
+    static const char *const parts[] = {
+        "\"cpu_fraction\": 0.5,\n    \"connections\": 8,\n    \"limited\": 1,\n"
+        "    \"failures\": [\n      {\n        \"why\": \"HTTP \\\"503\\\"\",\n"
+        "        \"count\": 12\n      }\n    ]\n",
+        "\"token_hit_rate\": null,",
+        "\"busy_fraction\": null,",
+    };
+    static const struct dyno_failure failure = {"HTTP \"503\"", 12};
+    struct dyno_client_report client = {
+        .cpu_fraction = 0.5, .connections = 8, .failures = &failure, .failure_count = 1};
+    struct fixture fixture;
+    char path[PATH_MAX];
+    const char *folder = folder_make();
+    char *text;
+
+    fixture_init(&fixture);
+    fixture.metrics.cached_tokens = 0;
+    client.lag = &fixture.metrics.ttft; /* as late as that: the client was the limit */
+    fixture.report.client = &client;
+    ck_assert_int_eq(dyno_report_json(&fixture.report, path_in(path, folder, "out.json"), NULL),
+                     DYNO_OK);
+    text = file_text(path);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        ck_assert_msg(strstr(text, parts[i]), "not in it: %s\n%s", parts[i], text);
+    }
+    free(text);
+    folder_remove(folder);
+    fixture_release(&fixture);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("json");
@@ -422,6 +458,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_full_device_is_an_error_not_a_short_file);
     tcase_add_test(tc, a_dash_is_standard_output);
     tcase_add_test(tc, host_facts_have_a_file_of_their_own);
+    tcase_add_test(tc, a_client_leaves_its_own_numbers_and_the_reasons_of_failures);
     tcase_add_test(tc, every_metric_is_in_the_documentation);
     suite_add_tcase(suite, tc);
 }

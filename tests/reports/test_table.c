@@ -174,6 +174,98 @@ START_TEST(only_a_terminal_gets_bold_letters)
 }
 END_TEST
 
+/* A client's report of a server, with a lag of so long and so much computing. */
+struct asked {
+    struct fixture fixture;
+    struct dyno_histogram lag;
+    struct dyno_client_report client;
+};
+
+static void asked_init(struct asked *asked, dyno_ns lag, double cpu_fraction)
+{
+    static const struct dyno_failure failures[] = {{"HTTP 503: busy", 1200}, {"HTTP 500", 1}};
+
+    fixture_init(&asked->fixture);
+    ck_assert_int_eq(dyno_histogram_init(&asked->lag), DYNO_OK);
+    dyno_histogram_add(&asked->lag, lag, 3);
+    asked->client = (struct dyno_client_report){.lag = &asked->lag,
+                                                .cpu_fraction = cpu_fraction,
+                                                .connections = 8,
+                                                .failures = failures,
+                                                .failure_count = 2,
+                                                .failures_left_out = 5};
+    asked->fixture.report.client = &asked->client;
+    asked->fixture.report.device = "server";
+    asked->fixture.metrics.rejected = 0;
+    asked->fixture.metrics.failed = 1206;
+}
+
+static void asked_release(struct asked *asked)
+{
+    dyno_histogram_release(&asked->lag);
+    fixture_release(&asked->fixture);
+}
+
+START_TEST(a_server_is_seen_from_its_client)
+{
+    static const char *const parts[] = {
+        "warning: 1,206 requests failed and count towards no latency\n"
+        "         1,200 x HTTP 503: busy\n"
+        "         1 x HTTP 500\n"
+        "         5 x other reasons\n\n",
+        "                10.0 s in real time\n",
+        "  sending            2.00    0.2 %\n"
+        "  until headers     248.0   19.1 %\n"
+        "  until token       50.00    3.8 %\n"
+        "  decode            1,000   76.9 %\n",
+        "\n\nPrefix cache    hit rate 25.0 % of prompt tokens, as the server says\n"
+        "\nClient          computed 12.5 % of the time, 8 connections\n"
+        "                sent 0.250 ms late, p99 0.250 ms, at most 0.250 ms\n",
+    };
+    struct asked asked;
+    char *text;
+
+    asked_init(&asked, 250 * DYNO_US, 0.125);
+    text = table_of(&asked.fixture.report);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        ck_assert_msg(strstr(text, parts[i]), "not in it: %s\n%s", parts[i], text);
+    }
+    ck_assert_ptr_null(strstr(text, "KV cache"));
+    ck_assert_ptr_null(strstr(text, "Fleet"));
+    ck_assert_ptr_null(strstr(text, "client-limited"));
+    free(text);
+    asked_release(&asked);
+}
+END_TEST
+
+/* The mean TTFT is 300 ms, a twentieth of it 15 ms. */
+START_TEST(a_client_that_was_the_limit_is_called_so)
+{
+    static const struct {
+        dyno_ns lag;
+        double cpu_fraction;
+        const char *words; /* NULL: it was not */
+    } cases[] = {
+        {14 * DYNO_MS, 0.89, NULL},
+        {14 * DYNO_MS, 0.91, "warning: client-limited: its thread had no time left"},
+        {17 * DYNO_MS, 0.5, "warning: client-limited: it sent requests late"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct asked asked;
+        char *text;
+
+        asked_init(&asked, cases[i].lag, cases[i].cpu_fraction);
+        text = table_of(&asked.fixture.report);
+        ck_assert_msg(cases[i].words ? strstr(text, cases[i].words) != NULL
+                                     : strstr(text, "client-limited") == NULL,
+                      "case %zu: %s", i, text);
+        free(text);
+        asked_release(&asked);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("table");
@@ -184,6 +276,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_run_in_which_nothing_happened_says_so_without_nan);
     tcase_add_test(tc, time_held_back_by_the_client_is_shown_apart);
     tcase_add_test(tc, only_a_terminal_gets_bold_letters);
+    tcase_add_test(tc, a_server_is_seen_from_its_client);
+    tcase_add_test(tc, a_client_that_was_the_limit_is_called_so);
     suite_add_tcase(suite, tc);
 }
 

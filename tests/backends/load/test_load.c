@@ -306,6 +306,8 @@ START_TEST(failures_have_reasons)
     fails("HTTP/1.1 503 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP 503", 0);
     fails("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
           "the answer is no text/event-stream but 'application/json'", 0);
+    fails("HTTP/1.1 200 OK\r\nContent-Type: te\x1b[1mxt\xff\r\nContent-Length: 2\r\n\r\n{}",
+          "the answer is no text/event-stream but 'te?[1mxt?'", 0);
     fails(HEAD WORD "data: {\"error\":{\"message\":\"engine died\",\"code\":500}}\n\n",
           "an error within the stream: engine died", 1);
     fails(HEAD WORD WORD, "the stream ended without [DONE] or a reason to finish", 2);
