@@ -17,6 +17,7 @@ const struct dyno_command dyno_command_table[] = {
      dyno_command_trace},
     {"model", "look at a model, or make a random one: model info PATH, model random -o PATH",
      dyno_command_model},
+    {"bench", "ask a server what a trace or a generator asks, and measure it", dyno_command_bench},
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
      dyno_command_generate},
     {"runs", "list the runs in a database", dyno_command_runs},

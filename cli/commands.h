@@ -38,6 +38,7 @@ int dyno_command_replay(int argc, char **argv);
 int dyno_command_serve(int argc, char **argv);
 int dyno_command_trace(int argc, char **argv);
 int dyno_command_model(int argc, char **argv);
+int dyno_command_bench(int argc, char **argv);
 int dyno_command_generate(int argc, char **argv);
 int dyno_command_runs(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);

@@ -41,7 +41,8 @@ enum dyno_client_limit dyno_client_limit_of(const struct dyno_report *report)
         return DYNO_CLIENT_CPU;
     }
     lag = (double)dyno_histogram_quantile(client->lag, 0.99);
-    return lag > NS_PER_MS && lag > dyno_histogram_mean(&report->metrics->ttft) / 20
+    return report->metrics->ttft.count > 0 && lag > NS_PER_MS &&
+                   lag > dyno_histogram_mean(&report->metrics->ttft) / 20
                ? DYNO_CLIENT_LAG
                : DYNO_CLIENT_FREE;
 }

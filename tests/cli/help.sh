@@ -35,6 +35,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   serve        serve a fleet, real or simulated, to clients of the OpenAI API
   trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
   model        look at a model, or make a random one: model info PATH, model random -o PATH
+  bench        ask a server what a trace or a generator asks, and measure it
   generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         list the runs in a database
   calibrate    measure how long passes take on this machine
