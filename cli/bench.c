@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/load/load.h"
 #include "cli/bench_options.h"
+#include "cli/bench_save.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/json_members.h"
@@ -33,6 +35,8 @@ struct bench {
     struct dyno_metrics metrics;
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
+    struct dyno_bench_saved *saved; /* NULL: not asked for */
+    char date[32];                  /* when it began */
     struct dyno_loop_result result;
     struct dyno_fleet_totals totals;
     const volatile sig_atomic_t *interrupted;
@@ -189,15 +193,31 @@ static struct dyno_workers *open_workers(struct bench *bench)
     const struct dyno_bench_options *options = &bench->options;
 
     return dyno_load_workers(
-        bench->load, &(struct dyno_load_task){.model = bench->model,
-                                              .is_chat = strcmp(options->endpoint, "chat") == 0,
-                                              .ignore_eos = options->ignore_eos,
-                                              .extra = bench->extra ? bench->extra : "",
-                                              .prompts = bench->prompts,
-                                              .answer_tokens = dyno_answers_get,
-                                              .answer_context = bench->answers,
-                                              .itl = &bench->metrics.itl,
-                                              .listener = dyno_loop_listener(bench->loop)});
+        bench->load,
+        &(struct dyno_load_task){.model = bench->model,
+                                 .is_chat = strcmp(options->endpoint, "chat") == 0,
+                                 .ignore_eos = options->ignore_eos,
+                                 .extra = bench->extra ? bench->extra : "",
+                                 .prompts = bench->prompts,
+                                 .answer_tokens = dyno_answers_get,
+                                 .answer_context = bench->answers,
+                                 .itl = &bench->metrics.itl,
+                                 .listener = dyno_loop_listener(bench->loop),
+                                 .answered = bench->saved ? dyno_bench_saved_add : NULL,
+                                 .answered_context = bench->saved,
+                                 .keeps_chunks = bench->saved != NULL});
+}
+
+/* The world's time, for those who sort files by it. */
+static void write_date(struct bench *bench)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    if (!gmtime_r(&now, &parts) ||
+        strftime(bench->date, sizeof bench->date, "%Y%m%d-%H%M%S", &parts) == 0) {
+        bench->date[0] = '\0';
+    }
 }
 
 static dyno_status run(struct bench *bench, const char *command, struct dyno_error *error)
@@ -208,10 +228,15 @@ static dyno_status run(struct bench *bench, const char *command, struct dyno_err
     DYNO_TRY(dyno_frame_check_writable("output.json", options->scenario.output.json, error));
     DYNO_TRY(
         dyno_frame_check_writable("output.host_json", options->scenario.output.host_json, error));
+    DYNO_TRY(dyno_frame_check_writable("bench.save", options->save, error));
     DYNO_TRY(open_prompts(bench, error));
     DYNO_TRY(open_server(bench, error));
     DYNO_TRY(open_source(bench, error));
     DYNO_TRY(open_sinks(bench, command, error));
+    if (options->save) {
+        DYNO_TRY(dyno_bench_saved_open(&bench->saved));
+    }
+    write_date(bench);
     DYNO_TRY(open_loop(bench, error));
     workers = open_workers(bench);
     DYNO_TRY(dyno_loop_run(bench->loop, workers, &bench->result, error));
@@ -277,6 +302,16 @@ static dyno_status write_files(const struct bench *bench, const struct dyno_repo
     if (scenario->output.host_json) {
         DYNO_TRY(dyno_host_json(facts, scenario->output.host_json, error));
     }
+    if (bench->saved) {
+        DYNO_TRY(dyno_bench_saved_write(
+            bench->saved, bench->options.save,
+            &(struct dyno_bench_saved_about){.model = bench->model,
+                                             .endpoint = bench->options.endpoint,
+                                             .date = bench->date,
+                                             .scenario = scenario,
+                                             .within_slo = bench->metrics.within_slo},
+            error));
+    }
     return DYNO_OK;
 }
 
@@ -326,6 +361,7 @@ static void close_bench(struct bench *bench, struct dyno_error *error)
     dyno_answers_close(bench->answers);
     dyno_prompt_maker_close(bench->prompts);
     dyno_tokenizer_close(bench->tokenizer);
+    dyno_bench_saved_close(bench->saved);
     free(bench->extra);
     dyno_bench_options_close(&bench->options);
 }

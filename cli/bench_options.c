@@ -119,6 +119,15 @@ static const struct dyno_option rows[] = {
      .min = DYNO_MS,
      .max = 86400 * DYNO_S,
      .help = "a request fails if the server is silent for so long"},
+    {.name = "bench.save",
+     .flag = "save",
+     .value = "FILE",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(save),
+     .initial = "none",
+     .special = "none",
+     .min = 1,
+     .help = "write the result as `vllm bench serve --save-detailed` does"},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

@@ -19,6 +19,7 @@ struct dyno_bench_options {
     uint32_t connections_max;   /* bench.connections    --connections */
     dyno_ns connect_timeout_ns; /* bench.connect_timeout  --connect-timeout */
     dyno_ns silence_timeout_ns; /* bench.timeout       --timeout */
+    const char *save;           /* bench.save           --save: as vllm bench serve; NULL: none */
     bool help;
     struct dyno_url url;
     struct dyno_scenario scenario;

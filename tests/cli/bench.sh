@@ -69,6 +69,15 @@ works bench --url "$url" --request-rate 400 --burstiness 0.5 --num-prompts 9 --d
 stop
 grep -q '^141 requests on ' stub.err || fail "the server saw other requests: $(cat stub.err)"
 
+# What other tools read, our own reader of it among them.
+serve 5 2 300
+works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db none --save vllm.json
+grep -Eq '^"duration": .*"completed": 30, "failed": 0, .*"total_output_tokens": 150,$' vllm.json
+grep -q '"max_concurrency": 2$' vllm.json || grep -q '"max_concurrency": 2,' vllm.json
+stop
+refuses 1 "bench.save: nothing can be written into the folder of no/such: No such file or \
+directory" bench --url "$url" --concurrency 2 --requests 1 --db none --save no/such
+
 # A scenario file that may be simulated too says more than a client reads; a command line may not.
 serve 2 1 0
 printf 'fleet: {workers: 4}\ngenerate: {arrival: "constant:500"}\ntrace: {requests: 7}\n' >s.yaml
