@@ -30,7 +30,7 @@ struct dyno_load_request {
     bool is_started;  /* its first token is to be told of, or was */
     bool told_started;
     bool has_ended;
-    bool is_cancelled; /* its client has gone */
+    bool is_cancelled;              /* its client has gone */
     char why[DYNO_LOAD_REASON_MAX]; /* it failed; "": it did not */
 };
 
