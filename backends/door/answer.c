@@ -103,6 +103,12 @@ static uint32_t choose(struct dyno_generation *generation, const float *logits, 
                                           .count = transcript->count};
     uint32_t token;
 
+    if (config->constraint) {
+        sampling.allowed = dyno_constraint_mask(config->constraint);
+        if (!sampling.allowed) {
+            return config->eos[0]; /* no token of the model's leads on */
+        }
+    }
     sampling.bias = answer->bias;
     sampling.bias_count = answer->bias_count;
     if (answer->generated < config->tokens_min) {
@@ -118,7 +124,10 @@ static uint32_t choose(struct dyno_generation *generation, const float *logits, 
 
 static bool is_eos(const struct dyno_answer *answer, uint32_t token)
 {
-    if (answer->config.ignore_eos || answer->generated < answer->config.tokens_min) {
+    bool may_end = answer->config.constraint ||
+                   (!answer->config.ignore_eos && answer->generated >= answer->config.tokens_min);
+
+    if (!may_end) {
         return false;
     }
     for (uint32_t i = 0; i < answer->config.eos_count; i++) {
@@ -140,6 +149,9 @@ static struct dyno_text_piece text_of(struct dyno_answer *answer, uint32_t token
     if (is_eos(answer, token)) {
         answer->stopped = true;
         return piece;
+    }
+    if (answer->config.constraint) {
+        dyno_constraint_advance(answer->config.constraint, token);
     }
     piece = dyno_detokenizer_push(answer->detokenizer, token);
     answer->stopped = dyno_detokenizer_stop(answer->detokenizer) != NULL;
@@ -176,6 +188,7 @@ static void *copy(const void *from, size_t size)
 
 void dyno_answer_free(struct dyno_answer *answer)
 {
+    dyno_constraint_give(answer->config.constraint);
     dyno_detokenizer_close(answer->detokenizer);
     for (int i = 0; i < 2; i++) {
         free(answer->pages[i].text);
@@ -218,6 +231,7 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
     assert(config->prompt_tokens >= 1 && config->tokens_max >= 1 &&
            config->top_logprobs <= DYNO_ANSWER_TOPS_MAX);
     if (!answer) {
+        dyno_constraint_give(config->constraint);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
     }
     answer->generation.ops = &answer_ops;

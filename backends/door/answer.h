@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "backends/assets/tokenizer/detokenizer.h"
+#include "backends/door/constraint.h"
 #include "core/base/status.h"
 #include "core/model/record.h"
 #include "core/model/request.h"
@@ -40,12 +41,14 @@ struct dyno_answer_config {
     uint32_t pretended;            /* a device that computes nothing ends after so many, >= 1 */
     const struct dyno_span *spans; /* [span_count] identities of the prompt's blocks, copied */
     uint32_t span_count;
-    uint64_t session;              /* 0: none */
-    uint32_t tenant;               /* 0: none */
-    struct dyno_sampling sampling; /* its bias is copied */
-    bool logprobs;                 /* how likely each token was, and ... */
-    uint32_t top_logprobs;         /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
-    bool ignore_eos;
+    uint64_t session;                   /* 0: none */
+    uint32_t tenant;                    /* 0: none */
+    struct dyno_sampling sampling;      /* its bias is copied */
+    bool logprobs;                      /* how likely each token was, and ... */
+    uint32_t top_logprobs;              /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
+    struct dyno_constraint *constraint; /* what it must be; the answer's from here on, also where
+                                           it cannot be opened; NULL: any text */
+    bool ignore_eos;                    /* not of a constrained answer */
     const uint32_t *eos; /* [eos_count] tokens that end a text; not owned, outlives the answer */
     uint32_t eos_count;
     const struct dyno_tokenizer *tokenizer; /* outlives the answer */

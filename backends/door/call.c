@@ -22,6 +22,7 @@ static void free_call(struct dyno_call *call)
     dyno_openai_stream_close(&call->stream);
     dyno_openai_events_close(&call->events);
     json_decref(call->tools.list);
+    json_decref(call->schema);
     json_decref(call->body);
     free(call->choices);
     free(call);
@@ -91,6 +92,10 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
         free_call(call);
         return dyno_openai_fail_memory(error);
     }
+    if (dyno_call_constrain(call, config, error) != DYNO_OK) {
+        free_call(call);
+        return error->cause.status;
+    }
     *out = call;
     return DYNO_OK;
 }
@@ -141,6 +146,21 @@ static struct dyno_sampling sampling_of(struct dyno_door *door,
                                   .bias_count = asked->bias_count};
 }
 
+/* A constraint of the choice's own. */
+static dyno_status take_constraint(const struct dyno_call *call, struct dyno_answer_config *config,
+                                   struct dyno_openai_error *error)
+{
+    struct dyno_error cause = {.status = DYNO_OK};
+
+    config->constraint = NULL;
+    if (call->is_constrained &&
+        dyno_constraint_take(call->door->constraints, call->schema, call->is_strict,
+                             &config->constraint, &cause) != DYNO_OK) {
+        return dyno_openai_fail_memory(error);
+    }
+    return DYNO_OK;
+}
+
 static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config *config,
                               struct dyno_openai_error *error)
 {
@@ -151,10 +171,12 @@ static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config 
     *choice = (struct dyno_choice){.call = call, .index = call->count};
     dyno_bytes_init(&choice->text, WHOLE_TEXT_MAX);
     if (call->tools.list) {
-        dyno_openai_call_reader_init(&choice->reader, call->door->call_form, &call->tools,
-                                     dyno_door_draw(call->door), dyno_door_draw(call->door));
+        dyno_openai_call_reader_init(
+            &choice->reader, call->is_constrained ? DYNO_OPENAI_CALL_BARE : call->door->call_form,
+            &call->tools, dyno_door_draw(call->door), dyno_door_draw(call->door));
     }
     config->owner = choice;
+    DYNO_TRY(take_constraint(call, config, error));
     call->count++;
     status = dyno_answer_open(&choice->answer, config, &cause);
     if (status == DYNO_BAD_INPUT) {

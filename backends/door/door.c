@@ -246,6 +246,11 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
     DYNO_TRY(dyno_tokenizer_open(&door->tokenizer, &file->vocabulary, error));
     DYNO_TRY(dyno_encoder_open(&door->encoder, door->tokenizer, error));
     DYNO_TRY(open_ends(door, error));
+    if (!door->config.pretend && door->eos_count > 0) {
+        DYNO_TRY(dyno_constraints_open(&door->constraints, &file->vocabulary,
+                                       door->config.model.vocab, door->eos, door->eos_count,
+                                       error));
+    }
     if (file->chat_template) {
         DYNO_TRY(dyno_template_open(&door->template_, file->chat_template, error));
     }
@@ -331,6 +336,7 @@ void dyno_door_close(struct dyno_door *door)
         on_woken(door); /* of those whose clients were cut */
     }
     dyno_desk_close(door->desk);
+    dyno_constraints_close(door->constraints);
     dyno_keys_close(door->keys);
     dyno_telemetry_close(door->telemetry);
     free(door->samples);

@@ -43,8 +43,9 @@ struct dyno_door {
     uint64_t created_s;      /* when it was opened */
     struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
     uint32_t span_capacity;
-    struct dyno_bytes out;  /* a reply being written */
-    struct dyno_keys *keys; /* NULL: anybody may ask */
+    struct dyno_bytes out;                /* a reply being written */
+    struct dyno_keys *keys;               /* NULL: anybody may ask */
+    struct dyno_constraints *constraints; /* NULL: of a fleet that computes nothing */
     struct dyno_telemetry *telemetry;
     struct dyno_sample_record *samples; /* [worker_count] scratch */
     struct dyno_door_asker asker;       /* of the request being handled */
@@ -143,6 +144,9 @@ struct dyno_call {
     struct dyno_openai_events events; /* of responses, streamed or not */
     json_t *body;                     /* what `tools` lies in */
     struct dyno_openai_tools tools;   /* that may be called; list NULL: none */
+    bool is_constrained;              /* every answer must be JSON ... */
+    bool is_strict;                   /* ... as strict schemas have it ... */
+    json_t *schema;                   /* ... of this schema; NULL: any object */
     struct dyno_choice *choices;      /* [count] */
     uint32_t count, open_count;
     uint32_t failed; /* an HTTP status once a choice has failed */
@@ -155,6 +159,7 @@ struct dyno_call_config {
     const struct dyno_openai_sampling *sampling;
     uint32_t prompts;                             /* each gets sampling->choices choices */
     const struct dyno_openai_tools *tools;        /* NULL: none */
+    const struct dyno_openai_format *format;      /* NULL: any text */
     const struct dyno_openai_responses *response; /* of a RESPONSE */
 };
 
@@ -174,6 +179,11 @@ dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *er
  */
 void dyno_call_drop(struct dyno_call *call);
 struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
+
+/* ---- format.c: what answers must be ---- */
+/* Settle what `config` makes of the call's answers: a schema, any object, a call of a tool. */
+dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_config *config,
+                                struct dyno_openai_error *error);
 
 /* ---- call_end.c: everything has been said ---- */
 /* The call goes with its exchange. */

@@ -45,7 +45,8 @@ static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange 
                                       .head = &chat->head,
                                       .sampling = &chat->sampling,
                                       .prompts = 1,
-                                      .tools = &chat->tools};
+                                      .tools = &chat->tools,
+                                      .format = &chat->format};
     struct dyno_door_messages messages = {
         .messages = chat->messages,
         .tools = chat->tools.choice != DYNO_OPENAI_TOOL_NONE ? chat->tools.list : NULL,
@@ -90,6 +91,7 @@ static dyno_status start_response(struct dyno_door *door, struct dyno_http_excha
                                       .sampling = &asked->sampling,
                                       .prompts = 1,
                                       .tools = &asked->tools,
+                                      .format = &asked->format,
                                       .response = asked};
     struct dyno_door_messages messages = {
         .messages = asked->messages,
@@ -182,7 +184,8 @@ static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exc
     struct dyno_call_config config = {.kind = DYNO_CALL_COMPLETION,
                                       .head = &asked->head,
                                       .sampling = &asked->sampling,
-                                      .prompts = (uint32_t)asked->prompts.count};
+                                      .prompts = (uint32_t)asked->prompts.count,
+                                      .format = &asked->format};
     struct dyno_call *call;
 
     DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));

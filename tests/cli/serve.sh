@@ -115,6 +115,24 @@ ask 200 /v1/responses "{$response,\"max_output_tokens\":3,\"stream\":true}"
 [[ $(sed -n 's/^event: //p' answer | head -n 1) == response.created ]] || fail "$(cat answer)"
 [[ $(sed -n 's/^event: //p' answer | tail -n 1) == response.incomplete ]] || fail "$(cat answer)"
 
+# JSON of a schema, and a tool that must be called: the model has no choice.
+text='{"type":"object","properties":{"name":{"type":"string","maxLength":9},"age":{"type":"integer",
+"minimum":0,"maximum":120}},"required":["name","age"],"additionalProperties":false}'
+schema="\"json_schema\":{\"name\":\"x\",\"strict\":true,\"schema\":$text}"
+for seed in 1 2 3 4 5; do
+    format="\"response_format\":{\"type\":\"json_schema\",$schema}"
+    ask 200 /v1/chat/completions "{$chat,\"max_tokens\":200,\"seed\":$seed,$format}"
+    is '.choices[0].finish_reason' stop
+    is '.choices[0].message.content | fromjson | [keys, (.name | length < 10), .age < 121] | tojson' \
+        '[["age","name"],true,true]'
+    tools="\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":$text}}]"
+    ask 200 /v1/chat/completions \
+        "{$chat,\"max_tokens\":200,\"seed\":$seed,$tools,\"tool_choice\":\"required\"}"
+    is '.choices[0].finish_reason' tool_calls
+    is '.choices[0].message.tool_calls[0].function.arguments | fromjson | keys | tojson' \
+        '["age","name"]'
+done
+
 # What is refused.
 ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}'
 is .error.code model_not_found

@@ -1,0 +1,284 @@
+#include "backends/door/constraint.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "backends/grammar/masks.h"
+
+enum { MASKS_BYTES_MAX = 4 << 20 }; /* of one answer's; they stay with their grammar */
+
+/* A grammar, and what answers have left of it. */
+struct entry {
+    json_t *schema; /* NULL: any object */
+    bool strict;
+    struct dyno_grammar *grammar;
+    struct dyno_constraint *idle; /* given back, with their masks */
+    uint32_t taken;               /* constraints that are out */
+    uint64_t used;                /* when it was asked for last */
+};
+
+struct dyno_constraint {
+    struct dyno_constraints *owner;
+    struct entry *entry;
+    struct dyno_constraint *next; /* in idle */
+    struct dyno_grammar_masks *masks;
+    uint64_t *allowed; /* [(vocab + 63) / 64] */
+    struct dyno_grammar_state state;
+};
+
+struct dyno_constraints {
+    struct dyno_token_trie *trie;
+    uint32_t vocab;
+    uint32_t *ends; /* [end_count] */
+    uint32_t end_count;
+    pthread_mutex_t lock;                         /* over all below */
+    struct entry *entries[DYNO_CONSTRAINTS_KEPT]; /* NULL: unused */
+    uint64_t asked;
+};
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+static void free_constraint(struct dyno_constraint *constraint)
+{
+    dyno_grammar_masks_close(constraint->masks);
+    free(constraint->allowed);
+    free(constraint);
+}
+
+static void free_entry(struct entry *entry)
+{
+    while (entry->idle) {
+        struct dyno_constraint *next = entry->idle->next;
+
+        free_constraint(entry->idle);
+        entry->idle = next;
+    }
+    dyno_grammar_close(entry->grammar);
+    json_decref(entry->schema);
+    free(entry);
+}
+
+static struct entry *find(const struct dyno_constraints *constraints, const json_t *schema,
+                          bool strict)
+{
+    for (uint32_t i = 0; i < DYNO_CONSTRAINTS_KEPT; i++) {
+        struct entry *entry = constraints->entries[i];
+        bool is_it = entry && entry->strict == strict &&
+                     (schema ? entry->schema && json_equal(entry->schema, schema) : !entry->schema);
+
+        if (is_it) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Put it where nothing is, or in the place of the one that was not asked for the longest and is not
+ * used.  False: all are. */
+static bool keep(struct dyno_constraints *constraints, struct entry *entry)
+{
+    struct entry **place = NULL;
+
+    for (uint32_t i = 0; i < DYNO_CONSTRAINTS_KEPT; i++) {
+        struct entry **each = &constraints->entries[i];
+
+        if (!*each) {
+            place = each;
+            break;
+        }
+        if ((*each)->taken == 0 && (!place || (*each)->used < (*place)->used)) {
+            place = each;
+        }
+    }
+    if (!place) {
+        return false;
+    }
+    if (*place) {
+        free_entry(*place);
+    }
+    *place = entry;
+    return true;
+}
+
+static dyno_status make_entry(struct entry **out, const json_t *schema, bool strict,
+                              struct dyno_error *error)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+    dyno_status status;
+
+    if (!entry) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
+    }
+    entry->strict = strict;
+    if (schema) {
+        struct dyno_grammar_options options = {.strict = strict};
+
+        entry->schema = json_deep_copy(schema);
+        status = entry->schema
+                     ? dyno_grammar_of_schema(&entry->grammar, entry->schema, &options, error)
+                     : dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
+    } else {
+        status = dyno_grammar_of_any(&entry->grammar, true, error);
+    }
+    if (status != DYNO_OK) {
+        free_entry(entry);
+        return status;
+    }
+    *out = entry;
+    return DYNO_OK;
+}
+
+static dyno_status find_or_make(struct dyno_constraints *constraints, const json_t *schema,
+                                bool strict, struct entry **out, struct dyno_error *error)
+{
+    struct entry *entry = find(constraints, schema, strict);
+
+    if (!entry) {
+        DYNO_TRY(make_entry(&entry, schema, strict, error));
+        if (!keep(constraints, entry)) {
+            free_entry(entry);
+            return dyno_fail(error, DYNO_FULL,
+                             "answers to %d different schemas are being made, which is as many as "
+                             "the server takes at once",
+                             DYNO_CONSTRAINTS_KEPT);
+        }
+    }
+    entry->used = constraints->asked++;
+    *out = entry;
+    return DYNO_OK;
+}
+
+/* ---- constraints ----------------------------------------------------------------------------- */
+
+static dyno_status make_constraint(struct dyno_constraints *constraints, struct entry *entry,
+                                   struct dyno_constraint **out, struct dyno_error *error)
+{
+    struct dyno_constraint *made = calloc(1, sizeof *made);
+    struct dyno_grammar_masks_options options = {.vocab = constraints->vocab,
+                                                 .ends = constraints->ends,
+                                                 .end_count = constraints->end_count,
+                                                 .bytes_max = MASKS_BYTES_MAX};
+    dyno_status status;
+
+    if (!made) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
+    }
+    made->owner = constraints;
+    made->entry = entry;
+    made->allowed = calloc((constraints->vocab + 63) / 64, sizeof *made->allowed);
+    status = made->allowed ? dyno_grammar_masks_open(&made->masks, entry->grammar,
+                                                     constraints->trie, &options, error)
+                           : dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
+    if (status != DYNO_OK) {
+        free_constraint(made);
+        return status;
+    }
+    *out = made;
+    return DYNO_OK;
+}
+
+static dyno_status take(struct dyno_constraints *constraints, const json_t *schema, bool strict,
+                        struct dyno_constraint **out, struct dyno_error *error)
+{
+    struct entry *entry = NULL;
+    struct dyno_constraint *constraint;
+
+    DYNO_TRY(find_or_make(constraints, schema, strict, &entry, error));
+    constraint = entry->idle;
+    if (constraint) {
+        entry->idle = constraint->next;
+    } else {
+        DYNO_TRY(make_constraint(constraints, entry, &constraint, error));
+    }
+    entry->taken++;
+    dyno_grammar_begin(entry->grammar, &constraint->state);
+    *out = constraint;
+    return DYNO_OK;
+}
+
+dyno_status dyno_constraint_take(struct dyno_constraints *constraints, const json_t *schema,
+                                 bool strict, struct dyno_constraint **out,
+                                 struct dyno_error *error)
+{
+    dyno_status status;
+
+    (void)pthread_mutex_lock(&constraints->lock);
+    status = take(constraints, schema, strict, out, error);
+    (void)pthread_mutex_unlock(&constraints->lock);
+    return status;
+}
+
+void dyno_constraint_give(struct dyno_constraint *constraint)
+{
+    struct dyno_constraints *owner = constraint ? constraint->owner : NULL;
+
+    if (!owner) {
+        return;
+    }
+    (void)pthread_mutex_lock(&owner->lock);
+    constraint->entry->taken--;
+    constraint->next = constraint->entry->idle;
+    constraint->entry->idle = constraint;
+    (void)pthread_mutex_unlock(&owner->lock);
+}
+
+const uint64_t *dyno_constraint_mask(struct dyno_constraint *constraint)
+{
+    uint32_t count = dyno_grammar_mask(constraint->masks, &constraint->state, constraint->allowed);
+
+    return count > 0 ? constraint->allowed : NULL;
+}
+
+void dyno_constraint_advance(struct dyno_constraint *constraint, uint32_t token)
+{
+    struct dyno_token_bytes bytes = dyno_token_trie_token(constraint->owner->trie, token);
+
+    (void)dyno_grammar_advance(constraint->entry->grammar, &constraint->state, bytes.bytes,
+                               bytes.size);
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+dyno_status dyno_constraints_open(struct dyno_constraints **out,
+                                  const struct dyno_vocabulary *vocabulary, uint32_t vocab,
+                                  const uint32_t *ends, uint32_t end_count,
+                                  struct dyno_error *error)
+{
+    struct dyno_constraints *constraints = calloc(1, sizeof *constraints);
+    dyno_status status;
+
+    if (!constraints || pthread_mutex_init(&constraints->lock, NULL) != 0) {
+        free(constraints);
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for grammars");
+    }
+    constraints->vocab = vocab;
+    constraints->end_count = end_count;
+    constraints->ends = calloc(end_count + 1, sizeof *constraints->ends);
+    for (uint32_t i = 0; constraints->ends && i < end_count; i++) {
+        constraints->ends[i] = ends[i];
+    }
+    status = constraints->ends ? dyno_token_trie_open(&constraints->trie, vocabulary, error)
+                               : dyno_fail(error, DYNO_NO_MEMORY, "out of memory for grammars");
+    if (status != DYNO_OK) {
+        dyno_constraints_close(constraints);
+        return status;
+    }
+    *out = constraints;
+    return DYNO_OK;
+}
+
+void dyno_constraints_close(struct dyno_constraints *constraints)
+{
+    if (!constraints) {
+        return;
+    }
+    for (uint32_t i = 0; i < DYNO_CONSTRAINTS_KEPT; i++) {
+        if (constraints->entries[i]) {
+            free_entry(constraints->entries[i]);
+        }
+    }
+    dyno_token_trie_close(constraints->trie);
+    free(constraints->ends);
+    (void)pthread_mutex_destroy(&constraints->lock);
+    free(constraints);
+}
