@@ -123,8 +123,10 @@ for seed in 1 2 3 4 5; do
     format="\"response_format\":{\"type\":\"json_schema\",$schema}"
     ask 200 /v1/chat/completions "{$chat,\"max_tokens\":200,\"seed\":$seed,$format}"
     is '.choices[0].finish_reason' stop
-    is '.choices[0].message.content | fromjson | [keys, (.name | length < 10), .age < 121] | tojson' \
-        '[["age","name"],true,true]'
+    jq '.choices[0].message.content | fromjson' answer >object
+    fits=$(jq -c '[keys, (.name | length < 10), .age < 121]' object)
+    [[ $fits == '[["age","name"],true,true]' ]] ||
+        fail "not of the schema: $(cat answer)"
     tools="\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":$text}}]"
     ask 200 /v1/chat/completions \
         "{$chat,\"max_tokens\":200,\"seed\":$seed,$tools,\"tool_choice\":\"required\"}"
