@@ -224,9 +224,7 @@ static void begin_next(struct dyno_http_connection *connection)
     if (left > 0) {
         memmove(connection->in, connection->in + connection->request_size, left);
     } else if (connection->in_capacity > INPUT_BYTES_KEPT) {
-        free(connection->in);
-        connection->in = NULL;
-        connection->in_capacity = 0;
+        dyno_http_input_release(connection);
     }
     dyno_http_input_resume(connection);
     dyno_http_timeout_start(&connection->timeout, left > 0 ? &server->heads : &server->idles,
@@ -301,7 +299,7 @@ static void destroy(struct dyno_http_connection *connection)
     dyno_http_timeout_stop(&connection->timeout);
     unlink_connection(connection);
     close_socket(connection);
-    free(connection->in);
+    dyno_http_input_release(connection);
     free(connection->out.bytes);
     free(connection);
 }

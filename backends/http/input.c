@@ -39,9 +39,12 @@ static size_t capacity_max(const struct dyno_http_connection *connection)
     return head_max > INPUT_BYTES_FIRST ? head_max : INPUT_BYTES_FIRST;
 }
 
-/* Double the buffer; only when it is full, so that a length that is claimed costs nothing. */
+/* Double the buffer; only when it is full, so that a length that is claimed costs nothing.  False:
+ * there is no memory for it, or all buffers together have what they may. */
 static bool grow(struct dyno_http_connection *connection)
 {
+    struct dyno_http_server *server = connection->server;
+    struct dyno_http_counts *counts = &server->counts;
     size_t capacity = 2 * connection->in_capacity, max = capacity_max(connection);
     char *in;
 
@@ -50,13 +53,25 @@ static bool grow(struct dyno_http_connection *connection)
     if (capacity <= connection->in_capacity) {
         return true;
     }
+    if (counts->input_bytes + capacity - connection->in_capacity > server->config.input_bytes_max) {
+        return false;
+    }
     in = realloc(connection->in, capacity);
     if (!in) {
         return false;
     }
+    counts->input_bytes += capacity - connection->in_capacity;
     connection->in = in;
     connection->in_capacity = capacity;
     return true;
+}
+
+void dyno_http_input_release(struct dyno_http_connection *connection)
+{
+    free(connection->in);
+    connection->server->counts.input_bytes -= connection->in_capacity;
+    connection->in = NULL;
+    connection->in_capacity = 0;
 }
 
 static bool is_receiving(const struct dyno_http_connection *connection)
@@ -125,7 +140,9 @@ static ssize_t take_bytes(struct dyno_http_connection *connection)
 
     if (is_receiving(connection) && connection->in_size == connection->in_capacity &&
         !grow(connection)) {
-        return DYNO_HTTP_BROKEN;
+        dyno_http_connection_refuse(connection,
+                                    dyno_http_refuse(503, "too many requests are being read"));
+        return DYNO_HTTP_LATER;
     }
     room = connection->in_capacity - connection->in_size;
     if (room == 0) {

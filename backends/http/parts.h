@@ -131,6 +131,8 @@ void dyno_http_connection_settle(struct dyno_http_connection *connection);
 /* input.c: the socket's readable event. */
 void dyno_http_input_ready(evutil_socket_t socket, short what, void *context);
 void dyno_http_input_read(struct dyno_http_connection *connection);
+/* Free the buffer. */
+void dyno_http_input_release(struct dyno_http_connection *connection);
 /* Read again after a pause. */
 void dyno_http_input_resume(struct dyno_http_connection *connection);
 

@@ -267,6 +267,7 @@ dyno_status dyno_http_server_open(struct dyno_http_server **out,
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the HTTP server");
     }
     server->config = *config;
+    server->config.input_bytes_max = config->input_bytes_max ? config->input_bytes_max : BYTES_MAX;
     server->wakes = -1;
     server->date_second = -1;
     server->heads.duration_ns = config->head_timeout_ns;

@@ -27,8 +27,9 @@ struct dyno_http_header {
     const char *name, *value;
 };
 
-/* Every maximum and every time must be greater than zero.  Times are kept by a coarse tick: what is
- * late is noticed at most an eighth of the shortest of them, or a second, after its time. */
+/* Every maximum and every time must be greater than zero, but where a default is named.  Times are
+ * kept by a coarse tick: what is late is noticed at most an eighth of the shortest of them, or a
+ * second, after its time. */
 struct dyno_http_config {
     const char *address; /* numeric or a name; "::" is every address of IPv4 too */
     uint16_t port;       /* 0: any; dyno_http_server_port says which */
@@ -38,6 +39,7 @@ struct dyno_http_config {
 
     size_t header_bytes_max;  /* of request line and headers; over it 414 or 431 */
     size_t body_bytes_max;    /* decoded; over it 413.  At most 1 GiB with the headers. */
+    size_t input_bytes_max;   /* of all buffers of requests; over it 503.  0: 1 GiB */
     uint32_t connections_max; /* over it: accepted, answered 503 at once, closed */
 
     dyno_ns head_timeout_ns; /* from a request's first byte to its last (or for a TLS handshake);
@@ -52,7 +54,8 @@ struct dyno_http_config {
 
     /* The client went away, or was cut, before the response ended: `exchange_data` is what
      * dyno_http_exchange_set_data left.  The exchange is dead when this returns, and may not be
-     * written to meanwhile.  Never called from inside another call of this interface. */
+     * written to meanwhile.  Never called from inside another call of this interface but
+     * dyno_http_server_close. */
     void (*gone)(void *context, void *exchange_data);
 
     /* After dyno_http_server_wake; once for any number of calls before it.  May be NULL. */
@@ -66,7 +69,7 @@ struct dyno_http_config {
     void *context;
 };
 
-/* What happened since the server was opened; all but the first only grow. */
+/* What happened since the server was opened; what is said to be so now can also fall. */
 struct dyno_http_counts {
     uint64_t connections_open; /* now, those that are being refused among them */
     uint64_t connections;      /* accepted */
@@ -74,6 +77,7 @@ struct dyno_http_counts {
     uint64_t requests;         /* handed to `request` */
     uint64_t refused;          /* answered with an error by the server itself */
     uint64_t gone;             /* exchanges that ended with `gone` */
+    uint64_t input_bytes;      /* of requests' buffers now */
     uint64_t received_bytes;   /* inside TLS, where there is TLS */
     uint64_t sent_bytes;
 };

@@ -449,6 +449,43 @@ START_TEST(a_server_without_descriptors_goes_on_when_it_has_some)
 }
 END_TEST
 
+START_TEST(requests_together_take_no_more_than_they_may)
+{
+    enum { CLIENTS = 10, PART = 30000, MAX = 200000 };
+    static const char start[] = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n";
+    static char body[2 * PART];
+    int clients[CLIENTS], refused = 0, waiting = 0;
+
+    rig.config.input_bytes_max = MAX;
+    rig_open(&rig);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = rig_client(&rig);
+        rig_send(clients[i], start);
+        rig_send_bytes(clients[i], body, PART);
+        rig_settle(&rig);
+        ck_assert_uint_le(dyno_http_server_counts(rig.server).input_bytes, MAX);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        const char *got = rig_receive(&rig, clients[i]);
+
+        waiting += *got == '\0';
+        refused += rig_begins(got, "HTTP/1.1 503 ") && rig_ends(got, "<end>");
+        (void)close(clients[i]);
+    }
+    ck_assert_int_ge(waiting, MAX / (4 * PART));
+    ck_assert_int_eq(refused, CLIENTS - waiting);
+    rig_settle(&rig);
+    ck_assert_uint_eq(dyno_http_server_counts(rig.server).input_bytes, 0);
+    clients[0] = rig_client(&rig);
+    (void)rig_ask(&rig, clients[0], start);
+    rig_send_bytes(clients[0], body, sizeof body);
+    rig_settle(&rig);
+    ck_assert(rig_begins(rig_receive(&rig, clients[0]), "HTTP/1.1 200 "));
+    ck_assert_uint_le(dyno_http_server_counts(rig.server).input_bytes, 4096); /* it is kept open */
+    (void)close(clients[0]);
+}
+END_TEST
+
 /* One client that goes away in the middle of something. */
 static void abort_stream(int how)
 {
@@ -514,6 +551,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_client_that_does_not_read_is_cut_in_time);
     tcase_add_test(tc, one_connection_too_many_is_told_so);
     tcase_add_test(tc, a_server_without_descriptors_goes_on_when_it_has_some);
+    tcase_add_test(tc, requests_together_take_no_more_than_they_may);
     tcase_add_test(tc, aborted_streams_leave_nothing_behind);
     suite_add_tcase(suite, tc);
 }
