@@ -201,7 +201,7 @@ static dyno_status read_calls(const struct dyno_openai_value *value, struct hist
 {
     for (size_t i = 0; i < json_array_size(value->json); i++) {
         struct dyno_openai_value item = dyno_openai_item(value, i);
-        json_t *call;
+        json_t *call = NULL;
 
         DYNO_TRY(read_call(&item, history, &call));
         if (json_array_append_new(list, call) != 0) {
