@@ -46,6 +46,7 @@ static const struct route routes[] = {
     {"GET", "/metrics", dyno_door_metrics, false, false},
     {"GET", "/dashboard", dyno_door_dashboard, true, false}, /* the page itself tells nothing */
     {"GET", "/dashboard/data", dyno_door_dashboard_data, false, false},
+    {"GET", DYNO_DOOR_MODELS_PATH, dyno_door_model, false, false},
     {"GET", "/health", dyno_door_health, true, false},
     {"GET", "/live", dyno_door_health, true, false},
 };
@@ -128,13 +129,23 @@ static void name_request(struct dyno_door *door, const struct dyno_http_exchange
     }
 }
 
+/* The path itself, or where that ends with a slash one below it. */
+static bool is_path_of(const struct route *route, const char *path)
+{
+    size_t size = strlen(route->path);
+
+    return route->path[size - 1] == '/'
+               ? strncmp(path, route->path, size) == 0 && path[size] != '\0'
+               : strcmp(path, route->path) == 0;
+}
+
 static const struct route *find_route(const char *method, const char *path, const char **allowed)
 {
     bool is_head = strcmp(method, "HEAD") == 0;
 
     *allowed = NULL;
     for (size_t i = 0; i < ROUTES; i++) {
-        if (strcmp(path, routes[i].path) != 0) {
+        if (!is_path_of(&routes[i], path)) {
             continue;
         }
         if (strcmp(is_head ? "GET" : method, routes[i].method) == 0) {

@@ -208,6 +208,8 @@ dyno_door_handler dyno_door_responses;
 dyno_door_handler dyno_door_tokenize;
 dyno_door_handler dyno_door_detokenize;
 dyno_door_handler dyno_door_models;
+dyno_door_handler dyno_door_model; /* a path that begins with this one: */
+#define DYNO_DOOR_MODELS_PATH "/v1/models/"
 dyno_door_handler dyno_door_health;
 dyno_door_handler dyno_door_openapi;
 dyno_door_handler dyno_door_metrics;

@@ -303,15 +303,35 @@ void dyno_door_detokenize(struct dyno_door *door, struct dyno_http_exchange *exc
 
 /* ---- what is served, and whether ------------------------------------------------------------- */
 
-void dyno_door_models(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static struct dyno_openai_model served_model(const struct dyno_door *door)
 {
-    struct dyno_openai_model model = {.id = door->config.model.name,
+    return (struct dyno_openai_model){.id = door->config.model.name,
                                       .root = door->config.model.name,
                                       .created_s = door->created_s,
                                       .context_tokens = door->config.model.context};
+}
+
+void dyno_door_models(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_openai_model model = served_model(door);
 
     dyno_bytes_clear(&door->out);
     dyno_openai_put_models(&door->out, &model, 1);
+    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
+}
+
+void dyno_door_model(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    const char *name = dyno_http_exchange_path(exchange) + sizeof DYNO_DOOR_MODELS_PATH - 1;
+    struct dyno_openai_model model = served_model(door);
+    struct dyno_openai_error error;
+
+    if (dyno_door_check_model(door, name, &error) != DYNO_OK) {
+        dyno_door_refuse(door, exchange, &door->asker, &error, 0);
+        return;
+    }
+    dyno_bytes_clear(&door->out);
+    dyno_openai_put_model(&door->out, &model);
     dyno_door_reply_json(door, exchange, &door->asker, &door->out);
 }
 

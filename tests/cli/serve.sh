@@ -52,6 +52,9 @@ ask 200 /v1/models
 is '.data[0].id' austen-2m
 is '.data[0].max_model_len' 1024
 
+ask 200 /v1/models/austen-2m
+is .id austen-2m
+ask 404 /v1/models/gpt-9
 ask 200 /openapi.json
 is '.paths["/v1/chat/completions"].post != null' true
 
@@ -194,6 +197,20 @@ works replay --trace traffic.jsonl --device null --db none
 grep -Eq '^Requests +4 completed' out || fail "$(cat out)"
 works runs served.db
 grep -Eq '^ +1 +finished +4 ' out || fail "$(cat out)"
+
+# A scenario that is replayed is served as it is: its trace is passed over.
+cat >fleet.yaml <<'END'
+model: {name: llama-3.1-8b}
+fleet: {gpu: h100, workers: 4}
+router: {policy: kv}
+generate: {arrival: "poisson:20"}
+trace: {requests: 10}
+END
+works replay fleet.yaml --db none
+start fleet.yaml
+grep -q '^llama-3.1-8b on 4 x h100, vllm, kv$' serve.out || fail "$(cat serve.out)"
+ask 200 /v1/completions "{$hello}"
+stop
 
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
