@@ -1,8 +1,10 @@
-/* From bytes to JSON.  Before Jansson builds anything, one pass over the bytes counts what it would
- * have to build: how deep, and how many values. */
+/* From bytes to JSON.  What is common and right is parsed here (parse.h).  Before Jansson, which
+ * judges the rest, builds anything, one pass over the bytes counts what it would have to build: how
+ * deep, and how many values. */
 #include <string.h>
 
 #include "backends/openai/fields.h"
+#include "backends/openai/parse.h"
 
 /* What a pass over JSON sees of its structure; meaningless, but harmless, for what is no JSON. */
 struct shape {
@@ -89,6 +91,11 @@ dyno_status dyno_openai_read_body(json_t **body, const char *bytes, size_t size,
     if (size == 0) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_JSON, NULL,
                                 "the body is empty where a JSON object is expected");
+    }
+    json = dyno_openai_parse(bytes, size, rules->depth_max, rules->values_max);
+    if (json) {
+        *body = json;
+        return DYNO_OK;
     }
     DYNO_TRY(check_shape(bytes, size, rules, error));
     json = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &where);

@@ -109,7 +109,9 @@ static const struct dyno_openai_field *field_of(const struct dyno_openai_table *
                                                 const char *name)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (strcmp(table->fields[i].name, name) == 0) {
+        const char *known = table->fields[i].name;
+
+        if (known[0] == name[0] && strcmp(known, name) == 0) {
             return &table->fields[i];
         }
     }

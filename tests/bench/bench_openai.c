@@ -1,10 +1,11 @@
 /* What the OpenAI API costs to read and write: CPU time of one thread.
  *
- * usage: bench_openai [chunk|request] [COUNT]
+ * usage: bench_openai [chunk|request|prompt] [COUNT]
  *
  * `chunk` writes the text of one token to a stream of chat chunks, as is done for every token of
  * every stream, into a buffer that is emptied now and then, as a socket's is; `request` reads a
- * chat completion of an ordinary client.  Where time is noise, count instructions:
+ * chat completion of an ordinary client, `prompt` one whose message is of 64 KiB.  Where time is
+ * noise, count instructions:
  *
  *     valgrind --tool=callgrind bench_openai chunk 100000
  */
@@ -17,7 +18,7 @@
 #include "backends/openai/chat.h"
 #include "backends/openai/stream.h"
 
-enum { CHUNKS_IN_BUFFER = 64 };
+enum { CHUNKS_IN_BUFFER = 64, PROMPT_BYTES = 64 << 10 };
 
 static double seconds(void)
 {
@@ -62,13 +63,8 @@ static uint64_t write_chunks(uint64_t count)
     return bytes;
 }
 
-static uint64_t read_requests(uint64_t count)
+static uint64_t read_bodies(const char *body, size_t size, uint64_t count)
 {
-    static const char body[] =
-        "{\"model\":\"llama-3.1-8b-instruct\",\"messages\":[{\"role\":\"system\",\"content\":\"You "
-        "are a helpful assistant.\"},{\"role\":\"user\",\"content\":\"Say in one sentence what a "
-        "front door is for.\"}],\"max_completion_tokens\":16,\"temperature\":0.7,\"stream\":true,"
-        "\"stream_options\":{\"include_usage\":true}}";
     struct dyno_openai_rules rules = dyno_openai_rules_default();
     struct dyno_openai_error error;
     uint64_t tokens = 0;
@@ -76,7 +72,7 @@ static uint64_t read_requests(uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         struct dyno_openai_chat chat;
 
-        if (dyno_openai_chat_read(&chat, body, sizeof body - 1, &rules, &error) != DYNO_OK) {
+        if (dyno_openai_chat_read(&chat, body, size, &rules, &error) != DYNO_OK) {
             die(error.cause.text);
         }
         tokens += chat.sampling.max_tokens;
@@ -85,18 +81,54 @@ static uint64_t read_requests(uint64_t count)
     return tokens;
 }
 
+static uint64_t read_requests(uint64_t count)
+{
+    static const char body[] =
+        "{\"model\":\"llama-3.1-8b-instruct\",\"messages\":[{\"role\":\"system\",\"content\":\"You "
+        "are a helpful assistant.\"},{\"role\":\"user\",\"content\":\"Say in one sentence what a "
+        "front door is for.\"}],\"max_completion_tokens\":16,\"temperature\":0.7,\"stream\":true,"
+        "\"stream_options\":{\"include_usage\":true}}";
+
+    return read_bodies(body, sizeof body - 1, count);
+}
+
+static uint64_t read_prompts(uint64_t count)
+{
+    static const char begin[] = "{\"model\":\"m\",\"max_tokens\":16,\"messages\":[{\"role\":"
+                                "\"user\",\"content\":\"";
+    static const char line[] = "It is a truth universally acknowledged, that a single man\\n";
+    static char body[PROMPT_BYTES + 512];
+    size_t size = sizeof begin - 1;
+
+    memcpy(body, begin, size);
+    while (size < PROMPT_BYTES) {
+        memcpy(body + size, line, sizeof line - 1);
+        size += sizeof line - 1;
+    }
+    memcpy(body + size, "\"}]}", 4);
+    return read_bodies(body, size + 4, count);
+}
+
+static const struct work {
+    const char *name;
+    uint64_t (*do_it)(uint64_t count);
+} works[] = {{"chunk", write_chunks}, {"request", read_requests}, {"prompt", read_prompts}};
+
 int main(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : "chunk";
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
-    double start = seconds();
-    uint64_t sum;
+    const char *name = argc > 1 ? argv[1] : "chunk";
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000;
 
-    if (count == 0 || (strcmp(what, "chunk") != 0 && strcmp(what, "request") != 0)) {
-        die("usage: bench_openai [chunk|request] [COUNT]");
+    for (size_t i = 0; i < sizeof works / sizeof *works && count > 0; i++) {
+        if (strcmp(works[i].name, name) == 0) {
+            double start = seconds();
+            uint64_t sum = works[i].do_it(count);
+
+            printf("%s: %.1f ns each (%" PRIu64 " of them, sum %" PRIu64 ")\n", name,
+                   (seconds() - start) * 1e9 / (double)count, count, sum);
+            return 0;
+        }
     }
-    sum = strcmp(what, "chunk") == 0 ? write_chunks(count) : read_requests(count);
-    printf("%s: %.1f ns each (%" PRIu64 " of them, sum %" PRIu64 ")\n", what,
-           (seconds() - start) * 1e9 / (double)count, count, sum);
-    return 0;
+    die("usage: bench_openai [chunk|request|prompt] [COUNT]");
+    return EXIT_FAILURE;
 }

@@ -13,6 +13,7 @@
 #include "backends/openai/completion.h"
 #include "backends/openai/embedding.h"
 #include "backends/openai/events.h"
+#include "backends/openai/parse.h"
 #include "backends/openai/responses.h"
 #include "backends/openai/tokenize.h"
 #include "backends/openai/tool_call.h"
@@ -84,6 +85,17 @@ static void fuzz_check_prompts(const struct dyno_openai_prompts *prompts)
             assert(prompt->tokens[j] < 1000);
         }
     }
+}
+
+/* What the fast parser takes is what Jansson takes. */
+static void fuzz_parse(const char *body, size_t size)
+{
+    json_t *fast = dyno_openai_parse(body, size, 16, 1000);
+    json_t *slow = fast ? json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    assert(!fast || (slow && json_equal(fast, slow)));
+    json_decref(fast);
+    json_decref(slow);
 }
 
 static void fuzz_chat(const char *body, size_t size, const struct dyno_openai_rules *rules)
@@ -227,6 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, size > 0 ? data + 1 : data, size > 0 ? size - 1 : 0);
     text = realloc(text, size > 1 ? size - 1 : 1);
     assert(text);
+    fuzz_parse(text, size > 0 ? size - 1 : 0);
     if (which < 5) {
         endpoints[which](text, size > 0 ? size - 1 : 0, &rules);
     } else {
