@@ -79,11 +79,6 @@ dyno_status dyno_openai_fail_context(struct dyno_openai_error *error, const char
                             context_tokens, prompt_tokens, max_tokens);
 }
 
-dyno_status dyno_openai_fail_memory(struct dyno_openai_error *error)
-{
-    return dyno_openai_fail(error, 500, NULL, NULL, "no memory for this request");
-}
-
 void dyno_openai_error_put(struct dyno_bytes *out, const struct dyno_openai_error *error)
 {
     dyno_bytes_put_text(out, "{\"error\":{\"message\":");

@@ -52,7 +52,11 @@ dyno_status dyno_openai_fail_context(struct dyno_openai_error *error, const char
                                      uint64_t context_tokens);
 
 /* 500: no memory; what every parser returns when an allocation fails. */
-dyno_status dyno_openai_fail_memory(struct dyno_openai_error *error);
+static inline dyno_status dyno_openai_fail_memory(struct dyno_openai_error *error)
+{
+    (void)dyno_openai_fail(error, 500, NULL, NULL, "no memory for this request");
+    return DYNO_NO_MEMORY; /* here, so that compilers see that it is no success */
+}
 
 /* The body of a refusal, with all four keys. */
 void dyno_openai_error_put(struct dyno_bytes *out, const struct dyno_openai_error *error);

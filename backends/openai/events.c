@@ -334,17 +334,20 @@ static struct ending ending_of(enum dyno_openai_finish finish,
                            .completed_s = is_incomplete ? 0 : completed_s};
 }
 
+static void check_one(const struct dyno_bytes *kept, struct dyno_bytes *out)
+{
+    if (kept->status != DYNO_OK && out->status == DYNO_OK) {
+        out->status = kept->status;
+    }
+}
+
 /* What is kept for the end may have come to its limit; then the end cannot be told. */
 static void check_kept(const struct dyno_openai_events *events, struct dyno_bytes *out)
 {
-    const struct dyno_bytes *const kept[] = {&events->output, &events->delta, &events->text,
-                                             &events->tokens};
-
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-        if (kept[i]->status != DYNO_OK && out->status == DYNO_OK) {
-            out->status = kept[i]->status;
-        }
-    }
+    check_one(&events->output, out);
+    check_one(&events->delta, out);
+    check_one(&events->text, out);
+    check_one(&events->tokens, out);
 }
 
 void dyno_openai_events_end(struct dyno_openai_events *events, struct dyno_bytes *out,

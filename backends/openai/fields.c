@@ -38,8 +38,8 @@ static void path_of(const struct dyno_openai_value *value, char out[DYNO_OPENAI_
     }
 }
 
-dyno_status dyno_openai_refuse(const struct dyno_openai_value *value, const char *code,
-                               const char *format, ...)
+void dyno_openai_report(const struct dyno_openai_value *value, const char *code, const char *format,
+                        ...)
 {
     char path[DYNO_OPENAI_PARAM_MAX], message[MESSAGE_MAX], quoted[DYNO_QUOTE_MAX];
     va_list arguments;
@@ -48,23 +48,28 @@ dyno_status dyno_openai_refuse(const struct dyno_openai_value *value, const char
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return dyno_openai_fail(value->error, 400, code, path, "%s %s",
-                            path[0] ? dyno_quote(quoted, path) : "the body", message);
+    (void)dyno_openai_fail(value->error, 400, code, path, "%s %s",
+                           path[0] ? dyno_quote(quoted, path) : "the body", message);
 }
 
-dyno_status dyno_openai_refuse_type(const struct dyno_openai_value *value, const char *expected)
+void dyno_openai_report_type(const struct dyno_openai_value *value, const char *expected)
 {
-    return dyno_openai_refuse(value, DYNO_OPENAI_CODE_TYPE, "is %s where %s is expected",
-                              kind_of(value->json), expected);
+    dyno_openai_report(value, DYNO_OPENAI_CODE_TYPE, "is %s where %s is expected",
+                       kind_of(value->json), expected);
 }
 
-dyno_status dyno_openai_refuse_missing(const struct dyno_openai_value *object, const char *key,
-                                       const char *expected)
+void dyno_openai_report_missing(const struct dyno_openai_value *object, const char *key,
+                                const char *expected)
 {
     struct dyno_openai_value missing = dyno_openai_member(object, key);
 
-    return dyno_openai_refuse(&missing, DYNO_OPENAI_CODE_MISSING, "is missing; it must be %s",
-                              expected);
+    dyno_openai_report(&missing, DYNO_OPENAI_CODE_MISSING, "is missing; it must be %s", expected);
+}
+
+/* Where a field of the struct `out` is. */
+static void *place_of(const struct dyno_openai_field *field, void *out)
+{
+    return (char *)out + field->offset;
 }
 
 struct dyno_openai_value dyno_openai_item(const struct dyno_openai_value *array, size_t index)
@@ -157,7 +162,7 @@ dyno_status dyno_openai_read_bool(const struct dyno_openai_value *value,
     if (!json_is_boolean(value->json)) {
         return dyno_openai_refuse_type(value, "true or false");
     }
-    *(bool *)((char *)out + field->offset) = json_is_true(value->json);
+    *(bool *)place_of(field, out) = json_is_true(value->json);
     return DYNO_OK;
 }
 
@@ -174,7 +179,7 @@ dyno_status dyno_openai_read_number(const struct dyno_openai_value *value,
                                   "is %g, which is not from %g to %g", number, field->min,
                                   field->max);
     }
-    *(double *)((char *)out + field->offset) = number;
+    *(double *)place_of(field, out) = number;
     return DYNO_OK;
 }
 
@@ -191,7 +196,7 @@ dyno_status dyno_openai_read_u32(const struct dyno_openai_value *value,
                                   "is %" JSON_INTEGER_FORMAT ", which is not from %.0f to %.0f",
                                   number, field->min, field->max);
     }
-    *(uint32_t *)((char *)out + field->offset) = (uint32_t)number;
+    *(uint32_t *)place_of(field, out) = (uint32_t)number;
     return DYNO_OK;
 }
 
@@ -208,14 +213,14 @@ dyno_status dyno_openai_read_text(const struct dyno_openai_value *value,
                                   "has %zu bytes, which is not from %.0f to %.0f", size, field->min,
                                   field->max);
     }
-    *(const char **)((char *)out + field->offset) = json_string_value(value->json);
+    *(const char **)place_of(field, out) = json_string_value(value->json);
     return DYNO_OK;
 }
 
 dyno_status dyno_openai_read_any(const struct dyno_openai_value *value,
                                  const struct dyno_openai_field *field, void *out)
 {
-    *(const json_t **)((char *)out + field->offset) = value->json;
+    *(const json_t **)place_of(field, out) = value->json;
     return DYNO_OK;
 }
 

@@ -65,12 +65,30 @@ dyno_status dyno_openai_read_body(json_t **body, const char *bytes, size_t size,
                                   const struct dyno_openai_rules *rules,
                                   struct dyno_openai_error *error);
 
-/* 400 with the way to `value`. */
-dyno_status dyno_openai_refuse(const struct dyno_openai_value *value, const char *code,
-                               const char *format, ...) __attribute__((format(printf, 3, 4)));
-dyno_status dyno_openai_refuse_type(const struct dyno_openai_value *value, const char *expected);
-dyno_status dyno_openai_refuse_missing(const struct dyno_openai_value *object, const char *key,
-                                       const char *expected);
+/* Note what is wrong with `value`, and the way to it: 400. */
+void dyno_openai_report(const struct dyno_openai_value *value, const char *code, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
+void dyno_openai_report_type(const struct dyno_openai_value *value, const char *expected);
+void dyno_openai_report_missing(const struct dyno_openai_value *object, const char *key,
+                                const char *expected);
+
+/* The same, and the status: here, so that compilers see that it is no success. */
+#define dyno_openai_refuse(value, code, ...)                                                       \
+    (dyno_openai_report(value, code, __VA_ARGS__), DYNO_BAD_INPUT)
+
+static inline dyno_status dyno_openai_refuse_type(const struct dyno_openai_value *value,
+                                                  const char *expected)
+{
+    dyno_openai_report_type(value, expected);
+    return DYNO_BAD_INPUT;
+}
+
+static inline dyno_status dyno_openai_refuse_missing(const struct dyno_openai_value *object,
+                                                     const char *key, const char *expected)
+{
+    dyno_openai_report_missing(object, key, expected);
+    return DYNO_BAD_INPUT;
+}
 
 /* Rows. */
 typedef dyno_status dyno_openai_read(const struct dyno_openai_value *value,

@@ -27,7 +27,8 @@ static size_t escape_byte(char *out, unsigned char byte)
         out[1] = letter[found - short_form];
         return 2;
     }
-    memcpy(out + 1, "u00", 3);
+    out[1] = 'u';
+    out[2] = out[3] = '0';
     out[4] = hex[byte >> 4];
     out[5] = hex[byte & 15];
     return 6;

@@ -73,10 +73,8 @@ static dyno_status make_room(const struct dyno_openai_value *value, size_t count
                                   count, value->rules->prompts_max);
     }
     prompts->list = calloc(count, sizeof *prompts->list);
-    prompts->tokens = tokens > 0 ? calloc(tokens, sizeof *prompts->tokens) : NULL;
-    return prompts->list && (tokens == 0 || prompts->tokens)
-               ? DYNO_OK
-               : dyno_openai_fail_memory(value->error);
+    prompts->tokens = calloc(tokens + 1, sizeof *prompts->tokens);
+    return prompts->list && prompts->tokens ? DYNO_OK : dyno_openai_fail_memory(value->error);
 }
 
 static struct dyno_openai_prompt text_prompt(const json_t *json)

@@ -167,8 +167,8 @@ static dyno_status read_biases(const struct dyno_openai_value *value,
                                   "has %zu tokens, more than the %d that are allowed", count,
                                   DYNO_OPENAI_BIAS_MAX);
     }
-    sampling->biases = count > 0 ? calloc(count, sizeof *sampling->biases) : NULL;
-    if (count > 0 && !sampling->biases) {
+    sampling->biases = calloc(count + 1, sizeof *sampling->biases);
+    if (!sampling->biases) {
         return dyno_openai_fail_memory(value->error);
     }
     json_object_foreach(object, key, json)

@@ -230,20 +230,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      const struct dyno_openai_rules *rules) = {
         fuzz_chat, fuzz_completion, fuzz_responses, fuzz_embedding, fuzz_tokenize};
     struct dyno_openai_rules rules = dyno_openai_rules_default();
-    size_t which = size > 0 ? data[0] % 7 : 0;
-    char *text = malloc(size > 0 ? size : 1); /* of its exact size, so that reading on is seen */
+    size_t which = size > 0 ? data[0] % 7 : 0, rest = size > 0 ? size - 1 : 0;
+    char *text = malloc(rest > 0 ? rest : 1); /* of its exact size, so that reading on is seen */
 
     assert(text);
     rules.vocab = 1000;
     rules.depth_max = 16;
-    memcpy(text, size > 0 ? data + 1 : data, size > 0 ? size - 1 : 0);
-    text = realloc(text, size > 1 ? size - 1 : 1);
-    assert(text);
-    fuzz_parse(text, size > 0 ? size - 1 : 0);
+    memcpy(text, data + size - rest, rest);
+    fuzz_parse(text, rest);
     if (which < 5) {
-        endpoints[which](text, size > 0 ? size - 1 : 0, &rules);
+        endpoints[which](text, rest, &rules);
     } else {
-        fuzz_answer(text, size > 0 ? size - 1 : 0, which == 6);
+        fuzz_answer(text, rest, which == 6);
     }
     free(text);
     return 0;
