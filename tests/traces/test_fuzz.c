@@ -33,6 +33,13 @@ static const char *const seeds[] = {
     "\"output_length\": 132, \"type\": \"text\", \"turn\": 1, \"hash_ids\": [1, 2, 3]}\n"
     "{\"chat_id\": 160, \"parent_chat_id\": 159, \"timestamp\": 62.5, \"input_length\": 48, "
     "\"output_length\": 80, \"hash_ids\": [1, 2, 4]}\n",
+    "{\"timestamp\": 1764254917123.456789, \"input_length\": 5, \"output_length\": 0, \"outcome\": "
+    "\"rejected_queue_full\", \"number\": 1, \"recording\": \"9c0f1e2d3c4b5a69\", "
+    "\"block_tokens\": "
+    "4, \"lost\": 3, \"hash_ids\": [1, 2]}\n{\"timestamp\": 1764254917123.456788, "
+    "\"input_length\": 4, "
+    "\"output_length\": 2, \"outcome\": \"completed\", \"number\": 0, \"recording\": "
+    "\"9c0f1e2d3c4b5a69\", \"block_tokens\": 4, \"session_id\": 8, \"hash_ids\": [1]}\n{\"timest",
 };
 
 enum { SEEDS = sizeof seeds / sizeof seeds[0] };
