@@ -9,7 +9,11 @@
 
 #include "traces/lines.h"
 
-enum { PIECE_BYTES_MAX = 512 };
+enum {
+    PIECE_BYTES_MAX = 512,
+    IDENTITY_BYTES_MAX = 24,
+    WORDS_MAX = 4, /* that an identity is made of */
+};
 
 struct dyno_recorded *dyno_recorded_new(const struct dyno_request *request, uint64_t started_at_ns)
 {
@@ -35,27 +39,58 @@ size_t dyno_recorded_bytes(const struct dyno_recorded *recorded)
     return sizeof *recorded + recorded->span_count * sizeof *recorded->spans;
 }
 
+/* Room for one more piece. */
+static bool make_room(struct dyno_recording_text *text)
+{
+    size_t capacity = text->capacity ? 2 * text->capacity : 8 * PIECE_BYTES_MAX;
+    char *larger;
+
+    if (text->capacity - text->size >= PIECE_BYTES_MAX) {
+        return true;
+    }
+    larger = realloc(text->bytes, capacity);
+    if (!larger) {
+        return false;
+    }
+    text->bytes = larger;
+    text->capacity = capacity;
+    return true;
+}
+
 __attribute__((format(printf, 2, 3))) static bool put(struct dyno_recording_text *text,
                                                       const char *format, ...)
 {
     va_list arguments;
     int length;
 
-    if (text->capacity - text->size < PIECE_BYTES_MAX) {
-        size_t capacity = text->capacity ? 2 * text->capacity : 8 * PIECE_BYTES_MAX;
-        char *larger = realloc(text->bytes, capacity);
-
-        if (!larger) {
-            return false;
-        }
-        text->bytes = larger;
-        text->capacity = capacity;
+    if (!make_room(text)) {
+        return false;
     }
     va_start(arguments, format);
     length = vsnprintf(text->bytes + text->size, PIECE_BYTES_MAX, format, arguments);
     va_end(arguments);
     text->size += (size_t)length;
     return length >= 0 && length < PIECE_BYTES_MAX;
+}
+
+/* An identity and a comma: almost all of a line. */
+static bool put_identity(struct dyno_recording_text *text, uint64_t identity)
+{
+    char digits[IDENTITY_BYTES_MAX];
+    size_t at = sizeof digits;
+
+    if (!make_room(text)) {
+        return false;
+    }
+    digits[--at] = ' ';
+    digits[--at] = ',';
+    do {
+        digits[--at] = (char)('0' + identity % 10);
+        identity /= 10;
+    } while (identity > 0);
+    memcpy(text->bytes + text->size, digits + at, sizeof digits - at);
+    text->size += sizeof digits - at;
+    return true;
 }
 
 /* Walks over a chain of spans, engine block by engine block. */
@@ -92,13 +127,13 @@ static uint64_t identity_of(const struct dyno_recording_line *form, struct walk 
     uint64_t per_block = form->block_tokens / form->engine_block_tokens;
     uint64_t whole = recorded->prompt_tokens / form->engine_block_tokens;
     uint64_t first = index * per_block, end = first + per_block;
-    uint64_t words[DYNO_SALT_WORDS_MAX] = {recorded->at_ns, recorded->id, index, 0};
+    uint64_t words[WORDS_MAX] = {recorded->at_ns, recorded->id, index, 0};
 
     end = end < whole ? end : whole;
     if (end > first && find_block(walk, end - 1, words)) {
         return dyno_salt_identity(&form->salt, words, 2);
     }
-    return dyno_salt_identity(&form->salt, words, DYNO_SALT_WORDS_MAX);
+    return dyno_salt_identity(&form->salt, words, WORDS_MAX);
 }
 
 static bool put_blocks(const struct dyno_recording_line *form, struct dyno_recording_text *text,
@@ -107,11 +142,15 @@ static bool put_blocks(const struct dyno_recording_line *form, struct dyno_recor
     uint32_t count = (recorded->prompt_tokens + form->block_tokens - 1) / form->block_tokens;
     struct walk walk = {.recorded = recorded};
 
+    if (!put(text, ", \"hash_ids\": [")) {
+        return false;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (!put(text, "%s%" PRIu64, i ? ", " : ", \"hash_ids\": [", identity_of(form, &walk, i))) {
+        if (!put_identity(text, identity_of(form, &walk, i))) {
             return false;
         }
     }
+    text->size -= strlen(", "); /* behind the last one: a prompt has a token, and so a block */
     return put(text, "]");
 }
 

@@ -1,7 +1,6 @@
 /* Salts: made from randomness or from a secret, and what is made with them. */
 #include "traces/salt.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,20 +39,9 @@ dyno_status dyno_salt_from_text(struct dyno_salt *out, const char *text, struct 
     return DYNO_OK;
 }
 
-static uint64_t hash_words(const struct dyno_salt *salt, const uint64_t *words, size_t count)
-{
-    unsigned char bytes[DYNO_SALT_WORDS_MAX * sizeof *words];
-
-    assert(count <= DYNO_SALT_WORDS_MAX);
-    for (size_t i = 0; i < count * sizeof *words; i++) {
-        bytes[i] = (unsigned char)(words[i / sizeof *words] >> (8 * (i % sizeof *words)));
-    }
-    return dyno_siphash(salt->key, bytes, count * sizeof *words);
-}
-
 uint64_t dyno_salt_identity(const struct dyno_salt *salt, const uint64_t *words, size_t count)
 {
-    uint64_t identity = hash_words(salt, words, count) >> 11;
+    uint64_t identity = dyno_siphash_words(salt->key, words, count) >> 11;
 
     return identity ? identity : 1;
 }
@@ -63,5 +51,6 @@ void dyno_salt_label(const struct dyno_salt *salt, uint32_t block_tokens,
 {
     const uint64_t words[] = {block_tokens};
 
-    (void)snprintf(out, DYNO_SALT_LABEL_BYTES + 1, "%016" PRIx64, hash_words(salt, words, 1));
+    (void)snprintf(out, DYNO_SALT_LABEL_BYTES + 1, "%016" PRIx64,
+                   dyno_siphash_words(salt->key, words, 1));
 }

@@ -16,7 +16,6 @@ enum {
     DYNO_SALT_TEXT_BYTES_MIN = 16,
     DYNO_SALT_TEXT_BYTES_MAX = 1024,
     DYNO_SALT_LABEL_BYTES = 16, /* without a NUL */
-    DYNO_SALT_WORDS_MAX = 4,
 };
 
 struct dyno_salt {
@@ -30,7 +29,7 @@ dyno_status dyno_salt_random(struct dyno_salt *out, struct dyno_error *error);
  * short or too long); the text is not repeated in it. */
 dyno_status dyno_salt_from_text(struct dyno_salt *out, const char *text, struct dyno_error *error);
 
-/* The identity of words[count], count <= DYNO_SALT_WORDS_MAX: from 1 to 2^53 - 1, so that programs
+/* The identity of words[count]: from 1 to 2^53 - 1, so that programs
  * that read numbers of JSON as doubles tell them apart.  Different counts are different worlds. */
 uint64_t dyno_salt_identity(const struct dyno_salt *salt, const uint64_t *words, size_t count);
 

@@ -42,18 +42,43 @@ static uint64_t word_at(const unsigned char *bytes, size_t size)
     return word;
 }
 
-uint64_t dyno_siphash(const uint64_t key[2], const void *bytes, size_t size)
+static void begin(uint64_t v[4], const uint64_t key[2])
 {
-    const unsigned char *at = bytes;
-    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL,
-                     key[0] ^ 0x6c7967656e657261ULL, key[1] ^ 0x7465646279746573ULL};
-    size_t left = size;
+    v[0] = key[0] ^ 0x736f6d6570736575ULL;
+    v[1] = key[1] ^ 0x646f72616e646f6dULL;
+    v[2] = key[0] ^ 0x6c7967656e657261ULL;
+    v[3] = key[1] ^ 0x7465646279746573ULL;
+}
 
-    for (; left >= 8; left -= 8, at += 8) {
-        take_in(v, word_at(at, 8));
-    }
-    take_in(v, word_at(at, left) | (uint64_t)(size & 0xff) << 56);
+/* `rest`: the bytes behind the last whole word. */
+static uint64_t end(uint64_t v[4], uint64_t rest, size_t size)
+{
+    take_in(v, rest | (uint64_t)(size & 0xff) << 56);
     v[2] ^= 0xff;
     mix(v, ROUNDS_AT_END);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t dyno_siphash(const uint64_t key[2], const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    size_t left = size;
+    uint64_t v[4];
+
+    begin(v, key);
+    for (; left >= 8; left -= 8, at += 8) {
+        take_in(v, word_at(at, 8));
+    }
+    return end(v, word_at(at, left), size);
+}
+
+uint64_t dyno_siphash_words(const uint64_t key[2], const uint64_t *words, size_t count)
+{
+    uint64_t v[4];
+
+    begin(v, key);
+    for (size_t i = 0; i < count; i++) {
+        take_in(v, words[i]);
+    }
+    return end(v, 0, count * sizeof *words);
 }

@@ -9,4 +9,7 @@
 
 uint64_t dyno_siphash(const uint64_t key[2], const void *bytes, size_t size);
 
+/* The same of words[count], each eight bytes, the lowest first. */
+uint64_t dyno_siphash_words(const uint64_t key[2], const uint64_t *words, size_t count);
+
 #endif

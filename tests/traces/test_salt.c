@@ -30,6 +30,20 @@ START_TEST(the_hash_is_the_published_one)
 }
 END_TEST
 
+START_TEST(words_are_hashed_as_the_bytes_that_they_are)
+{
+    static const uint64_t key[2] = {3, 5}, words[3] = {0x0807060504030201ULL, 9, UINT64_MAX};
+    static const unsigned char bytes[24] = {1,    2,    3,    4,    5,    6,    7,    8,
+                                            9,    0,    0,    0,    0,    0,    0,    0,
+                                            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+    for (size_t count = 0; count <= 3; count++) {
+        ck_assert_uint_eq(dyno_siphash_words(key, words, count),
+                          dyno_siphash(key, bytes, 8 * count));
+    }
+}
+END_TEST
+
 START_TEST(a_secret_makes_the_same_salt_every_time_and_another_another)
 {
     static const uint64_t words[] = {7, 9};
@@ -102,6 +116,7 @@ static void add_cases(Suite *suite)
     TCase *tc = tcase_create("salt");
 
     tcase_add_test(tc, the_hash_is_the_published_one);
+    tcase_add_test(tc, words_are_hashed_as_the_bytes_that_they_are);
     tcase_add_test(tc, a_secret_makes_the_same_salt_every_time_and_another_another);
     tcase_add_test(tc, a_short_secret_is_refused_and_not_repeated);
     tcase_add_test(tc, identities_fit_a_double_and_are_never_zero);
