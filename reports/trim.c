@@ -69,7 +69,7 @@ static dyno_status find_run(struct dyno_trim *trim, struct dyno_error *error)
 static dyno_status is_too_large(const struct dyno_trim *trim, uint64_t room_bytes, bool *out,
                                 struct dyno_error *error)
 {
-    int64_t pages;
+    int64_t pages = 0;
 
     *out = false;
     if (trim->bytes_max == 0) {
@@ -84,7 +84,7 @@ static dyno_status is_too_large(const struct dyno_trim *trim, uint64_t room_byte
 static dyno_status find_cutoff(const struct dyno_trim *trim, int64_t now_s, int64_t *out,
                                struct dyno_error *error)
 {
-    int64_t started_s, cutoff_s;
+    int64_t started_s = 0, cutoff_s;
 
     *out = INT64_MIN;
     if (trim->age_max_s == 0) {
@@ -102,7 +102,7 @@ static dyno_status find_cutoff(const struct dyno_trim *trim, int64_t now_s, int6
 /* The time up to which one step deletes: at most STEP_ROWS of each table are before it. */
 static dyno_status find_step(const struct dyno_trim *trim, int64_t *out, struct dyno_error *error)
 {
-    int64_t at;
+    int64_t at = 0;
 
     *out = INT64_MAX;
     for (int which = TRIM_REQUEST_AT; which <= TRIM_DECISION_AT; which++) {
@@ -130,7 +130,7 @@ static dyno_status delete_before(const struct dyno_trim *trim, int64_t at, bool 
 static dyno_status delete_step(struct dyno_trim *trim, int64_t cutoff, bool is_too_large_now,
                                bool *any, struct dyno_error *error)
 {
-    int64_t at;
+    int64_t at = 0;
 
     DYNO_TRY(find_step(trim, &at, error));
     at = is_too_large_now || at < cutoff ? at : cutoff;
@@ -147,8 +147,8 @@ static dyno_status delete_steps(struct dyno_trim *trim, int64_t now_s, uint64_t 
 {
     *is_done = false;
     for (uint32_t i = 0; i < steps_max && !*is_done; i++) {
-        int64_t cutoff;
-        bool is_large, any = false;
+        int64_t cutoff = 0;
+        bool is_large = false, any = false;
 
         DYNO_TRY(find_run(trim, error));
         if (trim->run == 0) {

@@ -26,6 +26,11 @@ enum {
     WRITE_BYTES = 1 << 20, /* lines are collected up to this size */
 };
 
+/* A request in flight. */
+struct flight {
+    struct dyno_recorded *recorded; /* NULL: the slot is free */
+};
+
 struct dyno_recording {
     struct dyno_source source;  /* what the loop sees of `inner` */
     struct dyno_source_ops ops; /* of it: open if `inner` is */
@@ -35,8 +40,8 @@ struct dyno_recording {
 
     /* The loop's own: */
     struct dyno_map slots; /* request in flight -> place in `flying` */
-    struct dyno_recorded **flying;
-    uint32_t *free_slots; /* [free_count] of `flying` */
+    struct flight *flying; /* [flying_used], of which some are free */
+    uint32_t *free_slots;  /* [free_count] of `flying` */
     uint32_t flying_used, flying_capacity, free_count;
 
     pthread_t thread;
@@ -67,7 +72,7 @@ static struct dyno_recording *of_source(const struct dyno_source *source)
 
 static struct dyno_recording *of_sink(struct dyno_sink *sink)
 {
-    return (struct dyno_recording *)((char *)sink - offsetof(struct dyno_recording, sink));
+    return (struct dyno_recording *)(void *)((char *)sink - offsetof(struct dyno_recording, sink));
 }
 
 /* From any thread. */
@@ -229,7 +234,7 @@ static void *record_thread(void *argument)
 static bool grow_flying(struct dyno_recording *recording)
 {
     uint32_t capacity = recording->flying_capacity ? 2 * recording->flying_capacity : 256;
-    struct dyno_recorded **flying = realloc(recording->flying, capacity * sizeof *flying);
+    struct flight *flying = realloc(recording->flying, capacity * sizeof *flying);
     uint32_t *slots;
 
     if (!flying) {
@@ -267,9 +272,9 @@ static bool note(struct dyno_recording *recording, const struct dyno_request *re
         free(recorded);
         return false;
     }
-    recording->flying[slot] = recorded;
+    recording->flying[slot].recorded = recorded;
     if (!dyno_map_put(&recording->slots, request->id, slot, NULL)) {
-        recording->flying[slot] = NULL;
+        recording->flying[slot].recorded = NULL;
         recording->free_slots[recording->free_count++] = slot;
         free(recorded);
         return false;
@@ -288,8 +293,8 @@ static struct dyno_recorded *fetch(struct dyno_recording *recording, uint64_t id
         return NULL;
     }
     slot = *place;
-    recorded = recording->flying[slot];
-    recording->flying[slot] = NULL;
+    recorded = recording->flying[slot].recorded;
+    recording->flying[slot].recorded = NULL;
     recording->free_slots[recording->free_count++] = slot;
     dyno_map_remove(&recording->slots, id);
     return recorded;
@@ -430,7 +435,7 @@ static bool start_thread(struct dyno_recording *recording)
 static void release(struct dyno_recording *recording)
 {
     for (uint32_t i = 0; i < recording->flying_used; i++) {
-        free(recording->flying[i]);
+        free(recording->flying[i].recorded);
     }
     dyno_recording_file_close(&recording->file);
     dyno_map_release(&recording->slots);

@@ -200,7 +200,7 @@ static dyno_status go_on_with(struct dyno_recording_file *file, const char *labe
                               struct dyno_error *error)
 {
     enum kinship kinship = STRANGE;
-    uint64_t end;
+    uint64_t end = 0;
 
     DYNO_TRY(look(file, label, &kinship, error));
     if (kinship == STRANGE) {

@@ -6,9 +6,9 @@
 
 #include "backends/posix/log.h"
 
-/* Write the event into `line`; returns how many bytes it has, its line end among them.  There is no
+/* Write the event into `text`; returns how many bytes it has, its line end among them.  There is no
  * NUL. */
-size_t dyno_log_line(char line[DYNO_LOG_LINE_BYTES_MAX], enum dyno_log_format format,
+size_t dyno_log_line(char text[DYNO_LOG_LINE_BYTES_MAX], enum dyno_log_format format,
                      const struct timespec *at, enum dyno_log_level level, const char *request_id,
                      const char *event, const struct dyno_log_field *fields);
 
