@@ -43,6 +43,8 @@ START_TEST(every_path_is_described)
         {"/live", "get"},
         {"/metrics", "get"},
         {"/openapi.json", "get"},
+        {"/dashboard", "get"},
+        {"/dashboard/data", "get"},
     };
     json_t *description = load_description();
     const json_t *all = json_object_get(description, "paths");
