@@ -19,7 +19,7 @@ struct total {
 static struct total total_of(const float *logits, uint32_t vocab)
 {
     struct total total = {.largest = logit_of(logits[0])};
-    double sum = 0.0;
+    double sum = 0.0; /* of what is finite: the largest alone is 1 */
 
     for (uint32_t i = 1; i < vocab; i++) {
         total.largest = logit_of(logits[i]) > total.largest ? logit_of(logits[i]) : total.largest;
@@ -27,7 +27,7 @@ static struct total total_of(const float *logits, uint32_t vocab)
     for (uint32_t i = 0; isfinite(total.largest) && i < vocab; i++) {
         sum += exp(logit_of(logits[i]) - total.largest);
     }
-    total.log_of_sum = log(sum);
+    total.log_of_sum = sum > 0.0 ? log(sum) : 0.0;
     return total;
 }
 

@@ -66,11 +66,13 @@ static uint32_t depth_of(const struct dyno_machine *machine, uint32_t frame)
 
 struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, uint32_t index)
 {
+    static const struct dyno_grammar_reading done = {.node = DYNO_NODE_DONE,
+                                                     .frame = DYNO_GRAMMAR_NONE};
     const struct dyno_grammar_frame *frame;
 
     if (index == DYNO_GRAMMAR_NONE) {
         machine->lowest = 0;
-        return (struct dyno_grammar_reading){.node = DYNO_NODE_DONE, .frame = DYNO_GRAMMAR_NONE};
+        return done;
     }
     frame = &machine->frames[index];
     if (frame->depth < machine->lowest) {
