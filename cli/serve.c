@@ -301,6 +301,7 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_status written;
 
     status = finish_records(serving, status, error);
+    dyno_door_hang_up(serving->door); /* what it still has to say needs the assembly's clock */
     dyno_assembly_close(&serving->assembly);
     dyno_door_close(serving->door);
     written = dyno_serve_records_close(&serving->records, &later);

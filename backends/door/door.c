@@ -211,16 +211,22 @@ static size_t on_refusal(void *context, uint16_t status, const char *why, char *
 
 /* ---- news ------------------------------------------------------------------------------------ */
 
-static void on_woken(void *context)
+static void hear_news(struct dyno_door *door)
 {
-    struct dyno_door *door = context;
     struct dyno_answer_news news;
     struct dyno_answer *answer;
 
-    dyno_door_look(door);
     while ((answer = dyno_desk_news(door->desk, &news)) != NULL) {
         dyno_call_hear(dyno_answer_owner(answer), &news);
     }
+}
+
+static void on_woken(void *context)
+{
+    struct dyno_door *door = context;
+
+    dyno_door_look(door);
+    hear_news(door);
 }
 
 static void on_news(void *context)
@@ -337,15 +343,24 @@ dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config
     return DYNO_OK;
 }
 
+void dyno_door_hang_up(struct dyno_door *door)
+{
+    if (!door || !door->server) {
+        return;
+    }
+    dyno_http_server_close(door->server);
+    door->server = NULL;
+    if (door->desk) {
+        hear_news(door); /* of those whose clients were cut */
+    }
+}
+
 void dyno_door_close(struct dyno_door *door)
 {
     if (!door) {
         return;
     }
-    dyno_http_server_close(door->server);
-    if (door->desk) {
-        on_woken(door); /* of those whose clients were cut */
-    }
+    dyno_door_hang_up(door);
     dyno_desk_close(door->desk);
     dyno_constraints_close(door->constraints);
     dyno_keys_close(door->keys);

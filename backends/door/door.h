@@ -46,6 +46,10 @@ struct dyno_door_config {
  * Errors: those of dyno_http_server_open, dyno_tokenizer_open and dyno_template_open. */
 dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config *config,
                            struct dyno_error *error);
+
+/* After the loop and before the clock goes: cut the clients that are left, and count what became of
+ * them.  NULL: no effect. */
+void dyno_door_hang_up(struct dyno_door *door);
 void dyno_door_close(struct dyno_door *door); /* NULL: no effect */
 
 uint16_t dyno_door_port(const struct dyno_door *door);
