@@ -151,8 +151,10 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
     struct serving *serving = context;
     bool computes = assembly->live.weights != NULL;
     struct dyno_door_config config;
+    const char *salt;
 
     DYNO_TRY(open_tokenizer(serving, error));
+    DYNO_TRY(dyno_serve_records_salt(&serving->scenario, &salt, error));
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
         .desk = {.answers_max = serving->scenario.serve.requests_max,
@@ -168,6 +170,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .pretend_context = serving,
         .cors_origin = serving->scenario.serve.cors_origin,
         .keys_path = serving->scenario.serve.api_keys,
+        .salt = salt,
         .version = DYNO_VERSION,
         .vllm_names = serving->scenario.serve.vllm_metrics,
         .block_bytes = block_bytes(serving),

@@ -34,8 +34,11 @@ static uint64_t started_at(const struct dyno_clock *clock)
     return (uint64_t)now.tv_sec * DYNO_S + (uint64_t)now.tv_nsec - dyno_wall_clock_now(clock);
 }
 
-static dyno_status find_salt(const char *variable, const char **out, struct dyno_error *error)
+dyno_status dyno_serve_records_salt(const struct dyno_scenario *scenario, const char **out,
+                                    struct dyno_error *error)
 {
+    const char *variable = scenario->serve.record_salt_env;
+
     *out = variable ? getenv(variable) : NULL;
     if (variable && !*out) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -56,7 +59,7 @@ dyno_status dyno_serve_records_trace(struct dyno_serve_records *records,
     if (!scenario->serve.record) {
         return DYNO_OK;
     }
-    DYNO_TRY(find_salt(scenario->serve.record_salt_env, &salt, error));
+    DYNO_TRY(dyno_serve_records_salt(scenario, &salt, error));
     DYNO_TRY(dyno_recording_open(
         &records->recording,
         &(struct dyno_recording_config){.path = scenario->serve.record,

@@ -21,6 +21,11 @@ dyno_status dyno_serve_records_begin(struct dyno_serve_records *records,
                                      const struct dyno_scenario *scenario, struct dyno_log *log,
                                      struct dyno_error *error);
 
+/* The secret of serve.record_salt_env, which the environment keeps; NULL: none is named.  Error:
+ * DYNO_BAD_INPUT (it is named, and not there). */
+dyno_status dyno_serve_records_salt(const struct dyno_scenario *scenario, const char **out,
+                                    struct dyno_error *error);
+
 /* The recording, in front of *source, when worker and clock are known. */
 dyno_status dyno_serve_records_trace(struct dyno_serve_records *records,
                                      const struct dyno_assembly *assembly,

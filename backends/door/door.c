@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "backends/door/door_parts.h"
 #include "core/base/map.h"
@@ -13,7 +14,7 @@ enum { REPLY_BYTES_MAX = 1 << 27 };
 
 uint64_t dyno_door_draw(struct dyno_door *door)
 {
-    return dyno_chain(dyno_mix(door->salt), door->draws++);
+    return dyno_chain(dyno_mix(door->chance), door->draws++);
 }
 
 uint64_t dyno_door_now_s(void)
@@ -281,14 +282,25 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
     return DYNO_OK;
 }
 
+/* Random numbers differ from one start to the next; identities need not. */
+static dyno_status open_chance(struct dyno_door *door, struct dyno_error *error)
+{
+    const char *salt = door->config.salt;
+
+    if (getrandom(&door->chance, sizeof door->chance, 0) != (ssize_t)sizeof door->chance) {
+        return dyno_fail(error, DYNO_IO, "the system gives no random numbers");
+    }
+    door->salt = salt ? XXH3_64bits(salt, strlen(salt)) : dyno_mix(door->chance);
+    door->config.salt = NULL; /* a secret, and the caller's */
+    return DYNO_OK;
+}
+
 static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
 {
     struct dyno_http_config http = door->config.http;
     struct dyno_desk_config desk = door->config.desk;
 
-    if (getrandom(&door->salt, sizeof door->salt, 0) != (ssize_t)sizeof door->salt) {
-        return dyno_fail(error, DYNO_IO, "the system gives no random numbers");
-    }
+    DYNO_TRY(open_chance(door, error));
     DYNO_TRY(open_text(door, error));
     if (door->config.keys_path) {
         DYNO_TRY(dyno_keys_open(&door->keys, door->config.keys_path, error));

@@ -36,10 +36,12 @@ struct dyno_door_config {
     void *pretend_context;
     const char *cors_origin; /* whom browsers let in: "*", one origin, or NULL: nobody else */
     const char *keys_path;   /* a file of API keys (keys.h); NULL: anybody may ask */
-    const char *version;     /* the program's */
-    bool vllm_names;         /* metrics also under vLLM's names */
-    uint64_t block_bytes;    /* of the KV cache; 0: unknown */
-    struct dyno_log *log;    /* not owned; NULL: none */
+    const char *salt;    /* a secret by which identities of blocks and sessions are the same after a
+                            restart; NULL: they are not */
+    const char *version; /* the program's */
+    bool vllm_names;     /* metrics also under vLLM's names */
+    uint64_t block_bytes; /* of the KV cache; 0: unknown */
+    struct dyno_log *log; /* not owned; NULL: none */
 };
 
 /* Listens when it returns.  On success *out is closed with dyno_door_close, after the loop.

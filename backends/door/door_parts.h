@@ -38,7 +38,8 @@ struct dyno_door {
     struct dyno_template *template_, *tool_template; /* NULL: the model has none */
     enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
     struct dyno_openai_rules rules;
-    uint64_t salt;           /* of block identities */
+    uint64_t salt;           /* of identities of blocks and sessions */
+    uint64_t chance;         /* what random numbers are drawn from */
     uint64_t draws;          /* random numbers given out: ids and seeds */
     uint64_t created_s;      /* when it was opened */
     struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
