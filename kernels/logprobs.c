@@ -49,7 +49,7 @@ uint32_t dyno_logprobs(const float *logits, uint32_t vocab, uint32_t token,
     *chosen = (struct dyno_logprob){token, logprob_of(logits, token, total)};
     for (uint32_t i = 0; top_count > 0 && i < vocab; i++) {
         double logit = logit_of(logits[i]);
-        uint32_t at = count;
+        uint32_t at;
 
         if (count == top_count && !(logit > logit_of(logits[top[count - 1].token]))) {
             continue;

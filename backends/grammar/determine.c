@@ -37,7 +37,7 @@ static dyno_status close_over(struct subsets *subsets, uint32_t part)
     }
     while (depth > 0) {
         uint32_t at = subsets->stack[--depth];
-        uint32_t ways[2] = {subsets->parts[at].next, subsets->parts[at].other};
+        const uint32_t ways[2] = {subsets->parts[at].next, subsets->parts[at].other};
 
         subsets->work++;
         if (subsets->parts[at].reads || at == subsets->end) {
@@ -82,7 +82,9 @@ static dyno_status number_of(struct subsets *subsets, uint32_t begin, uint32_t *
     uint32_t *place;
     int is_new = 0;
 
-    qsort(subsets->pool + begin, set.count, sizeof *subsets->pool, ascending);
+    if (set.count > 1) {
+        qsort(subsets->pool + begin, set.count, sizeof *subsets->pool, ascending);
+    }
     for (uint32_t i = 0; i < set.count; i++) {
         hash = dyno_chain(hash, subsets->pool[begin + i]);
         accepts = accepts || subsets->pool[begin + i] == subsets->end;

@@ -27,8 +27,8 @@ struct dyno_readings {
 void dyno_machine_step(struct dyno_machine *machine, const struct dyno_grammar_reading *from,
                        uint32_t count, uint8_t byte, struct dyno_readings *to);
 
-/* The reading of what is around a value that has ended, `frame`. */
-struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, uint32_t frame);
+/* The reading of what is around a value that has ended: its frame. */
+struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, uint32_t index);
 
 /* Where in its string a reading is. */
 enum dyno_text_state dyno_machine_text(const struct dyno_grammar_reading *reading);

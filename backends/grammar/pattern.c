@@ -7,7 +7,7 @@
 #include "backends/grammar/pattern_tree.h"
 
 static struct dyno_piece piece_of(struct dyno_parts *parts, const struct dyno_pattern_tree *tree,
-                                  uint32_t item);
+                                  uint32_t at);
 
 static struct dyno_piece sequence_piece(struct dyno_parts *parts,
                                         const struct dyno_pattern_tree *tree, uint32_t first)

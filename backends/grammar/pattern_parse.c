@@ -161,8 +161,8 @@ static dyno_status parse_class(struct reader *reader, uint32_t *out)
     bool opposite = take(reader, '^');
 
     while (!take(reader, ']')) {
-        uint32_t first, last;
-        bool single, ends_single = true;
+        uint32_t first = 0, last;
+        bool single = true, ends_single = true;
         dyno_status status = DYNO_OK;
 
         DYNO_TRY(parse_class_part(reader, &first, &single));
@@ -311,7 +311,7 @@ static bool at_repeat(const struct reader *reader)
 /* Anything, any number of times: beside an alternative without an anchor. */
 static dyno_status anything(struct reader *reader, uint32_t *out)
 {
-    uint32_t class;
+    uint32_t class = 0;
 
     DYNO_TRY(class_item(reader, reader->tree->range_count, true, &class));
     return add_item(reader,
@@ -338,7 +338,7 @@ static bool at_end(const struct reader *reader)
 static dyno_status parse_sequence(struct reader *reader, uint32_t depth, uint32_t *out)
 {
     struct dyno_pattern_item empty = {.kind = DYNO_ITEM_SEQUENCE, .first = DYNO_ITEM_NONE};
-    uint32_t last = DYNO_ITEM_NONE, item;
+    uint32_t last = DYNO_ITEM_NONE, item = 0;
 
     DYNO_TRY(add_item(reader, empty, out));
     if (depth == 0 && !take(reader, '^')) {
@@ -372,7 +372,7 @@ static dyno_status parse_sequence(struct reader *reader, uint32_t depth, uint32_
 static dyno_status parse_either(struct reader *reader, uint32_t depth, uint32_t *out)
 {
     struct dyno_pattern_item either = {.kind = DYNO_ITEM_EITHER, .first = DYNO_ITEM_NONE};
-    uint32_t last = DYNO_ITEM_NONE, item;
+    uint32_t last = DYNO_ITEM_NONE, item = 0;
 
     DYNO_TRY(add_item(reader, either, out));
     do {

@@ -76,8 +76,8 @@ static bool backward_init(struct backward *backward, const struct dyno_regular *
     *backward = (struct backward){
         .begin = calloc(draft->state_count + 2, sizeof(uint32_t)),
         .from = calloc(draft->edge_count + 1, sizeof(uint32_t)),
-        .queue = calloc(draft->state_count, sizeof(uint32_t)),
-        .kept = calloc(draft->state_count, sizeof(uint32_t)),
+        .queue = calloc(draft->state_count + 1, sizeof(uint32_t)),
+        .kept = calloc(draft->state_count + 1, sizeof(uint32_t)),
     };
     if (!backward->begin || !backward->from || !backward->queue || !backward->kept) {
         return false;

@@ -87,7 +87,8 @@ dyno_status dyno_schema_node(struct dyno_schema_builder *builder, const json_t *
                              uint32_t place, uint32_t *out)
 {
     const struct dyno_node empty = {.kind = DYNO_NODE_UNION, .rest = DYNO_NODE_NONE};
-    uint32_t *known = dyno_map_find(&builder->node_of, (uint64_t)(uintptr_t)schema), node;
+    uint32_t *known = dyno_map_find(&builder->node_of, (uint64_t)(uintptr_t)schema);
+    uint32_t node = 0;
 
     if (known) {
         *out = *known;
@@ -174,7 +175,7 @@ dyno_status dyno_schema_any(struct dyno_schema_builder *builder, uint32_t *out)
 {
     const struct dyno_schema document = {NULL, 0};
     const struct dyno_node empty = {.kind = DYNO_NODE_UNION, .rest = DYNO_NODE_NONE};
-    uint32_t any, kinds[5];
+    uint32_t any = 0, kinds[5] = {0};
 
     if (builder->any != DYNO_NODE_NONE) {
         *out = builder->any;
@@ -222,7 +223,7 @@ static dyno_status build_any(struct dyno_schema_builder *builder, bool object)
 
 static dyno_status build(struct dyno_schema_builder *builder, bool object)
 {
-    uint32_t place;
+    uint32_t place = 0;
 
     DYNO_TRY(dyno_schema_place(builder, UINT32_MAX, NULL, 0, &place));
     if (!builder->document) {

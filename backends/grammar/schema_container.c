@@ -19,7 +19,7 @@ static dyno_status node_under(struct dyno_schema_builder *builder, const struct 
 static dyno_status set_list(struct dyno_schema_builder *builder, uint32_t node,
                             const struct dyno_schema *schema, const char *key, const json_t *list)
 {
-    uint32_t count = (uint32_t)json_array_size(list), place, *nodes;
+    uint32_t count = (uint32_t)json_array_size(list), place = 0, *nodes;
     dyno_status status = dyno_schema_place(builder, schema->place, key, 0, &place);
 
     nodes = calloc(count + 1U, sizeof *nodes);
@@ -47,7 +47,7 @@ dyno_status dyno_schema_fill_array(struct dyno_schema_builder *builder, uint32_t
     const json_t *items = json_object_get(schema->json, "items");
     const json_t *prefix = json_object_get(schema->json, "prefixItems");
     struct dyno_node *array;
-    uint32_t min, max, rest;
+    uint32_t min = 0, max = 0, rest = 0;
 
     DYNO_TRY(dyno_schema_count(builder, schema, "minItems", 0, &min));
     DYNO_TRY(dyno_schema_count(builder, schema, "maxItems", UINT32_MAX, &max));
@@ -112,7 +112,7 @@ static dyno_status read_properties(struct dyno_schema_builder *builder,
     json_object_foreach((json_t *)list, name, value)
     {
         const struct dyno_schema inner = {list, place};
-        uint32_t node;
+        uint32_t node = 0;
 
         DYNO_TRY(node_under(builder, &inner, name, value, &node));
         DYNO_TRY(add_property(builder, schema, properties, name, node));
@@ -232,8 +232,8 @@ dyno_status dyno_schema_fill_object(struct dyno_schema_builder *builder, uint32_
 {
     struct properties properties = {.count = 0};
     struct dyno_node *object;
-    uint64_t required;
-    uint32_t rest, root = 0;
+    uint64_t required = 0;
+    uint32_t rest = DYNO_NODE_NONE, root = 0;
 
     DYNO_TRY(read_rest(builder, schema, &rest));
     DYNO_TRY(read_properties(builder, schema, &properties));
@@ -309,7 +309,7 @@ dyno_status dyno_schema_fill_ref(struct dyno_schema_builder *builder, uint32_t n
 {
     const char *text = json_string_value(json_object_get(schema->json, "$ref"));
     const json_t *target = text && *text == '#' ? resolve(builder->document, text + 1) : NULL;
-    uint32_t place = 0, other;
+    uint32_t place = 0, other = 0;
 
     if (!target) {
         return dyno_schema_fail(builder, schema->place, "$ref",

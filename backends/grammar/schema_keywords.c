@@ -215,7 +215,7 @@ static dyno_status fill_types(struct dyno_schema_builder *builder, uint32_t node
                               const struct dyno_schema *schema, unsigned groups)
 {
     const char *names[TYPES] = {NULL};
-    uint32_t nodes[TYPES], count;
+    uint32_t nodes[TYPES] = {0}, count = 0;
 
     if (groups & DYNO_KEYWORD_TYPE) {
         DYNO_TRY(read_types(builder, schema, names, &count));
@@ -259,7 +259,7 @@ static dyno_status fill_alternatives(struct dyno_schema_builder *builder, uint32
                                      const struct dyno_schema *schema, const char *key,
                                      const json_t *list)
 {
-    uint32_t size = (uint32_t)json_array_size(list), words = 0, count = 0, place;
+    uint32_t size = (uint32_t)json_array_size(list), words = 0, count = 0, place = 0;
     struct dyno_schema *enums = calloc(size + 1U, sizeof *enums);
     uint32_t *nodes = calloc(size + 1U, sizeof *nodes);
     dyno_status status = dyno_schema_place(builder, schema->place, key, 0, &place);
@@ -267,7 +267,7 @@ static dyno_status fill_alternatives(struct dyno_schema_builder *builder, uint32
     if (!enums || !nodes) {
         status = dyno_schema_no_memory(builder);
     }
-    for (uint32_t i = 0; status == DYNO_OK && i < size; i++) {
+    for (uint32_t i = 0; enums && nodes && status == DYNO_OK && i < size; i++) {
         struct dyno_schema one = {json_array_get(list, i), 0};
         unsigned groups = 0;
 
@@ -335,7 +335,7 @@ static dyno_status fill_union(struct dyno_schema_builder *builder, uint32_t node
 
 static dyno_status fill_any(struct dyno_schema_builder *builder, uint32_t node)
 {
-    uint32_t any;
+    uint32_t any = 0;
 
     DYNO_TRY(dyno_schema_any(builder, &any));
     return dyno_schema_set_members(builder, node, &any, 1);
@@ -344,7 +344,7 @@ static dyno_status fill_any(struct dyno_schema_builder *builder, uint32_t node)
 dyno_status dyno_schema_fill(struct dyno_schema_builder *builder, uint32_t node,
                              const struct dyno_schema *schema)
 {
-    unsigned groups;
+    unsigned groups = 0;
 
     if (json_is_boolean(schema->json)) {
         return json_is_true(schema->json) ? fill_any(builder, node) : DYNO_OK;

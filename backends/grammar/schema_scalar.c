@@ -112,7 +112,7 @@ dyno_status dyno_schema_fill_string(struct dyno_schema_builder *builder, uint32_
                                     const struct dyno_schema *schema)
 {
     const json_t *pattern = json_object_get(schema->json, "pattern");
-    uint32_t min, max;
+    uint32_t min = 0, max = 0;
 
     DYNO_TRY(dyno_schema_count(builder, schema, "minLength", 0, &min));
     DYNO_TRY(dyno_schema_count(builder, schema, "maxLength", UINT32_MAX, &max));

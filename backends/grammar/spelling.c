@@ -107,7 +107,7 @@ static void gather_plain(struct gathered *all, uint32_t first, uint32_t last)
                                               {0x800, 0xd7ff},
                                               {0xe000, 0xffff},
                                               {0x10000, DYNO_CHARACTER_MAX}};
-    uint8_t begin[4], end[4];
+    uint8_t begin[4] = {0}, end[4] = {0};
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint32_t low = first > sizes[i].first ? first : sizes[i].first;

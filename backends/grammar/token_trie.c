@@ -127,7 +127,7 @@ static bool add_token(struct dyno_token_trie *trie, const struct sorted *one, ui
 
 static bool add_tokens(struct dyno_token_trie *trie, const struct sorted *list, uint32_t count)
 {
-    uint32_t open[DYNO_TRIE_TOKEN_BYTES_MAX], open_count = 0;
+    uint32_t open[DYNO_TRIE_TOKEN_BYTES_MAX] = {0}, open_count = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t shared = i > 0 ? shared_bytes(&list[i - 1], &list[i]) : 0;

@@ -100,7 +100,7 @@ static size_t follow(struct bench *bench, uint32_t *tokens, size_t count)
 static void open_all(struct bench *bench, const char *path, const char *schema_text)
 {
     const struct dyno_grammar_options strict = {.strict = true};
-    const struct dyno_tokenizer_file *file;
+    const struct dyno_tokenizer_file *file = NULL;
     struct dyno_grammar_masks_options options = {.bytes_max = 16 << 20};
     struct dyno_error error;
     json_t *schema = json_loads(schema_text, 0, NULL);
