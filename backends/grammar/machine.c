@@ -496,6 +496,29 @@ enum dyno_text_state dyno_machine_text(const struct dyno_grammar_reading *readin
     return unpack(reading->local).text;
 }
 
+bool dyno_machine_free_name(const struct dyno_machine *machine,
+                            const struct dyno_grammar_reading *reading,
+                            struct dyno_grammar_reading *behind)
+{
+    const struct dyno_grammar *grammar = machine->grammar;
+    struct local local = unpack(reading->local);
+    const struct dyno_name *name;
+
+    if (reading->node >= grammar->node_count ||
+        grammar->nodes[reading->node].kind != DYNO_NODE_OBJECT || local.phase != NAME ||
+        local.text != DYNO_TEXT_BETWEEN ||
+        !has_others(machine, &grammar->nodes[reading->node], reading)) {
+        return false;
+    }
+    name = &grammar->names[local.place];
+    if (local.place && (name->child || name->property != DYNO_NO_PROPERTY)) {
+        return false;
+    }
+    *behind = *reading;
+    behind->local = pack((struct local){.phase = COLON});
+    return true;
+}
+
 /* Far from a bound, any count stands for all: as far below a minimum as tokens reach, or beyond the
  * minimum and as far below the maximum. */
 uint64_t dyno_machine_count(const struct dyno_grammar *grammar, uint32_t node, uint64_t data,

@@ -33,6 +33,12 @@ struct dyno_grammar_reading dyno_machine_around(struct dyno_machine *machine, ui
 /* Where in its string a reading is. */
 enum dyno_text_state dyno_machine_text(const struct dyno_grammar_reading *reading);
 
+/* Whether a reading is between characters of a name that is none of the object's properties and may
+ * go on anyhow, but for \u and \/; *behind is what it is after the name. */
+bool dyno_machine_free_name(const struct dyno_machine *machine,
+                            const struct dyno_grammar_reading *reading,
+                            struct dyno_grammar_reading *behind);
+
 /* The number that stands for a count of items or characters where tokens have no more than `reach`
  * bytes: two counts with one number allow the same tokens. */
 uint64_t dyno_machine_count(const struct dyno_grammar *grammar, uint32_t node, uint64_t data,

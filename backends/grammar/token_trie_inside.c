@@ -10,6 +10,7 @@
 struct behind {
     enum dyno_text_state text;
     uint32_t characters;
+    bool plain;
 };
 
 static int most_first(const void *left, const void *right)
@@ -24,7 +25,7 @@ static int most_first(const void *left, const void *right)
 
 dyno_status dyno_token_trie_find_inside(struct dyno_token_trie *trie)
 {
-    struct behind stack[DYNO_TRIE_TOKEN_BYTES_MAX + 1] = {{DYNO_TEXT_BETWEEN, 0}};
+    struct behind stack[DYNO_TRIE_TOKEN_BYTES_MAX + 1] = {{DYNO_TEXT_BETWEEN, 0, true}};
     uint32_t i = 0;
 
     trie->inside = calloc(trie->token_count + 1U, sizeof *trie->inside);
@@ -36,13 +37,15 @@ dyno_status dyno_token_trie_find_inside(struct dyno_token_trie *trie)
         struct behind at = stack[node->depth - 1];
 
         at.characters += at.text == DYNO_TEXT_BETWEEN;
+        at.plain = at.plain && dyno_text_next(at.text, node->byte, true) != DYNO_TEXT_BAD;
         at.text = dyno_text_next(at.text, node->byte, false);
         if (at.text == DYNO_TEXT_END) {
             if (!dyno_array_reserve(&trie->exits, &trie->exit_capacity, trie->exit_count + 1U,
                                     sizeof *trie->exits)) {
                 return DYNO_NO_MEMORY;
             }
-            trie->exits[trie->exit_count++] = (struct dyno_trie_exit){i, at.characters - 1};
+            trie->exits[trie->exit_count++] =
+                (struct dyno_trie_exit){i, at.characters - 1, at.plain};
         }
         if (at.text == DYNO_TEXT_END || at.text == DYNO_TEXT_BAD) {
             i = node->skip;
@@ -50,7 +53,8 @@ dyno_status dyno_token_trie_find_inside(struct dyno_token_trie *trie)
         }
         stack[node->depth] = at;
         for (uint32_t token = node->token; token != DYNO_TOKEN_NONE; token = trie->alike[token]) {
-            trie->inside[trie->inside_count++] = (struct dyno_trie_inside){token, at.characters};
+            trie->inside[trie->inside_count++] =
+                (struct dyno_trie_inside){token, at.characters, at.plain};
         }
         i++;
     }

@@ -2,6 +2,8 @@
 #ifndef DYNO_BACKENDS_GRAMMAR_TOKEN_TRIE_PARTS_H
 #define DYNO_BACKENDS_GRAMMAR_TOKEN_TRIE_PARTS_H
 
+#include <stdbool.h>
+
 #include "backends/grammar/token_trie.h"
 
 #define DYNO_TOKEN_NONE UINT32_MAX
@@ -17,11 +19,13 @@ struct dyno_trie_node {
 /* A token that stays inside a JSON string in which it begins, between two characters. */
 struct dyno_trie_inside {
     uint32_t token, characters; /* that it begins */
+    bool plain;                 /* it has neither \u nor \/ */
 };
 
 /* A node whose last byte is the quote that ends such a string. */
 struct dyno_trie_exit {
     uint32_t node, characters;
+    bool plain;
 };
 
 struct dyno_token_trie {

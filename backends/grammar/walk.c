@@ -69,50 +69,79 @@ static void walk_nodes(struct dyno_walk *walk, uint32_t begin, uint32_t end)
     }
 }
 
-/* Inside a string that may have `left` more characters, and needs `due` more before it ends. */
-static void walk_string(struct dyno_walk *walk, const struct dyno_grammar_reading *string,
-                        uint64_t left, uint64_t due)
+/* The rest of a string: `left` more characters at most, `due` more before it ends. */
+struct rest {
+    uint64_t left, due;
+    bool plain; /* without \u and \/ */
+    struct dyno_grammar_reading behind;
+};
+
+/* Inside a string, between two characters. */
+static void walk_string(struct dyno_walk *walk, const struct rest *rest)
 {
     const struct dyno_token_trie *trie = walk->trie;
-    struct dyno_grammar_reading outer;
 
-    for (uint32_t i = trie->inside_count; i-- > 0 && trie->inside[i].characters <= left;) {
-        set_bit(walk, trie->inside[i].token);
+    for (uint32_t i = trie->inside_count; i-- > 0 && trie->inside[i].characters <= rest->left;) {
+        if (trie->inside[i].plain || !rest->plain) {
+            set_bit(walk, trie->inside[i].token);
+        }
     }
-    if (due > trie->depth_max) {
-        return;
-    }
-    outer = dyno_machine_around(&walk->machine, string->frame);
     for (uint32_t i = 0; i < trie->exit_count; i++) {
-        const struct dyno_trie_node *node = &trie->nodes[trie->exits[i].node];
+        const struct dyno_trie_exit *leaves = &trie->exits[i];
+        const struct dyno_trie_node *node = &trie->nodes[leaves->node];
 
-        if (trie->exits[i].characters < due || trie->exits[i].characters > left) {
+        if (leaves->characters < rest->due || leaves->characters > rest->left ||
+            (rest->plain && !leaves->plain)) {
             continue;
         }
         allow(walk, node);
-        walk->readings[node->depth].list[0] = outer;
+        walk->readings[node->depth].list[0] = rest->behind;
         walk->readings[node->depth].count = 1;
         walk->frame_count[node->depth] = walk->frame_count[0];
-        walk_nodes(walk, trie->exits[i].node + 1, node->skip);
+        walk_nodes(walk, leaves->node + 1, node->skip);
     }
+}
+
+/* Whether the reading is inside a string and between two characters; then what its rest is. */
+static bool find_rest(struct dyno_walk *walk, const struct dyno_grammar_reading *reading,
+                      struct rest *rest)
+{
+    const struct dyno_grammar *grammar = walk->machine.grammar;
+    const struct dyno_node *node;
+
+    *rest = (struct rest){.left = UINT64_MAX};
+    if (reading->node >= grammar->node_count) {
+        return false;
+    }
+    node = &grammar->nodes[reading->node];
+    if (node->kind != DYNO_NODE_STRING) {
+        rest->plain = true;
+        return dyno_machine_free_name(&walk->machine, reading, &rest->behind);
+    }
+    if (dyno_machine_text(reading) != DYNO_TEXT_BETWEEN) {
+        return false;
+    }
+    if (node->max != UINT32_MAX) {
+        rest->left = node->max - reading->data;
+    }
+    rest->due = node->min > reading->data ? node->min - reading->data : 0;
+    if (rest->due <= walk->trie->depth_max) {
+        rest->behind = dyno_machine_around(&walk->machine, reading->frame);
+    }
+    return true;
 }
 
 void dyno_walk_run(struct dyno_walk *walk, const struct dyno_grammar_state *state,
                    uint64_t *allowed)
 {
-    const struct dyno_grammar_reading *first = &state->readings[0];
-    const struct dyno_grammar *grammar = walk->machine.grammar;
-    const struct dyno_node *node =
-        first->node < grammar->node_count ? &grammar->nodes[first->node] : NULL;
+    struct rest rest;
 
     walk->allowed = allowed;
     walk->machine.lowest = UINT32_MAX;
     walk->frame_count[0] = state->frame_count;
     memcpy(walk->machine.frames, state->frames, state->frame_count * sizeof *state->frames);
-    if (state->reading_count == 1 && node && node->kind == DYNO_NODE_STRING &&
-        dyno_machine_text(first) == DYNO_TEXT_BETWEEN) {
-        walk_string(walk, first, node->max == UINT32_MAX ? UINT64_MAX : node->max - first->data,
-                    node->min > first->data ? node->min - first->data : 0);
+    if (state->reading_count == 1 && find_rest(walk, &state->readings[0], &rest)) {
+        walk_string(walk, &rest);
         return;
     }
     walk->readings[0].count = state->reading_count;
