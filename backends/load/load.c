@@ -9,7 +9,7 @@
 
 #include "backends/load/load_parts.h"
 
-enum { FIELDS_MAX = 4096, DESCRIPTORS_BESIDE = 64 };
+enum { FIELDS_MAX = 4096, DESCRIPTORS_BESIDE = 64, STATUS_BYTES = 8 /* "HTTP 400" */ };
 
 /* Connections that were idle for longer are not used again: servers close theirs after 5 s (some
  * of them), and a request sent into that would be lost. */
@@ -115,10 +115,33 @@ static dyno_status submit(struct dyno_workers *workers, dyno_ns now, uint32_t wo
     return DYNO_OK;
 }
 
+static bool is_digit(char letter)
+{
+    return letter >= '0' && letter <= '9';
+}
+
+/* The same but for numbers, which servers put into sentences; not the status, which comes first. */
+static bool is_same_reason(const char *one, const char *other)
+{
+    if (strncmp(one, other, STATUS_BYTES) != 0) {
+        return false;
+    }
+    while (*one && *other && (*one == *other || (is_digit(*one) && is_digit(*other)))) {
+        if (is_digit(*one)) {
+            one += strspn(one, "0123456789");
+            other += strspn(other, "0123456789");
+        } else {
+            one++;
+            other++;
+        }
+    }
+    return *one == *other;
+}
+
 static void count_reason(struct dyno_load *load, const char *why)
 {
     for (uint32_t i = 0; i < load->reason_count; i++) {
-        if (strcmp(load->reasons[i].why, why) == 0) {
+        if (is_same_reason(load->reasons[i].why, why)) {
             load->reasons[i].count++;
             return;
         }

@@ -78,8 +78,9 @@ struct dyno_clock *dyno_load_clock(struct dyno_load *load);
  * closed with the load. */
 struct dyno_workers *dyno_load_workers(struct dyno_load *load, const struct dyno_load_task *task);
 
+/* Failures whose reasons differ in numbers only are counted together. */
 struct dyno_load_reason {
-    char why[DYNO_LOAD_REASON_MAX];
+    char why[DYNO_LOAD_REASON_MAX]; /* the first one's */
     uint64_t count;
 };
 

@@ -22,6 +22,8 @@ enum { STUB_REQUEST_MAX = 1 << 20 };
 
 struct stub_script {
     const char *answer;
+    const char *const *turns; /* [turn_count] instead of it, one request after another */
+    size_t turn_count;
     size_t size;       /* 0: strlen(answer) */
     size_t piece;      /* bytes a write; 0: all */
     uint32_t pause_us; /* between pieces */
@@ -122,6 +124,9 @@ static void stub_answer(struct stub_connection *connection, size_t size)
     bool is_get = strncmp(connection->in, "GET ", 4) == 0;
     const char *answer = is_get ? stub_models : server->script.answer;
 
+    if (!is_get && server->script.turn_count > 0) {
+        answer = server->script.turns[server->requests % server->script.turn_count];
+    }
     if (!is_get) {
         memcpy(server->last, connection->in, size);
         server->last[size] = '\0';

@@ -321,6 +321,37 @@ START_TEST(failures_have_reasons)
 }
 END_TEST
 
+/* Of a server that answers three requests so. */
+static uint32_t reasons_of(const char *one, const char *two, const char *three)
+{
+    const char *turns[] = {one, two, three};
+    struct stub_script script = {.turns = turns, .turn_count = 3, .closes = true};
+    struct dyno_load_facts facts;
+    struct rig rig;
+
+    open_rig(&rig, &script, false);
+    for (uint32_t i = 0; i < 3; i++) {
+        submit(&rig, i);
+        await(&rig, i + 1);
+    }
+    dyno_load_facts(rig.load, &facts);
+    close_rig(&rig);
+    return facts.reason_count;
+}
+
+#define SAYS(text) "HTTP/1.1 400 Bad\r\n\r\n{\"error\":{\"message\":\"" text "\"}}"
+
+START_TEST(reasons_that_differ_in_numbers_are_one)
+{
+    ck_assert_uint_eq(reasons_of(SAYS("has 7 of 10"), SAYS("has 123 of 10"), SAYS("has 1 of 9")),
+                      1);
+    ck_assert_uint_eq(reasons_of(SAYS("has 7"), SAYS("has"), SAYS("has 7 more")), 3);
+    ck_assert_uint_eq(reasons_of("HTTP/1.1 400 Bad\r\n\r\n", "HTTP/1.1 429 Busy\r\n\r\n",
+                                 "HTTP/1.1 500 Oops\r\n\r\n"),
+                      3);
+}
+END_TEST
+
 START_TEST(nobody_listening_is_a_failure_too)
 {
     static const struct stub_script script = {.answer = HEAD};
@@ -462,6 +493,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, an_answer_without_text_has_the_times_of_its_chunks);
     tcase_add_test(cases, a_missing_done_is_forgiven_after_a_reason_to_finish);
     tcase_add_test(cases, failures_have_reasons);
+    tcase_add_test(cases, reasons_that_differ_in_numbers_are_one);
     tcase_add_test(cases, nobody_listening_is_a_failure_too);
     tcase_add_test(cases, a_failed_stream_is_not_waited_for);
     tcase_add_test(cases, more_than_there_are_connections_fail_by_name);
