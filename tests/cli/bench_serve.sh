@@ -18,8 +18,8 @@ url=$(sed -n 's/^Listening on //p' serve.out)
 load=(--url "$url" --requests 12 --input-tokens "uniform:20,60" --output-tokens "uniform:1,6"
       --set generate.prefix_groups=1 --set generate.prefix_tokens=32 --db none)
 
-# With the model's tokenizer prompts have exactly the tokens that were asked for, as text and as ids;
-# answers are as long as asked; and what prompts share is found in the cache.
+# With the model's tokenizer prompts have exactly the tokens that were asked for, as text and as
+# ids; answers are as long as asked; and what prompts share is found in the cache.
 for kind in text tokens; do
     works bench "${load[@]}" --concurrency 3 --tokenizer "$model" --prompt-as $kind --seed 5 \
         --json $kind.json
