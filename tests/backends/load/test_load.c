@@ -278,6 +278,20 @@ START_TEST(a_missing_done_is_forgiven_after_a_reason_to_finish)
 }
 END_TEST
 
+/* [DONE] is the end: what becomes of the connection after it is no matter. */
+START_TEST(after_done_nothing_can_go_wrong)
+{
+    struct rig rig;
+
+    serve(&rig, &(struct stub_script){.answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
+                                                "\r\nContent-Length: 9999\r\n\r\n" WORD DONE,
+                                      .closes = true});
+    ck_assert_int_eq(rig.records[0].outcome, DYNO_COMPLETED);
+    ck_assert_uint_eq(rig.records[0].output_tokens, 1);
+    close_rig(&rig);
+}
+END_TEST
+
 /* A server that answers so is told of with this reason, and the stamps that there are. */
 static void fails(const char *answer, const char *why, uint32_t tokens)
 {
@@ -492,6 +506,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, chats_are_asked_for);
     tcase_add_test(cases, an_answer_without_text_has_the_times_of_its_chunks);
     tcase_add_test(cases, a_missing_done_is_forgiven_after_a_reason_to_finish);
+    tcase_add_test(cases, after_done_nothing_can_go_wrong);
     tcase_add_test(cases, failures_have_reasons);
     tcase_add_test(cases, reasons_that_differ_in_numbers_are_one);
     tcase_add_test(cases, nobody_listening_is_a_failure_too);
