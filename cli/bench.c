@@ -66,6 +66,7 @@ static dyno_status open_server(struct bench *bench, struct dyno_error *error)
         &bench->load,
         &(struct dyno_load_config){.url = &options->url,
                                    .api_key = key,
+                                   .trusted = options->trusted,
                                    .connections_max = options->connections_max,
                                    .connect_timeout_ns = options->connect_timeout_ns,
                                    .silence_timeout_ns = options->silence_timeout_ns},

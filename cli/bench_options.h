@@ -11,6 +11,7 @@ struct dyno_bench_options {
     const char *endpoint;       /* bench.endpoint       --endpoint: completions, chat */
     const char *model;          /* bench.model          --model; NULL: asked for */
     const char *api_key_env;    /* bench.api_key_env    --api-key-env; NULL: none */
+    const char *trusted;        /* bench.ca_file        --ca-file; NULL: the system's */
     const char *prompt_as;      /* bench.prompt_as      --prompt-as: text, tokens */
     const char *tokenizer;      /* bench.tokenizer      --tokenizer; NULL: not known */
     uint32_t vocabulary;        /* bench.vocabulary     --vocabulary */

@@ -76,7 +76,7 @@ netdb.h backends/http/ backends/client/
 malloc.h tests/
 netinet/ backends/http/ backends/client/ tests/
 event2/ backends/http/ backends/client/ backends/load/ tests/
-openssl/ backends/http/ tests/
+openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
 pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/

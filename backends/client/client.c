@@ -123,6 +123,7 @@ static dyno_status write_out(struct dyno_client_exchange *exchange,
     }
     exchange->out_size = (size_t)head + request->body_size;
     exchange->out_sent = 0;
+    exchange->is_sent = false;
     return DYNO_OK;
 }
 
@@ -146,6 +147,9 @@ dyno_status dyno_client_send(struct dyno_client *client, const struct dyno_clien
     dyno_client_list_add(&client->in_flight, exchange);
     client->in_flight_count++;
     status = write_out(exchange, request);
+    if (status == DYNO_OK) {
+        status = dyno_client_exchange_seal(exchange);
+    }
     if (status != DYNO_OK) {
         dyno_client_exchange_drop(exchange);
         return status;
@@ -187,9 +191,6 @@ dyno_status dyno_client_open(struct dyno_client **out, const struct dyno_client_
     struct dyno_client *client;
     dyno_status status;
 
-    if (config->url->is_tls) {
-        return dyno_fail(error, DYNO_UNSUPPORTED, "https:// is not spoken here; use http://");
-    }
     client = calloc(1, sizeof *client);
     if (!client) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an HTTP client");
@@ -200,9 +201,13 @@ dyno_status dyno_client_open(struct dyno_client **out, const struct dyno_client_
     client->config.url = &client->url;
     client->fields = strdup(config->fields ? config->fields : "");
     client->buffer = malloc(DYNO_CLIENT_READ_BYTES);
+    client->opened = malloc(DYNO_CLIENT_READ_BYTES);
     status = look_up(client, error);
+    if (status == DYNO_OK && client->url.is_tls) {
+        status = dyno_client_tls_open(&client->tls, config->trusted, error);
+    }
     if (status == DYNO_OK &&
-        (!client->fields || !client->buffer || start_sweep(client) != DYNO_OK)) {
+        (!client->fields || !client->opened || !client->buffer || start_sweep(client) != DYNO_OK)) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for an HTTP client");
     }
     if (status != DYNO_OK) {
@@ -230,7 +235,9 @@ void dyno_client_close(struct dyno_client *client)
     if (client->addresses) {
         freeaddrinfo(client->addresses);
     }
+    dyno_client_tls_close(client->tls);
     free(client->fields);
+    free(client->opened);
     free(client->buffer);
     free(client);
 }

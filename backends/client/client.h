@@ -27,6 +27,7 @@ struct dyno_client_config {
     struct event_base *base; /* not owned; outlives the client */
     const struct dyno_url *url;
     const char *fields;         /* more lines of every request's head, each with its CRLF; copied */
+    const char *trusted;        /* of https: a PEM file of authorities; NULL: the system's */
     uint32_t connections_max;   /* >= 1 */
     dyno_ns connect_timeout_ns; /* > 0: until a connection stands */
     dyno_ns silence_timeout_ns; /* > 0: without a byte from the server while an answer is due */
@@ -45,7 +46,7 @@ struct dyno_client_handler {
 };
 
 /* Looks the server's name up.  On success *out is closed with dyno_client_close.
- * Errors: DYNO_NOT_FOUND (no such server), DYNO_UNSUPPORTED (https), DYNO_NO_MEMORY. */
+ * Errors: DYNO_NOT_FOUND (no such server, no such authorities), DYNO_NO_MEMORY. */
 dyno_status dyno_client_open(struct dyno_client **out, const struct dyno_client_config *config,
                              struct dyno_error *error);
 

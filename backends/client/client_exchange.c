@@ -47,6 +47,8 @@ static void close_descriptor(struct dyno_client_exchange *exchange)
     if (exchange->descriptor >= 0) {
         (void)close(exchange->descriptor);
     }
+    dyno_client_tls_session_close(exchange->tls);
+    exchange->tls = NULL;
     exchange->readable = exchange->writable = NULL;
     exchange->descriptor = -1;
 }
@@ -63,6 +65,7 @@ void dyno_client_exchange_drop(struct dyno_client_exchange *exchange)
     }
     close_descriptor(exchange);
     dyno_client_response_release(&exchange->response);
+    free(exchange->plain);
     free(exchange->out);
     free(exchange);
 }
@@ -116,19 +119,25 @@ static void on_body(void *context, const char *bytes, size_t size)
     exchange->handler.body(exchange->handler.context, exchange->since_ns, bytes, size);
 }
 
-static void take_bytes(struct dyno_client_exchange *exchange, size_t size)
+/* False: the exchange has ended, and may be gone. */
+static bool take_bytes(struct dyno_client_exchange *exchange, const char *bytes, size_t size)
 {
     struct dyno_client_listener listener = {.context = exchange, .head = on_head, .body = on_body};
     struct dyno_error error = {0};
     size_t used = 0;
 
     exchange->since_ns = dyno_client_now();
-    if (dyno_client_response_push(&exchange->response, exchange->client->buffer, size, &used,
-                                  &listener, &error) != DYNO_OK) {
+    if (dyno_client_response_push(&exchange->response, bytes, size, &used, &listener, &error) !=
+        DYNO_OK) {
         dyno_client_exchange_fail(exchange, error.text);
-    } else if (dyno_client_response_is_done(&exchange->response)) {
-        end_exchange(exchange, used < size);
+        return false;
     }
+    if (dyno_client_response_is_done(&exchange->response)) {
+        end_exchange(exchange,
+                     used < size || (exchange->tls && dyno_client_tls_has_more(exchange->tls)));
+        return false;
+    }
+    return true;
 }
 
 /* The other side closed: the end of the answer, or of our hopes. */
@@ -144,6 +153,134 @@ static void take_end(struct dyno_client_exchange *exchange)
     }
 }
 
+/* ---- under TLS ------------------------------------------------------------------------------- */
+
+static void fail_tls(struct dyno_client_exchange *exchange)
+{
+    char why[DYNO_CLIENT_TLS_WHY_MAX];
+
+    dyno_client_exchange_fail(exchange, dyno_client_tls_why(exchange->tls, why));
+}
+
+/* What TLS wants to say goes behind what is still to be sent. */
+static bool add_sealed(struct dyno_client_exchange *exchange)
+{
+    size_t left = exchange->out_size - exchange->out_sent;
+    size_t more = dyno_client_tls_unsent(exchange->tls);
+    char *out;
+
+    if (more == 0) {
+        return true;
+    }
+    out = malloc(left + more);
+    if (!out) {
+        return false;
+    }
+    if (left > 0) {
+        memcpy(out, exchange->out + exchange->out_sent, left);
+    }
+    dyno_client_tls_take(exchange->tls, out + left, more);
+    free(exchange->out);
+    exchange->out = out;
+    exchange->out_size = exchange->out_capacity = left + more;
+    exchange->out_sent = 0;
+    return true;
+}
+
+dyno_status dyno_client_exchange_seal(struct dyno_client_exchange *exchange)
+{
+    char *plain = exchange->out;
+    size_t size = exchange->out_size;
+    bool is_sealed;
+
+    if (!exchange->tls) {
+        return DYNO_OK;
+    }
+    exchange->out = NULL;
+    exchange->out_size = exchange->out_sent = exchange->out_capacity = 0;
+    is_sealed = dyno_client_tls_write(exchange->tls, plain, size);
+    free(plain);
+    return is_sealed && add_sealed(exchange) ? DYNO_OK : DYNO_NO_MEMORY;
+}
+
+/* The handshake is done: now the request. */
+static bool send_plain(struct dyno_client_exchange *exchange)
+{
+    bool is_sealed = dyno_client_tls_write(exchange->tls, exchange->plain, exchange->plain_size);
+
+    free(exchange->plain);
+    exchange->plain = NULL;
+    exchange->state = DYNO_CLIENT_BUSY;
+    exchange->since_ns = dyno_client_now();
+    return is_sealed;
+}
+
+/* On with the handshake; false: it failed, and the exchange is gone. */
+static bool shake(struct dyno_client_exchange *exchange)
+{
+    int step = dyno_client_tls_shake(exchange->tls);
+
+    if (step < 0 || (step > 0 && !send_plain(exchange)) || !add_sealed(exchange)) {
+        fail_tls(exchange);
+        return false;
+    }
+    dyno_client_exchange_flush(exchange);
+    return true;
+}
+
+static void begin_tls(struct dyno_client_exchange *exchange)
+{
+    struct dyno_client *client = exchange->client;
+
+    exchange->tls = dyno_client_tls_session_open(client->tls, client->url.host);
+    if (!exchange->tls) {
+        dyno_client_exchange_fail(exchange, "no memory for TLS");
+        return;
+    }
+    exchange->plain = exchange->out;
+    exchange->plain_size = exchange->out_size;
+    exchange->out = NULL;
+    exchange->out_size = exchange->out_sent = exchange->out_capacity = 0;
+    (void)event_add(exchange->readable, NULL);
+    (void)shake(exchange);
+}
+
+static void take_opened(struct dyno_client_exchange *exchange)
+{
+    char *opened = exchange->client->opened;
+    ssize_t got;
+
+    do {
+        got = dyno_client_tls_read(exchange->tls, opened, DYNO_CLIENT_READ_BYTES);
+    } while (got > 0 && take_bytes(exchange, opened, (size_t)got));
+    if (got > 0) {
+        return; /* it has ended */
+    }
+    if (got == 0) {
+        take_end(exchange);
+    } else if (got == -2 || !add_sealed(exchange)) {
+        fail_tls(exchange);
+    } else {
+        dyno_client_exchange_flush(exchange);
+    }
+}
+
+static void take_sealed(struct dyno_client_exchange *exchange, size_t size)
+{
+    if (!dyno_client_tls_feed(exchange->tls, exchange->client->buffer, size)) {
+        fail_tls(exchange);
+        return;
+    }
+    if (exchange->state == DYNO_CLIENT_CONNECTING && !shake(exchange)) {
+        return;
+    }
+    if (exchange->state == DYNO_CLIENT_BUSY) {
+        take_opened(exchange);
+    }
+}
+
+/* ---- the socket can be read ------------------------------------------------------------------ */
+
 static void on_readable(evutil_socket_t descriptor, short what, void *context)
 {
     struct dyno_client_exchange *exchange = context;
@@ -156,8 +293,10 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
     }
     if (exchange->state == DYNO_CLIENT_IDLE) { /* closed, or an answer that nobody asked for */
         dyno_client_exchange_drop(exchange);
+    } else if (got > 0 && exchange->tls) {
+        take_sealed(exchange, (size_t)got);
     } else if (got > 0) {
-        take_bytes(exchange, (size_t)got);
+        (void)take_bytes(exchange, exchange->client->buffer, (size_t)got);
     } else if (got == 0) {
         take_end(exchange);
     } else {
@@ -187,8 +326,11 @@ void dyno_client_exchange_flush(struct dyno_client_exchange *exchange)
         }
         exchange->out_sent += (size_t)sent;
     }
-    exchange->since_ns = dyno_client_now();
-    exchange->handler.sent(exchange->handler.context, exchange->since_ns);
+    if (exchange->state == DYNO_CLIENT_BUSY && !exchange->is_sent) {
+        exchange->is_sent = true;
+        exchange->since_ns = dyno_client_now();
+        exchange->handler.sent(exchange->handler.context, exchange->since_ns);
+    }
 }
 
 /* ---- connecting ------------------------------------------------------------------------------ */
@@ -216,12 +358,16 @@ static void on_writable(evutil_socket_t descriptor, short what, void *context)
     socklen_t size = sizeof cause;
 
     (void)what;
-    if (exchange->state == DYNO_CLIENT_CONNECTING) {
+    if (exchange->state == DYNO_CLIENT_CONNECTING && !exchange->tls) {
         if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &cause, &size) != 0) {
             cause = errno;
         }
         if (cause != 0) {
             try_next(exchange, cause);
+            return;
+        }
+        if (exchange->client->tls) {
+            begin_tls(exchange);
             return;
         }
         exchange->state = DYNO_CLIENT_BUSY;

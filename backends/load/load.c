@@ -364,6 +364,7 @@ static dyno_status open_parts(struct dyno_load *load, struct dyno_error *error)
         &(struct dyno_client_config){.base = load->base,
                                      .url = config->url,
                                      .fields = fields,
+                                     .trusted = config->trusted,
                                      .connections_max = config->connections_max,
                                      .connect_timeout_ns = config->connect_timeout_ns,
                                      .silence_timeout_ns = config->silence_timeout_ns,

@@ -39,6 +39,7 @@ struct dyno_load_answer {
 struct dyno_load_config {
     const struct dyno_url *url; /* with or without /v1 at its end */
     const char *api_key;        /* NULL: none */
+    const char *trusted;        /* of https: a PEM file of authorities; NULL: the system's */
     uint32_t connections_max;
     dyno_ns connect_timeout_ns, silence_timeout_ns;
 };

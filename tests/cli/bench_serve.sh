@@ -7,14 +7,25 @@ set -euo pipefail
 . "$(dirname "$0")/../cli_support.sh"
 
 model=$(dirname "$dyno")/share/dyno/models/austen-2m
-"$dyno" serve --port any --threads 1 >serve.out 2>serve.err &
-server=$!
+server=
 trap 'kill $server 2>/dev/null || true; wait; rm -rf "$scratch"' EXIT
-until grep -q '^Listening on ' serve.out 2>/dev/null; do
-    kill -0 $server || fail "the server did not start: $(cat serve.err)"
-    sleep 0.05
-done
-url=$(sed -n 's/^Listening on //p' serve.out)
+
+# serve ARGUMENT...: a server at $url, instead of the one before.
+serve() {
+    if [[ -n $server ]]; then
+        kill "$server"
+        wait "$server" || true
+    fi
+    "$dyno" serve --port any --threads 1 "$@" >serve.out 2>serve.err &
+    server=$!
+    until grep -q '^Listening on ' serve.out 2>/dev/null; do
+        kill -0 "$server" || fail "the server did not start: $(cat serve.err)"
+        sleep 0.05
+    done
+    url=$(sed -n 's/^Listening on //p' serve.out)
+}
+
+serve
 load=(--url "$url" --requests 12 --input-tokens "uniform:20,60" --output-tokens "uniform:1,6"
       --set generate.prefix_groups=1 --set generate.prefix_tokens=32 --db none)
 
@@ -39,3 +50,29 @@ status=0
     status=$?
 [[ $status == 1 ]] || fail "ended with $status where every request failed"
 grep -q "^         3 x HTTP 400: " out || fail "the refusals are not one reason: $(cat out)"
+
+# Over TLS: who proves to be the server is asked, also on one connection after another's requests;
+# who does not is not.
+if ! command -v openssl >/dev/null; then
+    echo "skipped from here on: there is no openssl to make certificates"
+    exit 0
+fi
+certify() { # NAME ADDRESS
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+        -subj /CN=test -addext "subjectAltName=IP:$2" -keyout "$1.key" -out "$1.pem" 2>/dev/null
+}
+certify good 127.0.0.1
+certify other 127.0.0.9
+serve --ssl-certfile good.pem --ssl-keyfile good.key
+works bench --url "$url" --concurrency 2 --requests 20 --input-tokens 30 --output-tokens 4 \
+    --db none --ca-file good.pem --json tls.json
+[[ $url == https://* && $(number tls.json requests.completed) == 20 ]]
+[[ $(number tls.json client.connections) -le 3 ]] || fail "connections are not kept: $(cat out)"
+unknown="does not say which model it serves"
+refuses 1 "${url#https://} $unknown: TLS failed: self-signed certificate" bench --url "$url" \
+    --concurrency 1 --requests 1 --db none
+serve --ssl-certfile other.pem --ssl-keyfile other.key
+refuses 1 "${url#https://} $unknown: TLS failed: IP address mismatch" bench --url "$url" \
+    --concurrency 1 --requests 1 --db none --ca-file other.pem
+refuses 1 "nothing.pem is no readable PEM file of authorities" \
+    bench --url "$url" --concurrency 1 --requests 1 --db none --ca-file nothing.pem
