@@ -16,9 +16,9 @@ struct dyno_bench_saved;
 dyno_status dyno_bench_saved_open(struct dyno_bench_saved **out);
 void dyno_bench_saved_close(struct dyno_bench_saved *saved); /* NULL: no effect */
 
-/* Keep an answer; `saved` is a struct dyno_bench_saved.  That memory was out is said when it is
+/* Keep an answer; `context` is a struct dyno_bench_saved.  That memory was out is said when it is
  * written. */
-void dyno_bench_saved_add(void *saved, const struct dyno_load_answer *answer);
+void dyno_bench_saved_add(void *context, const struct dyno_load_answer *answer);
 
 /* Of the run. */
 struct dyno_bench_saved_about {
