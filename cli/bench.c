@@ -7,6 +7,7 @@
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/load/load.h"
+#include "cli/bench_aiperf.h"
 #include "cli/bench_options.h"
 #include "cli/bench_save.h"
 #include "cli/command_line.h"
@@ -35,8 +36,9 @@ struct bench {
     struct dyno_metrics metrics;
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
-    struct dyno_bench_saved *saved; /* NULL: not asked for */
-    char date[32];                  /* when it began */
+    struct dyno_bench_saved *saved;   /* NULL: not asked for */
+    struct dyno_bench_aiperf *aiperf; /* NULL: not asked for */
+    char date[32];                    /* when it began */
     struct dyno_loop_result result;
     struct dyno_fleet_totals totals;
     const volatile sig_atomic_t *interrupted;
@@ -189,36 +191,59 @@ static dyno_status open_loop(struct bench *bench, struct dyno_error *error)
                                         });
 }
 
+/* For the files of other tools. */
+static void on_answered(void *context, const struct dyno_load_answer *answer)
+{
+    const struct bench *bench = context;
+
+    if (bench->saved) {
+        dyno_bench_saved_add(bench->saved, answer);
+    }
+    if (bench->aiperf) {
+        dyno_bench_aiperf_add(bench->aiperf, answer);
+    }
+}
+
 static struct dyno_workers *open_workers(struct bench *bench)
 {
     const struct dyno_bench_options *options = &bench->options;
 
     return dyno_load_workers(
-        bench->load,
-        &(struct dyno_load_task){.model = bench->model,
-                                 .is_chat = strcmp(options->endpoint, "chat") == 0,
-                                 .ignore_eos = options->ignore_eos,
-                                 .extra = bench->extra ? bench->extra : "",
-                                 .prompts = bench->prompts,
-                                 .answer_tokens = dyno_answers_get,
-                                 .answer_context = bench->answers,
-                                 .itl = &bench->metrics.itl,
-                                 .listener = dyno_loop_listener(bench->loop),
-                                 .answered = bench->saved ? dyno_bench_saved_add : NULL,
-                                 .answered_context = bench->saved,
-                                 .keeps_chunks = bench->saved != NULL});
+        bench->load, &(struct dyno_load_task){.model = bench->model,
+                                              .is_chat = strcmp(options->endpoint, "chat") == 0,
+                                              .ignore_eos = options->ignore_eos,
+                                              .extra = bench->extra ? bench->extra : "",
+                                              .prompts = bench->prompts,
+                                              .answer_tokens = dyno_answers_get,
+                                              .answer_context = bench->answers,
+                                              .itl = &bench->metrics.itl,
+                                              .listener = dyno_loop_listener(bench->loop),
+                                              .answered = on_answered,
+                                              .answered_context = bench,
+                                              .keeps_chunks = bench->saved || bench->aiperf});
 }
 
-/* The world's time, for those who sort files by it. */
-static void write_date(struct bench *bench)
+/* The files of other tools, which tell the world's time. */
+static dyno_status open_files(struct bench *bench, struct dyno_error *error)
 {
-    time_t now = time(NULL);
+    const struct dyno_bench_options *options = &bench->options;
+    struct timespec now;
     struct tm parts;
 
-    if (!gmtime_r(&now, &parts) ||
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (!gmtime_r(&now.tv_sec, &parts) ||
         strftime(bench->date, sizeof bench->date, "%Y%m%d-%H%M%S", &parts) == 0) {
         bench->date[0] = '\0';
     }
+    if (options->save) {
+        DYNO_TRY(dyno_bench_saved_open(&bench->saved));
+    }
+    if (options->export_aiperf) {
+        DYNO_TRY(dyno_bench_aiperf_open(&bench->aiperf, options->export_aiperf,
+                                        (uint64_t)now.tv_sec * DYNO_S + (uint64_t)now.tv_nsec,
+                                        error));
+    }
+    return DYNO_OK;
 }
 
 static dyno_status run(struct bench *bench, const char *command, struct dyno_error *error)
@@ -234,10 +259,7 @@ static dyno_status run(struct bench *bench, const char *command, struct dyno_err
     DYNO_TRY(open_server(bench, error));
     DYNO_TRY(open_source(bench, error));
     DYNO_TRY(open_sinks(bench, command, error));
-    if (options->save) {
-        DYNO_TRY(dyno_bench_saved_open(&bench->saved));
-    }
-    write_date(bench);
+    DYNO_TRY(open_files(bench, error));
     DYNO_TRY(open_loop(bench, error));
     workers = open_workers(bench);
     DYNO_TRY(dyno_loop_run(bench->loop, workers, &bench->result, error));
@@ -292,7 +314,15 @@ static struct dyno_report report_of(const struct bench *bench,
     };
 }
 
-static dyno_status write_files(const struct bench *bench, const struct dyno_report *report,
+static dyno_status finish_aiperf(struct bench *bench, struct dyno_error *error)
+{
+    struct dyno_bench_aiperf *aiperf = bench->aiperf;
+
+    bench->aiperf = NULL;
+    return aiperf ? dyno_bench_aiperf_finish(aiperf, error) : DYNO_OK;
+}
+
+static dyno_status write_files(struct bench *bench, const struct dyno_report *report,
                                const struct dyno_host_facts *facts, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = &bench->options.scenario;
@@ -313,7 +343,7 @@ static dyno_status write_files(const struct bench *bench, const struct dyno_repo
                                              .within_slo = bench->metrics.within_slo},
             error));
     }
-    return DYNO_OK;
+    return finish_aiperf(bench, error);
 }
 
 static dyno_status report(struct bench *bench, struct dyno_error *error)
@@ -363,6 +393,7 @@ static void close_bench(struct bench *bench, struct dyno_error *error)
     dyno_prompt_maker_close(bench->prompts);
     dyno_tokenizer_close(bench->tokenizer);
     dyno_bench_saved_close(bench->saved);
+    dyno_bench_aiperf_abandon(bench->aiperf);
     free(bench->extra);
     dyno_bench_options_close(&bench->options);
 }

@@ -137,6 +137,15 @@ static const struct dyno_option rows[] = {
      .special = "none",
      .min = 1,
      .help = "write the result as `vllm bench serve --save-detailed` does"},
+    {.name = "bench.export_aiperf",
+     .flag = "export-aiperf",
+     .value = "FOLDER",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(export_aiperf),
+     .initial = "none",
+     .special = "none",
+     .min = 1,
+     .help = "write a profile_export.jsonl into it, as AIPerf does"},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

@@ -21,6 +21,7 @@ struct dyno_bench_options {
     dyno_ns connect_timeout_ns; /* bench.connect_timeout  --connect-timeout */
     dyno_ns silence_timeout_ns; /* bench.timeout       --timeout */
     const char *save;           /* bench.save           --save: as vllm bench serve; NULL: none */
+    const char *export_aiperf;  /* bench.export_aiperf  --export-aiperf: a folder; NULL: none */
     bool help;
     struct dyno_url url;
     struct dyno_scenario scenario;

@@ -71,7 +71,9 @@ grep -q '^141 requests on ' stub.err || fail "the server saw other requests: $(c
 
 # What other tools read, our own reader of it among them.
 serve 5 2 300
-works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db none --save vllm.json
+works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db none \
+    --save vllm.json --export-aiperf made
+[[ $(grep -c '"error": null}$' made/profile_export.jsonl) == 30 ]] || fail "AIPerf's lines"
 grep -Eq '^"duration": .*"completed": 30, "failed": 0, .*"total_output_tokens": 150,$' vllm.json
 grep -q '"max_concurrency": 2$' vllm.json || grep -q '"max_concurrency": 2,' vllm.json
 stop

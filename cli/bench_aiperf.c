@@ -1,0 +1,167 @@
+#include "cli/bench_aiperf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backends/assets/random/output_file.h"
+
+enum { PATH_MAX_BYTES = 4096 };
+
+#define MS(ns) ((double)(ns) / 1e6)
+
+struct dyno_bench_aiperf {
+    struct dyno_output_file file;
+    struct dyno_error error; /* the first that went wrong */
+    uint64_t origin_ns;
+};
+
+dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *folder,
+                                   uint64_t origin_ns, struct dyno_error *error)
+{
+    struct dyno_bench_aiperf *aiperf;
+    char path[PATH_MAX_BYTES];
+    dyno_status status;
+
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        return dyno_fail(error, DYNO_IO, "bench.export_aiperf: %s cannot be made: %s", folder,
+                         strerror(errno));
+    }
+    if (snprintf(path, sizeof path, "%s/profile_export.jsonl", folder) >= (int)sizeof path) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "bench.export_aiperf: the folder's name is too "
+                         "long");
+    }
+    aiperf = calloc(1, sizeof *aiperf);
+    if (!aiperf) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    aiperf->origin_ns = origin_ns;
+    status = dyno_output_open(&aiperf->file, path, error);
+    if (status != DYNO_OK) {
+        free(aiperf);
+        return status;
+    }
+    aiperf->file.error = &aiperf->error;
+    *out = aiperf;
+    return DYNO_OK;
+}
+
+static uint64_t world_time(const struct dyno_bench_aiperf *aiperf, dyno_ns at)
+{
+    return at == DYNO_NEVER ? 0 : aiperf->origin_ns + at;
+}
+
+static dyno_status put_metadata(struct dyno_bench_aiperf *aiperf,
+                                const struct dyno_load_answer *answer)
+{
+    const struct dyno_request_record *record = answer->record;
+    dyno_ns end = record->last_token_ns == DYNO_NEVER ? answer->sent_ns : record->last_token_ns;
+
+    return dyno_output_print(
+        &aiperf->file,
+        "{\"metadata\": {\"session_num\": %" PRIu64 ", \"x_request_id\": \"dyno-%" PRIu64
+        "\", \"x_correlation_id\": \"dyno-session-%" PRIu64 "\", \"request_start_ns\": %" PRIu64
+        ", \"request_ack_ns\": %" PRIu64 ", \"request_end_ns\": %" PRIu64
+        ", \"benchmark_phase\": \"profiling\", \"was_cancelled\": %s}",
+        record->id, record->id, record->session, world_time(aiperf, answer->sent_ns),
+        world_time(aiperf, record->admitted_ns), world_time(aiperf, end),
+        record->outcome == DYNO_COMPLETED || record->outcome == DYNO_FAILED ? "false" : "true");
+}
+
+static dyno_status put_time(struct dyno_bench_aiperf *aiperf, const char *name, double ms)
+{
+    return dyno_output_print(&aiperf->file, "\"%s\": {\"value\": %.9g, \"unit\": \"ms\"}, ", name,
+                             ms);
+}
+
+static dyno_status put_gaps(struct dyno_bench_aiperf *aiperf, const struct dyno_load_answer *answer)
+{
+    DYNO_TRY(dyno_output_print(&aiperf->file, "\"inter_chunk_latency\": {\"value\": ["));
+    for (uint32_t i = 1; i < answer->chunk_count; i++) {
+        DYNO_TRY(dyno_output_print(&aiperf->file, "%s%.9g", i > 1 ? ", " : "",
+                                   MS(answer->chunk_ns[i] - answer->chunk_ns[i - 1])));
+    }
+    return dyno_output_print(&aiperf->file, "], \"unit\": \"ms\"}, ");
+}
+
+static dyno_status put_metrics(struct dyno_bench_aiperf *aiperf,
+                               const struct dyno_load_answer *answer)
+{
+    const struct dyno_request_record *record = answer->record;
+
+    DYNO_TRY(dyno_output_print(&aiperf->file, ", \"metrics\": {"));
+    DYNO_TRY(put_time(aiperf, "time_to_first_token", MS(record->first_token_ns - answer->sent_ns)));
+    DYNO_TRY(put_time(aiperf, "request_latency", MS(record->last_token_ns - answer->sent_ns)));
+    if (record->output_tokens > 1) {
+        DYNO_TRY(put_time(aiperf, "inter_token_latency",
+                          MS(record->last_token_ns - record->first_token_ns) /
+                              (double)(record->output_tokens - 1)));
+    }
+    DYNO_TRY(put_gaps(aiperf, answer));
+    return dyno_output_print(
+        &aiperf->file,
+        "\"input_sequence_length\": {\"value\": %u, \"unit\": \"tokens\"}, "
+        "\"output_sequence_length\": {\"value\": %u, \"unit\": \"tokens\"}}, \"error\": null}\n",
+        record->prompt_tokens, record->output_tokens);
+}
+
+/* A reason is printable ASCII. */
+static dyno_status put_error(struct dyno_bench_aiperf *aiperf, const char *why)
+{
+    char escaped[2 * DYNO_LOAD_REASON_MAX];
+    size_t size = 0;
+
+    for (; *why && size + 3 < sizeof escaped; why++) {
+        if (*why == '"' || *why == '\\') {
+            escaped[size++] = '\\';
+        }
+        escaped[size++] = *why;
+    }
+    escaped[size] = '\0';
+    return dyno_output_print(&aiperf->file,
+                             ", \"metrics\": {}, \"error\": {\"code\": null, \"type\": "
+                             "\"RequestFailed\", \"message\": \"%s\"}}\n",
+                             escaped);
+}
+
+static dyno_status put_line(struct dyno_bench_aiperf *aiperf, const struct dyno_load_answer *answer)
+{
+    DYNO_TRY(put_metadata(aiperf, answer));
+    return answer->record->outcome == DYNO_COMPLETED ? put_metrics(aiperf, answer)
+                                                     : put_error(aiperf, answer->why);
+}
+
+void dyno_bench_aiperf_add(void *context, const struct dyno_load_answer *answer)
+{
+    struct dyno_bench_aiperf *aiperf = context;
+
+    if (aiperf->error.text[0] == '\0') {
+        (void)put_line(aiperf, answer); /* why not is kept */
+    }
+}
+
+dyno_status dyno_bench_aiperf_finish(struct dyno_bench_aiperf *aiperf, struct dyno_error *error)
+{
+    dyno_status status;
+
+    if (aiperf->error.text[0] != '\0') {
+        status = dyno_fail(error, aiperf->error.status, "%s", aiperf->error.text);
+        dyno_bench_aiperf_abandon(aiperf);
+        return status;
+    }
+    aiperf->file.error = error;
+    status = dyno_output_finish(&aiperf->file);
+    free(aiperf);
+    return status;
+}
+
+void dyno_bench_aiperf_abandon(struct dyno_bench_aiperf *aiperf)
+{
+    if (aiperf) {
+        dyno_output_abandon(&aiperf->file);
+        free(aiperf);
+    }
+}
