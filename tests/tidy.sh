@@ -3,11 +3,11 @@
 #
 # usage: DYNO_BUILD=build/release tests/tidy.sh [--all | --note] [PATTERN]
 #
-# What was found clean once need not be read again: tests/tidy.seen holds a digest of each such file
-# with the headers of the tree that it includes, the rules and the tool's version.  A plain run reads
-# the files that are not in it, and one in eight of those that are, another eighth for every commit, so
-# that a digest that lies does not lie for long.  --all reads every file; --note does so too, and
-# writes down what is clean.
+# What was found clean once need not be read again: tests/tidy.seen holds a digest of each such
+# file with the headers of the tree that it includes, the rules and the tool's version.  A plain
+# run reads the files that are not in it, and one in eight of those that are, another eighth for
+# every commit, so that a digest that lies does not lie for long.  --all reads every file; --note
+# does so too, and writes down what is clean.
 #
 # Ends with 77, "skipped", where clang-tidy is not installed.
 set -euo pipefail

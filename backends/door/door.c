@@ -88,7 +88,7 @@ static void reply_to_preflight(struct dyno_door *door, struct dyno_http_exchange
 static bool let_in(struct dyno_door *door, struct dyno_http_exchange *exchange, bool counts)
 {
     const char *authorization = dyno_http_exchange_header(exchange, "authorization");
-    struct dyno_openai_error error;
+    struct dyno_openai_error error = {.http_status = 0};
     dyno_ns wait_ns = 0;
 
     switch (door->keys ? dyno_keys_judge(door->keys, authorization, counts, door->asker.arrival_ns,
