@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backends/grammar/masks.h"
 
@@ -58,13 +59,27 @@ static void free_entry(struct entry *entry)
     free(entry);
 }
 
+/* One schema: the order of properties counts, for strict answers keep to it. */
+static bool is_same(const json_t *a, const json_t *b)
+{
+    char *first = json_dumps(a, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *second = json_dumps(b, JSON_COMPACT | JSON_ENCODE_ANY);
+    bool same = first && second && strcmp(first, second) == 0;
+
+    free(first);
+    free(second);
+    return same;
+}
+
 static struct entry *find(const struct dyno_constraints *constraints, const json_t *schema,
                           bool strict)
 {
     for (uint32_t i = 0; i < DYNO_CONSTRAINTS_KEPT; i++) {
         struct entry *entry = constraints->entries[i];
         bool is_it = entry && entry->strict == strict &&
-                     (schema ? entry->schema && json_equal(entry->schema, schema) : !entry->schema);
+                     (schema ? entry->schema && json_equal(entry->schema, schema) &&
+                                   is_same(entry->schema, schema)
+                             : !entry->schema);
 
         if (is_it) {
             return entry;
