@@ -52,7 +52,7 @@ static void on_signal(int number)
     (void)number;
     signals++;
     if (signals > 1) {
-        interrupted = 1;
+        __atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
         dyno_wall_clock_wake(stopping->assembly.clock);
     }
     dyno_door_stop(stopping->door, signals > 1 ? 1 : stopping->scenario.serve.grace_ns);

@@ -32,9 +32,9 @@ struct dyno_constraints {
     uint32_t vocab;
     uint32_t *ends; /* [end_count] */
     uint32_t end_count;
-    pthread_mutex_t lock;                         /* over all below */
-    struct entry *entries[DYNO_CONSTRAINTS_KEPT]; /* NULL: unused */
+    struct entry *entries[DYNO_CONSTRAINTS_KEPT]; /* NULL: unused; the door's ... */
     uint64_t asked;
+    pthread_mutex_t lock; /* ... but what is out of them and what is idle, which is behind this */
 };
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -115,52 +115,61 @@ static bool keep(struct dyno_constraints *constraints, struct entry *entry)
     return true;
 }
 
-static dyno_status make_entry(struct entry **out, const json_t *schema, bool strict,
-                              struct dyno_error *error)
+/* NULL on failure. */
+static struct entry *make_entry(const json_t *schema, bool strict, struct dyno_error *error)
 {
+    struct dyno_grammar_options options = {.strict = strict};
     struct entry *entry = calloc(1, sizeof *entry);
-    dyno_status status;
+    dyno_status status = DYNO_NO_MEMORY;
 
-    if (!entry) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
+    if (entry) {
+        entry->strict = strict;
+        entry->schema = schema ? json_deep_copy(schema) : NULL;
+        if (entry->schema) {
+            status = dyno_grammar_of_schema(&entry->grammar, entry->schema, &options, error);
+        } else if (!schema) {
+            status = dyno_grammar_of_any(&entry->grammar, true, error);
+        }
     }
-    entry->strict = strict;
-    if (schema) {
-        struct dyno_grammar_options options = {.strict = strict};
-
-        entry->schema = json_deep_copy(schema);
-        status = entry->schema
-                     ? dyno_grammar_of_schema(&entry->grammar, entry->schema, &options, error)
-                     : dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a grammar");
-    } else {
-        status = dyno_grammar_of_any(&entry->grammar, true, error);
+    if (status == DYNO_OK) {
+        return entry;
     }
-    if (status != DYNO_OK) {
+    if (entry) {
         free_entry(entry);
-        return status;
     }
-    *out = entry;
-    return DYNO_OK;
+    if (status == DYNO_NO_MEMORY) {
+        (void)dyno_fail(error, status, "out of memory for a grammar");
+    }
+    return NULL;
 }
 
-static dyno_status find_or_make(struct dyno_constraints *constraints, const json_t *schema,
-                                bool strict, struct entry **out, struct dyno_error *error)
+/* Made without the lock: a schema may take long, and engines give constraints back meanwhile.  NULL
+ * on failure. */
+static struct entry *find_or_make(struct dyno_constraints *constraints, const json_t *schema,
+                                  bool strict, struct dyno_error *error)
 {
     struct entry *entry = find(constraints, schema, strict);
+    bool is_kept;
 
     if (!entry) {
-        DYNO_TRY(make_entry(&entry, schema, strict, error));
-        if (!keep(constraints, entry)) {
+        entry = make_entry(schema, strict, error);
+        if (!entry) {
+            return NULL;
+        }
+        (void)pthread_mutex_lock(&constraints->lock);
+        is_kept = keep(constraints, entry);
+        (void)pthread_mutex_unlock(&constraints->lock);
+        if (!is_kept) {
             free_entry(entry);
-            return dyno_fail(error, DYNO_FULL,
-                             "answers to %d different schemas are being made, which is as many as "
-                             "the server takes at once",
-                             DYNO_CONSTRAINTS_KEPT);
+            (void)dyno_fail(error, DYNO_FULL,
+                            "answers to %d different schemas are being made, which is as many as "
+                            "the server takes at once",
+                            DYNO_CONSTRAINTS_KEPT);
+            return NULL;
         }
     }
     entry->used = constraints->asked++;
-    *out = entry;
-    return DYNO_OK;
+    return entry;
 }
 
 /* ---- constraints ----------------------------------------------------------------------------- */
@@ -192,35 +201,38 @@ static dyno_status make_constraint(struct dyno_constraints *constraints, struct 
     return DYNO_OK;
 }
 
-static dyno_status take(struct dyno_constraints *constraints, const json_t *schema, bool strict,
-                        struct dyno_constraint **out, struct dyno_error *error)
+/* One that was given back, its masks warm; NULL: there is none.  It is out then in any case. */
+static struct dyno_constraint *take_idle(struct dyno_constraints *constraints, struct entry *entry)
 {
-    struct entry *entry = NULL;
-    struct dyno_constraint *constraint;
+    struct dyno_constraint *idle;
 
-    DYNO_TRY(find_or_make(constraints, schema, strict, &entry, error));
-    constraint = entry->idle;
-    if (constraint) {
-        entry->idle = constraint->next;
-    } else {
-        DYNO_TRY(make_constraint(constraints, entry, &constraint, error));
-    }
+    (void)pthread_mutex_lock(&constraints->lock);
+    idle = entry->idle;
+    entry->idle = idle ? idle->next : NULL;
     entry->taken++;
-    dyno_grammar_begin(entry->grammar, &constraint->state);
-    *out = constraint;
-    return DYNO_OK;
+    (void)pthread_mutex_unlock(&constraints->lock);
+    return idle;
 }
 
 dyno_status dyno_constraint_take(struct dyno_constraints *constraints, const json_t *schema,
                                  bool strict, struct dyno_constraint **out,
                                  struct dyno_error *error)
 {
-    dyno_status status;
+    struct entry *entry = find_or_make(constraints, schema, strict, error);
+    struct dyno_constraint *constraint = entry ? take_idle(constraints, entry) : NULL;
 
-    (void)pthread_mutex_lock(&constraints->lock);
-    status = take(constraints, schema, strict, out, error);
-    (void)pthread_mutex_unlock(&constraints->lock);
-    return status;
+    if (!entry) {
+        return error->status;
+    }
+    if (!constraint && make_constraint(constraints, entry, &constraint, error) != DYNO_OK) {
+        (void)pthread_mutex_lock(&constraints->lock);
+        entry->taken--;
+        (void)pthread_mutex_unlock(&constraints->lock);
+        return error->status;
+    }
+    dyno_grammar_begin(entry->grammar, &constraint->state);
+    *out = constraint;
+    return DYNO_OK;
 }
 
 void dyno_constraint_give(struct dyno_constraint *constraint)

@@ -28,8 +28,8 @@ dyno_status dyno_constraints_open(struct dyno_constraints **out,
                                   struct dyno_error *error);
 void dyno_constraints_close(struct dyno_constraints *constraints); /* NULL: no effect */
 
-/* A constraint to `schema`; NULL: to any JSON object.  On success *out is the caller's
- * (dyno_constraint_give).  Errors: those of dyno_grammar_of_schema. */
+/* A constraint to `schema`; NULL: to any JSON object.  From one thread.  On success *out is the
+ * caller's (dyno_constraint_give).  Errors: those of dyno_grammar_of_schema. */
 dyno_status dyno_constraint_take(struct dyno_constraints *constraints, const json_t *schema,
                                  bool strict, struct dyno_constraint **out,
                                  struct dyno_error *error);

@@ -273,9 +273,11 @@ static bool over(const struct dyno_loop *loop)
     return loop->in_flight == 0 && loop->config.source->ops->finished(loop->config.source);
 }
 
+/* A signal's handler may set it, in whatever thread that runs. */
 static bool is_interrupted(const struct dyno_loop *loop)
 {
-    return loop->config.interrupted && *loop->config.interrupted;
+    return loop->config.interrupted &&
+           __atomic_load_n(loop->config.interrupted, __ATOMIC_RELAXED) != 0;
 }
 
 /* Nothing may happen after the end of the run. */
