@@ -131,6 +131,7 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
     }
     DYNO_TRY(dyno_kv_storage_open(&engine->storage, &config->weights->model, config->blocks,
                                   config->block_tokens, DYNO_ELEMENT_F32, error));
+    dyno_kv_storage_touch(engine->storage);
     return dyno_forward_open(&engine->forward,
                              &(struct dyno_forward_config){.weights = config->weights,
                                                            .storage = engine->storage,

@@ -3,6 +3,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
 
 static struct dyno_kv_layer layer_shape(const struct dyno_model *model, uint32_t block_tokens,
                                         enum dyno_element element)
@@ -102,4 +106,27 @@ void dyno_kv_storage_close(struct dyno_kv_storage *storage)
     }
     free(storage->layer);
     free(storage);
+}
+
+/* Advice is for whole pages, and refused where the system has no large ones: then small ones do. */
+static void touch(void *memory, size_t bytes)
+{
+    size_t before = (LARGE_PAGE - (uintptr_t)memory % LARGE_PAGE) % LARGE_PAGE;
+
+    if (bytes > before && bytes - before >= LARGE_PAGE) {
+        (void)madvise((char *)memory + before, (bytes - before) / LARGE_PAGE * LARGE_PAGE,
+                      MADV_HUGEPAGE);
+    }
+    memset(memory, 0, bytes);
+}
+
+void dyno_kv_storage_touch(struct dyno_kv_storage *storage)
+{
+    for (uint32_t i = 0; i < storage->layers; i++) {
+        const struct dyno_kv_layer *layer = &storage->layer[i];
+        size_t elements = (size_t)storage->blocks * element_bytes(storage->element);
+
+        touch(layer->keys, elements * dyno_kv_block_keys(layer));
+        touch(layer->values, elements * dyno_kv_block_values(layer));
+    }
 }

@@ -32,4 +32,8 @@ dyno_status dyno_kv_storage_open(struct dyno_kv_storage **out, const struct dyno
                                  struct dyno_error *error);
 void dyno_kv_storage_close(struct dyno_kv_storage *storage); /* NULL: nothing */
 
+/* Take all of it from the system now, in large pages where there are any, so that no pass pays for
+ * the first touch of a page.  Before anything is stored: what was is zero again. */
+void dyno_kv_storage_touch(struct dyno_kv_storage *storage);
+
 #endif
