@@ -106,11 +106,21 @@ static uint32_t steps_of(const struct engine *engine, const struct dyno_pass *pa
     return (uint32_t)(steps < to_end ? steps : to_end);
 }
 
+static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno_ns idle)
+{
+    dyno_ns gap = now - engine->end;
+
+    if (gap >= DYNO_IDLE_NS_WHOLE) {
+        return now + idle;
+    }
+    return now + (dyno_ns)((unsigned __int128)idle * gap / DYNO_IDLE_NS_WHOLE);
+}
+
 static void paced_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
 {
     struct paced *paced = (struct paced *)device;
     struct engine *engine = &paced->engines[pass->worker];
-    struct dyno_pass_cost cost;
+    struct dyno_pass_cost cost = {.idle = 0};
 
     assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
     paced->config.cost(paced->config.cost_context, pass, &cost);
@@ -120,7 +130,7 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
     }
     engine->busy = true;
     engine->decode = pass->decode;
-    engine->start = now;
+    engine->start = start_after_idling(engine, now, cost.idle);
     engine->first = cost.first;
     engine->growth = cost.growth;
     engine->steps = steps_of(engine, pass, &cost);
@@ -137,6 +147,9 @@ static uint32_t guess_boundary(const struct engine *engine, dyno_ns now)
     double first = (double)engine->first, growth = (double)engine->growth;
     double steps = ticks / first;
 
+    if (now <= engine->start) {
+        return 1;
+    }
     steps -= growth * steps * steps / 2 / (first + growth * steps);
     if (!(steps > 1)) {
         return 1;

@@ -5,6 +5,10 @@
  * Times are exact: within a pass boundary j is start + floor((carry + S(j)) / 2^20), and the
  * remainder is carried into a pass that follows without a gap and dropped otherwise.  So a pass of
  * k steps and k passes of one step end at the same nanosecond.
+ *
+ * A worker that had nothing to do may take a while before its pass starts (cold caches, threads
+ * that sleep, a slow clock): the cost function says how long.  A pass that follows without a gap
+ * starts at once.
  */
 #ifndef DYNO_CORE_WORKER_PACED_H
 #define DYNO_CORE_WORKER_PACED_H
@@ -16,7 +20,11 @@ struct dyno_pass_cost {
     uint64_t first;     /* ticks (2^-20 ns) of the first step */
     uint64_t growth;    /* ticks more for every further step */
     uint32_t steps_max; /* the formula holds for this many steps, >= 1 */
+    dyno_ns idle; /* before the first step, after DYNO_IDLE_NS_WHOLE or longer without a pass, and
+                     in proportion after less; at most an hour; 0 unless it is set */
 };
+
+enum { DYNO_IDLE_NS_WHOLE = 10000000 }; /* caches cool in some milliseconds */
 
 struct dyno_paced_config {
     const char *name, *help;

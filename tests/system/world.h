@@ -28,6 +28,7 @@ struct world {
     uint64_t cost_base, cost_token, cost_context; /* ticks */
     uint64_t slope_context; /* beyond this many context tokens, reading one costs twice as much */
     uint32_t graph_tokens;  /* a pass computes a multiple of so many tokens, as graphs do */
+    dyno_ns cost_idle;      /* a pass costs so much more after a while without work */
     uint32_t concurrency;   /* 0: open loop */
     uint32_t request_count;
     struct dyno_request requests[WORLD_REQUESTS_MAX];
@@ -110,6 +111,15 @@ static inline void world_draw_costs(struct world *world)
     world->slope_context = world_below(world, 2) ? UINT64_MAX : 100 + world_below(world, 2000);
 }
 
+/* From a stream of its own, so that it moves no other part of a world. */
+static inline void world_draw_idle(struct world *world)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, world->seed, "idle");
+    world->cost_idle = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_below(&rng, 3 * DYNO_MS);
+}
+
 static inline void world_draw_router(struct world *world)
 {
     uint32_t policies = 0;
@@ -186,6 +196,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
     dyno_rng_init(&world->rng, seed, "world");
     world_draw_engine(world);
     world_draw_costs(world);
+    world_draw_idle(world);
     world_draw_router(world);
     world->sample_every_ns = world_below(world, 2) ? 10 * DYNO_MS : 7777777;
     world->duration_max_ns = 0;
@@ -312,6 +323,7 @@ static inline void world_cost(const void *context, const struct dyno_pass *pass,
     out->first = world->cost_base + tokens * world->cost_token + contexts * world->cost_context;
     out->growth = pass->decode_count * world->cost_context;
     out->steps_max = UINT32_MAX;
+    out->idle = world->cost_idle;
     if (pass->decode_context > world->slope_context) {
         out->first += (pass->decode_context - world->slope_context) * world->cost_context;
         out->growth *= 2;

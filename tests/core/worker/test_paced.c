@@ -14,6 +14,7 @@ enum { ANSWERS = 512, WORKERS = 4 };
 struct plan {
     uint64_t first, growth;
     uint64_t context;
+    dyno_ns idle;
     uint32_t steps_max;
     uint32_t answers[ANSWERS];
 };
@@ -28,6 +29,7 @@ static void cost(const void *context, const struct dyno_pass *pass, struct dyno_
     out->first = is->first;
     out->growth = is->growth;
     out->steps_max = is->steps_max;
+    out->idle = is->idle;
     if (pass->decode && is->context > 0) {
         out->first += (pass->decode_context - is->context) * is->growth;
     }
@@ -176,6 +178,43 @@ START_TEST(workers_do_not_share_their_remainders)
     ck_assert_uint_eq(device->ops->next(device), 2000);
     ck_assert(device->ops->reap(device, 2000, &completion));
     ck_assert_uint_eq(completion.carry, 0);
+}
+END_TEST
+
+/* 4 us to get going after 10 ms without work; half of it after 5 ms. */
+START_TEST(a_pass_starts_later_after_a_while_without_work)
+{
+    struct dyno_completion completion;
+
+    plan.idle = 4000;
+    enter(0, 0, 9);
+    submit_prompt(0, 0); /* the run begins with no while before it */
+    (void)reap_at(1000);
+    submit_decode(1000, 1, 1, 5);
+    (void)reap_at(2000); /* at once */
+    submit_decode(5002000, 1, 1, 6);
+    completion = reap_at(5005000);
+    ck_assert_uint_eq(completion.start, 5004000);
+    submit_decode(15005000, 1, 1, 7);
+    ck_assert_uint_eq(reap_at(15010000).start, 15009000);
+    submit_decode(99510000, 1, 1, 8);
+    ck_assert_uint_eq(reap_at(99515000).start, 99514000);
+}
+END_TEST
+
+START_TEST(a_pass_that_is_getting_going_has_not_started)
+{
+    uint32_t started, completed;
+
+    decode_from_1000(9);
+    plan.idle = 4000;
+    submit_decode(10001000, 5, 1, 5); /* its steps end at 10006000, 10007000 ... */
+    device->ops->progress(device, 0, 10004000, &started, &completed);
+    ck_assert_uint_eq(started, 0);
+    ck_assert_uint_eq(completed, 0);
+    ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 10005000);
+    device->ops->stop(device, 0, 10003000);
+    ck_assert_uint_eq(reap_at(10006000).steps, 1);
 }
 END_TEST
 
@@ -506,6 +545,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_remainder_is_carried_into_a_pass_that_follows_at_once);
     tcase_add_test(cases, the_remainder_is_dropped_after_a_gap);
     tcase_add_test(cases, workers_do_not_share_their_remainders);
+    tcase_add_test(cases, a_pass_starts_later_after_a_while_without_work);
+    tcase_add_test(cases, a_pass_that_is_getting_going_has_not_started);
     tcase_add_test(cases, boundaries_follow_the_growing_cost);
     tcase_add_test(cases, single_steps_end_where_the_steps_of_a_leap_end);
     tcase_add_test(cases, a_pass_ends_where_the_formula_stops_to_hold);
