@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns";
+static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -82,6 +82,9 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     out->threads = (uint32_t)threads;
     DYNO_TRY(read_curve(root, path, rows_key, &out->rows, error));
     DYNO_TRY(read_curve(root, path, yields_key, &out->yields, error));
+    if (json_object_get(root, idle_key)) {
+        DYNO_TRY(read_curve(root, path, idle_key, &out->idle, error));
+    }
     DYNO_TRY(read_number(root, path, "pair_ns", &out->pair_ns, error));
     DYNO_TRY(read_number(root, path, "context_ns", &out->context_ns, error));
     DYNO_TRY(read_number(root, path, "pass_ns", &out->pass_ns, error));
@@ -153,6 +156,9 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     (void)fprintf(file, "  \"threads\": %u,\n", machine->threads);
     write_curve(file, rows_key, &machine->rows);
     write_curve(file, yields_key, &machine->yields);
+    if (machine->idle.count > 0) {
+        write_curve(file, idle_key, &machine->idle);
+    }
     (void)fprintf(file, "  \"pair_ns\": %.6g,\n  \"context_ns\": %.6g,\n  \"pass_ns\": %.6g\n}\n",
                   machine->pair_ns, machine->context_ns, machine->pass_ns);
     if (ferror(file) != 0 || fclose(file) != 0) {

@@ -2,7 +2,9 @@
  *
  *     {"dyno_machine": 1, "device": "cpu", "model": "austen-2m", "threads": 2,
  *      "rows_ns": [[1, 900000], [2, 950000], ...], "yields_ns": [[1, 40000], ...],
- *      "pair_ns": 0.4, "context_ns": 0.4, "pass_ns": 30000}
+ *      "idle_ns": [[1, 300000], ...], "pair_ns": 0.4, "context_ns": 0.4, "pass_ns": 30000}
+ *
+ * Files of before pauses were measured have no idle_ns: nothing, then.
  */
 #ifndef DYNO_CLI_MACHINE_FILE_H
 #define DYNO_CLI_MACHINE_FILE_H

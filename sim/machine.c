@@ -37,6 +37,9 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
 {
     DYNO_TRY(check_curve(&machine->rows, "rows", error));
     DYNO_TRY(check_curve(&machine->yields, "yields", error));
+    if (machine->idle.count > 0) {
+        DYNO_TRY(check_curve(&machine->idle, "idle", error));
+    }
     if (!is_time(machine->pair_ns) || !is_time(machine->context_ns) || !is_time(machine->pass_ns)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "pair_ns is %g, context_ns %g and pass_ns %g; expected 0 to an hour each",
@@ -50,7 +53,7 @@ double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double coun
     uint32_t i = 1;
     double slope, ns;
 
-    if (count <= 0.0) {
+    if (count <= 0.0 || curve->count == 0) {
         return 0.0;
     }
     if (curve->count == 1) {
@@ -62,6 +65,12 @@ double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double coun
     slope = (curve->ns[i] - curve->ns[i - 1]) / (curve->at[i] - curve->at[i - 1]);
     ns = curve->ns[i] + slope * (count - curve->at[i]);
     return ns > 0.0 ? ns : 0.0;
+}
+
+/* At most an hour: beyond what was measured a curve may rise without end. */
+static double within_hour(double ns)
+{
+    return ns < hour_ns ? ns : hour_ns;
 }
 
 static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
@@ -80,9 +89,11 @@ static void cost(const void *context, const struct dyno_pass *pass, struct dyno_
          dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
          machine->context_ns * (double)pass->decode_context +
          (pass->slice_count > 0 ? machine->pass_ns : 0.0);
-    out->first = (uint64_t)((ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
-    out->growth = (uint64_t)(machine->context_ns * pass->decode_count * (double)DYNO_TICKS_PER_NS);
+    out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
+    out->growth = (uint64_t)(within_hour(machine->context_ns * pass->decode_count) *
+                             (double)DYNO_TICKS_PER_NS);
     out->steps_max = UINT32_MAX;
+    out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, rows));
 }
 
 dyno_status dyno_machine_open(struct dyno_device **out, uint32_t worker_count,

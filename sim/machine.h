@@ -9,6 +9,10 @@
  * the last point with the slope of the last two.  `pass` is what a pass costs beside its steps
  * (waking a thread, and the loop by it): it is added where a pass has slices and so one step;
  * decode passes have many, and steps must not depend on how they are cut into passes.
+ *
+ * A pass of T rows that follows a pause starts idle(T) later: what it was measured to take more
+ * than one that follows another pass (a late clock, threads that sleep, cold caches, a slow clock
+ * rate). Whole from DYNO_IDLE_NS_WHOLE (core/worker/paced.h), less after a shorter pause.
  */
 #ifndef DYNO_SIM_MACHINE_H
 #define DYNO_SIM_MACHINE_H
@@ -31,14 +35,15 @@ struct dyno_machine {
     char device[32]; /* ... and "cpu" */
     uint32_t threads;
     struct dyno_machine_curve rows, yields;
+    struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */
     double pair_ns, context_ns, pass_ns;
 };
 
-/* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty, or any time is
- * not finite, negative, or above an hour. */
+/* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle may be), or
+ * any time is not finite, negative, or above an hour. */
 dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_error *error);
 
-/* The curve's value for `count`; 0 for 0. */
+/* The curve's value for `count`, 0 at least; 0 for 0, and of an empty curve. */
 double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count);
 
 /* A simulated fleet of such machines: closed through its ops.  `machine` must outlive it, and

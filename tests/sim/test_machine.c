@@ -32,11 +32,13 @@ START_TEST(a_curve_is_lines_through_its_points)
     ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 9), 260e3);  /* 20 us a row */
     ck_assert_double_eq(dyno_machine_curve_ns(&machine.rows, 32), 720e3); /* likewise */
     ck_assert_double_eq(dyno_machine_curve_ns(&alone, 3), 21);
+    ck_assert_double_eq(dyno_machine_curve_ns(&machine.idle, 3), 0); /* has no points */
 }
 END_TEST
 
-/* Run one pass to its end and return what it took, in ns. */
-static uint64_t time_of(const struct dyno_machine *machine, const struct dyno_pass *pass)
+/* Run one pass from `start` to its end and return what it took, in ns. */
+static uint64_t time_from(dyno_ns start, const struct dyno_machine *machine,
+                          const struct dyno_pass *pass)
 {
     struct dyno_answers *answers = NULL;
     struct dyno_device *device = NULL;
@@ -48,11 +50,11 @@ static uint64_t time_of(const struct dyno_machine *machine, const struct dyno_pa
         ck_assert_int_eq(answers->ops->expect(answers, i, 5), DYNO_OK);
         device->ops->open(device, 0, pass->slices[i].slot, i, 0, 5);
     }
-    device->ops->submit(device, 0, pass);
+    device->ops->submit(device, start, pass);
     ck_assert(device->ops->reap(device, device->ops->next(device), &done));
     device->ops->close(device);
     dyno_answers_close(answers);
-    return done.at;
+    return done.at - start;
 }
 
 START_TEST(a_pass_costs_its_rows_tokens_pairs_and_a_turn)
@@ -63,7 +65,34 @@ START_TEST(a_pass_costs_its_rows_tokens_pairs_and_a_turn)
     const struct dyno_pass pass = {.steps_max = 1, .slice_count = 2, .slices = slices};
 
     /* 9 rows 260 us, one token 10 us, 8 x 10 + 36 + 1 pairs at 2 ns, a turn 30 us. */
-    ck_assert_uint_eq(time_of(&machine, &pass), 260000 + 10000 + 2 * 117 + 30000);
+    ck_assert_uint_eq(time_from(0, &machine, &pass), 260000 + 10000 + 2 * 117 + 30000);
+}
+END_TEST
+
+/* 8 rows of the curve 100, 120, 400: 240 us, a token 10 us, 36 pairs at 2 ns, a turn 30 us; and
+ * after a pause 7 us for the first row and 4 for each further one. */
+START_TEST(a_pass_after_a_pause_costs_more)
+{
+    const struct dyno_slice slice = {.tokens = 8, .yields = true};
+    const struct dyno_pass pass = {.steps_max = 1, .slice_count = 1, .slices = &slice};
+    struct dyno_machine machine = a_machine();
+
+    ck_assert_uint_eq(time_from(10 * DYNO_MS, &machine, &pass), 280072);
+    machine.idle = (struct dyno_machine_curve){.count = 2, .at = {1, 2}, .ns = {7e3, 11e3}};
+    ck_assert_uint_eq(time_from(0, &machine, &pass), 280072);
+    ck_assert_uint_eq(time_from(10 * DYNO_MS, &machine, &pass), 280072 + 35000);
+}
+END_TEST
+
+START_TEST(no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going)
+{
+    const struct dyno_slice slice = {.tokens = 2000000000, .yields = true};
+    const struct dyno_pass pass = {.steps_max = 1, .slice_count = 1, .slices = &slice};
+    struct dyno_machine machine = a_machine();
+
+    machine.rows = (struct dyno_machine_curve){.count = 2, .at = {1, 2}, .ns = {0, 3.6e12}};
+    machine.idle = machine.rows;
+    ck_assert_uint_eq(time_from(10 * DYNO_MS, &machine, &pass), 7200 * DYNO_S);
 }
 END_TEST
 
@@ -87,6 +116,10 @@ START_TEST(machines_that_cannot_be_are_refused)
     ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "yields: at 4 the time is -1 ns"));
     machine = a_machine();
+    machine.idle = (struct dyno_machine_curve){.count = 1, .at = {2}};
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "idle: a curve has 1 to 32 points"));
+    machine = a_machine();
     machine.context_ns = 1e300;
     ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
 }
@@ -98,6 +131,8 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, a_curve_is_lines_through_its_points);
     tcase_add_test(cases, a_pass_costs_its_rows_tokens_pairs_and_a_turn);
+    tcase_add_test(cases, a_pass_after_a_pause_costs_more);
+    tcase_add_test(cases, no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going);
     tcase_add_test(cases, machines_that_cannot_be_are_refused);
     suite_add_tcase(suite, cases);
 }
