@@ -24,10 +24,11 @@ static void print_help(void)
     puts("Usage: dyno calibrate [--device cpu] [--model MODEL] [--threads N] [--rounds N] -o "
          "FILE\n\n"
          "Measure how long passes of a model take on this machine: prompts of 1 to 512\n"
-         "tokens, 1 to 64 sequences that decode, short contexts and long ones, round after\n"
-         "round; up to two minutes, and longer where five rounds take longer.  The machine\n"
-         "should have nothing else to do.  `dyno replay --machine FILE` then simulates it, and\n"
-         "`dyno validate --machine FILE` says how well.\n\n"
+         "tokens, right after another pass and after a pause, 1 to 64 sequences that decode,\n"
+         "short contexts and long ones, round after round; up to two minutes, and longer where\n"
+         "five rounds take longer.  The machine should have nothing else to do.\n"
+         "`dyno replay --machine FILE` then simulates it, and `dyno validate --machine FILE`\n"
+         "says how well.\n\n"
          "  --device cpu   what is measured\n"
          "  --model MODEL  a model's folder or file, or one that comes with dyno\n"
          "                 [" DYNO_DEFAULT_MODEL "]\n"
@@ -103,10 +104,11 @@ static void show_progress(void *context, uint32_t done, uint32_t rounds)
 static void print_machine(const struct dyno_machine *machine)
 {
     (void)printf("%s on %s, %u threads\n\n", machine->model, machine->device, machine->threads);
-    (void)printf("%10s %14s %14s\n", "rows", "computed, us", "a token, us");
+    (void)printf("%10s %14s %14s %22s\n", "rows", "computed, us", "a token, us",
+                 "more after a pause, us");
     for (uint32_t i = 0; i < machine->rows.count; i++) {
-        (void)printf("%10u %14.1f %14.2f\n", machine->rows.at[i], machine->rows.ns[i] / 1e3,
-                     machine->rows.ns[i] / 1e3 / machine->rows.at[i]);
+        (void)printf("%10u %14.1f %14.2f %22.1f\n", machine->rows.at[i], machine->rows.ns[i] / 1e3,
+                     machine->rows.ns[i] / 1e3 / machine->rows.at[i], machine->idle.ns[i] / 1e3);
     }
     (void)printf("\n%10s %14s\n", "sequences", "yielding, us");
     for (uint32_t i = 0; i < machine->yields.count; i++) {

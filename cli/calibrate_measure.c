@@ -3,6 +3,10 @@
  * Passes are run through the very device that serves (threads, mailbox, wakeups), each kind in
  * turn, round after round, so that a disturbance falls on all alike; medians count.  What a pass
  * takes is then divided as sim/machine.h says.
+ *
+ * Prompts are measured in two ways: right after another pass, and as a request that comes after a
+ * pause meets them, from the moment when it was due: with what the clock is late, with what it
+ * takes to enter it, and with cold caches.
  */
 #include "cli/calibrate_measure.h"
 
@@ -23,16 +27,21 @@ enum {
     STEPS = 8, /* decode steps of a pass */
     CHUNK = 128,
     ROUNDS_MIN = 5,
-    EXPERIMENTS_MAX = 3 * DYNO_MACHINE_POINTS_MAX,
+    EXPERIMENTS_MAX = 4 * DYNO_MACHINE_POINTS_MAX,
 };
+
+static const dyno_ns pause_ns = 50 * DYNO_MS;
+
+enum kind { PREFILL, PREFILL_AFTER_PAUSE, DECODE };
 
 /* A kind of pass. */
 struct experiment {
-    bool decodes;
+    enum kind kind;
     uint32_t size;    /* rows of a prompt slice, or sequences that decode */
     uint32_t context; /* tokens before */
     double *ns;       /* [rounds] a step's; the bench's */
-    double *around;   /* [rounds] from submit to reap, without the steps; the bench's */
+    double *around;   /* [rounds] beside the steps, from submit (after a pause: from when it was
+                         due) to reap; the bench's */
 };
 
 struct bench {
@@ -161,12 +170,13 @@ static void leave(struct bench *bench, uint32_t slots)
     bench->next_id += slots;
 }
 
-/* Run a pass to its end.  Returns what a step took; *around: what the pass took beside. */
-static double run_pass(struct bench *bench, const struct dyno_pass *pass, double *around)
+/* Run a pass to its end.  Returns what a step took; *around: what else passed since `due`. */
+static double run_pass(struct bench *bench, dyno_ns due, const struct dyno_pass *pass,
+                       double *around)
 {
     struct dyno_device *device = bench->device;
     struct dyno_completion done;
-    dyno_ns start = dyno_wall_clock_now(bench->clock), now = start;
+    dyno_ns now = dyno_wall_clock_now(bench->clock);
     double steps_ns;
 
     device->ops->submit(device, now, pass);
@@ -174,17 +184,29 @@ static double run_pass(struct bench *bench, const struct dyno_pass *pass, double
         now = bench->clock->ops->wait_until(bench->clock, DYNO_NEVER);
     } while (!device->ops->reap(device, now, &done));
     steps_ns = (double)(done.boundaries[done.steps] - done.boundaries[0]);
-    *around = (double)(now - start) - steps_ns;
+    *around = (double)(now - due) - steps_ns;
     return steps_ns / done.steps;
+}
+
+/* Let the machine rest, as the loop does where nothing is due.  Returns when that should end. */
+static dyno_ns pause(const struct bench *bench)
+{
+    dyno_ns due = dyno_wall_clock_now(bench->clock) + pause_ns;
+
+    while (bench->clock->ops->wait_until(bench->clock, due) < due) {
+    }
+    return due;
 }
 
 static dyno_status run_prefill(struct bench *bench, const struct experiment *experiment, double *ns,
                                double *around)
 {
     struct dyno_slice slice = {.first = experiment->context, .tokens = experiment->size};
+    bool pauses = experiment->kind == PREFILL_AFTER_PAUSE;
+    dyno_ns due = pauses ? pause(bench) : 0;
 
     DYNO_TRY(enter(bench, 0, experiment->context + experiment->size + 1));
-    *ns = run_pass(bench,
+    *ns = run_pass(bench, pauses ? due : dyno_wall_clock_now(bench->clock),
                    &(struct dyno_pass){
                        .steps_max = 1, .slice_count = 1, .slices = &slice, .tables = bench->tables},
                    around);
@@ -209,13 +231,13 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
         slices[i] = (struct dyno_slice){
             .slot = i, .first = experiment->context - 1, .tokens = 1, .yields = true};
     }
-    (void)run_pass(bench,
+    (void)run_pass(bench, 0,
                    &(struct dyno_pass){.steps_max = 1,
                                        .slice_count = experiment->size,
                                        .slices = slices,
                                        .tables = bench->tables},
                    around);
-    *ns = run_pass(bench,
+    *ns = run_pass(bench, dyno_wall_clock_now(bench->clock),
                    &(struct dyno_pass){.steps_max = STEPS,
                                        .decode = true,
                                        .decode_count = experiment->size,
@@ -228,12 +250,12 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static void plan(struct bench *bench, bool decodes, uint32_t size, uint32_t context)
+static void plan(struct bench *bench, enum kind kind, uint32_t size, uint32_t context)
 {
     double *samples = bench->samples + (size_t)bench->experiment_count * 2 * bench->rounds;
 
     bench->experiments[bench->experiment_count++] =
-        (struct experiment){.decodes = decodes,
+        (struct experiment){.kind = kind,
                             .size = size,
                             .context = context,
                             .ns = samples,
@@ -241,12 +263,14 @@ static void plan(struct bench *bench, bool decodes, uint32_t size, uint32_t cont
 }
 
 /* Powers of two, and the largest itself. */
-static void plan_sizes(struct bench *bench, bool decodes, uint32_t largest)
+static void plan_sizes(struct bench *bench, enum kind kind, uint32_t largest)
 {
+    uint32_t context = kind == DECODE ? SHORT_CONTEXT : 0;
+
     for (uint32_t size = 1; size < largest; size *= 2) {
-        plan(bench, decodes, size, decodes ? SHORT_CONTEXT : 0);
+        plan(bench, kind, size, context);
     }
-    plan(bench, decodes, largest, decodes ? SHORT_CONTEXT : 0);
+    plan(bench, kind, largest, context);
 }
 
 static dyno_status plan_all(struct bench *bench)
@@ -257,10 +281,11 @@ static dyno_status plan_all(struct bench *bench)
     if (!bench->samples) {
         return DYNO_NO_MEMORY;
     }
-    plan_sizes(bench, false, rows < most ? rows : most);
-    plan_sizes(bench, true, bench->config->seqs_max);
-    plan(bench, false, CHUNK, bench->long_tokens - CHUNK - 1);
-    plan(bench, true, LONG_SEQS, bench->long_tokens - 2 * STEPS);
+    plan_sizes(bench, PREFILL, rows < most ? rows : most);
+    plan_sizes(bench, PREFILL_AFTER_PAUSE, rows < most ? rows : most);
+    plan_sizes(bench, DECODE, bench->config->seqs_max);
+    plan(bench, PREFILL, CHUNK, bench->long_tokens - CHUNK - 1);
+    plan(bench, DECODE, LONG_SEQS, bench->long_tokens - 2 * STEPS);
     return DYNO_OK;
 }
 
@@ -274,7 +299,7 @@ static dyno_status measure(struct bench *bench, struct dyno_error *error)
          round++) {
         for (uint32_t i = 0; i < bench->experiment_count; i++) {
             struct experiment *experiment = &bench->experiments[i];
-            dyno_status status = experiment->decodes
+            dyno_status status = experiment->kind == DECODE
                                      ? run_decode(bench, experiment, &experiment->ns[round],
                                                   &experiment->around[round])
                                      : run_prefill(bench, experiment, &experiment->ns[round],
@@ -324,42 +349,81 @@ static void add_point(struct dyno_machine_curve *curve, uint32_t at, double ns)
     curve->ns[curve->count++] = ns;
 }
 
-static const struct experiment *find(const struct bench *bench, bool decodes, uint32_t size)
+/* The first of its kind and size: the one with a short context. */
+static const struct experiment *find(const struct bench *bench, enum kind kind, uint32_t size)
 {
     for (uint32_t i = 0; i < bench->experiment_count; i++) {
-        if (bench->experiments[i].decodes == decodes && bench->experiments[i].size == size) {
+        if (bench->experiments[i].kind == kind && bench->experiments[i].size == size) {
             return &bench->experiments[i];
         }
     }
     return NULL;
 }
 
-/* Medians are in ns[0] from here on. */
+/* By the differences within a round, so that what changes from round to round falls out.  Before
+ * medians are in ns[0], for it needs every round; it leaves those of pauses in disorder. */
+static void divide_pauses(const struct bench *bench, struct dyno_machine *machine)
+{
+    for (uint32_t i = 0; i < bench->experiment_count; i++) {
+        const struct experiment *is = &bench->experiments[i];
+        const struct experiment *at_once = find(bench, PREFILL, is->size);
+
+        if (is->kind != PREFILL_AFTER_PAUSE) {
+            continue;
+        }
+        for (uint32_t round = 0; round < bench->rounds; round++) {
+            is->ns[round] += is->around[round] - at_once->ns[round] - at_once->around[round];
+        }
+        add_point(&machine->idle, is->size, at_least(median(is->ns, bench->rounds), 0.0));
+    }
+}
+
+/* What rows take where nothing yields.  A decode step computes as many and yields besides; if it
+ * was faster, the prompt met caches that the pass before it had filled with something else. */
+static double rows_ns(const struct bench *bench, const struct dyno_machine *machine,
+                      const struct experiment *prefill)
+{
+    const struct experiment *decode = find(bench, DECODE, prefill->size);
+    double ns = prefill->ns[0] - machine->pair_ns * prefill->size * (prefill->size + 1.0) / 2.0;
+    double most = decode ? decode->ns[0] - machine->context_ns * mean_context(decode) : ns;
+
+    return at_least(ns < most ? ns : most, 1.0);
+}
+
+static void divide_sizes(const struct bench *bench, struct dyno_machine *machine)
+{
+    for (uint32_t i = 0; i + 2 < bench->experiment_count; i++) {
+        const struct experiment *is = &bench->experiments[i];
+
+        if (is->kind == PREFILL) {
+            add_point(&machine->rows, is->size, rows_ns(bench, machine, is));
+        } else if (is->kind == DECODE) {
+            add_point(&machine->yields, is->size,
+                      at_least(is->ns[0] - machine->context_ns * mean_context(is) -
+                                   dyno_machine_curve_ns(&machine->rows, is->size),
+                               0.0));
+        }
+    }
+}
+
 static void divide(struct bench *bench, struct dyno_machine *machine)
 {
-    const struct experiment *chunk = find(bench, false, CHUNK), *few = find(bench, true, LONG_SEQS);
+    const struct experiment *chunk = find(bench, PREFILL, CHUNK);
+    const struct experiment *few = find(bench, DECODE, LONG_SEQS);
     const struct experiment *late_chunk = &bench->experiments[bench->experiment_count - 2];
     const struct experiment *long_few = &bench->experiments[bench->experiment_count - 1];
 
+    divide_pauses(bench, machine);
+    for (uint32_t i = 0; i < bench->experiment_count; i++) {
+        bench->experiments[i].ns[0] = median(bench->experiments[i].ns, bench->rounds);
+        bench->experiments[i].around[0] = median(bench->experiments[i].around, bench->rounds);
+    }
     machine->pair_ns =
         at_least((late_chunk->ns[0] - chunk->ns[0]) / ((double)CHUNK * late_chunk->context), 0.0);
     machine->context_ns = at_least(
         (long_few->ns[0] - few->ns[0]) / (mean_context(long_few) - mean_context(few)), 0.0);
     machine->pass_ns = at_least(bench->experiments[0].around[0], 0.0);
-    for (uint32_t i = 0; i + 2 < bench->experiment_count; i++) {
-        const struct experiment *is = &bench->experiments[i];
-
-        if (is->decodes) {
-            add_point(&machine->yields, is->size,
-                      at_least(is->ns[0] - machine->context_ns * mean_context(is) -
-                                   dyno_machine_curve_ns(&machine->rows, is->size),
-                               0.0));
-        } else {
-            add_point(
-                &machine->rows, is->size,
-                at_least(is->ns[0] - machine->pair_ns * is->size * (is->size + 1.0) / 2.0, 1.0));
-        }
-    }
+    divide_sizes(bench, machine);
 }
 
 dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
@@ -376,10 +440,6 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
         status = measure(&bench, error);
     }
     if (status == DYNO_OK) {
-        for (uint32_t i = 0; i < bench.experiment_count; i++) {
-            bench.experiments[i].ns[0] = median(bench.experiments[i].ns, bench.rounds);
-            bench.experiments[i].around[0] = median(bench.experiments[i].around, bench.rounds);
-        }
         divide(&bench, &machine);
         (void)snprintf(machine.model, sizeof machine.model, "%s", config->model);
         (void)snprintf(machine.device, sizeof machine.device, "cpu");

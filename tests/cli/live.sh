@@ -42,6 +42,7 @@ works rerun journal
 
 # Measure, simulate what was measured, and compare.
 works calibrate --model tiny --threads 1 --rounds 5 -o machine.json
+grep -Eq '"idle_ns": \[\[1, [0-9]+\], \[2, ' machine.json || fail "no pauses: $(cat machine.json)"
 works replay "${load[@]}" --machine machine.json --model tiny --db none
 grep -Fq 'tiny on 1 x measured cpu' out
 works validate --machine machine.json "${load[@]}" --db validation.db
