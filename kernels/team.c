@@ -19,9 +19,10 @@
 #include <stdlib.h>
 
 enum {
-    SPINS_MAX = 20000,  /* of a worker: tens of microseconds at least, longer than what a pass does
-                           alone between two operations */
-    SPINS_CALLER = 200, /* until it offers its core to the worker that it waits for */
+    SPINS_MAX = 20000,   /* of a worker: tens of microseconds at least, longer than what a pass does
+                            alone between two operations */
+    SPINS_A_YIELD = 500, /* of it, until it offers its core: the loop's thread may wait for it */
+    SPINS_CALLER = 200,  /* until it offers its core to the worker that it waits for */
     LINE = 64,
 };
 
@@ -90,7 +91,11 @@ static unsigned long long await_epoch(struct dyno_team *team, uint32_t seen)
         if (epoch_of(gate) != seen) {
             return gate;
         }
-        pause_briefly();
+        if (spins % SPINS_A_YIELD == SPINS_A_YIELD - 1) {
+            sched_yield();
+        } else {
+            pause_briefly();
+        }
     }
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->sleepers, 1);
