@@ -59,8 +59,10 @@ refuses 2 '--device and --clock contradict each other: what computes takes its t
 refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
     replay --device cpu --gpu h100 "${load[@]}"
 refuses 1 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate
-refuses 2 'calibrate needs -o FILE' calibrate
-refuses 2 "--threads '0': expected a whole number from 1 to 256" calibrate --threads 0 -o x
+refuses 2 'calibrate needs a file to write: -o FILE' calibrate
+refuses 2 "--threads: '0' is not a whole number from 1 to 256, or 'auto'" calibrate --threads 0 -o x
+refuses 2 "--device: 'gpu' is not one of cpu; did you mean 'cpu'?" calibrate --device gpu -o x
+refuses 2 "unknown option '--round'; did you mean '--rounds'?" calibrate --round 9 -o x
 printf '{"dyno_machine": 1, "model": "tiny", "device": "cpu", "threads": 1, "rows_ns": [[2, 1]]}' \
     >bad.json
 refuses 1 'bad.json: yields_ns: expected 1 to 32 pairs [count, nanoseconds]' \
