@@ -82,6 +82,26 @@ static dyno_status take_file(struct words *words, const char *path, struct dyno_
     return DYNO_OK;
 }
 
+/* A word that stands alone where the file has a flag. */
+static dyno_status take_other(const struct words *words, const char *typed,
+                              struct dyno_error *error)
+{
+    const struct dyno_file_command *shape = words->shape;
+    struct dyno_file_words *others = shape->others;
+    char quoted[DYNO_QUOTE_MAX];
+
+    if (!others) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "unexpected word %s; a file is given as %s FILE",
+                         dyno_quote(quoted, typed), shape->file_flag);
+    }
+    if (others->count == others->most) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s takes at most %u %s", shape->command,
+                         others->most, others->name);
+    }
+    others->at[others->count++] = typed;
+    return DYNO_OK;
+}
+
 static bool is_help(const char *typed)
 {
     return strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0;
@@ -90,8 +110,6 @@ static bool is_help(const char *typed)
 static dyno_status take_words(struct words *words, struct dyno_options *options, int argc,
                               char **argv, struct dyno_error *error)
 {
-    char quoted[DYNO_QUOTE_MAX];
-
     for (int at = 1; at < argc;) {
         const char *typed = argv[at];
 
@@ -108,9 +126,8 @@ static dyno_status take_words(struct words *words, struct dyno_options *options,
         } else if (typed[0] == '-' && typed[1] != '\0') {
             DYNO_TRY(take_flag(words, options, argc, argv, &at, error));
         } else if (words->shape->file_flag) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "unexpected word %s; a file is given as %s FILE",
-                             dyno_quote(quoted, typed), words->shape->file_flag);
+            DYNO_TRY(take_other(words, typed, error));
+            at++;
         } else {
             DYNO_TRY(take_file(words, typed, error));
             at++;

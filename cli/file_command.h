@@ -7,10 +7,18 @@
 #include "core/base/options.h"
 #include "core/base/status.h"
 
+/* Words that stand alone beside the flag's file, such as the tables of `dyno fit`. */
+struct dyno_file_words {
+    const char **at; /* [most], the caller's; the words are argv's */
+    uint32_t most, count;
+    const char *name; /* "tables", for errors */
+};
+
 /* Its options by their rows, one file, and what it does with both. */
 struct dyno_file_command {
     const char *command;            /* "trace info", for errors */
     const char *file_flag;          /* "-o": the file follows this; NULL: it stands alone */
+    struct dyno_file_words *others; /* with a flag: words that stand alone; NULL: none may */
     const char *needs;              /* what is missing without a file */
     const struct dyno_option *rows; /* [row_count] */
     uint32_t row_count;

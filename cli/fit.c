@@ -1,11 +1,13 @@
 /* `dyno fit`: a calibration from tables of kernels; from a benchmark: cli/fit_from.c. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/calibration_file.h"
 #include "cli/commands.h"
+#include "cli/file_command.h"
 #include "cli/fit_from.h"
 #include "cli/kernel_tables.h"
 #include "core/base/map.h"
@@ -14,11 +16,49 @@
 
 enum { TABLES_MAX = 32 };
 
-struct arguments {
-    const char *gpu, *model, *output, *source;
-    const char *tables[TABLES_MAX];
-    size_t table_count;
+struct fit_options {
+    const char *gpu, *model, *source; /* gpu NULL: not given */
 };
+
+struct arguments {
+    const struct fit_options *options;
+    const char *output;
+    const struct dyno_file_words *tables;
+};
+
+#define AT(field) offsetof(struct fit_options, field)
+
+static const struct dyno_option rows[] = {
+    {.name = "fleet.gpu",
+     .flag = "gpu",
+     .value = "GPU",
+     .help = "what was measured",
+     .initial = "none",
+     .special = "none",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(gpu),
+     .min = 1},
+    {.name = "model.name",
+     .flag = "model",
+     .value = "MODEL",
+     .help = "whose layers the tables are, a built-in model",
+     .initial = "llama-3.1-8b",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(model),
+     .min = 1},
+    {.name = "calibration.source",
+     .flag = "source",
+     .value = "TEXT",
+     .help = "where the measurements come from, for the record",
+     .initial = "tables of measured kernels",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(source),
+     .min = 1},
+};
+
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+
+static const char needs[] = "--gpu GPU, -o FILE and at least one table, or --from RECORDING";
 
 static void print_help(void)
 {
@@ -45,59 +85,18 @@ static void print_help(void)
          "  -o FILE        write the calibration there");
 }
 
-static dyno_status take_arguments(struct arguments *arguments, int argc, char **argv,
-                                  struct dyno_error *error)
-{
-    const struct {
-        const char *flag;
-        const char **to;
-    } flags[] = {{"--gpu", &arguments->gpu},
-                 {"--model", &arguments->model},
-                 {"--source", &arguments->source},
-                 {"-o", &arguments->output}};
-    char quoted[DYNO_QUOTE_MAX];
-
-    for (int i = 1; i < argc; i++) {
-        const char **to = NULL;
-
-        for (size_t j = 0; j < sizeof flags / sizeof flags[0]; j++) {
-            to = strcmp(argv[i], flags[j].flag) == 0 ? flags[j].to : to;
-        }
-        if (to && i + 1 == argc) {
-            return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value", argv[i]);
-        }
-        if (to) {
-            *to = argv[++i];
-        } else if (argv[i][0] == '-') {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "unknown option %s; 'dyno fit --help' lists them",
-                             dyno_quote(quoted, argv[i]));
-        } else if (arguments->table_count == TABLES_MAX) {
-            return dyno_fail(error, DYNO_BAD_INPUT, "fit takes at most %d tables", TABLES_MAX);
-        } else {
-            arguments->tables[arguments->table_count++] = argv[i];
-        }
-    }
-    if (!arguments->gpu || !arguments->output || !arguments->table_count) {
-        return dyno_fail(
-            error, DYNO_BAD_INPUT,
-            "fit needs --gpu GPU, -o FILE and at least one table, or --from RECORDING");
-    }
-    return DYNO_OK;
-}
-
 static dyno_status configure(struct dyno_timing_config *config, const struct arguments *arguments,
                              struct dyno_error *error)
 {
-    const char *name = arguments->model ? arguments->model : "llama-3.1-8b";
-    const struct dyno_model *model = dyno_model_find(name);
-    const struct dyno_gpu *gpu = dyno_gpu_find(arguments->gpu);
+    const struct fit_options *options = arguments->options;
+    const struct dyno_model *model = dyno_model_find(options->model);
+    const struct dyno_gpu *gpu = dyno_gpu_find(options->gpu);
     char quoted[DYNO_QUOTE_MAX];
 
     if (!model || !gpu) {
         return dyno_fail(
             error, DYNO_NOT_FOUND, "%s is not a built-in %s; `dyno help models` lists them",
-            dyno_quote(quoted, model ? arguments->gpu : name), model ? "GPU" : "model");
+            dyno_quote(quoted, model ? options->gpu : options->model), model ? "GPU" : "model");
     }
     *config = (struct dyno_timing_config){
         .model = *model, .gpu = *gpu, .tp = 1, .seqs_max = 1, .batch_tokens_max = 1};
@@ -149,9 +148,9 @@ static dyno_status write_calibration(const struct arguments *arguments, const st
     if (!calibration) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    (void)snprintf(calibration->gpu, sizeof calibration->gpu, "%s", arguments->gpu);
+    (void)snprintf(calibration->gpu, sizeof calibration->gpu, "%s", arguments->options->gpu);
     (void)snprintf(calibration->source, sizeof calibration->source, "%s",
-                   arguments->source ? arguments->source : "tables of measured kernels");
+                   arguments->options->source);
     (void)snprintf(calibration->data, sizeof calibration->data, "%016" PRIx64, hash_of(samples));
     if (gmtime_r(&now, &today)) {
         (void)strftime(calibration->date, sizeof calibration->date, "%Y-%m-%d", &today);
@@ -169,15 +168,15 @@ static dyno_status fit_all(const struct arguments *arguments, struct dyno_kernel
     struct dyno_fit fit;
 
     DYNO_TRY(configure(&config, arguments, error));
-    for (size_t i = 0; i < arguments->table_count; i++) {
-        DYNO_TRY(dyno_kernel_samples_read(samples, arguments->tables[i], &config.model, error));
+    for (size_t i = 0; i < arguments->tables->count; i++) {
+        DYNO_TRY(dyno_kernel_samples_read(samples, arguments->tables->at[i], &config.model, error));
     }
     DYNO_TRY(dyno_fit_kernels(&fit, &config, samples->items, samples->count, error));
     print_fit(&fit);
     return write_calibration(arguments, &fit, samples, error);
 }
 
-static bool has(int argc, char **argv, const char *flag)
+static bool is_given(int argc, char **argv, const char *flag)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], flag) == 0) {
@@ -187,24 +186,50 @@ static bool has(int argc, char **argv, const char *flag)
     return false;
 }
 
-int dyno_command_fit(int argc, char **argv)
+/* The tables that were named, which run gets behind the options. */
+struct command {
+    struct fit_options options; /* its first member: the rows fill it */
+    struct dyno_file_words tables;
+};
+
+static int run(const char *file, const void *values)
 {
+    const struct command *command = values;
+    const struct arguments arguments = {
+        .options = &command->options, .output = file, .tables = &command->tables};
     struct dyno_kernel_samples samples = {0};
-    struct arguments arguments = {0};
     struct dyno_error error = {0};
     dyno_status status;
 
-    if (has(argc, argv, "--help") || has(argc, argv, "-h")) {
-        print_help();
-        return DYNO_EXIT_OK;
-    }
-    if (has(argc, argv, "--from")) {
-        return dyno_fit_from(argc, argv);
-    }
-    if (take_arguments(&arguments, argc, argv, &error) != DYNO_OK) {
+    if (!command->options.gpu || command->tables.count == 0) {
+        (void)dyno_fail(&error, DYNO_BAD_INPUT, "fit needs %s", needs);
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
     status = fit_all(&arguments, &samples, &error);
     dyno_kernel_samples_release(&samples);
     return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+}
+
+int dyno_command_fit(int argc, char **argv)
+{
+    const char *tables[TABLES_MAX];
+    struct command values = {.tables = {.at = tables, .most = TABLES_MAX, .name = "tables"}};
+
+    if (is_given(argc, argv, "--from")) {
+        if (is_given(argc, argv, "--help") || is_given(argc, argv, "-h")) {
+            print_help();
+            return DYNO_EXIT_OK;
+        }
+        return dyno_fit_from(argc, argv);
+    }
+    return dyno_file_command_run(&(struct dyno_file_command){.command = "fit",
+                                                             .file_flag = "-o",
+                                                             .others = &values.tables,
+                                                             .needs = needs,
+                                                             .rows = rows,
+                                                             .row_count = ROW_COUNT,
+                                                             .values = &values,
+                                                             .print_help = print_help,
+                                                             .run = run},
+                                 argc, argv);
 }

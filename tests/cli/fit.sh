@@ -94,6 +94,14 @@ grep -q '^  gemm_flops_efficiency: {value: 0.[45]' summary.yaml || fail "$(cat o
 
 # What cannot be done is refused before anything is written.
 refused "fit needs --from FILE, and -o FILE for the calibration or --check" --from vllm.json
+needs="fit needs --gpu GPU, -o FILE and at least one table, or --from RECORDING"
+refused "$needs"
+refused "$needs" -o never.yaml table.csv
+refused "$needs" --gpu h100 -o never.yaml
+refused "unknown option '--gpus'; did you mean '--gpu'?" --gpus h100 -o never.yaml table.csv
+mapfile -t tables < <(seq 33)
+refused "fit takes at most 32 tables" --gpu h100 -o never.yaml "${tables[@]}"
+refused "'gpu' is not a built-in GPU; \`dyno help models\` lists them" --gpu gpu -o never.yaml a b
 refused "--gpu GPU is needed: what the recording was made on" --from vllm.json -o never.yaml
 refused "--model MODEL is needed: the recording names no model that dyno knows" --gpu h100 \
     --from profile_export.jsonl -o never.yaml
