@@ -102,7 +102,8 @@ static dyno_status answer(struct session *session, const char *prompt, size_t si
                      .temperature = options->temperature,
                      .top_k = options->top_k,
                      .top_p = options->top_p,
-                     .min_p = options->min_p},
+                     .min_p = options->min_p,
+                     .repetition = options->repetition},
         .stops = options->stops,
         .stop_count = options->stop_count,
         .say = hear,
@@ -301,7 +302,7 @@ static void close_session(struct session *session)
     free(session);
 }
 
-static dyno_status run(const struct dyno_generate_options *options, const char *prompt,
+static dyno_status run(struct dyno_generate_options *options, const char *prompt,
                        struct dyno_error *error)
 {
     struct session *session = calloc(1, sizeof *session);
@@ -316,6 +317,10 @@ static dyno_status run(const struct dyno_generate_options *options, const char *
     if (status == DYNO_OK) {
         status =
             dyno_writer_open(&session->writer, path, options->tokenizer, options->threads, error);
+    }
+    if (status == DYNO_OK) {
+        status =
+            dyno_generate_options_suggest(options, dyno_writer_suggested(session->writer), error);
     }
     if (status == DYNO_OK) {
         status = converse(session, prompt, error);

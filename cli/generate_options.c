@@ -74,6 +74,15 @@ static const struct dyno_option rows[] = {
      .low = 0,
      .high = 1,
      .help = "leave out tokens that are less likely than X times the likeliest"},
+    {.name = "generate.repetition_penalty",
+     .flag = "repetition-penalty",
+     .value = "X",
+     .type = DYNO_OPTION_DOUBLE,
+     .offset = AT(repetition),
+     .initial = "1",
+     .low = 0.01,
+     .high = 100,
+     .help = "make tokens that occurred already less likely, by this factor; 1: no less"},
     {.name = "generate.seed",
      .flag = "seed",
      .value = "N",
@@ -262,6 +271,36 @@ dyno_status dyno_generate_options_open(struct dyno_generate_options *options, in
     return status;
 }
 
+static dyno_status suggest(struct dyno_generate_options *options, const char *flag,
+                           const struct dyno_suggestion *suggestion, struct dyno_error *error)
+{
+    const struct dyno_option_origin origin = {.source = DYNO_SOURCE_FILE,
+                                              .where = "generation_config.json"};
+    const struct dyno_option *row = dyno_options_find_flag(&options->rows, flag);
+    char text[64];
+
+    if (!suggestion->given ||
+        dyno_options_origin(&options->rows, row)->source != DYNO_SOURCE_DEFAULT) {
+        return DYNO_OK;
+    }
+    if (row->special && suggestion->value == 0) {
+        return dyno_options_set(&options->rows, row, row->special, &origin, error);
+    }
+    (void)snprintf(text, sizeof text, "%.17g", suggestion->value);
+    return dyno_options_set(&options->rows, row, text, &origin, error);
+}
+
+dyno_status dyno_generate_options_suggest(struct dyno_generate_options *options,
+                                          const struct dyno_suggested_sampling *sampling,
+                                          struct dyno_error *error)
+{
+    DYNO_TRY(suggest(options, "temperature", &sampling->temperature, error));
+    DYNO_TRY(suggest(options, "top-k", &sampling->top_k, error));
+    DYNO_TRY(suggest(options, "top-p", &sampling->top_p, error));
+    DYNO_TRY(suggest(options, "min-p", &sampling->min_p, error));
+    return suggest(options, "repetition-penalty", &sampling->repetition, error);
+}
+
 void dyno_generate_options_close(struct dyno_generate_options *options)
 {
     dyno_options_close(&options->rows);
@@ -294,7 +333,9 @@ void dyno_generate_help(FILE *out, uint32_t width)
           "Examples:\n"
           "  dyno generate --prompt \"It was a fine morning, and\"\n"
           "  dyno generate --chat\n"
-          "  dyno generate --model ./Qwen3-0.6B --chat --prompt \"Why is the sky blue?\"\n\n",
+          "  dyno generate --model ./Qwen3-0.6B --chat --prompt \"Why is the sky blue?\"\n\n"
+          "How tokens are chosen is what a folder's generation_config.json suggests, where it does "
+          "and\nno option says otherwise.\n\n",
           out);
     for (size_t i = 0; i < TEXT_FLAGS; i++) {
         text_entry(out, width, &text_flags[i]);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "backends/assets/weights.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 
@@ -17,8 +18,8 @@ struct dyno_generate_options {
     const char *model;
     bool chat;
     uint32_t tokens_max;
-    double temperature, top_p, min_p;
-    uint32_t top_k; /* 0: all */
+    double temperature, top_p, min_p, repetition; /* repetition 1: no penalty */
+    uint32_t top_k;                               /* 0: all */
     uint64_t seed;
     uint32_t threads; /* 0: one for each core */
 
@@ -36,6 +37,13 @@ struct dyno_generate_options {
  * DYNO_NO_MEMORY. */
 dyno_status dyno_generate_options_open(struct dyno_generate_options *options, int argc, char **argv,
                                        struct dyno_error *error);
+
+/* What the model suggests, where the command line says nothing.  Errors: DYNO_BAD_INPUT,
+ * DYNO_NO_MEMORY. */
+dyno_status dyno_generate_options_suggest(struct dyno_generate_options *options,
+                                          const struct dyno_suggested_sampling *sampling,
+                                          struct dyno_error *error);
+
 void dyno_generate_options_close(struct dyno_generate_options *options);
 
 /* What `dyno generate --help` prints. */

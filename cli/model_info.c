@@ -77,6 +77,31 @@ static void print_tokens(const struct dyno_weights *weights)
     }
 }
 
+/* In one line, in the order in which a token is chosen. */
+static void print_sampling(const struct dyno_suggested_sampling *sampling)
+{
+    const struct {
+        const char *name;
+        const struct dyno_suggestion *is;
+    } all[] = {{"repetition penalty", &sampling->repetition},
+               {"temperature", &sampling->temperature},
+               {"min-p", &sampling->min_p},
+               {"top-k", &sampling->top_k},
+               {"top-p", &sampling->top_p}};
+    bool any = false;
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i].is->given) {
+            printf("%-*s%s %g", any ? 0 : LABEL_WIDTH, any ? ", " : "suggested", all[i].name,
+                   all[i].is->value);
+            any = true;
+        }
+    }
+    if (any) {
+        putchar('\n');
+    }
+}
+
 static void print_weights(const struct dyno_weights *weights)
 {
     const struct dyno_model *model = &weights->model;
@@ -99,6 +124,7 @@ static void print_weights(const struct dyno_weights *weights)
     text_line("type", element_name(weights->layers[0].query.element));
     text_line("logits", model->tied_embeddings ? "tied to the embedding" : "of their own");
     print_tokens(weights);
+    print_sampling(&weights->sampling);
 }
 
 static void print_tokenizer(const char *path)

@@ -157,6 +157,11 @@ uint32_t dyno_writer_context(const struct dyno_writer *writer)
     return writer->context;
 }
 
+const struct dyno_suggested_sampling *dyno_writer_suggested(const struct dyno_writer *writer)
+{
+    return &writer->weights->sampling;
+}
+
 dyno_status dyno_writer_render(struct dyno_writer *writer, const struct dyno_chat_message *messages,
                                uint32_t count, char **out, size_t *out_size,
                                struct dyno_error *error)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "backends/assets/chat.h"
+#include "backends/assets/weights.h"
 #include "core/base/status.h"
 #include "kernels/sample.h"
 
@@ -54,6 +55,9 @@ void dyno_writer_close(struct dyno_writer *writer); /* NULL: no effect */
 
 /* Tokens that prompt and answer may have together. */
 uint32_t dyno_writer_context(const struct dyno_writer *writer);
+
+/* How the model's makers suggest to choose tokens; the writer's. */
+const struct dyno_suggested_sampling *dyno_writer_suggested(const struct dyno_writer *writer);
 
 /* The messages in the model's chat template, ready for an answer; *out is the caller's to free.  A
  * template that asks for the date gets today's.  Errors: DYNO_UNSUPPORTED (the model has no

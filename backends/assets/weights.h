@@ -56,6 +56,17 @@ struct dyno_layer_weights {
     const struct dyno_matrix *expert_gate, *expert_up, *expert_down; /* [experts] each */
 };
 
+/* A number that the model's makers suggest. */
+struct dyno_suggestion {
+    bool given;
+    double value; /* 0 where it is not given */
+};
+
+/* For choosing tokens, as kernels/sample.h means them. */
+struct dyno_suggested_sampling {
+    struct dyno_suggestion temperature, top_k, top_p, min_p, repetition;
+};
+
 struct dyno_weights {
     struct dyno_model
         model; /* shapes; model.vocab, hidden, heads, kv_heads, head_dim, layers ... */
@@ -70,7 +81,8 @@ struct dyno_weights {
     const struct dyno_layer_weights *layers; /* [model.layers] */
     /* What the model's files say of its special tokens; UINT32_MAX: nothing. */
     uint32_t bos, eos[8], eos_count;
-    uint64_t bytes; /* of all weights, as they lie in the file */
+    struct dyno_suggested_sampling sampling; /* of a folder's generation_config.json */
+    uint64_t bytes;                          /* of all weights, as they lie in the file */
 };
 
 /* Open the model at `path`: a Hugging Face directory (config.json and *.safetensors, also sharded

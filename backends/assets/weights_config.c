@@ -269,6 +269,56 @@ static char *join(const char *folder, const char *name)
     return asprintf(&whole, "%s/%s", folder, name) < 0 ? NULL : whole;
 }
 
+struct suggestion_row {
+    const char *key;
+    struct dyno_suggestion *to;
+    double low, high;
+    bool whole;
+};
+
+static dyno_status read_suggestion(const struct dyno_json_keys *keys,
+                                   const struct suggestion_row *row)
+{
+    const json_t *value = json_object_get(keys->object, row->key);
+    char path[DYNO_QUOTE_MAX];
+    double number = 0;
+
+    if (!value || json_is_null(value)) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_json_double(keys, row->key, 0, &number));
+    if (number < row->low || number > row->high || (row->whole && !json_is_integer(value))) {
+        return dyno_fail(keys->error, DYNO_BAD_INPUT, "%s: \"%s\" is %g; expected %s from %g to %g",
+                         dyno_quote(path, keys->path), row->key, number,
+                         row->whole ? "a whole number" : "a number", row->low, row->high);
+    }
+    *row->to = (struct dyno_suggestion){.given = true, .value = number};
+    return DYNO_OK;
+}
+
+/* Of a model that is not to be sampled ("do_sample") the temperature is 0, whatever is said. */
+static dyno_status read_sampling(const struct dyno_json_keys *keys,
+                                 struct dyno_suggested_sampling *sampling)
+{
+    const struct suggestion_row suggestions[] = {
+        {"temperature", &sampling->temperature, 0, 100, false},
+        {"top_k", &sampling->top_k, 0, 1 << 24, true},
+        {"top_p", &sampling->top_p, 0, 1, false},
+        {"min_p", &sampling->min_p, 0, 1, false},
+        {"repetition_penalty", &sampling->repetition, 0.01, 100, false},
+    };
+    bool samples;
+
+    for (size_t i = 0; i < sizeof suggestions / sizeof suggestions[0]; i++) {
+        DYNO_TRY(read_suggestion(keys, &suggestions[i]));
+    }
+    DYNO_TRY(dyno_json_bool(keys, "do_sample", true, &samples));
+    if (!samples) {
+        sampling->temperature = (struct dyno_suggestion){.given = true};
+    }
+    return DYNO_OK;
+}
+
 static dyno_status read_generation_keys(struct dyno_weights *weights, const char *path,
                                         struct dyno_error *error)
 {
@@ -282,11 +332,14 @@ static dyno_status read_generation_keys(struct dyno_weights *weights, const char
     if (status == DYNO_OK) {
         status = read_eos(&keys, weights);
     }
+    if (status == DYNO_OK) {
+        status = read_sampling(&keys, &weights->sampling);
+    }
     json_decref(root);
     return status;
 }
 
-/* generation_config.json may add end tokens. */
+/* generation_config.json may add end tokens, and suggests how to choose tokens. */
 static dyno_status read_generation(struct dyno_weights *weights, const char *folder,
                                    struct dyno_error *error)
 {

@@ -80,6 +80,34 @@ START_TEST(a_llama_is_read_where_it_lies)
 }
 END_TEST
 
+START_TEST(what_is_suggested_for_choosing_tokens_is_read)
+{
+    struct dyno_weights *weights;
+
+    write_text("config.json", plain_config);
+    write_llama(DYNO_ELEMENT_F32);
+    weights = open_folder();
+    ck_assert(!weights->sampling.temperature.given && !weights->sampling.top_k.given);
+    dyno_weights_close(weights);
+    write_text("generation_config.json",
+               "{\"do_sample\": true, \"temperature\": 0.6, \"top_k\": 20, \"top_p\": 1, "
+               "\"repetition_penalty\": 1.05, \"max_new_tokens\": 512}");
+    weights = open_folder();
+    ck_assert(weights->sampling.temperature.given && weights->sampling.top_k.given);
+    ck_assert_double_eq(weights->sampling.temperature.value, 0.6);
+    ck_assert_double_eq(weights->sampling.top_k.value, 20);
+    ck_assert_double_eq(weights->sampling.top_p.value, 1);
+    ck_assert_double_eq(weights->sampling.repetition.value, 1.05);
+    ck_assert(!weights->sampling.min_p.given);
+    dyno_weights_close(weights);
+    write_text("generation_config.json", "{\"do_sample\": false, \"temperature\": 0.6}");
+    weights = open_folder();
+    ck_assert(weights->sampling.temperature.given);
+    ck_assert_double_eq(weights->sampling.temperature.value, 0);
+    dyno_weights_close(weights);
+}
+END_TEST
+
 START_TEST(a_tied_model_may_carry_its_logits)
 {
     struct dyno_weights *weights;
@@ -357,6 +385,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, a_llama_is_read_where_it_lies, 0, 3);
+    tcase_add_test(tcase, what_is_suggested_for_choosing_tokens_is_read);
     tcase_add_test(tcase, a_tied_model_may_carry_its_logits);
     tcase_add_test(tcase, tensors_at_odd_places_are_read);
     tcase_add_test(tcase, a_model_in_parts_is_read);

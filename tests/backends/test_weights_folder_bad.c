@@ -31,6 +31,29 @@ static void refuse_header(const char *from, const char *to, dyno_status status, 
     release_bytes(&changed);
 }
 
+/* A llama beside which this is suggested. */
+static void refuse_suggestion(const char *text, const char *part)
+{
+    write_text("config.json", plain_config);
+    write_llama(DYNO_ELEMENT_F32);
+    write_text("generation_config.json", text);
+    refuse_folder(DYNO_BAD_INPUT, part);
+}
+
+START_TEST(suggestions_that_cannot_be_are_refused)
+{
+    refuse_suggestion(
+        "{\"temperature\": -1}",
+        "generation_config.json': \"temperature\" is -1; expected a number from 0 to 100");
+    refuse_suggestion("{\"temperature\": \"hot\"}", "\"temperature\"");
+    refuse_suggestion("{\"top_p\": 1.5}", "\"top_p\" is 1.5; expected a number from 0 to 1");
+    refuse_suggestion("{\"top_k\": 2.5}", "\"top_k\" is 2.5; expected a whole number from 0");
+    refuse_suggestion("{\"top_k\": -1}", "\"top_k\" is -1");
+    refuse_suggestion("{\"repetition_penalty\": 0}", "\"repetition_penalty\" is 0");
+    refuse_suggestion("{\"do_sample\": 1}", "\"do_sample\"");
+}
+END_TEST
+
 START_TEST(a_header_that_lies_is_refused)
 {
     refuse_header("\"shape\":[16,8]", "\"shape\":[8,16]", DYNO_BAD_INPUT,
@@ -268,6 +291,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_header_that_lies_is_refused);
+    tcase_add_test(tcase, suggestions_that_cannot_be_are_refused);
     tcase_add_test(tcase, tensors_that_are_missing_or_more_are_named);
     tcase_add_test(tcase, a_header_that_does_not_fit_is_refused);
     tcase_add_test(tcase, a_deep_header_is_refused);

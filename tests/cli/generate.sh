@@ -52,6 +52,21 @@ works generate --prompt "$morning" --seed 8
 works generate --prompt "$morning" --seed 8 --top-k 1 --max-tokens 24
 [[ $(cat out) == "$greedy" ]] || fail "--top-k 1 is not greedy: $(cat out)"
 
+# What the model's folder suggests is the default, and options win.
+cp -r "$OLDPWD/backends/assets/models/austen-2m" tame
+chmod -R u+w tame
+printf '{"do_sample": true, "top_k": 1, "repetition_penalty": 1}' >tame/generation_config.json
+works generate --model ./tame --prompt "$morning" --seed 8 --max-tokens 24
+[[ $(cat out) == "$greedy" ]] || fail "a suggested top_k of 1 is not greedy: $(cat out)"
+works generate --model ./tame --prompt "$morning" --seed 7 --top-k all
+cmp first out
+printf '{"do_sample": false, "repetition_penalty": 1.5}' >tame/generation_config.json
+works generate --model ./tame --prompt "$morning" --max-tokens 24
+! grep -Fq "$greedy" out || fail "a suggested penalty changes nothing"
+wrote "$greedy" --model ./tame --prompt "$morning" --max-tokens 24 --repetition-penalty 1
+works model info ./tame
+grep -Eq '^suggested +repetition penalty 1.5, temperature 0$' out || fail "$(cat out)"
+
 # A chat: one message, or one a line; what was said before is not computed again.
 wrote "$chat_greedy" --chat --prompt 'Do you like to dance?' --max-tokens 24
 printf 'Do you like to dance?\n\nI do.\n' |

@@ -73,6 +73,9 @@ Examples:
   dyno generate --chat
   dyno generate --model ./Qwen3-0.6B --chat --prompt "Why is the sky blue?"
 
+How tokens are chosen is what a folder's generation_config.json suggests, where it does and
+no option says otherwise.
+
   --prompt TEXT         what the model goes on from
   --prompt-file FILE    the same from a file; - is standard input
   --system TEXT         the chat's system message, if the template has a place for one
@@ -88,6 +91,9 @@ Examples:
   --top-p X             choose among the likeliest tokens that together have this probability; 1:
                         among all [0.9]
   --min-p X             leave out tokens that are less likely than X times the likeliest [0]
+  --repetition-penalty X
+                        make tokens that occurred already less likely, by this factor; 1: no less
+                        [1]
   --seed N              of the choices: the same seed, the same text [0]
   --threads N           threads that compute; 'all': one for each core. The text does not depend on
                         it [all]
