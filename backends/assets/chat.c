@@ -1,25 +1,64 @@
 #include "backends/assets/chat.h"
 
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
-static dyno_status add_messages(json_t *list, const struct dyno_chat_message *messages,
-                                uint32_t count, struct dyno_error *error)
+#include "backends/assets/tokenizer/fence.h"
+#include "core/base/words.h"
+
+static dyno_status check_role(const char *role, uint32_t number, struct dyno_error *error)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    char quoted[DYNO_QUOTE_MAX];
+
+    if (role[0] == '\0' || role[strspn(role, letters)] != '\0') {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "message %u of the chat has the role %s; a role is a word of letters, "
+                         "digits, '_' and '-'",
+                         number, dyno_quote(quoted, role));
+    }
+    return DYNO_OK;
+}
+
+static dyno_status add_message(json_t *list, const struct dyno_tokenizer *tokenizer,
+                               const struct dyno_chat_message *message, uint32_t number,
+                               struct dyno_error *error)
+{
+    char *content = NULL;
+    size_t size = 0;
+    dyno_status status;
+
+    DYNO_TRY(check_role(message->role, number, error));
+    status = dyno_fence(tokenizer, message->content, strlen(message->content), &content, &size);
+    if (status == DYNO_BAD_INPUT) {
+        return dyno_fail(error, status,
+                         "message %u of the chat is not UTF-8 text, as templates need it", number);
+    }
+    if (status == DYNO_OK &&
+        json_array_append_new(
+            list, json_pack("{s:s, s:s%}", "role", message->role, "content", content, size)) != 0) {
+        status = DYNO_NO_MEMORY;
+    }
+    free(content);
+    return status == DYNO_OK ? DYNO_OK
+                             : dyno_fail(error, status, "out of memory for message %u", number);
+}
+
+static dyno_status add_messages(json_t *list, const struct dyno_tokenizer *tokenizer,
+                                const struct dyno_chat_message *messages, uint32_t count,
+                                struct dyno_error *error)
 {
     for (uint32_t i = 0; i < count; i++) {
-        json_t *message =
-            json_pack("{s:s, s:s}", "role", messages[i].role, "content", messages[i].content);
-
-        if (json_array_append_new(list, message) != 0) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "message %u of the chat is not UTF-8 text, as templates need it",
-                             i + 1);
-        }
+        DYNO_TRY(add_message(list, tokenizer, &messages[i], i + 1, error));
     }
     return DYNO_OK;
 }
 
 dyno_status dyno_chat_render(const struct dyno_template *template_,
                              const struct dyno_tokenizer_file *file,
+                             const struct dyno_tokenizer *tokenizer,
                              const struct dyno_chat_message *messages, uint32_t count,
                              int64_t now_s, char **out, size_t *out_size, struct dyno_error *error)
 {
@@ -32,7 +71,7 @@ dyno_status dyno_chat_render(const struct dyno_template *template_,
     if (!list || !variables) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the chat");
     } else {
-        status = add_messages(list, messages, count, error);
+        status = add_messages(list, tokenizer, messages, count, error);
     }
     if (status == DYNO_OK) {
         status = dyno_template_render(template_, variables, now_s, out, out_size, error);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "backends/assets/template/template.h"
+#include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "core/base/status.h"
 
@@ -14,10 +15,14 @@ struct dyno_chat_message {
 };
 
 /* Render `messages` and the beginning of an answer.  `file` says how the model's texts begin and
- * end; `now_s` as in template.h.  On success *out is the caller's to free.
- * Errors: those of dyno_template_render; DYNO_BAD_INPUT where a message is not UTF-8. */
+ * end, and `tokenizer`, which was made from it, which texts are control tokens: contents are fenced
+ * (tokenizer/fence.h), so what comes out is for dyno_encode with `control`, and no message can name
+ * a control token.  `now_s` as in template.h.  On success *out is the caller's to free.
+ * Errors: those of dyno_template_render; DYNO_BAD_INPUT where a message is not UTF-8, or a role,
+ * which templates write between control tokens, is no word of letters, digits, '_' and '-'. */
 dyno_status dyno_chat_render(const struct dyno_template *template_,
                              const struct dyno_tokenizer_file *file,
+                             const struct dyno_tokenizer *tokenizer,
                              const struct dyno_chat_message *messages, uint32_t count,
                              int64_t now_s, char **out, size_t *out_size, struct dyno_error *error);
 

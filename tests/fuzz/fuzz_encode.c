@@ -1,5 +1,6 @@
 /* Any bytes as a text: it becomes tokens, and the tokens become the text again, with U+FFFD for
- * what was no UTF-8; token by token as well as at once, and never a part of a stop string.
+ * what was no UTF-8; token by token as well as at once, and never a part of a stop string.  Fenced,
+ * it names no control token.
  *
  * The first byte chooses the vocabulary and the options. */
 #include <assert.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/detokenizer.h"
+#include "backends/assets/tokenizer/fence.h"
 #include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/utf8.h"
@@ -44,8 +46,8 @@ static void fuzz_open(struct fuzz_tokenizer *out, int which)
     assert(status == DYNO_OK);
 }
 
-/* What the text must come back as: repaired, and normalised if so. */
-static char *fuzz_repaired(const char *text, size_t size, size_t *out_size)
+/* What the text must come back as: repaired, and normalised if so; fences go with `control`. */
+static char *fuzz_repaired(const char *text, size_t size, bool control, size_t *out_size)
 {
     char *out = malloc(3 * size + 1);
     size_t length;
@@ -54,6 +56,10 @@ static char *fuzz_repaired(const char *text, size_t size, size_t *out_size)
     for (size_t at = 0; at < size; at += length) {
         bool good = dyno_utf8_look(text + at, size - at, &length) == DYNO_UTF8_GOOD;
 
+        if (control && good && length == DYNO_FENCE_SIZE &&
+            memcmp(text + at, DYNO_FENCE, DYNO_FENCE_SIZE) == 0) {
+            continue;
+        }
         memcpy(out + *out_size, good ? text + at : DYNO_UTF8_REPLACEMENT, good ? length : 3);
         *out_size += good ? length : 3;
     }
@@ -87,6 +93,35 @@ static void fuzz_stream(const struct dyno_tokenizer *tokenizer, struct dyno_toke
     dyno_detokenizer_close(detokenizer);
 }
 
+/* A fenced text is encoded with control tokens as it is without. */
+static void fuzz_fence(const struct fuzz_tokenizer *with, const char *text, size_t size)
+{
+    struct dyno_token_ids ids;
+    uint32_t *plain;
+    size_t fenced_size, count;
+    char *fenced;
+    dyno_status status;
+
+    if (memmem(text, size, DYNO_FENCE, DYNO_FENCE_SIZE)) {
+        return; /* becomes another character */
+    }
+    status = dyno_fence(with->tokenizer, text, size, &fenced, &fenced_size);
+    assert(status == DYNO_OK);
+    status = dyno_encode(with->encoder, text, size, (struct dyno_encode_options){0}, &ids, NULL);
+    assert(status == DYNO_OK);
+    count = ids.count;
+    plain = malloc((count + 1) * sizeof *plain);
+    if (count > 0) {
+        memcpy(plain, ids.ids, count * sizeof *plain);
+    }
+    status = dyno_encode(with->encoder, fenced, fenced_size,
+                         (struct dyno_encode_options){.control = true}, &ids, NULL);
+    assert(status == DYNO_OK && ids.count == count);
+    assert(count == 0 || memcmp(plain, ids.ids, count * sizeof *plain) == 0);
+    free(plain);
+    free(fenced);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -113,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     status = dyno_decode(with->tokenizer, ids.ids, ids.count, true, &whole, &whole_size, NULL);
     assert(status == DYNO_OK);
-    due = fuzz_repaired(text, size, &due_size);
+    due = fuzz_repaired(text, size, options.control, &due_size);
     if (which < 4 && which != 2) {
         assert(whole_size == due_size && memcmp(whole, due, due_size) == 0);
     }
@@ -127,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         dyno_normaliser_release(&normaliser);
     }
     fuzz_stream(with->tokenizer, ids, whole, whole_size);
+    fuzz_fence(with, due, due_size);
     free(due);
     free(whole);
     return 0;

@@ -16,6 +16,7 @@ void dyno_added_tokens_release(struct dyno_added_tokens *added)
 {
     dyno_map_release(&added->child_of);
     free(added->token_of);
+    free(added->leads_to_control);
     memset(added, 0, sizeof *added);
 }
 
@@ -24,13 +25,20 @@ static dyno_status add_node(struct dyno_added_tokens *added)
     if (added->node_count == added->node_capacity) {
         uint32_t capacity = added->node_capacity ? 2 * added->node_capacity : 256;
         uint32_t *wide = realloc(added->token_of, capacity * sizeof *wide);
+        bool *leads;
 
         if (!wide) {
             return DYNO_NO_MEMORY;
         }
         added->token_of = wide;
+        leads = realloc(added->leads_to_control, capacity * sizeof *leads);
+        if (!leads) {
+            return DYNO_NO_MEMORY;
+        }
+        added->leads_to_control = leads;
         added->node_capacity = capacity;
     }
+    added->leads_to_control[added->node_count] = false;
     added->token_of[added->node_count++] = UINT32_MAX;
     return DYNO_OK;
 }
@@ -53,6 +61,7 @@ dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct 
         if (!child) {
             return DYNO_NO_MEMORY;
         }
+        added->leads_to_control[node] |= token->kind == DYNO_TOKEN_CONTROL;
         node = *child;
         if (is_new) {
             DYNO_TRY(add_node(added));
@@ -85,9 +94,10 @@ uint32_t dyno_added_tokens_named(const struct dyno_added_tokens *added, const ch
     return added->token_of[node];
 }
 
-/* The longest token that begins at text[0]; *length is its size. */
+/* The longest token that begins at text[0], CONTROL tokens of at most `control` bytes; *length is
+ * its size. */
 static uint32_t longest(const struct dyno_added_tokens *added, const struct dyno_token *tokens,
-                        const char *text, size_t size, bool control, size_t *length)
+                        const char *text, size_t size, size_t control, size_t *length)
 {
     uint32_t node = 0, best = UINT32_MAX;
 
@@ -100,7 +110,7 @@ static uint32_t longest(const struct dyno_added_tokens *added, const struct dyno
         }
         node = *child;
         id = added->token_of[node];
-        if (id != UINT32_MAX && (control || tokens[id].kind == DYNO_TOKEN_ADDED)) {
+        if (id != UINT32_MAX && (i < control || tokens[id].kind == DYNO_TOKEN_ADDED)) {
             best = id;
             *length = i + 1;
         }
@@ -161,9 +171,62 @@ static void take_blanks(struct dyno_added_match *match, const struct dyno_token 
     }
 }
 
+static bool is_all_blank(const char *text, size_t size)
+{
+    size_t at = 0, length;
+
+    while (at < size && is_blank(dyno_utf8_point(text + at, &length))) {
+        at += length;
+    }
+    return at == size;
+}
+
+bool dyno_added_tokens_threaten(const struct dyno_added_tokens *added,
+                                const struct dyno_token *tokens, const char *text, size_t size)
+{
+    uint32_t node = 0;
+
+    if (!added->begins[1][(unsigned char)text[0]]) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        const uint32_t *child = dyno_map_find(&added->child_of, key_of(node, text[i]));
+        bool is_inside = ((unsigned char)text[i] & 0xC0) == 0x80; /* a character */
+        uint32_t id;
+
+        if (!child) {
+            return added->leads_to_control[node] && !is_inside && is_all_blank(text + i, size - i);
+        }
+        node = *child;
+        id = added->token_of[node];
+        if (id != UINT32_MAX && tokens[id].kind == DYNO_TOKEN_CONTROL) {
+            return true;
+        }
+    }
+    return added->leads_to_control[node];
+}
+
+/* From `at` to the first fence there or behind it. */
+static size_t room_to_fence(struct dyno_added_fences fences, size_t at)
+{
+    size_t low = 0, high = fences.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (fences.at[middle] < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < fences.count ? fences.at[low] - at : SIZE_MAX;
+}
+
 struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *added,
                                                const struct dyno_token *tokens, const char *text,
-                                               size_t size, size_t from, bool control)
+                                               size_t size, size_t from, bool control,
+                                               struct dyno_added_fences fences)
 {
     const bool *begins = added->begins[control];
     struct dyno_added_match match = {.id = UINT32_MAX};
@@ -174,7 +237,8 @@ struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *a
         if (!begins[(unsigned char)text[at]]) {
             continue;
         }
-        match.id = longest(added, tokens, text + at, size - at, control, &length);
+        match.id = longest(added, tokens, text + at, size - at,
+                           control ? room_to_fence(fences, at) : 0, &length);
         if (match.id == UINT32_MAX) {
             continue;
         }

@@ -13,6 +13,7 @@
 struct dyno_added_tokens {
     struct dyno_map child_of; /* node << 8 | byte -> node; the root is 0 */
     uint32_t *token_of;       /* [node_count]: the token that ends here, or UINT32_MAX */
+    bool *leads_to_control;   /* [node_count]: a CONTROL token goes on from here */
     uint32_t node_count, node_capacity;
     bool begins[2][256]; /* [control too]: whether a token begins with the byte */
 };
@@ -22,6 +23,12 @@ struct dyno_added_match {
     uint32_t id;       /* UINT32_MAX: there is none; start and end are the text's size */
 };
 
+/* Places in a text that no CONTROL token may begin at or reach across, ascending. */
+struct dyno_added_fences {
+    const size_t *at; /* [count] */
+    size_t count;
+};
+
 void dyno_added_tokens_release(struct dyno_added_tokens *added);
 
 /* Zero-initialise first.  Of several tokens with one text the first one added counts. */
@@ -29,10 +36,16 @@ dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct 
                                   uint32_t id);
 
 /* The first and, of those that begin there, the longest token in text[size] from `from` on; CONTROL
- * tokens only if `control`. */
+ * tokens only if `control`, and not where there are fences. */
 struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *added,
                                                const struct dyno_token *tokens, const char *text,
-                                               size_t size, size_t from, bool control);
+                                               size_t size, size_t from, bool control,
+                                               struct dyno_added_fences fences);
+
+/* Whether a CONTROL token begins at text[0], or may begin there if something goes on where
+ * text[size] (well-formed UTF-8), or what is left of it without the blanks at its end, ends. */
+bool dyno_added_tokens_threaten(const struct dyno_added_tokens *added,
+                                const struct dyno_token *tokens, const char *text, size_t size);
 
 /* The token with exactly this text, or UINT32_MAX. */
 uint32_t dyno_added_tokens_named(const struct dyno_added_tokens *added, const char *text,

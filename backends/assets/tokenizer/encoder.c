@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/tokenizer/fence.h"
 #include "backends/assets/tokenizer/joiner.h"
 #include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/tokenizer_parts.h"
@@ -30,7 +31,9 @@ struct dyno_encoder {
     struct known_piece *known; /* [KNOWN_COUNT] */
     uint32_t *ids;             /* [capacity] */
     size_t count, capacity;
-    struct text_buffer repaired, marked;
+    struct text_buffer repaired, unfenced, marked;
+    size_t *fences; /* [fence_count], of this text */
+    size_t fence_count, fence_capacity;
     struct dyno_normaliser normaliser;
     struct dyno_joiner joiner;
     struct dyno_split_scratch *split;
@@ -46,6 +49,8 @@ void dyno_encoder_close(struct dyno_encoder *encoder)
     dyno_joiner_release(&encoder->joiner);
     dyno_normaliser_release(&encoder->normaliser);
     free(encoder->repaired.bytes);
+    free(encoder->unfenced.bytes);
+    free(encoder->fences);
     free(encoder->marked.bytes);
     free(encoder->known);
     free(encoder->ids);
@@ -343,11 +348,12 @@ static dyno_status put_segments(struct dyno_encoder *encoder, const char *text, 
                                 bool control)
 {
     const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
+    const struct dyno_added_fences fences = {encoder->fences, encoder->fence_count};
     struct dyno_added_match match;
 
     for (size_t at = 0; at < size; at = match.end) {
-        match =
-            dyno_added_tokens_find(&tokenizer->added, tokenizer->tokens, text, size, at, control);
+        match = dyno_added_tokens_find(&tokenizer->added, tokenizer->tokens, text, size, at,
+                                       control, fences);
         DYNO_TRY(put_segment(encoder, text + at, match.start - at, at == 0));
         if (match.id != DYNO_TOKEN_NONE) {
             DYNO_TRY(put_id(encoder, match.id));
@@ -376,12 +382,50 @@ static dyno_status repair(struct text_buffer *repaired, const char *text, size_t
     return DYNO_OK;
 }
 
+static dyno_status add_fence(struct dyno_encoder *encoder, size_t at)
+{
+    if (encoder->fence_count == encoder->fence_capacity) {
+        size_t capacity = encoder->fence_capacity ? 2 * encoder->fence_capacity : 16;
+        size_t *wide = realloc(encoder->fences, capacity * sizeof *wide);
+
+        if (!wide) {
+            return DYNO_NO_MEMORY;
+        }
+        encoder->fences = wide;
+        encoder->fence_capacity = capacity;
+    }
+    encoder->fences[encoder->fence_count++] = at;
+    return DYNO_OK;
+}
+
+/* The text without its fences, whose places are noted. */
+static dyno_status take_fences(struct dyno_encoder *encoder, const char **text, size_t *size)
+{
+    struct text_buffer *unfenced = &encoder->unfenced;
+    const char *from = *text, *end = *text + *size;
+    const char *fence = memmem(from, *size, DYNO_FENCE, DYNO_FENCE_SIZE);
+
+    if (!fence) {
+        return DYNO_OK;
+    }
+    unfenced->size = 0;
+    for (; fence; fence = memmem(from, (size_t)(end - from), DYNO_FENCE, DYNO_FENCE_SIZE)) {
+        DYNO_TRY(put_text(unfenced, from, (size_t)(fence - from)));
+        DYNO_TRY(add_fence(encoder, unfenced->size));
+        from = fence + DYNO_FENCE_SIZE;
+    }
+    DYNO_TRY(put_text(unfenced, from, (size_t)(end - from)));
+    *text = unfenced->bytes;
+    *size = unfenced->size;
+    return DYNO_OK;
+}
+
 static dyno_status encode(struct dyno_encoder *encoder, const char *text, size_t size,
                           struct dyno_encode_options options)
 {
     const struct dyno_vocabulary *vocabulary = &encoder->tokenizer->vocabulary;
 
-    encoder->count = 0;
+    encoder->count = encoder->fence_count = 0;
     encoder->unknown_last = false;
     if (options.around && vocabulary->add_bos) {
         DYNO_TRY(put_id(encoder, vocabulary->bos));
@@ -390,6 +434,9 @@ static dyno_status encode(struct dyno_encoder *encoder, const char *text, size_t
         DYNO_TRY(repair(&encoder->repaired, text, size));
         text = encoder->repaired.bytes;
         size = encoder->repaired.size;
+    }
+    if (options.control) {
+        DYNO_TRY(take_fences(encoder, &text, &size));
     }
     DYNO_TRY(put_segments(encoder, text, size, options.control));
     return options.around && vocabulary->add_eos ? put_id(encoder, vocabulary->eos) : DYNO_OK;

@@ -23,8 +23,8 @@ struct dyno_encoder;
 
 /* What is made of a text besides its pieces. */
 struct dyno_encode_options {
-    bool control; /* the texts of CONTROL tokens become those tokens: for rendered templates, never
-                     for what a user typed */
+    bool control; /* the texts of CONTROL tokens become those tokens: for rendered templates, in
+                     which what a user typed is fenced (fence.h) */
     bool around;  /* the tokens that the vocabulary puts before and after a text */
 };
 
