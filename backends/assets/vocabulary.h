@@ -24,6 +24,8 @@ struct dyno_token {
     /* CONTROL and ADDED: takes the blanks to its left, to its right; only between characters that
      * are no part of a word. */
     bool strip_left, strip_right, single_word;
+    bool normalized; /* CONTROL and ADDED: matched in text that is normalised, with its own text
+                        normalised likewise, after those that are not */
 };
 
 enum dyno_tokenizer_kind {
@@ -52,8 +54,10 @@ struct dyno_vocabulary {
                             CONTROL or ADDED token */
     bool prefix_first_only;   /* ... but not before what follows a token */
     bool prefix_unless_space; /* ... and not where the text begins with a space */
-    bool split_words;         /* SPM: merges never cross to the next U+2581 */
-    bool fuse_unknown;        /* SPM: neighbouring unknown characters are one `unknown` */
+    bool marks_first;  /* SPM: that is part of normalising (Hugging Face's Prepend and Replace)
+                          and precedes the `normalized` tokens */
+    bool split_words;  /* SPM: merges never cross to the next U+2581 */
+    bool fuse_unknown; /* SPM: neighbouring unknown characters are one `unknown` */
     bool add_bos, add_eos;
     uint32_t bos, eos, unknown; /* UINT32_MAX: none */
 };

@@ -44,19 +44,19 @@ static dyno_status add_node(struct dyno_added_tokens *added)
 }
 
 dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct dyno_token *tokens,
-                                  uint32_t id)
+                                  uint32_t id, const char *text, size_t size)
 {
     const struct dyno_token *token = &tokens[id];
-    unsigned char first = (unsigned char)token->bytes[0];
+    unsigned char first = (unsigned char)text[0];
     uint32_t node = 0;
 
     if (added->node_count == 0) {
         DYNO_TRY(add_node(added));
     }
-    for (uint32_t i = 0; i < token->size; i++) {
+    for (size_t i = 0; i < size; i++) {
         int is_new;
-        const uint32_t *child = dyno_map_put(&added->child_of, key_of(node, token->bytes[i]),
-                                             added->node_count, &is_new);
+        const uint32_t *child =
+            dyno_map_put(&added->child_of, key_of(node, text[i]), added->node_count, &is_new);
 
         if (!child) {
             return DYNO_NO_MEMORY;
@@ -110,7 +110,8 @@ static uint32_t longest(const struct dyno_added_tokens *added, const struct dyno
         }
         node = *child;
         id = added->token_of[node];
-        if (id != UINT32_MAX && (i < control || tokens[id].kind == DYNO_TOKEN_ADDED)) {
+        if (id != UINT32_MAX && tokens[id].normalized == added->normalized &&
+            (i < control || tokens[id].kind == DYNO_TOKEN_ADDED)) {
             best = id;
             *length = i + 1;
         }
@@ -206,8 +207,7 @@ bool dyno_added_tokens_threaten(const struct dyno_added_tokens *added,
     return added->leads_to_control[node];
 }
 
-/* From `at` to the first fence there or behind it. */
-static size_t room_to_fence(struct dyno_added_fences fences, size_t at)
+size_t dyno_added_room_to_fence(struct dyno_added_fences fences, size_t at)
 {
     size_t low = 0, high = fences.count;
 
@@ -238,7 +238,7 @@ struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *a
             continue;
         }
         match.id = longest(added, tokens, text + at, size - at,
-                           control ? room_to_fence(fences, at) : 0, &length);
+                           control ? dyno_added_room_to_fence(fences, at) : 0, &length);
         if (match.id == UINT32_MAX) {
             continue;
         }

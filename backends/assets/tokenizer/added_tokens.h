@@ -15,6 +15,7 @@ struct dyno_added_tokens {
     uint32_t *token_of;       /* [node_count]: the token that ends here, or UINT32_MAX */
     bool *leads_to_control;   /* [node_count]: a CONTROL token goes on from here */
     uint32_t node_count, node_capacity;
+    bool normalized; /* those that are matched in normalised text, else the others; set it first */
     bool begins[2][256]; /* [control too]: whether a token begins with the byte */
 };
 
@@ -29,11 +30,15 @@ struct dyno_added_fences {
     size_t count;
 };
 
+/* From `at` to the first fence there or behind it; SIZE_MAX: there is none. */
+size_t dyno_added_room_to_fence(struct dyno_added_fences fences, size_t at);
+
 void dyno_added_tokens_release(struct dyno_added_tokens *added);
 
-/* Zero-initialise first.  Of several tokens with one text the first one added counts. */
+/* Zero-initialise first.  The token `id`, matched by text[size].  Of several tokens with one text
+ * the first one added counts. */
 dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct dyno_token *tokens,
-                                  uint32_t id);
+                                  uint32_t id, const char *text, size_t size);
 
 /* The first and, of those that begin there, the longest token in text[size] from `from` on; CONTROL
  * tokens only if `control`, and not where there are fences. */

@@ -315,20 +315,14 @@ static bool needs_prefix(const struct dyno_encoder *encoder, const char *text, s
            !(spaced && vocabulary->prefix_unless_space);
 }
 
-/* Text between two added tokens. */
-static dyno_status put_segment(struct dyno_encoder *encoder, const char *text, size_t size,
-                               bool is_first)
+/* Normalised text between two added tokens. */
+static dyno_status put_normalised(struct dyno_encoder *encoder, const char *text, size_t size,
+                                  bool is_first)
 {
     const struct dyno_vocabulary *vocabulary = &encoder->tokenizer->vocabulary;
     struct text_buffer *marked = &encoder->marked;
     bool byte_level = vocabulary->kind == DYNO_TOKENIZER_BYTE_LEVEL;
 
-    if (size == 0) {
-        return DYNO_OK;
-    }
-    if (vocabulary->nfc && !dyno_is_nfc(text, size)) {
-        DYNO_TRY(dyno_normalise(&encoder->normaliser, text, size, &text, &size));
-    }
     marked->size = 0;
     if (needs_prefix(encoder, text, size, is_first)) {
         DYNO_TRY(put_text(marked, byte_level ? " " : DYNO_LOWER_BLOCK,
@@ -344,6 +338,62 @@ static dyno_status put_segment(struct dyno_encoder *encoder, const char *text, s
     return put_words(encoder, marked->bytes, marked->size);
 }
 
+/* Normalised text, in which the tokens are looked for that are matched there. */
+static dyno_status put_late(struct dyno_encoder *encoder, const char *text, size_t size,
+                            bool is_first, bool control)
+{
+    const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
+    const struct dyno_added_fences none = {.count = 0};
+    struct dyno_added_match match;
+
+    for (size_t at = 0; at < size; at = match.end) {
+        match = dyno_added_tokens_find(&tokenizer->late, tokenizer->tokens, text, size, at, control,
+                                       none);
+        if (match.start > at) {
+            const char *between = text + at;
+            size_t length = match.start - at;
+
+            DYNO_TRY(tokenizer->vocabulary.marks_first
+                         ? put_words(encoder, between, length)
+                         : put_normalised(encoder, between, length, is_first && at == 0));
+        }
+        if (match.id != DYNO_TOKEN_NONE) {
+            DYNO_TRY(put_id(encoder, match.id));
+        }
+    }
+    return DYNO_OK;
+}
+
+/* Text between two tokens that are matched before it is normalised. */
+static dyno_status put_segment(struct dyno_encoder *encoder, const char *text, size_t size,
+                               bool is_first, bool control)
+{
+    const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
+    struct text_buffer *marked = &encoder->marked;
+
+    if (size == 0) {
+        return DYNO_OK;
+    }
+    if (tokenizer->vocabulary.nfc && !dyno_is_nfc(text, size)) {
+        DYNO_TRY(dyno_normalise(&encoder->normaliser, text, size, &text, &size));
+    }
+    if (!tokenizer->late.normalized) {
+        return put_normalised(encoder, text, size, is_first);
+    }
+    if (tokenizer->vocabulary.marks_first) {
+        marked->size = 0;
+        if (needs_prefix(encoder, text, size, is_first)) {
+            DYNO_TRY(put_text(marked, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE));
+        }
+        DYNO_TRY(mark_spaces(marked, text, size));
+        text = marked->bytes;
+        size = marked->size;
+    }
+    return put_late(encoder, text, size, is_first, control);
+}
+
+/* Fences are places in the text before it is normalised: where there is one, no CONTROL token is
+ * made of what is normalised. */
 static dyno_status put_segments(struct dyno_encoder *encoder, const char *text, size_t size,
                                 bool control)
 {
@@ -352,9 +402,13 @@ static dyno_status put_segments(struct dyno_encoder *encoder, const char *text, 
     struct dyno_added_match match;
 
     for (size_t at = 0; at < size; at = match.end) {
+        size_t length;
+
         match = dyno_added_tokens_find(&tokenizer->added, tokenizer->tokens, text, size, at,
                                        control, fences);
-        DYNO_TRY(put_segment(encoder, text + at, match.start - at, at == 0));
+        length = match.start - at;
+        DYNO_TRY(put_segment(encoder, text + at, length, at == 0,
+                             control && dyno_added_room_to_fence(fences, at) >= length));
         if (match.id != DYNO_TOKEN_NONE) {
             DYNO_TRY(put_id(encoder, match.id));
         }

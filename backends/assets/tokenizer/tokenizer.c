@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/joiner.h"
+#include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/patterns.h"
 #include "backends/assets/tokenizer/tokenizer_parts.h"
 #include "backends/assets/tokenizer/utf8.h"
@@ -26,6 +27,7 @@ void dyno_tokenizer_close(struct dyno_tokenizer *tokenizer)
     }
     free(tokenizer->splitters);
     dyno_added_tokens_release(&tokenizer->added);
+    dyno_added_tokens_release(&tokenizer->late);
     dyno_piece_table_release(&tokenizer->by_bytes);
     dyno_join_table_release(&tokenizer->joins);
     free(tokenizer->whole);
@@ -73,6 +75,59 @@ static dyno_status copy_tokens(struct dyno_tokenizer *tokenizer,
     return DYNO_OK;
 }
 
+/* The text of a token as text is normalised; *out is to be freed. */
+static dyno_status normalised_text(const struct dyno_vocabulary *vocabulary,
+                                   const struct dyno_token *token, char **out, size_t *out_size)
+{
+    struct dyno_normaliser normaliser = {.capacity = 0};
+    const char *text = token->bytes;
+    size_t size = token->size, written = 0;
+    dyno_status status = DYNO_OK;
+    char *made = NULL;
+
+    if (vocabulary->nfc && dyno_utf8_valid(text, size, NULL) == size && !dyno_is_nfc(text, size)) {
+        status = dyno_normalise(&normaliser, text, size, &text, &size);
+    }
+    if (status == DYNO_OK) {
+        made = malloc((size + 1) * DYNO_LOWER_BLOCK_SIZE);
+        status = made ? DYNO_OK : DYNO_NO_MEMORY;
+    }
+    if (made && vocabulary->marks_first && vocabulary->prefix_space) {
+        memcpy(made, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE);
+        written = DYNO_LOWER_BLOCK_SIZE;
+    }
+    for (size_t i = 0; made && i < size; i++) {
+        bool is_marked = vocabulary->marks_first && text[i] == ' ';
+
+        memcpy(made + written, is_marked ? DYNO_LOWER_BLOCK : text + i,
+               is_marked ? DYNO_LOWER_BLOCK_SIZE : 1);
+        written += is_marked ? DYNO_LOWER_BLOCK_SIZE : 1;
+    }
+    dyno_normaliser_release(&normaliser);
+    *out = made;
+    *out_size = written;
+    return status;
+}
+
+static dyno_status file_added(struct dyno_tokenizer *tokenizer, uint32_t id)
+{
+    const struct dyno_token *token = &tokenizer->tokens[id];
+    dyno_status status;
+    size_t size;
+    char *text;
+
+    DYNO_TRY(
+        dyno_added_tokens_add(&tokenizer->added, tokenizer->tokens, id, token->bytes, token->size));
+    if (!token->normalized) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(normalised_text(&tokenizer->vocabulary, token, &text, &size));
+    tokenizer->late.normalized = true;
+    status = dyno_added_tokens_add(&tokenizer->late, tokenizer->tokens, id, text, size);
+    free(text);
+    return status;
+}
+
 /* Longer texts first does not matter to the trie; ids in order, so that the first of two counts. */
 static dyno_status file_token(struct dyno_tokenizer *tokenizer, uint32_t id)
 {
@@ -89,9 +144,7 @@ static dyno_status file_token(struct dyno_tokenizer *tokenizer, uint32_t id)
     if (plain) {
         return dyno_piece_table_put(&tokenizer->by_bytes, tokenizer->tokens, id);
     }
-    return token->kind == DYNO_TOKEN_BYTE
-               ? DYNO_OK
-               : dyno_added_tokens_add(&tokenizer->added, tokenizer->tokens, id);
+    return token->kind == DYNO_TOKEN_BYTE ? DYNO_OK : file_added(tokenizer, id);
 }
 
 static dyno_status file_tokens(struct dyno_tokenizer *tokenizer, struct dyno_error *error)

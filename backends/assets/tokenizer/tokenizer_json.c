@@ -182,7 +182,8 @@ static dyno_status add_added(struct dyno_vocabulary_builder *builder, const json
                                    is_set(added, "special") ? DYNO_TOKEN_CONTROL : DYNO_TOKEN_ADDED,
                                .strip_left = is_set(added, "lstrip"),
                                .strip_right = is_set(added, "rstrip"),
-                               .single_word = is_set(added, "single_word")};
+                               .single_word = is_set(added, "single_word"),
+                               .normalized = is_set(added, "normalized")};
     const struct dyno_token *there;
     char quoted[DYNO_QUOTE_MAX];
     uint32_t id = 0;

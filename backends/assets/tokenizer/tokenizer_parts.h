@@ -30,7 +30,8 @@ struct dyno_tokenizer {
     bool words_apart;              /* SPM: no token reaches from one word into the next */
     struct dyno_splitter **splitters;
     uint32_t splitter_count;
-    struct dyno_added_tokens added;
+    struct dyno_added_tokens added; /* all, by their own texts */
+    struct dyno_added_tokens late;  /* the `normalized` ones, by their normalised texts */
 };
 
 /* The joins that follow from the scores: two symbols whose texts together are a token's become

@@ -91,6 +91,7 @@ static dyno_status take_replace(struct pipeline *line, const json_t *step)
         return refuse_value(line, step, "pattern");
     }
     line->spaces_replaced = true;
+    line->vocabulary->marks_first = true;
     return DYNO_OK;
 }
 

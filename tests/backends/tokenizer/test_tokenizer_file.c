@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends/assets/tokenizer/byte_alphabet.h"
+#include "backends/assets/tokenizer/fence.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/assets/tokenizer/utf8.h"
@@ -198,6 +199,78 @@ START_TEST(a_sentencepiece_file_is_read)
 }
 END_TEST
 
+/* A SentencePiece file with <s>, `normalized` or not, and a <, which is. */
+static void write_marks(const char *normalized)
+{
+    char over[2048];
+
+    (void)snprintf(
+        over, sizeof over,
+        "{\"added_tokens\": [{\"id\": 8, \"content\": \"<s>\", \"special\": true, \"normalized\": "
+        "%s}, {\"id\": 9, \"content\": \"a <\", \"special\": false, \"normalized\": true}], "
+        "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", "
+        "\"prepend\": \"\xE2\x96\x81\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": \" "
+        "\"}, \"content\": \"\xE2\x96\x81\"}]}, \"pre_tokenizer\": null, \"post_processor\": null, "
+        "\"decoder\": null, \"model\": {\"vocab\": {\"<unk>\": 0, \"\xE2\x96\x81\": 1, \"a\": 2, "
+        "\"b\": 3, \"<\": 4, \"s\": 5, \">\": 6, \"x\": 7, \"bb\": 10}, \"merges\": [\"b b\"], "
+        "\"unk_token\": \"<unk>\"}}",
+        normalized);
+    write_byte_level(over);
+}
+
+/* As the library `tokenizers` 0.23.2 encodes these: a token that is normalised begins with the
+ * block that is put before a text, and is found only where one is. */
+START_TEST(normalized_tokens_are_matched_in_normalised_text)
+{
+    const struct dyno_tokenizer_file *file;
+
+    write_marks("true");
+    file = read_directory();
+    expect(file, "<s>a", "8 2");
+    expect(file, "a<s>b", "1 2 4 5 6 3");
+    expect(file, "a <s>", "9 5 6");
+    expect(file, "<s><s>", "8 4 5 6");
+    expect(file, " <s>", "1 8");
+    expect(file, "ab a <x", "1 2 3 9 7");
+    expect(file, "xa <x", "1 7 2 1 4 7");
+    expect(file, DYNO_FENCE "<s>a", "1 4 5 6 2"); /* typed by a user */
+    dyno_tokenizer_file_close(file);
+    write_marks("false");
+    file = read_directory();
+    expect(file, "<s>a", "8 1 2");
+    expect(file, "a<s>b", "1 2 8 1 3");
+    expect(file, "a <s>", "1 2 1 8");
+    expect(file, " <s>", "1 1 8");
+    expect(file, "ab a <x", "1 2 3 9 7");
+    dyno_tokenizer_file_close(file);
+}
+END_TEST
+
+/* Likewise; an e and an accent are the letter with it, and so they are in the token. */
+START_TEST(normalized_tokens_are_composed_as_text_is)
+{
+    const struct dyno_tokenizer_file *file;
+
+    write_byte_level("{\"added_tokens\": [{\"id\": 259, \"content\": \"<s>\", \"special\": true}, "
+                     "{\"id\": 260, \"content\": \"<\xC3\xA9>\", \"normalized\": true}, {\"id\": "
+                     "261, \"content\": \"<e\xCC\x81\xCC\x81\", \"normalized\": true}]}");
+    file = read_directory();
+    expect(file, "<\xC3\xA9>b", "259 260 98");
+    expect(file, "b<e\xCC\x81>b", "259 98 260 98");
+    expect(file,
+           "b<e\xCC\x81\xCC\x81"
+           "b",
+           "259 98 261 98");
+    dyno_tokenizer_file_close(file);
+    write_byte_level("{\"added_tokens\": [{\"id\": 259, \"content\": \"<s>\", \"special\": true}, "
+                     "{\"id\": 260, \"content\": \"<\xC3\xA9>\", \"normalized\": false}]}");
+    file = read_directory();
+    expect(file, "<\xC3\xA9>b", "259 260 98");
+    expect(file, "b<e\xCC\x81>b", "259 98 60 195 169 62 98");
+    dyno_tokenizer_file_close(file);
+}
+END_TEST
+
 static void refuse(dyno_status due, const char *words)
 {
     const struct dyno_tokenizer_file *file = NULL;
@@ -288,6 +361,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_config_adds_tokens_and_templates);
     tcase_add_test(cases, gpt2s_pair_of_files_is_read);
     tcase_add_test(cases, a_sentencepiece_file_is_read);
+    tcase_add_test(cases, normalized_tokens_are_matched_in_normalised_text);
+    tcase_add_test(cases, normalized_tokens_are_composed_as_text_is);
     tcase_add_test(cases, wrong_files_are_refused_by_name);
     tcase_add_test(cases, a_missing_file_is_not_found);
     suite_add_tcase(suite, cases);
