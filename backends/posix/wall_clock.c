@@ -1,8 +1,10 @@
 #include "backends/posix/wall_clock.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@ struct wall_clock {
     struct timespec origin;
     double speed;
     dyno_ns last; /* what wait_until returned last; the waiting thread's */
+    bool prompt;  /* the waiting thread asked to be woken on time */
     int wakes;    /* eventfd: readable once somebody woke us */
 };
 
@@ -26,6 +29,16 @@ static dyno_ns elapsed(const struct wall_clock *clock)
     ns = (double)(now.tv_sec - clock->origin.tv_sec) * 1e9 +
          (double)(now.tv_nsec - clock->origin.tv_nsec);
     return (dyno_ns)(ns * clock->speed);
+}
+
+/* By default the system may wake a thread up to 50 us late, to wake several at once.  A request
+ * that comes to an idle loop would wait for that. */
+static void ask_for_promptness(struct wall_clock *clock)
+{
+    if (!clock->prompt) {
+        (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+        clock->prompt = true;
+    }
 }
 
 /* Sleep for `nap`, or until woken; forget that we were. */
@@ -50,6 +63,7 @@ static dyno_ns wait_until(struct dyno_clock *base, dyno_ns deadline)
     if (deadline > now) {
         double left = (double)(deadline - now) / clock->speed;
 
+        ask_for_promptness(clock);
         sleep_for(clock, left < (double)nap_ns_max ? (dyno_ns)left : nap_ns_max);
         now = elapsed(clock);
     }

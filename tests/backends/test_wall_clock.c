@@ -3,6 +3,7 @@
 #include "backends/posix/wall_clock.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "tests/check_main.h"
 
@@ -42,6 +43,18 @@ START_TEST(it_comes_to_every_deadline_and_never_runs_back)
         ck_assert_uint_ge(now, last);
         last = now;
     }
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
+START_TEST(whoever_waits_is_woken_without_slack)
+{
+    struct dyno_clock *clock = open_clock(1.0);
+    uint64_t turns = 0;
+
+    ck_assert_int_eq(prctl(PR_SET_TIMERSLACK, 50000UL, 0UL, 0UL, 0UL), 0);
+    (void)reach(clock, DYNO_MS, &turns);
+    ck_assert_int_eq(prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL), 1);
     dyno_wall_clock_close(clock);
 }
 END_TEST
@@ -107,6 +120,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, it_comes_to_every_deadline_and_never_runs_back);
     tcase_add_test(cases, a_deadline_that_has_passed_does_not_move_time_back);
+    tcase_add_test(cases, whoever_waits_is_woken_without_slack);
     tcase_add_test(cases, a_long_wait_comes_back_early);
     tcase_add_test(cases, speed_scales_time);
     tcase_add_test(cases, clocks_do_not_share_their_zero);
