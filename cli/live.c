@@ -9,12 +9,13 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/posix/wall_clock.h"
 #include "sim/answers.h"
+#include "sim/machine.h"
 
 enum { KV_BYTES_MAX = 1 << 30 };
 
 /* Decode steps of one pass: enough that the loop's turn is a small part of it, few enough that a
  * pass that cannot be stopped between two steps is short. */
-enum { STEPS_MAX = 16 };
+enum { STEPS_MAX = DYNO_MACHINE_PASS_STEPS };
 
 bool dyno_live_is_real(const struct dyno_scenario *scenario)
 {

@@ -88,7 +88,7 @@ static void cost(const void *context, const struct dyno_pass *pass, struct dyno_
     ns = dyno_machine_curve_ns(&machine->rows, rows) +
          dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
          machine->context_ns * (double)pass->decode_context +
-         (pass->slice_count > 0 ? machine->pass_ns : 0.0);
+         machine->pass_ns / (pass->slice_count > 0 ? 1 : DYNO_MACHINE_PASS_STEPS);
     out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
     out->growth = (uint64_t)(within_hour(machine->context_ns * pass->decode_count) *
                              (double)DYNO_TICKS_PER_NS);

@@ -1,14 +1,15 @@
 /* A machine that was measured: how long passes take on one device, as a few tables instead of a
  * model of kernels.  For CPUs, whose passes follow no roofline; `dyno calibrate` fills it.
  *
- *   step = rows(T) + yields(Y) + pair x P + context x C [+ pass]     nanoseconds
+ *   step = rows(T) + yields(Y) + pair x P + context x C + pass [/ 16]     nanoseconds
  *
  * T rows (prompt tokens and decoding sequences), Y sequences that yield a token (their logits), P
  * (query, context) pairs of prompt slices, C tokens that decoding sequences read from KV.  rows and
  * yields are straight lines between the points measured, through what was measured at 1 and beyond
  * the last point with the slope of the last two.  `pass` is what a pass costs beside its steps
- * (waking a thread, and the loop by it): it is added where a pass has slices and so one step;
- * decode passes have many, and steps must not depend on how they are cut into passes.
+ * (waking a thread, and the loop by it).  A pass with slices has one step, and bears all of it; a
+ * device that computes makes passes of up to 16 decode steps, and each bears its share, for steps
+ * must not depend on how they are cut into passes.
  *
  * A pass of T rows that follows a pause starts idle(T) later: what it was measured to take more
  * than one that follows another pass (a late clock, threads that sleep, cold caches, a slow clock
@@ -21,7 +22,7 @@
 #include "core/worker/device.h"
 #include "core/worker/paced.h"
 
-enum { DYNO_MACHINE_POINTS_MAX = 32 };
+enum { DYNO_MACHINE_POINTS_MAX = 32, DYNO_MACHINE_PASS_STEPS = 16 };
 
 /* A curve over counts: increasing, the first count is 1. */
 struct dyno_machine_curve {

@@ -69,6 +69,38 @@ START_TEST(a_pass_costs_its_rows_tokens_pairs_and_a_turn)
 }
 END_TEST
 
+/* Two rows 120 us, two tokens 14 and 2/3 us, 22 tokens of context at 5 ns, a sixteenth of 30 us;
+ * the pass before left 2/3 ns, which make one with those of this. */
+START_TEST(a_decode_step_bears_its_share_of_a_turn)
+{
+    const struct dyno_machine machine = a_machine();
+    struct dyno_answers *answers = NULL;
+    struct dyno_device *device = NULL;
+    struct dyno_slice slices[] = {{.slot = 0, .first = 9, .tokens = 1, .yields = true},
+                                  {.slot = 1, .first = 11, .tokens = 1, .yields = true}};
+    struct dyno_pass pass = {.steps_max = 1, .slice_count = 2, .slices = slices};
+    struct dyno_completion done;
+    dyno_ns start;
+
+    ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
+    ck_assert_int_eq(dyno_machine_open(&device, 1, &machine, answers), DYNO_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(answers->ops->expect(answers, i, 5), DYNO_OK);
+        device->ops->open(device, 0, i, i, 0, 5);
+    }
+    device->ops->submit(device, 0, &pass);
+    start = device->ops->next(device);
+    ck_assert(device->ops->reap(device, start, &done));
+    pass = (struct dyno_pass){
+        .steps_max = 1, .decode = true, .decode_count = 2, .decode_context = 10 + 12};
+    device->ops->submit(device, start, &pass);
+    ck_assert(device->ops->reap(device, DYNO_NEVER - 1, &done));
+    ck_assert_uint_eq(done.at - start, 120000 + 14667 + 22 * 5 + 1875);
+    device->ops->close(device);
+    dyno_answers_close(answers);
+}
+END_TEST
+
 /* 8 rows of the curve 100, 120, 400: 240 us, a token 10 us, 36 pairs at 2 ns, a turn 30 us; and
  * after a pause 7 us for the first row and 4 for each further one. */
 START_TEST(a_pass_after_a_pause_costs_more)
@@ -131,6 +163,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, a_curve_is_lines_through_its_points);
     tcase_add_test(cases, a_pass_costs_its_rows_tokens_pairs_and_a_turn);
+    tcase_add_test(cases, a_decode_step_bears_its_share_of_a_turn);
     tcase_add_test(cases, a_pass_after_a_pause_costs_more);
     tcase_add_test(cases, no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going);
     tcase_add_test(cases, machines_that_cannot_be_are_refused);
