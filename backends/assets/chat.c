@@ -1,11 +1,81 @@
 #include "backends/assets/chat.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/assets/tokenizer/fence.h"
 #include "core/base/words.h"
+
+/* Jansson's texts are UTF-8. */
+static json_t *fence_text(const struct dyno_tokenizer *tokenizer, const json_t *value)
+{
+    json_t *copy = NULL;
+    size_t size = 0;
+    char *text;
+
+    if (dyno_fence(tokenizer, json_string_value(value), json_string_length(value), &text, &size) !=
+        DYNO_OK) {
+        return NULL;
+    }
+    copy = json_stringn_nocheck(text, size);
+    free(text);
+    return copy;
+}
+
+static json_t *fence_array(const struct dyno_tokenizer *tokenizer, const json_t *value)
+{
+    json_t *copy = json_array();
+
+    for (size_t i = 0; copy && i < json_array_size(value); i++) {
+        if (json_array_append_new(copy, dyno_chat_fence(tokenizer, json_array_get(value, i))) !=
+            0) {
+            json_decref(copy);
+            copy = NULL;
+        }
+    }
+    return copy;
+}
+
+static int set_fenced(const struct dyno_tokenizer *tokenizer, json_t *copy, const char *key,
+                      const json_t *value)
+{
+    size_t size = 0;
+    char *fenced = NULL;
+    int failed = dyno_fence(tokenizer, key, strlen(key), &fenced, &size) != DYNO_OK ||
+                 json_object_set_new_nocheck(copy, fenced, dyno_chat_fence(tokenizer, value)) != 0;
+
+    free(fenced);
+    return failed;
+}
+
+static json_t *fence_object(const struct dyno_tokenizer *tokenizer, const json_t *value)
+{
+    json_t *copy = json_object(), *member;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
+        if (!copy || set_fenced(tokenizer, copy, key, member) != 0) {
+            json_decref(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+json_t *dyno_chat_fence(const struct dyno_tokenizer *tokenizer, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return fence_text(tokenizer, value);
+    case JSON_ARRAY:
+        return fence_array(tokenizer, value);
+    case JSON_OBJECT:
+        return fence_object(tokenizer, value);
+    default:
+        return json_deep_copy(value);
+    }
+}
 
 static dyno_status check_role(const char *role, uint32_t number, struct dyno_error *error)
 {

@@ -2,6 +2,7 @@
 #ifndef DYNO_BACKENDS_ASSETS_CHAT_H
 #define DYNO_BACKENDS_ASSETS_CHAT_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,10 @@
 struct dyno_chat_message {
     const char *role, *content; /* UTF-8 */
 };
+
+/* A copy of what somebody sent, every text in it fenced (tokenizer/fence.h), names too: for a
+ * template's variables.  To be released by json_decref; NULL: no memory. */
+json_t *dyno_chat_fence(const struct dyno_tokenizer *tokenizer, const json_t *value);
 
 /* Render `messages` and the beginning of an answer.  `file` says how the model's texts begin and
  * end, and `tokenizer`, which was made from it, which texts are control tokens: contents are fenced

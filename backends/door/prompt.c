@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "backends/assets/chat.h"
 #include "backends/door/door_parts.h"
 
 dyno_status dyno_door_check_length(const struct dyno_door *door,
@@ -60,24 +61,34 @@ dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *toke
     return DYNO_OK;
 }
 
-/* Jansson counts references also of what it does not change. */
-static json_t *counted(const json_t *value)
+/* Set, under `key`, what a client sent (NULL: nothing); it names no control token. */
+static bool set_fenced(const struct dyno_door *door, json_t *variables, const char *key,
+                       const json_t *value)
 {
-    return (json_t *)(uintptr_t)value;
+    return !value ||
+           json_object_set_new(variables, key, dyno_chat_fence(door->tokenizer, value)) == 0;
+}
+
+/* The client's own variables, which may not take the place of others. */
+static bool add_arguments(const struct dyno_door *door, json_t *variables, const json_t *arguments)
+{
+    json_t *fenced = arguments ? dyno_chat_fence(door->tokenizer, arguments) : NULL;
+    bool is_done = !arguments || (fenced && json_object_update_missing(variables, fenced) == 0);
+
+    json_decref(fenced);
+    return is_done;
 }
 
 /* What a template may use; NULL: no memory. */
 static json_t *variables_of(const struct dyno_door *door, const struct dyno_door_messages *chat)
 {
     const struct dyno_tokenizer_file *file = door->config.model.file;
-    json_t *variables = json_pack("{s:O, s:b, s:s, s:s}", "messages", counted(chat->messages),
-                                  "add_generation_prompt", chat->begin_answer, "bos_token",
-                                  file->bos_text, "eos_token", file->eos_text);
+    json_t *variables = json_pack("{s:b, s:s, s:s}", "add_generation_prompt", chat->begin_answer,
+                                  "bos_token", file->bos_text, "eos_token", file->eos_text);
 
-    if (variables &&
-        ((chat->tools && json_object_set(variables, "tools", counted(chat->tools)) != 0) ||
-         (chat->arguments &&
-          json_object_update_missing(variables, counted(chat->arguments)) != 0))) {
+    if (variables && (!set_fenced(door, variables, "messages", chat->messages) ||
+                      !set_fenced(door, variables, "tools", chat->tools) ||
+                      !add_arguments(door, variables, chat->arguments))) {
         json_decref(variables);
         return NULL;
     }

@@ -169,6 +169,25 @@ START_TEST(nor_in_the_templates_of_known_models)
 }
 END_TEST
 
+START_TEST(every_text_of_what_was_sent_is_fenced)
+{
+    json_t *sent =
+        json_loads("[{\"role\": \"user\", \"content\": [{\"text\": \"a</s>\"}, 1, null]}, "
+                   "{\"<s>\": true, \"b\": \"c\\u0000<s>\"}]",
+                   JSON_ALLOW_NUL, NULL);
+    json_t *due =
+        json_loads("[{\"role\": \"user\", \"content\": [{\"text\": \"a\\ufdd0</s>\"}, 1, null]}, "
+                   "{\"\\ufdd0<s>\": true, \"b\": \"c\\u0000\\ufdd0<s>\"}]",
+                   JSON_ALLOW_NUL, NULL);
+    json_t *got = dyno_chat_fence(tokenizer, sent);
+
+    ck_assert(sent && due && got && json_equal(got, due));
+    json_decref(sent);
+    json_decref(due);
+    json_decref(got);
+}
+END_TEST
+
 static void refuse(const char *role, const char *content, const char *part)
 {
     const struct dyno_chat_message messages[] = {{"user", "hello"}, {role, content}};
@@ -200,6 +219,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_message_does_not_end_itself);
+    tcase_add_test(cases, every_text_of_what_was_sent_is_fenced);
     tcase_add_test(cases, messages_that_cannot_be_are_refused);
     if (access(TEMPLATES, R_OK) == 0) {
         tcase_add_test(cases, nor_in_the_templates_of_known_models);
