@@ -16,6 +16,7 @@ serve() {
         kill "$server"
         wait "$server" || true
     fi
+    rm -f serve.out
     "$dyno" serve --port any --threads 1 "$@" >serve.out 2>serve.err &
     server=$!
     until grep -q '^Listening on ' serve.out 2>/dev/null; do
