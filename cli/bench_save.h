@@ -18,7 +18,7 @@ void dyno_bench_saved_close(struct dyno_bench_saved *saved); /* NULL: no effect 
 
 /* Keep an answer; `context` is a struct dyno_bench_saved.  That memory was out is said when it is
  * written. */
-void dyno_bench_saved_add(void *context, const struct dyno_load_answer *answer);
+void dyno_bench_saved_add(void *context, const struct dyno_load_answer *given);
 
 /* Of the run. */
 struct dyno_bench_saved_about {
