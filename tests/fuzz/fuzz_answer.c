@@ -90,8 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t whole = fuzz_push(data, size, size + 1);
+    uint64_t by_bytes = fuzz_push(data, size, 1);
+    uint64_t by_sevens = fuzz_push(data, size, 7);
 
-    assert(fuzz_push(data, size, 1) == whole);
-    assert(fuzz_push(data, size, 7) == whole);
+    assert(by_bytes == whole);
+    assert(by_sevens == whole);
     return 0;
 }
