@@ -34,7 +34,8 @@ struct world {
     struct dyno_request requests[WORLD_REQUESTS_MAX];
     struct dyno_span spans[WORLD_REQUESTS_MAX][WORLD_SPANS_MAX];
     uint32_t answers[WORLD_REQUESTS_MAX];
-    dyno_ns patience[WORLD_REQUESTS_MAX];   /* the client gives up so long after it arrived */
+    bool impatient[WORLD_REQUESTS_MAX];     /* the client gives up ... */
+    dyno_ns patience[WORLD_REQUESTS_MAX];   /* ... so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     bool trie;                              /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
@@ -178,8 +179,8 @@ static inline void world_draw_patience(struct world *world)
     dyno_rng_init(&rng, world->seed, "patience");
     some_give_up = dyno_rng_below(&rng, 2) != 0;
     for (uint32_t i = 0; i < world->request_count; i++) {
-        world->patience[i] = DYNO_NEVER;
         if (some_give_up && dyno_rng_below(&rng, 3) == 0) {
+            world->impatient[i] = true;
             world->patience[i] = dyno_rng_below(&rng, 300) * DYNO_MS +
                                  dyno_rng_below(&rng, 2) * dyno_rng_below(&rng, DYNO_MS);
         }
@@ -259,9 +260,8 @@ static inline dyno_status world_source_take(struct dyno_source *source, dyno_ns 
         out->scheduled_ns = out->arrival_ns = now;
     }
     self->open++;
-    self->gives_up[self->taken] = self->world->patience[self->taken] == DYNO_NEVER
-                                      ? DYNO_NEVER
-                                      : now + self->world->patience[self->taken];
+    self->gives_up[self->taken] =
+        self->world->impatient[self->taken] ? now + self->world->patience[self->taken] : DYNO_NEVER;
     return self->answers->ops->expect(self->answers, out->id, self->world->answers[self->taken++]);
 }
 
