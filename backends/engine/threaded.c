@@ -30,6 +30,7 @@ struct engine {
     atomic_int mail;
     atomic_bool quit, stop;
     atomic_uint boundary_count; /* of boundaries, those that are known */
+    atomic_uint started_count;  /* steps that have started, or will for sure */
     /* The pass. */
     uint32_t steps_max, steps;
     struct dyno_slice *slices; /* [slice_count] */
@@ -144,12 +145,21 @@ static void note_boundary(struct engine *engine)
     atomic_store_explicit(&engine->boundary_count, count + 1, memory_order_release);
 }
 
+/* Whether another step follows.  Known before the boundary between the two is told, so that nobody
+ * takes the end of the last step for the start of one more. */
+static bool goes_on(const struct engine *engine)
+{
+    return engine->steps < engine->steps_max && engine->ended_count == 0 &&
+           !atomic_load_explicit(&engine->stop, memory_order_relaxed);
+}
+
 static void run_pass(struct engine *engine)
 {
     const struct dyno_threaded_config *config = &engine->device->config;
+    bool another = true;
 
     note_boundary(engine);
-    do {
+    while (another) {
         uint32_t yields, count = gather(engine, &yields);
 
         config->step(config->context, engine->worker, engine->pieces, count, engine->next);
@@ -157,9 +167,12 @@ static void run_pass(struct engine *engine)
             take_token(engine, engine->yielding[i], engine->next[i]);
         }
         engine->steps++;
+        another = goes_on(engine);
         note_boundary(engine);
-    } while (engine->steps < engine->steps_max && engine->ended_count == 0 &&
-             !atomic_load_explicit(&engine->stop, memory_order_relaxed));
+        if (another) {
+            atomic_store_explicit(&engine->started_count, engine->steps + 1, memory_order_release);
+        }
+    }
 }
 
 static void *run_thread(void *context)
@@ -241,6 +254,7 @@ static void threaded_submit(struct dyno_device *device, dyno_ns now, const struc
     engine->steps_max = pass->steps_max < most ? pass->steps_max : most;
     engine->steps = engine->ended_count = 0;
     atomic_store_explicit(&engine->boundary_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&engine->started_count, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->stop, false, memory_order_relaxed);
     atomic_store_explicit(&engine->mail, MAIL_POSTED, memory_order_release);
     (void)sem_post(&engine->posted);
@@ -256,16 +270,15 @@ static void threaded_progress(struct dyno_device *device, uint32_t worker, dyno_
                               uint32_t *started, uint32_t *completed)
 {
     const struct engine *engine = engine_of(device, worker);
+    uint32_t starts = atomic_load_explicit(&engine->started_count, memory_order_acquire);
     uint32_t count = atomic_load_explicit(&engine->boundary_count, memory_order_acquire);
-    bool done = mail_of(engine) == MAIL_DONE;
 
     *started = *completed = 0;
     if (mail_of(engine) == MAIL_EMPTY) {
         return;
     }
-    for (uint32_t i = 0; i < count;
-         i++) { /* the last boundary of a pass that is done starts none */
-        *started += engine->boundaries[i] < now && !(done && i + 1 == count);
+    for (uint32_t i = 0; i < count; i++) {
+        *started += i < starts && engine->boundaries[i] < now;
         *completed += i > 0 && engine->boundaries[i] <= now;
     }
 }

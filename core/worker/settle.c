@@ -81,7 +81,7 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
     if (count == 0) {
         return;
     }
-    assert(worker->steps_taken >= completion->steps); /* more only where a run is cut */
+    assert(worker->steps_taken == completion->steps || local->abandoned);
     if (worker->places) {
         dyno_tables_settle(local, worker, completion->steps);
     }
