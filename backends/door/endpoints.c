@@ -194,6 +194,11 @@ static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exc
                                 "logprobs of a prompt are not told here: leave out echo or "
                                 "logprobs");
     }
+    if (asked->sampling.max_tokens == 0) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "max_tokens",
+                                "an answer without a token is the prompt alone, which is not "
+                                "scored here: ask for one token or more");
+    }
     DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
     return start_or_drop(call, add_prompts(call, asked, error), error);
 }

@@ -150,6 +150,8 @@ ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","conte
 is .error.code model_not_found
 ask 400 /v1/chat/completions "{$chat,\"max_tokens\":100000}"
 is .error.code context_length_exceeded
+ask 400 /v1/completions '{"model":"austen-2m","prompt":"She was","max_tokens":0,"echo":true}'
+is .error.param max_tokens
 ask 400 /v1/chat/completions "{$chat,\"temperature\":1e999}"
 ask 400 /v1/chat/completions "{$chat,\"no_such_field\":1}"
 is .error.param no_such_field
