@@ -258,7 +258,13 @@ dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *t
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error)
 {
     struct dyno_door *door = call->door;
+    uint32_t answers_max = door->config.desk.answers_max;
 
+    if (call->count > answers_max) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "n",
+                                "these are %u answers, and the server gives %u at a time at most",
+                                call->count, answers_max);
+    }
     if (dyno_desk_room(door->desk) < call->count) {
         return dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
                                 "the server has as many requests as it takes; try again later");
