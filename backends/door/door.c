@@ -111,7 +111,8 @@ static bool let_in(struct dyno_door *door, struct dyno_http_exchange *exchange, 
         break;
     }
     if (counts) {
-        dyno_door_count_refused(door, error.http_status);
+        dyno_door_count_refused(door, error.http_status == 429 ? DYNO_REFUSED_RATE_LIMITED
+                                                               : DYNO_REFUSED_UNAUTHORIZED);
     }
     dyno_door_refuse(door, exchange, &door->asker, &error, wait_ns);
     return false;
@@ -194,12 +195,18 @@ static void on_gone(void *context, void *exchange_data)
 static size_t on_refusal(void *context, uint16_t status, const char *why, char *body,
                          size_t size_max)
 {
+    struct dyno_door *door = context;
     struct dyno_openai_error error;
     struct dyno_bytes out;
     size_t size;
 
-    (void)context;
-    (void)dyno_openai_fail(&error, status, NULL, NULL, "%s", why);
+    dyno_telemetry_answered(door->telemetry, status);
+    if (status == 408 || status == 413) { /* it was on its way to ask for something */
+        dyno_door_count_refused(door,
+                                status == 408 ? DYNO_REFUSED_TIMED_OUT : DYNO_REFUSED_TOO_LARGE);
+    }
+    (void)dyno_openai_fail(&error, status, status == 413 ? DYNO_OPENAI_CODE_SIZE : NULL, NULL, "%s",
+                           why);
     dyno_bytes_init(&out, size_max);
     dyno_openai_error_put(&out, &error);
     size = out.status == DYNO_OK ? out.size : 0;

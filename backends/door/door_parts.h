@@ -83,7 +83,7 @@ void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchang
 /* Take what the fleet has shown. */
 void dyno_door_look(struct dyno_door *door);
 /* A request to generate was refused before the fleet saw it. */
-void dyno_door_count_refused(struct dyno_door *door, uint32_t http_status);
+void dyno_door_count_refused(struct dyno_door *door, enum dyno_refusal why);
 
 /* ---- prompt.c: texts and messages become tokens ---- */
 struct dyno_door_prompt {

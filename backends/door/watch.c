@@ -20,20 +20,10 @@ void dyno_door_look(struct dyno_door *door)
                                (uint32_t)dyno_http_server_counts(door->server).connections_open);
 }
 
-void dyno_door_count_refused(struct dyno_door *door, uint32_t http_status)
+void dyno_door_count_refused(struct dyno_door *door, enum dyno_refusal why)
 {
-    static const struct {
-        uint32_t http_status;
-        enum dyno_refusal why;
-    } reasons[] = {{401, DYNO_REFUSED_UNAUTHORIZED}, {404, DYNO_REFUSED_NOT_FOUND},
-                   {408, DYNO_REFUSED_TIMED_OUT},    {413, DYNO_REFUSED_TOO_LARGE},
-                   {429, DYNO_REFUSED_OVERLOADED},   {503, DYNO_REFUSED_DRAINING}};
-    enum dyno_refusal why = DYNO_REFUSED_BAD_REQUEST;
     dyno_ns now = dyno_door_now(door);
 
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        why = reasons[i].http_status == http_status ? reasons[i].why : why;
-    }
     dyno_telemetry_received(door->telemetry, now);
     dyno_telemetry_refused(door->telemetry, now, why);
 }
