@@ -83,6 +83,7 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     call->kind = config->kind;
     call->streams = config->head->stream;
     call->logprobs = config->sampling->logprobs;
+    call->choices_each = config->sampling->choices;
     call->created_s = dyno_door_now_s();
     dyno_openai_id(call->id, prefix_of(call->kind), dyno_door_draw(door), dyno_door_draw(door));
     keep_tools(call, config);

@@ -96,7 +96,9 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
     dyno_telemetry_ended(call->door->telemetry, dyno_door_now(call->door), news->record,
                          news->end == DYNO_ANSWER_FULL);
     call->usage.completion_tokens += news->record->output_tokens;
-    call->usage.cached_tokens += news->record->cached_tokens;
+    if (choice->index % call->choices_each == 0) { /* its siblings find what it has computed */
+        call->usage.cached_tokens += news->record->cached_tokens;
+    }
     if (news->end == DYNO_ANSWER_FAILED) {
         call->failed = call->failed > 0 ? call->failed : status_of(news->record);
     } else if (call->exchange && call->failed == 0 && !dyno_choice_say_end(choice, news->end)) {

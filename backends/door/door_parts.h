@@ -35,6 +35,7 @@ struct dyno_door {
     struct dyno_encoder *encoder;
     uint32_t *eos; /* [eos_count] those of weights and tokenizer */
     uint32_t eos_count;
+    size_t text_bytes_max;                           /* no longer text can fit into the context */
     struct dyno_template *template_, *tool_template; /* NULL: the model has none */
     enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
     struct dyno_openai_rules rules;
@@ -150,7 +151,8 @@ struct dyno_call {
     json_t *schema;                   /* ... of this schema; NULL: any object */
     struct dyno_choice *choices;      /* [count] */
     uint32_t count, open_count;
-    uint32_t failed; /* an HTTP status once a choice has failed */
+    uint32_t choices_each; /* of every prompt */
+    uint32_t failed;       /* an HTTP status once a choice has failed */
     struct dyno_openai_usage usage;
 };
 

@@ -29,9 +29,16 @@ static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
                           struct dyno_openai_error *error)
 {
     struct dyno_error cause = {.status = DYNO_OK};
-    struct dyno_token_ids ids;
-    dyno_status status = dyno_encode(door->encoder, text, size, options, &ids, &cause);
+    struct dyno_token_ids ids = {.count = 0};
+    dyno_status status;
 
+    if (size > door->text_bytes_max) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, "prompt",
+                                "this model's context is %u tokens, which no text of %zu bytes "
+                                "fits into: shorten the prompt",
+                                door->config.model.context, size);
+    }
+    status = dyno_encode(door->encoder, text, size, options, &ids, &cause);
     if (status == DYNO_NO_MEMORY || ids.count > UINT32_MAX) {
         return dyno_openai_fail_memory(error);
     }

@@ -167,6 +167,9 @@ START_TEST(what_is_too_large_or_too_deep_is_refused)
         served_ask_with(&served, "POST", "/v1/chat/completions", "", body, strlen(body));
 
     check_refusal(&reply, larges[_i].status, larges[_i].code, larges[_i].before);
+    ck_assert_msg(!larges[_i].code || strcmp(larges[_i].code, "context_length_exceeded") != 0 ||
+                      strstr(reply.body, " bytes fits into"),
+                  "it was encoded first: %s", reply.body);
     reply_free(&reply);
     free(body);
     reply = served_ask(&served, "/v1/models", NULL);
@@ -425,6 +428,30 @@ static char *text_of(const struct reply *reply)
     return text;
 }
 
+/* Siblings share what was computed for the first, which is no hit of the request's. */
+START_TEST(no_more_of_a_prompt_is_cached_than_there_is)
+{
+    struct served served = serve("");
+    char *body = repeated("{\"model\":\"austen-2m\",\"max_tokens\":1,\"n\":4,\"prompt\":\"",
+                          "word ", 100, "\"}");
+
+    for (int i = 0; i < 2; i++) {
+        struct reply reply = served_ask(&served, "/v1/completions", body);
+        json_t *answer = json_loads(reply.body, 0, NULL);
+        json_t *usage = json_object_get(answer, "usage");
+        json_int_t prompt = json_integer_value(json_object_get(usage, "prompt_tokens"));
+        json_int_t cached = json_integer_value(
+            json_object_get(json_object_get(usage, "prompt_tokens_details"), "cached_tokens"));
+
+        ck_assert_msg(i == 0 ? cached == 0 : cached > 0 && cached < prompt, "%s", reply.body);
+        json_decref(answer);
+        reply_free(&reply);
+    }
+    free(body);
+    served_stop(&served);
+}
+END_TEST
+
 START_TEST(no_answer_has_anothers_text)
 {
     struct served served = serve("--set batch.seqs_max=8");
@@ -559,6 +586,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, pipelined_requests_are_answered_in_order);
     tcase_add_test(tc, a_full_server_says_so_and_takes_the_next_when_there_is_room);
     tcase_add_test(tc, keys_are_needed_and_their_rates_are_kept);
+    tcase_add_test(tc, no_more_of_a_prompt_is_cached_than_there_is);
     tcase_add_test(tc, no_answer_has_anothers_text);
     tcase_add_test(tc, a_server_that_is_stopped_finishes_its_streams);
     tcase_add_loop_test(tc, a_server_that_is_stopped_twice_cuts_its_streams, 0, 2);
