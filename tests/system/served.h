@@ -34,7 +34,7 @@ struct served {
 
 /* What a sanitizer finds ends the server with a status that no test expects; freed memory is given
  * back at once, so that its size says something. */
-static void served_environment(void)
+static inline void served_environment(void)
 {
     (void)setenv("ASAN_OPTIONS", "quarantine_size_mb=1:exitcode=99", 1);
     (void)setenv("TSAN_OPTIONS", "exitcode=99:halt_on_error=1", 1);
@@ -43,7 +43,7 @@ static void served_environment(void)
 }
 
 /* The port in "Listening on http://127.0.0.1:PORT". */
-static uint16_t served_port(int words)
+static inline uint16_t served_port(int words)
 {
     char said[SERVED_WORDS_MAX] = "";
     size_t size = 0;
@@ -62,15 +62,16 @@ static uint16_t served_port(int words)
 }
 
 /* dyno serve --port any ARGUMENTS, whose words end with a blank each; it listens on return. */
-static struct served serve(const char *arguments)
+static inline struct served serve(const char *arguments)
 {
-    char words[SERVED_WORDS_MAX], *list[SERVED_ARGUMENTS_MAX] = {"dyno", "serve", "--port", "any"};
+    char *list[SERVED_ARGUMENTS_MAX] = {"dyno", "serve", "--port", "any"};
+    char words[SERVED_WORDS_MAX], *rest = words;
     struct served served = {.pid = 0};
     int pipes[2];
 
     (void)snprintf(words, sizeof words, "%s", arguments);
-    for (size_t i = 4, first = 1; first || list[i - 1]; i++, first = 0) {
-        list[i] = strtok(first ? words : NULL, " ");
+    for (size_t i = 4; i == 4 || list[i - 1]; i++) {
+        list[i] = strtok_r(NULL, " ", &rest);
     }
     ck_assert_int_eq(pipe(pipes), 0);
     served.pid = fork();
@@ -91,7 +92,7 @@ static struct served serve(const char *arguments)
 }
 
 /* How the server ended: its status, or the signal's number with a minus. */
-static int served_end(const struct served *served)
+static inline int served_end(const struct served *served)
 {
     int status = 0;
 
@@ -99,14 +100,14 @@ static int served_end(const struct served *served)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static void served_stop(const struct served *served)
+static inline void served_stop(const struct served *served)
 {
     (void)kill(served->pid, SIGTERM);
     ck_assert_int_eq(served_end(served), 0);
 }
 
 /* Bytes of memory that the server's process holds. */
-static uint64_t served_memory(const struct served *served)
+static inline uint64_t served_memory(const struct served *served)
 {
     char path[64];
     unsigned long long pages = 0;
@@ -131,7 +132,7 @@ struct client {
 };
 
 /* `receive_bytes`: what the kernel may hold for a client that does not read; 0: as it likes. */
-static struct client client_open_with(const struct served *served, int receive_bytes)
+static inline struct client client_open_with(const struct served *served, int receive_bytes)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(served->port)};
     struct client client = {.socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -151,7 +152,7 @@ static struct client client_open_with(const struct served *served, int receive_b
 }
 
 /* Whether the server listens no more. */
-static bool served_is_deaf(const struct served *served)
+static inline bool served_is_deaf(const struct served *served)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(served->port)};
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -163,19 +164,19 @@ static bool served_is_deaf(const struct served *served)
     return refused;
 }
 
-static struct client client_open(const struct served *served)
+static inline struct client client_open(const struct served *served)
 {
     return client_open_with(served, 0);
 }
 
-static void client_close(struct client *client)
+static inline void client_close(struct client *client)
 {
     (void)close(client->socket);
     free(client->came);
 }
 
 /* Go without a word: the server's kernel is told at once that nobody is there. */
-static void client_reset(struct client *client)
+static inline void client_reset(struct client *client)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
@@ -184,7 +185,7 @@ static void client_reset(struct client *client)
 }
 
 /* A server that has gone meanwhile is seen by whoever reads. */
-static void client_send(const struct client *client, const char *bytes, size_t size)
+static inline void client_send(const struct client *client, const char *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t sent = send(client->socket, bytes, size, MSG_NOSIGNAL);
@@ -198,7 +199,7 @@ static void client_send(const struct client *client, const char *bytes, size_t s
 }
 
 /* Wait for more; false: there will be none. */
-static bool client_read(struct client *client)
+static inline bool client_read(struct client *client)
 {
     ssize_t more;
 
@@ -219,7 +220,7 @@ static bool client_read(struct client *client)
 }
 
 /* Wait until `text` has come; false: the server ended the connection before. */
-static bool client_wait(struct client *client, const char *text)
+static inline bool client_wait(struct client *client, const char *text)
 {
     while (!memmem(client->came, client->size, text, strlen(text))) {
         if (!client_read(client)) {
@@ -229,15 +230,16 @@ static bool client_wait(struct client *client, const char *text)
     return true;
 }
 
-static void client_drop(struct client *client, size_t size)
+static inline void client_drop(struct client *client, size_t size)
 {
     client->size -= size;
     memmove(client->came, client->came + size, client->size + 1);
 }
 
 /* Ask, without waiting for an answer.  `headers`: whole lines, or "". */
-static void client_ask_with(const struct client *client, const char *method, const char *path,
-                            const char *headers, const char *body, size_t size)
+static inline void client_ask_with(const struct client *client, const char *method,
+                                   const char *path, const char *headers, const char *body,
+                                   size_t size)
 {
     char *text = NULL;
     int length = asprintf(&text, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
@@ -251,9 +253,25 @@ static void client_ask_with(const struct client *client, const char *method, con
     free(text);
 }
 
-static void client_ask(const struct client *client, const char *path, const char *body)
+static inline void client_ask(const struct client *client, const char *path, const char *body)
 {
     client_ask_with(client, "POST", path, "", body, strlen(body));
+}
+
+/* `before`, then `count` times `middle`, then `after`. */
+static inline char *served_repeated(const char *before, const char *middle, size_t count,
+                                    const char *after)
+{
+    size_t head = strlen(before), size = strlen(middle);
+    char *text = malloc(head + count * size + strlen(after) + 1);
+
+    ck_assert_ptr_nonnull(text);
+    memcpy(text, before, head);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + head + i * size, middle, size);
+    }
+    memcpy(text + head + count * size, after, strlen(after) + 1);
+    return text;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -265,13 +283,13 @@ struct reply {
     size_t size;
 };
 
-static void reply_free(struct reply *reply)
+static inline void reply_free(struct reply *reply)
 {
     free(reply->head);
     free(reply->body);
 }
 
-static bool reply_chunks(struct client *client, struct reply *reply)
+static inline bool reply_chunks(struct client *client, struct reply *reply)
 {
     for (;;) {
         size_t size, line;
@@ -299,7 +317,7 @@ static bool reply_chunks(struct client *client, struct reply *reply)
 }
 
 /* The next response; false: the connection ended before it was whole, `reply` is what came. */
-static bool client_hear(struct client *client, struct reply *reply)
+static inline bool client_hear(struct client *client, struct reply *reply)
 {
     const char *length;
     size_t head;
@@ -334,9 +352,9 @@ static bool client_hear(struct client *client, struct reply *reply)
 }
 
 /* Ask on a connection of its own, and hear the whole answer. */
-static struct reply served_ask_with(const struct served *served, const char *method,
-                                    const char *path, const char *headers, const char *body,
-                                    size_t size)
+static inline struct reply served_ask_with(const struct served *served, const char *method,
+                                           const char *path, const char *headers, const char *body,
+                                           size_t size)
 {
     struct client client = client_open(served);
     struct reply reply;
@@ -348,22 +366,51 @@ static struct reply served_ask_with(const struct served *served, const char *met
     return reply;
 }
 
-static struct reply served_ask(const struct served *served, const char *path, const char *body)
+static inline struct reply served_ask(const struct served *served, const char *path,
+                                      const char *body)
 {
     return served_ask_with(served, body ? "POST" : "GET", path, "", body ? body : "",
                            body ? strlen(body) : 0);
 }
 
+/* The words that every refusal has, whoever refuses. */
+static inline void served_check_refusal(const struct reply *reply, int status, const char *code,
+                                        const char *what)
+{
+    json_t *body = json_loadb(reply->body, reply->size, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *error = json_object_get(body, "error");
+    const json_t *param = json_object_get(error, "param");
+    const json_t *given = json_object_get(error, "code");
+
+    ck_assert_msg(reply->status == status, "%s: %d, not %d: %s", what, reply->status, status,
+                  reply->body);
+    ck_assert_msg(strstr(reply->head, "\r\nContent-Type: application/json\r\n"), "%s: %s", what,
+                  reply->head);
+    ck_assert_msg(json_object_size(body) == 1 && json_object_size(error) == 4, "%s: %s", what,
+                  reply->body);
+    ck_assert_msg(json_string_length(json_object_get(error, "message")) > 0 &&
+                      json_string_length(json_object_get(error, "type")) > 0,
+                  "%s: %s", what, reply->body);
+    ck_assert_msg(json_is_null(param) || json_is_string(param), "%s: %s", what, reply->body);
+    ck_assert_msg(json_is_null(given) || json_is_string(given), "%s: %s", what, reply->body);
+    ck_assert_msg(!code || (json_is_string(given) && strcmp(json_string_value(given), code) == 0),
+                  "%s: not %s: %s", what, code, reply->body);
+    ck_assert_msg(status != 429 || strstr(reply->head, "\r\nRetry-After: "), "%s: %s", what,
+                  reply->head);
+    json_decref(body);
+}
+
 /* Of /metrics: the sum of all lines that begin so. */
-static double served_metric(const struct served *served, const char *begin)
+static inline double served_metric(const struct served *served, const char *begin)
 {
     struct reply reply = served_ask(served, "/metrics", NULL);
     double sum = 0;
 
     ck_assert_int_eq(reply.status, 200);
-    for (char *line = strtok(reply.body, "\n"); line; line = strtok(NULL, "\n")) {
+    for (const char *line = reply.body; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
         if (strncmp(line, begin, strlen(begin)) == 0) {
-            sum += strtod(strrchr(line, ' '), NULL);
+            sum += strtod(line + strcspn(line, " "), NULL);
         }
     }
     reply_free(&reply);
@@ -371,7 +418,7 @@ static double served_metric(const struct served *served, const char *begin)
 }
 
 /* Wait until a sum of /metrics is `due`. */
-static void served_settle(const struct served *served, const char *begin, double due)
+static inline void served_settle(const struct served *served, const char *begin, double due)
 {
     const struct timespec a_moment = {.tv_nsec = 10000000};
 
