@@ -29,7 +29,6 @@ for (const [client, list] of [openai, ai_sdk, langchain].map((of) => [of.client,
         const complaints = [];
 
         made++;
-        if (process.env.VERBOSE) console.log(`... ${client}: ${name}`);
         try {
             await check(context);
         } catch (error) {

@@ -160,15 +160,9 @@ all_checks['completions stream, with what was likely'] = async ({client}) => {
     assert.deepEqual(likely.flatMap((each) => each.text_offset), whole.choices[0].logprobs.text_offset);
 };
 
-all_checks['a prompt alone is scored, or refused by name'] = async ({client}) => {
-    try {
-        const answer = await client.completions.create({...text, max_tokens: 0, echo: true});
-        assert.equal(answer.choices[0].text, text.prompt);
-        assert.equal(answer.usage.completion_tokens, 0);
-    } catch (error) {
-        assert.ok(error instanceof OpenAI.BadRequestError, error);
-        assert.equal(error.param, 'max_tokens');
-    }
+all_checks['a prompt alone is not scored, and refused by name'] = async ({client}) => {
+    await assert.rejects(client.completions.create({...text, max_tokens: 0, echo: true}), (error) =>
+        error instanceof OpenAI.BadRequestError && error.param === 'max_tokens');
 };
 
 all_checks['a response, whole and as events'] = async ({client}) => {
@@ -220,6 +214,37 @@ all_checks['tools may be offered, and their results told'] = async ({client}) =>
 
     assert.ok(['stop', 'length', 'tool_calls'].includes(answer.choices[0].finish_reason));
     assert.ok(!(next instanceof Error) || next instanceof OpenAI.BadRequestError, next);
+};
+
+all_checks['an answer has the schema that was asked for'] = async ({client}) => {
+    const schema = {
+        type: 'object', additionalProperties: false, required: ['coming', 'how'],
+        properties: {coming: {type: 'boolean'}, how: {enum: ['on foot', 'by coach']}},
+    };
+    const asked = {...chat, max_completion_tokens: 300, response_format: {type: 'json_schema', json_schema: {name: 'plan', strict: true, schema}}};
+    const answer = await client.chat.completions.create(asked);
+    const plan = JSON.parse(answer.choices[0].message.content);
+
+    assert.equal(typeof plan.coming, 'boolean');
+    assert.ok(schema.properties.how.enum.includes(plan.how));
+    assert.equal(said(await all(await client.chat.completions.create({...asked, stream: true}))),
+        answer.choices[0].message.content);
+};
+
+all_checks['a tool that must be called is called'] = async ({client}) => {
+    const places = structuredClone(weather);
+    places.function.parameters.properties.place = {enum: ['Bath', 'Meryton']};
+    const asked = {...chat, max_completion_tokens: 300, tools: [places], tool_choice: 'required'};
+    const answer = await client.chat.completions.create(asked);
+    const [call] = answer.choices[0].message.tool_calls;
+    const chunks = await all(await client.chat.completions.create({...asked, stream: true}));
+    const parts = chunks.flatMap((chunk) => chunk.choices[0].delta.tool_calls ?? []);
+
+    assert.equal(answer.choices[0].finish_reason, 'tool_calls');
+    assert.equal(call.function.name, 'weather');
+    assert.ok(['Bath', 'Meryton'].includes(JSON.parse(call.function.arguments).place));
+    assert.equal(parts.map((part) => part.function.arguments ?? '').join(''), call.function.arguments);
+    assert.equal(chunks.at(-1).choices[0].finish_reason, 'tool_calls');
 };
 
 all_checks['what is wrong is raised as what it is'] = async ({client}) => {
