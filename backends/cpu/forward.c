@@ -291,6 +291,26 @@ static void mlp_half(struct dyno_forward *forward, uint32_t index)
     take_turns(forward);
 }
 
+/* The states that are wanted go out; of the rows, those stay whose logits are wanted.  They only
+ * move up. */
+static void hand_out_states(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
+                            uint32_t slice_count)
+{
+    size_t hidden = forward->weights->model.hidden;
+    uint32_t kept = 0;
+    const float *state = forward->normed;
+
+    for (uint32_t s = 0; s < slice_count; s++) {
+        if (slices[s].yields) {
+            float *place = slices[s].state ? slices[s].state : forward->normed + kept++ * hidden;
+
+            memmove(place, state, hidden * sizeof(float));
+            state += hidden;
+        }
+    }
+    forward->rows = kept;
+}
+
 static void write_logits(struct dyno_forward *forward, float *logits)
 {
     const struct dyno_weights *weights = forward->weights;
@@ -301,8 +321,6 @@ static void write_logits(struct dyno_forward *forward, float *logits)
                                   .y_stride = weights->model.vocab,
                                   .y = logits};
 
-    dyno_forward_norm(forward, forward->hidden, weights->final_norm, weights->final_norm_bias,
-                      forward->rows, forward->normed);
     dyno_matmul(forward->isa, forward->config.team, &job, 1);
 }
 
@@ -319,5 +337,10 @@ void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_sl
         }
         mlp_half(forward, layer);
     }
-    write_logits(forward, logits);
+    dyno_forward_norm(forward, forward->hidden, forward->weights->final_norm,
+                      forward->weights->final_norm_bias, forward->rows, forward->normed);
+    hand_out_states(forward, slices, slice_count);
+    if (forward->rows > 0) {
+        write_logits(forward, logits);
+    }
 }

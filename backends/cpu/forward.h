@@ -1,4 +1,5 @@
-/* A model's forward pass on the CPU: tokens in, logits out, keys and values in paged storage.
+/* A model's forward pass on the CPU: tokens in, logits or hidden states out, keys and values in
+ * paged storage.
  *
  * A pass is a set of slices, each some consecutive positions of one sequence.  Whatever is computed
  * for a position is a function of the model, the sequence up to it, the element of the storage and
@@ -27,7 +28,9 @@ struct dyno_forward_slice {
     const uint32_t *tokens; /* [count], each below the model's vocab */
     uint32_t first, count;  /* count >= 1; first + count <= dyno_forward_positions */
     const uint32_t *table;  /* position p lies in physical block table[p / block_tokens] */
-    bool yields;            /* the logits of the last position are wanted */
+    bool yields;            /* something of the last position is wanted: its logits, or ... */
+    float *state;           /* ... its hidden state behind the final norm, written here instead:
+                               [hidden]; NULL: logits */
 };
 
 struct dyno_forward_config {
@@ -50,8 +53,8 @@ void dyno_forward_close(struct dyno_forward *forward); /* NULL: nothing */
  */
 uint32_t dyno_forward_positions(const struct dyno_forward *forward);
 
-/* Run a pass.  `logits` is [yielding slices][vocab], in the order of the slices; NULL if none
- * yields.  Takes no memory and cannot fail; what breaks a bound above aborts. */
+/* Run a pass.  `logits` is [slices that yield them][vocab], in the order of the slices; NULL if
+ * none does.  Takes no memory and cannot fail; what breaks a bound above aborts. */
 void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
                       uint32_t slice_count, float *logits);
 

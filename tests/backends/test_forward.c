@@ -1,6 +1,7 @@
 /* The forward pass: against an obvious oracle, and against itself in other company. */
 #include "backends/cpu/forward.h"
 
+#include "kernels/matmul.h"
 #include "tests/backends/forward_oracle.h"
 #include "tests/check_main.h"
 
@@ -279,6 +280,65 @@ START_TEST(a_shared_beginning_does_not_show)
 }
 END_TEST
 
+/* What the model's last matrix makes of a hidden state. */
+static float *logits_of(const struct bench *bench, const float *state)
+{
+    const struct dyno_model *model = &bench->weights->model;
+    float *logits = array_of(model->vocab, sizeof(float));
+    struct dyno_matmul_job job = {.weights = &bench->weights->logits,
+                                  .x = state,
+                                  .n = 1,
+                                  .x_stride = model->hidden,
+                                  .y_stride = model->vocab,
+                                  .y = logits};
+
+    dyno_matmul(dyno_isa_best(), bench->team, &job, 1);
+    return logits;
+}
+
+/* Of three sequences in one pass, one gives its state: it is what its logits are made of, in any
+ * company, and the logits of the others do not miss it. */
+START_TEST(a_state_goes_out_in_the_place_of_logits)
+{
+    enum family family = (enum family)(_i % FAMILIES);
+    struct sequence sequences[SEQUENCES];
+    struct dyno_forward_slice slices[SEQUENCES];
+    struct dyno_rng rng;
+    struct bench bench;
+    float *due[SEQUENCES], *logits, *state, *together_state;
+    uint32_t vocab, hidden, which = (uint32_t)_i / FAMILIES % SEQUENCES;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "state");
+    bench = bench_open(tiny_model(&rng, family, DYNO_ELEMENT_F32), 2, 4, DYNO_ELEMENT_F32, NULL);
+    vocab = bench.weights->model.vocab;
+    hidden = bench.weights->model.hidden;
+    state = array_of(hidden, sizeof(float));
+    together_state = array_of(hidden, sizeof(float));
+    logits = array_of((size_t)SEQUENCES * vocab, sizeof(float));
+    for (uint32_t s = 0; s < SEQUENCES; s++) {
+        sequences[s] = random_sequence(&rng, bench.weights);
+    }
+    random_tables(&rng, &bench, sequences);
+    for (uint32_t s = 0; s < SEQUENCES; s++) {
+        due[s] = alone(&bench, sequences[s]);
+        slices[s] = next_slice(&sequences[s], sequences[s].length);
+    }
+    slices[which].state = state;
+    dyno_forward_run(bench.forward, &slices[which], 1, NULL);
+    expect_same(logits_of(&bench, state), due[which], vocab, _i, "alone");
+
+    slices[which].state = together_state;
+    dyno_forward_run(bench.forward, slices, SEQUENCES, logits);
+    expect_same(together_state, state, hidden, _i, "in company");
+    for (uint32_t s = 0, row = 0; s < SEQUENCES; s++) {
+        if (s != which) {
+            expect_same(logits + (size_t)row++ * vocab, due[s], vocab, _i, "the others");
+        }
+    }
+    bench_close(&bench);
+}
+END_TEST
+
 START_TEST(what_cannot_be_computed_is_refused)
 {
     struct dyno_rng rng;
@@ -332,6 +392,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, logits_agree_with_the_oracle, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, company_chunks_blocks_and_threads_do_not_show, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, a_shared_beginning_does_not_show, 0, 4 * FAMILIES);
+    tcase_add_loop_test(tcase, a_state_goes_out_in_the_place_of_logits, 0, SEQUENCES * FAMILIES);
     tcase_add_test(tcase, what_cannot_be_computed_is_refused);
     suite_add_tcase(suite, tcase);
 }
