@@ -194,8 +194,12 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer)
 /* Without memory for it the request goes on to its end, unheard. */
 static bool note_given_up(struct dyno_desk *desk, uint64_t id)
 {
-    if (desk->given_up_first > 0 && desk->given_up_first == desk->given_up_count) {
-        desk->given_up_first = desk->given_up_count = 0;
+    if (desk->given_up_count == desk->given_up_capacity &&
+        desk->given_up_first > desk->given_up_count / 2) { /* most were taken: no need to grow */
+        desk->given_up_count -= desk->given_up_first;
+        memmove(desk->given_up, desk->given_up + desk->given_up_first,
+                desk->given_up_count * sizeof *desk->given_up);
+        desk->given_up_first = 0;
     }
     if (desk->given_up_count == desk->given_up_capacity) {
         uint32_t capacity = desk->given_up_capacity ? 2 * desk->given_up_capacity : 64;
