@@ -241,13 +241,15 @@ static inline void client_ask_with(const struct client *client, const char *meth
                                    const char *path, const char *headers, const char *body,
                                    size_t size)
 {
-    char *text = NULL;
-    int length = asprintf(&text, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
-                          method, path, headers, size);
+    char head[1024], *text;
+    int length =
+        snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
+                 method, path, headers, size);
 
-    ck_assert_int_gt(length, 0);
-    text = realloc(text, (size_t)length + size);
+    ck_assert(length > 0 && (size_t)length < sizeof head);
+    text = malloc((size_t)length + size);
     ck_assert_ptr_nonnull(text);
+    memcpy(text, head, (size_t)length);
     memcpy(text + length, body, size);
     client_send(client, text, (size_t)length + size);
     free(text);
