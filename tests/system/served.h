@@ -47,7 +47,6 @@ static inline uint16_t served_port(int words)
 {
     char said[SERVED_WORDS_MAX] = "";
     size_t size = 0;
-    unsigned port = 0;
     const char *at = NULL;
 
     while (!(at = strstr(said, "Listening on ")) || !strchr(at, '\n')) {
@@ -57,8 +56,9 @@ static inline uint16_t served_port(int words)
         size += (size_t)more;
         said[size] = '\0';
     }
-    ck_assert_int_eq(sscanf(at, "Listening on http://127.0.0.1:%u", &port), 1);
-    return (uint16_t)port;
+    at = strstr(at, "127.0.0.1:");
+    ck_assert_ptr_nonnull(at);
+    return (uint16_t)strtoul(at + strlen("127.0.0.1:"), NULL, 10);
 }
 
 /* dyno serve --port any ARGUMENTS, whose words end with a blank each; it listens on return. */
@@ -109,16 +109,16 @@ static inline void served_stop(const struct served *served)
 /* Bytes of memory that the server's process holds. */
 static inline uint64_t served_memory(const struct served *served)
 {
-    char path[64];
-    unsigned long long pages = 0;
+    char path[64], line[256] = "";
     FILE *file;
 
     (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)served->pid);
     file = fopen(path, "r");
     ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%*u %llu", &pages), 1);
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
     (void)fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    ck_assert_ptr_nonnull(strchr(line, ' ')); /* pages of the whole, pages that are there, ... */
+    return strtoull(strchr(line, ' '), NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* ---- a client -------------------------------------------------------------------------------- */
@@ -264,15 +264,17 @@ static inline void client_ask(const struct client *client, const char *path, con
 static inline char *served_repeated(const char *before, const char *middle, size_t count,
                                     const char *after)
 {
-    size_t head = strlen(before), size = strlen(middle);
-    char *text = malloc(head + count * size + strlen(after) + 1);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
 
-    ck_assert_ptr_nonnull(text);
-    memcpy(text, before, head);
+    ck_assert_ptr_nonnull(stream);
+    (void)fputs(before, stream);
     for (size_t i = 0; i < count; i++) {
-        memcpy(text + head + i * size, middle, size);
+        (void)fputs(middle, stream);
     }
-    memcpy(text + head + count * size, after, strlen(after) + 1);
+    (void)fputs(after, stream);
+    ck_assert_int_eq(fclose(stream), 0);
     return text;
 }
 
@@ -334,7 +336,8 @@ static inline bool client_hear(struct client *client, struct reply *reply)
     reply->head = strndup(client->came, head);
     ck_assert_ptr_nonnull(reply->head);
     client_drop(client, head);
-    ck_assert_int_eq(sscanf(reply->head, "HTTP/1.1 %d", &reply->status), 1);
+    ck_assert_msg(strncmp(reply->head, "HTTP/1.1 ", strlen("HTTP/1.1 ")) == 0, "%s", reply->head);
+    reply->status = (int)strtol(reply->head + strlen("HTTP/1.1 "), NULL, 10);
     if (strstr(reply->head, "\r\nTransfer-Encoding: chunked\r\n")) {
         return reply_chunks(client, reply);
     }
