@@ -296,7 +296,7 @@ static dyno_ns desk_next(struct dyno_source *source)
 static dyno_status grow_fleet(struct dyno_desk *desk)
 {
     uint32_t capacity = desk->fleet_capacity ? 2 * desk->fleet_capacity : 64;
-    struct dyno_answer **fleet = realloc(desk->fleet, capacity * sizeof(*fleet));
+    struct dyno_answer **fleet = realloc(desk->fleet, capacity * sizeof(struct dyno_answer *));
     uint32_t *unused;
 
     if (!fleet) {
