@@ -113,11 +113,11 @@ static bool filler_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
     return true;
 }
 
-static void filler_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static void filler_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)
 {
     struct dyno_device *below = filler_of(device)->below;
 
-    below->ops->stop(below, worker, now);
+    below->ops->stop(below, worker, now, further);
 }
 
 static void filler_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,

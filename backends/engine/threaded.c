@@ -260,9 +260,11 @@ static void threaded_submit(struct dyno_device *device, dyno_ns now, const struc
     (void)sem_post(&engine->posted);
 }
 
-static void threaded_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static void threaded_stop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                          uint32_t further)
 {
     (void)now; /* any boundary that the thread comes to lies after it */
+    (void)further;
     atomic_store_explicit(&engine_of(device, worker)->stop, true, memory_order_relaxed);
 }
 

@@ -87,7 +87,7 @@ static void device_submit(struct dyno_device *device, dyno_ns now, const struct 
     }
 }
 
-static void device_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static void device_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)
 {
     struct dyno_journal *journal = journal_of(device);
     struct dyno_device *real = journal->real_device;
@@ -96,7 +96,7 @@ static void device_stop(struct dyno_device *device, uint32_t worker, dyno_ns now
         dyno_journal_told(journal, EVENT_STOP, worker);
     }
     if (real) {
-        real->ops->stop(real, worker, now);
+        real->ops->stop(real, worker, now, further);
     }
 }
 

@@ -57,7 +57,7 @@ dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, u
     seq = &local->seqs[found];
     is_computed = worker->busy && (seq->state == SEQ_PROMPT || seq->state == SEQ_DECODE);
     if (worker->busy && worker->pass_steps > 1) {
-        local->config.device->ops->stop(local->config.device, index, now);
+        local->config.device->ops->stop(local->config.device, index, now, 0);
     } else if (!worker->busy) {
         dyno_local_mark_dirty(local, worker);
     }

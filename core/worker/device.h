@@ -7,8 +7,8 @@
  * A pass is a set of prefill slices and, if `decode` is set, one token for every sequence of the
  * decode set.  A pass with slices has one step; a pure decode pass may have up to steps_max, each
  * yielding one token per sequence.  The device may end a pass early at any step boundary (a
- * sequence ended, a cost term changed slope) and must end it at the first boundary >= now when told
- * to stop. Only one pass per worker is in flight.
+ * sequence ended, a cost term changed slope) and must end it at the first boundary >= now, or so
+ * many steps later, when told to stop. Only one pass per worker is in flight.
  */
 #ifndef DYNO_CORE_WORKER_DEVICE_H
 #define DYNO_CORE_WORKER_DEVICE_H
@@ -91,8 +91,10 @@ struct dyno_device_ops {
 
     void (*submit)(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass);
 
-    /* End the worker's pass in flight at its first step boundary >= now. */
-    void (*stop)(struct dyno_device *device, uint32_t worker, dyno_ns now);
+    /* End the worker's pass in flight `further` steps after its first step boundary >= now, boundary
+     * 0 included, but not before its first step or after its last.  A device that is real may end
+     * it at any boundary >= now. */
+    void (*stop)(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further);
 
     /* Steps of the worker's pass in flight that have started before `now`, and that have ended at
      * or before `now`.  Both 0 when no pass is in flight. */

@@ -85,7 +85,8 @@ static dyno_status refuse(struct dyno_local *local, const struct dyno_request *r
 }
 
 /* The request is ready: it waits for a pass, and a leap in flight ends at its next step so that it
- * can be admitted, unless somebody before it was refused and still is. */
+ * can be admitted, unless somebody before it was refused and still is.  Where passes are scheduled
+ * ahead, the one that starts with that step could not see the request: the leap takes it along. */
 static void make_ready(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                        dyno_ns now)
 {
@@ -97,7 +98,8 @@ static void make_ready(struct dyno_local *local, struct dyno_worker *worker, uin
     if (!worker->busy) {
         dyno_local_mark_dirty(local, worker);
     } else if (worker->pass_steps > 1 && worker->waiting.count == 1) {
-        local->config.device->ops->stop(local->config.device, seq->record.worker, now);
+        local->config.device->ops->stop(local->config.device, seq->record.worker, now,
+                                        local->config.worker.async_scheduling ? 1 : 0);
     }
 }
 
@@ -350,7 +352,7 @@ static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
     pass.device->ops->progress(pass.device, index, now, &started, &completed);
     dyno_ledger_take(local, worker, completed + 1, in_flight_boundary, &pass);
     if (completed > 0) {
-        pass.device->ops->stop(pass.device, index, in_flight_boundary(&pass, completed));
+        pass.device->ops->stop(pass.device, index, in_flight_boundary(&pass, completed), 0);
     }
 }
 
@@ -362,7 +364,7 @@ static dyno_ns quiesce(struct dyno_local *local, dyno_ns now)
     dyno_ns ended;
 
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        device->ops->stop(device, i, now);
+        device->ops->stop(device, i, now, 0);
     }
     ended = device->ops->quiesce(device);
     return ended > now ? ended : now;

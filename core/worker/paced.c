@@ -185,14 +185,19 @@ static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
     return low;
 }
 
-static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)
 {
     struct engine *engine = engine_of(device, worker);
+    uint64_t steps;
 
     if (!engine->busy || engine->steps == 1 || now > engine->end) {
         return;
     }
-    engine->steps = first_boundary(engine, now);
+    steps = (now > engine->start ? first_boundary(engine, now) : 0) + (uint64_t)further;
+    if (steps >= engine->steps) {
+        return;
+    }
+    engine->steps = steps > 0 ? (uint32_t)steps : 1;
     engine->end = boundary(engine, engine->steps);
     dyno_heap_set(&((struct paced *)device)->passes, worker, engine->end);
 }

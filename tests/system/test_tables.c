@@ -159,9 +159,9 @@ static bool keeper_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
     return true;
 }
 
-static void keeper_stop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static void keeper_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)
 {
-    keeper_of(device)->below->ops->stop(keeper_of(device)->below, worker, now);
+    keeper_of(device)->below->ops->stop(keeper_of(device)->below, worker, now, further);
 }
 
 static void keeper_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,

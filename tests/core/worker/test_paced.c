@@ -213,7 +213,7 @@ START_TEST(a_pass_that_is_getting_going_has_not_started)
     ck_assert_uint_eq(started, 0);
     ck_assert_uint_eq(completed, 0);
     ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 10005000);
-    device->ops->stop(device, 0, 10003000);
+    device->ops->stop(device, 0, 10003000, 0);
     ck_assert_uint_eq(reap_at(10006000).steps, 1);
 }
 END_TEST
@@ -280,7 +280,7 @@ static void check_stop(dyno_ns now, uint32_t steps)
     set_up();
     set_growing();
     submit_decode(10000, 100, 1, 5);
-    device->ops->stop(device, 0, now);
+    device->ops->stop(device, 0, now, 0);
     ck_assert_uint_eq(reap_at(10000 + growing[steps]).steps, steps);
     tear_down();
 }
@@ -301,16 +301,46 @@ END_TEST
 
 START_TEST(a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing)
 {
-    device->ops->stop(device, 0, 5);
+    device->ops->stop(device, 0, 5, 0);
     decode_from_1000(3);
-    device->ops->stop(device, 0, 1000);
+    device->ops->stop(device, 0, 1000, 0);
     ck_assert_uint_eq(device->ops->next(device), DYNO_NEVER);
     submit_decode(1000, 100, 1, 5); /* two steps: 2000, 3000 */
-    device->ops->stop(device, 0, 3001);
+    device->ops->stop(device, 0, 3001, 0);
     ck_assert_uint_eq(device->ops->next(device), 3000);
-    device->ops->stop(device, 0, 1500);
-    device->ops->stop(device, 0, 2500); /* does not make it longer again */
+    device->ops->stop(device, 0, 1500, 0);
+    device->ops->stop(device, 0, 2500, 0); /* does not make it longer again */
     ck_assert_uint_eq(reap_at(2000).steps, 1);
+}
+END_TEST
+
+/* `further` steps beyond that boundary, and never beyond the end. */
+START_TEST(a_stop_may_grant_further_steps)
+{
+    set_growing();
+    submit_decode(10000, 100, 1, 5);
+    device->ops->stop(device, 0, 16006, 1); /* of 100 steps as of 7 */
+    ck_assert_uint_eq(device->ops->next(device), 17008);
+    device->ops->stop(device, 0, 11001, 2);
+    ck_assert_uint_eq(device->ops->next(device), 10000 + growing[4]);
+    device->ops->stop(device, 0, 11001, 3); /* does not make it longer again */
+    device->ops->stop(device, 0, 11001, UINT32_MAX);
+    ck_assert_uint_eq(reap_at(10000 + growing[4]).steps, 4);
+}
+END_TEST
+
+/* The start is a boundary too, and lies ahead after a pause: at it, the step after it is further.
+ */
+START_TEST(a_stop_before_a_pass_has_begun_counts_from_its_start)
+{
+    set_growing();
+    plan.idle = 4000;
+    submit_decode(20000000, 100, 1, 5);
+    ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 20004000);
+    device->ops->stop(device, 0, 20004000, 2);
+    ck_assert_uint_eq(device->ops->next(device), 20004000 + growing[2]);
+    device->ops->stop(device, 0, 20000001, 1);
+    ck_assert_uint_eq(device->ops->next(device), 20004000 + growing[1]);
 }
 END_TEST
 
@@ -318,7 +348,7 @@ START_TEST(what_a_stop_left_undone_is_done_by_the_next_pass)
 {
     decode_from_1000(8);
     submit_decode(1000, 100, 1, 5);
-    device->ops->stop(device, 0, 3500); /* three steps: tokens 2, 3, 4 */
+    device->ops->stop(device, 0, 3500, 0); /* three steps: tokens 2, 3, 4 */
     ck_assert_uint_eq(reap_at(4000).ended_count, 0);
     submit_decode(4000, 100, 1, 8);
     ck_assert_uint_eq(reap_at(8000).ended_count, 1); /* four more: 5, 6, 7, 8 */
@@ -360,7 +390,7 @@ START_TEST(a_pass_that_was_stopped_has_no_steps_beyond_its_end)
 {
     set_growing();
     submit_decode(10000, 100, 1, 5);
-    device->ops->stop(device, 0, 11500);
+    device->ops->stop(device, 0, 11500, 0);
     check_progress(11500, 2, 1);
     check_progress(50000, 2, 2);
 }
@@ -551,6 +581,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, single_steps_end_where_the_steps_of_a_leap_end);
     tcase_add_test(cases, a_pass_ends_where_the_formula_stops_to_hold);
     tcase_add_test(cases, a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing);
+    tcase_add_test(cases, a_stop_may_grant_further_steps);
+    tcase_add_test(cases, a_stop_before_a_pass_has_begun_counts_from_its_start);
     tcase_add_test(cases, what_a_stop_left_undone_is_done_by_the_next_pass);
     tcase_add_test(cases, steps_have_started_before_now_and_completed_at_or_before_it);
     tcase_add_test(cases, a_pass_that_was_stopped_has_no_steps_beyond_its_end);
