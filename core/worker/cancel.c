@@ -47,10 +47,12 @@ static dyno_status leave(struct dyno_local *local, struct dyno_worker *worker, u
 dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, uint64_t id)
 {
     struct dyno_worker *worker = &local->workers[index];
-    uint32_t found = find(local, worker, id);
     struct dyno_seq *seq;
     bool is_computed;
+    uint32_t found;
 
+    dyno_local_take_ready(local, worker, now); /* who is ready counts as one who waits */
+    found = find(local, worker, id);
     if (found == DYNO_NO_SEQ || local->seqs[found].cancelled) {
         return DYNO_OK;
     }

@@ -91,9 +91,9 @@ struct dyno_device_ops {
 
     void (*submit)(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass);
 
-    /* End the worker's pass in flight `further` steps after its first step boundary >= now, boundary
-     * 0 included, but not before its first step or after its last.  A device that is real may end
-     * it at any boundary >= now. */
+    /* End the worker's pass in flight `further` steps after its first step boundary >= now,
+     * boundary 0 included, but not before its first step or after its last.  A device that is real
+     * may end it at any boundary >= now. */
     void (*stop)(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further);
 
     /* Steps of the worker's pass in flight that have started before `now`, and that have ended at

@@ -19,7 +19,8 @@
 
 enum { DYNO_NO_SEQ = UINT32_MAX };
 
-/*   INGEST -> WAITING [ready] -> PROMPT [start_prompt] -> DECODE [join_decode] -> gone [finish]
+/*   INGEST -> WAITING [take_ready] -> PROMPT [start_prompt] -> DECODE [join_decode]
+ *   DECODE -> gone [finish]
  *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed
  *   any but ENDED -> gone [cancel], where a pass computes it when that has ended
  *   DECODE -> ENDED [finish] -> gone [release_ended], where passes are scheduled ahead: it was told
@@ -112,7 +113,8 @@ struct dyno_local {
     struct dyno_seq *seqs;       /* [seqs_capacity] */
     uint32_t seqs_capacity, seqs_unused;
     struct dyno_slab slab;
-    struct dyno_heap ingest;  /* by worker: when its first ingested request becomes ready */
+    struct dyno_heap ingest;  /* by idle worker (of a real device: by any): when its first request
+                                 is ingested */
     struct dyno_heap visible; /* by worker: start of the step that will evict something */
     uint32_t *dirty;          /* [worker_count] workers that may start a pass */
     uint32_t dirty_count;
@@ -197,9 +199,14 @@ dyno_status dyno_cancel_settle(struct dyno_local *local, struct dyno_worker *wor
 dyno_status dyno_settle_completion(struct dyno_local *local,
                                    const struct dyno_completion *completion);
 
+/* ---- local.c ---- */
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
 /* The first of those being ingested, or their number, has changed. */
-void dyno_local_set_ingest(struct dyno_local *local, const struct dyno_worker *worker);
+void dyno_local_set_ingest(struct dyno_local *local, struct dyno_worker *worker);
+/* Those whose ingest is over by `now` join the waiting. */
+void dyno_local_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
+/* See to it that a pass can be formed when the first of those being ingested is ready. */
+void dyno_local_await_ready(struct dyno_local *local, struct dyno_worker *worker);
 
 /* With asynchronous scheduling the pass that starts now was scheduled when the step before it
  * started, and saw who was ready then; after a pause it is scheduled now. */

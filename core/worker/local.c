@@ -84,22 +84,52 @@ static dyno_status refuse(struct dyno_local *local, const struct dyno_request *r
     return local->config.listener.ended(local->config.listener.context, &record);
 }
 
-/* The request is ready: it waits for a pass, and a leap in flight ends at its next step so that it
- * can be admitted, unless somebody before it was refused and still is.  Where passes are scheduled
- * ahead, the one that starts with that step could not see the request: the leap takes it along. */
-static void make_ready(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
-                       dyno_ns now)
+/* Those whose ingest is over wait for a pass.  On a device that is real they are ready when they
+ * are seen to be. */
+void dyno_local_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
 {
-    struct dyno_seq *seq = &local->seqs[index];
+    while (worker->ingest.count > 0) {
+        uint32_t index = worker->ingest.first;
+        struct dyno_seq *seq = &local->seqs[index];
 
-    seq->state = SEQ_WAITING;
-    seq->record.ready_ns = now;
-    dyno_seq_append(local, &worker->waiting, index);
-    if (!worker->busy) {
-        dyno_local_mark_dirty(local, worker);
-    } else if (worker->pass_steps > 1 && worker->waiting.count == 1) {
-        local->config.device->ops->stop(local->config.device, seq->record.worker, now,
+        if (seq->record.ready_ns > now) {
+            return;
+        }
+        if (local->config.device->ops->is_real) {
+            seq->record.ready_ns = now;
+        }
+        seq->state = SEQ_WAITING;
+        dyno_seq_unlink(local, &worker->ingest, index);
+        dyno_seq_append(local, &worker->waiting, index);
+    }
+}
+
+/* Somebody will be ready `at`: a leap in flight ends at its next step then, so that he can be
+ * admitted, unless somebody before him was refused and still is.  Where passes are scheduled ahead,
+ * the one that starts with that step could not see him: the leap takes it along. */
+static void stop_leap(struct dyno_local *local, struct dyno_worker *worker, dyno_ns at)
+{
+    if (worker->pass_steps > 1 && worker->waiting.count == 0) {
+        local->config.device->ops->stop(local->config.device, index_of(local, worker), at,
                                         local->config.worker.async_scheduling ? 1 : 0);
+    }
+}
+
+/* Nothing happens when a request becomes ready while a pass is in flight: the pass is told ahead
+ * when to end, and whoever forms the next one finds him.  Only an idle worker has to be woken.  (A
+ * real device cannot be told ahead.) */
+void dyno_local_await_ready(struct dyno_local *local, struct dyno_worker *worker)
+{
+    dyno_ns at;
+
+    if (worker->ingest.count == 0) {
+        return;
+    }
+    at = local->seqs[worker->ingest.first].record.ready_ns;
+    if (!worker->busy || local->config.device->ops->is_real) {
+        dyno_heap_set(&local->ingest, index_of(local, worker), at);
+    } else {
+        stop_leap(local, worker, at);
     }
 }
 
@@ -140,41 +170,36 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
         request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
     ready = ingested_at(local, worker, request->prompt_tokens, now);
     worker->ingest_free_at = ready;
-    if (ready <= now) {
-        make_ready(local, worker, seq, now);
-        return DYNO_OK;
-    }
     local->seqs[seq].state = SEQ_INGEST;
     local->seqs[seq].record.ready_ns = ready;
     dyno_seq_append(local, &worker->ingest, seq);
     if (worker->ingest.count == 1) {
-        dyno_heap_set(&local->ingest, index, ready);
+        dyno_local_await_ready(local, worker);
     }
     return DYNO_OK;
 }
 
 /* ---- settle, form, sync ---------------------------------------------------------------------- */
 
-void dyno_local_set_ingest(struct dyno_local *local, const struct dyno_worker *worker)
+void dyno_local_set_ingest(struct dyno_local *local, struct dyno_worker *worker)
 {
-    uint32_t index = index_of(local, worker);
-
-    if (worker->ingest.count > 0) {
-        dyno_heap_set(&local->ingest, index, local->seqs[worker->ingest.first].record.ready_ns);
-    } else {
-        dyno_heap_remove(&local->ingest, index);
-    }
+    dyno_heap_remove(&local->ingest, index_of(local, worker));
+    dyno_local_await_ready(local, worker);
 }
 
 static void settle_ingest(struct dyno_local *local, dyno_ns now)
 {
     while (dyno_heap_key(&local->ingest) <= now) {
         struct dyno_worker *worker = &local->workers[dyno_heap_top(&local->ingest).id];
-        uint32_t seq = worker->ingest.first;
 
-        dyno_seq_unlink(local, &worker->ingest, seq);
-        dyno_local_set_ingest(local, worker);
-        make_ready(local, worker, seq, now);
+        dyno_heap_remove(&local->ingest, index_of(local, worker));
+        if (worker->busy) {
+            stop_leap(local, worker, now);
+            dyno_local_take_ready(local, worker, now);
+            dyno_local_await_ready(local, worker);
+        } else {
+            dyno_local_mark_dirty(local, worker);
+        }
     }
 }
 

@@ -136,6 +136,25 @@ START_TEST(requests_are_ingested_one_at_a_time)
 }
 END_TEST
 
+/* Steps of 1 ms, ingest takes 1.3 ms.  A finds its worker idle, which is woken at 1.3 ms; its leap
+ * begins at 2.3 ms.  B comes at 3.1 and is ready at 4.4, which is nothing that happens: the leap is
+ * to end at 5.3, the first boundary after it. */
+START_TEST(being_ready_is_an_event_for_an_idle_worker_only)
+{
+    rig_init(&rig, 20);
+    rig.config.worker.ingest_ns = 1300 * DYNO_US;
+    rig_open(&rig);
+    rig_ask(&rig, 0, 0, 4, 30);
+    ck_assert_uint_eq(rig.workers->ops->next(rig.workers), 1300 * DYNO_US);
+    rig_ask(&rig, 3100 * DYNO_US, 1, 4, 1);
+    ck_assert_uint_eq(rig.workers->ops->next(rig.workers), 5300 * DYNO_US);
+    rig_run(&rig);
+    rig_check_stamps(&rig, 1, 5300 * DYNO_US, 6300 * DYNO_US, 6300 * DYNO_US);
+    ck_assert_uint_eq(rig.records[1].ready_ns, 4400 * DYNO_US);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(without_host_time_a_request_is_ready_when_it_comes)
 {
     rig_init(&rig, 20);
@@ -400,6 +419,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_context_bounds_prompt_and_answer_together);
     tcase_add_test(cases, memory_bounds_prompt_and_answer_together);
     tcase_add_test(cases, requests_are_ingested_one_at_a_time);
+    tcase_add_test(cases, being_ready_is_an_event_for_an_idle_worker_only);
     tcase_add_test(cases, without_host_time_a_request_is_ready_when_it_comes);
     tcase_add_test(cases, a_response_takes_its_time_and_gaps_do_not_notice);
     tcase_add_test(cases, a_prompt_in_the_pass_shows_as_a_gap);
