@@ -271,12 +271,12 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
 static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
                                   bool *preempted)
 {
-    uint32_t demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
+    uint32_t demand = dyno_ledger_next(worker);
 
     worker->steps_taken = 0;
     while (worker->decode_count > 0 && demand > dyno_kv_available(&worker->cache)) {
         DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
-        demand = (uint32_t)dyno_ledger_demand(local, worker, 0, 1);
+        demand = dyno_ledger_next(worker);
         *preempted = true;
     }
     if (worker->decode_count > 0) {
@@ -343,7 +343,7 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
     *settled = scheduled;
     if (worker->slice_count == 0) {
         if (worker->decode_count > 1 &&
-            dyno_ledger_demand(local, worker, 0, 1) > dyno_kv_available(&worker->cache)) {
+            dyno_ledger_next(worker) > dyno_kv_available(&worker->cache)) {
             DYNO_TRY(dyno_estimate_retract(local, worker));
             worker->shrunk = true;
         }
@@ -383,7 +383,7 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
         freed_for_somebody || (changeable && worker->waiting.count > 0)) {
         return 1;
     }
-    return dyno_ledger_steps(local, worker, steps_to_prompts(worker, config));
+    return dyno_ledger_steps(worker, steps_to_prompts(worker, config));
 }
 
 static void note_extent(struct dyno_local *local, const struct dyno_worker *worker)

@@ -109,7 +109,7 @@ dyno_status dyno_estimate_retract(struct dyno_local *local, struct dyno_worker *
     do {
         DYNO_TRY(dyno_seq_retract(local, worker, worst(local, worker)));
     } while (worker->decode_count > 1 &&
-             dyno_ledger_demand(local, worker, 0, 1) > dyno_kv_available(&worker->cache));
+             dyno_ledger_next(worker) > dyno_kv_available(&worker->cache));
     raise_ratio(local, worker);
     return DYNO_OK;
 }

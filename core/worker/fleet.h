@@ -16,6 +16,7 @@
 #include "core/kv/cache.h"
 #include "core/kv/places.h"
 #include "core/worker/local.h"
+#include "core/worker/takers.h"
 
 enum { DYNO_NO_SEQ = UINT32_MAX };
 
@@ -39,7 +40,8 @@ struct dyno_seq {
     uint32_t computed;          /* tokens in KV; in the decode set: when it joined */
     uint32_t generated;         /* likewise */
     uint32_t reserved;          /* of the worker's tokens_reserved, until it decodes */
-    uint64_t joined_step;       /* the worker's step counter when it joined the decode set */
+    uint64_t joined_step;       /* the worker's step counter when it joined the decode set ... */
+    uint32_t phase;             /* ... and the phase at which it takes a block from then on */
     dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
     uint32_t slot;
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
@@ -70,9 +72,10 @@ struct dyno_worker {
     uint32_t slots_free_count;
     /* The decode set. */
     uint32_t decode_count;
-    uint64_t decode_tokens;   /* in KV, summed */
-    uint64_t step;            /* decode steps completed since the start */
-    uint32_t *takers;         /* [block_tokens]: sequences that take a block at step = i mod size */
+    uint64_t decode_tokens; /* in KV, summed */
+    uint64_t step;          /* decode steps completed since the start */
+    uint32_t phase;         /* step modulo block_tokens */
+    struct dyno_takers takers;
     uint64_t tokens_reserved; /* for the answers of prompts in work (admission by estimate) */
     uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) ... */
     uint32_t long_count; /* ... and sequences that had more left than counts when they joined */
@@ -169,11 +172,9 @@ dyno_status dyno_queue_sort(struct dyno_local *local, struct dyno_worker *worker
 
 /* ---- ledger.c: the blocks that decode steps take ---- */
 /* How many blocks `count` decode steps from step `from` of the pass in flight take. */
-uint64_t dyno_ledger_demand(const struct dyno_local *local, const struct dyno_worker *worker,
-                            uint32_t from, uint32_t count);
+uint64_t dyno_ledger_demand(const struct dyno_worker *worker, uint32_t from, uint32_t count);
 /* How many steps, at most `steps_max` >= 1 and the first already served, can be served. */
-uint32_t dyno_ledger_steps(const struct dyno_local *local, const struct dyno_worker *worker,
-                           uint32_t steps_max);
+uint32_t dyno_ledger_steps(const struct dyno_worker *worker, uint32_t steps_max);
 /* Take what steps [steps_taken, to) need.  `boundary(context, step)` tells when a step starts. */
 void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint32_t to,
                       dyno_ns (*boundary)(const void *context, uint32_t step), const void *context);
@@ -216,6 +217,20 @@ static inline bool dyno_seq_is_seen(const struct dyno_local *local,
 {
     return !local->config.worker.async_scheduling || worker->last_step_end != now ||
            seq->record.ready_ns <= worker->last_step_start;
+}
+
+/* The phase of step `step` of the pass that starts at the worker's step counter. */
+static inline uint32_t dyno_worker_phase(const struct dyno_worker *worker, uint32_t step)
+{
+    uint64_t phase = (uint64_t)worker->phase + step;
+
+    return (uint32_t)(phase < worker->takers.size ? phase : phase % worker->takers.size);
+}
+
+/* Blocks that the decode set's next step takes. */
+static inline uint32_t dyno_ledger_next(const struct dyno_worker *worker)
+{
+    return worker->takers.at[worker->phase];
 }
 
 static inline uint32_t dyno_blocks_of(const struct dyno_local *local, uint64_t tokens)

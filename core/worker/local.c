@@ -37,15 +37,15 @@ static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *w
 {
     uint32_t seqs_max = local->config.worker.seqs_max;
 
-    if (worker->takers) {
+    if (worker->takers.at) {
         return DYNO_OK;
     }
     worker->seq_of_slot = malloc(seqs_max * sizeof *worker->seq_of_slot);
     worker->slots_free = malloc(seqs_max * sizeof *worker->slots_free);
-    worker->takers = calloc(local->config.worker.block_tokens, sizeof *worker->takers);
-    if (!worker->seq_of_slot || !worker->slots_free || !worker->takers) {
+    if (!worker->seq_of_slot || !worker->slots_free) {
         return DYNO_NO_MEMORY;
     }
+    DYNO_TRY(dyno_takers_init(&worker->takers, local->config.worker.block_tokens));
     for (uint32_t i = 0; i < seqs_max; i++) {
         worker->slots_free[i] = seqs_max - 1 - i;
     }
@@ -435,7 +435,7 @@ static void local_close(struct dyno_workers *workers)
         dyno_kv_places_close(worker->places);
         free(worker->seq_of_slot);
         free(worker->slots_free);
-        free(worker->takers);
+        dyno_takers_release(&worker->takers);
         free(worker->joiners);
         free(worker->slices);
     }
@@ -462,7 +462,7 @@ void dyno_local_check(const struct dyno_workers *workers)
         }
         assert(worker->ended.count == 0);
         assert(worker->running.count + worker->slots_free_count ==
-               (worker->takers ? local->config.worker.seqs_max : 0));
+               (worker->takers.at ? local->config.worker.seqs_max : 0));
         assert(worker->busy || worker->dirty ||
                (worker->running.count == 0 && worker->waiting.count == 0));
         (void)worker;

@@ -149,12 +149,14 @@ uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_
     return seq->generated + steps_since_joining(worker, seq);
 }
 
-/* The phase at which the sequence takes a block: when its tokens are a whole number of blocks. */
-static uint32_t taking_phase(const struct dyno_local *local, const struct dyno_seq *seq)
+/* The phase at which the sequence will take a block: when its tokens are a whole number of blocks.
+ */
+static uint32_t taking_phase(const struct dyno_worker *worker, const struct dyno_seq *seq)
 {
-    uint32_t size = local->config.worker.block_tokens;
+    uint32_t size = worker->takers.size, over = seq->computed % size;
+    uint32_t phase = worker->phase + (over > 0 ? size - over : 0);
 
-    return (uint32_t)((seq->joined_step + size - seq->computed % size) % size);
+    return phase < size ? phase : phase - size;
 }
 
 /* Add to, or take from, the sequences that joined at `at` and have not decoded since. */
@@ -206,7 +208,8 @@ dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *w
     seq->last_token_at = at;
     worker->decode_count++;
     worker->decode_tokens += seq->computed;
-    worker->takers[taking_phase(local, seq)]++;
+    seq->phase = taking_phase(worker, seq);
+    dyno_takers_add(&worker->takers, seq->phase);
     worker->tokens_left += seq->tokens_max - seq->generated;
     worker->long_count += is_long(seq);
     return count_joiner(worker, at, 1);
@@ -216,7 +219,7 @@ void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker,
 {
     struct dyno_seq *seq = &local->seqs[index];
 
-    worker->takers[taking_phase(local, seq)]--;
+    dyno_takers_remove(&worker->takers, seq->phase);
     worker->decode_count--;
     worker->long_count -= is_long(seq);
     if (worker->step == seq->joined_step) {

@@ -93,6 +93,7 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
     worker->tokens_left -= count * steps;
     worker->tokens_out += count * steps;
     worker->step += steps;
+    worker->phase = dyno_worker_phase(worker, completion->steps);
     worker->last_decode_at = completion->at;
 }
 

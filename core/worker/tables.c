@@ -44,8 +44,7 @@ void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, ui
     if (worker->pass_steps == 1) {
         return;
     }
-    dyno_kv_places_lend_settle(worker->places,
-                               (uint32_t)dyno_ledger_demand(local, worker, 1, steps - 1));
+    dyno_kv_places_lend_settle(worker->places, (uint32_t)dyno_ledger_demand(worker, 1, steps - 1));
     for (uint32_t i = worker->running.first; i != DYNO_NO_SEQ; i = local->seqs[i].next) {
         const struct dyno_seq *seq = &local->seqs[i];
 

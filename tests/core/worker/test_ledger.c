@@ -49,11 +49,15 @@ static void open_bench(struct bench *bench, uint32_t size, const uint32_t *taker
     bench->local.kv_listener = bench->listener;
     bench->local.config.listener.kv_times = true;
     bench->local.config.worker.block_tokens = size;
-    bench->worker.takers = bench->takers;
     bench->worker.step = step;
+    bench->worker.phase = (uint32_t)(step % size);
+    ck_assert_int_eq(dyno_takers_init(&bench->worker.takers, size), DYNO_OK);
     for (uint32_t i = 0; i < size; i++) {
         bench->takers[i] = takers[i];
         bench->worker.decode_count += takers[i];
+        for (uint32_t k = 0; k < takers[i]; k++) {
+            dyno_takers_add(&bench->worker.takers, i);
+        }
     }
     ck_assert_int_eq(dyno_kv_cache_init(cache, 0, free + idle, &bench->listener), DYNO_OK);
     dyno_kv_take(cache, idle, 0);
@@ -71,6 +75,7 @@ static void close_bench(struct bench *bench)
 {
     dyno_kv_cache_check(&bench->worker.cache);
     dyno_kv_cache_release(&bench->worker.cache);
+    dyno_takers_release(&bench->worker.takers);
 }
 
 static dyno_ns boundary(const void *context, uint32_t step)
@@ -115,7 +120,7 @@ static void check_steps(const struct bench *bench, uint32_t steps_max, uint64_t 
     uint64_t rounds = available / bench->worker.decode_count;
     uint64_t sure = 1 + rounds * bench->local.config.worker.block_tokens;
     uint32_t plain = plain_steps(bench, steps_max);
-    uint32_t steps = dyno_ledger_steps(&bench->local, &bench->worker, steps_max);
+    uint32_t steps = dyno_ledger_steps(&bench->worker, steps_max);
 
     ck_assert_msg(steps <= plain && (rounds > 0 || steps == plain) &&
                       (rounds == 0 || steps == (sure < steps_max ? sure : steps_max)),
@@ -155,13 +160,13 @@ START_TEST(the_demand_of_a_few_steps_by_hand)
     static struct bench bench;
 
     open_bench(&bench, 4, five, 6, 10, 0);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 0, 0), 0);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 0, 1), 0);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 0, 3), 4);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 1, 2), 4);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 2, 4), 5);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 1, 10), 14);
-    ck_assert_uint_eq(dyno_ledger_demand(&bench.local, &bench.worker, 3, 4000000), 5000000);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 0, 0), 0);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 0, 1), 0);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 0, 3), 4);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 1, 2), 4);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 2, 4), 5);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 1, 10), 14);
+    ck_assert_uint_eq(dyno_ledger_demand(&bench.worker, 3, 4000000), 5000000);
     close_bench(&bench);
 }
 END_TEST
@@ -174,15 +179,15 @@ START_TEST(how_many_steps_fit_by_hand)
     static struct bench bench;
 
     open_bench(&bench, 4, five, 6, 10, 0);
-    ck_assert_uint_eq(dyno_ledger_steps(&bench.local, &bench.worker, 1000), 9);
-    ck_assert_uint_eq(dyno_ledger_steps(&bench.local, &bench.worker, 5), 5);
-    ck_assert_uint_eq(dyno_ledger_steps(&bench.local, &bench.worker, 1), 1);
+    ck_assert_uint_eq(dyno_ledger_steps(&bench.worker, 1000), 9);
+    ck_assert_uint_eq(dyno_ledger_steps(&bench.worker, 5), 5);
+    ck_assert_uint_eq(dyno_ledger_steps(&bench.worker, 1), 1);
     close_bench(&bench);
     open_bench(&bench, 4, five, 6, 4, 5); /* idle blocks count like free ones */
-    ck_assert_uint_eq(dyno_ledger_steps(&bench.local, &bench.worker, 1000), 5); /* 9 / 5: a round */
+    ck_assert_uint_eq(dyno_ledger_steps(&bench.worker, 1000), 5); /* 9 / 5: a round */
     close_bench(&bench);
     open_bench(&bench, 4, five, 6, 0, 0);
-    ck_assert_uint_eq(dyno_ledger_steps(&bench.local, &bench.worker, 1000), 1);
+    ck_assert_uint_eq(dyno_ledger_steps(&bench.worker, 1000), 1);
     close_bench(&bench);
 }
 END_TEST
@@ -280,10 +285,9 @@ static void check_sums(uint64_t seed)
         uint32_t from = below(&draw, 200), count = below(&draw, 200);
         uint32_t steps_max = 1 + below(&draw, 400);
 
-        ck_assert_msg(dyno_ledger_demand(&bench.local, &bench.worker, from, count) ==
-                          plain_demand(&bench, from, count),
-                      "seed %llu: the demand of %u steps from %u", (unsigned long long)seed, count,
-                      from);
+        ck_assert_msg(
+            dyno_ledger_demand(&bench.worker, from, count) == plain_demand(&bench, from, count),
+            "seed %llu: the demand of %u steps from %u", (unsigned long long)seed, count, from);
         check_steps(&bench, steps_max, seed);
         bench.worker.steps_taken = below(&draw, bench.worker.pass_steps);
         ck_assert_msg(dyno_ledger_next_eviction(&bench.local, &bench.worker) ==
@@ -316,7 +320,7 @@ static void take_both_ways(uint64_t seed, bool heard, struct bench *lazy, struct
         lazy->local.kv_listener.changed = lazy->listener.changed = NULL;
     }
     lazy->worker.steps_taken = plain->worker.steps_taken = 1; /* the first was served */
-    steps = dyno_ledger_steps(&lazy->local, &lazy->worker, 300);
+    steps = dyno_ledger_steps(&lazy->worker, 300);
     lazy->worker.pass_steps = steps;
     while (lazy->worker.steps_taken < steps) {
         uint32_t to = lazy->worker.steps_taken + below(&draw, 40);
