@@ -309,6 +309,19 @@ void dyno_histogram_release(struct dyno_histogram *histogram)
     memset(histogram, 0, sizeof *histogram);
 }
 
+static inline void add_small_squares(struct dyno_histogram *histogram, wide squares)
+{
+    histogram->squares_low += squares;
+    histogram->squares_high += histogram->squares_low < squares;
+}
+
+/* Whether 2^16 durations of so many ticks, each `count` times, are small enough for their squares
+ * to be added up in 128 bits: 47 + 47 + 16 + 18. */
+static inline bool is_small(uint64_t ticks, uint64_t count)
+{
+    return (ticks >> 47 | count >> 18) == 0;
+}
+
 /* `count` gaps of `gap` ns that lasted `ticks`, which rounding to nanoseconds left a part of out.
  */
 static void add_gaps(struct dyno_histogram *histogram, uint64_t gap, uint64_t ticks, uint64_t count)
@@ -318,11 +331,30 @@ static void add_gaps(struct dyno_histogram *histogram, uint64_t gap, uint64_t ti
     histogram->sum += (wide)gap * count;
     histogram->sum_ticks += (wide)ticks * count;
     extend(histogram, gap, gap);
-    add_squares(histogram, huge_times((struct huge){.low = (wide)ticks * ticks}, count));
+    if (is_small(ticks, count)) {
+        add_small_squares(histogram, (wide)ticks * ticks * count);
+    } else {
+        add_squares(histogram, huge_times((struct huge){.low = (wide)ticks * ticks}, count));
+    }
+}
+
+/* One value of less than 2^44 ns, as all that a request adds are: nothing is multiplied but itself.
+ */
+static inline void add_one(struct dyno_histogram *histogram, dyno_ns value)
+{
+    uint64_t ticks = value << DYNO_TICK_BITS;
+
+    histogram->buckets[bucket_of(value)]++;
+    histogram->count++;
+    histogram->sum += value;
+    histogram->sum_ticks += ticks;
+    extend(histogram, value, value);
+    add_small_squares(histogram, (wide)ticks * ticks);
 }
 
 /* Values whose ticks need more than 64 bits: five hours and more. */
-static void add_long(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
+static __attribute__((noinline)) void add_long(struct dyno_histogram *histogram, dyno_ns value,
+                                               uint64_t count)
 {
     struct huge square = {.low = (wide)value * value};
 
@@ -336,36 +368,77 @@ static void add_long(struct dyno_histogram *histogram, dyno_ns value, uint64_t c
 
 void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
 {
-    if (count == 0) {
-        return;
-    }
-    if (value >> (64 - DYNO_TICK_BITS) == 0) {
+    bool is_long = value >> (64 - DYNO_TICK_BITS) != 0;
+
+    if (count == 1 && !is_long) {
+        add_one(histogram, value);
+    } else if (count > 0 && !is_long) {
         add_gaps(histogram, value, value << DYNO_TICK_BITS, count);
-    } else {
+    } else if (count > 0) {
         add_long(histogram, value, count);
     }
+}
+
+/* The leap as it mostly is, in numbers of 64 bits: its gaps share a bucket and are neither the
+ * smallest nor the largest seen.  False: it is another one, and nothing was added. */
+static bool add_plain_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
+                            uint64_t growth, uint64_t steps, uint64_t count)
+{
+    uint64_t pairs = steps * (steps - 1) / 2, last, shortest, longest, ticks;
+    uint32_t bucket;
+
+    if (steps >> 16 != 0 || growth >> 47 != 0 || !is_small(first, count)) {
+        return false;
+    }
+    last = first + growth * (steps - 1);
+    shortest = first >> DYNO_TICK_BITS;
+    longest = last >> DYNO_TICK_BITS;
+    bucket = bucket_of(shortest);
+    if (!is_small(last, count) || longest >= bucket_last(bucket) || shortest < histogram->min ||
+        longest >= histogram->max) {
+        return false;
+    }
+    ticks = first * steps + growth * pairs;
+    histogram->buckets[bucket] += steps * count;
+    histogram->count += steps * count;
+    histogram->sum += (wide)((carry + ticks) >> DYNO_TICK_BITS) * count;
+    histogram->sum_ticks += (wide)ticks * count;
+    add_small_squares(histogram, ((wide)first * (ticks + growth * pairs) +
+                                  (wide)growth * growth * (pairs * (2 * steps - 1) / 3)) *
+                                     count);
+    return true;
+}
+
+/* Any other leap, in as many bits as it takes. */
+static __attribute__((noinline)) void add_any_steps(struct dyno_histogram *histogram,
+                                                    const struct steps *all, uint64_t count)
+{
+    uint64_t steps = all->count;
+
+    assert(fits(all));
+    extend_by_steps(histogram, all);
+    count_steps(histogram, all, count);
+    histogram->count += steps * count;
+    histogram->sum += (wide)boundary(all, steps) * count;
+    histogram->sum_ticks += (all->first * steps + all->growth * triangle(steps)) * count;
+    add_squares(histogram, huge_times(step_squares(all), count));
 }
 
 void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
                               uint64_t growth, uint64_t steps, uint64_t count)
 {
-    struct steps all = {.carry = carry, .first = first, .growth = growth, .count = steps};
-
     assert(carry < DYNO_TICKS_PER_NS);
     if (steps == 0 || count == 0) {
         return;
     }
     if (steps == 1) {
         add_gaps(histogram, (uint64_t)(((wide)carry + first) >> DYNO_TICK_BITS), first, count);
-        return;
+    } else if (!add_plain_steps(histogram, carry, first, growth, steps, count)) {
+        add_any_steps(
+            histogram,
+            &(struct steps){.carry = carry, .first = first, .growth = growth, .count = steps},
+            count);
     }
-    assert(fits(&all));
-    extend_by_steps(histogram, &all);
-    count_steps(histogram, &all, count);
-    histogram->count += steps * count;
-    histogram->sum += (wide)boundary(&all, steps) * count;
-    histogram->sum_ticks += ((wide)first * steps + (wide)growth * triangle(steps)) * count;
-    add_squares(histogram, huge_times(step_squares(&all), count));
 }
 
 void dyno_histogram_merge(struct dyno_histogram *into, const struct dyno_histogram *from)

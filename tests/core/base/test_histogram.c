@@ -84,6 +84,10 @@ static struct leap any_leap(struct dyno_rng *rng)
     if (dyno_rng_below(rng, 4)) {
         leap.growth = of_any_size(rng, 52);
     }
+    if (dyno_rng_below(rng, 4) == 0) { /* as leaps mostly are: milliseconds that hardly grow */
+        leap.first = dyno_rng_below(rng, (uint64_t)1 << 48);
+        leap.growth = of_any_size(rng, 33);
+    }
     if (dyno_rng_below(rng, 4) == 0) { /* on or beside a bucket's edge */
         uint64_t edge = (128 + dyno_rng_below(rng, 128)) << dyno_rng_below(rng, 24);
 
@@ -154,6 +158,29 @@ START_TEST(a_small_leap_by_hand)
     ck_assert(histogram.squares_low == (unsigned __int128)215 << 40);
     ck_assert_uint_eq(histogram.squares_high, 0);
     dyno_histogram_release(&histogram);
+}
+END_TEST
+
+/* At and well beyond the most that 128 bits hold: nearly 2^16 steps of nearly 2^47 ticks, nearly
+ * 2^18 times; in the middle of a bucket.  Another leap sets minimum and maximum. */
+START_TEST(the_largest_plain_leap_equals_its_steps)
+{
+    struct leap around = {.first = 1 << 20, .growth = (uint64_t)1 << 50, .steps = 2, .count = 1};
+    bool is_long = _i & 1, has_many = _i & 2, is_counted = _i & 4, grows = _i & 8;
+    struct leap leap = {.carry = 7,
+                        .first = ((uint64_t)1 << (is_long ? 48 : 47)) - ((uint64_t)1 << 38),
+                        .growth = grows ? 1 << 8 : 0,
+                        .steps = has_many ? 1 << 18 : (1 << 16) - 1,
+                        .count = is_counted ? 1 << 20 : (1 << 18) - 1};
+    struct dyno_histogram at_once = fresh(), one_by_one = fresh();
+
+    add_at_once(&at_once, around);
+    add_one_by_one(&one_by_one, around);
+    add_at_once(&at_once, leap);
+    add_one_by_one(&one_by_one, leap);
+    ck_assert(same(&at_once, &one_by_one));
+    dyno_histogram_release(&at_once);
+    dyno_histogram_release(&one_by_one);
 }
 END_TEST
 
@@ -430,6 +457,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, a_leap_equals_its_steps, 0, 100);
     tcase_add_loop_test(tc, each_leap_alone_sets_min_and_max, 0, 50);
     tcase_add_test(tc, a_small_leap_by_hand);
+    tcase_add_loop_test(tc, the_largest_plain_leap_equals_its_steps, 0, 16);
     tcase_add_test(tc, a_leap_of_whole_nanoseconds_is_the_same_as_its_values);
     tcase_add_test(tc, a_leap_of_a_trillion_steps_costs_nothing);
     tcase_add_loop_test(tc, a_vast_leap_equals_its_halves, 0, 6);
