@@ -437,7 +437,7 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
         uint32_t step = dyno_ledger_next_eviction(local, worker);
 
         if (step < steps) {
-            dyno_heap_set(&local->visible, index, device->ops->step_start(device, index, step));
+            dyno_alarms_set(&local->visible, index, device->ops->step_start(device, index, step));
         }
     }
     dyno_local_await_ready(local, worker);

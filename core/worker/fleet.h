@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "core/base/heap.h"
+#include "core/base/alarms.h"
 #include "core/base/slab.h"
 #include "core/kv/cache.h"
 #include "core/kv/places.h"
@@ -116,10 +116,10 @@ struct dyno_local {
     struct dyno_seq *seqs;       /* [seqs_capacity] */
     uint32_t seqs_capacity, seqs_unused;
     struct dyno_slab slab;
-    struct dyno_heap ingest;  /* by idle worker (of a real device: by any): when its first request
+    struct dyno_alarms ingest;  /* by idle worker (of a real device: by any): when its first request
                                  is ingested */
-    struct dyno_heap visible; /* by worker: start of the step that will evict something */
-    uint32_t *dirty;          /* [worker_count] workers that may start a pass */
+    struct dyno_alarms visible; /* by worker: start of the step that will evict something */
+    uint32_t *dirty;            /* [worker_count] workers that may start a pass */
     uint32_t dirty_count;
     uint32_t watermark_blocks;
     uint64_t ratio_first, ratio_min; /* of the estimate, in 2^-32 */

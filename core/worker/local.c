@@ -127,7 +127,7 @@ void dyno_local_await_ready(struct dyno_local *local, struct dyno_worker *worker
     }
     at = local->seqs[worker->ingest.first].record.ready_ns;
     if (!worker->busy || local->config.device->ops->is_real) {
-        dyno_heap_set(&local->ingest, index_of(local, worker), at);
+        dyno_alarms_set(&local->ingest, index_of(local, worker), at);
     } else {
         stop_leap(local, worker, at);
     }
@@ -183,16 +183,16 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
 
 void dyno_local_set_ingest(struct dyno_local *local, struct dyno_worker *worker)
 {
-    dyno_heap_remove(&local->ingest, index_of(local, worker));
+    dyno_alarms_set(&local->ingest, index_of(local, worker), DYNO_NEVER);
     dyno_local_await_ready(local, worker);
 }
 
 static void settle_ingest(struct dyno_local *local, dyno_ns now)
 {
-    while (dyno_heap_key(&local->ingest) <= now) {
-        struct dyno_worker *worker = &local->workers[dyno_heap_top(&local->ingest).id];
+    while (dyno_alarms_next(&local->ingest) <= now) {
+        struct dyno_worker *worker = &local->workers[dyno_alarms_owner(&local->ingest)];
 
-        dyno_heap_remove(&local->ingest, index_of(local, worker));
+        dyno_alarms_set(&local->ingest, index_of(local, worker), DYNO_NEVER);
         if (worker->busy) {
             stop_leap(local, worker, now);
             dyno_local_take_ready(local, worker, now);
@@ -275,18 +275,19 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
          i++) {
         sync_worker(local, i, now); /* when a step will start is not known ahead */
     }
-    while (dyno_heap_key(&local->visible) < now) {
-        uint32_t index = dyno_heap_top(&local->visible).id;
+    while (dyno_alarms_next(&local->visible) < now) {
+        uint32_t index = dyno_alarms_owner(&local->visible);
         const struct dyno_worker *worker = &local->workers[index];
         uint32_t step;
 
         sync_worker(local, index, now);
         step = dyno_ledger_next_eviction(local, worker);
         if (step < worker->pass_steps) {
-            dyno_heap_set(&local->visible, index,
-                          local->config.device->ops->step_start(local->config.device, index, step));
+            dyno_alarms_set(
+                &local->visible, index,
+                local->config.device->ops->step_start(local->config.device, index, step));
         } else {
-            dyno_heap_remove(&local->visible, index);
+            dyno_alarms_set(&local->visible, index, DYNO_NEVER);
         }
     }
 }
@@ -295,7 +296,7 @@ static dyno_ns local_next(const struct dyno_workers *workers)
 {
     const struct dyno_local *local = const_local_of(workers);
     dyno_ns pass = local->config.device->ops->next(local->config.device);
-    dyno_ns ready = dyno_heap_key(&local->ingest);
+    dyno_ns ready = dyno_alarms_next(&local->ingest);
 
     return pass < ready ? pass : ready;
 }
@@ -443,8 +444,8 @@ static void local_close(struct dyno_workers *workers)
     free(local->seqs);
     free(local->dirty);
     dyno_slab_release(&local->slab);
-    dyno_heap_release(&local->ingest);
-    dyno_heap_release(&local->visible);
+    dyno_alarms_release(&local->ingest);
+    dyno_alarms_release(&local->visible);
     dyno_map_release(&local->asked);
     free(local);
 }
@@ -554,8 +555,8 @@ static dyno_status init_workers(struct dyno_local *local)
     if (!local->workers || !local->dirty) {
         return DYNO_NO_MEMORY;
     }
-    DYNO_TRY(dyno_heap_reserve(&local->ingest, count));
-    DYNO_TRY(dyno_heap_reserve(&local->visible, count));
+    DYNO_TRY(dyno_alarms_init(&local->ingest, count));
+    DYNO_TRY(dyno_alarms_init(&local->visible, count));
     for (uint32_t i = 0; i < count; i++) {
         struct dyno_worker *worker = &local->workers[i];
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/alarms.h"
 #include "core/base/heap.h"
 
 struct slot {
@@ -31,9 +32,9 @@ struct paced {
     struct dyno_device base;
     struct dyno_device_ops ops;
     struct dyno_paced_config config;
-    struct engine *engines;  /* [worker_count] */
-    struct dyno_heap passes; /* by worker: when its pass ends */
-    uint32_t *ended;         /* of the completion reaped last */
+    struct engine *engines;    /* [worker_count] */
+    struct dyno_alarms passes; /* by worker: when its pass ends */
+    uint32_t *ended;           /* of the completion reaped last */
     uint32_t ended_capacity;
 };
 
@@ -137,7 +138,7 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
     assert(engine->steps >= 1);
     engine->end = boundary(engine, engine->steps);
     note_yields(engine, pass);
-    dyno_heap_set(&paced->passes, pass->worker, engine->end);
+    dyno_alarms_set(&paced->passes, pass->worker, engine->end);
 }
 
 /* About which boundary lies at `now`: one step of Newton's from what it would be without growth. */
@@ -199,7 +200,7 @@ static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now,
     }
     engine->steps = steps > 0 ? (uint32_t)steps : 1;
     engine->end = boundary(engine, engine->steps);
-    dyno_heap_set(&((struct paced *)device)->passes, worker, engine->end);
+    dyno_alarms_set(&((struct paced *)device)->passes, worker, engine->end);
 }
 
 static void paced_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
@@ -271,37 +272,43 @@ static void settle_ends(struct paced *paced, struct engine *engine, struct dyno_
     out->ended = paced->ended;
 }
 
-static bool paced_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
+static __attribute__((noinline)) void reap(struct paced *paced, struct dyno_completion *out)
 {
-    struct paced *paced = (struct paced *)device;
-    struct engine *engine;
+    uint32_t worker = dyno_alarms_owner(&paced->passes);
+    struct engine *engine = &paced->engines[worker];
     unsigned __int128 ticks;
 
-    if (dyno_heap_key(&paced->passes) > now) {
-        return false;
-    }
-    memset(out, 0, sizeof *out);
-    out->worker = dyno_heap_top(&paced->passes).id;
-    dyno_heap_remove(&paced->passes, out->worker);
-    engine = &paced->engines[out->worker];
-    out->at = engine->end;
-    out->steps = engine->steps;
-    out->start = engine->start;
-    out->carry = engine->carry;
-    out->first = engine->first;
-    out->growth = engine->growth;
+    dyno_alarms_set(&paced->passes, worker, DYNO_NEVER);
+    *out = (struct dyno_completion){.worker = worker,
+                                    .at = engine->end,
+                                    .steps = engine->steps,
+                                    .start = engine->start,
+                                    .carry = engine->carry,
+                                    .first = engine->first,
+                                    .growth = engine->growth};
     ticks = engine->carry + (unsigned __int128)engine->first * engine->steps +
             (unsigned __int128)engine->growth * ((uint64_t)engine->steps * (engine->steps - 1) / 2);
     engine->carry = (uint64_t)ticks & (DYNO_TICKS_PER_NS - 1);
     engine->busy = false;
     engine->step += engine->decode ? engine->steps : 0;
     settle_ends(paced, engine, out);
+}
+
+/* Asked once more than there are passes to tell of. */
+static bool paced_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
+{
+    struct paced *paced = (struct paced *)device;
+
+    if (dyno_alarms_next(&paced->passes) > now) {
+        return false;
+    }
+    reap(paced, out);
     return true;
 }
 
 static dyno_ns paced_next(const struct dyno_device *device)
 {
-    return dyno_heap_key(&((const struct paced *)device)->passes);
+    return dyno_alarms_next(&((const struct paced *)device)->passes);
 }
 
 static void paced_close(struct dyno_device *device)
@@ -313,7 +320,7 @@ static void paced_close(struct dyno_device *device)
         free(paced->engines[i].yields);
         dyno_heap_release(&paced->engines[i].ends);
     }
-    dyno_heap_release(&paced->passes);
+    dyno_alarms_release(&paced->passes);
     free(paced->engines);
     free(paced->ended);
     free(paced);
@@ -340,7 +347,7 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
                                           .close = paced_close};
     paced->base.ops = &paced->ops;
     paced->engines = calloc(config->worker_count, sizeof *paced->engines);
-    if (!paced->engines || dyno_heap_reserve(&paced->passes, config->worker_count) != DYNO_OK) {
+    if (!paced->engines || dyno_alarms_init(&paced->passes, config->worker_count) != DYNO_OK) {
         paced_close(&paced->base);
         return DYNO_NO_MEMORY;
     }

@@ -153,7 +153,7 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
 
     assert(worker->busy && completion->steps >= 1 && completion->steps <= worker->pass_steps);
     worker->busy = false;
-    dyno_heap_remove(&local->visible, completion->worker);
+    dyno_alarms_set(&local->visible, completion->worker, DYNO_NEVER);
     worker->busy_ns += completion->at - worker->busy_since;
     worker->last_step_start = completion_boundary(completion, completion->steps - 1);
     worker->last_step_end = completion->at;
