@@ -277,14 +277,10 @@ dyno_status dyno_kv_hold(struct dyno_kv_cache *cache, struct dyno_kv_link *links
     return DYNO_OK;
 }
 
-void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
+void dyno_kv_make_free(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
 {
     assert(blocks <= dyno_kv_available(cache));
-    if (blocks > cache->free) {
-        evict(cache, blocks - cache->free, at);
-    }
-    cache->free -= blocks;
-    cache->own += blocks;
+    evict(cache, blocks - cache->free, at);
 }
 
 /* Own blocks become blocks [from, to) of a span, referenced once, as a run of their own. */

@@ -87,8 +87,18 @@ uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *li
 /* Reference the first `blocks` blocks of the chain, just found resident. */
 dyno_status dyno_kv_hold(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t blocks);
 
-/* Take `blocks` <= available as own, evicting what has been idle longest. */
-void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at);
+/* Evict what has been idle longest until `blocks` <= available are free; fewer are. */
+void dyno_kv_make_free(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at);
+
+/* Take `blocks` <= available as own, evicting for them at `at`. */
+static inline void dyno_kv_take(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
+{
+    if (blocks > cache->free) {
+        dyno_kv_make_free(cache, blocks, at);
+    }
+    cache->free -= blocks;
+    cache->own += blocks;
+}
 
 /* Own blocks become blocks [from, to) of the chain, whose first `from` blocks the caller holds; it
  * holds `to` afterwards.  Blocks already resident are referenced instead and the copies dropped.

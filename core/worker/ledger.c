@@ -50,8 +50,12 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
     }
     demand = dyno_ledger_demand(worker, worker->steps_taken, to - worker->steps_taken);
     worker->blocks_held += demand;
-    if (demand <= worker->cache.free || !anybody_hears(local, worker) ||
-        !local->config.listener.kv_times) {
+    if (demand <= worker->cache.free) {
+        dyno_kv_take(&worker->cache, (uint32_t)demand, 0); /* nothing is evicted at any time */
+        worker->steps_taken = to;
+        return;
+    }
+    if (!anybody_hears(local, worker) || !local->config.listener.kv_times) {
         dyno_kv_take(&worker->cache, (uint32_t)demand, boundary(context, to - 1));
         worker->steps_taken = to;
         return;
