@@ -23,28 +23,42 @@ void dyno_row_clear(struct dyno_row *row)
                              .wait_capacity = row->wait_capacity};
 }
 
-static bool grow(void **items, uint32_t *capacity, size_t size)
+/* Room for at least `count` items. */
+static bool grow(void **items, uint32_t *capacity, uint32_t count, size_t size)
 {
-    uint32_t capacity_new = *capacity ? 2 * *capacity : 4;
-    void *larger = realloc(*items, capacity_new * size);
+    uint64_t capacity_new = *capacity ? 2 * (uint64_t)*capacity : 4;
+    void *larger;
 
+    while (capacity_new < count) {
+        capacity_new *= 2;
+    }
+    larger = capacity_new <= UINT32_MAX ? realloc(*items, capacity_new * size) : NULL;
     if (!larger) {
         return false;
     }
     *items = larger;
-    *capacity = capacity_new;
+    *capacity = (uint32_t)capacity_new;
+    return true;
+}
+
+bool dyno_row_reserve_segments(struct dyno_row *row, uint32_t count)
+{
+    void *items = row->segments;
+
+    if (count > row->segment_capacity) {
+        if (!grow(&items, &row->segment_capacity, count, sizeof *row->segments)) {
+            return false;
+        }
+        row->segments = items;
+    }
     return true;
 }
 
 bool dyno_row_add_segment(struct dyno_row *row, uint64_t id, uint32_t end)
 {
-    void *items = row->segments;
-
-    if (row->segment_count == row->segment_capacity) {
-        if (!grow(&items, &row->segment_capacity, sizeof *row->segments)) {
-            return false;
-        }
-        row->segments = items;
+    if (row->segment_count == row->segment_capacity &&
+        !dyno_row_reserve_segments(row, row->segment_count + 1)) {
+        return false;
     }
     row->segments[row->segment_count++] = (struct dyno_segment){.id = id, .end = end};
     return true;
@@ -55,7 +69,7 @@ bool dyno_row_add_wait(struct dyno_row *row, uint64_t name)
     void *items = row->waits;
 
     if (row->wait_count == row->wait_capacity) {
-        if (!grow(&items, &row->wait_capacity, sizeof *row->waits)) {
+        if (!grow(&items, &row->wait_capacity, row->wait_count + 1, sizeof *row->waits)) {
             return false;
         }
         row->waits = items;
@@ -77,12 +91,16 @@ void dyno_row_chain(struct dyno_row *row, uint32_t block_tokens)
     }
 }
 
+/* Blocks are mostly a power of two, and shifting is a dozen times as fast as dividing. */
 uint32_t dyno_row_spans(const struct dyno_row *row, uint32_t block_tokens, struct dyno_span *spans)
 {
+    bool is_power = (block_tokens & (block_tokens - 1)) == 0;
+    int shift = __builtin_ctz(block_tokens);
     uint32_t count = 0, blocks_before = 0;
 
     for (uint32_t i = 0; i < row->segment_count; i++) {
-        uint32_t blocks = row->segments[i].end / block_tokens;
+        uint32_t end = row->segments[i].end;
+        uint32_t blocks = is_power ? end >> shift : end / block_tokens;
 
         if (blocks > blocks_before) {
             spans[count++] =

@@ -52,6 +52,8 @@ void dyno_row_release(struct dyno_row *row);
 /* Forget what it says, keep the memory. */
 void dyno_row_clear(struct dyno_row *row);
 
+/* Room for `count` segments in all; false when memory is out. */
+bool dyno_row_reserve_segments(struct dyno_row *row, uint32_t count);
 /* Append; false when memory is out. */
 bool dyno_row_add_segment(struct dyno_row *row, uint64_t id, uint32_t end);
 bool dyno_row_add_wait(struct dyno_row *row, uint64_t name);

@@ -43,7 +43,7 @@ static unsigned char *put_number(unsigned char *to, uint64_t number)
     return to;
 }
 
-static uint64_t get_number(const unsigned char **from)
+static uint64_t get_long_number(const unsigned char **from)
 {
     uint64_t number = 0;
     unsigned shift = 0;
@@ -53,6 +53,22 @@ static uint64_t get_number(const unsigned char **from)
         shift += 7;
     }
     return number | (uint64_t) * (*from)++ << shift;
+}
+
+/* Most numbers have one byte or two. */
+static inline uint64_t get_number(const unsigned char **from)
+{
+    const unsigned char *bytes = *from;
+
+    if (bytes[0] < 128) {
+        *from += 1;
+        return bytes[0];
+    }
+    if (bytes[1] < 128) {
+        *from += 2;
+        return (bytes[0] & 127U) | (uint64_t)bytes[1] << 7;
+    }
+    return get_long_number(from);
 }
 
 static unsigned char *put_id(unsigned char *to, uint64_t id)
@@ -148,15 +164,32 @@ static bool put_row(struct store *store, const struct dyno_row *row)
     return true;
 }
 
+static bool get_segments(const unsigned char **from_p, struct dyno_row *row)
+{
+    const unsigned char *from = *from_p;
+    uint32_t count = (uint32_t)get_number(&from), end = 0;
+
+    if (!dyno_row_reserve_segments(row, count)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t id = get_id(&from);
+
+        end += (uint32_t)get_number(&from);
+        row->segments[i] = (struct dyno_segment){.id = id, .end = end};
+    }
+    row->segment_count = count;
+    *from_p = from;
+    return true;
+}
+
 static bool get_lists(const unsigned char **from, struct dyno_row *row, unsigned flags)
 {
-    uint64_t count, end = 0;
-
     if (flags & HAS_NAMES) {
         row->name = get_id(from);
         row->parent = get_id(from);
         row->waits_column = (uint32_t)get_number(from);
-        for (count = get_number(from); count > 0; count--) {
+        for (uint64_t count = get_number(from); count > 0; count--) {
             if (!dyno_row_add_wait(row, get_id(from))) {
                 return false;
             }
@@ -164,14 +197,7 @@ static bool get_lists(const unsigned char **from, struct dyno_row *row, unsigned
     }
     if (flags & HAS_SEGMENTS) {
         row->block_refs = (uint32_t)get_number(from);
-        for (count = get_number(from); count > 0; count--) {
-            uint64_t id = get_id(from);
-
-            end += get_number(from);
-            if (!dyno_row_add_segment(row, id, (uint32_t)end)) {
-                return false;
-            }
-        }
+        return get_segments(from, row);
     }
     return true;
 }
