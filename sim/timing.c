@@ -145,23 +145,45 @@ static double attention_us(const struct dyno_timing *timing, const struct demand
     return dyno_layers_mixed_us(&timing->layers, &attention);
 }
 
+/* All but attention. */
+static uint64_t rest_of(const struct dyno_timing *timing, uint64_t tokens, uint64_t yields,
+                        uint64_t sequences)
+{
+    return body_of(timing, tokens) + head_of(timing, yields) + timing->host +
+           sequences * timing->host_sequence;
+}
+
+/* Decodes alone, as most passes are. */
+static void decode_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
+                        struct dyno_pass_cost *out)
+{
+    uint64_t decodes = pass->ghost_count + (pass->decode ? pass->decode_count : 0);
+    uint64_t context = pass->ghost_context + (pass->decode ? pass->decode_context : 0);
+
+    out->first = rest_of(timing, computed(timing, pass, decodes), decodes, decodes);
+    out->growth = decodes * timing->decode_context;
+    out->steps_max = UINT32_MAX;
+    if (decodes > 0) {
+        out->first += timing->decode_pass + decodes * timing->decode_sequence +
+                      context * timing->decode_context;
+    }
+}
+
 void dyno_timing_cost(const struct dyno_timing *timing, const struct dyno_pass *pass,
                       struct dyno_pass_cost *out)
 {
-    struct demand demand = demand_of(timing, pass);
+    struct demand demand;
 
-    out->first = body_of(timing, computed(timing, pass, demand.tokens)) +
-                 head_of(timing, demand.yields) + timing->host +
-                 demand.sequences * timing->host_sequence;
-    out->growth = 0;
-    out->steps_max = pass->slice_count ? 1 : UINT32_MAX;
-    if (pass->slice_count) {
-        out->first += ticks_of(attention_us(timing, &demand));
-    } else if (demand.decodes > 0) {
-        out->first += timing->decode_pass + demand.decodes * timing->decode_sequence +
-                      demand.context * timing->decode_context;
-        out->growth = demand.decodes * timing->decode_context;
+    if (pass->slice_count == 0) {
+        decode_cost(timing, pass, out);
+        return;
     }
+    demand = demand_of(timing, pass);
+    out->first =
+        rest_of(timing, computed(timing, pass, demand.tokens), demand.yields, demand.sequences) +
+        ticks_of(attention_us(timing, &demand));
+    out->growth = 0;
+    out->steps_max = 1;
 }
 
 void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pass *pass,
@@ -216,10 +238,13 @@ static void fill_tables(struct dyno_timing *timing)
 }
 
 /* Kernels are measured one at a time, in bursts; a server multiplies for as long as it runs. */
-static void slow_down(struct dyno_timing_parameters *parameters)
+static struct dyno_timing_config slowed_down(const struct dyno_timing_config *config)
 {
-    parameters->gemm_flops_efficiency *= parameters->sustained_share;
-    parameters->prefill_attention_efficiency *= parameters->sustained_share;
+    struct dyno_timing_config slow = *config;
+
+    slow.parameters.gemm_flops_efficiency *= config->parameters.sustained_share;
+    slow.parameters.prefill_attention_efficiency *= config->parameters.sustained_share;
+    return slow;
 }
 
 /* Entries 0..max, or as many as a table may have; beyond them costs are computed. */
@@ -231,6 +256,7 @@ static uint32_t table_count(uint32_t max)
 dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_config *config,
                              struct dyno_error *error)
 {
+    struct dyno_timing_config slow = slowed_down(config);
     struct dyno_timing *timing;
 
     DYNO_TRY(dyno_timing_check(config, error));
@@ -238,8 +264,7 @@ dyno_status dyno_timing_open(struct dyno_timing **out, const struct dyno_timing_
     if (!timing) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the timing tables");
     }
-    dyno_layers_init(&timing->layers, config);
-    slow_down(&timing->layers.config.parameters);
+    dyno_layers_init(&timing->layers, &slow);
     timing->body_count = table_count(config->batch_tokens_max);
     timing->head_count = table_count(config->seqs_max);
     timing->body = calloc(timing->body_count, sizeof *timing->body);

@@ -30,6 +30,27 @@ static double parameter_share(uint64_t value, uint32_t by)
     return (double)whole;
 }
 
+/* One layer, one token of context: reading it, or, where all heads share one latent, computing with
+ * it (each head multiplies the latent twice). */
+static double layer_context_us(const struct dyno_layers *layers)
+{
+    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
+    const struct dyno_model *model = &layers->config.model;
+    double bytes =
+        (double)dyno_model_kv_bytes_per_token_per_gpu(model, layers->config.kv, layers->config.tp) /
+        layers->layers;
+    double dims = model->attention == DYNO_ATTENTION_MLA
+                      ? 2.0 * model->mla_kv_rank + model->mla_rope_dim
+                      : 2.0 * model->head_dim;
+    double flops = 2 * layers->heads * dims;
+    double efficiency =
+        parameters->decode_attention_efficiency *
+        (layers->config.kv == DYNO_FP8 ? parameters->decode_attention_fp8_factor : 1);
+
+    return larger(bytes / (layers->peak_bytes_per_us * efficiency),
+                  flops / (layers->peak_flops_per_us * parameters->prefill_attention_efficiency));
+}
+
 void dyno_layers_init(struct dyno_layers *layers, const struct dyno_timing_config *config)
 {
     const struct dyno_model *model = &config->model;
@@ -48,6 +69,7 @@ void dyno_layers_init(struct dyno_layers *layers, const struct dyno_timing_confi
     layers->moe_layers = model->layers - model->dense_layers;
     layers->full_layers = dyno_model_full_layers(model);
     layers->window_layers = layers->layers - layers->full_layers;
+    layers->decode_layer_context_us = layer_context_us(layers);
 }
 
 double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens, uint64_t weights,
@@ -253,30 +275,9 @@ double dyno_layers_sampling_us(const struct dyno_layers *layers, double sequence
     return us;
 }
 
-/* One layer, one token of context: reading it, or, where all heads share one latent, computing with
- * it (each head multiplies the latent twice). */
-static double decode_layer_context_us(const struct dyno_layers *layers)
-{
-    const struct dyno_timing_parameters *parameters = &layers->config.parameters;
-    const struct dyno_model *model = &layers->config.model;
-    double bytes =
-        (double)dyno_model_kv_bytes_per_token_per_gpu(model, layers->config.kv, layers->config.tp) /
-        layers->layers;
-    double dims = model->attention == DYNO_ATTENTION_MLA
-                      ? 2.0 * model->mla_kv_rank + model->mla_rope_dim
-                      : 2.0 * model->head_dim;
-    double flops = 2 * layers->heads * dims;
-    double efficiency =
-        parameters->decode_attention_efficiency *
-        (layers->config.kv == DYNO_FP8 ? parameters->decode_attention_fp8_factor : 1);
-
-    return larger(bytes / (layers->peak_bytes_per_us * efficiency),
-                  flops / (layers->peak_flops_per_us * parameters->prefill_attention_efficiency));
-}
-
 double dyno_layers_decode_context_us(const struct dyno_layers *layers)
 {
-    return layers->full_layers * decode_layer_context_us(layers);
+    return layers->full_layers * layers->decode_layer_context_us;
 }
 
 double dyno_layers_decode_sequence_us(const struct dyno_layers *layers)
@@ -286,7 +287,7 @@ double dyno_layers_decode_sequence_us(const struct dyno_layers *layers)
                       layers->config.gpu.multiprocessors;
 
     return layers->layers * tiles_us + layers->window_layers * layers->config.model.sliding_window *
-                                           decode_layer_context_us(layers);
+                                           layers->decode_layer_context_us;
 }
 
 double dyno_layers_prefill_us(const struct dyno_layers *layers, double tokens, double pairs,
@@ -356,7 +357,7 @@ static double tiled_us(const struct dyno_layers *layers,
     double depth = whole(attention->longest / rows);
     double tile_us = layers->layers * rows * parameters->prefill_attention_row_us;
     double flops_us = tiled_flops_us(layers);
-    double read_us = decode_layer_context_us(layers) *
+    double read_us = layers->decode_layer_context_us *
                      reads_of(layers, attention->decodes, attention->decode_context);
     double work_us = tiles * tile_us / multiprocessors + context * larger(read_us, flops_us);
     double longest_us =

@@ -15,6 +15,7 @@ struct dyno_layers {
     double peak_flops_per_us; /* bf16 */
     double moe_layers, dense_layers, layers;
     double full_layers, window_layers; /* of attention: see dyno_model_full_layers */
+    double decode_layer_context_us;    /* one layer, one token of context of a decode */
 };
 
 void dyno_layers_init(struct dyno_layers *layers, const struct dyno_timing_config *config);
