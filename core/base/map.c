@@ -16,24 +16,29 @@ static dyno_status grow(struct dyno_map *map)
 {
     size_t count_new = map->slots ? 2 * (map->mask + 1) : SLOTS_MIN;
     struct dyno_map_slot *slots = malloc(count_new * sizeof *slots);
+    struct dyno_map grown;
 
     if (!slots) {
         return DYNO_NO_MEMORY;
     }
     clear_slots(slots, count_new);
+    grown = (struct dyno_map){.slots = slots,
+                              .mask = count_new - 1,
+                              .count = map->count,
+                              .count_max = count_new / 4 * 3,
+                              .shift = (uint32_t)__builtin_clzll(count_new) + 1};
     for (size_t i = 0; map->slots && i <= map->mask; i++) {
         if (map->slots[i].key != DYNO_MAP_NONE) {
-            size_t place = dyno_mix(map->slots[i].key) & (count_new - 1);
+            size_t place = dyno_map_home(&grown, map->slots[i].key);
 
             while (slots[place].key != DYNO_MAP_NONE) {
-                place = (place + 1) & (count_new - 1);
+                place = (place + 1) & grown.mask;
             }
             slots[place] = map->slots[i];
         }
     }
     free(map->slots);
-    map->slots = slots;
-    map->mask = count_new - 1;
+    *map = grown;
     return DYNO_OK;
 }
 
@@ -51,60 +56,40 @@ void dyno_map_clear(struct dyno_map *map)
     map->count = 0;
 }
 
-uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key)
-{
-    if (!map->slots) {
-        return NULL;
-    }
-    for (size_t place = dyno_mix(key) & map->mask;; place = (place + 1) & map->mask) {
-        if (map->slots[place].key == DYNO_MAP_NONE) {
-            return NULL;
-        }
-        if (map->slots[place].key == key) {
-            return &map->slots[place].value;
-        }
-    }
-}
-
 uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_t fresh, int *is_new)
 {
-    size_t place;
+    struct dyno_map_slot *slot;
 
     assert(key != DYNO_MAP_NONE);
-    if (!map->slots || 4 * (map->count + 1) > 3 * (map->mask + 1)) {
-        if (grow(map) != DYNO_OK) {
-            return NULL;
-        }
+    if (map->count >= map->count_max && grow(map) != DYNO_OK) {
+        return NULL;
     }
-    place = dyno_mix(key) & map->mask;
-    while (map->slots[place].key != DYNO_MAP_NONE && map->slots[place].key != key) {
-        place = (place + 1) & map->mask;
-    }
+    slot = dyno_map_slot(map, key);
     if (is_new) {
-        *is_new = map->slots[place].key == DYNO_MAP_NONE;
+        *is_new = slot->key != key;
     }
-    if (map->slots[place].key == DYNO_MAP_NONE) {
-        map->slots[place] = (struct dyno_map_slot){.key = key, .value = fresh};
+    if (slot->key != key) {
+        *slot = (struct dyno_map_slot){.key = key, .value = fresh};
         map->count++;
     }
-    return &map->slots[place].value;
+    return &slot->value;
 }
 
 /* Deletion by backward shift: move up every later slot whose home lies at or before the gap. */
 void dyno_map_remove(struct dyno_map *map, uint64_t key)
 {
-    uint32_t *value = dyno_map_find(map, key);
     size_t gap, next;
 
-    if (!value) {
+    if (!map->slots) {
         return;
     }
-    gap = (size_t)((struct dyno_map_slot *)(void *)((char *)value -
-                                                    offsetof(struct dyno_map_slot, value)) -
-                   map->slots);
+    gap = (size_t)(dyno_map_slot(map, key) - map->slots);
+    if (map->slots[gap].key == DYNO_MAP_NONE) {
+        return;
+    }
     for (next = (gap + 1) & map->mask; map->slots[next].key != DYNO_MAP_NONE;
          next = (next + 1) & map->mask) {
-        size_t home = dyno_mix(map->slots[next].key) & map->mask;
+        size_t home = dyno_map_home(map, map->slots[next].key);
 
         if (((next - home) & map->mask) >= ((next - gap) & map->mask)) {
             map->slots[gap] = map->slots[next];

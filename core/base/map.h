@@ -1,7 +1,7 @@
 /* A hash map from 64-bit identities to 32-bit values: open addressing, linear probing, deletion by
  * shifting back, so that it never fills with tombstones.  Keys are opaque and only compared for
- * equality; they are mixed before use, so any bit pattern but DYNO_MAP_NONE will do.  It has no
- * iteration order on purpose.  Load factor at most 3/4; 16 bytes a slot.
+ * equality; they are multiplied before use, so any bit pattern but DYNO_MAP_NONE will do.  It has
+ * no iteration order on purpose.  Load factor at most 3/4; 16 bytes a slot.
  */
 #ifndef DYNO_CORE_BASE_MAP_H
 #define DYNO_CORE_BASE_MAP_H
@@ -21,14 +21,42 @@ struct dyno_map_slot {
 struct dyno_map {
     struct dyno_map_slot *slots; /* [mask + 1]; NULL while empty */
     size_t mask;
-    size_t count;
+    size_t count, count_max; /* keys, and how many before it has to grow */
+    uint32_t shift;          /* leaves the upper bits of a product as a place */
 };
+
+/* Where a key is looked for first: the upper bits of its product with 2^64 over the golden ratio,
+ * after its upper half was folded into the lower. */
+static inline size_t dyno_map_home(const struct dyno_map *map, uint64_t key)
+{
+    return (size_t)(((key ^ key >> 32) * 0x9e3779b97f4a7c15ULL) >> map->shift);
+}
+
+/* The key's slot, or the free one where it would go.  The map has slots. */
+static inline struct dyno_map_slot *dyno_map_slot(const struct dyno_map *map, uint64_t key)
+{
+    size_t place = dyno_map_home(map, key);
+
+    while (map->slots[place].key != key && map->slots[place].key != DYNO_MAP_NONE) {
+        place = (place + 1) & map->mask;
+    }
+    return &map->slots[place];
+}
 
 void dyno_map_release(struct dyno_map *map);
 void dyno_map_clear(struct dyno_map *map); /* forget everything, keep the memory */
 
 /* The value's place, or NULL.  Valid until the next put or remove. */
-uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key);
+static inline uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key)
+{
+    struct dyno_map_slot *slot;
+
+    if (!map->slots) {
+        return NULL;
+    }
+    slot = dyno_map_slot(map, key);
+    return slot->key == key && key != DYNO_MAP_NONE ? &slot->value : NULL;
+}
 
 /* The value's place, inserting `fresh` if the key is new; NULL when memory is out.
  * `*is_new` (may be NULL) says which. */

@@ -120,7 +120,7 @@ static void look_ahead(const struct dyno_kv_index *index, struct lookout *out)
 
     count = count < AHEAD ? count : AHEAD;
     for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(&index->node_of.slots[dyno_mix(spans[i].id) & index->node_of.mask]);
+        __builtin_prefetch(&index->node_of.slots[dyno_map_home(&index->node_of, spans[i].id)]);
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t *place = dyno_map_find(&index->node_of, spans[i].id);
