@@ -104,13 +104,17 @@ static dyno_status append(struct dyno_kv_trie *trie, struct node *node,
                           const struct dyno_span *spans, uint32_t count)
 {
     uint32_t end = node->count > 0 ? node->elements[node->count - 1].end : 0;
+    struct element *elements;
 
     DYNO_TRY(reserve_elements(trie, node, node->count + count));
+    elements = node->elements + node->count;
     for (uint32_t i = 0; i < count; i++) {
         end += spans[i].blocks;
-        node->elements[node->count++] =
-            (struct element){.id = spans[i].id, .blocks = spans[i].blocks, .end = end};
+        elements[i].id = spans[i].id;
+        elements[i].blocks = spans[i].blocks;
+        elements[i].end = end;
     }
+    node->count += count;
     return DYNO_OK;
 }
 
@@ -162,15 +166,19 @@ static uint32_t settle_length(struct node *node, uint32_t index, struct walk *wa
 /* Follow a node as far as the chain does.  Returns the blocks of it that the chain names. */
 static uint32_t follow(struct node *node, struct walk *walk)
 {
-    uint32_t index = 0, blocks = 0;
+    const struct element *elements = node->elements;
+    const struct dyno_span *from = walk->from;
+    uint32_t count = walk->left < node->count ? walk->left : node->count, index = 0, blocks;
 
-    while (walk->left > 0 && index < node->count && node->elements[index].id == walk->from->id) {
-        if (node->elements[index].blocks != walk->from->blocks) {
-            return blocks + settle_length(node, index, walk);
-        }
-        blocks = node->elements[index++].end;
-        walk->from++;
-        walk->left--;
+    while (index < count && elements[index].id == from[index].id &&
+           elements[index].blocks == from[index].blocks) {
+        index++;
+    }
+    walk->from += index;
+    walk->left -= index;
+    blocks = index > 0 ? elements[index - 1].end : 0;
+    if (index < count && elements[index].id == from[index].id) {
+        blocks += settle_length(node, index, walk);
     }
     return blocks;
 }
