@@ -91,22 +91,20 @@ void dyno_row_chain(struct dyno_row *row, uint32_t block_tokens)
     }
 }
 
-/* Blocks are mostly a power of two, and shifting is a dozen times as fast as dividing. */
 uint32_t dyno_row_spans(const struct dyno_row *row, uint32_t block_tokens, struct dyno_span *spans)
 {
-    bool is_power = (block_tokens & (block_tokens - 1)) == 0;
+    const struct dyno_segment *segments = row->segments;
+    bool is_power = (block_tokens & (block_tokens - 1)) == 0; /* mostly, and shifting is faster */
     int shift = __builtin_ctz(block_tokens);
     uint32_t count = 0, blocks_before = 0;
 
     for (uint32_t i = 0; i < row->segment_count; i++) {
-        uint32_t end = row->segments[i].end;
-        uint32_t blocks = is_power ? end >> shift : end / block_tokens;
+        uint32_t blocks = is_power ? segments[i].end >> shift : segments[i].end / block_tokens;
 
-        if (blocks > blocks_before) {
-            spans[count++] =
-                (struct dyno_span){.id = row->segments[i].id, .blocks = blocks - blocks_before};
-            blocks_before = blocks;
-        }
+        spans[count].id = segments[i].id; /* to be written over where no block ends */
+        spans[count].blocks = blocks - blocks_before;
+        count += blocks > blocks_before;
+        blocks_before = blocks;
     }
     return count;
 }

@@ -168,15 +168,16 @@ static bool get_segments(const unsigned char **from_p, struct dyno_row *row)
 {
     const unsigned char *from = *from_p;
     uint32_t count = (uint32_t)get_number(&from), end = 0;
+    struct dyno_segment *segments;
 
     if (!dyno_row_reserve_segments(row, count)) {
         return false;
     }
+    segments = row->segments;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t id = get_id(&from);
-
+        segments[i].id = get_id(&from);
         end += (uint32_t)get_number(&from);
-        row->segments[i] = (struct dyno_segment){.id = id, .end = end};
+        segments[i].end = end;
     }
     row->segment_count = count;
     *from_p = from;
