@@ -316,7 +316,9 @@ static void paced_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
 
     assert(paced->in_flight > 0);
     paced->in_flight--;
-    paced->is_settled = false;
+    if (found || paced->clients.limit > 0 || paced->was_full || paced->ready.count == 0) {
+        paced->is_settled = false; /* else nothing that is ready comes any earlier */
+    }
     paced->known_ns = paced->known_ns > at ? paced->known_ns : at;
     if (!dyno_clients_give(&paced->clients, at, id)) {
         (void)no_memory(paced, &paced->failure);
