@@ -21,7 +21,8 @@ struct engine {
     uint64_t step;         /* decode steps completed */
     bool busy, decode;
     dyno_ns start, end;
-    uint64_t carry; /* of the pass in flight at its start, then of what it left */
+    uint64_t carry;      /* of the pass in flight at its start ... */
+    uint64_t carry_left; /* ... and at its end */
     uint64_t first, growth;
     uint32_t steps;
     uint32_t *yields; /* slots whose prompt ends in this pass */
@@ -83,6 +84,19 @@ static dyno_ns boundary(const struct engine *engine, uint32_t step)
     return dyno_step_boundary(engine->start, engine->carry, engine->first, engine->growth, step);
 }
 
+/* The pass in flight is to have `steps` steps. */
+static void set_end(struct paced *paced, struct engine *engine, uint32_t worker, uint32_t steps)
+{
+    unsigned __int128 ticks =
+        engine->carry + (unsigned __int128)engine->first * steps +
+        (unsigned __int128)engine->growth * ((uint64_t)steps * (steps - 1) / 2);
+
+    engine->steps = steps;
+    engine->end = engine->start + (dyno_ns)(ticks >> DYNO_TICK_BITS);
+    engine->carry_left = (uint64_t)ticks & (DYNO_TICKS_PER_NS - 1);
+    dyno_alarms_set(&paced->passes, worker, engine->end);
+}
+
 static void note_yields(struct engine *engine, const struct dyno_pass *pass)
 {
     engine->yields_count = 0;
@@ -122,23 +136,21 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
     struct paced *paced = (struct paced *)device;
     struct engine *engine = &paced->engines[pass->worker];
     struct dyno_pass_cost cost = {.idle = 0};
+    uint32_t steps;
 
     assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
     paced->config.cost(paced->config.cost_context, pass, &cost);
     assert(cost.first >= DYNO_TICKS_PER_NS && cost.steps_max >= 1);
-    if (engine->end != now) {
-        engine->carry = 0;
-    }
+    engine->carry = engine->end == now ? engine->carry_left : 0;
     engine->busy = true;
     engine->decode = pass->decode;
     engine->start = start_after_idling(engine, now, cost.idle);
     engine->first = cost.first;
     engine->growth = cost.growth;
-    engine->steps = steps_of(engine, pass, &cost);
-    assert(engine->steps >= 1);
-    engine->end = boundary(engine, engine->steps);
+    steps = steps_of(engine, pass, &cost);
+    assert(steps >= 1);
+    set_end(paced, engine, pass->worker, steps);
     note_yields(engine, pass);
-    dyno_alarms_set(&paced->passes, pass->worker, engine->end);
 }
 
 /* About which boundary lies at `now`: one step of Newton's from what it would be without growth. */
@@ -198,9 +210,7 @@ static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now,
     if (steps >= engine->steps) {
         return;
     }
-    engine->steps = steps > 0 ? (uint32_t)steps : 1;
-    engine->end = boundary(engine, engine->steps);
-    dyno_alarms_set(&((struct paced *)device)->passes, worker, engine->end);
+    set_end((struct paced *)device, engine, worker, steps > 0 ? (uint32_t)steps : 1);
 }
 
 static void paced_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
@@ -276,7 +286,6 @@ static __attribute__((noinline)) void reap(struct paced *paced, struct dyno_comp
 {
     uint32_t worker = dyno_alarms_owner(&paced->passes);
     struct engine *engine = &paced->engines[worker];
-    unsigned __int128 ticks;
 
     dyno_alarms_set(&paced->passes, worker, DYNO_NEVER);
     *out = (struct dyno_completion){.worker = worker,
@@ -286,9 +295,6 @@ static __attribute__((noinline)) void reap(struct paced *paced, struct dyno_comp
                                     .carry = engine->carry,
                                     .first = engine->first,
                                     .growth = engine->growth};
-    ticks = engine->carry + (unsigned __int128)engine->first * engine->steps +
-            (unsigned __int128)engine->growth * ((uint64_t)engine->steps * (engine->steps - 1) / 2);
-    engine->carry = (uint64_t)ticks & (DYNO_TICKS_PER_NS - 1);
     engine->busy = false;
     engine->step += engine->decode ? engine->steps : 0;
     settle_ends(paced, engine, out);

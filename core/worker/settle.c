@@ -10,6 +10,9 @@ static dyno_ns completion_boundary(const void *context, uint32_t step)
     if (completion->boundaries) {
         return completion->boundaries[step];
     }
+    if (step == 0) {
+        return completion->start;
+    }
     return dyno_step_boundary(completion->start, completion->carry, completion->first,
                               completion->growth, step);
 }
@@ -53,20 +56,21 @@ static void add_gaps(struct dyno_local *local, struct dyno_worker *worker,
                      const struct dyno_completion *completion)
 {
     struct dyno_histogram *itl = local->config.itl;
-    dyno_ns first_end = completion_boundary(completion, 1);
     uint32_t decoding = worker->decode_count - worker->joined_count, contiguous = 0;
 
     for (uint32_t i = 0; i < worker->joiners_count; i++) {
         if (worker->joiners[i].at == completion->start) {
             contiguous += worker->joiners[i].count;
         } else if (worker->joiners[i].count > 0) {
-            dyno_histogram_add(itl, first_end - worker->joiners[i].at, worker->joiners[i].count);
+            dyno_histogram_add(itl, completion_boundary(completion, 1) - worker->joiners[i].at,
+                               worker->joiners[i].count);
         }
     }
     if (worker->last_decode_at == completion->start) {
         contiguous += decoding;
     } else if (decoding > 0) {
-        dyno_histogram_add(itl, first_end - worker->last_decode_at, decoding);
+        dyno_histogram_add(itl, completion_boundary(completion, 1) - worker->last_decode_at,
+                           decoding);
     }
     add_steps(itl, completion, contiguous, worker->decode_count);
     worker->joiners_count = worker->joined_count = 0;
