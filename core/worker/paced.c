@@ -125,6 +125,9 @@ static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno
 {
     dyno_ns gap = now - engine->end;
 
+    if (idle == 0) { /* as with every GPU: spare the division */
+        return now;
+    }
     if (gap >= DYNO_IDLE_NS_WHOLE) {
         return now + idle;
     }
