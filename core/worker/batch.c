@@ -440,7 +440,7 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
             dyno_alarms_set(&local->visible, index, device->ops->step_start(device, index, step));
         }
     }
-    dyno_local_await_ready(local, worker);
+    dyno_ingest_await(local, worker);
     return DYNO_OK;
 }
 
@@ -450,7 +450,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     bool settled = true;
 
     assert(!worker->busy);
-    dyno_local_take_ready(local, worker, now);
+    dyno_ingest_take_ready(local, worker, now);
     if (worker->ended.count > 0 && worker->decode_count + worker->ghost_count == 0 &&
         worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(dyno_seq_release_ended(local, worker)); /* there was nothing to schedule ahead */
@@ -458,7 +458,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {
         dyno_estimate_reset(local, worker);
         worker->rounds = 0;
-        dyno_local_await_ready(local, worker);
+        dyno_ingest_await(local, worker);
         return DYNO_OK;
     }
     worker->slice_count = 0;

@@ -39,7 +39,7 @@ static dyno_status leave(struct dyno_local *local, struct dyno_worker *worker, u
     }
     DYNO_TRY(dyno_seq_finish(local, worker, index, DYNO_CANCELLED_BY_CLIENT));
     if (was_ingested) {
-        dyno_local_set_ingest(local, worker);
+        dyno_ingest_changed(local, worker);
     }
     return DYNO_OK;
 }
@@ -51,7 +51,7 @@ dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, u
     bool is_computed;
     uint32_t found;
 
-    dyno_local_take_ready(local, worker, now); /* who is ready counts as one who waits */
+    dyno_ingest_take_ready(local, worker, now); /* who is ready counts as one who waits */
     found = find(local, worker, id);
     if (found == DYNO_NO_SEQ || local->seqs[found].cancelled) {
         return DYNO_OK;

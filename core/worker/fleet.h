@@ -202,12 +202,25 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
 
 /* ---- local.c ---- */
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
-/* The first of those being ingested, or their number, has changed. */
-void dyno_local_set_ingest(struct dyno_local *local, struct dyno_worker *worker);
+
+/* ---- ingest.c: from arrival to being ready ---- */
+/* When a request that comes now is ready. */
+dyno_ns dyno_ingested_at(const struct dyno_local *local, const struct dyno_worker *worker,
+                         uint32_t prompt_tokens, dyno_ns now);
 /* Those whose ingest is over by `now` join the waiting. */
-void dyno_local_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
+void dyno_ingest_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
 /* See to it that a pass can be formed when the first of those being ingested is ready. */
-void dyno_local_await_ready(struct dyno_local *local, struct dyno_worker *worker);
+void dyno_ingest_await(struct dyno_local *local, struct dyno_worker *worker);
+/* The first of those being ingested, or their number, has changed. */
+void dyno_ingest_changed(struct dyno_local *local, struct dyno_worker *worker);
+/* Who is ready by `now` and has to be seen to at once. */
+void dyno_ingest_settle(struct dyno_local *local, dyno_ns now);
+
+static inline uint32_t dyno_worker_index(const struct dyno_local *local,
+                                         const struct dyno_worker *worker)
+{
+    return (uint32_t)(worker - local->workers);
+}
 
 /* With asynchronous scheduling the pass that starts now was scheduled when the step before it
  * started, and saw who was ready then; after a pause it is scheduled now. */

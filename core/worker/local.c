@@ -17,16 +17,11 @@ static const struct dyno_local *const_local_of(const struct dyno_workers *worker
     return (const void *)workers;
 }
 
-static uint32_t index_of(const struct dyno_local *local, const struct dyno_worker *worker)
-{
-    return (uint32_t)(worker - local->workers);
-}
-
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker)
 {
     if (!worker->dirty) {
         worker->dirty = true;
-        local->dirty[local->dirty_count++] = index_of(local, worker);
+        local->dirty[local->dirty_count++] = dyno_worker_index(local, worker);
     }
 }
 
@@ -84,67 +79,6 @@ static dyno_status refuse(struct dyno_local *local, const struct dyno_request *r
     return local->config.listener.ended(local->config.listener.context, &record);
 }
 
-/* Those whose ingest is over wait for a pass.  On a device that is real they are ready when they
- * are seen to be. */
-void dyno_local_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
-{
-    while (worker->ingest.count > 0) {
-        uint32_t index = worker->ingest.first;
-        struct dyno_seq *seq = &local->seqs[index];
-
-        if (seq->record.ready_ns > now) {
-            return;
-        }
-        if (local->config.device->ops->is_real) {
-            seq->record.ready_ns = now;
-        }
-        seq->state = SEQ_WAITING;
-        dyno_seq_unlink(local, &worker->ingest, index);
-        dyno_seq_append(local, &worker->waiting, index);
-    }
-}
-
-/* Somebody will be ready `at`: a leap in flight ends at its next step then, so that he can be
- * admitted, unless somebody before him was refused and still is.  Where passes are scheduled ahead,
- * the one that starts with that step could not see him: the leap takes it along. */
-static void stop_leap(struct dyno_local *local, struct dyno_worker *worker, dyno_ns at)
-{
-    if (worker->pass_steps > 1 && worker->waiting.count == 0) {
-        local->config.device->ops->stop(local->config.device, index_of(local, worker), at,
-                                        local->config.worker.async_scheduling ? 1 : 0);
-    }
-}
-
-/* Nothing happens when a request becomes ready while a pass is in flight: the pass is told ahead
- * when to end, and whoever forms the next one finds him.  Only an idle worker has to be woken.  (A
- * real device cannot be told ahead.) */
-void dyno_local_await_ready(struct dyno_local *local, struct dyno_worker *worker)
-{
-    dyno_ns at;
-
-    if (worker->ingest.count == 0) {
-        return;
-    }
-    at = local->seqs[worker->ingest.first].record.ready_ns;
-    if (!worker->busy || local->config.device->ops->is_real) {
-        dyno_alarms_set(&local->ingest, index_of(local, worker), at);
-    } else {
-        stop_leap(local, worker, at);
-    }
-}
-
-/* Requests are ingested one at a time (one tokeniser thread a worker). */
-static dyno_ns ingested_at(const struct dyno_local *local, const struct dyno_worker *worker,
-                           uint32_t prompt_tokens, dyno_ns now)
-{
-    const struct dyno_worker_config *config = &local->config.worker;
-    dyno_ns start = worker->ingest_free_at > now ? worker->ingest_free_at : now;
-
-    return start + config->ingest_ns +
-           (dyno_ns)(((unsigned __int128)config->ingest_token_ticks * prompt_tokens) >>
-                     DYNO_TICK_BITS);
-}
-
 static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint32_t index,
                                 const struct dyno_request *request)
 {
@@ -168,40 +102,18 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
     limit -= request->prompt_tokens;
     local->seqs[seq].tokens_max =
         request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
-    ready = ingested_at(local, worker, request->prompt_tokens, now);
+    ready = dyno_ingested_at(local, worker, request->prompt_tokens, now);
     worker->ingest_free_at = ready;
     local->seqs[seq].state = SEQ_INGEST;
     local->seqs[seq].record.ready_ns = ready;
     dyno_seq_append(local, &worker->ingest, seq);
     if (worker->ingest.count == 1) {
-        dyno_local_await_ready(local, worker);
+        dyno_ingest_await(local, worker);
     }
     return DYNO_OK;
 }
 
 /* ---- settle, form, sync ---------------------------------------------------------------------- */
-
-void dyno_local_set_ingest(struct dyno_local *local, struct dyno_worker *worker)
-{
-    dyno_alarms_set(&local->ingest, index_of(local, worker), DYNO_NEVER);
-    dyno_local_await_ready(local, worker);
-}
-
-static void settle_ingest(struct dyno_local *local, dyno_ns now)
-{
-    while (dyno_alarms_next(&local->ingest) <= now) {
-        struct dyno_worker *worker = &local->workers[dyno_alarms_owner(&local->ingest)];
-
-        dyno_alarms_set(&local->ingest, index_of(local, worker), DYNO_NEVER);
-        if (worker->busy) {
-            stop_leap(local, worker, now);
-            dyno_local_take_ready(local, worker, now);
-            dyno_local_await_ready(local, worker);
-        } else {
-            dyno_local_mark_dirty(local, worker);
-        }
-    }
-}
 
 static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
 {
@@ -212,7 +124,7 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
     while (device->ops->reap(device, now, &completion)) {
         DYNO_TRY(dyno_settle_completion(local, &completion));
     }
-    settle_ingest(local, now);
+    dyno_ingest_settle(local, now);
     return DYNO_OK;
 }
 
