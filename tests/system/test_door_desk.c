@@ -1,23 +1,12 @@
 /* The desk with a loop behind it in a thread of its own and a door before it: whatever is posted
  * ends once, says as much as the fleet says it did, and nothing is lost where clients go. */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "backends/assets/tokenizer/tokenizer.h"
-#include "backends/assets/vocabulary.h"
-#include "backends/door/desk.h"
 #include "backends/engine/filler.h"
 #include "backends/null/null.h"
-#include "backends/posix/wall_clock.h"
 #include "core/base/rng.h"
-#include "core/route/route.h"
-#include "core/run/loop.h"
-#include "core/worker/local.h"
-#include "sim/answers.h"
-#include "tests/check_main.h"
+#include "tests/system/desk_rig.h"
 
 enum { WORKERS = 2, BLOCK_TOKENS = 16, POSTED_MAX = 400, STEP_NS = 20000 };
 
@@ -32,42 +21,10 @@ struct asked {
 };
 
 struct rig {
-    struct dyno_clock *clock;
-    struct dyno_answers *lengths;
-    struct dyno_transcripts *transcripts;
-    struct dyno_desk *desk;
-    struct dyno_device *device;
-    struct dyno_dispatch *dispatch;
-    struct dyno_loop *loop;
-    struct dyno_workers *workers;
-    struct dyno_histogram itl;
-    struct dyno_tokenizer *tokenizer;
-    volatile sig_atomic_t interrupted;
-    pthread_t thread;
-    atomic_uint told; /* times that news was told of */
+    struct desk_rig base; /* its first member */
+    dyno_ns step_ns;
     struct asked asked[POSTED_MAX];
 };
-
-static void news(void *context)
-{
-    atomic_fetch_add(&((struct rig *)context)->told, 1);
-}
-
-static void open_tokenizer(struct rig *rig)
-{
-    static const struct dyno_token tokens[] = {{.bytes = "a", .size = 1, .kind = DYNO_TOKEN_PLAIN},
-                                               {.bytes = "b", .size = 1, .kind = DYNO_TOKEN_PLAIN}};
-    struct dyno_vocabulary vocabulary = {.kind = DYNO_TOKENIZER_SPM,
-                                         .tokens = tokens,
-                                         .token_count = 2,
-                                         .bos = UINT32_MAX,
-                                         .eos = UINT32_MAX,
-                                         .unknown = 0};
-    struct dyno_error error;
-
-    ck_assert_msg(dyno_tokenizer_open(&rig->tokenizer, &vocabulary, &error) == DYNO_OK, "%s",
-                  error.text);
-}
 
 static struct dyno_worker_config worker_config(void)
 {
@@ -81,98 +38,31 @@ static struct dyno_worker_config worker_config(void)
     return config;
 }
 
+static struct dyno_device *open_device(struct desk_rig *rig)
+{
+    struct dyno_device *null, *device;
+
+    ck_assert_int_eq(dyno_null_open(&null, WORKERS, ((struct rig *)rig)->step_ns, dyno_answers_get,
+                                    rig->lengths),
+                     DYNO_OK);
+    ck_assert_int_eq(
+        dyno_filler_open(&device, null, WORKERS, rig->worker.seqs_max, rig->transcripts), DYNO_OK);
+    return device;
+}
+
 static void open_rig_with(struct rig *rig, uint32_t answers_max, dyno_ns step_ns)
 {
-    struct dyno_worker_config worker = worker_config();
-    struct dyno_device *null;
-    struct dyno_error error = {.status = DYNO_OK};
-
-    open_tokenizer(rig);
-    ck_assert_int_eq(dyno_wall_clock_open(&rig->clock, 1.0), DYNO_OK);
-    ck_assert_int_eq(dyno_answers_open(&rig->lengths), DYNO_OK);
-    ck_assert_int_eq(dyno_transcripts_open(&rig->transcripts), DYNO_OK);
-    ck_assert_int_eq(
-        dyno_desk_open(&rig->desk, &(struct dyno_desk_config){.answers_max = answers_max,
-                                                              .worker_count = WORKERS,
-                                                              .lengths = rig->lengths,
-                                                              .transcripts = rig->transcripts,
-                                                              .now = dyno_wall_clock_now,
-                                                              .wake = dyno_wall_clock_wake,
-                                                              .clock = rig->clock,
-                                                              .news = news,
-                                                              .context = rig}),
-        DYNO_OK);
-    ck_assert_int_eq(dyno_null_open(&null, WORKERS, step_ns, dyno_answers_get, rig->lengths),
-                     DYNO_OK);
-    ck_assert_int_eq(
-        dyno_filler_open(&rig->device, null, WORKERS, worker.seqs_max, rig->transcripts), DYNO_OK);
-    ck_assert_int_eq(dyno_dispatch_open(&rig->dispatch,
-                                        &(struct dyno_dispatch_config){
-                                            .policy = dyno_route_find("round_robin"),
-                                            .route = {.args = ""},
-                                            .worker_count = WORKERS,
-                                            .block_tokens = BLOCK_TOKENS,
-                                        },
-                                        &error),
-                     DYNO_OK);
-    ck_assert_int_eq(dyno_histogram_init(&rig->itl), DYNO_OK);
-    ck_assert_int_eq(
-        dyno_loop_open(&rig->loop, &(struct dyno_loop_config){.clock = rig->clock,
-                                                              .source = dyno_desk_source(rig->desk),
-                                                              .answers = rig->lengths,
-                                                              .dispatch = rig->dispatch,
-                                                              .worker_count = WORKERS,
-                                                              .sinks = dyno_desk_sink(rig->desk),
-                                                              .live = true,
-                                                              .interrupted = &rig->interrupted}),
-        DYNO_OK);
-    ck_assert_int_eq(
-        dyno_local_open(&rig->workers,
-                        &(struct dyno_local_config){.worker = worker,
-                                                    .worker_count = WORKERS,
-                                                    .gpus_per_worker = 1,
-                                                    .device = rig->device,
-                                                    .listener = dyno_loop_listener(rig->loop),
-                                                    .itl = &rig->itl},
-                        &error),
-        DYNO_OK);
+    rig->step_ns = step_ns;
+    rig->base = (struct desk_rig){.worker = worker_config(),
+                                  .worker_count = WORKERS,
+                                  .answers_max = answers_max,
+                                  .open_device = open_device};
+    desk_rig_open(&rig->base);
 }
 
 static void open_rig(struct rig *rig, uint32_t answers_max)
 {
     open_rig_with(rig, answers_max, STEP_NS);
-}
-
-static void close_rig(struct rig *rig)
-{
-    dyno_local_check(rig->workers);
-    rig->workers->ops->close(rig->workers);
-    rig->device->ops->close(rig->device);
-    dyno_loop_close(rig->loop);
-    dyno_dispatch_close(rig->dispatch);
-    dyno_desk_close(rig->desk);
-    dyno_transcripts_close(rig->transcripts);
-    dyno_answers_close(rig->lengths);
-    dyno_wall_clock_close(rig->clock);
-    dyno_histogram_release(&rig->itl);
-    dyno_tokenizer_close(rig->tokenizer);
-}
-
-static void *run_loop(void *context)
-{
-    struct rig *rig = context;
-    struct dyno_loop_result result;
-    struct dyno_error error = {.status = DYNO_OK};
-
-    ck_assert_msg(dyno_loop_run(rig->loop, rig->workers, &result, &error) == DYNO_OK, "%s",
-                  error.text);
-    dyno_desk_abandon(rig->desk);
-    return NULL;
-}
-
-static void start_loop(struct rig *rig)
-{
-    ck_assert_int_eq(pthread_create(&rig->thread, NULL, run_loop, rig), 0);
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
@@ -189,11 +79,11 @@ static dyno_status post(struct rig *rig, uint32_t index, uint32_t prompt_tokens,
                                                                    .prompt_tokens = prompt_tokens,
                                                                    .tokens_max = length + 5,
                                                                    .pretended = length,
-                                                                   .tokenizer = rig->tokenizer,
+                                                                   .tokenizer = rig->base.tokenizer,
                                                                    .owner = &rig->asked[index]},
                                       &error),
                      DYNO_OK);
-    status = dyno_desk_post(rig->desk, rig->asked[index].answer);
+    status = dyno_desk_post(rig->base.desk, rig->asked[index].answer);
     if (status != DYNO_OK) {
         dyno_answer_release(rig->asked[index].answer);
         rig->asked[index].answer = NULL;
@@ -219,14 +109,9 @@ static void hear_all(struct rig *rig)
     struct dyno_answer_news said;
     struct dyno_answer *answer;
 
-    while ((answer = dyno_desk_news(rig->desk, &said)) != NULL) {
+    while ((answer = dyno_desk_news(rig->base.desk, &said)) != NULL) {
         hear(dyno_answer_owner(answer), &said);
     }
-}
-
-static void nap(void)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 /* Hear until all that was posted and is still held has ended. */
@@ -235,7 +120,7 @@ static void hear_the_rest(struct rig *rig, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         while (rig->asked[i].answer) {
             hear_all(rig);
-            nap();
+            desk_rig_nap();
         }
     }
     hear_all(rig);
@@ -248,7 +133,7 @@ START_TEST(every_answer_ends_once_with_all_of_its_tokens)
 
     dyno_rng_init(&rng, 1, "desk");
     open_rig(&rig, POSTED_MAX);
-    start_loop(&rig);
+    desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         ck_assert_int_eq(post(&rig, i, 1 + (uint32_t)dyno_rng_below(&rng, 200),
                               1 + (uint32_t)dyno_rng_below(&rng, 60)),
@@ -256,9 +141,9 @@ START_TEST(every_answer_ends_once_with_all_of_its_tokens)
         hear_all(&rig);
     }
     hear_the_rest(&rig, POSTED_MAX);
-    dyno_desk_finish(rig.desk);
-    ck_assert_int_eq(pthread_join(rig.thread, NULL), 0);
-    ck_assert_uint_gt(atomic_load(&rig.told), 0);
+    dyno_desk_finish(rig.base.desk);
+    desk_rig_join(&rig.base);
+    ck_assert_uint_gt(atomic_load(&rig.base.told), 0);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         const struct asked *asked = &rig.asked[i];
 
@@ -269,7 +154,7 @@ START_TEST(every_answer_ends_once_with_all_of_its_tokens)
         ck_assert_uint_ge(asked->text, asked->tokens);
         ck_assert_uint_eq(asked->record.id, i);
     }
-    close_rig(&rig);
+    desk_rig_close(&rig.base);
 }
 END_TEST
 
@@ -282,13 +167,13 @@ START_TEST(who_goes_is_told_of_and_holds_nothing)
 
     dyno_rng_init(&rng, (uint64_t)_i, "desk");
     open_rig(&rig, POSTED_MAX);
-    start_loop(&rig);
+    desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         struct asked *other = &rig.asked[dyno_rng_below(&rng, i + 1)];
 
         ck_assert_int_eq(post(&rig, i, 1 + (uint32_t)dyno_rng_below(&rng, 200), 300), DYNO_OK);
         if (other->answer && dyno_rng_below(&rng, 2)) {
-            dyno_desk_cancel(rig.desk, other->answer);
+            dyno_desk_cancel(rig.base.desk, other->answer);
             other->cancelled = true;
             if (dyno_rng_below(&rng, 2)) { /* some are not even waited for */
                 dyno_answer_release(other->answer);
@@ -297,18 +182,18 @@ START_TEST(who_goes_is_told_of_and_holds_nothing)
         }
         if (dyno_rng_below(&rng, 3) == 0) {
             hear_all(&rig);
-            nap();
+            desk_rig_nap();
         }
     }
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         if (rig.asked[i].answer && i % 4 != 0) {
-            dyno_desk_cancel(rig.desk, rig.asked[i].answer);
+            dyno_desk_cancel(rig.base.desk, rig.asked[i].answer);
             rig.asked[i].cancelled = true;
         }
     }
     hear_the_rest(&rig, POSTED_MAX);
-    dyno_desk_finish(rig.desk);
-    ck_assert_int_eq(pthread_join(rig.thread, NULL), 0);
+    dyno_desk_finish(rig.base.desk);
+    desk_rig_join(&rig.base);
     hear_all(&rig);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         const struct asked *asked = &rig.asked[i];
@@ -323,8 +208,8 @@ START_TEST(who_goes_is_told_of_and_holds_nothing)
         }
     }
     ck_assert_uint_gt(cut, 0);
-    ck_assert_uint_eq(dyno_desk_count(rig.desk), 0);
-    close_rig(&rig);
+    ck_assert_uint_eq(dyno_desk_count(rig.base.desk), 0);
+    desk_rig_close(&rig.base);
 }
 END_TEST
 
@@ -336,14 +221,14 @@ START_TEST(a_full_desk_refuses_at_once_and_takes_again_later)
     ck_assert_int_eq(post(&rig, 0, 10, 5), DYNO_OK);
     ck_assert_int_eq(post(&rig, 1, 10, 5), DYNO_OK);
     ck_assert_int_eq(post(&rig, 2, 10, 5), DYNO_FULL);
-    start_loop(&rig);
+    desk_rig_start(&rig.base);
     hear_the_rest(&rig, 2);
     ck_assert_int_eq(post(&rig, 2, 10, 5), DYNO_OK);
     hear_the_rest(&rig, 3);
-    dyno_desk_finish(rig.desk);
-    ck_assert_int_eq(pthread_join(rig.thread, NULL), 0);
+    dyno_desk_finish(rig.base.desk);
+    desk_rig_join(&rig.base);
     ck_assert_int_eq(post(&rig, 3, 10, 5), DYNO_FULL);
-    close_rig(&rig);
+    desk_rig_close(&rig.base);
 }
 END_TEST
 
@@ -353,20 +238,20 @@ START_TEST(when_the_loop_is_cut_everybody_is_told)
     static struct rig rig;
 
     open_rig_with(&rig, POSTED_MAX, 3600 * DYNO_S);
-    start_loop(&rig);
+    desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < 100; i++) {
         ck_assert_int_eq(post(&rig, i, 100, 290), DYNO_OK);
     }
-    nap();
-    __atomic_store_n(&rig.interrupted, 1, __ATOMIC_RELAXED);
-    dyno_wall_clock_wake(rig.clock);
-    ck_assert_int_eq(pthread_join(rig.thread, NULL), 0);
+    desk_rig_nap();
+    __atomic_store_n(&rig.base.interrupted, 1, __ATOMIC_RELAXED);
+    dyno_wall_clock_wake(rig.base.clock);
+    desk_rig_join(&rig.base);
     hear_the_rest(&rig, 100);
     for (uint32_t i = 0; i < 100; i++) {
         ck_assert_uint_eq(rig.asked[i].ends, 1);
         ck_assert_int_eq(rig.asked[i].end, DYNO_ANSWER_FAILED);
     }
-    close_rig(&rig);
+    desk_rig_close(&rig.base);
 }
 END_TEST
 
