@@ -110,6 +110,7 @@ static struct dyno_door_model model_of(const struct serving *serving)
         .file = serving->file,
         .vocab = weights ? weights->model.vocab : serving->file->vocabulary.token_count,
         .context = serving->assembly.worker.context_max,
+        .dimensions = weights ? weights->model.hidden : 0,
         .eos = weights ? weights->eos : NULL,
         .eos_count = weights ? weights->eos_count : 0,
     };

@@ -1,9 +1,17 @@
 #include "backends/cpu/device.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "backends/cpu/forward.h"
 #include "kernels/sample.h"
+
+/* A sequence of the step that yields, and what. */
+struct yield {
+    const struct dyno_transcript *transcript;
+    const float *logits; /* [vocab] */
+    const float *state;  /* [hidden]; NULL: logits */
+};
 
 /* One worker. */
 struct engine {
@@ -11,14 +19,15 @@ struct engine {
     struct dyno_kv_storage *storage;
     struct dyno_forward *forward;
     struct dyno_forward_slice *slices; /* [slice_capacity] */
-    uint32_t slice_capacity;
-    float *logits; /* [logits_capacity][vocab] */
-    uint32_t logits_capacity;
+    struct yield *yields;              /* [yield_capacity] */
+    float *logits;                     /* [logits_capacity][vocab] */
+    float *states;                     /* [states_capacity][hidden] */
+    uint32_t slice_capacity, yield_capacity, logits_capacity, states_capacity;
     void *scratch; /* of dyno_sample */
 };
 
 struct cpu {
-    uint32_t worker_count, vocab;
+    uint32_t worker_count, vocab, hidden;
     struct engine *engines; /* [worker_count] */
 };
 
@@ -29,6 +38,7 @@ static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
     if (count <= *capacity) {
         return array;
     }
+    assert(count > 0 && size > 0); /* which clang-tidy cannot see */
     grown = realloc(array, count * size);
     if (!grown) {
         abort(); /* as in core/worker/paced.c: a pass has no way to fail */
@@ -49,28 +59,73 @@ static uint32_t largest(const float *logits, uint32_t count)
     return best;
 }
 
-static uint32_t choose(const struct cpu *cpu, const struct engine *engine,
-                       const struct dyno_transcript *transcript, const float *logits)
+/* What the yield's sequence goes on with. */
+static uint32_t settle(const struct cpu *cpu, const struct engine *engine,
+                       const struct yield *yield)
 {
-    struct dyno_generation *generation = transcript->generation;
+    struct dyno_generation *generation = yield->transcript->generation;
 
-    return generation ? generation->ops->choose(generation, logits, cpu->vocab, transcript,
-                                                engine->scratch)
-                      : largest(logits, cpu->vocab);
+    if (yield->state) {
+        generation->ops->embed(generation, yield->state, cpu->hidden);
+        return DYNO_TOKEN_FILLER;
+    }
+    return generation ? generation->ops->choose(generation, yield->logits, cpu->vocab,
+                                                yield->transcript, engine->scratch)
+                      : largest(yield->logits, cpu->vocab);
 }
 
-/* Tokens are chosen in the order in which pieces yield. */
-static void choose_all(const struct cpu *cpu, const struct engine *engine,
-                       const struct dyno_engine_piece *pieces, uint32_t piece_count, uint32_t *next)
+static bool wants_state(const struct dyno_engine_piece *piece)
 {
-    const float *logits = engine->logits;
+    const struct dyno_generation *generation = piece->transcript->generation;
+
+    return generation && generation->ops->embed;
+}
+
+static void make_room(const struct cpu *cpu, struct engine *engine,
+                      const struct dyno_engine_piece *pieces, uint32_t piece_count)
+{
+    uint32_t logits = 0, states = 0;
 
     for (uint32_t i = 0; i < piece_count; i++) {
-        if (pieces[i].yields) {
-            *next++ = choose(cpu, engine, pieces[i].transcript, logits);
+        logits += pieces[i].yields && !wants_state(&pieces[i]);
+        states += pieces[i].yields && wants_state(&pieces[i]);
+    }
+    engine->slices =
+        grow(engine->slices, &engine->slice_capacity, piece_count, sizeof *engine->slices);
+    engine->yields =
+        grow(engine->yields, &engine->yield_capacity, logits + states, sizeof *engine->yields);
+    engine->logits =
+        grow(engine->logits, &engine->logits_capacity, logits, cpu->vocab * sizeof *engine->logits);
+    engine->states = grow(engine->states, &engine->states_capacity, states,
+                          cpu->hidden * sizeof *engine->states);
+}
+
+/* The pieces as slices, and those that yield; returns how many. */
+static uint32_t lay_out(const struct cpu *cpu, struct engine *engine,
+                        const struct dyno_engine_piece *pieces, uint32_t piece_count)
+{
+    float *logits = engine->logits, *state = engine->states;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < piece_count; i++) {
+        const struct dyno_engine_piece *piece = &pieces[i];
+        struct dyno_forward_slice *slice = &engine->slices[i];
+
+        *slice = (struct dyno_forward_slice){.tokens = piece->tokens + piece->first,
+                                             .first = piece->first,
+                                             .count = piece->count,
+                                             .table = piece->table,
+                                             .yields = piece->yields};
+        if (piece->yields && wants_state(piece)) {
+            slice->state = state;
+            engine->yields[count++] = (struct yield){piece->transcript, NULL, state};
+            state += cpu->hidden;
+        } else if (piece->yields) {
+            engine->yields[count++] = (struct yield){piece->transcript, logits, NULL};
             logits += cpu->vocab;
         }
     }
+    return count;
 }
 
 static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
@@ -78,25 +133,14 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
 {
     const struct cpu *cpu = context;
     struct engine *engine = &cpu->engines[worker];
-    uint32_t yields = 0;
+    uint32_t yields;
 
-    engine->slices =
-        grow(engine->slices, &engine->slice_capacity, piece_count, sizeof *engine->slices);
-    for (uint32_t i = 0; i < piece_count; i++) {
-        engine->slices[i] =
-            (struct dyno_forward_slice){.tokens = pieces[i].tokens + pieces[i].first,
-                                        .first = pieces[i].first,
-                                        .count = pieces[i].count,
-                                        .table = pieces[i].table,
-                                        .yields = pieces[i].yields};
-        yields += pieces[i].yields;
-    }
-    if (yields > 0) {
-        engine->logits = grow(engine->logits, &engine->logits_capacity, yields,
-                              cpu->vocab * sizeof *engine->logits);
-    }
+    make_room(cpu, engine, pieces, piece_count);
+    yields = lay_out(cpu, engine, pieces, piece_count);
     dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
-    choose_all(cpu, engine, pieces, piece_count, next);
+    for (uint32_t i = 0; i < yields; i++) {
+        next[i] = settle(cpu, engine, &engine->yields[i]);
+    }
 }
 
 static void release(void *context)
@@ -110,7 +154,9 @@ static void release(void *context)
         dyno_kv_storage_close(engine->storage);
         dyno_team_close(engine->team);
         free(engine->slices);
+        free(engine->yields);
         free(engine->logits);
+        free(engine->states);
         free(engine->scratch);
     }
     free(cpu->engines);
@@ -172,6 +218,7 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
     }
     cpu->worker_count = config->threaded.worker_count;
     cpu->vocab = config->weights->model.vocab;
+    cpu->hidden = config->weights->model.hidden;
     cpu->engines = calloc(cpu->worker_count, sizeof *cpu->engines);
     if (!cpu->engines) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cpu->worker_count);

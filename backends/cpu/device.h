@@ -1,7 +1,8 @@
 /* The CPU as a device: workers that compute real tokens (backends/cpu/forward.h) in threads of
  * their own (backends/engine/threaded.h), over one set of weights.
  *
- * The next token is the one with the largest logit; of equal ones, the first.
+ * The next token is the one with the largest logit; of equal ones, the first.  A request that
+ * brings a generation is asked (backends/engine/generation.h); one that embeds costs no logits.
  */
 #ifndef DYNO_BACKENDS_CPU_DEVICE_H
 #define DYNO_BACKENDS_CPU_DEVICE_H

@@ -198,6 +198,7 @@ void dyno_answer_free(struct dyno_answer *answer)
     free(answer->prompt);
     free(answer->spans);
     free(answer->bias);
+    free(answer->vector);
     free(answer);
 }
 
@@ -234,7 +235,7 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
         dyno_constraint_give(config->constraint);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
     }
-    answer->generation.ops = &answer_ops;
+    answer->generation.ops = config->dimensions > 0 ? &dyno_answer_vector_ops : &answer_ops;
     answer->config = *config;
     answer->prompt = copy(config->prompt, config->prompt_tokens * sizeof *answer->prompt);
     answer->spans = copy(config->spans, config->span_count * sizeof *answer->spans);

@@ -1,9 +1,10 @@
-/* One answer in the making: chosen by a device's thread, told to the door's.
+/* One answer in the making, a text or a vector: chosen by a device's thread, told to the door's.
  *
  * The door opens an answer for every request that it lets into the fleet and posts it to the desk
  * (desk.h).  The device asks it for tokens, one at a time (backends/engine/generation.h); text,
  * stops and ends are worked out there, so that a sequence ends with the token that ends it.  What
- * comes of it is news: the door takes it, in whole characters and nothing that is taken back.
+ * comes of it is news: the door takes it, in whole characters and nothing that is taken back.  A
+ * vector is news once, with the end.
  *
  * Two owners: the door from open to release, the fleet from post until the request has ended.
  */
@@ -28,17 +29,20 @@ enum { DYNO_ANSWER_TOPS_MAX = 20 };
 
 enum dyno_answer_end {
     DYNO_ANSWER_GOES_ON,
-    DYNO_ANSWER_STOPPED, /* the model ended its text, or a stop string was met */
+    DYNO_ANSWER_STOPPED, /* the model ended its text, a stop string was met, or it is a vector */
     DYNO_ANSWER_FULL,    /* as many tokens as were asked for, or as the context holds */
-    DYNO_ANSWER_FAILED,  /* the record says why */
+    DYNO_ANSWER_FAILED,  /* the record says why; where it does not, there was no memory for a text,
+                            or the numbers of a vector were none */
 };
 
 struct dyno_answer_config {
-    const uint32_t *prompt;        /* [prompt_tokens], copied; each below the model's vocab */
-    uint32_t prompt_tokens;        /* >= 1 */
-    uint32_t tokens_max;           /* >= 1; prompt and answer fit into the context */
-    uint32_t tokens_min;           /* the model does not end it before */
-    uint32_t pretended;            /* a device that computes nothing ends after so many, >= 1 */
+    const uint32_t *prompt; /* [prompt_tokens], copied; each below the model's vocab */
+    uint32_t prompt_tokens; /* >= 1 */
+    uint32_t tokens_max;    /* >= 1; prompt and answer fit into the context */
+    uint32_t tokens_min;    /* the model does not end it before */
+    uint32_t pretended;     /* a device that computes nothing ends after so many, >= 1 */
+    uint32_t dimensions;    /* > 0: a vector of so many numbers is wanted and no text: tokens_max
+                               is 1, and nothing is chosen */
     const struct dyno_span *spans; /* [span_count] identities of the prompt's blocks, copied */
     uint32_t span_count;
     uint64_t session;                   /* 0: none */
@@ -72,6 +76,8 @@ struct dyno_answer_news {
                                                back, and came with the end */
     uint32_t token_count;
     const struct dyno_logprob *tops;
+    const float *vector; /* [dimensions] with the end of an answer that is one, else NULL; valid
+                            until the answer is released */
     enum dyno_answer_end end;
     const struct dyno_request_record *record; /* with the end: its life; else NULL */
 };

@@ -39,6 +39,7 @@ struct dyno_answer {
     struct dyno_answer_choice latest; /* of choose, for took */
     uint32_t generated;
     bool stopped;
+    float *vector; /* [config.dimensions]; NULL: there is none, or none yet */
     /* The desk's: behind its lock. */
     struct dyno_desk *desk; /* NULL: not posted */
     enum dyno_answer_place place;
@@ -53,6 +54,9 @@ struct dyno_answer {
 };
 
 void dyno_answer_free(struct dyno_answer *answer);
+
+/* Of an answer that is a vector. */
+extern const struct dyno_generation_ops dyno_answer_vector_ops;
 
 /* Add text to the page being written, and the token that let it out; false: no memory. */
 bool dyno_answer_write_text(struct dyno_answer *answer, struct dyno_text_piece piece);

@@ -25,6 +25,7 @@ static void free_call(struct dyno_call *call)
     json_decref(call->schema);
     json_decref(call->body);
     free(call->choices);
+    free(call->vectors);
     free(call);
 }
 
@@ -32,7 +33,8 @@ static const char *prefix_of(enum dyno_call_kind kind)
 {
     static const char *const prefixes[] = {[DYNO_CALL_CHAT] = "chatcmpl",
                                            [DYNO_CALL_COMPLETION] = "cmpl",
-                                           [DYNO_CALL_RESPONSE] = "resp"};
+                                           [DYNO_CALL_RESPONSE] = "resp",
+                                           [DYNO_CALL_EMBEDDING] = "embd"};
 
     return prefixes[kind];
 }
@@ -56,6 +58,18 @@ static dyno_status open_writers(struct dyno_call *call, const struct dyno_call_c
                                        config->head->include_usage);
     }
     return DYNO_OK;
+}
+
+/* Where choices are kept until all are there. */
+static dyno_status open_choices(struct dyno_call *call, const struct dyno_call_config *config)
+{
+    size_t count = (size_t)config->prompts * config->sampling->choices;
+
+    call->choices = calloc(count, sizeof *call->choices);
+    if (config->dimensions > 0) {
+        call->vectors = calloc(count * config->dimensions, sizeof *call->vectors);
+    }
+    return call->choices && (config->dimensions == 0 || call->vectors) ? DYNO_OK : DYNO_NO_MEMORY;
 }
 
 /* Tools lie in the body of the request, which is kept for them. */
@@ -86,10 +100,10 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     call->choices_each = config->sampling->choices;
     call->created_s = dyno_door_now_s();
     dyno_openai_id(call->id, prefix_of(call->kind), dyno_door_draw(door), dyno_door_draw(door));
+    call->dimensions = config->dimensions;
+    call->base64 = config->base64;
     keep_tools(call, config);
-    call->choices =
-        calloc((size_t)config->prompts * config->sampling->choices, sizeof *call->choices);
-    if (!call->choices || open_writers(call, config) != DYNO_OK) {
+    if (open_choices(call, config) != DYNO_OK || open_writers(call, config) != DYNO_OK) {
         free_call(call);
         return dyno_openai_fail_memory(error);
     }
@@ -211,6 +225,7 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
                                         .prompt = prompt->tokens,
                                         .prompt_tokens = prompt->count,
                                         .tokens_min = sampling->min_tokens,
+                                        .dimensions = call->dimensions,
                                         .session = session_of(door, session),
                                         .ignore_eos = sampling->ignore_eos,
                                         .logprobs = sampling->logprobs,
@@ -229,7 +244,8 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
         bias[i] = (struct dyno_logit_bias){.token = sampling->biases[i].token,
                                            .bias = (double)sampling->biases[i].bias};
     }
-    DYNO_TRY(dyno_door_check_length(door, prompt, error));
+    call->param = param;
+    DYNO_TRY(dyno_door_check_length(door, prompt, param, error));
     DYNO_TRY(tokens_max_of(call, prompt, sampling, param, &config.tokens_max, error));
     if (dyno_door_spans(door, prompt, config.tenant, &config.span_count) != DYNO_OK) {
         return dyno_openai_fail_memory(error);
@@ -280,6 +296,18 @@ dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *er
     }
     dyno_http_exchange_set_data(call->exchange, call);
     return DYNO_OK;
+}
+
+dyno_status dyno_call_start_or_drop(struct dyno_call *call, dyno_status status,
+                                    struct dyno_openai_error *error)
+{
+    if (status == DYNO_OK) {
+        status = dyno_call_start(call, error);
+    }
+    if (status != DYNO_OK) {
+        dyno_call_drop(call);
+    }
+    return status;
 }
 
 void dyno_call_drop(struct dyno_call *call)

@@ -3,11 +3,11 @@
 
 #include "backends/door/door_parts.h"
 
-static void describe_failure(struct dyno_openai_error *error, uint32_t http_status)
+static void describe_failure(const struct dyno_call *call, struct dyno_openai_error *error)
 {
-    switch (http_status) {
+    switch (call->failed) {
     case 400:
-        (void)dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, "prompt",
+        (void)dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, call->param,
                                "the prompt needs more memory than a worker has for one request");
         break;
     case 429:
@@ -65,6 +65,8 @@ static void reply_whole(struct dyno_call *call)
     if (call->kind == DYNO_CALL_RESPONSE) {
         dyno_openai_events_put_whole(&call->events, &door->out, call->choices[0].finish,
                                      &call->usage, dyno_door_now_s());
+    } else if (call->kind == DYNO_CALL_EMBEDDING) {
+        dyno_call_put_vectors(call);
     } else {
         is_put = put_choices(call, &door->out);
     }
@@ -83,7 +85,7 @@ static void end_stream(struct dyno_call *call)
 
     dyno_bytes_clear(&door->out);
     if (call->failed > 0) {
-        describe_failure(&error, call->failed);
+        describe_failure(call, &error);
     }
     if (call->kind == DYNO_CALL_RESPONSE) {
         if (call->failed > 0) {
@@ -118,7 +120,7 @@ void dyno_call_end(struct dyno_call *call)
     if (call->began) {
         end_stream(call);
     } else if (call->failed > 0) {
-        describe_failure(&error, call->failed);
+        describe_failure(call, &error);
         dyno_door_refuse(call->door, call->exchange, &call->asker, &error, DYNO_S);
     } else {
         reply_whole(call);

@@ -16,7 +16,7 @@ static uint32_t status_of(const struct dyno_request_record *record)
     case DYNO_CANCELLED_BY_CLIENT:
     case DYNO_CANCELLED_AT_END:
         return 503;
-    case DYNO_COMPLETED: /* without memory for its text */
+    case DYNO_COMPLETED: /* without memory for its text, or its vector is none */
     case DYNO_FAILED:
         return 500;
     }
@@ -88,6 +88,16 @@ static void count_tokens(struct dyno_choice *choice, uint32_t count)
     }
 }
 
+/* Say what the end brings; false: no memory. */
+static bool say_end(struct dyno_choice *choice, const struct dyno_answer_news *news)
+{
+    if (news->vector) {
+        dyno_choice_keep_vector(choice, news->vector);
+        return true;
+    }
+    return dyno_choice_say_end(choice, news->end);
+}
+
 /* The choice has come to its end, one way or another. */
 static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news *news)
 {
@@ -101,7 +111,7 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
     }
     if (news->end == DYNO_ANSWER_FAILED) {
         call->failed = call->failed > 0 ? call->failed : status_of(news->record);
-    } else if (call->exchange && call->failed == 0 && !dyno_choice_say_end(choice, news->end)) {
+    } else if (call->exchange && call->failed == 0 && !say_end(choice, news)) {
         call->failed = 500;
     }
     dyno_answer_release(choice->answer);

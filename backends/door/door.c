@@ -40,6 +40,7 @@ static const struct route routes[] = {
     {"POST", "/v1/chat/completions", dyno_door_chat, false, true},
     {"POST", "/v1/completions", dyno_door_completions, false, true},
     {"POST", "/v1/responses", dyno_door_responses, false, true},
+    {"POST", "/v1/embeddings", dyno_door_embeddings, false, true},
     {"GET", "/v1/models", dyno_door_models, false, false},
     {"POST", "/tokenize", dyno_door_tokenize, false, false},
     {"POST", "/detokenize", dyno_door_detokenize, false, false},

@@ -21,6 +21,7 @@ struct dyno_door_model {
     const struct dyno_tokenizer_file *file; /* with its chat template, if there is one */
     uint32_t vocab;                         /* of the weights: tokens are below it */
     uint32_t context;                       /* tokens that prompt and answer may have together */
+    uint32_t dimensions;                    /* of the vectors it makes of texts; 0: it makes none */
     const uint32_t *eos;                    /* [eos_count] tokens that end a text */
     uint32_t eos_count;
 };

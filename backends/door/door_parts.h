@@ -13,6 +13,7 @@
 #include "backends/door/telemetry.h"
 #include "backends/openai/chat.h"
 #include "backends/openai/completion.h"
+#include "backends/openai/embedding.h"
 #include "backends/openai/events.h"
 #include "backends/openai/response.h"
 #include "backends/openai/stream.h"
@@ -80,6 +81,10 @@ void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchang
                       const struct dyno_door_asker *asker, const struct dyno_openai_error *error,
                       dyno_ns retry_ns);
 
+/* The same for a request to generate, which is counted. */
+void dyno_door_refuse_generation(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                                 const struct dyno_openai_error *error);
+
 /* ---- watch.c: what the server tells of itself ---- */
 /* Take what the fleet has shown. */
 void dyno_door_look(struct dyno_door *door);
@@ -106,16 +111,25 @@ struct dyno_door_messages {
 };
 dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door_messages *chat,
                                   struct dyno_door_prompt *out, struct dyno_openai_error *error);
-/* The prompt's length leaves room for an answer. */
+/* One of the prompts of the request's field `param`, whichever of the two above it is. */
+dyno_status dyno_door_prompt_given(struct dyno_door *door, const struct dyno_openai_prompt *given,
+                                   const char *param, struct dyno_door_prompt *out,
+                                   struct dyno_openai_error *error);
+/* The prompt's length leaves room for an answer; else *error names the field `param`. */
 dyno_status dyno_door_check_length(const struct dyno_door *door,
-                                   const struct dyno_door_prompt *prompt,
+                                   const struct dyno_door_prompt *prompt, const char *param,
                                    struct dyno_openai_error *error);
 /* Identities of the prompt's whole blocks, the door's until the next; DYNO_NO_MEMORY. */
 dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
                             uint32_t tenant, uint32_t *count);
 
 /* ---- call.c: an HTTP request that waits for answers of the fleet ---- */
-enum dyno_call_kind { DYNO_CALL_CHAT, DYNO_CALL_COMPLETION, DYNO_CALL_RESPONSE };
+enum dyno_call_kind {
+    DYNO_CALL_CHAT,
+    DYNO_CALL_COMPLETION,
+    DYNO_CALL_RESPONSE,
+    DYNO_CALL_EMBEDDING, /* its choices are vectors */
+};
 
 struct dyno_call;
 
@@ -152,7 +166,12 @@ struct dyno_call {
     struct dyno_choice *choices;      /* [count] */
     uint32_t count, open_count;
     uint32_t choices_each; /* of every prompt */
+    const char *param;     /* the field that the prompts added last are from; static */
     uint32_t failed;       /* an HTTP status once a choice has failed */
+    /* Of an embedding. */
+    uint32_t dimensions;
+    bool base64;
+    float *vectors; /* [count][dimensions] */
     struct dyno_openai_usage usage;
 };
 
@@ -164,6 +183,8 @@ struct dyno_call_config {
     const struct dyno_openai_tools *tools;        /* NULL: none */
     const struct dyno_openai_format *format;      /* NULL: any text */
     const struct dyno_openai_responses *response; /* of a RESPONSE */
+    uint32_t dimensions;                          /* of an EMBEDDING's vectors ... */
+    bool base64;                                  /* ... and how they are told */
 };
 
 /* On success the call is the exchange's, and dies with it.  Prompts are added next, then it is
@@ -178,6 +199,9 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
 dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
                            struct dyno_openai_error *error);
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error);
+/* Start the call if `status`, of adding its prompts, is DYNO_OK; drop it if it does not start. */
+dyno_status dyno_call_start_or_drop(struct dyno_call *call, dyno_status status,
+                                    struct dyno_openai_error *error);
 /* Nobody waits for it any more: what is in the fleet is given up, and the call goes with its end.
  */
 void dyno_call_drop(struct dyno_call *call);
@@ -187,6 +211,11 @@ struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
 /* Settle what `config` makes of the call's answers: a schema, any object, a call of a tool. */
 dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_config *config,
                                 struct dyno_openai_error *error);
+
+/* ---- embeddings.c: choices that are vectors ---- */
+void dyno_choice_keep_vector(const struct dyno_choice *choice, const float *vector);
+/* The whole answer, into the door's buffer. */
+void dyno_call_put_vectors(const struct dyno_call *call);
 
 /* ---- call_end.c: everything has been said ---- */
 /* The call goes with its exchange. */
@@ -208,6 +237,7 @@ typedef void dyno_door_handler(struct dyno_door *door, struct dyno_http_exchange
 dyno_door_handler dyno_door_chat;
 dyno_door_handler dyno_door_completions;
 dyno_door_handler dyno_door_responses;
+dyno_door_handler dyno_door_embeddings;
 dyno_door_handler dyno_door_tokenize;
 dyno_door_handler dyno_door_detokenize;
 dyno_door_handler dyno_door_models;

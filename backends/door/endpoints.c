@@ -16,42 +16,6 @@ dyno_status dyno_door_check_model(const struct dyno_door *door, const char *mode
                             door->config.model.name);
 }
 
-static enum dyno_refusal reason_of(uint32_t http_status)
-{
-    switch (http_status) {
-    case 404:
-        return DYNO_REFUSED_NOT_FOUND;
-    case 413:
-        return DYNO_REFUSED_TOO_LARGE;
-    case 429:
-        return DYNO_REFUSED_OVERLOADED;
-    case 503:
-        return DYNO_REFUSED_DRAINING;
-    default:
-        return DYNO_REFUSED_BAD_REQUEST;
-    }
-}
-
-static void refuse_generation(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                              const struct dyno_openai_error *error)
-{
-    dyno_door_count_refused(door, reason_of(error->http_status));
-    dyno_door_refuse(door, exchange, &door->asker, error, DYNO_S);
-}
-
-/* Start the call that `call` has been made, or drop it. */
-static dyno_status start_or_drop(struct dyno_call *call, dyno_status status,
-                                 struct dyno_openai_error *error)
-{
-    if (status == DYNO_OK) {
-        status = dyno_call_start(call, error);
-    }
-    if (status != DYNO_OK) {
-        dyno_call_drop(call);
-    }
-    return status;
-}
-
 /* ---- chat completions ------------------------------------------------------------------------ */
 
 static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange *exchange,
@@ -74,7 +38,7 @@ static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange 
     DYNO_TRY(dyno_door_check_model(door, chat->head.model, error));
     DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
     DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return start_or_drop(
+    return dyno_call_start_or_drop(
         call, dyno_call_add(call, &prompt, &chat->sampling, chat->head.session, "messages", error),
         error);
 }
@@ -92,7 +56,7 @@ void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
         dyno_openai_chat_release(&chat);
     }
     if (status != DYNO_OK) {
-        refuse_generation(door, exchange, &error);
+        dyno_door_refuse_generation(door, exchange, &error);
     }
 }
 
@@ -120,7 +84,7 @@ static dyno_status start_response(struct dyno_door *door, struct dyno_http_excha
     DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
     DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
     DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return start_or_drop(
+    return dyno_call_start_or_drop(
         call, dyno_call_add(call, &prompt, &asked->sampling, asked->head.session, "input", error),
         error);
 }
@@ -138,20 +102,11 @@ void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exch
         dyno_openai_responses_release(&responses);
     }
     if (status != DYNO_OK) {
-        refuse_generation(door, exchange, &error);
+        dyno_door_refuse_generation(door, exchange, &error);
     }
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */
-
-static dyno_status encode_one(struct dyno_door *door, const struct dyno_openai_prompt *asked,
-                              struct dyno_door_prompt *out, struct dyno_openai_error *error)
-{
-    if (asked->text) {
-        return dyno_door_prompt_text(door, asked->text, asked->text_size, true, out, error);
-    }
-    return dyno_door_prompt_tokens(door, asked->tokens, asked->token_count, out, error);
-}
 
 /* The prompt is the beginning of its answers. */
 static dyno_status echo(struct dyno_call *call, uint32_t first,
@@ -183,7 +138,7 @@ static dyno_status add_prompts(struct dyno_call *call, const struct dyno_openai_
         struct dyno_door_prompt encoded;
         uint32_t first = call->count;
 
-        DYNO_TRY(encode_one(call->door, prompt, &encoded, error));
+        DYNO_TRY(dyno_door_prompt_given(call->door, prompt, "prompt", &encoded, error));
         DYNO_TRY(
             dyno_call_add(call, &encoded, &asked->sampling, asked->head.session, "prompt", error));
         if (asked->echo) {
@@ -216,7 +171,7 @@ static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exc
                                 "scored here: ask for one token or more");
     }
     DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return start_or_drop(call, add_prompts(call, asked, error), error);
+    return dyno_call_start_or_drop(call, add_prompts(call, asked, error), error);
 }
 
 void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
@@ -232,7 +187,7 @@ void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *ex
         dyno_openai_completion_release(&completion);
     }
     if (status != DYNO_OK) {
-        refuse_generation(door, exchange, &error);
+        dyno_door_refuse_generation(door, exchange, &error);
     }
 }
 

@@ -10,30 +10,29 @@
 #include "backends/door/door_parts.h"
 
 dyno_status dyno_door_check_length(const struct dyno_door *door,
-                                   const struct dyno_door_prompt *prompt,
+                                   const struct dyno_door_prompt *prompt, const char *param,
                                    struct dyno_openai_error *error)
 {
     if (prompt->count == 0) {
-        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "prompt",
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, param,
                                 "the prompt is empty; a model needs a token to go on from");
     }
     if (prompt->count >= door->config.model.context) {
-        return dyno_openai_fail_context(error, "prompt", prompt->count, 0,
-                                        door->config.model.context);
+        return dyno_openai_fail_context(error, param, prompt->count, 0, door->config.model.context);
     }
     return DYNO_OK;
 }
 
 static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
-                          struct dyno_encode_options options, struct dyno_door_prompt *out,
-                          struct dyno_openai_error *error)
+                          struct dyno_encode_options options, const char *param,
+                          struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
     struct dyno_error cause = {.status = DYNO_OK};
     struct dyno_token_ids ids = {.count = 0};
     dyno_status status;
 
     if (size > door->text_bytes_max) {
-        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, "prompt",
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, param,
                                 "this model's context is %u tokens, which no text of %zu bytes "
                                 "fits into: shorten the prompt",
                                 door->config.model.context, size);
@@ -43,7 +42,7 @@ static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
         return dyno_openai_fail_memory(error);
     }
     if (status != DYNO_OK) {
-        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "prompt", "%s", cause.text);
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, param, "%s", cause.text);
     }
     out->tokens = ids.ids;
     out->count = (uint32_t)ids.count;
@@ -55,7 +54,8 @@ dyno_status dyno_door_prompt_text(struct dyno_door *door, const char *text, size
                                   struct dyno_openai_error *error)
 {
     out->rendered = false;
-    return encode(door, text, size, (struct dyno_encode_options){.around = around}, out, error);
+    return encode(door, text, size, (struct dyno_encode_options){.around = around}, "prompt", out,
+                  error);
 }
 
 dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *tokens, size_t count,
@@ -66,6 +66,18 @@ dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *toke
     }
     *out = (struct dyno_door_prompt){.tokens = tokens, .count = (uint32_t)count};
     return DYNO_OK;
+}
+
+dyno_status dyno_door_prompt_given(struct dyno_door *door, const struct dyno_openai_prompt *given,
+                                   const char *param, struct dyno_door_prompt *out,
+                                   struct dyno_openai_error *error)
+{
+    if (given->text) {
+        out->rendered = false;
+        return encode(door, given->text, given->text_size,
+                      (struct dyno_encode_options){.around = true}, param, out, error);
+    }
+    return dyno_door_prompt_tokens(door, given->tokens, given->token_count, out, error);
 }
 
 /* Set, under `key`, what a client sent (NULL: nothing); it names no control token. */
@@ -131,9 +143,9 @@ dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door
                                 "the model's chat template refuses the messages: %s", cause.text);
     }
     out->rendered = true;
-    status =
-        encode(door, text, size,
-               (struct dyno_encode_options){.control = true, .around = chat->around}, out, error);
+    status = encode(door, text, size,
+                    (struct dyno_encode_options){.control = true, .around = chat->around}, "prompt",
+                    out, error);
     free(text);
     return status;
 }

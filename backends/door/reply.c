@@ -88,3 +88,26 @@ void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchang
     dyno_door_reply(door, exchange, asker, (uint16_t)error->http_status, &headers, door->out.data,
                     door->out.size);
 }
+
+static enum dyno_refusal reason_of(uint32_t http_status)
+{
+    switch (http_status) {
+    case 404:
+        return DYNO_REFUSED_NOT_FOUND;
+    case 413:
+        return DYNO_REFUSED_TOO_LARGE;
+    case 429:
+        return DYNO_REFUSED_OVERLOADED;
+    case 503:
+        return DYNO_REFUSED_DRAINING;
+    default:
+        return DYNO_REFUSED_BAD_REQUEST;
+    }
+}
+
+void dyno_door_refuse_generation(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                                 const struct dyno_openai_error *error)
+{
+    dyno_door_count_refused(door, reason_of(error->http_status));
+    dyno_door_refuse(door, exchange, &door->asker, error, DYNO_S);
+}

@@ -18,8 +18,12 @@ struct dyno_generation_ops {
      * dyno_sample_scratch(vocab) bytes (kernels/sample.h). */
     uint32_t (*choose)(struct dyno_generation *generation, const float *logits, uint32_t vocab,
                        const struct dyno_transcript *transcript, void *scratch);
+    /* In the place of `choose`, for one who wants no token but what the model made of the prompt:
+     * state[size] is the hidden state of its last position behind the final norm, not to be kept.
+     * DYNO_TOKEN_FILLER is taken next and must end the sequence.  NULL: tokens are chosen. */
+    void (*embed)(struct dyno_generation *generation, const float *state, uint32_t size);
     /* `token` is the sequence's next; true: it ends there.  A device that computes nothing yields
-     * DYNO_TOKEN_FILLER, and does not listen. */
+     * DYNO_TOKEN_FILLER, and does not listen; nor does it call the two above. */
     bool (*took)(struct dyno_generation *generation, uint32_t token);
 };
 

@@ -104,6 +104,37 @@ is .usage.prompt_tokens_details.cached_tokens 0
 ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":1}"
 (($(jq .usage.prompt_tokens_details.cached_tokens answer) >= 100)) || fail "no hit: $(cat answer)"
 
+# Vectors: of length 1, alone and among others, from numbers and from bytes, of a text and of its
+# tokens; a few dimensions are the first of all, of length 1 again.
+bytes() { printf %s "$1" | base64 -d | od -An -v -tf4 | tr -s ' \n' '\n' | sed '/^$/d'; }
+embed='"model":"austen-2m","input"'
+ask 200 /v1/embeddings "{$embed:\"Elizabeth looked at him.\"}"
+is '.data | length' 1
+is .usage.total_tokens "$(jq .usage.prompt_tokens answer)"
+alone=$(jq -c '.data[0].embedding' answer)
+size=$(jq length <<<"$alone")
+[[ $(jq 'map(. * .) | add | . > 0.999999 and . < 1.000001' <<<"$alone") == true ]] ||
+    fail "not of length 1: $alone"
+ask 200 /v1/embeddings "{$embed:[\"$long\",\"Elizabeth looked at him.\",\"$long\"]}"
+is '.data[1].embedding | tojson' "$alone"
+is '[.data[].index] | tojson' '[0,1,2]'
+is '.data[0].embedding == .data[2].embedding' true
+is '.data[0].embedding == .data[1].embedding' false
+ask 200 /v1/embeddings "{$embed:\"Elizabeth looked at him.\",\"encoding_format\":\"base64\"}"
+bytes "$(jq -r '.data[0].embedding' answer)" >as-bytes
+jq -r '.[]' <<<"$alone" >as-numbers
+paste as-bytes as-numbers | awk '{d = $1 - $2; if (d > 1e-6 || d < -1e-6 || NF != 2) exit 1}' ||
+    fail "base64 says something else"
+[[ $(wc -l <as-bytes) == "$size" ]] || fail "$(wc -l <as-bytes) numbers, not $size"
+ask 200 /v1/embeddings "{$embed:\"Elizabeth looked at him.\",\"dimensions\":8}"
+jq -c --argjson all "$alone" '.data[0].embedding as $few | ($all[:8] | map(. * .) | add | sqrt) as
+    $length | [range(8) | $few[.] * $length - $all[.] | fabs] | length == 8 and max < 1e-6' \
+    answer >same
+[[ $(<same) == true ]] || fail "not the first eight: $(cat answer)"
+ask 200 /tokenize '{"model":"austen-2m","prompt":"Elizabeth looked at him."}'
+ask 200 /v1/embeddings "{$embed:$(jq -c .tokens answer)}"
+is '.data[0].embedding | tojson' "$alone"
+
 # Tokens there and back.
 ask 200 /tokenize '{"model":"austen-2m","prompt":"Elizabeth looked at him."}'
 ask 200 /detokenize "{\"model\":\"austen-2m\",\"tokens\":$(jq -c .tokens answer)}"
@@ -156,6 +187,17 @@ ask 400 /v1/chat/completions "{$chat,\"temperature\":1e999}"
 ask 400 /v1/chat/completions "{$chat,\"no_such_field\":1}"
 is .error.param no_such_field
 ask 400 /v1/chat/completions '{"model":"austen-2m","messages":'
+ask 400 /v1/embeddings "{$embed:\"x\",\"dimensions\":$((size + 1))}"
+is .error.param dimensions
+ask 400 /v1/embeddings "{$embed:\"$(yes word | head -n 2000 | tr '\n' ' ')\"}"
+is .error.code context_length_exceeded
+is .error.param input
+ask 400 /v1/embeddings "{$embed:[\"x\",\"\"]}"
+yes word | head -n 400000 | tr '\n' ' ' | sed "s/^/{$embed:\"/; s/ \$/\"}/" >huge
+ask 400 /v1/embeddings @huge
+is .error.code context_length_exceeded
+is .error.param input
+ask 404 /v1/embeddings '{"model":"gpt-9","input":"x"}'
 ask 404 /v2/nothing
 ask 405 /v1/chat/completions
 stop
@@ -166,6 +208,8 @@ hello='"model":"llama-3.1-8b","prompt":"Hello","max_tokens":20'
 ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
 is .usage.completion_tokens 20
 is '.choices[0].finish_reason' length
+ask 400 /v1/embeddings '{"model":"llama-3.1-8b","input":"Hello"}'
+is .error.code unsupported_parameter
 stop
 
 # Keys, and how often one may ask.
@@ -195,17 +239,18 @@ start --record traffic.jsonl --db served.db --journal journal
 for _ in 1 2 3; do
     ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":9}"
 done
+ask 200 /v1/embeddings "{$embed:\"$long\"}"
 forever='"model":"austen-2m","prompt":"She","max_tokens":900,"ignore_eos":true,"stream":true'
 (curl -sN "$url/v1/completions" -d "{$forever}" || true) | head -c 2000 >/dev/null
 stop
-[[ $(wc -l <traffic.jsonl) == 4 ]] || fail "recorded: $(cat traffic.jsonl)"
+[[ $(wc -l <traffic.jsonl) == 5 ]] || fail "recorded: $(cat traffic.jsonl)"
 grep -q universally traffic.jsonl && fail "the recording tells what was said"
 works rerun journal
 grep -q '^The same' out || fail "$(cat out)"
 works replay --trace traffic.jsonl --device null --db none
-grep -Eq '^Requests +4 completed' out || fail "$(cat out)"
+grep -Eq '^Requests +5 completed' out || fail "$(cat out)"
 works runs served.db
-grep -Eq '^ +1 +finished +4 ' out || fail "$(cat out)"
+grep -Eq '^ +1 +finished +5 ' out || fail "$(cat out)"
 
 # A scenario that is replayed is served as it is: its trace is passed over.
 cat >fleet.yaml <<'END'

@@ -255,6 +255,35 @@ START_TEST(when_the_loop_is_cut_everybody_is_told)
 }
 END_TEST
 
+/* Nobody is told that nothing is something. */
+START_TEST(a_vector_that_nobody_computes_fails)
+{
+    static struct rig rig;
+    struct asked *asked = &rig.asked[0];
+    struct dyno_error error = {.status = DYNO_OK};
+
+    open_rig(&rig, 1);
+    desk_rig_start(&rig.base);
+    ck_assert_int_eq(dyno_answer_open(&asked->answer,
+                                      &(struct dyno_answer_config){.prompt = (uint32_t[]){0, 1},
+                                                                   .prompt_tokens = 2,
+                                                                   .tokens_max = 1,
+                                                                   .pretended = 1,
+                                                                   .dimensions = 3,
+                                                                   .tokenizer = rig.base.tokenizer,
+                                                                   .owner = asked},
+                                      &error),
+                     DYNO_OK);
+    ck_assert_int_eq(dyno_desk_post(rig.base.desk, asked->answer), DYNO_OK);
+    hear_the_rest(&rig, 1);
+    ck_assert_int_eq(asked->end, DYNO_ANSWER_FAILED);
+    ck_assert_int_eq(asked->record.outcome, DYNO_COMPLETED);
+    dyno_desk_finish(rig.base.desk);
+    desk_rig_join(&rig.base);
+    desk_rig_close(&rig.base);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("desk");
@@ -264,6 +293,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, who_goes_is_told_of_and_holds_nothing, 0, 8);
     tcase_add_test(cases, a_full_desk_refuses_at_once_and_takes_again_later);
     tcase_add_test(cases, when_the_loop_is_cut_everybody_is_told);
+    tcase_add_test(cases, a_vector_that_nobody_computes_fails);
     suite_add_tcase(suite, cases);
 }
 

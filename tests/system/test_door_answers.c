@@ -1,0 +1,267 @@
+/* Vectors over the desk from the device that computes: whatever else the fleet does meanwhile, each
+ * is the one that a forward pass of its prompt alone gives. */
+#include <math.h>
+
+#include "backends/cpu/device.h"
+#include "backends/cpu/forward.h"
+#include "core/base/map.h"
+#include "tests/backends/tiny_models.h"
+#include "tests/system/desk_rig.h"
+
+enum {
+    WORKERS = 2,
+    BLOCK_TOKENS = 4,
+    BLOCKS = 64,
+    CONTEXT = 48,
+    PROMPT_MAX = 40,
+    ASKED = 60,
+    HIDDEN_MAX = 64,
+};
+
+/* What was posted, and what came of it. */
+struct asked {
+    struct dyno_answer *answer; /* NULL: ended */
+    uint32_t prompt[PROMPT_MAX], length, dimensions;
+    struct dyno_span spans[PROMPT_MAX / BLOCK_TOKENS];
+    float vector[HIDDEN_MAX];
+    bool has_vector;
+    enum dyno_answer_end end;
+    struct dyno_request_record record;
+};
+
+struct rig {
+    struct desk_rig base; /* its first member */
+    const struct dyno_weights *weights;
+    struct asked asked[ASKED];
+};
+
+static struct dyno_device *open_device(struct desk_rig *base)
+{
+    struct rig *rig = (struct rig *)base;
+    struct dyno_cpu_config config = {.weights = rig->weights,
+                                     .threads = 2,
+                                     .blocks = base->worker.blocks,
+                                     .block_tokens = base->worker.block_tokens,
+                                     .batch_tokens_max = base->worker.batch_tokens_max,
+                                     .threaded = {.worker_count = base->worker_count,
+                                                  .seqs_max = base->worker.seqs_max,
+                                                  .steps_max = base->worker.steps_max,
+                                                  .transcripts = base->transcripts,
+                                                  .now = dyno_wall_clock_now,
+                                                  .wake = dyno_wall_clock_wake,
+                                                  .clock = base->clock}};
+    struct dyno_device *device;
+    struct dyno_error error;
+
+    ck_assert_msg(dyno_cpu_device_open(&device, &config, &error) == DYNO_OK, "%s", error.text);
+    return device;
+}
+
+static void open_rig(struct rig *rig, const struct dyno_weights *weights)
+{
+    struct dyno_worker_config worker = dyno_engine_find("vllm")->config;
+
+    worker.block_tokens = BLOCK_TOKENS;
+    worker.blocks = BLOCKS;
+    worker.batch_tokens_max = 24; /* prompts come in slices */
+    worker.seqs_max = 8;
+    worker.steps_max = 3;
+    worker.context_max = CONTEXT;
+    worker.async_scheduling = false;
+    worker.ingest_ns = worker.response_ns = 0;
+    worker.ingest_token_ticks = 0;
+    *rig = (struct rig){.base = {.worker = worker,
+                                 .worker_count = WORKERS,
+                                 .answers_max = ASKED,
+                                 .computes = true,
+                                 .open_device = open_device},
+                        .weights = weights};
+    desk_rig_open(&rig->base);
+}
+
+/* A prompt that begins as one before it did, or as none. */
+static void draw_prompt(struct rig *rig, struct dyno_rng *rng, uint32_t index)
+{
+    struct asked *asked = &rig->asked[index];
+    const struct asked *like = &rig->asked[dyno_rng_below(rng, index + 1)];
+    uint32_t shared = (uint32_t)dyno_rng_below(rng, like->length + 1);
+    uint64_t identity = 1;
+
+    asked->length = shared + (uint32_t)dyno_rng_below(rng, PROMPT_MAX - shared + 1);
+    asked->length = asked->length > 0 ? asked->length : 1;
+    for (uint32_t i = 0; i < asked->length; i++) {
+        asked->prompt[i] =
+            i < shared ? like->prompt[i] : (uint32_t)dyno_rng_below(rng, rig->weights->model.vocab);
+        identity = dyno_chain(identity, asked->prompt[i]);
+        if (i % BLOCK_TOKENS == BLOCK_TOKENS - 1) {
+            asked->spans[i / BLOCK_TOKENS] = (struct dyno_span){.id = identity, .blocks = 1};
+        }
+    }
+}
+
+static void post(struct rig *rig, struct asked *asked)
+{
+    struct dyno_error error;
+    struct dyno_answer_config config = {.prompt = asked->prompt,
+                                        .prompt_tokens = asked->length,
+                                        .tokens_max = asked->dimensions > 0 ? 1 : 8,
+                                        .dimensions = asked->dimensions,
+                                        .spans = asked->spans,
+                                        .span_count = asked->length / BLOCK_TOKENS,
+                                        .sampling = {.seed = asked->length, .temperature = 1.0},
+                                        .tokenizer = rig->base.tokenizer,
+                                        .owner = asked};
+
+    ck_assert_int_eq(dyno_answer_open(&asked->answer, &config, &error), DYNO_OK);
+    ck_assert_int_eq(dyno_desk_post(rig->base.desk, asked->answer), DYNO_OK);
+}
+
+static void hear(struct asked *asked, const struct dyno_answer_news *news)
+{
+    if (news->end == DYNO_ANSWER_GOES_ON) {
+        ck_assert_ptr_null(news->vector);
+        return;
+    }
+    asked->end = news->end;
+    asked->record = *news->record;
+    asked->has_vector = news->vector != NULL;
+    if (news->vector) {
+        ck_assert_uint_eq(news->token_count, 0);
+        memcpy(asked->vector, news->vector, asked->dimensions * sizeof *news->vector);
+    }
+    dyno_answer_release(asked->answer);
+    asked->answer = NULL;
+}
+
+static void hear_all(struct rig *rig, uint32_t count)
+{
+    struct dyno_answer_news news;
+    struct dyno_answer *answer;
+
+    for (uint32_t i = 0; i < count; i++) {
+        while (rig->asked[i].answer) {
+            while ((answer = dyno_desk_news(rig->base.desk, &news)) != NULL) {
+                hear(dyno_answer_owner(answer), &news);
+            }
+            desk_rig_nap();
+        }
+    }
+}
+
+static void run(struct rig *rig, uint32_t count)
+{
+    desk_rig_start(&rig->base);
+    hear_all(rig, count);
+    dyno_desk_finish(rig->base.desk);
+    desk_rig_join(&rig->base);
+}
+
+/* The vector by a forward pass of the prompt in one slice, and a definition in a line. */
+static void expected(const struct dyno_weights *weights, const struct asked *asked, float *out)
+{
+    struct dyno_team *team = dyno_team_open(1);
+    struct dyno_kv_storage *storage;
+    struct dyno_forward *forward;
+    struct dyno_error error;
+    uint32_t table[] = {0};
+    float state[HIDDEN_MAX];
+    double sum = 0.0;
+
+    ck_assert_int_eq(
+        dyno_kv_storage_open(&storage, &weights->model, 1, PROMPT_MAX, DYNO_ELEMENT_F32, &error),
+        DYNO_OK);
+    ck_assert_int_eq(dyno_forward_open(&forward,
+                                       &(struct dyno_forward_config){.weights = weights,
+                                                                     .storage = storage,
+                                                                     .team = team,
+                                                                     .rows_max = PROMPT_MAX},
+                                       &error),
+                     DYNO_OK);
+    dyno_forward_run(forward,
+                     &(struct dyno_forward_slice){.tokens = asked->prompt,
+                                                  .count = asked->length,
+                                                  .table = table,
+                                                  .yields = true,
+                                                  .state = state},
+                     1, NULL);
+    for (uint32_t i = 0; i < asked->dimensions; i++) {
+        sum += (double)state[i] * (double)state[i];
+    }
+    for (uint32_t i = 0; i < asked->dimensions; i++) {
+        out[i] = (float)((double)state[i] / sqrt(sum));
+    }
+    dyno_forward_close(forward);
+    dyno_kv_storage_close(storage);
+    dyno_team_close(team);
+}
+
+START_TEST(company_reuse_and_slices_do_not_show_in_a_vector)
+{
+    static struct rig rig;
+    struct dyno_rng rng;
+    uint64_t reused = 0;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "vectors");
+    open_rig(&rig, tiny_model(&rng, (enum family)(_i % FAMILIES), DYNO_ELEMENT_F32));
+    ck_assert_uint_le(rig.weights->model.hidden, HIDDEN_MAX);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        draw_prompt(&rig, &rng, i);
+        if (i % 3 > 0) { /* the others say something */
+            rig.asked[i].dimensions = 1 + (uint32_t)dyno_rng_below(&rng, rig.weights->model.hidden);
+        }
+        post(&rig, &rig.asked[i]);
+    }
+    run(&rig, ASKED);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        const struct asked *asked = &rig.asked[i];
+        float due[HIDDEN_MAX];
+
+        ck_assert_int_eq(asked->record.outcome, DYNO_COMPLETED);
+        ck_assert(asked->has_vector == (asked->dimensions > 0));
+        reused += asked->has_vector ? asked->record.cached_tokens : 0;
+        if (asked->has_vector) {
+            ck_assert_int_eq(asked->end, DYNO_ANSWER_STOPPED);
+            expected(rig.weights, asked, due);
+            ck_assert_msg(memcmp(due, asked->vector, asked->dimensions * sizeof *due) == 0,
+                          "seed %d: request %u has another vector", _i, i);
+        }
+    }
+    ck_assert_uint_gt(reused, 0);
+    desk_rig_close(&rig.base);
+}
+END_TEST
+
+/* A model whose last norm is zero says nothing of any text. */
+START_TEST(a_state_without_direction_is_a_failure)
+{
+    static struct rig rig;
+    struct dyno_weights *weights;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 1, "nothing");
+    weights = tiny_model(&rng, LLAMA3, DYNO_ELEMENT_F32);
+    weights->final_norm = array_of(weights->model.hidden, sizeof(float));
+    open_rig(&rig, weights);
+    draw_prompt(&rig, &rng, 0);
+    rig.asked[0].dimensions = weights->model.hidden;
+    post(&rig, &rig.asked[0]);
+    run(&rig, 1);
+    ck_assert_int_eq(rig.asked[0].record.outcome, DYNO_COMPLETED);
+    ck_assert_int_eq(rig.asked[0].end, DYNO_ANSWER_FAILED);
+    ck_assert(!rig.asked[0].has_vector);
+    desk_rig_close(&rig.base);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("answers");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_checked_fixture(cases, NULL, arrays_free);
+    tcase_add_loop_test(cases, company_reuse_and_slices_do_not_show_in_a_vector, 0, FAMILIES);
+    tcase_add_test(cases, a_state_without_direction_is_a_failure);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/door_answers", add_cases)
