@@ -23,7 +23,8 @@ struct engine {
     float *logits;                     /* [logits_capacity][vocab] */
     float *states;                     /* [states_capacity][hidden] */
     uint32_t slice_capacity, yield_capacity, logits_capacity, states_capacity;
-    void *scratch; /* of dyno_sample */
+    char *scratch; /* [threads][scratch_size], of dyno_sample */
+    size_t scratch_size;
 };
 
 struct cpu {
@@ -60,8 +61,7 @@ static uint32_t largest(const float *logits, uint32_t count)
 }
 
 /* What the yield's sequence goes on with. */
-static uint32_t settle(const struct cpu *cpu, const struct engine *engine,
-                       const struct yield *yield)
+static uint32_t settle(const struct cpu *cpu, const struct yield *yield, void *scratch)
 {
     struct dyno_generation *generation = yield->transcript->generation;
 
@@ -70,8 +70,26 @@ static uint32_t settle(const struct cpu *cpu, const struct engine *engine,
         return DYNO_TOKEN_FILLER;
     }
     return generation ? generation->ops->choose(generation, yield->logits, cpu->vocab,
-                                                yield->transcript, engine->scratch)
+                                                yield->transcript, scratch)
                       : largest(yield->logits, cpu->vocab);
+}
+
+struct settling {
+    const struct cpu *cpu;
+    const struct engine *engine;
+    uint32_t *next;
+};
+
+/* Sequences have nothing in common that choosing writes, so they may go to different threads. */
+static void settle_some(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct settling *settling = argument;
+    const struct engine *engine = settling->engine;
+
+    for (uint32_t i = first; i < last; i++) {
+        settling->next[i] = settle(settling->cpu, &engine->yields[i],
+                                   engine->scratch + worker * engine->scratch_size);
+    }
 }
 
 static bool wants_state(const struct dyno_engine_piece *piece)
@@ -133,14 +151,13 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
 {
     const struct cpu *cpu = context;
     struct engine *engine = &cpu->engines[worker];
+    struct settling settling = {cpu, engine, next};
     uint32_t yields;
 
     make_room(cpu, engine, pieces, piece_count);
     yields = lay_out(cpu, engine, pieces, piece_count);
     dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
-    for (uint32_t i = 0; i < yields; i++) {
-        next[i] = settle(cpu, engine, &engine->yields[i]);
-    }
+    dyno_team_run(engine->team, yields, 1, settle_some, &settling);
 }
 
 static void release(void *context)
@@ -163,6 +180,12 @@ static void release(void *context)
     free(cpu);
 }
 
+/* To a cache line, which threads would have in common otherwise. */
+static size_t aligned(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
 static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_config *config,
                                struct dyno_error *error)
 {
@@ -171,7 +194,8 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
         return dyno_fail(error, DYNO_NO_MEMORY, "%u threads of a worker cannot be started",
                          config->threads);
     }
-    engine->scratch = malloc(dyno_sample_scratch(config->weights->model.vocab));
+    engine->scratch_size = aligned(dyno_sample_scratch(config->weights->model.vocab));
+    engine->scratch = malloc(config->threads * engine->scratch_size);
     if (!engine->scratch) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
     }

@@ -2,7 +2,8 @@
  *
  * A request that comes from a client brings one with its transcript; one that comes from a trace
  * has none: the most likely token is taken and nobody hears of it.  The device calls it while the
- * request's sequence is open, one call at a time.
+ * request's sequence is open, one call at a time; those of different requests, from different
+ * threads at once.
  */
 #ifndef DYNO_BACKENDS_ENGINE_GENERATION_H
 #define DYNO_BACKENDS_ENGINE_GENERATION_H

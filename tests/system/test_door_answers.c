@@ -1,5 +1,6 @@
-/* Vectors over the desk from the device that computes: whatever else the fleet does meanwhile, each
- * is the one that a forward pass of its prompt alone gives. */
+/* Answers over the desk from the device that computes, whatever else the fleet does meanwhile: a
+ * vector is the one that a forward pass of its prompt alone gives, a text the same with any number
+ * of threads. */
 #include <math.h>
 
 #include "backends/cpu/device.h"
@@ -15,6 +16,7 @@ enum {
     CONTEXT = 48,
     PROMPT_MAX = 40,
     ASKED = 60,
+    TOKENS_MAX = 8,
     HIDDEN_MAX = 64,
 };
 
@@ -25,6 +27,7 @@ struct asked {
     struct dyno_span spans[PROMPT_MAX / BLOCK_TOKENS];
     float vector[HIDDEN_MAX];
     bool has_vector;
+    uint32_t tokens[TOKENS_MAX], token_count;
     enum dyno_answer_end end;
     struct dyno_request_record record;
 };
@@ -32,6 +35,7 @@ struct asked {
 struct rig {
     struct desk_rig base; /* its first member */
     const struct dyno_weights *weights;
+    uint32_t threads; /* of a worker */
     struct asked asked[ASKED];
 };
 
@@ -39,7 +43,7 @@ static struct dyno_device *open_device(struct desk_rig *base)
 {
     struct rig *rig = (struct rig *)base;
     struct dyno_cpu_config config = {.weights = rig->weights,
-                                     .threads = 2,
+                                     .threads = rig->threads,
                                      .blocks = base->worker.blocks,
                                      .block_tokens = base->worker.block_tokens,
                                      .batch_tokens_max = base->worker.batch_tokens_max,
@@ -57,7 +61,7 @@ static struct dyno_device *open_device(struct desk_rig *base)
     return device;
 }
 
-static void open_rig(struct rig *rig, const struct dyno_weights *weights)
+static void open_rig(struct rig *rig, const struct dyno_weights *weights, uint32_t threads)
 {
     struct dyno_worker_config worker = dyno_engine_find("vllm")->config;
 
@@ -75,7 +79,8 @@ static void open_rig(struct rig *rig, const struct dyno_weights *weights)
                                  .answers_max = ASKED,
                                  .computes = true,
                                  .open_device = open_device},
-                        .weights = weights};
+                        .weights = weights,
+                        .threads = threads};
     desk_rig_open(&rig->base);
 }
 
@@ -104,7 +109,7 @@ static void post(struct rig *rig, struct asked *asked)
     struct dyno_error error;
     struct dyno_answer_config config = {.prompt = asked->prompt,
                                         .prompt_tokens = asked->length,
-                                        .tokens_max = asked->dimensions > 0 ? 1 : 8,
+                                        .tokens_max = asked->dimensions > 0 ? 1 : TOKENS_MAX,
                                         .dimensions = asked->dimensions,
                                         .spans = asked->spans,
                                         .span_count = asked->length / BLOCK_TOKENS,
@@ -118,6 +123,10 @@ static void post(struct rig *rig, struct asked *asked)
 
 static void hear(struct asked *asked, const struct dyno_answer_news *news)
 {
+    for (uint32_t i = 0; i < news->token_count; i++) {
+        ck_assert_uint_lt(asked->token_count, TOKENS_MAX);
+        asked->tokens[asked->token_count++] = news->tokens[i].id;
+    }
     if (news->end == DYNO_ANSWER_GOES_ON) {
         ck_assert_ptr_null(news->vector);
         return;
@@ -126,7 +135,7 @@ static void hear(struct asked *asked, const struct dyno_answer_news *news)
     asked->record = *news->record;
     asked->has_vector = news->vector != NULL;
     if (news->vector) {
-        ck_assert_uint_eq(news->token_count, 0);
+        ck_assert_uint_eq(asked->token_count, 0);
         memcpy(asked->vector, news->vector, asked->dimensions * sizeof *news->vector);
     }
     dyno_answer_release(asked->answer);
@@ -202,7 +211,7 @@ START_TEST(company_reuse_and_slices_do_not_show_in_a_vector)
     uint64_t reused = 0;
 
     dyno_rng_init(&rng, (uint64_t)_i, "vectors");
-    open_rig(&rig, tiny_model(&rng, (enum family)(_i % FAMILIES), DYNO_ELEMENT_F32));
+    open_rig(&rig, tiny_model(&rng, (enum family)(_i % FAMILIES), DYNO_ELEMENT_F32), 2);
     ck_assert_uint_le(rig.weights->model.hidden, HIDDEN_MAX);
     for (uint32_t i = 0; i < ASKED; i++) {
         draw_prompt(&rig, &rng, i);
@@ -231,6 +240,37 @@ START_TEST(company_reuse_and_slices_do_not_show_in_a_vector)
 }
 END_TEST
 
+/* Each answer draws by its own seed, and one thread or several choose for those of a pass. */
+START_TEST(threads_do_not_show_in_what_is_chosen)
+{
+    static struct rig rigs[2];
+    struct dyno_weights *weights;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "threads");
+    weights = tiny_model(&rng, (enum family)(_i % FAMILIES), DYNO_ELEMENT_F32);
+    open_rig(&rigs[0], weights, 1);
+    open_rig(&rigs[1], weights, 3);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        draw_prompt(&rigs[0], &rng, i);
+        rigs[1].asked[i] = rigs[0].asked[i];
+        post(&rigs[0], &rigs[0].asked[i]);
+        post(&rigs[1], &rigs[1].asked[i]);
+    }
+    run(&rigs[0], ASKED);
+    run(&rigs[1], ASKED);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        const struct asked *one = &rigs[0].asked[i], *other = &rigs[1].asked[i];
+
+        ck_assert_uint_eq(one->token_count, TOKENS_MAX);
+        ck_assert_msg(memcmp(one->tokens, other->tokens, sizeof one->tokens) == 0,
+                      "seed %d: request %u is answered otherwise", _i, i);
+    }
+    desk_rig_close(&rigs[0].base);
+    desk_rig_close(&rigs[1].base);
+}
+END_TEST
+
 /* A model whose last norm is zero says nothing of any text. */
 START_TEST(a_state_without_direction_is_a_failure)
 {
@@ -241,7 +281,7 @@ START_TEST(a_state_without_direction_is_a_failure)
     dyno_rng_init(&rng, 1, "nothing");
     weights = tiny_model(&rng, LLAMA3, DYNO_ELEMENT_F32);
     weights->final_norm = array_of(weights->model.hidden, sizeof(float));
-    open_rig(&rig, weights);
+    open_rig(&rig, weights, 1);
     draw_prompt(&rig, &rng, 0);
     rig.asked[0].dimensions = weights->model.hidden;
     post(&rig, &rig.asked[0]);
@@ -260,6 +300,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_checked_fixture(cases, NULL, arrays_free);
     tcase_add_loop_test(cases, company_reuse_and_slices_do_not_show_in_a_vector, 0, FAMILIES);
+    tcase_add_loop_test(cases, threads_do_not_show_in_what_is_chosen, 0, FAMILIES);
     tcase_add_test(cases, a_state_without_direction_is_a_failure);
     suite_add_tcase(suite, cases);
 }
