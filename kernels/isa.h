@@ -33,6 +33,9 @@ struct dyno_isa {
     /* gate = silu(gate) up; x = gelu(x) (activation.h). */
     void (*silu_multiply)(float *gate, const float *up, size_t count);
     void (*gelu)(float *x, size_t count);
+
+    /* largest.h; the same for all. */
+    uint32_t (*largest)(const float *x, uint32_t count);
 };
 
 /* All that this build has, the best first; NULL-terminated.  The portable one is the last. */

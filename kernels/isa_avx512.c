@@ -6,6 +6,7 @@
 
 #include "kernels/activation_body.h"
 #include "kernels/attention_body.h"
+#include "kernels/largest_body.h"
 #include "kernels/matmul_body.h"
 #include "kernels/norm_body.h"
 
@@ -18,5 +19,6 @@ const struct dyno_isa dyno_isa_avx512 = {
     .layer_norm = layer_norm,
     .silu_multiply = silu_multiply,
     .gelu = gelu,
+    .largest = largest,
 };
 #endif

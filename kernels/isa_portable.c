@@ -5,6 +5,7 @@
 
 #include "kernels/activation_body.h"
 #include "kernels/attention_body.h"
+#include "kernels/largest_body.h"
 #include "kernels/matmul_body.h"
 #include "kernels/norm_body.h"
 
@@ -17,4 +18,5 @@ const struct dyno_isa dyno_isa_portable = {
     .layer_norm = layer_norm,
     .silu_multiply = silu_multiply,
     .gelu = gelu,
+    .largest = largest,
 };

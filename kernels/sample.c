@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "kernels/isa.h"
 #include "kernels/sample_cut.h"
 
 #define ONE 0x1p44 /* the weight of the most likely token */
@@ -56,6 +57,14 @@ static bool has_penalties(const struct dyno_sampling *sampling,
 
     return history->count > 0 &&
            (repeated || sampling->presence != 0.0 || sampling->frequency != 0.0);
+}
+
+/* The choice is greedy, and no logit is changed before. */
+static bool takes_largest(const struct dyno_sampling *sampling,
+                          const struct dyno_sample_history *history)
+{
+    return sampling->temperature <= 0.0 && !sampling->allowed && sampling->bias_count == 0 &&
+           !has_penalties(sampling, history);
 }
 
 static void penalize(const struct dyno_sampling *sampling,
@@ -228,6 +237,9 @@ uint32_t dyno_sample(const struct dyno_sampling *sampling, const float *logits, 
     uint32_t best;
 
     assert(vocab > 0 && vocab <= DYNO_SAMPLE_VOCAB_MAX);
+    if (takes_largest(sampling, history)) {
+        return dyno_isa_best()->largest(logits, vocab);
+    }
     read_logits(sampling, logits, vocab, logit);
     if (has_penalties(sampling, history)) {
         penalize(sampling, history, vocab, logit, (unsigned char *)(logit + vocab));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backends/cpu/forward.h"
+#include "kernels/isa.h"
 #include "kernels/sample.h"
 
 /* A sequence of the step that yields, and what. */
@@ -48,18 +49,6 @@ static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
     return grown;
 }
 
-static uint32_t largest(const float *logits, uint32_t count)
-{
-    uint32_t best = 0;
-
-    for (uint32_t i = 1; i < count; i++) {
-        if (logits[i] > logits[best]) {
-            best = i;
-        }
-    }
-    return best;
-}
-
 /* What the yield's sequence goes on with. */
 static uint32_t settle(const struct cpu *cpu, const struct yield *yield, void *scratch)
 {
@@ -71,7 +60,7 @@ static uint32_t settle(const struct cpu *cpu, const struct yield *yield, void *s
     }
     return generation ? generation->ops->choose(generation, yield->logits, cpu->vocab,
                                                 yield->transcript, scratch)
-                      : largest(yield->logits, cpu->vocab);
+                      : dyno_isa_best()->largest(yield->logits, cpu->vocab);
 }
 
 struct settling {

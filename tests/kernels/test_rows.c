@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "kernels/activation.h"
+#include "kernels/largest.h"
 #include "kernels/moe.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
@@ -218,6 +219,43 @@ START_TEST(experts_by_hand)
 }
 END_TEST
 
+/* Few different values, so that many are equal; or so many NaNs that nothing else may be left. */
+START_TEST(the_largest_is_found_by_every_instruction_set)
+{
+    static const float few[] = {-1.5F, 0.0F, -0.0F, 2.0F, -INFINITY, INFINITY};
+    struct dyno_rng rng;
+    uint32_t count, values, nans, due;
+    float *x;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "largest");
+    count = 1 + (uint32_t)dyno_rng_below(&rng, _i % 4 == 0 ? 5000 : 150);
+    values = (uint32_t)dyno_rng_below(&rng, 7);
+    nans = (uint32_t)dyno_rng_below(&rng, 5); /* of four */
+    x = random_floats(&rng, count);
+    for (uint32_t i = 0; i < count; i++) {
+        x[i] = values > 0 ? few[dyno_rng_below(&rng, values)] : x[i];
+        x[i] = dyno_rng_below(&rng, 4) < nans ? NAN : x[i];
+    }
+    due = dyno_largest_ref(x, count);
+    for (int index = 0; index < ISAS_MAX; index++) {
+        const struct dyno_isa *isa = isa_at(index);
+
+        ck_assert_msg(!isa || isa->largest(x, count) == due, "seed %d, %s: %u of %u, not %u", _i,
+                      isa ? isa->name : "", isa ? isa->largest(x, count) : 0, count, due);
+    }
+}
+END_TEST
+
+START_TEST(the_largest_by_hand)
+{
+    ck_assert_uint_eq(dyno_largest_ref((float[]){1, 3, 2, 3}, 4), 1);
+    ck_assert_uint_eq(dyno_largest_ref((float[]){-0.0F, 0.0F}, 2), 0);
+    ck_assert_uint_eq(dyno_largest_ref((float[]){NAN, -3, NAN, -INFINITY}, 4), 1);
+    ck_assert_uint_eq(dyno_largest_ref((float[]){NAN, -INFINITY}, 2), 1);
+    ck_assert_uint_eq(dyno_largest_ref((float[]){NAN, NAN}, 2), 0);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("rows");
@@ -231,6 +269,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, turns_by_hand);
     tcase_add_test(tcase, scalings_by_hand);
     tcase_add_test(tcase, experts_by_hand);
+    tcase_add_loop_test(tcase, the_largest_is_found_by_every_instruction_set, 0, 400);
+    tcase_add_test(tcase, the_largest_by_hand);
     suite_add_tcase(suite, tcase);
 }
 
