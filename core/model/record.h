@@ -54,11 +54,11 @@ struct dyno_sample_record {
     uint32_t worker;
     uint32_t running;
     uint32_t waiting;
-    uint32_t blocks_used; /* held by sequences */
-    uint32_t blocks_idle; /* cached, held by none */
-    uint32_t blocks_total;
-    uint64_t tokens_out; /* generated so far */
-    dyno_ns busy_ns;     /* time in passes so far */
+    uint32_t blocks_used;  /* held by sequences */
+    uint32_t blocks_idle;  /* cached, held by none */
+    uint32_t blocks_total; /* 0: nothing is known of the worker's cache */
+    uint64_t tokens_out;   /* generated so far */
+    dyno_ns busy_ns;       /* time in passes so far */
 };
 
 /* What the fleet did, summed over workers at the end of a run. */

@@ -115,6 +115,16 @@ static dyno_status decide(struct dyno_dispatch *d, dyno_ns now, const struct dyn
     return DYNO_OK;
 }
 
+static bool has_others(const struct dyno_dispatch *d, uint32_t worker)
+{
+    for (uint32_t i = 0; i < d->config.worker_count; i++) {
+        if (i != worker && d->eligible[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch)
 {
     return dispatch->wants_events;
@@ -157,6 +167,27 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
     fill_overlaps(dispatch, request);
     status = decide(dispatch, now, request, want_candidates != 0, record);
     clear_overlaps(dispatch);
+    return status;
+}
+
+/* A candidate that is ruled out for one pick keeps what is known of its cache. */
+dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
+                                 const struct dyno_request *request, int want_candidates,
+                                 struct dyno_decision_record *record)
+{
+    uint32_t failed = dyno_dispatch_worker_of(dispatch, request->id);
+    uint8_t was_eligible;
+    dyno_status status;
+
+    assert(failed != DYNO_NO_WORKER);
+    if (!has_others(dispatch, failed)) {
+        return DYNO_REJECTED;
+    }
+    was_eligible = dispatch->eligible[failed];
+    dyno_dispatch_ended(dispatch, request->id);
+    dispatch->eligible[failed] = 0;
+    status = dyno_dispatch_pick(dispatch, now, request, want_candidates, record);
+    dispatch->eligible[failed] = was_eligible;
     return status;
 }
 

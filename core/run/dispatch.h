@@ -56,6 +56,13 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record);
 
+/* The worker that has `request`, which is booked and has no token yet, cannot serve it: choose and
+ * book again, among the others.  Errors: as dyno_dispatch_pick; with DYNO_REJECTED it stays booked
+ * where it was if there are no others, and is booked nowhere if the policy wants none of them. */
+dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
+                                 const struct dyno_request *request, int want_candidates,
+                                 struct dyno_decision_record *record);
+
 /* The request's first token came, and: it ended (first_token is implied), also when its worker
  * refused it.  Both take the request as it was picked: dispatch keeps its own copy of what it
  * needs, keyed by id.  An id that is not booked: no effect. */

@@ -93,6 +93,45 @@ static void on_kv_resident(void *context, dyno_ns at, uint64_t span, bool held)
     }
 }
 
+static void on_presence(void *context, uint32_t worker, bool is_there)
+{
+    struct dyno_dispatch *dispatch = ((struct dyno_loop *)context)->config.dispatch;
+
+    if (is_there) {
+        dyno_dispatch_worker_back(dispatch, worker);
+    } else {
+        dyno_dispatch_worker_gone(dispatch, worker);
+    }
+}
+
+static dyno_status tell_decision(const struct dyno_loop *loop,
+                                 const struct dyno_decision_record *record)
+{
+    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+        if (sink->ops->decision) {
+            DYNO_TRY(sink->ops->decision(sink, record));
+        }
+    }
+    return DYNO_OK;
+}
+
+static uint32_t on_reroute(void *context, const struct dyno_request *request, dyno_status *status)
+{
+    struct dyno_loop *loop = context;
+    struct dyno_decision_record decision = {0};
+
+    *status = dyno_dispatch_repick(loop->config.dispatch, loop->now, request,
+                                   loop->config.candidates, &decision);
+    if (*status == DYNO_OK && loop->config.decisions) {
+        *status = tell_decision(loop, &decision);
+    }
+    if (*status != DYNO_OK) {
+        *status = *status == DYNO_REJECTED ? DYNO_OK : *status;
+        return DYNO_NO_WORKER;
+    }
+    return decision.worker;
+}
+
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
 {
     return (struct dyno_worker_listener){
@@ -102,6 +141,8 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
         .kv_changed = loop->wants_events ? on_kv_changed : NULL,
         .kv_times = dyno_dispatch_wants_times(loop->config.dispatch) != 0,
         .kv_resident = loop->config.trie ? on_kv_resident : NULL,
+        .presence = on_presence,
+        .reroute = on_reroute,
     };
 }
 
@@ -121,17 +162,6 @@ static dyno_status reject(struct dyno_loop *loop, const struct dyno_request *req
                                                         .admitted_ns = DYNO_NEVER,
                                                         .first_token_ns = DYNO_NEVER,
                                                         .last_token_ns = DYNO_NEVER});
-}
-
-static dyno_status tell_decision(const struct dyno_loop *loop,
-                                 const struct dyno_decision_record *record)
-{
-    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
-        if (sink->ops->decision) {
-            DYNO_TRY(sink->ops->decision(sink, record));
-        }
-    }
-    return DYNO_OK;
 }
 
 static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)

@@ -24,6 +24,14 @@ struct dyno_worker_listener {
     bool kv_times; /* every change with its own time; false: changes of a span may be told as one */
     /* A cache began to hold blocks of a span, or holds none any more; NULL likewise. */
     void (*kv_resident)(void *context, dyno_ns at, uint64_t span, bool held);
+    /* A worker went away, so that nothing is routed to it any more, or is there again.  What it has
+     * in hand still ends, or is rerouted. */
+    void (*presence)(void *context, uint32_t worker, bool is_there);
+    /* The worker that has `request` cannot serve it, and nothing of an answer has been told: where
+     * it goes instead, with a decision of its own.  The spans are the caller's copy.
+     * DYNO_NO_WORKER: nowhere, it stays where it is and its end is still to be told; also where
+     * *status says that the run cannot go on. */
+    uint32_t (*reroute)(void *context, const struct dyno_request *request, dyno_status *status);
 };
 
 struct dyno_workers;

@@ -316,6 +316,50 @@ START_TEST(guesses_are_pruned_to_four_fifths)
 }
 END_TEST
 
+START_TEST(a_request_that_its_worker_cannot_serve_goes_to_another_one)
+{
+    static const struct dyno_span chain[] = {{11, 2}};
+    struct dyno_dispatch_config config = config_of(&spy_policy, 3);
+    struct dyno_dispatch *dispatch = open_dispatch(&config);
+    struct dyno_request request = {
+        .id = 7, .prompt_tokens = 100, .max_tokens = 1, .span_count = 1, .spans = chain};
+    struct dyno_decision_record record;
+
+    tell(dispatch, 0, 1, 11, 2);
+    spy.next = 1;
+    pick(dispatch, 5, 7, 100, chain, 1);
+    spy.next = 2;
+    ck_assert_int_eq(dyno_dispatch_repick(dispatch, 6, &request, 1, &record), DYNO_OK);
+    ck_assert_uint_eq(record.worker, 2);
+    ck_assert_uint_eq(record.candidate_count, 2);
+    ck_assert_uint_eq(spy.eligible[1], 0);
+    ck_assert_uint_eq(spy.inflight[1], 0); /* it is not counted twice */
+    ck_assert_uint_eq(dyno_dispatch_worker_of(dispatch, 7), 2);
+    pick(dispatch, 7, 8, 100, chain, 1);
+    ck_assert_uint_eq(spy.eligible[1], 1); /* ruled out once only, and its cache is known */
+    ck_assert_uint_eq(spy.overlap[1], 2);
+    ck_assert_uint_eq(spy.inflight[2], 1);
+    dyno_dispatch_close(dispatch);
+}
+END_TEST
+
+START_TEST(where_there_is_no_other_worker_a_request_stays_where_it_is)
+{
+    struct dyno_dispatch_config config = config_of(&spy_policy, 2);
+    struct dyno_dispatch *dispatch = open_dispatch(&config);
+    struct dyno_request request = {.id = 7, .prompt_tokens = 100, .max_tokens = 1};
+    struct dyno_decision_record record;
+
+    spy.next = 1;
+    pick(dispatch, 5, 7, 100, NULL, 0);
+    dyno_dispatch_worker_gone(dispatch, 0);
+    ck_assert_int_eq(dyno_dispatch_repick(dispatch, 6, &request, 0, &record), DYNO_REJECTED);
+    ck_assert_uint_eq(dyno_dispatch_worker_of(dispatch, 7), 1);
+    ck_assert_uint_eq(spy.ended, 0);
+    dyno_dispatch_close(dispatch);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("dispatch");
@@ -331,6 +375,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, bad_configurations_are_refused_in_words);
     tcase_add_test(cases, a_guess_lives_from_its_last_use_for_its_time);
     tcase_add_test(cases, guesses_are_pruned_to_four_fifths);
+    tcase_add_test(cases, a_request_that_its_worker_cannot_serve_goes_to_another_one);
+    tcase_add_test(cases, where_there_is_no_other_worker_a_request_stays_where_it_is);
     suite_add_tcase(suite, cases);
 }
 

@@ -314,6 +314,50 @@ START_TEST(a_request_that_nobody_may_take_fails_and_is_told)
 }
 END_TEST
 
+/* ---- workers that come and go ---------------------------------------------------------------- */
+
+/* Before anything else worker 0 is gone, at 15 it is back and 1 goes; who is still there with
+ * request 0 wants it rerouted at 12. */
+static dyno_status settle_and_go(struct dyno_workers *workers, dyno_ns now)
+{
+    struct dyno_request request = {.id = 0, .prompt_tokens = 5, .max_tokens = 1};
+    dyno_status status = DYNO_OK;
+
+    if (now < 12) {
+        world.listener.presence(world.listener.context, 0, false);
+    }
+    if (now == 12 && world.records[0].worker == 1) {
+        ck_assert_uint_eq(world.listener.reroute(world.listener.context, &request, &status),
+                          DYNO_NO_WORKER);
+        ck_assert_int_eq(status, DYNO_OK);
+        note("nowhere@", now);
+        world.listener.presence(world.listener.context, 0, true);
+        world.records[0].worker = world.listener.reroute(world.listener.context, &request, &status);
+        ck_assert_int_eq(status, DYNO_OK);
+    }
+    if (now == 15) {
+        world.listener.presence(world.listener.context, 1, false);
+    }
+    return workers_settle(workers, now);
+}
+
+START_TEST(workers_come_and_go_and_hand_requests_on)
+{
+    struct dyno_workers_ops ops = workers_ops;
+
+    set_up((dyno_ns[]){10, 12, 15, DYNO_NEVER}, 10);
+    ops.settle = settle_and_go;
+    world.workers.ops = &ops;
+    world.config.decisions = true;
+    (void)run_well();
+    ck_assert_ptr_nonnull(strstr(world.log, "nowhere@12"));
+    ck_assert_uint_eq(world.decisions, 4); /* the second one of request 0 is told too */
+    ck_assert_uint_eq(world.told, 3);
+    ck_assert_uint_eq(world.records[0].worker, 0);
+    ck_assert_uint_eq(world.records[2].worker, 0);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("loop");
@@ -338,6 +382,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_sink_that_fails_ends_the_run);
     tcase_add_test(cases, decisions_are_told_when_asked_for_with_candidates_when_asked_for);
     tcase_add_test(cases, a_request_that_nobody_may_take_fails_and_is_told);
+    tcase_add_test(cases, workers_come_and_go_and_hand_requests_on);
     suite_add_tcase(suite, cases);
 }
 
