@@ -33,6 +33,8 @@ backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ op
 backends/http/ core/base/ backends/http/
 backends/client/ core/ backends/client/
 backends/load/ core/ backends/assets/ backends/client/ backends/load/
+backends/remote/ core/ backends/client/ backends/engine/ backends/posix/ backends/remote/
+backends/remote/reply backends/load/answer.h backends/load/json_skim.h backends/remote/reply.h
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
@@ -64,6 +66,7 @@ stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/ cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
 time.h backends/client/
+signal.h backends/remote/
 dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
@@ -75,7 +78,7 @@ arpa/ backends/http/ tests/
 netdb.h backends/http/ backends/client/
 malloc.h tests/
 netinet/ backends/http/ backends/client/ tests/
-event2/ backends/http/ backends/client/ backends/load/ tests/
+event2/ backends/http/ backends/client/ backends/load/ backends/remote/ tests/
 openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/

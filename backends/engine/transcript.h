@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "backends/engine/errand.h"
 #include "backends/engine/generation.h"
 #include "core/base/status.h"
 
@@ -17,6 +18,7 @@ struct dyno_transcript {
     uint32_t *tokens; /* [capacity] the first `count` are known */
     uint32_t prompt_tokens, count, capacity;
     struct dyno_generation *generation; /* not owned; NULL: the most likely token, unheard */
+    struct dyno_errand *errand; /* not owned; NULL: nobody but our own devices can serve it */
 };
 
 struct dyno_transcripts;

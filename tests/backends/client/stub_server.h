@@ -78,7 +78,8 @@ static void stub_write(evutil_socket_t descriptor, short what, void *context)
 {
     struct stub_connection *connection = (struct stub_connection *)context;
     const struct stub_script *script = &connection->server->script;
-    struct timeval pause = {.tv_sec = 0, .tv_usec = (suseconds_t)script->pause_us};
+    struct timeval pause = {.tv_sec = (time_t)(script->pause_us / 1000000),
+                            .tv_usec = (suseconds_t)(script->pause_us % 1000000)};
     size_t size = connection->left;
     ssize_t sent;
 
