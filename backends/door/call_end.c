@@ -78,6 +78,19 @@ static void reply_whole(struct dyno_call *call)
     dyno_door_reply_json(door, call->exchange, &call->asker, &door->out);
 }
 
+void dyno_call_log_stream(const struct dyno_call *call)
+{
+    const struct dyno_door *door = call->door;
+    char trace[DYNO_DOOR_TRACE_MAX];
+
+    dyno_log(door->config.log, call->failed > 0 ? DYNO_LOG_WARNING : DYNO_LOG_INFO,
+             call->asker.request_id, "stream_ended", dyno_log_count("failed", call->failed),
+             dyno_log_count("prompt_tokens", call->usage.prompt_tokens),
+             dyno_log_count("output_tokens", call->usage.completion_tokens),
+             dyno_log_text("trace", dyno_door_trace_text(&call->asker, trace)),
+             dyno_log_real("ms", (double)(dyno_door_now(door) - call->asker.arrival_ns) * 1e-6));
+}
+
 static void end_stream(struct dyno_call *call)
 {
     struct dyno_door *door = call->door;
@@ -100,11 +113,7 @@ static void end_stream(struct dyno_call *call)
     if (door->out.size > 0) {
         dyno_http_stream_write(call->exchange, door->out.data, door->out.size);
     }
-    dyno_log(door->config.log, call->failed > 0 ? DYNO_LOG_WARNING : DYNO_LOG_INFO,
-             call->asker.request_id, "stream_ended", dyno_log_count("failed", call->failed),
-             dyno_log_count("prompt_tokens", call->usage.prompt_tokens),
-             dyno_log_count("output_tokens", call->usage.completion_tokens),
-             dyno_log_real("ms", (double)(dyno_door_now(door) - call->asker.arrival_ns) * 1e-6));
+    dyno_call_log_stream(call);
     dyno_http_stream_end(call->exchange);
 }
 

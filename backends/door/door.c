@@ -142,6 +142,19 @@ static bool is_path_of(const struct route *route, const char *path)
                : strcmp(path, route->path) == 0;
 }
 
+/* The client's trace goes on; without one, or with a bad one, it begins here. */
+static void follow_trace(struct dyno_door *door, const struct dyno_http_exchange *exchange)
+{
+    const char *parent = dyno_http_exchange_header(exchange, "traceparent");
+    uint64_t random[3] = {dyno_door_draw(door), dyno_door_draw(door), dyno_door_draw(door)};
+    uint8_t bytes[sizeof random];
+
+    memcpy(bytes, random, sizeof bytes);
+    if (!parent || !dyno_trace_context_parse(parent, strlen(parent), &door->asker.trace)) {
+        door->asker.trace = dyno_trace_context_root(bytes, false);
+    }
+}
+
 static const struct route *find_route(const char *method, const char *path, const char **allowed)
 {
     bool is_head = strcmp(method, "HEAD") == 0;
@@ -167,6 +180,7 @@ static void on_request(void *context, struct dyno_http_exchange *exchange)
 
     door->asker = (struct dyno_door_asker){.arrival_ns = dyno_door_now(door)};
     name_request(door, exchange);
+    follow_trace(door, exchange);
     if (strcmp(method, "OPTIONS") == 0) {
         reply_to_preflight(door, exchange);
         return;

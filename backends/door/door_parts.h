@@ -18,6 +18,7 @@
 #include "backends/openai/response.h"
 #include "backends/openai/stream.h"
 #include "backends/openai/tool_call.h"
+#include "backends/posix/trace_context.h"
 
 enum { DYNO_DOOR_REQUEST_ID_MAX = 128, DYNO_DOOR_HEADERS_MAX = 12 };
 
@@ -26,6 +27,7 @@ struct dyno_door_asker {
     char request_id[DYNO_DOOR_REQUEST_ID_MAX]; /* the client's own, or one made for it */
     uint32_t tenant;                           /* the number of its key; 0: there are none */
     dyno_ns arrival_ns;
+    struct dyno_trace_context trace; /* what it is part of; begun here if the client says nothing */
 };
 
 struct dyno_door {
@@ -62,6 +64,10 @@ uint64_t dyno_door_now_s(void);
 dyno_ns dyno_door_now(const struct dyno_door *door); /* by the loop's clock */
 
 /* ---- reply.c: answers that are there at once ---- */
+/* The identity of the asker's trace, for the log.  Returns `out`. */
+enum { DYNO_DOOR_TRACE_MAX = 33 };
+const char *dyno_door_trace_text(const struct dyno_door_asker *asker,
+                                 char out[DYNO_DOOR_TRACE_MAX]);
 /* Headers that every answer has; `type` is its content's, NULL: it has none. */
 struct dyno_door_headers {
     struct dyno_http_header list[DYNO_DOOR_HEADERS_MAX];
@@ -218,6 +224,8 @@ void dyno_choice_keep_vector(const struct dyno_choice *choice, const float *vect
 void dyno_call_put_vectors(const struct dyno_call *call);
 
 /* ---- call_end.c: everything has been said ---- */
+/* The line of the log about a stream that has ended. */
+void dyno_call_log_stream(const struct dyno_call *call);
 /* The call goes with its exchange. */
 void dyno_call_end(struct dyno_call *call);
 

@@ -29,9 +29,20 @@ struct dyno_door_headers dyno_door_headers(const struct dyno_door *door,
     return headers;
 }
 
+const char *dyno_door_trace_text(const struct dyno_door_asker *asker, char out[DYNO_DOOR_TRACE_MAX])
+{
+    const uint8_t *id = asker->trace.trace_id;
+
+    for (size_t i = 0; i < sizeof asker->trace.trace_id; i++) {
+        (void)snprintf(out + 2 * i, 3, "%02x", id[i]);
+    }
+    return out;
+}
+
 static void log_reply(const struct dyno_door *door, const struct dyno_http_exchange *exchange,
                       const struct dyno_door_asker *asker, uint16_t status)
 {
+    char trace[DYNO_DOOR_TRACE_MAX];
     enum dyno_log_level level = status < STATUS_SERVER_ERROR ? DYNO_LOG_INFO : DYNO_LOG_ERROR;
 
     dyno_log(door->config.log, level, asker->request_id, "answered",
@@ -39,6 +50,7 @@ static void log_reply(const struct dyno_door *door, const struct dyno_http_excha
              dyno_log_text("path", dyno_http_exchange_path(exchange)),
              dyno_log_count("status", status),
              dyno_log_text("peer", dyno_http_exchange_peer(exchange)),
+             dyno_log_text("trace", dyno_door_trace_text(asker, trace)),
              dyno_log_real("ms", (double)(dyno_door_now(door) - asker->arrival_ns) * 1e-6));
 }
 
