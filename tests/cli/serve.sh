@@ -189,11 +189,15 @@ is .error.param no_such_field
 ask 400 /v1/chat/completions '{"model":"austen-2m","messages":'
 ask 400 /v1/embeddings "{$embed:\"x\",\"dimensions\":$((size + 1))}"
 is .error.param dimensions
-ask 400 /v1/embeddings "{$embed:\"$(yes word | head -n 2000 | tr '\n' ' ')\"}"
+ask 400 /v1/embeddings "{$embed:\"$(printf 'word %.0s' {1..2000})\"}"
 is .error.code context_length_exceeded
 is .error.param input
 ask 400 /v1/embeddings "{$embed:[\"x\",\"\"]}"
-yes word | head -n 400000 | tr '\n' ' ' | sed "s/^/{$embed:\"/; s/ \$/\"}/" >huge
+{
+    printf '{%s:"' "$embed"
+    printf 'word %.0s' {1..400000}
+    printf '"}'
+} >huge
 ask 400 /v1/embeddings @huge
 is .error.code context_length_exceeded
 is .error.param input
