@@ -1,119 +1,6 @@
-/* The paced device, by hand: when its steps start and end, what is carried over, and who ends.
- * Costs are written in ticks; half a nanosecond is 2^19 of them. */
-#include <string.h>
-
-#include "core/worker/paced.h"
+/* The paced device, by hand: when its steps start and end, what is carried over, and who ends. */
 #include "tests/check_main.h"
-
-enum { ANSWERS = 512, WORKERS = 4 };
-
-#define NS(n)   ((uint64_t)(n)*DYNO_TICKS_PER_NS)
-#define HALF_NS (DYNO_TICKS_PER_NS / 2)
-
-/* What passes cost here: `first` and `growth` for every token of context beyond `context`. */
-struct plan {
-    uint64_t first, growth;
-    uint64_t context;
-    dyno_ns idle;
-    uint32_t steps_max;
-    uint32_t answers[ANSWERS];
-};
-
-static struct plan plan;
-static struct dyno_device *device;
-
-static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
-{
-    const struct plan *is = context;
-
-    out->first = is->first;
-    out->growth = is->growth;
-    out->steps_max = is->steps_max;
-    out->idle = is->idle;
-    if (pass->decode && is->context > 0) {
-        out->first += (pass->decode_context - is->context) * is->growth;
-    }
-}
-
-static uint32_t answer(void *context, uint64_t id)
-{
-    return ((const struct plan *)context)->answers[id];
-}
-
-static void set_up(void)
-{
-    memset(&plan, 0, sizeof plan);
-    plan.steps_max = UINT32_MAX;
-    plan.first = NS(1000);
-    ck_assert_int_eq(
-        dyno_paced_device_open(&device, &(struct dyno_paced_config){.name = "paced",
-                                                                    .help = "for a test",
-                                                                    .worker_count = WORKERS,
-                                                                    .cost = cost,
-                                                                    .cost_context = &plan,
-                                                                    .answer = answer,
-                                                                    .answer_context = &plan}),
-        DYNO_OK);
-}
-
-static void tear_down(void)
-{
-    device->ops->close(device);
-}
-
-static void enter(uint32_t slot, uint64_t id, uint32_t tokens)
-{
-    plan.answers[id] = tokens;
-    device->ops->open(device, 0, slot, id, 0, tokens);
-}
-
-static void submit_prompts(uint32_t worker, dyno_ns now, const uint32_t *slots, uint32_t count,
-                           bool yields)
-{
-    struct dyno_slice slices[8];
-
-    for (uint32_t i = 0; i < count; i++) {
-        slices[i] = (struct dyno_slice){.slot = slots[i], .tokens = 4, .yields = yields};
-    }
-    device->ops->submit(
-        device, now,
-        &(struct dyno_pass){
-            .worker = worker, .steps_max = 1, .slice_count = count, .slices = slices});
-}
-
-static void submit_prompt(dyno_ns now, uint32_t slot)
-{
-    submit_prompts(0, now, &slot, 1, true);
-}
-
-static void submit_decode(dyno_ns now, uint32_t steps_max, uint32_t count, uint64_t context)
-{
-    device->ops->submit(device, now,
-                        &(struct dyno_pass){.steps_max = steps_max,
-                                            .decode = true,
-                                            .decode_count = count,
-                                            .decode_context = context});
-}
-
-/* The next completion, which must be there at `now` and not a nanosecond earlier. */
-static struct dyno_completion reap_at(dyno_ns now)
-{
-    struct dyno_completion completion;
-
-    ck_assert_uint_eq(device->ops->next(device), now);
-    ck_assert(!device->ops->reap(device, now - 1, &completion));
-    ck_assert(device->ops->reap(device, now, &completion));
-    ck_assert_uint_eq(completion.at, now);
-    return completion;
-}
-
-/* One sequence of `tokens` tokens in slot 0, its prompt computed from 0 to 1000 ns. */
-static void decode_from_1000(uint32_t tokens)
-{
-    enter(0, 0, tokens);
-    submit_prompt(0, 0);
-    (void)reap_at(1000);
-}
+#include "tests/core/worker/paced_rig.h"
 
 /* ---- when steps end -------------------------------------------------------------------------- */
 
@@ -218,18 +105,6 @@ START_TEST(a_pass_that_is_getting_going_has_not_started)
 }
 END_TEST
 
-/* Steps of 1000.5 ns and a quarter more each: S(j) = 1000.5 j + 0.25 j (j - 1) / 2 is 1000.5,
- * 2001.25, 3002.25, 4003.5, 5005, 6006.75, 7008.75. */
-static const dyno_ns growing[8] = {0, 1000, 2001, 3002, 4003, 5005, 6006, 7008};
-
-static void set_growing(void)
-{
-    decode_from_1000(8);
-    plan.first = NS(1000) + HALF_NS;
-    plan.growth = DYNO_TICKS_PER_NS / 4;
-    plan.context = 5;
-}
-
 START_TEST(boundaries_follow_the_growing_cost)
 {
     struct dyno_completion completion;
@@ -269,130 +144,6 @@ START_TEST(a_pass_ends_where_the_formula_stops_to_hold)
     ck_assert_uint_eq(reap_at(4000).steps, 3);
     submit_decode(4000, 2, 1, 8); /* the pass's own ceiling, when that is lower */
     ck_assert_uint_eq(reap_at(6000).steps, 2);
-}
-END_TEST
-
-/* ---- stop ------------------------------------------------------------------------------------ */
-
-/* Boundaries at 10000 + growing: a stop at `now` ends the pass after `steps` steps. */
-static void check_stop(dyno_ns now, uint32_t steps)
-{
-    set_up();
-    set_growing();
-    submit_decode(10000, 100, 1, 5);
-    device->ops->stop(device, 0, now, 0);
-    ck_assert_uint_eq(reap_at(10000 + growing[steps]).steps, steps);
-    tear_down();
-}
-
-START_TEST(a_stop_ends_the_pass_at_the_first_boundary_at_or_after_now)
-{
-    check_stop(10000, 1); /* no step is undone: the first one ends */
-    check_stop(10001, 1);
-    check_stop(11000, 1);
-    check_stop(11001, 2);
-    check_stop(12001, 2);
-    check_stop(12002, 3);
-    check_stop(16006, 6);
-    check_stop(16007, 7);
-    check_stop(17008, 7);
-}
-END_TEST
-
-START_TEST(a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing)
-{
-    device->ops->stop(device, 0, 5, 0);
-    decode_from_1000(3);
-    device->ops->stop(device, 0, 1000, 0);
-    ck_assert_uint_eq(device->ops->next(device), DYNO_NEVER);
-    submit_decode(1000, 100, 1, 5); /* two steps: 2000, 3000 */
-    device->ops->stop(device, 0, 3001, 0);
-    ck_assert_uint_eq(device->ops->next(device), 3000);
-    device->ops->stop(device, 0, 1500, 0);
-    device->ops->stop(device, 0, 2500, 0); /* does not make it longer again */
-    ck_assert_uint_eq(reap_at(2000).steps, 1);
-}
-END_TEST
-
-/* `further` steps beyond that boundary, and never beyond the end. */
-START_TEST(a_stop_may_grant_further_steps)
-{
-    set_growing();
-    submit_decode(10000, 100, 1, 5);
-    device->ops->stop(device, 0, 16006, 1); /* of 100 steps as of 7 */
-    ck_assert_uint_eq(device->ops->next(device), 17008);
-    device->ops->stop(device, 0, 11001, 2);
-    ck_assert_uint_eq(device->ops->next(device), 10000 + growing[4]);
-    device->ops->stop(device, 0, 11001, 3); /* does not make it longer again */
-    device->ops->stop(device, 0, 11001, UINT32_MAX);
-    ck_assert_uint_eq(reap_at(10000 + growing[4]).steps, 4);
-}
-END_TEST
-
-/* The start is a boundary too, and lies ahead after a pause: at it, the step after it is further.
- */
-START_TEST(a_stop_before_a_pass_has_begun_counts_from_its_start)
-{
-    set_growing();
-    plan.idle = 4000;
-    submit_decode(20000000, 100, 1, 5);
-    ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 20004000);
-    device->ops->stop(device, 0, 20004000, 2);
-    ck_assert_uint_eq(device->ops->next(device), 20004000 + growing[2]);
-    device->ops->stop(device, 0, 20000001, 1);
-    ck_assert_uint_eq(device->ops->next(device), 20004000 + growing[1]);
-}
-END_TEST
-
-START_TEST(what_a_stop_left_undone_is_done_by_the_next_pass)
-{
-    decode_from_1000(8);
-    submit_decode(1000, 100, 1, 5);
-    device->ops->stop(device, 0, 3500, 0); /* three steps: tokens 2, 3, 4 */
-    ck_assert_uint_eq(reap_at(4000).ended_count, 0);
-    submit_decode(4000, 100, 1, 8);
-    ck_assert_uint_eq(reap_at(8000).ended_count, 1); /* four more: 5, 6, 7, 8 */
-}
-END_TEST
-
-/* ---- progress -------------------------------------------------------------------------------- */
-
-static void check_progress(dyno_ns now, uint32_t started, uint32_t completed)
-{
-    uint32_t began = 77, ended = 77;
-
-    device->ops->progress(device, 0, now, &began, &ended);
-    ck_assert_msg(began == started && ended == completed,
-                  "at %llu: %u started and %u completed, not %u and %u", (unsigned long long)now,
-                  began, ended, started, completed);
-}
-
-START_TEST(steps_have_started_before_now_and_completed_at_or_before_it)
-{
-    check_progress(9999, 0, 0); /* nothing in flight */
-    set_growing();
-    submit_decode(10000, 100, 1, 5);
-    check_progress(10000, 0, 0); /* the first starts now, not before */
-    check_progress(10001, 1, 0);
-    check_progress(10999, 1, 0);
-    check_progress(11000, 1, 1);
-    check_progress(11001, 2, 1);
-    check_progress(12001, 2, 2);
-    check_progress(16999, 7, 6);
-    check_progress(17008, 7, 7);
-    check_progress(99999, 7, 7); /* ended, not reaped yet */
-    (void)reap_at(17008);
-    check_progress(99999, 0, 0);
-}
-END_TEST
-
-START_TEST(a_pass_that_was_stopped_has_no_steps_beyond_its_end)
-{
-    set_growing();
-    submit_decode(10000, 100, 1, 5);
-    device->ops->stop(device, 0, 11500, 0);
-    check_progress(11500, 2, 1);
-    check_progress(50000, 2, 2);
 }
 END_TEST
 
@@ -580,12 +331,6 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, boundaries_follow_the_growing_cost);
     tcase_add_test(cases, single_steps_end_where_the_steps_of_a_leap_end);
     tcase_add_test(cases, a_pass_ends_where_the_formula_stops_to_hold);
-    tcase_add_test(cases, a_stop_after_the_end_or_with_nothing_to_stop_changes_nothing);
-    tcase_add_test(cases, a_stop_may_grant_further_steps);
-    tcase_add_test(cases, a_stop_before_a_pass_has_begun_counts_from_its_start);
-    tcase_add_test(cases, what_a_stop_left_undone_is_done_by_the_next_pass);
-    tcase_add_test(cases, steps_have_started_before_now_and_completed_at_or_before_it);
-    tcase_add_test(cases, a_pass_that_was_stopped_has_no_steps_beyond_its_end);
     tcase_add_test(cases, a_pass_ends_with_the_first_sequence_that_ends);
     tcase_add_test(cases, an_answer_of_one_token_ends_with_its_prompt);
     tcase_add_test(cases, ends_are_told_in_order_of_slots_however_they_came);
@@ -596,7 +341,6 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_slot_can_be_used_again);
     tcase_add_test(cases, passes_are_reaped_by_time_then_worker);
     suite_add_tcase(suite, cases);
-    tcase_add_test(bare, a_stop_ends_the_pass_at_the_first_boundary_at_or_after_now);
     tcase_add_test(bare, long_leaps_do_not_overflow);
     suite_add_tcase(suite, bare);
 }
