@@ -174,6 +174,42 @@ static bool took(struct dyno_generation *generation, uint32_t token)
 
 static const struct dyno_generation_ops answer_ops = {.choose = choose, .took = took};
 
+/* ---- the side of a worker that is asked by text -----------------------------------------------
+ */
+
+static struct dyno_answer *answer_of_errand(struct dyno_errand *errand)
+{
+    return (struct dyno_answer *)(void *)((char *)errand - offsetof(struct dyno_answer, errand));
+}
+
+static bool heard_event(struct dyno_errand *errand, const char *data, size_t size)
+{
+    struct dyno_answer *answer = answer_of_errand(errand);
+    struct dyno_text_piece piece = {.bytes = data, .size = size};
+    bool is_kept;
+
+    dyno_desk_lock(answer->desk);
+    is_kept = answer->pages[answer->written].text_size + size <= DYNO_ANSWER_PAGE_MAX &&
+              dyno_answer_write_text(answer, piece) && dyno_answer_write_token(answer, 0);
+    dyno_desk_unlock_with_news(answer->desk, answer);
+    return is_kept;
+}
+
+/* What comes with a refusal leaves with the end. */
+static void heard_refusal(struct dyno_errand *errand, uint32_t http_status, const char *body,
+                          size_t size)
+{
+    struct dyno_answer *answer = answer_of_errand(errand);
+    struct dyno_text_piece piece = {.bytes = body, .size = size};
+
+    dyno_desk_lock(answer->desk);
+    answer->refused = http_status;
+    (void)dyno_answer_write_text(answer, piece);
+    dyno_desk_unlock_with_news(answer->desk, answer);
+}
+
+static const struct dyno_errand_ops errand_ops = {.event = heard_event, .refused = heard_refusal};
+
 /* ---- open and release ------------------------------------------------------------------------ */
 
 static void *copy(const void *from, size_t size)
@@ -186,8 +222,29 @@ static void *copy(const void *from, size_t size)
     return made;
 }
 
+/* Texts of its own, each a pointer to const for whoever reads it. */
+static void free_errand(struct dyno_errand *errand)
+{
+    free((void *)(uintptr_t)errand->path);
+    free((void *)(uintptr_t)errand->fields);
+    free((void *)(uintptr_t)errand->body);
+    free((void *)(uintptr_t)errand->request_id);
+}
+
+static bool copy_errand(struct dyno_errand *to, const struct dyno_errand *from)
+{
+    *to = (struct dyno_errand){.ops = &errand_ops,
+                               .path = strdup(from->path),
+                               .fields = strdup(from->fields),
+                               .body = copy(from->body, from->body_size),
+                               .body_size = from->body_size,
+                               .request_id = strdup(from->request_id)};
+    return to->path && to->fields && to->body && to->request_id;
+}
+
 void dyno_answer_free(struct dyno_answer *answer)
 {
+    free_errand(&answer->errand);
     dyno_constraint_give(answer->config.constraint);
     dyno_detokenizer_close(answer->detokenizer);
     for (int i = 0; i < 2; i++) {
@@ -223,6 +280,28 @@ static bool copy_bias(struct dyno_answer *answer)
     return true;
 }
 
+/* What an answer of tokens needs, and one that travels as text does not. */
+static dyno_status open_tokens(struct dyno_answer *answer, struct dyno_error *error)
+{
+    const struct dyno_answer_config *config = &answer->config;
+
+    answer->prompt = copy(config->prompt, config->prompt_tokens * sizeof *answer->prompt);
+    if (!answer->prompt || !copy_bias(answer)) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
+    }
+    return dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error);
+}
+
+static dyno_status open_kind(struct dyno_answer *answer, const struct dyno_errand *errand,
+                             struct dyno_error *error)
+{
+    if (!answer->spans || (errand && !copy_errand(&answer->errand, errand))) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
+    }
+    answer->config.errand = errand ? &answer->errand : NULL;
+    return errand ? DYNO_OK : open_tokens(answer, error);
+}
+
 dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_config *config,
                              struct dyno_error *error)
 {
@@ -237,12 +316,8 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
     }
     answer->generation.ops = config->dimensions > 0 ? &dyno_answer_vector_ops : &answer_ops;
     answer->config = *config;
-    answer->prompt = copy(config->prompt, config->prompt_tokens * sizeof *answer->prompt);
     answer->spans = copy(config->spans, config->span_count * sizeof *answer->spans);
-    status =
-        answer->prompt && answer->spans && copy_bias(answer)
-            ? dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error)
-            : dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
+    status = open_kind(answer, config->errand, error);
     if (status != DYNO_OK) {
         dyno_answer_free(answer);
         return status;

@@ -17,6 +17,7 @@
 
 #include "backends/assets/tokenizer/detokenizer.h"
 #include "backends/door/constraint.h"
+#include "backends/engine/errand.h"
 #include "core/base/status.h"
 #include "core/model/record.h"
 #include "core/model/request.h"
@@ -57,7 +58,11 @@ struct dyno_answer_config {
     uint32_t eos_count;
     const struct dyno_tokenizer *tokenizer; /* outlives the answer */
     struct dyno_detokenizer_options text;   /* stops and the like */
-    void *owner;                            /* of the door's */
+    /* It travels as text to a worker that is another server: path, fields, body and request_id of
+     * this are copied, and of the above only prompt_tokens, tokens_max, spans, session and tenant
+     * count; no tokenizer is needed.  NULL: it is made of tokens. */
+    const struct dyno_errand *errand;
+    void *owner; /* of the door's */
 };
 
 /* A token of the news: the text up to text_end is out once it is. */
@@ -68,7 +73,12 @@ struct dyno_answer_token {
     uint32_t top_first, top_count; /* ... of the news' tops */
 };
 
-/* What is new of an answer; valid until it is asked again. */
+/* Bytes of an answer that travels as text which wait for the door at most: a server that says more
+ * than anybody takes is stopped. */
+enum { DYNO_ANSWER_PAGE_MAX = 1 << 25 };
+
+/* What is new of an answer; valid until it is asked again.  Of one that travels as text a token is
+ * an event of the stream, and the text its data. */
 struct dyno_answer_news {
     const char *text; /* [text_size] */
     size_t text_size;
@@ -79,6 +89,7 @@ struct dyno_answer_news {
     const float *vector; /* [dimensions] with the end of an answer that is one, else NULL; valid
                             until the answer is released */
     enum dyno_answer_end end;
+    uint32_t refused; /* with the end: an HTTP status, and the text is what came with it; 0: none */
     const struct dyno_request_record *record; /* with the end: its life; else NULL */
 };
 

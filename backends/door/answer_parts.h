@@ -30,6 +30,7 @@ enum dyno_answer_place { ANSWER_OPEN, ANSWER_POSTED, ANSWER_IN_FLEET, ANSWER_END
 
 struct dyno_answer {
     struct dyno_generation generation; /* its first member */
+    struct dyno_errand errand;         /* if config.errand */
     struct dyno_answer_config config;
     uint32_t *prompt;        /* [config.prompt_tokens]; NULL once the loop has taken it */
     struct dyno_span *spans; /* [config.span_count] */
@@ -50,6 +51,7 @@ struct dyno_answer {
     struct dyno_answer_page pages[2]; /* one is written, one is being read by the door */
     uint32_t written;
     bool out_of_memory;
+    uint32_t refused;                  /* an HTTP status in place of an answer */
     struct dyno_request_record record; /* once ended */
 };
 

@@ -21,6 +21,7 @@ static void free_call(struct dyno_call *call)
     }
     dyno_openai_stream_close(&call->stream);
     dyno_openai_events_close(&call->events);
+    dyno_relay_close(call->relay);
     json_decref(call->tools.list);
     json_decref(call->schema);
     json_decref(call->body);
@@ -50,6 +51,10 @@ static dyno_status open_writers(struct dyno_call *call, const struct dyno_call_c
 {
     struct dyno_openai_about about = dyno_call_about(call);
 
+    if (config->is_relayed) {
+        call->relay = calloc(1, sizeof *call->relay);
+        return call->relay ? DYNO_OK : DYNO_NO_MEMORY;
+    }
     if (config->kind == DYNO_CALL_RESPONSE) {
         return dyno_openai_events_open(&call->events, &about, config->response);
     }
@@ -176,8 +181,8 @@ static dyno_status take_constraint(const struct dyno_call *call, struct dyno_ans
     return DYNO_OK;
 }
 
-static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config *config,
-                              struct dyno_openai_error *error)
+dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_answer_config *config,
+                                 struct dyno_openai_error *error)
 {
     struct dyno_choice *choice = &call->choices[call->count];
     struct dyno_error cause = {.status = DYNO_OK};
@@ -203,8 +208,7 @@ static dyno_status add_choice(struct dyno_call *call, struct dyno_answer_config 
     return DYNO_OK;
 }
 
-/* Conversations keep together; 0 is none. */
-static uint64_t session_of(const struct dyno_door *door, const char *session)
+uint64_t dyno_call_session(const struct dyno_door *door, const char *session)
 {
     uint64_t id = door->salt;
 
@@ -226,7 +230,7 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
                                         .prompt_tokens = prompt->count,
                                         .tokens_min = sampling->min_tokens,
                                         .dimensions = call->dimensions,
-                                        .session = session_of(door, session),
+                                        .session = dyno_call_session(door, session),
                                         .ignore_eos = sampling->ignore_eos,
                                         .logprobs = sampling->logprobs,
                                         .top_logprobs = sampling->top_logprobs,
@@ -254,7 +258,7 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
     for (uint32_t i = 0; i < sampling->choices; i++) {
         config.sampling = sampling_of(door, sampling, bias, i);
         config.pretended = pretended_length(door, sampling, config.tokens_max);
-        DYNO_TRY(add_choice(call, &config, error));
+        DYNO_TRY(dyno_call_add_choice(call, &config, error));
     }
     call->usage.prompt_tokens += prompt->count;
     return DYNO_OK;

@@ -59,7 +59,7 @@ static bool say_news(struct dyno_choice *choice, const struct dyno_answer_news *
            dyno_choice_say(choice, news->text + from, news->text_size - from);
 }
 
-static void begin_stream(struct dyno_call *call)
+void dyno_call_begin_stream(struct dyno_call *call)
 {
     struct dyno_door *door = call->door;
     struct dyno_door_headers headers =
@@ -72,7 +72,7 @@ static void begin_stream(struct dyno_call *call)
 }
 
 /* When tokens came, as the door hears of them: those that come together share the time between. */
-static void count_tokens(struct dyno_choice *choice, uint32_t count)
+void dyno_choice_count_tokens(struct dyno_choice *choice, uint32_t count)
 {
     struct dyno_telemetry *telemetry = choice->call->door->telemetry;
     dyno_ns now = dyno_door_now(choice->call->door);
@@ -124,8 +124,12 @@ void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *n
     struct dyno_call *call = choice->call;
     struct dyno_door *door = call->door;
 
+    if (call->relay) {
+        dyno_relay_hear(choice, news);
+        return;
+    }
     dyno_bytes_clear(&door->out);
-    count_tokens(choice, news->token_count);
+    dyno_choice_count_tokens(choice, news->token_count);
     if (call->exchange && call->failed == 0 && !say_news(choice, news)) {
         call->failed = 500;
     }
@@ -134,7 +138,7 @@ void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *n
     }
     if (call->exchange && call->streams && door->out.size > 0) {
         if (!call->began) {
-            begin_stream(call);
+            dyno_call_begin_stream(call);
         }
         dyno_http_stream_write(call->exchange, door->out.data, door->out.size);
     }

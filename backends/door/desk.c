@@ -130,6 +130,7 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
         if (out->end != DYNO_ANSWER_GOES_ON) {
             out->record = &answer->record;
             out->vector = answer->vector;
+            out->refused = answer->refused;
         }
     }
     unlock(desk);
@@ -354,6 +355,11 @@ static dyno_status leave_prompt(struct dyno_desk *desk, struct dyno_answer *answ
     const struct dyno_answer_config *config = &answer->config;
     struct dyno_transcript *transcript;
 
+    if (config->errand) {
+        DYNO_TRY(dyno_transcripts_add(desk->config.transcripts, answer->id, 0, 0, &transcript));
+        transcript->errand = &answer->errand;
+        return DYNO_OK;
+    }
     DYNO_TRY(dyno_transcripts_add(desk->config.transcripts, answer->id, config->prompt_tokens,
                                   config->tokens_max, &transcript));
     memcpy(transcript->tokens, answer->prompt, config->prompt_tokens * sizeof *answer->prompt);
@@ -458,8 +464,12 @@ static const struct dyno_source_ops source_ops = {.name = "desk",
 static void end_answer(struct dyno_desk *desk, struct dyno_answer *answer,
                        const struct dyno_request_record *record)
 {
-    struct dyno_text_piece rest = dyno_detokenizer_finish(answer->detokenizer);
+    struct dyno_text_piece rest = {.size = 0};
     bool is_alone;
+
+    if (answer->detokenizer) {
+        rest = dyno_detokenizer_finish(answer->detokenizer);
+    }
 
     dyno_desk_lock(desk);
     (void)dyno_answer_write_text(answer, rest);

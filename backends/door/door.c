@@ -286,6 +286,9 @@ static size_t text_bytes_max(const struct dyno_tokenizer *tokenizer, uint32_t co
     enum { SHRINKS_MAX = 4, BYTES_LEAST = 1 << 16 };
     size_t longest = 1, bytes;
 
+    if (context == 0) {
+        return SIZE_MAX; /* of other servers it may not be known: only bodies have a limit */
+    }
     for (uint32_t i = 0; i < dyno_tokenizer_count(tokenizer); i++) {
         size_t size = dyno_tokenizer_token(tokenizer, i).size;
 
@@ -299,6 +302,9 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
 {
     const struct dyno_tokenizer_file *file = door->config.model.file;
 
+    if (!file) {
+        return DYNO_OK; /* texts are passed on */
+    }
     DYNO_TRY(dyno_tokenizer_open(&door->tokenizer, &file->vocabulary, error));
     DYNO_TRY(dyno_encoder_open(&door->encoder, door->tokenizer, error));
     door->text_bytes_max = text_bytes_max(door->tokenizer, door->config.model.context);

@@ -18,9 +18,10 @@ struct dyno_door;
 /* What is served: a model by its name, and how its texts become tokens.  Nothing is owned. */
 struct dyno_door_model {
     const char *name;
-    const struct dyno_tokenizer_file *file; /* with its chat template, if there is one */
+    const struct dyno_tokenizer_file *file; /* with its chat template, if there is one; NULL: of
+                                             * a door that relays and does not measure */
     uint32_t vocab;                         /* of the weights: tokens are below it */
-    uint32_t context;                       /* tokens that prompt and answer may have together */
+    uint32_t context;                       /* tokens of prompt and answer together; 0: not known */
     uint32_t dimensions;                    /* of the vectors it makes of texts; 0: it makes none */
     const uint32_t *eos;                    /* [eos_count] tokens that end a text */
     uint32_t eos_count;
@@ -30,6 +31,10 @@ struct dyno_door_config {
     struct dyno_http_config http; /* its callbacks are the door's */
     struct dyno_desk_config desk; /* its news is the door's */
     struct dyno_door_model model;
+    /* The fleet is other servers: requests are passed on as they came (docs/remote.md).  Lengths of
+     * prompts are those of the model's tokenizer if `measures`, else guessed. */
+    bool relays, measures;
+    dyno_ns retry_ns;      /* after which it may be asked again when no worker is there */
     uint32_t block_tokens; /* of the fleet's KV cache */
     /* A device that computes nothing: how long an answer is that nobody limits, by a draw from 64
      * random bits; NULL: the device computes. */

@@ -90,6 +90,10 @@ void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchang
 /* The same for a request to generate, which is counted. */
 void dyno_door_refuse_generation(struct dyno_door *door, struct dyno_http_exchange *exchange,
                                  const struct dyno_openai_error *error);
+/* The same where door->out is what is said. */
+void dyno_door_reply_refusal(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                             const struct dyno_door_asker *asker, uint32_t http_status,
+                             dyno_ns retry_ns);
 
 /* ---- watch.c: what the server tells of itself ---- */
 /* Take what the fleet has shown. */
@@ -128,6 +132,10 @@ dyno_status dyno_door_check_length(const struct dyno_door *door,
 /* Identities of the prompt's whole blocks, the door's until the next; DYNO_NO_MEMORY. */
 dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
                             uint32_t tenant, uint32_t *count);
+/* The same of a text whose tokens are not known: four bytes are taken for one. */
+enum { DYNO_DOOR_BYTES_A_TOKEN = 4 };
+dyno_status dyno_door_spans_of_text(struct dyno_door *door, const char *text, size_t size,
+                                    uint32_t tenant, uint32_t *count);
 
 /* ---- call.c: an HTTP request that waits for answers of the fleet ---- */
 enum dyno_call_kind {
@@ -154,6 +162,15 @@ struct dyno_choice {
     bool began;
 };
 
+/* What a call that is passed on keeps of its answer. */
+struct dyno_relay {
+    bool include_usage;
+    bool is_cut;     /* it ended at its limit of tokens */
+    bool told_error; /* by the endpoint, within the stream */
+    json_t *whole;   /* of an answer that is told as a whole, so far; NULL: nothing yet */
+    size_t bytes;    /* of all events */
+};
+
 struct dyno_call {
     struct dyno_door *door;
     struct dyno_http_exchange *exchange;
@@ -164,6 +181,7 @@ struct dyno_call {
     uint64_t created_s;
     struct dyno_openai_stream stream; /* of chat and completions that stream */
     struct dyno_openai_events events; /* of responses, streamed or not */
+    struct dyno_relay *relay;         /* it is passed on; NULL: answered from tokens */
     json_t *body;                     /* what `tools` lies in */
     struct dyno_openai_tools tools;   /* that may be called; list NULL: none */
     bool is_constrained;              /* every answer must be JSON ... */
@@ -191,6 +209,7 @@ struct dyno_call_config {
     const struct dyno_openai_responses *response; /* of a RESPONSE */
     uint32_t dimensions;                          /* of an EMBEDDING's vectors ... */
     bool base64;                                  /* ... and how they are told */
+    bool is_relayed;                              /* its answer comes in other servers' words */
 };
 
 /* On success the call is the exchange's, and dies with it.  Prompts are added next, then it is
@@ -201,6 +220,9 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
 dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt *prompt,
                           const struct dyno_openai_sampling *sampling, const char *session,
                           const char *param, struct dyno_openai_error *error);
+/* Add one choice; `config` lacks its owner and its constraint. */
+dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_answer_config *config,
+                                 struct dyno_openai_error *error);
 /* Begin the text of the choices added last, from `first` on, with text[size]. */
 dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
                            struct dyno_openai_error *error);
@@ -223,6 +245,9 @@ void dyno_choice_keep_vector(const struct dyno_choice *choice, const float *vect
 /* The whole answer, into the door's buffer. */
 void dyno_call_put_vectors(const struct dyno_call *call);
 
+/* Conversations keep together: the number of one; 0: none. */
+uint64_t dyno_call_session(const struct dyno_door *door, const char *session);
+
 /* ---- call_end.c: everything has been said ---- */
 /* The line of the log about a stream that has ended. */
 void dyno_call_log_stream(const struct dyno_call *call);
@@ -238,6 +263,15 @@ bool dyno_choice_say_end(struct dyno_choice *choice, enum dyno_answer_end end);
 
 /* ---- call_news.c: what is new of one of its choices ---- */
 void dyno_call_hear(struct dyno_choice *choice, const struct dyno_answer_news *news);
+void dyno_call_begin_stream(struct dyno_call *call);
+/* `count` tokens came just now. */
+void dyno_choice_count_tokens(struct dyno_choice *choice, uint32_t count);
+
+/* ---- relay.c, relay_news.c: requests that other servers answer ---- */
+void dyno_door_relay(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                     enum dyno_call_kind kind);
+void dyno_relay_hear(struct dyno_choice *choice, const struct dyno_answer_news *news);
+void dyno_relay_close(struct dyno_relay *relay); /* NULL: no effect */
 
 /* ---- the endpoints ---- */
 typedef void dyno_door_handler(struct dyno_door *door, struct dyno_http_exchange *exchange);

@@ -43,7 +43,7 @@ static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange 
         error);
 }
 
-void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static void answer_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
     struct dyno_openai_error error;
     struct dyno_openai_chat chat;
@@ -57,6 +57,15 @@ void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
     }
     if (status != DYNO_OK) {
         dyno_door_refuse_generation(door, exchange, &error);
+    }
+}
+
+void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    if (door->config.relays) {
+        dyno_door_relay(door, exchange, DYNO_CALL_CHAT);
+    } else {
+        answer_chat(door, exchange);
     }
 }
 
@@ -89,7 +98,7 @@ static dyno_status start_response(struct dyno_door *door, struct dyno_http_excha
         error);
 }
 
-void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static void answer_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
     struct dyno_openai_error error;
     struct dyno_openai_responses responses;
@@ -103,6 +112,15 @@ void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exch
     }
     if (status != DYNO_OK) {
         dyno_door_refuse_generation(door, exchange, &error);
+    }
+}
+
+void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    if (door->config.relays) {
+        dyno_door_relay(door, exchange, DYNO_CALL_RESPONSE);
+    } else {
+        answer_responses(door, exchange);
     }
 }
 
@@ -174,7 +192,7 @@ static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exc
     return dyno_call_start_or_drop(call, add_prompts(call, asked, error), error);
 }
 
-void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static void answer_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
     struct dyno_openai_error error;
     struct dyno_openai_completion completion;
@@ -191,13 +209,34 @@ void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *ex
     }
 }
 
+void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    if (door->config.relays) {
+        dyno_door_relay(door, exchange, DYNO_CALL_COMPLETION);
+    } else {
+        answer_completions(door, exchange);
+    }
+}
+
 /* ---- tokens ---------------------------------------------------------------------------------- */
+
+/* Of models that other servers have, the tokenizer is known only if it was named. */
+static dyno_status check_tokenizer(const struct dyno_door *door, struct dyno_openai_error *error)
+{
+    if (door->config.relays && !door->config.measures) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, NULL,
+                                "this server passes texts on, and was told of no tokenizer for "
+                                "them");
+    }
+    return DYNO_OK;
+}
 
 static dyno_status tokenize(struct dyno_door *door, const struct dyno_openai_tokenize *asked,
                             struct dyno_openai_error *error)
 {
     struct dyno_door_prompt prompt;
 
+    DYNO_TRY(check_tokenizer(door, error));
     if (asked->model) {
         DYNO_TRY(dyno_door_check_model(door, asked->model, error));
     }
@@ -245,6 +284,7 @@ static dyno_status detokenize(struct dyno_door *door, const struct dyno_openai_d
     char *text;
     size_t size;
 
+    DYNO_TRY(check_tokenizer(door, error));
     if (asked->model) {
         DYNO_TRY(dyno_door_check_model(door, asked->model, error));
     }

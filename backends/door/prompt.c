@@ -166,19 +166,38 @@ static dyno_status room_for_spans(struct dyno_door *door, uint32_t count)
     return DYNO_OK;
 }
 
-dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
-                            uint32_t tenant, uint32_t *count)
+/* Chained identities of `blocks` pieces of `size` bytes each. */
+static dyno_status chain_spans(struct dyno_door *door, const void *bytes, size_t size,
+                               uint32_t blocks, uint32_t tenant)
 {
-    uint32_t size = door->config.block_tokens, blocks = prompt->count / size;
     XXH64_hash_t identity = XXH3_64bits_withSeed(&tenant, sizeof tenant, door->salt);
 
     DYNO_TRY(room_for_spans(door, blocks));
     for (uint32_t i = 0; i < blocks; i++) {
-        identity = XXH3_64bits_withSeed(prompt->tokens + (size_t)i * size,
-                                        size * sizeof *prompt->tokens, identity);
+        identity = XXH3_64bits_withSeed((const char *)bytes + i * size, size, identity);
         identity += identity == 0 || identity == UINT64_MAX ? 2 : 0; /* these two are none */
         door->spans[i] = (struct dyno_span){.id = identity, .blocks = 1};
     }
+    return DYNO_OK;
+}
+
+dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
+                            uint32_t tenant, uint32_t *count)
+{
+    uint32_t size = door->config.block_tokens, blocks = prompt->count / size;
+
+    DYNO_TRY(chain_spans(door, prompt->tokens, size * sizeof *prompt->tokens, blocks, tenant));
+    *count = blocks;
+    return DYNO_OK;
+}
+
+dyno_status dyno_door_spans_of_text(struct dyno_door *door, const char *text, size_t size,
+                                    uint32_t tenant, uint32_t *count)
+{
+    size_t block = (size_t)door->config.block_tokens * DYNO_DOOR_BYTES_A_TOKEN;
+    uint32_t blocks = (uint32_t)(size / block);
+
+    DYNO_TRY(chain_spans(door, text, block, blocks, tenant));
     *count = blocks;
     return DYNO_OK;
 }

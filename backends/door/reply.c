@@ -77,17 +77,17 @@ void dyno_door_reply_json(struct dyno_door *door, struct dyno_http_exchange *exc
     dyno_door_reply(door, exchange, asker, 200, &headers, body->data, body->size);
 }
 
-void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                      const struct dyno_door_asker *asker, const struct dyno_openai_error *error,
-                      dyno_ns retry_ns)
+void dyno_door_reply_refusal(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                             const struct dyno_door_asker *asker, uint32_t http_status,
+                             dyno_ns retry_ns)
 {
     struct dyno_door_headers headers = dyno_door_headers(door, asker, "application/json");
     char seconds[RETRY_TEXT_MAX], milliseconds[RETRY_TEXT_MAX];
 
-    if (error->http_status == 401) {
+    if (http_status == 401) {
         dyno_door_add_header(&headers, "WWW-Authenticate", "Bearer");
     }
-    if (error->http_status == 429 || error->http_status == 503) {
+    if (http_status == 429 || http_status == 503) {
         (void)snprintf(seconds, sizeof seconds, "%llu",
                        (unsigned long long)((retry_ns + DYNO_S - 1) / DYNO_S));
         (void)snprintf(milliseconds, sizeof milliseconds, "%llu",
@@ -95,10 +95,17 @@ void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchang
         dyno_door_add_header(&headers, "Retry-After", seconds);
         dyno_door_add_header(&headers, "Retry-After-Ms", milliseconds);
     }
+    dyno_door_reply(door, exchange, asker, (uint16_t)http_status, &headers, door->out.data,
+                    door->out.size);
+}
+
+void dyno_door_refuse(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                      const struct dyno_door_asker *asker, const struct dyno_openai_error *error,
+                      dyno_ns retry_ns)
+{
     dyno_bytes_clear(&door->out);
     dyno_openai_error_put(&door->out, error);
-    dyno_door_reply(door, exchange, asker, (uint16_t)error->http_status, &headers, door->out.data,
-                    door->out.size);
+    dyno_door_reply_refusal(door, exchange, asker, error->http_status, retry_ns);
 }
 
 static enum dyno_refusal reason_of(uint32_t http_status)
