@@ -9,6 +9,7 @@
 #include "backends/null/null.h"
 #include "backends/posix/plugin.h"
 #include "backends/posix/wall_clock.h"
+#include "backends/remote/remote.h"
 #include "cli/assembly_configure.h"
 #include "cli/observed.h"
 #include "cli/run_frame.h"
@@ -79,7 +80,7 @@ static dyno_status open_clock(struct dyno_assembly *assembly)
 /* Who asks from outside wants to hear tokens, also of a device that computes none. */
 static dyno_status put_filler_before(struct dyno_assembly *assembly)
 {
-    if (!assembly->open_outside || assembly->device->ops->is_real) {
+    if (!assembly->open_outside || assembly->remote || assembly->device->ops->is_real) {
         return DYNO_OK;
     }
     return dyno_filler_open(&assembly->device, assembly->device, assembly->scenario->fleet.workers,
@@ -90,6 +91,9 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
+    if (assembly->remote) {
+        return DYNO_OK;
+    }
     if (strcmp(scenario->run.device, "null") == 0) {
         return dyno_null_open(&assembly->device, scenario->fleet.workers, NULL_STEP_NS,
                               dyno_answers_get, assembly->answers);
@@ -113,7 +117,7 @@ static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_r
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
-    if (!assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
+    if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
         (policy->needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
         return DYNO_OK;
     }
@@ -157,6 +161,33 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
         error);
 }
 
+static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (assembly->remote) {
+        assembly->workers = dyno_remote_workers(
+            assembly->remote,
+            &(struct dyno_remote_task){.transcripts = assembly->live.transcripts,
+                                       .listener = dyno_loop_listener(assembly->loop),
+                                       .itl = &assembly->metrics.itl,
+                                       .now = dyno_wall_clock_now,
+                                       .wake = dyno_wall_clock_wake,
+                                       .clock = assembly->clock});
+        return DYNO_OK;
+    }
+    return dyno_local_open(&assembly->workers,
+                           &(struct dyno_local_config){
+                               .worker = assembly->worker,
+                               .worker_count = scenario->fleet.workers,
+                               .gpus_per_worker = scenario->fleet.tp,
+                               .device = assembly->device,
+                               .listener = dyno_loop_listener(assembly->loop),
+                               .itl = &assembly->metrics.itl,
+                           },
+                           error);
+}
+
 static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *sinks,
                              const volatile sig_atomic_t *interrupted, struct dyno_error *error)
 {
@@ -184,16 +215,7 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                  .candidates = scenario->output.decisions,
                                                  .interrupted = interrupted,
                                              }));
-    return dyno_local_open(&assembly->workers,
-                           &(struct dyno_local_config){
-                               .worker = assembly->worker,
-                               .worker_count = scenario->fleet.workers,
-                               .gpus_per_worker = scenario->fleet.tp,
-                               .device = assembly->device,
-                               .listener = dyno_loop_listener(assembly->loop),
-                               .itl = &assembly->metrics.itl,
-                           },
-                           error);
+    return open_workers(assembly, error);
 }
 
 /* The loop sees clock, source and device through the journal. */
@@ -235,6 +257,11 @@ static void write_title(struct dyno_assembly *assembly)
 
     if (assembly->fed) {
         (void)snprintf(assembly->title, sizeof assembly->title, "%s", assembly->fed->title);
+        return;
+    }
+    if (assembly->remote) {
+        (void)snprintf(assembly->title, sizeof assembly->title, "%.200s on %u x remote, %s",
+                       assembly->remote_model, scenario->fleet.workers, assembly->policy_name);
         return;
     }
     (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
@@ -340,7 +367,9 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .metrics = &assembly->metrics,
         .totals = &assembly->totals,
         .title = assembly->title,
-        .device = dyno_live_is_real(assembly->scenario) ? assembly->scenario->run.device : NULL,
+        .device = assembly->remote || dyno_live_is_real(assembly->scenario)
+                      ? assembly->scenario->run.device
+                      : NULL,
         .trace_requests = counts.requests,
         .trace_input_tokens = counts.input_tokens,
         .trace_output_tokens = counts.output_tokens,
@@ -359,7 +388,7 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
-    if (!assembly->fed) {
+    if (!assembly->fed && !assembly->remote) {
         fill_use(assembly, report);
     }
     return DYNO_OK;

@@ -16,6 +16,8 @@
 #include "traces/recording.h"
 #include "traces/traces.h"
 
+struct dyno_remote; /* backends/remote/remote.h */
+
 struct dyno_assembly {
     uint32_t
         replica; /* set before open: 0: as asked; else timing is drawn within its uncertainty */
@@ -50,7 +52,9 @@ struct dyno_assembly {
     dyno_status (*open_outside)(void *context, const struct dyno_assembly *assembly,
                                 struct dyno_source **out, struct dyno_error *error);
     void *outside_context;
-    const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
+    struct dyno_remote *remote; /* other servers in the workers' place; not owned ... */
+    const char *remote_model;   /* ... and what the title calls their model */
+    const void *trace_data;     /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */
     struct dyno_recording

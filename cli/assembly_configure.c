@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/assets/assets.h"
+#include "backends/remote/remote.h"
 #include "cli/calibration_file.h"
 #include "cli/machine_file.h"
 #include "core/base/words.h"
@@ -232,6 +233,21 @@ static dyno_status configure_worker(struct dyno_assembly *assembly, struct dyno_
     return DYNO_OK;
 }
 
+/* Of other servers only the context is known: the least that any of them says; 0: none does. */
+static void configure_remote(struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t least = scenario->batch.context_max;
+
+    for (uint32_t i = 0; scenario->batch.context_max == 0 && i < scenario->fleet.workers; i++) {
+        uint32_t context = dyno_remote_look(assembly->remote, i).context_tokens;
+
+        least = context > 0 && (least == 0 || context < least) ? context : least;
+    }
+    assembly->worker.context_max = least;
+    assembly->worker.blocks = 0;
+}
+
 /* As a recorded run's workers were. */
 static void configure_fed(struct dyno_assembly *assembly)
 {
@@ -254,6 +270,10 @@ dyno_status dyno_assembly_configure(struct dyno_assembly *assembly, struct dyno_
     configure_batch(&assembly->worker, assembly->scenario);
     if (assembly->fed) {
         configure_fed(assembly);
+        return DYNO_OK;
+    }
+    if (assembly->remote) {
+        configure_remote(assembly);
         return DYNO_OK;
     }
     if (dyno_live_is_machine(assembly->scenario)) {

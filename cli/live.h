@@ -22,6 +22,9 @@ struct dyno_live {
 bool dyno_live_is_real(const struct dyno_scenario *scenario);
 bool dyno_live_is_machine(const struct dyno_scenario *scenario);
 
+/* Whether other servers take the workers' place. */
+bool dyno_live_is_remote(const struct dyno_scenario *scenario);
+
 /* What such a worker is: as many KV blocks as kv.blocks says, or as its sequences can fill, at most
  * 1 GiB of them; no scheduling ahead, and no host time but the real one. */
 void dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,

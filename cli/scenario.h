@@ -18,7 +18,7 @@ struct dyno_scenario {
     struct {
         uint64_t seed;           /* run.seed            --seed */
         const char *clock;       /* run.clock           --clock: virtual, wall */
-        const char *device;      /* run.device          --device: sim, null, cpu */
+        const char *device;      /* run.device          --device: sim, null, cpu, remote */
         const char *ends;        /* run.ends            --ends: recorded, model */
         dyno_ns sample_every_ns; /* run.sample_every: telemetry */
         dyno_ns duration_max_ns; /* run.duration_max: stop there; 0: never */
@@ -56,11 +56,12 @@ struct dyno_scenario {
         const char *kv;         /* model.kv: bf16, fp8 */
     } model;
     struct {
-        const char *gpu;      /* fleet.gpu           --gpu: a name, or a YAML file */
-        uint32_t workers;     /* fleet.workers       --workers */
-        uint32_t tp;          /* fleet.tp            --tp */
-        uint32_t threads;     /* fleet.threads       --threads: of a worker; 0: auto */
-        bool expert_parallel; /* fleet.expert_parallel */
+        const char *gpu;       /* fleet.gpu           --gpu: a name, or a YAML file */
+        uint32_t workers;      /* fleet.workers       --workers */
+        const char *endpoints; /* fleet.endpoints    --worker: URLs, with commas between them */
+        uint32_t tp;           /* fleet.tp            --tp */
+        uint32_t threads;      /* fleet.threads       --threads: of a worker; 0: auto */
+        bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {
         const char *engine;        /* engine.profile       --engine */
@@ -125,27 +126,32 @@ struct dyno_scenario {
         const char *address;    /* serve.address          --address */
         uint32_t port;          /* serve.port             --port: 0: any */
         const char *model_name; /* serve.model_name       --served-model-name; NULL: by model */
-        const char *tls_certificate; /* serve.tls_certificate  --ssl-certfile */
-        const char *tls_key;         /* serve.tls_key          --ssl-keyfile */
-        const char *cors_origin;     /* serve.cors_origin      --cors-origin */
-        const char *api_keys;        /* serve.api_keys         --api-keys */
-        bool vllm_metrics;           /* serve.vllm_metrics     --vllm-metrics */
-        const char *record;          /* serve.record           --record */
-        const char *record_salt_env; /* serve.record_salt_env */
-        uint64_t record_bytes_max;   /* serve.record_size_max: 0: without end */
-        uint64_t db_bytes_max;       /* serve.db_size_max: 0: without end */
-        dyno_ns db_age_max_ns;       /* serve.db_age_max: 0: for ever */
-        const char *log_level;       /* serve.log_level        --log-level */
-        const char *log_format;      /* serve.log_format       --log-format */
-        uint32_t requests_max;       /* serve.requests_max: in flight and waiting */
-        uint32_t connections_max;    /* serve.connections_max */
-        uint64_t header_bytes_max;   /* serve.header_max */
-        uint64_t body_bytes_max;     /* serve.body_max */
-        uint64_t unsent_bytes_max;   /* serve.unsent_max */
-        dyno_ns head_timeout_ns;     /* serve.head_timeout */
-        dyno_ns idle_timeout_ns;     /* serve.idle_timeout */
-        dyno_ns write_timeout_ns;    /* serve.write_timeout */
-        dyno_ns grace_ns;            /* serve.grace */
+        const char *tls_certificate;    /* serve.tls_certificate  --ssl-certfile */
+        const char *tls_key;            /* serve.tls_key          --ssl-keyfile */
+        const char *cors_origin;        /* serve.cors_origin      --cors-origin */
+        const char *api_keys;           /* serve.api_keys         --api-keys */
+        bool vllm_metrics;              /* serve.vllm_metrics     --vllm-metrics */
+        const char *record;             /* serve.record           --record */
+        const char *record_salt_env;    /* serve.record_salt_env */
+        uint64_t record_bytes_max;      /* serve.record_size_max: 0: without end */
+        uint64_t db_bytes_max;          /* serve.db_size_max: 0: without end */
+        dyno_ns db_age_max_ns;          /* serve.db_age_max: 0: for ever */
+        const char *log_level;          /* serve.log_level        --log-level */
+        const char *log_format;         /* serve.log_format       --log-format */
+        const char *worker_api_key_env; /* serve.worker_api_key_env  --worker-api-key-env */
+        dyno_ns health_every_ns;        /* serve.health_every */
+        uint32_t health_failures;       /* serve.health_failures */
+        uint32_t worker_retries;        /* serve.worker_retries */
+        dyno_ns worker_silence_ns;      /* serve.worker_silence */
+        uint32_t requests_max;          /* serve.requests_max: in flight and waiting */
+        uint32_t connections_max;       /* serve.connections_max */
+        uint64_t header_bytes_max;      /* serve.header_max */
+        uint64_t body_bytes_max;        /* serve.body_max */
+        uint64_t unsent_bytes_max;      /* serve.unsent_max */
+        dyno_ns head_timeout_ns;        /* serve.head_timeout */
+        dyno_ns idle_timeout_ns;        /* serve.idle_timeout */
+        dyno_ns write_timeout_ns;       /* serve.write_timeout */
+        dyno_ns grace_ns;               /* serve.grace */
     } serve;
 };
 

@@ -352,6 +352,11 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error)
 {
+    if (dyno_live_is_remote(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the device 'remote' asks other servers: `dyno serve` puts a router "
+                         "before them, and `dyno bench` loads them");
+    }
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);
     }

@@ -81,6 +81,9 @@ static dyno_status check_plain(const struct reader *reader)
     } else if (event->type == YAML_MAPPING_START_EVENT) {
         anchor = event->data.mapping_start.anchor;
         tag = event->data.mapping_start.tag;
+    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = event->data.sequence_start.anchor;
+        tag = event->data.sequence_start.tag;
     }
     if (anchor) {
         return refuse(reader, "anchors are not supported; write the value out");
@@ -220,6 +223,38 @@ static dyno_status read_scalar(struct reader *reader, const struct dyno_option *
     return dyno_options_set(reader->options, row, value, &origin, reader->error);
 }
 
+/* The list of words at the current event, as the row's text: with commas between them. */
+static dyno_status read_list(struct reader *reader, const struct dyno_option *row)
+{
+    struct dyno_option_origin origin = {
+        .source = DYNO_SOURCE_FILE,
+        .where = reader->name,
+        .line = (uint32_t)reader->event.start_mark.line + 1,
+        .column = (uint32_t)reader->event.start_mark.column + 1,
+    };
+    char text[DYNO_OPTION_TEXT_MAX] = "";
+    size_t used = 0;
+
+    for (;;) {
+        const char *value;
+
+        DYNO_TRY(advance(reader));
+        if (reader->event.type == YAML_SEQUENCE_END_EVENT) {
+            return dyno_options_set(reader->options, row, text, &origin, reader->error);
+        }
+        value = (const char *)reader->event.data.scalar.value;
+        if (reader->event.type != YAML_SCALAR_EVENT || is_null(&reader->event) ||
+            strlen(value) != reader->event.data.scalar.length) {
+            return refuse(reader, "%s: each of the list is a text", row->name);
+        }
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? "," : "", value);
+        if (used >= sizeof text) {
+            return refuse(reader, "%s: the list is longer than %zu bytes", row->name,
+                          sizeof text - 1);
+        }
+    }
+}
+
 /* The value of the key at `path`: the current event is its first. */
 static dyno_status read_value(struct reader *reader, const char *path)
 {
@@ -228,6 +263,9 @@ static dyno_status read_value(struct reader *reader, const char *path)
 
     if (row && reader->event.type == YAML_SCALAR_EVENT) {
         return read_scalar(reader, row);
+    }
+    if (row && row->is_list && reader->event.type == YAML_SEQUENCE_START_EVENT) {
+        return read_list(reader, row);
     }
     if (row) {
         dyno_option_describe(row, accepts, sizeof(accepts));

@@ -25,9 +25,10 @@
 #define WORDS(array)        .choices = (array)
 #define TABLE(function)     .choice = (function)
 #define HELP(text)          .help = (text)
+#define LIST                .is_list = true
 
 static const char *const clocks[] = {"virtual", "wall", NULL};
-static const char *const devices[] = {"sim", "null", "cpu", NULL};
+static const char *const devices[] = {"sim", "null", "cpu", "remote", NULL};
 static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
@@ -92,7 +93,7 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("virtual jumps from event to event, wall paces the run in real time")),
     ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"), WORDS(devices),
         HELP("sim models a GPU, null computes nothing and shows what the harness itself costs, cpu "
-             "computes real tokens on this machine")),
+             "computes real tokens on this machine, remote asks the servers of fleet.endpoints")),
     ROW("run.ends", "ends", "WHEN", CHOICE, run.ends, DEFAULT("recorded"), WORDS(ends),
         HELP("a request ends after as many tokens as were recorded, or when the model ends it "
              "(device cpu)")),
@@ -181,6 +182,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("a built-in GPU (see `dyno help models`), or the path of a YAML file")),
     ROW("fleet.workers", "workers", "N", U32, fleet.workers, DEFAULT("1"), RANGE(1, 1000000),
         HELP("workers behind the router; each is one engine on tp GPUs")),
+    ROW("fleet.endpoints", "worker", "URL", TEXT, fleet.endpoints, DEFAULT("none"), OR("none"),
+        NOT_EMPTY, LIST,
+        HELP("OpenAI-compatible servers in place of workers of our own, http://HOST:PORT each, to "
+             "serve from; --worker may be given several times")),
     ROW("fleet.tp", "tp", "N", U32, fleet.tp, DEFAULT("1"), RANGE(1, 1024),
         HELP("tensor parallel GPUs of a worker")),
     ROW("fleet.threads", "threads", "N", U32, fleet.threads, DEFAULT("auto"), OR("auto"),
@@ -398,6 +403,21 @@ const struct dyno_option dyno_scenario_rows[] = {
              "request, without its text")),
     ROW("serve.log_format", "log-format", "FORMAT", CHOICE, serve.log_format, DEFAULT("text"),
         WORDS(log_formats), HELP("how it is written")),
+    ROW("serve.worker_api_key_env", "worker-api-key-env", "NAME", TEXT, serve.worker_api_key_env,
+        DEFAULT("none"), OR("none"), NOT_EMPTY,
+        HELP("the environment variable with the key that the servers of fleet.endpoints are asked "
+             "with")),
+    ROW("serve.health_every", NULL, "TIME", DURATION, serve.health_every_ns, DEFAULT("2s"),
+        RANGE(10 * DYNO_MS, DAYS(1)),
+        HELP(
+            "between two checks of each of them; one that is not answered by the next has failed")),
+    ROW("serve.health_failures", NULL, "N", U32, serve.health_failures, DEFAULT("3"),
+        RANGE(1, 1000),
+        HELP("in a row, after which one is left out; a refused connection is enough alone")),
+    ROW("serve.worker_retries", NULL, "N", U32, serve.worker_retries, DEFAULT("2"), RANGE(0, 1000),
+        HELP("others that are asked when one failed before its answer began")),
+    ROW("serve.worker_silence", NULL, "TIME", DURATION, serve.worker_silence_ns, DEFAULT("10min"),
+        RANGE(DYNO_MS, DAYS(1)), HELP("one may be silent while an answer of it is due")),
     ROW("serve.requests_max", NULL, "N", U32, serve.requests_max, DEFAULT("16384"),
         RANGE(1, 1000000),
         HELP("requests in flight and waiting at most; one more is answered 429")),

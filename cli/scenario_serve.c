@@ -5,6 +5,7 @@
 #include "cli/live.h"
 #include "cli/scenario_check.h"
 #include "core/model/model.h"
+#include "core/route/route.h"
 
 bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use)
 {
@@ -13,6 +14,9 @@ bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_
                                              "run.ends",         "run.clock"};
     size_t length = strcspn(row->name, ".");
 
+    if (strcmp(row->name, "fleet.endpoints") == 0) {
+        return use == DYNO_USE_SERVE; /* a replay simulates them, as the rest of the fleet says */
+    }
     if (strcmp(row->name, "generate.output_tokens") == 0) {
         return true; /* how long answers are that nobody computes */
     }
@@ -66,12 +70,71 @@ static dyno_status set(struct dyno_options *options, const char *name, const cha
     return dyno_options_set(options, dyno_options_find(options, name), value, &origin, error);
 }
 
+static dyno_status refuse_beside(const struct dyno_options *options, const char *name,
+                                 const char *why, struct dyno_error *error)
+{
+    const struct dyno_option *row = dyno_options_find(options, name);
+    const struct dyno_option *endpoints = dyno_options_find(options, "fleet.endpoints");
+    char one[256], other[256];
+
+    dyno_option_place(row, dyno_options_origin(options, row), one, sizeof one);
+    dyno_option_place(endpoints, dyno_options_origin(options, endpoints), other, sizeof other);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s and %s contradict each other: %s", one, other, why);
+}
+
+/* What other servers cannot be beside. */
+static dyno_status check_remote(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
+{
+    const struct dyno_route_policy *policy = dyno_route_find(scenario->router.policy);
+
+    if (is_given(options, "run.device") && !dyno_live_is_remote(scenario)) {
+        return refuse_beside(options, "run.device",
+                             "other servers are asked, or a device of our own", error);
+    }
+    if (is_given(options, "output.journal")) {
+        return refuse_beside(options, "output.journal", "a journal holds what devices did", error);
+    }
+    if (policy && (policy->needs & DYNO_ROUTE_NEEDS_OVERLAP) != 0) {
+        return refuse_beside(options, "router.policy",
+                             "it reads the events of caches, which other servers do not send; "
+                             "kv_approx guesses them",
+                             error);
+    }
+    return DYNO_OK;
+}
+
+/* As many workers as there are in the list. */
+static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                 struct dyno_error *error)
+{
+    uint32_t workers = 1;
+    char count[24];
+
+    DYNO_TRY(check_remote(scenario, options, error));
+    for (const char *at = scenario->fleet.endpoints; *at; at++) {
+        workers += *at == ',';
+    }
+    (void)snprintf(count, sizeof count, "%u", workers);
+    DYNO_TRY(set(options, "fleet.workers", count, error));
+    return set(options, "run.device", "remote", error);
+}
+
 /* A measured machine is this one: it is there to compute. */
 static dyno_status choose_device(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
-    bool pretends = is_given(options, "fleet.gpu") ||
-                    (is_given(options, "model.name") && dyno_model_find(scenario->model.name));
+    bool pretends;
+
+    if (scenario->fleet.endpoints) {
+        return choose_remote(scenario, options, error);
+    }
+    if (dyno_live_is_remote(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the device 'remote' needs servers to ask: give --worker URL");
+    }
+    pretends = is_given(options, "fleet.gpu") ||
+               (is_given(options, "model.name") && dyno_model_find(scenario->model.name));
 
     if (scenario->timing.machine) {
         DYNO_TRY(set(options, "timing.machine", "none", error));

@@ -15,6 +15,7 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/door/door.h"
 #include "backends/posix/wall_clock.h"
+#include "backends/remote/remote.h"
 #include "cli/assembly.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -34,6 +35,8 @@ struct serving {
     const struct dyno_tokenizer_file *file;
     struct dyno_law pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
+    struct dyno_remote *remote; /* NULL: our own workers serve */
+    char remote_model[DYNO_REMOTE_MODEL_MAX];
     struct dyno_serve_records records;
     pthread_t loop;
     struct dyno_error loop_error;
@@ -79,11 +82,20 @@ static uint32_t pretend(void *context, uint64_t draw)
     return dyno_law_tokens(&serving->pretended, &rng);
 }
 
+static bool names_model(const struct serving *serving)
+{
+    const struct dyno_options *options = &serving->options;
+
+    return dyno_options_origin(options, dyno_options_find(options, "model.name"))->source >
+           DYNO_SOURCE_PROFILE;
+}
+
 /* The tokenizer of the model; of one without weights, that of the model that comes along. */
 static dyno_status open_tokenizer(struct serving *serving, struct dyno_error *error)
 {
-    const char *name =
-        serving->assembly.live.weights ? serving->scenario.model.name : DYNO_DEFAULT_MODEL;
+    const char *name = serving->assembly.live.weights || serving->remote
+                           ? serving->scenario.model.name
+                           : DYNO_DEFAULT_MODEL;
     char path[DYNO_MODEL_PATH_MAX], tokenizer[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
 
     DYNO_TRY(dyno_default_model_find(path, name, error));
@@ -91,12 +103,16 @@ static dyno_status open_tokenizer(struct serving *serving, struct dyno_error *er
     return dyno_tokenizer_file_open(&serving->file, tokenizer, error);
 }
 
-static const char *served_name(const struct dyno_scenario *scenario)
+static const char *served_name(const struct serving *serving)
 {
+    const struct dyno_scenario *scenario = &serving->scenario;
     const char *slash = strrchr(scenario->model.name, '/');
 
     if (scenario->serve.model_name) {
         return scenario->serve.model_name;
+    }
+    if (serving->remote) {
+        return serving->remote_model;
     }
     return slash && slash[1] != '\0' ? slash + 1 : scenario->model.name;
 }
@@ -106,9 +122,11 @@ static struct dyno_door_model model_of(const struct serving *serving)
     const struct dyno_weights *weights = serving->assembly.live.weights;
 
     return (struct dyno_door_model){
-        .name = served_name(&serving->scenario),
+        .name = served_name(serving),
         .file = serving->file,
-        .vocab = weights ? weights->model.vocab : serving->file->vocabulary.token_count,
+        .vocab = weights         ? weights->model.vocab
+                 : serving->file ? serving->file->vocabulary.token_count
+                                 : 0,
         .context = serving->assembly.worker.context_max,
         .dimensions = weights ? weights->model.hidden : 0,
         .eos = weights ? weights->eos : NULL,
@@ -139,6 +157,9 @@ static uint64_t block_bytes(const struct serving *serving)
     const struct dyno_assembly *assembly = &serving->assembly;
     const struct dyno_model *model = &assembly->timing_config.model;
 
+    if (serving->remote) {
+        return 0;
+    }
     if (assembly->live.weights) {
         return dyno_kv_storage_bytes(model, 1, assembly->worker.block_tokens, DYNO_ELEMENT_F32);
     }
@@ -150,11 +171,13 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
                              struct dyno_source **out, struct dyno_error *error)
 {
     struct serving *serving = context;
-    bool computes = assembly->live.weights != NULL;
+    bool computes = assembly->live.weights != NULL || serving->remote;
     struct dyno_door_config config;
     const char *salt;
 
-    DYNO_TRY(open_tokenizer(serving, error));
+    if (!serving->remote || names_model(serving)) {
+        DYNO_TRY(open_tokenizer(serving, error));
+    }
     DYNO_TRY(dyno_serve_records_salt(&serving->scenario, &salt, error));
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
@@ -166,6 +189,9 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
                  .wake = dyno_wall_clock_wake,
                  .clock = assembly->clock},
         .model = model_of(serving),
+        .relays = serving->remote != NULL,
+        .measures = serving->file != NULL,
+        .retry_ns = serving->scenario.serve.health_every_ns,
         .block_tokens = assembly->worker.block_tokens,
         .pretend = computes ? NULL : pretend,
         .pretend_context = serving,
@@ -189,6 +215,9 @@ static void *run_loop(void *context)
     struct serving *serving = context;
 
     (void)dyno_assembly_run(&serving->assembly, &serving->loop_error);
+    if (serving->remote) {
+        dyno_remote_halt(serving->remote); /* before answers that it may speak to are given up */
+    }
     dyno_desk_abandon(dyno_door_desk(serving->door));
     dyno_door_stop(serving->door, LAST_WORDS_NS);
     return NULL;
@@ -206,7 +235,7 @@ static void say_where(const struct serving *serving)
                  "'{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Will you "
                  "come to the ball?\"}], \"max_tokens\": 60}'\n\n",
                  serving->assembly.title, scheme, host, port, scheme, host, port,
-                 served_name(scenario));
+                 served_name(serving));
     (void)fflush(stdout);
 }
 
@@ -223,12 +252,83 @@ static dyno_status open_log(struct serving *serving, struct dyno_error *error)
     return dyno_log_open(&serving->log, STDERR_FILENO, format, level, error);
 }
 
+static dyno_status find_key(const char *variable, const char **out, struct dyno_error *error)
+{
+    *out = variable ? getenv(variable) : NULL;
+    if (variable && !*out) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "serve.worker_api_key_env: there is no environment variable %.100s with "
+                         "the key",
+                         variable);
+    }
+    return DYNO_OK;
+}
+
+/* What clients call the model, if nobody said: what the first endpoint that is there calls it. */
+static dyno_status name_remote_model(struct serving *serving, struct dyno_error *error)
+{
+    for (uint32_t i = 0; i < serving->scenario.fleet.workers; i++) {
+        struct dyno_remote_look look = dyno_remote_look(serving->remote, i);
+
+        if (look.is_there) {
+            memcpy(serving->remote_model, look.model, sizeof look.model);
+            return DYNO_OK;
+        }
+    }
+    if (!serving->scenario.serve.model_name) {
+        return dyno_fail(error, DYNO_IO,
+                         "no worker is there yet to say which model it serves: start one, or name "
+                         "the model with --served-model-name");
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_remote(struct serving *serving, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = &serving->scenario;
+    struct dyno_remote_config config = {
+        .model_name = scenario->serve.model_name,
+        .health_every_ns = scenario->serve.health_every_ns,
+        .failures_max = scenario->serve.health_failures,
+        .retries_max = scenario->serve.worker_retries,
+        .connections_max = scenario->serve.requests_max,
+        .connect_timeout_ns = scenario->serve.health_every_ns,
+        .silence_timeout_ns = scenario->serve.worker_silence_ns,
+        .log = serving->log,
+    };
+    struct dyno_url *urls;
+    dyno_status status;
+
+    config.count = DYNO_REMOTE_ENDPOINTS_MAX;
+    urls = calloc(config.count, sizeof *urls);
+    if (!urls) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the workers' addresses");
+    }
+    config.urls = urls;
+    status = dyno_remote_parse(urls, &config.count, scenario->fleet.endpoints, error);
+    if (status == DYNO_OK) {
+        status = find_key(scenario->serve.worker_api_key_env, &config.api_key, error);
+    }
+    if (status == DYNO_OK) {
+        status = dyno_remote_open(&serving->remote, &config, error);
+    }
+    free(urls);
+    DYNO_TRY(status);
+    serving->assembly.remote = serving->remote;
+    DYNO_TRY(name_remote_model(serving, error));
+    serving->assembly.remote_model = served_name(serving);
+    return DYNO_OK;
+}
+
 static dyno_status open_all(struct serving *serving, const char *command, struct dyno_error *error)
 {
     struct dyno_assembly *assembly = &serving->assembly;
     struct dyno_sink *desk;
 
     DYNO_TRY(open_log(serving, error));
+    if (serving->scenario.fleet.endpoints) {
+        DYNO_TRY(open_remote(serving, error));
+    }
     DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
                                    serving->scenario.generate.output_tokens, error));
     DYNO_TRY(dyno_serve_records_begin(&serving->records, &serving->scenario, serving->log, error));
@@ -310,6 +410,7 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_door_close(serving->door);
     written = dyno_serve_records_close(&serving->records, &later);
     dyno_tokenizer_file_close(serving->file);
+    dyno_remote_close(serving->remote);
     (void)dyno_log_close(serving->log);
     dyno_options_close(&serving->options);
     return first_of(status, written, &later, error);

@@ -46,6 +46,8 @@ struct dyno_option {
     size_t offset;     /* of the field in the struct */
     uint64_t min, max; /* U32, U64, DURATION (ns), BYTES; TEXT: min 0 allows the empty text */
     double low, high;  /* DOUBLE */
+    bool is_list; /* TEXT: several, with commas between them; a flag that is given again adds one,
+                     and a scenario file may have a list */
     const char *const *choices;            /* CHOICE: NULL-terminated, or: */
     const char *(*choice)(uint32_t index); /* CHOICE from a table elsewhere; NULL past the last */
 };

@@ -60,6 +60,7 @@ model:
 fleet:
   gpu: h200                                  # fleet.yaml:2
   workers: 8                                 # --workers
+  endpoints: none                            # default
   tp: 1                                      # default
   threads: auto                              # default
   expert_parallel: false                     # default
@@ -148,6 +149,11 @@ serve:
   db_age_max: none                           # default
   log_level: warning                         # default
   log_format: text                           # default
+  worker_api_key_env: none                   # default
+  health_every: 2s                           # default
+  health_failures: 3                         # default
+  worker_retries: 2                          # default
+  worker_silence: 10min                      # default
   requests_max: 16384                        # default
   connections_max: 16384                     # default
   header_max: 64KiB                          # default

@@ -61,6 +61,25 @@ START_TEST(sections_may_be_written_in_every_way_of_yaml)
 }
 END_TEST
 
+START_TEST(a_list_is_a_text_with_commas_where_an_option_has_several)
+{
+    expect_read("fleet: {endpoints: [http://a:1, 'http://b:2']}");
+    ck_assert_str_eq(fixture.scenario.fleet.endpoints, "http://a:1,http://b:2");
+    expect_read("fleet:\n  endpoints:\n  - http://a:1\n");
+    ck_assert_str_eq(fixture.scenario.fleet.endpoints, "http://a:1");
+    expect_read("fleet: {endpoints: 'http://a:1,http://b:2'}");
+    ck_assert_str_eq(fixture.scenario.fleet.endpoints, "http://a:1,http://b:2");
+    expect_refused("fleet: {endpoints: [a, [b]]}",
+                   "s.yaml:1:24: fleet.endpoints: each of the list is a text");
+    expect_refused("fleet: {endpoints: [a, ]\n", "s.yaml:2:1: not YAML: did not find expected ',' "
+                                                 "or '}'");
+    expect_refused("fleet: {endpoints: &x [a]}",
+                   "s.yaml:1:20: anchors are not supported; write the value out");
+    ck_assert_int_eq(read_text("fleet: {endpoints: []}"), DYNO_BAD_INPUT);
+    ck_assert_int_eq(read_text("fleet: {workers: [1]}"), DYNO_BAD_INPUT);
+}
+END_TEST
+
 START_TEST(an_empty_file_is_all_defaults)
 {
     expect_read("");
@@ -187,6 +206,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(file, open_fixture, close_fixture);
     tcase_add_test(file, sections_may_be_written_in_every_way_of_yaml);
     tcase_add_test(file, an_empty_file_is_all_defaults);
+    tcase_add_test(file, a_list_is_a_text_with_commas_where_an_option_has_several);
     tcase_add_test(file, a_wrong_value_is_named_with_line_and_column);
     tcase_add_test(file, an_unknown_key_suggests_the_nearest);
     tcase_add_test(file, a_key_given_twice_is_refused_with_both_places);
