@@ -103,8 +103,10 @@ void dyno_openai_put_model(struct dyno_bytes *out, const struct dyno_openai_mode
     dyno_json_put_text(out, model->root);
     dyno_bytes_put_text(out, ",\"parent\":");
     dyno_json_put_text(out, model->parent);
-    dyno_bytes_put_text(out, ",\"max_model_len\":");
-    dyno_bytes_put_u64(out, model->context_tokens);
+    if (model->context_tokens > 0) {
+        dyno_bytes_put_text(out, ",\"max_model_len\":");
+        dyno_bytes_put_u64(out, model->context_tokens);
+    }
     dyno_bytes_put_text(out, "}");
 }
 

@@ -93,7 +93,7 @@ struct dyno_openai_model {
     const char *root;   /* what it was loaded from, or the id again */
     const char *parent; /* NULL: it is nobody's variant */
     uint64_t created_s;
-    uint32_t context_tokens; /* max_model_len */
+    uint32_t context_tokens; /* max_model_len; 0: not known, and not said */
 };
 
 void dyno_openai_put_model(struct dyno_bytes *out, const struct dyno_openai_model *model);

@@ -65,16 +65,18 @@ END_TEST
 
 START_TEST(models_say_what_load_generators_read)
 {
-    const struct dyno_openai_model models[] = {{"a", "/models/a", NULL, 5, 4096},
-                                               {"b", "b", "a", 6, 8192}};
+    const struct dyno_openai_model models[] = {
+        {"a", "/models/a", NULL, 5, 4096}, {"b", "b", "a", 6, 8192}, {"c", "c", NULL, 7, 0}};
     struct dyno_bytes out = new_bytes();
 
-    dyno_openai_put_models(&out, models, 2);
+    dyno_openai_put_models(&out, models, 3);
     expect_bytes(&out, "{\"object\":\"list\",\"data\":["
                        "{\"id\":\"a\",\"object\":\"model\",\"created\":5,\"owned_by\":\"dyno\","
                        "\"root\":\"/models/a\",\"parent\":null,\"max_model_len\":4096},"
                        "{\"id\":\"b\",\"object\":\"model\",\"created\":6,\"owned_by\":\"dyno\","
-                       "\"root\":\"b\",\"parent\":\"a\",\"max_model_len\":8192}]}");
+                       "\"root\":\"b\",\"parent\":\"a\",\"max_model_len\":8192},"
+                       "{\"id\":\"c\",\"object\":\"model\",\"created\":7,\"owned_by\":\"dyno\","
+                       "\"root\":\"c\",\"parent\":null}]}"); /* a length that nobody knows */
 }
 END_TEST
 
