@@ -195,7 +195,7 @@ static bool heard_event(struct dyno_errand *errand, const char *data, size_t siz
     return is_kept;
 }
 
-/* What comes with a refusal leaves with the end. */
+/* What comes with a refusal leaves with the end, and is no news before. */
 static void heard_refusal(struct dyno_errand *errand, uint32_t http_status, const char *body,
                           size_t size)
 {
@@ -205,7 +205,7 @@ static void heard_refusal(struct dyno_errand *errand, uint32_t http_status, cons
     dyno_desk_lock(answer->desk);
     answer->refused = http_status;
     (void)dyno_answer_write_text(answer, piece);
-    dyno_desk_unlock_with_news(answer->desk, answer);
+    dyno_desk_unlock(answer->desk);
 }
 
 static const struct dyno_errand_ops errand_ops = {.event = heard_event, .refused = heard_refusal};

@@ -66,6 +66,7 @@ bool dyno_answer_write_token(struct dyno_answer *answer, uint32_t token);
 
 /* The desk's: the answer has news for the door. */
 void dyno_desk_lock(struct dyno_desk *desk);
+void dyno_desk_unlock(struct dyno_desk *desk);
 void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answer);
 
 #endif

@@ -53,7 +53,7 @@ void dyno_desk_lock(struct dyno_desk *desk)
     (void)pthread_mutex_lock(&desk->lock);
 }
 
-static void unlock(struct dyno_desk *desk)
+void dyno_desk_unlock(struct dyno_desk *desk)
 {
     (void)pthread_mutex_unlock(&desk->lock);
 }
@@ -89,7 +89,7 @@ void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answ
         answer->has_news = true;
         line_up(&desk->news, answer);
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
     if (is_first) {
         desk->config.news(desk->config.context);
     }
@@ -133,7 +133,7 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
             out->refused = answer->refused;
         }
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return answer;
 }
 
@@ -158,7 +158,7 @@ void dyno_answer_release(struct dyno_answer *answer)
             answer->has_news = false;
         }
         is_alone = answer->place == ANSWER_ENDED;
-        unlock(desk);
+        dyno_desk_unlock(desk);
     }
     if (answer && is_alone) {
         dyno_answer_free(answer);
@@ -182,7 +182,7 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer)
     assert(answer->place == ANSWER_OPEN);
     dyno_desk_lock(desk);
     if (desk->count >= desk->config.answers_max || desk->finished) {
-        unlock(desk);
+        dyno_desk_unlock(desk);
         return DYNO_FULL;
     }
     answer->desk = desk;
@@ -191,7 +191,7 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer)
     answer->arrival_ns = now;
     desk->count++;
     line_up(&desk->posted, answer);
-    unlock(desk);
+    dyno_desk_unlock(desk);
     tell_loop(desk);
     return DYNO_OK;
 }
@@ -228,7 +228,7 @@ void dyno_desk_cancel(struct dyno_desk *desk, const struct dyno_answer *answer)
     if (answer->place == ANSWER_POSTED || answer->place == ANSWER_IN_FLEET) {
         noted = note_given_up(desk, answer->id);
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
     if (noted) {
         tell_loop(desk);
     }
@@ -238,7 +238,7 @@ void dyno_desk_finish(struct dyno_desk *desk)
 {
     dyno_desk_lock(desk);
     desk->finished = true;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     desk->config.wake(desk->config.clock);
 }
 
@@ -248,7 +248,7 @@ uint32_t dyno_desk_count(struct dyno_desk *desk)
 
     dyno_desk_lock(desk);
     count = desk->count;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return count;
 }
 
@@ -258,7 +258,7 @@ uint32_t dyno_desk_room(struct dyno_desk *desk)
 
     dyno_desk_lock(desk);
     room = desk->finished ? 0 : desk->config.answers_max - desk->count;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return room;
 }
 
@@ -273,7 +273,7 @@ uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *ou
             desk->is_sampled[i] = false;
         }
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return count;
 }
 
@@ -294,7 +294,7 @@ static dyno_ns desk_next(struct dyno_source *source)
     }
     dyno_desk_lock(desk);
     next = desk->posted.first ? desk->posted.first->arrival_ns : DYNO_NEVER;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return next;
 }
 
@@ -390,7 +390,7 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
     atomic_fetch_sub_explicit(&desk->waiting, 1, memory_order_relaxed);
     answer->place = ANSWER_IN_FLEET;
     desk->taken++;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     if (take_in(desk, answer) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory to take a request in");
     }
@@ -422,7 +422,7 @@ static dyno_ns desk_cancelled(struct dyno_source *source, dyno_ns now, uint64_t 
         atomic_fetch_sub_explicit(&desk->waiting, 1, memory_order_relaxed);
         at = now;
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return at;
 }
 
@@ -439,7 +439,7 @@ static bool desk_finished(const struct dyno_source *source)
 
     dyno_desk_lock(desk);
     finished = desk->finished && !desk->posted.first;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return finished;
 }
 
@@ -499,7 +499,7 @@ static dyno_status desk_sample(struct dyno_sink *sink, const struct dyno_sample_
     dyno_desk_lock(desk);
     desk->samples[record->worker] = *record;
     desk->is_sampled[record->worker] = true;
-    unlock(desk);
+    dyno_desk_unlock(desk);
     return DYNO_OK;
 }
 
@@ -535,12 +535,12 @@ void dyno_desk_abandon(struct dyno_desk *desk)
     }
     dyno_desk_lock(desk);
     for (answer = next_of(&desk->posted); answer; answer = next_of(&desk->posted)) {
-        unlock(desk);
+        dyno_desk_unlock(desk);
         record = record_of_failure(answer);
         end_answer(desk, answer, &record);
         dyno_desk_lock(desk);
     }
-    unlock(desk);
+    dyno_desk_unlock(desk);
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */

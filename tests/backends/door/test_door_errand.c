@@ -131,6 +131,7 @@ START_TEST(a_refusal_comes_with_the_end)
 
     open_rig(&rig);
     rig.errand->ops->refused(rig.errand, 422, "{}", 2);
+    ck_assert_ptr_null(dyno_desk_news(rig.desk, &heard));
     end(&rig, DYNO_FAILED);
     ck_assert_ptr_eq(dyno_desk_news(rig.desk, &heard), rig.answer);
     ck_assert_int_eq(heard.end, DYNO_ANSWER_FAILED);
