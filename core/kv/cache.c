@@ -451,6 +451,14 @@ void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks)
     cache->free += blocks;
 }
 
+void dyno_kv_forget_idle(struct dyno_kv_cache *cache, dyno_ns at)
+{
+    uint64_t evicted = cache->evicted_blocks;
+
+    evict(cache, cache->idle, at);
+    cache->evicted_blocks = evicted;
+}
+
 void dyno_kv_cache_check(const struct dyno_kv_cache *cache)
 {
     uint64_t idle = 0, named = 0;

@@ -115,6 +115,9 @@ void dyno_kv_let_go(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uin
 dyno_status dyno_kv_retire(struct dyno_kv_cache *cache, uint32_t blocks);
 void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks);
 
+/* What is idle is forgotten and becomes free: told like an eviction, counted as none. */
+void dyno_kv_forget_idle(struct dyno_kv_cache *cache, dyno_ns at);
+
 /* Walks everything; aborts if an invariant is broken.  For tests and debug runs. */
 void dyno_kv_cache_check(const struct dyno_kv_cache *cache);
 

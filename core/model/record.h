@@ -54,11 +54,24 @@ struct dyno_sample_record {
     uint32_t worker;
     uint32_t running;
     uint32_t waiting;
-    uint32_t blocks_used;  /* held by sequences */
-    uint32_t blocks_idle;  /* cached, held by none */
-    uint32_t blocks_total; /* 0: nothing is known of the worker's cache */
-    uint64_t tokens_out;   /* generated so far */
-    dyno_ns busy_ns;       /* time in passes so far */
+    uint32_t blocks_used;    /* held by sequences */
+    uint32_t blocks_idle;    /* cached, held by none */
+    uint32_t blocks_total;   /* 0: nothing is known of the worker's cache */
+    uint64_t tokens_out;     /* generated so far */
+    dyno_ns busy_ns;         /* time in passes so far */
+    uint64_t steps;          /* done so far ... */
+    uint64_t prefill_tokens; /* ... and prompt tokens computed */
+};
+
+/* One tick of the planner: what it saw and what it decided (core/plan/plan.h). */
+struct dyno_plan_record {
+    dyno_ns at;
+    uint32_t before, asked, desired; /* workers: decided last, asked for by the policy, decided */
+    const char *reason;              /* static: "up", "cooling", ... */
+    uint32_t ready, starting, draining;
+    uint32_t heard;                   /* ready workers whose metrics came */
+    uint32_t running, waiting, lobby; /* requests: on those, and for any worker */
+    double rate, forecast_rate;       /* requests per second: since the last tick, and to come */
 };
 
 /* What the fleet did, summed over workers at the end of a run. */

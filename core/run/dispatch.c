@@ -191,6 +191,11 @@ dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
     return status;
 }
 
+uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker)
+{
+    return dispatch->inflight[worker];
+}
+
 void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker)
 {
     assert(worker < dispatch->config.worker_count);

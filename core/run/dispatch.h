@@ -72,6 +72,9 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id);
 /* Where the request is booked; DYNO_NO_WORKER: nowhere, or not any more. */
 uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
 
+/* Requests booked on a worker and not ended. */
+uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker);
+
 /* Take a worker out of the eligible set (and forget its cache), or put it back.  Requests booked
  * there stay booked until they end. */
 void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker);

@@ -1,14 +1,18 @@
-/* The order at one instant: finished passes and ready requests, then arrivals and routing, then the
- * passes that an arrival cut at this very instant, then a look at the workers (telemetry), then new
- * passes.  A pass takes at least a nanosecond, so every turn moves time on.
+/* The order at one instant: finished passes and ready requests, then workers that have started and
+ * those who waited for one, then clients that gave up, arrivals and routing, then the passes that
+ * an arrival cut at this very instant, then a look at the workers (telemetry) and the planner, then
+ * new passes, then workers that have come to rest.  A pass, and a start, takes at least a
+ * nanosecond, so every turn moves time on.
  *
- * Telemetry looks before new passes start, so that it sees the fleet as of the last step boundary
- * whether a worker leaps or steps; and it never keeps a run alive.
+ * Telemetry and planner look before new passes start, so that they see the fleet as of the last
+ * step boundary whether a worker leaps or steps; and they never keep a run alive.
  */
 #include "core/run/loop.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+#include "core/run/lobby.h"
 
 struct dyno_loop {
     struct dyno_loop_config config;
@@ -18,6 +22,7 @@ struct dyno_loop {
     dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
     uint64_t in_flight;
     uint64_t ended;
+    struct dyno_lobby lobby;
     bool wants_events;
     bool out_of_memory; /* found where no status can be returned */
     struct dyno_loop_result result;
@@ -59,6 +64,9 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
         loop->result.end_ns = at;
     }
     dyno_dispatch_ended(loop->config.dispatch, record->id);
+    if (loop->config.planner) {
+        dyno_planner_ended(loop->config.planner, record);
+    }
     if (loop->config.trie) {
         dyno_kv_trie_leave(loop->config.trie, record->id);
     }
@@ -95,10 +103,14 @@ static void on_kv_resident(void *context, dyno_ns at, uint64_t span, bool held)
 
 static void on_presence(void *context, uint32_t worker, bool is_there)
 {
-    struct dyno_dispatch *dispatch = ((struct dyno_loop *)context)->config.dispatch;
+    const struct dyno_loop *loop = context;
+    struct dyno_dispatch *dispatch = loop->config.dispatch;
 
     if (is_there) {
-        dyno_dispatch_worker_back(dispatch, worker);
+        if (!loop->config.roster ||
+            dyno_roster_state(loop->config.roster, worker) == DYNO_WORKER_READY) {
+            dyno_dispatch_worker_back(dispatch, worker);
+        }
     } else {
         dyno_dispatch_worker_gone(dispatch, worker);
     }
@@ -148,13 +160,15 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
 
 /* ---- arrivals -------------------------------------------------------------------------------- */
 
-static dyno_status reject(struct dyno_loop *loop, const struct dyno_request *request)
+/* It was on no worker. */
+static dyno_status end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,
+                                enum dyno_outcome outcome)
 {
     return on_ended(loop, &(struct dyno_request_record){.id = request->id,
                                                         .session = request->session,
                                                         .tenant = request->tenant,
                                                         .worker = DYNO_NO_WORKER,
-                                                        .outcome = DYNO_FAILED,
+                                                        .outcome = outcome,
                                                         .prompt_tokens = request->prompt_tokens,
                                                         .scheduled_ns = request->scheduled_ns,
                                                         .arrival_ns = request->arrival_ns,
@@ -164,15 +178,12 @@ static dyno_status reject(struct dyno_loop *loop, const struct dyno_request *req
                                                         .last_token_ns = DYNO_NEVER});
 }
 
-static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
+static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
+                         struct dyno_error *error)
 {
-    struct dyno_request request = {0};
     struct dyno_decision_record decision = {0};
     dyno_status status;
 
-    DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
-    loop->in_flight++;
-    loop->result.requests++;
     if (loop->config.trie) {
         DYNO_TRY(dyno_kv_trie_enter(loop->config.trie, loop->now, &request));
     }
@@ -182,7 +193,7 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     status = dyno_dispatch_pick(loop->config.dispatch, loop->now, &request, loop->config.candidates,
                                 &decision);
     if (status == DYNO_REJECTED) {
-        return reject(loop, &request);
+        return end_unrouted(loop, &request, DYNO_FAILED);
     }
     if (status == DYNO_BAD_INPUT) {
         return dyno_fail(
@@ -196,6 +207,62 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
         DYNO_TRY(tell_decision(loop, &decision));
     }
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
+}
+
+static bool anybody_serves(const struct dyno_loop *loop)
+{
+    return !loop->config.roster || dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0;
+}
+
+static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
+{
+    struct dyno_request request = {0};
+
+    DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
+    loop->in_flight++;
+    loop->result.requests++;
+    if (loop->config.planner) {
+        dyno_planner_arrived(loop->config.planner, &request);
+    }
+    if (anybody_serves(loop)) {
+        return route(loop, request, error);
+    }
+    if (loop->lobby.count >= loop->config.lobby_count_max || loop->config.lobby_wait_ns == 0) {
+        return end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL);
+    }
+    return dyno_lobby_enter(&loop->lobby, &request, loop->now + loop->config.lobby_wait_ns);
+}
+
+/* Workers that have started, and who waited for them; who has waited too long. */
+static dyno_status settle_fleet(struct dyno_loop *loop, struct dyno_error *error)
+{
+    if (loop->config.roster) {
+        (void)dyno_roster_settle(loop->config.roster, loop->now);
+    }
+    while (loop->lobby.count > 0 &&
+           (anybody_serves(loop) || dyno_lobby_next(&loop->lobby) <= loop->now)) {
+        struct dyno_lobby_seat *seat = dyno_lobby_first(&loop->lobby);
+        dyno_status status = anybody_serves(loop)
+                                 ? route(loop, seat->request, error)
+                                 : end_unrouted(loop, &seat->request, DYNO_REJECTED_QUEUE_FULL);
+
+        dyno_lobby_give(&loop->lobby, seat);
+        DYNO_TRY(status);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status cancel_in_lobby(struct dyno_loop *loop, uint64_t id)
+{
+    struct dyno_lobby_seat *seat = dyno_lobby_find(&loop->lobby, id);
+    dyno_status status;
+
+    if (!seat) {
+        return DYNO_OK;
+    }
+    status = end_unrouted(loop, &seat->request, DYNO_CANCELLED_BY_CLIENT);
+    dyno_lobby_give(&loop->lobby, seat);
+    return status;
 }
 
 /* A request that its client has given up by now; false in *any: there is none.  One at a time, for
@@ -217,7 +284,7 @@ static dyno_status cancel_one(struct dyno_loop *loop, bool *any)
     *any = true;
     worker = dyno_dispatch_worker_of(loop->config.dispatch, id);
     return worker == DYNO_NO_WORKER
-               ? DYNO_OK
+               ? cancel_in_lobby(loop, id)
                : loop->workers->ops->cancel(loop->workers, loop->now, worker, id);
 }
 
@@ -231,6 +298,7 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
         bool cancelled;
 
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        DYNO_TRY(settle_fleet(loop, error));
         DYNO_TRY(cancel_one(loop, &cancelled));
         if (cancelled) {
             continue;
@@ -267,6 +335,23 @@ static dyno_status take_samples(struct dyno_loop *loop)
     return DYNO_OK;
 }
 
+static dyno_status plan(struct dyno_loop *loop)
+{
+    struct dyno_planner *planner = loop->config.planner;
+    struct dyno_plan_record record;
+
+    if (!planner || loop->now < dyno_planner_next(planner)) {
+        return DYNO_OK;
+    }
+    dyno_planner_tick(planner, loop->now, loop->workers, loop->lobby.count, &record);
+    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
+        if (sink->ops->plan) {
+            DYNO_TRY(sink->ops->plan(sink, &record));
+        }
+    }
+    return DYNO_OK;
+}
+
 static void tell_progress(const struct dyno_loop *loop)
 {
     for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
@@ -294,8 +379,12 @@ static dyno_ns next_event(const struct dyno_loop *loop)
     dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
     dyno_ns worker = loop->workers->ops->next(loop->workers);
     dyno_ns next = arrival < worker ? arrival : worker;
+    dyno_ns lobby = dyno_lobby_next(&loop->lobby);
+    dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
 
-    return loop->next_cancel < next ? loop->next_cancel : next;
+    next = loop->next_cancel < next ? loop->next_cancel : next;
+    next = lobby < next ? lobby : next;
+    return start < next ? start : next;
 }
 
 static bool over(const struct dyno_loop *loop)
@@ -316,10 +405,32 @@ static bool is_past_end(const struct dyno_loop *loop, dyno_ns time)
     return loop->config.duration_max_ns > 0 && time > loop->config.duration_max_ns;
 }
 
+/* Who looks at the fleet does so in time, but hides no lost wakeup and keeps no run alive.  Only
+ * where requests wait for a worker is the planner whom they wait for; and where they come from
+ * outside it goes on between them. */
+static dyno_ns look_before(const struct dyno_loop *loop, dyno_ns deadline)
+{
+    dyno_ns tick = loop->config.planner ? dyno_planner_next(loop->config.planner) : DYNO_NEVER;
+    bool plans =
+        deadline != DYNO_NEVER || loop->lobby.count > 0 || loop->config.source->ops->is_open;
+
+    if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
+        deadline = loop->next_sample;
+    }
+    return plans && tick < deadline ? tick : deadline;
+}
+
 static dyno_status cut(struct dyno_loop *loop)
 {
     loop->result.cut = true;
     loop->result.unfinished = loop->in_flight;
+    while (loop->lobby.count > 0) {
+        struct dyno_lobby_seat *seat = dyno_lobby_first(&loop->lobby);
+        dyno_status status = end_unrouted(loop, &seat->request, DYNO_CANCELLED_AT_END);
+
+        dyno_lobby_give(&loop->lobby, seat);
+        DYNO_TRY(status);
+    }
     return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
 }
 
@@ -328,7 +439,11 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
     loop->result.turns++;
     DYNO_TRY(settle_and_admit(loop, error));
     DYNO_TRY(take_samples(loop));
+    DYNO_TRY(plan(loop));
     DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+    if (loop->config.roster) {
+        dyno_roster_rest(loop->config.roster, loop->workers, loop->now);
+    }
     if (loop->out_of_memory) {
         return DYNO_NO_MEMORY;
     }
@@ -362,9 +477,7 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
                 "nothing is in flight, but it is not finished",
                 (unsigned long long)loop->result.requests);
         }
-        if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
-            deadline = loop->next_sample; /* telemetry hides no lost wakeup */
-        }
+        deadline = look_before(loop, deadline);
         if (!is_interrupted(loop)) {
             wait(loop, deadline);
         }
@@ -400,5 +513,8 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
 
 void dyno_loop_close(struct dyno_loop *loop)
 {
+    if (loop) {
+        dyno_lobby_release(&loop->lobby);
+    }
     free(loop);
 }

@@ -8,6 +8,8 @@
 #include "core/kv/trie.h"
 #include "core/run/clock.h"
 #include "core/run/dispatch.h"
+#include "core/run/planner.h"
+#include "core/run/roster.h"
 #include "core/run/sink.h"
 #include "core/run/source.h"
 #include "core/worker/worker.h"
@@ -20,12 +22,17 @@ struct dyno_loop_config {
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* rewrites chains; NULL: spans stay as they come */
     uint32_t worker_count;
-    struct dyno_sink *sinks; /* list */
-    dyno_ns sample_every_ns; /* 0: no samples */
-    dyno_ns duration_max_ns; /* the run ends there; 0: never */
-    bool live;               /* turns are few and last: tell sinks of progress every turn */
-    bool decisions;          /* tell sinks of every decision */
-    bool candidates;         /* with candidates and scores */
+    struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
+                                   find nobody ready wait for somebody: */
+    struct dyno_planner *planner; /* decides how many serve; needs a roster; NULL: nobody does */
+    dyno_ns lobby_wait_ns;        /* so long at most, then they are refused; 0: not at all */
+    uint32_t lobby_count_max;     /* so many at most */
+    struct dyno_sink *sinks;      /* list */
+    dyno_ns sample_every_ns;      /* 0: no samples */
+    dyno_ns duration_max_ns;      /* the run ends there; 0: never */
+    bool live;                    /* turns are few and last: tell sinks of progress every turn */
+    bool decisions;               /* tell sinks of every decision */
+    bool candidates;              /* with candidates and scores */
     const volatile sig_atomic_t *interrupted; /* non-zero: end now; may be NULL */
 };
 

@@ -104,6 +104,7 @@ struct dyno_worker {
     dyno_ns ingest_free_at;
     dyno_ns busy_ns, busy_since;
     uint64_t tokens_out;
+    uint64_t steps_done, prefill_tokens;
     dyno_ns sampled_at;
     uint64_t sampled_used; /* blocks held then */
 };

@@ -149,6 +149,21 @@ static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
     return DYNO_OK;
 }
 
+/* What has ended lets go of its blocks when the next pass is formed; so this is asked after form.
+ */
+static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = &local->workers[index];
+
+    if (worker->busy || worker->dirty || worker->running.count + worker->waiting.count > 0 ||
+        worker->ingest.count + worker->ended.count > 0) {
+        return false;
+    }
+    dyno_kv_forget_idle(&worker->cache, now);
+    return true;
+}
+
 struct in_flight {
     struct dyno_device *device;
     uint32_t worker;
@@ -234,6 +249,8 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
         .tokens_out = worker->tokens_out +
                       (worker->pass_decode ? (uint64_t)completed * worker->decode_count : 0),
         .busy_ns = worker->busy_ns + (worker->busy ? now - worker->busy_since : 0),
+        .steps = worker->steps_done + completed,
+        .prefill_tokens = worker->prefill_tokens,
     };
     local->totals.block_ns_used += /* a straight line between two looks */
         (unsigned __int128)(worker->sampled_used + used) * (now - worker->sampled_at) / 2;
@@ -388,6 +405,7 @@ static const struct dyno_workers_ops local_ops = {
     .cancel = local_cancel,
     .settle = local_settle,
     .form = local_form,
+    .stop = local_stop,
     .sync = local_sync,
     .next = local_next,
     .sample = local_sample,

@@ -127,6 +127,7 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
 
     seq->computed += slice->tokens;
     local->totals.prefill_tokens += tokens;
+    worker->prefill_tokens += tokens;
     local->totals.attention_pairs +=
         (unsigned __int128)tokens * slice->first + tokens * (tokens + 1) / 2;
     if (local->config.worker.prefix_cache && !local->config.worker.hit_when_scheduled) {
@@ -163,6 +164,7 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     worker->last_step_end = completion->at;
     local->totals.passes++;
     local->totals.steps += completion->steps;
+    worker->steps_done += completion->steps;
     worker->rounds += completion->steps;
     if (worker->pass_decode) {
         settle_decode(local, worker, completion);

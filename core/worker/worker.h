@@ -55,6 +55,10 @@ struct dyno_workers_ops {
     /* Start passes wherever there is work and no pass in flight. */
     dyno_status (*form)(struct dyno_workers *workers, dyno_ns now);
 
+    /* A worker that nothing is routed to is switched off, and its cache forgotten; false: it has
+     * not come to rest yet.  Asked after form.  May be NULL: there is nothing to switch off. */
+    bool (*stop)(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
+
     /* Tell of every cache change that happened before `now` and that was put off. */
     void (*sync)(struct dyno_workers *workers, dyno_ns now);
 

@@ -117,10 +117,12 @@ START_TEST(long_spans_change_nothing_that_can_be_seen)
 }
 END_TEST
 
-/* The worlds must be worth it: some preempt, some evict, some hit, some are refused. */
+/* The worlds must be worth it: some preempt, some evict, some hit, some are refused, some
+ * start, drain and wait for workers. */
 START_TEST(the_worlds_reach_the_corners)
 {
     uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0, giving_up = 0;
+    uint64_t failing = 0, draining = 0, queueing = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -133,12 +135,18 @@ START_TEST(the_worlds_reach_the_corners)
         hitting += digest.hits > 0;
         refusing += digest.completed + digest.cancelled < digest.records;
         giving_up += digest.cancelled > 0;
+        failing += digest.start_failures > 0;
+        draining += digest.drains > 0;
+        queueing += digest.lobby > 0;
     }
     ck_assert_uint_gt(preempting, 10);
     ck_assert_uint_gt(evicting, 10);
     ck_assert_uint_gt(hitting, 10);
     ck_assert_uint_gt(refusing, 3);
     ck_assert_uint_gt(giving_up, 20);
+    ck_assert_uint_gt(failing, 5);
+    ck_assert_uint_gt(draining, 10);
+    ck_assert_uint_gt(queueing, 5);
 }
 END_TEST
 

@@ -16,6 +16,7 @@
 #include "core/worker/paced.h"
 #include "sim/answers.h"
 #include "sim/vclock.h"
+#include "tests/system/world_plan.h"
 
 enum { WORLD_REQUESTS_MAX = 256, WORLD_SPANS_MAX = 6 };
 
@@ -37,7 +38,8 @@ struct world {
     bool impatient[WORLD_REQUESTS_MAX];     /* the client gives up ... */
     dyno_ns patience[WORLD_REQUESTS_MAX];   /* ... so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
-    bool trie;                              /* rewrite chains as few long spans */
+    struct world_plan plan;
+    bool trie; /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
     struct dyno_device *(*wrap)(const struct world *world, struct dyno_device *device);
 };
@@ -45,6 +47,7 @@ struct world {
 struct world_digest {
     uint64_t hash;
     uint64_t records, completed, cancelled, preemptions, evicted, hits, unfinished, gaps;
+    uint64_t plans, starts, start_failures, drains, lobby; /* lobby: ticks with somebody in it */
     struct dyno_fleet_totals totals;
     dyno_ns end_ns;
 };
@@ -209,6 +212,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
         arrival += world_below(world, gap_ms) * DYNO_MS;
     }
     world_draw_patience(world);
+    world_plan_draw(&world->plan, seed, &world->worker, world->dispatch.worker_count);
 }
 
 /* ---- the seams ------------------------------------------------------------------------------- */
@@ -410,9 +414,30 @@ static inline dyno_status world_on_sample(struct dyno_sink *sink,
     return DYNO_OK;
 }
 
+static inline dyno_status world_on_plan(struct dyno_sink *sink,
+                                        const struct dyno_plan_record *record)
+{
+    struct world_digest *digest = ((struct world_sink *)sink)->digest;
+
+    digest->plans++;
+    digest->lobby += record->lobby > 0;
+    WORLD_MIX(digest, record->at);
+    WORLD_MIX(digest, record->asked);
+    WORLD_MIX(digest, record->desired);
+    WORLD_MIX(digest, record->ready);
+    WORLD_MIX(digest, record->starting);
+    WORLD_MIX(digest, record->draining);
+    WORLD_MIX(digest, record->heard);
+    WORLD_MIX(digest, record->lobby);
+    WORLD_MIX(digest, record->rate * 1e6);
+    WORLD_MIX(digest, record->forecast_rate * 1e6);
+    return DYNO_OK;
+}
+
 static const struct dyno_sink_ops world_sink_ops = {.name = "digest",
                                                     .request = world_on_request,
                                                     .decision = world_on_decision,
+                                                    .plan = world_on_plan,
                                                     .sample = world_on_sample};
 
 static inline void world_mix_gaps(struct world_digest *digest, const struct dyno_histogram *itl)
@@ -460,6 +485,41 @@ static inline struct dyno_device *world_device(const struct world *world,
     return world->wrap ? world->wrap(world, device) : device;
 }
 
+static inline void world_mix_roster(struct world_digest *digest, const struct dyno_roster *roster)
+{
+    struct dyno_roster_totals totals;
+
+    if (roster) {
+        totals = dyno_roster_totals(roster, digest->end_ns);
+        digest->starts = totals.starts;
+        digest->start_failures = totals.start_failures;
+        digest->drains = totals.drains;
+        WORLD_MIX(digest, totals.worker_ns);
+        WORLD_MIX(digest, totals.starts);
+    }
+}
+
+static inline struct dyno_loop_config world_loop_config(const struct world *world)
+{
+    return (struct dyno_loop_config){.clock = dyno_virtual_clock(),
+                                     .worker_count = world->dispatch.worker_count,
+                                     .lobby_wait_ns = world->plan.lobby_wait_ns,
+                                     .lobby_count_max = 64,
+                                     .sample_every_ns = world->sample_every_ns,
+                                     .duration_max_ns = world->duration_max_ns,
+                                     .decisions = true,
+                                     .candidates = true};
+}
+
+static inline void world_close(struct dyno_loop *loop, struct dyno_planner *planner,
+                               struct dyno_roster *roster, struct dyno_dispatch *dispatch)
+{
+    dyno_loop_close(loop);
+    dyno_planner_close(planner);
+    dyno_roster_close(roster);
+    dyno_dispatch_close(dispatch);
+}
+
 /* Run the world with at most `steps_max` decode steps a pass. */
 static inline struct world_digest world_run(const struct world *world, uint32_t steps_max)
 {
@@ -473,7 +533,10 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_dispatch *dispatch = NULL;
     struct dyno_workers *workers = NULL;
     struct dyno_loop *loop = NULL;
+    struct dyno_loop_config config;
     struct dyno_kv_trie *trie = NULL;
+    struct dyno_roster *roster = NULL;
+    struct dyno_planner *planner = NULL;
     struct dyno_loop_result result = {0};
     struct dyno_error error = {0};
     struct dyno_local_config local = {.worker = world->worker,
@@ -490,19 +553,16 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     sink.base.next = world->extra_sink ? &extra : NULL;
     device = world_device(world, answers);
     ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
-    ck_assert_int_eq(
-        dyno_loop_open(&loop, &(struct dyno_loop_config){.clock = dyno_virtual_clock(),
-                                                         .source = &source.base,
-                                                         .answers = answers,
-                                                         .dispatch = dispatch,
-                                                         .trie = trie,
-                                                         .worker_count = local.worker_count,
-                                                         .sinks = &sink.base,
-                                                         .sample_every_ns = world->sample_every_ns,
-                                                         .duration_max_ns = world->duration_max_ns,
-                                                         .decisions = true,
-                                                         .candidates = true}),
-        DYNO_OK);
+    world_plan_open(&world->plan, dispatch, &roster, &planner);
+    config = world_loop_config(world);
+    config.source = &source.base;
+    config.answers = answers;
+    config.dispatch = dispatch;
+    config.trie = trie;
+    config.roster = roster;
+    config.planner = planner;
+    config.sinks = &sink.base;
+    ck_assert_int_eq(dyno_loop_open(&loop, &config), DYNO_OK);
     local.worker.steps_max = steps_max;
     local.device = device;
     local.listener = dyno_loop_listener(loop);
@@ -515,10 +575,10 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     digest.unfinished = result.unfinished;
     digest.end_ns = result.end_ns;
     WORLD_MIX(&digest, result.end_ns);
+    world_mix_roster(&digest, roster);
     workers->ops->close(workers);
     device->ops->close(device);
-    dyno_loop_close(loop);
-    dyno_dispatch_close(dispatch);
+    world_close(loop, planner, roster, dispatch);
     dyno_kv_trie_close(trie);
     dyno_answers_close(answers);
     dyno_histogram_release(&itl);

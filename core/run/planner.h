@@ -1,0 +1,57 @@
+/* The planner: once a tick it looks at the fleet, asks a policy (core/plan/plan.h) and tells the
+ * roster how many workers to have.
+ *
+ * The observation is frozen: exact counts are the loop's own; what workers say of themselves comes
+ * from their samples, each of which is lost with a stated probability, in a random stream of its
+ * own.  A worker that was not heard at a tick is told of at the next with what it did since it was
+ * heard last.
+ */
+#ifndef DYNO_CORE_RUN_PLANNER_H
+#define DYNO_CORE_RUN_PLANNER_H
+
+#include "core/plan/forecast.h"
+#include "core/plan/plan.h"
+#include "core/run/roster.h"
+#include "core/run/sink.h"
+#include "core/worker/worker.h"
+
+/* Requests that will come, for a policy that knows: in time order.  Not owned. */
+struct dyno_foresight {
+    const dyno_ns *arrivals; /* [count] */
+    uint64_t count;
+};
+
+struct dyno_planner_config {
+    const struct dyno_plan_policy *policy;
+    struct dyno_plan_config plan; /* workers_max at most the roster's worker_count */
+    const struct dyno_predictor *predictor;
+    struct dyno_forecast_config forecast; /* in ticks */
+    dyno_ns every_ns;                     /* > 0: between ticks */
+    dyno_ns warmup_ns;  /* a worker's first passes, which say little of the later ones */
+    double metric_loss; /* probability that a worker is not heard at a tick */
+    uint64_t seed;
+    uint32_t worker_count;
+    struct dyno_roster *roster;             /* not owned */
+    const struct dyno_foresight *foresight; /* NULL: nobody knows */
+};
+
+struct dyno_planner;
+
+/* Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_planner_open(struct dyno_planner **out, const struct dyno_planner_config *config);
+void dyno_planner_close(struct dyno_planner *planner);
+
+/* What the loop counts. */
+void dyno_planner_arrived(struct dyno_planner *planner, const struct dyno_request *request);
+void dyno_planner_ended(struct dyno_planner *planner, const struct dyno_request_record *record);
+
+dyno_ns dyno_planner_next(const struct dyno_planner *planner); /* the next tick */
+
+/* The tick that is due at `now`: decide, and set the roster.  `lobby` requests wait for any worker.
+ */
+void dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyno_workers *workers,
+                       uint32_t lobby, struct dyno_plan_record *record);
+
+uint64_t dyno_planner_decisions(const struct dyno_planner *planner); /* that changed something */
+
+#endif

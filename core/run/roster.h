@@ -1,0 +1,85 @@
+/* The roster: which workers of a fleet serve, which are on their way, and what they all cost.
+ *
+ *   STOPPED  -> STARTING [set, retry]   its startup time and its luck are drawn now
+ *   STARTING -> READY    [settle]       it serves from now on, with an empty cache
+ *   STARTING -> STOPPED  [settle, set]  the start failed (it is tried again), or nobody wants it
+ *   READY    -> DRAINING [set]          routed to no more; what it has it finishes
+ *   DRAINING -> STOPPED  [rest]         nothing is left on it: its cache is forgotten
+ *
+ *   Always: stopped + starting + ready + draining == worker_count, and a GPU is paid for in every
+ *   state but STOPPED.
+ *
+ * Nobody is killed, and nobody who drains comes back before it has stopped: the router has
+ * forgotten what its cache holds.  Every start has a random stream of its own, named by its number,
+ * so that the luck of one does not depend on how many numbers another drew.
+ */
+#ifndef DYNO_CORE_RUN_ROSTER_H
+#define DYNO_CORE_RUN_ROSTER_H
+
+#include <stdbool.h>
+
+#include "core/base/rng.h"
+#include "core/base/status.h"
+#include "core/base/time.h"
+#include "core/run/dispatch.h"
+#include "core/worker/worker.h"
+
+enum dyno_worker_state {
+    DYNO_WORKER_STOPPED,
+    DYNO_WORKER_STARTING,
+    DYNO_WORKER_READY,
+    DYNO_WORKER_DRAINING,
+};
+
+enum { DYNO_WORKER_STATES = DYNO_WORKER_DRAINING + 1 };
+
+struct dyno_roster_config {
+    uint32_t worker_count; /* places */
+    uint32_t up_max;       /* of them, so many at once, those that drain among them; 0: all */
+    uint32_t ready_first;  /* these many serve from the start, <= worker_count */
+    uint64_t seed;
+    double start_failure; /* probability that a start fails, in [0, 1) */
+    /* How long a start takes (one that fails, too); at least 1 ns is taken.  NULL: that. */
+    dyno_ns (*startup)(const void *context, struct dyno_rng *rng);
+    const void *startup_context;
+    struct dyno_dispatch *dispatch; /* told who is gone and who is back; not owned */
+};
+
+struct dyno_roster;
+
+/* Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_roster_open(struct dyno_roster **out, const struct dyno_roster_config *config);
+void dyno_roster_close(struct dyno_roster *roster);
+
+/* Bring the workers that are ready or starting to `desired`, at most worker_count, from now on:
+ * missing ones are started as soon as there may be more, the lowest first; of those that are too
+ * many, starts are called off first, then those drain that have the fewest requests, the highest
+ * first. Again with the same number: no effect. */
+void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired);
+
+/* Starts that end at or before `now` end; true if a worker became ready. */
+bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now);
+
+/* Workers that drain and have nothing left stop. */
+void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, dyno_ns now);
+
+/* When the next start ends; DYNO_NEVER: none is under way. */
+dyno_ns dyno_roster_next(const struct dyno_roster *roster);
+
+enum dyno_worker_state dyno_roster_state(const struct dyno_roster *roster, uint32_t worker);
+dyno_ns dyno_roster_since(const struct dyno_roster *roster, uint32_t worker); /* in that state */
+uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_state state);
+/* How long starts that succeeded took, on average; 0: none did. */
+dyno_ns dyno_roster_startup_mean(const struct dyno_roster *roster);
+uint32_t dyno_roster_desired(const struct dyno_roster *roster);
+
+/* What it came to until `now`. */
+struct dyno_roster_totals {
+    uint64_t starts, start_failures, drains;
+    unsigned __int128 worker_ns; /* time that workers were not stopped, summed */
+    uint32_t up_max;             /* most that were not stopped at once */
+};
+
+struct dyno_roster_totals dyno_roster_totals(const struct dyno_roster *roster, dyno_ns now);
+
+#endif

@@ -1,0 +1,238 @@
+/* The roster by hand: a fleet whose starts take a stated time, and workers that rest when told. */
+#include "tests/check_main.h"
+
+#include "core/route/route.h"
+#include "core/run/lobby.h"
+#include "core/run/roster.h"
+
+enum { PLACES = 4 };
+
+static struct dyno_dispatch *dispatch;
+static struct dyno_roster *roster;
+static bool busy[PLACES];
+
+static dyno_ns takes_ten(const void *context, struct dyno_rng *rng)
+{
+    (void)context, (void)rng;
+    return 10;
+}
+
+static bool stop(struct dyno_workers *fleet, dyno_ns now, uint32_t worker)
+{
+    (void)fleet, (void)now;
+    return !busy[worker];
+}
+
+static const struct dyno_workers_ops ops = {.name = "rest", .stop = stop};
+static struct dyno_workers workers = {.ops = &ops};
+
+static void set_up(uint32_t ready, double failure)
+{
+    struct dyno_dispatch_config routing = {
+        .policy = dyno_route_find("round_robin"), .worker_count = PLACES, .block_tokens = 16};
+    struct dyno_error error;
+
+    routing.route.args = "";
+    ck_assert_int_eq(dyno_dispatch_open(&dispatch, &routing, &error), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_roster_open(&roster, &(struct dyno_roster_config){.worker_count = PLACES,
+                                                               .ready_first = ready,
+                                                               .start_failure = failure,
+                                                               .startup = takes_ten,
+                                                               .dispatch = dispatch}),
+        DYNO_OK);
+}
+
+static void tear_down(void)
+{
+    dyno_roster_close(roster);
+    dyno_dispatch_close(dispatch);
+}
+
+/* Route a request; the worker, or DYNO_NO_WORKER. */
+static uint32_t ask(uint64_t id)
+{
+    struct dyno_request request = {.id = id, .prompt_tokens = 8, .max_tokens = 1};
+    struct dyno_decision_record record;
+
+    return dyno_dispatch_pick(dispatch, 0, &request, 0, &record) == DYNO_OK ? record.worker
+                                                                            : DYNO_NO_WORKER;
+}
+
+static void expect(uint32_t stopped, uint32_t starting, uint32_t ready, uint32_t draining)
+{
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_STOPPED), stopped);
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_STARTING), starting);
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_READY), ready);
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_DRAINING), draining);
+}
+
+START_TEST(only_ready_workers_are_routed_to)
+{
+    set_up(0, 0.0);
+    ck_assert_uint_eq(ask(0), DYNO_NO_WORKER);
+    dyno_roster_set(roster, 100, 1);
+    ck_assert_uint_eq(ask(1), DYNO_NO_WORKER);
+    ck_assert_uint_eq(dyno_roster_next(roster), 110);
+    ck_assert(!dyno_roster_settle(roster, 109));
+    ck_assert(dyno_roster_settle(roster, 110));
+    ck_assert_uint_eq(ask(2), 0);
+    ck_assert_uint_eq(ask(3), 0);
+    ck_assert_uint_eq(dyno_roster_next(roster), DYNO_NEVER);
+    tear_down();
+}
+END_TEST
+
+START_TEST(who_drains_finishes_and_then_stops)
+{
+    set_up(2, 0.0);
+    ck_assert_uint_eq(ask(0) + ask(1), 1); /* one each */
+    ck_assert_uint_lt(ask(2), 2);
+    dyno_roster_set(roster, 50, 1); /* the one with fewer requests goes */
+    expect(2, 0, 1, 1);
+    ck_assert_uint_eq(ask(3), dyno_dispatch_worker_of(dispatch, 2));
+    dyno_roster_rest(roster, &workers, 60);
+    expect(2, 0, 1, 1); /* it still has one */
+    for (uint64_t id = 0; id < 2; id++) {
+        if (dyno_dispatch_worker_of(dispatch, id) != dyno_dispatch_worker_of(dispatch, 2)) {
+            uint32_t worker = dyno_dispatch_worker_of(dispatch, id);
+
+            dyno_dispatch_ended(dispatch, id);
+            busy[worker] = true; /* a pass that nobody needs any more */
+            dyno_roster_rest(roster, &workers, 70);
+            expect(2, 0, 1, 1);
+            busy[worker] = false;
+        }
+    }
+    dyno_roster_rest(roster, &workers, 80);
+    expect(3, 0, 1, 0);
+    ck_assert_uint_eq((uint64_t)dyno_roster_totals(roster, 100).worker_ns, 100 + 80);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 100).drains, 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(starts_are_called_off_before_anybody_drains)
+{
+    set_up(2, 0.0);
+    dyno_roster_set(roster, 0, 4);
+    expect(0, 2, 2, 0);
+    dyno_roster_set(roster, 4, 3);
+    expect(1, 1, 2, 0);
+    ck_assert_int_eq(dyno_roster_state(roster, 3), DYNO_WORKER_STOPPED);
+    dyno_roster_set(roster, 5, 1);
+    expect(2, 0, 1, 1);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 5).drains, 1);
+    tear_down();
+}
+END_TEST
+
+/* Whoever drains still costs, so its place is not taken until it has stopped: never more are up
+ * than there are places. */
+START_TEST(a_full_fleet_waits_for_those_who_drain)
+{
+    set_up(4, 0.0);
+    for (uint64_t id = 0; id < 4; id++) {
+        ck_assert_uint_lt(ask(id), PLACES);
+    }
+    dyno_roster_set(roster, 0, 2);
+    expect(0, 0, 2, 2);
+    dyno_roster_set(roster, 10, 4);
+    expect(0, 0, 2, 2);
+    for (uint64_t id = 0; id < 4; id++) {
+        dyno_dispatch_ended(dispatch, id);
+    }
+    dyno_roster_rest(roster, &workers, 20);
+    expect(0, 2, 2, 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 20).up_max, 4);
+    tear_down();
+}
+END_TEST
+
+/* Two may be up: while one drains, only one other is, whatever is asked for. */
+START_TEST(never_more_are_up_than_the_budget_has)
+{
+    set_up(2, 0.0);
+    dyno_roster_close(roster);
+    ck_assert_int_eq(dyno_roster_open(&roster, &(struct dyno_roster_config){.worker_count = PLACES,
+                                                                            .up_max = 2,
+                                                                            .ready_first = 2,
+                                                                            .startup = takes_ten,
+                                                                            .dispatch = dispatch}),
+                     DYNO_OK);
+    ck_assert_uint_lt(ask(0), 2);
+    ck_assert_uint_lt(ask(1), 2);
+    dyno_roster_set(roster, 0, 1);
+    dyno_roster_set(roster, 1, 2);
+    expect(2, 0, 1, 1);
+    dyno_dispatch_ended(dispatch, 0);
+    dyno_dispatch_ended(dispatch, 1);
+    dyno_roster_rest(roster, &workers, 5); /* and it is not stuck */
+    expect(2, 1, 1, 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 5).up_max, 2);
+    tear_down();
+}
+END_TEST
+
+START_TEST(starts_that_fail_are_tried_again)
+{
+    dyno_ns now = 0;
+
+    set_up(0, 0.6);
+    dyno_roster_set(roster, 0, 3);
+    while (dyno_roster_count(roster, DYNO_WORKER_READY) < 3) {
+        now = dyno_roster_next(roster);
+        ck_assert_uint_ne(now, DYNO_NEVER);
+        dyno_roster_settle(roster, now);
+    }
+    ck_assert_uint_gt(dyno_roster_totals(roster, now).start_failures, 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, now).starts,
+                      3 + dyno_roster_totals(roster, now).start_failures);
+    ck_assert_uint_eq(dyno_roster_startup_mean(roster), 10);
+    tear_down();
+}
+END_TEST
+
+START_TEST(the_lobby_is_first_come_first_served_and_keeps_copies)
+{
+    struct dyno_lobby lobby = {0};
+    struct dyno_span span = {.id = 7, .blocks = 2};
+    struct dyno_lobby_seat *seat;
+
+    for (uint64_t id = 0; id < 4; id++) {
+        struct dyno_request request = {.id = id, .span_count = 1, .spans = &span};
+
+        span.id = 7 + id;
+        ck_assert_int_eq(dyno_lobby_enter(&lobby, &request, 10 + id), DYNO_OK);
+    }
+    ck_assert_uint_eq(dyno_lobby_next(&lobby), 10);
+    seat = dyno_lobby_find(&lobby, 3);
+    ck_assert_uint_eq(seat->request.spans[0].id, 10);
+    dyno_lobby_give(&lobby, seat);
+    ck_assert_ptr_null(dyno_lobby_find(&lobby, 3));
+    for (uint64_t id = 0; id < 3; id++) {
+        seat = dyno_lobby_first(&lobby);
+        ck_assert_uint_eq(seat->request.id, id);
+        dyno_lobby_give(&lobby, seat);
+    }
+    ck_assert_uint_eq(lobby.count, 0);
+    ck_assert_uint_eq(dyno_lobby_next(&lobby), DYNO_NEVER);
+    dyno_lobby_release(&lobby);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("roster");
+
+    tcase_add_test(cases, only_ready_workers_are_routed_to);
+    tcase_add_test(cases, who_drains_finishes_and_then_stops);
+    tcase_add_test(cases, starts_are_called_off_before_anybody_drains);
+    tcase_add_test(cases, a_full_fleet_waits_for_those_who_drain);
+    tcase_add_test(cases, never_more_are_up_than_the_budget_has);
+    tcase_add_test(cases, starts_that_fail_are_tried_again);
+    tcase_add_test(cases, the_lobby_is_first_come_first_served_and_keeps_copies);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("core/roster", add_cases)
