@@ -141,7 +141,11 @@ static dyno_status settle_schema(sqlite3 *database, struct dyno_error *error)
     }
     if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version == 1) {
         DYNO_TRY(dyno_database_run(database, strstr(dyno_schema_sql, "-- Since version 2"), error));
-        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 2", error));
+        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 3", error));
+    }
+    if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version == 2) {
+        DYNO_TRY(dyno_database_run(database, strstr(dyno_schema_sql, "-- Since version 3"), error));
+        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 3", error));
     }
     return judge(database, &identity, error);
 }

@@ -39,6 +39,25 @@ struct dyno_client_report {
     uint64_t failures_left_out; /* requests that failed for yet other reasons */
 };
 
+/* What the planner did, and what it came to. */
+struct dyno_plan_report {
+    const char *policy;
+    uint64_t decisions; /* that changed how many workers there should be */
+    uint64_t starts, start_failures, drains;
+    uint32_t workers_max; /* up at once */
+    uint32_t worker_gpus; /* of each */
+    double worker_s;      /* time that workers were up, summed */
+    /* Held against the same requests under a planner that knew them; NULL: not asked for. */
+    const struct dyno_plan_regret *regret;
+};
+
+struct dyno_plan_regret {
+    double gpu_hours;  /* more of them than that one took; it may take more */
+    double good_share; /* of requests that completed, within the objectives if there are any: so
+                          much less than under that one */
+    double ttft_p99_s; /* more */
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -63,6 +82,7 @@ struct dyno_report {
                                               TPOT, E2E, then output tokens a second */
     uint32_t interval_count;               /* 0: none were asked for */
     uint32_t interval_replicas;
+    const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */

@@ -6,6 +6,7 @@
 --         ├── request          one row a request: every stamp, and the parts of its life
 --         ├── sample           every worker, looked at every so often
 --         ├── decision ─────── decision_candidate     only with --decisions
+--         ├── plan             every look of the planner, and what it decided
 --         ├── host             the machine's part: clocks, memory, names
 --         └── validation       two runs of the same requests, one real, one simulated
 --
@@ -20,7 +21,7 @@
 -- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 2;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 3;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -214,3 +215,25 @@ SELECT v.live, v.simulated, r.id,
 FROM validation AS v
 JOIN request_latency AS r ON r.run = v.live
 JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;
+
+-- Since version 3
+
+-- A tick of the planner (docs/planner.md): what it saw, and how many workers it wanted.
+CREATE TABLE plan (
+    run           INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns         INTEGER NOT NULL,
+    before        INTEGER NOT NULL, -- workers that were wanted
+    asked         INTEGER NOT NULL, -- that the policy asked for, within the limits
+    desired       INTEGER NOT NULL, -- that are wanted from now on
+    reason        TEXT NOT NULL,    -- held, up, down, cooling, waiting, blind
+    ready         INTEGER NOT NULL, -- workers in each state
+    starting      INTEGER NOT NULL,
+    draining      INTEGER NOT NULL,
+    heard         INTEGER NOT NULL, -- ready ones whose metrics came
+    running       INTEGER NOT NULL, -- requests on those ...
+    waiting       INTEGER NOT NULL, -- ... in their queues ...
+    lobby         INTEGER NOT NULL, -- ... and of those that wait for any worker
+    rate          REAL NOT NULL,    -- requests per second since the last tick
+    forecast_rate REAL NOT NULL,    -- when a worker started now would be ready
+    PRIMARY KEY (run, at_ns)
+) WITHOUT ROWID;

@@ -23,6 +23,9 @@ static const char *const item_sql[] = {
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    "INSERT OR REPLACE INTO plan (run, at_ns, before, asked, desired, reason, ready, starting,"
+    " draining, heard, running, waiting, lobby, rate, forecast_rate)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
 };
 
@@ -105,6 +108,28 @@ static dyno_status put_sample(struct dyno_store *store, const struct dyno_sample
     return step(store, insert, error);
 }
 
+static dyno_status put_plan(struct dyno_store *store, const struct dyno_plan_record *record,
+                            struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_PLAN];
+
+    bind_u64(insert, 2, record->at);
+    bind_u64(insert, 3, record->before);
+    bind_u64(insert, 4, record->asked);
+    bind_u64(insert, 5, record->desired);
+    sqlite3_bind_text(insert, 6, record->reason, -1, SQLITE_STATIC);
+    bind_u64(insert, 7, record->ready);
+    bind_u64(insert, 8, record->starting);
+    bind_u64(insert, 9, record->draining);
+    bind_u64(insert, 10, record->heard);
+    bind_u64(insert, 11, record->running);
+    bind_u64(insert, 12, record->waiting);
+    bind_u64(insert, 13, record->lobby);
+    sqlite3_bind_double(insert, 14, record->rate);
+    sqlite3_bind_double(insert, 15, record->forecast_rate);
+    return step(store, insert, error);
+}
+
 static dyno_status put_decision(struct dyno_store *store, const struct dyno_decision_record *record,
                                 struct dyno_error *error)
 {
@@ -161,6 +186,8 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
         return put_sample(store, &item->sample, error);
     case DYNO_ITEM_DECISION:
         return put_decision(store, &item->decision, error);
+    case DYNO_ITEM_PLAN:
+        return put_plan(store, &item->plan, error);
     case DYNO_ITEM_CANDIDATES:
         break;
     }

@@ -9,6 +9,7 @@ enum dyno_item_kind {
     DYNO_ITEM_REQUEST,
     DYNO_ITEM_SAMPLE,
     DYNO_ITEM_DECISION,
+    DYNO_ITEM_PLAN,
     DYNO_ITEM_CANDIDATES, /* of the decision before it; as many items as they need */
 };
 
@@ -20,6 +21,7 @@ struct dyno_item {
     union {
         struct dyno_request_record request;
         struct dyno_sample_record sample;
+        struct dyno_plan_record plan;         /* its reason is static */
         struct dyno_decision_record decision; /* its arrays are in the items that follow */
         struct {
             uint32_t count;

@@ -52,6 +52,12 @@ bool dyno_slo_is_set(const struct dyno_slo *slo)
     return slo->ttft_ns || slo->tpot_ns || slo->itl_ns || slo->e2e_ns;
 }
 
+/* The share of the fleet that was up, on average over the run: all of it where nobody planned. */
+static double up_share(const struct dyno_report *report, double seconds)
+{
+    return report->plan ? report->plan->worker_s / (report->totals->workers * seconds) : 1.0;
+}
+
 static void figure_goodput(struct dyno_figures *figures, const struct dyno_report *report)
 {
     const struct dyno_metrics *metrics = report->metrics;
@@ -60,7 +66,8 @@ static void figure_goodput(struct dyno_figures *figures, const struct dyno_repor
 
     figures->goodput_per_s = set ? ratio(good, figures->duration_s) : NAN;
     figures->goodput_fraction = set ? ratio(good, (double)metrics->requests) : NAN;
-    figures->goodput_per_gpu = ratio(figures->goodput_per_s, report->totals->gpus);
+    figures->goodput_per_gpu =
+        ratio(figures->goodput_per_s, report->totals->gpus * up_share(report, figures->duration_s));
 }
 
 static void figure_fleet(struct dyno_figures *figures, const struct dyno_report *report)
@@ -69,10 +76,12 @@ static void figure_fleet(struct dyno_figures *figures, const struct dyno_report 
     double seconds = figures->duration_s;
     double ns = seconds * NS_PER_S;
 
-    figures->gpu_hours = totals->gpus * seconds / 3600;
-    figures->busy_fraction = ratio((double)totals->busy_ns, totals->workers * ns);
-    figures->mfu = ratio(report->model_flops, report->flops_peak * seconds);
-    figures->mbu = ratio(report->model_bytes, report->bytes_peak * seconds);
+    double up = seconds > 0 ? up_share(report, seconds) : 1.0;
+
+    figures->gpu_hours = up * totals->gpus * seconds / 3600;
+    figures->busy_fraction = ratio((double)totals->busy_ns, up * totals->workers * ns);
+    figures->mfu = ratio(report->model_flops, up * report->flops_peak * seconds);
+    figures->mbu = ratio(report->model_bytes, up * report->bytes_peak * seconds);
     figures->kv_use = ratio((double)totals->block_ns_used, (double)totals->blocks_total * ns);
     if (totals->block_ns_used == 0 && totals->busy_ns > 0) {
         figures->kv_use = NAN; /* what is busy holds blocks: nobody looked */
@@ -231,6 +240,26 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "", "duration_s", figures->duration_s);
 }
 
+static void put_plan(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    const struct dyno_plan_report *plan = report->plan;
+
+    if (!plan) {
+        return;
+    }
+    put_count(summary, "planner", "decisions", plan->decisions);
+    put_real(summary, "planner", "gpu_hours", plan->worker_s * plan->worker_gpus / 3600);
+    put_count(summary, "planner", "starts", plan->starts);
+    put_count(summary, "planner", "start_failures", plan->start_failures);
+    put_count(summary, "planner", "drains", plan->drains);
+    put_count(summary, "planner", "workers_max", plan->workers_max);
+    if (plan->regret) {
+        put_real(summary, "planner.regret", "gpu_hours", plan->regret->gpu_hours);
+        put_real(summary, "planner.regret", "good_share", plan->regret->good_share);
+        put_real(summary, "planner.regret", "ttft_p99_s", plan->regret->ttft_p99_s);
+    }
+}
+
 static void put_client(struct dyno_summary *summary, const struct dyno_report *report)
 {
     const struct dyno_client_report *client = report->client;
@@ -271,6 +300,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_latencies(summary, report->metrics);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
+    put_plan(summary, report);
     put_client(summary, report);
     put_extrapolated(summary, report);
     put_intervals(summary, report);

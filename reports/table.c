@@ -396,6 +396,30 @@ static void put_fleet(const struct page *page)
     put_percent(page, ", MBU ", figures->mbu, "\n");
 }
 
+static void put_plan(const struct page *page)
+{
+    const struct dyno_plan_report *plan = page->report->plan;
+    const struct dyno_plan_regret *regret = plan->regret;
+
+    put_section(page, "Planner");
+    fprintf(page->out, "%s: ", plan->policy);
+    put_count(page, "", plan->decisions, plan->decisions == 1 ? " decision, " : " decisions, ");
+    put_count(page, "", plan->starts, plan->starts == 1 ? " start (" : " starts (");
+    put_count(page, "", plan->start_failures, " failed), ");
+    put_count(page, "", plan->drains, " drained\n");
+    put_more(page);
+    put_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2, " workers up, ");
+    put_count(page, "at most ", plan->workers_max, "\n");
+    if (regret) {
+        put_more(page);
+        put_fixed(page, "regret ", regret->gpu_hours, decimals_for(regret->gpu_hours),
+                  " GPU-hours, ");
+        put_percent(page, "", regret->good_share, " of requests, TTFT p99 ");
+        put_fixed(page, "", regret->ttft_p99_s, decimals_for(regret->ttft_p99_s),
+                  " s, against clairvoyant\n");
+    }
+}
+
 /* Instead of cache and fleet, where a server was asked. */
 static void put_client(const struct page *page)
 {
@@ -488,6 +512,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     } else {
         put_cache(&page);
         put_fleet(&page);
+        if (report->plan) {
+            put_plan(&page);
+        }
     }
     put_extrapolated(&page);
 }

@@ -97,17 +97,34 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 }
 END_TEST
 
+/* Version 2 had no planner; its runs stay. */
+START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql("DROP TABLE plan; PRAGMA user_version = 2");
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "3");
+    answer_is(database, "SELECT count(*) FROM run", "2");
+    answer_is(database, "SELECT count(*) FROM plan", "0");
+    sqlite3_close(database);
+}
+END_TEST
+
 /* Version 1 had no validation; its runs stay. */
 START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
 {
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("DROP VIEW validation_error; DROP TABLE validation; PRAGMA user_version = 1");
+    run_sql("DROP VIEW validation_error; DROP TABLE validation; DROP TABLE plan;"
+            "PRAGMA user_version = 1");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "2");
+    answer_is(database, "PRAGMA user_version", "3");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
     answer_is(database, "SELECT count(*) FROM validation_error", "0");
@@ -311,6 +328,7 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
     tcase_add_test(tc, the_schema_carries_the_version_that_the_code_expects);
     tcase_add_test(tc, an_empty_file_becomes_a_database);

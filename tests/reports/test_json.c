@@ -383,10 +383,13 @@ START_TEST(every_metric_is_in_the_documentation)
 {
     struct dyno_summary summary;
     struct dyno_client_report client = {.cpu_fraction = 0.5};
+    struct dyno_plan_regret regret = {0};
+    struct dyno_plan_report plan = {.worker_s = 1, .regret = &regret};
     struct fixture fixture;
     char *text;
 
     fixture_init(&fixture);
+    fixture.report.plan = &plan;
     fixture.metrics.slo.ttft_ns = DYNO_S;
     client.lag = &fixture.metrics.ttft;
     fixture.report.client = &client;

@@ -121,6 +121,39 @@ START_TEST(more_records_than_the_ring_holds_all_arrive)
 }
 END_TEST
 
+START_TEST(a_look_of_the_planner_is_a_row)
+{
+    struct dyno_plan_record record = {.at = 10 * DYNO_S,
+                                      .before = 2,
+                                      .asked = 9,
+                                      .desired = 8,
+                                      .reason = "up",
+                                      .ready = 3,
+                                      .starting = 4,
+                                      .draining = 1,
+                                      .heard = 2,
+                                      .running = 70,
+                                      .waiting = 6,
+                                      .lobby = 5,
+                                      .rate = 1.5,
+                                      .forecast_rate = 2.5};
+    struct dyno_recorder *recorder = recorder_open(path);
+    struct dyno_sink *sink = dyno_recorder_sink(recorder);
+    sqlite3 *database;
+
+    ck_assert_int_eq(sink->ops->plan(sink, &record), DYNO_OK);
+    ck_assert_int_eq(dyno_recorder_close(recorder, NULL, NULL, NULL), DYNO_OK);
+    database = database_open(path);
+    answer_is(database,
+              "SELECT at_ns || ' ' || before || ' ' || asked || ' ' || desired || ' ' || reason"
+              " || ' ' || ready || ' ' || starting || ' ' || draining || ' ' || heard || ' ' ||"
+              " running || ' ' || waiting || ' ' || lobby || ' ' || rate || ' ' || forecast_rate"
+              " FROM plan",
+              "10000000000 2 9 8 up 3 4 1 2 70 6 5 1.5 2.5");
+    sqlite3_close(database);
+}
+END_TEST
+
 START_TEST(a_sample_is_a_row_and_the_later_of_two_at_once_counts)
 {
     struct dyno_sample_record record = {.at = 5 * DYNO_S,
@@ -369,6 +402,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, what_a_request_never_reached_is_null);
     tcase_add_test(tc, outcomes_are_called_as_in_the_code);
     tcase_add_test(tc, more_records_than_the_ring_holds_all_arrive);
+    tcase_add_test(tc, a_look_of_the_planner_is_a_row);
     tcase_add_test(tc, a_sample_is_a_row_and_the_later_of_two_at_once_counts);
     tcase_add_test(tc, a_decision_keeps_all_its_candidates);
     tcase_add_test(tc, options_are_kept_with_their_origin);

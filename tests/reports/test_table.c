@@ -1,4 +1,5 @@
 /* The page on the terminal, letter by letter. */
+#include "reports/summary.h"
 #include "tests/reports/fixture.h"
 
 #include <fcntl.h>
@@ -151,6 +152,39 @@ START_TEST(time_held_back_by_the_client_is_shown_apart)
 }
 END_TEST
 
+/* Half of the fleet was up: half of the GPU-hours were paid, and what was up was twice as busy. */
+START_TEST(a_planned_fleet_pays_for_what_was_up)
+{
+    struct fixture fixture;
+    struct dyno_figures whole, planned;
+    struct dyno_plan_regret regret = {.gpu_hours = 0.25, .good_share = 0.01, .ttft_p99_s = -3};
+    struct dyno_plan_report plan = {.policy = "sla",
+                                    .decisions = 3,
+                                    .starts = 1,
+                                    .drains = 2,
+                                    .workers_max = 2,
+                                    .worker_gpus = 1,
+                                    .regret = &regret};
+    char *text;
+
+    fixture_init(&fixture);
+    whole = dyno_figures_of(&fixture.report);
+    plan.worker_s = whole.duration_s * fixture.totals.workers / 2;
+    fixture.report.plan = &plan;
+    planned = dyno_figures_of(&fixture.report);
+    ck_assert_double_eq_tol(planned.gpu_hours, whole.gpu_hours / 2, 1e-12);
+    ck_assert_double_eq_tol(planned.busy_fraction, whole.busy_fraction * 2, 1e-12);
+    ck_assert_double_eq_tol(planned.mfu, whole.mfu * 2, 1e-12);
+    text = table_of(&fixture.report);
+    ck_assert_msg(strstr(text, "sla: 3 decisions, 1 start (0 failed), 2 drained\n"), "%s", text);
+    ck_assert_msg(strstr(text, " workers up, at most 2\n"), "%s", text);
+    ck_assert_msg(strstr(text, "regret 0.250 GPU-hours, 1.0 % of requests, TTFT p99 -3.00 s"),
+                  "%s", text);
+    free(text);
+    fixture_release(&fixture);
+}
+END_TEST
+
 START_TEST(only_a_terminal_gets_bold_letters)
 {
     struct fixture fixture;
@@ -274,6 +308,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, every_warning_stands_above_the_numbers);
     tcase_add_test(tc, a_clean_run_without_objectives_has_no_warning_and_no_goodput);
     tcase_add_test(tc, a_run_in_which_nothing_happened_says_so_without_nan);
+    tcase_add_test(tc, a_planned_fleet_pays_for_what_was_up);
     tcase_add_test(tc, time_held_back_by_the_client_is_shown_apart);
     tcase_add_test(tc, only_a_terminal_gets_bold_letters);
     tcase_add_test(tc, a_server_is_seen_from_its_client);
