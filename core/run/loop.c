@@ -406,13 +406,12 @@ static bool is_past_end(const struct dyno_loop *loop, dyno_ns time)
 }
 
 /* Who looks at the fleet does so in time, but hides no lost wakeup and keeps no run alive.  Only
- * where requests wait for a worker is the planner whom they wait for; and where they come from
- * outside it goes on between them. */
+ * where requests wait for a worker is the planner whom they wait for; and on a wall clock, where
+ * passes end unannounced and requests may come from outside, it goes on between them. */
 static dyno_ns look_before(const struct dyno_loop *loop, dyno_ns deadline)
 {
     dyno_ns tick = loop->config.planner ? dyno_planner_next(loop->config.planner) : DYNO_NEVER;
-    bool plans =
-        deadline != DYNO_NEVER || loop->lobby.count > 0 || loop->config.source->ops->is_open;
+    bool plans = deadline != DYNO_NEVER || loop->lobby.count > 0 || loop->config.live;
 
     if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
         deadline = loop->next_sample;

@@ -8,6 +8,8 @@
 /* Means of lengths follow what came in the last ticks: a tick weighs half of what came before. */
 #define LENGTH_WEIGHT 0.5
 
+enum { TICKS_OLD_MAX = 5 }; /* metrics that are older are missing */
+
 struct mean {
     double value, sum;
     uint64_t count; /* since the last tick */
@@ -73,20 +75,44 @@ static bool is_lost(const struct dyno_planner *planner, uint32_t worker)
     return (double)(draw >> 11) * 0x1p-53 < planner->config.metric_loss;
 }
 
+static struct dyno_plan_worker said(const struct dyno_sample_record *sample)
+{
+    return (struct dyno_plan_worker){
+        .known = true,
+        .running = sample->running,
+        .waiting = sample->waiting,
+        .kv_use =
+            sample->blocks_total > 0 ? (double)sample->blocks_used / sample->blocks_total : 0.0,
+    };
+}
+
+/* Unless that is too long ago, or it was another life of the worker. */
+static struct dyno_plan_worker as_heard_last(const struct dyno_planner *planner, dyno_ns now,
+                                             uint32_t worker)
+{
+    const struct dyno_sample_record *last = &planner->heard[worker];
+    struct dyno_plan_worker seen = {.known = false};
+
+    if (last->at > 0 && now - last->at <= TICKS_OLD_MAX * planner->config.every_ns &&
+        planner->heard_since[worker] == dyno_roster_since(planner->config.roster, worker)) {
+        seen = said(last);
+        seen.age_ns = now - last->at;
+    }
+    return seen;
+}
+
 static struct dyno_plan_worker look_at(struct dyno_planner *planner, struct dyno_workers *workers,
                                        dyno_ns now, uint32_t worker)
 {
     struct dyno_sample_record sample, before = planner->heard[worker];
     dyno_ns since = dyno_roster_since(planner->config.roster, worker);
-    struct dyno_plan_worker seen = {.known = true};
+    struct dyno_plan_worker seen;
 
     workers->ops->sample(workers, now, worker, &sample);
     if (is_lost(planner, worker)) {
-        return (struct dyno_plan_worker){.known = false};
+        return as_heard_last(planner, now, worker);
     }
-    seen.running = sample.running;
-    seen.waiting = sample.waiting;
-    seen.kv_use = sample.blocks_total > 0 ? (double)sample.blocks_used / sample.blocks_total : 0.0;
+    seen = said(&sample);
     seen.warm =
         planner->heard_since[worker] == since && before.at >= since + planner->config.warmup_ns;
     seen.work = (struct dyno_capacity_work){
@@ -103,7 +129,9 @@ static struct dyno_plan_worker look_at(struct dyno_planner *planner, struct dyno
 /* How long a start took so far, on average, and one tick: what is decided now is there then. */
 static dyno_ns lead(const struct dyno_planner *planner)
 {
-    return dyno_roster_startup_mean(planner->config.roster) + planner->config.every_ns;
+    dyno_ns seen = dyno_roster_startup_mean(planner->config.roster);
+
+    return (seen > 0 ? seen : planner->config.startup_guess_ns) + planner->config.every_ns;
 }
 
 /* The most that come in any stretch of one tick until what is decided now is there. */

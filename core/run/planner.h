@@ -3,8 +3,8 @@
  *
  * The observation is frozen: exact counts are the loop's own; what workers say of themselves comes
  * from their samples, each of which is lost with a stated probability, in a random stream of its
- * own.  A worker that was not heard at a tick is told of at the next with what it did since it was
- * heard last.
+ * own.  A worker that was not heard at a tick is told of as it was heard last, for five ticks; then
+ * its metrics are missing.  When it is heard again it says what it did since.
  */
 #ifndef DYNO_CORE_RUN_PLANNER_H
 #define DYNO_CORE_RUN_PLANNER_H
@@ -27,6 +27,7 @@ struct dyno_planner_config {
     const struct dyno_predictor *predictor;
     struct dyno_forecast_config forecast; /* in ticks */
     dyno_ns every_ns;                     /* > 0: between ticks */
+    dyno_ns startup_guess_ns;             /* how long a start takes, until one was seen */
     dyno_ns warmup_ns;  /* a worker's first passes, which say little of the later ones */
     double metric_loss; /* probability that a worker is not heard at a tick */
     uint64_t seed;

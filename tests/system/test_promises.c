@@ -144,7 +144,7 @@ START_TEST(the_worlds_reach_the_corners)
     ck_assert_uint_gt(hitting, 10);
     ck_assert_uint_gt(refusing, 3);
     ck_assert_uint_gt(giving_up, 20);
-    ck_assert_uint_gt(failing, 5);
+    ck_assert_uint_gt(failing, 3);
     ck_assert_uint_gt(draining, 10);
     ck_assert_uint_gt(queueing, 5);
 }
