@@ -188,6 +188,16 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
                            error);
 }
 
+static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    return dyno_planning_open(&assembly->planning, assembly->scenario,
+                              &(struct dyno_planning_of){.dispatch = assembly->dispatch,
+                                                         .worker = &assembly->worker,
+                                                         .trace_data = assembly->trace_data,
+                                                         .trace_size = assembly->trace_size},
+                              error);
+}
+
 static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *sinks,
                              const volatile sig_atomic_t *interrupted, struct dyno_error *error)
 {
@@ -200,21 +210,26 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                        .e2e_ns = scenario->slo.e2e_ns,
                                                    }));
     assembly->metrics.sink.next = sinks;
-    DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
-                                                 .clock = assembly->loop_clock,
-                                                 .source = assembly->source,
-                                                 .answers = assembly->answers,
-                                                 .dispatch = assembly->dispatch,
-                                                 .trie = assembly->trie,
-                                                 .worker_count = scenario->fleet.workers,
-                                                 .sinks = &assembly->metrics.sink,
-                                                 .sample_every_ns = scenario->run.sample_every_ns,
-                                                 .duration_max_ns = scenario->run.duration_max_ns,
-                                                 .live = strcmp(scenario->run.clock, "wall") == 0,
-                                                 .decisions = scenario->output.decisions,
-                                                 .candidates = scenario->output.decisions,
-                                                 .interrupted = interrupted,
-                                             }));
+    DYNO_TRY(
+        dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
+                                            .clock = assembly->loop_clock,
+                                            .source = assembly->source,
+                                            .answers = assembly->answers,
+                                            .dispatch = assembly->dispatch,
+                                            .trie = assembly->trie,
+                                            .worker_count = scenario->fleet.workers,
+                                            .roster = assembly->planning.roster,
+                                            .planner = assembly->planning.planner,
+                                            .lobby_wait_ns = scenario->planner.wait_ns,
+                                            .lobby_count_max = scenario->planner.wait_count_max,
+                                            .sinks = &assembly->metrics.sink,
+                                            .sample_every_ns = scenario->run.sample_every_ns,
+                                            .duration_max_ns = scenario->run.duration_max_ns,
+                                            .live = strcmp(scenario->run.clock, "wall") == 0,
+                                            .decisions = scenario->output.decisions,
+                                            .candidates = scenario->output.decisions,
+                                            .interrupted = interrupted,
+                                        }));
     return open_workers(assembly, error);
 }
 
@@ -288,6 +303,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         assembly->loop_clock = assembly->clock;
     }
     DYNO_TRY(open_dispatch(assembly, error));
+    DYNO_TRY(open_planning(assembly, error));
     write_title(assembly);
     if (assembly->journal && !assembly->fed) {
         put_journal_before(assembly, &interrupted);
@@ -388,6 +404,11 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
+    if (assembly->planning.planner) {
+        dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
+                             &assembly->plan_report);
+        report->plan = &assembly->plan_report;
+    }
     if (!assembly->fed && !assembly->remote) {
         fill_use(assembly, report);
     }
@@ -401,6 +422,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     }
     dyno_loop_close(assembly->loop);
     dyno_metrics_release(&assembly->metrics);
+    dyno_planning_close(&assembly->planning);
     if (assembly->dispatch) {
         dyno_dispatch_close(assembly->dispatch);
     }

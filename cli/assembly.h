@@ -6,6 +6,7 @@
 
 #include "cli/journal_head.h"
 #include "cli/live.h"
+#include "cli/planning.h"
 #include "cli/scenario.h"
 #include "core/kv/belady.h"
 #include "core/run/loop.h"
@@ -40,6 +41,8 @@ struct dyno_assembly {
     struct dyno_kv_trie *trie; /* NULL: not used with this router */
     void *plugin;              /* of router.plugin */
     const char *policy_name;
+    struct dyno_planning planning;
+    struct dyno_plan_report plan_report; /* of the finished run */
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;

@@ -10,6 +10,7 @@
 #include "cli/extrapolation.h"
 #include "cli/help.h"
 #include "cli/intervals.h"
+#include "cli/regret.h"
 #include "cli/run_frame.h"
 #include "reports/reports.h"
 
@@ -22,6 +23,7 @@ struct replay {
     struct dyno_assembly assembly;
     struct dyno_journal *journal;
     struct dyno_intervals intervals;
+    struct dyno_plan_regret regret;
     struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     const volatile sig_atomic_t *interrupted;
     double started;
@@ -97,6 +99,11 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
         summary.intervals = replay->intervals.items;
         summary.interval_count = replay->intervals.count;
         summary.interval_replicas = replay->intervals.replicas;
+    }
+    if (scenario->planner.regret && !replay->assembly.result.cut) {
+        DYNO_TRY(
+            dyno_regret_compute(&replay->regret, &replay->assembly, replay->interrupted, error));
+        replay->assembly.plan_report.regret = &replay->regret;
     }
     replay->recorder = NULL;
     DYNO_TRY(dyno_recorder_close(recorder, &summary, &facts, error));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/arguments.h"
+#include "cli/planning.h"
 #include "cli/scenario_check.h"
 #include "cli/scenario_file.h"
 
@@ -25,9 +26,11 @@ static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *opt
         DYNO_TRY(dyno_scenario_settle_to_serve(scenario, options, error));
     }
     DYNO_TRY(dyno_scenario_settle(scenario, options, error));
-    return arguments->ask == DYNO_ASK_RUN && use == DYNO_USE_REPLAY
-               ? dyno_scenario_check(scenario, options, error)
-               : DYNO_OK;
+    if (arguments->ask != DYNO_ASK_RUN) {
+        return DYNO_OK;
+    }
+    return use == DYNO_USE_REPLAY ? dyno_scenario_check(scenario, options, error)
+                                  : dyno_planning_check(scenario, error);
 }
 
 static dyno_status load(struct dyno_scenario *scenario, struct dyno_options *options, int argc,

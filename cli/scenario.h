@@ -103,6 +103,27 @@ struct dyno_scenario {
         uint32_t guess_blocks_max; /* router.approx.size_max */
     } router;
     struct {
+        const char *policy;    /* planner.policy       --planner: none, static, load, ... */
+        uint32_t budget_gpus;  /* planner.budget       --budget; 0: all */
+        uint32_t workers_min;  /* planner.min */
+        uint32_t workers_max;  /* planner.max: 0: all */
+        uint32_t start;        /* planner.start: 0: as many as may be */
+        dyno_ns every_ns;      /* planner.every */
+        const char *startup;   /* planner.startup: a law of seconds */
+        double start_failure;  /* planner.start_failure */
+        dyno_ns warmup_ns;     /* planner.warmup */
+        double metric_loss;    /* planner.metric_loss */
+        const char *predictor; /* planner.predictor */
+        uint32_t window;       /* planner.window: ticks */
+        dyno_ns season_ns;     /* planner.season: 0: none */
+        double queue_up, queue_down, use_up, use_down; /* planner.queue_up ... */
+        double headroom;                               /* planner.headroom */
+        dyno_ns cooldown_ns;                           /* planner.cooldown */
+        dyno_ns wait_ns;                               /* planner.wait_max: 0: none wait */
+        uint32_t wait_count_max;                       /* planner.wait_count_max */
+        bool regret;                                   /* planner.regret */
+    } planner;
+    struct {
         dyno_ns ttft_ns, tpot_ns, itl_ns, e2e_ns; /* slo.ttft ...   --slo ttft=2s,tpot=50ms */
     } slo;
     struct { /* gpu timing: negative: the GPU's default (sim/timing.c) */

@@ -9,6 +9,7 @@
 
 #include "backends/assets/default_model.h"
 #include "cli/live.h"
+#include "cli/planning.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
 #include "core/worker/config.h"
@@ -349,6 +350,23 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     return check_files(options, error);
 }
 
+static dyno_status check_planner(const struct dyno_scenario *scenario,
+                                 const struct dyno_options *options, struct dyno_error *error)
+{
+    for (uint32_t i = 0; !dyno_planning_is_on(scenario) && i < options->count; i++) {
+        const struct dyno_option *row = &options->rows[i];
+        char place[SAID_MAX];
+
+        if (strncmp(row->name, "planner.", 8) == 0 && layer(options, row->name) == 2) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s has no meaning without a planner: give "
+                             "--planner POLICY",
+                             said(options, row->name, place));
+        }
+    }
+    return dyno_planning_check(scenario, error);
+}
+
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error)
 {
@@ -357,6 +375,7 @@ dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                          "the device 'remote' asks other servers: `dyno serve` puts a router "
                          "before them, and `dyno bench` loads them");
     }
+    DYNO_TRY(check_planner(scenario, options, error));
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);
     }

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "core/plan/forecast.h"
+#include "core/plan/plan.h"
 #include "core/route/route.h"
 #include "core/worker/config.h"
 #include "sim/timing.h"
@@ -67,6 +69,19 @@ static const char *policy_name(uint32_t index)
     return index == count ? DYNO_POLICY_PLUGIN : NULL;
 }
 
+/* "none", then the policies that plan. */
+static const char *planner_name(uint32_t index)
+{
+    return index == 0                   ? "none"
+           : dyno_plan_table[index - 1] ? dyno_plan_table[index - 1]->name
+                                        : NULL;
+}
+
+static const char *predictor_name(uint32_t index)
+{
+    return dyno_predictor_table[index] ? dyno_predictor_table[index]->name : NULL;
+}
+
 enum { BOTH = DYNO_USE_REPLAY | DYNO_USE_SERVE };
 
 const struct dyno_scenario_section dyno_scenario_sections[] = {
@@ -79,6 +94,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"batch", "how a worker forms its passes", BOTH},
     {"kv", "a worker's KV cache", BOTH},
     {"router", "who gets a request", BOTH},
+    {"planner", "how many workers there are: who starts and stops them", BOTH},
     {"slo", "what counts as goodput", DYNO_USE_REPLAY},
     {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},
     {"output", "what a run leaves behind", BOTH},
@@ -295,6 +311,57 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("how long a guess about a cache is believed (policy kv_approx)")),
     ROW("router.approx.size_max", NULL, "BLOCKS", U32, router.guess_blocks_max, DEFAULT("1048576"),
         RANGE(1024, 1073741824), HELP("blocks guessed at most, then the oldest fifth is dropped")),
+
+    ROW("planner.policy", "planner", "POLICY", CHOICE, planner.policy, DEFAULT("none"),
+        TABLE(planner_name),
+        HELP("who decides how many of fleet.workers are up; none: all of them always are")),
+    ROW("planner.budget", "budget", "GPUS", U32, planner.budget_gpus, DEFAULT("all"), OR("all"),
+        RANGE(1, 1048576),
+        HELP("GPUs that may be up at once, of starting and draining workers too")),
+    ROW("planner.min", NULL, "N", U32, planner.workers_min, DEFAULT("1"), RANGE(0, 65536),
+        HELP("workers at least; with 0 the first request after a rest waits for one to start")),
+    ROW("planner.max", NULL, "N", U32, planner.workers_max, DEFAULT("all"), OR("all"),
+        RANGE(1, 65536),
+        HELP("workers at most; all means fleet.workers, or what the budget allows")),
+    ROW("planner.start", NULL, "N", U32, planner.start, DEFAULT("max"), OR("max"), RANGE(1, 65536),
+        HELP("workers that are ready when the run begins")),
+    ROW("planner.every", NULL, "TIME", DURATION, planner.every_ns, DEFAULT("10s"),
+        RANGE(DYNO_MS, DAYS(1)), HELP("time between two looks at the fleet, each with a decision")),
+    ROW("planner.startup", NULL, "LAW", TEXT, planner.startup, DEFAULT("60"), NOT_EMPTY,
+        HELP("seconds until a worker that was started is ready: 60, uniform:LOW,HIGH, "
+             "normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA or exponential:MEAN")),
+    ROW("planner.start_failure", NULL, "FRACTION", DOUBLE, planner.start_failure, DEFAULT("0"),
+        WITHIN(0, 0.99), HELP("probability that a start fails; it is tried again")),
+    ROW("planner.warmup", NULL, "TIME", DURATION, planner.warmup_ns, DEFAULT("30s"),
+        RANGE(0, DAYS(1)),
+        HELP("nothing is learned from a worker's first passes, over an empty cache, for so long")),
+    ROW("planner.metric_loss", NULL, "FRACTION", DOUBLE, planner.metric_loss, DEFAULT("0"),
+        WITHIN(0, 1), HELP("probability that a worker's metrics are missing at a look")),
+    ROW("planner.predictor", NULL, "NAME", CHOICE, planner.predictor, DEFAULT("arima"),
+        TABLE(predictor_name), HELP("how the rate of requests is forecast")),
+    ROW("planner.window", NULL, "N", U32, planner.window, DEFAULT("16"), RANGE(1, 64),
+        HELP("looks that a forecast goes by (moving_average, arima)")),
+    ROW("planner.season", NULL, "TIME", DURATION, planner.season_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(366)), HELP("after which the load repeats itself (seasonal, holt_winters)")),
+    ROW("planner.queue_up", NULL, "N", DOUBLE, planner.queue_up, DEFAULT("4"), WITHIN(0, 1000000),
+        HELP("requests waiting at a worker, on average, from which one more is wanted")),
+    ROW("planner.queue_down", NULL, "N", DOUBLE, planner.queue_down, DEFAULT("0.5"),
+        WITHIN(0, 1000000), HELP("up to which one fewer may do")),
+    ROW("planner.use_up", NULL, "FRACTION", DOUBLE, planner.use_up, DEFAULT("0.8"), WITHIN(0, 1),
+        HELP("of the scarcer of batch places and KV blocks in use, from which one more is wanted")),
+    ROW("planner.use_down", NULL, "FRACTION", DOUBLE, planner.use_down, DEFAULT("0.4"),
+        WITHIN(0, 1), HELP("up to which one fewer may do")),
+    ROW("planner.headroom", NULL, "FRACTION", DOUBLE, planner.headroom, DEFAULT("0.8"),
+        WITHIN(0.01, 1), HELP("of what a worker was measured to do, the share to plan with")),
+    ROW("planner.cooldown", NULL, "TIME", DURATION, planner.cooldown_ns, DEFAULT("2min"),
+        RANGE(0, DAYS(1)), HELP("fewer must be wanted for so long before there are")),
+    ROW("planner.wait_max", NULL, "TIME", DURATION, planner.wait_ns, DEFAULT("10min"), OR("none"),
+        RANGE(1, DAYS(1)),
+        HELP("a request that finds no worker ready waits so long, then it is rejected")),
+    ROW("planner.wait_count_max", NULL, "N", U32, planner.wait_count_max, DEFAULT("100000"),
+        RANGE(1, 100000000), HELP("requests that wait so at most")),
+    ROW("planner.regret", "regret", NULL, BOOL, planner.regret, DEFAULT("false"),
+        HELP("run once more under the planner clairvoyant, and report the difference")),
 
     ROW("slo.ttft", NULL, "TIME", DURATION, slo.ttft_ns, DEFAULT("none"), OR("none"),
         RANGE(1, DAYS(365)),

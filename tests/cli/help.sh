@@ -203,6 +203,14 @@ router: who gets a request
   --router-temperature X      0 takes the best and draws among equals; above, a softmax over costs
                               [0]
 
+planner: how many workers there are: who starts and stops them
+  --planner POLICY            who decides how many of fleet.workers are up; none: all of them always
+                              are: none, static, load, throughput, sla, hybrid, clairvoyant
+  --budget GPUS               GPUs that may be up at once, of starting and draining workers too
+                              [all]
+  --[no-]regret               run once more under the planner clairvoyant, and report the difference
+                              [false]
+
 slo: what counts as goodput
   --slo ttft=TIME,tpot=TIME,...
                               what a request must meet to count as goodput: any of ttft, tpot, itl,

@@ -107,6 +107,29 @@ router:
   approx:
     ttl: 2min                                # default
     size_max: 1048576                        # default
+planner:
+  policy: none                               # default
+  budget: all                                # default
+  min: 1                                     # default
+  max: all                                   # default
+  start: max                                 # default
+  every: 10s                                 # default
+  startup: 60                                # default
+  start_failure: 0                           # default
+  warmup: 30s                                # default
+  metric_loss: 0                             # default
+  predictor: arima                           # default
+  window: 16                                 # default
+  season: none                               # default
+  queue_up: 4                                # default
+  queue_down: 0.5                            # default
+  use_up: 0.8                                # default
+  use_down: 0.4                              # default
+  headroom: 0.8                              # default
+  cooldown: 2min                             # default
+  wait_max: 10min                            # default
+  wait_count_max: 100000                     # default
+  regret: false                              # default
 slo:
   ttft: 2s                                   # --slo ttft
   tpot: 50ms                                 # --slo tpot
