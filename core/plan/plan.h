@@ -20,7 +20,7 @@
  *     in that time; so a load that does not change, or only trembles, is not followed;
  *   - while workers start it does not go down, and policies that count in steps do not go up.
  * Until costs are known (capacity.h), sla, throughput, hybrid and clairvoyant go by thresholds, as
- * load does.
+ * load does; but clairvoyant, which does not cool down, goes down by costs only.
  */
 #ifndef DYNO_CORE_PLAN_PLAN_H
 #define DYNO_CORE_PLAN_PLAN_H

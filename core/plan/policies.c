@@ -212,7 +212,12 @@ static uint32_t ask_hybrid(const struct dyno_plan *plan, const struct dyno_plan_
 static uint32_t ask_clairvoyant(const struct dyno_plan *plan,
                                 const struct dyno_plan_observation *seen)
 {
-    return ask_for_rate(plan, seen, seen->ahead_rate);
+    struct dyno_capacity_costs costs;
+    uint32_t asked = ask_for_rate(plan, seen, seen->ahead_rate);
+    bool guesses = !dyno_capacity_costs(&plan->capacity, &costs);
+
+    /* It does not cool down: what it sends away by thresholds, it might need for what will come. */
+    return guesses && seen->ahead_rate > 0.0 && asked < plan->desired ? plan->desired : asked;
 }
 
 const struct dyno_plan_policy dyno_plan_static = {

@@ -267,6 +267,21 @@ START_TEST(a_constant_load_makes_no_policy_swing)
 }
 END_TEST
 
+/* An idle fleet, no costs yet, and requests to come: nobody is sent away for want of knowledge. */
+START_TEST(clairvoyant_goes_down_only_by_measured_costs)
+{
+    struct dyno_plan_config with = config();
+    struct dyno_plan plan = open_named("clairvoyant", &with, 4);
+    struct dyno_plan_observation seen = look(DYNO_S, 4, 0, 0);
+
+    seen.ahead_rate = 1.0;
+    ck_assert_uint_eq(dyno_plan_tick(&plan, &seen).desired, 4);
+    teach(&plan);
+    seen.now_ns += DYNO_S;
+    ck_assert_uint_eq(dyno_plan_tick(&plan, &seen).desired, 1);
+}
+END_TEST
+
 START_TEST(nobody_leaves_the_limits)
 {
     for (uint32_t i = 0; dyno_plan_table[i]; i++) {
@@ -297,6 +312,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_request_that_waits_for_any_worker_is_worth_one);
     tcase_add_test(cases, what_is_unknown_is_no_reason_to_go_down);
     tcase_add_test(cases, a_constant_load_makes_no_policy_swing);
+    tcase_add_test(cases, clairvoyant_goes_down_only_by_measured_costs);
     tcase_add_test(cases, nobody_leaves_the_limits);
     suite_add_tcase(suite, cases);
 }
