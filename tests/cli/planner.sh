@@ -108,7 +108,8 @@ done
 
 # ---- for real --------------------------------------------------------------------------------
 
-# The same core starts and drains workers that compute, and a journal of it makes the same decisions.
+# The same core starts and drains workers that compute, and a journal of it makes the same
+# decisions.
 rm -f run.db
 works replay --arrival poisson:10 --requests 20 --input-tokens 16 --output-tokens 8 --device cpu \
     --workers 3 --threads 1 --planner load --db run.db --journal run.journal --json run.json \
@@ -138,9 +139,11 @@ refuses 2 'the planner sla needs an objective: give --slo ttft=TIME, itl=TIME or
     replay "${load[@]}" --planner sla
 refuses 2 '--budget has no meaning without a planner: give --planner POLICY' \
     replay "${load[@]}" --budget 4
-refuses 2 'planner.budget (3 GPUs), planner.max and fleet.workers allow 1 workers of 2 GPUs each, fewer than planner.min (2) and one; raise them' \
+allow='planner.max and fleet.workers allow 1 workers of 2 GPUs each'
+refuses 2 "planner.budget (3 GPUs), $allow, fewer than planner.min (2) and one; raise them" \
     replay "${load[@]}" --planner load --workers 4 --tp 2 --budget 3 --set planner.min=2
-refuses 2 'planner.max (9) is more than there are places: fleet.workers is 4; raise the one or lower the other' \
+places='there are places: fleet.workers is 4; raise the one or lower the other'
+refuses 2 "planner.max (9) is more than $places" \
     replay "${load[@]}" --planner load --workers 4 --set planner.max=9
 refuses 2 'planner.start (5) must lie within the limits: 1 to 4 workers' \
     replay "${load[@]}" --planner load --workers 4 --set planner.start=5
@@ -155,8 +158,8 @@ refuses 2 '--set planner.regret has no meaning without a planner: give --planner
 printf 'planner: {regret: true}\n' >regret.yaml
 refuses 2 'planner.regret compares a planner: give --planner POLICY' \
     replay regret.yaml "${load[@]}"
-law='seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA or exponential:MEAN'
-refuses 1 "planner.startup is 'soon'; expected $law" \
+law='seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION'
+refuses 1 "planner.startup is 'soon'; expected $law, lognormal:MEDIAN,SIGMA or exponential:MEAN" \
     replay "${load[@]}" --planner load --set planner.startup=soon
 refuses 2 'the planner clairvoyant needs to know what will come: it is for simulations only' \
     replay "${load[@]}" --device cpu --planner clairvoyant

@@ -122,7 +122,7 @@ END_TEST
 START_TEST(the_worlds_reach_the_corners)
 {
     uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0, giving_up = 0;
-    uint64_t failing = 0, draining = 0, queueing = 0;
+    uint64_t failing = 0, draining = 0, queueing = 0, leaving = 0, turned_away = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -138,6 +138,8 @@ START_TEST(the_worlds_reach_the_corners)
         failing += digest.start_failures > 0;
         draining += digest.drains > 0;
         queueing += digest.lobby > 0;
+        leaving += digest.left_lobby > 0;
+        turned_away += digest.turned_away > 0;
     }
     ck_assert_uint_gt(preempting, 10);
     ck_assert_uint_gt(evicting, 10);
@@ -147,6 +149,8 @@ START_TEST(the_worlds_reach_the_corners)
     ck_assert_uint_gt(failing, 3);
     ck_assert_uint_gt(draining, 10);
     ck_assert_uint_gt(queueing, 5);
+    ck_assert_uint_gt(leaving, 2);
+    ck_assert_uint_gt(turned_away, 1);
 }
 END_TEST
 

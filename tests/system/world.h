@@ -47,6 +47,7 @@ struct world {
 struct world_digest {
     uint64_t hash;
     uint64_t records, completed, cancelled, preemptions, evicted, hits, unfinished, gaps;
+    uint64_t left_lobby, turned_away; /* gave up, or waited too long, before any worker had it */
     uint64_t plans, starts, start_failures, drains, lobby; /* lobby: ticks with somebody in it */
     struct dyno_fleet_totals totals;
     dyno_ns end_ns;
@@ -367,6 +368,10 @@ static inline dyno_status world_on_request(struct dyno_sink *sink,
     digest->records++;
     digest->completed += record->outcome == DYNO_COMPLETED;
     digest->cancelled += record->outcome == DYNO_CANCELLED_BY_CLIENT;
+    if (record->worker == DYNO_NO_WORKER) {
+        digest->left_lobby += record->outcome == DYNO_CANCELLED_BY_CLIENT;
+        digest->turned_away += record->outcome == DYNO_REJECTED_QUEUE_FULL;
+    }
     digest->preemptions += record->preemptions;
     digest->hits += record->cached_tokens;
     WORLD_MIX(digest, record->id);

@@ -33,7 +33,7 @@ static inline void world_plan_draw(struct world_plan *plan, uint64_t seed,
     }
     plan->start_failure = dyno_rng_below(&rng, 2) ? 0.0 : 0.3;
     plan->startup_ns = (1 + dyno_rng_below(&rng, 200)) * DYNO_MS;
-    plan->lobby_wait_ns = (50 + dyno_rng_below(&rng, 2000)) * DYNO_MS;
+    plan->lobby_wait_ns = (5 + dyno_rng_below(&rng, 400)) * DYNO_MS;
     plan->ready_first = (uint32_t)dyno_rng_below(&rng, worker_count + 1);
     plan->planner = (struct dyno_planner_config){
         .policy = dyno_plan_table[dyno_rng_below(&rng, policies)],
