@@ -85,7 +85,7 @@ START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 7");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 2", "a newer dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 3", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,7 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 2", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 3", "an older dyno");
 }
 END_TEST
 
