@@ -431,7 +431,9 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
                         });
     if (worker->ended.count > 0) {
         DYNO_TRY(dyno_seq_release_ended(local, worker));
-        worker->shrunk = steps == 1; /* else nobody waits: the second step would forget it */
+        if (steps > 1) { /* nobody waits: what forming the second step would make of it */
+            worker->full = worker->shrunk = false;
+        }
     }
     if (steps > 1 && local->kv_listener.changed && !device->ops->is_real) {
         uint32_t step = dyno_ledger_next_eviction(local, worker);
