@@ -215,7 +215,7 @@ static struct key *find(const struct dyno_keys *keys, const char *text)
     if (size > DYNO_KEY_BYTES_MAX) {
         return NULL;
     }
-    memcpy(padded, text, size);
+    memcpy(padded, text, size + 1);
     for (uint32_t i = 0; i < keys->count; i++) {
         struct key *key = &keys->list[i];
         bool is_it = is_same(key->text, padded, sizeof padded);
