@@ -1,0 +1,50 @@
+/* Seam: links move KV blocks from one worker to another.
+ *
+ * One object stands for all links of a fleet; an endpoint is a worker's index.  A transfer moves
+ * whole blocks, holds what it touches until it has arrived, and cannot be called back: who does not
+ * want it any more marks it, and lets go when it has arrived.
+ */
+#ifndef DYNO_CORE_WORKER_LINK_H
+#define DYNO_CORE_WORKER_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/base/time.h"
+
+struct dyno_transfer {
+    uint64_t id;          /* unique among those on their way */
+    uint32_t from, to;    /* endpoints */
+    uint32_t blocks;      /* 0: only word that nothing needs to be moved */
+    uint64_t block_bytes; /* of all layers */
+};
+
+struct dyno_arrival {
+    uint64_t id;
+    dyno_ns at; /* when the last block was there */
+};
+
+struct dyno_links;
+
+struct dyno_links_ops {
+    const char *name;
+
+    /* Begin to move.  Errors: DYNO_NO_MEMORY; DYNO_BAD_INPUT (more bytes than links may carry). */
+    dyno_status (*submit)(struct dyno_links *links, dyno_ns now,
+                          const struct dyno_transfer *transfer);
+
+    /* The next transfer that arrived at or before `now`, ordered by (time, id).  False: none. */
+    bool (*reap)(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out);
+
+    /* When reap should be called next; DYNO_NEVER: nothing is on its way. */
+    dyno_ns (*next)(const struct dyno_links *links);
+
+    void (*close)(struct dyno_links *links);
+};
+
+struct dyno_links {
+    const struct dyno_links_ops *ops;
+};
+
+#endif

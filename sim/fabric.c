@@ -1,0 +1,515 @@
+/* Transfers over shared links; the model heads fabric.h.
+ *
+ *   SETUP -> MOVING [begin] -> gone [finish]
+ *
+ * A link that all its transfers at their ceilings could not overfill (demand <= capacity) binds
+ * nobody: at any time what is left of it is at least the sum of the ceilings not yet fixed, so the
+ * smallest of those is never above its level, and ceilings go first.  Such links are passed over.
+ */
+#include "sim/fabric.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/base/heap.h"
+#include "core/base/pool.h"
+
+enum { RATE_BITS = 32, NO_HOP = UINT32_MAX };
+
+/* A transfer's passage over one link: transfer x DYNO_PATH_LINKS_MAX + place on its path. */
+struct hop {
+    uint32_t link;
+    uint32_t prev, next; /* hops over the same link */
+};
+
+struct moving {
+    uint64_t id;
+    unsigned __int128 left; /* bytes x 2^32, as of `since` */
+    dyno_ns since;
+    uint64_t rate, ceiling;
+    uint64_t mark; /* of the change that reached it last */
+    uint32_t hop_count;
+    bool begun;
+    struct hop hops[DYNO_PATH_LINKS_MAX];
+};
+
+struct link {
+    uint64_t capacity; /* 2^-32 bytes per ns */
+    dyno_ns latency_ns;
+    unsigned __int128 demand; /* ceilings of its transfers, summed */
+    uint32_t first;           /* hop */
+    /* While rates are being fixed: */
+    uint64_t mark, left;
+    uint32_t unfixed;
+};
+
+struct fabric {
+    struct dyno_links base;
+    struct dyno_fabric_config config;
+    struct link *links;
+    struct dyno_pool transfers; /* struct moving */
+    struct dyno_heap events;    /* by transfer: when it begins, or has moved everything */
+    struct dyno_arrival *done;  /* ordered by (time, id), latest first */
+    uint32_t done_count, done_capacity;
+    /* The change being worked on. */
+    uint64_t mark, work;
+    uint32_t *reached; /* [reached_count] transfers */
+    uint32_t reached_count, reached_capacity;
+    struct dyno_heap levels, ceilings; /* by link, by transfer */
+};
+
+static struct fabric *fabric_of(struct dyno_links *links)
+{
+    return (void *)links; /* its first member */
+}
+
+static struct moving *at(const struct fabric *fabric, uint32_t transfer)
+{
+    return dyno_pool_at(&fabric->transfers, transfer);
+}
+
+static struct hop *hop_at(const struct fabric *fabric, uint32_t hop)
+{
+    return &at(fabric, hop / DYNO_PATH_LINKS_MAX)->hops[hop % DYNO_PATH_LINKS_MAX];
+}
+
+static bool binds(const struct link *link)
+{
+    return link->demand > link->capacity;
+}
+
+/* ---- who uses a link ------------------------------------------------------------------------- */
+
+static void join_links(struct fabric *fabric, uint32_t transfer)
+{
+    struct moving *moving = at(fabric, transfer);
+
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        struct link *link = &fabric->links[moving->hops[i].link];
+        uint32_t hop = transfer * DYNO_PATH_LINKS_MAX + i;
+
+        moving->hops[i].prev = NO_HOP;
+        moving->hops[i].next = link->first;
+        if (link->first != NO_HOP) {
+            hop_at(fabric, link->first)->prev = hop;
+        }
+        link->first = hop;
+        link->demand += moving->ceiling;
+    }
+}
+
+static void leave_links(struct fabric *fabric, uint32_t transfer)
+{
+    struct moving *moving = at(fabric, transfer);
+
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        const struct hop *hop = &moving->hops[i];
+        struct link *link = &fabric->links[hop->link];
+
+        if (hop->prev == NO_HOP) {
+            link->first = hop->next;
+        } else {
+            hop_at(fabric, hop->prev)->next = hop->next;
+        }
+        if (hop->next != NO_HOP) {
+            hop_at(fabric, hop->next)->prev = hop->prev;
+        }
+        link->demand -= moving->ceiling;
+    }
+}
+
+/* ---- whom a change reaches ------------------------------------------------------------------- */
+
+static void reach(struct fabric *fabric, uint32_t transfer)
+{
+    struct moving *moving = at(fabric, transfer);
+
+    if (moving->mark != fabric->mark) {
+        moving->mark = fabric->mark;
+        fabric->reached[fabric->reached_count++] = transfer;
+    }
+}
+
+static void reach_users(struct fabric *fabric, struct link *link)
+{
+    if (link->mark == fabric->mark) {
+        return;
+    }
+    link->mark = fabric->mark;
+    link->unfixed = 0;
+    for (uint32_t hop = link->first; hop != NO_HOP; hop = hop_at(fabric, hop)->next) {
+        reach(fabric, hop / DYNO_PATH_LINKS_MAX);
+        link->unfixed++;
+    }
+    link->left = link->capacity;
+}
+
+/* From those reached so far over every link that binds. */
+static void reach_further(struct fabric *fabric)
+{
+    for (uint32_t i = 0; i < fabric->reached_count; i++) {
+        const struct moving *moving = at(fabric, fabric->reached[i]);
+
+        for (uint32_t j = 0; j < moving->hop_count; j++) {
+            struct link *link = &fabric->links[moving->hops[j].link];
+
+            if (binds(link)) {
+                reach_users(fabric, link);
+            }
+        }
+    }
+}
+
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+static void set_level(struct fabric *fabric, uint32_t index)
+{
+    const struct link *link = &fabric->links[index];
+
+    if (link->unfixed == 0) {
+        dyno_heap_remove(&fabric->levels, index);
+    } else {
+        dyno_heap_set(&fabric->levels, index, link->left / link->unfixed);
+    }
+}
+
+static dyno_ns end_of(const struct moving *moving)
+{
+    unsigned __int128 time = (moving->left + moving->rate - 1) / moving->rate;
+
+    return moving->since + (time < DYNO_NEVER / 4 ? (dyno_ns)time : DYNO_NEVER / 4);
+}
+
+static void set_rate(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns now)
+{
+    struct moving *moving = at(fabric, transfer);
+    unsigned __int128 moved = (unsigned __int128)moving->rate * (now - moving->since);
+
+    fabric->work++;
+    if (rate == moving->rate) {
+        return;
+    }
+    moving->left -= moved < moving->left ? moved : moving->left;
+    moving->since = now;
+    moving->rate = rate;
+    dyno_heap_set(&fabric->events, transfer, end_of(moving));
+}
+
+static void fix(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns now)
+{
+    const struct moving *moving = at(fabric, transfer);
+
+    dyno_heap_remove(&fabric->ceilings, transfer);
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        struct link *link = &fabric->links[moving->hops[i].link];
+
+        if (binds(link)) {
+            link->left -= rate < link->left ? rate : link->left;
+            link->unfixed--;
+            set_level(fabric, moving->hops[i].link);
+        }
+    }
+    set_rate(fabric, transfer, rate, now);
+}
+
+static void fix_users(struct fabric *fabric, const struct link *link, uint64_t level, dyno_ns now)
+{
+    uint64_t rate = level > 0 ? level : 1; /* slow is slow, but nobody stands still */
+
+    for (uint32_t hop = link->first; hop != NO_HOP; hop = hop_at(fabric, hop)->next) {
+        uint32_t transfer = hop / DYNO_PATH_LINKS_MAX;
+
+        if (dyno_heap_has(&fabric->ceilings, transfer)) {
+            fix(fabric, transfer, rate, now);
+        }
+    }
+}
+
+/* Rates of all that were reached. */
+static void fill(struct fabric *fabric, dyno_ns now)
+{
+    for (uint32_t i = 0; i < fabric->reached_count; i++) {
+        const struct moving *moving = at(fabric, fabric->reached[i]);
+
+        dyno_heap_set(&fabric->ceilings, fabric->reached[i], moving->ceiling);
+        for (uint32_t j = 0; j < moving->hop_count; j++) {
+            if (binds(&fabric->links[moving->hops[j].link])) {
+                set_level(fabric, moving->hops[j].link);
+            }
+        }
+    }
+    while (fabric->ceilings.count > 0) {
+        uint64_t ceiling = dyno_heap_key(&fabric->ceilings);
+        uint64_t level = dyno_heap_key(&fabric->levels);
+
+        if (ceiling <= level) {
+            fix(fabric, dyno_heap_top(&fabric->ceilings).id, ceiling, now);
+        } else {
+            fix_users(fabric, &fabric->links[dyno_heap_top(&fabric->levels).id], level, now);
+        }
+    }
+}
+
+/* A transfer begins to use its links, or has ceased to: everybody it reaches, over links that bind
+ * with it, has a new rate. */
+static void change(struct fabric *fabric, uint32_t transfer, bool begins, dyno_ns now)
+{
+    const struct moving *moving = at(fabric, transfer);
+    bool bound[DYNO_PATH_LINKS_MAX];
+
+    fabric->mark++;
+    fabric->reached_count = 0;
+    if (begins) {
+        join_links(fabric, transfer);
+        reach(fabric, transfer);
+    }
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        bound[i] = binds(&fabric->links[moving->hops[i].link]);
+    }
+    if (!begins) {
+        leave_links(fabric, transfer);
+    }
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        if (bound[i]) {
+            reach_users(fabric, &fabric->links[moving->hops[i].link]);
+        }
+    }
+    reach_further(fabric);
+    fill(fabric, now);
+}
+
+/* ---- a transfer's life ----------------------------------------------------------------------- */
+
+static void begin(struct fabric *fabric, uint32_t transfer, dyno_ns now)
+{
+    struct moving *moving = at(fabric, transfer);
+
+    moving->begun = true;
+    moving->since = now;
+    if (moving->left == 0 || moving->hop_count == 0) {
+        moving->left = 0;
+        moving->hop_count = 0;
+        dyno_heap_set(&fabric->events, transfer, now);
+    } else if (fabric->config.alone) {
+        set_rate(fabric, transfer, moving->ceiling, now);
+    } else {
+        change(fabric, transfer, true, now);
+    }
+}
+
+static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
+{
+    struct dyno_arrival arrival = {.id = at(fabric, transfer)->id, .at = now};
+    uint32_t place = fabric->done_count++;
+
+    dyno_heap_remove(&fabric->events, transfer);
+    if (!fabric->config.alone) {
+        change(fabric, transfer, false, now);
+    }
+    dyno_pool_give(&fabric->transfers, transfer);
+    for (; place > 0 &&
+           (fabric->done[place - 1].at < arrival.at ||
+            (fabric->done[place - 1].at == arrival.at && fabric->done[place - 1].id < arrival.id));
+         place--) {
+        fabric->done[place] = fabric->done[place - 1];
+    }
+    fabric->done[place] = arrival;
+}
+
+static void advance(struct fabric *fabric, dyno_ns now)
+{
+    while (dyno_heap_key(&fabric->events) <= now) {
+        struct dyno_heap_item event = dyno_heap_top(&fabric->events);
+
+        if (at(fabric, event.id)->begun) {
+            finish(fabric, event.id, event.key);
+        } else {
+            begin(fabric, event.id, event.key);
+        }
+    }
+}
+
+/* ---- the seam -------------------------------------------------------------------------------- */
+
+/* Room for one transfer more everywhere, so that nothing that happens later can fail. */
+static dyno_status reserve(struct fabric *fabric)
+{
+    uint32_t capacity = fabric->transfers.capacity;
+
+    if (capacity > fabric->reached_capacity) {
+        uint32_t *reached = realloc(fabric->reached, capacity * sizeof *reached);
+
+        if (!reached) {
+            return DYNO_NO_MEMORY;
+        }
+        fabric->reached = reached;
+        fabric->reached_capacity = capacity;
+    }
+    DYNO_TRY(dyno_heap_reserve(&fabric->events, capacity));
+    return dyno_heap_reserve(&fabric->ceilings, capacity);
+}
+
+/* Every transfer on its way will be done, beside those that are and have not been reaped. */
+static dyno_status reserve_done(struct fabric *fabric)
+{
+    uint32_t count = fabric->done_count + fabric->events.count + 1;
+    uint32_t capacity = fabric->done_capacity ? fabric->done_capacity : 8;
+    struct dyno_arrival *done;
+
+    while (capacity < count) {
+        capacity *= 2;
+    }
+    if (capacity == fabric->done_capacity) {
+        return DYNO_OK;
+    }
+    done = realloc(fabric->done, capacity * sizeof *done);
+    if (!done) {
+        return DYNO_NO_MEMORY;
+    }
+    fabric->done = done;
+    fabric->done_capacity = capacity;
+    return DYNO_OK;
+}
+
+static void find_path(const struct fabric *fabric, const struct dyno_transfer *transfer,
+                      struct moving *moving, dyno_ns *latency)
+{
+    uint32_t path[DYNO_PATH_LINKS_MAX];
+
+    *latency = 0;
+    moving->ceiling = UINT64_MAX;
+    moving->hop_count =
+        fabric->config.path(fabric->config.path_context, transfer->from, transfer->to, path);
+    assert(moving->hop_count <= DYNO_PATH_LINKS_MAX);
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        const struct link *link = &fabric->links[path[i]];
+
+        moving->hops[i].link = path[i];
+        *latency += link->latency_ns;
+        moving->ceiling = link->capacity < moving->ceiling ? link->capacity : moving->ceiling;
+    }
+}
+
+static dyno_status fabric_submit(struct dyno_links *links, dyno_ns now,
+                                 const struct dyno_transfer *transfer)
+{
+    struct fabric *fabric = fabric_of(links);
+    unsigned __int128 bytes = (unsigned __int128)transfer->blocks * transfer->block_bytes;
+    struct moving *moving;
+    dyno_ns latency;
+    uint32_t place;
+
+    if (bytes > DYNO_TRANSFER_BYTES_MAX) {
+        return DYNO_BAD_INPUT;
+    }
+    DYNO_TRY(reserve_done(fabric));
+    place = dyno_pool_take(&fabric->transfers);
+    if (place == DYNO_POOL_NONE || reserve(fabric) != DYNO_OK) {
+        return DYNO_NO_MEMORY;
+    }
+    moving = at(fabric, place);
+    *moving = (struct moving){.id = transfer->id, .left = bytes << RATE_BITS};
+    find_path(fabric, transfer, moving, &latency);
+    dyno_heap_set(&fabric->events, place,
+                  now + fabric->config.overhead_ns +
+                      transfer->blocks * fabric->config.block_overhead_ns + latency);
+    return DYNO_OK;
+}
+
+static bool fabric_reap(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out)
+{
+    struct fabric *fabric = fabric_of(links);
+
+    advance(fabric, now);
+    if (fabric->done_count == 0) {
+        return false;
+    }
+    *out = fabric->done[--fabric->done_count];
+    return true;
+}
+
+static dyno_ns fabric_next(const struct dyno_links *links)
+{
+    const struct fabric *fabric = (const void *)links;
+
+    return fabric->done_count > 0 ? fabric->done[fabric->done_count - 1].at
+                                  : dyno_heap_key(&fabric->events);
+}
+
+static void fabric_close(struct dyno_links *links)
+{
+    struct fabric *fabric = fabric_of(links);
+
+    dyno_pool_release(&fabric->transfers);
+    dyno_heap_release(&fabric->events);
+    dyno_heap_release(&fabric->levels);
+    dyno_heap_release(&fabric->ceilings);
+    free(fabric->links);
+    free(fabric->done);
+    free(fabric->reached);
+    free(fabric);
+}
+
+uint64_t dyno_fabric_rate(const struct dyno_links *links, uint64_t id)
+{
+    const struct fabric *fabric = (const void *)links;
+
+    for (uint32_t i = 0; i < fabric->events.count; i++) {
+        const struct moving *moving = at(fabric, fabric->events.items[i].id);
+
+        if (moving->id == id) {
+            return moving->rate;
+        }
+    }
+    return 0;
+}
+
+uint64_t dyno_fabric_work(const struct dyno_links *links)
+{
+    return ((const struct fabric *)(const void *)links)->work;
+}
+
+static const struct dyno_links_ops fabric_ops = {
+    .name = "fabric",
+    .submit = fabric_submit,
+    .reap = fabric_reap,
+    .next = fabric_next,
+    .close = fabric_close,
+};
+
+static dyno_status init(struct fabric *fabric, const struct dyno_fabric_config *config)
+{
+    fabric->links = calloc(config->link_count + (size_t)1, sizeof *fabric->links);
+    if (!fabric->links || dyno_heap_reserve(&fabric->levels, config->link_count) != DYNO_OK) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < config->link_count; i++) {
+        assert(config->links[i].bytes_per_s >= DYNO_LINK_BYTES_PER_S_MIN &&
+               config->links[i].bytes_per_s <= DYNO_LINK_BYTES_PER_S_MAX);
+        fabric->links[i] = (struct link){
+            .capacity =
+                (uint64_t)(((unsigned __int128)config->links[i].bytes_per_s << RATE_BITS) / DYNO_S),
+            .latency_ns = config->links[i].latency_ns,
+            .first = NO_HOP};
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_fabric_open(struct dyno_links **out, const struct dyno_fabric_config *config)
+{
+    struct fabric *fabric = calloc(1, sizeof *fabric);
+
+    if (!fabric) {
+        return DYNO_NO_MEMORY;
+    }
+    fabric->base.ops = &fabric_ops;
+    fabric->config = *config;
+    fabric->config.links = NULL;
+    dyno_pool_init(&fabric->transfers, sizeof(struct moving));
+    if (init(fabric, config) != DYNO_OK) {
+        fabric_close(&fabric->base);
+        return DYNO_NO_MEMORY;
+    }
+    *out = &fabric->base;
+    return DYNO_OK;
+}
