@@ -1,4 +1,4 @@
-/* The parts of local workers that local.c, batch.c, settle.c and sequence.c share; private to this
+/* The parts of local workers that local.c and the files around it share; private to this
  * folder.
  *
  * The one idea: nothing is done per token.  A sequence in the decode set is not touched by a step:
@@ -201,7 +201,23 @@ dyno_status dyno_cancel_settle(struct dyno_local *local, struct dyno_worker *wor
 dyno_status dyno_settle_completion(struct dyno_local *local,
                                    const struct dyno_completion *completion);
 
+/* ---- abandon.c: the run is given up ---- */
+dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now,
+                               enum dyno_outcome outcome);
+
 /* ---- local.c ---- */
+/* A worker's pass in flight, and when its step `step` starts, as the ledger asks for it. */
+struct dyno_in_flight {
+    struct dyno_device *device;
+    uint32_t worker;
+};
+
+dyno_ns dyno_local_boundary(const void *in_flight, uint32_t step);
+
+/* Bring a worker's ledger to `now`: steps that started before it have taken their blocks.  Returns
+ * how many steps of the pass in flight have ended. */
+uint32_t dyno_local_sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now);
+
 void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
 
 /* ---- ingest.c: from arrival to being ready ---- */

@@ -164,24 +164,17 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
     return true;
 }
 
-struct in_flight {
-    struct dyno_device *device;
-    uint32_t worker;
-};
-
-static dyno_ns in_flight_boundary(const void *context, uint32_t step)
+dyno_ns dyno_local_boundary(const void *context, uint32_t step)
 {
-    const struct in_flight *pass = context;
+    const struct dyno_in_flight *pass = context;
 
     return pass->device->ops->step_start(pass->device, pass->worker, step);
 }
 
-/* Bring a worker's ledger to `now`: steps that started before it have taken their blocks.  Returns
- * how many steps of the pass in flight have ended. */
-static uint32_t sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now)
+uint32_t dyno_local_sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[index];
-    struct in_flight pass = {.device = local->config.device, .worker = index};
+    struct dyno_in_flight pass = {.device = local->config.device, .worker = index};
     uint32_t started, completed;
 
     if (!worker->busy) {
@@ -189,7 +182,7 @@ static uint32_t sync_worker(struct dyno_local *local, uint32_t index, dyno_ns no
     }
     pass.device->ops->progress(pass.device, index, now, &started, &completed);
     if (worker->pass_decode && worker->pass_steps > 1) {
-        dyno_ledger_take(local, worker, started, in_flight_boundary, &pass);
+        dyno_ledger_take(local, worker, started, dyno_local_boundary, &pass);
     }
     return completed;
 }
@@ -200,14 +193,14 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
 
     for (uint32_t i = 0; local->config.device->ops->is_real && i < local->config.worker_count;
          i++) {
-        sync_worker(local, i, now); /* when a step will start is not known ahead */
+        dyno_local_sync_worker(local, i, now); /* when a step will start is not known ahead */
     }
     while (dyno_alarms_next(&local->visible) < now) {
         uint32_t index = dyno_alarms_owner(&local->visible);
         const struct dyno_worker *worker = &local->workers[index];
         uint32_t step;
 
-        sync_worker(local, index, now);
+        dyno_local_sync_worker(local, index, now);
         step = dyno_ledger_next_eviction(local, worker);
         if (step < worker->pass_steps) {
             dyno_alarms_set(
@@ -235,7 +228,7 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
 {
     struct dyno_local *local = local_of(workers);
     struct dyno_worker *worker = &local->workers[index];
-    uint32_t completed = sync_worker(local, index, now), used;
+    uint32_t completed = dyno_local_sync_worker(local, index, now), used;
 
     used = worker->cache.own + worker->cache.shared;
     *out = (struct dyno_sample_record){
@@ -270,88 +263,6 @@ static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_t
         out->evicted_blocks += local->workers[i].cache.evicted_blocks;
         out->busy_ns += local->workers[i].busy_ns;
     }
-}
-
-static dyno_status abandon_list(struct dyno_local *local, struct dyno_worker *worker,
-                                const struct dyno_seq_list *list, enum dyno_outcome outcome)
-{
-    while (list->count > 0) {
-        DYNO_TRY(dyno_seq_finish(local, worker, list->first, outcome));
-    }
-    return DYNO_OK;
-}
-
-/* A pass in flight never ends: the sequences it computes keep the blocks it took for them, and give
- * them back like any other. */
-static void forget_pass(struct dyno_local *local, struct dyno_worker *worker)
-{
-    for (uint32_t i = 0; worker->busy && i < worker->slice_count; i++) {
-        const struct dyno_slice *slice = &worker->slices[i];
-
-        local->seqs[worker->seq_of_slot[slice->slot]].computed += slice->tokens;
-    }
-    worker->busy = false;
-}
-
-/* End a leap at the last step boundary that lies behind, so that it settles as its steps would
- * have: they are done, and the next one has taken its blocks. */
-static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
-{
-    struct dyno_worker *worker = &local->workers[index];
-    struct in_flight pass = {.device = local->config.device, .worker = index};
-    uint32_t started, completed;
-
-    if (!worker->busy || !worker->pass_decode || worker->pass_steps == 1) {
-        return;
-    }
-    pass.device->ops->progress(pass.device, index, now, &started, &completed);
-    dyno_ledger_take(local, worker, completed + 1, in_flight_boundary, &pass);
-    if (completed > 0) {
-        pass.device->ops->stop(pass.device, index, in_flight_boundary(&pass, completed), 0);
-    }
-}
-
-/* A real pass cannot be forgotten: its device reads tables and writes blocks.  All of them are
- * told to stop, and waited for.  Returns when the last one ended, or `now`. */
-static dyno_ns quiesce(struct dyno_local *local, dyno_ns now)
-{
-    struct dyno_device *device = local->config.device;
-    dyno_ns ended;
-
-    for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        device->ops->stop(device, i, now, 0);
-    }
-    ended = device->ops->quiesce(device);
-    return ended > now ? ended : now;
-}
-
-static dyno_status local_abandon(struct dyno_workers *workers, dyno_ns now,
-                                 enum dyno_outcome outcome)
-{
-    struct dyno_local *local = local_of(workers);
-
-    if (local->config.device->ops->is_real) {
-        now = quiesce(local, now);
-    }
-    for (uint32_t i = 0; !local->config.device->ops->is_real && i < local->config.worker_count;
-         i++) {
-        end_leap(local, i, now);
-    }
-    local->abandoned = true;
-    DYNO_TRY(local_settle(workers, now));
-    for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        forget_pass(local, &local->workers[i]);
-        DYNO_TRY(dyno_cancel_settle(local, &local->workers[i]));
-    }
-    for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        struct dyno_worker *worker = &local->workers[i];
-
-        DYNO_TRY(abandon_list(local, worker, &worker->running, outcome));
-        DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
-        DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
-        DYNO_TRY(dyno_seq_release_ended(local, worker));
-    }
-    return DYNO_OK;
 }
 
 static void local_close(struct dyno_workers *workers)
@@ -410,7 +321,7 @@ static const struct dyno_workers_ops local_ops = {
     .next = local_next,
     .sample = local_sample,
     .totals = local_totals,
-    .abandon = local_abandon,
+    .abandon = dyno_local_abandon,
     .close = local_close,
 };
 
