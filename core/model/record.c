@@ -17,3 +17,35 @@ const char *dyno_outcome_name(enum dyno_outcome outcome)
     assert((unsigned)outcome < DYNO_OUTCOMES);
     return names[outcome];
 }
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_fleet_totals *more)
+{
+    totals->workers += more->workers;
+    totals->gpus += more->gpus;
+    totals->blocks_total += more->blocks_total;
+    totals->passes += more->passes;
+    totals->steps += more->steps;
+    totals->prefill_tokens += more->prefill_tokens;
+    totals->decode_tokens += more->decode_tokens;
+    totals->attention_pairs += more->attention_pairs;
+    totals->kv_tokens_read += more->kv_tokens_read;
+    totals->preemptions += more->preemptions;
+    totals->evicted_blocks += more->evicted_blocks;
+    totals->pass_tokens_max = larger(totals->pass_tokens_max, more->pass_tokens_max);
+    totals->sequences_max = larger(totals->sequences_max, more->sequences_max);
+    totals->context_max = larger(totals->context_max, more->context_max);
+    totals->prompt_blocks += more->prompt_blocks;
+    totals->prompt_blocks_hit += more->prompt_blocks_hit;
+    totals->transfers += more->transfers;
+    totals->transfer_bytes += more->transfer_bytes;
+    totals->transfer_wait_ns += more->transfer_wait_ns;
+    totals->transfers_given_up += more->transfers_given_up;
+    totals->busy_ns += more->busy_ns;
+    totals->block_ns_used += more->block_ns_used;
+    totals->end_ns = totals->end_ns > more->end_ns ? totals->end_ns : more->end_ns;
+}

@@ -27,14 +27,18 @@ enum { DYNO_NO_WORKER = UINT32_MAX };
  *   scheduled <= arrival <= ready <= admitted <= first_token <= last_token
  *
  * client_wait = arrival - scheduled (outside e2e)   ingest = ready - arrival
- * queue = admitted - ready    prefill = first_token - admitted    decode = last_token - first_token
- * e2e = last_token - arrival = ingest + queue + prefill + decode.   ttft = first_token - arrival.
+ * queue = admitted - ready    prefill = first_token - admitted
+ * transfer: from the first token to when the KV was all on the worker that decodes
+ * decode = last_token - first_token - transfer
+ * e2e = last_token - arrival = ingest + queue + prefill + transfer + decode.
+ * ttft = first_token - arrival.
  */
 struct dyno_request_record {
     uint64_t id;
     uint64_t session;
     uint32_t tenant;
-    uint32_t worker; /* DYNO_NO_WORKER: never routed */
+    uint32_t worker;         /* the one that decodes; DYNO_NO_WORKER: never routed */
+    uint32_t prefill_worker; /* another one that computed its prompt; 0, for that is none: itself */
     enum dyno_outcome outcome;
     uint32_t prompt_tokens;
     uint32_t output_tokens; /* generated */
@@ -46,6 +50,7 @@ struct dyno_request_record {
     dyno_ns admitted_ns;
     dyno_ns first_token_ns;
     dyno_ns last_token_ns;
+    dyno_ns transfer_ns; /* a duration; 0: its KV was not moved, or no token came after that */
 };
 
 /* One worker, looked at every sample interval. */
@@ -86,14 +91,21 @@ struct dyno_fleet_totals {
     unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
     uint64_t preemptions;
     uint64_t evicted_blocks;
-    uint32_t pass_tokens_max;        /* of any pass ... */
-    uint32_t sequences_max;          /* ... that decoded in one ... */
-    uint32_t context_max;            /* ... and tokens of any one sequence in KV */
-    uint64_t prompt_blocks;          /* whole prompt blocks looked up at first admission */
-    uint64_t prompt_blocks_hit;      /* of these, found */
-    unsigned __int128 busy_ns;       /* summed over workers */
+    uint32_t pass_tokens_max;   /* of any pass ... */
+    uint32_t sequences_max;     /* ... that decoded in one ... */
+    uint32_t context_max;       /* ... and tokens of any one sequence in KV */
+    uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
+    uint64_t prompt_blocks_hit; /* of these, found */
+    uint64_t transfers;         /* of KV between workers ... */
+    unsigned __int128 transfer_bytes;
+    unsigned __int128 transfer_wait_ns; /* ... from the first token to the last block, summed */
+    uint64_t transfers_given_up; /* no blocks in time: the prompt was computed where it decodes */
+    unsigned __int128 busy_ns;   /* summed over workers */
     unsigned __int128 block_ns_used; /* blocks held by sequences x time, summed */
     dyno_ns end_ns;                  /* when the run ended */
 };
+
+/* The books of another part of the fleet too: sums, and the larger of what is a maximum. */
+void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_fleet_totals *more);
 
 #endif

@@ -75,6 +75,9 @@ dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now, enum d
         struct dyno_worker *worker = &local->workers[i];
 
         DYNO_TRY(abandon_list(local, worker, &worker->running, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->reserved, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->arrived, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->leased, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
         DYNO_TRY(dyno_seq_release_ended(local, worker));

@@ -136,7 +136,9 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     if (need > available) {
         return false;
     }
-    if (worker->running.count + worker->ended.count == 0) {
+    if (worker->running.count + worker->ended.count + worker->reserved.count +
+            worker->arrived.count + worker->leased.count ==
+        0) {
         return true; /* alone it always fits: submit saw to that */
     }
     switch (local->config.worker.admission) {
@@ -193,6 +195,24 @@ static enum verdict plan_admission(const struct dyno_local *local, const struct 
     return is_too_long_for_the_rest(local, worker, left) ? NO_BUDGET : ADMITTED;
 }
 
+/* Whether all of a prompt that is computed elsewhere has room, and what is here already. */
+static enum verdict plan_reservation(const struct dyno_local *local,
+                                     const struct dyno_worker *worker, struct dyno_seq *seq,
+                                     struct admission *out)
+{
+    uint32_t findable = seq->record.prompt_tokens / local->config.worker.block_tokens;
+
+    if (worker->slots_free_count == 0) {
+        return NO_ROOM;
+    }
+    if (seq->link_count > 0) {
+        out->hit_blocks =
+            dyno_kv_find(&worker->cache, seq->links, seq->link_count, findable, &out->idle_blocks);
+    }
+    out->blocks = out->whole = dyno_blocks_of(local, seq->record.prompt_tokens) - out->hit_blocks;
+    return fits(local, worker, seq, out) ? ADMITTED : NO_ROOM;
+}
+
 static void count_first_admission(struct dyno_local *local, struct dyno_seq *seq,
                                   const struct admission *admission, dyno_ns now)
 {
@@ -216,7 +236,7 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     seq->slot = worker->slots_free[--worker->slots_free_count];
     worker->seq_of_slot[seq->slot] = index;
     device->ops->open(device, seq->record.worker, seq->slot, seq->record.id, seq->generated,
-                      seq->tokens_max);
+                      seq->tokens_in_all);
     if (seq->record.admitted_ns == DYNO_NEVER) {
         count_first_admission(local, seq, admission, now);
     }
@@ -248,18 +268,23 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
         uint32_t index = worker->waiting.first;
         struct admission admission = {0};
         enum verdict verdict;
+        bool is_half;
 
         if (is_hidden(local, worker, index, now)) {
             worker->hidden = true;
             break;
         }
-        verdict = plan_admission(local, worker, &local->seqs[index], &admission);
+        is_half = local->seqs[index].half == DYNO_DECODE_HALF;
+        verdict = is_half ? plan_reservation(local, worker, &local->seqs[index], &admission)
+                          : plan_admission(local, worker, &local->seqs[index], &admission);
         if (verdict != ADMITTED) {
             worker->full =
                 verdict == NO_ROOM && local->config.worker.order == DYNO_ORDER_PREFILL_FIRST;
             break;
         }
-        DYNO_TRY(start_prompt(local, worker, index, &admission, now));
+        DYNO_TRY(is_half ? dyno_half_reserve(local, worker, index, admission.hit_blocks,
+                                             admission.blocks, now)
+                         : start_prompt(local, worker, index, &admission, now));
     }
     return DYNO_OK;
 }
@@ -457,14 +482,17 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(dyno_seq_release_ended(local, worker)); /* there was nothing to schedule ahead */
     }
+    worker->slice_count = 0;
+    worker->hidden = false;
+    if (worker->arrived.count > 0) {
+        DYNO_TRY(dyno_half_join(local, worker, now));
+    }
     if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {
         dyno_estimate_reset(local, worker);
         worker->rounds = 0;
         dyno_ingest_await(local, worker);
         return DYNO_OK;
     }
-    worker->slice_count = 0;
-    worker->hidden = false;
     worker->budget = local->config.worker.batch_tokens_max;
     if (local->config.worker.order == DYNO_ORDER_MIXED) {
         DYNO_TRY(form_mixed(local, worker, now, &settled));
@@ -472,12 +500,19 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         DYNO_TRY(form_prefill_first(local, worker, now, &settled));
     }
     if (worker->slice_count + worker->decode_count + worker->ghost_count == 0) {
-        /* With nothing running, the head of the queue fits. */
+        /* With nothing running, the head of the queue fits, unless others hold blocks for what is
+         * on its way: then their turn comes first. */
         DYNO_TRY(dyno_seq_release_ended(local, worker));
+        if (worker->arrived.count > 0) {
+            return dyno_batch_form(local, index, now); /* they were hidden by whom it preempted */
+        }
         worker->full = false;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(admit_waiting(local, worker, now));
-        assert(worker->slice_count > 0);
+        if (worker->slice_count == 0) {
+            assert(worker->reserved.count + worker->leased.count > 0 || worker->waiting.count == 0);
+            return DYNO_OK;
+        }
     }
     return submit(local, index, steps_of(local, worker, settled), now);
 }

@@ -19,11 +19,11 @@ static uint32_t find_in(const struct dyno_local *local, const struct dyno_seq_li
 
 static uint32_t find(const struct dyno_local *local, const struct dyno_worker *worker, uint64_t id)
 {
-    const struct dyno_seq_list *const lists[] = {&worker->running, &worker->waiting,
-                                                 &worker->ingest};
+    const struct dyno_seq_list *const lists[] = {&worker->running, &worker->arrived,
+                                                 &worker->waiting, &worker->ingest};
     uint32_t index = DYNO_NO_SEQ;
 
-    for (uint32_t i = 0; i < 3 && index == DYNO_NO_SEQ; i++) {
+    for (uint32_t i = 0; i < sizeof lists / sizeof lists[0] && index == DYNO_NO_SEQ; i++) {
         index = find_in(local, lists[i], id);
     }
     return index;
@@ -58,11 +58,7 @@ dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, u
     }
     seq = &local->seqs[found];
     is_computed = worker->busy && (seq->state == SEQ_PROMPT || seq->state == SEQ_DECODE);
-    if (worker->busy && worker->pass_steps > 1) {
-        local->config.device->ops->stop(local->config.device, index, now, 0);
-    } else if (!worker->busy) {
-        dyno_local_mark_dirty(local, worker);
-    }
+    dyno_local_touch(local, index, now);
     if (is_computed) {
         seq->cancelled = true;
         worker->cancelled_count++;

@@ -85,6 +85,9 @@ struct dyno_device_ops {
      * No time passes. */
     void (*open)(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
                  uint32_t generated, uint32_t tokens_max);
+    /* The sequence, just opened with tokens generated elsewhere, joins the decode set: its KV came
+     * over a link.  Its worker has no pass in flight.  NULL: a device that cannot. */
+    void (*join)(struct dyno_device *device, uint32_t worker, uint32_t slot);
     /* The sequence leaves (ended, preempted, cancelled); never one that a pass in flight computes.
      */
     void (*shut)(struct dyno_device *device, uint32_t worker, uint32_t slot);

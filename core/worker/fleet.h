@@ -20,13 +20,29 @@
 
 enum { DYNO_NO_SEQ = UINT32_MAX };
 
+/* Which part of a request a worker computes. */
+enum dyno_half { DYNO_WHOLE, DYNO_PROMPT_HALF, DYNO_DECODE_HALF };
+
 /*   INGEST -> WAITING [take_ready] -> PROMPT [start_prompt] -> DECODE [join_decode]
  *   DECODE -> gone [finish]
  *   PROMPT, DECODE -> WAITING [preempt], at the head of the queue, everything to be recomputed
  *   any but ENDED -> gone [cancel], where a pass computes it when that has ended
  *   DECODE -> ENDED [finish] -> gone [release_ended], where passes are scheduled ahead: it was told
- *   of, but the pass scheduled meanwhile finds its memory taken, and may compute it once more */
-enum dyno_seq_state { SEQ_INGEST, SEQ_WAITING, SEQ_PROMPT, SEQ_DECODE, SEQ_ENDED };
+ *   of, but the pass scheduled meanwhile finds its memory taken, and may compute it once more
+ *
+ *   Of the half that decodes: WAITING -> RESERVED [dyno_half_reserve] -> ARRIVED [dyno_half_arrive]
+ *   -> DECODE [dyno_half_join]; of the half that is a prompt: DECODE -> LEASED [dyno_half_lease],
+ * at once, -> gone [dyno_half_release] */
+enum dyno_seq_state {
+    SEQ_INGEST,
+    SEQ_WAITING,
+    SEQ_PROMPT,
+    SEQ_DECODE,
+    SEQ_ENDED,
+    SEQ_RESERVED, /* it has a slot and the blocks of its prompt; what goes into them is awaited */
+    SEQ_ARRIVED,  /* they are filled: it decodes with the next pass that knows of it */
+    SEQ_LEASED,   /* its prompt is computed; it has no slot, and keeps its blocks for a transfer */
+};
 
 struct dyno_seq {
     struct dyno_request_record record;
@@ -35,7 +51,8 @@ struct dyno_seq {
     uint32_t link_count;        /* spans, and the private link after a preemption */
     uint32_t chain_blocks;      /* blocks of all links */
     uint32_t held_blocks;       /* leading blocks of the chain it holds */
-    uint32_t tokens_max;        /* it may generate */
+    uint32_t tokens_max;        /* it may generate here */
+    uint32_t tokens_in_all;     /* and in all: more, of a prompt that goes on elsewhere */
     uint32_t target;            /* tokens in KV before its next token is yielded */
     uint32_t computed;          /* tokens in KV; in the decode set: when it joined */
     uint32_t generated;         /* likewise */
@@ -43,6 +60,8 @@ struct dyno_seq {
     uint64_t joined_step;       /* the worker's step counter when it joined the decode set ... */
     uint32_t phase;             /* ... and the phase at which it takes a block from then on */
     dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
+    dyno_ns arrived_at;         /* what was computed elsewhere */
+    enum dyno_half half;
     uint32_t slot;
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
@@ -64,7 +83,9 @@ struct dyno_worker {
     struct dyno_kv_places *places; /* where blocks lie; NULL: the device stores nothing */
     struct dyno_seq_list ingest, waiting, running; /* running: in order of admission */
     struct dyno_seq_list ended; /* in the last pass; empty but while the next one is formed ... */
-    uint32_t ghost_count;       /* ... and those of them that it computes once more */
+    struct dyno_seq_list reserved, arrived; /* of them; not running yet, but with slots */
+    struct dyno_seq_list leased;            /* not running any more, but with blocks */
+    uint32_t ghost_count;                   /* ... and those of them that it computes once more */
     uint64_t ghost_context;
     uint32_t partial;      /* the running sequence whose prompt is not all computed, or none */
     uint32_t *seq_of_slot; /* [seqs_max]; NULL until the first request */
@@ -147,6 +168,11 @@ dyno_status dyno_seq_preempt(struct dyno_local *local, struct dyno_worker *worke
                              dyno_ns now);
 /* The same as SGLang does it: what it generated is not kept, and it joins the queue's end. */
 dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
+/* Give back its blocks, deepest first; what only it has stays behind, idle, if `keep`. */
+dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *worker,
+                                 struct dyno_seq *seq, bool keep);
+/* Leave the running list with its slot given back, and all blocks held: see SEQ_LEASED. */
+void dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
 /* Its life is over: give back everything, tell, forget; where passes are scheduled ahead, a
  * completed one gives back when the next pass has been formed. */
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
@@ -200,6 +226,26 @@ dyno_status dyno_cancel_settle(struct dyno_local *local, struct dyno_worker *wor
 /* ---- settle.c: what a finished pass did ---- */
 dyno_status dyno_settle_completion(struct dyno_local *local,
                                    const struct dyno_completion *completion);
+
+/* ---- halves.c: requests whose prompt is computed by one worker and decoded by another ---- */
+/* What the worker's next pass may find of those who arrived joins the decode set. */
+dyno_status dyno_half_join(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
+/* The first in line has a slot and its blocks, of which `hit_blocks` are filled already. */
+dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                              uint32_t hit_blocks, uint32_t blocks, dyno_ns now);
+/* After a pass that ended at `at`: if the slice ended a half that is a prompt, it is leased. */
+dyno_status dyno_half_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t slot,
+                            dyno_ns at);
+
+/* Somebody else than a pass is about to change what the worker holds: its ledger is brought to
+ * `now`, and a leap in flight ends at its next step; an idle worker is asked to form a pass. */
+void dyno_local_touch(struct dyno_local *local, uint32_t index, dyno_ns now);
+/* As submit; *seq is where it is, DYNO_NO_SEQ if it was refused. */
+dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t index,
+                             const struct dyno_request *request, enum dyno_half half,
+                             uint32_t *seq);
+/* Whether a worker could ever hold such a request. */
+bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_request *request);
 
 /* ---- abandon.c: the run is given up ---- */
 dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now,

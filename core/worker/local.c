@@ -79,18 +79,40 @@ static dyno_status refuse(struct dyno_local *local, const struct dyno_request *r
     return local->config.listener.ended(local->config.listener.context, &record);
 }
 
-static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint32_t index,
-                                const struct dyno_request *request)
+bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_request *request)
 {
-    struct dyno_local *local = local_of(workers);
+    const struct dyno_worker_config *config = &local->config.worker;
+
+    return request->prompt_tokens < tokens_limit(config) &&
+           (config->chunked_prefill || request->prompt_tokens <= config->batch_tokens_max);
+}
+
+/* How much it may generate: by its own limit and the worker's, and of a prompt that goes on
+ * elsewhere one token here. */
+static void limit_tokens(const struct dyno_local *local, const struct dyno_request *request,
+                         enum dyno_half half, struct dyno_seq *seq)
+{
+    uint64_t limit = tokens_limit(&local->config.worker) - request->prompt_tokens;
+
+    seq->half = half;
+    seq->tokens_max = request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
+    seq->tokens_in_all = seq->tokens_max;
+    if (half == DYNO_PROMPT_HALF) {
+        seq->tokens_max = 1;
+        seq->tokens_in_all = request->max_tokens;
+    }
+}
+
+dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t index,
+                             const struct dyno_request *request, enum dyno_half half, uint32_t *out)
+{
     const struct dyno_worker_config *config = &local->config.worker;
     struct dyno_worker *worker = &local->workers[index];
-    uint64_t limit = tokens_limit(config);
     uint32_t seq;
     dyno_ns ready;
 
-    if (request->prompt_tokens >= limit ||
-        (!config->chunked_prefill && request->prompt_tokens > config->batch_tokens_max)) {
+    *out = DYNO_NO_SEQ;
+    if (!dyno_local_could_hold(local, request)) {
         return refuse(local, request, index, DYNO_REJECTED_PROMPT_TOO_LONG);
     }
     if (config->queue_max > 0 &&
@@ -99,9 +121,8 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
     }
     DYNO_TRY(warm_up(local, worker));
     DYNO_TRY(dyno_seq_make(local, request, index, &seq));
-    limit -= request->prompt_tokens;
-    local->seqs[seq].tokens_max =
-        request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;
+    *out = seq;
+    limit_tokens(local, request, half, &local->seqs[seq]);
     ready = dyno_ingested_at(local, worker, request->prompt_tokens, now);
     worker->ingest_free_at = ready;
     local->seqs[seq].state = SEQ_INGEST;
@@ -111,6 +132,14 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
         dyno_ingest_await(local, worker);
     }
     return DYNO_OK;
+}
+
+static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint32_t index,
+                                const struct dyno_request *request)
+{
+    uint32_t seq;
+
+    return dyno_local_enter(local_of(workers), now, index, request, DYNO_WHOLE, &seq);
 }
 
 /* ---- settle, form, sync ---------------------------------------------------------------------- */
@@ -157,7 +186,8 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
     struct dyno_worker *worker = &local->workers[index];
 
     if (worker->busy || worker->dirty || worker->running.count + worker->waiting.count > 0 ||
-        worker->ingest.count + worker->ended.count > 0) {
+        worker->ingest.count + worker->ended.count > 0 ||
+        worker->reserved.count + worker->arrived.count + worker->leased.count > 0) {
         return false;
     }
     dyno_kv_forget_idle(&worker->cache, now);
@@ -185,6 +215,18 @@ uint32_t dyno_local_sync_worker(struct dyno_local *local, uint32_t index, dyno_n
         dyno_ledger_take(local, worker, started, dyno_local_boundary, &pass);
     }
     return completed;
+}
+
+void dyno_local_touch(struct dyno_local *local, uint32_t index, dyno_ns now)
+{
+    struct dyno_worker *worker = &local->workers[index];
+
+    dyno_local_sync_worker(local, index, now);
+    if (!worker->busy) {
+        dyno_local_mark_dirty(local, worker);
+    } else if (worker->pass_steps > 1) {
+        local->config.device->ops->stop(local->config.device, index, now, 0);
+    }
 }
 
 static void local_sync(struct dyno_workers *workers, dyno_ns now)
@@ -235,7 +277,8 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
         .at = now,
         .worker = index,
         .running = worker->running.count,
-        .waiting = worker->waiting.count + worker->ingest.count,
+        .waiting = worker->waiting.count + worker->ingest.count + worker->reserved.count +
+                   worker->arrived.count,
         .blocks_used = used,
         .blocks_idle = worker->cache.idle,
         .blocks_total = worker->cache.capacity,
@@ -302,9 +345,10 @@ void dyno_local_check(const struct dyno_workers *workers)
             dyno_kv_places_check(worker->places, &worker->cache);
         }
         assert(worker->ended.count == 0);
-        assert(worker->running.count + worker->slots_free_count ==
+        assert(worker->running.count + worker->reserved.count + worker->arrived.count +
+                   worker->slots_free_count ==
                (worker->takers.at ? local->config.worker.seqs_max : 0));
-        assert(worker->busy || worker->dirty ||
+        assert(worker->busy || worker->dirty || worker->reserved.count + worker->leased.count > 0 ||
                (worker->running.count == 0 && worker->waiting.count == 0));
         (void)worker;
     }
@@ -405,6 +449,9 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->waiting.first = worker->waiting.last = DYNO_NO_SEQ;
         worker->running.first = worker->running.last = DYNO_NO_SEQ;
         worker->ended.first = worker->ended.last = DYNO_NO_SEQ;
+        worker->reserved.first = worker->reserved.last = DYNO_NO_SEQ;
+        worker->arrived.first = worker->arrived.last = DYNO_NO_SEQ;
+        worker->leased.first = worker->leased.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,

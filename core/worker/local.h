@@ -7,12 +7,24 @@
 #include "core/worker/device.h"
 #include "core/worker/worker.h"
 
+/* Who hears of requests served in halves (core/worker/halves.h).  Called as listeners are. */
+struct dyno_half_listener {
+    void *context;
+    /* The half of request `id` that decodes has a slot and its prompt's blocks; `blocks` of them
+     * are to be filled.  NULL functions: there are no halves. */
+    dyno_status (*reserved)(void *context, dyno_ns now, uint64_t id, uint32_t blocks);
+    /* The half that is a prompt has yielded its first token at `at`; the record is the worker's,
+     * valid during the call.  Its blocks are leased until dyno_half_release. */
+    dyno_status (*prompt_done)(void *context, const struct dyno_request_record *record, dyno_ns at);
+};
+
 struct dyno_local_config {
     struct dyno_worker_config worker; /* the same for every worker */
     uint32_t worker_count;
     uint32_t gpus_per_worker;   /* for the books only */
     struct dyno_device *device; /* not owned */
     struct dyno_worker_listener listener;
+    struct dyno_half_listener halves;
     struct dyno_histogram *itl; /* where the gaps between tokens go; not owned */
 };
 

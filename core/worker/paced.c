@@ -74,6 +74,31 @@ static void paced_open_seq(struct dyno_device *device, uint32_t worker, uint32_t
     engine->slots[slot] = (struct slot){.id = id, .generated = generated, .tokens_max = tokens_max};
 }
 
+/* The sequence decodes from now on; false: it has all its tokens. */
+static bool join_ends(struct paced *paced, struct engine *engine, uint32_t index)
+{
+    const struct slot *slot = &engine->slots[index];
+    uint32_t answer = paced->config.answer(paced->config.answer_context, slot->id);
+    uint32_t total = answer < slot->tokens_max ? answer : slot->tokens_max;
+
+    if (slot->generated >= total) {
+        return false;
+    }
+    if (dyno_heap_reserve(&engine->ends, engine->slots_capacity) != DYNO_OK) {
+        abort();
+    }
+    dyno_heap_set(&engine->ends, index, engine->step + (total - slot->generated));
+    return true;
+}
+
+static void paced_join(struct dyno_device *device, uint32_t worker, uint32_t slot)
+{
+    bool joined = join_ends((struct paced *)device, engine_of(device, worker), slot);
+
+    assert(joined && !engine_of(device, worker)->busy);
+    (void)joined;
+}
+
 static void paced_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
 {
     dyno_heap_remove(&engine_of(device, worker)->ends, slot);
@@ -265,19 +290,11 @@ static void settle_ends(struct paced *paced, struct engine *engine, struct dyno_
     }
     for (uint32_t i = 0; i < engine->yields_count; i++) {
         uint32_t index = engine->yields[i];
-        struct slot *slot = &engine->slots[index];
-        uint32_t answer = paced->config.answer(paced->config.answer_context, slot->id);
-        uint32_t total = answer < slot->tokens_max ? answer : slot->tokens_max;
 
-        slot->generated++;
-        if (slot->generated >= total) {
+        engine->slots[index].generated++;
+        if (!join_ends(paced, engine, index)) {
             add_ended(paced, out, index);
-            continue;
         }
-        if (dyno_heap_reserve(&engine->ends, engine->slots_capacity) != DYNO_OK) {
-            abort();
-        }
-        dyno_heap_set(&engine->ends, index, engine->step + (total - slot->generated));
     }
     if (out->ended_count > 1) {
         qsort(paced->ended, out->ended_count, sizeof *paced->ended, by_slot);
@@ -346,6 +363,7 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
     paced->ops = (struct dyno_device_ops){.name = config->name,
                                           .help = config->help,
                                           .open = paced_open_seq,
+                                          .join = paced_join,
                                           .shut = paced_shut,
                                           .submit = paced_submit,
                                           .stop = paced_stop,

@@ -269,13 +269,12 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
     return DYNO_OK;
 }
 
-/* Give back all of its `blocks`, deepest first; those that only it has stay behind if `keep`. */
-static dyno_status give_blocks(struct dyno_worker *worker, struct dyno_seq *seq, uint32_t blocks,
-                               bool keep)
+dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *worker,
+                                 struct dyno_seq *seq, bool keep)
 {
-    uint32_t own = blocks - seq->held_blocks;
+    uint32_t own = dyno_blocks_of(local, seq->computed) - seq->held_blocks;
 
-    if (keep) {
+    if (keep && local->config.worker.prefix_cache) {
         if (worker->places) {
             dyno_kv_places_retire(worker->places, seq->slot, seq->held_blocks);
         }
@@ -289,7 +288,24 @@ static dyno_status give_blocks(struct dyno_worker *worker, struct dyno_seq *seq,
     if (seq->held_blocks > 0) {
         dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
     }
+    seq->held_blocks = 0;
+    worker->shrunk = true;
     return DYNO_OK;
+}
+
+/* Give back the slot, and what is set aside and counted for a running sequence. */
+static void give_place(struct dyno_local *local, struct dyno_worker *worker, struct dyno_seq *seq)
+{
+    if (seq->computed > local->totals.context_max) {
+        local->totals.context_max = seq->computed;
+    }
+    worker->tokens_reserved -= seq->reserved;
+    seq->reserved = 0;
+    worker->blocks_promised -=
+        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    worker->blocks_held -= dyno_blocks_of(local, seq->computed);
+    worker->slots_free[worker->slots_free_count++] = seq->slot;
+    worker->shrunk = true;
 }
 
 /* Give back all blocks, deepest first, and the place for another.  The sequence is not in the
@@ -298,21 +314,9 @@ static dyno_status give_back(struct dyno_local *local, struct dyno_worker *worke
                              bool keep)
 {
     struct dyno_seq *seq = &local->seqs[index];
-    uint32_t blocks = dyno_blocks_of(local, seq->computed);
-    uint32_t promised =
-        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
 
-    DYNO_TRY(give_blocks(worker, seq, blocks, keep && local->config.worker.prefix_cache));
-    if (seq->computed > local->totals.context_max) {
-        local->totals.context_max = seq->computed;
-    }
-    seq->held_blocks = 0;
-    worker->tokens_reserved -= seq->reserved;
-    seq->reserved = 0;
-    worker->blocks_promised -= promised;
-    worker->blocks_held -= blocks;
-    worker->slots_free[worker->slots_free_count++] = seq->slot;
-    worker->shrunk = true;
+    DYNO_TRY(dyno_seq_give_blocks(local, worker, seq, keep));
+    give_place(local, worker, seq);
     return DYNO_OK;
 }
 
@@ -325,6 +329,17 @@ static void leave_running(struct dyno_local *local, struct dyno_worker *worker, 
     if (worker->partial == index) {
         worker->partial = DYNO_NO_SEQ;
     }
+}
+
+void dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    dyno_seq_leave_decode(local, worker, index);
+    leave_running(local, worker, index);
+    give_place(local, worker, seq);
+    dyno_seq_append(local, &worker->leased, index);
+    seq->state = SEQ_LEASED;
 }
 
 static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,
@@ -435,6 +450,18 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
     case SEQ_DECODE:
         DYNO_TRY(finish_running(local, worker, index, outcome, &held));
         break;
+    case SEQ_RESERVED:
+        dyno_seq_unlink(local, &worker->reserved, index);
+        DYNO_TRY(give_back(local, worker, index, false)); /* nothing is in its blocks */
+        break;
+    case SEQ_ARRIVED:
+        dyno_seq_unlink(local, &worker->arrived, index);
+        DYNO_TRY(give_back(local, worker, index, true));
+        break;
+    case SEQ_LEASED:
+        dyno_seq_unlink(local, &worker->leased, index);
+        DYNO_TRY(dyno_seq_give_blocks(local, worker, seq, true));
+        break;
     case SEQ_ENDED:
         assert(false); /* it was told of */
         break;
@@ -442,6 +469,9 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
     worker->cancelled_count -= seq->cancelled;
     seq->record.outcome = outcome;
     seq->record.output_tokens = seq->generated;
+    if (seq->generated <= 1) {
+        seq->record.transfer_ns = 0; /* no token waited for it */
+    }
     if (seq->generated > 0) {
         seq->record.last_token_ns = seq->last_token_at + local->config.worker.response_ns;
     }

@@ -179,6 +179,11 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     if (worker->cancelled_count > 0 && !local->abandoned) {
         DYNO_TRY(dyno_cancel_settle(local, worker));
     }
+    for (uint32_t i = 0; i < worker->slice_count && !local->abandoned; i++) {
+        if (worker->slices[i].yields) {
+            DYNO_TRY(dyno_half_lease(local, worker, worker->slices[i].slot, completion->at));
+        }
+    }
     dyno_local_mark_dirty(local, worker);
     return DYNO_OK;
 }

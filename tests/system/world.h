@@ -16,6 +16,8 @@
 #include "core/worker/paced.h"
 #include "sim/answers.h"
 #include "sim/vclock.h"
+#include "tests/system/world_digest.h"
+#include "tests/system/world_halves.h"
 #include "tests/system/world_plan.h"
 
 enum { WORLD_REQUESTS_MAX = 256, WORLD_SPANS_MAX = 6 };
@@ -39,18 +41,10 @@ struct world {
     dyno_ns patience[WORLD_REQUESTS_MAX];   /* ... so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     struct world_plan plan;
+    struct world_halves halves;
     bool trie; /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
     struct dyno_device *(*wrap)(const struct world *world, struct dyno_device *device);
-};
-
-struct world_digest {
-    uint64_t hash;
-    uint64_t records, completed, cancelled, preemptions, evicted, hits, unfinished, gaps;
-    uint64_t left_lobby, turned_away; /* gave up, or waited too long, before any worker had it */
-    uint64_t plans, starts, start_failures, drains, lobby; /* lobby: ticks with somebody in it */
-    struct dyno_fleet_totals totals;
-    dyno_ns end_ns;
 };
 
 static inline uint32_t world_below(struct world *world, uint32_t bound)
@@ -338,149 +332,12 @@ static inline void world_cost(const void *context, const struct dyno_pass *pass,
     }
 }
 
-/* ---- what is seen ---------------------------------------------------------------------------- */
-
-struct world_sink {
-    struct dyno_sink base;
-    struct world_digest *digest;
-};
-
-static inline void world_mix(struct world_digest *digest, const void *data, size_t bytes)
-{
-    const unsigned char *from = data;
-
-    for (size_t i = 0; i < bytes; i++) {
-        digest->hash = (digest->hash ^ from[i]) * 0x100000001b3ULL;
-    }
-}
-
-#define WORLD_MIX(digest, value)                                                                   \
-    do {                                                                                           \
-        uint64_t world_value = (uint64_t)(value);                                                  \
-        world_mix(digest, &world_value, sizeof world_value);                                       \
-    } while (0)
-
-static inline dyno_status world_on_request(struct dyno_sink *sink,
-                                           const struct dyno_request_record *record)
-{
-    struct world_digest *digest = ((struct world_sink *)sink)->digest;
-
-    digest->records++;
-    digest->completed += record->outcome == DYNO_COMPLETED;
-    digest->cancelled += record->outcome == DYNO_CANCELLED_BY_CLIENT;
-    if (record->worker == DYNO_NO_WORKER) {
-        digest->left_lobby += record->outcome == DYNO_CANCELLED_BY_CLIENT;
-        digest->turned_away += record->outcome == DYNO_REJECTED_QUEUE_FULL;
-    }
-    digest->preemptions += record->preemptions;
-    digest->hits += record->cached_tokens;
-    WORLD_MIX(digest, record->id);
-    WORLD_MIX(digest, record->worker);
-    WORLD_MIX(digest, record->outcome);
-    WORLD_MIX(digest, record->output_tokens);
-    WORLD_MIX(digest, record->cached_tokens);
-    WORLD_MIX(digest, record->preemptions);
-    WORLD_MIX(digest, record->arrival_ns);
-    WORLD_MIX(digest, record->ready_ns);
-    WORLD_MIX(digest, record->admitted_ns);
-    WORLD_MIX(digest, record->first_token_ns);
-    WORLD_MIX(digest, record->last_token_ns);
-    return DYNO_OK;
-}
-
-static inline dyno_status world_on_decision(struct dyno_sink *sink,
-                                            const struct dyno_decision_record *record)
-{
-    struct world_digest *digest = ((struct world_sink *)sink)->digest;
-
-    WORLD_MIX(digest, record->request);
-    WORLD_MIX(digest, record->at);
-    WORLD_MIX(digest, record->worker);
-    WORLD_MIX(digest, record->overlap_blocks);
-    WORLD_MIX(digest, record->view_age);
-    for (uint32_t i = 0; record->scores && i < record->candidate_count; i++) {
-        world_mix(digest, &record->scores[i], sizeof record->scores[i]);
-    }
-    return DYNO_OK;
-}
-
-static inline dyno_status world_on_sample(struct dyno_sink *sink,
-                                          const struct dyno_sample_record *record)
-{
-    struct world_digest *digest = ((struct world_sink *)sink)->digest;
-
-    WORLD_MIX(digest, record->at);
-    WORLD_MIX(digest, record->running);
-    WORLD_MIX(digest, record->waiting);
-    WORLD_MIX(digest, record->blocks_used);
-    WORLD_MIX(digest, record->blocks_idle);
-    WORLD_MIX(digest, record->tokens_out);
-    WORLD_MIX(digest, record->busy_ns);
-    return DYNO_OK;
-}
-
-static inline dyno_status world_on_plan(struct dyno_sink *sink,
-                                        const struct dyno_plan_record *record)
-{
-    struct world_digest *digest = ((struct world_sink *)sink)->digest;
-
-    digest->plans++;
-    digest->lobby += record->lobby > 0;
-    WORLD_MIX(digest, record->at);
-    WORLD_MIX(digest, record->asked);
-    WORLD_MIX(digest, record->desired);
-    WORLD_MIX(digest, record->ready);
-    WORLD_MIX(digest, record->starting);
-    WORLD_MIX(digest, record->draining);
-    WORLD_MIX(digest, record->heard);
-    WORLD_MIX(digest, record->lobby);
-    WORLD_MIX(digest, record->rate * 1e6);
-    WORLD_MIX(digest, record->forecast_rate * 1e6);
-    return DYNO_OK;
-}
-
-static const struct dyno_sink_ops world_sink_ops = {.name = "digest",
-                                                    .request = world_on_request,
-                                                    .decision = world_on_decision,
-                                                    .plan = world_on_plan,
-                                                    .sample = world_on_sample};
-
-static inline void world_mix_gaps(struct world_digest *digest, const struct dyno_histogram *itl)
-{
-    digest->gaps = itl->count;
-    WORLD_MIX(digest, itl->count);
-    WORLD_MIX(digest, itl->min);
-    WORLD_MIX(digest, itl->max);
-    WORLD_MIX(digest, itl->sum);
-    WORLD_MIX(digest, itl->squares_low);
-    for (int i = 1; i < 100; i++) {
-        WORLD_MIX(digest, dyno_histogram_quantile(itl, i / 100.0));
-    }
-}
-
-static inline void world_mix_totals(struct world_digest *digest,
-                                    const struct dyno_fleet_totals *totals)
-{
-    digest->totals = *totals; /* passes may differ: a leap is one pass */
-    digest->evicted = totals->evicted_blocks;
-    WORLD_MIX(digest, totals->steps);
-    WORLD_MIX(digest, totals->prefill_tokens);
-    WORLD_MIX(digest, totals->decode_tokens);
-    WORLD_MIX(digest, totals->attention_pairs);
-    WORLD_MIX(digest, totals->kv_tokens_read);
-    WORLD_MIX(digest, totals->preemptions);
-    WORLD_MIX(digest, totals->evicted_blocks);
-    WORLD_MIX(digest, totals->prompt_blocks_hit);
-    WORLD_MIX(digest, totals->busy_ns);
-    WORLD_MIX(digest, totals->block_ns_used);
-}
-
 static inline struct dyno_device *world_device(const struct world *world,
-                                               struct dyno_answers *answers)
+                                               struct dyno_answers *answers, uint32_t workers)
 {
     struct dyno_device *device = NULL;
     struct dyno_paced_config config = {.name = "world",
-                                       .worker_count = world->dispatch.worker_count,
+                                       .worker_count = workers,
                                        .cost = world_cost,
                                        .cost_context = world,
                                        .answer = dyno_answers_get,
@@ -507,7 +364,8 @@ static inline void world_mix_roster(struct world_digest *digest, const struct dy
 static inline struct dyno_loop_config world_loop_config(const struct world *world)
 {
     return (struct dyno_loop_config){.clock = dyno_virtual_clock(),
-                                     .worker_count = world->dispatch.worker_count,
+                                     .worker_count =
+                                         world->dispatch.worker_count + world->halves.workers,
                                      .lobby_wait_ns = world->plan.lobby_wait_ns,
                                      .lobby_count_max = 64,
                                      .sample_every_ns = world->sample_every_ns,
@@ -523,6 +381,24 @@ static inline void world_close(struct dyno_loop *loop, struct dyno_planner *plan
     dyno_planner_close(planner);
     dyno_roster_close(roster);
     dyno_dispatch_close(dispatch);
+}
+
+/* The workers of the world; `other` is what stands beside them where requests are served in halves.
+ */
+static inline struct dyno_workers *world_workers(const struct world *world,
+                                                 struct dyno_answers *answers,
+                                                 const struct dyno_local_config *local,
+                                                 struct world_other *other)
+{
+    struct dyno_workers *workers = NULL;
+    struct dyno_error error = {0};
+
+    if (world->halves.workers > 0) {
+        other->device = world_device(world, answers, world->halves.workers);
+        return world_open_halves(&world->halves, local, other);
+    }
+    ck_assert_msg(dyno_local_open(&workers, local, &error) == DYNO_OK, "%s", error.text);
+    return workers;
 }
 
 /* Run the world with at most `steps_max` decode steps a pass. */
@@ -542,6 +418,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_kv_trie *trie = NULL;
     struct dyno_roster *roster = NULL;
     struct dyno_planner *planner = NULL;
+    struct world_other other = {0};
     struct dyno_loop_result result = {0};
     struct dyno_error error = {0};
     struct dyno_local_config local = {.worker = world->worker,
@@ -556,7 +433,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
         ck_assert_int_eq(dyno_kv_trie_open(&trie, world->dispatch.event_delay_ns), DYNO_OK);
     }
     sink.base.next = world->extra_sink ? &extra : NULL;
-    device = world_device(world, answers);
+    device = world_device(world, answers, local.worker_count);
     ck_assert_int_eq(dyno_dispatch_open(&dispatch, &world->dispatch, &error), DYNO_OK);
     world_plan_open(&world->plan, dispatch, &roster, &planner);
     config = world_loop_config(world);
@@ -571,9 +448,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     local.worker.steps_max = steps_max;
     local.device = device;
     local.listener = dyno_loop_listener(loop);
-    ck_assert_msg(dyno_local_open(&workers, &local, &error) == DYNO_OK, "%s", error.text);
+    workers = world_workers(world, answers, &local, &other);
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
-    dyno_local_check(workers);
+    (other.device ? dyno_handoff_check : dyno_local_check)(workers);
     workers->ops->totals(workers, &digest.totals);
     world_mix_totals(&digest, &digest.totals);
     world_mix_gaps(&digest, &itl);
@@ -583,6 +460,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     world_mix_roster(&digest, roster);
     workers->ops->close(workers);
     device->ops->close(device);
+    if (other.device) {
+        world_close_halves(&other);
+    }
     world_close(loop, planner, roster, dispatch);
     dyno_kv_trie_close(trie);
     dyno_answers_close(answers);

@@ -1,0 +1,209 @@
+#include "core/worker/halves.h"
+
+#include <assert.h>
+
+#include "core/worker/fleet.h"
+
+static struct dyno_local *local_of(struct dyno_workers *workers)
+{
+    return (void *)workers; /* its first member */
+}
+
+static const struct dyno_local *const_local_of(const struct dyno_workers *workers)
+{
+    return (const void *)workers;
+}
+
+static struct dyno_worker *worker_of(const struct dyno_local *local, uint32_t place)
+{
+    return &local->workers[local->seqs[place].record.worker];
+}
+
+/* ---- what the batch calls -------------------------------------------------------------------- */
+
+/* As for a request that became ready: a pass is made of those that the scheduler knows of. */
+static bool is_hidden(const struct dyno_local *local, const struct dyno_worker *worker,
+                      const struct dyno_seq *seq, dyno_ns now)
+{
+    return worker->decode_count + worker->ghost_count > 0 &&
+           local->config.worker.async_scheduling && worker->last_step_end == now &&
+           seq->arrived_at > worker->last_step_start;
+}
+
+dyno_status dyno_half_join(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
+{
+    struct dyno_device *device = local->config.device;
+
+    while (worker->arrived.count > 0) {
+        uint32_t index = worker->arrived.first;
+        struct dyno_seq *seq = &local->seqs[index];
+
+        if (is_hidden(local, worker, seq, now)) {
+            worker->hidden = true;
+            break;
+        }
+        dyno_seq_unlink(local, &worker->arrived, index);
+        dyno_seq_append(local, &worker->running, index);
+        seq->half = DYNO_WHOLE; /* what is left of it is like any other */
+        device->ops->open(device, seq->record.worker, seq->slot, seq->record.id, seq->generated,
+                          seq->tokens_in_all);
+        device->ops->join(device, seq->record.worker, seq->slot);
+        DYNO_TRY(dyno_seq_join_decode(local, worker, index, seq->last_token_at));
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                              uint32_t hit_blocks, uint32_t blocks, dyno_ns now)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    dyno_seq_unlink(local, &worker->waiting, index);
+    dyno_seq_append(local, &worker->reserved, index);
+    seq->state = SEQ_RESERVED;
+    seq->slot = worker->slots_free[--worker->slots_free_count];
+    worker->seq_of_slot[seq->slot] = index;
+    worker->blocks_promised +=
+        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    worker->blocks_held += hit_blocks + blocks;
+    seq->reserved = dyno_estimate_clip(seq->tokens_max);
+    worker->tokens_reserved += seq->reserved;
+    seq->computed = seq->record.prompt_tokens;
+    seq->held_blocks = hit_blocks;
+    DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, hit_blocks));
+    dyno_kv_take(&worker->cache, blocks, now);
+    return local->config.halves.reserved(local->config.halves.context, now, seq->record.id, blocks);
+}
+
+dyno_status dyno_half_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t slot,
+                            dyno_ns at)
+{
+    uint32_t index = worker->seq_of_slot[slot];
+    struct dyno_request_record record;
+
+    if (local->seqs[index].half != DYNO_PROMPT_HALF || local->seqs[index].state != SEQ_DECODE) {
+        return DYNO_OK; /* it is whole, or has ended with this token */
+    }
+    dyno_seq_lease(local, worker, index);
+    record = local->seqs[index].record;
+    record.output_tokens = 1;
+    return local->config.halves.prompt_done(local->config.halves.context, &record, at);
+}
+
+/* ---- what the hand-off calls ----------------------------------------------------------------- */
+
+bool dyno_half_could_hold(const struct dyno_workers *workers, const struct dyno_request *request)
+{
+    return dyno_local_could_hold(const_local_of(workers), request);
+}
+
+uint32_t dyno_half_cached_tokens(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                                 const struct dyno_request *request)
+{
+    struct dyno_local *local = local_of(workers);
+    uint32_t size = local->config.worker.block_tokens, blocks = 0, idle;
+
+    if (!local->config.worker.prefix_cache) {
+        return 0;
+    }
+    dyno_local_sync_worker(local, worker, now);
+    for (uint32_t i = 0; i < request->span_count; i++) {
+        struct dyno_kv_link link = {.span = request->spans[i].id,
+                                    .blocks = request->spans[i].blocks,
+                                    .run = DYNO_KV_NO_RUN};
+        uint32_t found = dyno_kv_find(&local->workers[worker].cache, &link, 1, link.blocks, &idle);
+
+        blocks += found;
+        if (found < link.blocks) {
+            break;
+        }
+    }
+    return blocks * size;
+}
+
+dyno_status dyno_half_enter_decode(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                                   const struct dyno_request *request, uint32_t *place)
+{
+    return dyno_local_enter(local_of(workers), now, worker, request, DYNO_DECODE_HALF, place);
+}
+
+dyno_status dyno_half_enter_prompt(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
+                                   const struct dyno_request *request, uint32_t *place)
+{
+    return dyno_local_enter(local_of(workers), now, worker, request, DYNO_PROMPT_HALF, place);
+}
+
+uint32_t dyno_half_tokens_max(const struct dyno_workers *workers, uint32_t place)
+{
+    return const_local_of(workers)->seqs[place].tokens_max;
+}
+
+void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
+                           const struct dyno_request_record *prompt, uint32_t prefill_worker,
+                           dyno_ns at)
+{
+    struct dyno_seq *seq = &local_of(workers)->seqs[place];
+
+    seq->record.prefill_worker = prefill_worker;
+    seq->record.admitted_ns = prompt->admitted_ns;
+    seq->record.cached_tokens = prompt->cached_tokens;
+    seq->record.preemptions += prompt->preemptions;
+    seq->record.first_token_ns = prompt->first_token_ns;
+    seq->generated = prompt->output_tokens;
+    seq->last_token_at = at;
+}
+
+dyno_status dyno_half_arrive(struct dyno_workers *workers, dyno_ns now, uint32_t place)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = worker_of(local, place);
+    struct dyno_seq *seq = &local->seqs[place];
+    uint32_t whole = seq->computed / local->config.worker.block_tokens;
+    uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
+
+    assert(seq->state == SEQ_RESERVED);
+    dyno_local_touch(local, seq->record.worker, now);
+    dyno_seq_unlink(local, &worker->reserved, place);
+    dyno_seq_append(local, &worker->arrived, place);
+    seq->state = SEQ_ARRIVED;
+    seq->arrived_at = now;
+    seq->record.transfer_ns = now - seq->last_token_at;
+    if (to > seq->held_blocks) {
+        DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 0, seq->held_blocks, to,
+                              now));
+        seq->held_blocks = to;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_half_end(struct dyno_workers *workers, dyno_ns now, uint32_t place,
+                          enum dyno_outcome outcome)
+{
+    struct dyno_local *local = local_of(workers);
+
+    assert(local->seqs[place].state == SEQ_RESERVED);
+    dyno_local_touch(local, local->seqs[place].record.worker, now);
+    return dyno_seq_finish(local, worker_of(local, place), place, outcome);
+}
+
+void dyno_half_take_over(struct dyno_workers *workers, dyno_ns now, uint32_t place)
+{
+    struct dyno_local *local = local_of(workers);
+
+    assert(local->seqs[place].state == SEQ_WAITING || local->seqs[place].state == SEQ_INGEST);
+    local->seqs[place].half = DYNO_WHOLE;
+    dyno_local_touch(local, local->seqs[place].record.worker, now);
+}
+
+dyno_status dyno_half_release(struct dyno_workers *workers, dyno_ns now, uint32_t place)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = worker_of(local, place);
+
+    assert(local->seqs[place].state == SEQ_LEASED);
+    dyno_local_touch(local, local->seqs[place].record.worker, now);
+    dyno_seq_unlink(local, &worker->leased, place);
+    DYNO_TRY(dyno_seq_give_blocks(local, worker, &local->seqs[place], true));
+    dyno_seq_free(local, place);
+    return DYNO_OK;
+}

@@ -1,0 +1,76 @@
+/* One request over two workers: its prompt is computed by one, its answer by another.
+ *
+ * A fleet of workers (core/worker/worker.h) made of two fleets of local ones.  Workers [0, D)
+ * decode, and compute prompts where a request is served whole; workers [D, D + P) compute prompts
+ * only.  Whoever routes chooses among the first; the second are chosen when their turn comes, by a
+ * router of their own.
+ *
+ *   WAIT -> PREFILL [reserved]     the decoding worker has taken a slot and blocks for the prompt
+ *   PREFILL -> MOVE [prompt_done]  the first token is out; the blocks of the prompt are leased, and
+ *                                  those that the decoding worker does not have begin to move
+ *   MOVE -> local   [arrived]      the lease ends; the request decodes with its prompt in place
+ *   WAIT -> local   [expire]       no blocks within the deadline: it is served whole where it waits
+ *   PREFILL -> gone [prompt_ended] its first token was its last, or it was refused or cancelled
+ *   any -> gone     [cancel]       in PREFILL when the pass, in MOVE when the transfer has ended
+ *
+ * In PREFILL and MOVE both workers hold blocks for the request, else one at most.
+ */
+#ifndef DYNO_CORE_WORKER_HANDOFF_H
+#define DYNO_CORE_WORKER_HANDOFF_H
+
+#include "core/worker/halves.h"
+#include "core/worker/link.h"
+
+/* What is known of a request when it is decided whether it is served in halves. */
+struct dyno_handoff_view {
+    uint32_t prompt_tokens;
+    uint32_t cached_tokens; /* of it, in the cache of the worker that would decode it */
+};
+
+struct dyno_handoff_policy {
+    const char *name;
+    const char *help;
+    bool takes_tokens; /* "NAME:TOKENS" */
+    bool in_halves_ever;
+    bool (*in_halves)(uint32_t tokens, const struct dyno_handoff_view *view);
+};
+
+extern const struct dyno_handoff_policy dyno_handoff_table[]; /* NULL-name-terminated */
+
+/* "always", "threshold:2048", ... .  Errors: DYNO_BAD_INPUT with what is known. */
+dyno_status dyno_handoff_parse(const struct dyno_handoff_policy **policy, uint32_t *tokens,
+                               const char *text, struct dyno_error *error);
+
+/* Who chooses among the workers that compute prompts, and hears what became of it; the worker is
+ * from 0 to P - 1. */
+struct dyno_handoff_router {
+    void *context;
+    dyno_status (*pick)(void *context, dyno_ns now, const struct dyno_request *request,
+                        uint32_t *worker);
+    void (*first_token)(void *context, uint64_t request);
+    void (*ended)(void *context, uint64_t request);
+    /* As of struct dyno_worker_listener; NULL: it does not want to know. */
+    void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
+    bool kv_times;
+};
+
+struct dyno_handoff_config {
+    /* The two fleets, without listeners.  A block has the same tokens in both. */
+    struct dyno_local_config decode, prefill;
+    struct dyno_worker_listener listener;
+    struct dyno_handoff_router router;
+    struct dyno_links *links; /* between workers as they are numbered here; not owned */
+    uint64_t block_bytes;     /* of KV */
+    const struct dyno_handoff_policy *policy;
+    uint32_t policy_tokens;
+    dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */
+};
+
+/* On success *out is closed through its ops.  Errors: DYNO_BAD_INPUT (in words), DYNO_NO_MEMORY. */
+dyno_status dyno_handoff_open(struct dyno_workers **out, const struct dyno_handoff_config *config,
+                              struct dyno_error *error);
+
+/* dyno_local_check of both fleets; and when nothing is in flight, nobody is between them. */
+void dyno_handoff_check(const struct dyno_workers *workers);
+
+#endif

@@ -1,0 +1,202 @@
+/* The promises of docs/architecture.md where requests are served in halves, over random worlds.
+ * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+enum { WORLDS_A_TEST = 50, TESTS = 20 };
+
+static uint64_t first_seed(int test)
+{
+    const char *given = getenv("DYNO_SEED");
+
+    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
+}
+
+static uint64_t last_seed(int test)
+{
+    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
+}
+
+/* Prefill workers that batch in the same order, but may have other sizes; links fast or slow, some
+ * whose transfers take whole milliseconds, some that take no time. */
+static void draw_halves(struct world *world)
+{
+    static const uint32_t sizes[] = {0, 1, 40, 150};
+    struct world_halves *halves = &world->halves;
+    struct dyno_rng rng;
+    uint32_t policies = 0, all;
+
+    while (dyno_route_table[policies]) {
+        policies++;
+    }
+    dyno_rng_init(&rng, world->seed, "halves");
+    halves->workers = 1 + (uint32_t)dyno_rng_below(&rng, 4);
+    all = halves->workers + world->dispatch.worker_count;
+    halves->worker = world->worker;
+    halves->worker.blocks =
+        (200 + (uint32_t)dyno_rng_below(&rng, 1500)) / world->worker.block_tokens + 2;
+    halves->worker.ingest_ns = halves->worker.ingest_token_ticks = 0;
+    halves->worker.queue_max = dyno_rng_below(&rng, 8) ? 0 : 3;
+    halves->dispatch = world->dispatch;
+    halves->dispatch.worker_count = halves->workers;
+    halves->dispatch.policy = dyno_route_table[dyno_rng_below(&rng, policies)];
+    halves->policy = &dyno_handoff_table[dyno_rng_below(&rng, 4)];
+    halves->policy_tokens = sizes[dyno_rng_below(&rng, 4)];
+    halves->deadline_ns = dyno_rng_below(&rng, 2) ? 0 : (1 + dyno_rng_below(&rng, 50)) * DYNO_MS;
+    halves->block_bytes = dyno_rng_below(&rng, 4) ? 1000 * world->worker.block_tokens : 0;
+    halves->overhead_ns = dyno_rng_below(&rng, 3) * DYNO_MS;
+    for (uint32_t i = 0; i < 2 * all; i++) {
+        halves->links[i] = (struct dyno_fabric_link){
+            .bytes_per_s = dyno_rng_below(&rng, 2) ? 1000000ULL << dyno_rng_below(&rng, 6)
+                                                   : 1000003 + dyno_rng_below(&rng, 50000000),
+            .latency_ns = dyno_rng_below(&rng, 2) * 12345};
+    }
+}
+
+static void draw(struct world *world, uint64_t seed)
+{
+    world_draw(world, seed);
+    world->plan = (struct world_plan){0}; /* which workers serve does not change */
+    draw_halves(world);
+}
+
+static bool may_merge(const struct world *world)
+{
+    unsigned needs = world->dispatch.policy->needs | world->halves.dispatch.policy->needs;
+
+    return world->dispatch.event_loss == 0.0 && (needs & DYNO_ROUTE_NEEDS_GUESSED) == 0;
+}
+
+static void expect_same(const struct world *world, const struct world_digest *a,
+                        const struct world_digest *b)
+{
+    ck_assert_msg(a->hash == b->hash && a->unfinished == b->unfinished,
+                  "seed %llu (%s, %s, %s): histories differ: completed %llu/%llu, preemptions "
+                  "%llu/%llu, evicted %llu/%llu, in halves %llu/%llu, gaps %llu/%llu, "
+                  "end %llu/%llu",
+                  (unsigned long long)world->seed, world->worker.engine, world->halves.policy->name,
+                  world->halves.dispatch.policy->name, (unsigned long long)a->completed,
+                  (unsigned long long)b->completed, (unsigned long long)a->preemptions,
+                  (unsigned long long)b->preemptions, (unsigned long long)a->evicted,
+                  (unsigned long long)b->evicted, (unsigned long long)a->in_halves,
+                  (unsigned long long)b->in_halves, (unsigned long long)a->gaps,
+                  (unsigned long long)b->gaps, (unsigned long long)a->end_ns,
+                  (unsigned long long)b->end_ns);
+}
+
+START_TEST(leaping_equals_stepping_in_halves)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest leap, step, some;
+
+        draw(&world, seed);
+        world.trie = seed % 2 == 0 && may_merge(&world);
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        some = world_run(&world, 3);
+        expect_same(&world, &leap, &step);
+        expect_same(&world, &leap, &some);
+    }
+}
+END_TEST
+
+START_TEST(every_request_in_halves_ends_exactly_once)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest whole, cut, step;
+
+        draw(&world, seed);
+        whole = world_run(&world, 1u << 20);
+        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
+        world.duration_max_ns = whole.end_ns / 2;
+        cut = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
+                      "seed %llu", (unsigned long long)seed);
+        expect_same(&world, &cut, &step);
+    }
+}
+END_TEST
+
+START_TEST(long_spans_change_nothing_that_can_be_seen_in_halves)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest fine, merged;
+
+        draw(&world, seed);
+        if (!may_merge(&world)) {
+            continue;
+        }
+        fine = world_run(&world, 1u << 20);
+        world.trie = true;
+        merged = world_run(&world, 1u << 20);
+        expect_same(&world, &fine, &merged);
+    }
+}
+END_TEST
+
+/* Where no prompt goes elsewhere, prefill workers change nothing but the size of the fleet. */
+START_TEST(never_in_halves_is_as_if_there_were_no_other_workers)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest with, without;
+
+        draw(&world, seed);
+        world.halves.policy = &dyno_handoff_table[1];
+        world.sample_every_ns = 0;
+        with = world_run(&world, 1u << 20);
+        world.halves.workers = 0;
+        without = world_run(&world, 1u << 20);
+        expect_same(&world, &with, &without);
+    }
+}
+END_TEST
+
+/* The worlds must be worth it. */
+START_TEST(the_worlds_in_halves_reach_the_corners)
+{
+    uint64_t preempting = 0, evicting = 0, hitting = 0, giving_up = 0, moving = 0, whole = 0,
+             waiting = 0;
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        static struct world world;
+        struct world_digest digest;
+
+        draw(&world, seed);
+        digest = world_run(&world, 1u << 20);
+        preempting += digest.preemptions > 0 && digest.totals.transfers > 0;
+        evicting += digest.evicted > 0 && digest.totals.transfers > 0;
+        hitting += digest.hits > 0 && digest.totals.transfers > 0;
+        giving_up += digest.cancelled > 0 && digest.totals.transfers > 0;
+        moving += digest.totals.transfers > 0;
+        whole += digest.in_halves > 0 && digest.in_halves < digest.completed;
+        waiting += digest.totals.transfers_given_up > 0;
+    }
+    ck_assert_uint_gt(moving, 40);
+    ck_assert_uint_gt(preempting, 10);
+    ck_assert_uint_gt(evicting, 10);
+    ck_assert_uint_gt(hitting, 10);
+    ck_assert_uint_gt(giving_up, 10);
+    ck_assert_uint_gt(whole, 10);
+    ck_assert_uint_gt(waiting, 5);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("halves");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, leaping_equals_stepping_in_halves, 0, TESTS);
+    tcase_add_loop_test(cases, every_request_in_halves_ends_exactly_once, 0, TESTS);
+    tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_in_halves, 0, TESTS);
+    tcase_add_loop_test(cases, never_in_halves_is_as_if_there_were_no_other_workers, 0, TESTS / 4);
+    tcase_add_test(cases, the_worlds_in_halves_reach_the_corners);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/halves", add_cases)

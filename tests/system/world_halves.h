@@ -1,0 +1,81 @@
+/* What a random world has beside its fleet where requests are served in halves. */
+#ifndef DYNO_TESTS_SYSTEM_WORLD_HALVES_H
+#define DYNO_TESTS_SYSTEM_WORLD_HALVES_H
+
+#include "core/run/prefill_router.h"
+#include "sim/fabric.h"
+
+enum { WORLD_LINKS_MAX = 20 };
+
+/* Prefill workers beside the others, and the links between all of them. */
+struct world_halves {
+    uint32_t workers; /* 0: none */
+    struct dyno_worker_config worker;
+    struct dyno_dispatch_config dispatch;
+    const struct dyno_handoff_policy *policy;
+    uint32_t policy_tokens;
+    dyno_ns deadline_ns;
+    uint64_t block_bytes;
+    dyno_ns overhead_ns;
+    struct dyno_fabric_link links[WORLD_LINKS_MAX]; /* of each worker: out and in */
+};
+
+/* Out of one worker and into the other. */
+static inline uint32_t world_path(const void *context, uint32_t from, uint32_t to,
+                                  uint32_t path[DYNO_PATH_LINKS_MAX])
+{
+    (void)context;
+    path[0] = 2 * from;
+    path[1] = 2 * to + 1;
+    return 2;
+}
+
+/* What stands beside the fleet where requests are served in halves. */
+struct world_other {
+    struct dyno_device *device;
+    struct dyno_dispatch *dispatch;
+    struct dyno_links *links;
+};
+
+/* `other` has its device. */
+static inline struct dyno_workers *world_open_halves(const struct world_halves *halves,
+                                                     const struct dyno_local_config *decode,
+                                                     struct world_other *other)
+{
+    struct dyno_workers *workers = NULL;
+    struct dyno_error error = {0};
+    struct dyno_handoff_config config = {.decode = *decode,
+                                         .prefill = *decode,
+                                         .listener = decode->listener,
+                                         .block_bytes = halves->block_bytes,
+                                         .policy = halves->policy,
+                                         .policy_tokens = halves->policy_tokens,
+                                         .deadline_ns = halves->deadline_ns};
+
+    ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_fabric_open(
+            &other->links,
+            &(struct dyno_fabric_config){.links = halves->links,
+                                         .link_count = 2 * (halves->workers + decode->worker_count),
+                                         .path = world_path,
+                                         .overhead_ns = halves->overhead_ns}),
+        DYNO_OK);
+    config.prefill.worker = halves->worker;
+    config.prefill.worker.steps_max = decode->worker.steps_max;
+    config.prefill.worker_count = halves->workers;
+    config.prefill.device = other->device;
+    config.router = dyno_prefill_router(other->dispatch);
+    config.links = other->links;
+    ck_assert_msg(dyno_handoff_open(&workers, &config, &error) == DYNO_OK, "%s", error.text);
+    return workers;
+}
+
+static inline void world_close_halves(const struct world_other *other)
+{
+    other->device->ops->close(other->device);
+    other->links->ops->close(other->links);
+    dyno_dispatch_close(other->dispatch);
+}
+
+#endif
