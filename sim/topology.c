@@ -1,0 +1,258 @@
+#include "sim/topology.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { NODE_GPUS = 8, LINKS_A_WORKER = 4 };
+
+/* A worker's place: its node, and the kind of that. */
+struct place {
+    uint32_t node, kind;
+};
+
+struct dyno_topology_links {
+    struct dyno_topology topology;
+    uint32_t worker_count;
+    struct place *places;           /* [worker_count] */
+    struct dyno_fabric_link *links; /* of switches up and down, then of workers */
+    uint32_t link_count;
+};
+
+void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu, uint32_t tp,
+                           uint32_t workers)
+{
+    uint32_t each = tp < NODE_GPUS ? NODE_GPUS / tp : 1;
+
+    *out = (struct dyno_topology){.overhead_ns = 20 * DYNO_US, .kind_count = 1};
+    out->kinds[0] = (struct dyno_node_kind){
+        .count = (workers + each - 1) / each,
+        .workers = each,
+        .link = {.bytes_per_s = (uint64_t)(gpu->link_bytes_per_s * tp), .latency_ns = 2 * DYNO_US},
+        .nic = {.bytes_per_s = (uint64_t)(gpu->network_bytes_per_s * tp),
+                .latency_ns = 5 * DYNO_US},
+        .at = DYNO_NO_SWITCH};
+}
+
+/* ---- what is no topology --------------------------------------------------------------------- */
+
+static bool has_speed(const struct dyno_fabric_link *link)
+{
+    return link->bytes_per_s >= DYNO_LINK_BYTES_PER_S_MIN &&
+           link->bytes_per_s <= DYNO_LINK_BYTES_PER_S_MAX;
+}
+
+static dyno_status check_switches(const struct dyno_topology *topology, struct dyno_error *error)
+{
+    uint32_t depth[DYNO_SWITCHES_MAX];
+
+    for (uint32_t i = 0; i < topology->switch_count; i++) {
+        const struct dyno_switch *it = &topology->switches[i];
+
+        if ((i == 0) != (it->up == DYNO_NO_SWITCH) || (i > 0 && it->up >= i)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "switch %s: the first switch is the top, and every other one says "
+                             "which of those before it is above it",
+                             it->name);
+        }
+        depth[i] = i == 0 ? 0 : depth[it->up] + 1;
+        if (depth[i] > DYNO_SWITCH_DEPTH_MAX) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "switch %s is more than %d below the top",
+                             it->name, DYNO_SWITCH_DEPTH_MAX);
+        }
+        if (i > 0 && !has_speed(&it->link)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "switch %s: its bandwidth must be from 1 MB/s to 1 PB/s", it->name);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_kind(const struct dyno_topology *topology, uint32_t index,
+                              struct dyno_error *error)
+{
+    const struct dyno_node_kind *kind = &topology->kinds[index];
+
+    if (kind->count == 0 || kind->workers == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "node %u of the file has no workers", index + 1);
+    }
+    if (!has_speed(&kind->link) || !has_speed(&kind->nic)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "node %u of the file: its bandwidths must be from 1 MB/s to 1 PB/s",
+                         index + 1);
+    }
+    if ((kind->at == DYNO_NO_SWITCH) != (topology->switch_count == 0) ||
+        (kind->at != DYNO_NO_SWITCH && kind->at >= topology->switch_count)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "node %u of the file is at no switch, but there are switches: its workers "
+                         "could not be reached",
+                         index + 1);
+    }
+    return DYNO_OK;
+}
+
+static uint64_t workers_of(const struct dyno_topology *topology)
+{
+    uint64_t workers = 0;
+
+    for (uint32_t i = 0; i < topology->kind_count; i++) {
+        workers += (uint64_t)topology->kinds[i].count * topology->kinds[i].workers;
+    }
+    return workers;
+}
+
+dyno_status dyno_topology_check(const struct dyno_topology *topology, uint32_t workers,
+                                struct dyno_error *error)
+{
+    uint64_t there = workers_of(topology);
+
+    DYNO_TRY(check_switches(topology, error));
+    for (uint32_t i = 0; i < topology->kind_count; i++) {
+        DYNO_TRY(check_kind(topology, i, error));
+    }
+    if (there < workers || there > UINT32_MAX / LINKS_A_WORKER / 2) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the topology has places for %llu workers, but the fleet has %u",
+                         (unsigned long long)there, workers);
+    }
+    return DYNO_OK;
+}
+
+/* ---- links and paths ------------------------------------------------------------------------- */
+
+/* The links of a worker follow those of switches. */
+static uint32_t of_worker(const struct dyno_topology_links *links, uint32_t worker, uint32_t which)
+{
+    return 2 * links->topology.switch_count + LINKS_A_WORKER * worker + which;
+}
+
+enum { LINK_OUT, LINK_IN, NIC_OUT, NIC_IN };
+
+static uint32_t depth_of(const struct dyno_topology *topology, uint32_t at)
+{
+    uint32_t depth = 0;
+
+    for (; topology->switches[at].up != DYNO_NO_SWITCH; at = topology->switches[at].up) {
+        depth++;
+    }
+    return depth;
+}
+
+/* Up from one switch and down to the other. */
+static uint32_t across(const struct dyno_topology *topology, uint32_t from, uint32_t to,
+                       uint32_t *path)
+{
+    uint32_t ups = 0, downs = 0, down[DYNO_SWITCH_DEPTH_MAX];
+    uint32_t from_depth = depth_of(topology, from), to_depth = depth_of(topology, to);
+
+    while (from != to) {
+        bool goes_up = from_depth >= to_depth, comes_down = to_depth >= from_depth;
+
+        if (goes_up) {
+            path[ups++] = 2 * from;
+            from = topology->switches[from].up;
+            from_depth--;
+        }
+        if (comes_down) {
+            down[downs++] = 2 * to + 1;
+            to = topology->switches[to].up;
+            to_depth--;
+        }
+    }
+    for (uint32_t i = 0; i < downs; i++) {
+        path[ups + i] = down[downs - 1 - i];
+    }
+    return ups + downs;
+}
+
+static uint32_t path_between(const void *context, uint32_t from, uint32_t to,
+                             uint32_t path[DYNO_PATH_LINKS_MAX])
+{
+    const struct dyno_topology_links *links = context;
+    const struct place *a = &links->places[from], *b = &links->places[to];
+    uint32_t count = 0, from_switch = links->topology.kinds[a->kind].at;
+    uint32_t to_switch = links->topology.kinds[b->kind].at;
+
+    assert(from < links->worker_count && to < links->worker_count);
+    if (from == to) {
+        return 0;
+    }
+    if (a->node == b->node) {
+        path[0] = of_worker(links, from, LINK_OUT);
+        path[1] = of_worker(links, to, LINK_IN);
+        return 2;
+    }
+    path[count++] = of_worker(links, from, NIC_OUT);
+    if (from_switch != to_switch) {
+        count += across(&links->topology, from_switch, to_switch, path + count);
+    }
+    path[count++] = of_worker(links, to, NIC_IN);
+    return count;
+}
+
+static void place_workers(struct dyno_topology_links *links)
+{
+    const struct dyno_topology *topology = &links->topology;
+    uint32_t worker = 0, node = 0;
+
+    for (uint32_t i = 0; i < topology->switch_count; i++) {
+        links->links[2 * i] = links->links[2 * i + 1] =
+            i > 0 ? topology->switches[i].link
+                  : (struct dyno_fabric_link){.bytes_per_s = DYNO_LINK_BYTES_PER_S_MAX};
+    }
+    for (uint32_t i = 0; i < topology->kind_count; i++) {
+        const struct dyno_node_kind *kind = &topology->kinds[i];
+
+        for (uint32_t j = 0; j < kind->count * kind->workers; j++, worker++) {
+            struct dyno_fabric_link *own = &links->links[of_worker(links, worker, 0)];
+
+            links->places[worker] = (struct place){.node = node + j / kind->workers, .kind = i};
+            own[LINK_OUT] = own[LINK_IN] = kind->link;
+            own[NIC_OUT] = own[NIC_IN] = kind->nic;
+        }
+        node += kind->count;
+    }
+}
+
+dyno_status dyno_topology_links_open(struct dyno_topology_links **out,
+                                     const struct dyno_topology *topology)
+{
+    struct dyno_topology_links *links = calloc(1, sizeof *links);
+
+    if (!links) {
+        return DYNO_NO_MEMORY;
+    }
+    links->topology = *topology;
+    links->worker_count = (uint32_t)workers_of(topology);
+    links->link_count = 2 * topology->switch_count + LINKS_A_WORKER * links->worker_count;
+    links->places = calloc(links->worker_count + (size_t)1, sizeof *links->places);
+    links->links = calloc(links->link_count + (size_t)1, sizeof *links->links);
+    if (!links->places || !links->links) {
+        dyno_topology_links_close(links);
+        return DYNO_NO_MEMORY;
+    }
+    place_workers(links);
+    *out = links;
+    return DYNO_OK;
+}
+
+void dyno_topology_links_close(struct dyno_topology_links *links)
+{
+    if (links) {
+        free(links->places);
+        free(links->links);
+        free(links);
+    }
+}
+
+dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topology_links *links,
+                                 bool alone)
+{
+    return dyno_fabric_open(
+        out, &(struct dyno_fabric_config){.links = links->links,
+                                          .link_count = links->link_count,
+                                          .path = path_between,
+                                          .path_context = links,
+                                          .overhead_ns = links->topology.overhead_ns,
+                                          .block_overhead_ns = links->topology.block_overhead_ns,
+                                          .alone = alone});
+}

@@ -1,0 +1,69 @@
+/* A topology: which links lie between the workers of a fleet.
+ *
+ *   switch spine                      nodes hold workers; inside a node a worker has a link to its
+ *     |    \                          peers (NVLink, PCIe), and to the outside a NIC
+ *   switch rack0  switch rack1        at a switch; switches form a tree
+ *     |        \
+ *   node       node
+ *
+ * Between two workers of a node: the link out of the one and into the other.  Between nodes: the
+ * NIC out of the one, up the tree as far as needed and down, the NIC into the other.  Both
+ * directions of everything are links of their own.
+ */
+#ifndef DYNO_SIM_TOPOLOGY_H
+#define DYNO_SIM_TOPOLOGY_H
+
+#include "core/model/gpu.h"
+#include "sim/fabric.h"
+
+enum {
+    DYNO_SWITCHES_MAX = 256,
+    DYNO_NODE_KINDS_MAX = 64,
+    DYNO_SWITCH_DEPTH_MAX = 5, /* of the tree: more would not fit a path */
+    DYNO_NO_SWITCH = UINT32_MAX,
+    DYNO_TOPOLOGY_NAME_MAX = 32,
+};
+
+struct dyno_switch {
+    char name[DYNO_TOPOLOGY_NAME_MAX];
+    uint32_t up;                  /* an earlier switch; DYNO_NO_SWITCH: the top */
+    struct dyno_fabric_link link; /* to it, each way; unused at the top */
+};
+
+/* `count` nodes alike, each of `workers` workers. */
+struct dyno_node_kind {
+    uint32_t count, workers;
+    struct dyno_fabric_link link; /* of a worker to its peers */
+    struct dyno_fabric_link nic;  /* of a worker to the outside */
+    uint32_t at;                  /* switch; DYNO_NO_SWITCH: of several nodes, an ideal one */
+};
+
+/* Plain data: a copy is complete. */
+struct dyno_topology {
+    dyno_ns overhead_ns, block_overhead_ns; /* of a transfer, and of each of its blocks */
+    uint32_t switch_count, kind_count;
+    struct dyno_switch switches[DYNO_SWITCHES_MAX];
+    struct dyno_node_kind kinds[DYNO_NODE_KINDS_MAX]; /* workers are numbered in this order */
+};
+
+/* Nodes of eight GPUs, `tp` to a worker, whose links and NICs are the GPU's times tp, at one ideal
+ * switch.  Latencies (2 us inside a node, 5 us outside) and the overhead of a transfer (20 us) are
+ * round figures of the hardware's order, not measured. */
+void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu, uint32_t tp,
+                           uint32_t workers);
+
+/* Whether it is one, and has at least `workers` workers.  DYNO_BAD_INPUT says what is wrong. */
+dyno_status dyno_topology_check(const struct dyno_topology *topology, uint32_t workers,
+                                struct dyno_error *error);
+
+/* The links of a topology that was checked, as a fabric wants them. */
+struct dyno_topology_links;
+dyno_status dyno_topology_links_open(struct dyno_topology_links **out,
+                                     const struct dyno_topology *topology);
+void dyno_topology_links_close(struct dyno_topology_links *links);
+
+/* A fabric over them; `alone` as in struct dyno_fabric_config.  They outlive it. */
+dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topology_links *links,
+                                 bool alone);
+
+#endif
