@@ -129,6 +129,15 @@ static dyno_status judge(sqlite3 *database, const struct identity *identity,
     return DYNO_OK;
 }
 
+/* What the schema has since `version`, to its end. */
+static const char *since(int64_t version)
+{
+    static const char *const heads[] = {"-- Since version 2", "-- Since version 3",
+                                        "-- Since version 4"};
+
+    return strstr(dyno_schema_sql, heads[version - 2]);
+}
+
 /* Inside a write transaction, so that of two programs that start at once one makes the schema. */
 static dyno_status settle_schema(sqlite3 *database, struct dyno_error *error)
 {
@@ -139,13 +148,10 @@ static dyno_status settle_schema(sqlite3 *database, struct dyno_error *error)
         DYNO_TRY(dyno_database_run(database, dyno_schema_sql, error));
         DYNO_TRY(identify(database, &identity, error));
     }
-    if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version == 1) {
-        DYNO_TRY(dyno_database_run(database, strstr(dyno_schema_sql, "-- Since version 2"), error));
-        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 3", error));
-    }
-    if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version == 2) {
-        DYNO_TRY(dyno_database_run(database, strstr(dyno_schema_sql, "-- Since version 3"), error));
-        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 3", error));
+    if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version >= 1 &&
+        identity.version < DYNO_SCHEMA_VERSION) {
+        DYNO_TRY(dyno_database_run(database, since(identity.version + 1), error));
+        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 4", error));
     }
     return judge(database, &identity, error);
 }

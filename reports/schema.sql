@@ -21,7 +21,7 @@
 -- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 3;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 4;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -87,7 +87,7 @@ CREATE TABLE request (
     ingest_ns       INTEGER AS (ready_ns - arrival_ns),         -- e2e = ingest
     queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue
     prefill_ns      INTEGER AS (first_token_ns - admitted_ns),  --     + prefill
-    decode_ns       INTEGER AS (last_token_ns - first_token_ns),--     + decode
+    decode_ns       INTEGER AS (last_token_ns - first_token_ns),--     + decode (see version 4)
     ttft_ns         INTEGER AS (first_token_ns - arrival_ns),
     e2e_ns          INTEGER AS (last_token_ns - arrival_ns),
     PRIMARY KEY (run, id)
@@ -140,21 +140,6 @@ CREATE TABLE host (
     peak_rss_bytes      INTEGER
 );
 
--- Requests in the units people speak: milliseconds, and outcomes by name.
-CREATE VIEW request_latency AS
-SELECT r.run, r.id, o.name AS outcome, r.worker, r.session, r.tenant,
-       r.prompt_tokens, r.output_tokens, r.cached_tokens, r.preemptions,
-       r.arrival_ns / 1e9 AS arrival_s,
-       r.client_wait_ns / 1e6 AS client_wait_ms,
-       r.ttft_ns / 1e6 AS ttft_ms,
-       CASE WHEN r.output_tokens > 1 THEN r.decode_ns / 1e6 / (r.output_tokens - 1) END AS tpot_ms,
-       r.e2e_ns / 1e6 AS e2e_ms,
-       r.ingest_ns / 1e6 AS ingest_ms,
-       r.queue_ns / 1e6 AS queue_ms,
-       r.prefill_ns / 1e6 AS prefill_ms,
-       r.decode_ns / 1e6 AS decode_ms
-FROM request AS r JOIN outcome AS o ON o.code = r.outcome;
-
 -- How the requests of a run ended.
 CREATE VIEW run_outcome AS
 SELECT r.run, o.name AS outcome, count(*) AS requests
@@ -203,19 +188,6 @@ CREATE TABLE validation (
     simulated INTEGER NOT NULL REFERENCES run ON DELETE CASCADE
 );
 
--- How far the simulation was from the real run, request by request: simulated / real - 1.
-CREATE VIEW validation_error AS
-SELECT v.live, v.simulated, r.id,
-       r.ttft_ms AS live_ttft_ms, s.ttft_ms AS simulated_ttft_ms,
-       s.ttft_ms / nullif(r.ttft_ms, 0) - 1 AS ttft_error,
-       r.tpot_ms AS live_tpot_ms, s.tpot_ms AS simulated_tpot_ms,
-       s.tpot_ms / nullif(r.tpot_ms, 0) - 1 AS tpot_error,
-       r.e2e_ms AS live_e2e_ms, s.e2e_ms AS simulated_e2e_ms,
-       s.e2e_ms / nullif(r.e2e_ms, 0) - 1 AS e2e_error
-FROM validation AS v
-JOIN request_latency AS r ON r.run = v.live
-JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;
-
 -- Since version 3
 
 -- A tick of the planner (docs/planner.md): what it saw, and how many workers it wanted.
@@ -237,3 +209,42 @@ CREATE TABLE plan (
     forecast_rate REAL NOT NULL,    -- when a worker started now would be ready
     PRIMARY KEY (run, at_ns)
 ) WITHOUT ROWID;
+
+-- Since version 4: prompts that another worker computed; decode_ns is without the transfer.
+DROP VIEW IF EXISTS validation_error;
+DROP VIEW IF EXISTS request_latency;
+ALTER TABLE request DROP COLUMN decode_ns;
+ALTER TABLE request ADD COLUMN prefill_worker INTEGER; -- NULL: the one that decoded
+ALTER TABLE request ADD COLUMN transfer_ns    INTEGER NOT NULL DEFAULT 0; -- of its KV; e2e = ...
+ALTER TABLE request ADD COLUMN decode_ns      INTEGER -- ... + prefill + transfer + decode
+    AS (last_token_ns - first_token_ns - transfer_ns);
+
+-- Requests in the units people speak: milliseconds, and outcomes by name.
+CREATE VIEW request_latency AS
+SELECT r.run, r.id, o.name AS outcome, r.worker, r.prefill_worker, r.session, r.tenant,
+       r.prompt_tokens, r.output_tokens, r.cached_tokens, r.preemptions,
+       r.arrival_ns / 1e9 AS arrival_s,
+       r.client_wait_ns / 1e6 AS client_wait_ms,
+       r.ttft_ns / 1e6 AS ttft_ms,
+       CASE WHEN r.output_tokens > 1
+            THEN (r.last_token_ns - r.first_token_ns) / 1e6 / (r.output_tokens - 1) END AS tpot_ms,
+       r.e2e_ns / 1e6 AS e2e_ms,
+       r.ingest_ns / 1e6 AS ingest_ms,
+       r.queue_ns / 1e6 AS queue_ms,
+       r.prefill_ns / 1e6 AS prefill_ms,
+       r.transfer_ns / 1e6 AS transfer_ms,
+       r.decode_ns / 1e6 AS decode_ms
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome;
+
+-- How far the simulation was from the real run, request by request: simulated / real - 1.
+CREATE VIEW validation_error AS
+SELECT v.live, v.simulated, r.id,
+       r.ttft_ms AS live_ttft_ms, s.ttft_ms AS simulated_ttft_ms,
+       s.ttft_ms / nullif(r.ttft_ms, 0) - 1 AS ttft_error,
+       r.tpot_ms AS live_tpot_ms, s.tpot_ms AS simulated_tpot_ms,
+       s.tpot_ms / nullif(r.tpot_ms, 0) - 1 AS tpot_error,
+       r.e2e_ms AS live_e2e_ms, s.e2e_ms AS simulated_e2e_ms,
+       s.e2e_ms / nullif(r.e2e_ms, 0) - 1 AS e2e_error
+FROM validation AS v
+JOIN request_latency AS r ON r.run = v.live
+JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;

@@ -200,6 +200,7 @@ static void put_latencies(struct dyno_summary *summary, const struct dyno_metric
     put_latency(summary, "phases_ms.ingest", &metrics->ingest);
     put_latency(summary, "phases_ms.queue", &metrics->queue);
     put_latency(summary, "phases_ms.prefill", &metrics->prefill);
+    put_latency(summary, "phases_ms.transfer", &metrics->transfer);
     put_latency(summary, "phases_ms.decode", &metrics->decode);
 }
 
@@ -230,6 +231,10 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "kv", "belady_hit_rate", known(report->belady_hit_rate));
     put_count(summary, "kv", "evicted_blocks", totals->evicted_blocks);
     put_count(summary, "kv", "preemptions", totals->preemptions);
+    put_count(summary, "transfers", "count", totals->transfers);
+    put_count(summary, "transfers", "bytes", (uint64_t)totals->transfer_bytes);
+    put_real(summary, "transfers", "wait_ms", (double)totals->transfer_wait_ns / NS_PER_MS);
+    put_count(summary, "transfers", "given_up", totals->transfers_given_up);
     put_count(summary, "fleet", "workers", totals->workers);
     put_count(summary, "fleet", "gpus", totals->gpus);
     put_real(summary, "fleet", "gpu_hours", figures->gpu_hours);

@@ -287,6 +287,9 @@ static void put_phases(const struct page *page)
         put_phase(page, "  queue", &metrics->queue);
         put_phase(page, "  prefill", &metrics->prefill);
     }
+    if (metrics->transfer.max > 0) {
+        put_phase(page, "  transfer", &metrics->transfer);
+    }
     put_phase(page, "  decode", &metrics->decode);
 }
 

@@ -18,7 +18,7 @@ static int within(const struct dyno_slo *slo, const struct dyno_request_record *
 
 static void add_completed(struct dyno_metrics *metrics, const struct dyno_request_record *record)
 {
-    dyno_ns decode = record->last_token_ns - record->first_token_ns;
+    dyno_ns answer = record->last_token_ns - record->first_token_ns;
 
     metrics->completed++;
     metrics->completed_input_tokens += record->prompt_tokens;
@@ -26,13 +26,14 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
     dyno_histogram_add(&metrics->ttft, record->first_token_ns - record->arrival_ns, 1);
     dyno_histogram_add(&metrics->e2e, record->last_token_ns - record->arrival_ns, 1);
     if (record->output_tokens > 1) {
-        dyno_histogram_add(&metrics->tpot, decode / (record->output_tokens - 1), 1);
+        dyno_histogram_add(&metrics->tpot, answer / (record->output_tokens - 1), 1);
     }
     dyno_histogram_add(&metrics->client_wait, record->arrival_ns - record->scheduled_ns, 1);
     dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns, 1);
     dyno_histogram_add(&metrics->queue, record->admitted_ns - record->ready_ns, 1);
     dyno_histogram_add(&metrics->prefill, record->first_token_ns - record->admitted_ns, 1);
-    dyno_histogram_add(&metrics->decode, decode, 1);
+    dyno_histogram_add(&metrics->transfer, record->transfer_ns, 1);
+    dyno_histogram_add(&metrics->decode, answer - record->transfer_ns, 1);
     if (within(&metrics->slo, record)) {
         metrics->within_slo++;
     }
@@ -83,7 +84,7 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 
 static const struct dyno_sink_ops metrics_ops = {.name = "metrics", .request = on_request};
 
-enum { HISTOGRAMS = 9 };
+enum { HISTOGRAMS = 10 };
 
 static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram **list)
 {
@@ -95,7 +96,8 @@ static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram 
     list[5] = &metrics->ingest;
     list[6] = &metrics->queue;
     list[7] = &metrics->prefill;
-    list[8] = &metrics->decode;
+    list[8] = &metrics->transfer;
+    list[9] = &metrics->decode;
 }
 
 dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo)

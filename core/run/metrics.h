@@ -23,7 +23,7 @@ struct dyno_metrics {
     struct dyno_sink sink;
     struct dyno_slo slo;
     struct dyno_histogram ttft, itl, tpot, e2e;
-    struct dyno_histogram client_wait, ingest, queue, prefill,
+    struct dyno_histogram client_wait, ingest, queue, prefill, transfer,
         decode;        /* parts, completed requests */
     uint64_t requests; /* all that ended */
     uint64_t completed, rejected, cancelled, failed;

@@ -88,11 +88,11 @@ SELECT id, status, substr(command, 1, 46) FROM run;
 SELECT value, origin FROM run_option WHERE name = 'kv.blocks';
 SELECT outcome, requests FROM run_outcome;
 SELECT count(*) FROM sample;
-SELECT sum(ingest_ns + queue_ns + prefill_ns + decode_ns - e2e_ns) FROM request;
+SELECT sum(ingest_ns + queue_ns + prefill_ns + transfer_ns + decode_ns - e2e_ns) FROM request;
 END
     diff -u - rows <<'END'
-1|0|0|0|||100|11|0|0|0|0|0|0|10000|110000|0|0|0|10000|100000|10000|110000
-1|1|0|0|||100|1|96|0|1000000|1000000|1000000|1000000|1010000|1010000|0|0|0|10000|0|10000|10000
+1|0|0|0|||100|11|0|0|0|0|0|0|10000|110000|0|0|0|10000|10000|110000||0|100000
+1|1|0|0|||100|1|96|0|1000000|1000000|1000000|1000000|1010000|1010000|0|0|0|10000|10000|10000||0|0
 1|finished|dyno replay --trace two.jsonl --device null --
 100|--num-gpu-blocks-override
 completed|2

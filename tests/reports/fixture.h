@@ -20,7 +20,7 @@ struct fixture {
     struct dyno_report report;
 };
 
-enum { FIXTURE_HISTOGRAMS = 9 };
+enum { FIXTURE_HISTOGRAMS = 10 };
 
 static inline void fixture_list(struct dyno_metrics *metrics,
                                 struct dyno_histogram *list[FIXTURE_HISTOGRAMS])
@@ -33,7 +33,8 @@ static inline void fixture_list(struct dyno_metrics *metrics,
     list[5] = &metrics->ingest;
     list[6] = &metrics->queue;
     list[7] = &metrics->prefill;
-    list[8] = &metrics->decode;
+    list[8] = &metrics->transfer;
+    list[9] = &metrics->decode;
 }
 
 static inline void fixture_histograms(struct dyno_metrics *metrics)
@@ -60,6 +61,7 @@ static inline void fixture_requests(struct dyno_metrics *metrics)
         dyno_histogram_add(&metrics->ingest, 2 * DYNO_MS, 1);
         dyno_histogram_add(&metrics->queue, ttft[i] - 52 * DYNO_MS, 1);
         dyno_histogram_add(&metrics->prefill, 50 * DYNO_MS, 1);
+        dyno_histogram_add(&metrics->transfer, 0, 1);
         dyno_histogram_add(&metrics->decode, 1000 * DYNO_MS, 1);
     }
     metrics->requests = 4;

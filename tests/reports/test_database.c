@@ -85,7 +85,7 @@ START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 7");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 3", "a newer dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 4", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,34 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 3", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 4", "an older dyno");
+}
+END_TEST
+
+/* Takes away what version 4 added. */
+static const char to_version_3[] =
+    "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency;"
+    "ALTER TABLE request DROP COLUMN decode_ns; ALTER TABLE request DROP COLUMN transfer_ns;"
+    "ALTER TABLE request DROP COLUMN prefill_worker;"
+    "ALTER TABLE request ADD COLUMN decode_ns INTEGER AS (last_token_ns - first_token_ns);"
+    "CREATE VIEW request_latency AS SELECT run, id, decode_ns / 1e6 AS decode_ms FROM request";
+
+/* Version 3 had no transfers: those of its requests took no time. */
+START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_3);
+    run_sql("INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
+            " preemptions, first_token_ns, last_token_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 12);"
+            "PRAGMA user_version = 3");
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "4");
+    answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
+    answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
+    sqlite3_close(database);
 }
 END_TEST
 
@@ -103,10 +130,11 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_3);
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "3");
+    answer_is(database, "PRAGMA user_version", "4");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -119,12 +147,14 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("DROP VIEW validation_error; DROP TABLE validation; DROP TABLE plan;"
-            "PRAGMA user_version = 1");
+    run_sql("DROP VIEW validation_error; DROP TABLE validation; DROP TABLE plan");
+    run_sql(to_version_3);
+    run_sql("PRAGMA user_version = 1");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "3");
+    answer_is(database, "PRAGMA user_version", "4");
+    answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
     answer_is(database, "SELECT count(*) FROM validation_error", "0");
@@ -330,6 +360,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_3_is_brought_to_the_present_one);
     tcase_add_test(tc, the_schema_carries_the_version_that_the_code_expects);
     tcase_add_test(tc, an_empty_file_becomes_a_database);
     tcase_add_test(tc, a_newer_schema_is_refused_with_both_versions);
