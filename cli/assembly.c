@@ -87,7 +87,8 @@ static dyno_status put_filler_before(struct dyno_assembly *assembly)
                             assembly->worker.seqs_max, assembly->live.transcripts);
 }
 
-static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error *error)
+static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_device **out,
+                               struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
@@ -95,20 +96,21 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error
         return DYNO_OK;
     }
     if (strcmp(scenario->run.device, "null") == 0) {
-        return dyno_null_open(&assembly->device, scenario->fleet.workers, NULL_STEP_NS,
-                              dyno_answers_get, assembly->answers);
+        return dyno_null_open(out, scenario->fleet.workers, NULL_STEP_NS, dyno_answers_get,
+                              assembly->answers);
     }
     if (dyno_live_is_real(scenario)) {
-        return dyno_live_device(&assembly->device, &assembly->live, scenario, &assembly->worker,
+        return dyno_live_device(out, &assembly->live, scenario, &assembly->worker,
                                 assembly->answers, assembly->clock, error);
     }
     if (scenario->timing.machine) {
-        return dyno_machine_open(&assembly->device, scenario->fleet.workers, &assembly->machine,
+        return dyno_machine_open(out, scenario->fleet.workers, &assembly->machine,
                                  assembly->answers);
     }
-    DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
-    return dyno_sim_gpu_open(&assembly->device, scenario->fleet.workers, assembly->timing,
-                             assembly->answers);
+    if (!assembly->timing) {
+        DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
+    }
+    return dyno_sim_gpu_open(out, scenario->fleet.workers, assembly->timing, assembly->answers);
 }
 
 /* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
@@ -116,28 +118,27 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_error
 static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t needs = policy->needs;
 
+    if (scenario->disagg.policy) {
+        needs |= dyno_route_find(scenario->disagg.router)->needs;
+    }
     if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
-        (policy->needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
+        (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
         return DYNO_OK;
     }
     return dyno_kv_trie_open(&assembly->trie, scenario->router.event_delay_ns);
 }
 
-static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
+static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
+                                    struct dyno_dispatch **out,
+                                    const struct dyno_route_policy *policy, uint32_t workers,
+                                    struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
-    const struct dyno_route_policy *policy = NULL;
 
-    if (scenario->router.plugin) {
-        DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
-    } else {
-        policy = dyno_route_find(scenario->router.policy);
-    }
-    assembly->policy_name = policy->name;
-    DYNO_TRY(open_trie(assembly, policy));
     return dyno_dispatch_open(
-        &assembly->dispatch,
+        out,
         &(struct dyno_dispatch_config){
             .policy = policy,
             .route = {.temperature = scenario->router.temperature,
@@ -151,7 +152,7 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
                       .session_replicas = scenario->router.session_replicas,
                       .args = scenario->router.args ? scenario->router.args : ""},
             .seed = scenario->run.seed,
-            .worker_count = scenario->fleet.workers,
+            .worker_count = workers,
             .block_tokens = assembly->worker.block_tokens,
             .event_delay_ns = scenario->router.event_delay_ns,
             .event_loss = scenario->router.event_loss,
@@ -161,9 +162,40 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
         error);
 }
 
+/* Where requests are served in halves the router is for prompts, and another for the rest. */
+static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    const struct dyno_route_policy *policy = NULL;
+
+    if (scenario->router.plugin) {
+        DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
+    } else {
+        policy = dyno_route_find(scenario->router.policy);
+    }
+    assembly->policy_name = policy->name;
+    DYNO_TRY(open_trie(assembly, policy));
+    if (!scenario->disagg.policy) {
+        return open_dispatch_of(assembly, &assembly->dispatch, policy, scenario->fleet.workers,
+                                error);
+    }
+    DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
+                              scenario->disagg.prefill, error));
+    return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
+                            scenario->disagg.decode, error);
+}
+
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_local_config config = {
+        .worker = assembly->worker,
+        .worker_count = scenario->fleet.workers,
+        .gpus_per_worker = scenario->fleet.tp,
+        .device = assembly->device,
+        .listener = dyno_loop_listener(assembly->loop),
+        .itl = &assembly->metrics.itl,
+    };
 
     if (assembly->remote) {
         assembly->workers = dyno_remote_workers(
@@ -176,16 +208,11 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
                                        .clock = assembly->clock});
         return DYNO_OK;
     }
-    return dyno_local_open(&assembly->workers,
-                           &(struct dyno_local_config){
-                               .worker = assembly->worker,
-                               .worker_count = scenario->fleet.workers,
-                               .gpus_per_worker = scenario->fleet.tp,
-                               .device = assembly->device,
-                               .listener = dyno_loop_listener(assembly->loop),
-                               .itl = &assembly->metrics.itl,
-                           },
-                           error);
+    if (!scenario->disagg.policy) {
+        return dyno_local_open(&assembly->workers, &config, error);
+    }
+    return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,
+                            &assembly->timing_config, &config, error);
 }
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -282,12 +309,21 @@ static void write_title(struct dyno_assembly *assembly)
     (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
                    assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
                    assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    if (scenario->disagg.policy) {
+        size_t used = strlen(assembly->title);
+
+        (void)snprintf(assembly->title + used, sizeof assembly->title - used,
+                       ", %u prefill + %u decode", scenario->disagg.prefill,
+                       scenario->disagg.decode);
+    }
 }
 
 static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *sinks,
                             const volatile sig_atomic_t *interrupted, unsigned flags,
                             struct dyno_error *error)
 {
+    const struct dyno_scenario *scenario = assembly->scenario;
+
     DYNO_TRY(dyno_assembly_configure(assembly, error));
     if (assembly->fed) {
         open_fed(assembly, &interrupted);
@@ -298,7 +334,10 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         if (assembly->recording) {
             assembly->source = dyno_recording_source(assembly->recording, assembly->source);
         }
-        DYNO_TRY(open_device(assembly, error));
+        DYNO_TRY(open_device(assembly, &assembly->device, error));
+        if (scenario->disagg.policy) {
+            DYNO_TRY(open_device(assembly, &assembly->halves.device, error));
+        }
         DYNO_TRY(put_filler_before(assembly));
         assembly->loop_clock = assembly->clock;
     }
@@ -426,6 +465,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     if (assembly->dispatch) {
         dyno_dispatch_close(assembly->dispatch);
     }
+    dyno_halves_close(&assembly->halves);
     dyno_kv_trie_close(assembly->trie);
     dyno_plugin_close(assembly->plugin);
     if (assembly->device) {

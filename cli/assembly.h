@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "cli/assembly_halves.h"
 #include "cli/journal_head.h"
 #include "cli/live.h"
 #include "cli/planning.h"
@@ -37,9 +38,10 @@ struct dyno_assembly {
     struct dyno_clock *clock;
     struct dyno_clock *loop_clock; /* the same, behind the journal if there is one */
     struct dyno_device *device;
-    struct dyno_dispatch *dispatch;
-    struct dyno_kv_trie *trie; /* NULL: not used with this router */
-    void *plugin;              /* of router.plugin */
+    struct dyno_dispatch *dispatch; /* among those that decode, if that is not all */
+    struct dyno_halves halves;      /* what requests in halves need more */
+    struct dyno_kv_trie *trie;      /* NULL: not used with this router */
+    void *plugin;                   /* of router.plugin */
     const char *policy_name;
     struct dyno_planning planning;
     struct dyno_plan_report plan_report; /* of the finished run */

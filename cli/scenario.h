@@ -64,6 +64,17 @@ struct dyno_scenario {
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {
+        const char *policy;  /* disagg.policy       --disagg; NULL: every request is whole */
+        uint32_t prefill;    /* disagg.prefill      --prefill: workers that compute prompts */
+        uint32_t decode;     /* disagg.decode       --decode: workers that decode */
+        const char *router;  /* disagg.router: among those that decode */
+        dyno_ns deadline_ns; /* disagg.deadline: to wait for blocks; 0: for ever */
+    } disagg;
+    struct {
+        const char *topology; /* links.topology       --topology; NULL: the GPU's own figures */
+        const char *sharing;  /* links.sharing: fair, alone */
+    } links;
+    struct {
         const char *engine;        /* engine.profile       --engine */
         uint32_t batch_tokens_max; /* batch.tokens_max     --max-num-batched-tokens; 0: profile's */
         uint32_t seqs_max;         /* batch.seqs_max       --max-num-seqs; 0: profile's */

@@ -13,6 +13,7 @@
 #include "core/base/units.h"
 #include "core/base/words.h"
 #include "core/worker/config.h"
+#include "core/worker/handoff.h"
 
 enum { SAID_MAX = 192 };
 
@@ -339,12 +340,68 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     return settle_default(options, "batch.async_scheduling", "false", "cpu", error);
 }
 
+static dyno_status refuse_without(const struct dyno_options *options, const char *name,
+                                  struct dyno_error *error)
+{
+    char place[SAID_MAX];
+
+    if (!is_given(options, name)) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without --disagg POLICY",
+                     said(options, name, place));
+}
+
+/* The fleet has as many workers as both roles together. */
+static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                 struct dyno_error *error)
+{
+    static const char *const beside[] = {"disagg.prefill",  "disagg.decode",  "disagg.router",
+                                         "disagg.deadline", "links.topology", "links.sharing"};
+    struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = "disagg"};
+    const struct dyno_handoff_policy *policy;
+    uint64_t workers;
+    uint32_t tokens;
+    char text[DYNO_UNITS_TEXT_MAX];
+
+    if (!scenario->disagg.policy) {
+        for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+            DYNO_TRY(refuse_without(options, beside[i], error));
+        }
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_handoff_parse(&policy, &tokens, scenario->disagg.policy, error));
+    workers = (uint64_t)scenario->disagg.prefill + scenario->disagg.decode;
+    if (layer(options, "fleet.workers") > 0 && scenario->fleet.workers != workers) {
+        return refuse_pair(options, "fleet.workers", "disagg.policy",
+                           "contradict each other: --prefill and --decode say how many there are",
+                           error);
+    }
+    if (dyno_live_is_real(scenario) || strcmp(scenario->run.device, "remote") == 0) {
+        return refuse_pair(options, "run.device", "disagg.policy",
+                           "cannot be together: a device that computes cannot go on with KV that "
+                           "another worker computed",
+                           error);
+    }
+    if (strcmp(scenario->planner.policy, "none") != 0) {
+        return refuse_pair(options, "planner.policy", "disagg.policy",
+                           "cannot be together: a planner knows workers of one kind only", error);
+    }
+    if (scenario->output.journal) {
+        return refuse_pair(options, "output.journal", "disagg.policy",
+                           "cannot be together: a journal has no place for what links do", error);
+    }
+    dyno_print_u64(text, workers);
+    return dyno_options_set(options, row_of(options, "fleet.workers"), text, &origin, error);
+}
+
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
     DYNO_TRY(settle_policy(scenario, options, error));
     DYNO_TRY(settle_closed_loop(scenario, options, error));
     DYNO_TRY(settle_machine(scenario, options, error));
+    DYNO_TRY(settle_disagg(scenario, options, error));
     DYNO_TRY(settle_profile(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);

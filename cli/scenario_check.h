@@ -7,6 +7,7 @@
 /* Settle what follows from other options, keeping the origin of what it follows from:
  *   router.plugin            makes router.policy "plugin"
  *   generate.arrival concurrency:N beside trace.path   becomes trace.concurrency N
+ *   disagg.policy            makes fleet.workers the sum of disagg.prefill and disagg.decode
  *   what is the engine profile's takes the profile's value
  * and refuse contradictions.  Settling twice changes nothing. */
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,

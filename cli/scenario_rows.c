@@ -41,6 +41,8 @@ static const char *const admissions[] = {"profile", "pass", "estimate", "no-evic
 static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
+static const char *const sharings[] = {"fair", "alone", NULL};
+
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 
@@ -82,6 +84,13 @@ static const char *predictor_name(uint32_t index)
     return dyno_predictor_table[index] ? dyno_predictor_table[index]->name : NULL;
 }
 
+static const char *built_in_policy_name(uint32_t index)
+{
+    const char *name = policy_name(index);
+
+    return name && dyno_route_find(name) ? name : NULL;
+}
+
 enum { BOTH = DYNO_USE_REPLAY | DYNO_USE_SERVE };
 
 const struct dyno_scenario_section dyno_scenario_sections[] = {
@@ -90,6 +99,8 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"generate", "requests from the seeded generator", DYNO_USE_REPLAY},
     {"model", "what is served", BOTH},
     {"fleet", "what serves it", BOTH},
+    {"disagg", "prompts computed by one worker and decoded by another", DYNO_USE_REPLAY},
+    {"links", "what lies between workers", DYNO_USE_REPLAY},
     {"engine", "which engine's habits the workers have", BOTH},
     {"batch", "how a worker forms its passes", BOTH},
     {"kv", "a worker's KV cache", BOTH},
@@ -209,6 +220,28 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
         DEFAULT("false"),
         HELP("spread whole experts over the GPUs of a worker rather than splitting each")),
+
+    ROW("disagg.policy", "disagg", "POLICY", TEXT, disagg.policy, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("which requests have their prompt computed by another worker: always, never, "
+             "threshold:TOKENS, cached_threshold:TOKENS; none: there are no such workers")),
+    ROW("disagg.prefill", "prefill", "N", U32, disagg.prefill, DEFAULT("1"), RANGE(1, 100000),
+        HELP("workers that compute prompts only; the router chooses among these")),
+    ROW("disagg.decode", "decode", "N", U32, disagg.decode, DEFAULT("1"), RANGE(1, 100000),
+        HELP("workers that decode, and serve whole what --disagg does not part")),
+    ROW("disagg.router", NULL, "POLICY", CHOICE, disagg.router, DEFAULT("least_loaded"),
+        TABLE(built_in_policy_name), HELP("which of the workers that decode gets a request")),
+    ROW("disagg.deadline", NULL, "TIME", DURATION, disagg.deadline_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(1)),
+        HELP("how long a request waits for blocks where it will decode before it is served whole "
+             "there")),
+    ROW("links.topology", "topology", "FILE", TEXT, links.topology, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight GPUs with the "
+             "GPU's own links and NICs")),
+    ROW("links.sharing", NULL, "HOW", CHOICE, links.sharing, DEFAULT("fair"), WORDS(sharings),
+        HELP("fair: transfers share links, max-min fair; alone: each as if there were no other, "
+             "for comparison")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
         TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),

@@ -174,6 +174,17 @@ fleet: what serves it
   --[no-]expert-parallel      spread whole experts over the GPUs of a worker rather than splitting
                               each [false]
 
+disagg: prompts computed by one worker and decoded by another
+  --disagg POLICY             which requests have their prompt computed by another worker: always,
+                              never, threshold:TOKENS, cached_threshold:TOKENS; none: there are no
+                              such workers
+  --prefill N                 workers that compute prompts only; the router chooses among these [1]
+  --decode N                  workers that decode, and serve whole what --disagg does not part [1]
+
+links: what lies between workers
+  --topology FILE             nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight
+                              GPUs with the GPU's own links and NICs
+
 engine: which engine's habits the workers have
   --engine ENGINE             the engine whose defaults and scheduling order workers follow: vllm,
                               sglang, trtllm [vllm]

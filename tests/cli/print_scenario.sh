@@ -64,6 +64,15 @@ fleet:
   tp: 1                                      # default
   threads: auto                              # default
   expert_parallel: false                     # default
+disagg:
+  policy: none                               # default
+  prefill: 1                                 # default
+  decode: 1                                  # default
+  router: least_loaded                       # default
+  deadline: none                             # default
+links:
+  topology: none                             # default
+  sharing: fair                              # default
 engine:
   profile: sglang                            # --engine
 batch:

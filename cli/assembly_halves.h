@@ -1,0 +1,29 @@
+/* What an assembly needs more where prompts are computed by one worker and decoded by another. */
+#ifndef DYNO_CLI_ASSEMBLY_HALVES_H
+#define DYNO_CLI_ASSEMBLY_HALVES_H
+
+#include "cli/scenario.h"
+#include "core/run/dispatch.h"
+#include "core/worker/handoff.h"
+#include "sim/timing.h"
+#include "sim/topology.h"
+
+/* Of the workers that compute prompts, and between all of them; all zero where there are none. */
+struct dyno_halves {
+    struct dyno_device *device;     /* the caller's to open ... */
+    struct dyno_dispatch *dispatch; /* ... and this too */
+    struct dyno_topology_links *places;
+    struct dyno_links *links;
+};
+
+/* The workers of both roles.  `config` is as for a fleet of one role, listener included.  Errors:
+ * DYNO_BAD_INPUT (the topology, in words), DYNO_NOT_FOUND, DYNO_IO, DYNO_NO_MEMORY; what was opened
+ * is closed by dyno_halves_close. */
+dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halves,
+                             const struct dyno_scenario *scenario,
+                             const struct dyno_timing_config *timing,
+                             const struct dyno_local_config *config, struct dyno_error *error);
+
+void dyno_halves_close(struct dyno_halves *halves);
+
+#endif

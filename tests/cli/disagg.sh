@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Requests in halves, by hand: the null device takes 10 us a step and there is no host time; a
+# token of llama-3.1-8b has 131,072 bytes of KV, and NVLink of an H100 moves 450 bytes a ns.
+#
+#   A  at 0 ms, 100 prompt tokens, 11 answer tokens.  The prefill worker's pass ends at 10 us; 7
+#      blocks of 16 tokens are 14,680,064 bytes, 32,623 ns, beside an overhead of 20 us and two
+#      latencies of 2 us: 56,623 ns.  Ten steps more: 166,623 ns.
+#   B  at 1 ms, the same prompt, 1 answer token: the prefill worker, which has its 6 whole blocks,
+#      yields it at 1010 us, and nothing is moved.
+#   C  at 2 ms, the same prompt, 2 answer tokens: the decoding worker has the 6 blocks too, so one
+#      is moved, 2,097,152 bytes, 4,661 ns: 28,661 ns.
+#
+# usage: tests/cli/disagg.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+printf '%s\n' \
+    '{"timestamp": 0, "input_length": 100, "output_length": 11, "hash_ids": [1]}' \
+    '{"timestamp": 1, "input_length": 100, "output_length": 1, "hash_ids": [1]}' \
+    '{"timestamp": 2, "input_length": 100, "output_length": 2, "hash_ids": [1]}' >three.jsonl
+one=(replay --trace three.jsonl --device null --num-gpu-blocks-override 100 --progress=false)
+
+# rows: of the last run.
+rows() {
+    sqlite3 runs.db 'SELECT id, worker, prefill_worker, cached_tokens, queue_ns, prefill_ns,
+        transfer_ns, decode_ns, e2e_ns FROM request WHERE run = (SELECT max(run) FROM request)
+        ORDER BY id'
+}
+
+works "${one[@]}" --disagg always --json always.json
+[[ $(head -1 out) == "llama-3.1-8b on 2 x h100, vllm, round_robin, 1 prefill + 1 decode" ]]
+[[ $(number always.json transfers.count) == 2 ]]
+[[ $(number always.json transfers.bytes) == 16777216 ]]
+if has_sqlite; then
+    rows >always
+    diff -u - always <<'END'
+0|0|1|0|0|10000|56623|100000|166623
+1|0|1|96|0|10000|0|0|10000
+2|0|1|96|0|10000|28661|10000|48661
+END
+    # Whole requests, by a policy, and those of 96 tokens and fewer that are not cached.
+    works "${one[@]}" --disagg never
+    rows >never
+    diff -u - never <<'END'
+0|0||0|0|10000|0|100000|110000
+1|0||96|0|10000|0|0|10000
+2|0||96|0|10000|0|10000|20000
+END
+    works "${one[@]}" --disagg cached_threshold:4
+    rows >cached
+    diff -u - cached <<'END'
+0|0|1|0|0|10000|56623|100000|166623
+1|0||96|0|10000|0|0|10000
+2|0||96|0|10000|0|10000|20000
+END
+else
+    echo "the rows were skipped: no sqlite3 here"
+fi
+
+# Contradictions.
+nothing=(replay --trace three.jsonl)
+known='known are always, never, threshold:TOKENS, cached_threshold:TOKENS'
+refuses 2 "--workers and --disagg contradict each other: --prefill and --decode say how many there\
+ are" \
+    "${nothing[@]}" --disagg always --workers 4
+refuses 2 "--prefill has no meaning without --disagg POLICY" "${nothing[@]}" --prefill 3
+refuses 2 "'sometimes' is no policy of serving requests in halves; $known" \
+    "${nothing[@]}" --disagg sometimes
+refuses 2 "'threshold' does not say how many tokens; $known" \
+    "${nothing[@]}" --disagg threshold
+refuses 2 "'threshold:x' does not end in a number of tokens; $known" \
+    "${nothing[@]}" --disagg threshold:x
+refuses 2 "--device and --disagg cannot be together: a device that computes cannot go on with\
+ KV that another worker computed" \
+    "${nothing[@]}" --disagg always --device cpu
+refuses 2 "--planner and --disagg cannot be together: a planner knows workers of one kind only" \
+    "${nothing[@]}" --disagg always --planner static
+refuses 2 "--journal and --disagg cannot be together: a journal has no place for what links do" \
+    "${nothing[@]}" --disagg always --journal j
+
+# What was printed means the same again, with such workers and without.
+works "${nothing[@]}" --disagg threshold:50 --prefill 2 --print-scenario
+cp out printed.yaml
+works replay printed.yaml --db :memory: --device null
+[[ $(head -1 out) == "llama-3.1-8b on 3 x h100, vllm, round_robin, 2 prefill + 1 decode" ]]
