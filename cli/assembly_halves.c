@@ -2,14 +2,19 @@
 
 #include <string.h>
 
+#include "cli/topology_file.h"
 #include "core/run/prefill_router.h"
 
 static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scenario *scenario,
                               const struct dyno_timing_config *timing, struct dyno_error *error)
 {
-    struct dyno_topology topology;
+    struct dyno_topology topology = {0};
 
-    dyno_topology_default(&topology, &timing->gpu, scenario->fleet.tp, scenario->fleet.workers);
+    if (scenario->links.topology) {
+        DYNO_TRY(dyno_topology_read(&topology, scenario->links.topology, error));
+    } else {
+        dyno_topology_default(&topology, &timing->gpu, scenario->fleet.tp, scenario->fleet.workers);
+    }
     DYNO_TRY(dyno_topology_check(&topology, scenario->fleet.workers, error));
     DYNO_TRY(dyno_topology_links_open(&halves->places, &topology));
     return dyno_topology_fabric(&halves->links, halves->places,

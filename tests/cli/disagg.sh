@@ -84,3 +84,50 @@ works "${nothing[@]}" --disagg threshold:50 --prefill 2 --print-scenario
 cp out printed.yaml
 works replay printed.yaml --db :memory: --device null
 [[ $(head -1 out) == "llama-3.1-8b on 3 x h100, vllm, round_robin, 2 prefill + 1 decode" ]]
+
+# A topology of one's own: 3 us of overhead, 7 blocks of 1 us and 10 us of latency, then NICs of
+# 1 GB/s.  C begins to move 2 ms after A, which has 12,680,064 bytes left then; C's 6 blocks are not
+# there yet, so it moves all 7.  Halved, A takes 25,360,128 ns more, and C has 2,000,000 bytes left:
+# both take 27,380,128 ns, and 14,700,064 where transfers do not share.
+cat >slow.yaml <<'END'
+overhead: 3us
+block_overhead: 1us
+switches: [{name: spine}, {name: rack, up: spine, bandwidth: 10GB/s}]
+nodes:
+  - {workers: 1, link: 10GB/s, nic: 2GB/s, nic_latency: 4us, switch: spine}
+  - {workers: 1, link: 10GB/s, nic: 1GB/s, nic_latency: 6us, switch: rack}
+END
+if has_sqlite; then
+    for sharing in 'fair 27380128 0 27380128' 'alone 14700064 0 14700064'; do
+        works "${one[@]}" --disagg always --topology slow.yaml --set links.sharing="${sharing%% *}"
+        [[ $(rows | cut -d '|' -f 7 | tr '\n' ' ') == "${sharing#* } " ]]
+    done
+fi
+
+# bad WORDS TEXT: such a file is refused with these words.
+bad() {
+    printf '%s\n' "$2" >bad.yaml
+    if "$dyno" "${one[@]}" --disagg always --topology bad.yaml >out 2>err; then
+        fail "this topology was taken: $2"
+    fi
+    grep -qF "$1" err || fail "$(cat err): not $1"
+}
+node='{workers: 2, link: 1GB/s, nic: 1GB/s}'
+bad "line 1, column 17: no count: '0'; it must be a whole number" 'nodes: [{count: 0, workers: 2}]'
+bad "there is no key 'nic'; it is required here" 'nodes: [{workers: 2, link: 1GB/s}]'
+bad "unknown key 'nics'; did you mean nic?" 'nodes: [{workers: 2, link: 1GB/s, nics: 1GB/s}]'
+bad "no bandwidth: '1GB'; it must be from 1MB/s" 'nodes: [{workers: 2, link: 1GB, nic: 1GB/s}]'
+bad "no bandwidth: '0B/s'" 'nodes: [{workers: 2, link: 0B/s, nic: 1GB/s}]'
+bad "no switch is called 'spin'; did you mean spine?" 'switches: [{name: spine}]
+nodes: [{workers: 2, link: 1GB/s, nic: 1GB/s, switch: spin}]'
+bad 'node 1 of the file is at no switch' "{switches: [{name: spine}], nodes: [$node]}"
+bad 'the topology has places for 1 workers, but the fleet has 2' \
+    'nodes: [{workers: 1, link: 1GB/s, nic: 1GB/s}]'
+bad "a second switch 'a'" 'switches: [{name: a}, {name: a}]'
+bad 'there are no nodes' 'overhead: 1us'
+bad "unknown or repeated key 'nodes'" "{nodes: [$node], nodes: [$node]}"
+bad 'no time:' 'overhead: 2s'
+bad 'a mapping' '- 1'
+bad 'did not find expected node content' '{nodes: ['
+refuses 1 "the topology 'absent.yaml' cannot be opened: No such file or directory" \
+    "${one[@]}" --disagg always --topology absent.yaml
