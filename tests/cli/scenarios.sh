@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The scenarios that come with the tree end as docs say.
+#
+# usage: tests/cli/scenarios.sh DYNO
+set -euo pipefail
+
+root=$PWD
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+ln -s "$root/sim" sim # scenarios name files from the root of the tree
+
+# e2e NAME ARGUMENT...: how long a request takes in the mean, in whole ms.
+e2e() {
+    local json=$1.json
+
+    shift
+    works replay "$@" --db :memory: --json "$json"
+    printf '%.0f' "$(number "$json" e2e_ms.mean)"
+}
+
+# Taken for free, links make four prefill workers for four others the better deployment of eight
+# GPUs; shared, they make it the worse one.
+contention=sim/scenarios/contention.yaml
+shared=$(e2e shared $contention)
+alone=$(e2e alone $contention --set links.sharing=alone)
+whole=$(e2e whole $contention --disagg none --prefill 1 --decode 1 --topology none --workers 8)
+[[ $alone -lt $whole && $whole -lt $shared ]] || fail "alone $alone, whole $whole, shared $shared"
+[[ $alone == 2150 && $whole == 2486 && $shared == 3018 ]] || fail "docs say otherwise"
