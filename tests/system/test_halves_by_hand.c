@@ -1,0 +1,206 @@
+/* Requests in halves whose every stamp is worked out by hand: a pass takes 1 ms, whatever is in it;
+ * a block of 16 tokens is 1,000,000 bytes, links move a byte a nanosecond, so a block takes 1 ms.
+ */
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+enum { MS = 1000000 };
+
+static struct dyno_request_record records[8];
+
+static dyno_status keep(struct dyno_sink *sink, const struct dyno_request_record *record)
+{
+    (void)sink;
+    records[record->id] = *record;
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops keeper = {.name = "keeper", .request = keep};
+
+/* One worker that decodes and one that computes prompts, of `blocks` blocks each. */
+static void set_up(struct world *world, uint32_t blocks)
+{
+    memset(world, 0, sizeof *world);
+    memset(records, 0, sizeof records);
+    world->worker = dyno_engine_find("vllm")->config;
+    world->worker.block_tokens = 16;
+    world->worker.blocks = blocks;
+    world->worker.watermark = 0.0;
+    world->worker.async_scheduling = false;
+    world->worker.ingest_ns = world->worker.response_ns = 0;
+    world->worker.ingest_token_ticks = 0;
+    world->cost_base = MS * DYNO_TICKS_PER_NS;
+    world->slope_context = UINT64_MAX;
+    world->dispatch = (struct dyno_dispatch_config){.policy = dyno_route_find("round_robin"),
+                                                    .route = {.session_replicas = 1, .args = ""},
+                                                    .worker_count = 1,
+                                                    .block_tokens = 16,
+                                                    .guess_ttl_ns = MS,
+                                                    .guess_blocks_max = 64};
+    world->extra_sink = &keeper;
+    world->halves = (struct world_halves){.workers = 1,
+                                          .worker = world->worker,
+                                          .dispatch = world->dispatch,
+                                          .policy = &dyno_handoff_table[0],
+                                          .block_bytes = MS};
+    for (uint32_t i = 0; i < 4; i++) {
+        world->halves.links[i].bytes_per_s = 1000000000;
+    }
+}
+
+static void add(struct world *world, dyno_ns arrival, uint32_t prompt, uint32_t answer)
+{
+    uint32_t index = world->request_count++;
+
+    world->requests[index] = (struct dyno_request){.id = index,
+                                                   .prompt_tokens = prompt,
+                                                   .max_tokens = answer,
+                                                   .spans = world->spans[index],
+                                                   .scheduled_ns = arrival,
+                                                   .arrival_ns = arrival};
+    world->answers[index] = answer;
+}
+
+static void expect(uint32_t id, dyno_ns first_token, dyno_ns transfer, dyno_ns last_token)
+{
+    ck_assert_int_eq(records[id].outcome, DYNO_COMPLETED);
+    ck_assert_uint_eq(records[id].first_token_ns, first_token);
+    ck_assert_uint_eq(records[id].transfer_ns, transfer);
+    ck_assert_uint_eq(records[id].last_token_ns, last_token);
+}
+
+START_TEST(prompt_transfer_and_answer_follow_each_other)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    add(&world, 0, 33, 5); /* three blocks */
+    world_run(&world, 1u << 20);
+    expect(0, MS, 3 * MS, 8 * MS); /* four steps from 4 ms on */
+    ck_assert_uint_eq(records[0].prefill_worker, 1);
+    ck_assert_uint_eq(records[0].worker, 0);
+}
+END_TEST
+
+/* The second shares the links out of the one worker and into the other. */
+START_TEST(two_transfers_share_the_links)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    add(&world, 0, 32, 2);
+    add(&world, 0, 64, 2);
+    world_run(&world, 1u << 20);
+    /* Both begin at 1 ms, at half speed: 0's two blocks take 4 ms; 1 has two left, 2 ms more. */
+    expect(0, MS, 4 * MS, 6 * MS);
+    expect(1, MS, 6 * MS, 8 * MS);
+}
+END_TEST
+
+/* Six blocks: the first request holds four from the start, and takes a fifth when it decodes; the
+ * second needs three, and waits for them until the first has ended. */
+START_TEST(no_prompt_is_computed_that_has_no_place_to_decode)
+{
+    static struct world world;
+
+    set_up(&world, 6);
+    add(&world, 0, 64, 3);
+    add(&world, 0, 48, 2);
+    world_run(&world, 1u << 20);
+    expect(0, MS, 4 * MS, 7 * MS);
+    ck_assert_uint_eq(records[1].admitted_ns, 7 * MS);
+    expect(1, 8 * MS, 3 * MS, 12 * MS);
+}
+END_TEST
+
+/* The same, but the second waits no longer than 2 ms: it is served whole where it waits, when there
+ * is room for that. */
+START_TEST(who_waits_too_long_is_served_whole)
+{
+    static struct world world;
+    struct world_digest digest;
+
+    set_up(&world, 6);
+    world.halves.deadline_ns = 2 * MS;
+    add(&world, 0, 64, 3);
+    add(&world, 0, 48, 2);
+    digest = world_run(&world, 1u << 20);
+    ck_assert_uint_eq(digest.totals.transfers, 1);
+    ck_assert_uint_eq(digest.totals.transfers_given_up, 1);
+    ck_assert_uint_eq(records[1].prefill_worker, 0);
+    expect(1, 8 * MS, 0, 9 * MS);
+}
+END_TEST
+
+/* At 2.5 ms, in the midst of a transfer that ends at 4: what both hold is free then, and not
+ * before, so that the next one, which needs it, begins at 4. */
+START_TEST(a_client_that_goes_while_its_blocks_move_frees_them_when_they_have_arrived)
+{
+    static struct world world;
+
+    set_up(&world, 5);
+    add(&world, 0, 48, 9);
+    add(&world, 0, 48, 2);
+    world.impatient[0] = true;
+    world.patience[0] = 2500000;
+    world_run(&world, 1u << 20);
+    ck_assert_int_eq(records[0].outcome, DYNO_CANCELLED_BY_CLIENT);
+    ck_assert_uint_eq(records[0].output_tokens, 1);
+    ck_assert_uint_eq(records[0].transfer_ns, 0);
+    ck_assert_uint_eq(records[1].admitted_ns, 4 * MS);
+    expect(1, 5 * MS, 3 * MS, 9 * MS);
+}
+END_TEST
+
+/* In the midst of its prompt's pass: at the end of that. */
+START_TEST(a_client_that_goes_during_its_prompt_frees_both_halves_after_the_pass)
+{
+    static struct world world;
+
+    set_up(&world, 5);
+    add(&world, 0, 48, 9);
+    add(&world, 0, 48, 2);
+    world.impatient[0] = true;
+    world.patience[0] = 500000;
+    world_run(&world, 1u << 20);
+    ck_assert_int_eq(records[0].outcome, DYNO_CANCELLED_BY_CLIENT);
+    ck_assert_uint_eq(records[1].admitted_ns, MS);
+    expect(1, 2 * MS, 3 * MS, 6 * MS);
+}
+END_TEST
+
+/* A prompt that no prefill worker could hold, and one whose prefill worker has a full queue. */
+START_TEST(what_the_prefill_worker_cannot_take_is_whole_or_refused)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.halves.worker.blocks = 3;
+    world.halves.worker.queue_max = 1;
+    add(&world, 0, 48, 2);
+    add(&world, 0, 32, 2);
+    add(&world, 0, 32, 2);
+    world_run(&world, 1u << 20);
+    ck_assert_uint_eq(records[0].prefill_worker, 0);
+    ck_assert_int_eq(records[0].outcome, DYNO_COMPLETED);
+    ck_assert_int_eq(records[1].outcome, DYNO_COMPLETED);
+    ck_assert_int_eq(records[2].outcome, DYNO_REJECTED_QUEUE_FULL);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("by hand");
+
+    tcase_add_test(cases, prompt_transfer_and_answer_follow_each_other);
+    tcase_add_test(cases, two_transfers_share_the_links);
+    tcase_add_test(cases, no_prompt_is_computed_that_has_no_place_to_decode);
+    tcase_add_test(cases, who_waits_too_long_is_served_whole);
+    tcase_add_test(cases,
+                   a_client_that_goes_while_its_blocks_move_frees_them_when_they_have_arrived);
+    tcase_add_test(cases, a_client_that_goes_during_its_prompt_frees_both_halves_after_the_pass);
+    tcase_add_test(cases, what_the_prefill_worker_cannot_take_is_whole_or_refused);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/halves_by_hand", add_cases)
