@@ -511,6 +511,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         DYNO_TRY(admit_waiting(local, worker, now));
         if (worker->slice_count == 0) {
             assert(worker->reserved.count + worker->leased.count > 0 || worker->waiting.count == 0);
+            dyno_ingest_await(local, worker);
             return DYNO_OK;
         }
     }

@@ -97,6 +97,22 @@ START_TEST(two_transfers_share_the_links)
 }
 END_TEST
 
+/* Ready at 1 and 2 ms: the decoding worker, which has no pass to form, is woken for the second. */
+START_TEST(a_worker_that_only_waits_is_woken_by_who_becomes_ready)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.worker.ingest_ns = MS;
+    add(&world, 0, 33, 2);
+    add(&world, 0, 16, 2);
+    world_run(&world, 1u << 20);
+    /* 0 moves a block from 2 ms on, one more at half speed from 3 to 5, and the last: until 6. */
+    expect(0, 2 * MS, 4 * MS, 7 * MS);
+    expect(1, 3 * MS, 2 * MS, 6 * MS);
+}
+END_TEST
+
 /* Six blocks: the first request holds four from the start, and takes a fifth when it decodes; the
  * second needs three, and waits for them until the first has ended. */
 START_TEST(no_prompt_is_computed_that_has_no_place_to_decode)
@@ -194,6 +210,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, prompt_transfer_and_answer_follow_each_other);
     tcase_add_test(cases, two_transfers_share_the_links);
+    tcase_add_test(cases, a_worker_that_only_waits_is_woken_by_who_becomes_ready);
     tcase_add_test(cases, no_prompt_is_computed_that_has_no_place_to_decode);
     tcase_add_test(cases, who_waits_too_long_is_served_whole);
     tcase_add_test(cases,
