@@ -378,8 +378,11 @@ dyno_status dyno_topology_read(struct dyno_topology *out, const char *path,
                          strerror(errno));
     }
     topology = calloc(1, sizeof *topology);
-    status = topology ? read_file(file, path, topology, error)
-                      : dyno_fail(error, DYNO_NO_MEMORY, "no memory to read a topology");
+    if (!topology) {
+        (void)fclose(file);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to read a topology");
+    }
+    status = read_file(file, path, topology, error);
     if (status == DYNO_OK) {
         *out = *topology;
     }

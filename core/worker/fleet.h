@@ -240,10 +240,10 @@ dyno_status dyno_half_lease(struct dyno_local *local, struct dyno_worker *worker
 /* Somebody else than a pass is about to change what the worker holds: its ledger is brought to
  * `now`, and a leap in flight ends at its next step; an idle worker is asked to form a pass. */
 void dyno_local_touch(struct dyno_local *local, uint32_t index, dyno_ns now);
-/* As submit; *seq is where it is, DYNO_NO_SEQ if it was refused. */
+/* As submit; *out is where it is, DYNO_NO_SEQ if it was refused. */
 dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t index,
                              const struct dyno_request *request, enum dyno_half half,
-                             uint32_t *seq);
+                             uint32_t *out);
 /* Whether a worker could ever hold such a request. */
 bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_request *request);
 

@@ -194,9 +194,9 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
     return true;
 }
 
-dyno_ns dyno_local_boundary(const void *context, uint32_t step)
+dyno_ns dyno_local_boundary(const void *in_flight, uint32_t step)
 {
-    const struct dyno_in_flight *pass = context;
+    const struct dyno_in_flight *pass = in_flight;
 
     return pass->device->ops->step_start(pass->device, pass->worker, step);
 }
