@@ -15,7 +15,7 @@ summary() {
 has() {
     local pattern=$1
     shift
-    summary "$@" | grep -q -- "$pattern" || { printf 'no %s: %s\n' "$pattern" "$*"; exit 1; }
+    grep -q -- "$pattern" <<<"$(summary "$@")" || { printf 'no %s: %s\n' "$pattern" "$*"; exit 1; }
 }
 
 card=(--gpu rtx4090 --max-num-batched-tokens 2048)
@@ -24,10 +24,11 @@ has '"gpu": 1' --gpu h100
 has '"tokens": 1' --gpu rtx4090 --input-tokens 6000
 has '"experts": 1' --gpu h200 --model mixtral-8x7b --tp 2
 has '"weights": 1' "${card[@]}" --weights int4
-"$dyno" "${load[@]}" --gpu h100 2>/dev/null | grep -q '^Extrapolated *h100 itself was not measured'
+grep -q '^Extrapolated *h100 itself was not measured' \
+    <<<"$("$dyno" "${load[@]}" --gpu h100 2>/dev/null)"
 
 has '"intervals": {' "${card[@]}" --intervals 8
-"$dyno" "${load[@]}" "${card[@]}" --intervals 8 2>/dev/null | grep -q '^95 % intervals'
+grep -q '^95 % intervals' <<<"$("$dyno" "${load[@]}" "${card[@]}" --intervals 8 2>/dev/null)"
 cmp <(summary --intervals 8) <(summary --intervals 8) # the same seed, the same intervals
 
 status=0
