@@ -87,7 +87,7 @@ places out of order            1
 failed, dropped                1
   r.jsonl:5:35: the line ends; expected ',' or '}' after a value (the recording was cut off here)
 END
-"$dyno" trace info --json r.jsonl | grep -q '"recorded": {"lines": 4, "completed": 3, '
+grep -q '"recorded": {"lines": 4, "completed": 3, ' <<<"$("$dyno" trace info --json r.jsonl)"
 
 says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
 {
