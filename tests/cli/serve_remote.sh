@@ -68,10 +68,16 @@ same() {
         fail "$path $body: $(jq -cS "$filter" answer), not $direct"
 }
 
-# until_log TEXT: the router's log says so by and by.
+# until_log TEXT: the router's log says so by and by, after what was waited for last.
+read_to=0
 until_log() {
+    local at
     for _ in {1..400}; do
-        grep -q "$1" router.err && return
+        at=$(sed -n "$((read_to + 1)),\$ {/$1/=}" router.err)
+        if [[ -n $at ]]; then
+            read_to=${at%%$'\n'*}
+            return
+        fi
         sleep 0.05
     done
     fail "the log never says '$1': $(cat router.err)"
