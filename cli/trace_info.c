@@ -1,15 +1,19 @@
 /* `dyno trace info FILE`: what a trace holds, as aligned text or as JSON. */
 #include <inttypes.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 
+#include "cli/bars.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/trace.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
 
-enum { LABEL_WIDTH = 20, OUTCOME_WIDTH = 24 };
+enum { LABEL_WIDTH = 20, OUTCOME_WIDTH = 24, HIT_BAR_CELLS = 20 };
+enum { COUNTS_A_LINE = 16 };
+enum { CURVE_OCTAVES = 10, CURVE_STEPS_JSON = 8 }; /* of cache sizes, and points in one */
 
 struct info_options {
     const char *format;
@@ -132,6 +136,71 @@ static void print_blocks(const struct dyno_trace_counts *counts)
            "prefix hits", 100 * hit_fraction(counts));
 }
 
+/* Lengths as bars, a power of two each, without those at both ends that nobody has. */
+static void length_line(const char *label, const struct dyno_token_summary *tokens)
+{
+    uint32_t first = 0, end = DYNO_TOKEN_OCTAVES;
+    char bars[DYNO_BARS_BYTES];
+
+    while (first < end && tokens->octaves[first] == 0) {
+        first++;
+    }
+    while (end > first && tokens->octaves[end - 1] == 0) {
+        end--;
+    }
+    dyno_bars(bars, tokens->octaves + first, end - first);
+    printf("%-*s%s  from %u to %u tokens, twice as many a bar\n", LABEL_WIDTH, label, bars,
+           1U << first, 1U << end);
+}
+
+static void rate_line(const struct dyno_timeline *arrivals)
+{
+    double width_s = (double)arrivals->width_ns / (double)DYNO_S;
+    char bars[DYNO_BARS_BYTES];
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < arrivals->bins; i++) {
+        most = arrivals->count[i] > most ? arrivals->count[i] : most;
+    }
+    dyno_bars(bars, arrivals->count, arrivals->bins);
+    printf("%-*s%s  %g s a bar, at most %.4g/s\n", LABEL_WIDTH, "  over time", bars, width_s,
+           (double)most / width_s);
+}
+
+/* The smallest cache has a fraction of the distinct blocks, the largest all of them. */
+static size_t cache_size(size_t distinct, double octaves_below)
+{
+    return (size_t)ceil((double)distinct / exp2(octaves_below));
+}
+
+static void print_curve(const struct dyno_trace_summary *summary)
+{
+    uint64_t references;
+    const uint64_t *hits;
+    size_t distinct, before = 0;
+
+    if (dyno_reuse_is_cut(summary->reuse)) {
+        return;
+    }
+    dyno_reuse_curve(summary->reuse, &hits, &distinct, &references);
+    printf("%-*s%12s%14s%10s\n", LABEL_WIDTH, "in one LRU cache", "blocks", "tokens", "hits, %");
+    for (int octave = CURVE_OCTAVES; octave >= 0; octave--) {
+        size_t size = cache_size(distinct, octave);
+        double rate = references ? (double)hits[size] / (double)references : 0;
+
+        if (size == before) {
+            continue;
+        }
+        printf("%-*s%12zu%14" PRIu64 "%10.3f", LABEL_WIDTH, "", size,
+               (uint64_t)size * summary->block_tokens, 100 * rate);
+        for (int cell = 0; cell < (int)lround(rate * HIT_BAR_CELLS); cell++) {
+            fputs(cell ? "█" : "  █", stdout);
+        }
+        putchar('\n');
+        before = size;
+    }
+}
+
 static void print_recorded(const struct dyno_trace_counts *counts)
 {
     count_line("recorded lines", counts->recorded);
@@ -158,10 +227,16 @@ static void print_text(const struct dyno_trace_summary *summary)
     count_line("requests", counts->requests);
     printf("%-*s%12.3f\n", LABEL_WIDTH, "span, s", seconds(summary));
     printf("%-*s%12.3f\n", LABEL_WIDTH, "requests per second", rate(summary));
+    rate_line(&summary->arrivals);
     printf("%-*s%12s%10s%10s%10s%10s\n", LABEL_WIDTH, "tokens", "mean", "p50", "p90", "p99", "max");
     token_line("  input", &summary->input);
     token_line("  output", &summary->output);
+    length_line("  input", &summary->input);
+    length_line("  output", &summary->output);
     print_blocks(counts);
+    if (counts->block_refs > 0) {
+        print_curve(summary);
+    }
     count_line("sessions", counts->sessions);
     count_line("  requests in them", summary->session_requests);
     if (counts->recorded) {
@@ -196,6 +271,54 @@ static void print_recorded_json(const struct dyno_trace_counts *counts)
            counts->recorded_lost, counts->recorded_torn, counts->places_off_max);
 }
 
+/* A list of counts, in lines of a width that can be read. */
+static void print_counts_json(const uint64_t *counts, uint32_t count)
+{
+    putchar('[');
+    for (uint32_t i = 0; i < count; i++) {
+        printf("%s%" PRIu64, i == 0 ? "" : i % COUNTS_A_LINE == 0 ? ",\n    " : ", ", counts[i]);
+    }
+    putchar(']');
+}
+
+static void print_octaves_json(const char *key, const struct dyno_token_summary *tokens)
+{
+    printf("  \"%s\": ", key);
+    print_counts_json(tokens->octaves, DYNO_TOKEN_OCTAVES);
+    puts(",");
+}
+
+static void print_arrivals_json(const struct dyno_timeline *arrivals)
+{
+    printf("  \"arrivals\": {\"bin_s\": %.9f, \"requests\": ",
+           (double)arrivals->width_ns / (double)DYNO_S);
+    print_counts_json(arrivals->count, arrivals->bins);
+    puts("},");
+}
+
+static void print_curve_json(const struct dyno_trace_summary *summary)
+{
+    uint64_t references;
+    const uint64_t *hits;
+    size_t distinct, before = 0;
+
+    if (summary->counts.block_refs == 0 || dyno_reuse_is_cut(summary->reuse)) {
+        return;
+    }
+    dyno_reuse_curve(summary->reuse, &hits, &distinct, &references);
+    printf("  \"lru_curve\": {\"block_tokens\": %" PRIu32 ", \"points\": [", summary->block_tokens);
+    for (int step = CURVE_OCTAVES * CURVE_STEPS_JSON; step >= 0; step--) {
+        size_t size = cache_size(distinct, (double)step / CURVE_STEPS_JSON);
+
+        if (size != before) {
+            printf("%s\n    {\"blocks\": %zu, \"hits\": %" PRIu64 ", \"hit_rate\": %.8f}",
+                   before ? "," : "", size, hits[size], (double)hits[size] / (double)references);
+        }
+        before = size;
+    }
+    puts("]},");
+}
+
 static void print_json(const struct dyno_trace_summary *summary)
 {
     const struct dyno_trace_counts *counts = &summary->counts;
@@ -205,6 +328,10 @@ static void print_json(const struct dyno_trace_summary *summary)
     printf("  \"span_s\": %.9f,\n  \"requests_per_s\": %.6f,\n", seconds(summary), rate(summary));
     print_tokens_json("input_tokens", &summary->input);
     print_tokens_json("output_tokens", &summary->output);
+    print_octaves_json("input_octaves", &summary->input);
+    print_octaves_json("output_octaves", &summary->output);
+    print_arrivals_json(&summary->arrivals);
+    print_curve_json(summary);
     printf("  \"blocks\": {\"references\": %" PRIu64, counts->block_refs);
     if (!counts->block_bound_cut) {
         printf(", \"distinct\": %" PRIu64 ", \"prefix_hits\": %" PRIu64

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/rows.h"
 #include "traces/traces.h"
 
 /* How often each token count occurs: exact, and as long as the largest count seen. */
@@ -65,18 +66,33 @@ static uint32_t value_at(const struct tally *tally, uint64_t rank)
 static struct dyno_token_summary describe(const struct tally *tally)
 {
     uint64_t n = tally->count;
+    struct dyno_token_summary summary = {.mean = n ? (double)tally->sum / (double)n : 0,
+                                         .min = value_at(tally, 1),
+                                         .p50 = value_at(tally, (n + 1) / 2),
+                                         .p90 = value_at(tally, n - n / 10),
+                                         .p99 = value_at(tally, n - n / 100),
+                                         .max = value_at(tally, n)};
 
-    return (struct dyno_token_summary){.mean = n ? (double)tally->sum / (double)n : 0,
-                                       .min = value_at(tally, 1),
-                                       .p50 = value_at(tally, (n + 1) / 2),
-                                       .p90 = value_at(tally, n - n / 10),
-                                       .p99 = value_at(tally, n - n / 100),
-                                       .max = value_at(tally, n)};
+    for (size_t tokens = 1; tokens < tally->size; tokens++) {
+        summary.octaves[31 - __builtin_clz((uint32_t)tokens)] += tally->times[tokens];
+    }
+    return summary;
 }
 
 static dyno_status no_memory(struct dyno_error *error)
 {
     return dyno_fail(error, DYNO_NO_MEMORY, "no memory to summarise a trace");
+}
+
+/* Identities in blocks of one token are the trace's own, each as long as the trace's block. */
+static dyno_status note_blocks(const struct dyno_request *request, struct dyno_trace_summary *out,
+                               struct dyno_error *error)
+{
+    if (request->span_count > 0 && request->spans[0].blocks > out->block_tokens) {
+        out->block_tokens = request->spans[0].blocks;
+    }
+    return dyno_reuse_note(out->reuse, request->spans, request->span_count, DYNO_BOUND_IDS_MAX,
+                           error);
 }
 
 /* Send everything and end it at once. */
@@ -94,8 +110,10 @@ static dyno_status drain(struct dyno_source *source, const struct listener *list
             !tally_add(&tallies[1], listener->output_tokens)) {
             return no_memory(error);
         }
+        DYNO_TRY(note_blocks(&request, out, error));
         first = first == DYNO_NEVER ? request.scheduled_ns : first;
         out->span_ns = request.scheduled_ns - first;
+        dyno_timeline_add(&out->arrivals, out->span_ns);
         out->session_requests += request.session != 0;
         source->ops->ended(source, request.id, now);
     }
@@ -129,6 +147,7 @@ void dyno_trace_summary_release(struct dyno_trace_summary *summary)
         free(summary->skipped[i]);
     }
     free(summary->skipped);
+    dyno_reuse_close(summary->reuse);
     *summary = (struct dyno_trace_summary){0};
 }
 
@@ -144,7 +163,10 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
     dyno_status status;
 
     DYNO_TRY(dyno_trace_open(&source, config, &pacing, &listener.answers, error));
-    status = drain(source, &listener, &summary, tallies, error);
+    status = dyno_reuse_open(&summary.reuse, error);
+    if (status == DYNO_OK) {
+        status = drain(source, &listener, &summary, tallies, error);
+    }
     if (status == DYNO_OK) {
         status = keep_skipped(source, &summary, error);
     }

@@ -9,6 +9,8 @@
 #include "core/base/status.h"
 #include "core/model/record.h"
 #include "core/run/source.h"
+#include "traces/reuse.h"
+#include "traces/timeline.h"
 
 /* How the requests of a source are paced. */
 enum dyno_pacing {
@@ -128,10 +130,13 @@ dyno_status dyno_trace_write(const char *path, const char *format, uint32_t bloc
                              const struct dyno_generator_config *config, uint64_t *requests,
                              struct dyno_error *error);
 
+enum { DYNO_TOKEN_OCTAVES = 25 }; /* a count of tokens is below 2^25 */
+
 /* Token counts of all requests; a quantile is the ceil(q * count)-th smallest, exact. */
 struct dyno_token_summary {
     double mean;
     uint32_t min, p50, p90, p99, max;
+    uint64_t octaves[DYNO_TOKEN_OCTAVES]; /* requests of 2^k to 2^(k+1) - 1 tokens */
 };
 
 /* What a trace holds. */
@@ -141,7 +146,10 @@ struct dyno_trace_summary {
     uint64_t session_requests; /* that belong to a session */
     dyno_ns span_ns;           /* from the first request to the last, were every answer instant */
     struct dyno_token_summary input, output;
-    char **skipped; /* [skipped_count]: sentences, the first 20 */
+    struct dyno_timeline arrivals; /* were every answer instant */
+    struct dyno_reuse *reuse;      /* of the trace's own blocks, ... */
+    uint32_t block_tokens;         /* ... which are that long; 0: there are none */
+    char **skipped;                /* [skipped_count]: sentences, the first 20 */
     size_t skipped_count;
 };
 

@@ -42,12 +42,19 @@ format                  mooncake
 requests                       2
 span, s                    2.500
 requests per second        0.800
+  over time         █                                       █  0.0625 s a bar, at most 16/s
 tokens                      mean       p50       p90       p99       max
   input                    25.00        17        33        33        33
   output                    4.00         3         5         5         5
+  input             ██  from 16 to 64 tokens, twice as many a bar
+  output            ██  from 2 to 8 tokens, twice as many a bar
 block references               5
 distinct blocks                4
 prefix hits               20.000  % of references, in an unbounded cache shared by all
+in one LRU cache          blocks        tokens   hits, %
+                               1            16    20.000  ████
+                               2            32    20.000  ████
+                               4            64    20.000  ████
 sessions                       1
   requests in them             1
 lines skipped                  1
@@ -70,12 +77,17 @@ format                  mooncake
 requests                       3
 span, s                    0.002
 requests per second     1500.000
+  over time         █▄  0.00195312 s a bar, at most 1024/s
 tokens                      mean       p50       p90       p99       max
   input                     4.00         4         4         4         4
   output                    2.00         2         2         2         2
+  input             █  from 4 to 8 tokens, twice as many a bar
+  output            █  from 2 to 4 tokens, twice as many a bar
 block references               3
 distinct blocks                1
 prefix hits               66.667  % of references, in an unbounded cache shared by all
+in one LRU cache          blocks        tokens   hits, %
+                               1             4    66.667  █████████████
 sessions                       0
   requests in them             0
 recorded lines                 4
@@ -97,6 +109,18 @@ says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
   "requests_per_s": 0.800000,
   "input_tokens": {"mean": 25.000000, "min": 17, "p50": 17, "p90": 33, "p99": 33, "max": 33},
   "output_tokens": {"mean": 4.000000, "min": 3, "p50": 3, "p90": 5, "p99": 5, "max": 5},
+  "input_octaves": [0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0],
+  "output_octaves": [0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0],
+  "arrivals": {"bin_s": 0.062500000, "requests": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 1]},
+  "lru_curve": {"block_tokens": 16, "points": [
+    {"blocks": 1, "hits": 1, "hit_rate": 0.20000000},
+    {"blocks": 2, "hits": 1, "hit_rate": 0.20000000},
+    {"blocks": 3, "hits": 1, "hit_rate": 0.20000000},
+    {"blocks": 4, "hits": 1, "hit_rate": 0.20000000}]},
   "blocks": {"references": 5, "distinct": 4, "prefix_hits": 1, "unbounded_hit_rate": 0.20000000},
   "sessions": {"count": 1, "requests": 1},
   "failed_dropped": 0,

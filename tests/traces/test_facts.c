@@ -27,6 +27,9 @@ START_TEST(mooncake_conversation_has_the_known_facts)
 {
     struct dyno_trace_summary summary;
     const struct dyno_trace_counts *counts = &summary.counts;
+    uint64_t references;
+    const uint64_t *hits;
+    size_t distinct;
 
     summarise(mooncake, _i ? 1024 : 0, &summary);
     ck_assert_str_eq(summary.format, "mooncake");
@@ -39,6 +42,10 @@ START_TEST(mooncake_conversation_has_the_known_facts)
     ck_assert_uint_eq(counts->block_refs_distinct, 182790);
     ck_rounds_to(100 * (double)counts->block_refs_seen / (double)counts->block_refs, "36.641", 3);
     ck_assert_uint_eq(summary.span_ns, 3536999 * DYNO_MS);
+    dyno_reuse_curve(summary.reuse, &hits, &distinct, &references);
+    ck_assert_uint_eq(distinct, 182790);
+    ck_assert_uint_eq(references, 288500);
+    ck_assert_uint_eq(hits[distinct], counts->block_refs_seen);
     dyno_trace_summary_release(&summary);
 }
 END_TEST
