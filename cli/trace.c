@@ -1,5 +1,5 @@
-/* `dyno trace`: look at a trace, or make one.  The two commands have a file each; here is what
- * chooses between them. */
+/* `dyno trace`: look at a trace, or make one.  The commands have a file each; here is what chooses
+ * between them. */
 #include "cli/trace.h"
 
 #include <stdio.h>
@@ -19,19 +19,23 @@ int dyno_command_trace(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "synth") == 0) {
         return dyno_trace_synth(argc - 1, argv + 1);
     }
+    if (argc > 1 && strcmp(argv[1], "shape") == 0) {
+        return dyno_trace_shape_command(argc - 1, argv + 1);
+    }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        puts(
-            "Usage: dyno trace info FILE\n"
-            "       dyno trace synth [--OPTION VALUE]... -o FILE\n\n"
-            "Look at a trace, or make one. `dyno trace info --help` and `dyno trace synth --help`\n"
-            "say more.");
+        puts("Usage: dyno trace info FILE\n"
+             "       dyno trace shape [--OPTION VALUE]... -o FILE FROM...\n"
+             "       dyno trace synth [--OPTION VALUE]... -o FILE\n\n"
+             "Look at a trace, make another one of it, or make one. Each says more with --help.");
         return DYNO_EXIT_OK;
     }
     if (argc > 1) {
-        dyno_fail(&error, DYNO_BAD_INPUT, "trace knows info and synth, not %s",
+        dyno_fail(&error, DYNO_BAD_INPUT, "trace knows info, shape and synth, not %s",
                   dyno_quote(quoted, argv[1]));
     } else {
-        dyno_fail(&error, DYNO_BAD_INPUT, "trace needs to know what: info FILE, or synth -o FILE");
+        dyno_fail(&error, DYNO_BAD_INPUT,
+                  "trace needs to know what: info FILE, shape -o FILE FROM, or "
+                  "synth -o FILE");
     }
     return dyno_command_complain(&error, DYNO_EXIT_USAGE);
 }

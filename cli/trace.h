@@ -1,9 +1,10 @@
-/* `dyno trace`: its two commands. */
+/* `dyno trace`: its commands. */
 #ifndef DYNO_CLI_TRACE_H
 #define DYNO_CLI_TRACE_H
 
-/* argv[0] is "info" or "synth". */
+/* argv[0] is "info", "synth" or "shape". */
 int dyno_trace_info(int argc, char **argv);
 int dyno_trace_synth(int argc, char **argv);
+int dyno_trace_shape_command(int argc, char **argv);
 
 #endif

@@ -19,13 +19,15 @@ struct synth_options {
 #define AT(field)       offsetof(struct synth_options, field)
 #define GENERATOR(name) offsetof(struct synth_options, generator.name)
 
-static const char *const formats[] = {"mooncake", "azure", NULL};
+static const char *const formats[] = {"mooncake", "bailian", "azure", "burstgpt", NULL};
 
 static const struct dyno_option rows[] = {
     {.name = "output.format",
      .flag = "format",
      .value = "FORMAT",
-     .help = "mooncake (JSONL with block identities and sessions) or azure (CSV with neither)",
+     .help =
+         "mooncake (JSONL with block identities and sessions), bailian (JSONL with identities of "
+         "16 tokens), azure or burstgpt (CSV without)",
      .initial = "mooncake",
      .type = DYNO_OPTION_CHOICE,
      .offset = AT(format),
@@ -33,8 +35,9 @@ static const struct dyno_option rows[] = {
     {.name = "output.block_tokens",
      .flag = "block-tokens",
      .value = "TOKENS",
-     .help = "tokens that a block identity stands for",
-     .initial = "512",
+     .help = "tokens that a block identity stands for; format means 512, or 16 for bailian",
+     .initial = "format",
+     .special = "format",
      .type = DYNO_OPTION_U32,
      .offset = AT(block_tokens),
      .min = 1,

@@ -130,6 +130,43 @@ dyno_status dyno_trace_write(const char *path, const char *format, uint32_t bloc
                              const struct dyno_generator_config *config, uint64_t *requests,
                              struct dyno_error *error);
 
+/* How `dyno_trace_shape` changes a trace. */
+struct dyno_shape_config {
+    dyno_ns from_ns, until_ns; /* requests sent in [from, until), by the trace's own time; a turn
+                                  without a time of its own goes with the one it waits for */
+    double scale;   /* > 0: so many times the conversations: below 1 some are left out, above 1 some
+                       are there again, with what all share shared, and the rest their own */
+    double speedup; /* > 0: times and delays are divided by it, after the window is cut */
+    dyno_ns spread_ns; /* a copy of a conversation begins up to so much later, evenly drawn */
+    uint32_t
+        common_min; /* a block that more requests have is a common prefix, not a conversation */
+    uint64_t seed;  /* of what is left out, copied and moved */
+};
+
+/* Where a shaped trace goes. */
+struct dyno_shape_output {
+    const char *path;      /* as in dyno_trace_write */
+    const char *format;    /* "mooncake", "bailian", "azure" or "burstgpt" */
+    uint32_t block_tokens; /* tokens an identity stands for; 0: as many as in what is read; bailian
+                              writes 16 */
+    const char *salt; /* NULL: identities, sessions and names are numbered as they come; else they
+                         are hashes keyed by this secret of 16 bytes or more (salt.h), and two files
+                         of one secret can be compared */
+};
+
+/* What became of a shaped trace. */
+struct dyno_shape_counts {
+    uint64_t requests_read, conversations_read, requests_written;
+};
+
+/* Read inputs[count] (all of them begin at time 0; their sessions, names and, unless `is_shared`,
+ * identities are told apart), shape and write them.  Everything is held in memory.  Errors:
+ * DYNO_BAD_INPUT, DYNO_IO, DYNO_NO_MEMORY; then no file is left. */
+dyno_status dyno_trace_shape(const struct dyno_trace_config *inputs, uint32_t count, bool is_shared,
+                             const struct dyno_shape_config *config,
+                             const struct dyno_shape_output *output,
+                             struct dyno_shape_counts *counts, struct dyno_error *error);
+
 enum { DYNO_TOKEN_OCTAVES = 25 }; /* a count of tokens is below 2^25 */
 
 /* Token counts of all requests; a quantile is the ceil(q * count)-th smallest, exact. */

@@ -33,7 +33,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
 
   replay       replay a trace, or generated load, through a fleet, simulated or real
   serve        serve a fleet, real or simulated, to clients of the OpenAI API
-  trace        look at a trace, or make one: trace info FILE, trace synth -o FILE
+  trace        look at a trace, make another of it, or make one: trace info, shape, synth
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   bench        ask a server what a trace or a generator asks, and measure it
   generate     let a model write: goes on from a prompt, or talks on the terminal

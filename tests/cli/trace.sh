@@ -154,8 +154,42 @@ refuses 2 'a generator without end; expected --requests N or --duration TIME' tr
 refuses 2 'a closed loop has no timestamps to write; expected another arrival than concurrency:N' \
     trace synth --requests 3 --arrival concurrency:2 -o x
 refuses 1 '/dev/full: writing failed: No space left on device' trace synth --requests 3 -o /dev/full
-refuses 2 'trace needs to know what: info FILE, or synth -o FILE' trace
-refuses 2 "trace knows info and synth, not 'inf'" trace inf
+refuses 2 'trace needs to know what: info FILE, shape -o FILE FROM, or synth -o FILE' trace
+refuses 2 "trace knows info, shape and synth, not 'inf'" trace inf
+
+# Another trace of one: whole conversations, its own numbers; the same seed, the same file.
+cat >chat.jsonl <<'END'
+{"timestamp": 7000, "input_length": 40, "output_length": 1, "hash_ids": [70, 71, 72]}
+{"timestamp": 7500, "input_length": 9, "output_length": 2, "hash_ids": [70], "session_id": "k"}
+{"delay": 2.5, "input_length": 9, "output_length": 3, "hash_ids": [91], "session_id": "k"}
+END
+says trace shape --input-block-tokens 16 --until 500ms -o - chat.jsonl <<'END'
+{"timestamp": 0, "input_length": 40, "output_length": 1, "block_tokens": 16, "hash_ids": [0, 1, 2]}
+END
+"$dyno" trace shape --input-block-tokens 16 --format bailian --until 500ms -o - chat.jsonl >chats
+[[ $(cat chats) == '{"chat_id": 1, "parent_chat_id": -1, "timestamp": 0.000000000, '* ]]
+"$dyno" trace shape --input-block-tokens 16 -o once.jsonl chat.jsonl >/dev/null
+"$dyno" trace shape -o again.jsonl.gz - <once.jsonl >/dev/null
+cmp once.jsonl <(gzip -dc again.jsonl.gz)
+says trace shape --scale 2 --spread 0s --common 1 -o twice.jsonl again.jsonl.gz again.jsonl.gz \
+    <<<'twice.jsonl: 12 requests of 6 in 4 conversations'
+refuses 1 "a request waits for others by a delay or by their names, which only the mooncake format \
+can say" trace shape --format burstgpt -o x again.jsonl.gz
+says trace shape --format azure --until 500ms -o - again.jsonl.gz <<END
+TIMESTAMP,ContextTokens,GeneratedTokens
+2024-05-10 00:00:00.000000+00:00,40,1
+END
+export SALT='a secret of our own'
+"$dyno" trace shape --salt-env SALT -o one again.jsonl.gz >/dev/null
+"$dyno" trace shape --salt-env SALT --until 1ms -o two again.jsonl.gz >/dev/null
+head -n 1 one | cmp - two
+refuses 2 'trace shape needs a trace to read: dyno trace shape -o FILE FROM' trace shape -o x
+refuses 2 '--until is not later than --from; expected a window with a beginning and an end' \
+    trace shape --from 2s --until 1s -o x chat.jsonl
+refuses 2 '--salt-env: there is no environment variable NO_SALT with the secret' \
+    trace shape --salt-env NO_SALT -o x chat.jsonl
+refuses 1 'no request is left of 3; expected a wider window or a larger scale' \
+    trace shape --from 9s --input-block-tokens 16 -o x chat.jsonl
 [[ ! -e x && ! -e x.partial ]]
 
 # The samples are what their README says; compressed ones may differ by the version of zlib.

@@ -154,8 +154,12 @@ START_TEST(what_cannot_be_written_is_refused)
     struct dyno_generator_config config = chat_config();
     struct dyno_error error;
 
+    ck_assert_int_eq(dyno_trace_write("x", "vidur", 0, &config, NULL, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "expected mooncake, bailian, azure or burstgpt"));
     ck_assert_int_eq(dyno_trace_write("x", "bailian", 0, &config, NULL, &error), DYNO_BAD_INPUT);
-    ck_assert_ptr_nonnull(strstr(error.text, "expected mooncake or azure"));
+    ck_assert_ptr_nonnull(strstr(error.text, "only the mooncake format can say"));
+    ck_assert_int_eq(dyno_trace_write("x", "bailian", 32, &config, NULL, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "identities stand for 16 tokens"));
     ck_assert_int_eq(dyno_trace_write("/nonexistent/x", "mooncake", 0, &config, NULL, &error),
                      DYNO_IO);
     ck_assert_str_eq(error.text, "/nonexistent/x: writing failed: No such file or directory");
