@@ -168,7 +168,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("generate.input_tokens", "input-tokens", "LENGTH", TEXT, generate.input_tokens,
         DEFAULT("1024"), NOT_EMPTY,
         HELP("prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION, "
-             "lognormal:MEDIAN,SIGMA, or exponential:MEAN")),
+             "lognormal:MEDIAN,SIGMA, exponential:MEAN, or percentiles:P0,P1,P5,P10,P20,...,P90,"
+             "P95,P99,P100")),
     ROW("generate.output_tokens", "output-tokens", "LENGTH", TEXT, generate.output_tokens,
         DEFAULT("128"), NOT_EMPTY, HELP("answer length, written the same way")),
     ROW("generate.duration", "duration", "TIME", DURATION, generate.duration_ns, DEFAULT("none"),

@@ -83,7 +83,8 @@ static const struct dyno_option rows[] = {
      .flag = "input-tokens",
      .value = "LENGTH",
      .help = "new prompt tokens: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION, "
-             "lognormal:MEDIAN,SIGMA or exponential:MEAN",
+             "lognormal:MEDIAN,SIGMA, exponential:MEAN or percentiles:P0,P1,P5,P10,P20,...,P90,"
+             "P95,P99,P100",
      .initial = "1024",
      .type = DYNO_OPTION_TEXT,
      .offset = GENERATOR(input_tokens),

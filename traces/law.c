@@ -9,12 +9,29 @@
 
 static const double seconds_max = 1e9, sigma_max = 10;
 
+const double dyno_law_shares[DYNO_LAW_PERCENTILE_COUNT] = {
+    0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1};
+
 static const char usage_tokens[] =
     "a number of tokens from 1 to 16777216, uniform:LOW,HIGH, normal:MEAN,DEVIATION, "
-    "lognormal:MEDIAN,SIGMA or exponential:MEAN";
+    "lognormal:MEDIAN,SIGMA, exponential:MEAN or percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100";
 static const char usage_seconds[] =
-    "seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA or "
-    "exponential:MEAN";
+    "seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA, "
+    "exponential:MEAN or percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100";
+
+/* Each at least the one before. */
+static int fits_percentiles(struct dyno_law *law, const struct dyno_spec *spec, double low,
+                            double high)
+{
+    law->kind = DYNO_LAW_PERCENTILES;
+    for (uint32_t i = 0; i < DYNO_LAW_PERCENTILE_COUNT; i++) {
+        if (!dyno_spec_number(spec, i, i ? law->percentiles[i - 1] : low, high,
+                              &law->percentiles[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
 
 /* Of the words of `spec`, values from `low` to `high` unless they are deviations. */
 static int fits(struct dyno_law *law, const struct dyno_spec *spec, double low, double high)
@@ -46,7 +63,8 @@ static int fits(struct dyno_law *law, const struct dyno_spec *spec, double low, 
         law->first = dyno_log(law->first);
         return 1;
     }
-    return 0;
+    return dyno_spec_is(spec, "percentiles", DYNO_LAW_PERCENTILE_COUNT) &&
+           fits_percentiles(law, spec, low, high);
 }
 
 static dyno_status parse(struct dyno_law *law, const char *option, const char *text,
@@ -74,6 +92,19 @@ dyno_status dyno_law_parse_seconds(struct dyno_law *law, const char *option, con
     return parse(law, option, text, usage_seconds, 0, seconds_max, error);
 }
 
+/* The value that so large a share of the law's values does not exceed. */
+static double percentile(const struct dyno_law *law, double share)
+{
+    uint32_t i = 1;
+
+    while (share > dyno_law_shares[i]) {
+        i++;
+    }
+    return law->percentiles[i - 1] + (law->percentiles[i] - law->percentiles[i - 1]) *
+                                         (share - dyno_law_shares[i - 1]) /
+                                         (dyno_law_shares[i] - dyno_law_shares[i - 1]);
+}
+
 static double draw(const struct dyno_law *law, struct dyno_rng *rng)
 {
     switch (law->kind) {
@@ -85,6 +116,8 @@ static double draw(const struct dyno_law *law, struct dyno_rng *rng)
         return law->first + law->second * dyno_rng_normal(rng);
     case DYNO_LAW_LOGNORMAL:
         return dyno_exp(law->first + law->second * dyno_rng_normal(rng));
+    case DYNO_LAW_PERCENTILES:
+        return percentile(law, dyno_rng_unit(rng));
     default:
         return law->first * dyno_rng_exponential(rng);
     }

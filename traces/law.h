@@ -5,6 +5,8 @@
  *   "normal:MEAN,DEVIATION"
  *   "lognormal:MEDIAN,SIGMA" exp of a normal with mean ln MEDIAN and deviation SIGMA
  *   "exponential:MEAN"
+ *   "percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100" as measured: 15 values, none below the one
+ *                            before, straight lines between them
  */
 #ifndef DYNO_TRACES_LAW_H
 #define DYNO_TRACES_LAW_H
@@ -21,11 +23,16 @@ enum dyno_law_kind {
     DYNO_LAW_NORMAL,
     DYNO_LAW_LOGNORMAL,
     DYNO_LAW_EXPONENTIAL,
+    DYNO_LAW_PERCENTILES,
 };
+
+enum { DYNO_LAW_PERCENTILE_COUNT = 15 };
+extern const double dyno_law_shares[DYNO_LAW_PERCENTILE_COUNT]; /* 0, 0.01, 0.05, 0.1, ..., 1 */
 
 struct dyno_law {
     enum dyno_law_kind kind;
     double first, second; /* in the order written; of a lognormal: ln MEDIAN, SIGMA */
+    double percentiles[DYNO_LAW_PERCENTILE_COUNT];
 };
 
 /* A law of token counts, and one of seconds.  `option` is whose value the text is, for errors. */

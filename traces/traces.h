@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 #include "core/model/record.h"
 #include "core/run/source.h"
+#include "traces/law_fit.h"
 #include "traces/reuse.h"
 #include "traces/timeline.h"
 
@@ -85,7 +86,8 @@ struct dyno_generator_config {
                                   "sine:MEAN,AMPLITUDE,PERIOD", "rates:RATE@0s,RATE@60s,...",
                                   "concurrency:N" (closed loop); RATE in requests per second */
     const char *input_tokens;  /* "1024", "uniform:LOW,HIGH", "normal:MEAN,DEVIATION",
-                                  "lognormal:MEDIAN,SIGMA", "exponential:MEAN" */
+                                  "lognormal:MEDIAN,SIGMA", "exponential:MEAN", or
+                                  "percentiles:..." (law.h) */
     const char *output_tokens; /* the same */
     uint32_t prefix_groups;    /* shared-prefix trees: how many distinct roots; 0: no sharing */
     const char *prefix_tokens; /* a length as above: of the shared prefix of a group */
@@ -166,6 +168,30 @@ dyno_status dyno_trace_shape(const struct dyno_trace_config *inputs, uint32_t co
                              const struct dyno_shape_config *config,
                              const struct dyno_shape_output *output,
                              struct dyno_shape_counts *counts, struct dyno_error *error);
+
+enum { DYNO_FIT_ARRIVAL_BYTES = 512 };
+
+/* What the generator would have to be told to make a trace that resembles another. */
+struct dyno_trace_fit {
+    uint64_t requests, conversations;
+    char arrival[DYNO_FIT_ARRIVAL_BYTES]; /* of conversations: gamma, or rates where the rate moves
+                                             more than the gaps' own variation explains */
+    struct dyno_law_fit input, output;    /* tokens: new ones of a turn, and of an answer */
+    uint32_t prefix_groups;               /* common prefixes, if most conversations have one */
+    double prefix_zipf;
+    struct dyno_law_fit prefix; /* tokens, over the groups */
+    uint32_t session_turns;     /* the mean, rounded */
+    struct dyno_law_fit think;  /* seconds between two turns of a conversation, the answer's time
+                                   included */
+};
+
+/* Read the trace and fit.  Conversations are the sessions of a trace that has some; else they are
+ * told apart as by dyno_trace_shape.  Errors: the reader's, DYNO_NO_MEMORY. */
+dyno_status dyno_trace_fit(struct dyno_trace_fit *out, const struct dyno_trace_config *config,
+                           uint32_t common_min, struct dyno_error *error);
+
+/* The generator's configuration that this is; its texts are the fit's. */
+struct dyno_generator_config dyno_trace_fit_config(const struct dyno_trace_fit *fit, uint64_t seed);
 
 enum { DYNO_TOKEN_OCTAVES = 25 }; /* a count of tokens is below 2^25 */
 

@@ -33,7 +33,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
 
   replay       replay a trace, or generated load, through a fleet, simulated or real
   serve        serve a fleet, real or simulated, to clients of the OpenAI API
-  trace        look at a trace, make another of it, or make one: trace info, shape, synth
+  trace        look at a trace, make another of it, or make one: trace info, shape, synth, fit
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   bench        ask a server what a trace or a generator asks, and measure it
   generate     let a model write: goes on from a prompt, or talks on the terminal
@@ -153,7 +153,8 @@ generate: requests from the seeded generator
                               rates:RATE@0s,RATE@60s,... (per second), or concurrency:N, a closed
                               loop (also over a trace)
   --input-tokens LENGTH       prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION,
-                              lognormal:MEDIAN,SIGMA, or exponential:MEAN [1024]
+                              lognormal:MEDIAN,SIGMA, exponential:MEAN, or
+                              percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100 [1024]
   --output-tokens LENGTH      answer length, written the same way [128]
   --duration TIME             generate for this long; none means until --requests
 

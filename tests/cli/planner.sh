@@ -158,8 +158,9 @@ refuses 2 '--set planner.regret has no meaning without a planner: give --planner
 printf 'planner: {regret: true}\n' >regret.yaml
 refuses 2 'planner.regret compares a planner: give --planner POLICY' \
     replay regret.yaml "${load[@]}"
-law='seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION'
-refuses 1 "planner.startup is 'soon'; expected $law, lognormal:MEDIAN,SIGMA or exponential:MEAN" \
+law='seconds from 0 to 1e9, uniform:LOW,HIGH, normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA,'
+refuses 1 "planner.startup is 'soon'; expected $law exponential:MEAN or \
+percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100" \
     replay "${load[@]}" --planner load --set planner.startup=soon
 refuses 2 'the planner clairvoyant needs to know what will come: it is for simulations only' \
     replay "${load[@]}" --device cpu --planner clairvoyant

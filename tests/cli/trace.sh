@@ -155,7 +155,7 @@ refuses 2 'a closed loop has no timestamps to write; expected another arrival th
     trace synth --requests 3 --arrival concurrency:2 -o x
 refuses 1 '/dev/full: writing failed: No space left on device' trace synth --requests 3 -o /dev/full
 refuses 2 'trace needs to know what: info FILE, shape -o FILE FROM, or synth -o FILE' trace
-refuses 2 "trace knows info, shape and synth, not 'inf'" trace inf
+refuses 2 "trace knows info, shape, synth and fit, not 'inf'" trace inf
 
 # Another trace of one: whole conversations, its own numbers; the same seed, the same file.
 cat >chat.jsonl <<'END'
@@ -190,7 +190,17 @@ refuses 2 '--salt-env: there is no environment variable NO_SALT with the secret'
     trace shape --salt-env NO_SALT -o x chat.jsonl
 refuses 1 'no request is left of 3; expected a wider window or a larger scale' \
     trace shape --from 9s --input-block-tokens 16 -o x chat.jsonl
+refuses 2 'trace fit reads its trace twice; expected a file, not standard input' trace fit -
 [[ ! -e x && ! -e x.partial ]]
+
+# The command that fit prints makes a trace, and one that is as it says.
+"$dyno" trace fit "$samples/agent-sessions.jsonl" >fitted
+command=$(sed -n '1,/-o FILE/p' fitted | tr -d '\\\n')
+read -ra words <<<"${command% FILE} fitted.jsonl"
+"$dyno" "${words[@]:1}" >/dev/null
+read -ra info <<<"$("$dyno" trace info fitted.jsonl | grep '^  input  *[0-9]')"
+read -ra said <<<"$(grep '^  p50' fitted | sed -n 1p)"
+[[ ${info[2]} == "${said[2]}" ]]
 
 # The samples are what their README says; compressed ones may differ by the version of zlib.
 grep '^dyno trace synth' "$samples/README.md" | while read -r _ line; do

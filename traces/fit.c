@@ -1,0 +1,333 @@
+#include "traces/fit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/map.h"
+#include "traces/conversations.h"
+
+enum { SAMPLES = 6 };
+enum { PIECES = 16 };                    /* of a trace, in which its rate is taken for constant */
+static const uint32_t many = UINT32_MAX; /* conversations have a block */
+
+static const double zipf_max = 10;
+
+/* Values of one kind, one after the other; [capacity] is the number of rows. */
+struct sample {
+    double *values;
+    size_t count;
+};
+
+struct fitter {
+    const struct dyno_pile *pile;
+    struct dyno_conversations conversations;
+    uint32_t *last;       /* [rows]: of a conversation, by its first row: its latest row + 1 */
+    struct sample starts; /* s: when conversations begin */
+    struct sample input, output, think, prefix;
+    struct dyno_map owner;     /* block -> the first row of the conversation that has it, or many */
+    struct dyno_map group_of;  /* the last block of a common prefix -> its group */
+    struct sample group_sizes; /* conversations by group */
+    uint64_t with_prefix;      /* conversations */
+};
+
+static void add(struct sample *sample, double value)
+{
+    sample->values[sample->count++] = value;
+}
+
+static double seconds(dyno_ns time)
+{
+    return (double)time / (double)DYNO_S;
+}
+
+/* Sessions that the trace itself tells are the conversations; a row without one is its own. */
+static bool go_by_sessions(struct fitter *fitter)
+{
+    struct dyno_map sessions = {0};
+    bool fits = true;
+
+    fitter->conversations.count = 0;
+    for (uint32_t i = 0; i < fitter->pile->count && fits; i++) {
+        uint64_t session = fitter->pile->rows[i].session;
+        uint32_t *first = session ? dyno_map_put(&sessions, session, i, NULL) : &i;
+
+        fits = first != NULL;
+        if (fits) {
+            fitter->conversations.first[i] = *first;
+            fitter->conversations.count += *first == i;
+        }
+    }
+    dyno_map_release(&sessions);
+    return fits;
+}
+
+static bool has_sessions(const struct dyno_pile *pile)
+{
+    for (size_t i = 0; i < pile->count; i++) {
+        if (pile->rows[i].session) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which blocks more than one conversation has. */
+static bool find_owners(struct fitter *fitter)
+{
+    for (size_t i = 0; i < fitter->pile->count; i++) {
+        const struct dyno_row *row = &fitter->pile->rows[i];
+        uint32_t first = fitter->conversations.first[i];
+
+        for (uint32_t k = 0; k < row->segment_count; k++) {
+            uint32_t *owner = dyno_map_put(&fitter->owner, row->segments[k].id, first, NULL);
+
+            if (!owner) {
+                return false;
+            }
+            *owner = *owner == first ? first : many;
+        }
+    }
+    return true;
+}
+
+/* Tokens of the common prefix, and its last block. */
+static uint32_t common_tokens(const struct fitter *fitter, const struct dyno_row *row,
+                              uint64_t *block)
+{
+    uint32_t tokens = 0;
+
+    for (uint32_t k = 0; k < row->segment_count; k++) {
+        if (*dyno_map_find(&fitter->owner, row->segments[k].id) != many) {
+            break;
+        }
+        tokens = row->segments[k].end;
+        *block = row->segments[k].id;
+    }
+    return tokens < row->input_tokens ? tokens : row->input_tokens - 1;
+}
+
+static bool begin_conversation(struct fitter *fitter, const struct dyno_row *row)
+{
+    uint64_t block = 0;
+    uint32_t tokens = common_tokens(fitter, row, &block), *group;
+    int is_new;
+
+    add(&fitter->starts, seconds(row->at));
+    add(&fitter->input, row->input_tokens - tokens);
+    if (tokens == 0) {
+        return true;
+    }
+    group = dyno_map_put(&fitter->group_of, block, (uint32_t)fitter->prefix.count, &is_new);
+    if (!group) {
+        return false;
+    }
+    if (is_new) {
+        add(&fitter->prefix, tokens);
+        add(&fitter->group_sizes, 0);
+    }
+    fitter->group_sizes.values[*group]++;
+    fitter->with_prefix++;
+    return true;
+}
+
+/* A turn asks all before it and something new. */
+static void go_on(struct fitter *fitter, const struct dyno_row *row, const struct dyno_row *before)
+{
+    uint64_t known = (uint64_t)before->input_tokens + before->output_tokens;
+
+    add(&fitter->input, row->input_tokens > known ? (double)(row->input_tokens - known) : 1);
+    add(&fitter->think, seconds(row->has_at ? row->at - before->at : row->delay));
+}
+
+static bool walk(struct fitter *fitter)
+{
+    for (uint32_t i = 0; i < fitter->pile->count; i++) {
+        const struct dyno_row *row = &fitter->pile->rows[i];
+        uint32_t first = fitter->conversations.first[i];
+
+        if (fitter->last[first] > 0) {
+            go_on(fitter, row, &fitter->pile->rows[fitter->last[first] - 1]);
+        } else if (!begin_conversation(fitter, row)) {
+            return false;
+        }
+        add(&fitter->output, row->output_tokens);
+        fitter->last[first] = i + 1;
+    }
+    return true;
+}
+
+/* The rate in each piece of the trace. */
+static void write_rates(const double *counts, double width, struct dyno_trace_fit *out)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < PIECES; i++) {
+        used += (size_t)snprintf(out->arrival + used, sizeof out->arrival - used, "%s%.4g@%.0fs",
+                                 i ? "," : "rates:", counts[i] / width, i * width);
+    }
+}
+
+static void fit_arrival(const struct fitter *fitter, struct dyno_trace_fit *out)
+{
+    const double *starts = fitter->starts.values;
+    size_t count = fitter->starts.count;
+    double span = starts[count - 1], mean, squares = 0, spread = 0, variation;
+    double counts[PIECES] = {0}, width = ceil(span / PIECES);
+
+    if (count < 2 || !(span > 0)) {
+        (void)snprintf(out->arrival, sizeof out->arrival, "constant:1000000");
+        return;
+    }
+    mean = span / (double)(count - 1);
+    for (size_t i = 1; i < count; i++) {
+        double gap = starts[i] - starts[i - 1];
+
+        squares += (gap - mean) * (gap - mean);
+    }
+    variation = sqrt(squares / (double)(count - 1)) / mean;
+    for (size_t i = 0; i < count; i++) {
+        counts[(int)fmin(PIECES - 1, starts[i] / width)]++;
+    }
+    for (int i = 0; i < PIECES; i++) {
+        double expected = (double)count / PIECES;
+
+        spread += (counts[i] - expected) * (counts[i] - expected) / (expected * PIECES);
+    }
+    /* A renewal process with gaps of that variation has counts of its square as a dispersion. */
+    if (spread > 3 * fmax(1, variation * variation) && width >= 1 && count >= 10 * PIECES) {
+        write_rates(counts, width, out);
+    } else {
+        (void)snprintf(out->arrival, sizeof out->arrival, "gamma:%.6g,%.4g", 1 / mean,
+                       fmax(variation, 0.01));
+    }
+}
+
+/* Zipf's exponent of largest likelihood for groups of these sizes, largest first: the log of the
+ * likelihood is concave in it. */
+static double zipf_of(const struct sample *sizes)
+{
+    double low = 0, high = zipf_max, total = 0, logs = 0;
+
+    for (size_t i = 0; i < sizes->count; i++) {
+        total += sizes->values[i];
+        logs += sizes->values[i] * log((double)i + 1);
+    }
+    while (high - low > 1e-4) {
+        double x = (low + high) / 2, weight = 0, slope = 0;
+
+        for (size_t i = 0; i < sizes->count; i++) {
+            double share = pow((double)i + 1, -x);
+
+            weight += share;
+            slope += share * log((double)i + 1);
+        }
+        if (slope / weight > logs / total) { /* groups behind are rarer still */
+            low = x;
+        } else {
+            high = x;
+        }
+    }
+    return (low + high) / 2;
+}
+
+static int descending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a < b) - (a > b);
+}
+
+static void conclude(struct fitter *fitter, struct dyno_trace_fit *out)
+{
+    uint64_t conversations = fitter->conversations.count;
+
+    out->requests = fitter->pile->count;
+    out->conversations = conversations;
+    fit_arrival(fitter, out);
+    dyno_law_fit(&out->input, fitter->input.values, fitter->input.count, true);
+    dyno_law_fit(&out->output, fitter->output.values, fitter->output.count, true);
+    out->session_turns =
+        (uint32_t)((out->requests + conversations / 2) / (conversations ? conversations : 1));
+    dyno_law_fit(&out->think, fitter->think.values, fitter->think.count, false);
+    if (2 * fitter->with_prefix > conversations) {
+        out->prefix_groups = (uint32_t)fitter->prefix.count;
+        dyno_law_fit(&out->prefix, fitter->prefix.values, fitter->prefix.count, true);
+        qsort(fitter->group_sizes.values, fitter->group_sizes.count,
+              sizeof *fitter->group_sizes.values, descending);
+        out->prefix_zipf = zipf_of(&fitter->group_sizes);
+    }
+}
+
+static bool make_room(struct fitter *fitter)
+{
+    struct sample *samples[SAMPLES] = {&fitter->starts, &fitter->input,  &fitter->output,
+                                       &fitter->think,  &fitter->prefix, &fitter->group_sizes};
+    bool fits = true;
+
+    fitter->last = calloc(fitter->pile->count + 1, sizeof *fitter->last);
+    for (int i = 0; i < SAMPLES; i++) {
+        samples[i]->values = malloc((fitter->pile->count + 1) * sizeof *samples[i]->values);
+        fits = fits && samples[i]->values;
+    }
+    return fits && fitter->last;
+}
+
+dyno_status dyno_fit_rows(struct dyno_trace_fit *out, const struct dyno_pile *pile,
+                          uint32_t common_min, struct dyno_error *error)
+{
+    struct fitter fitter = {.pile = pile};
+    dyno_status status;
+
+    *out = (struct dyno_trace_fit){0};
+    DYNO_TRY(dyno_conversations_find(&fitter.conversations, pile, common_min, error));
+    if (make_room(&fitter) && (!has_sessions(pile) || go_by_sessions(&fitter)) &&
+        find_owners(&fitter) && walk(&fitter)) {
+        conclude(&fitter, out);
+        status = DYNO_OK;
+    } else {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "no memory to fit a generator to a trace");
+    }
+    free(fitter.last);
+    free(fitter.starts.values);
+    free(fitter.input.values);
+    free(fitter.output.values);
+    free(fitter.think.values);
+    free(fitter.prefix.values);
+    free(fitter.group_sizes.values);
+    dyno_map_release(&fitter.owner);
+    dyno_map_release(&fitter.group_of);
+    dyno_conversations_release(&fitter.conversations);
+    return status;
+}
+
+dyno_status dyno_trace_fit(struct dyno_trace_fit *out, const struct dyno_trace_config *config,
+                           uint32_t common_min, struct dyno_error *error)
+{
+    struct dyno_pile pile = {0};
+    dyno_status status = dyno_pile_read(&pile, config, 0, false, error);
+
+    if (status == DYNO_OK) {
+        status = dyno_fit_rows(out, &pile, common_min, error);
+    }
+    dyno_pile_release(&pile);
+    return status;
+}
+
+struct dyno_generator_config dyno_trace_fit_config(const struct dyno_trace_fit *fit, uint64_t seed)
+{
+    return (struct dyno_generator_config){
+        .seed = seed,
+        .requests = fit->requests,
+        .arrival = fit->arrival,
+        .input_tokens = fit->input.text,
+        .output_tokens = fit->output.text,
+        .prefix_groups = fit->prefix_groups,
+        .prefix_tokens = fit->prefix_groups ? fit->prefix.text : "512",
+        .prefix_zipf = fit->prefix_zipf,
+        .prefix_branches = 2,
+        .session_turns = fit->session_turns ? fit->session_turns : 1,
+        .think_time = fit->session_turns > 1 ? fit->think.text : "0",
+    };
+}
