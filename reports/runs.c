@@ -5,7 +5,7 @@
 
 #include "reports/database.h"
 #include "reports/format.h"
-#include "reports/liveness.h"
+#include "reports/functions.h"
 #include "reports/reports.h"
 
 /* The columns of the view run_overview, as asked for below. */
@@ -34,28 +34,6 @@ static const char *const heads[FIELDS_SHOWN] = {
     "run",         "status", "requests", "TTFT p50 ms", "TTFT p99 ms",
     "TPOT p50 ms", "req/s",  "hit rate", "title",
 };
-
-/* true_status(status, machine, process, since): a run that was killed still says 'running'. */
-static void true_status(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    static const char *const names[] = {
-        [DYNO_LIVENESS_RUNNING] = "running",
-        [DYNO_LIVENESS_GONE] = "crashed",
-        [DYNO_LIVENESS_UNKNOWN] = "unfinished",
-    };
-    const char *status = (const char *)sqlite3_value_text(values[0]);
-
-    (void)count;
-    if (!status || strcmp(status, "running") != 0) {
-        sqlite3_result_value(context, values[0]);
-        return;
-    }
-    sqlite3_result_text(
-        context,
-        names[dyno_liveness_of((const char *)sqlite3_value_text(values[1]),
-                               sqlite3_value_int64(values[2]), sqlite3_value_int64(values[3]))],
-        -1, SQLITE_STATIC);
-}
 
 static bool is_text(enum field field)
 {
@@ -222,8 +200,7 @@ static dyno_status list(const char *path, FILE *out, int (*put)(sqlite3_stmt *ov
     int result;
 
     DYNO_TRY(dyno_database_read(&database, path, error));
-    (void)sqlite3_create_function(database, "true_status", 4, SQLITE_UTF8, NULL, true_status, NULL,
-                                  NULL);                  /* without it the query below says so */
+    (void)dyno_functions_add(database);                   /* without them the query says so */
     status = dyno_database_run(database, "BEGIN", error); /* one state for both passes */
     if (status == DYNO_OK) {
         status = dyno_database_prepare(database, &overview, overview_sql, error);
