@@ -21,6 +21,7 @@ const struct dyno_command dyno_command_table[] = {
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
      dyno_command_generate},
     {"runs", "list the runs in a database", dyno_command_runs},
+    {"report", "runs of a database as a page with figures", dyno_command_report},
     {"calibrate", "measure how long passes take on this machine", dyno_command_calibrate},
     {"validate", "run a trace for real and simulated, and compare request by request",
      dyno_command_validate},

@@ -294,3 +294,31 @@ dyno_status dyno_database_read(sqlite3 **out, const char *path, struct dyno_erro
     *out = database;
     return DYNO_OK;
 }
+
+dyno_status dyno_database_read_now(sqlite3 **out, const char *path, struct dyno_error *error)
+{
+    struct dyno_error why;
+    char quoted[DYNO_QUOTE_MAX];
+    sqlite3 *database = NULL;
+    int64_t version = 0;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_read(&database, path, error));
+    status = ask(database, "PRAGMA user_version", &version, error);
+    if (status == DYNO_OK && version == DYNO_SCHEMA_VERSION) {
+        *out = database;
+        return DYNO_OK;
+    }
+    (void)sqlite3_close(database);
+    if (status != DYNO_OK) {
+        return status;
+    }
+    status = dyno_database_open(out, path, &why);
+    return status == DYNO_OK
+               ? DYNO_OK
+               : dyno_fail(error, status,
+                           "%s has version %lld of the schema and could not be brought to version "
+                           "%d: %s",
+                           dyno_quote(quoted, path), (long long)version, DYNO_SCHEMA_VERSION,
+                           why.text);
+}

@@ -21,6 +21,10 @@ dyno_status dyno_database_open(sqlite3 **out, const char *path, struct dyno_erro
 /* Open an existing database to read it.  Errors: as above, and DYNO_NOT_FOUND. */
 dyno_status dyno_database_read(sqlite3 **out, const char *path, struct dyno_error *error);
 
+/* The same, and a database of an older version is brought to this one, as writing into it would.
+ * Errors: as above; the sentence names the version of one that cannot be written. */
+dyno_status dyno_database_read_now(sqlite3 **out, const char *path, struct dyno_error *error);
+
 /* Run `sql`, statements without results. */
 dyno_status dyno_database_run(sqlite3 *database, const char *sql, struct dyno_error *error);
 

@@ -36,7 +36,7 @@ backends/load/ core/ backends/assets/ backends/client/ backends/load/
 backends/remote/ core/ backends/client/ backends/engine/ backends/posix/ backends/remote/
 backends/remote/reply backends/load/answer.h backends/load/json_skim.h backends/remote/reply.h
 traces/ core/ traces/
-reports/ core/ reports/ schema_sql.h
+reports/ core/ reports/ schema_sql.h chosen_sql.h look_gp.h exhibit_texts.h report_css.h report_js.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
 tests/ core/ sim/ kernels/ backends/ traces/ reports/ cli/ tests/
 END
@@ -71,7 +71,7 @@ dlfcn.h backends/ cli/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
 glob.h backends/ cli/ tests/
-dirent.h backends/ cli/ tests/
+dirent.h backends/ reports/ cli/ tests/
 poll.h backends/posix/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
 arpa/ backends/http/ tests/
@@ -85,7 +85,7 @@ immintrin.h kernels/
 pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/
 sched.h kernels/ tests/
 semaphore.h reports/ backends/ tests/
-spawn.h backends/ cli/ tests/
+spawn.h backends/ reports/ cli/ tests/
 csv.h traces/
 jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/

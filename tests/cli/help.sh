@@ -38,6 +38,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   bench        ask a server what a trace or a generator asks, and measure it
   generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         list the runs in a database
+  report       runs of a database as a page with figures
   calibrate    measure how long passes take on this machine
   validate     run a trace for real and simulated, and compare request by request
   rerun        feed a recorded run back: the core must decide the same

@@ -1,0 +1,12 @@
+#include "reports/colours.h"
+
+#include <stddef.h>
+
+const struct dyno_colour dyno_colour_table[] = {
+    {"line1", 0x2563c9, 0x6ea2f5}, {"line2", 0xc2570c, 0xf0a05a}, {"line3", 0x1a7f43, 0x58c98a},
+    {"line4", 0x8a3fc4, 0xc194f0}, {"line5", 0xb3265f, 0xf48ab4}, {"line6", 0x6b6a00, 0xd6cf4f},
+    {"heat0", 0xeaf0fa, 0x1f2732}, {"heat1", 0xcfdff5, 0x24364f}, {"heat2", 0xb0caef, 0x2a4a75},
+    {"heat3", 0x8db1e6, 0x33609c}, {"heat4", 0x6795da, 0x4178c1}, {"heat5", 0x4379cb, 0x5c94de},
+    {"heat6", 0x2a5eb0, 0x86b3ee}, {"heat7", 0x17438a, 0xb9d3fa}, {"ink", 0x1b1f24, 0xe6e9ed},
+    {"faint", 0x5c6570, 0x9aa4b0}, {"grid", 0xe0e3e8, 0x2a3038},  {NULL, 0, 0},
+};

@@ -1,0 +1,21 @@
+-- title: Whole requests
+-- caption: The share of completed requests that were answered to the end within so long.
+-- caption: Further left is better.
+-- empty: No request of these runs was completed.
+-- order: 12
+WITH binned AS (
+    SELECT d.place, d.label, bins(r.e2e_ns) AS bins
+    FROM detail AS d CROSS JOIN request AS r ON r.run = d.run
+    WHERE r.outcome = 0 GROUP BY d.place
+)
+SELECT label, (bin.value ->> 0) / 1e9 AS s,
+       1.0 * sum(bin.value ->> 1) OVER (PARTITION BY place ORDER BY bin.key)
+           / sum(bin.value ->> 1) OVER (PARTITION BY place) AS share
+FROM binned, json_each(bins) AS bin
+ORDER BY place, bin.key;
+
+SELECT group_concat(printf('%s: half of the requests within %.4g ms, 99 %% within %.4g ms',
+                           d.label, p50.value, p99.value), '; ')
+FROM detail AS d
+JOIN run_metric AS p50 ON p50.run = d.run AND p50.metric = 'e2e_ms.p50'
+JOIN run_metric AS p99 ON p99.run = d.run AND p99.metric = 'e2e_ms.p99';

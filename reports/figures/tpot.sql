@@ -1,0 +1,23 @@
+-- title: Time per output token
+-- caption: The share of completed requests whose tokens after the first came so far apart,
+-- caption: on average.
+-- caption: Further left is better.
+-- empty: No request of these runs was completed with more than one token.
+-- order: 11
+WITH binned AS (
+    SELECT d.place, d.label,
+           bins((r.last_token_ns - r.first_token_ns) / (r.output_tokens - 1)) AS bins
+    FROM detail AS d CROSS JOIN request AS r ON r.run = d.run
+    WHERE r.outcome = 0 AND r.output_tokens > 1 GROUP BY d.place
+)
+SELECT label, (bin.value ->> 0) / 1e9 AS s,
+       1.0 * sum(bin.value ->> 1) OVER (PARTITION BY place ORDER BY bin.key)
+           / sum(bin.value ->> 1) OVER (PARTITION BY place) AS share
+FROM binned, json_each(bins) AS bin
+ORDER BY place, bin.key;
+
+SELECT group_concat(printf('%s: half of the requests within %.4g ms, 99 %% within %.4g ms',
+                           d.label, p50.value, p99.value), '; ')
+FROM detail AS d
+JOIN run_metric AS p50 ON p50.run = d.run AND p50.metric = 'tpot_ms.p50'
+JOIN run_metric AS p99 ON p99.run = d.run AND p99.metric = 'tpot_ms.p99';

@@ -1,0 +1,34 @@
+/* An open database and the runs that were chosen of it, for queries to draw from.
+ *
+ * Queries see two more tables:
+ *   chosen(place, run, label, status, title)   every run that was chosen, in that order
+ *   detail(place, run, label)                  those of them that came to an end of their own
+ *                  (finished or interrupted), the last DYNO_RUN_SET_DETAIL_MAX of them: what is
+ *                  drawn run by run
+ * and the functions of reports/functions.h.  A label is short: the run's number and its tag, or
+ * what tells its options from the others'. */
+#ifndef DYNO_REPORTS_RUN_SET_H
+#define DYNO_REPORTS_RUN_SET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reports/database.h"
+
+enum { DYNO_RUN_SET_DETAIL_MAX = 6 };
+
+struct dyno_run_set {
+    sqlite3 *database;      /* read-only from now on */
+    char *name;             /* of its file, without the folders */
+    int64_t chosen, detail; /* runs in each */
+};
+
+/* `spec` chooses: "3,5-7,last" in this order; NULL or "all": every run.  On success released by
+ * dyno_run_set_close.  A database of an older version is brought to this one first.
+ * Errors: DYNO_BAD_INPUT (a word that is no run's; no runs), DYNO_NOT_FOUND (no such file, no such
+ * run), else as dyno_database_open. */
+dyno_status dyno_run_set_open(struct dyno_run_set *out, const char *path, const char *spec,
+                              struct dyno_error *error);
+void dyno_run_set_close(struct dyno_run_set *set);
+
+#endif

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# `dyno report`: a page, Markdown and CSV of the runs of a database, with gnuplot and without.
+#
+# usage: tests/cli/report.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+works replay --arrival poisson:40 --requests 120 --workers 2 --seed 3 --db runs.db
+works replay --arrival poisson:40 --requests 120 --workers 2 --seed 3 --router kv --db runs.db
+
+# without NAME: no gnuplot is found.
+without_gnuplot() {
+    PATH=/nonexistent "$dyno" "$@" >out 2>err </dev/null || fail "dyno $*: $(cat err)"
+}
+
+# ---- what is refused -------------------------------------------------------------------------
+
+refuses 2 'report needs the file to write: -o FILE.html, FILE.md or FILE.csv' report runs.db
+refuses 1 "a report is a FILE.html, FILE.md or FILE.csv by its ending; 'report.doc' is none" \
+    report runs.db -o report.doc
+refuses 1 "there is no database 'none.db': \`dyno replay --db FILE\` makes one" \
+    report none.db -o report.html
+way='write numbers and spans of numbers, such as 3,5-7, or last, or all'
+refuses 1 "'1,,2' chooses no runs: $way" \
+    report runs.db -o report.html --runs 1,,2
+refuses 1 "there is no run 7-9 in this database, or it was chosen twice; \`dyno runs\` lists them" \
+    report runs.db -o report.html --runs 1,7-9
+refuses 1 "'gif' is no format of figures: any of svg, png, pdf, with commas between" \
+    report runs.db -o report.html --figures here --formats svg,gif
+[[ ! -e report.html && ! -e here ]] || fail 'something was left by a report that was refused'
+
+# ---- without gnuplot -------------------------------------------------------------------------
+
+without_gnuplot report runs.db -o plain.html
+says err "dyno: a figure is left out: gnuplot is not installed (Debian's package is gnuplot-nox)"
+grep -Fq '<h3>Run 2: kv' plain.html || fail 'the label does not tell what differs'
+grep -Fq "<li><b>Time to first token</b>: gnuplot is not installed" plain.html ||
+    fail 'the page does not say why there are no figures'
+[[ $(grep -c '<svg' plain.html) -eq 0 ]] || fail 'a figure without gnuplot'
+without_gnuplot report runs.db -o report.md --runs 2
+says report.md '# Dyno report' '1 run of runs.db' '| Requests completed | 120 |'
+without_gnuplot report runs.db -o report.csv
+says report.csv run,label,status,metric,value,low,high '1,1: round_robin,finished,fleet.gpus,2,,'
+
+# ---- with it ---------------------------------------------------------------------------------
+
+if ! command -v gnuplot >/dev/null; then
+    echo 'skipped: gnuplot is not installed'
+    exit 77
+fi
+works report runs.db -o one.html
+[[ ! -s err ]] || fail "it complains: $(cat err)"
+works report runs.db -o two.html
+cmp one.html two.html
+[[ $(grep -c '<svg class="plot" role="img"' one.html) -ge 3 ]] || fail 'there are no figures'
+grep -Eq 'https?://' <(grep -v 'xmlns' one.html) && fail 'the page points elsewhere'
+works report runs.db -o three.html --figures figures --formats svg,png,pdf
+for kind in svg:'<?xml' png:$'\x89PNG' pdf:%PDF; do
+    [[ $(head -c "$((${#kind} - 4))" "figures/ttft.${kind%%:*}" | tr -d '\0') == "${kind#*:}" ]] ||
+        fail "figures/ttft.${kind%%:*} is something else"
+done
