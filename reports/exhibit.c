@@ -50,36 +50,45 @@ static void put_value(FILE *out, sqlite3_stmt *row, int column)
     }
 }
 
+/* Numbers under way. */
+struct blocks {
+    FILE *out, *names;
+    char name[NAME_MAX_BYTES]; /* of the series */
+    uint32_t series;
+};
+
 /* A row; where the series changes, two empty lines and the name of the next. */
-static void put_row(FILE *out, sqlite3_stmt *row, char name[NAME_MAX_BYTES], uint32_t *series)
+static void put_row(struct blocks *blocks, sqlite3_stmt *row)
 {
     const char *text = (const char *)sqlite3_column_text(row, 0);
     char is[NAME_MAX_BYTES];
 
     (void)snprintf(is, sizeof is, "%s", text ? text : "");
-    if (*series == 0 || strcmp(is, name) != 0) {
-        fputs(*series > 0 ? "\n\n" : "", out);
-        put_quoted(out, is);
-        fputc('\n', out);
-        memcpy(name, is, sizeof is);
-        (*series)++;
+    if (blocks->series == 0 || strcmp(is, blocks->name) != 0) {
+        fputs(blocks->series > 0 ? "\n\n" : "", blocks->out);
+        put_quoted(blocks->out, is);
+        fputc('\n', blocks->out);
+        memcpy(blocks->name, is, sizeof is);
+        blocks->series++;
+        (void)fprintf(blocks->names, "name[%" PRIu32 "] = ", blocks->series);
+        put_quoted(blocks->names, is);
+        fputc('\n', blocks->names);
     }
     for (int column = 1; column < sqlite3_column_count(row); column++) {
-        put_value(out, row, column);
+        put_value(blocks->out, row, column);
     }
-    fputc('\n', out);
+    fputc('\n', blocks->out);
 }
 
-static dyno_status put_rows(FILE *out, const struct dyno_exhibit *exhibit,
-                            const struct dyno_run_set *set, sqlite3_stmt *row, uint32_t *series,
+static dyno_status put_rows(struct blocks *blocks, const struct dyno_exhibit *exhibit,
+                            const struct dyno_run_set *set, sqlite3_stmt *row,
                             struct dyno_error *error)
 {
-    char name[NAME_MAX_BYTES] = "";
     int step;
 
     while ((step = sqlite3_step(row)) == SQLITE_ROW) {
-        put_row(out, row, name, series);
-        if (*series > SERIES_MAX) {
+        put_row(blocks, row);
+        if (blocks->series > SERIES_MAX) {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "the query of the figure %s yields more than %d series", exhibit->name,
                              SERIES_MAX);
@@ -99,25 +108,31 @@ static dyno_status next_statement(const struct dyno_exhibit *exhibit,
                : wrong(exhibit, set, error);
 }
 
+static bool close_stream(FILE *stream)
+{
+    return stream && fclose(stream) == 0;
+}
+
 static dyno_status ask_numbers(const struct dyno_exhibit *exhibit, const struct dyno_run_set *set,
                                const char **at, struct dyno_exhibit_data *data,
                                struct dyno_error *error)
 {
+    struct blocks blocks = {.series = 0};
+    dyno_status status = DYNO_OK;
+    size_t size, names_size;
     sqlite3_stmt *row;
-    size_t size;
-    dyno_status status;
-    FILE *out;
 
     DYNO_TRY(next_statement(exhibit, set, at, &row, error));
-    out = open_memstream(&data->blocks, &size);
-    if (!out) {
-        (void)sqlite3_finalize(row);
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the figure %s", exhibit->name);
+    blocks.out = open_memstream(&data->blocks, &size);
+    blocks.names = open_memstream(&data->names, &names_size);
+    if (!row) {
+        status = dyno_fail(error, DYNO_BAD_INPUT, "the figure %s has no query", exhibit->name);
+    } else if (blocks.out && blocks.names) {
+        status = put_rows(&blocks, exhibit, set, row, error);
+        data->series = blocks.series;
     }
-    status = row ? put_rows(out, exhibit, set, row, &data->series, error)
-                 : dyno_fail(error, DYNO_BAD_INPUT, "the figure %s has no query", exhibit->name);
     (void)sqlite3_finalize(row);
-    if (fclose(out) != 0 && status == DYNO_OK) {
+    if ((!close_stream(blocks.out) | !close_stream(blocks.names)) && status == DYNO_OK) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for the figure %s", exhibit->name);
     }
     return status;
@@ -165,6 +180,7 @@ dyno_status dyno_exhibit_ask(const struct dyno_exhibit *exhibit, const struct dy
 void dyno_exhibit_data_release(struct dyno_exhibit_data *data)
 {
     free(data->blocks);
+    free(data->names);
     free(data->words);
     *data = (struct dyno_exhibit_data){.blocks = NULL};
 }
@@ -176,6 +192,7 @@ static void put_terminal(FILE *out, const struct dyno_exhibit *exhibit,
 {
     int height = exhibit->height + exhibit->height_per_series * (int)data->series;
 
+    (void)fprintf(out, "height = %d\n", height);
     if (strcmp(format, "png") == 0) {
         (void)fprintf(out,
                       "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' "
@@ -202,7 +219,12 @@ static void put_colours(FILE *out)
                           row->name, i + 1);
         }
     }
-    (void)fprintf(out, "set linetype cycle %d\n", DYNO_COLOUR_LINES);
+    (void)fprintf(out, "set linetype cycle %d\narray shade[%d]\n", DYNO_COLOUR_LINES,
+                  DYNO_COLOUR_SHADES);
+    for (int i = 0; i < DYNO_COLOUR_SHADES; i++) {
+        (void)fprintf(out, "shade[%d] = 0x%06" PRIx32 "\n", i + 1,
+                      dyno_colour_table[DYNO_COLOUR_LINES + i].light);
+    }
 }
 
 static void put_script(FILE *out, const struct dyno_exhibit *exhibit,
@@ -211,8 +233,8 @@ static void put_script(FILE *out, const struct dyno_exhibit *exhibit,
     fputs("set encoding utf8\n", out);
     put_terminal(out, exhibit, data, format);
     put_colours(out);
-    (void)fprintf(out, "series = %" PRIu32 "\n$data << END_OF_DATA\n%sEND_OF_DATA\n", data->series,
-                  data->blocks);
+    (void)fprintf(out, "series = %" PRIu32 "\narray name[series]\n%s", data->series, data->names);
+    (void)fprintf(out, "$data << END_OF_DATA\n%sEND_OF_DATA\n", data->blocks);
     (void)fprintf(out, "%s%s", dyno_look_gp, exhibit->gp);
 }
 

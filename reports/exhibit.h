@@ -13,7 +13,8 @@
  * tables of reports/run_set.h.
  *
  * NAME.gp finds the series as blocks of $data, each below a line with its name (columnheader(1)),
- * their number in `series`, and the look of reports/figures/look.gp. */
+ * their number in `series`, their names as name[1] ... name[series], and the look of
+ * reports/figures/look.gp. */
 #ifndef DYNO_REPORTS_EXHIBIT_H
 #define DYNO_REPORTS_EXHIBIT_H
 
@@ -46,6 +47,7 @@ const struct dyno_exhibit *dyno_exhibits_find(const struct dyno_exhibits *exhibi
 /* Its numbers, drawn from a run set. */
 struct dyno_exhibit_data {
     char *blocks;    /* the lines of $data */
+    char *names;     /* the statements that fill the array `name` */
     char *words;     /* what it shows, in words; "" where the query has none */
     uint32_t series; /* 0: there is nothing to draw */
 };

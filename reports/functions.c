@@ -33,7 +33,7 @@ static void true_status(sqlite3_context *context, int count, sqlite3_value **val
 /* ---- bins ------------------------------------------------------------------------------------ */
 
 enum {
-    PART_BITS = 5, /* 32 bins to a power of two */
+    PART_BITS = 6, /* 64 bins to a power of two */
     PARTS = 1 << PART_BITS,
     BINS = (64 - PART_BITS) * PARTS, /* of one sign */
 };

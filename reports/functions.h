@@ -3,8 +3,8 @@
  *   true_status(status, machine, process, since)   how a run stands: 'running' only while its
  *                  process is there, else 'crashed', or 'unfinished' where nobody can know
  *   bins(ns)       aggregate: a histogram of whole numbers, as JSON [[most, count], ...] in order,
- *                  only bins that hold any; NULLs are left out.  A bin is no wider than 1/32 of
- *                  what lies in it; numbers below 32 are exact. */
+ *                  only bins that hold any; NULLs are left out.  A bin is no wider than 1/64 of
+ *                  what lies in it; numbers below 64 are exact. */
 #ifndef DYNO_REPORTS_FUNCTIONS_H
 #define DYNO_REPORTS_FUNCTIONS_H
 

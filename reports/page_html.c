@@ -115,7 +115,7 @@ static dyno_status put_options(const struct writer *writer, int64_t run)
 
 static dyno_status put_run(const struct writer *writer, sqlite3_stmt *row)
 {
-    put(writer, "<article class=\"run\">\n<h3>Run ");
+    put(writer, "<article class=\"run\">\n<h3>");
     put_text(writer, row, 1);
     put(writer, " <span class=\"status ");
     put_text(writer, row, 2);
@@ -251,7 +251,7 @@ static dyno_status put_headline_head(const struct writer *writer)
     put(writer, "<thead><tr><td></td>");
     DYNO_TRY(prepare(writer, &row, "SELECT label FROM detail ORDER BY place"));
     while ((step = sqlite3_step(row)) == SQLITE_ROW) {
-        put(writer, "<th scope=\"col\" class=\"number\">Run ");
+        put(writer, "<th scope=\"col\" class=\"number\">");
         put_text(writer, row, 0);
         put(writer, "</th>");
     }

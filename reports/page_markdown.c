@@ -52,7 +52,7 @@ static dyno_status put_runs(const struct writer *writer)
                                    writer->error));
     fputs("## What was run\n\n", writer->out);
     while ((step = sqlite3_step(row)) == SQLITE_ROW) {
-        fputs("* **Run ", writer->out);
+        fputs("* **", writer->out);
         put_plain(writer->out, text_of(row, 0));
         (void)fprintf(writer->out, "** (%s): ", text_of(row, 1));
         put_plain(writer->out, text_of(row, 2));
@@ -72,7 +72,7 @@ static dyno_status put_headline_head(const struct writer *writer)
                                    "SELECT label FROM detail ORDER BY place", writer->error));
     fputs("## Headlines\n\n| |", writer->out);
     while ((step = sqlite3_step(row)) == SQLITE_ROW) {
-        fputs(" Run ", writer->out);
+        fputc(' ', writer->out);
         put_plain(writer->out, text_of(row, 0));
         fputs(" |", writer->out);
     }

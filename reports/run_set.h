@@ -5,8 +5,10 @@
  *   detail(place, run, label)                  those of them that came to an end of their own
  *                  (finished or interrupted), the last DYNO_RUN_SET_DETAIL_MAX of them: what is
  *                  drawn run by run
- * and the functions of reports/functions.h.  A label is short: the run's number and its tag, or
- * what tells its options from the others'. */
+ *   differing(name), word(run, name, word)     options that tell the chosen runs apart
+ *   family(run, by_load, by_size)              a name that runs share which differ in their load
+ *                  only, or in the size of their fleet only
+ * and the functions of reports/functions.h.  A label is short: "run 3: kv". */
 #ifndef DYNO_REPORTS_RUN_SET_H
 #define DYNO_REPORTS_RUN_SET_H
 

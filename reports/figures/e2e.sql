@@ -3,6 +3,7 @@
 -- caption: Further left is better.
 -- empty: No request of these runs was completed.
 -- order: 12
+-- size: 480x290+10
 WITH binned AS (
     SELECT d.place, d.label, bins(r.e2e_ns) AS bins
     FROM detail AS d CROSS JOIN request AS r ON r.run = d.run

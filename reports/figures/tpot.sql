@@ -1,9 +1,9 @@
 -- title: Time per output token
 -- caption: The share of completed requests whose tokens after the first came so far apart,
--- caption: on average.
--- caption: Further left is better.
+-- caption: on average. Further left is better.
 -- empty: No request of these runs was completed with more than one token.
 -- order: 11
+-- size: 480x290+10
 WITH binned AS (
     SELECT d.place, d.label,
            bins((r.last_token_ns - r.first_token_ns) / (r.output_tokens - 1)) AS bins

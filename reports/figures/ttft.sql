@@ -1,8 +1,9 @@
 -- title: Time to first token
--- caption: The share of completed requests whose first token came within so long.
--- caption: Further left is better.
+-- caption: The share of completed requests whose first token came within so long. Further
+-- caption: left is better.
 -- empty: No request of these runs was completed.
 -- order: 10
+-- size: 480x290+10
 WITH binned AS (
     SELECT d.place, d.label, bins(r.ttft_ns) AS bins
     FROM detail AS d CROSS JOIN request AS r ON r.run = d.run

@@ -34,14 +34,15 @@ refuses 1 "'gif' is no format of figures: any of svg, png, pdf, with commas betw
 
 without_gnuplot report runs.db -o plain.html
 says err "dyno: a figure is left out: gnuplot is not installed (Debian's package is gnuplot-nox)"
-grep -Fq '<h3>Run 2: kv' plain.html || fail 'the label does not tell what differs'
+grep -Fq '<h3>run 2: kv' plain.html || fail 'the label does not tell what differs'
 grep -Fq "<li><b>Time to first token</b>: gnuplot is not installed" plain.html ||
     fail 'the page does not say why there are no figures'
 [[ $(grep -c '<svg' plain.html) -eq 0 ]] || fail 'a figure without gnuplot'
 without_gnuplot report runs.db -o report.md --runs 2
 says report.md '# Dyno report' '1 run of runs.db' '| Requests completed | 120 |'
 without_gnuplot report runs.db -o report.csv
-says report.csv run,label,status,metric,value,low,high '1,1: round_robin,finished,fleet.gpus,2,,'
+says report.csv run,label,status,metric,value,low,high \
+    '1,run 1: round_robin,finished,fleet.gpus,2,,'
 
 # ---- with it ---------------------------------------------------------------------------------
 

@@ -1,0 +1,19 @@
+eval key_above_panels
+eval time_axis
+unset xlabel
+set format x ""
+set label 1 "" at graph 0, graph 1.08 font ",12" textcolor rgb faint
+set multiplot layout 3,1 margins 0.13, 0.95, panel_bottom, panel_top \
+    spacing 0, 36.0 / height
+set yrange [0:*]
+set label 1 "waiting"
+plot for [i = 0:series-1] $data index i using ($1/unit):2 with lines title columnheader(1)
+unset key
+set label 1 "running"
+plot for [i = 0:series-1] $data index i using ($1/unit):3 with lines title columnheader(1)
+set label 1 "KV in use"
+set format x "%g"
+set format y "%g %%"
+set xlabel time_unit textcolor rgb faint
+plot for [i = 0:series-1] $data index i using ($1/unit):4 with lines title columnheader(1)
+unset multiplot
