@@ -125,7 +125,7 @@ static dyno_status take_words(struct words *words, struct dyno_options *options,
             at += 2;
         } else if (typed[0] == '-' && typed[1] != '\0') {
             DYNO_TRY(take_flag(words, options, argc, argv, &at, error));
-        } else if (words->shape->file_flag) {
+        } else if (words->shape->file_flag || (words->file && words->shape->others)) {
             DYNO_TRY(take_other(words, typed, error));
             at++;
         } else {
@@ -152,7 +152,7 @@ int dyno_file_command_run(const struct dyno_file_command *shape, int argc, char 
     } else if (words.wants_help) {
         shape->print_help();
         exit_status = DYNO_EXIT_OK;
-    } else if (!words.file) {
+    } else if (!words.file && shape->needs) {
         (void)dyno_fail(&error, DYNO_BAD_INPUT, "%s needs %s", shape->command, shape->needs);
         exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
     } else {

@@ -18,8 +18,9 @@ struct dyno_file_words {
 struct dyno_file_command {
     const char *command;            /* "trace info", for errors */
     const char *file_flag;          /* "-o": the file follows this; NULL: it stands alone */
-    struct dyno_file_words *others; /* with a flag: words that stand alone; NULL: none may */
-    const char *needs;              /* what is missing without a file */
+    struct dyno_file_words *others; /* words that stand alone, without a flag behind the file; NULL:
+                                       none may */
+    const char *needs;              /* what is missing without a file; NULL: nothing */
     const struct dyno_option *rows; /* [row_count] */
     uint32_t row_count;
     void *values; /* the struct that the rows fill; run gets it */

@@ -5,6 +5,7 @@
 
 static void put_text(FILE *out, const char *text)
 {
+    text = text ? text : ""; /* a blob of no bytes */
     if (*text && !strpbrk(text, ",\"\r\n")) {
         fputs(text, out);
         return;

@@ -199,6 +199,11 @@ static dyno_status work_through(struct work *work, size_t kind, struct dyno_erro
     }
     DYNO_TRY(dyno_exhibits_load(&work->exhibits, config->figures_from, error));
     DYNO_TRY(dyno_run_set_open(&work->set, config->database, config->runs, error));
+    if (work->set.chosen == 0) {
+        return dyno_fail(error, DYNO_NOT_FOUND,
+                         "the database '%s' holds no runs yet: `dyno replay --db FILE` adds one",
+                         work->set.name);
+    }
     DYNO_TRY(ask_all(work, kinds[kind].has_figures || config->figures, error));
     if (config->figures) {
         DYNO_TRY(write_figures(work, error));

@@ -133,11 +133,6 @@ static dyno_status fill(struct dyno_run_set *set, const char *spec, struct dyno_
     DYNO_TRY(dyno_database_run(database, dyno_chosen_sql, error));
     set->chosen = count_of(database, "SELECT count(*) FROM chosen");
     set->detail = count_of(database, "SELECT count(*) FROM detail");
-    if (set->chosen == 0) {
-        return dyno_fail(error, DYNO_NOT_FOUND,
-                         "the database '%s' holds no runs yet: `dyno replay --db FILE` adds one",
-                         set->name);
-    }
     return dyno_database_run(database, "PRAGMA query_only = ON", error);
 }
 

@@ -27,7 +27,7 @@ struct dyno_run_set {
 
 /* `spec` chooses: "3,5-7,last" in this order; NULL or "all": every run.  On success released by
  * dyno_run_set_close.  A database of an older version is brought to this one first.
- * Errors: DYNO_BAD_INPUT (a word that is no run's; no runs), DYNO_NOT_FOUND (no such file, no such
+ * Errors: DYNO_BAD_INPUT (a word that is no run's), DYNO_NOT_FOUND (no such file, no such
  * run), else as dyno_database_open. */
 dyno_status dyno_run_set_open(struct dyno_run_set *out, const char *path, const char *spec,
                               struct dyno_error *error);

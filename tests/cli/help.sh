@@ -39,6 +39,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         list the runs in a database
   report       runs of a database as a page with figures
+  sql          ask a database of runs: dyno sql FILE.db 'SELECT ...'
   calibrate    measure how long passes take on this machine
   validate     run a trace for real and simulated, and compare request by request
   rerun        feed a recorded run back: the core must decide the same
