@@ -100,7 +100,9 @@ static dyno_status put_metrics(struct dyno_bench_aiperf *aiperf,
                           MS(record->last_token_ns - record->first_token_ns) /
                               (double)(record->output_tokens - 1)));
     }
-    DYNO_TRY(put_gaps(aiperf, answer));
+    if (answer->chunk_count > 0) {
+        DYNO_TRY(put_gaps(aiperf, answer));
+    }
     return dyno_output_print(
         &aiperf->file,
         "\"input_sequence_length\": {\"value\": %u, \"unit\": \"tokens\"}, "

@@ -1,6 +1,7 @@
 #include "cli/bench_save.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,7 +210,25 @@ static const struct {
     void (*add)(struct sample *sample, const struct answer *answer);
 } measures[] = {{"ttft", add_ttft}, {"tpot", add_tpot}, {"itl", add_gaps}, {"e2el", add_latency}};
 
-static dyno_status put_samples(struct dyno_output_file *file, const struct dyno_bench_saved *saved)
+/* Gaps of answers whose chunks are not there. */
+static dyno_status put_known_gaps(struct dyno_output_file *file, const double itl_ms[4])
+{
+    static const char *const names[] = {"mean", "median", "std", "p99"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (isfinite(itl_ms[i])) {
+            DYNO_TRY(dyno_output_print(file, ",%s\"%s_itl_ms\": %.17g", i == 0 ? "\n" : " ",
+                                       names[i], itl_ms[i]));
+        } else {
+            DYNO_TRY(
+                dyno_output_print(file, ",%s\"%s_itl_ms\": null", i == 0 ? "\n" : " ", names[i]));
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status put_samples(struct dyno_output_file *file, const struct dyno_bench_saved *saved,
+                               const double *itl_ms)
 {
     size_t most = saved->count + 1;
     struct sample sample;
@@ -223,6 +242,10 @@ static dyno_status put_samples(struct dyno_output_file *file, const struct dyno_
         return dyno_fail(file->error, DYNO_NO_MEMORY, "no memory for the figures to save");
     }
     for (size_t i = 0; status == DYNO_OK && i < sizeof measures / sizeof measures[0]; i++) {
+        if (itl_ms && measures[i].add == add_gaps) {
+            status = put_known_gaps(file, itl_ms);
+            continue;
+        }
         sample.count = 0;
         for (size_t j = 0; j < saved->count; j++) {
             if (!saved->answers[j].why) {
@@ -339,7 +362,11 @@ static dyno_status put_peaks(struct dyno_output_file *file, const struct dyno_be
     struct times times = {.answers = 0};
     dyno_status status;
 
-    if (take_times(saved, &times)) {
+    if (take_times(saved, &times) && times.answers > 0 && times.chunk_count == 0) {
+        status = dyno_output_print(
+            file, ",\n\"max_output_tokens_per_s\": null, \"max_concurrent_requests\": %zu",
+            dyno_peak_overlap(times.sent, times.ended, times.answers));
+    } else if (times.sent && times.ended && times.chunks) {
         status = dyno_output_print(
             file, ",\n\"max_output_tokens_per_s\": %zu.0, \"max_concurrent_requests\": %zu",
             dyno_peak_per_second(times.chunks, times.chunk_count),
@@ -500,7 +527,7 @@ static dyno_status put_all(struct dyno_output_file *file, const struct dyno_benc
     DYNO_TRY(put_about(file, about, saved->count));
     DYNO_TRY(put_totals(file, &totals, about));
     DYNO_TRY(put_peaks(file, saved));
-    DYNO_TRY(put_samples(file, saved));
+    DYNO_TRY(put_samples(file, saved, about->itl_ms));
     DYNO_TRY(put_lists(file, saved));
     return dyno_output_print(file, "}\n");
 }

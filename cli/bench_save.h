@@ -27,6 +27,9 @@ struct dyno_bench_saved_about {
     const char *date;     /* "20260102-030405" */
     const struct dyno_scenario *scenario;
     uint64_t within_slo; /* requests; counts if the scenario has objectives */
+    /* Where the answers have no chunks: what is known of the gaps all the same, [4] mean, median,
+     * standard deviation and p99, in ms.  NULL: they have them. */
+    const double *itl_ms;
 };
 
 /* Errors: DYNO_IO, DYNO_NO_MEMORY. */

@@ -23,6 +23,8 @@ const struct dyno_command dyno_command_table[] = {
     {"runs", "list the runs in a database", dyno_command_runs},
     {"report", "runs of a database as a page with figures", dyno_command_report},
     {"sql", "ask a database of runs: dyno sql FILE.db 'SELECT ...'", dyno_command_sql},
+    {"export", "a run as vllm bench serve or AIPerf would write it, as CSV or JSON",
+     dyno_command_export},
     {"calibrate", "measure how long passes take on this machine", dyno_command_calibrate},
     {"validate", "run a trace for real and simulated, and compare request by request",
      dyno_command_validate},

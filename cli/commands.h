@@ -43,6 +43,7 @@ int dyno_command_generate(int argc, char **argv);
 int dyno_command_runs(int argc, char **argv);
 int dyno_command_report(int argc, char **argv);
 int dyno_command_sql(int argc, char **argv);
+int dyno_command_export(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);
 int dyno_command_sensitivity(int argc, char **argv);
 int dyno_command_bench_sim(int argc, char **argv);

@@ -40,6 +40,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   runs         list the runs in a database
   report       runs of a database as a page with figures
   sql          ask a database of runs: dyno sql FILE.db 'SELECT ...'
+  export       a run as vllm bench serve or AIPerf would write it, as CSV or JSON
   calibrate    measure how long passes take on this machine
   validate     run a trace for real and simulated, and compare request by request
   rerun        feed a recorded run back: the core must decide the same
