@@ -286,7 +286,7 @@ static dyno_status put_headlines(const struct writer *writer)
         return DYNO_OK;
     }
     put_headline_words(writer);
-    put(writer, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+    put(writer, "<div class=\"scroll fit\" tabindex=\"0\" role=\"region\" "
                 "aria-labelledby=\"headlines\"><table class=\"headlines\">\n");
     DYNO_TRY(put_headline_head(writer));
     put(writer, "<tbody>\n");

@@ -1,5 +1,5 @@
 -- title: All runs
--- caption: A press on a head sorts the table.
+-- caption: A line is a run; one without numbers did not come to its end.
 -- empty: There is only one run.
 -- order: 100
 SELECT c.run AS "run", c.status AS "status",

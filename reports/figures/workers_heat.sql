@@ -31,7 +31,7 @@ WITH RECURSIVE span AS (
     WINDOW past AS (PARTITION BY l.place, s.worker ORDER BY s.at_ns)
 ), cell AS (
     SELECT place, label, line, since_ns, at_ns,
-           min(7, CAST(8 * avg(share) AS INTEGER)) AS shade
+           max(0, min(7, CAST(8 * avg(share) AS INTEGER))) AS shade
     FROM busy WHERE share IS NOT NULL GROUP BY place, line, since_ns, at_ns
 ), part AS ( -- neighbours of one shade are one
     SELECT *, row_number() OVER (PARTITION BY place, line ORDER BY at_ns)

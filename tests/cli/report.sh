@@ -28,6 +28,13 @@ refuses 1 "there is no run 7-9 in this database, or it was chosen twice; \`dyno 
     report runs.db -o report.html --runs 1,7-9
 refuses 1 "'gif' is no format of figures: any of svg, png, pdf, with commas between" \
     report runs.db -o report.html --figures here --formats svg,gif
+if has_sqlite; then
+    cp runs.db newer.db
+    sqlite3 newer.db 'PRAGMA user_version = 99'
+    refuses 1 "the database 'newer.db' has version 99 of the schema and this dyno knows version \
+$(sqlite3 runs.db 'PRAGMA user_version'): use a newer dyno, or choose another file" \
+        report newer.db -o report.html
+fi
 [[ ! -e report.html && ! -e here ]] || fail 'something was left by a report that was refused'
 
 # ---- without gnuplot -------------------------------------------------------------------------
@@ -56,6 +63,25 @@ works report runs.db -o two.html
 cmp one.html two.html
 [[ $(grep -c '<svg class="plot" role="img"' one.html) -ge 3 ]] || fail 'there are no figures'
 grep -Eq 'https?://' <(grep -v 'xmlns' one.html) && fail 'the page points elsewhere'
+
+# A figure and a table of somebody's own; one with a mistake is left out, or says where it is.
+mkdir own
+printf '%s\n' '-- title: My figure' '-- caption: Mine.' '-- empty: None.' \
+    'SELECT label, 1, 2 FROM detail;' >own/mine.sql
+echo "plot for [i = 0:series-1] \$data index i using 1:2 with points" >own/mine.gp
+printf '%s\n' '-- title: My table' '-- caption: Mine.' '-- empty: None.' \
+    'SELECT 7 AS "seven";' >own/table.sql
+works report runs.db -o own.html --figures-from own
+grep -Fq '<figure id="mine">' own.html || fail 'a figure of our own is not there'
+grep -Fq '<h2 id="table">My table</h2>' own.html || fail 'a table of our own is not there'
+echo 'plot what' >own/mine.gp
+works report runs.db -o own.html --figures-from own
+grep -Fq 'the figure mine: gnuplot refuses the figure:' own.html || fail 'no word of a bad script'
+echo 'SELECT 1;' >own/table.sql
+head="'-- title: ...', '-- caption: ...' and '-- empty: ...'"
+refuses 1 "the figure table: its query must begin with the lines $head" \
+    report runs.db -o own.html --figures-from own
+
 works report runs.db -o three.html --figures figures --formats svg,png,pdf
 for kind in svg:'<?xml' png:$'\x89PNG' pdf:%PDF; do
     [[ $(head -c "$((${#kind} - 4))" "figures/ttft.${kind%%:*}" | tr -d '\0') == "${kind#*:}" ]] ||
