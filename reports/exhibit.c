@@ -196,14 +196,15 @@ static void put_terminal(FILE *out, const struct dyno_exhibit *exhibit,
     if (strcmp(format, "png") == 0) {
         (void)fprintf(out,
                       "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' "
-                      "fontscale 2 linewidth 2 pointscale 2\n",
+                      "fontscale 1.5 linewidth 2 pointscale 2\n",
                       2 * exhibit->width, 2 * height);
     } else if (strcmp(format, "pdf") == 0) {
         (void)fprintf(out, "set terminal pdfcairo size %.3f,%.3f noenhanced font 'sans-serif,10'\n",
                       exhibit->width / 96.0, height / 96.0);
     } else {
-        (void)fprintf(out, "set terminal svg size %d,%d noenhanced font 'sans-serif,13'\n",
-                      exhibit->width, height);
+        (void)fprintf(out, "set terminal svg size %d,%d noenhanced font 'sans-serif,13'%s\n",
+                      exhibit->width, height,
+                      strcmp(format, "inline") == 0 ? "" : " background '#ffffff'");
     }
 }
 

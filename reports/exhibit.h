@@ -58,8 +58,8 @@ dyno_status dyno_exhibit_ask(const struct dyno_exhibit *exhibit, const struct dy
                              struct dyno_exhibit_data *out, struct dyno_error *error);
 void dyno_exhibit_data_release(struct dyno_exhibit_data *data);
 
-/* Draw it as "svg", "png" or "pdf": *out is [*size] bytes and a NUL, to be freed.
- * Errors: as dyno_gnuplot_run. */
+/* Draw it as "svg", "png", "pdf" or "inline" (for dyno_svg_put): *out is [*size] bytes and a NUL,
+ * to be freed. Errors: as dyno_gnuplot_run. */
 dyno_status dyno_exhibit_draw(const struct dyno_exhibit *exhibit,
                               const struct dyno_exhibit_data *data, const char *format, char **out,
                               size_t *size, struct dyno_error *error);

@@ -70,7 +70,7 @@ static void draw(struct work *work, struct dyno_shown *shown)
     struct dyno_error why;
     size_t size;
 
-    if (dyno_exhibit_draw(shown->exhibit, &shown->data, "svg", &shown->svg, &size, &why) !=
+    if (dyno_exhibit_draw(shown->exhibit, &shown->data, "inline", &shown->svg, &size, &why) !=
         DYNO_OK) {
         (void)snprintf(shown->why_not, sizeof shown->why_not, "%s.", why.text);
         keep_note(work, why.text);

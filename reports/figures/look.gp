@@ -14,8 +14,8 @@ set rmargin 4
 key_rows = series > 4 ? (series + 1) / 2 : series
 panel_top = 1 - (series > 1 ? 24 + 20.0 * key_rows : 26.0) / height
 panel_bottom = 56.0 / height
-key_above_panels = 'if (series > 1) set key at screen 0.54, screen 0.99 center top horizontal \
-    maxrows key_rows'
+panels = 'set ytics font ",11"; \
+    if (series > 1) set key at screen 0.54, screen 0.99 center top horizontal maxrows key_rows'
 
 # For figures whose first number is a time in seconds: `unit`, its words, and the axis.
 time_axis = 'stats $data using 1 nooutput; \

@@ -1,4 +1,4 @@
-set format x "%.0s %cs"
+set format x "%g s"
 set xlabel "later by (1st to 99th percentile)"
 set yrange [0:100]
 set format y "%g %%"

@@ -16,7 +16,7 @@ WITH phase (number, name) AS (
            (SELECT count(*) FROM detail AS other WHERE other.place <= part.place) AS line
     FROM part
 )
-SELECT name, to_s - s AS from_s, to_s, line, 'run ' || run
+SELECT name, to_s - s AS from_s, to_s, line, 'run ' || run AS run
 FROM laid ORDER BY number, line;
 
 SELECT group_concat(words, '; ') FROM (

@@ -1,4 +1,4 @@
-eval key_above_panels
+eval panels
 set logscale y
 set format y "%.0s %cs"
 set format x ""

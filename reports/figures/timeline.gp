@@ -1,4 +1,4 @@
-eval key_above_panels
+eval panels
 eval time_axis
 unset xlabel
 set format x ""

@@ -1,4 +1,4 @@
-eval key_above_panels
+eval panels
 eval time_axis
 unset xlabel
 set format x ""
@@ -10,7 +10,7 @@ set label 1 "prompts a second"
 plot for [i = 0:series-1] $data index i using ($1/unit):2 with lines title columnheader(1)
 unset key
 set label 1 "waited for"
-set format y "%.0s %cs"
+set format y "%.1s %cs"
 set format x "%g"
 set xlabel time_unit textcolor rgb faint
 plot for [i = 0:series-1] $data index i using ($1/unit):3 with lines notitle
