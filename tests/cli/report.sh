@@ -57,33 +57,28 @@ if ! command -v gnuplot >/dev/null; then
     echo 'skipped: gnuplot is not installed'
     exit 77
 fi
-works report runs.db -o one.html
-[[ ! -s err ]] || fail "it complains: $(cat err)"
-works report runs.db -o two.html
-cmp one.html two.html
-[[ $(grep -c '<svg class="plot" role="img"' one.html) -ge 3 ]] || fail 'there are no figures'
-grep -Eq 'https?://' <(grep -v 'xmlns' one.html) && fail 'the page points elsewhere'
-
-# A figure and a table of somebody's own; one with a mistake is left out, or says where it is.
+# A figure and a table of somebody's own, and a figure with a mistake; figures as files.
 mkdir own
 printf '%s\n' '-- title: My figure' '-- caption: Mine.' '-- empty: None.' \
-    'SELECT label, 1, 2 FROM detail;' >own/mine.sql
+    'SELECT label, 1, 2 FROM detail;' | tee own/bad.sql >own/mine.sql
 echo "plot for [i = 0:series-1] \$data index i using 1:2 with points" >own/mine.gp
+echo 'plot what' >own/bad.gp
 printf '%s\n' '-- title: My table' '-- caption: Mine.' '-- empty: None.' \
     'SELECT 7 AS "seven";' >own/table.sql
-works report runs.db -o own.html --figures-from own
+works report runs.db -o own.html --figures-from own --figures figures --formats png,pdf
+grep -Eq '^dyno: a figure is left out: the figure bad: gnuplot refuses the figure' err ||
+    fail "it does not say that a figure is bad: $(cat err)"
+[[ $(grep -c '<svg class="plot" role="img"' own.html) -ge 7 ]] || fail 'there are no figures'
+grep -Eq 'https?://' own.html && fail 'the page points elsewhere'
 grep -Fq '<figure id="mine">' own.html || fail 'a figure of our own is not there'
 grep -Fq '<h2 id="table">My table</h2>' own.html || fail 'a table of our own is not there'
-echo 'plot what' >own/mine.gp
-works report runs.db -o own.html --figures-from own
-grep -Fq 'the figure mine: gnuplot refuses the figure:' own.html || fail 'no word of a bad script'
+grep -Fq 'the figure bad: gnuplot refuses the figure:' own.html || fail 'no word of a bad script'
+for kind in png:$'\x89PNG' pdf:%PDF; do
+    [[ $(head -c 4 "figures/mine.${kind%%:*}") == "${kind#*:}" ]] ||
+        fail "figures/mine.${kind%%:*} is something else"
+done
+
 echo 'SELECT 1;' >own/table.sql
 head="'-- title: ...', '-- caption: ...' and '-- empty: ...'"
 refuses 1 "the figure table: its query must begin with the lines $head" \
     report runs.db -o own.html --figures-from own
-
-works report runs.db -o three.html --figures figures --formats svg,png,pdf
-for kind in svg:'<?xml' png:$'\x89PNG' pdf:%PDF; do
-    [[ $(head -c "$((${#kind} - 4))" "figures/ttft.${kind%%:*}" | tr -d '\0') == "${kind#*:}" ]] ||
-        fail "figures/ttft.${kind%%:*} is something else"
-done
