@@ -32,6 +32,11 @@ static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_err
         assembly->answers, error);
 }
 
+static dyno_status see_bound(void *context, const struct dyno_request *request)
+{
+    return dyno_belady_add(context, request->spans, request->span_count, request->prompt_tokens);
+}
+
 static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
                                struct dyno_error *error)
 {
@@ -53,7 +58,12 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
     if (assembly->scenario->kv.bound_belady) {
         DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
                                   DYNO_BELADY_REFS_MAX));
-        DYNO_TRY(dyno_observed_open(&assembly->source, assembly->recorded, assembly->belady));
+        DYNO_TRY(
+            dyno_observed_open(&assembly->source, assembly->source, see_bound, assembly->belady));
+    }
+    if (assembly->see) {
+        DYNO_TRY(dyno_observed_open(&assembly->source, assembly->source, assembly->see,
+                                    assembly->see_context));
     }
     if (!assembly->live.weights) {
         return DYNO_OK;

@@ -18,6 +18,8 @@ const struct dyno_command dyno_command_table[] = {
     {"model", "look at a model, or make a random one: model info PATH, model random -o PATH",
      dyno_command_model},
     {"bench", "ask a server what a trace or a generator asks, and measure it", dyno_command_bench},
+    {"ab", "compare arms of a scenario, request by request, with intervals and a verdict",
+     dyno_command_ab},
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
      dyno_command_generate},
     {"runs", "list the runs in a database", dyno_command_runs},

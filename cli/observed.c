@@ -5,7 +5,8 @@
 struct observed {
     struct dyno_source base;
     struct dyno_source *inner;
-    struct dyno_belady *belady;
+    dyno_see_request *see;
+    void *context;
 };
 
 static dyno_ns observed_next(struct dyno_source *source)
@@ -21,7 +22,7 @@ static dyno_status observed_take(struct dyno_source *source, dyno_ns now, struct
     struct observed *observed = (struct observed *)source;
 
     DYNO_TRY(observed->inner->ops->take(observed->inner, now, out, error));
-    return dyno_belady_add(observed->belady, out->spans, out->span_count, out->prompt_tokens);
+    return observed->see(observed->context, out);
 }
 
 static void observed_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
@@ -56,14 +57,15 @@ static const struct dyno_source_ops observed_ops = {.name = "observed",
                                                     .close = observed_close};
 
 dyno_status dyno_observed_open(struct dyno_source **out, struct dyno_source *inner,
-                               struct dyno_belady *belady)
+                               dyno_see_request *see, void *context)
 {
     struct observed *observed = calloc(1, sizeof *observed);
 
     if (!observed) {
         return DYNO_NO_MEMORY;
     }
-    *observed = (struct observed){.base.ops = &observed_ops, .inner = inner, .belady = belady};
+    *observed = (struct observed){
+        .base.ops = &observed_ops, .inner = inner, .see = see, .context = context};
     *out = &observed->base;
     return DYNO_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reports/json_file.h"
 #include "reports/reports.h"
 #include "reports/summary.h"
 #include "reports/text_file.h"
@@ -11,8 +12,7 @@
 /* Twelve digits: a nanosecond shows up to 999,999 ms, and no digit is an artefact of binary. */
 #define JSON_STYLE (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
 
-/* Takes `root`, which may be NULL when memory ran out on the way. */
-static dyno_status write_json(json_t *root, const char *path, struct dyno_error *error)
+dyno_status dyno_json_file_write(json_t *root, const char *path, struct dyno_error *error)
 {
     char *text = root ? json_dumps(root, JSON_STYLE) : NULL;
     dyno_status status = DYNO_NO_MEMORY;
@@ -28,7 +28,7 @@ static dyno_status write_json(json_t *root, const char *path, struct dyno_error 
 }
 
 /* JSON knows no infinity and no NaN. */
-static json_t *number(double value)
+json_t *dyno_json_number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }
@@ -39,7 +39,7 @@ static json_t *value_of(const struct dyno_summary_row *row)
     case DYNO_SUMMARY_COUNT:
         return json_integer((json_int_t)row->count);
     case DYNO_SUMMARY_REAL:
-        return number(row->real);
+        return dyno_json_number(row->real);
     case DYNO_SUMMARY_UNKNOWN:
         break;
     }
@@ -125,15 +125,15 @@ dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
     struct dyno_summary summary;
 
     dyno_summary_fill(&summary, report);
-    return write_json(add_failures(nest(&summary), report), path, error);
+    return dyno_json_file_write(add_failures(nest(&summary), report), path, error);
 }
 
 dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,
                            struct dyno_error *error)
 {
-    json_t *root = json_pack("{s:o, s:o, s:I}", "wall_s", number(facts->wall_s),
-                             "requests_per_wall_s", number(facts->requests_per_wall_s),
+    json_t *root = json_pack("{s:o, s:o, s:I}", "wall_s", dyno_json_number(facts->wall_s),
+                             "requests_per_wall_s", dyno_json_number(facts->requests_per_wall_s),
                              "peak_rss_bytes", (json_int_t)facts->peak_rss_bytes);
 
-    return write_json(root, path, error);
+    return dyno_json_file_write(root, path, error);
 }

@@ -36,6 +36,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   trace        look at a trace, make another of it, or make one: trace info, shape, synth, fit
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   bench        ask a server what a trace or a generator asks, and measure it
+  ab           compare arms of a scenario, request by request, with intervals and a verdict
   generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         list the runs in a database
   report       runs of a database as a page with figures

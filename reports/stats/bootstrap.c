@@ -1,0 +1,235 @@
+#include "reports/stats/bootstrap.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/base/rng.h"
+#include "reports/stats/distributions.h"
+
+/* Blocks that begin anywhere and go on from the end to the start. */
+static void draw_stream(uint32_t *weights, const struct dyno_bootstrap *bootstrap,
+                        struct dyno_rng *rng)
+{
+    uint32_t done = 0;
+
+    memset(weights, 0, bootstrap->cells * sizeof *weights);
+    while (done < bootstrap->cells) {
+        uint32_t at = (uint32_t)dyno_rng_below(rng, bootstrap->cells);
+
+        for (uint32_t i = 0; i < bootstrap->block_cells && done < bootstrap->cells; i++, done++) {
+            weights[at]++;
+            at = at + 1 < bootstrap->cells ? at + 1 : 0;
+        }
+    }
+}
+
+dyno_status dyno_bootstrap_draw(double *out, uint32_t figure_count,
+                                const struct dyno_bootstrap *bootstrap,
+                                dyno_figures_of_weights *compute, void *context)
+{
+    size_t cells = bootstrap->cells;
+    uint32_t *weights = calloc(bootstrap->streams * cells, sizeof *weights);
+    struct dyno_rng rng;
+
+    assert(bootstrap->block_cells >= 1 && bootstrap->block_cells <= cells);
+    if (!weights) {
+        return DYNO_NO_MEMORY;
+    }
+    dyno_rng_init(&rng, bootstrap->seed, "stats.bootstrap");
+    for (uint32_t draw = 0; draw < bootstrap->draws; draw++) {
+        for (uint32_t stream = 0; stream < bootstrap->streams; stream++) {
+            if (stream > 0 && bootstrap->shared) {
+                memcpy(weights + stream * cells, weights, cells * sizeof *weights);
+            } else {
+                draw_stream(weights + stream * cells, bootstrap, &rng);
+            }
+        }
+        compute(context, weights, out + (size_t)draw * figure_count);
+    }
+    free(weights);
+    return DYNO_OK;
+}
+
+double dyno_bootstrap_blocks(const struct dyno_bootstrap *bootstrap)
+{
+    double each = (double)bootstrap->cells / bootstrap->block_cells;
+
+    return bootstrap->shared ? each : each * bootstrap->streams;
+}
+
+struct dyno_estimate dyno_estimate_make(double value, double error, double freedom)
+{
+    struct dyno_estimate out = {
+        .value = value, .error = error, .freedom = freedom, .low = NAN, .high = NAN, .p = NAN};
+    double half;
+
+    if (!isfinite(value) || !isfinite(error) || freedom < 1.0) {
+        return out;
+    }
+    half = dyno_t_quantile(0.975, freedom) * error;
+    out.low = value - half;
+    out.high = value + half;
+    if (error > 0.0) {
+        out.p = 2.0 * dyno_t_cdf(-fabs(value) / error, freedom);
+    } else {
+        out.p = value == 0.0 ? 1.0 : 0.0;
+    }
+    return out;
+}
+
+/* Mean and standard deviation (divided by n - 1) of what lies `stride` apart. */
+static double spread_of(const double *values, uint32_t count, uint32_t stride, double *mean)
+{
+    double sum = 0.0, squares = 0.0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sum += values[(size_t)i * stride];
+    }
+    *mean = sum / count;
+    for (uint32_t i = 0; i < count; i++) {
+        double off = values[(size_t)i * stride] - *mean;
+
+        squares += off * off;
+    }
+    return isfinite(squares) ? dyno_sqrt(squares / (count - 1)) : NAN;
+}
+
+/* The skewness of the draws. */
+static double skewness_of(const double *draws, uint32_t count, uint32_t stride, double mean,
+                          double deviation)
+{
+    double cubes = 0.0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        double off = (draws[(size_t)i * stride] - mean) / deviation;
+
+        cubes += off * off * off;
+    }
+    return deviation > 0.0 ? cubes / count : 0.0;
+}
+
+/* Hall, 1992: where a statistic of skewness `skew` lies when its transform, which has none, lies at
+ * `x`.  Of few blocks a skewness is a guess: more of it than half of what would turn the transform
+ * around is not believed. */
+static double unskewed(double x, double skew)
+{
+    double most = 0.5 / fabs(x);
+
+    skew = skew > most ? most : skew < -most ? -most : skew;
+    return fabs(skew) < 1e-4
+               ? x
+               : 3.0 / skew * (dyno_pow(1.0 + skew * (x - skew / 6.0), 1.0 / 3.0) - 1.0);
+}
+
+struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
+                                             const double *draws, uint32_t stride)
+{
+    double blocks = dyno_bootstrap_blocks(bootstrap), each = blocks, error, mean, skew, missed, t;
+    struct dyno_estimate out;
+
+    if (blocks < DYNO_BLOCKS_MIN) {
+        return dyno_estimate_make(value, NAN, 0.0);
+    }
+    if (!bootstrap->shared) {
+        each = blocks / bootstrap->streams; /* every stream loses its own mean */
+    }
+    error = spread_of(draws, bootstrap->draws, stride, &mean);
+    skew = skewness_of(draws, bootstrap->draws, stride, mean, error);
+    error *= dyno_sqrt(each > 1.0 ? each / (each - 1.0) : 1.0);
+    missed = bootstrap->missed / bootstrap->block_cells;
+    error *= dyno_sqrt(1.0 + (missed < 0.5 ? missed : 0.5));
+    out = dyno_estimate_make(value, error, blocks - 1.0);
+    if (isfinite(out.p) && error > 0.0) {
+        t = dyno_t_quantile(0.975, out.freedom);
+        out.low = value - error * unskewed(t, skew);
+        out.high = value - error * unskewed(-t, skew);
+    }
+    return out;
+}
+
+struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count)
+{
+    double mean, deviation;
+
+    assert(count >= 2);
+    deviation = spread_of(values, count, 1, &mean);
+    return dyno_estimate_make(mean, deviation / dyno_sqrt(count), count - 1.0);
+}
+
+/* ---- the length of a block --------------------------------------------------------------------
+ */
+
+/* The autocovariance at `lag`. */
+static double covariance(const double *series, uint32_t count, double mean, uint32_t lag)
+{
+    double sum = 0.0;
+
+    for (uint32_t i = 0; i + lag < count; i++) {
+        sum += (series[i] - mean) * (series[i + lag] - mean);
+    }
+    return sum / count;
+}
+
+static double ceiling(double value)
+{
+    double whole = (double)(uint64_t)value;
+
+    return whole < value ? whole + 1.0 : whole;
+}
+
+/* The lag from which on `run` autocorrelations in a row are not to be told from 0; `most` if there
+ * is none. */
+static uint32_t last_lag(const double *series, uint32_t count, double mean, uint32_t run,
+                         uint32_t most)
+{
+    double whole = covariance(series, count, mean, 0);
+    double bound = 2.0 * dyno_sqrt(dyno_log(count) / 2.302585092994046 / count);
+    uint32_t quiet = 0;
+
+    for (uint32_t lag = 1; lag <= most; lag++) {
+        quiet = fabs(covariance(series, count, mean, lag) / whole) < bound ? quiet + 1 : 0;
+        if (quiet == run) {
+            return lag - run > 0 ? lag - run : 1;
+        }
+    }
+    return most;
+}
+
+struct dyno_memory dyno_memory_of(const double *series, uint32_t count)
+{
+    struct dyno_memory out = {.block = 1.0};
+    double mean = 0.0, weighted = 0.0, sum, most = count / 4.0;
+    uint32_t run, lags, lag_max;
+
+    for (uint32_t i = 0; i < count; i++) {
+        mean += series[i] / count;
+    }
+    if (count < 8 || !(covariance(series, count, mean, 0) > 0.0)) {
+        return out;
+    }
+    run = (uint32_t)ceiling(dyno_sqrt(dyno_log(count) / 2.302585092994046));
+    run = run < 5 ? 5 : run;
+    lag_max = (uint32_t)ceiling(dyno_sqrt(count)) + run;
+    lag_max = lag_max < count - 1 ? lag_max : count - 1;
+    lags = 2 * last_lag(series, count, mean, run, lag_max);
+    lags = lags < lag_max ? lags : lag_max;
+    sum = covariance(series, count, mean, 0);
+    for (uint32_t lag = 1; lag <= lags; lag++) { /* a window that is flat, then falls to 0 */
+        double part = (double)lag / lags, window = part <= 0.5 ? 1.0 : 2.0 * (1.0 - part);
+        double both = 2.0 * window * covariance(series, count, mean, lag);
+
+        weighted += lag * both;
+        sum += both;
+    }
+    if (sum > 0.0) {
+        double ratio = weighted / sum;
+
+        out.block = dyno_pow(1.5 * ratio * ratio * count + 1e-12, 1.0 / 3.0);
+        out.block = out.block > most ? most : out.block < 1.0 ? 1.0 : out.block;
+        out.missed = ratio > 0.0 ? ratio : 0.0;
+    }
+    return out;
+}

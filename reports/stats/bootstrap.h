@@ -1,0 +1,82 @@
+/* Confidence intervals for figures of runs whose requests are not independent.
+ *
+ * A run is cut into cells of time.  The circular moving-block bootstrap (Politis and Romano, 1992)
+ * draws blocks of consecutive cells with replacement until a run is filled again; every figure of
+ * the refilled run is computed from how often each cell was drawn, so that what lies in one block
+ * (a queue and all who waited in it) is drawn together, and two arms are drawn together too.  The
+ * spread of a figure over many draws is its standard error.
+ *
+ * How long a block must be is asked of the data (dyno_memory_of), and it is longer where there
+ * would be more than DYNO_BLOCKS_MAX of them: a dependence that the data do not show well is then
+ * inside blocks too, for a few degrees of freedom (Schmeiser, 1982).  An interval is the figure +-
+ * Student's t for as many blocks as there are, less one, times the standard error, which is
+ * multiplied by sqrt(k / (k - 1)) for k blocks, as drawing around a run's own mean loses that, and
+ * by what dependence across the ends of blocks adds (at most a half of the variance); and
+ * both ends are moved by what the draws' skewness asks for (Hall, 1992): a queue's mean is more
+ * often far above its truth than far below.
+ *
+ * Range: at least DYNO_BLOCKS_MIN blocks; a run with fewer has no interval.  A dependence longer
+ * than the run cannot be seen in it.  tests/reports/test_paired.c measures the coverage. */
+#ifndef DYNO_REPORTS_STATS_BOOTSTRAP_H
+#define DYNO_REPORTS_STATS_BOOTSTRAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+
+enum { DYNO_BLOCKS_MIN = 5, DYNO_BLOCKS_MAX = 25 };
+
+struct dyno_bootstrap {
+    uint32_t streams;     /* runs, drawn on their own ... */
+    bool shared;          /* ... or all alike: the same traffic, seen several times */
+    uint32_t cells;       /* of each */
+    uint32_t block_cells; /* consecutive ones drawn at once; 1 ... cells */
+    double missed;        /* as in struct dyno_memory */
+    uint32_t draws;
+    uint64_t seed;
+};
+
+/* `weights` [streams][cells]: how often each cell was drawn.  Fills `figures` [figure_count]. */
+typedef void dyno_figures_of_weights(void *context, const uint32_t *weights, double *figures);
+
+/* Fill `out` [draws][figure_count].  Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_bootstrap_draw(double *out, uint32_t figure_count,
+                                const struct dyno_bootstrap *bootstrap,
+                                dyno_figures_of_weights *compute, void *context);
+
+/* Blocks in all; what shared streams add is not counted, for they do not add traffic. */
+double dyno_bootstrap_blocks(const struct dyno_bootstrap *bootstrap);
+
+/* A figure and what is known of it. */
+struct dyno_estimate {
+    double value;
+    double error;     /* standard error; NAN: not known */
+    double freedom;   /* degrees of it */
+    double low, high; /* 95 % interval; NAN: not known */
+    double p;         /* of |value| or more if the truth were 0; NAN: not known */
+};
+
+/* From the figure itself and its spread over `draws` values that lie `stride` apart. */
+struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
+                                             const double *draws, uint32_t stride);
+
+/* From independent replicates of a figure [count], 2 or more: Student's t. */
+struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count);
+
+/* An estimate from its standard error: fills interval and p. */
+struct dyno_estimate dyno_estimate_make(double value, double error, double freedom);
+
+/* How long a series remembers. */
+struct dyno_memory {
+    /* The length of a block, in cells, that gives the least error of the standard error of a mean:
+     * Politis and White, 2004, as corrected by Patton, Politis and White, 2009; for the circular
+     * bootstrap.  At least 1, at most count / 4. */
+    double block;
+    /* In cells: blocks of b cells miss this / b of the variance of a mean. */
+    double missed;
+};
+
+struct dyno_memory dyno_memory_of(const double *series, uint32_t count);
+
+#endif

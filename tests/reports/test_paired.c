@@ -1,0 +1,272 @@
+/* Paired figures by hand, and how often their intervals hold the truth. */
+#include "reports/paired.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "reports/pairing.h"
+#include "tests/check_main.h"
+#include "tests/reports/paired_worlds.h"
+
+enum { REQUESTS = 40 };
+
+static void near(double got, double due)
+{
+    ck_assert_msg(fabs(got - due) <= 1e-9 * (1 + fabs(due)), "%.15g is not %.15g", got, due);
+}
+
+/* One a second; `wait_ms` until the first token, then two more, 10 ms apart. */
+static struct dyno_request_record request(uint32_t i, double wait_ms)
+{
+    dyno_ns at = (i + 1) * DYNO_S, token = at + (dyno_ns)(wait_ms * 1e6);
+
+    return (struct dyno_request_record){.id = i,
+                                        .outcome = DYNO_COMPLETED,
+                                        .prompt_tokens = 100,
+                                        .output_tokens = 3,
+                                        .cached_tokens = 25,
+                                        .scheduled_ns = at,
+                                        .arrival_ns = at,
+                                        .ready_ns = at,
+                                        .admitted_ns = at + DYNO_MS,
+                                        .first_token_ns = token,
+                                        .last_token_ns = token + 20 * DYNO_MS};
+}
+
+static void compare(struct dyno_paired_figures *out, const struct dyno_request_record *a,
+                    const struct dyno_request_record *b, uint32_t count)
+{
+    const struct dyno_request_record *records[] = {a, b};
+
+    ck_assert_int_eq(
+        dyno_paired_compute(out, &(struct dyno_paired_input){.arms = 2,
+                                                             .streams = 1,
+                                                             .slo = {.ttft_ns = 110 * DYNO_MS},
+                                                             .records = records,
+                                                             .counts = &count,
+                                                             .draws = 200,
+                                                             .seed = 1}),
+        DYNO_OK);
+}
+
+static const struct dyno_estimate *difference(const struct dyno_paired_figures *figures,
+                                              const char *name)
+{
+    return &figures->difference[0][1][dyno_paired_metric_find(name)];
+}
+
+/* Waits of 100, 102, ... 178 ms against as many plus 5: every figure moves by 5, for certain. */
+START_TEST(a_shift_of_all_is_found_exactly)
+{
+    struct dyno_request_record a[REQUESTS], b[REQUESTS];
+    struct dyno_paired_figures figures;
+
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        a[i] = request(i, 100 + 2 * i);
+        b[i] = request(i, 105 + 2 * i);
+    }
+    compare(&figures, a, b, REQUESTS);
+    ck_assert_uint_eq(figures.requests, REQUESTS);
+    ck_assert_uint_eq(figures.losses[0][1], REQUESTS);
+    near(figures.arm[0][dyno_paired_metric_find("ttft_ms.mean")].value, 139);
+    near(figures.arm[0][dyno_paired_metric_find("ttft_ms.p50")].value, 138); /* the 20th of 40 */
+    near(figures.arm[0][dyno_paired_metric_find("ttft_ms.p99")].value, 178); /* the 40th */
+    near(figures.arm[0][dyno_paired_metric_find("goodput.fraction")].value, 6.0 / 40);
+    near(figures.arm[0][dyno_paired_metric_find("kv.token_hit_rate")].value, 0.25);
+    near(difference(&figures, "ttft_ms.mean")->value, 5);
+    near(difference(&figures, "ttft_ms.mean")->low, 5);
+    near(difference(&figures, "ttft_ms.mean")->high, 5);
+    near(difference(&figures, "ttft_ms.p50")->value, 5);
+    near(difference(&figures, "e2e_ms.mean")->value, 5);
+    near(difference(&figures, "tpot_ms.mean")->value, 0);
+    near(difference(&figures, "goodput.fraction")->value, -3.0 / 40);
+}
+END_TEST
+
+START_TEST(who_was_not_completed_in_every_arm_is_left_out)
+{
+    struct dyno_request_record a[REQUESTS], b[REQUESTS];
+    struct dyno_paired_figures figures;
+
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        a[i] = request(i, i == 7 ? 9000 : 100);
+        b[i] = request(i, 100);
+    }
+    b[7].outcome = DYNO_FAILED;
+    b[7].admitted_ns = b[7].first_token_ns = b[7].last_token_ns = DYNO_NEVER;
+    compare(&figures, a, b, REQUESTS);
+    ck_assert_uint_eq(figures.incomplete, 1);
+    near(figures.arm[0][dyno_paired_metric_find("ttft_ms.mean")].value, 100);
+    near(difference(&figures, "completed.fraction")->value, -1.0 / 40);
+}
+END_TEST
+
+START_TEST(too_few_have_no_interval)
+{
+    struct dyno_request_record a[REQUESTS], b[REQUESTS];
+    struct dyno_paired_figures figures;
+
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        a[i] = request(i, 100 + i % 7);
+        b[i] = request(i, 100 + i % 5);
+    }
+    compare(&figures, a, b, DYNO_PAIRED_REQUESTS_MIN - 1);
+    ck_assert(isfinite(difference(&figures, "ttft_ms.mean")->value));
+    ck_assert(isnan(difference(&figures, "ttft_ms.mean")->low));
+    ck_assert(isnan(difference(&figures, "ttft_ms.mean")->p));
+}
+END_TEST
+
+START_TEST(turns_of_a_session_pair_whatever_their_numbers)
+{
+    struct dyno_request_record a[4], b[4];
+    const struct dyno_request_record *records[] = {a, b};
+    struct dyno_pairing pairing;
+    dyno_ns when;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        a[i] = request(i, 100);
+        b[i] = request(i, 100);
+    }
+    a[0].session = a[2].session = 7; /* a: 7.0, -, 7.1, -;  b: 7.0, -, -, 7.1 */
+    b[0].session = b[3].session = 7;
+    a[2].prompt_tokens = b[3].prompt_tokens = 500;
+    ck_assert_int_eq(dyno_pairing_make(&pairing, 2, records, (uint32_t[]){4, 4}), DYNO_OK);
+    ck_assert_uint_eq(pairing.count, 4);
+    ck_assert_uint_eq(pairing.unpaired, 0);
+    ck_assert_uint_eq(pairing.arrivals_moved, 2);
+    ck_assert_uint_eq(pairing.records[1][2].id, 3);
+    ck_assert_uint_eq(pairing.records[1][3].id, 2);
+    ck_assert_uint_eq(dyno_pairing_parts_at(&pairing, 0, 1, &when), 2); /* came at 3 s, and at 4 */
+    ck_assert_uint_eq(when, 3 * DYNO_S);
+    dyno_pairing_release(&pairing);
+
+    b[1].prompt_tokens = 101;
+    ck_assert_int_eq(dyno_pairing_make(&pairing, 2, records, (uint32_t[]){4, 3}), DYNO_OK);
+    ck_assert_uint_eq(pairing.unpaired, 2); /* one is longer there, one is missing */
+    dyno_pairing_release(&pairing);
+}
+END_TEST
+
+START_TEST(arms_part_where_a_decision_differs_first)
+{
+    struct dyno_request_record a[4], b[4];
+    const struct dyno_request_record *records[] = {a, b};
+    struct dyno_pairing pairing;
+    dyno_ns when;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        a[i] = b[i] = request(i, 5000);
+    }
+    b[0].last_token_ns += DYNO_S; /* 7.02 s: because of what happened at 3 s */
+    b[2].worker = 1;
+    ck_assert_int_eq(dyno_pairing_make(&pairing, 2, records, (uint32_t[]){4, 4}), DYNO_OK);
+    ck_assert_uint_eq(dyno_pairing_parts_at(&pairing, 0, 1, &when), 2);
+    ck_assert_uint_eq(when, 3 * DYNO_S);
+    dyno_pairing_release(&pairing);
+}
+END_TEST
+
+/* Counts of 160 intervals with a true coverage of 95 % lie within four standard errors (7 points)
+ * of it. */
+static void check_coverage(const struct paired_world *world, const char *metric)
+{
+    enum { WORLDS = 160 };
+    uint32_t covered = 0;
+
+    for (uint32_t i = 0; i < WORLDS; i++) {
+        struct dyno_paired_figures figures;
+        const struct dyno_estimate *found;
+        double truth = world_truth(world, metric);
+
+        ck_assert_int_eq(world_compare(world, 1 + (uint64_t)i * world->seeds, 150, true, &figures),
+                         DYNO_OK);
+        found = difference(&figures, metric);
+        covered += found->low <= truth && truth <= found->high;
+    }
+    ck_assert_msg(covered >= WORLDS * 0.88 && covered <= WORLDS * 0.995, "%s: %u of %d cover",
+                  metric, covered, WORLDS);
+}
+
+START_TEST(nineteen_of_twenty_intervals_by_blocks_cover)
+{
+    check_coverage(
+        &(struct paired_world){.rate = 0.4, .slowdown = 1.1, .requests = 1500, .seeds = 1},
+        "ttft_ms.mean");
+}
+END_TEST
+
+START_TEST(nineteen_of_twenty_intervals_by_seeds_cover)
+{
+    check_coverage(
+        &(struct paired_world){.rate = 0.5, .slowdown = 1.1, .requests = 400, .seeds = 6},
+        "ttft_ms.mean");
+}
+END_TEST
+
+/* Two arms that do not differ are told apart in one of twenty tries, not more. */
+START_TEST(arms_that_do_not_differ_are_seldom_told_apart)
+{
+    enum { WORLDS = 160 };
+    uint32_t told = 0;
+
+    for (uint32_t i = 0; i < WORLDS; i++) {
+        struct dyno_request_record a[1200], b[1200];
+        struct dyno_paired_figures figures;
+
+        world_serve(&(struct paired_world){.rate = 0.4, .slowdown = 1, .requests = 1200}, 2 * i, a,
+                    b);
+        world_serve(&(struct paired_world){.rate = 0.4, .slowdown = 1, .requests = 1200}, 2 * i + 1,
+                    b, b);
+        for (uint32_t j = 0; j < 1200; j++) { /* the other's waits, at the same arrivals */
+            b[j].first_token_ns = a[j].arrival_ns + b[j].first_token_ns - b[j].arrival_ns;
+            b[j].arrival_ns = a[j].arrival_ns;
+            b[j].last_token_ns = b[j].first_token_ns;
+        }
+        compare(&figures, a, b, 1200);
+        told += difference(&figures, "ttft_ms.mean")->p < 0.05;
+    }
+    ck_assert_msg(told <= WORLDS * 0.12, "%u of %d", told, WORLDS);
+}
+END_TEST
+
+START_TEST(blocks_are_as_long_as_the_dependence)
+{
+    double series[256], smooth = 0;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 1, "blocks");
+    for (int i = 0; i < 256; i++) {
+        series[i] = dyno_rng_normal(&rng);
+    }
+    ck_assert_double_lt(dyno_memory_of(series, 256).block, 6);
+    for (int i = 0; i < 256; i++) {
+        smooth = 0.9 * smooth + dyno_rng_normal(&rng);
+        series[i] = smooth;
+    }
+    ck_assert_double_gt(dyno_memory_of(series, 256).block, 12);
+    for (int i = 0; i < 256; i++) {
+        series[i] = 3;
+    }
+    ck_assert_double_eq(dyno_memory_of(series, 256).block, 1);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("paired");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, a_shift_of_all_is_found_exactly);
+    tcase_add_test(cases, who_was_not_completed_in_every_arm_is_left_out);
+    tcase_add_test(cases, too_few_have_no_interval);
+    tcase_add_test(cases, turns_of_a_session_pair_whatever_their_numbers);
+    tcase_add_test(cases, arms_part_where_a_decision_differs_first);
+    tcase_add_test(cases, nineteen_of_twenty_intervals_by_blocks_cover);
+    tcase_add_test(cases, nineteen_of_twenty_intervals_by_seeds_cover);
+    tcase_add_test(cases, arms_that_do_not_differ_are_seldom_told_apart);
+    tcase_add_test(cases, blocks_are_as_long_as_the_dependence);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("reports/paired", add_cases)
