@@ -4,7 +4,8 @@
 
 dyno=$(readlink -f "$1")
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+server= # the process of the one that runs, if any
+trap 'end_server; rm -rf "$scratch"' EXIT
 set -o errtrace
 trap 'printf "%s: line %s failed\n" "$0" "$LINENO"' ERR
 cd "$scratch" || exit 1
@@ -13,6 +14,33 @@ cd "$scratch" || exit 1
 fail() {
     printf '%s\n' "$*"
     exit 1
+}
+
+# end_server: whatever it is doing.
+end_server() {
+    [[ -z $server ]] || kill -KILL "$server" 2>/dev/null || true
+}
+
+# start_server ARGUMENT...: `dyno serve` on a free port, whose address is then in $url; what it says
+# is in serve.out and serve.err.  It is killed if the script ends before stop_server.
+start_server() {
+    : >serve.out
+    "$dyno" serve --port any "$@" >serve.out 2>serve.err &
+    server=$!
+    for _ in {1..1200}; do # a minute: many programs may start at once
+        url=$(sed -n 's/^Listening on //p' serve.out)
+        [[ -n $url ]] && return
+        kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat serve.err)"
+        sleep 0.05
+    done
+    fail "the server says nothing: $(cat serve.out serve.err)"
+}
+
+# stop_server: asked to, it ends well.
+stop_server() {
+    kill -TERM "$server"
+    wait "$server" || fail "the server ended with $?: $(cat serve.err)"
+    server=
 }
 
 # works ARGUMENT...: dyno does that and ends well; its words are in the files out and err.

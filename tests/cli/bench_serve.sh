@@ -7,23 +7,10 @@ set -euo pipefail
 . "$(dirname "$0")/../cli_support.sh"
 
 model=$(dirname "$dyno")/share/dyno/models/austen-2m
-server=
-trap 'kill $server 2>/dev/null || true; wait; rm -rf "$scratch"' EXIT
-
 # serve ARGUMENT...: a server at $url, instead of the one before.
 serve() {
-    if [[ -n $server ]]; then
-        kill "$server"
-        wait "$server" || true
-    fi
-    rm -f serve.out
-    "$dyno" serve --port any --threads 1 "$@" >serve.out 2>serve.err &
-    server=$!
-    until grep -q '^Listening on ' serve.out 2>/dev/null; do
-        kill -0 "$server" || fail "the server did not start: $(cat serve.err)"
-        sleep 0.05
-    done
-    url=$(sed -n 's/^Listening on //p' serve.out)
+    [[ -z $server ]] || stop_server
+    start_server --threads 1 "$@"
 }
 
 serve

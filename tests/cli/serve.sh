@@ -10,24 +10,9 @@ if ! command -v curl >/dev/null || ! command -v jq >/dev/null; then
     exit 77
 fi
 
-# start ARGUMENT...: a server on a free port, whose address is then in $url.
-start() {
-    : >serve.out
-    "$dyno" serve --port any "$@" >serve.out 2>serve.err &
-    server=$!
-    for _ in {1..200}; do
-        url=$(sed -n 's/^Listening on //p' serve.out)
-        [[ -n $url ]] && return
-        kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat serve.err)"
-        sleep 0.05
-    done
-    fail "the server says nothing: $(cat serve.out serve.err)"
-}
-
-# stop: asked to, it ends well.
+# stop: it ends well, and had nothing to complain of.
 stop() {
-    kill -TERM "$server"
-    wait "$server" || fail "the server ended with $?: $(cat serve.err)"
+    stop_server
     [[ ! -s serve.err ]] || fail "the server complained: $(cat serve.err)"
 }
 
@@ -45,7 +30,7 @@ is() {
 }
 
 chat='"model":"austen-2m","messages":[{"role":"user","content":"Will you come to the ball?"}]'
-start
+start_server
 
 ask 200 /health
 ask 200 /v1/models
@@ -207,7 +192,7 @@ ask 405 /v1/chat/completions
 stop
 
 # The same door before a GPU that is simulated: as many tokens as were asked for, of filler.
-start --model llama-3.1-8b --workers 2 --router kv
+start_server --model llama-3.1-8b --workers 2 --router kv
 hello='"model":"llama-3.1-8b","prompt":"Hello","max_tokens":20'
 ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
 is .usage.completion_tokens 20
@@ -218,7 +203,7 @@ stop
 
 # Keys, and how often one may ask.
 printf '# ours\nsecret-of-alice name=alice rate=2/min\n' >keys
-start --api-keys keys
+start_server --api-keys keys
 ask 200 /health
 ask 401 /v1/models
 is .error.code invalid_api_key
@@ -239,7 +224,7 @@ grep -q secret serve.out && fail "the key was told"
 
 # What is served is recorded: as a trace that can be replayed, as a run, as a journal that core
 # follows to the same decisions, also where a client went away.
-start --record traffic.jsonl --db served.db --journal journal
+start_server --record traffic.jsonl --db served.db --journal journal
 for _ in 1 2 3; do
     ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":9}"
 done
@@ -265,7 +250,7 @@ generate: {arrival: "poisson:20"}
 trace: {requests: 10}
 END
 works replay fleet.yaml --db none
-start fleet.yaml
+start_server fleet.yaml
 grep -q '^llama-3.1-8b on 4 x h100, vllm, kv$' serve.out || fail "$(cat serve.out)"
 ask 200 /v1/completions "{$hello}"
 stop

@@ -14,24 +14,10 @@ fi
 prompt=$(printf 'It was a truth universally acknowledged. %.0s' {1..20})
 hello="\"model\":\"llama-3.1-8b\",\"ignore_eos\":true,\"prompt\":\"$prompt\""
 
-# start: a server on a free port, whose address is then in $url; its process is $server.
+# start: a server that records.
 start() {
-    : >serve.out
-    "$dyno" serve --port any --model llama-3.1-8b --record traffic.jsonl --db served.db \
-        --set serve.record_salt_env=SALT >serve.out 2>serve.err &
-    server=$!
-    for _ in {1..400}; do
-        url=$(sed -n 's/^Listening on //p' serve.out)
-        [[ -n $url ]] && return
-        kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat serve.err)"
-        sleep 0.05
-    done
-    fail "the server says nothing: $(cat serve.out serve.err)"
-}
-
-stop() {
-    kill -TERM "$server"
-    wait "$server" || fail "the server ended with $?: $(cat serve.err)"
+    start_server --model llama-3.1-8b --record traffic.jsonl --db served.db \
+        --set serve.record_salt_env=SALT
 }
 
 # ask COUNT: so many requests, each answered whole.
@@ -88,7 +74,7 @@ run_is 1 crashed 5
 # The same salt goes on in the same file, and prompts of both are known to be alike.
 start
 ask 2
-stop
+stop_server
 lines_are 7
 [[ ! -e traffic.jsonl.1 ]] || fail "set aside for nothing"
 works trace info traffic.jsonl
@@ -105,7 +91,7 @@ run_is 2 finished 2
 SALT="another salt of sixteen bytes or more"
 start
 ask 1
-stop
+stop_server
 lines_are 1
 [[ $(wc -l <traffic.jsonl.1) == 7 ]] || fail "what was recorded is not set aside"
 cat traffic.jsonl.1 traffic.jsonl >both.jsonl
