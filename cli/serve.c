@@ -19,13 +19,17 @@
 #include "cli/assembly.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/descriptors.h"
 #include "cli/help.h"
 #include "cli/serve_records.h"
 #include "cli/tokenizer_path.h"
 #include "sim/answers.h"
 #include "traces/law.h"
 
-enum { LAST_WORDS_NS = DYNO_S }; /* for those who wait when the loop has failed */
+enum {
+    LAST_WORDS_NS = DYNO_S,  /* for those who wait when the loop has failed */
+    DESCRIPTORS_BESIDE = 64, /* those of connections: files, wake-ups, the log */
+};
 
 struct serving {
     struct dyno_scenario scenario;
@@ -320,12 +324,35 @@ static dyno_status open_remote(struct serving *serving, struct dyno_error *error
     return DYNO_OK;
 }
 
+/* A connection takes a descriptor, and one more where another server is asked on its behalf.  Where
+ * there are too few for what is configured, clients are told so (503) and not left waiting. */
+static void find_descriptors(struct serving *serving)
+{
+    struct dyno_scenario *scenario = &serving->scenario;
+    uint32_t *most = &scenario->serve.connections_max;
+    uint64_t each = scenario->fleet.endpoints ? 2 : 1;
+    uint64_t wanted = each * dyno_http_sockets_max(*most) + DESCRIPTORS_BESIDE;
+    uint32_t have = dyno_descriptors_raise((uint32_t)wanted);
+
+    if (have >= wanted) {
+        return;
+    }
+    while (*most > 1 && each * dyno_http_sockets_max(*most) + DESCRIPTORS_BESIDE > have) {
+        (*most)--;
+    }
+    dyno_log(serving->log, DYNO_LOG_WARNING, NULL, "few_descriptors", dyno_log_count("have", have),
+             dyno_log_count("wanted", wanted), dyno_log_count("connections_max", *most),
+             dyno_log_text("remedy", "raise the hard limit (ulimit -Hn), or lower "
+                                     "serve.connections_max"));
+}
+
 static dyno_status open_all(struct serving *serving, const char *command, struct dyno_error *error)
 {
     struct dyno_assembly *assembly = &serving->assembly;
     struct dyno_sink *desk;
 
     DYNO_TRY(open_log(serving, error));
+    find_descriptors(serving);
     if (serving->scenario.fleet.endpoints) {
         DYNO_TRY(open_remote(serving, error));
     }

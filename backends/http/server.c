@@ -140,6 +140,12 @@ static void on_wake(evutil_socket_t socket, short what, void *context)
     }
 }
 
+uint64_t dyno_http_sockets_max(uint32_t connections_max)
+{
+    return (uint64_t)connections_max + connections_max / TURNED_AWAY_SHARE + TURNED_AWAY_MIN +
+           1; /* the listener */
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t socket,
                       struct sockaddr *address, int size, void *context)
 {
@@ -150,7 +156,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t socket,
     (void)listener;
     (void)size;
     server->counts.turned_away += open >= max;
-    if (open >= max + max / TURNED_AWAY_SHARE + TURNED_AWAY_MIN) {
+    if (open + 1 >= dyno_http_sockets_max(server->config.connections_max)) {
         (void)close(socket); /* even saying no would take too much */
         return;
     }

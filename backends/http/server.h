@@ -91,6 +91,10 @@ dyno_status dyno_http_server_open(struct dyno_http_server **out,
 /* Cuts what is left, with `gone` for each exchange in flight.  Not while it runs.  NULL is fine. */
 void dyno_http_server_close(struct dyno_http_server *server);
 
+/* How many sockets a server with this connections_max has open at most, those that it turns away
+ * among them. */
+uint64_t dyno_http_sockets_max(uint32_t connections_max);
+
 uint16_t dyno_http_server_port(const struct dyno_http_server *server);
 struct dyno_http_counts dyno_http_server_counts(const struct dyno_http_server *server);
 

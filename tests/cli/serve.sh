@@ -255,6 +255,17 @@ grep -q '^llama-3.1-8b on 4 x h100, vllm, kv$' serve.out || fail "$(cat serve.ou
 ask 200 /v1/completions "{$hello}"
 stop
 
+# Where the system grants few descriptors, fewer are let in, and it is said.
+(
+    trap end_server EXIT
+    ulimit -n 200
+    start_server
+    ask 200 /health
+    stop_server
+)
+grep -q 'few_descriptors have=200 wanted=[0-9]* connections_max=106 ' serve.err ||
+    fail "nothing about descriptors: $(cat serve.err)"
+
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
 grep -q 'means nothing to a server' serve.err || fail "$(cat serve.err)"
