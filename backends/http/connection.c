@@ -50,6 +50,8 @@ static void dispatch(struct dyno_http_connection *connection, size_t request_siz
     connection->state = DYNO_HTTP_ANSWER;
     exchange->begun = false;
     exchange->data = NULL;
+    connection->is_awaited = false;
+    connection->asked_ns = server->config.first_byte ? dyno_http_now() : 0;
     server->counts.requests++;
     server->config.request(server->config.context, exchange);
 }
@@ -286,6 +288,18 @@ static void close_socket(struct dyno_http_connection *connection)
     (void)close(connection->socket);
 }
 
+static void leave_again(struct dyno_http_connection *connection)
+{
+    struct dyno_http_connection **at = &connection->server->again;
+
+    while (connection->is_again && *at != connection) {
+        at = &(*at)->next_again;
+    }
+    if (connection->is_again) {
+        *at = connection->next_again;
+    }
+}
+
 static void destroy(struct dyno_http_connection *connection)
 {
     struct dyno_http_server *server = connection->server;
@@ -297,6 +311,7 @@ static void destroy(struct dyno_http_connection *connection)
     (void)event_del(&connection->readable);
     (void)event_del(&connection->writable);
     dyno_http_timeout_stop(&connection->timeout);
+    leave_again(connection);
     unlink_connection(connection);
     close_socket(connection);
     dyno_http_input_release(connection);

@@ -101,6 +101,7 @@ void dyno_http_stream_begin(struct dyno_http_exchange *exchange, uint16_t status
                      : exchange->head.is_1_1 ? DYNO_HTTP_BODY_CHUNKED
                                              : DYNO_HTTP_BODY_PLAIN;
     connection->closes |= exchange->body == DYNO_HTTP_BODY_PLAIN;
+    connection->is_awaited = connection->server->config.first_byte != NULL;
     dyno_http_response_add(connection, status, headers,
                            exchange->head.is_head && exchange->head.is_1_1 ? DYNO_HTTP_BODY_CHUNKED
                                                                            : exchange->body,

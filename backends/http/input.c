@@ -181,6 +181,7 @@ void dyno_http_input_read(struct dyno_http_connection *connection)
 void dyno_http_input_ready(evutil_socket_t socket, short what, void *context)
 {
     struct dyno_http_connection *connection = context;
+    struct dyno_http_server *server = connection->server; /* which outlives it */
     int failure = 0;
     socklen_t size = sizeof failure;
 
@@ -189,6 +190,7 @@ void dyno_http_input_ready(evutil_socket_t socket, short what, void *context)
     }
     if (!connection->is_paused) {
         dyno_http_input_read(connection);
+        dyno_http_server_yield(server);
         return;
     }
     (void)getsockopt(socket, SOL_SOCKET, SO_ERROR, &failure, &size);

@@ -107,6 +107,14 @@ static void wait_for_client(struct dyno_http_connection *connection, bool progre
     }
 }
 
+static void tell_first_byte(struct dyno_http_connection *connection)
+{
+    const struct dyno_http_config *config = &connection->server->config;
+
+    connection->is_awaited = false;
+    config->first_byte(config->context, dyno_http_now() - connection->asked_ns);
+}
+
 void dyno_http_output_flush(struct dyno_http_connection *connection)
 {
     ssize_t sent = 0;
@@ -116,6 +124,9 @@ void dyno_http_output_flush(struct dyno_http_connection *connection)
         connection->out.begin += (size_t)sent;
         connection->server->counts.sent_bytes += (uint64_t)sent;
         progress = true;
+    }
+    if (progress && connection->is_awaited) {
+        tell_first_byte(connection);
     }
     if (dyno_http_unsent(connection) == 0) {
         rest(connection);

@@ -11,9 +11,10 @@
  *                                           kernel throw away what it has not read
  *   any     -> freed    [destroy]           doomed; in ANSWER config.gone is called
  *
- * A turn has three parts.  Events read, parse and call back; nothing is closed.  Connections with
- * another request in hand (`again`) go on with it.  Connections that were touched (`dirty`) are
- * settled: written to, closed, or given back to waiting. */
+ * A turn has three parts.  Events read, parse and call back; nothing is closed, but between two
+ * connections' events (dyno_http_server_yield).  Connections with another request in hand (`again`)
+ * go on with it.  Connections that were touched (`dirty`) are settled: written to, closed, or given
+ * back to waiting. */
 #ifndef DYNO_BACKENDS_HTTP_PARTS_H
 #define DYNO_BACKENDS_HTTP_PARTS_H
 
@@ -66,6 +67,8 @@ struct dyno_http_connection {
     bool is_dirty, is_again, is_reading, is_paused, is_blocked;
     bool doomed, eof, closes; /* closes: after the response */
     bool reset;               /* close so that the client sees an error */
+    bool is_awaited;          /* a stream of which no byte has gone */
+    dyno_ns asked_ns;         /* ANSWER: when the request was whole, if config.first_byte */
 
     /* Input: the request's head and body, then bytes of the next ones.  While an exchange is alive
      * it neither moves nor grows. */
@@ -95,6 +98,7 @@ struct dyno_http_server {
 
     int wakes; /* eventfd: readable once somebody woke us */
     atomic_bool wake_asked, stop_asked;
+    uint32_t reads; /* of sockets since we were woken last */
     _Atomic uint64_t stop_grace_ns;
     bool stopping;
     dyno_ns stop_deadline_ns;
@@ -109,6 +113,10 @@ struct dyno_http_server {
 
 dyno_ns dyno_http_now(void);
 const char *dyno_http_reason(uint16_t status);
+
+/* server.c: between two connections' input.  Where very many have some, others' tokens that are due
+ * meanwhile go first. */
+void dyno_http_server_yield(struct dyno_http_server *server);
 
 /* connection.c.  Open: the socket is closed also on failure; `turned_away` gets a 503. */
 dyno_status dyno_http_connection_open(struct dyno_http_server *server, int socket,

@@ -13,7 +13,13 @@
 #include "backends/http/parts.h"
 
 static const dyno_ns tick_ns_min = DYNO_MS, tick_ns_max = DYNO_S;
-enum { TICKS_PER_TIMEOUT = 8, BYTES_MAX = 1 << 30, TURNED_AWAY_SHARE = 8, TURNED_AWAY_MIN = 16 };
+enum {
+    TICKS_PER_TIMEOUT = 8,
+    BYTES_MAX = 1 << 30,
+    TURNED_AWAY_SHARE = 8,
+    TURNED_AWAY_MIN = 16,
+    READS_BETWEEN_WAKES = 8
+};
 
 dyno_ns dyno_http_now(void)
 {
@@ -123,6 +129,26 @@ static void on_tick(evutil_socket_t socket, short what, void *context)
     arm_tick(server);
 }
 
+static void settle_all(struct dyno_http_server *server)
+{
+    while (server->dirty) {
+        struct dyno_http_connection *connection = server->dirty;
+
+        server->dirty = connection->next_dirty;
+        dyno_http_connection_settle(connection);
+    }
+}
+
+/* What woke us is told, and what is written because of it leaves. */
+static void take_wake(struct dyno_http_server *server)
+{
+    server->reads = 0;
+    if (atomic_exchange(&server->wake_asked, false) && server->config.woken) {
+        server->config.woken(server->config.context);
+        settle_all(server);
+    }
+}
+
 static void on_wake(evutil_socket_t socket, short what, void *context)
 {
     struct dyno_http_server *server = context;
@@ -135,8 +161,13 @@ static void on_wake(evutil_socket_t socket, short what, void *context)
         begin_stopping(server);
         arm_tick(server);
     }
-    if (atomic_exchange(&server->wake_asked, false) && server->config.woken) {
-        server->config.woken(server->config.context);
+    take_wake(server);
+}
+
+void dyno_http_server_yield(struct dyno_http_server *server)
+{
+    if (++server->reads >= READS_BETWEEN_WAKES && atomic_load(&server->wake_asked)) {
+        take_wake(server);
     }
 }
 
@@ -292,16 +323,6 @@ dyno_status dyno_http_server_open(struct dyno_http_server **out,
     return DYNO_OK;
 }
 
-static void settle_all(struct dyno_http_server *server)
-{
-    while (server->dirty) {
-        struct dyno_http_connection *connection = server->dirty;
-
-        server->dirty = connection->next_dirty;
-        dyno_http_connection_settle(connection);
-    }
-}
-
 /* Those that were in hand when this began; whoever is again afterwards waits for the next turn. */
 static void resume_all(struct dyno_http_server *server)
 {
@@ -326,7 +347,6 @@ void dyno_http_server_close(struct dyno_http_server *server)
     }
     blocked = block_pipe_signal(&before);
     cut_all(server);
-    server->again = NULL;
     settle_all(server);
     if (blocked) {
         restore_pipe_signal(&before);

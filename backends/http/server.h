@@ -61,6 +61,10 @@ struct dyno_http_config {
     /* After dyno_http_server_wake; once for any number of calls before it.  May be NULL. */
     void (*woken)(void *context);
 
+    /* The first bytes of a stream have gone to the kernel, so long after its request was whole.
+     * May be NULL. */
+    void (*first_byte)(void *context, dyno_ns after_ns);
+
     /* Write the body of an answer that the server gives by itself (400, 408, 413, 414, 417, 431,
      * 501, 503, 505) into `body`, as JSON, and return its size, at most `size_max`.  NULL: `why` as
      * plain text. */

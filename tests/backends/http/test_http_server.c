@@ -274,6 +274,59 @@ START_TEST(a_large_reply_comes_whole_however_slowly_it_is_read)
 }
 END_TEST
 
+/* Somebody else has news as soon as the first of very many requests is read. */
+static void request_of_many(void *context, struct dyno_http_exchange *exchange)
+{
+    rig_request(context, exchange);
+    if (rig.requests == 2) {
+        dyno_http_server_wake(rig.server);
+    }
+}
+
+static uint64_t requests_before_news;
+
+static void news_beside_many(void *context)
+{
+    rig_woken(context);
+    requests_before_news = rig.requests;
+    dyno_http_stream_begin(rig.held[0], 200, rig_plain);
+    dyno_http_stream_write(rig.held[0], "news", 4);
+    dyno_http_stream_end(rig.held[0]);
+}
+
+START_TEST(news_do_not_wait_for_all_requests_to_be_read)
+{
+    enum { MANY = 64 };
+    int clients[MANY], held;
+
+    rig_close(&rig);
+    rig_init(&rig);
+    rig.config.request = request_of_many;
+    rig.config.woken = news_beside_many;
+    rig_open(&rig);
+    held = rig_client(&rig);
+    rig_send(held, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig_settle(&rig);
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = rig_client(&rig);
+        rig_send(clients[i], "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    rig_settle(&rig);
+    ck_assert_uint_eq(rig.requests, 1 + MANY);
+    ck_assert_uint_eq(rig.woken, 1);
+    ck_assert_msg(requests_before_news <= 2 + 8, "news waited for %llu requests",
+                  (unsigned long long)requests_before_news);
+    ck_assert(rig_receive(&rig, held));
+    ck_assert_ptr_nonnull(strstr(rig.received, "news"));
+    for (int i = 0; i < MANY; i++) {
+        ck_assert(rig_receive(&rig, clients[i]));
+        ck_assert(rig_begins(rig.received, "HTTP/1.1 200 OK\r\n"));
+        (void)close(clients[i]);
+    }
+    (void)close(held);
+}
+END_TEST
+
 START_TEST(a_server_that_cannot_open_says_why)
 {
     struct dyno_http_config config = rig.config;
@@ -312,6 +365,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, headers_cannot_be_split_by_their_values);
     tcase_add_test(tc, a_request_can_be_read_while_it_is_held);
     tcase_add_test(tc, a_large_reply_comes_whole_however_slowly_it_is_read);
+    tcase_add_test(tc, news_do_not_wait_for_all_requests_to_be_read);
     tcase_add_test(tc, a_server_that_cannot_open_says_why);
     suite_add_tcase(suite, tc);
 }
