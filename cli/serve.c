@@ -352,10 +352,10 @@ static dyno_status open_all(struct serving *serving, const char *command, struct
     struct dyno_sink *desk;
 
     DYNO_TRY(open_log(serving, error));
-    find_descriptors(serving);
     if (serving->scenario.fleet.endpoints) {
         DYNO_TRY(open_remote(serving, error));
     }
+    find_descriptors(serving);
     DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
                                    serving->scenario.generate.output_tokens, error));
     DYNO_TRY(dyno_serve_records_begin(&serving->records, &serving->scenario, serving->log, error));

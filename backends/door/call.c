@@ -87,8 +87,17 @@ static void keep_tools(struct dyno_call *call, const struct dyno_call_config *co
     }
 }
 
-dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
-                           struct dyno_http_exchange *exchange,
+static void client_gone(struct dyno_guest *guest)
+{
+    struct dyno_call *call = (struct dyno_call *)(void *)guest; /* its first member */
+
+    dyno_log(call->door->config.log, DYNO_LOG_INFO, call->asker.request_id, "client_gone",
+             dyno_log_count("open", call->open_count));
+    dyno_call_drop(call);
+}
+
+dyno_status dyno_call_open(struct dyno_call **out, struct dyno_scribe *scribe,
+                           const struct dyno_door_asker *asker,
                            const struct dyno_call_config *config, struct dyno_openai_error *error)
 {
     struct dyno_call *call = calloc(1, sizeof *call);
@@ -96,15 +105,16 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
     if (!call) {
         return dyno_openai_fail_memory(error);
     }
-    call->door = door;
-    call->exchange = exchange;
-    call->asker = door->asker;
+    call->guest.gone = client_gone;
+    call->door = scribe->door;
+    call->asker = *asker;
     call->kind = config->kind;
     call->streams = config->head->stream;
     call->logprobs = config->sampling->logprobs;
     call->choices_each = config->sampling->choices;
     call->created_s = dyno_door_now_s();
-    dyno_openai_id(call->id, prefix_of(call->kind), dyno_door_draw(door), dyno_door_draw(door));
+    dyno_openai_id(call->id, prefix_of(call->kind), dyno_scribe_draw(scribe),
+                   dyno_scribe_draw(scribe));
     call->dimensions = config->dimensions;
     call->base64 = config->base64;
     keep_tools(call, config);
@@ -112,7 +122,7 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
         free_call(call);
         return dyno_openai_fail_memory(error);
     }
-    if (dyno_call_constrain(call, config, error) != DYNO_OK) {
+    if (dyno_call_constrain(call, scribe, config, error) != DYNO_OK) {
         free_call(call);
         return error->cause.status;
     }
@@ -135,24 +145,25 @@ static dyno_status tokens_max_of(const struct dyno_call *call,
     return DYNO_OK;
 }
 
-static uint32_t pretended_length(struct dyno_door *door,
+static uint32_t pretended_length(struct dyno_scribe *scribe,
                                  const struct dyno_openai_sampling *sampling, uint32_t tokens_max)
 {
+    const struct dyno_door *door = scribe->door;
     uint32_t drawn;
 
     if (!door->config.pretend || sampling->ignore_eos) {
         return tokens_max;
     }
-    drawn = door->config.pretend(door->config.pretend_context, dyno_door_draw(door));
+    drawn = door->config.pretend(door->config.pretend_context, dyno_scribe_draw(scribe));
     drawn = drawn > sampling->min_tokens ? drawn : sampling->min_tokens;
     return drawn < 1 ? 1 : drawn < tokens_max ? drawn : tokens_max;
 }
 
-static struct dyno_sampling sampling_of(struct dyno_door *door,
+static struct dyno_sampling sampling_of(struct dyno_scribe *scribe,
                                         const struct dyno_openai_sampling *asked,
                                         const struct dyno_logit_bias *bias, uint32_t index)
 {
-    uint64_t seed = asked->has_seed ? (uint64_t)asked->seed : dyno_door_draw(door);
+    uint64_t seed = asked->has_seed ? (uint64_t)asked->seed : dyno_scribe_draw(scribe);
 
     return (struct dyno_sampling){.seed = seed + index,
                                   .temperature = asked->temperature,
@@ -181,8 +192,8 @@ static dyno_status take_constraint(const struct dyno_call *call, struct dyno_ans
     return DYNO_OK;
 }
 
-dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_answer_config *config,
-                                 struct dyno_openai_error *error)
+dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_scribe *scribe,
+                                 struct dyno_answer_config *config, struct dyno_openai_error *error)
 {
     struct dyno_choice *choice = &call->choices[call->count];
     struct dyno_error cause = {.status = DYNO_OK};
@@ -193,7 +204,7 @@ dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_answer_conf
     if (call->tools.list) {
         dyno_openai_call_reader_init(
             &choice->reader, call->is_constrained ? DYNO_OPENAI_CALL_BARE : call->door->call_form,
-            &call->tools, dyno_door_draw(call->door), dyno_door_draw(call->door));
+            &call->tools, dyno_scribe_draw(scribe), dyno_scribe_draw(scribe));
     }
     config->owner = choice;
     DYNO_TRY(take_constraint(call, config, error));
@@ -218,7 +229,8 @@ uint64_t dyno_call_session(const struct dyno_door *door, const char *session)
     return session ? id | 1 : 0;
 }
 
-dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt *prompt,
+dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
+                          const struct dyno_door_prompt *prompt,
                           const struct dyno_openai_sampling *sampling, const char *session,
                           const char *param, struct dyno_openai_error *error)
 {
@@ -251,14 +263,14 @@ dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt 
     call->param = param;
     DYNO_TRY(dyno_door_check_length(door, prompt, param, error));
     DYNO_TRY(tokens_max_of(call, prompt, sampling, param, &config.tokens_max, error));
-    if (dyno_door_spans(door, prompt, config.tenant, &config.span_count) != DYNO_OK) {
+    if (dyno_scribe_spans(scribe, prompt, config.tenant, &config.span_count) != DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
-    config.spans = door->spans;
+    config.spans = scribe->spans;
     for (uint32_t i = 0; i < sampling->choices; i++) {
-        config.sampling = sampling_of(door, sampling, bias, i);
-        config.pretended = pretended_length(door, sampling, config.tokens_max);
-        DYNO_TRY(dyno_call_add_choice(call, &config, error));
+        config.sampling = sampling_of(scribe, sampling, bias, i);
+        config.pretended = pretended_length(scribe, sampling, config.tokens_max);
+        DYNO_TRY(dyno_call_add_choice(call, scribe, &config, error));
     }
     call->usage.prompt_tokens += prompt->count;
     return DYNO_OK;
@@ -276,7 +288,7 @@ dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *t
     return DYNO_OK;
 }
 
-dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error)
+static dyno_status post_all(struct dyno_call *call, struct dyno_openai_error *error)
 {
     struct dyno_door *door = call->door;
     uint32_t answers_max = door->config.desk.answers_max;
@@ -298,20 +310,21 @@ dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *er
         dyno_telemetry_received(door->telemetry, dyno_door_now(door));
         call->open_count++;
     }
-    dyno_http_exchange_set_data(call->exchange, call);
     return DYNO_OK;
 }
 
-dyno_status dyno_call_start_or_drop(struct dyno_call *call, dyno_status status,
-                                    struct dyno_openai_error *error)
+dyno_status dyno_call_start(struct dyno_call *call, struct dyno_http_exchange *exchange,
+                            struct dyno_openai_error *error)
 {
-    if (status == DYNO_OK) {
-        status = dyno_call_start(call, error);
-    }
+    dyno_status status = post_all(call, error);
+
     if (status != DYNO_OK) {
         dyno_call_drop(call);
+        return status;
     }
-    return status;
+    call->exchange = exchange;
+    dyno_http_exchange_set_data(exchange, call);
+    return DYNO_OK;
 }
 
 void dyno_call_drop(struct dyno_call *call)

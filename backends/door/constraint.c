@@ -32,9 +32,11 @@ struct dyno_constraints {
     uint32_t vocab;
     uint32_t *ends; /* [end_count] */
     uint32_t end_count;
-    struct entry *entries[DYNO_CONSTRAINTS_KEPT]; /* NULL: unused; the door's ... */
+    /* Of those who take: over the next two.  It may be held while schemas are compared. */
+    pthread_mutex_t table_lock;
+    struct entry *entries[DYNO_CONSTRAINTS_KEPT]; /* NULL: unused */
     uint64_t asked;
-    pthread_mutex_t lock; /* ... but what is out of them and what is idle, which is behind this */
+    pthread_mutex_t lock; /* over what is out of an entry, and what is idle; taken last */
 };
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -143,33 +145,73 @@ static struct entry *make_entry(const json_t *schema, bool strict, struct dyno_e
     return NULL;
 }
 
-/* Made without the lock: a schema may take long, and engines give constraints back meanwhile.  NULL
- * on failure. */
+/* One more constraint of it is out. */
+static void take_out(struct dyno_constraints *constraints, struct entry *entry)
+{
+    (void)pthread_mutex_lock(&constraints->lock);
+    entry->taken++;
+    (void)pthread_mutex_unlock(&constraints->lock);
+    entry->used = constraints->asked++;
+}
+
+/* Keep what was made, unless somebody else has made it meanwhile; NULL: there is no place. */
+static struct entry *keep_or_find(struct dyno_constraints *constraints, struct entry *made)
+{
+    struct entry *entry = find(constraints, made->schema, made->strict);
+    bool is_kept = false;
+
+    if (!entry) {
+        (void)pthread_mutex_lock(&constraints->lock);
+        is_kept = keep(constraints, made);
+        (void)pthread_mutex_unlock(&constraints->lock);
+        entry = is_kept ? made : NULL;
+    }
+    if (!is_kept) {
+        free_entry(made);
+    }
+    return entry;
+}
+
+/* An entry of which one more constraint is out.  It is made without a lock: a schema may take long.
+ * NULL on failure. */
 static struct entry *find_or_make(struct dyno_constraints *constraints, const json_t *schema,
                                   bool strict, struct dyno_error *error)
 {
-    struct entry *entry = find(constraints, schema, strict);
+    struct entry *entry, *made = NULL;
+
+    (void)pthread_mutex_lock(&constraints->table_lock);
+    entry = find(constraints, schema, strict);
+    if (!entry) {
+        (void)pthread_mutex_unlock(&constraints->table_lock);
+        made = make_entry(schema, strict, error);
+        if (!made) {
+            return NULL;
+        }
+        (void)pthread_mutex_lock(&constraints->table_lock);
+        entry = keep_or_find(constraints, made);
+    }
+    if (entry) {
+        take_out(constraints, entry);
+    }
+    (void)pthread_mutex_unlock(&constraints->table_lock);
+    if (!entry) {
+        (void)dyno_fail(error, DYNO_FULL,
+                        "answers to %d different schemas are being made, which is as many as the "
+                        "server takes at once",
+                        DYNO_CONSTRAINTS_KEPT);
+    }
+    return entry;
+}
+
+bool dyno_constraint_is_kept(struct dyno_constraints *constraints, const json_t *schema,
+                             bool strict)
+{
     bool is_kept;
 
-    if (!entry) {
-        entry = make_entry(schema, strict, error);
-        if (!entry) {
-            return NULL;
-        }
-        (void)pthread_mutex_lock(&constraints->lock);
-        is_kept = keep(constraints, entry);
-        (void)pthread_mutex_unlock(&constraints->lock);
-        if (!is_kept) {
-            free_entry(entry);
-            (void)dyno_fail(error, DYNO_FULL,
-                            "answers to %d different schemas are being made, which is as many as "
-                            "the server takes at once",
-                            DYNO_CONSTRAINTS_KEPT);
-            return NULL;
-        }
-    }
-    entry->used = constraints->asked++;
-    return entry;
+    (void)pthread_mutex_lock(&constraints->table_lock);
+    is_kept = find(constraints, schema, strict) != NULL;
+    (void)pthread_mutex_unlock(&constraints->table_lock);
+    return is_kept;
 }
 
 /* ---- constraints ----------------------------------------------------------------------------- */
@@ -201,7 +243,7 @@ static dyno_status make_constraint(struct dyno_constraints *constraints, struct 
     return DYNO_OK;
 }
 
-/* One that was given back, its masks warm; NULL: there is none.  It is out then in any case. */
+/* One that was given back, its masks warm; NULL: there is none. */
 static struct dyno_constraint *take_idle(struct dyno_constraints *constraints, struct entry *entry)
 {
     struct dyno_constraint *idle;
@@ -209,7 +251,6 @@ static struct dyno_constraint *take_idle(struct dyno_constraints *constraints, s
     (void)pthread_mutex_lock(&constraints->lock);
     idle = entry->idle;
     entry->idle = idle ? idle->next : NULL;
-    entry->taken++;
     (void)pthread_mutex_unlock(&constraints->lock);
     return idle;
 }
@@ -274,7 +315,8 @@ dyno_status dyno_constraints_open(struct dyno_constraints **out,
     struct dyno_constraints *constraints = calloc(1, sizeof *constraints);
     dyno_status status;
 
-    if (!constraints || pthread_mutex_init(&constraints->lock, NULL) != 0) {
+    if (!constraints || pthread_mutex_init(&constraints->lock, NULL) != 0 ||
+        pthread_mutex_init(&constraints->table_lock, NULL) != 0) {
         free(constraints);
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for grammars");
     }
@@ -307,5 +349,6 @@ void dyno_constraints_close(struct dyno_constraints *constraints)
     dyno_token_trie_close(constraints->trie);
     free(constraints->ends);
     (void)pthread_mutex_destroy(&constraints->lock);
+    (void)pthread_mutex_destroy(&constraints->table_lock);
     free(constraints);
 }

@@ -2,8 +2,8 @@
  * answer the masks of one.
  *
  * Making a grammar and its masks is dear, so both are kept: a schema that comes again finds them
- * warm.  The door takes a constraint for an answer; whoever frees the answer gives it back, from
- * any thread.
+ * warm.  Whoever makes an answer takes a constraint for it; whoever frees the answer gives it back.
+ * Both may be done by any thread.
  */
 #ifndef DYNO_BACKENDS_DOOR_CONSTRAINT_H
 #define DYNO_BACKENDS_DOOR_CONSTRAINT_H
@@ -28,11 +28,14 @@ dyno_status dyno_constraints_open(struct dyno_constraints **out,
                                   struct dyno_error *error);
 void dyno_constraints_close(struct dyno_constraints *constraints); /* NULL: no effect */
 
-/* A constraint to `schema`; NULL: to any JSON object.  From one thread.  On success *out is the
+/* A constraint to `schema`; NULL: to any JSON object.  From any thread.  On success *out is the
  * caller's (dyno_constraint_give).  Errors: those of dyno_grammar_of_schema. */
 dyno_status dyno_constraint_take(struct dyno_constraints *constraints, const json_t *schema,
                                  bool strict, struct dyno_constraint **out,
                                  struct dyno_error *error);
+/* Whether that is quickly done: the grammar is there. */
+bool dyno_constraint_is_kept(struct dyno_constraints *constraints, const json_t *schema,
+                             bool strict);
 void dyno_constraint_give(struct dyno_constraint *constraint); /* NULL: no effect */
 
 /* The tokens that may come next, one bit each; valid until the next call.  NULL: the vocabulary has

@@ -7,15 +7,11 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "backends/door/clerk.h"
 #include "backends/door/door_parts.h"
 #include "core/base/map.h"
 
 enum { REPLY_BYTES_MAX = 1 << 27 };
-
-uint64_t dyno_door_draw(struct dyno_door *door)
-{
-    return dyno_chain(dyno_mix(door->chance), door->draws++);
-}
 
 uint64_t dyno_door_now_s(void)
 {
@@ -29,28 +25,31 @@ dyno_ns dyno_door_now(const struct dyno_door *door)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+/* Either answered at once, or made a call of. */
 struct route {
     const char *method, *path;
     dyno_door_handler *handler;
+    dyno_door_maker *make;
     bool is_public; /* also without a key */
     bool generates; /* held against a key's rate */
 };
 
 static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", dyno_door_chat, false, true},
-    {"POST", "/v1/completions", dyno_door_completions, false, true},
-    {"POST", "/v1/responses", dyno_door_responses, false, true},
-    {"POST", "/v1/embeddings", dyno_door_embeddings, false, true},
-    {"GET", "/v1/models", dyno_door_models, false, false},
-    {"POST", "/tokenize", dyno_door_tokenize, false, false},
-    {"POST", "/detokenize", dyno_door_detokenize, false, false},
-    {"GET", "/openapi.json", dyno_door_openapi, true, false},
-    {"GET", "/metrics", dyno_door_metrics, false, false},
-    {"GET", "/dashboard", dyno_door_dashboard, true, false}, /* the page itself tells nothing */
-    {"GET", "/dashboard/data", dyno_door_dashboard_data, false, false},
-    {"GET", DYNO_DOOR_MODELS_PATH, dyno_door_model, false, false},
-    {"GET", "/health", dyno_door_health, true, false},
-    {"GET", "/live", dyno_door_health, true, false},
+    {"POST", "/v1/chat/completions", NULL, dyno_door_chat, false, true},
+    {"POST", "/v1/completions", NULL, dyno_door_completions, false, true},
+    {"POST", "/v1/responses", NULL, dyno_door_responses, false, true},
+    {"POST", "/v1/embeddings", NULL, dyno_door_embeddings, false, true},
+    {"GET", "/v1/models", dyno_door_models, NULL, false, false},
+    {"POST", "/tokenize", NULL, dyno_door_tokenize, false, false},
+    {"POST", "/detokenize", NULL, dyno_door_detokenize, false, false},
+    {"GET", "/openapi.json", dyno_door_openapi, NULL, true, false},
+    {"GET", "/metrics", dyno_door_metrics, NULL, false, false},
+    {"GET", "/dashboard", dyno_door_dashboard, NULL, true,
+     false}, /* the page itself tells nothing */
+    {"GET", "/dashboard/data", dyno_door_dashboard_data, NULL, false, false},
+    {"GET", DYNO_DOOR_MODELS_PATH, dyno_door_model, NULL, false, false},
+    {"GET", "/health", dyno_door_health, NULL, true, false},
+    {"GET", "/live", dyno_door_health, NULL, true, false},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -128,7 +127,7 @@ static void name_request(struct dyno_door *door, const struct dyno_http_exchange
     if (given && given[0] != '\0' && strlen(given) < sizeof door->asker.request_id) {
         memcpy(id, given, strlen(given) + 1);
     } else {
-        dyno_openai_id(id, "req", dyno_door_draw(door), dyno_door_draw(door));
+        dyno_openai_id(id, "req", dyno_scribe_draw(&door->scribe), dyno_scribe_draw(&door->scribe));
     }
 }
 
@@ -146,7 +145,9 @@ static bool is_path_of(const struct route *route, const char *path)
 static void follow_trace(struct dyno_door *door, const struct dyno_http_exchange *exchange)
 {
     const char *parent = dyno_http_exchange_header(exchange, "traceparent");
-    uint64_t random[3] = {dyno_door_draw(door), dyno_door_draw(door), dyno_door_draw(door)};
+    struct dyno_scribe *scribe = &door->scribe;
+    uint64_t random[3] = {dyno_scribe_draw(scribe), dyno_scribe_draw(scribe),
+                          dyno_scribe_draw(scribe)};
     uint8_t bytes[sizeof random];
 
     memcpy(bytes, random, sizeof bytes);
@@ -188,22 +189,22 @@ static void on_request(void *context, struct dyno_http_exchange *exchange)
     if (!(route && route->is_public) && !let_in(door, exchange, route && route->generates)) {
         return;
     }
-    if (route) {
-        route->handler(door, exchange);
-    } else {
+    if (!route) {
         refuse_route(door, exchange, allowed);
+    } else if (route->make) {
+        dyno_door_take_order(door, exchange, route->make, route->generates);
+    } else {
+        route->handler(door, exchange);
     }
 }
 
 static void on_gone(void *context, void *exchange_data)
 {
-    struct dyno_door *door = context;
-    struct dyno_call *call = exchange_data;
+    struct dyno_guest *guest = exchange_data;
 
-    if (call) {
-        dyno_log(door->config.log, DYNO_LOG_INFO, call->asker.request_id, "client_gone",
-                 dyno_log_count("open", call->open_count));
-        dyno_call_drop(call);
+    (void)context;
+    if (guest) {
+        guest->gone(guest);
     }
 }
 
@@ -249,6 +250,7 @@ static void on_woken(void *context)
     struct dyno_door *door = context;
 
     dyno_door_look(door);
+    dyno_clerk_collect(door->clerk);
     hear_news(door);
 }
 
@@ -306,7 +308,6 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
         return DYNO_OK; /* texts are passed on */
     }
     DYNO_TRY(dyno_tokenizer_open(&door->tokenizer, &file->vocabulary, error));
-    DYNO_TRY(dyno_encoder_open(&door->encoder, door->tokenizer, error));
     door->text_bytes_max = text_bytes_max(door->tokenizer, door->config.model.context);
     DYNO_TRY(open_ends(door, error));
     if (!door->config.pretend && door->eos_count > 0) {
@@ -328,14 +329,16 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
 }
 
 /* Random numbers differ from one start to the next; identities need not. */
-static dyno_status open_chance(struct dyno_door *door, struct dyno_error *error)
+static dyno_status open_chance(struct dyno_door *door, uint64_t chances[2],
+                               struct dyno_error *error)
 {
     const char *salt = door->config.salt;
+    size_t size = 2 * sizeof chances[0];
 
-    if (getrandom(&door->chance, sizeof door->chance, 0) != (ssize_t)sizeof door->chance) {
+    if (getrandom(chances, size, 0) != (ssize_t)size) {
         return dyno_fail(error, DYNO_IO, "the system gives no random numbers");
     }
-    door->salt = salt ? XXH3_64bits(salt, strlen(salt)) : dyno_mix(door->chance);
+    door->salt = salt ? XXH3_64bits(salt, strlen(salt)) : dyno_mix(chances[0]);
     door->config.salt = NULL; /* a secret, and the caller's */
     return DYNO_OK;
 }
@@ -344,9 +347,11 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
 {
     struct dyno_http_config http = door->config.http;
     struct dyno_desk_config desk = door->config.desk;
+    uint64_t chances[2];
 
-    DYNO_TRY(open_chance(door, error));
+    DYNO_TRY(open_chance(door, chances, error));
     DYNO_TRY(open_text(door, error));
+    DYNO_TRY(dyno_scribe_init(&door->scribe, door, chances[0], error));
     if (door->config.keys_path) {
         DYNO_TRY(dyno_keys_open(&door->keys, door->config.keys_path, error));
     }
@@ -373,7 +378,8 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     http.woken = on_woken;
     http.refusal = on_refusal;
     http.context = door;
-    return dyno_http_server_open(&door->server, &http, error);
+    DYNO_TRY(dyno_http_server_open(&door->server, &http, error));
+    return dyno_clerk_open(&door->clerk, door, chances[1], error);
 }
 
 dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config *config,
@@ -405,6 +411,7 @@ void dyno_door_hang_up(struct dyno_door *door)
     if (!door || !door->server) {
         return;
     }
+    dyno_clerk_halt(door->clerk); /* it wakes the server */
     dyno_http_server_close(door->server);
     door->server = NULL;
     if (door->desk) {
@@ -418,6 +425,7 @@ void dyno_door_close(struct dyno_door *door)
         return;
     }
     dyno_door_hang_up(door);
+    dyno_clerk_close(door->clerk);
     dyno_desk_close(door->desk);
     dyno_constraints_close(door->constraints);
     dyno_keys_close(door->keys);
@@ -425,11 +433,10 @@ void dyno_door_close(struct dyno_door *door)
     free(door->samples);
     dyno_template_close(door->template_);
     dyno_template_close(door->tool_template);
-    dyno_encoder_close(door->encoder);
+    dyno_scribe_release(&door->scribe);
     dyno_tokenizer_close(door->tokenizer);
     dyno_bytes_release(&door->out);
     free(door->eos);
-    free(door->spans);
     free(door);
 }
 

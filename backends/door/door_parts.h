@@ -22,6 +22,8 @@
 
 enum { DYNO_DOOR_REQUEST_ID_MAX = 128, DYNO_DOOR_HEADERS_MAX = 12 };
 
+struct dyno_call;
+
 /* Who asks, of the exchange at hand. */
 struct dyno_door_asker {
     char request_id[DYNO_DOOR_REQUEST_ID_MAX]; /* the client's own, or one made for it */
@@ -30,24 +32,38 @@ struct dyno_door_asker {
     struct dyno_trace_context trace; /* what it is part of; begun here if the client says nothing */
 };
 
+struct dyno_clerk;
+
+/* What makes calls of requests: buffers and random numbers of one thread.  The door's thread has
+ * one, its clerk another. */
+struct dyno_scribe {
+    struct dyno_door *door;       /* of which it reads what does not change */
+    struct dyno_encoder *encoder; /* NULL: texts are passed on */
+    uint64_t chance;              /* what random numbers are drawn from */
+    uint64_t draws;               /* random numbers given out: ids and seeds */
+    struct dyno_span *spans;      /* [span_capacity] of the prompt looked at last */
+    uint32_t span_capacity;
+    struct dyno_bytes out;         /* a reply that is there at once, or a text */
+    bool hurries;                  /* what takes long is not begun, but ... */
+    bool gave_up;                  /* ... told: it is the clerk's */
+    const atomic_bool *is_dropped; /* nobody waits any more for what is being made; NULL: all do */
+};
+
 struct dyno_door {
     struct dyno_door_config config;
     struct dyno_http_server *server;
     struct dyno_desk *desk;
+    struct dyno_clerk *clerk;  /* for requests that take long to understand */
+    struct dyno_scribe scribe; /* the door's own thread's */
     struct dyno_tokenizer *tokenizer;
-    struct dyno_encoder *encoder;
     uint32_t *eos; /* [eos_count] those of weights and tokenizer */
     uint32_t eos_count;
     size_t text_bytes_max;                           /* no longer text can fit into the context */
     struct dyno_template *template_, *tool_template; /* NULL: the model has none */
     enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
     struct dyno_openai_rules rules;
-    uint64_t salt;           /* of identities of blocks and sessions */
-    uint64_t chance;         /* what random numbers are drawn from */
-    uint64_t draws;          /* random numbers given out: ids and seeds */
-    uint64_t created_s;      /* when it was opened */
-    struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
-    uint32_t span_capacity;
+    uint64_t salt;                        /* of identities of blocks and sessions */
+    uint64_t created_s;                   /* when it was opened */
     struct dyno_bytes out;                /* a reply being written */
     struct dyno_keys *keys;               /* NULL: anybody may ask */
     struct dyno_constraints *constraints; /* NULL: of a fleet that computes nothing */
@@ -56,9 +72,26 @@ struct dyno_door {
     struct dyno_door_asker asker;       /* of the request being handled */
 };
 
+/* A request to be made a call of. */
+struct dyno_order {
+    struct dyno_door_asker asker;
+    const char *body; /* [size] */
+    size_t size;
+    const char *trace_state; /* that goes with the client's own trace; NULL: none */
+};
+
+/* Make a call of a request, on whatever thread the scribe is of.  On success *out is the caller's
+ * to start or drop, or NULL: the answer is there, in scribe->out, as JSON. */
+typedef dyno_status dyno_door_maker(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                    struct dyno_call **out, struct dyno_openai_error *error);
+
+/* What an exchange waits for: the first member of whatever its data is. */
+struct dyno_guest {
+    /* Its client has gone. */
+    void (*gone)(struct dyno_guest *guest);
+};
+
 /* ---- door.c ---- */
-/* 64 random bits. */
-uint64_t dyno_door_draw(struct dyno_door *door);
 uint64_t dyno_door_now_s(void);
 
 dyno_ns dyno_door_now(const struct dyno_door *door); /* by the loop's clock */
@@ -101,17 +134,32 @@ void dyno_door_look(struct dyno_door *door);
 /* A request to generate was refused before the fleet saw it. */
 void dyno_door_count_refused(struct dyno_door *door, enum dyno_refusal why);
 
+/* ---- scribe.c ---- */
+/* Errors: DYNO_NO_MEMORY and those of dyno_encoder_open.  Released in any case. */
+dyno_status dyno_scribe_init(struct dyno_scribe *scribe, struct dyno_door *door, uint64_t chance,
+                             struct dyno_error *error);
+void dyno_scribe_release(struct dyno_scribe *scribe);
+/* 64 random bits. */
+uint64_t dyno_scribe_draw(struct dyno_scribe *scribe);
+/* Answer the exchange by what `make` makes of its request, now or when the clerk has made it. */
+void dyno_door_take_order(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                          dyno_door_maker *make, bool generates);
+/* The same, once it was made: start the call, or reply what is in `out`, or refuse. */
+void dyno_door_fill_order(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                          dyno_status status, struct dyno_call *call, const struct dyno_bytes *out,
+                          struct dyno_openai_error *error, bool generates);
+
 /* ---- prompt.c: texts and messages become tokens ---- */
 struct dyno_door_prompt {
-    const uint32_t *tokens; /* [count], the door's until the next prompt */
+    const uint32_t *tokens; /* [count], the scribe's until the next prompt */
     uint32_t count;
     bool rendered; /* by a template: the answer begins a text */
 };
-dyno_status dyno_door_prompt_text(struct dyno_door *door, const char *text, size_t size,
-                                  bool around, struct dyno_door_prompt *out,
-                                  struct dyno_openai_error *error);
-dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *tokens, size_t count,
-                                    struct dyno_door_prompt *out, struct dyno_openai_error *error);
+dyno_status dyno_scribe_text(struct dyno_scribe *scribe, const char *text, size_t size, bool around,
+                             struct dyno_door_prompt *out, struct dyno_openai_error *error);
+dyno_status dyno_scribe_tokens(const struct dyno_scribe *scribe, const uint32_t *tokens,
+                               size_t count, struct dyno_door_prompt *out,
+                               struct dyno_openai_error *error);
 
 /* Messages for a template, and what else it is given. */
 struct dyno_door_messages {
@@ -119,23 +167,23 @@ struct dyno_door_messages {
     bool begin_answer;
     bool around; /* tokens that begin and end a text, beside those of the template */
 };
-dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door_messages *chat,
-                                  struct dyno_door_prompt *out, struct dyno_openai_error *error);
+dyno_status dyno_scribe_chat(struct dyno_scribe *scribe, const struct dyno_door_messages *chat,
+                             struct dyno_door_prompt *out, struct dyno_openai_error *error);
 /* One of the prompts of the request's field `param`, whichever of the two above it is. */
-dyno_status dyno_door_prompt_given(struct dyno_door *door, const struct dyno_openai_prompt *given,
-                                   const char *param, struct dyno_door_prompt *out,
-                                   struct dyno_openai_error *error);
+dyno_status dyno_scribe_given(struct dyno_scribe *scribe, const struct dyno_openai_prompt *given,
+                              const char *param, struct dyno_door_prompt *out,
+                              struct dyno_openai_error *error);
 /* The prompt's length leaves room for an answer; else *error names the field `param`. */
 dyno_status dyno_door_check_length(const struct dyno_door *door,
                                    const struct dyno_door_prompt *prompt, const char *param,
                                    struct dyno_openai_error *error);
-/* Identities of the prompt's whole blocks, the door's until the next; DYNO_NO_MEMORY. */
-dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
-                            uint32_t tenant, uint32_t *count);
+/* Identities of the prompt's whole blocks, the scribe's until the next; DYNO_NO_MEMORY. */
+dyno_status dyno_scribe_spans(struct dyno_scribe *scribe, const struct dyno_door_prompt *prompt,
+                              uint32_t tenant, uint32_t *count);
 /* The same of a text whose tokens are not known: four bytes are taken for one. */
 enum { DYNO_DOOR_BYTES_A_TOKEN = 4 };
-dyno_status dyno_door_spans_of_text(struct dyno_door *door, const char *text, size_t size,
-                                    uint32_t tenant, uint32_t *count);
+dyno_status dyno_scribe_spans_of_text(struct dyno_scribe *scribe, const char *text, size_t size,
+                                      uint32_t tenant, uint32_t *count);
 
 /* ---- call.c: an HTTP request that waits for answers of the fleet ---- */
 enum dyno_call_kind {
@@ -144,8 +192,6 @@ enum dyno_call_kind {
     DYNO_CALL_RESPONSE,
     DYNO_CALL_EMBEDDING, /* its choices are vectors */
 };
-
-struct dyno_call;
 
 /* One of its choices. */
 struct dyno_choice {
@@ -172,8 +218,9 @@ struct dyno_relay {
 };
 
 struct dyno_call {
+    struct dyno_guest guest; /* its first member */
     struct dyno_door *door;
-    struct dyno_http_exchange *exchange;
+    struct dyno_http_exchange *exchange; /* NULL: not started, or its client has gone */
     enum dyno_call_kind kind;
     bool streams, began, logprobs;
     char id[DYNO_OPENAI_ID_MAX];
@@ -212,24 +259,24 @@ struct dyno_call_config {
     bool is_relayed;                              /* its answer comes in other servers' words */
 };
 
-/* On success the call is the exchange's, and dies with it.  Prompts are added next, then it is
- * started; what fails before is refused by the caller, who drops the call. */
-dyno_status dyno_call_open(struct dyno_call **out, struct dyno_door *door,
-                           struct dyno_http_exchange *exchange,
+/* The scribe's: on success the call is the caller's, who adds prompts next. */
+dyno_status dyno_call_open(struct dyno_call **out, struct dyno_scribe *scribe,
+                           const struct dyno_door_asker *asker,
                            const struct dyno_call_config *config, struct dyno_openai_error *error);
-dyno_status dyno_call_add(struct dyno_call *call, const struct dyno_door_prompt *prompt,
+dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
+                          const struct dyno_door_prompt *prompt,
                           const struct dyno_openai_sampling *sampling, const char *session,
                           const char *param, struct dyno_openai_error *error);
 /* Add one choice; `config` lacks its owner and its constraint. */
-dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_answer_config *config,
+dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_scribe *scribe,
+                                 struct dyno_answer_config *config,
                                  struct dyno_openai_error *error);
 /* Begin the text of the choices added last, from `first` on, with text[size]. */
 dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
                            struct dyno_openai_error *error);
-dyno_status dyno_call_start(struct dyno_call *call, struct dyno_openai_error *error);
-/* Start the call if `status`, of adding its prompts, is DYNO_OK; drop it if it does not start. */
-dyno_status dyno_call_start_or_drop(struct dyno_call *call, dyno_status status,
-                                    struct dyno_openai_error *error);
+/* The door's: on success the call is the exchange's, and dies with it; it is dropped otherwise. */
+dyno_status dyno_call_start(struct dyno_call *call, struct dyno_http_exchange *exchange,
+                            struct dyno_openai_error *error);
 /* Nobody waits for it any more: what is in the fleet is given up, and the call goes with its end.
  */
 void dyno_call_drop(struct dyno_call *call);
@@ -237,7 +284,8 @@ struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
 
 /* ---- format.c: what answers must be ---- */
 /* Settle what `config` makes of the call's answers: a schema, any object, a call of a tool. */
-dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_config *config,
+dyno_status dyno_call_constrain(struct dyno_call *call, struct dyno_scribe *scribe,
+                                const struct dyno_call_config *config,
                                 struct dyno_openai_error *error);
 
 /* ---- embeddings.c: choices that are vectors ---- */
@@ -268,20 +316,21 @@ void dyno_call_begin_stream(struct dyno_call *call);
 void dyno_choice_count_tokens(struct dyno_choice *choice, uint32_t count);
 
 /* ---- relay.c, relay_news.c: requests that other servers answer ---- */
-void dyno_door_relay(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                     enum dyno_call_kind kind);
+dyno_status dyno_door_relay(struct dyno_scribe *scribe, const struct dyno_order *order,
+                            enum dyno_call_kind kind, struct dyno_call **out,
+                            struct dyno_openai_error *error);
 void dyno_relay_hear(struct dyno_choice *choice, const struct dyno_answer_news *news);
 void dyno_relay_close(struct dyno_relay *relay); /* NULL: no effect */
 
 /* ---- the endpoints ---- */
 typedef void dyno_door_handler(struct dyno_door *door, struct dyno_http_exchange *exchange);
 
-dyno_door_handler dyno_door_chat;
-dyno_door_handler dyno_door_completions;
-dyno_door_handler dyno_door_responses;
-dyno_door_handler dyno_door_embeddings;
-dyno_door_handler dyno_door_tokenize;
-dyno_door_handler dyno_door_detokenize;
+dyno_door_maker dyno_door_chat;
+dyno_door_maker dyno_door_completions;
+dyno_door_maker dyno_door_responses;
+dyno_door_maker dyno_door_embeddings;
+dyno_door_maker dyno_door_tokenize;
+dyno_door_maker dyno_door_detokenize;
 dyno_door_handler dyno_door_models;
 dyno_door_handler dyno_door_model; /* a path that begins with this one: */
 #define DYNO_DOOR_MODELS_PATH "/v1/models/"

@@ -50,23 +50,23 @@ static dyno_status dimensions_of(const struct dyno_door *door,
     return DYNO_OK;
 }
 
-static dyno_status add_inputs(struct dyno_call *call, const struct dyno_openai_embedding *asked,
+static dyno_status add_inputs(struct dyno_call *call, struct dyno_scribe *scribe,
+                              const struct dyno_openai_embedding *asked,
                               const struct dyno_openai_sampling *one,
                               struct dyno_openai_error *error)
 {
     for (size_t i = 0; i < asked->inputs.count; i++) {
         struct dyno_door_prompt encoded;
 
-        DYNO_TRY(
-            dyno_door_prompt_given(call->door, &asked->inputs.list[i], "input", &encoded, error));
-        DYNO_TRY(dyno_call_add(call, &encoded, one, asked->head.session, "input", error));
+        DYNO_TRY(dyno_scribe_given(scribe, &asked->inputs.list[i], "input", &encoded, error));
+        DYNO_TRY(dyno_call_add(call, scribe, &encoded, one, asked->head.session, "input", error));
     }
     return DYNO_OK;
 }
 
-static dyno_status start_embeddings(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                                    const struct dyno_openai_embedding *asked,
-                                    struct dyno_openai_error *error)
+static dyno_status make_embeddings(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                   const struct dyno_openai_embedding *asked,
+                                   struct dyno_call **out, struct dyno_openai_error *error)
 {
     const struct dyno_openai_sampling one = {.choices = 1, .has_max_tokens = true, .max_tokens = 1};
     struct dyno_call_config config = {.kind = DYNO_CALL_EMBEDDING,
@@ -74,27 +74,27 @@ static dyno_status start_embeddings(struct dyno_door *door, struct dyno_http_exc
                                       .sampling = &one,
                                       .prompts = (uint32_t)asked->inputs.count,
                                       .base64 = asked->base64};
-    struct dyno_call *call;
+    dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
-    DYNO_TRY(dimensions_of(door, asked, &config.dimensions, error));
-    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return dyno_call_start_or_drop(call, add_inputs(call, asked, &one, error), error);
+    DYNO_TRY(dyno_door_check_model(scribe->door, asked->head.model, error));
+    DYNO_TRY(dimensions_of(scribe->door, asked, &config.dimensions, error));
+    DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
+    status = add_inputs(*out, scribe, asked, &one, error);
+    if (status != DYNO_OK) {
+        dyno_call_drop(*out);
+    }
+    return status;
 }
 
-void dyno_door_embeddings(struct dyno_door *door, struct dyno_http_exchange *exchange)
+dyno_status dyno_door_embeddings(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                 struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_openai_error error;
     struct dyno_openai_embedding asked;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_embedding_read(&asked, body, size, &door->rules, &error);
+    dyno_status status;
 
-    if (status == DYNO_OK) {
-        status = start_embeddings(door, exchange, &asked, &error);
-        dyno_openai_embedding_release(&asked);
-    }
-    if (status != DYNO_OK) {
-        dyno_door_refuse_generation(door, exchange, &error);
-    }
+    DYNO_TRY(
+        dyno_openai_embedding_read(&asked, order->body, order->size, &scribe->door->rules, error));
+    status = make_embeddings(scribe, order, &asked, out, error);
+    dyno_openai_embedding_release(&asked);
+    return status;
 }

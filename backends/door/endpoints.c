@@ -18,110 +18,89 @@ dyno_status dyno_door_check_model(const struct dyno_door *door, const char *mode
 
 /* ---- chat completions ------------------------------------------------------------------------ */
 
-static dyno_status start_chat(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                              const struct dyno_openai_chat *chat, struct dyno_openai_error *error)
+/* What a template makes of messages, as the only prompt of the call. */
+static dyno_status make_of_messages(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                    const struct dyno_call_config *config, const json_t *messages,
+                                    const json_t *arguments, const char *param,
+                                    struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_call_config config = {.kind = DYNO_CALL_CHAT,
-                                      .head = &chat->head,
-                                      .sampling = &chat->sampling,
-                                      .prompts = 1,
-                                      .tools = &chat->tools,
-                                      .format = &chat->format};
-    struct dyno_door_messages messages = {
-        .messages = chat->messages,
-        .tools = chat->tools.choice != DYNO_OPENAI_TOOL_NONE ? chat->tools.list : NULL,
-        .arguments = chat->template_arguments,
-        .begin_answer = true};
+    const struct dyno_openai_tools *tools = config->tools;
+    struct dyno_door_messages chat = {.messages = messages,
+                                      .tools = tools->choice != DYNO_OPENAI_TOOL_NONE ? tools->list
+                                                                                      : NULL,
+                                      .arguments = arguments,
+                                      .begin_answer = true};
     struct dyno_door_prompt prompt;
-    struct dyno_call *call;
+    dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(door, chat->head.model, error));
-    DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
-    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return dyno_call_start_or_drop(
-        call, dyno_call_add(call, &prompt, &chat->sampling, chat->head.session, "messages", error),
-        error);
-}
-
-static void answer_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
-{
-    struct dyno_openai_error error;
-    struct dyno_openai_chat chat;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_chat_read(&chat, body, size, &door->rules, &error);
-
-    if (status == DYNO_OK) {
-        status = start_chat(door, exchange, &chat, &error);
-        dyno_openai_chat_release(&chat);
-    }
+    DYNO_TRY(dyno_door_check_model(scribe->door, config->head->model, error));
+    DYNO_TRY(dyno_scribe_chat(scribe, &chat, &prompt, error));
+    DYNO_TRY(dyno_call_open(out, scribe, &order->asker, config, error));
+    status =
+        dyno_call_add(*out, scribe, &prompt, config->sampling, config->head->session, param, error);
     if (status != DYNO_OK) {
-        dyno_door_refuse_generation(door, exchange, &error);
+        dyno_call_drop(*out);
     }
+    return status;
 }
 
-void dyno_door_chat(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static dyno_status make_chat(struct dyno_scribe *scribe, const struct dyno_order *order,
+                             struct dyno_call **out, struct dyno_openai_error *error)
 {
-    if (door->config.relays) {
-        dyno_door_relay(door, exchange, DYNO_CALL_CHAT);
-    } else {
-        answer_chat(door, exchange);
-    }
+    struct dyno_openai_chat chat;
+    struct dyno_call_config config;
+    dyno_status status;
+
+    DYNO_TRY(dyno_openai_chat_read(&chat, order->body, order->size, &scribe->door->rules, error));
+    config = (struct dyno_call_config){.kind = DYNO_CALL_CHAT,
+                                       .head = &chat.head,
+                                       .sampling = &chat.sampling,
+                                       .prompts = 1,
+                                       .tools = &chat.tools,
+                                       .format = &chat.format};
+    status = make_of_messages(scribe, order, &config, chat.messages, chat.template_arguments,
+                              "messages", out, error);
+    dyno_openai_chat_release(&chat);
+    return status;
+}
+
+dyno_status dyno_door_chat(struct dyno_scribe *scribe, const struct dyno_order *order,
+                           struct dyno_call **out, struct dyno_openai_error *error)
+{
+    return scribe->door->config.relays ? dyno_door_relay(scribe, order, DYNO_CALL_CHAT, out, error)
+                                       : make_chat(scribe, order, out, error);
 }
 
 /* ---- responses ------------------------------------------------------------------------------- */
 
-static dyno_status start_response(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                                  const struct dyno_openai_responses *asked,
-                                  struct dyno_openai_error *error)
+static dyno_status make_response(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                 struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_call_config config = {.kind = DYNO_CALL_RESPONSE,
-                                      .head = &asked->head,
-                                      .sampling = &asked->sampling,
-                                      .prompts = 1,
-                                      .tools = &asked->tools,
-                                      .format = &asked->format,
-                                      .response = asked};
-    struct dyno_door_messages messages = {
-        .messages = asked->messages,
-        .tools = asked->tools.choice != DYNO_OPENAI_TOOL_NONE ? asked->tools.list : NULL,
-        .arguments = asked->template_arguments,
-        .begin_answer = true};
-    struct dyno_door_prompt prompt;
-    struct dyno_call *call;
+    struct dyno_openai_responses asked;
+    struct dyno_call_config config;
+    dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
-    DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
-    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return dyno_call_start_or_drop(
-        call, dyno_call_add(call, &prompt, &asked->sampling, asked->head.session, "input", error),
-        error);
+    DYNO_TRY(
+        dyno_openai_responses_read(&asked, order->body, order->size, &scribe->door->rules, error));
+    config = (struct dyno_call_config){.kind = DYNO_CALL_RESPONSE,
+                                       .head = &asked.head,
+                                       .sampling = &asked.sampling,
+                                       .prompts = 1,
+                                       .tools = &asked.tools,
+                                       .format = &asked.format,
+                                       .response = &asked};
+    status = make_of_messages(scribe, order, &config, asked.messages, asked.template_arguments,
+                              "input", out, error);
+    dyno_openai_responses_release(&asked);
+    return status;
 }
 
-static void answer_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
+dyno_status dyno_door_responses(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_openai_error error;
-    struct dyno_openai_responses responses;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_responses_read(&responses, body, size, &door->rules, &error);
-
-    if (status == DYNO_OK) {
-        status = start_response(door, exchange, &responses, &error);
-        dyno_openai_responses_release(&responses);
-    }
-    if (status != DYNO_OK) {
-        dyno_door_refuse_generation(door, exchange, &error);
-    }
-}
-
-void dyno_door_responses(struct dyno_door *door, struct dyno_http_exchange *exchange)
-{
-    if (door->config.relays) {
-        dyno_door_relay(door, exchange, DYNO_CALL_RESPONSE);
-    } else {
-        answer_responses(door, exchange);
-    }
+    return scribe->door->config.relays
+               ? dyno_door_relay(scribe, order, DYNO_CALL_RESPONSE, out, error)
+               : make_response(scribe, order, out, error);
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */
@@ -148,7 +127,8 @@ static dyno_status echo(struct dyno_call *call, uint32_t first,
     return status;
 }
 
-static dyno_status add_prompts(struct dyno_call *call, const struct dyno_openai_completion *asked,
+static dyno_status add_prompts(struct dyno_call *call, struct dyno_scribe *scribe,
+                               const struct dyno_openai_completion *asked,
                                struct dyno_openai_error *error)
 {
     for (size_t i = 0; i < asked->prompts.count; i++) {
@@ -156,9 +136,9 @@ static dyno_status add_prompts(struct dyno_call *call, const struct dyno_openai_
         struct dyno_door_prompt encoded;
         uint32_t first = call->count;
 
-        DYNO_TRY(dyno_door_prompt_given(call->door, prompt, "prompt", &encoded, error));
-        DYNO_TRY(
-            dyno_call_add(call, &encoded, &asked->sampling, asked->head.session, "prompt", error));
+        DYNO_TRY(dyno_scribe_given(scribe, prompt, "prompt", &encoded, error));
+        DYNO_TRY(dyno_call_add(call, scribe, &encoded, &asked->sampling, asked->head.session,
+                               "prompt", error));
         if (asked->echo) {
             DYNO_TRY(echo(call, first, prompt, &encoded, error));
         }
@@ -166,18 +146,18 @@ static dyno_status add_prompts(struct dyno_call *call, const struct dyno_openai_
     return DYNO_OK;
 }
 
-static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exchange *exchange,
-                                    const struct dyno_openai_completion *asked,
-                                    struct dyno_openai_error *error)
+static dyno_status make_of_prompts(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                   const struct dyno_openai_completion *asked,
+                                   struct dyno_call **out, struct dyno_openai_error *error)
 {
     struct dyno_call_config config = {.kind = DYNO_CALL_COMPLETION,
                                       .head = &asked->head,
                                       .sampling = &asked->sampling,
                                       .prompts = (uint32_t)asked->prompts.count,
                                       .format = &asked->format};
-    struct dyno_call *call;
+    dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(door, asked->head.model, error));
+    DYNO_TRY(dyno_door_check_model(scribe->door, asked->head.model, error));
     if (asked->echo && asked->sampling.logprobs) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "logprobs",
                                 "logprobs of a prompt are not told here: leave out echo or "
@@ -188,34 +168,28 @@ static dyno_status start_completion(struct dyno_door *door, struct dyno_http_exc
                                 "an answer without a token is the prompt alone, which is not "
                                 "scored here: ask for one token or more");
     }
-    DYNO_TRY(dyno_call_open(&call, door, exchange, &config, error));
-    return dyno_call_start_or_drop(call, add_prompts(call, asked, error), error);
-}
-
-static void answer_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
-{
-    struct dyno_openai_error error;
-    struct dyno_openai_completion completion;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_completion_read(&completion, body, size, &door->rules, &error);
-
-    if (status == DYNO_OK) {
-        status = start_completion(door, exchange, &completion, &error);
-        dyno_openai_completion_release(&completion);
-    }
+    DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
+    status = add_prompts(*out, scribe, asked, error);
     if (status != DYNO_OK) {
-        dyno_door_refuse_generation(door, exchange, &error);
+        dyno_call_drop(*out);
     }
+    return status;
 }
 
-void dyno_door_completions(struct dyno_door *door, struct dyno_http_exchange *exchange)
+dyno_status dyno_door_completions(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                  struct dyno_call **out, struct dyno_openai_error *error)
 {
-    if (door->config.relays) {
-        dyno_door_relay(door, exchange, DYNO_CALL_COMPLETION);
-    } else {
-        answer_completions(door, exchange);
+    struct dyno_openai_completion asked;
+    dyno_status status;
+
+    if (scribe->door->config.relays) {
+        return dyno_door_relay(scribe, order, DYNO_CALL_COMPLETION, out, error);
     }
+    DYNO_TRY(
+        dyno_openai_completion_read(&asked, order->body, order->size, &scribe->door->rules, error));
+    status = make_of_prompts(scribe, order, &asked, out, error);
+    dyno_openai_completion_release(&asked);
+    return status;
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
@@ -231,9 +205,10 @@ static dyno_status check_tokenizer(const struct dyno_door *door, struct dyno_ope
     return DYNO_OK;
 }
 
-static dyno_status tokenize(struct dyno_door *door, const struct dyno_openai_tokenize *asked,
+static dyno_status tokenize(struct dyno_scribe *scribe, const struct dyno_openai_tokenize *asked,
                             struct dyno_openai_error *error)
 {
+    const struct dyno_door *door = scribe->door;
     struct dyno_door_prompt prompt;
 
     DYNO_TRY(check_tokenizer(door, error));
@@ -241,8 +216,8 @@ static dyno_status tokenize(struct dyno_door *door, const struct dyno_openai_tok
         DYNO_TRY(dyno_door_check_model(door, asked->model, error));
     }
     if (asked->prompt) {
-        DYNO_TRY(dyno_door_prompt_text(door, asked->prompt, asked->prompt_size,
-                                       asked->add_special_tokens, &prompt, error));
+        DYNO_TRY(dyno_scribe_text(scribe, asked->prompt, asked->prompt_size,
+                                  asked->add_special_tokens, &prompt, error));
     } else {
         struct dyno_door_messages messages = {
             .messages = asked->messages,
@@ -251,35 +226,32 @@ static dyno_status tokenize(struct dyno_door *door, const struct dyno_openai_tok
             .begin_answer = asked->add_generation_prompt,
             .around = asked->add_special_tokens};
 
-        DYNO_TRY(dyno_door_prompt_chat(door, &messages, &prompt, error));
+        DYNO_TRY(dyno_scribe_chat(scribe, &messages, &prompt, error));
     }
-    dyno_bytes_clear(&door->out);
-    dyno_openai_put_tokens(&door->out, prompt.tokens, prompt.count, door->config.model.context);
+    dyno_bytes_clear(&scribe->out);
+    dyno_openai_put_tokens(&scribe->out, prompt.tokens, prompt.count, door->config.model.context);
     return DYNO_OK;
 }
 
-void dyno_door_tokenize(struct dyno_door *door, struct dyno_http_exchange *exchange)
+dyno_status dyno_door_tokenize(struct dyno_scribe *scribe, const struct dyno_order *order,
+                               struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_openai_error error;
     struct dyno_openai_tokenize asked;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_tokenize_read(&asked, body, size, &door->rules, &error);
+    dyno_status status;
 
-    if (status == DYNO_OK) {
-        status = tokenize(door, &asked, &error);
-        dyno_openai_tokenize_release(&asked);
-    }
-    if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &door->asker, &error, DYNO_S);
-        return;
-    }
-    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
+    DYNO_TRY(
+        dyno_openai_tokenize_read(&asked, order->body, order->size, &scribe->door->rules, error));
+    status = tokenize(scribe, &asked, error);
+    dyno_openai_tokenize_release(&asked);
+    *out = NULL;
+    return status;
 }
 
-static dyno_status detokenize(struct dyno_door *door, const struct dyno_openai_detokenize *asked,
+static dyno_status detokenize(struct dyno_scribe *scribe,
+                              const struct dyno_openai_detokenize *asked,
                               struct dyno_openai_error *error)
 {
+    const struct dyno_door *door = scribe->door;
     struct dyno_error cause = {.status = DYNO_OK};
     char *text;
     size_t size;
@@ -292,29 +264,24 @@ static dyno_status detokenize(struct dyno_door *door, const struct dyno_openai_d
         DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
-    dyno_bytes_clear(&door->out);
-    dyno_openai_put_detokenized(&door->out, text, size);
+    dyno_bytes_clear(&scribe->out);
+    dyno_openai_put_detokenized(&scribe->out, text, size);
     free(text);
     return DYNO_OK;
 }
 
-void dyno_door_detokenize(struct dyno_door *door, struct dyno_http_exchange *exchange)
+dyno_status dyno_door_detokenize(struct dyno_scribe *scribe, const struct dyno_order *order,
+                                 struct dyno_call **out, struct dyno_openai_error *error)
 {
-    struct dyno_openai_error error;
     struct dyno_openai_detokenize asked;
-    size_t size;
-    const char *body = dyno_http_exchange_body(exchange, &size);
-    dyno_status status = dyno_openai_detokenize_read(&asked, body, size, &door->rules, &error);
+    dyno_status status;
 
-    if (status == DYNO_OK) {
-        status = detokenize(door, &asked, &error);
-        dyno_openai_detokenize_release(&asked);
-    }
-    if (status != DYNO_OK) {
-        dyno_door_refuse(door, exchange, &door->asker, &error, DYNO_S);
-        return;
-    }
-    dyno_door_reply_json(door, exchange, &door->asker, &door->out);
+    DYNO_TRY(
+        dyno_openai_detokenize_read(&asked, order->body, order->size, &scribe->door->rules, error));
+    status = detokenize(scribe, &asked, error);
+    dyno_openai_detokenize_release(&asked);
+    *out = NULL;
+    return status;
 }
 
 /* ---- what is served, and whether ------------------------------------------------------------- */

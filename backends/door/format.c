@@ -48,13 +48,19 @@ static json_t *schema_of_calls(const struct dyno_openai_tools *tools)
 }
 
 /* The grammar is made once, so that a schema that is none is refused before anything begins. */
-static dyno_status try_schema(struct dyno_call *call, const char *param,
+static dyno_status try_schema(struct dyno_call *call, struct dyno_scribe *scribe, const char *param,
                               struct dyno_openai_error *error)
 {
     struct dyno_error cause = {.status = DYNO_OK};
+    struct dyno_constraints *constraints = call->door->constraints;
     struct dyno_constraint *constraint;
-    dyno_status status = dyno_constraint_take(call->door->constraints, call->schema,
-                                              call->is_strict, &constraint, &cause);
+    dyno_status status;
+
+    if (scribe->hurries && !dyno_constraint_is_kept(constraints, call->schema, call->is_strict)) {
+        scribe->gave_up = true;
+        return dyno_openai_fail(error, 503, NULL, param, "the schema takes long to understand");
+    }
+    status = dyno_constraint_take(constraints, call->schema, call->is_strict, &constraint, &cause);
 
     if (status == DYNO_NO_MEMORY) {
         return dyno_openai_fail_memory(error);
@@ -69,7 +75,7 @@ static dyno_status try_schema(struct dyno_call *call, const char *param,
     return DYNO_OK;
 }
 
-static dyno_status constrain(struct dyno_call *call, const char *param,
+static dyno_status constrain(struct dyno_call *call, struct dyno_scribe *scribe, const char *param,
                              struct dyno_openai_error *error)
 {
     if (!call->door->constraints) {
@@ -78,10 +84,11 @@ static dyno_status constrain(struct dyno_call *call, const char *param,
                                 "be JSON");
     }
     call->is_constrained = true;
-    return try_schema(call, param, error);
+    return try_schema(call, scribe, param, error);
 }
 
-dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_config *config,
+dyno_status dyno_call_constrain(struct dyno_call *call, struct dyno_scribe *scribe,
+                                const struct dyno_call_config *config,
                                 struct dyno_openai_error *error)
 {
     const struct dyno_openai_tools *tools = &call->tools;
@@ -97,7 +104,8 @@ dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_c
     if (must_call) {
         call->schema = schema_of_calls(tools);
         call->is_strict = true;
-        return call->schema ? constrain(call, "tools", error) : dyno_openai_fail_memory(error);
+        return call->schema ? constrain(call, scribe, "tools", error)
+                            : dyno_openai_fail_memory(error);
     }
     if (!has_format) {
         return DYNO_OK;
@@ -109,5 +117,5 @@ dyno_status dyno_call_constrain(struct dyno_call *call, const struct dyno_call_c
             return dyno_openai_fail_memory(error);
         }
     }
-    return constrain(call, "response_format", error);
+    return constrain(call, scribe, "response_format", error);
 }

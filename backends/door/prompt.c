@@ -23,21 +23,25 @@ dyno_status dyno_door_check_length(const struct dyno_door *door,
     return DYNO_OK;
 }
 
-static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
+static dyno_status encode(struct dyno_scribe *scribe, const char *text, size_t size,
                           struct dyno_encode_options options, const char *param,
                           struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
+    const struct dyno_door *door = scribe->door;
     struct dyno_error cause = {.status = DYNO_OK};
     struct dyno_token_ids ids = {.count = 0};
     dyno_status status;
 
+    if (scribe->is_dropped && atomic_load_explicit(scribe->is_dropped, memory_order_relaxed)) {
+        return dyno_openai_fail(error, 503, NULL, NULL, "nobody waits for it any more");
+    }
     if (size > door->text_bytes_max) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, param,
                                 "this model's context is %u tokens, which no text of %zu bytes "
                                 "fits into: shorten the prompt",
                                 door->config.model.context, size);
     }
-    status = dyno_encode(door->encoder, text, size, options, &ids, &cause);
+    status = dyno_encode(scribe->encoder, text, size, options, &ids, &cause);
     if (status == DYNO_NO_MEMORY || ids.count > UINT32_MAX) {
         return dyno_openai_fail_memory(error);
     }
@@ -49,35 +53,36 @@ static dyno_status encode(struct dyno_door *door, const char *text, size_t size,
     return DYNO_OK;
 }
 
-dyno_status dyno_door_prompt_text(struct dyno_door *door, const char *text, size_t size,
-                                  bool around, struct dyno_door_prompt *out,
-                                  struct dyno_openai_error *error)
+dyno_status dyno_scribe_text(struct dyno_scribe *scribe, const char *text, size_t size, bool around,
+                             struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
     out->rendered = false;
-    return encode(door, text, size, (struct dyno_encode_options){.around = around}, "prompt", out,
+    return encode(scribe, text, size, (struct dyno_encode_options){.around = around}, "prompt", out,
                   error);
 }
 
-dyno_status dyno_door_prompt_tokens(struct dyno_door *door, const uint32_t *tokens, size_t count,
-                                    struct dyno_door_prompt *out, struct dyno_openai_error *error)
+dyno_status dyno_scribe_tokens(const struct dyno_scribe *scribe, const uint32_t *tokens,
+                               size_t count, struct dyno_door_prompt *out,
+                               struct dyno_openai_error *error)
 {
     if (count > UINT32_MAX) {
-        return dyno_openai_fail_context(error, "prompt", count, 0, door->config.model.context);
+        return dyno_openai_fail_context(error, "prompt", count, 0,
+                                        scribe->door->config.model.context);
     }
     *out = (struct dyno_door_prompt){.tokens = tokens, .count = (uint32_t)count};
     return DYNO_OK;
 }
 
-dyno_status dyno_door_prompt_given(struct dyno_door *door, const struct dyno_openai_prompt *given,
-                                   const char *param, struct dyno_door_prompt *out,
-                                   struct dyno_openai_error *error)
+dyno_status dyno_scribe_given(struct dyno_scribe *scribe, const struct dyno_openai_prompt *given,
+                              const char *param, struct dyno_door_prompt *out,
+                              struct dyno_openai_error *error)
 {
     if (given->text) {
         out->rendered = false;
-        return encode(door, given->text, given->text_size,
+        return encode(scribe, given->text, given->text_size,
                       (struct dyno_encode_options){.around = true}, param, out, error);
     }
-    return dyno_door_prompt_tokens(door, given->tokens, given->token_count, out, error);
+    return dyno_scribe_tokens(scribe, given->tokens, given->token_count, out, error);
 }
 
 /* Set, under `key`, what a client sent (NULL: nothing); it names no control token. */
@@ -114,9 +119,10 @@ static json_t *variables_of(const struct dyno_door *door, const struct dyno_door
     return variables;
 }
 
-dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door_messages *chat,
-                                  struct dyno_door_prompt *out, struct dyno_openai_error *error)
+dyno_status dyno_scribe_chat(struct dyno_scribe *scribe, const struct dyno_door_messages *chat,
+                             struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
+    const struct dyno_door *door = scribe->door;
     const struct dyno_template *template_ =
         chat->tools && door->tool_template ? door->tool_template : door->template_;
     struct dyno_error cause = {.status = DYNO_OK};
@@ -143,61 +149,61 @@ dyno_status dyno_door_prompt_chat(struct dyno_door *door, const struct dyno_door
                                 "the model's chat template refuses the messages: %s", cause.text);
     }
     out->rendered = true;
-    status = encode(door, text, size,
+    status = encode(scribe, text, size,
                     (struct dyno_encode_options){.control = true, .around = chat->around}, "prompt",
                     out, error);
     free(text);
     return status;
 }
 
-static dyno_status room_for_spans(struct dyno_door *door, uint32_t count)
+static dyno_status room_for_spans(struct dyno_scribe *scribe, uint32_t count)
 {
     struct dyno_span *spans;
 
-    if (count <= door->span_capacity) {
+    if (count <= scribe->span_capacity) {
         return DYNO_OK;
     }
-    spans = realloc(door->spans, count * sizeof *spans);
+    spans = realloc(scribe->spans, count * sizeof *spans);
     if (!spans) {
         return DYNO_NO_MEMORY;
     }
-    door->spans = spans;
-    door->span_capacity = count;
+    scribe->spans = spans;
+    scribe->span_capacity = count;
     return DYNO_OK;
 }
 
 /* Chained identities of `blocks` pieces of `size` bytes each. */
-static dyno_status chain_spans(struct dyno_door *door, const void *bytes, size_t size,
+static dyno_status chain_spans(struct dyno_scribe *scribe, const void *bytes, size_t size,
                                uint32_t blocks, uint32_t tenant)
 {
-    XXH64_hash_t identity = XXH3_64bits_withSeed(&tenant, sizeof tenant, door->salt);
+    XXH64_hash_t identity = XXH3_64bits_withSeed(&tenant, sizeof tenant, scribe->door->salt);
 
-    DYNO_TRY(room_for_spans(door, blocks));
+    DYNO_TRY(room_for_spans(scribe, blocks));
     for (uint32_t i = 0; i < blocks; i++) {
         identity = XXH3_64bits_withSeed((const char *)bytes + i * size, size, identity);
         identity += identity == 0 || identity == UINT64_MAX ? 2 : 0; /* these two are none */
-        door->spans[i] = (struct dyno_span){.id = identity, .blocks = 1};
+        scribe->spans[i] = (struct dyno_span){.id = identity, .blocks = 1};
     }
     return DYNO_OK;
 }
 
-dyno_status dyno_door_spans(struct dyno_door *door, const struct dyno_door_prompt *prompt,
-                            uint32_t tenant, uint32_t *count)
+dyno_status dyno_scribe_spans(struct dyno_scribe *scribe, const struct dyno_door_prompt *prompt,
+                              uint32_t tenant, uint32_t *count)
 {
-    uint32_t size = door->config.block_tokens, blocks = prompt->count / size;
+    uint32_t size = scribe->door->config.block_tokens, blocks = prompt->count / size;
 
-    DYNO_TRY(chain_spans(door, prompt->tokens, size * sizeof *prompt->tokens, blocks, tenant));
+    DYNO_TRY(chain_spans(scribe, prompt->tokens, size * sizeof *prompt->tokens, blocks, tenant));
     *count = blocks;
     return DYNO_OK;
 }
 
-dyno_status dyno_door_spans_of_text(struct dyno_door *door, const char *text, size_t size,
-                                    uint32_t tenant, uint32_t *count)
+dyno_status dyno_scribe_spans_of_text(struct dyno_scribe *scribe, const char *text, size_t size,
+                                      uint32_t tenant, uint32_t *count)
 {
-    size_t block = (size_t)door->config.block_tokens * DYNO_DOOR_BYTES_A_TOKEN;
+    size_t block = (size_t)scribe->door->config.block_tokens * DYNO_DOOR_BYTES_A_TOKEN;
     uint32_t blocks = (uint32_t)(size / block);
 
-    DYNO_TRY(chain_spans(door, text, block, blocks, tenant));
+    DYNO_TRY(chain_spans(scribe, text, block, blocks, tenant));
     *count = blocks;
     return DYNO_OK;
 }

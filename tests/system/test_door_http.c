@@ -162,6 +162,50 @@ START_TEST(pipelined_requests_are_answered_in_order)
 }
 END_TEST
 
+/* Prompts that take long to read are read one after the other, and nobody else waits for them;
+ * those whose clients have gone meanwhile are not read at all. */
+START_TEST(long_prompts_hold_nobody_up)
+{
+    enum { LONG = 8, WORDS = 200000 };
+    struct served served = serve(FAST);
+    struct client clients[LONG], hasty = client_open(&served);
+    char *body = served_repeated("{\"model\":\"llama-3.1-8b\",\"prompt\":\"", "word ", WORDS,
+                                 "\",\"max_tokens\":1}");
+    struct reply reply;
+
+    for (int i = 0; i < LONG; i++) {
+        clients[i] = client_open(&served);
+        client_ask(&clients[i], "/v1/completions", body);
+    }
+    client_ask(&hasty, "/v1/completions", SHORT);
+    ck_assert(client_hear(&hasty, &reply));
+    ck_assert_int_eq(reply.status, 200);
+    reply_free(&reply);
+    ck_assert_double_lt(
+        served_metric(&served, "dyno_requests_ended_total{outcome=\"bad_request\"}"), LONG);
+    ck_assert(client_hear(&clients[0], &reply)); /* more tokens than the context has */
+    served_check_refusal(&reply, 400, "context_length_exceeded", "a long prompt");
+    reply_free(&reply);
+    for (int i = 0; i < LONG; i++) {
+        client_reset(&clients[i]);
+    }
+    free(body);
+    served_settle(&served, "dyno_connections_open", 2);
+    ck_assert_double_lt(
+        served_metric(&served, "dyno_requests_ended_total{outcome=\"bad_request\"}"), LONG);
+    body = served_repeated("{\"model\":\"llama-3.1-8b\",\"prompt\":\"", "word ", 4000,
+                           "\",\"max_tokens\":3,\"ignore_eos\":true}");
+    client_ask(&hasty, "/v1/completions", body);
+    ck_assert(client_hear(&hasty, &reply));
+    ck_assert_int_eq(reply.status, 200);
+    reply_free(&reply);
+    free(body);
+    client_close(&hasty);
+    check_empty(&served);
+    served_stop(&served);
+}
+END_TEST
+
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 START_TEST(a_full_server_says_so_and_takes_the_next_when_there_is_room)
@@ -424,6 +468,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, half_a_request_leaves_nothing_behind);
     tcase_add_test(tc, who_does_not_read_is_cut_and_others_are_served);
     tcase_add_test(tc, pipelined_requests_are_answered_in_order);
+    tcase_add_test(tc, long_prompts_hold_nobody_up);
     tcase_add_test(tc, a_full_server_says_so_and_takes_the_next_when_there_is_room);
     tcase_add_test(tc, keys_are_needed_and_their_rates_are_kept);
     tcase_add_test(tc, no_more_of_a_prompt_is_cached_than_there_is);
