@@ -310,6 +310,7 @@ static dyno_status post_all(struct dyno_call *call, struct dyno_openai_error *er
         dyno_telemetry_received(door->telemetry, dyno_door_now(door));
         call->open_count++;
     }
+    dyno_telemetry_read(door->telemetry, dyno_door_now(door) - call->asker.arrival_ns);
     return DYNO_OK;
 }
 

@@ -254,6 +254,11 @@ static void on_woken(void *context)
     hear_news(door);
 }
 
+static void on_first_byte(void *context, dyno_ns after_ns)
+{
+    dyno_telemetry_first_byte(((struct dyno_door *)context)->telemetry, after_ns);
+}
+
 static void on_news(void *context)
 {
     dyno_http_server_wake(((struct dyno_door *)context)->server);
@@ -376,6 +381,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     http.request = on_request;
     http.gone = on_gone;
     http.woken = on_woken;
+    http.first_byte = on_first_byte;
     http.refusal = on_refusal;
     http.context = door;
     DYNO_TRY(dyno_http_server_open(&door->server, &http, error));

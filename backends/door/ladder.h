@@ -13,6 +13,9 @@ enum { DYNO_LADDER_RUNGS = 22 };
 /* Of durations the unit is 0.1 ms, so that rungs reach from there to 1,000 s. */
 #define DYNO_LADDER_UNIT_NS ((uint64_t)100000)
 
+/* Of what the server itself takes it is a microsecond: from there to 10 s. */
+#define DYNO_LADDER_SHORT_UNIT_NS ((uint64_t)1000)
+
 struct dyno_ladder {
     uint64_t unit;                          /* values are in units' parts: ns, or tokens */
     uint64_t counts[DYNO_LADDER_RUNGS + 1]; /* not cumulative; the last is above all rungs */

@@ -148,6 +148,11 @@ static void put_durations(FILE *out, const struct dyno_telemetry *telemetry)
         const char *name, *help;
         const struct dyno_ladder *ladder;
     } rows[] = {
+        {"dyno_request_read_seconds", "From a whole request to its being posted to the fleet.",
+         &telemetry->read},
+        {"dyno_time_to_first_byte_seconds",
+         "From a whole request to the first bytes of its stream in the kernel.",
+         &telemetry->first_byte},
         {"dyno_time_to_first_token_seconds", "From arrival to the first token.", &telemetry->ttft},
         {"dyno_inter_token_latency_seconds", "From one token of an answer to the next.",
          &telemetry->itl},

@@ -74,6 +74,7 @@ static void set_units(struct dyno_telemetry *telemetry)
     for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
         durations[i]->unit = DYNO_LADDER_UNIT_NS;
     }
+    telemetry->read.unit = telemetry->first_byte.unit = DYNO_LADDER_SHORT_UNIT_NS;
     telemetry->prompt_length.unit = 1;
     telemetry->output_length.unit = 1;
 }
@@ -235,6 +236,16 @@ void dyno_telemetry_ended(struct dyno_telemetry *telemetry, dyno_ns now,
         telemetry->cut += cut;
         count_completed(telemetry, second, record);
     }
+}
+
+void dyno_telemetry_read(struct dyno_telemetry *telemetry, dyno_ns after_ns)
+{
+    dyno_ladder_add(&telemetry->read, after_ns, 1);
+}
+
+void dyno_telemetry_first_byte(struct dyno_telemetry *telemetry, dyno_ns after_ns)
+{
+    dyno_ladder_add(&telemetry->first_byte, after_ns, 1);
 }
 
 void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, dyno_ns ttft_ns)

@@ -59,6 +59,11 @@ void dyno_telemetry_refused(struct dyno_telemetry *telemetry, dyno_ns now, enum 
 void dyno_telemetry_ended(struct dyno_telemetry *telemetry, dyno_ns now,
                           const struct dyno_request_record *record, bool cut);
 
+/* A request was understood and posted to the fleet, so long after it was whole. */
+void dyno_telemetry_read(struct dyno_telemetry *telemetry, dyno_ns after_ns);
+/* The first bytes of a stream have gone to its client, so long after its request was whole. */
+void dyno_telemetry_first_byte(struct dyno_telemetry *telemetry, dyno_ns after_ns);
+
 /* The first token of an answer is there, `ttft_ns` after the request arrived. */
 void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, dyno_ns ttft_ns);
 /* `count` more tokens are there, `gap_ns` after the one before them each. */

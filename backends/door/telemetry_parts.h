@@ -43,6 +43,7 @@ struct dyno_telemetry {
     uint64_t answers[DYNO_HTTP_STATUSES];
     uint32_t connections;
     struct dyno_fleet_look look; /* the sums of the workers' latest */
+    struct dyno_ladder read, first_byte;
     struct dyno_ladder ttft, itl, tpot, e2e, queue, prefill, decode;
     struct dyno_ladder prompt_length, output_length;
     struct dyno_window *window;
