@@ -158,32 +158,34 @@ struct dyno_scenario {
         const char *address;    /* serve.address          --address */
         uint32_t port;          /* serve.port             --port: 0: any */
         const char *model_name; /* serve.model_name       --served-model-name; NULL: by model */
-        const char *tls_certificate;    /* serve.tls_certificate  --ssl-certfile */
-        const char *tls_key;            /* serve.tls_key          --ssl-keyfile */
-        const char *cors_origin;        /* serve.cors_origin      --cors-origin */
-        const char *api_keys;           /* serve.api_keys         --api-keys */
-        bool vllm_metrics;              /* serve.vllm_metrics     --vllm-metrics */
-        const char *record;             /* serve.record           --record */
-        const char *record_salt_env;    /* serve.record_salt_env */
-        uint64_t record_bytes_max;      /* serve.record_size_max: 0: without end */
-        uint64_t db_bytes_max;          /* serve.db_size_max: 0: without end */
-        dyno_ns db_age_max_ns;          /* serve.db_age_max: 0: for ever */
-        const char *log_level;          /* serve.log_level        --log-level */
-        const char *log_format;         /* serve.log_format       --log-format */
-        const char *worker_api_key_env; /* serve.worker_api_key_env  --worker-api-key-env */
-        dyno_ns health_every_ns;        /* serve.health_every */
-        uint32_t health_failures;       /* serve.health_failures */
-        uint32_t worker_retries;        /* serve.worker_retries */
-        dyno_ns worker_silence_ns;      /* serve.worker_silence */
-        uint32_t requests_max;          /* serve.requests_max: in flight and waiting */
-        uint32_t connections_max;       /* serve.connections_max */
-        uint64_t header_bytes_max;      /* serve.header_max */
-        uint64_t body_bytes_max;        /* serve.body_max */
-        uint64_t unsent_bytes_max;      /* serve.unsent_max */
-        dyno_ns head_timeout_ns;        /* serve.head_timeout */
-        dyno_ns idle_timeout_ns;        /* serve.idle_timeout */
-        dyno_ns write_timeout_ns;       /* serve.write_timeout */
-        dyno_ns grace_ns;               /* serve.grace */
+        const char *tls_certificate;     /* serve.tls_certificate  --ssl-certfile */
+        const char *tls_key;             /* serve.tls_key          --ssl-keyfile */
+        const char *cors_origin;         /* serve.cors_origin      --cors-origin */
+        const char *api_keys;            /* serve.api_keys         --api-keys */
+        bool vllm_metrics;               /* serve.vllm_metrics     --vllm-metrics */
+        const char *record;              /* serve.record           --record */
+        const char *record_salt_env;     /* serve.record_salt_env */
+        uint64_t record_bytes_max;       /* serve.record_size_max: 0: without end */
+        uint32_t record_files_max;       /* serve.record_files_max */
+        uint64_t record_queue_bytes_max; /* serve.record_queue_max */
+        uint64_t db_bytes_max;           /* serve.db_size_max: 0: without end */
+        dyno_ns db_age_max_ns;           /* serve.db_age_max: 0: for ever */
+        const char *log_level;           /* serve.log_level        --log-level */
+        const char *log_format;          /* serve.log_format       --log-format */
+        const char *worker_api_key_env;  /* serve.worker_api_key_env  --worker-api-key-env */
+        dyno_ns health_every_ns;         /* serve.health_every */
+        uint32_t health_failures;        /* serve.health_failures */
+        uint32_t worker_retries;         /* serve.worker_retries */
+        dyno_ns worker_silence_ns;       /* serve.worker_silence */
+        uint32_t requests_max;           /* serve.requests_max: in flight and waiting */
+        uint32_t connections_max;        /* serve.connections_max */
+        uint64_t header_bytes_max;       /* serve.header_max */
+        uint64_t body_bytes_max;         /* serve.body_max */
+        uint64_t unsent_bytes_max;       /* serve.unsent_max */
+        dyno_ns head_timeout_ns;         /* serve.head_timeout */
+        dyno_ns idle_timeout_ns;         /* serve.idle_timeout */
+        dyno_ns write_timeout_ns;        /* serve.write_timeout */
+        dyno_ns grace_ns;                /* serve.grace */
     } serve;
 };
 

@@ -67,6 +67,8 @@ dyno_status dyno_serve_records_trace(struct dyno_serve_records *records,
                                         .started_at_ns = started_at(assembly->clock),
                                         .engine_block_tokens = assembly->worker.block_tokens,
                                         .bytes_max = scenario->serve.record_bytes_max,
+                                        .files_max = scenario->serve.record_files_max,
+                                        .queue_bytes_max = scenario->serve.record_queue_bytes_max,
                                         .say = say,
                                         .context = records->log},
         error));

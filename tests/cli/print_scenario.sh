@@ -177,6 +177,8 @@ serve:
   record: none                               # default
   record_salt_env: none                      # default
   record_size_max: 1GiB                      # default
+  record_files_max: 10                       # default
+  record_queue_max: 64MiB                    # default
   db_size_max: 1GiB                          # default
   db_age_max: none                           # default
   log_level: warning                         # default
