@@ -57,6 +57,9 @@ static bool write_tops(struct dyno_answer *answer, struct dyno_answer_page *page
     const struct dyno_answer_choice *latest = &answer->latest;
     void *tops = page->tops;
 
+    if (latest->top_count == 0) {
+        return true;
+    }
     if (!grow(&tops, &page->top_capacity, page->top_count, latest->top_count, sizeof *page->tops)) {
         return false;
     }

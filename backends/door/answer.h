@@ -80,7 +80,7 @@ enum { DYNO_ANSWER_PAGE_MAX = 1 << 25 };
 /* What is new of an answer; valid until it is asked again.  Of one that travels as text a token is
  * an event of the stream, and the text its data. */
 struct dyno_answer_news {
-    const char *text; /* [text_size] */
+    const char *text; /* [text_size]; not NULL */
     size_t text_size;
     const struct dyno_answer_token *tokens; /* [token_count]; text behind the last of them was held
                                                back, and came with the end */

@@ -37,6 +37,7 @@ struct dyno_clerk {
     struct line waiting, made;
     uint32_t count; /* waiting, or being made ... */
     size_t size;    /* ... and their bytes */
+    uint32_t made_count;
     bool quit;
 };
 
@@ -122,6 +123,7 @@ static void *run(void *context)
         (void)pthread_mutex_lock(&clerk->lock);
         clerk->count--;
         clerk->size -= job->order.size;
+        clerk->made_count++;
         line_up(&clerk->made, job);
         (void)pthread_mutex_unlock(&clerk->lock);
         dyno_http_server_wake(clerk->door->server);
@@ -212,8 +214,19 @@ static struct job *next_made(struct dyno_clerk *clerk)
 
     (void)pthread_mutex_lock(&clerk->lock);
     job = next_of(&clerk->made);
+    clerk->made_count -= job != NULL;
     (void)pthread_mutex_unlock(&clerk->lock);
     return job;
+}
+
+uint32_t dyno_clerk_count(struct dyno_clerk *clerk)
+{
+    uint32_t count;
+
+    (void)pthread_mutex_lock(&clerk->lock);
+    count = clerk->count + clerk->made_count;
+    (void)pthread_mutex_unlock(&clerk->lock);
+    return count;
 }
 
 void dyno_clerk_collect(struct dyno_clerk *clerk)

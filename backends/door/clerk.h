@@ -27,6 +27,9 @@ void dyno_clerk_close(struct dyno_clerk *clerk); /* NULL: no effect */
 dyno_status dyno_clerk_give(struct dyno_clerk *clerk, struct dyno_http_exchange *exchange,
                             const struct dyno_order *order, dyno_door_maker *make, bool generates);
 
+/* Requests that it has and that were not collected. */
+uint32_t dyno_clerk_count(struct dyno_clerk *clerk);
+
 /* The door's, when it was woken: start the calls that are made (dyno_door_fill_order). */
 void dyno_clerk_collect(struct dyno_clerk *clerk);
 

@@ -121,7 +121,7 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
         answer->pages[answer->written].text_size = 0;
         answer->pages[answer->written].token_count = 0;
         answer->pages[answer->written].top_count = 0;
-        *out = (struct dyno_answer_news){.text = page->text,
+        *out = (struct dyno_answer_news){.text = page->text ? page->text : "",
                                          .text_size = page->text_size,
                                          .tokens = page->tokens,
                                          .token_count = page->token_count,

@@ -510,8 +510,8 @@ bool dyno_machine_free_name(const struct dyno_machine *machine,
         !has_others(machine, &grammar->nodes[reading->node], reading)) {
         return false;
     }
-    name = &grammar->names[local.place];
-    if (local.place && (name->child || name->property != DYNO_NO_PROPERTY)) {
+    name = local.place > 0 ? &grammar->names[local.place] : NULL; /* there may be no names */
+    if (name && (name->child || name->property != DYNO_NO_PROPERTY)) {
         return false;
     }
     *behind = *reading;
