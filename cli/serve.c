@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/descriptors.h"
 #include "cli/help.h"
+#include "cli/planning.h"
 #include "cli/serve_records.h"
 #include "cli/tokenizer_path.h"
 #include "sim/answers.h"
@@ -205,6 +206,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .version = DYNO_VERSION,
         .vllm_names = serving->scenario.serve.vllm_metrics,
         .block_bytes = block_bytes(serving),
+        .has_planner = dyno_planning_is_on(&serving->scenario),
         .log = serving->log,
     };
     DYNO_TRY(dyno_door_open(&serving->door, &config, error));

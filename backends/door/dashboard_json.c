@@ -208,6 +208,42 @@ static void put_errors(FILE *out, const struct dyno_telemetry *telemetry, uint64
     (void)fputs("],\n", out);
 }
 
+/* What changed the fleet's size, the oldest first. */
+static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const struct dyno_plan_telemetry *plan = &telemetry->plan;
+    uint64_t first = plan->change_count > DYNO_PLAN_CHANGES_KEPT
+                         ? plan->change_count - DYNO_PLAN_CHANGES_KEPT
+                         : 0;
+
+    if (!telemetry->has_planner) {
+        (void)fputs("\"planner_now\":null,\"planner\":null}\n", out);
+        return;
+    }
+    if (plan->ticks > 0) {
+        (void)fprintf(
+            out,
+            "\"planner_now\":{\"desired\":%u,\"ready\":%u,\"starting\":%u,\"draining\":%u,"
+            "\"reason\":\"%s\"},\n",
+            plan->latest.desired, plan->latest.ready, plan->latest.starting, plan->latest.draining,
+            plan->latest.reason);
+    } else {
+        (void)fputs("\"planner_now\":null,\n", out);
+    }
+    (void)fputs("\"planner\":[", out);
+    for (uint64_t i = first; i < plan->change_count; i++) {
+        const struct dyno_plan_record *change = &plan->changes[i % DYNO_PLAN_CHANGES_KEPT];
+
+        (void)fprintf(out,
+                      "%s{\"at_s\":%llu,\"text\":\"%u workers instead of %u (%s): %.3g requests/s, "
+                      "%.3g to come, %u running, %u waiting\"}",
+                      i > first ? ",\n" : "", (unsigned long long)(change->at / DYNO_S),
+                      change->desired, change->before, change->reason, change->rate,
+                      change->forecast_rate, change->running, change->waiting + change->lobby);
+    }
+    (void)fputs("]}\n", out);
+}
+
 dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns now,
                                 uint64_t since_s, char **text, size_t *size)
 {
@@ -226,6 +262,6 @@ dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns 
     (void)fputs(columns, memory.file);
     put_points(memory.file, telemetry, end, since_s);
     put_errors(memory.file, telemetry, end);
-    (void)fputs("\"planner\":null}\n", memory.file);
+    put_planner(memory.file, telemetry);
     return dyno_memory_text_take(&memory, text, size);
 }

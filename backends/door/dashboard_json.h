@@ -10,7 +10,8 @@
  *               "seen_s": seconds since the last look, or null}],
  *  "columns": ["at_s", ...], "points": [[...], ...],
  *  "errors": [{"reason": "...", "recent": n, "total": n}],
- *  "planner": null}
+ *  "planner_now": {"desired": n, "ready": n, "starting": n, "draining": n, "reason": "..."} or
+ * null, "planner": [{"at_s": n, "text": "..."}] or null}
  *
  * A worker's rates are of the last five to ten seconds, hit rates of prompts of requests that ended
  * in this minute and the fourteen before it.  What a worker was not seen to have is 0.
@@ -25,7 +26,8 @@
  * requests that completed in it Only whole seconds count, so the last point grows until its five
  * seconds are over; all others stay as they are.  "recent" counts the last fifteen minutes, "total"
  * since the start; reasons that never occurred are left out.  "planner" is null for a fleet that
- * has none.
+ * has none, and else has the last twenty times that it wanted another number of workers, the oldest
+ * first; "planner_now" is null until it has looked for the first time.
  */
 #ifndef DYNO_BACKENDS_DOOR_DASHBOARD_JSON_H
 #define DYNO_BACKENDS_DOOR_DASHBOARD_JSON_H

@@ -29,6 +29,8 @@ struct dyno_desk {
     atomic_uint waiting; /* posted or given up, so that the loop need not lock to see nothing */
     struct dyno_sample_record *samples; /* [config.worker_count] the latest look at each ... */
     bool *is_sampled;                   /* ... that was not taken yet */
+    struct dyno_plan_record plans[DYNO_DESK_PLANS_MAX]; /* [plan_count], not taken yet */
+    uint32_t plan_count;
     /* The loop's alone. */
     struct dyno_map place_of;   /* request -> place in fleet */
     struct dyno_answer **fleet; /* [fleet_capacity] */
@@ -277,6 +279,18 @@ uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *ou
     return count;
 }
 
+uint32_t dyno_desk_plans(struct dyno_desk *desk, struct dyno_plan_record *out)
+{
+    uint32_t count;
+
+    dyno_desk_lock(desk);
+    count = desk->plan_count;
+    memcpy(out, desk->plans, count * sizeof *out);
+    desk->plan_count = 0;
+    dyno_desk_unlock(desk);
+    return count;
+}
+
 /* ---- the loop's side: a source --------------------------------------------------------------- */
 
 static bool is_quiet(struct dyno_desk *desk)
@@ -503,8 +517,27 @@ static dyno_status desk_sample(struct dyno_sink *sink, const struct dyno_sample_
     return DYNO_OK;
 }
 
+/* The one before it goes, if it changed nothing or there is no room. */
+static dyno_status desk_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
+{
+    struct dyno_desk *desk = desk_of_sink(sink);
+    struct dyno_plan_record *plans = desk->plans;
+
+    dyno_desk_lock(desk);
+    if (desk->plan_count > 0 &&
+        plans[desk->plan_count - 1].before == plans[desk->plan_count - 1].desired) {
+        desk->plan_count--;
+    } else if (desk->plan_count == DYNO_DESK_PLANS_MAX) {
+        desk->plan_count--;
+        memmove(plans, plans + 1, desk->plan_count * sizeof *plans);
+    }
+    plans[desk->plan_count++] = *record;
+    dyno_desk_unlock(desk);
+    return DYNO_OK;
+}
+
 static const struct dyno_sink_ops sink_ops = {
-    .name = "desk", .request = desk_request, .sample = desk_sample};
+    .name = "desk", .request = desk_request, .sample = desk_sample, .plan = desk_plan};
 
 static struct dyno_request_record record_of_failure(const struct dyno_answer *answer)
 {

@@ -54,6 +54,12 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
 /* The latest looks at workers that were not taken yet, into out[worker_count]; returns how many. */
 uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *out);
 
+/* The planner's ticks that were not taken yet, into out[DYNO_DESK_PLANS_MAX]; returns how many: the
+ * latest, and before it those that changed the fleet's size, the oldest first.  Of very many that
+ * nobody took the oldest are forgotten. */
+enum { DYNO_DESK_PLANS_MAX = 32 };
+uint32_t dyno_desk_plans(struct dyno_desk *desk, struct dyno_plan_record *out);
+
 /* Nothing will be posted any more: the source is finished when all answers have ended. */
 void dyno_desk_finish(struct dyno_desk *desk);
 

@@ -47,6 +47,7 @@ struct dyno_door_config {
     const char *version; /* the program's */
     bool vllm_names;     /* metrics also under vLLM's names */
     uint64_t block_bytes; /* of the KV cache; 0: unknown */
+    bool has_planner;     /* the fleet's size is decided while it serves */
     struct dyno_log *log; /* not owned; NULL: none */
 };
 

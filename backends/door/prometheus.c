@@ -178,6 +178,44 @@ static void put_durations(FILE *out, const struct dyno_telemetry *telemetry)
                       &telemetry->output_length, 1);
 }
 
+/* Of a fleet whose size is decided while it serves, once it was decided for the first time. */
+static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const struct dyno_plan_telemetry *plan = &telemetry->plan;
+    const struct dyno_plan_record *latest = &plan->latest, *last;
+
+    if (!telemetry->has_planner || plan->ticks == 0) {
+        return;
+    }
+    dyno_lines_family(out, "dyno_planner_workers", "gauge",
+                      "Workers by state, as the planner saw them last.");
+    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "ready"}), latest->ready);
+    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "starting"}),
+                     latest->starting);
+    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "draining"}),
+                     latest->draining);
+    dyno_lines_family(out, "dyno_planner_workers_desired", "gauge",
+                      "Workers that the planner wants, with why it wanted no other number.");
+    dyno_lines_count(out, "dyno_planner_workers_desired", DYNO_LABELS({"reason", latest->reason}),
+                     latest->desired);
+    dyno_lines_family(out, "dyno_planner_requests_per_second", "gauge",
+                      "Requests since the planner's last look, and to come by its forecast.");
+    dyno_lines_real(out, "dyno_planner_requests_per_second", DYNO_LABELS({"of", "now"}),
+                    latest->rate);
+    dyno_lines_real(out, "dyno_planner_requests_per_second", DYNO_LABELS({"of", "forecast"}),
+                    latest->forecast_rate);
+    dyno_lines_family(out, "dyno_planner_changes_total", "counter",
+                      "How often the planner wanted another number of workers.");
+    dyno_lines_count(out, "dyno_planner_changes_total", DYNO_NO_LABELS, plan->change_count);
+    if (plan->change_count > 0) {
+        last = &plan->changes[(plan->change_count - 1) % DYNO_PLAN_CHANGES_KEPT];
+        dyno_lines_family(out, "dyno_planner_last_change_seconds", "gauge",
+                          "The uptime at which it last did, and why.");
+        dyno_lines_real(out, "dyno_planner_last_change_seconds",
+                        DYNO_LABELS({"reason", last->reason}), (double)last->at / 1e9);
+    }
+}
+
 dyno_status dyno_prometheus_write(const struct dyno_telemetry *telemetry, dyno_ns now,
                                   bool vllm_names, char **text, size_t *size)
 {
@@ -196,6 +234,7 @@ dyno_status dyno_prometheus_write(const struct dyno_telemetry *telemetry, dyno_n
     put_worker_numbers(out, telemetry);
     put_busy(out, telemetry);
     put_kv(out, telemetry);
+    put_planner(out, telemetry);
     put_durations(out, telemetry);
     if (vllm_names) {
         dyno_prometheus_vllm(out, telemetry);

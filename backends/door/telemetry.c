@@ -112,6 +112,7 @@ dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
     telemetry->worker_count = config->worker_count;
     telemetry->block_tokens = config->block_tokens;
     telemetry->block_bytes = config->block_bytes;
+    telemetry->has_planner = config->has_planner;
     set_units(telemetry);
     if (!set_names(telemetry, config) || dyno_window_open(&telemetry->window) != DYNO_OK) {
         dyno_telemetry_close(telemetry);
@@ -297,6 +298,17 @@ void dyno_telemetry_sampled(struct dyno_telemetry *telemetry,
     }
     second->looked = true;
     second->look = telemetry->look;
+}
+
+void dyno_telemetry_planned(struct dyno_telemetry *telemetry, const struct dyno_plan_record *record)
+{
+    struct dyno_plan_telemetry *plan = &telemetry->plan;
+
+    plan->latest = *record;
+    plan->ticks++;
+    if (record->desired != record->before) {
+        plan->changes[plan->change_count++ % DYNO_PLAN_CHANGES_KEPT] = *record;
+    }
 }
 
 void dyno_telemetry_answered(struct dyno_telemetry *telemetry, int http_status)

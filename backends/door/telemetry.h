@@ -40,6 +40,7 @@ struct dyno_telemetry_config {
     const char *const *worker_names; /* [worker_count] clean, or NULL: their numbers */
     uint32_t block_tokens;           /* tokens a KV block holds */
     uint64_t block_bytes;            /* ... and its size; 0: unknown */
+    bool has_planner;                /* it decides how many workers there are */
 };
 
 struct dyno_telemetry;
@@ -74,6 +75,10 @@ void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, u
  * not have is a mistake of ours: asserted. */
 void dyno_telemetry_sampled(struct dyno_telemetry *telemetry,
                             const struct dyno_sample_record *sample);
+
+/* A tick of the planner. */
+void dyno_telemetry_planned(struct dyno_telemetry *telemetry,
+                            const struct dyno_plan_record *record);
 
 /* A response was begun, to whatever path; codes outside 100-599 are asserted. */
 void dyno_telemetry_answered(struct dyno_telemetry *telemetry, int http_status);

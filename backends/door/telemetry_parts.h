@@ -31,6 +31,15 @@ struct dyno_worker_telemetry {
     struct dyno_prompt_minute minutes[DYNO_PROMPT_MINUTES]; /* at the minute modulo their number */
 };
 
+enum { DYNO_PLAN_CHANGES_KEPT = 20 };
+
+/* What the planner has done; its reasons are static texts. */
+struct dyno_plan_telemetry {
+    struct dyno_plan_record latest;                          /* if ticks > 0 */
+    struct dyno_plan_record changes[DYNO_PLAN_CHANGES_KEPT]; /* the n-th at n modulo their number */
+    uint64_t ticks, change_count;
+};
+
 struct dyno_telemetry {
     char *model, *version;
     uint32_t block_tokens;
@@ -42,6 +51,8 @@ struct dyno_telemetry {
     uint64_t output_tokens;
     uint64_t answers[DYNO_HTTP_STATUSES];
     uint32_t connections;
+    bool has_planner;
+    struct dyno_plan_telemetry plan;
     struct dyno_fleet_look look; /* the sums of the workers' latest */
     struct dyno_ladder read, first_byte;
     struct dyno_ladder ttft, itl, tpot, e2e, queue, prefill, decode;

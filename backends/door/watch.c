@@ -12,9 +12,14 @@
 void dyno_door_look(struct dyno_door *door)
 {
     uint32_t count = dyno_desk_samples(door->desk, door->samples);
+    struct dyno_plan_record plans[DYNO_DESK_PLANS_MAX];
 
     for (uint32_t i = 0; i < count; i++) {
         dyno_telemetry_sampled(door->telemetry, &door->samples[i]);
+    }
+    count = dyno_desk_plans(door->desk, plans);
+    for (uint32_t i = 0; i < count; i++) {
+        dyno_telemetry_planned(door->telemetry, &plans[i]);
     }
     dyno_telemetry_connections(door->telemetry,
                                (uint32_t)dyno_http_server_counts(door->server).connections_open);

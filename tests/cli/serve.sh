@@ -192,13 +192,22 @@ ask 405 /v1/chat/completions
 stop
 
 # The same door before a GPU that is simulated: as many tokens as were asked for, of filler.
-start_server --model llama-3.1-8b --workers 2 --router kv
+# Who decides how many workers there are tells why.
+start_server --model llama-3.1-8b --workers 2 --router kv --planner load --set planner.every=100ms
 hello='"model":"llama-3.1-8b","prompt":"Hello","max_tokens":20'
 ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
 is .usage.completion_tokens 20
 is '.choices[0].finish_reason' length
 ask 400 /v1/embeddings '{"model":"llama-3.1-8b","input":"Hello"}'
 is .error.code unsupported_parameter
+for _ in {1..400}; do
+    ask 200 /metrics
+    grep -q '^dyno_planner_workers_desired{reason="[a-z]*"} [12]$' answer && break
+    sleep 0.05
+done
+grep -q '^dyno_planner_workers{state="ready"} [12]$' answer || fail "no planner: $(cat answer)"
+ask 200 /dashboard/data
+is '.planner_now | has("reason")' true
 stop
 
 # Keys, and how often one may ask.

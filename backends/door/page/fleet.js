@@ -185,6 +185,9 @@ function showErrors(data) {
 }
 
 function showPlanner(data) {
+    const now = data.planner_now;
+    setText(byId('planner-now'), now ? now.desired + ' workers wanted (' + now.reason + '): ' + now.ready + ' ready, '
+        + now.starting + ' starting, ' + now.draining + ' draining.' : '');
     const decisions = data.planner || [];
     byId('planner-none').hidden = decisions.length > 0;
     setText(byId('planner-none'), data.planner ? 'It has decided nothing yet.' : 'This fleet has no planner: it keeps the size it was started with.');

@@ -7,13 +7,15 @@
 #include "backends/door/telemetry.h"
 #include "tests/check_main.h"
 
+/* Three workers have a planner. */
 static struct dyno_telemetry *open_named(const char *model, uint32_t workers)
 {
     const struct dyno_telemetry_config config = {.model = model,
                                                  .version = "1.2.3",
                                                  .worker_count = workers,
                                                  .block_tokens = 16,
-                                                 .block_bytes = 2048};
+                                                 .block_bytes = 2048,
+                                                 .has_planner = workers == 3};
     struct dyno_telemetry *telemetry = NULL;
     struct dyno_error error;
 
@@ -39,6 +41,24 @@ static struct dyno_request_record record_of(uint32_t worker, dyno_ns arrival_ns)
         .first_token_ns = arrival_ns + 50 * DYNO_MS,
         .last_token_ns = arrival_ns + 250 * DYNO_MS,
     };
+}
+
+/* A tick at `at` after which `desired` workers are wanted. */
+static inline void plan(struct dyno_telemetry *telemetry, dyno_ns at, uint32_t before,
+                        uint32_t desired, const char *reason)
+{
+    dyno_telemetry_planned(telemetry, &(struct dyno_plan_record){.at = at,
+                                                                 .before = before,
+                                                                 .asked = desired,
+                                                                 .desired = desired,
+                                                                 .reason = reason,
+                                                                 .ready = before,
+                                                                 .starting = 1,
+                                                                 .running = 12,
+                                                                 .waiting = 30,
+                                                                 .lobby = 4,
+                                                                 .rate = 2.5,
+                                                                 .forecast_rate = 3});
 }
 
 /* The whole life of such a request, from its arrival on. */

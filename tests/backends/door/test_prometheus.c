@@ -328,6 +328,24 @@ START_TEST(hostile_names_stay_inside_their_quotes)
 }
 END_TEST
 
+START_TEST(a_planner_tells_what_it_wants_and_why)
+{
+    read_all(0, false);
+    ck_assert_double_eq(value_of("dyno_planner_changes_total"), -1); /* there is none */
+    dyno_telemetry_close(telemetry);
+    telemetry = open_named("small", 3);
+    plan(telemetry, 3 * DYNO_S, 1, 2, "up");
+    plan(telemetry, 4 * DYNO_S, 2, 2, "waiting");
+    read_all(5 * DYNO_S, false);
+    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"ready\"}"), 2);
+    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"starting\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_planner_workers_desired{reason=\"waiting\"}"), 2);
+    ck_assert_double_eq(value_of("dyno_planner_requests_per_second{of=\"forecast\"}"), 3);
+    ck_assert_double_eq(value_of("dyno_planner_changes_total"), 1);
+    ck_assert_double_eq(value_of("dyno_planner_last_change_seconds{reason=\"up\"}"), 3);
+}
+END_TEST
+
 START_TEST(a_line_end_in_a_label_is_escaped)
 {
     struct dyno_memory_text memory;
@@ -370,6 +388,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, buckets_never_shrink_and_end_at_the_count);
     tcase_add_test(tc, a_dashboard_made_for_vllm_finds_its_names);
     tcase_add_test(tc, hostile_names_stay_inside_their_quotes);
+    tcase_add_test(tc, a_planner_tells_what_it_wants_and_why);
     tcase_add_test(tc, a_line_end_in_a_label_is_escaped);
     tcase_add_test(tc, a_sum_is_exact_after_years);
     suite_add_tcase(suite, tc);

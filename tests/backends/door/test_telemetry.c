@@ -107,6 +107,35 @@ START_TEST(what_nobody_told_is_null_and_not_zero)
 }
 END_TEST
 
+START_TEST(the_page_hears_what_changed_the_fleets_size)
+{
+    json_t *root;
+    const json_t *changes;
+
+    dyno_telemetry_close(telemetry);
+    telemetry = open_named("small", 3);
+    root = page(DYNO_S, 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(root, "planner")), 0);
+    ck_assert(json_is_null(json_object_get(root, "planner_now")));
+    json_decref(root);
+    for (uint32_t i = 0; i < 25; i++) {
+        plan(telemetry, (2 * i + 1) * DYNO_S, i, i + 1, "up");
+        plan(telemetry, (2 * i + 2) * DYNO_S, i + 1, i + 1, "held");
+    }
+    root = page(60 * DYNO_S, 0);
+    changes = json_object_get(root, "planner");
+    ck_assert_uint_eq(json_array_size(changes), 20);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(changes, 19), "at_s")), 49);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(changes, 0), "text")),
+                     "6 workers instead of 5 (up): 2.5 requests/s, 3 to come, 12 running, 34 "
+                     "waiting");
+    changes = json_object_get(root, "planner_now");
+    ck_assert_str_eq(json_string_value(json_object_get(changes, "reason")), "held");
+    ck_assert_int_eq(json_integer_value(json_object_get(changes, "desired")), 25);
+    json_decref(root);
+}
+END_TEST
+
 START_TEST(a_second_counts_once_it_is_over)
 {
     json_t *root;
@@ -414,6 +443,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_point_tells_what_happened_in_its_five_seconds);
     tcase_add_test(tc, what_nobody_told_is_null_and_not_zero);
+    tcase_add_test(tc, the_page_hears_what_changed_the_fleets_size);
     tcase_add_test(tc, a_second_counts_once_it_is_over);
     tcase_add_test(tc, an_earlier_now_counts_as_the_latest);
     tcase_add_test(tc, points_before_since_are_left_out);
