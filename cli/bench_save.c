@@ -7,6 +7,7 @@
 
 #include "backends/assets/random/output_file.h"
 #include "cli/peaks.h"
+#include "cli/values.h"
 #include "core/base/math.h"
 
 enum { ESCAPED_MAX = 6 * DYNO_LOAD_MODEL_MAX };
@@ -118,96 +119,54 @@ static int by_id(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* Values in milliseconds, sorted. */
-struct sample {
-    double *values; /* [count] */
-    size_t count;
-};
-
-/* Between two ranks, as NumPy does. */
-static double percentile(const struct sample *sample, double fraction)
-{
-    double place = fraction * (double)(sample->count - 1);
-    size_t below = (size_t)place;
-    size_t above = below + 1 < sample->count ? below + 1 : below;
-
-    return sample->values[below] +
-           (place - (double)below) * (sample->values[above] - sample->values[below]);
-}
-
-static double mean_of(const struct sample *sample)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < sample->count; i++) {
-        sum += sample->values[i];
-    }
-    return sum / (double)sample->count;
-}
-
-static double deviation_of(const struct sample *sample)
-{
-    double mean = mean_of(sample), sum = 0;
-
-    for (size_t i = 0; i < sample->count; i++) {
-        sum += (sample->values[i] - mean) * (sample->values[i] - mean);
-    }
-    return dyno_sqrt(sum / (double)sample->count);
-}
-
 /* Nothing measured is 0 there. */
-static dyno_status put_sample(struct dyno_output_file *file, const char *name,
-                              struct sample *sample)
+static dyno_status put_values(struct dyno_output_file *file, const char *name,
+                              struct dyno_values *values)
 {
-    bool any = sample->count > 0;
+    bool any = values->count > 0;
 
-    if (any) {
-        qsort(sample->values, sample->count, sizeof *sample->values, by_value);
-    }
+    dyno_values_sort(values);
     return dyno_output_print(
         file,
         ",\n\"mean_%s_ms\": %.17g, \"median_%s_ms\": %.17g, \"std_%s_ms\": %.17g, "
         "\"p99_%s_ms\": %.17g",
-        name, any ? mean_of(sample) : 0.0, name, any ? percentile(sample, 0.5) : 0.0, name,
-        any ? deviation_of(sample) : 0.0, name, any ? percentile(sample, 0.99) : 0.0);
+        name, any ? dyno_values_mean(values) : 0.0, name,
+        any ? dyno_values_percentile(values, 0.5) : 0.0, name,
+        any ? dyno_values_deviation(values) : 0.0, name,
+        any ? dyno_values_percentile(values, 0.99) : 0.0);
 }
 
-static void add_ttft(struct sample *sample, const struct answer *answer)
+static dyno_status add_ttft(struct dyno_values *values, const struct answer *answer)
 {
-    sample->values[sample->count++] = 1e3 * SECONDS(answer->first_ns - answer->sent_ns);
+    return dyno_values_add(values, 1e3 * SECONDS(answer->first_ns - answer->sent_ns));
 }
 
-static void add_tpot(struct sample *sample, const struct answer *answer)
+static dyno_status add_tpot(struct dyno_values *values, const struct answer *answer)
 {
-    if (answer->output_tokens > 1) {
-        sample->values[sample->count++] =
-            1e3 * SECONDS(answer->last_ns - answer->first_ns) / (double)(answer->output_tokens - 1);
+    if (answer->output_tokens <= 1) {
+        return DYNO_OK;
     }
+    return dyno_values_add(values, 1e3 * SECONDS(answer->last_ns - answer->first_ns) /
+                                       (double)(answer->output_tokens - 1));
 }
 
-static void add_gaps(struct sample *sample, const struct answer *answer)
+static dyno_status add_gaps(struct dyno_values *values, const struct answer *answer)
 {
     for (uint32_t i = 1; i < answer->chunk_count; i++) {
-        sample->values[sample->count++] =
-            1e3 * SECONDS(answer->chunk_ns[i] - answer->chunk_ns[i - 1]);
+        DYNO_TRY(
+            dyno_values_add(values, 1e3 * SECONDS(answer->chunk_ns[i] - answer->chunk_ns[i - 1])));
     }
+    return DYNO_OK;
 }
 
-static void add_latency(struct sample *sample, const struct answer *answer)
+static dyno_status add_latency(struct dyno_values *values, const struct answer *answer)
 {
-    sample->values[sample->count++] = 1e3 * SECONDS(answer->last_ns - answer->sent_ns);
+    return dyno_values_add(values, 1e3 * SECONDS(answer->last_ns - answer->sent_ns));
 }
 
 static const struct {
     const char *name;
-    void (*add)(struct sample *sample, const struct answer *answer);
+    dyno_status (*add)(struct dyno_values *values, const struct answer *answer);
 } measures[] = {{"ttft", add_ttft}, {"tpot", add_tpot}, {"itl", add_gaps}, {"e2el", add_latency}};
 
 /* Gaps of answers whose chunks are not there. */
@@ -227,34 +186,34 @@ static dyno_status put_known_gaps(struct dyno_output_file *file, const double it
     return DYNO_OK;
 }
 
+static dyno_status collect(struct dyno_values *values, size_t measure,
+                           const struct dyno_bench_saved *saved)
+{
+    values->count = 0;
+    for (size_t i = 0; i < saved->count; i++) {
+        if (!saved->answers[i].why) {
+            DYNO_TRY(measures[measure].add(values, &saved->answers[i]));
+        }
+    }
+    return DYNO_OK;
+}
+
 static dyno_status put_samples(struct dyno_output_file *file, const struct dyno_bench_saved *saved,
                                const double *itl_ms)
 {
-    size_t most = saved->count + 1;
-    struct sample sample;
+    struct dyno_values values = {.values = NULL};
     dyno_status status = DYNO_OK;
 
-    for (size_t i = 0; i < saved->count; i++) {
-        most += saved->answers[i].chunk_count;
-    }
-    sample.values = calloc(most, sizeof *sample.values);
-    if (!sample.values) {
-        return dyno_fail(file->error, DYNO_NO_MEMORY, "no memory for the figures to save");
-    }
     for (size_t i = 0; status == DYNO_OK && i < sizeof measures / sizeof measures[0]; i++) {
         if (itl_ms && measures[i].add == add_gaps) {
             status = put_known_gaps(file, itl_ms);
             continue;
         }
-        sample.count = 0;
-        for (size_t j = 0; j < saved->count; j++) {
-            if (!saved->answers[j].why) {
-                measures[i].add(&sample, &saved->answers[j]);
-            }
-        }
-        status = put_sample(file, measures[i].name, &sample);
+        status = collect(&values, i, saved) == DYNO_OK
+                     ? put_values(file, measures[i].name, &values)
+                     : dyno_fail(file->error, DYNO_NO_MEMORY, "no memory for the figures to save");
     }
-    free(sample.values);
+    dyno_values_release(&values);
     return status;
 }
 
