@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "backends/assets/random/output_file.h"
+#include "cli/bench_aiperf_summary.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 
@@ -16,6 +17,8 @@ struct dyno_bench_aiperf {
     struct dyno_output_file file;
     struct dyno_error error; /* the first that went wrong */
     uint64_t origin_ns;
+    struct dyno_aiperf_summary summary;
+    char summary_path[PATH_MAX_BYTES];
 };
 
 dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *folder,
@@ -29,16 +32,20 @@ dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *f
         return dyno_fail(error, DYNO_IO, "bench.export_aiperf: %s cannot be made: %s", folder,
                          strerror(errno));
     }
-    if (snprintf(path, sizeof path, "%s/profile_export.jsonl", folder) >= (int)sizeof path) {
+    /* The longer one of two names. */
+    if (snprintf(path, sizeof path, "%s/profile_export_aiperf.json", folder) >= (int)sizeof path) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "bench.export_aiperf: the folder's name is too "
                          "long");
     }
+    (void)snprintf(path, sizeof path, "%s/profile_export.jsonl", folder);
     aiperf = calloc(1, sizeof *aiperf);
     if (!aiperf) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     aiperf->origin_ns = origin_ns;
+    (void)snprintf(aiperf->summary_path, sizeof aiperf->summary_path,
+                   "%s/profile_export_aiperf.json", folder);
     status = dyno_output_open(&aiperf->file, path, error);
     if (status != DYNO_OK) {
         free(aiperf);
@@ -143,6 +150,10 @@ void dyno_bench_aiperf_add(void *context, const struct dyno_load_answer *answer)
     if (aiperf->error.text[0] == '\0') {
         (void)put_line(aiperf, answer); /* why not is kept */
     }
+    if (aiperf->error.text[0] == '\0' &&
+        dyno_aiperf_summary_add(&aiperf->summary, answer) != DYNO_OK) {
+        (void)dyno_fail(&aiperf->error, DYNO_NO_MEMORY, "out of memory for a summary");
+    }
 }
 
 dyno_status dyno_bench_aiperf_finish(struct dyno_bench_aiperf *aiperf, struct dyno_error *error)
@@ -156,6 +167,10 @@ dyno_status dyno_bench_aiperf_finish(struct dyno_bench_aiperf *aiperf, struct dy
     }
     aiperf->file.error = error;
     status = dyno_output_finish(&aiperf->file);
+    if (status == DYNO_OK) {
+        status = dyno_aiperf_summary_write(&aiperf->summary, aiperf->summary_path, error);
+    }
+    dyno_aiperf_summary_release(&aiperf->summary);
     free(aiperf);
     return status;
 }
@@ -164,6 +179,7 @@ void dyno_bench_aiperf_abandon(struct dyno_bench_aiperf *aiperf)
 {
     if (aiperf) {
         dyno_output_abandon(&aiperf->file);
+        dyno_aiperf_summary_release(&aiperf->summary);
         free(aiperf);
     }
 }

@@ -1,5 +1,6 @@
-/* AIPerf's profile_export.jsonl: a request a line, with metadata and a value and unit for each
- * metric, as AIPerf 13992dbd and its manual 0.13 have them.
+/* AIPerf's profile_export.jsonl, and its summary beside it (bench_aiperf_summary.h): a request a
+ * line, with metadata and a value and unit for each metric, as AIPerf 13992dbd and its manual 0.13
+ * have them.
  *
  * By that tool's definitions: times count from when a request was sent; inter_token_latency is our
  * tpot, the list inter_chunk_latency our gaps.  Stamps are CLOCK_REALTIME. */

@@ -145,7 +145,8 @@ static const struct dyno_option rows[] = {
      .initial = "none",
      .special = "none",
      .min = 1,
-     .help = "write a profile_export.jsonl into it, as AIPerf does"},
+     .help =
+         "write a profile_export.jsonl into it, and profile_export_aiperf.json, as AIPerf does"},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

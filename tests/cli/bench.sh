@@ -74,6 +74,8 @@ serve 5 2 300
 works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db none \
     --save vllm.json --export-aiperf made
 [[ $(grep -c '"error": null}$' made/profile_export.jsonl) == 30 ]] || fail "AIPerf's lines"
+grep -q '^  "request_count": {"unit": "requests", "avg": 30},$' made/profile_export_aiperf.json ||
+    fail "AIPerf's summary: $(cat made/profile_export_aiperf.json)"
 grep -Eq '^"duration": .*"completed": 30, "failed": 0, .*"total_output_tokens": 150,$' vllm.json
 grep -q '"max_concurrency": 2$' vllm.json || grep -q '"max_concurrency": 2,' vllm.json
 stop

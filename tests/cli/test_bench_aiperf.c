@@ -9,7 +9,7 @@
 #include "backends/assets/served_run.h"
 #include "tests/check_main.h"
 
-static char folder[64], path[128];
+static char folder[64], path[128], summary[128];
 
 static void add(struct dyno_bench_aiperf *aiperf, uint64_t id, enum dyno_outcome outcome,
                 const char *why)
@@ -37,6 +37,7 @@ static void write_file(void)
 
     (void)snprintf(folder, sizeof folder, "%s/dyno-aiperf-%ld", P_tmpdir, (long)getpid());
     (void)snprintf(path, sizeof path, "%s/profile_export.jsonl", folder);
+    (void)snprintf(summary, sizeof summary, "%s/profile_export_aiperf.json", folder);
     ck_assert_msg(dyno_bench_aiperf_open(&aiperf, folder, 1700000000000000000ULL, &error) ==
                       DYNO_OK,
                   "%s", error.text);
@@ -49,6 +50,7 @@ static void write_file(void)
 static void remove_file(void)
 {
     (void)unlink(path);
+    (void)unlink(summary);
     (void)rmdir(folder);
 }
 
@@ -108,6 +110,38 @@ START_TEST(our_own_reader_of_such_files_reads_it)
 }
 END_TEST
 
+static double of(const json_t *root, const char *tag, const char *what)
+{
+    return json_number_value(json_object_get(json_object_get(root, tag), what));
+}
+
+START_TEST(the_summary_is_as_worked_out_by_hand)
+{
+    json_t *root;
+    const json_t *reason;
+
+    write_file();
+    root = json_load_file(summary, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(root);
+    ck_assert(of(root, "request_count", "avg") == 1 && of(root, "error_request_count", "avg") == 1);
+    ck_assert(of(root, "time_to_first_token", "p99") == 10.0);
+    ck_assert(of(root, "time_to_second_token", "avg") == 2.0);
+    ck_assert(of(root, "inter_token_latency", "p50") == 2.5);
+    ck_assert(of(root, "output_token_throughput_per_user", "max") == 400.0);
+    ck_assert(of(root, "request_latency", "std") == 0.0);
+    ck_assert(of(root, "benchmark_duration", "avg") == 0.02);
+    ck_assert(of(root, "output_token_throughput", "avg") == 250.0);
+    ck_assert(json_is_true(json_object_get(root, "was_cancelled")));
+    reason = json_array_get(json_object_get(root, "error_summary"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(reason, "count")), 1);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(reason, "error_details"), "message")),
+        "HTTP 500: \"oops\" \\");
+    json_decref(root);
+    remove_file();
+}
+END_TEST
+
 START_TEST(a_folder_that_cannot_be_made_is_said)
 {
     struct dyno_bench_aiperf *aiperf = NULL;
@@ -125,6 +159,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, lines_are_as_worked_out_by_hand);
     tcase_add_test(cases, our_own_reader_of_such_files_reads_it);
+    tcase_add_test(cases, the_summary_is_as_worked_out_by_hand);
     tcase_add_test(cases, a_folder_that_cannot_be_made_is_said);
     suite_add_tcase(suite, cases);
 }
