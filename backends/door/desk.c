@@ -26,11 +26,8 @@ struct dyno_desk {
     bool finished;      /* nothing will be posted */
     uint64_t *given_up; /* [given_up_count] requests, from given_up_first on */
     uint32_t given_up_first, given_up_count, given_up_capacity;
-    atomic_uint waiting; /* posted or given up, so that the loop need not lock to see nothing */
-    struct dyno_sample_record *samples; /* [config.worker_count] the latest look at each ... */
-    bool *is_sampled;                   /* ... that was not taken yet */
-    struct dyno_plan_record plans[DYNO_DESK_PLANS_MAX]; /* [plan_count], not taken yet */
-    uint32_t plan_count;
+    atomic_uint waiting;     /* posted or given up, so that the loop need not lock to see nothing */
+    struct dyno_looks looks; /* behind a lock of its own */
     /* The loop's alone. */
     struct dyno_map place_of;   /* request -> place in fleet */
     struct dyno_answer **fleet; /* [fleet_capacity] */
@@ -264,31 +261,9 @@ uint32_t dyno_desk_room(struct dyno_desk *desk)
     return room;
 }
 
-uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *out)
+struct dyno_looks *dyno_desk_looks(struct dyno_desk *desk)
 {
-    uint32_t count = 0;
-
-    dyno_desk_lock(desk);
-    for (uint32_t i = 0; i < desk->config.worker_count; i++) {
-        if (desk->is_sampled[i]) {
-            out[count++] = desk->samples[i];
-            desk->is_sampled[i] = false;
-        }
-    }
-    dyno_desk_unlock(desk);
-    return count;
-}
-
-uint32_t dyno_desk_plans(struct dyno_desk *desk, struct dyno_plan_record *out)
-{
-    uint32_t count;
-
-    dyno_desk_lock(desk);
-    count = desk->plan_count;
-    memcpy(out, desk->plans, count * sizeof *out);
-    desk->plan_count = 0;
-    dyno_desk_unlock(desk);
-    return count;
+    return &desk->looks;
 }
 
 /* ---- the loop's side: a source --------------------------------------------------------------- */
@@ -505,34 +480,16 @@ static dyno_status desk_request(struct dyno_sink *sink, const struct dyno_reques
     return DYNO_OK;
 }
 
-/* The door is not woken for it: it looks often enough. */
+/* The door is not woken for these: it looks often enough. */
 static dyno_status desk_sample(struct dyno_sink *sink, const struct dyno_sample_record *record)
 {
-    struct dyno_desk *desk = desk_of_sink(sink);
-
-    dyno_desk_lock(desk);
-    desk->samples[record->worker] = *record;
-    desk->is_sampled[record->worker] = true;
-    dyno_desk_unlock(desk);
+    dyno_looks_leave_sample(&desk_of_sink(sink)->looks, record);
     return DYNO_OK;
 }
 
-/* The one before it goes, if it changed nothing or there is no room. */
 static dyno_status desk_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
 {
-    struct dyno_desk *desk = desk_of_sink(sink);
-    struct dyno_plan_record *plans = desk->plans;
-
-    dyno_desk_lock(desk);
-    if (desk->plan_count > 0 &&
-        plans[desk->plan_count - 1].before == plans[desk->plan_count - 1].desired) {
-        desk->plan_count--;
-    } else if (desk->plan_count == DYNO_DESK_PLANS_MAX) {
-        desk->plan_count--;
-        memmove(plans, plans + 1, desk->plan_count * sizeof *plans);
-    }
-    plans[desk->plan_count++] = *record;
-    dyno_desk_unlock(desk);
+    dyno_looks_leave_plan(&desk_of_sink(sink)->looks, record);
     return DYNO_OK;
 }
 
@@ -598,11 +555,9 @@ dyno_status dyno_desk_open(struct dyno_desk **out, const struct dyno_desk_config
     desk->source.ops = &source_ops;
     desk->sink.ops = &sink_ops;
     desk->config = *config;
-    desk->samples = calloc(config->worker_count, sizeof *desk->samples);
-    desk->is_sampled = calloc(config->worker_count, sizeof *desk->is_sampled);
-    if (!desk->samples || !desk->is_sampled || pthread_mutex_init(&desk->lock, NULL) != 0) {
-        free(desk->samples);
-        free(desk->is_sampled);
+    if (dyno_looks_init(&desk->looks, config->worker_count) != DYNO_OK ||
+        pthread_mutex_init(&desk->lock, NULL) != 0) {
+        dyno_looks_release(&desk->looks);
         free(desk);
         return DYNO_NO_MEMORY;
     }
@@ -620,8 +575,7 @@ void dyno_desk_close(struct dyno_desk *desk)
     free(desk->fleet);
     free(desk->unused);
     free(desk->given_up);
-    free(desk->samples);
-    free(desk->is_sampled);
+    dyno_looks_release(&desk->looks);
     (void)pthread_mutex_destroy(&desk->lock);
     free(desk);
 }

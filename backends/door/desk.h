@@ -9,6 +9,7 @@
 #define DYNO_BACKENDS_DOOR_DESK_H
 
 #include "backends/door/answer.h"
+#include "backends/door/looks.h"
 #include "backends/engine/transcript.h"
 #include "core/run/clock.h"
 #include "core/run/sink.h"
@@ -51,14 +52,8 @@ void dyno_desk_cancel(struct dyno_desk *desk, const struct dyno_answer *answer);
 /* The next answer that has news, with it; NULL: none has. */
 struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_news *out);
 
-/* The latest looks at workers that were not taken yet, into out[worker_count]; returns how many. */
-uint32_t dyno_desk_samples(struct dyno_desk *desk, struct dyno_sample_record *out);
-
-/* The planner's ticks that were not taken yet, into out[DYNO_DESK_PLANS_MAX]; returns how many: the
- * latest, and before it those that changed the fleet's size, the oldest first.  Of very many that
- * nobody took the oldest are forgotten. */
-enum { DYNO_DESK_PLANS_MAX = 32 };
-uint32_t dyno_desk_plans(struct dyno_desk *desk, struct dyno_plan_record *out);
+/* What the loop has seen and decided. */
+struct dyno_looks *dyno_desk_looks(struct dyno_desk *desk);
 
 /* Nothing will be posted any more: the source is finished when all answers have ended. */
 void dyno_desk_finish(struct dyno_desk *desk);

@@ -11,13 +11,14 @@
 
 void dyno_door_look(struct dyno_door *door)
 {
-    uint32_t count = dyno_desk_samples(door->desk, door->samples);
-    struct dyno_plan_record plans[DYNO_DESK_PLANS_MAX];
+    struct dyno_looks *looks = dyno_desk_looks(door->desk);
+    uint32_t count = dyno_looks_take_samples(looks, door->samples);
+    struct dyno_plan_record plans[DYNO_LOOKS_PLANS_MAX];
 
     for (uint32_t i = 0; i < count; i++) {
         dyno_telemetry_sampled(door->telemetry, &door->samples[i]);
     }
-    count = dyno_desk_plans(door->desk, plans);
+    count = dyno_looks_take_plans(looks, plans);
     for (uint32_t i = 0; i < count; i++) {
         dyno_telemetry_planned(door->telemetry, &plans[i]);
     }

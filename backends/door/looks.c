@@ -1,0 +1,74 @@
+#include "backends/door/looks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+dyno_status dyno_looks_init(struct dyno_looks *looks, uint32_t worker_count)
+{
+    *looks = (struct dyno_looks){.worker_count = worker_count};
+    (void)pthread_mutex_init(&looks->lock, NULL); /* which cannot fail on Linux */
+    looks->samples = calloc(worker_count, sizeof *looks->samples);
+    looks->is_sampled = calloc(worker_count, sizeof *looks->is_sampled);
+    return looks->samples && looks->is_sampled ? DYNO_OK : DYNO_NO_MEMORY;
+}
+
+void dyno_looks_release(struct dyno_looks *looks)
+{
+    free(looks->samples);
+    free(looks->is_sampled);
+    (void)pthread_mutex_destroy(&looks->lock);
+}
+
+void dyno_looks_leave_sample(struct dyno_looks *looks, const struct dyno_sample_record *record)
+{
+    (void)pthread_mutex_lock(&looks->lock);
+    looks->samples[record->worker] = *record;
+    looks->is_sampled[record->worker] = true;
+    (void)pthread_mutex_unlock(&looks->lock);
+}
+
+static bool changed_nothing(const struct dyno_plan_record *record)
+{
+    return record->before == record->desired;
+}
+
+/* The one before it goes, if it changed nothing; the oldest, if there is no room. */
+void dyno_looks_leave_plan(struct dyno_looks *looks, const struct dyno_plan_record *record)
+{
+    (void)pthread_mutex_lock(&looks->lock);
+    if (looks->plan_count > 0 && changed_nothing(&looks->plans[looks->plan_count - 1])) {
+        looks->plan_count--;
+    } else if (looks->plan_count == DYNO_LOOKS_PLANS_MAX) {
+        looks->plan_count--;
+        memmove(looks->plans, looks->plans + 1, looks->plan_count * sizeof looks->plans[0]);
+    }
+    looks->plans[looks->plan_count++] = *record;
+    (void)pthread_mutex_unlock(&looks->lock);
+}
+
+uint32_t dyno_looks_take_samples(struct dyno_looks *looks, struct dyno_sample_record *out)
+{
+    uint32_t count = 0;
+
+    (void)pthread_mutex_lock(&looks->lock);
+    for (uint32_t i = 0; i < looks->worker_count; i++) {
+        if (looks->is_sampled[i]) {
+            out[count++] = looks->samples[i];
+            looks->is_sampled[i] = false;
+        }
+    }
+    (void)pthread_mutex_unlock(&looks->lock);
+    return count;
+}
+
+uint32_t dyno_looks_take_plans(struct dyno_looks *looks, struct dyno_plan_record *out)
+{
+    uint32_t count;
+
+    (void)pthread_mutex_lock(&looks->lock);
+    count = looks->plan_count;
+    memcpy(out, looks->plans, count * sizeof *out);
+    looks->plan_count = 0;
+    (void)pthread_mutex_unlock(&looks->lock);
+    return count;
+}
