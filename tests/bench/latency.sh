@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# What door, routing and batching add to a request, as the server itself measures it: the time from
+# a whole request to the first bytes of its stream in the kernel, with a device that takes none.
+#
+# usage: tests/bench/latency.sh BUILD [REQUESTS_A_SECOND [REQUESTS]]
+#
+# Half load is half of what `--arrival concurrency:64` reaches on the machine; without a rate it is
+# found that way first.  Numbers are worth something only where nobody else is on the machine: client
+# and server need a core each.
+set -euo pipefail
+build=$(readlink -f "$1")
+rate=${2:-}
+requests=${3:-60000}
+scratch=$(mktemp -d)
+server=
+cleanup() {
+    [[ -z $server ]] || kill -KILL "$server" 2>/dev/null || true
+    rm -rf "$scratch"
+}
+trap cleanup EXIT
+cd "$scratch"
+
+"$build/dyno" serve --port any --device null --set batch.seqs_max=1024 >out 2>err &
+server=$!
+for _ in {1..1200}; do
+    url=$(sed -n 's/^Listening on //p' out)
+    [[ -z $url ]] || break
+    kill -0 "$server" 2>/dev/null || { cat err && exit 1; }
+    sleep 0.05
+done
+
+bench() {
+    "$build/dyno" bench --url "$url" --input-tokens 20 --output-tokens 16 --db none "$@"
+}
+
+# switches: context switches of all threads so far, by their own will and not.
+switches() {
+    awk '/^voluntary/ {v += $2} /^nonvoluntary/ {n += $2} END {print v, n}' \
+        "/proc/$server"/task/*/status
+}
+
+# ticks: processor time of the server so far, in ms.
+ticks() {
+    awk -v hz="$(getconf CLK_TCK)" '{print ($14 + $15) * 1000 / hz}' "/proc/$server/stat"
+}
+
+if [[ -z $rate ]]; then
+    bench --arrival concurrency:64 --requests "$requests" --json full.json >/dev/null 2>&1
+    full=$(sed -n 's/.*"requests_per_s": *\([0-9.]*\).*/\1/p' full.json | head -n 1)
+    rate=$(awk -v full="$full" 'BEGIN {printf "%.0f", full / 2}')
+    printf 'full load: %s requests/s\n' "$full"
+fi
+curl -sS "$url/metrics" >before
+read -r voluntary forced <<<"$(switches)"
+busy=$(ticks)
+bench --arrival "poisson:$rate" --requests "$requests" >bench.out 2>bench.err
+curl -sS "$url/metrics" >after
+read -r voluntary_after forced_after <<<"$(switches)"
+
+grep -h 'client-limited' bench.out bench.err || true
+for name in dyno_time_to_first_byte_seconds dyno_request_read_seconds \
+    dyno_time_to_first_token_seconds; do
+    # A quantile lies in its bucket as if values were spread evenly over it.
+    awk -v name="$name" '
+        function quantile(q,   i, low, share) {
+            for (i = 1; count[i] < q * count[n]; i++) { }
+            low = i > 1 ? count[i - 1] : 0
+            share = count[i] > low ? (q * count[n] - low) / (count[i] - low) : 0
+            return edge[i - 1] + (edge[i] - edge[i - 1]) * share
+        }
+        index($1, name "_bucket") == 1 {
+            split($1, part, "\"")
+            if (FNR == NR) { old[part[2]] = $2; next }
+            n++; edge[n] = part[2] == "+Inf" ? edge[n - 1] : part[2]; count[n] = $2 - old[part[2]]
+            if (part[2] == "0.001") { below = count[n] }
+        }
+        END {
+            printf "%s: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms; %.2f %% within 1 ms, of %d\n",
+                name, 1e3 * quantile(.5), 1e3 * quantile(.9), 1e3 * quantile(.99),
+                100 * below / count[n], count[n]
+        }' before after
+done
+awk -v v="$((voluntary_after - voluntary))" -v n="$((forced_after - forced))" \
+    -v ms="$(ticks)" -v before="$busy" -v requests="$requests" -v rate="$rate" 'BEGIN {
+    printf "at %s requests/s, a request: %.2f context switches, %.2f more forced, ", rate,
+        v / requests, n / requests
+    printf "%.1f us of processor time\n", 1e3 * (ms - before) / requests }'
