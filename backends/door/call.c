@@ -237,21 +237,25 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
     struct dyno_door *door = call->door;
     const char *stops[DYNO_OPENAI_STOP_MAX];
     struct dyno_logit_bias bias[DYNO_OPENAI_BIAS_MAX];
-    struct dyno_answer_config config = {.tenant = call->asker.tenant,
-                                        .prompt = prompt->tokens,
-                                        .prompt_tokens = prompt->count,
-                                        .tokens_min = sampling->min_tokens,
-                                        .dimensions = call->dimensions,
-                                        .session = dyno_call_session(door, session),
-                                        .ignore_eos = sampling->ignore_eos,
-                                        .logprobs = sampling->logprobs,
-                                        .top_logprobs = sampling->top_logprobs,
-                                        .eos = door->eos,
-                                        .eos_count = door->eos_count,
-                                        .tokenizer = door->tokenizer,
-                                        .text = {.stops = stops,
-                                                 .stop_count = sampling->stop_count,
-                                                 .keep_space = !prompt->rendered}};
+    struct dyno_answer_config config = {
+        .tenant = call->asker.tenant,
+        .prompt = prompt->tokens,
+        .prompt_tokens = prompt->count,
+        .tokens_min = sampling->min_tokens,
+        .dimensions = call->dimensions,
+        .session = dyno_call_session(door, session),
+        .ignore_eos = sampling->ignore_eos,
+        .logprobs = sampling->logprobs,
+        .top_logprobs = sampling->top_logprobs,
+        .eos = door->eos,
+        .eos_count = door->eos_count,
+        .tokenizer = door->tokenizer,
+        .text = {.stops = stops,
+                 .stop_count = sampling->stop_count,
+                 .keep_space = !prompt->rendered,
+                 /* one of them announces calls */
+                 .show_control = call->tools.list && !call->is_constrained &&
+                                 door->call_form == DYNO_OPENAI_CALL_ARRAY}};
 
     for (uint32_t i = 0; i < sampling->stop_count; i++) {
         stops[i] = sampling->stops[i].text;

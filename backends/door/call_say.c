@@ -4,10 +4,32 @@
  */
 #include "backends/door/door_parts.h"
 
-/* Calls that were read and not told yet. */
-static uint32_t new_calls(const struct dyno_choice *choice)
+/* What is new of call `index`: its arguments behind those that were told. */
+static struct dyno_openai_tool_call rest_of(const struct dyno_choice *choice, uint32_t index)
 {
-    return choice->reader.call_count - choice->calls_told;
+    struct dyno_openai_tool_call call = choice->reader.calls[index];
+
+    if (index < choice->calls_told) {
+        call.id = call.name = NULL;
+        call.arguments += choice->arguments_told;
+        call.arguments_size -= choice->arguments_told;
+    }
+    return call;
+}
+
+/* Parts of calls that were read and not told yet, into parts[DYNO_OPENAI_CALLS_MAX]. */
+static uint32_t new_parts(const struct dyno_choice *choice, struct dyno_openai_call_part *parts)
+{
+    uint32_t first = choice->calls_told > 0 ? choice->calls_told - 1 : 0, count = 0;
+
+    for (uint32_t i = first; i < choice->reader.call_count; i++) {
+        struct dyno_openai_tool_call call = rest_of(choice, i);
+
+        if (call.id || call.arguments_size > 0) {
+            parts[count++] = (struct dyno_openai_call_part){.index = i, .call = call};
+        }
+    }
+    return count;
 }
 
 static void put_chunk(struct dyno_choice *choice, const char *text, size_t size,
@@ -21,17 +43,11 @@ static void put_chunk(struct dyno_choice *choice, const char *text, size_t size,
                                       .text = text,
                                       .text_size = size,
                                       .calls = parts,
-                                      .call_count = new_calls(choice)};
+                                      .call_count = new_parts(choice, parts)};
 
     if (size == 0 && choice->said.token_count == 0 && delta.call_count == 0 &&
         finish == DYNO_OPENAI_UNFINISHED) {
         return; /* the text is held back */
-    }
-    for (uint32_t i = 0; i < delta.call_count; i++) {
-        uint32_t index = choice->calls_told + i;
-
-        parts[i] =
-            (struct dyno_openai_call_part){.index = index, .call = choice->reader.calls[index]};
     }
     if (call->logprobs) {
         delta.tokens = dyno_said_tokens(&choice->said);
@@ -42,6 +58,30 @@ static void put_chunk(struct dyno_choice *choice, const char *text, size_t size,
     dyno_openai_stream_put(&call->stream, &call->door->out, &delta);
     dyno_said_clear(&choice->said);
     choice->began = true;
+}
+
+/* The last call may not have ended yet. */
+static void put_calls(struct dyno_choice *choice, struct dyno_bytes *out)
+{
+    const struct dyno_openai_call_reader *reader = &choice->reader;
+    struct dyno_openai_events *events = &choice->call->events;
+    uint32_t first = choice->is_call_open ? choice->calls_told - 1 : choice->calls_told;
+
+    for (uint32_t i = first; i < reader->call_count; i++) {
+        struct dyno_openai_tool_call rest = rest_of(choice, i);
+        bool is_open = reader->is_open && i + 1 == reader->call_count;
+
+        if (rest.id) {
+            dyno_openai_events_call_begin(events, out, &reader->calls[i]);
+        }
+        if (rest.arguments_size > 0) {
+            dyno_openai_events_call_arguments(events, out, rest.arguments, rest.arguments_size);
+        }
+        if (!is_open) {
+            dyno_openai_events_call_end(events, out, &reader->calls[i]);
+        }
+        choice->is_call_open = is_open;
+    }
 }
 
 static void put_events(struct dyno_choice *choice, const char *text, size_t size)
@@ -59,9 +99,7 @@ static void put_events(struct dyno_choice *choice, const char *text, size_t size
                                 choice->said.token_count);
         dyno_said_clear(&choice->said);
     }
-    for (uint32_t i = choice->calls_told; i < choice->reader.call_count; i++) {
-        dyno_openai_events_call(&call->events, out, &choice->reader.calls[i]);
-    }
+    put_calls(choice, out);
 }
 
 /* Text that is text for sure, and calls that were read. */
@@ -78,6 +116,8 @@ static bool say(struct dyno_choice *choice, const char *text, size_t size,
         dyno_bytes_put(&choice->text, text, size);
     }
     choice->calls_told = choice->reader.call_count;
+    choice->arguments_told =
+        choice->calls_told > 0 ? choice->reader.calls[choice->calls_told - 1].arguments_size : 0;
     return choice->text.status == DYNO_OK && call->door->out.status == DYNO_OK;
 }
 
@@ -95,7 +135,7 @@ bool dyno_choice_say(struct dyno_choice *choice, const char *text, size_t size)
 
 static enum dyno_openai_finish finish_of(const struct dyno_choice *choice, enum dyno_answer_end end)
 {
-    if (choice->reader.call_count > 0) {
+    if (choice->reader.call_count > 0 && !(choice->reader.is_cut && end == DYNO_ANSWER_FULL)) {
         return DYNO_OPENAI_TOOL_CALLS;
     }
     return end == DYNO_ANSWER_STOPPED ? DYNO_OPENAI_STOP : DYNO_OPENAI_LENGTH;

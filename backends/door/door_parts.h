@@ -201,7 +201,9 @@ struct dyno_choice {
     struct dyno_said said;      /* its tokens, if how likely they were is asked for ... */
     size_t said_offset;         /* ... and characters of text before those of a stream */
     struct dyno_openai_call_reader reader; /* of an answer that may call tools */
-    uint32_t calls_told;                   /* of those it has read */
+    uint32_t calls_told;                   /* of those it has read; of the last of them ... */
+    size_t arguments_told;                 /* ... so many bytes */
+    bool is_call_open;                     /* RESPONSE: its end was not told */
     uint32_t index;
     dyno_ns last_token_ns; /* when the door heard of it; 0: of none yet */
     enum dyno_openai_finish finish;

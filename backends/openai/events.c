@@ -296,19 +296,29 @@ void dyno_openai_events_text(struct dyno_openai_events *events, struct dyno_byte
     }
 }
 
-void dyno_openai_events_call(struct dyno_openai_events *events, struct dyno_bytes *out,
-                             const struct dyno_openai_tool_call *call)
+void dyno_openai_events_call_begin(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                   const struct dyno_openai_tool_call *call)
 {
     close_message(events, out, "completed");
     events->item_count++;
     begin_item_event(events, out, "response.output_item.added");
     put_call(events, out, call, false);
     end_event(events, out);
+}
+
+void dyno_openai_events_call_arguments(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                       const char *text, size_t size)
+{
     begin_event(out, "response.function_call_arguments.delta");
     put_place(events, out, "fc");
     dyno_bytes_put_text(out, ",\"delta\":");
-    dyno_json_put_string(out, call->arguments, call->arguments_size);
+    dyno_json_put_string(out, text, size);
     end_event(events, out);
+}
+
+void dyno_openai_events_call_end(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                 const struct dyno_openai_tool_call *call)
+{
     begin_event(out, "response.function_call_arguments.done");
     put_place(events, out, "fc");
     dyno_bytes_put_text(out, ",\"name\":");
@@ -321,6 +331,14 @@ void dyno_openai_events_call(struct dyno_openai_events *events, struct dyno_byte
     end_event(events, out);
     keep_item(events);
     put_call(events, &events->output, call, true);
+}
+
+void dyno_openai_events_call(struct dyno_openai_events *events, struct dyno_bytes *out,
+                             const struct dyno_openai_tool_call *call)
+{
+    dyno_openai_events_call_begin(events, out, call);
+    dyno_openai_events_call_arguments(events, out, call->arguments, call->arguments_size);
+    dyno_openai_events_call_end(events, out, call);
 }
 
 static struct ending ending_of(enum dyno_openai_finish finish,

@@ -55,6 +55,14 @@ void dyno_openai_events_begin(struct dyno_openai_events *events, struct dyno_byt
 void dyno_openai_events_text(struct dyno_openai_events *events, struct dyno_bytes *out,
                              const char *text, size_t size, const struct dyno_openai_token *tokens,
                              uint32_t count);
+/* A call that is whole; or one whose arguments come in pieces: begin, any number of them, end with
+ * all of it. */
+void dyno_openai_events_call_begin(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                   const struct dyno_openai_tool_call *call);
+void dyno_openai_events_call_arguments(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                       const char *text, size_t size);
+void dyno_openai_events_call_end(struct dyno_openai_events *events, struct dyno_bytes *out,
+                                 const struct dyno_openai_tool_call *call);
 void dyno_openai_events_call(struct dyno_openai_events *events, struct dyno_bytes *out,
                              const struct dyno_openai_tool_call *call);
 

@@ -1,6 +1,8 @@
 /* A byte at a time, but for runs of plain text. */
 #include "backends/openai/tool_call.h"
 
+#include "backends/openai/tool_call_parts.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +11,20 @@ enum { CALL_DEPTH_MAX = 64, TEXT_BYTES_MAX = 64 << 20 };
 
 static const char begin_tag[] = "<tool_call>", end_tag[] = "</tool_call>";
 static const char python_tag[] = "<|python_tag|>";
+static const char array_tag[] = "[TOOL_CALLS]", args_tag[] = "[ARGS]";
+
+/* What calls begin with, if anything does. */
+static const char *const tags[] = {[DYNO_OPENAI_CALL_TAGGED] = begin_tag,
+                                   [DYNO_OPENAI_CALL_BARE] = python_tag,
+                                   [DYNO_OPENAI_CALL_ARRAY] = array_tag};
 
 enum dyno_openai_call_form dyno_openai_call_form_of(const char *chat_template)
 {
     bool is_bare = strstr(chat_template, "\"parameters\"") || strstr(chat_template, python_tag);
 
+    if (strstr(chat_template, array_tag)) {
+        return DYNO_OPENAI_CALL_ARRAY;
+    }
     return is_bare && !strstr(chat_template, begin_tag) ? DYNO_OPENAI_CALL_BARE
                                                         : DYNO_OPENAI_CALL_TAGGED;
 }
@@ -32,9 +43,15 @@ void dyno_openai_call_reader_init(struct dyno_openai_call_reader *reader,
 void dyno_openai_call_reader_release(struct dyno_openai_call_reader *reader)
 {
     for (uint32_t i = 0; i < reader->call_count; i++) {
-        free((char *)reader->calls[i].id); /* the beginning of the one block of a call */
+        bool is_last = i + 1 == reader->call_count;
+
+        free((char *)reader->calls[i].id); /* the beginning of the block with its name */
+        if (!is_last) {
+            free((char *)reader->calls[i].arguments);
+        }
     }
     free(reader->calls);
+    dyno_bytes_release(&reader->arguments);
     dyno_bytes_release(&reader->text);
     dyno_bytes_release(&reader->held);
 }
@@ -49,8 +66,7 @@ static void hold(struct dyno_openai_call_reader *reader, char byte)
     dyno_bytes_put(&reader->held, &byte, 1);
 }
 
-/* What was held is text after all. */
-static void let_go(struct dyno_openai_call_reader *reader)
+void dyno_openai_call_let_go(struct dyno_openai_call_reader *reader)
 {
     for (size_t i = 0; i < reader->held.size && reader->is_quiet; i++) {
         reader->is_quiet = is_blank(reader->held.data[i]);
@@ -93,24 +109,27 @@ static const char *value_text(const char *text, size_t size, const char *key, si
     return NULL;
 }
 
-static bool is_known(const struct dyno_openai_tools *tools, const char *name)
+const json_t *dyno_openai_call_tool(const struct dyno_openai_call_reader *reader, const char *name,
+                                    size_t size)
 {
-    for (size_t i = 0; i < json_array_size(tools->list); i++) {
-        const json_t *function = json_object_get(json_array_get(tools->list, i), "function");
-        const char *known = json_string_value(json_object_get(function, "name"));
+    for (size_t i = 0; i < json_array_size(reader->tools->list); i++) {
+        const json_t *tool = json_array_get(reader->tools->list, i);
+        const json_t *known = json_object_get(json_object_get(tool, "function"), "name");
 
-        if (known && strcmp(known, name) == 0) {
-            return true;
+        if (json_is_string(known) && json_string_length(known) == size &&
+            memcmp(json_string_value(known), name, size) == 0) {
+            return tool;
         }
     }
-    return false;
+    return NULL;
 }
 
-/* One block: id, name and arguments, each terminated. */
-static dyno_status keep_call(struct dyno_openai_call_reader *reader, const char *name,
-                             const char *arguments, size_t size)
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* One block: id and name, each terminated. */
+dyno_status dyno_openai_call_begin(struct dyno_openai_call_reader *reader, const char *name,
+                                   size_t size)
 {
-    size_t name_size = strlen(name) + 1;
     struct dyno_openai_tool_call *calls =
         realloc(reader->calls, (reader->call_count + 1) * sizeof *calls);
     char *block;
@@ -119,20 +138,47 @@ static dyno_status keep_call(struct dyno_openai_call_reader *reader, const char 
         return DYNO_NO_MEMORY;
     }
     reader->calls = calls;
-    block = malloc(DYNO_OPENAI_ID_MAX + name_size + size + 1);
+    block = malloc(DYNO_OPENAI_ID_MAX + size + 1);
     if (!block) {
         return DYNO_NO_MEMORY;
     }
     dyno_openai_id(block, "call", reader->high, reader->low++);
-    memcpy(block + DYNO_OPENAI_ID_MAX, name, name_size);
-    memcpy(block + DYNO_OPENAI_ID_MAX + name_size, arguments, size);
-    block[DYNO_OPENAI_ID_MAX + name_size + size] = '\0';
-    calls[reader->call_count++] =
-        (struct dyno_openai_tool_call){.id = block,
-                                       .name = block + DYNO_OPENAI_ID_MAX,
-                                       .arguments = block + DYNO_OPENAI_ID_MAX + name_size,
-                                       .arguments_size = size};
+    memcpy(block + DYNO_OPENAI_ID_MAX, name, size);
+    block[DYNO_OPENAI_ID_MAX + size] = '\0';
+    dyno_bytes_init(&reader->arguments, 2 * DYNO_OPENAI_CALL_BYTES_MAX);
+    calls[reader->call_count++] = (struct dyno_openai_tool_call){
+        .id = block, .name = block + DYNO_OPENAI_ID_MAX, .arguments = NULL};
+    reader->is_open = true;
     return DYNO_OK;
+}
+
+void dyno_openai_call_close(struct dyno_openai_call_reader *reader)
+{
+    reader->is_open = false;
+}
+
+bool dyno_openai_call_argue(struct dyno_openai_call_reader *reader, const char *text, size_t size)
+{
+    struct dyno_bytes *arguments = &reader->arguments;
+    char *room = dyno_bytes_reserve(arguments, size + 1);
+
+    if (room) {
+        memcpy(room, text, size);
+        room[size] = '\0';
+        arguments->size += size;
+        reader->calls[reader->call_count - 1].arguments = arguments->data;
+        reader->calls[reader->call_count - 1].arguments_size = arguments->size;
+    }
+    return room && arguments->size < DYNO_OPENAI_CALL_BYTES_MAX;
+}
+
+static dyno_status keep_call(struct dyno_openai_call_reader *reader, const char *name,
+                             const char *arguments, size_t size)
+{
+    DYNO_TRY(dyno_openai_call_begin(reader, name, strlen(name)));
+    (void)dyno_openai_call_argue(reader, arguments, size); /* as long as what was held at most */
+    dyno_openai_call_close(reader);
+    return reader->arguments.status;
 }
 
 /* The arguments as the model wrote them, without blanks around; {} where there are none, and NULL
@@ -169,7 +215,7 @@ static dyno_status read_object(struct dyno_openai_call_reader *reader, bool *is_
     const char *arguments = object ? arguments_text(reader, object, &size) : NULL;
     dyno_status status = DYNO_OK;
 
-    *is_call = name && arguments && is_known(reader->tools, name) &&
+    *is_call = name && arguments && dyno_openai_call_tool(reader, name, strlen(name)) &&
                reader->call_count < DYNO_OPENAI_CALLS_MAX;
     if (*is_call) {
         status = keep_call(reader, name, arguments, size);
@@ -178,19 +224,25 @@ static dyno_status read_object(struct dyno_openai_call_reader *reader, bool *is_
     return status;
 }
 
+/* Text, or what may follow a call. */
+static void go_on(struct dyno_openai_call_reader *reader)
+{
+    dyno_bytes_clear(&reader->held);
+    reader->matched = 0;
+    reader->is_quiet = true;
+    reader->state = reader->form == DYNO_OPENAI_CALL_TAGGED ? DYNO_CALL_AFTER : DYNO_CALL_TEXT;
+}
+
 static dyno_status close_object(struct dyno_openai_call_reader *reader)
 {
     bool is_call;
 
     DYNO_TRY(read_object(reader, &is_call));
     if (!is_call) {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
         return DYNO_OK;
     }
-    dyno_bytes_clear(&reader->held);
-    reader->matched = 0;
-    reader->is_quiet = true;
-    reader->state = reader->form == DYNO_OPENAI_CALL_TAGGED ? DYNO_CALL_AFTER : DYNO_CALL_TEXT;
+    go_on(reader);
     return DYNO_OK;
 }
 
@@ -205,17 +257,29 @@ static void open_object(struct dyno_openai_call_reader *reader)
 /* Whether a byte at the beginning, or after a call, says nothing yet. */
 static bool says_nothing(const struct dyno_openai_call_reader *reader, char byte)
 {
+    bool separates = reader->call_count > 0 &&
+                     ((byte == ';' && reader->form == DYNO_OPENAI_CALL_BARE) ||
+                      ((byte == ',' || byte == ']') && reader->form == DYNO_OPENAI_CALL_ARRAY));
+
     return reader->is_quiet && reader->matched == 0 &&
-           reader->held.size < DYNO_OPENAI_CALL_BYTES_MAX &&
-           (is_blank(byte) ||
-            (byte == ';' && reader->form == DYNO_OPENAI_CALL_BARE && reader->call_count > 0));
+           reader->held.size < DYNO_OPENAI_CALL_BYTES_MAX && (is_blank(byte) || separates);
+}
+
+/* The bracket of an array, which might have begun its tag, and did not. */
+static bool was_bracket(struct dyno_openai_call_reader *reader, char byte)
+{
+    return reader->form == DYNO_OPENAI_CALL_ARRAY && reader->matched == 1 &&
+           reader->call_count == 0 && (is_blank(byte) || byte == '{');
 }
 
 static void text_byte(struct dyno_openai_call_reader *reader, char byte)
 {
     bool is_tagged = reader->form == DYNO_OPENAI_CALL_TAGGED;
-    const char *tag = is_tagged ? begin_tag : python_tag;
+    const char *tag = tags[reader->form];
 
+    if (was_bracket(reader, byte)) {
+        reader->matched = 0;
+    }
     if (says_nothing(reader, byte)) {
         hold(reader, byte);
     } else if ((is_tagged || reader->is_quiet) && byte == tag[reader->matched]) {
@@ -229,10 +293,10 @@ static void text_byte(struct dyno_openai_call_reader *reader, char byte)
         reader->object = reader->held.size;
         hold(reader, byte);
     } else if (reader->matched > 0) {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
         text_byte(reader, byte); /* it may begin a tag; nothing is matched now, so this ends */
     } else {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
         reader->is_quiet = false;
         dyno_bytes_put(&reader->text, &byte, 1);
     }
@@ -258,27 +322,150 @@ static void see_structure(struct dyno_openai_call_reader *reader, char byte)
     }
 }
 
+/* ---- objects --------------------------------------------------------------------------------- */
+
+/* Behind text[size] that begins at *at, and blanks; false: it is not there. */
+static bool skip(const char **at, const char *end, const char *word)
+{
+    size_t size = strlen(word);
+
+    while (*at < end && is_blank(**at)) {
+        ++*at;
+    }
+    if ((size_t)(end - *at) < size || memcmp(*at, word, size) != 0) {
+        return false;
+    }
+    *at += size;
+    return true;
+}
+
+/* Whether an object that begins so is a call whose arguments begin with its last brace: its name is
+ * known and comes first. */
+static bool is_call_so_far(const struct dyno_openai_call_reader *reader, const char **name,
+                           size_t *size)
+{
+    const char *at = reader->held.data + reader->object;
+    const char *end = reader->held.data + reader->held.size, *quote;
+
+    if (!skip(&at, end, "{") || !skip(&at, end, "\"name\"") || !skip(&at, end, ":") ||
+        !skip(&at, end, "\"")) {
+        return false;
+    }
+    *name = at;
+    quote = memchr(at, '"', (size_t)(end - at));
+    *size = quote ? (size_t)(quote - at) : 0;
+    if (!quote || !dyno_openai_call_tool(reader, *name, *size)) {
+        return false;
+    }
+    at = quote + 1;
+    return skip(&at, end, ",") &&
+           (skip(&at, end, "\"arguments\"") || skip(&at, end, "\"parameters\"")) &&
+           skip(&at, end, ":") && skip(&at, end, "{") && at == end &&
+           reader->call_count < DYNO_OPENAI_CALLS_MAX;
+}
+
+/* A call of name[size], the first brace of whose arguments was the last byte. */
+static dyno_status begin_arguments(struct dyno_openai_call_reader *reader, const char *name,
+                                   size_t size)
+{
+    DYNO_TRY(dyno_openai_call_begin(reader, name, size));
+    (void)dyno_openai_call_argue(reader, "{", 1);
+    dyno_bytes_clear(&reader->held);
+    reader->depth_end = reader->depth - 1;
+    reader->swallowed = 0;
+    reader->state = DYNO_CALL_ARGUMENTS;
+    return reader->arguments.status;
+}
+
+/* ARRAY: "f[ARGS]{" or "f{" behind the tag, of which the brace is the last byte. */
+static bool is_named(const struct dyno_openai_call_reader *reader, const char **name, size_t *size)
+{
+    const char *text = reader->held.data, *tag = NULL;
+    size_t length = reader->held.size - 1, args = strlen(args_tag), tag_size = strlen(array_tag);
+
+    tag = memmem(text, length, array_tag, tag_size);
+    if (reader->form != DYNO_OPENAI_CALL_ARRAY || !tag ||
+        reader->call_count >= DYNO_OPENAI_CALLS_MAX) {
+        return false;
+    }
+    *name = tag + tag_size;
+    *size = length - (size_t)(*name - text);
+    if (*size > args && memcmp(*name + *size - args, args_tag, args) == 0) {
+        *size -= args;
+    }
+    return dyno_openai_call_tool(reader, *name, *size) != NULL;
+}
+
+/* Between a tag and what it announces. */
+static dyno_status announced_byte(struct dyno_openai_call_reader *reader, char byte)
+{
+    bool is_array = reader->form == DYNO_OPENAI_CALL_ARRAY;
+    bool may_be_name = is_array && byte != '"' && byte != '}' && (unsigned char)byte > ' ';
+
+    if (reader->held.size >= DYNO_OPENAI_CALL_BYTES_MAX) {
+        dyno_openai_call_let_go(reader);
+        text_byte(reader, byte);
+    } else if (byte == '<' && reader->form == DYNO_OPENAI_CALL_TAGGED) {
+        reader->object = reader->held.size;
+        hold(reader, byte);
+        reader->state = DYNO_CALL_FUNCTION;
+    } else if (is_blank(byte) || may_be_name) {
+        hold(reader, byte);
+    } else {
+        dyno_openai_call_let_go(reader);
+        text_byte(reader, byte);
+    }
+    return DYNO_OK;
+}
+
 static dyno_status object_byte(struct dyno_openai_call_reader *reader, char byte)
 {
+    const char *name;
+    size_t size;
+
     if (reader->depth == 0 && byte != '{') {
-        if (is_blank(byte) && reader->held.size < DYNO_OPENAI_CALL_BYTES_MAX) {
-            hold(reader, byte);
-        } else {
-            let_go(reader);
-            text_byte(reader, byte);
-        }
-        return DYNO_OK;
+        return announced_byte(reader, byte);
     }
     reader->object = reader->depth == 0 ? reader->held.size : reader->object;
     hold(reader, byte);
     see_structure(reader, byte);
+    if (byte == '{' && reader->depth == 1 && is_named(reader, &name, &size)) {
+        return begin_arguments(reader, name, size);
+    }
+    if (byte == '{' && reader->depth == 2 && !reader->in_string &&
+        is_call_so_far(reader, &name, &size)) {
+        return begin_arguments(reader, name, size);
+    }
     if (reader->depth == 0) {
         return close_object(reader);
     }
     if (reader->depth > CALL_DEPTH_MAX || reader->held.size >= DYNO_OPENAI_CALL_BYTES_MAX) {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
     }
     return DYNO_OK;
+}
+
+static void arguments_byte(struct dyno_openai_call_reader *reader, char byte)
+{
+    bool fits = dyno_openai_call_argue(reader, &byte, 1);
+
+    see_structure(reader, byte);
+    if (reader->depth == reader->depth_end || !fits) {
+        dyno_openai_call_close(reader);
+        reader->state = DYNO_CALL_REST;
+        if (reader->depth == 0 || !fits) {
+            go_on(reader);
+        }
+    }
+}
+
+/* What an object has behind its arguments is nobody's. */
+static void rest_byte(struct dyno_openai_call_reader *reader, char byte)
+{
+    see_structure(reader, byte);
+    if (reader->depth == 0 || ++reader->swallowed >= DYNO_OPENAI_CALL_BYTES_MAX) {
+        go_on(reader);
+    }
 }
 
 static void after_byte(struct dyno_openai_call_reader *reader, char byte)
@@ -293,12 +480,35 @@ static void after_byte(struct dyno_openai_call_reader *reader, char byte)
             reader->state = DYNO_CALL_TEXT;
         }
     } else if (reader->matched > 1) {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
         text_byte(reader, byte);
     } else { /* both tags begin with the same byte */
         reader->state = DYNO_CALL_TEXT;
         text_byte(reader, byte);
     }
+}
+
+static dyno_status take_byte(struct dyno_openai_call_reader *reader, char byte)
+{
+    switch (reader->state) {
+    case DYNO_CALL_OBJECT:
+        return object_byte(reader, byte);
+    case DYNO_CALL_FUNCTION:
+        return dyno_openai_call_function_byte(reader, byte);
+    case DYNO_CALL_ARGUMENTS:
+        arguments_byte(reader, byte);
+        break;
+    case DYNO_CALL_REST:
+        rest_byte(reader, byte);
+        break;
+    case DYNO_CALL_AFTER:
+        after_byte(reader, byte);
+        break;
+    case DYNO_CALL_TEXT:
+        text_byte(reader, byte);
+        break;
+    }
+    return reader->arguments.status == DYNO_NO_MEMORY ? DYNO_NO_MEMORY : DYNO_OK;
 }
 
 static dyno_status check(const struct dyno_openai_call_reader *reader)
@@ -330,30 +540,37 @@ dyno_status dyno_openai_call_reader_feed(struct dyno_openai_call_reader *reader,
         if (i == size) {
             break;
         }
-        if (reader->state == DYNO_CALL_OBJECT) {
-            DYNO_TRY(object_byte(reader, text[i]));
-        } else if (reader->state == DYNO_CALL_AFTER) {
-            after_byte(reader, text[i]);
-        } else {
-            text_byte(reader, text[i]);
-        }
+        DYNO_TRY(take_byte(reader, text[i]));
         i++;
     }
     return check(reader);
 }
 
+/* Nothing but what may stand between calls. */
+static bool holds_nothing(const struct dyno_openai_call_reader *reader)
+{
+    for (size_t i = 0; i < reader->held.size; i++) {
+        char byte = reader->held.data[i];
+        bool separates = (byte == ';' && reader->form == DYNO_OPENAI_CALL_BARE) ||
+                         ((byte == ',' || byte == ']') && reader->form == DYNO_OPENAI_CALL_ARRAY);
+
+        if (!is_blank(byte) && !(separates && reader->is_quiet)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 dyno_status dyno_openai_call_reader_end(struct dyno_openai_call_reader *reader)
 {
-    bool is_blank_only = true;
+    bool is_over = reader->state == DYNO_CALL_AFTER || reader->state == DYNO_CALL_REST;
 
-    for (size_t i = 0; i < reader->held.size; i++) {
-        is_blank_only = is_blank_only && (is_blank(reader->held.data[i]) ||
-                                          (reader->held.data[i] == ';' && reader->is_quiet));
-    }
-    if (reader->state == DYNO_CALL_AFTER || (is_blank_only && reader->call_count > 0)) {
+    reader->is_cut = reader->is_open;
+    if (is_over || reader->is_open || (holds_nothing(reader) && reader->call_count > 0)) {
         dyno_bytes_clear(&reader->held);
     } else {
-        let_go(reader);
+        dyno_openai_call_let_go(reader);
     }
+    dyno_openai_call_close(reader);
     return check(reader);
 }

@@ -4,9 +4,9 @@
 #
 # usage: tests/bench/latency.sh BUILD [REQUESTS_A_SECOND [REQUESTS]]
 #
-# Half load is half of what `--arrival concurrency:64` reaches on the machine; without a rate it is
-# found that way first.  Numbers are worth something only where nobody else is on the machine: client
-# and server need a core each.
+# Half load is half of what `--arrival concurrency:64` reaches on the machine; it is found first,
+# unless a rate is given.  Numbers are worth something only where nobody else is on the machine:
+# client and server need a core each.
 set -euo pipefail
 build=$(readlink -f "$1")
 rate=${2:-}

@@ -161,6 +161,22 @@ for seed in 1 2 3 4 5; do
         '["age","name"]'
 done
 
+# Streamed, the arguments come in pieces: the name once, and then what makes the same object.
+ask 200 /v1/chat/completions \
+    "{$chat,\"max_tokens\":200,\"seed\":5,$tools,\"tool_choice\":\"required\",\"stream\":true}"
+sed -n 's/^data: {/{/p' answer | jq -c '.choices[]?.delta.tool_calls[]?' >calls
+[[ $(jq -r '.function.name // empty' calls) == f ]] || fail "not one name: $(cat calls)"
+(($(wc -l <calls) > 3)) || fail "not in pieces: $(cat calls)"
+[[ $(jq -rj .function.arguments calls | jq -c 'keys') == '["age","name"]' ]] ||
+    fail "no arguments: $(cat calls)"
+asked="\"model\":\"austen-2m\",\"input\":\"Who?\",\"max_output_tokens\":200,\"stream\":true"
+tools="\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":$text}]"
+ask 200 /v1/responses "{$asked,$tools,\"tool_choice\":\"required\"}"
+sed -n 's/^data: {/{/p' answer | jq -c 'select(.type | startswith("response.function_call"))' >calls
+[[ $(jq -rj 'select(.type | endswith("delta")).delta' calls) == \
+    $(jq -rj 'select(.type | endswith("done")).arguments' calls) ]] || fail "$(cat calls)"
+(($(wc -l <calls) > 3)) || fail "not in pieces: $(cat calls)"
+
 # What is refused.
 ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}'
 is .error.code model_not_found

@@ -31,7 +31,9 @@ static const char *const seeds[] = {
     "4{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[]}",
     "4{\"tokens\":[1,2,3]}",
     "5a <tool_call>{\"name\":\"f\",\"arguments\":{\"x\":[1,\"}\"]}}</tool_call> b",
+    "5<tool_call><function=f><parameter=x>1</parameter></function></tool_call>",
     "6{\"name\":\"f\",\"parameters\":{}};<|python_tag|>{\"name\":\"f\"}",
+    "7[TOOL_CALLS][{\"name\":\"f\",\"arguments\":{}}][TOOL_CALLS]f[ARGS]{\"x\":1}",
 };
 
 static const char *const pieces[] = {"{",

@@ -11,9 +11,10 @@
 
 static struct dyno_openai_tools open_tools(void)
 {
-    return (struct dyno_openai_tools){.list = json_pack("[{s:s,s:{s:s}},{s:s,s:{s:s}}]", "type",
-                                                        "function", "function", "name", "f", "type",
-                                                        "function", "function", "name", "g")};
+    return (struct dyno_openai_tools){
+        .list = json_pack("[{s:s,s:{s:s}},{s:s,s:{s:s,s:{s:{s:{s:s}}}}}]", "type", "function",
+                          "function", "name", "f", "type", "function", "function", "name", "g",
+                          "parameters", "properties", "s", "type", "string")};
 }
 
 /* Text, then every call as [name arguments], of an answer that is fed in parts of `part` bytes. */
@@ -92,6 +93,44 @@ static const struct example {
     {DYNO_OPENAI_CALL_BARE, "<|pyt", "<|pyt"},
     {DYNO_OPENAI_CALL_BARE, TAGGED("f"), TAGGED("f")},
     {DYNO_OPENAI_CALL_BARE, "; {\"name\":\"f\"}", "; {\"name\":\"f\"}"},
+    /* Once arguments begin, it is a call, whatever they are and whether they end. */
+    {DYNO_OPENAI_CALL_TAGGED,
+     "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\": [1, ]}}</tool_call>", "[f {\"x\": [1, ]}]"},
+    {DYNO_OPENAI_CALL_TAGGED, "So: <tool_call>{\"name\": \"f\" , \"arguments\" : {\"x\": \"{",
+     "So: [f {\"x\": \"{]"},
+    {DYNO_OPENAI_CALL_TAGGED,
+     "<tool_call>{\"name\":\"f\",\"arguments\":{},\"id\":{\"a\":1}} </tool_call>x", "x[f {}]"},
+    {DYNO_OPENAI_CALL_TAGGED, "<tool_call>{\"name\":\"h\",\"arguments\":{}}</tool_call>",
+     "<tool_call>{\"name\":\"h\",\"arguments\":{}}</tool_call>"},
+    {DYNO_OPENAI_CALL_TAGGED, "<tool_call>{\"x\":{},\"name\":\"f\",\"arguments\":{}}</tool_call>",
+     "[f {}]"},
+    /* Mistral. */
+    {DYNO_OPENAI_CALL_ARRAY,
+     "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"x\": 1}}, {\"name\": \"g\", "
+     "\"arguments\": {}, \"id\": \"9\"}]",
+     "[f {\"x\": 1}][g {}]"},
+    {DYNO_OPENAI_CALL_ARRAY, "[{\"name\": \"f\", \"arguments\": {}}]\n", "[f {}]"},
+    {DYNO_OPENAI_CALL_ARRAY, "[TOOL_CALLS]f[ARGS]{\"x\": {}}[TOOL_CALLS]g{\"y\": [2]}",
+     "[f {\"x\": {}}][g {\"y\": [2]}]"},
+    {DYNO_OPENAI_CALL_ARRAY, "[TOOL_CALLS]h[ARGS]{\"x\": 1}", "[TOOL_CALLS]h[ARGS]{\"x\": 1}"},
+    {DYNO_OPENAI_CALL_ARRAY, "[1] says so", "[1] says so"},
+    {DYNO_OPENAI_CALL_ARRAY, "[{\"a\": 1}]", "[{\"a\": 1}]"},
+    {DYNO_OPENAI_CALL_ARRAY, "[TOOL", "[TOOL"},
+    {DYNO_OPENAI_CALL_ARRAY, "No [TOOL_CALLS][{\"name\":\"f\"}]",
+     "No [TOOL_CALLS][{\"name\":\"f\"}]"},
+    /* Qwen3-Coder: g's schema says that s is a string. */
+    {DYNO_OPENAI_CALL_TAGGED,
+     "I look.\n<tool_call>\n<function=g>\n<parameter=s>\n12\n</parameter>\n<parameter=n>\n12\n"
+     "</parameter>\n<parameter=t>a \"<b>\"\nc\n</parameter>\n</function>\n</tool_call>\n",
+     "I look.\n[g {\"s\": \"12\", \"n\": 12, \"t\": \"a \\\"<b>\\\"\\nc\"}]"},
+    {DYNO_OPENAI_CALL_TAGGED,
+     "<tool_call><function=f></function></tool_call><tool_call><function=g>"
+     "<parameter=o>{\"x\": [1]}</parameter></function></tool_call>",
+     "[f {}][g {\"o\": {\"x\": [1]}}]"},
+    {DYNO_OPENAI_CALL_TAGGED, "<tool_call><function=h></function></tool_call>",
+     "<tool_call><function=h></function></tool_call>"},
+    {DYNO_OPENAI_CALL_TAGGED, "<tool_call><function=f><parameter=x>1</param", "[f {]"},
+    {DYNO_OPENAI_CALL_TAGGED, "<tool_call><fun", "<tool_call><fun"},
 };
 
 START_TEST(calls_are_taken_out_and_everything_else_is_text)
@@ -118,6 +157,46 @@ START_TEST(text_goes_out_at_once_but_for_what_may_be_a_tag)
     ck_assert_int_eq(dyno_openai_call_reader_feed(&reader, " bad", 4), DYNO_OK);
     ck_assert_uint_eq(reader.text.size, 8);
     ck_assert_mem_eq(reader.text.data, "<too bad", 8);
+    dyno_openai_call_reader_release(&reader);
+    json_decref(tools.list);
+}
+END_TEST
+
+/* What is known of the arguments after each piece of an answer. */
+START_TEST(arguments_come_as_they_are_written)
+{
+    static const struct {
+        const char *piece, *arguments;
+        bool is_open;
+    } steps[] = {{"<tool_call>{\"name\": \"f\", \"argu", NULL, false},
+                 {"ments\": {\"x", "{\"x", true},
+                 {"\": \"a}", "{\"x\": \"a}", true},
+                 {"\"}", "{\"x\": \"a}\"}", false},
+                 {"}</tool_call>", "{\"x\": \"a}\"}", false}};
+    struct dyno_openai_tools tools = open_tools();
+    struct dyno_openai_call_reader reader;
+
+    dyno_openai_call_reader_init(&reader, DYNO_OPENAI_CALL_TAGGED, &tools, 1, 2);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        ck_assert_int_eq(
+            dyno_openai_call_reader_feed(&reader, steps[i].piece, strlen(steps[i].piece)), DYNO_OK);
+        ck_assert_uint_eq(reader.call_count, steps[i].arguments != NULL);
+        ck_assert_int_eq(reader.is_open, steps[i].is_open);
+        if (steps[i].arguments) {
+            ck_assert_str_eq(reader.calls[0].arguments, steps[i].arguments);
+        }
+    }
+    ck_assert_int_eq(dyno_openai_call_reader_end(&reader), DYNO_OK);
+    ck_assert(!reader.is_cut);
+    ck_assert_uint_eq(reader.text.size, 0);
+    dyno_openai_call_reader_release(&reader);
+    dyno_openai_call_reader_init(&reader, DYNO_OPENAI_CALL_TAGGED, &tools, 1, 2);
+    ck_assert_int_eq(dyno_openai_call_reader_feed(&reader, steps[0].piece, strlen(steps[0].piece)),
+                     DYNO_OK);
+    ck_assert_int_eq(dyno_openai_call_reader_feed(&reader, steps[1].piece, strlen(steps[1].piece)),
+                     DYNO_OK);
+    ck_assert_int_eq(dyno_openai_call_reader_end(&reader), DYNO_OK);
+    ck_assert(reader.is_cut && !reader.is_open);
     dyno_openai_call_reader_release(&reader);
     json_decref(tools.list);
 }
@@ -203,7 +282,16 @@ START_TEST(where_a_text_is_cut_does_not_matter)
                                          "x",
                                          "<|python_tag|>",
                                          ";",
-                                         "{\"name\":\"g\"}"};
+                                         "{\"name\":\"g\"}",
+                                         "{\"name\":\"g\",\"arguments\":{",
+                                         "[TOOL_CALLS]",
+                                         "[",
+                                         "]",
+                                         "f[ARGS]{",
+                                         "<function=g>",
+                                         "<parameter=s>",
+                                         "</parameter>",
+                                         "</function>"};
     struct dyno_rng rng;
 
     dyno_rng_init(&rng, (uint64_t)_i, "cuts");
@@ -216,7 +304,7 @@ START_TEST(where_a_text_is_cut_does_not_matter)
 
             memcpy(answer + strlen(answer), piece, strlen(piece) + 1);
         }
-        for (int form = 0; form < 2; form++) {
+        for (int form = 0; form < 3; form++) {
             read_answer((enum dyno_openai_call_form)form, answer, 400, whole, sizeof whole);
             read_answer((enum dyno_openai_call_form)form, answer, 1 + dyno_rng_below(&rng, 7),
                         parts, sizeof parts);
@@ -235,6 +323,8 @@ START_TEST(a_template_says_which_form_its_model_writes)
         DYNO_OPENAI_CALL_BARE);
     ck_assert_int_eq(dyno_openai_call_form_of("{{ '<|python_tag|>' }}"), DYNO_OPENAI_CALL_BARE);
     ck_assert_int_eq(dyno_openai_call_form_of("{{ messages }}"), DYNO_OPENAI_CALL_TAGGED);
+    ck_assert_int_eq(dyno_openai_call_form_of("{{ '[TOOL_CALLS][' }} {\"parameters\""),
+                     DYNO_OPENAI_CALL_ARRAY);
 }
 END_TEST
 
@@ -246,6 +336,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, calls_are_taken_out_and_everything_else_is_text, 0,
                         (int)(sizeof examples / sizeof *examples));
     tcase_add_test(cases, text_goes_out_at_once_but_for_what_may_be_a_tag);
+    tcase_add_test(cases, arguments_come_as_they_are_written);
     tcase_add_test(cases, every_call_has_an_id_of_its_own);
     tcase_add_test(cases, what_has_no_end_is_text);
     tcase_add_test(cases, there_is_a_limit_to_calls);
