@@ -79,6 +79,7 @@ struct dyno_scenario {
         uint32_t batch_tokens_max; /* batch.tokens_max     --max-num-batched-tokens; 0: profile's */
         uint32_t seqs_max;         /* batch.seqs_max       --max-num-seqs; 0: profile's */
         uint32_t prefill_interval; /* batch.prefill_interval */
+        uint32_t lookahead;        /* batch.lookahead */
         uint32_t steps_max;        /* batch.steps_max */
         uint32_t context_max;      /* batch.context_max    --max-model-len; 0: the model's */
         uint32_t queue_max;        /* batch.queue_max */

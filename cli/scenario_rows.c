@@ -256,6 +256,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1, 1000000),
         HELP("while anything decodes, compute prompts in every so many steps only "
              "(prefill_schedule_interval of vllm)")),
+    ROW("batch.lookahead", NULL, "TOKENS", U32, batch.lookahead, DEFAULT("0"), RANGE(0, 65536),
+        HELP("tokens beyond the next one that a running sequence has KV blocks for (vllm's "
+             "look-ahead "
+             "slots, num_speculative_tokens)")),
     ROW("batch.steps_max", NULL, "N", U32, batch.steps_max, DEFAULT("1000000"),
         RANGE(1, 1000000000),
         HELP("decode steps of one pass at most; 1 is single-stepping: slower, with the same "

@@ -76,17 +76,19 @@ static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker
                                     dyno_ns now, bool *scheduled)
 {
     uint32_t index = worker->partial;
-    const struct dyno_seq *seq = &local->seqs[index];
+    struct dyno_seq *seq = &local->seqs[index];
     uint32_t left = seq->target - seq->computed;
     uint32_t tokens = left < worker->budget ? left : worker->budget;
-    uint32_t blocks = dyno_blocks_of(local, (uint64_t)seq->computed + tokens) -
-                      dyno_blocks_of(local, seq->computed);
+    uint32_t ahead = local->config.worker.lookahead;
+    uint32_t blocks = dyno_blocks_of(local, (uint64_t)seq->computed + tokens + ahead) -
+                      dyno_seq_blocks(local, seq);
 
     *scheduled = tokens > 0 && blocks <= dyno_kv_available(&worker->cache);
     if (!*scheduled) {
         return DYNO_OK;
     }
     worker->partial = DYNO_NO_SEQ;
+    seq->ahead = ahead;
     return schedule_prompt(local, worker, index, tokens, blocks, now);
 }
 
@@ -120,7 +122,7 @@ static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_w
 static bool fits_without_eviction(const struct dyno_local *local, const struct dyno_worker *worker,
                                   const struct dyno_seq *seq, const struct admission *admission)
 {
-    uint64_t total = dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    uint64_t total = dyno_seq_blocks_max(local, seq);
     uint64_t promised = worker->blocks_promised - worker->blocks_held;
 
     return total - admission->hit_blocks + admission->idle_blocks + promised <=
@@ -240,12 +242,12 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     if (seq->record.admitted_ns == DYNO_NEVER) {
         count_first_admission(local, seq, admission, now);
     }
-    worker->blocks_promised +=
-        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    worker->blocks_promised += dyno_seq_blocks_max(local, seq);
     worker->blocks_held += admission->hit_blocks;
     seq->reserved = dyno_estimate_clip(seq->tokens_max);
     worker->tokens_reserved += seq->reserved;
     seq->computed = admission->hit_blocks * local->config.worker.block_tokens;
+    seq->ahead = 0;
     seq->held_blocks = admission->hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));
     if (worker->places) {
@@ -311,6 +313,7 @@ static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *
         if (worker->places) {
             DYNO_TRY(dyno_tables_first_step(local, worker));
         }
+        worker->catch_up = 0;
     }
     return DYNO_OK;
 }

@@ -37,6 +37,8 @@ struct dyno_worker_config {
     uint32_t prefill_interval;   /* DYNO_ORDER_MIXED: while anything decodes, prompts go into every
                                     so many steps only (vLLM's prefill_schedule_interval); 0 or 1:
                                     into all */
+    uint32_t lookahead;          /* tokens beyond the next one that every running sequence has
+                                    blocks for (vLLM's num_lookahead_tokens); 0: none */
     uint32_t seqs_max;           /* running sequences (max_num_seqs) */
     uint32_t context_max;        /* prompt and output tokens of one sequence (max_model_len) */
     uint32_t steps_max;          /* decode steps of one pass: a ceiling, 1 = single-stepping */

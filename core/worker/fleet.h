@@ -56,6 +56,8 @@ struct dyno_seq {
     uint32_t target;            /* tokens in KV before its next token is yielded */
     uint32_t computed;          /* tokens in KV; in the decode set: when it joined */
     uint32_t generated;         /* likewise */
+    uint32_t ahead;             /* tokens beyond those that it has blocks for, but for what rounding
+                                   adds; in the decode set: when it joined */
     uint32_t reserved;          /* of the worker's tokens_reserved, until it decodes */
     uint64_t joined_step;       /* the worker's step counter when it joined the decode set ... */
     uint32_t phase;             /* ... and the phase at which it takes a block from then on */
@@ -97,6 +99,7 @@ struct dyno_worker {
     uint64_t step;          /* decode steps completed since the start */
     uint32_t phase;         /* step modulo block_tokens */
     struct dyno_takers takers;
+    uint32_t catch_up; /* blocks that those who have not decoded yet take for their look-ahead */
     uint64_t tokens_reserved; /* for the answers of prompts in work (admission by estimate) */
     uint64_t tokens_left;     /* that may still be generated, summed (admission by estimate) ... */
     uint32_t long_count; /* ... and sequences that had more left than counts when they joined */
@@ -306,13 +309,34 @@ static inline uint32_t dyno_worker_phase(const struct dyno_worker *worker, uint3
 /* Blocks that the decode set's next step takes. */
 static inline uint32_t dyno_ledger_next(const struct dyno_worker *worker)
 {
-    return worker->takers.at[worker->phase];
+    return worker->takers.at[worker->phase] + worker->catch_up;
 }
 
 static inline uint32_t dyno_blocks_of(const struct dyno_local *local, uint64_t tokens)
 {
     return (uint32_t)((tokens + local->config.worker.block_tokens - 1) /
                       local->config.worker.block_tokens);
+}
+
+/* Blocks of a sequence that is not in the decode set. */
+static inline uint32_t dyno_seq_blocks(const struct dyno_local *local, const struct dyno_seq *seq)
+{
+    return dyno_blocks_of(local, (uint64_t)seq->computed + seq->ahead);
+}
+
+/* Blocks that a sequence takes when it first decodes, for its look-ahead. */
+static inline uint32_t dyno_seq_catch_up(const struct dyno_local *local, const struct dyno_seq *seq)
+{
+    return dyno_blocks_of(local, (uint64_t)seq->computed + local->config.worker.lookahead) -
+           dyno_seq_blocks(local, seq);
+}
+
+/* The most blocks it may ever need. */
+static inline uint32_t dyno_seq_blocks_max(const struct dyno_local *local,
+                                           const struct dyno_seq *seq)
+{
+    return dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max +
+                                     local->config.worker.lookahead);
 }
 
 #endif

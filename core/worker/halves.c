@@ -63,12 +63,12 @@ dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *work
     seq->state = SEQ_RESERVED;
     seq->slot = worker->slots_free[--worker->slots_free_count];
     worker->seq_of_slot[seq->slot] = index;
-    worker->blocks_promised +=
-        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
+    worker->blocks_promised += dyno_seq_blocks_max(local, seq);
     worker->blocks_held += hit_blocks + blocks;
     seq->reserved = dyno_estimate_clip(seq->tokens_max);
     worker->tokens_reserved += seq->reserved;
     seq->computed = seq->record.prompt_tokens;
+    seq->ahead = 0;
     seq->held_blocks = hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, hit_blocks));
     dyno_kv_take(&worker->cache, blocks, now);

@@ -55,7 +55,7 @@ static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *w
 /* The most tokens a sequence may have in all: by the model's context and by the worker's memory. */
 static uint64_t tokens_limit(const struct dyno_worker_config *config)
 {
-    uint64_t memory = (uint64_t)config->blocks * config->block_tokens;
+    uint64_t memory = (uint64_t)config->blocks * config->block_tokens - config->lookahead;
 
     return config->context_max > 0 && config->context_max < memory ? config->context_max : memory;
 }
@@ -413,6 +413,12 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
             error, DYNO_BAD_INPUT,
             "a fleet needs workers, and a worker needs blocks, block tokens, sequences "
             "and steps: at least one of each");
+    }
+    if (worker->lookahead >= (uint64_t)worker->blocks * worker->block_tokens) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.lookahead (%u) tokens take all %u KV blocks of %u tokens: no "
+                         "sequence could run; lower it",
+                         worker->lookahead, worker->blocks, worker->block_tokens);
     }
     return DYNO_OK;
 }

@@ -149,11 +149,13 @@ uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_
     return seq->generated + steps_since_joining(worker, seq);
 }
 
-/* The phase at which the sequence will take a block: when its tokens are a whole number of blocks.
- */
-static uint32_t taking_phase(const struct dyno_worker *worker, const struct dyno_seq *seq)
+/* The phase at which the sequence will take a block: when its tokens, and those ahead, are a whole
+ * number of blocks. */
+static uint32_t taking_phase(const struct dyno_local *local, const struct dyno_worker *worker,
+                             const struct dyno_seq *seq)
 {
-    uint32_t size = worker->takers.size, over = seq->computed % size;
+    uint32_t size = worker->takers.size;
+    uint32_t over = (seq->computed + local->config.worker.lookahead) % size;
     uint32_t phase = worker->phase + (over > 0 ? size - over : 0);
 
     return phase < size ? phase : phase - size;
@@ -208,7 +210,8 @@ dyno_status dyno_seq_join_decode(struct dyno_local *local, struct dyno_worker *w
     seq->last_token_at = at;
     worker->decode_count++;
     worker->decode_tokens += seq->computed;
-    seq->phase = taking_phase(worker, seq);
+    seq->phase = taking_phase(local, worker, seq);
+    worker->catch_up += dyno_seq_catch_up(local, seq);
     dyno_takers_add(&worker->takers, seq->phase);
     worker->tokens_left += seq->tokens_max - seq->generated;
     worker->long_count += is_long(seq);
@@ -224,7 +227,9 @@ void dyno_seq_leave_decode(struct dyno_local *local, struct dyno_worker *worker,
     worker->long_count -= is_long(seq);
     if (worker->step == seq->joined_step) {
         (void)count_joiner(worker, seq->last_token_at, -1);
+        worker->catch_up -= dyno_seq_catch_up(local, seq);
     } else {
+        seq->ahead = local->config.worker.lookahead;
         seq->last_token_at = worker->last_decode_at;
     }
     seq->computed = dyno_seq_tokens(worker, seq);
@@ -272,7 +277,7 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
 dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *worker,
                                  struct dyno_seq *seq, bool keep)
 {
-    uint32_t own = dyno_blocks_of(local, seq->computed) - seq->held_blocks;
+    uint32_t own = dyno_seq_blocks(local, seq) - seq->held_blocks;
 
     if (keep && local->config.worker.prefix_cache) {
         if (worker->places) {
@@ -301,9 +306,8 @@ static void give_place(struct dyno_local *local, struct dyno_worker *worker, str
     }
     worker->tokens_reserved -= seq->reserved;
     seq->reserved = 0;
-    worker->blocks_promised -=
-        dyno_blocks_of(local, (uint64_t)seq->record.prompt_tokens + seq->tokens_max);
-    worker->blocks_held -= dyno_blocks_of(local, seq->computed);
+    worker->blocks_promised -= dyno_seq_blocks_max(local, seq);
+    worker->blocks_held -= dyno_seq_blocks(local, seq);
     worker->slots_free[worker->slots_free_count++] = seq->slot;
     worker->shrunk = true;
 }

@@ -8,19 +8,32 @@
 
 #include "core/worker/fleet.h"
 
-/* Whether the sequence takes a block at step `step` of the pass (its first is 0). */
+/* Tokens that it has blocks for before step `step` of the pass (its first is 0). */
+static uint64_t covered(const struct dyno_local *local, const struct dyno_worker *worker,
+                        const struct dyno_seq *seq, uint32_t step)
+{
+    return (uint64_t)dyno_seq_tokens(worker, seq) + local->config.worker.lookahead + step;
+}
+
+/* Whether the sequence takes a block at that step. */
 static bool takes_at(const struct dyno_local *local, const struct dyno_worker *worker,
                      const struct dyno_seq *seq, uint32_t step)
 {
     return seq->state == SEQ_DECODE &&
-           (dyno_seq_tokens(worker, seq) + step) % local->config.worker.block_tokens == 0;
+           covered(local, worker, seq, step) % local->config.worker.block_tokens == 0;
 }
 
 dyno_status dyno_tables_first_step(struct dyno_local *local, struct dyno_worker *worker)
 {
     for (uint32_t i = worker->running.first; i != DYNO_NO_SEQ; i = local->seqs[i].next) {
-        if (takes_at(local, worker, &local->seqs[i], 0)) {
-            DYNO_TRY(dyno_kv_places_take(worker->places, local->seqs[i].slot, 1));
+        const struct dyno_seq *seq = &local->seqs[i];
+        uint32_t blocks = takes_at(local, worker, seq, 0) ? 1 : 0;
+
+        if (seq->state == SEQ_DECODE && seq->joined_step == worker->step) {
+            blocks += dyno_seq_catch_up(local, seq);
+        }
+        if (blocks > 0) {
+            DYNO_TRY(dyno_kv_places_take(worker->places, seq->slot, blocks));
         }
     }
     return DYNO_OK;
@@ -49,9 +62,8 @@ void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, ui
         const struct dyno_seq *seq = &local->seqs[i];
 
         if (seq->state == SEQ_DECODE) {
-            dyno_kv_places_trim(
-                worker->places, seq->slot,
-                dyno_blocks_of(local, (uint64_t)dyno_seq_tokens(worker, seq) + steps));
+            dyno_kv_places_trim(worker->places, seq->slot,
+                                dyno_blocks_of(local, covered(local, worker, seq, steps)));
         }
     }
 }

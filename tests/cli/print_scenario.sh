@@ -79,6 +79,7 @@ batch:
   tokens_max: 8192                           # engine profile sglang
   seqs_max: 1024                             # engine profile sglang
   prefill_interval: 1                        # default
+  lookahead: 0                               # default
   steps_max: 1                               # --set
   context_max: model                         # default
   queue_max: none                            # default

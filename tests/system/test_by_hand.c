@@ -122,6 +122,39 @@ START_TEST(a_prompt_waits_until_all_of_it_fits_where_the_engine_reserves_it)
 }
 END_TEST
 
+/* 3 blocks of 4 tokens.  A's prompt takes one; its second token, made in 1-2 ms, another, and its
+ * sixth would take the third: B has that at 2 ms.  With a look-ahead of 3 tokens A's step 1-2 ms
+ * takes blocks for 8 tokens and the next one for 9, so that B has to wait until A is gone. */
+START_TEST(running_sequences_have_blocks_for_the_look_ahead)
+{
+    set_up(3);
+    ask(0, 4, 5);
+    ask(DYNO_MS * 3 / 2, 4, 1);
+    (void)run_both();
+    check_stamps(0, 0, 1, 5);
+    check_stamps(1, 2, 3, 3);
+    world.worker.lookahead = 3;
+    (void)run_both();
+    check_stamps(0, 0, 1, 5);
+    check_stamps(1, 5, 6, 6);
+}
+END_TEST
+
+/* An admission takes none for it, so that A and B with 2 of 4 blocks each begin together; the first
+ * step of both would take 2 more each (8 + 1 + 5 tokens), and B, the newer, gives way. */
+START_TEST(a_look_ahead_is_taken_by_the_first_step)
+{
+    set_up(6);
+    world.worker.batch_tokens_max = 16;
+    world.worker.lookahead = 5;
+    ask(0, 8, 4);
+    ask(0, 8, 2);
+    ck_assert_uint_eq(run_both().totals.preemptions, 1);
+    check_stamps(0, 0, 1, 4);
+    check_stamps(1, 0, 1, 5);
+}
+END_TEST
+
 /* Scheduling ahead: B is ready at 1.5 ms, while A's step from 1 to 2 runs and the one from 2 to 3
  * is scheduled already: its prompt is in the step from 3 to 4.  C, ready at 2 exactly, was not seen
  * when the step from 2 was scheduled (at 1) but is when that from 3 is (at 2): it shares B's pass.
@@ -263,6 +296,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_wholly_cached_prompt_still_computes_its_last_block);
     tcase_add_test(cases, a_prompt_longer_than_memory_is_refused_and_counted);
     tcase_add_test(cases, a_prompt_waits_until_all_of_it_fits_where_the_engine_reserves_it);
+    tcase_add_test(cases, running_sequences_have_blocks_for_the_look_ahead);
+    tcase_add_test(cases, a_look_ahead_is_taken_by_the_first_step);
     tcase_add_test(cases, scheduling_ahead_a_request_joins_the_step_after_the_next);
     tcase_add_test(cases, scheduling_ahead_blocks_come_back_a_step_later);
     tcase_add_test(cases, scheduling_ahead_an_unforeseen_end_costs_a_step);

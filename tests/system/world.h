@@ -94,6 +94,17 @@ static inline void world_draw_engine(struct world *world)
     }
 }
 
+/* What was added later, from a stream of its own: the worlds stay otherwise as they were. */
+static inline void world_draw_options(struct world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "options");
+    if (dyno_rng_below(&rng, 3) == 0) {
+        world->worker.lookahead = (uint32_t)(1 + dyno_rng_below(&rng, 20));
+    }
+}
+
 /* Whole milliseconds make ties at one instant common; odd costs exercise the carried remainder. */
 static inline void world_draw_costs(struct world *world)
 {
@@ -194,6 +205,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
     world->seed = seed;
     dyno_rng_init(&world->rng, seed, "world");
     world_draw_engine(world);
+    world_draw_options(world, seed);
     world_draw_costs(world);
     world_draw_idle(world);
     world_draw_router(world);

@@ -399,6 +399,9 @@ START_TEST(contradictions_are_refused_in_words)
     rig.config.worker.admission = DYNO_ADMIT_ESTIMATE;
     rig.config.worker.prefill_interval = 4;
     check_sentence("batch.prefill_interval (4)");
+    rig_init(&rig, 20);
+    rig.config.worker.lookahead = 80;
+    check_sentence("batch.lookahead (80) tokens take all 20 KV blocks of 4 tokens");
     rig_init(&rig, 0);
     check_sentence("a worker needs blocks");
     rig_init(&rig, 20);
