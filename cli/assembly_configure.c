@@ -206,6 +206,7 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
         worker->async_scheduling = strcmp(scenario->batch.async_scheduling, "true") == 0;
     }
     worker->prefill_interval = scenario->batch.prefill_interval;
+    worker->mixed_chunk = scenario->batch.mixed_chunk;
     worker->lookahead = scenario->batch.lookahead;
     worker->steps_max = scenario->batch.steps_max;
     worker->queue_max = scenario->batch.queue_max;

@@ -88,6 +88,7 @@ struct dyno_scenario {
         const char *queue_order;   /* batch.queue_order: profile, fcfs, lpm */
         const char *reserve_prompt;   /* batch.reserve_prompt: profile, true, false */
         const char *async_scheduling; /* batch.async_scheduling: profile, true, false */
+        bool mixed_chunk;             /* batch.mixed_chunk */
         const char *chunked_prefill;  /* batch.chunked_prefill: profile, true, false */
         double new_token_ratio;       /* batch.new_token_ratio; negative: profile's */
     } batch;

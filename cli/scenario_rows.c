@@ -274,6 +274,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
         WORDS(tristate),
         HELP("split prompts over passes: true, false or as the engine profile does")),
+    ROW("batch.mixed_chunk", NULL, NULL, BOOL, batch.mixed_chunk, DEFAULT("false"),
+        HELP("let whoever decodes go along in passes of prompts (enable_mixed_chunk of sglang)")),
     ROW("batch.admission", NULL, "RULE", CHOICE, batch.admission, DEFAULT("profile"),
         WORDS(admissions),
         HELP(

@@ -6,9 +6,11 @@
  * is admitted in that pass.
  *
  * DYNO_ORDER_PREFILL_FIRST (SGLang): a pass of prompts only, if one can be formed; else a decode
- * pass.  Who is refused for want of memory or slots is not asked again until a decode pass has
- * begun with fewer sequences than the one before; where blocks run out for running sequences, those
- * with the fewest generated tokens are retracted (core/worker/estimate.c).
+ * pass.  With mixed_chunk whoever decodes goes along in a pass of prompts: their tokens and blocks
+ * are taken off before prompts get any.  Who is refused for want of memory or slots is not asked
+ * again until a decode pass has begun with fewer sequences than the one before; where blocks run
+ * out for running sequences, those with the fewest generated tokens are retracted
+ * (core/worker/estimate.c).
  *
  * Where passes are scheduled ahead, a sequence that ended in the last pass still holds its memory
  * while this one is formed, and is computed once more unless its end was foreseen.
@@ -83,7 +85,8 @@ static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker
     uint32_t blocks = dyno_blocks_of(local, (uint64_t)seq->computed + tokens + ahead) -
                       dyno_seq_blocks(local, seq);
 
-    *scheduled = tokens > 0 && blocks <= dyno_kv_available(&worker->cache);
+    *scheduled =
+        tokens > 0 && (uint64_t)blocks + worker->blocks_along <= dyno_kv_available(&worker->cache);
     if (!*scheduled) {
         return DYNO_OK;
     }
@@ -115,7 +118,7 @@ static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_w
                       (uint64_t)admission->hit_blocks * size;
     uint32_t answer = dyno_estimate_clip(seq->tokens_max - seq->generated);
 
-    return dyno_estimate_fits(local, worker, prompt + answer, have);
+    return dyno_estimate_fits(local, worker, prompt + answer + worker->tokens_along, have);
 }
 
 /* TensorRT-LLM: everything the request can ever need must be there, beside what was promised. */
@@ -135,7 +138,7 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     uint64_t available = dyno_kv_available(&worker->cache);
     uint64_t need = (uint64_t)admission->blocks + admission->idle_blocks;
 
-    if (need > available) {
+    if (need + worker->blocks_along > available) {
         return false;
     }
     if (worker->running.count + worker->ended.count + worker->reserved.count +
@@ -355,11 +358,27 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
     return DYNO_OK;
 }
 
+/* Decodes may go along with prompts: their tokens and blocks come first.  Who was refused is asked
+ * again once a pass with decodes has begun with fewer of them. */
+static void make_room_along(struct dyno_worker *worker)
+{
+    if (worker->mixed) {
+        worker->full = worker->full && !worker->shrunk;
+        worker->shrunk = false;
+    }
+    worker->tokens_along = worker->decode_count + worker->ghost_count;
+    worker->blocks_along = worker->decode_count > 0 ? dyno_ledger_next(worker) : 0;
+    worker->budget -= worker->tokens_along;
+}
+
 static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_worker *worker,
                                       dyno_ns now, bool *settled)
 {
     bool preempted = false, scheduled = true;
 
+    if (local->config.worker.mixed_chunk) {
+        make_room_along(worker);
+    }
     worker->pass_decode = false;
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
@@ -369,6 +388,13 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
         DYNO_TRY(admit_waiting(local, worker, now));
     }
     *settled = scheduled;
+    worker->tokens_along = worker->blocks_along = 0;
+    worker->mixed = local->config.worker.mixed_chunk && worker->slice_count > 0;
+    if (worker->mixed) {
+        DYNO_TRY(prepare_decode(local, worker, now, &preempted));
+        worker->pass_decode = worker->decode_count > 0;
+        assert(!preempted); /* there was room for them */
+    }
     if (worker->slice_count == 0) {
         if (worker->decode_count > 1 &&
             dyno_ledger_next(worker) > dyno_kv_available(&worker->cache)) {
@@ -433,7 +459,7 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
     struct dyno_worker *worker = &local->workers[index];
     struct dyno_device *device = local->config.device;
     bool with_ghosts = /* a pass of prompts leaves out all that decode */
-        local->config.worker.order == DYNO_ORDER_MIXED || worker->slice_count == 0;
+        local->config.worker.order == DYNO_ORDER_MIXED || worker->slice_count == 0 || worker->mixed;
 
     note_extent(local, worker);
     worker->busy = true;

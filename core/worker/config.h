@@ -45,6 +45,8 @@ struct dyno_worker_config {
     uint32_t queue_max;          /* requests waiting at one worker before it refuses; 0: no limit */
     double watermark;            /* fraction of blocks an admission must leave free */
     bool chunked_prefill;
+    bool mixed_chunk; /* DYNO_ORDER_PREFILL_FIRST: whoever decodes goes along in a pass of prompts
+                         (SGLang's enable_mixed_chunk); needs chunked_prefill */
     bool
         reserve_prompt; /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only
                            the blocks of this pass are taken (vLLM's scheduler_reserve_full_isl) */

@@ -108,6 +108,8 @@ struct dyno_worker {
     bool full;   /* somebody was refused for want of memory or slots: nobody is asked again until
                     the decode set has become smaller (DYNO_ORDER_PREFILL_FIRST) */
     bool shrunk; /* it has */
+    bool mixed;  /* the last pass was one of prompts with decodes along (mixed_chunk) */
+    uint32_t tokens_along, blocks_along; /* of decodes that may go along in the pass being formed */
     uint64_t blocks_promised, blocks_held;  /* running sequences (admission without eviction) */
     dyno_ns last_decode_at;                 /* end of the last decode step */
     dyno_ns last_step_start, last_step_end; /* of the last pass's last step */

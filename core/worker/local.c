@@ -397,6 +397,17 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
                          "computes them in passes of their own; leave it at 1",
                          worker->prefill_interval, worker->engine);
     }
+    if (worker->mixed_chunk && worker->order != DYNO_ORDER_PREFILL_FIRST) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.mixed_chunk lets decodes go along in passes of prompts, and %s has "
+                         "one pass for both anyway; leave it false",
+                         worker->engine);
+    }
+    if (worker->mixed_chunk && !worker->chunked_prefill) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "batch.mixed_chunk needs batch.chunked_prefill: prompts are cut to make "
+                         "room for decodes");
+    }
     if (worker->queue_order == DYNO_QUEUE_LPM && worker->order != DYNO_ORDER_PREFILL_FIRST) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "batch.queue_order lpm, longest prefix first, is an order of sglang only; "

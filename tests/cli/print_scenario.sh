@@ -85,6 +85,7 @@ batch:
   queue_max: none                            # default
   watermark: 0                               # engine profile sglang
   chunked_prefill: true                      # engine profile sglang
+  mixed_chunk: false                         # default
   admission: estimate                        # engine profile sglang
   queue_order: fcfs                          # engine profile sglang
   reserve_prompt: false                      # engine profile sglang

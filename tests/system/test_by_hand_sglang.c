@@ -30,6 +30,44 @@ START_TEST(who_was_refused_is_asked_again_after_a_decode_pass_with_fewer)
 }
 END_TEST
 
+/* A decodes from 1 ms; B is there at 1.5 ms.  Its prompt has the pass 2-3 ms for itself while A
+ * stands still; with mixed chunks A's token goes along.  Of 8 tokens a pass B's prompt gets 7 then,
+ * and its last one goes in 3-4 ms. */
+START_TEST(decodes_go_along_with_prompts_where_chunks_are_mixed)
+{
+    set_up_sglang(40, 0.7);
+    ask(0, 4, 6);
+    ask(DYNO_MS * 3 / 2, 8, 2);
+    (void)run_both();
+    check_stamps(0, 0, 1, 7);
+    check_stamps(1, 2, 3, 4);
+    world.worker.mixed_chunk = true;
+    (void)run_both();
+    check_stamps(0, 0, 1, 6);
+    check_stamps(1, 2, 3, 4);
+    world.worker.batch_tokens_max = 8;
+    (void)run_both();
+    check_stamps(0, 0, 1, 6);
+    check_stamps(1, 2, 4, 5);
+}
+END_TEST
+
+/* 21 tokens, nothing set aside for those that decode.  At 2 ms A holds 5 and its next token takes
+ * another: 16 are free.  B's 8 and the 7 it may generate are less than 16; with A going along they
+ * and its token are not, and B waits for A's end at 6 ms. */
+START_TEST(a_mixed_pass_has_room_for_those_that_go_along)
+{
+    for (uint32_t mixed = 0; mixed < 2; mixed++) {
+        set_up_sglang(21, 0.0);
+        world.worker.mixed_chunk = mixed != 0;
+        ask(0, 4, 6);
+        ask(DYNO_MS * 3 / 2, 8, 7);
+        (void)run_both();
+        ck_assert_uint_eq(records[1].admitted_ns, (mixed ? 6 : 2) * DYNO_MS);
+    }
+}
+END_TEST
+
 /* 28 tokens, nothing set aside for others.  A (6 tokens), B (4) and C (5) come one a pass, 0-3 ms,
  * then all decode, 3 tokens a step.  At 7 ms 27 tokens are taken and each has 5 out: the longest
  * prompt goes, A, although it is the oldest.  At 12 ms the same: C's prompt is longer than B's.
@@ -197,6 +235,8 @@ static void add_cases(Suite *suite)
     TCase *cases = tcase_create("by hand");
 
     tcase_add_test(cases, who_was_refused_is_asked_again_after_a_decode_pass_with_fewer);
+    tcase_add_test(cases, decodes_go_along_with_prompts_where_chunks_are_mixed);
+    tcase_add_test(cases, a_mixed_pass_has_room_for_those_that_go_along);
     tcase_add_test(cases, the_longest_prompt_of_those_with_the_fewest_tokens_is_retracted);
     tcase_add_test(cases, the_one_with_the_fewest_tokens_is_retracted_first);
     tcase_add_test(cases, the_share_set_aside_falls_with_every_decode_step);

@@ -103,6 +103,8 @@ static inline void world_draw_options(struct world *world, uint64_t seed)
     if (dyno_rng_below(&rng, 3) == 0) {
         world->worker.lookahead = (uint32_t)(1 + dyno_rng_below(&rng, 20));
     }
+    world->worker.mixed_chunk = world->worker.order == DYNO_ORDER_PREFILL_FIRST &&
+                                world->worker.chunked_prefill && dyno_rng_below(&rng, 2) == 0;
 }
 
 /* Whole milliseconds make ties at one instant common; odd costs exercise the carried remainder. */

@@ -400,6 +400,14 @@ START_TEST(contradictions_are_refused_in_words)
     rig.config.worker.prefill_interval = 4;
     check_sentence("batch.prefill_interval (4)");
     rig_init(&rig, 20);
+    rig.config.worker.mixed_chunk = true;
+    check_sentence("batch.mixed_chunk lets decodes go along in passes of prompts");
+    rig_init(&rig, 20);
+    rig.config.worker = dyno_engine_find("sglang")->config;
+    rig.config.worker.mixed_chunk = true;
+    rig.config.worker.chunked_prefill = false;
+    check_sentence("batch.mixed_chunk needs batch.chunked_prefill");
+    rig_init(&rig, 20);
     rig.config.worker.lookahead = 80;
     check_sentence("batch.lookahead (80) tokens take all 20 KV blocks of 4 tokens");
     rig_init(&rig, 0);
