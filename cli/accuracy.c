@@ -40,6 +40,14 @@ static const struct section {
      "TensorRT-LLM reduces in one exchange,\nand that operations slow down when they do not end "
      "(by how much, the kernels' table says).\n\n",
      dyno_accuracy_served},
+    {"Intervals",
+     "How many of the 95 % intervals that `dyno replay --intervals 20` gives hold the measured "
+     "means of those rows. By how much passes\nand waiting differ beside their kernels was set "
+     "from "
+     "every other row (`sim/uncertainty.c`): those were looked at, the others\nare held out. The "
+     "last line is the H200's rows with what `dyno fit --gpu h200` makes of its kernels' tables, "
+     "which knows\ntheir averages to half a percent and nothing of a server.\n\n",
+     dyno_accuracy_intervals},
     {"Kernels",
      "First the defaults, in-sample: these are the tables that they were fitted to. Other GPUs of "
      "dyno have no table here. Then\nwhat is held out: half of the shapes (of matrices, of sets of "

@@ -1,5 +1,6 @@
 /* Kernel by kernel: the defaults against the tables that they were fitted to, so in-sample, and
  * against tables that they were not. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,12 +59,24 @@ static unsigned kinds_of(const struct dyno_kernel_sample *sample)
     return 0;
 }
 
+/* Errors of points, as logarithms, with the shape that each is of. */
+struct shape_error {
+    uint64_t shape;
+    double error;
+};
+
+struct shape_errors {
+    struct shape_error *items;
+    uint32_t count, capacity;
+};
+
 /* What one table says of one GPU. */
 struct comparison {
     const char *gpu;
     struct dyno_kernel_samples samples;
-    struct dyno_errors kinds[KINDS]; /* of all samples, by the defaults */
-    struct dyno_errors held[KINDS];  /* of half of the shapes, by a fit to the other half */
+    struct dyno_errors kinds[KINDS];   /* of all samples, by the defaults */
+    struct dyno_errors held[KINDS];    /* of half of the shapes, by a fit to the other half */
+    struct shape_errors shapes[KINDS]; /* the same */
 };
 
 static struct dyno_timing_config config_of(const char *gpu)
@@ -80,9 +93,9 @@ static struct dyno_timing_config config_of(const char *gpu)
     return config;
 }
 
-/* Whole shapes are held out: all rows of a matrix, all contexts of a set of heads where there are
- * several sets. */
-static bool is_held(const struct dyno_kernel_sample *sample, bool one_model)
+/* All rows of a matrix are one shape, all contexts of a set of heads where there are several sets.
+ */
+static uint64_t shape_of(const struct dyno_kernel_sample *sample, bool one_model)
 {
     uint64_t key = dyno_mix((uint64_t)sample->kernel + 1);
 
@@ -94,8 +107,63 @@ static bool is_held(const struct dyno_kernel_sample *sample, bool one_model)
                        (uint64_t)sample->prompt_context);
         key = dyno_mix(key ^ (uint64_t)sample->decodes << 32 ^ (uint64_t)sample->decode_context);
     }
-    return key & 1;
+    return key;
 }
+
+static bool is_one_model(const struct comparison *comparison)
+{
+    return strcmp(comparison->gpu, "h200") != 0;
+}
+
+/* ---- by shape -------------------------------------------------------------------------------- */
+
+static bool add_shape(struct shape_errors *shapes, uint64_t shape, double error)
+{
+    if (shapes->count == shapes->capacity) {
+        uint32_t capacity = shapes->capacity ? 2 * shapes->capacity : 256;
+        struct shape_error *items = realloc(shapes->items, capacity * sizeof *items);
+
+        if (!items) {
+            return false;
+        }
+        shapes->items = items;
+        shapes->capacity = capacity;
+    }
+    shapes->items[shapes->count++] = (struct shape_error){.shape = shape, .error = error};
+    return true;
+}
+
+static int by_shape(const void *a, const void *b)
+{
+    const struct shape_error *left = a, *right = b;
+
+    return (left->shape > right->shape) - (left->shape < right->shape);
+}
+
+/* How many shapes there are, and the root mean square of their mean errors, in percent. */
+static uint32_t spread_of_shapes(struct shape_errors *shapes, double *spread)
+{
+    uint32_t count = 0;
+    double squares = 0;
+
+    if (shapes->count > 0) {
+        qsort(shapes->items, shapes->count, sizeof *shapes->items, by_shape);
+    }
+    for (uint32_t i = 0; i < shapes->count;) {
+        uint32_t first = i;
+        double sum = 0;
+
+        while (i < shapes->count && shapes->items[i].shape == shapes->items[first].shape) {
+            sum += shapes->items[i++].error;
+        }
+        squares += (sum / (i - first)) * (sum / (i - first));
+        count++;
+    }
+    *spread = count > 0 ? 100 * sqrt(squares / count) : 0;
+    return count;
+}
+
+/* ---- one GPU --------------------------------------------------------------------------------- */
 
 static dyno_status score(struct dyno_errors *kinds, const struct dyno_timing_config *config,
                          const struct dyno_kernel_sample *samples, size_t count,
@@ -114,6 +182,25 @@ static dyno_status score(struct dyno_errors *kinds, const struct dyno_timing_con
     return DYNO_OK;
 }
 
+static dyno_status score_shapes(struct comparison *comparison,
+                                const struct dyno_timing_config *config, size_t first,
+                                struct dyno_error *error)
+{
+    for (size_t i = first; i < comparison->samples.count; i++) {
+        const struct dyno_kernel_sample *sample = &comparison->samples.items[i];
+        double off = log(dyno_kernel_us(config, sample) / sample->us);
+
+        for (unsigned kind = 0; kind < KINDS; kind++) {
+            if ((kinds_of(sample) >> kind & 1) &&
+                !add_shape(&comparison->shapes[kind], shape_of(sample, is_one_model(comparison)),
+                           off)) {
+                return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+            }
+        }
+    }
+    return DYNO_OK;
+}
+
 /* Move what is held out to the end; how many come before. */
 static size_t partition(struct dyno_kernel_samples *samples, bool one_model)
 {
@@ -122,7 +209,7 @@ static size_t partition(struct dyno_kernel_samples *samples, bool one_model)
     for (size_t i = 0; i < samples->count; i++) {
         struct dyno_kernel_sample sample = samples->items[i];
 
-        if (!is_held(&sample, one_model)) {
+        if (!(shape_of(&sample, one_model) & 1)) {
             samples->items[i] = samples->items[kept];
             samples->items[kept++] = sample;
         }
@@ -145,12 +232,15 @@ static dyno_status compare(struct comparison *comparison, struct dyno_error *err
     if (!fit) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    kept = partition(samples, strcmp(comparison->gpu, "h200") != 0);
+    kept = partition(samples, is_one_model(comparison));
     status = dyno_fit_kernels(fit, &config, samples->items, kept, error);
     if (status == DYNO_OK) {
         config.parameters = fit->parameters;
         status =
             score(comparison->held, &config, samples->items + kept, samples->count - kept, error);
+    }
+    if (status == DYNO_OK) {
+        status = score_shapes(comparison, &config, kept, error);
     }
     free(fit);
     return status;
@@ -161,12 +251,19 @@ static void print(const struct dyno_accuracy *accuracy, struct comparison *compa
     for (unsigned kind = 0; kind < KINDS; kind++) {
         struct dyno_error_figures figures = dyno_errors_figures(&comparison->kinds[kind]);
         struct dyno_error_figures held = dyno_errors_figures(&comparison->held[kind]);
+        double spread;
+        uint32_t shapes = spread_of_shapes(&comparison->shapes[kind], &spread);
 
+        char by_shape[64] = " | "; /* of single points there is nothing to say */
+
+        if (shapes < held.count) {
+            (void)snprintf(by_shape, sizeof by_shape, "%u | %.1f", shapes, spread);
+        }
         if (figures.count > 0) {
-            (void)fprintf(accuracy->out,
-                          "| %s, %s | %u | %.1f | %.1f | %.1f | %+.1f | %u | %.1f |\n",
-                          comparison->gpu, kind_names[kind], figures.count, figures.mape,
-                          figures.median, figures.p90, figures.bias, held.count, held.mape);
+            (void)fprintf(
+                accuracy->out, "| %s, %s | %u | %.1f | %.1f | %.1f | %+.1f | %u | %.1f | %s |\n",
+                comparison->gpu, kind_names[kind], figures.count, figures.mape, figures.median,
+                figures.p90, figures.bias, held.count, held.mape, by_shape);
         }
     }
 }
@@ -194,6 +291,7 @@ static dyno_status section(const struct dyno_accuracy *accuracy, const struct so
     for (unsigned kind = 0; kind < KINDS; kind++) {
         dyno_errors_release(&comparison.kinds[kind]);
         dyno_errors_release(&comparison.held[kind]);
+        free(comparison.shapes[kind].items);
     }
     dyno_kernel_samples_release(&comparison.samples);
     return status;
@@ -202,8 +300,8 @@ static dyno_status section(const struct dyno_accuracy *accuracy, const struct so
 dyno_status dyno_accuracy_kernels(const struct dyno_accuracy *accuracy, struct dyno_error *error)
 {
     (void)fputs("| kernels | points | mean abs error, % | median | p90 | mean error | held-out "
-                "points | mean abs error, % |\n"
-                "|---|---:|---:|---:|---:|---:|---:|---:|\n",
+                "points | mean abs error, % | shapes | spread of their mean errors, % |\n"
+                "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
                 accuracy->out);
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
         DYNO_TRY(section(accuracy, &sources[i], error));

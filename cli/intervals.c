@@ -6,6 +6,7 @@
 #include "cli/assembly.h"
 #include "core/base/math.h"
 #include "core/base/rng.h"
+#include "sim/uncertainty.h"
 
 enum { LATENCIES = 3, STATISTICS = 3, FIGURES = LATENCIES * STATISTICS + 1 };
 
@@ -122,9 +123,22 @@ static void resample(const struct collector *from, int which, struct dyno_rng rn
 
 /* ---- one replica ----------------------------------------------------------------------------- */
 
+/* What one run says: its figures, and how much TTFT is off beside the timing. */
+struct replica {
+    double figures[FIGURES];
+    double wait_spread;
+};
+
+/* A machine that was measured is known as it is. */
+static double wait_spread_of(const struct dyno_assembly *assembly)
+{
+    return assembly->scenario->timing.machine ? 0.0
+                                              : dyno_timing_wait_spread(&assembly->calibration);
+}
+
 /* Replica 0 is the run itself: nothing drawn, nothing resampled. */
-static dyno_status run_replica(const struct dyno_scenario *scenario, uint32_t replica,
-                               struct collector *collector, double *tokens_per_s,
+static dyno_status run_replica(const struct dyno_scenario *scenario, uint32_t index,
+                               struct collector *collector, struct replica *replica,
                                struct dyno_error *error)
 {
     struct dyno_assembly *assembly = calloc(1, sizeof *assembly);
@@ -133,25 +147,26 @@ static dyno_status run_replica(const struct dyno_scenario *scenario, uint32_t re
     if (!assembly) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the intervals");
     }
-    assembly->replica = replica;
+    assembly->replica = index;
     status = dyno_assembly_open(assembly, scenario, &collector->base, NULL, 0, error);
     if (status == DYNO_OK) {
         status = dyno_assembly_run(assembly, error);
         if (assembly->result.end_ns > 0) {
-            *tokens_per_s =
+            replica->figures[FIGURES - 1] =
                 (double)assembly->metrics.output_tokens / ((double)assembly->result.end_ns * 1e-9);
         }
+        replica->wait_spread = wait_spread_of(assembly);
         dyno_assembly_close(assembly);
     }
     free(assembly);
     return status;
 }
 
-static dyno_status measure_replica(const struct dyno_scenario *scenario, uint32_t replica,
-                                   double *figures, struct dyno_error *error)
+static dyno_status measure_replica(const struct dyno_scenario *scenario, uint32_t index,
+                                   struct replica *replica, struct dyno_error *error)
 {
     struct collector collector = {.base.ops = &collector_ops};
-    dyno_status status = run_replica(scenario, replica, &collector, &figures[FIGURES - 1], error);
+    dyno_status status = run_replica(scenario, index, &collector, replica, error);
     double *sample = NULL;
     struct dyno_rng rng;
 
@@ -159,14 +174,14 @@ static dyno_status measure_replica(const struct dyno_scenario *scenario, uint32_
         sample = malloc(collector.count * sizeof *sample);
         status = sample ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    dyno_rng_init(&rng, scenario->run.seed + replica, "intervals.blocks");
+    dyno_rng_init(&rng, scenario->run.seed + index, "intervals.blocks");
     for (int i = 0; i < LATENCIES && status == DYNO_OK && sample; i++) {
-        if (replica == 0) {
+        if (index == 0) {
             memcpy(sample, collector.values[i], collector.count * sizeof *sample);
         } else {
             resample(&collector, i, rng, sample); /* the same blocks for every latency */
         }
-        figures_of(sample, collector.count, figures + i * STATISTICS);
+        figures_of(sample, collector.count, replica->figures + i * STATISTICS);
     }
     free(sample);
     release(&collector);
@@ -175,34 +190,53 @@ static dyno_status measure_replica(const struct dyno_scenario *scenario, uint32_
 
 /* ---- intervals ------------------------------------------------------------------------------- */
 
+static const double normal_quantile = 1.959964; /* 97.5 % */
+
 /* Student's t, 97.5 %, by its expansion around the normal (error below 0.5 % from 4 on). */
 static double t_quantile(uint32_t freedom)
 {
     double n = freedom;
 
-    return 1.959964 + 2.372271 / n + 2.8225 / (n * n) + 2.5558 / (n * n * n);
+    return normal_quantile + 2.372271 / n + 2.8225 / (n * n) + 2.5558 / (n * n * n);
 }
 
-/* Around `point`, with the spread of `values` [replicas], in logarithms. */
-static struct dyno_interval interval_of(const char *name, double point, const double *values,
-                                        uint32_t replicas, uint32_t stride)
+/* How much a figure is off beside the timing: TTFT's all, and its share in E2E. */
+static double spread_beside(const struct replica *run, uint32_t figure)
 {
-    double mean = 0.0, squares = 0.0, half;
+    uint32_t latency = figure / STATISTICS, ttft = figure % STATISTICS;
 
-    for (uint32_t i = 0; i < replicas; i++) {
-        double value = values[(size_t)i * stride];
+    if (latency == 0) {
+        return run->wait_spread;
+    }
+    return latency == 2 && run->figures[figure] > 0
+               ? run->wait_spread * run->figures[ttft] / run->figures[figure]
+               : 0.0;
+}
+
+/* Of one figure around that of runs[0], with the spread that runs[1] to runs[replicas] have, in
+ * logarithms. */
+static struct dyno_interval interval_of(const struct replica *runs, uint32_t replicas,
+                                        uint32_t figure)
+{
+    double beside = spread_beside(&runs[0], figure), point = runs[0].figures[figure];
+    double mean = 0.0, squares = 0.0, half;
+    const char *name = names[figure];
+
+    for (uint32_t i = 1; i <= replicas; i++) {
+        double value = runs[i].figures[figure];
 
         if (!(value > 0.0) || !(point > 0.0)) {
             return (struct dyno_interval){.metric = name, .low = point, .high = point};
         }
         mean += dyno_log(value) / replicas;
     }
-    for (uint32_t i = 0; i < replicas; i++) {
-        double off = dyno_log(values[(size_t)i * stride]) - mean;
+    for (uint32_t i = 1; i <= replicas; i++) {
+        double off = dyno_log(runs[i].figures[figure]) - mean;
 
         squares += off * off;
     }
     half = t_quantile(replicas - 1) * dyno_sqrt(squares / (replicas - 1));
+    half = dyno_sqrt(half * half + normal_quantile * normal_quantile * beside * beside);
     return (struct dyno_interval){
         .metric = name, .low = point * dyno_exp(-half), .high = point * dyno_exp(half)};
 }
@@ -211,7 +245,7 @@ dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno
                                    uint32_t replicas, struct dyno_error *error)
 {
     struct dyno_scenario scenario = *asked;
-    double *figures;
+    struct replica *runs;
 
     if (scenario.trace.path && strcmp(scenario.trace.path, "-") == 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -220,23 +254,23 @@ dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno
     }
     scenario.kv.bound_belady = false;
     scenario.output.decisions = false;
-    figures = calloc((size_t)(replicas + 1) * FIGURES, sizeof *figures);
-    if (!figures) {
+    runs = calloc((size_t)replicas + 1, sizeof *runs);
+    if (!runs) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the intervals");
     }
     for (uint32_t i = 0; i <= replicas; i++) {
-        dyno_status status = measure_replica(&scenario, i, figures + (size_t)i * FIGURES, error);
+        dyno_status status = measure_replica(&scenario, i, &runs[i], error);
 
         if (status != DYNO_OK) {
-            free(figures);
+            free(runs);
             return status;
         }
     }
     out->replicas = replicas;
     out->count = FIGURES;
     for (uint32_t i = 0; i < FIGURES; i++) {
-        out->items[i] = interval_of(names[i], figures[i], figures + FIGURES + i, replicas, FIGURES);
+        out->items[i] = interval_of(runs, replicas, i);
     }
-    free(figures);
+    free(runs);
     return DYNO_OK;
 }

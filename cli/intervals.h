@@ -5,7 +5,8 @@
  * uncertainty (sim/uncertainty.h), and each replica's requests are resampled in blocks of
  * consecutive ones (requests are not independent: a queue remembers), sqrt(n) long.  The spread of
  * a figure over the replicas, as a t interval on its logarithm around the run's own value, is its
- * 95 % interval. tests/system/test_intervals.c measures how often it covers.
+ * 95 % interval.  What TTFT has beside the timing of passes is added to the spread of TTFT, and to
+ * that of E2E by TTFT's share in it.  tests/system/test_intervals.c measures how often it covers.
  */
 #ifndef DYNO_CLI_INTERVALS_H
 #define DYNO_CLI_INTERVALS_H

@@ -29,6 +29,7 @@ a,vllm,0.19.0,meta-llama/Llama-3.1-8B,h100_sxm,,1024,128,8,1,100,10
 END
 "$dyno" accuracy -o out.md --details . one
 grep -q '^| vllm, h100, llama-3.1-8b, bf16 | 1 |' out.md || fail "one row: $(cat out.md)"
+grep -q '^| looked at | 1 |' out.md || fail "no interval of it: $(cat out.md)"
 [[ $(wc -l <served.csv) -eq 2 ]] || fail "details: $(cat served.csv)"
 
 printf 'id,backend\na,vllm\n' >one/e2e_dense.csv

@@ -4,6 +4,8 @@
  * four standard errors (7 points) of it; the bounds are 88 and 99.5 %.
  */
 #include "cli/intervals.h"
+#include "core/base/math.h"
+#include "sim/uncertainty.h"
 #include "tests/check_main.h"
 #include "tests/system/rig.h"
 
@@ -32,12 +34,15 @@ static void load(struct rig *rig, uint64_t seed, uint32_t requests)
         "%s", error.text);
 }
 
-/* A long run on another fleet of the same kind, with other traffic of the same kind. */
+/* A long run on another fleet of the same kind, with other traffic of the same kind, whose first
+ * tokens come later or earlier by what is not known beside the timing. */
 static void find_truth(uint64_t seed, double truth[FIGURES])
 {
     const struct dyno_metrics *metrics;
     struct dyno_error error = {0};
     static struct rig rig;
+    struct dyno_rng rng;
+    double ttft;
 
     load(&rig, seed, 4000);
     rig.assembly.replica = 1; /* draws its timing from the seed */
@@ -46,10 +51,13 @@ static void find_truth(uint64_t seed, double truth[FIGURES])
                   "%s", error.text);
     ck_assert_msg(dyno_assembly_run(&rig.assembly, &error) == DYNO_OK, "%s", error.text);
     metrics = &rig.assembly.metrics;
-    truth[0] = dyno_histogram_mean(&metrics->ttft) * 1e-6;
+    dyno_rng_init(&rng, seed, "waiting");
+    ttft = dyno_histogram_mean(&metrics->ttft) * 1e-6;
+    truth[0] =
+        ttft * dyno_exp(dyno_timing_wait_spread(&rig.assembly.calibration) * dyno_rng_normal(&rng));
     truth[1] = dyno_histogram_mean(&metrics->tpot) * 1e-6;
-    truth[2] = dyno_histogram_mean(&metrics->e2e) * 1e-6;
-    truth[3] = (double)dyno_histogram_quantile(&metrics->e2e, 0.5) * 1e-6;
+    truth[2] = dyno_histogram_mean(&metrics->e2e) * 1e-6 + truth[0] - ttft;
+    truth[3] = (double)dyno_histogram_quantile(&metrics->e2e, 0.5) * 1e-6 + truth[0] - ttft;
     rig_close(&rig);
 }
 
