@@ -12,6 +12,8 @@
 
 enum { BLOCK_TOKENS = 16 };
 
+static const double bound_points = 3.0; /* what is asked of the hit rate */
+
 /* One recording: a column that is looked at second by second. */
 struct recording {
     const char *title, *reference, *column, *prompts, *line;
@@ -51,6 +53,76 @@ static double hits_at(const struct dyno_listener *listener, dyno_ns at)
     return prompt > 0 ? 100 * cached / prompt : 0;
 }
 
+/* What hit rates were off by, and the second in which most. */
+struct hit_errors {
+    uint32_t seconds, within;   /* bound_points */
+    double worst, worst_time_s; /* of predicted at the second's end */
+    double measured, from, to;  /* then; predicted at its beginning and end */
+    uint32_t begun;             /* requests in that second */
+    double worst_of_second;     /* from all that was predicted between a second's ends */
+};
+
+static uint32_t begun_between(const struct dyno_listener *listener, dyno_ns from, dyno_ns to)
+{
+    uint32_t begun = 0;
+
+    for (size_t i = 0; i < listener->record_count; i++) {
+        begun += listener->records[i].admitted_ns >= from && listener->records[i].admitted_ns < to;
+    }
+    return begun;
+}
+
+/* How far `value` lies from all predictions between `from` and `to`. */
+static double outside(const struct dyno_listener *listener, double value, dyno_ns from, dyno_ns to)
+{
+    double low = hits_at(listener, to), high = low;
+
+    for (size_t i = 0; i < listener->record_count; i++) {
+        dyno_ns at = listener->records[i].admitted_ns;
+
+        if (at >= from && at < to) {
+            double hits = hits_at(listener, at);
+
+            low = hits < low ? hits : low;
+            high = hits > high ? hits : high;
+        }
+    }
+    return value < low ? low - value : value > high ? value - high : 0;
+}
+
+static void judge_hits(struct hit_errors *errors, const struct dyno_listener *listener,
+                       double time_s, double measured)
+{
+    dyno_ns from = (dyno_ns)(time_s * 1e9), to = (dyno_ns)((time_s + 1) * 1e9);
+    double predicted = hits_at(listener, to), difference = fabs(predicted - measured);
+    double beyond = outside(listener, measured, from, to);
+
+    errors->seconds++;
+    errors->within += difference <= bound_points;
+    errors->worst_of_second = beyond > errors->worst_of_second ? beyond : errors->worst_of_second;
+    if (difference > errors->worst) {
+        errors->worst = difference;
+        errors->worst_time_s = time_s;
+        errors->measured = measured;
+        errors->from = hits_at(listener, from);
+        errors->to = predicted;
+        errors->begun = begun_between(listener, from, to);
+    }
+}
+
+static void print_hits(const struct dyno_accuracy *accuracy, const struct hit_errors *errors)
+{
+    (void)fprintf(accuracy->out,
+                  "\nHit rates: %u of %u seconds are within %.0f points. The largest difference is "
+                  "in second %.0f, in which %u requests\nbegin and the predicted rate goes from "
+                  "%.1f to %.1f %% (measured: %.1f, at some moment of it). No measured rate is "
+                  "further than\n%.1f points from what was predicted between the beginning and the "
+                  "end of its second.\n",
+                  errors->within, errors->seconds, bound_points, errors->worst_time_s,
+                  errors->begun, errors->from, errors->to, errors->measured,
+                  errors->worst_of_second);
+}
+
 /* Prompt and output tokens of the second before `at`: prompts count where they end, an answer is
  * taken to be even. */
 static double tokens_at(const struct dyno_listener *listener, dyno_ns at)
@@ -72,7 +144,7 @@ static double tokens_at(const struct dyno_listener *listener, dyno_ns at)
 
 static dyno_status compare(const struct dyno_accuracy *accuracy, const struct recording *recording,
                            const struct dyno_listener *listener, const char *path,
-                           struct dyno_error *error)
+                           struct hit_errors *hits, struct dyno_error *error)
 {
     const char *columns[] = {"time_s", recording->column, NULL};
     double sum = 0, worst = 0, mean = 0, predicted_mean = 0, time_s = 0, value = 0;
@@ -95,6 +167,9 @@ static dyno_status compare(const struct dyno_accuracy *accuracy, const struct re
         difference = fabs(predicted - value);
         sum += difference;
         worst = difference > worst ? difference : worst;
+        if (recording->hits) {
+            judge_hits(hits, listener, time_s, value);
+        }
         mean += value;
         predicted_mean += predicted;
         count++;
@@ -140,7 +215,8 @@ static dyno_status print_means(const struct dyno_accuracy *accuracy,
 }
 
 static dyno_status simulate(const struct dyno_accuracy *accuracy, const struct recording *recording,
-                            const char *reference, const char *prompts, struct dyno_error *error)
+                            const char *reference, const char *prompts, struct hit_errors *hits,
+                            struct dyno_error *error)
 {
     struct dyno_experiment *experiment = calloc(1, sizeof *experiment);
     struct dyno_listener listener;
@@ -162,7 +238,7 @@ static dyno_status simulate(const struct dyno_accuracy *accuracy, const struct r
         experiment->assembly.trace_size = size;
         status = dyno_experiment_run(experiment, line, &listener.sink, error);
         if (status == DYNO_OK) {
-            status = compare(accuracy, recording, &listener, reference, error);
+            status = compare(accuracy, recording, &listener, reference, hits, error);
             if (status == DYNO_OK) {
                 status = print_means(accuracy, recording, &experiment->assembly.metrics, error);
             }
@@ -178,6 +254,7 @@ static dyno_status simulate(const struct dyno_accuracy *accuracy, const struct r
 dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyno_error *error)
 {
     char reference[1024], prompts[1024];
+    struct hit_errors hits = {0};
 
     (void)fputs("| second by second | seconds | mean, measured | predicted | mean absolute error | "
                 "largest |\n|---|---:|---:|---:|---:|---:|\n",
@@ -185,8 +262,11 @@ dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyn
     for (size_t i = 0; i < sizeof recordings / sizeof recordings[0]; i++) {
         if (dyno_accuracy_find(accuracy, recordings[i].reference, reference, sizeof reference) &&
             dyno_accuracy_find(accuracy, recordings[i].prompts, prompts, sizeof prompts)) {
-            DYNO_TRY(simulate(accuracy, &recordings[i], reference, prompts, error));
+            DYNO_TRY(simulate(accuracy, &recordings[i], reference, prompts, &hits, error));
         }
+    }
+    if (hits.seconds > 0) {
+        print_hits(accuracy, &hits);
     }
     return DYNO_OK;
 }
