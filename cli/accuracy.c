@@ -104,9 +104,6 @@ static dyno_status take_arguments(struct arguments *arguments, int argc, char **
             arguments->folder = argv[i];
         }
     }
-    if (!arguments->folder && !arguments->help) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "accuracy needs a folder of measurements");
-    }
     return DYNO_OK;
 }
 
@@ -194,8 +191,12 @@ int dyno_command_accuracy(int argc, char **argv)
         print_help();
         return DYNO_EXIT_OK;
     }
-    if (!arguments.folder || access(arguments.folder, R_OK) != 0) {
-        (void)printf("no data: there is no folder %s\n", arguments.folder ? arguments.folder : "");
+    if (!arguments.folder) {
+        puts("no data: name a folder of measurements, dyno accuracy DIR");
+        return DYNO_EXIT_OK;
+    }
+    if (access(arguments.folder, R_OK) != 0) {
+        (void)printf("no data: there is no folder %s\n", arguments.folder);
         return DYNO_EXIT_OK;
     }
     return write_document(&arguments, &error) == DYNO_OK

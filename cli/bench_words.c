@@ -295,8 +295,9 @@ dyno_status dyno_bench_words_read(struct dyno_bench_options *options, int argc, 
     while (reader.at < argc && !options->help) {
         const char *typed = argv[reader.at++];
 
-        options->help = strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0;
-        if (strncmp(typed, "--", 2) == 0) {
+        if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0) {
+            options->help = true;
+        } else if (strncmp(typed, "--", 2) == 0) {
             DYNO_TRY(take_flag(&reader, typed));
         } else { /* the value of a flag of the scenario's, or a scenario file */
             reader.has_source |= ends_with(typed, ".yaml") || ends_with(typed, ".yml");

@@ -18,40 +18,47 @@ struct knob {
     const char *option;
     const char *text; /* NULL: a factor */
     double factor;
+    const char *engine; /* whose knob it is; NULL: everybody's */
 };
 
 static const struct knob knobs[] = {
-    {"kv.blocks", NULL, 0.5},
-    {"kv.blocks", NULL, 0.9},
-    {"kv.blocks", NULL, 1.1},
-    {"kv.prefix_cache", "false", 0},
-    {"kv.hit_when", "completed", 0},
-    {"kv.block_tokens", "64", 0},
-    {"batch.tokens_max", NULL, 0.25},
-    {"batch.tokens_max", NULL, 4.0},
-    {"batch.seqs_max", NULL, 0.25},
-    {"batch.seqs_max", NULL, 4.0},
-    {"batch.watermark", "0.05", 0},
-    {"batch.async_scheduling", "false", 0},
-    {"batch.prefill_interval", "4", 0},
-    {"batch.admission", "no-evict", 0},
-    {"engine.profile", "sglang", 0},
-    {"engine.profile", "trtllm", 0},
-    {"timing.gemm_flops_efficiency", NULL, 0.9},
-    {"timing.gemm_memory_efficiency", NULL, 0.9},
-    {"timing.prefill_attention_efficiency", NULL, 0.9},
-    {"timing.decode_attention_efficiency", NULL, 0.9},
-    {"timing.host_us", NULL, 2.0},
-    {"timing.host_us_per_sequence", NULL, 2.0},
-    {"timing.ingest_us", NULL, 2.0},
-    {"timing.ingest_us_per_token", NULL, 2.0},
-    {"timing.response_us", NULL, 2.0},
+    {"kv.blocks", NULL, 0.5, NULL},
+    {"kv.blocks", NULL, 0.9, NULL},
+    {"kv.blocks", NULL, 1.1, NULL},
+    {"kv.prefix_cache", "false", 0, NULL},
+    {"kv.hit_when", "completed", 0, NULL},
+    {"kv.block_tokens", "64", 0, NULL},
+    {"batch.tokens_max", NULL, 0.25, NULL},
+    {"batch.tokens_max", NULL, 4.0, NULL},
+    {"batch.seqs_max", NULL, 0.25, NULL},
+    {"batch.seqs_max", NULL, 4.0, NULL},
+    {"batch.watermark", "0.05", 0, NULL},
+    {"batch.lookahead", "16", 0, NULL},
+    {"batch.reserve_prompt", "false", 0, "vllm"},
+    {"batch.async_scheduling", "false", 0, NULL},
+    {"batch.prefill_interval", "4", 0, NULL},
+    {"batch.mixed_chunk", "true", 0, "sglang"},
+    {"batch.queue_order", "lpm", 0, "sglang"},
+    {"batch.new_token_ratio", "0.3", 0, "sglang"},
+    {"batch.admission", "no-evict", 0, NULL},
+    {"engine.profile", "sglang", 0, NULL},
+    {"engine.profile", "trtllm", 0, NULL},
+    {"timing.gemm_flops_efficiency", NULL, 0.9, NULL},
+    {"timing.gemm_memory_efficiency", NULL, 0.9, NULL},
+    {"timing.prefill_attention_efficiency", NULL, 0.9, NULL},
+    {"timing.decode_attention_efficiency", NULL, 0.9, NULL},
+    {"timing.host_us", NULL, 2.0, NULL},
+    {"timing.host_us_per_sequence", NULL, 2.0, NULL},
+    {"timing.ingest_us", NULL, 2.0, NULL},
+    {"timing.ingest_us_per_token", NULL, 2.0, NULL},
+    {"timing.response_us", NULL, 2.0, NULL},
 };
 
 enum { KNOBS = sizeof knobs / sizeof knobs[0] };
 
 struct outcome {
     double ttft_ms, tpot_ms, tokens_per_s;
+    const char *engine;
 };
 
 /* What the base of a factor is: as the fleet was really put together, whatever was derived. */
@@ -106,6 +113,7 @@ static dyno_status measure(const struct dyno_scenario *asked, struct outcome *ou
     scenario.kv.bound_belady = false;
     status = run_once(assembly, &scenario, error);
     if (status == DYNO_OK) {
+        out->engine = assembly->worker.engine;
         out->ttft_ms = dyno_histogram_mean(&assembly->metrics.ttft) * 1e-6;
         out->tpot_ms = dyno_histogram_mean(&assembly->metrics.tpot) * 1e-6;
         for (size_t i = 0; values && i < KNOBS; i++) {
@@ -146,8 +154,8 @@ static dyno_status measure_with(int argc, char **argv, const char *setting, stru
     DYNO_TRY(dyno_scenario_load(&scenario, &options, count, arguments, &ask, error));
     if (ask != DYNO_ASK_RUN) {
         status = dyno_fail(error, DYNO_BAD_INPUT,
-                           "dyno sensitivity takes the options of dyno replay and turns each knob "
-                           "once; see dyno replay --help");
+                           "dyno sensitivity prints a table, not a scenario: "
+                           "dyno replay --print-scenario does that");
     } else {
         status = measure(&scenario, out, values, error);
     }
@@ -190,6 +198,9 @@ static dyno_status print_table(int argc, char **argv, struct dyno_error *error)
         struct dyno_error refused = {0};
         char setting[128];
 
+        if (knobs[i].engine && strcmp(knobs[i].engine, base.engine) != 0) {
+            continue;
+        }
         write_setting(setting, sizeof setting, &knobs[i], values[i]);
         (void)printf("%-46s", setting);
         if (measure_with(argc, argv, setting, &turned, NULL, &refused) != DYNO_OK) {
@@ -204,10 +215,23 @@ static dyno_status print_table(int argc, char **argv, struct dyno_error *error)
     return DYNO_OK;
 }
 
+static void print_help(void)
+{
+    puts("Usage: dyno sensitivity [SCENARIO.yaml] [--OPTION VALUE]... [--set NAME=VALUE]...\n\n"
+         "What each knob of the scheduler and each parameter of the timing does to TTFT, TPOT and\n"
+         "capacity when it alone is turned.  The options are those of `dyno replay --help`.");
+}
+
 int dyno_command_sensitivity(int argc, char **argv)
 {
     struct dyno_error error = {0};
 
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_help();
+            return DYNO_EXIT_OK;
+        }
+    }
     if (argc > ARGUMENTS_MAX) {
         (void)dyno_fail(&error, DYNO_BAD_INPUT, "more than %d arguments", ARGUMENTS_MAX);
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);

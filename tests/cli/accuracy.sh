@@ -14,6 +14,8 @@ fail() {
     exit 1
 }
 
+[[ $("$dyno" accuracy) == "no data: name a folder of measurements, dyno accuracy DIR" ]] ||
+    fail "no folder named"
 [[ $("$dyno" accuracy nowhere) == "no data: there is no folder nowhere" ]] || fail "no folder"
 
 mkdir empty

@@ -261,6 +261,15 @@ Usage: dyno doctor
 What this machine has, line by line; of what is missing, what that costs.
 END
 
+# Whatever the list names has help of its own.
+for command in $("$dyno" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
+    if ! "$dyno" "$command" --help >"$scratch/got" 2>"$scratch/err" || [[ -s $scratch/err ]] ||
+        [[ ! -s $scratch/got ]]; then
+        echo "dyno $command --help: $(cat "$scratch/err")"
+        exit 1
+    fi
+done
+
 # `dyno help scenario` names every option that --print-scenario prints, and no line is too long.
 "$dyno" help scenario >"$scratch/scenario"
 "$dyno" help models >"$scratch/models"
