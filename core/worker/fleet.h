@@ -110,9 +110,11 @@ struct dyno_worker {
     bool shrunk; /* it has */
     bool mixed;  /* the last pass was one of prompts with decodes along (mixed_chunk) */
     uint32_t tokens_along, blocks_along; /* of decodes that may go along in the pass being formed */
-    uint64_t blocks_promised, blocks_held;  /* running sequences (admission without eviction) */
-    dyno_ns last_decode_at;                 /* end of the last decode step */
-    dyno_ns last_step_start, last_step_end; /* of the last pass's last step */
+    uint64_t blocks_promised, blocks_held; /* running sequences (admission without eviction) */
+    dyno_ns last_decode_at;                /* end of the last decode step */
+    dyno_ns last_step_start;               /* of the last pass's last step */
+    dyno_ns settled_at;  /* now, when that pass was settled; under a clock that may be late this
+                            is after its end */
     bool hidden;         /* somebody waits whom the pass being formed cannot see yet */
     uint64_t rounds;     /* steps of any kind since the last pause (prefill_interval) */
     bool prefills_bound; /* when prompts could go last, not all who waited went */
@@ -230,7 +232,7 @@ dyno_status dyno_cancel_settle(struct dyno_local *local, struct dyno_worker *wor
 
 /* ---- settle.c: what a finished pass did ---- */
 dyno_status dyno_settle_completion(struct dyno_local *local,
-                                   const struct dyno_completion *completion);
+                                   const struct dyno_completion *completion, dyno_ns now);
 
 /* ---- halves.c: requests whose prompt is computed by one worker and decoded by another ---- */
 /* What the worker's next pass may find of those who arrived joins the decode set. */
@@ -296,7 +298,7 @@ static inline bool dyno_seq_is_seen(const struct dyno_local *local,
                                     const struct dyno_worker *worker, const struct dyno_seq *seq,
                                     dyno_ns now)
 {
-    return !local->config.worker.async_scheduling || worker->last_step_end != now ||
+    return !local->config.worker.async_scheduling || worker->settled_at != now ||
            seq->record.ready_ns <= worker->last_step_start;
 }
 

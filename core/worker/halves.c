@@ -26,7 +26,7 @@ static bool is_hidden(const struct dyno_local *local, const struct dyno_worker *
                       const struct dyno_seq *seq, dyno_ns now)
 {
     return worker->decode_count + worker->ghost_count > 0 &&
-           local->config.worker.async_scheduling && worker->last_step_end == now &&
+           local->config.worker.async_scheduling && worker->settled_at == now &&
            seq->arrived_at > worker->last_step_start;
 }
 

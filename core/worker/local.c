@@ -151,7 +151,7 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
     struct dyno_completion completion;
 
     while (device->ops->reap(device, now, &completion)) {
-        DYNO_TRY(dyno_settle_completion(local, &completion));
+        DYNO_TRY(dyno_settle_completion(local, &completion, now));
     }
     dyno_ingest_settle(local, now);
     return DYNO_OK;

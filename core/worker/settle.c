@@ -152,7 +152,7 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
 }
 
 dyno_status dyno_settle_completion(struct dyno_local *local,
-                                   const struct dyno_completion *completion)
+                                   const struct dyno_completion *completion, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[completion->worker];
 
@@ -161,7 +161,7 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     dyno_alarms_set(&local->visible, completion->worker, DYNO_NEVER);
     worker->busy_ns += completion->at - worker->busy_since;
     worker->last_step_start = completion_boundary(completion, completion->steps - 1);
-    worker->last_step_end = completion->at;
+    worker->settled_at = now;
     local->totals.passes++;
     local->totals.steps += completion->steps;
     worker->steps_done += completion->steps;
