@@ -9,8 +9,8 @@ set -euo pipefail
 # check_cases WORKERS: out is the table of 50 requests.
 check_cases() {
     grep -q "^Simulator speed: 50 requests, $1 workers, one core, reading left out, " out
-    grep -Eq '^  router +block +requests/s +slowest +fastest +us each +x real time +turns$' out
-    awk 'NF == 8 && $1 != "router" { print $1, $2 }' out >cases
+    grep -Eq '^  router +block +requests/s +slowest +fastest +per CPU s +us each +x real time' out
+    awk 'NF == 9 && $1 != "router" { print $1, $2 }' out >cases
     diff -u - cases <<'END'
 round_robin 512
 kv 512
@@ -18,7 +18,7 @@ round_robin 16
 kv 16
 END
     # Speeds are positive and the median lies between the slowest and the fastest.
-    awk 'NF == 8 && $1 != "router" && !($3 > 0 && $4 <= $3 && $3 <= $5) { exit 1 }' out ||
+    awk 'NF == 9 && $1 != "router" && !($3 > 0 && $4 <= $3 && $3 <= $5 && $6 > 0) { exit 1 }' out ||
         fail "$(cat out)"
 }
 
