@@ -331,8 +331,11 @@ static inline uint32_t dyno_seq_blocks(const struct dyno_local *local, const str
 /* Blocks that a sequence takes when it first decodes, for its look-ahead. */
 static inline uint32_t dyno_seq_catch_up(const struct dyno_local *local, const struct dyno_seq *seq)
 {
-    return dyno_blocks_of(local, (uint64_t)seq->computed + local->config.worker.lookahead) -
-           dyno_seq_blocks(local, seq);
+    uint32_t lookahead = local->config.worker.lookahead;
+
+    return lookahead == 0 ? 0
+                          : dyno_blocks_of(local, (uint64_t)seq->computed + lookahead) -
+                                dyno_seq_blocks(local, seq);
 }
 
 /* The most blocks it may ever need. */
