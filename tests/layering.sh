@@ -94,7 +94,16 @@ utf8proc.h backends/ tests/
 xxhash.h backends/door/
 yaml.h cli/ backends/
 zlib.h traces/ tests/
-cuda backends/cuda/ kernels/
+cuda backends/cuda/ kernels/cuda/ tests/cuda/ tests/cuda_emulation/ tests/gpu/
+cublas kernels/cuda/ tests/gpu/
+cmath kernels/cuda/ tests/cuda_emulation/
+cstdarg kernels/cuda/ tests/cuda_emulation/
+cstddef kernels/cuda/ tests/cuda_emulation/
+cstdint kernels/cuda/ tests/cuda_emulation/
+cstdio kernels/cuda/ tests/cuda_emulation/
+cstdlib kernels/cuda/ tests/cuda_emulation/
+cstring kernels/cuda/ tests/cuda_emulation/
+ucontext.h tests/cuda_emulation/
 pty.h tests/
 check.h tests/
 END
@@ -105,8 +114,8 @@ wrong_includes() {
     local files
 
     cd "$1"
-    mapfile -t files < <(find core sim kernels backends traces reports cli tests -name '*.[ch]' \
-        2>/dev/null | sort)
+    mapfile -t files < <(find core sim kernels backends traces reports cli tests \
+        \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cpp' \) 2>/dev/null | sort)
     [[ ${#files[@]} -gt 0 ]] || return 0
     awk -v ours="$(ours)" -v theirs="$(theirs)" '
         function begins(text, prefix) { return substr(text, 1, length(prefix)) == prefix }
@@ -212,6 +221,11 @@ self_check() {
     expect cli/a.c '<check.h>' 1
     expect tests/sim/a.c '"sim/timing.h"' 0
     expect tests/sim/a.c '<check.h>' 0
+    expect kernels/cuda/a.cu '<cuda_runtime.h>' 0
+    expect kernels/cuda/a.cuh '"tests/cuda_emulation/block.h"' 1
+    expect kernels/a.c '<cuda_runtime.h>' 1
+    expect tests/cuda_emulation/a.cpp '<cstdio>' 0
+    expect tests/sim/a.cpp '<cstdio>' 1
 }
 
 self_check

@@ -63,7 +63,7 @@ wrong_c() {
             if (last !~ /_(table|rows)\.c$/ && lines > 600) {
                 printf "%s:%d: a file of more than 600 lines\n", last, lines
             }
-            if (last ~ /\.h$/ && (guard != guard_of(last) || defined != guard)) {
+            if (last ~ /\.(h|cuh)$/ && (guard != guard_of(last) || defined != guard)) {
                 printf "%s:1: the include guard is not %s\n", last, guard_of(last)
             }
         }
@@ -128,8 +128,9 @@ wrong_style() {
     mapfile -t text_files < <(find . \( -name .git -o -name build -o -path './traces/samples' \) \
         -prune -o -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.sql' -o -name '*.md' \
         -o -name '*.gp' -o -name CMakeLists.txt -o -name CMakePresets.json -o -name test \
-        -o -name quickstart \) -printf '%P\n' | sort)
-    mapfile -t c_files < <(printf '%s\n' "${text_files[@]}" | grep '\.[ch]$')
+        -o -name quickstart -o -name '*.cu' -o -name '*.cuh' -o -name '*.cpp' \) \
+        -printf '%P\n' | sort)
+    mapfile -t c_files < <(printf '%s\n' "${text_files[@]}" | grep -E '\.(c|h|cu|cuh|cpp)$')
     wrong_text "${text_files[@]}"
     if [[ ${#c_files[@]} -gt 0 ]]; then
         wrong_c "${c_files[@]}"
@@ -139,7 +140,8 @@ wrong_style() {
 # The first place in each file below the folder $1 that clang-format would change.
 wrong_layout() {
     cd "$1"
-    find . \( -name .git -o -name build \) -prune -o -name '*.[ch]' -printf '%P\0' |
+    find . \( -name .git -o -name build \) -prune -o \( -name '*.[ch]' -o -name '*.cu' \
+        -o -name '*.cuh' -o -name '*.cpp' \) -printf '%P\0' |
         { xargs -0 -r clang-format --dry-run -Werror --ferror-limit=1 2>&1 || true; } |
         sed -n 's/:[0-9]*:[0-9]*: error: code should be .*/: clang-format has it otherwise/p' |
         sort -u
@@ -172,6 +174,8 @@ self_check() {
     expect core/gpu_table.c "$many" 0 '600 lines'
     expect core/a.h "$guard" 0 'guard'
     expect core/b.h "$guard" 1 'guard'
+    expect kernels/cuda/b.cuh "$guard" 1 'guard'
+    expect kernels/cuda/a.cu '\tint x;\n' 1 'a tab'
     expect core/a.c '\tint x;\n' 1 'a tab'
     expect core/a.c 'int x; \n' 1 'trailing'
     expect core/a.c 'int x;' 1 'no end'

@@ -1,0 +1,129 @@
+/* The element types of activations and of keys and values, and their way to fp32 and back: rounded
+ * to nearest even, e4m3 saturating at 448.
+ *
+ * On the device by its own instructions; on the host by kernels/half.h and kernels/fp8.h, which
+ * define them.
+ */
+#ifndef DYNO_KERNELS_CUDA_NUMBER_CUH
+#define DYNO_KERNELS_CUDA_NUMBER_CUH
+
+#include "kernels/cuda/device.cuh"
+
+#if defined(__CUDACC__)
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+#else
+#include "kernels/fp8.h"
+#include "kernels/half.h"
+#endif
+
+namespace dyno
+{
+
+struct bf16 {
+    uint16_t bits;
+};
+struct f16 {
+    uint16_t bits;
+};
+struct e4m3 {
+    uint8_t bits;
+};
+
+#if defined(__CUDACC__)
+
+__device__ __forceinline__ float to_float(bf16 value)
+{
+    return __uint_as_float(static_cast<unsigned>(value.bits) << 16);
+}
+__device__ __forceinline__ float to_float(f16 value)
+{
+    return __half2float(__ushort_as_half(value.bits));
+}
+__device__ __forceinline__ float to_float(e4m3 value)
+{
+    return __half2float(__half(__nv_cvt_fp8_to_halfraw(value.bits, __NV_E4M3)));
+}
+__device__ __forceinline__ void from_float(float value, bf16 *out)
+{
+    out->bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
+__device__ __forceinline__ void from_float(float value, f16 *out)
+{
+    out->bits = __half_as_ushort(__float2half_rn(value));
+}
+__device__ __forceinline__ void from_float(float value, e4m3 *out)
+{
+    out->bits = __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
+}
+
+#else
+
+static inline float to_float(bf16 value)
+{
+    return dyno_bf16_to_float(value.bits);
+}
+static inline float to_float(f16 value)
+{
+    return dyno_half_to_float(value.bits);
+}
+static inline float to_float(e4m3 value)
+{
+    return dyno_e4m3_to_float(value.bits);
+}
+static inline void from_float(float value, bf16 *out)
+{
+    out->bits = dyno_bf16_of_float(value);
+}
+static inline void from_float(float value, f16 *out)
+{
+    out->bits = dyno_half_of_float(value);
+}
+static inline void from_float(float value, e4m3 *out)
+{
+    out->bits = dyno_e4m3_of_float(value);
+}
+
+#endif
+
+template <class T> __device__ __forceinline__ T of_float(float value)
+{
+    T out;
+
+    from_float(value, &out);
+    return out;
+}
+
+/* 16 bytes of elements: one load or store. */
+template <class T> struct __align__(16) vector_of
+{
+    static constexpr unsigned count = 16 / sizeof(T);
+    T at[count];
+};
+
+template <class T> __device__ __forceinline__ vector_of<T> load_vector(const T *from)
+{
+    union {
+        uint4 words;
+        vector_of<T> vector;
+    } both;
+
+    both.words = *reinterpret_cast<const uint4 *>(from);
+    return both.vector;
+}
+
+template <class T> __device__ __forceinline__ void store_vector(T *to, const vector_of<T> &vector)
+{
+    union {
+        uint4 words;
+        vector_of<T> vector;
+    } both;
+
+    both.vector = vector;
+    *reinterpret_cast<uint4 *>(to) = both.words;
+}
+
+} /* namespace dyno */
+
+#endif

@@ -1,0 +1,9 @@
+/* The list of tests. */
+#include "tests/cuda/tests.h"
+
+#include "tests/cuda/device.h"
+
+const struct cuda_test cuda_tests[] = {
+    {"norm", test_norm},
+    {NULL, NULL},
+};

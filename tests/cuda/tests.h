@@ -1,0 +1,9 @@
+/* The tests of kernels/cuda, one function a file. */
+#ifndef DYNO_TESTS_CUDA_TESTS_H
+#define DYNO_TESTS_CUDA_TESTS_H
+
+#include <stdint.h>
+
+void test_norm(uint32_t seeds);
+
+#endif

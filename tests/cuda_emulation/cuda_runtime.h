@@ -1,0 +1,314 @@
+/* CUDA C++ as the kernels use it, for a host's C++ compiler: qualifiers, built-in variables,
+ * barriers, warp operations, atomics, vector types and intrinsics, and the launch.
+ *
+ * `#include <cuda_runtime.h>` finds this where tests/cuda_emulation is on the path of includes.
+ * What a kernel may not do here: rely on warps running in step, start kernels, allocate.
+ */
+#ifndef DYNO_TESTS_CUDA_EMULATION_CUDA_RUNTIME_H
+#define DYNO_TESTS_CUDA_EMULATION_CUDA_RUNTIME_H
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "tests/cuda_emulation/block.h"
+#include "tests/cuda_emulation/cuda_runtime_api.h"
+#include "tests/cuda_emulation/memory.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+#define __grid_constant__
+#if defined(__SANITIZE_ADDRESS__)
+#define __shared__ static /* between red zones */
+#else
+#define __shared__ static __attribute__((section("dyno_shared")))
+#endif
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x_of = 1, unsigned y_of = 1, unsigned z_of = 1) : x(x_of), y(y_of), z(z_of)
+    {
+    }
+};
+
+#define threadIdx (emulation::here.thread_index)
+#define blockIdx  (emulation::here.block_index)
+#define blockDim  (emulation::here.block_dim)
+#define gridDim   (emulation::here.grid_dim)
+
+struct __align__(8) uint2
+{
+    unsigned x, y;
+};
+struct __align__(16) uint4
+{
+    unsigned x, y, z, w;
+};
+struct __align__(8) float2
+{
+    float x, y;
+};
+struct __align__(16) float4
+{
+    float x, y, z, w;
+};
+
+static inline uint2 make_uint2(unsigned x, unsigned y)
+{
+    return {x, y};
+}
+static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w)
+{
+    return {x, y, z, w};
+}
+static inline float2 make_float2(float x, float y)
+{
+    return {x, y};
+}
+static inline float4 make_float4(float x, float y, float z, float w)
+{
+    return {x, y, z, w};
+}
+
+/* Barriers. */
+
+static inline void __syncthreads()
+{
+    emulation::barrier();
+}
+
+namespace emulation
+{
+void warp_epoch_ends(void *const *, unsigned mask);
+
+template <class T> struct exchange {
+    T value;
+    unsigned argument; /* the other lane, or a step to it */
+    T result;
+};
+
+template <class T, class Lane> void swap_lanes(void *const *arguments, unsigned mask, Lane lane_of)
+{
+    for (unsigned lane = 0; lane < warp_lanes; lane++) {
+        auto *own = static_cast<exchange<T> *>(arguments[lane]);
+        unsigned from = own ? lane_of(lane, own->argument) : 0;
+
+        if (!own) {
+            continue;
+        }
+        if (!(mask >> from & 1)) {
+            complain("a shuffle reads lane %u, which takes no part", from);
+        }
+        own->result = static_cast<exchange<T> *>(arguments[from])->value;
+    }
+}
+} /* namespace emulation */
+
+static inline void __syncwarp(unsigned mask = ~0U)
+{
+    emulation::meet(mask, "__syncwarp", nullptr, emulation::warp_epoch_ends);
+}
+
+/* Shuffles, votes. */
+
+template <class T> T __shfl_sync(unsigned mask, T value, unsigned lane)
+{
+    emulation::exchange<T> own = {value, lane, value};
+
+    emulation::meet(mask, "__shfl_sync", &own, [](void *const *arguments, unsigned lanes) {
+        emulation::swap_lanes<T>(
+            arguments, lanes, [](unsigned, unsigned from) { return from % emulation::warp_lanes; });
+    });
+    return own.result;
+}
+
+template <class T> T __shfl_xor_sync(unsigned mask, T value, unsigned step)
+{
+    emulation::exchange<T> own = {value, step, value};
+
+    emulation::meet(mask, "__shfl_xor_sync", &own, [](void *const *arguments, unsigned lanes) {
+        emulation::swap_lanes<T>(arguments, lanes,
+                                 [](unsigned self, unsigned by) { return self ^ by; });
+    });
+    return own.result;
+}
+
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned step)
+{
+    emulation::exchange<T> own = {value, step, value};
+
+    emulation::meet(mask, "__shfl_up_sync", &own, [](void *const *arguments, unsigned lanes) {
+        emulation::swap_lanes<T>(arguments, lanes, [](unsigned self, unsigned by) {
+            return self >= by ? self - by : self;
+        });
+    });
+    return own.result;
+}
+
+static inline unsigned __ballot_sync(unsigned mask, int predicate)
+{
+    emulation::exchange<unsigned> own = {predicate != 0, 0, 0};
+
+    emulation::meet(mask, "__ballot_sync", &own, [](void *const *arguments, unsigned) {
+        unsigned votes = 0;
+
+        for (unsigned lane = 0; lane < emulation::warp_lanes; lane++) {
+            auto *other = static_cast<emulation::exchange<unsigned> *>(arguments[lane]);
+
+            votes |= other ? other->value << lane : 0;
+        }
+        for (unsigned lane = 0; lane < emulation::warp_lanes; lane++) {
+            if (arguments[lane]) {
+                static_cast<emulation::exchange<unsigned> *>(arguments[lane])->result = votes;
+            }
+        }
+    });
+    return own.result;
+}
+
+static inline int __any_sync(unsigned mask, int predicate)
+{
+    return __ballot_sync(mask, predicate) != 0;
+}
+
+static inline int __all_sync(unsigned mask, int predicate)
+{
+    return __ballot_sync(mask, predicate) == mask;
+}
+
+/* Atomics: nobody runs between the read and the write. */
+
+namespace emulation
+{
+/* As the runtime sees memory: not watched. */
+void copy_unwatched(void *to, const void *from, size_t bytes);
+
+template <class T, class F> T update(T *address, F next)
+{
+    T before, after;
+
+    watch(address, sizeof(T), access::atomic);
+    copy_unwatched(&before, address, sizeof before);
+    after = next(before);
+    copy_unwatched(address, &after, sizeof after);
+    return before;
+}
+} /* namespace emulation */
+
+template <class T> T atomicAdd(T *address, T value)
+{
+    return emulation::update(address, [&](T before) { return static_cast<T>(before + value); });
+}
+
+template <class T> T atomicMax(T *address, T value)
+{
+    return emulation::update(address, [&](T before) { return before > value ? before : value; });
+}
+
+template <class T> T atomicMin(T *address, T value)
+{
+    return emulation::update(address, [&](T before) { return before < value ? before : value; });
+}
+
+/* Arithmetic. */
+
+static inline float rsqrtf(float x)
+{
+    return 1.0F / sqrtf(x);
+}
+#define __expf(x) expf(x) /* glibc has the name already */
+static inline float __fdividef(float a, float b)
+{
+    return a / b;
+}
+static inline double __dmul_rn(double a, double b)
+{
+    return a * b;
+}
+static inline double __dsub_rn(double a, double b)
+{
+    return a - b;
+}
+static inline unsigned __float_as_uint(float value)
+{
+    unsigned bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+static inline float __uint_as_float(unsigned bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+static inline long long __double_as_longlong(double value)
+{
+    long long bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
+{
+    return static_cast<unsigned long long>(static_cast<unsigned __int128>(a) * b >> 64);
+}
+static inline int __popc(unsigned bits)
+{
+    return __builtin_popcount(bits);
+}
+static inline int __ffs(int bits)
+{
+    return __builtin_ffs(bits);
+}
+template <class T> T __ldg(const T *address)
+{
+    return *address;
+}
+
+/* The launch.  Arguments are copied, as to a device. */
+
+extern "C++" cudaError_t dyno_emulation_refuse(cudaError_t error);
+
+template <class T>
+cudaError_t cudaFuncSetAttribute(T *function, enum cudaFuncAttribute attribute, int value)
+{
+    return cudaFuncSetAttribute(reinterpret_cast<const void *>(function), attribute, value);
+}
+
+namespace emulation
+{
+template <class Body> void run_body(const void *argument)
+{
+    (*static_cast<const Body *>(argument))();
+}
+
+template <class Call, class... Arguments>
+void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, Call call,
+                 Arguments... arguments)
+{
+    auto body = [=]() { call(arguments...); };
+
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
+        dim.x == 0 || dim.y == 0 || dim.z == 0 || dim.x * dim.y * dim.z > block_threads_max) {
+        dyno_emulation_refuse(cudaErrorInvalidConfiguration);
+        return;
+    }
+    launch(kernel, {grid.x, grid.y, grid.z}, {dim.x, dim.y, dim.z}, dynamic_bytes,
+           run_body<decltype(body)>, &body);
+}
+} /* namespace emulation */
+
+#define DYNO_LAUNCH(kernel, grid, block, dynamic_bytes, stream, ...)                               \
+    ((void)(stream), emulation::launch_call(                                                       \
+                         #kernel, grid, block, dynamic_bytes,                                      \
+                         [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__))
+
+#define DYNO_DYNAMIC_SHARED(name) unsigned char *const name = emulation::here.dynamic_shared
+
+#endif

@@ -1,0 +1,297 @@
+/* The emulation's own test: kernels that are right, and kernels with one mistake each that must be
+ * found.  Each mistake runs in a process of its own, which must abort and name the mistake. */
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <cuda_runtime.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace
+{
+
+constexpr unsigned threads = 96;
+
+__global__ void reversed(const float *in, float *out)
+{
+    __shared__ float held[threads];
+
+    held[threadIdx.x] = in[threadIdx.x];
+    __syncthreads();
+    out[threadIdx.x] = held[threads - 1 - threadIdx.x];
+}
+
+__global__ void reversed_without_barrier(const float *in, float *out)
+{
+    __shared__ float held[threads];
+
+    held[threadIdx.x] = 0.0F;
+    __syncthreads();
+    held[threadIdx.x] = in[threadIdx.x];
+    out[threadIdx.x] = held[threads - 1 - threadIdx.x];
+}
+
+/* Within a warp __syncwarp is enough, and a shuffle is not. */
+__global__ void swapped(const float *in, float *out, bool by_shuffle)
+{
+    __shared__ float held[threads];
+
+    held[threadIdx.x] = in[threadIdx.x];
+    if (by_shuffle) {
+        out[threadIdx.x] = __shfl_xor_sync(~0U, 0.0F, 1);
+    } else {
+        __syncwarp();
+    }
+    out[threadIdx.x] = held[threadIdx.x ^ 1];
+}
+
+__global__ void overwritten(float *out)
+{
+    __shared__ float held;
+
+    if (threadIdx.x == 0) {
+        held = 1.0F;
+    }
+    __syncthreads();
+    out[threadIdx.x] = held;
+    if (threadIdx.x == 40) {
+        held = 2.0F; /* others may still read */
+    }
+}
+
+__global__ void past_the_end(const float *in, float *out)
+{
+    out[threadIdx.x] = in[threadIdx.x + 1];
+}
+
+__global__ void unwritten(float *out)
+{
+    __shared__ float held[threads];
+
+    if (threadIdx.x > 0) {
+        held[threadIdx.x] = 1.0F;
+    }
+    __syncthreads();
+    out[threadIdx.x] = held[threadIdx.x];
+}
+
+__global__ void all_blocks_write(float *out)
+{
+    out[threadIdx.x] = static_cast<float>(blockIdx.x);
+}
+
+__global__ void all_blocks_add(unsigned *out)
+{
+    atomicAdd(out, 1U + blockIdx.x);
+}
+
+__global__ void left_behind(float *out)
+{
+    if (threadIdx.x < threads / 2) {
+        __syncthreads();
+    }
+    out[threadIdx.x] = 0.0F;
+}
+
+__global__ void lanes_apart(float *out)
+{
+    float value = 1.0F;
+
+    if (threadIdx.x % 2) {
+        value = __shfl_xor_sync(~0U, value, 2);
+    } else {
+        __syncwarp();
+    }
+    out[threadIdx.x] = value;
+}
+
+__global__ void summed(unsigned *out)
+{
+    unsigned value = threadIdx.x, votes = __ballot_sync(~0U, threadIdx.x % 3 == 0);
+
+    for (unsigned step = 16; step > 0; step /= 2) {
+        value += __shfl_xor_sync(~0U, value, step);
+    }
+    out[threadIdx.x] = value + static_cast<unsigned>(__popc(votes));
+}
+
+template <class T> T *device_of(size_t count)
+{
+    void *memory;
+
+    if (cudaMalloc(&memory, count * sizeof(T)) != cudaSuccess) {
+        abort();
+    }
+    return static_cast<T *>(memory);
+}
+
+float *floats_of()
+{
+    float host[threads], *device = device_of<float>(threads);
+
+    for (unsigned i = 0; i < threads; i++) {
+        host[i] = static_cast<float>(i);
+    }
+    cudaMemcpy(device, host, sizeof host, cudaMemcpyHostToDevice);
+    return device;
+}
+
+void race_without_barrier()
+{
+    DYNO_LAUNCH(reversed_without_barrier, 1, threads, 0, nullptr, floats_of(),
+                device_of<float>(threads));
+}
+
+void race_over_a_shuffle()
+{
+    DYNO_LAUNCH(swapped, 1, threads, 0, nullptr, floats_of(), device_of<float>(threads), true);
+}
+
+void race_with_readers()
+{
+    DYNO_LAUNCH(overwritten, 1, threads, 0, nullptr, device_of<float>(threads));
+}
+
+void read_past_the_end()
+{
+    DYNO_LAUNCH(past_the_end, 1, threads, 0, nullptr, floats_of(), device_of<float>(threads));
+}
+
+void read_of_unwritten_shared()
+{
+    DYNO_LAUNCH(unwritten, 1, threads, 0, nullptr, device_of<float>(threads));
+}
+
+void read_of_unwritten_device()
+{
+    DYNO_LAUNCH(reversed, 1, threads, 0, nullptr, device_of<float>(threads),
+                device_of<float>(threads));
+}
+
+void race_of_blocks()
+{
+    DYNO_LAUNCH(all_blocks_write, 3, threads, 0, nullptr, device_of<float>(threads));
+}
+
+void barrier_left_behind()
+{
+    DYNO_LAUNCH(left_behind, 1, threads, 0, nullptr, device_of<float>(threads));
+}
+
+void lanes_at_two_operations()
+{
+    DYNO_LAUNCH(lanes_apart, 1, threads, 0, nullptr, device_of<float>(threads));
+}
+
+/* `watched`: only the build with the emulation's own shadow finds it. */
+struct mistake {
+    const char *name;
+    void (*make)();
+    const char *due; /* in what is said; null: AddressSanitizer's words will do */
+    bool watched;
+};
+
+const mistake mistakes[] = {
+    {"race without barrier", race_without_barrier, "race: ", true},
+    {"race over a shuffle", race_over_a_shuffle, "race: ", true},
+    {"race with readers", race_with_readers, "race: read by several threads", true},
+    {"race of blocks", race_of_blocks, "of another block, then written", true},
+    {"read past the end", read_past_the_end, nullptr, false},
+    {"read of unwritten shared memory", read_of_unwritten_shared, "shared memory, which nobody",
+     true},
+    {"read of unwritten device memory", read_of_unwritten_device, "device memory, which nobody",
+     true},
+    {"barrier left behind", barrier_left_behind, "48 of 96 threads wait at __syncthreads", false},
+    {"lanes at two operations", lanes_at_two_operations, "lanes of one warp meet at", false},
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool with_shadow = false;
+#else
+constexpr bool with_shadow = true;
+#endif
+
+bool is_found(const mistake &mistake)
+{
+    char said[4096] = "";
+    size_t length = 0;
+    ssize_t got;
+    int ends[2], status;
+    pid_t child;
+
+    if (pipe(ends) != 0) {
+        abort();
+    }
+    child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        mistake.make();
+        _exit(0);
+    }
+    close(ends[1]);
+    while (length + 1 < sizeof said &&
+           (got = read(ends[0], said + length, sizeof said - 1 - length)) > 0) {
+        length += static_cast<size_t>(got);
+    }
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        printf("%s: not found\n", mistake.name);
+        return false;
+    }
+    if (mistake.due && !strstr(said, mistake.due)) {
+        printf("%s: found, but said was: %s\n", mistake.name, said);
+        return false;
+    }
+    return true;
+}
+
+void expect(bool holds, const char *what)
+{
+    if (!holds) {
+        printf("%s\n", what);
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* In both orders of threads and blocks. */
+void right_kernels_run()
+{
+    float *in = floats_of(), *out = device_of<float>(threads), got[threads];
+    unsigned *sums = device_of<unsigned>(threads), sum[threads];
+
+    for (int order = 0; order < 2; order++) {
+        DYNO_LAUNCH(reversed, 1, threads, 0, nullptr, in, out);
+        cudaMemcpy(got, out, sizeof got, cudaMemcpyDeviceToHost);
+        expect(got[0] == 95.0F && got[95] == 0.0F, "reversed is wrong");
+        DYNO_LAUNCH(swapped, 1, threads, 0, nullptr, in, out, false);
+        cudaMemcpy(got, out, sizeof got, cudaMemcpyDeviceToHost);
+        expect(got[0] == 1.0F && got[33] == 32.0F, "swapped is wrong");
+        DYNO_LAUNCH(summed, 1, threads, 0, nullptr, sums);
+        cudaMemcpy(sum, sums, sizeof sum, cudaMemcpyDeviceToHost);
+        expect(sum[0] == 496 + 11 && sum[32] == 496 + 32 * 32 + 11, "summed is wrong");
+        cudaMemset(sums, 0, sizeof sum);
+        DYNO_LAUNCH(all_blocks_add, 5, threads, 0, nullptr, sums);
+        cudaMemcpy(sum, sums, sizeof sum, cudaMemcpyDeviceToHost);
+        expect(sum[0] == threads * 15, "all_blocks_add is wrong");
+    }
+    expect(cudaGetLastError() == cudaSuccess, "a launch was refused");
+    DYNO_LAUNCH(reversed, 0, threads, 0, nullptr, in, out);
+    expect(cudaGetLastError() == cudaErrorInvalidConfiguration, "an empty grid was launched");
+}
+
+} /* namespace */
+
+int main()
+{
+    bool all = true;
+
+    right_kernels_run();
+    for (const mistake &mistake : mistakes) {
+        if (with_shadow || !mistake.watched) {
+            all = is_found(mistake) && all;
+        }
+    }
+    return all ? EXIT_SUCCESS : EXIT_FAILURE;
+}
