@@ -5,5 +5,6 @@
 
 const struct cuda_test cuda_tests[] = {
     {"norm", test_norm},
+    {"rope", test_rope},
     {NULL, NULL},
 };

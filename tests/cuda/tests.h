@@ -5,5 +5,6 @@
 #include <stdint.h>
 
 void test_norm(uint32_t seeds);
+void test_rope(uint32_t seeds);
 
 #endif
