@@ -6,5 +6,6 @@
 const struct cuda_test cuda_tests[] = {
     {"norm", test_norm},
     {"rope", test_rope},
+    {"attention", test_attention},
     {NULL, NULL},
 };

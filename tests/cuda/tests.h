@@ -6,5 +6,6 @@
 
 void test_norm(uint32_t seeds);
 void test_rope(uint32_t seeds);
+void test_attention(uint32_t seeds);
 
 #endif

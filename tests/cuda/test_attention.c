@@ -1,0 +1,226 @@
+/* Attention on the device against its definition: plain, decoding, prefill. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/cuda/attention.h"
+#include "tests/cuda/device.h"
+#include "tests/cuda/paged.h"
+#include "tests/cuda/tests.h"
+
+typedef int attention_function(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);
+
+struct world {
+    unsigned seed;
+    struct paged paged;
+    struct elements query;
+    struct dyno_cuda_attention_slice *slice;
+    uint32_t rows;
+    struct dyno_cuda_attention_job job;
+    float *due;
+};
+
+/* What varies: of a sequence, `queries` at the end of up to `context` tokens. */
+struct shape {
+    enum dyno_element element;
+    struct paged_shape paged;
+    uint32_t sharing; /* queries of a kv head */
+    uint32_t queries_max, window;
+};
+
+static void make_slices(struct world *world, struct dyno_rng *rng, const struct shape *shape)
+{
+    world->slice = host_array(shape->paged.sequences, sizeof(*world->slice));
+    for (uint32_t s = 0; s < shape->paged.sequences; s++) {
+        uint32_t tokens = 1 + (uint32_t)dyno_rng_below(rng, shape->paged.tokens_max);
+        uint32_t count = 1 + (uint32_t)dyno_rng_below(rng, shape->queries_max);
+
+        tokens = s == 0 ? shape->paged.tokens_max : tokens; /* one ends where its last block does */
+        count = count < tokens ? count : tokens;
+        paged_fill(&world->paged, rng, s, tokens);
+        world->slice[s] = (struct dyno_cuda_attention_slice){s, tokens - count, count, world->rows};
+        world->rows += count;
+        world->job.slice_max = count > world->job.slice_max ? count : world->job.slice_max;
+        world->job.context_max = tokens > world->job.context_max ? tokens : world->job.context_max;
+    }
+    world->job.slice_count = shape->paged.sequences;
+    world->job.slices = device_copy(world->slice, shape->paged.sequences * sizeof(*world->slice));
+}
+
+static void make_due(struct world *world)
+{
+    struct dyno_attention_slice *slice = host_array(world->job.slice_count, sizeof(*slice));
+    struct dyno_attention_job reference = {.layer = &world->paged.layer,
+                                           .slices = slice,
+                                           .slice_count = world->job.slice_count,
+                                           .heads = world->job.heads,
+                                           .window = world->job.window,
+                                           .scale = world->job.scale,
+                                           .q = world->query.values,
+                                           .out = world->due,
+                                           .q_stride = world->job.query_stride,
+                                           .out_stride = world->job.out_stride};
+
+    for (uint32_t s = 0; s < world->job.slice_count; s++) {
+        const struct dyno_cuda_attention_slice *from = &world->slice[s];
+
+        slice[s] = (struct dyno_attention_slice){
+            .table = world->paged.table + (size_t)from->sequence * world->paged.table_width,
+            .first = from->first,
+            .count = from->count,
+            .row = from->row};
+    }
+    dyno_attention_ref(&reference);
+}
+
+static struct world world_of(unsigned seed, struct dyno_rng *rng, const struct shape *shape)
+{
+    struct world world = {.seed = seed, .paged = paged_of(rng, shape->paged)};
+    struct dyno_cuda_attention_job *job = &world.job;
+    uint32_t wide = shape->paged.kv_heads * shape->sharing * shape->paged.head_dim;
+
+    job->element = shape->element;
+    job->heads = shape->paged.kv_heads * shape->sharing;
+    job->window = shape->window;
+    job->scale = (float)(1.0 / sqrt(shape->paged.head_dim));
+    make_slices(&world, rng, shape);
+    job->table = world.paged.device_table;
+    job->table_width = world.paged.table_width;
+    job->query_stride = wide + 8 * dyno_rng_below(rng, 2);
+    job->out_stride = wide;
+    world.query = random_elements(rng, job->element, world.rows * job->query_stride, 2.0F);
+    job->query = world.query.device;
+    job->out = device_array(world.rows * job->out_stride * sizeof(uint16_t));
+    job->kv = world.paged.kv;
+    world.due = host_array(world.rows * job->out_stride, sizeof(float));
+    make_due(&world);
+    return world;
+}
+
+static void expect_attention(const char *what, attention_function *attention, struct world *world,
+                             double slack)
+{
+    size_t scratch = dyno_cuda_decode_scratch(&world->job);
+
+    world->job.scratch = scratch > 0 ? device_array(scratch) : NULL;
+    if (attention(&world->job, NULL) != 0) {
+        fail("%s, seed %u: not done", what, world->seed);
+    }
+    expect_elements(what, world->seed, world->job.element, world->job.out, world->due,
+                    world->rows * world->job.out_stride, slack);
+}
+
+/* Of the definition's tolerance: S is at most 2 x 2 x sqrt(head_dim), V is 1. */
+static double fp32_slack(const struct world *world)
+{
+    return 0x1p-13 * (1.0 + 4.0 * sqrt(world->job.kv.head_dim));
+}
+
+static void expect_plain(unsigned seed)
+{
+    struct dyno_rng rng;
+    struct shape shape;
+    struct world world;
+
+    dyno_rng_init(&rng, seed, "cuda attention plain");
+    shape.element = seed % 2 ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
+    shape.paged.element = (enum dyno_cuda_kv_element)(seed % 3);
+    shape.paged.sequences = PICK(&rng, 1, 2, 4);
+    shape.paged.block_tokens = PICK(&rng, 1, 5, 16);
+    shape.paged.kv_heads = PICK(&rng, 1, 2);
+    shape.paged.head_dim = PICK(&rng, 1, 20, 64, 96);
+    shape.paged.tokens_max = PICK(&rng, 1, 16, 35);
+    shape.sharing = PICK(&rng, 1, 3);
+    shape.queries_max = PICK(&rng, 1, 7);
+    shape.window = PICK(&rng, 0, 0, 1, 9);
+    world = world_of(seed, &rng, &shape);
+    expect_attention("attention, plain", dyno_cuda_attention_plain, &world, fp32_slack(&world));
+    arrays_free();
+}
+
+static void expect_decode(unsigned seed)
+{
+    struct dyno_rng rng;
+    struct shape shape;
+    struct world world;
+
+    dyno_rng_init(&rng, seed, "cuda attention decode");
+    shape.element = seed % 2 ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
+    shape.paged.element = seed % 4 >= 2   ? DYNO_CUDA_KV_E4M3
+                          : seed % 2 == 1 ? DYNO_CUDA_KV_F16
+                                          : DYNO_CUDA_KV_BF16;
+    shape.paged.sequences = PICK(&rng, 1, 3);
+    shape.paged.block_tokens = PICK(&rng, 1, 16, 64);
+    shape.paged.kv_heads = PICK(&rng, 1, 2);
+    shape.paged.head_dim = PICK(&rng, 64, 128, 256);
+    shape.paged.tokens_max = PICK(&rng, 1, 37, 255, 257, 300);
+    shape.sharing = PICK(&rng, 1, 2, 3, 4, 7, 9);
+    shape.queries_max = 1;
+    shape.window = PICK(&rng, 0, 0, 0, 40);
+    world = world_of(seed, &rng, &shape);
+    expect_attention("attention, decode", dyno_cuda_attention_decode, &world, fp32_slack(&world));
+    arrays_free();
+}
+
+static void expect_refusals(void)
+{
+    struct dyno_rng rng;
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 2, 16, 1, 64, 20}, 2, 1, 0};
+    struct world world;
+
+    dyno_rng_init(&rng, 1, "refusals");
+    world = world_of(1, &rng, &shape);
+    for (int i = 0; i < 6; i++) {
+        struct dyno_cuda_attention_job bad = world.job;
+
+        bad.heads = i == 0 ? 0 : bad.heads;
+        bad.kv.kv_heads = i == 1 ? 3 : bad.kv.kv_heads;
+        bad.kv.head_dim = i == 2 ? 257 : bad.kv.head_dim;
+        bad.element = i == 3 ? DYNO_ELEMENT_Q8_0 : bad.element;
+        bad.table_width = i == 4 ? 0 : bad.table_width;
+        bad.out_stride = i == 5 ? 1 : bad.out_stride;
+        if (dyno_cuda_attention_plain(&bad, NULL) != DYNO_CUDA_REFUSED ||
+            dyno_cuda_attention_decode(&bad, NULL) != DYNO_CUDA_REFUSED) {
+            fail("attention: wrong job %d was not refused", i);
+        }
+    }
+    world.job.slice_max = 2;
+    if (dyno_cuda_attention_decode(&world.job, NULL) != DYNO_CUDA_REFUSED) {
+        fail("attention: decoding two queries of a sequence was not refused");
+    }
+    if (!device_untouched(world.job.out, world.rows * world.job.out_stride * 2)) {
+        fail("attention: something was written all the same");
+    }
+    arrays_free();
+}
+
+/* A table too short and an entry beyond the blocks: nothing is read there, and the rest counts. */
+static void expect_safe_tables(attention_function *attention)
+{
+    struct dyno_rng rng;
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 1, 16, 1, 64, 48}, 2, 1, 0};
+    struct world world;
+
+    dyno_rng_init(&rng, 2, "tables");
+    world = world_of(2, &rng, &shape);
+    world.job.table_width = 2;
+    world.slice[0].first = 31; /* what the reference may see */
+    make_due(&world);
+    expect_attention("attention with a short table", attention, &world, fp32_slack(&world));
+    world.paged.table[1] = world.paged.kv.blocks;
+    world.job.table = device_copy(world.paged.table, 2 * sizeof(uint32_t));
+    world.slice[0].first = 15;
+    make_due(&world);
+    expect_attention("attention with a wild entry", attention, &world, fp32_slack(&world));
+    arrays_free();
+}
+
+void test_attention(uint32_t seeds)
+{
+    expect_refusals();
+    expect_safe_tables(dyno_cuda_attention_plain);
+    expect_safe_tables(dyno_cuda_attention_decode);
+    for (unsigned seed = 0; seed < seeds; seed++) {
+        expect_plain(seed);
+        expect_decode(seed);
+    }
+}
