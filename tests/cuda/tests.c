@@ -4,8 +4,6 @@
 #include "tests/cuda/device.h"
 
 const struct cuda_test cuda_tests[] = {
-    {"norm", test_norm},
-    {"rope", test_rope},
-    {"attention", test_attention},
-    {NULL, NULL},
+    {"norm", test_norm}, {"rope", test_rope},     {"attention", test_attention},
+    {"rows", test_rows}, {"blocks", test_blocks}, {NULL, NULL},
 };

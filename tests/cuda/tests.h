@@ -7,5 +7,7 @@
 void test_norm(uint32_t seeds);
 void test_rope(uint32_t seeds);
 void test_attention(uint32_t seeds);
+void test_rows(uint32_t seeds);
+void test_blocks(uint32_t seeds);
 
 #endif
