@@ -56,8 +56,9 @@ int dyno_cuda_attention_plain(const struct dyno_cuda_attention_job *job, dyno_cu
 
 /* Decoding: slices of one query.  The queries that share a kv head look at a key together; contexts
  * are cut into pieces of DYNO_CUDA_DECODE_PIECE positions, whichever the batch, and a second kernel
- * puts the pieces together.  head_dim is 64, 128 or 256; block_tokens a power of two; query,
- * block_stride and the arrays are aligned to 8 elements.  The same tolerance.
+ * puts the pieces together.  head_dim is 64 or 128; keys and values are
+ * of the query's type, or e4m3; block_tokens is a power of two; query, block_stride and the arrays
+ * are aligned to 8 elements.  The same tolerance.
  *
  * Bound by memory: 2 x kv_heads x head_dim elements a position. */
 int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);
@@ -68,9 +69,9 @@ enum { DYNO_CUDA_DECODE_PIECE = 256 };
 size_t dyno_cuda_decode_scratch(const struct dyno_cuda_attention_job *job);
 
 /* A prompt's chunks on tensor cores: tiles of 64 rows (a query and one of the heads that share its
- * kv head) against 64 positions.  Keys and values are of the query's type; head_dim is 64 or 128;
- * query, block_stride and the arrays are aligned to 8 elements.  Weights are rounded to the element
- * before they meet the values: within 2^-8 V (F16: 2^-11 V) in addition.
+ * kv head) against 64 positions.  Keys and values are of the query's type, or e4m3; head_dim is 64
+ * or 128; query, out, block_stride and the arrays are aligned to 8 elements.  Weights are rounded
+ * to the element before they meet the values: within 2^-8 V (F16: 2^-11 V) in addition.
  *
  * Bound by arithmetic: 4 x head_dim operations a query, head and position seen. */
 int dyno_cuda_attention_prefill(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);

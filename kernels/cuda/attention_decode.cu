@@ -24,7 +24,8 @@ struct decode {
     dyno_cuda_attention_job job;
     unsigned block_shift;   /* block_tokens is 1 << this */
     unsigned pieces;        /* of the longest context */
-    unsigned group, chunks; /* queries of a kv head: `chunks` times `group`, the last filled up */
+    unsigned group, chunks; /* queries of a kv head: `chunks` times `group`, the last filled up;
+                             * group is 1, 4 or group_max */
 };
 
 /* Partial results: [slices][heads][pieces] of these, then their totals [...][head_dim]. */
@@ -372,8 +373,8 @@ decode decode_of(const dyno_cuda_attention_job *job)
     while (job->kv.block_tokens >> shift > 1) {
         shift++;
     }
-    while (group < shared && group < group_max) {
-        group *= 2;
+    if (shared > 1) {
+        group = shared <= 4 ? 4 : group_max;
     }
     return {*job, shift, divide_up(job->context_max, piece), group, divide_up(shared, group)};
 }
@@ -387,11 +388,8 @@ void launch_dim(const decode &decode, dim3 grid, cudaStream_t stream)
     case 64:
         DYNO_LAUNCH((attention_decode<T, K, group, 64>), grid, threads, 0, stream, decode);
         break;
-    case 128:
-        DYNO_LAUNCH((attention_decode<T, K, group, 128>), grid, threads, 0, stream, decode);
-        break;
     default:
-        DYNO_LAUNCH((attention_decode<T, K, group, 256>), grid, threads, 0, stream, decode);
+        DYNO_LAUNCH((attention_decode<T, K, group, 128>), grid, threads, 0, stream, decode);
     }
 }
 
@@ -402,9 +400,6 @@ template <class T, class K> void launch_group(const decode &decode, cudaStream_t
     switch (decode.group) {
     case 1:
         launch_dim<T, K, 1>(decode, grid, stream);
-        break;
-    case 2:
-        launch_dim<T, K, 2>(decode, grid, stream);
         break;
     case 4:
         launch_dim<T, K, 4>(decode, grid, stream);
@@ -428,7 +423,7 @@ bool is_supported(const dyno_cuda_attention_job *job)
 
     return attention_is_whole(job) && job->slice_max <= 1 && job->slice_count <= slices_max &&
            (kv->element == same || kv->element == DYNO_CUDA_KV_E4M3) && job->context_max >= 1 &&
-           (kv->head_dim == 64 || kv->head_dim == 128 || kv->head_dim == 256) &&
+           (kv->head_dim == 64 || kv->head_dim == 128) &&
            (kv->block_tokens & (kv->block_tokens - 1)) == 0 && kv->block_stride % dims == 0 &&
            is_aligned(job->query, job->query_stride * 2) &&
            reinterpret_cast<uintptr_t>(kv->keys) % bytes == 0 &&

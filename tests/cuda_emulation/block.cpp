@@ -7,6 +7,7 @@
 
 #include "tests/cuda_emulation/fiber.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/tensor.h"
 
 namespace emulation
 {
@@ -155,9 +156,11 @@ void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
         unsigned rank = block.down ? blocks - 1 - i : i;
 
         here.block_index = {rank % grid.x, rank / grid.x % grid.y, rank / grid.x / grid.y};
+        copies_forget();
         memory_block_begins(dynamic, dynamic_bytes);
         run_block();
     }
+    copies_forget();
     memory_launch_begins(nullptr, nullptr);
     free(dynamic);
 }

@@ -14,6 +14,7 @@
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/cuda_runtime_api.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/tensor.h"
 
 #define __global__
 #define __device__

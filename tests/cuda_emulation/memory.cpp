@@ -211,6 +211,26 @@ void memory_barrier()
     memory.epoch++;
 }
 
+void copy_unwatched(void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+
+extern "C" void *__asan_region_is_poisoned(void *begin, size_t bytes);
+
+/* What the emulation itself does for a thread: the compiler has seen to all else. */
+void watch(const void *address, size_t bytes, access kind)
+{
+    if (__asan_region_is_poisoned(const_cast<void *>(address), bytes)) {
+        complain("%s of %zu bytes at %p, which is outside of all device and shared memory",
+                 kind == access::read ? "read" : "write", bytes, address);
+    }
+}
+
+#else
+
 static const char *space_name(const region *region)
 {
     return region->is == space::shared ? "shared" : "device";
@@ -301,11 +321,6 @@ static bool is_own(const unsigned char *address)
             !(address >= &__start_dyno_shared && address < &__stop_dyno_shared));
 }
 
-void copy_unwatched(void *to, const void *from, size_t bytes)
-{
-    memcpy(to, from, bytes);
-}
-
 void watch(const void *address, size_t bytes, access kind)
 {
     const auto *begin = static_cast<const unsigned char *>(address);
@@ -324,6 +339,8 @@ void watch(const void *address, size_t bytes, access kind)
         check_byte(region, static_cast<size_t>(begin - region->begin) + i, kind);
     }
 }
+
+#endif
 
 } /* namespace emulation */
 

@@ -105,6 +105,24 @@ __global__ void lanes_apart(float *out)
     out[threadIdx.x] = value;
 }
 
+/* Only the thread that copied may read after its wait; the others need a barrier, too. */
+__global__ void copied(const float *in, float *out, bool waits, bool meets)
+{
+    __shared__ __align__(16) float held[threads];
+
+    if (threadIdx.x < threads / 4) {
+        emulation::copy_async(held + threadIdx.x * 4, in + threadIdx.x * 4, true);
+    }
+    emulation::copies_commit();
+    if (waits) {
+        emulation::copies_wait(0);
+    }
+    if (meets) {
+        __syncthreads();
+    }
+    out[threadIdx.x] = held[threads - 1 - threadIdx.x];
+}
+
 __global__ void summed(unsigned *out)
 {
     unsigned value = threadIdx.x, votes = __ballot_sync(~0U, threadIdx.x % 3 == 0);
@@ -183,6 +201,18 @@ void lanes_at_two_operations()
     DYNO_LAUNCH(lanes_apart, 1, threads, 0, nullptr, device_of<float>(threads));
 }
 
+void copy_not_waited_for()
+{
+    DYNO_LAUNCH(copied, 1, threads, 0, nullptr, floats_of(), device_of<float>(threads), false,
+                true);
+}
+
+void copy_read_without_barrier()
+{
+    DYNO_LAUNCH(copied, 1, threads, 0, nullptr, floats_of(), device_of<float>(threads), true,
+                false);
+}
+
 /* `watched`: only the build with the emulation's own shadow finds it. */
 struct mistake {
     const char *name;
@@ -202,6 +232,8 @@ const mistake mistakes[] = {
     {"read of unwritten device memory", read_of_unwritten_device, "device memory, which nobody",
      true},
     {"barrier left behind", barrier_left_behind, "48 of 96 threads wait at __syncthreads", false},
+    {"copy not waited for", copy_not_waited_for, "that it did not wait for", false},
+    {"copy read without barrier", copy_read_without_barrier, "", true},
     {"lanes at two operations", lanes_at_two_operations, "lanes of one warp meet at", false},
 };
 
@@ -268,6 +300,9 @@ void right_kernels_run()
         DYNO_LAUNCH(swapped, 1, threads, 0, nullptr, in, out, false);
         cudaMemcpy(got, out, sizeof got, cudaMemcpyDeviceToHost);
         expect(got[0] == 1.0F && got[33] == 32.0F, "swapped is wrong");
+        DYNO_LAUNCH(copied, 1, threads, 0, nullptr, in, out, true, true);
+        cudaMemcpy(got, out, sizeof got, cudaMemcpyDeviceToHost);
+        expect(got[0] == 95.0F && got[95] == 0.0F, "copied is wrong");
         DYNO_LAUNCH(summed, 1, threads, 0, nullptr, sums);
         cudaMemcpy(sum, sums, sizeof sum, cudaMemcpyDeviceToHost);
         expect(sum[0] == 496 + 11 && sum[32] == 496 + 32 * 32 + 11, "summed is wrong");
