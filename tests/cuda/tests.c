@@ -5,5 +5,6 @@
 
 const struct cuda_test cuda_tests[] = {
     {"norm", test_norm}, {"rope", test_rope},     {"attention", test_attention},
-    {"rows", test_rows}, {"blocks", test_blocks}, {NULL, NULL},
+    {"rows", test_rows}, {"blocks", test_blocks}, {"sample", test_sample},
+    {NULL, NULL},
 };

@@ -9,5 +9,6 @@ void test_rope(uint32_t seeds);
 void test_attention(uint32_t seeds);
 void test_rows(uint32_t seeds);
 void test_blocks(uint32_t seeds);
+void test_sample(uint32_t seeds);
 
 #endif

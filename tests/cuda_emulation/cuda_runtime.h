@@ -255,6 +255,13 @@ static inline long long __double_as_longlong(double value)
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
+static inline double __longlong_as_double(long long bits)
+{
+    double value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 {
     return static_cast<unsigned long long>(static_cast<unsigned __int128>(a) * b >> 64);
