@@ -11,4 +11,6 @@ void test_rows(uint32_t seeds);
 void test_blocks(uint32_t seeds);
 void test_sample(uint32_t seeds);
 
+void test_gemv(uint32_t seeds);
+
 #endif

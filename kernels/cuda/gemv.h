@@ -1,0 +1,54 @@
+/* The product of a matrix with few activations, bound by reading the matrix once:
+ *
+ *   y[i][r] = sum over k of W[r][k] x[i][k], plus residual[i][r] where there is one
+ *
+ * The definition is dyno_matmul_ref (kernels/matmul.h) of the matrix as it is read, from which this
+ * differs by the rounding of the result and 2^-14 (sum over k of |W[r][k] x[i][k]| + |residual|).
+ * What an activation becomes is summed in the same order whatever the others are.
+ *
+ * Weights of 8 and 4 bits are turned into floats on their way: groups of `group` columns have a
+ * scale, and W[r][k] = scale[r][k / group] quantum[r][k].  Of 4 bits, column 2j is the lower half
+ * of byte j, and the quantum is the half minus 8.
+ */
+#ifndef DYNO_KERNELS_CUDA_GEMV_H
+#define DYNO_KERNELS_CUDA_GEMV_H
+
+#include <stdint.h>
+
+#include "kernels/cuda/launch.h"
+#include "kernels/matrix.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { DYNO_CUDA_GEMV_MAX = 8 }; /* activations */
+
+enum dyno_cuda_weights {
+    DYNO_CUDA_WEIGHTS_16, /* of the activations' element */
+    DYNO_CUDA_WEIGHTS_INT8,
+    DYNO_CUDA_WEIGHTS_INT4,
+};
+
+struct dyno_cuda_gemv_job {
+    enum dyno_element element; /* F16 or BF16: of x, residual, y, and the scales */
+    enum dyno_cuda_weights kind;
+    uint32_t n;                  /* activations, up to DYNO_CUDA_GEMV_MAX */
+    uint32_t rows, columns;      /* columns: a multiple of 8; of INT8 and INT4 also of group */
+    uint32_t group;              /* a multiple of 8; 16-bit weights: not read */
+    const void *weights;         /* [rows][columns], aligned to 16 bytes */
+    const void *scales;          /* [rows][columns / group]; 16-bit weights: not read */
+    const void *x;               /* [n][x_stride], aligned to 16 bytes */
+    const void *residual;        /* [n][y_stride]; NULL: none; may be y */
+    void *y;                     /* [n][y_stride] */
+    uint64_t x_stride, y_stride; /* elements; x_stride: a multiple of 8 */
+};
+
+/* A warp a row of the matrix, 8 columns a lane. */
+int dyno_cuda_gemv(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
