@@ -12,6 +12,7 @@
 #include "backends/remote/remote.h"
 #include "cli/assembly_configure.h"
 #include "cli/observed.h"
+#include "cli/queueing.h"
 #include "cli/run_frame.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
@@ -146,7 +147,7 @@ static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_r
 static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
                                     struct dyno_dispatch **out,
                                     const struct dyno_route_policy *policy, uint32_t workers,
-                                    struct dyno_error *error)
+                                    struct dyno_dispatch_busy busy, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
@@ -171,15 +172,18 @@ static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
             .event_loss = scenario->router.event_loss,
             .guess_ttl_ns = scenario->router.guess_ttl_ns,
             .guess_blocks_max = scenario->router.guess_blocks_max,
+            .busy = busy,
         },
         error);
 }
 
-/* Where requests are served in halves the router is for prompts, and another for the rest. */
+/* Where requests are served in halves the router is for prompts, and another for the rest, by whose
+ * counts requests are let in. */
 static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
     const struct dyno_route_policy *policy = NULL;
+    struct dyno_dispatch_busy busy = dyno_queueing_busy(scenario, assembly->worker.blocks);
 
     if (scenario->router.plugin) {
         DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
@@ -190,12 +194,12 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
     DYNO_TRY(open_trie(assembly, policy));
     if (!scenario->disagg.policy) {
         return open_dispatch_of(assembly, &assembly->dispatch, policy, scenario->fleet.workers,
-                                error);
+                                busy, error);
     }
     DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
-                              scenario->disagg.prefill, error));
+                              scenario->disagg.prefill, (struct dyno_dispatch_busy){0}, error));
     return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
-                            scenario->disagg.decode, error);
+                            scenario->disagg.decode, busy, error);
 }
 
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -250,26 +254,24 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                        .e2e_ns = scenario->slo.e2e_ns,
                                                    }));
     assembly->metrics.sink.next = sinks;
-    DYNO_TRY(
-        dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
-                                            .clock = assembly->loop_clock,
-                                            .source = assembly->source,
-                                            .answers = assembly->answers,
-                                            .dispatch = assembly->dispatch,
-                                            .trie = assembly->trie,
-                                            .worker_count = scenario->fleet.workers,
-                                            .roster = assembly->planning.roster,
-                                            .planner = assembly->planning.planner,
-                                            .lobby_wait_ns = scenario->planner.wait_ns,
-                                            .lobby_count_max = scenario->planner.wait_count_max,
-                                            .sinks = &assembly->metrics.sink,
-                                            .sample_every_ns = scenario->run.sample_every_ns,
-                                            .duration_max_ns = scenario->run.duration_max_ns,
-                                            .live = strcmp(scenario->run.clock, "wall") == 0,
-                                            .decisions = scenario->output.decisions,
-                                            .candidates = scenario->output.decisions,
-                                            .interrupted = interrupted,
-                                        }));
+    DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
+                                                 .clock = assembly->loop_clock,
+                                                 .source = assembly->source,
+                                                 .answers = assembly->answers,
+                                                 .dispatch = assembly->dispatch,
+                                                 .trie = assembly->trie,
+                                                 .worker_count = scenario->fleet.workers,
+                                                 .roster = assembly->planning.roster,
+                                                 .planner = assembly->planning.planner,
+                                                 .lobby = dyno_queueing_lobby(scenario),
+                                                 .sinks = &assembly->metrics.sink,
+                                                 .sample_every_ns = scenario->run.sample_every_ns,
+                                                 .duration_max_ns = scenario->run.duration_max_ns,
+                                                 .live = strcmp(scenario->run.clock, "wall") == 0,
+                                                 .decisions = scenario->output.decisions,
+                                                 .candidates = scenario->output.decisions,
+                                                 .interrupted = interrupted,
+                                             }));
     return open_workers(assembly, error);
 }
 
@@ -456,6 +458,10 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
+    if (dyno_queueing_is_on(assembly->scenario) || assembly->planning.planner) {
+        dyno_queueing_report(assembly->scenario, assembly->loop, &assembly->queue_report);
+        report->queue = &assembly->queue_report;
+    }
     if (assembly->planning.planner) {
         dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
                              &assembly->plan_report);

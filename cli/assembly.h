@@ -45,6 +45,7 @@ struct dyno_assembly {
     const char *policy_name;
     struct dyno_planning planning;
     struct dyno_plan_report plan_report; /* of the finished run */
+    struct dyno_queue_report queue_report;
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;

@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/planning.h"
+#include "cli/queueing.h"
 #include "cli/scenario_check.h"
 #include "cli/scenario_file.h"
 
@@ -29,6 +30,7 @@ static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *opt
     if (arguments->ask != DYNO_ASK_RUN) {
         return DYNO_OK;
     }
+    DYNO_TRY(dyno_queueing_check(scenario, options, error));
     return use == DYNO_USE_REPLAY ? dyno_scenario_check(scenario, options, error)
                                   : dyno_planning_check(scenario, error);
 }

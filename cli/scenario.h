@@ -116,6 +116,17 @@ struct dyno_scenario {
         uint32_t guess_blocks_max; /* router.approx.size_max */
     } router;
     struct {
+        const char *policy;           /* queue.policy */
+        uint32_t busy_inflight;       /* queue.busy_inflight; 0: no threshold */
+        uint64_t busy_prefill_tokens; /* queue.busy_prefill_tokens; 0: no threshold */
+        double busy_kv;               /* queue.busy_kv; negative: no threshold */
+        uint32_t count_max;           /* queue.depth_max */
+        uint64_t tokens_max;          /* queue.tokens_max; 0: any */
+        dyno_ns timeout_ns;           /* queue.timeout; 0: never */
+        const char *classes;          /* queue.classes */
+        uint32_t quantum;             /* queue.quantum: tokens */
+    } queue;
+    struct {
         const char *policy;    /* planner.policy       --planner: none, static, load, ... */
         uint32_t budget_gpus;  /* planner.budget       --budget; 0: all */
         uint32_t workers_min;  /* planner.min */
@@ -132,8 +143,6 @@ struct dyno_scenario {
         double queue_up, queue_down, use_up, use_down; /* planner.queue_up ... */
         double headroom;                               /* planner.headroom */
         dyno_ns cooldown_ns;                           /* planner.cooldown */
-        dyno_ns wait_ns;                               /* planner.wait_max: 0: none wait */
-        uint32_t wait_count_max;                       /* planner.wait_count_max */
         bool regret;                                   /* planner.regret */
     } planner;
     struct {

@@ -6,6 +6,7 @@
 
 #include "core/plan/forecast.h"
 #include "core/plan/plan.h"
+#include "core/route/admit.h"
 #include "core/route/route.h"
 #include "core/worker/config.h"
 #include "sim/timing.h"
@@ -71,6 +72,11 @@ static const char *policy_name(uint32_t index)
     return index == count ? DYNO_POLICY_PLUGIN : NULL;
 }
 
+static const char *admission_name(uint32_t index)
+{
+    return dyno_admit_table[index].name;
+}
+
 /* "none", then the policies that plan. */
 static const char *planner_name(uint32_t index)
 {
@@ -105,6 +111,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"batch", "how a worker forms its passes", BOTH},
     {"kv", "a worker's KV cache", BOTH},
     {"router", "who gets a request", BOTH},
+    {"queue", "requests that no worker may take now: all are busy, or none is ready", BOTH},
     {"planner", "how many workers there are: who starts and stops them", BOTH},
     {"slo", "what counts as goodput", DYNO_USE_REPLAY},
     {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},
@@ -352,6 +359,33 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("router.approx.size_max", NULL, "BLOCKS", U32, router.guess_blocks_max, DEFAULT("1048576"),
         RANGE(1024, 1073741824), HELP("blocks guessed at most, then the oldest fifth is dropped")),
 
+    ROW("queue.policy", NULL, "POLICY", CHOICE, queue.policy, DEFAULT("fcfs"),
+        TABLE(admission_name),
+        HELP("in which order those who wait are let in: fcfs and lcfs by when they came, wspt the "
+             "shortest prompt first, priority by classes that share, fair by tenants that share")),
+    ROW("queue.busy_inflight", NULL, "N", U32, queue.busy_inflight, DEFAULT("none"), OR("none"),
+        RANGE(1, 1000000),
+        HELP("a worker with so many requests in flight is busy: it gets no more, and while all "
+             "workers are busy requests wait; none: by that no worker is ever busy")),
+    ROW("queue.busy_prefill_tokens", NULL, "TOKENS", U64, queue.busy_prefill_tokens,
+        DEFAULT("none"), OR("none"), RANGE(1, 1000000000000),
+        HELP("a worker with so many prompt tokens still to compute is busy")),
+    ROW("queue.busy_kv", NULL, "FRACTION", DOUBLE, queue.busy_kv, DEFAULT("none"), OR("none"),
+        WITHIN(0.001, 1),
+        HELP("a worker with prompts in flight that fill this share of its KV blocks is busy")),
+    ROW("queue.depth_max", NULL, "N", U32, queue.count_max, DEFAULT("100000"), RANGE(0, 100000000),
+        HELP("requests that wait at most; one more is rejected (rejected_queue_full)")),
+    ROW("queue.tokens_max", NULL, "TOKENS", U64, queue.tokens_max, DEFAULT("none"), OR("none"),
+        RANGE(1, 1000000000000000), HELP("tokens of their prompts, summed, at most")),
+    ROW("queue.timeout", NULL, "TIME", DURATION, queue.timeout_ns, DEFAULT("10min"), OR("none"),
+        RANGE(1, DAYS(1)), HELP("one that waited so long is rejected (rejected_queue_timeout)")),
+    ROW("queue.classes", NULL, "CLASSES", TEXT, queue.classes, DEFAULT("-1:4,0:2,1:1"), NOT_EMPTY,
+        HELP("classes of priority, PRIORITY:WEIGHT,... ascending; one reaches up to the next, and "
+             "a lower priority is earlier, as in vLLM (policies priority and wspt)")),
+    ROW("queue.quantum", NULL, "TOKENS", U32, queue.quantum, DEFAULT("2048"), RANGE(1, 1048576),
+        HELP("prompt tokens that a tenant, or a class for each unit of its weight, may let in when "
+             "its turn comes (policies priority and fair)")),
+
     ROW("planner.policy", "planner", "POLICY", CHOICE, planner.policy, DEFAULT("none"),
         TABLE(planner_name),
         HELP("who decides how many of fleet.workers are up; none: all of them always are")),
@@ -395,11 +429,6 @@ const struct dyno_option dyno_scenario_rows[] = {
         WITHIN(0.01, 1), HELP("of what a worker was measured to do, the share to plan with")),
     ROW("planner.cooldown", NULL, "TIME", DURATION, planner.cooldown_ns, DEFAULT("2min"),
         RANGE(0, DAYS(1)), HELP("fewer must be wanted for so long before there are")),
-    ROW("planner.wait_max", NULL, "TIME", DURATION, planner.wait_ns, DEFAULT("10min"), OR("none"),
-        RANGE(1, DAYS(1)),
-        HELP("a request that finds no worker ready waits so long, then it is rejected")),
-    ROW("planner.wait_count_max", NULL, "N", U32, planner.wait_count_max, DEFAULT("100000"),
-        RANGE(1, 100000000), HELP("requests that wait so at most")),
     ROW("planner.regret", "regret", NULL, BOOL, planner.regret, DEFAULT("false"),
         HELP("run once more under the planner clairvoyant, and report the difference")),
 

@@ -58,6 +58,14 @@ struct dyno_plan_regret {
     double ttft_p99_s; /* more */
 };
 
+/* Requests that waited until a worker might take them (docs/admission.md). */
+struct dyno_queue_report {
+    const char *policy;
+    uint64_t waited;
+    uint32_t requests_peak; /* that waited at once ... */
+    uint64_t tokens_peak;   /* ... and prompt tokens */
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -83,6 +91,7 @@ struct dyno_report {
     uint32_t interval_count;               /* 0: none were asked for */
     uint32_t interval_replicas;
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
+    const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
     const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */

@@ -21,7 +21,7 @@
 -- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 4;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 5;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -84,8 +84,8 @@ CREATE TABLE request (
     first_token_ns  INTEGER,
     last_token_ns   INTEGER,
     client_wait_ns  INTEGER AS (arrival_ns - scheduled_ns),     -- outside e2e
-    ingest_ns       INTEGER AS (ready_ns - arrival_ns),         -- e2e = ingest
-    queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue
+    ingest_ns       INTEGER AS (ready_ns - arrival_ns),         -- e2e = ingest (see version 5)
+    queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue (see version 5)
     prefill_ns      INTEGER AS (first_token_ns - admitted_ns),  --     + prefill
     decode_ns       INTEGER AS (last_token_ns - first_token_ns),--     + decode (see version 4)
     ttft_ns         INTEGER AS (first_token_ns - arrival_ns),
@@ -145,15 +145,6 @@ CREATE VIEW run_outcome AS
 SELECT r.run, o.name AS outcome, count(*) AS requests
 FROM request AS r JOIN outcome AS o ON o.code = r.outcome
 GROUP BY r.run, o.code;
-
--- How the load fell on the workers.
-CREATE VIEW worker_load AS
-SELECT run, worker, count(*) AS requests, sum(prompt_tokens) AS prompt_tokens,
-       sum(cached_tokens) AS cached_tokens, sum(output_tokens) AS output_tokens,
-       sum(preemptions) AS preemptions,
-       avg(queue_ns) / 1e6 AS queue_ms_mean, avg(ttft_ns) / 1e6 AS ttft_ms_mean
-FROM request WHERE worker IS NOT NULL
-GROUP BY run, worker;
 
 -- Samples as rates and shares, each over the time since the worker's last sample.
 CREATE VIEW sample_rate AS
@@ -219,10 +210,51 @@ ALTER TABLE request ADD COLUMN transfer_ns    INTEGER NOT NULL DEFAULT 0; -- of 
 ALTER TABLE request ADD COLUMN decode_ns      INTEGER -- ... + prefill + transfer + decode
     AS (last_token_ns - first_token_ns - transfer_ns);
 
+-- Since version 5: requests that waited until a worker might take them (docs/admission.md); that is
+-- part of queue_ns, and ingest_ns is without it.
+DROP VIEW IF EXISTS validation_error;
+DROP VIEW IF EXISTS request_latency;
+DROP VIEW IF EXISTS worker_load;
+ALTER TABLE request DROP COLUMN ingest_ns;
+ALTER TABLE request DROP COLUMN queue_ns;
+ALTER TABLE request ADD COLUMN priority INTEGER NOT NULL DEFAULT 0; -- lower is earlier
+ALTER TABLE request ADD COLUMN held_ns  INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN ingest_ns INTEGER AS (ready_ns - arrival_ns - held_ns);
+ALTER TABLE request ADD COLUMN queue_ns  INTEGER AS (held_ns + admitted_ns - ready_ns);
+INSERT INTO outcome (code, name, help) VALUES
+    (6, 'rejected_queue_timeout', 'all workers were busy, or none was ready, for too long');
+
+-- How the load fell on the workers.
+CREATE VIEW worker_load AS
+SELECT run, worker, count(*) AS requests, sum(prompt_tokens) AS prompt_tokens,
+       sum(cached_tokens) AS cached_tokens, sum(output_tokens) AS output_tokens,
+       sum(preemptions) AS preemptions,
+       avg(queue_ns) / 1e6 AS queue_ms_mean, avg(ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request WHERE worker IS NOT NULL
+GROUP BY run, worker;
+
+-- How tenants fared; tenant NULL: those without one.
+CREATE VIEW tenant_load AS
+SELECT r.run, r.tenant, count(*) AS requests, sum(r.outcome = 0) AS completed,
+       sum(o.name LIKE 'rejected%') AS rejected, sum(r.prompt_tokens) AS prompt_tokens,
+       sum(r.output_tokens) AS output_tokens, avg(r.queue_ns) / 1e6 AS queue_ms_mean,
+       avg(r.ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+GROUP BY r.run, r.tenant;
+
+-- The same of priorities.
+CREATE VIEW priority_load AS
+SELECT r.run, r.priority, count(*) AS requests, sum(r.outcome = 0) AS completed,
+       sum(o.name LIKE 'rejected%') AS rejected, sum(r.prompt_tokens) AS prompt_tokens,
+       sum(r.output_tokens) AS output_tokens, avg(r.queue_ns) / 1e6 AS queue_ms_mean,
+       avg(r.ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+GROUP BY r.run, r.priority;
+
 -- Requests in the units people speak: milliseconds, and outcomes by name.
 CREATE VIEW request_latency AS
 SELECT r.run, r.id, o.name AS outcome, r.worker, r.prefill_worker, r.session, r.tenant,
-       r.prompt_tokens, r.output_tokens, r.cached_tokens, r.preemptions,
+       r.priority, r.prompt_tokens, r.output_tokens, r.cached_tokens, r.preemptions,
        r.arrival_ns / 1e9 AS arrival_s,
        r.client_wait_ns / 1e6 AS client_wait_ms,
        r.ttft_ns / 1e6 AS ttft_ms,
@@ -230,6 +262,7 @@ SELECT r.run, r.id, o.name AS outcome, r.worker, r.prefill_worker, r.session, r.
             THEN (r.last_token_ns - r.first_token_ns) / 1e6 / (r.output_tokens - 1) END AS tpot_ms,
        r.e2e_ns / 1e6 AS e2e_ms,
        r.ingest_ns / 1e6 AS ingest_ms,
+       r.held_ns / 1e6 AS held_ms, -- of queue_ms
        r.queue_ns / 1e6 AS queue_ms,
        r.prefill_ns / 1e6 AS prefill_ms,
        r.transfer_ns / 1e6 AS transfer_ms,

@@ -17,8 +17,8 @@ enum { BUSY_WHILE_RECORDING_MS = 30000, HOST_NAME_MAX_BYTES = 256, TIME_MAX_BYTE
 static const char *const item_sql[] = {
     "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
     " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
-    " last_token_ns, prefill_worker, transfer_ns)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
+    " last_token_ns, prefill_worker, transfer_ns, priority, held_ns)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -91,6 +91,8 @@ static dyno_status put_request(struct dyno_store *store, const struct dyno_reque
     bind_unless(insert, 16, record->last_token_ns, DYNO_NEVER);
     bind_unless(insert, 17, record->prefill_worker, 0);
     bind_u64(insert, 18, record->transfer_ns);
+    sqlite3_bind_int(insert, 19, record->priority);
+    bind_u64(insert, 20, record->held_ns);
     return step(store, insert, error);
 }
 

@@ -265,6 +265,21 @@ static void put_plan(struct dyno_summary *summary, const struct dyno_report *rep
     }
 }
 
+static void put_queue(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    const struct dyno_queue_report *queue = report->queue;
+
+    if (!queue) {
+        return;
+    }
+    put_count(summary, "queue", "waited", queue->waited);
+    put_count(summary, "queue", "requests_peak", queue->requests_peak);
+    put_count(summary, "queue", "tokens_peak", queue->tokens_peak);
+    put_count(summary, "queue", "rejected_full", report->metrics->rejected_full);
+    put_count(summary, "queue", "rejected_timeout", report->metrics->rejected_timeout);
+    put_latency(summary, "queue.wait_ms", &report->metrics->held);
+}
+
 static void put_client(struct dyno_summary *summary, const struct dyno_report *report)
 {
     const struct dyno_client_report *client = report->client;
@@ -305,6 +320,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_latencies(summary, report->metrics);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
+    put_queue(summary, report);
     put_plan(summary, report);
     put_client(summary, report);
     put_extrapolated(summary, report);

@@ -9,7 +9,7 @@
 
 #include "reports/reports.h"
 
-enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 176 };
+enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 192 };
 
 enum dyno_summary_kind {
     DYNO_SUMMARY_COUNT,

@@ -399,6 +399,21 @@ static void put_fleet(const struct page *page)
     put_percent(page, ", MBU ", figures->mbu, "\n");
 }
 
+static void put_queue(const struct page *page)
+{
+    const struct dyno_queue_report *queue = page->report->queue;
+    const struct dyno_metrics *metrics = page->report->metrics;
+
+    put_section(page, "Admission");
+    fprintf(page->out, "%s: ", queue->policy);
+    put_count(page, "", queue->waited, " waited, ");
+    put_count(page, "at most ", queue->requests_peak, " at once");
+    put_count(page, " with ", queue->tokens_peak, " prompt tokens\n");
+    put_more(page);
+    put_count(page, "", metrics->rejected_full, " refused by a full queue, ");
+    put_count(page, "", metrics->rejected_timeout, " after too long a wait\n");
+}
+
 static void put_plan(const struct page *page)
 {
     const struct dyno_plan_report *plan = page->report->plan;
@@ -515,6 +530,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     } else {
         put_cache(&page);
         put_fleet(&page);
+        if (report->queue) {
+            put_queue(&page);
+        }
         if (report->plan) {
             put_plan(&page);
         }

@@ -11,8 +11,10 @@ static void describe_failure(const struct dyno_call *call, struct dyno_openai_er
                                "the prompt needs more memory than a worker has for one request");
         break;
     case 429:
-        (void)dyno_openai_fail(error, 429, DYNO_OPENAI_CODE_RATE, NULL,
-                               "every worker's queue is full; try again later");
+        (void)dyno_openai_fail(
+            error, 429, DYNO_OPENAI_CODE_RATE, NULL,
+            "every worker is busy, and no more requests may wait or for longer; try "
+            "again later");
         break;
     case 503:
         (void)dyno_openai_fail(error, 503, NULL, NULL, "the server is going away; try again later");

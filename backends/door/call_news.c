@@ -12,6 +12,7 @@ static uint32_t status_of(const struct dyno_request_record *record)
     case DYNO_REJECTED_PROMPT_TOO_LONG:
         return 400;
     case DYNO_REJECTED_QUEUE_FULL:
+    case DYNO_REJECTED_QUEUE_TIMEOUT:
         return 429;
     case DYNO_CANCELLED_BY_CLIENT:
     case DYNO_CANCELLED_AT_END:

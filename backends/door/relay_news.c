@@ -10,7 +10,7 @@
 #include "backends/openai/chunks.h"
 #include "backends/openai/json_text.h"
 
-enum { WHOLE_BYTES_MAX = 1 << 26, BAD_GATEWAY = 502, OUT_OF_SERVICE = 503 };
+enum { WHOLE_BYTES_MAX = 1 << 26, TOO_MANY = 429, BAD_GATEWAY = 502, OUT_OF_SERVICE = 503 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -166,6 +166,9 @@ static uint32_t status_of(const struct dyno_answer_news *news)
     case DYNO_CANCELLED_BY_CLIENT:
     case DYNO_CANCELLED_AT_END:
         return OUT_OF_SERVICE;
+    case DYNO_REJECTED_QUEUE_FULL:
+    case DYNO_REJECTED_QUEUE_TIMEOUT:
+        return TOO_MANY;
     default:
         return news->record->worker == DYNO_NO_WORKER ? OUT_OF_SERVICE : BAD_GATEWAY;
     }
@@ -175,11 +178,16 @@ static void describe(const struct dyno_call *call, struct dyno_openai_error *err
 {
     const char *why = call->failed == OUT_OF_SERVICE
                           ? "no worker is there to answer; try again later"
+                      : call->failed == TOO_MANY
+                          ? "every worker is busy, and no more requests may wait or for longer; "
+                            "try again later"
                       : call->failed != BAD_GATEWAY ? "the request could not be served"
                       : call->began                 ? "the worker that answered broke off"
                                                     : "the workers that were asked did not answer";
 
-    (void)dyno_openai_fail(error, call->failed, NULL, NULL, "%s", why);
+    (void)dyno_openai_fail(error, call->failed,
+                           call->failed == TOO_MANY ? DYNO_OPENAI_CODE_RATE : NULL, NULL, "%s",
+                           why);
 }
 
 /* A response's own event for it; a chunk for the others. */

@@ -20,6 +20,7 @@ const char *dyno_end_word(uint32_t end)
         [DYNO_CANCELLED_BY_CLIENT] = "cancelled_by_client",
         [DYNO_CANCELLED_AT_END] = "cancelled_at_end",
         [DYNO_FAILED] = "failed",
+        [DYNO_REJECTED_QUEUE_TIMEOUT] = "queue_timeout",
         [DYNO_OUTCOME_COUNT + DYNO_REFUSED_BAD_REQUEST] = "bad_request",
         [DYNO_OUTCOME_COUNT + DYNO_REFUSED_UNAUTHORIZED] = "unauthorized",
         [DYNO_OUTCOME_COUNT + DYNO_REFUSED_NOT_FOUND] = "not_found",
@@ -211,7 +212,7 @@ static void count_completed(struct dyno_telemetry *telemetry, struct dyno_span_c
     dyno_ns decode;
 
     (void)add_span(&telemetry->e2e, record->arrival_ns, record->last_token_ns);
-    (void)add_span(&telemetry->queue, record->ready_ns, record->admitted_ns);
+    (void)add_span(&telemetry->queue, record->ready_ns - record->held_ns, record->admitted_ns);
     (void)add_span(&telemetry->prefill, record->admitted_ns, record->first_token_ns);
     decode = add_span(&telemetry->decode, record->first_token_ns, record->last_token_ns);
     dyno_ladder_add(&telemetry->prompt_length, record->prompt_tokens, 1);

@@ -7,7 +7,7 @@
 #include "backends/door/window.h"
 
 enum {
-    DYNO_OUTCOME_COUNT = DYNO_FAILED + 1,
+    DYNO_OUTCOME_COUNT = DYNO_OUTCOMES,
     DYNO_HTTP_STATUSES = 600,
 };
 

@@ -17,7 +17,7 @@
 enum {
     DYNO_WINDOW_SECONDS = 900,
     DYNO_SKETCH_BUCKETS = 480,
-    DYNO_END_COUNT = 14, /* outcomes and refusals: telemetry_parts.h */
+    DYNO_END_COUNT = 15, /* outcomes and refusals: telemetry_parts.h */
 };
 
 struct dyno_sketch { /* all zero: empty */

@@ -1,5 +1,5 @@
-/* The file: a magic line, pairs of texts, then events, each a byte and whole numbers of seven bits
- * a byte, least significant first. */
+/* The file: a magic line with the version (2 added priorities), pairs of texts, then events, each a
+ * byte and whole numbers of seven bits a byte, least significant first. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,9 @@
 
 #include "backends/journal/journal_parts.h"
 
-static const char magic[] = "dyno journal 1\n";
+static const char magic[] = "dyno journal 2\n";
+
+enum { VERSION_PLACE = sizeof magic - 3, VERSION_FIRST = '1' };
 
 static const char *const event_names[EVENT_KINDS] = {
     [EVENT_END] = "the end",
@@ -216,12 +218,16 @@ dyno_status dyno_journal_read(struct dyno_journal **out, const char *path, struc
 {
     struct dyno_error ignored = {0};
     struct dyno_journal *journal = NULL;
-    char start[sizeof magic - 1];
+    char start[sizeof magic - 1] = {0};
 
     DYNO_TRY(open_file(&journal, path, "rb", error));
     assert(journal);
-    if (fread(start, 1, sizeof start, journal->file) != sizeof start ||
-        memcmp(start, magic, sizeof start) != 0) {
+    if (fread(start, 1, sizeof start, journal->file) == sizeof start &&
+        start[VERSION_PLACE] == VERSION_FIRST) {
+        journal->has_no_priorities = true;
+        start[VERSION_PLACE] = magic[VERSION_PLACE];
+    }
+    if (memcmp(start, magic, sizeof start) != 0) {
         (void)dyno_journal_close(journal, &ignored);
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s is not a journal: `dyno replay --journal FILE` makes one", path);

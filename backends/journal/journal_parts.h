@@ -34,6 +34,7 @@ struct dyno_journal {
     FILE *file;
     char *path;
     bool writes;
+    bool has_no_priorities; /* version 1: all are 0 */
     struct dyno_journal_counts counts;
     struct dyno_error failure; /* status not 0: writing failed, or core went another way */
     char name[HEAD_TEXT_MAX], value[HEAD_TEXT_MAX];

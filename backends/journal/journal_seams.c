@@ -126,9 +126,15 @@ static bool is_request(const struct dyno_request *request)
 
 static dyno_status request_numbers(struct dyno_journal *journal, struct dyno_request *request)
 {
+    uint32_t priority = (uint32_t)request->priority;
+
     dyno_journal_number(journal, &request->id);
     dyno_journal_number(journal, &request->session);
     small_number(journal, &request->tenant);
+    if (!journal->has_no_priorities) {
+        small_number(journal, &priority);
+        request->priority = (int32_t)priority;
+    }
     small_number(journal, &request->prompt_tokens);
     small_number(journal, &request->max_tokens);
     small_number(journal, &request->span_count);

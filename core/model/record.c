@@ -10,6 +10,7 @@ static const char *const names[DYNO_OUTCOMES] = {
     [DYNO_CANCELLED_BY_CLIENT] = "cancelled_by_client",
     [DYNO_CANCELLED_AT_END] = "cancelled_at_end",
     [DYNO_FAILED] = "failed",
+    [DYNO_REJECTED_QUEUE_TIMEOUT] = "rejected_queue_timeout",
 };
 
 const char *dyno_outcome_name(enum dyno_outcome outcome)

@@ -13,9 +13,10 @@ enum dyno_outcome {
     DYNO_CANCELLED_BY_CLIENT,
     DYNO_CANCELLED_AT_END, /* the run was interrupted while it was in flight */
     DYNO_FAILED,
+    DYNO_REJECTED_QUEUE_TIMEOUT, /* no worker might take it for too long */
 };
 
-enum { DYNO_OUTCOMES = DYNO_FAILED + 1 }; /* how many there are */
+enum { DYNO_OUTCOMES = DYNO_REJECTED_QUEUE_TIMEOUT + 1 }; /* how many there are */
 
 /* "completed", "rejected_queue_full", ...: as the database and recorded traces call it. */
 const char *dyno_outcome_name(enum dyno_outcome outcome);
@@ -26,8 +27,9 @@ enum { DYNO_NO_WORKER = UINT32_MAX };
  *
  *   scheduled <= arrival <= ready <= admitted <= first_token <= last_token
  *
- * client_wait = arrival - scheduled (outside e2e)   ingest = ready - arrival
- * queue = admitted - ready    prefill = first_token - admitted
+ * client_wait = arrival - scheduled (outside e2e)   ingest = ready - arrival - held
+ * queue = held + admitted - ready    prefill = first_token - admitted
+ * held: from arrival until a worker might take it, where none might at once
  * transfer: from the first token to when the KV was all on the worker that decodes
  * decode = last_token - first_token - transfer
  * e2e = last_token - arrival = ingest + queue + prefill + transfer + decode.
@@ -37,6 +39,7 @@ struct dyno_request_record {
     uint64_t id;
     uint64_t session;
     uint32_t tenant;
+    int32_t priority;
     uint32_t worker;         /* the one that decodes; DYNO_NO_WORKER: never routed */
     uint32_t prefill_worker; /* another one that computed its prompt; 0, for that is none: itself */
     enum dyno_outcome outcome;
@@ -50,6 +53,7 @@ struct dyno_request_record {
     dyno_ns admitted_ns;
     dyno_ns first_token_ns;
     dyno_ns last_token_ns;
+    dyno_ns held_ns;     /* a duration */
     dyno_ns transfer_ns; /* a duration; 0: its KV was not moved, or no token came after that */
 };
 

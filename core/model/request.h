@@ -23,12 +23,14 @@ struct dyno_request {
     uint64_t id;            /* 0, 1, 2, ... in the order the source gave them out */
     uint64_t session;       /* 0: none; equal sessions belong to one conversation */
     uint32_t tenant;        /* 0: none */
+    int32_t priority;       /* lower is earlier, as in vLLM; 0: as most are */
     uint32_t prompt_tokens; /* >= 1 */
     uint32_t max_tokens;    /* most that may be generated, >= 1 */
     uint32_t span_count;
     const struct dyno_span *spans; /* [span_count]; the source's until its next take */
     dyno_ns scheduled_ns;          /* when the client wanted to send it */
     dyno_ns arrival_ns;            /* when it was sent: >= scheduled_ns; latency counts from here */
+    dyno_ns held_ns;               /* so long it waited until a worker might take it */
 };
 
 /* A worker's cache gained or lost leading blocks of a span. */

@@ -73,7 +73,7 @@ static void list_candidates(struct dyno_dispatch *d, bool scored,
     uint32_t count = 0;
 
     for (uint32_t worker = 0; worker < d->config.worker_count; worker++) {
-        if (d->eligible[worker]) {
+        if (d->view.eligible[worker]) {
             d->scores[count] = d->costs[worker];
             d->candidates[count++] = worker;
         }
@@ -95,7 +95,7 @@ static dyno_status decide(struct dyno_dispatch *d, dyno_ns now, const struct dyn
     if (worker == DYNO_ROUTE_NONE) {
         return DYNO_REJECTED;
     }
-    if (worker >= d->config.worker_count || !d->eligible[worker]) {
+    if (worker >= d->config.worker_count || !d->view.eligible[worker]) {
         return DYNO_BAD_INPUT;
     }
     DYNO_TRY(dyno_dispatch_book(d, request, worker));
@@ -186,7 +186,9 @@ dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
     was_eligible = dispatch->eligible[failed];
     dyno_dispatch_ended(dispatch, request->id);
     dispatch->eligible[failed] = 0;
+    dispatch->view.eligible = dispatch->eligible;
     status = dyno_dispatch_pick(dispatch, now, request, want_candidates, record);
+    dispatch->view.eligible = dispatch->open;
     dispatch->eligible[failed] = was_eligible;
     return status;
 }
@@ -203,6 +205,8 @@ void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker)
         return;
     }
     dispatch->eligible[worker] = 0;
+    dispatch->eligible_count--;
+    dyno_dispatch_judge(dispatch, worker);
     dyno_mail_drop_worker(&dispatch->mail, worker);
     dyno_guess_drop_worker(&dispatch->guess, worker);
     if (dispatch->index) {
@@ -216,5 +220,7 @@ void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker)
 void dyno_dispatch_worker_back(struct dyno_dispatch *dispatch, uint32_t worker)
 {
     assert(worker < dispatch->config.worker_count);
+    dispatch->eligible_count += !dispatch->eligible[worker];
     dispatch->eligible[worker] = 1;
+    dyno_dispatch_judge(dispatch, worker);
 }

@@ -8,10 +8,19 @@
 #ifndef DYNO_CORE_RUN_DISPATCH_H
 #define DYNO_CORE_RUN_DISPATCH_H
 
+#include <stdbool.h>
+
 #include "core/base/status.h"
 #include "core/model/request.h"
 #include "core/route/policy.h"
 #include "core/run/sink.h"
+
+/* From how much on a worker is busy, by the loop's own counts; 0: by that it never is. */
+struct dyno_dispatch_busy {
+    uint32_t inflight;       /* requests */
+    uint64_t prefill_tokens; /* believed uncached, of requests without their first token */
+    uint64_t blocks;         /* distinct prompt blocks of requests in flight */
+};
 
 struct dyno_dispatch_config {
     const struct dyno_route_policy *policy;
@@ -19,10 +28,11 @@ struct dyno_dispatch_config {
     uint64_t seed;
     uint32_t worker_count;
     uint32_t block_tokens;
-    dyno_ns event_delay_ns;    /* router.event_delay: from the cache's change to the router */
-    double event_loss;         /* router.event_loss: probability that an event never comes */
-    dyno_ns guess_ttl_ns;      /* router.approx.ttl */
-    uint32_t guess_blocks_max; /* router.approx.size_max: pruned to 4/5 of it when passed */
+    dyno_ns event_delay_ns;         /* router.event_delay: from the cache's change to the router */
+    double event_loss;              /* router.event_loss: probability that an event never comes */
+    dyno_ns guess_ttl_ns;           /* router.approx.ttl */
+    uint32_t guess_blocks_max;      /* router.approx.size_max: pruned to 4/5 of it when passed */
+    struct dyno_dispatch_busy busy; /* a busy worker is not picked (but see repick) */
 };
 
 struct dyno_dispatch;
@@ -49,16 +59,21 @@ dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
 /* Choose a worker for `request` at `now` (never less than before) and book it there.  `record` is
  * filled for the decision log; its candidate arrays are only filled when `want_candidates` (scores
  * only if the policy scores), and stay valid until the next pick.  The candidates are the eligible
- * workers, ascending.  DYNO_REJECTED: no worker is eligible.  DYNO_BAD_INPUT: the request is booked
- * already, or a plug-in named a worker that does not exist or may not be picked.  DYNO_NO_MEMORY.
+ * workers, ascending.  DYNO_REJECTED: no worker is eligible, or all that are are busy.
+ * DYNO_BAD_INPUT: the request is booked already, or a plug-in named a worker that does not exist or
+ * may not be picked.  DYNO_NO_MEMORY.
  * Nothing is booked then. */
 dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record);
 
+/* True while all eligible workers are busy, and there are any. */
+bool dyno_dispatch_all_busy(const struct dyno_dispatch *dispatch);
+
 /* The worker that has `request`, which is booked and has no token yet, cannot serve it: choose and
- * book again, among the others.  Errors: as dyno_dispatch_pick; with DYNO_REJECTED it stays booked
- * where it was if there are no others, and is booked nowhere if the policy wants none of them. */
+ * book again, among the others, busy ones too: who was let in once does not wait again.  Errors: as
+ * dyno_dispatch_pick; with DYNO_REJECTED it stays booked where it was if there are no others, and
+ * is booked nowhere if the policy wants none of them. */
 dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
                                  const struct dyno_request *request, int want_candidates,
                                  struct dyno_decision_record *record);

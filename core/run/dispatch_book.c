@@ -137,6 +137,7 @@ dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_reques
     booking.prefill_tokens = uncached_tokens(d, request, worker);
     d->prefill_tokens[worker] += booking.prefill_tokens;
     d->inflight[worker]++;
+    dyno_dispatch_judge(d, worker);
     *booking_at(d, place) = booking;
     return DYNO_OK;
 }
@@ -150,6 +151,7 @@ void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_
         return;
     }
     end_prefill(dispatch, booking);
+    dyno_dispatch_judge(dispatch, booking->worker);
     if (dispatch->policy->first_token) {
         dispatch->policy->first_token(dispatch->policy_state, request_id, booking->worker);
     }
@@ -169,6 +171,7 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
     if (dispatch->wants_active) {
         unbook_active(dispatch, &booking);
     }
+    dyno_dispatch_judge(dispatch, booking.worker);
     give_place(dispatch, request_id, *found);
     if (dispatch->policy->ended) {
         dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);

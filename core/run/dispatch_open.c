@@ -29,6 +29,11 @@ static void *array(uint32_t count, size_t item_bytes, bool *failed)
     return items;
 }
 
+static bool has_thresholds(const struct dyno_dispatch_busy *busy)
+{
+    return busy->inflight > 0 || busy->prefill_tokens > 0 || busy->blocks > 0;
+}
+
 static dyno_status open_arrays(struct dyno_dispatch *d, uint32_t workers)
 {
     bool failed = false;
@@ -45,14 +50,20 @@ static dyno_status open_arrays(struct dyno_dispatch *d, uint32_t workers)
     d->costs = array(workers, sizeof *d->costs, &failed);
     d->scores = array(workers, sizeof *d->scores, &failed);
     d->candidates = array(workers, sizeof *d->candidates, &failed);
+    d->open = d->eligible;
+    if (has_thresholds(&d->config.busy)) {
+        d->open = array(workers, sizeof *d->open, &failed);
+    }
     if (failed) {
         return DYNO_NO_MEMORY;
     }
     memset(d->eligible, 1, workers);
+    memset(d->open, 1, workers);
+    d->eligible_count = d->open_count = workers;
     d->view = (struct dyno_route_view){
         .worker_count = workers,
         .block_tokens = d->config.block_tokens,
-        .eligible = d->eligible,
+        .eligible = d->open,
         .inflight = d->inflight,
         .prefill_tokens = d->prefill_tokens,
         .active_blocks = d->active_blocks,
@@ -72,7 +83,8 @@ static dyno_status open_books(struct dyno_dispatch *d)
     d->loss_seed = dyno_rng_u64(&rng);
     d->guesses = config->policy->needs & DYNO_ROUTE_NEEDS_GUESSED;
     d->wants_events = !d->guesses && (config->policy->needs & DYNO_ROUTE_NEEDS_OVERLAP);
-    d->wants_active = config->policy->needs & DYNO_ROUTE_NEEDS_ACTIVE;
+    d->wants_active =
+        config->busy.blocks > 0 || (config->policy->needs & DYNO_ROUTE_NEEDS_ACTIVE) != 0;
     dyno_pool_init(&d->bookings, sizeof(struct dyno_booking));
     dyno_guess_init(&d->guess, config->guess_ttl_ns, config->guess_blocks_max);
     DYNO_TRY(open_arrays(d, config->worker_count));
@@ -146,6 +158,9 @@ void dyno_dispatch_close(struct dyno_dispatch *dispatch)
     dyno_pool_release(&d->bookings);
     dyno_map_release(&d->booking_of);
     dyno_slab_release(&d->refs);
+    if (d->open != d->eligible) {
+        free(d->open);
+    }
     free(d->eligible);
     free(d->inflight);
     free(d->prefill_tokens);

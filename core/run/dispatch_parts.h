@@ -118,6 +118,8 @@ struct dyno_dispatch {
 
     struct dyno_route_view view; /* points at the arrays below, each [workers] */
     uint8_t *eligible;
+    uint8_t *open; /* eligible and not busy; without thresholds: `eligible` itself */
+    uint32_t eligible_count, open_count;
     uint32_t *inflight;
     uint64_t *prefill_tokens;
     uint64_t *active_blocks;
@@ -136,6 +138,16 @@ static inline uint32_t dyno_dispatch_prompt_blocks(const struct dyno_dispatch *d
     uint32_t whole = request->prompt_tokens / d->config.block_tokens;
 
     return whole + (request->prompt_tokens % d->config.block_tokens != 0);
+}
+
+/* A worker's counts, or whether it is eligible, changed: whether it is open (dispatch_busy.c). */
+void dyno_dispatch_judge_by_counts(struct dyno_dispatch *d, uint32_t worker);
+
+static inline void dyno_dispatch_judge(struct dyno_dispatch *d, uint32_t worker)
+{
+    if (d->open != d->eligible) {
+        dyno_dispatch_judge_by_counts(d, worker);
+    }
 }
 
 /* Book `request` on `worker` while the overlap arrays are filled (dispatch_book.c).

@@ -8,26 +8,40 @@ static size_t seat_bytes(const struct dyno_request *request)
     return sizeof(struct dyno_lobby_seat) + request->span_count * sizeof(struct dyno_span);
 }
 
+static struct dyno_lobby_seat **seat_at(const struct dyno_lobby *lobby, uint32_t place)
+{
+    return dyno_pool_at(&lobby->seats, place);
+}
+
+dyno_status dyno_lobby_init(struct dyno_lobby *lobby, const struct dyno_lobby_config *config)
+{
+    lobby->config = *config;
+    dyno_pool_init(&lobby->seats, sizeof(struct dyno_lobby_seat *));
+    return dyno_admit_open(&lobby->admit, &config->admit);
+}
+
 void dyno_lobby_release(struct dyno_lobby *lobby)
 {
+    dyno_admit_close(lobby->admit);
     dyno_slab_release(&lobby->slab);
+    dyno_map_release(&lobby->place_of);
+    dyno_pool_release(&lobby->seats);
     memset(lobby, 0, sizeof *lobby);
 }
 
-dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, const struct dyno_request *request,
-                             dyno_ns leaves_at)
+static bool is_full(const struct dyno_lobby *lobby, const struct dyno_request *request)
 {
-    struct dyno_lobby_seat *seat = dyno_slab_take(&lobby->slab, seat_bytes(request));
+    const struct dyno_lobby_config *config = &lobby->config;
 
-    if (!seat) {
-        return DYNO_NO_MEMORY;
-    }
-    assert(!lobby->last || lobby->last->leaves_at <= leaves_at);
-    *seat = (struct dyno_lobby_seat){.leaves_at = leaves_at, .request = *request};
-    if (request->span_count > 0) {
-        memcpy(seat->spans, request->spans, request->span_count * sizeof *seat->spans);
-    }
-    seat->request.spans = seat->spans;
+    return lobby->count >= config->count_max ||
+           (config->tokens_max > 0 && lobby->tokens + request->prompt_tokens > config->tokens_max);
+}
+
+static void append(struct dyno_lobby *lobby, struct dyno_lobby_seat *seat)
+{
+    struct dyno_lobby_totals *totals = &lobby->totals;
+
+    seat->prev = lobby->last;
     if (lobby->last) {
         lobby->last->next = seat;
     } else {
@@ -35,45 +49,108 @@ dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, const struct dyno_request
     }
     lobby->last = seat;
     lobby->count++;
+    lobby->tokens += seat->request.prompt_tokens;
+    totals->waited++;
+    totals->count_peak = lobby->count > totals->count_peak ? lobby->count : totals->count_peak;
+    totals->tokens_peak = lobby->tokens > totals->tokens_peak ? lobby->tokens : totals->tokens_peak;
+}
+
+/* A place of its own, under its id and in the order of those who wait. */
+static dyno_status take_place(struct dyno_lobby *lobby, const struct dyno_request *request,
+                              uint32_t *out)
+{
+    uint32_t place = dyno_pool_take(&lobby->seats);
+
+    if (place == DYNO_POOL_NONE) {
+        return DYNO_NO_MEMORY;
+    }
+    if (!dyno_map_put(&lobby->place_of, request->id, place, NULL) ||
+        dyno_admit_enter(lobby->admit, place,
+                         &(struct dyno_admit_request){.tenant = request->tenant,
+                                                      .priority = request->priority,
+                                                      .cost = request->prompt_tokens}) != DYNO_OK) {
+        dyno_map_remove(&lobby->place_of, request->id);
+        dyno_pool_give(&lobby->seats, place);
+        return DYNO_NO_MEMORY;
+    }
+    *out = place;
     return DYNO_OK;
 }
 
-dyno_ns dyno_lobby_next(const struct dyno_lobby *lobby)
+dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, dyno_ns now,
+                             const struct dyno_request *request)
 {
-    return lobby->first ? lobby->first->leaves_at : DYNO_NEVER;
+    dyno_ns wait = lobby->config.wait_ns;
+    struct dyno_lobby_seat *seat;
+    uint32_t place;
+
+    if (is_full(lobby, request)) {
+        return DYNO_REJECTED;
+    }
+    DYNO_TRY(take_place(lobby, request, &place));
+    seat = dyno_slab_take(&lobby->slab, seat_bytes(request));
+    if (!seat) {
+        dyno_admit_leave(lobby->admit, place);
+        dyno_map_remove(&lobby->place_of, request->id);
+        dyno_pool_give(&lobby->seats, place);
+        return DYNO_NO_MEMORY;
+    }
+    *seat_at(lobby, place) = seat;
+    *seat = (struct dyno_lobby_seat){.place = place, .leaves_at = DYNO_NEVER, .request = *request};
+    if (wait > 0 && now < DYNO_NEVER - wait) {
+        seat->leaves_at = now + wait;
+    }
+    assert(!lobby->last || lobby->last->leaves_at <= seat->leaves_at);
+    if (request->span_count > 0) {
+        memcpy(seat->spans, request->spans, request->span_count * sizeof *seat->spans);
+    }
+    seat->request.spans = seat->spans;
+    append(lobby, seat);
+    return DYNO_OK;
 }
 
-static struct dyno_lobby_seat *take_after(struct dyno_lobby *lobby, struct dyno_lobby_seat *before)
+/* It is not in the policy's order any more. */
+static struct dyno_lobby_seat *take_out(struct dyno_lobby *lobby, struct dyno_lobby_seat *seat)
 {
-    struct dyno_lobby_seat *seat = before ? before->next : lobby->first;
-
-    if (before) {
-        before->next = seat->next;
+    if (seat->prev) {
+        seat->prev->next = seat->next;
     } else {
         lobby->first = seat->next;
     }
-    if (lobby->last == seat) {
-        lobby->last = before;
+    if (seat->next) {
+        seat->next->prev = seat->prev;
+    } else {
+        lobby->last = seat->prev;
     }
     lobby->count--;
+    lobby->tokens -= seat->request.prompt_tokens;
+    dyno_map_remove(&lobby->place_of, seat->request.id);
+    dyno_pool_give(&lobby->seats, seat->place);
     return seat;
+}
+
+struct dyno_lobby_seat *dyno_lobby_take(struct dyno_lobby *lobby)
+{
+    assert(lobby->first);
+    return take_out(lobby, *seat_at(lobby, dyno_admit_take(lobby->admit)));
 }
 
 struct dyno_lobby_seat *dyno_lobby_first(struct dyno_lobby *lobby)
 {
     assert(lobby->first);
-    return take_after(lobby, NULL);
+    dyno_admit_leave(lobby->admit, lobby->first->place);
+    return take_out(lobby, lobby->first);
 }
 
 struct dyno_lobby_seat *dyno_lobby_find(struct dyno_lobby *lobby, uint64_t id)
 {
-    struct dyno_lobby_seat *before = NULL, *seat = lobby->first;
+    const uint32_t *found = dyno_map_find(&lobby->place_of, id);
 
-    while (seat && seat->request.id != id) {
-        before = seat;
-        seat = seat->next;
+    if (!found) {
+        return NULL;
     }
-    return seat ? take_after(lobby, before) : NULL;
+    dyno_admit_leave(lobby->admit, *found);
+    return take_out(lobby, *seat_at(lobby, *found));
 }
 
 void dyno_lobby_give(struct dyno_lobby *lobby, struct dyno_lobby_seat *seat)

@@ -1,7 +1,7 @@
 /* The order at one instant: finished passes and ready requests, then workers that have started and
- * those who waited for one, then clients that gave up, arrivals and routing, then the passes that
- * an arrival cut at this very instant, then a look at the workers (telemetry) and the planner, then
- * new passes, then workers that have come to rest.  A pass, and a start, takes at least a
+ * those who waited for a worker, then clients that gave up, arrivals and routing, then the passes
+ * that an arrival cut at this very instant, then a look at the workers (telemetry) and the planner,
+ * then new passes, then workers that have come to rest.  A pass, and a start, takes at least a
  * nanosecond, so every turn moves time on.
  *
  * Telemetry and planner look before new passes start, so that they see the fleet as of the last
@@ -11,8 +11,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include "core/run/lobby.h"
 
 struct dyno_loop {
     struct dyno_loop_config config;
@@ -167,11 +165,13 @@ static dyno_status end_unrouted(struct dyno_loop *loop, const struct dyno_reques
     return on_ended(loop, &(struct dyno_request_record){.id = request->id,
                                                         .session = request->session,
                                                         .tenant = request->tenant,
+                                                        .priority = request->priority,
                                                         .worker = DYNO_NO_WORKER,
                                                         .outcome = outcome,
                                                         .prompt_tokens = request->prompt_tokens,
                                                         .scheduled_ns = request->scheduled_ns,
                                                         .arrival_ns = request->arrival_ns,
+                                                        .held_ns = loop->now - request->arrival_ns,
                                                         .ready_ns = DYNO_NEVER,
                                                         .admitted_ns = DYNO_NEVER,
                                                         .first_token_ns = DYNO_NEVER,
@@ -209,14 +209,39 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
 }
 
-static bool anybody_serves(const struct dyno_loop *loop)
+/* Some worker serves and is not busy. */
+static bool can_route(const struct dyno_loop *loop)
 {
-    return !loop->config.roster || dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0;
+    return (!loop->config.roster ||
+            dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0) &&
+           !dyno_dispatch_all_busy(loop->config.dispatch);
+}
+
+/* Somebody who waited: the trie, the sinks and the source hear of it as of anybody else. */
+static dyno_status let_in(struct dyno_loop *loop, struct dyno_error *error)
+{
+    struct dyno_lobby_seat *seat = dyno_lobby_take(&loop->lobby);
+    dyno_status status;
+
+    seat->request.held_ns = loop->now - seat->request.arrival_ns;
+    status = route(loop, seat->request, error);
+    dyno_lobby_give(&loop->lobby, seat);
+    return status;
+}
+
+static dyno_status turn_away(struct dyno_loop *loop, struct dyno_lobby_seat *seat,
+                             enum dyno_outcome outcome)
+{
+    dyno_status status = end_unrouted(loop, &seat->request, outcome);
+
+    dyno_lobby_give(&loop->lobby, seat);
+    return status;
 }
 
 static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
 {
     struct dyno_request request = {0};
+    dyno_status status;
 
     DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
     loop->in_flight++;
@@ -224,45 +249,40 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     if (loop->config.planner) {
         dyno_planner_arrived(loop->config.planner, &request);
     }
-    if (anybody_serves(loop)) {
+    if (can_route(loop)) { /* then nobody waits */
         return route(loop, request, error);
     }
-    if (loop->lobby.count >= loop->config.lobby_count_max || loop->config.lobby_wait_ns == 0) {
-        return end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL);
-    }
-    return dyno_lobby_enter(&loop->lobby, &request, loop->now + loop->config.lobby_wait_ns);
+    status = dyno_lobby_enter(&loop->lobby, loop->now, &request);
+    return status == DYNO_REJECTED ? end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL)
+                                   : status;
 }
 
-/* Workers that have started, and who waited for them; who has waited too long. */
+/* Who waited for a worker that may take somebody now, and who has waited too long. */
+static dyno_status settle_lobby(struct dyno_loop *loop, struct dyno_error *error)
+{
+    while (loop->lobby.count > 0 && can_route(loop)) {
+        DYNO_TRY(let_in(loop, error));
+    }
+    while (dyno_lobby_next(&loop->lobby) <= loop->now) {
+        DYNO_TRY(turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_REJECTED_QUEUE_TIMEOUT));
+    }
+    return DYNO_OK;
+}
+
+/* Workers that have started, and those who waited. */
 static dyno_status settle_fleet(struct dyno_loop *loop, struct dyno_error *error)
 {
     if (loop->config.roster) {
         (void)dyno_roster_settle(loop->config.roster, loop->now);
     }
-    while (loop->lobby.count > 0 &&
-           (anybody_serves(loop) || dyno_lobby_next(&loop->lobby) <= loop->now)) {
-        struct dyno_lobby_seat *seat = dyno_lobby_first(&loop->lobby);
-        dyno_status status = anybody_serves(loop)
-                                 ? route(loop, seat->request, error)
-                                 : end_unrouted(loop, &seat->request, DYNO_REJECTED_QUEUE_FULL);
-
-        dyno_lobby_give(&loop->lobby, seat);
-        DYNO_TRY(status);
-    }
-    return DYNO_OK;
+    return loop->lobby.count > 0 ? settle_lobby(loop, error) : DYNO_OK;
 }
 
 static dyno_status cancel_in_lobby(struct dyno_loop *loop, uint64_t id)
 {
     struct dyno_lobby_seat *seat = dyno_lobby_find(&loop->lobby, id);
-    dyno_status status;
 
-    if (!seat) {
-        return DYNO_OK;
-    }
-    status = end_unrouted(loop, &seat->request, DYNO_CANCELLED_BY_CLIENT);
-    dyno_lobby_give(&loop->lobby, seat);
-    return status;
+    return seat ? turn_away(loop, seat, DYNO_CANCELLED_BY_CLIENT) : DYNO_OK;
 }
 
 /* A request that its client has given up by now; false in *any: there is none.  One at a time, for
@@ -424,11 +444,7 @@ static dyno_status cut(struct dyno_loop *loop)
     loop->result.cut = true;
     loop->result.unfinished = loop->in_flight;
     while (loop->lobby.count > 0) {
-        struct dyno_lobby_seat *seat = dyno_lobby_first(&loop->lobby);
-        dyno_status status = end_unrouted(loop, &seat->request, DYNO_CANCELLED_AT_END);
-
-        dyno_lobby_give(&loop->lobby, seat);
-        DYNO_TRY(status);
+        DYNO_TRY(turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_CANCELLED_AT_END));
     }
     return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
 }
@@ -436,10 +452,12 @@ static dyno_status cut(struct dyno_loop *loop)
 static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
 {
     loop->result.turns++;
-    DYNO_TRY(settle_and_admit(loop, error));
-    DYNO_TRY(take_samples(loop));
-    DYNO_TRY(plan(loop));
-    DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+    do { /* until no pass that was formed refused somebody, so that another one may be let in */
+        DYNO_TRY(settle_and_admit(loop, error));
+        DYNO_TRY(take_samples(loop));
+        DYNO_TRY(plan(loop));
+        DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+    } while (loop->lobby.count > 0 && can_route(loop));
     if (loop->config.roster) {
         dyno_roster_rest(loop->config.roster, loop->workers, loop->now);
     }
@@ -502,12 +520,21 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
     if (!loop) {
         return DYNO_NO_MEMORY;
     }
+    if (dyno_lobby_init(&loop->lobby, &config->lobby) != DYNO_OK) {
+        free(loop);
+        return DYNO_NO_MEMORY;
+    }
     loop->config = *config;
     loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
     loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
     *out = loop;
     return DYNO_OK;
+}
+
+const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop)
+{
+    return &loop->lobby.totals;
 }
 
 void dyno_loop_close(struct dyno_loop *loop)

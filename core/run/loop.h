@@ -8,6 +8,7 @@
 #include "core/kv/trie.h"
 #include "core/run/clock.h"
 #include "core/run/dispatch.h"
+#include "core/run/lobby.h"
 #include "core/run/planner.h"
 #include "core/run/roster.h"
 #include "core/run/sink.h"
@@ -24,15 +25,14 @@ struct dyno_loop_config {
     uint32_t worker_count;
     struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
                                    find nobody ready wait for somebody: */
-    struct dyno_planner *planner; /* decides how many serve; needs a roster; NULL: nobody does */
-    dyno_ns lobby_wait_ns;        /* so long at most, then they are refused; 0: not at all */
-    uint32_t lobby_count_max;     /* so many at most */
-    struct dyno_sink *sinks;      /* list */
-    dyno_ns sample_every_ns;      /* 0: no samples */
-    dyno_ns duration_max_ns;      /* the run ends there; 0: never */
-    bool live;                    /* turns are few and last: tell sinks of progress every turn */
-    bool decisions;               /* tell sinks of every decision */
-    bool candidates;              /* with candidates and scores */
+    struct dyno_planner *planner;   /* decides how many serve; needs a roster; NULL: nobody does */
+    struct dyno_lobby_config lobby; /* of those who wait, and of those who find all workers busy */
+    struct dyno_sink *sinks;        /* list */
+    dyno_ns sample_every_ns;        /* 0: no samples */
+    dyno_ns duration_max_ns;        /* the run ends there; 0: never */
+    bool live;                      /* turns are few and last: tell sinks of progress every turn */
+    bool decisions;                 /* tell sinks of every decision */
+    bool candidates;                /* with candidates and scores */
     const volatile sig_atomic_t *interrupted; /* non-zero: end now; may be NULL */
 };
 
@@ -48,6 +48,9 @@ struct dyno_loop;
 
 dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config);
 void dyno_loop_close(struct dyno_loop *loop);
+
+/* What happened to those who waited. */
+const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop);
 
 /* What the workers must be opened with. */
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop);

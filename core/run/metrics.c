@@ -29,8 +29,13 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
         dyno_histogram_add(&metrics->tpot, answer / (record->output_tokens - 1), 1);
     }
     dyno_histogram_add(&metrics->client_wait, record->arrival_ns - record->scheduled_ns, 1);
-    dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns, 1);
-    dyno_histogram_add(&metrics->queue, record->admitted_ns - record->ready_ns, 1);
+    dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns - record->held_ns,
+                       1);
+    dyno_histogram_add(&metrics->queue, record->held_ns + record->admitted_ns - record->ready_ns,
+                       1);
+    if (record->held_ns > 0) {
+        dyno_histogram_add(&metrics->held, record->held_ns, 1);
+    }
     dyno_histogram_add(&metrics->prefill, record->first_token_ns - record->admitted_ns, 1);
     dyno_histogram_add(&metrics->transfer, record->transfer_ns, 1);
     dyno_histogram_add(&metrics->decode, answer - record->transfer_ns, 1);
@@ -69,7 +74,10 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
         break;
     case DYNO_REJECTED_PROMPT_TOO_LONG:
     case DYNO_REJECTED_QUEUE_FULL:
+    case DYNO_REJECTED_QUEUE_TIMEOUT:
         metrics->rejected++;
+        metrics->rejected_full += record->outcome == DYNO_REJECTED_QUEUE_FULL;
+        metrics->rejected_timeout += record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
         break;
     case DYNO_CANCELLED_BY_CLIENT:
     case DYNO_CANCELLED_AT_END:
@@ -84,7 +92,7 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 
 static const struct dyno_sink_ops metrics_ops = {.name = "metrics", .request = on_request};
 
-enum { HISTOGRAMS = 10 };
+enum { HISTOGRAMS = 11 };
 
 static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram **list)
 {
@@ -98,6 +106,7 @@ static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram 
     list[7] = &metrics->prefill;
     list[8] = &metrics->transfer;
     list[9] = &metrics->decode;
+    list[10] = &metrics->held;
 }
 
 dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo)

@@ -24,9 +24,11 @@ struct dyno_metrics {
     struct dyno_slo slo;
     struct dyno_histogram ttft, itl, tpot, e2e;
     struct dyno_histogram client_wait, ingest, queue, prefill, transfer,
-        decode;        /* parts, completed requests */
-    uint64_t requests; /* all that ended */
+        decode;                 /* parts, completed requests */
+    struct dyno_histogram held; /* of queue: until a worker might take it, of those that waited */
+    uint64_t requests;          /* all that ended */
     uint64_t completed, rejected, cancelled, failed;
+    uint64_t rejected_full, rejected_timeout; /* of those rejected, by a queue */
     uint64_t within_slo;
     uint64_t input_tokens;          /* of all requests that ended */
     uint64_t admitted_input_tokens; /* of those that were ever admitted (admitted_ns is known): what

@@ -118,6 +118,16 @@ router:
   approx:
     ttl: 2min                                # default
     size_max: 1048576                        # default
+queue:
+  policy: fcfs                               # default
+  busy_inflight: none                        # default
+  busy_prefill_tokens: none                  # default
+  busy_kv: none                              # default
+  depth_max: 100000                          # default
+  tokens_max: none                           # default
+  timeout: 10min                             # default
+  classes: '-1:4,0:2,1:1'                    # default
+  quantum: 2048                              # default
 planner:
   policy: none                               # default
   budget: all                                # default
@@ -138,8 +148,6 @@ planner:
   use_down: 0.4                              # default
   headroom: 0.8                              # default
   cooldown: 2min                             # default
-  wait_max: 10min                            # default
-  wait_count_max: 100000                     # default
   regret: false                              # default
 slo:
   ttft: 2s                                   # --slo ttft

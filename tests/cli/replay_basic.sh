@@ -83,7 +83,11 @@ grep -Eq '^[0-9.]+ s on this machine: [0-9]+ requests/s, [0-9]+ MiB at most$' er
 grep -Eq '^  1  finished +2 +0.01 .* 48.0 %  llama-3.1-8b on 1 x h100, vllm, round_robin$' list
 if has_sqlite; then
     sqlite3 runs.db >rows <<'END'
-SELECT * FROM request ORDER BY id;
+SELECT run, id, outcome, worker, prefill_worker, session, tenant, priority, prompt_tokens,
+       output_tokens, cached_tokens, preemptions FROM request ORDER BY id;
+SELECT scheduled_ns, arrival_ns, held_ns, ready_ns, admitted_ns, first_token_ns, last_token_ns,
+       client_wait_ns, ingest_ns, queue_ns, prefill_ns, transfer_ns, decode_ns, ttft_ns, e2e_ns
+FROM request ORDER BY id;
 SELECT id, status, substr(command, 1, 46) FROM run;
 SELECT value, origin FROM run_option WHERE name = 'kv.blocks';
 SELECT outcome, requests FROM run_outcome;
@@ -91,8 +95,10 @@ SELECT count(*) FROM sample;
 SELECT sum(ingest_ns + queue_ns + prefill_ns + transfer_ns + decode_ns - e2e_ns) FROM request;
 END
     diff -u - rows <<'END'
-1|0|0|0|||100|11|0|0|0|0|0|0|10000|110000|0|0|0|10000|10000|110000||0|100000
-1|1|0|0|||100|1|96|0|1000000|1000000|1000000|1000000|1010000|1010000|0|0|0|10000|10000|10000||0|0
+1|0|0|0||||0|100|11|0|0
+1|1|0|0||||0|100|1|96|0
+0|0|0|0|0|10000|110000|0|0|0|10000|0|100000|10000|110000
+1000000|1000000|0|1000000|1000000|1010000|1010000|0|0|0|10000|0|0|10000|10000
 1|finished|dyno replay --trace two.jsonl --device null --
 100|--num-gpu-blocks-override
 completed|2

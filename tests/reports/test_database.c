@@ -85,7 +85,7 @@ START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 7");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 4", "a newer dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 5", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,42 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 4", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 5", "an older dyno");
+}
+END_TEST
+
+/* Takes away what version 5 added. */
+static const char to_version_4[] =
+    "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency; DROP VIEW worker_load;"
+    "DROP VIEW tenant_load; DROP VIEW priority_load; DELETE FROM outcome WHERE code = 6;"
+    "ALTER TABLE request DROP COLUMN ingest_ns; ALTER TABLE request DROP COLUMN queue_ns;"
+    "ALTER TABLE request DROP COLUMN held_ns; ALTER TABLE request DROP COLUMN priority;"
+    "ALTER TABLE request ADD COLUMN ingest_ns INTEGER AS (ready_ns - arrival_ns);"
+    "ALTER TABLE request ADD COLUMN queue_ns INTEGER AS (admitted_ns - ready_ns);"
+    "CREATE VIEW worker_load AS SELECT run, worker, avg(queue_ns) AS queue_ms_mean FROM request;"
+    "CREATE VIEW request_latency AS SELECT run, id, queue_ns / 1e6 AS queue_ms FROM request;"
+    "PRAGMA user_version = 4";
+
+/* Version 4 had no waiting before a worker: its requests did not. */
+START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_4);
+    run_sql(
+        "INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
+        " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "5");
+    answer_is(
+        database,
+        "SELECT ingest_ns || ' ' || queue_ns || ' ' || held_ns || ' ' || priority FROM request",
+        "2 3 0 0");
+    answer_is(database, "SELECT requests FROM tenant_load", "1");
+    answer_is(database, "SELECT name FROM outcome WHERE code = 6", "rejected_queue_timeout");
+    sqlite3_close(database);
 }
 END_TEST
 
@@ -111,13 +146,14 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_4);
     run_sql(to_version_3);
     run_sql("INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
             " preemptions, first_token_ns, last_token_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 12);"
             "PRAGMA user_version = 3");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "4");
+    answer_is(database, "PRAGMA user_version", "5");
     answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
     answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
     sqlite3_close(database);
@@ -130,11 +166,12 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_4);
     run_sql(to_version_3);
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "4");
+    answer_is(database, "PRAGMA user_version", "5");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -147,13 +184,14 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("DROP VIEW validation_error; DROP TABLE validation; DROP TABLE plan");
+    run_sql(to_version_4);
+    run_sql("DROP TABLE validation; DROP TABLE plan");
     run_sql(to_version_3);
     run_sql("PRAGMA user_version = 1");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "4");
+    answer_is(database, "PRAGMA user_version", "5");
     answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
@@ -360,6 +398,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_4_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_3_is_brought_to_the_present_one);
     tcase_add_test(tc, the_schema_carries_the_version_that_the_code_expects);
     tcase_add_test(tc, an_empty_file_becomes_a_database);

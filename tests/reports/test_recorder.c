@@ -91,13 +91,14 @@ START_TEST(outcomes_are_called_as_in_the_code)
         [DYNO_CANCELLED_BY_CLIENT] = "cancelled_by_client",
         [DYNO_CANCELLED_AT_END] = "cancelled_at_end",
         [DYNO_FAILED] = "failed",
+        [DYNO_REJECTED_QUEUE_TIMEOUT] = "rejected_queue_timeout",
     };
     sqlite3 *database;
     char sql[128];
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "SELECT count(*) FROM outcome", "6");
+    answer_is(database, "SELECT count(*) FROM outcome", "7");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(sql, sizeof sql, "SELECT name FROM outcome WHERE code = %zu", i);
         answer_is(database, sql, names[i]);

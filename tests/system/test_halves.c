@@ -39,6 +39,7 @@ static void draw_halves(struct world *world)
     halves->worker.queue_max = dyno_rng_below(&rng, 8) ? 0 : 3;
     halves->dispatch = world->dispatch;
     halves->dispatch.worker_count = halves->workers;
+    halves->dispatch.busy = (struct dyno_dispatch_busy){0}; /* who was let in does not wait again */
     halves->dispatch.policy = dyno_route_table[dyno_rng_below(&rng, policies)];
     halves->policy = &dyno_handoff_table[dyno_rng_below(&rng, 4)];
     halves->policy_tokens = sizes[dyno_rng_below(&rng, 4)];

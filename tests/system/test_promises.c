@@ -138,7 +138,7 @@ END_TEST
 START_TEST(the_worlds_reach_the_corners)
 {
     uint64_t preempting = 0, evicting = 0, hitting = 0, refusing = 0, giving_up = 0;
-    uint64_t failing = 0, draining = 0, queueing = 0, leaving = 0, turned_away = 0;
+    uint64_t failing = 0, draining = 0, queueing = 0, leaving = 0, turned_away = 0, held = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -156,6 +156,7 @@ START_TEST(the_worlds_reach_the_corners)
         queueing += digest.lobby > 0;
         leaving += digest.left_lobby > 0;
         turned_away += digest.turned_away > 0;
+        held += digest.held > 0 && !world.plan.planned;
     }
     ck_assert_uint_gt(preempting, 10);
     ck_assert_uint_gt(evicting, 10);
@@ -167,6 +168,7 @@ START_TEST(the_worlds_reach_the_corners)
     ck_assert_uint_gt(queueing, 5);
     ck_assert_uint_gt(leaving, 2);
     ck_assert_uint_gt(turned_away, 1);
+    ck_assert_uint_gt(held, 15);
 }
 END_TEST
 

@@ -41,6 +41,7 @@ struct world {
     dyno_ns patience[WORLD_REQUESTS_MAX];   /* ... so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     struct world_plan plan;
+    struct dyno_lobby_config lobby;
     struct world_halves halves;
     bool trie; /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
@@ -198,6 +199,38 @@ static inline void world_draw_patience(struct world *world)
     }
 }
 
+/* In half of the worlds workers may be busy, so that requests wait for them by some policy. */
+static inline void world_draw_queue(struct world *world)
+{
+    struct dyno_rng rng;
+    uint32_t policies = 0;
+
+    dyno_rng_init(&rng, world->seed, "queue");
+    while (dyno_admit_table[policies].name) {
+        policies++;
+    }
+    world->lobby = (struct dyno_lobby_config){
+        .admit = {.policy = &dyno_admit_table[dyno_rng_below(&rng, policies)],
+                  .classes = {.count = 2, .of = {{0, 3}, {2, 1}}},
+                  .quantum = 1 + (uint32_t)dyno_rng_below(&rng, 200)},
+        .wait_ns = world->plan.lobby_wait_ns,
+        .count_max = dyno_rng_below(&rng, 4) ? 64 : 3,
+        .tokens_max = dyno_rng_below(&rng, 4) ? 0 : 1000,
+    };
+    for (uint32_t i = 0; i < world->request_count; i++) {
+        world->requests[i].tenant = (uint32_t)dyno_rng_below(&rng, 4);
+        world->requests[i].priority = (int32_t)dyno_rng_below(&rng, 4) - 1;
+    }
+    if (dyno_rng_below(&rng, 2) == 0) {
+        return;
+    }
+    world->dispatch.busy = (struct dyno_dispatch_busy){
+        .inflight = dyno_rng_below(&rng, 2) ? 1 + (uint32_t)dyno_rng_below(&rng, 12) : 0,
+        .prefill_tokens = dyno_rng_below(&rng, 2) ? 1 + dyno_rng_below(&rng, 300) : 0,
+        .blocks = dyno_rng_below(&rng, 2) ? 1 + dyno_rng_below(&rng, world->worker.blocks) : 0,
+    };
+}
+
 static inline void world_draw(struct world *world, uint64_t seed)
 {
     dyno_ns arrival = 0;
@@ -222,6 +255,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
     }
     world_draw_patience(world);
     world_plan_draw(&world->plan, seed, &world->worker, world->dispatch.worker_count);
+    world_draw_queue(world);
 }
 
 /* ---- the seams ------------------------------------------------------------------------------- */
@@ -380,8 +414,7 @@ static inline struct dyno_loop_config world_loop_config(const struct world *worl
     return (struct dyno_loop_config){.clock = dyno_virtual_clock(),
                                      .worker_count =
                                          world->dispatch.worker_count + world->halves.workers,
-                                     .lobby_wait_ns = world->plan.lobby_wait_ns,
-                                     .lobby_count_max = 64,
+                                     .lobby = world->lobby,
                                      .sample_every_ns = world->sample_every_ns,
                                      .duration_max_ns = world->duration_max_ns,
                                      .decisions = true,

@@ -12,6 +12,7 @@ struct world_digest {
     uint64_t in_halves; /* requests whose prompt another worker computed */
     uint64_t records, completed, cancelled, preemptions, evicted, hits, unfinished, gaps;
     uint64_t left_lobby, turned_away; /* gave up, or waited too long, before any worker had it */
+    uint64_t held;                    /* waited until a worker might take it, and was served */
     uint64_t plans, starts, start_failures, drains, lobby; /* lobby: ticks with somebody in it */
     struct dyno_fleet_totals totals;
     dyno_ns end_ns;
@@ -44,7 +45,7 @@ static inline void world_check_phases(const struct dyno_request_record *record)
         ck_assert_uint_eq(record->transfer_ns, 0);
         return;
     }
-    ck_assert_uint_le(record->arrival_ns, record->ready_ns);
+    ck_assert_uint_le(record->arrival_ns + record->held_ns, record->ready_ns);
     ck_assert_uint_le(record->ready_ns, record->admitted_ns);
     ck_assert_uint_le(record->admitted_ns, record->first_token_ns);
     ck_assert_uint_le(record->first_token_ns + record->transfer_ns, record->last_token_ns);
@@ -60,8 +61,10 @@ static inline dyno_status world_on_request(struct dyno_sink *sink,
     digest->cancelled += record->outcome == DYNO_CANCELLED_BY_CLIENT;
     if (record->worker == DYNO_NO_WORKER) {
         digest->left_lobby += record->outcome == DYNO_CANCELLED_BY_CLIENT;
-        digest->turned_away += record->outcome == DYNO_REJECTED_QUEUE_FULL;
+        digest->turned_away += record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
     }
+    digest->held += record->outcome == DYNO_COMPLETED && record->held_ns > 0;
+    WORLD_MIX(digest, record->held_ns);
     digest->preemptions += record->preemptions;
     digest->hits += record->cached_tokens;
     WORLD_MIX(digest, record->id);

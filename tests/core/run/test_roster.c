@@ -2,7 +2,6 @@
 #include "tests/check_main.h"
 
 #include "core/route/route.h"
-#include "core/run/lobby.h"
 #include "core/run/roster.h"
 
 enum { PLACES = 4 };
@@ -193,34 +192,6 @@ START_TEST(starts_that_fail_are_tried_again)
 }
 END_TEST
 
-START_TEST(the_lobby_is_first_come_first_served_and_keeps_copies)
-{
-    struct dyno_lobby lobby = {0};
-    struct dyno_span span = {.id = 7, .blocks = 2};
-    struct dyno_lobby_seat *seat;
-
-    for (uint64_t id = 0; id < 4; id++) {
-        struct dyno_request request = {.id = id, .span_count = 1, .spans = &span};
-
-        span.id = 7 + id;
-        ck_assert_int_eq(dyno_lobby_enter(&lobby, &request, 10 + id), DYNO_OK);
-    }
-    ck_assert_uint_eq(dyno_lobby_next(&lobby), 10);
-    seat = dyno_lobby_find(&lobby, 3);
-    ck_assert_uint_eq(seat->request.spans[0].id, 10);
-    dyno_lobby_give(&lobby, seat);
-    ck_assert_ptr_null(dyno_lobby_find(&lobby, 3));
-    for (uint64_t id = 0; id < 3; id++) {
-        seat = dyno_lobby_first(&lobby);
-        ck_assert_uint_eq(seat->request.id, id);
-        dyno_lobby_give(&lobby, seat);
-    }
-    ck_assert_uint_eq(lobby.count, 0);
-    ck_assert_uint_eq(dyno_lobby_next(&lobby), DYNO_NEVER);
-    dyno_lobby_release(&lobby);
-}
-END_TEST
-
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("roster");
@@ -231,7 +202,6 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_full_fleet_waits_for_those_who_drain);
     tcase_add_test(cases, never_more_are_up_than_the_budget_has);
     tcase_add_test(cases, starts_that_fail_are_tried_again);
-    tcase_add_test(cases, the_lobby_is_first_come_first_served_and_keeps_copies);
     suite_add_tcase(suite, cases);
 }
 
