@@ -171,6 +171,8 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
                                    .prefix_branches = scenario->generate.prefix_branches,
                                    .session_turns = scenario->generate.session_turns,
                                    .think_time = scenario->generate.think_time,
+                                   .tenants = scenario->generate.tenants,
+                                   .priorities = scenario->generate.priorities,
                                },
                                &pacing, answers, error);
 }

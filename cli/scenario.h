@@ -48,6 +48,8 @@ struct dyno_scenario {
             prefix_branches;    /* generate.prefix_depth, generate.prefix_branches */
         uint32_t session_turns; /* generate.session_turns */
         const char *think_time; /* generate.think_time */
+        const char *tenants;    /* generate.tenants; NULL: none */
+        const char *priorities; /* generate.priorities; NULL: all are 0 */
     } generate;
     struct {
         const char *name;       /* model.name          --model: a name, or a path to config.json */

@@ -200,6 +200,10 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("generate.think_time", NULL, "SECONDS", TEXT, generate.think_time, DEFAULT("0"), NOT_EMPTY,
         HELP(
             "seconds between an answer and the next turn, written as a length: 5, exponential:20")),
+    ROW("generate.tenants", NULL, "SHARES", TEXT, generate.tenants, DEFAULT("none"), OR("none"),
+        NOT_EMPTY, HELP("shares of requests (of sessions) of tenants 1, 2, 3, ...: 8,1,1")),
+    ROW("generate.priorities", NULL, "SHARES", TEXT, generate.priorities, DEFAULT("none"),
+        OR("none"), NOT_EMPTY, HELP("shares of requests of some priorities: 0:9,5:1")),
 
     ROW("model.name", "model", "MODEL", TEXT, model.name, DEFAULT("llama-3.1-8b"), NOT_EMPTY,
         HELP("a built-in model (see `dyno help models`), or the path of a Hugging Face "

@@ -207,6 +207,34 @@ static dyno_status apply_count(struct dyno_line *line, const struct dyno_column 
                : dyno_cell_refuse(line, column, cell, "a whole number from 0 to 1099511627776");
 }
 
+static dyno_status apply_tenant(struct dyno_line *line, const struct dyno_column *column,
+                                const struct dyno_cell *cell)
+{
+    uint64_t value = 0;
+
+    if (!cell_whole(cell, UINT32_MAX, &value)) {
+        return dyno_cell_refuse(line, column, cell, "a whole number from 0 (none) to 4294967295");
+    }
+    line->row->tenant = (uint32_t)value;
+    return DYNO_OK;
+}
+
+static dyno_status apply_priority(struct dyno_line *line, const struct dyno_column *column,
+                                  const struct dyno_cell *cell)
+{
+    struct dyno_decimal decimal;
+    uint64_t value = 0;
+    bool is_whole = false;
+
+    if (!cell_number(cell, &decimal) || !dyno_decimal_scale(&decimal, 0, &value, &is_whole) ||
+        !is_whole || value > INT32_MAX) {
+        return dyno_cell_refuse(line, column, cell,
+                                "a whole number from -2147483647 to 2147483647");
+    }
+    line->row->priority = decimal.negative ? -(int32_t)value : (int32_t)value;
+    return DYNO_OK;
+}
+
 static dyno_status apply_outcome(struct dyno_line *line, const struct dyno_column *column,
                                  const struct dyno_cell *cell)
 {
@@ -273,6 +301,10 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
         return cell->length == 0 && cell->kind == DYNO_CELL_BARE
                    ? DYNO_OK /* CSV writes "none" so */
                    : apply_key(line, column, cell, &row->session);
+    case DYNO_FIELD_TENANT:
+        return apply_tenant(line, column, cell);
+    case DYNO_FIELD_PRIORITY:
+        return apply_priority(line, column, cell);
     case DYNO_FIELD_NAME:
         return apply_key(line, column, cell, &row->name);
     case DYNO_FIELD_PARENT:

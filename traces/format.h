@@ -23,6 +23,8 @@ enum dyno_field {
     DYNO_FIELD_OUTPUT,
     DYNO_FIELD_BLOCKS, /* a list of identities, one a block */
     DYNO_FIELD_SESSION,
+    DYNO_FIELD_TENANT,
+    DYNO_FIELD_PRIORITY,
     DYNO_FIELD_DELAY,
     DYNO_FIELD_NAME,
     DYNO_FIELD_WAITS, /* a list of names, or one */

@@ -1,6 +1,7 @@
 /* Mooncake JSONL: one object a line, identities of 512-token blocks; agent workloads add sessions,
- * delays and what a request waits for; recordings of ours (recording.h) say on every line how the
- * request ended, what its identities were salted with and how many tokens one stands for. */
+ * delays and what a request waits for; tenant and priority are ours; recordings of ours
+ * (recording.h) say on every line how the request ended, what its identities were salted with and
+ * how many tokens one stands for. */
 #include "traces/format.h"
 
 static const struct dyno_column columns[] = {
@@ -12,6 +13,8 @@ static const struct dyno_column columns[] = {
     {"output_tokens", DYNO_FIELD_OUTPUT, DYNO_UNIT_TOKENS, true},
     {"hash_ids", DYNO_FIELD_BLOCKS, DYNO_UNIT_KEY, false},
     {"session_id", DYNO_FIELD_SESSION, DYNO_UNIT_KEY, false},
+    {"tenant", DYNO_FIELD_TENANT, DYNO_UNIT_COUNT, false},
+    {"priority", DYNO_FIELD_PRIORITY, DYNO_UNIT_COUNT, false},
     {"delay", DYNO_FIELD_DELAY, DYNO_UNIT_MS, false},
     {"delay_ms", DYNO_FIELD_DELAY, DYNO_UNIT_MS, false},
     {"request_id", DYNO_FIELD_NAME, DYNO_UNIT_KEY, false},
@@ -33,7 +36,7 @@ static const struct dyno_column columns[] = {
 const struct dyno_format dyno_format_mooncake = {
     .name = "mooncake",
     .help = "JSONL: timestamp (ms), input_length, output_length, hash_ids (512 tokens each); "
-            "session_id, delay, request_id, wait_for",
+            "session_id, delay, request_id, wait_for, tenant, priority",
     .family = DYNO_FAMILY_JSONL,
     .signature = {"input_length", "input_tokens"},
     .block_tokens = 512,

@@ -13,6 +13,7 @@
 #include "traces/law.h"
 #include "traces/prefix.h"
 #include "traces/rows.h"
+#include "traces/shares.h"
 
 enum { TURNS_MAX = 65536 };
 
@@ -24,6 +25,7 @@ struct generator {
     struct dyno_arrival arrival;
     struct dyno_law input, output, think;
     struct dyno_prefixes prefixes;
+    struct dyno_shares tenants, priorities;
     struct dyno_rng input_rng, output_rng, think_rng;
     uint64_t requests_max;  /* 0: no limit */
     dyno_ns duration_ns;    /* 0: no limit */
@@ -34,7 +36,9 @@ struct generator {
     uint64_t own_id;        /* of the session's own text */
     uint32_t turns_left;    /* of the current session */
     uint32_t next_input;    /* prompt tokens of its next turn */
-    dyno_ns at;             /* when it began */
+    uint32_t tenant;        /* whose it is, and how urgent */
+    int32_t priority;
+    dyno_ns at; /* when it began */
 };
 
 static dyno_status no_memory(const struct generator *generator, struct dyno_error *error)
@@ -65,6 +69,8 @@ static dyno_status begin(struct generator *generator, bool *got, struct dyno_err
     tokens += dyno_law_tokens(&generator->input, &generator->input_rng);
     generator->next_input = tokens < DYNO_ROW_TOKENS_MAX ? (uint32_t)tokens : DYNO_ROW_TOKENS_MAX;
     generator->turns_left = generator->turns_max;
+    generator->tenant = (uint32_t)dyno_shares_draw(&generator->tenants);
+    generator->priority = dyno_shares_draw(&generator->priorities);
     return DYNO_OK;
 }
 
@@ -94,6 +100,8 @@ static dyno_status tell_turn(struct generator *generator, struct dyno_row *row,
     row->at = generator->at;
     row->has_at = is_first;
     row->delay = is_first ? 0 : dyno_law_time(&generator->think, &generator->think_rng);
+    row->tenant = generator->tenant;
+    row->priority = generator->priority;
     row->input_tokens = generator->next_input;
     row->output_tokens = dyno_law_tokens(&generator->output, &generator->output_rng);
     for (uint32_t i = 0; i < generator->prefix.segment_count; i++) {
@@ -188,6 +196,10 @@ static dyno_status set_up(struct generator *generator, const struct dyno_generat
     DYNO_TRY(
         dyno_law_parse_tokens(&generator->output, "output_tokens", config->output_tokens, error));
     DYNO_TRY(dyno_law_parse_seconds(&generator->think, "think_time", think, error));
+    DYNO_TRY(
+        dyno_shares_init(&generator->tenants, "tenants", config->tenants, 0, config->seed, error));
+    DYNO_TRY(dyno_shares_init(&generator->priorities, "priorities", config->priorities, 1,
+                              config->seed, error));
     return dyno_prefixes_init(&generator->prefixes, config, error);
 }
 

@@ -25,6 +25,8 @@ struct dyno_recorded *dyno_recorded_new(const struct dyno_request *request, uint
     }
     *recorded = (struct dyno_recorded){.id = request->id,
                                        .session = request->session,
+                                       .tenant = request->tenant,
+                                       .priority = request->priority,
                                        .at_ns = started_at_ns + request->arrival_ns,
                                        .prompt_tokens = request->prompt_tokens,
                                        .span_count = request->span_count};
@@ -167,6 +169,8 @@ static bool put_line(const struct dyno_recording_line *form, struct dyno_recordi
                recorded->output_tokens, dyno_outcome_name(recorded->outcome), recorded->id,
                form->label, form->block_tokens) &&
            (lost == 0 || put(text, ", \"lost\": %" PRIu64, lost)) &&
+           (recorded->tenant == 0 || put(text, ", \"tenant\": %" PRIu32, recorded->tenant)) &&
+           (recorded->priority == 0 || put(text, ", \"priority\": %" PRId32, recorded->priority)) &&
            (recorded->session == 0 ||
             put(text, ", \"session_id\": %" PRIu64, dyno_salt_identity(&form->salt, session, 3))) &&
            (recorded->span_count == 0 || put_blocks(form, text, recorded)) && put(text, "}\n");

@@ -13,6 +13,8 @@
 struct dyno_recorded {
     struct dyno_recorded *next; /* in a queue */
     uint64_t id, session;
+    uint32_t tenant;
+    int32_t priority;
     uint64_t at_ns; /* Unix time */
     uint32_t prompt_tokens, output_tokens;
     enum dyno_outcome outcome;

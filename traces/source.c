@@ -276,6 +276,8 @@ static dyno_status send(struct paced *paced, const struct dyno_slot *about, dyno
     *out = (struct dyno_request){
         .id = id,
         .session = row->session,
+        .tenant = row->tenant,
+        .priority = row->priority,
         .prompt_tokens = row->input_tokens,
         .max_tokens = paced->max_tokens ? paced->max_tokens : row->output_tokens,
         .span_count = span_count,

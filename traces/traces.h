@@ -96,6 +96,9 @@ struct dyno_generator_config {
     uint32_t prefix_branches;  /* ... and children of a node */
     uint32_t session_turns; /* > 1: multi-turn: a turn's prompt is all before it plus new input */
     const char *think_time; /* seconds between an answer and the next turn: "0", "exponential:20" */
+    const char *tenants;    /* "8,1,1": shares of requests (of sessions) of tenants 1, 2, 3; NULL:
+                               there are none */
+    const char *priorities; /* "0:9,5:1": shares of priorities; NULL: all are 0 */
 };
 
 dyno_status dyno_generator_open(struct dyno_source **out,

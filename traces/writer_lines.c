@@ -144,6 +144,10 @@ static bool put_mooncake(struct dyno_trace_writer *writer, const struct dyno_row
                          !put(writer, ", \"session_id\": %" PRIu64, session))) {
         return false;
     }
+    if ((row->tenant && !put(writer, ", \"tenant\": %" PRIu32, row->tenant)) ||
+        (row->priority && !put(writer, ", \"priority\": %" PRId32, row->priority))) {
+        return false;
+    }
     if ((row->name && !put_name(writer, row)) || !put_waits(writer, row)) {
         return false;
     }

@@ -48,6 +48,7 @@ struct dyno_answer_config {
     uint32_t span_count;
     uint64_t session;                   /* 0: none */
     uint32_t tenant;                    /* 0: none */
+    int32_t priority;                   /* lower is earlier */
     struct dyno_sampling sampling;      /* its bias is copied */
     bool logprobs;                      /* how likely each token was, and ... */
     uint32_t top_logprobs;              /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
@@ -59,8 +60,8 @@ struct dyno_answer_config {
     const struct dyno_tokenizer *tokenizer; /* outlives the answer */
     struct dyno_detokenizer_options text;   /* stops and the like */
     /* It travels as text to a worker that is another server: path, fields, body and request_id of
-     * this are copied, and of the above only prompt_tokens, tokens_max, spans, session and tenant
-     * count; no tokenizer is needed.  NULL: it is made of tokens. */
+     * this are copied, and of the above only prompt_tokens, tokens_max, spans, session, tenant
+     * and priority count; no tokenizer is needed.  NULL: it is made of tokens. */
     const struct dyno_errand *errand;
     void *owner; /* of the door's */
 };

@@ -231,8 +231,9 @@ uint64_t dyno_call_session(const struct dyno_door *door, const char *session)
 
 dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
                           const struct dyno_door_prompt *prompt,
-                          const struct dyno_openai_sampling *sampling, const char *session,
-                          const char *param, struct dyno_openai_error *error)
+                          const struct dyno_openai_sampling *sampling,
+                          const struct dyno_openai_head *head, const char *param,
+                          struct dyno_openai_error *error)
 {
     struct dyno_door *door = call->door;
     const char *stops[DYNO_OPENAI_STOP_MAX];
@@ -243,7 +244,8 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
         .prompt_tokens = prompt->count,
         .tokens_min = sampling->min_tokens,
         .dimensions = call->dimensions,
-        .session = dyno_call_session(door, session),
+        .session = dyno_call_session(door, head->session),
+        .priority = head->priority,
         .ignore_eos = sampling->ignore_eos,
         .logprobs = sampling->logprobs,
         .top_logprobs = sampling->top_logprobs,

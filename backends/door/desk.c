@@ -386,6 +386,7 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
     *out = (struct dyno_request){.id = answer->id,
                                  .session = answer->config.session,
                                  .tenant = answer->config.tenant,
+                                 .priority = answer->config.priority,
                                  .prompt_tokens = answer->config.prompt_tokens,
                                  .max_tokens = answer->config.tokens_max,
                                  .span_count = answer->config.span_count,

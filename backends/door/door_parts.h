@@ -267,8 +267,9 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_scribe *scribe,
                            const struct dyno_call_config *config, struct dyno_openai_error *error);
 dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
                           const struct dyno_door_prompt *prompt,
-                          const struct dyno_openai_sampling *sampling, const char *session,
-                          const char *param, struct dyno_openai_error *error);
+                          const struct dyno_openai_sampling *sampling,
+                          const struct dyno_openai_head *head, const char *param,
+                          struct dyno_openai_error *error);
 /* Add one choice; `config` lacks its owner and its constraint. */
 dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_scribe *scribe,
                                  struct dyno_answer_config *config,

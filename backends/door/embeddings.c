@@ -59,7 +59,7 @@ static dyno_status add_inputs(struct dyno_call *call, struct dyno_scribe *scribe
         struct dyno_door_prompt encoded;
 
         DYNO_TRY(dyno_scribe_given(scribe, &asked->inputs.list[i], "input", &encoded, error));
-        DYNO_TRY(dyno_call_add(call, scribe, &encoded, one, asked->head.session, "input", error));
+        DYNO_TRY(dyno_call_add(call, scribe, &encoded, one, &asked->head, "input", error));
     }
     return DYNO_OK;
 }

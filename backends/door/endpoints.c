@@ -36,8 +36,7 @@ static dyno_status make_of_messages(struct dyno_scribe *scribe, const struct dyn
     DYNO_TRY(dyno_door_check_model(scribe->door, config->head->model, error));
     DYNO_TRY(dyno_scribe_chat(scribe, &chat, &prompt, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, config, error));
-    status =
-        dyno_call_add(*out, scribe, &prompt, config->sampling, config->head->session, param, error);
+    status = dyno_call_add(*out, scribe, &prompt, config->sampling, config->head, param, error);
     if (status != DYNO_OK) {
         dyno_call_drop(*out);
     }
@@ -137,8 +136,8 @@ static dyno_status add_prompts(struct dyno_call *call, struct dyno_scribe *scrib
         uint32_t first = call->count;
 
         DYNO_TRY(dyno_scribe_given(scribe, prompt, "prompt", &encoded, error));
-        DYNO_TRY(dyno_call_add(call, scribe, &encoded, &asked->sampling, asked->head.session,
-                               "prompt", error));
+        DYNO_TRY(
+            dyno_call_add(call, scribe, &encoded, &asked->sampling, &asked->head, "prompt", error));
         if (asked->echo) {
             DYNO_TRY(echo(call, first, prompt, &encoded, error));
         }

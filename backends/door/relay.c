@@ -187,6 +187,7 @@ static dyno_status add_errand(struct dyno_call *call, struct dyno_scribe *scribe
                                         .spans = scribe->spans,
                                         .span_count = measured->span_count,
                                         .session = dyno_call_session(door, relay->head.session),
+                                        .priority = relay->head.priority,
                                         .errand = errand};
 
     return dyno_call_add_choice(call, scribe, &config, error);

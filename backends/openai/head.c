@@ -42,6 +42,25 @@ static dyno_status read_session(const struct dyno_openai_value *value,
     return DYNO_OK;
 }
 
+/* As in vLLM: the lower, the earlier. */
+static dyno_status read_priority(const struct dyno_openai_value *value,
+                                 const struct dyno_openai_field *field, void *out)
+{
+    struct dyno_openai_head *head = out;
+    json_int_t priority = json_integer_value(value->json);
+
+    (void)field;
+    if (!json_is_integer(value->json)) {
+        return dyno_openai_refuse_type(value, "a whole number");
+    }
+    if (priority < INT32_MIN || priority > INT32_MAX) {
+        return dyno_openai_refuse(value, DYNO_OPENAI_CODE_VALUE,
+                                  "must be from -2147483648 to 2147483647");
+    }
+    head->priority = (int32_t)priority;
+    return DYNO_OK;
+}
+
 /* For the operator's records, of which there are none that hold it. */
 static dyno_status read_identifier(const struct dyno_openai_value *value,
                                    const struct dyno_openai_field *field, void *out)
@@ -104,6 +123,7 @@ static const struct dyno_openai_field head_fields[] = {
     {.name = "stream_options", .read = read_options},
     {.name = "user", .read = read_session, .max = TEXT_MAX},
     {.name = "prompt_cache_key", .read = read_session, .max = TEXT_MAX},
+    {.name = "priority", .read = read_priority},
     {.name = "safety_identifier", .read = read_identifier, .max = TEXT_MAX},
     {.name = "metadata", .read = dyno_openai_read_metadata, .offset = DYNO_OPENAI_NOWHERE},
     {.name = "service_tier", .read = read_tier},

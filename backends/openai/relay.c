@@ -47,6 +47,14 @@ static const char *session_of(const json_t *body)
     return key ? key : json_string_value(json_object_get(body, "user"));
 }
 
+/* One that it cannot be is for the worker to refuse. */
+static int32_t priority_of(const json_t *body)
+{
+    json_int_t priority = json_integer_value(json_object_get(body, "priority"));
+
+    return priority < INT32_MIN || priority > INT32_MAX ? 0 : (int32_t)priority;
+}
+
 static uint32_t max_tokens_of(const json_t *body)
 {
     static const char *const names[] = {"max_completion_tokens", "max_output_tokens", "max_tokens"};
@@ -82,6 +90,7 @@ static dyno_status read_all(struct dyno_openai_relay *relay, enum dyno_openai_re
     DYNO_TRY(read_stream(relay, &body));
     relay->head.body = json;
     relay->head.session = session_of(json);
+    relay->head.priority = priority_of(json);
     relay->max_tokens = max_tokens_of(json);
     relay->model = json_incref(json_object_get(json, "model"));
     (void)json_object_del(json, "model");

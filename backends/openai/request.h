@@ -112,6 +112,7 @@ struct dyno_openai_head {
     json_t *body;        /* owned: the texts of all members are in it */
     const char *model;   /* not empty */
     const char *session; /* prompt_cache_key, else user; NULL: neither */
+    int32_t priority;    /* lower is earlier, as in vLLM */
     bool stream;
     bool include_usage; /* stream_options: usage in a chunk of its own at the end */
 };

@@ -52,6 +52,8 @@ generate:
   prefix_branches: 2                         # default
   session_turns: 1                           # default
   think_time: 0                              # default
+  tenants: none                              # default
+  priorities: none                           # default
 model:
   name: llama-3.1-8b                         # default
   weights: bf16                              # default

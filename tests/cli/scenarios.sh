@@ -26,3 +26,15 @@ alone=$(e2e alone $contention --set links.sharing=alone)
 whole=$(e2e whole $contention --disagg none --prefill 1 --decode 1 --topology none --workers 8)
 [[ $alone -lt $whole && $whole -lt $shared ]] || fail "alone $alone, whole $whole, shared $shared"
 [[ $alone == 2150 && $whole == 2486 && $shared == 3018 ]] || fail "docs say otherwise"
+
+# A tenant that asks for more than there is delays the others first come first served, and not where
+# tenants share: whole ms from arrival to first token, in the mean, of those who are not it.
+if has_sqlite; then
+    others() {
+        works replay sim/scenarios/noisy-tenant.yaml --db "$1.db" --set queue.policy="$1"
+        sqlite3 "$1.db" 'SELECT round(avg(ttft_ns) / 1e6) FROM request WHERE tenant > 1'
+    }
+    fcfs=$(others fcfs)
+    fair=$(others fair)
+    [[ $fcfs == 21179.0 && $fair == 191.0 ]] || fail "docs say otherwise: fcfs $fcfs, fair $fair"
+fi

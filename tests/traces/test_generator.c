@@ -294,6 +294,64 @@ START_TEST(popular_groups_follow_zipf)
 }
 END_TEST
 
+/* 2000 draws: a share of 0.7 has a deviation of 20, one of 0.25 of 19. */
+START_TEST(tenants_and_priorities_come_in_their_shares)
+{
+    struct dyno_generator_config config = config_with(2, 2000);
+    uint32_t tenants[3] = {0}, urgent = 0;
+    struct haul haul;
+
+    config.tenants = "1.4,0.6";
+    config.priorities = "0:3,-5:1";
+    haul_generated(&haul, &config, 0);
+    for (size_t i = 0; i < haul.count; i++) {
+        ck_assert_uint_le(haul.items[i].request.tenant, 2);
+        tenants[haul.items[i].request.tenant]++;
+        urgent += haul.items[i].request.priority == -5;
+    }
+    ck_assert_uint_eq(tenants[0], 0);
+    ck_near(tenants[1], 1400, 80);
+    ck_near(urgent, 500, 80);
+    haul_release(&haul);
+    config.tenants = config.priorities = NULL;
+    haul_generated(&haul, &config, 0);
+    ck_assert_uint_eq(haul.items[0].request.tenant, 0);
+    ck_assert_int_eq(haul.items[0].request.priority, 0);
+    haul_release(&haul);
+}
+END_TEST
+
+START_TEST(shares_that_cannot_be_are_refused)
+{
+    static const char *const bad[] = {"",    "0",   "1,",   ",1",  "-1",  "a",
+                                      "1:1", "1;1", "1 ,1", "inf", "1e10"};
+    static const char *const bad_pairs[] = {"1",   "0:0",   "0:1,",        ":1",
+                                            "x:1", "0.5:1", "4294967296:1"};
+    struct dyno_pacing_config pacing = pacing_of(16);
+    struct dyno_source *source;
+    struct dyno_error error;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct dyno_generator_config config = config_with(1, 6);
+
+        config.tenants = bad[i];
+        ck_assert_msg(dyno_generator_open(&source, &config, &pacing, NULL, &error) ==
+                          DYNO_BAD_INPUT,
+                      "'%s'", bad[i]);
+        ck_assert_ptr_nonnull(strstr(error.text, "tenants is "));
+    }
+    for (size_t i = 0; i < sizeof bad_pairs / sizeof bad_pairs[0]; i++) {
+        struct dyno_generator_config config = config_with(1, 6);
+
+        config.priorities = bad_pairs[i];
+        ck_assert_msg(dyno_generator_open(&source, &config, &pacing, NULL, &error) ==
+                          DYNO_BAD_INPUT,
+                      "'%s'", bad_pairs[i]);
+        ck_assert_ptr_nonnull(strstr(error.text, "VALUE:SHARE"));
+    }
+}
+END_TEST
+
 START_TEST(a_turn_sends_all_before_it_and_shares_its_whole_blocks)
 {
     struct dyno_generator_config config = config_with(1, 6);
@@ -418,6 +476,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, prefixes_are_shared_along_a_path_of_the_tree, 0, 5);
     tcase_add_loop_test(tcase, popular_groups_follow_zipf, 0, 5);
     tcase_add_test(tcase, a_turn_sends_all_before_it_and_shares_its_whole_blocks);
+    tcase_add_test(tcase, tenants_and_priorities_come_in_their_shares);
+    tcase_add_test(tcase, shares_that_cannot_be_are_refused);
     tcase_add_test(tcase, a_session_ends_before_its_prompt_is_too_long);
     tcase_add_test(tcase, bad_laws_are_refused_with_what_would_be_right);
     tcase_add_test(tcase, a_generator_without_end_is_refused);

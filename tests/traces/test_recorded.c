@@ -145,6 +145,11 @@ START_TEST(what_a_recording_says_wrongly_is_refused_by_name)
         {"\"lost\": -1", "lost is -1"},
         {"\"lost\": 1099511627777", "lost is 1099511627777"},
         {"\"number\": 1.5", "number is 1.5"},
+        {"\"tenant\": -1", "tenant is -1"},
+        {"\"tenant\": 4294967296", "tenant is 4294967296"},
+        {"\"tenant\": \"a\"", "tenant is \"a\""},
+        {"\"priority\": 2147483648", "priority is 2147483648"},
+        {"\"priority\": 0.5", "priority is 0.5"},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

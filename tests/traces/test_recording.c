@@ -26,6 +26,26 @@ START_TEST(a_line_is_what_is_written_down_here)
 }
 END_TEST
 
+START_TEST(whose_it_is_and_how_urgent_is_kept_where_it_is_said)
+{
+    static const struct dyno_request request = {
+        .id = 0, .tenant = 7, .priority = -3, .prompt_tokens = 5, .max_tokens = 9};
+    struct dyno_recording_config config = config_with(SECRET);
+    struct script script = {.source = {.ops = &script_ops}, .requests = &request, .count = 1};
+    struct dyno_recording *recording = open_with(&config);
+    struct haul haul;
+
+    take_all(recording, &script);
+    end(recording, 0, 7, DYNO_COMPLETED);
+    ck_assert_uint_eq(close_all(recording).recorded, 1);
+    read_file(&haul, path, 16);
+    ck_assert_uint_eq(haul.count, 1);
+    ck_assert_uint_eq(haul.items[0].request.tenant, 7);
+    ck_assert_int_eq(haul.items[0].request.priority, -3);
+    haul_release(&haul);
+}
+END_TEST
+
 static uint32_t shared_blocks(const struct haul *haul, size_t a, size_t b)
 {
     const struct taken *one = &haul->items[a], *two = &haul->items[b];
@@ -147,6 +167,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_line_is_what_is_written_down_here);
+    tcase_add_test(tc, whose_it_is_and_how_urgent_is_kept_where_it_is_said);
     tcase_add_test(tc, who_shares_what_is_kept_to_the_block);
     tcase_add_test(tc, larger_blocks_keep_what_whole_blocks_share);
     tcase_add_test(tc, nothing_that_was_given_stands_in_the_file);

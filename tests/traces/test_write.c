@@ -18,7 +18,9 @@ static struct dyno_generator_config chat_config(void)
                                           .prefix_depth = 1,
                                           .prefix_branches = 2,
                                           .session_turns = 3,
-                                          .think_time = "exponential:2"};
+                                          .think_time = "exponential:2",
+                                          .tenants = "3,1",
+                                          .priorities = "-1:1,0:1,4:2"};
 }
 
 /* A path in a fresh folder. */
@@ -50,6 +52,8 @@ static void ck_same_requests(const struct haul *one, const struct haul *two)
         ck_assert_uint_eq(a->request.scheduled_ns, b->request.scheduled_ns);
         ck_assert_uint_eq(a->request.prompt_tokens, b->request.prompt_tokens);
         ck_assert_uint_eq(a->request.session, b->request.session);
+        ck_assert_uint_eq(a->request.tenant, b->request.tenant);
+        ck_assert_int_eq(a->request.priority, b->request.priority);
         ck_assert_uint_eq(a->output_tokens, b->output_tokens);
         ck_assert_uint_eq(a->request.span_count, b->request.span_count);
         for (uint32_t j = 0; j < a->request.span_count; j++) {
@@ -261,7 +265,8 @@ START_TEST(a_preloaded_trace_sends_the_same)
                   "x\n"
                   "{\"request_id\":7,\"timestamp\":1,\"input_length\":512,\"output_length\":6,"
                   "\"hash_ids\":[1]}\n"
-                  "{\"wait_for\":[\"a\",7],\"delay\":4,\"input_length\":3,\"output_length\":6}\n"
+                  "{\"wait_for\":[\"a\",7],\"delay\":4,\"input_length\":3,\"output_length\":6,"
+                  "\"tenant\":3,\"priority\":-7}\n"
                   "{\"session_id\":\"s\",\"timestamp\":2,\"input_length\":4,\"output_length\":6}\n"
                   "{\"session_id\":\"s\",\"timestamp\":3,\"delay\":1,\"input_length\":5,\"output_"
                   "length\":6}\n");

@@ -69,9 +69,10 @@ START_TEST(every_sampling_field_arrives)
         "\"min_tokens\":3,\"n\":128,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":20,"
         "\"stop\":[\"a\",\"\\n\"],\"logit_bias\":{\"5\":-100,\"0\":1.5},\"stream\":true,"
         "\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false},"
-        "\"user\":\"u\"");
+        "\"user\":\"u\",\"priority\":-2147483648");
     const struct dyno_openai_sampling *sampling = &chat.sampling;
 
+    ck_assert_int_eq(chat.head.priority, INT32_MIN);
     ck_assert_double_eq(sampling->temperature, 0);
     ck_assert_double_eq(sampling->top_p, 0.5);
     ck_assert_uint_eq(sampling->top_k, 40);
@@ -239,6 +240,8 @@ static const struct refusal bad_members[] = {
     {"\"presence_penalty\":2.5", "invalid_value", "presence_penalty", "from -2 to 2"},
     {"\"frequency_penalty\":-2.5", "invalid_value", "frequency_penalty", "from -2 to 2"},
     {"\"seed\":1.5", "invalid_type", "seed", "a whole number"},
+    {"\"priority\":\"high\"", "invalid_type", "priority", "a whole number"},
+    {"\"priority\":2147483648", "invalid_value", "priority", "to 2147483647"},
     {"\"max_tokens\":0", "invalid_value", "max_tokens", "is 0"},
     {"\"max_tokens\":-1,\"max_completion_tokens\":5", "invalid_value", "max_tokens", "is -1"},
     {"\"max_completion_tokens\":9223372036854775807", "invalid_value", "max_completion_tokens",

@@ -59,6 +59,7 @@ START_TEST(what_the_way_depends_on_is_read)
                       "{\"model\":\"m\",\"user\":7,\"prompt_cache_key\":\"k\",\"max_tokens\":-1,"
                       "\"max_completion_tokens\":9}");
     ck_assert_str_eq(relay.head.session, "k");
+    ck_assert_int_eq(relay.head.priority, 0); /* not said */
     ck_assert_uint_eq(relay.max_tokens, 9);
     ck_assert(!relay.head.stream && !relay.head.include_usage);
     dyno_openai_relay_release(&relay);
