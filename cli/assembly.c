@@ -128,7 +128,8 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_devic
 }
 
 /* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
- * ones depends on how many there are) or the router forgets by entries (approx). */
+ * ones depends on how many there are), the router forgets by entries (approx), or several routers
+ * tell each other (they hear that a request ended after its spans' names are free again). */
 static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -138,6 +139,7 @@ static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_r
         needs |= dyno_route_find(scenario->disagg.router)->needs;
     }
     if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
+        (scenario->router.replicas > 1 && scenario->router.sync_delay_ns > 0) ||
         (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
         return DYNO_OK;
     }
@@ -164,6 +166,7 @@ static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
                       .track_prefill_tokens = scenario->router.track_prefill_tokens,
                       .track_active_blocks = scenario->router.track_active_blocks,
                       .session_replicas = scenario->router.session_replicas,
+                      .session_sticky = scenario->router.session_sticky,
                       .args = scenario->router.args ? scenario->router.args : ""},
             .seed = scenario->run.seed,
             .worker_count = workers,
@@ -173,6 +176,10 @@ static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
             .guess_ttl_ns = scenario->router.guess_ttl_ns,
             .guess_blocks_max = scenario->router.guess_blocks_max,
             .busy = busy,
+            .router_count = scenario->router.replicas,
+            .routers_by_session = strcmp(scenario->router.spread, "session") == 0,
+            .sync_delay_ns =
+                scenario->router.sync_delay_ns > 0 ? scenario->router.sync_delay_ns : DYNO_NEVER,
         },
         error);
 }

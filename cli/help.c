@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "core/base/option_value.h"
+#include "core/route/admit.h"
 #include "core/route/route.h"
 #include "core/worker/config.h"
 
@@ -162,6 +163,10 @@ static void table_entries(FILE *out, uint32_t width, const char *name)
     } else if (strcmp(name, "router.policy") == 0) {
         for (uint32_t i = 0; dyno_route_table[i]; i++) {
             word_entry(out, width, dyno_route_table[i]->name, dyno_route_table[i]->help);
+        }
+    } else if (strcmp(name, "queue.policy") == 0) {
+        for (const struct dyno_admit_policy *row = dyno_admit_table; row->name; row++) {
+            word_entry(out, width, row->name, row->help);
         }
     }
 }

@@ -112,10 +112,14 @@ struct dyno_scenario {
             decode_request_weight; /* router.kv.* */
         bool track_prefill_tokens, track_active_blocks;
         uint32_t session_replicas; /* router.session.replicas */
+        bool session_sticky;       /* router.session.sticky */
         dyno_ns event_delay_ns;    /* router.event_delay */
         double event_loss;         /* router.event_loss */
         dyno_ns guess_ttl_ns;      /* router.approx.ttl */
         uint32_t guess_blocks_max; /* router.approx.size_max */
+        uint32_t replicas;         /* router.replicas: routers over one fleet */
+        const char *spread;        /* router.spread: turns, session */
+        dyno_ns sync_delay_ns;     /* router.sync_delay; 0: never */
     } router;
     struct {
         const char *policy;           /* queue.policy */

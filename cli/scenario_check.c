@@ -383,6 +383,11 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "another worker computed",
                            error);
     }
+    if (scenario->router.replicas > 1) {
+        return refuse_pair(options, "router.replicas", "disagg.policy",
+                           "cannot be together: several routers know workers of one kind only",
+                           error);
+    }
     if (strcmp(scenario->planner.policy, "none") != 0) {
         return refuse_pair(options, "planner.policy", "disagg.policy",
                            "cannot be together: a planner knows workers of one kind only", error);
@@ -395,6 +400,25 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
     return dyno_options_set(options, row_of(options, "fleet.workers"), text, &origin, error);
 }
 
+/* How several routers share means nothing of one. */
+static dyno_status check_routers(const struct dyno_scenario *scenario,
+                                 const struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const of_several[] = {"router.spread", "router.sync_delay"};
+
+    for (size_t i = 0; scenario->router.replicas == 1 && i < 2; i++) {
+        char place[SAID_MAX];
+
+        if (is_given(options, of_several[i]) &&
+            layer(options, of_several[i]) >= layer(options, "router.replicas")) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s has no meaning where there is one router: give router.replicas",
+                             said(options, of_several[i], place));
+        }
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
@@ -402,6 +426,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(settle_closed_loop(scenario, options, error));
     DYNO_TRY(settle_machine(scenario, options, error));
     DYNO_TRY(settle_disagg(scenario, options, error));
+    DYNO_TRY(check_routers(scenario, options, error));
     DYNO_TRY(settle_profile(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);

@@ -42,6 +42,7 @@ static const char *const admissions[] = {"profile", "pass", "estimate", "no-evic
 static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
+static const char *const spreads[] = {"turns", "session", NULL};
 static const char *const sharings[] = {"fair", "alone", NULL};
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
@@ -357,16 +358,24 @@ const struct dyno_option dyno_scenario_rows[] = {
         DEFAULT("true"), HELP("count blocks held by running requests as load")),
     ROW("router.session.replicas", NULL, "N", U32, router.session_replicas, DEFAULT("64"),
         RANGE(1, 65536), HELP("points of a worker on the hash ring (policy session)")),
+    ROW("router.session.sticky", NULL, NULL, BOOL, router.session_sticky, DEFAULT("false"),
+        HELP("a session whose worker has gone stays where it went when that comes back (policy "
+             "session)")),
     ROW("router.approx.ttl", NULL, "TIME", DURATION, router.guess_ttl_ns, DEFAULT("2min"),
         RANGE(DYNO_MS, DAYS(365)),
         HELP("how long a guess about a cache is believed (policy kv_approx)")),
     ROW("router.approx.size_max", NULL, "BLOCKS", U32, router.guess_blocks_max, DEFAULT("1048576"),
         RANGE(1024, 1073741824), HELP("blocks guessed at most, then the oldest fifth is dropped")),
+    ROW("router.replicas", NULL, "N", U32, router.replicas, DEFAULT("1"), RANGE(1, 1024),
+        HELP("routers over the one fleet, each with a view of its own")),
+    ROW("router.spread", NULL, "HOW", CHOICE, router.spread, DEFAULT("turns"), WORDS(spreads),
+        HELP("whose a request is: turns takes them in turn, session keeps a session with one")),
+    ROW("router.sync_delay", NULL, "TIME", DURATION, router.sync_delay_ns, DEFAULT("none"),
+        OR("none"), RANGE(1, DAYS(1)),
+        HELP("from what a router does until the others know of it; none: they never do")),
 
     ROW("queue.policy", NULL, "POLICY", CHOICE, queue.policy, DEFAULT("fcfs"),
-        TABLE(admission_name),
-        HELP("in which order those who wait are let in: fcfs and lcfs by when they came, wspt the "
-             "shortest prompt first, priority by classes that share, fair by tenants that share")),
+        TABLE(admission_name), HELP("in which order those who wait are let in")),
     ROW("queue.busy_inflight", NULL, "N", U32, queue.busy_inflight, DEFAULT("none"), OR("none"),
         RANGE(1, 1000000),
         HELP("a worker with so many requests in flight is busy: it gets no more, and while all "

@@ -221,6 +221,7 @@ ALTER TABLE request ADD COLUMN priority INTEGER NOT NULL DEFAULT 0; -- lower is 
 ALTER TABLE request ADD COLUMN held_ns  INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE request ADD COLUMN ingest_ns INTEGER AS (ready_ns - arrival_ns - held_ns);
 ALTER TABLE request ADD COLUMN queue_ns  INTEGER AS (held_ns + admitted_ns - ready_ns);
+ALTER TABLE decision ADD COLUMN router INTEGER NOT NULL DEFAULT 0; -- whose it was, of several
 INSERT INTO outcome (code, name, help) VALUES
     (6, 'rejected_queue_timeout', 'all workers were busy, or none was ready, for too long');
 

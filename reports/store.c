@@ -22,8 +22,8 @@ static const char *const item_sql[] = {
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
-    "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns,"
+    " router) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
     "INSERT OR REPLACE INTO plan (run, at_ns, before, asked, desired, reason, ready, starting,"
     " draining, heard, running, waiting, lobby, rate, forecast_rate)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
@@ -146,6 +146,7 @@ static dyno_status put_decision(struct dyno_store *store, const struct dyno_deci
     bind_unless(insert, 5, record->worker, DYNO_NO_WORKER);
     bind_u64(insert, 6, record->overlap_blocks);
     bind_u64(insert, 7, record->view_age);
+    bind_u64(insert, 8, record->router);
     return step(store, insert, error);
 }
 

@@ -67,6 +67,7 @@ struct dyno_route_config {
     int track_active_blocks;      /* router.kv.track_active_blocks */
     uint32_t session_replicas;    /* router.session.replicas: points of a worker on the hash ring */
     const char *args;             /* router.args: free text for plug-ins; never NULL */
+    int session_sticky; /* router.session.sticky: a session that had to move stays where it went */
 };
 
 struct dyno_route_dice; /* the policy's own random stream */

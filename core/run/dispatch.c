@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "core/run/dispatch_parts.h"
+#include "core/run/dispatch_routers.h"
 
 /* Whether the router never hears of this event: a function of the seed, the worker and how many
  * events it told before, so that the order in which workers tell does not matter. */
@@ -67,6 +68,14 @@ static struct dyno_route_request route_request(const struct dyno_dispatch *d,
     };
 }
 
+static uint32_t uncached_tokens(const struct dyno_dispatch *d, const struct dyno_request *request,
+                                uint32_t worker)
+{
+    uint64_t cached = (uint64_t)d->overlap[worker] * d->config.block_tokens;
+
+    return cached < request->prompt_tokens ? request->prompt_tokens - (uint32_t)cached : 0;
+}
+
 static void list_candidates(struct dyno_dispatch *d, bool scored,
                             struct dyno_decision_record *record)
 {
@@ -98,7 +107,7 @@ static dyno_status decide(struct dyno_dispatch *d, dyno_ns now, const struct dyn
     if (worker >= d->config.worker_count || !d->view.eligible[worker]) {
         return DYNO_BAD_INPUT;
     }
-    DYNO_TRY(dyno_dispatch_book(d, request, worker));
+    DYNO_TRY(dyno_dispatch_book(d, request, worker, uncached_tokens(d, request, worker), true));
     *record = (struct dyno_decision_record){
         .request = request->id,
         .at = now,
@@ -135,12 +144,24 @@ int dyno_dispatch_wants_times(const struct dyno_dispatch *dispatch)
     return dispatch->config.event_delay_ns > 0 || dispatch->config.event_loss > 0.0;
 }
 
+static dyno_status tell_routers(const struct dyno_routers *routers,
+                                const struct dyno_kv_event *event)
+{
+    for (uint32_t i = 0; i < routers->count; i++) {
+        DYNO_TRY(dyno_dispatch_kv_event(routers->list[i], event));
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
                                    const struct dyno_kv_event *event)
 {
     dyno_status status;
 
     assert(event->worker < dispatch->config.worker_count);
+    if (dispatch->routers) {
+        return tell_routers(dispatch->routers, event);
+    }
     if (!dispatch->wants_events || !dispatch->eligible[event->worker]) {
         return DYNO_OK;
     }
@@ -156,12 +177,27 @@ dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
     return status;
 }
 
+/* One of the routers decides; the exact books are kept here. */
+static dyno_status let_decide(struct dyno_dispatch *d, dyno_ns now,
+                              const struct dyno_request *request, int want_candidates,
+                              struct dyno_decision_record *record)
+{
+    uint32_t prefill_tokens;
+
+    DYNO_TRY(dyno_routers_pick(d->routers, now, d->view.eligible, request, want_candidates, record,
+                               &prefill_tokens));
+    return dyno_dispatch_book(d, request, record->worker, prefill_tokens, true);
+}
+
 dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record)
 {
     dyno_status status;
 
+    if (dispatch->routers) {
+        return let_decide(dispatch, now, request, want_candidates, record);
+    }
     DYNO_TRY(dispatch->trouble);
     DYNO_TRY(refresh(dispatch, now));
     fill_overlaps(dispatch, request);
@@ -193,6 +229,18 @@ dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
     return status;
 }
 
+bool dyno_dispatch_wants_ticks(const struct dyno_dispatch *dispatch)
+{
+    return dispatch->routers != NULL;
+}
+
+void dyno_dispatch_tick(struct dyno_dispatch *dispatch, dyno_ns now)
+{
+    if (dispatch->routers) {
+        dispatch->routers->now = now;
+    }
+}
+
 uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker)
 {
     return dispatch->inflight[worker];
@@ -215,6 +263,9 @@ void dyno_dispatch_worker_gone(struct dyno_dispatch *dispatch, uint32_t worker)
     if (dispatch->policy->worker_gone) {
         dispatch->policy->worker_gone(dispatch->policy_state, worker);
     }
+    for (uint32_t i = 0; dispatch->routers && i < dispatch->routers->count; i++) {
+        dyno_dispatch_worker_gone(dispatch->routers->list[i], worker);
+    }
 }
 
 void dyno_dispatch_worker_back(struct dyno_dispatch *dispatch, uint32_t worker)
@@ -223,4 +274,7 @@ void dyno_dispatch_worker_back(struct dyno_dispatch *dispatch, uint32_t worker)
     dispatch->eligible_count += !dispatch->eligible[worker];
     dispatch->eligible[worker] = 1;
     dyno_dispatch_judge(dispatch, worker);
+    for (uint32_t i = 0; dispatch->routers && i < dispatch->routers->count; i++) {
+        dyno_dispatch_worker_back(dispatch->routers->list[i], worker);
+    }
 }

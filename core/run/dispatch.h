@@ -4,6 +4,9 @@
  * by the workers' cache events, which may be delayed (each is applied `event_delay_ns` after it
  * happened) or dropped (with a seeded probability).  kv_approx reads no events: a guess index holds
  * what was routed where, each entry for a time to live, pruned to a maximum size.
+ *
+ * There may be several routers over the fleet (dispatch_routers.h): then each has such a view, what
+ * the others did comes to it late or not at all, and what is "exact" of it is its own part.
  */
 #ifndef DYNO_CORE_RUN_DISPATCH_H
 #define DYNO_CORE_RUN_DISPATCH_H
@@ -33,6 +36,9 @@ struct dyno_dispatch_config {
     dyno_ns guess_ttl_ns;           /* router.approx.ttl */
     uint32_t guess_blocks_max;      /* router.approx.size_max: pruned to 4/5 of it when passed */
     struct dyno_dispatch_busy busy; /* a busy worker is not picked (but see repick) */
+    uint32_t router_count;          /* router.replicas: over one fleet, each with a view; 0 is 1 */
+    bool routers_by_session;        /* router.spread: a session is one router's; else by turns */
+    dyno_ns sync_delay_ns; /* router.sync_delay: from one to the others; DYNO_NEVER: never */
 };
 
 struct dyno_dispatch;
@@ -67,8 +73,9 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record);
 
-/* True while all eligible workers are busy, and there are any. */
+/* True while all eligible workers are busy, and there are any; never without thresholds. */
 bool dyno_dispatch_all_busy(const struct dyno_dispatch *dispatch);
+bool dyno_dispatch_has_thresholds(const struct dyno_dispatch *dispatch);
 
 /* The worker that has `request`, which is booked and has no token yet, cannot serve it: choose and
  * book again, among the others, busy ones too: who was let in once does not wait again.  Errors: as
@@ -77,6 +84,11 @@ bool dyno_dispatch_all_busy(const struct dyno_dispatch *dispatch);
 dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
                                  const struct dyno_request *request, int want_candidates,
                                  struct dyno_decision_record *record);
+
+/* Where there are several routers, what is told from here on (first tokens, ends) happens at `now`.
+ */
+void dyno_dispatch_tick(struct dyno_dispatch *dispatch, dyno_ns now);
+bool dyno_dispatch_wants_ticks(const struct dyno_dispatch *dispatch);
 
 /* The request's first token came, and: it ended (first_token is implied), also when its worker
  * refused it.  Both take the request as it was picked: dispatch keeps its own copy of what it

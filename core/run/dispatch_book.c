@@ -9,18 +9,11 @@
  * several share counted once.
  */
 #include "core/run/dispatch_parts.h"
+#include "core/run/dispatch_routers.h"
 
 static struct dyno_booking *booking_at(const struct dyno_dispatch *d, uint32_t place)
 {
     return dyno_pool_at(&d->bookings, place);
-}
-
-static uint32_t uncached_tokens(const struct dyno_dispatch *d, const struct dyno_request *request,
-                                uint32_t worker)
-{
-    uint64_t cached = (uint64_t)d->overlap[worker] * d->config.block_tokens;
-
-    return cached < request->prompt_tokens ? request->prompt_tokens - (uint32_t)cached : 0;
 }
 
 static uint32_t own_blocks(const struct dyno_dispatch *d, const struct dyno_request *request)
@@ -102,7 +95,7 @@ static dyno_status book_spans(struct dyno_dispatch *d, const struct dyno_request
     if (d->wants_active) {
         DYNO_TRY(book_active(d, request, booking));
     }
-    if (d->guesses) {
+    if (d->guesses && booking->is_own) {
         dyno_status status = dyno_guess_note(&d->guess, d->index, booking->worker, request->spans,
                                              request->span_count, d->view.now_ns);
 
@@ -122,9 +115,9 @@ static void end_prefill(struct dyno_dispatch *d, struct dyno_booking *booking)
 }
 
 dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_request *request,
-                               uint32_t worker)
+                               uint32_t worker, uint32_t prefill_tokens, bool is_own)
 {
-    struct dyno_booking booking = {.worker = worker, .waits = true};
+    struct dyno_booking booking = {.worker = worker, .waits = true, .is_own = is_own};
     uint32_t place;
     dyno_status status;
 
@@ -134,12 +127,30 @@ dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_reques
         give_place(d, request->id, place);
         return status;
     }
-    booking.prefill_tokens = uncached_tokens(d, request, worker);
+    booking.prefill_tokens = prefill_tokens;
     d->prefill_tokens[worker] += booking.prefill_tokens;
     d->inflight[worker]++;
-    dyno_dispatch_judge(d, worker);
+    if (d->is_watched) {
+        dyno_dispatch_judge(d, worker);
+    }
     *booking_at(d, place) = booking;
     return DYNO_OK;
+}
+
+static void watch_first_token(struct dyno_dispatch *d, uint64_t request_id, uint32_t worker)
+{
+    dyno_dispatch_judge(d, worker);
+    if (d->routers) {
+        dyno_routers_first_token(d->routers, request_id);
+    }
+}
+
+static void watch_end(struct dyno_dispatch *d, uint64_t request_id, uint32_t worker)
+{
+    dyno_dispatch_judge(d, worker);
+    if (d->routers) {
+        dyno_routers_ended(d->routers, request_id);
+    }
 }
 
 void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id)
@@ -151,8 +162,10 @@ void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_
         return;
     }
     end_prefill(dispatch, booking);
-    dyno_dispatch_judge(dispatch, booking->worker);
-    if (dispatch->policy->first_token) {
+    if (dispatch->is_watched) {
+        watch_first_token(dispatch, request_id, booking->worker);
+    }
+    if (dispatch->policy->first_token && booking->is_own) {
         dispatch->policy->first_token(dispatch->policy_state, request_id, booking->worker);
     }
 }
@@ -171,11 +184,18 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
     if (dispatch->wants_active) {
         unbook_active(dispatch, &booking);
     }
-    dyno_dispatch_judge(dispatch, booking.worker);
+    if (dispatch->is_watched) {
+        watch_end(dispatch, request_id, booking.worker);
+    }
     give_place(dispatch, request_id, *found);
-    if (dispatch->policy->ended) {
+    if (dispatch->policy->ended && booking.is_own) {
         dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);
     }
+}
+
+uint32_t dyno_dispatch_booked_tokens(const struct dyno_dispatch *d, uint64_t request_id)
+{
+    return booking_at(d, *dyno_map_find(&d->booking_of, request_id))->prefill_tokens;
 }
 
 uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id)

@@ -20,13 +20,21 @@ static bool is_busy(const struct dyno_dispatch *d, uint32_t worker)
            reaches(d->active_blocks[worker], busy->blocks);
 }
 
-void dyno_dispatch_judge_by_counts(struct dyno_dispatch *d, uint32_t worker)
+void dyno_dispatch_judge(struct dyno_dispatch *d, uint32_t worker)
 {
     uint8_t open = d->eligible[worker] && !is_busy(d, worker);
 
+    if (d->open == d->eligible) {
+        return;
+    }
     d->open_count += open;
     d->open_count -= d->open[worker];
     d->open[worker] = open;
+}
+
+bool dyno_dispatch_has_thresholds(const struct dyno_dispatch *dispatch)
+{
+    return dispatch->open != dispatch->eligible;
 }
 
 bool dyno_dispatch_all_busy(const struct dyno_dispatch *dispatch)

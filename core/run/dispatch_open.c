@@ -4,6 +4,7 @@
 
 #include "core/base/rng.h"
 #include "core/run/dispatch_parts.h"
+#include "core/run/dispatch_routers.h"
 
 static dyno_status check_config(const struct dyno_dispatch_config *config, struct dyno_error *error)
 {
@@ -53,6 +54,7 @@ static dyno_status open_arrays(struct dyno_dispatch *d, uint32_t workers)
     d->open = d->eligible;
     if (has_thresholds(&d->config.busy)) {
         d->open = array(workers, sizeof *d->open, &failed);
+        d->is_watched = true;
     }
     if (failed) {
         return DYNO_NO_MEMORY;
@@ -113,8 +115,8 @@ static dyno_status open_policy(struct dyno_dispatch *d, struct dyno_error *error
     return DYNO_OK;
 }
 
-dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
-                               const struct dyno_dispatch_config *config, struct dyno_error *error)
+static dyno_status open_one(struct dyno_dispatch **out, const struct dyno_dispatch_config *config,
+                            struct dyno_error *error)
 {
     struct dyno_dispatch *d;
     dyno_status status = check_config(config, error);
@@ -141,6 +143,34 @@ dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
     return DYNO_OK;
 }
 
+/* Of the exact books: it is never asked. */
+static const struct dyno_route_policy asks_routers = {
+    .abi = DYNO_ROUTE_ABI, .name = "routers", .help = "one of several routers decides"};
+
+dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
+                               const struct dyno_dispatch_config *config, struct dyno_error *error)
+{
+    struct dyno_dispatch_config books = *config;
+    struct dyno_routers *routers = NULL;
+    dyno_status status;
+
+    if (config->router_count <= 1) {
+        return open_one(out, config, error);
+    }
+    DYNO_TRY(check_config(config, error));
+    DYNO_TRY(dyno_routers_open(&routers, config, error));
+    books.policy = &asks_routers;
+    status = open_one(out, &books, error);
+    if (status != DYNO_OK) {
+        dyno_routers_close(routers);
+        return status;
+    }
+    (*out)->routers = routers;
+    (*out)->is_watched = true;
+    (*out)->wants_events = routers->list[0]->wants_events;
+    return DYNO_OK;
+}
+
 void dyno_dispatch_close(struct dyno_dispatch *dispatch)
 {
     struct dyno_dispatch *d = dispatch;
@@ -151,6 +181,7 @@ void dyno_dispatch_close(struct dyno_dispatch *dispatch)
     if (d->policy && d->policy->close) {
         d->policy->close(d->policy_state);
     }
+    dyno_routers_close(d->routers);
     dyno_kv_index_close(d->index);
     dyno_mail_release(&d->mail);
     dyno_guess_release(&d->guess);

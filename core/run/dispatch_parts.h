@@ -97,6 +97,7 @@ struct dyno_booking {
     uint32_t ref_count;
     struct dyno_active_ref *refs; /* [ref_count] */
     bool waits;                   /* for its first token */
+    bool is_own;                  /* this router decided it */
 };
 
 struct dyno_dispatch {
@@ -106,6 +107,7 @@ struct dyno_dispatch {
     struct dyno_route_dice dice;
     uint64_t loss_seed;
     bool wants_events, guesses, wants_active;
+    bool is_watched; /* thresholds or several routers want to know of every change in the books */
     dyno_status trouble; /* an event that could not be kept: the next pick fails with it */
 
     struct dyno_kv_index *index; /* of what workers told, or of guesses; NULL: neither is needed */
@@ -129,6 +131,7 @@ struct dyno_dispatch {
     uint64_t *events_told;
     double *costs, *scores;
     uint32_t *candidates;
+    struct dyno_routers *routers; /* that decide in its place; NULL: it does */
 };
 
 /* The request's prompt in blocks, the last one perhaps partial. */
@@ -141,18 +144,14 @@ static inline uint32_t dyno_dispatch_prompt_blocks(const struct dyno_dispatch *d
 }
 
 /* A worker's counts, or whether it is eligible, changed: whether it is open (dispatch_busy.c). */
-void dyno_dispatch_judge_by_counts(struct dyno_dispatch *d, uint32_t worker);
+void dyno_dispatch_judge(struct dyno_dispatch *d, uint32_t worker);
 
-static inline void dyno_dispatch_judge(struct dyno_dispatch *d, uint32_t worker)
-{
-    if (d->open != d->eligible) {
-        dyno_dispatch_judge_by_counts(d, worker);
-    }
-}
-
-/* Book `request` on `worker` while the overlap arrays are filled (dispatch_book.c).
- * DYNO_BAD_INPUT: it is booked already.  DYNO_NO_MEMORY. */
+/* Book `request` on `worker`, with so many tokens believed uncached (dispatch_book.c); `is_own`:
+ * this router chose it, and hooks and guesses hear of it.  DYNO_BAD_INPUT: it is booked already.
+ * DYNO_NO_MEMORY. */
 dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_request *request,
-                               uint32_t worker);
+                               uint32_t worker, uint32_t prefill_tokens, bool is_own);
+/* Of a request that is booked and has no token yet. */
+uint32_t dyno_dispatch_booked_tokens(const struct dyno_dispatch *d, uint64_t request_id);
 
 #endif

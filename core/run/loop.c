@@ -21,8 +21,8 @@ struct dyno_loop {
     uint64_t in_flight;
     uint64_t ended;
     struct dyno_lobby lobby;
-    bool wants_events;
-    bool out_of_memory; /* found where no status can be returned */
+    bool wants_events, ticks, has_thresholds; /* of the dispatch */
+    bool out_of_memory;                       /* found where no status can be returned */
     struct dyno_loop_result result;
 };
 
@@ -32,7 +32,12 @@ enum { TURNS_A_PROGRESS = 1024 };
 
 static void on_first_token(void *context, uint64_t request)
 {
-    dyno_dispatch_first_token(((struct dyno_loop *)context)->config.dispatch, request);
+    const struct dyno_loop *loop = context;
+
+    if (loop->ticks) {
+        dyno_dispatch_tick(loop->config.dispatch, loop->now);
+    }
+    dyno_dispatch_first_token(loop->config.dispatch, request);
 }
 
 static dyno_status tell_request(const struct dyno_loop *loop,
@@ -60,6 +65,9 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
     }
     if (at > loop->result.end_ns) {
         loop->result.end_ns = at;
+    }
+    if (loop->ticks) {
+        dyno_dispatch_tick(loop->config.dispatch, loop->now);
     }
     dyno_dispatch_ended(loop->config.dispatch, record->id);
     if (loop->config.planner) {
@@ -214,7 +222,7 @@ static bool can_route(const struct dyno_loop *loop)
 {
     return (!loop->config.roster ||
             dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0) &&
-           !dyno_dispatch_all_busy(loop->config.dispatch);
+           !(loop->has_thresholds && dyno_dispatch_all_busy(loop->config.dispatch));
 }
 
 /* Somebody who waited: the trie, the sinks and the source hear of it as of anybody else. */
@@ -527,6 +535,8 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
     loop->config = *config;
     loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
+    loop->has_thresholds = dyno_dispatch_has_thresholds(config->dispatch);
+    loop->ticks = dyno_dispatch_wants_ticks(config->dispatch);
     loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
     *out = loop;
     return DYNO_OK;

@@ -13,6 +13,7 @@
 struct dyno_decision_record {
     uint64_t request;
     dyno_ns at;
+    uint32_t router;         /* whose decision it was, where there are several */
     uint32_t worker;         /* chosen */
     uint32_t overlap_blocks; /* of the chosen, as the router believed */
     dyno_ns view_age;        /* how old the oldest cache event not yet applied is; 0: exact */

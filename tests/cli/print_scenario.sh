@@ -117,9 +117,13 @@ router:
     track_active_blocks: true                # default
   session:
     replicas: 64                             # default
+    sticky: false                            # default
   approx:
     ttl: 2min                                # default
     size_max: 1048576                        # default
+  replicas: 1                                # default
+  spread: turns                              # default
+  sync_delay: none                           # default
 queue:
   policy: fcfs                               # default
   busy_inflight: none                        # default

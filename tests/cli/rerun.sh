@@ -31,6 +31,10 @@ same sglang --trace "$traces/chat-prefix.jsonl" --requests 400 --workers 2 --eng
 same agents --trace "$traces/agent-sessions.jsonl" --requests 200 --workers 2 --router session
 same tight --arrival poisson:30 --requests 300 --set kv.blocks=300 --set router.event_delay=5ms \
     --router kv --set generate.prefix_groups=4
+same queued --arrival poisson:60 --requests 300 --workers 2 --set queue.busy_inflight=3 \
+    --set queue.policy=priority --set generate.priorities=0:2,-3:1 --set queue.quantum=100
+same routers --arrival poisson:60 --requests 300 --workers 4 --router least_loaded \
+    --set router.replicas=3 --set router.sync_delay=50ms
 same cut --arrival poisson:30 --requests 300 --duration-max 2s
 same wall --arrival poisson:400 --requests 100 --device null --clock wall
 

@@ -38,3 +38,15 @@ if has_sqlite; then
     fair=$(others fair)
     [[ $fcfs == 21179.0 && $fair == 191.0 ]] || fail "docs say otherwise: fcfs $fcfs, fair $fair"
 fi
+
+# Eight routers that hear of each other a second late run as a herd, unless they choose between two.
+herd() {
+    works replay sim/scenarios/herd.yaml --json herd.json "$@"
+    printf '%.0f' "$(number herd.json ttft_ms.mean)"
+}
+late=$(herd)
+two=$(herd --router power_of_two)
+one=$(herd --set router.replicas=1)
+[[ $late == 2139 && $two == 355 && $one == 139 ]] || fail "docs say otherwise: $late, $two, $one"
+refuses 2 "--set router.spread has no meaning where there is one router: give router.replicas" \
+    replay --arrival poisson:1 --requests 1 --set router.spread=session

@@ -101,6 +101,7 @@ END_TEST
 static const char to_version_4[] =
     "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency; DROP VIEW worker_load;"
     "DROP VIEW tenant_load; DROP VIEW priority_load; DELETE FROM outcome WHERE code = 6;"
+    "ALTER TABLE decision DROP COLUMN router;"
     "ALTER TABLE request DROP COLUMN ingest_ns; ALTER TABLE request DROP COLUMN queue_ns;"
     "ALTER TABLE request DROP COLUMN held_ns; ALTER TABLE request DROP COLUMN priority;"
     "ALTER TABLE request ADD COLUMN ingest_ns INTEGER AS (ready_ns - arrival_ns);"

@@ -48,7 +48,8 @@ static void fill(int id, int rows, bool is_live)
         " preemptions, arrival_ns) SELECT %d, i, 0, 1, 1, 0, 0, i * 1000000000 FROM n;"
         "INSERT INTO sample SELECT run, arrival_ns, 0, 0, 0, 0, 0, 0, 0, 0 FROM request"
         " WHERE run = %d;"
-        "INSERT INTO decision SELECT run, id, id, arrival_ns, 0, 0, 0 FROM request WHERE run = %d;"
+        "INSERT INTO decision SELECT run, id, id, arrival_ns, 0, 0, 0, 0 FROM request"
+        " WHERE run = %d;"
         "INSERT INTO decision_candidate SELECT run, number, 0, 0 FROM decision WHERE run = %d;"
         "COMMIT",
         id, id, id, id, is_live, rows - 1, id, id, id, id);

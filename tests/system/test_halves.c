@@ -58,6 +58,7 @@ static void draw(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
     world->plan = (struct world_plan){0}; /* which workers serve does not change */
+    world->dispatch.router_count = 1;
     draw_halves(world);
 }
 

@@ -231,6 +231,21 @@ static inline void world_draw_queue(struct world *world)
     };
 }
 
+/* In a third of the worlds several routers decide. */
+static inline void world_draw_routers(struct world *world)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, world->seed, "routers");
+    if (dyno_rng_below(&rng, 3) == 0) {
+        world->dispatch.router_count = 2 + (uint32_t)dyno_rng_below(&rng, 3);
+        world->dispatch.routers_by_session = dyno_rng_below(&rng, 2) == 0;
+        world->dispatch.sync_delay_ns =
+            dyno_rng_below(&rng, 3) ? dyno_rng_below(&rng, 40) * DYNO_MS : DYNO_NEVER;
+    }
+    world->dispatch.route.session_sticky = dyno_rng_below(&rng, 2) == 0;
+}
+
 static inline void world_draw(struct world *world, uint64_t seed)
 {
     dyno_ns arrival = 0;
@@ -256,6 +271,7 @@ static inline void world_draw(struct world *world, uint64_t seed)
     world_draw_patience(world);
     world_plan_draw(&world->plan, seed, &world->worker, world->dispatch.worker_count);
     world_draw_queue(world);
+    world_draw_routers(world);
 }
 
 /* ---- the seams ------------------------------------------------------------------------------- */

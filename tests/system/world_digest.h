@@ -93,6 +93,7 @@ static inline dyno_status world_on_decision(struct dyno_sink *sink,
     WORLD_MIX(digest, record->request);
     WORLD_MIX(digest, record->at);
     WORLD_MIX(digest, record->worker);
+    WORLD_MIX(digest, record->router);
     WORLD_MIX(digest, record->overlap_blocks);
     WORLD_MIX(digest, record->view_age);
     for (uint32_t i = 0; record->scores && i < record->candidate_count; i++) {

@@ -322,6 +322,46 @@ START_TEST(a_ring_has_a_largest_size)
 }
 END_TEST
 
+/* Its worker goes, and comes back: a session that is sticky stays where it went meanwhile, until
+ * that goes too.  Who is only busy loses nobody. */
+START_TEST(a_sticky_session_stays_where_it_had_to_go)
+{
+    const struct dyno_route_policy *policy = dyno_route_find("session");
+
+    for (int sticky = 0; sticky < 2; sticky++) {
+        uint32_t first, second, third;
+        struct fleet fleet;
+        void *state;
+
+        fleet_init(&fleet, 5, 1);
+        fleet.config.session_sticky = sticky;
+        fleet.request.session = 77;
+        state = open_state(&fleet, policy);
+        first = fleet_pick(&fleet, policy, state);
+        fleet.eligible[first] = 0; /* busy */
+        ck_assert_uint_ne(fleet_pick(&fleet, policy, state), first);
+        fleet.eligible[first] = 1;
+        ck_assert_uint_eq(fleet_pick(&fleet, policy, state), first);
+        fleet.eligible[first] = 0;
+        policy->worker_gone(state, first);
+        second = fleet_pick(&fleet, policy, state);
+        ck_assert_uint_ne(second, first);
+        fleet.eligible[first] = 1;
+        ck_assert_uint_eq(fleet_pick(&fleet, policy, state), sticky ? second : first);
+        fleet.eligible[second] = 0; /* busy: the next from its point on, for once */
+        ck_assert_uint_eq(fleet_pick(&fleet, policy, state), first);
+        fleet.eligible[second] = 1;
+        ck_assert_uint_eq(fleet_pick(&fleet, policy, state), sticky ? second : first);
+        fleet.eligible[first] = fleet.eligible[second] = 0;
+        policy->worker_gone(state, second);
+        third = fleet_pick(&fleet, policy, state);
+        fleet.eligible[first] = fleet.eligible[second] = 1;
+        ck_assert_uint_eq(fleet_pick(&fleet, policy, state), sticky ? third : first);
+        close_state(policy, state);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("policies");
@@ -330,6 +370,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, every_policy_refuses_when_nobody_is_eligible);
     tcase_add_test(cases, every_policy_finds_the_only_eligible_worker);
     tcase_add_test(cases, round_robin_takes_turns_and_skips_the_ineligible);
+    tcase_add_test(cases, a_sticky_session_stays_where_it_had_to_go);
     tcase_add_test(cases, random_is_uniform_over_the_eligible);
     tcase_add_test(cases, least_loaded_takes_the_fewest_in_flight_and_ties_evenly);
     tcase_add_test(cases, least_loaded_has_a_temperature);
