@@ -50,3 +50,7 @@ one=$(herd --set router.replicas=1)
 [[ $late == 2139 && $two == 355 && $one == 139 ]] || fail "docs say otherwise: $late, $two, $one"
 refuses 2 "--set router.spread has no meaning where there is one router: give router.replicas" \
     replay --arrival poisson:1 --requests 1 --set router.spread=session
+
+# A burst waits before the fleet, not in the queue of the one worker that was there.
+works replay sim/scenarios/burst.yaml --set queue.busy_inflight=128 --json burst.json
+[[ $(printf '%.0f' "$(number burst.json ttft_ms.p99)") == 22884 ]] || fail "docs say otherwise"
