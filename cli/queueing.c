@@ -32,6 +32,7 @@ struct dyno_lobby_config dyno_queueing_lobby(const struct dyno_scenario *scenari
         .wait_ns = scenario->queue.timeout_ns,
         .count_max = scenario->queue.count_max,
         .tokens_max = scenario->queue.tokens_max,
+        .output_cost = scenario->queue.output_cost,
     };
 
     (void)dyno_admit_classes_parse(&config.admit.classes, scenario->queue.classes, NULL);

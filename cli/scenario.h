@@ -131,6 +131,7 @@ struct dyno_scenario {
         dyno_ns timeout_ns;           /* queue.timeout; 0: never */
         const char *classes;          /* queue.classes */
         uint32_t quantum;             /* queue.quantum: tokens */
+        double output_cost;           /* queue.output_cost */
     } queue;
     struct {
         const char *policy;    /* planner.policy       --planner: none, static, load, ... */

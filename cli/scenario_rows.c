@@ -398,6 +398,9 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("queue.quantum", NULL, "TOKENS", U32, queue.quantum, DEFAULT("2048"), RANGE(1, 1048576),
         HELP("prompt tokens that a tenant, or a class for each unit of its weight, may let in when "
              "its turn comes (policies priority and fair)")),
+    ROW("queue.output_cost", NULL, "X", DOUBLE, queue.output_cost, DEFAULT("0"), WITHIN(0, 1000),
+        HELP("prompt tokens that a generated token is charged as, when its request has ended "
+             "(policies priority and fair)")),
 
     ROW("planner.policy", "planner", "POLICY", CHOICE, planner.policy, DEFAULT("none"),
         TABLE(planner_name),

@@ -24,7 +24,7 @@ struct flow {
     uint32_t first, last; /* entries */
     uint32_t prev, next;  /* flows, around the ring */
     bool visited;         /* it is its turn: it was given its quantum */
-    uint64_t deficit;     /* tokens that it may still let in */
+    int64_t deficit;      /* tokens that it may still let in; negative: it owes some */
 };
 
 struct dyno_admit {
@@ -218,22 +218,22 @@ static void unlink_entry(struct dyno_admit *admit, uint32_t place)
     }
 }
 
-static uint64_t quantum_of(const struct dyno_admit *admit, const struct flow *flow)
+static int64_t quantum_of(const struct dyno_admit *admit, const struct flow *flow)
 {
-    return (uint64_t)admit->config.quantum * flow->weight;
+    return (int64_t)admit->config.quantum * flow->weight;
 }
 
 /* Nobody's first could go in a whole round: the rounds until somebody's can, but for the last, at
  * once. */
 static void skip_rounds(struct dyno_admit *admit)
 {
-    uint64_t rounds = UINT64_MAX;
+    int64_t rounds = INT64_MAX;
     uint32_t place = admit->turn;
 
     for (uint32_t i = 0; i < admit->flow_count; i++) {
         const struct flow *flow = flow_at(admit, place);
-        uint64_t missing = admit->entries[flow->first].cost - flow->deficit;
-        uint64_t needs = (missing + quantum_of(admit, flow) - 1) / quantum_of(admit, flow);
+        int64_t missing = admit->entries[flow->first].cost - flow->deficit;
+        int64_t needs = (missing + quantum_of(admit, flow) - 1) / quantum_of(admit, flow);
 
         rounds = needs < rounds ? needs : rounds;
         place = flow->next;
@@ -321,6 +321,22 @@ void dyno_admit_leave(struct dyno_admit *admit, uint32_t place)
         dyno_heap_remove(&admit->keys, place);
     } else {
         unlink_entry(admit, place);
+    }
+}
+
+void dyno_admit_charge(struct dyno_admit *admit, const struct dyno_admit_request *request,
+                       uint32_t tokens)
+{
+    const struct dyno_admit_policy *policy = admit->config.policy;
+    const uint32_t *found;
+    uint32_t weight;
+
+    if (policy->key) {
+        return;
+    }
+    found = dyno_map_find(&admit->flow_of, policy->flow(admit, request, &weight));
+    if (found) {
+        flow_at(admit, *found)->deficit -= tokens;
     }
 }
 

@@ -7,7 +7,8 @@
  * the first to come goes first.
  *
  * Of two flows a and b that both have somebody waiting all the time, the tokens let in, divided by
- * the flow's weight, differ by at most quantum + cost_max / weight_a + cost_max / weight_b.
+ * the flow's weight, differ by at most quantum + cost_max / weight_a + cost_max / weight_b.  What
+ * is charged later is paid off before anything else, and not in that bound.
  *
  * Nothing is timed and nothing allocated here once the largest queue was seen.
  */
@@ -72,6 +73,10 @@ dyno_status dyno_admit_enter(struct dyno_admit *admit, uint32_t place,
                              const struct dyno_admit_request *request);
 /* It goes without having been let in (nothing is charged). */
 void dyno_admit_leave(struct dyno_admit *admit, uint32_t place);
+/* What a request that was let in before took beside its prompt, known only now: its class or tenant
+ * owes so many tokens.  Without effect where nobody of it waits, or requests are ordered. */
+void dyno_admit_charge(struct dyno_admit *admit, const struct dyno_admit_request *request,
+                       uint32_t tokens);
 /* Let one in, of those who wait; there must be one. */
 uint32_t dyno_admit_take(struct dyno_admit *admit);
 

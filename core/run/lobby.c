@@ -109,6 +109,15 @@ dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, dyno_ns now,
     return DYNO_OK;
 }
 
+void dyno_lobby_charge(struct dyno_lobby *lobby, const struct dyno_request_record *record)
+{
+    struct dyno_admit_request request = {
+        .tenant = record->tenant, .priority = record->priority, .cost = record->prompt_tokens};
+    double tokens = lobby->config.output_cost * record->output_tokens;
+
+    dyno_admit_charge(lobby->admit, &request, tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX);
+}
+
 /* It is not in the policy's order any more. */
 static struct dyno_lobby_seat *take_out(struct dyno_lobby *lobby, struct dyno_lobby_seat *seat)
 {

@@ -14,6 +14,7 @@
 #include "core/base/pool.h"
 #include "core/base/slab.h"
 #include "core/base/status.h"
+#include "core/model/record.h"
 #include "core/model/request.h"
 #include "core/route/admit.h"
 
@@ -22,6 +23,8 @@ struct dyno_lobby_config {
     dyno_ns wait_ns;     /* the longest wait; 0: without end */
     uint32_t count_max;  /* so many wait at most; 0: nobody */
     uint64_t tokens_max; /* of their prompts, summed; 0: any */
+    double
+        output_cost; /* prompt tokens that a generated one is charged as, when its request ends */
 };
 
 struct dyno_lobby_seat {
@@ -58,6 +61,9 @@ void dyno_lobby_release(struct dyno_lobby *lobby);
 /* `request` waits from `now`, which never goes back.  DYNO_REJECTED: it is full; DYNO_NO_MEMORY. */
 dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, dyno_ns now,
                              const struct dyno_request *request);
+
+/* A request has ended: what it generated is charged to its class or tenant, if that waits. */
+void dyno_lobby_charge(struct dyno_lobby *lobby, const struct dyno_request_record *record);
 
 /* When somebody's patience ends first; DYNO_NEVER: nobody's. */
 static inline dyno_ns dyno_lobby_next(const struct dyno_lobby *lobby)

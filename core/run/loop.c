@@ -70,6 +70,9 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
         dyno_dispatch_tick(loop->config.dispatch, loop->now);
     }
     dyno_dispatch_ended(loop->config.dispatch, record->id);
+    if (loop->lobby.count > 0) {
+        dyno_lobby_charge(&loop->lobby, record);
+    }
     if (loop->config.planner) {
         dyno_planner_ended(loop->config.planner, record);
     }

@@ -134,6 +134,7 @@ queue:
   timeout: 10min                             # default
   classes: '-1:4,0:2,1:1'                    # default
   quantum: 2048                              # default
+  output_cost: 0                             # default
 planner:
   policy: none                               # default
   budget: all                                # default

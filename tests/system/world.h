@@ -216,6 +216,7 @@ static inline void world_draw_queue(struct world *world)
         .wait_ns = world->plan.lobby_wait_ns,
         .count_max = dyno_rng_below(&rng, 4) ? 64 : 3,
         .tokens_max = dyno_rng_below(&rng, 4) ? 0 : 1000,
+        .output_cost = dyno_rng_below(&rng, 2) ? 0.0 : 1.7,
     };
     for (uint32_t i = 0; i < world->request_count; i++) {
         world->requests[i].tenant = (uint32_t)dyno_rng_below(&rng, 4);

@@ -148,6 +148,25 @@ START_TEST(who_leaves_is_not_charged)
 }
 END_TEST
 
+/* Prompts of 100, quantum 100.  Tenant 1's first is found to have taken 300 more: it owes them, and
+ * has paid them off, and 100 more, in its fourth turn from then; tenant 2 lets one in each time. */
+START_TEST(what_is_charged_later_is_paid_off_first)
+{
+    struct dyno_admit_request one = {.tenant = 1, .cost = 1}, nobody = {.tenant = 9, .cost = 1};
+
+    set_up("fair", 100, NULL);
+    enter(0, 1, 0, 100);
+    enter(1, 1, 0, 100);
+    for (uint32_t place = 2; place < 8; place++) {
+        enter(place, 2, 0, 100);
+    }
+    ck_assert_uint_eq(dyno_admit_take(admit), 0);
+    dyno_admit_charge(admit, &one, 300);
+    dyno_admit_charge(admit, &nobody, 300); /* of whom nobody waits: forgotten */
+    expect("2 3 4 5 1 6 7");
+}
+END_TEST
+
 /* ---- over random queues ---------------------------------------------------------------------- */
 
 enum { CLASSES = 4, STEPS = 600, COST_MAX = 500 };
@@ -283,6 +302,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, priority_shares_by_weight);
     tcase_add_test(cases, a_quantum_may_be_far_below_a_prompt);
     tcase_add_test(cases, who_leaves_is_not_charged);
+    tcase_add_test(cases, what_is_charged_later_is_paid_off_first);
     tcase_add_loop_test(cases, what_classes_get_stays_within_the_bound, 0, 50);
     tcase_add_loop_test(cases, everybody_is_let_in_once, 0, 50);
     tcase_add_test(cases, a_class_reaches_up_to_the_next_one);
