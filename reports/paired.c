@@ -81,7 +81,7 @@ static double latency_of(const struct dyno_request_record *record, enum kind kin
     case E2E:
         return to_ms(record->last_token_ns, record->arrival_ns);
     default:
-        return to_ms(record->admitted_ns, record->ready_ns);
+        return to_ms(record->admitted_ns + record->held_ns, record->ready_ns);
     }
 }
 

@@ -16,10 +16,13 @@ static const char option_sql[] =
 
 static const char metric_sql[] = "SELECT value FROM run_metric WHERE run = ?1 AND metric = ?2";
 
-static const char requests_sql[] =
-    "SELECT id, session, tenant, worker, prefill_worker, outcome, prompt_tokens, output_tokens,"
-    " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
-    " last_token_ns, transfer_ns FROM request WHERE run = ?1 ORDER BY id";
+#define REQUESTS_SQL(more)                                                                         \
+    "SELECT id, session, tenant, worker, prefill_worker, outcome, prompt_tokens, output_tokens,"   \
+    " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns" \
+    ", last_token_ns, transfer_ns, " more " FROM request WHERE run = ?1 ORDER BY id"
+
+static const char requests_sql[] = REQUESTS_SQL("priority, held_ns");
+static const char requests_before_5_sql[] = REQUESTS_SQL("0, 0"); /* of the schema */
 
 /* ---- what it was ----------------------------------------------------------------------------- */
 
@@ -144,6 +147,8 @@ static struct dyno_request_record record_of(sqlite3_stmt *row)
         .first_token_ns = stamp(row, 14),
         .last_token_ns = stamp(row, 15),
         .transfer_ns = (dyno_ns)sqlite3_column_int64(row, 16),
+        .priority = sqlite3_column_int(row, 17),
+        .held_ns = (dyno_ns)sqlite3_column_int64(row, 18),
     };
 }
 
@@ -155,7 +160,9 @@ static dyno_status tell(const struct dyno_run_set *set, int64_t run,
     sqlite3_stmt *row;
     int step;
 
-    DYNO_TRY(dyno_database_prepare(set->database, &row, requests_sql, error));
+    if (dyno_database_prepare(set->database, &row, requests_sql, NULL) != DYNO_OK) {
+        DYNO_TRY(dyno_database_prepare(set->database, &row, requests_before_5_sql, error));
+    }
     (void)sqlite3_bind_int64(row, 1, run);
     while ((step = sqlite3_step(row)) == SQLITE_ROW && status == DYNO_OK) {
         record = record_of(row);
