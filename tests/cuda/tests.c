@@ -4,8 +4,7 @@
 #include "tests/cuda/device.h"
 
 const struct cuda_test cuda_tests[] = {
-    {"norm", test_norm},           {"rope", test_rope},
-    {"attention", test_attention}, {"rows", test_rows},
-    {"blocks", test_blocks},       {"sample", test_sample},
-    {"gemv", test_gemv},           {NULL, NULL},
+    {"norm", test_norm}, {"rope", test_rope},     {"attention", test_attention},
+    {"rows", test_rows}, {"blocks", test_blocks}, {"sample", test_sample},
+    {"gemv", test_gemv}, {"moe", test_moe},       {NULL, NULL},
 };
