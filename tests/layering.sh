@@ -100,8 +100,11 @@ cmath kernels/cuda/ tests/cuda_emulation/
 cstdarg kernels/cuda/ tests/cuda_emulation/
 cstddef kernels/cuda/ tests/cuda_emulation/
 cstdint kernels/cuda/ tests/cuda_emulation/
-cstdio kernels/cuda/ tests/cuda_emulation/
-cstdlib kernels/cuda/ tests/cuda_emulation/
+algorithm tests/gpu/
+functional tests/gpu/
+vector tests/gpu/
+cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
+cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstring kernels/cuda/ tests/cuda_emulation/
 ucontext.h tests/cuda_emulation/
 pty.h tests/

@@ -1,0 +1,398 @@
+/* Times each kernel on a GPU and prints a JSON object a line: what, its time, and the bytes or
+ * operations that it cannot do without.  First come the two ceilings: a copy on the device, and a
+ * product of matrices by cuBLASLt.
+ *
+ * A time is the median of `runs` launches between events, after two to warm up.  Inputs are random
+ * and larger than the second-level cache, or stand in several sets that take turns.
+ */
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+#include <functional>
+#include <vector>
+
+#include "kernels/cuda/attention.h"
+#include "kernels/cuda/blocks.h"
+#include "kernels/cuda/norm.h"
+#include "kernels/cuda/rope.h"
+#include "kernels/cuda/rows.h"
+#include "kernels/cuda/sample.h"
+
+extern "C" {
+#include "kernels/rope.h"
+}
+
+namespace
+{
+
+constexpr int runs = 15, warm_ups = 2;
+
+void check(bool holds, const char *what)
+{
+    if (!holds) {
+        fprintf(stderr, "bench: %s failed: %s\n", what, cudaGetErrorString(cudaGetLastError()));
+        exit(EXIT_FAILURE);
+    }
+}
+
+#define CHECK(call) check((call) == 0, #call)
+
+std::vector<void *> taken;
+
+template <class T> T *take(size_t count)
+{
+    void *memory;
+
+    CHECK(cudaMalloc(&memory, count * sizeof(T)));
+    taken.push_back(memory);
+    return static_cast<T *>(memory);
+}
+
+void give_all()
+{
+    for (void *memory : taken) {
+        CHECK(cudaFree(memory));
+    }
+    taken.clear();
+}
+
+template <class T> T *take_copy(const std::vector<T> &host)
+{
+    T *device = take<T>(host.size());
+
+    CHECK(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
+    return device;
+}
+
+__device__ unsigned hashed(unsigned x)
+{
+    x = (x ^ (x >> 16)) * 0x7feb352dU;
+    x = (x ^ (x >> 15)) * 0x846ca68bU;
+    return x ^ (x >> 16);
+}
+
+/* bf16 in (-2, 2): sign and mantissa at random, exponents of 2^-4 to 1. */
+__global__ void fill_bf16(unsigned short *to, size_t count)
+{
+    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
+         i += size_t{gridDim.x} * blockDim.x) {
+        unsigned bits = hashed(static_cast<unsigned>(i));
+
+        to[i] = static_cast<unsigned short>((bits & 0x807fU) | (123 + (bits >> 8) % 5) << 7);
+    }
+}
+
+__global__ void fill_bytes(unsigned char *to, size_t count)
+{
+    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
+         i += size_t{gridDim.x} * blockDim.x) {
+        to[i] = static_cast<unsigned char>(hashed(static_cast<unsigned>(i)) & 0xbfU); /* e4m3 */
+    }
+}
+
+__global__ void fill_logits(float *to, size_t count)
+{
+    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
+         i += size_t{gridDim.x} * blockDim.x) {
+        to[i] = static_cast<float>(hashed(static_cast<unsigned>(i)) % 100000) * 2e-4F - 10.0F;
+    }
+}
+
+unsigned short *random_bf16(size_t count)
+{
+    unsigned short *memory = take<unsigned short>(count);
+
+    fill_bf16<<<4096, 256>>>(memory, count);
+    return memory;
+}
+
+struct work {
+    const char *name, *shape;
+    double bytes, operations; /* operations 0: bound by memory */
+};
+
+void tell(const work &work, const std::function<void()> &launch)
+{
+    std::vector<float> times;
+    cudaEvent_t begin, end;
+
+    CHECK(cudaEventCreate(&begin));
+    CHECK(cudaEventCreate(&end));
+    for (int i = 0; i < runs + warm_ups; i++) {
+        float ms;
+
+        CHECK(cudaEventRecord(begin));
+        launch();
+        CHECK(cudaEventRecord(end));
+        CHECK(cudaEventSynchronize(end));
+        CHECK(cudaEventElapsedTime(&ms, begin, end));
+        if (i >= warm_ups) {
+            times.push_back(ms);
+        }
+    }
+    std::sort(times.begin(), times.end());
+    printf(
+        "{\"name\": \"%s\", \"shape\": \"%s\", \"us\": %.3f, \"us_min\": %.3f, \"us_max\": %.3f, "
+        "\"bytes\": %.0f, \"operations\": %.0f}\n",
+        work.name, work.shape, 1e3 * static_cast<double>(times[runs / 2]),
+        1e3 * static_cast<double>(times[0]), 1e3 * static_cast<double>(times[runs - 1]), work.bytes,
+        work.operations);
+    fflush(stdout);
+    CHECK(cudaEventDestroy(begin));
+    CHECK(cudaEventDestroy(end));
+    give_all();
+}
+
+void bench_copy()
+{
+    constexpr size_t bytes = size_t{4} << 30;
+    auto *from = take<unsigned char>(bytes), *to = take<unsigned char>(bytes);
+
+    fill_bytes<<<4096, 256>>>(from, bytes);
+    tell({"ceiling: copy", "4 GiB", 2.0 * bytes, 0.0},
+         [=]() { CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice)); });
+}
+
+void bench_product()
+{
+    constexpr size_t side = 8192, workspace_bytes = size_t{64} << 20;
+    unsigned short *a = random_bf16(side * side), *b = random_bf16(side * side);
+    unsigned short *c = take<unsigned short>(side * side);
+    void *workspace = take<unsigned char>(workspace_bytes);
+    cublasLtHandle_t handle;
+    cublasLtMatmulDesc_t product;
+    cublasLtMatrixLayout_t layout;
+    cublasLtMatmulPreference_t preference;
+    cublasLtMatmulHeuristicResult_t found;
+    cublasOperation_t turned = CUBLAS_OP_T;
+    int count = 0;
+    size_t most = workspace_bytes;
+
+    CHECK(cublasLtCreate(&handle));
+    CHECK(cublasLtMatmulDescCreate(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    CHECK(cublasLtMatmulDescSetAttribute(product, CUBLASLT_MATMUL_DESC_TRANSA, &turned,
+                                         sizeof turned));
+    CHECK(cublasLtMatrixLayoutCreate(&layout, CUDA_R_16BF, side, side, side));
+    CHECK(cublasLtMatmulPreferenceCreate(&preference));
+    CHECK(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                               &most, sizeof most));
+    CHECK(cublasLtMatmulAlgoGetHeuristic(handle, product, layout, layout, layout, layout,
+                                         preference, 1, &found, &count));
+    check(count > 0, "cublasLtMatmulAlgoGetHeuristic");
+    tell({"ceiling: product", "8192 x 8192 x 8192 bf16, cuBLASLt", 6.0 * side * side,
+          2.0 * side * side * side},
+         [=]() {
+             float one = 1.0F, none = 0.0F;
+
+             CHECK(cublasLtMatmul(handle, product, &one, a, layout, b, layout, &none, c, layout, c,
+                                  layout, &found.algo, workspace, workspace_bytes, nullptr));
+         });
+    CHECK(cublasLtMatmulPreferenceDestroy(preference));
+    CHECK(cublasLtMatrixLayoutDestroy(layout));
+    CHECK(cublasLtMatmulDescDestroy(product));
+    CHECK(cublasLtDestroy(handle));
+}
+
+void bench_norm()
+{
+    constexpr unsigned rows = 16384, columns = 4096;
+    size_t count = size_t{rows} * columns;
+    dyno_cuda_norm_job job = {};
+
+    job.element = DYNO_ELEMENT_BF16;
+    job.rows = rows;
+    job.columns = columns;
+    job.epsilon = 1e-5F;
+    job.x = random_bf16(count);
+    job.residual = random_bf16(count);
+    job.weight = random_bf16(columns);
+    job.out = take<unsigned short>(count);
+    job.x_stride = columns;
+    tell({"norm", "16384 x 4096 bf16, residual", 8.0 * static_cast<double>(count), 0.0},
+         [=]() { CHECK(dyno_cuda_norm(&job, nullptr)); });
+}
+
+void bench_silu()
+{
+    constexpr unsigned rows = 8192, columns = 14336;
+    size_t count = size_t{rows} * columns;
+    dyno_cuda_silu_job job = {};
+    unsigned short *both = random_bf16(2 * count);
+
+    job.element = DYNO_ELEMENT_BF16;
+    job.rows = rows;
+    job.columns = columns;
+    job.gate = both;
+    job.up = both + columns;
+    job.stride = 2 * columns;
+    job.out = take<unsigned short>(count);
+    tell({"silu", "8192 x 14336 bf16", 6.0 * static_cast<double>(count), 0.0},
+         [=]() { CHECK(dyno_cuda_silu(&job, nullptr)); });
+}
+
+/* Every other block of a pool, so that pieces are of one block. */
+void bench_blocks()
+{
+    constexpr unsigned count = 1024;
+    constexpr size_t block_bytes = size_t{2} << 20;
+    std::vector<unsigned> source;
+    dyno_cuda_blocks_job job = {};
+
+    for (unsigned i = 0; i < count; i++) {
+        source.push_back((i * 389 % count) * 2);
+    }
+    job.count = count;
+    job.block_bytes = block_bytes;
+    job.source = take_copy(source);
+    job.source_blocks = 2 * count;
+    job.target_blocks = count;
+    job.from = take<unsigned char>(2 * count * block_bytes);
+    job.to = take<unsigned char>(count * block_bytes);
+    tell({"blocks: gather", "1024 x 2 MiB", 2.0 * count * block_bytes, 0.0},
+         [=]() { CHECK(dyno_cuda_blocks(&job, nullptr)); });
+}
+
+/* Llama-3-8B's heads. */
+constexpr unsigned heads = 32, kv_heads = 8, head_dim = 128, block_tokens = 16;
+
+dyno_cuda_kv kv_of(unsigned blocks, dyno_cuda_kv_element element)
+{
+    size_t stride = size_t{kv_heads} * block_tokens * head_dim, count = blocks * stride;
+    dyno_cuda_kv kv = {element, blocks,  block_tokens, kv_heads, head_dim,
+                       stride,  nullptr, nullptr,      1.0F,     1.0F};
+
+    for (void **side : {&kv.keys, &kv.values}) {
+        if (element == DYNO_CUDA_KV_E4M3) {
+            *side = take<unsigned char>(count);
+            fill_bytes<<<4096, 256>>>(static_cast<unsigned char *>(*side), count);
+        } else {
+            *side = random_bf16(count);
+        }
+    }
+    return kv;
+}
+
+void bench_rope()
+{
+    constexpr unsigned tokens = 8192, pairs = head_dim / 2;
+    std::vector<float> table(size_t{tokens} * pairs * 2);
+    std::vector<double> frequency(pairs);
+    std::vector<unsigned> position;
+    dyno_cuda_rope_job job = {};
+
+    dyno_rope_frequencies(500000.0, pairs, frequency.data());
+    dyno_rope_table(frequency.data(), pairs, tokens, table.data());
+    for (unsigned i = 0; i < tokens; i++) {
+        position.push_back(i);
+    }
+    job.element = DYNO_ELEMENT_BF16;
+    job.tokens = tokens;
+    job.heads = heads;
+    job.pairs = pairs;
+    job.table = take_copy(table);
+    job.positions = tokens;
+    job.position = job.slot = take_copy(position);
+    job.query_stride = heads * head_dim;
+    job.kv_stride = kv_heads * head_dim;
+    job.query = random_bf16(tokens * job.query_stride);
+    job.key = random_bf16(tokens * job.kv_stride);
+    job.value = random_bf16(tokens * job.kv_stride);
+    job.kv = kv_of(tokens / block_tokens, DYNO_CUDA_KV_BF16);
+    tell({"rope and write", "8192 tokens, 32 + 8 heads of 128",
+          4.0 * tokens * (heads + 2 * kv_heads) * head_dim, 0.0},
+         [=]() { CHECK(dyno_cuda_rope(&job, nullptr)); });
+}
+
+using attention = int(const dyno_cuda_attention_job *, dyno_cuda_stream);
+
+/* Blocks of all sequences lie mixed. */
+dyno_cuda_attention_job attention_of(unsigned sequences, unsigned context, unsigned queries,
+                                     dyno_cuda_kv_element element)
+{
+    unsigned width = context / block_tokens, blocks = sequences * width;
+    std::vector<unsigned> table;
+    std::vector<dyno_cuda_attention_slice> slices;
+    dyno_cuda_attention_job job = {};
+
+    for (unsigned i = 0; i < blocks; i++) {
+        table.push_back(static_cast<unsigned>(i * 7919ULL % blocks));
+    }
+    for (unsigned i = 0; i < sequences; i++) {
+        slices.push_back({i, context - queries, queries, i * queries});
+    }
+    job.element = DYNO_ELEMENT_BF16;
+    job.heads = heads;
+    job.scale = 0.08838834764F;
+    job.slice_count = sequences;
+    job.slice_max = queries;
+    job.context_max = context;
+    job.slices = take_copy(slices);
+    job.table = take_copy(table);
+    job.table_width = width;
+    job.query_stride = job.out_stride = heads * head_dim;
+    job.query = random_bf16(size_t{sequences} * queries * heads * head_dim);
+    job.out = take<unsigned short>(size_t{sequences} * queries * heads * head_dim);
+    job.kv = kv_of(blocks, element);
+    job.scratch = take<unsigned char>(dyno_cuda_decode_scratch(&job) + 16);
+    return job;
+}
+
+void bench_attention()
+{
+    dyno_cuda_attention_job job = attention_of(64, 4096, 1, DYNO_CUDA_KV_BF16);
+    double positions = 64.0 * 4096.0, wide = 2.0 * kv_heads * head_dim;
+
+    tell({"attention, decode", "64 x 4096, 32/8 heads of 128, bf16", positions * wide * 2.0, 0.0},
+         [=]() { CHECK(dyno_cuda_attention_decode(&job, nullptr)); });
+    job = attention_of(64, 4096, 1, DYNO_CUDA_KV_E4M3);
+    tell({"attention, decode", "64 x 4096, 32/8 heads of 128, e4m3", positions * wide, 0.0},
+         [=]() { CHECK(dyno_cuda_attention_decode(&job, nullptr)); });
+    job = attention_of(1, 8192, 8192, DYNO_CUDA_KV_BF16);
+    tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16", 0.0,
+          2.0 * 8192.0 * 8192.0 * heads * head_dim},
+         [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
+}
+
+void bench_sample()
+{
+    constexpr unsigned rows = 256, vocab = 128256;
+    std::vector<dyno_cuda_sample_row> row(rows);
+    dyno_cuda_sample_job job = {};
+    float *logits = take<float>(size_t{rows} * vocab);
+
+    for (unsigned i = 0; i < rows; i++) {
+        row[i].sampling = {};
+        row[i].sampling.seed = i;
+        row[i].sampling.temperature = 0.8;
+        row[i].sampling.top_p = 0.9;
+        row[i].history = {};
+        row[i].position = i;
+    }
+    fill_logits<<<4096, 256>>>(logits, size_t{rows} * vocab);
+    job.rows = rows;
+    job.vocab = vocab;
+    job.row = take_copy(row);
+    job.logits = logits;
+    job.stride = vocab;
+    job.scratch = take<double>(dyno_cuda_sample_scratch(&job) / sizeof(double) + 1);
+    job.token = take<unsigned>(rows);
+    tell({"sample", "256 x 128256, top_p 0.9", 4.0 * rows * vocab, 0.0},
+         [=]() { CHECK(dyno_cuda_sample(&job, nullptr)); });
+}
+
+} /* namespace */
+
+int main()
+{
+    bench_copy();
+    bench_product();
+    bench_norm();
+    bench_silu();
+    bench_blocks();
+    bench_rope();
+    bench_attention();
+    bench_sample();
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,60 @@
+"""Times PyTorch on the shapes of tests/gpu/bench.cu and prints a JSON object a line.
+
+Ends with 77 where PyTorch, or a GPU that it can use, is not there.
+"""
+import json
+import statistics
+import sys
+
+try:
+    import torch
+except ImportError:
+    print("PyTorch is not here", file=sys.stderr)
+    sys.exit(77)
+if not torch.cuda.is_available():
+    print("PyTorch sees no GPU", file=sys.stderr)
+    sys.exit(77)
+
+from torch.nn import functional  # noqa: E402
+
+RUNS, WARM_UPS = 15, 2
+
+
+def rand(*shape):
+    return torch.rand(*shape, device="cuda", dtype=torch.bfloat16) * 4 - 2
+
+
+def tell(name, launch):
+    times = []
+    for i in range(RUNS + WARM_UPS):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        launch()
+        end.record()
+        end.synchronize()
+        if i >= WARM_UPS:
+            times.append(begin.elapsed_time(end) * 1e3)
+    print(json.dumps({"name": name, "rival": f"torch {torch.__version__}",
+                      "us": statistics.median(times), "us_min": min(times), "us_max": max(times)}),
+          flush=True)
+
+
+def main():
+    x, residual, weight = rand(16384, 4096), rand(16384, 4096), rand(4096)
+
+    def norm():
+        return functional.rms_norm(residual.add_(x), (4096,), weight, 1e-5)
+
+    tell("norm", norm)
+    both = rand(8192, 2 * 14336)
+    tell("silu", lambda: functional.silu(both[:, :14336]) * both[:, 14336:])
+    del x, residual, both
+    query, key, value = rand(64, 32, 1, 128), rand(64, 8, 4096, 128), rand(64, 8, 4096, 128)
+    tell("attention, decode", lambda: functional.scaled_dot_product_attention(
+        query, key, value, enable_gqa=True))
+    query, key, value = rand(1, 32, 8192, 128), rand(1, 8, 8192, 128), rand(1, 8, 8192, 128)
+    tell("attention, prefill", lambda: functional.scaled_dot_product_attention(
+        query, key, value, is_causal=True, enable_gqa=True))
+
+
+main()
