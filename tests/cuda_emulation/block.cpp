@@ -161,7 +161,7 @@ void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
         run_block();
     }
     copies_forget();
-    memory_launch_begins(nullptr, nullptr);
+    memory_launch_ends();
     free(dynamic);
 }
 

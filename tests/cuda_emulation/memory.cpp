@@ -47,7 +47,7 @@ static struct {
     const char *kernel;
     const unsigned char *stack, *stacks;
     size_t stacks_bytes;
-    region *dynamic; /* its place in regions; null until the first block */
+    region *dynamic; /* its place in regions; null where there is none */
 } memory;
 
 void complain(const char *format, ...)
@@ -117,9 +117,6 @@ void *memory_take(size_t bytes)
 static void region_remove(region *gone)
 {
     free(gone->traces);
-    if (memory.dynamic == &memory.regions[memory.count - 1]) {
-        memory.dynamic = gone;
-    }
     *gone = memory.regions[--memory.count];
 }
 
@@ -171,6 +168,15 @@ void memory_launch_begins(const char *kernel, const void *stack)
     memory.launch_epoch = ++memory.epoch;
 }
 
+void memory_launch_ends()
+{
+    memory.kernel = nullptr;
+    if (memory.dynamic) {
+        region_remove(memory.dynamic);
+        memory.dynamic = nullptr;
+    }
+}
+
 static void share_static_memory()
 {
 #if !defined(__SANITIZE_ADDRESS__)
@@ -193,16 +199,9 @@ void memory_block_begins(void *dynamic, size_t bytes)
     share_static_memory();
     memset(dynamic, 0xff, bytes);
 #if !defined(__SANITIZE_ADDRESS__)
-    if (memory.dynamic && memory.dynamic->begin == dynamic &&
-        memory.dynamic->end == memory.dynamic->begin + bytes) {
-        return;
+    if (!memory.dynamic && bytes > 0) {
+        memory.dynamic = region_add(static_cast<unsigned char *>(dynamic), bytes, space::shared);
     }
-    if (memory.dynamic) {
-        region_remove(memory.dynamic);
-    }
-    memory.dynamic = bytes > 0
-                         ? region_add(static_cast<unsigned char *>(dynamic), bytes, space::shared)
-                         : nullptr;
 #endif
 }
 

@@ -40,6 +40,7 @@ bool memory_within(const void *memory, size_t bytes);
 /* The launcher tells what happens.  A block's dynamic shared memory is [dynamic, dynamic + bytes);
  * static shared memory is poisoned as well. */
 void memory_launch_begins(const char *kernel, const void *stack);
+void memory_launch_ends();
 void memory_block_begins(void *dynamic, size_t bytes);
 void memory_barrier();
 void memory_ignore(const void *begin, size_t bytes); /* the fibers' stacks */
