@@ -15,6 +15,7 @@
 
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/blocks.h"
+#include "kernels/cuda/gemv.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/rope.h"
 #include "kernels/cuda/rows.h"
@@ -355,6 +356,39 @@ void bench_attention()
          [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
 }
 
+/* Llama-3-8B's gate and up; weights of several layers take turns, for one layer's of 4 bits would
+ * stay in the second-level cache. */
+void bench_gemv(dyno_cuda_weights kind, unsigned n, const char *shape)
+{
+    constexpr unsigned rows = 28672, columns = 4096, group = 128, layers = 8;
+    size_t count = size_t{rows} * columns, scales = count / group;
+    size_t bytes = kind == DYNO_CUDA_WEIGHTS_16 ? 2 * count : count / 2;
+    unsigned short *weights = random_bf16(layers * bytes / 2);
+    unsigned layer = 0;
+    dyno_cuda_gemv_job job = {};
+
+    job.element = DYNO_ELEMENT_BF16;
+    job.kind = kind;
+    job.n = n;
+    job.rows = rows;
+    job.columns = columns;
+    job.group = group;
+    job.scales = random_bf16(scales);
+    job.x = random_bf16(size_t{n} * columns);
+    job.x_stride = columns;
+    job.y = take<unsigned short>(size_t{n} * rows);
+    job.y_stride = rows;
+    tell({"gemv", shape,
+          static_cast<double>(bytes) +
+              (kind == DYNO_CUDA_WEIGHTS_16 ? 0.0 : 2.0 * static_cast<double>(scales)),
+          0.0},
+         [=]() mutable {
+             job.weights = weights + layer * (bytes / 2);
+             layer = (layer + 1) % layers;
+             CHECK(dyno_cuda_gemv(&job, nullptr));
+         });
+}
+
 void bench_sample()
 {
     constexpr unsigned rows = 256, vocab = 128256;
@@ -393,6 +427,9 @@ int main()
     bench_blocks();
     bench_rope();
     bench_attention();
+    bench_gemv(DYNO_CUDA_WEIGHTS_16, 1, "28672 x 4096 bf16, 1 activation");
+    bench_gemv(DYNO_CUDA_WEIGHTS_16, 8, "28672 x 4096 bf16, 8 activations");
+    bench_gemv(DYNO_CUDA_WEIGHTS_INT4, 1, "28672 x 4096 int4, 1 activation");
     bench_sample();
     return EXIT_SUCCESS;
 }

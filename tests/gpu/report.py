@@ -25,8 +25,7 @@ def main():
         floor = max(row["bytes"] / copy, row["operations"] / product)
         row["floor_us"] = floor
         row["share"] = floor / row["us"]
-        # The rival knows 16-bit keys and values only.
-        same = [r for r in rivals if r["name"] == row["name"] and "e4m3" not in row["shape"]]
+        same = [r for r in rivals if (r["name"], r["shape"]) == (row["name"], row["shape"])]
         if same:
             row["rival"], row["rival_us"] = same[0]["rival"], same[0]["us"]
     with open(sys.argv[4], "w", encoding="utf-8") as file:

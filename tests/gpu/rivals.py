@@ -2,6 +2,7 @@
 
 Ends with 77 where PyTorch, or a GPU that it can use, is not there.
 """
+import itertools
 import json
 import statistics
 import sys
@@ -24,7 +25,7 @@ def rand(*shape):
     return torch.rand(*shape, device="cuda", dtype=torch.bfloat16) * 4 - 2
 
 
-def tell(name, launch):
+def tell(name, shape, launch):
     times = []
     for i in range(RUNS + WARM_UPS):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -34,7 +35,7 @@ def tell(name, launch):
         end.synchronize()
         if i >= WARM_UPS:
             times.append(begin.elapsed_time(end) * 1e3)
-    print(json.dumps({"name": name, "rival": f"torch {torch.__version__}",
+    print(json.dumps({"name": name, "shape": shape, "rival": f"torch {torch.__version__}",
                       "us": statistics.median(times), "us_min": min(times), "us_max": max(times)}),
           flush=True)
 
@@ -45,16 +46,25 @@ def main():
     def norm():
         return functional.rms_norm(residual.add_(x), (4096,), weight, 1e-5)
 
-    tell("norm", norm)
+    tell("norm", "16384 x 4096 bf16, residual", norm)
     both = rand(8192, 2 * 14336)
-    tell("silu", lambda: functional.silu(both[:, :14336]) * both[:, 14336:])
+    tell("silu", "8192 x 14336 bf16", lambda: functional.silu(both[:, :14336]) * both[:, 14336:])
     del x, residual, both
+    weights, one = rand(8, 28672, 4096), rand(1, 4096)
+    layer = itertools.cycle(range(8))
+    tell("gemv", "28672 x 4096 bf16, 1 activation",
+         lambda: functional.linear(one, weights[next(layer)]))
+    eight = rand(8, 4096)
+    tell("gemv", "28672 x 4096 bf16, 8 activations",
+         lambda: functional.linear(eight, weights[next(layer)]))
+    del weights
     query, key, value = rand(64, 32, 1, 128), rand(64, 8, 4096, 128), rand(64, 8, 4096, 128)
-    tell("attention, decode", lambda: functional.scaled_dot_product_attention(
-        query, key, value, enable_gqa=True))
+    tell("attention, decode", "64 x 4096, 32/8 heads of 128, bf16",
+         lambda: functional.scaled_dot_product_attention(query, key, value, enable_gqa=True))
     query, key, value = rand(1, 32, 8192, 128), rand(1, 8, 8192, 128), rand(1, 8, 8192, 128)
-    tell("attention, prefill", lambda: functional.scaled_dot_product_attention(
-        query, key, value, is_causal=True, enable_gqa=True))
+    tell("attention, prefill", "8192 causal, 32/8 heads of 128, bf16",
+         lambda: functional.scaled_dot_product_attention(query, key, value, is_causal=True,
+                                                         enable_gqa=True))
 
 
 main()
