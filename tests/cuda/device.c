@@ -51,12 +51,17 @@ static void check(cudaError_t error, const char *call)
 
 void *host_array(size_t count, size_t size)
 {
-    void *memory = calloc(count > 0 ? count : 1, size);
+    void **place = &arrays.host[arrays.host_count];
 
-    if (!memory || arrays.host_count == ARRAYS_MAX) {
+    if (arrays.host_count == ARRAYS_MAX) {
+        fail("more than %d arrays", ARRAYS_MAX);
+    }
+    *place = calloc(count > 0 ? count : 1, size);
+    if (!*place) {
         fail("no memory for an array of %zu x %zu bytes", count, size);
     }
-    return arrays.host[arrays.host_count++] = memory;
+    arrays.host_count++;
+    return *place;
 }
 
 void *device_array(size_t bytes)
