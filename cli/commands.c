@@ -22,7 +22,7 @@ const struct dyno_command dyno_command_table[] = {
      dyno_command_ab},
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
      dyno_command_generate},
-    {"runs", "list the runs in a database", dyno_command_runs},
+    {"runs", "the runs in a database: list, show, compare, tag, delete", dyno_command_runs},
     {"report", "runs of a database as a page with figures", dyno_command_report},
     {"sql", "ask a database of runs: dyno sql FILE.db 'SELECT ...'", dyno_command_sql},
     {"export", "a run as vllm bench serve or AIPerf would write it, as CSV or JSON",

@@ -18,7 +18,8 @@ static const struct dyno_option rows[] = {
     {.name = "report.runs",
      .flag = "runs",
      .value = "RUNS",
-     .help = "which runs, in this order: numbers and spans such as 3,5-7, or last, or all",
+     .help =
+         "which runs, in this order: numbers, spans and tags such as 3,5-7,base, or last, or all",
      .initial = "all",
      .type = DYNO_OPTION_TEXT,
      .offset = AT(runs),

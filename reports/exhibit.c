@@ -24,7 +24,7 @@ static dyno_status wrong(const struct dyno_exhibit *exhibit, const struct dyno_r
 static void put_quoted(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (size_t i = 0; text[i] && i < 2 * NAME_MAX_BYTES; i++) {
+    for (size_t i = 0; i < 2 * NAME_MAX_BYTES && text[i]; i++) {
         unsigned char letter = (unsigned char)text[i];
 
         fputc(letter < ' ' || strchr("\"\\`$@{}", letter) ? '\'' : letter, out);
@@ -121,6 +121,7 @@ static dyno_status ask_numbers(const struct dyno_exhibit *exhibit, const struct 
     dyno_status status = DYNO_OK;
     size_t size, names_size;
     sqlite3_stmt *row;
+    bool is_whole;
 
     DYNO_TRY(next_statement(exhibit, set, at, &row, error));
     blocks.out = open_memstream(&data->blocks, &size);
@@ -132,7 +133,9 @@ static dyno_status ask_numbers(const struct dyno_exhibit *exhibit, const struct 
         data->series = blocks.series;
     }
     (void)sqlite3_finalize(row);
-    if ((!close_stream(blocks.out) | !close_stream(blocks.names)) && status == DYNO_OK) {
+    is_whole = close_stream(blocks.out);
+    is_whole = close_stream(blocks.names) && is_whole;
+    if (!is_whole && status == DYNO_OK) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for the figure %s", exhibit->name);
     }
     return status;

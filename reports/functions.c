@@ -103,8 +103,8 @@ static void bins_final(sqlite3_context *context)
         sqlite3_result_error_nomem(context);
     } else {
         fputc('[', out);
-        for (unsigned bin = BINS; kept && *kept && bin-- > 0;) {
-            put_bin(out, -least_of(bin), (*kept)->counts[1][bin]);
+        for (unsigned i = 0; kept && *kept && i < BINS; i++) { /* from the lowest on */
+            put_bin(out, -least_of(BINS - 1 - i), (*kept)->counts[1][BINS - 1 - i]);
         }
         for (unsigned bin = 0; kept && *kept && bin < BINS; bin++) {
             put_bin(out, most_of(bin), (*kept)->counts[0][bin]);

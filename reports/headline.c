@@ -50,8 +50,8 @@ static double number_of(sqlite3_stmt *row, int column)
                                                            : sqlite3_column_double(row, column);
 }
 
-dyno_status dyno_headline_of(sqlite3 *database, int64_t run, const struct dyno_headline *headline,
-                             struct dyno_headline_value *out, struct dyno_error *error)
+static dyno_status ask(sqlite3 *database, int64_t run, const struct dyno_headline *headline,
+                       struct dyno_headline_value *out, struct dyno_error *error)
 {
     dyno_status status = DYNO_OK;
     sqlite3_stmt *row;
@@ -67,6 +67,39 @@ dyno_status dyno_headline_of(sqlite3 *database, int64_t run, const struct dyno_h
     }
     (void)sqlite3_finalize(row);
     return status;
+}
+
+dyno_status dyno_headline_take(const struct dyno_run_set *set, const struct dyno_headline *headline,
+                               struct dyno_headline_line *out, struct dyno_error *error)
+{
+    struct dyno_headline_line line = {.count = 0};
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *row;
+
+    DYNO_TRY(
+        dyno_database_prepare(set->database, &row, "SELECT run FROM detail ORDER BY place", error));
+    while (status == DYNO_OK && line.count < DYNO_RUN_SET_DETAIL_MAX &&
+           sqlite3_step(row) == SQLITE_ROW) {
+        struct dyno_headline_value *value = &line.values[line.count++];
+
+        status = ask(set->database, sqlite3_column_int64(row, 0), headline, value, error);
+        line.any =
+            line.any || (isfinite(value->value) && (value->value != 0 || !headline->only_if_any));
+    }
+    (void)sqlite3_finalize(row);
+    if (status == DYNO_OK) {
+        *out = line;
+    }
+    return status;
+}
+
+const char *dyno_headline_unit(const struct dyno_headline *headline)
+{
+    return strcmp(headline->unit, "ms") == 0    ? ", ms"
+           : strcmp(headline->unit, "s") == 0   ? ", s"
+           : strcmp(headline->unit, "h") == 0   ? ", h"
+           : strcmp(headline->unit, "1/s") == 0 ? ", 1/s"
+                                                : "";
 }
 
 char *dyno_headline_format(char out[DYNO_FORMAT_MAX], double value, const char *unit)

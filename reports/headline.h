@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "reports/database.h"
 #include "reports/format.h"
+#include "reports/run_set.h"
 
 struct dyno_headline {
     const char *metric; /* of run_metric; docs/metrics.md */
@@ -21,8 +21,18 @@ struct dyno_headline_value {
     double value, low, high;
 };
 
-dyno_status dyno_headline_of(sqlite3 *database, int64_t run, const struct dyno_headline *headline,
-                             struct dyno_headline_value *out, struct dyno_error *error);
+/* A headline of every run in detail. */
+struct dyno_headline_line {
+    struct dyno_headline_value values[DYNO_RUN_SET_DETAIL_MAX];
+    size_t count;
+    bool any; /* it says something */
+};
+
+dyno_status dyno_headline_take(const struct dyno_run_set *set, const struct dyno_headline *headline,
+                               struct dyno_headline_line *out, struct dyno_error *error);
+
+/* The unit as it stands behind the words: ", ms"; nothing for "%". */
+const char *dyno_headline_unit(const struct dyno_headline *headline);
 
 /* Four digits that say something: "508.6", "26,105", "0.5412", "n/a"; a percentage for "%". */
 char *dyno_headline_format(char out[DYNO_FORMAT_MAX], double value, const char *unit);

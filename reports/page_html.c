@@ -163,38 +163,6 @@ static dyno_status put_runs(const struct writer *writer)
 
 /* ---- headlines ------------------------------------------------------------------------------- */
 
-/* A headline of every run in detail. */
-struct line {
-    struct dyno_headline_value values[DYNO_RUN_SET_DETAIL_MAX];
-    size_t count;
-    bool any;
-};
-
-static dyno_status take_line(const struct writer *writer, const struct dyno_headline *headline,
-                             struct line *line)
-{
-    dyno_status status = DYNO_OK;
-    sqlite3_stmt *row;
-    int step;
-
-    *line = (struct line){.count = 0};
-    DYNO_TRY(prepare(writer, &row, "SELECT run FROM detail ORDER BY place"));
-    while ((step = sqlite3_step(row)) == SQLITE_ROW && status == DYNO_OK &&
-           line->count < DYNO_RUN_SET_DETAIL_MAX) {
-        struct dyno_headline_value *value = &line->values[line->count++];
-
-        status = dyno_headline_of(writer->database, sqlite3_column_int64(row, 0), headline, value,
-                                  writer->error);
-        line->any =
-            line->any || (isfinite(value->value) && (value->value != 0 || !headline->only_if_any));
-    }
-    if (status != DYNO_OK) {
-        (void)sqlite3_finalize(row);
-        return status;
-    }
-    return finish(writer, row, step);
-}
-
 /* "+3.2 %", against the first run; nothing where that says nothing. */
 static void put_difference(const struct writer *writer, double value, double first)
 {
@@ -207,7 +175,7 @@ static void put_difference(const struct writer *writer, double value, double fir
 }
 
 static void put_value(const struct writer *writer, const struct dyno_headline *headline,
-                      const struct line *line, size_t index)
+                      const struct dyno_headline_line *line, size_t index)
 {
     const struct dyno_headline_value *value = &line->values[index];
     char text[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX];
@@ -227,15 +195,14 @@ static void put_value(const struct writer *writer, const struct dyno_headline *h
 
 static dyno_status put_headline(const struct writer *writer, const struct dyno_headline *headline)
 {
-    bool has_unit = headline->unit[0] && strcmp(headline->unit, "%") != 0;
-    struct line line;
+    struct dyno_headline_line line;
 
-    DYNO_TRY(take_line(writer, headline, &line));
+    DYNO_TRY(dyno_headline_take(writer->page->set, headline, &line, writer->error));
     if (!line.any) {
         return DYNO_OK;
     }
-    (void)fprintf(writer->out, "<tr><th scope=\"row\">%s%s%s</th>", headline->words,
-                  has_unit ? ", " : "", has_unit ? headline->unit : "");
+    (void)fprintf(writer->out, "<tr><th scope=\"row\">%s%s</th>", headline->words,
+                  dyno_headline_unit(headline));
     for (size_t i = 0; i < line.count; i++) {
         put_value(writer, headline, &line, i);
     }

@@ -84,38 +84,30 @@ static dyno_status put_headline_head(const struct writer *writer)
     return finish(writer, row, step);
 }
 
-/* The line of a headline into `line`; *any: there is something to say. */
-static dyno_status put_headline(const struct writer *writer, const struct dyno_headline *headline,
-                                FILE *line, bool *any)
+static dyno_status put_headline(const struct writer *writer, const struct dyno_headline *headline)
 {
-    bool has_unit = headline->unit[0] && strcmp(headline->unit, "%") != 0;
+    struct dyno_headline_line line;
     char text[DYNO_FORMAT_MAX];
-    dyno_status status = DYNO_OK;
-    sqlite3_stmt *row;
-    int step;
 
-    DYNO_TRY(dyno_database_prepare(writer->database, &row, "SELECT run FROM detail ORDER BY place",
-                                   writer->error));
-    (void)fprintf(line, "| %s%s%s |", headline->words, has_unit ? ", " : "",
-                  has_unit ? headline->unit : "");
-    while ((step = sqlite3_step(row)) == SQLITE_ROW && status == DYNO_OK) {
-        struct dyno_headline_value value = {NAN, NAN, NAN};
+    DYNO_TRY(dyno_headline_take(writer->page->set, headline, &line, writer->error));
+    if (!line.any) {
+        return DYNO_OK;
+    }
+    (void)fprintf(writer->out, "| %s%s |", headline->words, dyno_headline_unit(headline));
+    for (size_t i = 0; i < line.count; i++) {
+        const struct dyno_headline_value *value = &line.values[i];
 
-        status = dyno_headline_of(writer->database, sqlite3_column_int64(row, 0), headline, &value,
-                                  writer->error);
-        *any = *any || (isfinite(value.value) && (value.value != 0 || !headline->only_if_any));
-        (void)fprintf(line, " %s", dyno_headline_format(text, value.value, headline->unit));
-        if (isfinite(value.low) && isfinite(value.high)) {
-            (void)fprintf(line, " (%s", dyno_headline_format(text, value.low, headline->unit));
-            (void)fprintf(line, " – %s)", dyno_headline_format(text, value.high, headline->unit));
+        (void)fprintf(writer->out, " %s", dyno_headline_format(text, value->value, headline->unit));
+        if (isfinite(value->low) && isfinite(value->high)) {
+            (void)fprintf(writer->out, " (%s",
+                          dyno_headline_format(text, value->low, headline->unit));
+            (void)fprintf(writer->out, " – %s)",
+                          dyno_headline_format(text, value->high, headline->unit));
         }
-        fputs(" |", line);
+        fputs(" |", writer->out);
     }
-    if (status != DYNO_OK) {
-        (void)sqlite3_finalize(row);
-        return status;
-    }
-    return finish(writer, row, step);
+    fputc('\n', writer->out);
+    return DYNO_OK;
 }
 
 static dyno_status put_headlines(const struct writer *writer)
@@ -127,17 +119,7 @@ static dyno_status put_headlines(const struct writer *writer)
     }
     DYNO_TRY(put_headline_head(writer));
     for (const struct dyno_headline *row = dyno_headline_table; row->metric; row++) {
-        char *text = NULL;
-        size_t size;
-        bool any = false;
-        FILE *line = open_memstream(&text, &size);
-        dyno_status status = line ? put_headline(writer, row, line, &any) : DYNO_NO_MEMORY;
-
-        if (line && fclose(line) == 0 && any && status == DYNO_OK) {
-            (void)fprintf(writer->out, "%s\n", text);
-        }
-        free(text);
-        DYNO_TRY(status);
+        DYNO_TRY(put_headline(writer, row));
     }
     fputs("\nIn brackets: 95 % intervals, where a run has them.\n\n", writer->out);
     return DYNO_OK;

@@ -12,12 +12,16 @@
 #ifndef DYNO_REPORTS_RUN_SET_H
 #define DYNO_REPORTS_RUN_SET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "reports/database.h"
 
-enum { DYNO_RUN_SET_DETAIL_MAX = 6 };
+enum { DYNO_RUN_SET_DETAIL_MAX = 6, DYNO_RUN_TAG_MAX = 64 };
+
+/* A tag begins with a letter, has neither blank nor comma, and is not last or all. */
+bool dyno_run_tag_is_good(const char *tag);
 
 struct dyno_run_set {
     sqlite3 *database;      /* read-only from now on */
@@ -25,10 +29,10 @@ struct dyno_run_set {
     int64_t chosen, detail; /* runs in each */
 };
 
-/* `spec` chooses: "3,5-7,last" in this order; NULL or "all": every run.  On success released by
- * dyno_run_set_close.  A database of an older version is brought to this one first.
- * Errors: DYNO_BAD_INPUT (a word that is no run's), DYNO_NOT_FOUND (no such file, no such
- * run), else as dyno_database_open. */
+/* `spec` chooses: "3,5-7,base,last" in this order; NULL or "all": every run.  On success released
+ * by dyno_run_set_close.  A database of an older version is brought to this one first. Errors:
+ * DYNO_BAD_INPUT (a word that is no run's), DYNO_NOT_FOUND (no such file, no such run), else as
+ * dyno_database_open. */
 dyno_status dyno_run_set_open(struct dyno_run_set *out, const char *path, const char *spec,
                               struct dyno_error *error);
 void dyno_run_set_close(struct dyno_run_set *set);

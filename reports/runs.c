@@ -24,11 +24,16 @@ enum field {
     FIELD_COMMAND,
 };
 
+#define OVERVIEW(title)                                                                            \
+    "SELECT o.id, true_status(o.status, h.machine, h.process, strftime('%s', o.started_at)),"      \
+    " requests, ttft_ms_p50, ttft_ms_p99, tpot_ms_p50, requests_per_s, token_hit_rate, " title     \
+    ", o.started_at, command FROM run_overview AS o LEFT JOIN host AS h ON h.run = o.id ORDER BY " \
+    "o.id"
+
 static const char overview_sql[] =
-    "SELECT o.id, true_status(o.status, h.machine, h.process, strftime('%s', o.started_at)),"
-    " requests, ttft_ms_p50, ttft_ms_p99, tpot_ms_p50, requests_per_s, token_hit_rate, title,"
-    " o.started_at, command FROM run_overview AS o LEFT JOIN host AS h ON h.run = o.id ORDER BY "
-    "o.id";
+    OVERVIEW("title || coalesce((SELECT '  [' || group_concat(tag, ', ') || ']' FROM run_tag"
+             " WHERE run = o.id HAVING count(*) > 0), '')");
+static const char untagged_sql[] = OVERVIEW("title"); /* before version 5 there were no tags */
 
 static const char *const heads[FIELDS_SHOWN] = {
     "run",         "status", "requests", "TTFT p50 ms", "TTFT p99 ms",
@@ -203,7 +208,11 @@ static dyno_status list(const char *path, FILE *out, int (*put)(sqlite3_stmt *ov
     (void)dyno_functions_add(database);                   /* without them the query says so */
     status = dyno_database_run(database, "BEGIN", error); /* one state for both passes */
     if (status == DYNO_OK) {
-        status = dyno_database_prepare(database, &overview, overview_sql, error);
+        bool has_tags = sqlite3_table_column_metadata(database, "main", "run_tag", "tag", NULL,
+                                                      NULL, NULL, NULL, NULL) == SQLITE_OK;
+
+        status = dyno_database_prepare(database, &overview, has_tags ? overview_sql : untagged_sql,
+                                       error);
     }
     if (status == DYNO_OK) {
         result = put(overview, out);

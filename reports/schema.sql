@@ -8,6 +8,7 @@
 --         ├── decision ─────── decision_candidate     only with --decisions
 --         ├── plan             every look of the planner, and what it decided
 --         ├── host             the machine's part: clocks, memory, names
+--         ├── run_tag          names that somebody gave it
 --         └── validation       two runs of the same requests, one real, one simulated
 --
 -- Time.  Columns in _ns are whole nanoseconds of simulated time since the start of the run; NULL
@@ -18,7 +19,7 @@
 -- ROWID): a run's rows lie together, and a request is found without another index.  Parts of a
 -- request's life are generated columns: they cost no space and cannot disagree with the stamps.
 --
--- To forget a run:  PRAGMA foreign_keys = ON;  DELETE FROM run WHERE id = 3;  VACUUM;
+-- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
 PRAGMA user_version = 5;            -- the schema's version; a dyno refuses one that is newer
@@ -282,3 +283,10 @@ SELECT v.live, v.simulated, r.id,
 FROM validation AS v
 JOIN request_latency AS r ON r.run = v.live
 JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;
+
+-- Names that somebody gave to runs, to choose them by: `dyno runs tag`.
+CREATE TABLE run_tag (
+    run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (run, tag)
+) WITHOUT ROWID;

@@ -21,10 +21,12 @@ FROM differing AS d JOIN main.run_option AS o ON o.name = d.name
 WHERE o.run IN (SELECT run FROM choice) AND o.value IS NOT NULL
 ORDER BY o.run, o.name;
 
--- 'run 3: kv', or 'run 3' where the words would be many.
+-- 'run 3: kv', or 'run 3' where the words would be many; 'run 3: base' where it has a tag.
 CREATE TEMP TABLE chosen AS
 SELECT c.place AS place, r.id AS run,
-       'run ' || r.id || coalesce((SELECT ': ' || group_concat(word, ', ') FROM word
+       'run ' || r.id || coalesce((SELECT ': ' || substr(min(tag), 1, 26) FROM main.run_tag
+                                   WHERE run = r.id HAVING count(*) > 0),
+                                  (SELECT ': ' || group_concat(word, ', ') FROM word
                                    WHERE run = r.id HAVING length(group_concat(word, ', ')) <= 26),
                                   '') AS label,
        true_status(r.status, h.machine, h.process, strftime('%s', h.started_at)) AS status,

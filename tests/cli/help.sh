@@ -38,7 +38,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   bench        ask a server what a trace or a generator asks, and measure it
   ab           compare arms of a scenario, request by request, with intervals and a verdict
   generate     let a model write: goes on from a prompt, or talks on the terminal
-  runs         list the runs in a database
+  runs         the runs in a database: list, show, compare, tag, delete
   report       runs of a database as a page with figures
   sql          ask a database of runs: dyno sql FILE.db 'SELECT ...'
   export       a run as vllm bench serve or AIPerf would write it, as CSV or JSON

@@ -66,13 +66,13 @@ fi
 
 # ---- full ------------------------------------------------------------------------------------
 
-# A file may grow to 64 KiB; a write beyond that fails like one on a full disk.
+# A file may grow to 96 KiB; a write beyond that fails like one on a full disk.
 seq 0 2999 | awk '{ printf "{\"timestamp\": %d, \"input_length\": 10, ", $1 * 100
     printf "\"output_length\": 1, \"hash_ids\": [%d]}\n", $1 }' >many.jsonl
 status=0
 (
     trap '' XFSZ
-    ulimit -f 64
+    ulimit -f 96
     "$dyno" replay --trace many.jsonl --db full.db --json summary.json >out 2>err
 ) || status=$?
 if [[ $status -ne 1 || -s out || $(wc -l <err) -ne 1 ]]; then

@@ -21,7 +21,7 @@ refuses 1 "a report is a FILE.html, FILE.md or FILE.csv by its ending; 'report.d
     report runs.db -o report.doc
 refuses 1 "there is no database 'none.db': \`dyno replay --db FILE\` makes one" \
     report none.db -o report.html
-way='write numbers and spans of numbers, such as 3,5-7, or last, or all'
+way='write numbers, spans and tags, such as 3,5-7,base, or last, or all'
 refuses 1 "'1,,2' chooses no runs: $way" \
     report runs.db -o report.html --runs 1,,2
 refuses 1 "there is no run 7-9 in this database, or it was chosen twice; \`dyno runs\` lists them" \

@@ -101,6 +101,7 @@ END_TEST
 static const char to_version_4[] =
     "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency; DROP VIEW worker_load;"
     "DROP VIEW tenant_load; DROP VIEW priority_load; DELETE FROM outcome WHERE code = 6;"
+    "DROP TABLE run_tag;"
     "ALTER TABLE decision DROP COLUMN router;"
     "ALTER TABLE request DROP COLUMN ingest_ns; ALTER TABLE request DROP COLUMN queue_ns;"
     "ALTER TABLE request DROP COLUMN held_ns; ALTER TABLE request DROP COLUMN priority;"
@@ -133,8 +134,9 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
 }
 END_TEST
 
-/* Takes away what version 4 added. */
+/* Takes away what versions 4 and 5 added. */
 static const char to_version_3[] =
+    "DROP TABLE run_tag;"
     "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency;"
     "ALTER TABLE request DROP COLUMN decode_ns; ALTER TABLE request DROP COLUMN transfer_ns;"
     "ALTER TABLE request DROP COLUMN prefill_worker;"
