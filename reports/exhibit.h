@@ -28,8 +28,10 @@ struct dyno_exhibit {
     int order, width, height, height_per_series;
 };
 
+enum { DYNO_EXHIBITS_MAX = 256 };
+
 struct dyno_exhibits {
-    struct dyno_exhibit *at; /* [count], in order */
+    struct dyno_exhibit *at; /* [count], in order; DYNO_EXHIBITS_MAX at most */
     size_t count;
 };
 

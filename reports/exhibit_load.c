@@ -56,19 +56,29 @@ static dyno_status extend(char **text, const char *more, size_t length, struct d
     return DYNO_OK;
 }
 
+/* A number of points behind `mark`, at *at, which is moved past it; 0: it is none. */
+static int take_points(const char **at, char mark)
+{
+    char *end;
+    long value;
+
+    if (mark && *(*at)++ != mark) {
+        return 0;
+    }
+    value = strtol(*at, &end, 10);
+    if (end == *at || value < 0 || value > SIZE_MAX_POINTS) {
+        return 0;
+    }
+    *at = end;
+    return (int)value;
+}
+
 static bool take_size(struct dyno_exhibit *exhibit, const char *text)
 {
-    int width, height, more = 0;
-    int got = sscanf(text, "%dx%d+%d", &width, &height, &more);
-
-    if (got < 2 || width < 100 || height < 20 || more < 0 || width > SIZE_MAX_POINTS ||
-        height > SIZE_MAX_POINTS || more > SIZE_MAX_POINTS) {
-        return false;
-    }
-    exhibit->width = width;
-    exhibit->height = height;
-    exhibit->height_per_series = more;
-    return true;
+    exhibit->width = take_points(&text, '\0');
+    exhibit->height = exhibit->width ? take_points(&text, 'x') : 0;
+    exhibit->height_per_series = exhibit->height && *text == '+' ? take_points(&text, '+') : 0;
+    return exhibit->width >= 100 && exhibit->height >= 20 && (*text == '\n' || *text == '\0');
 }
 
 /* One "-- KEY: TEXT"; what is no key is a comment. */
@@ -147,6 +157,11 @@ static dyno_status add(struct dyno_exhibits *exhibits, const char *name, const c
         *old = exhibit;
         return DYNO_OK;
     }
+    if (exhibits->count == DYNO_EXHIBITS_MAX) {
+        release_exhibit(&exhibit);
+        return dyno_fail(error, DYNO_BAD_INPUT, "there are more than %d figures and tables",
+                         DYNO_EXHIBITS_MAX);
+    }
     grown = realloc(exhibits->at, (exhibits->count + 1) * sizeof *grown);
     if (!grown) {
         release_exhibit(&exhibit);
@@ -200,7 +215,7 @@ static dyno_status add_from(struct dyno_exhibits *exhibits, const char *folder,
 {
     const char *dot = strrchr(file_name, '.');
     size_t length = dot ? (size_t)(dot - file_name) : 0;
-    char name[256], *sql, *gp = NULL;
+    char name[256], *sql = NULL, *gp = NULL;
     dyno_status status;
 
     if (length == 0 || length >= sizeof name ||

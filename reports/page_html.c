@@ -395,10 +395,10 @@ static void put_left_out(const struct writer *writer, const struct dyno_shown *s
 
 static dyno_status put_tables(const struct writer *writer)
 {
-    bool any_left_out = false, is_empty[256] = {false};
+    bool any_left_out = false, is_empty[DYNO_EXHIBITS_MAX] = {false};
     uint64_t rows;
 
-    for (size_t i = 0; i < writer->page->shown_count && i < 256; i++) {
+    for (size_t i = 0; i < writer->page->shown_count; i++) {
         const struct dyno_shown *shown = &writer->page->shown[i];
 
         is_empty[i] = shown->exhibit->gp && !shown->svg;
@@ -407,7 +407,7 @@ static dyno_status put_tables(const struct writer *writer)
             is_empty[i] = rows == 0;
         }
     }
-    for (size_t i = 0; i < writer->page->shown_count && i < 256; i++) {
+    for (size_t i = 0; i < writer->page->shown_count; i++) {
         if (is_empty[i]) {
             put_left_out(writer, &writer->page->shown[i], &any_left_out);
         }

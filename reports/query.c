@@ -10,7 +10,7 @@
 #include "reports/exhibit.h"
 #include "reports/format.h"
 
-enum { COLUMNS_MAX = 2000, CELL_MAX = 64 };
+enum { CELL_MAX = 64 };
 
 /* ---- reading only ---------------------------------------------------------------------------- */
 

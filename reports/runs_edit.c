@@ -11,7 +11,6 @@ static dyno_status change(const struct dyno_run_set *set, const char *sql, const
 {
     dyno_status status = DYNO_OK;
     sqlite3_stmt *runs, *statement;
-    int step;
 
     DYNO_TRY(dyno_database_prepare(set->database, &statement, sql, error));
     status = dyno_database_prepare(set->database, &runs, "SELECT run FROM chosen", error);
@@ -19,7 +18,7 @@ static dyno_status change(const struct dyno_run_set *set, const char *sql, const
         (void)sqlite3_finalize(statement);
         return status;
     }
-    while ((step = sqlite3_step(runs)) == SQLITE_ROW && status == DYNO_OK) {
+    while (status == DYNO_OK && sqlite3_step(runs) == SQLITE_ROW) {
         (void)sqlite3_bind_int64(statement, 1, sqlite3_column_int64(runs, 0));
         (void)sqlite3_bind_text(statement, 2, tag, -1, SQLITE_STATIC); /* where there is one */
         if (sqlite3_step(statement) != SQLITE_DONE) {
