@@ -241,7 +241,8 @@ static bool copy_errand(struct dyno_errand *to, const struct dyno_errand *from)
                                .fields = strdup(from->fields),
                                .body = copy(from->body, from->body_size),
                                .body_size = from->body_size,
-                               .request_id = strdup(from->request_id)};
+                               .request_id = strdup(from->request_id),
+                               .is_whole = from->is_whole};
     return to->path && to->fields && to->body && to->request_id;
 }
 

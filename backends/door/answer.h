@@ -59,9 +59,9 @@ struct dyno_answer_config {
     uint32_t eos_count;
     const struct dyno_tokenizer *tokenizer; /* outlives the answer */
     struct dyno_detokenizer_options text;   /* stops and the like */
-    /* It travels as text to a worker that is another server: path, fields, body and request_id of
-     * this are copied, and of the above only prompt_tokens, tokens_max, spans, session, tenant
-     * and priority count; no tokenizer is needed.  NULL: it is made of tokens. */
+    /* It travels as text to a worker that is another server: path, fields, body, request_id and
+     * is_whole of this are copied, and of the above only prompt_tokens, tokens_max, spans, session,
+     * tenant and priority count; no tokenizer is needed.  NULL: it is made of tokens. */
     const struct dyno_errand *errand;
     void *owner; /* of the door's */
 };

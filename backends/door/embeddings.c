@@ -92,6 +92,9 @@ dyno_status dyno_door_embeddings(struct dyno_scribe *scribe, const struct dyno_o
     struct dyno_openai_embedding asked;
     dyno_status status;
 
+    if (scribe->door->config.relays) {
+        return dyno_door_relay(scribe, order, DYNO_CALL_EMBEDDING, out, error);
+    }
     DYNO_TRY(
         dyno_openai_embedding_read(&asked, order->body, order->size, &scribe->door->rules, error));
     status = make_embeddings(scribe, order, &asked, out, error);

@@ -112,7 +112,7 @@ static bool measure_tokens(struct dyno_scribe *scribe, const struct dyno_order *
     case DYNO_CALL_COMPLETION:
         return measure_completion(scribe, tenant, order->body, order->size, out, &error) == DYNO_OK;
     case DYNO_CALL_EMBEDDING:
-        break; /* not passed on */
+        break; /* of many inputs none stands for all */
     }
     return false;
 }
@@ -199,10 +199,13 @@ static dyno_status pass_on(struct dyno_call *call, struct dyno_scribe *scribe,
 {
     static const char *const paths[] = {[DYNO_CALL_CHAT] = "/v1/chat/completions",
                                         [DYNO_CALL_COMPLETION] = "/v1/completions",
-                                        [DYNO_CALL_RESPONSE] = "/v1/responses"};
+                                        [DYNO_CALL_RESPONSE] = "/v1/responses",
+                                        [DYNO_CALL_EMBEDDING] = "/v1/embeddings"};
     char fields[FIELDS_MAX];
-    struct dyno_errand errand = {
-        .path = paths[call->kind], .fields = fields, .request_id = call->asker.request_id};
+    struct dyno_errand errand = {.path = paths[call->kind],
+                                 .fields = fields,
+                                 .request_id = call->asker.request_id,
+                                 .is_whole = call->kind == DYNO_CALL_EMBEDDING};
     struct dyno_bytes body;
     dyno_status status;
 
@@ -248,7 +251,8 @@ dyno_status dyno_door_relay(struct dyno_scribe *scribe, const struct dyno_order 
     static const enum dyno_openai_relay_kind kinds[] = {
         [DYNO_CALL_CHAT] = DYNO_OPENAI_RELAY_CHAT,
         [DYNO_CALL_COMPLETION] = DYNO_OPENAI_RELAY_COMPLETION,
-        [DYNO_CALL_RESPONSE] = DYNO_OPENAI_RELAY_RESPONSE};
+        [DYNO_CALL_RESPONSE] = DYNO_OPENAI_RELAY_RESPONSE,
+        [DYNO_CALL_EMBEDDING] = DYNO_OPENAI_RELAY_EMBEDDING};
     struct dyno_openai_relay relay;
     dyno_status status;
 

@@ -71,7 +71,7 @@ static bool rename_event(const struct dyno_call *call, json_t *event)
     json_t *response = json_object_get(event, "response");
 
     if (call->kind != DYNO_CALL_RESPONSE) {
-        return call->relay->told_error || rename_in(call, event, true);
+        return call->relay->told_error || rename_in(call, event, call->kind != DYNO_CALL_EMBEDDING);
     }
     return !json_is_object(response) || rename_in(call, response, false);
 }
@@ -123,6 +123,11 @@ static dyno_status keep_event(struct dyno_call *call, json_t *event)
         }
         return DYNO_OK;
     }
+    if (call->kind == DYNO_CALL_EMBEDDING) {
+        json_decref(relay->whole);
+        relay->whole = json_incref(event);
+        return DYNO_OK;
+    }
     if (!relay->whole) {
         relay->whole = json_object();
     }
@@ -142,7 +147,7 @@ static uint32_t say_event(struct dyno_choice *choice, const char *data, size_t s
         json_decref(event);
         return BAD_GATEWAY;
     }
-    if (look_at(relay, event)) {
+    if (look_at(relay, event) || call->kind == DYNO_CALL_EMBEDDING) {
         dyno_choice_count_tokens(choice, 1);
     }
     if (!rename_event(call, event)) {
@@ -242,6 +247,12 @@ static void reply_refusal(struct dyno_call *call, const struct dyno_answer_news 
     json_decref(said);
 }
 
+/* Of answers that are told in parts. */
+static bool is_chunked(const struct dyno_call *call)
+{
+    return call->kind == DYNO_CALL_CHAT || call->kind == DYNO_CALL_COMPLETION;
+}
+
 static void reply_whole(struct dyno_call *call)
 {
     struct dyno_door *door = call->door;
@@ -249,7 +260,7 @@ static void reply_whole(struct dyno_call *call)
     struct dyno_openai_error error;
 
     if (!relay->whole ||
-        (call->kind != DYNO_CALL_RESPONSE &&
+        (is_chunked(call) &&
          dyno_openai_chunks_finish(relay->whole, call->kind == DYNO_CALL_CHAT) != DYNO_OK)) {
         call->failed = BAD_GATEWAY;
         describe(call, &error);

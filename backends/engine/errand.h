@@ -32,6 +32,7 @@ struct dyno_errand {
     const char *body;   /* [body_size] a JSON object, without "model" but with other members */
     size_t body_size;
     const char *request_id; /* for the log */
+    bool is_whole; /* no stream comes of it, but one JSON object, heard as its only event */
 };
 
 #endif

@@ -94,6 +94,11 @@ static dyno_status read_all(struct dyno_openai_relay *relay, enum dyno_openai_re
     relay->max_tokens = max_tokens_of(json);
     relay->model = json_incref(json_object_get(json, "model"));
     (void)json_object_del(json, "model");
+    if (kind == DYNO_OPENAI_RELAY_EMBEDDING) {
+        relay->head.stream = false;
+        relay->max_tokens = 1; /* a vector takes the place of the first one */
+        return DYNO_OK;
+    }
     if (json_object_set_new(json, "stream", json_true()) != 0 ||
         (kind != DYNO_OPENAI_RELAY_RESPONSE && !ask_for_usage(json))) {
         json_decref(relay->model);

@@ -3,7 +3,8 @@
  * What the request means is that server's to judge, so that fields which are not known here are
  * passed on; refused is only what could not be passed on as asked.  The body is changed in two
  * ways: `model` is left out, for every server has a name of its own for it, and the answer is asked
- * for as a stream with its usage, so that its tokens can be counted and stamped.
+ * for as a stream with its usage, so that its tokens can be counted and stamped; but for
+ * embeddings, of which there are no streams.
  */
 #ifndef DYNO_BACKENDS_OPENAI_RELAY_H
 #define DYNO_BACKENDS_OPENAI_RELAY_H
@@ -14,6 +15,7 @@ enum dyno_openai_relay_kind {
     DYNO_OPENAI_RELAY_CHAT,
     DYNO_OPENAI_RELAY_COMPLETION,
     DYNO_OPENAI_RELAY_RESPONSE,
+    DYNO_OPENAI_RELAY_EMBEDDING,
 };
 
 struct dyno_openai_relay {

@@ -28,12 +28,13 @@ void dyno_remote_wake_loop(struct dyno_remote *remote)
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
-dyno_status dyno_remote_body_add(struct dyno_remote_body *body, const char *bytes, size_t size)
+dyno_status dyno_remote_body_add(struct dyno_remote_body *body, const char *bytes, size_t size,
+                                 size_t size_max)
 {
     size_t capacity = 2 * (body->size + size);
     char *grown;
 
-    if (size > DYNO_REMOTE_BODY_MAX - body->size) {
+    if (size > size_max - body->size) {
         return DYNO_FULL;
     }
     if (body->size + size > body->capacity) {

@@ -200,7 +200,7 @@ static void on_body(void *context, dyno_ns at, const char *bytes, size_t size)
 
     (void)at;
     if (endpoint->checks_models &&
-        dyno_remote_body_add(&endpoint->check_body, bytes, size) != DYNO_OK) {
+        dyno_remote_body_add(&endpoint->check_body, bytes, size, DYNO_REMOTE_BODY_MAX) != DYNO_OK) {
         endpoint->check_head.status = 0;
     }
 }

@@ -20,9 +20,13 @@
 #include "backends/remote/remote.h"
 #include "core/base/map.h"
 
-enum { DYNO_REMOTE_WHY_MAX = 256, DYNO_REMOTE_BODY_MAX = 1 << 20 };
+enum {
+    DYNO_REMOTE_WHY_MAX = 256,
+    DYNO_REMOTE_BODY_MAX = 1 << 20,  /* of what is said in place of an answer */
+    DYNO_REMOTE_WHOLE_MAX = 1 << 25, /* of an answer that is whole */
+};
 
-/* The body of an answer that is no stream, as far as DYNO_REMOTE_BODY_MAX. */
+/* The body of an answer that is no stream. */
 struct dyno_remote_body {
     char *at;
     size_t size, capacity;
@@ -78,7 +82,7 @@ struct dyno_remote_request {
     struct dyno_client_exchange *exchange;
     struct dyno_client_head head; /* status 0: none came */
     struct dyno_event_stream stream;
-    struct dyno_remote_body refusal;
+    struct dyno_remote_body whole; /* of what is no stream */
     struct dyno_request_record record;
     uint32_t events_with_text;
     bool is_asked; /* in the list of its endpoint */
@@ -121,7 +125,9 @@ void dyno_remote_unlock(struct dyno_remote *remote);
 /* The loop has something to settle; the lock is held. */
 void dyno_remote_wake_loop(struct dyno_remote *remote);
 
-dyno_status dyno_remote_body_add(struct dyno_remote_body *body, const char *bytes, size_t size);
+/* Errors: DYNO_FULL (more than size_max in all), DYNO_NO_MEMORY. */
+dyno_status dyno_remote_body_add(struct dyno_remote_body *body, const char *bytes, size_t size,
+                                 size_t size_max);
 void dyno_remote_body_release(struct dyno_remote_body *body);
 
 /* ---- remote_request.c: the thread's side of a request ---- */

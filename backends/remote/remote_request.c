@@ -300,6 +300,33 @@ static void on_event(void *context, const char *data, size_t size)
     }
 }
 
+static bool is_whole_answer(const struct dyno_remote_request *request)
+{
+    return request->errand->is_whole && request->head.status == 200;
+}
+
+/* One object is all of the answer, and its only event. */
+static void take_whole(struct dyno_remote_request *request)
+{
+    const struct dyno_remote_body *whole = &request->whole;
+    struct dyno_answer_chunk chunk;
+
+    if (whole->size == 0 || !dyno_reply_read(&chunk, whole->at, whole->size, false) ||
+        chunk.has_error) {
+        blame(request, "the endpoint's answer is no JSON object, or an error");
+        return;
+    }
+    request->has_answer = true;
+    if (!request->errand->ops->event(request->errand, whole->at, whole->size)) {
+        blame(request, "the answer is longer than there is room for");
+        return;
+    }
+    if (chunk.prompt_tokens > 0) {
+        request->record.prompt_tokens = chunk.prompt_tokens;
+    }
+    take_text(request);
+}
+
 /* ---- what the client tells ------------------------------------------------------------------- */
 
 static void on_sent(void *context, dyno_ns at)
@@ -331,7 +358,9 @@ static void on_body(void *context, dyno_ns at, const char *bytes, size_t size)
 
     (void)at;
     if (!request->is_stream) {
-        if (dyno_remote_body_add(&request->refusal, bytes, size) != DYNO_OK) {
+        size_t most = is_whole_answer(request) ? DYNO_REMOTE_WHOLE_MAX : DYNO_REMOTE_BODY_MAX;
+
+        if (dyno_remote_body_add(&request->whole, bytes, size, most) != DYNO_OK) {
             dyno_remote_doom(request, "what the endpoint says in place of a stream is too long");
         }
         return;
@@ -364,6 +393,8 @@ static void on_ended(void *context, dyno_ns at, const char *why)
     request->exchange = NULL;
     if (why && !request->is_done) {
         blame(request, why);
+    } else if (!why && is_whole_answer(request)) {
+        take_whole(request);
     } else if (!why && !request->is_stream) {
         take_refusal(request);
     } else if (!request->is_done && !request->is_finished) {
@@ -437,7 +468,7 @@ void dyno_remote_request_reset(struct dyno_remote_request *request)
     const struct dyno_request *asked = &request->asked;
 
     dyno_event_stream_release(&request->stream);
-    dyno_remote_body_release(&request->refusal);
+    dyno_remote_body_release(&request->whole);
     request->head = (struct dyno_client_head){.status = 0};
     request->events_with_text = 0;
     request->is_sent = request->is_stream = request->is_finished = request->is_done = false;

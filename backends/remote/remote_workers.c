@@ -66,7 +66,7 @@ void dyno_remote_request_free(struct dyno_remote_request *request)
         request->next->previous = request->previous;
     }
     dyno_event_stream_release(&request->stream);
-    dyno_remote_body_release(&request->refusal);
+    dyno_remote_body_release(&request->whole);
     free(request->spans);
     free(request);
 }
@@ -190,8 +190,7 @@ static void hand_on_refusal(struct dyno_remote_request *request)
                  dyno_log_count("worker", request->worker), dyno_log_text("why", request->why));
     }
     if (!request->has_answer && !request->is_cancelled && request->head.status >= 400) {
-        errand->ops->refused(errand, request->head.status, request->refusal.at,
-                             request->refusal.size);
+        errand->ops->refused(errand, request->head.status, request->whole.at, request->whole.size);
     }
 }
 

@@ -102,6 +102,9 @@ same /v1/completions "$she,\"n\":2,\"logprobs\":1,\"echo\":false" '[.choices, .u
 same /v1/completions '"prompt":["She was","He said"],"max_tokens":3,"temperature":0' '.choices'
 same /v1/responses '"input":"Will you come?","temperature":0,"max_output_tokens":9' \
     '[.output[0].content, .usage, .status, .object]'
+same /v1/embeddings '"input":["a ball","a walk"],"dimensions":8' '[.data, .usage, .object]'
+is .model both
+same /v1/embeddings '"input":"a ball","encoding_format":"base64"' .data
 text='{"type":"object","properties":{"age":{"type":"integer","minimum":0,"maximum":9}},"required":
 ["age"],"additionalProperties":false}'
 tools="\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":$text}}]"
@@ -137,6 +140,8 @@ is .error.param no_such_field
 ask router 404 /v1/chat/completions "{\"model\":\"m-one\",$chat}"
 is .error.code model_not_found
 ask router 400 /v1/chat/completions '{"model":"both","messages":'
+ask router 400 /v1/embeddings '{"model":"both","input":"x","dimensions":100000}'
+is .error.param dimensions
 ask router 400 /v1/chat/completions "{\"model\":\"both\",$chat,\"stream\":1}"
 is .error.param stream
 ask router 400 /tokenize '{"model":"both","prompt":"x"}'

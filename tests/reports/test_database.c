@@ -136,7 +136,6 @@ END_TEST
 
 /* Takes away what versions 4 and 5 added. */
 static const char to_version_3[] =
-    "DROP TABLE run_tag;"
     "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency;"
     "ALTER TABLE request DROP COLUMN decode_ns; ALTER TABLE request DROP COLUMN transfer_ns;"
     "ALTER TABLE request DROP COLUMN prefill_worker;"

@@ -56,12 +56,12 @@ all['tools may be bound'] = async ({open}) => {
     assert.ok(Array.isArray((await chat.invoke(question)).tool_calls));
 };
 
-all['embeddings, where they are served'] = async ({open}) => {
-    try {
-        const vectors = await open('OpenAIEmbeddings', {}).embedDocuments(['a ball', 'a walk']);
-        assert.equal(vectors.length, 2);
-    } catch (error) {
-        assert.ok([400, 404].includes(error.status), error);
+all['embeddings are vectors of length one'] = async ({open}) => {
+    const vectors = await open('OpenAIEmbeddings', {}).embedDocuments(['a ball', 'a walk']);
+
+    assert.equal(vectors.length, 2);
+    for (const vector of vectors) {
+        assert.ok(Math.abs(Math.hypot(...vector) - 1) < 1e-5, `of length ${Math.hypot(...vector)}`);
     }
 };
 

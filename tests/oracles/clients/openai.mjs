@@ -192,16 +192,16 @@ all_checks['a conversation of responses is sent back'] = async ({client}) => {
     assert.equal(next.object, 'response');
 };
 
-all_checks['embeddings, where they are served'] = async ({client}) => {
-    try {
-        const answer = await client.embeddings.create({model, input: ['a ball', 'a ball', 'a walk']});
-        const [ball, again, walk] = answer.data.map((each) => each.embedding);
+all_checks['embeddings of a text are the same beside others, and shorter ones too'] = async ({client}) => {
+    const answer = await client.embeddings.create({model, input: ['a ball', 'a ball', 'a walk']});
+    const [ball, again, walk] = answer.data.map((each) => each.embedding);
+    const few = await client.embeddings.create({model, input: 'a ball', dimensions: 8});
 
-        assert.deepEqual(ball, again);
-        assert.notDeepEqual(ball, walk);
-    } catch (error) {
-        assert.ok(error instanceof OpenAI.NotFoundError || error instanceof OpenAI.BadRequestError, error);
-    }
+    assert.deepEqual(ball, again);
+    assert.notDeepEqual(ball, walk);
+    assert.equal(few.data[0].embedding.length, 8);
+    await assert.rejects(client.embeddings.create({model, input: 'a ball', dimensions: 100000}),
+        OpenAI.BadRequestError);
 };
 
 all_checks['tools may be offered, and their results told'] = async ({client}) => {
