@@ -55,6 +55,18 @@ const KINDS = {
     '/v1/models': ['ListModelsResponse'],
 };
 
+// Numbers that were asked for as base64 (clients do that by themselves) are those of four bytes each,
+// which the description does not know.
+function plainVectors(body) {
+    for (const each of body.data ?? []) {
+        if (typeof each.embedding === 'string') {
+            const bytes = Buffer.from(each.embedding, 'base64');
+            each.embedding = Array.from({length: bytes.length / 4}, (_, i) => bytes.readFloatLE(4 * i));
+        }
+    }
+    return body;
+}
+
 // Judges one response while it passes by; the client's side of it is not changed.
 class Judge {
     #text = '';
@@ -96,7 +108,8 @@ class Judge {
         if (this.event && (this.#text !== '' || this.#done !== this.has_done)) {
             this.complain(`the stream ends with ${this.#text}`);
         } else if (!this.event && this.whole) {
-            this.hold(this.whole, JSON.parse(this.#text));
+            const body = JSON.parse(this.#text);
+            this.hold(this.whole, this.whole === 'CreateEmbeddingResponse' ? plainVectors(body) : body);
         }
     }
 }
