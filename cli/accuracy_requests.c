@@ -10,13 +10,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/assets/recorded_run.h"
 #include "cli/accuracy.h"
 #include "cli/accuracy_listener.h"
+#include "cli/intervals.h"
 #include "cli/token_trace.h"
 
-enum { METRICS = 3, PLACES = 6 };
+enum { METRICS = 3, PLACES = 6, REPLICAS = 20 };
 
 static const char *const metric_names[METRICS] = {"TTFT", "TPOT", "E2E"};
 static const char *const place_names[PLACES] = {"mean", "p50", "p75", "p90", "p95", "p99"};
@@ -78,15 +80,15 @@ static void find_model(struct contest *contest)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void scenario_line(const struct contest *contest, char *line, size_t size)
+static void scenario_line(const struct contest *contest, const char *trace, char *line, size_t size)
 {
     const struct dyno_recorded_run *run = &contest->run;
     int used =
         snprintf(line, size,
-                 "--trace requests --format mooncake --set trace.block_tokens=%" PRIu32
+                 "--trace %s --format mooncake --set trace.block_tokens=%" PRIu32
                  " --engine vllm --model %s --gpu %s --tp %" PRIu32 " --max-num-seqs %" PRIu32
                  " --max-num-batched-tokens %" PRIu32 " --block-size %" PRIu32 " --sample-every 1s",
-                 run->block_tokens, contest->model, contest->gpu, run->tp, run->seqs_max,
+                 trace, run->block_tokens, contest->model, contest->gpu, run->tp, run->seqs_max,
                  run->batch_tokens_max, run->block_tokens);
 
     if (run->blocks > 0) {
@@ -114,7 +116,7 @@ static dyno_status simulate(struct contest *contest, const char *prompts, struct
     if (status == DYNO_OK) {
         experiment->assembly.trace_data = text;
         experiment->assembly.trace_size = size;
-        scenario_line(contest, line, sizeof line);
+        scenario_line(contest, "requests", line, sizeof line);
         status = dyno_experiment_run(experiment, line, &contest->listener.sink, error);
         if (status == DYNO_OK) {
             contest->preemptions = experiment->assembly.totals.preemptions;
@@ -264,6 +266,86 @@ static dyno_status print_requests(const struct dyno_accuracy *accuracy,
     return DYNO_OK;
 }
 
+/* ---- intervals ------------------------------------------------------------------------------- */
+
+/* The prompts as a trace in a file of its own, which every replica reads: into `path`. */
+static dyno_status write_trace(const struct contest *contest, const char *prompts, char *path,
+                               struct dyno_error *error)
+{
+    size_t size, written;
+    int descriptor;
+    char *text;
+    FILE *file;
+
+    DYNO_TRY(dyno_token_trace_read(&text, &size, prompts, contest->run.block_tokens, 0, error));
+    descriptor = mkstemp(path);
+    file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
+    written = file ? fwrite(text, 1, size, file) : 0;
+    free(text);
+    if (!file || fclose(file) != 0 || written != size) {
+        return dyno_fail(error, DYNO_IO, "cannot write a temporary file %s", path);
+    }
+    return DYNO_OK;
+}
+
+/* How many intervals hold what was measured; values are sorted. */
+static void print_coverage(const struct dyno_accuracy *accuracy, const struct contest *contest,
+                           const struct dyno_intervals *intervals)
+{
+    static const size_t places[] = {0, 1, 5}; /* mean, p50, p99: as dyno_intervals has them */
+    uint32_t within = 0, count = 0;
+
+    for (size_t metric = 0; metric < METRICS; metric++) {
+        for (size_t i = 0; i < 3; i++, count++) {
+            double measured = place_value(contest->measured[metric], contest->count, places[i]);
+            const struct dyno_interval *interval = &intervals->items[count];
+
+            within += interval->low <= measured && measured <= interval->high;
+        }
+    }
+    (void)fprintf(
+        accuracy->out,
+        "95 %% intervals (`--intervals %d`, nothing known of this server) hold %u of the %u "
+        "measured means, medians and\n99th percentiles; those of the means are",
+        REPLICAS, within, count);
+    for (size_t metric = 0; metric < METRICS; metric++) {
+        const struct dyno_interval *mean = &intervals->items[3 * metric];
+
+        (void)fprintf(accuracy->out, "%s %s %.0f to %.0f ms", metric > 0 ? "," : "",
+                      metric_names[metric], mean->low, mean->high);
+    }
+    (void)fputs(".\n\n", accuracy->out);
+}
+
+static dyno_status judge_intervals(const struct dyno_accuracy *accuracy,
+                                   const struct contest *contest, const char *prompts,
+                                   struct dyno_error *error)
+{
+    struct dyno_experiment *experiment = calloc(1, sizeof *experiment);
+    char path[] = "/tmp/dyno-accuracy-XXXXXX", line[1024];
+    struct dyno_intervals intervals;
+    dyno_status status;
+
+    if (!experiment) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    status = write_trace(contest, prompts, path, error);
+    if (status == DYNO_OK) {
+        scenario_line(contest, path, line, sizeof line);
+        status = dyno_experiment_run(experiment, line, NULL, error);
+        if (status == DYNO_OK) {
+            status = dyno_intervals_compute(&intervals, &experiment->scenario, REPLICAS, error);
+            dyno_experiment_close(experiment);
+        }
+        if (status == DYNO_OK) {
+            print_coverage(accuracy, contest, &intervals);
+        }
+        (void)unlink(path);
+    }
+    free(experiment);
+    return status;
+}
+
 /* ---- the timeseries -------------------------------------------------------------------------- */
 
 static dyno_status print_series(const struct dyno_accuracy *accuracy, const struct contest *contest,
@@ -389,6 +471,7 @@ static dyno_status compare(const struct dyno_accuracy *accuracy, struct contest 
                   contest->preemptions);
     DYNO_TRY(print_requests(accuracy, contest, error));
     print_marginals(accuracy, contest);
+    DYNO_TRY(judge_intervals(accuracy, contest, prompts, error));
     return print_series(accuracy, contest, error);
 }
 
