@@ -188,7 +188,7 @@ static void write_setting(char *out, size_t size, const struct knob *knob, doubl
 static dyno_status print_table(int argc, char **argv, struct dyno_error *error)
 {
     double values[KNOBS] = {0};
-    struct outcome base = {0}, turned = {0};
+    struct outcome base = {.engine = ""}, turned = {0};
 
     DYNO_TRY(measure_with(argc, argv, NULL, &base, values, error));
     (void)printf("%-46s %11s %11s %11s\n", "knob", "TTFT", "TPOT", "capacity");
