@@ -186,6 +186,7 @@ static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("uncertainty");
 
+    tcase_set_timeout(cases, 120); /* thousands of draws, with sanitizers, beside other tests */
     tcase_add_test(cases, stated_errors_are_what_is_drawn);
     tcase_add_test(cases, kernels_alone_do_not_know_a_server);
     tcase_add_test(cases, what_is_not_stated_has_the_usual_spread);
