@@ -20,6 +20,8 @@ const struct dyno_command dyno_command_table[] = {
     {"bench", "ask a server what a trace or a generator asks, and measure it", dyno_command_bench},
     {"ab", "compare arms of a scenario, request by request, with intervals and a verdict",
      dyno_command_ab},
+    {"gate", "may this change go in? the same scenarios under a base and a head",
+     dyno_command_gate},
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",
      dyno_command_generate},
     {"runs", "the runs in a database: list, show, compare, tag, delete", dyno_command_runs},

@@ -49,6 +49,7 @@ struct side {
     double *counts[KINDS];            /* [places] ... and denominators */
     struct placed *sorted[LATENCIES]; /* [sorted_count]; NULL: means only */
     uint32_t sorted_count[LATENCIES];
+    uint32_t tails[LATENCIES]; /* stretches of cells in which the slowest hundredth came */
 };
 
 struct work {
@@ -260,15 +261,34 @@ static void fill_stream(struct work *work, uint32_t arm, uint32_t stream)
     }
 }
 
+/* Stretches of cells that hold one of the slowest hundredth: what is known of a tail, it is known
+ * from so many occasions. */
+static uint32_t count_tails(const struct work *work, const struct side *side, enum kind kind,
+                            bool *marks)
+{
+    uint32_t first = (uint32_t)(0.99 * side->sorted_count[kind]), count = 0;
+
+    memset(marks, 0, work->places * sizeof *marks);
+    for (uint32_t i = first; i < side->sorted_count[kind]; i++) {
+        marks[side->sorted[kind][i].place] = true;
+    }
+    for (uint32_t i = 0; i < work->places; i++) {
+        count += marks[i] && (i % work->cells == 0 || !marks[i - 1]);
+    }
+    return count;
+}
+
 static dyno_status fill_side(struct work *work, uint32_t arm)
 {
     struct side *side = &work->sides[arm];
+    bool *marks = malloc(work->places * sizeof *marks);
     size_t requests = 0;
 
     for (uint32_t i = 0; i < work->input->streams; i++) {
         requests += work->input->counts[i];
     }
-    if (!allocate_side(side, work, requests)) {
+    if (!marks || !allocate_side(side, work, requests)) {
+        free(marks);
         return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < work->input->streams; i++) {
@@ -276,7 +296,9 @@ static dyno_status fill_side(struct work *work, uint32_t arm)
     }
     for (int i = 0; i < LATENCIES && side->sorted[i]; i++) {
         qsort(side->sorted[i], side->sorted_count[i], sizeof *side->sorted[i], by_value);
+        side->tails[i] = count_tails(work, side, (enum kind)i, marks);
     }
+    free(marks);
     return DYNO_OK;
 }
 
@@ -416,6 +438,12 @@ static struct dyno_estimate over_seeds(const struct sample *sample, double value
     return dyno_estimate_of_replicates(sample->column, sample->row_count);
 }
 
+static bool is_tail_known(const struct work *work, uint32_t metric, uint32_t arm)
+{
+    return recipes[metric].quantile < 0.9 ||
+           work->sides[arm].tails[recipes[metric].kind] >= DYNO_PAIRED_TAILS_MIN;
+}
+
 /* Of arm b less arm a; of b itself where they are one. */
 static struct dyno_estimate estimate(const struct work *work, const struct sample *sample,
                                      uint32_t metric, uint32_t a, uint32_t b)
@@ -428,7 +456,8 @@ static struct dyno_estimate estimate(const struct work *work, const struct sampl
 
         sample->column[i] = row[at] - (a == b ? 0.0 : row[less]);
     }
-    if (work->out->requests < DYNO_PAIRED_REQUESTS_MIN) {
+    if (work->out->requests < DYNO_PAIRED_REQUESTS_MIN || !is_tail_known(work, metric, a) ||
+        !is_tail_known(work, metric, b)) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
     return sample->bootstrap ? dyno_bootstrap_estimate(sample->bootstrap, value, sample->column, 1)

@@ -28,6 +28,9 @@ enum {
     DYNO_PAIRED_REPLICATES = 5,
     DYNO_PAIRED_CELLS_MAX = 256,
     DYNO_PAIRED_REQUESTS_MIN = 30, /* a class of fewer has no intervals */
+    /* The slowest hundredth must have come in so many separate stretches of cells: of a p99 that
+     * was made by two or three bad moments, no interval is to be had. */
+    DYNO_PAIRED_TAILS_MIN = 10,
 };
 
 /* What a figure is: its name as in docs/metrics.md, and which way is better. */

@@ -1,6 +1,5 @@
 #include "reports/pairing.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,6 +194,11 @@ static dyno_ns parted_at(const struct dyno_request_record *a, const struct dyno_
         at = a->arrival_ns < at ? a->arrival_ns : at;
     }
     return at;
+}
+
+bool dyno_pairing_differs(const struct dyno_pairing *pairing, uint32_t a, uint32_t b, uint32_t pair)
+{
+    return parted_at(&pairing->records[a][pair], &pairing->records[b][pair]) != DYNO_NEVER;
 }
 
 uint32_t dyno_pairing_parts_at(const struct dyno_pairing *pairing, uint32_t a, uint32_t b,

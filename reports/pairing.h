@@ -7,6 +7,7 @@
 #ifndef DYNO_REPORTS_PAIRING_H
 #define DYNO_REPORTS_PAIRING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/status.h"
@@ -27,6 +28,10 @@ dyno_status dyno_pairing_make(struct dyno_pairing *out, uint32_t arms,
                               const struct dyno_request_record *const *records,
                               const uint32_t *counts);
 void dyno_pairing_release(struct dyno_pairing *pairing); /* zeroed memory: no effect */
+
+/* Whether two arms treated a pair differently at all. */
+bool dyno_pairing_differs(const struct dyno_pairing *pairing, uint32_t a, uint32_t b,
+                          uint32_t pair);
 
 /* The pair that two arms treated differently first: sent it elsewhere when it came, or reached one
  * of its stamps at another time.  *when: that moment.  `count`: none, and DYNO_NEVER. */

@@ -83,7 +83,7 @@ openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/
 pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/
-sched.h kernels/ tests/
+sched.h kernels/ cli/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ reports/ cli/ tests/
 csv.h traces/

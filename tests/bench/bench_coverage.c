@@ -22,10 +22,10 @@ int main(int argc, char **argv)
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 400;
     uint32_t draws = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 400;
 
-    printf("%-6s %-9s %9s %6s %8s  %s, %% of %u intervals\n", "load", "slowdown", "requests",
-           "seeds", "blocks", "mean, p50, p99", count);
+    printf("%-6s %-9s %9s %6s %8s  %-13s  %-13s  %-13s\n", "load", "slowdown", "requests", "seeds",
+           "blocks", "mean, %", "p50, %", "p99, %");
     for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
-        uint32_t covered[3] = {0};
+        uint32_t covered[3] = {0}, given[3] = {0};
         double blocks = 0;
 
         for (uint32_t world = 0; world < count; world++) {
@@ -42,11 +42,15 @@ int main(int argc, char **argv)
                 double truth = world_truth(&worlds[i], metrics[j]);
 
                 covered[j] += found->low <= truth && truth <= found->high;
+                given[j] += found->low <= found->high;
             }
         }
-        printf("%-6.2g %-9.3g %9u %6u %8.1f  %.1f  %.1f  %.1f\n", worlds[i].rate,
-               worlds[i].slowdown, worlds[i].requests, worlds[i].seeds, blocks,
-               100.0 * covered[0] / count, 100.0 * covered[1] / count, 100.0 * covered[2] / count);
+        printf("%-6.2g %-9.3g %9u %6u %8.1f", worlds[i].rate, worlds[i].slowdown,
+               worlds[i].requests, worlds[i].seeds, blocks);
+        for (int j = 0; j < 3; j++) {
+            printf("  %5.1f of %-4u", given[j] ? 100.0 * covered[j] / given[j] : 0.0, given[j]);
+        }
+        printf("\n");
         fflush(stdout);
     }
     return 0;

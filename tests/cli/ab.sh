@@ -53,6 +53,7 @@ sed '/"runs"/,/]/d' again.json >two.json
 cmp one.json two.json
 
 # Arms that do the same are not ranked, and neither are arms that do not differ enough.
+# shellcheck disable=SC2054 # a law with a comma in it
 load=(--arrival poisson:10 --requests 300 --input-tokens uniform:100,2000 --output-tokens 50
       --workers 2 --db none)
 works ab "${load[@]}" --a router=kv --b router=kv,router.session.replicas=64

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# `dyno gate`: what passes, what does not, and what it says of it.  This build is held against
+# itself, which must pass, and against what a regression would look like, which must not.
+#
+# usage: tests/cli/gate.sh DYNO
+set -euo pipefail
+root=$PWD
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+# ends STATUS ARGUMENT...: dyno gate ends so; what it said is in out.
+ends() {
+    local due=$1 status=0
+
+    shift
+    "$dyno" gate "$@" >out 2>err </dev/null || status=$?
+    [[ $status -eq $due ]] || fail "dyno gate $*: ended with $status, not $due: $(cat out err)"
+}
+
+# Scenarios of the suite, made shorter.
+mkdir suite
+for name in 05-long-prompts 08-sglang 11-planner; do
+    sed 's/requests: [0-9]*/requests: 200/; s/duration: 480s/duration: 60s/' \
+        "$root/sim/gate/$name.yaml" >suite/$name.yaml
+done
+cp "$root/sim/gate/budgets.yml" .
+gate=(--base "$dyno" --suite suite --budgets budgets.yml)
+
+ends 0 "${gate[@]}" --json same.json --junit same.xml --markdown same.md --save kept.db
+grep -q '^PASS  *05-long-prompts.yaml  126 metrics and 200 requests the same$' out
+[[ $(tail -1 out) == PASS ]]
+grep -q 'tests="3" failures="0" errors="0"' same.xml
+grep -q '^### dyno gate: PASS' same.md
+
+# The same against what was kept; a scenario that was not kept is invalid.
+ends 0 --base kept.db --suite suite --budgets budgets.yml
+cp suite/08-sglang.yaml suite/99-new.yaml
+ends 4 --base kept.db --suite suite --budgets budgets.yml
+grep -q '^INVALID  *99-new.yaml  *kept.db holds no finished run of 99-new.yaml$' out
+rm suite/99-new.yaml
+ends 3 --base kept.db --suite suite --head-set timing.host_us_per_sequence=20
+
+# What is worse past its budget is a regression, what is better an improvement, what only differs a
+# change of behaviour; other requests are no comparison at all.
+ends 1 "${gate[@]}" --head-set timing.ingest_us_per_token=5 --json worse.json --junit worse.xml \
+    --markdown worse.md
+grep -q '^REGRESSION  *05-long-prompts.yaml' out
+grep -Eq '^ +ttft_ms.p99 .* past 2 % and 1 ms$' out
+grep -Eq '^ +prompt 16k and more +[0-9]+ of +[0-9]+ changed, TTFT +\+' out
+grep -q '<failure type="REGRESSION"' worse.xml
+grep -Eq '^\| .ttft_ms.p99. \| .* \| 2 % and 1 ms \| REGRESSION \|$' worse.md
+if command -v jq >/dev/null; then
+    [[ $(jq -r '.verdict + (.scenarios | length | tostring)' worse.json) == REGRESSION3 ]]
+    holds='.scenarios[0] | .requests_changed == 200 and (.findings | length > 9)'
+    jq -e "$holds" worse.json >/dev/null || fail "$holds does not hold"
+fi
+printf 'budgets:\n  ttft_ms.mean: {relative: 1%%}\n' >one.yml
+ends 0 --base "$dyno" --suite suite --budgets one.yml --head-set timing.ingest_us_per_token=0
+[[ $(tail -1 out) == IMPROVEMENT ]] || fail "$(cat out)"
+printf 'budgets:\n  ttft_ms.mean: {relative: 1%%, sides: both}\n' >both.yml
+ends 1 --base "$dyno" --suite suite --budgets both.yml --head-set timing.ingest_us_per_token=0
+printf 'budgets:\n  ttft_ms.mean: {relative: 99%%}\n' >wide.yml
+ends 3 --base "$dyno" --suite suite --budgets wide.yml --head-set timing.ingest_us_per_token=0
+sed '1i behavior: within_budget' wide.yml >within.yml
+ends 0 --base "$dyno" --suite suite --budgets within.yml --head-set timing.ingest_us_per_token=0
+[[ $(tail -1 out) == PASS ]] || fail "$(cat out)"
+ends 4 "${gate[@]}" --head-set run.seed=99
+grep -q 'requests are not on both sides, or not as long: these are not the same requests' out
+ends 4 "${gate[@]}" --head-set router.policy=rooter
+grep -q 'head ended with status 2: dyno: --set router.policy: ' out
+
+# Two scenario files.
+sed 's/workers: 4/workers: 5/' suite/05-long-prompts.yaml >more.yaml
+ends 3 --base suite/05-long-prompts.yaml --head more.yaml
+ends 0 --base suite/05-long-prompts.yaml --head suite/05-long-prompts.yaml
+
+refuses 2 "gate needs --base: a dyno program, a scenario file, or a database of runs" gate
+refuses 2 "gate needs --suite: a folder of scenarios, or files with commas between them" \
+    gate --base "$dyno"
+refuses 2 "--base: 'err' is no program, no scenario (.yaml) and no database of runs" \
+    gate --base err --suite suite
+refuses 2 "--base is a scenario file and --head is not: a scenario is compared with a scenario" \
+    gate --base more.yaml
+refuses 2 "unknown option '--budget'; did you mean '--budgets'?" gate --budget budgets.yml
+refuses 2 "--host-time: base is a database, and cannot be timed again" \
+    gate --base kept.db --suite suite --host-time
+
+# bad SENTENCE: budgets from standard input are refused in these words.
+bad() {
+    cat >bad.yml
+    refuses 2 "$1" gate --base "$dyno" --suite suite --budgets bad.yml
+}
+bad "bad.yml:1:11: unknown key 'budgets.ttft_ms.p98'; did you mean 'budgets.ttft_ms.p90.sides'?" \
+    <<<'budgets: {ttft_ms.p98: {relative: 1%}}'
+p99=budgets.ttft_ms.p99
+bad "bad.yml:1:35: $p99.absolute: '2h' is not a difference in its unit, such as 2ms" \
+    <<<'budgets: {ttft_ms.p99: {absolute: 2h}}'
+bad "bad.yml:1:35: $p99.relative: '2' is not a share of the base's value, such as 5%" \
+    <<<'budgets: {ttft_ms.p99: {relative: 2}}'
+neither="neither more nor less of it is worse, so a budget needs 'sides: both'"
+bad "bad.yml:1:43: budgets.fleet.busy_fraction.relative: $neither" \
+    <<<'budgets: {fleet.busy_fraction: {relative: 2%}}'
+bad "bad.yml:1:32: $p99.sides: without 'relative' or 'absolute' there is no budget" \
+    <<<'budgets: {ttft_ms.p99: {sides: both}}'
+bad "bad.yml:1:11: behavior: within_budget needs a budget" <<<'behavior: within_budget'
