@@ -25,7 +25,7 @@ static const struct dyno_option rows[] = {
      .offset = AT(seeds),
      .initial = "1",
      .min = 1,
-     .max = 1000,
+     .max = DYNO_AB_SEEDS_MAX,
      .help = "run every arm under so many seeds, from run.seed on; with 5 or more of a generator "
              "intervals are over seeds"},
     {.name = "ab.jobs",
@@ -365,6 +365,7 @@ static dyno_status compare(struct dyno_ab *ab, struct dyno_error *error)
         dyno_ab_classify(ab) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the intervals");
     }
+    dyno_ab_figure_runs(ab);
     if (ab->parts && !ab->runs.is_live) {
         DYNO_TRY(dyno_parting_look(
             &ab->parting, &ab->runs.items[ab->parting_seed].with.scenario,

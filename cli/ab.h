@@ -9,6 +9,8 @@
 #include "reports/pairing.h"
 #include "reports/verdict.h"
 
+enum { DYNO_AB_SEEDS_MAX = 1000 };
+
 struct dyno_ab_options {
     uint32_t seeds;   /* --seeds */
     uint32_t jobs;    /* --jobs: 0: as many as processors */
@@ -27,6 +29,16 @@ struct dyno_ab_class {
     struct dyno_paired_figures figures; /* means only */
 };
 
+/* A figure that a run has one of: its mean over seeds. */
+struct dyno_ab_run_figure {
+    const char *name, *label; /* as in docs/metrics.md; for the table */
+    int decimals;
+    struct dyno_estimate arm[DYNO_ARMS_MAX];
+    struct dyno_estimate difference[DYNO_ARMS_MAX][DYNO_ARMS_MAX]; /* [a][b]: b less a */
+};
+
+enum { DYNO_AB_RUN_FIGURES = 5 };
+
 struct dyno_ab {
     struct dyno_ab_options options;
     struct dyno_arms arms;
@@ -39,6 +51,7 @@ struct dyno_ab {
     struct dyno_paired_figures figures;
     struct dyno_ab_class *classes; /* [class_count] */
     uint32_t class_count;
+    struct dyno_ab_run_figure run_figures[DYNO_AB_RUN_FIGURES];
     uint32_t parting_arms[2], parting_seed;
     bool parts; /* and `parting` says where */
     struct dyno_parting parting;
@@ -49,6 +62,9 @@ struct dyno_ab {
 
 /* Fill `classes` from pairings and input.  Errors: DYNO_NO_MEMORY. */
 dyno_status dyno_ab_classify(struct dyno_ab *ab);
+
+/* Fill run_figures from the runs' summaries. */
+void dyno_ab_figure_runs(struct dyno_ab *ab);
 
 void dyno_ab_print(const struct dyno_ab *ab, FILE *out);
 

@@ -47,17 +47,42 @@ static json_t *metrics_of(struct maker *maker, const struct dyno_estimate *estim
     return object;
 }
 
+/* The same of what a run has one of. */
+static void put_run_figures(struct maker *maker, json_t *object, const struct dyno_ab *ab,
+                            uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
+        const struct dyno_ab_run_figure *figure = &ab->run_figures[i];
+        const struct dyno_estimate *one = a == b ? &figure->arm[b] : &figure->difference[a][b];
+
+        if (isfinite(one->value)) {
+            put(maker, object, figure->name, estimate(one, a == b ? "value" : "mean"));
+        }
+    }
+}
+
+/* All differences of a pair of arms. */
+static json_t *differences_of(struct maker *maker, const struct dyno_ab *ab, uint32_t a, uint32_t b)
+{
+    json_t *object = metrics_of(maker, ab->figures.difference[a][b], "mean");
+
+    put_run_figures(maker, object, ab, a, b);
+    return object;
+}
+
 static json_t *arms_of(struct maker *maker, const struct dyno_ab *ab)
 {
     json_t *array = json_array();
 
     for (uint32_t arm = 0; arm < ab->runs.arms; arm++) {
-        json_t *object = json_object(), *runs = json_array();
+        json_t *object = json_object(), *runs = json_array(), *metrics;
 
         put(maker, object, "name", letter_of(ab, arm));
         put(maker, object, "settings", json_string(ab->arms.items[arm].label));
         put(maker, object, "title", json_string(ab->runs.items[arm * ab->runs.seeds].title));
-        put(maker, object, "metrics", metrics_of(maker, ab->figures.arm[arm], "value"));
+        metrics = metrics_of(maker, ab->figures.arm[arm], "value");
+        put_run_figures(maker, metrics, ab, arm, arm);
+        put(maker, object, "metrics", metrics);
         for (uint32_t seed = 0; seed < ab->runs.seeds; seed++) {
             append(maker, runs, json_integer(ab->runs.items[arm * ab->runs.seeds + seed].run_id));
         }
@@ -87,8 +112,7 @@ static json_t *comparisons_of(struct maker *maker, const struct dyno_ab *ab)
 
             put(maker, object, "from", letter_of(ab, a));
             put(maker, object, "to", letter_of(ab, b));
-            put(maker, object, "differences",
-                metrics_of(maker, ab->figures.difference[a][b], "mean"));
+            put(maker, object, "differences", differences_of(maker, ab, a, b));
             put(maker, object, "better", json_string(rank_name(ab, a, b, text)));
             put(maker, object, "p", dyno_json_number(ab->verdict.p[a][b]));
             put(maker, object, "ended_earlier", json_integer(ab->figures.wins[a][b]));
@@ -186,7 +210,7 @@ dyno_status dyno_ab_json(const struct dyno_ab *ab, const char *path, struct dyno
     put(&maker, root, "incomplete", json_integer(ab->figures.incomplete));
     put(&maker, root, "arrivals_moved", json_integer(ab->arrivals_moved));
     put(&maker, root, "arms", arms_of(&maker, ab));
-    put(&maker, root, "differences", metrics_of(&maker, ab->figures.difference[0][1], "mean"));
+    put(&maker, root, "differences", differences_of(&maker, ab, 0, 1));
     put(&maker, root, "comparisons", comparisons_of(&maker, ab));
     put(&maker, root, "classes", classes_of(&maker, ab));
     put(&maker, root, "parting", parting_of(&maker, ab));

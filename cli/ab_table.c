@@ -68,6 +68,15 @@ static void print_estimates(FILE *out, uint32_t metric, const struct dyno_paired
     }
 }
 
+static const char *signed_fixed(char *out, double value, int decimals)
+{
+    char plain[DYNO_FORMAT_MAX];
+
+    (void)snprintf(out, DYNO_FORMAT_MAX, "%s%.40s", value > 0.0 ? "+" : "",
+                   dyno_format_fixed(plain, value, decimals));
+    return out;
+}
+
 static void print_head(const struct dyno_ab *ab, FILE *out, const char *label, int width,
                        uint32_t a, uint32_t b)
 {
@@ -95,6 +104,34 @@ static void print_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, uint3
         (void)fprintf(out, "%-*s", LABEL, dyno_paired_metrics[i].name);
         print_estimates(out, i, figures, a, b, ab->verdict.told[a][b][i] != 0);
         (void)fprintf(out, "%s\n", ab->verdict.told[a][b][i] ? " *" : "");
+    }
+}
+
+/* What a run has one of; with intervals only over seeds. */
+static void print_run_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
+        const struct dyno_ab_run_figure *figure = &ab->run_figures[i];
+        const struct dyno_estimate *difference = &figure->difference[a][b];
+        char text[INTERVAL_MAX], low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX];
+        double base = figure->arm[a].value;
+
+        if (!isfinite(difference->value)) {
+            continue;
+        }
+        (void)fprintf(out, "%-*s", LABEL, figure->label);
+        print_cell(out, CELL, dyno_format_fixed(text, base, figure->decimals));
+        print_cell(out, CELL, dyno_format_fixed(text, figure->arm[b].value, figure->decimals));
+        print_cell(out, CELL + 1, signed_fixed(text, difference->value, figure->decimals));
+        (void)snprintf(text, sizeof text, "%s to %s",
+                       signed_fixed(low, difference->low, figure->decimals),
+                       signed_fixed(high, difference->high, figure->decimals));
+        print_cell(out, 22, isfinite(difference->low) ? text : "one a run");
+        if (base > 0.0) {
+            (void)snprintf(text, sizeof text, "%+.1f %%", 100.0 * difference->value / base);
+            print_cell(out, CELL, text);
+        }
+        (void)fputc('\n', out);
     }
 }
 
@@ -240,6 +277,11 @@ static void print_intervals_note(const struct dyno_ab *ab, FILE *out)
     }
     note(out, text);
     note(out, "*: told apart at 5 % for all rows together (Holm)");
+    if (!isfinite(figures->difference[0][1][dyno_paired_metric_find("e2e_ms.p99")].low) &&
+        isfinite(figures->difference[0][1][dyno_paired_metric_find("e2e_ms.mean")].low)) {
+        note(out, "n/a: a p99 is made by few bad moments, and too few were seen for an interval; "
+                  "a longer run, or 20 seeds, would have one");
+    }
 }
 
 static void print_notes(const struct dyno_ab *ab, FILE *out)
@@ -269,6 +311,24 @@ static void print_notes(const struct dyno_ab *ab, FILE *out)
     }
 }
 
+/* What needs no distribution. */
+static void print_blocks(const struct dyno_ab *ab, FILE *out, uint32_t a, uint32_t b)
+{
+    uint32_t metric = class_metric(ab);
+    const struct dyno_paired_blocks *blocks = &ab->figures.blocks[a][b][metric];
+
+    if (!isfinite(blocks->flip_p)) {
+        return;
+    }
+    (void)fprintf(out,
+                  "%s: less in %u, more in %u of %u %s (sign test p = %.2g, signs turned %.2g).\n",
+                  dyno_paired_metrics[metric].name, blocks->less, blocks->more, blocks->count,
+                  ab->figures.by_replicates ? "seeds"
+                  : ab->runs.by_order       ? "blocks"
+                                            : "blocks of time",
+                  blocks->sign_p, blocks->flip_p);
+}
+
 static void print_wins(const struct dyno_ab *ab, FILE *out, uint32_t a, uint32_t b)
 {
     char wins[DYNO_FORMAT_MAX], losses[DYNO_FORMAT_MAX];
@@ -276,6 +336,7 @@ static void print_wins(const struct dyno_ab *ab, FILE *out, uint32_t a, uint32_t
     (void)fprintf(out, "\n%c ended %s requests earlier than %c, and %s later.\n", letter(ab, b),
                   dyno_format_count(wins, ab->figures.wins[a][b]), letter(ab, a),
                   dyno_format_count(losses, ab->figures.losses[a][b]));
+    print_blocks(ab, out, a, b);
 }
 
 void dyno_ab_print(const struct dyno_ab *ab, FILE *out)
@@ -293,6 +354,7 @@ void dyno_ab_print(const struct dyno_ab *ab, FILE *out)
     }
     for (uint32_t arm = 1; arm < ab->runs.arms && ab->parts; arm++) {
         print_figures(ab, out, 0, arm);
+        print_run_figures(ab, out, 0, arm);
         print_classes(ab, out, 0, arm);
         print_wins(ab, out, 0, arm);
     }

@@ -20,8 +20,10 @@
     }
 
 static const struct dyno_option rows[] = {
-    TEXT_ROW("base", "WHAT", base,
-             "what was: a dyno program, a scenario file (.yaml), or a database of runs"),
+    TEXT_ROW(
+        "base", "WHAT", base,
+        "what was: a dyno program, a scenario file (.yaml), a database of runs, or the URL of a "
+        "server"),
     {.name = "gate.head",
      .flag = "head",
      .value = "WHAT",
@@ -30,8 +32,8 @@ static const struct dyno_option rows[] = {
      .initial = "this",
      .special = "this",
      .min = 1,
-     .help = "what is to be: a dyno program, or a scenario file where base is one; this: this "
-             "program"},
+     .help = "what is to be: a dyno program, or a scenario file or a URL where base is one; this: "
+             "this program"},
     TEXT_ROW("suite", "SCENARIOS", suite,
              "what is replayed: a folder of .yaml files, or files with commas between them"),
     TEXT_ROW("budgets", "FILE", budgets, "what may change by how much (docs/gate.md)"),
@@ -47,6 +49,15 @@ static const struct dyno_option rows[] = {
     TEXT_ROW("junit", "FILE", junit, "the outcome as JUnit XML"),
     TEXT_ROW("markdown", "FILE", markdown, "the outcome as Markdown, for a pull request"),
     TEXT_ROW("json", "FILE", json, "the outcome as JSON; - prints it instead of the table"),
+    {.name = "gate.rounds",
+     .flag = "rounds",
+     .value = "N",
+     .type = DYNO_OPTION_U32,
+     .offset = AT(rounds),
+     .initial = "5",
+     .min = 2,
+     .max = 100,
+     .help = "of servers: how often each scenario is asked of base, head and base again"},
     {.name = "gate.jobs",
      .flag = "jobs",
      .value = "N",
@@ -138,9 +149,15 @@ static dyno_status prepare(struct dyno_gate *gate, struct dyno_error *error)
     DYNO_TRY(dyno_gate_side_find(&gate->sides[1], "head", options->head, error));
     DYNO_TRY(dyno_gate_budgets_read(&gate->budgets, options->budgets, error));
     DYNO_TRY(dyno_gate_suite_find(gate, error));
-    if (options->host_time && gate->sides[0].kind == DYNO_GATE_DATABASE) {
+    if (options->host_time &&
+        (gate->sides[0].kind == DYNO_GATE_DATABASE || gate->sides[0].kind == DYNO_GATE_SERVER)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--host-time: base is a database, and cannot be timed again");
+                         "--host-time: base is a %s, and cannot be timed again",
+                         gate->sides[0].kind == DYNO_GATE_SERVER ? "server" : "database");
+    }
+    if (gate->sides[0].kind == DYNO_GATE_SERVER && gate->budgets.count == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "servers are never the same twice: gate needs --budgets to compare them");
     }
     DYNO_TRY(dyno_frame_check_writable("--json", options->json, error));
     DYNO_TRY(dyno_frame_check_writable("--junit", options->junit, error));
@@ -172,7 +189,8 @@ static int run(struct dyno_gate *gate)
     if (prepare(gate, &error) != DYNO_OK) {
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
-    status = dyno_gate_run(gate, &error);
+    status = gate->sides[0].kind == DYNO_GATE_SERVER ? dyno_gate_ask(gate, &error)
+                                                     : dyno_gate_run(gate, &error);
     if (status == DYNO_OK && gate->options.host_time) {
         status = dyno_gate_time(gate, &error);
     }

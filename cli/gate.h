@@ -8,13 +8,14 @@
 #include "reports/drift.h"
 #include "reports/stored_run.h"
 
-enum { DYNO_GATE_SCENARIOS_MAX = 64, DYNO_GATE_FINDINGS_MAX = 256 };
+enum { DYNO_GATE_SCENARIOS_MAX = 64, DYNO_GATE_FINDINGS_MAX = 256, DYNO_GATE_PATH_MAX = 4096 };
 
 struct dyno_gate_options {
     const char *base, *head, *suite, *budgets, *head_set; /* NULL: not given */
     const char *json, *junit, *markdown, *save;
     bool host_time;
     uint32_t jobs;
+    uint32_t rounds; /* of servers */
 };
 
 /* In order of weight: a gate has the heaviest of its scenarios'. */
@@ -31,6 +32,7 @@ enum dyno_gate_kind {
     DYNO_GATE_BUILD,    /* a dyno: it replays the suite's scenarios */
     DYNO_GATE_SCENARIO, /* a scenario file: this dyno replays it in place of the suite */
     DYNO_GATE_DATABASE, /* runs that were stored before */
+    DYNO_GATE_SERVER,   /* an http URL: this dyno asks it what the suite asks */
 };
 
 struct dyno_gate_side {
@@ -91,6 +93,17 @@ dyno_status dyno_gate_suite_find(struct dyno_gate *gate, struct dyno_error *erro
 /* Run every case on both sides and read what they left.  A run that fails makes its case invalid.
  * Errors: DYNO_IO, DYNO_NO_MEMORY. */
 dyno_status dyno_gate_run(struct dyno_gate *gate, struct dyno_error *error);
+
+/* Ask both servers, and judge what their metrics with budgets come to. */
+dyno_status dyno_gate_ask(struct dyno_gate *gate, struct dyno_error *error);
+
+/* A new folder for runs. */
+dyno_status dyno_gate_folder(char folder[DYNO_GATE_PATH_MAX], struct dyno_error *error);
+
+/* Whether a difference passes every bound of a budget; what it is then. */
+bool dyno_gate_passes(const struct dyno_gate_budget *budget, double base, double head);
+enum dyno_gate_verdict dyno_gate_judge_metric(const struct dyno_gate_budget *budget, double base,
+                                              double head);
 
 /* Time both sides in turn, on one processor.  Fills the cases' host. */
 dyno_status dyno_gate_time(struct dyno_gate *gate, struct dyno_error *error);

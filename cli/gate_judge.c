@@ -24,8 +24,7 @@ static bool is_equal(double a, double b)
     return (isnan(a) && isnan(b)) || a == b;
 }
 
-/* Whether a difference passes every bound that is given. */
-static bool passes(const struct dyno_gate_budget *budget, double base, double head)
+bool dyno_gate_passes(const struct dyno_gate_budget *budget, double base, double head)
 {
     double size = fabs(head - base);
 
@@ -33,12 +32,12 @@ static bool passes(const struct dyno_gate_budget *budget, double base, double he
            (budget->absolute < 0.0 || size > budget->absolute);
 }
 
-static enum dyno_gate_verdict judge_metric(const struct dyno_gate_budget *budget, double base,
-                                           double head)
+enum dyno_gate_verdict dyno_gate_judge_metric(const struct dyno_gate_budget *budget, double base,
+                                              double head)
 {
     bool is_worse;
 
-    if (!budget || !passes(budget, base, head)) {
+    if (!budget || !dyno_gate_passes(budget, base, head)) {
         return DYNO_GATE_BEHAVIOR_CHANGED;
     }
     is_worse = budget->metric.better == 0 || (head > base) != (budget->metric.better > 0);
@@ -61,8 +60,8 @@ static void add_finding(struct dyno_gate_case *one, const struct dyno_gate_budge
     }
     *finding = (struct dyno_gate_finding){.base = base, .head = head, .budget = budget};
     (void)snprintf(finding->metric, sizeof finding->metric, "%s", metric);
-    finding->verdict =
-        isnan(base) || isnan(head) ? DYNO_GATE_BEHAVIOR_CHANGED : judge_metric(budget, base, head);
+    finding->verdict = isnan(base) || isnan(head) ? DYNO_GATE_BEHAVIOR_CHANGED
+                                                  : dyno_gate_judge_metric(budget, base, head);
     one->finding_count++;
 }
 
@@ -148,7 +147,7 @@ dyno_status dyno_gate_judge(struct dyno_gate *gate, struct dyno_error *error)
     for (uint32_t i = 0; i < gate->case_count; i++) {
         struct dyno_gate_case *one = &gate->cases[i];
 
-        if (!*one->invalid) {
+        if (!*one->invalid && gate->sides[0].kind != DYNO_GATE_SERVER) {
             if (dyno_drift_find(&one->drift, one->runs[0].records, one->runs[0].record_count,
                                 one->runs[1].records, one->runs[1].record_count) != DYNO_OK) {
                 return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the requests");

@@ -131,25 +131,30 @@ static dyno_status run_all(struct dyno_gate *gate, const char *folder, struct ta
     return status;
 }
 
-dyno_status dyno_gate_run(struct dyno_gate *gate, struct dyno_error *error)
+dyno_status dyno_gate_folder(char folder[DYNO_GATE_PATH_MAX], struct dyno_error *error)
 {
     const char *where = getenv("TMPDIR");
-    char folder[4096];
-    struct task *tasks = calloc(2 * (size_t)gate->case_count, sizeof *tasks);
-    dyno_status status;
 
-    (void)snprintf(folder, sizeof folder, "%.4000s/dyno-gate-XXXXXX",
+    (void)snprintf(folder, DYNO_GATE_PATH_MAX, "%.4000s/dyno-gate-XXXXXX",
                    where && *where ? where : "/tmp");
-    if (!tasks) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    return mkdtemp(folder) ? DYNO_OK
+                           : dyno_fail(error, DYNO_IO, "no folder for the runs at %s: %s", folder,
+                                       strerror(errno));
+}
+
+dyno_status dyno_gate_run(struct dyno_gate *gate, struct dyno_error *error)
+{
+    struct task *tasks = calloc(2 * (size_t)gate->case_count, sizeof *tasks);
+    char folder[DYNO_GATE_PATH_MAX];
+    dyno_status status = dyno_gate_folder(folder, error);
+
+    if (status == DYNO_OK && !tasks) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    if (!mkdtemp(folder)) {
-        status =
-            dyno_fail(error, DYNO_IO, "no folder for the runs at %s: %s", folder, strerror(errno));
-    } else {
+    if (status == DYNO_OK) {
         status = run_all(gate, folder, tasks, error);
-        (void)rmdir(folder);
     }
+    (void)rmdir(folder);
     free(tasks);
     return status;
 }

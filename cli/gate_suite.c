@@ -58,6 +58,10 @@ dyno_status dyno_gate_side_find(struct dyno_gate_side *side, const char *flag, c
     if (!text) {
         return find_self(side, error);
     }
+    if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0) {
+        side->kind = DYNO_GATE_SERVER;
+        return find_self(side, error);
+    }
     if (stat(text, &there) != 0) {
         return dyno_fail(error, DYNO_NOT_FOUND, "--%s: %s: %s", flag, dyno_quote(quoted, text),
                          strerror(errno));
@@ -185,6 +189,10 @@ dyno_status dyno_gate_suite_find(struct dyno_gate *gate, struct dyno_error *erro
                          "--%s is a scenario file and --%s is not: a scenario is compared with a "
                          "scenario",
                          base_is_one ? "base" : "head", base_is_one ? "head" : "base");
+    }
+    if ((gate->sides[0].kind == DYNO_GATE_SERVER) != (gate->sides[1].kind == DYNO_GATE_SERVER)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "a server is compared with a server: %s is none",
+                         gate->sides[gate->sides[0].kind == DYNO_GATE_SERVER].text);
     }
     if (gate->sides[1].kind == DYNO_GATE_SCENARIO) {
         return add_pair(gate, error);

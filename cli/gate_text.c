@@ -80,6 +80,9 @@ static void summary(char *out, size_t size, const struct dyno_gate_case *one)
     }
     if (*one->invalid) {
         (void)snprintf(out, size, "%s", one->invalid);
+    } else if (one->drift.requests == 0) {
+        (void)snprintf(out, size, "%u of %u metrics with budgets differ by more than noise",
+                       one->finding_count, one->metrics_compared);
     } else if (one->finding_count == 0 && !one->drift.any) {
         (void)snprintf(out, size, "%u metrics and %u requests the same%s", one->metrics_compared,
                        one->drift.requests, host);

@@ -28,9 +28,10 @@ enum {
     DYNO_PAIRED_REPLICATES = 5,
     DYNO_PAIRED_CELLS_MAX = 256,
     DYNO_PAIRED_REQUESTS_MIN = 30, /* a class of fewer has no intervals */
-    /* The slowest hundredth must have come in so many separate stretches of cells: of a p99 that
-     * was made by two or three bad moments, no interval is to be had. */
-    DYNO_PAIRED_TAILS_MIN = 10,
+    /* A p99 is made by few bad moments.  It has an interval where so many times as much was seen as
+     * the traffic remembers (the length of a block that the data ask for), or so many seeds. */
+    DYNO_PAIRED_TAIL_MEMORIES = 100,
+    DYNO_PAIRED_TAIL_SEEDS = 20,
 };
 
 /* What a figure is: its name as in docs/metrics.md, and which way is better. */
@@ -63,16 +64,27 @@ struct dyno_paired_input {
     uint64_t seed;
 };
 
+/* The blocks of one metric one by one (of means only): in how many the second arm's sum is less and
+ * more, and how likely that is by chance: by the signs alone, and by turning them. */
+struct dyno_paired_blocks {
+    uint32_t count, less, more;
+    double sign_p, flip_p;
+};
+
 struct dyno_paired_figures {
     uint32_t requests;   /* looked at, all streams ... */
     uint32_t incomplete; /* ... of which some arm did not complete so many */
     uint32_t cells, block_cells;
     double missed;      /* likewise */
+    double memories;    /* how often all cells hold the block that the data ask for */
     bool by_replicates; /* intervals are over seeds */
     struct dyno_estimate arm[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_METRICS];
     /* [a][b], a < b: b less a. */
     struct dyno_estimate difference[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_ARMS_MAX]
                                    [DYNO_PAIRED_METRICS];
+    /* Blocks of time, or seeds where intervals are over seeds. */
+    struct dyno_paired_blocks blocks[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_ARMS_MAX]
+                                    [DYNO_PAIRED_METRICS];
     /* Requests whose e2e is less in b than in a, and those whose is more. */
     uint32_t wins[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_ARMS_MAX];
     uint32_t losses[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_ARMS_MAX];

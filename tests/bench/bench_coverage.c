@@ -15,6 +15,7 @@ static const struct paired_world worlds[] = {
     {.rate = 0.5, .slowdown = 1.1, .requests = 2000, .seeds = 3},
     {.rate = 0.5, .slowdown = 1.1, .requests = 2000, .seeds = 5},
     {.rate = 0.7, .slowdown = 1.1, .requests = 2000, .seeds = 10},
+    {.rate = 0.5, .slowdown = 1.1, .requests = 2000, .seeds = 20},
 };
 
 int main(int argc, char **argv)

@@ -23,15 +23,17 @@ gate() {
     return "$status"
 }
 
-printf '%-42s %10s %8s %8s %6s %s\n' "in head only" regression improved changed same verdict
+printf '%-34s %10s %8s %8s %6s %8s  %s\n' "in head only" regression improved changed same invalid \
+    verdict
 for change in \
     timing.host_us_per_sequence=20 timing.gemm_flops_efficiency=0.5 timing.ingest_us_per_token=2 \
     kv.prefix_cache=false kv.memory_utilization=0.5 kv.block_tokens=64 kv.hit_when=completed \
     batch.seqs_max=64 batch.tokens_max=1024 batch.async_scheduling=false batch.watermark=0.05 \
     batch.prefill_interval=4 router.policy=random router.kv.overlap_credit=0 run.seed=99; do
     gate --head-set "$change" || true
-    printf '%-42s %10s %8s %8s %6s %s\n' "$change" "$(count REGRESSION)" "$(count IMPROVEMENT)" \
-        "$(count BEHAVIOR_CHANGED)" "$(count PASS)" "$(jq -r .verdict "$out")"
+    printf '%-34s %10s %8s %8s %6s %8s  %s\n' "$change" "$(count REGRESSION)" \
+        "$(count IMPROVEMENT)" "$(count BEHAVIOR_CHANGED)" "$(count PASS)" "$(count INVALID)" \
+        "$(jq -r .verdict "$out")"
 done
 
 # Leaps of one step give the same results for more host time: only the clock can tell.
@@ -45,4 +47,5 @@ alarms=0
 for ((i = 0; i < rounds; i++)); do
     gate --host-time || alarms=$((alarms + 1))
 done
-printf '\nhost time, base against itself: %d alarms in %d suites of 12 scenarios\n' "$alarms" "$rounds"
+printf '\nhost time, base against itself: %d alarms in %d suites of 12 scenarios\n' "$alarms" \
+    "$rounds"

@@ -85,6 +85,16 @@ refuses 2 "unknown option '--budget'; did you mean '--budgets'?" gate --budget b
 refuses 2 "--host-time: base is a database, and cannot be timed again" \
     gate --base kept.db --suite suite --host-time
 
+# Servers: nobody answers here, and that is no comparison.
+printf 'run: {seed: 1}\ngenerate: {arrival: "poisson:50"}\ntrace: {requests: 3}\n' >ask.yaml
+nobody=http://127.0.0.1:1
+ends 4 --base $nobody --head $nobody --suite ask.yaml --budgets budgets.yml --rounds 2
+grep -q '^INVALID  *ask.yaml  ' out
+refuses 2 "servers are never the same twice: gate needs --budgets to compare them" \
+    gate --base $nobody --head $nobody --suite ask.yaml
+refuses 2 "a server is compared with a server: this build is none" \
+    gate --base $nobody --suite ask.yaml --budgets budgets.yml
+
 # bad SENTENCE: budgets from standard input are refused in these words.
 bad() {
     cat >bad.yml

@@ -7,6 +7,7 @@
 #include "reports/drift.h"
 #include "reports/gate_metric.h"
 #include "reports/reports.h"
+#include "reports/stats/noise.h"
 #include "reports/stats/sequential.h"
 #include "reports/stored_run.h"
 #include "tests/check_main.h"
@@ -170,6 +171,43 @@ START_TEST(false_alarms_are_as_rare_as_promised)
 }
 END_TEST
 
+/* Two rounds by hand: D = 2, -2; s = sqrt(8 / 4); E = 3, 5; t(0.975; 2) = 4.302653. */
+START_TEST(noise_is_what_base_differs_by_from_itself)
+{
+    const double first[] = {10, 12}, head[] = {14, 16}, second[] = {12, 10};
+    struct dyno_noise_verdict found = dyno_noise_judge(first, head, second, 2, 0.05);
+
+    ck_assert_double_eq_tol(found.base, 11, 1e-12);
+    ck_assert_double_eq_tol(found.head, 15, 1e-12);
+    ck_assert_double_eq_tol(found.threshold, 4.302652729911275 * sqrt(2.0 * 1.5 / 2), 1e-9);
+    ck_assert(!found.differs);
+}
+END_TEST
+
+/* Of 2,000 tries a true 1 % would alarm 20 times, with a standard error of 4.4. */
+START_TEST(noise_alone_alarms_as_seldom_as_promised)
+{
+    uint32_t alarms = 0, found = 0;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 1, "noise");
+    for (int i = 0; i < 2000; i++) {
+        double values[3][5];
+
+        for (int j = 0; j < 15; j++) {
+            values[j / 5][j % 5] = 100 + dyno_rng_normal(&rng);
+        }
+        alarms += dyno_noise_judge(values[0], values[1], values[2], 5, 0.01).differs;
+        for (int j = 0; j < 5; j++) {
+            values[1][j] += 5;
+        }
+        found += dyno_noise_judge(values[0], values[1], values[2], 5, 0.01).differs;
+    }
+    ck_assert_msg(alarms >= 3 && alarms <= 38, "%u", alarms);
+    ck_assert_msg(found >= 1900, "%u", found);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("gate");
@@ -178,6 +216,8 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(cases, forget, forget);
     tcase_add_test(cases, drift_is_told_by_class);
     tcase_add_test(cases, a_run_is_found_by_its_scenario);
+    tcase_add_test(cases, noise_is_what_base_differs_by_from_itself);
+    tcase_add_test(cases, noise_alone_alarms_as_seldom_as_promised);
     tcase_add_test(cases, false_alarms_are_as_rare_as_promised);
     suite_add_tcase(suite, cases);
 }

@@ -79,6 +79,9 @@ START_TEST(a_shift_of_all_is_found_exactly)
     near(difference(&figures, "ttft_ms.p50")->value, 5);
     near(difference(&figures, "e2e_ms.mean")->value, 5);
     near(difference(&figures, "tpot_ms.mean")->value, 0);
+    ck_assert_uint_eq(figures.blocks[0][1][dyno_paired_metric_find("ttft_ms.mean")].less, 0);
+    ck_assert_uint_ge(figures.blocks[0][1][dyno_paired_metric_find("ttft_ms.mean")].more, 5);
+    near(figures.blocks[0][1][dyno_paired_metric_find("tpot_ms.mean")].flip_p, 1);
     near(difference(&figures, "goodput.fraction")->value, -3.0 / 40);
 }
 END_TEST
