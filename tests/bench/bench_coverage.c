@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 400;
     uint32_t draws = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 400;
 
-    printf("%-6s %-9s %9s %6s %8s  %-13s  %-13s  %-13s\n", "load", "slowdown", "requests", "seeds",
+    printf("%-6s %-9s %9s %6s %8s  %16s  %16s  %16s\n", "load", "slowdown", "requests", "seeds",
            "blocks", "mean, %", "p50, %", "p99, %");
     for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
         uint32_t covered[3] = {0}, given[3] = {0};
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         printf("%-6.2g %-9.3g %9u %6u %8.1f", worlds[i].rate, worlds[i].slowdown,
                worlds[i].requests, worlds[i].seeds, blocks);
         for (int j = 0; j < 3; j++) {
-            printf("  %5.1f of %-4u", given[j] ? 100.0 * covered[j] / given[j] : 0.0, given[j]);
+            printf("  %8.1f of %4u", given[j] ? 100.0 * covered[j] / given[j] : 0.0, given[j]);
         }
         printf("\n");
         fflush(stdout);
