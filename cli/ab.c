@@ -258,7 +258,7 @@ static dyno_status pair_up(struct dyno_ab *ab, struct dyno_error *error)
     uint32_t seeds = ab->runs.seeds, arms = ab->runs.arms;
 
     ab->pairings = calloc(seeds, sizeof *ab->pairings);
-    ab->records = calloc((size_t)arms * seeds, sizeof *ab->records);
+    ab->records = calloc((size_t)arms * seeds, sizeof(const struct dyno_request_record *));
     ab->counts = calloc(seeds, sizeof *ab->counts);
     if (!ab->pairings || !ab->records || !ab->counts) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the pairs");

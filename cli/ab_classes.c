@@ -266,7 +266,7 @@ static dyno_status add_prefixes(struct classifier *by)
     static const char *const labels[] = {"the most shared", "the next 4", "the next 15", "others",
                                          "shared by none"};
     uint32_t seeds = by->ab->runs.seeds;
-    struct sharings sharings = {.of_seed = calloc(seeds, sizeof *sharings.of_seed),
+    struct sharings sharings = {.of_seed = calloc(seeds, sizeof(struct sharing *)),
                                 .counts = calloc(seeds, sizeof *sharings.counts)};
     dyno_status status =
         sharings.of_seed && sharings.counts ? fill_sharings(&sharings, by->ab) : DYNO_NO_MEMORY;

@@ -9,8 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static int spawn(struct dyno_child *child, char *const *argv)
 {
     posix_spawn_file_actions_t actions;

@@ -146,11 +146,12 @@ dyno_status dyno_gate_run(struct dyno_gate *gate, struct dyno_error *error)
 {
     struct task *tasks = calloc(2 * (size_t)gate->case_count, sizeof *tasks);
     char folder[DYNO_GATE_PATH_MAX];
-    dyno_status status = dyno_gate_folder(folder, error);
+    dyno_status status;
 
-    if (status == DYNO_OK && !tasks) {
-        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    if (!tasks) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
+    status = dyno_gate_folder(folder, error);
     if (status == DYNO_OK) {
         status = run_all(gate, folder, tasks, error);
     }

@@ -108,11 +108,12 @@ dyno_status dyno_gate_ask(struct dyno_gate *gate, struct dyno_error *error)
 {
     struct measured *measured = calloc(gate->budgets.count + (size_t)1, sizeof *measured);
     char folder[DYNO_GATE_PATH_MAX], database[DYNO_GATE_PATH_MAX + 16];
-    dyno_status status = dyno_gate_folder(folder, error);
+    dyno_status status;
 
-    if (!measured && status == DYNO_OK) {
-        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    if (!measured) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
+    status = dyno_gate_folder(folder, error);
     (void)snprintf(database, sizeof database, "%s/asked.db", folder);
     for (uint32_t i = 0; i < gate->case_count && status == DYNO_OK; i++) {
         status = measure(gate, &gate->cases[i], measured, database, error);

@@ -18,9 +18,10 @@ static double latency_of(const struct dyno_request_record *record, enum dyno_pai
         return to_ms(record->first_token_ns, record->arrival_ns);
     case DYNO_PAIRED_TPOT:
         return record->output_tokens > 1
-                   ? (double)((record->last_token_ns - record->first_token_ns) /
-                              (record->output_tokens - 1)) *
-                         1e-6
+                   ? to_ms(record->first_token_ns +
+                               (record->last_token_ns - record->first_token_ns) /
+                                   (record->output_tokens - 1),
+                           record->first_token_ns)
                    : -1.0;
     case DYNO_PAIRED_E2E:
         return to_ms(record->last_token_ns, record->arrival_ns);

@@ -1,5 +1,6 @@
 #include "reports/pairing.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,7 @@ static bool is_paired(uint32_t *const *partners, uint32_t arms,
                       const struct dyno_request_record *const *records, uint32_t i)
 {
     for (uint32_t arm = 1; arm < arms; arm++) {
+        assert(partners[arm]);
         if (partners[arm][i] == UINT32_MAX ||
             records[arm][partners[arm][i]].prompt_tokens != records[0][i].prompt_tokens) {
             return false;
@@ -119,7 +121,7 @@ static void take_pairs(struct dyno_pairing *out, uint32_t *const *partners,
 
 static dyno_status allocate(struct dyno_pairing *out, uint32_t count)
 {
-    out->records = calloc(out->arms, sizeof *out->records);
+    out->records = calloc(out->arms, sizeof(struct dyno_request_record *));
     out->places = malloc((count + (size_t)1) * sizeof *out->places);
     if (!out->records || !out->places) {
         return DYNO_NO_MEMORY;

@@ -170,11 +170,11 @@ START_TEST(arms_part_where_a_decision_differs_first)
 }
 END_TEST
 
-/* Counts of 160 intervals with a true coverage of 95 % lie within four standard errors (7 points)
- * of it. */
+/* Counts of 100 intervals with a true coverage of 95 % lie within four standard errors (9 points)
+ * of it; tests/bench/bench_coverage.c has more of them. */
 static void check_coverage(const struct paired_world *world, const char *metric)
 {
-    enum { WORLDS = 160 };
+    enum { WORLDS = 100 };
     uint32_t covered = 0;
 
     for (uint32_t i = 0; i < WORLDS; i++) {
@@ -187,8 +187,7 @@ static void check_coverage(const struct paired_world *world, const char *metric)
         found = difference(&figures, metric);
         covered += found->low <= truth && truth <= found->high;
     }
-    ck_assert_msg(covered >= WORLDS * 0.88 && covered <= WORLDS * 0.995, "%s: %u of %d cover",
-                  metric, covered, WORLDS);
+    ck_assert_msg(covered >= 86 && covered < WORLDS, "%s: %u of %d cover", metric, covered, WORLDS);
 }
 
 START_TEST(nineteen_of_twenty_intervals_by_blocks_cover)
@@ -210,7 +209,7 @@ END_TEST
 /* Two arms that do not differ are told apart in one of twenty tries, not more. */
 START_TEST(arms_that_do_not_differ_are_seldom_told_apart)
 {
-    enum { WORLDS = 160 };
+    enum { WORLDS = 80 };
     uint32_t told = 0;
 
     for (uint32_t i = 0; i < WORLDS; i++) {
@@ -229,7 +228,7 @@ START_TEST(arms_that_do_not_differ_are_seldom_told_apart)
         compare(&figures, a, b, 1200);
         told += difference(&figures, "ttft_ms.mean")->p < 0.05;
     }
-    ck_assert_msg(told <= WORLDS * 0.12, "%u of %d", told, WORLDS);
+    ck_assert_msg(told <= WORLDS * 0.15, "%u of %d", told, WORLDS);
 }
 END_TEST
 
