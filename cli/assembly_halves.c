@@ -21,12 +21,14 @@ static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scen
                                 strcmp(scenario->links.sharing, "alone") == 0);
 }
 
-/* Prompts reach prefill workers tokenised. */
+/* Prompts that are pushed reach prefill workers tokenised. */
 static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_halves *halves,
                           const struct dyno_scenario *scenario)
 {
-    prefill->worker.ingest_ns = 0;
-    prefill->worker.ingest_token_ticks = 0;
+    if (strcmp(scenario->disagg.style, "pull") != 0) {
+        prefill->worker.ingest_ns = 0;
+        prefill->worker.ingest_token_ticks = 0;
+    }
     prefill->worker_count = scenario->disagg.prefill;
     prefill->device = halves->device;
 }
@@ -42,13 +44,16 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         .listener = config->listener,
         .block_bytes =
             dyno_model_kv_bytes_per_token(&timing->model, timing->kv) * config->worker.block_tokens,
-        .deadline_ns = scenario->disagg.deadline_ns};
+        .deadline_ns = scenario->disagg.deadline_ns,
+        .pulls = strcmp(scenario->disagg.style, "pull") == 0,
+        .hop_ns = scenario->disagg.hop_ns};
 
     DYNO_TRY(dyno_handoff_parse(&handoff.policy, &handoff.policy_tokens, scenario->disagg.policy,
                                 error));
     DYNO_TRY(open_links(halves, scenario, timing, error));
     shape_prefill(&handoff.prefill, halves, scenario);
     handoff.decode.worker_count = scenario->disagg.decode;
+    handoff.decode.worker.fetch_block_ticks = scenario->disagg.fetch_block_ns << DYNO_TICK_BITS;
     handoff.router = dyno_prefill_router(halves->dispatch);
     handoff.links = halves->links;
     return dyno_handoff_open(out, &handoff, error);

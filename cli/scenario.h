@@ -66,11 +66,14 @@ struct dyno_scenario {
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {
-        const char *policy;  /* disagg.policy       --disagg; NULL: every request is whole */
-        uint32_t prefill;    /* disagg.prefill      --prefill: workers that compute prompts */
-        uint32_t decode;     /* disagg.decode       --decode: workers that decode */
-        const char *router;  /* disagg.router: among those that decode */
-        dyno_ns deadline_ns; /* disagg.deadline: to wait for blocks; 0: for ever */
+        const char *policy;     /* disagg.policy       --disagg; NULL: every request is whole */
+        uint32_t prefill;       /* disagg.prefill      --prefill: workers that compute prompts */
+        uint32_t decode;        /* disagg.decode       --decode: workers that decode */
+        const char *router;     /* disagg.router: among those that decode */
+        dyno_ns deadline_ns;    /* disagg.deadline: to wait for blocks; 0: for ever */
+        const char *style;      /* disagg.style: push, pull */
+        dyno_ns hop_ns;         /* disagg.hop: pull: until the other worker is asked */
+        dyno_ns fetch_block_ns; /* disagg.fetch_block: pull: of a pass, for each block */
     } disagg;
     struct {
         const char *topology; /* links.topology       --topology; NULL: the GPU's own figures */

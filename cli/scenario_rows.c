@@ -43,6 +43,7 @@ static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
 static const char *const spreads[] = {"turns", "session", NULL};
+static const char *const styles[] = {"push", "pull", NULL};
 static const char *const sharings[] = {"fair", "alone", NULL};
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
@@ -248,6 +249,16 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1, DAYS(1)),
         HELP("how long a request waits for blocks where it will decode before it is served whole "
              "there")),
+    ROW("disagg.style", NULL, "STYLE", CHOICE, disagg.style, DEFAULT("push"), WORDS(styles),
+        HELP("push: the first token comes from the worker that computed the prompt, which sends "
+             "its blocks at once; pull: the other one fetches them between two passes, and "
+             "computes the prompt's last token again for the first token")),
+    ROW("disagg.hop", NULL, "TIME", DURATION, disagg.hop_ns, DEFAULT("0s"), RANGE(0, 60 * DYNO_S),
+        HELP("style pull: from a prompt's answer until the worker that decodes is asked, by way "
+             "of a proxy")),
+    ROW("disagg.fetch_block", NULL, "TIME", DURATION, disagg.fetch_block_ns, DEFAULT("0s"),
+        RANGE(0, 10 * DYNO_S),
+        HELP("style pull: host time of a pass for each block that it asks for")),
     ROW("links.topology", "topology", "FILE", TEXT, links.topology, DEFAULT("none"), OR("none"),
         NOT_EMPTY,
         HELP("nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight GPUs with the "

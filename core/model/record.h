@@ -54,7 +54,8 @@ struct dyno_request_record {
     dyno_ns first_token_ns;
     dyno_ns last_token_ns;
     dyno_ns held_ns;     /* a duration */
-    dyno_ns transfer_ns; /* a duration; 0: its KV was not moved, or no token came after that */
+    dyno_ns transfer_ns; /* a duration; 0: its KV was not moved, or no token came after that, or
+                            it came before the first token, and is in prefill */
 };
 
 /* One worker, looked at every sample interval. */

@@ -44,9 +44,8 @@ static dyno_status add_slice(struct dyno_worker *worker, struct dyno_slice slice
     return DYNO_OK;
 }
 
-/* Schedule the next `tokens` of a running sequence's prompt: blocks, slice, and what may be hit. */
-static dyno_status schedule_prompt(struct dyno_local *local, struct dyno_worker *worker,
-                                   uint32_t index, uint32_t tokens, uint32_t blocks, dyno_ns now)
+dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                              uint32_t tokens, uint32_t blocks, dyno_ns now)
 {
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t whole = (seq->computed + tokens) / local->config.worker.block_tokens;
@@ -92,7 +91,7 @@ static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker
     }
     worker->partial = DYNO_NO_SEQ;
     seq->ahead = ahead;
-    return schedule_prompt(local, worker, index, tokens, blocks, now);
+    return dyno_batch_prompt(local, worker, index, tokens, blocks, now);
 }
 
 /* ---- admission ------------------------------------------------------------------------------- */
@@ -256,7 +255,7 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     if (worker->places) {
         DYNO_TRY(dyno_kv_places_hold(worker->places, seq->slot, seq->links, admission->hit_blocks));
     }
-    return schedule_prompt(local, worker, index, admission->tokens, admission->blocks, now);
+    return dyno_batch_prompt(local, worker, index, admission->tokens, admission->blocks, now);
 }
 
 /* A pass is made of those that the scheduler knows of; an idle one takes who is there. */
@@ -342,6 +341,9 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
         *settled = !preempted;
         return DYNO_OK;
     }
+    if (worker->arrived.count > 0 && !preempted) {
+        DYNO_TRY(dyno_half_start(local, worker, now));
+    }
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
         if (!scheduled && worker->budget > 0) {
@@ -380,6 +382,9 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
         make_room_along(worker);
     }
     worker->pass_decode = false;
+    if (worker->arrived.count > 0) {
+        DYNO_TRY(dyno_half_start(local, worker, now));
+    }
     if (worker->partial != DYNO_NO_SEQ) {
         DYNO_TRY(continue_partial(local, worker, now, &scheduled));
     }
@@ -434,7 +439,8 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
         worker->ended.count > 0 && (worker->waiting.count > 0 || worker->places);
 
     if (worker->slice_count > 0 || !settled || worker->hidden || worker->ghost_count > 0 ||
-        freed_for_somebody || (changeable && worker->waiting.count > 0)) {
+        worker->fetch_ticks > 0 || freed_for_somebody ||
+        (changeable && worker->waiting.count > 0)) {
         return 1;
     }
     return dyno_ledger_steps(worker, steps_to_prompts(worker, config));
@@ -481,6 +487,7 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
                                                   : 0,
                             .ghost_count = with_ghosts ? worker->ghost_count : 0,
                             .ghost_context = with_ghosts ? worker->ghost_context : 0,
+                            .host_ticks = worker->fetch_ticks,
                             .tables = worker->places ? dyno_kv_places_tables(worker->places) : NULL,
                         });
     if (worker->ended.count > 0) {
@@ -513,10 +520,13 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     }
     worker->slice_count = 0;
     worker->hidden = false;
-    if (worker->arrived.count > 0) {
+    worker->fetch_ticks = 0;
+    if (worker->arrived.count > 0 && !local->config.halves.first_token_here) {
         DYNO_TRY(dyno_half_join(local, worker, now));
     }
-    if (worker->running.count + worker->waiting.count + worker->ghost_count == 0) {
+    if (worker->running.count + worker->waiting.count + worker->ghost_count +
+            worker->arrived.count ==
+        0) {
         dyno_estimate_reset(local, worker);
         worker->rounds = 0;
         dyno_ingest_await(local, worker);

@@ -64,6 +64,8 @@ struct dyno_worker_config {
     dyno_ns ingest_ns;       /* host time before a request can be scheduled, one at a time ... */
     uint64_t ingest_token_ticks; /* ... plus this for every prompt token, in ticks of 2^-20 ns */
     dyno_ns response_ns;         /* from a pass's end to the token's leaving the server */
+    uint64_t fetch_block_ticks;  /* host time in a pass for every KV block that it asks another
+                                    worker for (core/worker/halves.h), in ticks of 2^-20 ns */
 };
 
 /* "pass", "estimate" or "no-evict". */

@@ -37,6 +37,8 @@ struct dyno_pass {
     uint32_t ghost_count;            /* sequences that have ended, but only after this pass was
                                         scheduled: what they cost is to be pretended, 1 step */
     uint64_t ghost_context;          /* sum of theirs */
+    uint64_t host_ticks;             /* time that the host takes for other things before the first
+                                        step, in ticks of 2^-20 ns; not 0: there is one step */
     /* Only for a device that stores KV: [slot] where the sequence's tokens lie, block by block, for
      * all steps; stays as it is until the pass is reaped.  Otherwise NULL. */
     const uint32_t *const *tables;

@@ -127,7 +127,8 @@ struct dyno_worker {
     uint32_t steps_taken;     /* steps of it whose blocks are taken */
     struct dyno_slice *slices;
     uint32_t slice_count, slice_capacity;
-    uint32_t budget; /* tokens left in the pass being formed */
+    uint32_t budget;      /* tokens left in the pass being formed */
+    uint64_t fetch_ticks; /* what asking for blocks takes of the pass being formed */
     /* The books. */
     dyno_ns ingest_free_at;
     dyno_ns busy_ns, busy_since;
@@ -188,6 +189,9 @@ dyno_status dyno_seq_release_ended(struct dyno_local *local, struct dyno_worker 
 
 /* ---- batch.c: forming a pass ---- */
 dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns now);
+/* Schedule the next `tokens` of a running sequence's prompt: blocks, slice, and what may be hit. */
+dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                              uint32_t tokens, uint32_t blocks, dyno_ns now);
 
 /* ---- estimate.c: SGLang's estimate of the memory that answers will need ---- */
 /* Tokens set aside for an answer of which `left` tokens may still come. */
@@ -237,6 +241,8 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
 /* ---- halves.c: requests whose prompt is computed by one worker and decoded by another ---- */
 /* What the worker's next pass may find of those who arrived joins the decode set. */
 dyno_status dyno_half_join(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
+/* The same where their first token is still to be computed: each gets a slice of the pass. */
+dyno_status dyno_half_start(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
 /* The first in line has a slot and its blocks, of which `hit_blocks` are filled already. */
 dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                               uint32_t hit_blocks, uint32_t blocks, dyno_ns now);

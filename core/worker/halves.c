@@ -53,6 +53,40 @@ dyno_status dyno_half_join(struct dyno_local *local, struct dyno_worker *worker,
     return DYNO_OK;
 }
 
+dyno_status dyno_half_start(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
+{
+    struct dyno_device *device = local->config.device;
+
+    while (worker->arrived.count > 0 && worker->budget > 0) {
+        uint32_t index = worker->arrived.first;
+        struct dyno_seq *seq = &local->seqs[index];
+
+        if (is_hidden(local, worker, seq, now)) {
+            worker->hidden = true;
+            break;
+        }
+        dyno_seq_unlink(local, &worker->arrived, index);
+        dyno_seq_append(local, &worker->running, index);
+        seq->half = DYNO_WHOLE;
+        seq->state = SEQ_PROMPT;
+        seq->computed = seq->target - 1;
+        device->ops->open(device, seq->record.worker, seq->slot, seq->record.id, seq->generated,
+                          seq->tokens_in_all);
+        DYNO_TRY(dyno_batch_prompt(local, worker, index, 1, 0, now));
+    }
+    return DYNO_OK;
+}
+
+/* What the pass takes longer for the blocks that it asks for: an hour at most. */
+static void add_fetch(const struct dyno_local *local, struct dyno_worker *worker, uint32_t blocks)
+{
+    const unsigned __int128 most = (unsigned __int128)3600 * DYNO_S << DYNO_TICK_BITS;
+    unsigned __int128 ticks =
+        (unsigned __int128)blocks * local->config.worker.fetch_block_ticks + worker->fetch_ticks;
+
+    worker->fetch_ticks = (uint64_t)(ticks < most ? ticks : most);
+}
+
 dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                               uint32_t hit_blocks, uint32_t blocks, dyno_ns now)
 {
@@ -72,6 +106,7 @@ dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *work
     seq->held_blocks = hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, hit_blocks));
     dyno_kv_take(&worker->cache, blocks, now);
+    add_fetch(local, worker, blocks);
     return local->config.halves.reserved(local->config.halves.context, now, seq->record.id, blocks);
 }
 
@@ -144,6 +179,9 @@ void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
 {
     struct dyno_seq *seq = &local_of(workers)->seqs[place];
 
+    if (local_of(workers)->config.halves.first_token_here) {
+        seq->record.ready_ns = prompt->ready_ns; /* there, before it came here */
+    }
     seq->record.prefill_worker = prefill_worker;
     seq->record.admitted_ns = prompt->admitted_ns;
     seq->record.cached_tokens = prompt->cached_tokens;
@@ -167,7 +205,7 @@ dyno_status dyno_half_arrive(struct dyno_workers *workers, dyno_ns now, uint32_t
     dyno_seq_append(local, &worker->arrived, place);
     seq->state = SEQ_ARRIVED;
     seq->arrived_at = now;
-    seq->record.transfer_ns = now - seq->last_token_at;
+    seq->record.transfer_ns = seq->generated > 0 ? now - seq->last_token_at : 0;
     if (to > seq->held_blocks) {
         DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 0, seq->held_blocks, to,
                               now));

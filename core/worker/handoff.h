@@ -13,7 +13,16 @@
  *   PREFILL -> gone [prompt_ended] its first token was its last, or it was refused or cancelled
  *   any -> gone     [cancel]       in PREFILL when the pass, in MOVE when the transfer has ended
  *
- * In PREFILL and MOVE both workers hold blocks for the request, else one at most.
+ * That is to push.  Where the decoding worker pulls, as vLLM's does behind a proxy:
+ *
+ *   PREFILL -> HOP  [prompt_done]  the prompt's worker has answered the proxy, and keeps the blocks
+ *   HOP -> WAIT     [expire]       the proxy has sent the request to the worker that decodes ...
+ *   WAIT -> MOVE    [reserved]     ... which asks for the blocks in the pass that has room for them
+ *   MOVE -> local   [arrived]      and computes the prompt's last token again, which yields the
+ *                                  first token that the client sees
+ *
+ * In MOVE, and where it is pushed in PREFILL, both workers hold blocks for the request, else one at
+ * most.
  */
 #ifndef DYNO_CORE_WORKER_HANDOFF_H
 #define DYNO_CORE_WORKER_HANDOFF_H
@@ -64,6 +73,8 @@ struct dyno_handoff_config {
     const struct dyno_handoff_policy *policy;
     uint32_t policy_tokens;
     dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */
+    bool pulls;
+    dyno_ns hop_ns; /* if it pulls: from a prompt's answer to when the other worker is asked */
 };
 
 /* On success *out is closed through its ops.  Errors: DYNO_BAD_INPUT (in words), DYNO_NO_MEMORY. */

@@ -168,6 +168,7 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
 
     assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
     paced->config.cost(paced->config.cost_context, pass, &cost);
+    cost.first += pass->host_ticks;
     assert(cost.first >= DYNO_TICKS_PER_NS && cost.steps_max >= 1);
     engine->carry = engine->end == now ? engine->carry_left : 0;
     engine->busy = true;

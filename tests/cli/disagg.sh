@@ -39,6 +39,17 @@ if has_sqlite; then
 1|0|1|96|0|10000|0|0|10000
 2|0|1|96|0|10000|28661|10000|48661
 END
+    # Pulled: the first token comes 10 us after the blocks; B, which has no other, as above.
+    works "${one[@]}" --disagg always --set disagg.style=pull
+    rows >pull
+    diff -u - pull <<'END'
+0|0|1|0|0|76623|0|100000|176623
+1|0|1|96|0|10000|0|0|10000
+2|0|1|96|0|48661|0|10000|58661
+END
+    # A hop of 5 us later.
+    works "${one[@]}" --disagg always --set disagg.style=pull --set disagg.hop=5us
+    [[ $(rows | head -1) == '0|0|1|0|0|81623|0|100000|181623' ]]
     # Whole requests, by a policy, and those of 96 tokens and fewer that are not cached.
     works "${one[@]}" --disagg never
     rows >never

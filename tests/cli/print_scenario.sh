@@ -72,6 +72,9 @@ disagg:
   decode: 1                                  # default
   router: least_loaded                       # default
   deadline: none                             # default
+  style: push                                # default
+  hop: 0s                                    # default
+  fetch_block: 0s                            # default
 links:
   topology: none                             # default
   sharing: fair                              # default

@@ -17,6 +17,18 @@ static uint64_t last_seed(int test)
     return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
 }
 
+/* In a third of them, with hops and host time that take no time, too. */
+static void draw_pulling(struct world *world, struct dyno_rng *rng)
+{
+    world->halves.pulls = dyno_rng_below(rng, 3) == 0;
+    if (world->halves.pulls) {
+        world->halves.hop_ns = dyno_rng_below(rng, 2) * (1 + dyno_rng_below(rng, 5)) * DYNO_MS;
+        world->halves.worker.ingest_ns = world->worker.ingest_ns;
+        world->worker.fetch_block_ticks =
+            dyno_rng_below(rng, 2) * (1 + dyno_rng_below(rng, 3)) * DYNO_MS * DYNO_TICKS_PER_NS / 2;
+    }
+}
+
 /* Prefill workers that batch in the same order, but may have other sizes; links fast or slow, some
  * whose transfers take whole milliseconds, some that take no time. */
 static void draw_halves(struct world *world)
@@ -52,6 +64,7 @@ static void draw_halves(struct world *world)
                                                    : 1000003 + dyno_rng_below(&rng, 50000000),
             .latency_ns = dyno_rng_below(&rng, 2) * 12345};
     }
+    draw_pulling(world, &rng);
 }
 
 static void draw(struct world *world, uint64_t seed)
@@ -162,7 +175,7 @@ END_TEST
 START_TEST(the_worlds_in_halves_reach_the_corners)
 {
     uint64_t preempting = 0, evicting = 0, hitting = 0, giving_up = 0, moving = 0, whole = 0,
-             waiting = 0;
+             waiting = 0, pulling = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -177,6 +190,7 @@ START_TEST(the_worlds_in_halves_reach_the_corners)
         moving += digest.totals.transfers > 0;
         whole += digest.in_halves > 0 && digest.in_halves < digest.completed;
         waiting += digest.totals.transfers_given_up > 0;
+        pulling += world.halves.pulls && digest.totals.transfers > 0;
     }
     ck_assert_uint_gt(moving, 40);
     ck_assert_uint_gt(preempting, 10);
@@ -185,6 +199,7 @@ START_TEST(the_worlds_in_halves_reach_the_corners)
     ck_assert_uint_gt(giving_up, 10);
     ck_assert_uint_gt(whole, 10);
     ck_assert_uint_gt(waiting, 5);
+    ck_assert_uint_gt(pulling, 10);
 }
 END_TEST
 

@@ -204,6 +204,82 @@ START_TEST(what_the_prefill_worker_cannot_take_is_whole_or_refused)
 }
 END_TEST
 
+/* The prompt's pass, the blocks, a pass that computes its last token again, four steps. */
+START_TEST(pulled_blocks_come_before_the_first_token)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.halves.pulls = true;
+    add(&world, 0, 33, 5);
+    world_run(&world, 1u << 20);
+    expect(0, 5 * MS, 0, 9 * MS);
+    ck_assert_uint_eq(records[0].admitted_ns, 0);
+    ck_assert_uint_eq(records[0].prefill_worker, 1);
+}
+END_TEST
+
+/* 1 is computed from 2.5 to 3.5 ms, and reaches the other worker at 4.5.  The pass that begins at 5
+ * asks for its two blocks, which takes that pass half a millisecond; they arrive at 7, and the pass
+ * from 7.5 to 8.5 yields its first token.  0 has its 20 tokens at 3, 4, 5, and 6.5 to 22.5. */
+START_TEST(who_pulls_asks_in_a_pass_that_waits_for_it)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.halves.pulls = true;
+    world.halves.hop_ns = MS;
+    world.worker.fetch_block_ticks = MS / 4 * DYNO_TICKS_PER_NS;
+    add(&world, 0, 16, 20);
+    add(&world, 2500000, 32, 2);
+    world_run(&world, 1u << 20);
+    expect(0, 4 * MS, 0, 23500000);
+    expect(1, 8500000, 0, 9500000);
+}
+END_TEST
+
+/* Six blocks, of which the first request has four from 1 ms to its end at 8. */
+START_TEST(who_waits_too_long_to_pull_computes_its_prompt_again)
+{
+    static struct world world;
+    struct world_digest digest;
+
+    set_up(&world, 6);
+    world.halves.pulls = true;
+    world.halves.deadline_ns = 2 * MS;
+    add(&world, 0, 64, 3);
+    add(&world, 0, 48, 2);
+    digest = world_run(&world, 1u << 20);
+    ck_assert_uint_eq(digest.totals.transfers, 1);
+    ck_assert_uint_eq(digest.totals.transfers_given_up, 1);
+    ck_assert_uint_eq(records[1].prefill_worker, 0);
+    expect(0, 6 * MS, 0, 8 * MS);
+    expect(1, 9 * MS, 0, 10 * MS);
+}
+END_TEST
+
+/* Two blocks for prompts: the second request's has room when the first one's client has gone. */
+START_TEST(a_client_that_goes_on_the_way_frees_what_its_prompt_holds)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.halves.pulls = true;
+    world.halves.hop_ns = 5 * MS;
+    world.halves.worker.blocks = 2;
+    add(&world, 0, 24, 9);
+    add(&world, 0, 24, 1);
+    world.impatient[0] = true;
+    world.patience[0] = 2500000;
+    world_run(&world, 1u << 20);
+    ck_assert_int_eq(records[0].outcome, DYNO_CANCELLED_BY_CLIENT);
+    ck_assert_uint_eq(records[0].output_tokens, 0);
+    ck_assert_uint_eq(records[0].first_token_ns, DYNO_NEVER);
+    ck_assert_uint_eq(records[1].admitted_ns, 2500000);
+    expect(1, 3500000, 0, 3500000);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("by hand");
@@ -217,6 +293,10 @@ static void add_cases(Suite *suite)
                    a_client_that_goes_while_its_blocks_move_frees_them_when_they_have_arrived);
     tcase_add_test(cases, a_client_that_goes_during_its_prompt_frees_both_halves_after_the_pass);
     tcase_add_test(cases, what_the_prefill_worker_cannot_take_is_whole_or_refused);
+    tcase_add_test(cases, pulled_blocks_come_before_the_first_token);
+    tcase_add_test(cases, who_pulls_asks_in_a_pass_that_waits_for_it);
+    tcase_add_test(cases, who_waits_too_long_to_pull_computes_its_prompt_again);
+    tcase_add_test(cases, a_client_that_goes_on_the_way_frees_what_its_prompt_holds);
     suite_add_tcase(suite, cases);
 }
 

@@ -15,6 +15,8 @@ struct world_halves {
     const struct dyno_handoff_policy *policy;
     uint32_t policy_tokens;
     dyno_ns deadline_ns;
+    bool pulls;
+    dyno_ns hop_ns;
     uint64_t block_bytes;
     dyno_ns overhead_ns;
     struct dyno_fabric_link links[WORLD_LINKS_MAX]; /* of each worker: out and in */
@@ -50,7 +52,9 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
                                          .block_bytes = halves->block_bytes,
                                          .policy = halves->policy,
                                          .policy_tokens = halves->policy_tokens,
-                                         .deadline_ns = halves->deadline_ns};
+                                         .deadline_ns = halves->deadline_ns,
+                                         .pulls = halves->pulls,
+                                         .hop_ns = halves->hop_ns};
 
     ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
     ck_assert_int_eq(

@@ -1,0 +1,83 @@
+/* What handoff.c and the two ways to hand a request over share; private to this folder. */
+#ifndef DYNO_CORE_WORKER_HANDOFF_PARTS_H
+#define DYNO_CORE_WORKER_HANDOFF_PARTS_H
+
+#include "core/base/heap.h"
+#include "core/worker/handoff.h"
+#include "core/worker/passages.h"
+
+struct dyno_handoff {
+    struct dyno_workers base;
+    struct dyno_handoff_config config;
+    struct dyno_workers *decode, *prefill;
+    struct dyno_passages passages;
+    struct dyno_heap deadlines; /* of those in WAIT and HOP, by their place */
+    uint32_t *ready; /* [ready_count] places, in the order of requests.  While passes are formed:
+                        whose blocks are reserved; while settling: whose hop is over */
+    uint32_t ready_count, ready_capacity;
+    dyno_ns now;
+    bool stirred;   /* one fleet has changed what the other must settle */
+    bool giving_up; /* the run is */
+    bool abandoned; /* and the fleet that decodes has ended what it had */
+    uint64_t transfers, given_up;
+    unsigned __int128 bytes, wait_ns;
+};
+
+static inline uint32_t dyno_handoff_find(const struct dyno_handoff *handoff, uint64_t id)
+{
+    return dyno_passages_find(&handoff->passages, id);
+}
+
+static inline struct dyno_passage *dyno_handoff_at(const struct dyno_handoff *handoff,
+                                                   uint32_t place)
+{
+    return dyno_passages_at(&handoff->passages, place);
+}
+
+static inline uint32_t dyno_handoff_decoders(const struct dyno_handoff *handoff)
+{
+    return handoff->config.decode.worker_count;
+}
+
+/* A passage in WAIT.  Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_handoff_begin(struct dyno_handoff *handoff, const struct dyno_request *request,
+                               uint32_t decode_worker, uint32_t *place);
+void dyno_handoff_end(struct dyno_handoff *handoff, uint32_t place);
+/* It waits for blocks from now on, no longer than the deadline. */
+void dyno_handoff_await(struct dyno_handoff *handoff, uint32_t place);
+/* Among those that are ready, in the order of requests. */
+void dyno_handoff_note_ready(struct dyno_handoff *handoff, uint32_t place);
+void dyno_handoff_tell_first_token(const struct dyno_handoff *handoff, uint64_t id);
+/* Choose who computes the prompt, and send it there.  *entered: false if it was refused, and has
+ * ended, and its passage with it. */
+dyno_status dyno_handoff_send_prompt(struct dyno_handoff *handoff, uint32_t place,
+                                     uint32_t tokens_max, bool *entered);
+/* The half that decodes hears of its prompt. */
+void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_passage *passage,
+                              const struct dyno_request_record *record, dyno_ns first_token_at);
+/* Its blocks begin to move. */
+dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage);
+/* The worker that computed the prompt gives back its blocks, unless it has already. */
+dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage);
+
+/* One way to hand a request over. */
+struct dyno_handoff_way {
+    bool first_token_here; /* as of struct dyno_half_listener */
+    dyno_status (*submit)(struct dyno_handoff *handoff, dyno_ns now, uint32_t worker,
+                          const struct dyno_request *request);
+    /* Of a request that is in neither WAIT nor MOVE. */
+    dyno_status (*cancel)(struct dyno_handoff *handoff, uint32_t place);
+    /* The place is among those whose blocks were reserved in the passes just formed. */
+    dyno_status (*reserved)(struct dyno_handoff *handoff, uint32_t place);
+    dyno_status (*prompt_done)(struct dyno_handoff *handoff, uint32_t place,
+                               const struct dyno_request_record *record, dyno_ns when);
+    /* It ended before anything was moved: its first token was its last, or there was none. */
+    dyno_status (*prompt_ended)(struct dyno_handoff *handoff, uint32_t place,
+                                const struct dyno_request_record *record);
+    /* Those whose hop is over: [ready_count].  May be NULL. */
+    dyno_status (*hopped)(struct dyno_handoff *handoff);
+};
+
+extern const struct dyno_handoff_way dyno_handoff_push, dyno_handoff_pull;
+
+#endif

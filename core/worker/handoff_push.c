@@ -1,0 +1,72 @@
+/* To push: blocks first, then the prompt, then the transfer, at once. */
+#include <assert.h>
+
+#include "core/worker/handoff_parts.h"
+
+static dyno_status push_submit(struct dyno_handoff *handoff, dyno_ns now, uint32_t worker,
+                               const struct dyno_request *request)
+{
+    uint32_t place, decode;
+
+    DYNO_TRY(dyno_handoff_begin(handoff, request, worker, &place));
+    dyno_handoff_await(handoff, place);
+    DYNO_TRY(dyno_half_enter_decode(handoff->decode, now, worker, request, &decode));
+    if (decode != DYNO_NO_WORKER) { /* else it was refused, and the passage has ended */
+        dyno_handoff_at(handoff, place)->decode_place = decode;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status push_cancel(struct dyno_handoff *handoff, uint32_t place)
+{
+    const struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+
+    return handoff->prefill->ops->cancel(handoff->prefill, handoff->now, passage->prefill_worker,
+                                         passage->request.id);
+}
+
+static dyno_status push_reserved(struct dyno_handoff *handoff, uint32_t place)
+{
+    struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+    bool entered;
+
+    passage->phase = DYNO_PASSAGE_PREFILL;
+    return dyno_handoff_send_prompt(
+        handoff, place, dyno_half_tokens_max(handoff->decode, passage->decode_place), &entered);
+}
+
+static dyno_status push_prompt_done(struct dyno_handoff *handoff, uint32_t place,
+                                    const struct dyno_request_record *record, dyno_ns when)
+{
+    struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+
+    dyno_handoff_note_prompt(handoff, passage, record, when);
+    return dyno_handoff_move(handoff, passage);
+}
+
+static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t place,
+                                     const struct dyno_request_record *record)
+{
+    const struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+
+    if (handoff->abandoned) {
+        return DYNO_OK;
+    }
+    assert(passage->phase == DYNO_PASSAGE_PREFILL);
+    handoff->config.router.ended(handoff->config.router.context, record->id);
+    dyno_handoff_note_prompt(handoff, passage, record,
+                             record->output_tokens > 0
+                                 ? record->last_token_ns -
+                                       handoff->config.prefill.worker.response_ns
+                                 : 0);
+    handoff->stirred = true;
+    return dyno_half_end(handoff->decode, handoff->now, passage->decode_place, record->outcome);
+}
+
+const struct dyno_handoff_way dyno_handoff_push = {
+    .submit = push_submit,
+    .cancel = push_cancel,
+    .reserved = push_reserved,
+    .prompt_done = push_prompt_done,
+    .prompt_ended = push_prompt_ended,
+};
