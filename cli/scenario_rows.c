@@ -238,7 +238,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("disagg.policy", "disagg", "POLICY", TEXT, disagg.policy, DEFAULT("none"), OR("none"),
         NOT_EMPTY,
         HELP("which requests have their prompt computed by another worker: always, never, "
-             "threshold:TOKENS, cached_threshold:TOKENS; none: there are no such workers")),
+             "threshold:TOKENS, cached_threshold:TOKENS, load:TOKENS, predicted; none: there are "
+             "no such workers")),
     ROW("disagg.prefill", "prefill", "N", U32, disagg.prefill, DEFAULT("1"), RANGE(1, 100000),
         HELP("workers that compute prompts only; the router chooses among these")),
     ROW("disagg.decode", "decode", "N", U32, disagg.decode, DEFAULT("1"), RANGE(1, 100000),

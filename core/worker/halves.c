@@ -156,6 +156,15 @@ uint32_t dyno_half_cached_tokens(struct dyno_workers *workers, dyno_ns now, uint
     return blocks * size;
 }
 
+void dyno_half_load(const struct dyno_workers *workers, uint32_t worker, uint32_t *decoding,
+                    uint32_t *waiting)
+{
+    const struct dyno_worker *of = &const_local_of(workers)->workers[worker];
+
+    *decoding = of->decode_count;
+    *waiting = of->waiting.count + of->ingest.count;
+}
+
 dyno_status dyno_half_enter_decode(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                                    const struct dyno_request *request, uint32_t *place)
 {

@@ -20,6 +20,10 @@ bool dyno_half_could_hold(const struct dyno_workers *workers, const struct dyno_
 uint32_t dyno_half_cached_tokens(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                                  const struct dyno_request *request);
 
+/* Requests that decode on the worker, and that wait there. */
+void dyno_half_load(const struct dyno_workers *workers, uint32_t worker, uint32_t *decoding,
+                    uint32_t *waiting);
+
 /* As the fleet's submit, for one half.  *place is DYNO_NO_WORKER if it was refused. */
 dyno_status dyno_half_enter_decode(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                                    const struct dyno_request *request, uint32_t *place);

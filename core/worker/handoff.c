@@ -55,11 +55,21 @@ dyno_status dyno_handoff_begin(struct dyno_handoff *handoff, const struct dyno_r
 {
     DYNO_TRY(dyno_passages_begin(&handoff->passages, request, place));
     at(handoff, *place)->decode_worker = decode_worker;
+    at(handoff, *place)->tokens_ahead = request->prompt_tokens;
+    handoff->tokens_ahead += request->prompt_tokens;
     return reserve(handoff);
+}
+
+/* Its prompt is computed, or will not be. */
+static void is_not_ahead(struct dyno_handoff *handoff, struct dyno_passage *passage)
+{
+    handoff->tokens_ahead -= passage->tokens_ahead;
+    passage->tokens_ahead = 0;
 }
 
 void dyno_handoff_end(struct dyno_handoff *handoff, uint32_t place)
 {
+    is_not_ahead(handoff, at(handoff, place));
     dyno_heap_remove(&handoff->deadlines, place);
     dyno_passages_end(&handoff->passages, place);
 }
@@ -221,6 +231,7 @@ static dyno_status on_prompt_done(void *context, const struct dyno_request_recor
 
     assert(passage->phase == DYNO_PASSAGE_PREFILL);
     passage->started_at = when;
+    is_not_ahead(handoff, passage);
     return way_of(handoff)->prompt_done(handoff, place, record, when);
 }
 
@@ -243,16 +254,16 @@ static void on_prompt_kv_changed(void *context, uint32_t worker, dyno_ns when, u
 
 /* ---- the seam -------------------------------------------------------------------------------- */
 
-static bool is_in_halves(struct dyno_handoff *handoff, dyno_ns now, uint32_t worker,
+static bool is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
                          const struct dyno_request *request)
 {
-    struct dyno_handoff_view view = {.prompt_tokens = request->prompt_tokens};
+    struct dyno_handoff_view view;
 
     if (!handoff->config.policy->in_halves_ever ||
         !dyno_half_could_hold(handoff->prefill, request)) {
         return false;
     }
-    view.cached_tokens = dyno_half_cached_tokens(handoff->decode, now, worker, request);
+    view = dyno_handoff_view_of(handoff, worker, request);
     return handoff->config.policy->in_halves(handoff->config.policy_tokens, &view);
 }
 
@@ -262,7 +273,7 @@ static dyno_status handoff_submit(struct dyno_workers *workers, dyno_ns now, uin
     struct dyno_handoff *handoff = handoff_of(workers);
 
     handoff->now = now;
-    return is_in_halves(handoff, now, worker, request)
+    return is_in_halves(handoff, worker, request)
                ? way_of(handoff)->submit(handoff, now, worker, request)
                : handoff->decode->ops->submit(handoff->decode, now, worker, request);
 }
@@ -294,6 +305,7 @@ static dyno_status arrive(struct dyno_handoff *handoff, const struct dyno_arriva
     assert(passage->phase == DYNO_PASSAGE_MOVE);
     handoff->stirred = true;
     handoff->transfers++;
+    handoff->moved_blocks += passage->blocks;
     handoff->bytes += (unsigned __int128)passage->blocks * handoff->config.block_bytes;
     handoff->wait_ns += arrival->at - passage->started_at;
     DYNO_TRY(dyno_handoff_give_lease(handoff, passage));
@@ -464,6 +476,7 @@ static void handoff_close(struct dyno_workers *workers)
     dyno_passages_release(&handoff->passages);
     dyno_heap_release(&handoff->deadlines);
     free(handoff->ready);
+    free(handoff->heard);
     free(handoff);
 }
 
@@ -552,7 +565,10 @@ dyno_status dyno_handoff_open(struct dyno_workers **out, const struct dyno_hando
     handoff->config = *config;
     dyno_passages_init(&handoff->passages);
     listen(handoff);
-    status = dyno_local_open(&handoff->decode, &handoff->config.decode, error);
+    handoff->heard =
+        calloc(config->decode.worker_count + config->prefill.worker_count, sizeof *handoff->heard);
+    status = handoff->heard ? dyno_local_open(&handoff->decode, &handoff->config.decode, error)
+                            : dyno_fail(error, DYNO_NO_MEMORY, "no memory for hand-offs");
     if (status == DYNO_OK) {
         status = dyno_local_open(&handoff->prefill, &handoff->config.prefill, error);
     }

@@ -27,6 +27,7 @@
 #ifndef DYNO_CORE_WORKER_HANDOFF_H
 #define DYNO_CORE_WORKER_HANDOFF_H
 
+#include "core/plan/capacity.h"
 #include "core/worker/halves.h"
 #include "core/worker/link.h"
 
@@ -34,6 +35,13 @@
 struct dyno_handoff_view {
     uint32_t prompt_tokens;
     uint32_t cached_tokens; /* of it, in the cache of the worker that would decode it */
+    uint64_t tokens_ahead;  /* prompt tokens to be computed before, a prefill worker ... */
+    uint32_t pass_tokens;   /* ... which computes so many in a pass at most */
+    /* Only for a policy that predicts. */
+    uint32_t decoding, waiting; /* requests where it would be decoded */
+    bool costs_known;
+    struct dyno_capacity_costs decode, prefill; /* on either kind of worker */
+    double move_s;                              /* for as many blocks, as it has taken so far */
 };
 
 struct dyno_handoff_policy {
@@ -41,6 +49,7 @@ struct dyno_handoff_policy {
     const char *help;
     bool takes_tokens; /* "NAME:TOKENS" */
     bool in_halves_ever;
+    bool predicts;
     bool (*in_halves)(uint32_t tokens, const struct dyno_handoff_view *view);
 };
 

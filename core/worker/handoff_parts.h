@@ -21,6 +21,12 @@ struct dyno_handoff {
     bool abandoned; /* and the fleet that decodes has ended what it had */
     uint64_t transfers, given_up;
     unsigned __int128 bytes, wait_ns;
+    uint64_t moved_blocks;
+    uint64_t tokens_ahead; /* of prompts on their way to being computed */
+    /* For a policy that predicts: what either kind of worker was seen to take. */
+    struct dyno_capacity decode_capacity, prefill_capacity;
+    struct dyno_sample_record *heard; /* [workers of both fleets] at the last look */
+    dyno_ns look_at_ns;               /* the next one, at the earliest */
 };
 
 static inline uint32_t dyno_handoff_find(const struct dyno_handoff *handoff, uint64_t id)
@@ -59,6 +65,11 @@ void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_pa
 dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage);
 /* The worker that computed the prompt gives back its blocks, unless it has already. */
 dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage);
+
+/* Learn what things cost, if it is time. */
+void dyno_handoff_look(struct dyno_handoff *handoff);
+struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,
+                                              const struct dyno_request *request);
 
 /* One way to hand a request over. */
 struct dyno_handoff_way {

@@ -30,6 +30,33 @@ static bool cached_threshold(uint32_t tokens, const struct dyno_handoff_view *vi
     return view->prompt_tokens - view->cached_tokens > tokens;
 }
 
+/* While prefill workers have less than a pass ahead of them. */
+static bool load(uint32_t tokens, const struct dyno_handoff_view *view)
+{
+    return cached_threshold(tokens, view) && view->tokens_ahead < view->pass_tokens;
+}
+
+/* Seconds of requests: its own until it decodes, and what those who decode beside its prompt stand
+ * still for.  Others that wait before it are taken to be as long, and caches where prompts are
+ * computed to have nothing of it.  A worker that has computed no prompts yet is taken to be as fast
+ * as those that have. */
+static bool predicted(uint32_t tokens, const struct dyno_handoff_view *view)
+{
+    const struct dyno_capacity_costs *decode = &view->decode, *prefill = &view->prefill;
+    double left = view->prompt_tokens - view->cached_tokens, whole, halves, prompt;
+
+    (void)tokens;
+    if (!view->costs_known) {
+        return true;
+    }
+    prompt = left * (decode->prefill_s > 0.0 ? decode->prefill_s : prefill->prefill_s);
+    whole = (1.0 + view->waiting) * (decode->base_s + decode->decode_s * view->decoding + prompt) +
+            view->decoding * prompt;
+    halves = prefill->base_s +
+             prefill->prefill_s * ((double)view->tokens_ahead + view->prompt_tokens) + view->move_s;
+    return halves < whole;
+}
+
 const struct dyno_handoff_policy dyno_handoff_table[] = {
     {.name = "always", .help = "every prompt", .in_halves_ever = true, .in_halves = always},
     {.name = "never", .help = "none: prefill workers idle", .in_halves = never},
@@ -43,6 +70,16 @@ const struct dyno_handoff_policy dyno_handoff_table[] = {
      .takes_tokens = true,
      .in_halves_ever = true,
      .in_halves = cached_threshold},
+    {.name = "load",
+     .help = "the same, while prefill workers have less than a pass of prompts each ahead of them",
+     .takes_tokens = true,
+     .in_halves_ever = true,
+     .in_halves = load},
+    {.name = "predicted",
+     .help = "prompts that, by what workers were seen to take, cost fewer request-seconds so",
+     .in_halves_ever = true,
+     .predicts = true,
+     .in_halves = predicted},
     {.name = NULL},
 };
 

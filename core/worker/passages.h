@@ -29,6 +29,7 @@ struct dyno_passage {
     uint32_t decode_place, prompt_place; /* prompt_place: DYNO_NO_WORKER when it is given back */
     uint32_t blocks;                     /* to be moved */
     dyno_ns started_at;                  /* the transfer, or the way to it */
+    uint32_t tokens_ahead;               /* of others: 0 when its prompt is computed */
     bool cancelled;                      /* its client went while it was on its way */
     struct dyno_request_record prompt;   /* HOP: what there is to tell of it */
 };

@@ -71,7 +71,8 @@ fi
 
 # Contradictions.
 nothing=(replay --trace three.jsonl)
-known='known are always, never, threshold:TOKENS, cached_threshold:TOKENS'
+known='known are always, never, threshold:TOKENS, cached_threshold:TOKENS, load:TOKENS'
+known+=', predicted'
 refuses 2 "--workers and --disagg contradict each other: --prefill and --decode say how many there\
  are" \
     "${nothing[@]}" --disagg always --workers 4

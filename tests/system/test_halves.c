@@ -53,7 +53,7 @@ static void draw_halves(struct world *world)
     halves->dispatch.worker_count = halves->workers;
     halves->dispatch.busy = (struct dyno_dispatch_busy){0}; /* who was let in does not wait again */
     halves->dispatch.policy = dyno_route_table[dyno_rng_below(&rng, policies)];
-    halves->policy = &dyno_handoff_table[dyno_rng_below(&rng, 4)];
+    halves->policy = &dyno_handoff_table[dyno_rng_below(&rng, 6)];
     halves->policy_tokens = sizes[dyno_rng_below(&rng, 4)];
     halves->deadline_ns = dyno_rng_below(&rng, 2) ? 0 : (1 + dyno_rng_below(&rng, 50)) * DYNO_MS;
     halves->block_bytes = dyno_rng_below(&rng, 4) ? 1000 * world->worker.block_tokens : 0;

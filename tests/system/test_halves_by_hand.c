@@ -280,6 +280,54 @@ START_TEST(a_client_that_goes_on_the_way_frees_what_its_prompt_holds)
 }
 END_TEST
 
+static bool goes_in_halves(const char *text, const struct dyno_handoff_view *view)
+{
+    const struct dyno_handoff_policy *policy;
+    struct dyno_error error;
+    uint32_t tokens;
+
+    ck_assert_int_eq(dyno_handoff_parse(&policy, &tokens, text, &error), DYNO_OK);
+    return policy->in_halves(tokens, view);
+}
+
+START_TEST(load_keeps_prompts_from_a_pool_that_has_a_pass_ahead)
+{
+    struct dyno_handoff_view view = {
+        .prompt_tokens = 1000, .cached_tokens = 400, .tokens_ahead = 8191, .pass_tokens = 8192};
+
+    ck_assert(goes_in_halves("load:599", &view));
+    ck_assert(!goes_in_halves("load:600", &view));
+    view.tokens_ahead = 8192;
+    ck_assert(!goes_in_halves("load:599", &view));
+}
+END_TEST
+
+/* A prompt of 1,000 tokens is 100 ms, a step 10 ms and 1 ms a sequence, the transfer 50 ms: in
+ * halves 10 + 100 + 50 = 160 ms.  Whole, beside nobody, 10 + 100; beside 10 others 20 + 100, and
+ * they stand still for 1,000. */
+START_TEST(predicted_weighs_who_stands_still_against_the_transfer)
+{
+    struct dyno_handoff_view view = {
+        .prompt_tokens = 1000,
+        .costs_known = true,
+        .decode = {.base_s = 0.010, .prefill_s = 0.0001, .decode_s = 0.001},
+        .prefill = {.base_s = 0.010, .prefill_s = 0.0001},
+        .move_s = 0.050};
+
+    ck_assert(!goes_in_halves("predicted", &view));
+    view.decoding = 10;
+    ck_assert(goes_in_halves("predicted", &view));
+    view.tokens_ahead = 9590; /* 959 ms more: 1,119 against 1,120 */
+    ck_assert(goes_in_halves("predicted", &view));
+    view.tokens_ahead = 9610;
+    ck_assert(!goes_in_halves("predicted", &view));
+    view.cached_tokens = 900; /* where it would be decoded: 30 and 100 against 1,121 */
+    ck_assert(!goes_in_halves("predicted", &view));
+    view.costs_known = false;
+    ck_assert(goes_in_halves("predicted", &view));
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("by hand");
@@ -297,6 +345,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, who_pulls_asks_in_a_pass_that_waits_for_it);
     tcase_add_test(cases, who_waits_too_long_to_pull_computes_its_prompt_again);
     tcase_add_test(cases, a_client_that_goes_on_the_way_frees_what_its_prompt_holds);
+    tcase_add_test(cases, load_keeps_prompts_from_a_pool_that_has_a_pass_ahead);
+    tcase_add_test(cases, predicted_weighs_who_stands_still_against_the_transfer);
     suite_add_tcase(suite, cases);
 }
 

@@ -1,0 +1,60 @@
+/* What is known of both fleets when it is decided whether a request is served in halves. */
+#include "core/worker/handoff_parts.h"
+
+#define LOOK_EVERY_NS DYNO_S /* what workers did in between teaches what things cost */
+
+static void look_at(struct dyno_handoff *handoff, struct dyno_workers *fleet, uint32_t worker,
+                    struct dyno_sample_record *last, struct dyno_capacity *capacity)
+{
+    struct dyno_sample_record sample;
+
+    fleet->ops->sample(fleet, handoff->now, worker, &sample);
+    dyno_capacity_learn(
+        capacity, &(struct dyno_capacity_work){
+                      .busy_s = (double)(sample.busy_ns - last->busy_ns) / 1e9,
+                      .steps = (double)(sample.steps - last->steps),
+                      .prefill_tokens = (double)(sample.prefill_tokens - last->prefill_tokens),
+                      .decode_tokens = (double)(sample.tokens_out - last->tokens_out)});
+    *last = sample;
+}
+
+void dyno_handoff_look(struct dyno_handoff *handoff)
+{
+    uint32_t decoders = dyno_handoff_decoders(handoff);
+
+    if (handoff->now < handoff->look_at_ns) {
+        return;
+    }
+    handoff->look_at_ns = handoff->now + LOOK_EVERY_NS;
+    for (uint32_t i = 0; i < decoders; i++) {
+        look_at(handoff, handoff->decode, i, &handoff->heard[i], &handoff->decode_capacity);
+    }
+    for (uint32_t i = 0; i < handoff->config.prefill.worker_count; i++) {
+        look_at(handoff, handoff->prefill, i, &handoff->heard[decoders + i],
+                &handoff->prefill_capacity);
+    }
+}
+
+struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,
+                                              const struct dyno_request *request)
+{
+    struct dyno_handoff_view view = {
+        .prompt_tokens = request->prompt_tokens,
+        .cached_tokens = dyno_half_cached_tokens(handoff->decode, handoff->now, worker, request),
+        .tokens_ahead = handoff->tokens_ahead / handoff->config.prefill.worker_count,
+        .pass_tokens = handoff->config.prefill.worker.batch_tokens_max};
+
+    if (!handoff->config.policy->predicts) {
+        return view;
+    }
+    dyno_handoff_look(handoff);
+    dyno_half_load(handoff->decode, worker, &view.decoding, &view.waiting);
+    view.costs_known = dyno_capacity_costs(&handoff->decode_capacity, &view.decode) &&
+                       dyno_capacity_costs(&handoff->prefill_capacity, &view.prefill);
+    view.move_s = handoff->moved_blocks > 0
+                      ? (double)handoff->wait_ns / 1e9 / (double)handoff->moved_blocks *
+                            ((double)(request->prompt_tokens - view.cached_tokens) /
+                             handoff->config.decode.worker.block_tokens)
+                      : 0.0;
+    return view;
+}
