@@ -477,6 +477,14 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
     if (!assembly->fed && !assembly->remote) {
         fill_use(assembly, report);
     }
+    if (assembly->scenario->cost.energy) {
+        assembly->cost_report =
+            (struct dyno_cost_report){.watts_max = assembly->timing_config.gpu.watts_max,
+                                      .idle_share = assembly->scenario->cost.idle_share,
+                                      .gpu_hour_price = assembly->scenario->cost.gpu_hour_price,
+                                      .kwh_price = assembly->scenario->cost.kwh_price};
+        report->cost = &assembly->cost_report;
+    }
     return DYNO_OK;
 }
 

@@ -44,6 +44,7 @@ struct dyno_assembly {
     void *plugin;                   /* of router.plugin */
     const char *policy_name;
     struct dyno_planning planning;
+    struct dyno_cost_report cost_report;
     struct dyno_plan_report plan_report; /* of the finished run */
     struct dyno_queue_report queue_report;
     struct dyno_workers *workers;

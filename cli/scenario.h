@@ -158,6 +158,12 @@ struct dyno_scenario {
     struct {
         dyno_ns ttft_ns, tpot_ns, itl_ns, e2e_ns; /* slo.ttft ...   --slo ttft=2s,tpot=50ms */
     } slo;
+    struct {
+        bool energy;           /* cost.energy: report it, and costs */
+        double idle_share;     /* cost.idle_share: of a GPU's limit, drawn by one that is up */
+        double gpu_hour_price; /* cost.gpu_hour */
+        double kwh_price;      /* cost.kwh */
+    } cost;
     struct { /* gpu timing: negative: the GPU's default (sim/timing.c) */
         double gemm_flops_efficiency, gemm_memory_efficiency, prefill_attention_efficiency,
             decode_attention_efficiency, host_us, host_us_per_sequence, ingest_us,

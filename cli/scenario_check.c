@@ -450,6 +450,27 @@ static dyno_status check_planner(const struct dyno_scenario *scenario,
     return dyno_planning_check(scenario, error);
 }
 
+static dyno_status check_cost(const struct dyno_scenario *scenario,
+                              const struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const beside[] = {"cost.idle_share", "cost.gpu_hour", "cost.kwh"};
+    char place[SAID_MAX];
+
+    for (size_t i = 0; !scenario->cost.energy && i < sizeof beside / sizeof beside[0]; i++) {
+        if (is_given(options, beside[i])) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without cost.energy: true",
+                             said(options, beside[i], place));
+        }
+    }
+    if (scenario->cost.energy &&
+        (strcmp(scenario->run.device, "sim") != 0 || scenario->timing.machine)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "cost.energy goes by what simulated GPUs do: it needs the device sim, and "
+                         "no --machine");
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error)
 {
@@ -459,6 +480,7 @@ dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                          "before them, and `dyno bench` loads them");
     }
     DYNO_TRY(check_planner(scenario, options, error));
+    DYNO_TRY(check_cost(scenario, options, error));
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);
     }

@@ -116,6 +116,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"queue", "requests that no worker may take now: all are busy, or none is ready", BOTH},
     {"planner", "how many workers there are: who starts and stops them", BOTH},
     {"slo", "what counts as goodput", DYNO_USE_REPLAY},
+    {"cost", "what the GPUs draw and cost (docs/planner.md)", DYNO_USE_REPLAY},
     {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},
     {"output", "what a run leaves behind", BOTH},
     {"serve", "the front door of `dyno serve`", DYNO_USE_SERVE},
@@ -471,6 +472,16 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("mean gap between tokens, at most, for a request to count as goodput")),
     ROW("slo.e2e", NULL, "TIME", DURATION, slo.e2e_ns, DEFAULT("none"), OR("none"),
         RANGE(1, DAYS(365)), HELP("whole request, at most, for a request to count as goodput")),
+
+    ROW("cost.energy", NULL, NULL, BOOL, cost.energy, DEFAULT("false"),
+        HELP("report what simulated GPUs draw: nothing when stopped, the idle share when up, the "
+             "rest by the share of time at the roofline")),
+    ROW("cost.idle_share", NULL, "FRACTION", DOUBLE, cost.idle_share, DEFAULT("0.15"), WITHIN(0, 1),
+        HELP("of a GPU's power limit, what it draws when it is up and has nothing to do")),
+    ROW("cost.gpu_hour", NULL, "PRICE", DOUBLE, cost.gpu_hour_price, DEFAULT("0"),
+        WITHIN(0, 1000000), HELP("of an hour of a GPU that is up, in any currency")),
+    ROW("cost.kwh", NULL, "PRICE", DOUBLE, cost.kwh_price, DEFAULT("0"), WITHIN(0, 1000000),
+        HELP("of a kilowatt-hour, in the same currency")),
 
     ROW("timing.calibration", "calibration", "FILE", TEXT, timing.calibration, DEFAULT("none"),
         OR("none"), NOT_EMPTY,

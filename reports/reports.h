@@ -66,6 +66,15 @@ struct dyno_queue_report {
     uint64_t tokens_peak;   /* ... and prompt tokens */
 };
 
+/* What a run's GPUs draw and cost.  A GPU that is up draws idle_share of watts_max, and the rest in
+ * proportion to the share of its time at the roofline, MFU + MBU, at most the share that it is busy
+ * (a linear model of use, as Fan, Weber and Barroso's of whole servers, ISCA 2007). */
+struct dyno_cost_report {
+    double watts_max;  /* of a GPU */
+    double idle_share; /* of that */
+    double gpu_hour_price, kwh_price;
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -92,6 +101,7 @@ struct dyno_report {
     uint32_t interval_replicas;
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
+    const struct dyno_cost_report *cost;     /* NULL: nobody asked */
     const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;
     uint64_t requests_unfinished; /* in flight when interrupted */

@@ -88,6 +88,24 @@ static void figure_fleet(struct dyno_figures *figures, const struct dyno_report 
     }
 }
 
+static void figure_cost(struct dyno_figures *figures, const struct dyno_report *report)
+{
+    const struct dyno_cost_report *cost = report->cost;
+    double roof = figures->mfu + figures->mbu;
+    double use = roof > figures->busy_fraction ? figures->busy_fraction : roof;
+
+    figures->gpu_watts = figures->energy_kwh = figures->cost = figures->cost_per_million = NAN;
+    if (!cost) {
+        return;
+    }
+    figures->gpu_watts = cost->watts_max * (cost->idle_share + (1.0 - cost->idle_share) * use);
+    figures->energy_kwh = figures->gpu_watts * figures->gpu_hours / 1000.0;
+    figures->cost =
+        figures->gpu_hours * cost->gpu_hour_price + figures->energy_kwh * cost->kwh_price;
+    figures->cost_per_million =
+        ratio(figures->cost, (double)report->metrics->completed_output_tokens / 1e6);
+}
+
 /* A client does not see into a server; and a hit rate of 0 is what those say who do not tell. */
 static void hide_inside(struct dyno_figures *figures)
 {
@@ -114,6 +132,7 @@ struct dyno_figures dyno_figures_of(const struct dyno_report *report)
         ratio((double)totals->prompt_blocks_hit, (double)totals->prompt_blocks);
     figure_goodput(&figures, report);
     figure_fleet(&figures, report);
+    figure_cost(&figures, report);
     if (report->client) {
         hide_inside(&figures);
     }
@@ -280,6 +299,17 @@ static void put_queue(struct dyno_summary *summary, const struct dyno_report *re
     put_latency(summary, "queue.wait_ms", &report->metrics->held);
 }
 
+static void put_cost(struct dyno_summary *summary, const struct dyno_report *report,
+                     const struct dyno_figures *figures)
+{
+    if (report->cost) {
+        put_real(summary, "cost", "gpu_watts", figures->gpu_watts);
+        put_real(summary, "cost", "energy_kwh", figures->energy_kwh);
+        put_real(summary, "cost", "total", figures->cost);
+        put_real(summary, "cost", "per_million_output_tokens", figures->cost_per_million);
+    }
+}
+
 static void put_client(struct dyno_summary *summary, const struct dyno_report *report)
 {
     const struct dyno_client_report *client = report->client;
@@ -322,6 +352,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_fleet(summary, report, &figures);
     put_queue(summary, report);
     put_plan(summary, report);
+    put_cost(summary, report, &figures);
     put_client(summary, report);
     put_extrapolated(summary, report);
     put_intervals(summary, report);

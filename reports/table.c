@@ -414,6 +414,21 @@ static void put_queue(const struct page *page)
     put_count(page, "", metrics->rejected_timeout, " after too long a wait\n");
 }
 
+static void put_cost(const struct page *page)
+{
+    const struct dyno_figures *figures = &page->figures;
+
+    put_section(page, "Cost");
+    put_fixed(page, "", figures->energy_kwh, decimals_for(figures->energy_kwh), " kWh, ");
+    put_fixed(page, "", figures->gpu_watts, 0, " W a GPU on average\n");
+    if (page->report->cost->gpu_hour_price > 0 || page->report->cost->kwh_price > 0) {
+        put_more(page);
+        put_fixed(page, "", figures->cost, 2, " in all, ");
+        put_fixed(page, "", figures->cost_per_million, decimals_for(figures->cost_per_million),
+                  " a million output tokens\n");
+    }
+}
+
 static void put_plan(const struct page *page)
 {
     const struct dyno_plan_report *plan = page->report->plan;
@@ -535,6 +550,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
         }
         if (report->plan) {
             put_plan(&page);
+        }
+        if (report->cost) {
+            put_cost(&page);
         }
     }
     put_extrapolated(&page);

@@ -182,8 +182,8 @@ fleet: what serves it
 
 disagg: prompts computed by one worker and decoded by another
   --disagg POLICY             which requests have their prompt computed by another worker: always,
-                              never, threshold:TOKENS, cached_threshold:TOKENS; none: there are no
-                              such workers
+                              never, threshold:TOKENS, cached_threshold:TOKENS, load:TOKENS,
+                              predicted; none: there are no such workers
   --prefill N                 workers that compute prompts only; the router chooses among these [1]
   --decode N                  workers that decode, and serve whole what --disagg does not part [1]
 

@@ -166,3 +166,12 @@ refuses 2 'the planner clairvoyant needs to know what will come: it is for simul
     replay "${load[@]}" --device cpu --planner clairvoyant
 refuses 2 'the planner clairvoyant needs to know what will come: it is for simulations only' \
     serve --planner clairvoyant
+
+# ---- cost ------------------------------------------------------------------------------------
+
+refuses 2 '--set cost.kwh has no meaning without cost.energy: true' \
+    replay "${load[@]}" --set cost.kwh=0.2
+refuses 2 'cost.energy goes by what simulated GPUs do: it needs the device sim, and no --machine' \
+    replay "${load[@]}" --set cost.energy=true --device null
+works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --db none --json cost.json
+[[ $(number cost.json cost.energy_kwh) != null && $(number cost.json cost.total) != null ]]

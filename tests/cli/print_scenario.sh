@@ -164,6 +164,11 @@ slo:
   tpot: 50ms                                 # --slo tpot
   itl: none                                  # default
   e2e: none                                  # default
+cost:
+  energy: false                              # default
+  idle_share: 0.15                           # default
+  gpu_hour: 0                                # default
+  kwh: 0                                     # default
 timing:
   calibration: none                          # default
   gemm_flops_efficiency: auto                # default

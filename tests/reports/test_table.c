@@ -300,6 +300,33 @@ START_TEST(a_client_that_was_the_limit_is_called_so)
 }
 END_TEST
 
+/* Half of the time in passes, a fifth and a tenth of the time's operations and bytes: 0.3 of the
+ * time at the roofline.  1,000 W x (0.1 + 0.9 x 0.3) is 370 W; of 2 GPUs over the run. */
+START_TEST(energy_is_idle_and_the_share_at_the_roofline)
+{
+    struct fixture fixture;
+    struct dyno_cost_report cost = {
+        .watts_max = 1000, .idle_share = 0.1, .gpu_hour_price = 2, .kwh_price = 0.5};
+    struct dyno_figures figures;
+    double seconds;
+
+    fixture_init(&fixture);
+    seconds = dyno_figures_of(&fixture.report).duration_s;
+    fixture.report.cost = &cost;
+    fixture.totals.busy_ns = (unsigned __int128)(seconds * 1e9 / 2) * fixture.totals.workers;
+    fixture.report.flops_peak = fixture.report.bytes_peak = 1000;
+    fixture.report.model_flops = 200 * seconds;
+    fixture.report.model_bytes = 100 * seconds;
+    figures = dyno_figures_of(&fixture.report);
+    ck_assert_double_eq_tol(figures.gpu_watts, 370, 1e-6);
+    ck_assert_double_eq_tol(figures.energy_kwh, figures.gpu_hours * 0.370, 1e-9);
+    ck_assert_double_eq_tol(figures.cost, figures.gpu_hours * 2.185, 1e-9);
+    fixture.report.model_bytes = 400 * seconds; /* never more than the time in passes */
+    ck_assert_double_eq_tol(dyno_figures_of(&fixture.report).gpu_watts, 550, 1e-6);
+    fixture_release(&fixture);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("table");
@@ -313,6 +340,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, only_a_terminal_gets_bold_letters);
     tcase_add_test(tc, a_server_is_seen_from_its_client);
     tcase_add_test(tc, a_client_that_was_the_limit_is_called_so);
+    tcase_add_test(tc, energy_is_idle_and_the_share_at_the_roofline);
     suite_add_tcase(suite, tc);
 }
 
