@@ -221,6 +221,11 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
         .itl = &assembly->metrics.itl,
     };
 
+    if (dyno_planning_is_on(scenario)) {
+        config.warm_first = dyno_planning_ready_first(scenario);
+        config.worker.first_passes = scenario->planner.first_passes;
+        config.worker.first_pass_ticks = scenario->planner.first_pass_extra_ns << DYNO_TICK_BITS;
+    }
     if (assembly->remote) {
         assembly->workers = dyno_remote_workers(
             assembly->remote,

@@ -7,6 +7,8 @@
 #include "cli/run_frame.h"
 #include "sim/answers.h"
 
+enum { LATE_TICKS_MAX = 100 };
+
 bool dyno_planning_is_on(const struct dyno_scenario *scenario)
 {
     return strcmp(scenario->planner.policy, "none") != 0;
@@ -25,7 +27,7 @@ uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario)
     return most;
 }
 
-static uint32_t ready_first(const struct dyno_scenario *scenario)
+uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
 {
     return scenario->planner.start > 0 ? scenario->planner.start
                                        : dyno_planning_workers_max(scenario);
@@ -49,10 +51,10 @@ static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyn
                          "of %u GPUs each, fewer than planner.min (%u) and one; raise them",
                          scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
     }
-    if (ready_first(scenario) < least || ready_first(scenario) > most) {
+    if (dyno_planning_ready_first(scenario) < least || dyno_planning_ready_first(scenario) > most) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "planner.start (%u) must lie within the limits: %u to %u workers",
-                         ready_first(scenario), least, most);
+                         dyno_planning_ready_first(scenario), least, most);
     }
     return DYNO_OK;
 }
@@ -100,6 +102,22 @@ static dyno_status check_future(const struct dyno_scenario *scenario, const char
     return DYNO_OK;
 }
 
+static dyno_status check_metrics(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    if (scenario->planner.metric_delay_ns > LATE_TICKS_MAX * scenario->planner.every_ns) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.metric_delay is more than %d times planner.every; lower the one "
+                         "or raise the other",
+                         LATE_TICKS_MAX);
+    }
+    if (scenario->planner.first_passes > 0 && dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.first_passes is for simulations: a device that computes takes as "
+                         "long as it takes");
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     const struct dyno_plan_policy *policy = dyno_plan_find(scenario->planner.policy);
@@ -119,6 +137,7 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
     }
     DYNO_TRY(check_limits(scenario, error));
     DYNO_TRY(check_thresholds(scenario, error));
+    DYNO_TRY(check_metrics(scenario, error));
     if ((policy->needs & DYNO_PLAN_NEEDS_OBJECTIVE) && !has_objective) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "the planner %s needs an objective: give --slo ttft=TIME, itl=TIME or "
@@ -252,16 +271,25 @@ static struct dyno_plan_config plan_config(const struct dyno_scenario *scenario,
 static dyno_status open_roster(struct dyno_planning *planning, const struct dyno_scenario *scenario,
                                const struct dyno_planning_of *of)
 {
-    return dyno_roster_open(&planning->roster, &(struct dyno_roster_config){
-                                                   .worker_count = scenario->fleet.workers,
-                                                   .up_max = dyno_planning_workers_max(scenario),
-                                                   .ready_first = ready_first(scenario),
-                                                   .seed = scenario->run.seed,
-                                                   .start_failure = scenario->planner.start_failure,
-                                                   .startup = draw_startup,
-                                                   .startup_context = &planning->startup,
-                                                   .dispatch = of->dispatch,
-                                               });
+    return dyno_roster_open(&planning->roster,
+                            &(struct dyno_roster_config){
+                                .worker_count = scenario->fleet.workers,
+                                .up_max = dyno_planning_workers_max(scenario),
+                                .ready_first = dyno_planning_ready_first(scenario),
+                                .seed = scenario->run.seed,
+                                .start_failure = scenario->planner.start_failure,
+                                .startup = draw_startup,
+                                .startup_context = &planning->startup,
+                                .dispatch = of->dispatch,
+                            });
+}
+
+/* Whatever is heard at a tick was said at one. */
+static uint32_t late_ticks(const struct dyno_scenario *scenario)
+{
+    dyno_ns every = scenario->planner.every_ns;
+
+    return (uint32_t)((scenario->planner.metric_delay_ns + every - 1) / every);
 }
 
 /* A season in whole ticks. */
@@ -296,6 +324,7 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
             .every_ns = scenario->planner.every_ns,
             .startup_guess_ns = guess_startup(planning, scenario),
             .warmup_ns = scenario->planner.warmup_ns,
+            .late_ticks = late_ticks(scenario),
             .metric_loss = scenario->planner.metric_loss,
             .seed = scenario->run.seed,
             .worker_count = scenario->fleet.workers,

@@ -28,6 +28,9 @@ bool dyno_planning_is_on(const struct dyno_scenario *scenario);
 /* The most workers that limits and budget allow. */
 uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario);
 
+/* How many serve when the run begins. */
+uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario);
+
 /* Zero-initialise first; nothing is opened where nobody plans.  A clairvoyant policy reads the
  * scenario's requests ahead.  Closed also after a failure.  Errors: DYNO_BAD_INPUT, and what
  * reading them returns. */

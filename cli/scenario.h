@@ -137,19 +137,22 @@ struct dyno_scenario {
         double output_cost;           /* queue.output_cost */
     } queue;
     struct {
-        const char *policy;    /* planner.policy       --planner: none, static, load, ... */
-        uint32_t budget_gpus;  /* planner.budget       --budget; 0: all */
-        uint32_t workers_min;  /* planner.min */
-        uint32_t workers_max;  /* planner.max: 0: all */
-        uint32_t start;        /* planner.start: 0: as many as may be */
-        dyno_ns every_ns;      /* planner.every */
-        const char *startup;   /* planner.startup: a law of seconds */
-        double start_failure;  /* planner.start_failure */
-        dyno_ns warmup_ns;     /* planner.warmup */
-        double metric_loss;    /* planner.metric_loss */
-        const char *predictor; /* planner.predictor */
-        uint32_t window;       /* planner.window: ticks */
-        dyno_ns season_ns;     /* planner.season: 0: none */
+        const char *policy;          /* planner.policy       --planner: none, static, load, ... */
+        uint32_t budget_gpus;        /* planner.budget       --budget; 0: all */
+        uint32_t workers_min;        /* planner.min */
+        uint32_t workers_max;        /* planner.max: 0: all */
+        uint32_t start;              /* planner.start: 0: as many as may be */
+        dyno_ns every_ns;            /* planner.every */
+        const char *startup;         /* planner.startup: a law of seconds */
+        double start_failure;        /* planner.start_failure */
+        dyno_ns warmup_ns;           /* planner.warmup */
+        uint32_t first_passes;       /* planner.first_passes */
+        dyno_ns first_pass_extra_ns; /* planner.first_pass_extra */
+        dyno_ns metric_delay_ns;     /* planner.metric_delay */
+        double metric_loss;          /* planner.metric_loss */
+        const char *predictor;       /* planner.predictor */
+        uint32_t window;             /* planner.window: ticks */
+        dyno_ns season_ns;           /* planner.season: 0: none */
         double queue_up, queue_down, use_up, use_down; /* planner.queue_up ... */
         double headroom;                               /* planner.headroom */
         dyno_ns cooldown_ns;                           /* planner.cooldown */

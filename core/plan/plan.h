@@ -33,7 +33,7 @@
 /* One worker that is ready, as it said at this tick. */
 struct dyno_plan_worker {
     bool known;     /* false: its metrics are missing or too old, and all below is 0 */
-    dyno_ns age_ns; /* of what stands below; `work` is 0 where that is not 0 */
+    dyno_ns age_ns; /* of what stands below; `work` is 0 where it was told of before */
     bool warm;      /* it has been ready for the warm-up, all the time that `work` covers */
     uint32_t running, waiting;      /* requests */
     double kv_use;                  /* of its blocks, held by requests; 0 to 1 */

@@ -23,6 +23,7 @@ struct dyno_planner {
     struct dyno_plan_worker *seen;    /* [worker_count] of the tick being made */
     struct dyno_sample_record *heard; /* [worker_count] when each was heard last */
     dyno_ns *heard_since;             /* [worker_count] its state then was entered at */
+    struct dyno_sample_record *said;  /* [late_ticks + 1][worker_count] at the last ticks */
     dyno_ns next, last;
     uint64_t arrivals; /* since the last tick */
     uint64_t ticks, decisions;
@@ -75,6 +76,15 @@ static bool is_lost(const struct dyno_planner *planner, uint32_t worker)
     return (double)(draw >> 11) * 0x1p-53 < planner->config.metric_loss;
 }
 
+/* What the worker said at one of the last ticks. */
+static struct dyno_sample_record *said_at(const struct dyno_planner *planner, uint64_t tick,
+                                          uint32_t worker)
+{
+    uint64_t row = tick % (planner->config.late_ticks + (uint64_t)1);
+
+    return &planner->said[row * planner->config.worker_count + worker];
+}
+
 static struct dyno_plan_worker said(const struct dyno_sample_record *sample)
 {
     return (struct dyno_plan_worker){
@@ -93,7 +103,8 @@ static struct dyno_plan_worker as_heard_last(const struct dyno_planner *planner,
     const struct dyno_sample_record *last = &planner->heard[worker];
     struct dyno_plan_worker seen = {.known = false};
 
-    if (last->at > 0 && now - last->at <= TICKS_OLD_MAX * planner->config.every_ns &&
+    if (last->at > 0 &&
+        now - last->at <= (TICKS_OLD_MAX + planner->config.late_ticks) * planner->config.every_ns &&
         planner->heard_since[worker] == dyno_roster_since(planner->config.roster, worker)) {
         seen = said(last);
         seen.age_ns = now - last->at;
@@ -108,11 +119,16 @@ static struct dyno_plan_worker look_at(struct dyno_planner *planner, struct dyno
     dyno_ns since = dyno_roster_since(planner->config.roster, worker);
     struct dyno_plan_worker seen;
 
-    workers->ops->sample(workers, now, worker, &sample);
-    if (is_lost(planner, worker)) {
+    workers->ops->sample(workers, now, worker, said_at(planner, planner->ticks, worker));
+    if (planner->ticks < planner->config.late_ticks || is_lost(planner, worker)) {
+        return as_heard_last(planner, now, worker);
+    }
+    sample = *said_at(planner, planner->ticks - planner->config.late_ticks, worker);
+    if (sample.at < since) { /* in another life, or never */
         return as_heard_last(planner, now, worker);
     }
     seen = said(&sample);
+    seen.age_ns = now - sample.at;
     seen.warm =
         planner->heard_since[worker] == since && before.at >= since + planner->config.warmup_ns;
     seen.work = (struct dyno_capacity_work){
@@ -253,7 +269,9 @@ dyno_status dyno_planner_open(struct dyno_planner **out, const struct dyno_plann
     planner->seen = calloc(config->worker_count, sizeof *planner->seen);
     planner->heard = calloc(config->worker_count, sizeof *planner->heard);
     planner->heard_since = calloc(config->worker_count, sizeof *planner->heard_since);
-    if (!planner->seen || !planner->heard || !planner->heard_since ||
+    planner->said =
+        calloc((config->late_ticks + (size_t)1) * config->worker_count, sizeof *planner->said);
+    if (!planner->seen || !planner->heard || !planner->heard_since || !planner->said ||
         dyno_forecast_init(&planner->forecast, config->predictor, &config->forecast) != DYNO_OK) {
         dyno_planner_close(planner);
         return DYNO_NO_MEMORY;
@@ -269,6 +287,7 @@ void dyno_planner_close(struct dyno_planner *planner)
         free(planner->seen);
         free(planner->heard);
         free(planner->heard_since);
+        free(planner->said);
         free(planner);
     }
 }

@@ -28,8 +28,9 @@ struct dyno_planner_config {
     struct dyno_forecast_config forecast; /* in ticks */
     dyno_ns every_ns;                     /* > 0: between ticks */
     dyno_ns startup_guess_ns;             /* how long a start takes, until one was seen */
-    dyno_ns warmup_ns;  /* a worker's first passes, which say little of the later ones */
-    double metric_loss; /* probability that a worker is not heard at a tick */
+    dyno_ns warmup_ns;   /* a worker's first passes, which say little of the later ones */
+    uint32_t late_ticks; /* what is heard at a tick was said so many ticks ago */
+    double metric_loss;  /* probability that a worker is not heard at a tick */
     uint64_t seed;
     uint32_t worker_count;
     struct dyno_roster *roster;             /* not owned */

@@ -439,7 +439,7 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
         worker->ended.count > 0 && (worker->waiting.count > 0 || worker->places);
 
     if (worker->slice_count > 0 || !settled || worker->hidden || worker->ghost_count > 0 ||
-        worker->fetch_ticks > 0 || freed_for_somebody ||
+        worker->host_ticks > 0 || worker->passes_cold > 0 || freed_for_somebody ||
         (changeable && worker->waiting.count > 0)) {
         return 1;
     }
@@ -468,6 +468,10 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
         local->config.worker.order == DYNO_ORDER_MIXED || worker->slice_count == 0 || worker->mixed;
 
     note_extent(local, worker);
+    if (worker->passes_cold > 0) {
+        worker->passes_cold--;
+        worker->host_ticks += local->config.worker.first_pass_ticks;
+    }
     worker->busy = true;
     worker->busy_since = now;
     worker->pass_steps = steps;
@@ -487,7 +491,7 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
                                                   : 0,
                             .ghost_count = with_ghosts ? worker->ghost_count : 0,
                             .ghost_context = with_ghosts ? worker->ghost_context : 0,
-                            .host_ticks = worker->fetch_ticks,
+                            .host_ticks = worker->host_ticks,
                             .tables = worker->places ? dyno_kv_places_tables(worker->places) : NULL,
                         });
     if (worker->ended.count > 0) {
@@ -520,7 +524,7 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     }
     worker->slice_count = 0;
     worker->hidden = false;
-    worker->fetch_ticks = 0;
+    worker->host_ticks = 0;
     if (worker->arrived.count > 0 && !local->config.halves.first_token_here) {
         DYNO_TRY(dyno_half_join(local, worker, now));
     }

@@ -64,6 +64,9 @@ struct dyno_worker_config {
     dyno_ns ingest_ns;       /* host time before a request can be scheduled, one at a time ... */
     uint64_t ingest_token_ticks; /* ... plus this for every prompt token, in ticks of 2^-20 ns */
     dyno_ns response_ns;         /* from a pass's end to the token's leaving the server */
+    uint32_t first_passes;       /* of a worker that was started (graphs to capture, kernels to
+                                    compile) ... */
+    uint64_t first_pass_ticks;   /* ... and how much longer each of them takes */
     uint64_t fetch_block_ticks;  /* host time in a pass for every KV block that it asks another
                                     worker for (core/worker/halves.h), in ticks of 2^-20 ns */
 };

@@ -128,7 +128,9 @@ struct dyno_worker {
     struct dyno_slice *slices;
     uint32_t slice_count, slice_capacity;
     uint32_t budget;      /* tokens left in the pass being formed */
-    uint64_t fetch_ticks; /* what asking for blocks takes of the pass being formed */
+    uint64_t host_ticks;  /* what the host does more in the pass being formed: ask for blocks, or
+                             warm up */
+    uint32_t passes_cold; /* first passes still to come */
     /* The books. */
     dyno_ns ingest_free_at;
     dyno_ns busy_ns, busy_since;

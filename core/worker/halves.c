@@ -82,9 +82,9 @@ static void add_fetch(const struct dyno_local *local, struct dyno_worker *worker
 {
     const unsigned __int128 most = (unsigned __int128)3600 * DYNO_S << DYNO_TICK_BITS;
     unsigned __int128 ticks =
-        (unsigned __int128)blocks * local->config.worker.fetch_block_ticks + worker->fetch_ticks;
+        (unsigned __int128)blocks * local->config.worker.fetch_block_ticks + worker->host_ticks;
 
-    worker->fetch_ticks = (uint64_t)(ticks < most ? ticks : most);
+    worker->host_ticks = (uint64_t)(ticks < most ? ticks : most);
 }
 
 dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,

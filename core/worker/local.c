@@ -193,6 +193,7 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
         return false;
     }
     dyno_kv_forget_idle(&worker->cache, now);
+    worker->passes_cold = local->config.worker.first_passes;
     return true;
 }
 
@@ -472,6 +473,7 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->arrived.first = worker->arrived.last = DYNO_NO_SEQ;
         worker->leased.first = worker->leased.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
+        worker->passes_cold = i >= local->config.warm_first ? local->config.worker.first_passes : 0;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,
                                     &local->kv_listener));

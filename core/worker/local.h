@@ -25,6 +25,7 @@ struct dyno_local_config {
     struct dyno_worker_config worker; /* the same for every worker */
     uint32_t worker_count;
     uint32_t gpus_per_worker;   /* for the books only */
+    uint32_t warm_first;        /* these many have had their first passes when the run begins */
     struct dyno_device *device; /* not owned */
     struct dyno_worker_listener listener;
     struct dyno_half_listener halves;

@@ -80,6 +80,11 @@ all_complete
 holds "max(asked) = (SELECT asked FROM plan ORDER BY at_ns DESC LIMIT 1) FROM plan"
 holds "max(draining) = 0 FROM plan WHERE at_ns > 300e9"
 holds "sum(desired < before) = 0 FROM plan WHERE at_ns > 300e9"
+# Nor do first passes that take half a second longer each.
+wanted=$(sqlite3 run.db "SELECT max(asked) FROM plan")
+plays cold-start --set planner.first_passes=20 --set planner.first_pass_extra=500ms
+all_complete
+holds "max(asked) <= $wanted FROM plan"
 
 # ---- over budget -----------------------------------------------------------------------------
 
@@ -167,11 +172,27 @@ refuses 2 'the planner clairvoyant needs to know what will come: it is for simul
 refuses 2 'the planner clairvoyant needs to know what will come: it is for simulations only' \
     serve --planner clairvoyant
 
+# ---- late metrics, slow first passes ---------------------------------------------------------
+
+# What is heard at a tick was said two ticks before: nothing is heard at the first two.
+rm -f run.db
+works replay --arrival poisson:5 --requests 150 --planner load --set planner.every=5s \
+    --set planner.metric_delay=9s --db run.db
+holds "max(heard) = 0 FROM plan WHERE at_ns <= 10e9"
+holds "min(heard) > 0 FROM plan WHERE at_ns > 10e9"
+refuses 2 'planner.metric_delay is more than 100 times planner.every; lower the one or raise the other' \
+    replay "${load[@]}" --planner load --set planner.every=1s --set planner.metric_delay=101s
+refuses 2 'planner.first_passes is for simulations: a device that computes takes as long as it takes' \
+    replay "${load[@]}" --planner load --device cpu --set planner.first_passes=3
+
 # ---- cost ------------------------------------------------------------------------------------
 
 refuses 2 '--set cost.kwh has no meaning without cost.energy: true' \
     replay "${load[@]}" --set cost.kwh=0.2
 refuses 2 'cost.energy goes by what simulated GPUs do: it needs the device sim, and no --machine' \
     replay "${load[@]}" --set cost.energy=true --device null
-works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --db none --json cost.json
-[[ $(number cost.json cost.energy_kwh) != null && $(number cost.json cost.total) != null ]]
+works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --set cost.kwh=0.5 --db none \
+    --json run.json
+compares "$(number cost.energy_kwh) > 0"
+sum="2 * $(number fleet.gpu_hours) + 0.5 * $(number cost.energy_kwh) - $(number cost.total)"
+compares "$sum < 1e-9 && $sum > -1e-9"

@@ -148,6 +148,9 @@ planner:
   startup: 60                                # default
   start_failure: 0                           # default
   warmup: 30s                                # default
+  first_passes: 0                            # default
+  first_pass_extra: 0s                       # default
+  metric_delay: 0s                           # default
   metric_loss: 0                             # default
   predictor: arima                           # default
   window: 16                                 # default

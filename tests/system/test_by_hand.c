@@ -284,6 +284,19 @@ START_TEST(without_eviction_a_request_waits_for_all_it_may_ever_need)
 }
 END_TEST
 
+/* A worker that was started takes 3 ms longer for each of its first two passes: the prompt's ends
+ * at 4 ms, the first of three more tokens comes at 8, the others at 9 and 10. */
+START_TEST(the_first_passes_of_a_worker_take_longer)
+{
+    set_up(6);
+    world.worker.first_passes = 2;
+    world.worker.first_pass_ticks = 3 * DYNO_MS * DYNO_TICKS_PER_NS;
+    ask(0, 5, 4);
+    (void)run_both();
+    check_stamps(0, 0, 4, 10);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("by hand");
@@ -305,6 +318,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, prompts_left_over_go_into_the_next_step);
     tcase_add_test(cases, prefill_first_stops_decoding_while_a_prompt_runs);
     tcase_add_test(cases, without_eviction_a_request_waits_for_all_it_may_ever_need);
+    tcase_add_test(cases, the_first_passes_of_a_worker_take_longer);
     suite_add_tcase(suite, cases);
 }
 

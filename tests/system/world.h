@@ -249,6 +249,7 @@ static inline void world_draw_routers(struct world *world)
 
 static inline void world_draw(struct world *world, uint64_t seed)
 {
+    struct dyno_rng rng;
     dyno_ns arrival = 0;
     uint32_t gap_ms;
 
@@ -273,6 +274,11 @@ static inline void world_draw(struct world *world, uint64_t seed)
     world_plan_draw(&world->plan, seed, &world->worker, world->dispatch.worker_count);
     world_draw_queue(world);
     world_draw_routers(world);
+    if (world->plan.planned) {
+        dyno_rng_init(&rng, seed, "planner.first");
+        world->worker.first_passes = (uint32_t)(dyno_rng_below(&rng, 2) * dyno_rng_below(&rng, 6));
+        world->worker.first_pass_ticks = dyno_rng_below(&rng, 20) * DYNO_MS * DYNO_TICKS_PER_NS;
+    }
 }
 
 /* ---- the seams ------------------------------------------------------------------------------- */
@@ -488,6 +494,8 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_local_config local = {.worker = world->worker,
                                       .worker_count = world->dispatch.worker_count,
                                       .gpus_per_worker = 1,
+                                      .warm_first =
+                                          world->plan.planned ? world->plan.ready_first : 0,
                                       .itl = &itl};
 
     ck_assert_int_eq(dyno_histogram_init(&itl), DYNO_OK);

@@ -20,9 +20,11 @@ struct world_plan {
 static inline void world_plan_draw(struct world_plan *plan, uint64_t seed,
                                    const struct dyno_worker_config *worker, uint32_t worker_count)
 {
-    uint32_t policies = 0, predictors = 0;
+    uint32_t policies = 0, predictors = 0, late_ticks;
     struct dyno_rng rng;
 
+    dyno_rng_init(&rng, seed, "planner.late");
+    late_ticks = (uint32_t)(dyno_rng_below(&rng, 2) * dyno_rng_below(&rng, 4));
     dyno_rng_init(&rng, seed, "planner");
     plan->planned = dyno_rng_below(&rng, 3) == 0;
     while (dyno_plan_table[policies + 1]) { /* but for the last, which needs a future */
@@ -53,6 +55,7 @@ static inline void world_plan_draw(struct world_plan *plan, uint64_t seed,
         .forecast = {.window = 8, .season = (uint32_t)dyno_rng_below(&rng, 5)},
         .every_ns = dyno_rng_below(&rng, 2) ? 10 * DYNO_MS : 13333333,
         .warmup_ns = dyno_rng_below(&rng, 2) * 20 * DYNO_MS,
+        .late_ticks = late_ticks,
         .metric_loss = dyno_rng_below(&rng, 2) ? 0.0 : 0.2,
         .seed = seed,
         .worker_count = worker_count,
