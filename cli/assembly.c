@@ -43,7 +43,12 @@ static dyno_status see_bound(void *context, const struct dyno_request *request)
 static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
                                struct dyno_error *error)
 {
-    uint64_t capacity = (uint64_t)assembly->worker.blocks * assembly->scenario->fleet.workers;
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint64_t capacity =
+        scenario->disagg.policy
+            ? (uint64_t)assembly->worker.blocks * scenario->disagg.decode +
+                  (uint64_t)assembly->halves.worker.blocks * scenario->disagg.prefill
+            : (uint64_t)assembly->worker.blocks * scenario->fleet.workers;
 
     if (assembly->open_outside) {
         if (!assembly->live.transcripts) {
@@ -125,6 +130,19 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_devic
         DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
     }
     return dyno_sim_gpu_open(out, scenario->fleet.workers, assembly->timing, assembly->answers);
+}
+
+static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    struct dyno_halves *halves = &assembly->halves;
+    struct dyno_scenario other;
+
+    if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
+        return open_device(assembly, &halves->device, error);
+    }
+    DYNO_TRY(dyno_timing_open(&halves->timing, &halves->timing_config, error));
+    return dyno_sim_gpu_open(&halves->device, assembly->scenario->fleet.workers, halves->timing,
+                             assembly->answers);
 }
 
 /* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
@@ -333,9 +351,19 @@ static void write_title(struct dyno_assembly *assembly)
                        assembly->remote_model, scenario->fleet.workers, assembly->policy_name);
         return;
     }
-    (void)snprintf(assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
-                   assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
-                   assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    if (scenario->disagg.policy && (scenario->prefill.gpu || scenario->prefill.tp > 0)) {
+        (void)snprintf(
+            assembly->title, sizeof assembly->title, "%s on %u x %s + %u x %s, %s, %s",
+            assembly->timing_config.model.name,
+            scenario->disagg.prefill * dyno_halves_prefill_tp(scenario),
+            assembly->halves.timing_config.gpu.name, scenario->disagg.decode * scenario->fleet.tp,
+            assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    } else {
+        (void)snprintf(
+            assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
+            assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
+            assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    }
     if (scenario->disagg.policy) {
         size_t used = strlen(assembly->title);
 
@@ -363,7 +391,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         }
         DYNO_TRY(open_device(assembly, &assembly->device, error));
         if (scenario->disagg.policy) {
-            DYNO_TRY(open_device(assembly, &assembly->halves.device, error));
+            DYNO_TRY(open_prefill_device(assembly, error));
         }
         DYNO_TRY(put_filler_before(assembly));
         assembly->loop_clock = assembly->clock;
@@ -410,6 +438,41 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
     return DYNO_OK;
 }
 
+static uint32_t prefill_gpus(const struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    return scenario->disagg.policy ? scenario->disagg.prefill * dyno_halves_prefill_tp(scenario)
+                                   : 0;
+}
+
+static double flops_of(const struct dyno_timing_config *config)
+{
+    return config->gpu.flops[config->weights == DYNO_INT4 ? DYNO_BF16 : config->weights];
+}
+
+/* Of workers of two kinds. */
+static void fill_peaks_of_both(const struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    const struct dyno_timing_config *decode = &assembly->timing_config;
+    const struct dyno_timing_config *prefill = &assembly->halves.timing_config;
+    double prompts = prefill_gpus(assembly), others = assembly->totals.gpus - prompts;
+
+    report->flops_peak = others * flops_of(decode) + prompts * flops_of(prefill);
+    report->bytes_peak =
+        others * decode->gpu.memory_bytes_per_s + prompts * prefill->gpu.memory_bytes_per_s;
+}
+
+/* The limit of a GPU, on average over the fleet. */
+static double watts_of(const struct dyno_assembly *assembly)
+{
+    double prompts = prefill_gpus(assembly), all = assembly->totals.gpus;
+
+    return (assembly->timing_config.gpu.watts_max * (all - prompts) +
+            assembly->halves.timing_config.gpu.watts_max * prompts) /
+           all;
+}
+
 /* Operations done and bytes read by the whole fleet, and what it could have done per second. */
 static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *report)
 {
@@ -429,6 +492,9 @@ static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *r
     if (assembly->timing) { /* the null device uses nothing */
         report->flops_peak = totals->gpus * config->gpu.flops[type];
         report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+    }
+    if (assembly->halves.timing) {
+        fill_peaks_of_both(assembly, report);
     }
 }
 
@@ -484,7 +550,7 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
     }
     if (assembly->scenario->cost.energy) {
         assembly->cost_report =
-            (struct dyno_cost_report){.watts_max = assembly->timing_config.gpu.watts_max,
+            (struct dyno_cost_report){.watts_max = watts_of(assembly),
                                       .idle_share = assembly->scenario->cost.idle_share,
                                       .gpu_hour_price = assembly->scenario->cost.gpu_hour_price,
                                       .kwh_price = assembly->scenario->cost.kwh_price};

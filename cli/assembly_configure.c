@@ -1,6 +1,7 @@
 #include "cli/assembly_configure.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/assets/assets.h"
@@ -265,6 +266,37 @@ static void configure_fed(struct dyno_assembly *assembly)
     worker->response_ns = fed->response_ns;
 }
 
+/* Workers that compute prompts, as if they were the fleet. */
+static dyno_status configure_prefill(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    struct dyno_scenario scenario;
+    struct dyno_assembly *other;
+    dyno_status status;
+
+    assembly->halves.timing_config = assembly->timing_config;
+    assembly->halves.worker = assembly->worker;
+    if (!dyno_halves_differ(assembly->scenario, &scenario)) {
+        return DYNO_OK;
+    }
+    other = calloc(1, sizeof *other);
+    if (!other) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory while putting the fleet together");
+    }
+    other->scenario = &scenario;
+    other->replica = assembly->replica;
+    other->parameters =
+        scenario.fleet.gpu == assembly->scenario->fleet.gpu ? assembly->parameters : NULL;
+    configure_batch(&other->worker, &scenario);
+    status = configure_timing(other, error);
+    if (status == DYNO_OK) {
+        status = configure_worker(other, error);
+    }
+    assembly->halves.timing_config = other->timing_config;
+    assembly->halves.worker = other->worker;
+    free(other);
+    return status;
+}
+
 /* ---- public ---------------------------------------------------------------------------------- */
 
 dyno_status dyno_assembly_configure(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -282,5 +314,6 @@ dyno_status dyno_assembly_configure(struct dyno_assembly *assembly, struct dyno_
         return configure_machine(assembly, error);
     }
     DYNO_TRY(configure_timing(assembly, error));
-    return configure_worker(assembly, error);
+    DYNO_TRY(configure_worker(assembly, error));
+    return assembly->scenario->disagg.policy ? configure_prefill(assembly, error) : DYNO_OK;
 }

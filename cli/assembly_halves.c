@@ -5,6 +5,50 @@
 #include "cli/topology_file.h"
 #include "core/run/prefill_router.h"
 
+uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario)
+{
+    return scenario->prefill.tp > 0 ? scenario->prefill.tp : scenario->fleet.tp;
+}
+
+bool dyno_halves_differ(const struct dyno_scenario *scenario, struct dyno_scenario *of_prefill)
+{
+    bool other_gpu = scenario->prefill.gpu != NULL;
+    bool differ =
+        other_gpu || scenario->prefill.tp > 0 || strcmp(scenario->prefill.weights, "same") != 0;
+
+    *of_prefill = *scenario;
+    of_prefill->fleet.tp = dyno_halves_prefill_tp(scenario);
+    if (other_gpu) {
+        of_prefill->fleet.gpu = scenario->prefill.gpu;
+        of_prefill->timing.calibration = NULL; /* of the other one */
+    }
+    if (strcmp(scenario->prefill.weights, "same") != 0) {
+        of_prefill->model.weights = scenario->prefill.weights;
+    }
+    if (differ || scenario->prefill.blocks > 0) {
+        of_prefill->kv.blocks = scenario->prefill.blocks;
+    }
+    return differ || scenario->prefill.blocks > 0;
+}
+
+/* The two kinds of workers have nodes of their own where they are not alike. */
+static void default_topology(struct dyno_topology *topology, const struct dyno_halves *halves,
+                             const struct dyno_scenario *scenario,
+                             const struct dyno_timing_config *timing)
+{
+    struct dyno_topology other;
+    uint32_t tp = dyno_halves_prefill_tp(scenario), workers = scenario->fleet.workers;
+    bool alike = tp == scenario->fleet.tp && !scenario->prefill.gpu;
+
+    dyno_topology_default(topology, &timing->gpu, scenario->fleet.tp,
+                          alike ? workers : scenario->disagg.decode);
+    if (!alike) {
+        dyno_topology_default(&other, &halves->timing_config.gpu, tp, scenario->disagg.prefill);
+        dyno_topology_trim(topology, scenario->disagg.decode);
+        topology->kinds[topology->kind_count++] = other.kinds[0];
+    }
+}
+
 static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scenario *scenario,
                               const struct dyno_timing_config *timing, struct dyno_error *error)
 {
@@ -13,7 +57,7 @@ static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scen
     if (scenario->links.topology) {
         DYNO_TRY(dyno_topology_read(&topology, scenario->links.topology, error));
     } else {
-        dyno_topology_default(&topology, &timing->gpu, scenario->fleet.tp, scenario->fleet.workers);
+        default_topology(&topology, halves, scenario, timing);
     }
     DYNO_TRY(dyno_topology_check(&topology, scenario->fleet.workers, error));
     DYNO_TRY(dyno_topology_links_open(&halves->places, &topology));
@@ -21,10 +65,32 @@ static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scen
                                 strcmp(scenario->links.sharing, "alone") == 0);
 }
 
+/* GPUs over which the heads of keys and values are split. */
+static uint32_t split_of(const struct dyno_timing_config *timing)
+{
+    uint32_t heads = timing->model.mla_kv_rank > 0 ? 1 : timing->model.kv_heads;
+
+    return timing->tp < heads ? timing->tp : heads;
+}
+
+/* Keys and values of each layer, in as many pieces more as the one split is finer than the other;
+ * the GPUs of the coarser one send or receive at once. */
+static dyno_ns relayout_ns(const struct dyno_halves *halves, const struct dyno_scenario *scenario,
+                           const struct dyno_timing_config *timing)
+{
+    uint32_t a = split_of(timing), b = split_of(&halves->timing_config);
+    uint32_t fine = a > b ? a : b, coarse = a > b ? b : a;
+
+    return (dyno_ns)2 * timing->model.layers * ((fine + coarse - 1) / coarse - 1) *
+           scenario->disagg.piece_ns;
+}
+
 /* Prompts that are pushed reach prefill workers tokenised. */
 static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_halves *halves,
                           const struct dyno_scenario *scenario)
 {
+    prefill->worker = halves->worker;
+    prefill->gpus_per_worker = dyno_halves_prefill_tp(scenario);
     if (strcmp(scenario->disagg.style, "pull") != 0) {
         prefill->worker.ingest_ns = 0;
         prefill->worker.ingest_token_ticks = 0;
@@ -45,6 +111,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         .block_bytes =
             dyno_model_kv_bytes_per_token(&timing->model, timing->kv) * config->worker.block_tokens,
         .deadline_ns = scenario->disagg.deadline_ns,
+        .relayout_ns = relayout_ns(halves, scenario, timing),
         .pulls = strcmp(scenario->disagg.style, "pull") == 0,
         .hop_ns = scenario->disagg.hop_ns};
 
@@ -71,5 +138,6 @@ void dyno_halves_close(struct dyno_halves *halves)
     if (halves->device) {
         halves->device->ops->close(halves->device);
     }
+    dyno_timing_close(halves->timing);
     memset(halves, 0, sizeof *halves);
 }

@@ -14,7 +14,15 @@ struct dyno_halves {
     struct dyno_dispatch *dispatch; /* ... and this too */
     struct dyno_topology_links *places;
     struct dyno_links *links;
+    struct dyno_timing_config timing_config; /* of the workers that compute prompts */
+    struct dyno_worker_config worker;
+    struct dyno_timing *timing; /* NULL: the same as of the others */
 };
+
+/* Whether they are workers of another kind: their scenario, in which they are the fleet. */
+bool dyno_halves_differ(const struct dyno_scenario *scenario, struct dyno_scenario *of_prefill);
+
+uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario);
 
 /* The workers of both roles.  `config` is as for a fleet of one role, listener included.  Errors:
  * DYNO_BAD_INPUT (the topology, in words), DYNO_NOT_FOUND, DYNO_IO, DYNO_NO_MEMORY; what was opened

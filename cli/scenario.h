@@ -74,7 +74,14 @@ struct dyno_scenario {
         const char *style;      /* disagg.style: push, pull */
         dyno_ns hop_ns;         /* disagg.hop: pull: until the other worker is asked */
         dyno_ns fetch_block_ns; /* disagg.fetch_block: pull: of a pass, for each block */
+        dyno_ns piece_ns;       /* disagg.piece: of a block cut for an unequal split */
     } disagg;
+    struct {
+        const char *gpu;     /* prefill.gpu; NULL: fleet.gpu */
+        uint32_t tp;         /* prefill.tp; 0: fleet.tp */
+        const char *weights; /* prefill.weights; same, bf16, fp8, int4 */
+        uint32_t blocks;     /* prefill.blocks; 0: auto */
+    } prefill;
     struct {
         const char *topology; /* links.topology       --topology; NULL: the GPU's own figures */
         const char *sharing;  /* links.sharing: fair, alone */

@@ -35,6 +35,7 @@ static const char *const devices[] = {"sim", "null", "cpu", "remote", NULL};
 static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
+static const char *const prefill_types[] = {"same", "bf16", "fp8", "int4", NULL};
 static const char *const fp8_scales[] = {"dynamic", "static", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
 static const char *const tristate[] = {"profile", "true", "false", NULL};
@@ -108,6 +109,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"model", "what is served", BOTH},
     {"fleet", "what serves it", BOTH},
     {"disagg", "prompts computed by one worker and decoded by another", DYNO_USE_REPLAY},
+    {"prefill", "how workers that compute prompts differ from those that decode", DYNO_USE_REPLAY},
     {"links", "what lies between workers", DYNO_USE_REPLAY},
     {"engine", "which engine's habits the workers have", BOTH},
     {"batch", "how a worker forms its passes", BOTH},
@@ -261,6 +263,20 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("disagg.fetch_block", NULL, "TIME", DURATION, disagg.fetch_block_ns, DEFAULT("0s"),
         RANGE(0, 10 * DYNO_S),
         HELP("style pull: host time of a pass for each block that it asks for")),
+    ROW("disagg.piece", NULL, "TIME", DURATION, disagg.piece_ns, DEFAULT("1us"),
+        RANGE(0, 60 * DYNO_S),
+        HELP(
+            "of every further piece that the keys or values of a block's layer are cut into, where "
+            "the two kinds of workers split heads over unequal numbers of GPUs")),
+    ROW("prefill.gpu", NULL, "GPU", TEXT, prefill.gpu, DEFAULT("same"), OR("same"), NOT_EMPTY,
+        HELP("their GPU; same: fleet.gpu")),
+    ROW("prefill.tp", NULL, "N", U32, prefill.tp, DEFAULT("same"), OR("same"), RANGE(1, 1024),
+        HELP("their tensor parallel GPUs; same: fleet.tp")),
+    ROW("prefill.weights", NULL, "DTYPE", CHOICE, prefill.weights, DEFAULT("same"),
+        WORDS(prefill_types), HELP("type of their weights; same: model.weights")),
+    ROW("prefill.blocks", NULL, "N", U32, prefill.blocks, DEFAULT("auto"), OR("auto"),
+        RANGE(1, 4294967294),
+        HELP("their KV blocks; auto: kv.blocks if nothing else differs, else what fits")),
     ROW("links.topology", "topology", "FILE", TEXT, links.topology, DEFAULT("none"), OR("none"),
         NOT_EMPTY,
         HELP("nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight GPUs with the "

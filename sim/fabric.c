@@ -412,7 +412,8 @@ static dyno_status fabric_submit(struct dyno_links *links, dyno_ns now,
     find_path(fabric, transfer, moving, &latency);
     dyno_heap_set(&fabric->events, place,
                   now + fabric->config.overhead_ns +
-                      transfer->blocks * fabric->config.block_overhead_ns + latency);
+                      transfer->blocks * (fabric->config.block_overhead_ns + transfer->block_ns) +
+                      latency);
     return DYNO_OK;
 }
 

@@ -33,6 +33,20 @@ void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu
         .at = DYNO_NO_SWITCH};
 }
 
+void dyno_topology_trim(struct dyno_topology *topology, uint32_t workers)
+{
+    struct dyno_node_kind *full = &topology->kinds[0], rest = *full;
+
+    full->count = workers / full->workers;
+    rest.workers = workers % full->workers;
+    rest.count = 1;
+    if (full->count == 0) {
+        *full = rest;
+    } else if (rest.workers > 0) {
+        topology->kinds[topology->kind_count++] = rest;
+    }
+}
+
 /* ---- what is no topology --------------------------------------------------------------------- */
 
 static bool has_speed(const struct dyno_fabric_link *link)

@@ -52,6 +52,10 @@ struct dyno_topology {
 void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu, uint32_t tp,
                            uint32_t workers);
 
+/* One of the nodes of a default topology has no more workers than are needed: `workers` in all.
+ * Those of another kind can be added behind it. */
+void dyno_topology_trim(struct dyno_topology *topology, uint32_t workers);
+
 /* Whether it is one, and has at least `workers` workers.  DYNO_BAD_INPUT says what is wrong. */
 dyno_status dyno_topology_check(const struct dyno_topology *topology, uint32_t workers,
                                 struct dyno_error *error);

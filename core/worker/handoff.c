@@ -135,7 +135,8 @@ dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage 
                                 .from = dyno_handoff_decoders(handoff) + passage->prefill_worker,
                                 .to = passage->decode_worker,
                                 .blocks = passage->blocks,
-                                .block_bytes = handoff->config.block_bytes});
+                                .block_bytes = handoff->config.block_bytes,
+                                .block_ns = handoff->config.relayout_ns});
 }
 
 dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage)

@@ -79,6 +79,7 @@ struct dyno_handoff_config {
     struct dyno_handoff_router router;
     struct dyno_links *links; /* between workers as they are numbered here; not owned */
     uint64_t block_bytes;     /* of KV */
+    dyno_ns relayout_ns;      /* more for each block, where the two split it otherwise */
     const struct dyno_handoff_policy *policy;
     uint32_t policy_tokens;
     dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */

@@ -18,6 +18,7 @@ struct dyno_transfer {
     uint32_t from, to;    /* endpoints */
     uint32_t blocks;      /* 0: only word that nothing needs to be moved */
     uint64_t block_bytes; /* of all layers */
+    dyno_ns block_ns;     /* more for each block than others take: it is cut into more pieces */
 };
 
 struct dyno_arrival {

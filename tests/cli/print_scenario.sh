@@ -75,6 +75,12 @@ disagg:
   style: push                                # default
   hop: 0s                                    # default
   fetch_block: 0s                            # default
+  piece: 1us                                 # default
+prefill:
+  gpu: same                                  # default
+  tp: same                                   # default
+  weights: same                              # default
+  blocks: auto                               # default
 links:
   topology: none                             # default
   sharing: fair                              # default
