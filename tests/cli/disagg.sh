@@ -50,8 +50,9 @@ END
     # A hop of 5 us later.
     works "${one[@]}" --disagg always --set disagg.style=pull --set disagg.hop=5us
     [[ $(rows | head -1) == '0|0|1|0|0|81623|0|100000|181623' ]]
-    # Prompts on two GPUs, in a node of their own: 14,680,064 bytes at 50 a ns are 293,602 ns, beside
-    # 20 us, two NICs of 5 us, and a piece more for the keys and the values of 32 layers of 7 blocks.
+    # Prompts on two GPUs, in a node of their own: 14,680,064 bytes at 50 a ns are 293,602 ns,
+    # beside 20 us, two NICs of 5 us, and a piece more for the keys and the values of 32 layers of
+    # 7 blocks.
     works "${one[@]}" --disagg always --set prefill.tp=2
     [[ $(head -1 out) == *"on 2 x h100 + 1 x h100, vllm, round_robin, 1 prefill + 1 decode" ]]
     [[ $(rows | head -1) == '0|0|1|0|0|10000|771602|100000|881602' ]]
@@ -89,8 +90,8 @@ refuses 2 "--workers and --disagg contradict each other: --prefill and --decode 
 refuses 2 "--prefill has no meaning without --disagg POLICY" "${nothing[@]}" --prefill 3
 refuses 2 "--set prefill.gpu has no meaning without --disagg POLICY" \
     "${nothing[@]}" --set prefill.gpu=h200
-refuses 1 "'unreal' is not a GPU that dyno knows; \`dyno help models\` lists them, and a path to a YAML\
- file will do" \
+listed="\`dyno help models\` lists them, and a path to a YAML file will do"
+refuses 1 "'unreal' is not a GPU that dyno knows; $listed" \
     "${nothing[@]}" --disagg always --set prefill.gpu=unreal
 refuses 2 "'sometimes' is no policy of serving requests in halves; $known" \
     "${nothing[@]}" --disagg sometimes

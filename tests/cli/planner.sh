@@ -180,19 +180,22 @@ works replay --arrival poisson:5 --requests 150 --planner load --set planner.eve
     --set planner.metric_delay=9s --db run.db
 holds "max(heard) = 0 FROM plan WHERE at_ns <= 10e9"
 holds "min(heard) > 0 FROM plan WHERE at_ns > 10e9"
-refuses 2 'planner.metric_delay is more than 100 times planner.every; lower the one or raise the other' \
+late='planner.metric_delay is more than 100 times planner.every'
+refuses 2 "$late; lower the one or raise the other" \
     replay "${load[@]}" --planner load --set planner.every=1s --set planner.metric_delay=101s
-refuses 2 'planner.first_passes is for simulations: a device that computes takes as long as it takes' \
+first='planner.first_passes is for simulations'
+refuses 2 "$first: a device that computes takes as long as it takes" \
     replay "${load[@]}" --planner load --device cpu --set planner.first_passes=3
 
 # ---- cost ------------------------------------------------------------------------------------
 
 refuses 2 '--set cost.kwh has no meaning without cost.energy: true' \
     replay "${load[@]}" --set cost.kwh=0.2
-refuses 2 'cost.energy goes by what simulated GPUs do: it needs the device sim, and no --machine' \
+simulated='it needs the device sim, and no --machine'
+refuses 2 "cost.energy goes by what simulated GPUs do: $simulated" \
     replay "${load[@]}" --set cost.energy=true --device null
-works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --set cost.kwh=0.5 --db none \
-    --json run.json
+works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --set cost.kwh=0.5 \
+    --db none --json run.json
 compares "$(number cost.energy_kwh) > 0"
 sum="2 * $(number fleet.gpu_hours) + 0.5 * $(number cost.energy_kwh) - $(number cost.total)"
 compares "$sum < 1e-9 && $sum > -1e-9"
