@@ -112,6 +112,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
             dyno_model_kv_bytes_per_token(&timing->model, timing->kv) * config->worker.block_tokens,
         .deadline_ns = scenario->disagg.deadline_ns,
         .relayout_ns = relayout_ns(halves, scenario, timing),
+        .layers = strcmp(scenario->disagg.transfer, "layers") == 0 ? timing->model.layers : 0,
         .pulls = strcmp(scenario->disagg.style, "pull") == 0,
         .hop_ns = scenario->disagg.hop_ns};
 

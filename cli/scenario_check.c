@@ -358,9 +358,9 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
 {
     static const char *const beside[] = {"disagg.prefill",     "disagg.decode",   "disagg.router",
                                          "disagg.deadline",    "disagg.style",    "disagg.hop",
-                                         "disagg.fetch_block", "disagg.piece",    "prefill.gpu",
-                                         "prefill.tp",         "prefill.weights", "prefill.blocks",
-                                         "links.topology",     "links.sharing"};
+                                         "disagg.fetch_block", "disagg.transfer", "disagg.piece",
+                                         "prefill.gpu",        "prefill.tp",      "prefill.weights",
+                                         "prefill.blocks",     "links.topology",  "links.sharing"};
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = "disagg"};
     const struct dyno_handoff_policy *policy;
     uint64_t workers;
@@ -390,6 +390,11 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
         return refuse_pair(options, "router.replicas", "disagg.policy",
                            "cannot be together: several routers know workers of one kind only",
                            error);
+    }
+    if (strcmp(scenario->disagg.style, "pull") == 0 &&
+        strcmp(scenario->disagg.transfer, "layers") == 0) {
+        return refuse_pair(options, "disagg.transfer", "disagg.style",
+                           "cannot be together: who pulls asks when the prompt is computed", error);
     }
     if (strcmp(scenario->planner.policy, "none") != 0) {
         return refuse_pair(options, "planner.policy", "disagg.policy",

@@ -44,6 +44,7 @@ static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
 static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
 
 static const char *const spreads[] = {"turns", "session", NULL};
+static const char *const transfers[] = {"whole", "layers", NULL};
 static const char *const styles[] = {"push", "pull", NULL};
 static const char *const sharings[] = {"fair", "alone", NULL};
 
@@ -257,6 +258,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("push: the first token comes from the worker that computed the prompt, which sends "
              "its blocks at once; pull: the other one fetches them between two passes, and "
              "computes the prompt's last token again for the first token")),
+    ROW("disagg.transfer", NULL, "HOW", CHOICE, disagg.transfer, DEFAULT("whole"), WORDS(transfers),
+        HELP("style push: whole moves a prompt's blocks when it is computed, layers moves each "
+             "layer "
+             "while the next ones are")),
     ROW("disagg.hop", NULL, "TIME", DURATION, disagg.hop_ns, DEFAULT("0s"), RANGE(0, 60 * DYNO_S),
         HELP("style pull: from a prompt's answer until the worker that decodes is asked, by way "
              "of a proxy")),

@@ -66,6 +66,10 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
                               seq->link_count - seq->span_count, seq->held_blocks, to, now));
         seq->held_blocks = to;
     }
+    if (seq->half == DYNO_PROMPT_HALF && local->config.halves.prompt_begun &&
+        seq->computed + tokens == seq->target) {
+        local->config.halves.prompt_begun(local->config.halves.context, seq->record.id);
+    }
     return add_slice(worker, (struct dyno_slice){.slot = seq->slot,
                                                  .first = seq->computed,
                                                  .tokens = tokens,

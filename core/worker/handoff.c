@@ -119,39 +119,6 @@ dyno_status dyno_handoff_send_prompt(struct dyno_handoff *handoff, uint32_t plac
     return DYNO_OK;
 }
 
-void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_passage *passage,
-                              const struct dyno_request_record *record, dyno_ns first_token_at)
-{
-    dyno_half_note_prompt(handoff->decode, passage->decode_place, record,
-                          dyno_handoff_decoders(handoff) + passage->prefill_worker, first_token_at);
-}
-
-dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage)
-{
-    passage->phase = DYNO_PASSAGE_MOVE;
-    return handoff->config.links->ops->submit(
-        handoff->config.links, handoff->now,
-        &(struct dyno_transfer){.id = passage->request.id,
-                                .from = dyno_handoff_decoders(handoff) + passage->prefill_worker,
-                                .to = passage->decode_worker,
-                                .blocks = passage->blocks,
-                                .block_bytes = handoff->config.block_bytes,
-                                .block_ns = handoff->config.relayout_ns});
-}
-
-dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage)
-{
-    uint32_t prompt = passage->prompt_place;
-
-    if (prompt == DYNO_NO_WORKER) {
-        return DYNO_OK;
-    }
-    passage->prompt_place = DYNO_NO_WORKER;
-    handoff->stirred = true;
-    handoff->config.router.ended(handoff->config.router.context, passage->request.id);
-    return dyno_half_release(handoff->prefill, handoff->now, prompt);
-}
-
 /* ---- what the fleet that decodes tells ------------------------------------------------------- */
 
 static void on_first_token(void *context, uint64_t id)
@@ -221,6 +188,13 @@ static void on_prompt_first_token(void *context, uint64_t id)
     if (!handoff->config.pulls) {
         dyno_handoff_tell_first_token(handoff, id);
     }
+}
+
+static void on_prompt_begun(void *context, uint64_t id)
+{
+    struct dyno_handoff *handoff = context;
+
+    dyno_handoff_note_ready(handoff, find(handoff, id));
 }
 
 static dyno_status on_prompt_done(void *context, const struct dyno_request_record *record,
@@ -299,12 +273,18 @@ static dyno_status handoff_cancel(struct dyno_workers *workers, dyno_ns now, uin
 /* The transfer has ended: the lease does, and the request decodes. */
 static dyno_status arrive(struct dyno_handoff *handoff, const struct dyno_arrival *arrival)
 {
-    uint32_t place = find(handoff, arrival->id);
+    uint32_t place = find(handoff, arrival->id & ~DYNO_FIRST_PART);
     struct dyno_passage *passage = at(handoff, place);
     uint32_t decode = passage->decode_place;
 
-    assert(passage->phase == DYNO_PASSAGE_MOVE);
+    passage->parts--;
+    if (passage->parts > 0 || passage->phase == DYNO_PASSAGE_PREFILL) {
+        return DYNO_OK; /* the last layers are still to come */
+    }
     handoff->stirred = true;
+    if (passage->is_over) {
+        return dyno_half_end(handoff->decode, handoff->now, decode, passage->outcome);
+    }
     handoff->transfers++;
     handoff->moved_blocks += passage->blocks;
     handoff->bytes += (unsigned __int128)passage->blocks * handoff->config.block_bytes;
@@ -397,7 +377,13 @@ static dyno_status handoff_form(struct dyno_workers *workers, dyno_ns now)
         DYNO_TRY(form_decode(handoff));
     } while (handoff->stirred);
     DYNO_TRY(handoff->prefill->ops->settle(handoff->prefill, now)); /* prompts sent are ready */
-    return handoff->prefill->ops->form(handoff->prefill, now);
+    handoff->ready_count = 0;
+    DYNO_TRY(handoff->prefill->ops->form(handoff->prefill, now));
+    if (handoff->ready_count > 0) {
+        DYNO_TRY(way_of(handoff)->begun(handoff));
+        return take_arrivals(handoff); /* of what takes no time */
+    }
+    return DYNO_OK;
 }
 
 static void handoff_sync(struct dyno_workers *workers, dyno_ns now)
@@ -547,8 +533,10 @@ static void listen(struct dyno_handoff *handoff)
         .kv_times = router->kv_times,
         .kv_resident = outer->kv_resident ? on_kv_resident : NULL,
     };
-    handoff->config.prefill.halves =
-        (struct dyno_half_listener){.context = handoff, .prompt_done = on_prompt_done};
+    handoff->config.prefill.halves = (struct dyno_half_listener){
+        .context = handoff,
+        .prompt_done = on_prompt_done,
+        .prompt_begun = handoff->config.layers > 1 ? on_prompt_begun : NULL};
 }
 
 dyno_status dyno_handoff_open(struct dyno_workers **out, const struct dyno_handoff_config *config,

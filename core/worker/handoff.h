@@ -13,7 +13,13 @@
  *   PREFILL -> gone [prompt_ended] its first token was its last, or it was refused or cancelled
  *   any -> gone     [cancel]       in PREFILL when the pass, in MOVE when the transfer has ended
  *
- * That is to push.  Where the decoding worker pulls, as vLLM's does behind a proxy:
+ * That is to push.  With `layers`, all but the last layer's part of the blocks begins to move when
+ * the pass begins that yields the first token, as if each layer were computed just before it moves
+ * (a layer's time too early, and a prompt's earlier passes too late); the last layer's follows the
+ * token.  A request that ends with its first token, or whose client goes, holds its place where it
+ * would decode until what moves has arrived.
+ *
+ * Where the decoding worker pulls, as vLLM's does behind a proxy:
  *
  *   PREFILL -> HOP  [prompt_done]  the prompt's worker has answered the proxy, and keeps the blocks
  *   HOP -> WAIT     [expire]       the proxy has sent the request to the worker that decodes ...
@@ -83,6 +89,7 @@ struct dyno_handoff_config {
     const struct dyno_handoff_policy *policy;
     uint32_t policy_tokens;
     dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */
+    uint32_t layers; /* of the model, to push them one by one; 0: a prompt's blocks move whole */
     bool pulls;
     dyno_ns hop_ns; /* if it pulls: from a prompt's answer to when the other worker is asked */
 };

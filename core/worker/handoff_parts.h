@@ -6,6 +6,8 @@
 #include "core/worker/handoff.h"
 #include "core/worker/passages.h"
 
+#define DYNO_FIRST_PART ((uint64_t)1 << 63) /* in the name of a transfer: no request has it */
+
 struct dyno_handoff {
     struct dyno_workers base;
     struct dyno_handoff_config config;
@@ -13,7 +15,8 @@ struct dyno_handoff {
     struct dyno_passages passages;
     struct dyno_heap deadlines; /* of those in WAIT and HOP, by their place */
     uint32_t *ready; /* [ready_count] places, in the order of requests.  While passes are formed:
-                        whose blocks are reserved; while settling: whose hop is over */
+                        whose blocks are reserved, then whose prompt's last pass has begun; while
+                        settling: whose hop is over */
     uint32_t ready_count, ready_capacity;
     dyno_ns now;
     bool stirred;   /* one fleet has changed what the other must settle */
@@ -63,6 +66,9 @@ void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_pa
                               const struct dyno_request_record *record, dyno_ns first_token_at);
 /* Its blocks begin to move. */
 dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage);
+/* Or only the part of them that is layers [from, to) of those of the configuration. */
+dyno_status dyno_handoff_move_layers(struct dyno_handoff *handoff, struct dyno_passage *passage,
+                                     uint32_t from, uint32_t to);
 /* The worker that computed the prompt gives back its blocks, unless it has already. */
 dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage);
 
@@ -85,6 +91,8 @@ struct dyno_handoff_way {
     /* It ended before anything was moved: its first token was its last, or there was none. */
     dyno_status (*prompt_ended)(struct dyno_handoff *handoff, uint32_t place,
                                 const struct dyno_request_record *record);
+    /* Those whose prompt's last pass has begun: [ready_count].  May be NULL. */
+    dyno_status (*begun)(struct dyno_handoff *handoff);
     /* Those whose hop is over: [ready_count].  May be NULL. */
     dyno_status (*hopped)(struct dyno_handoff *handoff);
 };

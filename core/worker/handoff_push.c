@@ -41,13 +41,27 @@ static dyno_status push_prompt_done(struct dyno_handoff *handoff, uint32_t place
     struct dyno_passage *passage = dyno_handoff_at(handoff, place);
 
     dyno_handoff_note_prompt(handoff, passage, record, when);
-    return dyno_handoff_move(handoff, passage);
+    passage->phase = DYNO_PASSAGE_MOVE;
+    return passage->begun ? dyno_handoff_move_layers(handoff, passage, handoff->config.layers - 1,
+                                                     handoff->config.layers)
+                          : dyno_handoff_move(handoff, passage);
+}
+
+static dyno_status push_begun(struct dyno_handoff *handoff)
+{
+    for (uint32_t i = 0; i < handoff->ready_count; i++) {
+        struct dyno_passage *passage = dyno_handoff_at(handoff, handoff->ready[i]);
+
+        passage->begun = true;
+        DYNO_TRY(dyno_handoff_move_layers(handoff, passage, 0, handoff->config.layers - 1));
+    }
+    return DYNO_OK;
 }
 
 static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t place,
                                      const struct dyno_request_record *record)
 {
-    const struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+    struct dyno_passage *passage = dyno_handoff_at(handoff, place);
 
     if (handoff->abandoned) {
         return DYNO_OK;
@@ -59,6 +73,13 @@ static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
                                  ? record->last_token_ns -
                                        handoff->config.prefill.worker.response_ns
                                  : 0);
+    passage->prompt_place = DYNO_NO_WORKER;
+    if (passage->parts > 0) {
+        passage->phase = DYNO_PASSAGE_MOVE;
+        passage->is_over = true;
+        passage->outcome = record->outcome;
+        return DYNO_OK;
+    }
     handoff->stirred = true;
     return dyno_half_end(handoff->decode, handoff->now, passage->decode_place, record->outcome);
 }
@@ -69,4 +90,5 @@ const struct dyno_handoff_way dyno_handoff_push = {
     .reserved = push_reserved,
     .prompt_done = push_prompt_done,
     .prompt_ended = push_prompt_ended,
+    .begun = push_begun,
 };

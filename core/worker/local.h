@@ -16,6 +16,8 @@ struct dyno_half_listener {
     /* The half that is a prompt has yielded its first token at `at`; the record is the worker's,
      * valid during the call.  Its blocks are leased until dyno_half_release. */
     dyno_status (*prompt_done)(void *context, const struct dyno_request_record *record, dyno_ns at);
+    /* The pass that will yield it begins; NULL: nobody wants to know. */
+    void (*prompt_begun)(void *context, uint64_t id);
     /* Blocks that arrive are all of the prompt, but its first token is still to be computed: with
      * the prompt's last token, where it decodes. */
     bool first_token_here;

@@ -73,6 +73,7 @@ disagg:
   router: least_loaded                       # default
   deadline: none                             # default
   style: push                                # default
+  transfer: whole                            # default
   hop: 0s                                    # default
   fetch_block: 0s                            # default
   piece: 1us                                 # default

@@ -21,6 +21,7 @@ static uint64_t last_seed(int test)
 static void draw_pulling(struct world *world, struct dyno_rng *rng)
 {
     world->halves.pulls = dyno_rng_below(rng, 3) == 0;
+    world->halves.layers = world->halves.pulls ? 0 : (uint32_t)dyno_rng_below(rng, 3) * 4;
     if (world->halves.pulls) {
         world->halves.hop_ns = dyno_rng_below(rng, 2) * (1 + dyno_rng_below(rng, 5)) * DYNO_MS;
         world->halves.worker.ingest_ns = world->worker.ingest_ns;

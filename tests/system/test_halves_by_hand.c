@@ -280,6 +280,40 @@ START_TEST(a_client_that_goes_on_the_way_frees_what_its_prompt_holds)
 }
 END_TEST
 
+/* Three of four layers begin with the pass, 2.25 ms of link; the fourth, 0.75 ms, shares it from 1
+ * ms on: all of it has moved at 3 ms.  Where passes take 4 ms only the last layer comes after them.
+ */
+START_TEST(layers_move_while_the_next_ones_are_computed)
+{
+    static struct world world;
+
+    set_up(&world, 100);
+    world.halves.layers = 4;
+    add(&world, 0, 33, 5);
+    world_run(&world, 1u << 20);
+    expect(0, MS, 2 * MS, 7 * MS);
+    world.cost_base *= 4;
+    world_run(&world, 1u << 20);
+    expect(0, 4 * MS, 750000, 20750000);
+}
+END_TEST
+
+/* 0 ends with its first token, at 1 ms, but what moves holds its three blocks until 2.25. */
+START_TEST(a_request_that_ends_while_layers_move_frees_its_place_when_they_have_arrived)
+{
+    static struct world world;
+
+    set_up(&world, 5);
+    world.halves.layers = 4;
+    add(&world, 0, 48, 1);
+    add(&world, 0, 48, 1);
+    world_run(&world, 1u << 20);
+    expect(0, MS, 0, MS);
+    ck_assert_uint_eq(records[1].admitted_ns, 2250000);
+    expect(1, 3250000, 0, 3250000);
+}
+END_TEST
+
 static bool goes_in_halves(const char *text, const struct dyno_handoff_view *view)
 {
     const struct dyno_handoff_policy *policy;
@@ -345,6 +379,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, who_pulls_asks_in_a_pass_that_waits_for_it);
     tcase_add_test(cases, who_waits_too_long_to_pull_computes_its_prompt_again);
     tcase_add_test(cases, a_client_that_goes_on_the_way_frees_what_its_prompt_holds);
+    tcase_add_test(cases, layers_move_while_the_next_ones_are_computed);
+    tcase_add_test(cases,
+                   a_request_that_ends_while_layers_move_frees_its_place_when_they_have_arrived);
     tcase_add_test(cases, load_keeps_prompts_from_a_pool_that_has_a_pass_ahead);
     tcase_add_test(cases, predicted_weighs_who_stands_still_against_the_transfer);
     suite_add_tcase(suite, cases);

@@ -16,6 +16,7 @@ struct world_halves {
     uint32_t policy_tokens;
     dyno_ns deadline_ns;
     bool pulls;
+    uint32_t layers;
     dyno_ns hop_ns;
     uint64_t block_bytes;
     dyno_ns overhead_ns;
@@ -54,6 +55,7 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
                                          .policy_tokens = halves->policy_tokens,
                                          .deadline_ns = halves->deadline_ns,
                                          .pulls = halves->pulls,
+                                         .layers = halves->layers,
                                          .hop_ns = halves->hop_ns};
 
     ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);

@@ -1,0 +1,54 @@
+/* What passes between the two halves of a request: word of the prompt, blocks, and the lease's end.
+ */
+#include "core/worker/handoff_parts.h"
+
+void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_passage *passage,
+                              const struct dyno_request_record *record, dyno_ns first_token_at)
+{
+    dyno_half_note_prompt(handoff->decode, passage->decode_place, record,
+                          dyno_handoff_decoders(handoff) + passage->prefill_worker, first_token_at);
+}
+
+/* Of layers [from, to) of `layers`; transfers of the first and of the last have names of their own.
+ */
+static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage *passage,
+                               uint32_t from, uint32_t to, uint32_t layers)
+{
+    const struct dyno_handoff_config *config = &handoff->config;
+
+    passage->parts++;
+    return config->links->ops->submit(
+        config->links, handoff->now,
+        &(struct dyno_transfer){
+            .id = passage->request.id | (to < layers ? DYNO_FIRST_PART : 0),
+            .from = dyno_handoff_decoders(handoff) + passage->prefill_worker,
+            .to = passage->decode_worker,
+            .blocks = passage->blocks,
+            .block_bytes = config->block_bytes * to / layers - config->block_bytes * from / layers,
+            .block_ns = config->relayout_ns * to / layers - config->relayout_ns * from / layers});
+}
+
+dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage)
+{
+    passage->phase = DYNO_PASSAGE_MOVE;
+    return submit_part(handoff, passage, 0, 1, 1);
+}
+
+dyno_status dyno_handoff_move_layers(struct dyno_handoff *handoff, struct dyno_passage *passage,
+                                     uint32_t from, uint32_t to)
+{
+    return submit_part(handoff, passage, from, to, handoff->config.layers);
+}
+
+dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage)
+{
+    uint32_t prompt = passage->prompt_place;
+
+    if (prompt == DYNO_NO_WORKER) {
+        return DYNO_OK;
+    }
+    passage->prompt_place = DYNO_NO_WORKER;
+    handoff->stirred = true;
+    handoff->config.router.ended(handoff->config.router.context, passage->request.id);
+    return dyno_half_release(handoff->prefill, handoff->now, prompt);
+}
