@@ -85,13 +85,20 @@ static dyno_ns relayout_ns(const struct dyno_halves *halves, const struct dyno_s
            scenario->disagg.piece_ns;
 }
 
+static enum dyno_handoff_style style_of(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->disagg.style, "pull") == 0   ? DYNO_HANDOFF_PULL
+           : strcmp(scenario->disagg.style, "both") == 0 ? DYNO_HANDOFF_BOTH
+                                                         : DYNO_HANDOFF_PUSH;
+}
+
 /* Prompts that are pushed reach prefill workers tokenised. */
 static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_halves *halves,
                           const struct dyno_scenario *scenario)
 {
     prefill->worker = halves->worker;
     prefill->gpus_per_worker = dyno_halves_prefill_tp(scenario);
-    if (strcmp(scenario->disagg.style, "pull") != 0) {
+    if (style_of(scenario) == DYNO_HANDOFF_PUSH) {
         prefill->worker.ingest_ns = 0;
         prefill->worker.ingest_token_ticks = 0;
     }
@@ -113,7 +120,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         .deadline_ns = scenario->disagg.deadline_ns,
         .relayout_ns = relayout_ns(halves, scenario, timing),
         .layers = strcmp(scenario->disagg.transfer, "layers") == 0 ? timing->model.layers : 0,
-        .pulls = strcmp(scenario->disagg.style, "pull") == 0,
+        .style = style_of(scenario),
         .hop_ns = scenario->disagg.hop_ns};
 
     DYNO_TRY(dyno_handoff_parse(&handoff.policy, &handoff.policy_tokens, scenario->disagg.policy,

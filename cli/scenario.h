@@ -71,7 +71,7 @@ struct dyno_scenario {
         uint32_t decode;        /* disagg.decode       --decode: workers that decode */
         const char *router;     /* disagg.router: among those that decode */
         dyno_ns deadline_ns;    /* disagg.deadline: to wait for blocks; 0: for ever */
-        const char *style;      /* disagg.style: push, pull */
+        const char *style;      /* disagg.style: push, pull, both */
         const char *transfer;   /* disagg.transfer: push: whole, layers */
         dyno_ns hop_ns;         /* disagg.hop: pull: until the other worker is asked */
         dyno_ns fetch_block_ns; /* disagg.fetch_block: pull: of a pass, for each block */

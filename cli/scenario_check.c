@@ -391,10 +391,12 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "cannot be together: several routers know workers of one kind only",
                            error);
     }
-    if (strcmp(scenario->disagg.style, "pull") == 0 &&
+    if (strcmp(scenario->disagg.style, "push") != 0 &&
         strcmp(scenario->disagg.transfer, "layers") == 0) {
         return refuse_pair(options, "disagg.transfer", "disagg.style",
-                           "cannot be together: who pulls asks when the prompt is computed", error);
+                           "cannot be together: only what is pushed has a place to go to while its "
+                           "prompt is computed",
+                           error);
     }
     if (strcmp(scenario->planner.policy, "none") != 0) {
         return refuse_pair(options, "planner.policy", "disagg.policy",

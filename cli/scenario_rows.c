@@ -45,7 +45,7 @@ static const char *const hit_whens[] = {"profile", "scheduled", "completed", NUL
 
 static const char *const spreads[] = {"turns", "session", NULL};
 static const char *const transfers[] = {"whole", "layers", NULL};
-static const char *const styles[] = {"push", "pull", NULL};
+static const char *const styles[] = {"push", "pull", "both", NULL};
 static const char *const sharings[] = {"fair", "alone", NULL};
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
@@ -257,7 +257,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("disagg.style", NULL, "STYLE", CHOICE, disagg.style, DEFAULT("push"), WORDS(styles),
         HELP("push: the first token comes from the worker that computed the prompt, which sends "
              "its blocks at once; pull: the other one fetches them between two passes, and "
-             "computes the prompt's last token again for the first token")),
+             "computes the prompt's last token again for the first token; both: the prompt is "
+             "computed while the request waits for blocks, which are sent when there are both")),
     ROW("disagg.transfer", NULL, "HOW", CHOICE, disagg.transfer, DEFAULT("whole"), WORDS(transfers),
         HELP("style push: whole moves a prompt's blocks when it is computed, layers moves each "
              "layer "

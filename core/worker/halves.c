@@ -188,8 +188,8 @@ void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
 {
     struct dyno_seq *seq = &local_of(workers)->seqs[place];
 
-    if (local_of(workers)->config.halves.first_token_here) {
-        seq->record.ready_ns = prompt->ready_ns; /* there, before it came here */
+    if (prompt->ready_ns < seq->record.ready_ns) {
+        seq->record.ready_ns = prompt->ready_ns; /* it was there before it was here */
     }
     seq->record.prefill_worker = prefill_worker;
     seq->record.admitted_ns = prompt->admitted_ns;
@@ -227,19 +227,31 @@ dyno_status dyno_half_end(struct dyno_workers *workers, dyno_ns now, uint32_t pl
                           enum dyno_outcome outcome)
 {
     struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = worker_of(local, place);
+    enum dyno_seq_state state = local->seqs[place].state;
 
-    assert(local->seqs[place].state == SEQ_RESERVED);
+    assert(state == SEQ_RESERVED || state == SEQ_WAITING || state == SEQ_INGEST);
     dyno_local_touch(local, local->seqs[place].record.worker, now);
-    return dyno_seq_finish(local, worker_of(local, place), place, outcome);
+    DYNO_TRY(dyno_seq_finish(local, worker, place, outcome));
+    if (state == SEQ_INGEST) {
+        dyno_ingest_changed(local, worker);
+    }
+    return DYNO_OK;
 }
 
 void dyno_half_take_over(struct dyno_workers *workers, dyno_ns now, uint32_t place)
 {
     struct dyno_local *local = local_of(workers);
+    struct dyno_seq *seq = &local->seqs[place];
 
-    assert(local->seqs[place].state == SEQ_WAITING || local->seqs[place].state == SEQ_INGEST);
-    local->seqs[place].half = DYNO_WHOLE;
-    dyno_local_touch(local, local->seqs[place].record.worker, now);
+    assert(seq->state == SEQ_WAITING || seq->state == SEQ_INGEST);
+    seq->half = DYNO_WHOLE;
+    if (seq->generated > 0) { /* as if it had been preempted */
+        seq->target = seq->record.prompt_tokens + seq->generated;
+        seq->record.preemptions++;
+        local->totals.preemptions++;
+    }
+    dyno_local_touch(local, seq->record.worker, now);
 }
 
 dyno_status dyno_half_release(struct dyno_workers *workers, dyno_ns now, uint32_t place)

@@ -42,11 +42,12 @@ void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
 /* The blocks have arrived: the prompt may be hit, and the request decodes. */
 dyno_status dyno_half_arrive(struct dyno_workers *workers, dyno_ns now, uint32_t place);
 
-/* It ends while its blocks are reserved. */
+/* It ends before its blocks have arrived. */
 dyno_status dyno_half_end(struct dyno_workers *workers, dyno_ns now, uint32_t place,
                           enum dyno_outcome outcome);
 
-/* It has waited for blocks too long: it goes on waiting as a whole request. */
+/* It has waited for blocks too long: it goes on waiting as a whole request, which computes its
+ * prompt again, and the first token with it if that was noted. */
 void dyno_half_take_over(struct dyno_workers *workers, dyno_ns now, uint32_t place);
 
 /* The transfer has ended: the leased blocks of the prompt are given back. */

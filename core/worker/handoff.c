@@ -29,7 +29,15 @@ static struct dyno_passage *at(const struct dyno_handoff *handoff, uint32_t plac
 
 static const struct dyno_handoff_way *way_of(const struct dyno_handoff *handoff)
 {
-    return handoff->config.pulls ? &dyno_handoff_pull : &dyno_handoff_push;
+    switch (handoff->config.style) {
+    case DYNO_HANDOFF_PULL:
+        return &dyno_handoff_pull;
+    case DYNO_HANDOFF_BOTH:
+        return &dyno_handoff_both;
+    case DYNO_HANDOFF_PUSH:
+        break;
+    }
+    return &dyno_handoff_push;
 }
 
 /* ---- what both ways call --------------------------------------------------------------------- */
@@ -151,7 +159,7 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
     uint32_t place = find(handoff, record->id);
 
     if (place != DYNO_POOL_NONE) {
-        if (handoff->config.pulls && !handoff->giving_up) {
+        if (way_of(handoff)->first_token_here && !handoff->giving_up) {
             DYNO_TRY(dyno_handoff_give_lease(handoff, at(handoff, place)));
         }
         dyno_handoff_end(handoff, place);
@@ -181,11 +189,11 @@ static void on_prompt_first_token(void *context, uint64_t id)
 {
     struct dyno_handoff *handoff = context;
 
-    if (handoff->abandoned) {
-        return;
+    if (handoff->abandoned || find(handoff, id) == DYNO_POOL_NONE) {
+        return; /* or it is computed for nothing */
     }
     handoff->config.router.first_token(handoff->config.router.context, id);
-    if (!handoff->config.pulls) {
+    if (!way_of(handoff)->first_token_here) {
         dyno_handoff_tell_first_token(handoff, id);
     }
 }
@@ -204,7 +212,7 @@ static dyno_status on_prompt_done(void *context, const struct dyno_request_recor
     uint32_t place = find(handoff, record->id);
     struct dyno_passage *passage = at(handoff, place);
 
-    assert(passage->phase == DYNO_PASSAGE_PREFILL);
+    assert(passage->phase == DYNO_PASSAGE_PREFILL || way_of(handoff)->cancels_waiting);
     passage->started_at = when;
     is_not_ahead(handoff, passage);
     return way_of(handoff)->prompt_done(handoff, place, record, when);
@@ -215,8 +223,13 @@ static dyno_status on_prompt_ended(void *context, const struct dyno_request_reco
     struct dyno_handoff *handoff = context;
     uint32_t place = find(handoff, record->id);
 
-    return place == DYNO_POOL_NONE ? DYNO_OK
-                                   : way_of(handoff)->prompt_ended(handoff, place, record);
+    if (place != DYNO_POOL_NONE) {
+        return way_of(handoff)->prompt_ended(handoff, place, record);
+    }
+    if (!handoff->abandoned) { /* it was computed for nothing */
+        handoff->config.router.ended(handoff->config.router.context, record->id);
+    }
+    return DYNO_OK;
 }
 
 static void on_prompt_kv_changed(void *context, uint32_t worker, dyno_ns when, uint64_t span,
@@ -260,7 +273,8 @@ static dyno_status handoff_cancel(struct dyno_workers *workers, dyno_ns now, uin
     uint32_t place = find(handoff, id);
 
     handoff->now = now;
-    if (place == DYNO_POOL_NONE || at(handoff, place)->phase == DYNO_PASSAGE_WAIT) {
+    if (place == DYNO_POOL_NONE ||
+        (at(handoff, place)->phase == DYNO_PASSAGE_WAIT && !way_of(handoff)->cancels_waiting)) {
         return handoff->decode->ops->cancel(handoff->decode, now, worker, id);
     }
     if (at(handoff, place)->phase == DYNO_PASSAGE_MOVE) {
@@ -313,9 +327,12 @@ static dyno_status give_up_waiting(struct dyno_handoff *handoff, uint32_t place)
 {
     uint32_t decode = at(handoff, place)->decode_place;
 
+    handoff->given_up++;
+    if (way_of(handoff)->give_up) {
+        return way_of(handoff)->give_up(handoff, place);
+    }
     DYNO_TRY(dyno_handoff_give_lease(handoff, at(handoff, place)));
     dyno_handoff_end(handoff, place);
-    handoff->given_up++;
     dyno_half_take_over(handoff->decode, handoff->now, decode);
     return DYNO_OK;
 }
@@ -504,6 +521,11 @@ static dyno_status check_config(const struct dyno_handoff_config *config, struct
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "device %s cannot go on with KV that another worker computed",
                          config->decode.device->ops->name);
+    }
+    if (config->style == DYNO_HANDOFF_BOTH && config->deadline_ns == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "disagg.style both needs disagg.deadline: blocks that wait for a prompt "
+                         "and a prompt that waits for blocks would wait for ever");
     }
     return DYNO_OK;
 }

@@ -27,6 +27,10 @@
  *   MOVE -> local   [arrived]      and computes the prompt's last token again, which yields the
  *                                  first token that the client sees
  *
+ * And both at once: the prompt is sent to its worker when the request comes, while it is in WAIT
+ * where it will decode; when it has its blocks (PREFILL, until the first token is out) and its
+ * prompt is computed (whose blocks are leased until then), they move.
+ *
  * In MOVE, and where it is pushed in PREFILL, both workers hold blocks for the request, else one at
  * most.
  */
@@ -78,6 +82,8 @@ struct dyno_handoff_router {
     bool kv_times;
 };
 
+enum dyno_handoff_style { DYNO_HANDOFF_PUSH, DYNO_HANDOFF_PULL, DYNO_HANDOFF_BOTH };
+
 struct dyno_handoff_config {
     /* The two fleets, without listeners.  A block has the same tokens in both. */
     struct dyno_local_config decode, prefill;
@@ -90,7 +96,7 @@ struct dyno_handoff_config {
     uint32_t policy_tokens;
     dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */
     uint32_t layers; /* of the model, to push them one by one; 0: a prompt's blocks move whole */
-    bool pulls;
+    enum dyno_handoff_style style;
     dyno_ns hop_ns; /* if it pulls: from a prompt's answer to when the other worker is asked */
 };
 

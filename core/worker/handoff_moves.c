@@ -52,3 +52,22 @@ dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_pa
     handoff->config.router.ended(handoff->config.router.context, passage->request.id);
     return dyno_half_release(handoff->prefill, handoff->now, prompt);
 }
+
+void dyno_handoff_note_ended(struct dyno_handoff *handoff, const struct dyno_passage *passage,
+                             const struct dyno_request_record *record)
+{
+    dyno_ns response = handoff->config.prefill.worker.response_ns;
+
+    dyno_handoff_note_prompt(handoff, passage, record,
+                             record->output_tokens > 0 ? record->last_token_ns - response : 0);
+}
+
+dyno_status dyno_handoff_end_with_prompt(struct dyno_handoff *handoff,
+                                         const struct dyno_passage *passage,
+                                         const struct dyno_request_record *record)
+{
+    handoff->config.router.ended(handoff->config.router.context, record->id);
+    dyno_handoff_note_ended(handoff, passage, record);
+    handoff->stirred = true;
+    return dyno_half_end(handoff->decode, handoff->now, passage->decode_place, record->outcome);
+}

@@ -77,9 +77,18 @@ void dyno_handoff_look(struct dyno_handoff *handoff);
 struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,
                                               const struct dyno_request *request);
 
+/* The half that decodes hears of a prompt that ended, perhaps with its first token. */
+void dyno_handoff_note_ended(struct dyno_handoff *handoff, const struct dyno_passage *passage,
+                             const struct dyno_request_record *record);
+/* It ends with its prompt, as the record says. */
+dyno_status dyno_handoff_end_with_prompt(struct dyno_handoff *handoff,
+                                         const struct dyno_passage *passage,
+                                         const struct dyno_request_record *record);
+
 /* One way to hand a request over. */
 struct dyno_handoff_way {
     bool first_token_here; /* as of struct dyno_half_listener */
+    bool cancels_waiting;  /* cancel is for those in WAIT, too */
     dyno_status (*submit)(struct dyno_handoff *handoff, dyno_ns now, uint32_t worker,
                           const struct dyno_request *request);
     /* Of a request that is in neither WAIT nor MOVE. */
@@ -91,12 +100,14 @@ struct dyno_handoff_way {
     /* It ended before anything was moved: its first token was its last, or there was none. */
     dyno_status (*prompt_ended)(struct dyno_handoff *handoff, uint32_t place,
                                 const struct dyno_request_record *record);
+    /* Its deadline is over: it is to be served whole.  NULL: nobody computes its prompt. */
+    dyno_status (*give_up)(struct dyno_handoff *handoff, uint32_t place);
     /* Those whose prompt's last pass has begun: [ready_count].  May be NULL. */
     dyno_status (*begun)(struct dyno_handoff *handoff);
     /* Those whose hop is over: [ready_count].  May be NULL. */
     dyno_status (*hopped)(struct dyno_handoff *handoff);
 };
 
-extern const struct dyno_handoff_way dyno_handoff_push, dyno_handoff_pull;
+extern const struct dyno_handoff_way dyno_handoff_push, dyno_handoff_pull, dyno_handoff_both;
 
 #endif

@@ -67,21 +67,16 @@ static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
         return DYNO_OK;
     }
     assert(passage->phase == DYNO_PASSAGE_PREFILL);
-    handoff->config.router.ended(handoff->config.router.context, record->id);
-    dyno_handoff_note_prompt(handoff, passage, record,
-                             record->output_tokens > 0
-                                 ? record->last_token_ns -
-                                       handoff->config.prefill.worker.response_ns
-                                 : 0);
     passage->prompt_place = DYNO_NO_WORKER;
     if (passage->parts > 0) {
         passage->phase = DYNO_PASSAGE_MOVE;
         passage->is_over = true;
         passage->outcome = record->outcome;
+        handoff->config.router.ended(handoff->config.router.context, record->id);
+        dyno_handoff_note_ended(handoff, passage, record);
         return DYNO_OK;
     }
-    handoff->stirred = true;
-    return dyno_half_end(handoff->decode, handoff->now, passage->decode_place, record->outcome);
+    return dyno_handoff_end_with_prompt(handoff, passage, record);
 }
 
 const struct dyno_handoff_way dyno_handoff_push = {

@@ -31,11 +31,12 @@ struct dyno_passage {
     dyno_ns started_at;                  /* the transfer, or the way to it */
     uint32_t tokens_ahead;               /* of others: 0 when its prompt is computed */
     uint32_t parts;                      /* of its blocks that are on their way */
+    bool is_computed;                    /* its prompt, before there were blocks for it */
     bool begun;                          /* the first part of them is, or has been */
     bool is_over;                        /* it ends, as `outcome` says, when they have arrived */
     enum dyno_outcome outcome;
     bool cancelled;                    /* its client went while it was on its way */
-    struct dyno_request_record prompt; /* HOP: what there is to tell of it */
+    struct dyno_request_record prompt; /* what there is to tell of it, when it is computed */
 };
 
 struct dyno_passages {

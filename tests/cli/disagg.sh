@@ -93,6 +93,12 @@ refuses 2 "--set prefill.gpu has no meaning without --disagg POLICY" \
 listed="\`dyno help models\` lists them, and a path to a YAML file will do"
 refuses 1 "'unreal' is not a GPU that dyno knows; $listed" \
     "${nothing[@]}" --disagg always --set prefill.gpu=unreal
+refuses 1 "disagg.style both needs disagg.deadline: blocks that wait for a prompt and a prompt\
+ that waits for blocks would wait for ever" \
+    "${nothing[@]}" --disagg always --set disagg.style=both
+refuses 2 "--set disagg.transfer and --set disagg.style cannot be together: only what is pushed\
+ has a place to go to while its prompt is computed" \
+    "${nothing[@]}" --disagg always --set disagg.style=pull --set disagg.transfer=layers
 refuses 2 "'sometimes' is no policy of serving requests in halves; $known" \
     "${nothing[@]}" --disagg sometimes
 refuses 2 "'threshold' does not say how many tokens; $known" \

@@ -20,9 +20,14 @@ static uint64_t last_seed(int test)
 /* In a third of them, with hops and host time that take no time, too. */
 static void draw_pulling(struct world *world, struct dyno_rng *rng)
 {
-    world->halves.pulls = dyno_rng_below(rng, 3) == 0;
-    world->halves.layers = world->halves.pulls ? 0 : (uint32_t)dyno_rng_below(rng, 3) * 4;
-    if (world->halves.pulls) {
+    world->halves.style = (enum dyno_handoff_style)dyno_rng_below(rng, 3);
+    if (world->halves.style == DYNO_HANDOFF_PUSH) {
+        world->halves.layers = (uint32_t)dyno_rng_below(rng, 3) * 4;
+    }
+    if (world->halves.style == DYNO_HANDOFF_BOTH && world->halves.deadline_ns == 0) {
+        world->halves.deadline_ns = (1 + dyno_rng_below(rng, 200)) * DYNO_MS;
+    }
+    if (world->halves.style == DYNO_HANDOFF_PULL) {
         world->halves.hop_ns = dyno_rng_below(rng, 2) * (1 + dyno_rng_below(rng, 5)) * DYNO_MS;
         world->halves.worker.ingest_ns = world->worker.ingest_ns;
         world->worker.fetch_block_ticks =
@@ -191,7 +196,7 @@ START_TEST(the_worlds_in_halves_reach_the_corners)
         moving += digest.totals.transfers > 0;
         whole += digest.in_halves > 0 && digest.in_halves < digest.completed;
         waiting += digest.totals.transfers_given_up > 0;
-        pulling += world.halves.pulls && digest.totals.transfers > 0;
+        pulling += world.halves.style == DYNO_HANDOFF_PULL && digest.totals.transfers > 0;
     }
     ck_assert_uint_gt(moving, 40);
     ck_assert_uint_gt(preempting, 10);

@@ -210,7 +210,7 @@ START_TEST(pulled_blocks_come_before_the_first_token)
     static struct world world;
 
     set_up(&world, 100);
-    world.halves.pulls = true;
+    world.halves.style = DYNO_HANDOFF_PULL;
     add(&world, 0, 33, 5);
     world_run(&world, 1u << 20);
     expect(0, 5 * MS, 0, 9 * MS);
@@ -227,7 +227,7 @@ START_TEST(who_pulls_asks_in_a_pass_that_waits_for_it)
     static struct world world;
 
     set_up(&world, 100);
-    world.halves.pulls = true;
+    world.halves.style = DYNO_HANDOFF_PULL;
     world.halves.hop_ns = MS;
     world.worker.fetch_block_ticks = MS / 4 * DYNO_TICKS_PER_NS;
     add(&world, 0, 16, 20);
@@ -245,7 +245,7 @@ START_TEST(who_waits_too_long_to_pull_computes_its_prompt_again)
     struct world_digest digest;
 
     set_up(&world, 6);
-    world.halves.pulls = true;
+    world.halves.style = DYNO_HANDOFF_PULL;
     world.halves.deadline_ns = 2 * MS;
     add(&world, 0, 64, 3);
     add(&world, 0, 48, 2);
@@ -264,7 +264,7 @@ START_TEST(a_client_that_goes_on_the_way_frees_what_its_prompt_holds)
     static struct world world;
 
     set_up(&world, 100);
-    world.halves.pulls = true;
+    world.halves.style = DYNO_HANDOFF_PULL;
     world.halves.hop_ns = 5 * MS;
     world.halves.worker.blocks = 2;
     add(&world, 0, 24, 9);
@@ -277,6 +277,32 @@ START_TEST(a_client_that_goes_on_the_way_frees_what_its_prompt_holds)
     ck_assert_uint_eq(records[0].first_token_ns, DYNO_NEVER);
     ck_assert_uint_eq(records[1].admitted_ns, 2500000);
     expect(1, 3500000, 0, 3500000);
+}
+END_TEST
+
+/* Six blocks to decode in, as above.  Both prompts are computed at once; the second has its blocks
+ * at 7 ms, when the first has ended, and moves until 10.  With a deadline of 2 ms it computes its
+ * prompt and first token again, from 7 to 8 ms, which yields its second. */
+START_TEST(both_at_once_the_prompt_does_not_wait_for_blocks)
+{
+    static struct world world;
+    struct world_digest digest;
+
+    set_up(&world, 6);
+    world.halves.style = DYNO_HANDOFF_BOTH;
+    world.halves.worker.blocks = 100;
+    world.halves.deadline_ns = 100 * MS;
+    add(&world, 0, 64, 3);
+    add(&world, 0, 48, 2);
+    world_run(&world, 1u << 20);
+    expect(0, MS, 4 * MS, 7 * MS);
+    expect(1, MS, 9 * MS, 11 * MS);
+    world.halves.deadline_ns = 2 * MS;
+    digest = world_run(&world, 1u << 20);
+    ck_assert_uint_eq(digest.totals.transfers_given_up, 1);
+    expect(0, MS, 4 * MS, 7 * MS);
+    expect(1, MS, 0, 8 * MS);
+    ck_assert_uint_eq(records[1].preemptions, 1);
 }
 END_TEST
 
@@ -379,6 +405,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, who_pulls_asks_in_a_pass_that_waits_for_it);
     tcase_add_test(cases, who_waits_too_long_to_pull_computes_its_prompt_again);
     tcase_add_test(cases, a_client_that_goes_on_the_way_frees_what_its_prompt_holds);
+    tcase_add_test(cases, both_at_once_the_prompt_does_not_wait_for_blocks);
     tcase_add_test(cases, layers_move_while_the_next_ones_are_computed);
     tcase_add_test(cases,
                    a_request_that_ends_while_layers_move_frees_its_place_when_they_have_arrived);

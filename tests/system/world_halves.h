@@ -15,7 +15,7 @@ struct world_halves {
     const struct dyno_handoff_policy *policy;
     uint32_t policy_tokens;
     dyno_ns deadline_ns;
-    bool pulls;
+    enum dyno_handoff_style style;
     uint32_t layers;
     dyno_ns hop_ns;
     uint64_t block_bytes;
@@ -54,7 +54,7 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
                                          .policy = halves->policy,
                                          .policy_tokens = halves->policy_tokens,
                                          .deadline_ns = halves->deadline_ns,
-                                         .pulls = halves->pulls,
+                                         .style = halves->style,
                                          .layers = halves->layers,
                                          .hop_ns = halves->hop_ns};
 
