@@ -69,8 +69,9 @@ static dyno_status open_links(struct dyno_halves *halves, const struct dyno_scen
 static uint32_t split_of(const struct dyno_timing_config *timing)
 {
     uint32_t heads = timing->model.mla_kv_rank > 0 ? 1 : timing->model.kv_heads;
+    uint32_t split = timing->tp < heads ? timing->tp : heads;
 
-    return timing->tp < heads ? timing->tp : heads;
+    return split > 0 ? split : 1; /* a model without keys and values would have no heads of them */
 }
 
 /* Keys and values of each layer, in as many pieces more as the one split is finer than the other;

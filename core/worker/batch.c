@@ -386,7 +386,7 @@ static dyno_status form_prefill_first(struct dyno_local *local, struct dyno_work
         make_room_along(worker);
     }
     worker->pass_decode = false;
-    if (worker->arrived.count > 0) {
+    if (worker->arrived.count > 0 && worker->blocks_along <= dyno_kv_available(&worker->cache)) {
         DYNO_TRY(dyno_half_start(local, worker, now));
     }
     if (worker->partial != DYNO_NO_SEQ) {
