@@ -212,7 +212,7 @@ static double zipf_of(const struct sample *sizes)
 
     for (size_t i = 0; i < sizes->count; i++) {
         total += sizes->values[i];
-        logs += sizes->values[i] * log((double)i + 1);
+        logs += sizes->values[i] * log1p((double)i);
     }
     while (high - low > 1e-4) {
         double x = (low + high) / 2, weight = 0, slope = 0;
@@ -221,7 +221,7 @@ static double zipf_of(const struct sample *sizes)
             double share = pow((double)i + 1, -x);
 
             weight += share;
-            slope += share * log((double)i + 1);
+            slope += share * log1p((double)i);
         }
         if (slope / weight > logs / total) { /* groups behind are rarer still */
             low = x;
