@@ -36,8 +36,9 @@ struct moving {
 struct link {
     uint64_t capacity; /* 2^-32 bytes per ns */
     dyno_ns latency_ns;
-    unsigned __int128 demand; /* ceilings of its transfers, summed */
-    uint32_t first;           /* hop */
+    unsigned __int128 demand;  /* ceilings of its transfers, summed */
+    unsigned __int128 awaited; /* of those that have been submitted and do not move yet */
+    uint32_t first;            /* hop */
     /* While rates are being fixed: */
     uint64_t mark, left;
     uint32_t unfixed;
@@ -280,12 +281,23 @@ static void change(struct fabric *fabric, uint32_t transfer, bool begins, dyno_n
 
 /* ---- a transfer's life ----------------------------------------------------------------------- */
 
+/* The transfer will use its links, or begins to. */
+static void await(struct fabric *fabric, const struct moving *moving, bool comes)
+{
+    for (uint32_t i = 0; i < moving->hop_count; i++) {
+        struct link *link = &fabric->links[moving->hops[i].link];
+
+        link->awaited += comes ? moving->ceiling : -(unsigned __int128)moving->ceiling;
+    }
+}
+
 static void begin(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 {
     struct moving *moving = at(fabric, transfer);
 
     moving->begun = true;
     moving->since = now;
+    await(fabric, moving, false);
     if (moving->left == 0 || moving->hop_count == 0) {
         moving->left = 0;
         moving->hop_count = 0;
@@ -410,6 +422,7 @@ static dyno_status fabric_submit(struct dyno_links *links, dyno_ns now,
     moving = at(fabric, place);
     *moving = (struct moving){.id = transfer->id, .left = bytes << RATE_BITS};
     find_path(fabric, transfer, moving, &latency);
+    await(fabric, moving, true);
     dyno_heap_set(&fabric->events, place,
                   now + fabric->config.overhead_ns +
                       transfer->blocks * (fabric->config.block_overhead_ns + transfer->block_ns) +
@@ -427,6 +440,37 @@ static bool fabric_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
     }
     *out = fabric->done[--fabric->done_count];
     return true;
+}
+
+/* Of a link that would be overfull its share by ceilings, which is what max-min fairness gives
+ * where all ceilings are alike. */
+static dyno_ns fabric_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
+{
+    const struct fabric *fabric = (const void *)links;
+    unsigned __int128 bytes = (unsigned __int128)transfer->blocks * transfer->block_bytes, rate,
+                      time;
+    struct moving moving;
+    dyno_ns latency, fixed;
+
+    find_path(fabric, transfer, &moving, &latency);
+    fixed =
+        fabric->config.overhead_ns + transfer->blocks * fabric->config.block_overhead_ns + latency;
+    rate = moving.ceiling;
+    for (uint32_t i = 0; !fabric->config.alone && i < moving.hop_count; i++) {
+        const struct link *link = &fabric->links[moving.hops[i].link];
+        unsigned __int128 all = link->demand + link->awaited + moving.ceiling;
+
+        if (all > link->capacity) {
+            unsigned __int128 share = (unsigned __int128)link->capacity * moving.ceiling / all;
+
+            rate = share < rate ? share : rate;
+        }
+    }
+    if (bytes == 0 || moving.hop_count == 0) {
+        return fixed;
+    }
+    time = (bytes << RATE_BITS) / (rate > 0 ? rate : 1) + fixed;
+    return time < DYNO_NEVER / 4 ? (dyno_ns)time : DYNO_NEVER / 4;
 }
 
 static dyno_ns fabric_next(const struct dyno_links *links)
@@ -474,6 +518,7 @@ static const struct dyno_links_ops fabric_ops = {
     .name = "fabric",
     .submit = fabric_submit,
     .reap = fabric_reap,
+    .predict = fabric_predict,
     .next = fabric_next,
     .close = fabric_close,
 };

@@ -115,6 +115,10 @@ struct dyno_device_ops {
     /* When the next pass ends; DYNO_NEVER: none in flight, or a device that wakes the clock. */
     dyno_ns (*next)(const struct dyno_device *device);
 
+    /* How long the first step of such a pass would take; of its slots only the number matters.  An
+     * estimate for decisions; NULL: nobody knows beforehand. */
+    dyno_ns (*predict)(const struct dyno_device *device, const struct dyno_pass *pass);
+
     /* Wait until no pass is in flight any more (all were told to stop); they can be reaped then.
      * Returns when the last one ended.  Only of a device that is real; else NULL. */
     dyno_ns (*quiesce)(struct dyno_device *device);

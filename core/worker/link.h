@@ -1,6 +1,7 @@
-/* Seam: links move KV blocks from one worker to another.
+/* Seam: links move KV blocks from one place to another.
  *
- * One object stands for all links of a fleet; an endpoint is a worker's index.  A transfer moves
+ * One object stands for all links of a fleet; an endpoint is a worker's index, or beyond those a
+ * place that holds blocks of lower tiers (core/worker/tiers.h).  A transfer moves
  * whole blocks, holds what it touches until it has arrived, and cannot be called back: who does not
  * want it any more marks it, and lets go when it has arrived.
  */
@@ -37,6 +38,10 @@ struct dyno_links_ops {
 
     /* The next transfer that arrived at or before `now`, ordered by (time, id).  False: none. */
     bool (*reap)(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out);
+
+    /* How long the transfer would take if it began now and nothing else changed: an estimate, of
+     * links that others use from their present load. */
+    dyno_ns (*predict)(const struct dyno_links *links, const struct dyno_transfer *transfer);
 
     /* When reap should be called next; DYNO_NEVER: nothing is on its way. */
     dyno_ns (*next)(const struct dyno_links *links);

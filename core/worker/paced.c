@@ -338,6 +338,15 @@ static dyno_ns paced_next(const struct dyno_device *device)
     return dyno_alarms_next(&((const struct paced *)device)->passes);
 }
 
+static dyno_ns paced_predict(const struct dyno_device *device, const struct dyno_pass *pass)
+{
+    const struct paced *paced = (const struct paced *)device;
+    struct dyno_pass_cost cost = {0};
+
+    paced->config.cost(paced->config.cost_context, pass, &cost);
+    return cost.first >> DYNO_TICK_BITS;
+}
+
 static void paced_close(struct dyno_device *device)
 {
     struct paced *paced = (struct paced *)device;
@@ -372,6 +381,7 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
                                           .step_start = paced_step_start,
                                           .reap = paced_reap,
                                           .next = paced_next,
+                                          .predict = paced_predict,
                                           .close = paced_close};
     paced->base.ops = &paced->ops;
     paced->engines = calloc(config->worker_count, sizeof *paced->engines);

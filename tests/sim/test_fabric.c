@@ -216,6 +216,33 @@ START_TEST(alone_means_that_nobody_is_slowed_down)
 }
 END_TEST
 
+/* Alone it is what will be; beside another, also one that does not move yet, half of the link. */
+START_TEST(a_prediction_counts_those_who_are_there)
+{
+    struct map map = {0};
+    struct dyno_fabric_config config;
+    struct dyno_transfer transfer = {.id = 9, .from = 0, .to = 1, .blocks = 3, .block_bytes = 1000};
+    struct dyno_links *links;
+
+    add_link(&map, 1000000000, 10);
+    set_path(&map, 0, 1, 1, (const uint32_t[]){0});
+    set_path(&map, 2, 3, 0, NULL);
+    config = config_of(&map);
+    config.overhead_ns = 100;
+    config.block_overhead_ns = 7;
+    links = open_fabric(&config);
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 100 + 21 + 10 + 3000);
+    send(links, 0, 1, 0, 1, 400);
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 100 + 21 + 10 + 6000);
+    expect_arrival(links, 1, 100 + 7 + 10 + 400);
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 100 + 21 + 10 + 3000);
+    transfer.from = 2;
+    transfer.to = 3;
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 100 + 21);
+    links->ops->close(links);
+}
+END_TEST
+
 START_TEST(too_much_for_one_transfer_is_refused)
 {
     struct map map = one_link();
@@ -532,6 +559,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, arrivals_of_one_instant_come_by_identity);
     tcase_add_test(cases, nothing_to_move_and_nothing_between_take_the_overhead_only);
     tcase_add_test(cases, alone_means_that_nobody_is_slowed_down);
+    tcase_add_test(cases, a_prediction_counts_those_who_are_there);
     tcase_add_test(cases, too_much_for_one_transfer_is_refused);
     tcase_add_test(cases, a_change_costs_nothing_to_those_it_cannot_reach);
     tcase_add_loop_test(cases, rates_and_arrivals_are_those_of_the_definition, 0, 20);
