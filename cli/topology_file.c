@@ -7,7 +7,11 @@
  *       - {name: rack0, up: spine, bandwidth: 100GB/s, latency: 2us}
  *     nodes:                     # workers are numbered in this order
  *       - {count: 4, workers: 2, link: 900GB/s, link_latency: 2us,
- *          nic: 50GB/s, nic_latency: 5us, switch: rack0}
+ *          nic: 50GB/s, nic_latency: 5us, switch: rack0,
+ *          host: 55GB/s, host_latency: 2us,           # of a worker; only for tiers
+ *          disk_read: 50GB/s, disk_write: 30GB/s, disk_latency: 100us}
+ *     store: 25GB/s              # at the top; only for a tier that is one
+ *     store_latency: 5ms
  *
  * Rows below are the only list of keys. */
 #include "cli/topology_file.h"
@@ -34,6 +38,8 @@ struct row {
 static const struct row whole_rows[] = {
     {"overhead", TIME, offsetof(struct dyno_topology, overhead_ns), false},
     {"block_overhead", TIME, offsetof(struct dyno_topology, block_overhead_ns), false},
+    {"store", SPEED, offsetof(struct dyno_topology, store.bytes_per_s), false},
+    {"store_latency", TIME, offsetof(struct dyno_topology, store.latency_ns), false},
     {NULL, TIME, 0, false},
 };
 
@@ -53,6 +59,11 @@ static const struct row node_rows[] = {
     {"nic", SPEED, offsetof(struct dyno_node_kind, nic.bytes_per_s), true},
     {"nic_latency", TIME, offsetof(struct dyno_node_kind, nic.latency_ns), false},
     {"switch", SWITCH, offsetof(struct dyno_node_kind, at), false},
+    {"host", SPEED, offsetof(struct dyno_node_kind, host.bytes_per_s), false},
+    {"host_latency", TIME, offsetof(struct dyno_node_kind, host.latency_ns), false},
+    {"disk_read", SPEED, offsetof(struct dyno_node_kind, disk_read.bytes_per_s), false},
+    {"disk_write", SPEED, offsetof(struct dyno_node_kind, disk_write.bytes_per_s), false},
+    {"disk_latency", TIME, offsetof(struct dyno_node_kind, disk_read.latency_ns), false},
     {NULL, TIME, 0, false},
 };
 
@@ -290,6 +301,7 @@ static dyno_status read_node(struct reader *reader)
         return refuse(reader, "too many kinds of nodes", NULL, "64 at most");
     }
     DYNO_TRY(read_object(reader, node_rows, &one));
+    one.disk_write.latency_ns = one.disk_read.latency_ns;
     topology->kinds[topology->kind_count++] = one;
     return DYNO_OK;
 }
@@ -320,9 +332,10 @@ static dyno_status read_member(struct reader *reader)
     }
     if (!row) {
         return refuse(reader, "unknown or repeated key", key,
-                      "known keys are overhead, block_overhead, switches, nodes");
+                      "known keys are overhead, block_overhead, store, store_latency, switches, "
+                      "nodes");
     }
-    DYNO_TRY(expect(reader, YAML_SCALAR_EVENT, "a time is expected"));
+    DYNO_TRY(expect(reader, YAML_SCALAR_EVENT, "a number with its unit is expected"));
     return take_value(reader, row, (char *)reader->topology);
 }
 

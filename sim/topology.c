@@ -3,7 +3,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { NODE_GPUS = 8, LINKS_A_WORKER = 4 };
+enum { NODE_GPUS = 8, LINKS_A_WORKER = 6, LINKS_A_NODE = 2 };
+
+/* Of one NVMe drive for each GPU. */
+#define DISK_READ_BYTES_PER_S  6900000000.0
+#define DISK_WRITE_BYTES_PER_S 4100000000.0
+#define STORE_BYTES_PER_S      25000000000ULL
 
 /* A worker's place: its node, and the kind of that. */
 struct place {
@@ -12,9 +17,10 @@ struct place {
 
 struct dyno_topology_links {
     struct dyno_topology topology;
-    uint32_t worker_count;
-    struct place *places;           /* [worker_count] */
-    struct dyno_fabric_link *links; /* of switches up and down, then of workers */
+    uint32_t worker_count, node_count;
+    struct place *places; /* [worker_count] */
+    uint32_t *first_of;   /* [node_count] a node's first worker, whose NIC its disks use */
+    struct dyno_fabric_link *links; /* of switches up and down, of workers, of nodes, the store's */
     uint32_t link_count;
 };
 
@@ -23,13 +29,21 @@ void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu
 {
     uint32_t each = tp < NODE_GPUS ? NODE_GPUS / tp : 1;
 
-    *out = (struct dyno_topology){.overhead_ns = 20 * DYNO_US, .kind_count = 1};
+    *out = (struct dyno_topology){
+        .overhead_ns = 20 * DYNO_US,
+        .store = {.bytes_per_s = STORE_BYTES_PER_S, .latency_ns = 5 * DYNO_MS},
+        .kind_count = 1};
     out->kinds[0] = (struct dyno_node_kind){
         .count = (workers + each - 1) / each,
         .workers = each,
         .link = {.bytes_per_s = (uint64_t)(gpu->link_bytes_per_s * tp), .latency_ns = 2 * DYNO_US},
         .nic = {.bytes_per_s = (uint64_t)(gpu->network_bytes_per_s * tp),
                 .latency_ns = 5 * DYNO_US},
+        .host = {.bytes_per_s = (uint64_t)(gpu->pcie_bytes_per_s * tp), .latency_ns = 2 * DYNO_US},
+        .disk_read = {.bytes_per_s = (uint64_t)(DISK_READ_BYTES_PER_S * tp * each),
+                      .latency_ns = 100 * DYNO_US},
+        .disk_write = {.bytes_per_s = (uint64_t)(DISK_WRITE_BYTES_PER_S * tp * each),
+                       .latency_ns = 100 * DYNO_US},
         .at = DYNO_NO_SWITCH};
 }
 
@@ -139,7 +153,19 @@ static uint32_t of_worker(const struct dyno_topology_links *links, uint32_t work
     return 2 * links->topology.switch_count + LINKS_A_WORKER * worker + which;
 }
 
-enum { LINK_OUT, LINK_IN, NIC_OUT, NIC_IN };
+enum { LINK_OUT, LINK_IN, NIC_OUT, NIC_IN, HOST_OUT, HOST_IN };
+enum { DISK_OUT, DISK_IN };
+enum { STORE_OUT, STORE_IN };
+
+static uint32_t of_node(const struct dyno_topology_links *links, uint32_t node, uint32_t which)
+{
+    return of_worker(links, links->worker_count, 0) + LINKS_A_NODE * node + which;
+}
+
+static uint32_t of_store(const struct dyno_topology_links *links, uint32_t which)
+{
+    return of_node(links, links->node_count, which);
+}
 
 static uint32_t depth_of(const struct dyno_topology *topology, uint32_t at)
 {
@@ -178,10 +204,100 @@ static uint32_t across(const struct dyno_topology *topology, uint32_t from, uint
     return ups + downs;
 }
 
-static uint32_t path_between(const void *context, uint32_t from, uint32_t to,
-                             uint32_t path[DYNO_PATH_LINKS_MAX])
+/* The NIC of worker `by`, and the switches between it and the top. */
+static uint32_t to_top(const struct dyno_topology_links *links, uint32_t by, bool out,
+                       uint32_t *path)
 {
-    const struct dyno_topology_links *links = context;
+    uint32_t at = links->topology.kinds[links->places[by].kind].at, count = 0;
+
+    if (out) {
+        path[count++] = of_worker(links, by, NIC_OUT);
+    }
+    if (at != DYNO_NO_SWITCH) {
+        count += out ? across(&links->topology, at, 0, path + count)
+                     : across(&links->topology, 0, at, path + count);
+    }
+    if (!out) {
+        path[count++] = of_worker(links, by, NIC_IN);
+    }
+    return count;
+}
+
+/* What an endpoint is, and its node. */
+static enum dyno_place place_of(const struct dyno_topology_links *links, uint32_t endpoint,
+                                uint32_t *node)
+{
+    uint32_t index = endpoint - links->worker_count;
+
+    *node = index % links->node_count;
+    if (index < links->node_count) {
+        return DYNO_PLACE_HOST;
+    }
+    if (index < 2 * links->node_count) {
+        return DYNO_PLACE_DISK;
+    }
+    return index == 2 * links->node_count ? DYNO_PLACE_POOLED : DYNO_PLACE_STORE;
+}
+
+/* Out of a worker or a place in a node, to a place. */
+static uint32_t path_down(const struct dyno_topology_links *links, uint32_t from, uint32_t to,
+                          uint32_t *path)
+{
+    uint32_t node, to_node, count = 0, by = from;
+    enum dyno_place place = place_of(links, to, &to_node);
+
+    if (from < links->worker_count) {
+        path[count++] = of_worker(links, from, HOST_OUT);
+    } else {
+        if (place_of(links, from, &node) == DYNO_PLACE_DISK) {
+            path[count++] = of_node(links, node, DISK_OUT);
+        }
+        by = links->first_of[node];
+    }
+    switch (place) {
+    case DYNO_PLACE_HOST:
+        break;
+    case DYNO_PLACE_DISK:
+        path[count++] = of_node(links, to_node, DISK_IN);
+        break;
+    case DYNO_PLACE_POOLED:
+    case DYNO_PLACE_STORE:
+        count += to_top(links, by, true, path + count);
+        break;
+    }
+    if (place == DYNO_PLACE_STORE) {
+        path[count++] = of_store(links, STORE_IN);
+    }
+    return count;
+}
+
+/* Out of a place, into a worker. */
+static uint32_t path_up(const struct dyno_topology_links *links, uint32_t from, uint32_t to,
+                        uint32_t *path)
+{
+    uint32_t node, count = 0;
+
+    switch (place_of(links, from, &node)) {
+    case DYNO_PLACE_HOST:
+        break;
+    case DYNO_PLACE_DISK:
+        path[count++] = of_node(links, node, DISK_OUT);
+        break;
+    case DYNO_PLACE_STORE:
+        path[count++] = of_store(links, STORE_OUT);
+        count += to_top(links, to, false, path + count);
+        break;
+    case DYNO_PLACE_POOLED:
+        count += to_top(links, to, false, path + count);
+        break;
+    }
+    path[count++] = of_worker(links, to, HOST_IN);
+    return count;
+}
+
+static uint32_t path_of_workers(const struct dyno_topology_links *links, uint32_t from, uint32_t to,
+                                uint32_t *path)
+{
     const struct place *a = &links->places[from], *b = &links->places[to];
     uint32_t count = 0, from_switch = links->topology.kinds[a->kind].at;
     uint32_t to_switch = links->topology.kinds[b->kind].at;
@@ -203,6 +319,38 @@ static uint32_t path_between(const void *context, uint32_t from, uint32_t to,
     return count;
 }
 
+static uint32_t path_between(const void *context, uint32_t from, uint32_t to,
+                             uint32_t path[DYNO_PATH_LINKS_MAX])
+{
+    const struct dyno_topology_links *links = context;
+
+    if (to >= links->worker_count) {
+        return path_down(links, from, to, path);
+    }
+    return from >= links->worker_count ? path_up(links, from, to, path)
+                                       : path_of_workers(links, from, to, path);
+}
+
+/* One that is not there is on no path that is taken. */
+static struct dyno_fabric_link or_ideal(struct dyno_fabric_link link)
+{
+    return link.bytes_per_s > 0
+               ? link
+               : (struct dyno_fabric_link){.bytes_per_s = DYNO_LINK_BYTES_PER_S_MAX};
+}
+
+static void place_nodes(struct dyno_topology_links *links, const struct dyno_node_kind *kind,
+                        uint32_t first_node, uint32_t first_worker)
+{
+    for (uint32_t i = 0; i < kind->count; i++) {
+        struct dyno_fabric_link *own = &links->links[of_node(links, first_node + i, 0)];
+
+        links->first_of[first_node + i] = first_worker + i * kind->workers;
+        own[DISK_OUT] = or_ideal(kind->disk_read);
+        own[DISK_IN] = or_ideal(kind->disk_write);
+    }
+}
+
 static void place_workers(struct dyno_topology_links *links)
 {
     const struct dyno_topology *topology = &links->topology;
@@ -222,9 +370,13 @@ static void place_workers(struct dyno_topology_links *links)
             links->places[worker] = (struct place){.node = node + j / kind->workers, .kind = i};
             own[LINK_OUT] = own[LINK_IN] = kind->link;
             own[NIC_OUT] = own[NIC_IN] = kind->nic;
+            own[HOST_OUT] = own[HOST_IN] = or_ideal(kind->host);
         }
+        place_nodes(links, kind, node, worker - kind->count * kind->workers);
         node += kind->count;
     }
+    links->links[of_store(links, STORE_OUT)] = links->links[of_store(links, STORE_IN)] =
+        or_ideal(topology->store);
 }
 
 dyno_status dyno_topology_links_open(struct dyno_topology_links **out,
@@ -237,10 +389,14 @@ dyno_status dyno_topology_links_open(struct dyno_topology_links **out,
     }
     links->topology = *topology;
     links->worker_count = (uint32_t)workers_of(topology);
-    links->link_count = 2 * topology->switch_count + LINKS_A_WORKER * links->worker_count;
+    for (uint32_t i = 0; i < topology->kind_count; i++) {
+        links->node_count += topology->kinds[i].count;
+    }
+    links->link_count = of_store(links, 0) + 2;
     links->places = calloc(links->worker_count + (size_t)1, sizeof *links->places);
+    links->first_of = calloc(links->node_count + (size_t)1, sizeof *links->first_of);
     links->links = calloc(links->link_count + (size_t)1, sizeof *links->links);
-    if (!links->places || !links->links) {
+    if (!links->places || !links->first_of || !links->links) {
         dyno_topology_links_close(links);
         return DYNO_NO_MEMORY;
     }
@@ -253,6 +409,7 @@ void dyno_topology_links_close(struct dyno_topology_links *links)
 {
     if (links) {
         free(links->places);
+        free(links->first_of);
         free(links->links);
         free(links);
     }
@@ -269,4 +426,61 @@ dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topo
                                           .overhead_ns = links->topology.overhead_ns,
                                           .block_overhead_ns = links->topology.block_overhead_ns,
                                           .alone = alone});
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+uint32_t dyno_topology_node_of(const struct dyno_topology_links *links, uint32_t worker)
+{
+    return links->places[worker].node;
+}
+
+uint32_t dyno_topology_nodes(const struct dyno_topology_links *links)
+{
+    return links->node_count;
+}
+
+uint32_t dyno_topology_endpoint(const struct dyno_topology_links *links, enum dyno_place place,
+                                uint32_t node)
+{
+    switch (place) {
+    case DYNO_PLACE_HOST:
+        return links->worker_count + node;
+    case DYNO_PLACE_DISK:
+        return links->worker_count + links->node_count + node;
+    case DYNO_PLACE_POOLED:
+    case DYNO_PLACE_STORE:
+        break;
+    }
+    return links->worker_count + 2 * links->node_count + (place == DYNO_PLACE_STORE);
+}
+
+dyno_status dyno_topology_check_place(const struct dyno_topology *topology, uint32_t workers,
+                                      enum dyno_place place, const char *whom,
+                                      struct dyno_error *error)
+{
+    uint32_t worker = 0;
+
+    for (uint32_t i = 0; i < topology->kind_count && worker < workers; i++) {
+        const struct dyno_node_kind *kind = &topology->kinds[i];
+        const char *missing = NULL;
+
+        if (!has_speed(&kind->host)) {
+            missing = "host, the bandwidth of a worker to host memory";
+        } else if (place == DYNO_PLACE_DISK &&
+                   !(has_speed(&kind->disk_read) && has_speed(&kind->disk_write))) {
+            missing = "disk_read and disk_write, the bandwidths of its disks";
+        }
+        if (missing) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "%s: node %u of the topology does not say %s",
+                             whom, i + 1, missing);
+        }
+        worker += kind->count * kind->workers;
+    }
+    if (place == DYNO_PLACE_STORE && !has_speed(&topology->store)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s: the topology does not say store, the bandwidth of the object store",
+                         whom);
+    }
+    return DYNO_OK;
 }

@@ -1,4 +1,4 @@
-/* A topology: which links lie between the workers of a fleet.
+/* A topology: which links lie between the workers of a fleet, and to where lower tiers of KV lie.
  *
  *   switch spine                      nodes hold workers; inside a node a worker has a link to its
  *     |    \                          peers (NVLink, PCIe), and to the outside a NIC
@@ -9,6 +9,11 @@
  * Between two workers of a node: the link out of the one and into the other.  Between nodes: the
  * NIC out of the one, up the tree as far as needed and down, the NIC into the other.  Both
  * directions of everything are links of their own.
+ *
+ * Beside workers there are places that hold KV (core/worker/tiers.h): the host memory of every
+ * node, which a worker reaches over its own PCIe link; its disks, behind that and all workers'
+ * together; and at the top of the switches, behind PCIe link and NIC, the pooled host memory of all
+ * nodes, and a store.
  */
 #ifndef DYNO_SIM_TOPOLOGY_H
 #define DYNO_SIM_TOPOLOGY_H
@@ -35,20 +40,25 @@ struct dyno_node_kind {
     uint32_t count, workers;
     struct dyno_fabric_link link; /* of a worker to its peers */
     struct dyno_fabric_link nic;  /* of a worker to the outside */
-    uint32_t at;                  /* switch; DYNO_NO_SWITCH: of several nodes, an ideal one */
+    struct dyno_fabric_link host; /* of a worker to host memory; 0 bytes a second: none */
+    struct dyno_fabric_link disk_read, disk_write; /* of a node; likewise */
+    uint32_t at; /* switch; DYNO_NO_SWITCH: of several nodes, an ideal one */
 };
 
 /* Plain data: a copy is complete. */
 struct dyno_topology {
     dyno_ns overhead_ns, block_overhead_ns; /* of a transfer, and of each of its blocks */
+    struct dyno_fabric_link store;          /* 0 bytes a second: none */
     uint32_t switch_count, kind_count;
     struct dyno_switch switches[DYNO_SWITCHES_MAX];
     struct dyno_node_kind kinds[DYNO_NODE_KINDS_MAX]; /* workers are numbered in this order */
 };
 
-/* Nodes of eight GPUs, `tp` to a worker, whose links and NICs are the GPU's times tp, at one ideal
- * switch.  Latencies (2 us inside a node, 5 us outside) and the overhead of a transfer (20 us) are
- * round figures of the hardware's order, not measured. */
+/* Nodes of eight GPUs, `tp` to a worker, whose links, PCIe and NICs are the GPU's times tp, at one
+ * ideal switch.  A node has as many NVMe drives as GPUs, each of 6.9 GB/s read and 4.1 GB/s written
+ * (Samsung's data sheet of the PM9A3 of 3.84 TB).  Latencies (2 us inside a node and to the host, 5
+ * us outside, 100 us of a disk), the store (25 GB/s, 5 ms) and the overhead of a transfer (20 us)
+ * are round figures of the hardware's order, not measured. */
 void dyno_topology_default(struct dyno_topology *out, const struct dyno_gpu *gpu, uint32_t tp,
                            uint32_t workers);
 
@@ -60,11 +70,31 @@ void dyno_topology_trim(struct dyno_topology *topology, uint32_t workers);
 dyno_status dyno_topology_check(const struct dyno_topology *topology, uint32_t workers,
                                 struct dyno_error *error);
 
-/* The links of a topology that was checked, as a fabric wants them. */
+/* The links of a topology that was checked, as a fabric wants them.  The endpoints are the workers,
+ * and then the places that hold KV. */
 struct dyno_topology_links;
+
+/* Where KV may lie. */
+enum dyno_place {
+    DYNO_PLACE_HOST,   /* of a node */
+    DYNO_PLACE_DISK,   /* likewise */
+    DYNO_PLACE_POOLED, /* host memory of all nodes */
+    DYNO_PLACE_STORE,
+};
 dyno_status dyno_topology_links_open(struct dyno_topology_links **out,
                                      const struct dyno_topology *topology);
 void dyno_topology_links_close(struct dyno_topology_links *links);
+
+uint32_t dyno_topology_node_of(const struct dyno_topology_links *links, uint32_t worker);
+uint32_t dyno_topology_nodes(const struct dyno_topology_links *links); /* how many */
+/* The endpoint of a place; `node` only counts where there is one in every node. */
+uint32_t dyno_topology_endpoint(const struct dyno_topology_links *links, enum dyno_place place,
+                                uint32_t node);
+/* Whether every one of the first `workers` workers has a way to such a place.  DYNO_BAD_INPUT says
+ * what is missing, for `whom`. */
+dyno_status dyno_topology_check_place(const struct dyno_topology *topology, uint32_t workers,
+                                      enum dyno_place place, const char *whom,
+                                      struct dyno_error *error);
 
 /* A fabric over them; `alone` as in struct dyno_fabric_config.  They outlive it. */
 dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topology_links *links,

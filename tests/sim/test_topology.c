@@ -67,6 +67,64 @@ START_TEST(paths_go_through_links_nics_and_as_few_switches_as_needed)
 END_TEST
 
 /* H100: 450 GB/s of NVLink, 400 Gbit/s of network. */
+/* With PCIe links of 5 a ns, disks that read 2 a ns and write 1, and a store of 3 a ns. */
+START_TEST(places_that_hold_kv_lie_behind_pcie_disks_and_nics)
+{
+    struct dyno_topology topology = racks();
+    uint32_t host, disk, pooled, store;
+    struct dyno_topology_links *places = NULL;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        topology.kinds[i].host = link_of(5, 20);
+        topology.kinds[i].disk_read = link_of(2, 400);
+        topology.kinds[i].disk_write = link_of(1, 500);
+    }
+    topology.store = link_of(3, 7000);
+    ck_assert_int_eq(dyno_topology_links_open(&places, &topology), DYNO_OK);
+    ck_assert_uint_eq(dyno_topology_nodes(places), 3);
+    ck_assert_uint_eq(dyno_topology_node_of(places, 3), 1);
+    host = dyno_topology_endpoint(places, DYNO_PLACE_HOST, 1);
+    disk = dyno_topology_endpoint(places, DYNO_PLACE_DISK, 1);
+    pooled = dyno_topology_endpoint(places, DYNO_PLACE_POOLED, 0);
+    store = dyno_topology_endpoint(places, DYNO_PLACE_STORE, 0);
+    dyno_topology_links_close(places);
+    ck_assert_uint_eq(time_between(&topology, 3, host), 20 + 200);
+    ck_assert_uint_eq(time_between(&topology, host, 3), 20 + 200);
+    ck_assert_uint_eq(time_between(&topology, 3, disk), 20 + 500 + 1000);
+    ck_assert_uint_eq(time_between(&topology, disk, 3), 400 + 20 + 500);
+    ck_assert_uint_eq(time_between(&topology, host, disk), 500 + 1000);
+    /* PCIe 20, NIC 5, rack a up 100: that one is narrowest, 2 a ns. */
+    ck_assert_uint_eq(time_between(&topology, 3, pooled), 125 + 500);
+    ck_assert_uint_eq(time_between(&topology, pooled, 3), 125 + 500);
+    ck_assert_uint_eq(time_between(&topology, 3, store), 125 + 7000 + 500);
+    ck_assert_uint_eq(time_between(&topology, store, 3), 125 + 7000 + 500);
+    ck_assert_uint_eq(time_between(&topology, host, store), 105 + 7000 + 500);
+    ck_assert_uint_eq(time_between(&topology, disk, store), 505 + 7000 + 500);
+    ck_assert_uint_eq(time_between(&topology, 0, 1), 2 + 100); /* and workers as before */
+}
+END_TEST
+
+START_TEST(what_is_missing_for_a_place_is_named)
+{
+    struct dyno_topology topology = racks();
+    struct dyno_error error = {0};
+
+    ck_assert_int_eq(dyno_topology_check_place(&topology, 5, DYNO_PLACE_HOST, "g2", &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "g2: node 1 of the topology does not say host"));
+    topology.kinds[0].host = link_of(5, 20);
+    ck_assert_int_eq(dyno_topology_check_place(&topology, 4, DYNO_PLACE_HOST, "g2", &error),
+                     DYNO_OK); /* workers that there are not need none */
+    ck_assert_int_eq(dyno_topology_check_place(&topology, 5, DYNO_PLACE_HOST, "g2", &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "node 2"));
+    ck_assert_int_eq(dyno_topology_check_place(&topology, 4, DYNO_PLACE_DISK, "g3", &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_int_eq(dyno_topology_check_place(&topology, 4, DYNO_PLACE_STORE, "g4", &error),
+                     DYNO_BAD_INPUT);
+}
+END_TEST
+
 START_TEST(by_default_nodes_have_eight_gpus)
 {
     static struct dyno_topology topology;
@@ -132,6 +190,8 @@ static void add_cases(Suite *suite)
     TCase *cases = tcase_create("topology");
 
     tcase_add_test(cases, paths_go_through_links_nics_and_as_few_switches_as_needed);
+    tcase_add_test(cases, places_that_hold_kv_lie_behind_pcie_disks_and_nics);
+    tcase_add_test(cases, what_is_missing_for_a_place_is_named);
     tcase_add_test(cases, by_default_nodes_have_eight_gpus);
     tcase_add_test(cases, impossible_topologies_are_refused_by_name);
     suite_add_tcase(suite, cases);
