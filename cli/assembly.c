@@ -256,6 +256,8 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
         return DYNO_OK;
     }
     if (!scenario->disagg.policy) {
+        DYNO_TRY(dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config,
+                                   error));
         return dyno_local_open(&assembly->workers, &config, error);
     }
     return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,
@@ -571,6 +573,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
         dyno_dispatch_close(assembly->dispatch);
     }
     dyno_halves_close(&assembly->halves);
+    dyno_tiering_close(&assembly->tiering);
     dyno_kv_trie_close(assembly->trie);
     dyno_plugin_close(assembly->plugin);
     if (assembly->device) {

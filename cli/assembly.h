@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "cli/assembly_halves.h"
+#include "cli/assembly_tiers.h"
 #include "cli/journal_head.h"
 #include "cli/live.h"
 #include "cli/planning.h"
@@ -40,6 +41,7 @@ struct dyno_assembly {
     struct dyno_device *device;
     struct dyno_dispatch *dispatch; /* among those that decode, if that is not all */
     struct dyno_halves halves;      /* what requests in halves need more */
+    struct dyno_tiering tiering;    /* and lower tiers of KV */
     struct dyno_kv_trie *trie;      /* NULL: not used with this router */
     void *plugin;                   /* of router.plugin */
     const char *policy_name;

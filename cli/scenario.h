@@ -88,6 +88,9 @@ struct dyno_scenario {
         const char *sharing;  /* links.sharing: fair, alone */
     } links;
     struct {
+        const char *levels; /* tiers.levels         --tier: "g2=64GiB,g3=2TiB:node"; NULL: none */
+    } tiers;
+    struct {
         const char *engine;        /* engine.profile       --engine */
         uint32_t batch_tokens_max; /* batch.tokens_max     --max-num-batched-tokens; 0: profile's */
         uint32_t seqs_max;         /* batch.seqs_max       --max-num-seqs; 0: profile's */

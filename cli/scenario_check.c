@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/assets/default_model.h"
+#include "cli/assembly_tiers.h"
 #include "cli/live.h"
 #include "cli/planning.h"
 #include "core/base/units.h"
@@ -369,7 +370,9 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
 
     if (!scenario->disagg.policy) {
         for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-            DYNO_TRY(refuse_without(options, beside[i], error));
+            if (!scenario->tiers.levels || strncmp(beside[i], "links.", 6) != 0) {
+                DYNO_TRY(refuse_without(options, beside[i], error));
+            }
         }
         return DYNO_OK;
     }
@@ -437,6 +440,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(settle_machine(scenario, options, error));
     DYNO_TRY(settle_disagg(scenario, options, error));
     DYNO_TRY(check_routers(scenario, options, error));
+    DYNO_TRY(dyno_tiers_scenario_check(scenario, error));
     DYNO_TRY(settle_profile(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);

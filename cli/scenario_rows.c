@@ -112,6 +112,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"disagg", "prompts computed by one worker and decoded by another", DYNO_USE_REPLAY},
     {"prefill", "how workers that compute prompts differ from those that decode", DYNO_USE_REPLAY},
     {"links", "what lies between workers", DYNO_USE_REPLAY},
+    {"tiers", "where KV may lie beside the GPU's own memory", DYNO_USE_REPLAY},
     {"engine", "which engine's habits the workers have", BOTH},
     {"batch", "how a worker forms its passes", BOTH},
     {"kv", "a worker's KV cache", BOTH},
@@ -290,6 +291,11 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("links.sharing", NULL, "HOW", CHOICE, links.sharing, DEFAULT("fair"), WORDS(sharings),
         HELP("fair: transfers share links, max-min fair; alone: each as if there were no other, "
              "for comparison")),
+    ROW("tiers.levels", "tier", "TIER", TEXT, tiers.levels, DEFAULT("none"), OR("none"), NOT_EMPTY,
+        LIST,
+        HELP("tiers below the GPU's memory, each with a size and whose it is (docs/tiers.md): "
+             "g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB a store; --tier may be given "
+             "several times")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
         TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),

@@ -119,13 +119,40 @@ static json_t *add_failures(json_t *root, const struct dyno_report *report)
     return root;
 }
 
+/* kv.tiers is a list, fastest first: each member with its name. */
+static json_t *list_tiers(json_t *root)
+{
+    json_t *kv = json_object_get(root, "kv"), *tiers = json_object_get(kv, "tiers"), *list, *tier;
+    const char *name;
+
+    if (!tiers) {
+        return root;
+    }
+    list = json_array();
+    json_object_foreach(tiers, name, tier)
+    {
+        json_t *item = json_pack("{s:s}", "tier", name);
+
+        if (json_object_update(item, tier) != 0 || json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            list = NULL;
+            break;
+        }
+    }
+    if (json_object_set_new(kv, "tiers", list) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
 dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
                              struct dyno_error *error)
 {
     struct dyno_summary summary;
 
     dyno_summary_fill(&summary, report);
-    return dyno_json_file_write(add_failures(nest(&summary), report), path, error);
+    return dyno_json_file_write(list_tiers(add_failures(nest(&summary), report)), path, error);
 }
 
 dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,

@@ -7,6 +7,8 @@
 --         ├── sample           every worker, looked at every so often
 --         ├── decision ─────── decision_candidate     only with --decisions
 --         ├── plan             every look of the planner, and what it decided
+--         ├── tier             every tier of KV below the GPUs' memory
+--         ├── tier_sample      every worker's pools of those, with its samples
 --         ├── host             the machine's part: clocks, memory, names
 --         ├── run_tag          names that somebody gave it
 --         └── validation       two runs of the same requests, one real, one simulated
@@ -22,7 +24,7 @@
 -- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 5;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 6;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -86,7 +88,7 @@ CREATE TABLE request (
     last_token_ns   INTEGER,
     client_wait_ns  INTEGER AS (arrival_ns - scheduled_ns),     -- outside e2e
     ingest_ns       INTEGER AS (ready_ns - arrival_ns),         -- e2e = ingest (see version 5)
-    queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue (see version 5)
+    queue_ns        INTEGER AS (admitted_ns - ready_ns),        --     + queue (see version 6)
     prefill_ns      INTEGER AS (first_token_ns - admitted_ns),  --     + prefill
     decode_ns       INTEGER AS (last_token_ns - first_token_ns),--     + decode (see version 4)
     ttft_ns         INTEGER AS (first_token_ns - arrival_ns),
@@ -290,3 +292,108 @@ CREATE TABLE run_tag (
     tag TEXT NOT NULL,
     PRIMARY KEY (run, tag)
 ) WITHOUT ROWID;
+
+-- Since version 6: tiers of KV below the GPUs' memory; queue_ns is without the wait for them.
+DROP VIEW IF EXISTS validation_error;
+DROP VIEW IF EXISTS request_latency;
+DROP VIEW IF EXISTS worker_load;
+DROP VIEW IF EXISTS tenant_load;
+DROP VIEW IF EXISTS priority_load;
+ALTER TABLE request DROP COLUMN queue_ns;
+ALTER TABLE request ADD COLUMN onboarded_tokens INTEGER NOT NULL DEFAULT 0; -- of cached_tokens
+ALTER TABLE request ADD COLUMN onboard_ns       INTEGER NOT NULL DEFAULT 0; -- e2e = ingest + queue
+ALTER TABLE request ADD COLUMN queue_ns         INTEGER -- + onboard + prefill + transfer + decode
+    AS (held_ns + admitted_ns - ready_ns - onboard_ns);
+
+-- A tier at the end of a run: of all its pools (docs/tiers.md).
+CREATE TABLE tier (
+    run             INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    level           INTEGER NOT NULL, -- 2: host memory, 3: NVMe, 4: a store
+    pools           INTEGER NOT NULL,
+    blocks_total    INTEGER NOT NULL,
+    blocks_kept     INTEGER NOT NULL,
+    hit_blocks      INTEGER NOT NULL, -- of prompts at their first admission
+    stores          INTEGER NOT NULL, -- transfers into it ...
+    stored_blocks   INTEGER NOT NULL, -- ... of so many blocks ...
+    store_wait_ns   INTEGER NOT NULL, -- ... that took so long, summed
+    loads           INTEGER NOT NULL, -- transfers out of it, likewise
+    loaded_blocks   INTEGER NOT NULL,
+    load_wait_ns    INTEGER NOT NULL,
+    evicted_blocks  INTEGER NOT NULL,
+    skipped_blocks  INTEGER NOT NULL, -- not stored: there was no room
+    declined_blocks INTEGER NOT NULL, -- not stored: the policy did not want them
+    slow_blocks     INTEGER NOT NULL, -- there, but computed again because that was faster
+    block_bytes     INTEGER NOT NULL,
+    PRIMARY KEY (run, level)
+) WITHOUT ROWID;
+
+-- With every sample: the pool of each tier that the worker uses, which others may use too.
+CREATE TABLE tier_sample (
+    run           INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns         INTEGER NOT NULL,
+    worker        INTEGER NOT NULL,
+    level         INTEGER NOT NULL,
+    blocks_moving INTEGER NOT NULL, -- held by transfers
+    blocks_kept   INTEGER NOT NULL,
+    blocks_total  INTEGER NOT NULL,
+    PRIMARY KEY (run, at_ns, worker, level)
+) WITHOUT ROWID;
+
+CREATE VIEW worker_load AS
+SELECT run, worker, count(*) AS requests, sum(prompt_tokens) AS prompt_tokens,
+       sum(cached_tokens) AS cached_tokens, sum(onboarded_tokens) AS onboarded_tokens,
+       sum(output_tokens) AS output_tokens, sum(preemptions) AS preemptions,
+       avg(queue_ns) / 1e6 AS queue_ms_mean, avg(ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request WHERE worker IS NOT NULL
+GROUP BY run, worker;
+
+-- How tenants fared; tenant NULL: those without one.
+CREATE VIEW tenant_load AS
+SELECT r.run, r.tenant, count(*) AS requests, sum(r.outcome = 0) AS completed,
+       sum(o.name LIKE 'rejected%') AS rejected, sum(r.prompt_tokens) AS prompt_tokens,
+       sum(r.output_tokens) AS output_tokens, avg(r.queue_ns) / 1e6 AS queue_ms_mean,
+       avg(r.ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+GROUP BY r.run, r.tenant;
+
+-- The same of priorities.
+CREATE VIEW priority_load AS
+SELECT r.run, r.priority, count(*) AS requests, sum(r.outcome = 0) AS completed,
+       sum(o.name LIKE 'rejected%') AS rejected, sum(r.prompt_tokens) AS prompt_tokens,
+       sum(r.output_tokens) AS output_tokens, avg(r.queue_ns) / 1e6 AS queue_ms_mean,
+       avg(r.ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+GROUP BY r.run, r.priority;
+
+-- Requests in the units people speak: milliseconds, and outcomes by name.
+CREATE VIEW request_latency AS
+SELECT r.run, r.id, o.name AS outcome, r.worker, r.prefill_worker, r.session, r.tenant,
+       r.priority, r.prompt_tokens, r.output_tokens, r.cached_tokens,
+       r.onboarded_tokens, r.preemptions,
+       r.arrival_ns / 1e9 AS arrival_s,
+       r.client_wait_ns / 1e6 AS client_wait_ms,
+       r.ttft_ns / 1e6 AS ttft_ms,
+       CASE WHEN r.output_tokens > 1
+            THEN (r.last_token_ns - r.first_token_ns) / 1e6 / (r.output_tokens - 1) END AS tpot_ms,
+       r.e2e_ns / 1e6 AS e2e_ms,
+       r.ingest_ns / 1e6 AS ingest_ms,
+       r.held_ns / 1e6 AS held_ms, -- of queue_ms
+       r.queue_ns / 1e6 AS queue_ms,
+       r.onboard_ns / 1e6 AS onboard_ms,
+       r.prefill_ns / 1e6 AS prefill_ms,
+       r.transfer_ns / 1e6 AS transfer_ms,
+       r.decode_ns / 1e6 AS decode_ms
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome;
+
+-- How far the simulation was from the real run, request by request: simulated / real - 1.
+CREATE VIEW validation_error AS
+SELECT v.live, v.simulated, r.id,
+       r.ttft_ms AS live_ttft_ms, s.ttft_ms AS simulated_ttft_ms,
+       s.ttft_ms / nullif(r.ttft_ms, 0) - 1 AS ttft_error,
+       r.tpot_ms AS live_tpot_ms, s.tpot_ms AS simulated_tpot_ms,
+       s.tpot_ms / nullif(r.tpot_ms, 0) - 1 AS tpot_error,
+       r.e2e_ms AS live_e2e_ms, s.e2e_ms AS simulated_e2e_ms,
+       s.e2e_ms / nullif(r.e2e_ms, 0) - 1 AS e2e_error
+FROM validation AS v
+JOIN request_latency AS r ON r.run = v.live
+JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;

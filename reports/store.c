@@ -17,8 +17,8 @@ enum { BUSY_WHILE_RECORDING_MS = 30000, HOST_NAME_MAX_BYTES = 256, TIME_MAX_BYTE
 static const char *const item_sql[] = {
     "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
     " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
-    " last_token_ns, prefill_worker, transfer_ns, priority, held_ns)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
+    " last_token_ns, prefill_worker, transfer_ns, priority, held_ns, onboarded_tokens, onboard_ns)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)",
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -28,9 +28,12 @@ static const char *const item_sql[] = {
     " draining, heard, running, waiting, lobby, rate, forecast_rate)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
+    /* Behind those of items: of a sample's tiers. */
+    "INSERT OR REPLACE INTO tier_sample (run, at_ns, worker, level, blocks_moving, blocks_kept,"
+    " blocks_total) VALUES (?1,?2,?3,?4,?5,?6,?7)",
 };
 
-enum { ITEM_KINDS = sizeof item_sql / sizeof *item_sql };
+enum { ITEM_KINDS = sizeof item_sql / sizeof *item_sql, TIER_SAMPLE = ITEM_KINDS - 1 };
 
 struct dyno_store {
     sqlite3 *database;
@@ -93,6 +96,23 @@ static dyno_status put_request(struct dyno_store *store, const struct dyno_reque
     bind_u64(insert, 18, record->transfer_ns);
     sqlite3_bind_int(insert, 19, record->priority);
     bind_u64(insert, 20, record->held_ns);
+    bind_u64(insert, 21, record->onboarded_tokens);
+    bind_u64(insert, 22, record->onboard_ns);
+    return step(store, insert, error);
+}
+
+static dyno_status put_tier_sample(struct dyno_store *store,
+                                   const struct dyno_sample_record *record,
+                                   const struct dyno_tier_sample *tier, struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[TIER_SAMPLE];
+
+    bind_u64(insert, 2, record->at);
+    bind_u64(insert, 3, record->worker);
+    bind_u64(insert, 4, tier->level);
+    bind_u64(insert, 5, tier->blocks_moving);
+    bind_u64(insert, 6, tier->blocks_kept);
+    bind_u64(insert, 7, tier->blocks_total);
     return step(store, insert, error);
 }
 
@@ -110,6 +130,9 @@ static dyno_status put_sample(struct dyno_store *store, const struct dyno_sample
     bind_u64(insert, 8, record->blocks_total);
     bind_u64(insert, 9, record->tokens_out);
     bind_u64(insert, 10, record->busy_ns);
+    for (uint32_t i = 0; i < record->tier_count; i++) {
+        DYNO_TRY(put_tier_sample(store, record, &record->tiers[i], error));
+    }
     return step(store, insert, error);
 }
 
@@ -373,6 +396,49 @@ static dyno_status add_summary(struct dyno_store *store, const struct dyno_repor
     return status;
 }
 
+static void bind_tier(sqlite3_stmt *insert, const struct dyno_tier_totals *tier)
+{
+    const uint64_t values[] = {tier->level,
+                               tier->pools,
+                               tier->blocks_total,
+                               tier->blocks_idle,
+                               tier->hit_blocks,
+                               tier->stores,
+                               tier->stored_blocks,
+                               (uint64_t)tier->store_wait_ns,
+                               tier->loads,
+                               tier->loaded_blocks,
+                               (uint64_t)tier->load_wait_ns,
+                               tier->evicted_blocks,
+                               tier->skipped_blocks,
+                               tier->declined_blocks,
+                               tier->slow_blocks};
+
+    for (int i = 0; i < (int)(sizeof values / sizeof *values); i++) {
+        bind_u64(insert, 2 + i, values[i]);
+    }
+}
+
+static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_totals *totals,
+                             struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *insert;
+
+    DYNO_TRY(dyno_database_prepare(
+        store->database, &insert,
+        "INSERT INTO tier VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+        error));
+    sqlite3_bind_int64(insert, 1, store->run);
+    bind_u64(insert, 17, totals->tier_block_bytes);
+    for (uint32_t i = 0; status == DYNO_OK && i < totals->tier_count; i++) {
+        bind_tier(insert, &totals->tiers[i]);
+        status = step(store, insert, error);
+    }
+    sqlite3_finalize(insert);
+    return status;
+}
+
 static dyno_status end_host(struct dyno_store *store, const struct dyno_host_facts *facts,
                             struct dyno_error *error)
 {
@@ -418,6 +484,7 @@ static dyno_status end_all(struct dyno_store *store, const char *end,
     DYNO_TRY(dyno_store_begin(store, error));
     if (report) {
         DYNO_TRY(add_summary(store, report, error));
+        DYNO_TRY(add_tiers(store, report->totals, error));
     }
     DYNO_TRY(end_host(store, facts, error));
     DYNO_TRY(end_run(store, end, error));

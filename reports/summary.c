@@ -58,6 +58,16 @@ static double up_share(const struct dyno_report *report, double seconds)
     return report->plan ? report->plan->worker_s / (report->totals->workers * seconds) : 1.0;
 }
 
+uint64_t dyno_tier_own_hits(const struct dyno_fleet_totals *totals)
+{
+    uint64_t below = 0;
+
+    for (uint32_t i = 0; i < totals->tier_count; i++) {
+        below += totals->tiers[i].hit_blocks;
+    }
+    return totals->prompt_blocks_hit - below;
+}
+
 static void figure_goodput(struct dyno_figures *figures, const struct dyno_report *report)
 {
     const struct dyno_metrics *metrics = report->metrics;
@@ -209,8 +219,10 @@ static void put_requests(struct dyno_summary *summary, const struct dyno_report 
     put_count(summary, "requests", "failed", metrics->failed);
 }
 
-static void put_latencies(struct dyno_summary *summary, const struct dyno_metrics *metrics)
+static void put_latencies(struct dyno_summary *summary, const struct dyno_report *report)
 {
+    const struct dyno_metrics *metrics = report->metrics;
+
     put_latency(summary, "ttft_ms", &metrics->ttft);
     put_latency(summary, "itl_ms", &metrics->itl);
     put_latency(summary, "tpot_ms", &metrics->tpot);
@@ -218,6 +230,9 @@ static void put_latencies(struct dyno_summary *summary, const struct dyno_metric
     put_latency(summary, "phases_ms.client_wait", &metrics->client_wait);
     put_latency(summary, "phases_ms.ingest", &metrics->ingest);
     put_latency(summary, "phases_ms.queue", &metrics->queue);
+    if (report->totals->tier_count > 0) {
+        put_latency(summary, "phases_ms.onboard", &metrics->onboard);
+    }
     put_latency(summary, "phases_ms.prefill", &metrics->prefill);
     put_latency(summary, "phases_ms.transfer", &metrics->transfer);
     put_latency(summary, "phases_ms.decode", &metrics->decode);
@@ -238,6 +253,48 @@ static void put_rates(struct dyno_summary *summary, const struct dyno_report *re
     }
 }
 
+static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_totals *totals,
+                     const struct dyno_tier_totals *tier)
+{
+    double blocks = (double)totals->prompt_blocks, bytes = (double)totals->tier_block_bytes;
+    char group[DYNO_SUMMARY_NAME_MAX];
+
+    (void)snprintf(group, sizeof group, "kv.tiers.g%u", tier->level);
+    put_real(summary, group, "hit_rate", ratio((double)tier->hit_blocks, blocks));
+    put_count(summary, group, "hit_blocks", tier->hit_blocks);
+    put_count(summary, group, "pools", tier->pools);
+    put_count(summary, group, "blocks", tier->blocks_total);
+    put_count(summary, group, "blocks_kept", tier->blocks_idle);
+    put_count(summary, group, "stores", tier->stores);
+    put_real(summary, group, "stored_bytes", (double)tier->stored_blocks * bytes);
+    put_real(summary, group, "store_wait_ms", (double)tier->store_wait_ns / NS_PER_MS);
+    put_count(summary, group, "loads", tier->loads);
+    put_real(summary, group, "loaded_bytes", (double)tier->loaded_blocks * bytes);
+    put_real(summary, group, "load_wait_ms", (double)tier->load_wait_ns / NS_PER_MS);
+    put_count(summary, group, "evicted_blocks", tier->evicted_blocks);
+    put_count(summary, group, "skipped_blocks", tier->skipped_blocks);
+    put_count(summary, group, "declined_blocks", tier->declined_blocks);
+    put_count(summary, group, "slow_blocks", tier->slow_blocks);
+}
+
+/* Only where there are some: the GPUs' own memory first. */
+static void put_tiers(struct dyno_summary *summary, const struct dyno_fleet_totals *totals)
+{
+    uint64_t own = dyno_tier_own_hits(totals);
+
+    if (totals->tier_count == 0) {
+        return;
+    }
+    put_real(summary, "kv.tiers.g1", "hit_rate", ratio((double)own, (double)totals->prompt_blocks));
+    put_count(summary, "kv.tiers.g1", "hit_blocks", own);
+    put_count(summary, "kv.tiers.g1", "pools", totals->workers);
+    put_count(summary, "kv.tiers.g1", "blocks", totals->blocks_total);
+    put_count(summary, "kv.tiers.g1", "evicted_blocks", totals->evicted_blocks);
+    for (uint32_t i = 0; i < totals->tier_count; i++) {
+        put_tier(summary, totals, &totals->tiers[i]);
+    }
+}
+
 static void put_fleet(struct dyno_summary *summary, const struct dyno_report *report,
                       const struct dyno_figures *figures)
 {
@@ -250,6 +307,7 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "kv", "belady_hit_rate", known(report->belady_hit_rate));
     put_count(summary, "kv", "evicted_blocks", totals->evicted_blocks);
     put_count(summary, "kv", "preemptions", totals->preemptions);
+    put_tiers(summary, totals);
     put_count(summary, "transfers", "count", totals->transfers);
     put_count(summary, "transfers", "bytes", (uint64_t)totals->transfer_bytes);
     put_real(summary, "transfers", "wait_ms", (double)totals->transfer_wait_ns / NS_PER_MS);
@@ -347,7 +405,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
 
     summary->row_count = 0;
     put_requests(summary, report);
-    put_latencies(summary, report->metrics);
+    put_latencies(summary, report);
     put_rates(summary, report, &figures);
     put_fleet(summary, report, &figures);
     put_queue(summary, report);

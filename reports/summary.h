@@ -9,7 +9,7 @@
 
 #include "reports/reports.h"
 
-enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 192 };
+enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 256 };
 
 enum dyno_summary_kind {
     DYNO_SUMMARY_COUNT,
@@ -54,6 +54,9 @@ enum dyno_client_limit {
 };
 
 enum dyno_client_limit dyno_client_limit_of(const struct dyno_report *report);
+
+/* Prompt blocks found in the GPUs' own memory: those of lower tiers are hits there too. */
+uint64_t dyno_tier_own_hits(const struct dyno_fleet_totals *totals);
 
 /* True if any objective is set. */
 bool dyno_slo_is_set(const struct dyno_slo *slo);

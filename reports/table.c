@@ -285,6 +285,9 @@ static void put_phases(const struct page *page)
     } else {
         put_phase(page, "  ingest", &metrics->ingest);
         put_phase(page, "  queue", &metrics->queue);
+        if (metrics->onboard.max > 0) {
+            put_phase(page, "  onboard", &metrics->onboard);
+        }
         put_phase(page, "  prefill", &metrics->prefill);
     }
     if (metrics->transfer.max > 0) {
@@ -376,6 +379,55 @@ static void put_cache(const struct page *page)
     put_count(page, "", totals->evicted_blocks, " evicted, ");
     put_count(page, "", totals->preemptions,
               totals->preemptions == 1 ? " preemption\n" : " preemptions\n");
+}
+
+static void put_tier(const struct page *page, const char *label,
+                     const struct dyno_tier_totals *tier)
+{
+    const struct dyno_fleet_totals *totals = page->report->totals;
+    double bytes = (double)totals->tier_block_bytes;
+    double values[] = {(double)tier->stored_blocks * bytes / 1e9,
+                       (double)tier->loaded_blocks * bytes / 1e9,
+                       (double)tier->load_wait_ns / 1e6 / (double)tier->loads};
+    char text[DYNO_FORMAT_MAX];
+
+    put_label(page, label, false);
+    put_cell(page,
+             dyno_format_percent(text, totals->prompt_blocks > 0 ? (double)tier->hit_blocks /
+                                                                       (double)totals->prompt_blocks
+                                                                 : NAN));
+    put_cell(page,
+             dyno_format_percent(text, (double)tier->blocks_idle / (double)tier->blocks_total));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        put_cell(page, dyno_format_fixed(text, values[i], decimals_for(values[i])));
+    }
+    put_cell(page, dyno_format_count(text, tier->evicted_blocks));
+    put_cell(page, dyno_format_count(text, tier->slow_blocks));
+    fputc('\n', page->out);
+}
+
+/* Where prompts were found, and what it cost to keep them there. */
+static void put_tiers(const struct page *page)
+{
+    static const char *const heads[] = {"hits",     "kept",    "in, GB", "out, GB",
+                                        "wait, ms", "evicted", "slow"};
+    const struct dyno_fleet_totals *totals = page->report->totals;
+    char text[DYNO_FORMAT_MAX];
+
+    put_section(page, "KV tiers");
+    put_cells(page, heads, sizeof heads / sizeof *heads);
+    put_label(page, "  g1", false);
+    put_cell(page, dyno_format_percent(text, totals->prompt_blocks > 0
+                                                 ? (double)dyno_tier_own_hits(totals) /
+                                                       (double)totals->prompt_blocks
+                                                 : NAN));
+    fputc('\n', page->out);
+    for (uint32_t i = 0; i < totals->tier_count; i++) {
+        char label[LABEL_WIDTH];
+
+        (void)snprintf(label, sizeof label, "  g%u", totals->tiers[i].level);
+        put_tier(page, label, &totals->tiers[i]);
+    }
 }
 
 static void put_fleet(const struct page *page)
@@ -544,6 +596,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
         put_client(&page);
     } else {
         put_cache(&page);
+        if (report->totals->tier_count > 0) {
+            put_tiers(&page);
+        }
         put_fleet(&page);
         if (report->queue) {
             put_queue(&page);

@@ -28,11 +28,12 @@ enum { DYNO_NO_WORKER = UINT32_MAX };
  *   scheduled <= arrival <= ready <= admitted <= first_token <= last_token
  *
  * client_wait = arrival - scheduled (outside e2e)   ingest = ready - arrival - held
- * queue = held + admitted - ready    prefill = first_token - admitted
+ * onboard: blocks of its prompt came from a lower tier before it was admitted
+ * queue = held + admitted - ready - onboard    prefill = first_token - admitted
  * held: from arrival until a worker might take it, where none might at once
  * transfer: from the first token to when the KV was all on the worker that decodes
  * decode = last_token - first_token - transfer
- * e2e = last_token - arrival = ingest + queue + prefill + transfer + decode.
+ * e2e = last_token - arrival = ingest + queue + onboard + prefill + transfer + decode.
  * ttft = first_token - arrival.
  */
 struct dyno_request_record {
@@ -44,8 +45,9 @@ struct dyno_request_record {
     uint32_t prefill_worker; /* another one that computed its prompt; 0, for that is none: itself */
     enum dyno_outcome outcome;
     uint32_t prompt_tokens;
-    uint32_t output_tokens; /* generated */
-    uint32_t cached_tokens; /* prompt tokens found in cache when first admitted */
+    uint32_t output_tokens;    /* generated */
+    uint32_t cached_tokens;    /* prompt tokens found in cache when first admitted ... */
+    uint32_t onboarded_tokens; /* ... and of these brought there from a lower tier for it */
     uint32_t preemptions;
     dyno_ns scheduled_ns;
     dyno_ns arrival_ns;
@@ -54,8 +56,18 @@ struct dyno_request_record {
     dyno_ns first_token_ns;
     dyno_ns last_token_ns;
     dyno_ns held_ns;     /* a duration */
-    dyno_ns transfer_ns; /* a duration; 0: its KV was not moved, or no token came after that, or
+    dyno_ns onboard_ns;  /* a duration */
+    dyno_ns transfer_ns; /* likewise; 0: its KV was not moved, or no token came after that, or
                             it came before the first token, and is in prefill */
+};
+
+enum { DYNO_TIERS_MAX = 3 }; /* below the GPU's own memory */
+
+/* A pool of a tier that a worker uses, perhaps with others. */
+struct dyno_tier_sample {
+    uint32_t level;
+    uint32_t blocks_moving; /* held by transfers */
+    uint32_t blocks_kept, blocks_total;
 };
 
 /* One worker, looked at every sample interval. */
@@ -71,6 +83,8 @@ struct dyno_sample_record {
     dyno_ns busy_ns;         /* time in passes so far */
     uint64_t steps;          /* done so far ... */
     uint64_t prefill_tokens; /* ... and prompt tokens computed */
+    uint32_t tier_count;
+    struct dyno_tier_sample tiers[DYNO_TIERS_MAX];
 };
 
 /* One tick of the planner: what it saw and what it decided (core/plan/plan.h). */
@@ -82,6 +96,24 @@ struct dyno_plan_record {
     uint32_t heard;                   /* ready workers whose metrics came */
     uint32_t running, waiting, lobby; /* requests: on those, and for any worker */
     double rate, forecast_rate;       /* requests per second: since the last tick, and to come */
+};
+
+/* What became of a tier (core/worker/tiers.h), summed over its pools.  Blocks, but for the times.
+ */
+struct dyno_tier_totals {
+    uint32_t level; /* 2, 3 or 4 */
+    uint32_t pools;
+    uint64_t blocks_total;
+    uint64_t blocks_idle;     /* that it holds at the end */
+    uint64_t hit_blocks;      /* of prompts at their first admission */
+    uint64_t loaded_blocks;   /* onboarded, for whatever reason */
+    uint64_t stored_blocks;   /* that came ... */
+    uint64_t skipped_blocks;  /* ... and that would have, but there was no room ... */
+    uint64_t declined_blocks; /* ... or the policy did not want them */
+    uint64_t evicted_blocks;
+    uint64_t slow_blocks; /* that it had for requests that were faster without them */
+    unsigned __int128 load_wait_ns, store_wait_ns; /* of transfers, summed */
+    uint64_t loads, stores;                        /* transfers */
 };
 
 /* What the fleet did, summed over workers at the end of a run. */
@@ -101,11 +133,15 @@ struct dyno_fleet_totals {
     uint32_t context_max;       /* ... and tokens of any one sequence in KV */
     uint64_t prompt_blocks;     /* whole prompt blocks looked up at first admission */
     uint64_t prompt_blocks_hit; /* of these, found */
-    uint64_t transfers;         /* of KV between workers ... */
+    uint64_t transfers;         /* of KV between workers, and tiers ... */
     unsigned __int128 transfer_bytes;
-    unsigned __int128 transfer_wait_ns; /* ... from the first token to the last block, summed */
+    unsigned __int128 transfer_wait_ns; /* ... of those that a request waited for, summed: between
+                                           workers from the first token to the last block */
     uint64_t transfers_given_up; /* no blocks in time: the prompt was computed where it decodes */
-    unsigned __int128 busy_ns;   /* summed over workers */
+    uint32_t tier_count;         /* 0: there are no lower tiers */
+    struct dyno_tier_totals tiers[DYNO_TIERS_MAX];
+    uint64_t tier_block_bytes;
+    unsigned __int128 busy_ns;       /* summed over workers */
     unsigned __int128 block_ns_used; /* blocks held by sequences x time, summed */
     dyno_ns end_ns;                  /* when the run ended */
 };

@@ -31,8 +31,10 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
     dyno_histogram_add(&metrics->client_wait, record->arrival_ns - record->scheduled_ns, 1);
     dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns - record->held_ns,
                        1);
-    dyno_histogram_add(&metrics->queue, record->held_ns + record->admitted_ns - record->ready_ns,
-                       1);
+    dyno_histogram_add(
+        &metrics->queue,
+        record->held_ns + record->admitted_ns - record->ready_ns - record->onboard_ns, 1);
+    dyno_histogram_add(&metrics->onboard, record->onboard_ns, 1);
     if (record->held_ns > 0) {
         dyno_histogram_add(&metrics->held, record->held_ns, 1);
     }
@@ -92,7 +94,7 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 
 static const struct dyno_sink_ops metrics_ops = {.name = "metrics", .request = on_request};
 
-enum { HISTOGRAMS = 11 };
+enum { HISTOGRAMS = 12 };
 
 static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram **list)
 {
@@ -107,6 +109,7 @@ static void list_histograms(struct dyno_metrics *metrics, struct dyno_histogram 
     list[8] = &metrics->transfer;
     list[9] = &metrics->decode;
     list[10] = &metrics->held;
+    list[11] = &metrics->onboard;
 }
 
 dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo)

@@ -23,7 +23,7 @@ struct dyno_metrics {
     struct dyno_sink sink;
     struct dyno_slo slo;
     struct dyno_histogram ttft, itl, tpot, e2e;
-    struct dyno_histogram client_wait, ingest, queue, prefill, transfer,
+    struct dyno_histogram client_wait, ingest, queue, onboard, prefill, transfer,
         decode;                 /* parts, completed requests */
     struct dyno_histogram held; /* of queue: until a worker might take it, of those that waited */
     uint64_t requests;          /* all that ended */

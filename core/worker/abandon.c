@@ -78,9 +78,13 @@ dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now, enum d
         DYNO_TRY(abandon_list(local, worker, &worker->reserved, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->arrived, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->leased, outcome));
+        DYNO_TRY(abandon_list(local, worker, &worker->onboarding, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->waiting, outcome));
         DYNO_TRY(abandon_list(local, worker, &worker->ingest, outcome));
         DYNO_TRY(dyno_seq_release_ended(local, worker));
+    }
+    if (local->config.tiers) {
+        dyno_tiers_abandon(local);
     }
     return DYNO_OK;
 }

@@ -88,6 +88,9 @@ static dyno_status continue_partial(struct dyno_local *local, struct dyno_worker
     uint32_t blocks = dyno_blocks_of(local, (uint64_t)seq->computed + tokens + ahead) -
                       dyno_seq_blocks(local, seq);
 
+    while ((uint64_t)blocks + worker->blocks_along > dyno_kv_available(&worker->cache) &&
+           dyno_onboard_yield(local, worker)) {
+    }
     *scheduled =
         tokens > 0 && (uint64_t)blocks + worker->blocks_along <= dyno_kv_available(&worker->cache);
     if (!*scheduled) {
@@ -145,7 +148,8 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
         return false;
     }
     if (worker->running.count + worker->ended.count + worker->reserved.count +
-            worker->arrived.count + worker->leased.count ==
+            worker->arrived.count + worker->leased.count + worker->moves_on_way +
+            worker->moves_held ==
         0) {
         return true; /* alone it always fits: submit saw to that */
     }
@@ -247,6 +251,7 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
                       seq->tokens_in_all);
     if (seq->record.admitted_ns == DYNO_NEVER) {
         count_first_admission(local, seq, admission, now);
+        dyno_onboard_count(local, seq);
     }
     worker->blocks_promised += dyno_seq_blocks_max(local, seq);
     worker->blocks_held += admission->hit_blocks;
@@ -258,6 +263,9 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));
     if (worker->places) {
         DYNO_TRY(dyno_kv_places_hold(worker->places, seq->slot, seq->links, admission->hit_blocks));
+    }
+    if (seq->move != 0) {
+        dyno_onboard_end(local, worker, index);
     }
     return dyno_batch_prompt(local, worker, index, admission->tokens, admission->blocks, now);
 }
@@ -276,7 +284,7 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
         uint32_t index = worker->waiting.first;
         struct admission admission = {0};
         enum verdict verdict;
-        bool is_half;
+        bool is_half, waits = false;
 
         if (is_hidden(local, worker, index, now)) {
             worker->hidden = true;
@@ -290,9 +298,15 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
                 verdict == NO_ROOM && local->config.worker.order == DYNO_ORDER_PREFILL_FIRST;
             break;
         }
-        DYNO_TRY(is_half ? dyno_half_reserve(local, worker, index, admission.hit_blocks,
-                                             admission.blocks, now)
-                         : start_prompt(local, worker, index, &admission, now));
+        if (local->config.tiers && !is_half) {
+            DYNO_TRY(dyno_onboard(local, worker, index, admission.hit_blocks, admission.idle_blocks,
+                                  now, &waits));
+        }
+        if (!waits) {
+            DYNO_TRY(is_half ? dyno_half_reserve(local, worker, index, admission.hit_blocks,
+                                                 admission.blocks, now)
+                             : start_prompt(local, worker, index, &admission, now));
+        }
     }
     return DYNO_OK;
 }
@@ -308,6 +322,9 @@ static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *
 
     worker->steps_taken = 0;
     while (worker->decode_count > 0 && demand > dyno_kv_available(&worker->cache)) {
+        if (dyno_onboard_yield(local, worker)) {
+            continue;
+        }
         DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
         demand = dyno_ledger_next(worker);
         *preempted = true;
@@ -532,6 +549,9 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     if (worker->arrived.count > 0 && !local->config.halves.first_token_here) {
         DYNO_TRY(dyno_half_join(local, worker, now));
     }
+    if (worker->onboarded > 0) {
+        dyno_onboard_join(local, worker, now);
+    }
     if (worker->running.count + worker->waiting.count + worker->ghost_count +
             worker->arrived.count ==
         0) {
@@ -550,14 +570,20 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
         /* With nothing running, the head of the queue fits, unless others hold blocks for what is
          * on its way: then their turn comes first. */
         DYNO_TRY(dyno_seq_release_ended(local, worker));
-        if (worker->arrived.count > 0) {
+        if (worker->arrived.count + worker->onboarded > 0) {
             return dyno_batch_form(local, index, now); /* they were hidden by whom it preempted */
         }
         worker->full = false;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(admit_waiting(local, worker, now));
+        if (worker->slice_count == 0 && worker->waiting.count > 0 && worker->moves_on_way == 0) {
+            while (dyno_onboard_yield(local, worker)) { /* those who wait are in each other's way */
+            }
+            DYNO_TRY(admit_waiting(local, worker, now));
+        }
         if (worker->slice_count == 0) {
-            assert(worker->reserved.count + worker->leased.count > 0 || worker->waiting.count == 0);
+            assert(worker->reserved.count + worker->leased.count + worker->moves_on_way > 0 ||
+                   worker->waiting.count == 0);
             dyno_ingest_await(local, worker);
             return DYNO_OK;
         }

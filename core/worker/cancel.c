@@ -19,8 +19,8 @@ static uint32_t find_in(const struct dyno_local *local, const struct dyno_seq_li
 
 static uint32_t find(const struct dyno_local *local, const struct dyno_worker *worker, uint64_t id)
 {
-    const struct dyno_seq_list *const lists[] = {&worker->running, &worker->arrived,
-                                                 &worker->waiting, &worker->ingest};
+    const struct dyno_seq_list *const lists[] = {
+        &worker->running, &worker->arrived, &worker->onboarding, &worker->waiting, &worker->ingest};
     uint32_t index = DYNO_NO_SEQ;
 
     for (uint32_t i = 0; i < sizeof lists / sizeof lists[0] && index == DYNO_NO_SEQ; i++) {

@@ -32,7 +32,10 @@ enum dyno_half { DYNO_WHOLE, DYNO_PROMPT_HALF, DYNO_DECODE_HALF };
  *
  *   Of the half that decodes: WAITING -> RESERVED [dyno_half_reserve] -> ARRIVED [dyno_half_arrive]
  *   -> DECODE [dyno_half_join]; of the half that is a prompt: DECODE -> LEASED [dyno_half_lease],
- * at once, -> gone [dyno_half_release] */
+ * at once, -> gone [dyno_half_release]
+ *
+ *   Where there are lower tiers: WAITING -> ONBOARD [dyno_onboard] -> WAITING, at the head of the
+ *   queue, its blocks held */
 enum dyno_seq_state {
     SEQ_INGEST,
     SEQ_WAITING,
@@ -41,6 +44,7 @@ enum dyno_seq_state {
     SEQ_ENDED,
     SEQ_RESERVED, /* it has a slot and the blocks of its prompt; what goes into them is awaited */
     SEQ_ARRIVED,  /* they are filled: it decodes with the next pass that knows of it */
+    SEQ_ONBOARD,  /* blocks of its prompt are on their way from a lower tier */
     SEQ_LEASED,   /* its prompt is computed; it has no slot, and keeps its blocks for a transfer */
 };
 
@@ -64,6 +68,7 @@ struct dyno_seq {
     dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
     dyno_ns arrived_at;         /* what was computed elsewhere */
     enum dyno_half half;
+    uint32_t move; /* what is onboarded for it, plus one; 0: nothing */
     uint32_t slot;
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
@@ -87,7 +92,11 @@ struct dyno_worker {
     struct dyno_seq_list ended; /* in the last pass; empty but while the next one is formed ... */
     struct dyno_seq_list reserved, arrived; /* of them; not running yet, but with slots */
     struct dyno_seq_list leased;            /* not running any more, but with blocks */
-    uint32_t ghost_count;                   /* ... and those of them that it computes once more */
+    struct dyno_seq_list onboarding; /* not waiting any more, with blocks, without slots, and ... */
+    uint32_t onboarded;              /* ... those of them whose blocks are there */
+    uint32_t moves_on_way, moves_held; /* that hold blocks: transfers, and what was onboarded for
+                                          those who wait */
+    uint32_t ghost_count;              /* ... and those of them that it computes once more */
     uint64_t ghost_context;
     uint32_t partial;      /* the running sequence whose prompt is not all computed, or none */
     uint32_t *seq_of_slot; /* [seqs_max]; NULL until the first request */
@@ -251,6 +260,33 @@ dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *work
 /* After a pass that ended at `at`: if the slice ended a half that is a prompt, it is leased. */
 dyno_status dyno_half_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t slot,
                             dyno_ns at);
+
+/* ---- store.c, onboard.c, tiers.c: tiers below the worker's memory; all: local->config.tiers ----
+ */
+/* The first `blocks` blocks of the chain, which the sequence holds, are copied below. */
+dyno_status dyno_store(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                       dyno_ns now);
+/* The first in line, with `hit_blocks` in the worker's cache of which `idle_blocks` are idle, could
+ * start.  True in *waits: it waits for blocks from below instead. */
+dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                         uint32_t hit_blocks, uint32_t idle_blocks, dyno_ns now, bool *waits);
+/* Those whose blocks are there, as far as the worker's next pass may know, wait again, first. */
+void dyno_onboard_join(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now);
+/* Its blocks are in its own hands, or it is ended: what was onboarded for it is let go. */
+void dyno_onboard_end(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
+/* Memory is scarce: whoever waits with onboarded blocks gives them back, the last first.  False:
+ * nobody does. */
+bool dyno_onboard_yield(struct dyno_local *local, struct dyno_worker *worker);
+/* It was admitted for the first time: the books. */
+void dyno_onboard_count(struct dyno_local *local, struct dyno_seq *seq);
+/* Transfers that have arrived.  True in *any: there were some. */
+dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any);
+dyno_ns dyno_tiers_next(const struct dyno_local *local);
+/* The pools that a worker uses. */
+void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
+                       struct dyno_sample_record *out);
+/* The run is given up: both ends of what is on its way let go. */
+void dyno_tiers_abandon(struct dyno_local *local);
 
 /* Somebody else than a pass is about to change what the worker holds: its ledger is brought to
  * `now`, and a leap in flight ends at its next step; an idle worker is asked to form a pass. */

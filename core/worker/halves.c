@@ -194,6 +194,8 @@ void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
     seq->record.prefill_worker = prefill_worker;
     seq->record.admitted_ns = prompt->admitted_ns;
     seq->record.cached_tokens = prompt->cached_tokens;
+    seq->record.onboarded_tokens = prompt->onboarded_tokens;
+    seq->record.onboard_ns = prompt->onboard_ns;
     seq->record.preemptions += prompt->preemptions;
     seq->record.first_token_ns = prompt->first_token_ns;
     seq->generated = prompt->output_tokens;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/worker/fleet.h"
+#include "core/worker/tiers.h"
 
 static struct dyno_local *local_of(struct dyno_workers *workers)
 {
@@ -151,10 +152,16 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
     struct dyno_local *local = local_of(workers);
     struct dyno_device *device = local->config.device;
     struct dyno_completion completion;
+    bool again = false;
 
-    while (device->ops->reap(device, now, &completion)) {
-        DYNO_TRY(dyno_settle_completion(local, &completion, now));
-    }
+    do { /* until no transfer that arrived has cut a pass at this very instant */
+        while (device->ops->reap(device, now, &completion)) {
+            DYNO_TRY(dyno_settle_completion(local, &completion, now));
+        }
+        if (local->config.tiers) {
+            DYNO_TRY(dyno_tiers_settle(local, now, &again));
+        }
+    } while (again);
     dyno_ingest_settle(local, now);
     return DYNO_OK;
 }
@@ -165,10 +172,27 @@ static dyno_status local_cancel(struct dyno_workers *workers, dyno_ns now, uint3
     return dyno_cancel(local_of(workers), now, worker, id);
 }
 
+/* Workers may share a tier: who comes first is not to depend on how they became dirty.  Descending:
+ * the last one is taken first. */
+static void order_dirty(struct dyno_local *local)
+{
+    for (uint32_t i = 1; i < local->dirty_count; i++) {
+        uint32_t index = local->dirty[i], to = i;
+
+        for (; to > 0 && local->dirty[to - 1] < index; to--) {
+            local->dirty[to] = local->dirty[to - 1];
+        }
+        local->dirty[to] = index;
+    }
+}
+
 static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
 {
     struct dyno_local *local = local_of(workers);
 
+    if (local->config.tiers) {
+        order_dirty(local);
+    }
     while (local->dirty_count > 0) {
         uint32_t index = local->dirty[--local->dirty_count];
 
@@ -188,7 +212,8 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
     struct dyno_worker *worker = &local->workers[index];
 
     if (worker->busy || worker->dirty || worker->running.count + worker->waiting.count > 0 ||
-        worker->ingest.count + worker->ended.count > 0 ||
+        worker->ingest.count + worker->ended.count + worker->onboarding.count > 0 ||
+        worker->moves_on_way + worker->moves_held > 0 ||
         worker->reserved.count + worker->arrived.count + worker->leased.count > 0) {
         return false;
     }
@@ -262,7 +287,9 @@ static dyno_ns local_next(const struct dyno_workers *workers)
     const struct dyno_local *local = const_local_of(workers);
     dyno_ns pass = local->config.device->ops->next(local->config.device);
     dyno_ns ready = dyno_alarms_next(&local->ingest);
+    dyno_ns way = local->config.tiers ? dyno_tiers_next(local) : DYNO_NEVER;
 
+    ready = way < ready ? way : ready;
     return pass < ready ? pass : ready;
 }
 
@@ -281,7 +308,7 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
         .worker = index,
         .running = worker->running.count,
         .waiting = worker->waiting.count + worker->ingest.count + worker->reserved.count +
-                   worker->arrived.count,
+                   worker->arrived.count + worker->onboarding.count,
         .blocks_used = used,
         .blocks_idle = worker->cache.idle,
         .blocks_total = worker->cache.capacity,
@@ -291,6 +318,9 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
         .steps = worker->steps_done + completed,
         .prefill_tokens = worker->prefill_tokens,
     };
+    if (local->config.tiers) {
+        dyno_tiers_sample(local, index, out);
+    }
     local->totals.block_ns_used += /* a straight line between two looks */
         (unsigned __int128)(worker->sampled_used + used) * (now - worker->sampled_at) / 2;
     worker->sampled_at = now;
@@ -308,6 +338,9 @@ static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_t
         out->blocks_total += local->workers[i].cache.capacity;
         out->evicted_blocks += local->workers[i].cache.evicted_blocks;
         out->busy_ns += local->workers[i].busy_ns;
+    }
+    if (local->config.tiers) {
+        dyno_tiers_totals(local->config.tiers, out);
     }
 }
 
@@ -351,9 +384,13 @@ void dyno_local_check(const struct dyno_workers *workers)
         assert(worker->running.count + worker->reserved.count + worker->arrived.count +
                    worker->slots_free_count ==
                (worker->takers.at ? local->config.worker.seqs_max : 0));
-        assert(worker->busy || worker->dirty || worker->reserved.count + worker->leased.count > 0 ||
+        assert(worker->busy || worker->dirty ||
+               worker->reserved.count + worker->leased.count + worker->moves_on_way > 0 ||
                (worker->running.count == 0 && worker->waiting.count == 0));
         (void)worker;
+    }
+    if (local->config.tiers) {
+        dyno_tiers_check(local->config.tiers);
     }
 }
 
@@ -472,6 +509,7 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->reserved.first = worker->reserved.last = DYNO_NO_SEQ;
         worker->arrived.first = worker->arrived.last = DYNO_NO_SEQ;
         worker->leased.first = worker->leased.last = DYNO_NO_SEQ;
+        worker->onboarding.first = worker->onboarding.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
         worker->passes_cold = i >= local->config.warm_first ? local->config.worker.first_passes : 0;
         dyno_estimate_reset(local, worker);

@@ -451,6 +451,11 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         break;
     case SEQ_WAITING:
         dyno_seq_unlink(local, &worker->waiting, index);
+        dyno_onboard_end(local, worker, index);
+        break;
+    case SEQ_ONBOARD:
+        dyno_seq_unlink(local, &worker->onboarding, index);
+        dyno_onboard_end(local, worker, index);
         break;
     case SEQ_PROMPT:
     case SEQ_DECODE:

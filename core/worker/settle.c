@@ -148,7 +148,11 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
         worker->partial = index;
         return DYNO_OK;
     }
-    return settle_yield(local, worker, index, at);
+    DYNO_TRY(settle_yield(local, worker, index, at));
+    if (!local->config.tiers || local->abandoned) {
+        return DYNO_OK;
+    }
+    return dyno_store(local, worker, index, worker->settled_at);
 }
 
 dyno_status dyno_settle_completion(struct dyno_local *local,

@@ -191,6 +191,11 @@ links: what lies between workers
   --topology FILE             nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight
                               GPUs with the GPU's own links and NICs
 
+tiers: where KV may lie beside the GPU's own memory
+  --tier TIER                 tiers below the GPU's memory, each with a size and whose it is
+                              (docs/tiers.md): g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB
+                              a store; --tier may be given several times
+
 engine: which engine's habits the workers have
   --engine ENGINE             the engine whose defaults and scheduling order workers follow: vllm,
                               sglang, trtllm [vllm]

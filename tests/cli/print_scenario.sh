@@ -85,6 +85,8 @@ prefill:
 links:
   topology: none                             # default
   sharing: fair                              # default
+tiers:
+  levels: none                               # default
 engine:
   profile: sglang                            # --engine
 batch:

@@ -77,8 +77,8 @@ for key in wall_s requests_per_wall_s peak_rss_bytes; do
 done
 grep -Eq '^[0-9.]+ s on this machine: [0-9]+ requests/s, [0-9]+ MiB at most$' err
 
-# The database: one run, every stamp (and behind them the parts: client_wait, ingest, queue,
-# prefill, decode, ttft, e2e), every option.
+# The database: one run, every stamp (and behind them the parts: client_wait, ingest,
+# prefill, ttft, e2e, transfer, decode, onboard, queue), every option.
 "$dyno" runs runs.db >list
 grep -Eq '^  1  finished +2 +0.01 .* 48.0 %  llama-3.1-8b on 1 x h100, vllm, round_robin$' list
 if has_sqlite; then
@@ -92,7 +92,8 @@ SELECT id, status, substr(command, 1, 46) FROM run;
 SELECT value, origin FROM run_option WHERE name = 'kv.blocks';
 SELECT outcome, requests FROM run_outcome;
 SELECT count(*) FROM sample;
-SELECT sum(ingest_ns + queue_ns + prefill_ns + transfer_ns + decode_ns - e2e_ns) FROM request;
+SELECT sum(ingest_ns + queue_ns + onboard_ns + prefill_ns + transfer_ns + decode_ns - e2e_ns)
+    FROM request;
 END
     diff -u - rows <<'END'
 1|0|0|0||||0|100|11|0|0

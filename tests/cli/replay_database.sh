@@ -66,13 +66,13 @@ fi
 
 # ---- full ------------------------------------------------------------------------------------
 
-# A file may grow to 96 KiB; a write beyond that fails like one on a full disk.
+# A file may grow to 128 KiB; a write beyond that fails like one on a full disk.
 seq 0 2999 | awk '{ printf "{\"timestamp\": %d, \"input_length\": 10, ", $1 * 100
     printf "\"output_length\": 1, \"hash_ids\": [%d]}\n", $1 }' >many.jsonl
 status=0
 (
     trap '' XFSZ
-    ulimit -f 96
+    ulimit -f 128
     "$dyno" replay --trace many.jsonl --db full.db --json summary.json >out 2>err
 ) || status=$?
 if [[ $status -ne 1 || -s out || $(wc -l <err) -ne 1 ]]; then
@@ -97,7 +97,7 @@ refused "'theirs.db' is a SQLite database, but not one of dyno runs: choose anot
 
 works replay --trace one.jsonl --db newer.db
 sqlite3 newer.db 'PRAGMA user_version = 99'
-newer="the database 'newer.db' has version 99 of the schema and this dyno knows version 5: use a\
+newer="the database 'newer.db' has version 99 of the schema and this dyno knows version 6: use a\
  newer dyno, or choose another file"
 refused "$newer" newer.db
 refuses 1 "$newer" runs newer.db

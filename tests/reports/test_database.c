@@ -85,7 +85,7 @@ START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 7");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 5", "a newer dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 6", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,42 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 5", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 6", "an older dyno");
+}
+END_TEST
+
+/* Takes away what version 6 added, but for what views show. */
+static const char to_version_5[] =
+    "DROP VIEW IF EXISTS validation_error; DROP VIEW request_latency; DROP VIEW worker_load;"
+    "DROP VIEW tenant_load; DROP VIEW priority_load; DROP TABLE tier; DROP TABLE tier_sample;"
+    "ALTER TABLE request DROP COLUMN queue_ns; ALTER TABLE request DROP COLUMN onboard_ns;"
+    "ALTER TABLE request DROP COLUMN onboarded_tokens;"
+    "ALTER TABLE request ADD COLUMN queue_ns INTEGER AS (held_ns + admitted_ns - ready_ns);"
+    "CREATE VIEW worker_load AS SELECT run FROM request;"
+    "CREATE VIEW tenant_load AS SELECT run FROM request;"
+    "CREATE VIEW priority_load AS SELECT run FROM request;"
+    "CREATE VIEW request_latency AS SELECT run, id FROM request;"
+    "PRAGMA user_version = 5";
+
+/* Version 5 had no tiers: nothing came from one. */
+START_TEST(a_database_of_version_5_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_5);
+    run_sql(
+        "INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
+        " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database,
+              "SELECT queue_ns || ' ' || onboard_ns || ' ' || onboarded_tokens FROM request",
+              "3 0 0");
+    answer_is(database, "SELECT requests FROM tenant_load", "1");
+    answer_is(database, "SELECT count(*) FROM tier", "0");
+    sqlite3_close(database);
 }
 END_TEST
 
@@ -117,13 +152,14 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(
         "INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "5");
+    answer_is(database, "PRAGMA user_version", "6");
     answer_is(
         database,
         "SELECT ingest_ns || ' ' || queue_ns || ' ' || held_ns || ' ' || priority FROM request",
@@ -148,6 +184,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(to_version_3);
     run_sql("INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
@@ -155,7 +192,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
             "PRAGMA user_version = 3");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "5");
+    answer_is(database, "PRAGMA user_version", "6");
     answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
     answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
     sqlite3_close(database);
@@ -168,12 +205,13 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(to_version_3);
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "5");
+    answer_is(database, "PRAGMA user_version", "6");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -186,6 +224,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql("DROP TABLE validation; DROP TABLE plan");
     run_sql(to_version_3);
@@ -193,7 +232,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "5");
+    answer_is(database, "PRAGMA user_version", "6");
     answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
@@ -400,6 +439,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_5_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_4_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_3_is_brought_to_the_present_one);
     tcase_add_test(tc, the_schema_carries_the_version_that_the_code_expects);

@@ -19,6 +19,7 @@
 #include "tests/system/world_digest.h"
 #include "tests/system/world_halves.h"
 #include "tests/system/world_plan.h"
+#include "tests/system/world_tiers.h"
 
 enum { WORLD_REQUESTS_MAX = 256, WORLD_SPANS_MAX = 6 };
 
@@ -43,6 +44,7 @@ struct world {
     struct world_plan plan;
     struct dyno_lobby_config lobby;
     struct world_halves halves;
+    struct world_tiers tiers;
     bool trie; /* rewrite chains as few long spans */
     /* What stands before the device; on success closes it with itself.  NULL: nothing. */
     struct dyno_device *(*wrap)(const struct world *world, struct dyno_device *device);
@@ -489,6 +491,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_roster *roster = NULL;
     struct dyno_planner *planner = NULL;
     struct world_other other = {0};
+    struct world_tiering tiering = {0};
     struct dyno_loop_result result = {0};
     struct dyno_error error = {0};
     struct dyno_local_config local = {.worker = world->worker,
@@ -520,6 +523,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     local.worker.steps_max = steps_max;
     local.device = device;
     local.listener = dyno_loop_listener(loop);
+    world_open_tiers(&world->tiers, local.worker_count, &local, &tiering);
     workers = world_workers(world, answers, &local, &other);
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
     (other.device ? dyno_handoff_check : dyno_local_check)(workers);
@@ -535,6 +539,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     if (other.device) {
         world_close_halves(&other);
     }
+    world_close_tiers(&tiering);
     world_close(loop, planner, roster, dispatch);
     dyno_kv_trie_close(trie);
     dyno_answers_close(answers);

@@ -46,7 +46,8 @@ static inline void world_check_phases(const struct dyno_request_record *record)
         return;
     }
     ck_assert_uint_le(record->arrival_ns + record->held_ns, record->ready_ns);
-    ck_assert_uint_le(record->ready_ns, record->admitted_ns);
+    ck_assert_uint_le(record->ready_ns + record->onboard_ns, record->admitted_ns);
+    ck_assert_uint_le(record->onboarded_tokens, record->cached_tokens);
     ck_assert_uint_le(record->admitted_ns, record->first_token_ns);
     ck_assert_uint_le(record->first_token_ns + record->transfer_ns, record->last_token_ns);
 }
@@ -81,6 +82,8 @@ static inline dyno_status world_on_request(struct dyno_sink *sink,
     digest->in_halves += record->prefill_worker != 0;
     WORLD_MIX(digest, record->prefill_worker);
     WORLD_MIX(digest, record->transfer_ns);
+    WORLD_MIX(digest, record->onboard_ns);
+    WORLD_MIX(digest, record->onboarded_tokens);
     world_check_phases(record);
     return DYNO_OK;
 }
@@ -175,6 +178,17 @@ static inline void world_mix_totals(struct world_digest *digest,
     WORLD_MIX(digest, totals->transfers_given_up);
     WORLD_MIX(digest, totals->busy_ns);
     WORLD_MIX(digest, totals->block_ns_used);
+    for (uint32_t i = 0; i < totals->tier_count; i++) {
+        WORLD_MIX(digest, totals->tiers[i].blocks_idle);
+        WORLD_MIX(digest, totals->tiers[i].hit_blocks);
+        WORLD_MIX(digest, totals->tiers[i].loaded_blocks);
+        WORLD_MIX(digest, totals->tiers[i].stored_blocks);
+        WORLD_MIX(digest, totals->tiers[i].evicted_blocks);
+        WORLD_MIX(digest, totals->tiers[i].skipped_blocks);
+        WORLD_MIX(digest, totals->tiers[i].slow_blocks);
+        WORLD_MIX(digest, totals->tiers[i].load_wait_ns);
+        WORLD_MIX(digest, totals->tiers[i].store_wait_ns);
+    }
 }
 
 #endif

@@ -1,0 +1,46 @@
+/* What an assembly needs more where KV may lie in lower tiers: --tier g2=64GiB --tier g3=2TiB:node.
+ */
+#ifndef DYNO_CLI_ASSEMBLY_TIERS_H
+#define DYNO_CLI_ASSEMBLY_TIERS_H
+
+#include "cli/scenario.h"
+#include "core/worker/local.h"
+#include "core/worker/tiers.h"
+#include "sim/timing.h"
+#include "sim/topology.h"
+
+enum dyno_tier_share { DYNO_SHARE_WORKER, DYNO_SHARE_NODE, DYNO_SHARE_CLUSTER };
+
+/* One that was asked for. */
+struct dyno_tier_spec {
+    char name[4];   /* "g2" */
+    uint32_t level; /* 2, 3 or 4 */
+    uint64_t bytes; /* of each pool */
+    enum dyno_tier_share share;
+};
+
+/* Those of "g2=64GiB,g3=2TiB:node", fastest first.  DYNO_BAD_INPUT says what a tier is. */
+dyno_status dyno_tier_specs(struct dyno_tier_spec specs[DYNO_TIERS_MAX], uint32_t *count,
+                            const char *text, struct dyno_error *error);
+
+/* Whether the scenario may have the tiers that it has, if any. */
+dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
+                                      struct dyno_error *error);
+
+struct dyno_tiering {
+    struct dyno_topology_links *places;
+    struct dyno_links *links;
+    struct dyno_tiers *tiers; /* NULL: there are none */
+};
+
+/* Tiers for the workers of `config`, which is told of them; nothing where the scenario has none.
+ * Closed by dyno_tiering_close, also after a failure.  Errors: DYNO_BAD_INPUT (a tier that could
+ * not hold one request; a topology that lacks a way to it), DYNO_NOT_FOUND, DYNO_IO,
+ * DYNO_NO_MEMORY.
+ */
+dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
+                              const struct dyno_timing_config *timing,
+                              struct dyno_local_config *config, struct dyno_error *error);
+void dyno_tiering_close(struct dyno_tiering *tiering);
+
+#endif

@@ -1,0 +1,321 @@
+/* Blocks of a prompt come from lower tiers before it is computed, where that is faster.
+ *
+ * What is compared is when the request's first token would be there if nobody else were served:
+ * blocks that are onboarded take as long as the slowest of their transfers is predicted to take,
+ * beside what is on the same links now; what is not there after that is computed.  The tiers are
+ * asked in order, each for what those before it lack, so that there are as many ways as tiers, and
+ * one more, to compute everything; of equal ones the one with fewer transfers is taken.
+ */
+#include <assert.h>
+
+#include "core/worker/tiers_parts.h"
+
+/* What it takes to compute the prompt from `first` on, in passes of its own; DYNO_NEVER: nobody
+ * knows. */
+static dyno_ns compute_time(const struct dyno_local *local, uint32_t first, uint32_t target)
+{
+    const struct dyno_device *device = local->config.device;
+    uint32_t most = local->config.worker.batch_tokens_max;
+    dyno_ns time = 0;
+
+    if (!device->ops->predict) {
+        return DYNO_NEVER;
+    }
+    while (first < target) {
+        uint32_t tokens = target - first < most ? target - first : most;
+        struct dyno_slice slice = {
+            .first = first, .tokens = tokens, .yields = first + tokens == target};
+
+        time += device->ops->predict(
+            device, &(struct dyno_pass){.steps_max = 1, .slice_count = 1, .slices = &slice});
+        first += tokens;
+    }
+    return time;
+}
+
+static uint32_t endpoint_of(const struct dyno_tiers *tiers, const struct dyno_move *move,
+                            uint32_t tier)
+{
+    return tiers->config.tiers[tier]
+        .endpoint_of[dyno_tier_pool(tiers, tier, move->local, move->worker)];
+}
+
+/* Blocks that come from a tier. */
+static uint32_t blocks_from(const struct dyno_move *move, uint32_t tier)
+{
+    uint32_t before = move->from;
+
+    for (uint32_t i = 0; i < tier; i++) {
+        before = move->part_to[i] > before ? move->part_to[i] : before;
+    }
+    return move->part_to[tier] > before ? move->part_to[tier] - before : 0;
+}
+
+static dyno_ns transfer_time(const struct dyno_tiers *tiers, const struct dyno_move *move,
+                             uint32_t tier)
+{
+    const struct dyno_links *links = tiers->config.links;
+
+    return links->ops->predict(
+        links, &(struct dyno_transfer){.from = endpoint_of(tiers, move, tier),
+                                       .to = move->local->config.endpoint + move->worker,
+                                       .blocks = blocks_from(move, tier),
+                                       .block_bytes = tiers->config.block_bytes});
+}
+
+/* What each tier has beyond those before it; how many blocks there are in the end. */
+static uint32_t look(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t blocks_max)
+{
+    uint32_t end = move->from, idle;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        uint32_t found =
+            dyno_kv_find(dyno_tier_cache(tiers, i, move->local, move->worker),
+                         dyno_move_links(move, 1 + i), move->link_count, blocks_max, &idle);
+
+        if (found > end) {
+            end = move->part_to[i] = found;
+        }
+    }
+    return end;
+}
+
+/* Leave out the tiers that make it slower; how many blocks there are in the end. */
+static uint32_t choose(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t target)
+{
+    uint32_t size = move->local->config.worker.block_tokens, best = 0, end = move->from;
+    dyno_ns least = compute_time(move->local, end * size, target), wait = 0;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        dyno_ns time;
+
+        if (move->part_to[i] == 0) {
+            continue;
+        }
+        time = transfer_time(tiers, move, i);
+        wait = time > wait ? time : wait;
+        time = least == DYNO_NEVER
+                   ? wait
+                   : wait + compute_time(move->local, move->part_to[i] * size, target);
+        if (time < least || !move->local->config.device->ops->predict) {
+            least = time;
+            best = i + 1;
+            end = move->part_to[i];
+        }
+    }
+    for (uint32_t i = tiers->config.tier_count; i-- > best;) {
+        tiers->totals[i].slow_blocks += blocks_from(move, i);
+        move->part_to[i] = 0;
+    }
+    return end;
+}
+
+static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+    struct dyno_kv_cache *cache = &move->local->workers[move->worker].cache;
+    uint32_t idle;
+
+    move->is_onboard = true;
+    move->started_at = now;
+    (void)dyno_kv_find(cache, dyno_move_links(move, 0), move->link_count, move->from, &idle);
+    DYNO_TRY(dyno_kv_hold(cache, dyno_move_links(move, 0), move->from));
+    dyno_kv_take(cache, move->to - move->from, now);
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (move->part_to[i] == 0) {
+            continue;
+        }
+        DYNO_TRY(dyno_kv_hold(dyno_tier_cache(tiers, i, move->local, move->worker),
+                              dyno_move_links(move, 1 + i), move->part_to[i]));
+        move->is_awaited[i] = true;
+        move->parts++;
+        DYNO_TRY(dyno_move_send(tiers, now, index, i, endpoint_of(tiers, move, i),
+                                move->local->config.endpoint + move->worker, blocks_from(move, i)));
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                         uint32_t hit_blocks, uint32_t idle_blocks, dyno_ns now, bool *waits)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+    struct dyno_seq *seq = &local->seqs[index];
+    uint32_t findable = (seq->target - 1) / local->config.worker.block_tokens, place;
+    struct dyno_move *move;
+
+    *waits = false;
+    if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_move_make(tiers, local, dyno_worker_index(local, worker), seq->links,
+                            seq->span_count, 1 + tiers->config.tier_count, &place));
+    move = dyno_move_at(tiers, place);
+    move->from = hit_blocks;
+    move->to = look(tiers, move, findable);
+    if (move->to > hit_blocks) {
+        move->to = choose(tiers, move, seq->target);
+    }
+    if (move->to <= hit_blocks ||
+        (uint64_t)(move->to - hit_blocks) + idle_blocks + worker->blocks_along >
+            dyno_kv_available(&worker->cache)) {
+        dyno_move_free(tiers, place);
+        return DYNO_OK;
+    }
+    move->seq = index;
+    DYNO_TRY(send(tiers, place, now));
+    seq->move = place + 1;
+    seq->state = SEQ_ONBOARD;
+    dyno_seq_unlink(local, &worker->waiting, index);
+    dyno_seq_append(local, &worker->onboarding, index);
+    worker->moves_on_way++;
+    *waits = true;
+    return DYNO_OK;
+}
+
+/* All of it is there. */
+static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+    struct dyno_local *local = move->local;
+    struct dyno_worker *worker = &local->workers[move->worker];
+
+    dyno_local_touch(local, move->worker, now);
+    DYNO_TRY(dyno_kv_seal(&worker->cache, dyno_move_links(move, 0), move->link_count, 0, move->from,
+                          move->to, now));
+    worker->moves_on_way--;
+    if (move->seq == DYNO_NO_SEQ) {
+        dyno_kv_let_go(&worker->cache, dyno_move_links(move, 0), move->link_count, move->to);
+        worker->shrunk = true;
+        dyno_move_free(tiers, index);
+        return DYNO_OK;
+    }
+    worker->moves_held++;
+    worker->onboarded++;
+    local->seqs[move->seq].arrived_at = now;
+    if (local->seqs[move->seq].record.admitted_ns == DYNO_NEVER) {
+        local->seqs[move->seq].record.onboard_ns += now - move->started_at;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t tier,
+                                 dyno_ns now)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+    struct dyno_tier_totals *totals = &tiers->totals[tier];
+
+    dyno_kv_let_go(dyno_tier_cache(tiers, tier, move->local, move->worker),
+                   dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
+    move->is_awaited[tier] = false;
+    totals->loads++;
+    totals->loaded_blocks += blocks_from(move, tier);
+    totals->load_wait_ns += now - move->started_at;
+    return --move->parts == 0 ? land(tiers, index, now) : DYNO_OK;
+}
+
+/* ---- what the batch calls -------------------------------------------------------------------- */
+
+/* As for a request that became ready: a pass is made of those that the scheduler knows of. */
+static bool is_hidden(const struct dyno_local *local, const struct dyno_worker *worker,
+                      const struct dyno_seq *seq, dyno_ns now)
+{
+    return worker->decode_count + worker->ghost_count > 0 &&
+           local->config.worker.async_scheduling && worker->settled_at == now &&
+           seq->arrived_at > worker->last_step_start;
+}
+
+static bool has_landed(const struct dyno_local *local, const struct dyno_seq *seq)
+{
+    return seq->move == 0 || dyno_move_at(local->config.tiers, seq->move - 1)->parts == 0;
+}
+
+void dyno_onboard_join(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
+{
+    uint32_t index = worker->onboarding.last;
+
+    while (index != DYNO_NO_SEQ && worker->onboarded > 0) { /* the first comes to stand first */
+        struct dyno_seq *seq = &local->seqs[index];
+        uint32_t prev = seq->prev;
+
+        if (has_landed(local, seq)) {
+            if (is_hidden(local, worker, seq, now)) {
+                worker->hidden = true;
+            } else {
+                dyno_seq_unlink(local, &worker->onboarding, index);
+                dyno_seq_prepend(local, &worker->waiting, index);
+                seq->state = SEQ_WAITING;
+                worker->onboarded--;
+            }
+        }
+        index = prev;
+    }
+}
+
+void dyno_onboard_count(struct dyno_local *local, struct dyno_seq *seq)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+    const struct dyno_move *move;
+
+    if (seq->move == 0) {
+        return;
+    }
+    move = dyno_move_at(tiers, seq->move - 1);
+    seq->record.onboarded_tokens = (move->to - move->from) * local->config.worker.block_tokens;
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        tiers->totals[i].hit_blocks += blocks_from(move, i);
+    }
+}
+
+void dyno_onboard_end(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+    struct dyno_seq *seq = &local->seqs[index];
+    struct dyno_move *move;
+
+    if (seq->state == SEQ_ONBOARD && has_landed(local, seq)) {
+        worker->onboarded--;
+    }
+    if (seq->move == 0) {
+        return;
+    }
+    move = dyno_move_at(tiers, seq->move - 1);
+    if (move->parts > 0) { /* it is on its way, and cannot be called back */
+        move->seq = DYNO_NO_SEQ;
+    } else {
+        dyno_kv_let_go(&worker->cache, dyno_move_links(move, 0), move->link_count, move->to);
+        dyno_move_free(tiers, seq->move - 1);
+        worker->moves_held--;
+        worker->shrunk = true;
+    }
+    seq->move = 0;
+}
+
+/* The last of a list that holds what was onboarded. */
+static uint32_t last_holder(const struct dyno_local *local, const struct dyno_seq_list *list)
+{
+    uint32_t index = list->last;
+
+    while (index != DYNO_NO_SEQ &&
+           (local->seqs[index].move == 0 || !has_landed(local, &local->seqs[index]))) {
+        index = local->seqs[index].prev;
+    }
+    return index;
+}
+
+bool dyno_onboard_yield(struct dyno_local *local, struct dyno_worker *worker)
+{
+    uint32_t index = DYNO_NO_SEQ;
+
+    if (worker->moves_held == 0) {
+        return false;
+    }
+    index = last_holder(local, &worker->onboarding);
+    if (index != DYNO_NO_SEQ) {
+        worker->onboarded++; /* it stays where it is, without anything */
+    } else {
+        index = last_holder(local, &worker->waiting);
+    }
+    assert(index != DYNO_NO_SEQ);
+    dyno_onboard_end(local, worker, index);
+    return true;
+}

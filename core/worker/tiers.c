@@ -1,0 +1,319 @@
+/* Pools, moves between them, and what arrives. */
+#include "core/worker/tiers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/worker/tiers_parts.h"
+
+/* ---- moves ----------------------------------------------------------------------------------- */
+
+static size_t links_bytes(uint32_t link_count, uint32_t ends)
+{
+    return (size_t)link_count * ends * sizeof(struct dyno_kv_link);
+}
+
+dyno_status dyno_move_make(struct dyno_tiers *tiers, struct dyno_local *local, uint32_t worker,
+                           const struct dyno_kv_link *links, uint32_t link_count, uint32_t ends,
+                           uint32_t *out)
+{
+    struct dyno_move *move;
+
+    *out = dyno_pool_take(&tiers->moves);
+    if (*out == DYNO_POOL_NONE) {
+        return DYNO_NO_MEMORY;
+    }
+    move = dyno_move_at(tiers, *out);
+    *move = (struct dyno_move){.local = local,
+                               .worker = worker,
+                               .is_alive = true,
+                               .link_count = link_count,
+                               .ends = ends,
+                               .seq = DYNO_NO_SEQ};
+    move->links = dyno_slab_take(&tiers->slab, links_bytes(link_count, ends));
+    if (!move->links) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < ends; i++) {
+        memcpy(dyno_move_links(move, i), links, links_bytes(link_count, 1));
+    }
+    return DYNO_OK;
+}
+
+void dyno_move_free(struct dyno_tiers *tiers, uint32_t index)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+
+    dyno_slab_give(&tiers->slab, move->links, links_bytes(move->link_count, move->ends));
+    move->is_alive = false;
+    dyno_pool_give(&tiers->moves, index);
+}
+
+dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
+                           uint32_t from, uint32_t to, uint32_t blocks)
+{
+    uint32_t part = dyno_pool_take(&tiers->parts);
+    uint64_t id = tiers->next_id++;
+    uint32_t *known;
+
+    if (part == DYNO_POOL_NONE) {
+        return DYNO_NO_MEMORY;
+    }
+    *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, part) =
+        (struct dyno_move_part){.move = move, .tier = tier};
+    known = dyno_map_put(&tiers->part_of, id, part, NULL);
+    if (!known) {
+        return DYNO_NO_MEMORY;
+    }
+    *known = part;
+    return tiers->config.links->ops->submit(
+        tiers->config.links, now,
+        &(struct dyno_transfer){.id = id,
+                                .from = from,
+                                .to = to,
+                                .blocks = blocks,
+                                .block_bytes = tiers->config.block_bytes});
+}
+
+void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
+{
+    struct dyno_worker *worker = &move->local->workers[move->worker];
+
+    worker->shrunk = worker->shrunk || freed;
+    if (freed || !worker->busy) { /* who waits alone fits when nobody else holds anything */
+        dyno_local_touch(move->local, move->worker, now);
+    }
+}
+
+static dyno_status arrive(struct dyno_tiers *tiers, uint64_t id, dyno_ns now)
+{
+    uint32_t place = *dyno_map_find(&tiers->part_of, id);
+    struct dyno_move_part part = *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, place);
+
+    dyno_map_remove(&tiers->part_of, id);
+    dyno_pool_give(&tiers->parts, place);
+    return dyno_move_at(tiers, part.move)->is_onboard
+               ? dyno_onboard_arrived(tiers, part.move, part.tier, now)
+               : dyno_store_arrived(tiers, part.move, now);
+}
+
+dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+    struct dyno_links *links = tiers->config.links;
+    struct dyno_arrival arrival;
+
+    *any = false;
+    while (links->ops->reap(links, now, &arrival)) {
+        DYNO_TRY(arrive(tiers, arrival.id, now));
+        *any = true;
+    }
+    return DYNO_OK;
+}
+
+dyno_ns dyno_tiers_next(const struct dyno_local *local)
+{
+    const struct dyno_links *links = local->config.tiers->config.links;
+
+    return links->ops->next(links);
+}
+
+/* ---- the run is given up --------------------------------------------------------------------- */
+
+/* A cache of which a move has taken, not filled, blocks [from, to), and holds what is before. */
+static void give_up(struct dyno_kv_cache *cache, const struct dyno_move *move, uint32_t end)
+{
+    dyno_kv_drop(cache, move->to - move->from);
+    dyno_kv_let_go(cache, dyno_move_links(move, end), move->link_count, move->from);
+}
+
+static void abandon_store(struct dyno_tiers *tiers, const struct dyno_move *move)
+{
+    struct dyno_kv_cache *source =
+        move->source == DYNO_FROM_GPU
+            ? &move->local->workers[move->worker].cache
+            : dyno_tier_cache(tiers, move->source, move->local, move->worker);
+
+    give_up(dyno_tier_cache(tiers, move->tier, move->local, move->worker), move, 1);
+    dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
+}
+
+static void abandon_onboard(struct dyno_tiers *tiers, const struct dyno_move *move)
+{
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (move->is_awaited[i]) {
+            dyno_kv_let_go(dyno_tier_cache(tiers, i, move->local, move->worker),
+                           dyno_move_links(move, 1 + i), move->link_count, move->part_to[i]);
+        }
+    }
+    give_up(&move->local->workers[move->worker].cache, move, 0);
+}
+
+void dyno_tiers_abandon(struct dyno_local *local)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+
+    for (uint32_t i = 0; i < tiers->moves.used; i++) {
+        const struct dyno_move *move = dyno_move_at(tiers, i);
+
+        if (!move->is_alive || move->local != local) {
+            continue;
+        }
+        if (move->is_onboard) {
+            abandon_onboard(tiers, move);
+        } else {
+            abandon_store(tiers, move);
+        }
+        dyno_move_free(tiers, i);
+    }
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        local->workers[i].moves_on_way = 0;
+    }
+}
+
+/* ---- open, close, books ---------------------------------------------------------------------- */
+
+static void told_resident(void *context, dyno_ns at, uint64_t span, bool held)
+{
+    const struct dyno_worker_listener *listener = context;
+
+    listener->kv_resident(listener->context, at, span, held);
+}
+
+static dyno_status open_pools(struct dyno_tiers *tiers, uint32_t tier)
+{
+    const struct dyno_tier_config *config = &tiers->config.tiers[tier];
+
+    tiers->pools[tier] = calloc(config->pool_count, sizeof *tiers->pools[tier]);
+    if (!tiers->pools[tier]) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        DYNO_TRY(dyno_kv_cache_init(&tiers->pools[tier][i], i, config->pool_blocks,
+                                    &tiers->kv_listener));
+    }
+    return DYNO_OK;
+}
+
+/* Copies of the configuration's arrays. */
+static dyno_status keep_numbers(struct dyno_tiers *tiers)
+{
+    size_t count = 1;
+    uint32_t *to;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        count += tiers->config.worker_count + (size_t)tiers->config.tiers[i].pool_count;
+    }
+    to = tiers->numbers = malloc(count * sizeof *to);
+    if (!to) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        struct dyno_tier_config *tier = &tiers->config.tiers[i];
+
+        memcpy(to, tier->pool_of, tiers->config.worker_count * sizeof *to);
+        tier->pool_of = to;
+        to += tiers->config.worker_count;
+        memcpy(to, tier->endpoint_of, tier->pool_count * sizeof *to);
+        tier->endpoint_of = to;
+        to += tier->pool_count;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_config *config)
+{
+    struct dyno_tiers *tiers = calloc(1, sizeof *tiers);
+    dyno_status status;
+
+    if (!tiers) {
+        return DYNO_NO_MEMORY;
+    }
+    tiers->config = *config;
+    tiers->kv_listener.context = &tiers->config.listener;
+    tiers->kv_listener.resident = config->listener.kv_resident ? told_resident : NULL;
+    dyno_pool_init(&tiers->moves, sizeof(struct dyno_move));
+    dyno_pool_init(&tiers->parts, sizeof(struct dyno_move_part));
+    status = keep_numbers(tiers);
+    for (uint32_t i = 0; status == DYNO_OK && i < config->tier_count; i++) {
+        status = open_pools(tiers, i);
+    }
+    if (status != DYNO_OK) {
+        dyno_tiers_close(tiers);
+        return status;
+    }
+    *out = tiers;
+    return DYNO_OK;
+}
+
+void dyno_tiers_close(struct dyno_tiers *tiers)
+{
+    if (!tiers) {
+        return;
+    }
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        for (uint32_t j = 0; tiers->pools[i] && j < tiers->config.tiers[i].pool_count; j++) {
+            dyno_kv_cache_release(&tiers->pools[i][j]);
+        }
+        free(tiers->pools[i]);
+    }
+    free(tiers->numbers);
+    dyno_pool_release(&tiers->moves);
+    dyno_pool_release(&tiers->parts);
+    dyno_map_release(&tiers->part_of);
+    dyno_slab_release(&tiers->slab);
+    free(tiers);
+}
+
+void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
+                       struct dyno_sample_record *out)
+{
+    const struct dyno_tiers *tiers = local->config.tiers;
+
+    out->tier_count = tiers->config.tier_count;
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        const struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, local, worker);
+
+        out->tiers[i] = (struct dyno_tier_sample){.level = tiers->config.tiers[i].level,
+                                                  .blocks_moving = pool->own + pool->shared,
+                                                  .blocks_kept = pool->idle,
+                                                  .blocks_total = pool->capacity};
+    }
+}
+
+void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals)
+{
+    totals->tier_count = tiers->config.tier_count;
+    totals->tier_block_bytes = tiers->config.block_bytes;
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        const struct dyno_tier_config *config = &tiers->config.tiers[i];
+        struct dyno_tier_totals *tier = &totals->tiers[i];
+
+        *tier = tiers->totals[i];
+        tier->level = config->level;
+        tier->pools = config->pool_count;
+        for (uint32_t j = 0; j < config->pool_count; j++) {
+            tier->blocks_total += tiers->pools[i][j].capacity;
+            tier->blocks_idle += tiers->pools[i][j].idle;
+            tier->evicted_blocks += tiers->pools[i][j].evicted_blocks;
+        }
+        totals->transfers += tier->loads + tier->stores;
+        totals->transfer_bytes += (unsigned __int128)tiers->config.block_bytes *
+                                  (tier->loaded_blocks + tier->stored_blocks);
+        totals->transfer_wait_ns += tier->load_wait_ns;
+    }
+}
+
+void dyno_tiers_check(const struct dyno_tiers *tiers)
+{
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        for (uint32_t j = 0; j < tiers->config.tiers[i].pool_count; j++) {
+            const struct dyno_kv_cache *pool = &tiers->pools[i][j];
+
+            dyno_kv_cache_check(pool);
+            assert(tiers->part_of.count > 0 || pool->own + pool->shared == 0);
+            (void)pool;
+        }
+    }
+}

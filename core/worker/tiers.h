@@ -1,0 +1,54 @@
+/* Tiers of KV below the GPU's own memory (G1): host memory (G2), NVMe (G3), a network or object
+ * store (G4).
+ *
+ * A tier consists of pools, each of which serves one worker, those of a node, or all: several
+ * workers may have the same one.  A pool is a KV cache (core/kv/cache.h) in which nobody computes:
+ * what it holds is closed under prefix, and what has not been used longest goes first.
+ *
+ *   store    When a prompt has been computed, those of its whole blocks that the fastest tier lacks
+ *            are copied there, and from each tier to the next.  So what a tier evicts is already in
+ *            the next one, if that took it, and no eviction waits for a transfer.
+ *   onboard  Where a request that could start finds more of its prompt below than on its GPU, it
+ *            waits for those blocks while others compute, but only if that is predicted to be
+ *            faster than to compute them again.
+ *
+ * A block on its way is held on both ends.  A pool that has no room takes as many leading blocks
+ * as it can, and what does not fit is skipped: a store never waits.
+ */
+#ifndef DYNO_CORE_WORKER_TIERS_H
+#define DYNO_CORE_WORKER_TIERS_H
+
+#include "core/worker/link.h"
+#include "core/worker/worker.h"
+
+enum { DYNO_TIER_POOLS_MAX = 1 << 20 };
+
+struct dyno_tier_config {
+    uint32_t level;              /* 2, 3 or 4: for the books only */
+    uint32_t pool_count;         /* >= 1 */
+    uint32_t pool_blocks;        /* of each */
+    const uint32_t *pool_of;     /* [workers]: whose is which */
+    const uint32_t *endpoint_of; /* [pool_count]: where it lies, as links call it */
+};
+
+struct dyno_tiers_config {
+    struct dyno_tier_config tiers[DYNO_TIERS_MAX]; /* fastest first; their arrays are copied */
+    uint32_t tier_count, worker_count;
+    struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
+    uint64_t block_bytes;     /* of KV */
+    struct dyno_worker_listener listener; /* hears kv_resident of pools, and nothing else */
+};
+
+struct dyno_tiers;
+
+/* On success *out is closed with dyno_tiers_close, after the workers.  DYNO_NO_MEMORY. */
+dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_config *config);
+void dyno_tiers_close(struct dyno_tiers *tiers); /* NULL: no effect */
+
+/* What became of each tier: of totals->tiers the first tier_count. */
+void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals);
+
+/* Walks every pool; aborts if an invariant is broken.  For tests and debug runs. */
+void dyno_tiers_check(const struct dyno_tiers *tiers);
+
+#endif

@@ -1,0 +1,99 @@
+/* What tiers.c, store.c and onboard.c share, and what the rest of local workers calls of them;
+ * private to this folder. */
+#ifndef DYNO_CORE_WORKER_TIERS_PARTS_H
+#define DYNO_CORE_WORKER_TIERS_PARTS_H
+
+#include "core/base/map.h"
+#include "core/base/pool.h"
+#include "core/base/slab.h"
+#include "core/worker/fleet.h"
+#include "core/worker/tiers.h"
+
+enum { DYNO_FROM_GPU = DYNO_TIERS_MAX }; /* the source of a store that is no tier */
+
+/* Blocks on their way, or onboarded and held for the request that waits for them.
+ *
+ *   store    source holds [0, to), destination holds [0, from) and has taken the rest
+ *   onboard  the GPU holds [0, from) and has taken [from, to); each tier that a part comes from
+ *            holds its [0, part_to).  Arrived: the GPU holds [0, to)
+ *
+ * `links` are `ends` arrays of link_count, one for each cache that holds something: of a store the
+ * source's and the destination's; of an onboard the GPU's, then those of the tiers in order. */
+struct dyno_move {
+    struct dyno_local *local;
+    uint32_t worker;
+    bool is_alive, is_onboard;
+    struct dyno_kv_link *links;
+    uint32_t link_count, ends;
+    uint32_t from, to;
+    uint32_t source, tier;            /* of a store */
+    uint32_t seq;                     /* of an onboard: who waits; DYNO_NO_SEQ: nobody any more */
+    uint32_t part_to[DYNO_TIERS_MAX]; /* of an onboard; 0: nothing comes from there */
+    bool is_awaited[DYNO_TIERS_MAX];  /* likewise: still on its way */
+    uint32_t parts;                   /* how many of them are */
+    dyno_ns started_at;
+};
+
+/* Which part of a move a transfer is. */
+struct dyno_move_part {
+    uint32_t move, tier;
+};
+
+struct dyno_tiers {
+    struct dyno_tiers_config config;
+    struct dyno_kv_listener kv_listener;
+    struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
+    uint32_t *numbers;                           /* the configuration's arrays */
+    struct dyno_pool moves;
+    struct dyno_pool parts;
+    struct dyno_map part_of; /* transfer -> its part */
+    struct dyno_slab slab;
+    uint64_t next_id;
+    struct dyno_tier_totals totals[DYNO_TIERS_MAX];
+};
+
+static inline struct dyno_move *dyno_move_at(const struct dyno_tiers *tiers, uint32_t move)
+{
+    return dyno_pool_at(&tiers->moves, move);
+}
+
+static inline uint32_t dyno_tier_pool(const struct dyno_tiers *tiers, uint32_t tier,
+                                      const struct dyno_local *local, uint32_t worker)
+{
+    return tiers->config.tiers[tier].pool_of[local->config.endpoint + worker];
+}
+
+/* The cache of a worker's pool in a tier. */
+static inline struct dyno_kv_cache *dyno_tier_cache(const struct dyno_tiers *tiers, uint32_t tier,
+                                                    const struct dyno_local *local, uint32_t worker)
+{
+    return &tiers->pools[tier][dyno_tier_pool(tiers, tier, local, worker)];
+}
+
+static inline struct dyno_kv_link *dyno_move_links(const struct dyno_move *move, uint32_t end)
+{
+    return move->links + (size_t)end * move->link_count;
+}
+
+/* ---- tiers.c ---- */
+/* A move of the chain `links` with so many ends; DYNO_POOL_NONE in *out and DYNO_NO_MEMORY. */
+dyno_status dyno_move_make(struct dyno_tiers *tiers, struct dyno_local *local, uint32_t worker,
+                           const struct dyno_kv_link *links, uint32_t link_count, uint32_t ends,
+                           uint32_t *out);
+void dyno_move_free(struct dyno_tiers *tiers, uint32_t move);
+/* Send `blocks` of a move between two endpoints. */
+dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
+                           uint32_t from, uint32_t to, uint32_t blocks);
+/* A move has let go of blocks of its worker; it may go on, if `freed`. */
+void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
+
+/* ---- store.c ---- */
+/* The store has arrived. */
+dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t move, dyno_ns now);
+
+/* ---- onboard.c ---- */
+/* What comes from `tier` has arrived. */
+dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t move, uint32_t tier,
+                                 dyno_ns now);
+
+#endif

@@ -1,0 +1,181 @@
+/* The promises of docs/architecture.md where KV may lie in lower tiers, over random worlds.
+ * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+enum { WORLDS_A_TEST = 25, TESTS = 8 };
+
+static uint64_t first_seed(int test)
+{
+    const char *given = getenv("DYNO_SEED");
+
+    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
+}
+
+static uint64_t last_seed(int test)
+{
+    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
+}
+
+/* One tier to three, each of which every worker has for itself, two share, or all; small and large
+ * ones; links fast or slow, some whose transfers take whole milliseconds, some that take no time.
+ */
+static void draw_tier(struct world_tiers *tiers, uint32_t tier, uint32_t workers,
+                      uint32_t block_tokens, struct dyno_rng *rng)
+{
+    uint32_t together = 1u << dyno_rng_below(rng, 4), pools = (workers + together - 1) / together;
+
+    tiers->tiers[tier] = (struct dyno_tier_config){
+        .level = 2 + tier,
+        .pool_count = pools,
+        .pool_blocks = (100 + (uint32_t)dyno_rng_below(rng, dyno_rng_below(rng, 2) ? 3000 : 300)) /
+                           block_tokens +
+                       1};
+    for (uint32_t i = 0; i < workers; i++) {
+        tiers->pool_of[tier][i] = i / together;
+        tiers->endpoint_of[tier][i / together] = (1 + tier) * WORLD_WORKERS_MAX + i / together;
+    }
+}
+
+static void draw(struct world *world, uint64_t seed)
+{
+    struct world_tiers *tiers = &world->tiers;
+    struct dyno_rng rng;
+
+    world_draw(world, seed);
+    dyno_rng_init(&rng, seed, "tiers");
+    world->worker.prefix_cache = true;
+    tiers->count = 1 + (uint32_t)dyno_rng_below(&rng, 3);
+    tiers->block_bytes = dyno_rng_below(&rng, 8) ? 1000 * world->worker.block_tokens : 0;
+    tiers->overhead_ns = dyno_rng_below(&rng, 3) * DYNO_MS;
+    for (uint32_t i = 0; i < tiers->count; i++) {
+        draw_tier(tiers, i, world->dispatch.worker_count, world->worker.block_tokens, &rng);
+    }
+    for (uint32_t i = 0; i < 2 * WORLD_ENDPOINTS_MAX; i++) {
+        tiers->links[i] = (struct dyno_fabric_link){
+            .bytes_per_s = dyno_rng_below(&rng, 2) ? 1000000ULL << dyno_rng_below(&rng, 9)
+                                                   : 1000003 + dyno_rng_below(&rng, 500000000),
+            .latency_ns = dyno_rng_below(&rng, 2) * 12345};
+    }
+}
+
+static bool may_merge(const struct world *world)
+{
+    return world->dispatch.event_loss == 0.0 &&
+           (world->dispatch.policy->needs & DYNO_ROUTE_NEEDS_GUESSED) == 0;
+}
+
+static void expect_same(const struct world *world, const struct world_digest *a,
+                        const struct world_digest *b)
+{
+    ck_assert_msg(
+        a->hash == b->hash && a->unfinished == b->unfinished,
+        "seed %llu (%s, %s, %u tiers): histories differ: completed %llu/%llu, preemptions "
+        "%llu/%llu, evicted %llu/%llu, hits %llu/%llu, from g2 %llu/%llu, gaps %llu/%llu, "
+        "end %llu/%llu",
+        (unsigned long long)world->seed, world->worker.engine, world->dispatch.policy->name,
+        world->tiers.count, (unsigned long long)a->completed, (unsigned long long)b->completed,
+        (unsigned long long)a->preemptions, (unsigned long long)b->preemptions,
+        (unsigned long long)a->evicted, (unsigned long long)b->evicted, (unsigned long long)a->hits,
+        (unsigned long long)b->hits, (unsigned long long)a->totals.tiers[0].hit_blocks,
+        (unsigned long long)b->totals.tiers[0].hit_blocks, (unsigned long long)a->gaps,
+        (unsigned long long)b->gaps, (unsigned long long)a->end_ns, (unsigned long long)b->end_ns);
+}
+
+START_TEST(leaping_equals_stepping_with_tiers)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest leap, step, some;
+
+        draw(&world, seed);
+        world.trie = seed % 2 == 0 && may_merge(&world);
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        some = world_run(&world, 3);
+        expect_same(&world, &leap, &step);
+        expect_same(&world, &leap, &some);
+    }
+}
+END_TEST
+
+START_TEST(every_request_with_tiers_ends_exactly_once)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest whole, cut, step;
+
+        draw(&world, seed);
+        whole = world_run(&world, 1u << 20);
+        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
+        world.duration_max_ns = whole.end_ns / 2;
+        cut = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
+                      "seed %llu", (unsigned long long)seed);
+        expect_same(&world, &cut, &step);
+    }
+}
+END_TEST
+
+START_TEST(long_spans_change_nothing_that_can_be_seen_with_tiers)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest fine, merged;
+
+        draw(&world, seed);
+        if (!may_merge(&world)) {
+            continue;
+        }
+        fine = world_run(&world, 1u << 20);
+        world.trie = true;
+        merged = world_run(&world, 1u << 20);
+        expect_same(&world, &fine, &merged);
+    }
+}
+END_TEST
+
+/* The worlds must be worth it. */
+START_TEST(the_worlds_with_tiers_reach_the_corners)
+{
+    uint64_t preempting = 0, evicting = 0, hitting = 0, giving_up = 0, slow = 0, full = 0, deep = 0;
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        static struct world world;
+        struct world_digest digest;
+        const struct dyno_tier_totals *tiers = digest.totals.tiers;
+
+        draw(&world, seed);
+        digest = world_run(&world, 1u << 20);
+        preempting += digest.preemptions > 0 && tiers[0].loads > 0;
+        evicting += tiers[0].evicted_blocks > 0;
+        hitting += tiers[0].hit_blocks > 0;
+        giving_up += digest.cancelled > 0 && tiers[0].loads > 0;
+        slow += tiers[0].slow_blocks > 0;
+        full += tiers[0].skipped_blocks > 0;
+        deep += world.tiers.count > 1 && tiers[1].hit_blocks > 0;
+    }
+    ck_assert_uint_gt(hitting, 20);
+    ck_assert_uint_gt(preempting, 5);
+    ck_assert_uint_gt(evicting, 20);
+    ck_assert_uint_gt(giving_up, 5);
+    ck_assert_uint_gt(slow, 20);
+    ck_assert_uint_gt(full, 10);
+    ck_assert_uint_gt(deep, 5);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("tiers");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, leaping_equals_stepping_with_tiers, 0, TESTS);
+    tcase_add_loop_test(cases, every_request_with_tiers_ends_exactly_once, 0, TESTS);
+    tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_with_tiers, 0, TESTS);
+    tcase_add_test(cases, the_worlds_with_tiers_reach_the_corners);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/tiers", add_cases)
