@@ -146,8 +146,9 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
 }
 
 /* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
- * ones depends on how many there are), the router forgets by entries (approx), or several routers
- * tell each other (they hear that a request ended after its spans' names are free again). */
+ * ones depends on how many there are), the router forgets by entries (approx), a tier counts, or
+ * several routers tell each other (they hear that a request ended after its spans' names are free
+ * again). */
 static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -158,7 +159,7 @@ static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_r
     }
     if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
         (scenario->router.replicas > 1 && scenario->router.sync_delay_ns > 0) ||
-        (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0) {
+        (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0 || dyno_tiers_count_spans(scenario)) {
         return DYNO_OK;
     }
     return dyno_kv_trie_open(&assembly->trie, scenario->router.event_delay_ns);

@@ -204,6 +204,12 @@ static void assign(const struct dyno_topology_links *places, const struct dyno_t
     }
 }
 
+bool dyno_tiers_count_spans(const struct dyno_scenario *scenario)
+{
+    return scenario->tiers.levels && (dyno_store_policy_find(scenario->tiers.store)->counts ||
+                                      dyno_store_policy_find(scenario->tiers.store_below)->counts);
+}
+
 static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
                                const struct dyno_timing_config *timing,
                                const struct dyno_tier_spec *specs, uint32_t count,
@@ -230,9 +236,10 @@ static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_s
                                 strcmp(scenario->links.sharing, "alone") == 0);
 }
 
-static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_tier_spec *specs,
-                              struct dyno_tiers_config *config, uint32_t *numbers,
-                              const struct dyno_worker_config *worker, struct dyno_error *error)
+static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
+                              const struct dyno_tier_spec *specs, struct dyno_tiers_config *config,
+                              uint32_t *numbers, const struct dyno_worker_config *worker,
+                              struct dyno_error *error)
 {
     uint32_t workers = config->worker_count;
 
@@ -243,6 +250,9 @@ static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_ti
 
         DYNO_TRY(check_size(&specs[i], blocks, config->block_bytes, worker, error));
         tier->level = specs[i].level;
+        tier->store =
+            dyno_store_policy_find(i == 0 ? scenario->tiers.store : scenario->tiers.store_below);
+        tier->evict = dyno_kv_evict_find(scenario->tiers.evict);
         tier->pool_blocks = blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX - 1;
         tier->pool_of = pool_of;
         tier->endpoint_of = endpoint_of;
@@ -273,7 +283,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
     if (!numbers) {
         return DYNO_NO_MEMORY;
     }
-    status = open_tiers(tiering, specs, &tiers, numbers, &config->worker, error);
+    status = open_tiers(tiering, scenario, specs, &tiers, numbers, &config->worker, error);
     free(numbers);
     config->tiers = tiering->tiers;
     return status;

@@ -89,6 +89,9 @@ struct dyno_scenario {
     } links;
     struct {
         const char *levels; /* tiers.levels         --tier: "g2=64GiB,g3=2TiB:node"; NULL: none */
+        const char *store;  /* tiers.store: what the fastest of them takes ... */
+        const char *store_below; /* tiers.store_below: ... and those below it */
+        const char *evict;       /* tiers.evict: what they give up first */
     } tiers;
     struct {
         const char *engine;        /* engine.profile       --engine */

@@ -9,6 +9,7 @@
 #include "core/route/admit.h"
 #include "core/route/route.h"
 #include "core/worker/config.h"
+#include "core/worker/tiers.h"
 #include "sim/timing.h"
 
 #define AT(field) offsetof(struct dyno_scenario, field)
@@ -99,6 +100,16 @@ static const char *built_in_policy_name(uint32_t index)
     const char *name = policy_name(index);
 
     return name && dyno_route_find(name) ? name : NULL;
+}
+
+static const char *store_name(uint32_t index)
+{
+    return dyno_store_policies[index].name;
+}
+
+static const char *evict_name(uint32_t index)
+{
+    return dyno_kv_evict_table[index].name;
 }
 
 enum { BOTH = DYNO_USE_REPLAY | DYNO_USE_SERVE };
@@ -296,6 +307,12 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("tiers below the GPU's memory, each with a size and whose it is (docs/tiers.md): "
              "g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB a store; --tier may be given "
              "several times")),
+    ROW("tiers.store", NULL, "POLICY", CHOICE, tiers.store, DEFAULT("all"), TABLE(store_name),
+        HELP("which blocks of a computed prompt the fastest of them takes")),
+    ROW("tiers.store_below", NULL, "POLICY", CHOICE, tiers.store_below, DEFAULT("all"),
+        TABLE(store_name), HELP("and which of what that one has those below it take")),
+    ROW("tiers.evict", NULL, "POLICY", CHOICE, tiers.evict, DEFAULT("lru"), TABLE(evict_name),
+        HELP("which blocks they give up first")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
         TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),

@@ -31,6 +31,12 @@ void dyno_heap_set(struct dyno_heap *heap, uint32_t id, uint64_t key); /* insert
 void dyno_heap_remove(struct dyno_heap *heap, uint32_t id);            /* absent: no effect */
 bool dyno_heap_has(const struct dyno_heap *heap, uint32_t id);
 
+/* The key of `id`, which is in the heap. */
+static inline uint64_t dyno_heap_key_of(const struct dyno_heap *heap, uint32_t id)
+{
+    return heap->items[heap->place_of[id] - 1].key;
+}
+
 /* The smallest, which must exist. */
 static inline struct dyno_heap_item dyno_heap_top(const struct dyno_heap *heap)
 {

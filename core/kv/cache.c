@@ -22,10 +22,13 @@ static dyno_status grow_runs(struct dyno_kv_cache *cache)
     if (!runs) {
         return DYNO_NO_MEMORY;
     }
+    cache->runs = runs;
+    if (cache->ranking.policy) {
+        DYNO_TRY(dyno_kv_ranking_reserve(&cache->ranking, count));
+    }
     for (uint32_t i = cache->runs_capacity; i < count; i++) {
         runs[i].next = i + 1 < count ? i + 1 : DYNO_KV_NO_RUN;
     }
-    cache->runs = runs;
     cache->runs_unused = cache->runs_capacity;
     cache->runs_capacity = count;
     return DYNO_OK;
@@ -39,6 +42,9 @@ static dyno_status make_run(struct dyno_kv_cache *cache, struct dyno_kv_run cont
     *out = cache->runs_unused;
     cache->runs_unused = cache->runs[*out].next;
     cache->runs[*out] = contents;
+    if (cache->ranking.policy) {
+        cache->ranking.ranks[*out] = (struct dyno_kv_rank){.uses = 1};
+    }
     return DYNO_OK;
 }
 
@@ -50,8 +56,19 @@ static void free_run(struct dyno_kv_cache *cache, uint32_t run)
 
 /* ---- the idle queue -------------------------------------------------------------------------- */
 
+static bool is_ranked(const struct dyno_kv_cache *cache)
+{
+    return cache->ranking.policy != NULL;
+}
+
 static void queue_newest(struct dyno_kv_cache *cache, uint32_t run)
 {
+    if (is_ranked(cache)) {
+        cache->ranking.clock++;
+        dyno_kv_ranking_raise(&cache->ranking, run);
+        dyno_kv_ranking_idle(&cache->ranking, run, 0);
+        return;
+    }
     cache->runs[run].older = cache->idle_newest;
     cache->runs[run].newer = DYNO_KV_NO_RUN;
     if (cache->idle_newest == DYNO_KV_NO_RUN) {
@@ -66,6 +83,10 @@ static void unqueue(struct dyno_kv_cache *cache, uint32_t run)
 {
     uint32_t older = cache->runs[run].older, newer = cache->runs[run].newer;
 
+    if (is_ranked(cache)) {
+        dyno_heap_remove(&cache->ranking.idle, run);
+        return;
+    }
     if (older == DYNO_KV_NO_RUN) {
         cache->idle_oldest = newer;
     } else {
@@ -106,7 +127,9 @@ static dyno_status split(struct dyno_kv_cache *cache, uint32_t run, uint32_t kee
     DYNO_TRY(make_run(cache, rest, &tail));
     cache->runs[run].count = keep;
     cache->runs[run].next = tail;
-    if (rest.refs == 0) {
+    if (is_ranked(cache)) {
+        dyno_kv_ranking_split(&cache->ranking, run, tail);
+    } else if (rest.refs == 0) {
         queue_before(cache, tail, run);
     }
     return DYNO_OK;
@@ -151,7 +174,8 @@ static void forget_run(struct dyno_kv_cache *cache, uint32_t run, dyno_ns at)
 static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
 {
     while (blocks > 0) {
-        uint32_t run = cache->idle_oldest;
+        uint32_t run =
+            is_ranked(cache) ? dyno_kv_ranking_next(&cache->ranking) : cache->idle_oldest;
         struct dyno_kv_run *oldest = &cache->runs[run];
         uint32_t count = oldest->count < blocks ? oldest->count : blocks;
 
@@ -188,9 +212,17 @@ dyno_status dyno_kv_cache_init(struct dyno_kv_cache *cache, uint32_t worker, uin
     return DYNO_OK;
 }
 
+void dyno_kv_cache_rank_by(struct dyno_kv_cache *cache, const struct dyno_kv_evict *policy)
+{
+    assert(cache->runs_capacity == 0);
+    cache->ranking.policy = policy->worth ? policy : NULL;
+    cache->ranking.cost = DYNO_EVICT_COST_ONE;
+}
+
 void dyno_kv_cache_release(struct dyno_kv_cache *cache)
 {
     free(cache->runs);
+    dyno_kv_ranking_release(&cache->ranking);
     dyno_map_release(&cache->first_run_of);
     memset(cache, 0, sizeof *cache);
 }
@@ -254,6 +286,9 @@ static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint3
                 DYNO_TRY(split(cache, run, to - here->first));
                 here = &cache->runs[run];
             }
+            if (is_ranked(cache) && cache->ranking.ranks[run].uses < UINT16_MAX) {
+                cache->ranking.ranks[run].uses++;
+            }
             if (here->refs++ == 0) {
                 unqueue(cache, run);
                 cache->idle -= here->count;
@@ -307,7 +342,7 @@ static dyno_status append_to_span(struct dyno_kv_cache *cache, uint32_t run, uin
     while (cache->runs[run].next != DYNO_KV_NO_RUN) {
         run = cache->runs[run].next;
     }
-    if (held && cache->runs[run].refs == 1) {
+    if (held && cache->runs[run].refs == 1 && !is_ranked(cache)) {
         cache->runs[run].count += to - from;
         cache->shared += to - from;
         cache->own -= to - from;
@@ -384,12 +419,41 @@ dyno_status dyno_kv_seal(struct dyno_kv_cache *cache, struct dyno_kv_link *links
     return DYNO_OK;
 }
 
+/* Drop one reference of the first `blocks` blocks of a span, where a policy ranks runs: they stay
+ * apart, for they have been used more or less often, and become idle from the last on. */
+static void let_go_ranked(struct dyno_kv_cache *cache, uint32_t run, uint32_t blocks)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = run; i != DYNO_KV_NO_RUN && cache->runs[i].first < blocks;
+         i = cache->runs[i].next) {
+        count++;
+    }
+    cache->ranking.clock += count;
+    for (uint32_t i = 0; i < count; i++, run = cache->runs[run].next) {
+        struct dyno_kv_run *here = &cache->runs[run];
+
+        assert(here->refs > 0 && here->first + here->count <= blocks);
+        dyno_kv_ranking_raise(&cache->ranking, run);
+        if (--here->refs == 0) {
+            cache->shared -= here->count;
+            cache->idle += here->count;
+            cache->idle_named += here->count;
+            dyno_kv_ranking_idle(&cache->ranking, run, i);
+        }
+    }
+}
+
 /* Drop one reference of the first `blocks` blocks of a span; its runs that nobody holds any more
  * become one idle run. */
 static void let_go_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t blocks)
 {
     uint32_t idle = DYNO_KV_NO_RUN; /* the first run of this span that went idle just now */
 
+    if (is_ranked(cache)) {
+        let_go_ranked(cache, run, blocks);
+        return;
+    }
     while (run != DYNO_KV_NO_RUN && cache->runs[run].first < blocks) {
         struct dyno_kv_run *here = &cache->runs[run];
         uint32_t next = here->next;
@@ -465,6 +529,13 @@ void dyno_kv_cache_check(const struct dyno_kv_cache *cache)
     uint32_t run = cache->idle_oldest, newest = DYNO_KV_NO_RUN;
 
     assert((uint64_t)cache->free + cache->own + cache->shared + cache->idle == cache->capacity);
+    for (uint32_t i = 0; i < cache->ranking.idle.count; i++) {
+        const struct dyno_kv_run *here = &cache->runs[cache->ranking.idle.items[i].id];
+
+        assert(here->refs == 0 && here->count > 0);
+        idle += here->count;
+        named += here->span != 0 ? here->count : 0;
+    }
     for (; run != DYNO_KV_NO_RUN; newest = run, run = cache->runs[run].newer) {
         assert(cache->runs[run].refs == 0 && cache->runs[run].count > 0);
         assert(cache->runs[run].older == newest);

@@ -9,7 +9,7 @@
  *   OWN     -> FREE     [drop]      the cache is off, or another filler sealed the same block first
  *   OWN     -> IDLE     [retire]    its sequence ended; contents nobody will ask for keep their
  * place SHARED  -> IDLE     [release]   the last reference went; contents kept IDLE    -> SHARED
- * [hold]      hit IDLE    -> FREE     [take]      evicted, the longest idle first
+ * [hold]      hit IDLE    -> FREE     [take]      evicted, the longest idle first, or by rank
  *
  *   Always: free + own + shared + idle == capacity.
  *
@@ -25,6 +25,7 @@
 #include "core/base/map.h"
 #include "core/base/status.h"
 #include "core/base/time.h"
+#include "core/kv/evict.h"
 
 enum { DYNO_KV_NO_RUN = UINT32_MAX };
 
@@ -67,11 +68,15 @@ struct dyno_kv_cache {
     bool silent;                   /* the spans being changed are private: nobody is told */
     struct dyno_kv_places *places; /* told of evictions; not owned; NULL: blocks have no numbers */
     const struct dyno_kv_listener *listener;
+    struct dyno_kv_ranking ranking;
 };
 
 dyno_status dyno_kv_cache_init(struct dyno_kv_cache *cache, uint32_t worker, uint32_t capacity,
                                const struct dyno_kv_listener *listener);
 void dyno_kv_cache_release(struct dyno_kv_cache *cache);
+
+/* Evict by this policy; before the first block is taken. */
+void dyno_kv_cache_rank_by(struct dyno_kv_cache *cache, const struct dyno_kv_evict *policy);
 
 /* Blocks that a taker can have: free ones and idle ones. */
 static inline uint32_t dyno_kv_available(const struct dyno_kv_cache *cache)

@@ -10,9 +10,7 @@
 
 #include "core/worker/tiers_parts.h"
 
-/* What it takes to compute the prompt from `first` on, in passes of its own; DYNO_NEVER: nobody
- * knows. */
-static dyno_ns compute_time(const struct dyno_local *local, uint32_t first, uint32_t target)
+dyno_ns dyno_compute_time(const struct dyno_local *local, uint32_t first, uint32_t target)
 {
     const struct dyno_device *device = local->config.device;
     uint32_t most = local->config.worker.batch_tokens_max;
@@ -84,7 +82,7 @@ static uint32_t look(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t 
 static uint32_t choose(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t target)
 {
     uint32_t size = move->local->config.worker.block_tokens, best = 0, end = move->from;
-    dyno_ns least = compute_time(move->local, end * size, target), wait = 0;
+    dyno_ns least = dyno_compute_time(move->local, end * size, target), wait = 0;
 
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         dyno_ns time;
@@ -96,7 +94,7 @@ static uint32_t choose(struct dyno_tiers *tiers, struct dyno_move *move, uint32_
         wait = time > wait ? time : wait;
         time = least == DYNO_NEVER
                    ? wait
-                   : wait + compute_time(move->local, move->part_to[i] * size, target);
+                   : wait + dyno_compute_time(move->local, move->part_to[i] * size, target);
         if (time < least || !move->local->config.device->ops->predict) {
             least = time;
             best = i + 1;
@@ -203,9 +201,10 @@ dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint3
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_tier_totals *totals = &tiers->totals[tier];
+    struct dyno_kv_cache *pool = dyno_tier_cache(tiers, tier, move->local, move->worker);
 
-    dyno_kv_let_go(dyno_tier_cache(tiers, tier, move->local, move->worker),
-                   dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
+    pool->ranking.cost = DYNO_EVICT_COST_ONE; /* the store that follows knows better */
+    dyno_kv_let_go(pool, dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
     move->is_awaited[tier] = false;
     totals->loads++;
     totals->loaded_blocks += blocks_from(move, tier);

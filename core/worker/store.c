@@ -1,4 +1,6 @@
 /* Copies of computed prompts go down, tier by tier. */
+#include <string.h>
+
 #include "core/worker/tiers_parts.h"
 
 static struct dyno_kv_cache *source_of(const struct dyno_tiers *tiers, const struct dyno_move *move)
@@ -48,10 +50,33 @@ static dyno_status touch(struct dyno_kv_cache *cache, struct dyno_kv_link *links
     return DYNO_OK;
 }
 
+/* What a store needs to know of its chain. */
+struct chain {
+    struct dyno_local *local;
+    uint32_t worker;
+    const struct dyno_kv_link *links; /* [link_count] */
+    uint32_t link_count;
+    uint32_t wanted[DYNO_TIERS_MAX];
+    uint32_t cost;
+};
+
+/* How many blocks of the chain beyond the `found` ones the tier is to have, of `blocks`. */
+static uint32_t missing(struct dyno_tiers *tiers, const struct chain *chain, uint32_t tier,
+                        uint32_t found, uint32_t blocks, uint32_t room)
+{
+    struct dyno_tier_totals *totals = &tiers->totals[tier];
+    uint32_t wanted = chain->wanted[tier] < blocks ? chain->wanted[tier] : blocks;
+
+    wanted = wanted > found ? wanted : found;
+    totals->declined_blocks += blocks - wanted;
+    room = room < wanted - found ? room : wanted - found;
+    totals->skipped_blocks += wanted - found - room;
+    return room;
+}
+
 /* The first `blocks` blocks of the chain lie in `source` and are held there: copy what the tier
  * below it lacks, or see to the one below that. */
-static dyno_status store(struct dyno_tiers *tiers, struct dyno_local *local, uint32_t worker,
-                         const struct dyno_kv_link *links, uint32_t link_count, uint32_t blocks,
+static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, uint32_t blocks,
                          uint32_t source, dyno_ns now)
 {
     uint32_t tier = source == DYNO_FROM_GPU ? 0 : source + 1, index, idle, room, found;
@@ -59,15 +84,14 @@ static dyno_status store(struct dyno_tiers *tiers, struct dyno_local *local, uin
     struct dyno_move *move;
 
     for (; tier < tiers->config.tier_count && blocks > 0; source = tier++, blocks = found) {
-        DYNO_TRY(dyno_move_make(tiers, local, worker, links, link_count, 2, &index));
+        DYNO_TRY(dyno_move_make(tiers, chain->local, chain->worker, chain->links, chain->link_count,
+                                2, &index));
         move = dyno_move_at(tiers, index);
-        to = dyno_tier_cache(tiers, tier, local, worker);
-        found = dyno_kv_find(to, dyno_move_links(move, 1), link_count, blocks, &idle);
-        room = dyno_kv_available(to) - idle;
-        if (room > blocks - found) {
-            room = blocks - found;
-        }
-        tiers->totals[tier].skipped_blocks += blocks - found - room;
+        memcpy(move->wanted, chain->wanted, sizeof move->wanted);
+        move->cost = chain->cost;
+        to = dyno_tier_cache(tiers, tier, chain->local, chain->worker);
+        found = dyno_kv_find(to, dyno_move_links(move, 1), chain->link_count, blocks, &idle);
+        room = missing(tiers, chain, tier, found, blocks, dyno_kv_available(to) - idle);
         if (room > 0) {
             move->source = source;
             move->tier = tier;
@@ -75,26 +99,82 @@ static dyno_status store(struct dyno_tiers *tiers, struct dyno_local *local, uin
             move->to = found + room;
             return send(tiers, index, now);
         }
-        DYNO_TRY(touch(to, dyno_move_links(move, 1), link_count, found));
+        to->ranking.cost = chain->cost;
+        DYNO_TRY(touch(to, dyno_move_links(move, 1), chain->link_count, found));
         dyno_move_free(tiers, index);
     }
     return DYNO_OK;
+}
+
+/* What a block of the chain takes to compute, against one of an ordinary prompt: of one pass. */
+static uint32_t cost_of(const struct dyno_tiers *tiers, const struct dyno_local *local,
+                        uint32_t blocks)
+{
+    uint32_t size = local->config.worker.block_tokens, most = local->config.worker.batch_tokens_max;
+    uint64_t tokens = (uint64_t)blocks * size;
+    bool counts = false;
+    dyno_ns chain, pass;
+    double cost;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        counts =
+            counts || (tiers->config.tiers[i].evict && tiers->config.tiers[i].evict->counts_cost);
+    }
+    if (!counts || tokens == 0) {
+        return DYNO_EVICT_COST_ONE;
+    }
+    chain = dyno_compute_time(local, 0, (uint32_t)tokens);
+    pass = dyno_compute_time(local, 0, most);
+    if (chain == DYNO_NEVER || pass == 0) {
+        return DYNO_EVICT_COST_ONE;
+    }
+    cost = DYNO_EVICT_COST_ONE * ((double)chain / (double)tokens) / ((double)pass / most);
+    return cost < 1 ? 1 : cost > DYNO_EVICT_COST_MAX ? DYNO_EVICT_COST_MAX : (uint32_t)cost;
+}
+
+/* What each tier's policy wants of the chain, which is seen once more. */
+static void ask_policies(const struct dyno_tiers *tiers, struct chain *chain,
+                         struct dyno_store_view *view)
+{
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        const struct dyno_store_policy *policy = tiers->config.tiers[i].store;
+
+        if (tiers->sketches[i]) {
+            struct dyno_kv_sketch *sketch =
+                &tiers->sketches[i][dyno_tier_pool(tiers, i, chain->local, chain->worker)];
+
+            for (uint32_t j = 0; j < chain->link_count; j++) {
+                dyno_kv_sketch_see(sketch, chain->links[j].span);
+            }
+            view->sketch = sketch;
+        }
+        chain->wanted[i] = policy ? policy->wanted(view) : view->blocks;
+    }
 }
 
 dyno_status dyno_store(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                        dyno_ns now)
 {
     const struct dyno_seq *seq = &local->seqs[index];
-    uint32_t blocks = seq->chain_blocks;
+    struct dyno_store_view view = {.links = seq->links,
+                                   .link_count = seq->span_count,
+                                   .blocks = seq->chain_blocks,
+                                   .hit_blocks = seq->record.cached_tokens /
+                                                 local->config.worker.block_tokens};
+    struct chain chain = {.local = local,
+                          .worker = dyno_worker_index(local, worker),
+                          .links = seq->links,
+                          .link_count = seq->span_count};
 
     if (seq->link_count > seq->span_count) { /* what it generated is nobody else's */
-        blocks -= seq->links[seq->span_count].blocks;
+        view.blocks -= seq->links[seq->span_count].blocks;
     }
-    if (blocks > seq->held_blocks) {
-        blocks = seq->held_blocks;
+    if (view.blocks > seq->held_blocks) {
+        view.blocks = seq->held_blocks;
     }
-    return store(local->config.tiers, local, dyno_worker_index(local, worker), seq->links,
-                 seq->span_count, blocks, DYNO_FROM_GPU, now);
+    chain.cost = cost_of(local->config.tiers, local, view.blocks);
+    ask_policies(local->config.tiers, &chain, &view);
+    return store(local->config.tiers, &chain, view.blocks, DYNO_FROM_GPU, now);
 }
 
 /* The source lets go. */
@@ -107,6 +187,7 @@ static void leave(struct dyno_tiers *tiers, const struct dyno_move *move, dyno_n
         dyno_local_sync_worker(move->local, move->worker, now);
     }
     idle = source->idle;
+    source->ranking.cost = move->cost;
     dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way--;
@@ -119,15 +200,22 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_tier_totals *totals = &tiers->totals[move->tier];
     struct dyno_kv_cache *to = dyno_tier_cache(tiers, move->tier, move->local, move->worker);
+    struct chain chain;
 
     totals->stores++;
     totals->stored_blocks += move->to - move->from;
     totals->store_wait_ns += now - move->started_at;
     DYNO_TRY(
         dyno_kv_seal(to, dyno_move_links(move, 1), move->link_count, 0, move->from, move->to, now));
-    DYNO_TRY(store(tiers, move->local, move->worker, dyno_move_links(move, 1), move->link_count,
-                   move->to, move->tier, now));
+    chain = (struct chain){.local = move->local,
+                           .worker = move->worker,
+                           .links = dyno_move_links(move, 1),
+                           .link_count = move->link_count,
+                           .cost = move->cost};
+    memcpy(chain.wanted, move->wanted, sizeof chain.wanted);
+    DYNO_TRY(store(tiers, &chain, move->to, move->tier, now));
     move = dyno_move_at(tiers, index); /* the next one may have moved it */
+    to->ranking.cost = move->cost;
     dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to);
     leave(tiers, move, now);
     dyno_move_free(tiers, index);

@@ -192,6 +192,26 @@ static dyno_status open_pools(struct dyno_tiers *tiers, uint32_t tier)
     for (uint32_t i = 0; i < config->pool_count; i++) {
         DYNO_TRY(dyno_kv_cache_init(&tiers->pools[tier][i], i, config->pool_blocks,
                                     &tiers->kv_listener));
+        if (config->evict) {
+            dyno_kv_cache_rank_by(&tiers->pools[tier][i], config->evict);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_sketches(struct dyno_tiers *tiers, uint32_t tier)
+{
+    const struct dyno_tier_config *config = &tiers->config.tiers[tier];
+
+    if (!config->store || !config->store->counts) {
+        return DYNO_OK;
+    }
+    tiers->sketches[tier] = calloc(config->pool_count, sizeof *tiers->sketches[tier]);
+    if (!tiers->sketches[tier]) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        DYNO_TRY(dyno_kv_sketch_init(&tiers->sketches[tier][i], config->pool_blocks));
     }
     return DYNO_OK;
 }
@@ -238,6 +258,9 @@ dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_con
     status = keep_numbers(tiers);
     for (uint32_t i = 0; status == DYNO_OK && i < config->tier_count; i++) {
         status = open_pools(tiers, i);
+        if (status == DYNO_OK) {
+            status = open_sketches(tiers, i);
+        }
     }
     if (status != DYNO_OK) {
         dyno_tiers_close(tiers);
@@ -256,7 +279,11 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
         for (uint32_t j = 0; tiers->pools[i] && j < tiers->config.tiers[i].pool_count; j++) {
             dyno_kv_cache_release(&tiers->pools[i][j]);
         }
+        for (uint32_t j = 0; tiers->sketches[i] && j < tiers->config.tiers[i].pool_count; j++) {
+            dyno_kv_sketch_release(&tiers->sketches[i][j]);
+        }
         free(tiers->pools[i]);
+        free(tiers->sketches[i]);
     }
     free(tiers->numbers);
     dyno_pool_release(&tiers->moves);

@@ -3,7 +3,7 @@
  *
  * A tier consists of pools, each of which serves one worker, those of a node, or all: several
  * workers may have the same one.  A pool is a KV cache (core/kv/cache.h) in which nobody computes:
- * what it holds is closed under prefix, and what has not been used longest goes first.
+ * what it holds is closed under prefix.
  *
  *   store    When a prompt has been computed, those of its whole blocks that the fastest tier lacks
  *            are copied there, and from each tier to the next.  So what a tier evicts is already in
@@ -13,22 +13,48 @@
  *            faster than to compute them again.
  *
  * A block on its way is held on both ends.  A pool that has no room takes as many leading blocks
- * as it can, and what does not fit is skipped: a store never waits.
+ * as it can, and what does not fit is skipped: a store never waits.  Which blocks a tier wants, and
+ * which it gives up first, are rows of tables: dyno_store_policies and dyno_kv_evict_table.
  */
 #ifndef DYNO_CORE_WORKER_TIERS_H
 #define DYNO_CORE_WORKER_TIERS_H
 
+#include "core/kv/cache.h"
+#include "core/kv/sketch.h"
 #include "core/worker/link.h"
 #include "core/worker/worker.h"
 
 enum { DYNO_TIER_POOLS_MAX = 1 << 20 };
 
+/* What is known of a prompt whose blocks may be stored. */
+struct dyno_store_view {
+    const struct dyno_kv_link *links; /* [link_count] its chain ... */
+    uint32_t link_count;
+    uint32_t blocks;                     /* ... of which so many whole blocks are computed ... */
+    uint32_t hit_blocks;                 /* ... and so many were found in some cache */
+    const struct dyno_kv_sketch *sketch; /* of sightings of spans, if the policy counts them */
+};
+
+struct dyno_store_policy {
+    const char *name;
+    const char *help;
+    bool counts; /* how often spans are seen: by their identities, so they are not to be merged */
+    uint32_t (*wanted)(const struct dyno_store_view *view); /* leading blocks */
+};
+
+extern const struct dyno_store_policy dyno_store_policies[]; /* NULL-name-terminated */
+
+/* The policy called `name`, or NULL. */
+const struct dyno_store_policy *dyno_store_policy_find(const char *name);
+
 struct dyno_tier_config {
-    uint32_t level;              /* 2, 3 or 4: for the books only */
-    uint32_t pool_count;         /* >= 1 */
-    uint32_t pool_blocks;        /* of each */
-    const uint32_t *pool_of;     /* [workers]: whose is which */
-    const uint32_t *endpoint_of; /* [pool_count]: where it lies, as links call it */
+    uint32_t level;                        /* 2, 3 or 4: for the books only */
+    uint32_t pool_count;                   /* >= 1 */
+    uint32_t pool_blocks;                  /* of each */
+    const uint32_t *pool_of;               /* [workers]: whose is which */
+    const uint32_t *endpoint_of;           /* [pool_count]: where it lies, as links call it */
+    const struct dyno_store_policy *store; /* NULL: all */
+    const struct dyno_kv_evict *evict;     /* NULL: lru */
 };
 
 struct dyno_tiers_config {

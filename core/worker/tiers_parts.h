@@ -26,7 +26,9 @@ struct dyno_move {
     struct dyno_kv_link *links;
     uint32_t link_count, ends;
     uint32_t from, to;
-    uint32_t source, tier;            /* of a store */
+    uint32_t cost;                    /* of its blocks, as pools rank them */
+    uint32_t source, tier;            /* of a store ... */
+    uint32_t wanted[DYNO_TIERS_MAX];  /* ... and how many leading blocks each tier wants */
     uint32_t seq;                     /* of an onboard: who waits; DYNO_NO_SEQ: nobody any more */
     uint32_t part_to[DYNO_TIERS_MAX]; /* of an onboard; 0: nothing comes from there */
     bool is_awaited[DYNO_TIERS_MAX];  /* likewise: still on its way */
@@ -43,7 +45,9 @@ struct dyno_tiers {
     struct dyno_tiers_config config;
     struct dyno_kv_listener kv_listener;
     struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
-    uint32_t *numbers;                           /* the configuration's arrays */
+    struct dyno_kv_sketch
+        *sketches[DYNO_TIERS_MAX]; /* [pool_count]; NULL: the policy counts none */
+    uint32_t *numbers;             /* the configuration's arrays */
     struct dyno_pool moves;
     struct dyno_pool parts;
     struct dyno_map part_of; /* transfer -> its part */
@@ -92,6 +96,9 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
 dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t move, dyno_ns now);
 
 /* ---- onboard.c ---- */
+/* What it takes to compute the prompt from `first` on, in passes of its own; DYNO_NEVER: nobody
+ * knows. */
+dyno_ns dyno_compute_time(const struct dyno_local *local, uint32_t first, uint32_t target);
 /* What comes from `tier` has arrived. */
 dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t move, uint32_t tier,
                                  dyno_ns now);

@@ -87,6 +87,9 @@ links:
   sharing: fair                              # default
 tiers:
   levels: none                               # default
+  store: all                                 # default
+  store_below: all                           # default
+  evict: lru                                 # default
 engine:
   profile: sglang                            # --engine
 batch:

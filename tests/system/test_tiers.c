@@ -27,6 +27,8 @@ static void draw_tier(struct world_tiers *tiers, uint32_t tier, uint32_t workers
 
     tiers->tiers[tier] = (struct dyno_tier_config){
         .level = 2 + tier,
+        .store = &dyno_store_policies[dyno_rng_below(rng, 5) % 3], /* mostly all, or second use */
+        .evict = &dyno_kv_evict_table[dyno_rng_below(rng, 3)],
         .pool_count = pools,
         .pool_blocks = (100 + (uint32_t)dyno_rng_below(rng, dyno_rng_below(rng, 2) ? 3000 : 300)) /
                            block_tokens +
@@ -61,6 +63,11 @@ static void draw(struct world *world, uint64_t seed)
 
 static bool may_merge(const struct world *world)
 {
+    for (uint32_t i = 0; i < world->tiers.count; i++) {
+        if (world->tiers.tiers[i].store->counts) {
+            return false;
+        }
+    }
     return world->dispatch.event_loss == 0.0 &&
            (world->dispatch.policy->needs & DYNO_ROUTE_NEEDS_GUESSED) == 0;
 }
@@ -139,7 +146,8 @@ END_TEST
 /* The worlds must be worth it. */
 START_TEST(the_worlds_with_tiers_reach_the_corners)
 {
-    uint64_t preempting = 0, evicting = 0, hitting = 0, giving_up = 0, slow = 0, full = 0, deep = 0;
+    uint64_t preempting = 0, evicting = 0, hitting = 0, giving_up = 0, slow = 0, full = 0, deep = 0,
+             declining = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
@@ -154,6 +162,7 @@ START_TEST(the_worlds_with_tiers_reach_the_corners)
         giving_up += digest.cancelled > 0 && tiers[0].loads > 0;
         slow += tiers[0].slow_blocks > 0;
         full += tiers[0].skipped_blocks > 0;
+        declining += tiers[0].declined_blocks > 0;
         deep += world.tiers.count > 1 && tiers[1].hit_blocks > 0;
     }
     ck_assert_uint_gt(hitting, 20);
@@ -163,6 +172,7 @@ START_TEST(the_worlds_with_tiers_reach_the_corners)
     ck_assert_uint_gt(slow, 20);
     ck_assert_uint_gt(full, 10);
     ck_assert_uint_gt(deep, 5);
+    ck_assert_uint_gt(declining, 20);
 }
 END_TEST
 

@@ -16,6 +16,7 @@ struct block {
     uint64_t span;
     uint32_t index;
     uint32_t refs;
+    uint32_t uses, rank; /* where a policy ranks */
 };
 
 struct oracle {
@@ -25,6 +26,8 @@ struct oracle {
     uint32_t idle_count;
     uint32_t free, own;
     uint64_t evicted_digest;
+    const struct dyno_kv_evict *policy; /* one that ranks, or NULL */
+    uint32_t level, cost;
 };
 
 static void remove_at(struct block *list, uint32_t *count, uint32_t at)
@@ -48,12 +51,34 @@ static uint64_t digest(uint64_t so_far, uint64_t span, uint32_t left)
     return dyno_mix(so_far ^ dyno_mix(span + 0x51ed2701ULL * left));
 }
 
+/* The longest idle of those with the lowest rank; without a policy all have the same. */
+static uint32_t lowest(const struct oracle *oracle)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 1; i < oracle->idle_count; i++) {
+        at = oracle->idle[i].rank < oracle->idle[at].rank ? i : at;
+    }
+    return at;
+}
+
+static void oracle_raise(const struct oracle *oracle, struct block *block)
+{
+    if (oracle->policy) {
+        uint32_t rank = oracle->level + oracle->policy->worth(block->uses, oracle->cost);
+
+        block->rank = rank > block->rank ? rank : block->rank;
+    }
+}
+
 static void oracle_take(struct oracle *oracle, uint32_t blocks)
 {
     while (blocks > oracle->free) {
-        struct block gone = oracle->idle[0];
+        uint32_t at = lowest(oracle);
+        struct block gone = oracle->idle[at];
 
-        remove_at(oracle->idle, &oracle->idle_count, 0);
+        oracle->level = gone.rank;
+        remove_at(oracle->idle, &oracle->idle_count, at);
         oracle->free++;
         if (gone.span != 0) {
             oracle->evicted_digest = digest(oracle->evicted_digest, gone.span, gone.index);
@@ -87,11 +112,13 @@ static uint32_t oracle_find(const struct oracle *oracle, const struct dyno_kv_li
 static void oracle_reference(struct oracle *oracle, uint64_t span, uint32_t index, bool sealing)
 {
     int at = find_block(oracle->shared, oracle->shared_count, span, index);
+    struct block known = {.span = span, .index = index};
 
     if (at < 0) {
         int idle = find_block(oracle->idle, oracle->idle_count, span, index);
 
         if (idle >= 0) {
+            known = oracle->idle[idle];
             remove_at(oracle->idle, &oracle->idle_count, (uint32_t)idle);
             oracle->free += sealing; /* the copy is dropped */
             oracle->own -= sealing;
@@ -99,18 +126,20 @@ static void oracle_reference(struct oracle *oracle, uint64_t span, uint32_t inde
             oracle->own--;
         }
         at = (int)oracle->shared_count++;
-        oracle->shared[at] = (struct block){.span = span, .index = index};
+        oracle->shared[at] = known;
     } else if (sealing) {
         oracle->own--;
         oracle->free++;
     }
     oracle->shared[at].refs++;
+    oracle->shared[at].uses++;
 }
 
 static void oracle_release(struct oracle *oracle, uint64_t span, uint32_t index)
 {
     uint32_t at = (uint32_t)find_block(oracle->shared, oracle->shared_count, span, index);
 
+    oracle_raise(oracle, &oracle->shared[at]);
     if (--oracle->shared[at].refs == 0) {
         oracle->idle[oracle->idle_count++] = oracle->shared[at];
         remove_at(oracle->shared, &oracle->shared_count, at);
@@ -257,9 +286,13 @@ static void grow_some(struct pair *pair, struct sequence *sequence)
 
 static void leave(struct pair *pair, struct sequence *sequence)
 {
+    pair->oracle.cost = pair->cache.ranking.cost = 1 + below(pair, 3) * 7;
     ck_assert_int_eq(dyno_kv_retire(&pair->cache, sequence->own), DYNO_OK);
     for (uint32_t i = 0; i < sequence->own; i++) {
-        pair->oracle.idle[pair->oracle.idle_count++] = (struct block){0};
+        struct block nameless = {.uses = 1};
+
+        oracle_raise(&pair->oracle, &nameless);
+        pair->oracle.idle[pair->oracle.idle_count++] = nameless;
     }
     pair->oracle.own -= sequence->own;
     dyno_kv_let_go(&pair->cache, sequence->links, sequence->link_count, sequence->held);
@@ -277,14 +310,17 @@ static void compare(struct pair *pair)
     ck_assert_uint_eq(pair->evicted_digest, pair->oracle.evicted_digest);
 }
 
+/* Under every policy in turn. */
 START_TEST(runs_agree_with_single_blocks_to_the_order_of_eviction)
 {
-    struct pair pair = {0};
+    const struct dyno_kv_evict *policy = &dyno_kv_evict_table[_i % 3];
+    struct pair pair = {.oracle.policy = policy->worth ? policy : NULL};
 
     dyno_rng_init(&pair.rng, (uint64_t)_i, "cache test");
     pair.oracle.free = CAPACITY;
     pair.listener = (struct dyno_kv_listener){.context = &pair, .changed = heard};
     ck_assert_int_eq(dyno_kv_cache_init(&pair.cache, 0, CAPACITY, &pair.listener), DYNO_OK);
+    dyno_kv_cache_rank_by(&pair.cache, policy);
     for (int turn = 0; turn < 3000; turn++) {
         struct sequence *sequence = &pair.sequences[below(&pair, SEQS_MAX)];
 
