@@ -228,6 +228,13 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
                             scenario->disagg.decode, busy, error);
 }
 
+static dyno_status use_tiers(struct dyno_assembly *assembly)
+{
+    struct dyno_dispatch_tiers view = dyno_tiering_view(&assembly->tiering);
+
+    return assembly->tiering.tiers ? dyno_dispatch_use_tiers(assembly->dispatch, &view) : DYNO_OK;
+}
+
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -259,6 +266,7 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
     if (!scenario->disagg.policy) {
         DYNO_TRY(dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config,
                                    error));
+        DYNO_TRY(use_tiers(assembly));
         return dyno_local_open(&assembly->workers, &config, error);
     }
     return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,

@@ -249,6 +249,7 @@ static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_sc
         uint32_t *pool_of = numbers + (size_t)2 * i * workers, *endpoint_of = pool_of + workers;
 
         DYNO_TRY(check_size(&specs[i], blocks, config->block_bytes, worker, error));
+        tiering->credits[i] = scenario->router.tier_credit[specs[i].level - 2];
         tier->level = specs[i].level;
         tier->store =
             dyno_store_policy_find(i == 0 ? scenario->tiers.store : scenario->tiers.store_below);
@@ -283,10 +284,25 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
     if (!numbers) {
         return DYNO_NO_MEMORY;
     }
+    tiering->block_tokens = config->worker.block_tokens;
     status = open_tiers(tiering, scenario, specs, &tiers, numbers, &config->worker, error);
     free(numbers);
     config->tiers = tiering->tiers;
     return status;
+}
+
+static void fill(void *context, const struct dyno_request *request, const uint32_t *overlap,
+                 double *credit)
+{
+    const struct dyno_tiering *tiering = context;
+
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, tiering->credits, overlap,
+                      credit);
+}
+
+struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering)
+{
+    return (struct dyno_dispatch_tiers){.context = tiering, .fill = fill};
 }
 
 void dyno_tiering_close(struct dyno_tiering *tiering)

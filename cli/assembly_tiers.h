@@ -4,6 +4,7 @@
 #define DYNO_CLI_ASSEMBLY_TIERS_H
 
 #include "cli/scenario.h"
+#include "core/run/dispatch.h"
 #include "core/worker/local.h"
 #include "core/worker/tiers.h"
 #include "sim/timing.h"
@@ -34,6 +35,8 @@ struct dyno_tiering {
     struct dyno_topology_links *places;
     struct dyno_links *links;
     struct dyno_tiers *tiers; /* NULL: there are none */
+    uint32_t block_tokens;
+    double credits[DYNO_TIERS_MAX]; /* as a router counts them */
 };
 
 /* Tiers for the workers of `config`, which is told of them; nothing where the scenario has none.
@@ -44,6 +47,8 @@ struct dyno_tiering {
 dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
                               const struct dyno_timing_config *timing,
                               struct dyno_local_config *config, struct dyno_error *error);
+/* What is there, as a router asks for it; not to be used where there are no tiers. */
+struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering);
 void dyno_tiering_close(struct dyno_tiering *tiering);
 
 #endif

@@ -5,7 +5,7 @@
  *     cached  = overlap_w * B
  *     prefill = (prefill_tokens_w + max(n - cached, 0) + cached) / B
  *     decay   = 1 / (1 + overlap_decay * (prefill_tokens_w - least prefill_tokens) / B / blocks)
- *     todo    = max(prefill - overlap_credit * decay * overlap_w, 0)
+ *     todo    = max(prefill - overlap_credit * decay * overlap_w - tier_credit_w, 0)
  *     decode  = active_blocks_w + blocks - active_overlap_w
  *
  *     kv, kv_approx:  prefill_load_scale * todo + decode + decode_request_weight * inflight_w
@@ -59,9 +59,10 @@ static double decay_of(const struct dyno_route_config *config, const struct term
     return 1.0 / (1.0 + config->overlap_decay * ahead / terms->prompt_blocks);
 }
 
-/* Blocks of prompt that `worker` would have to compute. */
-static double todo_of(const struct dyno_route_config *config, const struct dyno_route_view *view,
-                      const struct terms *terms, uint32_t worker)
+/* Blocks of prompt that `worker` would have to compute, less `below`: what its lower tiers save. */
+static inline double todo_less(const struct dyno_route_config *config,
+                               const struct dyno_route_view *view, const struct terms *terms,
+                               uint32_t worker, double below)
 {
     double overlap = view->overlap_blocks[worker];
     double prefill_tokens = real(view->prefill_tokens[worker]);
@@ -76,8 +77,16 @@ static double todo_of(const struct dyno_route_config *config, const struct dyno_
     if (config->overlap_decay != 0) {
         credit *= decay_of(config, terms, prefill_tokens);
     }
-    todo -= credit;
+    todo -= credit + below;
     return todo > 0.0 ? todo : 0.0;
+}
+
+static inline double todo_of(const struct dyno_route_config *config,
+                             const struct dyno_route_view *view, const struct terms *terms,
+                             uint32_t worker)
+{
+    return todo_less(config, view, terms, worker,
+                     view->tier_credit ? view->tier_credit[worker] : 0.0);
 }
 
 static double decode_of(const struct dyno_route_config *config, const struct dyno_route_view *view,

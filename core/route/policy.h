@@ -51,6 +51,9 @@ struct dyno_route_view {
     const uint32_t *overlap_blocks; /* [workers] stale: leading prompt blocks found in its cache */
     const uint32_t *active_overlap_blocks; /* [workers] exact: leading prompt blocks shared with
                                               its requests not ended (NEEDS_ACTIVE) */
+    const double *tier_credit; /* [workers] exact: leading prompt blocks beyond those in its cache
+                                  that lie in lower tiers of its own, each worth what
+                                  router.tier_credit says; NULL: there are no such tiers */
 };
 
 /* Every number a built-in policy can be tuned by (names as in `dyno help scenario`, router.*);

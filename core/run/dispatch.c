@@ -39,6 +39,9 @@ static void fill_overlaps(struct dyno_dispatch *d, const struct dyno_request *re
         d->touched_count = dyno_kv_index_match(d->index, request->spans, request->span_count,
                                                d->overlap, d->touched);
     }
+    if (d->tiers.fill) {
+        d->tiers.fill(d->tiers.context, request, d->overlap, d->tier_credit);
+    }
     if (d->wants_active) {
         d->active_touched_count = dyno_active_match(&d->active, request->spans, request->span_count,
                                                     d->active_overlap, d->active_touched);
@@ -73,6 +76,9 @@ static uint32_t uncached_tokens(const struct dyno_dispatch *d, const struct dyno
 {
     uint64_t cached = (uint64_t)d->overlap[worker] * d->config.block_tokens;
 
+    if (d->tiers.fill) {
+        cached += (uint64_t)(d->tier_credit[worker] * d->config.block_tokens);
+    }
     return cached < request->prompt_tokens ? request->prompt_tokens - (uint32_t)cached : 0;
 }
 

@@ -43,6 +43,15 @@ struct dyno_dispatch_config {
 
 struct dyno_dispatch;
 
+/* Who knows what lies in tiers below the workers' caches. */
+struct dyno_dispatch_tiers {
+    void *context;
+    /* credit[worker]: what its tiers are worth to the request beyond the first overlap[worker]
+     * blocks of its prompt, in blocks. */
+    void (*fill)(void *context, const struct dyno_request *request, const uint32_t *overlap,
+                 double *credit);
+};
+
 dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
                                const struct dyno_dispatch_config *config, struct dyno_error *error);
 void dyno_dispatch_close(struct dyno_dispatch *dispatch);
@@ -54,6 +63,10 @@ int dyno_dispatch_wants_events(const struct dyno_dispatch *dispatch);
  * several changes of a span may be told as one, so long as the last is told before the next pick.
  */
 int dyno_dispatch_wants_times(const struct dyno_dispatch *dispatch);
+
+/* From now on policies that ask for overlaps see the workers' tiers too.  DYNO_NO_MEMORY. */
+dyno_status dyno_dispatch_use_tiers(struct dyno_dispatch *dispatch,
+                                    const struct dyno_dispatch_tiers *tiers);
 
 /* A worker's cache changed; events of one worker come in time order.  Without a delay the next pick
  * sees it.  Ignored: events of a worker that is gone, or when none are wanted.  A lost event is

@@ -171,6 +171,24 @@ dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
     return DYNO_OK;
 }
 
+dyno_status dyno_dispatch_use_tiers(struct dyno_dispatch *dispatch,
+                                    const struct dyno_dispatch_tiers *tiers)
+{
+    for (uint32_t i = 0; dispatch->routers && i < dispatch->routers->count; i++) {
+        DYNO_TRY(dyno_dispatch_use_tiers(dispatch->routers->list[i], tiers));
+    }
+    if (!dispatch->index) {
+        return DYNO_OK; /* nobody asks */
+    }
+    dispatch->tier_credit = calloc(dispatch->config.worker_count, sizeof *dispatch->tier_credit);
+    if (!dispatch->tier_credit) {
+        return DYNO_NO_MEMORY;
+    }
+    dispatch->tiers = *tiers;
+    dispatch->view.tier_credit = dispatch->tier_credit;
+    return DYNO_OK;
+}
+
 void dyno_dispatch_close(struct dyno_dispatch *dispatch)
 {
     struct dyno_dispatch *d = dispatch;
@@ -201,6 +219,7 @@ void dyno_dispatch_close(struct dyno_dispatch *dispatch)
     free(d->touched);
     free(d->active_touched);
     free(d->events_told);
+    free(d->tier_credit);
     free(d->costs);
     free(d->scores);
     free(d->candidates);

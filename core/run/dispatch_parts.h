@@ -128,6 +128,8 @@ struct dyno_dispatch {
     uint32_t *overlap, *active_overlap; /* zero between picks */
     uint32_t *touched, *active_touched; /* whose overlap is not zero during a pick */
     uint32_t touched_count, active_touched_count;
+    struct dyno_dispatch_tiers tiers; /* NULL function: there are none */
+    double *tier_credit;              /* [workers] of the request at hand */
     uint64_t *events_told;
     double *costs, *scores;
     uint32_t *candidates;

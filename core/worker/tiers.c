@@ -186,7 +186,8 @@ static dyno_status open_pools(struct dyno_tiers *tiers, uint32_t tier)
     const struct dyno_tier_config *config = &tiers->config.tiers[tier];
 
     tiers->pools[tier] = calloc(config->pool_count, sizeof *tiers->pools[tier]);
-    if (!tiers->pools[tier]) {
+    tiers->found[tier] = calloc(config->pool_count, sizeof *tiers->found[tier]);
+    if (!tiers->pools[tier] || !tiers->found[tier]) {
         return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < config->pool_count; i++) {
@@ -284,6 +285,7 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
         }
         free(tiers->pools[i]);
         free(tiers->sketches[i]);
+        free(tiers->found[i]);
     }
     free(tiers->numbers);
     dyno_pool_release(&tiers->moves);

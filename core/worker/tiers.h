@@ -71,6 +71,13 @@ struct dyno_tiers;
 dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_config *config);
 void dyno_tiers_close(struct dyno_tiers *tiers); /* NULL: no effect */
 
+/* What the tiers are worth to a request at each worker, in blocks: of those of its prompt beyond
+ * the first overlap[worker] that lie in a tier of the worker's, from the fastest on, each counts
+ * what its tier's credit says.  The request is one of `block_tokens` a block. */
+void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
+                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX],
+                       const uint32_t *overlap, double *credit);
+
 /* What became of each tier: of totals->tiers the first tier_count. */
 void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals);
 

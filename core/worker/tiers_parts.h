@@ -46,8 +46,9 @@ struct dyno_tiers {
     struct dyno_kv_listener kv_listener;
     struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
     struct dyno_kv_sketch
-        *sketches[DYNO_TIERS_MAX]; /* [pool_count]; NULL: the policy counts none */
-    uint32_t *numbers;             /* the configuration's arrays */
+        *sketches[DYNO_TIERS_MAX];   /* [pool_count]; NULL: the policy counts none */
+    uint32_t *numbers;               /* the configuration's arrays */
+    uint32_t *found[DYNO_TIERS_MAX]; /* [pool_count] blocks there of the prompt being routed */
     struct dyno_pool moves;
     struct dyno_pool parts;
     struct dyno_map part_of; /* transfer -> its part */

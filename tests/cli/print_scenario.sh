@@ -130,6 +130,10 @@ router:
     decode_request_weight: 0                 # default
     track_prefill_tokens: true               # default
     track_active_blocks: true                # default
+  tier_credit:
+    g2: 0.75                                 # default
+    g3: 0.25                                 # default
+    g4: 0.25                                 # default
   session:
     replicas: 64                             # default
     sticky: false                            # default

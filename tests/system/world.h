@@ -523,7 +523,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     local.worker.steps_max = steps_max;
     local.device = device;
     local.listener = dyno_loop_listener(loop);
-    world_open_tiers(&world->tiers, local.worker_count, &local, &tiering);
+    world_open_tiers(&world->tiers, local.worker_count, &local, dispatch, &tiering);
     workers = world_workers(world, answers, &local, &other);
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
     (other.device ? dyno_handoff_check : dyno_local_check)(workers);

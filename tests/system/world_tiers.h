@@ -20,12 +20,23 @@ struct world_tiers {
 
 /* Tiers and links between them, where the world has some. */
 struct world_tiering {
+    uint32_t block_tokens;
     struct dyno_tiers *tiers;
     struct dyno_links *links;
 };
 
+static inline void world_fill_credit(void *context, const struct dyno_request *request,
+                                     const uint32_t *overlap, double *credit)
+{
+    static const double credits[DYNO_TIERS_MAX] = {0.75, 0.5, 0.25};
+    const struct world_tiering *tiering = context;
+
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, credits, overlap, credit);
+}
+
 static inline void world_open_tiers(const struct world_tiers *world, uint32_t workers,
-                                    struct dyno_local_config *local, struct world_tiering *tiering)
+                                    struct dyno_local_config *local, struct dyno_dispatch *dispatch,
+                                    struct world_tiering *tiering)
 {
     struct dyno_tiers_config config = {.tier_count = world->count,
                                        .worker_count = workers,
@@ -50,6 +61,11 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
     }
     ck_assert_int_eq(dyno_tiers_open(&tiering->tiers, &config), DYNO_OK);
     local->tiers = tiering->tiers;
+    tiering->block_tokens = local->worker.block_tokens;
+    ck_assert_int_eq(
+        dyno_dispatch_use_tiers(
+            dispatch, &(struct dyno_dispatch_tiers){.context = tiering, .fill = world_fill_credit}),
+        DYNO_OK);
 }
 
 static inline void world_close_tiers(const struct world_tiering *tiering)

@@ -44,6 +44,18 @@ START_TEST(the_default_cost_is_prefill_left_plus_blocks_in_use)
 }
 END_TEST
 
+/* Todo: 10 - 0, 22 - 30 cannot be less than 0, 8 - 3.5. */
+START_TEST(what_lies_in_tiers_need_not_be_computed)
+{
+    struct fleet fleet;
+
+    three_workers(&fleet);
+    fleet.view.tier_credit = (const double[]){0, 30, 3.5};
+    expect(&fleet, "kv", 20, 44, 22.5, 0);
+    expect(&fleet, "lmetric", 110, 0, 4.5 * 19, 1);
+}
+END_TEST
+
 START_TEST(prefill_load_scale_weighs_the_prefill)
 {
     struct fleet fleet;
@@ -165,6 +177,7 @@ static void add_cases(Suite *suite)
     TCase *cases = tcase_create("kv cost");
 
     tcase_add_test(cases, the_default_cost_is_prefill_left_plus_blocks_in_use);
+    tcase_add_test(cases, what_lies_in_tiers_need_not_be_computed);
     tcase_add_test(cases, prefill_load_scale_weighs_the_prefill);
     tcase_add_test(cases, overlap_credit_scales_what_a_hit_is_worth);
     tcase_add_test(cases, overlap_decay_discounts_hits_behind_a_queue);

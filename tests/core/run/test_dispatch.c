@@ -58,6 +58,37 @@ START_TEST(a_request_is_booked_until_it_ends)
 }
 END_TEST
 
+static void fill_two_and_a_half(void *context, const struct dyno_request *request,
+                                const uint32_t *overlap, double *credit)
+{
+    *(uint64_t *)context = request->id;
+    credit[0] = 0.0;
+    credit[1] = 0.5 + overlap[1];
+}
+
+/* What lies in tiers counts for the policy, and for what is believed uncached. */
+START_TEST(tiers_below_the_caches_are_seen)
+{
+    static const struct dyno_span chain[] = {{11, 5}};
+    struct dyno_dispatch_config config = config_of(&spy_policy, 2);
+    struct dyno_dispatch *dispatch = open_dispatch(&config);
+    uint64_t asked = 0;
+
+    ck_assert_int_eq(dyno_dispatch_use_tiers(
+                         dispatch, &(struct dyno_dispatch_tiers){.context = &asked,
+                                                                 .fill = fill_two_and_a_half}),
+                     DYNO_OK);
+    tell(dispatch, 0, 1, 11, 2);
+    spy.next = 1;
+    pick(dispatch, 5, 70, 100, chain, 1);
+    ck_assert_uint_eq(asked, 70);
+    ck_assert_double_eq(spy.view.tier_credit[1], 2.5);
+    pick(dispatch, 6, 71, 100, chain, 1);
+    ck_assert_uint_eq(spy.prefill_tokens[1], 100 - 2 * 16 - 40);
+    dyno_dispatch_close(dispatch);
+}
+END_TEST
+
 START_TEST(candidates_are_the_eligible_with_their_scores)
 {
     struct dyno_dispatch_config config = config_of(&spy_policy, 4);
@@ -366,6 +397,7 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_request_is_booked_until_it_ends);
+    tcase_add_test(cases, tiers_below_the_caches_are_seen);
     tcase_add_test(cases, candidates_are_the_eligible_with_their_scores);
     tcase_add_test(cases, a_delayed_event_is_seen_when_it_is_due_and_not_before);
     tcase_add_test(cases, an_event_at_the_end_of_time_is_never_due);

@@ -1,0 +1,48 @@
+/* What a router may know of tiers: how much of a prompt lies in each. */
+#include "core/worker/tiers_parts.h"
+
+/* Leading blocks of the prompt in a pool. */
+static uint32_t blocks_in(const struct dyno_kv_cache *pool, const struct dyno_request *request,
+                          uint32_t blocks_max)
+{
+    uint32_t blocks = 0, idle;
+
+    for (uint32_t i = 0; i < request->span_count && blocks < blocks_max; i++) {
+        struct dyno_kv_link link = {.span = request->spans[i].id,
+                                    .blocks = request->spans[i].blocks,
+                                    .run = DYNO_KV_NO_RUN};
+        uint32_t found = dyno_kv_find(pool, &link, 1, blocks_max - blocks, &idle);
+
+        blocks += found;
+        if (found < link.blocks) {
+            break;
+        }
+    }
+    return blocks;
+}
+
+void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
+                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX],
+                       const uint32_t *overlap, double *credit)
+{
+    uint32_t blocks_max = (request->prompt_tokens - 1) / block_tokens;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        for (uint32_t j = 0; j < tiers->config.tiers[i].pool_count; j++) {
+            tiers->found[i][j] = blocks_in(&tiers->pools[i][j], request, blocks_max);
+        }
+    }
+    for (uint32_t i = 0; i < tiers->config.worker_count; i++) {
+        uint32_t end = overlap[i];
+
+        credit[i] = 0.0;
+        for (uint32_t j = 0; j < tiers->config.tier_count; j++) {
+            uint32_t found = tiers->found[j][tiers->config.tiers[j].pool_of[i]];
+
+            if (found > end) {
+                credit[i] += credits[j] * (found - end);
+                end = found;
+            }
+        }
+    }
+}
