@@ -228,11 +228,25 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
                             scenario->disagg.decode, busy, error);
 }
 
+/* A router knows of the tiers of those among whom it chooses; and what all of them can hold is
+ * more.
+ */
 static dyno_status use_tiers(struct dyno_assembly *assembly)
 {
-    struct dyno_dispatch_tiers view = dyno_tiering_view(&assembly->tiering);
+    bool in_halves = assembly->scenario->disagg.policy != NULL;
+    struct dyno_dispatch *dispatch = in_halves ? assembly->halves.dispatch : assembly->dispatch;
+    struct dyno_tiering *tiering = &assembly->tiering;
+    struct dyno_dispatch_tiers view;
 
-    return assembly->tiering.tiers ? dyno_dispatch_use_tiers(assembly->dispatch, &view) : DYNO_OK;
+    if (!tiering->tiers) {
+        return DYNO_OK;
+    }
+    if (assembly->belady) {
+        dyno_belady_widen(assembly->belady, dyno_tiers_blocks(tiering->tiers));
+    }
+    tiering->first_routed = in_halves ? assembly->scenario->disagg.decode : 0;
+    view = dyno_tiering_view(tiering);
+    return dyno_dispatch_use_tiers(dispatch, &view);
 }
 
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -263,14 +277,14 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
                                        .clock = assembly->clock});
         return DYNO_OK;
     }
+    DYNO_TRY(
+        dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config, error));
+    DYNO_TRY(use_tiers(assembly));
     if (!scenario->disagg.policy) {
-        DYNO_TRY(dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config,
-                                   error));
-        DYNO_TRY(use_tiers(assembly));
         return dyno_local_open(&assembly->workers, &config, error);
     }
     return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,
-                            &assembly->timing_config, &config, error);
+                            &assembly->timing_config, &config, assembly->tiering.others, error);
 }
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -445,6 +459,9 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
     }
     DYNO_TRY(status);
     assembly->workers->ops->totals(assembly->workers, &assembly->totals);
+    if (assembly->tiering.tiers) {
+        dyno_tiers_totals(assembly->tiering.tiers, &assembly->totals);
+    }
     assembly->totals.end_ns = assembly->result.end_ns;
     return DYNO_OK;
 }

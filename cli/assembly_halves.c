@@ -110,7 +110,8 @@ static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_h
 dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halves,
                              const struct dyno_scenario *scenario,
                              const struct dyno_timing_config *timing,
-                             const struct dyno_local_config *config, struct dyno_error *error)
+                             const struct dyno_local_config *config, struct dyno_links *links,
+                             struct dyno_error *error)
 {
     struct dyno_handoff_config handoff = {
         .decode = *config,
@@ -126,12 +127,15 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
 
     DYNO_TRY(dyno_handoff_parse(&handoff.policy, &handoff.policy_tokens, scenario->disagg.policy,
                                 error));
-    DYNO_TRY(open_links(halves, scenario, timing, error));
+    if (!links) {
+        DYNO_TRY(open_links(halves, scenario, timing, error));
+    }
     shape_prefill(&handoff.prefill, halves, scenario);
     handoff.decode.worker_count = scenario->disagg.decode;
     handoff.decode.worker.fetch_block_ticks = scenario->disagg.fetch_block_ns << DYNO_TICK_BITS;
     handoff.router = dyno_prefill_router(halves->dispatch);
-    handoff.links = halves->links;
+    handoff.prefill.endpoint = scenario->disagg.decode;
+    handoff.links = links ? links : halves->links;
     return dyno_handoff_open(out, &handoff, error);
 }
 

@@ -24,13 +24,15 @@ bool dyno_halves_differ(const struct dyno_scenario *scenario, struct dyno_scenar
 
 uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario);
 
-/* The workers of both roles.  `config` is as for a fleet of one role, listener included.  Errors:
+/* The workers of both roles.  `config` is as for a fleet of one role, listener included; `links`
+ * are those between them, not owned, or NULL: they are opened, by the scenario's topology.  Errors:
  * DYNO_BAD_INPUT (the topology, in words), DYNO_NOT_FOUND, DYNO_IO, DYNO_NO_MEMORY; what was opened
  * is closed by dyno_halves_close. */
 dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halves,
                              const struct dyno_scenario *scenario,
                              const struct dyno_timing_config *timing,
-                             const struct dyno_local_config *config, struct dyno_error *error);
+                             const struct dyno_local_config *config, struct dyno_links *links,
+                             struct dyno_error *error);
 
 void dyno_halves_close(struct dyno_halves *halves);
 

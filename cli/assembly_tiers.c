@@ -9,6 +9,7 @@
 #include "cli/topology_file.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
+#include "core/worker/link_split.h"
 
 /* ---- what was asked for ---------------------------------------------------------------------- */
 
@@ -122,9 +123,6 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
         return beside("--device", "tiers are simulated, and a device that computes keeps its own",
                       error);
     }
-    if (scenario->disagg.policy) {
-        return beside("--disagg", "workers of two roles share no tier yet", error);
-    }
     if (scenario->output.journal) {
         return beside("--journal", "a journal has no place for what links do", error);
     }
@@ -232,8 +230,13 @@ static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_s
             dyno_topology_check_place(&topology, workers, place_of(&specs[i], 2), whom, error));
     }
     DYNO_TRY(dyno_topology_links_open(&tiering->places, &topology));
-    return dyno_topology_fabric(&tiering->links, tiering->places,
-                                strcmp(scenario->links.sharing, "alone") == 0);
+    DYNO_TRY(dyno_topology_fabric(&tiering->links, tiering->places,
+                                  strcmp(scenario->links.sharing, "alone") == 0));
+    if (scenario->disagg.policy) {
+        DYNO_TRY(dyno_links_split(tiering->parts, tiering->links));
+        tiering->others = tiering->parts[1];
+    }
+    return DYNO_OK;
 }
 
 static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
@@ -277,7 +280,8 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
     }
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
     DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));
-    tiers.links = tiering->links;
+    tiers.links = tiering->parts[0] ? tiering->parts[0] : tiering->links;
+    tiering->routed = scenario->disagg.policy ? scenario->disagg.prefill : scenario->fleet.workers;
     tiers.block_bytes = larger(1, dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
                                       config->worker.block_tokens);
     numbers = calloc((size_t)2 * DYNO_TIERS_MAX * tiers.worker_count, sizeof *numbers);
@@ -296,8 +300,8 @@ static void fill(void *context, const struct dyno_request *request, const uint32
 {
     const struct dyno_tiering *tiering = context;
 
-    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, tiering->credits, overlap,
-                      credit);
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, tiering->credits,
+                      tiering->first_routed, tiering->routed, overlap, credit);
 }
 
 struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering)
@@ -308,6 +312,11 @@ struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering)
 void dyno_tiering_close(struct dyno_tiering *tiering)
 {
     dyno_tiers_close(tiering->tiers);
+    for (uint32_t i = 0; i < 2; i++) {
+        if (tiering->parts[i]) {
+            tiering->parts[i]->ops->close(tiering->parts[i]);
+        }
+    }
     if (tiering->links) {
         tiering->links->ops->close(tiering->links);
     }

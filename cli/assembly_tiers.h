@@ -33,7 +33,11 @@ bool dyno_tiers_count_spans(const struct dyno_scenario *scenario);
 
 struct dyno_tiering {
     struct dyno_topology_links *places;
-    struct dyno_links *links;
+    struct dyno_links *links;    /* all ... */
+    struct dyno_links *parts[2]; /* ... as tiers see them, and as another sees them, if ... */
+    struct dyno_links *others;   /* ... somebody else moves KV too; NULL: nobody does */
+    uint32_t first_routed;    /* of the workers that a router chooses among; the caller's to set */
+    uint32_t routed;          /* and how many there are */
     struct dyno_tiers *tiers; /* NULL: there are none */
     uint32_t block_tokens;
     double credits[DYNO_TIERS_MAX]; /* as a router counts them */

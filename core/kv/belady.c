@@ -305,6 +305,11 @@ void dyno_belady_close(struct dyno_belady *belady)
     }
 }
 
+void dyno_belady_widen(struct dyno_belady *belady, uint64_t blocks)
+{
+    belady->capacity_blocks += blocks;
+}
+
 dyno_status dyno_belady_add(struct dyno_belady *belady, const struct dyno_span *spans,
                             uint32_t span_count, uint32_t prompt_tokens)
 {

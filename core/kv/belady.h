@@ -36,6 +36,9 @@ dyno_status dyno_belady_open(struct dyno_belady **out, uint64_t capacity_blocks,
                              uint32_t block_tokens, uint32_t refs_max);
 void dyno_belady_close(struct dyno_belady *belady);
 
+/* The cache has so many blocks more; before finish. */
+void dyno_belady_widen(struct dyno_belady *belady, uint64_t blocks);
+
 /* The next request.  The order is that in which requests reach the cache.  DYNO_NO_MEMORY. */
 dyno_status dyno_belady_add(struct dyno_belady *belady, const struct dyno_span *spans,
                             uint32_t span_count, uint32_t prompt_tokens);

@@ -365,6 +365,8 @@ static dyno_status handoff_settle(struct dyno_workers *workers, dyno_ns now)
         DYNO_TRY(handoff->prefill->ops->settle(handoff->prefill, now));
         DYNO_TRY(take_arrivals(handoff));
         DYNO_TRY(expire(handoff));
+        handoff->stirred = handoff->stirred || handoff->decode->ops->next(handoff->decode) <= now ||
+                           handoff->prefill->ops->next(handoff->prefill) <= now;
     } while (handoff->stirred);
     return DYNO_OK;
 }

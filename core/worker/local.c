@@ -339,9 +339,6 @@ static void local_totals(const struct dyno_workers *workers, struct dyno_fleet_t
         out->evicted_blocks += local->workers[i].cache.evicted_blocks;
         out->busy_ns += local->workers[i].busy_ns;
     }
-    if (local->config.tiers) {
-        dyno_tiers_totals(local->config.tiers, out);
-    }
 }
 
 static void local_close(struct dyno_workers *workers)

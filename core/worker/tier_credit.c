@@ -22,8 +22,8 @@ static uint32_t blocks_in(const struct dyno_kv_cache *pool, const struct dyno_re
 }
 
 void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
-                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX],
-                       const uint32_t *overlap, double *credit)
+                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
+                       uint32_t count, const uint32_t *overlap, double *credit)
 {
     uint32_t blocks_max = (request->prompt_tokens - 1) / block_tokens;
 
@@ -32,12 +32,12 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
             tiers->found[i][j] = blocks_in(&tiers->pools[i][j], request, blocks_max);
         }
     }
-    for (uint32_t i = 0; i < tiers->config.worker_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t end = overlap[i];
 
         credit[i] = 0.0;
         for (uint32_t j = 0; j < tiers->config.tier_count; j++) {
-            uint32_t found = tiers->found[j][tiers->config.tiers[j].pool_of[i]];
+            uint32_t found = tiers->found[j][tiers->config.tiers[j].pool_of[first + i]];
 
             if (found > end) {
                 credit[i] += credits[j] * (found - end);
@@ -45,4 +45,14 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
             }
         }
     }
+}
+
+uint64_t dyno_tiers_blocks(const struct dyno_tiers *tiers)
+{
+    uint64_t blocks = 0;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        blocks += (uint64_t)tiers->config.tiers[i].pool_count * tiers->config.tiers[i].pool_blocks;
+    }
+    return blocks;
 }

@@ -73,12 +73,16 @@ void dyno_tiers_close(struct dyno_tiers *tiers); /* NULL: no effect */
 
 /* What the tiers are worth to a request at each worker, in blocks: of those of its prompt beyond
  * the first overlap[worker] that lie in a tier of the worker's, from the fastest on, each counts
- * what its tier's credit says.  The request is one of `block_tokens` a block. */
+ * what its tier's credit says.  The request has blocks of `block_tokens`; overlap and credit are
+ * those of `count` workers from `first` on. */
 void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
-                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX],
-                       const uint32_t *overlap, double *credit);
+                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
+                       uint32_t count, const uint32_t *overlap, double *credit);
 
-/* What became of each tier: of totals->tiers the first tier_count. */
+/* How many blocks all pools can hold. */
+uint64_t dyno_tiers_blocks(const struct dyno_tiers *tiers);
+
+/* What became of each tier, into the totals of the fleet: its tiers, and what is moved. */
 void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals);
 
 /* Walks every pool; aborts if an invariant is broken.  For tests and debug runs. */

@@ -78,7 +78,7 @@ END
     [[ $(metric kv.tiers.g3.slow_blocks) == 6 && $(metric kv.tiers.g3.loads) == 0 ]]
     [[ $(metric kv.tiers.g2.evicted_blocks) == 9 ]]
 
-    # What is found again only: C finds 2 blocks of its prompt on the GPU, and with D, which finds 5,
+    # What is found again only: C finds 2 blocks of its prompt on the GPU; D finds 5, but then
     # the run ends before they are stored.
     works "${by_hand[@]}" --tier g2=1GiB --set tiers.store=second_use
     [[ $(metric kv.tiers.g2.stored_bytes) == $((2 * 2097152)) ]]

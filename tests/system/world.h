@@ -528,6 +528,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
     (other.device ? dyno_handoff_check : dyno_local_check)(workers);
     workers->ops->totals(workers, &digest.totals);
+    if (tiering.tiers) {
+        dyno_tiers_totals(tiering.tiers, &digest.totals);
+    }
     world_mix_totals(&digest, &digest.totals);
     world_mix_gaps(&digest, &itl);
     digest.unfinished = result.unfinished;

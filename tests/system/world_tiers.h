@@ -20,7 +20,7 @@ struct world_tiers {
 
 /* Tiers and links between them, where the world has some. */
 struct world_tiering {
-    uint32_t block_tokens;
+    uint32_t block_tokens, workers;
     struct dyno_tiers *tiers;
     struct dyno_links *links;
 };
@@ -31,7 +31,8 @@ static inline void world_fill_credit(void *context, const struct dyno_request *r
     static const double credits[DYNO_TIERS_MAX] = {0.75, 0.5, 0.25};
     const struct world_tiering *tiering = context;
 
-    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, credits, overlap, credit);
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, credits, 0, tiering->workers,
+                      overlap, credit);
 }
 
 static inline void world_open_tiers(const struct world_tiers *world, uint32_t workers,
@@ -62,6 +63,7 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
     ck_assert_int_eq(dyno_tiers_open(&tiering->tiers, &config), DYNO_OK);
     local->tiers = tiering->tiers;
     tiering->block_tokens = local->worker.block_tokens;
+    tiering->workers = workers;
     ck_assert_int_eq(
         dyno_dispatch_use_tiers(
             dispatch, &(struct dyno_dispatch_tiers){.context = tiering, .fill = world_fill_credit}),
