@@ -122,6 +122,28 @@ START_TEST(leaping_equals_stepping_in_halves)
 }
 END_TEST
 
+/* Both roles have lower tiers, whose transfers share links with hand-offs. */
+START_TEST(leaping_equals_stepping_in_halves_with_tiers)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest leap, step;
+
+        draw(&world, seed);
+        world.worker.prefix_cache = world.halves.worker.prefix_cache = true;
+        world_draw_tiers(&world.tiers, seed, world.dispatch.worker_count + world.halves.workers,
+                         world.worker.block_tokens);
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        expect_same(&world, &leap, &step);
+        world.duration_max_ns = leap.end_ns / 2;
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        expect_same(&world, &leap, &step);
+    }
+}
+END_TEST
+
 START_TEST(every_request_in_halves_ends_exactly_once)
 {
     for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
@@ -215,6 +237,7 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, leaping_equals_stepping_in_halves, 0, TESTS);
+    tcase_add_loop_test(cases, leaping_equals_stepping_in_halves_with_tiers, 0, TESTS / 5);
     tcase_add_loop_test(cases, every_request_in_halves_ends_exactly_once, 0, TESTS);
     tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_in_halves, 0, TESTS);
     tcase_add_loop_test(cases, never_in_halves_is_as_if_there_were_no_other_workers, 0, TESTS / 4);

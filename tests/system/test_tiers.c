@@ -17,48 +17,11 @@ static uint64_t last_seed(int test)
     return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
 }
 
-/* One tier to three, each of which every worker has for itself, two share, or all; small and large
- * ones; links fast or slow, some whose transfers take whole milliseconds, some that take no time.
- */
-static void draw_tier(struct world_tiers *tiers, uint32_t tier, uint32_t workers,
-                      uint32_t block_tokens, struct dyno_rng *rng)
-{
-    uint32_t together = 1u << dyno_rng_below(rng, 4), pools = (workers + together - 1) / together;
-
-    tiers->tiers[tier] = (struct dyno_tier_config){
-        .level = 2 + tier,
-        .store = &dyno_store_policies[dyno_rng_below(rng, 5) % 3], /* mostly all, or second use */
-        .evict = &dyno_kv_evict_table[dyno_rng_below(rng, 3)],
-        .pool_count = pools,
-        .pool_blocks = (100 + (uint32_t)dyno_rng_below(rng, dyno_rng_below(rng, 2) ? 3000 : 300)) /
-                           block_tokens +
-                       1};
-    for (uint32_t i = 0; i < workers; i++) {
-        tiers->pool_of[tier][i] = i / together;
-        tiers->endpoint_of[tier][i / together] = (1 + tier) * WORLD_WORKERS_MAX + i / together;
-    }
-}
-
 static void draw(struct world *world, uint64_t seed)
 {
-    struct world_tiers *tiers = &world->tiers;
-    struct dyno_rng rng;
-
     world_draw(world, seed);
-    dyno_rng_init(&rng, seed, "tiers");
     world->worker.prefix_cache = true;
-    tiers->count = 1 + (uint32_t)dyno_rng_below(&rng, 3);
-    tiers->block_bytes = dyno_rng_below(&rng, 8) ? 1000 * world->worker.block_tokens : 0;
-    tiers->overhead_ns = dyno_rng_below(&rng, 3) * DYNO_MS;
-    for (uint32_t i = 0; i < tiers->count; i++) {
-        draw_tier(tiers, i, world->dispatch.worker_count, world->worker.block_tokens, &rng);
-    }
-    for (uint32_t i = 0; i < 2 * WORLD_ENDPOINTS_MAX; i++) {
-        tiers->links[i] = (struct dyno_fabric_link){
-            .bytes_per_s = dyno_rng_below(&rng, 2) ? 1000000ULL << dyno_rng_below(&rng, 9)
-                                                   : 1000003 + dyno_rng_below(&rng, 500000000),
-            .latency_ns = dyno_rng_below(&rng, 2) * 12345};
-    }
+    world_draw_tiers(&world->tiers, seed, world->dispatch.worker_count, world->worker.block_tokens);
 }
 
 static bool may_merge(const struct world *world)

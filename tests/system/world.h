@@ -460,6 +460,7 @@ static inline void world_close(struct dyno_loop *loop, struct dyno_planner *plan
 static inline struct dyno_workers *world_workers(const struct world *world,
                                                  struct dyno_answers *answers,
                                                  const struct dyno_local_config *local,
+                                                 struct dyno_links *shared,
                                                  struct world_other *other)
 {
     struct dyno_workers *workers = NULL;
@@ -467,7 +468,7 @@ static inline struct dyno_workers *world_workers(const struct world *world,
 
     if (world->halves.workers > 0) {
         other->device = world_device(world, answers, world->halves.workers);
-        return world_open_halves(&world->halves, local, other);
+        return world_open_halves(&world->halves, local, shared, other);
     }
     ck_assert_msg(dyno_local_open(&workers, local, &error) == DYNO_OK, "%s", error.text);
     return workers;
@@ -523,8 +524,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     local.worker.steps_max = steps_max;
     local.device = device;
     local.listener = dyno_loop_listener(loop);
-    world_open_tiers(&world->tiers, local.worker_count, &local, dispatch, &tiering);
-    workers = world_workers(world, answers, &local, &other);
+    world_open_tiers(&world->tiers, local.worker_count + world->halves.workers, &local, dispatch,
+                     &tiering);
+    workers = world_workers(world, answers, &local, tiering.parts[1], &other);
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
     (other.device ? dyno_handoff_check : dyno_local_check)(workers);
     workers->ops->totals(workers, &digest.totals);

@@ -40,9 +40,10 @@ struct world_other {
     struct dyno_links *links;
 };
 
-/* `other` has its device. */
+/* `other` has its device; `shared`: links that are used for something else too, or NULL. */
 static inline struct dyno_workers *world_open_halves(const struct world_halves *halves,
                                                      const struct dyno_local_config *decode,
+                                                     struct dyno_links *shared,
                                                      struct world_other *other)
 {
     struct dyno_workers *workers = NULL;
@@ -72,7 +73,8 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
     config.prefill.worker_count = halves->workers;
     config.prefill.device = other->device;
     config.router = dyno_prefill_router(other->dispatch);
-    config.links = other->links;
+    config.prefill.endpoint = decode->worker_count;
+    config.links = shared ? shared : other->links;
     ck_assert_msg(dyno_handoff_open(&workers, &config, &error) == DYNO_OK, "%s", error.text);
     return workers;
 }
