@@ -284,6 +284,12 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
     tiering->routed = scenario->disagg.policy ? scenario->disagg.prefill : scenario->fleet.workers;
     tiers.block_bytes = larger(1, dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
                                       config->worker.block_tokens);
+    if (scenario->tiers.chunk_tokens % config->worker.block_tokens != 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "tiers.chunk_tokens (%u) is no multiple of the tokens of a block (%u)",
+                         scenario->tiers.chunk_tokens, config->worker.block_tokens);
+    }
+    tiers.chunk_blocks = scenario->tiers.chunk_tokens / config->worker.block_tokens;
     numbers = calloc((size_t)2 * DYNO_TIERS_MAX * tiers.worker_count, sizeof *numbers);
     if (!numbers) {
         return DYNO_NO_MEMORY;

@@ -92,6 +92,7 @@ struct dyno_scenario {
         const char *store;  /* tiers.store: what the fastest of them takes ... */
         const char *store_below; /* tiers.store_below: ... and those below it */
         const char *evict;       /* tiers.evict: what they give up first */
+        uint32_t chunk_tokens;   /* tiers.chunk_tokens; 0: a block */
     } tiers;
     struct {
         const char *engine;        /* engine.profile       --engine */

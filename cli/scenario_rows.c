@@ -313,6 +313,11 @@ const struct dyno_option dyno_scenario_rows[] = {
         TABLE(store_name), HELP("and which of what that one has those below it take")),
     ROW("tiers.evict", NULL, "POLICY", CHOICE, tiers.evict, DEFAULT("lru"), TABLE(evict_name),
         HELP("which blocks they give up first")),
+    ROW("tiers.chunk_tokens", NULL, "TOKENS", U32, tiers.chunk_tokens, DEFAULT("block"),
+        OR("block"), RANGE(1, 1048576),
+        HELP("a prompt is stored and found there in whole chunks of so many tokens (256 in "
+             "LMCache); "
+             "a multiple of kv.block_tokens")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
         TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),

@@ -64,13 +64,15 @@ static dyno_ns transfer_time(const struct dyno_tiers *tiers, const struct dyno_m
 /* What each tier has beyond those before it; how many blocks there are in the end. */
 static uint32_t look(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t blocks_max)
 {
-    uint32_t end = move->from, idle;
+    uint32_t end = move->from, idle, chunk = tiers->config.chunk_blocks;
+    uint32_t most = chunk > 1 ? (blocks_max + chunk - 1) / chunk * chunk : blocks_max;
 
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        uint32_t found =
-            dyno_kv_find(dyno_tier_cache(tiers, i, move->local, move->worker),
-                         dyno_move_links(move, 1 + i), move->link_count, blocks_max, &idle);
+        uint32_t found = dyno_tier_whole(
+            tiers, dyno_kv_find(dyno_tier_cache(tiers, i, move->local, move->worker),
+                                dyno_move_links(move, 1 + i), move->link_count, most, &idle));
 
+        found = found < blocks_max ? found : blocks_max; /* one token is always computed */
         if (found > end) {
             end = move->part_to[i] = found;
         }

@@ -65,13 +65,15 @@ static uint32_t missing(struct dyno_tiers *tiers, const struct chain *chain, uin
                         uint32_t found, uint32_t blocks, uint32_t room)
 {
     struct dyno_tier_totals *totals = &tiers->totals[tier];
-    uint32_t wanted = chain->wanted[tier] < blocks ? chain->wanted[tier] : blocks;
+    uint32_t wanted = chain->wanted[tier] < blocks ? chain->wanted[tier] : blocks, to;
 
+    wanted = dyno_tier_whole(tiers, wanted);
     wanted = wanted > found ? wanted : found;
     totals->declined_blocks += blocks - wanted;
-    room = room < wanted - found ? room : wanted - found;
-    totals->skipped_blocks += wanted - found - room;
-    return room;
+    to = room < wanted - found ? dyno_tier_whole(tiers, found + room) : wanted;
+    to = to > found ? to : found;
+    totals->skipped_blocks += wanted - to;
+    return to - found;
 }
 
 /* The first `blocks` blocks of the chain lie in `source` and are held there: copy what the tier

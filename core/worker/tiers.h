@@ -62,6 +62,8 @@ struct dyno_tiers_config {
     uint32_t tier_count, worker_count;
     struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
     uint64_t block_bytes;     /* of KV */
+    uint32_t
+        chunk_blocks; /* a chain is stored and found in whole chunks of so many; 0: in blocks */
     struct dyno_worker_listener listener; /* hears kv_resident of pools, and nothing else */
 };
 

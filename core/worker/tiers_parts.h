@@ -57,6 +57,12 @@ struct dyno_tiers {
     struct dyno_tier_totals totals[DYNO_TIERS_MAX];
 };
 
+/* Whole chunks of so many leading blocks. */
+static inline uint32_t dyno_tier_whole(const struct dyno_tiers *tiers, uint32_t blocks)
+{
+    return tiers->config.chunk_blocks > 1 ? blocks - blocks % tiers->config.chunk_blocks : blocks;
+}
+
 static inline struct dyno_move *dyno_move_at(const struct dyno_tiers *tiers, uint32_t move)
 {
     return dyno_pool_at(&tiers->moves, move);

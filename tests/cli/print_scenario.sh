@@ -90,6 +90,7 @@ tiers:
   store: all                                 # default
   store_below: all                           # default
   evict: lru                                 # default
+  chunk_tokens: block                        # default
 engine:
   profile: sglang                            # --engine
 batch:

@@ -85,6 +85,14 @@ END
     [[ $(metric kv.tiers.g2.loads) == 0 ]]
     [[ $(metric kv.tiers.g2.declined_blocks) == 23 ]]
 
+    # In chunks of three blocks: of A and C both, of B and D all three; with A's 2 blocks on the GPU
+    # the second chunk and a third of the first are fetched.
+    works "${by_hand[@]}" --tier g2=1GiB --set tiers.chunk_tokens=48
+    [[ $(metric kv.tiers.g2.stored_bytes) == $((15 * 2097152)) ]]
+    works "${by_hand[@]}" --tier g2=1GiB --set tiers.chunk_tokens=64 # then 4 of A's and 8 of B's
+    [[ $(metric kv.tiers.g2.stored_bytes) == $((12 * 2097152)) ]]
+    [[ $(metric kv.tiers.g2.hit_blocks) == $((2 + 3)) ]]
+
     # A GPU's real PCIe link takes far longer than 10 us for 16 tokens: nothing is fetched.
     works "${four[@]}" --tier g2=1GiB
     [[ $(metric kv.tiers.g2.loads) == 0 && $(metric kv.tiers.g2.slow_blocks) == 8 ]]
@@ -113,6 +121,8 @@ wrong="is no tier; it must be g2 (host memory), g3 (NVMe) or g4 (a store), a siz
 for tier in g1=1GiB g2 g2=1 g2=0 g5=1GiB g2=1GiB:all g2=; do
     refuses 2 "--tier: '$tier' $wrong" "${four[@]}" --tier "$tier"
 done
+refuses 1 "tiers.chunk_tokens (40) is no multiple of the tokens of a block (16)" "${four[@]}" \
+    --tier g2=1GiB --set tiers.chunk_tokens=40
 refuses 2 "--tier g2 is given twice; give it once" "${four[@]}" --tier g2=1GiB --tier g2=2GiB
 refuses 2 "--tier g4: a store is everybody's; leave out who shares it, or say cluster" \
     "${four[@]}" --tier g4=1TiB:node

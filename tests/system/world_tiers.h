@@ -16,6 +16,7 @@ struct world_tiers {
     uint32_t pool_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint32_t endpoint_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint64_t block_bytes;
+    uint32_t chunk_blocks;
     dyno_ns overhead_ns;
     struct dyno_fabric_link links[2 * WORLD_ENDPOINTS_MAX]; /* of each endpoint: out and in */
 };
@@ -50,6 +51,7 @@ static inline void world_draw_tiers(struct world_tiers *tiers, uint64_t seed, ui
     dyno_rng_init(&rng, seed, "tiers");
     tiers->count = 1 + (uint32_t)dyno_rng_below(&rng, 3);
     tiers->block_bytes = dyno_rng_below(&rng, 8) ? 1000 * block_tokens : 0;
+    tiers->chunk_blocks = dyno_rng_below(&rng, 2) ? 0 : 1 + (uint32_t)dyno_rng_below(&rng, 4);
     tiers->overhead_ns = dyno_rng_below(&rng, 3) * DYNO_MS;
     for (uint32_t i = 0; i < tiers->count; i++) {
         world_draw_tier(tiers, i, workers, block_tokens, &rng);
@@ -86,6 +88,7 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
     struct dyno_tiers_config config = {.tier_count = world->count,
                                        .worker_count = workers,
                                        .block_bytes = world->block_bytes,
+                                       .chunk_blocks = world->chunk_blocks,
                                        .listener = local->listener};
 
     if (world->count == 0) {
