@@ -55,9 +55,10 @@ static const struct section {
      "predicted by a fit to the other half that begins at the defaults.\n\n",
      dyno_accuracy_kernels},
     {"Caches and throughput over time",
-     "Held out: nothing was fitted to these. The recording of hits is of one GPU of 48 GB that "
-     "dyno "
-     "has no figures for; the\nL40S stands in. The others are Llama-3.1-70B on 4 H100; their vLLM "
+     "Held out: nothing was fitted to these. The recordings of hits are of one and two GPUs of 48 "
+     "GB "
+     "that dyno has no figures for; the\nL40S stands in. The others are Llama-3.1-70B on 4 H100; "
+     "their vLLM "
      "is taken to be before 0.14.\n\n",
      dyno_accuracy_cache},
 };

@@ -1,7 +1,7 @@
 /* Prefix hits over time, and tokens over time, of recorded servers with a cache.
  *
- * The recording of hits is of Llama-3.1-8B on one GPU of 48 GB that dyno has no figures for; the
- * L40S stands in for it: what hits depends on the order of requests, hardly on speed. */
+ * The recordings of hits are of Llama-3.1-8B on one or two GPUs of 48 GB that dyno has no figures
+ * for; the L40S stands in for them: what hits depends on the order of requests, hardly on speed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,41 +14,68 @@ enum { BLOCK_TOKENS = 16 };
 
 static const double bound_points = 3.0; /* what is asked of the hit rate */
 
+/* What is looked at. */
+enum kind {
+    HITS,       /* prompt tokens found so far, in percent ... */
+    LOCAL_HITS, /* ... on one worker's GPU, of those of its requests ... */
+    TIER_HITS,  /* ... in a lower tier */
+    TOKENS,     /* tokens a second */
+};
+
 /* One recording: a column that is looked at second by second. */
 struct recording {
     const char *title, *reference, *column, *prompts, *line;
     const char *means; /* a table of means of the same run; NULL: there is none */
-    bool hits;         /* else: tokens a second */
+    enum kind kind;
+    uint32_t worker; /* of LOCAL_HITS */
 };
+
+/* Two instances in turn, and host memory that both share, in LMCache's chunks. */
+#define SHARED_TIER                                                                                \
+    "--model llama-3.1-8b --gpu l40s --workers 2 --tier g2=128GiB:node --set "                     \
+    "tiers.chunk_tokens=256"
+#define PULSES "disaggregated/dataset/sharegpt_pulse_req50_n6_delay15_pc.jsonl.gz"
 
 #define H100_70B "--model llama-3.1-70b --gpu h100 --tp 4 --set timing.host=vllm-sync "
 
 static const struct recording recordings[] = {
     {"prefix-hit rate, % of prompt tokens so far",
-     "disaggregated/prefix_cache_and_shared_tier/reference/SD+PC.tsv", "prefix_hit_pct",
-     "disaggregated/dataset/sharegpt_pulse_req50_n6_delay15_pc.jsonl.gz",
-     "--model llama-3.1-8b --gpu l40s", NULL, true},
+     "disaggregated/prefix_cache_and_shared_tier/reference/SD+PC.tsv", "prefix_hit_pct", PULSES,
+     "--model llama-3.1-8b --gpu l40s", NULL, HITS, 0},
+    {"... of the first of two instances",
+     "disaggregated/prefix_cache_and_shared_tier/reference/MD+PC+PS_inst0.tsv", "prefix_hit_pct",
+     PULSES, SHARED_TIER, NULL, LOCAL_HITS, 0},
+    {"... of the second", "disaggregated/prefix_cache_and_shared_tier/reference/MD+PC+PS_inst1.tsv",
+     "prefix_hit_pct", PULSES, SHARED_TIER, NULL, LOCAL_HITS, 1},
+    {"... in the host memory that they share",
+     "disaggregated/prefix_cache_and_shared_tier/reference/MD+PC+PS_shared_cpu.tsv",
+     "shared_cpu_prefix_hit_pct", PULSES, SHARED_TIER, NULL, TIER_HITS, 0},
     {"tokens/s of one instance", "disaggregated/throughput_H100/reference/SD+PC_throughput.tsv",
      "throughput", "disaggregated/dataset/sharegpt_req300_rate10_llama.jsonl.gz", H100_70B,
-     "disaggregated/latency_H100/SD_latency.tsv", false},
+     "disaggregated/latency_H100/SD_latency.tsv", TOKENS, 0},
     {"tokens/s of two instances", "disaggregated/throughput_H100/reference/MD_throughput.tsv",
      "throughput", "disaggregated/dataset/sharegpt_req300_rate10_llama.jsonl.gz",
      H100_70B "--workers 2 --set kv.prefix_cache=false",
-     "disaggregated/latency_H100/MD_latency.tsv", false},
+     "disaggregated/latency_H100/MD_latency.tsv", TOKENS, 0},
 };
 
 /* Of the requests admitted before `at`: prompt tokens found in cache, in percent. */
-static double hits_at(const struct dyno_listener *listener, dyno_ns at)
+static double hits_at(const struct dyno_listener *listener, const struct recording *recording,
+                      dyno_ns at)
 {
     double prompt = 0, cached = 0;
 
     for (size_t i = 0; i < listener->record_count; i++) {
         const struct dyno_request_record *record = &listener->records[i];
 
-        if (record->admitted_ns < at) {
-            prompt += record->prompt_tokens;
-            cached += record->cached_tokens;
+        if (record->admitted_ns >= at ||
+            (recording->kind == LOCAL_HITS && record->worker != recording->worker)) {
+            continue;
         }
+        prompt += record->prompt_tokens;
+        cached += recording->kind == HITS         ? record->cached_tokens
+                  : recording->kind == LOCAL_HITS ? record->cached_tokens - record->onboarded_tokens
+                                                  : record->onboarded_tokens;
     }
     return prompt > 0 ? 100 * cached / prompt : 0;
 }
@@ -73,15 +100,16 @@ static uint32_t begun_between(const struct dyno_listener *listener, dyno_ns from
 }
 
 /* How far `value` lies from all predictions between `from` and `to`. */
-static double outside(const struct dyno_listener *listener, double value, dyno_ns from, dyno_ns to)
+static double outside(const struct dyno_listener *listener, const struct recording *recording,
+                      double value, dyno_ns from, dyno_ns to)
 {
-    double low = hits_at(listener, to), high = low;
+    double low = hits_at(listener, recording, to), high = low;
 
     for (size_t i = 0; i < listener->record_count; i++) {
         dyno_ns at = listener->records[i].admitted_ns;
 
         if (at >= from && at < to) {
-            double hits = hits_at(listener, at);
+            double hits = hits_at(listener, recording, at);
 
             low = hits < low ? hits : low;
             high = hits > high ? hits : high;
@@ -91,11 +119,11 @@ static double outside(const struct dyno_listener *listener, double value, dyno_n
 }
 
 static void judge_hits(struct hit_errors *errors, const struct dyno_listener *listener,
-                       double time_s, double measured)
+                       const struct recording *recording, double time_s, double measured)
 {
     dyno_ns from = (dyno_ns)(time_s * 1e9), to = (dyno_ns)((time_s + 1) * 1e9);
-    double predicted = hits_at(listener, to), difference = fabs(predicted - measured);
-    double beyond = outside(listener, measured, from, to);
+    double predicted = hits_at(listener, recording, to), difference = fabs(predicted - measured);
+    double beyond = outside(listener, recording, measured, from, to);
 
     errors->seconds++;
     errors->within += difference <= bound_points;
@@ -104,7 +132,7 @@ static void judge_hits(struct hit_errors *errors, const struct dyno_listener *li
         errors->worst = difference;
         errors->worst_time_s = time_s;
         errors->measured = measured;
-        errors->from = hits_at(listener, from);
+        errors->from = hits_at(listener, recording, from);
         errors->to = predicted;
         errors->begun = begun_between(listener, from, to);
     }
@@ -163,12 +191,13 @@ static dyno_status compare(const struct dyno_accuracy *accuracy, const struct re
             continue;
         }
         at = (dyno_ns)((time_s + 1) * 1e9);
-        predicted = recording->hits ? hits_at(listener, at) : tokens_at(listener, at);
+        predicted =
+            recording->kind == TOKENS ? tokens_at(listener, at) : hits_at(listener, recording, at);
         difference = fabs(predicted - value);
         sum += difference;
         worst = difference > worst ? difference : worst;
-        if (recording->hits) {
-            judge_hits(hits, listener, time_s, value);
+        if (recording->kind != TOKENS) {
+            judge_hits(hits, listener, recording, time_s, value);
         }
         mean += value;
         predicted_mean += predicted;

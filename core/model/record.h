@@ -109,7 +109,8 @@ struct dyno_tier_totals {
     uint64_t loaded_blocks;   /* onboarded, for whatever reason */
     uint64_t stored_blocks;   /* that came ... */
     uint64_t skipped_blocks;  /* ... and that would have, but there was no room ... */
-    uint64_t declined_blocks; /* ... or the policy did not want them */
+    uint64_t declined_blocks; /* ... or nobody wanted them: by the policy, or
+                                 because they would not come back soon enough */
     uint64_t evicted_blocks;
     uint64_t slow_blocks; /* that it had for requests that were faster without them */
     unsigned __int128 load_wait_ns, store_wait_ns; /* of transfers, summed */

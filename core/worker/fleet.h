@@ -93,6 +93,7 @@ struct dyno_worker {
     struct dyno_seq_list reserved, arrived; /* of them; not running yet, but with slots */
     struct dyno_seq_list leased;            /* not running any more, but with blocks */
     struct dyno_seq_list onboarding; /* not waiting any more, with blocks, without slots, and ... */
+    uint32_t blocks_storing;         /* that stores hold */
     uint32_t onboarded;              /* ... those of them whose blocks are there */
     uint32_t moves_on_way, moves_held; /* that hold blocks: transfers, and what was onboarded for
                                           those who wait */

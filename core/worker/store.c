@@ -34,6 +34,7 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     dyno_kv_take(to, move->to - move->from, now);
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way++;
+        move->local->workers[move->worker].blocks_storing += move->to;
     }
     return dyno_move_send(tiers, now, index, move->tier, endpoint_of(tiers, move, move->source),
                           endpoint_of(tiers, move, move->tier), move->to - move->from);
@@ -50,6 +51,8 @@ static dyno_status touch(struct dyno_kv_cache *cache, struct dyno_kv_link *links
     return DYNO_OK;
 }
 
+enum { STORING_SHARE = 4 }; /* of a GPU's blocks one in so many is held for stores at most */
+
 /* What a store needs to know of its chain. */
 struct chain {
     struct dyno_local *local;
@@ -59,6 +62,16 @@ struct chain {
     uint32_t wanted[DYNO_TIERS_MAX];
     uint32_t cost;
 };
+
+/* Whether so many blocks more may be held on the GPU for stores: links that do not keep up are not
+ * to take its memory away. */
+static bool may_hold(const struct chain *chain, uint32_t source, uint32_t blocks)
+{
+    const struct dyno_worker *worker = &chain->local->workers[chain->worker];
+
+    return source != DYNO_FROM_GPU || worker->blocks_storing == 0 ||
+           (uint64_t)worker->blocks_storing + blocks <= worker->cache.capacity / STORING_SHARE;
+}
 
 /* How many blocks of the chain beyond the `found` ones the tier is to have, of `blocks`. */
 static uint32_t missing(struct dyno_tiers *tiers, const struct chain *chain, uint32_t tier,
@@ -93,7 +106,8 @@ static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, ui
         move->cost = chain->cost;
         to = dyno_tier_cache(tiers, tier, chain->local, chain->worker);
         found = dyno_kv_find(to, dyno_move_links(move, 1), chain->link_count, blocks, &idle);
-        room = missing(tiers, chain, tier, found, blocks, dyno_kv_available(to) - idle);
+        room = may_hold(chain, source, blocks) ? dyno_kv_available(to) - idle : 0;
+        room = missing(tiers, chain, tier, found, blocks, room);
         if (room > 0) {
             move->source = source;
             move->tier = tier;
@@ -134,10 +148,29 @@ static uint32_t cost_of(const struct dyno_tiers *tiers, const struct dyno_local 
     return cost < 1 ? 1 : cost > DYNO_EVICT_COST_MAX ? DYNO_EVICT_COST_MAX : (uint32_t)cost;
 }
 
-/* What each tier's policy wants of the chain, which is seen once more. */
+/* Whether the chain would be there later than it can be computed again, as the links are now. */
+static bool is_slow(const struct dyno_tiers *tiers, const struct chain *chain, uint32_t tier,
+                    uint32_t blocks, dyno_ns compute)
+{
+    const struct dyno_links *links = tiers->config.links;
+    uint32_t pool = dyno_tier_pool(tiers, tier, chain->local, chain->worker);
+
+    return compute != DYNO_NEVER &&
+           links->ops->predict(
+               links, &(struct dyno_transfer){.from = tiers->config.tiers[tier].endpoint_of[pool],
+                                              .to = chain->local->config.endpoint + chain->worker,
+                                              .blocks = blocks,
+                                              .block_bytes = tiers->config.block_bytes}) >= compute;
+}
+
+/* What each tier's policy wants of the chain, which is seen once more; nothing, where it would be
+ * of no use there. */
 static void ask_policies(const struct dyno_tiers *tiers, struct chain *chain,
                          struct dyno_store_view *view)
 {
+    dyno_ns compute =
+        dyno_compute_time(chain->local, 0, view->blocks * chain->local->config.worker.block_tokens);
+
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         const struct dyno_store_policy *policy = tiers->config.tiers[i].store;
 
@@ -151,6 +184,9 @@ static void ask_policies(const struct dyno_tiers *tiers, struct chain *chain,
             view->sketch = sketch;
         }
         chain->wanted[i] = policy ? policy->wanted(view) : view->blocks;
+        if (chain->wanted[i] > 0 && is_slow(tiers, chain, i, view->blocks, compute)) {
+            chain->wanted[i] = 0;
+        }
     }
 }
 
@@ -193,6 +229,7 @@ static void leave(struct dyno_tiers *tiers, const struct dyno_move *move, dyno_n
     dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way--;
+        move->local->workers[move->worker].blocks_storing -= move->to;
         dyno_move_left(move, now, source->idle > idle);
     }
 }

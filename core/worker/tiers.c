@@ -169,6 +169,7 @@ void dyno_tiers_abandon(struct dyno_local *local)
     }
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         local->workers[i].moves_on_way = 0;
+        local->workers[i].blocks_storing = 0;
     }
 }
 

@@ -12,9 +12,11 @@
  *            waits for those blocks while others compute, but only if that is predicted to be
  *            faster than to compute them again.
  *
- * A block on its way is held on both ends.  A pool that has no room takes as many leading blocks
- * as it can, and what does not fit is skipped: a store never waits.  Which blocks a tier wants, and
- * which it gives up first, are rows of tables: dyno_store_policies and dyno_kv_evict_table.
+ * What would come back later than it is computed again is not stored.  A block on its way is held
+ * on both ends; of a GPU's blocks a quarter at most for stores.  A pool that has no room takes as
+ * many leading blocks as it can, and what does not fit is skipped: a store never waits.  Which
+ * blocks a tier wants, and which it gives up first, are rows of tables: dyno_store_policies and
+ * dyno_kv_evict_table.
  */
 #ifndef DYNO_CORE_WORKER_TIERS_H
 #define DYNO_CORE_WORKER_TIERS_H

@@ -54,3 +54,14 @@ refuses 2 "--set router.spread has no meaning where there is one router: give ro
 # A burst waits before the fleet, not in the queue of the one worker that was there.
 works replay sim/scenarios/burst.yaml --set queue.busy_inflight=128 --json burst.json
 [[ $(printf '%.0f' "$(number burst.json ttft_ms.p99)") == 22884 ]] || fail "docs say otherwise"
+
+# A tier halves what conversations wait for their first token; one behind a slow link changes
+# nothing at all.
+tiers=sim/scenarios/tiers.yaml
+with=$(e2e with $tiers) without=$(e2e without $tiers --tier none)
+slow=$(e2e slow $tiers --topology sim/scenarios/slow-host.yaml)
+[[ $with == 1233 && $without == 1390 && $slow == 1390 ]] || fail "docs say: not $with, $without"
+for json in with:50.7 without:101.2 slow:101.2; do
+    ttft=$(number "${json%:*}.json" ttft_ms.mean)
+    [[ $(printf '%.1f' "$ttft") == "${json#*:}" ]] || fail "$json: $ttft"
+done

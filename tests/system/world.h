@@ -529,10 +529,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     workers = world_workers(world, answers, &local, tiering.parts[1], &other);
     ck_assert_msg(dyno_loop_run(loop, workers, &result, &error) == DYNO_OK, "%s", error.text);
     (other.device ? dyno_handoff_check : dyno_local_check)(workers);
-    workers->ops->totals(workers, &digest.totals);
-    if (tiering.tiers) {
-        dyno_tiers_totals(tiering.tiers, &digest.totals);
-    }
+    world_totals(workers, &tiering, &digest.totals);
     world_mix_totals(&digest, &digest.totals);
     world_mix_gaps(&digest, &itl);
     digest.unfinished = result.unfinished;
@@ -541,9 +538,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     world_mix_roster(&digest, roster);
     workers->ops->close(workers);
     device->ops->close(device);
-    if (other.device) {
-        world_close_halves(&other);
-    }
+    world_close_halves(&other);
     world_close_tiers(&tiering);
     world_close(loop, planner, roster, dispatch);
     dyno_kv_trie_close(trie);

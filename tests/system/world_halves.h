@@ -81,6 +81,9 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
 
 static inline void world_close_halves(const struct world_other *other)
 {
+    if (!other->device) {
+        return;
+    }
     other->device->ops->close(other->device);
     other->links->ops->close(other->links);
     dyno_dispatch_close(other->dispatch);

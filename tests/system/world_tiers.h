@@ -118,6 +118,16 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
         DYNO_OK);
 }
 
+static inline void world_totals(const struct dyno_workers *workers,
+                                const struct world_tiering *tiering,
+                                struct dyno_fleet_totals *totals)
+{
+    workers->ops->totals(workers, totals);
+    if (tiering->tiers) {
+        dyno_tiers_totals(tiering->tiers, totals);
+    }
+}
+
 static inline void world_close_tiers(const struct world_tiering *tiering)
 {
     dyno_tiers_close(tiering->tiers);
