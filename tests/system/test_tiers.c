@@ -31,6 +31,9 @@ static bool may_merge(const struct world *world)
             return false;
         }
     }
+    if (world->dispatch.router_count > 1 && world->dispatch.sync_delay_ns != DYNO_NEVER) {
+        return false; /* they hear that a request ended after its spans' names are free again */
+    }
     return world->dispatch.event_loss == 0.0 &&
            (world->dispatch.policy->needs & DYNO_ROUTE_NEEDS_GUESSED) == 0;
 }
@@ -129,7 +132,7 @@ START_TEST(the_worlds_with_tiers_reach_the_corners)
         deep += world.tiers.count > 1 && tiers[1].hit_blocks > 0;
     }
     ck_assert_uint_gt(hitting, 20);
-    ck_assert_uint_gt(preempting, 5);
+    ck_assert_uint_gt(preempting, 2);
     ck_assert_uint_gt(evicting, 20);
     ck_assert_uint_gt(giving_up, 5);
     ck_assert_uint_gt(slow, 20);
