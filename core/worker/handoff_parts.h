@@ -6,7 +6,9 @@
 #include "core/worker/handoff.h"
 #include "core/worker/passages.h"
 
-#define DYNO_FIRST_PART ((uint64_t)1 << 63) /* in the name of a transfer: no request has it */
+/* In the name of a transfer: no request has it, and links that two fleets share (link_split.h) have
+ * room for a bit of their own. */
+#define DYNO_FIRST_PART ((uint64_t)1 << 62)
 
 struct dyno_handoff {
     struct dyno_workers base;

@@ -68,8 +68,10 @@ if has_sqlite; then
     # asked of it.
     sqlite3 runs.db "DROP VIEW validation_error; DROP VIEW request_latency; DROP VIEW worker_load;
         DROP VIEW tenant_load; DROP VIEW priority_load; DROP TABLE run_tag;
+        DROP TABLE tier; DROP TABLE tier_sample; ALTER TABLE request DROP COLUMN onboarded_tokens;
         DELETE FROM outcome WHERE code = 6; ALTER TABLE decision DROP COLUMN router;
         ALTER TABLE request DROP COLUMN ingest_ns; ALTER TABLE request DROP COLUMN queue_ns;
+        ALTER TABLE request DROP COLUMN onboard_ns;
         ALTER TABLE request DROP COLUMN held_ns; ALTER TABLE request DROP COLUMN priority;
         ALTER TABLE request ADD COLUMN ingest_ns INTEGER AS (ready_ns - arrival_ns);
         ALTER TABLE request ADD COLUMN queue_ns INTEGER AS (admitted_ns - ready_ns);
