@@ -51,7 +51,9 @@ static void add_link(struct map *map, uint64_t bytes_per_s, dyno_ns latency)
 static void set_path(struct map *map, uint32_t from, uint32_t to, uint32_t count,
                      const uint32_t *path)
 {
-    memcpy(map->path[from * ENDS + to], path, count * sizeof *path);
+    for (uint32_t i = 0; i < count; i++) {
+        map->path[from * ENDS + to][i] = path[i];
+    }
     map->path_count[from * ENDS + to] = count;
 }
 
