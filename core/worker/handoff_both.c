@@ -68,6 +68,7 @@ static dyno_status both_cancel(struct dyno_handoff *handoff, uint32_t place)
 {
     struct dyno_passage *passage = dyno_handoff_at(handoff, place);
 
+    passage->cancelled = true; /* the deadline may come before the pass in flight has ended */
     if (!passage->is_computed) {
         return handoff->prefill->ops->cancel(handoff->prefill, handoff->now,
                                              passage->prefill_worker, passage->request.id);
@@ -84,6 +85,10 @@ static dyno_status both_give_up(struct dyno_handoff *handoff, uint32_t place)
 {
     struct dyno_passage passage = *dyno_handoff_at(handoff, place);
 
+    if (passage.cancelled) { /* which ends the passage */
+        return dyno_half_end(handoff->decode, handoff->now, passage.decode_place,
+                             DYNO_CANCELLED_BY_CLIENT);
+    }
     if (passage.is_computed) {
         dyno_handoff_note_prompt(handoff, &passage, &passage.prompt, passage.started_at);
         DYNO_TRY(dyno_handoff_give_lease(handoff, dyno_handoff_at(handoff, place)));
