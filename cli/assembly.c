@@ -427,6 +427,9 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
     if (assembly->journal && !assembly->fed) {
         put_journal_before(assembly, &interrupted);
     }
+    if (assembly->put_before) {
+        DYNO_TRY(assembly->put_before(assembly->before_context, assembly, error));
+    }
     DYNO_TRY(open_loop(assembly, sinks, interrupted, error));
     return DYNO_OK;
 }

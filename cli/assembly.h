@@ -61,6 +61,11 @@ struct dyno_assembly {
     dyno_status (*open_outside)(void *context, const struct dyno_assembly *assembly,
                                 struct dyno_source **out, struct dyno_error *error);
     void *outside_context;
+    /* Somebody who stands before clock and source: called when every seam is there and before the
+     * loop sees any; may put others in the place of loop_clock and source. */
+    dyno_status (*put_before)(void *context, struct dyno_assembly *assembly,
+                              struct dyno_error *error);
+    void *before_context;
     struct dyno_remote *remote; /* other servers in the workers' place; not owned ... */
     const char *remote_model;   /* ... and what the title calls their model */
     const void *trace_data;     /* [trace_size] the trace's bytes; trace.path is only their name */

@@ -33,6 +33,7 @@ const struct dyno_command dyno_command_table[] = {
     {"validate", "run a trace for real and simulated, and compare request by request",
      dyno_command_validate},
     {"rerun", "feed a recorded run back: the core must decide the same", dyno_command_rerun},
+    {"swarm", "try random worlds and faults, and look at every promise", dyno_command_swarm},
     {"fit", "a calibration from measured kernels, or from a benchmark of a server",
      dyno_command_fit},
     {"accuracy", "how far predictions are from a folder of measurements", dyno_command_accuracy},

@@ -49,6 +49,7 @@ int dyno_command_export(int argc, char **argv);
 int dyno_command_accuracy(int argc, char **argv);
 int dyno_command_sensitivity(int argc, char **argv);
 int dyno_command_bench_sim(int argc, char **argv);
+int dyno_command_swarm(int argc, char **argv);
 int dyno_command_fit(int argc, char **argv);
 int dyno_command_calibrate(int argc, char **argv);
 int dyno_command_validate(int argc, char **argv);

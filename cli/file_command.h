@@ -14,7 +14,7 @@ struct dyno_file_words {
     const char *name; /* "tables", for errors */
 };
 
-/* Its options by their rows, one file, and what it does with both. */
+/* Its options by their rows, one file (or none), and what it does with both. */
 struct dyno_file_command {
     const char *command;            /* "trace info", for errors */
     const char *file_flag;          /* "-o": the file follows this; NULL: it stands alone */

@@ -46,6 +46,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   calibrate    measure how long passes take on this machine
   validate     run a trace for real and simulated, and compare request by request
   rerun        feed a recorded run back: the core must decide the same
+  swarm        try random worlds and faults, and look at every promise
   fit          a calibration from measured kernels, or from a benchmark of a server
   accuracy     how far predictions are from a folder of measurements
   sensitivity  what each knob does to TTFT, TPOT and capacity
