@@ -106,8 +106,11 @@ static bool make_room(void **array, uint32_t count, size_t size)
         return true; /* grown at powers of two */
     }
     larger = realloc(*array, (count > 0 ? 2 * (size_t)count : 1) * size);
-    *array = larger ? larger : *array;
-    return larger != NULL;
+    if (!larger) {
+        return false;
+    }
+    *array = larger;
+    return true;
 }
 
 static dyno_status take_rows(struct dyno_stored_run *run, sqlite3 *database, const char *sql,

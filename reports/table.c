@@ -8,95 +8,9 @@
 #include <unistd.h>
 
 #include "core/base/units.h"
-#include "reports/format.h"
-#include "reports/reports.h"
-#include "reports/summary.h"
+#include "reports/table_lines.h"
 
-enum { LABEL_WIDTH = 16, CELL_WIDTH = 9 };
-
-struct page {
-    FILE *out;
-    const struct dyno_report *report;
-    struct dyno_figures figures;
-    bool bold;
-};
-
-static void put_label(const struct page *page, const char *label, bool bold)
-{
-    bool styled = bold && page->bold;
-
-    fprintf(page->out, "%s%-*s%s", styled ? "\033[1m" : "", LABEL_WIDTH, label,
-            styled ? "\033[0m" : "");
-}
-
-/* Start a section: an empty line and its name. */
-static void put_section(const struct page *page, const char *name)
-{
-    fputc('\n', page->out);
-    put_label(page, name, true);
-}
-
-/* Start another line of the section. */
-static void put_more(const struct page *page)
-{
-    put_label(page, "", false);
-}
-
-static void put_cell(const struct page *page, const char *text)
-{
-    size_t width = dyno_format_width(text);
-    int blanks = width < CELL_WIDTH ? (int)(CELL_WIDTH - width) : 1;
-
-    fprintf(page->out, "%*s%s", blanks, "", text);
-}
-
-static void put_cells(const struct page *page, const char *const *texts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        put_cell(page, texts[i]);
-    }
-    fputc('\n', page->out);
-}
-
-static void put_count(const struct page *page, const char *before, uint64_t value,
-                      const char *after)
-{
-    char text[DYNO_FORMAT_MAX];
-
-    fprintf(page->out, "%s%s%s", before, dyno_format_count(text, value), after);
-}
-
-static void put_fixed(const struct page *page, const char *before, double value, int decimals,
-                      const char *after)
-{
-    char text[DYNO_FORMAT_MAX];
-
-    fprintf(page->out, "%s%s%s", before, dyno_format_fixed(text, value, decimals), after);
-}
-
-static void put_percent(const struct page *page, const char *before, double fraction,
-                        const char *after)
-{
-    char text[DYNO_FORMAT_MAX];
-
-    fprintf(page->out, "%s%s%s", before, dyno_format_percent(text, fraction), after);
-}
-
-/* Digits after the point that keep three or four significant ones. */
-static int decimals_for(double value)
-{
-    double size = fabs(value);
-
-    if (size >= 1000) {
-        return 0;
-    }
-    if (size >= 100) {
-        return 1;
-    }
-    return size >= 1 || size == 0 ? 2 : 3;
-}
-
-static void put_title(const struct page *page)
+static void put_title(const struct dyno_table_page *page)
 {
     const char *title = page->report->title ? page->report->title : "untitled run";
 
@@ -107,26 +21,28 @@ static void put_title(const struct page *page)
     fputc('\n', page->out);
 }
 
-static void put_warning(const struct page *page, uint64_t count, const char *one, const char *many)
+static void put_warning(const struct dyno_table_page *page, uint64_t count, const char *one,
+                        const char *many)
 {
     if (count > 0) {
-        put_count(page, "warning: ", count, count == 1 ? one : many);
+        dyno_table_count(page, "warning: ", count, count == 1 ? one : many);
     }
 }
 
-static void put_failures(const struct page *page, const struct dyno_client_report *client)
+static void put_failures(const struct dyno_table_page *page,
+                         const struct dyno_client_report *client)
 {
     for (uint32_t i = 0; i < client->failure_count; i++) {
-        put_count(page, "         ", client->failures[i].count, " x ");
+        dyno_table_count(page, "         ", client->failures[i].count, " x ");
         fprintf(page->out, "%s\n", client->failures[i].why);
     }
     if (client->failures_left_out > 0) {
-        put_count(page, "         ", client->failures_left_out, " x other reasons\n");
+        dyno_table_count(page, "         ", client->failures_left_out, " x other reasons\n");
     }
 }
 
 /* The client measured itself, not the server. */
-static void put_limit(const struct page *page)
+static void put_limit(const struct dyno_table_page *page)
 {
     switch (dyno_client_limit_of(page->report)) {
     case DYNO_CLIENT_FREE:
@@ -144,14 +60,14 @@ static void put_limit(const struct page *page)
     }
 }
 
-static void put_warnings(const struct page *page)
+static void put_warnings(const struct dyno_table_page *page)
 {
     const struct dyno_report *report = page->report;
     const struct dyno_metrics *metrics = report->metrics;
 
     if (report->interrupted) {
-        put_count(page, "warning: cut short with ", report->requests_unfinished,
-                  " requests in flight; these are the numbers of what had ended\n");
+        dyno_table_count(page, "warning: cut short with ", report->requests_unfinished,
+                         " requests in flight; these are the numbers of what had ended\n");
     }
     put_warning(page, metrics->rejected, " request was rejected and counts towards no latency\n",
                 " requests were rejected and count towards no latency\n");
@@ -168,33 +84,33 @@ static void put_warnings(const struct page *page)
                 " requests that the trace recorded as failed were not replayed\n");
 }
 
-static void put_mean_tokens(const struct page *page, uint64_t tokens, const char *after)
+static void put_mean_tokens(const struct dyno_table_page *page, uint64_t tokens, const char *after)
 {
     double requests = (double)page->report->metrics->requests;
 
-    put_fixed(page, " (mean ", requests > 0 ? (double)tokens / requests : NAN, 0, after);
+    dyno_table_fixed(page, " (mean ", requests > 0 ? (double)tokens / requests : NAN, 0, after);
 }
 
-static void put_requests(const struct page *page)
+static void put_requests(const struct dyno_table_page *page)
 {
     const struct dyno_metrics *metrics = page->report->metrics;
     char span[DYNO_FORMAT_MAX];
 
-    put_section(page, "Requests");
-    put_count(page, "", metrics->completed, " completed");
-    put_count(page, ", ", metrics->rejected, " rejected");
-    put_count(page, ", ", metrics->cancelled, " cancelled");
-    put_count(page, ", ", metrics->failed, " failed\n");
-    put_more(page);
-    put_count(page, "", metrics->input_tokens, " input tokens");
+    dyno_table_section(page, "Requests");
+    dyno_table_count(page, "", metrics->completed, " completed");
+    dyno_table_count(page, ", ", metrics->rejected, " rejected");
+    dyno_table_count(page, ", ", metrics->cancelled, " cancelled");
+    dyno_table_count(page, ", ", metrics->failed, " failed\n");
+    dyno_table_more(page);
+    dyno_table_count(page, "", metrics->input_tokens, " input tokens");
     put_mean_tokens(page, metrics->input_tokens, "), ");
-    put_count(page, "", metrics->output_tokens, " output tokens");
+    dyno_table_count(page, "", metrics->output_tokens, " output tokens");
     put_mean_tokens(page, metrics->output_tokens, ")\n");
-    put_more(page);
+    dyno_table_more(page);
     fprintf(page->out, "%s %s", dyno_format_span(span, page->figures.duration_s),
             page->report->device ? "in real time" : "simulated");
     if (page->figures.duration_s >= 60) {
-        put_fixed(page, " (", page->figures.duration_s, 1, " s)");
+        dyno_table_fixed(page, " (", page->figures.duration_s, 1, " s)");
     }
     fputc('\n', page->out);
 }
@@ -205,7 +121,7 @@ static double to_ms(dyno_ns value)
 }
 
 /* One line of the latency section.  All its figures have the decimals that suit its median. */
-static void put_latency(const struct page *page, const char *label,
+static void put_latency(const struct dyno_table_page *page, const char *label,
                         const struct dyno_histogram *histogram)
 {
     double values[] = {
@@ -218,44 +134,44 @@ static void put_latency(const struct page *page, const char *label,
     };
     char text[DYNO_FORMAT_MAX];
 
-    put_label(page, label, false);
+    dyno_table_label(page, label, false);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         double value = histogram->count ? values[i] : NAN;
 
-        put_cell(page, dyno_format_fixed(text, value, decimals_for(values[1])));
+        dyno_table_cell(page, dyno_format_fixed(text, value, dyno_table_decimals(values[1])));
     }
-    put_cell(page, dyno_format_count(text, histogram->count));
+    dyno_table_cell(page, dyno_format_count(text, histogram->count));
     fputc('\n', page->out);
 }
 
-static void put_latencies(const struct page *page)
+static void put_latencies(const struct dyno_table_page *page)
 {
     static const char *const heads[] = {"mean", "p50", "p90", "p95", "p99", "max", "n"};
     const struct dyno_metrics *metrics = page->report->metrics;
 
-    put_section(page, "Latency, ms");
-    put_cells(page, heads, sizeof heads / sizeof *heads);
+    dyno_table_section(page, "Latency, ms");
+    dyno_table_cells(page, heads, sizeof heads / sizeof *heads);
     put_latency(page, "  TTFT", &metrics->ttft);
     put_latency(page, "  ITL", &metrics->itl);
     put_latency(page, "  TPOT", &metrics->tpot);
     put_latency(page, "  E2E", &metrics->e2e);
 }
 
-static void put_phase(const struct page *page, const char *label,
+static void put_phase(const struct dyno_table_page *page, const char *label,
                       const struct dyno_histogram *histogram)
 {
     double mean = histogram->count ? dyno_histogram_mean(histogram) / 1e6 : NAN;
     double whole = dyno_histogram_mean(&page->report->metrics->e2e) / 1e6;
     char text[DYNO_FORMAT_MAX];
 
-    put_label(page, label, false);
-    put_cell(page, dyno_format_fixed(text, mean, decimals_for(mean)));
-    put_cell(page, dyno_format_percent(text, whole > 0 ? mean / whole : NAN));
+    dyno_table_label(page, label, false);
+    dyno_table_cell(page, dyno_format_fixed(text, mean, dyno_table_decimals(mean)));
+    dyno_table_cell(page, dyno_format_percent(text, whole > 0 ? mean / whole : NAN));
     fputc('\n', page->out);
 }
 
 /* Only where a client held requests back: it is no part of e2e, so it has no share of it. */
-static void put_client_wait(const struct page *page)
+static void put_client_wait(const struct dyno_table_page *page)
 {
     const struct dyno_histogram *wait = &page->report->metrics->client_wait;
     double mean = dyno_histogram_mean(wait) / 1e6;
@@ -264,19 +180,19 @@ static void put_client_wait(const struct page *page)
     if (wait->count == 0 || wait->max == 0) {
         return;
     }
-    put_label(page, "  before sending", false);
-    put_cell(page, dyno_format_fixed(text, mean, decimals_for(mean)));
-    put_cell(page, "not in e2e");
+    dyno_table_label(page, "  before sending", false);
+    dyno_table_cell(page, dyno_format_fixed(text, mean, dyno_table_decimals(mean)));
+    dyno_table_cell(page, "not in e2e");
     fputc('\n', page->out);
 }
 
-static void put_phases(const struct page *page)
+static void put_phases(const struct dyno_table_page *page)
 {
     static const char *const heads[] = {"mean, ms", "of e2e"};
     const struct dyno_metrics *metrics = page->report->metrics;
 
-    put_section(page, "Where time goes");
-    put_cells(page, heads, sizeof heads / sizeof *heads);
+    dyno_table_section(page, "Where time goes");
+    dyno_table_cells(page, heads, sizeof heads / sizeof *heads);
     put_client_wait(page);
     if (page->report->client) { /* what of it can be seen from outside */
         put_phase(page, "  sending", &metrics->ingest);
@@ -296,13 +212,13 @@ static void put_phases(const struct page *page)
     put_phase(page, "  decode", &metrics->decode);
 }
 
-static void put_rate(const struct page *page, const char *before, double per_second,
+static void put_rate(const struct dyno_table_page *page, const char *before, double per_second,
                      const char *after)
 {
-    put_fixed(page, before, per_second, decimals_for(per_second), after);
+    dyno_table_fixed(page, before, per_second, dyno_table_decimals(per_second), after);
 }
 
-static void put_objective(const struct page *page, const char **before, const char *name,
+static void put_objective(const struct dyno_table_page *page, const char **before, const char *name,
                           dyno_ns limit)
 {
     char text[DYNO_UNITS_TEXT_MAX];
@@ -314,21 +230,21 @@ static void put_objective(const struct page *page, const char **before, const ch
     }
 }
 
-static void put_goodput(const struct page *page)
+static void put_goodput(const struct dyno_table_page *page)
 {
     const struct dyno_slo *slo = &page->report->metrics->slo;
     const struct dyno_figures *figures = &page->figures;
     const char *before = "within ";
 
-    put_section(page, "Goodput");
+    dyno_table_section(page, "Goodput");
     put_rate(page, "", figures->goodput_per_s, " requests/s");
     if (page->report->client) {
         fputs(", ", page->out);
     } else {
         put_rate(page, " (", figures->goodput_per_gpu, " per GPU), ");
     }
-    put_percent(page, "", figures->goodput_fraction, " of requests\n");
-    put_more(page);
+    dyno_table_percent(page, "", figures->goodput_fraction, " of requests\n");
+    dyno_table_more(page);
     put_objective(page, &before, "ttft", slo->ttft_ns);
     put_objective(page, &before, "tpot", slo->tpot_ns);
     put_objective(page, &before, "itl", slo->itl_ns);
@@ -336,11 +252,11 @@ static void put_goodput(const struct page *page)
     fputc('\n', page->out);
 }
 
-static void put_throughput(const struct page *page)
+static void put_throughput(const struct dyno_table_page *page)
 {
     const struct dyno_figures *figures = &page->figures;
 
-    put_section(page, "Throughput");
+    dyno_table_section(page, "Throughput");
     put_rate(page, "", figures->requests_per_s, " requests/s");
     put_rate(page, ", ", figures->input_tokens_per_s, " input tokens/s");
     put_rate(page, ", ", figures->output_tokens_per_s, " output tokens/s\n");
@@ -350,38 +266,40 @@ static void put_throughput(const struct page *page)
 }
 
 /* What a hit rate may be held against; only what was computed. */
-static void put_bounds(const struct page *page)
+static void put_bounds(const struct dyno_table_page *page)
 {
     const struct dyno_report *report = page->report;
 
     if (report->belady_hit_rate >= 0) {
-        put_more(page);
-        put_percent(page, "bounds   ", report->unbounded_token_hit_rate, " in an endless cache, ");
-        put_percent(page, "", report->belady_hit_rate, " in this much with perfect foresight\n");
+        dyno_table_more(page);
+        dyno_table_percent(page, "bounds   ", report->unbounded_token_hit_rate,
+                           " in an endless cache, ");
+        dyno_table_percent(page, "", report->belady_hit_rate,
+                           " in this much with perfect foresight\n");
     } else if (report->unbounded_hit_rate >= 0) {
-        put_more(page);
-        put_percent(page, "bound    ", report->unbounded_hit_rate,
-                    " of the trace's blocks in an endless cache\n");
+        dyno_table_more(page);
+        dyno_table_percent(page, "bound    ", report->unbounded_hit_rate,
+                           " of the trace's blocks in an endless cache\n");
     }
 }
 
-static void put_cache(const struct page *page)
+static void put_cache(const struct dyno_table_page *page)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
 
-    put_section(page, "KV cache");
-    put_percent(page, "hit rate ", page->figures.token_hit_rate, " of prompt tokens, ");
-    put_percent(page, "", page->figures.block_hit_rate, " of whole prompt blocks\n");
+    dyno_table_section(page, "KV cache");
+    dyno_table_percent(page, "hit rate ", page->figures.token_hit_rate, " of prompt tokens, ");
+    dyno_table_percent(page, "", page->figures.block_hit_rate, " of whole prompt blocks\n");
     put_bounds(page);
-    put_more(page);
-    put_percent(page, "in use   ", page->figures.kv_use, " of");
-    put_count(page, " ", totals->blocks_total, " blocks, ");
-    put_count(page, "", totals->evicted_blocks, " evicted, ");
-    put_count(page, "", totals->preemptions,
-              totals->preemptions == 1 ? " preemption\n" : " preemptions\n");
+    dyno_table_more(page);
+    dyno_table_percent(page, "in use   ", page->figures.kv_use, " of");
+    dyno_table_count(page, " ", totals->blocks_total, " blocks, ");
+    dyno_table_count(page, "", totals->evicted_blocks, " evicted, ");
+    dyno_table_count(page, "", totals->preemptions,
+                     totals->preemptions == 1 ? " preemption\n" : " preemptions\n");
 }
 
-static void put_tier(const struct page *page, const char *label,
+static void put_tier(const struct dyno_table_page *page, const char *label,
                      const struct dyno_tier_totals *tier)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
@@ -391,145 +309,151 @@ static void put_tier(const struct page *page, const char *label,
                        (double)tier->load_wait_ns / 1e6 / (double)tier->loads};
     char text[DYNO_FORMAT_MAX];
 
-    put_label(page, label, false);
-    put_cell(page,
-             dyno_format_percent(text, totals->prompt_blocks > 0 ? (double)tier->hit_blocks /
-                                                                       (double)totals->prompt_blocks
-                                                                 : NAN));
-    put_cell(page,
-             dyno_format_percent(text, (double)tier->blocks_idle / (double)tier->blocks_total));
+    dyno_table_label(page, label, false);
+    dyno_table_cell(page, dyno_format_percent(text, totals->prompt_blocks > 0
+                                                        ? (double)tier->hit_blocks /
+                                                              (double)totals->prompt_blocks
+                                                        : NAN));
+    dyno_table_cell(
+        page, dyno_format_percent(text, (double)tier->blocks_idle / (double)tier->blocks_total));
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        put_cell(page, dyno_format_fixed(text, values[i], decimals_for(values[i])));
+        dyno_table_cell(page, dyno_format_fixed(text, values[i], dyno_table_decimals(values[i])));
     }
-    put_cell(page, dyno_format_count(text, tier->evicted_blocks));
-    put_cell(page, dyno_format_count(text, tier->slow_blocks));
+    dyno_table_cell(page, dyno_format_count(text, tier->evicted_blocks));
+    dyno_table_cell(page, dyno_format_count(text, tier->slow_blocks));
     fputc('\n', page->out);
 }
 
 /* Where prompts were found, and what it cost to keep them there. */
-static void put_tiers(const struct page *page)
+static void put_tiers(const struct dyno_table_page *page)
 {
     static const char *const heads[] = {"hits",     "kept",    "in, GB", "out, GB",
                                         "wait, ms", "evicted", "slow"};
     const struct dyno_fleet_totals *totals = page->report->totals;
     char text[DYNO_FORMAT_MAX];
 
-    put_section(page, "KV tiers");
-    put_cells(page, heads, sizeof heads / sizeof *heads);
-    put_label(page, "  g1", false);
-    put_cell(page, dyno_format_percent(text, totals->prompt_blocks > 0
-                                                 ? (double)dyno_tier_own_hits(totals) /
-                                                       (double)totals->prompt_blocks
-                                                 : NAN));
+    dyno_table_section(page, "KV tiers");
+    dyno_table_cells(page, heads, sizeof heads / sizeof *heads);
+    dyno_table_label(page, "  g1", false);
+    dyno_table_cell(page, dyno_format_percent(text, totals->prompt_blocks > 0
+                                                        ? (double)dyno_tier_own_hits(totals) /
+                                                              (double)totals->prompt_blocks
+                                                        : NAN));
     fputc('\n', page->out);
     for (uint32_t i = 0; i < totals->tier_count; i++) {
-        char label[LABEL_WIDTH];
+        char label[DYNO_TABLE_LABEL_WIDTH];
 
         (void)snprintf(label, sizeof label, "  g%u", totals->tiers[i].level);
         put_tier(page, label, &totals->tiers[i]);
     }
 }
 
-static void put_fleet(const struct page *page)
+static void put_fleet(const struct dyno_table_page *page)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
     const struct dyno_figures *figures = &page->figures;
 
-    put_section(page, "Fleet");
-    put_count(page, "", totals->workers, totals->workers == 1 ? " worker on " : " workers on ");
+    dyno_table_section(page, "Fleet");
+    dyno_table_count(page, "", totals->workers,
+                     totals->workers == 1 ? " worker on " : " workers on ");
     if (page->report->device) {
         fprintf(page->out, "this machine's %s\n", page->report->device);
-        put_more(page);
-        put_percent(page, "busy ", figures->busy_fraction, "\n");
+        dyno_table_more(page);
+        dyno_table_percent(page, "busy ", figures->busy_fraction, "\n");
         return;
     }
-    put_count(page, "", totals->gpus, totals->gpus == 1 ? " GPU, " : " GPUs, ");
-    put_fixed(page, "", figures->gpu_hours, decimals_for(figures->gpu_hours), " GPU-hours\n");
-    put_more(page);
-    put_percent(page, "busy ", figures->busy_fraction, "");
-    put_percent(page, ", MFU ", figures->mfu, "");
-    put_percent(page, ", MBU ", figures->mbu, "\n");
+    dyno_table_count(page, "", totals->gpus, totals->gpus == 1 ? " GPU, " : " GPUs, ");
+    dyno_table_fixed(page, "", figures->gpu_hours, dyno_table_decimals(figures->gpu_hours),
+                     " GPU-hours\n");
+    dyno_table_more(page);
+    dyno_table_percent(page, "busy ", figures->busy_fraction, "");
+    dyno_table_percent(page, ", MFU ", figures->mfu, "");
+    dyno_table_percent(page, ", MBU ", figures->mbu, "\n");
 }
 
-static void put_queue(const struct page *page)
+static void put_queue(const struct dyno_table_page *page)
 {
     const struct dyno_queue_report *queue = page->report->queue;
     const struct dyno_metrics *metrics = page->report->metrics;
 
-    put_section(page, "Admission");
+    dyno_table_section(page, "Admission");
     fprintf(page->out, "%s: ", queue->policy);
-    put_count(page, "", queue->waited, " waited, ");
-    put_count(page, "at most ", queue->requests_peak, " at once");
-    put_count(page, " with ", queue->tokens_peak, " prompt tokens\n");
-    put_more(page);
-    put_count(page, "", metrics->rejected_full, " refused by a full queue, ");
-    put_count(page, "", metrics->rejected_timeout, " after too long a wait\n");
+    dyno_table_count(page, "", queue->waited, " waited, ");
+    dyno_table_count(page, "at most ", queue->requests_peak, " at once");
+    dyno_table_count(page, " with ", queue->tokens_peak, " prompt tokens\n");
+    dyno_table_more(page);
+    dyno_table_count(page, "", metrics->rejected_full, " refused by a full queue, ");
+    dyno_table_count(page, "", metrics->rejected_timeout, " after too long a wait\n");
 }
 
-static void put_cost(const struct page *page)
+static void put_cost(const struct dyno_table_page *page)
 {
     const struct dyno_figures *figures = &page->figures;
 
-    put_section(page, "Cost");
-    put_fixed(page, "", figures->energy_kwh, decimals_for(figures->energy_kwh), " kWh, ");
-    put_fixed(page, "", figures->gpu_watts, 0, " W a GPU on average\n");
+    dyno_table_section(page, "Cost");
+    dyno_table_fixed(page, "", figures->energy_kwh, dyno_table_decimals(figures->energy_kwh),
+                     " kWh, ");
+    dyno_table_fixed(page, "", figures->gpu_watts, 0, " W a GPU on average\n");
     if (page->report->cost->gpu_hour_price > 0 || page->report->cost->kwh_price > 0) {
-        put_more(page);
-        put_fixed(page, "", figures->cost, 2, " in all, ");
-        put_fixed(page, "", figures->cost_per_million, decimals_for(figures->cost_per_million),
-                  " a million output tokens\n");
+        dyno_table_more(page);
+        dyno_table_fixed(page, "", figures->cost, 2, " in all, ");
+        dyno_table_fixed(page, "", figures->cost_per_million,
+                         dyno_table_decimals(figures->cost_per_million),
+                         " a million output tokens\n");
     }
 }
 
-static void put_plan(const struct page *page)
+static void put_plan(const struct dyno_table_page *page)
 {
     const struct dyno_plan_report *plan = page->report->plan;
     const struct dyno_plan_regret *regret = plan->regret;
 
-    put_section(page, "Planner");
+    dyno_table_section(page, "Planner");
     fprintf(page->out, "%s: ", plan->policy);
-    put_count(page, "", plan->decisions, plan->decisions == 1 ? " decision, " : " decisions, ");
-    put_count(page, "", plan->starts, plan->starts == 1 ? " start (" : " starts (");
-    put_count(page, "", plan->start_failures, " failed), ");
-    put_count(page, "", plan->drains, " drained\n");
-    put_more(page);
-    put_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2, " workers up, ");
-    put_count(page, "at most ", plan->workers_max, "\n");
+    dyno_table_count(page, "", plan->decisions,
+                     plan->decisions == 1 ? " decision, " : " decisions, ");
+    dyno_table_count(page, "", plan->starts, plan->starts == 1 ? " start (" : " starts (");
+    dyno_table_count(page, "", plan->start_failures, " failed), ");
+    dyno_table_count(page, "", plan->drains, " drained\n");
+    dyno_table_more(page);
+    dyno_table_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2,
+                     " workers up, ");
+    dyno_table_count(page, "at most ", plan->workers_max, "\n");
     if (regret) {
-        put_more(page);
-        put_fixed(page, "regret ", regret->gpu_hours, decimals_for(regret->gpu_hours),
-                  " GPU-hours, ");
-        put_percent(page, "", regret->good_share, " of requests, TTFT p99 ");
-        put_fixed(page, "", regret->ttft_p99_s, decimals_for(regret->ttft_p99_s),
-                  " s, against clairvoyant\n");
+        dyno_table_more(page);
+        dyno_table_fixed(page, "regret ", regret->gpu_hours, dyno_table_decimals(regret->gpu_hours),
+                         " GPU-hours, ");
+        dyno_table_percent(page, "", regret->good_share, " of requests, TTFT p99 ");
+        dyno_table_fixed(page, "", regret->ttft_p99_s, dyno_table_decimals(regret->ttft_p99_s),
+                         " s, against clairvoyant\n");
     }
 }
 
 /* Instead of cache and fleet, where a server was asked. */
-static void put_client(const struct page *page)
+static void put_client(const struct dyno_table_page *page)
 {
     const struct dyno_client_report *client = page->report->client;
     double lag = to_ms(dyno_histogram_quantile(client->lag, 0.99));
 
     if (!isnan(page->figures.token_hit_rate)) {
-        put_section(page, "Prefix cache");
-        put_percent(page, "hit rate ", page->figures.token_hit_rate,
-                    " of prompt tokens, as the server says\n");
+        dyno_table_section(page, "Prefix cache");
+        dyno_table_percent(page, "hit rate ", page->figures.token_hit_rate,
+                           " of prompt tokens, as the server says\n");
     }
-    put_section(page, "Client");
-    put_percent(page, "computed ", client->cpu_fraction, " of the time, ");
-    put_count(page, "", client->connections,
-              client->connections == 1 ? " connection\n" : " connections\n");
-    put_more(page);
-    put_fixed(page, "sent ", dyno_histogram_mean(client->lag) / 1e6, 3, " ms late");
-    put_fixed(page, ", p99 ", lag, 3, " ms");
-    put_fixed(page, ", at most ", to_ms(client->lag->max), 3, " ms\n");
+    dyno_table_section(page, "Client");
+    dyno_table_percent(page, "computed ", client->cpu_fraction, " of the time, ");
+    dyno_table_count(page, "", client->connections,
+                     client->connections == 1 ? " connection\n" : " connections\n");
+    dyno_table_more(page);
+    dyno_table_fixed(page, "sent ", dyno_histogram_mean(client->lag) / 1e6, 3, " ms late");
+    dyno_table_fixed(page, ", p99 ", lag, 3, " ms");
+    dyno_table_fixed(page, ", at most ", to_ms(client->lag->max), 3, " ms\n");
 }
 
-static void put_interval(const struct page *page, const struct dyno_interval *interval)
+static void put_interval(const struct dyno_table_page *page, const struct dyno_interval *interval)
 {
     char low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX], both[2 * DYNO_FORMAT_MAX];
-    int decimals = decimals_for(interval->high);
+    int decimals = dyno_table_decimals(interval->high);
 
     (void)snprintf(both, sizeof both, "%s – %s", dyno_format_fixed(low, interval->low, decimals),
                    dyno_format_fixed(high, interval->high, decimals));
@@ -540,7 +464,7 @@ static void put_interval(const struct page *page, const struct dyno_interval *in
 }
 
 /* Three latencies by three statistics, then the throughput: as reports.h orders them. */
-static void put_intervals(const struct page *page)
+static void put_intervals(const struct dyno_table_page *page)
 {
     static const char *const labels[] = {"TTFT, ms", "TPOT, ms", "E2E, ms"};
     const struct dyno_report *report = page->report;
@@ -561,15 +485,15 @@ static void put_intervals(const struct page *page)
     fprintf(page->out, "   (%u replicas)\n", report->interval_replicas);
 }
 
-static void put_extrapolated(const struct page *page)
+static void put_extrapolated(const struct dyno_table_page *page)
 {
     const struct dyno_report *report = page->report;
 
     for (uint32_t i = 0; i < report->extrapolated_count; i++) {
         if (i == 0) {
-            put_section(page, "Extrapolated");
+            dyno_table_section(page, "Extrapolated");
         } else {
-            put_more(page);
+            dyno_table_more(page);
         }
         fprintf(page->out, "%s\n", report->extrapolated[i].text);
     }
@@ -578,7 +502,7 @@ static void put_extrapolated(const struct page *page)
 void dyno_report_table(const struct dyno_report *report, FILE *out)
 {
     int descriptor = fileno(out);
-    struct page page = {
+    struct dyno_table_page page = {
         .out = out,
         .report = report,
         .figures = dyno_figures_of(report),

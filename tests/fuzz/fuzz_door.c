@@ -161,7 +161,7 @@ static void fuzz_check_events(const char *text, size_t size)
 }
 
 /* Join the chunks at `text` where they lie; returns what follows them, NULL: they are not whole. */
-static char *fuzz_join(char *text, char *end, size_t *size)
+static char *fuzz_join(char *text, const char *end, size_t *size)
 {
     char *to = text, *from = text;
 
@@ -286,7 +286,7 @@ static void fuzz_settle(struct fuzz_door *fuzz, int socket)
 
 static void fuzz_open(struct fuzz_door *fuzz)
 {
-    static const uint32_t no_eos[1];
+    static const uint32_t no_eos[1] = {0};
     struct dyno_error error = {.status = DYNO_OK};
     struct dyno_door_config config = {
         .http = {.address = "127.0.0.1",

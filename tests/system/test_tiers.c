@@ -117,11 +117,12 @@ START_TEST(the_worlds_with_tiers_reach_the_corners)
 
     for (uint64_t seed = 0; seed < 100; seed++) {
         static struct world world;
+        const struct dyno_tier_totals *tiers;
         struct world_digest digest;
-        const struct dyno_tier_totals *tiers = digest.totals.tiers;
 
         draw(&world, seed);
         digest = world_run(&world, 1u << 20);
+        tiers = digest.totals.tiers;
         preempting += digest.preemptions > 0 && tiers[0].loads > 0;
         evicting += tiers[0].evicted_blocks > 0;
         hitting += tiers[0].hit_blocks > 0;
