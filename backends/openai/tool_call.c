@@ -401,15 +401,13 @@ static dyno_status announced_byte(struct dyno_openai_call_reader *reader, char b
 {
     bool is_array = reader->form == DYNO_OPENAI_CALL_ARRAY;
     bool may_be_name = is_array && byte != '"' && byte != '}' && (unsigned char)byte > ' ';
+    bool has_room = reader->held.size < DYNO_OPENAI_CALL_BYTES_MAX;
 
-    if (reader->held.size >= DYNO_OPENAI_CALL_BYTES_MAX) {
-        dyno_openai_call_let_go(reader);
-        text_byte(reader, byte);
-    } else if (byte == '<' && reader->form == DYNO_OPENAI_CALL_TAGGED) {
+    if (has_room && byte == '<' && reader->form == DYNO_OPENAI_CALL_TAGGED) {
         reader->object = reader->held.size;
         hold(reader, byte);
         reader->state = DYNO_CALL_FUNCTION;
-    } else if (is_blank(byte) || may_be_name) {
+    } else if (has_room && (is_blank(byte) || may_be_name)) {
         hold(reader, byte);
     } else {
         dyno_openai_call_let_go(reader);
