@@ -30,7 +30,7 @@ struct dyno_swarm_promises {
 
 /* Zero-initialise first; set seed and storm.  Stands before the assembly's clock and source: to be
  * given to it as put_before with the promises as its context. */
-dyno_status dyno_swarm_put_before(void *promises, struct dyno_assembly *assembly,
+dyno_status dyno_swarm_put_before(void *context, struct dyno_assembly *assembly,
                                   struct dyno_error *error);
 
 /* The run is over. */

@@ -144,7 +144,7 @@ dyno_status dyno_swarm_storm_open(struct dyno_source **out, struct dyno_source *
     return DYNO_OK;
 }
 
-struct dyno_swarm_client dyno_swarm_storm_client(const struct dyno_source *source, uint64_t id)
+struct dyno_swarm_client dyno_swarm_storm_client(const struct dyno_source *storm, uint64_t id)
 {
-    return ((const struct storm *)source)->clients[id];
+    return ((const struct storm *)storm)->clients[id];
 }

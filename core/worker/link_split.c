@@ -49,7 +49,9 @@ static dyno_status reserve(struct half *half)
         return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < half->count; i++) {
-        arrived[i] = half->arrived[(half->first + i) % half->capacity];
+        uint32_t place = half->first + i;
+
+        arrived[i] = half->arrived[place < half->capacity ? place : place - half->capacity];
     }
     free(half->arrived);
     half->arrived = arrived;

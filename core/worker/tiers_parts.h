@@ -91,7 +91,7 @@ static inline struct dyno_kv_link *dyno_move_links(const struct dyno_move *move,
 dyno_status dyno_move_make(struct dyno_tiers *tiers, struct dyno_local *local, uint32_t worker,
                            const struct dyno_kv_link *links, uint32_t link_count, uint32_t ends,
                            uint32_t *out);
-void dyno_move_free(struct dyno_tiers *tiers, uint32_t move);
+void dyno_move_free(struct dyno_tiers *tiers, uint32_t index);
 /* Send `blocks` of a move between two endpoints. */
 dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
                            uint32_t from, uint32_t to, uint32_t blocks);
@@ -100,14 +100,14 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
 
 /* ---- store.c ---- */
 /* The store has arrived. */
-dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t move, dyno_ns now);
+dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns now);
 
 /* ---- onboard.c ---- */
 /* What it takes to compute the prompt from `first` on, in passes of its own; DYNO_NEVER: nobody
  * knows. */
 dyno_ns dyno_compute_time(const struct dyno_local *local, uint32_t first, uint32_t target);
 /* What comes from `tier` has arrived. */
-dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t move, uint32_t tier,
+dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t tier,
                                  dyno_ns now);
 
 #endif
