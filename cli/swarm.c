@@ -90,8 +90,7 @@ enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 static void print_help(void)
 {
     puts("Usage: dyno swarm [--OPTION VALUE]...\n\n"
-         "Try the fleet in random worlds: each seed draws every option of a simulation, traffic "
-         "and\n"
+         "Try the fleet in random worlds: each seed draws a simulated fleet, its traffic and\n"
          "clients that give up. Each world is run twice, leaping and step by step, and must come "
          "to\n"
          "the same; every promise of docs/architecture.md is looked at after every turn. A world\n"

@@ -1,4 +1,4 @@
-/* A random world: what a seed draws of every option that a simulation has, as the words of the
+/* A random world: what a seed draws of the options that a simulation has, as the words of the
  * command line that would make it. */
 #ifndef DYNO_CLI_SWARM_WORLD_H
 #define DYNO_CLI_SWARM_WORLD_H
