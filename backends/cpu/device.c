@@ -16,6 +16,8 @@ struct yield {
 
 /* One worker. */
 struct engine {
+    const struct dyno_engine_piece *pieces; /* of the step */
+    uint32_t vocab;
     struct dyno_team *team;
     struct dyno_kv_storage *storage;
     struct dyno_forward *forward;
@@ -88,6 +90,48 @@ static bool wants_state(const struct dyno_engine_piece *piece)
     return generation && generation->ops->embed;
 }
 
+/* Of the prompt nothing is told twice: once it has an answer, what is computed again is not
+ * scored. */
+static bool wants_scores(const struct dyno_engine_piece *piece)
+{
+    const struct dyno_transcript *transcript = piece->transcript;
+
+    return transcript->generation && transcript->generation->ops->score &&
+           transcript->count == transcript->prompt_tokens;
+}
+
+/* Logits of positions [first, ...) of a prompt. */
+struct scoring {
+    const struct dyno_transcript *transcript;
+    uint32_t first, vocab;
+    const float *logits;
+};
+
+static void score_some(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct scoring *scoring = argument;
+    struct dyno_generation *generation = scoring->transcript->generation;
+
+    (void)worker;
+    for (uint32_t i = first; i < last; i++) {
+        generation->ops->score(generation, scoring->first + i,
+                               scoring->logits + (size_t)i * scoring->vocab, scoring->vocab,
+                               scoring->transcript);
+    }
+}
+
+static void score(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                  const float *logits)
+{
+    const struct engine *engine = context;
+    struct scoring scoring = {.transcript = engine->pieces[slice].transcript,
+                              .first = first,
+                              .vocab = engine->vocab,
+                              .logits = logits};
+
+    dyno_team_run(engine->team, count, 1, score_some, &scoring);
+}
+
 static void make_room(const struct cpu *cpu, struct engine *engine,
                       const struct dyno_engine_piece *pieces, uint32_t piece_count)
 {
@@ -122,7 +166,8 @@ static uint32_t lay_out(const struct cpu *cpu, struct engine *engine,
                                              .first = piece->first,
                                              .count = piece->count,
                                              .table = piece->table,
-                                             .yields = piece->yields};
+                                             .yields = piece->yields,
+                                             .scored = wants_scores(piece)};
         if (piece->yields && wants_state(piece)) {
             slice->state = state;
             engine->yields[count++] = (struct yield){piece->transcript, NULL, state};
@@ -143,6 +188,7 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     struct settling settling = {cpu, engine, next};
     uint32_t yields;
 
+    engine->pieces = pieces;
     make_room(cpu, engine, pieces, piece_count);
     yields = lay_out(cpu, engine, pieces, piece_count);
     dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
@@ -183,7 +229,8 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
         return dyno_fail(error, DYNO_NO_MEMORY, "%u threads of a worker cannot be started",
                          config->threads);
     }
-    engine->scratch_size = aligned(dyno_sample_scratch(config->weights->model.vocab));
+    engine->vocab = config->weights->model.vocab;
+    engine->scratch_size = aligned(dyno_sample_scratch(engine->vocab));
     engine->scratch = malloc(config->threads * engine->scratch_size);
     if (!engine->scratch) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
@@ -195,7 +242,9 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
                              &(struct dyno_forward_config){.weights = config->weights,
                                                            .storage = engine->storage,
                                                            .team = engine->team,
-                                                           .rows_max = config->batch_tokens_max},
+                                                           .rows_max = config->batch_tokens_max,
+                                                           .score = score,
+                                                           .score_context = engine},
                              error);
 }
 

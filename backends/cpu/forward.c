@@ -63,6 +63,7 @@ static void begin_pass(struct dyno_forward *forward, const struct dyno_forward_s
         assert(slice->count >= 1 && slice->count <= forward->config.rows_max - row);
         assert(slice->first < forward->positions &&
                slice->count <= forward->positions - slice->first);
+        assert(!slice->scored || forward->config.score);
         forward->slice[s] = (struct dyno_attention_slice){
             .table = slice->table, .first = slice->first, .count = slice->count, .row = row};
         for (uint32_t i = 0; i < slice->count; i++, row++) {
@@ -183,31 +184,38 @@ static void prepare_queries(void *argument, uint32_t first, uint32_t last, uint3
     }
 }
 
-/* All keys and values are stored and nothing follows but the logits: go on with the last row of
- * each slice that yields.  Rows only move up. */
-static void keep_yielding(struct dyno_forward *forward, const struct dyno_forward_slice *slices)
+/* The slice goes on with its last `count` rows, >= 1.  Rows only move up. */
+static void keep_rows(struct dyno_forward *forward, struct dyno_attention_slice slice,
+                      uint32_t count)
 {
-    size_t hidden = forward->weights->model.hidden;
-    uint32_t kept = 0;
+    size_t hidden = forward->weights->model.hidden, row = slice.row + slice.count - count;
+    uint32_t kept = forward->rows;
 
-    for (uint32_t s = 0; s < forward->slice_count; s++) {
-        struct dyno_attention_slice slice = forward->slice[s];
-        size_t last = slice.row + slice.count - 1;
+    memmove(forward->hidden + kept * hidden, forward->hidden + row * hidden,
+            count * hidden * sizeof(float));
+    memmove(forward->normed + kept * hidden, forward->normed + row * hidden,
+            count * hidden * sizeof(float));
+    memmove(forward->position + kept, forward->position + row, count * sizeof(uint32_t));
+    forward->slice[forward->slice_count++] =
+        (struct dyno_attention_slice){.table = slice.table,
+                                      .first = slice.first + slice.count - count,
+                                      .count = count,
+                                      .row = kept};
+    forward->rows += count;
+}
 
-        if (!slices[s].yields) {
-            continue;
+/* All keys and values are stored and nothing follows but the logits: go on with the slices that are
+ * scored, and the last row of those that only yield. */
+static void keep_wanted(struct dyno_forward *forward, const struct dyno_forward_slice *slices)
+{
+    uint32_t slice_count = forward->slice_count;
+
+    forward->rows = forward->slice_count = 0;
+    for (uint32_t s = 0; s < slice_count; s++) {
+        if (slices[s].scored || slices[s].yields) {
+            keep_rows(forward, forward->slice[s], slices[s].scored ? slices[s].count : 1);
         }
-        memmove(forward->hidden + kept * hidden, forward->hidden + last * hidden,
-                hidden * sizeof(float));
-        memmove(forward->normed + kept * hidden, forward->normed + last * hidden,
-                hidden * sizeof(float));
-        forward->position[kept] = forward->position[last];
-        forward->slice[kept] = (struct dyno_attention_slice){
-            .table = slice.table, .first = slice.first + slice.count - 1, .count = 1, .row = kept};
-        kept++;
     }
-    forward->rows = kept;
-    forward->slice_count = kept;
 }
 
 static void attend(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
@@ -262,7 +270,7 @@ static void attention_half(struct dyno_forward *forward, uint32_t index,
     dyno_team_run(forward->config.team, model->kv_heads,
                   dyno_forward_grain((size_t)forward->rows * model->head_dim), store_heads, &heads);
     if (last) {
-        keep_yielding(forward, slices);
+        keep_wanted(forward, slices);
         project(forward, layer, QUERY, QUERY);
     }
     dyno_team_run(forward->config.team, forward->rows,
@@ -291,16 +299,52 @@ static void mlp_half(struct dyno_forward *forward, uint32_t index)
     take_turns(forward);
 }
 
-/* The states that are wanted go out; of the rows, those stay whose logits are wanted.  They only
- * move up. */
-static void hand_out_states(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
-                            uint32_t slice_count)
+static void write_logits(struct dyno_forward *forward, const float *rows, uint32_t count,
+                         float *logits)
+{
+    const struct dyno_weights *weights = forward->weights;
+    struct dyno_matmul_job job = {.weights = &weights->logits,
+                                  .x = rows,
+                                  .n = count,
+                                  .x_stride = weights->model.hidden,
+                                  .y_stride = weights->model.vocab,
+                                  .y = logits};
+
+    dyno_matmul(forward->isa, forward->config.team, &job, 1);
+}
+
+/* Tell the logits of the slice's positions but the one that yields; states[] are all its rows.
+ * Returns how many those were. */
+static uint32_t tell_scores(struct dyno_forward *forward, uint32_t index,
+                            const struct dyno_forward_slice *slice, const float *states)
+{
+    size_t hidden = forward->weights->model.hidden;
+    uint32_t scored = slice->count - slice->yields;
+
+    for (uint32_t done = 0; done < scored; done += forward->scored_rows) {
+        uint32_t left = scored - done;
+        uint32_t count = left < forward->scored_rows ? left : forward->scored_rows;
+
+        write_logits(forward, states + done * hidden, count, forward->scores);
+        forward->config.score(forward->config.score_context, index, slice->first + done, count,
+                              forward->scores);
+    }
+    return scored;
+}
+
+/* The scores and the states that are wanted go out; of the rows, those stay whose logits are
+ * yielded.  They only move up. */
+static void hand_out_rows(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
+                          uint32_t slice_count)
 {
     size_t hidden = forward->weights->model.hidden;
     uint32_t kept = 0;
     const float *state = forward->normed;
 
     for (uint32_t s = 0; s < slice_count; s++) {
+        if (slices[s].scored) {
+            state += tell_scores(forward, s, &slices[s], state) * hidden;
+        }
         if (slices[s].yields) {
             float *place = slices[s].state ? slices[s].state : forward->normed + kept++ * hidden;
 
@@ -309,19 +353,6 @@ static void hand_out_states(struct dyno_forward *forward, const struct dyno_forw
         }
     }
     forward->rows = kept;
-}
-
-static void write_logits(struct dyno_forward *forward, float *logits)
-{
-    const struct dyno_weights *weights = forward->weights;
-    struct dyno_matmul_job job = {.weights = &weights->logits,
-                                  .x = forward->normed,
-                                  .n = forward->rows,
-                                  .x_stride = weights->model.hidden,
-                                  .y_stride = weights->model.vocab,
-                                  .y = logits};
-
-    dyno_matmul(forward->isa, forward->config.team, &job, 1);
 }
 
 void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_slice *slices,
@@ -333,14 +364,14 @@ void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_sl
     for (uint32_t layer = 0; layer < forward->weights->model.layers; layer++) {
         attention_half(forward, layer, slices);
         if (forward->rows == 0) {
-            return; /* nothing yields: this was the last layer */
+            return; /* nothing is wanted: this was the last layer */
         }
         mlp_half(forward, layer);
     }
     dyno_forward_norm(forward, forward->hidden, forward->weights->final_norm,
                       forward->weights->final_norm_bias, forward->rows, forward->normed);
-    hand_out_states(forward, slices, slice_count);
+    hand_out_rows(forward, slices, slice_count);
     if (forward->rows > 0) {
-        write_logits(forward, logits);
+        write_logits(forward, forward->normed, forward->rows, logits);
     }
 }

@@ -31,6 +31,8 @@ struct dyno_forward_slice {
     bool yields;            /* something of the last position is wanted: its logits, or ... */
     float *state;           /* ... its hidden state behind the final norm, written here instead:
                                [hidden]; NULL: logits */
+    bool scored;            /* config.score is told the logits of all positions but the one that
+                               yields */
 };
 
 struct dyno_forward_config {
@@ -39,6 +41,12 @@ struct dyno_forward_config {
     struct dyno_team *team;
     const struct dyno_isa *isa; /* NULL: dyno_isa_best() */
     uint32_t rows_max;          /* positions in one pass, all slices together */
+    /* Told in the course of a pass, on its thread: logits[count][vocab] of positions
+     * [first, first + count) of slices[slice], for a few positions at a time so that no pass needs
+     * room for all of them.  NULL: no slice is scored. */
+    void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                  const float *logits);
+    void *score_context;
 };
 
 /* Takes all the memory that passes need.  What the config points to must outlive *out, and a team

@@ -165,6 +165,19 @@ static bool take_mlp(struct dyno_forward *forward)
            take(&forward->expert_jobs, 2 * (size_t)model->experts, sizeof(struct dyno_matmul_job));
 }
 
+static bool take_scores(struct dyno_forward *forward)
+{
+    size_t bytes = forward->weights->model.vocab * sizeof(float);
+    size_t rows = FORWARD_SCORED_BYTES / bytes;
+
+    if (!forward->config.score) {
+        return true;
+    }
+    rows = rows < FORWARD_SCORED_ROWS ? rows : FORWARD_SCORED_ROWS;
+    forward->scored_rows = rows > 0 ? (uint32_t)rows : 1;
+    return take(&forward->scores, forward->scored_rows, bytes);
+}
+
 static bool take_memory(struct dyno_forward *forward)
 {
     const struct dyno_model *model = &forward->weights->model;
@@ -188,7 +201,7 @@ static bool take_memory(struct dyno_forward *forward)
            take(&forward->attention_scratch,
                 forward->attention_scratch_stride * dyno_team_workers(forward->config.team),
                 sizeof(float)) &&
-           take_mlp(forward) &&
+           take_mlp(forward) && take_scores(forward) &&
            (forward->weights->rope.pairs == DYNO_ROPE_NONE || make_rope(forward));
 }
 
@@ -235,7 +248,7 @@ void dyno_forward_close(struct dyno_forward *forward)
                    forward->chosen_weight, forward->place,
                    forward->expert_first,  forward->gathered,
                    forward->mixed,         forward->expert_jobs,
-                   forward->rope};
+                   forward->rope,          forward->scores};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         free(all[i]);

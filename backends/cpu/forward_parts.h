@@ -5,7 +5,9 @@
 #include "backends/cpu/forward.h"
 
 enum {
-    FORWARD_MLP_ROWS = 256,      /* go through an MLP together */
+    FORWARD_MLP_ROWS = 256,          /* go through an MLP together */
+    FORWARD_SCORED_ROWS = 64,        /* have their logits at a time, ... */
+    FORWARD_SCORED_BYTES = 32 << 20, /* ... or as many as fit into so much, but one */
     FORWARD_ELEMENTS_MIN = 4096, /* of element-wise work: below, a chunk is not worth a thread */
 };
 
@@ -17,7 +19,7 @@ struct dyno_forward {
     float *rope;                                /* [positions][head_dim / 2][2]; NULL: none */
 
     /* One pass.  Of its rows, those that are still needed: in the last layer, once all keys and
-     * values are stored, only the last row of each slice that yields. */
+     * values are stored, all of a slice that is scored, and the last of one that only yields. */
     uint32_t rows;
     uint32_t *token;                    /* [rows_max] */
     uint32_t *position;                 /* [rows_max] */
@@ -30,6 +32,8 @@ struct dyno_forward {
     float *key, *value;             /* [rows_max][kv_heads x head_dim] */
     float *attention_scratch;       /* [workers][attention_scratch_stride] */
     size_t attention_scratch_stride;
+    float *scores; /* [scored_rows][vocab] */
+    uint32_t scored_rows;
     float *gate, *up; /* [mlp_rows][intermediate], or [expert_slots][expert_intermediate] */
 
     /* Mixtures of experts.  A slot is a row and one of its experts; slots are put in the order of

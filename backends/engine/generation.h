@@ -2,8 +2,8 @@
  *
  * A request that comes from a client brings one with its transcript; one that comes from a trace
  * has none: the most likely token is taken and nobody hears of it.  The device calls it while the
- * request's sequence is open, one call at a time; those of different requests, from different
- * threads at once.
+ * request's sequence is open, one call at a time but for `score`; those of different requests, from
+ * different threads at once.
  */
 #ifndef DYNO_BACKENDS_ENGINE_GENERATION_H
 #define DYNO_BACKENDS_ENGINE_GENERATION_H
@@ -23,8 +23,16 @@ struct dyno_generation_ops {
      * state[size] is the hidden state of its last position behind the final norm, not to be kept.
      * DYNO_TOKEN_FILLER is taken next and must end the sequence.  NULL: tokens are chosen. */
     void (*embed)(struct dyno_generation *generation, const float *state, uint32_t size);
+    /* The model's logits behind transcript->tokens[0, position], of which the next token is the
+     * prompt's own: told of every position of the prompt but the last, in any order, of several at
+     * once from different threads, and all before the first token is chosen.  What is computed
+     * again before that is told again, the same.  logits: [vocab], not to be kept.  A prompt that
+     * is scored must not be found in a cache: of what is not computed nothing can be told.  Not
+     * every device scores: whoever wants it asks first (dyno_live_scores).  NULL: nobody asks. */
+    void (*score)(struct dyno_generation *generation, uint32_t position, const float *logits,
+                  uint32_t vocab, const struct dyno_transcript *transcript);
     /* `token` is the sequence's next; true: it ends there.  A device that computes nothing yields
-     * DYNO_TOKEN_FILLER, and does not listen; nor does it call the two above. */
+     * DYNO_TOKEN_FILLER, and does not listen; nor does it call the three above. */
     bool (*took)(struct dyno_generation *generation, uint32_t token);
 };
 

@@ -5,7 +5,7 @@
 #include "tests/backends/forward_oracle.h"
 #include "tests/check_main.h"
 
-enum { LENGTH_MAX = 40, SEQUENCES = 3 };
+enum { LENGTH_MAX = 40, SEQUENCES = 3, SCORED_MAX = 96 /* more than have their logits at once */ };
 
 /* ThreadSanitizer takes minutes for what the other builds do in seconds. */
 #if defined(__SANITIZE_THREAD__)
@@ -339,6 +339,111 @@ START_TEST(a_state_goes_out_in_the_place_of_logits)
 }
 END_TEST
 
+/* A long sequence, and what passes tell of it. */
+struct scored {
+    struct bench bench;
+    uint32_t tokens[SCORED_MAX], length, vocab;
+    uint32_t index, told; /* its slice in the pass; positions told of */
+    float *scores, *due;  /* [SCORED_MAX][vocab] */
+    float *yielded;       /* [3][vocab] */
+};
+
+static void hear_scores(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                        const float *logits)
+{
+    struct scored *scored = context;
+
+    ck_assert_uint_eq(slice, scored->index);
+    ck_assert_uint_lt(first + count, scored->length);
+    memcpy(scored->scores + (size_t)first * scored->vocab, logits,
+           (size_t)count * scored->vocab * sizeof *logits);
+    scored->told += count;
+}
+
+static void scored_open(struct scored *scored, struct dyno_rng *rng, struct dyno_weights *weights)
+{
+    struct dyno_forward_config config = {.weights = weights,
+                                         .team = dyno_team_open(2),
+                                         .rows_max = SCORED_MAX + 2,
+                                         .score = hear_scores,
+                                         .score_context = scored};
+    struct dyno_error error;
+
+    *scored = (struct scored){.bench = {.weights = weights, .team = config.team},
+                              .vocab = weights->model.vocab};
+    ck_assert_int_eq(dyno_kv_storage_open(&scored->bench.storage, &weights->model, 5, 24,
+                                          DYNO_ELEMENT_F32, &error),
+                     DYNO_OK);
+    config.storage = scored->bench.storage;
+    ck_assert_int_eq(dyno_forward_open(&scored->bench.forward, &config, &error), DYNO_OK);
+    scored->length =
+        dyno_forward_positions(scored->bench.forward) - (uint32_t)dyno_rng_below(rng, 9);
+    scored->scores = array_of((size_t)SCORED_MAX * scored->vocab, sizeof(float));
+    scored->due = array_of((size_t)SCORED_MAX * scored->vocab, sizeof(float));
+    scored->yielded = array_of((size_t)3 * scored->vocab, sizeof(float));
+    for (uint32_t i = 0; i < scored->length; i++) {
+        scored->tokens[i] = (uint32_t)dyno_rng_below(rng, scored->vocab);
+    }
+}
+
+static const uint32_t scored_table[] = {0, 1, 2, 3}, scored_company[] = {4};
+
+/* The next `count` positions are scored, alone or between two sequences that yield: those are one
+ * token, the first of ours. */
+static void score_slice(struct scored *scored, uint32_t done, uint32_t count, bool is_alone,
+                        int seed)
+{
+    struct dyno_forward_slice other = {
+        .tokens = scored->tokens, .count = 1, .table = scored_company, .yields = true};
+    struct dyno_forward_slice slice = {.tokens = scored->tokens + done,
+                                       .first = done,
+                                       .count = count,
+                                       .table = scored_table,
+                                       .yields = done + count == scored->length,
+                                       .scored = true};
+    struct dyno_forward_slice slices[] = {other, slice, other};
+    const float *end = scored->yielded;
+
+    scored->index = is_alone ? 0 : 1;
+    dyno_forward_run(scored->bench.forward, is_alone ? &slice : slices, is_alone ? 1 : 3,
+                     scored->yielded);
+    if (!is_alone) {
+        expect_same(end, scored->due, scored->vocab, seed, "before it");
+        end += scored->vocab;
+        expect_same(end + slice.yields * scored->vocab, scored->due, scored->vocab, seed,
+                    "behind it");
+    }
+    if (slice.yields) {
+        expect_same(end, scored->due + (size_t)(scored->length - 1) * scored->vocab, scored->vocab,
+                    seed, "its end");
+    }
+}
+
+/* Whatever the slices: each position but the last has the logits of a sequence that ends there. */
+START_TEST(every_position_is_scored_as_the_end_of_what_comes_before)
+{
+    struct scored scored;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "scores");
+    scored_open(&scored, &rng, tiny_model(&rng, (enum family)(_i % FAMILIES), DYNO_ELEMENT_F32));
+    for (uint32_t i = 0; i < scored.length; i++) {
+        struct dyno_forward_slice end = {
+            .tokens = scored.tokens, .count = i + 1, .table = scored_table, .yields = true};
+
+        dyno_forward_run(scored.bench.forward, &end, 1, scored.due + (size_t)i * scored.vocab);
+    }
+    for (uint32_t done = 0, count; done < scored.length; done += count) {
+        count = scored.length - done;
+        count = _i % 2 ? count : 1 + (uint32_t)dyno_rng_below(&rng, count);
+        score_slice(&scored, done, count, dyno_rng_below(&rng, 2) == 0, _i);
+    }
+    ck_assert_uint_eq(scored.told, scored.length - 1);
+    expect_same(scored.scores, scored.due, (scored.length - 1) * scored.vocab, _i, "scored");
+    bench_close(&scored.bench);
+}
+END_TEST
+
 START_TEST(what_cannot_be_computed_is_refused)
 {
     struct dyno_rng rng;
@@ -393,6 +498,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, company_chunks_blocks_and_threads_do_not_show, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, a_shared_beginning_does_not_show, 0, 4 * FAMILIES);
     tcase_add_loop_test(tcase, a_state_goes_out_in_the_place_of_logits, 0, SEQUENCES * FAMILIES);
+    tcase_add_loop_test(tcase, every_position_is_scored_as_the_end_of_what_comes_before, 0,
+                        2 * FAMILIES);
     tcase_add_test(tcase, what_cannot_be_computed_is_refused);
     suite_add_tcase(suite, tcase);
 }
