@@ -22,6 +22,11 @@ bool dyno_live_is_real(const struct dyno_scenario *scenario)
     return strcmp(scenario->run.device, "cpu") == 0;
 }
 
+bool dyno_live_scores(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cpu") == 0;
+}
+
 bool dyno_live_is_remote(const struct dyno_scenario *scenario)
 {
     return strcmp(scenario->run.device, "remote") == 0;

@@ -22,6 +22,10 @@ struct dyno_live {
 bool dyno_live_is_real(const struct dyno_scenario *scenario);
 bool dyno_live_is_machine(const struct dyno_scenario *scenario);
 
+/* Whether the scenario's device tells generations how likely prompts are (score, of
+ * backends/engine/generation.h). */
+bool dyno_live_scores(const struct dyno_scenario *scenario);
+
 /* Whether other servers take the workers' place. */
 bool dyno_live_is_remote(const struct dyno_scenario *scenario);
 

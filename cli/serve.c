@@ -134,6 +134,7 @@ static struct dyno_door_model model_of(const struct serving *serving)
                                  : 0,
         .context = serving->assembly.worker.context_max,
         .dimensions = weights ? weights->model.hidden : 0,
+        .scores = dyno_live_scores(&serving->scenario),
         .eos = weights ? weights->eos : NULL,
         .eos_count = weights ? weights->eos_count : 0,
     };

@@ -164,9 +164,13 @@ static struct dyno_text_piece text_of(struct dyno_answer *answer, uint32_t token
 static bool took(struct dyno_generation *generation, uint32_t token)
 {
     struct dyno_answer *answer = answer_of(generation);
-    struct dyno_text_piece piece = text_of(answer, token);
+    struct dyno_text_piece piece;
     bool ends;
 
+    if (answer->config.mute) {
+        return true;
+    }
+    piece = text_of(answer, token);
     answer->generated++;
     dyno_desk_lock(answer->desk);
     ends = !dyno_answer_write_text(answer, piece) || !dyno_answer_write_token(answer, token) ||
@@ -176,6 +180,8 @@ static bool took(struct dyno_generation *generation, uint32_t token)
 }
 
 static const struct dyno_generation_ops answer_ops = {.choose = choose, .took = took};
+static const struct dyno_generation_ops scoring_ops = {
+    .choose = choose, .score = dyno_answer_score, .took = took};
 
 /* ---- the side of a worker that is asked by text -----------------------------------------------
  */
@@ -259,6 +265,8 @@ void dyno_answer_free(struct dyno_answer *answer)
     free(answer->prompt);
     free(answer->spans);
     free(answer->bias);
+    free(answer->prompt_scores);
+    free(answer->prompt_tops);
     free(answer->vector);
     free(answer);
 }
@@ -290,7 +298,7 @@ static dyno_status open_tokens(struct dyno_answer *answer, struct dyno_error *er
     const struct dyno_answer_config *config = &answer->config;
 
     answer->prompt = copy(config->prompt, config->prompt_tokens * sizeof *answer->prompt);
-    if (!answer->prompt || !copy_bias(answer)) {
+    if (!answer->prompt || !copy_bias(answer) || !dyno_answer_open_scores(answer)) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
     }
     return dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error);
@@ -313,14 +321,18 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
     dyno_status status;
 
     assert(config->prompt_tokens >= 1 && config->tokens_max >= 1 &&
-           config->top_logprobs <= DYNO_ANSWER_TOPS_MAX);
+           config->top_logprobs <= DYNO_ANSWER_TOPS_MAX &&
+           (!config->mute || config->tokens_max == 1));
     if (!answer) {
         dyno_constraint_give(config->constraint);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
     }
-    answer->generation.ops = config->dimensions > 0 ? &dyno_answer_vector_ops : &answer_ops;
+    answer->generation.ops = config->dimensions > 0 ? &dyno_answer_vector_ops
+                             : config->scores       ? &scoring_ops
+                                                    : &answer_ops;
     answer->config = *config;
-    answer->spans = copy(config->spans, config->span_count * sizeof *answer->spans);
+    answer->config.span_count = config->scores ? 0 : config->span_count;
+    answer->spans = copy(config->spans, answer->config.span_count * sizeof *answer->spans);
     status = open_kind(answer, config->errand, error);
     if (status != DYNO_OK) {
         dyno_answer_free(answer);

@@ -33,7 +33,7 @@ enum dyno_answer_end {
     DYNO_ANSWER_STOPPED, /* the model ended its text, a stop string was met, or it is a vector */
     DYNO_ANSWER_FULL,    /* as many tokens as were asked for, or as the context holds */
     DYNO_ANSWER_FAILED,  /* the record says why; where it does not, there was no memory for a text,
-                            or the numbers of a vector were none */
+                            the numbers of a vector were none, or a prompt was not scored */
 };
 
 struct dyno_answer_config {
@@ -46,12 +46,15 @@ struct dyno_answer_config {
                                is 1, and nothing is chosen */
     const struct dyno_span *spans; /* [span_count] identities of the prompt's blocks, copied */
     uint32_t span_count;
-    uint64_t session;                   /* 0: none */
-    uint32_t tenant;                    /* 0: none */
-    int32_t priority;                   /* lower is earlier */
-    struct dyno_sampling sampling;      /* its bias is copied */
-    bool logprobs;                      /* how likely each token was, and ... */
-    uint32_t top_logprobs;              /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
+    uint64_t session;              /* 0: none */
+    uint32_t tenant;               /* 0: none */
+    int32_t priority;              /* lower is earlier */
+    struct dyno_sampling sampling; /* its bias is copied */
+    bool logprobs;                 /* how likely each token was, and ... */
+    uint32_t top_logprobs;         /* ... so many others, at most DYNO_ANSWER_TOPS_MAX */
+    bool scores; /* logprobs also of the prompt, all of which is computed for that: its blocks have
+                    no identities */
+    bool mute;   /* nothing but the prompt is wanted: tokens_max is 1, and that one is not told */
     struct dyno_constraint *constraint; /* what it must be; the answer's from here on, also where
                                            it cannot be opened; NULL: any text */
     bool ignore_eos;                    /* not of a constrained answer */
@@ -66,7 +69,7 @@ struct dyno_answer_config {
     void *owner; /* of the door's */
 };
 
-/* A token of the news: the text up to text_end is out once it is. */
+/* A token of the news: the text up to text_end is out once it is.  Of a prompt there is no text. */
 struct dyno_answer_token {
     uint32_t id;
     uint32_t text_end;             /* bytes of the news' text */
@@ -78,6 +81,14 @@ struct dyno_answer_token {
  * than anybody takes is stopped. */
 enum { DYNO_ANSWER_PAGE_MAX = 1 << 25 };
 
+/* How likely the tokens of a prompt were, each behind those before it; of the first nobody knows,
+ * and its logprob is not a number. */
+struct dyno_answer_prompt {
+    const struct dyno_answer_token *tokens; /* [count] */
+    uint32_t count;
+    const struct dyno_logprob *tops;
+};
+
 /* What is new of an answer; valid until it is asked again.  Of one that travels as text a token is
  * an event of the stream, and the text its data. */
 struct dyno_answer_news {
@@ -87,6 +98,9 @@ struct dyno_answer_news {
                                                back, and came with the end */
     uint32_t token_count;
     const struct dyno_logprob *tops;
+    const struct dyno_answer_prompt *prompt; /* of an answer that scores it, with the first token
+                                                and from then on, and with the end unless it fails,
+                                                else NULL; valid until the answer is released */
     const float *vector; /* [dimensions] with the end of an answer that is one, else NULL; valid
                             until the answer is released */
     enum dyno_answer_end end;

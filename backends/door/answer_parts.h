@@ -40,6 +40,9 @@ struct dyno_answer {
     struct dyno_answer_choice latest; /* of choose, for took */
     uint32_t generated;
     bool stopped;
+    struct dyno_answer_prompt scores;        /* if config.scores, of ... */
+    struct dyno_answer_token *prompt_scores; /* [config.prompt_tokens] */
+    struct dyno_logprob *prompt_tops;        /* [config.prompt_tokens][config.top_logprobs] */
     float *vector; /* [config.dimensions]; NULL: there is none, or none yet */
     /* The desk's: behind its lock. */
     struct dyno_desk *desk; /* NULL: not posted */
@@ -54,6 +57,14 @@ struct dyno_answer {
     uint32_t refused;                  /* an HTTP status in place of an answer */
     struct dyno_request_record record; /* once ended */
 };
+
+/* answer_score.c: room for what is told of the prompt, if that is wanted; false: no memory. */
+bool dyno_answer_open_scores(struct dyno_answer *answer);
+/* Of a generation whose prompt is scored (backends/engine/generation.h). */
+void dyno_answer_score(struct dyno_generation *generation, uint32_t position, const float *logits,
+                       uint32_t vocab, const struct dyno_transcript *transcript);
+/* Whether all of the prompt was scored, if that is wanted. */
+bool dyno_answer_is_scored(const struct dyno_answer *answer);
 
 void dyno_answer_free(struct dyno_answer *answer);
 

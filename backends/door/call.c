@@ -111,6 +111,8 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_scribe *scribe,
     call->kind = config->kind;
     call->streams = config->head->stream;
     call->logprobs = config->sampling->logprobs;
+    call->scores = config->echo && call->logprobs;
+    call->mute = config->sampling->has_max_tokens && config->sampling->max_tokens == 0;
     call->choices_each = config->sampling->choices;
     call->created_s = dyno_door_now_s();
     dyno_openai_id(call->id, prefix_of(call->kind), dyno_scribe_draw(scribe),
@@ -141,7 +143,7 @@ static dyno_status tokens_max_of(const struct dyno_call *call,
     if (sampling->has_max_tokens && sampling->max_tokens > left) {
         return dyno_openai_fail_context(error, param, prompt->count, sampling->max_tokens, context);
     }
-    *out = sampling->has_max_tokens ? sampling->max_tokens : left;
+    *out = !sampling->has_max_tokens ? left : call->mute ? 1 : sampling->max_tokens;
     return DYNO_OK;
 }
 
@@ -249,6 +251,8 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
         .ignore_eos = sampling->ignore_eos,
         .logprobs = sampling->logprobs,
         .top_logprobs = sampling->top_logprobs,
+        .scores = call->scores,
+        .mute = call->mute,
         .eos = door->eos,
         .eos_count = door->eos_count,
         .tokenizer = door->tokenizer,
@@ -279,18 +283,6 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
         DYNO_TRY(dyno_call_add_choice(call, scribe, &config, error));
     }
     call->usage.prompt_tokens += prompt->count;
-    return DYNO_OK;
-}
-
-dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
-                           struct dyno_openai_error *error)
-{
-    for (uint32_t i = first; i < call->count; i++) {
-        dyno_bytes_put(&call->choices[i].text, text, size);
-        if (call->choices[i].text.status != DYNO_OK) {
-            return dyno_openai_fail_memory(error);
-        }
-    }
     return DYNO_OK;
 }
 

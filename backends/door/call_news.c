@@ -24,24 +24,16 @@ static uint32_t status_of(const struct dyno_request_record *record)
     return 500;
 }
 
-/* What was echoed is said first. */
-static bool say_echo(struct dyno_choice *choice)
-{
-    const struct dyno_call *call = choice->call;
-
-    if (!call->streams || choice->began || choice->text.size == 0) {
-        return true;
-    }
-    return dyno_choice_say(choice, choice->text.data, choice->text.size);
-}
-
 /* A token at a time: each gets a chunk. */
 static bool say_news(struct dyno_choice *choice, const struct dyno_answer_news *news)
 {
     const struct dyno_call *call = choice->call;
     uint32_t from = 0;
 
-    if (!say_echo(choice)) {
+    if (choice->echoes && news->end == DYNO_ANSWER_FAILED) {
+        return true; /* its status says so */
+    }
+    if (!dyno_choice_say_echo(choice, news)) {
         return false;
     }
     for (uint32_t i = 0; i < news->token_count; i++) {
@@ -106,7 +98,7 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
 
     dyno_telemetry_ended(call->door->telemetry, dyno_door_now(call->door), news->record,
                          news->end == DYNO_ANSWER_FULL);
-    call->usage.completion_tokens += news->record->output_tokens;
+    call->usage.completion_tokens += call->mute ? 0 : news->record->output_tokens;
     if (choice->index % call->choices_each == 0) { /* its siblings find what it has computed */
         call->usage.cached_tokens += news->record->cached_tokens;
     }

@@ -100,7 +100,7 @@ static enum dyno_answer_end end_of(const struct dyno_answer *answer)
         return DYNO_ANSWER_GOES_ON;
     }
     if (answer->record.outcome != DYNO_COMPLETED || answer->out_of_memory ||
-        (answer->config.dimensions > 0 && !answer->vector)) {
+        (answer->config.dimensions > 0 && !answer->vector) || !dyno_answer_is_scored(answer)) {
         return DYNO_ANSWER_FAILED;
     }
     return answer->stopped ? DYNO_ANSWER_STOPPED : DYNO_ANSWER_FULL;
@@ -126,6 +126,9 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
                                          .token_count = page->token_count,
                                          .tops = page->tops,
                                          .end = end_of(answer)};
+        if (answer->config.scores && out->end != DYNO_ANSWER_FAILED) {
+            out->prompt = &answer->scores;
+        }
         if (out->end != DYNO_ANSWER_GOES_ON) {
             out->record = &answer->record;
             out->vector = answer->vector;

@@ -23,6 +23,7 @@ struct dyno_door_model {
     uint32_t vocab;                         /* of the weights: tokens are below it */
     uint32_t context;                       /* tokens of prompt and answer together; 0: not known */
     uint32_t dimensions;                    /* of the vectors it makes of texts; 0: it makes none */
+    bool scores;                            /* its devices tell how likely prompts are */
     const uint32_t *eos;                    /* [eos_count] tokens that end a text */
     uint32_t eos_count;
 };

@@ -198,6 +198,8 @@ struct dyno_choice {
     struct dyno_call *call;
     struct dyno_answer *answer; /* NULL: ended */
     struct dyno_bytes text;     /* of an answer that is told as a whole; what is echoed first */
+    bool echoes;                /* it begins with the prompt, which was not said yet, ... */
+    bool shows_control;         /* ... as its tokens are written, control tokens among them */
     struct dyno_said said;      /* its tokens, if how likely they were is asked for ... */
     size_t said_offset;         /* ... and characters of text before those of a stream */
     struct dyno_openai_call_reader reader; /* of an answer that may call tools */
@@ -225,6 +227,8 @@ struct dyno_call {
     struct dyno_http_exchange *exchange; /* NULL: not started, or its client has gone */
     enum dyno_call_kind kind;
     bool streams, began, logprobs;
+    uint64_t score_count; /* probabilities of its prompts */
+    bool scores, mute;    /* as in struct dyno_answer_config, of all its answers */
     char id[DYNO_OPENAI_ID_MAX];
     struct dyno_door_asker asker;
     uint64_t created_s;
@@ -256,6 +260,7 @@ struct dyno_call_config {
     const struct dyno_openai_tools *tools;        /* NULL: none */
     const struct dyno_openai_format *format;      /* NULL: any text */
     const struct dyno_openai_responses *response; /* of a RESPONSE */
+    bool echo;                                    /* of a COMPLETION */
     uint32_t dimensions;                          /* of an EMBEDDING's vectors ... */
     bool base64;                                  /* ... and how they are told */
     bool is_relayed;                              /* its answer comes in other servers' words */
@@ -274,9 +279,6 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
 dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_scribe *scribe,
                                  struct dyno_answer_config *config,
                                  struct dyno_openai_error *error);
-/* Begin the text of the choices added last, from `first` on, with text[size]. */
-dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first, const char *text, size_t size,
-                           struct dyno_openai_error *error);
 /* The door's: on success the call is the exchange's, and dies with it; it is dropped otherwise. */
 dyno_status dyno_call_start(struct dyno_call *call, struct dyno_http_exchange *exchange,
                             struct dyno_openai_error *error);
@@ -284,6 +286,24 @@ dyno_status dyno_call_start(struct dyno_call *call, struct dyno_http_exchange *e
  */
 void dyno_call_drop(struct dyno_call *call);
 struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
+
+/* ---- echo.c: answers that begin with their prompt ---- */
+/* Whether it can be done as it is asked for; else *error says why not. */
+dyno_status dyno_call_check_echo(const struct dyno_door *door,
+                                 const struct dyno_openai_completion *asked,
+                                 struct dyno_openai_error *error);
+/* Another prompt is to be scored; its error: more than one answer has room for. */
+dyno_status dyno_call_count_scores(struct dyno_call *call,
+                                   const struct dyno_openai_sampling *sampling,
+                                   const struct dyno_door_prompt *prompt,
+                                   struct dyno_openai_error *error);
+/* Begin the choices added last, from `first` on, with the prompt `asked` for, which was encoded as
+ * `prompt`. */
+dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first,
+                           const struct dyno_openai_prompt *asked,
+                           const struct dyno_door_prompt *prompt, struct dyno_openai_error *error);
+/* Say the prompt, if it is to be said and was not; false: no memory. */
+bool dyno_choice_say_echo(struct dyno_choice *choice, const struct dyno_answer_news *news);
 
 /* ---- format.c: what answers must be ---- */
 /* Settle what `config` makes of the call's answers: a schema, any object, a call of a tool. */

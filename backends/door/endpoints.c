@@ -104,28 +104,6 @@ dyno_status dyno_door_responses(struct dyno_scribe *scribe, const struct dyno_or
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
-/* The prompt is the beginning of its answers. */
-static dyno_status echo(struct dyno_call *call, uint32_t first,
-                        const struct dyno_openai_prompt *asked,
-                        const struct dyno_door_prompt *prompt, struct dyno_openai_error *error)
-{
-    struct dyno_error cause;
-    dyno_status status;
-    char *text;
-    size_t size;
-
-    if (asked->text) {
-        return dyno_call_echo(call, first, asked->text, asked->text_size, error);
-    }
-    if (dyno_decode(call->door->tokenizer, prompt->tokens, prompt->count, true, &text, &size,
-                    &cause) != DYNO_OK) {
-        return dyno_openai_fail_memory(error);
-    }
-    status = dyno_call_echo(call, first, text, size, error);
-    free(text);
-    return status;
-}
-
 static dyno_status add_prompts(struct dyno_call *call, struct dyno_scribe *scribe,
                                const struct dyno_openai_completion *asked,
                                struct dyno_openai_error *error)
@@ -136,10 +114,11 @@ static dyno_status add_prompts(struct dyno_call *call, struct dyno_scribe *scrib
         uint32_t first = call->count;
 
         DYNO_TRY(dyno_scribe_given(scribe, prompt, "prompt", &encoded, error));
+        DYNO_TRY(dyno_call_count_scores(call, &asked->sampling, &encoded, error));
         DYNO_TRY(
             dyno_call_add(call, scribe, &encoded, &asked->sampling, &asked->head, "prompt", error));
         if (asked->echo) {
-            DYNO_TRY(echo(call, first, prompt, &encoded, error));
+            DYNO_TRY(dyno_call_echo(call, first, prompt, &encoded, error));
         }
     }
     return DYNO_OK;
@@ -153,20 +132,12 @@ static dyno_status make_of_prompts(struct dyno_scribe *scribe, const struct dyno
                                       .head = &asked->head,
                                       .sampling = &asked->sampling,
                                       .prompts = (uint32_t)asked->prompts.count,
+                                      .echo = asked->echo,
                                       .format = &asked->format};
     dyno_status status;
 
     DYNO_TRY(dyno_door_check_model(scribe->door, asked->head.model, error));
-    if (asked->echo && asked->sampling.logprobs) {
-        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "logprobs",
-                                "logprobs of a prompt are not told here: leave out echo or "
-                                "logprobs");
-    }
-    if (asked->sampling.max_tokens == 0) {
-        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "max_tokens",
-                                "an answer without a token is the prompt alone, which is not "
-                                "scored here: ask for one token or more");
-    }
+    DYNO_TRY(dyno_call_check_echo(scribe->door, asked, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
     status = add_prompts(*out, scribe, asked, error);
     if (status != DYNO_OK) {

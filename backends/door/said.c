@@ -1,6 +1,9 @@
 #include "backends/door/said.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "backends/assets/tokenizer/detokenizer.h"
 
 void dyno_said_release(struct dyno_said *said)
 {
@@ -54,22 +57,67 @@ static struct dyno_openai_alternative alternative(const struct dyno_tokenizer *t
     };
 }
 
-dyno_status dyno_said_add(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
-                          const struct dyno_answer_news *news, uint32_t index)
+/* Add `token`, and those of `tops` that are its own. */
+static dyno_status add(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
+                       const struct dyno_answer_token *token, const struct dyno_logprob *tops)
 {
-    const struct dyno_answer_token *token = &news->tokens[index];
+    struct dyno_openai_alternative chosen =
+        alternative(tokenizer, token->id, token->logprob.logprob);
 
     DYNO_TRY(make_room(said, token->top_count));
     said->tokens[said->token_count++] = (struct dyno_openai_token){
-        .chosen = alternative(tokenizer, token->id, token->logprob.logprob),
-        .has_logprob = true,
+        .chosen = chosen,
+        .characters = (uint32_t)dyno_openai_characters(chosen.text, chosen.size),
+        .has_logprob = !isnan(token->logprob.logprob),
         .top_count = token->top_count};
     for (uint32_t i = 0; i < token->top_count; i++) {
-        const struct dyno_logprob *top = &news->tops[token->top_first + i];
+        const struct dyno_logprob *top = &tops[token->top_first + i];
 
         said->others[said->other_count++] = alternative(tokenizer, top->token, top->logprob);
     }
     return DYNO_OK;
+}
+
+dyno_status dyno_said_add(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
+                          const struct dyno_answer_news *news, uint32_t index)
+{
+    return add(said, tokenizer, &news->tokens[index], news->tops);
+}
+
+/* Of `left` characters, those that `piece` lets out. */
+static uint32_t take_characters(struct dyno_text_piece piece, size_t *left)
+{
+    size_t count = piece.size > 0 ? dyno_openai_characters(piece.bytes, piece.size) : 0;
+
+    count = count < *left ? count : *left;
+    *left -= count;
+    return (uint32_t)count;
+}
+
+dyno_status dyno_said_add_prompt(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
+                                 const struct dyno_answer_prompt *prompt, const char *text,
+                                 size_t size, bool show_control)
+{
+    const struct dyno_detokenizer_options options = {.show_control = show_control};
+    size_t left = dyno_openai_characters(text, size);
+    struct dyno_detokenizer *detokenizer;
+    struct dyno_error error;
+    dyno_status status;
+
+    DYNO_TRY(dyno_detokenizer_open(&detokenizer, tokenizer, &options, &error));
+    status = DYNO_OK;
+    for (uint32_t i = 0; status == DYNO_OK && i < prompt->count; i++) {
+        status = add(said, tokenizer, &prompt->tokens[i], prompt->tops);
+        if (status == DYNO_OK) {
+            said->tokens[said->token_count - 1].characters =
+                take_characters(dyno_detokenizer_push(detokenizer, prompt->tokens[i].id), &left);
+        }
+    }
+    dyno_detokenizer_close(detokenizer);
+    if (status == DYNO_OK && prompt->count > 0) { /* what follows begins behind the text */
+        said->tokens[said->token_count - 1].characters += (uint32_t)left;
+    }
+    return status;
 }
 
 const struct dyno_openai_token *dyno_said_tokens(struct dyno_said *said)

@@ -22,6 +22,14 @@ void dyno_said_clear(struct dyno_said *said); /* the memory is kept */
 dyno_status dyno_said_add(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
                           const struct dyno_answer_news *news, uint32_t index);
 
+/* Add the tokens of `prompt`, which are tokens of text[size]: as it was sent, or if `show_control`
+ * as they are written, control tokens among them.  Offsets into it are those of the tokens' own
+ * text; where the tokenizer has made another text of it (a normal form), they are near those.
+ * DYNO_NO_MEMORY. */
+dyno_status dyno_said_add_prompt(struct dyno_said *said, const struct dyno_tokenizer *tokenizer,
+                                 const struct dyno_answer_prompt *prompt, const char *text,
+                                 size_t size, bool show_control);
+
 /* The tokens added; valid until the next add. */
 const struct dyno_openai_token *dyno_said_tokens(struct dyno_said *said);
 

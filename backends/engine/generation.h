@@ -23,12 +23,13 @@ struct dyno_generation_ops {
      * state[size] is the hidden state of its last position behind the final norm, not to be kept.
      * DYNO_TOKEN_FILLER is taken next and must end the sequence.  NULL: tokens are chosen. */
     void (*embed)(struct dyno_generation *generation, const float *state, uint32_t size);
-    /* The model's logits behind transcript->tokens[0, position], of which the next token is the
+    /* The model's logits behind transcript->tokens[position], of which the next token is the
      * prompt's own: told of every position of the prompt but the last, in any order, of several at
-     * once from different threads, and all before the first token is chosen.  What is computed
-     * again before that is told again, the same.  logits: [vocab], not to be kept.  A prompt that
-     * is scored must not be found in a cache: of what is not computed nothing can be told.  Not
-     * every device scores: whoever wants it asks first (dyno_live_scores).  NULL: nobody asks. */
+     * once from different threads, and all before the first token is chosen.  Of what is computed
+     * again, before that the same is told again, and after it nothing.  logits: [vocab], not to be
+     * kept.  A prompt that is scored must not be found in a cache, for nothing can be told of what
+     * is not computed.  Not every device scores: whoever lets requests in is told whether his do.
+     * NULL: nobody wants to know. */
     void (*score)(struct dyno_generation *generation, uint32_t position, const float *logits,
                   uint32_t vocab, const struct dyno_transcript *transcript);
     /* `token` is the sequence's next; true: it ends there.  A device that computes nothing yields

@@ -143,7 +143,7 @@ static void put_offsets(struct dyno_bytes *out, const struct dyno_openai_token *
     for (uint32_t i = 0; i < count; i++) {
         dyno_bytes_put(out, ",", i > 0);
         dyno_bytes_put_u64(out, offset);
-        offset += dyno_openai_characters(tokens[i].chosen.text, tokens[i].chosen.size);
+        offset += tokens[i].characters;
     }
 }
 

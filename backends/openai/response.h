@@ -47,7 +47,8 @@ struct dyno_openai_alternative {
 
 struct dyno_openai_token {
     struct dyno_openai_alternative chosen;
-    bool has_logprob; /* false for the first of a prompt: null is written in completions */
+    uint32_t characters; /* of the text that are its own: what text_offset counts */
+    bool has_logprob;    /* false for the first of a prompt: null is written in completions */
     const struct dyno_openai_alternative *top; /* [top_count], most probable first */
     uint32_t top_count;
 };

@@ -89,6 +89,73 @@ is .usage.prompt_tokens_details.cached_tokens 0
 ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":1}"
 (($(jq .usage.prompt_tokens_details.cached_tokens answer) >= 100)) || fail "no hit: $(cat answer)"
 
+# How likely a prompt is: its tokens come first, the first of them unknown, each where its text is.
+# What was generated is as likely when it comes back as a prompt, digit for digit, although the
+# prompt lies in the cache.
+scored='"max_tokens":0,"echo":true'
+told='.choices[0].logprobs'
+likely="$told | [.tokens, .token_logprobs, .top_logprobs, .text_offset]"
+asked="\"model\":\"austen-2m\",\"prompt\":\"$long\",\"logprobs\":3"
+ask 200 /v1/completions "{$asked,\"echo\":true,\"max_tokens\":9,\"temperature\":0}"
+is .usage.completion_tokens 9
+is .usage.prompt_tokens_details.cached_tokens 0
+prompt=$(jq .usage.prompt_tokens answer)
+is "$told | [.[] | length] | unique | tojson" "[$((prompt + 9))]"
+is "$told | [.token_logprobs[0], .top_logprobs[0]] | tojson" '[null,null]'
+is "[$told.token_logprobs[1:][] | . <= 0] | all" true
+is "[$told | .token_logprobs[1:], .top_logprobs[1:] | length] | unique | length" 1
+is "$told.tokens | join(\"\") == \"$long\" + (.[$prompt:] | join(\"\"))" true
+is ".choices[0] | .text as \$text | .logprobs | [.tokens, .text_offset] | transpose |
+    all(.[0] as \$token | \$text[.[1]:] | startswith(\$token))" true
+jq -c "$likely" answer >generated
+jq -c ".choices[0].text | {model: \"austen-2m\", prompt: ., logprobs: 3, $scored}" \
+    answer >again
+for way in whole streamed; do
+    [[ $way == whole ]] || sed -i 's/}$/,"stream":true}/' again
+    got=$(curl -sS -o answer -w '%{http_code}' "$url/v1/completions" -d @again)
+    [[ $got == 200 ]] || fail "scored, $way: $got: $(cat answer)"
+    if [[ $way == streamed ]]; then
+        sed -n 's/^data: {/{/p' answer | jq -sc 'def all_of(key): map(.logprobs[key]) | add;
+            map(.choices[0]) | {finish_reason: .[-1].finish_reason, logprobs: {tokens:
+            all_of("tokens"), token_logprobs: all_of("token_logprobs"), top_logprobs:
+            all_of("top_logprobs"), text_offset: all_of("text_offset")}} | {choices: [.]}' >joined
+        mv joined answer
+    else
+        is .usage.completion_tokens 0
+        is .usage.total_tokens "$((prompt + 9))"
+    fi
+    is '.choices[0].finish_reason' length
+    [[ $(jq -c "$likely" answer) == "$(<generated)" ]] ||
+        fail "scored $way: $(cat answer), generated: $(<generated)"
+done
+
+# Nobody finds what a scored prompt has left.
+fresh=${long//universally/rarely}
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$fresh\",$scored,\"logprobs\":0}"
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$fresh\",\"max_tokens\":1}"
+is .usage.prompt_tokens_details.cached_tokens 0
+
+# Without probabilities it is the prompt again; several prompts and choices; tokens as a prompt.
+she_was='"model":"austen-2m","prompt":"She was"'
+ask 200 /v1/completions "{$she_was,$scored}"
+is '.choices[0] | [.text, .logprobs, .finish_reason] | tojson' '["She was",null,"length"]'
+is .usage.total_tokens "$(jq .usage.prompt_tokens answer)"
+ask 200 /v1/completions "{$she_was,$scored,\"logprobs\":0}"
+one=$(jq -c '.choices[0].logprobs' answer)
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":[\"He\",\"She was\"],\"n\":2,
+    \"max_tokens\":2,\"echo\":true,\"logprobs\":0}"
+is '[.choices[].text[:2]] | tojson' '["He","He","Sh","Sh"]'
+is '[.choices[].logprobs.token_logprobs | length] | tojson' '[3,3,4,4]'
+for choice in 2 3; do
+    is ".choices[$choice].logprobs | map_values(.[:2]) | tojson" "$one"
+done
+ask 200 /tokenize "{$she_was}"
+ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":[$(jq -c .tokens answer),[2043,1]],
+    $scored,\"logprobs\":0}"
+is '.choices[0] | [.text, .logprobs] | tojson' "[\"She was\",$one]"
+is '.choices[1] | .logprobs.tokens[0] == .text[:.logprobs.text_offset[1]]' true
+is '.choices[1].logprobs.text_offset[1]' "$(jq '.choices[1].logprobs.tokens[0] | length' answer)"
+
 # Vectors: of length 1, alone and among others, from numbers and from bytes, of a text and of its
 # tokens; a few dimensions are the first of all, of length 1 again.
 bytes() { printf %s "$1" | base64 -d | od -An -v -tf4 | tr -s ' \n' '\n' | sed '/^$/d'; }
@@ -182,8 +249,12 @@ ask 404 /v1/chat/completions '{"model":"gpt-9","messages":[{"role":"user","conte
 is .error.code model_not_found
 ask 400 /v1/chat/completions "{$chat,\"max_tokens\":100000}"
 is .error.code context_length_exceeded
-ask 400 /v1/completions '{"model":"austen-2m","prompt":"She was","max_tokens":0,"echo":true}'
+ask 400 /v1/completions '{"model":"austen-2m","prompt":"She was","max_tokens":0}'
 is .error.param max_tokens
+ask 400 /v1/completions \
+    "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"n\":128,$scored,\"logprobs\":9,
+    \"stream\":true}"
+is .error.param logprobs
 ask 400 /v1/chat/completions "{$chat,\"temperature\":1e999}"
 ask 400 /v1/chat/completions "{$chat,\"no_such_field\":1}"
 is .error.param no_such_field
@@ -216,6 +287,10 @@ is .usage.completion_tokens 20
 is '.choices[0].finish_reason' length
 ask 400 /v1/embeddings '{"model":"llama-3.1-8b","input":"Hello"}'
 is .error.code unsupported_parameter
+ask 400 /v1/completions "{$hello,\"echo\":true,\"logprobs\":0}"
+is .error.code unsupported_parameter
+ask 200 /v1/completions '{"model":"llama-3.1-8b","prompt":"Hello","max_tokens":0,"echo":true}'
+is '[.choices[0].text, .usage.completion_tokens] | tojson' '["Hello",0]'
 for _ in {1..400}; do
     ask 200 /metrics
     grep -q '^dyno_planner_workers_desired{reason="[a-z]*"} [12]$' answer && break

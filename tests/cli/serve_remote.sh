@@ -100,6 +100,10 @@ same /v1/chat/completions "$chat,\"max_tokens\":9,\"logprobs\":true,\"top_logpro
 she='"prompt":"She was","temperature":0,"max_tokens":20'
 same /v1/completions "$she,\"n\":2,\"logprobs\":1,\"echo\":false" '[.choices, .usage, .object]'
 same /v1/completions '"prompt":["She was","He said"],"max_tokens":3,"temperature":0' '.choices'
+same /v1/completions "$she,\"n\":2,\"logprobs\":1,\"echo\":true" '[.choices, .usage]'
+same /v1/completions '"prompt":"She was","max_tokens":0,"echo":true,"logprobs":2' \
+    '[.choices, .usage]'
+is .usage.completion_tokens 0
 same /v1/responses '"input":"Will you come?","temperature":0,"max_output_tokens":9' \
     '[.output[0].content, .usage, .status, .object]'
 same /v1/embeddings '"input":["a ball","a walk"],"dimensions":8' '[.data, .usage, .object]'

@@ -67,6 +67,17 @@ static bool fuzz_step(struct fuzz_door *fuzz, struct dyno_transcript *transcript
     return generation->ops->took(generation, token);
 }
 
+/* From the last position to the first, for their order is nobody's business. */
+static void fuzz_score(struct fuzz_door *fuzz, const struct dyno_transcript *transcript)
+{
+    struct dyno_generation *generation = transcript->generation;
+
+    for (uint32_t i = transcript->prompt_tokens - 1; i > 0; i--) {
+        fuzz->logits[i % fuzz_vocab(fuzz)] += (float)i;
+        generation->ops->score(generation, i - 1, fuzz->logits, fuzz_vocab(fuzz), transcript);
+    }
+}
+
 /* Its whole life at once; every eighth ends in another way. */
 static void fuzz_serve(struct fuzz_door *fuzz, const struct dyno_request *request, dyno_ns now)
 {
@@ -87,6 +98,9 @@ static void fuzz_serve(struct fuzz_door *fuzz, const struct dyno_request *reques
     uint32_t most = request->max_tokens < FUZZ_TOKENS_MAX ? request->max_tokens : FUZZ_TOKENS_MAX;
     bool ends = record.outcome != DYNO_COMPLETED;
 
+    if (!ends && transcript->generation->ops->score) {
+        fuzz_score(fuzz, transcript);
+    }
     for (; !ends && record.output_tokens < most; record.output_tokens++) {
         ends = fuzz_step(fuzz, transcript);
     }
@@ -288,25 +302,28 @@ static void fuzz_open(struct fuzz_door *fuzz)
 {
     static const uint32_t no_eos[1] = {0};
     struct dyno_error error = {.status = DYNO_OK};
-    struct dyno_door_config config = {
-        .http = {.address = "127.0.0.1",
-                 .header_bytes_max = 4096,
-                 .body_bytes_max = FUZZ_BODY_MAX,
-                 .connections_max = 4,
-                 .head_timeout_ns = 3600 * DYNO_S,
-                 .idle_timeout_ns = 3600 * DYNO_S,
-                 .write_timeout_ns = 3600 * DYNO_S,
-                 .unsent_bytes_max = 1 << 26},
-        .desk = {.answers_max = FUZZ_ANSWERS_MAX,
-                 .worker_count = 1,
-                 .now = dyno_wall_clock_now,
-                 .wake = dyno_wall_clock_wake},
-        .model = {.name = "m", .context = 512, .dimensions = FUZZ_WIDTH, .eos = no_eos},
-        .block_tokens = 16,
-        .cors_origin = "*",
-        .salt = "a secret of the harness",
-        .version = "0",
-        .vllm_names = true};
+    struct dyno_door_config config = {.http = {.address = "127.0.0.1",
+                                               .header_bytes_max = 4096,
+                                               .body_bytes_max = FUZZ_BODY_MAX,
+                                               .connections_max = 4,
+                                               .head_timeout_ns = 3600 * DYNO_S,
+                                               .idle_timeout_ns = 3600 * DYNO_S,
+                                               .write_timeout_ns = 3600 * DYNO_S,
+                                               .unsent_bytes_max = 1 << 26},
+                                      .desk = {.answers_max = FUZZ_ANSWERS_MAX,
+                                               .worker_count = 1,
+                                               .now = dyno_wall_clock_now,
+                                               .wake = dyno_wall_clock_wake},
+                                      .model = {.name = "m",
+                                                .context = 512,
+                                                .dimensions = FUZZ_WIDTH,
+                                                .scores = true,
+                                                .eos = no_eos},
+                                      .block_tokens = 16,
+                                      .cors_origin = "*",
+                                      .salt = "a secret of the harness",
+                                      .version = "0",
+                                      .vllm_names = true};
 
     assert(dyno_tokenizer_file_open(&fuzz->file, FUZZ_TOKENIZER, &error) == DYNO_OK);
     assert(dyno_wall_clock_open(&fuzz->clock, 1.0) == DYNO_OK);

@@ -16,8 +16,11 @@ static const struct dyno_openai_about about = {"chatcmpl-0123", "m", 1700000000}
 static const struct dyno_openai_usage usage = {10, 5, 4};
 static const struct dyno_openai_tool_call call = {"call-1", "f", "{\"x\":1}", 7};
 static const struct dyno_openai_alternative top[] = {{"a", 1, -0.5F}, {"\xe6", 1, -2}};
-static const struct dyno_openai_token tokens[] = {{{"a", 1, -0.5F}, true, top, 2},
-                                                  {{"\xe6", 1, -2}, true, NULL, 0}};
+static const struct dyno_openai_token tokens[] = {{{"a", 1, -0.5F}, 1, true, top, 2},
+                                                  {{"\xe6", 1, -2}, 1, true, NULL, 0}};
+
+static const struct dyno_openai_token echoed[] = {{{"a", 1, 0}, 1, false, NULL, 0},
+                                                  {{"a", 1, -0.5F}, 1, true, top, 2}};
 
 static struct dyno_bytes new_bytes(void)
 {
@@ -61,6 +64,11 @@ static void print_wholes(void)
          .token_count = 2},
         {.index = 2, .finish = DYNO_OPENAI_TOOL_CALLS, .calls = &call, .call_count = 1},
     };
+    const struct dyno_openai_choice scored = {.finish = DYNO_OPENAI_LENGTH,
+                                              .text = "aa",
+                                              .text_size = 2,
+                                              .tokens = echoed,
+                                              .token_count = 2};
     const float vectors[] = {1, -2};
     const struct dyno_openai_model model = {"a", "/models/a", NULL, 5, 4096};
     struct dyno_bytes out = new_bytes();
@@ -69,6 +77,9 @@ static void print_wholes(void)
     print_whole("CreateChatCompletionResponse", &out);
     out = new_bytes();
     dyno_openai_put_completion(&out, &about, choices, 2, &usage);
+    print_whole("CreateCompletionResponse", &out);
+    out = new_bytes();
+    dyno_openai_put_completion(&out, &about, &scored, 1, &usage);
     print_whole("CreateCompletionResponse", &out);
     out = new_bytes();
     dyno_openai_put_embeddings(&out, "m", vectors, 1, 2, false, 7);

@@ -42,11 +42,15 @@ export class Schemas {
         const schemas = api.components.schemas;
 
         spellOutNull(schemas);
-        // The one thing that the description leaves out: a chunk of completions has no reason yet.
+        // What the description leaves out: a chunk of completions has no reason yet, and nobody
+        // knows how likely the first token of a prompt was.
         const completion = schemas.CreateCompletionResponse.properties;
         const reason = completion.choices.items.properties.finish_reason;
         reason.enum.push(null);
         reason.type = ['string', 'null'];
+        const likely = completion.choices.items.properties.logprobs.anyOf[0].properties;
+        likely.token_logprobs.items.type = ['number', 'null'];
+        likely.top_logprobs.items.type = ['object', 'null'];
         completion.usage = {anyOf: [completion.usage, {type: 'null'}]};
 
         // An event's schema is found by its type, for a mistake in one of forty says nothing.

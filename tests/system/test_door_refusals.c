@@ -40,7 +40,10 @@ static const struct wrong wrongs[] = {
      "\"content\":\"x\"}]}"},
     {400, "context_length_exceeded", CHAT, "{" USER ",\"max_tokens\":100000}"},
     {400, "context_length_exceeded", COMPLETIONS, "{" PROMPT ",\"max_tokens\":1024}"},
-    {400, NULL, COMPLETIONS, "{" PROMPT ",\"max_tokens\":0,\"echo\":true}"},
+    {400, NULL, COMPLETIONS, "{" PROMPT ",\"max_tokens\":0,\"echo\":false}"},
+    {400, NULL, COMPLETIONS,
+     "{" PROMPT ",\"max_tokens\":0,\"echo\":true,\"logprobs\":0,"
+     "\"min_tokens\":1}"},
     {400, NULL, COMPLETIONS, "{\"model\":\"austen-2m\",\"prompt\":[]}"},
     {400, NULL, COMPLETIONS, "{\"model\":\"austen-2m\",\"prompt\":[[]]}"},
     {400, NULL, COMPLETIONS, "{\"model\":\"austen-2m\",\"prompt\":[4294967296]}"},

@@ -26,6 +26,11 @@ static const char *const seeds[] = {
     "\x80"
     "1{\"model\":\"m\",\"prompt\":[[1,2],[3]],\"logprobs\":2,\"max_tokens\":4,\"min_tokens\":2}",
     "\x80"
+    "1{\"model\":\"m\",\"prompt\":[\"a b\",\"c\"],\"echo\":true,\"max_tokens\":3,\"logprobs\":2,"
+    "\"stream\":true,\"n\":2}",
+    "\x80"
+    "1{\"model\":\"m\",\"prompt\":[[1,2],[3]],\"echo\":true,\"max_tokens\":0,\"logprobs\":2}",
+    "\x80"
     "2{\"model\":\"m\",\"input\":\"a\",\"max_output_tokens\":4,\"stream\":true}",
     "\x80"
     "3{\"model\":\"m\",\"input\":[\"a\",\"b\"],\"encoding_format\":\"base64\",\"dimensions\":4}",

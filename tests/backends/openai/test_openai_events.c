@@ -204,8 +204,8 @@ END_TEST
 
 START_TEST(probabilities_are_said_with_the_text_and_again_at_the_end)
 {
-    static const struct dyno_openai_token tokens[] = {{{"a", 1, -0.5F}, true, NULL, 0},
-                                                      {{"b", 1, -1}, true, NULL, 0}};
+    static const struct dyno_openai_token tokens[] = {{{"a", 1, -0.5F}, 1, true, NULL, 0},
+                                                      {{"b", 1, -1}, 1, true, NULL, 0}};
     struct dyno_openai_events events = open_events("{\"model\":\"m\",\"input\":\"a\"}");
     struct dyno_bytes out;
     json_t *list;

@@ -135,9 +135,9 @@ END_TEST
 static const struct dyno_openai_alternative top[] = {
     {"a", 1, -0.5F}, {"\xe6", 1, -2}, {"a", 1, -9}};
 static const struct dyno_openai_token tokens[] = {
-    {{"a", 1, -0.5F}, true, top, 3},
-    {{"\xe6", 1, -2}, true, NULL, 0},
-    {{"\x97\xa5", 2, -1.0F / 0.0F}, false, NULL, 0},
+    {{"a", 1, -0.5F}, 1, true, top, 3},
+    {{"\xe6", 1, -2}, 1, true, NULL, 0},
+    {{"\x97\xa5", 2, -1.0F / 0.0F}, 0, false, NULL, 0},
 };
 
 START_TEST(probabilities_have_the_shape_of_their_endpoint)

@@ -160,9 +160,17 @@ all_checks['completions stream, with what was likely'] = async ({client}) => {
     assert.deepEqual(likely.flatMap((each) => each.text_offset), whole.choices[0].logprobs.text_offset);
 };
 
-all_checks['a prompt alone is not scored, and refused by name'] = async ({client}) => {
-    await assert.rejects(client.completions.create({...text, max_tokens: 0, echo: true}), (error) =>
-        error instanceof OpenAI.BadRequestError && error.param === 'max_tokens');
+all_checks['what was said is as likely when it is asked for as a prompt'] = async ({client}) => {
+    const said = await client.completions.create({...text, logprobs: 2, echo: true});
+    const asked = {...text, prompt: said.choices[0].text, logprobs: 2, echo: true, max_tokens: 0};
+    const scored = await client.completions.create(asked);
+    const chunks = await all(await client.completions.create({...asked, stream: true}));
+
+    assert.equal(scored.usage.completion_tokens, 0);
+    assert.equal(scored.choices[0].finish_reason, 'length');
+    assert.equal(scored.choices[0].logprobs.token_logprobs[0], null);
+    assert.deepEqual(scored.choices[0].logprobs, said.choices[0].logprobs);
+    assert.deepEqual(chunks[0].choices[0].logprobs, scored.choices[0].logprobs);
 };
 
 all_checks['a response, whole and as events'] = async ({client}) => {
