@@ -77,6 +77,24 @@ __device__ __forceinline__ float scale_at(const dyno_cuda_gemv_job &job, unsigne
         job.scales)[static_cast<size_t>(row) * (job.columns / job.group) + k / job.group]);
 }
 
+/* A sum becomes element `at` of y. */
+template <class T>
+__device__ __forceinline__ void finish(const dyno_cuda_gemv_job &job, float sum, unsigned row,
+                                       size_t at)
+{
+    if (job.bias) {
+        sum += to_float(static_cast<const T *>(job.bias)[row]);
+    }
+    if (job.residual) {
+        sum += to_float(static_cast<const T *>(job.residual)[at]);
+    }
+    if (job.y_is_float) {
+        static_cast<float *>(job.y)[at] = sum;
+    } else {
+        static_cast<T *>(job.y)[at] = of_float<T>(sum);
+    }
+}
+
 template <class T, class W, unsigned n>
 __global__ void __launch_bounds__(warps *warp_lanes) gemv(dyno_cuda_gemv_job job)
 {
@@ -111,10 +129,7 @@ __global__ void __launch_bounds__(warps *warp_lanes) gemv(dyno_cuda_gemv_job job
         size_t at = i * job.y_stride + row;
 
         if (lane_index() == 0) {
-            if (job.residual) {
-                total += to_float(static_cast<const T *>(job.residual)[at]);
-            }
-            static_cast<T *>(job.y)[at] = of_float<T>(total);
+            finish<T>(job, total, row, at);
         }
     }
 }
@@ -132,7 +147,8 @@ dyno_cuda_gemv_job part_of(const dyno_cuda_gemv_job *job, unsigned first)
     dyno_cuda_gemv_job part = *job;
 
     part.x = static_cast<const char *>(job->x) + first * job->x_stride * bytes;
-    part.y = static_cast<char *>(job->y) + first * job->y_stride * bytes;
+    part.y = static_cast<char *>(job->y) +
+             first * job->y_stride * (job->y_is_float ? sizeof(float) : bytes);
     if (job->residual) {
         part.residual = static_cast<const char *>(job->residual) + first * job->y_stride * bytes;
     }
@@ -173,6 +189,8 @@ template <class T> void launch_kind(const dyno_cuda_gemv_job *job, cudaStream_t 
     case DYNO_CUDA_WEIGHTS_INT4:
         launch_all<T, int4_pair>(job, stream);
         break;
+    case DYNO_CUDA_WEIGHTS_E4M3: /* refused */
+        break;
     }
 }
 
@@ -185,7 +203,7 @@ bool is_supported(const dyno_cuda_gemv_job *job)
            job->columns >= width && job->columns % width == 0 && job->weights && job->x && job->y &&
            job->x != job->y && is_aligned(job->weights, 0) &&
            is_aligned(job->x, job->x_stride * 2) && job->x_stride >= job->columns &&
-           job->y_stride >= job->rows &&
+           job->y_stride >= job->rows && !(job->y_is_float && job->residual) &&
            (!quantised || (job->scales && job->group >= width && job->group % width == 0 &&
                            job->columns % job->group == 0));
 }

@@ -1,10 +1,10 @@
 /* The product of a matrix with few activations, bound by reading the matrix once:
  *
- *   y[i][r] = sum over k of W[r][k] x[i][k], plus residual[i][r] where there is one
+ *   y[i][r] = sum over k of W[r][k] x[i][k], plus bias[r], plus residual[i][r], each where there is
  *
  * The definition is dyno_matmul_ref (kernels/matmul.h) of the matrix as it is read, from which this
- * differs by the rounding of the result and 2^-14 (sum over k of |W[r][k] x[i][k]| + |residual|).
- * What an activation becomes is summed in the same order whatever the others are.
+ * differs by the rounding of the result and 2^-14 (sum over k of |W[r][k] x[i][k]| + |bias| +
+ * |residual|). What an activation becomes is summed in the same order whatever the others are.
  *
  * Weights of 8 and 4 bits are turned into floats on their way: groups of `group` columns have a
  * scale, and W[r][k] = scale[r][k / group] quantum[r][k].  Of 4 bits, column 2j is the lower half
@@ -13,6 +13,7 @@
 #ifndef DYNO_KERNELS_CUDA_GEMV_H
 #define DYNO_KERNELS_CUDA_GEMV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernels/cuda/launch.h"
@@ -28,11 +29,13 @@ enum dyno_cuda_weights {
     DYNO_CUDA_WEIGHTS_16, /* of the activations' element */
     DYNO_CUDA_WEIGHTS_INT8,
     DYNO_CUDA_WEIGHTS_INT4,
+    DYNO_CUDA_WEIGHTS_E4M3, /* of a tensor, with one scale: gemm.h only */
 };
 
 struct dyno_cuda_gemv_job {
-    enum dyno_element element; /* F16 or BF16: of x, residual, y, and the scales */
+    enum dyno_element element; /* F16 or BF16: of x, residual, bias, y, and the scales */
     enum dyno_cuda_weights kind;
+    bool y_is_float;             /* y is fp32; then there is no residual */
     uint32_t n;                  /* activations, up to DYNO_CUDA_GEMV_MAX */
     uint32_t rows, columns;      /* columns: a multiple of 8; of INT8 and INT4 also of group */
     uint32_t group;              /* a multiple of 8; 16-bit weights: not read */
@@ -40,6 +43,7 @@ struct dyno_cuda_gemv_job {
     const void *scales;          /* [rows][columns / group]; 16-bit weights: not read */
     const void *x;               /* [n][x_stride], aligned to 16 bytes */
     const void *residual;        /* [n][y_stride]; NULL: none; may be y */
+    const void *bias;            /* [rows]; NULL: none */
     void *y;                     /* [n][y_stride] */
     uint64_t x_stride, y_stride; /* elements; x_stride: a multiple of 8 */
 };

@@ -6,5 +6,6 @@
 const struct cuda_test cuda_tests[] = {
     {"norm", test_norm}, {"rope", test_rope},     {"attention", test_attention},
     {"rows", test_rows}, {"blocks", test_blocks}, {"sample", test_sample},
-    {"gemv", test_gemv}, {"moe", test_moe},       {NULL, NULL},
+    {"gemv", test_gemv}, {"gemm", test_gemm},     {"moe", test_moe},
+    {NULL, NULL},
 };

@@ -13,6 +13,8 @@ void test_sample(uint32_t seeds);
 
 void test_gemv(uint32_t seeds);
 
+void test_gemm(uint32_t seeds);
+
 void test_moe(uint32_t seeds);
 
 #endif
