@@ -2,14 +2,14 @@
  * columns, several of them under way; the activations come from the caches. */
 #include "kernels/cuda/gemv.h"
 
-#include "kernels/cuda/number.cuh"
+#include "kernels/cuda/gemv_parts.cuh"
 
 namespace
 {
 
 using namespace dyno;
 
-constexpr unsigned warps = 4, width = 8;
+constexpr unsigned warps = 4, width = gemv_width;
 
 /* 8 weights of a row as floats, by their kind. */
 template <class T> struct whole {
@@ -77,24 +77,6 @@ __device__ __forceinline__ float scale_at(const dyno_cuda_gemv_job &job, unsigne
         job.scales)[static_cast<size_t>(row) * (job.columns / job.group) + k / job.group]);
 }
 
-/* A sum becomes element `at` of y. */
-template <class T>
-__device__ __forceinline__ void finish(const dyno_cuda_gemv_job &job, float sum, unsigned row,
-                                       size_t at)
-{
-    if (job.bias) {
-        sum += to_float(static_cast<const T *>(job.bias)[row]);
-    }
-    if (job.residual) {
-        sum += to_float(static_cast<const T *>(job.residual)[at]);
-    }
-    if (job.y_is_float) {
-        static_cast<float *>(job.y)[at] = sum;
-    } else {
-        static_cast<T *>(job.y)[at] = of_float<T>(sum);
-    }
-}
-
 template <class T, class W, unsigned n>
 __global__ void __launch_bounds__(warps *warp_lanes) gemv(dyno_cuda_gemv_job job)
 {
@@ -129,7 +111,7 @@ __global__ void __launch_bounds__(warps *warp_lanes) gemv(dyno_cuda_gemv_job job
         size_t at = i * job.y_stride + row;
 
         if (lane_index() == 0) {
-            finish<T>(job, total, row, at);
+            gemv_finish<T>(job, total, row, at);
         }
     }
 }
@@ -160,13 +142,12 @@ template <class T, class W> void launch_all(const dyno_cuda_gemv_job *job, cudaS
 {
     unsigned first = 0;
 
-    if (job->n >= 8) {
-        launch<T, W, 8>(*job, stream);
-        return;
+    for (; first + 8 <= job->n; first += 8) {
+        launch<T, W, 8>(part_of(job, first), stream);
     }
     if (job->n & 4) {
-        launch<T, W, 4>(*job, stream);
-        first = 4;
+        launch<T, W, 4>(part_of(job, first), stream);
+        first += 4;
     }
     if (job->n & 2) {
         launch<T, W, 2>(part_of(job, first), stream);
@@ -194,25 +175,11 @@ template <class T> void launch_kind(const dyno_cuda_gemv_job *job, cudaStream_t 
     }
 }
 
-bool is_supported(const dyno_cuda_gemv_job *job)
-{
-    bool quantised = job->kind != DYNO_CUDA_WEIGHTS_16;
-
-    return (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16) &&
-           job->kind <= DYNO_CUDA_WEIGHTS_INT4 && job->n <= DYNO_CUDA_GEMV_MAX &&
-           job->columns >= width && job->columns % width == 0 && job->weights && job->x && job->y &&
-           job->x != job->y && is_aligned(job->weights, 0) &&
-           is_aligned(job->x, job->x_stride * 2) && job->x_stride >= job->columns &&
-           job->y_stride >= job->rows && !(job->y_is_float && job->residual) &&
-           (!quantised || (job->scales && job->group >= width && job->group % width == 0 &&
-                           job->columns % job->group == 0));
-}
-
 } /* namespace */
 
-int dyno_cuda_gemv(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream)
+int dyno_cuda_gemv_plain(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream)
 {
-    if (!is_supported(job)) {
+    if (!gemv_is_supported(job)) {
         return DYNO_CUDA_REFUSED;
     }
     if (job->n == 0 || job->rows == 0) {

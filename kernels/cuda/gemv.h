@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-enum { DYNO_CUDA_GEMV_MAX = 8 }; /* activations */
+enum { DYNO_CUDA_GEMV_MAX = 16 }; /* activations */
 
 enum dyno_cuda_weights {
     DYNO_CUDA_WEIGHTS_16, /* of the activations' element */
@@ -48,7 +48,11 @@ struct dyno_cuda_gemv_job {
     uint64_t x_stride, y_stride; /* elements; x_stride: a multiple of 8 */
 };
 
-/* A warp a row of the matrix, 8 columns a lane. */
+/* A warp a row of the matrix, 8 columns a lane, up to 8 activations at a time. */
+int dyno_cuda_gemv_plain(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
+
+/* On tensor cores, 16 or 32 rows a warp; what they cannot do (groups that are not a multiple of 32)
+ * as above. */
 int dyno_cuda_gemv(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
 
 #ifdef __cplusplus

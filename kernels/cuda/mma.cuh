@@ -81,6 +81,59 @@ __device__ __forceinline__ void multiply_add(f16, float (&c)[4], const uint32_t 
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/* 16, 8 or 4 bytes that are read once: past the first-level cache, which keeps what is read again.
+ */
+__device__ __forceinline__ uint4 load_once(const uint4 *from)
+{
+    uint4 to;
+
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];\n"
+                 : "=r"(to.x), "=r"(to.y), "=r"(to.z), "=r"(to.w)
+                 : "l"(from));
+    return to;
+}
+
+__device__ __forceinline__ uint2 load_once(const uint2 *from)
+{
+    uint2 to;
+
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];\n"
+                 : "=r"(to.x), "=r"(to.y)
+                 : "l"(from));
+    return to;
+}
+
+__device__ __forceinline__ unsigned load_once(const unsigned *from)
+{
+    unsigned to;
+
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.u32 %0, [%1];\n" : "=r"(to) : "l"(from));
+    return to;
+}
+
+/* a - b of two elements each. */
+__device__ __forceinline__ uint32_t subtract_pairs(bf16, uint32_t a, uint32_t b)
+{
+    union {
+        uint32_t word;
+        __nv_bfloat162 pair;
+    } left = {a}, right = {b};
+
+    left.pair = __hsub2(left.pair, right.pair);
+    return left.word;
+}
+
+__device__ __forceinline__ uint32_t subtract_pairs(f16, uint32_t a, uint32_t b)
+{
+    union {
+        uint32_t word;
+        __half2 pair;
+    } left = {a}, right = {b};
+
+    left.pair = __hsub2(left.pair, right.pair);
+    return left.word;
+}
+
 #else
 
 static inline void copy_async(void *shared, const void *from, bool seen)
@@ -118,6 +171,25 @@ static inline void multiply_add(f16, float (&c)[4], const uint32_t (&a)[4], uint
                                 uint32_t b1)
 {
     emulation::multiply_add(c, a, b0, b1, dyno_half_to_float);
+}
+
+template <class V> static inline V load_once(const V *from)
+{
+    return *from;
+}
+
+template <class T> static inline uint32_t subtract_pairs(T, uint32_t a, uint32_t b)
+{
+    uint32_t difference = 0;
+
+    for (unsigned shift = 0; shift < 32; shift += 16) {
+        T left = {static_cast<uint16_t>(a >> shift)}, right = {static_cast<uint16_t>(b >> shift)},
+          out;
+
+        from_float(to_float(left) - to_float(right), &out);
+        difference |= static_cast<uint32_t>(out.bits) << shift;
+    }
+    return difference;
 }
 
 #endif

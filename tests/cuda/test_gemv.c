@@ -9,7 +9,7 @@
 
 struct world {
     struct dyno_cuda_gemv_job job;
-    struct elements x, residual, scales;
+    struct elements x, residual, bias, scales;
     float *weights; /* [rows][columns] as they are read */
     float *due;
     double slack;
@@ -48,7 +48,7 @@ static void make_weights(struct world *world, struct dyno_rng *rng)
     job->weights = device_copy(bytes, job->kind == DYNO_CUDA_WEIGHTS_INT4 ? count / 2 : count);
 }
 
-static void make_due(struct world *world, bool with_residual)
+static void make_due(struct world *world)
 {
     const struct dyno_cuda_gemv_job *job = &world->job;
     struct dyno_matrix matrix = {DYNO_ELEMENT_F32, job->rows, job->columns, world->weights};
@@ -57,12 +57,26 @@ static void make_due(struct world *world, bool with_residual)
                                         .n = job->n,
                                         .x_stride = job->x_stride,
                                         .y_stride = job->y_stride,
-                                        .residual = with_residual ? world->residual.values : NULL,
+                                        .bias = job->bias ? world->bias.values : NULL,
+                                        .residual = job->residual ? world->residual.values : NULL,
                                         .y = world->due};
 
     dyno_matmul_ref(&reference);
-    /* |W| is at most 0.5 or 1.28, |x| and the residual 1. */
-    world->slack = 0x1p-14 * (1.3 * job->columns + 1.0);
+    /* |W| is at most 0.5 or 1.28, |x|, the bias and the residual 1. */
+    world->slack = 0x1p-14 * (1.3 * job->columns + 2.0);
+}
+
+static void choose_shape(struct dyno_cuda_gemv_job *job, struct dyno_rng *rng, unsigned seed)
+{
+    job->element = dyno_rng_below(rng, 2) ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
+    job->kind = (enum dyno_cuda_weights)(seed % 3);
+    job->n = 1 + (uint32_t)dyno_rng_below(rng, DYNO_CUDA_GEMV_MAX);
+    job->rows = PICK(rng, 1, 3, 16, 37, 150);
+    job->group = PICK(rng, 8, 32, 64, 128);
+    job->columns = job->group * PICK(rng, 1, 3, 7, 20);
+    job->x_stride = job->columns + PICK(rng, 0, 8);
+    job->y_stride = job->rows;
+    job->y_is_float = dyno_rng_below(rng, 4) == 0;
 }
 
 static struct world world_of(unsigned seed)
@@ -70,25 +84,21 @@ static struct world world_of(unsigned seed)
     struct dyno_rng rng;
     struct world world = {.slack = 0.0};
     struct dyno_cuda_gemv_job *job = &world.job;
-    bool with_residual = seed % 2;
+    size_t results;
 
     dyno_rng_init(&rng, seed, "cuda gemv");
-    job->element = dyno_rng_below(&rng, 2) ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
-    job->kind = (enum dyno_cuda_weights)(seed % 3);
-    job->n = 1 + (uint32_t)dyno_rng_below(&rng, DYNO_CUDA_GEMV_MAX);
-    job->rows = PICK(&rng, 1, 3, 4, 37);
-    job->group = PICK(&rng, 8, 32, 64);
-    job->columns = job->group * PICK(&rng, 1, 3, 7);
-    job->x_stride = job->columns + PICK(&rng, 0, 8);
-    job->y_stride = job->rows;
+    choose_shape(job, &rng, seed);
+    results = job->n * job->y_stride;
     make_weights(&world, &rng);
     world.x = random_elements(&rng, job->element, job->n * job->x_stride, 1.0F);
-    world.residual = random_elements(&rng, job->element, job->n * job->y_stride, 1.0F);
-    world.due = host_array(job->n * job->y_stride, sizeof(float));
+    world.residual = random_elements(&rng, job->element, results, 1.0F);
+    world.bias = random_elements(&rng, job->element, job->rows, 1.0F);
+    world.due = host_array(results, sizeof(float));
     job->x = world.x.device;
-    job->residual = with_residual ? world.residual.device : NULL;
-    job->y = device_array(job->n * job->y_stride * sizeof(uint16_t));
-    make_due(&world, with_residual);
+    job->residual = seed % 2 && !job->y_is_float ? world.residual.device : NULL;
+    job->bias = dyno_rng_below(&rng, 2) ? world.bias.device : NULL;
+    job->y = device_array(results * (job->y_is_float ? sizeof(float) : sizeof(uint16_t)));
+    make_due(&world);
     return world;
 }
 
@@ -96,11 +106,13 @@ static void expect_refusals(void)
 {
     struct world world = world_of(1);
 
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         struct dyno_cuda_gemv_job bad = world.job;
 
         bad.n = i == 0 ? DYNO_CUDA_GEMV_MAX + 1 : bad.n;
         bad.group = i == 1 ? 5 : bad.group;
+        bad.y_is_float = i == 5 ? true : bad.y_is_float;
+        bad.residual = i == 5 ? bad.x : bad.residual;
         bad.columns += i == 2 ? 4 : 0;
         bad.scales = i == 3 ? NULL : bad.scales;
         bad.x_stride -= i == 4 ? 16 : 0;
@@ -114,17 +126,65 @@ static void expect_refusals(void)
     arrays_free();
 }
 
+static void expect_results(unsigned seed, const char *what, const struct world *world)
+{
+    const struct dyno_cuda_gemv_job *job = &world->job;
+    size_t results = job->n * job->y_stride;
+    float *got;
+
+    if (!job->y_is_float) {
+        expect_elements(what, seed, job->element, job->y, world->due, results, world->slack);
+        return;
+    }
+    got = device_read_all(job->y, results * sizeof(*got));
+    for (size_t i = 0; i < results; i++) {
+        if (!(fabs((double)got[i] - (double)world->due[i]) <= world->slack)) {
+            fail("%s, seed %u: float %zu is %g, not %g +- %g", what, seed, i, (double)got[i],
+                 (double)world->due[i], world->slack);
+        }
+    }
+}
+
+/* An activation becomes, bit for bit, what it becomes alone. */
+static void expect_no_company(unsigned seed, const struct world *world)
+{
+    struct dyno_cuda_gemv_job job = world->job;
+    size_t row = job.rows * (job.y_is_float ? sizeof(float) : sizeof(uint16_t));
+    const unsigned char *together = device_read_all(job.y, job.n * row), *alone;
+
+    for (uint32_t i = 0; i < world->job.n; i++) {
+        job.n = 1;
+        job.x = (const uint16_t *)world->job.x + i * job.x_stride;
+        job.y = device_array(row);
+        if (job.residual) {
+            job.residual = (const uint16_t *)world->job.residual + i * job.y_stride;
+        }
+        if (dyno_cuda_gemv(&job, NULL) != 0) {
+            fail("gemv, seed %u: not done alone", seed);
+        }
+        alone = device_read_all(job.y, row);
+        if (memcmp(alone, together + i * row, row) != 0) {
+            fail("gemv, seed %u: activation %u of %u becomes something else alone", seed, i,
+                 world->job.n);
+        }
+    }
+}
+
 void test_gemv(uint32_t seeds)
 {
     expect_refusals();
-    for (unsigned seed = 0; seed < 2 * seeds; seed++) {
+    for (unsigned seed = 0; seed < 3 * seeds; seed++) {
         struct world world = world_of(seed);
 
+        if (dyno_cuda_gemv_plain(&world.job, NULL) != 0) {
+            fail("gemv, plain, seed %u: not done", seed);
+        }
+        expect_results(seed, "gemv, plain", &world);
         if (dyno_cuda_gemv(&world.job, NULL) != 0) {
             fail("gemv, seed %u: not done", seed);
         }
-        expect_elements("gemv", seed, world.job.element, world.job.y, world.due,
-                        world.job.n * world.job.y_stride, world.slack);
+        expect_results(seed, "gemv", &world);
+        expect_no_company(seed, &world);
         arrays_free();
     }
 }

@@ -270,6 +270,16 @@ static inline int __popc(unsigned bits)
 {
     return __builtin_popcount(bits);
 }
+static inline unsigned __byte_perm(unsigned low, unsigned high, unsigned selector)
+{
+    unsigned long long bytes = static_cast<unsigned long long>(high) << 32 | low;
+    unsigned out = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        out |= static_cast<unsigned>(bytes >> (selector >> 4 * i & 7) * 8 & 255) << 8 * i;
+    }
+    return out;
+}
 static inline int __ffs(int bits)
 {
     return __builtin_ffs(bits);
