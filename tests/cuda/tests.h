@@ -17,4 +17,6 @@ void test_gemm(uint32_t seeds);
 
 void test_moe(uint32_t seeds);
 
+void test_grouped(uint32_t seeds);
+
 #endif

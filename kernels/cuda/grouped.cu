@@ -1,0 +1,284 @@
+/* A block has a tile of y: some places of one expert times tile_rows rows of its matrix.  Which, it
+ * finds in the experts' first places; the launch has as many blocks as there can be tiles, and
+ * those that are left over end at once.  Tiles of the same weights are neighbours, for the
+ * second-level cache.
+ *
+ * x is A and the weights are B of mma m16n8k16; both come through shared memory, tile_columns
+ * columns at a time, several of these stages under way. */
+#include "kernels/cuda/grouped.h"
+
+#include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/moe.h"
+
+namespace
+{
+
+using namespace dyno;
+
+constexpr unsigned warps = 4, threads = warps * warp_lanes, tile_rows = 128, tile_columns = 64;
+constexpr unsigned width = 8, chunks = tile_columns / width; /* vectors of a row of a tile */
+constexpr unsigned mma_places = 16, mma_rows = 8, mma_columns = 16;
+
+/* How the warps share out a tile of `places_of` places: warps_of_places of them side by side. */
+template <unsigned places_of, unsigned warps_of_places, unsigned stages_of> struct plan {
+    static constexpr unsigned places = places_of, stages = stages_of;
+    static constexpr unsigned warp_places = places / warps_of_places;
+    static constexpr unsigned warp_rows = tile_rows / (warps / warps_of_places);
+    static constexpr unsigned place_tiles = warp_places / mma_places;
+    static constexpr unsigned row_tiles = warp_rows / mma_rows;
+};
+
+template <class T, class P> struct stage {
+    T x[P::places * tile_columns];
+    T weights[tile_rows * tile_columns];
+};
+
+__host__ __device__ constexpr unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+struct tile {
+    unsigned expert, first_place, places, first_row; /* places: 0, there is no such tile */
+};
+
+/* The block's tile.  Lanes look at 32 experts at a time: one has ceil(its places / tile_places)
+ * tiles for each of row_tiles. */
+__device__ tile find_tile(const dyno_cuda_grouped_job &job, unsigned tile_places)
+{
+    unsigned row_tiles = divide_up(job.rows, tile_rows);
+    unsigned before = 0, wanted = blockIdx.x / row_tiles;
+
+    for (unsigned first = 0; first < job.experts; first += warp_lanes) {
+        unsigned expert = first + lane_index();
+        unsigned begin = job.expert_first[smaller(expert, job.experts)];
+        unsigned end = job.expert_first[smaller(expert + 1, job.experts)];
+        unsigned own = divide_up(end - begin, tile_places), up_to = own;
+
+        for (unsigned step = 1; step < warp_lanes; step *= 2) {
+            unsigned lower = __shfl_up_sync(all_lanes, up_to, step);
+
+            up_to += lane_index() >= step ? lower : 0;
+        }
+        up_to += before;
+        if (unsigned found = __ballot_sync(all_lanes, up_to > wanted)) {
+            unsigned lane = static_cast<unsigned>(__ffs(static_cast<int>(found))) - 1;
+            unsigned count = __shfl_sync(all_lanes, own, lane);
+            unsigned at = blockIdx.x - (__shfl_sync(all_lanes, up_to, lane) - count) * row_tiles;
+
+            begin = __shfl_sync(all_lanes, begin, lane) + at % count * tile_places;
+            end = __shfl_sync(all_lanes, end, lane);
+            return {first + lane, begin, smaller(end - begin, tile_places), at / count * tile_rows};
+        }
+        before = __shfl_sync(all_lanes, up_to, warp_lanes - 1);
+    }
+    return {};
+}
+
+/* What a thread copies, with what is constant over the columns. */
+template <class T, class P> struct source {
+    const T *x, *weights; /* of the tile's first place and row */
+    uint64_t x_stride;
+    unsigned columns, places, rows; /* that there are */
+
+    __device__ __forceinline__ source(const dyno_cuda_grouped_job &job, const tile &at)
+        : x(static_cast<const T *>(job.x) + at.first_place * job.x_stride),
+          weights(static_cast<const T *>(job.weights) +
+                  (static_cast<size_t>(at.expert) * job.rows + at.first_row) * job.columns),
+          x_stride(job.x_stride), columns(job.columns), places(at.places),
+          rows(smaller(job.rows - at.first_row, tile_rows))
+    {
+    }
+
+    /* Columns [first, first + tile_columns): what is not there becomes zeros. */
+    __device__ __forceinline__ void fetch(unsigned first, stage<T, P> *to) const
+    {
+        unsigned chunk = threadIdx.x % chunks, column = first + chunk * width;
+
+#pragma unroll
+        for (unsigned i = 0; i < tile_rows * chunks / threads; i++) {
+            unsigned row = i * (threads / chunks) + threadIdx.x / chunks;
+            bool seen = row < rows && column < columns;
+
+            copy_async(tile_chunk<chunks>(to->weights, row, chunk),
+                       seen ? weights + static_cast<size_t>(row) * columns + column : weights,
+                       seen);
+        }
+#pragma unroll
+        for (unsigned i = 0; i < P::places * chunks / threads; i++) {
+            unsigned place = i * (threads / chunks) + threadIdx.x / chunks;
+            bool seen = place < places && column < columns;
+
+            copy_async(tile_chunk<chunks>(to->x, place, chunk),
+                       seen ? x + place * x_stride + column : x, seen);
+        }
+    }
+};
+
+template <class P> struct sums {
+    float at[P::place_tiles][P::row_tiles][4];
+};
+
+/* A warp's part of the tile. */
+template <class P> __device__ __forceinline__ unsigned warp_place()
+{
+    return warp_index() % (P::places / P::warp_places) * P::warp_places;
+}
+template <class P> __device__ __forceinline__ unsigned warp_row()
+{
+    return warp_index() / (P::places / P::warp_places) * P::warp_rows;
+}
+
+template <class T, class P>
+__device__ __forceinline__ void multiply(stage<T, P> &from, sums<P> *sum)
+{
+    unsigned lane = lane_index();
+
+#pragma unroll
+    for (unsigned k = 0; k < tile_columns / mma_columns; k++) {
+        uint32_t x[P::place_tiles][4], weights[P::row_tiles / 2][4];
+
+#pragma unroll
+        for (unsigned i = 0; i < P::place_tiles; i++) {
+            load_matrices(x[i],
+                          tile_chunk<chunks>(from.x, warp_place<P>() + i * mma_places + lane % 16,
+                                             2 * k + lane / 16));
+        }
+#pragma unroll
+        for (unsigned i = 0; i < P::row_tiles / 2; i++) {
+            load_matrices(weights[i], tile_chunk<chunks>(from.weights,
+                                                         warp_row<P>() + 2 * i * mma_rows +
+                                                             lane / 16 * 8 + lane % 8,
+                                                         2 * k + lane / 8 % 2));
+        }
+#pragma unroll
+        for (unsigned i = 0; i < P::place_tiles; i++) {
+#pragma unroll
+            for (unsigned j = 0; j < P::row_tiles; j++) {
+                multiply_add(T{}, sum->at[i][j], x[i], weights[j / 2][j % 2 * 2],
+                             weights[j / 2][j % 2 * 2 + 1]);
+            }
+        }
+    }
+}
+
+template <class T, class P>
+__device__ __forceinline__ void write(const dyno_cuda_grouped_job &job, const tile &at,
+                                      const sums<P> &sum)
+{
+    unsigned g = lane_index() / 4, t = lane_index() % 4;
+
+#pragma unroll
+    for (unsigned i = 0; i < P::place_tiles * P::row_tiles * 2; i++) {
+        unsigned place_tile = i / 2 / P::row_tiles, row_tile = i / 2 % P::row_tiles, half = i % 2;
+        unsigned place = warp_place<P>() + place_tile * mma_places + half * 8 + g;
+        unsigned row = at.first_row + warp_row<P>() + row_tile * mma_rows + 2 * t;
+        const float *pair = &sum.at[place_tile][row_tile][2 * half];
+
+        if (place < at.places && row < job.rows) {
+            *reinterpret_cast<uint32_t *>(static_cast<T *>(job.y) +
+                                          (at.first_place + place) * job.y_stride + row) =
+                pack_pair<T>(pair[0], pair[1]);
+        }
+    }
+}
+
+template <class T, class P>
+__global__ void __launch_bounds__(threads, 2) grouped(dyno_cuda_grouped_job job)
+{
+    DYNO_DYNAMIC_SHARED(shared);
+    auto *stages = reinterpret_cast<stage<T, P> *>(shared);
+    unsigned steps = divide_up(job.columns, tile_columns);
+    tile at = find_tile(job, P::places);
+    sums<P> sum = {};
+
+    if (at.places == 0) {
+        return;
+    }
+    source<T, P> from(job, at);
+    bool has_work = warp_place<P>() < at.places;
+
+    for (unsigned step = 0; step < P::stages - 1; step++) {
+        if (step < steps) {
+            from.fetch(step * tile_columns, &stages[step]);
+        }
+        copies_commit();
+    }
+    for (unsigned step = 0; step < steps; step++) {
+        unsigned next = step + P::stages - 1;
+
+        copies_wait<P::stages - 2>();
+        __syncthreads(); /* step's stage is there, and nobody uses next's any more */
+        if (next < steps) {
+            from.fetch(next * tile_columns, &stages[next % P::stages]);
+        }
+        copies_commit();
+        if (has_work) {
+            multiply(stages[step % P::stages], &sum);
+        }
+    }
+    copies_wait<0>();
+    write<T, P>(job, at, sum);
+}
+
+template <class T, class P> int launch(const dyno_cuda_grouped_job *job, cudaStream_t stream)
+{
+    constexpr int bytes = sizeof(stage<T, P>) * P::stages;
+    /* An expert that has places has one tile that may not be full. */
+    unsigned tiles = job->slots / P::places + smaller(job->slots, job->experts);
+
+    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(grouped<T, P>,
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
+        return DYNO_CUDA_FAILED;
+    }
+    DYNO_LAUNCH((grouped<T, P>), tiles * divide_up(job->rows, tile_rows), threads, bytes, stream,
+                *job);
+    return DYNO_CUDA_CHECK(cudaGetLastError());
+}
+
+/* Tiles about as high as an expert has places on average: weights are read once, and products with
+ * zeros are few. */
+template <class T> int launch_plan(const dyno_cuda_grouped_job *job, cudaStream_t stream)
+{
+    unsigned places = divide_up(job->slots, job->experts);
+
+    if (places <= 8) {
+        return launch<T, plan<16, 1, 5>>(job, stream);
+    }
+    if (places <= 24) {
+        return launch<T, plan<32, 1, 5>>(job, stream);
+    }
+    if (places <= 96) {
+        return launch<T, plan<64, 2, 4>>(job, stream);
+    }
+    return launch<T, plan<128, 2, 3>>(job, stream);
+}
+
+bool is_supported(const dyno_cuda_grouped_job *job)
+{
+    constexpr uint64_t blocks_max = 1U << 31;
+
+    return (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16) &&
+           job->experts >= 1 && job->experts <= DYNO_CUDA_EXPERTS_MAX && job->columns >= width &&
+           job->columns % width == 0 && job->rows % width == 0 && job->expert_first &&
+           job->weights && job->x && job->y && job->x != job->y && job->x_stride >= job->columns &&
+           job->y_stride >= job->rows && is_aligned(job->weights, 0) &&
+           is_aligned(job->x, job->x_stride * 2) && is_aligned(job->y, job->y_stride * 2) &&
+           (uint64_t{job->slots} / mma_places + job->experts) *
+                   (uint64_t{job->rows} / tile_rows + 1) <
+               blocks_max;
+}
+
+} /* namespace */
+
+int dyno_cuda_grouped(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream)
+{
+    if (!is_supported(job)) {
+        return DYNO_CUDA_REFUSED;
+    }
+    if (job->slots == 0 || job->rows == 0) {
+        return 0;
+    }
+    return job->element == DYNO_ELEMENT_F16 ? launch_plan<f16>(job, stream)
+                                            : launch_plan<bf16>(job, stream);
+}

@@ -1,0 +1,45 @@
+/* The products of a mixture's experts, in one launch: rows that are sorted by expert, each
+ * multiplied with the matrix of its own.
+ *
+ *   y[place][r] = sum over k of W[expert of place][r][k] x[place][k]
+ *   expert of place: the e with expert_first[e] <= place < expert_first[e + 1]
+ *
+ * Places and expert_first are moe.h's; the host need not know how many each expert has.  The
+ * definition is dyno_matmul_ref (kernels/matmul.h) expert by expert, from which this differs by the
+ * rounding of the result and 2^-14 (sum over k of |W[r][k] x[k]|).  Sums are in the order of k,
+ * whatever else is in the batch.
+ *
+ * Bound by memory (the matrices of the experts that have rows) up to some hundred rows an expert,
+ * by the tensor cores above.
+ */
+#ifndef DYNO_KERNELS_CUDA_GROUPED_H
+#define DYNO_KERNELS_CUDA_GROUPED_H
+
+#include <stdint.h>
+
+#include "kernels/cuda/launch.h"
+#include "kernels/matrix.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dyno_cuda_grouped_job {
+    enum dyno_element element;    /* F16 or BF16: of x, weights and y */
+    uint32_t experts;             /* up to DYNO_CUDA_EXPERTS_MAX (moe.h) */
+    uint32_t slots;               /* places: expert_first[experts] */
+    uint32_t rows, columns;       /* multiples of 8 */
+    const uint32_t *expert_first; /* [experts + 1] */
+    const void *weights;          /* [experts][rows][columns], aligned to 16 bytes, as below */
+    const void *x;                /* [slots][x_stride]; not y */
+    void *y;                      /* [slots][y_stride] */
+    uint64_t x_stride, y_stride;  /* elements; multiples of 8 */
+};
+
+int dyno_cuda_grouped(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
