@@ -1,21 +1,16 @@
 /* Times each kernel on a GPU and prints a JSON object a line: what, its time, and the bytes or
  * operations that it cannot do without.  First come the two ceilings: a copy on the device, and a
  * product of matrices by cuBLASLt.
- *
- * A time is the median of `runs` launches between events, after two to warm up.  Inputs are random
- * and larger than the second-level cache, or stand in several sets that take turns.
  */
-#include <algorithm>
-#include <cstdio>
+#include "tests/gpu/bench.cuh"
+
 #include <cstdlib>
 #include <cublasLt.h>
 #include <cuda_runtime.h>
-#include <functional>
 #include <vector>
 
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/blocks.h"
-#include "kernels/cuda/gemv.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/rope.h"
 #include "kernels/cuda/rows.h"
@@ -28,130 +23,13 @@ extern "C" {
 namespace
 {
 
-constexpr int runs = 15, warm_ups = 2;
-
-void check(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "bench: %s failed: %s\n", what, cudaGetErrorString(cudaGetLastError()));
-        exit(EXIT_FAILURE);
-    }
-}
-
-#define CHECK(call) check((call) == 0, #call)
-
-std::vector<void *> taken;
-
-template <class T> T *take(size_t count)
-{
-    void *memory;
-
-    CHECK(cudaMalloc(&memory, count * sizeof(T)));
-    taken.push_back(memory);
-    return static_cast<T *>(memory);
-}
-
-void give_all()
-{
-    for (void *memory : taken) {
-        CHECK(cudaFree(memory));
-    }
-    taken.clear();
-}
-
-template <class T> T *take_copy(const std::vector<T> &host)
-{
-    T *device = take<T>(host.size());
-
-    CHECK(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
-    return device;
-}
-
-__device__ unsigned hashed(unsigned x)
-{
-    x = (x ^ (x >> 16)) * 0x7feb352dU;
-    x = (x ^ (x >> 15)) * 0x846ca68bU;
-    return x ^ (x >> 16);
-}
-
-/* bf16 in (-2, 2): sign and mantissa at random, exponents of 2^-4 to 1. */
-__global__ void fill_bf16(unsigned short *to, size_t count)
-{
-    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
-         i += size_t{gridDim.x} * blockDim.x) {
-        unsigned bits = hashed(static_cast<unsigned>(i));
-
-        to[i] = static_cast<unsigned short>((bits & 0x807fU) | (123 + (bits >> 8) % 5) << 7);
-    }
-}
-
-__global__ void fill_bytes(unsigned char *to, size_t count)
-{
-    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
-         i += size_t{gridDim.x} * blockDim.x) {
-        to[i] = static_cast<unsigned char>(hashed(static_cast<unsigned>(i)) & 0xbfU); /* e4m3 */
-    }
-}
-
-__global__ void fill_logits(float *to, size_t count)
-{
-    for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < count;
-         i += size_t{gridDim.x} * blockDim.x) {
-        to[i] = static_cast<float>(hashed(static_cast<unsigned>(i)) % 100000) * 2e-4F - 10.0F;
-    }
-}
-
-unsigned short *random_bf16(size_t count)
-{
-    unsigned short *memory = take<unsigned short>(count);
-
-    fill_bf16<<<4096, 256>>>(memory, count);
-    return memory;
-}
-
-struct work {
-    const char *name, *shape;
-    double bytes, operations; /* operations 0: bound by memory */
-};
-
-void tell(const work &work, const std::function<void()> &launch)
-{
-    std::vector<float> times;
-    cudaEvent_t begin, end;
-
-    CHECK(cudaEventCreate(&begin));
-    CHECK(cudaEventCreate(&end));
-    for (int i = 0; i < runs + warm_ups; i++) {
-        float ms;
-
-        CHECK(cudaEventRecord(begin));
-        launch();
-        CHECK(cudaEventRecord(end));
-        CHECK(cudaEventSynchronize(end));
-        CHECK(cudaEventElapsedTime(&ms, begin, end));
-        if (i >= warm_ups) {
-            times.push_back(ms);
-        }
-    }
-    std::sort(times.begin(), times.end());
-    printf(
-        "{\"name\": \"%s\", \"shape\": \"%s\", \"us\": %.3f, \"us_min\": %.3f, \"us_max\": %.3f, "
-        "\"bytes\": %.0f, \"operations\": %.0f}\n",
-        work.name, work.shape, 1e3 * static_cast<double>(times[runs / 2]),
-        1e3 * static_cast<double>(times[0]), 1e3 * static_cast<double>(times[runs - 1]), work.bytes,
-        work.operations);
-    fflush(stdout);
-    CHECK(cudaEventDestroy(begin));
-    CHECK(cudaEventDestroy(end));
-    give_all();
-}
+using namespace bench;
 
 void bench_copy()
 {
     constexpr size_t bytes = size_t{4} << 30;
-    auto *from = take<unsigned char>(bytes), *to = take<unsigned char>(bytes);
+    auto *from = random_bytes(bytes), *to = take<unsigned char>(bytes);
 
-    fill_bytes<<<4096, 256>>>(from, bytes);
     tell({"ceiling: copy", "4 GiB", 2.0 * bytes, 0.0},
          [=]() { CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice)); });
 }
@@ -266,8 +144,7 @@ dyno_cuda_kv kv_of(unsigned blocks, dyno_cuda_kv_element element)
 
     for (void **side : {&kv.keys, &kv.values}) {
         if (element == DYNO_CUDA_KV_E4M3) {
-            *side = take<unsigned char>(count);
-            fill_bytes<<<4096, 256>>>(static_cast<unsigned char *>(*side), count);
+            *side = random_bytes(count);
         } else {
             *side = random_bf16(count);
         }
@@ -356,45 +233,12 @@ void bench_attention()
          [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
 }
 
-/* Llama-3-8B's gate and up; weights of several layers take turns, for one layer's of 4 bits would
- * stay in the second-level cache. */
-void bench_gemv(dyno_cuda_weights kind, unsigned n, const char *shape)
-{
-    constexpr unsigned rows = 28672, columns = 4096, group = 128, layers = 8;
-    size_t count = size_t{rows} * columns, scales = count / group;
-    size_t bytes = kind == DYNO_CUDA_WEIGHTS_16 ? 2 * count : count / 2;
-    unsigned short *weights = random_bf16(layers * bytes / 2);
-    unsigned layer = 0;
-    dyno_cuda_gemv_job job = {};
-
-    job.element = DYNO_ELEMENT_BF16;
-    job.kind = kind;
-    job.n = n;
-    job.rows = rows;
-    job.columns = columns;
-    job.group = group;
-    job.scales = random_bf16(scales);
-    job.x = random_bf16(size_t{n} * columns);
-    job.x_stride = columns;
-    job.y = take<unsigned short>(size_t{n} * rows);
-    job.y_stride = rows;
-    tell({"gemv", shape,
-          static_cast<double>(bytes) +
-              (kind == DYNO_CUDA_WEIGHTS_16 ? 0.0 : 2.0 * static_cast<double>(scales)),
-          0.0},
-         [=]() mutable {
-             job.weights = weights + layer * (bytes / 2);
-             layer = (layer + 1) % layers;
-             CHECK(dyno_cuda_gemv(&job, nullptr));
-         });
-}
-
 void bench_sample()
 {
     constexpr unsigned rows = 256, vocab = 128256;
     std::vector<dyno_cuda_sample_row> row(rows);
     dyno_cuda_sample_job job = {};
-    float *logits = take<float>(size_t{rows} * vocab);
+    float *logits = random_logits(size_t{rows} * vocab);
 
     for (unsigned i = 0; i < rows; i++) {
         row[i].sampling = {};
@@ -404,7 +248,6 @@ void bench_sample()
         row[i].history = {};
         row[i].position = i;
     }
-    fill_logits<<<4096, 256>>>(logits, size_t{rows} * vocab);
     job.rows = rows;
     job.vocab = vocab;
     job.row = take_copy(row);
@@ -427,9 +270,7 @@ int main()
     bench_blocks();
     bench_rope();
     bench_attention();
-    bench_gemv(DYNO_CUDA_WEIGHTS_16, 1, "28672 x 4096 bf16, 1 activation");
-    bench_gemv(DYNO_CUDA_WEIGHTS_16, 8, "28672 x 4096 bf16, 8 activations");
-    bench_gemv(DYNO_CUDA_WEIGHTS_INT4, 1, "28672 x 4096 int4, 1 activation");
+    bench_products();
     bench_sample();
     return EXIT_SUCCESS;
 }

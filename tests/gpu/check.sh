@@ -82,10 +82,10 @@ build_all() {
     cuda=$(dirname "$(dirname "$(readlink -f "$(command -v "$nvcc")")")")/include
     export -f compile
     export nvcc cc build architecture cuda
-    printf '%s\0' kernels/cuda/*.cu tests/gpu/bench.cu kernels/*.c "${core[@]}" tests/cuda/*.c |
+    printf '%s\0' kernels/cuda/*.cu tests/gpu/*.cu kernels/*.c "${core[@]}" tests/cuda/*.c |
         xargs -0 -n 1 -P "$(nproc)" bash -c 'compile "$@"' compile &&
         link_program test_cuda "$build"/tests_cuda_*.o "$build"/core_base_*.o &&
-        link_program bench "$build"/tests_gpu_bench.cu.o
+        link_program bench "$build"/tests_gpu_*.o
 }
 
 bench() {
