@@ -1,11 +1,12 @@
-/* Attention of one query a sequence, bound by reading keys and values once.
+/* Attention of one query a sequence on tensor cores, bound by reading keys and values once.
  *
- * A block takes a piece of one sequence's context, one kv head, and up to `group` of the queries
- * that share it.  A token's key lies in the registers of head_dim / 8 neighbouring lanes, 8
- * dimensions each; such a team of lanes goes through tokens of its own with a softmax of its own,
- * `ahead` tokens at a time so that many loads are under way.  At the end the teams of a warp, then
- * the warps, put their states together.  One piece is written as it is; several go through scratch.
+ * A block takes a piece of one sequence's context, one kv head, and up to 16 of the queries that
+ * share it: they are the rows of the products.  Each warp goes through tiles of 16 tokens of its
+ * own, with a softmax of its own, and keeps the next ones on their way into its part of shared
+ * memory, so that nobody waits for another before the end, where the warps put their states
+ * together.  One piece is written as it is; several go through scratch.
  */
+#include "kernels/cuda/attention_decode_tile.cuh"
 #include "kernels/cuda/attention_parts.cuh"
 
 namespace
@@ -13,404 +14,416 @@ namespace
 
 using namespace dyno;
 
-constexpr unsigned warps = 4, dims = 8, group_max = 8;
+constexpr unsigned warps = 4, threads = warps * warp_lanes, stages = 3, blocks_least = 2;
+constexpr unsigned rows_max = 16;
 constexpr unsigned piece = DYNO_CUDA_DECODE_PIECE;
-
-/* Tokens of a team that are under way together: as many as registers allow. */
-template <unsigned group> constexpr unsigned ahead = group > 4 ? 2 : 4;
 
 /* Decoding's own numbers, made by the launcher. */
 struct decode {
     dyno_cuda_attention_job job;
-    unsigned block_shift;   /* block_tokens is 1 << this */
-    unsigned pieces;        /* of the longest context */
-    unsigned group, chunks; /* queries of a kv head: `chunks` times `group`, the last filled up;
-                             * group is 1, 4 or group_max */
+    unsigned block_shift;  /* block_tokens is 1 << this */
+    unsigned pieces;       /* of the longest context */
+    unsigned rows, chunks; /* queries of a kv head: `chunks` times `rows`, the last filled up; rows
+                            * is 8 or rows_max */
 };
 
-/* Partial results: [slices][heads][pieces] of these, then their totals [...][head_dim]. */
+/* What is to be joined, [slices][heads][pieces]: totals, [...][head_dim], and then these. */
 struct part {
     float largest, sum;
 };
 
-template <class K> struct __align__(8 * sizeof(K)) eight
+__host__ __device__ __forceinline__ size_t parts_count(const dyno_cuda_attention_job &job)
 {
-    K at[dims];
+    return job.slice_count * size_t{job.heads} * divide_up(job.context_max, piece);
+}
+
+struct parts {
+    float *totals;
+    part *parts;
 };
 
-template <class K> __device__ __forceinline__ eight<K> load_eight(const K *from)
+__device__ __forceinline__ parts parts_of(const decode &decode, unsigned slice, unsigned head)
 {
-    static_assert(sizeof(K) == 1 || sizeof(K) == 2, "8 or 16 bytes");
-    union {
-        uint2 half;
-        uint4 full;
-        eight<K> vector;
-    } all;
+    const dyno_cuda_attention_job &job = decode.job;
+    float *totals = static_cast<float *>(job.scratch);
+    size_t first = (size_t{slice} * job.heads + head) * decode.pieces;
 
-    if (sizeof(K) == 2) {
-        all.full = *reinterpret_cast<const uint4 *>(from);
-    } else {
-        all.half = *reinterpret_cast<const uint2 *>(from);
-    }
-    return all.vector;
+    return {totals + first * job.kv.head_dim,
+            reinterpret_cast<part *>(totals + parts_count(job) * job.kv.head_dim) + first};
 }
 
-template <unsigned group> struct states {
-    float largest[group], sum[group], total[group][dims];
+/* A warp's tiles under way. */
+template <class K, unsigned head_dim> struct __align__(16) tiles
+{
+    K keys[stages][tile_tokens * head_dim], values[stages][tile_tokens * head_dim];
 };
 
-/* Where the `ahead` tokens of a team lie, from `first` in steps of `step`; no_place: not seen. */
-constexpr size_t no_place = ~size_t{0};
+/* Elements between the totals of two rows: eight rows at one column lie in different banks. */
+template <unsigned head_dim> constexpr unsigned total_stride = head_dim + 8;
 
-template <unsigned count, unsigned lanes>
-__device__ __forceinline__ void find_places(const decode &decode, unsigned sequence,
-                                            unsigned kv_head, unsigned first, unsigned end,
-                                            size_t *place)
+/* A warp's shared memory: in the end its totals lie where its tiles were. */
+template <class K, unsigned rows, unsigned head_dim> union storage {
+    tiles<K, head_dim> under_way;
+    float totals[rows * total_stride<head_dim>];
+};
+
+/* The block of the token of a tile that this lane looks after: lane % tile_tokens. */
+__device__ __forceinline__ unsigned own_block(const decode &decode, unsigned sequence, span span,
+                                              unsigned first)
 {
-    constexpr unsigned step = warps * (warp_lanes / lanes);
+    unsigned token = first + lane_index() % tile_tokens;
 
-#pragma unroll
-    for (unsigned u = 0; u < count; u++) {
-        unsigned token = first + u * step, block = no_block;
-
-        if (token < end) {
-            block = block_at(decode.job, sequence, token >> decode.block_shift);
-        }
-        place[u] = block == no_block ? no_place
-                                     : kv_at(decode.job.kv, block,
-                                             token & (decode.job.kv.block_tokens - 1), kv_head);
-    }
+    return token >= span.begin && token < span.end
+               ? block_at(decode.job, sequence, token >> decode.block_shift)
+               : no_block;
 }
 
-/* Scores of `ahead` tokens for every query; -INFINITY where nothing is seen. */
-template <class K, unsigned group, unsigned lanes>
-__device__ __forceinline__ void score_tokens(const K *keys, const size_t *place,
-                                             const float (&query)[group][dims],
-                                             float (&score)[group][ahead<group>])
+/* Starts the copies of a tile; `own` is own_block's.  Returns a bit a token: whether it is seen. */
+template <class K, unsigned head_dim>
+__device__ __forceinline__ unsigned fetch_tile(const decode &decode, unsigned kv_head,
+                                               unsigned first, unsigned own, K *keys, K *values)
 {
-    eight<K> key[ahead<group>];
+    constexpr unsigned width = copy_bytes / sizeof(K), chunks = head_dim / width;
+    constexpr unsigned rows_at_once = warp_lanes / chunks;
+    const dyno_cuda_kv &kv = decode.job.kv;
+    unsigned chunk = lane_index() % chunks;
 
 #pragma unroll
-    for (unsigned u = 0; u < ahead<group>; u++) {
-        if (place[u] != no_place) {
-            key[u] = load_eight(keys + place[u]);
-        }
-    }
-#pragma unroll
-    for (unsigned u = 0; u < ahead<group>; u++) {
-#pragma unroll
-        for (unsigned g = 0; g < group; g++) {
-            float sum = 0.0F;
+    for (unsigned i = 0; i < tile_tokens / rows_at_once; i++) {
+        unsigned row = i * rows_at_once + lane_index() / chunks;
+        unsigned block = __shfl_sync(all_lanes, own, row);
+        bool seen = block != no_block;
+        size_t at = 0;
 
-#pragma unroll
-            for (unsigned i = 0; i < dims; i++) {
-                sum += place[u] != no_place ? query[g][i] * to_float(key[u].at[i]) : 0.0F;
-            }
-            sum = lanes_sum(sum, lanes);
-            score[g][u] = place[u] != no_place ? sum : -INFINITY;
+        if (seen) {
+            at = kv_at(kv, block, (first + row) & (kv.block_tokens - 1), kv_head) + chunk * width;
         }
+        copy_async(chunk_of<head_dim>(keys, row, chunk), static_cast<const K *>(kv.keys) + at,
+                   seen);
+        copy_async(chunk_of<head_dim>(values, row, chunk), static_cast<const K *>(kv.values) + at,
+                   seen);
     }
+    return __ballot_sync(all_lanes, own != no_block);
 }
 
-/* Scores become weights relative to the largest so far, and what was added up is made relative to
- * it. */
-template <unsigned group>
-__device__ __forceinline__ void weigh(states<group> *states, float (&score)[group][ahead<group>])
+/* What a block is about. */
+struct place {
+    dyno_cuda_attention_slice slice;
+    unsigned kv_head, first, count; /* queries from `first` on, of those that share the kv head */
+    span seen;                      /* of the piece */
+};
+
+/* The query of row `g`, zeros if there is none: the pairs of dimensions that a lane has of each
+ * step, in the order of an operand.  See mma.cuh, and score_bytes for keys of 8 bits. */
+template <class T, class K, unsigned head_dim>
+__device__ __forceinline__ void read_query(const decode &decode, const place &place, unsigned g,
+                                           uint32_t (&pairs)[head_dim / 16][2])
 {
-#pragma unroll
-    for (unsigned g = 0; g < group; g++) {
-        float largest = states->largest[g], kept;
+    const dyno_cuda_attention_job &job = decode.job;
+    unsigned shared = job.heads / job.kv.kv_heads, near = lane_index() % 4;
+    const T *from = static_cast<const T *>(job.query) + place.slice.row * job.query_stride +
+                    (place.kv_head * shared + place.first + g) * head_dim;
 
 #pragma unroll
-        for (unsigned u = 0; u < ahead<group>; u++) {
-            largest = fmaxf(largest, score[g][u]);
-        }
-        kept = largest > -INFINITY ? exp2f(states->largest[g] - largest) : 1.0F;
-        states->largest[g] = largest;
-        states->sum[g] *= kept;
+    for (unsigned step = 0; step < head_dim / 16; step++) {
 #pragma unroll
-        for (unsigned i = 0; i < dims; i++) {
-            states->total[g][i] *= kept;
-        }
-#pragma unroll
-        for (unsigned u = 0; u < ahead<group>; u++) {
-            score[g][u] = score[g][u] > -INFINITY ? exp2f(score[g][u] - largest) : 0.0F;
-            states->sum[g] += score[g][u];
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned d = step * 16 + (sizeof(K) == 2 ? i * 8 + near * 2 : near * 4 + i * 2);
+
+            pairs[step][i] = g < place.count ? *reinterpret_cast<const uint32_t *>(from + d) : 0;
         }
     }
 }
 
-template <class K, unsigned group>
-__device__ __forceinline__ void add_values(const K *values, const size_t *place,
-                                           const float (&weight)[group][ahead<group>],
-                                           states<group> *states)
+/* Queries as the left side of the product with keys; scale: of a row's scores. */
+template <class T, class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ void load_queries(const decode &decode, const place &place,
+                                             uint32_t (&a)[head_dim / 16][4],
+                                             float (&scale)[rows / 8])
 {
-    eight<K> value[ahead<group>];
+    const dyno_cuda_attention_job &job = decode.job;
 
 #pragma unroll
-    for (unsigned u = 0; u < ahead<group>; u++) {
-        if (place[u] != no_place) {
-            value[u] = load_eight(values + place[u]);
-        }
-    }
-#pragma unroll
-    for (unsigned u = 0; u < ahead<group>; u++) {
-        if (place[u] == no_place) {
-            continue;
-        }
-#pragma unroll
-        for (unsigned i = 0; i < dims; i++) {
-            float element = to_float(value[u].at[i]);
+    for (unsigned r = 0; r < 2; r++) {
+        uint32_t pairs[head_dim / 16][2] = {};
 
-#pragma unroll
-            for (unsigned g = 0; g < group; g++) {
-                states->total[g][i] += weight[g][u] * element;
+        if (r < rows / 8) {
+            read_query<T, K, head_dim>(decode, place, lane_index() / 4 + r * 8, pairs);
+            scale[r] = job.scale * log2_e * job.kv.key_scale;
+            if (sizeof(K) == 1) {
+                scale[r] *= fit_query<T, head_dim>(pairs);
             }
         }
-    }
-}
-
-/* a and b, where b lies in the lane `step` away: both lanes get the result. */
-template <unsigned group> __device__ void join_lanes(states<group> *states, unsigned step)
-{
 #pragma unroll
-    for (unsigned g = 0; g < group; g++) {
-        float other = __shfl_xor_sync(all_lanes, states->largest[g], step);
-        float largest = fmaxf(states->largest[g], other);
-        float kept = states->largest[g] > -INFINITY ? exp2f(states->largest[g] - largest) : 0.0F;
-        float sum = states->sum[g] * kept;
-
-        states->largest[g] = largest;
-        states->sum[g] = sum + __shfl_xor_sync(all_lanes, sum, step);
-#pragma unroll
-        for (unsigned i = 0; i < dims; i++) {
-            float total = states->total[g][i] * kept;
-
-            states->total[g][i] = total + __shfl_xor_sync(all_lanes, total, step);
+        for (unsigned i = 0; i < head_dim / 8; i++) {
+            a[i / 2][r + i % 2 * 2] = pairs[i / 2][i % 2];
         }
     }
 }
 
-template <unsigned group, unsigned head_dim> struct gathered {
-    float largest[warps][group], sum[warps][group], total[warps][group][head_dim];
+/* What the warps of a block leave for each other, beside their totals. */
+template <unsigned rows> struct left {
+    float largest[warps][rows], sum[warps][rows];
 };
 
-/* The first team of each warp writes, for all of its warp. */
-template <unsigned group, unsigned head_dim>
-__device__ void gather(const states<group> &states, gathered<group, head_dim> *all)
+template <class K, unsigned rows, unsigned head_dim>
+__device__ void leave(const state<rows, head_dim> &state, left<rows> *left, float *totals)
 {
-    unsigned warp = warp_index(), lane = lane_index();
+#pragma unroll
+    for (unsigned r = 0; r < rows / 8; r++) {
+        unsigned g = lane_index() / 4 + r * 8;
+        float sum = lanes_sum(state.sum[r], 4);
 
-    if (lane >= head_dim / dims) {
+        if (lane_index() % 4 == 0) {
+            left->largest[warp_index()][g] = state.largest[r];
+            left->sum[warp_index()][g] = sum;
+        }
+#pragma unroll
+        for (unsigned d = 0; d < head_dim / 8; d++) {
+#pragma unroll
+            for (unsigned i = 0; i < 2; i++) {
+                totals[g * total_stride<head_dim> + dimension_of<K>(d, i)] =
+                    rows > 8 ? state.total[d][2 * r + i]
+                             : state.total[d][i] + state.total[d][2 + i];
+            }
+        }
+    }
+}
+
+/* Of query g and dimension d, over all warps. */
+template <class T, class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ void
+put_together(const decode &decode, const place &place, const left<rows> &left,
+             const storage<K, rows, head_dim> *held, unsigned g, unsigned d)
+{
+    const dyno_cuda_attention_job &job = decode.job;
+    unsigned head = place.kv_head * (job.heads / job.kv.kv_heads) + place.first + g;
+    parts parts = parts_of(decode, blockIdx.z, head);
+    float largest = -INFINITY, sum = 0.0F, total = 0.0F;
+
+#pragma unroll
+    for (unsigned w = 0; w < warps; w++) {
+        largest = fmaxf(largest, left.largest[w][g]);
+    }
+#pragma unroll
+    for (unsigned w = 0; w < warps; w++) {
+        float kept = left.sum[w][g] > 0.0F ? exp2f(left.largest[w][g] - largest) : 0.0F;
+
+        sum += left.sum[w][g] * kept;
+        total += held[w].totals[g * total_stride<head_dim> + d] * kept;
+    }
+    if (decode.pieces == 1) {
+        static_cast<T *>(job.out)[place.slice.row * job.out_stride + head * head_dim + d] =
+            of_float<T>(sum > 0.0F ? total / sum * job.kv.value_scale : 0.0F);
         return;
     }
-#pragma unroll
-    for (unsigned g = 0; g < group; g++) {
-        all->largest[warp][g] = states.largest[g];
-        all->sum[warp][g] = states.sum[g];
-#pragma unroll
-        for (unsigned i = 0; i < dims; i++) {
-            all->total[warp][g][lane * dims + i] = states.total[g][i];
-        }
+    if (d == 0) {
+        parts.parts[blockIdx.x] = {largest, sum};
     }
-}
-
-/* Where the results of one query of this block go. */
-struct target {
-    unsigned slice, head, piece;
-    size_t row;
-};
-
-template <class T, unsigned group, unsigned head_dim>
-__device__ void put_together(const decode &decode, const gathered<group, head_dim> &all, unsigned g,
-                             target target)
-{
-    const dyno_cuda_attention_job &job = decode.job;
-    float largest = -INFINITY, sum = 0.0F, kept[warps];
-    size_t index = (static_cast<size_t>(target.slice) * job.heads + target.head) * decode.pieces +
-                   target.piece;
-    size_t count = static_cast<size_t>(job.slice_count) * job.heads * decode.pieces;
-    part *parts = static_cast<part *>(job.scratch);
-
-    for (unsigned w = 0; w < warps; w++) {
-        largest = fmaxf(largest, all.largest[w][g]);
-    }
-    for (unsigned w = 0; w < warps; w++) {
-        kept[w] = all.sum[w][g] > 0.0F ? exp2f(all.largest[w][g] - largest) : 0.0F;
-        sum += all.sum[w][g] * kept[w];
-    }
-    if (decode.pieces > 1 && threadIdx.x == 0) {
-        parts[index] = {largest, sum};
-    }
-    for (unsigned d = threadIdx.x; d < head_dim; d += warps * warp_lanes) {
-        float total = 0.0F;
-
-        for (unsigned w = 0; w < warps; w++) {
-            total += all.total[w][g][d] * kept[w];
-        }
-        if (decode.pieces > 1) {
-            reinterpret_cast<float *>(parts + count)[index * head_dim + d] = total;
-        } else {
-            static_cast<T *>(job.out)[target.row * job.out_stride + target.head * head_dim + d] =
-                of_float<T>(sum > 0.0F ? total / sum * job.kv.value_scale : 0.0F);
-        }
-    }
-}
-
-template <class T, unsigned group>
-__device__ void read_queries(const decode &decode, size_t row, unsigned kv_head, unsigned first,
-                             unsigned head_dim, float (&query)[group][dims])
-{
-    const dyno_cuda_attention_job &job = decode.job;
-    unsigned shared = job.heads / job.kv.kv_heads, lanes = head_dim / dims;
-    const T *from = static_cast<const T *>(job.query) + row * job.query_stride +
-                    (kv_head * shared + first) * head_dim + lane_index() % lanes * dims;
-
-#pragma unroll
-    for (unsigned g = 0; g < group; g++) {
-        eight<T> held = {};
-
-        if (first + g < shared) {
-            held = load_eight(from + g * head_dim);
-        }
-#pragma unroll
-        for (unsigned i = 0; i < dims; i++) {
-            query[g][i] = to_float(held.at[i]) * (job.scale * log2_e * job.kv.key_scale);
-        }
-    }
+    parts.totals[blockIdx.x * head_dim + d] = total;
 }
 
 /* Grid: pieces, kv heads x chunks, slices. */
-template <class T, class K, unsigned group, unsigned head_dim>
-__global__ void __launch_bounds__(warps *warp_lanes) attention_decode(decode decode)
+__device__ __forceinline__ place place_of(const decode &decode)
 {
-    __shared__ gathered<group, head_dim> all;
-    constexpr unsigned lanes = head_dim / dims, teams = warps * (warp_lanes / lanes);
     const dyno_cuda_attention_job &job = decode.job;
-    dyno_cuda_attention_slice slice = job.slices[blockIdx.z];
-    unsigned kv_head = blockIdx.y / decode.chunks, first = blockIdx.y % decode.chunks * group;
-    span span = seen_by(job, slice.first);
-    unsigned begin = blockIdx.x * piece, end = begin + piece < span.end ? begin + piece : span.end;
-    const size_t offset = lane_index() % lanes * dims;
-    states<group> states = {};
-    float query[group][dims];
+    unsigned shared = job.heads / job.kv.kv_heads, begin = blockIdx.x * piece;
+    place place;
 
-    if (slice.count == 0 || (begin >= end && blockIdx.x > 0)) {
+    place.slice = job.slices[blockIdx.z];
+    place.kv_head = blockIdx.y / decode.chunks;
+    place.first = blockIdx.y % decode.chunks * decode.rows;
+    place.count = shared - place.first < decode.rows ? shared - place.first : decode.rows;
+    place.seen = seen_by(job, place.slice.first);
+    place.seen.begin = place.seen.begin > begin ? place.seen.begin : begin;
+    place.seen.end = place.seen.end < begin + piece ? place.seen.end : begin + piece;
+    return place;
+}
+
+/* All tiles of this warp. */
+template <class T, class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ void attend(const decode &decode, const place &place,
+                                       tiles<K, head_dim> *tiles, state<rows, head_dim> *state)
+{
+    constexpr unsigned step = warps * tile_tokens;
+    unsigned begin = blockIdx.x * piece, sequence = place.slice.sequence, seen[stages], own;
+    unsigned first = begin + (place.seen.begin - begin) / step * step + warp_index() * tile_tokens;
+    unsigned ahead = first, stage = 0, stage_ahead = 0;
+    uint32_t query[head_dim / 16][4];
+    float scale[rows / 8];
+
+    own = own_block(decode, sequence, place.seen, ahead);
+#pragma unroll
+    for (unsigned i = 0; i < stages - 1; i++, ahead += step) {
+        unsigned now = own;
+
+        own = own_block(decode, sequence, place.seen, ahead + step);
+        seen[i] = fetch_tile<K, head_dim>(decode, place.kv_head, ahead, now,
+                                          tiles->keys[stage_ahead], tiles->values[stage_ahead]);
+        copies_commit();
+        stage_ahead++;
+    }
+    load_queries<T, K, rows, head_dim>(decode, place, query, scale);
+    for (; first < place.seen.end; first += step, ahead += step) {
+        float scores[2][4] = {};
+        unsigned now = own;
+
+        copies_wait<stages - 2>();
+        __syncwarp();
+        own = own_block(decode, sequence, place.seen, ahead + step);
+        seen[stages - 1] =
+            fetch_tile<K, head_dim>(decode, place.kv_head, ahead, now, tiles->keys[stage_ahead],
+                                    tiles->values[stage_ahead]);
+        copies_commit();
+        if constexpr (sizeof(K) == 1) {
+            score_bytes<head_dim>(tiles->keys[stage], query, scores);
+        } else {
+            score_words<head_dim>(tiles->keys[stage], query, scores);
+        }
+        weigh<rows, head_dim>(scale, seen[0], scores, state);
+        weights weights = part_weights<rows, typename factor<K>::type>(scores);
+        if constexpr (sizeof(K) == 1) {
+            add_bytes<rows, head_dim>(tiles->values[stage], weights, state->total);
+        } else {
+            add_words<rows, head_dim>(tiles->values[stage], weights, state->total);
+        }
+        stage = stage + 1 < stages ? stage + 1 : 0;
+        stage_ahead = stage_ahead + 1 < stages ? stage_ahead + 1 : 0;
+#pragma unroll
+        for (unsigned i = 0; i < stages - 1; i++) {
+            seen[i] = seen[i + 1];
+        }
+    }
+    copies_wait<0>();
+    __syncwarp();
+}
+
+template <class T, class K, unsigned rows, unsigned head_dim>
+__global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode decode)
+{
+    DYNO_DYNAMIC_SHARED(dynamic);
+    __shared__ left<rows> left;
+    auto *held = reinterpret_cast<storage<K, rows, head_dim> *>(dynamic);
+    const place place = place_of(decode);
+    state<rows, head_dim> state = {};
+
+    if (place.slice.count == 0 ||
+        (place.seen.begin >= place.seen.end && blockIdx.x > 0 &&
+         blockIdx.x * piece >= seen_by(decode.job, place.slice.first).end)) {
         return;
     }
-    begin = begin > span.begin ? begin : span.begin;
-    read_queries<T, group>(decode, slice.row, kv_head, first, head_dim, query);
 #pragma unroll
-    for (unsigned g = 0; g < group; g++) {
-        states.largest[g] = -INFINITY;
+    for (unsigned r = 0; r < rows / 8; r++) {
+        state.largest[r] = -INFINITY;
     }
-    for (unsigned j = begin; j < end; j += teams * ahead<group>) {
-        float score[group][ahead<group>];
-        size_t place[ahead<group>];
-
-        find_places<ahead<group>, lanes>(decode, slice.sequence, kv_head, j + threadIdx.x / lanes,
-                                         end, place);
-        score_tokens<K, group, lanes>(static_cast<const K *>(job.kv.keys) + offset, place, query,
-                                      score);
-        weigh(&states, score);
-        add_values(static_cast<const K *>(job.kv.values) + offset, place, score, &states);
-    }
-    for (unsigned step = lanes; step < warp_lanes; step *= 2) {
-        join_lanes(&states, step);
-    }
-    gather<group, head_dim>(states, &all);
+    attend<T, K, rows, head_dim>(decode, place, &held[warp_index()].under_way, &state);
+    leave<K>(state, &left, held[warp_index()].totals);
     __syncthreads();
-    for (unsigned g = 0; g < group && first + g < job.heads / job.kv.kv_heads; g++) {
-        target target = {blockIdx.z, kv_head * (job.heads / job.kv.kv_heads) + first + g,
-                         blockIdx.x, slice.row};
-
-        put_together<T>(decode, all, g, target);
+    for (unsigned i = threadIdx.x; i < place.count * head_dim; i += threads) {
+        put_together<T>(decode, place, left, held, i / head_dim, i % head_dim);
     }
 }
 
-/* The pieces of one query and head, a block each.  Grid: heads, slices. */
-template <class T>
-__global__ void __launch_bounds__(warps *warp_lanes) attention_join(decode decode)
+/* The pieces of one query and head, a block each: a team of lanes has a vector each of a piece's
+ * total.  Grid: heads, slices. */
+template <class T, unsigned head_dim>
+__global__ void __launch_bounds__(threads) attention_join(decode decode)
 {
+    constexpr unsigned width = vector_of<float>::count, team_lanes = head_dim / width;
+    constexpr unsigned teams = threads / team_lanes;
+    __shared__ float totals[teams][head_dim];
     const dyno_cuda_attention_job &job = decode.job;
+    const parts parts = parts_of(decode, blockIdx.y, blockIdx.x);
     dyno_cuda_attention_slice slice = job.slices[blockIdx.y];
-    unsigned head_dim = job.kv.head_dim, pieces = divide_up(seen_by(job, slice.first).end, piece);
-    size_t index = (static_cast<size_t>(blockIdx.y) * job.heads + blockIdx.x) * decode.pieces;
-    size_t count = static_cast<size_t>(job.slice_count) * job.heads * decode.pieces;
-    const part *parts = static_cast<const part *>(job.scratch) + index;
-    const float *totals =
-        reinterpret_cast<const float *>(static_cast<const part *>(job.scratch) + count) +
-        index * head_dim;
-    float largest = -INFINITY, sum = 0.0F;
+    unsigned pieces = divide_up(seen_by(job, slice.first).end, piece);
+    unsigned team = threadIdx.x / team_lanes, at = threadIdx.x % team_lanes * width;
+    float largest = -INFINITY, sum = 0.0F, total[width] = {};
 
     if (slice.count == 0) {
         return;
     }
+    wait_for_launch_before();
     pieces = pieces < decode.pieces ? pieces : decode.pieces;
-    for (unsigned p = 0; p < pieces; p++) {
-        largest = fmaxf(largest, parts[p].largest);
+    for (unsigned p = lane_index(); p < pieces; p += warp_lanes) {
+        largest = fmaxf(largest, parts.parts[p].largest);
     }
-    for (unsigned p = 0; p < pieces; p++) {
-        sum += parts[p].sum > 0.0F ? parts[p].sum * exp2f(parts[p].largest - largest) : 0.0F;
-    }
-    for (unsigned d = threadIdx.x; d < head_dim; d += warps * warp_lanes) {
-        float total = 0.0F;
+    largest = lanes_max(largest);
+    for (unsigned p = lane_index(); p < pieces; p += warp_lanes) {
+        part part = parts.parts[p];
 
-        for (unsigned p = 0; p < pieces; p++) {
-            total += parts[p].sum > 0.0F ? totals[static_cast<size_t>(p) * head_dim + d] *
-                                               exp2f(parts[p].largest - largest)
-                                         : 0.0F;
+        sum += part.sum > 0.0F ? part.sum * exp2f(part.largest - largest) : 0.0F;
+    }
+    sum = lanes_sum(sum);
+#pragma unroll 4
+    for (unsigned p = team; p < pieces; p += teams) {
+        vector_of<float> own = load_vector(parts.totals + p * head_dim + at);
+        float kept = parts.parts[p].sum > 0.0F ? exp2f(parts.parts[p].largest - largest) : 0.0F;
+
+#pragma unroll
+        for (unsigned i = 0; i < width; i++) {
+            total[i] += own.at[i] * kept;
         }
-        static_cast<T *>(job.out)[slice.row * job.out_stride + blockIdx.x * head_dim + d] =
-            of_float<T>(sum > 0.0F ? total / sum * job.kv.value_scale : 0.0F);
+    }
+#pragma unroll
+    for (unsigned i = 0; i < width; i++) {
+        totals[team][at + i] = total[i];
+    }
+    __syncthreads();
+    if (threadIdx.x < head_dim) {
+        float all = 0.0F;
+
+        for (unsigned t = 0; t < teams; t++) {
+            all += totals[t][threadIdx.x];
+        }
+        static_cast<T *>(
+            job.out)[slice.row * job.out_stride + blockIdx.x * head_dim + threadIdx.x] =
+            of_float<T>(sum > 0.0F ? all / sum * job.kv.value_scale : 0.0F);
     }
 }
 
 decode decode_of(const dyno_cuda_attention_job *job)
 {
-    unsigned shared = job->heads / job->kv.kv_heads, shift = 0, group = 1;
+    unsigned shared = job->heads / job->kv.kv_heads, rows = shared <= 8 ? 8 : rows_max, shift = 0;
 
     while (job->kv.block_tokens >> shift > 1) {
         shift++;
     }
-    if (shared > 1) {
-        group = shared <= 4 ? 4 : group_max;
-    }
-    return {*job, shift, divide_up(job->context_max, piece), group, divide_up(shared, group)};
+    return {*job, shift, divide_up(job->context_max, piece), rows, divide_up(shared, rows)};
 }
 
-template <class T, class K, unsigned group>
-void launch_dim(const decode &decode, dim3 grid, cudaStream_t stream)
+template <class T, class K, unsigned rows, unsigned head_dim>
+int launch_dim(const decode &decode, cudaStream_t stream)
 {
-    constexpr unsigned threads = warps * warp_lanes;
-
-    switch (decode.job.kv.head_dim) {
-    case 64:
-        DYNO_LAUNCH((attention_decode<T, K, group, 64>), grid, threads, 0, stream, decode);
-        break;
-    default:
-        DYNO_LAUNCH((attention_decode<T, K, group, 128>), grid, threads, 0, stream, decode);
-    }
-}
-
-template <class T, class K> void launch_group(const decode &decode, cudaStream_t stream)
-{
+    constexpr int bytes = warps * sizeof(storage<K, rows, head_dim>);
     dim3 grid(decode.pieces, decode.job.kv.kv_heads * decode.chunks, decode.job.slice_count);
 
-    switch (decode.group) {
-    case 1:
-        launch_dim<T, K, 1>(decode, grid, stream);
-        break;
-    case 4:
-        launch_dim<T, K, 4>(decode, grid, stream);
-        break;
-    default:
-        launch_dim<T, K, group_max>(decode, grid, stream);
+    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(attention_decode<T, K, rows, head_dim>,
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
+        return DYNO_CUDA_FAILED;
     }
+    DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), grid, threads, bytes, stream, decode);
     if (decode.pieces > 1) {
-        DYNO_LAUNCH(attention_join<T>, dim3(decode.job.heads, decode.job.slice_count),
-                    warps * warp_lanes, 0, stream, decode);
+        DYNO_LAUNCH_AFTER((attention_join<T, head_dim>),
+                          dim3(decode.job.heads, decode.job.slice_count), threads, 0, stream,
+                          decode);
     }
+    return DYNO_CUDA_CHECK(cudaGetLastError());
+}
+
+template <class T, class K, unsigned rows>
+int launch_rows(const decode &decode, cudaStream_t stream)
+{
+    return decode.job.kv.head_dim == 64 ? launch_dim<T, K, rows, 64>(decode, stream)
+                                        : launch_dim<T, K, rows, 128>(decode, stream);
+}
+
+template <class T, class K>
+int launch_decode(const dyno_cuda_attention_job *job, cudaStream_t stream)
+{
+    decode decode = decode_of(job);
+
+    return decode.rows == rows_max ? launch_rows<T, K, rows_max>(decode, stream)
+                                   : launch_rows<T, K, 8>(decode, stream);
 }
 
 /* Keys and values are of the query's type, or e4m3. */
@@ -418,28 +431,24 @@ bool is_supported(const dyno_cuda_attention_job *job)
 {
     constexpr unsigned slices_max = 65535;
     const dyno_cuda_kv *kv = &job->kv;
-    unsigned bytes = dyno_cuda_kv_bytes(kv->element) * dims;
+    unsigned width = copy_bytes / dyno_cuda_kv_bytes(kv->element);
     auto same = job->element == DYNO_ELEMENT_F16 ? DYNO_CUDA_KV_F16 : DYNO_CUDA_KV_BF16;
 
     return attention_is_whole(job) && job->slice_max <= 1 && job->slice_count <= slices_max &&
            (kv->element == same || kv->element == DYNO_CUDA_KV_E4M3) && job->context_max >= 1 &&
            (kv->head_dim == 64 || kv->head_dim == 128) &&
-           (kv->block_tokens & (kv->block_tokens - 1)) == 0 && kv->block_stride % dims == 0 &&
-           is_aligned(job->query, job->query_stride * 2) &&
-           reinterpret_cast<uintptr_t>(kv->keys) % bytes == 0 &&
-           reinterpret_cast<uintptr_t>(kv->values) % bytes == 0 &&
-           (job->scratch || job->context_max <= piece);
+           (kv->block_tokens & (kv->block_tokens - 1)) == 0 && kv->block_stride % width == 0 &&
+           is_aligned(job->query, job->query_stride * 2) && is_aligned(kv->keys, 0) &&
+           is_aligned(kv->values, 0) && (job->scratch || job->context_max <= piece);
 }
 
 } /* namespace */
 
 size_t dyno_cuda_decode_scratch(const struct dyno_cuda_attention_job *job)
 {
-    size_t pieces = divide_up(job->context_max, piece);
-
-    return pieces <= 1 ? 0
-                       : job->slice_count * size_t{job->heads} * pieces *
-                             (sizeof(part) + job->kv.head_dim * sizeof(float));
+    return job->context_max <= piece
+               ? 0
+               : parts_count(*job) * (sizeof(part) + job->kv.head_dim * sizeof(float));
 }
 
 int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream)
@@ -451,15 +460,9 @@ int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_c
         return 0;
     }
     if (job->element == DYNO_ELEMENT_F16) {
-        if (job->kv.element == DYNO_CUDA_KV_F16) {
-            launch_group<f16, f16>(decode_of(job), stream);
-        } else {
-            launch_group<f16, e4m3>(decode_of(job), stream);
-        }
-    } else if (job->kv.element == DYNO_CUDA_KV_BF16) {
-        launch_group<bf16, bf16>(decode_of(job), stream);
-    } else {
-        launch_group<bf16, e4m3>(decode_of(job), stream);
+        return job->kv.element == DYNO_CUDA_KV_F16 ? launch_decode<f16, f16>(job, stream)
+                                                   : launch_decode<f16, e4m3>(job, stream);
     }
-    return DYNO_CUDA_CHECK(cudaGetLastError());
+    return job->kv.element == DYNO_CUDA_KV_BF16 ? launch_decode<bf16, bf16>(job, stream)
+                                                : launch_decode<bf16, e4m3>(job, stream);
 }

@@ -14,6 +14,10 @@
 /* `kernel` in parentheses if there are commas in it. */
 #define DYNO_LAUNCH(kernel, grid, block, dynamic_bytes, stream, ...)                               \
     kernel<<<grid, block, dynamic_bytes, stream>>>(__VA_ARGS__)
+/* May start while the launch before it on the stream still runs: its blocks call
+ * wait_for_launch_before before they read what that one writes, or write. */
+#define DYNO_LAUNCH_AFTER(kernel, grid, block, dynamic_bytes, stream, ...)                         \
+    dyno::launch_after(kernel, grid, block, dynamic_bytes, stream, __VA_ARGS__)
 /* The launch's dynamic_bytes of shared memory. */
 #define DYNO_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
 #endif
@@ -32,6 +36,40 @@ __device__ __forceinline__ unsigned warp_index()
 {
     return threadIdx.x / warp_lanes;
 }
+
+#if defined(__CUDACC__)
+
+__device__ __forceinline__ void wait_for_launch_before()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;\n" ::: "memory");
+#endif
+}
+
+/* Before Hopper, where there is no such overlap, an ordinary launch. */
+template <class... Parameters, class... Arguments>
+void launch_after(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t dynamic_bytes,
+                  cudaStream_t stream, Arguments... arguments)
+{
+    constexpr int hopper = 9;
+    int device = 0, major = 0;
+    cudaLaunchAttribute attribute = {};
+    cudaLaunchConfig_t config = {};
+
+    (void)cudaGetDevice(&device);
+    (void)cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = dynamic_bytes;
+    config.stream = stream;
+    config.attrs = &attribute;
+    config.numAttrs = major >= hopper ? 1 : 0;
+    (void)cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
+#endif
 
 /* Over groups of `lanes` neighbours (a power of two); every lane gets the result. */
 template <class T> __device__ __forceinline__ T lanes_sum(T value, unsigned lanes = warp_lanes)

@@ -58,6 +58,27 @@ __device__ __forceinline__ void from_float(float value, e4m3 *out)
     out->bits = __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
 }
 
+/* Four of e4m3 as two registers of two of f16, in order; exact. */
+__device__ __forceinline__ void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+{
+#if __CUDA_ARCH__ >= 890
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;\n" : "=r"(pairs[0]) : "h"(static_cast<uint16_t>(four)));
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;\n" : "=r"(pairs[1]) : "h"(static_cast<uint16_t>(four >> 16)));
+#else
+    /* Sign, exponent and mantissa at f16's places make a number that is too small by the difference
+     * of the exponents' biases, 8.  (What is not a number becomes 480.) */
+    constexpr unsigned pair_places[2] = {0x1404, 0x3424}, power = 0x5c005c00; /* 2^8, twice */
+
+#pragma unroll
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t placed = __byte_perm(four, 0, pair_places[i]);
+
+        placed = (placed & 0x80008000) | (placed & 0x7f007f00) >> 1;
+        asm("mul.rn.f16x2 %0, %1, %2;\n" : "=r"(pairs[i]) : "r"(placed), "r"(power));
+    }
+#endif
+}
+
 #else
 
 static inline float to_float(bf16 value)
@@ -83,6 +104,16 @@ static inline void from_float(float value, f16 *out)
 static inline void from_float(float value, e4m3 *out)
 {
     out->bits = dyno_e4m3_of_float(value);
+}
+static inline void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t low = static_cast<uint8_t>(four >> 16 * i);
+        uint8_t high = static_cast<uint8_t>(four >> (16 * i + 8));
+
+        pairs[i] = dyno_half_of_float(dyno_e4m3_to_float(low)) |
+                   static_cast<uint32_t>(dyno_half_of_float(dyno_e4m3_to_float(high))) << 16;
+    }
 }
 
 #endif

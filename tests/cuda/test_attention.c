@@ -25,6 +25,7 @@ struct shape {
     struct paged_shape paged;
     uint32_t sharing; /* queries of a kv head */
     uint32_t queries_max, window;
+    float query_scale; /* elements are below this; 0: below 2 */
 };
 
 static void make_slices(struct world *world, struct dyno_rng *rng, const struct shape *shape)
@@ -87,7 +88,8 @@ static struct world world_of(unsigned seed, struct dyno_rng *rng, const struct s
     job->table_width = world.paged.table_width;
     job->query_stride = wide + 8 * dyno_rng_below(rng, 2);
     job->out_stride = wide;
-    world.query = random_elements(rng, job->element, world.rows * job->query_stride, 2.0F);
+    world.query = random_elements(rng, job->element, world.rows * job->query_stride,
+                                  shape->query_scale > 0.0F ? shape->query_scale : 2.0F);
     job->query = world.query.device;
     job->out = device_array(world.rows * job->out_stride * sizeof(uint16_t));
     job->kv = world.paged.kv;
@@ -132,6 +134,7 @@ static void expect_plain(unsigned seed)
     shape.sharing = PICK(&rng, 1, 3);
     shape.queries_max = PICK(&rng, 1, 7);
     shape.window = PICK(&rng, 0, 0, 1, 9);
+    shape.query_scale = 2.0F;
     world = world_of(seed, &rng, &shape);
     expect_attention("attention, plain", dyno_cuda_attention_plain, &world, fp32_slack(&world));
     arrays_free();
@@ -152,12 +155,75 @@ static void expect_decode(unsigned seed)
     shape.paged.block_tokens = PICK(&rng, 1, 16, 64);
     shape.paged.kv_heads = PICK(&rng, 1, 2);
     shape.paged.head_dim = PICK(&rng, 64, 128);
-    shape.paged.tokens_max = PICK(&rng, 1, 37, 255, 257, 300);
-    shape.sharing = PICK(&rng, 1, 2, 3, 4, 7, 9);
+    shape.paged.tokens_max = PICK(&rng, 1, 15, 17, 37, 255, 257, 300, 1030);
+    shape.sharing = PICK(&rng, 1, 2, 3, 4, 7, 8, 9, 16, 19);
     shape.queries_max = 1;
     shape.window = PICK(&rng, 0, 0, 0, 40);
+    shape.query_scale = 2.0F;
     world = world_of(seed, &rng, &shape);
     expect_attention("attention, decode", dyno_cuda_attention_decode, &world, fp32_slack(&world));
+    arrays_free();
+}
+
+/* Queries of bf16 that f16 does not hold, against keys of 8 bits: the same scores as of small ones.
+ */
+static void expect_wide_queries(void)
+{
+    const float wide[] = {0x1p100F, 0x1p-100F, 0x1p20F, 0x1p-20F};
+
+    for (unsigned i = 0; i < sizeof wide / sizeof *wide; i++) {
+        struct dyno_rng rng;
+        struct shape shape = {
+            DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_E4M3, 2, 16, 1, 64, 48}, 3, 1, 0, wide[i]};
+        struct world world;
+
+        dyno_rng_init(&rng, i, "wide queries");
+        world = world_of(i, &rng, &shape);
+        world.job.scale *= 2.0F / wide[i];
+        make_due(&world);
+        expect_attention("attention, decode, wide queries", dyno_cuda_attention_decode, &world,
+                         fp32_slack(&world));
+        arrays_free();
+    }
+}
+
+/* A sequence alone, and beside a longer one, becomes the same, bit for bit. */
+static void expect_no_company(unsigned seed)
+{
+    struct dyno_rng rng;
+    struct shape shape = {DYNO_ELEMENT_BF16,
+                          {seed % 2 ? DYNO_CUDA_KV_E4M3 : DYNO_CUDA_KV_BF16, 3, 16, 1, 64, 1100},
+                          4,
+                          1,
+                          0,
+                          2.0F};
+    struct world world;
+    uint16_t *together;
+    size_t count;
+
+    dyno_rng_init(&rng, seed, "no company");
+    world = world_of(seed, &rng, &shape);
+    count = world.job.out_stride;
+    expect_attention("attention, decode, together", dyno_cuda_attention_decode, &world,
+                     fp32_slack(&world));
+    together = device_read_all(world.job.out, world.rows * count * sizeof(uint16_t));
+    for (uint32_t s = 0; s < shape.paged.sequences; s++) {
+        struct dyno_cuda_attention_job job = world.job;
+        size_t at = world.slice[s].row * count;
+        uint16_t *alone;
+
+        job.out = device_array(world.rows * count * sizeof(uint16_t));
+        job.slices += s;
+        job.slice_count = 1;
+        job.context_max = world.slice[s].first + 1;
+        if (dyno_cuda_attention_decode(&job, NULL) != 0) {
+            fail("attention, decode, alone, seed %u: not done", seed);
+        }
+        alone = device_read_all(job.out, world.rows * count * sizeof(uint16_t));
+        if (memcmp(alone + at, together + at, count * sizeof(uint16_t)) != 0) {
+            fail("attention, decode, seed %u: sequence %u becomes another alone", seed, s);
+        }
+    }
     arrays_free();
 }
 
@@ -180,6 +246,7 @@ static void expect_prefill(unsigned seed)
     shape.sharing = PICK(&rng, 1, 3, 4);
     shape.queries_max = PICK(&rng, 1, 16, 17, 70);
     shape.window = PICK(&rng, 0, 0, 0, 30);
+    shape.query_scale = 2.0F;
     world = world_of(seed, &rng, &shape);
     expect_attention("attention, prefill", dyno_cuda_attention_prefill, &world,
                      fp32_slack(&world) + (shape.element == DYNO_ELEMENT_F16 ? 0x1p-11 : 0x1p-8));
@@ -189,7 +256,7 @@ static void expect_prefill(unsigned seed)
 static void expect_refusals(void)
 {
     struct dyno_rng rng;
-    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 2, 16, 1, 64, 20}, 2, 1, 0};
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 2, 16, 1, 64, 20}, 2, 1, 0, 0.0F};
     struct world world;
 
     dyno_rng_init(&rng, 1, "refusals");
@@ -224,7 +291,7 @@ static void expect_safe_tables(attention_function *attention)
 {
     const double rounded = 0x1p-8; /* of weights, where a kernel does so */
     struct dyno_rng rng;
-    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 1, 16, 1, 64, 48}, 2, 1, 0};
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 1, 16, 1, 64, 48}, 2, 1, 0, 0.0F};
     struct world world;
 
     dyno_rng_init(&rng, 2, "tables");
@@ -249,9 +316,11 @@ void test_attention(uint32_t seeds)
     expect_safe_tables(dyno_cuda_attention_plain);
     expect_safe_tables(dyno_cuda_attention_decode);
     expect_safe_tables(dyno_cuda_attention_prefill);
+    expect_wide_queries();
     for (unsigned seed = 0; seed < seeds; seed++) {
         expect_plain(seed);
         expect_decode(seed);
+        expect_no_company(seed);
         expect_prefill(seed);
     }
 }

@@ -273,12 +273,12 @@ static inline int __popc(unsigned bits)
 static inline unsigned __byte_perm(unsigned low, unsigned high, unsigned selector)
 {
     unsigned long long bytes = static_cast<unsigned long long>(high) << 32 | low;
-    unsigned out = 0;
+    unsigned result = 0;
 
-    for (unsigned i = 0; i < 4; i++) {
-        out |= static_cast<unsigned>(bytes >> (selector >> 4 * i & 7) * 8 & 255) << 8 * i;
+    for (unsigned i = 0; i < 4; i++) { /* the sign's copies (selector bit 3) are not there */
+        result |= static_cast<unsigned>(bytes >> 8 * (selector >> 4 * i & 7) & 0xff) << 8 * i;
     }
-    return out;
+    return result;
 }
 static inline int __ffs(int bits)
 {
@@ -326,6 +326,12 @@ void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, 
     ((void)(stream), emulation::launch_call(                                                       \
                          #kernel, grid, block, dynamic_bytes,                                      \
                          [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__))
+
+/* Launches end before the next begins. */
+#define DYNO_LAUNCH_AFTER DYNO_LAUNCH
+static inline void wait_for_launch_before()
+{
+}
 
 #define DYNO_DYNAMIC_SHARED(name) unsigned char *const name = emulation::here.dynamic_shared
 
