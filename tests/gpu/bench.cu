@@ -217,16 +217,34 @@ dyno_cuda_attention_job attention_of(unsigned sequences, unsigned context, unsig
     return job;
 }
 
+/* Where the contexts would stay in the second-level cache, several batches take turns. */
+void bench_decode(unsigned sequences, unsigned context, dyno_cuda_kv_element element,
+                  const char *shape)
+{
+    constexpr double bytes_least = 5e8;
+    double bytes = 2.0 * sequences * context * kv_heads * head_dim * dyno_cuda_kv_bytes(element);
+    unsigned batches = 1 + static_cast<unsigned>(bytes_least / bytes), turn = 0;
+    dyno_cuda_attention_job job = attention_of(sequences * batches, context, 1, element);
+    const dyno_cuda_attention_slice *slices = job.slices;
+
+    job.slice_count = sequences;
+    tell({"attention, decode", shape, bytes, 0.0}, [=]() mutable {
+        job.slices = slices + turn * sequences;
+        turn = (turn + 1) % batches;
+        CHECK(dyno_cuda_attention_decode(&job, nullptr));
+    });
+}
+
 void bench_attention()
 {
-    dyno_cuda_attention_job job = attention_of(64, 4096, 1, DYNO_CUDA_KV_BF16);
-    double positions = 64.0 * 4096.0, wide = 2.0 * kv_heads * head_dim;
+    dyno_cuda_attention_job job;
 
-    tell({"attention, decode", "64 x 4096, 32/8 heads of 128, bf16", positions * wide * 2.0, 0.0},
-         [=]() { CHECK(dyno_cuda_attention_decode(&job, nullptr)); });
-    job = attention_of(64, 4096, 1, DYNO_CUDA_KV_E4M3);
-    tell({"attention, decode", "64 x 4096, 32/8 heads of 128, e4m3", positions * wide, 0.0},
-         [=]() { CHECK(dyno_cuda_attention_decode(&job, nullptr)); });
+    bench_decode(64, 4096, DYNO_CUDA_KV_BF16, "64 x 4096, 32/8 heads of 128, bf16");
+    bench_decode(64, 4096, DYNO_CUDA_KV_E4M3, "64 x 4096, 32/8 heads of 128, e4m3");
+    bench_decode(1, 8192, DYNO_CUDA_KV_BF16, "1 x 8192, 32/8 heads of 128, bf16");
+    bench_decode(8, 4096, DYNO_CUDA_KV_BF16, "8 x 4096, 32/8 heads of 128, bf16");
+    bench_decode(64, 1024, DYNO_CUDA_KV_BF16, "64 x 1024, 32/8 heads of 128, bf16");
+    bench_decode(256, 1024, DYNO_CUDA_KV_BF16, "256 x 1024, 32/8 heads of 128, bf16");
     job = attention_of(1, 8192, 8192, DYNO_CUDA_KV_BF16);
     tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16", 0.0,
           2.0 * 8192.0 * 8192.0 * heads * head_dim},
