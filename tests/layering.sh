@@ -102,7 +102,7 @@ cstddef kernels/cuda/ tests/cuda_emulation/
 cstdint kernels/cuda/ tests/cuda_emulation/
 algorithm tests/gpu/
 functional tests/gpu/
-vector tests/gpu/
+vector tests/cuda_emulation/ tests/gpu/
 cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstring kernels/cuda/ tests/cuda_emulation/

@@ -76,6 +76,14 @@ size_t dyno_cuda_decode_scratch(const struct dyno_cuda_attention_job *job);
  * Bound by arithmetic: 4 x head_dim operations a query, head and position seen. */
 int dyno_cuda_attention_prefill(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);
 
+/* Its rungs, of which it takes the last that does not refuse the job: mma.sync, for all of the
+ * above; TMA and wgmma, on compute capability 9.0, for keys and values of the query's type in
+ * blocks of 8 tokens or a larger power of two, without a window. */
+int dyno_cuda_attention_prefill_mma(const struct dyno_cuda_attention_job *job,
+                                    dyno_cuda_stream stream);
+int dyno_cuda_attention_prefill_wgmma(const struct dyno_cuda_attention_job *job,
+                                      dyno_cuda_stream stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -373,6 +373,14 @@ bool is_supported(const dyno_cuda_attention_job *job)
 
 int dyno_cuda_attention_prefill(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream)
 {
+    int status = dyno_cuda_attention_prefill_wgmma(job, stream);
+
+    return status == DYNO_CUDA_REFUSED ? dyno_cuda_attention_prefill_mma(job, stream) : status;
+}
+
+int dyno_cuda_attention_prefill_mma(const struct dyno_cuda_attention_job *job,
+                                    dyno_cuda_stream stream)
+{
     if (!is_supported(job)) {
         return DYNO_CUDA_REFUSED;
     }

@@ -227,7 +227,7 @@ static void expect_no_company(unsigned seed)
     arrays_free();
 }
 
-static void expect_prefill(unsigned seed)
+static void expect_prefill(const char *what, attention_function *attention, unsigned seed)
 {
     struct dyno_rng rng;
     struct shape shape;
@@ -248,9 +248,49 @@ static void expect_prefill(unsigned seed)
     shape.window = PICK(&rng, 0, 0, 0, 30);
     shape.query_scale = 2.0F;
     world = world_of(seed, &rng, &shape);
-    expect_attention("attention, prefill", dyno_cuda_attention_prefill, &world,
+    expect_attention(what, attention, &world,
                      fp32_slack(&world) + (shape.element == DYNO_ELEMENT_F16 ? 0x1p-11 : 0x1p-8));
     arrays_free();
+}
+
+/* Tiles are of 128 rows and 128 positions. */
+static void expect_wgmma(unsigned seed)
+{
+    struct dyno_rng rng;
+    struct shape shape;
+    struct world world;
+
+    dyno_rng_init(&rng, seed, "cuda attention wgmma");
+    shape.element = seed % 2 ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
+    shape.paged.element = seed % 2 ? DYNO_CUDA_KV_F16 : DYNO_CUDA_KV_BF16;
+    shape.paged.sequences = PICK(&rng, 1, 2, 3);
+    shape.paged.block_tokens = PICK(&rng, 8, 16, 64, 128, 256);
+    shape.paged.kv_heads = PICK(&rng, 1, 2);
+    shape.paged.head_dim = PICK(&rng, 64, 128);
+    shape.paged.tokens_max = PICK(&rng, 1, 127, 128, 129, 300, 391);
+    shape.sharing = PICK(&rng, 1, 2, 3, 4, 8);
+    shape.queries_max = PICK(&rng, 1, 33, 129, 300);
+    shape.window = 0;
+    shape.query_scale = 2.0F;
+    world = world_of(seed, &rng, &shape);
+    expect_attention("attention, wgmma", dyno_cuda_attention_prefill_wgmma, &world,
+                     fp32_slack(&world) + (shape.element == DYNO_ELEMENT_F16 ? 0x1p-11 : 0x1p-8));
+    arrays_free();
+}
+
+/* Whether there is what it needs: Hopper's instructions. */
+static bool has_wgmma(void)
+{
+    struct dyno_rng rng;
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 1, 16, 1, 64, 20}, 2, 1, 0, 2.0F};
+    struct world world;
+    int status;
+
+    dyno_rng_init(&rng, 1, "wgmma");
+    world = world_of(1, &rng, &shape);
+    status = dyno_cuda_attention_prefill_wgmma(&world.job, NULL);
+    arrays_free();
+    return status == 0;
 }
 
 static void expect_refusals(void)
@@ -312,15 +352,25 @@ static void expect_safe_tables(attention_function *attention)
 
 void test_attention(uint32_t seeds)
 {
+    bool wgmma = has_wgmma();
+
     expect_refusals();
     expect_safe_tables(dyno_cuda_attention_plain);
     expect_safe_tables(dyno_cuda_attention_decode);
     expect_safe_tables(dyno_cuda_attention_prefill);
     expect_wide_queries();
+    expect_safe_tables(dyno_cuda_attention_prefill_mma);
+    if (wgmma) {
+        expect_safe_tables(dyno_cuda_attention_prefill_wgmma);
+    }
     for (unsigned seed = 0; seed < seeds; seed++) {
         expect_plain(seed);
         expect_decode(seed);
         expect_no_company(seed);
-        expect_prefill(seed);
+        expect_prefill("attention, prefill", dyno_cuda_attention_prefill, seed);
+        expect_prefill("attention, mma", dyno_cuda_attention_prefill_mma, seed);
+        if (wgmma) {
+            expect_wgmma(seed);
+        }
     }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/cuda_emulation/fiber.h"
+#include "tests/cuda_emulation/hopper.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/tensor.h"
 
@@ -14,7 +15,7 @@ namespace emulation
 
 place here;
 
-enum class state { ready, at_barrier, at_meeting, done };
+enum class state { ready, at_barrier, at_meeting, waiting, done };
 
 struct thread {
     fiber own;
@@ -23,6 +24,7 @@ struct thread {
     unsigned mask; /* of the lanes that it waits for */
     const char *what;
     void *argument;
+    const void *what_for;
 };
 
 static struct {
@@ -84,6 +86,9 @@ static void set_place(unsigned index)
             complain("thread %u waits at %s for lanes %08x, and nobody can go on", i,
                      block.threads[i].what, block.threads[i].mask);
         }
+        if (block.threads[i].is == state::waiting) {
+            complain("thread %u waits for %s, and nobody can go on", i, block.threads[i].what);
+        }
     }
     complain("%u of %u threads wait at __syncthreads(), and the others have ended", block.waiting,
              block.count);
@@ -136,11 +141,23 @@ static void run_block()
     fiber_switch(&block.host, &block.threads[block.running].own, false);
 }
 
+/* Aligned as TMA wants it. */
+static unsigned char *make_dynamic(size_t bytes)
+{
+    constexpr size_t alignment = 1024;
+    void *memory = nullptr;
+
+    if (posix_memalign(&memory, alignment, bytes + (bytes == 0)) != 0) {
+        complain("no memory for %zu bytes of shared memory", bytes);
+    }
+    return static_cast<unsigned char *>(memory);
+}
+
 void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
             void (*body)(const void *), const void *argument)
 {
     unsigned blocks = grid.x * grid.y * grid.z;
-    auto *dynamic = static_cast<unsigned char *>(malloc(dynamic_bytes + (dynamic_bytes == 0)));
+    unsigned char *dynamic = make_dynamic(dynamic_bytes);
 
     if (!block.stacks) {
         make_stacks();
@@ -157,10 +174,12 @@ void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
 
         here.block_index = {rank % grid.x, rank / grid.x % grid.y, rank / grid.x / grid.y};
         copies_forget();
+        hopper_forget();
         memory_block_begins(dynamic, dynamic_bytes);
         run_block();
     }
     copies_forget();
+    hopper_forget();
     memory_launch_ends();
     free(dynamic);
 }
@@ -179,6 +198,35 @@ void barrier()
     for (unsigned i = 0; i < block.count; i++) {
         block.threads[i].is = state::ready;
     }
+}
+
+void wait_for(const void *what_for, const char *what)
+{
+    thread *self = &block.threads[block.running];
+
+    self->is = state::waiting;
+    self->what = what;
+    self->what_for = what_for;
+    give_way(false);
+}
+
+void wake(const void *what_for)
+{
+    for (unsigned i = 0; i < block.count; i++) {
+        if (block.threads[i].is == state::waiting && block.threads[i].what_for == what_for) {
+            block.threads[i].is = state::ready;
+        }
+    }
+}
+
+bool is_waited_for(const void *what_for)
+{
+    for (unsigned i = 0; i < block.count; i++) {
+        if (block.threads[i].is == state::waiting && block.threads[i].what_for == what_for) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The rank of the first thread of the running thread's warp. */

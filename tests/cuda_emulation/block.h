@@ -36,6 +36,11 @@ void launch(const char *kernel, index3 grid, index3 block, size_t dynamic_bytes,
 
 void barrier();
 
+/* The running thread waits until somebody wakes those who wait for `what_for`; `what` names it. */
+void wait_for(const void *what_for, const char *what);
+void wake(const void *what_for);
+bool is_waited_for(const void *what_for);
+
 /* All lanes in `mask` meet; the last to come calls finish(arguments, mask) with each lane's
  * argument, null where it is not in the mask, and all go on.  `what` names the operation, and must
  * be the same. */

@@ -13,6 +13,7 @@
 
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/cuda_runtime_api.h"
+#include "tests/cuda_emulation/hopper.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/tensor.h"
 
@@ -181,6 +182,27 @@ static inline int __all_sync(unsigned mask, int predicate)
     return __ballot_sync(mask, predicate) == mask;
 }
 
+static inline unsigned __reduce_or_sync(unsigned mask, unsigned value)
+{
+    emulation::exchange<unsigned> own = {value, 0, 0};
+
+    emulation::meet(mask, "__reduce_or_sync", &own, [](void *const *arguments, unsigned) {
+        unsigned all = 0;
+
+        for (unsigned lane = 0; lane < emulation::warp_lanes; lane++) {
+            auto *other = static_cast<emulation::exchange<unsigned> *>(arguments[lane]);
+
+            all |= other ? other->value : 0;
+        }
+        for (unsigned lane = 0; lane < emulation::warp_lanes; lane++) {
+            if (arguments[lane]) {
+                static_cast<emulation::exchange<unsigned> *>(arguments[lane])->result = all;
+            }
+        }
+    });
+    return own.result;
+}
+
 /* Atomics: nobody runs between the read and the write. */
 
 namespace emulation
@@ -216,6 +238,11 @@ template <class T> T atomicMin(T *address, T value)
 }
 
 /* Arithmetic. */
+
+static inline unsigned min(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
 
 static inline float rsqrtf(float x)
 {

@@ -140,6 +140,11 @@ bool memory_within(const void *address, size_t bytes)
     return !region || static_cast<size_t>(region->end - begin) >= bytes;
 }
 
+bool memory_holds(const void *address, size_t bytes)
+{
+    return region_of(static_cast<const unsigned char *>(address)) && memory_within(address, bytes);
+}
+
 bool memory_written(const void *address, size_t bytes)
 {
     const auto *begin = static_cast<const unsigned char *>(address);
@@ -383,6 +388,12 @@ void __tsan_read_range(void *address, unsigned long bytes)
 void __tsan_write_range(void *address, unsigned long bytes)
 {
     watch(address, bytes, access::write);
+}
+
+/* Launchers' static variables are behind such a byte. */
+unsigned char __tsan_atomic8_load(const volatile unsigned char *address, int order)
+{
+    return __atomic_load_n(address, order == 0 ? __ATOMIC_RELAXED : __ATOMIC_ACQUIRE);
 }
 
 void __tsan_init()

@@ -36,6 +36,7 @@ bool memory_give(void *memory); /* false: it was not from memory_take */
 /* The host wrote [memory, memory + bytes): true if that lies within what was taken, or in none. */
 bool memory_written(const void *memory, size_t bytes);
 bool memory_within(const void *memory, size_t bytes);
+bool memory_holds(const void *memory, size_t bytes); /* it lies within what was taken */
 
 /* The launcher tells what happens.  A block's dynamic shared memory is [dynamic, dynamic + bytes);
  * static shared memory is poisoned as well. */

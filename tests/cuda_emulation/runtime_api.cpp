@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "tests/cuda_emulation/cuda.h"
 #include "tests/cuda_emulation/memory.h"
 
 static cudaError_t last_error;
@@ -55,6 +56,29 @@ cudaError_t cudaDeviceSynchronize()
 cudaError_t cudaGetDeviceCount(int *count)
 {
     *count = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
+{
+    *value = attribute == cudaDevAttrMultiProcessorCount ? 3 : 9;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **entry, unsigned,
+                                             unsigned long long,
+                                             enum cudaDriverEntryPointQueryResult *result)
+{
+    bool known = strcmp(symbol, "cuTensorMapEncodeTiled") == 0;
+
+    *entry = known ? reinterpret_cast<void *>(&cuTensorMapEncodeTiled) : nullptr;
+    *result = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
     return cudaSuccess;
 }
 
