@@ -14,5 +14,6 @@ const struct cuda_test cuda_tests[] = {
     {"gemm", test_gemm},
     {"moe", test_moe},
     {"grouped", test_grouped},
+    {"layout", test_layout},
     {NULL, NULL},
 };

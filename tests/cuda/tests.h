@@ -19,4 +19,6 @@ void test_moe(uint32_t seeds);
 
 void test_grouped(uint32_t seeds);
 
+void test_layout(uint32_t seeds);
+
 #endif

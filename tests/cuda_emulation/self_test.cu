@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernels/half.h"
+
 namespace
 {
 
@@ -213,6 +215,54 @@ void copy_read_without_barrier()
                 false);
 }
 
+/* What a block may do wrong with barriers that count, boxes and products. */
+enum hopper_mistake { nobody_arrives, too_many_arrive, box_forgotten, product_forgotten, odd_box };
+
+__global__ void hopper_wrongly(const __grid_constant__ CUtensorMap map, hopper_mistake mistake)
+{
+    DYNO_DYNAMIC_SHARED(dynamic);
+    auto *barrier = reinterpret_cast<uint64_t *>(dynamic + 2048);
+    const unsigned at[4] = {0, 0, 0, 0};
+    float sums[64];
+
+    if (threadIdx.x == 0) {
+        emulation::phases_init(barrier, 1);
+    }
+    __syncthreads();
+    switch (mistake) {
+    case nobody_arrives:
+        emulation::phases_wait(barrier, 0);
+        break;
+    case too_many_arrive:
+        emulation::phases_arrive(barrier, 16);
+        break;
+    case box_forgotten:
+    case odd_box:
+        if (threadIdx.x == 0) {
+            emulation::fetch_box(&map, dynamic + (mistake == odd_box ? 128 : 0), barrier, at);
+        }
+        break;
+    case product_forgotten:
+        emulation::product_begin({sums, 128, nullptr, 0, 0, false, dyno_half_to_float, 0});
+        break;
+    }
+}
+
+template <hopper_mistake mistake> void hopper_goes_wrong()
+{
+    const cuuint64_t size[4] = {64, 8, 1, 1}, stride[3] = {128, 1024, 1024};
+    const cuuint32_t box[4] = {64, 8, 1, 1}, step[4] = {1, 1, 1, 1};
+    CUtensorMap map;
+
+    if (cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4, device_of<uint16_t>(512),
+                               size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                               CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                               CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) != CUDA_SUCCESS) {
+        abort();
+    }
+    DYNO_LAUNCH(hopper_wrongly, 1, threads, 4096, nullptr, map, mistake);
+}
+
 /* `watched`: only the build with the emulation's own shadow finds it. */
 struct mistake {
     const char *name;
@@ -234,6 +284,13 @@ const mistake mistakes[] = {
     {"barrier left behind", barrier_left_behind, "48 of 96 threads wait at __syncthreads", false},
     {"copy not waited for", copy_not_waited_for, "that it did not wait for", false},
     {"copy read without barrier", copy_read_without_barrier, "", true},
+    {"phase that nobody ends", hopper_goes_wrong<nobody_arrives>, "waits for a barrier's phase",
+     false},
+    {"too many arrivals", hopper_goes_wrong<too_many_arrive>, "more than 1 arrivals", false},
+    {"box not waited for", hopper_goes_wrong<box_forgotten>, "1 boxes on their way", false},
+    {"box to an odd place", hopper_goes_wrong<odd_box>, "which is not aligned", false},
+    {"product not waited for", hopper_goes_wrong<product_forgotten>, "products that it did not",
+     false},
     {"lanes at two operations", lanes_at_two_operations, "lanes of one warp meet at", false},
 };
 
