@@ -73,7 +73,8 @@ __device__ __forceinline__ unsigned tiles_of(const dyno_cuda_attention_job &job,
     return slice < job.slice_count ? divide_up(job.slices[slice].count * shared, tile_rows) : 0;
 }
 
-__device__ item item_of(const dyno_cuda_attention_job &job, unsigned slice, unsigned at)
+__device__ __forceinline__ item item_of(const dyno_cuda_attention_job &job, unsigned slice,
+                                        unsigned at)
 {
     unsigned shared = job.heads / job.kv.kv_heads, last;
     item item;
@@ -89,7 +90,7 @@ __device__ item item_of(const dyno_cuda_attention_job &job, unsigned slice, unsi
 }
 
 /* The block's next item, found by a whole warp; its tiles are 0 if there is none. */
-__device__ item next_item(const dyno_cuda_attention_job &job, cursor *cursor)
+__device__ __forceinline__ item next_item(const dyno_cuda_attention_job &job, cursor *cursor)
 {
     unsigned wanted = dyno_turn_item(gridDim.x, blockIdx.x, cursor->turn++);
     item none = {};

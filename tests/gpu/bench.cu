@@ -249,6 +249,14 @@ void bench_attention()
     tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16", 0.0,
           2.0 * 8192.0 * 8192.0 * heads * head_dim},
          [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
+    job = attention_of(1, 8192, 8192, DYNO_CUDA_KV_BF16);
+    tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16, mma", 0.0,
+          2.0 * 8192.0 * 8192.0 * heads * head_dim},
+         [=]() { CHECK(dyno_cuda_attention_prefill_mma(&job, nullptr)); });
+    job = attention_of(1, 8192, 512, DYNO_CUDA_KV_BF16);
+    tell({"attention, prefill", "512 after 7680, 32/8 heads of 128, bf16", 0.0,
+          4.0 * 512.0 * (7680.0 + 256.5) * heads * head_dim},
+         [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
 }
 
 void bench_sample()
