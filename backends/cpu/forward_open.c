@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/rope_table.h"
 #include "backends/cpu/forward_parts.h"
 #include "kernels/matmul.h"
-#include "kernels/rope.h"
 
 static dyno_status check_matrix(const struct dyno_matrix *matrix, uint32_t rows, uint32_t columns,
                                 const char *name, struct dyno_error *error)
@@ -105,33 +105,9 @@ static uint32_t positions_of(const struct dyno_forward_config *config)
 
 static bool make_rope(struct dyno_forward *forward)
 {
-    const struct dyno_rope *rope = &forward->weights->rope;
-    uint32_t pairs = forward->weights->model.head_dim / 2;
-    double *frequency = malloc(pairs * sizeof(*frequency));
-
-    forward->rope = malloc((size_t)forward->positions * pairs * 2 * sizeof(float));
-    if (!frequency || !forward->rope) {
-        free(frequency);
-        return false;
-    }
-    dyno_rope_frequencies(rope->theta, pairs, frequency);
-    switch (rope->scaling) {
-    case DYNO_ROPE_PLAIN:
-        break;
-    case DYNO_ROPE_LINEAR:
-        dyno_rope_scale_linear(rope->factor, pairs, frequency);
-        break;
-    case DYNO_ROPE_LLAMA3:
-        dyno_rope_scale_llama3(rope->factor, rope->low_freq_factor, rope->high_freq_factor,
-                               rope->original_context, pairs, frequency);
-        break;
-    case DYNO_ROPE_TABLE:
-        dyno_rope_scale_table(rope->factors, pairs, frequency);
-        break;
-    }
-    dyno_rope_table(frequency, pairs, forward->positions, forward->rope);
-    free(frequency);
-    return true;
+    forward->rope = dyno_rope_table_make(&forward->weights->rope, forward->weights->model.head_dim,
+                                         forward->positions);
+    return forward->rope != NULL;
 }
 
 /* `count` x `size` bytes at the start of a cache line; NULL if `count` is 0, too. */
