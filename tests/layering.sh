@@ -29,6 +29,7 @@ kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
+backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/cuda/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
 backends/client/ core/ backends/client/
@@ -103,6 +104,9 @@ cstdint kernels/cuda/ tests/cuda_emulation/
 algorithm tests/gpu/
 functional tests/gpu/
 vector tests/cuda_emulation/ tests/gpu/
+functional tests/gpu/ tests/cuda_emulation/
+mutex tests/cuda_emulation/
+vector tests/gpu/ tests/cuda_emulation/
 cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstring kernels/cuda/ tests/cuda_emulation/

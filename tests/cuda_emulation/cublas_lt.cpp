@@ -6,6 +6,7 @@
 #include "kernels/fp8.h"
 #include "kernels/half.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/stream.h"
 
 namespace
 {
@@ -186,6 +187,21 @@ void compute(const operands &job)
     }
 }
 
+/* False: some of it lies outside of the device's memory. */
+bool run(const operands &job)
+{
+    if (!for_columns(job.a, job.from_a, emulation::memory_within) ||
+        !for_columns(job.b, job.from_b, emulation::memory_within) ||
+        (job.beta != 0.0 && !for_columns(job.c, job.from_c, emulation::memory_within)) ||
+        (job.what.epilogue == CUBLASLT_EPILOGUE_BIAS &&
+         !emulation::memory_within(job.what.bias, job.d.rows * bytes_of(job.what.bias_type))) ||
+        !for_columns(job.d, job.to, emulation::memory_written)) {
+        return false;
+    }
+    compute(job);
+    return true;
+}
+
 } /* namespace */
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
@@ -332,14 +348,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
         !is_aligned(d, by.alignment[3])) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
-    if (!for_columns(job.a, a, emulation::memory_within) ||
-        !for_columns(job.b, b, emulation::memory_within) ||
-        (job.beta != 0.0 && !for_columns(job.c, c, emulation::memory_within)) ||
-        (job.what.epilogue == CUBLASLT_EPILOGUE_BIAS &&
-         !emulation::memory_within(job.what.bias, job.d.rows * bytes_of(job.what.bias_type))) ||
-        !for_columns(job.d, d, emulation::memory_written)) {
-        return CUBLAS_STATUS_EXECUTION_FAILED;
-    }
-    compute(job);
-    return CUBLAS_STATUS_SUCCESS;
+    return emulation::queue([=]() { return run(job) ? cudaSuccess : cudaErrorIllegalAddress; }) ==
+                   cudaSuccess
+               ? CUBLAS_STATUS_SUCCESS
+               : CUBLAS_STATUS_EXECUTION_FAILED;
 }

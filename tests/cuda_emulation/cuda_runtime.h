@@ -15,6 +15,7 @@
 #include "tests/cuda_emulation/cuda_runtime_api.h"
 #include "tests/cuda_emulation/hopper.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/stream.h"
 #include "tests/cuda_emulation/tensor.h"
 
 #define __global__
@@ -344,8 +345,13 @@ void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, 
         dyno_emulation_refuse(cudaErrorInvalidConfiguration);
         return;
     }
-    launch(kernel, {grid.x, grid.y, grid.z}, {dim.x, dim.y, dim.z}, dynamic_bytes,
-           run_body<decltype(body)>, &body);
+    (void)queue([=]() {
+        auto own = body; /* on the stack, where kernels find their arguments */
+
+        launch(kernel, {grid.x, grid.y, grid.z}, {dim.x, dim.y, dim.z}, dynamic_bytes,
+               run_body<decltype(own)>, &own);
+        return cudaSuccess;
+    });
 }
 } /* namespace emulation */
 

@@ -1,12 +1,16 @@
 /* CUDA's runtime API over memory of the host. */
 #include "tests/cuda_emulation/cuda_runtime_api.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "tests/cuda_emulation/cuda.h"
+#include "tests/cuda_emulation/faults.h"
 #include "tests/cuda_emulation/memory.h"
+#include "tests/cuda_emulation/stream.h"
 
-static cudaError_t last_error;
+static thread_local cudaError_t last_error;
+static size_t free_bytes_told = size_t{8} << 30;
 
 cudaError_t dyno_emulation_refuse(cudaError_t error);
 cudaError_t dyno_emulation_refuse(cudaError_t error)
@@ -16,8 +20,13 @@ cudaError_t dyno_emulation_refuse(cudaError_t error)
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
-    void *memory = emulation::memory_take(bytes);
+    emulation::turn turn;
+    cudaError_t fault = emulation::fault();
+    void *memory = fault == cudaSuccess ? emulation::memory_take(bytes) : nullptr;
 
+    if (fault != cudaSuccess) {
+        return fault;
+    }
     if (!memory) {
         return cudaErrorMemoryAllocation;
     }
@@ -27,11 +36,19 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
 
 cudaError_t cudaFree(void *memory)
 {
+    emulation::turn turn;
+
     return !memory || emulation::memory_give(memory) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind)
 {
+    emulation::turn turn;
+    cudaError_t fault = emulation::fault();
+
+    if (fault != cudaSuccess) {
+        return fault;
+    }
     if (!emulation::memory_within(from, bytes) || !emulation::memory_written(to, bytes)) {
         return cudaErrorIllegalAddress;
     }
@@ -48,15 +65,48 @@ cudaError_t cudaMemset(void *memory, int value, size_t bytes)
     return cudaSuccess;
 }
 
+void dyno_emulation_free_bytes(size_t bytes)
+{
+    free_bytes_told = bytes;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+    *free_bytes = *total_bytes = free_bytes_told;
+    return emulation::fault();
+}
+
+cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
+{
+    cudaError_t fault = emulation::fault();
+
+    if (fault != cudaSuccess) {
+        return fault;
+    }
+    *out = malloc(bytes + (bytes == 0));
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *memory)
+{
+    free(memory);
+    return cudaSuccess;
+}
+
 cudaError_t cudaDeviceSynchronize()
 {
-    return cudaSuccess;
+    return emulation::fault();
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
     *count = 1;
-    return cudaSuccess;
+    return emulation::fault();
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    return device == 0 ? emulation::fault() : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaGetDevice(int *device)
@@ -91,10 +141,10 @@ cudaError_t cudaFuncSetAttribute(const void *, enum cudaFuncAttribute, int value
 
 cudaError_t cudaGetLastError()
 {
-    cudaError_t told = last_error;
+    cudaError_t told = last_error, fault = emulation::fault();
 
     last_error = cudaSuccess;
-    return told;
+    return told == cudaSuccess ? fault : told;
 }
 
 const char *cudaGetErrorName(cudaError_t error)
@@ -118,6 +168,8 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorNoKernelImageForDevice";
     case cudaErrorIllegalAddress:
         return "cudaErrorIllegalAddress";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
     }
     return "an unknown error";
 }
