@@ -1,0 +1,394 @@
+/* The kernels of a pass, layer by layer, on one stream. */
+#include "backends/cuda/forward.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backends/cuda/forward_parts.h"
+#include "kernels/cuda/norm.h"
+#include "kernels/cuda/rope.h"
+#include "kernels/cuda/rows.h"
+#include "kernels/half.h"
+
+/* A pass on its way: how many rows are left, and where they lie. */
+struct pass {
+    struct dyno_cuda_forward *forward;
+    const struct dyno_cuda_shape *shape;
+    struct dyno_cuda_arrays told; /* on the device */
+    uint32_t rows;
+    void *hidden, *joint;
+    struct dyno_error *error;
+};
+
+static const struct dyno_cuda_layer *layer_of(const struct pass *pass, uint32_t index)
+{
+    return &pass->forward->model->layers[index];
+}
+
+static dyno_status multiply(const struct pass *pass, const void *weights, const void *bias,
+                            uint32_t rows, uint32_t columns, const void *x, void *y,
+                            const void *residual)
+{
+    struct dyno_cuda_gemm_job job = {.element = pass->forward->model->element,
+                                     .kind = DYNO_CUDA_WEIGHTS_16,
+                                     .n = pass->rows,
+                                     .rows = rows,
+                                     .columns = columns,
+                                     .weights = weights,
+                                     .x = x,
+                                     .x_stride = columns,
+                                     .residual = residual,
+                                     .bias = bias,
+                                     .y = y,
+                                     .y_stride = rows,
+                                     .weight_scale = 1.0F,
+                                     .x_scale = 1.0F};
+
+    DYNO_CUDA_LAUNCH(dyno_cuda_gemm(pass->forward->gemm, &job, pass->forward->stream), pass->error);
+    return DYNO_OK;
+}
+
+static dyno_status norm(const struct pass *pass, const void *weight)
+{
+    const struct dyno_cuda_forward *forward = pass->forward;
+    struct dyno_cuda_norm_job job = {.element = forward->model->element,
+                                     .rows = pass->rows,
+                                     .columns = forward->shape->hidden,
+                                     .epsilon = (float)forward->model->weights->norm_epsilon,
+                                     .x = pass->hidden,
+                                     .weight = weight,
+                                     .out = forward->on.normed,
+                                     .x_stride = forward->shape->hidden};
+
+    DYNO_CUDA_LAUNCH(dyno_cuda_norm(&job, forward->stream), pass->error);
+    return DYNO_OK;
+}
+
+/* Rows `index` of `from` [from_rows][columns], side by side in `to`: an embedding's lookup. */
+static dyno_status pick_rows(const struct pass *pass, const void *from, uint32_t from_rows,
+                             uint32_t columns, const uint32_t *index, uint32_t count, void *to)
+{
+    struct dyno_cuda_embedding_job job = {.tokens = count,
+                                          .vocab = from_rows,
+                                          .columns = columns,
+                                          .table = from,
+                                          .token = index,
+                                          .out = to};
+
+    DYNO_CUDA_LAUNCH(dyno_cuda_embedding(&job, pass->forward->stream), pass->error);
+    return DYNO_OK;
+}
+
+static struct dyno_cuda_kv kv_of(const struct dyno_cuda_forward *forward, uint32_t layer)
+{
+    const struct dyno_model *shape = forward->shape;
+    const struct dyno_cuda_forward_config *config = &forward->config;
+    uint64_t half = (uint64_t)shape->kv_heads * config->block_tokens * shape->head_dim;
+    uint64_t bytes = dyno_cuda_kv_bytes(config->kv);
+    char *keys = (char *)forward->kv + layer * config->blocks * 2 * half * bytes;
+
+    return (struct dyno_cuda_kv){.element = config->kv,
+                                 .blocks = config->blocks,
+                                 .block_tokens = config->block_tokens,
+                                 .kv_heads = shape->kv_heads,
+                                 .head_dim = shape->head_dim,
+                                 .block_stride = 2 * half,
+                                 .keys = keys,
+                                 .values = keys + half * bytes,
+                                 .key_scale = 1.0F,
+                                 .value_scale = 1.0F};
+}
+
+/* Query and key normed where the model does so, and turned; key and value stored. */
+static dyno_status turn_and_store(const struct pass *pass, uint32_t index)
+{
+    const struct dyno_cuda_forward *forward = pass->forward;
+    const struct dyno_weights *weights = forward->model->weights;
+    struct dyno_cuda_rope_job job = {
+        .element = forward->model->element,
+        .tokens = pass->rows,
+        .heads = forward->shape->heads,
+        .pairs = forward->shape->head_dim / 2,
+        .adjacent = weights->rope.pairs == DYNO_ROPE_ADJACENT,
+        .table = forward->model->rope,
+        .positions = forward->model->positions,
+        .position = pass->told.position,
+        .slot = pass->told.slot,
+        .query = pass->joint,
+        .key = dyno_cuda_at(pass->joint, forward->wide),
+        .value = dyno_cuda_at(pass->joint, forward->wide + forward->narrow),
+        .query_stride = forward->joint_width,
+        .kv_stride = forward->joint_width,
+        .query_norm = layer_of(pass, index)->query_norm,
+        .key_norm = layer_of(pass, index)->key_norm,
+        .epsilon = (float)weights->norm_epsilon,
+        .kv = kv_of(forward, index),
+    };
+
+    DYNO_CUDA_LAUNCH(dyno_cuda_rope(&job, forward->stream), pass->error);
+    return DYNO_OK;
+}
+
+typedef int (*attention_launcher)(const struct dyno_cuda_attention_job *job,
+                                  dyno_cuda_stream stream);
+
+/* The fast kernel, or the plain one for shapes that it does not take. */
+static dyno_status launch_attention(const struct pass *pass, attention_launcher fast,
+                                    const struct dyno_cuda_attention_job *job)
+{
+    int code = fast(job, pass->forward->stream);
+
+    if (code == DYNO_CUDA_REFUSED) {
+        DYNO_CUDA_LAUNCH(dyno_cuda_attention_plain(job, pass->forward->stream), pass->error);
+    } else if (code != 0) {
+        return dyno_cuda_launch_fail(pass->error, code, "an attention kernel");
+    }
+    return DYNO_OK;
+}
+
+static struct dyno_cuda_attention_job attention_job(const struct pass *pass, uint32_t layer)
+{
+    const struct dyno_cuda_forward *forward = pass->forward;
+
+    return (struct dyno_cuda_attention_job){
+        .element = forward->model->element,
+        .heads = forward->shape->heads,
+        .window = forward->model->weights->window,
+        .scale = (float)(1.0 / sqrt(forward->shape->head_dim)),
+        .slice_max = 1,
+        .context_max = pass->shape->context_max,
+        .table = pass->told.table,
+        .table_width = pass->shape->table_width,
+        .query = pass->joint,
+        .out = forward->on.attended,
+        .query_stride = forward->joint_width,
+        .out_stride = forward->wide,
+        .kv = kv_of(forward, layer),
+        .scratch = forward->on.attention_scratch,
+    };
+}
+
+/* As many slices at a time as the scratch memory is for. */
+static dyno_status attend_singly(const struct pass *pass, struct dyno_cuda_attention_job job,
+                                 const struct dyno_cuda_attention_slice *slices, uint32_t count)
+{
+    uint32_t group = count;
+
+    job.slice_count = group;
+    while (group > 1 && dyno_cuda_decode_scratch(&job) > pass->forward->attention_scratch_bytes) {
+        job.slice_count = group = (group + 1) / 2;
+    }
+    for (uint32_t first = 0; first < count; first += group) {
+        job.slices = slices + first;
+        job.slice_count = count - first < group ? count - first : group;
+        DYNO_TRY(launch_attention(pass, dyno_cuda_attention_decode, &job));
+    }
+    return DYNO_OK;
+}
+
+static dyno_status attend_slices(const struct pass *pass, uint32_t layer)
+{
+    struct dyno_cuda_attention_job job = attention_job(pass, layer);
+
+    if (pass->shape->prefills > 0) {
+        job.slices = pass->told.prefill;
+        job.slice_count = pass->shape->prefills;
+        job.slice_max = pass->shape->prefill_max;
+        DYNO_TRY(launch_attention(pass, dyno_cuda_attention_prefill, &job));
+    }
+    job.slice_max = 1;
+    job.context_max = pass->shape->decode_context_max;
+    return attend_singly(pass, job, pass->told.decode, pass->shape->decodes);
+}
+
+/* Keys and values of the last layer are stored: go on with the rows that yield, one a slice. */
+static dyno_status keep_yielding(struct pass *pass)
+{
+    struct dyno_cuda_forward *forward = pass->forward;
+
+    DYNO_TRY(pick_rows(pass, pass->hidden, pass->rows, forward->shape->hidden, pass->told.yield_row,
+                       pass->shape->yields, forward->on.last_hidden));
+    DYNO_TRY(pick_rows(pass, pass->joint, pass->rows, forward->joint_width, pass->told.yield_row,
+                       pass->shape->yields, forward->on.last_joint));
+    pass->hidden = forward->on.last_hidden;
+    pass->joint = forward->on.last_joint;
+    pass->rows = pass->shape->yields;
+    return DYNO_OK;
+}
+
+static dyno_status attention_half(struct pass *pass, uint32_t index)
+{
+    struct dyno_cuda_forward *forward = pass->forward;
+    const struct dyno_cuda_layer *layer = layer_of(pass, index);
+    uint32_t hidden = forward->shape->hidden;
+
+    DYNO_TRY(norm(pass, layer->attention_norm));
+    DYNO_TRY(multiply(pass, layer->query_key_value, layer->query_key_value_bias,
+                      forward->joint_width, hidden, forward->on.normed, pass->joint, NULL));
+    DYNO_TRY(turn_and_store(pass, index));
+    if (pass->shape->gathers && index + 1 == forward->shape->layers) {
+        if (pass->shape->yields == 0) {
+            pass->rows = 0;
+            return DYNO_OK;
+        }
+        DYNO_TRY(keep_yielding(pass));
+        DYNO_TRY(attend_singly(pass, attention_job(pass, index), pass->told.yield, pass->rows));
+    } else {
+        DYNO_TRY(attend_slices(pass, index));
+    }
+    return multiply(pass, layer->output, layer->output_bias, hidden, forward->wide,
+                    forward->on.attended, pass->hidden, pass->hidden);
+}
+
+static dyno_status mlp_half(const struct pass *pass, uint32_t index)
+{
+    struct dyno_cuda_forward *forward = pass->forward;
+    const struct dyno_cuda_layer *layer = layer_of(pass, index);
+    uint32_t hidden = forward->shape->hidden, intermediate = forward->shape->intermediate;
+    struct dyno_cuda_silu_job silu = {.element = forward->model->element,
+                                      .rows = pass->rows,
+                                      .columns = intermediate,
+                                      .gate = forward->on.gate_up,
+                                      .up = dyno_cuda_at(forward->on.gate_up, intermediate),
+                                      .stride = 2 * (uint64_t)intermediate,
+                                      .out = forward->on.gated};
+
+    DYNO_TRY(norm(pass, layer->mlp_norm));
+    DYNO_TRY(multiply(pass, layer->gate_up, NULL, 2 * intermediate, hidden, forward->on.normed,
+                      forward->on.gate_up, NULL));
+    DYNO_CUDA_LAUNCH(dyno_cuda_silu(&silu, forward->stream), pass->error);
+    return multiply(pass, layer->down, layer->down_bias, hidden, intermediate, forward->on.gated,
+                    pass->hidden, pass->hidden);
+}
+
+static dyno_status choose(const struct pass *pass)
+{
+    struct dyno_cuda_forward *forward = pass->forward;
+    const struct dyno_model *shape = forward->shape;
+    struct dyno_cuda_gemm_job logits = {.element = forward->model->element,
+                                        .kind = DYNO_CUDA_WEIGHTS_16,
+                                        .y_is_float = true,
+                                        .n = pass->rows,
+                                        .rows = shape->vocab,
+                                        .columns = shape->hidden,
+                                        .weights = forward->model->logits,
+                                        .x = forward->on.normed,
+                                        .x_stride = shape->hidden,
+                                        .y = forward->on.logits,
+                                        .y_stride = forward->logits_stride,
+                                        .weight_scale = 1.0F,
+                                        .x_scale = 1.0F};
+    struct dyno_cuda_sample_job sample = {.rows = pass->rows,
+                                          .vocab = shape->vocab,
+                                          .row = pass->told.sample,
+                                          .logits = forward->on.logits,
+                                          .stride = forward->logits_stride,
+                                          .scratch = forward->on.sample_scratch,
+                                          .token = forward->on.token};
+
+    DYNO_CUDA_LAUNCH(dyno_cuda_gemm(forward->gemm, &logits, forward->stream), pass->error);
+    DYNO_CUDA_LAUNCH(dyno_cuda_sample(&sample, forward->stream), pass->error);
+    DYNO_CUDA_TRY(cudaMemcpyAsync(forward->token, forward->on.token, pass->rows * sizeof(uint32_t),
+                                  cudaMemcpyDeviceToHost, forward->stream),
+                  pass->error);
+    return DYNO_OK;
+}
+
+dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
+                                 const struct dyno_cuda_shape *shape, struct dyno_error *error)
+{
+    struct dyno_cuda_arena arena = {.base = forward->on.told};
+    struct pass pass = {.forward = forward,
+                        .shape = shape,
+                        .told = dyno_cuda_arrays_take(&arena, shape),
+                        .rows = shape->rows,
+                        .hidden = forward->on.hidden,
+                        .joint = forward->on.joint,
+                        .error = error};
+
+    DYNO_CUDA_TRY(cudaMemcpyAsync(forward->on.told, forward->told, arena.used,
+                                  cudaMemcpyHostToDevice, forward->stream),
+                  error);
+    DYNO_TRY(pick_rows(&pass, forward->model->embedding, forward->shape->vocab,
+                       forward->shape->hidden, pass.told.token, pass.rows, pass.hidden));
+    for (uint32_t layer = 0; layer < forward->shape->layers; layer++) {
+        DYNO_TRY(attention_half(&pass, layer));
+        if (pass.rows == 0) {
+            return DYNO_OK; /* nothing yields: this was the last layer */
+        }
+        DYNO_TRY(mlp_half(&pass, layer));
+    }
+    DYNO_TRY(norm(&pass, forward->model->final_norm));
+    return choose(&pass);
+}
+
+/* ---- and back -------------------------------------------------------------------------------- */
+
+/* The logits and states that are wanted on the host. */
+static dyno_status fetch(const struct dyno_cuda_forward *forward,
+                         const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                         struct dyno_error *error)
+{
+    uint64_t hidden = forward->shape->hidden, yield = 0;
+
+    for (uint32_t i = 0; i < slice_count; i++) {
+        if (slices[i].want == DYNO_CUDA_WANT_LOGITS) {
+            uint64_t at = yield * forward->logits_stride;
+
+            DYNO_CUDA_TRY(cudaMemcpyAsync(forward->logits + at, forward->on.logits + at,
+                                          forward->shape->vocab * sizeof(float),
+                                          cudaMemcpyDeviceToHost, forward->stream),
+                          error);
+        } else if (slices[i].want == DYNO_CUDA_WANT_STATE) {
+            DYNO_CUDA_TRY(cudaMemcpyAsync(forward->state + yield * hidden,
+                                          dyno_cuda_at(forward->on.normed, yield * hidden),
+                                          hidden * sizeof(uint16_t), cudaMemcpyDeviceToHost,
+                                          forward->stream),
+                          error);
+        }
+        yield += slices[i].want != DYNO_CUDA_WANT_NOTHING;
+    }
+    return DYNO_OK;
+}
+
+static float value_of(const struct dyno_cuda_forward *forward, uint16_t bits)
+{
+    return forward->model->element == DYNO_ELEMENT_F16 ? dyno_half_to_float(bits)
+                                                       : dyno_bf16_to_float(bits);
+}
+
+static void hand_out(const struct dyno_cuda_forward *forward, const struct dyno_cuda_slice *slices,
+                     uint32_t slice_count, struct dyno_cuda_yield *yields)
+{
+    uint64_t hidden = forward->shape->hidden, yield = 0;
+
+    for (uint32_t i = 0; i < slice_count; i++) {
+        float *state = forward->state_values + yield * hidden;
+
+        if (slices[i].want == DYNO_CUDA_WANT_NOTHING) {
+            continue;
+        }
+        yields[yield] =
+            (struct dyno_cuda_yield){.token = forward->token[yield],
+                                     .logits = forward->logits + yield * forward->logits_stride,
+                                     .state = state};
+        for (uint64_t k = 0; slices[i].want == DYNO_CUDA_WANT_STATE && k < hidden; k++) {
+            state[k] = value_of(forward, forward->state[yield * hidden + k]);
+        }
+        yield++;
+    }
+}
+
+dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
+                                  const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                                  struct dyno_cuda_yield *yields, struct dyno_error *error)
+{
+    struct dyno_cuda_shape shape = dyno_cuda_shape_of(forward, slices, slice_count);
+
+    (void)dyno_cuda_tell(forward, &shape, slices, slice_count);
+    DYNO_TRY(dyno_cuda_queue_graph(forward, &shape, error));
+    DYNO_TRY(fetch(forward, slices, slice_count, error));
+    DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
+    hand_out(forward, slices, slice_count, yields);
+    return DYNO_OK;
+}

@@ -1,0 +1,80 @@
+/* A model's forward pass on a GPU: tokens in, the tokens that follow out, keys and values in paged
+ * storage on the device.
+ *
+ * A pass is a set of slices, each some consecutive positions of one sequence.  All memory is taken
+ * when it is opened (graphs, which CUDA keeps, excepted); everything is queued on one stream of its
+ * own, and what a pass must be told goes over in one copy.  Passes of decoding alone are captured
+ * as graphs by batch and context, the second time that a size of them comes.
+ *
+ * Activations are rounded to 16 bits between the kernels.  What a position becomes depends on the
+ * sequence alone, but for the order in which products are summed, which may be another one for
+ * another number of rows.
+ */
+#ifndef DYNO_BACKENDS_CUDA_FORWARD_H
+#define DYNO_BACKENDS_CUDA_FORWARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/cuda/model.h"
+#include "core/base/status.h"
+#include "kernels/cuda/kv.h"
+#include "kernels/sample.h"
+
+struct dyno_cuda_forward;
+
+enum dyno_cuda_want {
+    DYNO_CUDA_WANT_NOTHING,
+    DYNO_CUDA_WANT_TOKEN,  /* the one that follows the last position, chosen on the device */
+    DYNO_CUDA_WANT_LOGITS, /* of the last position */
+    DYNO_CUDA_WANT_STATE,  /* of the last position, behind the final norm */
+};
+
+/* Positions [first, first + count) of one sequence. */
+struct dyno_cuda_slice {
+    const uint32_t *tokens; /* [count], each below the model's vocab */
+    uint32_t first, count;  /* count >= 1; first + count <= the model's positions */
+    const uint32_t *table;  /* position p lies in block table[p / block_tokens] */
+    enum dyno_cuda_want want;
+    /* WANT_TOKEN: how it is chosen.  Neither bias, nor a mask, nor penalties. */
+    struct dyno_sampling sampling;
+};
+
+/* Of a slice that wants something, what it wanted; until the next pass. */
+struct dyno_cuda_yield {
+    uint32_t token;
+    const float *logits; /* [vocab] */
+    const float *state;  /* [hidden] */
+};
+
+struct dyno_cuda_forward_config {
+    const struct dyno_cuda_model *model; /* not owned; on the current device */
+    enum dyno_cuda_kv_element kv;        /* the model's element, or e4m3 */
+    uint32_t blocks, block_tokens;       /* of the KV cache */
+    uint32_t rows_max;                   /* positions in one pass, all slices together */
+    uint32_t sequences_max;              /* slices in one pass */
+    bool no_graphs;                      /* launch every kernel by itself */
+};
+
+/* Everything but the model's memory: see plan.h.  On success *out is the caller's; on failure it is
+ * untouched.
+ * Errors: DYNO_BAD_INPUT, DYNO_NO_MEMORY, and as dyno_cuda_fail. */
+dyno_status dyno_cuda_forward_open(struct dyno_cuda_forward **out,
+                                   const struct dyno_cuda_forward_config *config,
+                                   struct dyno_error *error);
+void dyno_cuda_forward_close(struct dyno_cuda_forward *forward); /* NULL: nothing */
+
+/* Bytes of the device that a pass needs besides weights and KV, and that one KV block takes. */
+uint64_t dyno_cuda_forward_bytes(const struct dyno_weights *weights, uint32_t positions,
+                                 const struct dyno_cuda_forward_config *config);
+uint64_t dyno_cuda_block_bytes(const struct dyno_model *model,
+                               const struct dyno_cuda_forward_config *config);
+
+/* Run a pass and wait for it: yields[i] is that of the i-th slice that wants something.  An error
+ * of CUDA is the device's last: the forward pass can only be closed then.
+ * What breaks a bound above aborts. */
+dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
+                                  const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                                  struct dyno_cuda_yield *yields, struct dyno_error *error);
+
+#endif

@@ -1,0 +1,109 @@
+/* What the files of the forward pass share; for nobody else. */
+#ifndef DYNO_BACKENDS_CUDA_FORWARD_PARTS_H
+#define DYNO_BACKENDS_CUDA_FORWARD_PARTS_H
+
+#include "backends/cuda/arena.h"
+#include "backends/cuda/forward.h"
+#include "backends/cuda/runtime.h"
+#include "kernels/cuda/attention.h"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/sample.h"
+
+/* Everything that the launches of a pass depend on, but for the contents of its arrays: two passes
+ * of one shape are one graph.  Compared as bytes. */
+struct dyno_cuda_shape {
+    uint32_t rows;                            /* positions */
+    uint32_t prefills, decodes;               /* slices of more than one position, and of one */
+    uint32_t yields;                          /* slices that want something */
+    uint32_t table_width;                     /* of every slice */
+    uint32_t prefill_max;                     /* no slice has more positions */
+    uint32_t context_max, decode_context_max; /* no slice, no decode, reaches further */
+    uint32_t gathers; /* 1: not every row yields, so that those must be found */
+};
+
+/* What a pass is told, one after another in one piece of memory; on the host, and on the device. */
+struct dyno_cuda_arrays {
+    uint32_t *token, *position, *slot;                  /* [rows] */
+    struct dyno_cuda_attention_slice *prefill, *decode; /* [prefills], [decodes] */
+    struct dyno_cuda_attention_slice *yield;            /* [yields] the last positions of those */
+    uint32_t *yield_row;                                /* [yields] and their rows */
+    struct dyno_cuda_sample_row *sample;                /* [yields] */
+    uint32_t *table;                                    /* [prefills + decodes][table_width] */
+};
+
+/* Memory of the device that passes write: rows of 16-bit elements if nothing else is said. */
+struct dyno_cuda_activations {
+    void *hidden, *normed;          /* [rows_max][hidden] */
+    void *joint;                    /* [rows_max][query, key, value] */
+    void *attended;                 /* [rows_max][heads x head_dim] */
+    void *gate_up, *gated;          /* [rows_max][2 x intermediate], [rows_max][intermediate] */
+    void *last_hidden, *last_joint; /* [sequences_max] of those that yield */
+    float *logits;                  /* [sequences_max][logits_stride] */
+    uint32_t *token;                /* [sequences_max] chosen */
+    void *sample_scratch;
+    void *attention_scratch; /* [attention_scratch_bytes] */
+    char *told;              /* [told_bytes]: the arrays of a pass */
+};
+
+struct dyno_cuda_graph {
+    struct dyno_cuda_shape shape;
+    cudaGraphExec_t exec; /* NULL: the shape has come once */
+};
+
+enum { DYNO_CUDA_GRAPHS_MAX = 128 };
+
+struct dyno_cuda_forward {
+    struct dyno_cuda_forward_config config;
+    const struct dyno_cuda_model *model;
+    const struct dyno_model *shape;
+    uint32_t wide, narrow, joint_width; /* elements of a row's query, key, and all three */
+    uint64_t logits_stride;
+    uint64_t attention_scratch_bytes, told_bytes;
+    cudaStream_t stream;
+    struct dyno_cuda_gemm *gemm;
+    void *memory, *kv; /* of the device */
+    struct dyno_cuda_activations on;
+    char *told;          /* [told_bytes] pinned, as on.told */
+    uint32_t *token;     /* [sequences_max] pinned */
+    float *logits;       /* [sequences_max][logits_stride] pinned */
+    uint16_t *state;     /* [sequences_max][hidden] pinned, of the element */
+    float *state_values; /* likewise */
+    struct dyno_cuda_graph graphs[DYNO_CUDA_GRAPHS_MAX];
+    uint32_t graph_count; /* made so far; the i-th is at i % DYNO_CUDA_GRAPHS_MAX */
+};
+
+enum { DYNO_CUDA_WORKSPACE_BYTES = 32 << 20 }; /* of products, as NVIDIA advises for Hopper */
+
+/* The most that a pass may be told. */
+struct dyno_cuda_shape dyno_cuda_shape_max(const struct dyno_cuda_forward *forward);
+
+/* Lay the arrays of `shape` out in the arena. */
+struct dyno_cuda_arrays dyno_cuda_arrays_take(struct dyno_cuda_arena *arena,
+                                              const struct dyno_cuda_shape *shape);
+
+/* The shape of a pass, rounded up to one that comes again where it decodes only. */
+struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
+                                          const struct dyno_cuda_slice *slices,
+                                          uint32_t slice_count);
+
+/* Write the pass into forward->told; returns how many bytes of it there are. */
+uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
+                        const struct dyno_cuda_shape *shape, const struct dyno_cuda_slice *slices,
+                        uint32_t slice_count);
+
+/* Queue what forward->told says: its way to the device, the kernels, the way of the tokens back. */
+dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
+                                 const struct dyno_cuda_shape *shape, struct dyno_error *error);
+
+/* The same, as a graph where that is better. */
+dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
+                                  const struct dyno_cuda_shape *shape, struct dyno_error *error);
+void dyno_cuda_graphs_close(struct dyno_cuda_forward *forward);
+
+/* Elements of 16 bits, from the `at`-th on. */
+static inline void *dyno_cuda_at(const void *memory, uint64_t at)
+{
+    return (char *)(uintptr_t)memory + at * sizeof(uint16_t);
+}
+
+#endif

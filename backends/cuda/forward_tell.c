@@ -1,0 +1,226 @@
+/* What a pass is told: its rows, slices and block tables, side by side in one piece of memory.
+ *
+ * A pass that decodes only is rounded up: to a batch and a context that come again.  The rows that
+ * are too many have no token (their embedding is zeros), no slot (nothing is stored) and a table of
+ * blocks that do not exist (they see nothing); what they yield is not looked at. */
+#include <assert.h>
+#include <string.h>
+
+#include "backends/cuda/forward_parts.h"
+#include "kernels/cuda/rope.h"
+
+enum {
+    BATCH_EXACT = 8, /* batches up to it are rounded up to a power of two, ... */
+    BATCH_STEP = 8,  /* ... up to BATCH_MIDDLE to a multiple of this, ... */
+    BATCH_MIDDLE = 64,
+    BATCH_WIDE_STEP = 32, /* ... and beyond of this */
+    TABLE_WIDTH_MIN = 16,
+};
+
+static uint32_t blocks_of(const struct dyno_cuda_forward *forward, uint32_t tokens)
+{
+    return (tokens + forward->config.block_tokens - 1) / forward->config.block_tokens;
+}
+
+static uint32_t power_of_two(uint32_t value)
+{
+    uint32_t power = 1;
+
+    while (power < value) {
+        power *= 2;
+    }
+    return power;
+}
+
+static uint32_t round_up(uint32_t value, uint32_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t batch_of(const struct dyno_cuda_forward *forward, uint32_t sequences)
+{
+    uint32_t most = smaller(forward->config.sequences_max, forward->config.rows_max);
+    uint32_t batch = sequences <= BATCH_EXACT    ? power_of_two(sequences)
+                     : sequences <= BATCH_MIDDLE ? round_up(sequences, BATCH_STEP)
+                                                 : round_up(sequences, BATCH_WIDE_STEP);
+
+    return smaller(batch, most);
+}
+
+struct dyno_cuda_shape dyno_cuda_shape_max(const struct dyno_cuda_forward *forward)
+{
+    uint32_t sequences = forward->config.sequences_max, positions = forward->model->positions;
+
+    return (struct dyno_cuda_shape){
+        .rows = forward->config.rows_max,
+        .prefills = sequences,
+        .decodes = sequences,
+        .yields = sequences,
+        .table_width = blocks_of(forward, positions),
+        .prefill_max = forward->config.rows_max,
+        .context_max = positions,
+        .decode_context_max = positions,
+        .gathers = 1,
+    };
+}
+
+static void round_decode(const struct dyno_cuda_forward *forward, struct dyno_cuda_shape *shape)
+{
+    uint32_t most = blocks_of(forward, forward->model->positions);
+    uint32_t width = power_of_two(shape->table_width);
+
+    shape->rows = shape->decodes = shape->yields = batch_of(forward, shape->decodes);
+    shape->table_width = smaller(width > TABLE_WIDTH_MIN ? width : TABLE_WIDTH_MIN, most);
+    shape->context_max = shape->decode_context_max =
+        smaller(shape->table_width * forward->config.block_tokens, forward->model->positions);
+}
+
+struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
+                                          const struct dyno_cuda_slice *slices,
+                                          uint32_t slice_count)
+{
+    struct dyno_cuda_shape shape = {0};
+
+    for (uint32_t i = 0; i < slice_count; i++) {
+        uint32_t end = slices[i].first + slices[i].count;
+
+        shape.rows += slices[i].count;
+        shape.yields += slices[i].want != DYNO_CUDA_WANT_NOTHING;
+        shape.context_max = end > shape.context_max ? end : shape.context_max;
+        if (slices[i].count == 1) {
+            shape.decodes++;
+            shape.decode_context_max =
+                end > shape.decode_context_max ? end : shape.decode_context_max;
+        } else {
+            shape.prefills++;
+            shape.prefill_max =
+                slices[i].count > shape.prefill_max ? slices[i].count : shape.prefill_max;
+        }
+    }
+    shape.table_width = blocks_of(forward, shape.context_max);
+    shape.gathers = shape.yields < shape.rows;
+    if (shape.prefills == 0 && !shape.gathers) {
+        round_decode(forward, &shape);
+    }
+    return shape;
+}
+
+struct dyno_cuda_arrays dyno_cuda_arrays_take(struct dyno_cuda_arena *arena,
+                                              const struct dyno_cuda_shape *shape)
+{
+    struct dyno_cuda_arrays arrays;
+    uint64_t sequences = (uint64_t)shape->prefills + shape->decodes;
+
+    arrays.token = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
+    arrays.position = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
+    arrays.slot = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
+    arrays.prefill = dyno_cuda_take(arena, shape->prefills * sizeof *arrays.prefill);
+    arrays.decode = dyno_cuda_take(arena, shape->decodes * sizeof *arrays.decode);
+    arrays.yield = dyno_cuda_take(arena, shape->yields * sizeof *arrays.yield);
+    arrays.yield_row = dyno_cuda_take(arena, shape->yields * sizeof(uint32_t));
+    arrays.sample = dyno_cuda_take(arena, shape->yields * sizeof *arrays.sample);
+    arrays.table = dyno_cuda_take(arena, sequences * shape->table_width * sizeof(uint32_t));
+    return arrays;
+}
+
+/* Where the next row, slice, ... of a pass goes. */
+struct place {
+    uint32_t row, sequence, prefill, decode, yield;
+};
+
+static void tell_rows(const struct dyno_cuda_forward *forward,
+                      const struct dyno_cuda_arrays *arrays, const struct dyno_cuda_slice *slice,
+                      uint32_t row)
+{
+    uint32_t block_tokens = forward->config.block_tokens;
+
+    for (uint32_t i = 0; i < slice->count; i++) {
+        uint32_t position = slice->first + i, block = slice->table[position / block_tokens];
+
+        assert(slice->tokens[i] < forward->shape->vocab && block < forward->config.blocks);
+        arrays->token[row + i] = slice->tokens[i];
+        arrays->position[row + i] = position;
+        arrays->slot[row + i] = block * block_tokens + position % block_tokens;
+    }
+}
+
+static void tell_yield(const struct dyno_cuda_arrays *arrays, const struct dyno_cuda_slice *slice,
+                       const struct place *at)
+{
+    uint32_t position = slice->first + slice->count - 1;
+    struct dyno_cuda_sample_row *sample = &arrays->sample[at->yield];
+
+    assert(!slice->sampling.bias && !slice->sampling.allowed);
+    arrays->yield[at->yield] = (struct dyno_cuda_attention_slice){
+        .sequence = at->sequence, .first = position, .count = 1, .row = at->yield};
+    arrays->yield_row[at->yield] = at->row + slice->count - 1;
+    memset(sample, 0, sizeof *sample);
+    sample->sampling = slice->sampling;
+    sample->position = (uint64_t)position + 1;
+}
+
+static void tell_slice(const struct dyno_cuda_forward *forward, const struct dyno_cuda_shape *shape,
+                       const struct dyno_cuda_arrays *arrays, const struct dyno_cuda_slice *slice,
+                       struct place *at)
+{
+    uint32_t *table = arrays->table + (size_t)at->sequence * shape->table_width;
+    uint32_t blocks = blocks_of(forward, slice->first + slice->count);
+    struct dyno_cuda_attention_slice attention = {
+        .sequence = at->sequence, .first = slice->first, .count = slice->count, .row = at->row};
+
+    tell_rows(forward, arrays, slice, at->row);
+    memcpy(table, slice->table, blocks * sizeof *table);
+    memset(table + blocks, 0xff, (shape->table_width - blocks) * sizeof *table);
+    if (slice->count == 1) {
+        arrays->decode[at->decode++] = attention;
+    } else {
+        arrays->prefill[at->prefill++] = attention;
+    }
+    if (slice->want != DYNO_CUDA_WANT_NOTHING) {
+        tell_yield(arrays, slice, at);
+        at->yield++;
+    }
+    at->row += slice->count;
+    at->sequence++;
+}
+
+/* The rows that are too many. */
+static void tell_padding(const struct dyno_cuda_shape *shape, const struct dyno_cuda_arrays *arrays,
+                         struct place at)
+{
+    for (uint32_t i = at.row; i < shape->rows; i++) {
+        arrays->token[i] = UINT32_MAX;
+        arrays->position[i] = 0;
+        arrays->slot[i] = DYNO_CUDA_NO_SLOT;
+        arrays->decode[i] = arrays->yield[i] =
+            (struct dyno_cuda_attention_slice){.sequence = i, .count = 1, .row = i};
+        arrays->yield_row[i] = i;
+        memset(&arrays->sample[i], 0, sizeof arrays->sample[i]);
+        memset(arrays->table + (size_t)i * shape->table_width, 0xff,
+               shape->table_width * sizeof(uint32_t));
+    }
+}
+
+uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
+                        const struct dyno_cuda_shape *shape, const struct dyno_cuda_slice *slices,
+                        uint32_t slice_count)
+{
+    struct dyno_cuda_arena arena = {.base = forward->told};
+    struct dyno_cuda_arrays arrays = dyno_cuda_arrays_take(&arena, shape);
+    struct place at = {0};
+
+    assert(slice_count >= 1 && slice_count <= forward->config.sequences_max);
+    assert(shape->rows <= forward->config.rows_max && arena.used <= forward->told_bytes);
+    for (uint32_t i = 0; i < slice_count; i++) {
+        assert(slices[i].count >= 1 && slices[i].first < forward->model->positions &&
+               slices[i].count <= forward->model->positions - slices[i].first);
+        tell_slice(forward, shape, &arrays, &slices[i], &at);
+    }
+    tell_padding(shape, &arrays, at);
+    return arena.used;
+}

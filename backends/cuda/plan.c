@@ -1,0 +1,62 @@
+#include "backends/cuda/plan.h"
+
+#include "core/base/status.h"
+
+enum { RESERVE_BYTES = 1 << 30 };
+
+static double gib(uint64_t bytes)
+{
+    return (double)bytes / (1U << 30);
+}
+
+static dyno_status refuse(const struct dyno_cuda_plan *plan, uint32_t workers, uint32_t blocks,
+                          uint64_t free_bytes, struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_NO_MEMORY,
+                     "the GPU has %.2f GiB free, and %.2f GiB are needed: weights %.2f, and for "
+                     "%u worker%s each %.2f for passes and %.2f for %u KV block%s, %.2f left to "
+                     "CUDA; a smaller model, fewer tokens or sequences in a pass, or fewer KV "
+                     "blocks need less",
+                     gib(free_bytes), gib(plan->total), gib(plan->weights), workers,
+                     workers == 1 ? "" : "s", gib(plan->passes), gib(blocks * plan->block), blocks,
+                     blocks == 1 ? "" : "s", gib(plan->reserve));
+}
+
+/* Blocks that as many sequences as may run can fill. */
+static uint64_t blocks_wanted(const struct dyno_cuda_forward_config *config, uint32_t positions)
+{
+    uint64_t each = ((uint64_t)positions + config->block_tokens - 1) / config->block_tokens;
+    uint64_t all = each * config->sequences_max, most = UINT32_MAX / config->block_tokens;
+
+    return all < most ? all : most;
+}
+
+dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_weights *weights,
+                                enum dyno_element element, uint32_t positions,
+                                const struct dyno_cuda_forward_config *config, uint32_t workers,
+                                uint64_t free_bytes, struct dyno_error *error)
+{
+    struct dyno_cuda_plan plan = {
+        .weights = dyno_cuda_model_bytes(weights, element, positions),
+        .passes = dyno_cuda_forward_bytes(weights, positions, config),
+        .block = dyno_cuda_block_bytes(&weights->model, config),
+        .reserve = RESERVE_BYTES,
+    };
+    uint64_t fixed = plan.weights + workers * plan.passes + plan.reserve;
+    uint64_t blocks = config->blocks > 0 ? config->blocks : 1;
+
+    plan.total = fixed + workers * blocks * plan.block;
+    if (plan.total > free_bytes) {
+        return refuse(&plan, workers, (uint32_t)blocks, free_bytes, error);
+    }
+    if (config->blocks == 0) {
+        uint64_t fit = (free_bytes - fixed) / workers / plan.block;
+        uint64_t wanted = blocks_wanted(config, positions);
+
+        blocks = fit < wanted ? fit : wanted;
+        plan.total = fixed + workers * blocks * plan.block;
+    }
+    plan.blocks = (uint32_t)blocks;
+    *out = plan;
+    return DYNO_OK;
+}

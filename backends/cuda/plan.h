@@ -1,0 +1,27 @@
+/* Where a GPU's memory goes, worked out before any of it is taken: the weights, and for each worker
+ * what its passes need and the blocks of its KV cache. */
+#ifndef DYNO_BACKENDS_CUDA_PLAN_H
+#define DYNO_BACKENDS_CUDA_PLAN_H
+
+#include <stdint.h>
+
+#include "backends/cuda/forward.h"
+
+struct dyno_cuda_plan {
+    uint64_t weights; /* bytes, of all workers together */
+    uint64_t passes;  /* of a worker: activations, logits, workspace, what a pass is told */
+    uint64_t block;   /* of one KV block, all layers */
+    uint64_t reserve; /* is left to CUDA: its context, code, graphs */
+    uint64_t total;   /* of all of that with `blocks` blocks a worker */
+    uint32_t blocks;  /* of each worker */
+};
+
+/* For `workers` workers on one GPU of which `free_bytes` are free.  config->blocks 0: as many
+ * blocks as fit, up to what sequences_max sequences of `positions` tokens can fill.  config->model
+ * is not read. Errors: DYNO_NO_MEMORY, with the arithmetic and what to change. */
+dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_weights *weights,
+                                enum dyno_element element, uint32_t positions,
+                                const struct dyno_cuda_forward_config *config, uint32_t workers,
+                                uint64_t free_bytes, struct dyno_error *error);
+
+#endif
