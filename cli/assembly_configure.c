@@ -107,6 +107,9 @@ static dyno_status configure_machine(struct dyno_assembly *assembly, struct dyno
     struct dyno_timing_config *config = &assembly->timing_config;
 
     config->weights = config->kv = DYNO_BF16;
+    if (dyno_live_is_cuda(scenario) && strcmp(scenario->model.kv, "fp8") == 0) {
+        config->kv = DYNO_FP8;
+    }
     config->tp = 1;
     if (dyno_live_is_real(scenario)) {
         DYNO_TRY(dyno_live_open(&assembly->live, scenario, error));
@@ -118,8 +121,7 @@ static dyno_status configure_machine(struct dyno_assembly *assembly, struct dyno
         (void)snprintf(config->gpu.name, sizeof config->gpu.name, "measured %s",
                        assembly->machine.device);
     }
-    dyno_live_configure(&assembly->worker, scenario, &config->model);
-    return DYNO_OK;
+    return dyno_live_configure(&assembly->worker, &assembly->live, scenario, &config->model, error);
 }
 
 static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_error *error)

@@ -7,6 +7,7 @@
 #include "backends/assets/default_model.h"
 #include "backends/cpu/device.h"
 #include "backends/cpu/kv_storage.h"
+#include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
 #include "sim/answers.h"
 #include "sim/machine.h"
@@ -17,9 +18,14 @@ enum { KV_BYTES_MAX = 1 << 30 };
  * pass that cannot be stopped between two steps is short. */
 enum { STEPS_MAX = DYNO_MACHINE_PASS_STEPS };
 
+bool dyno_live_is_cuda(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cuda") == 0;
+}
+
 bool dyno_live_is_real(const struct dyno_scenario *scenario)
 {
-    return strcmp(scenario->run.device, "cpu") == 0;
+    return strcmp(scenario->run.device, "cpu") == 0 || dyno_live_is_cuda(scenario);
 }
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)
@@ -50,16 +56,53 @@ static uint32_t derive_blocks(const struct dyno_worker_config *worker,
     return (uint32_t)(wanted < most ? wanted : most);
 }
 
-void dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
-                         const struct dyno_model *model)
+uint32_t dyno_live_threads(const struct dyno_scenario *scenario)
 {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long each = cores / (long)scenario->fleet.workers;
+
+    if (scenario->fleet.threads > 0) {
+        return scenario->fleet.threads;
+    }
+    return each > 1 ? (uint32_t)each : 1;
+}
+
+static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
+                                           const struct dyno_scenario *scenario,
+                                           const struct dyno_worker_config *worker)
+{
+    return (struct dyno_cuda_config){
+        .weights = live->weights,
+        .threads = dyno_live_threads(scenario),
+        .kv_fp8 = strcmp(scenario->model.kv, "fp8") == 0,
+        .blocks = worker->blocks,
+        .block_tokens = worker->block_tokens,
+        .batch_tokens_max = worker->batch_tokens_max,
+        .context_max = worker->context_max,
+        .threaded = {.worker_count = scenario->fleet.workers, .seqs_max = worker->seqs_max}};
+}
+
+dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
+                                const struct dyno_scenario *scenario,
+                                const struct dyno_model *model, struct dyno_error *error)
+{
+    struct dyno_cuda_config cuda;
+
     worker->context_max =
         scenario->batch.context_max > 0 ? scenario->batch.context_max : model->context_max;
     worker->async_scheduling = false;
     worker->ingest_ns = worker->response_ns = 0;
     worker->ingest_token_ticks = 0;
     worker->steps_max = worker->steps_max < STEPS_MAX ? worker->steps_max : STEPS_MAX;
-    worker->blocks = scenario->kv.blocks > 0 ? scenario->kv.blocks : derive_blocks(worker, model);
+    worker->blocks = scenario->kv.blocks;
+    if (dyno_live_is_cuda(scenario)) {
+        cuda = cuda_config(live, scenario, worker);
+        return dyno_cuda_device_blocks(&worker->blocks, &cuda, error);
+    }
+    if (worker->blocks == 0) {
+        worker->blocks = derive_blocks(worker, model);
+    }
+    return DYNO_OK;
 }
 
 dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error)
@@ -93,24 +136,27 @@ void dyno_live_close(struct dyno_live *live)
     memset(live, 0, sizeof *live);
 }
 
-uint32_t dyno_live_threads(const struct dyno_scenario *scenario)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long each = cores / (long)scenario->fleet.workers;
-
-    if (scenario->fleet.threads > 0) {
-        return scenario->fleet.threads;
-    }
-    return each > 1 ? (uint32_t)each : 1;
-}
-
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
                              const struct dyno_worker_config *worker, struct dyno_answers *answers,
                              struct dyno_clock *clock, struct dyno_error *error)
 {
     bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
+    struct dyno_threaded_config threaded = {.worker_count = scenario->fleet.workers,
+                                            .seqs_max = worker->seqs_max,
+                                            .steps_max = worker->steps_max,
+                                            .transcripts = live->transcripts,
+                                            .answer = as_recorded ? dyno_answers_get : NULL,
+                                            .answer_context = answers,
+                                            .now = dyno_wall_clock_now,
+                                            .wake = dyno_wall_clock_wake,
+                                            .clock = clock};
+    struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
 
+    if (dyno_live_is_cuda(scenario)) {
+        cuda.threaded = threaded;
+        return dyno_cuda_device_open(out, &cuda, error);
+    }
     return dyno_cpu_device_open(
         out,
         &(struct dyno_cpu_config){.weights = live->weights,
@@ -118,14 +164,6 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                                   .blocks = worker->blocks,
                                   .block_tokens = worker->block_tokens,
                                   .batch_tokens_max = worker->batch_tokens_max,
-                                  .threaded = {.worker_count = scenario->fleet.workers,
-                                               .seqs_max = worker->seqs_max,
-                                               .steps_max = worker->steps_max,
-                                               .transcripts = live->transcripts,
-                                               .answer = as_recorded ? dyno_answers_get : NULL,
-                                               .answer_context = answers,
-                                               .now = dyno_wall_clock_now,
-                                               .wake = dyno_wall_clock_wake,
-                                               .clock = clock}},
+                                  .threaded = threaded},
         error);
 }

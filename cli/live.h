@@ -25,14 +25,19 @@ bool dyno_live_is_machine(const struct dyno_scenario *scenario);
 /* Whether the scenario's device tells generations how likely prompts are (score, of
  * backends/engine/generation.h). */
 bool dyno_live_scores(const struct dyno_scenario *scenario);
+/* Whether it does so on GPUs. */
+bool dyno_live_is_cuda(const struct dyno_scenario *scenario);
 
 /* Whether other servers take the workers' place. */
 bool dyno_live_is_remote(const struct dyno_scenario *scenario);
 
 /* What such a worker is: as many KV blocks as kv.blocks says, or as its sequences can fill, at most
- * 1 GiB of them; no scheduling ahead, and no host time but the real one. */
-void dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
-                         const struct dyno_model *model);
+ * 1 GiB of them, or on GPUs what there is free; no scheduling ahead, and no host time but the real
+ * one.  `live` is open where the device is real.
+ * Errors: as dyno_cuda_device_blocks. */
+dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
+                                const struct dyno_scenario *scenario,
+                                const struct dyno_model *model, struct dyno_error *error);
 
 /* The path of the model that the scenario names, beside the program or anywhere. */
 dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error);

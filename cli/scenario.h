@@ -18,7 +18,7 @@ struct dyno_scenario {
     struct {
         uint64_t seed;           /* run.seed            --seed */
         const char *clock;       /* run.clock           --clock: virtual, wall */
-        const char *device;      /* run.device          --device: sim, null, cpu, remote */
+        const char *device;      /* run.device          --device: sim, null, cpu, cuda, remote */
         const char *ends;        /* run.ends            --ends: recorded, model */
         dyno_ns sample_every_ns; /* run.sample_every: telemetry */
         dyno_ns duration_max_ns; /* run.duration_max: stop there; 0: never */

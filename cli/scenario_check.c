@@ -312,6 +312,8 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                           "model.weights", "model.kv", "timing.calibration",
                                           "timing.host"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
+    bool is_cuda = dyno_live_is_cuda(scenario);
+    const char *name = is_cuda ? "cuda" : "cpu";
 
     if (!dyno_live_is_machine(scenario)) {
         return DYNO_OK;
@@ -327,18 +329,21 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                            "contradict each other: what computes takes its time", error);
     }
     for (size_t i = 0; i < sizeof(of_gpus) / sizeof(of_gpus[0]); i++) {
+        if (dyno_live_is_cuda(scenario) && strcmp(of_gpus[i], "model.kv") == 0) {
+            continue; /* it has both types */
+        }
         if (layer(options, of_gpus[i]) > 0) {
             return refuse_pair(options, of_gpus[i], device,
                                "contradict each other: no GPU is simulated", error);
         }
     }
     if (dyno_live_is_real(scenario)) {
-        DYNO_TRY(settle_default(options, "run.clock", "wall", "cpu", error));
+        DYNO_TRY(settle_default(options, "run.clock", "wall", name, error));
     }
-    DYNO_TRY(settle_default(options, "model.name", DYNO_DEFAULT_MODEL, "cpu", error));
-    DYNO_TRY(settle_default(options, "batch.tokens_max", "512", "cpu", error));
-    DYNO_TRY(settle_default(options, "batch.seqs_max", "64", "cpu", error));
-    return settle_default(options, "batch.async_scheduling", "false", "cpu", error);
+    DYNO_TRY(settle_default(options, "model.name", DYNO_DEFAULT_MODEL, name, error));
+    DYNO_TRY(settle_default(options, "batch.tokens_max", is_cuda ? "8192" : "512", name, error));
+    DYNO_TRY(settle_default(options, "batch.seqs_max", is_cuda ? "256" : "64", name, error));
+    return settle_default(options, "batch.async_scheduling", "false", name, error);
 }
 
 static dyno_status refuse_without(const struct dyno_options *options, const char *name,

@@ -32,7 +32,7 @@
 #define LIST                .is_list = true
 
 static const char *const clocks[] = {"virtual", "wall", NULL};
-static const char *const devices[] = {"sim", "null", "cpu", "remote", NULL};
+static const char *const devices[] = {"sim", "null", "cpu", "cuda", "remote", NULL};
 static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
@@ -145,10 +145,11 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("virtual jumps from event to event, wall paces the run in real time")),
     ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"), WORDS(devices),
         HELP("sim models a GPU, null computes nothing and shows what the harness itself costs, cpu "
-             "computes real tokens on this machine, remote asks the servers of fleet.endpoints")),
+             "computes real tokens on this machine, cuda on its GPUs, remote asks the servers of "
+             "fleet.endpoints")),
     ROW("run.ends", "ends", "WHEN", CHOICE, run.ends, DEFAULT("recorded"), WORDS(ends),
         HELP("a request ends after as many tokens as were recorded, or when the model ends it "
-             "(device cpu)")),
+             "(devices cpu and cuda)")),
     ROW("run.sample_every", "sample-every", "TIME", DURATION, run.sample_every_ns, DEFAULT("1s"),
         OR("never"), RANGE(DYNO_MS, DAYS(1)),
         HELP("simulated time between two looks at every worker, for the table sample of the "

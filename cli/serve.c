@@ -166,7 +166,7 @@ static uint64_t block_bytes(const struct serving *serving)
     if (serving->remote) {
         return 0;
     }
-    if (assembly->live.weights) {
+    if (assembly->live.weights && !dyno_live_is_cuda(assembly->scenario)) {
         return dyno_kv_storage_bytes(model, 1, assembly->worker.block_tokens, DYNO_ELEMENT_F32);
     }
     return (uint64_t)dyno_model_kv_bytes_per_token(model, assembly->timing_config.kv) *

@@ -8,8 +8,8 @@ static dyno_status say(struct dyno_error *error)
                      "the CUDA toolkit is installed");
 }
 
-dyno_status dyno_cuda_blocks(uint32_t *out, const struct dyno_cuda_config *config,
-                             struct dyno_error *error)
+dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
+                                    struct dyno_error *error)
 {
     (void)out;
     (void)config;

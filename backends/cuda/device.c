@@ -149,8 +149,8 @@ static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_c
                                &forward, workers, free_bytes, error);
 }
 
-dyno_status dyno_cuda_blocks(uint32_t *out, const struct dyno_cuda_config *config,
-                             struct dyno_error *error)
+dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
+                                    struct dyno_error *error)
 {
     uint32_t gpus, workers = config->threaded.worker_count, blocks = UINT32_MAX;
 
@@ -233,7 +233,7 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
 {
     uint32_t blocks;
 
-    DYNO_TRY(dyno_cuda_blocks(&blocks, config, error));
+    DYNO_TRY(dyno_cuda_device_blocks(&blocks, config, error));
     DYNO_TRY(count_gpus(&cuda->gpu_count, error));
     cuda->models = calloc(cuda->gpu_count, sizeof(struct dyno_cuda_model *));
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);

@@ -18,9 +18,9 @@ struct dyno_cuda_config {
     const struct dyno_weights *weights; /* not owned */
     uint32_t threads;                   /* of the host, while weights are loaded, >= 1 */
     bool kv_fp8;                        /* keys and values as e4m3; else as the activations, bf16 */
-    uint32_t blocks, block_tokens;      /* KV of each worker; blocks 0: see dyno_cuda_blocks */
-    uint32_t batch_tokens_max;          /* rows of a pass */
-    uint32_t context_max;               /* tokens of a sequence */
+    uint32_t blocks, block_tokens; /* KV of each worker; blocks 0: see dyno_cuda_device_blocks */
+    uint32_t batch_tokens_max;     /* rows of a pass */
+    uint32_t context_max;          /* tokens of a sequence */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;
 };
@@ -29,11 +29,11 @@ struct dyno_cuda_config {
  * memory there is free.  config->blocks > 0: that many, if they fit.
  * Errors: DYNO_UNSUPPORTED (the model, or a build without CUDA), DYNO_NOT_FOUND (no GPU),
  * DYNO_NO_MEMORY, with the arithmetic. */
-dyno_status dyno_cuda_blocks(uint32_t *out, const struct dyno_cuda_config *config,
-                             struct dyno_error *error);
+dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
+                                    struct dyno_error *error);
 
 /* On success *out is closed through its ops; on failure it is untouched.
- * Errors: as dyno_cuda_blocks, dyno_cuda_forward_open and dyno_threaded_device_open. */
+ * Errors: as dyno_cuda_device_blocks, dyno_cuda_forward_open and dyno_threaded_device_open. */
 dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cuda_config *config,
                                   struct dyno_error *error);
 
