@@ -1,0 +1,508 @@
+/* How long passes take on a GPU, a model of Llama's shape with random weights.  Runs the commands
+ * among its arguments in turn, and prints a JSON object a line:
+ *
+ *   check                  a small model's logits and tokens against the CPU's; ends with 1 if they
+ *                          are not the same
+ *   layers N               of the model that follows; at first all 32 of Llama-3.1-8B
+ *   kv bf16|fp8            likewise
+ *   decode BATCH CONTEXT   passes of one token for each of BATCH sequences of CONTEXT tokens
+ *   launches BATCH CONTEXT the same without graphs
+ *   prefill TOKENS         passes of one new sequence of TOKENS tokens
+ *
+ * Times are of the wall, of whole passes: what the host does between them counts.  Medians of 15
+ * after 3 to warm up.  All matrices are parts of one piece of random numbers on the host, but lie
+ * apart on the GPU.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backends/cpu/forward.h"
+#include "backends/cuda/forward_parts.h"
+#include "core/model/model.h"
+#include "kernels/team.h"
+
+enum { RUNS = 15, WARM_UPS = 3, BLOCK_TOKENS = 16, THREADS_MAX = 16 };
+
+/* ---- a model --------------------------------------------------------------------------------- */
+
+enum { POOL_SLACK = 32 << 20 }; /* elements, from which a matrix begins at one or another */
+
+struct pool {
+    struct dyno_team *team;
+    uint16_t *elements;
+    uint64_t count, given; /* given: matrices so far */
+};
+
+static void fail(const char *what, const struct dyno_error *error)
+{
+    fprintf(stderr, "bench_forward: %s: %s\n", what, error ? error->text : "failed");
+    exit(EXIT_FAILURE);
+}
+
+static void *need(void *memory)
+{
+    if (!memory) {
+        fail("memory", NULL);
+    }
+    return memory;
+}
+
+static uint64_t hashed(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
+}
+
+/* bf16 of random sign and mantissa, of exponents from 2^-9 to 2^-6. */
+static void fill(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    struct pool *pool = argument;
+
+    (void)worker;
+    for (uint64_t i = (uint64_t)first << 10; i < (uint64_t)last << 10 && i < pool->count; i++) {
+        uint64_t bits = hashed(i);
+
+        pool->elements[i] = (uint16_t)((bits & 0x807fU) | (118 + (bits >> 8) % 4) << 7);
+    }
+}
+
+static struct pool pool_open(uint64_t largest)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct pool pool = {.count = largest + POOL_SLACK};
+
+    pool.team = need(dyno_team_open(cores < THREADS_MAX ? (uint32_t)cores : THREADS_MAX));
+    pool.elements = need(malloc(pool.count * sizeof *pool.elements));
+    dyno_team_run(pool.team, (uint32_t)((pool.count >> 10) + 1), 64, fill, &pool);
+    return pool;
+}
+
+static struct dyno_matrix matrix(struct pool *pool, uint32_t rows, uint32_t columns)
+{
+    uint64_t at = hashed(++pool->given) % POOL_SLACK & ~(uint64_t)31;
+
+    return (struct dyno_matrix){DYNO_ELEMENT_BF16, rows, columns, pool->elements + at};
+}
+
+static float *ones(uint32_t count)
+{
+    float *values = need(malloc(count * sizeof *values));
+
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = 1.0F;
+    }
+    return values;
+}
+
+static struct dyno_weights *model_make(struct pool *pool, const struct dyno_model *shape,
+                                       bool qk_norm)
+{
+    struct dyno_weights *weights = need(calloc(1, sizeof *weights));
+    struct dyno_layer_weights *layers = need(calloc(shape->layers, sizeof *layers));
+    uint32_t hidden = shape->hidden, wide = shape->heads * shape->head_dim;
+    uint32_t narrow = shape->kv_heads * shape->head_dim;
+
+    weights->model = *shape;
+    weights->rope = (struct dyno_rope){.pairs = DYNO_ROPE_HALF_SPLIT, .theta = 500000.0};
+    weights->norm_epsilon = 1e-5;
+    weights->embedding = matrix(pool, shape->vocab, hidden);
+    weights->logits = matrix(pool, shape->vocab, hidden);
+    weights->final_norm = ones(hidden);
+    for (uint32_t i = 0; i < shape->layers; i++) {
+        layers[i] = (struct dyno_layer_weights){
+            .attention_norm = weights->final_norm,
+            .mlp_norm = weights->final_norm,
+            .query_norm = qk_norm ? weights->final_norm : NULL,
+            .key_norm = qk_norm ? weights->final_norm : NULL,
+            .query = matrix(pool, wide, hidden),
+            .key = matrix(pool, narrow, hidden),
+            .value = matrix(pool, narrow, hidden),
+            .output = matrix(pool, hidden, wide),
+            .gate = matrix(pool, shape->intermediate, hidden),
+            .up = matrix(pool, shape->intermediate, hidden),
+            .down = matrix(pool, hidden, shape->intermediate),
+        };
+    }
+    weights->layers = layers;
+    return weights;
+}
+
+static void model_free(struct dyno_weights *weights)
+{
+    free((void *)(uintptr_t)weights->final_norm);
+    free((void *)(uintptr_t)weights->layers);
+    free(weights);
+}
+
+/* ---- on the GPU ------------------------------------------------------------------------------ */
+
+struct gpu {
+    struct dyno_weights *weights;
+    struct dyno_cuda_model *model;
+    struct dyno_cuda_forward *forward;
+    uint32_t *tables;        /* [sequences_max][positions / BLOCK_TOKENS], one after another */
+    uint32_t *tokens;        /* [positions] */
+    uint32_t blocks_of_each; /* blocks of a sequence */
+};
+
+static double now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static struct gpu gpu_open(struct dyno_weights *weights, struct dyno_team *team, uint32_t sequences,
+                           uint32_t positions, uint32_t rows_max, enum dyno_cuda_kv_element kv)
+{
+    struct gpu gpu = {.weights = weights,
+                      .blocks_of_each = (positions + BLOCK_TOKENS - 1) / BLOCK_TOKENS};
+    struct dyno_cuda_forward_config config = {.kv = kv,
+                                              .blocks = sequences * gpu.blocks_of_each,
+                                              .block_tokens = BLOCK_TOKENS,
+                                              .rows_max = rows_max,
+                                              .sequences_max = sequences};
+    struct dyno_error error = {0};
+
+    if (dyno_cuda_model_open(&gpu.model, weights, DYNO_ELEMENT_BF16, positions, team, &error) !=
+        DYNO_OK) {
+        fail("weights", &error);
+    }
+    config.model = gpu.model;
+    if (dyno_cuda_forward_open(&gpu.forward, &config, &error) != DYNO_OK) {
+        fail("forward pass", &error);
+    }
+    gpu.tables = need(malloc(config.blocks * sizeof *gpu.tables));
+    gpu.tokens = need(malloc(positions * sizeof *gpu.tokens));
+    for (uint32_t i = 0; i < config.blocks; i++) { /* 7 goes into no power of two */
+        gpu.tables[i] = config.blocks % 7 != 0 ? (uint32_t)((uint64_t)i * 7 % config.blocks) : i;
+    }
+    for (uint32_t i = 0; i < positions; i++) {
+        gpu.tokens[i] = (uint32_t)(hashed(i) % weights->model.vocab);
+    }
+    return gpu;
+}
+
+static void gpu_close(struct gpu *gpu)
+{
+    dyno_cuda_forward_close(gpu->forward);
+    dyno_cuda_model_close(gpu->model);
+    free(gpu->tables);
+    free(gpu->tokens);
+}
+
+static void run(const struct gpu *gpu, const struct dyno_cuda_slice *slices, uint32_t count,
+                struct dyno_cuda_yield *yields)
+{
+    struct dyno_error error = {0};
+
+    if (dyno_cuda_forward_run(gpu->forward, slices, count, yields, &error) != DYNO_OK) {
+        fail("a pass", &error);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static double median(double times[RUNS])
+{
+    qsort(times, RUNS, sizeof *times, by_size);
+    return times[RUNS / 2];
+}
+
+/* Keys and values of one sequence in all others' blocks: random numbers that a model made. */
+static void spread_blocks(const struct gpu *gpu)
+{
+    const struct dyno_cuda_forward_config *config = &gpu->forward->config;
+    uint64_t block =
+        dyno_cuda_block_bytes(gpu->forward->shape, config) / gpu->forward->shape->layers;
+
+    for (uint32_t layer = 0; layer < gpu->forward->shape->layers; layer++) {
+        char *blocks = (char *)gpu->forward->kv + layer * config->blocks * block;
+
+        for (uint64_t i = gpu->blocks_of_each; i < config->blocks; i++) {
+            const char *from = blocks + gpu->tables[i % gpu->blocks_of_each] * block;
+
+            if (cudaMemcpyAsync(blocks + gpu->tables[i] * block, from, block,
+                                cudaMemcpyDeviceToDevice, gpu->forward->stream) != cudaSuccess) {
+                fail("a copy of blocks", NULL);
+            }
+        }
+    }
+}
+
+static void bench_decode(const struct gpu *gpu, uint32_t batch, uint32_t context, bool no_graphs)
+{
+    struct dyno_cuda_slice *slices = need(calloc(batch, sizeof *slices));
+    struct dyno_cuda_yield *yields = need(calloc(batch, sizeof *yields));
+    uint32_t *tokens = need(calloc(batch, sizeof *tokens));
+    struct dyno_cuda_slice prompt = {.tokens = gpu->tokens, .count = context, .table = gpu->tables};
+    double times[RUNS], pass;
+
+    run(gpu, &prompt, 1, yields);
+    spread_blocks(gpu);
+    gpu->forward->config.no_graphs = no_graphs;
+    for (uint32_t i = 0; i < WARM_UPS + RUNS; i++) {
+        double begin = now_ms();
+
+        for (uint32_t s = 0; s < batch; s++) {
+            tokens[s] = i == 0 ? gpu->tokens[s] : yields[s].token;
+            slices[s] =
+                (struct dyno_cuda_slice){.tokens = &tokens[s],
+                                         .first = context + i,
+                                         .count = 1,
+                                         .table = gpu->tables + (size_t)s * gpu->blocks_of_each,
+                                         .want = DYNO_CUDA_WANT_TOKEN};
+        }
+        run(gpu, slices, batch, yields);
+        if (i >= WARM_UPS) {
+            times[i - WARM_UPS] = now_ms() - begin;
+        }
+    }
+    pass = median(times);
+    printf("{\"pass\": \"decode\", \"graph\": %s, \"batch\": %u, \"context\": %u, \"ms\": %.3f, "
+           "\"tokens_per_s\": %.0f, \"layers\": %u}\n",
+           no_graphs ? "false" : "true", batch, context, pass, batch / pass * 1e3,
+           gpu->weights->model.layers);
+    fflush(stdout);
+    gpu->forward->config.no_graphs = false;
+    free(slices);
+    free(yields);
+    free(tokens);
+}
+
+static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
+{
+    struct dyno_cuda_slice prompt = {
+        .tokens = gpu->tokens, .count = tokens, .table = gpu->tables, .want = DYNO_CUDA_WANT_TOKEN};
+    struct dyno_cuda_yield yield;
+    double times[RUNS], pass;
+
+    for (uint32_t i = 0; i < WARM_UPS + RUNS; i++) {
+        double begin = now_ms();
+
+        run(gpu, &prompt, 1, &yield);
+        if (i >= WARM_UPS) {
+            times[i - WARM_UPS] = now_ms() - begin;
+        }
+    }
+    pass = median(times);
+    printf("{\"pass\": \"prefill\", \"tokens\": %u, \"ms\": %.3f, \"tokens_per_s\": %.0f, "
+           "\"layers\": %u}\n",
+           tokens, pass, tokens / pass * 1e3, gpu->weights->model.layers);
+    fflush(stdout);
+}
+
+/* ---- against the CPU ------------------------------------------------------------------------- */
+
+enum { CHECK_TOKENS = 300, CHECK_STEPS = 12, CHECK_CHUNK = 128 };
+
+static const struct dyno_model small = {.attention = DYNO_ATTENTION_GQA,
+                                        .layers = 3,
+                                        .hidden = 1024,
+                                        .heads = 16,
+                                        .kv_heads = 4,
+                                        .head_dim = 64,
+                                        .vocab = 32000,
+                                        .context_max = 1024,
+                                        .intermediate = 2816};
+
+struct cpu {
+    struct dyno_kv_storage *storage;
+    struct dyno_forward *forward;
+};
+
+static struct cpu cpu_open(struct dyno_weights *weights, struct dyno_team *team)
+{
+    struct cpu cpu;
+    struct dyno_error error = {0};
+    struct dyno_forward_config config = {
+        .weights = weights, .team = team, .rows_max = CHECK_TOKENS};
+
+    if (dyno_kv_storage_open(&cpu.storage, &weights->model, 64, BLOCK_TOKENS, DYNO_ELEMENT_F32,
+                             &error) != DYNO_OK) {
+        fail("the CPU's storage", &error);
+    }
+    config.storage = cpu.storage;
+    if (dyno_forward_open(&cpu.forward, &config, &error) != DYNO_OK) {
+        fail("the CPU's forward pass", &error);
+    }
+    return cpu;
+}
+
+/* The largest difference between the logits, as a share of the largest due. */
+static double apart(const float *got, const float *due, uint32_t vocab)
+{
+    double most = 0.0, size = 0.0;
+
+    for (uint32_t i = 0; i < vocab; i++) {
+        most = fmax(most, fabs((double)got[i] - (double)due[i]));
+        size = fmax(size, fabs((double)due[i]));
+    }
+    return isfinite(most) ? most / size : INFINITY;
+}
+
+static uint32_t largest(const float *logits, uint32_t vocab)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < vocab; i++) {
+        best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+}
+
+/* A prompt in chunks, then steps of decoding, on both; the CPU's tokens are taken. */
+static bool check_model(struct pool *pool, bool qk_norm, uint32_t head_dim)
+{
+    struct dyno_model shape = small;
+    struct dyno_weights *weights;
+    struct gpu gpu;
+    struct cpu cpu;
+    uint32_t tokens[CHECK_TOKENS + CHECK_STEPS + 1], same = 0;
+    float *logits = need(malloc(shape.vocab * sizeof *logits));
+    double worst = 0.0;
+
+    shape.head_dim = head_dim;
+    weights = model_make(pool, &shape, qk_norm);
+    gpu = gpu_open(weights, pool->team, 4, shape.context_max, CHECK_TOKENS, DYNO_CUDA_KV_BF16);
+    cpu = cpu_open(weights, pool->team);
+    memcpy(tokens, gpu.tokens, sizeof tokens);
+    for (uint32_t at = 0; at < CHECK_TOKENS + CHECK_STEPS;) {
+        uint32_t left = CHECK_TOKENS - at;
+        uint32_t count = at >= CHECK_TOKENS ? 1 : left < CHECK_CHUNK ? left : CHECK_CHUNK;
+        struct dyno_cuda_slice slice = {.tokens = tokens + at,
+                                        .first = at,
+                                        .count = count,
+                                        .table = gpu.tables,
+                                        .want = DYNO_CUDA_WANT_LOGITS};
+        struct dyno_forward_slice due = {.tokens = tokens + at,
+                                         .first = at,
+                                         .count = count,
+                                         .table = gpu.tables,
+                                         .yields = true};
+        struct dyno_cuda_yield yield;
+
+        due.table = need(malloc(64 * sizeof(uint32_t)));
+        for (uint32_t i = 0; i < 64; i++) {
+            ((uint32_t *)(uintptr_t)due.table)[i] = i;
+        }
+        run(&gpu, &slice, 1, &yield);
+        dyno_forward_run(cpu.forward, &due, 1, logits);
+        free((void *)(uintptr_t)due.table);
+        at += count;
+        worst = fmax(worst, apart(yield.logits, logits, shape.vocab));
+        same += yield.token == largest(logits, shape.vocab);
+        if (yield.token != largest(yield.logits, shape.vocab)) {
+            worst = INFINITY;
+        }
+        if (at >= CHECK_TOKENS) {
+            tokens[at] = largest(logits, shape.vocab);
+        }
+    }
+    printf("{\"check\": \"logits\", \"head_dim\": %u, \"qk_norm\": %s, \"apart\": %.4f, "
+           "\"same_tokens\": %u, \"of\": %d}\n",
+           head_dim, qk_norm ? "true" : "false", worst, same,
+           CHECK_STEPS + (CHECK_TOKENS + CHECK_CHUNK - 1) / CHECK_CHUNK);
+    fflush(stdout);
+    dyno_forward_close(cpu.forward);
+    dyno_kv_storage_close(cpu.storage);
+    gpu_close(&gpu);
+    model_free(weights);
+    free(logits);
+    return worst < 0.05;
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+struct bench {
+    struct pool pool;
+    struct dyno_model shape;
+    enum dyno_cuda_kv_element kv;
+    struct gpu gpu;
+    bool is_open;
+};
+
+enum { SEQUENCES = 256, CONTEXT_MAX = 8192 + 64, DECODE_CONTEXT_MAX = 1024 + 64 };
+
+static void open_once(struct bench *bench, uint32_t context)
+{
+    uint32_t sequences = context > DECODE_CONTEXT_MAX ? 32 : SEQUENCES;
+
+    if (bench->is_open && bench->gpu.forward->config.sequences_max == sequences) {
+        return;
+    }
+    if (bench->is_open) {
+        gpu_close(&bench->gpu);
+        model_free(bench->gpu.weights);
+    }
+    bench->gpu =
+        gpu_open(model_make(&bench->pool, &bench->shape, false), bench->pool.team, sequences,
+                 sequences == 32 ? CONTEXT_MAX : DECODE_CONTEXT_MAX, CONTEXT_MAX, bench->kv);
+    bench->is_open = true;
+}
+
+static uint32_t number(char **argv, int argc, int index)
+{
+    unsigned long value = index < argc ? strtoul(argv[index], NULL, 10) : 0;
+
+    if (value == 0 || value > CONTEXT_MAX) {
+        fail("a number from 1 is missing", NULL);
+    }
+    return (uint32_t)value;
+}
+
+static bool do_command(struct bench *bench, char **argv, int argc, int *at)
+{
+    const char *name = argv[(*at)++];
+
+    if (strcmp(name, "check") == 0) {
+        return check_model(&bench->pool, false, 64) && check_model(&bench->pool, true, 128);
+    }
+    if (strcmp(name, "layers") == 0) {
+        bench->shape.layers = bench->shape.dense_layers = number(argv, argc, (*at)++);
+    } else if (strcmp(name, "kv") == 0) {
+        bench->kv =
+            *at < argc && strcmp(argv[(*at)++], "fp8") == 0 ? DYNO_CUDA_KV_E4M3 : DYNO_CUDA_KV_BF16;
+    } else if (strcmp(name, "prefill") == 0) {
+        uint32_t tokens = number(argv, argc, (*at)++);
+
+        open_once(bench, CONTEXT_MAX);
+        bench_prefill(&bench->gpu, tokens);
+    } else {
+        uint32_t batch = number(argv, argc, (*at)++), context = number(argv, argc, (*at)++);
+
+        open_once(bench, context + WARM_UPS + RUNS);
+        bench_decode(&bench->gpu, batch, context, strcmp(name, "launches") == 0);
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    const struct dyno_model *shape = dyno_model_find("llama-3.1-8b");
+    struct bench bench = {.shape = *shape, .kv = DYNO_CUDA_KV_BF16};
+    bool right = true;
+
+    bench.pool = pool_open((uint64_t)shape->vocab * shape->hidden);
+    for (int at = 1; right && at < argc;) {
+        right = do_command(&bench, argv, argc, &at);
+    }
+    if (bench.is_open) {
+        gpu_close(&bench.gpu);
+        model_free(bench.gpu.weights);
+    }
+    dyno_team_close(bench.pool.team);
+    free(bench.pool.elements);
+    return right ? EXIT_SUCCESS : EXIT_FAILURE;
+}
