@@ -385,10 +385,12 @@ dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
 {
     struct dyno_cuda_shape shape = dyno_cuda_shape_of(forward, slices, slice_count);
 
+    forward->running = true;
     (void)dyno_cuda_tell(forward, &shape, slices, slice_count);
     DYNO_TRY(dyno_cuda_queue_graph(forward, &shape, error));
     DYNO_TRY(fetch(forward, slices, slice_count, error));
     DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
+    forward->running = false;
     hand_out(forward, slices, slice_count, yields);
     return DYNO_OK;
 }

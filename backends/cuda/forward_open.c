@@ -207,7 +207,7 @@ void dyno_cuda_forward_close(struct dyno_cuda_forward *forward)
     if (!forward) {
         return;
     }
-    if (forward->stream) {
+    if (forward->running) {
         (void)cudaStreamSynchronize(forward->stream);
     }
     dyno_cuda_graphs_close(forward);

@@ -60,6 +60,7 @@ struct dyno_cuda_forward {
     uint64_t logits_stride;
     uint64_t attention_scratch_bytes, told_bytes;
     cudaStream_t stream;
+    bool running; /* a pass is under way, or failed */
     struct dyno_cuda_gemm *gemm;
     void *memory, *kv; /* of the device */
     struct dyno_cuda_activations on;

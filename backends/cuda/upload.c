@@ -1,5 +1,6 @@
 #include "backends/cuda/upload.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +24,13 @@ struct dyno_cuda_upload {
     cudaStream_t stream;
     struct piece pieces[PIECES];
     uint32_t next; /* of the pieces */
+    bool copying;  /* something may be under way */
 };
 
 dyno_status dyno_cuda_upload_finish(struct dyno_cuda_upload *upload, struct dyno_error *error)
 {
     DYNO_CUDA_TRY(cudaStreamSynchronize(upload->stream), error);
+    upload->copying = false;
     return DYNO_OK;
 }
 
@@ -36,8 +39,10 @@ void dyno_cuda_upload_close(struct dyno_cuda_upload *upload)
     if (!upload) {
         return;
     }
-    if (upload->stream) {
+    if (upload->copying) {
         (void)cudaStreamSynchronize(upload->stream);
+    }
+    if (upload->stream) {
         (void)cudaStreamDestroy(upload->stream);
     }
     for (uint32_t i = 0; i < PIECES; i++) {
@@ -143,6 +148,7 @@ static struct piece *next_piece(struct dyno_cuda_upload *upload)
 static dyno_status send(struct dyno_cuda_upload *upload, const struct piece *piece, void *to,
                         uint64_t bytes, struct dyno_error *error)
 {
+    upload->copying = true;
     DYNO_CUDA_TRY(cudaMemcpyAsync(to, piece->memory, bytes, cudaMemcpyHostToDevice, upload->stream),
                   error);
     DYNO_CUDA_TRY(cudaEventRecord(piece->copied, upload->stream), error);

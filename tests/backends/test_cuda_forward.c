@@ -57,7 +57,7 @@ static struct bench bench_open(struct dyno_weights *weights, enum dyno_element e
                                               .blocks = BLOCKS,
                                               .block_tokens = BLOCK_TOKENS,
                                               .rows_max = SEQUENCES * LENGTH_MAX,
-                                              .sequences_max = SEQUENCES,
+                                              .sequences_max = SEQUENCES + 2,
                                               .no_graphs = no_graphs};
 
     ck_assert_msg(dyno_cuda_model_open(&bench.model, weights, element, LENGTH_MAX, NULL, &error) ==
@@ -230,6 +230,226 @@ START_TEST(logits_are_those_of_the_cpu)
 }
 END_TEST
 
+/* All sequences one token on, each by what it yielded before. */
+static void decode(const struct bench *bench, struct sequence *sequences, uint32_t steps,
+                   struct dyno_cuda_yield yields[SEQUENCES])
+{
+    for (uint32_t step = 0; step < steps; step++) {
+        struct dyno_cuda_slice slices[SEQUENCES];
+        struct dyno_error error = {0};
+
+        for (uint32_t s = 0; s < SEQUENCES; s++) {
+            slices[s] = (struct dyno_cuda_slice){.tokens = &sequences[s].tokens[step],
+                                                 .first = step,
+                                                 .count = 1,
+                                                 .table = sequences[s].table,
+                                                 .want = DYNO_CUDA_WANT_LOGITS};
+        }
+        ck_assert_msg(dyno_cuda_forward_run(bench->forward, slices, SEQUENCES, yields, &error) ==
+                          DYNO_OK,
+                      "%s", error.text);
+    }
+}
+
+/* Contexts grow through two buckets, and every graph is launched more than once. */
+START_TEST(graphs_give_what_launches_give)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_cuda_yield yields[SEQUENCES];
+    struct dyno_weights *weights;
+    float *logits[SEQUENCES];
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cuda graphs");
+    weights = cuda_model(&rng, families[_i % FAMILY_COUNT], head_dims[_i % 3]);
+    make_sequences(&rng, weights, sequences);
+    for (uint32_t round = 0; round < 2; round++) {
+        struct bench bench = bench_open(weights, DYNO_ELEMENT_BF16, DYNO_CUDA_KV_BF16, round == 0);
+
+        decode(&bench, sequences, LENGTH_MAX, yields);
+        for (uint32_t s = 0; s < SEQUENCES; s++) {
+            size_t bytes = weights->model.vocab * sizeof(float);
+
+            if (round == 0) {
+                logits[s] = array_of(1, bytes);
+                memcpy(logits[s], yields[s].logits, bytes);
+            } else {
+                ck_assert_msg(memcmp(logits[s], yields[s].logits, bytes) == 0, "seed %d", _i);
+            }
+        }
+        bench_close(&bench);
+    }
+}
+END_TEST
+
+/* Logits are the product of the logits' matrix and the state. */
+START_TEST(a_state_is_what_logits_are_made_of)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_cuda_yield yields[2];
+    struct dyno_weights *weights;
+    struct bench bench;
+    struct dyno_error error = {0};
+    float *row;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cuda states");
+    weights = cuda_model(&rng, LLAMA2, 64);
+    row = array_of(weights->model.hidden, sizeof *row);
+    make_sequences(&rng, weights, sequences);
+    bench = bench_open(weights, DYNO_ELEMENT_F16, DYNO_CUDA_KV_E4M3, false);
+    for (uint32_t s = 0; s < 2; s++) {
+        memcpy(sequences[s].tokens, sequences[0].tokens, sizeof sequences[0].tokens);
+    }
+    ck_assert_msg(dyno_cuda_forward_run(bench.forward,
+                                        (struct dyno_cuda_slice[]){{.tokens = sequences[0].tokens,
+                                                                    .count = 9,
+                                                                    .table = sequences[0].table,
+                                                                    .want = DYNO_CUDA_WANT_STATE},
+                                                                   {.tokens = sequences[1].tokens,
+                                                                    .count = 9,
+                                                                    .table = sequences[1].table,
+                                                                    .want = DYNO_CUDA_WANT_LOGITS}},
+                                        2, yields, &error) == DYNO_OK,
+                  "%s", error.text);
+    for (uint32_t token = 0; token < weights->model.vocab; token++) {
+        double due = 0.0, size = 0.0;
+
+        dyno_matrix_read(&weights->logits, token, 0, weights->model.hidden, row);
+        for (uint32_t i = 0; i < weights->model.hidden; i++) {
+            due += (double)row[i] * (double)yields[0].state[i];
+            size += fabs((double)row[i] * (double)yields[0].state[i]);
+        }
+        ck_assert(fabs((double)yields[1].logits[token] - due) <= 0x1p-10 * size);
+    }
+    bench_close(&bench);
+}
+END_TEST
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static const struct dyno_cuda_forward_config planned = {.kv = DYNO_CUDA_KV_BF16,
+                                                        .block_tokens = BLOCK_TOKENS,
+                                                        .rows_max = LENGTH_MAX,
+                                                        .sequences_max = SEQUENCES};
+
+START_TEST(a_plan_gives_all_the_memory_there_is)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct dyno_cuda_forward_config config = planned;
+    struct dyno_cuda_plan plan, more;
+    uint64_t fixed;
+
+    dyno_rng_init(&rng, 1, "cuda plan");
+    weights = cuda_model(&rng, LLAMA3, 64);
+    config.blocks = 1;
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
+                                  UINT64_MAX, NULL) == DYNO_OK);
+    ck_assert(plan.blocks == 1);
+    fixed = plan.weights + 2 * plan.passes + plan.reserve;
+    ck_assert(plan.total == fixed + 2 * plan.block);
+    config.blocks = 0;
+    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
+                                  fixed + 15 * plan.block, NULL) == DYNO_OK);
+    ck_assert(more.blocks == 7 && more.total == fixed + 14 * plan.block);
+    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
+                                  UINT64_MAX, NULL) == DYNO_OK);
+    ck_assert(more.blocks == SEQUENCES * LENGTH_MAX / BLOCK_TOKENS);
+}
+END_TEST
+
+START_TEST(a_plan_that_does_not_fit_is_refused_with_the_arithmetic)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct dyno_cuda_forward_config config = planned;
+    struct dyno_cuda_plan plan;
+    struct dyno_error error = {0};
+
+    dyno_rng_init(&rng, 1, "cuda plan");
+    weights = cuda_model(&rng, LLAMA3, 64);
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 1,
+                                  1U << 29, &error) == DYNO_NO_MEMORY);
+    ck_assert_msg(strstr(error.text, "the GPU has 0.50 GiB free, and ") &&
+                      strstr(error.text, "for 1 KV block,") && strstr(error.text, "left to CUDA"),
+                  "%s", error.text);
+}
+END_TEST
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+/* All that a run does: load, open, a prompt, and a token decoded three times. */
+static dyno_status whole_run(struct dyno_weights *weights, const struct sequence *sequence,
+                             struct dyno_error *error)
+{
+    struct bench bench = {0};
+    struct dyno_cuda_forward_config config = planned;
+    dyno_status status =
+        dyno_cuda_model_open(&bench.model, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, NULL, error);
+
+    config.model = bench.model;
+    config.blocks = BLOCKS;
+    if (status == DYNO_OK) {
+        status = dyno_cuda_forward_open(&bench.forward, &config, error);
+    }
+    for (uint32_t i = 0; status == DYNO_OK && i < 4; i++) {
+        struct dyno_cuda_yield yield;
+        struct dyno_cuda_slice slice = {.tokens = sequence->tokens + (i > 0) * 5,
+                                        .first = (i > 0) * 5,
+                                        .count = i > 0 ? 1 : 5,
+                                        .table = sequence->table,
+                                        .want =
+                                            i == 1 ? DYNO_CUDA_WANT_LOGITS : DYNO_CUDA_WANT_TOKEN};
+
+        status = dyno_cuda_forward_run(bench.forward, &slice, 1, &yield, error);
+    }
+    bench_close(&bench);
+    return status;
+}
+
+START_TEST(every_call_that_fails_is_told)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_weights *weights;
+    uint64_t calls, failed = 0;
+
+    dyno_rng_init(&rng, 3, "cuda faults");
+    weights = cuda_model(&rng, QWEN3, 16);
+    make_sequences(&rng, weights, sequences);
+    dyno_emulation_fail(0, cudaSuccess);
+    ck_assert(whole_run(weights, &sequences[0], NULL) == DYNO_OK);
+    calls = dyno_emulation_calls();
+    ck_assert(calls > 100);
+    for (uint64_t call = 1; call <= calls; call++) {
+        struct dyno_error error = {0};
+        dyno_status status;
+
+        dyno_emulation_fail(call, cudaErrorIllegalAddress);
+        status = whole_run(weights, &sequences[0], &error);
+        ck_assert_msg(status == DYNO_WORKER_GONE && strstr(error.text, " failed"),
+                      "call %d of %d: %d, %s", (int)call, (int)calls, (int)status, error.text);
+        failed++;
+    }
+    ck_assert(failed == calls);
+    dyno_emulation_fail(0, cudaSuccess);
+}
+END_TEST
+
+START_TEST(models_that_are_not_computed_are_refused)
+{
+    struct dyno_rng rng;
+    struct dyno_error error = {0};
+    struct dyno_cuda_model *model = NULL;
+
+    dyno_rng_init(&rng, 1, "cuda refusals");
+    ck_assert(dyno_cuda_model_open(&model, tiny_model(&rng, GPT2, DYNO_ELEMENT_F32),
+                                   DYNO_ELEMENT_BF16, 8, NULL, &error) == DYNO_UNSUPPORTED);
+    ck_assert(strstr(error.text, "RMSNorm") && !model);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("forward");
@@ -237,6 +457,12 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_loop_test(tc, logits_are_those_of_the_cpu, 0, 30);
+    tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, 5);
+    tcase_add_test(tc, a_state_is_what_logits_are_made_of);
+    tcase_add_test(tc, a_plan_gives_all_the_memory_there_is);
+    tcase_add_test(tc, a_plan_that_does_not_fit_is_refused_with_the_arithmetic);
+    tcase_add_test(tc, models_that_are_not_computed_are_refused);
+    tcase_add_test(tc, every_call_that_fails_is_told);
     suite_add_tcase(suite, tc);
 }
 
