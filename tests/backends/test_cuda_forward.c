@@ -3,44 +3,11 @@
 
 #include "backends/cpu/forward.h"
 #include "backends/cuda/plan.h"
-#include "tests/backends/tiny_models.h"
+#include "tests/backends/cuda_models.h"
 #include "tests/check_main.h"
 #include "tests/cuda_emulation/faults.h"
 
 enum { LENGTH_MAX = 40, SEQUENCES = 3, BLOCK_TOKENS = 4, BLOCKS = 48 };
-
-/* A tiny model of widths that the device takes; its heads have `head_dim` dimensions. */
-static struct dyno_weights *cuda_model(struct dyno_rng *rng, enum family family, uint32_t head_dim)
-{
-    struct dyno_weights *weights = array_of(1, sizeof *weights);
-    struct dyno_layer_weights *layers;
-    struct dyno_model *model = &weights->model;
-
-    *model = (struct dyno_model){.attention = DYNO_ATTENTION_GQA,
-                                 .context_max = 96,
-                                 .layers = 1 + (uint32_t)dyno_rng_below(rng, 3),
-                                 .kv_heads = 1 + (uint32_t)dyno_rng_below(rng, 2),
-                                 .head_dim = head_dim,
-                                 .hidden = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8)),
-                                 .vocab = 50 + (uint32_t)dyno_rng_below(rng, 90),
-                                 .intermediate = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8))};
-    model->heads = model->kv_heads * (1 + (uint32_t)dyno_rng_below(rng, 4));
-    weights->rope = tiny_rope(rng, family, head_dim);
-    weights->activation = DYNO_ACTIVATION_SILU;
-    weights->norm_epsilon = 1e-5;
-    weights->window = family == MISTRAL ? 1 + (uint32_t)dyno_rng_below(rng, 20) : 0;
-    weights->embedding = random_matrix(rng, DYNO_ELEMENT_BF16, model->vocab, model->hidden, false);
-    weights->logits =
-        family == LLAMA3 ? weights->embedding
-                         : random_matrix(rng, DYNO_ELEMENT_F16, model->vocab, model->hidden, false);
-    weights->final_norm = scaled_floats(rng, model->hidden, 1.0F, 0.2F);
-    layers = array_of(model->layers, sizeof *layers);
-    for (uint32_t i = 0; i < model->layers; i++) {
-        tiny_layer(rng, weights, family, DYNO_ELEMENT_BF16, &layers[i]);
-    }
-    weights->layers = layers;
-    return weights;
-}
 
 struct bench {
     struct dyno_weights *weights;

@@ -50,6 +50,8 @@ static struct {
     region *dynamic; /* its place in regions; null where there is none */
 } memory;
 
+static thread_local bool launches; /* the host's thread on which a kernel runs */
+
 void complain(const char *format, ...)
 {
     va_list arguments;
@@ -168,6 +170,7 @@ void memory_ignore(const void *begin, size_t bytes)
 
 void memory_launch_begins(const char *kernel, const void *stack)
 {
+    launches = true;
     memory.kernel = kernel;
     memory.stack = static_cast<const unsigned char *>(stack);
     memory.launch_epoch = ++memory.epoch;
@@ -175,6 +178,7 @@ void memory_launch_begins(const char *kernel, const void *stack)
 
 void memory_launch_ends()
 {
+    launches = false;
     memory.kernel = nullptr;
     if (memory.dynamic) {
         region_remove(memory.dynamic);
@@ -330,7 +334,7 @@ void watch(const void *address, size_t bytes, access kind)
     const auto *begin = static_cast<const unsigned char *>(address);
     const region *region;
 
-    if (static_cast<size_t>(begin - memory.stacks) < memory.stacks_bytes || !memory.kernel ||
+    if (static_cast<size_t>(begin - memory.stacks) < memory.stacks_bytes || !launches ||
         is_own(begin)) {
         return;
     }

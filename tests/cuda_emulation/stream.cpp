@@ -158,6 +158,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
 {
+    emulation::turn turn;
     cudaError_t code = emulation::fault();
 
     for (const auto &node : exec->nodes) {

@@ -1,0 +1,41 @@
+/* Tiny random models that the CUDA device computes. */
+#ifndef DYNO_TESTS_BACKENDS_CUDA_MODELS_H
+#define DYNO_TESTS_BACKENDS_CUDA_MODELS_H
+
+#include "tests/backends/tiny_models.h"
+
+/* A tiny model of widths that the device takes; its heads have `head_dim` dimensions. */
+static inline struct dyno_weights *cuda_model(struct dyno_rng *rng, enum family family,
+                                              uint32_t head_dim)
+{
+    struct dyno_weights *weights = array_of(1, sizeof *weights);
+    struct dyno_layer_weights *layers;
+    struct dyno_model *model = &weights->model;
+
+    *model = (struct dyno_model){.attention = DYNO_ATTENTION_GQA,
+                                 .context_max = 96,
+                                 .layers = 1 + (uint32_t)dyno_rng_below(rng, 3),
+                                 .kv_heads = 1 + (uint32_t)dyno_rng_below(rng, 2),
+                                 .head_dim = head_dim,
+                                 .hidden = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8)),
+                                 .vocab = 50 + (uint32_t)dyno_rng_below(rng, 90),
+                                 .intermediate = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8))};
+    model->heads = model->kv_heads * (1 + (uint32_t)dyno_rng_below(rng, 4));
+    weights->rope = tiny_rope(rng, family, head_dim);
+    weights->activation = DYNO_ACTIVATION_SILU;
+    weights->norm_epsilon = 1e-5;
+    weights->window = family == MISTRAL ? 1 + (uint32_t)dyno_rng_below(rng, 20) : 0;
+    weights->embedding = random_matrix(rng, DYNO_ELEMENT_BF16, model->vocab, model->hidden, false);
+    weights->logits =
+        family == LLAMA3 ? weights->embedding
+                         : random_matrix(rng, DYNO_ELEMENT_F16, model->vocab, model->hidden, false);
+    weights->final_norm = scaled_floats(rng, model->hidden, 1.0F, 0.2F);
+    layers = array_of(model->layers, sizeof *layers);
+    for (uint32_t i = 0; i < model->layers; i++) {
+        tiny_layer(rng, weights, family, DYNO_ELEMENT_BF16, &layers[i]);
+    }
+    weights->layers = layers;
+    return weights;
+}
+
+#endif

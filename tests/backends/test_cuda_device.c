@@ -1,0 +1,323 @@
+/* Workers on GPUs, emulated, under the threads of every real device: their greedy text is that of
+ * workers on the CPU. */
+#include "backends/cuda/device.h"
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "backends/cpu/device.h"
+#include "backends/cpu/forward.h"
+#include "tests/backends/cuda_models.h"
+#include "tests/check_main.h"
+#include "tests/cuda_emulation/faults.h"
+
+enum {
+    WORKERS = 2,
+    SEQUENCES = 3, /* of each worker */
+    PROMPT_MAX = 20,
+    ANSWER = 10,
+    BLOCK_TOKENS = 4,
+    TABLE = 8,
+    BLOCKS = 40,
+    STEPS = 4,
+};
+
+/* What stands in for the wall's clock: it counts, and posts. */
+static sem_t woken;
+static atomic_uint_fast64_t ticks;
+
+static dyno_ns count(const struct dyno_clock *clock)
+{
+    (void)clock;
+    return atomic_fetch_add(&ticks, 1);
+}
+
+static void wake(struct dyno_clock *clock)
+{
+    (void)clock;
+    sem_post(&woken);
+}
+
+/* A fleet and its sequences: number worker x SEQUENCES + slot. */
+struct fleet {
+    struct dyno_device *device;
+    struct dyno_transcripts *transcripts;
+    struct dyno_transcript *sequences[WORKERS * SEQUENCES];
+    uint32_t tables[SEQUENCES][TABLE];
+    const uint32_t *table_of[SEQUENCES];
+};
+
+static struct dyno_threaded_config threaded_config(struct dyno_transcripts *transcripts)
+{
+    return (struct dyno_threaded_config){.worker_count = WORKERS,
+                                         .seqs_max = SEQUENCES,
+                                         .steps_max = STEPS,
+                                         .transcripts = transcripts,
+                                         .now = count,
+                                         .wake = wake};
+}
+
+static struct dyno_cuda_config cuda_config(const struct dyno_weights *weights,
+                                           struct dyno_transcripts *transcripts)
+{
+    return (struct dyno_cuda_config){.weights = weights,
+                                     .threads = 2,
+                                     .blocks = BLOCKS,
+                                     .block_tokens = BLOCK_TOKENS,
+                                     .batch_tokens_max = SEQUENCES * PROMPT_MAX,
+                                     .context_max = TABLE * BLOCK_TOKENS,
+                                     .threaded = threaded_config(transcripts)};
+}
+
+static void open_device(struct fleet *fleet, const struct dyno_weights *weights, bool on_gpu)
+{
+    struct dyno_cuda_config cuda = cuda_config(weights, fleet->transcripts);
+    struct dyno_cpu_config cpu = {.weights = weights,
+                                  .threads = 1,
+                                  .blocks = BLOCKS,
+                                  .block_tokens = BLOCK_TOKENS,
+                                  .batch_tokens_max = SEQUENCES * PROMPT_MAX,
+                                  .threaded = threaded_config(fleet->transcripts)};
+    struct dyno_error error = {0};
+    dyno_status status = on_gpu ? dyno_cuda_device_open(&fleet->device, &cuda, &error)
+                                : dyno_cpu_device_open(&fleet->device, &cpu, &error);
+
+    ck_assert_msg(status == DYNO_OK, "%s", error.text);
+}
+
+static struct fleet fleet_open(const struct dyno_weights *weights, uint64_t seed, bool on_gpu)
+{
+    struct fleet fleet;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "cuda device prompts");
+    ck_assert(dyno_transcripts_open(&fleet.transcripts) == DYNO_OK);
+    for (uint32_t i = 0; i < WORKERS * SEQUENCES; i++) {
+        uint32_t length = 1 + (uint32_t)dyno_rng_below(&rng, PROMPT_MAX);
+
+        ck_assert(dyno_transcripts_add(fleet.transcripts, i, length, ANSWER, &fleet.sequences[i]) ==
+                  DYNO_OK);
+        for (uint32_t t = 0; t < length; t++) {
+            fleet.sequences[i]->tokens[t] = (uint32_t)dyno_rng_below(&rng, weights->model.vocab);
+        }
+    }
+    for (uint32_t i = 0; i < SEQUENCES * TABLE; i++) {
+        fleet.tables[i % SEQUENCES][i / SEQUENCES] = BLOCKS - 1 - i;
+    }
+    open_device(&fleet, weights, on_gpu);
+    return fleet;
+}
+
+static void fleet_close(struct fleet *fleet)
+{
+    fleet->device->ops->close(fleet->device);
+    dyno_transcripts_close(fleet->transcripts);
+}
+
+/* Every worker's prompts in one pass, then passes of STEPS until all have ended. */
+static void submit_all(struct fleet *fleet, bool prompts)
+{
+    for (uint32_t worker = 0; worker < WORKERS; worker++) {
+        struct dyno_slice slices[SEQUENCES];
+        struct dyno_pass pass = {.worker = worker,
+                                 .steps_max = prompts ? 1 : STEPS,
+                                 .slice_count = prompts ? SEQUENCES : 0,
+                                 .slices = slices,
+                                 .decode = !prompts,
+                                 .tables = fleet->table_of};
+
+        for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
+            uint32_t id = worker * SEQUENCES + slot;
+
+            if (prompts) {
+                fleet->device->ops->open(fleet->device, worker, slot, id, 0, ANSWER);
+            }
+            slices[slot] = (struct dyno_slice){
+                .slot = slot, .tokens = fleet->sequences[id]->prompt_tokens, .yields = true};
+        }
+        fleet->device->ops->submit(fleet->device, 0, &pass);
+    }
+}
+
+static uint32_t reap_all(struct fleet *fleet)
+{
+    struct dyno_completion completion;
+    uint32_t ended = 0;
+
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        while (sem_wait(&woken) != 0) {
+        }
+        ck_assert(fleet->device->ops->reap(fleet->device, UINT64_MAX, &completion));
+        ended += completion.ended_count;
+    }
+    return ended;
+}
+
+static void run(struct fleet *fleet)
+{
+    uint32_t ended;
+
+    for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
+        fleet->table_of[slot] = fleet->tables[slot];
+    }
+    submit_all(fleet, true);
+    ended = reap_all(fleet);
+    while (ended < WORKERS * SEQUENCES) {
+        submit_all(fleet, false);
+        ended += reap_all(fleet);
+    }
+}
+
+/* How much larger the CPU's logit of `one` is than that of `other` behind the first `count` tokens,
+ * as a share of the largest. */
+static double margin(const struct dyno_weights *weights, const struct dyno_transcript *sequence,
+                     uint32_t length, uint32_t one, uint32_t other)
+{
+    static const uint32_t table[TABLE] = {0, 1, 2, 3, 4, 5, 6, 7};
+    struct dyno_team *team = dyno_team_open(1);
+    struct dyno_kv_storage *storage;
+    struct dyno_forward *forward;
+    float *logits = array_of(weights->model.vocab, sizeof *logits);
+    float largest = 0.0F;
+
+    ck_assert(dyno_kv_storage_open(&storage, &weights->model, TABLE, BLOCK_TOKENS, DYNO_ELEMENT_F32,
+                                   NULL) == DYNO_OK);
+    ck_assert(dyno_forward_open(&forward,
+                                &(struct dyno_forward_config){.weights = weights,
+                                                              .storage = storage,
+                                                              .team = team,
+                                                              .rows_max = TABLE * BLOCK_TOKENS},
+                                NULL) == DYNO_OK);
+    dyno_forward_run(
+        forward,
+        &(struct dyno_forward_slice){
+            .tokens = sequence->tokens, .count = length, .table = table, .yields = true},
+        1, logits);
+    dyno_forward_close(forward);
+    dyno_kv_storage_close(storage);
+    dyno_team_close(team);
+    for (uint32_t i = 0; i < weights->model.vocab; i++) {
+        largest = fabsf(logits[i]) > largest ? fabsf(logits[i]) : largest;
+    }
+    return ((double)logits[one] - (double)logits[other]) / (double)largest;
+}
+
+START_TEST(greedy_text_is_that_of_the_cpu)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct fleet gpu, cpu;
+    uint32_t same = 0;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cuda device");
+    weights = cuda_model(&rng, _i % 2 ? QWEN3 : LLAMA3, _i % 4 < 2 ? 64 : 16);
+    sem_init(&woken, 0, 0);
+    gpu = fleet_open(weights, (uint64_t)_i, true);
+    run(&gpu);
+    cpu = fleet_open(weights, (uint64_t)_i, false);
+    run(&cpu);
+    for (uint32_t i = 0; i < WORKERS * SEQUENCES; i++) {
+        const struct dyno_transcript *got = gpu.sequences[i], *due = cpu.sequences[i];
+        uint32_t at = due->prompt_tokens;
+
+        ck_assert(got->count == due->count && got->count == got->prompt_tokens + ANSWER);
+        while (at < due->count && got->tokens[at] == due->tokens[at]) {
+            at++;
+        }
+        same += at - due->prompt_tokens;
+        if (at < due->count) {
+            double apart = margin(weights, due, at, due->tokens[at], got->tokens[at]);
+
+            ck_assert_msg(apart < 0.1, "seed %d: sequence %u, token %u: %g of the logits apart", _i,
+                          i, at, apart);
+        }
+    }
+    ck_assert_msg(same > WORKERS * SEQUENCES * ANSWER / 2, "seed %d: %u tokens", _i, same);
+    fleet_close(&gpu);
+    fleet_close(&cpu);
+    sem_destroy(&woken);
+}
+END_TEST
+
+START_TEST(a_fleet_without_room_is_refused)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct dyno_cuda_config config;
+    struct dyno_device *device = NULL;
+    struct dyno_error error = {0};
+    uint32_t blocks = 0;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    weights = cuda_model(&rng, LLAMA3, 64);
+    config = cuda_config(weights, NULL);
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_OK && blocks == BLOCKS);
+    config.blocks = 0; /* as many as sequences can fill */
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_OK &&
+              blocks == SEQUENCES * TABLE);
+    dyno_emulation_free_bytes((size_t)1 << 30);
+    ck_assert(dyno_cuda_device_open(&device, &config, &error) == DYNO_NO_MEMORY && !device);
+    ck_assert_msg(strstr(error.text, "the GPU has 1.00 GiB free, and "), "%s", error.text);
+}
+END_TEST
+
+/* Each call that opening makes, and then the first pass: the one refuses, the other ends the
+ * program. */
+START_TEST(calls_that_fail_while_it_opens_are_told)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct dyno_cuda_config config;
+    struct dyno_transcripts *transcripts;
+    struct dyno_device *device;
+    uint64_t calls;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    weights = cuda_model(&rng, LLAMA3, 16);
+    ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
+    config = cuda_config(weights, transcripts);
+    dyno_emulation_fail(0, cudaSuccess);
+    ck_assert(dyno_cuda_device_open(&device, &config, NULL) == DYNO_OK);
+    calls = dyno_emulation_calls();
+    device->ops->close(device);
+    for (uint64_t call = 1; call <= calls; call++) {
+        struct dyno_error error = {0};
+        struct dyno_device *none = NULL;
+
+        dyno_emulation_fail(call, cudaErrorMemoryAllocation);
+        ck_assert_msg(dyno_cuda_device_open(&none, &config, &error) != DYNO_OK && !none &&
+                          error.text[0],
+                      "call %d of %d", (int)call, (int)calls);
+    }
+    dyno_emulation_fail(0, cudaSuccess);
+    dyno_transcripts_close(transcripts);
+}
+END_TEST
+
+START_TEST(a_pass_that_fails_ends_the_program)
+{
+    struct dyno_rng rng;
+    struct fleet fleet;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    sem_init(&woken, 0, 0);
+    fleet = fleet_open(cuda_model(&rng, LLAMA3, 16), 1, true);
+    dyno_emulation_fail(9, cudaErrorIllegalAddress);
+    run(&fleet);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tc = tcase_create("device");
+
+    tcase_set_timeout(tc, 240);
+    tcase_add_checked_fixture(tc, NULL, arrays_free);
+    tcase_add_loop_test(tc, greedy_text_is_that_of_the_cpu, 0, 4);
+    tcase_add_test(tc, a_fleet_without_room_is_refused);
+    tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);
+    tcase_add_exit_test(tc, a_pass_that_fails_ends_the_program, EXIT_FAILURE);
+    suite_add_tcase(suite, tc);
+}
+
+DYNO_CHECK_MAIN("cuda_device", add_cases)
