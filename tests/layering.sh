@@ -102,8 +102,6 @@ cstdarg kernels/cuda/ tests/cuda_emulation/
 cstddef kernels/cuda/ tests/cuda_emulation/
 cstdint kernels/cuda/ tests/cuda_emulation/
 algorithm tests/gpu/
-functional tests/gpu/
-vector tests/cuda_emulation/ tests/gpu/
 functional tests/gpu/ tests/cuda_emulation/
 mutex tests/cuda_emulation/
 vector tests/gpu/ tests/cuda_emulation/
