@@ -8,6 +8,8 @@
 #include "backends/cuda/runtime.h"
 #include "kernels/team.h"
 
+enum { SETTLE_GRAIN = 1, CACHE_LINE = 64 };
+
 /* One worker. */
 struct engine {
     int gpu;
@@ -15,7 +17,9 @@ struct engine {
     struct dyno_cuda_slice *slices;        /* [seqs_max], as many as a pass has pieces */
     struct dyno_cuda_yield *yields;        /* [seqs_max] */
     const struct dyno_engine_piece **from; /* [seqs_max] the yields' pieces */
-    void *scratch;                         /* of dyno_sample */
+    struct dyno_team *team;                /* chooses on the host */
+    char *scratch;                         /* [team][scratch_bytes], of dyno_sample */
+    size_t scratch_bytes;
 };
 
 struct cuda {
@@ -26,7 +30,9 @@ struct cuda {
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-static enum dyno_cuda_want want_of(const struct dyno_engine_piece *piece)
+/* What of the piece's last position is wanted; for tokens also how they are chosen. */
+static enum dyno_cuda_want want_of(const struct dyno_engine_piece *piece,
+                                   struct dyno_sampling *sampling)
 {
     const struct dyno_generation *generation = piece->transcript->generation;
 
@@ -36,7 +42,12 @@ static enum dyno_cuda_want want_of(const struct dyno_engine_piece *piece)
     if (!generation) {
         return DYNO_CUDA_WANT_TOKEN;
     }
-    return generation->ops->embed ? DYNO_CUDA_WANT_STATE : DYNO_CUDA_WANT_LOGITS;
+    if (generation->ops->embed) {
+        return DYNO_CUDA_WANT_STATE;
+    }
+    return generation->ops->plain && generation->ops->plain(generation, sampling)
+               ? DYNO_CUDA_WANT_TOKEN
+               : DYNO_CUDA_WANT_LOGITS;
 }
 
 /* The pieces as slices, and those that yield; returns how many. */
@@ -51,8 +62,8 @@ static uint32_t lay_out(const struct engine *engine, const struct dyno_engine_pi
         engine->slices[i] = (struct dyno_cuda_slice){.tokens = piece->tokens + piece->first,
                                                      .first = piece->first,
                                                      .count = piece->count,
-                                                     .table = piece->table,
-                                                     .want = want_of(piece)};
+                                                     .table = piece->table};
+        engine->slices[i].want = want_of(piece, &engine->slices[i].sampling);
         if (piece->yields) {
             engine->from[yields++] = piece;
         }
@@ -60,22 +71,39 @@ static uint32_t lay_out(const struct engine *engine, const struct dyno_engine_pi
     return yields;
 }
 
-/* What the yield's sequence goes on with. */
-static uint32_t settle(const struct cuda *cuda, const struct engine *engine, uint32_t index)
-{
-    const struct dyno_engine_piece *piece = engine->from[index];
-    const struct dyno_cuda_yield *yield = &engine->yields[index];
-    struct dyno_generation *generation = piece->transcript->generation;
+struct settling {
+    const struct cuda *cuda;
+    const struct engine *engine;
+    uint32_t *next;
+};
 
-    if (!generation) {
-        return yield->token;
-    }
-    if (generation->ops->embed) {
+/* What the yield's sequence goes on with. */
+static uint32_t settle(const struct cuda *cuda, const struct engine *engine, uint32_t index,
+                       void *scratch)
+{
+    const struct dyno_transcript *transcript = engine->from[index]->transcript;
+    const struct dyno_cuda_yield *yield = &engine->yields[index];
+    struct dyno_generation *generation = transcript->generation;
+
+    if (yield->state) {
         generation->ops->embed(generation, yield->state, cuda->hidden);
         return DYNO_TOKEN_FILLER;
     }
-    return generation->ops->choose(generation, yield->logits, cuda->vocab, piece->transcript,
-                                   engine->scratch);
+    return yield->logits ? generation->ops->choose(generation, yield->logits, cuda->vocab,
+                                                   transcript, scratch)
+                         : yield->token;
+}
+
+/* Sequences have nothing in common that choosing writes, so they may go to different threads. */
+static void settle_some(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct settling *settling = argument;
+    const struct engine *engine = settling->engine;
+
+    for (uint32_t i = first; i < last; i++) {
+        settling->next[i] =
+            settle(settling->cuda, engine, i, engine->scratch + worker * engine->scratch_bytes);
+    }
 }
 
 /* A pass has no way to fail (core/worker/device.h). */
@@ -100,14 +128,13 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     const struct cuda *cuda = context;
     const struct engine *engine = &cuda->engines[worker];
     uint32_t yields = lay_out(engine, pieces, piece_count);
+    struct settling settling = {cuda, engine, next};
     struct dyno_error error = {0};
 
     if (compute(engine, piece_count, &error) != DYNO_OK) {
         give_up(engine, &error);
     }
-    for (uint32_t i = 0; i < yields; i++) {
-        next[i] = settle(cuda, engine, i);
-    }
+    dyno_team_run(engine->team, yields, SETTLE_GRAIN, settle_some, &settling);
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -179,6 +206,7 @@ static void release(void *context)
         free(engine->yields);
         free(engine->from);
         free(engine->scratch);
+        dyno_team_close(engine->team);
     }
     for (uint32_t i = 0; cuda->models && i < cuda->gpu_count; i++) {
         (void)cudaSetDevice((int)i);
@@ -218,9 +246,12 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t bloc
     engine->slices = calloc(seqs_max, sizeof *engine->slices);
     engine->yields = calloc(seqs_max, sizeof *engine->yields);
     engine->from = calloc(seqs_max, sizeof *engine->from);
-    engine->scratch = malloc(dyno_sample_scratch(cuda->vocab));
-    if (!engine->slices || !engine->yields || !engine->from || !engine->scratch) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u sequences", seqs_max);
+    engine->scratch_bytes =
+        (dyno_sample_scratch(cuda->vocab) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    engine->scratch = malloc(config->threads * engine->scratch_bytes);
+    engine->team = dyno_team_open(config->threads);
+    if (!engine->slices || !engine->yields || !engine->from || !engine->scratch || !engine->team) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory or threads for %u sequences", seqs_max);
     }
     forward.blocks = blocks;
     forward.model = cuda->models[engine->gpu];

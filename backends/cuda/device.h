@@ -16,7 +16,8 @@
 
 struct dyno_cuda_config {
     const struct dyno_weights *weights; /* not owned */
-    uint32_t threads;                   /* of the host, while weights are loaded, >= 1 */
+    uint32_t threads;                   /* of each worker on the host: to load weights, and to
+                                           choose tokens that GPUs do not; >= 1 */
     bool kv_fp8;                        /* keys and values as e4m3; else as the activations, bf16 */
     uint32_t blocks, block_tokens; /* KV of each worker; blocks 0: see dyno_cuda_device_blocks */
     uint32_t batch_tokens_max;     /* rows of a pass */

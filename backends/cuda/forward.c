@@ -368,10 +368,12 @@ static void hand_out(const struct dyno_cuda_forward *forward, const struct dyno_
         if (slices[i].want == DYNO_CUDA_WANT_NOTHING) {
             continue;
         }
-        yields[yield] =
-            (struct dyno_cuda_yield){.token = forward->token[yield],
-                                     .logits = forward->logits + yield * forward->logits_stride,
-                                     .state = state};
+        yields[yield] = (struct dyno_cuda_yield){.token = forward->token[yield]};
+        if (slices[i].want == DYNO_CUDA_WANT_LOGITS) {
+            yields[yield].logits = forward->logits + yield * forward->logits_stride;
+        } else if (slices[i].want == DYNO_CUDA_WANT_STATE) {
+            yields[yield].state = state;
+        }
         for (uint64_t k = 0; slices[i].want == DYNO_CUDA_WANT_STATE && k < hidden; k++) {
             state[k] = value_of(forward, forward->state[yield * hidden + k]);
         }

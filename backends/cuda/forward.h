@@ -42,9 +42,9 @@ struct dyno_cuda_slice {
 
 /* Of a slice that wants something, what it wanted; until the next pass. */
 struct dyno_cuda_yield {
-    uint32_t token;
-    const float *logits; /* [vocab] */
-    const float *state;  /* [hidden] */
+    uint32_t token;      /* also where logits are wanted; undefined with a state */
+    const float *logits; /* [vocab]; NULL: not wanted */
+    const float *state;  /* [hidden]; NULL: not wanted */
 };
 
 struct dyno_cuda_forward_config {

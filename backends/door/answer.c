@@ -125,6 +125,25 @@ static uint32_t choose(struct dyno_generation *generation, const float *logits, 
     return token;
 }
 
+static bool plain(const struct dyno_generation *generation, struct dyno_sampling *out)
+{
+    const struct dyno_answer *answer = (const struct dyno_answer *)(const void *)generation;
+    const struct dyno_answer_config *config = &answer->config;
+    const struct dyno_sampling *sampling = &config->sampling;
+    bool penalizes = sampling->presence != 0.0 || sampling->frequency != 0.0 ||
+                     (sampling->repetition != 0.0 && sampling->repetition != 1.0);
+    bool must_go_on = answer->generated < config->tokens_min && config->eos_count > 0;
+
+    if (config->constraint || config->logprobs || answer->bias_count > 0 || penalizes ||
+        must_go_on) {
+        return false;
+    }
+    *out = *sampling;
+    out->bias = NULL;
+    out->allowed = NULL;
+    return true;
+}
+
 static bool is_eos(const struct dyno_answer *answer, uint32_t token)
 {
     bool may_end = answer->config.constraint ||
@@ -179,9 +198,10 @@ static bool took(struct dyno_generation *generation, uint32_t token)
     return ends;
 }
 
-static const struct dyno_generation_ops answer_ops = {.choose = choose, .took = took};
+static const struct dyno_generation_ops answer_ops = {
+    .choose = choose, .plain = plain, .took = took};
 static const struct dyno_generation_ops scoring_ops = {
-    .choose = choose, .score = dyno_answer_score, .took = took};
+    .choose = choose, .plain = plain, .score = dyno_answer_score, .took = took};
 
 /* ---- the side of a worker that is asked by text -----------------------------------------------
  */

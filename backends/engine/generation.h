@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/sample.h"
+
 struct dyno_transcript;
 struct dyno_generation;
 
@@ -19,6 +21,10 @@ struct dyno_generation_ops {
      * dyno_sample_scratch(vocab) bytes (kernels/sample.h). */
     uint32_t (*choose)(struct dyno_generation *generation, const float *logits, uint32_t vocab,
                        const struct dyno_transcript *transcript, void *scratch);
+    /* How the next token is chosen, where `choose` would do dyno_sample and nothing else, without
+     * bias, mask and penalties: true, and *out is that.  A device that can do it by itself then
+     * does not call `choose`.  NULL: it is always called. */
+    bool (*plain)(const struct dyno_generation *generation, struct dyno_sampling *out);
     /* In the place of `choose`, for one who wants no token but what the model made of the prompt:
      * state[size] is the hidden state of its last position behind the final norm, not to be kept.
      * DYNO_TOKEN_FILLER is taken next and must end the sequence.  NULL: tokens are chosen. */

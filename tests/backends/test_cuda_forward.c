@@ -293,6 +293,43 @@ START_TEST(a_state_is_what_logits_are_made_of)
 }
 END_TEST
 
+/* Where nothing changes the logits before, the device's choice is the definition's. */
+START_TEST(a_token_is_drawn_as_defined)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_weights *weights;
+    struct bench bench;
+    void *scratch;
+
+    dyno_rng_init(&rng, 5, "cuda draws");
+    weights = cuda_model(&rng, LLAMA2, 16);
+    scratch = array_of(1, dyno_sample_scratch(weights->model.vocab));
+    make_sequences(&rng, weights, sequences);
+    bench = bench_open(weights, DYNO_ELEMENT_F16, DYNO_CUDA_KV_F16, false);
+    for (uint32_t i = 0; i < 12; i++) {
+        struct dyno_sampling sampling = {
+            .seed = i, .temperature = 8.0, .top_k = i % 3 * 20, .top_p = i % 2 ? 0.9 : 0.0};
+        struct dyno_sample_history history = {.tokens = sequences[0].tokens, .count = 7};
+        struct dyno_cuda_yield yields[2];
+        struct dyno_cuda_slice slices[2] = {{.tokens = sequences[0].tokens,
+                                             .count = 7,
+                                             .table = sequences[0].table,
+                                             .want = DYNO_CUDA_WANT_LOGITS},
+                                            {.tokens = sequences[0].tokens,
+                                             .count = 7,
+                                             .table = sequences[1].table,
+                                             .want = DYNO_CUDA_WANT_TOKEN,
+                                             .sampling = sampling}};
+
+        ck_assert(dyno_cuda_forward_run(bench.forward, slices, 2, yields, NULL) == DYNO_OK);
+        ck_assert(yields[1].token == dyno_sample(&sampling, yields[0].logits, weights->model.vocab,
+                                                 7, &history, scratch));
+    }
+    bench_close(&bench);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static const struct dyno_cuda_forward_config planned = {.kv = DYNO_CUDA_KV_BF16,
@@ -426,6 +463,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, logits_are_those_of_the_cpu, 0, 30);
     tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, 5);
     tcase_add_test(tc, a_state_is_what_logits_are_made_of);
+    tcase_add_test(tc, a_token_is_drawn_as_defined);
     tcase_add_test(tc, a_plan_gives_all_the_memory_there_is);
     tcase_add_test(tc, a_plan_that_does_not_fit_is_refused_with_the_arithmetic);
     tcase_add_test(tc, models_that_are_not_computed_are_refused);
