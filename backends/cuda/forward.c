@@ -10,37 +10,26 @@
 #include "kernels/cuda/rows.h"
 #include "kernels/half.h"
 
-/* A pass on its way: how many rows are left, and where they lie. */
-struct pass {
-    struct dyno_cuda_forward *forward;
-    const struct dyno_cuda_shape *shape;
-    struct dyno_cuda_arrays told; /* on the device */
-    uint32_t rows;
-    void *hidden, *joint;
-    struct dyno_error *error;
-};
-
-static const struct dyno_cuda_layer *layer_of(const struct pass *pass, uint32_t index)
+static const struct dyno_cuda_layer *layer_of(const struct dyno_cuda_pass *pass, uint32_t index)
 {
     return &pass->forward->model->layers[index];
 }
 
-static dyno_status multiply(const struct pass *pass, const void *weights, const void *bias,
-                            uint32_t rows, uint32_t columns, const void *x, void *y,
-                            const void *residual)
+dyno_status dyno_cuda_pass_multiply(const struct dyno_cuda_pass *pass,
+                                    const struct dyno_cuda_product *product)
 {
     struct dyno_cuda_gemm_job job = {.element = pass->forward->model->element,
                                      .kind = DYNO_CUDA_WEIGHTS_16,
                                      .n = pass->rows,
-                                     .rows = rows,
-                                     .columns = columns,
-                                     .weights = weights,
-                                     .x = x,
-                                     .x_stride = columns,
-                                     .residual = residual,
-                                     .bias = bias,
-                                     .y = y,
-                                     .y_stride = rows,
+                                     .rows = product->rows,
+                                     .columns = product->columns,
+                                     .weights = product->weights,
+                                     .x = product->x,
+                                     .x_stride = product->columns,
+                                     .residual = product->residual,
+                                     .bias = product->bias,
+                                     .y = product->y,
+                                     .y_stride = product->rows,
                                      .weight_scale = 1.0F,
                                      .x_scale = 1.0F};
 
@@ -48,7 +37,7 @@ static dyno_status multiply(const struct pass *pass, const void *weights, const 
     return DYNO_OK;
 }
 
-static dyno_status norm(const struct pass *pass, const void *weight)
+dyno_status dyno_cuda_pass_norm(const struct dyno_cuda_pass *pass, const void *weight)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
     struct dyno_cuda_norm_job job = {.element = forward->model->element,
@@ -65,8 +54,9 @@ static dyno_status norm(const struct pass *pass, const void *weight)
 }
 
 /* Rows `index` of `from` [from_rows][columns], side by side in `to`: an embedding's lookup. */
-static dyno_status pick_rows(const struct pass *pass, const void *from, uint32_t from_rows,
-                             uint32_t columns, const uint32_t *index, uint32_t count, void *to)
+static dyno_status pick_rows(const struct dyno_cuda_pass *pass, const void *from,
+                             uint32_t from_rows, uint32_t columns, const uint32_t *index,
+                             uint32_t count, void *to)
 {
     struct dyno_cuda_embedding_job job = {.tokens = count,
                                           .vocab = from_rows,
@@ -100,7 +90,7 @@ static struct dyno_cuda_kv kv_of(const struct dyno_cuda_forward *forward, uint32
 }
 
 /* Query and key normed where the model does so, and turned; key and value stored. */
-static dyno_status turn_and_store(const struct pass *pass, uint32_t index)
+static dyno_status turn_and_store(const struct dyno_cuda_pass *pass, uint32_t index)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
     const struct dyno_weights *weights = forward->model->weights;
@@ -133,7 +123,7 @@ typedef int (*attention_launcher)(const struct dyno_cuda_attention_job *job,
                                   dyno_cuda_stream stream);
 
 /* The fast kernel, or the plain one for shapes that it does not take. */
-static dyno_status launch_attention(const struct pass *pass, attention_launcher fast,
+static dyno_status launch_attention(const struct dyno_cuda_pass *pass, attention_launcher fast,
                                     const struct dyno_cuda_attention_job *job)
 {
     int code = fast(job, pass->forward->stream);
@@ -146,7 +136,8 @@ static dyno_status launch_attention(const struct pass *pass, attention_launcher 
     return DYNO_OK;
 }
 
-static struct dyno_cuda_attention_job attention_job(const struct pass *pass, uint32_t layer)
+static struct dyno_cuda_attention_job attention_job(const struct dyno_cuda_pass *pass,
+                                                    uint32_t layer)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
 
@@ -169,7 +160,8 @@ static struct dyno_cuda_attention_job attention_job(const struct pass *pass, uin
 }
 
 /* As many slices at a time as the scratch memory is for. */
-static dyno_status attend_singly(const struct pass *pass, struct dyno_cuda_attention_job job,
+static dyno_status attend_singly(const struct dyno_cuda_pass *pass,
+                                 struct dyno_cuda_attention_job job,
                                  const struct dyno_cuda_attention_slice *slices, uint32_t count)
 {
     uint32_t group = count;
@@ -186,7 +178,7 @@ static dyno_status attend_singly(const struct pass *pass, struct dyno_cuda_atten
     return DYNO_OK;
 }
 
-static dyno_status attend_slices(const struct pass *pass, uint32_t layer)
+static dyno_status attend_slices(const struct dyno_cuda_pass *pass, uint32_t layer)
 {
     struct dyno_cuda_attention_job job = attention_job(pass, layer);
 
@@ -202,7 +194,7 @@ static dyno_status attend_slices(const struct pass *pass, uint32_t layer)
 }
 
 /* Keys and values of the last layer are stored: go on with the rows that yield, one a slice. */
-static dyno_status keep_yielding(struct pass *pass)
+static dyno_status keep_yielding(struct dyno_cuda_pass *pass)
 {
     struct dyno_cuda_forward *forward = pass->forward;
 
@@ -216,15 +208,24 @@ static dyno_status keep_yielding(struct pass *pass)
     return DYNO_OK;
 }
 
-static dyno_status attention_half(struct pass *pass, uint32_t index)
+static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
 {
     struct dyno_cuda_forward *forward = pass->forward;
     const struct dyno_cuda_layer *layer = layer_of(pass, index);
-    uint32_t hidden = forward->shape->hidden;
+    struct dyno_cuda_product joint = {.weights = layer->query_key_value,
+                                      .bias = layer->query_key_value_bias,
+                                      .rows = forward->joint_width,
+                                      .columns = forward->shape->hidden,
+                                      .x = forward->on.normed,
+                                      .y = pass->joint};
+    struct dyno_cuda_product output = {.weights = layer->output,
+                                       .bias = layer->output_bias,
+                                       .rows = forward->shape->hidden,
+                                       .columns = forward->wide,
+                                       .x = forward->on.attended};
 
-    DYNO_TRY(norm(pass, layer->attention_norm));
-    DYNO_TRY(multiply(pass, layer->query_key_value, layer->query_key_value_bias,
-                      forward->joint_width, hidden, forward->on.normed, pass->joint, NULL));
+    DYNO_TRY(dyno_cuda_pass_norm(pass, layer->attention_norm));
+    DYNO_TRY(dyno_cuda_pass_multiply(pass, &joint));
     DYNO_TRY(turn_and_store(pass, index));
     if (pass->shape->gathers && index + 1 == forward->shape->layers) {
         if (pass->shape->yields == 0) {
@@ -236,32 +237,11 @@ static dyno_status attention_half(struct pass *pass, uint32_t index)
     } else {
         DYNO_TRY(attend_slices(pass, index));
     }
-    return multiply(pass, layer->output, layer->output_bias, hidden, forward->wide,
-                    forward->on.attended, pass->hidden, pass->hidden);
+    output.residual = output.y = pass->hidden;
+    return dyno_cuda_pass_multiply(pass, &output);
 }
 
-static dyno_status mlp_half(const struct pass *pass, uint32_t index)
-{
-    struct dyno_cuda_forward *forward = pass->forward;
-    const struct dyno_cuda_layer *layer = layer_of(pass, index);
-    uint32_t hidden = forward->shape->hidden, intermediate = forward->shape->intermediate;
-    struct dyno_cuda_silu_job silu = {.element = forward->model->element,
-                                      .rows = pass->rows,
-                                      .columns = intermediate,
-                                      .gate = forward->on.gate_up,
-                                      .up = dyno_cuda_at(forward->on.gate_up, intermediate),
-                                      .stride = 2 * (uint64_t)intermediate,
-                                      .out = forward->on.gated};
-
-    DYNO_TRY(norm(pass, layer->mlp_norm));
-    DYNO_TRY(multiply(pass, layer->gate_up, NULL, 2 * intermediate, hidden, forward->on.normed,
-                      forward->on.gate_up, NULL));
-    DYNO_CUDA_LAUNCH(dyno_cuda_silu(&silu, forward->stream), pass->error);
-    return multiply(pass, layer->down, layer->down_bias, hidden, intermediate, forward->on.gated,
-                    pass->hidden, pass->hidden);
-}
-
-static dyno_status choose(const struct pass *pass)
+static dyno_status choose(const struct dyno_cuda_pass *pass)
 {
     struct dyno_cuda_forward *forward = pass->forward;
     const struct dyno_model *shape = forward->shape;
@@ -298,13 +278,13 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
                                  const struct dyno_cuda_shape *shape, struct dyno_error *error)
 {
     struct dyno_cuda_arena arena = {.base = forward->on.told};
-    struct pass pass = {.forward = forward,
-                        .shape = shape,
-                        .told = dyno_cuda_arrays_take(&arena, shape),
-                        .rows = shape->rows,
-                        .hidden = forward->on.hidden,
-                        .joint = forward->on.joint,
-                        .error = error};
+    struct dyno_cuda_pass pass = {.forward = forward,
+                                  .shape = shape,
+                                  .told = dyno_cuda_arrays_take(&arena, shape),
+                                  .rows = shape->rows,
+                                  .hidden = forward->on.hidden,
+                                  .joint = forward->on.joint,
+                                  .error = error};
 
     DYNO_CUDA_TRY(cudaMemcpyAsync(forward->on.told, forward->told, arena.used,
                                   cudaMemcpyHostToDevice, forward->stream),
@@ -316,9 +296,9 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
         if (pass.rows == 0) {
             return DYNO_OK; /* nothing yields: this was the last layer */
         }
-        DYNO_TRY(mlp_half(&pass, layer));
+        DYNO_TRY(dyno_cuda_pass_mlp(&pass, layer_of(&pass, layer)));
     }
-    DYNO_TRY(norm(&pass, forward->model->final_norm));
+    DYNO_TRY(dyno_cuda_pass_norm(&pass, forward->model->final_norm));
     return choose(&pass);
 }
 

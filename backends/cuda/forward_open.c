@@ -54,6 +54,25 @@ static void *take(struct dyno_cuda_arena *arena, uint64_t rows, uint64_t columns
     return dyno_cuda_take(arena, rows * columns * sizeof(uint16_t));
 }
 
+static void lay_out_mlp(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *forward)
+{
+    const struct dyno_model *shape = forward->shape;
+    struct dyno_cuda_activations *on = &forward->on;
+    uint64_t rows = forward->config.rows_max;
+    uint64_t slots = shape->experts > 0 ? rows * shape->experts_per_token : 0;
+    uint64_t width = larger(rows * shape->intermediate, slots * shape->expert_intermediate);
+
+    on->gate_up = take(arena, 2, width);
+    on->gated = take(arena, 1, width);
+    on->router_logits = dyno_cuda_take(arena, rows * shape->experts * sizeof(float));
+    on->expert = dyno_cuda_take(arena, slots * sizeof(uint32_t));
+    on->place = dyno_cuda_take(arena, slots * sizeof(uint32_t));
+    on->expert_weight = dyno_cuda_take(arena, slots * sizeof(float));
+    on->expert_first = dyno_cuda_take(arena, ((uint64_t)shape->experts + 1) * sizeof(uint32_t));
+    on->gathered = take(arena, slots, shape->hidden);
+    on->mixed = take(arena, slots, shape->hidden);
+}
+
 static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *forward,
                     uint32_t positions)
 {
@@ -68,8 +87,7 @@ static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *for
     on->normed = take(arena, rows, shape->hidden);
     on->joint = take(arena, rows, forward->joint_width);
     on->attended = take(arena, rows, forward->wide);
-    on->gate_up = take(arena, rows, 2 * (uint64_t)shape->intermediate);
-    on->gated = take(arena, rows, shape->intermediate);
+    lay_out_mlp(arena, forward);
     on->last_hidden = take(arena, sequences, shape->hidden);
     on->last_joint = take(arena, sequences, forward->joint_width);
     on->logits = dyno_cuda_take(arena, sequences * forward->logits_stride * sizeof(float));

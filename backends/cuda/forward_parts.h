@@ -36,10 +36,16 @@ struct dyno_cuda_activations {
     void *hidden, *normed;          /* [rows_max][hidden] */
     void *joint;                    /* [rows_max][query, key, value] */
     void *attended;                 /* [rows_max][heads x head_dim] */
-    void *gate_up, *gated;          /* [rows_max][2 x intermediate], [rows_max][intermediate] */
+    void *gate_up, *gated;          /* [rows_max or slots][2 x width], [width] of an MLP */
     void *last_hidden, *last_joint; /* [sequences_max] of those that yield */
     float *logits;                  /* [sequences_max][logits_stride] */
     uint32_t *token;                /* [sequences_max] chosen */
+    /* Mixtures of experts (kernels/cuda/moe.h); slots = rows_max x experts_per_token. */
+    float *router_logits;     /* [rows_max][experts] */
+    uint32_t *expert, *place; /* [slots] */
+    float *expert_weight;     /* [slots] */
+    uint32_t *expert_first;   /* [experts + 1] */
+    void *gathered, *mixed;   /* [slots][hidden] */
     void *sample_scratch;
     void *attention_scratch; /* [attention_scratch_bytes] */
     char *told;              /* [told_bytes]: the arrays of a pass */
@@ -100,6 +106,34 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
 dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_shape *shape, struct dyno_error *error);
 void dyno_cuda_graphs_close(struct dyno_cuda_forward *forward);
+
+/* A pass on its way: how many rows are left, and where they lie. */
+struct dyno_cuda_pass {
+    struct dyno_cuda_forward *forward;
+    const struct dyno_cuda_shape *shape;
+    struct dyno_cuda_arrays told; /* on the device */
+    uint32_t rows;
+    void *hidden, *joint;
+    struct dyno_error *error;
+};
+
+/* A product of the pass's rows with a matrix [rows][columns]; `x` and `y` are as wide as that. */
+struct dyno_cuda_product {
+    const void *weights, *bias;
+    uint32_t rows, columns;
+    const void *x, *residual;
+    void *y;
+};
+
+dyno_status dyno_cuda_pass_multiply(const struct dyno_cuda_pass *pass,
+                                    const struct dyno_cuda_product *product);
+
+/* The rows normed: from pass->hidden to on.normed. */
+dyno_status dyno_cuda_pass_norm(const struct dyno_cuda_pass *pass, const void *weight);
+
+/* The second half of a layer: its norm, its MLP or its experts, added to pass->hidden. */
+dyno_status dyno_cuda_pass_mlp(const struct dyno_cuda_pass *pass,
+                               const struct dyno_cuda_layer *layer);
 
 /* Elements of 16 bits, from the `at`-th on. */
 static inline void *dyno_cuda_at(const void *memory, uint64_t at)

@@ -7,6 +7,7 @@
 #include "backends/cuda/arena.h"
 #include "backends/cuda/runtime.h"
 #include "backends/cuda/upload.h"
+#include "kernels/cuda/moe.h"
 
 enum { VECTOR = 8, HEAD_DIM_MAX = 256 };
 
@@ -14,11 +15,7 @@ enum { VECTOR = 8, HEAD_DIM_MAX = 256 };
 
 static dyno_status check_layer(const struct dyno_layer_weights *layer, struct dyno_error *error)
 {
-    if (layer->router.data) {
-        return dyno_fail(error, DYNO_UNSUPPORTED,
-                         "the CUDA device does not compute mixtures of experts");
-    }
-    if (!layer->gate.data || layer->up_bias) {
+    if (!layer->router.data && (!layer->gate.data || layer->up_bias)) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "the CUDA device computes gated MLPs whose gate and up have no bias");
     }
@@ -41,12 +38,20 @@ dyno_status dyno_cuda_model_check(const struct dyno_weights *weights, struct dyn
                          "grouped queries (Llama, Mistral, Qwen)");
     }
     if (model->hidden % VECTOR != 0 || model->intermediate % VECTOR != 0 ||
-        model->head_dim % VECTOR != 0 || model->head_dim > HEAD_DIM_MAX) {
+        model->expert_intermediate % VECTOR != 0 || model->head_dim % VECTOR != 0 ||
+        model->head_dim > HEAD_DIM_MAX) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "the CUDA device computes models whose widths are multiples of %d and "
                          "whose heads have at most %d dimensions; here hidden is %u, intermediate "
                          "%u, head_dim %u",
                          VECTOR, HEAD_DIM_MAX, model->hidden, model->intermediate, model->head_dim);
+    }
+    if (model->experts > DYNO_CUDA_EXPERTS_MAX || model->experts_per_token > DYNO_CUDA_CHOSEN_MAX ||
+        model->experts_per_token > model->experts || model->shared_intermediate > 0) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "the CUDA device computes mixtures of up to %d experts, %d of a token, "
+                         "and no shared ones",
+                         DYNO_CUDA_EXPERTS_MAX, DYNO_CUDA_CHOSEN_MAX);
     }
     for (uint32_t i = 0; i < model->layers; i++) {
         DYNO_TRY(check_layer(&weights->layers[i], error));
@@ -77,6 +82,7 @@ static struct dyno_cuda_layer lay_layer(struct dyno_cuda_arena *arena,
 {
     struct dyno_cuda_layer layer = {0};
     uint64_t hidden = model->hidden, wide = (uint64_t)model->heads * model->head_dim;
+    uint64_t experts = (uint64_t)model->experts * model->expert_intermediate; /* side by side */
 
     layer.attention_norm = take(arena, 1, hidden);
     layer.mlp_norm = take(arena, 1, hidden);
@@ -86,6 +92,12 @@ static struct dyno_cuda_layer lay_layer(struct dyno_cuda_arena *arena,
     layer.key_norm = take_if(arena, from->key_norm, model->head_dim);
     layer.output = take(arena, hidden, wide);
     layer.output_bias = take_if(arena, from->output_bias, hidden);
+    if (from->router.data) {
+        layer.router = take(arena, model->experts, hidden);
+        layer.expert_gate_up = take(arena, experts * 2, hidden);
+        layer.expert_down = take(arena, experts, hidden);
+        return layer;
+    }
     layer.gate_up = take(arena, 2 * (uint64_t)model->intermediate, hidden);
     layer.down = take(arena, hidden, model->intermediate);
     layer.down_bias = take_if(arena, from->down_bias, hidden);
@@ -175,10 +187,28 @@ static dyno_status load_attention(const struct load *load, const struct dyno_mod
     return load_vector(load, to->output_bias, 0, from->output_bias, model->hidden);
 }
 
+static dyno_status load_experts(const struct load *load, const struct dyno_model *model,
+                                const struct dyno_cuda_layer *to,
+                                const struct dyno_layer_weights *from)
+{
+    uint64_t width = model->expert_intermediate;
+
+    DYNO_TRY(load_matrix(load, to->router, 0, &from->router));
+    for (uint64_t i = 0; i < model->experts; i++) {
+        DYNO_TRY(load_matrix(load, to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
+        DYNO_TRY(load_matrix(load, to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
+        DYNO_TRY(load_matrix(load, to->expert_down, i * model->hidden, &from->expert_down[i]));
+    }
+    return DYNO_OK;
+}
+
 static dyno_status load_mlp(const struct load *load, const struct dyno_model *model,
                             const struct dyno_cuda_layer *to, const struct dyno_layer_weights *from)
 {
     DYNO_TRY(load_vector(load, to->mlp_norm, 0, from->mlp_norm, model->hidden));
+    if (from->router.data) {
+        return load_experts(load, model, to, from);
+    }
     DYNO_TRY(load_matrix(load, to->gate_up, 0, &from->gate));
     DYNO_TRY(load_matrix(load, to->gate_up, model->intermediate, &from->up));
     DYNO_TRY(load_matrix(load, to->down, 0, &from->down));

@@ -20,6 +20,10 @@ struct dyno_cuda_layer {
     const void *output, *output_bias;      /* [hidden][heads x head_dim]; NULL: none */
     const void *gate_up;                   /* [2 x intermediate][hidden], gate first */
     const void *down, *down_bias;          /* [hidden][intermediate]; NULL: none */
+    /* Mixtures of experts only, in the place of the MLP above; else NULL. */
+    const void *router;         /* [experts][hidden] */
+    const void *expert_gate_up; /* [experts][2 x expert_intermediate][hidden] */
+    const void *expert_down;    /* [experts][hidden][expert_intermediate] */
 };
 
 struct dyno_cuda_model {

@@ -20,6 +20,13 @@ static inline struct dyno_weights *cuda_model(struct dyno_rng *rng, enum family 
                                  .hidden = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8)),
                                  .vocab = 50 + (uint32_t)dyno_rng_below(rng, 90),
                                  .intermediate = 8 * (1 + (uint32_t)dyno_rng_below(rng, 8))};
+    if (family == MIXTRAL || family == QWEN3_MOE) {
+        model->expert_intermediate = model->intermediate;
+        model->intermediate = 0;
+        model->experts = 2 + (uint32_t)dyno_rng_below(rng, 7);
+        model->experts_per_token = 1 + (uint32_t)dyno_rng_below(rng, model->experts);
+        weights->normalize_top_k = family == MIXTRAL;
+    }
     model->heads = model->kv_heads * (1 + (uint32_t)dyno_rng_below(rng, 4));
     weights->rope = tiny_rope(rng, family, head_dim);
     weights->activation = DYNO_ACTIVATION_SILU;
