@@ -1,13 +1,17 @@
-/* `dyno doctor`, the software: nothing here is needed to answer.  Libraries are asked through the
- * loader, so that dyno neither links them for this nor fails without them, and a GPU is asked only
- * if its driver is there. */
+/* `dyno doctor`, the software: nothing here is needed to answer.  What dyno is not linked with is
+ * asked through the loader, so that dyno does not fail without it, and a GPU is asked only if its
+ * driver is there. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <spawn.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <yaml.h>
+#include <zlib.h>
 
 #include "cli/doctor.h"
 
@@ -60,22 +64,17 @@ static void check_gnuplot(void)
 /* Libraries that dyno is linked with, asked for their own version. */
 static void check_linked(void)
 {
-    static const struct {
-        const char *name, *symbol;
+    const struct {
+        const char *name, *version;
     } rows[] = {
-        {"sqlite", "sqlite3_libversion"},
-        {"jansson", "jansson_version_str"},
-        {"zlib", "zlibVersion"},
-        {"libyaml", "yaml_get_version_string"},
+        {"sqlite", sqlite3_libversion()},
+        {"jansson", jansson_version_str()},
+        {"zlib", zlibVersion()},
+        {"libyaml", yaml_get_version_string()},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *(*version)(void) = NULL;
-        void *symbol = dlsym(RTLD_DEFAULT, rows[i].symbol);
-
-        memcpy(&version, &symbol, sizeof(version)); /* POSIX lets an object pointer be a function */
-        dyno_doctor_say(rows[i].name, symbol != NULL, "%s",
-                        symbol ? version() : "this build of dyno is not linked with it");
+        dyno_doctor_say(rows[i].name, true, "%s", rows[i].version);
     }
 }
 

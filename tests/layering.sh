@@ -90,11 +90,11 @@ spawn.h backends/ reports/ cli/ tests/
 csv.h traces/
 jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/
-sqlite3.h reports/ tests/
+sqlite3.h reports/ cli/doctor_software.c tests/
 utf8proc.h backends/ tests/
 xxhash.h backends/door/
 yaml.h cli/ backends/
-zlib.h traces/ tests/
+zlib.h traces/ cli/doctor_software.c tests/
 cuda backends/cuda/ kernels/cuda/ tests/cuda/ tests/cuda_emulation/ tests/gpu/
 cublas kernels/cuda/ tests/gpu/
 cmath kernels/cuda/ tests/cuda_emulation/
