@@ -1,6 +1,5 @@
 /* `dyno doctor`, the software: nothing here is needed to answer.  What dyno is not linked with is
- * asked through the loader, so that dyno does not fail without it, and a GPU is asked only if its
- * driver is there. */
+ * asked through the loader, so that dyno does not fail without it. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -47,22 +46,22 @@ static bool first_line(const char *program, char *const argv[], char *out, int s
     return status == 0 && found;
 }
 
-static void check_gnuplot(void)
+static void check_gnuplot(struct dyno_doctor *doctor)
 {
     char *const argv[] = {"gnuplot", "--version", NULL};
     char line[128];
 
     if (first_line("gnuplot", argv, line, sizeof(line))) {
-        dyno_doctor_say("gnuplot", true, "%s", line);
+        dyno_doctor_say(doctor, "gnuplot", true, "%s", line);
     } else {
-        dyno_doctor_say("gnuplot", false,
+        dyno_doctor_say(doctor, "gnuplot", false,
                         "no figures can be drawn; tables and databases need none (apt install "
                         "gnuplot-nox)");
     }
 }
 
 /* Libraries that dyno is linked with, asked for their own version. */
-static void check_linked(void)
+static void check_linked(struct dyno_doctor *doctor)
 {
     const struct {
         const char *name, *version;
@@ -74,7 +73,7 @@ static void check_linked(void)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        dyno_doctor_say(rows[i].name, true, "%s", rows[i].version);
+        dyno_doctor_say(doctor, rows[i].name, true, "%s", rows[i].version);
     }
 }
 
@@ -96,113 +95,39 @@ static bool optional_version(const char *library, const char *symbol, int *versi
     return found;
 }
 
-static void check_transports(void)
+static void check_nccl(struct dyno_doctor *doctor)
 {
-    void *ucp = dlopen("libucp.so.0", RTLD_NOW | RTLD_LOCAL);
-    const char *(*ask)(void) = NULL;
-    void *address = ucp ? dlsym(ucp, "ucp_get_version_string") : NULL;
+    enum { MAJOR = 10000, MINOR = 100 }; /* 2.28.9 is 22809 */
     int nccl = 0;
 
     if (optional_version("libnccl.so.2", "ncclGetVersion", &nccl)) {
-        dyno_doctor_say("nccl", true, "%d.%d.%d", nccl / 10000, nccl / 100 % 100, nccl % 100);
+        dyno_doctor_say(doctor, "nccl", true, "%d.%d.%d", nccl / MAJOR, nccl % MAJOR / MINOR,
+                        nccl % MINOR);
     } else {
-        dyno_doctor_say("nccl", false,
-                        "costs simulation nothing; real GPUs could not share one model");
+        dyno_doctor_say(doctor, "nccl", false,
+                        "costs simulation nothing; GPUs cannot share one model (apt install "
+                        "libnccl2)");
     }
+}
+
+static void check_ucx(struct dyno_doctor *doctor)
+{
+    void *ucp = dlopen("libucp.so.0", RTLD_NOW | RTLD_LOCAL);
+    void *address = ucp ? dlsym(ucp, "ucp_get_version_string") : NULL;
+    const char *(*ask)(void) = NULL;
+
     memcpy(&ask, &address, sizeof(ask));
-    dyno_doctor_say("ucx", address != NULL, "%s",
-                    address ? ask()
-                            : "costs simulation nothing; real workers could not move KV by RDMA");
+    dyno_doctor_say(doctor, "ucx", address != NULL, "%s",
+                    address ? ask() : "costs nothing; real workers could not move KV by RDMA");
     if (ucp) {
         dlclose(ucp);
     }
 }
 
-/* The few calls of the CUDA driver that say what is there. */
-struct cuda {
-    int (*init)(unsigned flags);
-    int (*version)(int *version);
-    int (*count)(int *count);
-    int (*name)(char *name, int size, int device);
-    int (*memory)(size_t *bytes, int device);
-};
-
-static bool load_cuda(void *library, struct cuda *cuda)
+void dyno_doctor_check_software(struct dyno_doctor *doctor)
 {
-    const struct {
-        const char *symbol;
-        void *place;
-    } rows[] = {
-        {"cuInit", &cuda->init},
-        {"cuDriverGetVersion", &cuda->version},
-        {"cuDeviceGetCount", &cuda->count},
-        {"cuDeviceGetName", &cuda->name},
-        {"cuDeviceTotalMem_v2", &cuda->memory},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *address = dlsym(library, rows[i].symbol);
-
-        if (!address) {
-            return false;
-        }
-        memcpy(rows[i].place, &address, sizeof(address));
-    }
-    return true;
-}
-
-/* One line a GPU; a device handle of the driver is its index. */
-static void list_gpus(const struct cuda *cuda)
-{
-    int count = 0, refusal = cuda->init(0);
-
-    if (refusal != 0 || cuda->count(&count) != 0 || count == 0) {
-        dyno_doctor_say("gpu", false,
-                        "the driver shows none (cuInit: %d); only simulated GPUs, all that "
-                        "replay needs",
-                        refusal);
-    }
-    for (int i = 0; i < count; i++) {
-        char name[128] = "unnamed";
-        size_t bytes = 0;
-
-        cuda->name(name, sizeof(name), i);
-        cuda->memory(&bytes, i);
-        dyno_doctor_say("gpu", true, "%d: %s, %.1f GiB", i, name, (double)bytes / DYNO_DOCTOR_GIB);
-    }
-}
-
-static void check_driver(void)
-{
-    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    struct cuda cuda = {0};
-    int version = 0;
-
-    if (!library || !load_cuda(library, &cuda)) {
-        dyno_doctor_say("cuda driver", false,
-                        "costs simulation nothing; nothing can be measured on a real GPU");
-        dyno_doctor_say("gpu", access("/dev/nvidia0", F_OK) == 0, "%s",
-                        access("/dev/nvidia0", F_OK) == 0
-                            ? "/dev/nvidia0, of no use without the driver"
-                            : "none; only simulated GPUs, all that replay needs");
-    } else {
-        cuda.version(&version);
-        dyno_doctor_say("cuda driver", true, "CUDA %d.%d", version / 1000, version % 1000 / 10);
-        list_gpus(&cuda);
-    }
-    if (library) {
-        dlclose(library);
-    }
-}
-
-void dyno_doctor_check_software(void)
-{
-    check_linked();
-    check_gnuplot();
-}
-
-void dyno_doctor_check_gpus(void)
-{
-    check_driver();
-    check_transports();
+    check_linked(doctor);
+    check_gnuplot(doctor);
+    check_nccl(doctor);
+    check_ucx(doctor);
 }

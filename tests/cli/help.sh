@@ -263,9 +263,12 @@ same "replay --help" help replay
 same "replay --help" replay -h
 
 says doctor --help <<'END'
-Usage: dyno doctor
+Usage: dyno doctor [--json] [--require NAME,...]
 
 What this machine has, line by line; of what is missing, what that costs.
+
+  --json                    write JSON, with the figures of each GPU
+  --require NAME,...        end with 1 if a line of one of these names says missing [none]
 END
 
 # Whatever the list names has help of its own.

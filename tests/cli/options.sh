@@ -25,7 +25,8 @@ refused() {
 refused "unknown command 'repaly'; did you mean 'replay'?" repaly
 refused "unknown command 'xyzzy'; 'dyno help' lists them" xyzzy
 refused "unknown command 'repaly'; did you mean 'replay'?" help repaly
-refused "doctor takes no arguments" doctor --all
+refused "doctor takes no file" doctor here
+refused "unknown option '--all'; 'dyno doctor --help' lists them" doctor --all
 
 refused "nothing to replay: give --trace FILE, or --arrival LAW (poisson:20 or concurrency:64, say)\
  to generate requests" replay
