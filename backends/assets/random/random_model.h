@@ -17,6 +17,7 @@ struct dyno_random_model {
     struct dyno_weights shape; /* all but the tensors and the tokens: dyno_weights_describe */
     enum dyno_element element; /* of the matrices; vectors of GGUF are F32 */
     uint64_t seed;
+    uint32_t threads; /* that make values, at most DYNO_TEAM_MAX; 0: one.  Not seen in them */
     uint64_t shard_bytes_max; /* of a safetensors file; a larger model is several files */
     /* Called now and then with the bytes written so far; NULL: nobody wants to know. */
     void (*wrote)(void *context, uint64_t bytes, uint64_t bytes_total);

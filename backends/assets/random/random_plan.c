@@ -276,8 +276,9 @@ dyno_status dyno_random_plan_make(struct dyno_random_plan *out,
     struct dyno_random_plan plan = {.model = model, .names = names, .is_gguf = is_gguf};
     struct filler filler = {.plan = &plan, .model = &model->shape.model, .names = names};
 
+    plan.team = dyno_team_open(model->threads ? model->threads : 1);
     add_all(&filler);
-    if (filler.failed) {
+    if (filler.failed || !plan.team) {
         dyno_random_plan_release(&plan);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the list of a model's tensors");
     }
@@ -288,6 +289,7 @@ dyno_status dyno_random_plan_make(struct dyno_random_plan *out,
 void dyno_random_plan_release(struct dyno_random_plan *plan)
 {
     free(plan->tensors);
+    dyno_team_close(plan->team);
     *plan = (struct dyno_random_plan){0};
 }
 

@@ -7,6 +7,7 @@
 
 #include "backends/assets/random/random_model.h"
 #include "backends/assets/weights_parts.h"
+#include "kernels/team.h"
 
 enum { DYNO_PLAN_NAME_MAX = 128 };
 
@@ -35,6 +36,7 @@ struct dyno_random_plan {
     bool is_gguf;
     struct dyno_planned_tensor *tensors; /* [count] */
     size_t count, room;
+    struct dyno_team *team; /* which makes values */
 };
 
 /* Every tensor of the model under these names.  On success dyno_random_plan_release. */

@@ -7,8 +7,8 @@
 #include "kernels/element.h"
 #include "kernels/half.h"
 
-enum { ELEMENT_BYTES_MAX = 4 };
-enum { CHUNK = 4096 }; /* elements made at once; whole blocks of Q8_0 */
+enum { CHUNK = 4096 };           /* elements made at once; whole blocks of Q8_0 */
+enum { BATCH_BYTES = 32 << 20 }; /* written at once, unless one row is more */
 
 /* A row of the file that is being made. */
 struct row {
@@ -132,56 +132,72 @@ static struct row vector_row(const struct dyno_random_plan *plan,
     return row;
 }
 
-struct output {
-    dyno_status (*put)(void *context, const void *data, size_t size);
-    void *context;
-    float *values; /* [CHUNK] */
-    uint8_t *bytes;
+/* Rows of one tensor that a team makes, to lie one behind the other. */
+struct batch {
+    const struct dyno_random_plan *plan;
+    const struct dyno_planned_tensor *tensor;
+    uint32_t first; /* row of the file */
+    uint32_t rows_per_matrix;
+    size_t row_bytes;
+    float *values;  /* [workers][CHUNK] */
+    uint8_t *bytes; /* [rows][row_bytes] */
 };
 
-static dyno_status write_row(const struct dyno_random_plan *plan,
-                             const struct dyno_planned_tensor *tensor, const struct row *row,
-                             const struct output *output)
+static void make_row(const struct batch *batch, const struct row *row, uint8_t *out, float *values)
 {
     for (uint32_t at = 0; at < row->count; at += CHUNK) {
         uint32_t count = row->count - at < CHUNK ? row->count - at : CHUNK;
 
-        make_values(output->values, tensor, plan->model->element, row, at, count);
-        DYNO_TRY(output->put(output->context, output->bytes,
-                             encode(output->bytes, tensor->element, output->values, count)));
+        make_values(values, batch->tensor, batch->plan->model->element, row, at, count);
+        out += encode(out, batch->tensor->element, values, count);
+    }
+}
+
+static void make_rows(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct batch *batch = argument;
+
+    for (uint32_t i = first; i < last; i++) {
+        uint32_t at = batch->first + i;
+        struct row row = batch->tensor->columns == 0
+                             ? vector_row(batch->plan, batch->tensor, at)
+                             : row_at(batch->plan, batch->tensor, at / batch->rows_per_matrix,
+                                      at % batch->rows_per_matrix);
+
+        make_row(batch, &row, batch->bytes + i * batch->row_bytes,
+                 batch->values + (size_t)worker * CHUNK);
+    }
+}
+
+/* All of the tensor's rows, as many at a time as fit. */
+static dyno_status write_rows(struct batch *batch, uint32_t rows, uint32_t rows_at_once,
+                              dyno_status (*put)(void *context, const void *data, size_t size),
+                              void *context)
+{
+    for (; batch->first < rows; batch->first += rows_at_once) {
+        uint32_t left = rows - batch->first, count = left < rows_at_once ? left : rows_at_once;
+
+        dyno_team_run(batch->plan->team, count, 1, make_rows, batch);
+        DYNO_TRY(put(context, batch->bytes, count * batch->row_bytes));
     }
     return DYNO_OK;
 }
 
-static dyno_status write_vector(const struct dyno_random_plan *plan,
-                                const struct dyno_planned_tensor *tensor,
-                                const struct output *output)
+/* How the tensor lies in the file: how many rows of how many elements. */
+static uint32_t count_rows(const struct dyno_planned_tensor *tensor, uint32_t *elements)
 {
-    uint32_t rows = tensor->order == DYNO_ORDER_PAIRED ? tensor->rows : 1;
+    bool is_paired = tensor->order == DYNO_ORDER_PAIRED;
 
-    for (uint32_t at = 0; at < rows; at++) {
-        struct row row = vector_row(plan, tensor, at);
-
-        DYNO_TRY(write_row(plan, tensor, &row, output));
+    if (tensor->columns == 0) {
+        *elements = is_paired ? 1 : tensor->rows;
+        return is_paired ? tensor->rows : 1;
     }
-    return DYNO_OK;
-}
-
-static dyno_status write_matrices(const struct dyno_random_plan *plan,
-                                  const struct dyno_planned_tensor *tensor,
-                                  const struct output *output)
-{
-    uint32_t stack = tensor->stack ? tensor->stack : 1;
-    uint32_t rows = tensor->order == DYNO_ORDER_TRANSPOSED ? tensor->columns : tensor->rows;
-
-    for (uint32_t i = 0; i < stack; i++) {
-        for (uint32_t at = 0; at < rows; at++) {
-            struct row row = row_at(plan, tensor, i, at);
-
-            DYNO_TRY(write_row(plan, tensor, &row, output));
-        }
+    if (tensor->order == DYNO_ORDER_TRANSPOSED) {
+        *elements = tensor->rows;
+        return tensor->columns;
     }
-    return DYNO_OK;
+    *elements = tensor->columns;
+    return tensor->rows;
 }
 
 dyno_status dyno_planned_write(const struct dyno_random_plan *plan,
@@ -189,20 +205,26 @@ dyno_status dyno_planned_write(const struct dyno_random_plan *plan,
                                dyno_status (*put)(void *context, const void *data, size_t size),
                                void *context, struct dyno_error *error)
 {
-    struct output output = {.put = put,
-                            .context = context,
-                            .values = malloc(CHUNK * sizeof(float)),
-                            .bytes = malloc((size_t)CHUNK * ELEMENT_BYTES_MAX)};
+    uint32_t elements, stack = tensor->stack ? tensor->stack : 1;
+    uint32_t rows = count_rows(tensor, &elements), rows_at_once;
+    struct batch batch = {.plan = plan,
+                          .tensor = tensor,
+                          .rows_per_matrix = rows,
+                          .row_bytes = dyno_row_bytes(tensor->element, elements),
+                          .values = malloc(dyno_team_workers(plan->team) * CHUNK * sizeof(float))};
     dyno_status status;
 
-    if (!output.values || !output.bytes) {
+    rows *= stack;
+    rows_at_once = (uint32_t)(BATCH_BYTES / batch.row_bytes);
+    rows_at_once = rows_at_once == 0 ? 1 : rows_at_once;
+    rows_at_once = rows_at_once > rows ? rows : rows_at_once;
+    batch.bytes = malloc(rows_at_once * batch.row_bytes);
+    if (!batch.values || !batch.bytes) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for a row of weights");
-    } else if (tensor->columns == 0) {
-        status = write_vector(plan, tensor, &output);
     } else {
-        status = write_matrices(plan, tensor, &output);
+        status = write_rows(&batch, rows, rows_at_once, put, context);
     }
-    free(output.values);
-    free(output.bytes);
+    free(batch.values);
+    free(batch.bytes);
     return status;
 }
