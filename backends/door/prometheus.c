@@ -236,6 +236,9 @@ dyno_status dyno_prometheus_write(const struct dyno_telemetry *telemetry, dyno_n
     put_kv(out, telemetry);
     put_planner(out, telemetry);
     put_durations(out, telemetry);
+    if (telemetry->nvml) {
+        dyno_prometheus_gpus(out, telemetry->nvml);
+    }
     if (vllm_names) {
         dyno_prometheus_vllm(out, telemetry);
     }

@@ -48,7 +48,7 @@ void dyno_lines_count(FILE *out, const char *name, const struct dyno_label *labe
 void dyno_lines_real(FILE *out, const char *name, const struct dyno_label *labels, double value)
 {
     put_name(out, name, labels, NULL);
-    (void)fprintf(out, "%.9g\n", value);
+    (void)fprintf(out, "%.15g\n", value);
 }
 
 /* The sum in whole units and nanounits, exact however large. */

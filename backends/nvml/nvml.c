@@ -12,7 +12,6 @@ enum { CLOCK_SM = 1, CLOCK_MEMORY = 2 };
 enum { SENSOR_GPU = 0 };
 enum { PEER_READ = 0, PEER_NVLINK = 2, PEER_OK = 0 };
 enum { NVLINKS_MAX = 18 };
-enum { GPUS_MAX = 64 };
 
 #define MILLI   1e-3
 #define PERCENT 1e-2
@@ -93,8 +92,8 @@ struct dyno_nvml {
     char driver[DYNO_NVML_TEXT_MAX];
     int cuda;
     uint32_t gpu_count;
-    device_handle handles[GPUS_MAX]; /* [gpu_count] */
-    struct dyno_nvml_gpu gpus[GPUS_MAX];
+    device_handle handles[DYNO_NVML_GPUS_MAX]; /* [gpu_count] */
+    struct dyno_nvml_gpu gpus[DYNO_NVML_GPUS_MAX];
 };
 
 static dyno_status find_calls(struct dyno_nvml *nvml, struct dyno_error *error)
@@ -195,7 +194,7 @@ static dyno_status start(struct dyno_nvml *nvml, struct dyno_error *error)
         (void)nvml->calls.cuda(&nvml->cuda);
     }
     (void)nvml->calls.gpu_count(&count);
-    for (unsigned i = 0; i < count && nvml->gpu_count < GPUS_MAX; i++) {
+    for (unsigned i = 0; i < count && nvml->gpu_count < DYNO_NVML_GPUS_MAX; i++) {
         device_handle *handle = &nvml->handles[nvml->gpu_count];
 
         if (nvml->calls.gpu_at(i, handle) == 0) { /* else it is lost, or not ours to see */

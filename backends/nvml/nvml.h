@@ -17,6 +17,7 @@
 #include "core/base/status.h"
 
 enum { DYNO_NVML_TEXT_MAX = 96 }; /* longest text of the library's, with its end */
+enum { DYNO_NVML_GPUS_MAX = 64 }; /* of a machine with more the others are left out */
 
 struct dyno_nvml;
 

@@ -3,6 +3,7 @@
 #include "backends/door/prometheus.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 
 #include "backends/door/memory_text.h"
 #include "backends/door/prometheus_parts.h"
@@ -318,6 +319,50 @@ START_TEST(a_dashboard_made_for_vllm_finds_its_names)
 }
 END_TEST
 
+/* The library of the tests: two GPUs, the second a degree warmer and a GiB fuller. */
+static const struct dyno_nvml *open_gpus(const char *variant)
+{
+    struct dyno_nvml *nvml = NULL;
+    struct dyno_error error;
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/nvml_%s/libnvidia-ml.so.1", DYNO_TEST_NVML, variant);
+    ck_assert_ptr_nonnull(dlopen(path, RTLD_NOW));
+    ck_assert_int_eq(dyno_nvml_open(&nvml, &error), DYNO_OK);
+    return nvml;
+}
+
+#define GPU(name) "dyno_gpu_" name "{gpu=\"1\",uuid=\"GPU-1\",name=\"Fake H200\"}"
+
+START_TEST(gpus_are_told_in_base_units)
+{
+    telemetry->nvml = open_gpus("whole");
+    read_all(0, true);
+    ck_assert_double_eq_tol(value_of(GPU("busy_ratio")), 0.75, 1e-9);
+    ck_assert_double_eq_tol(value_of(GPU("memory_busy_ratio")), 0.5, 1e-9);
+    ck_assert_double_eq(value_of(GPU("memory_bytes")), 161061273600.0);
+    ck_assert_double_eq(value_of(GPU("memory_used_bytes")), 2147483648.0);
+    ck_assert_double_eq_tol(value_of(GPU("power_watts")), 350.5, 1e-9);
+    ck_assert_double_eq_tol(value_of(GPU("energy_joules_total")), 5e6, 1e-3);
+    ck_assert_double_eq(value_of(GPU("sm_clock_hertz")), 1755e6);
+    ck_assert_double_eq(value_of(GPU("memory_clock_hertz")), 3201e6);
+    ck_assert_double_eq(value_of(GPU("temperature_celsius")), 41);
+}
+END_TEST
+
+START_TEST(what_a_gpu_does_not_tell_has_no_line)
+{
+    telemetry->nvml = open_gpus("old");
+    read_all(0, true);
+    ck_assert_double_eq(
+        value_of("dyno_gpu_memory_used_bytes{gpu=\"1\",uuid=\"\",name=\"Fake H200\"}"),
+        2147483648.0);
+    for (size_t i = 0; i < series_count; i++) {
+        ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_power"));
+    }
+}
+END_TEST
+
 START_TEST(hostile_names_stay_inside_their_quotes)
 {
     dyno_telemetry_close(telemetry);
@@ -381,6 +426,8 @@ static void add_cases(Suite *suite)
     TCase *tc = tcase_create("prometheus");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, gpus_are_told_in_base_units);
+    tcase_add_test(tc, what_a_gpu_does_not_tell_has_no_line);
     tcase_add_test(tc, every_line_of_an_idle_server_is_well_formed);
     tcase_add_test(tc, counts_are_what_was_told);
     tcase_add_test(tc, durations_stand_on_the_rung_that_is_not_below_them);

@@ -1,0 +1,81 @@
+/* What the driver tells of GPUs, in Prometheus' text format. */
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "backends/door/prometheus_parts.h"
+#include "backends/nvml/nvml.h"
+
+#define HERTZ_PER_MHZ 1e6
+
+struct family {
+    const char *name, *type, *help;
+    size_t offset; /* in struct dyno_nvml_state */
+    double unit;   /* what the state's number is multiplied by */
+};
+
+static const struct family families[] = {
+    {"dyno_gpu_busy_ratio", "gauge", "Share of the driver's last sample in which a kernel ran.",
+     offsetof(struct dyno_nvml_state, busy), 1},
+    {"dyno_gpu_memory_busy_ratio", "gauge",
+     "Share of the driver's last sample in which memory was read or written.",
+     offsetof(struct dyno_nvml_state, memory_busy), 1},
+    {"dyno_gpu_memory_used_bytes", "gauge", "Memory in use, by whatever process.",
+     offsetof(struct dyno_nvml_state, memory_used_bytes), 1},
+    {"dyno_gpu_power_watts", "gauge", "Power drawn.", offsetof(struct dyno_nvml_state, power_watts),
+     1},
+    {"dyno_gpu_energy_joules_total", "counter", "Energy drawn since the driver was loaded.",
+     offsetof(struct dyno_nvml_state, energy_joules), 1},
+    {"dyno_gpu_sm_clock_hertz", "gauge", "Clock of the multiprocessors.",
+     offsetof(struct dyno_nvml_state, sm_clock_mhz), HERTZ_PER_MHZ},
+    {"dyno_gpu_memory_clock_hertz", "gauge", "Clock of the memory.",
+     offsetof(struct dyno_nvml_state, memory_clock_mhz), HERTZ_PER_MHZ},
+    {"dyno_gpu_temperature_celsius", "gauge", "Temperature.",
+     offsetof(struct dyno_nvml_state, temperature_celsius), 1},
+};
+
+enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
+
+static void put_value(FILE *out, const char *name, const struct dyno_nvml *nvml, uint32_t index,
+                      double value)
+{
+    const struct dyno_nvml_gpu *gpu = dyno_nvml_gpu(nvml, index);
+    char number[16];
+
+    (void)snprintf(number, sizeof(number), "%u", index);
+    dyno_lines_real(out, name,
+                    DYNO_LABELS({"gpu", number}, {"uuid", gpu->uuid}, {"name", gpu->name}), value);
+}
+
+/* Of what a GPU does not tell there is no line. */
+static void put_family(FILE *out, const struct family *family, const struct dyno_nvml *nvml,
+                       const struct dyno_nvml_state *states)
+{
+    dyno_lines_family(out, family->name, family->type, family->help);
+    for (uint32_t i = 0; i < dyno_nvml_gpu_count(nvml); i++) {
+        double value;
+
+        memcpy(&value, (const char *)&states[i] + family->offset, sizeof(value));
+        if (isfinite(value)) {
+            put_value(out, family->name, nvml, i, value * family->unit);
+        }
+    }
+}
+
+void dyno_prometheus_gpus(FILE *out, const struct dyno_nvml *nvml)
+{
+    struct dyno_nvml_state states[DYNO_NVML_GPUS_MAX];
+    uint32_t count = dyno_nvml_gpu_count(nvml);
+
+    for (uint32_t i = 0; i < count; i++) {
+        dyno_nvml_look(nvml, i, &states[i]);
+    }
+    dyno_lines_family(out, "dyno_gpu_memory_bytes", "gauge", "Memory that a GPU has.");
+    for (uint32_t i = 0; i < count; i++) {
+        put_value(out, "dyno_gpu_memory_bytes", nvml, i,
+                  (double)dyno_nvml_gpu(nvml, i)->memory_bytes);
+    }
+    for (uint32_t i = 0; i < FAMILIES; i++) {
+        put_family(out, &families[i], nvml, states);
+    }
+}
