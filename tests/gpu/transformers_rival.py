@@ -2,9 +2,10 @@
 """Hugging Face's transformers on the same weights: the logits that dyno must have, and the speed
 that it has to beat.
 
-usage: transformers_rival.py logits MODEL URL     compare a server's answers over MODEL, a folder
-       transformers_rival.py speed MODEL          time passes over MODEL
-       transformers_rival.py greedy URL URL       do two servers say the same?
+usage: transformers_rival.py logits MODEL URL [MODEL URL]...
+                                              compare servers' answers, each over a folder MODEL
+       transformers_rival.py speed MODEL      time passes over MODEL
+       transformers_rival.py greedy URL URL   do two servers say the same?
 
 One JSON object a line on standard output.  `logits` ends with 1 if they differ by more than rounding
 explains.  Needs torch and transformers; `greedy` needs neither.
@@ -263,8 +264,7 @@ def main():
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("logits")
-    one.add_argument("model")
-    one.add_argument("url")
+    one.add_argument("pairs", nargs="+")
     one = commands.add_parser("greedy")
     one.add_argument("first")
     one.add_argument("second")
@@ -275,7 +275,8 @@ def main():
     one.add_argument("--limit", type=float, default=150, help="seconds; no new compilation then")
     options = parser.parse_args()
     if options.command == "logits":
-        return compare_logits(options.model, options.url)
+        pairs = zip(options.pairs[::2], options.pairs[1::2])
+        return max([compare_logits(folder, url) for folder, url in pairs])
     if options.command == "greedy":
         return compare_greedy(options.first, options.second)
     batches = [int(batch) for batch in options.batches.split(",")]
