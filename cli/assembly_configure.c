@@ -121,7 +121,12 @@ static dyno_status configure_machine(struct dyno_assembly *assembly, struct dyno
         (void)snprintf(config->gpu.name, sizeof config->gpu.name, "measured %s",
                        assembly->machine.device);
     }
-    return dyno_live_configure(&assembly->worker, &assembly->live, scenario, &config->model, error);
+    DYNO_TRY(
+        dyno_live_configure(&assembly->worker, &assembly->live, scenario, &config->model, error));
+    if (assembly->machine.kv_tokens > 0 && scenario->kv.blocks == 0) {
+        assembly->worker.blocks = assembly->machine.kv_tokens / assembly->worker.block_tokens;
+    }
+    return DYNO_OK;
 }
 
 static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_error *error)

@@ -1,6 +1,7 @@
 /* `dyno calibrate`: measure this machine, and write it down for `dyno replay --machine FILE`. */
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backends/assets/default_model.h"
@@ -9,9 +10,7 @@
 #include "cli/file_command.h"
 #include "cli/machine_file.h"
 
-enum { THREADS_MAX = 256, TOKENS_MAX = 512, SEQS_MAX = 64 };
-
-static const dyno_ns budget_ns = 120 * DYNO_S;
+enum { THREADS_MAX = 256 };
 
 struct calibrate_options {
     const char *model, *device;
@@ -20,7 +19,23 @@ struct calibrate_options {
 
 #define AT(field) offsetof(struct calibrate_options, field)
 
-static const char *const devices[] = {"cpu", NULL};
+static const char *const devices[] = {"cpu", "cuda", NULL};
+
+/* The largest passes are those that the device makes unless it is told otherwise.  A GPU has a
+ * large part of its context in use before that shows in a pass. */
+static const struct dyno_measure_config on_cpu = {.batch_tokens_max = 512,
+                                                  .seqs_max = 64,
+                                                  .long_seqs = 4,
+                                                  .long_tokens_max = 2048,
+                                                  .chunk_tokens = 128,
+                                                  .budget_ns = 120 * DYNO_S};
+static const struct dyno_measure_config on_cuda = {.is_cuda = true,
+                                                   .batch_tokens_max = 8192,
+                                                   .seqs_max = 256,
+                                                   .long_seqs = 32,
+                                                   .long_tokens_max = 8320,
+                                                   .chunk_tokens = 2048,
+                                                   .budget_ns = 240 * DYNO_S};
 
 static const struct dyno_option rows[] = {
     {.name = "run.device",
@@ -68,9 +83,10 @@ static void print_help(void)
          "Measure how long passes of a model take on this machine, and write it to FILE:\n"
          "prompts of 1 to 512 tokens, right after another pass and after a pause, 1 to 64\n"
          "sequences that decode, short contexts and long ones, round after round; up to two\n"
-         "minutes, and longer where five rounds take longer.  The machine should have nothing\n"
-         "else to do.  `dyno replay --machine FILE` then simulates it, and\n"
-         "`dyno validate --machine FILE` says how well.\n");
+         "minutes, and longer where five rounds take longer.  On a GPU: 1 to 8192 tokens, 1 to\n"
+         "256 sequences, up to four minutes.  The machine should have nothing else to do.\n"
+         "`dyno replay --machine FILE` then simulates it, and `dyno validate --machine FILE`\n"
+         "says how well.\n");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
@@ -103,19 +119,16 @@ static void print_machine(const struct dyno_machine *machine)
 static dyno_status measure(const struct calibrate_options *options, const char *path,
                            struct dyno_error *error)
 {
-    const struct dyno_measure_config config = {
-        .model = options->model,
-        .threads =
-            options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
-        .batch_tokens_max = TOKENS_MAX,
-        .seqs_max = SEQS_MAX,
-        .rounds = options->rounds,
-        .budget_ns = budget_ns,
-        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
-    };
+    struct dyno_measure_config config = strcmp(options->device, "cuda") == 0 ? on_cuda : on_cpu;
     struct dyno_machine machine;
-    dyno_status status = dyno_machine_measure(&machine, &config, error);
+    dyno_status status;
 
+    config.model = options->model;
+    config.threads =
+        options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    config.rounds = options->rounds;
+    config.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+    status = dyno_machine_measure(&machine, &config, error);
     if (config.progress) {
         (void)fputs("\r\033[K", stderr);
     }

@@ -16,16 +16,14 @@
 
 #include "backends/assets/default_model.h"
 #include "backends/cpu/device.h"
+#include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
 
 enum {
     BLOCK_TOKENS = 16,
-    LONG_SEQS = 4,     /* sequences that may have a long context ... */
-    LONG_MAX = 2048,   /* ... of so many tokens */
-    SHORT_TOKENS = 32, /* the others' */
+    SHORT_TOKENS = 32, /* of sequences without a long context */
     SHORT_CONTEXT = 16,
     STEPS = 8, /* decode steps of a pass */
-    CHUNK = 128,
     ROUNDS_MIN = 5,
     EXPERIMENTS_MAX = 4 * DYNO_MACHINE_POINTS_MAX,
 };
@@ -50,7 +48,7 @@ struct bench {
     struct dyno_transcripts *transcripts;
     struct dyno_clock *clock;
     struct dyno_device *device;
-    uint32_t long_tokens;
+    uint32_t long_tokens, kv_tokens;
     uint32_t *numbers; /* of blocks */
     const uint32_t **tables;
     struct experiment experiments[EXPERIMENTS_MAX];
@@ -81,7 +79,7 @@ static dyno_status lay_tables(struct bench *bench, uint32_t *blocks)
         return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < seqs; i++) {
-        uint32_t count = i < LONG_SEQS ? each : short_each;
+        uint32_t count = i < bench->config->long_seqs ? each : short_each;
 
         bench->tables[i] = bench->numbers + (size_t)i * each;
         for (uint32_t j = 0; j < count; j++) {
@@ -89,6 +87,60 @@ static dyno_status lay_tables(struct bench *bench, uint32_t *blocks)
         }
     }
     *blocks = next;
+    return DYNO_OK;
+}
+
+static dyno_status open_device(struct bench *bench, uint32_t blocks, struct dyno_error *error)
+{
+    const struct dyno_measure_config *config = bench->config;
+    struct dyno_threaded_config threaded = {.worker_count = 1,
+                                            .seqs_max = config->seqs_max,
+                                            .steps_max = STEPS,
+                                            .transcripts = bench->transcripts,
+                                            .answer = never_ends,
+                                            .now = dyno_wall_clock_now,
+                                            .wake = dyno_wall_clock_wake,
+                                            .clock = bench->clock};
+
+    if (config->is_cuda) {
+        return dyno_cuda_device_open(
+            &bench->device,
+            &(struct dyno_cuda_config){.weights = bench->weights,
+                                       .threads = config->threads,
+                                       .blocks = blocks,
+                                       .block_tokens = BLOCK_TOKENS,
+                                       .batch_tokens_max = config->batch_tokens_max,
+                                       .context_max = bench->long_tokens,
+                                       .threaded = threaded},
+            error);
+    }
+    return dyno_cpu_device_open(
+        &bench->device,
+        &(struct dyno_cpu_config){.weights = bench->weights,
+                                  .threads = config->threads,
+                                  .blocks = blocks,
+                                  .block_tokens = BLOCK_TOKENS,
+                                  .batch_tokens_max = config->batch_tokens_max,
+                                  .threaded = threaded},
+        error);
+}
+
+/* Before weights are there, as a run finds it, with the block size and the sequences measured. */
+static dyno_status measure_room(struct bench *bench, uint32_t *kv_tokens, struct dyno_error *error)
+{
+    const struct dyno_measure_config *config = bench->config;
+    uint32_t blocks;
+
+    DYNO_TRY(dyno_cuda_device_blocks(
+        &blocks,
+        &(struct dyno_cuda_config){.weights = bench->weights,
+                                   .threads = config->threads,
+                                   .block_tokens = BLOCK_TOKENS,
+                                   .batch_tokens_max = config->batch_tokens_max,
+                                   .context_max = bench->weights->model.context_max,
+                                   .threaded = {.worker_count = 1, .seqs_max = config->seqs_max}},
+        error));
+    *kv_tokens = blocks < INT32_MAX / BLOCK_TOKENS ? blocks * BLOCK_TOKENS : INT32_MAX;
     return DYNO_OK;
 }
 
@@ -100,34 +152,22 @@ static dyno_status open_stage(struct bench *bench, struct dyno_error *error)
 
     DYNO_TRY(dyno_default_model_find(path, config->model, error));
     DYNO_TRY(dyno_weights_open(&bench->weights, path, error));
+    if (config->is_cuda) {
+        DYNO_TRY(measure_room(bench, &bench->kv_tokens, error));
+    }
     context = bench->weights->model.context_max;
-    bench->long_tokens = context < LONG_MAX ? context : LONG_MAX;
-    if (bench->long_tokens < CHUNK + 2 * SHORT_TOKENS) {
+    bench->long_tokens = context < config->long_tokens_max ? context : config->long_tokens_max;
+    if (bench->long_tokens < config->chunk_tokens + 2 * SHORT_TOKENS) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
-                         "%s has a context of %u tokens; a machine is measured with at least %d",
-                         config->model, context, CHUNK + 2 * SHORT_TOKENS);
+                         "%s has a context of %u tokens; a machine is measured with at least %u",
+                         config->model, context, config->chunk_tokens + 2 * SHORT_TOKENS);
     }
     if (dyno_transcripts_open(&bench->transcripts) != DYNO_OK ||
         dyno_wall_clock_open(&bench->clock, 1.0) != DYNO_OK ||
         lay_tables(bench, &blocks) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    return dyno_cpu_device_open(
-        &bench->device,
-        &(struct dyno_cpu_config){.weights = bench->weights,
-                                  .threads = config->threads,
-                                  .blocks = blocks,
-                                  .block_tokens = BLOCK_TOKENS,
-                                  .batch_tokens_max = config->batch_tokens_max,
-                                  .threaded = {.worker_count = 1,
-                                               .seqs_max = config->seqs_max,
-                                               .steps_max = STEPS,
-                                               .transcripts = bench->transcripts,
-                                               .answer = never_ends,
-                                               .now = dyno_wall_clock_now,
-                                               .wake = dyno_wall_clock_wake,
-                                               .clock = bench->clock}},
-        error);
+    return open_device(bench, blocks, error);
 }
 
 static void close_stage(struct bench *bench)
@@ -276,6 +316,7 @@ static void plan_sizes(struct bench *bench, enum kind kind, uint32_t largest)
 static dyno_status plan_all(struct bench *bench)
 {
     uint32_t rows = bench->config->batch_tokens_max, most = bench->long_tokens - 1;
+    uint32_t chunk = bench->config->chunk_tokens;
 
     bench->samples = calloc((size_t)EXPERIMENTS_MAX * 2 * bench->rounds, sizeof *bench->samples);
     if (!bench->samples) {
@@ -284,8 +325,8 @@ static dyno_status plan_all(struct bench *bench)
     plan_sizes(bench, PREFILL, rows < most ? rows : most);
     plan_sizes(bench, PREFILL_AFTER_PAUSE, rows < most ? rows : most);
     plan_sizes(bench, DECODE, bench->config->seqs_max);
-    plan(bench, PREFILL, CHUNK, bench->long_tokens - CHUNK - 1);
-    plan(bench, DECODE, LONG_SEQS, bench->long_tokens - 2 * STEPS);
+    plan(bench, PREFILL, chunk, bench->long_tokens - chunk - 1);
+    plan(bench, DECODE, bench->config->long_seqs, bench->long_tokens - 2 * STEPS);
     return DYNO_OK;
 }
 
@@ -408,8 +449,8 @@ static void divide_sizes(const struct bench *bench, struct dyno_machine *machine
 
 static void divide(struct bench *bench, struct dyno_machine *machine)
 {
-    const struct experiment *chunk = find(bench, PREFILL, CHUNK);
-    const struct experiment *few = find(bench, DECODE, LONG_SEQS);
+    const struct experiment *chunk = find(bench, PREFILL, bench->config->chunk_tokens);
+    const struct experiment *few = find(bench, DECODE, bench->config->long_seqs);
     const struct experiment *late_chunk = &bench->experiments[bench->experiment_count - 2];
     const struct experiment *long_few = &bench->experiments[bench->experiment_count - 1];
 
@@ -418,8 +459,8 @@ static void divide(struct bench *bench, struct dyno_machine *machine)
         bench->experiments[i].ns[0] = median(bench->experiments[i].ns, bench->rounds);
         bench->experiments[i].around[0] = median(bench->experiments[i].around, bench->rounds);
     }
-    machine->pair_ns =
-        at_least((late_chunk->ns[0] - chunk->ns[0]) / ((double)CHUNK * late_chunk->context), 0.0);
+    machine->pair_ns = at_least(
+        (late_chunk->ns[0] - chunk->ns[0]) / ((double)chunk->size * late_chunk->context), 0.0);
     machine->context_ns = at_least(
         (long_few->ns[0] - few->ns[0]) / (mean_context(long_few) - mean_context(few)), 0.0);
     machine->pass_ns = at_least(bench->experiments[0].around[0], 0.0);
@@ -441,8 +482,10 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
     }
     if (status == DYNO_OK) {
         divide(&bench, &machine);
+        machine.kv_tokens = bench.kv_tokens;
         (void)snprintf(machine.model, sizeof machine.model, "%s", config->model);
-        (void)snprintf(machine.device, sizeof machine.device, "cpu");
+        (void)snprintf(machine.device, sizeof machine.device, "%s",
+                       config->is_cuda ? "cuda" : "cpu");
         status = dyno_machine_check(&machine, error);
     }
     close_stage(&bench);

@@ -8,10 +8,14 @@
 
 struct dyno_measure_config {
     const char *model; /* as --model */
+    bool is_cuda;      /* the first GPU; else the CPU */
     uint32_t threads;
-    uint32_t batch_tokens_max, seqs_max; /* the largest passes; seqs_max >= 4 */
-    uint32_t rounds;                     /* at most, >= 5 ... */
-    dyno_ns budget_ns;                   /* ... and no further ones after this time */
+    uint32_t batch_tokens_max, seqs_max; /* the largest passes */
+    /* Powers of two, at most the above: sequences that may have a long context, of so many tokens
+     * if the model has them; and the tokens of the prompt slice that is measured behind one. */
+    uint32_t long_seqs, long_tokens_max, chunk_tokens;
+    uint32_t rounds;   /* at most, >= 5 ... */
+    dyno_ns budget_ns; /* ... and no further ones after this time */
     void (*progress)(void *context, uint32_t rounds_done, uint32_t rounds); /* may be NULL */
     void *progress_context;
 };

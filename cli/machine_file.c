@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns";
+static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
+                  kv_key[] = "kv_tokens";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -68,7 +69,7 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
                              struct dyno_error *error)
 {
     struct dyno_error why = {0};
-    double threads = 0.0;
+    double threads = 0.0, kv_tokens = 0.0;
 
     if (json_integer_value(json_object_get(root, "dyno_machine")) != 1) {
         return refuse(path, "dyno_machine", "1 (a file that `dyno calibrate` wrote)", error);
@@ -80,6 +81,13 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
         return refuse(path, "threads", "a whole number from 1", error);
     }
     out->threads = (uint32_t)threads;
+    if (json_object_get(root, kv_key)) {
+        DYNO_TRY(read_number(root, path, kv_key, &kv_tokens, error));
+        if (!(kv_tokens >= 1.0 && kv_tokens <= INT32_MAX)) {
+            return refuse(path, kv_key, "a whole number from 1", error);
+        }
+        out->kv_tokens = (uint32_t)kv_tokens;
+    }
     DYNO_TRY(read_curve(root, path, rows_key, &out->rows, error));
     DYNO_TRY(read_curve(root, path, yields_key, &out->yields, error));
     if (json_object_get(root, idle_key)) {
@@ -154,6 +162,9 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     write_text(file, "device", machine->device);
     write_text(file, "model", machine->model);
     (void)fprintf(file, "  \"threads\": %u,\n", machine->threads);
+    if (machine->kv_tokens > 0) {
+        (void)fprintf(file, "  \"%s\": %u,\n", kv_key, machine->kv_tokens);
+    }
     write_curve(file, rows_key, &machine->rows);
     write_curve(file, yields_key, &machine->yields);
     if (machine->idle.count > 0) {

@@ -10,6 +10,7 @@
 #include "backends/assets/default_model.h"
 #include "cli/assembly_tiers.h"
 #include "cli/live.h"
+#include "cli/machine_file.h"
 #include "cli/planning.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
@@ -303,6 +304,16 @@ static dyno_status settle_default(struct dyno_options *options, const char *name
     return dyno_options_set(options, row_of(options, name), value, &origin, error);
 }
 
+/* A GPU was measured; a file that cannot be read is refused later. */
+static bool was_cuda(const struct dyno_scenario *scenario)
+{
+    struct dyno_machine machine;
+
+    return scenario->timing.machine &&
+           dyno_machine_read(&machine, scenario->timing.machine, NULL) == DYNO_OK &&
+           strcmp(machine.device, "cuda") == 0;
+}
+
 /* A device that computes runs in real time, a model that is there, and passes that end soon; one
  * that was measured runs the same. */
 static dyno_status settle_machine(const struct dyno_scenario *scenario,
@@ -312,7 +323,7 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                           "model.weights", "model.kv", "timing.calibration",
                                           "timing.host"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
-    bool is_cuda = dyno_live_is_cuda(scenario);
+    bool is_cuda = dyno_live_is_cuda(scenario) || was_cuda(scenario);
     const char *name = is_cuda ? "cuda" : "cpu";
 
     if (!dyno_live_is_machine(scenario)) {

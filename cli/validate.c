@@ -35,7 +35,7 @@ struct validation {
     struct half live, simulated;
     const char *machine_path;
     struct dyno_machine machine;
-    char threads[16];
+    char threads[16], blocks[16];
     char **words; /* [word_count + 8] the live run's command line */
     int word_count;
 };
@@ -77,7 +77,8 @@ static void add_pair(struct validation *validation, char *flag, char *value)
  * the real run. */
 static dyno_status make_words(struct validation *validation, int argc, char **argv, bool is_live)
 {
-    static char device[] = "--device", cpu[] = "cpu", threads[] = "--threads", model[] = "--model";
+    static char device[] = "--device", threads[] = "--threads", model[] = "--model",
+                blocks[] = "--num-gpu-blocks-override";
 
     validation->word_count = 0;
     free(validation->words);
@@ -93,7 +94,9 @@ static dyno_status make_words(struct validation *validation, int argc, char **ar
         }
     }
     if (is_live) {
-        add_pair(validation, device, cpu);
+        add_pair(validation, device, validation->machine.device);
+    } else { /* a GPU's are counted when it is opened */
+        add_pair(validation, blocks, validation->blocks);
     }
     if (!is_given(argc, argv, model)) {
         add_pair(validation, model, validation->machine.model);
@@ -318,6 +321,8 @@ static dyno_status validate(struct validation *validation, int argc, char **argv
     (void)snprintf(validation->threads, sizeof validation->threads, "%u",
                    validation->machine.threads);
     DYNO_TRY(run_half(validation, &validation->live, argc, argv, true, error));
+    (void)snprintf(validation->blocks, sizeof validation->blocks, "%u",
+                   validation->live.assembly.worker.blocks);
     DYNO_TRY(run_half(validation, &validation->simulated, argc, argv, false, error));
     database = validation->live.scenario.output.db;
     if (database) {

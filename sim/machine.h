@@ -1,5 +1,6 @@
 /* A machine that was measured: how long passes take on one device, as a few tables instead of a
- * model of kernels.  For CPUs, whose passes follow no roofline; `dyno calibrate` fills it.
+ * model of kernels.  For CPUs, whose passes follow no roofline, and for the GPUs that are there;
+ * `dyno calibrate` fills it.
  *
  *   step = rows(T) + yields(Y) + pair x P + context x C + pass [/ 16]     nanoseconds
  *
@@ -33,8 +34,9 @@ struct dyno_machine_curve {
 
 struct dyno_machine {
     char model[96];  /* the model's name, as `--model` gave it ... */
-    char device[32]; /* ... and "cpu" */
+    char device[32]; /* ... and "cpu" or "cuda" */
     uint32_t threads;
+    uint32_t kv_tokens; /* that its memory has room for; 0: not measured */
     struct dyno_machine_curve rows, yields;
     struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */
     double pair_ns, context_ns, pass_ns;

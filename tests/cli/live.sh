@@ -60,8 +60,12 @@ refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
     replay --device cpu --gpu h100 "${load[@]}"
 refuses 1 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate
 refuses 2 'calibrate needs a file to write: -o FILE' calibrate
+if ! "$dyno" doctor --require cuda >/dev/null 2>&1; then
+    "$dyno" calibrate --device cuda --model tiny -o x >out 2>err && fail "a GPU was measured"
+    grep -Eq 'this build has no CUDA device|CUDA' err || fail "$(cat err)"
+fi
 refuses 2 "--threads: '0' is not a whole number from 1 to 256, or 'auto'" calibrate --threads 0 -o x
-refuses 2 "--device: 'gpu' is not one of cpu; did you mean 'cpu'?" calibrate --device gpu -o x
+refuses 2 "--device: 'gpu' is not one of cpu, cuda; did you mean 'cpu'?" calibrate --device gpu -o x
 refuses 2 "unknown option '--round'; did you mean '--rounds'?" calibrate --round 9 -o x
 printf '{"dyno_machine": 1, "model": "tiny", "device": "cpu", "threads": 1, "rows_ns": [[2, 1]]}' \
     >bad.json

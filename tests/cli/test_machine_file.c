@@ -27,6 +27,7 @@ static const struct dyno_machine machine = {
     .model = "a \"model\"",
     .device = "cpu",
     .threads = 3,
+    .kv_tokens = 100000,
     .rows = {.count = 2, .at = {1, 64}, .ns = {100e3, 900e3}},
     .yields = {.count = 1, .at = {1}, .ns = {10e3}},
     .idle = {.count = 2, .at = {1, 512}, .ns = {300e3, 800e3}},
