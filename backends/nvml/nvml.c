@@ -180,9 +180,11 @@ static void describe(const struct calls *calls, device_handle gpu, struct dyno_n
 
 static dyno_status start(struct dyno_nvml *nvml, struct dyno_error *error)
 {
-    int status = nvml->calls.init();
     unsigned count = 0;
+    int status;
 
+    assert(nvml->calls.init); /* find_calls has seen to it */
+    status = nvml->calls.init();
     if (status != 0) {
         return dyno_fail(error, DYNO_IO, "the driver does not answer: %s",
                          nvml->calls.error_text(status));

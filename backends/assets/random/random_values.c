@@ -1,4 +1,5 @@
 /* The values of a planned tensor, a row at a time. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,10 +215,11 @@ dyno_status dyno_planned_write(const struct dyno_random_plan *plan,
                           .values = malloc(dyno_team_workers(plan->team) * CHUNK * sizeof(float))};
     dyno_status status;
 
+    assert(rows > 0 && batch.row_bytes > 0);
     rows *= stack;
     rows_at_once = (uint32_t)(BATCH_BYTES / batch.row_bytes);
-    rows_at_once = rows_at_once == 0 ? 1 : rows_at_once;
     rows_at_once = rows_at_once > rows ? rows : rows_at_once;
+    rows_at_once = rows_at_once == 0 ? 1 : rows_at_once;
     batch.bytes = malloc(rows_at_once * batch.row_bytes);
     if (!batch.values || !batch.bytes) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for a row of weights");
