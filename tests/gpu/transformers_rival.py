@@ -105,6 +105,17 @@ def load(folder, dtype, attention="sdpa"):
     return model.to("cuda").eval()
 
 
+def shape_of(folder):
+    """A model as in `folder` with weights of its own, where only its shape matters."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    with torch.device("cuda"):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16,
+                                                attn_implementation="sdpa").eval()
+
+
 def logarithms(model, tokens, count):
     """Of the probabilities at the last `count` positions but the last."""
     import torch
@@ -242,20 +253,21 @@ def time_decode(model, batch, step, how):
     torch.cuda.empty_cache()
 
 
-def time_passes(folder, batches, compiled, limit):
+def time_passes(options):
     import torch
 
     begin = time.monotonic()
-    model = load(folder, torch.bfloat16)
+    batches = [int(batch) for batch in options.batches.split(",")]
+    model = shape_of(options.model) if options.shape else load(options.model, torch.bfloat16)
     say(test="load", seconds=time.monotonic() - begin)
     for tokens in PREFILL_TOKENS:
         time_prefill(model, tokens)
     for batch in batches:
         time_decode(model, batch, model, "sdpa")
-    if compiled:
+    if not options.no_compile:
         step = torch.compile(model, mode="reduce-overhead", fullgraph=False)
         for batch in batches:
-            if time.monotonic() - begin < limit:
+            if time.monotonic() - begin < options.limit:
                 time_decode(model, batch, step, "sdpa, compiled")
     return 0
 
@@ -271,6 +283,7 @@ def main():
     one = commands.add_parser("speed")
     one.add_argument("model")
     one.add_argument("--batches", default=",".join(map(str, DECODE_BATCHES)))
+    one.add_argument("--shape", action="store_true", help="weights of its own, of that shape")
     one.add_argument("--no-compile", action="store_true")
     one.add_argument("--limit", type=float, default=150, help="seconds; no new compilation then")
     options = parser.parse_args()
@@ -279,8 +292,7 @@ def main():
         return max([compare_logits(folder, url) for folder, url in pairs])
     if options.command == "greedy":
         return compare_greedy(options.first, options.second)
-    batches = [int(batch) for batch in options.batches.split(",")]
-    return time_passes(options.model, batches, not options.no_compile, options.limit)
+    return time_passes(options)
 
 
 if __name__ == "__main__":
