@@ -127,10 +127,10 @@ run: the run itself
   --clock CLOCK               virtual jumps from event to event, wall paces the run in real time
                               [virtual]
   --device DEVICE             sim models a GPU, null computes nothing and shows what the harness
-                              itself costs, cpu computes real tokens on this machine, remote asks
-                              the servers of fleet.endpoints [sim]
+                              itself costs, cpu computes real tokens on this machine, cuda on its
+                              GPUs, remote asks the servers of fleet.endpoints [sim]
   --ends WHEN                 a request ends after as many tokens as were recorded, or when the
-                              model ends it (device cpu) [recorded]
+                              model ends it (devices cpu and cuda) [recorded]
   --sample-every TIME         simulated time between two looks at every worker, for the table sample
                               of the database [1s]
   --duration-max TIME         stop the run at this simulated time [never]

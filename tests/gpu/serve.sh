@@ -110,7 +110,7 @@ rival() {
 # Small random models: each family's logits, and the first one's text on both devices.
 small() {
     local family model pairs=() width=(--layers 4 --hidden 1024 --heads 8 --kv-heads 2
-        --head-dim 128 --vocab 8192 --context 4096) more first=
+        --head-dim 128 --vocab 8192 --context 16384) more first=
 
     for family in llama-3.1-8b qwen3-8b mixtral-8x7b; do
         model=$folder/dyno-serve-$family
