@@ -46,6 +46,14 @@ __device__ __forceinline__ void wait_for_launch_before()
 #endif
 }
 
+/* The next launch, if it may start early, may do so when every block of this one has said so. */
+__device__ __forceinline__ void let_launch_after_start()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+#endif
+}
+
 /* Before Hopper, where there is no such overlap, an ordinary launch. */
 template <class... Parameters, class... Arguments>
 void launch_after(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t dynamic_bytes,

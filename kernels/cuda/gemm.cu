@@ -248,7 +248,8 @@ static int describe(plan *plan, const void *bias)
 /* The first of cuBLASLt's heuristic choices. */
 static int choose(struct dyno_cuda_gemm *gemm, plan *plan)
 {
-    constexpr uint32_t aligned = 16;
+    /* Parts of a sum are not rounded to y's element before they are added. */
+    constexpr uint32_t aligned = 16, in_fp32 = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulPreferenceOpaque_t preference;
     cublasLtMatmulHeuristicResult_t found = {};
     int count = 0;
@@ -256,6 +257,7 @@ static int choose(struct dyno_cuda_gemm *gemm, plan *plan)
 
     if (CHECK_BLAS(cublasLtMatmulPreferenceInit(&preference)) ||
         set(&preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, gemm->workspace_bytes) ||
+        set(&preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, in_fp32) ||
         set(&preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned) ||
         set(&preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned) ||
         set(&preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,

@@ -51,8 +51,10 @@ struct dyno_cuda_gemv_job {
 /* A warp a row of the matrix, 8 columns a lane, up to 8 activations at a time. */
 int dyno_cuda_gemv_plain(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
 
-/* On tensor cores, 16 or 32 rows a warp; what they cannot do (groups that are not a multiple of 32)
- * as above. */
+/* On tensor cores, 16 or 32 rows a warp; what they cannot do (groups that are not a power
+ * of two, or below 32) as above.  From Hopper on it may begin while the kernel before it still
+ * runs, and then reads nothing but weights and scales until that has ended: what writes those must
+ * not be the launch just before. */
 int dyno_cuda_gemv(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
 
 #ifdef __cplusplus

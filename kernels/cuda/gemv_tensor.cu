@@ -126,9 +126,12 @@ template <class W, unsigned row_tiles, unsigned steps> struct held {
 template <class T, class W, unsigned row_tiles> struct reader {
     const typename W::vector *row[row_tiles][2]; /* of this lane's first column */
     const T *scales[row_tiles][2];
+    unsigned group_shift; /* a group is a power of two */
 
     __device__ __forceinline__ reader(const dyno_cuda_gemv_job &job, unsigned first_row)
     {
+        group_shift =
+            W::is_scaled ? static_cast<unsigned>(__ffs(static_cast<int>(job.group))) - 1 : 0;
         for (unsigned tile = 0; tile < row_tiles; tile++) {
             for (unsigned half = 0; half < 2; half++) {
                 unsigned at = first_row + tile * tile_rows + half * 8 + lane_index() / 4;
@@ -161,7 +164,7 @@ template <class T, class W, unsigned row_tiles> struct reader {
                 }
                 if (W::is_scaled) {
                     out->scale[step][i / 2][i % 2] =
-                        inside ? to_float(scales[i / 2][i % 2][vector * W::columns / job.group])
+                        inside ? to_float(scales[i / 2][i % 2][vector * W::columns >> group_shift])
                                : 0.0F;
                 }
             }
@@ -309,7 +312,9 @@ __global__ void __launch_bounds__(warps *warp_lanes)
     held<W, row_tiles, steps> now, next;
     sums<row_tiles, n_tiles> sum = {};
 
-    from.read(job, chunk, &now);
+    let_launch_after_start();
+    from.read(job, chunk, &now); /* weights, which nobody writes */
+    wait_for_launch_before();
     for (; chunk < chunks; chunk += split * steps) {
         from.read(job, chunk + split * steps, &next);
         multiply<T, W>(job, chunk, now, &sum);
@@ -337,8 +342,8 @@ void launch(const dyno_cuda_gemv_job &job, cudaStream_t stream)
 {
     unsigned groups = divide_up(job.rows, row_tiles * tile_rows), split = split_of(groups);
 
-    DYNO_LAUNCH((gemv_tensor<T, W, row_tiles, n_tiles, steps>), divide_up(groups * split, warps),
-                warps * warp_lanes, 0, stream, job, split);
+    DYNO_LAUNCH_AFTER((gemv_tensor<T, W, row_tiles, n_tiles, steps>),
+                      divide_up(groups * split, warps), warps * warp_lanes, 0, stream, job, split);
 }
 
 template <class T, class W, unsigned steps>
@@ -351,14 +356,14 @@ void launch_n(const dyno_cuda_gemv_job &job, cudaStream_t stream)
     }
 }
 
-/* False: the groups are too narrow. */
+/* False: the groups are too narrow, or not a power of two. */
 template <class T> bool launch_kind(const dyno_cuda_gemv_job &job, cudaStream_t stream)
 {
     constexpr unsigned narrow = lanes_of_row * octet;
 
     if (job.kind == DYNO_CUDA_WEIGHTS_16) {
         launch_n<T, sixteen_bits<T>, 4>(job, stream);
-    } else if (job.group % narrow != 0) {
+    } else if (job.group % narrow != 0 || (job.group & (job.group - 1)) != 0) {
         return false;
     } else if (job.kind == DYNO_CUDA_WEIGHTS_INT8) {
         if (job.group % (lanes_of_row * 16) == 0) {

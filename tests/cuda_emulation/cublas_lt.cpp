@@ -27,7 +27,7 @@ struct layout {
 
 struct preference {
     uint64_t workspace_bytes;
-    uint32_t alignment[4];
+    uint32_t alignment[4], reductions;
 };
 
 /* An algorithm is good for the alignments, and with the workspace, that it was asked for with. */
@@ -278,7 +278,7 @@ cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t layout, cudaDataT
 cublasStatus_t cublasLtMatmulPreferenceInit(cublasLtMatmulPreference_t preference)
 {
     constexpr uint32_t aligned = 256;
-    struct preference what = {0, {aligned, aligned, aligned, aligned}};
+    struct preference what = {0, {aligned, aligned, aligned, aligned}, 0};
 
     return write(preference, what);
 }
@@ -288,11 +288,20 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
                                                     const void *value, size_t bytes)
 {
     auto what = read<struct preference>(preference);
-    bool taken = attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
-                     ? take(&what.workspace_bytes, value, bytes)
-                     : take(&what.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES],
-                            value, bytes);
+    bool taken = false;
 
+    switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+        taken = take(&what.workspace_bytes, value, bytes);
+        break;
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+        taken = take(&what.reductions, value, bytes);
+        break;
+    default:
+        taken = take(&what.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value,
+                     bytes);
+        break;
+    }
     return taken ? write(preference, what) : CUBLAS_STATUS_INVALID_VALUE;
 }
 

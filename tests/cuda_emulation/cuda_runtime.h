@@ -365,6 +365,9 @@ void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, 
 static inline void wait_for_launch_before()
 {
 }
+static inline void let_launch_after_start()
+{
+}
 
 #define DYNO_DYNAMIC_SHARED(name) unsigned char *const name = emulation::here.dynamic_shared
 
