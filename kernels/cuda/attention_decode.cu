@@ -78,32 +78,44 @@ __device__ __forceinline__ unsigned own_block(const decode &decode, unsigned seq
                : no_block;
 }
 
-/* Starts the copies of a tile; `own` is own_block's.  Returns a bit a token: whether it is seen. */
+/* Starts the copies of a tile; `own` is own_block's.  Returns a bit a token: whether it is seen,
+ * twice.  `lane` is where the chunk of a row that this lane copies lies in the kv head's first row
+ * of block 0. */
 template <class K, unsigned head_dim>
-__device__ __forceinline__ unsigned fetch_tile(const decode &decode, unsigned kv_head,
-                                               unsigned first, unsigned own, K *keys, K *values)
+__device__ __forceinline__ unsigned fetch_tile(const decode &decode, size_t lane, unsigned first,
+                                               unsigned own, K *keys, K *values)
 {
-    constexpr unsigned width = copy_bytes / sizeof(K), chunks = head_dim / width;
+    constexpr unsigned chunks = head_dim * sizeof(K) / copy_bytes;
     constexpr unsigned rows_at_once = warp_lanes / chunks;
     const dyno_cuda_kv &kv = decode.job.kv;
-    unsigned chunk = lane_index() % chunks;
+    const K *from_keys = static_cast<const K *>(kv.keys) + lane;
+    const K *from_values = static_cast<const K *>(kv.values) + lane;
+    unsigned chunk = lane_index() % chunks, row = lane_index() / chunks;
+    unsigned seen = __ballot_sync(all_lanes, own != no_block), in_block = kv.block_tokens - 1;
+
+    if (seen == all_lanes && kv.block_tokens >= tile_tokens) { /* all of it in one block */
+        size_t at = own * kv.block_stride + ((first & in_block) + row) * head_dim;
 
 #pragma unroll
-    for (unsigned i = 0; i < tile_tokens / rows_at_once; i++) {
-        unsigned row = i * rows_at_once + lane_index() / chunks;
-        unsigned block = __shfl_sync(all_lanes, own, row);
-        bool seen = block != no_block;
-        size_t at = 0;
+        for (unsigned i = 0; i < tile_tokens / rows_at_once; i++) {
+            unsigned to = i * rows_at_once + row, step = i * rows_at_once * head_dim;
 
-        if (seen) {
-            at = kv_at(kv, block, (first + row) & (kv.block_tokens - 1), kv_head) + chunk * width;
+            copy_async(chunk_of<head_dim>(keys, to, chunk), from_keys + at + step, true);
+            copy_async(chunk_of<head_dim>(values, to, chunk), from_values + at + step, true);
         }
-        copy_async(chunk_of<head_dim>(keys, row, chunk), static_cast<const K *>(kv.keys) + at,
-                   seen);
-        copy_async(chunk_of<head_dim>(values, row, chunk), static_cast<const K *>(kv.values) + at,
-                   seen);
+        return seen;
     }
-    return __ballot_sync(all_lanes, own != no_block);
+#pragma unroll 1
+    for (unsigned to = row; to < tile_tokens; to += rows_at_once) {
+        unsigned block = __shfl_sync(all_lanes, own, to);
+        bool is_seen = block != no_block;
+        size_t at =
+            is_seen ? block * kv.block_stride + ((first + to) & in_block) * size_t{head_dim} : 0;
+
+        copy_async(chunk_of<head_dim>(keys, to, chunk), from_keys + at, is_seen);
+        copy_async(chunk_of<head_dim>(values, to, chunk), from_values + at, is_seen);
+    }
+    return seen;
 }
 
 /* What a block is about. */
@@ -167,7 +179,8 @@ template <unsigned rows> struct left {
 };
 
 template <class K, unsigned rows, unsigned head_dim>
-__device__ void leave(const state<rows, head_dim> &state, left<rows> *left, float *totals)
+__device__ __forceinline__ void leave(const state<rows, head_dim> &state, unsigned count,
+                                      left<rows> *left, float *totals)
 {
 #pragma unroll
     for (unsigned r = 0; r < rows / 8; r++) {
@@ -178,19 +191,24 @@ __device__ void leave(const state<rows, head_dim> &state, left<rows> *left, floa
             left->largest[warp_index()][g] = state.largest[r];
             left->sum[warp_index()][g] = sum;
         }
+        if (g >= count) {
+            continue;
+        }
 #pragma unroll
-        for (unsigned d = 0; d < head_dim / 8; d++) {
+        for (unsigned d = 0; d < head_dim / 8; d += 2) {
+            float four[4];
+
 #pragma unroll
-            for (unsigned i = 0; i < 2; i++) {
-                totals[g * total_stride<head_dim> + dimension_of<K>(d, i)] =
-                    rows > 8 ? state.total[d][2 * r + i]
-                             : state.total[d][i] + state.total[d][2 + i];
+            for (unsigned i = 0; i < 4; i++) {
+                four[i] = state.total[d + i / 2][2 * r + i % 2] +
+                          (rows > 8 ? 0.0F : state.total[d + i / 2][2 + i % 2]);
             }
+            store_neighbours<K>(four, totals + g * total_stride<head_dim> + d * 8);
         }
     }
 }
 
-/* Of query g and dimension d, over all warps. */
+/* Four dimensions from d on of query g, over all warps. */
 template <class T, class K, unsigned rows, unsigned head_dim>
 __device__ __forceinline__ void
 put_together(const decode &decode, const place &place, const left<rows> &left,
@@ -199,7 +217,8 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
     const dyno_cuda_attention_job &job = decode.job;
     unsigned head = place.kv_head * (job.heads / job.kv.kv_heads) + place.first + g;
     parts parts = parts_of(decode, blockIdx.z, head);
-    float largest = -INFINITY, sum = 0.0F, total = 0.0F;
+    float largest = -INFINITY, sum = 0.0F;
+    vector_of<float> total = {};
 
 #pragma unroll
     for (unsigned w = 0; w < warps; w++) {
@@ -207,20 +226,29 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
     }
 #pragma unroll
     for (unsigned w = 0; w < warps; w++) {
-        float kept = left.sum[w][g] > 0.0F ? exp2f(left.largest[w][g] - largest) : 0.0F;
+        vector_of<float> own = load_vector(&held[w].totals[g * total_stride<head_dim> + d]);
+        float kept = left.sum[w][g] > 0.0F ? power_of_two(left.largest[w][g] - largest) : 0.0F;
 
         sum += left.sum[w][g] * kept;
-        total += held[w].totals[g * total_stride<head_dim> + d] * kept;
+#pragma unroll
+        for (unsigned i = 0; i < total.count; i++) {
+            total.at[i] += own.at[i] * kept;
+        }
     }
     if (decode.pieces == 1) {
-        static_cast<T *>(job.out)[place.slice.row * job.out_stride + head * head_dim + d] =
-            of_float<T>(sum > 0.0F ? total / sum * job.kv.value_scale : 0.0F);
+        T *to = static_cast<T *>(job.out) + place.slice.row * job.out_stride + head * head_dim + d;
+        float scale = sum > 0.0F ? job.kv.value_scale / sum : 0.0F;
+
+#pragma unroll
+        for (unsigned i = 0; i < total.count; i++) {
+            to[i] = of_float<T>(total.at[i] * scale);
+        }
         return;
     }
     if (d == 0) {
         parts.parts[blockIdx.x] = {largest, sum};
     }
-    parts.totals[blockIdx.x * head_dim + d] = total;
+    store_vector(parts.totals + blockIdx.x * head_dim + d, total);
 }
 
 /* Grid: pieces, kv heads x chunks, slices. */
@@ -249,6 +277,8 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
     unsigned begin = blockIdx.x * piece, sequence = place.slice.sequence, seen[stages], own;
     unsigned first = begin + (place.seen.begin - begin) / step * step + warp_index() * tile_tokens;
     unsigned ahead = first, stage = 0, stage_ahead = 0;
+    size_t lane = size_t{place.kv_head} * decode.job.kv.block_tokens * head_dim +
+                  lane_index() * (copy_bytes / sizeof(K)) % head_dim;
     uint32_t query[head_dim / 16][4];
     float scale[rows / 8];
 
@@ -258,8 +288,8 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
         unsigned now = own;
 
         own = own_block(decode, sequence, place.seen, ahead + step);
-        seen[i] = fetch_tile<K, head_dim>(decode, place.kv_head, ahead, now,
-                                          tiles->keys[stage_ahead], tiles->values[stage_ahead]);
+        seen[i] = fetch_tile<K, head_dim>(decode, lane, ahead, now, tiles->keys[stage_ahead],
+                                          tiles->values[stage_ahead]);
         copies_commit();
         stage_ahead++;
     }
@@ -271,9 +301,8 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
         copies_wait<stages - 2>();
         __syncwarp();
         own = own_block(decode, sequence, place.seen, ahead + step);
-        seen[stages - 1] =
-            fetch_tile<K, head_dim>(decode, place.kv_head, ahead, now, tiles->keys[stage_ahead],
-                                    tiles->values[stage_ahead]);
+        seen[stages - 1] = fetch_tile<K, head_dim>(
+            decode, lane, ahead, now, tiles->keys[stage_ahead], tiles->values[stage_ahead]);
         copies_commit();
         if constexpr (sizeof(K) == 1) {
             score_bytes<head_dim>(tiles->keys[stage], query, scores);
@@ -302,6 +331,7 @@ template <class T, class K, unsigned rows, unsigned head_dim>
 __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode decode)
 {
     DYNO_DYNAMIC_SHARED(dynamic);
+    constexpr unsigned width = vector_of<float>::count;
     __shared__ left<rows> left;
     auto *held = reinterpret_cast<storage<K, rows, head_dim> *>(dynamic);
     const place place = place_of(decode);
@@ -317,10 +347,11 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
         state.largest[r] = -INFINITY;
     }
     attend<T, K, rows, head_dim>(decode, place, &held[warp_index()].under_way, &state);
-    leave<K>(state, &left, held[warp_index()].totals);
+    leave<K>(state, place.count, &left, held[warp_index()].totals);
     __syncthreads();
-    for (unsigned i = threadIdx.x; i < place.count * head_dim; i += threads) {
-        put_together<T>(decode, place, left, held, i / head_dim, i % head_dim);
+    for (unsigned i = threadIdx.x; i < place.count * head_dim / width; i += threads) {
+        put_together<T>(decode, place, left, held, i / (head_dim / width),
+                        i % (head_dim / width) * width);
     }
 }
 

@@ -25,6 +25,54 @@ constexpr unsigned tile_tokens = 16, copy_bytes = 16;
  * sums that they are divided by have the factor too. */
 constexpr float raised = 8.0F;
 
+#if defined(__CUDACC__)
+
+/* 2 to the power of x, and 0 where that is below the normal numbers. */
+__device__ __forceinline__ float power_of_two(float x)
+{
+    float power;
+
+    asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(power) : "f"(x));
+    return power;
+}
+
+/* As pack_pair, in one instruction. */
+__device__ __forceinline__ uint32_t round_pair(bf16, float low, float high)
+{
+    uint32_t pair;
+
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+__device__ __forceinline__ uint32_t round_pair(f16, float low, float high)
+{
+    uint32_t pair;
+
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+#else
+
+static inline float power_of_two(float x)
+{
+    return exp2f(x);
+}
+
+template <class M> static inline uint32_t round_pair(M, float low, float high)
+{
+    return pack_pair<M>(low, high);
+}
+
+#endif
+
+template <class T> __device__ __forceinline__ float2 unpack_pair(uint32_t pair)
+{
+    return {to_float(T{static_cast<uint16_t>(pair)}),
+            to_float(T{static_cast<uint16_t>(pair >> 16)})};
+}
+
 /* The elements of a product with keys or values that are stored as K. */
 template <class K> struct factor {
     using type = K;
@@ -92,13 +140,19 @@ score_bytes(const e4m3 *keys, const uint32_t (&query)[head_dim / 16][4], float (
     }
 }
 
-/* Dimension of element i of total[column]. */
-template <class K> __device__ __forceinline__ unsigned dimension_of(unsigned column, unsigned i)
+/* A row's elements of two neighbouring columns of totals, to where their dimensions are: `to` is
+ * the columns' first.  With values of 8 bits a lane's are neighbours. */
+template <class K>
+__device__ __forceinline__ void store_neighbours(const float (&four)[4], float *to)
 {
     unsigned near = lane_index() % 4;
 
-    return sizeof(K) == 2 ? column * 8 + near * 2 + i
-                          : column / 2 * 16 + near * 4 + i * 2 + column % 2;
+    if constexpr (sizeof(K) == 1) {
+        store_vector(to + near * 4, vector_of<float>{{four[0], four[2], four[1], four[3]}});
+    } else {
+        *reinterpret_cast<float2 *>(to + near * 2) = make_float2(four[0], four[1]);
+        *reinterpret_cast<float2 *>(to + 8 + near * 2) = make_float2(four[2], four[3]);
+    }
 }
 
 /* A tile's weights as the left side of the product with its values, in two parts. */
@@ -158,8 +212,45 @@ __device__ __forceinline__ void add_bytes(const e4m3 *values, const weights &wei
     }
 }
 
-/* Scores become weights relative to the largest so far, and what was added up is made relative to
- * it.  `seen` has a bit a token. */
+/* Scores of row r of a lane that are not seen; `seen` has a bit a token. */
+__device__ __forceinline__ void hide(unsigned r, unsigned seen, float (&scores)[2][4])
+{
+#pragma unroll
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned token = i / 2 * 8 + lane_index() % 4 * 2 + i % 2;
+
+        if (!(seen >> token & 1)) {
+            scores[i / 2][2 * r + i % 2] = -INFINITY;
+        }
+    }
+}
+
+/* Scores of row r become weights relative to the largest so far, and the sum too.  Returns what
+ * became of what was added up before. */
+template <unsigned rows, unsigned head_dim>
+__device__ __forceinline__ float weigh_row(unsigned r, float (&scores)[2][4],
+                                           state<rows, head_dim> *state)
+{
+    float largest = fmaxf(fmaxf(scores[0][2 * r], scores[0][2 * r + 1]),
+                          fmaxf(scores[1][2 * r], scores[1][2 * r + 1]));
+    float base, kept, sum = 0.0F;
+
+    largest = fmaxf(state->largest[r], lanes_max(largest, 4));
+    base = largest > -INFINITY ? largest : 0.0F;
+    kept = power_of_two(state->largest[r] - base);
+    state->largest[r] = largest;
+#pragma unroll
+    for (unsigned i = 0; i < 4; i++) {
+        float *score = &scores[i / 2][2 * r + i % 2];
+
+        *score = power_of_two(*score - (base - raised));
+        sum += *score;
+    }
+    state->sum[r] = state->sum[r] * kept + sum;
+    return kept;
+}
+
+/* Scores become weights, and what was added up before is made relative to the largest, too. */
 template <unsigned rows, unsigned head_dim>
 __device__ __forceinline__ void weigh(const float (&scale)[rows / 8], unsigned seen,
                                       float (&scores)[2][4], state<rows, head_dim> *state)
@@ -169,29 +260,15 @@ __device__ __forceinline__ void weigh(const float (&scale)[rows / 8], unsigned s
 
 #pragma unroll
     for (unsigned r = 0; r < rows / 8; r++) {
-        float largest = -INFINITY, base;
-
 #pragma unroll
         for (unsigned i = 0; i < 4; i++) {
-            float *score = &scores[i / 2][2 * r + i % 2];
-            unsigned token = i / 2 * 8 + lane_index() % 4 * 2 + i % 2;
-
-            *score = seen >> token & 1 ? *score * scale[r] : -INFINITY;
-            largest = fmaxf(largest, *score);
+            scores[i / 2][2 * r + i % 2] *= scale[r];
         }
-        largest = fmaxf(state->largest[r], lanes_max(largest, 4));
-        base = largest > -INFINITY ? largest : 0.0F;
-        kept[r] = exp2f(state->largest[r] - base);
-        same = same && state->largest[r] == largest;
-        state->largest[r] = largest;
-        state->sum[r] *= kept[r];
-#pragma unroll
-        for (unsigned i = 0; i < 4; i++) {
-            float *score = &scores[i / 2][2 * r + i % 2];
-
-            *score = exp2f(*score - (base - raised));
-            state->sum[r] += *score;
+        if (seen != all_lanes) {
+            hide(r, seen, scores);
         }
+        kept[r] = weigh_row(r, scores, state);
+        same = same && kept[r] == 1.0F;
     }
     if (__all_sync(all_lanes, same)) {
         return;
@@ -216,21 +293,15 @@ __device__ __forceinline__ weights part_weights(const float (&scores)[2][4])
 #pragma unroll
         for (unsigned r = 0; r < rows / 8; r++) {
             float low = scores[c][2 * r], high = scores[c][2 * r + 1];
-            float low_rounded = to_float(of_float<M>(low));
-            float high_rounded = to_float(of_float<M>(high));
-            uint32_t rest = pack_pair<M>(low - low_rounded, high - high_rounded);
+            uint32_t rounded = round_pair(M(), low, high);
+            float2 held = unpack_pair<M>(rounded);
+            uint32_t rest = round_pair(M(), low - held.x, high - held.y);
 
-            weights.rounded[2 * c + r] = pack_pair<M>(low_rounded, high_rounded);
+            weights.rounded[2 * c + r] = rounded;
             (rows > 8 ? weights.rest[2 * c + r] : weights.rounded[2 * c + 1]) = rest;
         }
     }
     return weights;
-}
-
-template <class T> __device__ __forceinline__ float2 unpack_pair(uint32_t pair)
-{
-    return {to_float(T{static_cast<uint16_t>(pair)}),
-            to_float(T{static_cast<uint16_t>(pair >> 16)})};
 }
 
 /* As f16, multiplied by a power of two so that the largest is between 1 and 2: what bf16 holds may
@@ -256,7 +327,7 @@ __device__ __forceinline__ float fit_query(uint32_t (&pairs)[head_dim / 16][2])
     for (unsigned i = 0; i < head_dim / 8; i++) {
         float2 two = unpack_pair<T>(pairs[i / 2][i % 2]);
 
-        pairs[i / 2][i % 2] = pack_pair<f16>(two.x * power, two.y * power);
+        pairs[i / 2][i % 2] = round_pair(f16(), two.x * power, two.y * power);
     }
     return __uint_as_float(exponent << mantissa_bits);
 }
