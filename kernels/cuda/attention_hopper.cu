@@ -140,6 +140,14 @@ __device__ __forceinline__ void rescale(float (&total)[count], const float (&kep
     }
 }
 
+template <unsigned count> __device__ __forceinline__ void clear(float (&total)[count])
+{
+#pragma unroll
+    for (unsigned i = 0; i < count; i++) {
+        total[i] = 0.0F;
+    }
+}
+
 /* Of four lanes that have four words each, lane l gets word l of all. */
 __device__ __forceinline__ void turn_words(uint32_t (&word)[4])
 {
@@ -160,7 +168,7 @@ __device__ __forceinline__ void turn_words(uint32_t (&word)[4])
 
 template <class T, unsigned head_dim>
 __device__ void write_rows(const dyno_cuda_attention_job &job, const item &item, unsigned group,
-                           const rows &rows, const float (&total)[head_dim / 2])
+                           const float (&sums)[2], const float (&total)[head_dim / 2])
 {
     unsigned shared = job.heads / job.kv.kv_heads;
 
@@ -168,7 +176,7 @@ __device__ void write_rows(const dyno_cuda_attention_job &job, const item &item,
     for (unsigned half = 0; half < 2; half++) {
         unsigned r = item.first_row + group * group_rows +
                      threadIdx.x % group_threads / warp_lanes * 16 + half * 8 + lane_index() / 4;
-        float sum = lanes_sum(rows.sum[half], 4), scale = sum > 0.0F ? 1.0F / sum : 0.0F;
+        float sum = lanes_sum(sums[half], 4), scale = sum > 0.0F ? 1.0F / sum : 0.0F;
         T *to = static_cast<T *>(job.out) + (item.slice.row + r / shared) * job.out_stride +
                 (item.kv_head * shared + r % shared) * head_dim + lane_index() % 4 * width;
 
@@ -191,96 +199,138 @@ __device__ void write_rows(const dyno_cuda_attention_job &job, const item &item,
     }
 }
 
-/* What a group that computes goes through the tiles with. */
-struct rings {
-    ring<query_stages> query;
-    ring<stages> keys, values;
-};
-
+/* The warp has read what it will read. */
 __device__ __forceinline__ void used(uint64_t *free)
 {
+    __syncwarp();
     if (lane_index() == 0) {
         barrier_arrive(free);
     }
 }
 
+/* Where a group is: keys are a tile ahead of values. */
+struct place {
+    ring<query_stages> query;
+    ring<stages> keys, values;
+    unsigned group, first; /* position of the tile whose scores are under way */
+};
+
+/* The group's item, its tiles 0 if there is none, once its queries are there. */
 template <class T, unsigned head_dim>
-__device__ __forceinline__ void compute_item(const dyno_cuda_attention_job &job, const item &item,
-                                             unsigned group, storage<T, head_dim> *held,
-                                             rings *rings)
+__device__ __forceinline__ const item &item_at(storage<T, head_dim> *held,
+                                               const ring<query_stages> &at)
+{
+    barrier_wait(&held->of_query[at.stage].full, at.parity);
+    return held->items[at.stage];
+}
+
+/* Scores of a tile, once its keys are there. */
+template <class T, unsigned head_dim>
+__device__ __forceinline__ void begin_tile(storage<T, head_dim> *held, const place &place,
+                                           float (&scores)[64])
+{
+    begin_scores<T, head_dim>(held->query[place.query.stage] +
+                                  place.group * group_rows * DYNO_PANEL_COLUMNS,
+                              held->keys[place.keys.stage], scores);
+}
+
+/* Scores have been waited for. */
+template <class T, unsigned head_dim>
+__device__ __forceinline__ void weigh_tile(storage<T, head_dim> *held, place &place, float scale,
+                                           rows &rows, float (&scores)[64], float (&kept)[2])
+{
+    unsigned hidden = held->hidden[place.keys.stage];
+
+    used(&held->of_keys[place.keys.stage].free);
+    place.keys.step();
+    if (place.first + tile_tokens > rows.all || hidden != 0) {
+        hide(rows, place.first, hidden, scores);
+    }
+    weigh(rows, scale, scores, kept);
+}
+
+/* One after another through the tiles of all items, so that the first scores of an item are under
+ * way while the last weights of the item before meet their values. */
+template <class T, unsigned head_dim>
+__device__ __forceinline__ void compute_items(const dyno_cuda_attention_job &job,
+                                              storage<T, head_dim> *held, place place)
 {
     const float scale = job.scale * log2_e;
-    const T *query = held->query[rings->query.stage] + group * group_rows * DYNO_PANEL_COLUMNS;
     float total[head_dim / 2] = {}, scores[64], kept[2];
     uint32_t weights[32];
-    rows rows = rows_of(job, item, group);
-    unsigned first = (item.tiles - 1) * tile_tokens, hidden;
+    rows rows;
 
-    barrier_wait(&held->of_keys[rings->keys.stage].full, rings->keys.parity);
-    hidden = held->hidden[rings->keys.stage];
-    begin_scores<T, head_dim>(query, held->keys[rings->keys.stage], scores);
+    {
+        const item &item = item_at(held, place.query);
+
+        if (item.tiles == 0) {
+            return;
+        }
+        rows = rows_of(job, item, place.group);
+        place.first = (item.tiles - 1) * tile_tokens;
+    }
+    barrier_wait(&held->of_keys[place.keys.stage].full, place.keys.parity);
+    begin_tile(held, place, scores);
     products_wait<0>();
     registers_fence(scores);
-    used(&held->of_keys[rings->keys.stage].free);
-    rings->keys.step();
-    hide(rows, first, hidden, scores);
-    weigh(rows, scale, scores, kept);
+    weigh_tile(held, place, scale, rows, scores, kept);
     round_weights<T>(scores, weights);
-    barrier_wait(&held->of_values[rings->values.stage].full, rings->values.parity);
-    while (first > 0) {
-        first -= tile_tokens;
-        barrier_wait(&held->of_keys[rings->keys.stage].full, rings->keys.parity);
-        hidden = held->hidden[rings->keys.stage];
-        threads_wait(1 + group, groups * group_threads);
-        begin_scores<T, head_dim>(query, held->keys[rings->keys.stage], scores);
-        barrier_wait(&held->of_values[rings->values.stage].full, rings->values.parity);
-        begin_values<T, head_dim>(weights, held->values[rings->values.stage], total);
-        threads_arrive(1 + (group + 1) % groups, groups * group_threads);
+    for (;;) {
+        const ring<query_stages> query = place.query;
+        const float sum[2] = {rows.sum[0], rows.sum[1]};
+        bool turns = place.first == 0;
+
+        if (turns) {
+            place.query.step();
+            place.first = item_at(held, place.query).tiles * tile_tokens;
+            if (place.first == 0) {
+                place.query = query;
+                break;
+            }
+            rows = rows_of(job, held->items[place.query.stage], place.group);
+        }
+        place.first -= tile_tokens;
+        barrier_wait(&held->of_keys[place.keys.stage].full, place.keys.parity);
+        threads_wait(1 + place.group, groups * group_threads);
+        begin_tile(held, place, scores);
+        barrier_wait(&held->of_values[place.values.stage].full, place.values.parity);
+        begin_values<T, head_dim>(weights, held->values[place.values.stage], total);
+        threads_arrive(1 + (place.group + 1) % groups, groups * group_threads);
         products_wait<1>();
         registers_fence(scores);
-        used(&held->of_keys[rings->keys.stage].free);
-        rings->keys.step();
-        if (first + tile_tokens > rows.all || hidden != 0) {
-            hide(rows, first, hidden, scores);
-        }
-        weigh(rows, scale, scores, kept);
+        weigh_tile(held, place, scale, rows, scores, kept);
         products_wait<0>();
         registers_fence(total);
         registers_fence(scores);
-        used(&held->of_values[rings->values.stage].free);
-        rings->values.step();
-        rescale(total, kept);
+        used(&held->of_values[place.values.stage].free);
+        place.values.step();
+        if (turns) {
+            write_rows<T, head_dim>(job, held->items[query.stage], place.group, sum, total);
+            used(&held->of_query[query.stage].free);
+            clear(total);
+        } else {
+            rescale(total, kept);
+        }
         round_weights<T>(scores, weights);
     }
-    used(&held->of_query[rings->query.stage].free);
-    barrier_wait(&held->of_values[rings->values.stage].full, rings->values.parity);
-    begin_values<T, head_dim>(weights, held->values[rings->values.stage], total);
+    barrier_wait(&held->of_values[place.values.stage].full, place.values.parity);
+    begin_values<T, head_dim>(weights, held->values[place.values.stage], total);
     products_wait<0>();
     registers_fence(total);
-    used(&held->of_values[rings->values.stage].free);
-    rings->values.step();
-    write_rows<T, head_dim>(job, item, group, rows, total);
+    write_rows<T, head_dim>(job, held->items[place.query.stage], place.group, rows.sum, total);
 }
 
 template <class T, unsigned head_dim>
-__device__ void compute(const dyno_cuda_attention_job &job, unsigned group,
-                        storage<T, head_dim> *held)
+__device__ __forceinline__ void compute(const dyno_cuda_attention_job &job, unsigned group,
+                                        storage<T, head_dim> *held)
 {
-    rings rings;
+    place place;
 
+    place.group = group;
     if (group == groups - 1) {
         threads_arrive(1, groups * group_threads);
     }
-    for (;; rings.query.step()) {
-        item item;
-
-        barrier_wait(&held->of_query[rings.query.stage].full, rings.query.parity);
-        item = held->items[rings.query.stage];
-        if (item.tiles == 0) {
-            break;
-        }
-        compute_item<T, head_dim>(job, item, group, held, &rings);
-    }
+    compute_items(job, held, place);
     if (group == 0) {
         threads_wait(1, groups * group_threads);
     }
