@@ -52,14 +52,15 @@ __device__ __forceinline__ rows rows_of(const dyno_cuda_attention_job &job, cons
 template <class T, unsigned head_dim>
 __device__ __forceinline__ void begin_scores(const T *query, const T *keys, float (&scores)[64])
 {
+    constexpr unsigned panels = head_dim / DYNO_PANEL_COLUMNS;
     uint32_t rows = shared_address(query), tokens = shared_address(keys);
 
     registers_fence(scores);
     products_begin();
 #pragma unroll
     for (unsigned step = 0; step < head_dim / 16; step++) {
-        multiply_shared(T(), scores, dyno_wgmma_rows(rows, tile_rows, step),
-                        dyno_wgmma_rows(tokens, tile_tokens, step), step > 0);
+        multiply_shared(T(), scores, dyno_wgmma_rows(rows, panels, step),
+                        dyno_wgmma_rows(tokens, panels, step), step > 0);
     }
     products_commit();
 }
@@ -68,14 +69,14 @@ template <class T, unsigned head_dim>
 __device__ __forceinline__ void begin_values(const uint32_t (&weights)[32], const T *values,
                                              float (&total)[head_dim / 2])
 {
+    constexpr unsigned panels = head_dim / DYNO_PANEL_COLUMNS;
     uint32_t tokens = shared_address(values);
 
     registers_fence(total);
     products_begin();
 #pragma unroll
     for (unsigned step = 0; step < tile_tokens / 16; step++) {
-        multiply_weights(T(), total, weights + 4 * step,
-                         dyno_wgmma_turned(tokens, tile_tokens, step));
+        multiply_weights(T(), total, weights + 4 * step, dyno_wgmma_turned(tokens, panels, step));
     }
     products_commit();
 }
@@ -229,8 +230,7 @@ template <class T, unsigned head_dim>
 __device__ __forceinline__ void begin_tile(storage<T, head_dim> *held, const place &place,
                                            float (&scores)[64])
 {
-    begin_scores<T, head_dim>(held->query[place.query.stage] +
-                                  place.group * group_rows * DYNO_PANEL_COLUMNS,
+    begin_scores<T, head_dim>(held->query[place.query.stage] + place.group * group_rows * head_dim,
                               held->keys[place.keys.stage], scores);
 }
 
@@ -399,22 +399,29 @@ decltype(&cuTensorMapEncodeTiled) map_encoder()
     return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(entry);
 }
 
-/* Keys or values as a tensor: blocks, kv heads, tokens, dimensions. */
+/* Keys or values as a tensor whose boxes come as whole rows of atoms (hopper_layout.h): blocks,
+ * groups of 8 tokens of all kv heads, panels, tokens of a group, dimensions of a panel. */
 bool make_map(const dyno_cuda_kv *kv, void *array, CUtensorMap *map)
 {
     static const auto encode = map_encoder();
-    const cuuint64_t size[4] = {kv->head_dim, kv->block_tokens, kv->kv_heads, kv->blocks};
-    const cuuint64_t stride[3] = {2ULL * kv->head_dim, 2ULL * kv->head_dim * kv->block_tokens,
-                                  2ULL * kv->block_stride};
-    const cuuint32_t box[4] = {DYNO_PANEL_COLUMNS, min(kv->block_tokens, tile_tokens), 1, 1};
-    const cuuint32_t step[4] = {1, 1, 1, 1};
+    const cuuint64_t row = 2ULL * kv->head_dim;
+    const cuuint32_t groups_of_block = kv->block_tokens / DYNO_PANEL_ATOM_ROWS;
+    const cuuint32_t groups_of_tile = tile_tokens / DYNO_PANEL_ATOM_ROWS;
+    const cuuint32_t panels = kv->head_dim / DYNO_PANEL_COLUMNS;
+    const cuuint64_t size[dimensions] = {DYNO_PANEL_COLUMNS, DYNO_PANEL_ATOM_ROWS, panels,
+                                         cuuint64_t{groups_of_block} * kv->kv_heads, kv->blocks};
+    const cuuint64_t stride[dimensions - 1] = {row, DYNO_PANEL_ROW_BYTES,
+                                               row * DYNO_PANEL_ATOM_ROWS, 2 * kv->block_stride};
+    const cuuint32_t box[dimensions] = {DYNO_PANEL_COLUMNS, DYNO_PANEL_ATOM_ROWS, panels,
+                                        min(groups_of_block, groups_of_tile), 1};
+    const cuuint32_t step[dimensions] = {1, 1, 1, 1, 1};
     auto type = kv->element == DYNO_CUDA_KV_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
                                                 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
 
-    return encode &&
-           encode(map, type, 4, array, size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                  CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+    return encode && encode(map, type, dimensions, array, size, stride, box, step,
+                            CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                            CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                            CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
 }
 
 template <class T, unsigned head_dim>

@@ -118,24 +118,20 @@ __device__ __forceinline__ item next_item(const dyno_cuda_attention_job &job, cu
     return none;
 }
 
-/* Keys and values come in boxes of 64 dimensions of the tokens of one block, one a lane. */
+constexpr unsigned dimensions = 5; /* of the tensors that keys and values are for TMA */
+
+/* Keys and values come in boxes of the tokens of one block, one a lane. */
 struct box {
-    unsigned tokens;           /* of a box */
-    unsigned token, dimension; /* its first, of the tile */
-    bool mine;                 /* this lane has one */
+    unsigned tokens; /* of a box */
+    unsigned token;  /* its first, of the tile */
+    bool mine;       /* this lane has one */
 };
 
-template <unsigned head_dim> __device__ box box_of(const dyno_cuda_attention_job &job)
+__device__ __forceinline__ box box_of(const dyno_cuda_attention_job &job)
 {
-    box box;
-    unsigned count;
+    unsigned tokens = min(job.kv.block_tokens, tile_tokens), count = tile_tokens / tokens;
 
-    box.tokens = min(job.kv.block_tokens, tile_tokens);
-    count = tile_tokens / box.tokens;
-    box.token = lane_index() % count * box.tokens;
-    box.dimension = lane_index() / count * DYNO_PANEL_COLUMNS;
-    box.mine = box.dimension < head_dim;
-    return box;
+    return {tokens, lane_index() % count * tokens, lane_index() < count};
 }
 
 /* The block that holds a position of the item's, as the table has it; job.kv.blocks, of which TMA
@@ -158,18 +154,17 @@ __device__ __forceinline__ unsigned hidden_by(const box &box, bool hidden)
 }
 
 /* `bytes` of the tile come by TMA, this lane's box among them if `mine`. */
-template <class T>
+template <class T, unsigned head_dim>
 __device__ __forceinline__ void fetch_tile(const CUtensorMap *map, const box &box, bool mine,
                                            unsigned bytes, T *tile, uint64_t *full,
-                                           const unsigned (&at)[4])
+                                           const unsigned (&at)[dimensions])
 {
     if (lane_index() == 0) {
         barrier_expect(full, bytes);
     }
     __syncwarp();
     if (mine) {
-        fetch_box(map, tile + (box.dimension * tile_tokens + box.token * DYNO_PANEL_COLUMNS), full,
-                  at);
+        fetch_box(map, tile + box.token * head_dim, full, at);
     }
 }
 
@@ -179,7 +174,7 @@ template <class T, unsigned head_dim>
 __device__ void fetch_end(const dyno_cuda_attention_job &job, const item &item, const box &box,
                           unsigned end, unsigned block, unsigned token, T *tile)
 {
-    constexpr unsigned chunks = head_dim / width;
+    constexpr unsigned chunks = head_dim / width, panels = head_dim / DYNO_PANEL_COLUMNS;
     const T *values = static_cast<const T *>(job.kv.values);
     unsigned lane = __ffs(static_cast<int>(__ballot_sync(all_lanes, end > 0))) - 1;
     unsigned first = __shfl_sync(all_lanes, box.token, lane);
@@ -193,7 +188,7 @@ __device__ void fetch_end(const dyno_cuda_attention_job &job, const item &item, 
         bool seen = row < end && block < job.kv.blocks;
         size_t at = kv_at(job.kv, block, token + row, item.kv_head) + chunk * width;
 
-        copy_async(tile + dyno_panel_chunk(tile_tokens, first + row, chunk) / sizeof(T),
+        copy_async(tile + dyno_panel_chunk(panels, first + row, chunk) / sizeof(T),
                    values + (seen ? at : 0), seen);
     }
     copies_commit();
@@ -208,7 +203,7 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
                              const CUtensorMap *values, storage<T, head_dim> *held)
 {
     constexpr unsigned row_bytes = head_dim * sizeof(T), bytes = tile_tokens * row_bytes;
-    const box box = box_of<head_dim>(job);
+    const box box = box_of(job);
     cursor cursor;
     ring<stages> ring;
 
@@ -223,23 +218,25 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
             unsigned end =
                 box.mine && left < box.tokens ? left : 0; /* of the box, if it is in it */
             bool ends = __any_sync(all_lanes, end > 0);
-            const unsigned at[4] = {box.dimension, token % job.kv.block_tokens, item.kv_head,
-                                    block};
+            unsigned within = token % job.kv.block_tokens;
+            const unsigned at[dimensions] = {
+                0, 0, 0, (item.kv_head * job.kv.block_tokens + within) / DYNO_PANEL_ATOM_ROWS,
+                block};
 
             next = tile > 0 ? block_of(job, item, token - tile_tokens) : 0;
             barrier_wait(&held->of_keys[stage].free, ring.parity ^ 1);
             if (lane_index() == 0) {
                 held->hidden[stage] = hidden;
             }
-            fetch_tile(keys, box, box.mine, bytes, held->keys[stage], &held->of_keys[stage].full,
-                       at);
+            fetch_tile<T, head_dim>(keys, box, box.mine, bytes, held->keys[stage],
+                                    &held->of_keys[stage].full, at);
             barrier_wait(&held->of_values[stage].free, ring.parity ^ 1);
             if (ends) {
-                fetch_end<T, head_dim>(job, item, box, end, block, at[1], held->values[stage]);
+                fetch_end<T, head_dim>(job, item, box, end, block, within, held->values[stage]);
             }
-            fetch_tile(values, box, box.mine && end == 0,
-                       bytes - (ends ? box.tokens * row_bytes : 0), held->values[stage],
-                       &held->of_values[stage].full, at);
+            fetch_tile<T, head_dim>(values, box, box.mine && end == 0,
+                                    bytes - (ends ? box.tokens * row_bytes : 0),
+                                    held->values[stage], &held->of_values[stage].full, at);
         }
     }
 }
@@ -247,7 +244,7 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
 template <class T, unsigned head_dim>
 __device__ void fetch_rows(const dyno_cuda_attention_job &job, const item &item, T *to)
 {
-    constexpr unsigned chunks = head_dim / width;
+    constexpr unsigned chunks = head_dim / width, panels = head_dim / DYNO_PANEL_COLUMNS;
     unsigned shared = job.heads / job.kv.kv_heads;
 
     for (unsigned i = threadIdx.x - warp_lanes; i < tile_rows * chunks; i += fetchers) {
@@ -259,7 +256,7 @@ __device__ void fetch_rows(const dyno_cuda_attention_job &job, const item &item,
             from += (item.slice.row + r / shared) * job.query_stride +
                     (item.kv_head * shared + r % shared) * head_dim + chunk * width;
         }
-        copy_async(to + dyno_panel_chunk(tile_rows, row, chunk) / sizeof(T), from, seen);
+        copy_async(to + dyno_panel_chunk(panels, row, chunk) / sizeof(T), from, seen);
     }
     copies_commit();
     copies_wait<0>();

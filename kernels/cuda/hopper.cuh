@@ -77,15 +77,16 @@ __device__ __forceinline__ void shared_is_written()
     asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
 }
 
-/* A box of a tensor of four dimensions to shared memory; its bytes arrive at `barrier`.  What lies
+/* A box of a tensor of five dimensions to shared memory; its bytes arrive at `barrier`.  What lies
  * outside of the tensor becomes zeros. */
 __device__ __forceinline__ void fetch_box(const CUtensorMap *map, void *to, uint64_t *barrier,
-                                          const unsigned (&at)[4])
+                                          const unsigned (&at)[5])
 {
     asm volatile(
-        "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
-        "[%1, {%3, %4, %5, %6}], [%2];\n" ::"r"(shared_address(to)),
-        "l"(map), "r"(shared_address(barrier)), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3])
+        "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
+        "[%1, {%3, %4, %5, %6, %7}], [%2];\n" ::"r"(shared_address(to)),
+        "l"(map), "r"(shared_address(barrier)), "r"(at[0]), "r"(at[1]), "r"(at[2]), "r"(at[3]),
+        "r"(at[4])
         : "memory");
 }
 
@@ -265,7 +266,7 @@ static inline void shared_is_written()
 }
 
 static inline void fetch_box(const CUtensorMap *map, void *to, uint64_t *barrier,
-                             const unsigned (&at)[4])
+                             const unsigned (&at)[5])
 {
     emulation::fetch_box(map, to, barrier, at);
 }

@@ -15,7 +15,7 @@ static void expect_chunks_apart(uint32_t head_dim)
 
     for (uint32_t row = 0; row < ROWS; row++) {
         for (uint32_t chunk = 0; chunk < chunks; chunk++) {
-            uint32_t at = dyno_panel_chunk(ROWS, row, chunk);
+            uint32_t at = dyno_panel_chunk(head_dim / 64, row, chunk);
 
             if (at % DYNO_PANEL_CHUNK_BYTES != 0 || at >= ROWS * head_dim * 2 ||
                 taken[at / DYNO_PANEL_CHUNK_BYTES]++) {
@@ -27,7 +27,7 @@ static void expect_chunks_apart(uint32_t head_dim)
         uint32_t seen = 0;
 
         for (uint32_t row = 0; row < 8; row++) {
-            seen |= 1U << dyno_panel_chunk(ROWS, row, chunk) / DYNO_PANEL_CHUNK_BYTES %
+            seen |= 1U << dyno_panel_chunk(head_dim / 64, row, chunk) / DYNO_PANEL_CHUNK_BYTES %
                               (BANKS * BANK_BYTES / DYNO_PANEL_CHUNK_BYTES);
         }
         if (seen != 0xff) {
@@ -45,11 +45,12 @@ static void expect_descriptors(void)
         uint64_t got, due;
     } cases[] = {
         {dyno_wgmma_descriptor(0x4000, 0x4000, 0x400), swizzle | 0x40ULL << 32 | 0x04000400},
-        {dyno_wgmma_rows(0x8000, ROWS, 0), swizzle | 0x40ULL << 32 | 0x00010800},
-        {dyno_wgmma_rows(0x8000, ROWS, 3), swizzle | 0x40ULL << 32 | 0x00010806},
-        {dyno_wgmma_rows(0x8000, ROWS, 4), swizzle | 0x40ULL << 32 | 0x00010c00},
-        {dyno_wgmma_turned(0x8000, ROWS, 0), swizzle | 0x40ULL << 32 | 0x04000800},
-        {dyno_wgmma_turned(0x8000, ROWS, 7), swizzle | 0x40ULL << 32 | 0x04000b80},
+        {dyno_wgmma_rows(0x8000, 2, 0), swizzle | 0x80ULL << 32 | 0x00010800},
+        {dyno_wgmma_rows(0x8000, 2, 3), swizzle | 0x80ULL << 32 | 0x00010806},
+        {dyno_wgmma_rows(0x8000, 2, 4), swizzle | 0x80ULL << 32 | 0x00010840},
+        {dyno_wgmma_turned(0x8000, 2, 0), swizzle | 0x80ULL << 32 | 0x00400800},
+        {dyno_wgmma_turned(0x8000, 2, 7), swizzle | 0x80ULL << 32 | 0x00400f00},
+        {dyno_wgmma_turned(0x8000, 1, 7), swizzle | 0x40ULL << 32 | 0x00400b80},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -72,9 +73,9 @@ static uint32_t byte_of(uint64_t descriptor, uint32_t row, uint32_t k, bool turn
 }
 
 /* The element that it should be. */
-static uint32_t byte_due(uint32_t row, uint32_t column)
+static uint32_t byte_due(uint32_t head_dim, uint32_t row, uint32_t column)
 {
-    return dyno_panel_chunk(ROWS, row, column / 8) + column % 8 * 2;
+    return dyno_panel_chunk(head_dim / 64, row, column / 8) + column % 8 * 2;
 }
 
 static void expect_operands(uint32_t head_dim)
@@ -82,9 +83,9 @@ static void expect_operands(uint32_t head_dim)
     for (uint32_t step = 0; step < head_dim / 16; step++) {
         for (uint32_t i = 0; i < ROWS * 16; i++) {
             uint32_t row = i / 16, k = i % 16;
-            uint32_t got = byte_of(dyno_wgmma_rows(0, ROWS, step), row, k, false);
+            uint32_t got = byte_of(dyno_wgmma_rows(0, head_dim / 64, step), row, k, false);
 
-            if (got != byte_due(row, step * 16 + k)) {
+            if (got != byte_due(head_dim, row, step * 16 + k)) {
                 fail("layout: step %u, row %u, k %u is read at %u", step, row, k, got);
             }
         }
@@ -92,9 +93,9 @@ static void expect_operands(uint32_t head_dim)
     for (uint32_t step = 0; step < ROWS / 16; step++) {
         for (uint32_t i = 0; i < head_dim * 16; i++) {
             uint32_t column = i / 16, k = i % 16;
-            uint32_t got = byte_of(dyno_wgmma_turned(0, ROWS, step), column, k, true);
+            uint32_t got = byte_of(dyno_wgmma_turned(0, head_dim / 64, step), column, k, true);
 
-            if (got != byte_due(step * 16 + k, column)) {
+            if (got != byte_due(head_dim, step * 16 + k, column)) {
                 fail("layout: step %u, column %u, k %u is read at %u", step, column, k, got);
             }
         }

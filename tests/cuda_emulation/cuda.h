@@ -24,11 +24,11 @@ typedef enum CUtensorMapFloatOOBfill {
     CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0,
 } CUtensorMapFloatOOBfill;
 
-/* Of 4 dimensions and elements of 16 bits, with the swizzle of 128 bytes: nothing else is known. */
+/* Of 5 dimensions and elements of 16 bits, with the swizzle of 128 bytes: nothing else is known. */
 typedef struct CUtensorMap_st {
     const unsigned char *address;
-    cuuint64_t size[4], stride[3]; /* strides in bytes, of dimensions 1 to 3 */
-    cuuint32_t box[4];
+    cuuint64_t size[5], stride[4]; /* strides in bytes, of dimensions 1 to 4 */
+    cuuint32_t box[5];
 } CUtensorMap;
 
 CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,

@@ -140,45 +140,49 @@ void threads_wait(unsigned barrier, unsigned threads)
     }
 }
 
-/* A row of the box, in the order of the swizzle. */
-static void copy_row(const CUtensorMap *map, const unsigned (&at)[4], unsigned token, box *box,
-                     unsigned offset)
-{
-    const unsigned row[4] = {at[0], at[1] + token, at[2], at[3]};
-    const unsigned char *from = map->address + row[0] * sizeof(uint16_t);
-    unsigned bytes = map->box[0] * static_cast<unsigned>(sizeof(uint16_t));
-    bool within = row[0] + map->box[0] <= map->size[0];
+constexpr unsigned dimensions = 5;
 
-    for (unsigned i = 1; i < 4; i++) {
-        within = within && row[i] < map->size[i];
-        from += row[i] * map->stride[i - 1];
+/* Row `index` of the box, to where the swizzle has it. */
+static void copy_row(const CUtensorMap *map, const unsigned (&at)[dimensions], unsigned index,
+                     box *box)
+{
+    unsigned char *to = box->bytes.data() + size_t{index} * swizzle_row_bytes;
+    const unsigned char *from = map->address + at[0] * sizeof(uint16_t);
+    bool within = at[0] + map->box[0] <= map->size[0];
+    unsigned rest = index;
+
+    for (unsigned i = 1; i < dimensions; i++) {
+        unsigned place = at[i] + rest % map->box[i];
+
+        rest /= map->box[i];
+        within = within && place < map->size[i];
+        from += place * map->stride[i - 1];
     }
     if (!within) {
         return;
     }
-    if (!memory_holds(from, bytes)) { /* what nobody wrote may come along: it is a NaN */
-        complain("a box reads %u bytes at %p, which is outside of all device memory", bytes,
+    if (!memory_holds(from, swizzle_row_bytes)) { /* what nobody wrote may come along: it is NaN */
+        complain("a box reads a row at %p, which is outside of all device memory",
                  static_cast<const void *>(from));
     }
-    for (unsigned chunk = 0; chunk < bytes / chunk_bytes; chunk++) {
-        unsigned eighth = (offset + token * swizzle_row_bytes) / swizzle_row_bytes % 8;
-
-        memcpy(box->bytes.data() + token * swizzle_row_bytes + (chunk ^ eighth) * chunk_bytes,
-               from + chunk * chunk_bytes, chunk_bytes);
+    for (unsigned chunk = 0; chunk < swizzle_row_bytes / chunk_bytes; chunk++) {
+        memcpy(to + (chunk ^ index % 8) * chunk_bytes, from + chunk * chunk_bytes, chunk_bytes);
     }
 }
 
-void fetch_box(const CUtensorMap *map, void *to, const uint64_t *barrier, const unsigned (&at)[4])
+void fetch_box(const CUtensorMap *map, void *to, const uint64_t *barrier,
+               const unsigned (&at)[dimensions])
 {
-    size_t bytes = size_t{map->box[1]} * swizzle_row_bytes;
+    unsigned rows = map->box[1] * map->box[2] * map->box[3] * map->box[4];
+    size_t bytes = size_t{rows} * swizzle_row_bytes;
     box box = {static_cast<unsigned char *>(to), std::vector<unsigned char>(bytes)};
     phases *phases = phases_of(barrier);
 
     if (shared_offset(to) % atom_bytes != 0) {
         complain("a box to byte %u of shared memory, which is not aligned", shared_offset(to));
     }
-    for (unsigned token = 0; token < map->box[1]; token++) {
-        copy_row(map, at, token, &box, shared_offset(to));
+    for (unsigned i = 0; i < rows; i++) {
+        copy_row(map, at, i, &box);
     }
     watch(to, bytes, access::write);
     memset(to, 0xff, bytes);
@@ -195,16 +199,16 @@ static CUresult make_map(CUtensorMap *map, void *address, const cuuint64_t *size
     uintptr_t wrong = reinterpret_cast<uintptr_t>(address) % chunk_bytes;
 
     map->address = static_cast<const unsigned char *>(address);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < dimensions; i++) {
         map->size[i] = size[i];
         map->box[i] = box[i];
         wrong |= size[i] == 0 || box[i] == 0 || box[i] > box_max;
     }
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < dimensions - 1; i++) {
         map->stride[i] = stride[i];
         wrong |= stride[i] % chunk_bytes;
     }
-    wrong |= box[0] * sizeof(uint16_t) != swizzle_row_bytes || box[2] != 1 || box[3] != 1;
+    wrong |= box[0] * sizeof(uint16_t) != swizzle_row_bytes;
     return wrong == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -335,7 +339,7 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType, cuuint32_
                                 CUtensorMapInterleave, CUtensorMapSwizzle swizzle,
                                 CUtensorMapL2promotion, CUtensorMapFloatOOBfill)
 {
-    if (rank != 4 || swizzle != CU_TENSOR_MAP_SWIZZLE_128B || step[0] != 1) {
+    if (rank != emulation::dimensions || swizzle != CU_TENSOR_MAP_SWIZZLE_128B || step[0] != 1) {
         return CUDA_ERROR_INVALID_VALUE;
     }
     return emulation::make_map(map, address, size, stride, box);

@@ -27,7 +27,7 @@ void phases_wait(const uint64_t *barrier, unsigned parity);
 void threads_wait(unsigned barrier, unsigned threads);
 void threads_arrive(unsigned barrier, unsigned threads);
 
-void fetch_box(const CUtensorMap *map, void *to, const uint64_t *barrier, const unsigned (&at)[4]);
+void fetch_box(const CUtensorMap *map, void *to, const uint64_t *barrier, const unsigned (&at)[5]);
 
 /* c (columns / 2 registers) = a b + (add ? c : 0), k = 16: b turned if a is in registers, else a is
  * at the descriptor. */

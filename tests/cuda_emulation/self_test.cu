@@ -222,7 +222,7 @@ __global__ void hopper_wrongly(const __grid_constant__ CUtensorMap map, hopper_m
 {
     DYNO_DYNAMIC_SHARED(dynamic);
     auto *barrier = reinterpret_cast<uint64_t *>(dynamic + 2048);
-    const unsigned at[4] = {0, 0, 0, 0};
+    const unsigned at[5] = {0, 0, 0, 0, 0};
     float sums[64];
 
     if (threadIdx.x == 0) {
@@ -250,11 +250,11 @@ __global__ void hopper_wrongly(const __grid_constant__ CUtensorMap map, hopper_m
 
 template <hopper_mistake mistake> void hopper_goes_wrong()
 {
-    const cuuint64_t size[4] = {64, 8, 1, 1}, stride[3] = {128, 1024, 1024};
-    const cuuint32_t box[4] = {64, 8, 1, 1}, step[4] = {1, 1, 1, 1};
+    const cuuint64_t size[5] = {64, 8, 1, 1, 1}, stride[4] = {128, 1024, 1024, 1024};
+    const cuuint32_t box[5] = {64, 8, 1, 1, 1}, step[5] = {1, 1, 1, 1, 1};
     CUtensorMap map;
 
-    if (cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4, device_of<uint16_t>(512),
+    if (cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 5, device_of<uint16_t>(512),
                                size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
                                CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                                CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) != CUDA_SUCCESS) {
