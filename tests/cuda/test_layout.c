@@ -64,8 +64,9 @@ static void expect_descriptors(void)
 /* What wgmma reads of the operand that a descriptor names, with the swizzle over address bits. */
 static uint32_t byte_of(uint64_t descriptor, uint32_t row, uint32_t k, bool turned)
 {
-    uint32_t begin = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4;
-    uint32_t stride = (descriptor >> 32 & 0x3fff) << 4;
+    uint32_t begin = (uint32_t)(descriptor & 0x3fff) << 4;
+    uint32_t leading = (uint32_t)(descriptor >> 16 & 0x3fff) << 4;
+    uint32_t stride = (uint32_t)(descriptor >> 32 & 0x3fff) << 4;
     uint32_t at = turned ? begin + row / 64 * leading + row % 64 * 2 + k / 8 * stride + k % 8 * 128
                          : begin + row / 8 * stride + row % 8 * 128 + k * 2;
 
