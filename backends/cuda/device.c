@@ -106,6 +106,17 @@ static void settle_some(void *argument, uint32_t first, uint32_t last, uint32_t 
     }
 }
 
+/* Whether there is work for more threads than this one. */
+static bool chooses_on_host(const struct engine *engine, uint32_t yields)
+{
+    for (uint32_t i = 0; i < yields; i++) {
+        if (engine->yields[i].logits) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A pass has no way to fail (core/worker/device.h). */
 _Noreturn static void give_up(const struct engine *engine, const struct dyno_error *error)
 {
@@ -134,7 +145,11 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     if (compute(engine, piece_count, &error) != DYNO_OK) {
         give_up(engine, &error);
     }
-    dyno_team_run(engine->team, yields, SETTLE_GRAIN, settle_some, &settling);
+    if (chooses_on_host(engine, yields)) {
+        dyno_team_run(engine->team, yields, SETTLE_GRAIN, settle_some, &settling);
+    } else {
+        settle_some(&settling, 0, yields, 0);
+    }
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
