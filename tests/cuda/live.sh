@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs on GPUs, emulated: the program as users have it, with the CUDA device over the emulation.
+# Nothing here depends on how fast it is.
+#
+# usage: tests/cuda/live.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+shape=(--layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 --vocab 512 --context 256)
+works model random --like qwen3-0.6b "${shape[@]}" --intermediate 64 -o tiny
+load=(--arrival poisson:200 --requests 12 --input-tokens "uniform:8,60"
+      --output-tokens "uniform:2,8" --set generate.prefix_groups=2
+      --set generate.prefix_tokens=16)
+
+# Every request ends, with as many tokens as the same load has when it is simulated; prompts that
+# share identities share blocks; what the core decided can be decided again.
+works replay "${load[@]}" --device null --db none --json simulated.json
+for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20"; do
+    # shellcheck disable=SC2086
+    works replay "${load[@]}" --device cuda --model tiny --threads 2 --db none --json live.json \
+        --journal journal $more
+    for key in requests.completed trace.input_tokens trace.output_tokens; do
+        [[ $(number live.json $key) == $(number simulated.json $key) ]] ||
+            fail "$more: $key is $(number live.json $key), not $(number simulated.json $key)"
+    done
+    grep -Eq 'Fleet +[12] workers? on this machine.s cuda' out || fail "$(cat out)"
+    works rerun journal
+done
+
+# Requests of clients: text that is chosen on the GPU, and text that the host must choose.
+start_server --device cuda --model tiny --threads 2 --max-model-len 128
+for more in '' ', "temperature": 0.8, "top_p": 0.9, "seed": 3' ', "logprobs": 2' \
+    ', "presence_penalty": 0.5'; do
+    curl -sS "$url/v1/completions" -H 'Content-Type: application/json' \
+        -d '{"model": "tiny", "prompt": [5, 6, 7, 8], "max_tokens": 4'"$more"'}' >answer
+    grep -q '"completion_tokens": *4' answer || fail "$more: $(cat answer)"
+done
+stop_server
+
+refuses 2 '--device and --clock contradict each other: what computes takes its time' \
+    replay --device cuda --clock virtual "${load[@]}"
+refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
+    replay --device cuda --gpu h100 "${load[@]}"
+"$dyno" replay --device cuda --model tiny --set kv.blocks=100000000 "${load[@]}" >out 2>err &&
+    fail 'a hundred million blocks were taken'
+grep -q '^dyno: the GPU has 8.00 GiB free, and ' err || fail "$(cat err)"
