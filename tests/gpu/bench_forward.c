@@ -9,9 +9,10 @@
  *   launches BATCH CONTEXT the same without graphs
  *   prefill TOKENS         passes of one new sequence of TOKENS tokens
  *
- * Times are of the wall, of whole passes: what the host does between them counts.  Medians of 15
- * after 3 to warm up.  All matrices are parts of one piece of random numbers on the host, but lie
- * apart on the GPU.
+ * `bytes` are those that a pass must read (matrices, keys and values), `operations` those of its
+ * products and of attention below the diagonal.  Times are of the wall, of whole passes: what the
+ * host does between them counts.  Medians of 15 after 3 to warm up.  All matrices are parts of one
+ * piece of random numbers on the host, but lie apart on the GPU.
  */
 #include <math.h>
 #include <stdio.h>
@@ -139,6 +140,8 @@ static void model_free(struct dyno_weights *weights)
     free(weights);
 }
 
+#define SHAPE "llama-3.1-8b"
+
 /* ---- on the GPU ------------------------------------------------------------------------------ */
 
 struct gpu {
@@ -169,10 +172,15 @@ static struct gpu gpu_open(struct dyno_weights *weights, struct dyno_team *team,
                                               .rows_max = rows_max,
                                               .sequences_max = sequences};
     struct dyno_error error = {0};
+    double begin = now_ms();
 
     if (dyno_cuda_model_open(&gpu.model, weights, DYNO_ELEMENT_BF16, positions, team, &error) !=
         DYNO_OK) {
         fail("weights", &error);
+    }
+    if (weights->model.layers == dyno_model_find(SHAPE)->layers) {
+        printf("{\"load\": \"weights\", \"bytes\": %.4g, \"s\": %.3f}\n", (double)gpu.model->bytes,
+               (now_ms() - begin) * 1e-3);
     }
     config.model = gpu.model;
     if (dyno_cuda_forward_open(&gpu.forward, &config, &error) != DYNO_OK) {
@@ -220,6 +228,20 @@ static double median(double times[RUNS])
     return times[RUNS / 2];
 }
 
+/* Elements of the matrices that every token of a pass is multiplied with; the logits' apart. */
+static double matrix_elements(const struct dyno_model *shape)
+{
+    double joint = (double)(shape->heads + 2 * shape->kv_heads) * shape->head_dim;
+    double output = (double)shape->heads * shape->head_dim, mlp = 3.0 * shape->intermediate;
+
+    return shape->layers * (joint + output + mlp) * shape->hidden;
+}
+
+static double logits_elements(const struct dyno_model *shape)
+{
+    return (double)shape->vocab * shape->hidden;
+}
+
 /* Keys and values of one sequence in all others' blocks: random numbers that a model made. */
 static void spread_blocks(const struct gpu *gpu)
 {
@@ -247,7 +269,8 @@ static void bench_decode(const struct gpu *gpu, uint32_t batch, uint32_t context
     struct dyno_cuda_yield *yields = need(calloc(batch, sizeof *yields));
     uint32_t *tokens = need(calloc(batch, sizeof *tokens));
     struct dyno_cuda_slice prompt = {.tokens = gpu->tokens, .count = context, .table = gpu->tables};
-    double times[RUNS], pass;
+    const struct dyno_model *shape = gpu->forward->shape;
+    double times[RUNS], pass, bytes;
 
     run(gpu, &prompt, 1, yields);
     spread_blocks(gpu);
@@ -270,10 +293,13 @@ static void bench_decode(const struct gpu *gpu, uint32_t batch, uint32_t context
         }
     }
     pass = median(times);
+    bytes = (matrix_elements(shape) + logits_elements(shape)) * 2.0 +
+            (double)batch * context * (double)dyno_cuda_block_bytes(shape, &gpu->forward->config) /
+                BLOCK_TOKENS;
     printf("{\"pass\": \"decode\", \"graph\": %s, \"batch\": %u, \"context\": %u, \"ms\": %.3f, "
-           "\"tokens_per_s\": %.0f, \"layers\": %u}\n",
-           no_graphs ? "false" : "true", batch, context, pass, batch / pass * 1e3,
-           gpu->weights->model.layers);
+           "\"tokens_per_s\": %.0f, \"bytes\": %.4g, \"tb_per_s\": %.3f, \"layers\": %u}\n",
+           no_graphs ? "false" : "true", batch, context, pass, batch / pass * 1e3, bytes,
+           bytes / pass * 1e-9, shape->layers);
     fflush(stdout);
     gpu->forward->config.no_graphs = false;
     free(slices);
@@ -285,8 +311,9 @@ static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
 {
     struct dyno_cuda_slice prompt = {
         .tokens = gpu->tokens, .count = tokens, .table = gpu->tables, .want = DYNO_CUDA_WANT_TOKEN};
+    const struct dyno_model *shape = gpu->forward->shape;
     struct dyno_cuda_yield yield;
-    double times[RUNS], pass;
+    double times[RUNS], pass, operations;
 
     for (uint32_t i = 0; i < WARM_UPS + RUNS; i++) {
         double begin = now_ms();
@@ -297,9 +324,11 @@ static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
         }
     }
     pass = median(times);
+    operations = 2.0 * (matrix_elements(shape) * tokens + logits_elements(shape)) +
+                 2.0 * shape->layers * shape->heads * shape->head_dim * (double)tokens * tokens;
     printf("{\"pass\": \"prefill\", \"tokens\": %u, \"ms\": %.3f, \"tokens_per_s\": %.0f, "
-           "\"layers\": %u}\n",
-           tokens, pass, tokens / pass * 1e3, gpu->weights->model.layers);
+           "\"operations\": %.4g, \"tflop_per_s\": %.1f, \"layers\": %u}\n",
+           tokens, pass, tokens / pass * 1e3, operations, operations / pass * 1e-9, shape->layers);
     fflush(stdout);
 }
 
@@ -490,7 +519,7 @@ static bool do_command(struct bench *bench, char **argv, int argc, int *at)
 
 int main(int argc, char **argv)
 {
-    const struct dyno_model *shape = dyno_model_find("llama-3.1-8b");
+    const struct dyno_model *shape = dyno_model_find(SHAPE);
     struct bench bench = {.shape = *shape, .kv = DYNO_CUDA_KV_BF16};
     bool right = true;
 
