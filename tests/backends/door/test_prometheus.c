@@ -320,7 +320,7 @@ START_TEST(a_dashboard_made_for_vllm_finds_its_names)
 END_TEST
 
 /* The library of the tests: two GPUs, the second a degree warmer and a GiB fuller. */
-static const struct dyno_nvml *open_gpus(const char *variant)
+static struct dyno_nvml *open_gpus(const char *variant)
 {
     struct dyno_nvml *nvml = NULL;
     struct dyno_error error;
@@ -336,7 +336,9 @@ static const struct dyno_nvml *open_gpus(const char *variant)
 
 START_TEST(gpus_are_told_in_base_units)
 {
-    telemetry->nvml = open_gpus("whole");
+    struct dyno_nvml *nvml = open_gpus("whole");
+
+    telemetry->nvml = nvml;
     read_all(0, true);
     ck_assert_double_eq_tol(value_of(GPU("busy_ratio")), 0.75, 1e-9);
     ck_assert_double_eq_tol(value_of(GPU("memory_busy_ratio")), 0.5, 1e-9);
@@ -347,12 +349,15 @@ START_TEST(gpus_are_told_in_base_units)
     ck_assert_double_eq(value_of(GPU("sm_clock_hertz")), 1755e6);
     ck_assert_double_eq(value_of(GPU("memory_clock_hertz")), 3201e6);
     ck_assert_double_eq(value_of(GPU("temperature_celsius")), 41);
+    dyno_nvml_close(nvml);
 }
 END_TEST
 
 START_TEST(what_a_gpu_does_not_tell_has_no_line)
 {
-    telemetry->nvml = open_gpus("old");
+    struct dyno_nvml *nvml = open_gpus("old");
+
+    telemetry->nvml = nvml;
     read_all(0, true);
     ck_assert_double_eq(
         value_of("dyno_gpu_memory_used_bytes{gpu=\"1\",uuid=\"\",name=\"Fake H200\"}"),
@@ -360,6 +365,7 @@ START_TEST(what_a_gpu_does_not_tell_has_no_line)
     for (size_t i = 0; i < series_count; i++) {
         ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_power"));
     }
+    dyno_nvml_close(nvml);
 }
 END_TEST
 
