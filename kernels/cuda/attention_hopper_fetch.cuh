@@ -206,10 +206,11 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
     const box box = box_of(job);
     cursor cursor;
     ring<stages> ring;
+    item item = next_item(job, &cursor), following = {};
+    unsigned next = block_of(job, item, (item.tiles - 1) * tile_tokens + box.token);
 
-    for (item item = next_item(job, &cursor); item.tiles > 0; item = next_item(job, &cursor)) {
+    for (; item.tiles > 0; item = following) {
         unsigned token = (item.tiles - 1) * tile_tokens + box.token;
-        unsigned next = block_of(job, item, token);
 
         for (unsigned tile = item.tiles; tile-- > 0; ring.step(), token -= tile_tokens) {
             unsigned block = min(next, job.kv.blocks), stage = ring.stage;
@@ -223,7 +224,6 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
                 0, 0, 0, (item.kv_head * job.kv.block_tokens + within) / DYNO_PANEL_ATOM_ROWS,
                 block};
 
-            next = tile > 0 ? block_of(job, item, token - tile_tokens) : 0;
             barrier_wait(&held->of_keys[stage].free, ring.parity ^ 1);
             if (lane_index() == 0) {
                 held->hidden[stage] = hidden;
@@ -237,6 +237,12 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
             fetch_tile<T, head_dim>(values, box, box.mine && end == 0,
                                     bytes - (ends ? box.tokens * row_bytes : 0),
                                     held->values[stage], &held->of_values[stage].full, at);
+            if (tile == item.tiles / 2) {
+                following = next_item(job, &cursor); /* long before its first tile */
+            }
+            next = tile > 0
+                       ? block_of(job, item, token - tile_tokens)
+                       : block_of(job, following, (following.tiles - 1) * tile_tokens + box.token);
         }
     }
 }

@@ -52,15 +52,18 @@ static DYNO_BOTH_SIDES uint64_t dyno_wgmma_descriptor(uint32_t address, uint32_t
            (uint64_t)(leading >> 4 & field) << 16 | (address >> 4 & field);
 }
 
-/* Of step `step` of 16 along k, in a tile of `panels` panels from `address`: K contiguous (a row is
+/* A tile lies below byte 2^18 of shared memory, so that a step's offset, added to the descriptor,
+ * stays in its field; it is a constant where loops are unrolled.
+ *
+ * Of step `step` of 16 along k, in a tile of `panels` panels from `address`: K contiguous (a row is
  * a query or a key, k its dimension). */
 static DYNO_BOTH_SIDES uint64_t dyno_wgmma_rows(uint32_t address, uint32_t panels, uint32_t step)
 {
     const uint32_t step_bytes = 32, steps = DYNO_PANEL_ROW_BYTES / step_bytes;
     uint32_t panel = step / steps * DYNO_PANEL_ATOM_BYTES;
 
-    return dyno_wgmma_descriptor(address + panel + step % steps * step_bytes,
-                                 DYNO_PANEL_CHUNK_BYTES, panels * DYNO_PANEL_ATOM_BYTES);
+    return dyno_wgmma_descriptor(address, DYNO_PANEL_CHUNK_BYTES, panels * DYNO_PANEL_ATOM_BYTES) +
+           (panel + step % steps * step_bytes) / DYNO_PANEL_CHUNK_BYTES;
 }
 
 /* The same tile turned: k is the row (a token of the values), so that step `step` begins 16 rows
@@ -69,8 +72,8 @@ static DYNO_BOTH_SIDES uint64_t dyno_wgmma_turned(uint32_t address, uint32_t pan
 {
     const uint32_t atoms = 16 / DYNO_PANEL_ATOM_ROWS;
 
-    return dyno_wgmma_descriptor(address + step * atoms * panels * DYNO_PANEL_ATOM_BYTES,
-                                 DYNO_PANEL_ATOM_BYTES, panels * DYNO_PANEL_ATOM_BYTES);
+    return dyno_wgmma_descriptor(address, DYNO_PANEL_ATOM_BYTES, panels * DYNO_PANEL_ATOM_BYTES) +
+           step * atoms * panels * DYNO_PANEL_ATOM_BYTES / DYNO_PANEL_CHUNK_BYTES;
 }
 
 /* Which of a block's items is the `turn`-th: `blocks` blocks share out items that get shorter,
