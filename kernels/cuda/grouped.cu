@@ -7,8 +7,8 @@
  * columns at a time, several of these stages under way. */
 #include "kernels/cuda/grouped.h"
 
+#include "kernels/cuda/grouped_parts.cuh"
 #include "kernels/cuda/mma.cuh"
-#include "kernels/cuda/moe.h"
 
 namespace
 {
@@ -33,55 +33,13 @@ template <class T, class P> struct stage {
     T weights[tile_rows * tile_columns];
 };
 
-__host__ __device__ constexpr unsigned smaller(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-struct tile {
-    unsigned expert, first_place, places, first_row; /* places: 0, there is no such tile */
-};
-
-/* The block's tile.  Lanes look at 32 experts at a time: one has ceil(its places / tile_places)
- * tiles for each of row_tiles. */
-__device__ tile find_tile(const dyno_cuda_grouped_job &job, unsigned tile_places)
-{
-    unsigned row_tiles = divide_up(job.rows, tile_rows);
-    unsigned before = 0, wanted = blockIdx.x / row_tiles;
-
-    for (unsigned first = 0; first < job.experts; first += warp_lanes) {
-        unsigned expert = first + lane_index();
-        unsigned begin = job.expert_first[smaller(expert, job.experts)];
-        unsigned end = job.expert_first[smaller(expert + 1, job.experts)];
-        unsigned own = divide_up(end - begin, tile_places), up_to = own;
-
-        for (unsigned step = 1; step < warp_lanes; step *= 2) {
-            unsigned lower = __shfl_up_sync(all_lanes, up_to, step);
-
-            up_to += lane_index() >= step ? lower : 0;
-        }
-        up_to += before;
-        if (unsigned found = __ballot_sync(all_lanes, up_to > wanted)) {
-            unsigned lane = static_cast<unsigned>(__ffs(static_cast<int>(found))) - 1;
-            unsigned count = __shfl_sync(all_lanes, own, lane);
-            unsigned at = blockIdx.x - (__shfl_sync(all_lanes, up_to, lane) - count) * row_tiles;
-
-            begin = __shfl_sync(all_lanes, begin, lane) + at % count * tile_places;
-            end = __shfl_sync(all_lanes, end, lane);
-            return {first + lane, begin, smaller(end - begin, tile_places), at / count * tile_rows};
-        }
-        before = __shfl_sync(all_lanes, up_to, warp_lanes - 1);
-    }
-    return {};
-}
-
 /* What a thread copies, with what is constant over the columns. */
 template <class T, class P> struct source {
     const T *x, *weights; /* of the tile's first place and row */
     uint64_t x_stride;
     unsigned columns, places, rows; /* that there are */
 
-    __device__ __forceinline__ source(const dyno_cuda_grouped_job &job, const tile &at)
+    __device__ __forceinline__ source(const dyno_cuda_grouped_job &job, const grouped_tile &at)
         : x(static_cast<const T *>(job.x) + at.first_place * job.x_stride),
           weights(static_cast<const T *>(job.weights) +
                   (static_cast<size_t>(at.expert) * job.rows + at.first_row) * job.columns),
@@ -163,7 +121,7 @@ __device__ __forceinline__ void multiply(stage<T, P> &from, sums<P> *sum)
 }
 
 template <class T, class P>
-__device__ __forceinline__ void write(const dyno_cuda_grouped_job &job, const tile &at,
+__device__ __forceinline__ void write(const dyno_cuda_grouped_job &job, const grouped_tile &at,
                                       const sums<P> &sum)
 {
     unsigned g = lane_index() / 4, t = lane_index() % 4;
@@ -189,7 +147,7 @@ __global__ void __launch_bounds__(threads, 2) grouped(dyno_cuda_grouped_job job)
     DYNO_DYNAMIC_SHARED(shared);
     auto *stages = reinterpret_cast<stage<T, P> *>(shared);
     unsigned steps = divide_up(job.columns, tile_columns);
-    tile at = find_tile(job, P::places);
+    grouped_tile at = find_tile(job, P::places, tile_rows);
     sums<P> sum = {};
 
     if (at.places == 0) {
@@ -224,8 +182,7 @@ __global__ void __launch_bounds__(threads, 2) grouped(dyno_cuda_grouped_job job)
 template <class T, class P> int launch(const dyno_cuda_grouped_job *job, cudaStream_t stream)
 {
     constexpr int bytes = sizeof(stage<T, P>) * P::stages;
-    /* An expert that has places has one tile that may not be full. */
-    unsigned tiles = job->slots / P::places + smaller(job->slots, job->experts);
+    unsigned tiles = grouped_tiles(*job, P::places);
 
     if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(grouped<T, P>,
                                              cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
@@ -254,26 +211,11 @@ template <class T> int launch_plan(const dyno_cuda_grouped_job *job, cudaStream_
     return launch<T, plan<128, 2, 3>>(job, stream);
 }
 
-bool is_supported(const dyno_cuda_grouped_job *job)
-{
-    constexpr uint64_t blocks_max = 1U << 31;
-
-    return (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16) &&
-           job->experts >= 1 && job->experts <= DYNO_CUDA_EXPERTS_MAX && job->columns >= width &&
-           job->columns % width == 0 && job->rows % width == 0 && job->expert_first &&
-           job->weights && job->x && job->y && job->x != job->y && job->x_stride >= job->columns &&
-           job->y_stride >= job->rows && is_aligned(job->weights, 0) &&
-           is_aligned(job->x, job->x_stride * 2) && is_aligned(job->y, job->y_stride * 2) &&
-           (uint64_t{job->slots} / mma_places + job->experts) *
-                   (uint64_t{job->rows} / tile_rows + 1) <
-               blocks_max;
-}
-
 } /* namespace */
 
-int dyno_cuda_grouped(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream)
+int dyno_cuda_grouped_mma(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream)
 {
-    if (!is_supported(job)) {
+    if (!grouped_is_supported(job)) {
         return DYNO_CUDA_REFUSED;
     }
     if (job->slots == 0 || job->rows == 0) {

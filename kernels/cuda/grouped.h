@@ -7,7 +7,7 @@
  * Places and expert_first are moe.h's; the host need not know how many each expert has.  The
  * definition is dyno_matmul_ref (kernels/matmul.h) expert by expert, from which this differs by the
  * rounding of the result and 2^-14 (sum over k of |W[r][k] x[k]|).  Sums are in the order of k,
- * whatever else is in the batch.
+ * whatever else is in the batch; those of wgmma may differ from those of mma in their last bits.
  *
  * Bound by memory (the matrices of the experts that have rows) up to some hundred rows an expert,
  * by the tensor cores above.
@@ -36,6 +36,13 @@ struct dyno_cuda_grouped_job {
     uint64_t x_stride, y_stride;  /* elements; multiples of 8 */
 };
 
+/* By sm_80's instructions, in tiles of 16 to 128 places and 128 rows. */
+int dyno_cuda_grouped_mma(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream);
+
+/* By TMA and wgmma, in tiles of 128 places and 256 rows; refused where the GPU is not Hopper's. */
+int dyno_cuda_grouped_wgmma(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream);
+
+/* The one that is faster, by the places that an expert has on average. */
 int dyno_cuda_grouped(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream);
 
 #ifdef __cplusplus

@@ -148,7 +148,7 @@ static void copy_row(const CUtensorMap *map, const unsigned (&at)[dimensions], u
 {
     unsigned char *to = box->bytes.data() + size_t{index} * swizzle_row_bytes;
     const unsigned char *from = map->address + at[0] * sizeof(uint16_t);
-    bool within = at[0] + map->box[0] <= map->size[0];
+    bool within = at[0] < map->size[0];
     unsigned rest = index;
 
     for (unsigned i = 1; i < dimensions; i++) {
@@ -161,11 +161,15 @@ static void copy_row(const CUtensorMap *map, const unsigned (&at)[dimensions], u
     if (!within) {
         return;
     }
-    if (!memory_holds(from, swizzle_row_bytes)) { /* what nobody wrote may come along: it is NaN */
+    auto inside = static_cast<unsigned>(map->size[0] - at[0]) *
+                  static_cast<unsigned>(sizeof(uint16_t)); /* whole chunks: see make_map */
+    unsigned bytes = inside < swizzle_row_bytes ? inside : swizzle_row_bytes;
+
+    if (!memory_holds(from, bytes)) { /* what nobody wrote may come along: it is NaN */
         complain("a box reads a row at %p, which is outside of all device memory",
                  static_cast<const void *>(from));
     }
-    for (unsigned chunk = 0; chunk < swizzle_row_bytes / chunk_bytes; chunk++) {
+    for (unsigned chunk = 0; chunk < bytes / chunk_bytes; chunk++) {
         memcpy(to + (chunk ^ index % 8) * chunk_bytes, from + chunk * chunk_bytes, chunk_bytes);
     }
 }
@@ -208,6 +212,7 @@ static CUresult make_map(CUtensorMap *map, void *address, const cuuint64_t *size
         map->stride[i] = stride[i];
         wrong |= stride[i] % chunk_bytes;
     }
+    wrong |= size[0] * sizeof(uint16_t) % chunk_bytes;
     wrong |= box[0] * sizeof(uint16_t) != swizzle_row_bytes;
     return wrong == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
