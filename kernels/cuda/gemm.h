@@ -6,6 +6,9 @@
  * (kernels/matmul.h), from which this differs by the rounding of the result and
  * 2^-14 (sum over k of |W[r][k] x[i][k]| + |bias| + |residual|).
  *
+ * Where there are both a bias and a residual, cuBLASLt may round to the element before it adds the
+ * second, so twice.
+ *
  * E4M3: weights and x are of e4m3, and what is multiplied is weight_scale W x_scale x; its sums are
  * the tensor cores', whose precision NVIDIA does not publish: 2^-8 in place of 2^-14.
  *

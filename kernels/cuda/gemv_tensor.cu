@@ -75,7 +75,8 @@ template <class T, class V> struct four_bits {
 
 #pragma unroll
         for (unsigned i = 0; i < 4; i++) {
-            to[i] = subtract_pairs(T{}, (word >> 4 * i & halves) | biased<T>::base_bits, zero);
+            to[i] =
+                subtract_pairs(T{}, masked_over(word >> 4 * i, halves, biased<T>::base_bits), zero);
         }
     }
 };
@@ -123,78 +124,107 @@ template <class W, unsigned row_tiles, unsigned steps> struct held {
     float scale[W::is_scaled ? steps : 1][row_tiles][2];
 };
 
-template <class T, class W, unsigned row_tiles> struct reader {
-    const typename W::vector *row[row_tiles][2]; /* of this lane's first column */
+/* Where a lane reads: its rows' vectors and its activations, from its first column on. */
+template <class T, class W, unsigned row_tiles, unsigned n_tiles> struct reader {
+    const typename W::vector *row[row_tiles][2];
     const T *scales[row_tiles][2];
+    const T *x[n_tiles];
+    bool has_x[n_tiles];
     unsigned group_shift; /* a group is a power of two */
 
     __device__ __forceinline__ reader(const dyno_cuda_gemv_job &job, unsigned first_row)
     {
+        unsigned lane = lane_index() % lanes_of_row;
+
         group_shift =
             W::is_scaled ? static_cast<unsigned>(__ffs(static_cast<int>(job.group))) - 1 : 0;
-        for (unsigned tile = 0; tile < row_tiles; tile++) {
-            for (unsigned half = 0; half < 2; half++) {
-                unsigned at = first_row + tile * tile_rows + half * 8 + lane_index() / 4;
-                size_t index = at < job.rows ? at : job.rows - 1; /* read, and not written */
+        for (unsigned i = 0; i < 2 * row_tiles; i++) {
+            unsigned at = first_row + i * 8 + lane_index() / lanes_of_row;
+            size_t index = at < job.rows ? at : job.rows - 1; /* read, and not written */
 
-                row[tile][half] = static_cast<const typename W::vector *>(job.weights) +
-                                  index * (job.columns / W::columns);
-                scales[tile][half] = W::is_scaled ? static_cast<const T *>(job.scales) +
-                                                        index * (job.columns / job.group)
-                                                  : nullptr;
+            row[i / 2][i % 2] = static_cast<const typename W::vector *>(job.weights) +
+                                index * (job.columns / W::columns) + lane;
+            scales[i / 2][i % 2] = W::is_scaled ? static_cast<const T *>(job.scales) +
+                                                      index * (job.columns >> group_shift)
+                                                : nullptr;
+        }
+        for (unsigned i = 0; i < n_tiles; i++) {
+            unsigned at = i * tile_n + lane_index() / lanes_of_row;
+
+            has_x[i] = at < job.n;
+            x[i] = static_cast<const T *>(job.x) + (has_x[i] ? at : 0) * job.x_stride +
+                   lane * W::columns;
+        }
+    }
+
+    /* Weights past the last column are zeros. */
+    template <unsigned steps>
+    __device__ __forceinline__ void read(unsigned first_chunk, unsigned vectors,
+                                         held<W, row_tiles, steps> *out) const
+    {
+        unsigned first = first_chunk * lanes_of_row, lane = lane_index() % lanes_of_row;
+
+#pragma unroll
+        for (unsigned i = 0; i < 2 * row_tiles; i++) {
+            const typename W::vector *from = row[i / 2][i % 2] + first;
+
+#pragma unroll
+            for (unsigned step = 0; step < steps; step++) {
+                bool inside = first + step * lanes_of_row + lane < vectors;
+
+                out->weights[step][i / 2][i % 2] = {};
+                if (inside) {
+                    out->weights[step][i / 2][i % 2] = load_once(from + step * lanes_of_row);
+                }
+                if (W::is_scaled) {
+                    unsigned column = (first + step * lanes_of_row) * W::columns;
+
+                    out->scale[step][i / 2][i % 2] =
+                        inside ? to_float(scales[i / 2][i % 2][column >> group_shift]) : 0.0F;
+                }
             }
         }
     }
 
-    /* Columns at or past the end are zeros. */
+    /* Begins to bring what read would: only a hint. */
     template <unsigned steps>
-    __device__ __forceinline__ void read(const dyno_cuda_gemv_job &job, unsigned first_chunk,
-                                         held<W, row_tiles, steps> *out) const
+    __device__ __forceinline__ void prefetch(unsigned first_chunk, unsigned vectors) const
     {
-#pragma unroll
-        for (unsigned step = 0; step < steps; step++) {
-            unsigned vector = (first_chunk + step) * lanes_of_row + lane_index() % lanes_of_row;
-            bool inside = vector * W::columns < job.columns;
+        constexpr unsigned line = 128 / sizeof(typename W::vector); /* vectors */
+        unsigned first = first_chunk * lanes_of_row + lane_index() % lanes_of_row * line;
 
+        if (lane_index() % lanes_of_row * line >= steps * lanes_of_row || first >= vectors) {
+            return;
+        }
 #pragma unroll
-            for (unsigned i = 0; i < 2 * row_tiles; i++) {
-                out->weights[step][i / 2][i % 2] = {};
-                if (inside) {
-                    out->weights[step][i / 2][i % 2] = load_once(row[i / 2][i % 2] + vector);
-                }
-                if (W::is_scaled) {
-                    out->scale[step][i / 2][i % 2] =
-                        inside ? to_float(scales[i / 2][i % 2][vector * W::columns >> group_shift])
-                               : 0.0F;
-                }
-            }
+        for (unsigned i = 0; i < 2 * row_tiles; i++) {
+            prefetch_line(row[i / 2][i % 2] - lane_index() % lanes_of_row + first);
+        }
+    }
+
+    /* Octet j of a chunk of an activation, in pairs as W has them; zeros if not `inside`. */
+    __device__ __forceinline__ void read_octet(unsigned tile, unsigned chunk, unsigned j,
+                                               bool inside, uint32_t (&to)[4]) const
+    {
+        uint4 words = {};
+
+        if (has_x[tile] && inside) {
+            words = *reinterpret_cast<const uint4 *>(x[tile] + chunk * lanes_of_row * W::columns +
+                                                     j * octet);
+        }
+        if (W::paired_far) {
+            to[0] = __byte_perm(words.x, words.z, 0x5410);
+            to[1] = __byte_perm(words.x, words.z, 0x7632);
+            to[2] = __byte_perm(words.y, words.w, 0x5410);
+            to[3] = __byte_perm(words.y, words.w, 0x7632);
+        } else {
+            to[0] = words.x;
+            to[1] = words.y;
+            to[2] = words.z;
+            to[3] = words.w;
         }
     }
 };
-
-/* An octet of activation g of a tile, in pairs as W has them. */
-template <class T, class W>
-__device__ __forceinline__ void read_octet(const dyno_cuda_gemv_job &job, unsigned i,
-                                           unsigned column, uint32_t (&to)[4])
-{
-    uint4 words = {};
-
-    if (i < job.n && column < job.columns) {
-        words = *reinterpret_cast<const uint4 *>(static_cast<const T *>(job.x) + i * job.x_stride +
-                                                 column);
-    }
-    if (W::paired_far) {
-        to[0] = __byte_perm(words.x, words.z, 0x5410);
-        to[1] = __byte_perm(words.x, words.z, 0x7632);
-        to[2] = __byte_perm(words.y, words.w, 0x5410);
-        to[3] = __byte_perm(words.y, words.w, 0x7632);
-    } else {
-        to[0] = words.x;
-        to[1] = words.y;
-        to[2] = words.z;
-        to[3] = words.w;
-    }
-}
 
 template <unsigned row_tiles, unsigned n_tiles> struct sums {
     float at[row_tiles][n_tiles][4];
@@ -202,19 +232,19 @@ template <unsigned row_tiles, unsigned n_tiles> struct sums {
 
 /* One chunk, its scales left out. */
 template <class T, class W, unsigned row_tiles, unsigned n_tiles>
-__device__ __forceinline__ void multiply_chunk(const dyno_cuda_gemv_job &job, unsigned chunk,
-                                               const typename W::vector (&weights)[row_tiles][2],
-                                               sums<row_tiles, n_tiles> *sum)
+__device__ __forceinline__ void
+multiply_chunk(const reader<T, W, row_tiles, n_tiles> &from, unsigned chunk, unsigned vectors,
+               const typename W::vector (&weights)[row_tiles][2], sums<row_tiles, n_tiles> *sum)
 {
+    bool inside = chunk * lanes_of_row + lane_index() % lanes_of_row < vectors;
+
 #pragma unroll
     for (unsigned j = 0; j < W::columns / octet; j++) {
-        unsigned column =
-            (chunk * lanes_of_row + lane_index() % lanes_of_row) * W::columns + j * octet;
         uint32_t x[n_tiles][4];
 
 #pragma unroll
         for (unsigned i = 0; i < n_tiles; i++) {
-            read_octet<T, W>(job, i * tile_n + lane_index() / lanes_of_row, column, x[i]);
+            from.read_octet(i, chunk, j, inside, x[i]);
         }
 #pragma unroll
         for (unsigned tile = 0; tile < row_tiles; tile++) {
@@ -234,19 +264,19 @@ __device__ __forceinline__ void multiply_chunk(const dyno_cuda_gemv_job &job, un
 }
 
 template <class T, class W, unsigned row_tiles, unsigned n_tiles, unsigned steps>
-__device__ __forceinline__ void multiply(const dyno_cuda_gemv_job &job, unsigned first_chunk,
-                                         const held<W, row_tiles, steps> &in,
-                                         sums<row_tiles, n_tiles> *sum)
+__device__ __forceinline__ void
+multiply(const reader<T, W, row_tiles, n_tiles> &from, unsigned first_chunk, unsigned vectors,
+         const held<W, row_tiles, steps> &in, sums<row_tiles, n_tiles> *sum)
 {
 #pragma unroll
     for (unsigned step = 0; step < steps; step++) {
         sums<row_tiles, n_tiles> part = {};
 
         if (!W::is_scaled) {
-            multiply_chunk<T, W>(job, first_chunk + step, in.weights[step], sum);
+            multiply_chunk(from, first_chunk + step, vectors, in.weights[step], sum);
             continue;
         }
-        multiply_chunk<T, W>(job, first_chunk + step, in.weights[step], &part);
+        multiply_chunk(from, first_chunk + step, vectors, in.weights[step], &part);
 #pragma unroll
         for (unsigned i = 0; i < row_tiles * n_tiles * 4; i++) {
             unsigned tile = i / 4 / n_tiles, c = i % 4;
@@ -306,18 +336,20 @@ __global__ void __launch_bounds__(warps *warp_lanes)
 {
     __shared__ shared_sums<row_tiles, n_tiles> part;
     unsigned group = blockIdx.x * (warps / split) + warp_index() / split;
-    unsigned chunks = divide_up(job.columns, lanes_of_row * W::columns);
-    unsigned chunk = warp_index() % split * steps;
-    reader<T, W, row_tiles> from(job, group * row_tiles * tile_rows);
+    unsigned vectors = job.columns / W::columns, chunks = divide_up(vectors, lanes_of_row);
+    unsigned chunk = warp_index() % split * steps, stride = split * steps;
+    reader<T, W, row_tiles, n_tiles> from(job, group * row_tiles * tile_rows);
     held<W, row_tiles, steps> now, next;
     sums<row_tiles, n_tiles> sum = {};
 
     let_launch_after_start();
-    from.read(job, chunk, &now); /* weights, which nobody writes */
+    from.template prefetch<steps>(chunk, vectors); /* weights, which the launch before let be */
+    from.template prefetch<steps>(chunk + stride, vectors);
     wait_for_launch_before();
-    for (; chunk < chunks; chunk += split * steps) {
-        from.read(job, chunk + split * steps, &next);
-        multiply<T, W>(job, chunk, now, &sum);
+    from.read(chunk, vectors, &now);
+    for (; chunk < chunks; chunk += stride) {
+        from.read(chunk + stride, vectors, &next);
+        multiply<T, W>(from, chunk, vectors, now, &sum);
         now = next;
     }
     share(sum, part[warp_index()]);
@@ -325,16 +357,13 @@ __global__ void __launch_bounds__(warps *warp_lanes)
     join<T, row_tiles, n_tiles>(job, split, part);
 }
 
-/* So many warps to a group of rows that there are enough for every multiprocessor. */
+/* More warps to a group of rows where groups are few, so that there is work for every
+ * multiprocessor (as measured on an H200). */
 unsigned split_of(unsigned groups)
 {
-    constexpr unsigned enough = 2048;
-    unsigned split = 1;
+    constexpr unsigned few = 1024;
 
-    while (split < warps && groups * split < enough) {
-        split *= 2;
-    }
-    return split;
+    return groups < few ? warps : warps / 2;
 }
 
 template <class T, class W, unsigned row_tiles, unsigned n_tiles, unsigned steps>
@@ -359,9 +388,11 @@ void launch_n(const dyno_cuda_gemv_job &job, cudaStream_t stream)
 /* False: the groups are too narrow, or not a power of two. */
 template <class T> bool launch_kind(const dyno_cuda_gemv_job &job, cudaStream_t stream)
 {
-    constexpr unsigned narrow = lanes_of_row * octet;
+    constexpr unsigned narrow = lanes_of_row * octet, wide = 8192;
 
-    if (job.kind == DYNO_CUDA_WEIGHTS_16) {
+    if (job.kind == DYNO_CUDA_WEIGHTS_16 && job.columns >= wide) {
+        launch_n<T, sixteen_bits<T>, 8>(job, stream);
+    } else if (job.kind == DYNO_CUDA_WEIGHTS_16) {
         launch_n<T, sixteen_bits<T>, 4>(job, stream);
     } else if (job.group % narrow != 0 || (job.group & (job.group - 1)) != 0) {
         return false;
@@ -369,7 +400,7 @@ template <class T> bool launch_kind(const dyno_cuda_gemv_job &job, cudaStream_t 
         if (job.group % (lanes_of_row * 16) == 0) {
             launch_n<T, eight_bits<T, uint4>, 2>(job, stream);
         } else {
-            launch_n<T, eight_bits<T, uint2>, 4>(job, stream);
+            launch_n<T, eight_bits<T, uint2>, 2>(job, stream);
         }
     } else if (job.group % (lanes_of_row * 32) == 0) {
         launch_n<T, four_bits<T, uint4>, 2>(job, stream);

@@ -111,6 +111,24 @@ __device__ __forceinline__ unsigned load_once(const unsigned *from)
     return to;
 }
 
+/* The line of 128 bytes to the second-level cache. */
+__device__ __forceinline__ void prefetch_line(const void *from)
+{
+    asm volatile("prefetch.global.L2 [%0];\n" ::"l"(from));
+}
+
+/* bits & mask | base, by one instruction. */
+__device__ __forceinline__ uint32_t masked_over(uint32_t bits, uint32_t mask, uint32_t base)
+{
+    constexpr int and_or = 0xea; /* (0xf0 & 0xcc) | 0xaa */
+    uint32_t out;
+
+    asm("lop3.b32 %0, %1, %2, %3, %4;\n"
+        : "=r"(out)
+        : "r"(bits), "r"(mask), "r"(base), "n"(and_or));
+    return out;
+}
+
 /* a - b of two elements each. */
 __device__ __forceinline__ uint32_t subtract_pairs(bf16, uint32_t a, uint32_t b)
 {
@@ -176,6 +194,15 @@ static inline void multiply_add(f16, float (&c)[4], const uint32_t (&a)[4], uint
 template <class V> static inline V load_once(const V *from)
 {
     return *from;
+}
+
+static inline void prefetch_line(const void *)
+{
+}
+
+static inline uint32_t masked_over(uint32_t bits, uint32_t mask, uint32_t base)
+{
+    return (bits & mask) | base;
 }
 
 template <class T> static inline uint32_t subtract_pairs(T, uint32_t a, uint32_t b)
