@@ -148,9 +148,8 @@ struct gpu {
     struct dyno_weights *weights;
     struct dyno_cuda_model *model;
     struct dyno_cuda_forward *forward;
-    uint32_t *tables;        /* [sequences_max][positions / BLOCK_TOKENS], one after another */
-    uint32_t *tokens;        /* [positions] */
-    uint32_t blocks_of_each; /* blocks of a sequence */
+    uint32_t *tables; /* [blocks]: a sequence has some that follow each other here */
+    uint32_t *tokens; /* [positions] */
 };
 
 static double now_ms(void)
@@ -161,16 +160,11 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
 }
 
-static struct gpu gpu_open(struct dyno_weights *weights, struct dyno_team *team, uint32_t sequences,
-                           uint32_t positions, uint32_t rows_max, enum dyno_cuda_kv_element kv)
+static struct gpu gpu_open(struct dyno_weights *weights, struct dyno_team *team, uint32_t positions,
+                           const struct dyno_cuda_forward_config *of)
 {
-    struct gpu gpu = {.weights = weights,
-                      .blocks_of_each = (positions + BLOCK_TOKENS - 1) / BLOCK_TOKENS};
-    struct dyno_cuda_forward_config config = {.kv = kv,
-                                              .blocks = sequences * gpu.blocks_of_each,
-                                              .block_tokens = BLOCK_TOKENS,
-                                              .rows_max = rows_max,
-                                              .sequences_max = sequences};
+    struct gpu gpu = {.weights = weights};
+    struct dyno_cuda_forward_config config = *of;
     struct dyno_error error = {0};
     double begin = now_ms();
 
@@ -242,8 +236,9 @@ static double logits_elements(const struct dyno_model *shape)
     return (double)shape->vocab * shape->hidden;
 }
 
-/* Keys and values of one sequence in all others' blocks: random numbers that a model made. */
-static void spread_blocks(const struct gpu *gpu)
+/* Keys and values of one sequence, of `each` blocks, in all others' blocks: random numbers that a
+ * model made. */
+static void spread_blocks(const struct gpu *gpu, uint32_t each)
 {
     const struct dyno_cuda_forward_config *config = &gpu->forward->config;
     uint64_t block =
@@ -252,8 +247,8 @@ static void spread_blocks(const struct gpu *gpu)
     for (uint32_t layer = 0; layer < gpu->forward->shape->layers; layer++) {
         char *blocks = (char *)gpu->forward->kv + layer * config->blocks * block;
 
-        for (uint64_t i = gpu->blocks_of_each; i < config->blocks; i++) {
-            const char *from = blocks + gpu->tables[i % gpu->blocks_of_each] * block;
+        for (uint64_t i = each; i < config->blocks; i++) {
+            const char *from = blocks + gpu->tables[i % each] * block;
 
             if (cudaMemcpyAsync(blocks + gpu->tables[i] * block, from, block,
                                 cudaMemcpyDeviceToDevice, gpu->forward->stream) != cudaSuccess) {
@@ -270,22 +265,25 @@ static void bench_decode(const struct gpu *gpu, uint32_t batch, uint32_t context
     uint32_t *tokens = need(calloc(batch, sizeof *tokens));
     struct dyno_cuda_slice prompt = {.tokens = gpu->tokens, .count = context, .table = gpu->tables};
     const struct dyno_model *shape = gpu->forward->shape;
+    uint32_t each = gpu->forward->config.blocks / batch;
     double times[RUNS], pass, bytes;
 
+    if (each * BLOCK_TOKENS < context + WARM_UPS + RUNS) {
+        fail("so many sequences of this context do not fit", NULL);
+    }
     run(gpu, &prompt, 1, yields);
-    spread_blocks(gpu);
+    spread_blocks(gpu, each);
     gpu->forward->config.no_graphs = no_graphs;
     for (uint32_t i = 0; i < WARM_UPS + RUNS; i++) {
         double begin = now_ms();
 
         for (uint32_t s = 0; s < batch; s++) {
             tokens[s] = i == 0 ? gpu->tokens[s] : yields[s].token;
-            slices[s] =
-                (struct dyno_cuda_slice){.tokens = &tokens[s],
-                                         .first = context + i,
-                                         .count = 1,
-                                         .table = gpu->tables + (size_t)s * gpu->blocks_of_each,
-                                         .want = DYNO_CUDA_WANT_TOKEN};
+            slices[s] = (struct dyno_cuda_slice){.tokens = &tokens[s],
+                                                 .first = context + i,
+                                                 .count = 1,
+                                                 .table = gpu->tables + (size_t)s * each,
+                                                 .want = DYNO_CUDA_WANT_TOKEN};
         }
         run(gpu, slices, batch, yields);
         if (i >= WARM_UPS) {
@@ -334,7 +332,7 @@ static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
 
 /* ---- against the CPU ------------------------------------------------------------------------- */
 
-enum { CHECK_TOKENS = 300, CHECK_STEPS = 12, CHECK_CHUNK = 128 };
+enum { CHECK_TOKENS = 300, CHECK_STEPS = 12, CHECK_CHUNK = 128, CHECK_BLOCKS = 64 };
 
 static const struct dyno_model small = {.attention = DYNO_ATTENTION_GQA,
                                         .layers = 3,
@@ -358,8 +356,8 @@ static struct cpu cpu_open(struct dyno_weights *weights, struct dyno_team *team)
     struct dyno_forward_config config = {
         .weights = weights, .team = team, .rows_max = CHECK_TOKENS};
 
-    if (dyno_kv_storage_open(&cpu.storage, &weights->model, 64, BLOCK_TOKENS, DYNO_ELEMENT_F32,
-                             &error) != DYNO_OK) {
+    if (dyno_kv_storage_open(&cpu.storage, &weights->model, CHECK_BLOCKS, BLOCK_TOKENS,
+                             DYNO_ELEMENT_F32, &error) != DYNO_OK) {
         fail("the CPU's storage", &error);
     }
     config.storage = cpu.storage;
@@ -404,7 +402,12 @@ static bool check_model(struct pool *pool, bool qk_norm, uint32_t head_dim)
 
     shape.head_dim = head_dim;
     weights = model_make(pool, &shape, qk_norm);
-    gpu = gpu_open(weights, pool->team, 4, shape.context_max, CHECK_TOKENS, DYNO_CUDA_KV_BF16);
+    gpu = gpu_open(weights, pool->team, shape.context_max,
+                   &(struct dyno_cuda_forward_config){.kv = DYNO_CUDA_KV_BF16,
+                                                      .blocks = CHECK_BLOCKS,
+                                                      .block_tokens = BLOCK_TOKENS,
+                                                      .rows_max = CHECK_TOKENS,
+                                                      .sequences_max = 4});
     cpu = cpu_open(weights, pool->team);
     memcpy(tokens, gpu.tokens, sizeof tokens);
     for (uint32_t at = 0; at < CHECK_TOKENS + CHECK_STEPS;) {
@@ -422,8 +425,8 @@ static bool check_model(struct pool *pool, bool qk_norm, uint32_t head_dim)
                                          .yields = true};
         struct dyno_cuda_yield yield;
 
-        due.table = need(malloc(64 * sizeof(uint32_t)));
-        for (uint32_t i = 0; i < 64; i++) {
+        due.table = need(malloc(CHECK_BLOCKS * sizeof(uint32_t)));
+        for (uint32_t i = 0; i < CHECK_BLOCKS; i++) {
             ((uint32_t *)(uintptr_t)due.table)[i] = i;
         }
         run(&gpu, &slice, 1, &yield);
@@ -462,22 +465,19 @@ struct bench {
     bool is_open;
 };
 
-enum { SEQUENCES = 256, CONTEXT_MAX = 8192 + 64, DECODE_CONTEXT_MAX = 1024 + 64 };
+enum { SEQUENCES = 256, CONTEXT_MAX = 8192 + 64, BLOCKS = SEQUENCES * 68 };
 
-static void open_once(struct bench *bench, uint32_t context)
+static void open_once(struct bench *bench)
 {
-    uint32_t sequences = context > DECODE_CONTEXT_MAX ? 32 : SEQUENCES;
-
-    if (bench->is_open && bench->gpu.forward->config.sequences_max == sequences) {
-        return;
+    if (!bench->is_open) {
+        bench->gpu =
+            gpu_open(model_make(&bench->pool, &bench->shape, false), bench->pool.team, CONTEXT_MAX,
+                     &(struct dyno_cuda_forward_config){.kv = bench->kv,
+                                                        .blocks = BLOCKS,
+                                                        .block_tokens = BLOCK_TOKENS,
+                                                        .rows_max = CONTEXT_MAX,
+                                                        .sequences_max = SEQUENCES});
     }
-    if (bench->is_open) {
-        gpu_close(&bench->gpu);
-        model_free(bench->gpu.weights);
-    }
-    bench->gpu =
-        gpu_open(model_make(&bench->pool, &bench->shape, false), bench->pool.team, sequences,
-                 sequences == 32 ? CONTEXT_MAX : DECODE_CONTEXT_MAX, CONTEXT_MAX, bench->kv);
     bench->is_open = true;
 }
 
@@ -506,12 +506,12 @@ static bool do_command(struct bench *bench, char **argv, int argc, int *at)
     } else if (strcmp(name, "prefill") == 0) {
         uint32_t tokens = number(argv, argc, (*at)++);
 
-        open_once(bench, CONTEXT_MAX);
+        open_once(bench);
         bench_prefill(&bench->gpu, tokens);
     } else {
         uint32_t batch = number(argv, argc, (*at)++), context = number(argv, argc, (*at)++);
 
-        open_once(bench, context + WARM_UPS + RUNS);
+        open_once(bench);
         bench_decode(&bench->gpu, batch, context, strcmp(name, "launches") == 0);
     }
     return true;
