@@ -315,8 +315,8 @@ static dyno_status run(struct dyno_generate_options *options, const char *prompt
     session->options = options;
     status = dyno_default_model_find(path, options->model, error);
     if (status == DYNO_OK) {
-        status =
-            dyno_writer_open(&session->writer, path, options->tokenizer, options->threads, error);
+        status = dyno_writer_open(&session->writer, path, options->tokenizer,
+                                  strcmp(options->device, "cuda") == 0, options->threads, error);
     }
     if (status == DYNO_OK) {
         status =

@@ -11,6 +11,8 @@ enum { FLAG_COLUMN = 24 };
 
 #define AT(field) offsetof(struct dyno_generate_options, field)
 
+static const char *const devices[] = {"cpu", "cuda", NULL};
+
 static const struct dyno_option rows[] = {
     {.name = "generate.model",
      .flag = "model",
@@ -91,6 +93,14 @@ static const struct dyno_option rows[] = {
      .initial = "0",
      .max = UINT64_MAX,
      .help = "of the choices: the same seed, the same text"},
+    {.name = "generate.device",
+     .flag = "device",
+     .value = "DEVICE",
+     .type = DYNO_OPTION_CHOICE,
+     .offset = AT(device),
+     .initial = "cpu",
+     .choices = devices,
+     .help = "what computes: this machine's processor or its first GPU"},
     {.name = "generate.threads",
      .flag = "threads",
      .value = "N",

@@ -14,6 +14,7 @@
 #include "backends/assets/weights.h"
 #include "backends/cpu/forward.h"
 #include "backends/cpu/kv_storage.h"
+#include "backends/cuda/solo.h"
 #include "cli/tokenizer_path.h"
 #include "core/base/words.h"
 #include "kernels/team.h"
@@ -30,15 +31,17 @@ struct dyno_writer {
     struct dyno_template *template_; /* NULL: the model has none */
     struct dyno_tokenizer *tokenizer;
     struct dyno_encoder *encoder;
+    struct dyno_cuda_solo *solo; /* it computes; NULL: the CPU does, with the five that follow */
     struct dyno_kv_storage *storage;
     struct dyno_team *team;
     struct dyno_forward *forward;
-    uint32_t context;
     uint32_t *table;   /* [blocks]: the sequence lies in the blocks in order */
-    float *logits;     /* [vocab] */
-    void *scratch;     /* of dyno_sample */
-    uint32_t *held;    /* [context]: the sequence */
-    uint32_t computed; /* so many of `held` have keys and values */
+    float *cpu_logits; /* [vocab] */
+    uint32_t context;
+    const float *logits; /* [vocab] behind the last token computed */
+    void *scratch;       /* of dyno_sample */
+    uint32_t *held;      /* [context]: the sequence */
+    uint32_t computed;   /* so many of `held` have keys and values */
 };
 
 static double now_s(void)
@@ -73,22 +76,18 @@ static dyno_status open_text(struct dyno_writer *writer, const char *path, struc
     return DYNO_OK;
 }
 
-static dyno_status open_engine(struct dyno_writer *writer, uint32_t threads,
-                               struct dyno_error *error)
+static dyno_status open_cpu(struct dyno_writer *writer, uint32_t threads, struct dyno_error *error)
 {
     const struct dyno_model *model = &writer->weights->model;
-    uint32_t context = model->context_max < CONTEXT_MAX ? model->context_max : CONTEXT_MAX;
-    uint32_t blocks = (context + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+    uint32_t blocks = (writer->context + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
     struct dyno_forward_config config = {.weights = writer->weights, .rows_max = SLICE_TOKENS};
 
     DYNO_TRY(dyno_kv_storage_open(&writer->storage, model, blocks, BLOCK_TOKENS, DYNO_ELEMENT_F32,
                                   error));
-    writer->team = dyno_team_open(threads ? threads : cores());
+    writer->team = dyno_team_open(threads);
     writer->table = calloc(blocks, sizeof *writer->table);
-    writer->logits = calloc(model->vocab, sizeof *writer->logits);
-    writer->scratch = malloc(dyno_sample_scratch(model->vocab));
-    writer->held = calloc(context, sizeof *writer->held);
-    if (!writer->team || !writer->table || !writer->logits || !writer->scratch || !writer->held) {
+    writer->cpu_logits = calloc(model->vocab, sizeof *writer->cpu_logits);
+    if (!writer->team || !writer->table || !writer->cpu_logits) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory or threads for the model");
     }
     for (uint32_t i = 0; i < blocks; i++) {
@@ -98,11 +97,29 @@ static dyno_status open_engine(struct dyno_writer *writer, uint32_t threads,
     config.team = writer->team;
     DYNO_TRY(dyno_forward_open(&writer->forward, &config, error));
     writer->context = dyno_forward_positions(writer->forward);
+    writer->logits = writer->cpu_logits;
     return DYNO_OK;
 }
 
+static dyno_status open_engine(struct dyno_writer *writer, bool on_gpu, uint32_t threads,
+                               struct dyno_error *error)
+{
+    const struct dyno_model *model = &writer->weights->model;
+
+    writer->context = model->context_max < CONTEXT_MAX ? model->context_max : CONTEXT_MAX;
+    writer->scratch = malloc(dyno_sample_scratch(model->vocab));
+    writer->held = calloc(writer->context, sizeof *writer->held);
+    if (!writer->scratch || !writer->held) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the text");
+    }
+    threads = threads ? threads : cores();
+    return on_gpu ? dyno_cuda_solo_open(&writer->solo, writer->weights, writer->context, threads,
+                                        error)
+                  : open_cpu(writer, threads, error);
+}
+
 dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
-                             uint32_t threads, struct dyno_error *error)
+                             bool on_gpu, uint32_t threads, struct dyno_error *error)
 {
     struct dyno_writer *writer = calloc(1, sizeof *writer);
     char beside[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
@@ -120,7 +137,7 @@ dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const c
         status = open_text(writer, tokenizer, error);
     }
     if (status == DYNO_OK) {
-        status = open_engine(writer, threads, error);
+        status = open_engine(writer, on_gpu, threads, error);
     }
     if (status != DYNO_OK) {
         dyno_writer_close(writer);
@@ -135,6 +152,7 @@ void dyno_writer_close(struct dyno_writer *writer)
     if (!writer) {
         return;
     }
+    dyno_cuda_solo_close(writer->solo);
     dyno_forward_close(writer->forward);
     dyno_team_close(writer->team);
     dyno_kv_storage_close(writer->storage);
@@ -146,7 +164,7 @@ void dyno_writer_close(struct dyno_writer *writer)
         dyno_weights_close(writer->weights);
     }
     free(writer->table);
-    free(writer->logits);
+    free(writer->cpu_logits);
     free(writer->scratch);
     free(writer->held);
     free(writer);
@@ -178,22 +196,36 @@ dyno_status dyno_writer_render(struct dyno_writer *writer, const struct dyno_cha
                             time(NULL), out, out_size, error);
 }
 
-/* Compute held[computed, end); the logits are those behind the last. */
-static void compute(struct dyno_writer *writer, uint32_t end)
+static dyno_status compute_slice(struct dyno_writer *writer, uint32_t count, bool yields,
+                                 struct dyno_error *error)
 {
-    while (writer->computed < end) {
-        uint32_t first = writer->computed, left = end - first;
-        struct dyno_forward_slice slice = {
-            .tokens = writer->held + first,
-            .first = first,
-            .count = left < SLICE_TOKENS ? left : SLICE_TOKENS,
-            .table = writer->table,
-            .yields = left <= SLICE_TOKENS,
-        };
+    uint32_t first = writer->computed;
+    struct dyno_forward_slice slice = {.tokens = writer->held + first,
+                                       .first = first,
+                                       .count = count,
+                                       .table = writer->table,
+                                       .yields = yields};
 
-        dyno_forward_run(writer->forward, &slice, 1, slice.yields ? writer->logits : NULL);
-        writer->computed += slice.count;
+    if (writer->solo) {
+        return dyno_cuda_solo_run(writer->solo, slice.tokens, first, count,
+                                  yields ? &writer->logits : NULL, error);
     }
+    dyno_forward_run(writer->forward, &slice, 1, yields ? writer->cpu_logits : NULL);
+    return DYNO_OK;
+}
+
+/* Compute held[computed, end); the logits are those behind the last. */
+static dyno_status compute(struct dyno_writer *writer, uint32_t end, struct dyno_error *error)
+{
+    uint32_t most = writer->solo ? DYNO_CUDA_SOLO_TOKENS : SLICE_TOKENS;
+
+    while (writer->computed < end) {
+        uint32_t left = end - writer->computed, count = left < most ? left : most;
+
+        DYNO_TRY(compute_slice(writer, count, count == left, error));
+        writer->computed += count;
+    }
+    return DYNO_OK;
 }
 
 /* Make `ids` the sequence.  What it has in common with the one before stays computed, but for the
@@ -259,35 +291,61 @@ static uint32_t choose(const struct dyno_writer *writer, const struct dyno_sampl
 }
 
 /* Tokens until something ends them; the prompt is computed. */
-static enum dyno_writer_end write_answer(struct dyno_writer *writer,
-                                         const struct dyno_writer_ask *ask,
-                                         struct dyno_detokenizer *detokenizer,
-                                         uint32_t prompt_tokens, uint32_t *written)
+static dyno_status write_answer(struct dyno_writer *writer, const struct dyno_writer_ask *ask,
+                                struct dyno_detokenizer *detokenizer,
+                                struct dyno_writer_answer *answer, struct dyno_error *error)
 {
-    uint32_t length = prompt_tokens;
+    uint32_t length = answer->prompt_tokens;
 
     for (;;) {
-        uint32_t token = choose(writer, &ask->sampling, prompt_tokens, length);
+        uint32_t token = choose(writer, &ask->sampling, answer->prompt_tokens, length);
 
-        ++*written;
+        answer->output_tokens++;
         if (ends_text(writer, token)) {
-            return DYNO_END_MODEL;
+            answer->end = DYNO_END_MODEL;
+            return DYNO_OK;
         }
         if (!say(ask, dyno_detokenizer_push(detokenizer, token))) {
-            return DYNO_END_HEARER;
+            answer->end = DYNO_END_HEARER;
+            return DYNO_OK;
         }
         if (dyno_detokenizer_stop(detokenizer)) {
-            return DYNO_END_STOP;
+            answer->end = DYNO_END_STOP;
+            return DYNO_OK;
         }
-        if (*written == ask->tokens_max) {
-            return DYNO_END_LENGTH;
+        if (answer->output_tokens == ask->tokens_max) {
+            answer->end = DYNO_END_LENGTH;
+            return DYNO_OK;
         }
         if (length == writer->context) {
-            return DYNO_END_CONTEXT;
+            answer->end = DYNO_END_CONTEXT;
+            return DYNO_OK;
         }
         writer->held[length++] = token;
-        compute(writer, length);
+        DYNO_TRY(compute(writer, length, error));
     }
+}
+
+static dyno_status write_all(struct dyno_writer *writer, const struct dyno_writer_ask *ask,
+                             struct dyno_detokenizer *detokenizer,
+                             struct dyno_writer_answer *answer, struct dyno_error *error)
+{
+    struct dyno_token_ids ids;
+    double began, prompted;
+
+    DYNO_TRY(encode_prompt(writer, ask, &ids, error));
+    *answer = (struct dyno_writer_answer){.prompt_tokens = (uint32_t)ids.count};
+    began = now_s();
+    answer->reused_tokens = take_prompt(writer, &ids);
+    DYNO_TRY(compute(writer, answer->prompt_tokens, error));
+    prompted = now_s();
+    DYNO_TRY(write_answer(writer, ask, detokenizer, answer, error));
+    answer->prompt_s = prompted - began;
+    answer->output_s = now_s() - prompted;
+    if (answer->end != DYNO_END_HEARER) {
+        (void)say(ask, dyno_detokenizer_finish(detokenizer));
+    }
+    return DYNO_OK;
 }
 
 dyno_status dyno_writer_run(struct dyno_writer *writer, const struct dyno_writer_ask *ask,
@@ -296,26 +354,10 @@ dyno_status dyno_writer_run(struct dyno_writer *writer, const struct dyno_writer
     struct dyno_detokenizer_options options = {
         .stops = ask->stops, .stop_count = ask->stop_count, .keep_space = !ask->rendered};
     struct dyno_detokenizer *detokenizer;
-    struct dyno_token_ids ids;
-    double began, prompted;
+    dyno_status status;
 
     DYNO_TRY(dyno_detokenizer_open(&detokenizer, writer->tokenizer, &options, error));
-    if (encode_prompt(writer, ask, &ids, error) != DYNO_OK) {
-        dyno_detokenizer_close(detokenizer);
-        return error->status;
-    }
-    *answer = (struct dyno_writer_answer){.prompt_tokens = (uint32_t)ids.count};
-    began = now_s();
-    answer->reused_tokens = take_prompt(writer, &ids);
-    compute(writer, answer->prompt_tokens);
-    prompted = now_s();
-    answer->end =
-        write_answer(writer, ask, detokenizer, answer->prompt_tokens, &answer->output_tokens);
-    answer->prompt_s = prompted - began;
-    answer->output_s = now_s() - prompted;
-    if (answer->end != DYNO_END_HEARER) {
-        (void)say(ask, dyno_detokenizer_finish(detokenizer));
-    }
+    status = write_all(writer, ask, detokenizer, answer, error);
     dyno_detokenizer_close(detokenizer);
-    return DYNO_OK;
+    return status;
 }

@@ -46,11 +46,13 @@ struct dyno_writer_answer {
 };
 
 /* Open the model at `path`, and the tokenizer at `tokenizer` (NULL: where the model is, for a
- * llama2.c .bin file the tokenizer.bin beside it); threads 0: one for each core.  On success *out
- * is the caller's; on failure it is untouched.  Errors: those of dyno_weights_open and
- * dyno_tokenizer_file_open, DYNO_BAD_INPUT where the two contradict each other. */
+ * llama2.c .bin file the tokenizer.bin beside it); it is computed on the first GPU or by the CPU;
+ * threads 0: one for each core.  On success *out
+ * is the caller's; on failure it is untouched.  Errors: those of dyno_weights_open,
+ * dyno_tokenizer_file_open and dyno_cuda_solo_open, DYNO_BAD_INPUT where the two contradict each
+ * other. */
 dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
-                             uint32_t threads, struct dyno_error *error);
+                             bool on_gpu, uint32_t threads, struct dyno_error *error);
 void dyno_writer_close(struct dyno_writer *writer); /* NULL: no effect */
 
 /* Tokens that prompt and answer may have together. */
@@ -67,7 +69,8 @@ dyno_status dyno_writer_render(struct dyno_writer *writer, const struct dyno_cha
                                struct dyno_error *error);
 
 /* Go on from the prompt.  Errors: DYNO_BAD_INPUT (an empty prompt, a stop string that is no text),
- * DYNO_FULL (a prompt that leaves no room in the context; nothing was said). */
+ * DYNO_FULL (a prompt that leaves no room in the context; nothing was said), those of
+ * dyno_cuda_solo_run. */
 dyno_status dyno_writer_run(struct dyno_writer *writer, const struct dyno_writer_ask *ask,
                             struct dyno_writer_answer *answer, struct dyno_error *error);
 

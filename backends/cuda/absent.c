@@ -1,5 +1,6 @@
 /* In the place of the CUDA device in a build without it. */
 #include "backends/cuda/device.h"
+#include "backends/cuda/solo.h"
 
 static dyno_status say(struct dyno_error *error)
 {
@@ -21,5 +22,31 @@ dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cu
 {
     (void)out;
     (void)config;
+    return say(error);
+}
+
+dyno_status dyno_cuda_solo_open(struct dyno_cuda_solo **out, const struct dyno_weights *weights,
+                                uint32_t context, uint32_t threads, struct dyno_error *error)
+{
+    (void)out;
+    (void)weights;
+    (void)context;
+    (void)threads;
+    return say(error);
+}
+
+void dyno_cuda_solo_close(struct dyno_cuda_solo *solo)
+{
+    (void)solo; /* NULL: none is ever open */
+}
+
+dyno_status dyno_cuda_solo_run(struct dyno_cuda_solo *solo, const uint32_t *tokens, uint32_t first,
+                               uint32_t count, const float **logits, struct dyno_error *error)
+{
+    (void)solo;
+    (void)tokens;
+    (void)first;
+    (void)count;
+    (void)logits;
     return say(error);
 }

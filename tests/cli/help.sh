@@ -101,6 +101,7 @@ no option says otherwise.
                         make tokens that occurred already less likely, by this factor; 1: no less
                         [1]
   --seed N              of the choices: the same seed, the same text [0]
+  --device DEVICE       what computes: this machine's processor or its first GPU [cpu]
   --threads N           threads that compute; 'all': one for each core. The text does not depend on
                         it [all]
 END

@@ -26,7 +26,7 @@ static void open_default(void)
 
     ck_assert_msg(dyno_default_model_find(path, DYNO_DEFAULT_MODEL, &problem) == DYNO_OK, "%s",
                   problem.text);
-    ck_assert_msg(dyno_writer_open(&writer, path, NULL, 1, &problem) == DYNO_OK, "%s",
+    ck_assert_msg(dyno_writer_open(&writer, path, NULL, false, 1, &problem) == DYNO_OK, "%s",
                   problem.text);
 }
 

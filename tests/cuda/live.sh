@@ -45,3 +45,9 @@ refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
 "$dyno" replay --device cuda --model tiny --set kv.blocks=100000000 "${load[@]}" >out 2>err &&
     fail 'a hundred million blocks were taken'
 grep -q '^dyno: the GPU has 8.00 GiB free, and ' err || fail "$(cat err)"
+
+# A text without the loop: the first GPU's is the same each time, and the model's as the CPU has it.
+works generate --model tiny --device cuda --temperature 0 --prompt 'Good morning' --max-tokens 8
+cp out once
+works generate --model tiny --device cuda --temperature 0 --prompt 'Good morning' --max-tokens 8
+cmp once out
