@@ -11,8 +11,10 @@ One JSON object a line on standard output.  `logits` ends with 1 if they differ 
 explains.  Needs torch and transformers; `greedy` needs neither.
 """
 import argparse
+import faulthandler
 import json
 import math
+import signal
 import statistics
 import sys
 import time
@@ -100,9 +102,13 @@ def answer_of(choice, numbers):
 def load(folder, dtype, attention="sdpa"):
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype,
-                                                 attn_implementation=attention)
-    return model.to("cuda").eval()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map="cuda",
+                                                     attn_implementation=attention)
+    except (ImportError, ValueError):  # without accelerate
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype,
+                                                     attn_implementation=attention).to("cuda")
+    return model.eval()
 
 
 def shape_of(folder):
@@ -260,10 +266,10 @@ def time_passes(options):
     batches = [int(batch) for batch in options.batches.split(",")]
     model = shape_of(options.model) if options.shape else load(options.model, torch.bfloat16)
     say(test="load", seconds=time.monotonic() - begin)
-    for tokens in PREFILL_TOKENS:
-        time_prefill(model, tokens)
     for batch in batches:
         time_decode(model, batch, model, "sdpa")
+    for tokens in PREFILL_TOKENS:
+        time_prefill(model, tokens)
     if not options.no_compile:
         step = torch.compile(model, mode="reduce-overhead", fullgraph=False)
         for batch in batches:
@@ -287,6 +293,7 @@ def main():
     one.add_argument("--no-compile", action="store_true")
     one.add_argument("--limit", type=float, default=150, help="seconds; no new compilation then")
     options = parser.parse_args()
+    faulthandler.register(signal.SIGTERM, chain=True)  # where it was when its time was over
     if options.command == "logits":
         pairs = zip(options.pairs[::2], options.pairs[1::2])
         return max([compare_logits(folder, url) for folder, url in pairs])
