@@ -57,8 +57,8 @@ int dyno_cuda_attention_plain(const struct dyno_cuda_attention_job *job, dyno_cu
 /* Decoding, on tensor cores: slices of one query.  The queries that share a kv head look at a key
  * together; contexts are cut into pieces of DYNO_CUDA_DECODE_PIECE positions, whichever the batch,
  * and a second kernel puts the pieces together.  head_dim is 64 or 128; keys and values are of the
- * query's type, or e4m3; block_tokens is a power of two; query, block_stride, scratch and the arrays
- * are aligned to 16 bytes.  The same tolerance.
+ * query's type, or e4m3; block_tokens is a power of two; query, block_stride, scratch and the
+ * arrays are aligned to 16 bytes.  The same tolerance.
  *
  * Bound by memory: 2 x kv_heads x head_dim elements a position. */
 int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);

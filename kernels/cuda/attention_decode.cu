@@ -7,7 +7,7 @@
  * together.  One piece is written as it is; several go through scratch.
  */
 #include "kernels/cuda/attention_decode_tile.cuh"
-#include "kernels/cuda/attention_parts.cuh"
+#include "kernels/cuda/attention_decode_work.cuh"
 
 namespace
 {
@@ -15,42 +15,7 @@ namespace
 using namespace dyno;
 
 constexpr unsigned warps = 4, threads = warps * warp_lanes, stages = 3, blocks_least = 2;
-constexpr unsigned rows_max = 16;
-constexpr unsigned piece = DYNO_CUDA_DECODE_PIECE;
-
-/* Decoding's own numbers, made by the launcher. */
-struct decode {
-    dyno_cuda_attention_job job;
-    unsigned block_shift;  /* block_tokens is 1 << this */
-    unsigned pieces;       /* of the longest context */
-    unsigned rows, chunks; /* queries of a kv head: `chunks` times `rows`, the last filled up; rows
-                            * is 8 or rows_max */
-};
-
-/* What is to be joined, [slices][heads][pieces]: totals, [...][head_dim], and then these. */
-struct part {
-    float largest, sum;
-};
-
-__host__ __device__ __forceinline__ size_t parts_count(const dyno_cuda_attention_job &job)
-{
-    return job.slice_count * size_t{job.heads} * divide_up(job.context_max, piece);
-}
-
-struct parts {
-    float *totals;
-    part *parts;
-};
-
-__device__ __forceinline__ parts parts_of(const decode &decode, unsigned slice, unsigned head)
-{
-    const dyno_cuda_attention_job &job = decode.job;
-    float *totals = static_cast<float *>(job.scratch);
-    size_t first = (size_t{slice} * job.heads + head) * decode.pieces;
-
-    return {totals + first * job.kv.head_dim,
-            reinterpret_cast<part *>(totals + parts_count(job) * job.kv.head_dim) + first};
-}
+constexpr unsigned rows_max = 16, blocks_each = 8; /* blocks_each: in the grid, a multiprocessor */
 
 /* A warp's tiles under way. */
 template <class K, unsigned head_dim> struct __align__(16) tiles
@@ -117,13 +82,6 @@ __device__ __forceinline__ unsigned fetch_tile(const decode &decode, size_t lane
     }
     return seen;
 }
-
-/* What a block is about. */
-struct place {
-    dyno_cuda_attention_slice slice;
-    unsigned kv_head, first, count; /* queries from `first` on, of those that share the kv head */
-    span seen;                      /* of the piece */
-};
 
 /* The query of row `g`, zeros if there is none: the pairs of dimensions that a lane has of each
  * step, in the order of an operand.  See mma.cuh, and score_bytes for keys of 8 bits. */
@@ -216,7 +174,7 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
 {
     const dyno_cuda_attention_job &job = decode.job;
     unsigned head = place.kv_head * (job.heads / job.kv.kv_heads) + place.first + g;
-    parts parts = parts_of(decode, blockIdx.z, head);
+    parts parts = parts_of(decode, place.index, head);
     float largest = -INFINITY, sum = 0.0F;
     vector_of<float> total = {};
 
@@ -235,7 +193,7 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
             total.at[i] += own.at[i] * kept;
         }
     }
-    if (decode.pieces == 1) {
+    if (place.pieces == 1) {
         T *to = static_cast<T *>(job.out) + place.slice.row * job.out_stride + head * head_dim + d;
         float scale = sum > 0.0F ? job.kv.value_scale / sum : 0.0F;
 
@@ -246,26 +204,9 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
         return;
     }
     if (d == 0) {
-        parts.parts[blockIdx.x] = {largest, sum};
+        parts.parts[place.piece] = {largest, sum};
     }
-    store_vector(parts.totals + blockIdx.x * head_dim + d, total);
-}
-
-/* Grid: pieces, kv heads x chunks, slices. */
-__device__ __forceinline__ place place_of(const decode &decode)
-{
-    const dyno_cuda_attention_job &job = decode.job;
-    unsigned shared = job.heads / job.kv.kv_heads, begin = blockIdx.x * piece;
-    place place;
-
-    place.slice = job.slices[blockIdx.z];
-    place.kv_head = blockIdx.y / decode.chunks;
-    place.first = blockIdx.y % decode.chunks * decode.rows;
-    place.count = shared - place.first < decode.rows ? shared - place.first : decode.rows;
-    place.seen = seen_by(job, place.slice.first);
-    place.seen.begin = place.seen.begin > begin ? place.seen.begin : begin;
-    place.seen.end = place.seen.end < begin + piece ? place.seen.end : begin + piece;
-    return place;
+    store_vector(parts.totals + place.piece * head_dim + d, total);
 }
 
 /* All tiles of this warp. */
@@ -274,7 +215,7 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
                                        tiles<K, head_dim> *tiles, state<rows, head_dim> *state)
 {
     constexpr unsigned step = warps * tile_tokens;
-    unsigned begin = blockIdx.x * piece, sequence = place.slice.sequence, seen[stages], own;
+    unsigned begin = place.piece * piece, sequence = place.slice.sequence, seen[stages], own;
     unsigned first = begin + (place.seen.begin - begin) / step * step + warp_index() * tile_tokens;
     unsigned ahead = first, stage = 0, stage_ahead = 0;
     size_t lane = size_t{place.kv_head} * decode.job.kv.block_tokens * head_dim +
@@ -327,31 +268,33 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
     __syncwarp();
 }
 
+/* Items in turn, as many blocks as there are; which block has an item does not matter to it. */
 template <class T, class K, unsigned rows, unsigned head_dim>
 __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode decode)
 {
     DYNO_DYNAMIC_SHARED(dynamic);
-    constexpr unsigned width = vector_of<float>::count;
+    constexpr unsigned vectors = head_dim / vector_of<float>::count;
     __shared__ left<rows> left;
     auto *held = reinterpret_cast<storage<K, rows, head_dim> *>(dynamic);
-    const place place = place_of(decode);
-    state<rows, head_dim> state = {};
+    cursor cursor = {};
+    place place;
 
-    if (place.slice.count == 0 ||
-        (place.seen.begin >= place.seen.end && blockIdx.x > 0 &&
-         blockIdx.x * piece >= seen_by(decode.job, place.slice.first).end)) {
-        return;
-    }
+    read_slices(decode, &cursor);
+    for (unsigned item = blockIdx.x; find_item(decode, item, &cursor, &place); item += gridDim.x) {
+        state<rows, head_dim> state = {};
+
 #pragma unroll
-    for (unsigned r = 0; r < rows / 8; r++) {
-        state.largest[r] = -INFINITY;
-    }
-    attend<T, K, rows, head_dim>(decode, place, &held[warp_index()].under_way, &state);
-    leave<K>(state, place.count, &left, held[warp_index()].totals);
-    __syncthreads();
-    for (unsigned i = threadIdx.x; i < place.count * head_dim / width; i += threads) {
-        put_together<T>(decode, place, left, held, i / (head_dim / width),
-                        i % (head_dim / width) * width);
+        for (unsigned r = 0; r < rows / 8; r++) {
+            state.largest[r] = -INFINITY;
+        }
+        attend<T, K, rows, head_dim>(decode, place, &held[warp_index()].under_way, &state);
+        leave<K>(state, place.count, &left, held[warp_index()].totals);
+        __syncthreads();
+        for (unsigned i = threadIdx.x; i < place.count * vectors; i += threads) {
+            put_together<T>(decode, place, left, held, i / vectors,
+                            i % vectors * vector_of<float>::count);
+        }
+        __syncthreads();
     }
 }
 
@@ -366,27 +309,26 @@ __global__ void __launch_bounds__(threads) attention_join(decode decode)
     const dyno_cuda_attention_job &job = decode.job;
     const parts parts = parts_of(decode, blockIdx.y, blockIdx.x);
     dyno_cuda_attention_slice slice = job.slices[blockIdx.y];
-    unsigned pieces = divide_up(seen_by(job, slice.first).end, piece);
+    pieces pieces = pieces_of(decode, slice);
     unsigned team = threadIdx.x / team_lanes, at = threadIdx.x % team_lanes * width;
     float largest = -INFINITY, sum = 0.0F, total[width] = {};
 
-    if (slice.count == 0) {
+    if (pieces.end - pieces.begin <= 1) {
         return;
     }
     wait_for_launch_before();
-    pieces = pieces < decode.pieces ? pieces : decode.pieces;
-    for (unsigned p = lane_index(); p < pieces; p += warp_lanes) {
+    for (unsigned p = pieces.begin + lane_index(); p < pieces.end; p += warp_lanes) {
         largest = fmaxf(largest, parts.parts[p].largest);
     }
     largest = lanes_max(largest);
-    for (unsigned p = lane_index(); p < pieces; p += warp_lanes) {
+    for (unsigned p = pieces.begin + lane_index(); p < pieces.end; p += warp_lanes) {
         part part = parts.parts[p];
 
         sum += part.sum > 0.0F ? part.sum * exp2f(part.largest - largest) : 0.0F;
     }
     sum = lanes_sum(sum);
 #pragma unroll 4
-    for (unsigned p = team; p < pieces; p += teams) {
+    for (unsigned p = pieces.begin + team; p < pieces.end; p += teams) {
         vector_of<float> own = load_vector(parts.totals + p * head_dim + at);
         float kept = parts.parts[p].sum > 0.0F ? exp2f(parts.parts[p].largest - largest) : 0.0F;
 
@@ -422,17 +364,31 @@ decode decode_of(const dyno_cuda_attention_job *job)
     return {*job, shift, divide_up(job->context_max, piece), rows, divide_up(shared, rows)};
 }
 
+constexpr uint64_t items_max = 1U << 31;
+
+uint64_t items_of(const decode &decode)
+{
+    return uint64_t{decode.pieces} * decode.job.slice_count * decode.job.kv.kv_heads *
+           decode.chunks;
+}
+
 template <class T, class K, unsigned rows, unsigned head_dim>
 int launch_dim(const decode &decode, cudaStream_t stream)
 {
     constexpr int bytes = warps * sizeof(storage<K, rows, head_dim>);
-    dim3 grid(decode.pieces, decode.job.kv.kv_heads * decode.chunks, decode.job.slice_count);
+    const auto items = static_cast<unsigned>(items_of(decode));
+    int device, count;
+    unsigned blocks;
 
-    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(attention_decode<T, K, rows, head_dim>,
+    if (DYNO_CUDA_CHECK(cudaGetDevice(&device)) ||
+        DYNO_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device)) ||
+        DYNO_CUDA_CHECK(cudaFuncSetAttribute(attention_decode<T, K, rows, head_dim>,
                                              cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
         return DYNO_CUDA_FAILED;
     }
-    DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), grid, threads, bytes, stream, decode);
+    blocks = static_cast<unsigned>(count) * blocks_each;
+    DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), items < blocks ? items : blocks, threads,
+                bytes, stream, decode);
     if (decode.pieces > 1) {
         DYNO_LAUNCH_AFTER((attention_join<T, head_dim>),
                           dim3(decode.job.heads, decode.job.slice_count), threads, 0, stream,
@@ -484,7 +440,7 @@ size_t dyno_cuda_decode_scratch(const struct dyno_cuda_attention_job *job)
 
 int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream)
 {
-    if (!is_supported(job)) {
+    if (!is_supported(job) || items_of(decode_of(job)) > items_max) {
         return DYNO_CUDA_REFUSED;
     }
     if (job->slice_count == 0 || job->slice_max == 0) {
