@@ -63,7 +63,7 @@ int dyno_cuda_attention_plain(const struct dyno_cuda_attention_job *job, dyno_cu
  * Bound by memory: 2 x kv_heads x head_dim elements a position. */
 int dyno_cuda_attention_decode(const struct dyno_cuda_attention_job *job, dyno_cuda_stream stream);
 
-enum { DYNO_CUDA_DECODE_PIECE = 256 };
+enum { DYNO_CUDA_DECODE_PIECE = 512 };
 
 /* Bytes of scratch that dyno_cuda_attention_decode needs. */
 size_t dyno_cuda_decode_scratch(const struct dyno_cuda_attention_job *job);

@@ -32,15 +32,47 @@ template <class K, unsigned rows, unsigned head_dim> union storage {
     float totals[rows * total_stride<head_dim>];
 };
 
-/* The block of the token of a tile that this lane looks after: lane % tile_tokens. */
-__device__ __forceinline__ unsigned own_block(const decode &decode, unsigned sequence, span span,
-                                              unsigned first)
-{
-    unsigned token = first + lane_index() % tile_tokens;
+constexpr unsigned step_tokens = warps * tile_tokens; /* from one tile of a warp to its next */
+static_assert(piece / step_tokens <= warp_lanes, "a lane has the block of a tile");
 
-    return token >= span.begin && token < span.end
-               ? block_at(decode.job, sequence, token >> decode.block_shift)
+/* Position of the first token of this warp's tile. */
+__device__ __forceinline__ unsigned tile_begin(const place &place, unsigned tile)
+{
+    return place.piece * piece + tile * step_tokens + warp_index() * tile_tokens;
+}
+
+__device__ __forceinline__ unsigned entry_at(const decode &decode, unsigned sequence,
+                                             unsigned token)
+{
+    return decode.job
+        .table[size_t{sequence} * decode.job.table_width + (token >> decode.block_shift)];
+}
+
+/* Entries of the table for a warp's tiles of a piece, where none lies in several blocks: lane l has
+ * that of tile l. */
+__device__ __forceinline__ unsigned read_entries(const decode &decode, const place &place)
+{
+    unsigned first = tile_begin(place, lane_index());
+    bool seen = lane_index() < piece / step_tokens && first < place.seen.end &&
+                first + tile_tokens > place.seen.begin;
+
+    return seen && decode.job.kv.block_tokens >= tile_tokens
+               ? entry_at(decode, place.slice.sequence, first)
                : no_block;
+}
+
+/* The block of the token of a tile that this lane looks after: lane % tile_tokens. */
+__device__ __forceinline__ unsigned own_block(const decode &decode, const place &place,
+                                              unsigned entries, unsigned tile)
+{
+    unsigned token = tile_begin(place, tile) + lane_index() % tile_tokens;
+    unsigned block = __shfl_sync(all_lanes, entries, tile);
+    bool seen = token >= place.seen.begin && token < place.seen.end;
+
+    if (decode.job.kv.block_tokens < tile_tokens && seen) {
+        block = entry_at(decode, place.slice.sequence, token);
+    }
+    return seen && block < decode.job.kv.blocks ? block : no_block;
 }
 
 /* Starts the copies of a tile; `own` is own_block's.  Returns a bit a token: whether it is seen,
@@ -209,42 +241,42 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
     store_vector(parts.totals + place.piece * head_dim + d, total);
 }
 
-/* All tiles of this warp. */
+/* All tiles of this warp; `entries` is read_entries'. */
 template <class T, class K, unsigned rows, unsigned head_dim>
-__device__ __forceinline__ void attend(const decode &decode, const place &place,
+__device__ __forceinline__ void attend(const decode &decode, const place &place, unsigned entries,
                                        tiles<K, head_dim> *tiles, state<rows, head_dim> *state)
 {
-    constexpr unsigned step = warps * tile_tokens;
-    unsigned begin = place.piece * piece, sequence = place.slice.sequence, seen[stages], own;
-    unsigned first = begin + (place.seen.begin - begin) / step * step + warp_index() * tile_tokens;
-    unsigned ahead = first, stage = 0, stage_ahead = 0;
+    unsigned tile = (place.seen.begin - place.piece * piece) / step_tokens, seen[stages];
+    unsigned ahead = tile, stage = 0, stage_ahead = 0;
     size_t lane = size_t{place.kv_head} * decode.job.kv.block_tokens * head_dim +
                   lane_index() * (copy_bytes / sizeof(K)) % head_dim;
     uint32_t query[head_dim / 16][4];
     float scale[rows / 8];
+    auto fetch = [&]() {
+        unsigned first = tile_begin(place, ahead), bits = 0;
 
-    own = own_block(decode, sequence, place.seen, ahead);
-#pragma unroll
-    for (unsigned i = 0; i < stages - 1; i++, ahead += step) {
-        unsigned now = own;
-
-        own = own_block(decode, sequence, place.seen, ahead + step);
-        seen[i] = fetch_tile<K, head_dim>(decode, lane, ahead, now, tiles->keys[stage_ahead],
-                                          tiles->values[stage_ahead]);
+        if (first < place.seen.end) {
+            bits = fetch_tile<K, head_dim>(decode, lane, first,
+                                           own_block(decode, place, entries, ahead),
+                                           tiles->keys[stage_ahead], tiles->values[stage_ahead]);
+        }
         copies_commit();
-        stage_ahead++;
+        stage_ahead = stage_ahead + 1 < stages ? stage_ahead + 1 : 0;
+        ahead++;
+        return bits;
+    };
+
+#pragma unroll
+    for (unsigned i = 0; i < stages - 1; i++) {
+        seen[i] = fetch();
     }
     load_queries<T, K, rows, head_dim>(decode, place, query, scale);
-    for (; first < place.seen.end; first += step, ahead += step) {
+    for (; tile_begin(place, tile) < place.seen.end; tile++) {
         float scores[2][4] = {};
-        unsigned now = own;
 
         copies_wait<stages - 2>();
         __syncwarp();
-        own = own_block(decode, sequence, place.seen, ahead + step);
-        seen[stages - 1] = fetch_tile<K, head_dim>(
-            decode, lane, ahead, now, tiles->keys[stage_ahead], tiles->values[stage_ahead]);
-        copies_commit();
+        seen[stages - 1] = fetch();
         if constexpr (sizeof(K) == 1) {
             score_bytes<head_dim>(tiles->keys[stage], query, scores);
         } else {
@@ -258,7 +290,6 @@ __device__ __forceinline__ void attend(const decode &decode, const place &place,
             add_words<rows, head_dim>(tiles->values[stage], weights, state->total);
         }
         stage = stage + 1 < stages ? stage + 1 : 0;
-        stage_ahead = stage_ahead + 1 < stages ? stage_ahead + 1 : 0;
 #pragma unroll
         for (unsigned i = 0; i < stages - 1; i++) {
             seen[i] = seen[i + 1];
@@ -276,18 +307,26 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
     constexpr unsigned vectors = head_dim / vector_of<float>::count;
     __shared__ left<rows> left;
     auto *held = reinterpret_cast<storage<K, rows, head_dim> *>(dynamic);
+    unsigned item = blockIdx.x, entries;
     cursor cursor = {};
-    place place;
+    place place, next;
+    bool found;
 
     read_slices(decode, &cursor);
-    for (unsigned item = blockIdx.x; find_item(decode, item, &cursor, &place); item += gridDim.x) {
+    found = find_item(decode, item, &cursor, &next);
+    entries = found ? read_entries(decode, next) : no_block;
+    while (found) {
         state<rows, head_dim> state = {};
 
+        place = next;
 #pragma unroll
         for (unsigned r = 0; r < rows / 8; r++) {
             state.largest[r] = -INFINITY;
         }
-        attend<T, K, rows, head_dim>(decode, place, &held[warp_index()].under_way, &state);
+        attend<T, K, rows, head_dim>(decode, place, entries, &held[warp_index()].under_way, &state);
+        item += gridDim.x;
+        found = find_item(decode, item, &cursor, &next);
+        entries = found ? read_entries(decode, next) : no_block; /* here before they are needed */
         leave<K>(state, place.count, &left, held[warp_index()].totals);
         __syncthreads();
         for (unsigned i = threadIdx.x; i < place.count * vectors; i += threads) {

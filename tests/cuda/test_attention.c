@@ -155,7 +155,7 @@ static void expect_decode(unsigned seed)
     shape.paged.block_tokens = PICK(&rng, 1, 16, 64);
     shape.paged.kv_heads = PICK(&rng, 1, 2);
     shape.paged.head_dim = PICK(&rng, 64, 128);
-    shape.paged.tokens_max = PICK(&rng, 1, 15, 17, 37, 255, 257, 300, 1030);
+    shape.paged.tokens_max = PICK(&rng, 1, 15, 17, 37, 257, 511, 513, 1030);
     if (shape.paged.sequences > 3 && shape.paged.tokens_max > 300) {
         shape.paged.tokens_max = 300;
     }
