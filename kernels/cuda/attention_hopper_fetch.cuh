@@ -59,22 +59,49 @@ template <unsigned count> struct ring {
     }
 };
 
-/* Items in order of their slices: of a slice the last rows, which see most, first.  A cursor only
- * goes on; each warp that needs it has its own. */
+/* Items in order of how many tiles of positions they see, the most first, so that blocks end at
+ * about one time.  A cursor only goes on; each warp that needs it has its own. */
 struct cursor {
-    unsigned slice = 0, before = 0; /* items before that slice's */
+    unsigned level;                 /* tiles of the items that it is at */
+    unsigned slice = 0, before = 0; /* items before that slice's of that level */
     unsigned turn = 0;
 };
 
-__device__ __forceinline__ unsigned tiles_of(const dyno_cuda_attention_job &job, unsigned slice)
+__device__ __forceinline__ cursor cursor_of(const dyno_cuda_attention_job &job)
 {
-    unsigned shared = job.heads / job.kv.kv_heads;
+    cursor cursor;
 
-    return slice < job.slice_count ? divide_up(job.slices[slice].count * shared, tile_rows) : 0;
+    cursor.level = divide_up(job.context_max, tile_tokens);
+    return cursor;
 }
 
+/* Tiles of a slice's rows that see at most `level` tiles of positions. */
+__device__ __forceinline__ unsigned tiles_within(const dyno_cuda_attention_job &job,
+                                                 const dyno_cuda_attention_slice &slice,
+                                                 unsigned level)
+{
+    unsigned held = seen_by(job, ~0U - 1).end;
+
+    return dyno_tiles_within(slice.first, slice.count, job.heads / job.kv.kv_heads, tile_rows, held,
+                             level * tile_tokens);
+}
+
+__device__ __forceinline__ unsigned items_at(const dyno_cuda_attention_job &job, unsigned slice,
+                                             unsigned level)
+{
+    unsigned tiles = 0;
+
+    if (slice < job.slice_count) {
+        const dyno_cuda_attention_slice own = job.slices[slice];
+
+        tiles = tiles_within(job, own, level) - tiles_within(job, own, level - 1);
+    }
+    return tiles * job.kv.kv_heads;
+}
+
+/* Item `at` of a slice's at a level. */
 __device__ __forceinline__ item item_of(const dyno_cuda_attention_job &job, unsigned slice,
-                                        unsigned at)
+                                        unsigned level, unsigned at)
 {
     unsigned shared = job.heads / job.kv.kv_heads, last;
     item item;
@@ -82,10 +109,10 @@ __device__ __forceinline__ item item_of(const dyno_cuda_attention_job &job, unsi
     item.slice = job.slices[slice];
     item.rows = item.slice.count * shared;
     item.kv_head = at % job.kv.kv_heads;
-    item.first_row = (divide_up(item.rows, tile_rows) - 1 - at / job.kv.kv_heads) * tile_rows;
+    item.first_row = (tiles_within(job, item.slice, level) - 1 - at / job.kv.kv_heads) * tile_rows;
     last = min(item.first_row + tile_rows, item.rows) - 1;
     item.end = seen_by(job, item.slice.first + last / shared).end;
-    item.tiles = divide_up(item.end, tile_tokens);
+    item.tiles = level;
     return item;
 }
 
@@ -95,8 +122,8 @@ __device__ __forceinline__ item next_item(const dyno_cuda_attention_job &job, cu
     unsigned wanted = dyno_turn_item(gridDim.x, blockIdx.x, cursor->turn++);
     item none = {};
 
-    while (cursor->slice < job.slice_count) {
-        unsigned own = tiles_of(job, cursor->slice + lane_index()) * job.kv.kv_heads, sum = own;
+    while (cursor->level > 0) {
+        unsigned own = items_at(job, cursor->slice + lane_index(), cursor->level), sum = own;
         unsigned found;
 
         for (unsigned step = 1; step < warp_lanes; step *= 2) {
@@ -110,10 +137,14 @@ __device__ __forceinline__ item next_item(const dyno_cuda_attention_job &job, cu
 
             cursor->before += __shfl_sync(all_lanes, sum - own, lane);
             cursor->slice += lane;
-            return item_of(job, cursor->slice, wanted - cursor->before);
+            return item_of(job, cursor->slice, cursor->level, wanted - cursor->before);
         }
         cursor->before += __shfl_sync(all_lanes, sum, warp_lanes - 1);
         cursor->slice += warp_lanes;
+        if (cursor->slice >= job.slice_count) {
+            cursor->slice = 0;
+            cursor->level--;
+        }
     }
     return none;
 }
@@ -204,7 +235,7 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
 {
     constexpr unsigned row_bytes = head_dim * sizeof(T), bytes = tile_tokens * row_bytes;
     const box box = box_of(job);
-    cursor cursor;
+    cursor cursor = cursor_of(job);
     ring<stages> ring;
     item item = next_item(job, &cursor), following = {};
     unsigned next = block_of(job, item, (item.tiles - 1) * tile_tokens + box.token);
@@ -273,7 +304,7 @@ __device__ void fetch_rows(const dyno_cuda_attention_job &job, const item &item,
 template <class T, unsigned head_dim>
 __device__ void fetch_queries(const dyno_cuda_attention_job &job, storage<T, head_dim> *held)
 {
-    cursor cursor;
+    cursor cursor = cursor_of(job);
     ring<query_stages> ring;
     bool more = true;
 

@@ -76,6 +76,18 @@ static DYNO_BOTH_SIDES uint64_t dyno_wgmma_turned(uint32_t address, uint32_t pan
            step * atoms * panels * DYNO_PANEL_ATOM_BYTES / DYNO_PANEL_CHUNK_BYTES;
 }
 
+/* Of a slice of `count` queries from position `first`, a row being a query and one of `shared`
+ * heads: how many of its tiles of `tile_rows` rows, from the first, see at most `seen` positions.
+ * No row sees more than `held`. */
+static DYNO_BOTH_SIDES uint32_t dyno_tiles_within(uint32_t first, uint32_t count, uint32_t shared,
+                                                  uint32_t tile_rows, uint32_t held, uint32_t seen)
+{
+    if (seen >= first + count || seen >= held) {
+        return (count * shared + tile_rows - 1) / tile_rows;
+    }
+    return seen > first ? (seen - first) * shared / tile_rows : 0;
+}
+
 /* Which of a block's items is the `turn`-th: `blocks` blocks share out items that get shorter,
  * there and back, so that who had the longest of one turn has the shortest of the next. */
 static DYNO_BOTH_SIDES uint32_t dyno_turn_item(uint32_t blocks, uint32_t block, uint32_t turn)

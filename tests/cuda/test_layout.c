@@ -127,9 +127,37 @@ static void expect_turns(uint32_t blocks, uint32_t turns)
     }
 }
 
+/* Against a count of the tiles one by one. */
+static void expect_tiles(uint32_t first, uint32_t count, uint32_t shared, uint32_t held)
+{
+    uint32_t tiles = (count * shared + ROWS - 1) / ROWS;
+
+    for (uint32_t seen = 0; seen <= first + count + 1; seen++) {
+        uint32_t due = 0, got = dyno_tiles_within(first, count, shared, ROWS, held, seen);
+
+        for (uint32_t tile = 0; tile < tiles; tile++) {
+            uint32_t end = (tile + 1) * ROWS < count * shared ? (tile + 1) * ROWS : count * shared;
+            uint32_t sees = first + (end - 1) / shared + 1;
+
+            due += (sees < held ? sees : held) <= seen;
+        }
+        if (got != due) {
+            fail("layout: of %u queries from %u, %u tiles see at most %u of %u, not %u", count,
+                 first, due, seen, held, got);
+        }
+    }
+}
+
 void test_layout(uint32_t seeds)
 {
     (void)seeds;
+    for (uint32_t shared = 1; shared <= 8; shared++) {
+        expect_tiles(0, 1000, shared, 2000);
+        expect_tiles(517, 301, shared, 700);
+        expect_tiles(128, 128, shared, 256);
+        expect_tiles(3, 1, shared, 16);
+        expect_tiles(7, 0, shared, 16);
+    }
     expect_chunks_apart(64);
     expect_chunks_apart(128);
     expect_descriptors();
