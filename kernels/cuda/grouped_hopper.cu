@@ -18,7 +18,8 @@ using namespace dyno;
 
 constexpr unsigned groups = 2, group_places = 64, tile_places = groups * group_places;
 constexpr unsigned half_rows = 128, halves = 2, tile_rows = halves * half_rows;
-constexpr unsigned stages = 4, columns = DYNO_PANEL_COLUMNS, steps_of_stage = columns / 16;
+constexpr unsigned panels = 1, stages = 4, columns = DYNO_PANEL_COLUMNS,
+                   steps_of_stage = columns / 16;
 constexpr unsigned threads = groups * group_threads + warp_lanes;
 constexpr unsigned dimensions = 5; /* of a map: hopper.cuh's fetch_box */
 constexpr unsigned warps_of_groups = groups * group_threads / warp_lanes;
@@ -76,8 +77,8 @@ __device__ __forceinline__ void begin_stage(const storage<T> &from, unsigned sta
 #pragma unroll
         for (unsigned half = 0; half < halves; half++) {
             multiply_shared(
-                T(), sum->half[half], dyno_wgmma_rows(x, tile_places, step),
-                dyno_wgmma_rows(weights + half * half_rows * DYNO_PANEL_ROW_BYTES, tile_rows, step),
+                T(), sum->half[half], dyno_wgmma_rows(x, panels, step),
+                dyno_wgmma_rows(weights + half * half_rows * DYNO_PANEL_ROW_BYTES, panels, step),
                 add || step > 0);
         }
     }
