@@ -1,8 +1,9 @@
 /* What the files of the bench share: device memory, random inputs, and the times, a JSON object a
  * line.
  *
- * A time is the median of `runs` launches between events, after `warm_ups`.  Inputs are random and
- * larger than the second-level cache, or stand in several sets that take turns.
+ * A time is the median of `runs` launches between events, after `warm_ups`; the host has queued
+ * them before the device comes to them.  Inputs are random and larger than the second-level cache,
+ * or stand in several sets that take turns.
  */
 #ifndef DYNO_TESTS_GPU_BENCH_CUH
 #define DYNO_TESTS_GPU_BENCH_CUH
