@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(warps *warp_lanes) gemv(dyno_cuda_gemv_job job
     if (row >= job.rows) {
         return;
     }
-#pragma unroll(n > 4 ? 1 : 4)
+#pragma unroll(n > 2 ? 1 : 2)
     for (unsigned v = lane_index(); v < job.columns / width; v += warp_lanes) {
         float weight[width];
 
