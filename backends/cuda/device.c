@@ -271,7 +271,8 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t bloc
     forward.blocks = blocks;
     forward.model = cuda->models[engine->gpu];
     DYNO_CUDA_TRY(cudaSetDevice(engine->gpu), error);
-    return dyno_cuda_forward_open(&engine->forward, &forward, error);
+    DYNO_TRY(dyno_cuda_forward_open(&engine->forward, &forward, error));
+    return dyno_cuda_forward_warm(engine->forward, error);
 }
 
 static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,

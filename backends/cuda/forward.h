@@ -64,6 +64,10 @@ dyno_status dyno_cuda_forward_open(struct dyno_cuda_forward **out,
                                    struct dyno_error *error);
 void dyno_cuda_forward_close(struct dyno_cuda_forward *forward); /* NULL: nothing */
 
+/* Do once what is done lazily, so that no pass that counts waits for it: load kernels, choose how
+ * products are computed, capture graphs (as many as are kept).  Takes a second or two. */
+dyno_status dyno_cuda_forward_warm(struct dyno_cuda_forward *forward, struct dyno_error *error);
+
 /* Bytes of the device that a pass needs besides weights and KV, and that one KV block takes. */
 uint64_t dyno_cuda_forward_bytes(const struct dyno_weights *weights, uint32_t positions,
                                  const struct dyno_cuda_forward_config *config);

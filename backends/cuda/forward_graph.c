@@ -7,6 +7,8 @@
 
 #include "backends/cuda/forward_parts.h"
 
+enum { WARM_STEP = 4 };
+
 static struct dyno_cuda_graph *find(struct dyno_cuda_forward *forward,
                                     const struct dyno_cuda_shape *shape)
 {
@@ -55,6 +57,17 @@ static dyno_status instantiate(struct dyno_cuda_forward *forward, struct dyno_cu
     return status;
 }
 
+/* A place for the shape's graph, which is not made yet. */
+static struct dyno_cuda_graph *make_room(struct dyno_cuda_forward *forward,
+                                         const struct dyno_cuda_shape *shape)
+{
+    struct dyno_cuda_graph *graph = &forward->graphs[forward->graph_count++ % DYNO_CUDA_GRAPHS_MAX];
+
+    forget(graph);
+    graph->shape = *shape;
+    return graph;
+}
+
 dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_shape *shape, struct dyno_error *error)
 {
@@ -65,15 +78,78 @@ dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
     }
     graph = find(forward, shape);
     if (!graph) {
-        graph = &forward->graphs[forward->graph_count++ % DYNO_CUDA_GRAPHS_MAX];
-        forget(graph);
-        graph->shape = *shape;
+        (void)make_room(forward, shape);
         return dyno_cuda_queue_pass(forward, shape, error);
     }
     if (!graph->exec) {
         DYNO_TRY(instantiate(forward, graph, error));
     }
     DYNO_CUDA_TRY(cudaGraphLaunch(graph->exec, forward->stream), error);
+    return DYNO_OK;
+}
+
+/* ---- before the first pass ------------------------------------------------------------------- */
+
+static dyno_status run_nothing(struct dyno_cuda_forward *forward,
+                               const struct dyno_cuda_shape *shape, struct dyno_error *error)
+{
+    dyno_cuda_tell_nothing(forward, shape);
+    forward->running = true;
+    DYNO_TRY(dyno_cuda_queue_pass(forward, shape, error));
+    DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
+    forward->running = false;
+    return DYNO_OK;
+}
+
+/* One prompt of each of a few lengths: which kernels multiply depends on the number of rows. */
+static dyno_status warm_prompts(struct dyno_cuda_forward *forward, struct dyno_error *error)
+{
+    uint32_t most = forward->config.rows_max < forward->model->positions
+                        ? forward->config.rows_max
+                        : forward->model->positions;
+
+    for (uint32_t rows = most; rows > 1; rows /= WARM_STEP) {
+        struct dyno_cuda_shape shape = dyno_cuda_decode_shape(forward, 1, 1);
+
+        shape.decodes = shape.decode_context_max = 0;
+        shape.prefills = shape.gathers = 1;
+        shape.rows = shape.prefill_max = shape.context_max = rows;
+        DYNO_TRY(run_nothing(forward, &shape, error));
+    }
+    return DYNO_OK;
+}
+
+/* All contexts of a batch: the kernels are the same, so that one run loads them. */
+static dyno_status warm_batch(struct dyno_cuda_forward *forward, uint32_t sequences,
+                              struct dyno_error *error)
+{
+    uint32_t widest = dyno_cuda_shape_max(forward).table_width;
+    struct dyno_cuda_shape shape = dyno_cuda_decode_shape(forward, sequences, widest);
+
+    DYNO_TRY(run_nothing(forward, &shape, error));
+    shape.table_width = 0;
+    while (!forward->config.no_graphs && shape.table_width < widest &&
+           forward->graph_count < DYNO_CUDA_GRAPHS_MAX) {
+        shape = dyno_cuda_decode_shape(forward, sequences, shape.table_width + 1);
+        if (!find(forward, &shape)) {
+            DYNO_TRY(instantiate(forward, make_room(forward, &shape), error));
+        }
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_cuda_forward_warm(struct dyno_cuda_forward *forward, struct dyno_error *error)
+{
+    uint32_t most = forward->config.sequences_max < forward->config.rows_max
+                        ? forward->config.sequences_max
+                        : forward->config.rows_max;
+    uint32_t batch = 0;
+
+    DYNO_TRY(warm_prompts(forward, error));
+    while (batch < most) {
+        batch = dyno_cuda_decode_shape(forward, batch + 1, 1).rows;
+        DYNO_TRY(warm_batch(forward, batch, error));
+    }
     return DYNO_OK;
 }
 

@@ -56,7 +56,7 @@ struct dyno_cuda_graph {
     cudaGraphExec_t exec; /* NULL: the shape has come once */
 };
 
-enum { DYNO_CUDA_GRAPHS_MAX = 128 };
+enum { DYNO_CUDA_GRAPHS_MAX = 256 };
 
 struct dyno_cuda_forward {
     struct dyno_cuda_forward_config config;
@@ -92,6 +92,14 @@ struct dyno_cuda_arrays dyno_cuda_arrays_take(struct dyno_cuda_arena *arena,
 struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
                                           const struct dyno_cuda_slice *slices,
                                           uint32_t slice_count);
+
+/* Of decoding alone: so many sequences, none of more than `blocks` blocks, both rounded up. */
+struct dyno_cuda_shape dyno_cuda_decode_shape(const struct dyno_cuda_forward *forward,
+                                              uint32_t sequences, uint32_t blocks);
+
+/* A pass of that shape (decoding alone, or one slice) whose rows are nobody's. */
+void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
+                            const struct dyno_cuda_shape *shape);
 
 /* Write the pass into forward->told; returns how many bytes of it there are. */
 uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,

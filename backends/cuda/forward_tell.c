@@ -69,15 +69,17 @@ struct dyno_cuda_shape dyno_cuda_shape_max(const struct dyno_cuda_forward *forwa
     };
 }
 
-static void round_decode(const struct dyno_cuda_forward *forward, struct dyno_cuda_shape *shape)
+struct dyno_cuda_shape dyno_cuda_decode_shape(const struct dyno_cuda_forward *forward,
+                                              uint32_t sequences, uint32_t blocks)
 {
-    uint32_t most = blocks_of(forward, forward->model->positions);
-    uint32_t width = power_of_two(shape->table_width);
+    uint32_t most = dyno_cuda_shape_max(forward).table_width, width = power_of_two(blocks);
+    struct dyno_cuda_shape shape = {0};
 
-    shape->rows = shape->decodes = shape->yields = batch_of(forward, shape->decodes);
-    shape->table_width = smaller(width > TABLE_WIDTH_MIN ? width : TABLE_WIDTH_MIN, most);
-    shape->context_max = shape->decode_context_max =
-        smaller(shape->table_width * forward->config.block_tokens, forward->model->positions);
+    shape.rows = shape.decodes = shape.yields = batch_of(forward, sequences);
+    shape.table_width = smaller(width > TABLE_WIDTH_MIN ? width : TABLE_WIDTH_MIN, most);
+    shape.context_max = shape.decode_context_max =
+        smaller(shape.table_width * forward->config.block_tokens, forward->model->positions);
+    return shape;
 }
 
 struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
@@ -105,7 +107,7 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
     shape.table_width = blocks_of(forward, shape.context_max);
     shape.gathers = shape.yields < shape.rows;
     if (shape.prefills == 0 && !shape.gathers) {
-        round_decode(forward, &shape);
+        return dyno_cuda_decode_shape(forward, shape.decodes, shape.table_width);
     }
     return shape;
 }
@@ -189,21 +191,52 @@ static void tell_slice(const struct dyno_cuda_forward *forward, const struct dyn
     at->sequence++;
 }
 
+/* A row without a token that is neither stored nor sees anything. */
+static void tell_nobody(const struct dyno_cuda_arrays *arrays, uint32_t row)
+{
+    arrays->token[row] = UINT32_MAX;
+    arrays->position[row] = 0;
+    arrays->slot[row] = DYNO_CUDA_NO_SLOT;
+}
+
+static void tell_nobody_yields(const struct dyno_cuda_shape *shape,
+                               const struct dyno_cuda_arrays *arrays, uint32_t yield, uint32_t row)
+{
+    arrays->yield[yield] =
+        (struct dyno_cuda_attention_slice){.sequence = yield, .count = 1, .row = yield};
+    arrays->yield_row[yield] = row;
+    memset(&arrays->sample[yield], 0, sizeof arrays->sample[yield]);
+    memset(arrays->table + (size_t)yield * shape->table_width, 0xff,
+           shape->table_width * sizeof(uint32_t));
+}
+
 /* The rows that are too many. */
 static void tell_padding(const struct dyno_cuda_shape *shape, const struct dyno_cuda_arrays *arrays,
                          struct place at)
 {
     for (uint32_t i = at.row; i < shape->rows; i++) {
-        arrays->token[i] = UINT32_MAX;
-        arrays->position[i] = 0;
-        arrays->slot[i] = DYNO_CUDA_NO_SLOT;
-        arrays->decode[i] = arrays->yield[i] =
-            (struct dyno_cuda_attention_slice){.sequence = i, .count = 1, .row = i};
-        arrays->yield_row[i] = i;
-        memset(&arrays->sample[i], 0, sizeof arrays->sample[i]);
-        memset(arrays->table + (size_t)i * shape->table_width, 0xff,
-               shape->table_width * sizeof(uint32_t));
+        tell_nobody(arrays, i);
+        arrays->decode[i] = (struct dyno_cuda_attention_slice){.sequence = i, .count = 1, .row = i};
+        tell_nobody_yields(shape, arrays, i, i);
     }
+}
+
+void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
+                            const struct dyno_cuda_shape *shape)
+{
+    struct dyno_cuda_arena arena = {.base = forward->told};
+    struct dyno_cuda_arrays arrays = dyno_cuda_arrays_take(&arena, shape);
+
+    assert(shape->rows <= forward->config.rows_max && arena.used <= forward->told_bytes);
+    if (shape->prefills == 0) {
+        tell_padding(shape, &arrays, (struct place){0});
+        return;
+    }
+    for (uint32_t i = 0; i < shape->rows; i++) {
+        tell_nobody(&arrays, i);
+    }
+    arrays.prefill[0] = (struct dyno_cuda_attention_slice){.count = shape->rows};
+    tell_nobody_yields(shape, &arrays, 0, shape->rows - 1);
 }
 
 uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,

@@ -276,6 +276,8 @@ START_TEST(calls_that_fail_while_it_opens_are_told)
     weights = cuda_model(&rng, LLAMA3, 16);
     ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
     config = cuda_config(weights, transcripts);
+    config.threaded.seqs_max = 1;
+    config.batch_tokens_max = 2;
     dyno_emulation_fail(0, cudaSuccess);
     ck_assert(dyno_cuda_device_open(&device, &config, NULL) == DYNO_OK);
     calls = dyno_emulation_calls();

@@ -18,8 +18,8 @@ load=(--arrival poisson:200 --requests 12 --input-tokens "uniform:8,60"
 works replay "${load[@]}" --device null --db none --json simulated.json
 for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20"; do
     # shellcheck disable=SC2086
-    works replay "${load[@]}" --device cuda --model tiny --threads 2 --db none --json live.json \
-        --journal journal $more
+    works replay "${load[@]}" --device cuda --model tiny --threads 2 --max-num-seqs 4 --db none \
+        --json live.json --journal journal $more
     for key in requests.completed trace.input_tokens trace.output_tokens; do
         [[ $(number live.json $key) == $(number simulated.json $key) ]] ||
             fail "$more: $key is $(number live.json $key), not $(number simulated.json $key)"
@@ -29,7 +29,7 @@ for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20"; do
 done
 
 # Requests of clients: text that is chosen on the GPU, and text that the host must choose.
-start_server --device cuda --model tiny --threads 2 --max-model-len 128
+start_server --device cuda --model tiny --threads 2 --max-num-seqs 4 --max-model-len 128
 for more in '' ', "temperature": 0.8, "top_p": 0.9, "seed": 3' ', "logprobs": 2' \
     ', "presence_penalty": 0.5'; do
     curl -sS "$url/v1/completions" -H 'Content-Type: application/json' \

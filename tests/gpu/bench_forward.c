@@ -329,7 +329,16 @@ static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
 
 /* ---- against the CPU ------------------------------------------------------------------------- */
 
-enum { CHECK_TOKENS = 300, CHECK_STEPS = 12, CHECK_CHUNK = 128, CHECK_BLOCKS = 64 };
+enum {
+    CHECK_SEQUENCES = 3,
+    CHECK_TOKENS = 300, /* of the longest prompt */
+    CHECK_STEPS = 15,
+    CHECK_CHUNK = 128,
+    CHECK_BLOCKS = 64,
+};
+
+/* The prompts, of which sequence s begins in pass s. */
+static const uint32_t check_prompts[CHECK_SEQUENCES] = {CHECK_TOKENS, 45, 1};
 
 static const struct dyno_model small = {.attention = DYNO_ATTENTION_GQA,
                                         .layers = 3,
@@ -386,70 +395,102 @@ static uint32_t largest(const float *logits, uint32_t vocab)
     return best;
 }
 
-/* A prompt in chunks, then steps of decoding, on both; the CPU's tokens are taken. */
+struct check {
+    struct gpu gpu;
+    struct cpu cpu;
+    uint32_t tokens[CHECK_SEQUENCES][CHECK_TOKENS + CHECK_STEPS + 1], done[CHECK_SEQUENCES];
+    float *logits; /* [CHECK_SEQUENCES][vocab] the CPU's */
+    uint32_t tokens_same, tokens_all;
+    double worst;
+};
+
+/* The next slices of all that have begun: of a prompt in chunks, then of a token. */
+static uint32_t next_slices(struct check *check, uint32_t pass, uint32_t of[CHECK_SEQUENCES],
+                            struct dyno_cuda_slice *gpu, struct dyno_forward_slice *cpu)
+{
+    uint32_t count = 0;
+
+    for (uint32_t s = 0; s < CHECK_SEQUENCES && s <= pass; s++) {
+        uint32_t first = check->done[s], prompt = check_prompts[s];
+        uint32_t left = first < prompt ? prompt - first : 1;
+        const uint32_t *table = check->gpu.tables + (size_t)s * (CHECK_BLOCKS / CHECK_SEQUENCES);
+
+        left = left < CHECK_CHUNK ? left : CHECK_CHUNK;
+        gpu[count] = (struct dyno_cuda_slice){.tokens = check->tokens[s] + first,
+                                              .first = first,
+                                              .count = left,
+                                              .table = table,
+                                              .want = DYNO_CUDA_WANT_LOGITS};
+        cpu[count] = (struct dyno_forward_slice){.tokens = check->tokens[s] + first,
+                                                 .first = first,
+                                                 .count = left,
+                                                 .table = table,
+                                                 .yields = true};
+        check->done[s] += left;
+        of[count++] = s;
+    }
+    return count;
+}
+
+/* A pass on both; the CPU's tokens are taken. */
+static void check_pass(struct check *check, uint32_t pass)
+{
+    struct dyno_cuda_slice gpu[CHECK_SEQUENCES];
+    struct dyno_forward_slice cpu[CHECK_SEQUENCES];
+    struct dyno_cuda_yield yields[CHECK_SEQUENCES];
+    uint32_t of[CHECK_SEQUENCES], vocab = check->gpu.weights->model.vocab;
+    uint32_t count = next_slices(check, pass, of, gpu, cpu);
+
+    run(&check->gpu, gpu, count, yields);
+    dyno_forward_run(check->cpu.forward, cpu, count, check->logits);
+    for (uint32_t i = 0; i < count; i++) {
+        const float *due = check->logits + (size_t)i * vocab;
+        uint32_t s = of[i], token = largest(due, vocab);
+        bool chosen = yields[i].token == largest(yields[i].logits, vocab);
+
+        check->worst = fmax(check->worst, chosen ? apart(yields[i].logits, due, vocab) : INFINITY);
+        check->tokens_same += yields[i].token == token;
+        check->tokens_all++;
+        if (check->done[s] >= check_prompts[s]) {
+            check->tokens[s][check->done[s]] = token;
+        }
+    }
+}
+
+/* Three sequences: chunks of prompts beside each other and beside decoding, then decoding alone, of
+ * a batch that is rounded up. */
 static bool check_model(struct pool *pool, bool qk_norm, uint32_t head_dim)
 {
     struct dyno_model shape = small;
     struct dyno_weights *weights;
-    struct gpu gpu;
-    struct cpu cpu;
-    uint32_t tokens[CHECK_TOKENS + CHECK_STEPS + 1], same = 0;
-    float *logits = need(malloc(shape.vocab * sizeof *logits));
-    double worst = 0.0;
+    struct check check = {.worst = 0.0};
 
     shape.head_dim = head_dim;
     weights = model_make(pool, &shape, qk_norm);
-    gpu = gpu_open(weights, pool->team, shape.context_max,
-                   &(struct dyno_cuda_forward_config){.kv = DYNO_CUDA_KV_BF16,
-                                                      .blocks = CHECK_BLOCKS,
-                                                      .block_tokens = BLOCK_TOKENS,
-                                                      .rows_max = CHECK_TOKENS,
-                                                      .sequences_max = 4});
-    cpu = cpu_open(weights, pool->team);
-    memcpy(tokens, gpu.tokens, sizeof tokens);
-    for (uint32_t at = 0; at < CHECK_TOKENS + CHECK_STEPS;) {
-        uint32_t left = CHECK_TOKENS - at;
-        uint32_t count = at >= CHECK_TOKENS ? 1 : left < CHECK_CHUNK ? left : CHECK_CHUNK;
-        struct dyno_cuda_slice slice = {.tokens = tokens + at,
-                                        .first = at,
-                                        .count = count,
-                                        .table = gpu.tables,
-                                        .want = DYNO_CUDA_WANT_LOGITS};
-        struct dyno_forward_slice due = {.tokens = tokens + at,
-                                         .first = at,
-                                         .count = count,
-                                         .table = gpu.tables,
-                                         .yields = true};
-        struct dyno_cuda_yield yield;
-
-        due.table = need(malloc(CHECK_BLOCKS * sizeof(uint32_t)));
-        for (uint32_t i = 0; i < CHECK_BLOCKS; i++) {
-            ((uint32_t *)(uintptr_t)due.table)[i] = i;
-        }
-        run(&gpu, &slice, 1, &yield);
-        dyno_forward_run(cpu.forward, &due, 1, logits);
-        free((void *)(uintptr_t)due.table);
-        at += count;
-        worst = fmax(worst, apart(yield.logits, logits, shape.vocab));
-        same += yield.token == largest(logits, shape.vocab);
-        if (yield.token != largest(yield.logits, shape.vocab)) {
-            worst = INFINITY;
-        }
-        if (at >= CHECK_TOKENS) {
-            tokens[at] = largest(logits, shape.vocab);
-        }
+    check.gpu = gpu_open(weights, pool->team, shape.context_max,
+                         &(struct dyno_cuda_forward_config){.kv = DYNO_CUDA_KV_BF16,
+                                                            .blocks = CHECK_BLOCKS,
+                                                            .block_tokens = BLOCK_TOKENS,
+                                                            .rows_max = CHECK_TOKENS,
+                                                            .sequences_max = 4});
+    check.cpu = cpu_open(weights, pool->team);
+    check.logits = need(malloc(CHECK_SEQUENCES * shape.vocab * sizeof *check.logits));
+    for (uint32_t i = 0; i < CHECK_SEQUENCES * CHECK_TOKENS; i++) {
+        check.tokens[i / CHECK_TOKENS][i % CHECK_TOKENS] = (uint32_t)(hashed(i) % shape.vocab);
+    }
+    for (uint32_t pass = 0; pass < CHECK_STEPS; pass++) {
+        check_pass(&check, pass);
     }
     printf("{\"check\": \"logits\", \"head_dim\": %u, \"qk_norm\": %s, \"apart\": %.4f, "
-           "\"same_tokens\": %u, \"of\": %d}\n",
-           head_dim, qk_norm ? "true" : "false", worst, same,
-           CHECK_STEPS + (CHECK_TOKENS + CHECK_CHUNK - 1) / CHECK_CHUNK);
+           "\"same_tokens\": %u, \"of\": %u}\n",
+           head_dim, qk_norm ? "true" : "false", check.worst, check.tokens_same, check.tokens_all);
     fflush(stdout);
-    dyno_forward_close(cpu.forward);
-    dyno_kv_storage_close(cpu.storage);
-    gpu_close(&gpu);
+    dyno_forward_close(check.cpu.forward);
+    dyno_kv_storage_close(check.cpu.storage);
+    gpu_close(&check.gpu);
     model_free(weights);
-    free(logits);
-    return worst < 0.05;
+    free(check.logits);
+    return check.worst < 0.05;
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -464,6 +505,22 @@ struct bench {
 
 enum { SEQUENCES = 256, CONTEXT_MAX = 8192 + 64, BLOCKS = SEQUENCES * 68 };
 
+static void warm(const struct gpu *gpu)
+{
+    struct dyno_error error = {0};
+    size_t before, after, total;
+    double begin = now_ms();
+
+    if (cudaMemGetInfo(&before, &total) != cudaSuccess ||
+        dyno_cuda_forward_warm(gpu->forward, &error) != DYNO_OK ||
+        cudaMemGetInfo(&after, &total) != cudaSuccess) {
+        fail("warming up", &error);
+    }
+    printf("{\"warm\": \"graphs\", \"count\": %u, \"s\": %.3f, \"bytes\": %.4g}\n",
+           gpu->forward->graph_count, (now_ms() - begin) * 1e-3, (double)before - (double)after);
+    fflush(stdout);
+}
+
 static void open_once(struct bench *bench)
 {
     if (!bench->is_open) {
@@ -475,6 +532,7 @@ static void open_once(struct bench *bench)
                                                         .rows_max = CONTEXT_MAX,
                                                         .sequences_max = SEQUENCES});
         fill_blocks(&bench->gpu, &bench->pool);
+        warm(&bench->gpu);
     }
     bench->is_open = true;
 }
