@@ -21,7 +21,7 @@ failed=()
 servers=()
 decode=("64 512 64" "1 128 4" "256 512 256" "8 256 16") # batch, tokens of an answer, requests
 prefill=(2048 8192)
-large=(--like llama-3.1-8b --context 16384)
+large=(--like llama-3.1-8b --context 32768)
 seconds_max=${SECONDS_MAX:-480}
 seconds_least=8 # what it takes to load a model and to begin
 rival_seconds=170
@@ -33,7 +33,7 @@ if [[ $device == cpu ]]; then
     decode=("1 8 2" "4 8 4")
     prefill=(256)
     large=(--like llama-3.1-8b --layers 2 --hidden 128 --heads 4 --kv-heads 2 --head-dim 32
-           --intermediate 256 --vocab 2048 --context 16384)
+           --intermediate 256 --vocab 2048 --context 32768)
 elif [[ -z $gpu ]]; then
     echo "skipped: no GPU"
     exit 77
@@ -154,7 +154,7 @@ replay() {
     local what=$1 batch=$2 json=$scratch/replay.json
 
     shift 2
-    timeout "$(left 90)" "$dyno" replay --device "$device" --model "$weights" --no-belady \
+    timeout "$(left 120)" "$dyno" replay --device "$device" --model "$weights" --no-belady \
         --max-num-seqs "$batch" --db none --json "$json" "$@" \
         >"$scratch/table" 2>"$scratch/replay.err" || {
         printf '%s:\n%s\n' "$what" "$(tail -n 3 "$scratch/replay.err")"
@@ -177,7 +177,7 @@ speed() {
             --requests "$requests" --input-tokens 1024 --output-tokens "$tokens"
     done
     step mooncake replay "shared prefixes" 64 --trace traces/samples/chat-prefix.jsonl \
-        --requests "${replayed:-200}" --router kv
+        --requests "${replayed:-100}" --speedup 2 --router kv
 }
 
 find_program
