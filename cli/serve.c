@@ -14,7 +14,7 @@
 #include "backends/assets/default_model.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/door/door.h"
-#include "backends/nvml/nvml.h"
+#include "backends/nvml/watch.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly.h"
@@ -41,8 +41,8 @@ struct serving {
     const struct dyno_tokenizer_file *file;
     struct dyno_law pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
-    struct dyno_remote *remote; /* NULL: our own workers serve */
-    struct dyno_nvml *nvml;     /* NULL: no GPU serves, or the driver does not tell */
+    struct dyno_remote *remote;   /* NULL: our own workers serve */
+    struct dyno_nvml_watch *gpus; /* NULL: none serves, or the driver does not tell */
     char remote_model[DYNO_REMOTE_MODEL_MAX];
     struct dyno_serve_records records;
     pthread_t loop;
@@ -176,12 +176,12 @@ static uint64_t block_bytes(const struct serving *serving)
 }
 
 /* Metrics of GPUs that serve; without the driver's library there are none. */
-static void open_nvml(struct serving *serving)
+static void watch_gpus(struct serving *serving)
 {
     struct dyno_error error;
 
     if (strcmp(serving->scenario.run.device, "cuda") == 0) {
-        (void)dyno_nvml_open(&serving->nvml, &error);
+        (void)dyno_nvml_watch_open(&serving->gpus, &error);
     }
 }
 
@@ -197,7 +197,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         DYNO_TRY(open_tokenizer(serving, error));
     }
     DYNO_TRY(dyno_serve_records_salt(&serving->scenario, &salt, error));
-    open_nvml(serving);
+    watch_gpus(serving);
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
         .desk = {.answers_max = serving->scenario.serve.requests_max,
@@ -221,7 +221,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .vllm_names = serving->scenario.serve.vllm_metrics,
         .block_bytes = block_bytes(serving),
         .has_planner = dyno_planning_is_on(&serving->scenario),
-        .nvml = serving->nvml,
+        .gpus = serving->gpus,
         .log = serving->log,
     };
     DYNO_TRY(dyno_door_open(&serving->door, &config, error));
@@ -452,7 +452,7 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_door_hang_up(serving->door); /* what it still has to say needs the assembly's clock */
     dyno_assembly_close(&serving->assembly);
     dyno_door_close(serving->door);
-    dyno_nvml_close(serving->nvml);
+    dyno_nvml_watch_close(serving->gpus);
     written = dyno_serve_records_close(&serving->records, &later);
     dyno_tokenizer_file_close(serving->file);
     dyno_remote_close(serving->remote);

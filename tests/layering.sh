@@ -66,7 +66,7 @@ math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/ cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
-time.h backends/client/
+time.h backends/client/ backends/nvml/
 signal.h backends/remote/
 dlfcn.h backends/ cli/ kernels/cuda/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/

@@ -368,7 +368,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
                                      .block_tokens = door->config.block_tokens,
                                      .block_bytes = door->config.block_bytes,
                                      .has_planner = door->config.has_planner,
-                                     .nvml = door->config.nvml,
+                                     .gpus = door->config.gpus,
                                  },
                                  error));
     door->samples = calloc(desk.worker_count, sizeof *door->samples);

@@ -14,7 +14,7 @@
 #include "core/base/status.h"
 
 struct dyno_door;
-struct dyno_nvml;
+struct dyno_nvml_watch;
 
 /* What is served: a model by its name, and how its texts become tokens.  Nothing is owned. */
 struct dyno_door_model {
@@ -50,7 +50,7 @@ struct dyno_door_config {
     bool vllm_names;     /* metrics also under vLLM's names */
     uint64_t block_bytes;         /* of the KV cache; 0: unknown */
     bool has_planner;             /* the fleet's size is decided while it serves */
-    const struct dyno_nvml *nvml; /* GPUs that /metrics tells of; not owned; NULL: none */
+    struct dyno_nvml_watch *gpus; /* GPUs that /metrics tells of; not owned; NULL: none */
     struct dyno_log *log;         /* not owned; NULL: none */
 };
 

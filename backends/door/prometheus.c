@@ -236,8 +236,8 @@ dyno_status dyno_prometheus_write(const struct dyno_telemetry *telemetry, dyno_n
     put_kv(out, telemetry);
     put_planner(out, telemetry);
     put_durations(out, telemetry);
-    if (telemetry->nvml) {
-        dyno_prometheus_gpus(out, telemetry->nvml);
+    if (telemetry->gpus) {
+        dyno_prometheus_gpus(out, telemetry->gpus);
     }
     if (vllm_names) {
         dyno_prometheus_vllm(out, telemetry);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/door/prometheus_parts.h"
-#include "backends/nvml/nvml.h"
+#include "backends/nvml/watch.h"
 
 #define HERTZ_PER_MHZ 1e6
 
@@ -36,10 +36,10 @@ static const struct family families[] = {
 
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
 
-static void put_value(FILE *out, const char *name, const struct dyno_nvml *nvml, uint32_t index,
+static void put_value(FILE *out, const char *name, struct dyno_nvml_watch *watch, uint32_t index,
                       double value)
 {
-    const struct dyno_nvml_gpu *gpu = dyno_nvml_gpu(nvml, index);
+    const struct dyno_nvml_gpu *gpu = dyno_nvml_watch_gpu(watch, index);
     char number[16];
 
     (void)snprintf(number, sizeof(number), "%u", index);
@@ -48,34 +48,34 @@ static void put_value(FILE *out, const char *name, const struct dyno_nvml *nvml,
 }
 
 /* Of what a GPU does not tell there is no line. */
-static void put_family(FILE *out, const struct family *family, const struct dyno_nvml *nvml,
+static void put_family(FILE *out, const struct family *family, struct dyno_nvml_watch *watch,
                        const struct dyno_nvml_state *states)
 {
     dyno_lines_family(out, family->name, family->type, family->help);
-    for (uint32_t i = 0; i < dyno_nvml_gpu_count(nvml); i++) {
+    for (uint32_t i = 0; i < dyno_nvml_watch_count(watch); i++) {
         double value;
 
         memcpy(&value, (const char *)&states[i] + family->offset, sizeof(value));
         if (isfinite(value)) {
-            put_value(out, family->name, nvml, i, value * family->unit);
+            put_value(out, family->name, watch, i, value * family->unit);
         }
     }
 }
 
-void dyno_prometheus_gpus(FILE *out, const struct dyno_nvml *nvml)
+void dyno_prometheus_gpus(FILE *out, struct dyno_nvml_watch *watch)
 {
     struct dyno_nvml_state states[DYNO_NVML_GPUS_MAX];
-    uint32_t count = dyno_nvml_gpu_count(nvml);
+    uint32_t count = dyno_nvml_watch_count(watch);
 
     for (uint32_t i = 0; i < count; i++) {
-        dyno_nvml_look(nvml, i, &states[i]);
+        dyno_nvml_watch_latest(watch, i, &states[i]);
     }
     dyno_lines_family(out, "dyno_gpu_memory_bytes", "gauge", "Memory that a GPU has.");
     for (uint32_t i = 0; i < count; i++) {
-        put_value(out, "dyno_gpu_memory_bytes", nvml, i,
-                  (double)dyno_nvml_gpu(nvml, i)->memory_bytes);
+        put_value(out, "dyno_gpu_memory_bytes", watch, i,
+                  (double)dyno_nvml_watch_gpu(watch, i)->memory_bytes);
     }
     for (uint32_t i = 0; i < FAMILIES; i++) {
-        put_family(out, &families[i], nvml, states);
+        put_family(out, &families[i], watch, states);
     }
 }

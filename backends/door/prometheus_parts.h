@@ -7,7 +7,7 @@
 
 #include "backends/door/ladder.h"
 #include "backends/door/telemetry_parts.h"
-#include "backends/nvml/nvml.h"
+#include "backends/nvml/watch.h"
 
 struct dyno_label {
     const char *name; /* NULL: the list ends here */
@@ -37,6 +37,6 @@ void dyno_lines_ladder(FILE *out, const char *name, const char *help,
                        uint64_t per_unit);
 
 void dyno_prometheus_vllm(FILE *out, const struct dyno_telemetry *telemetry);
-void dyno_prometheus_gpus(FILE *out, const struct dyno_nvml *nvml);
+void dyno_prometheus_gpus(FILE *out, struct dyno_nvml_watch *watch);
 
 #endif

@@ -114,7 +114,7 @@ dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
     telemetry->block_tokens = config->block_tokens;
     telemetry->block_bytes = config->block_bytes;
     telemetry->has_planner = config->has_planner;
-    telemetry->nvml = config->nvml;
+    telemetry->gpus = config->gpus;
     set_units(telemetry);
     if (!set_names(telemetry, config) || dyno_window_open(&telemetry->window) != DYNO_OK) {
         dyno_telemetry_close(telemetry);

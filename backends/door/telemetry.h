@@ -33,7 +33,7 @@ enum dyno_refusal {
     DYNO_REFUSAL_COUNT,
 };
 
-struct dyno_nvml;
+struct dyno_nvml_watch;
 
 struct dyno_telemetry_config {
     const char *model;   /* what clients call it; clean UTF-8 (dyno_text_is_clean) */
@@ -43,7 +43,7 @@ struct dyno_telemetry_config {
     uint32_t block_tokens;           /* tokens a KV block holds */
     uint64_t block_bytes;            /* ... and its size; 0: unknown */
     bool has_planner;                /* it decides how many workers there are */
-    const struct dyno_nvml *nvml;    /* GPUs that are told of; not owned; NULL: none */
+    struct dyno_nvml_watch *gpus;    /* GPUs that are told of; not owned; NULL: none */
 };
 
 struct dyno_telemetry;

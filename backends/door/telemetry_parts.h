@@ -52,7 +52,7 @@ struct dyno_telemetry {
     uint64_t answers[DYNO_HTTP_STATUSES];
     uint32_t connections;
     bool has_planner;
-    const struct dyno_nvml *nvml;
+    struct dyno_nvml_watch *gpus;
     struct dyno_plan_telemetry plan;
     struct dyno_fleet_look look; /* the sums of the workers' latest */
     struct dyno_ladder read, first_byte;

@@ -320,25 +320,25 @@ START_TEST(a_dashboard_made_for_vllm_finds_its_names)
 END_TEST
 
 /* The library of the tests: two GPUs, the second a degree warmer and a GiB fuller. */
-static struct dyno_nvml *open_gpus(const char *variant)
+static struct dyno_nvml_watch *open_gpus(const char *variant)
 {
-    struct dyno_nvml *nvml = NULL;
+    struct dyno_nvml_watch *watch = NULL;
     struct dyno_error error;
     char path[512];
 
     (void)snprintf(path, sizeof(path), "%s/nvml_%s/libnvidia-ml.so.1", DYNO_TEST_NVML, variant);
     ck_assert_ptr_nonnull(dlopen(path, RTLD_NOW));
-    ck_assert_int_eq(dyno_nvml_open(&nvml, &error), DYNO_OK);
-    return nvml;
+    ck_assert_int_eq(dyno_nvml_watch_open(&watch, &error), DYNO_OK);
+    return watch;
 }
 
 #define GPU(name) "dyno_gpu_" name "{gpu=\"1\",uuid=\"GPU-1\",name=\"Fake H200\"}"
 
 START_TEST(gpus_are_told_in_base_units)
 {
-    struct dyno_nvml *nvml = open_gpus("whole");
+    struct dyno_nvml_watch *watch = open_gpus("whole");
 
-    telemetry->nvml = nvml;
+    telemetry->gpus = watch;
     read_all(0, true);
     ck_assert_double_eq_tol(value_of(GPU("busy_ratio")), 0.75, 1e-9);
     ck_assert_double_eq_tol(value_of(GPU("memory_busy_ratio")), 0.5, 1e-9);
@@ -349,15 +349,15 @@ START_TEST(gpus_are_told_in_base_units)
     ck_assert_double_eq(value_of(GPU("sm_clock_hertz")), 1755e6);
     ck_assert_double_eq(value_of(GPU("memory_clock_hertz")), 3201e6);
     ck_assert_double_eq(value_of(GPU("temperature_celsius")), 41);
-    dyno_nvml_close(nvml);
+    dyno_nvml_watch_close(watch);
 }
 END_TEST
 
 START_TEST(what_a_gpu_does_not_tell_has_no_line)
 {
-    struct dyno_nvml *nvml = open_gpus("old");
+    struct dyno_nvml_watch *watch = open_gpus("old");
 
-    telemetry->nvml = nvml;
+    telemetry->gpus = watch;
     read_all(0, true);
     ck_assert_double_eq(
         value_of("dyno_gpu_memory_used_bytes{gpu=\"1\",uuid=\"\",name=\"Fake H200\"}"),
@@ -365,7 +365,7 @@ START_TEST(what_a_gpu_does_not_tell_has_no_line)
     for (size_t i = 0; i < series_count; i++) {
         ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_power"));
     }
-    dyno_nvml_close(nvml);
+    dyno_nvml_watch_close(watch);
 }
 END_TEST
 

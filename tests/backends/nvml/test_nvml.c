@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/nvml/nvml.h"
+#include "backends/nvml/watch.h"
 #include "tests/check_main.h"
 
 static dyno_status open_fake(const char *variant, struct dyno_nvml **nvml, struct dyno_error *error)
@@ -137,6 +137,38 @@ START_TEST(another_library_is_refused)
 }
 END_TEST
 
+START_TEST(a_watch_has_looked_when_it_is_open)
+{
+    struct dyno_nvml_watch *watch;
+    struct dyno_nvml_state state;
+    struct dyno_error error;
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/nvml_whole/libnvidia-ml.so.1", DYNO_TEST_NVML);
+    ck_assert_ptr_nonnull(dlopen(path, RTLD_NOW));
+    ck_assert_int_eq(dyno_nvml_watch_open(&watch, &error), DYNO_OK);
+    ck_assert_uint_eq(dyno_nvml_watch_count(watch), 2);
+    ck_assert_str_eq(dyno_nvml_watch_gpu(watch, 1)->uuid, "GPU-1");
+    dyno_nvml_watch_latest(watch, 1, &state);
+    ck_assert_double_eq_tol(state.temperature_celsius, 41, 1e-9);
+    dyno_nvml_watch_close(watch);
+}
+END_TEST
+
+START_TEST(nothing_is_watched_where_the_driver_does_not_start)
+{
+    struct dyno_nvml_watch *watch = NULL;
+    struct dyno_error error;
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/nvml_refuses/libnvidia-ml.so.1", DYNO_TEST_NVML);
+    ck_assert_ptr_nonnull(dlopen(path, RTLD_NOW));
+    ck_assert_int_eq(dyno_nvml_watch_open(&watch, &error), DYNO_IO);
+    ck_assert_ptr_null(watch);
+    dyno_nvml_watch_close(watch);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *nvml = tcase_create("nvml");
@@ -148,6 +180,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(nvml, more_gpus_than_there_is_room_for_are_left_out);
     tcase_add_test(nvml, what_does_not_start_says_why);
     tcase_add_test(nvml, another_library_is_refused);
+    tcase_add_test(nvml, a_watch_has_looked_when_it_is_open);
+    tcase_add_test(nvml, nothing_is_watched_where_the_driver_does_not_start);
     suite_add_tcase(suite, nvml);
 }
 
