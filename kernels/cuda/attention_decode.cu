@@ -14,22 +14,28 @@ namespace
 
 using namespace dyno;
 
-constexpr unsigned warps = 4, threads = warps * warp_lanes, stages = 3, blocks_least = 2;
+constexpr unsigned warps = 4, threads = warps * warp_lanes, blocks_least = 2;
 constexpr unsigned rows_max = 16, blocks_each = 8; /* blocks_each: in the grid, a multiprocessor */
 
-/* A warp's tiles under way. */
-template <class K, unsigned head_dim> struct __align__(16) tiles
+/* Tiles of a warp that have a place in shared memory: as many as let two blocks share that of a
+ * Hopper multiprocessor, and three where elements are small. */
+template <class K, unsigned rows, unsigned head_dim>
+constexpr unsigned stages = rows > 8 && sizeof(K) * head_dim > 128 ? 2 : 3;
+
+template <class K, unsigned rows, unsigned head_dim> struct __align__(16) tiles
 {
-    K keys[stages][tile_tokens * head_dim], values[stages][tile_tokens * head_dim];
+    K keys[stages<K, rows, head_dim>][tile_tokens * head_dim];
+    K values[stages<K, rows, head_dim>][tile_tokens * head_dim];
 };
 
-/* Elements between the totals of two rows: eight rows at one column lie in different banks. */
-template <unsigned head_dim> constexpr unsigned total_stride = head_dim + 8;
+/* Elements between the totals of two rows: no more than two of eight rows at a column share a bank.
+ */
+template <unsigned head_dim> constexpr unsigned total_stride = head_dim + 4;
 
-/* A warp's shared memory: in the end its totals lie where its tiles were. */
-template <class K, unsigned rows, unsigned head_dim> union storage {
-    tiles<K, head_dim> under_way;
-    float totals[rows * total_stride<head_dim>];
+/* Of a block. */
+template <class K, unsigned rows, unsigned head_dim> struct storage {
+    tiles<K, rows, head_dim> under_way[warps];
+    float totals[warps][rows * total_stride<head_dim>];
 };
 
 constexpr unsigned step_tokens = warps * tile_tokens; /* from one tile of a warp to its next */
@@ -202,7 +208,7 @@ __device__ __forceinline__ void leave(const state<rows, head_dim> &state, unsign
 template <class T, class K, unsigned rows, unsigned head_dim>
 __device__ __forceinline__ void
 put_together(const decode &decode, const place &place, const left<rows> &left,
-             const storage<K, rows, head_dim> *held, unsigned g, unsigned d)
+             const storage<K, rows, head_dim> &held, unsigned g, unsigned d)
 {
     const dyno_cuda_attention_job &job = decode.job;
     unsigned head = place.kv_head * (job.heads / job.kv.kv_heads) + place.first + g;
@@ -216,7 +222,7 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
     }
 #pragma unroll
     for (unsigned w = 0; w < warps; w++) {
-        vector_of<float> own = load_vector(&held[w].totals[g * total_stride<head_dim> + d]);
+        vector_of<float> own = load_vector(&held.totals[w][g * total_stride<head_dim> + d]);
         float kept = left.sum[w][g] > 0.0F ? power_of_two(left.largest[w][g] - largest) : 0.0F;
 
         sum += left.sum[w][g] * kept;
@@ -241,80 +247,108 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
     store_vector(parts.totals + place.piece * head_dim + d, total);
 }
 
-/* All tiles of this warp; `entries` is read_entries'. */
-template <class T, class K, unsigned rows, unsigned head_dim>
-__device__ __forceinline__ void attend(const decode &decode, const place &place, unsigned entries,
-                                       tiles<K, head_dim> *tiles, state<rows, head_dim> *state)
+/* The tiles of a warp that are on their way, oldest first: bits of the tokens seen, and what is to
+ * be fetched next. */
+template <class K, unsigned rows, unsigned head_dim> struct flight {
+    unsigned seen[stages<K, rows, head_dim>], tile, stage;
+};
+
+/* Tile `tile` of the piece, if it has one; a group of copies in any case. */
+template <class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ unsigned fetch_next(const decode &decode, const place &place,
+                                               unsigned entries, tiles<K, rows, head_dim> *tiles,
+                                               flight<K, rows, head_dim> *flight)
 {
-    unsigned tile = (place.seen.begin - place.piece * piece) / step_tokens, seen[stages];
-    unsigned ahead = tile, stage = 0, stage_ahead = 0;
     size_t lane = size_t{place.kv_head} * decode.job.kv.block_tokens * head_dim +
                   lane_index() * (copy_bytes / sizeof(K)) % head_dim;
+    unsigned first = tile_begin(place, flight->tile), seen = 0;
+
+    if (first < place.seen.end) {
+        seen = fetch_tile<K, head_dim>(decode, lane, first,
+                                       own_block(decode, place, entries, flight->tile),
+                                       tiles->keys[flight->stage], tiles->values[flight->stage]);
+    }
+    copies_commit();
+    flight->tile++;
+    flight->stage = flight->stage + 1 < stages<K, rows, head_dim> ? flight->stage + 1 : 0;
+    return seen;
+}
+
+/* The first tiles of a piece. */
+template <class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ void take_off(const decode &decode, const place &place, unsigned entries,
+                                         tiles<K, rows, head_dim> *tiles,
+                                         flight<K, rows, head_dim> *flight)
+{
+    flight->tile = (place.seen.begin - place.piece * piece) / step_tokens;
+    flight->stage = 0;
+#pragma unroll
+    for (unsigned i = 0; i < stages<K, rows, head_dim> - 1; i++) {
+        flight->seen[i] = fetch_next(decode, place, entries, tiles, flight);
+    }
+}
+
+/* All tiles of this warp, of which the first are on their way; `entries` is read_entries'. */
+template <class T, class K, unsigned rows, unsigned head_dim>
+__device__ __forceinline__ void
+attend(const decode &decode, const place &place, unsigned entries, tiles<K, rows, head_dim> *tiles,
+       flight<K, rows, head_dim> *flight, state<rows, head_dim> *state)
+{
+    constexpr unsigned ahead = stages<K, rows, head_dim> - 1;
+    unsigned tile = flight->tile - ahead, stage = 0;
     uint32_t query[head_dim / 16][4];
     float scale[rows / 8];
-    auto fetch = [&]() {
-        unsigned first = tile_begin(place, ahead), bits = 0;
 
-        if (first < place.seen.end) {
-            bits = fetch_tile<K, head_dim>(decode, lane, first,
-                                           own_block(decode, place, entries, ahead),
-                                           tiles->keys[stage_ahead], tiles->values[stage_ahead]);
-        }
-        copies_commit();
-        stage_ahead = stage_ahead + 1 < stages ? stage_ahead + 1 : 0;
-        ahead++;
-        return bits;
-    };
-
-#pragma unroll
-    for (unsigned i = 0; i < stages - 1; i++) {
-        seen[i] = fetch();
-    }
     load_queries<T, K, rows, head_dim>(decode, place, query, scale);
     for (; tile_begin(place, tile) < place.seen.end; tile++) {
         float scores[2][4] = {};
 
-        copies_wait<stages - 2>();
+        copies_wait<ahead - 1>();
         __syncwarp();
-        seen[stages - 1] = fetch();
+        flight->seen[ahead] = fetch_next(decode, place, entries, tiles, flight);
         if constexpr (sizeof(K) == 1) {
             score_bytes<head_dim>(tiles->keys[stage], query, scores);
         } else {
             score_words<head_dim>(tiles->keys[stage], query, scores);
         }
-        weigh<rows, head_dim>(scale, seen[0], scores, state);
+        weigh<rows, head_dim>(scale, flight->seen[0], scores, state);
         weights weights = part_weights<rows, typename factor<K>::type>(scores);
         if constexpr (sizeof(K) == 1) {
             add_bytes<rows, head_dim>(tiles->values[stage], weights, state->total);
         } else {
             add_words<rows, head_dim>(tiles->values[stage], weights, state->total);
         }
-        stage = stage + 1 < stages ? stage + 1 : 0;
+        stage = stage < ahead ? stage + 1 : 0;
 #pragma unroll
-        for (unsigned i = 0; i < stages - 1; i++) {
-            seen[i] = seen[i + 1];
+        for (unsigned i = 0; i < ahead; i++) {
+            flight->seen[i] = flight->seen[i + 1];
         }
     }
-    copies_wait<0>();
-    __syncwarp();
+    __syncwarp(); /* nobody reads a tile any more */
 }
 
-/* Items in turn, as many blocks as there are; which block has an item does not matter to it. */
+/* Items in turn, as many blocks as there are; which block has an item does not matter to it.  The
+ * next one's tiles are on their way while the warps' totals are put together. */
 template <class T, class K, unsigned rows, unsigned head_dim>
 __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode decode)
 {
     DYNO_DYNAMIC_SHARED(dynamic);
-    constexpr unsigned vectors = head_dim / vector_of<float>::count;
+    constexpr unsigned width = vector_of<float>::count, vectors = head_dim / width;
     __shared__ left<rows> left;
     auto *held = reinterpret_cast<storage<K, rows, head_dim> *>(dynamic);
-    unsigned item = blockIdx.x, entries;
+    auto *tiles = &held->under_way[warp_index()];
+    unsigned item = blockIdx.x, entries = no_block;
+    flight<K, rows, head_dim> flight;
     cursor cursor = {};
     place place, next;
     bool found;
 
     read_slices(decode, &cursor);
     found = find_item(decode, item, &cursor, &next);
-    entries = found ? read_entries(decode, next) : no_block;
+    if (found) {
+        entries = read_entries(decode, next);
+        take_off(decode, next, entries, tiles, &flight);
+    }
     while (found) {
         state<rows, head_dim> state = {};
 
@@ -323,18 +357,21 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
         for (unsigned r = 0; r < rows / 8; r++) {
             state.largest[r] = -INFINITY;
         }
-        attend<T, K, rows, head_dim>(decode, place, entries, &held[warp_index()].under_way, &state);
+        attend<T>(decode, place, entries, tiles, &flight, &state);
         item += gridDim.x;
         found = find_item(decode, item, &cursor, &next);
-        entries = found ? read_entries(decode, next) : no_block; /* here before they are needed */
-        leave<K>(state, place.count, &left, held[warp_index()].totals);
+        entries = found ? read_entries(decode, next) : no_block;
+        leave<K>(state, place.count, &left, held->totals[warp_index()]);
+        if (found) {
+            take_off(decode, next, entries, tiles, &flight);
+        }
         __syncthreads();
         for (unsigned i = threadIdx.x; i < place.count * vectors; i += threads) {
-            put_together<T>(decode, place, left, held, i / vectors,
-                            i % vectors * vector_of<float>::count);
+            put_together<T>(decode, place, left, *held, i / vectors, i % vectors * width);
         }
         __syncthreads();
     }
+    copies_wait<0>();
 }
 
 /* The pieces of one query and head, a block each: a team of lanes has a vector each of a piece's
@@ -414,7 +451,7 @@ uint64_t items_of(const decode &decode)
 template <class T, class K, unsigned rows, unsigned head_dim>
 int launch_dim(const decode &decode, cudaStream_t stream)
 {
-    constexpr int bytes = warps * sizeof(storage<K, rows, head_dim>);
+    constexpr int bytes = sizeof(storage<K, rows, head_dim>);
     const auto items = static_cast<unsigned>(items_of(decode));
     int device, count;
     unsigned blocks;
