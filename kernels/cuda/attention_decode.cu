@@ -15,7 +15,7 @@ namespace
 using namespace dyno;
 
 constexpr unsigned warps = 4, threads = warps * warp_lanes, blocks_least = 2;
-constexpr unsigned rows_max = 16, blocks_each = 8; /* blocks_each: in the grid, a multiprocessor */
+constexpr unsigned rows_max = 16;
 
 /* Tiles of a warp that have a place in shared memory: as many as let two blocks share that of a
  * Hopper multiprocessor, and three where elements are small. */
@@ -448,23 +448,40 @@ uint64_t items_of(const decode &decode)
            decode.chunks;
 }
 
+/* As many blocks as run at once, or as there are items; 0 if the device does not say. */
+template <class T, class K, unsigned rows, unsigned head_dim>
+unsigned blocks_of(const decode &decode, size_t bytes)
+{
+    const auto items = static_cast<unsigned>(items_of(decode));
+    int device, multiprocessors, each;
+    unsigned blocks;
+
+    if (DYNO_CUDA_CHECK(cudaGetDevice(&device)) ||
+        DYNO_CUDA_CHECK(
+            cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device)) ||
+        DYNO_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+            &each, attention_decode<T, K, rows, head_dim>, threads, bytes))) {
+        return 0;
+    }
+    blocks = static_cast<unsigned>(multiprocessors) * static_cast<unsigned>(each);
+    return items < blocks ? items : blocks;
+}
+
 template <class T, class K, unsigned rows, unsigned head_dim>
 int launch_dim(const decode &decode, cudaStream_t stream)
 {
     constexpr int bytes = sizeof(storage<K, rows, head_dim>);
-    const auto items = static_cast<unsigned>(items_of(decode));
-    int device, count;
     unsigned blocks;
 
-    if (DYNO_CUDA_CHECK(cudaGetDevice(&device)) ||
-        DYNO_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device)) ||
-        DYNO_CUDA_CHECK(cudaFuncSetAttribute(attention_decode<T, K, rows, head_dim>,
+    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(attention_decode<T, K, rows, head_dim>,
                                              cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
         return DYNO_CUDA_FAILED;
     }
-    blocks = static_cast<unsigned>(count) * blocks_each;
-    DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), items < blocks ? items : blocks, threads,
-                bytes, stream, decode);
+    blocks = blocks_of<T, K, rows, head_dim>(decode, bytes);
+    if (blocks == 0) {
+        return DYNO_CUDA_FAILED;
+    }
+    DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), blocks, threads, bytes, stream, decode);
     if (decode.pieces > 1) {
         DYNO_LAUNCH_AFTER((attention_join<T, head_dim>),
                           dim3(decode.job.heads, decode.job.slice_count), threads, 0, stream,
