@@ -341,6 +341,7 @@ template <class T, unsigned head_dim> __device__ void set_barriers(storage<T, he
     for (unsigned i = 0; i < query_stages; i++) {
         barrier_init(&held->of_query[i].full, fetchers);
         barrier_init(&held->of_query[i].free, warps_of_rows);
+        barrier_init(&held->found[i], 1);
     }
     for (unsigned i = 0; i < stages; i++) {
         barrier_init(&held->of_keys[i].full, 1);

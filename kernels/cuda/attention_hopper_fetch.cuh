@@ -41,6 +41,7 @@ template <class T, unsigned head_dim> struct __align__(DYNO_PANEL_ATOM_BYTES) st
     T query[query_stages][tile_rows * head_dim];
     T keys[stages][tile_tokens * head_dim], values[stages][tile_tokens * head_dim];
     pair_of_barriers of_query[query_stages], of_keys[stages], of_values[stages];
+    uint64_t found[query_stages]; /* barriers: the item is there; it is free when its queries are */
     item items[query_stages];
     unsigned hidden[stages]; /* a bit for 8 tokens that lie in no block */
 };
@@ -60,7 +61,7 @@ template <unsigned count> struct ring {
 };
 
 /* Items in order of how many tiles of positions they see, the most first, so that blocks end at
- * about one time.  A cursor only goes on; each warp that needs it has its own. */
+ * about one time.  A cursor only goes on; a warp has it. */
 struct cursor {
     unsigned level;                 /* tiles of the items that it is at */
     unsigned slice = 0, before = 0; /* items before that slice's of that level */
@@ -70,8 +71,15 @@ struct cursor {
 __device__ __forceinline__ cursor cursor_of(const dyno_cuda_attention_job &job)
 {
     cursor cursor;
+    unsigned most = 0;
 
-    cursor.level = divide_up(job.context_max, tile_tokens);
+    for (unsigned i = lane_index(); i < job.slice_count; i += warp_lanes) {
+        const dyno_cuda_attention_slice slice = job.slices[i];
+        unsigned end = seen_by(job, slice.first + slice.count - 1).end;
+
+        most = slice.count > 0 && end > most ? end : most;
+    }
+    cursor.level = divide_up(lanes_max(most), tile_tokens);
     return cursor;
 }
 
@@ -228,6 +236,15 @@ __device__ void fetch_end(const dyno_cuda_attention_job &job, const item &item, 
     __syncwarp();
 }
 
+/* The block's next item; its tiles are 0 if there is none. */
+template <class T, unsigned head_dim>
+__device__ __forceinline__ item item_when_found(storage<T, head_dim> *held,
+                                                const ring<query_stages> &at)
+{
+    barrier_wait(&held->found[at.stage], at.parity);
+    return held->items[at.stage];
+}
+
 /* One warp. */
 template <class T, unsigned head_dim>
 __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorMap *keys,
@@ -235,14 +252,17 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
 {
     constexpr unsigned row_bytes = head_dim * sizeof(T), bytes = tile_tokens * row_bytes;
     const box box = box_of(job);
-    cursor cursor = cursor_of(job);
+    ring<query_stages> items;
     ring<stages> ring;
-    item item = next_item(job, &cursor), following = {};
-    unsigned next = block_of(job, item, (item.tiles - 1) * tile_tokens + box.token);
 
-    for (; item.tiles > 0; item = following) {
+    for (;; items.step()) {
+        const item item = item_when_found(held, items);
         unsigned token = (item.tiles - 1) * tile_tokens + box.token;
+        unsigned next = block_of(job, item, token);
 
+        if (item.tiles == 0) {
+            break;
+        }
         for (unsigned tile = item.tiles; tile-- > 0; ring.step(), token -= tile_tokens) {
             unsigned block = min(next, job.kv.blocks), stage = ring.stage;
             unsigned hidden = hidden_by(box, token < item.end && next >= job.kv.blocks);
@@ -268,12 +288,7 @@ __device__ void fetch_tokens(const dyno_cuda_attention_job &job, const CUtensorM
             fetch_tile<T, head_dim>(values, box, box.mine && end == 0,
                                     bytes - (ends ? box.tokens * row_bytes : 0),
                                     held->values[stage], &held->of_values[stage].full, at);
-            if (tile == item.tiles / 2) {
-                following = next_item(job, &cursor); /* long before its first tile */
-            }
-            next = tile > 0
-                       ? block_of(job, item, token - tile_tokens)
-                       : block_of(job, following, (following.tiles - 1) * tile_tokens + box.token);
+            next = tile > 0 ? block_of(job, item, token - tile_tokens) : 0;
         }
     }
 }
@@ -300,23 +315,32 @@ __device__ void fetch_rows(const dyno_cuda_attention_job &job, const item &item,
     shared_is_written();
 }
 
-/* The other three warps of the group. */
+/* The other three warps of the group, of which the first finds the items, for all: the next one
+ * while the block is about the last. */
 template <class T, unsigned head_dim>
 __device__ void fetch_queries(const dyno_cuda_attention_job &job, storage<T, head_dim> *held)
 {
-    cursor cursor = cursor_of(job);
+    bool finds = warp_index() == 1;
+    cursor cursor = {};
     ring<query_stages> ring;
-    bool more = true;
 
-    for (; more; ring.step()) {
+    if (finds) {
+        cursor = cursor_of(job);
+    }
+    for (bool more = true; more; ring.step()) {
         pair_of_barriers *barriers = &held->of_query[ring.stage];
-        item item = next_item(job, &cursor);
+        item item = {};
 
-        more = item.tiles > 0;
-        barrier_wait(&barriers->free, ring.parity ^ 1);
-        if (threadIdx.x == warp_lanes) {
-            held->items[ring.stage] = item;
+        if (finds) {
+            item = next_item(job, &cursor);
         }
+        barrier_wait(&barriers->free, ring.parity ^ 1);
+        if (finds && lane_index() == 0) {
+            held->items[ring.stage] = item;
+            barrier_arrive(&held->found[ring.stage]);
+        }
+        item = item_when_found(held, ring);
+        more = item.tiles > 0;
         if (more) {
             fetch_rows<T, head_dim>(job, item, held->query[ring.stage]);
         }

@@ -281,6 +281,20 @@ static void expect_wgmma(unsigned seed)
     arrays_free();
 }
 
+/* More slices than a warp has lanes: items are found over all of them. */
+static void expect_wgmma_slices(void)
+{
+    struct dyno_rng rng;
+    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 45, 8, 1, 64, 140}, 2, 20, 0, 2.0F};
+    struct world world;
+
+    dyno_rng_init(&rng, 3, "slices");
+    world = world_of(3, &rng, &shape);
+    expect_attention("attention, wgmma, many slices", dyno_cuda_attention_prefill_wgmma, &world,
+                     fp32_slack(&world) + 0x1p-8);
+    arrays_free();
+}
+
 /* Whether there is what it needs: Hopper's instructions. */
 static bool has_wgmma(void)
 {
@@ -365,6 +379,7 @@ void test_attention(uint32_t seeds)
     expect_safe_tables(dyno_cuda_attention_prefill_mma);
     if (wgmma) {
         expect_safe_tables(dyno_cuda_attention_prefill_wgmma);
+        expect_wgmma_slices();
     }
     for (unsigned seed = 0; seed < seeds; seed++) {
         expect_plain(seed);
