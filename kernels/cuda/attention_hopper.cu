@@ -14,6 +14,7 @@
  * of positions begin at multiples of 128, and one in which a row sees nothing leaves it as it was.
  */
 #include "kernels/cuda/attention_hopper_fetch.cuh"
+#include "kernels/cuda/hopper_host.cuh"
 
 namespace
 {
@@ -385,21 +386,6 @@ __global__ void __launch_bounds__(threads, 1)
 #endif
 }
 
-/* cuTensorMapEncodeTiled, which is the driver's, without linking it; null if it has none. */
-decltype(&cuTensorMapEncodeTiled) map_encoder()
-{
-    constexpr unsigned since = 12000; /* CUDA's version */
-    cudaDriverEntryPointQueryResult found;
-    void *entry = nullptr;
-
-    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, since, cudaEnableDefault,
-                                         &found) != cudaSuccess ||
-        found != cudaDriverEntryPointSuccess) {
-        return nullptr;
-    }
-    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(entry);
-}
-
 /* Keys or values as a tensor whose boxes come as whole rows of atoms (hopper_layout.h): blocks,
  * groups of 8 tokens of all kv heads, panels, tokens of a group, dimensions of a panel. */
 bool make_map(const dyno_cuda_kv *kv, void *array, CUtensorMap *map)
@@ -438,19 +424,6 @@ int launch_dim(const dyno_cuda_attention_job *job, unsigned blocks, const CUtens
     DYNO_LAUNCH((attention_hopper<T, head_dim>), blocks, threads, bytes, stream, *job, *keys,
                 *values);
     return DYNO_CUDA_CHECK(cudaGetLastError());
-}
-
-/* Multiprocessors of the current device if it is Hopper's, or 0. */
-unsigned hopper_processors()
-{
-    int device, major = 0, count = 0;
-
-    if (cudaGetDevice(&device) != cudaSuccess ||
-        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-        cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device) != cudaSuccess) {
-        return 0;
-    }
-    return major == 9 ? static_cast<unsigned>(count) : 0;
 }
 
 bool is_supported(const dyno_cuda_attention_job *job)

@@ -6,6 +6,7 @@
  * next, which are multiplied with the wrong matrix, and not written. */
 #include "kernels/cuda/grouped_parts.cuh"
 #include "kernels/cuda/hopper.cuh"
+#include "kernels/cuda/hopper_host.cuh"
 
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #pragma nv_diag_suppress 177 /* nothing of it is used for other architectures */
@@ -194,21 +195,6 @@ __global__ void __launch_bounds__(threads, 1)
 #endif
 }
 
-/* cuTensorMapEncodeTiled, which is the driver's, without linking it; null if it has none. */
-decltype(&cuTensorMapEncodeTiled) map_encoder()
-{
-    constexpr unsigned since = 12000; /* CUDA's version */
-    cudaDriverEntryPointQueryResult found;
-    void *entry = nullptr;
-
-    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, since, cudaEnableDefault,
-                                         &found) != cudaSuccess ||
-        found != cudaDriverEntryPointSuccess) {
-        return nullptr;
-    }
-    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(entry);
-}
-
 /* [count][rows][columns] with a stride between rows, and boxes of box_rows rows. */
 bool make_map(dyno_element element, const void *array, const cuuint64_t (&size)[dimensions],
               uint64_t row_stride, unsigned box_rows, CUtensorMap *map)
@@ -242,21 +228,11 @@ int launch(const dyno_cuda_grouped_job *job, const CUtensorMap *x, const CUtenso
     return DYNO_CUDA_CHECK(cudaGetLastError());
 }
 
-bool is_hopper()
-{
-    int device, major = 0;
-
-    return cudaGetDevice(&device) == cudaSuccess &&
-           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) ==
-               cudaSuccess &&
-           major == 9;
-}
-
 } /* namespace */
 
 int dyno_cuda_grouped_wgmma(const struct dyno_cuda_grouped_job *job, dyno_cuda_stream stream)
 {
-    static const bool is_here = is_hopper();
+    static const bool is_here = hopper_processors() > 0;
     CUtensorMap x, weights;
 
     if (!is_here || !grouped_is_supported(job)) {
