@@ -1,10 +1,12 @@
 /* cuBLASLt counts columns first: its A is W transposed, its B and D are x and y as they lie.
  *
- * How a product is computed (descriptors and algorithm) is kept by its shape and alignments, so
- * that a launch costs the host a look into a table.  The table forgets the oldest when it is full.
+ * How a product is computed (descriptors and algorithm) is kept by its shape and alignments, the
+ * activations rounded up to a bucket, so that a launch costs the host a look into a table.  The
+ * table forgets the oldest when it is full.
  */
 #include "kernels/cuda/gemm.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -124,20 +126,35 @@ static bool is_small(const dyno_cuda_gemm_job *job, dyno_cuda_gemv_job *out)
 /* The largest power of two that divides an address, of those that matter. */
 static uint32_t alignment_of(const void *address)
 {
-    constexpr uintptr_t most = 256;
+    constexpr uintptr_t most = 16;
     uintptr_t bits = reinterpret_cast<uintptr_t>(address) | most;
 
     return static_cast<uint32_t>(bits & (~bits + 1));
 }
 
-static plan_key key_of(const dyno_cuda_gemm_job *job)
+uint32_t dyno_cuda_gemm_bucket(uint32_t n)
+{
+    constexpr uint32_t exact = 16, last = 1U << 31; /* buckets: 8 between powers of two */
+    uint32_t step = 1;
+
+    if (n > last) {
+        return n;
+    }
+    while (step * exact < n) {
+        step *= 2;
+    }
+    return (n + step - 1) / step * step;
+}
+
+/* Of a job as if it had n activations. */
+static plan_key key_of(const dyno_cuda_gemm_job *job, uint32_t n)
 {
     plan_key key = {};
 
     key.element = job->element;
     key.kind = job->kind;
     key.y_is_float = job->y_is_float;
-    key.n = job->n;
+    key.n = n;
     key.rows = job->rows;
     key.columns = job->columns;
     key.residual = !job->residual ? 0 : job->residual == job->y ? 1 : 2;
@@ -245,16 +262,16 @@ static int describe(plan *plan, const void *bias)
                : 0;
 }
 
-/* The first of cuBLASLt's heuristic choices. */
-static int choose(struct dyno_cuda_gemm *gemm, plan *plan)
+/* Up to `wanted` of cuBLASLt's choices, the one it expects most of first. */
+static int look_up(struct dyno_cuda_gemm *gemm, plan *plan, int wanted,
+                   cublasLtMatmulHeuristicResult_t *found, int *count)
 {
     /* Parts of a sum are not rounded to y's element before they are added. */
     constexpr uint32_t aligned = 16, in_fp32 = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulPreferenceOpaque_t preference;
-    cublasLtMatmulHeuristicResult_t found = {};
-    int count = 0;
     cublasStatus_t status;
 
+    *count = 0;
     if (CHECK_BLAS(cublasLtMatmulPreferenceInit(&preference)) ||
         set(&preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, gemm->workspace_bytes) ||
         set(&preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, in_fp32) ||
@@ -266,26 +283,27 @@ static int choose(struct dyno_cuda_gemm *gemm, plan *plan)
         return DYNO_CUDA_FAILED;
     }
     status = cublasLtMatmulAlgoGetHeuristic(gemm->handle, &plan->product, &plan->weights, &plan->x,
-                                            &plan->y, &plan->y, &preference, 1, &found, &count);
-    plan->usable = status == CUBLAS_STATUS_SUCCESS && count > 0;
-    plan->algorithm = found.algo;
-    if (status != CUBLAS_STATUS_SUCCESS && status != CUBLAS_STATUS_NOT_SUPPORTED) {
-        return CHECK_BLAS(status);
-    }
-    return 0;
+                                            &plan->y, &plan->y, &preference, wanted, found, count);
+    return status == CUBLAS_STATUS_NOT_SUPPORTED ? 0 : CHECK_BLAS(status);
 }
 
-/* *out: the job's plan, from the table or new. */
-static int plan_for(struct dyno_cuda_gemm *gemm, const dyno_cuda_gemm_job *job, plan **out)
+/* *out: the job's plan, from the table or new, as for n activations. */
+static int plan_for(struct dyno_cuda_gemm *gemm, const dyno_cuda_gemm_job *job, uint32_t n,
+                    plan **out)
 {
-    plan_key key = key_of(job);
+    plan_key key = key_of(job, n);
     plan *plan = find(gemm, &key);
 
     if (!plan) {
+        cublasLtMatmulHeuristicResult_t found = {};
+        int count;
+
         plan = make_room(gemm, &key);
-        if (describe(plan, job->bias) || choose(gemm, plan)) {
+        if (describe(plan, job->bias) || look_up(gemm, plan, 1, &found, &count)) {
             return DYNO_CUDA_FAILED;
         }
+        plan->usable = count > 0;
+        plan->algorithm = found.algo;
     }
     *out = plan;
     return plan->usable ? 0 : DYNO_CUDA_REFUSED;
@@ -302,22 +320,31 @@ int dyno_cuda_gemm_prepare(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_g
     if (job->n == 0 || job->rows == 0 || is_small(job, &small)) {
         return 0;
     }
-    return plan_for(gemm, job, &plan);
+    return plan_for(gemm, job, dyno_cuda_gemm_bucket(job->n), &plan);
 }
 
-static int multiply(struct dyno_cuda_gemm *gemm, plan *plan, const dyno_cuda_gemm_job *job,
-                    cudaStream_t stream)
+/* The plan's may be for more activations than the job has. */
+static cublasStatus_t multiply(struct dyno_cuda_gemm *gemm, plan *plan,
+                               const dyno_cuda_gemm_job *job, const cublasLtMatmulAlgo_t *algorithm,
+                               cudaStream_t stream)
 {
     float scale = job->kind == DYNO_CUDA_WEIGHTS_E4M3 ? job->weight_scale * job->x_scale : 1.0F;
     float residual_scale = job->residual ? 1.0F : 0.0F;
+    const plan_key *key = &plan->key;
+    cublasLtMatrixLayoutOpaque_t x, y;
+    bool narrow = key->kind == DYNO_CUDA_WEIGHTS_E4M3;
+    cudaDataType_t element = type_of(key->element);
 
-    if (job->bias && set(&plan->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, job->bias)) {
-        return DYNO_CUDA_FAILED;
+    if (cublasLtMatrixLayoutInit(&x, narrow ? CUDA_R_8F_E4M3 : element, key->columns, job->n,
+                                 static_cast<int64_t>(key->x_stride)) != CUBLAS_STATUS_SUCCESS ||
+        cublasLtMatrixLayoutInit(&y, key->y_is_float ? CUDA_R_32F : element, key->rows, job->n,
+                                 static_cast<int64_t>(key->y_stride)) != CUBLAS_STATUS_SUCCESS ||
+        (job->bias && set(&plan->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, job->bias))) {
+        return CUBLAS_STATUS_INVALID_VALUE;
     }
-    return CHECK_BLAS(cublasLtMatmul(
-        gemm->handle, &plan->product, &scale, job->weights, &plan->weights, job->x, &plan->x,
-        &residual_scale, job->residual ? job->residual : job->y, &plan->y, job->y, &plan->y,
-        &plan->algorithm, gemm->workspace, gemm->workspace_bytes, stream));
+    return cublasLtMatmul(gemm->handle, &plan->product, &scale, job->weights, &plan->weights,
+                          job->x, &x, &residual_scale, job->residual ? job->residual : job->y, &y,
+                          job->y, &y, algorithm, gemm->workspace, gemm->workspace_bytes, stream);
 }
 
 int dyno_cuda_gemm(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job *job,
@@ -325,6 +352,7 @@ int dyno_cuda_gemm(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job 
 {
     dyno_cuda_gemv_job small;
     plan *plan;
+    cublasStatus_t outcome;
     int status;
 
     if (!is_supported(job)) {
@@ -336,6 +364,89 @@ int dyno_cuda_gemm(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job 
     if (is_small(job, &small)) {
         return dyno_cuda_gemv(&small, stream);
     }
-    status = plan_for(gemm, job, &plan);
-    return status ? status : multiply(gemm, plan, job, stream);
+    status = plan_for(gemm, job, dyno_cuda_gemm_bucket(job->n), &plan);
+    if (status) {
+        return status;
+    }
+    outcome = multiply(gemm, plan, job, &plan->algorithm, stream);
+    if ((outcome == CUBLAS_STATUS_NOT_SUPPORTED || outcome == CUBLAS_STATUS_INVALID_VALUE) &&
+        plan->key.n != job->n) { /* the bucket's algorithm does not do for n */
+        status = plan_for(gemm, job, job->n, &plan);
+        outcome = status ? outcome : multiply(gemm, plan, job, &plan->algorithm, stream);
+    }
+    return CHECK_BLAS(outcome);
+}
+
+/* *ms: the time of some launches; an algorithm that fails takes forever. */
+static int time_of(struct dyno_cuda_gemm *gemm, plan *plan, const dyno_cuda_gemm_job *job,
+                   const cublasLtMatmulAlgo_t *algorithm, const cudaEvent_t (&between)[2],
+                   cudaStream_t stream, float *ms)
+{
+    constexpr int launches = 5;
+
+    if (multiply(gemm, plan, job, algorithm, stream) != CUBLAS_STATUS_SUCCESS) { /* warms up */
+        *ms = INFINITY;
+        return 0;
+    }
+    if (DYNO_CUDA_CHECK(cudaEventRecord(between[0], stream))) {
+        return DYNO_CUDA_FAILED;
+    }
+    for (int i = 0; i < launches; i++) {
+        if (CHECK_BLAS(multiply(gemm, plan, job, algorithm, stream))) {
+            return DYNO_CUDA_FAILED;
+        }
+    }
+    return DYNO_CUDA_CHECK(cudaEventRecord(between[1], stream)) ||
+                   DYNO_CUDA_CHECK(cudaEventSynchronize(between[1])) ||
+                   DYNO_CUDA_CHECK(cudaEventElapsedTime(ms, between[0], between[1]))
+               ? DYNO_CUDA_FAILED
+               : 0;
+}
+
+/* The plan takes the fastest of cuBLASLt's choices, of equal ones that which it expects most of. */
+static int take_fastest(struct dyno_cuda_gemm *gemm, plan *plan, const dyno_cuda_gemm_job *job,
+                        const cudaEvent_t (&between)[2], cudaStream_t stream)
+{
+    constexpr int wanted = 8;
+    cublasLtMatmulHeuristicResult_t found[wanted];
+    float least = INFINITY, ms = 0.0F;
+    int count;
+
+    if (look_up(gemm, plan, wanted, found, &count)) {
+        return DYNO_CUDA_FAILED;
+    }
+    for (int i = 0; i < count; i++) {
+        if (time_of(gemm, plan, job, &found[i].algo, between, stream, &ms)) {
+            return DYNO_CUDA_FAILED;
+        }
+        if (ms < least) {
+            least = ms;
+            plan->algorithm = found[i].algo;
+        }
+    }
+    return 0;
+}
+
+int dyno_cuda_gemm_tune(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job *job,
+                        dyno_cuda_stream stream)
+{
+    dyno_cuda_gemv_job small;
+    cudaEvent_t between[2] = {};
+    plan *plan;
+    int status = dyno_cuda_gemm_prepare(gemm, job);
+
+    if (status || job->n == 0 || job->rows == 0 || is_small(job, &small)) {
+        return status;
+    }
+    status = plan_for(gemm, job, dyno_cuda_gemm_bucket(job->n), &plan);
+    for (cudaEvent_t &event : between) {
+        status = status ? status : DYNO_CUDA_CHECK(cudaEventCreateWithFlags(&event, 0));
+    }
+    status = status ? status : take_fastest(gemm, plan, job, between, stream);
+    for (cudaEvent_t event : between) {
+        if (event && DYNO_CUDA_CHECK(cudaEventDestroy(event))) {
+            status = DYNO_CUDA_FAILED;
+        }
+    }
+    return status;
 }

@@ -12,8 +12,8 @@
  * E4M3: weights and x are of e4m3, and what is multiplied is weight_scale W x_scale x; its sums are
  * the tensor cores', whose precision NVIDIA does not publish: 2^-8 in place of 2^-14.
  *
- * Which algorithm cuBLASLt uses depends on the shape, n included, so unlike gemv.h's the sum of an
- * activation is in an order that may be another one for another n.
+ * Which algorithm cuBLASLt uses depends on the shape, n's bucket included, so unlike gemv.h's the
+ * sum of an activation is in an order that may be another one for another n.
  *
  * Bound by memory for few activations (the bytes of W), by the tensor cores for many.
  */
@@ -57,9 +57,19 @@ struct dyno_cuda_gemm_job {
 int dyno_cuda_gemm_open(struct dyno_cuda_gemm **out, size_t workspace_bytes);
 void dyno_cuda_gemm_close(struct dyno_cuda_gemm *gemm); /* NULL: nothing */
 
+/* The n' >= n whose algorithm n has: n up to 16, then 8 between powers of two.  Who prepares n = 1,
+ * bucket(n) + 1 and so on has prepared all. */
+uint32_t dyno_cuda_gemm_bucket(uint32_t n);
+
 /* Looks up how the job will be computed, and launches nothing; the pointers matter by their
  * alignment, and by which of them are NULL or equal.  0, DYNO_CUDA_REFUSED, DYNO_CUDA_FAILED. */
 int dyno_cuda_gemm_prepare(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job *job);
+
+/* Prepares the job by trying cuBLASLt's eight best guesses and keeping the fastest, for all n of
+ * its bucket.  Computes the job several times, waits for the stream, and leaves anything in y.  For
+ * products bound by arithmetic: repeated, a small matrix would come from the cache. */
+int dyno_cuda_gemm_tune(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job *job,
+                        dyno_cuda_stream stream);
 
 /* May be captured in a graph.  REFUSED also where the GPU has no e4m3. */
 int dyno_cuda_gemm(struct dyno_cuda_gemm *gemm, const struct dyno_cuda_gemm_job *job,

@@ -173,6 +173,23 @@ static void expect_refusals(struct dyno_cuda_gemm *gemm)
     arrays_free();
 }
 
+/* Every n has a bucket that is not far above it, and is its own bucket's. */
+static void expect_buckets(void)
+{
+    uint32_t bucket;
+
+    for (uint32_t n = 0; n < 20000; n++) {
+        bucket = dyno_cuda_gemm_bucket(n);
+        if (bucket < n || (n <= 16 && bucket != n) || bucket - n > n / 8 ||
+            dyno_cuda_gemm_bucket(bucket) != bucket) {
+            fail("gemm: the bucket of %u is %u", n, bucket);
+        }
+    }
+    if (dyno_cuda_gemm_bucket(33) != 36 || dyno_cuda_gemm_bucket(UINT32_MAX) != UINT32_MAX) {
+        fail("gemm: the bucket of 33 is %u", dyno_cuda_gemm_bucket(33));
+    }
+}
+
 /* More shapes than the table has room for, twice: what was forgotten is found again. */
 static void expect_many_shapes(struct dyno_cuda_gemm *gemm)
 {
@@ -181,7 +198,7 @@ static void expect_many_shapes(struct dyno_cuda_gemm *gemm)
     struct dyno_cuda_gemm_job job = world.job;
 
     for (uint32_t i = 0; i < 2 * SHAPES; i++) {
-        job.n = 100 + i % SHAPES;
+        job.y_stride = world.job.y_stride + i % SHAPES;
         if (dyno_cuda_gemm_prepare(gemm, &job) != 0) {
             fail("gemm: shape %u of many was not prepared", i);
         }
@@ -197,10 +214,13 @@ void test_gemm(uint32_t seeds)
         fail("gemm: not opened");
     }
     expect_refusals(gemm);
+    expect_buckets();
     expect_many_shapes(gemm);
     for (unsigned seed = 0; seed < 3 * seeds; seed++) {
         struct world world = world_of(seed);
-        int status = dyno_cuda_gemm_prepare(gemm, &world.job);
+        bool may_be_tuned = world.job.y != world.residual.device && seed % 2;
+        int status = may_be_tuned ? dyno_cuda_gemm_tune(gemm, &world.job, NULL)
+                                  : dyno_cuda_gemm_prepare(gemm, &world.job);
 
         /* A GPU before Hopper has no e4m3. */
         if (status == DYNO_CUDA_REFUSED && world.job.kind == DYNO_CUDA_WEIGHTS_E4M3) {

@@ -312,6 +312,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
                                               cublasLtMatmulHeuristicResult_t *found, int *count)
 {
     auto what = read<struct preference>(preference);
+    constexpr int guesses_max = 3;
     algorithm chosen = {what.workspace_bytes, {}, 1};
 
     *count = 0;
@@ -324,10 +325,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
         return CUBLAS_STATUS_NOT_SUPPORTED;
     }
     memcpy(chosen.alignment, what.alignment, sizeof chosen.alignment);
-    *found = {};
-    found->workspaceSize = what.workspace_bytes;
-    *count = 1;
-    return write(&found->algo, chosen);
+    for (; *count < wanted && *count < guesses_max; ++*count) {
+        found[*count] = {};
+        found[*count].workspaceSize = what.workspace_bytes;
+        write(&found[*count].algo, chosen);
+    }
+    return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,

@@ -133,6 +133,15 @@ cudaError_t cudaEventSynchronize(cudaEvent_t)
     return emulation::fault();
 }
 
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end)
+{
+    if ((begin->flags | end->flags) & cudaEventDisableTiming) {
+        return cudaErrorInvalidValue;
+    }
+    *ms = 0.0F;
+    return emulation::fault();
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode)
 {
     return capturing ? cudaErrorStreamCaptureUnsupported : make(&capturing, CUgraph_st{});
