@@ -6,6 +6,7 @@
  * memory, so that nobody waits for another before the end, where the warps put their states
  * together.  One piece is written as it is; several go through scratch.
  */
+#include "kernels/cuda/attention_decode_join.cuh"
 #include "kernels/cuda/attention_decode_tile.cuh"
 #include "kernels/cuda/attention_decode_work.cuh"
 
@@ -15,7 +16,7 @@ namespace
 using namespace dyno;
 
 constexpr unsigned warps = 4, threads = warps * warp_lanes, blocks_least = 2;
-constexpr unsigned rows_max = 16, join_threads = 256;
+constexpr unsigned rows_max = 16;
 
 /* Tiles of a warp that have a place in shared memory: as many as let two blocks share that of a
  * Hopper multiprocessor, and three where elements are small. */
@@ -374,66 +375,6 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
     copies_wait<0>();
 }
 
-/* What is added up of some tokens, and of others: relative to the larger largest. */
-__device__ __forceinline__ void add_part(part added, const vector_of<float> &its_total, part *state,
-                                         vector_of<float> *total)
-{
-    float largest = fmaxf(state->largest, added.largest);
-    float kept = state->sum > 0.0F ? power_of_two(state->largest - largest) : 0.0F;
-    float its_kept = added.sum > 0.0F ? power_of_two(added.largest - largest) : 0.0F;
-
-    state->largest = largest;
-    state->sum = state->sum * kept + added.sum * its_kept;
-#pragma unroll
-    for (unsigned i = 0; i < total->count; i++) {
-        total->at[i] = total->at[i] * kept + its_total.at[i] * its_kept;
-    }
-}
-
-/* The pieces of one query and head, a block each: a team of lanes goes through pieces, with a
- * vector each of a total, and then the teams' are joined.  Grid: heads, slices. */
-template <class T, unsigned head_dim>
-__global__ void __launch_bounds__(join_threads) attention_join(decode decode)
-{
-    constexpr unsigned width = vector_of<float>::count, team_lanes = head_dim / width;
-    constexpr unsigned teams = join_threads / team_lanes;
-    __shared__ float totals[teams][head_dim];
-    __shared__ part states[teams];
-    const dyno_cuda_attention_job &job = decode.job;
-    const parts parts = parts_of(decode, blockIdx.y, blockIdx.x);
-    dyno_cuda_attention_slice slice = job.slices[blockIdx.y];
-    pieces pieces = pieces_of(decode, slice);
-    unsigned team = threadIdx.x / team_lanes, at = threadIdx.x % team_lanes * width;
-    part state = {-INFINITY, 0.0F};
-    vector_of<float> total = {};
-
-    if (pieces.end - pieces.begin <= 1) {
-        return;
-    }
-    wait_for_launch_before();
-#pragma unroll 4
-    for (unsigned p = pieces.begin + team; p < pieces.end; p += teams) {
-        add_part(parts.parts[p], load_vector(parts.totals + p * head_dim + at), &state, &total);
-    }
-    store_vector(&totals[team][at], total);
-    if (at == 0) {
-        states[team] = state;
-    }
-    __syncthreads();
-    if (threadIdx.x < team_lanes) {
-        T *to = static_cast<T *>(job.out) + slice.row * job.out_stride + blockIdx.x * head_dim + at;
-
-        for (unsigned t = 1; t < teams; t++) {
-            add_part(states[t], load_vector(&totals[t][at]), &state, &total);
-        }
-#pragma unroll
-        for (unsigned i = 0; i < width; i++) {
-            to[i] =
-                of_float<T>(state.sum > 0.0F ? total.at[i] / state.sum * job.kv.value_scale : 0.0F);
-        }
-    }
-}
-
 decode decode_of(const dyno_cuda_attention_job *job)
 {
     unsigned shared = job->heads / job->kv.kv_heads, rows = shared <= 8 ? 8 : rows_max, shift = 0;
@@ -471,6 +412,20 @@ unsigned blocks_of(const decode &decode, size_t bytes)
     return items < blocks ? items : blocks;
 }
 
+template <class T, unsigned head_dim> void launch_join(const decode &decode, cudaStream_t stream)
+{
+    unsigned heads = decode.job.heads, slices = decode.job.slice_count;
+
+    if (decode.pieces > teams<head_dim>) {
+        DYNO_LAUNCH_AFTER((attention_join<T, head_dim>), dim3(heads, slices), join_threads, 0,
+                          stream, decode);
+    } else if (decode.pieces > 1) {
+        DYNO_LAUNCH_AFTER((attention_join_few<T, head_dim>),
+                          divide_up(heads * slices, teams<head_dim>), join_threads, 0, stream,
+                          decode);
+    }
+}
+
 template <class T, class K, unsigned rows, unsigned head_dim>
 int launch_dim(const decode &decode, cudaStream_t stream)
 {
@@ -486,11 +441,7 @@ int launch_dim(const decode &decode, cudaStream_t stream)
         return DYNO_CUDA_FAILED;
     }
     DYNO_LAUNCH((attention_decode<T, K, rows, head_dim>), blocks, threads, bytes, stream, decode);
-    if (decode.pieces > 1) {
-        DYNO_LAUNCH_AFTER((attention_join<T, head_dim>),
-                          dim3(decode.job.heads, decode.job.slice_count), join_threads, 0, stream,
-                          decode);
-    }
+    launch_join<T, head_dim>(decode, stream);
     return DYNO_CUDA_CHECK(cudaGetLastError());
 }
 
