@@ -352,6 +352,14 @@ static inline void add_one(struct dyno_histogram *histogram, dyno_ns value)
     add_small_squares(histogram, (wide)ticks * ticks);
 }
 
+/* Durations of no time, as those of all that a run does without. */
+static inline void add_zeros(struct dyno_histogram *histogram, uint64_t count)
+{
+    histogram->buckets[0] += count;
+    histogram->count += count;
+    histogram->min = 0;
+}
+
 /* Values whose ticks need more than 64 bits: five hours and more. */
 static __attribute__((noinline)) void add_long(struct dyno_histogram *histogram, dyno_ns value,
                                                uint64_t count)
@@ -370,11 +378,16 @@ void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_
 {
     bool is_long = value >> (64 - DYNO_TICK_BITS) != 0;
 
-    if (count == 1 && !is_long) {
+    if (count == 0) {
+        return;
+    }
+    if (value == 0) {
+        add_zeros(histogram, count);
+    } else if (count == 1 && !is_long) {
         add_one(histogram, value);
-    } else if (count > 0 && !is_long) {
+    } else if (!is_long) {
         add_gaps(histogram, value, value << DYNO_TICK_BITS, count);
-    } else if (count > 0) {
+    } else {
         add_long(histogram, value, count);
     }
 }

@@ -17,7 +17,6 @@
 struct spread {
     uint32_t eligible;
     uint32_t finite; /* eligible with a finite cost */
-    uint32_t ties;   /* of these, with the least */
     double least;
     double greatest;
 };
@@ -41,12 +40,10 @@ static struct spread survey(const struct dyno_route_view *view, const double *co
         }
         if (!spread.finite || costs[worker] < spread.least) {
             spread.least = costs[worker];
-            spread.ties = 0;
         }
         if (!spread.finite || costs[worker] > spread.greatest) {
             spread.greatest = costs[worker];
         }
-        spread.ties += costs[worker] == spread.least;
         spread.finite++;
     }
     return spread;
@@ -64,6 +61,31 @@ static uint32_t nth(const struct dyno_route_view *view, const double *costs, boo
     return DYNO_ROUTE_NONE;
 }
 
+/* As survey and nth, in one look, for who takes the least: *ties have it, and the first of them is
+ * returned; DYNO_ROUTE_NONE: nobody eligible has a finite cost. */
+static uint32_t cheapest(const struct dyno_route_view *view, const double *costs, uint32_t *ties)
+{
+    double least = __builtin_inf();
+    uint32_t first = DYNO_ROUTE_NONE;
+
+    *ties = 0;
+    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+        double cost = costs[worker];
+
+        if (!view->eligible[worker]) {
+            continue;
+        }
+        if (cost < least && cost > -__builtin_inf()) {
+            least = cost;
+            first = worker;
+            *ties = 1;
+        } else if (cost == least) {
+            ++*ties;
+        }
+    }
+    return first;
+}
+
 static uint64_t below(struct dyno_route_dice *dice, uint64_t bound)
 {
     return dyno_rng_below(&dice->rng, bound);
@@ -72,11 +94,6 @@ static uint64_t below(struct dyno_route_dice *dice, uint64_t bound)
 static double unit(struct dyno_route_dice *dice)
 {
     return dyno_rng_unit(&dice->rng);
-}
-
-static uint64_t draw_of(struct dyno_route_dice *dice, uint32_t count)
-{
-    return count > 1 ? below(dice, count) : 0;
 }
 
 /* The weight of a cost, or 0.  Two divisions, so that a tiny temperature makes no 0/0 of the least
@@ -128,18 +145,23 @@ static uint32_t draw_weighted(struct dyno_route_dice *dice, const struct dyno_ro
 static uint32_t choose(struct dyno_route_dice *dice, const struct dyno_route_view *view,
                        const double *costs, double temperature, int absolute)
 {
-    struct spread spread = survey(view, costs);
+    struct spread spread;
 
+    if (!(temperature > 0.0)) {
+        uint32_t ties, first = cheapest(view, costs, &ties);
+
+        if (first != DYNO_ROUTE_NONE) {
+            return ties == 1 ? first : nth(view, costs, true, costs[first], below(dice, ties));
+        }
+    }
+    spread = survey(view, costs);
     if (!spread.eligible) {
         return DYNO_ROUTE_NONE;
     }
     if (!spread.finite) {
-        return nth(view, costs, false, 0, draw_of(dice, spread.eligible));
+        return nth(view, costs, false, 0, spread.eligible > 1 ? below(dice, spread.eligible) : 0);
     }
-    if (temperature > 0.0) {
-        return draw_weighted(dice, view, costs, &spread, temperature, absolute != 0);
-    }
-    return nth(view, costs, true, spread.least, draw_of(dice, spread.ties));
+    return draw_weighted(dice, view, costs, &spread, temperature, absolute != 0);
 }
 
 const struct dyno_route_services dyno_route_services = {

@@ -105,13 +105,14 @@ static uint32_t kv_pick(void *state, const struct dyno_route_config *config,
                         const struct dyno_route_services *services, struct dyno_route_dice *dice,
                         double *costs, int *scored)
 {
+    const struct dyno_route_config own = *config; /* no cost written can change it */
     struct terms terms = terms_of(config, request, view);
 
     (void)state;
     for (uint32_t worker = 0; worker < view->worker_count; worker++) {
-        costs[worker] = config->prefill_load_scale * todo_of(config, view, &terms, worker) +
-                        decode_of(config, view, &terms, worker) +
-                        config->decode_request_weight * (double)view->inflight[worker];
+        costs[worker] = own.prefill_load_scale * todo_of(&own, view, &terms, worker) +
+                        decode_of(&own, view, &terms, worker) +
+                        own.decode_request_weight * (double)view->inflight[worker];
     }
     *scored = 1;
     return services->choose(dice, view, costs, config->temperature, config->temperature_absolute);

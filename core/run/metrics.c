@@ -2,15 +2,8 @@
 
 #include <string.h>
 
-static int within(const struct dyno_slo *slo, const struct dyno_request_record *record)
+static int within(const struct dyno_slo *slo, dyno_ns ttft, dyno_ns tpot, dyno_ns e2e)
 {
-    dyno_ns ttft = record->first_token_ns - record->arrival_ns;
-    dyno_ns e2e = record->last_token_ns - record->arrival_ns;
-    dyno_ns tpot = 0;
-
-    if (record->output_tokens > 1) {
-        tpot = (record->last_token_ns - record->first_token_ns) / (record->output_tokens - 1);
-    }
     return (slo->ttft_ns == 0 || ttft <= slo->ttft_ns) &&
            (slo->tpot_ns == 0 || tpot <= slo->tpot_ns) &&
            (slo->itl_ns == 0 || tpot <= slo->itl_ns) && (slo->e2e_ns == 0 || e2e <= slo->e2e_ns);
@@ -19,14 +12,18 @@ static int within(const struct dyno_slo *slo, const struct dyno_request_record *
 static void add_completed(struct dyno_metrics *metrics, const struct dyno_request_record *record)
 {
     dyno_ns answer = record->last_token_ns - record->first_token_ns;
+    dyno_ns ttft = record->first_token_ns - record->arrival_ns;
+    dyno_ns e2e = record->last_token_ns - record->arrival_ns;
+    dyno_ns tpot = 0;
 
     metrics->completed++;
     metrics->completed_input_tokens += record->prompt_tokens;
     metrics->completed_output_tokens += record->output_tokens;
-    dyno_histogram_add(&metrics->ttft, record->first_token_ns - record->arrival_ns, 1);
-    dyno_histogram_add(&metrics->e2e, record->last_token_ns - record->arrival_ns, 1);
+    dyno_histogram_add(&metrics->ttft, ttft, 1);
+    dyno_histogram_add(&metrics->e2e, e2e, 1);
     if (record->output_tokens > 1) {
-        dyno_histogram_add(&metrics->tpot, answer / (record->output_tokens - 1), 1);
+        tpot = answer / (record->output_tokens - 1);
+        dyno_histogram_add(&metrics->tpot, tpot, 1);
     }
     dyno_histogram_add(&metrics->client_wait, record->arrival_ns - record->scheduled_ns, 1);
     dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns - record->held_ns,
@@ -41,9 +38,7 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
     dyno_histogram_add(&metrics->prefill, record->first_token_ns - record->admitted_ns, 1);
     dyno_histogram_add(&metrics->transfer, record->transfer_ns, 1);
     dyno_histogram_add(&metrics->decode, answer - record->transfer_ns, 1);
-    if (within(&metrics->slo, record)) {
-        metrics->within_slo++;
-    }
+    metrics->within_slo += (uint64_t)within(&metrics->slo, ttft, tpot, e2e);
 }
 
 static void note_time(struct dyno_metrics *metrics, const struct dyno_request_record *record)
