@@ -1,6 +1,5 @@
 #include "core/base/map.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@ static void clear_slots(struct dyno_map_slot *slots, size_t count)
     memset(slots, 0xff, count * sizeof *slots);
 }
 
-static dyno_status grow(struct dyno_map *map)
+dyno_status dyno_map_grow(struct dyno_map *map)
 {
     size_t count_new = map->slots ? 2 * (map->mask + 1) : SLOTS_MIN;
     struct dyno_map_slot *slots = malloc(count_new * sizeof *slots);
@@ -56,37 +55,11 @@ void dyno_map_clear(struct dyno_map *map)
     map->count = 0;
 }
 
-uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_t fresh, int *is_new)
-{
-    struct dyno_map_slot *slot;
-
-    assert(key != DYNO_MAP_NONE);
-    if (map->count >= map->count_max && grow(map) != DYNO_OK) {
-        return NULL;
-    }
-    slot = dyno_map_slot(map, key);
-    if (is_new) {
-        *is_new = slot->key != key;
-    }
-    if (slot->key != key) {
-        *slot = (struct dyno_map_slot){.key = key, .value = fresh};
-        map->count++;
-    }
-    return &slot->value;
-}
-
 /* Deletion by backward shift: move up every later slot whose home lies at or before the gap. */
-void dyno_map_remove(struct dyno_map *map, uint64_t key)
+void dyno_map_close_gap(struct dyno_map *map, struct dyno_map_slot *slot)
 {
-    size_t gap, next;
+    size_t gap = (size_t)(slot - map->slots), next;
 
-    if (!map->slots) {
-        return;
-    }
-    gap = (size_t)(dyno_map_slot(map, key) - map->slots);
-    if (map->slots[gap].key == DYNO_MAP_NONE) {
-        return;
-    }
     for (next = (gap + 1) & map->mask; map->slots[next].key != DYNO_MAP_NONE;
          next = (next + 1) & map->mask) {
         size_t home = dyno_map_home(map, map->slots[next].key);
@@ -97,5 +70,4 @@ void dyno_map_remove(struct dyno_map *map, uint64_t key)
         }
     }
     map->slots[gap].key = DYNO_MAP_NONE;
-    map->count--;
 }

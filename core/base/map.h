@@ -6,6 +6,7 @@
 #ifndef DYNO_CORE_BASE_MAP_H
 #define DYNO_CORE_BASE_MAP_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,11 +59,53 @@ static inline uint32_t *dyno_map_find(const struct dyno_map *map, uint64_t key)
     return slot->key == key && key != DYNO_MAP_NONE ? &slot->value : NULL;
 }
 
+/* For put and the two removes: make room for another key; move up what stands behind a slot that
+ * is given up. */
+dyno_status dyno_map_grow(struct dyno_map *map);
+void dyno_map_close_gap(struct dyno_map *map, struct dyno_map_slot *slot);
+
 /* The value's place, inserting `fresh` if the key is new; NULL when memory is out.
  * `*is_new` (may be NULL) says which. */
-uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_t fresh, int *is_new);
+static inline uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_t fresh,
+                                     int *is_new)
+{
+    struct dyno_map_slot *slot;
+    int is_fresh;
 
-void dyno_map_remove(struct dyno_map *map, uint64_t key); /* absent: no effect */
+    assert(key != DYNO_MAP_NONE);
+    if (map->count >= map->count_max && dyno_map_grow(map) != DYNO_OK) {
+        return NULL;
+    }
+    slot = dyno_map_slot(map, key);
+    is_fresh = slot->key != key;
+    if (is_fresh) {
+        *slot = (struct dyno_map_slot){.key = key, .value = fresh};
+        map->count++;
+    }
+    if (is_new) {
+        *is_new = is_fresh;
+    }
+    return &slot->value;
+}
+
+/* Remove the key whose value's place is `value`, as find or put has just returned it. */
+static inline void dyno_map_remove_found(struct dyno_map *map, const uint32_t *value)
+{
+    size_t at = (size_t)((const char *)value - (const char *)map->slots) / sizeof *map->slots;
+
+    map->count--;
+    dyno_map_close_gap(map, &map->slots[at]);
+}
+
+/* Absent: no effect. */
+static inline void dyno_map_remove(struct dyno_map *map, uint64_t key)
+{
+    const uint32_t *value = dyno_map_find(map, key);
+
+    if (value) {
+        dyno_map_remove_found(map, value);
+    }
+}
 
 /* A well-mixed 64-bit value of `key` (the finaliser of MurmurHash3, a bijection). */
 static inline uint64_t dyno_mix(uint64_t key)

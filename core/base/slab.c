@@ -5,14 +5,10 @@
 
 enum { CLASS_MIN = 4, CHUNK_BYTES = 1 << 18 };
 
+/* The binary logarithm, rounded up; too large: DYNO_SLAB_CLASSES or more. */
 static unsigned class_of(size_t bytes)
 {
-    unsigned size_class = CLASS_MIN;
-
-    while (size_class < DYNO_SLAB_CLASSES && ((size_t)1 << size_class) < bytes) {
-        size_class++;
-    }
-    return size_class;
+    return bytes <= (size_t)1 << CLASS_MIN ? CLASS_MIN : 64 - (unsigned)__builtin_clzll(bytes - 1);
 }
 
 /* The first 16 bytes of a chunk link it to the one before. */

@@ -156,10 +156,11 @@ static void forget_run(struct dyno_kv_cache *cache, uint32_t run, dyno_ns at)
 
     unqueue(cache, run);
     if (span != 0) {
-        uint32_t before = *dyno_map_find(&cache->first_run_of, span);
+        const uint32_t *first = dyno_map_find(&cache->first_run_of, span);
+        uint32_t before = *first;
 
         if (before == run) {
-            dyno_map_remove(&cache->first_run_of, span);
+            dyno_map_remove_found(&cache->first_run_of, first);
             tell_resident(cache, at, span, false);
         } else {
             while (cache->runs[before].next != run) {

@@ -337,7 +337,7 @@ void dyno_kv_trie_leave(struct dyno_kv_trie *trie, uint64_t request)
     }
     dyno_slab_give(&trie->slab, booking->nodes, booking->count * sizeof *booking->nodes);
     dyno_pool_give(&trie->bookings, *place);
-    dyno_map_remove(&trie->booking_of, request);
+    dyno_map_remove_found(&trie->booking_of, place);
 }
 
 void dyno_kv_trie_held(struct dyno_kv_trie *trie, uint64_t span)

@@ -82,12 +82,6 @@ static dyno_status take_place(struct dyno_dispatch *d, uint64_t request_id, uint
     return DYNO_OK;
 }
 
-static void give_place(struct dyno_dispatch *d, uint64_t request_id, uint32_t place)
-{
-    dyno_map_remove(&d->booking_of, request_id);
-    dyno_pool_give(&d->bookings, place);
-}
-
 /* Everything but the counts of the worker. */
 static dyno_status book_spans(struct dyno_dispatch *d, const struct dyno_request *request,
                               struct dyno_booking *booking)
@@ -124,7 +118,8 @@ dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_reques
     DYNO_TRY(take_place(d, request->id, &place));
     status = book_spans(d, request, &booking);
     if (status != DYNO_OK) {
-        give_place(d, request->id, place);
+        dyno_pool_give(&d->bookings, place);
+        dyno_map_remove(&d->booking_of, request->id);
         return status;
     }
     booking.prefill_tokens = prefill_tokens;
@@ -187,7 +182,8 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
     if (dispatch->is_watched) {
         watch_end(dispatch, request_id, booking.worker);
     }
-    give_place(dispatch, request_id, *found);
+    dyno_pool_give(&dispatch->bookings, *found);
+    dyno_map_remove_found(&dispatch->booking_of, found);
     if (dispatch->policy->ended && booking.is_own) {
         dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);
     }
