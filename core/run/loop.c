@@ -22,7 +22,8 @@ struct dyno_loop {
     uint64_t ended;
     struct dyno_lobby lobby;
     bool wants_events, ticks, has_thresholds; /* of the dispatch */
-    bool out_of_memory;                       /* found where no status can be returned */
+    bool may_wait; /* workers may all be busy or away, so that the lobby is there for something */
+    bool out_of_memory; /* found where no status can be returned */
     struct dyno_loop_result result;
 };
 
@@ -223,6 +224,9 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
 /* Some worker serves and is not busy. */
 static bool can_route(const struct dyno_loop *loop)
 {
+    if (!loop->may_wait) {
+        return true;
+    }
     return (!loop->config.roster ||
             dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0) &&
            !(loop->has_thresholds && dyno_dispatch_all_busy(loop->config.dispatch));
@@ -329,7 +333,9 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
         bool cancelled;
 
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
-        DYNO_TRY(settle_fleet(loop, error));
+        if (loop->may_wait) {
+            DYNO_TRY(settle_fleet(loop, error));
+        }
         DYNO_TRY(cancel_one(loop, &cancelled));
         if (cancelled) {
             continue;
@@ -337,9 +343,9 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
         if (source->ops->next(source) > loop->now) {
             return DYNO_OK;
         }
-        while (source->ops->next(source) <= loop->now) {
+        do {
             DYNO_TRY(admit_one(loop, error));
-        }
+        } while (source->ops->next(source) <= loop->now);
     }
 }
 
@@ -404,18 +410,25 @@ static void look_last(const struct dyno_loop *loop)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
+/* As `next`, or before it, when somebody has waited too long, or a worker has started. */
+static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
+{
+    dyno_ns lobby = dyno_lobby_next(&loop->lobby);
+    dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
+
+    next = lobby < next ? lobby : next;
+    return start < next ? start : next;
+}
+
 /* When something happens next; DYNO_NEVER: the run is over. */
 static dyno_ns next_event(const struct dyno_loop *loop)
 {
     dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
     dyno_ns worker = loop->workers->ops->next(loop->workers);
     dyno_ns next = arrival < worker ? arrival : worker;
-    dyno_ns lobby = dyno_lobby_next(&loop->lobby);
-    dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
 
     next = loop->next_cancel < next ? loop->next_cancel : next;
-    next = lobby < next ? lobby : next;
-    return start < next ? start : next;
+    return loop->may_wait ? next_of_waiting(loop, next) : next;
 }
 
 static bool over(const struct dyno_loop *loop)
@@ -539,6 +552,7 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
     loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
     loop->has_thresholds = dyno_dispatch_has_thresholds(config->dispatch);
+    loop->may_wait = config->roster || loop->has_thresholds;
     loop->ticks = dyno_dispatch_wants_ticks(config->dispatch);
     loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
     *out = loop;

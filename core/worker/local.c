@@ -162,7 +162,9 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
             DYNO_TRY(dyno_tiers_settle(local, now, &again));
         }
     } while (again);
-    dyno_ingest_settle(local, now);
+    if (dyno_alarms_next(&local->ingest) <= now) {
+        dyno_ingest_settle(local, now);
+    }
     return DYNO_OK;
 }
 
