@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
 #include "core/kv/places.h"
 
 enum { RUNS_MIN = 16 };
@@ -58,7 +59,7 @@ static void free_run(struct dyno_kv_cache *cache, uint32_t run)
 
 static bool is_ranked(const struct dyno_kv_cache *cache)
 {
-    return cache->ranking.policy != NULL;
+    return DYNO_RARELY(cache->ranking.policy != NULL);
 }
 
 static void queue_newest(struct dyno_kv_cache *cache, uint32_t run)
@@ -187,7 +188,7 @@ static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
         cache->free += count;
         cache->evicted_blocks += count;
         blocks -= count;
-        if (cache->places) {
+        if (DYNO_RARELY(cache->places)) {
             dyno_kv_places_evicted(cache->places, oldest->span, count);
         }
         if (oldest->span != 0) {

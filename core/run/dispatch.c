@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "core/base/usual.h"
 #include "core/run/dispatch_parts.h"
 #include "core/run/dispatch_routers.h"
 
@@ -24,11 +25,11 @@ static dyno_status refresh(struct dyno_dispatch *d, dyno_ns now)
 {
     d->view.now_ns = now;
     d->view.overlap_age_ns = 0;
-    if (d->wants_events && d->config.event_delay_ns) {
+    if (DYNO_RARELY(d->config.event_delay_ns) && d->wants_events) {
         DYNO_TRY(dyno_mail_deliver(&d->mail, d->index, now));
         d->view.overlap_age_ns = dyno_mail_age(&d->mail, now);
     }
-    return d->guesses ? dyno_guess_expire(&d->guess, d->index, now) : DYNO_OK;
+    return DYNO_RARELY(d->guesses) ? dyno_guess_expire(&d->guess, d->index, now) : DYNO_OK;
 }
 
 static void fill_overlaps(struct dyno_dispatch *d, const struct dyno_request *request)
@@ -39,7 +40,7 @@ static void fill_overlaps(struct dyno_dispatch *d, const struct dyno_request *re
         d->touched_count = dyno_kv_index_match(d->index, request->spans, request->span_count,
                                                d->overlap, d->touched);
     }
-    if (d->tiers.fill) {
+    if (DYNO_RARELY(d->tiers.fill)) {
         d->tiers.fill(d->tiers.context, request, d->overlap, d->tier_credit);
     }
     if (d->wants_active) {
@@ -76,7 +77,7 @@ static uint32_t uncached_tokens(const struct dyno_dispatch *d, const struct dyno
 {
     uint64_t cached = (uint64_t)d->overlap[worker] * d->config.block_tokens;
 
-    if (d->tiers.fill) {
+    if (DYNO_RARELY(d->tiers.fill)) {
         cached += (uint64_t)(d->tier_credit[worker] * d->config.block_tokens);
     }
     return cached < request->prompt_tokens ? request->prompt_tokens - (uint32_t)cached : 0;
@@ -107,7 +108,7 @@ static dyno_status decide(struct dyno_dispatch *d, dyno_ns now, const struct dyn
     uint32_t worker = d->policy->pick(d->policy_state, &d->config.route, &asked, &d->view,
                                       &dyno_route_services, &d->dice, d->costs, &scored);
 
-    if (worker == DYNO_ROUTE_NONE) {
+    if (DYNO_RARELY(worker == DYNO_ROUTE_NONE)) {
         return DYNO_REJECTED;
     }
     if (worker >= d->config.worker_count || !d->view.eligible[worker]) {
@@ -121,7 +122,7 @@ static dyno_status decide(struct dyno_dispatch *d, dyno_ns now, const struct dyn
         .overlap_blocks = d->overlap[worker],
         .view_age = d->view.overlap_age_ns,
     };
-    if (want_candidates) {
+    if (DYNO_RARELY(want_candidates)) {
         list_candidates(d, scored != 0, record);
     }
     if (d->policy->routed) {
@@ -165,13 +166,13 @@ dyno_status dyno_dispatch_kv_event(struct dyno_dispatch *dispatch,
     dyno_status status;
 
     assert(event->worker < dispatch->config.worker_count);
-    if (dispatch->routers) {
+    if (DYNO_RARELY(dispatch->routers)) {
         return tell_routers(dispatch->routers, event);
     }
     if (!dispatch->wants_events || !dispatch->eligible[event->worker]) {
         return DYNO_OK;
     }
-    if (dispatch->config.event_loss > 0.0 && is_lost(dispatch, event->worker)) {
+    if (DYNO_RARELY(dispatch->config.event_loss > 0.0) && is_lost(dispatch, event->worker)) {
         return DYNO_OK;
     }
     status = dispatch->config.event_delay_ns
@@ -201,7 +202,7 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
 {
     dyno_status status;
 
-    if (dispatch->routers) {
+    if (DYNO_RARELY(dispatch->routers)) {
         return let_decide(dispatch, now, request, want_candidates, record);
     }
     DYNO_TRY(dispatch->trouble);

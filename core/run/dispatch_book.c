@@ -8,6 +8,7 @@
  * Always: each of a worker's counts is the sum over the requests booked there, with blocks that
  * several share counted once.
  */
+#include "core/base/usual.h"
 #include "core/run/dispatch_parts.h"
 #include "core/run/dispatch_routers.h"
 
@@ -89,7 +90,7 @@ static dyno_status book_spans(struct dyno_dispatch *d, const struct dyno_request
     if (d->wants_active) {
         DYNO_TRY(book_active(d, request, booking));
     }
-    if (d->guesses && booking->is_own) {
+    if (DYNO_RARELY(d->guesses) && booking->is_own) {
         dyno_status status = dyno_guess_note(&d->guess, d->index, booking->worker, request->spans,
                                              request->span_count, d->view.now_ns);
 
@@ -125,7 +126,7 @@ dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_reques
     booking.prefill_tokens = prefill_tokens;
     d->prefill_tokens[worker] += booking.prefill_tokens;
     d->inflight[worker]++;
-    if (d->is_watched) {
+    if (DYNO_RARELY(d->is_watched)) {
         dyno_dispatch_judge(d, worker);
     }
     *booking_at(d, place) = booking;
@@ -157,7 +158,7 @@ void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_
         return;
     }
     end_prefill(dispatch, booking);
-    if (dispatch->is_watched) {
+    if (DYNO_RARELY(dispatch->is_watched)) {
         watch_first_token(dispatch, request_id, booking->worker);
     }
     if (dispatch->policy->first_token && booking->is_own) {
@@ -179,7 +180,7 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
     if (dispatch->wants_active) {
         unbook_active(dispatch, &booking);
     }
-    if (dispatch->is_watched) {
+    if (DYNO_RARELY(dispatch->is_watched)) {
         watch_end(dispatch, request_id, booking.worker);
     }
     dyno_pool_give(&dispatch->bookings, *found);

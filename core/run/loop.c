@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/usual.h"
+
 struct dyno_loop {
     struct dyno_loop_config config;
     struct dyno_workers *workers;
@@ -35,7 +37,7 @@ static void on_first_token(void *context, uint64_t request)
 {
     const struct dyno_loop *loop = context;
 
-    if (loop->ticks) {
+    if (DYNO_RARELY(loop->ticks)) {
         dyno_dispatch_tick(loop->config.dispatch, loop->now);
     }
     dyno_dispatch_first_token(loop->config.dispatch, request);
@@ -67,14 +69,14 @@ static dyno_status on_ended(void *context, const struct dyno_request_record *rec
     if (at > loop->result.end_ns) {
         loop->result.end_ns = at;
     }
-    if (loop->ticks) {
+    if (DYNO_RARELY(loop->ticks)) {
         dyno_dispatch_tick(loop->config.dispatch, loop->now);
     }
     dyno_dispatch_ended(loop->config.dispatch, record->id);
-    if (loop->lobby.count > 0) {
+    if (DYNO_RARELY(loop->lobby.count > 0)) {
         dyno_lobby_charge(&loop->lobby, record);
     }
-    if (loop->config.planner) {
+    if (DYNO_RARELY(loop->config.planner)) {
         dyno_planner_ended(loop->config.planner, record);
     }
     if (loop->config.trie) {
@@ -215,7 +217,7 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
             (unsigned long long)request.id);
     }
     DYNO_TRY(status);
-    if (loop->config.decisions) {
+    if (DYNO_RARELY(loop->config.decisions)) {
         DYNO_TRY(tell_decision(loop, &decision));
     }
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
@@ -224,7 +226,7 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
 /* Some worker serves and is not busy. */
 static bool can_route(const struct dyno_loop *loop)
 {
-    if (!loop->may_wait) {
+    if (!DYNO_RARELY(loop->may_wait)) {
         return true;
     }
     return (!loop->config.roster ||
@@ -261,7 +263,7 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
     loop->in_flight++;
     loop->result.requests++;
-    if (loop->config.planner) {
+    if (DYNO_RARELY(loop->config.planner)) {
         dyno_planner_arrived(loop->config.planner, &request);
     }
     if (can_route(loop)) { /* then nobody waits */
@@ -309,7 +311,7 @@ static dyno_status cancel_one(struct dyno_loop *loop, bool *any)
     uint64_t id;
 
     *any = false;
-    if (!source->ops->cancelled) {
+    if (!DYNO_RARELY(source->ops->cancelled)) {
         return DYNO_OK;
     }
     loop->next_cancel = source->ops->cancelled(source, loop->now, &id);
@@ -333,7 +335,7 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
         bool cancelled;
 
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
-        if (loop->may_wait) {
+        if (DYNO_RARELY(loop->may_wait)) {
             DYNO_TRY(settle_fleet(loop, error));
         }
         DYNO_TRY(cancel_one(loop, &cancelled));
@@ -353,7 +355,7 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
 
 static dyno_status take_samples(struct dyno_loop *loop)
 {
-    if (loop->now < loop->next_sample) {
+    if (!DYNO_RARELY(loop->now >= loop->next_sample)) {
         return DYNO_OK;
     }
     for (uint32_t i = 0; i < loop->config.worker_count; i++) {
@@ -377,7 +379,7 @@ static dyno_status plan(struct dyno_loop *loop)
     struct dyno_planner *planner = loop->config.planner;
     struct dyno_plan_record record;
 
-    if (!planner || loop->now < dyno_planner_next(planner)) {
+    if (!DYNO_RARELY(planner) || loop->now < dyno_planner_next(planner)) {
         return DYNO_OK;
     }
     dyno_planner_tick(planner, loop->now, loop->workers, loop->lobby.count, &record);
@@ -428,7 +430,7 @@ static dyno_ns next_event(const struct dyno_loop *loop)
     dyno_ns next = arrival < worker ? arrival : worker;
 
     next = loop->next_cancel < next ? loop->next_cancel : next;
-    return loop->may_wait ? next_of_waiting(loop, next) : next;
+    return DYNO_RARELY(loop->may_wait) ? next_of_waiting(loop, next) : next;
 }
 
 static bool over(const struct dyno_loop *loop)
@@ -482,10 +484,10 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
         DYNO_TRY(plan(loop));
         DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
     } while (loop->lobby.count > 0 && can_route(loop));
-    if (loop->config.roster) {
+    if (DYNO_RARELY(loop->config.roster)) {
         dyno_roster_rest(loop->config.roster, loop->workers, loop->now);
     }
-    if (loop->out_of_memory) {
+    if (DYNO_RARELY(loop->out_of_memory)) {
         return DYNO_NO_MEMORY;
     }
     if (loop->config.live || loop->result.turns % TURNS_A_PROGRESS == 0) {

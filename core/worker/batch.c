@@ -26,11 +26,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/usual.h"
 #include "core/worker/fleet.h"
 
 static dyno_status add_slice(struct dyno_worker *worker, struct dyno_slice slice)
 {
-    if (worker->slice_count == worker->slice_capacity) {
+    if (DYNO_RARELY(worker->slice_count == worker->slice_capacity)) {
         uint32_t capacity = worker->slice_capacity ? 2 * worker->slice_capacity : 4;
         struct dyno_slice *slices = realloc(worker->slices, capacity * sizeof *slices);
 
@@ -52,13 +53,13 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
     uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
 
     dyno_kv_take(&worker->cache, blocks, now);
-    if (worker->places) {
+    if (DYNO_RARELY(worker->places)) {
         DYNO_TRY(dyno_kv_places_take(worker->places, seq->slot, blocks));
     }
     worker->blocks_held += blocks;
     worker->budget -= tokens;
     if (local->config.worker.hit_when_scheduled && to > seq->held_blocks) {
-        if (worker->places) {
+        if (DYNO_RARELY(worker->places)) {
             DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
                                          seq->held_blocks, to));
         }
@@ -66,7 +67,7 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
                               seq->link_count - seq->span_count, seq->held_blocks, to, now));
         seq->held_blocks = to;
     }
-    if (seq->half == DYNO_PROMPT_HALF && local->config.halves.prompt_begun &&
+    if (DYNO_RARELY(seq->half == DYNO_PROMPT_HALF) && local->config.halves.prompt_begun &&
         seq->computed + tokens == seq->target) {
         local->config.halves.prompt_begun(local->config.halves.context, seq->record.id);
     }
@@ -138,6 +139,35 @@ static bool fits_without_eviction(const struct dyno_local *local, const struct d
            dyno_kv_available(&worker->cache);
 }
 
+static bool fits_beside_others(const struct dyno_local *local, const struct dyno_worker *worker,
+                               const struct dyno_seq *seq, const struct admission *admission)
+{
+    uint64_t need = admission->blocks;
+
+    switch (local->config.worker.admission) {
+    case DYNO_ADMIT_CHUNK:
+        if (local->config.worker.reserve_prompt) {
+            need = admission->whole;
+        }
+        return need + admission->idle_blocks + local->watermark_blocks <=
+               dyno_kv_available(&worker->cache);
+    case DYNO_ADMIT_ESTIMATE:
+        return fits_by_estimate(local, worker, seq, admission);
+    case DYNO_ADMIT_NO_EVICT:
+        return fits_without_eviction(local, worker, seq, admission);
+    }
+    return false;
+}
+
+/* Alone a request always fits: submit saw to that. */
+static bool is_alone(const struct dyno_worker *worker)
+{
+    return worker->running.count + worker->ended.count + worker->reserved.count +
+               worker->arrived.count + worker->leased.count + worker->moves_on_way +
+               worker->moves_held ==
+           0;
+}
+
 static bool fits(const struct dyno_local *local, const struct dyno_worker *worker,
                  const struct dyno_seq *seq, const struct admission *admission)
 {
@@ -147,24 +177,7 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     if (need + worker->blocks_along > available) {
         return false;
     }
-    if (worker->running.count + worker->ended.count + worker->reserved.count +
-            worker->arrived.count + worker->leased.count + worker->moves_on_way +
-            worker->moves_held ==
-        0) {
-        return true; /* alone it always fits: submit saw to that */
-    }
-    switch (local->config.worker.admission) {
-    case DYNO_ADMIT_CHUNK:
-        if (local->config.worker.reserve_prompt) {
-            need = (uint64_t)admission->whole + admission->idle_blocks;
-        }
-        return need + local->watermark_blocks <= available;
-    case DYNO_ADMIT_ESTIMATE:
-        return fits_by_estimate(local, worker, seq, admission);
-    case DYNO_ADMIT_NO_EVICT:
-        return fits_without_eviction(local, worker, seq, admission);
-    }
-    return false;
+    return fits_beside_others(local, worker, seq, admission) || is_alone(worker);
 }
 
 /* SGLang's max_prefill_tokens: what is left of it when others are in the pass. */
@@ -186,7 +199,7 @@ static enum verdict plan_admission(const struct dyno_local *local, const struct 
     uint32_t findable = (seq->target - 1) / config->block_tokens; /* one token is always computed */
     uint32_t computed, left;
 
-    if (worker->slots_free_count == 0) {
+    if (DYNO_RARELY(worker->slots_free_count == 0)) {
         return NO_ROOM;
     }
     if (seq->link_count > 0) {
@@ -214,7 +227,7 @@ static enum verdict plan_reservation(const struct dyno_local *local,
 {
     uint32_t findable = seq->record.prompt_tokens / local->config.worker.block_tokens;
 
-    if (worker->slots_free_count == 0) {
+    if (DYNO_RARELY(worker->slots_free_count == 0)) {
         return NO_ROOM;
     }
     if (seq->link_count > 0) {
@@ -251,7 +264,9 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
                       seq->tokens_in_all);
     if (seq->record.admitted_ns == DYNO_NEVER) {
         count_first_admission(local, seq, admission, now);
-        dyno_onboard_count(local, seq);
+        if (DYNO_RARELY(seq->move != 0)) {
+            dyno_onboard_count(local, seq);
+        }
     }
     worker->blocks_promised += dyno_seq_blocks_max(local, seq);
     worker->blocks_held += admission->hit_blocks;
@@ -261,10 +276,10 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
     seq->ahead = 0;
     seq->held_blocks = admission->hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, admission->hit_blocks));
-    if (worker->places) {
+    if (DYNO_RARELY(worker->places)) {
         DYNO_TRY(dyno_kv_places_hold(worker->places, seq->slot, seq->links, admission->hit_blocks));
     }
-    if (seq->move != 0) {
+    if (DYNO_RARELY(seq->move != 0)) {
         dyno_onboard_end(local, worker, index);
     }
     return dyno_batch_prompt(local, worker, index, admission->tokens, admission->blocks, now);
@@ -290,7 +305,7 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
             worker->hidden = true;
             break;
         }
-        is_half = local->seqs[index].half == DYNO_DECODE_HALF;
+        is_half = DYNO_RARELY(local->seqs[index].half == DYNO_DECODE_HALF);
         verdict = is_half ? plan_reservation(local, worker, &local->seqs[index], &admission)
                           : plan_admission(local, worker, &local->seqs[index], &admission);
         if (verdict != ADMITTED) {
@@ -298,11 +313,11 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
                 verdict == NO_ROOM && local->config.worker.order == DYNO_ORDER_PREFILL_FIRST;
             break;
         }
-        if (local->config.tiers && !is_half) {
+        if (DYNO_RARELY(local->config.tiers) && !is_half) {
             DYNO_TRY(dyno_onboard(local, worker, index, admission.hit_blocks, admission.idle_blocks,
                                   now, &waits));
         }
-        if (!waits) {
+        if (!DYNO_RARELY(waits)) {
             DYNO_TRY(is_half ? dyno_half_reserve(local, worker, index, admission.hit_blocks,
                                                  admission.blocks, now)
                              : start_prompt(local, worker, index, &admission, now));
@@ -313,6 +328,22 @@ static dyno_status admit_waiting(struct dyno_local *local, struct dyno_worker *w
 
 /* ---- the two orders -------------------------------------------------------------------------- */
 
+/* Preempt from the newest until there are blocks for the decode set's next step. */
+static __attribute__((noinline)) dyno_status preempt_for_decode(struct dyno_local *local,
+                                                                struct dyno_worker *worker,
+                                                                dyno_ns now, bool *preempted)
+{
+    while (worker->decode_count > 0 &&
+           dyno_ledger_next(worker) > dyno_kv_available(&worker->cache)) {
+        if (dyno_onboard_yield(local, worker)) {
+            continue;
+        }
+        DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
+        *preempted = true;
+    }
+    return DYNO_OK;
+}
+
 /* Take the blocks of the decode set's next step, preempting from the newest until they are there.
  */
 static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
@@ -321,19 +352,15 @@ static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *
     uint32_t demand = dyno_ledger_next(worker);
 
     worker->steps_taken = 0;
-    while (worker->decode_count > 0 && demand > dyno_kv_available(&worker->cache)) {
-        if (dyno_onboard_yield(local, worker)) {
-            continue;
-        }
-        DYNO_TRY(dyno_seq_preempt(local, worker, worker->running.last, now));
+    if (DYNO_RARELY(demand > dyno_kv_available(&worker->cache))) {
+        DYNO_TRY(preempt_for_decode(local, worker, now, preempted));
         demand = dyno_ledger_next(worker);
-        *preempted = true;
     }
     if (worker->decode_count > 0) {
         dyno_kv_take(&worker->cache, demand, now);
         worker->blocks_held += demand;
         worker->steps_taken = 1;
-        if (worker->places) {
+        if (DYNO_RARELY(worker->places)) {
             DYNO_TRY(dyno_tables_first_step(local, worker));
         }
         worker->catch_up = 0;
@@ -362,7 +389,7 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
         *settled = !preempted;
         return DYNO_OK;
     }
-    if (worker->arrived.count > 0 && !preempted) {
+    if (DYNO_RARELY(worker->arrived.count > 0) && !preempted) {
         DYNO_TRY(dyno_half_start(local, worker, now));
     }
     if (worker->partial != DYNO_NO_SEQ) {
@@ -372,7 +399,7 @@ static dyno_status form_mixed(struct dyno_local *local, struct dyno_worker *work
             preempted = true;
         }
     }
-    if (!preempted && worker->partial == DYNO_NO_SEQ) {
+    if (worker->waiting.count > 0 && !preempted && worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(admit_waiting(local, worker, now));
     }
     worker->prefills_bound =
@@ -489,14 +516,14 @@ static dyno_status submit(struct dyno_local *local, uint32_t index, uint32_t ste
         local->config.worker.order == DYNO_ORDER_MIXED || worker->slice_count == 0 || worker->mixed;
 
     note_extent(local, worker);
-    if (worker->passes_cold > 0) {
+    if (DYNO_RARELY(worker->passes_cold > 0)) {
         worker->passes_cold--;
         worker->host_ticks += local->config.worker.first_pass_ticks;
     }
     worker->busy = true;
     worker->busy_since = now;
     worker->pass_steps = steps;
-    if (worker->places && steps > 1) {
+    if (DYNO_RARELY(worker->places) && steps > 1) {
         DYNO_TRY(dyno_tables_look_ahead(local, worker));
     }
     device->ops->submit(device, now,
@@ -538,7 +565,9 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     bool settled = true;
 
     assert(!worker->busy);
-    dyno_ingest_take_ready(local, worker, now);
+    if (worker->ingest.count > 0) {
+        dyno_ingest_take_ready(local, worker, now);
+    }
     if (worker->ended.count > 0 && worker->decode_count + worker->ghost_count == 0 &&
         worker->partial == DYNO_NO_SEQ) {
         DYNO_TRY(dyno_seq_release_ended(local, worker)); /* there was nothing to schedule ahead */
@@ -546,10 +575,10 @@ dyno_status dyno_batch_form(struct dyno_local *local, uint32_t index, dyno_ns no
     worker->slice_count = 0;
     worker->hidden = false;
     worker->host_ticks = 0;
-    if (worker->arrived.count > 0 && !local->config.halves.first_token_here) {
+    if (DYNO_RARELY(worker->arrived.count > 0) && !local->config.halves.first_token_here) {
         DYNO_TRY(dyno_half_join(local, worker, now));
     }
-    if (worker->onboarded > 0) {
+    if (DYNO_RARELY(worker->onboarded > 0)) {
         dyno_onboard_join(local, worker, now);
     }
     if (worker->running.count + worker->waiting.count + worker->ghost_count +

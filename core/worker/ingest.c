@@ -3,6 +3,7 @@
  * A worker ingests its requests one at a time, so that they become ready in the order in which they
  * came, and when is known as soon as they do.
  */
+#include "core/base/usual.h"
 #include "core/worker/fleet.h"
 
 /* Requests are ingested one at a time (one tokeniser thread a worker). */
@@ -28,7 +29,7 @@ void dyno_ingest_take_ready(struct dyno_local *local, struct dyno_worker *worker
         if (seq->record.ready_ns > now) {
             return;
         }
-        if (local->config.device->ops->is_real) {
+        if (DYNO_RARELY(local->config.device->ops->is_real)) {
             seq->record.ready_ns = now;
         }
         seq->state = SEQ_WAITING;

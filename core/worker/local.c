@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
 #include "core/worker/fleet.h"
 #include "core/worker/tiers.h"
 
@@ -33,9 +34,6 @@ static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *w
 {
     uint32_t seqs_max = local->config.worker.seqs_max;
 
-    if (worker->takers.at) {
-        return DYNO_OK;
-    }
     worker->seq_of_slot = malloc(seqs_max * sizeof *worker->seq_of_slot);
     worker->slots_free = malloc(seqs_max * sizeof *worker->slots_free);
     if (!worker->seq_of_slot || !worker->slots_free) {
@@ -115,14 +113,16 @@ dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t ind
     dyno_ns ready;
 
     *out = DYNO_NO_SEQ;
-    if (!dyno_local_could_hold(local, request)) {
+    if (DYNO_RARELY(!dyno_local_could_hold(local, request))) {
         return refuse(local, request, index, DYNO_REJECTED_PROMPT_TOO_LONG);
     }
     if (config->queue_max > 0 &&
         worker->waiting.count + worker->ingest.count >= config->queue_max) {
         return refuse(local, request, index, DYNO_REJECTED_QUEUE_FULL);
     }
-    DYNO_TRY(warm_up(local, worker));
+    if (DYNO_RARELY(!worker->takers.at)) {
+        DYNO_TRY(warm_up(local, worker));
+    }
     DYNO_TRY(dyno_seq_make(local, request, index, &seq));
     *out = seq;
     limit_tokens(local, request, half, &local->seqs[seq]);
@@ -158,7 +158,7 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
         while (device->ops->reap(device, now, &completion)) {
             DYNO_TRY(dyno_settle_completion(local, &completion, now));
         }
-        if (local->config.tiers) {
+        if (DYNO_RARELY(local->config.tiers)) {
             DYNO_TRY(dyno_tiers_settle(local, now, &again));
         }
     } while (again);
@@ -192,7 +192,7 @@ static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
 {
     struct dyno_local *local = local_of(workers);
 
-    if (local->config.tiers) {
+    if (DYNO_RARELY(local->config.tiers)) {
         order_dirty(local);
     }
     while (local->dirty_count > 0) {
@@ -289,9 +289,12 @@ static dyno_ns local_next(const struct dyno_workers *workers)
     const struct dyno_local *local = const_local_of(workers);
     dyno_ns pass = local->config.device->ops->next(local->config.device);
     dyno_ns ready = dyno_alarms_next(&local->ingest);
-    dyno_ns way = local->config.tiers ? dyno_tiers_next(local) : DYNO_NEVER;
 
-    ready = way < ready ? way : ready;
+    if (DYNO_RARELY(local->config.tiers)) {
+        dyno_ns way = dyno_tiers_next(local);
+
+        ready = way < ready ? way : ready;
+    }
     return pass < ready ? pass : ready;
 }
 

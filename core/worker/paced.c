@@ -6,6 +6,7 @@
 
 #include "core/base/alarms.h"
 #include "core/base/heap.h"
+#include "core/base/usual.h"
 
 struct slot {
     uint64_t id;
@@ -51,7 +52,7 @@ static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
     uint32_t wanted = *capacity ? *capacity : 8;
     void *grown;
 
-    if (count <= *capacity) {
+    if (!DYNO_RARELY(count > *capacity)) {
         return array;
     }
     while (wanted < count) {
@@ -84,7 +85,7 @@ static bool join_ends(struct paced *paced, struct engine *engine, uint32_t index
     if (slot->generated >= total) {
         return false;
     }
-    if (dyno_heap_reserve(&engine->ends, engine->slots_capacity) != DYNO_OK) {
+    if (DYNO_RARELY(dyno_heap_reserve(&engine->ends, engine->slots_capacity) != DYNO_OK)) {
         abort();
     }
     dyno_heap_set(&engine->ends, index, engine->step + (total - slot->generated));
@@ -150,7 +151,7 @@ static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno
 {
     dyno_ns gap = now - engine->end;
 
-    if (idle == 0) { /* as with every GPU: spare the division */
+    if (!DYNO_RARELY(idle > 0)) { /* as with every GPU: spare the division */
         return now;
     }
     if (gap >= DYNO_IDLE_NS_WHOLE) {
@@ -297,7 +298,7 @@ static void settle_ends(struct paced *paced, struct engine *engine, struct dyno_
             add_ended(paced, out, index);
         }
     }
-    if (out->ended_count > 1) {
+    if (DYNO_RARELY(out->ended_count > 1)) {
         qsort(paced->ended, out->ended_count, sizeof *paced->ended, by_slot);
     }
     out->ended = paced->ended;

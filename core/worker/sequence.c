@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
 #include "core/worker/fleet.h"
 
 enum { SEQS_MIN = 64 };
@@ -50,22 +51,22 @@ dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *r
     seq = &local->seqs[local->seqs_unused];
     *out = local->seqs_unused;
     local->seqs_unused = seq->next;
-    memset(seq, 0, sizeof *seq);
-    seq->record = (struct dyno_request_record){.id = request->id,
-                                               .session = request->session,
-                                               .tenant = request->tenant,
-                                               .priority = request->priority,
-                                               .worker = worker,
-                                               .prompt_tokens = request->prompt_tokens,
-                                               .scheduled_ns = request->scheduled_ns,
-                                               .arrival_ns = request->arrival_ns,
-                                               .held_ns = request->held_ns,
-                                               .ready_ns = DYNO_NEVER,
-                                               .admitted_ns = DYNO_NEVER,
-                                               .first_token_ns = DYNO_NEVER,
-                                               .last_token_ns = DYNO_NEVER};
-    seq->prev = seq->next = DYNO_NO_SEQ;
-    seq->target = request->prompt_tokens;
+    *seq = (struct dyno_seq){.record = {.id = request->id,
+                                        .session = request->session,
+                                        .tenant = request->tenant,
+                                        .priority = request->priority,
+                                        .worker = worker,
+                                        .prompt_tokens = request->prompt_tokens,
+                                        .scheduled_ns = request->scheduled_ns,
+                                        .arrival_ns = request->arrival_ns,
+                                        .held_ns = request->held_ns,
+                                        .ready_ns = DYNO_NEVER,
+                                        .admitted_ns = DYNO_NEVER,
+                                        .first_token_ns = DYNO_NEVER,
+                                        .last_token_ns = DYNO_NEVER},
+                             .prev = DYNO_NO_SEQ,
+                             .next = DYNO_NO_SEQ,
+                             .target = request->prompt_tokens};
     if (local->config.worker.prefix_cache) {
         seq->span_count = seq->link_count = request->span_count;
     }
@@ -177,7 +178,7 @@ static dyno_status count_joiner(struct dyno_worker *worker, dyno_ns at, int chan
         }
     }
     assert(change > 0);
-    if (worker->joiners_count == worker->joiners_capacity) {
+    if (DYNO_RARELY(worker->joiners_count == worker->joiners_capacity)) {
         uint32_t capacity = worker->joiners_capacity ? 2 * worker->joiners_capacity : 4;
         struct dyno_joiners *joiners = realloc(worker->joiners, capacity * sizeof *joiners);
 
@@ -266,7 +267,7 @@ static dyno_status keep_generated(struct dyno_local *local, struct dyno_worker *
     }
     own->blocks = whole - spans_blocks;
     seq->chain_blocks = whole;
-    if (worker->places) {
+    if (DYNO_RARELY(worker->places)) {
         DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
                                      seq->held_blocks, whole));
     }
@@ -282,12 +283,12 @@ dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *w
     uint32_t own = dyno_seq_blocks(local, seq) - seq->held_blocks;
 
     if (keep && local->config.worker.prefix_cache) {
-        if (worker->places) {
+        if (DYNO_RARELY(worker->places)) {
             dyno_kv_places_retire(worker->places, seq->slot, seq->held_blocks);
         }
         DYNO_TRY(dyno_kv_retire(&worker->cache, own));
     } else {
-        if (worker->places) {
+        if (DYNO_RARELY(worker->places)) {
             dyno_kv_places_drop(worker->places, seq->slot, seq->held_blocks);
         }
         dyno_kv_drop(&worker->cache, own);

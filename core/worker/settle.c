@@ -1,13 +1,14 @@
 /* What a finished pass did: tokens, gaps between them, first tokens, ends. */
 #include <assert.h>
 
+#include "core/base/usual.h"
 #include "core/worker/fleet.h"
 
 static dyno_ns completion_boundary(const void *context, uint32_t step)
 {
     const struct dyno_completion *completion = context;
 
-    if (completion->boundaries) {
+    if (DYNO_RARELY(completion->boundaries)) {
         return completion->boundaries[step];
     }
     if (step == 0) {
@@ -24,7 +25,7 @@ static void add_steps(struct dyno_histogram *itl, const struct dyno_completion *
 {
     uint64_t carry = completion->carry;
 
-    if (completion->boundaries) {
+    if (DYNO_RARELY(completion->boundaries)) {
         for (uint32_t i = 0; i < completion->steps; i++) {
             uint32_t sequences = i == 0 ? first_count : count;
 
@@ -81,12 +82,14 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
 {
     uint64_t steps = completion->steps, count = worker->decode_count;
 
-    dyno_ledger_take(local, worker, completion->steps, completion_boundary, completion);
+    if (completion->steps > worker->steps_taken) {
+        dyno_ledger_take(local, worker, completion->steps, completion_boundary, completion);
+    }
     if (count == 0) {
         return;
     }
     assert(worker->steps_taken == completion->steps || local->abandoned);
-    if (worker->places) {
+    if (DYNO_RARELY(worker->places)) {
         dyno_tables_settle(local, worker, completion->steps);
     }
     add_gaps(local, worker, completion);
@@ -135,7 +138,7 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
         uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
 
         if (to > seq->held_blocks) {
-            if (worker->places) {
+            if (DYNO_RARELY(worker->places)) {
                 DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
                                              seq->held_blocks, to));
             }
@@ -149,10 +152,21 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
         return DYNO_OK;
     }
     DYNO_TRY(settle_yield(local, worker, index, at));
-    if (!local->config.tiers || local->abandoned) {
-        return DYNO_OK;
+    if (DYNO_RARELY(local->config.tiers) && !local->abandoned) {
+        DYNO_TRY(dyno_store(local, worker, index, worker->settled_at));
     }
-    return dyno_store(local, worker, index, worker->settled_at);
+    return DYNO_OK;
+}
+
+/* Prompts that are computed and go on elsewhere. */
+static dyno_status lease_halves(struct dyno_local *local, struct dyno_worker *worker, dyno_ns at)
+{
+    for (uint32_t i = 0; i < worker->slice_count; i++) {
+        if (worker->slices[i].yields) {
+            DYNO_TRY(dyno_half_lease(local, worker, worker->slices[i].slot, at));
+        }
+    }
+    return DYNO_OK;
 }
 
 dyno_status dyno_settle_completion(struct dyno_local *local,
@@ -164,7 +178,9 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
     worker->busy = false;
     dyno_alarms_set(&local->visible, completion->worker, DYNO_NEVER);
     worker->busy_ns += completion->at - worker->busy_since;
-    worker->last_step_start = completion_boundary(completion, completion->steps - 1);
+    worker->last_step_start = completion->steps == 1
+                                  ? completion->start
+                                  : completion_boundary(completion, completion->steps - 1);
     worker->settled_at = now;
     local->totals.passes++;
     local->totals.steps += completion->steps;
@@ -180,13 +196,11 @@ dyno_status dyno_settle_completion(struct dyno_local *local,
         DYNO_TRY(dyno_seq_finish(local, worker, worker->seq_of_slot[completion->ended[i]],
                                  DYNO_COMPLETED));
     }
-    if (worker->cancelled_count > 0 && !local->abandoned) {
+    if (DYNO_RARELY(worker->cancelled_count > 0) && !local->abandoned) {
         DYNO_TRY(dyno_cancel_settle(local, worker));
     }
-    for (uint32_t i = 0; i < worker->slice_count && !local->abandoned; i++) {
-        if (worker->slices[i].yields) {
-            DYNO_TRY(dyno_half_lease(local, worker, worker->slices[i].slot, completion->at));
-        }
+    if (DYNO_RARELY(local->config.halves.prompt_done) && !local->abandoned) {
+        DYNO_TRY(lease_halves(local, worker, completion->at));
     }
     dyno_local_mark_dirty(local, worker);
     return DYNO_OK;
