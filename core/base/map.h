@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
+#include "core/base/usual.h"
 
 #define DYNO_MAP_NONE UINT64_MAX /* not a key */
 
@@ -73,7 +74,7 @@ static inline uint32_t *dyno_map_put(struct dyno_map *map, uint64_t key, uint32_
     int is_fresh;
 
     assert(key != DYNO_MAP_NONE);
-    if (map->count >= map->count_max && dyno_map_grow(map) != DYNO_OK) {
+    if (DYNO_RARELY(map->count >= map->count_max) && dyno_map_grow(map) != DYNO_OK) {
         return NULL;
     }
     slot = dyno_map_slot(map, key);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
+
 enum { CAPACITY_MIN = 64 };
 
 static bool grow(struct dyno_pool *pool)
@@ -44,7 +46,7 @@ uint32_t dyno_pool_take(struct dyno_pool *pool)
         memcpy(&pool->unused, dyno_pool_at(pool, place), sizeof pool->unused);
         return place;
     }
-    if (pool->used == pool->capacity && !grow(pool)) {
+    if (DYNO_RARELY(pool->used == pool->capacity) && !grow(pool)) {
         return DYNO_POOL_NONE;
     }
     return pool->used++;

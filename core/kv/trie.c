@@ -100,10 +100,16 @@ static dyno_status reserve_elements(struct dyno_kv_trie *trie, struct node *node
     return DYNO_OK;
 }
 
+/* Blocks of all its elements, of which there are some. */
+static uint32_t end_of(const struct node *node)
+{
+    return node->elements[node->count - 1].end;
+}
+
 static dyno_status append(struct dyno_kv_trie *trie, struct node *node,
                           const struct dyno_span *spans, uint32_t count)
 {
-    uint32_t end = node->count > 0 ? node->elements[node->count - 1].end : 0;
+    uint32_t end = node->count > 0 ? end_of(node) : 0;
     struct element *elements;
 
     DYNO_TRY(reserve_elements(trie, node, node->count + count));
@@ -187,7 +193,7 @@ static uint32_t follow(struct node *node, struct walk *walk)
 static bool may_grow(const struct dyno_kv_trie *trie, const struct node *node, uint32_t blocks,
                      const struct walk *walk)
 {
-    return walk->left > 0 && blocks == node->elements[node->count - 1].end &&
+    return walk->left > 0 && blocks == end_of(node) &&
            !dyno_map_find(&trie->node_of, walk->from->id);
 }
 
@@ -199,14 +205,17 @@ static dyno_status take_step(struct dyno_kv_trie *trie, struct walk *walk)
 
     if (known) {
         place = *known;
-    } else {
+        node = node_at(trie, place);
+        blocks = follow(node, walk);
+        if (may_grow(trie, node, blocks, walk)) {
+            DYNO_TRY(append(trie, node, walk->from, walk->left));
+            blocks = end_of(node);
+            walk->left = 0;
+        }
+    } else { /* it gets all that is left */
         DYNO_TRY(make_node(trie, walk->from, walk->left, &place));
-    }
-    node = node_at(trie, place);
-    blocks = follow(node, walk);
-    if (may_grow(trie, node, blocks, walk)) {
-        DYNO_TRY(append(trie, node, walk->from, walk->left));
-        blocks = node->elements[node->count - 1].end;
+        node = node_at(trie, place);
+        blocks = end_of(node);
         walk->left = 0;
     }
     node->refs++;

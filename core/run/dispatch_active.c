@@ -225,18 +225,35 @@ static dyno_status book(struct dyno_active *active, uint32_t worker, const struc
     return status;
 }
 
-/* The workers of the first span, each once. */
-static uint32_t list_workers(struct node *node, uint32_t *list)
+/* Whether the entry at `place` is its worker's last, which says how many blocks it has. */
+static bool is_last_of_worker(const struct node *node, const struct entry *entries, uint32_t place)
+{
+    return place + 1 == node->count || entries[place + 1].worker != entries[place].worker;
+}
+
+/* The workers of the first span: those with all its blocks are listed. */
+static uint32_t begin(struct node *node, const struct dyno_span *span, uint32_t *list,
+                      uint32_t *overlap, uint32_t *touched, uint32_t *touched_count)
 {
     const struct entry *entries = entries_of(node);
-    uint32_t count = 0;
+    uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < node->count; i++) {
-        if (count == 0 || list[count - 1] != entries[i].worker) {
-            list[count++] = entries[i].worker;
+    *touched_count = 0;
+    for (uint32_t place = 0; place < node->count; place++) {
+        struct entry entry = entries[place];
+
+        if (!is_last_of_worker(node, entries, place)) {
+            continue;
+        }
+        touched[(*touched_count)++] = entry.worker;
+        if (entry.blocks < span->blocks) {
+            overlap[entry.worker] = entry.blocks;
+        } else {
+            overlap[entry.worker] = span->blocks;
+            list[kept++] = entry.worker;
         }
     }
-    return count;
+    return kept;
 }
 
 /* Of the workers listed, keep those that have all blocks of `span`. */
@@ -244,19 +261,25 @@ static uint32_t narrow(struct node *node, const struct dyno_span *span, uint32_t
                        uint32_t count, uint32_t *overlap)
 {
     const struct entry *entries = entries_of(node);
-    uint32_t place = 0, kept = 0;
+    uint32_t kept = 0, k = 0;
 
-    for (uint32_t k = 0; k < count; k++) {
-        uint32_t blocks = 0;
+    for (uint32_t place = 0; place < node->count; place++) {
+        struct entry entry = entries[place];
 
-        for (; place < node->count && entries[place].worker <= list[k]; place++) {
-            blocks = entries[place].worker == list[k] ? entries[place].blocks : 0;
+        while (k < count && list[k] < entry.worker) {
+            k++;
         }
-        if (blocks >= span->blocks) {
-            overlap[list[k]] += span->blocks;
-            list[kept++] = list[k];
+        if (k == count) {
+            break;
+        }
+        if (list[k] != entry.worker || !is_last_of_worker(node, entries, place)) {
+            continue;
+        }
+        if (entry.blocks < span->blocks) {
+            overlap[entry.worker] += entry.blocks;
         } else {
-            overlap[list[k]] += blocks;
+            overlap[entry.worker] += span->blocks;
+            list[kept++] = entry.worker;
         }
     }
     return kept;
@@ -271,18 +294,14 @@ static uint32_t match_narrow(const struct dyno_active *active, const struct dyno
 
     for (uint32_t i = 0; i < span_count && (count || i == 0); i++) {
         const uint32_t *place = dyno_map_find(&active->node_of, spans[i].id);
+        struct node *node;
 
         if (!place) {
             break;
         }
-        if (i == 0) {
-            touched_count = count = list_workers(node_at(active, *place), list);
-            for (uint32_t k = 0; k < count; k++) {
-                touched[k] = list[k];
-                overlap[list[k]] = 0;
-            }
-        }
-        count = narrow(node_at(active, *place), &spans[i], list, count, overlap);
+        node = node_at(active, *place);
+        count = i == 0 ? begin(node, &spans[i], list, overlap, touched, &touched_count)
+                       : narrow(node, &spans[i], list, count, overlap);
     }
     return touched_count;
 }

@@ -195,7 +195,7 @@ static dyno_status end_unrouted(struct dyno_loop *loop, const struct dyno_reques
 static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
                          struct dyno_error *error)
 {
-    struct dyno_decision_record decision = {0};
+    struct dyno_decision_record decision;
     dyno_status status;
 
     if (loop->config.trie) {
