@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "core/base/usual.h"
 #include "traces/clients.h"
 #include "traces/order.h"
 #include "traces/rows.h"
@@ -63,7 +64,7 @@ static dyno_ns scaled(const struct paced *paced, dyno_ns time)
 {
     double slower;
 
-    if (paced->pacing.speedup == 1.0) {
+    if (!DYNO_RARELY(paced->pacing.speedup != 1.0)) {
         return time;
     }
     slower = (double)time / paced->pacing.speedup;
@@ -146,17 +147,17 @@ static dyno_status read_one(struct paced *paced, struct dyno_error *error)
     dyno_status status;
     bool got;
 
-    if (slot == DYNO_SLOT_NONE) {
+    if (DYNO_RARELY(slot == DYNO_SLOT_NONE)) {
         return no_memory(paced, error);
     }
     DYNO_TRY(paced->rows->ops->read(paced->rows, &paced->shelf.slots[slot].row, &got, error));
-    if (!got) {
+    if (DYNO_RARELY(!got)) {
         paced->rows_ended = true;
         dyno_shelf_drop(&paced->shelf, slot);
         return dyno_waiting_check(&paced->waiting, paced->rows->name, true, error);
     }
     status = admit(paced, slot, error);
-    if (status == DYNO_BAD_INPUT) {
+    if (DYNO_RARELY(status == DYNO_BAD_INPUT)) {
         dyno_shelf_drop(&paced->shelf, slot);
         status = dyno_rows_reject(paced->rows, error);
     }
@@ -181,11 +182,11 @@ static dyno_status read_ahead(struct paced *paced, struct dyno_error *error)
 {
     while (!paced->rows_ended &&
            (paced->ready.count == 0 || paced->ready.items[0].at > paced->read_at)) {
-        if (dyno_shelf_is_full(&paced->shelf)) {
+        if (DYNO_RARELY(dyno_shelf_is_full(&paced->shelf))) {
             paced->was_full = true;
             break;
         }
-        if (paced->was_full) {
+        if (DYNO_RARELY(paced->was_full)) {
             paced->was_full = false;
             paced->floor_ns = paced->known_ns;
         }
@@ -235,7 +236,7 @@ static dyno_ns paced_next(struct dyno_source *source)
 
 static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t *count)
 {
-    if (row->segment_count > paced->span_capacity) {
+    if (DYNO_RARELY(row->segment_count > paced->span_capacity)) {
         uint32_t capacity = row->segment_count + row->segment_count / 2;
         struct dyno_span *spans = realloc(paced->spans, capacity * sizeof *spans);
 
@@ -259,7 +260,7 @@ static dyno_status send(struct paced *paced, const struct dyno_slot *about, dyno
     if (!make_spans(paced, row, &span_count)) {
         return no_memory(paced, error);
     }
-    if (about->node != DYNO_NODE_NONE) {
+    if (DYNO_RARELY(about->node != DYNO_NODE_NONE)) {
         node = dyno_map_put(&paced->nodes, id, about->node, NULL);
         if (!node) {
             return no_memory(paced, error);
@@ -294,7 +295,7 @@ static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dy
     dyno_ns at = paced_next(source);
     struct dyno_order_item item;
 
-    if (paced->failure.status != DYNO_OK) {
+    if (DYNO_RARELY(paced->failure.status != DYNO_OK)) {
         return dyno_fail(error, paced->failure.status, "%s", paced->failure.text);
     }
     assert(at != DYNO_NEVER && now >= at);
@@ -325,7 +326,7 @@ static void paced_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
     if (!dyno_clients_give(&paced->clients, at, id)) {
         (void)no_memory(paced, &paced->failure);
     }
-    if (found) {
+    if (DYNO_RARELY(found)) {
         uint32_t node = *found;
 
         dyno_map_remove(&paced->nodes, id);

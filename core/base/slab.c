@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
+
 enum { CLASS_MIN = 4, CHUNK_BYTES = 1 << 18 };
 
 /* The binary logarithm, rounded up; too large: DYNO_SLAB_CLASSES or more. */
@@ -30,11 +32,11 @@ void *dyno_slab_take(struct dyno_slab *slab, size_t bytes)
     size_t size = (size_t)1 << size_class;
     void *piece;
 
-    if (size_class >= DYNO_SLAB_CLASSES) {
+    if (DYNO_RARELY(size_class >= DYNO_SLAB_CLASSES)) {
         return NULL;
     }
     piece = slab->free_of[size_class];
-    if (piece) {
+    if (!DYNO_RARELY(!piece)) {
         memcpy(&slab->free_of[size_class], piece, sizeof piece);
         return piece;
     }

@@ -36,14 +36,14 @@ static void fill_overlaps(struct dyno_dispatch *d, const struct dyno_request *re
 {
     d->touched_count = 0;
     d->active_touched_count = 0;
-    if (d->index) {
+    if (d->index && request->span_count > 0) {
         d->touched_count = dyno_kv_index_match(d->index, request->spans, request->span_count,
                                                d->overlap, d->touched);
     }
     if (DYNO_RARELY(d->tiers.fill)) {
         d->tiers.fill(d->tiers.context, request, d->overlap, d->tier_credit);
     }
-    if (d->wants_active) {
+    if (d->wants_active && request->span_count > 0) {
         d->active_touched_count = dyno_active_match(&d->active, request->spans, request->span_count,
                                                     d->active_overlap, d->active_touched);
     }

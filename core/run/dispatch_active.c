@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/usual.h"
 #include "core/run/dispatch_parts.h"
 
 enum { FEW = 4, NARROW_WORKERS = 64 };
@@ -104,7 +105,8 @@ static uint32_t blocks_without(struct node *node, uint32_t place)
 static dyno_status tell_wide(struct dyno_active *active, const struct node *node, uint32_t worker,
                              uint32_t blocks)
 {
-    return active->wide ? dyno_kv_index_set(active->wide, node->span, worker, blocks) : DYNO_OK;
+    return DYNO_RARELY(active->wide) ? dyno_kv_index_set(active->wide, node->span, worker, blocks)
+                                     : DYNO_OK;
 }
 
 static void give_node(struct dyno_active *active, uint32_t place)
@@ -140,7 +142,7 @@ static void let_go(struct dyno_active *active, const struct dyno_active_ref *ref
     memmove(entries + place, entries + place + 1, (node->count - place) * sizeof *entries);
     if (node->count == 0) {
         give_node(active, ref->node);
-    } else if (node->capacity > FEW && node->count <= node->capacity / 4) {
+    } else if (DYNO_RARELY(node->capacity > FEW) && node->count <= node->capacity / 4) {
         (void)resize(active, node, node->capacity / 2); /* failing, it stays as it is */
     }
 }
@@ -184,7 +186,7 @@ static dyno_status hold(struct dyno_active *active, struct node *node, uint32_t 
         entries[place].requests++;
         return DYNO_OK;
     }
-    if (node->count == node->capacity) {
+    if (DYNO_RARELY(node->count == node->capacity)) {
         DYNO_TRY(resize(active, node, 2 * node->capacity));
         entries = entries_of(node);
     }
@@ -325,8 +327,9 @@ void dyno_active_release(struct dyno_active *active)
 uint32_t dyno_active_match(const struct dyno_active *active, const struct dyno_span *spans,
                            uint32_t span_count, uint32_t *overlap, uint32_t *touched)
 {
-    return active->wide ? dyno_kv_index_match(active->wide, spans, span_count, overlap, touched)
-                        : match_narrow(active, spans, span_count, overlap, touched);
+    return DYNO_RARELY(active->wide)
+               ? dyno_kv_index_match(active->wide, spans, span_count, overlap, touched)
+               : match_narrow(active, spans, span_count, overlap, touched);
 }
 
 dyno_status dyno_active_book(struct dyno_active *active, uint32_t worker,

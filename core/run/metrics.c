@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/base/usual.h"
+
 static int within(const struct dyno_slo *slo, dyno_ns ttft, dyno_ns tpot, dyno_ns e2e)
 {
     return (slo->ttft_ns == 0 || ttft <= slo->ttft_ns) &&
@@ -32,7 +34,7 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
         &metrics->queue,
         record->held_ns + record->admitted_ns - record->ready_ns - record->onboard_ns, 1);
     dyno_histogram_add(&metrics->onboard, record->onboard_ns, 1);
-    if (record->held_ns > 0) {
+    if (DYNO_RARELY(record->held_ns > 0)) {
         dyno_histogram_add(&metrics->held, record->held_ns, 1);
     }
     dyno_histogram_add(&metrics->prefill, record->first_token_ns - record->admitted_ns, 1);
@@ -53,6 +55,28 @@ static void note_time(struct dyno_metrics *metrics, const struct dyno_request_re
     }
 }
 
+static void add_other(struct dyno_metrics *metrics, enum dyno_outcome outcome)
+{
+    switch (outcome) {
+    case DYNO_COMPLETED:
+        break;
+    case DYNO_REJECTED_PROMPT_TOO_LONG:
+    case DYNO_REJECTED_QUEUE_FULL:
+    case DYNO_REJECTED_QUEUE_TIMEOUT:
+        metrics->rejected++;
+        metrics->rejected_full += outcome == DYNO_REJECTED_QUEUE_FULL;
+        metrics->rejected_timeout += outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
+        break;
+    case DYNO_CANCELLED_BY_CLIENT:
+    case DYNO_CANCELLED_AT_END:
+        metrics->cancelled++;
+        break;
+    case DYNO_FAILED:
+        metrics->failed++;
+        break;
+    }
+}
+
 static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_record *record)
 {
     struct dyno_metrics *metrics = (void *)sink; /* its first member */
@@ -65,24 +89,10 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
         metrics->admitted_input_tokens += record->prompt_tokens;
     }
     note_time(metrics, record);
-    switch (record->outcome) {
-    case DYNO_COMPLETED:
+    if (record->outcome == DYNO_COMPLETED) {
         add_completed(metrics, record);
-        break;
-    case DYNO_REJECTED_PROMPT_TOO_LONG:
-    case DYNO_REJECTED_QUEUE_FULL:
-    case DYNO_REJECTED_QUEUE_TIMEOUT:
-        metrics->rejected++;
-        metrics->rejected_full += record->outcome == DYNO_REJECTED_QUEUE_FULL;
-        metrics->rejected_timeout += record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
-        break;
-    case DYNO_CANCELLED_BY_CLIENT:
-    case DYNO_CANCELLED_AT_END:
-        metrics->cancelled++;
-        break;
-    case DYNO_FAILED:
-        metrics->failed++;
-        break;
+    } else {
+        add_other(metrics, record->outcome);
     }
     return DYNO_OK;
 }

@@ -346,8 +346,8 @@ static __attribute__((noinline)) dyno_status preempt_for_decode(struct dyno_loca
 
 /* Take the blocks of the decode set's next step, preempting from the newest until they are there.
  */
-static dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now,
-                                  bool *preempted)
+static inline dyno_status prepare_decode(struct dyno_local *local, struct dyno_worker *worker,
+                                         dyno_ns now, bool *preempted)
 {
     uint32_t demand = dyno_ledger_next(worker);
 

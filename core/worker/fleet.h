@@ -316,8 +316,6 @@ dyno_ns dyno_local_boundary(const void *in_flight, uint32_t step);
  * how many steps of the pass in flight have ended. */
 uint32_t dyno_local_sync_worker(struct dyno_local *local, uint32_t index, dyno_ns now);
 
-void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker);
-
 /* ---- ingest.c: from arrival to being ready ---- */
 /* When a request that comes now is ready. */
 dyno_ns dyno_ingested_at(const struct dyno_local *local, const struct dyno_worker *worker,
@@ -335,6 +333,15 @@ static inline uint32_t dyno_worker_index(const struct dyno_local *local,
                                          const struct dyno_worker *worker)
 {
     return (uint32_t)(worker - local->workers);
+}
+
+/* The worker may start a pass. */
+static inline void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker)
+{
+    if (!worker->dirty) {
+        worker->dirty = true;
+        local->dirty[local->dirty_count++] = dyno_worker_index(local, worker);
+    }
 }
 
 /* With asynchronous scheduling the pass that starts now was scheduled when the step before it

@@ -19,14 +19,6 @@ static const struct dyno_local *const_local_of(const struct dyno_workers *worker
     return (const void *)workers;
 }
 
-void dyno_local_mark_dirty(struct dyno_local *local, struct dyno_worker *worker)
-{
-    if (!worker->dirty) {
-        worker->dirty = true;
-        local->dirty[local->dirty_count++] = dyno_worker_index(local, worker);
-    }
-}
-
 /* ---- submit ---------------------------------------------------------------------------------- */
 
 /* A worker's arrays are made when its first request comes, so that idle fleets are cheap. */

@@ -111,7 +111,8 @@ static dyno_ns boundary(const struct engine *engine, uint32_t step)
 }
 
 /* The pass in flight is to have `steps` steps. */
-static void set_end(struct paced *paced, struct engine *engine, uint32_t worker, uint32_t steps)
+static inline void set_end(struct paced *paced, struct engine *engine, uint32_t worker,
+                           uint32_t steps)
 {
     unsigned __int128 ticks =
         engine->carry + (unsigned __int128)engine->first * steps +

@@ -439,12 +439,10 @@ dyno_status dyno_seq_release_ended(struct dyno_local *local, struct dyno_worker 
     return DYNO_OK;
 }
 
-dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
-                            enum dyno_outcome outcome)
+/* Take a sequence that does not run out of where it stands, with what it holds given back. */
+static dyno_status leave_line(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
 {
     struct dyno_seq *seq = &local->seqs[index];
-    struct dyno_request_record record;
-    bool held = false;
 
     switch (seq->state) {
     case SEQ_INGEST:
@@ -458,10 +456,6 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         dyno_seq_unlink(local, &worker->onboarding, index);
         dyno_onboard_end(local, worker, index);
         break;
-    case SEQ_PROMPT:
-    case SEQ_DECODE:
-        DYNO_TRY(finish_running(local, worker, index, outcome, &held));
-        break;
     case SEQ_RESERVED:
         dyno_seq_unlink(local, &worker->reserved, index);
         DYNO_TRY(give_back(local, worker, index, false)); /* nothing is in its blocks */
@@ -474,9 +468,26 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
         dyno_seq_unlink(local, &worker->leased, index);
         DYNO_TRY(dyno_seq_give_blocks(local, worker, seq, true));
         break;
-    case SEQ_ENDED:
-        assert(false); /* it was told of */
+    case SEQ_PROMPT:
+    case SEQ_DECODE: /* they run */
+    case SEQ_ENDED:  /* it was told of */
+        assert(false);
         break;
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                            enum dyno_outcome outcome)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+    struct dyno_request_record record;
+    bool held = false;
+
+    if (!DYNO_RARELY(seq->state != SEQ_PROMPT && seq->state != SEQ_DECODE)) {
+        DYNO_TRY(finish_running(local, worker, index, outcome, &held));
+    } else {
+        DYNO_TRY(leave_line(local, worker, index));
     }
     worker->cancelled_count -= seq->cancelled;
     seq->record.outcome = outcome;
