@@ -114,31 +114,6 @@ struct admission {
     uint32_t whole;       /* ... and for all of the prompt */
 };
 
-/* SGLang: the prompt, its answer, the answers of prompts in work and a share of the answers being
- * decoded must be less than what there is.  In tokens. */
-static bool fits_by_estimate(const struct dyno_local *local, const struct dyno_worker *worker,
-                             const struct dyno_seq *seq, const struct admission *admission)
-{
-    uint64_t size = local->config.worker.block_tokens;
-    uint64_t have = (uint64_t)(dyno_kv_available(&worker->cache) - admission->idle_blocks) * size;
-    uint64_t prompt = (uint64_t)dyno_blocks_of(local, seq->target) * size -
-                      (uint64_t)admission->hit_blocks * size;
-    uint32_t answer = dyno_estimate_clip(seq->tokens_max - seq->generated);
-
-    return dyno_estimate_fits(local, worker, prompt + answer + worker->tokens_along, have);
-}
-
-/* TensorRT-LLM: everything the request can ever need must be there, beside what was promised. */
-static bool fits_without_eviction(const struct dyno_local *local, const struct dyno_worker *worker,
-                                  const struct dyno_seq *seq, const struct admission *admission)
-{
-    uint64_t total = dyno_seq_blocks_max(local, seq);
-    uint64_t promised = worker->blocks_promised - worker->blocks_held;
-
-    return total - admission->hit_blocks + admission->idle_blocks + promised <=
-           dyno_kv_available(&worker->cache);
-}
-
 static bool fits_beside_others(const struct dyno_local *local, const struct dyno_worker *worker,
                                const struct dyno_seq *seq, const struct admission *admission)
 {
@@ -146,17 +121,18 @@ static bool fits_beside_others(const struct dyno_local *local, const struct dyno
 
     switch (local->config.worker.admission) {
     case DYNO_ADMIT_CHUNK:
-        if (local->config.worker.reserve_prompt) {
-            need = admission->whole;
-        }
-        return need + admission->idle_blocks + local->watermark_blocks <=
-               dyno_kv_available(&worker->cache);
+        need = local->config.worker.reserve_prompt ? admission->whole : need;
+        need += local->watermark_blocks;
+        break;
     case DYNO_ADMIT_ESTIMATE:
-        return fits_by_estimate(local, worker, seq, admission);
-    case DYNO_ADMIT_NO_EVICT:
-        return fits_without_eviction(local, worker, seq, admission);
+        return dyno_estimate_fits(local, worker, seq, admission->hit_blocks,
+                                  admission->idle_blocks);
+    case DYNO_ADMIT_NO_EVICT: /* TensorRT-LLM: all it can ever need, beside what was promised */
+        need = dyno_seq_blocks_max(local, seq) - (uint64_t)admission->hit_blocks +
+               (worker->blocks_promised - worker->blocks_held);
+        break;
     }
-    return false;
+    return need + admission->idle_blocks <= dyno_kv_available(&worker->cache);
 }
 
 /* Alone a request always fits: submit saw to that. */

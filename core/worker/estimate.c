@@ -58,9 +58,15 @@ static uint64_t tokens_left(const struct dyno_local *local, const struct dyno_wo
 }
 
 bool dyno_estimate_fits(const struct dyno_local *local, const struct dyno_worker *worker,
-                        uint64_t tokens, uint64_t have)
+                        const struct dyno_seq *seq, uint32_t hit_blocks, uint32_t idle_blocks)
 {
-    unsigned __int128 need = (unsigned __int128)(tokens + worker->tokens_reserved) * one;
+    uint64_t size = local->config.worker.block_tokens;
+    uint64_t have = (uint64_t)(dyno_kv_available(&worker->cache) - idle_blocks) * size;
+    uint64_t prompt =
+        (uint64_t)dyno_blocks_of(local, seq->target) * size - (uint64_t)hit_blocks * size;
+    uint32_t answer = dyno_estimate_clip(seq->tokens_max - seq->generated);
+    uint64_t tokens = prompt + answer + worker->tokens_along + worker->tokens_reserved;
+    unsigned __int128 need = (unsigned __int128)tokens * one;
 
     need += (unsigned __int128)tokens_left(local, worker) * dyno_estimate_ratio(local, worker);
     return need < (unsigned __int128)have * one;

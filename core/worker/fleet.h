@@ -208,9 +208,11 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
 /* ---- estimate.c: SGLang's estimate of the memory that answers will need ---- */
 /* Tokens set aside for an answer of which `left` tokens may still come. */
 uint32_t dyno_estimate_clip(uint32_t left);
-/* Whether `tokens` more would fit, beside what running sequences may need, into `have`. */
+/* Whether a waiting sequence, with so many blocks in cache of which some are idle, fits: its
+ * prompt, its answer, the answers of prompts in work and a share of the answers being decoded must
+ * be less than what there is. */
 bool dyno_estimate_fits(const struct dyno_local *local, const struct dyno_worker *worker,
-                        uint64_t tokens, uint64_t have);
+                        const struct dyno_seq *seq, uint32_t hit_blocks, uint32_t idle_blocks);
 /* The ratio as it is now, in 2^-32. */
 uint64_t dyno_estimate_ratio(const struct dyno_local *local, const struct dyno_worker *worker);
 void dyno_estimate_reset(const struct dyno_local *local, struct dyno_worker *worker);
