@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The CUDA device as a server, on this machine's GPU: logits of small random models against
-# transformers, greedy text against the CPU device, then decode, prefill and a replay of shared
-# prefixes on random weights of Llama-3.1-8B's shape, against transformers on the same weights.
+# transformers, greedy text against the CPU device; then prefill and decode on random weights
+# of Llama-3.1-8B's shape, against transformers on the same weights; the same simulated by what was
+# measured; and a replay of shared prefixes.
 #
 # usage: [DYNO=PROGRAM] [PYTHON=python3] [SECONDS_MAX=480] [DEVICE=cuda] tests/gpu/serve.sh [FOLDER]
 #
@@ -23,7 +24,6 @@ decode=("64 512 64" "1 128 4" "256 512 256" "8 256 16") # batch, tokens of an an
 prefill=(2048 8192)
 large=(--like llama-3.1-8b --context 32768)
 seconds_max=${SECONDS_MAX:-480}
-seconds_least=8 # what it takes to load a model and to begin
 rival_seconds=170
 
 gpu=$(nvidia-smi --query-gpu=name,driver_version,clocks.max.sm --format=csv,noheader,nounits \
@@ -60,12 +60,13 @@ left() {
     echo $((rest < 1 ? 1 : rest < most ? rest : most))
 }
 
-# A step that may fail without ending the others.
+# SECONDS WHAT COMMAND...: a step that may fail without ending the others, if there are so many
+# seconds left.
 step() {
-    local what=$1
+    local least=$1 what=$2
 
-    shift
-    if [[ $((seconds_max - SECONDS)) -lt $seconds_least ]]; then
+    shift 2
+    if [[ $((seconds_max - SECONDS)) -lt $least ]]; then
         echo "left out, there is no time: $what"
         return
     fi
@@ -141,11 +142,12 @@ small() {
         fi
     done
     if [[ -n $first ]] && start_server "$folder/dyno-serve-llama-3.1-8b" cpu; then
-        step greedy rival 60 greedy "$first" "$url"
+        step 8 greedy rival 60 greedy "$first" "$url"
     fi
     if [[ $device != cpu && ${#pairs[@]} -gt 0 ]]; then
-        step logits rival 90 logits "${pairs[@]}"
+        step 20 logits rival 90 logits "${pairs[@]}"
     fi
+    find "$scratch" -name 'server-*.err' -size +0 -exec tail -n 3 {} + # what they complained of
     stop_servers
 }
 
@@ -168,16 +170,35 @@ speed() {
     local row batch tokens requests
 
     for tokens in "${prefill[@]}"; do
-        step "prefill $tokens" replay "prefill $tokens" 1 --arrival concurrency:1 --requests 8 \
+        step 8 "prefill $tokens" replay "prefill $tokens" 1 --arrival concurrency:1 --requests 8 \
             --input-tokens "$tokens" --output-tokens 2
     done
     for row in "${decode[@]}"; do
         read -r batch tokens requests <<<"$row"
-        step "decode $batch" replay "decode" "$batch" --arrival "concurrency:$batch" \
+        step 12 "decode $batch" replay "decode" "$batch" --arrival "concurrency:$batch" \
             --requests "$requests" --input-tokens 1024 --output-tokens "$tokens"
     done
-    step mooncake replay "shared prefixes" 64 --trace traces/samples/chat-prefix.jsonl \
-        --requests "${replayed:-100}" --speedup 2 --router kv
+}
+
+# Measure the device as a machine, and hold a run on it against its simulation.
+validate() {
+    local machine=$scratch/machine.json
+
+    timeout "$(left 60)" "$dyno" calibrate --device "$device" --model "$weights" --rounds 5 \
+        -o "$machine" >"$scratch/machine" &&
+        timeout "$(left 60)" "$dyno" validate --machine "$machine" --arrival poisson:8 \
+            --requests 80 --input-tokens uniform:100,2000 --output-tokens uniform:10,150 \
+            --db none >"$scratch/validation" || return 1
+    cat "$scratch/validation"
+    "$python" -c 'import json, sys; print(json.dumps({"test": sys.argv[1],
+        "machine": json.load(open(sys.argv[2])), "text": open(sys.argv[3]).read()}))' \
+        validate "$machine" "$scratch/validation" >>"$facts"
+}
+
+# Long prompts that begin alike, as chats of one assistant do.
+replay_prefixes() {
+    replay "shared prefixes" 64 --trace traces/samples/chat-prefix.jsonl --speedup 2 --router kv \
+        --requests "${replayed:-100}"
 }
 
 find_program
@@ -185,23 +206,34 @@ SECONDS=0
 say "What is here"
 "$dyno" doctor --require "$([[ $device == cpu ]] && echo kernels || echo cuda)"
 
+# The large model's weights are written meanwhile: nothing is timed yet.
+weights=$folder/dyno-serve-large
+"$dyno" model random "${large[@]}" --dtype bf16 -o "$weights" >"$scratch/weights" 2>&1 &
+writer=$!
+
 say "Small models against transformers and the CPU device"
 small
 
 say "Random weights in the shape of Llama-3.1-8B"
-weights=$folder/dyno-serve-large
-step weights timeout "$(left 90)" "$dyno" model random "${large[@]}" --dtype bf16 -o "$weights"
+wait "$writer" || failed+=(weights)
+cat "$scratch/weights"
 
-say "Decode, prefill, and a replay"
-[[ $device == cuda ]] || replayed=2
+say "Prefill and decode"
 speed
 
 # What of the rival was not timed is no failure of ours.
-if [[ $device != cpu && $(left "$rival_seconds") -ge $seconds_least ]]; then
+if [[ $device != cpu && $(left "$rival_seconds") -gt 20 ]]; then
     say "transformers on the same weights"
     rival "$rival_seconds" speed "$weights" --limit "$(left "$((rival_seconds - 40))")" ||
         echo "transformers: not all was timed"
 fi
+
+say "Real and simulated"
+step 30 validate validate
+
+say "A replay of prompts that share prefixes"
+[[ $device == cuda ]] || replayed=2
+step 50 prefixes replay_prefixes
 
 say "Result"
 mkdir -p "$results"
