@@ -227,7 +227,7 @@ static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
     DYNO_TRY(dyno_cuda_pass_norm(pass, layer->attention_norm));
     DYNO_TRY(dyno_cuda_pass_multiply(pass, &joint));
     DYNO_TRY(turn_and_store(pass, index));
-    if (pass->shape->gathers && index + 1 == forward->shape->layers) {
+    if (pass->shape->gathers && index + 1 == pass->layers) {
         if (pass->shape->yields == 0) {
             pass->rows = 0;
             return DYNO_OK;
@@ -274,14 +274,16 @@ static dyno_status choose(const struct dyno_cuda_pass *pass)
     return DYNO_OK;
 }
 
-dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
-                                 const struct dyno_cuda_shape *shape, struct dyno_error *error)
+dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
+                                   const struct dyno_cuda_shape *shape, uint32_t layers,
+                                   struct dyno_error *error)
 {
     struct dyno_cuda_arena arena = {.base = forward->on.told};
     struct dyno_cuda_pass pass = {.forward = forward,
                                   .shape = shape,
                                   .told = dyno_cuda_arrays_take(&arena, shape),
                                   .rows = shape->rows,
+                                  .layers = layers,
                                   .hidden = forward->on.hidden,
                                   .joint = forward->on.joint,
                                   .error = error};
@@ -291,7 +293,7 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
                   error);
     DYNO_TRY(pick_rows(&pass, forward->model->embedding, forward->shape->vocab,
                        forward->shape->hidden, pass.told.token, pass.rows, pass.hidden));
-    for (uint32_t layer = 0; layer < forward->shape->layers; layer++) {
+    for (uint32_t layer = 0; layer < layers; layer++) {
         DYNO_TRY(attention_half(&pass, layer));
         if (pass.rows == 0) {
             return DYNO_OK; /* nothing yields: this was the last layer */
@@ -300,6 +302,12 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
     }
     DYNO_TRY(dyno_cuda_pass_norm(&pass, forward->model->final_norm));
     return choose(&pass);
+}
+
+dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
+                                 const struct dyno_cuda_shape *shape, struct dyno_error *error)
+{
+    return dyno_cuda_queue_layers(forward, shape, forward->shape->layers, error);
 }
 
 /* ---- and back -------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 #include "backends/cuda/forward_parts.h"
 
-enum { WARM_STEP = 4 };
+enum { WARM_LAYERS = 2 }; /* of a pass before the first: one as the others, and the last */
 
 static struct dyno_cuda_graph *find(struct dyno_cuda_forward *forward,
                                     const struct dyno_cuda_shape *shape)
@@ -93,28 +93,33 @@ dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
 static dyno_status run_nothing(struct dyno_cuda_forward *forward,
                                const struct dyno_cuda_shape *shape, struct dyno_error *error)
 {
+    uint32_t layers = forward->shape->layers;
+
     dyno_cuda_tell_nothing(forward, shape);
     forward->running = true;
-    DYNO_TRY(dyno_cuda_queue_pass(forward, shape, error));
+    DYNO_TRY(
+        dyno_cuda_queue_layers(forward, shape, layers < WARM_LAYERS ? layers : WARM_LAYERS, error));
     DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
     forward->running = false;
     return DYNO_OK;
 }
 
-/* One prompt of each of a few lengths: which kernels multiply depends on the number of rows. */
+/* One prompt of every number of rows that there is: how they are multiplied depends on it. */
 static dyno_status warm_prompts(struct dyno_cuda_forward *forward, struct dyno_error *error)
 {
     uint32_t most = forward->config.rows_max < forward->model->positions
                         ? forward->config.rows_max
                         : forward->model->positions;
 
-    for (uint32_t rows = most; rows > 1; rows /= WARM_STEP) {
+    for (uint32_t rows = dyno_cuda_rows_of(forward, 1); rows > 1 && rows <= most;) {
         struct dyno_cuda_shape shape = dyno_cuda_decode_shape(forward, 1, 1);
+        uint32_t next = dyno_cuda_rows_of(forward, rows + 1);
 
         shape.decodes = shape.decode_context_max = 0;
         shape.prefills = shape.gathers = 1;
         shape.rows = shape.prefill_max = shape.context_max = rows;
         DYNO_TRY(run_nothing(forward, &shape, error));
+        rows = next > rows ? next : most + 1;
     }
     return DYNO_OK;
 }

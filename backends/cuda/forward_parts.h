@@ -35,7 +35,7 @@ struct dyno_cuda_arrays {
 struct dyno_cuda_activations {
     void *hidden, *normed;          /* [rows_max][hidden] */
     void *joint;                    /* [rows_max][query, key, value] */
-    void *attended;                 /* [rows_max][heads x head_dim] */
+    void *attended;                 /* [rows_max][heads x head_dim]; zeros at first */
     void *gate_up, *gated;          /* [rows_max or slots][2 x width], [width] of an MLP */
     void *last_hidden, *last_joint; /* [sequences_max] of those that yield */
     float *logits;                  /* [sequences_max][logits_stride] */
@@ -93,6 +93,9 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
                                           const struct dyno_cuda_slice *slices,
                                           uint32_t slice_count);
 
+/* Of other passes, `rows` rounded up. */
+uint32_t dyno_cuda_rows_of(const struct dyno_cuda_forward *forward, uint32_t rows);
+
 /* Of decoding alone: so many sequences, none of more than `blocks` blocks, both rounded up. */
 struct dyno_cuda_shape dyno_cuda_decode_shape(const struct dyno_cuda_forward *forward,
                                               uint32_t sequences, uint32_t blocks);
@@ -110,6 +113,11 @@ uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
 dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
                                  const struct dyno_cuda_shape *shape, struct dyno_error *error);
 
+/* The same through the first `layers` only: what comes out means nothing. */
+dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
+                                   const struct dyno_cuda_shape *shape, uint32_t layers,
+                                   struct dyno_error *error);
+
 /* The same, as a graph where that is better. */
 dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_shape *shape, struct dyno_error *error);
@@ -120,7 +128,7 @@ struct dyno_cuda_pass {
     struct dyno_cuda_forward *forward;
     const struct dyno_cuda_shape *shape;
     struct dyno_cuda_arrays told; /* on the device */
-    uint32_t rows;
+    uint32_t rows, layers;        /* layers: the model's, or the first few */
     void *hidden, *joint;
     struct dyno_error *error;
 };

@@ -1,8 +1,10 @@
 /* What a pass is told: its rows, slices and block tables, side by side in one piece of memory.
  *
- * A pass that decodes only is rounded up: to a batch and a context that come again.  The rows that
- * are too many have no token (their embedding is zeros), no slot (nothing is stored) and a table of
- * blocks that do not exist (they see nothing); what they yield is not looked at. */
+ * Sizes are rounded up to some that come again, for which graphs and algorithms are ready: of a
+ * pass that decodes only the batch and the context, of others the rows and how many of them yield.
+ * The rows that are too many have no token (their embedding is zeros) and no slot (nothing is
+ * stored); those of decoding a table of blocks that do not exist (they see nothing), others none
+ * (they are what was there before).  What they become is not looked at. */
 #include <assert.h>
 #include <string.h>
 
@@ -14,6 +16,11 @@ enum {
     BATCH_STEP = 8,  /* ... up to BATCH_MIDDLE to a multiple of this, ... */
     BATCH_MIDDLE = 64,
     BATCH_WIDE_STEP = 32, /* ... and beyond of this */
+    ROWS_STEP = 8,        /* rows of other passes to a multiple of this, ... */
+    ROWS_FEW = 64,
+    ROWS_MIDDLE_STEP = 64, /* ... beyond ROWS_FEW of this, ... */
+    ROWS_MIDDLE = 1024,
+    ROWS_MANY_STEP = 128, /* ... and beyond ROWS_MIDDLE of this */
     TABLE_WIDTH_MIN = 16,
 };
 
@@ -50,6 +57,15 @@ static uint32_t batch_of(const struct dyno_cuda_forward *forward, uint32_t seque
                                                  : round_up(sequences, BATCH_WIDE_STEP);
 
     return smaller(batch, most);
+}
+
+uint32_t dyno_cuda_rows_of(const struct dyno_cuda_forward *forward, uint32_t rows)
+{
+    uint32_t step = rows <= ROWS_FEW      ? ROWS_STEP
+                    : rows <= ROWS_MIDDLE ? ROWS_MIDDLE_STEP
+                                          : ROWS_MANY_STEP;
+
+    return smaller(round_up(rows, step), forward->config.rows_max);
 }
 
 struct dyno_cuda_shape dyno_cuda_shape_max(const struct dyno_cuda_forward *forward)
@@ -109,6 +125,9 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
     if (shape.prefills == 0 && !shape.gathers) {
         return dyno_cuda_decode_shape(forward, shape.decodes, shape.table_width);
     }
+    shape.rows = dyno_cuda_rows_of(forward, shape.rows);
+    shape.yields = shape.yields > 0 ? batch_of(forward, shape.yields) : 0;
+    shape.gathers = 1;
     return shape;
 }
 
@@ -210,14 +229,22 @@ static void tell_nobody_yields(const struct dyno_cuda_shape *shape,
            shape->table_width * sizeof(uint32_t));
 }
 
-/* The rows that are too many. */
+/* The rows that are too many, and the yields: in a pass that gathers those are row 0 again. */
 static void tell_padding(const struct dyno_cuda_shape *shape, const struct dyno_cuda_arrays *arrays,
                          struct place at)
 {
     for (uint32_t i = at.row; i < shape->rows; i++) {
         tell_nobody(arrays, i);
-        arrays->decode[i] = (struct dyno_cuda_attention_slice){.sequence = i, .count = 1, .row = i};
-        tell_nobody_yields(shape, arrays, i, i);
+        if (!shape->gathers) {
+            arrays->decode[i] =
+                (struct dyno_cuda_attention_slice){.sequence = i, .count = 1, .row = i};
+            tell_nobody_yields(shape, arrays, i, i);
+        }
+    }
+    for (uint32_t i = at.yield; shape->gathers && i < shape->yields; i++) {
+        arrays->yield[i] = (struct dyno_cuda_attention_slice){.count = 1, .row = i};
+        arrays->yield_row[i] = 0;
+        memset(&arrays->sample[i], 0, sizeof arrays->sample[i]);
     }
 }
 
@@ -232,9 +259,7 @@ void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
         tell_padding(shape, &arrays, (struct place){0});
         return;
     }
-    for (uint32_t i = 0; i < shape->rows; i++) {
-        tell_nobody(&arrays, i);
-    }
+    tell_padding(shape, &arrays, (struct place){.yield = 1});
     arrays.prefill[0] = (struct dyno_cuda_attention_slice){.count = shape->rows};
     tell_nobody_yields(shape, &arrays, 0, shape->rows - 1);
 }

@@ -112,6 +112,15 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
                : emulation::queue([=]() { return cudaMemcpy(to, from, bytes, kind); });
 }
 
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t)
+{
+    cudaError_t fault = emulation::fault();
+
+    return fault != cudaSuccess
+               ? fault
+               : emulation::queue([=]() { return cudaMemset(memory, value, bytes); });
+}
+
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 {
     return make(out, CUevent_st{flags});
