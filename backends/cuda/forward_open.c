@@ -163,11 +163,11 @@ static dyno_status take_device(struct dyno_cuda_forward *forward, struct dyno_er
     DYNO_CUDA_TRY(cudaMalloc(&forward->memory, arena.used), error);
     arena = (struct dyno_cuda_arena){.base = forward->memory};
     lay_out(&arena, forward, forward->model->positions);
-    DYNO_CUDA_TRY(cudaMemsetAsync(forward->on.attended, 0,
-                                  (uint64_t)forward->config.rows_max * forward->wide *
-                                      sizeof(uint16_t),
-                                  forward->stream),
-                  error);
+    DYNO_CUDA_TRY(
+        cudaMemsetAsync(forward->on.attended, 0,
+                        (uint64_t)forward->config.rows_max * forward->wide * sizeof(uint16_t),
+                        forward->stream),
+        error);
     DYNO_CUDA_TRY(
         cudaMalloc(&forward->kv, forward->config.blocks *
                                      dyno_cuda_block_bytes(forward->shape, &forward->config)),

@@ -31,7 +31,7 @@ __device__ void next_of_lane(const float *logits, unsigned experts, float after,
     *value = -INFINITY;
     *id = ~0U;
     for (unsigned expert = lane_index(); expert < experts; expert += warp_lanes) {
-        float logit = logits[expert];
+        float logit = fmaxf(logits[expert], -INFINITY); /* that of a NaN, too */
         bool later = after_id == ~0U || logit < after || (logit == after && expert > after_id);
 
         if (later && (*id == ~0U || logit > *value)) {

@@ -32,7 +32,7 @@ struct dyno_cuda_moe_job {
     uint32_t tokens, experts, chosen; /* chosen <= experts */
     bool normalize;                   /* weights of a token add up to 1 */
     uint32_t columns;                 /* a multiple of 8 */
-    const float *logits;              /* [tokens][experts], no NaN */
+    const float *logits;              /* [tokens][experts]; NaN: chosen last, weights are NaN */
     uint32_t *expert;                 /* [slots] */
     float *weight;                    /* [slots] */
     uint32_t *place, *expert_first;   /* [slots], [experts + 1] */
