@@ -172,7 +172,7 @@ __device__ __forceinline__ void load_queries(const decode &decode, const place &
 
 /* What the warps of a block leave for each other, beside their totals. */
 template <unsigned rows> struct left {
-    float largest[warps][rows], sum[warps][rows];
+    float base[warps][rows], sum[warps][rows];
 };
 
 template <class K, unsigned rows, unsigned head_dim>
@@ -185,7 +185,7 @@ __device__ __forceinline__ void leave(const state<rows, head_dim> &state, unsign
         float sum = lanes_sum(state.sum[r], 4);
 
         if (lane_index() % 4 == 0) {
-            left->largest[warp_index()][g] = state.largest[r];
+            left->base[warp_index()][g] = state.base[r];
             left->sum[warp_index()][g] = sum;
         }
         if (g >= count) {
@@ -219,12 +219,12 @@ put_together(const decode &decode, const place &place, const left<rows> &left,
 
 #pragma unroll
     for (unsigned w = 0; w < warps; w++) {
-        largest = fmaxf(largest, left.largest[w][g]);
+        largest = fmaxf(largest, left.base[w][g]);
     }
 #pragma unroll
     for (unsigned w = 0; w < warps; w++) {
         vector_of<float> own = load_vector(&held.totals[w][g * total_stride<head_dim> + d]);
-        float kept = left.sum[w][g] > 0.0F ? power_of_two(left.largest[w][g] - largest) : 0.0F;
+        float kept = left.sum[w][g] > 0.0F ? power_of_two(left.base[w][g] - largest) : 0.0F;
 
         sum += left.sum[w][g] * kept;
 #pragma unroll
@@ -356,7 +356,7 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
         place = next;
 #pragma unroll
         for (unsigned r = 0; r < rows / 8; r++) {
-            state.largest[r] = -INFINITY;
+            state.base[r] = -INFINITY;
         }
         attend<T>(decode, place, entries, tiles, &flight, &state);
         item += gridDim.x;

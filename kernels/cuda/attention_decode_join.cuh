@@ -11,16 +11,16 @@ namespace dyno
 
 constexpr unsigned join_threads = 256;
 
-/* What is added up of some tokens, and of others: relative to the larger largest, and rounded in
+/* What is added up of some tokens, and of others: relative to the larger base, and rounded in
  * one way wherever it is inlined. */
 __device__ __forceinline__ void add_part(part added, const vector_of<float> &its_total, part *state,
                                          vector_of<float> *total)
 {
-    float largest = fmaxf(state->largest, added.largest);
-    float kept = state->sum > 0.0F ? power_of_two(state->largest - largest) : 0.0F;
-    float its_kept = added.sum > 0.0F ? power_of_two(added.largest - largest) : 0.0F;
+    float largest = fmaxf(state->base, added.base);
+    float kept = state->sum > 0.0F ? power_of_two(state->base - largest) : 0.0F;
+    float its_kept = added.sum > 0.0F ? power_of_two(added.base - largest) : 0.0F;
 
-    state->largest = largest;
+    state->base = largest;
     state->sum = fmaf(added.sum, its_kept, state->sum * kept);
 #pragma unroll
     for (unsigned i = 0; i < total->count; i++) {

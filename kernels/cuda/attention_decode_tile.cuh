@@ -21,9 +21,11 @@ namespace dyno
 
 constexpr unsigned tile_tokens = 16, copy_bytes = 16;
 
-/* Weights are up to 2 to the power of this: so even a small one is a normal number of f16, and the
- * sums that they are divided by have the factor too. */
-constexpr float raised = 8.0F;
+/* Weights are relative to a score near the largest, its base, which follows only where the largest
+ * has run further ahead than `slack`, so that what was added up is seldom made relative to another.
+ * The base's own weight is 2 to the power of `raised`: even a small one is a normal number of f16,
+ * and no one is too large for it.  The sums that they are divided by have the factor too. */
+constexpr float raised = 6.0F, slack = 8.0F;
 
 #if defined(__CUDACC__)
 
@@ -83,7 +85,7 @@ template <> struct factor<e4m3> {
 
 /* Row g of a lane, and row g + 8 where there are 16. */
 template <unsigned rows, unsigned head_dim> struct state {
-    float largest[rows / 8], sum[rows / 8], total[head_dim / 8][4];
+    float base[rows / 8], sum[rows / 8], total[head_dim / 8][4];
 };
 
 /* Where chunk `chunk` of a row lies in a tile: as tile_chunk, for rows of 4 chunks too, of which
@@ -225,32 +227,33 @@ __device__ __forceinline__ void hide(unsigned r, unsigned seen, float (&scores)[
     }
 }
 
-/* Scores of row r become weights relative to the largest so far, and the sum too.  Returns what
- * became of what was added up before. */
+/* Scores of row r become weights, and the sum too.  Returns what became of what was added up
+ * before.
+ */
 template <unsigned rows, unsigned head_dim>
 __device__ __forceinline__ float weigh_row(unsigned r, float (&scores)[2][4],
                                            state<rows, head_dim> *state)
 {
-    float largest = fmaxf(fmaxf(scores[0][2 * r], scores[0][2 * r + 1]),
-                          fmaxf(scores[1][2 * r], scores[1][2 * r + 1]));
-    float base, kept, sum = 0.0F;
+    float largest = lanes_max(fmaxf(fmaxf(scores[0][2 * r], scores[0][2 * r + 1]),
+                                    fmaxf(scores[1][2 * r], scores[1][2 * r + 1])),
+                              4);
+    float base = largest > state->base[r] + slack ? largest : state->base[r];
+    float finite = base > -INFINITY ? base : 0.0F;
+    float kept = power_of_two(state->base[r] - finite), sum = 0.0F;
 
-    largest = fmaxf(state->largest[r], lanes_max(largest, 4));
-    base = largest > -INFINITY ? largest : 0.0F;
-    kept = power_of_two(state->largest[r] - base);
-    state->largest[r] = largest;
+    state->base[r] = base;
 #pragma unroll
     for (unsigned i = 0; i < 4; i++) {
         float *score = &scores[i / 2][2 * r + i % 2];
 
-        *score = power_of_two(*score - (base - raised));
+        *score = power_of_two(*score - (finite - raised));
         sum += *score;
     }
     state->sum[r] = state->sum[r] * kept + sum;
     return kept;
 }
 
-/* Scores become weights, and what was added up before is made relative to the largest, too. */
+/* Scores become weights, and what was added up before is made relative to the same base. */
 template <unsigned rows, unsigned head_dim>
 __device__ __forceinline__ void weigh(const float (&scale)[rows / 8], unsigned seen,
                                       float (&scores)[2][4], state<rows, head_dim> *state)

@@ -25,7 +25,7 @@ struct decode {
 
 /* What is to be joined, [slices][heads][pieces]: totals, [...][head_dim], and then these. */
 struct part {
-    float largest, sum;
+    float base, sum;
 };
 
 __host__ __device__ __forceinline__ size_t parts_count(const dyno_cuda_attention_job &job)
