@@ -238,6 +238,11 @@ template <class T> T atomicMin(T *address, T value)
     return emulation::update(address, [&](T before) { return before < value ? before : value; });
 }
 
+template <class T> T atomicOr(T *address, T value)
+{
+    return emulation::update(address, [&](T before) { return before | value; });
+}
+
 /* Arithmetic. */
 
 static inline unsigned min(unsigned a, unsigned b)
@@ -261,6 +266,13 @@ static inline double __dmul_rn(double a, double b)
 static inline double __dsub_rn(double a, double b)
 {
     return a - b;
+}
+static inline double __dadd_rd(double a, double b)
+{
+    double sum = a + b;
+
+    /* Exact where |a| <= |b|, as where a whole number is cut off. */
+    return a - (sum - b) < 0.0 ? nextafter(sum, -INFINITY) : sum;
 }
 static inline unsigned __float_as_uint(float value)
 {
