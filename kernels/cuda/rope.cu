@@ -1,4 +1,5 @@
-/* QK-norm, rotary embedding and the write into blocks, a warp a head. */
+/* QK-norm, rotary embedding and the write into blocks: a plain version, a warp a head, and one in
+ * vectors of 16 bytes. */
 #include "kernels/cuda/rope.h"
 
 #include "kernels/cuda/number.cuh"
@@ -123,10 +124,12 @@ __device__ void write_slot(const dyno_cuda_rope_job &job, const head<T> &head, p
 }
 
 template <class T, class K>
-__global__ void __launch_bounds__(block_warps *warp_lanes) rope_store(dyno_cuda_rope_job job)
+__global__ void __launch_bounds__(block_warps *warp_lanes) rope_plain(dyno_cuda_rope_job job)
 {
     unsigned index = blockIdx.y * block_warps + warp_index(), token = blockIdx.x;
 
+    let_launch_after_start();
+    wait_for_launch_before();
     if (index < job.heads) {
         write_query<T>(job, head_of<T>(job, QUERY, index, token), index, token);
     } else if (index < job.heads + 2 * job.kv.kv_heads) {
@@ -137,6 +140,261 @@ __global__ void __launch_bounds__(block_warps *warp_lanes) rope_store(dyno_cuda_
         if (slot != DYNO_CUDA_NO_SLOT) {
             write_slot<T, K>(job, head_of<T>(job, part, index, token), part, index, slot);
         }
+    }
+}
+
+/* In vectors a head is shared out over head_dim / 16 lanes.  Each has one vector of the first half
+ * and one of the second, so that pairs of either kind are whole in a lane. */
+constexpr unsigned vector_threads = 128, vector_blocks = 7, width = 8, heads_at_once = 2;
+
+struct lane_part {
+    uint4 half[2]; /* vectors as they came: apart, elements take a register each */
+};
+
+template <class T> __device__ __forceinline__ void read_vector(const uint4 &words, float *value)
+{
+    union {
+        uint4 words;
+        vector_of<T> vector;
+    } both;
+
+    both.words = words;
+#pragma unroll
+    for (unsigned i = 0; i < width; i++) {
+        value[i] = to_float(both.vector.at[i]);
+    }
+}
+
+/* Two of these are the halves of a word, and the upper halves of floats. */
+template <> __device__ __forceinline__ void read_vector<bf16>(const uint4 &words, float *value)
+{
+    constexpr unsigned half = 16, upper = 0xffff0000U;
+    const unsigned word[] = {words.x, words.y, words.z, words.w};
+
+#pragma unroll
+    for (unsigned i = 0; i < width / 2; i++) {
+        value[2 * i] = __uint_as_float(word[i] << half);
+        value[2 * i + 1] = __uint_as_float(word[i] & upper);
+    }
+}
+
+/* The turn of the pairs that a lane has. */
+struct lane_turn {
+    float cosine[width], sine[width];
+};
+
+/* A thread's work: heads `first` and `first + step` of a token, if they are below `heads`. */
+struct token_work {
+    const dyno_cuda_rope_job &job;
+    unsigned token, position, slot;
+    unsigned lanes, lane, first, step, heads; /* heads: of queries, keys and values */
+};
+
+__device__ __forceinline__ part part_of(const dyno_cuda_rope_job &job, unsigned head)
+{
+    return head < job.heads ? QUERY : head < job.heads + job.kv.kv_heads ? KEY : VALUE;
+}
+
+/* Where a lane's first vector of a head begins; the other is half a head further. */
+template <class T> __device__ __forceinline__ T *place_of(const token_work &work, unsigned head)
+{
+    const dyno_cuda_rope_job &job = work.job;
+    const unsigned head_dim = job.kv.head_dim;
+    const void *base = job.query;
+    size_t stride = job.query_stride;
+
+    if (head >= job.heads) {
+        head -= job.heads;
+        base = head < job.kv.kv_heads ? job.key : job.value;
+        head = head < job.kv.kv_heads ? head : head - job.kv.kv_heads;
+        stride = job.kv_stride;
+    }
+    return const_cast<T *>(static_cast<const T *>(base)) + work.token * stride +
+           static_cast<size_t>(head) * head_dim + work.lane * width;
+}
+
+template <class T>
+__device__ __forceinline__ void load_parts(const token_work &work,
+                                           lane_part (&parts)[heads_at_once])
+{
+#pragma unroll
+    for (unsigned i = 0; i < heads_at_once; i++) {
+        if (work.first + i * work.step < work.heads) {
+            const T *from = place_of<T>(work, work.first + i * work.step);
+
+            parts[i].half[0] = *reinterpret_cast<const uint4 *>(from);
+            parts[i].half[1] = *reinterpret_cast<const uint4 *>(from + work.job.kv.head_dim / 2);
+        }
+    }
+}
+
+/* Pair p is that of cosine[p]; of adjacent ones the first half's vector has four. */
+template <bool adjacent> __device__ __forceinline__ lane_turn load_turn(const token_work &work)
+{
+    constexpr unsigned words = 4;
+    const dyno_cuda_rope_job &job = work.job;
+    unsigned position = work.position < job.positions ? work.position : job.positions - 1;
+    lane_turn turn;
+    const float *row = job.table + static_cast<size_t>(position) * job.kv.head_dim;
+
+#pragma unroll
+    for (unsigned i = 0; i < 2 * width; i += words) {
+        unsigned at = adjacent ? work.lane * width + i % width + i / width * job.kv.head_dim / 2
+                               : work.lane * 2 * width + i;
+        float4 both = *reinterpret_cast<const float4 *>(row + at);
+
+        turn.cosine[i / 2] = both.x;
+        turn.sine[i / 2] = both.y;
+        turn.cosine[i / 2 + 1] = both.z;
+        turn.sine[i / 2 + 1] = both.w;
+    }
+    return turn;
+}
+
+/* The values of a lane, normed. */
+template <class T>
+__device__ __forceinline__ void read_part(const token_work &work, const lane_part &from,
+                                          const void *norm, float (&value)[2][width])
+{
+    float squares = 0.0F, scale;
+
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        read_vector<T>(from.half[half], value[half]);
+#pragma unroll
+        for (unsigned i = 0; i < width; i++) {
+            squares += value[half][i] * value[half][i];
+        }
+    }
+    if (!work.job.query_norm && !work.job.key_norm) {
+        return; /* of no head of the warp */
+    }
+    scale = rsqrtf(lanes_sum(squares, work.lanes) / static_cast<float>(work.job.kv.head_dim) +
+                   work.job.epsilon);
+    if (!norm) {
+        return;
+    }
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        float weight[width];
+
+        read_vector<T>(*reinterpret_cast<const uint4 *>(static_cast<const T *>(norm) +
+                                                        work.lane * width +
+                                                        half * work.job.kv.head_dim / 2),
+                       weight);
+#pragma unroll
+        for (unsigned i = 0; i < width; i++) {
+            value[half][i] = value[half][i] * scale * weight[i];
+        }
+    }
+}
+
+template <bool adjacent>
+__device__ __forceinline__ void turn_part(const lane_turn &turn, float (&value)[2][width])
+{
+#pragma unroll
+    for (unsigned p = 0; p < width; p++) {
+        float *first = adjacent ? &value[p / (width / 2)][p % (width / 2) * 2] : &value[0][p];
+        float *second = adjacent ? first + 1 : &value[1][p];
+        float a = *first, b = *second;
+
+        *first = a * turn.cosine[p] - b * turn.sine[p];
+        *second = b * turn.cosine[p] + a * turn.sine[p];
+    }
+}
+
+template <class T>
+__device__ __forceinline__ void store_values(T *to, const float (&value)[width], float scale)
+{
+    union {
+        T at[width];
+        uint4 words;
+        uint2 half;
+    } all;
+
+#pragma unroll
+    for (unsigned i = 0; i < width; i++) {
+        all.at[i] = of_float<T>(value[i] * scale);
+    }
+    if (sizeof(T) == 1) {
+        *reinterpret_cast<uint2 *>(to) = all.half;
+    } else {
+        *reinterpret_cast<uint4 *>(to) = all.words;
+    }
+}
+
+template <class K>
+__device__ __forceinline__ void store_slot(const token_work &work, part part, unsigned head,
+                                           const float (&value)[2][width])
+{
+    const dyno_cuda_kv &kv = work.job.kv;
+    unsigned block = work.slot / kv.block_tokens, token = work.slot % kv.block_tokens;
+    float scale = 1.0F / (part == KEY ? kv.key_scale : kv.value_scale);
+    K *to = static_cast<K *>(part == KEY ? kv.keys : kv.values) + block * kv.block_stride +
+            (static_cast<size_t>(head) * kv.block_tokens + token) * kv.head_dim + work.lane * width;
+
+    if (work.slot != DYNO_CUDA_NO_SLOT && block < kv.blocks) {
+        store_values(to, value[0], scale);
+        store_values(to + kv.head_dim / 2, value[1], scale);
+    }
+}
+
+template <class T, class K, bool adjacent>
+__device__ __forceinline__ void finish_part(const token_work &work, const lane_turn &turn,
+                                            const lane_part &from, unsigned head)
+{
+    const dyno_cuda_rope_job &job = work.job;
+    part part = part_of(job, head);
+    float value[2][width];
+
+    read_part<T>(work, from,
+                 part == QUERY ? job.query_norm
+                 : part == KEY ? job.key_norm
+                               : nullptr,
+                 value);
+    if (part != VALUE) {
+        turn_part<adjacent>(turn, value);
+    }
+    if (head >= work.heads) {
+        return;
+    }
+    if (part == QUERY) {
+        T *to = place_of<T>(work, head);
+
+        store_values(to, value[0], 1.0F);
+        store_values(to + job.kv.head_dim / 2, value[1], 1.0F);
+    } else {
+        store_slot<K>(work, part, (head - job.heads) % job.kv.kv_heads, value);
+    }
+}
+
+template <class T, class K, bool adjacent>
+__global__ void __launch_bounds__(vector_threads, vector_blocks) rope_vector(dyno_cuda_rope_job job)
+{
+    const unsigned lanes = job.kv.head_dim / (2 * width), step = vector_threads / lanes;
+    const unsigned token = blockIdx.x, first = blockIdx.y * heads_at_once * step;
+    const unsigned heads = job.heads + 2 * job.kv.kv_heads;
+    lane_part parts[heads_at_once] = {};
+    lane_turn turn;
+
+    let_launch_after_start();
+    wait_for_launch_before();
+
+    const token_work work = {job,
+                             token,
+                             job.position[token],
+                             job.slot[token],
+                             lanes,
+                             threadIdx.x % lanes,
+                             first + threadIdx.x / lanes,
+                             step,
+                             heads};
+
+    load_parts<T>(work, parts);
+    turn = load_turn<adjacent>(work);
+#pragma unroll
+    for (unsigned i = 0; i < heads_at_once; i++) {
+        finish_part<T, K, adjacent>(work, turn, parts[i], work.first + i * step);
     }
 }
 
@@ -155,38 +413,86 @@ bool is_supported(const dyno_cuda_rope_job *job)
            job->kv_stride >= static_cast<uint64_t>(kv->kv_heads) * kv->head_dim;
 }
 
-template <class T> void launch_rope(const dyno_cuda_rope_job *job, cudaStream_t stream)
+/* Heads are whole vectors for 1, 2, ... 16 lanes, and all of them is turned. */
+bool is_supported_in_vectors(const dyno_cuda_rope_job *job)
 {
-    dim3 grid(job->tokens, divide_up(job->heads + 2 * job->kv.kv_heads, block_warps));
-    constexpr unsigned threads = block_warps * warp_lanes;
+    const dyno_cuda_kv *kv = &job->kv;
+    const unsigned lanes = kv->head_dim / (2 * width);
+    const size_t kv_bytes = dyno_cuda_kv_bytes(kv->element);
 
+    return kv->head_dim % (2 * width) == 0 && (lanes & (lanes - 1)) == 0 &&
+           2 * job->pairs == kv->head_dim && is_aligned(job->table, 0) &&
+           is_aligned(job->query, job->query_stride * 2) &&
+           is_aligned(job->key, job->kv_stride * 2) && is_aligned(job->value, 0) &&
+           is_aligned(job->query_norm, 0) && is_aligned(job->key_norm, 0) &&
+           is_aligned(kv->keys, kv->block_stride * kv_bytes) && is_aligned(kv->values, 0);
+}
+
+template <class T, class K>
+void launch_kind(const dyno_cuda_rope_job *job, bool in_vectors, cudaStream_t stream)
+{
+    const unsigned heads = job->heads + 2 * job->kv.kv_heads;
+    const unsigned lanes = job->kv.head_dim / (2 * width);
+
+    if (!in_vectors) {
+        dim3 grid(job->tokens, divide_up(heads, block_warps));
+
+        DYNO_LAUNCH_AFTER((rope_plain<T, K>), grid, block_warps * warp_lanes, 0, stream, *job);
+    } else {
+        dim3 grid(job->tokens, divide_up(heads * lanes, vector_threads * heads_at_once));
+
+        if (job->adjacent) {
+            DYNO_LAUNCH_AFTER((rope_vector<T, K, true>), grid, vector_threads, 0, stream, *job);
+        } else {
+            DYNO_LAUNCH_AFTER((rope_vector<T, K, false>), grid, vector_threads, 0, stream, *job);
+        }
+    }
+}
+
+template <class T>
+void launch_element(const dyno_cuda_rope_job *job, bool in_vectors, cudaStream_t stream)
+{
     switch (job->kv.element) {
     case DYNO_CUDA_KV_F16:
-        DYNO_LAUNCH((rope_store<T, f16>), grid, threads, 0, stream, *job);
+        launch_kind<T, f16>(job, in_vectors, stream);
         break;
     case DYNO_CUDA_KV_BF16:
-        DYNO_LAUNCH((rope_store<T, bf16>), grid, threads, 0, stream, *job);
+        launch_kind<T, bf16>(job, in_vectors, stream);
         break;
     case DYNO_CUDA_KV_E4M3:
-        DYNO_LAUNCH((rope_store<T, e4m3>), grid, threads, 0, stream, *job);
+        launch_kind<T, e4m3>(job, in_vectors, stream);
         break;
     }
 }
 
-} /* namespace */
-
-int dyno_cuda_rope(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream)
+int launch(const dyno_cuda_rope_job *job, bool in_vectors, cudaStream_t stream)
 {
-    if (!is_supported(job)) {
-        return DYNO_CUDA_REFUSED;
-    }
     if (job->tokens == 0) {
         return 0;
     }
     if (job->element == DYNO_ELEMENT_F16) {
-        launch_rope<f16>(job, stream);
+        launch_element<f16>(job, in_vectors, stream);
     } else {
-        launch_rope<bf16>(job, stream);
+        launch_element<bf16>(job, in_vectors, stream);
     }
     return DYNO_CUDA_CHECK(cudaGetLastError());
+}
+
+} /* namespace */
+
+int dyno_cuda_rope_plain(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream)
+{
+    return is_supported(job) ? launch(job, false, stream) : DYNO_CUDA_REFUSED;
+}
+
+int dyno_cuda_rope_vector(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream)
+{
+    return is_supported(job) && is_supported_in_vectors(job) ? launch(job, true, stream)
+                                                             : DYNO_CUDA_REFUSED;
+}
+
+int dyno_cuda_rope(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream)
+{
+    return is_supported(job) ? launch(job, is_supported_in_vectors(job), stream)
+                             : DYNO_CUDA_REFUSED;
 }

@@ -44,6 +44,13 @@ struct dyno_cuda_rope_job {
 };
 
 /* A warp a head. */
+int dyno_cuda_rope_plain(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream);
+
+/* In vectors of 16 bytes: heads are turned in all of their 16, 32, 64, 128 or 256 dimensions,
+ * strides and block_stride are multiples of 16 bytes, and all pointers aligned to 16. */
+int dyno_cuda_rope_vector(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream);
+
+/* The fastest that takes this shape. */
 int dyno_cuda_rope(const struct dyno_cuda_rope_job *job, dyno_cuda_stream stream);
 
 #ifdef __cplusplus
