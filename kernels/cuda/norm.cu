@@ -30,6 +30,8 @@ template <class T> __global__ void __launch_bounds__(plain_threads) norm_plain(r
     T *out = static_cast<T *>(rows.out) + row * rows.columns;
     float squares = 0.0F, scale;
 
+    let_launch_after_start();
+    wait_for_launch_before();
     for (unsigned i = threadIdx.x; i < rows.columns; i += plain_threads) {
         float value = to_float(x[i]);
 
@@ -98,6 +100,8 @@ __global__ void __launch_bounds__(threads_max) norm_vector(rows rows)
     vector_of<T> held[vectors];
     float squares = 0.0F, scale;
 
+    let_launch_after_start();
+    wait_for_launch_before();
 #pragma unroll
     for (unsigned v = 0; v < vectors; v++) {
         unsigned first = (v * blockDim.x + threadIdx.x) * width;
@@ -156,16 +160,16 @@ template <class T> void launch_vector(const dyno_cuda_norm_job *norm, cudaStream
     threads = divide_up(divide_up(held, vectors), warp_lanes) * warp_lanes;
     switch (vectors) {
     case 1:
-        DYNO_LAUNCH((norm_vector<T, 1>), norm->rows, threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER((norm_vector<T, 1>), norm->rows, threads, 0, stream, rows_of(norm));
         break;
     case 2:
-        DYNO_LAUNCH((norm_vector<T, 2>), norm->rows, threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER((norm_vector<T, 2>), norm->rows, threads, 0, stream, rows_of(norm));
         break;
     case 3:
-        DYNO_LAUNCH((norm_vector<T, 3>), norm->rows, threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER((norm_vector<T, 3>), norm->rows, threads, 0, stream, rows_of(norm));
         break;
     default:
-        DYNO_LAUNCH((norm_vector<T, 4>), norm->rows, threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER((norm_vector<T, 4>), norm->rows, threads, 0, stream, rows_of(norm));
     }
 }
 
@@ -180,9 +184,9 @@ int dyno_cuda_norm_plain(const struct dyno_cuda_norm_job *norm, dyno_cuda_stream
         return 0;
     }
     if (norm->element == DYNO_ELEMENT_F16) {
-        DYNO_LAUNCH(norm_plain<f16>, norm->rows, plain_threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER(norm_plain<f16>, norm->rows, plain_threads, 0, stream, rows_of(norm));
     } else {
-        DYNO_LAUNCH(norm_plain<bf16>, norm->rows, plain_threads, 0, stream, rows_of(norm));
+        DYNO_LAUNCH_AFTER(norm_plain<bf16>, norm->rows, plain_threads, 0, stream, rows_of(norm));
     }
     return DYNO_CUDA_CHECK(cudaGetLastError());
 }
