@@ -14,7 +14,6 @@
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/rope.h"
 #include "kernels/cuda/rows.h"
-#include "kernels/cuda/sample.h"
 
 extern "C" {
 #include "kernels/rope.h"
@@ -257,32 +256,6 @@ void bench_attention()
     tell({"attention, prefill", "512 after 7680, 32/8 heads of 128, bf16", 0.0,
           4.0 * 512.0 * (7680.0 + 256.5) * heads * head_dim},
          [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
-}
-
-void bench_sample()
-{
-    constexpr unsigned rows = 256, vocab = 128256;
-    std::vector<dyno_cuda_sample_row> row(rows);
-    dyno_cuda_sample_job job = {};
-    float *logits = random_logits(size_t{rows} * vocab);
-
-    for (unsigned i = 0; i < rows; i++) {
-        row[i].sampling = {};
-        row[i].sampling.seed = i;
-        row[i].sampling.temperature = 0.8;
-        row[i].sampling.top_p = 0.9;
-        row[i].history = {};
-        row[i].position = i;
-    }
-    job.rows = rows;
-    job.vocab = vocab;
-    job.row = take_copy(row);
-    job.logits = logits;
-    job.stride = vocab;
-    job.scratch = take<double>(dyno_cuda_sample_scratch(&job) / sizeof(double) + 1);
-    job.token = take<unsigned>(rows);
-    tell({"sample", "256 x 128256, top_p 0.9", 4.0 * rows * vocab, 0.0},
-         [=]() { CHECK(dyno_cuda_sample(&job, nullptr)); });
 }
 
 } /* namespace */

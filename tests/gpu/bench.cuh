@@ -52,5 +52,6 @@ void tell(const work &work, const std::function<void()> &launch);
 } /* namespace bench */
 
 void bench_products(); /* gemv, gemm, grouped */
+void bench_sample();
 
 #endif
