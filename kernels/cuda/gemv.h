@@ -52,9 +52,9 @@ struct dyno_cuda_gemv_job {
 int dyno_cuda_gemv_plain(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
 
 /* On tensor cores, 16 or 32 rows a warp; what they cannot do (groups that are not a power
- * of two, or below 32) as above.  From Hopper on it may begin while the kernel before it still
- * runs, and then reads nothing but weights and scales until that has ended: what writes those must
- * not be the launch just before. */
+ * of two, or below 32) as above.  From Hopper on it may begin while the kernel
+ * before it still runs, and waits for that one's results; it must not be what writes weights or
+ * scales. */
 int dyno_cuda_gemv(const struct dyno_cuda_gemv_job *job, dyno_cuda_stream stream);
 
 #ifdef __cplusplus

@@ -329,9 +329,16 @@ __device__ __forceinline__ void join(const dyno_cuda_gemv_job &job, unsigned spl
     }
 }
 
+/* Where ptxas would rather spill than run fewer blocks; 0: it may choose. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ != 900
+constexpr unsigned scaled_blocks = 2;
+#else
+constexpr unsigned scaled_blocks = 0;
+#endif
+
 /* `split`: a power of two, up to `warps`. */
 template <class T, class W, unsigned row_tiles, unsigned n_tiles, unsigned steps>
-__global__ void __launch_bounds__(warps *warp_lanes)
+__global__ void __launch_bounds__(warps *warp_lanes, W::is_scaled &&n_tiles > 1 ? scaled_blocks : 0)
     gemv_tensor(dyno_cuda_gemv_job job, unsigned split)
 {
     __shared__ shared_sums<row_tiles, n_tiles> part;
