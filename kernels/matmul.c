@@ -9,10 +9,10 @@ static double dot_ref(const struct dyno_matmul_job *job, uint32_t i, uint32_t ro
 {
     double sum = 0.0;
 
-    for (uint32_t k = 0; k < job->weights->columns; k++) {
+    for (uint32_t k = 0; k < dyno_matmul_columns(job); k++) {
         float weight;
 
-        dyno_matrix_read(job->weights, row, k, 1, &weight);
+        dyno_matrix_read(job->weights, row, job->first_column + k, 1, &weight);
         sum += (double)weight * (double)job->x[i * job->x_stride + k];
     }
     return sum;
@@ -77,6 +77,7 @@ void dyno_matmul(const struct dyno_isa *isa, struct dyno_team *team,
 
     for (uint32_t i = 0; i < count; i++) {
         assert(jobs[i].y != jobs[i].residual);
+        assert(dyno_matmul_columns(&jobs[i]) <= jobs[i].weights->columns - jobs[i].first_column);
         units += units_of(&jobs[i]);
     }
     dyno_team_run(team, units, grain_of(units, dyno_team_workers(team)), multiply_units, &shared);

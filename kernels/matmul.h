@@ -1,4 +1,5 @@
-/* The matrix product: y[i][r] = sum over k of W[r][k] x[i][k], plus a bias, plus a residual.
+/* The matrix product: y[i][r] = sum over k of W[r][k] x[i][k], plus a bias, plus a residual; also
+ * of some neighbouring columns of W alone, which count from their first one then.
  *
  * Bound by memory for few activations (bytes of W), by multiplications for many (n rows columns
  * fused multiply-adds).
@@ -27,13 +28,20 @@ enum {
 
 struct dyno_matmul_job {
     const struct dyno_matrix *weights;
-    const float *x; /* [n][x_stride], the first weights->columns of each are read */
+    uint32_t first_column, column_count; /* of the weights, which x has; count 0: all of them. Q8_0:
+                                            multiples of 32 */
+    const float *x;                      /* [n][x_stride], one for each of those columns is read */
     uint32_t n;
     size_t x_stride, y_stride; /* in floats */
     const float *bias;         /* [weights->rows]; NULL: none */
     const float *residual;     /* [n][y_stride]; NULL: none; must not be y */
     float *y;                  /* [n][y_stride], the first weights->rows of each are written */
 };
+
+static inline uint32_t dyno_matmul_columns(const struct dyno_matmul_job *job)
+{
+    return job->column_count ? job->column_count : job->weights->columns;
+}
 
 void dyno_matmul_ref(const struct dyno_matmul_job *job);
 

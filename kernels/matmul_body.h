@@ -69,12 +69,21 @@ INLINE float finish(const struct dyno_matmul_job *job, uint32_t i, uint32_t row,
     return total;
 }
 
-INLINE const unsigned char *row_at(const struct dyno_matmul_job *job, uint32_t row)
+/* The columns of the weights that are read. */
+struct columns {
+    const unsigned char *first; /* of row 0 */
+    size_t bytes;               /* from one row to the next */
+    uint32_t count;
+};
+
+INLINE struct columns columns_of(const struct dyno_matmul_job *job)
 {
     const struct dyno_matrix *weights = job->weights;
 
-    return (const unsigned char *)weights->data +
-           row * dyno_row_bytes(weights->element, weights->columns);
+    return (struct columns){.first = (const unsigned char *)weights->data +
+                                     dyno_row_bytes(weights->element, job->first_column),
+                            .bytes = dyno_row_bytes(weights->element, weights->columns),
+                            .count = dyno_matmul_columns(job)};
 }
 
 /* Ask for a group of columns.  The weights of a tile are as many streams as it has rows, too short
@@ -146,11 +155,11 @@ INLINE void direct_part(enum dyno_element element, uint32_t rows, uint32_t n,
 
 /* The sums of one chunk, columns [from, to), `rows` by `n` of them. */
 INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
-                         const struct dyno_matmul_job *job, uint32_t row, uint32_t from,
-                         uint32_t to, lanes *sum)
+                         const struct dyno_matmul_job *job, struct columns columns, uint32_t row,
+                         uint32_t from, uint32_t to, lanes *sum)
 {
-    size_t bytes = dyno_row_bytes(element, job->weights->columns), stride = job->x_stride;
-    const unsigned char *group = row_at(job, row) + dyno_row_bytes(element, from);
+    size_t bytes = columns.bytes, stride = job->x_stride;
+    const unsigned char *group = columns.first + row * bytes + dyno_row_bytes(element, from);
     const float *x = job->x + from, *end = job->x + to;
 
     UNROLL
@@ -169,16 +178,16 @@ INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
 
 /* `rows` outputs from `row` on, all columns, n activations; both are constants after inlining. */
 INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
-                        const struct dyno_matmul_job *job, uint32_t row)
+                        const struct dyno_matmul_job *job, struct columns columns, uint32_t row)
 {
-    uint32_t columns = job->weights->columns;
+    uint32_t count = columns.count;
     float total[16] = {0};
 
-    for (uint32_t from = 0; from < columns; from += DYNO_MATMUL_CHUNK) {
-        uint32_t to = columns - from < DYNO_MATMUL_CHUNK ? columns : from + DYNO_MATMUL_CHUNK;
+    for (uint32_t from = 0; from < count; from += DYNO_MATMUL_CHUNK) {
+        uint32_t to = count - from < DYNO_MATMUL_CHUNK ? count : from + DYNO_MATMUL_CHUNK;
         lanes sum[16];
 
-        direct_chunk(element, rows, n, job, row, from, to, sum);
+        direct_chunk(element, rows, n, job, columns, row, from, to, sum);
         UNROLL
         for (uint32_t s = 0; s < rows * n; s++) {
             float part = lanes_sum(sum[s]);
@@ -196,11 +205,13 @@ INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
 INLINE void direct_rows(enum dyno_element element, uint32_t tile, uint32_t n,
                         const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
 {
+    struct columns columns = columns_of(job);
+
     for (; first + tile <= last; first += tile) {
-        direct_tile(element, tile, n, job, first);
+        direct_tile(element, tile, n, job, columns, first);
     }
     for (; first < last; first++) {
-        direct_tile(element, 1, n, job, first);
+        direct_tile(element, 1, n, job, columns, first);
     }
 }
 
@@ -247,15 +258,16 @@ INLINE void pack_row(enum dyno_element element, const unsigned char *group, uint
     }
 }
 
-static void pack_rows(const struct dyno_matmul_job *job, uint32_t first, uint32_t last,
-                      uint32_t from, uint32_t to, float *panel)
+static void pack_rows(const struct dyno_matmul_job *job, const struct columns *columns,
+                      uint32_t first, uint32_t last, uint32_t from, uint32_t to, float *panel)
 {
     size_t strip = (size_t)((to - from + LANES - 1) / LANES) * LANES * TILE_ROWS;
 
     for (uint32_t row = first; row < last; row++) {
         uint32_t at = row - first;
         float *out = panel + at / TILE_ROWS * strip + (size_t)(at % TILE_ROWS) * LANES;
-        const unsigned char *group = row_at(job, row) + dyno_row_bytes(job->weights->element, from);
+        const unsigned char *group =
+            columns->first + row * columns->bytes + dyno_row_bytes(job->weights->element, from);
 
         switch (job->weights->element) {
         case DYNO_ELEMENT_F32:
@@ -275,6 +287,7 @@ static void pack_rows(const struct dyno_matmul_job *job, uint32_t first, uint32_
 
 struct span {
     uint32_t from, to; /* columns */
+    bool is_last;
 };
 
 /* TILE_ROWS rows (those from `last` on are not stored) by n activations, one chunk. */
@@ -318,7 +331,7 @@ INLINE void packed_tile(uint32_t n, const struct dyno_matmul_job *job, const flo
 
             if (row + r < last) {
                 part = chunk.from == 0 ? part : *y + part;
-                *y = chunk.to == job->weights->columns ? finish(job, i + a, row + r, part) : part;
+                *y = chunk.is_last ? finish(job, i + a, row + r, part) : part;
             }
         }
     }
@@ -350,13 +363,14 @@ static void packed_tiles(const struct dyno_matmul_job *job, const float *panel, 
 static void packed_panel(const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
 {
     _Alignas(64) float panel[PANEL_ROWS * DYNO_MATMUL_CHUNK];
-    uint32_t columns = job->weights->columns;
+    struct columns columns = columns_of(job);
+    uint32_t count = columns.count;
 
-    for (uint32_t from = 0; from < columns; from += DYNO_MATMUL_CHUNK) {
-        struct span chunk = {from, columns - from < DYNO_MATMUL_CHUNK ? columns
-                                                                      : from + DYNO_MATMUL_CHUNK};
+    for (uint32_t from = 0; from < count; from += DYNO_MATMUL_CHUNK) {
+        bool is_last = count - from <= DYNO_MATMUL_CHUNK;
+        struct span chunk = {from, is_last ? count : from + DYNO_MATMUL_CHUNK, is_last};
 
-        pack_rows(job, first, last, chunk.from, chunk.to, panel);
+        pack_rows(job, &columns, first, last, chunk.from, chunk.to, panel);
         for (uint32_t i = 0; i < job->n; i += TILE_ACTIVATIONS) {
             uint32_t n = job->n - i < TILE_ACTIVATIONS ? job->n - i : TILE_ACTIVATIONS;
 

@@ -141,6 +141,60 @@ START_TEST(an_element_does_not_know_its_company)
 }
 END_TEST
 
+/* Columns [first, first + count) as a matrix without the others. */
+static struct dyno_matrix cut_out(const struct dyno_matrix *whole, uint32_t first, uint32_t count)
+{
+    size_t wide = dyno_row_bytes(whole->element, whole->columns);
+    size_t bytes = dyno_row_bytes(whole->element, count);
+    unsigned char *data = array_of(whole->rows, bytes);
+
+    for (size_t row = 0; row < whole->rows; row++) {
+        memcpy(data + row * bytes,
+               (const unsigned char *)whole->data + row * wide +
+                   dyno_row_bytes(whole->element, first),
+               bytes);
+    }
+    return (struct dyno_matrix){whole->element, whole->rows, count, data};
+}
+
+START_TEST(columns_alone_are_a_matrix_of_their_own)
+{
+    struct dyno_team *team = dyno_team_open(2);
+
+    for (int index = 0; index < ISAS_MAX; index++) {
+        const struct dyno_isa *isa = isa_at(index);
+        struct dyno_matrix columns;
+        struct dyno_rng rng;
+        struct round round;
+        uint32_t unit, units, first, count;
+        float *due;
+
+        if (!isa) {
+            continue;
+        }
+        dyno_rng_init(&rng, (uint64_t)_i, "columns");
+        round = random_round(&rng, 70, _i % 8 == 0 ? 2500 : 130);
+        unit = round.job.weights->element == DYNO_ELEMENT_Q8_0 ? DYNO_Q8_0_ELEMENTS : 1;
+        units = round.job.weights->columns / unit;
+        first = (uint32_t)dyno_rng_below(&rng, units);
+        count = 1 + (uint32_t)dyno_rng_below(&rng, units - first);
+        round.job.first_column = first * unit;
+        round.job.column_count = count * unit;
+        columns = cut_out(round.job.weights, first * unit, count * unit);
+        due = array_of(round.y_count, sizeof(float));
+        memcpy(due, round.y, round.y_count * sizeof(float));
+        dyno_matmul(isa, team, &round.job, 1);
+        round.job.weights = &columns;
+        round.job.first_column = round.job.column_count = 0;
+        round.job.y = due;
+        dyno_matmul(isa, team, &round.job, 1);
+        ck_assert_msg(memcmp(due, round.y, round.y_count * sizeof(float)) == 0, "seed %d, %s", _i,
+                      isa->name);
+    }
+    dyno_team_close(team);
+}
+END_TEST
+
 START_TEST(jobs_together_give_what_they_give_alone)
 {
     const struct dyno_isa *isa = dyno_isa_best();
@@ -230,6 +284,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, NULL, arrays_free);
     tcase_add_loop_test(tcase, every_instruction_set_meets_the_definition, 0, 100);
     tcase_add_loop_test(tcase, an_element_does_not_know_its_company, 0, 100);
+    tcase_add_loop_test(tcase, columns_alone_are_a_matrix_of_their_own, 0, 100);
     tcase_add_loop_test(tcase, jobs_together_give_what_they_give_alone, 0, 30);
     tcase_add_test(tcase, a_product_by_hand);
     tcase_add_test(tcase, a_q8_0_row_by_hand);
