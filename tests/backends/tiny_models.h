@@ -136,14 +136,15 @@ static inline struct dyno_rope tiny_rope(struct dyno_rng *rng, enum family famil
     return rope;
 }
 
-/* Its arrays are freed by arrays_free. */
-static inline struct dyno_weights *tiny_model(struct dyno_rng *rng, enum family family,
-                                              enum dyno_element element)
+/* A model of these shapes.  Its arrays are freed by arrays_free. */
+static inline struct dyno_weights *tiny_model_of(struct dyno_rng *rng, enum family family,
+                                                 enum dyno_element element,
+                                                 const struct dyno_model *model)
 {
     struct dyno_weights *weights = array_of(1, sizeof(*weights));
     struct dyno_layer_weights *layers;
 
-    weights->model = tiny_shapes(rng, family, element);
+    weights->model = *model;
     weights->rope = tiny_rope(rng, family, weights->model.head_dim);
     weights->activation = family == GPT2 ? DYNO_ACTIVATION_GELU_TANH : DYNO_ACTIVATION_SILU;
     weights->norm_epsilon = 1e-5;
@@ -168,6 +169,33 @@ static inline struct dyno_weights *tiny_model(struct dyno_rng *rng, enum family 
     }
     weights->layers = layers;
     return weights;
+}
+
+static inline struct dyno_weights *tiny_model(struct dyno_rng *rng, enum family family,
+                                              enum dyno_element element)
+{
+    struct dyno_model model = tiny_shapes(rng, family, element);
+
+    return tiny_model_of(rng, family, element, &model);
+}
+
+/* Shapes that 2 and 4 ranks can share: of kv heads there may be fewer than ranks, and of the
+ * vocabulary the last ranks may have less, or nothing. */
+static inline struct dyno_model tiny_shapes_to_share(struct dyno_rng *rng, enum family family,
+                                                     enum dyno_element element)
+{
+    struct dyno_model model = tiny_shapes(rng, family, element);
+    uint32_t width = 4 * (1 + (uint32_t)dyno_rng_below(rng, 15));
+
+    width = element == DYNO_ELEMENT_Q8_0 ? 128 : width;
+    model.heads = 4 * (1 + (uint32_t)dyno_rng_below(rng, 3));
+    model.kv_heads = 1U << dyno_rng_below(rng, 3);
+    if (family == LLAMA2 || family == GPT2) {
+        model.kv_heads = model.heads;
+    }
+    model.intermediate = model.experts ? 0 : width;
+    model.expert_intermediate = model.experts ? width : 0;
+    return model;
 }
 
 #endif
