@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "backends/cpu/forward.h"
+#include "backends/cpu/ranks.h"
 #include "kernels/isa.h"
 #include "kernels/sample.h"
 
@@ -18,9 +18,8 @@ struct yield {
 struct engine {
     const struct dyno_engine_piece *pieces; /* of the step */
     uint32_t vocab;
-    struct dyno_team *team;
-    struct dyno_kv_storage *storage;
-    struct dyno_forward *forward;
+    struct dyno_ranks *ranks;
+    struct dyno_team *team;            /* of rank 0 */
     struct dyno_forward_slice *slices; /* [slice_capacity] */
     struct yield *yields;              /* [yield_capacity] */
     float *logits;                     /* [logits_capacity][vocab] */
@@ -191,7 +190,7 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     engine->pieces = pieces;
     make_room(cpu, engine, pieces, piece_count);
     yields = lay_out(cpu, engine, pieces, piece_count);
-    dyno_forward_run(engine->forward, engine->slices, piece_count, engine->logits);
+    dyno_ranks_run(engine->ranks, engine->slices, piece_count, engine->logits);
     dyno_team_run(engine->team, yields, 1, settle_some, &settling);
 }
 
@@ -202,9 +201,7 @@ static void release(void *context)
     for (uint32_t i = 0; cpu->engines && i < cpu->worker_count; i++) {
         struct engine *engine = &cpu->engines[i];
 
-        dyno_forward_close(engine->forward);
-        dyno_kv_storage_close(engine->storage);
-        dyno_team_close(engine->team);
+        dyno_ranks_close(engine->ranks);
         free(engine->slices);
         free(engine->yields);
         free(engine->logits);
@@ -224,28 +221,28 @@ static size_t aligned(size_t size)
 static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_config *config,
                                struct dyno_error *error)
 {
-    engine->team = dyno_team_open(config->threads);
-    if (!engine->team) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "%u threads of a worker cannot be started",
-                         config->threads);
-    }
+    uint32_t ranks = config->ranks > 1 ? config->ranks : 1;
+    uint32_t threads = config->threads > ranks ? config->threads / ranks : 1;
+
+    DYNO_TRY(dyno_ranks_open(&engine->ranks,
+                             &(struct dyno_ranks_config){.weights = config->weights,
+                                                         .ranks = ranks,
+                                                         .threads = threads,
+                                                         .blocks = config->blocks,
+                                                         .block_tokens = config->block_tokens,
+                                                         .kv = DYNO_ELEMENT_F32,
+                                                         .rows_max = config->batch_tokens_max,
+                                                         .score = score,
+                                                         .score_context = engine},
+                             error));
+    engine->team = dyno_ranks_team(engine->ranks);
     engine->vocab = config->weights->model.vocab;
     engine->scratch_size = aligned(dyno_sample_scratch(engine->vocab));
-    engine->scratch = malloc(config->threads * engine->scratch_size);
+    engine->scratch = malloc(threads * engine->scratch_size);
     if (!engine->scratch) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
     }
-    DYNO_TRY(dyno_kv_storage_open(&engine->storage, &config->weights->model, config->blocks,
-                                  config->block_tokens, DYNO_ELEMENT_F32, error));
-    dyno_kv_storage_touch(engine->storage);
-    return dyno_forward_open(&engine->forward,
-                             &(struct dyno_forward_config){.weights = config->weights,
-                                                           .storage = engine->storage,
-                                                           .team = engine->team,
-                                                           .rows_max = config->batch_tokens_max,
-                                                           .score = score,
-                                                           .score_context = engine},
-                             error);
+    return DYNO_OK;
 }
 
 static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,

@@ -1,4 +1,4 @@
-/* The CPU as a device: workers that compute real tokens (backends/cpu/forward.h) in threads of
+/* The CPU as a device: workers that compute real tokens (backends/cpu/ranks.h) in threads of
  * their own (backends/engine/threaded.h), over one set of weights.
  *
  * The next token is the one with the largest logit; of equal ones, the first.  A request that
@@ -12,7 +12,9 @@
 
 struct dyno_cpu_config {
     const struct dyno_weights *weights; /* not owned; shared by all workers */
-    uint32_t threads;                   /* of each worker, >= 1 */
+    uint32_t threads;                   /* of each worker, >= 1; of each of its ranks an equal
+                                           part, but at least one */
+    uint32_t ranks;                     /* that share every pass of a worker; 0: as 1 */
     uint32_t blocks, block_tokens;      /* KV of each worker */
     uint32_t batch_tokens_max;          /* rows of a pass */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
@@ -20,7 +22,7 @@ struct dyno_cpu_config {
 };
 
 /* On success *out is closed through its ops; on failure it is untouched.
- * Errors: as dyno_forward_open, dyno_kv_storage_open and dyno_threaded_device_open. */
+ * Errors: as dyno_ranks_open and dyno_threaded_device_open. */
 dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu_config *config,
                                  struct dyno_error *error);
 

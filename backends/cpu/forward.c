@@ -218,10 +218,25 @@ static void keep_wanted(struct dyno_forward *forward, const struct dyno_forward_
     }
 }
 
+/* What every rank has made of its part of a sum becomes the sum, on every rank. */
+static void reduce(const struct dyno_forward *forward, float *rows)
+{
+    struct dyno_collective *collective = forward->config.collective;
+    dyno_status status = DYNO_OK;
+
+    if (collective) {
+        status = collective->ops->all_reduce_sum(
+            collective, rows, (size_t)forward->rows * forward->weights->model.hidden,
+            DYNO_ELEMENT_F32, NULL);
+    }
+    assert(status == DYNO_OK); /* threads of this process: nothing there can be lost */
+}
+
 static void attend(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
                    const struct dyno_kv_layer *kv)
 {
     const struct dyno_model *model = &forward->weights->model;
+    const struct dyno_shard *shard = forward->config.shard;
     size_t wide = (size_t)model->heads * model->head_dim;
     struct dyno_attention_job job = {.layer = kv,
                                      .slices = forward->slice,
@@ -235,17 +250,21 @@ static void attend(struct dyno_forward *forward, const struct dyno_layer_weights
                                      .out_stride = wide,
                                      .scratch = forward->attention_scratch,
                                      .scratch_stride = forward->attention_scratch_stride};
-    struct dyno_matmul_job output = {.weights = &layer->output,
-                                     .x = forward->attended,
-                                     .n = forward->rows,
-                                     .x_stride = wide,
-                                     .y_stride = model->hidden,
-                                     .bias = layer->output_bias,
-                                     .residual = forward->hidden,
-                                     .y = forward->other};
+    struct dyno_matmul_job output = {
+        .weights = &layer->output,
+        .first_column = shard ? shard->heads.first * model->head_dim : 0,
+        .column_count = (uint32_t)wide,
+        .x = forward->attended,
+        .n = forward->rows,
+        .x_stride = wide,
+        .y_stride = model->hidden,
+        .bias = layer->output_bias,
+        .residual = dyno_forward_leads(forward) ? forward->hidden : NULL,
+        .y = forward->other};
 
     dyno_attention(forward->isa, forward->config.team, &job);
     dyno_matmul(forward->isa, forward->config.team, &output, 1);
+    reduce(forward, forward->other);
 }
 
 static void take_turns(struct dyno_forward *forward)
@@ -296,21 +315,72 @@ static void mlp_half(struct dyno_forward *forward, uint32_t index)
             dyno_forward_mlp_dense(forward, layer, first, rows);
         }
     }
+    reduce(forward, forward->other);
     take_turns(forward);
 }
 
-static void write_logits(struct dyno_forward *forward, const float *rows, uint32_t count,
-                         float *logits)
+/* Those that this rank has the matrix's rows for. */
+static void multiply_logits(const struct dyno_forward *forward, const float *rows, uint32_t count,
+                            float *logits, size_t stride)
 {
     const struct dyno_weights *weights = forward->weights;
     struct dyno_matmul_job job = {.weights = &weights->logits,
                                   .x = rows,
                                   .n = count,
                                   .x_stride = weights->model.hidden,
-                                  .y_stride = weights->model.vocab,
+                                  .y_stride = stride,
                                   .y = logits};
 
     dyno_matmul(forward->isa, forward->config.team, &job, 1);
+}
+
+/* gathered[ranks][count][vocab_each] as logits[count][vocab]. */
+static void join_logits(const struct dyno_forward *forward, uint32_t count, float *logits)
+{
+    const struct dyno_shard *shard = forward->config.shard;
+    size_t vocab = forward->weights->model.vocab, each = shard->vocab_each;
+
+    for (size_t first = 0, rank = 0; first < vocab; first += each, rank++) {
+        size_t columns = vocab - first < each ? vocab - first : each;
+
+        for (size_t row = 0; row < count; row++) {
+            memcpy(logits + row * vocab + first, forward->gathered + (rank * count + row) * each,
+                   columns * sizeof(float));
+        }
+    }
+}
+
+/* Every rank takes part; `logits` is rank 0's. */
+static void gather_logits(struct dyno_forward *forward, const float *rows, uint32_t count,
+                          float *logits)
+{
+    struct dyno_collective *collective = forward->config.collective;
+    size_t hidden = forward->weights->model.hidden, vocab = forward->weights->model.vocab;
+    size_t each = forward->config.shard->vocab_each;
+
+    for (size_t done = 0; done < count; done += FORWARD_GATHERED_ROWS) {
+        size_t left = count - done;
+        size_t some = left < FORWARD_GATHERED_ROWS ? left : FORWARD_GATHERED_ROWS;
+        dyno_status status;
+
+        multiply_logits(forward, rows + done * hidden, (uint32_t)some, forward->share, each);
+        status = collective->ops->all_gather(collective, forward->share, some * each,
+                                             DYNO_ELEMENT_F32, forward->gathered, NULL);
+        assert(status == DYNO_OK); /* as above */
+        if (dyno_forward_leads(forward)) {
+            join_logits(forward, (uint32_t)some, logits + done * vocab);
+        }
+    }
+}
+
+static void write_logits(struct dyno_forward *forward, const float *rows, uint32_t count,
+                         float *logits)
+{
+    if (forward->config.collective) {
+        gather_logits(forward, rows, count, logits);
+    } else {
+        multiply_logits(forward, rows, count, logits, forward->weights->model.vocab);
+    }
 }
 
 /* Tell the logits of the slice's positions but the one that yields; states[] are all its rows.
@@ -326,8 +396,10 @@ static uint32_t tell_scores(struct dyno_forward *forward, uint32_t index,
         uint32_t count = left < forward->scored_rows ? left : forward->scored_rows;
 
         write_logits(forward, states + done * hidden, count, forward->scores);
-        forward->config.score(forward->config.score_context, index, slice->first + done, count,
-                              forward->scores);
+        if (dyno_forward_leads(forward)) {
+            forward->config.score(forward->config.score_context, index, slice->first + done, count,
+                                  forward->scores);
+        }
     }
     return scored;
 }
@@ -345,12 +417,15 @@ static void hand_out_rows(struct dyno_forward *forward, const struct dyno_forwar
         if (slices[s].scored) {
             state += tell_scores(forward, s, &slices[s], state) * hidden;
         }
-        if (slices[s].yields) {
-            float *place = slices[s].state ? slices[s].state : forward->normed + kept++ * hidden;
-
-            memmove(place, state, hidden * sizeof(float));
-            state += hidden;
+        if (!slices[s].yields) {
+            continue;
         }
+        if (!slices[s].state) {
+            memmove(forward->normed + kept++ * hidden, state, hidden * sizeof(float));
+        } else if (dyno_forward_leads(forward)) {
+            memcpy(slices[s].state, state, hidden * sizeof(float));
+        }
+        state += hidden;
     }
     forward->rows = kept;
 }

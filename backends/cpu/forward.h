@@ -5,6 +5,8 @@
  * for a position is a function of the model, the sequence up to it, the element of the storage and
  * the instruction set alone, bit for bit: not of the other slices, of how the sequence was cut into
  * slices, of the physical blocks, of what was reused, or of the team.
+ *
+ * It may be one rank's share of a pass (tensor parallelism); backends/cpu/ranks.h has all ranks.
  */
 #ifndef DYNO_BACKENDS_CPU_FORWARD_H
 #define DYNO_BACKENDS_CPU_FORWARD_H
@@ -14,6 +16,8 @@
 
 #include "backends/assets/weights.h"
 #include "backends/cpu/kv_storage.h"
+#include "backends/engine/collective.h"
+#include "backends/engine/shard.h"
 #include "core/base/status.h"
 #include "kernels/isa.h"
 #include "kernels/team.h"
@@ -47,6 +51,11 @@ struct dyno_forward_config {
     void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
                   const float *logits);
     void *score_context;
+    /* Both, or NULL: the pass is whole.  Else `weights` are the shard's (dyno_shard_weights_open),
+     * every rank runs the same passes at the same time, and rank 0 alone hands out logits, states
+     * and scores.  Which number of ranks it is shows in the rounding of sums. */
+    const struct dyno_shard *shard;
+    struct dyno_collective *collective;
 };
 
 /* Takes all the memory that passes need.  What the config points to must outlive *out, and a team

@@ -39,6 +39,7 @@ static void activate(const struct dyno_forward *forward, uint32_t width, uint32_
 void dyno_forward_mlp_dense(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
                             uint32_t first, uint32_t rows)
 {
+    const struct dyno_shard *shard = forward->config.shard;
     bool gated = layer->gate.data != NULL;
     size_t hidden = forward->weights->model.hidden, width = layer->up.rows;
     struct dyno_matmul_job widen[] = {{.weights = &layer->up,
@@ -54,14 +55,17 @@ void dyno_forward_mlp_dense(struct dyno_forward *forward, const struct dyno_laye
                                        .x_stride = hidden,
                                        .y_stride = width,
                                        .y = forward->gate}};
-    struct dyno_matmul_job narrow = {.weights = &layer->down,
-                                     .x = gated ? forward->gate : forward->up,
-                                     .n = rows,
-                                     .x_stride = width,
-                                     .y_stride = hidden,
-                                     .bias = layer->down_bias,
-                                     .residual = forward->hidden + first * hidden,
-                                     .y = forward->other + first * hidden};
+    struct dyno_matmul_job narrow = {
+        .weights = &layer->down,
+        .first_column = shard ? shard->intermediate.first : 0,
+        .column_count = (uint32_t)width,
+        .x = gated ? forward->gate : forward->up,
+        .n = rows,
+        .x_stride = width,
+        .y_stride = hidden,
+        .bias = layer->down_bias,
+        .residual = dyno_forward_leads(forward) ? forward->hidden + first * hidden : NULL,
+        .y = forward->other + first * hidden};
 
     dyno_matmul(forward->isa, forward->config.team, widen, gated ? 2 : 1);
     activate(forward, (uint32_t)width, rows, gated);
@@ -99,9 +103,11 @@ static void route_rows(struct dyno_forward *forward, const struct dyno_layer_wei
     }
 }
 
-/* One product for each expert that has slots: from x to y, both in the order of experts. */
+/* One product for each expert that has slots: from x, `columns` of the matrices from `column` on,
+ * to y, both in the order of experts. */
 static uint32_t expert_jobs(struct dyno_forward *forward, const struct dyno_matrix *weights,
-                            const float *x, float *y, struct dyno_matmul_job *jobs)
+                            uint32_t column, uint32_t columns, const float *x, float *y,
+                            struct dyno_matmul_job *jobs)
 {
     uint32_t count = 0;
 
@@ -113,9 +119,11 @@ static uint32_t expert_jobs(struct dyno_forward *forward, const struct dyno_matr
             const struct dyno_matrix *matrix = &weights[expert];
 
             jobs[count++] = (struct dyno_matmul_job){.weights = matrix,
-                                                     .x = x + first * matrix->columns,
+                                                     .first_column = column,
+                                                     .column_count = columns,
+                                                     .x = x + first * columns,
                                                      .n = slots,
-                                                     .x_stride = matrix->columns,
+                                                     .x_stride = columns,
                                                      .y_stride = matrix->rows,
                                                      .y = y + first * matrix->rows};
         }
@@ -132,7 +140,11 @@ static void mix_rows(struct dyno_forward *forward, uint32_t first, uint32_t rows
     for (uint32_t row = 0; row < rows; row++) {
         float *out = forward->other + (first + row) * hidden;
 
-        memcpy(out, forward->hidden + (first + row) * hidden, hidden * sizeof(float));
+        if (dyno_forward_leads(forward)) {
+            memcpy(out, forward->hidden + (first + row) * hidden, hidden * sizeof(float));
+        } else {
+            memset(out, 0, hidden * sizeof(float));
+        }
         for (uint32_t slot = row * each; slot < (row + 1) * each; slot++) {
             const float *mixed = forward->mixed + forward->place[slot] * hidden;
             float weight = forward->chosen_weight[slot];
@@ -147,22 +159,26 @@ static void mix_rows(struct dyno_forward *forward, uint32_t first, uint32_t rows
 void dyno_forward_mlp_experts(struct dyno_forward *forward, const struct dyno_layer_weights *layer,
                               uint32_t first, uint32_t rows)
 {
-    size_t hidden = forward->weights->model.hidden;
+    const struct dyno_shard *shard = forward->config.shard;
+    uint32_t hidden = forward->weights->model.hidden;
+    uint32_t width = forward->weights->model.expert_intermediate;
     uint32_t each = forward->weights->model.experts_per_token;
     struct dyno_matmul_job *jobs = forward->expert_jobs;
     uint32_t count;
 
     route_rows(forward, layer, first, rows);
     for (uint32_t slot = 0; slot < rows * each; slot++) {
-        memcpy(forward->gathered + forward->place[slot] * hidden,
-               forward->normed + (first + slot / each) * hidden, hidden * sizeof(float));
+        memcpy(forward->slot_input + (size_t)forward->place[slot] * hidden,
+               forward->normed + (size_t)(first + slot / each) * hidden, hidden * sizeof(float));
     }
-    count = expert_jobs(forward, layer->expert_up, forward->gathered, forward->up, jobs);
-    count +=
-        expert_jobs(forward, layer->expert_gate, forward->gathered, forward->gate, jobs + count);
+    count =
+        expert_jobs(forward, layer->expert_up, 0, hidden, forward->slot_input, forward->up, jobs);
+    count += expert_jobs(forward, layer->expert_gate, 0, hidden, forward->slot_input, forward->gate,
+                         jobs + count);
     dyno_matmul(forward->isa, forward->config.team, jobs, count);
-    activate(forward, forward->weights->model.expert_intermediate, rows * each, true);
-    count = expert_jobs(forward, layer->expert_down, forward->gate, forward->mixed, jobs);
+    activate(forward, width, rows * each, true);
+    count = expert_jobs(forward, layer->expert_down, shard ? shard->expert_intermediate.first : 0,
+                        width, forward->gate, forward->mixed, jobs);
     dyno_matmul(forward->isa, forward->config.team, jobs, count);
     mix_rows(forward, first, rows);
 }

@@ -22,9 +22,20 @@ static dyno_status check_matrix(const struct dyno_matrix *matrix, uint32_t rows,
     return DYNO_OK;
 }
 
-static dyno_status check_experts(const struct dyno_model *model,
+/* A matrix whose columns are the ranks' together. */
+static dyno_status check_joint(const struct dyno_forward_config *config,
+                               const struct dyno_matrix *matrix, uint32_t columns, const char *name,
+                               struct dyno_error *error)
+{
+    uint32_t ranks = config->shard ? config->shard->ranks : 1;
+
+    return check_matrix(matrix, config->weights->model.hidden, columns * ranks, name, error);
+}
+
+static dyno_status check_experts(const struct dyno_forward_config *config,
                                  const struct dyno_layer_weights *layer, struct dyno_error *error)
 {
+    const struct dyno_model *model = &config->weights->model;
     uint32_t width = model->expert_intermediate;
 
     if (model->experts_per_token == 0 || model->experts_per_token > model->experts) {
@@ -35,23 +46,24 @@ static dyno_status check_experts(const struct dyno_model *model,
     for (uint32_t i = 0; i < model->experts; i++) {
         DYNO_TRY(check_matrix(&layer->expert_gate[i], width, model->hidden, "expert gate", error));
         DYNO_TRY(check_matrix(&layer->expert_up[i], width, model->hidden, "expert up", error));
-        DYNO_TRY(check_matrix(&layer->expert_down[i], model->hidden, width, "expert down", error));
+        DYNO_TRY(check_joint(config, &layer->expert_down[i], width, "expert down", error));
     }
     return DYNO_OK;
 }
 
-static dyno_status check_layer(const struct dyno_weights *weights,
+static dyno_status check_layer(const struct dyno_forward_config *config,
                                const struct dyno_layer_weights *layer, struct dyno_error *error)
 {
+    const struct dyno_weights *weights = config->weights;
     const struct dyno_model *model = &weights->model;
     uint32_t wide = model->heads * model->head_dim, narrow = model->kv_heads * model->head_dim;
 
     DYNO_TRY(check_matrix(&layer->query, wide, model->hidden, "query projection", error));
     DYNO_TRY(check_matrix(&layer->key, narrow, model->hidden, "key projection", error));
     DYNO_TRY(check_matrix(&layer->value, narrow, model->hidden, "value projection", error));
-    DYNO_TRY(check_matrix(&layer->output, model->hidden, wide, "output projection", error));
+    DYNO_TRY(check_joint(config, &layer->output, wide, "output projection", error));
     if (layer->router.data) {
-        return check_experts(model, layer, error);
+        return check_experts(config, layer, error);
     }
     if ((layer->gate.data != NULL) != (weights->activation == DYNO_ACTIVATION_SILU)) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
@@ -61,7 +73,7 @@ static dyno_status check_layer(const struct dyno_weights *weights,
         DYNO_TRY(check_matrix(&layer->gate, model->intermediate, model->hidden, "gate", error));
     }
     DYNO_TRY(check_matrix(&layer->up, model->intermediate, model->hidden, "up", error));
-    return check_matrix(&layer->down, model->hidden, model->intermediate, "down", error);
+    return check_joint(config, &layer->down, model->intermediate, "down", error);
 }
 
 static dyno_status check_config(const struct dyno_forward_config *config, struct dyno_error *error)
@@ -81,13 +93,15 @@ static dyno_status check_config(const struct dyno_forward_config *config, struct
         return dyno_fail(error, DYNO_BAD_INPUT, "a pass of no rows computes nothing");
     }
     DYNO_TRY(check_matrix(&weights->embedding, model->vocab, model->hidden, "embedding", error));
-    DYNO_TRY(check_matrix(&weights->logits, model->vocab, model->hidden, "logits", error));
+    DYNO_TRY(check_matrix(&weights->logits,
+                          config->shard ? config->shard->vocab.count : model->vocab, model->hidden,
+                          "logits", error));
     if (weights->positions.data) {
         DYNO_TRY(check_matrix(&weights->positions, weights->positions.rows, model->hidden,
                               "position table", error));
     }
     for (uint32_t i = 0; i < model->layers; i++) {
-        DYNO_TRY(check_layer(weights, &weights->layers[i], error));
+        DYNO_TRY(check_layer(config, &weights->layers[i], error));
     }
     return DYNO_OK;
 }
@@ -136,7 +150,7 @@ static bool take_mlp(struct dyno_forward *forward)
            take(&forward->chosen_weight, slots, sizeof(float)) &&
            take(&forward->place, slots, sizeof(uint32_t)) &&
            take(&forward->expert_first, (size_t)model->experts + 1, sizeof(uint32_t)) &&
-           take(&forward->gathered, slots * model->hidden, sizeof(float)) &&
+           take(&forward->slot_input, slots * model->hidden, sizeof(float)) &&
            take(&forward->mixed, slots * model->hidden, sizeof(float)) &&
            take(&forward->expert_jobs, 2 * (size_t)model->experts, sizeof(struct dyno_matmul_job));
 }
@@ -151,7 +165,23 @@ static bool take_scores(struct dyno_forward *forward)
     }
     rows = rows < FORWARD_SCORED_ROWS ? rows : FORWARD_SCORED_ROWS;
     forward->scored_rows = rows > 0 ? (uint32_t)rows : 1;
-    return take(&forward->scores, forward->scored_rows, bytes);
+    return !dyno_forward_leads(forward) || take(&forward->scores, forward->scored_rows, bytes);
+}
+
+static bool take_shares(struct dyno_forward *forward)
+{
+    const struct dyno_shard *shard = forward->config.shard;
+    size_t bytes;
+
+    if (!shard) {
+        return true;
+    }
+    bytes = (size_t)FORWARD_GATHERED_ROWS * shard->vocab_each * sizeof(float);
+    if (!take(&forward->share, 1, bytes) || !take(&forward->gathered, shard->ranks, bytes)) {
+        return false;
+    }
+    memset(forward->share, 0, bytes); /* the last ranks' have ends that are never written */
+    return true;
 }
 
 static bool take_memory(struct dyno_forward *forward)
@@ -177,7 +207,7 @@ static bool take_memory(struct dyno_forward *forward)
            take(&forward->attention_scratch,
                 forward->attention_scratch_stride * dyno_team_workers(forward->config.team),
                 sizeof(float)) &&
-           take_mlp(forward) && take_scores(forward) &&
+           take_mlp(forward) && take_scores(forward) && take_shares(forward) &&
            (forward->weights->rope.pairs == DYNO_ROPE_NONE || make_rope(forward));
 }
 
@@ -222,9 +252,10 @@ void dyno_forward_close(struct dyno_forward *forward)
                    forward->gate,          forward->up,
                    forward->router_logits, forward->chosen,
                    forward->chosen_weight, forward->place,
-                   forward->expert_first,  forward->gathered,
+                   forward->expert_first,  forward->slot_input,
                    forward->mixed,         forward->expert_jobs,
-                   forward->rope,          forward->scores};
+                   forward->rope,          forward->scores,
+                   forward->share,         forward->gathered};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         free(all[i]);

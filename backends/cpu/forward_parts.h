@@ -8,6 +8,7 @@ enum {
     FORWARD_MLP_ROWS = 256,          /* go through an MLP together */
     FORWARD_SCORED_ROWS = 64,        /* have their logits at a time, ... */
     FORWARD_SCORED_BYTES = 32 << 20, /* ... or as many as fit into so much, but one */
+    FORWARD_GATHERED_ROWS = 16,      /* have their logits gathered from all ranks at a time */
     FORWARD_ELEMENTS_MIN = 4096, /* of element-wise work: below, a chunk is not worth a thread */
 };
 
@@ -34,18 +35,26 @@ struct dyno_forward {
     size_t attention_scratch_stride;
     float *scores; /* [scored_rows][vocab] */
     uint32_t scored_rows;
-    float *gate, *up; /* [mlp_rows][intermediate], or [expert_slots][expert_intermediate] */
+    float *share, *gathered; /* [GATHERED_ROWS][vocab_each], and that of every rank; NULL: whole */
+    float *gate, *up;        /* [mlp_rows][intermediate], or [expert_slots][expert_intermediate] */
 
     /* Mixtures of experts.  A slot is a row and one of its experts; slots are put in the order of
      * their experts. */
-    float *router_logits;    /* [mlp_rows][experts] */
-    uint32_t *chosen;        /* [expert_slots] expert of slot row x experts_per_token + choice */
-    float *chosen_weight;    /* [expert_slots] */
-    uint32_t *place;         /* [expert_slots] where the slot lies in the order of experts */
-    uint32_t *expert_first;  /* [experts + 1] of each expert's slots in that order */
-    float *gathered, *mixed; /* [expert_slots][hidden] in that order */
+    float *router_logits;      /* [mlp_rows][experts] */
+    uint32_t *chosen;          /* [expert_slots] expert of slot row x experts_per_token + choice */
+    float *chosen_weight;      /* [expert_slots] */
+    uint32_t *place;           /* [expert_slots] where the slot lies in the order of experts */
+    uint32_t *expert_first;    /* [experts + 1] of each expert's slots in that order */
+    float *slot_input, *mixed; /* [expert_slots][hidden] in that order */
     struct dyno_matmul_job *expert_jobs; /* [2 x experts] */
 };
+
+/* Is this rank 0, or the only one?  It hands out what a pass yields, and adds to a sum that is
+ * split what is to be in it once. */
+static inline bool dyno_forward_leads(const struct dyno_forward *forward)
+{
+    return !forward->config.shard || forward->config.shard->rank == 0;
+}
 
 /* How many items of `elements` each make a chunk of element-wise work. */
 uint32_t dyno_forward_grain(size_t elements);
