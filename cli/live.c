@@ -43,14 +43,23 @@ bool dyno_live_is_machine(const struct dyno_scenario *scenario)
     return dyno_live_is_real(scenario) || scenario->timing.machine;
 }
 
+/* Bytes of one block on all ranks of a worker: where there are more of them than kv heads, each has
+ * one. */
+static uint64_t block_bytes(const struct dyno_worker_config *worker, struct dyno_model model,
+                            uint32_t ranks)
+{
+    model.kv_heads = model.kv_heads > ranks ? model.kv_heads : ranks;
+    return dyno_kv_storage_bytes(&model, 1, worker->block_tokens, DYNO_ELEMENT_F32);
+}
+
 /* Blocks that as many sequences as may run can fill, within the limit. */
 static uint32_t derive_blocks(const struct dyno_worker_config *worker,
-                              const struct dyno_model *model)
+                              const struct dyno_model *model, uint32_t ranks)
 {
     uint64_t context = worker->context_max;
     uint64_t wanted =
         worker->seqs_max * ((context + worker->block_tokens - 1) / worker->block_tokens);
-    uint64_t one = dyno_kv_storage_bytes(model, 1, worker->block_tokens, DYNO_ELEMENT_F32);
+    uint64_t one = block_bytes(worker, *model, ranks);
     uint64_t most = one > 0 && one <= KV_BYTES_MAX ? KV_BYTES_MAX / one : 1;
 
     return (uint32_t)(wanted < most ? wanted : most);
@@ -100,7 +109,7 @@ dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct 
         return dyno_cuda_device_blocks(&worker->blocks, &cuda, error);
     }
     if (worker->blocks == 0) {
-        worker->blocks = derive_blocks(worker, model);
+        worker->blocks = derive_blocks(worker, model, scenario->fleet.tp);
     }
     return DYNO_OK;
 }
@@ -161,6 +170,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
         out,
         &(struct dyno_cpu_config){.weights = live->weights,
                                   .threads = dyno_live_threads(scenario),
+                                  .ranks = scenario->fleet.tp,
                                   .blocks = worker->blocks,
                                   .block_tokens = worker->block_tokens,
                                   .batch_tokens_max = worker->batch_tokens_max,

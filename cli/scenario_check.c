@@ -343,6 +343,9 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
         if (dyno_live_is_cuda(scenario) && strcmp(of_gpus[i], "model.kv") == 0) {
             continue; /* it has both types */
         }
+        if (strcmp(scenario->run.device, "cpu") == 0 && strcmp(of_gpus[i], "fleet.tp") == 0) {
+            continue; /* its ranks are threads */
+        }
         if (layer(options, of_gpus[i]) > 0) {
             return refuse_pair(options, of_gpus[i], device,
                                "contradict each other: no GPU is simulated", error);

@@ -245,7 +245,7 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("OpenAI-compatible servers in place of workers of our own, http://HOST:PORT each, to "
              "serve from; --worker may be given several times")),
     ROW("fleet.tp", "tp", "N", U32, fleet.tp, DEFAULT("1"), RANGE(1, 1024),
-        HELP("tensor parallel GPUs of a worker")),
+        HELP("tensor parallel GPUs of a worker, or ranks of one on the CPU")),
     ROW("fleet.threads", "threads", "N", U32, fleet.threads, DEFAULT("auto"), OR("auto"),
         RANGE(1, 256), HELP("threads of a worker that computes; auto shares this machine's cores")),
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,

@@ -176,7 +176,7 @@ fleet: what serves it
   --gpu GPU                   a built-in GPU (see `dyno help models`), or the path of a YAML file
                               [h100]
   --workers N                 workers behind the router; each is one engine on tp GPUs [1]
-  --tp N                      tensor parallel GPUs of a worker [1]
+  --tp N                      tensor parallel GPUs of a worker, or ranks of one on the CPU [1]
   --threads N                 threads of a worker that computes; auto shares this machine's cores
                               [auto]
   --[no-]expert-parallel      spread whole experts over the GPUs of a worker rather than splitting
