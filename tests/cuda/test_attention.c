@@ -286,7 +286,8 @@ static void expect_wgmma(unsigned seed)
 static void expect_wgmma_slices(void)
 {
     struct dyno_rng rng;
-    struct shape shape = {DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 45, 8, 1, 64, 140}, 2, 20, 0, 2.0F};
+    struct shape shape = {
+        DYNO_ELEMENT_BF16, {DYNO_CUDA_KV_BF16, 45, 8, 1, 64, 140}, 2, 20, 0, 2.0F};
     struct world world;
 
     dyno_rng_init(&rng, 3, "slices");
