@@ -160,7 +160,7 @@ static dyno_status open_rank(struct rank *rank, const struct dyno_ranks_config *
 
 static dyno_status open_collective(struct dyno_ranks *ranks, struct dyno_error *error)
 {
-    struct dyno_collective **members = calloc(ranks->count, sizeof *members);
+    struct dyno_collective **members = calloc(ranks->count, sizeof(struct dyno_collective *));
     dyno_status status;
 
     if (!members) {

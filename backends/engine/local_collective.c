@@ -139,7 +139,7 @@ dyno_status dyno_local_collective_open(struct dyno_collective **members, uint32_
                                        struct dyno_error *error)
 {
     struct group *group = group_open(ranks);
-    struct member **opened = calloc(ranks, sizeof *opened);
+    struct member **opened = calloc(ranks, sizeof(struct member *));
     uint32_t count = 0;
 
     while (group && opened && count < ranks && (opened[count] = malloc(sizeof **opened))) {
