@@ -235,12 +235,13 @@ __device__ __forceinline__ void begin_tile(storage<T, head_dim> *held, const pla
                               held->keys[place.keys.stage], scores);
 }
 
-/* Scores have been waited for. */
+/* Scores have been waited for.  Who tells that the stage has been used is who reads its bits. */
 template <class T, unsigned head_dim>
 __device__ __forceinline__ void weigh_tile(storage<T, head_dim> *held, place &place, float scale,
                                            rows &rows, float (&scores)[64], float (&kept)[2])
 {
-    unsigned hidden = held->hidden[place.keys.stage];
+    unsigned hidden =
+        __shfl_sync(all_lanes, lane_index() == 0 ? held->hidden[place.keys.stage] : 0, 0);
 
     used(&held->of_keys[place.keys.stage].free);
     place.keys.step();
