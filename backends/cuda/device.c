@@ -1,5 +1,6 @@
 #include "backends/cuda/device.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -194,12 +195,12 @@ static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_c
 dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
                                     struct dyno_error *error)
 {
-    uint32_t gpus, workers = config->threaded.worker_count, blocks = UINT32_MAX;
+    uint32_t gpus = 0, workers = config->threaded.worker_count, blocks = UINT32_MAX;
 
     DYNO_TRY(dyno_cuda_model_check(config->weights, error));
     DYNO_TRY(count_gpus(&gpus, error));
     for (uint32_t gpu = 0; gpu < gpus && gpu < workers; gpu++) {
-        struct dyno_cuda_plan plan;
+        struct dyno_cuda_plan plan = {0};
 
         DYNO_TRY(plan_gpu(&plan, config, gpu, (workers - gpu + gpus - 1) / gpus, error));
         blocks = plan.blocks < blocks ? plan.blocks : blocks;
@@ -260,7 +261,7 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t bloc
     engine->gpu = (int)(worker % cuda->gpu_count);
     engine->slices = calloc(seqs_max, sizeof *engine->slices);
     engine->yields = calloc(seqs_max, sizeof *engine->yields);
-    engine->from = calloc(seqs_max, sizeof *engine->from);
+    engine->from = calloc(seqs_max, sizeof(const struct dyno_engine_piece *));
     engine->scratch_bytes =
         (dyno_sample_scratch(cuda->vocab) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     engine->scratch = malloc(config->threads * engine->scratch_bytes);
@@ -282,6 +283,7 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
 
     DYNO_TRY(dyno_cuda_device_blocks(&blocks, config, error));
     DYNO_TRY(count_gpus(&cuda->gpu_count, error));
+    assert(cuda->gpu_count > 0 && cuda->worker_count > 0); /* which clang-tidy cannot see */
     cuda->models = calloc(cuda->gpu_count, sizeof(struct dyno_cuda_model *));
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);
     if (!cuda->models || !cuda->engines) {

@@ -131,22 +131,37 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
     return shape;
 }
 
+/* Even what has no elements has a place. */
+static void *take_some(struct dyno_cuda_arena *arena, uint64_t count, size_t size)
+{
+    uint64_t bytes = (count > 0 ? count : 1) * size;
+
+    assert(bytes > 0); /* which clang-tidy cannot see */
+    return dyno_cuda_take(arena, bytes);
+}
+
 struct dyno_cuda_arrays dyno_cuda_arrays_take(struct dyno_cuda_arena *arena,
                                               const struct dyno_cuda_shape *shape)
 {
     struct dyno_cuda_arrays arrays;
     uint64_t sequences = (uint64_t)shape->prefills + shape->decodes;
 
-    arrays.token = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
-    arrays.position = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
-    arrays.slot = dyno_cuda_take(arena, shape->rows * sizeof(uint32_t));
-    arrays.prefill = dyno_cuda_take(arena, shape->prefills * sizeof *arrays.prefill);
-    arrays.decode = dyno_cuda_take(arena, shape->decodes * sizeof *arrays.decode);
-    arrays.yield = dyno_cuda_take(arena, shape->yields * sizeof *arrays.yield);
-    arrays.yield_row = dyno_cuda_take(arena, shape->yields * sizeof(uint32_t));
-    arrays.sample = dyno_cuda_take(arena, shape->yields * sizeof *arrays.sample);
-    arrays.table = dyno_cuda_take(arena, sequences * shape->table_width * sizeof(uint32_t));
+    arrays.token = take_some(arena, shape->rows, sizeof *arrays.token);
+    arrays.position = take_some(arena, shape->rows, sizeof *arrays.position);
+    arrays.slot = take_some(arena, shape->rows, sizeof *arrays.slot);
+    arrays.prefill = take_some(arena, shape->prefills, sizeof *arrays.prefill);
+    arrays.decode = take_some(arena, shape->decodes, sizeof *arrays.decode);
+    arrays.yield = take_some(arena, shape->yields, sizeof *arrays.yield);
+    arrays.yield_row = take_some(arena, shape->yields, sizeof *arrays.yield_row);
+    arrays.sample = take_some(arena, shape->yields, sizeof *arrays.sample);
+    arrays.table = take_some(arena, sequences * shape->table_width, sizeof *arrays.table);
     return arrays;
+}
+
+static char *told_of(const struct dyno_cuda_forward *forward)
+{
+    assert(forward->told);
+    return forward->told;
 }
 
 /* Where the next row, slice, ... of a pass goes. */
@@ -251,7 +266,7 @@ static void tell_padding(const struct dyno_cuda_shape *shape, const struct dyno_
 void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
                             const struct dyno_cuda_shape *shape)
 {
-    struct dyno_cuda_arena arena = {.base = forward->told};
+    struct dyno_cuda_arena arena = {.base = told_of(forward)};
     struct dyno_cuda_arrays arrays = dyno_cuda_arrays_take(&arena, shape);
 
     assert(shape->rows <= forward->config.rows_max && arena.used <= forward->told_bytes);
@@ -268,7 +283,7 @@ uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
                         const struct dyno_cuda_shape *shape, const struct dyno_cuda_slice *slices,
                         uint32_t slice_count)
 {
-    struct dyno_cuda_arena arena = {.base = forward->told};
+    struct dyno_cuda_arena arena = {.base = told_of(forward)};
     struct dyno_cuda_arrays arrays = dyno_cuda_arrays_take(&arena, shape);
     struct place at = {0};
 

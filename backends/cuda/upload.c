@@ -130,7 +130,7 @@ static void convert_rows(void *argument, uint32_t first, uint32_t last, uint32_t
 
 static void convert(struct dyno_cuda_upload *upload, struct conversion *conversion, uint32_t rows)
 {
-    uint32_t grain = GRAIN_ELEMENTS / conversion->from->columns;
+    uint32_t columns = conversion->from->columns, grain = GRAIN_ELEMENTS / (columns ? columns : 1);
 
     if (upload->team) {
         dyno_team_run(upload->team, rows, grain > 0 ? grain : 1, convert_rows, conversion);
@@ -160,7 +160,7 @@ dyno_status dyno_cuda_upload_matrix(struct dyno_cuda_upload *upload, void *to,
                                     struct dyno_error *error)
 {
     size_t row_bytes = dyno_row_bytes(element, from->columns);
-    uint32_t rows_max = (uint32_t)(PIECE_BYTES / row_bytes);
+    uint32_t rows_max = row_bytes > 0 ? (uint32_t)(PIECE_BYTES / row_bytes) : 0;
 
     if (rows_max == 0) {
         return dyno_fail(error, DYNO_UNSUPPORTED,

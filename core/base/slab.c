@@ -29,12 +29,13 @@ static char *new_chunk(struct dyno_slab *slab, size_t bytes)
 void *dyno_slab_take(struct dyno_slab *slab, size_t bytes)
 {
     unsigned size_class = class_of(bytes);
-    size_t size = (size_t)1 << size_class;
+    size_t size;
     void *piece;
 
     if (DYNO_RARELY(size_class >= DYNO_SLAB_CLASSES)) {
         return NULL;
     }
+    size = (size_t)1 << size_class;
     piece = slab->free_of[size_class];
     if (!DYNO_RARELY(!piece)) {
         memcpy(&slab->free_of[size_class], piece, sizeof piece);

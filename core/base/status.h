@@ -9,8 +9,6 @@
 
 #include <stdarg.h>
 
-#include "core/base/usual.h"
-
 typedef enum dyno_status {
     DYNO_OK = 0,
 
@@ -47,7 +45,7 @@ dyno_status dyno_fail(struct dyno_error *error, dyno_status status, const char *
 #define DYNO_TRY(call)                                                                             \
     do {                                                                                           \
         dyno_status dyno_try_status = (call);                                                      \
-        if (DYNO_RARELY(dyno_try_status != DYNO_OK)) {                                             \
+        if (dyno_try_status != DYNO_OK) {                                                          \
             return dyno_try_status;                                                                \
         }                                                                                          \
     } while (0)
