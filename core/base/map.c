@@ -65,9 +65,10 @@ void dyno_map_close_gap(struct dyno_map *map, struct dyno_map_slot *slot)
         size_t home = dyno_map_home(map, map->slots[next].key);
 
         if (((next - home) & map->mask) >= ((next - gap) & map->mask)) {
-            map->slots[gap] = map->slots[next];
+            *slot = map->slots[next];
+            slot = &map->slots[next];
             gap = next;
         }
     }
-    map->slots[gap].key = DYNO_MAP_NONE;
+    slot->key = DYNO_MAP_NONE;
 }

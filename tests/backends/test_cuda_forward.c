@@ -50,7 +50,7 @@ struct sequence {
 static void make_sequences(struct dyno_rng *rng, const struct dyno_weights *weights,
                            struct sequence sequences[SEQUENCES])
 {
-    uint32_t all[BLOCKS];
+    uint32_t all[BLOCKS] = {0};
 
     for (uint32_t i = 0; i < BLOCKS; i++) {
         uint32_t other = (uint32_t)dyno_rng_below(rng, i + 1);

@@ -195,7 +195,7 @@ static void bench_prefill(const struct gpu *gpu, uint32_t tokens)
         .tokens = gpu->tokens, .count = tokens, .table = gpu->tables, .want = DYNO_CUDA_WANT_TOKEN};
     const struct dyno_model *shape = gpu->forward->shape;
     struct dyno_cuda_yield yield;
-    double times[RUNS], pass, operations;
+    double times[RUNS] = {0}, pass, operations;
 
     for (uint32_t i = 0; i < WARM_UPS + RUNS; i++) {
         double begin = now_ms();
