@@ -234,28 +234,41 @@ void bench_decode(unsigned sequences, unsigned context, dyno_cuda_kv_element ele
     });
 }
 
+/* The last `queries` of each context. */
+void bench_prefill(unsigned sequences, unsigned context, unsigned queries, attention *launch,
+                   const char *shape)
+{
+    dyno_cuda_attention_job job = attention_of(sequences, context, queries, DYNO_CUDA_KV_BF16);
+    double seen = context - (queries - 1.0) / 2.0; /* by a query, on average */
+
+    tell({"attention, prefill", shape, 0.0, 4.0 * sequences * queries * seen * heads * head_dim},
+         [=]() { CHECK(launch(&job, nullptr)); });
+}
+
 void bench_attention()
 {
-    dyno_cuda_attention_job job;
-
     bench_decode(64, 4096, DYNO_CUDA_KV_BF16, "64 x 4096, 32/8 heads of 128, bf16");
     bench_decode(64, 4096, DYNO_CUDA_KV_E4M3, "64 x 4096, 32/8 heads of 128, e4m3");
-    bench_decode(1, 8192, DYNO_CUDA_KV_BF16, "1 x 8192, 32/8 heads of 128, bf16");
-    bench_decode(8, 4096, DYNO_CUDA_KV_BF16, "8 x 4096, 32/8 heads of 128, bf16");
-    bench_decode(64, 1024, DYNO_CUDA_KV_BF16, "64 x 1024, 32/8 heads of 128, bf16");
     bench_decode(256, 1024, DYNO_CUDA_KV_BF16, "256 x 1024, 32/8 heads of 128, bf16");
-    job = attention_of(1, 8192, 8192, DYNO_CUDA_KV_BF16);
-    tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16", 0.0,
-          2.0 * 8192.0 * 8192.0 * heads * head_dim},
-         [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
-    job = attention_of(1, 8192, 8192, DYNO_CUDA_KV_BF16);
-    tell({"attention, prefill", "8192 causal, 32/8 heads of 128, bf16, mma", 0.0,
-          2.0 * 8192.0 * 8192.0 * heads * head_dim},
-         [=]() { CHECK(dyno_cuda_attention_prefill_mma(&job, nullptr)); });
-    job = attention_of(1, 8192, 512, DYNO_CUDA_KV_BF16);
-    tell({"attention, prefill", "512 after 7680, 32/8 heads of 128, bf16", 0.0,
-          4.0 * 512.0 * (7680.0 + 256.5) * heads * head_dim},
-         [=]() { CHECK(dyno_cuda_attention_prefill(&job, nullptr)); });
+    bench_decode(256, 1024, DYNO_CUDA_KV_E4M3, "256 x 1024, 32/8 heads of 128, e4m3");
+    bench_decode(64, 1024, DYNO_CUDA_KV_BF16, "64 x 1024, 32/8 heads of 128, bf16");
+    bench_decode(64, 1024, DYNO_CUDA_KV_E4M3, "64 x 1024, 32/8 heads of 128, e4m3");
+    bench_decode(8, 4096, DYNO_CUDA_KV_BF16, "8 x 4096, 32/8 heads of 128, bf16");
+    bench_decode(8, 4096, DYNO_CUDA_KV_E4M3, "8 x 4096, 32/8 heads of 128, e4m3");
+    bench_decode(1, 8192, DYNO_CUDA_KV_BF16, "1 x 8192, 32/8 heads of 128, bf16");
+    bench_decode(1, 8192, DYNO_CUDA_KV_E4M3, "1 x 8192, 32/8 heads of 128, e4m3");
+    bench_decode(1, 131072, DYNO_CUDA_KV_BF16, "1 x 131072, 32/8 heads of 128, bf16");
+    bench_decode(1, 131072, DYNO_CUDA_KV_E4M3, "1 x 131072, 32/8 heads of 128, e4m3");
+    bench_prefill(1, 8192, 8192, dyno_cuda_attention_prefill,
+                  "8192 causal, 32/8 heads of 128, bf16");
+    bench_prefill(1, 8192, 8192, dyno_cuda_attention_prefill_mma,
+                  "8192 causal, 32/8 heads of 128, bf16, mma");
+    bench_prefill(1, 16384, 16384, dyno_cuda_attention_prefill,
+                  "16384 causal, 32/8 heads of 128, bf16");
+    bench_prefill(8, 2048, 2048, dyno_cuda_attention_prefill,
+                  "8 x 2048 causal, 32/8 heads of 128, bf16");
+    bench_prefill(1, 8192, 512, dyno_cuda_attention_prefill,
+                  "512 after 7680, 32/8 heads of 128, bf16");
 }
 
 } /* namespace */
