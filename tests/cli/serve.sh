@@ -236,7 +236,7 @@ sed -n 's/^data: {/{/p' answer | jq -c '.choices[]?.delta.tool_calls[]?' >calls
 (($(wc -l <calls) > 3)) || fail "not in pieces: $(cat calls)"
 [[ $(jq -rj .function.arguments calls | jq -c 'keys') == '["age","name"]' ]] ||
     fail "no arguments: $(cat calls)"
-asked="\"model\":\"austen-2m\",\"input\":\"Who?\",\"max_output_tokens\":200,\"stream\":true"
+asked="\"model\":\"austen-2m\",\"input\":\"Who?\",\"temperature\":0,\"stream\":true"
 tools="\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":$text}]"
 ask 200 /v1/responses "{$asked,$tools,\"tool_choice\":\"required\"}"
 sed -n 's/^data: {/{/p' answer | jq -c 'select(.type | startswith("response.function_call"))' >calls

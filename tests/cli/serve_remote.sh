@@ -131,7 +131,7 @@ ask router 200 /v1/chat/completions "{\"model\":\"both\",$chat,$streamed,$usage}
 [[ $(sed -n 's/^data: {/{/p' answer | jq -r '.usage.completion_tokens // empty') == "$tokens" ]] ||
     fail "no usage: $(cat answer)"
 ask router 200 /v1/responses \
-    '{"model":"both","input":"Will you come?","max_output_tokens":3,"stream":true}'
+    '{"model":"both","input":"Will you come?","temperature":0,"max_output_tokens":3,"stream":true}'
 [[ $(sed -n 's/^event: //p' answer | head -n 1) == response.created ]] || fail "$(cat answer)"
 [[ $(sed -n 's/^event: //p' answer | tail -n 1) == response.incomplete ]] || fail "$(cat answer)"
 
