@@ -15,6 +15,7 @@ enum { THREADS_MAX = 256 };
 struct calibrate_options {
     const char *model, *device;
     uint32_t threads, rounds; /* threads 0: one a core */
+    uint32_t ranks;
 };
 
 #define AT(field) offsetof(struct calibrate_options, field)
@@ -64,6 +65,15 @@ static const struct dyno_option rows[] = {
      .offset = AT(threads),
      .min = 1,
      .max = THREADS_MAX},
+    {.name = "fleet.tp",
+     .flag = "tp",
+     .value = "N",
+     .help = "ranks that share a worker's passes, on the CPU; threads are divided among them",
+     .initial = "1",
+     .type = DYNO_OPTION_U32,
+     .offset = AT(ranks),
+     .min = 1,
+     .max = 1024},
     {.name = "run.rounds",
      .flag = "rounds",
      .value = "N",
@@ -99,7 +109,11 @@ static void show_progress(void *context, uint32_t done, uint32_t rounds)
 
 static void print_machine(const struct dyno_machine *machine)
 {
-    (void)printf("%s on %s, %u threads\n\n", machine->model, machine->device, machine->threads);
+    (void)printf("%s on %s, %u threads", machine->model, machine->device, machine->threads);
+    if (machine->ranks > 1) {
+        (void)printf(" in %u ranks", machine->ranks);
+    }
+    (void)puts("\n");
     (void)printf("%10s %14s %14s %22s\n", "rows", "computed, us", "a token, us",
                  "more after a pause, us");
     for (uint32_t i = 0; i < machine->rows.count; i++) {
@@ -123,7 +137,12 @@ static dyno_status measure(const struct calibrate_options *options, const char *
     struct dyno_machine machine;
     dyno_status status;
 
+    if (config.is_cuda && options->ranks > 1) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "--tp: a worker on GPUs has one rank; only --device cpu has several");
+    }
     config.model = options->model;
+    config.ranks = options->ranks;
     config.threads =
         options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
     config.rounds = options->rounds;

@@ -118,6 +118,7 @@ static dyno_status open_device(struct bench *bench, uint32_t blocks, struct dyno
         &bench->device,
         &(struct dyno_cpu_config){.weights = bench->weights,
                                   .threads = config->threads,
+                                  .ranks = config->ranks,
                                   .blocks = blocks,
                                   .block_tokens = BLOCK_TOKENS,
                                   .batch_tokens_max = config->batch_tokens_max,
@@ -471,7 +472,7 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
                                  struct dyno_error *error)
 {
     struct bench bench = {.config = config, .rounds = config->rounds};
-    struct dyno_machine machine = {.threads = config->threads};
+    struct dyno_machine machine = {.threads = config->threads, .ranks = config->ranks};
     dyno_status status = open_stage(&bench, error);
 
     if (status == DYNO_OK && plan_all(&bench) != DYNO_OK) {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
-                  kv_key[] = "kv_tokens";
+                  kv_key[] = "kv_tokens", ranks_key[] = "tp";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -69,7 +69,7 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
                              struct dyno_error *error)
 {
     struct dyno_error why = {0};
-    double threads = 0.0, kv_tokens = 0.0;
+    double threads = 0.0, kv_tokens = 0.0, ranks = 1.0;
 
     if (json_integer_value(json_object_get(root, "dyno_machine")) != 1) {
         return refuse(path, "dyno_machine", "1 (a file that `dyno calibrate` wrote)", error);
@@ -81,6 +81,13 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
         return refuse(path, "threads", "a whole number from 1", error);
     }
     out->threads = (uint32_t)threads;
+    if (json_object_get(root, ranks_key)) {
+        DYNO_TRY(read_number(root, path, ranks_key, &ranks, error));
+        if (!(ranks >= 1.0 && ranks <= 1024.0)) {
+            return refuse(path, ranks_key, "a whole number from 1 to 1024", error);
+        }
+    }
+    out->ranks = (uint32_t)ranks;
     if (json_object_get(root, kv_key)) {
         DYNO_TRY(read_number(root, path, kv_key, &kv_tokens, error));
         if (!(kv_tokens >= 1.0 && kv_tokens <= INT32_MAX)) {
@@ -162,6 +169,9 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     write_text(file, "device", machine->device);
     write_text(file, "model", machine->model);
     (void)fprintf(file, "  \"threads\": %u,\n", machine->threads);
+    if (machine->ranks > 1) {
+        (void)fprintf(file, "  \"%s\": %u,\n", ranks_key, machine->ranks);
+    }
     if (machine->kv_tokens > 0) {
         (void)fprintf(file, "  \"%s\": %u,\n", kv_key, machine->kv_tokens);
     }

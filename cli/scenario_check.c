@@ -304,14 +304,32 @@ static dyno_status settle_default(struct dyno_options *options, const char *name
     return dyno_options_set(options, row_of(options, name), value, &origin, error);
 }
 
-/* A GPU was measured; a file that cannot be read is refused later. */
-static bool was_cuda(const struct dyno_scenario *scenario)
+/* What was measured; of a file that cannot be read, which is refused later, nothing. */
+static struct dyno_machine measured(const struct dyno_scenario *scenario)
 {
-    struct dyno_machine machine;
+    struct dyno_machine machine = {.ranks = 1};
 
-    return scenario->timing.machine &&
-           dyno_machine_read(&machine, scenario->timing.machine, NULL) == DYNO_OK &&
-           strcmp(machine.device, "cuda") == 0;
+    if (scenario->timing.machine) {
+        (void)dyno_machine_read(&machine, scenario->timing.machine, NULL);
+    }
+    return machine;
+}
+
+/* A worker has as many ranks as the one that was measured. */
+static dyno_status settle_ranks(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                const struct dyno_machine *machine, struct dyno_error *error)
+{
+    char ranks[16];
+
+    (void)snprintf(ranks, sizeof ranks, "%u", machine->ranks);
+    if (layer(options, "fleet.tp") > 0 && scenario->fleet.tp != machine->ranks) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--tp is %u, and %s was measured with %u; `dyno calibrate --tp %u -o "
+                         "FILE` measures such a worker",
+                         scenario->fleet.tp, scenario->timing.machine, machine->ranks,
+                         scenario->fleet.tp);
+    }
+    return settle_default(options, "fleet.tp", ranks, "machine", error);
 }
 
 /* A device that computes runs in real time, a model that is there, and passes that end soon; one
@@ -323,7 +341,8 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                           "model.weights", "model.kv", "timing.calibration",
                                           "timing.host"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
-    bool is_cuda = dyno_live_is_cuda(scenario) || was_cuda(scenario);
+    struct dyno_machine machine = measured(scenario);
+    bool is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
     const char *name = is_cuda ? "cuda" : "cpu";
 
     if (!dyno_live_is_machine(scenario)) {
@@ -343,7 +362,7 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
         if (dyno_live_is_cuda(scenario) && strcmp(of_gpus[i], "model.kv") == 0) {
             continue; /* it has both types */
         }
-        if (strcmp(scenario->run.device, "cpu") == 0 && strcmp(of_gpus[i], "fleet.tp") == 0) {
+        if (!is_cuda && strcmp(of_gpus[i], "fleet.tp") == 0) {
             continue; /* its ranks are threads */
         }
         if (layer(options, of_gpus[i]) > 0) {
@@ -353,8 +372,11 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     }
     if (dyno_live_is_real(scenario)) {
         DYNO_TRY(settle_default(options, "run.clock", "wall", name, error));
+    } else if (!is_cuda) {
+        DYNO_TRY(settle_ranks(scenario, options, &machine, error));
     }
-    DYNO_TRY(settle_default(options, "model.name", DYNO_DEFAULT_MODEL, name, error));
+    DYNO_TRY(settle_default(options, "model.name",
+                            machine.model[0] ? machine.model : DYNO_DEFAULT_MODEL, name, error));
     DYNO_TRY(settle_default(options, "batch.tokens_max", is_cuda ? "8192" : "512", name, error));
     DYNO_TRY(settle_default(options, "batch.seqs_max", is_cuda ? "256" : "64", name, error));
     return settle_default(options, "batch.async_scheduling", "false", name, error);

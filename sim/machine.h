@@ -36,6 +36,7 @@ struct dyno_machine {
     char model[96];  /* the model's name, as `--model` gave it ... */
     char device[32]; /* ... and "cpu" or "cuda" */
     uint32_t threads;
+    uint32_t ranks;     /* that share a worker's passes (--tp); threads are divided among them */
     uint32_t kv_tokens; /* that its memory has room for; 0: not measured */
     struct dyno_machine_curve rows, yields;
     struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */

@@ -54,6 +54,14 @@ if has_sqlite; then
         fail "validation_error has not every request"
 fi
 
+# A worker of two ranks is another machine.
+works calibrate --model tiny --threads 2 --tp 2 --rounds 5 -o ranks.json
+grep -q '"tp": 2' ranks.json || fail "no ranks: $(cat ranks.json)"
+works replay "${load[@]}" --machine ranks.json --db none
+refuses 2 "--tp is 2, and machine.json was measured with 1; \
+\`dyno calibrate --tp 2 -o FILE\` measures such a worker" \
+    replay "${load[@]}" --machine machine.json --tp 2 --db none
+
 refuses 2 '--device and --clock contradict each other: what computes takes its time' \
     replay --device cpu --clock virtual "${load[@]}"
 refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \

@@ -27,6 +27,7 @@ static const struct dyno_machine machine = {
     .model = "a \"model\"",
     .device = "cpu",
     .threads = 3,
+    .ranks = 2,
     .kv_tokens = 100000,
     .rows = {.count = 2, .at = {1, 64}, .ns = {100e3, 900e3}},
     .yields = {.count = 1, .at = {1}, .ns = {10e3}},
@@ -86,6 +87,20 @@ START_TEST(pauses_that_cannot_be_are_refused_by_name)
 }
 END_TEST
 
+START_TEST(ranks_are_one_unless_the_file_says_otherwise)
+{
+    struct dyno_machine read = {.threads = 0};
+    struct dyno_error error = {0};
+
+    ck_assert_msg(read_text(&read, BEGIN "}", &error) == DYNO_OK, "%s", error.text);
+    ck_assert_uint_eq(read.ranks, 1);
+    ck_assert_msg(read_text(&read, BEGIN ", \"tp\": 4}", &error) == DYNO_OK, "%s", error.text);
+    ck_assert_uint_eq(read.ranks, 4);
+    ck_assert_int_eq(read_text(&read, BEGIN ", \"tp\": 0}", &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "tp: expected a whole number from 1 to 1024"));
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("machine file");
@@ -94,6 +109,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_is_written_is_read_again);
     tcase_add_test(cases, a_file_of_before_pauses_were_measured_has_none);
     tcase_add_test(cases, pauses_that_cannot_be_are_refused_by_name);
+    tcase_add_test(cases, ranks_are_one_unless_the_file_says_otherwise);
     suite_add_tcase(suite, cases);
 }
 
