@@ -73,9 +73,9 @@ static double within_hour(double ns)
     return ns < hour_ns ? ns : hour_ns;
 }
 
-static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
+void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
+                       struct dyno_pass_cost *out)
 {
-    const struct dyno_machine *machine = context;
     double decodes = pass->decode_count, rows = decodes, yields = decodes, pairs = 0.0, ns;
 
     for (uint32_t i = 0; i < pass->slice_count; i++) {
@@ -94,6 +94,11 @@ static void cost(const void *context, const struct dyno_pass *pass, struct dyno_
                              (double)DYNO_TICKS_PER_NS);
     out->steps_max = UINT32_MAX;
     out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, rows));
+}
+
+static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)
+{
+    dyno_machine_cost(context, pass, out);
 }
 
 dyno_status dyno_machine_open(struct dyno_device **out, uint32_t worker_count,

@@ -50,6 +50,10 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
 /* The curve's value for `count`, 0 at least; 0 for 0, and of an empty curve. */
 double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count);
 
+/* What the pass costs on it; the machine was accepted by dyno_machine_check. */
+void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
+                       struct dyno_pass_cost *out);
+
 /* A simulated fleet of such machines: closed through its ops.  `machine` must outlive it, and
  * dyno_machine_check accepted it. */
 struct dyno_answers;

@@ -150,15 +150,10 @@ static uint32_t steps_of(const struct engine *engine, const struct dyno_pass *pa
 
 static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno_ns idle)
 {
-    dyno_ns gap = now - engine->end;
-
     if (!DYNO_RARELY(idle > 0)) { /* as with every GPU: spare the division */
         return now;
     }
-    if (gap >= DYNO_IDLE_NS_WHOLE) {
-        return now + idle;
-    }
-    return now + (dyno_ns)((unsigned __int128)idle * gap / DYNO_IDLE_NS_WHOLE);
+    return now + dyno_idle_after(idle, now - engine->end);
 }
 
 static void paced_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)

@@ -26,6 +26,14 @@ struct dyno_pass_cost {
 
 enum { DYNO_IDLE_NS_WHOLE = 10000000 }; /* caches cool in some milliseconds */
 
+/* Of `idle`, what a pass bears that starts `gap` after the one before. */
+static inline dyno_ns dyno_idle_after(dyno_ns idle, dyno_ns gap)
+{
+    return gap >= DYNO_IDLE_NS_WHOLE
+               ? idle
+               : (dyno_ns)((unsigned __int128)idle * gap / DYNO_IDLE_NS_WHOLE);
+}
+
 struct dyno_paced_config {
     const char *name, *help;
     uint32_t worker_count;
