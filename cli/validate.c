@@ -1,139 +1,264 @@
-/* `dyno validate`: the same requests through the real device and through its simulation, and how
- * far one is from the other, request by request. */
+/* `dyno validate`: the same requests through the real device, several times, and through its
+ * simulation; how far one is from the other, request by request, and how far the machine is from
+ * itself. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/accuracy.h"
-#include "cli/accuracy_listener.h"
 #include "cli/assembly.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/file_command.h"
 #include "cli/machine_file.h"
+#include "cli/run_frame.h"
+#include "cli/validation.h"
 #include "reports/reports.h"
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+struct own_options {
+    uint32_t repeats;
+};
+
+static const struct dyno_option rows[] = {
+    {.name = "validate.repeats",
+     .flag = "repeats",
+     .value = "N",
+     .help = "live runs; the median of a request's is held against the simulation, and each run "
+             "against the others: how far the machine is from itself",
+     .initial = "3",
+     .type = DYNO_OPTION_U32,
+     .offset = offsetof(struct own_options, repeats),
+     .min = 1,
+     .max = DYNO_VALIDATION_REPEATS_MAX},
+};
+
+enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
 static void print_help(void)
 {
     puts("Usage: dyno validate --machine FILE [OPTION]...\n\n"
          "Run a trace, or generated load, for real on this machine and then simulated, with\n"
-         "what `dyno calibrate` measured, and compare the two request by request.  Options are\n"
-         "those of `dyno replay`.  Both runs are recorded in the database; its view\n"
-         "validation_error has every request.\n\n"
-         "  --machine FILE  what `dyno calibrate` wrote; --model and --threads are taken from it");
+         "what `dyno calibrate` measured, and compare request by request.  Options are those\n"
+         "of `dyno replay`.  All runs are recorded in the database: its view validation_error\n"
+         "has every request of every live run.\n\n"
+         "  --machine FILE  what `dyno calibrate` wrote; --model, --threads and --tp are taken\n"
+         "                  from it\n"
+         "  --json FILE     write the comparison as JSON; - is standard output");
+    dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
-/* One of the two runs. */
+/* One run of the requests. */
 struct half {
     struct dyno_scenario scenario;
     struct dyno_options options;
     struct dyno_assembly assembly;
     struct dyno_recorder *recorder;
     struct dyno_listener heard;
+    char title[256];
+    uint32_t blocks; /* of KV */
     int64_t run;
+    bool is_live;
 };
 
-struct validation {
-    struct half live, simulated;
-    const char *machine_path;
-    struct dyno_machine machine;
-    char threads[16], blocks[16];
-    char **words; /* [word_count + 8] the live run's command line */
+struct validate {
+    struct own_options own;
+    char **given; /* [given_count] the command line of a replay: without what is ours */
+    int given_count;
+    char **words; /* [given_count + WORDS_ADDED] of one half */
     int word_count;
+    struct dyno_scenario scenario; /* what was asked: the simulated half, before blocks are known */
+    struct dyno_options options;
+    enum dyno_scenario_ask ask;
+    struct dyno_machine machine;
+    char threads[16], ranks[16], blocks[16];
+    const volatile sig_atomic_t *interrupted;
+    struct dyno_pass_watch *watch;
+    struct half *halves; /* [repeats + 1] the simulated one is the last */
+    struct dyno_listener heard[DYNO_VALIDATION_REPEATS_MAX];
+    struct dyno_validation found;
 };
 
-/* ---- the two command lines ------------------------------------------------------------------- */
+enum { WORDS_ADDED = 10 };
 
-static dyno_status find_machine(struct validation *validation, int argc, char **argv,
-                                struct dyno_error *error)
+/* ---- the command lines ----------------------------------------------------------------------- */
+
+/* Whether `word` is the flag, alone or with "=" and a value. */
+static bool is_flag(const char *word, const char *flag)
 {
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--machine") == 0) {
-            validation->machine_path = argv[i + 1];
-        }
-    }
-    if (!validation->machine_path) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "validate needs --machine FILE; `dyno calibrate -o FILE` makes one");
-    }
-    return dyno_machine_read(&validation->machine, validation->machine_path, error);
+    size_t length = strlen(flag);
+
+    return strncmp(word, flag, length) == 0 && (word[length] == '\0' || word[length] == '=');
 }
 
-static bool is_given(int argc, char **argv, const char *flag)
+static dyno_status take_own(struct validate *validate, struct dyno_options *own, int argc,
+                            char **argv, struct dyno_error *error)
 {
+    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = "repeats"};
+    static char command[] = "replay";
+
+    validate->given[validate->given_count++] = command;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], flag) == 0) {
-            return true;
+        const char *equals = strchr(argv[i], '=');
+
+        if (!is_flag(argv[i], "--repeats")) {
+            validate->given[validate->given_count++] = argv[i];
+            continue;
         }
-    }
-    return false;
-}
-
-static void add_pair(struct validation *validation, char *flag, char *value)
-{
-    validation->words[validation->word_count++] = flag;
-    validation->words[validation->word_count++] = value;
-}
-
-/* The words as given, with the machine's model and threads where none are; without --machine for
- * the real run. */
-static dyno_status make_words(struct validation *validation, int argc, char **argv, bool is_live)
-{
-    static char device[] = "--device", threads[] = "--threads", model[] = "--model",
-                blocks[] = "--num-gpu-blocks-override";
-
-    validation->word_count = 0;
-    free(validation->words);
-    validation->words = calloc((size_t)argc + 8, sizeof(char *));
-    if (!validation->words) {
-        return DYNO_NO_MEMORY;
-    }
-    for (int i = 0; i < argc; i++) {
-        if (is_live && strcmp(argv[i], "--machine") == 0) {
-            i++;
-        } else {
-            validation->words[validation->word_count++] = argv[i];
+        if (!equals && i + 1 == argc) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "--repeats needs a value: a whole number");
         }
-    }
-    if (is_live) {
-        add_pair(validation, device, validation->machine.device);
-    } else { /* a GPU's are counted when it is opened */
-        add_pair(validation, blocks, validation->blocks);
-    }
-    if (!is_given(argc, argv, model)) {
-        add_pair(validation, model, validation->machine.model);
-    }
-    if (!is_given(argc, argv, threads)) {
-        add_pair(validation, threads, validation->threads);
+        DYNO_TRY(dyno_options_set(own, &rows[0], equals ? equals + 1 : argv[++i], &origin, error));
     }
     return DYNO_OK;
+}
+
+static dyno_status needs_machine(struct dyno_error *error)
+{
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "validate needs --machine FILE; `dyno calibrate -o FILE` makes one");
+}
+
+/* Read what is ours, and as a scenario what is a replay's. */
+static dyno_status read_words(struct validate *validate, int argc, char **argv,
+                              struct dyno_error *error)
+{
+    struct dyno_options own;
+    dyno_status status;
+
+    validate->given = calloc((size_t)argc + 1, sizeof(char *));
+    validate->words = calloc((size_t)argc + WORDS_ADDED + 1, sizeof(char *));
+    if (!validate->given || !validate->words) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    DYNO_TRY(dyno_options_open(&own, rows, ROW_COUNT, &validate->own, error));
+    status = take_own(validate, &own, argc, argv, error);
+    dyno_options_close(&own);
+    DYNO_TRY(status);
+    if (validate->given_count == 1) {
+        return needs_machine(error);
+    }
+    return dyno_scenario_load(&validate->scenario, &validate->options, validate->given_count,
+                              validate->given, &validate->ask, error);
+}
+
+static enum dyno_option_source source_of(const struct validate *validate, const char *name)
+{
+    return dyno_options_origin(&validate->options, dyno_options_find(&validate->options, name))
+        ->source;
+}
+
+static dyno_status read_machine(struct validate *validate, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = &validate->scenario;
+
+    if (!scenario->timing.machine) {
+        return needs_machine(error);
+    }
+    DYNO_TRY(dyno_machine_read(&validate->machine, scenario->timing.machine, error));
+    (void)snprintf(validate->threads, sizeof validate->threads, "%u", validate->machine.threads);
+    (void)snprintf(validate->ranks, sizeof validate->ranks, "%u", validate->machine.ranks);
+    if (scenario->output.journal || scenario->output.host_json) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--%s is of one run, and validate makes several; `dyno replay --device "
+                         "%s` writes it",
+                         scenario->output.journal ? "journal" : "host-json",
+                         validate->machine.device);
+    }
+    return dyno_frame_check_writable("output.json", scenario->output.json, error);
+}
+
+static void add_pair(struct validate *validate, char *flag, char *value)
+{
+    validate->words[validate->word_count++] = flag;
+    validate->words[validate->word_count++] = value;
+}
+
+/* Whether nobody said so: it is the machine's then. */
+static bool is_open(const struct validate *validate, const char *name)
+{
+    enum dyno_option_source source = source_of(validate, name);
+
+    return source == DYNO_SOURCE_DEFAULT || source == DYNO_SOURCE_PROFILE;
+}
+
+/* The words of a live run have no --machine, and no other one may say it. */
+static void make_words(struct validate *validate, bool is_live)
+{
+    static char device[] = "--device", threads[] = "--threads", model[] = "--model", tp[] = "--tp",
+                blocks[] = "--num-gpu-blocks-override", machine[] = "--machine", none[] = "none";
+
+    validate->word_count = 0;
+    for (int i = 0; i < validate->given_count; i++) {
+        char *word = validate->given[i];
+
+        if (is_live && i > 0 && is_flag(word, machine)) {
+            i += strchr(word, '=') == NULL;
+        } else {
+            validate->words[validate->word_count++] = word;
+        }
+    }
+    if (is_live && source_of(validate, "timing.machine") != DYNO_SOURCE_FLAG) {
+        add_pair(validate, machine, none);
+    }
+    if (is_live) {
+        add_pair(validate, device, validate->machine.device);
+    } else { /* a GPU's are counted when it is opened */
+        add_pair(validate, blocks, validate->blocks);
+    }
+    if (is_open(validate, "model.name")) {
+        add_pair(validate, model, validate->machine.model);
+    }
+    if (is_open(validate, "fleet.threads")) {
+        add_pair(validate, threads, validate->threads);
+    }
+    if (is_open(validate, "fleet.tp") && validate->machine.ranks > 1) {
+        add_pair(validate, tp, validate->ranks);
+    }
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
 static dyno_status open_recorder(struct half *half, const char *command, struct dyno_error *error)
 {
-    struct dyno_run_option_row *rows = dyno_scenario_option_rows(&half->options);
-    dyno_status status;
+    struct dyno_run_option_row *set = dyno_scenario_option_rows(&half->options);
+    dyno_status status = dyno_frame_recorder(&half->recorder, &half->scenario, command,
+                                             half->assembly.title, set, half->options.count, error);
 
-    if (!rows || !command) {
-        dyno_scenario_option_rows_free(rows, half->options.count);
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the options' texts");
-    }
-    status = dyno_recorder_open(
-        &half->recorder, half->scenario.output.db ? half->scenario.output.db : ":memory:", command,
-        half->assembly.title, rows, half->options.count, error);
-    dyno_scenario_option_rows_free(rows, half->options.count);
+    dyno_scenario_option_rows_free(set, half->options.count);
     return status;
 }
 
-static dyno_status run_recorded(struct half *half, const char *command, struct dyno_error *error)
+static dyno_status watch_passes(void *context, struct dyno_assembly *assembly,
+                                struct dyno_error *error)
+{
+    const struct validate *validate = context;
+
+    if (dyno_pass_watch_before(&assembly->device, validate->watch, assembly->device,
+                               assembly->scenario->fleet.workers) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    return DYNO_OK;
+}
+
+static dyno_status run_recorded(struct validate *validate, struct half *half, const char *command,
+                                struct dyno_error *error)
 {
     struct dyno_recorder *recorder;
     struct dyno_report report;
     struct dyno_sink *sink;
 
-    DYNO_TRY(dyno_assembly_open(&half->assembly, &half->scenario, NULL, NULL, 0, error));
+    if (half->is_live) {
+        half->assembly.put_before = watch_passes;
+        half->assembly.before_context = validate;
+    }
+    DYNO_TRY(dyno_assembly_open(&half->assembly, &half->scenario, NULL, validate->interrupted, 0,
+                                error));
     DYNO_TRY(open_recorder(half, command, error));
     half->run = dyno_recorder_run_id(half->recorder);
+    half->blocks = half->assembly.worker.blocks;
+    (void)snprintf(half->title, sizeof half->title, "%s", half->assembly.title);
     dyno_listener_init(&half->heard);
     sink = dyno_recorder_sink(half->recorder);
     sink->next = &half->heard.sink;
@@ -147,210 +272,144 @@ static dyno_status run_recorded(struct half *half, const char *command, struct d
     return DYNO_OK;
 }
 
-static void close_half(struct half *half)
+/* What was heard stays. */
+static void stop_half(struct half *half)
 {
     struct dyno_error ignored = {0};
 
     if (half->recorder) {
         (void)dyno_recorder_close(half->recorder, NULL, NULL, &ignored);
+        half->recorder = NULL;
     }
-    dyno_listener_release(&half->heard);
     dyno_assembly_close(&half->assembly);
     dyno_options_close(&half->options);
+    half->options = (struct dyno_options){.rows = NULL};
 }
 
-static dyno_status run_half(struct validation *validation, struct half *half, int argc, char **argv,
-                            bool is_live, struct dyno_error *error)
+static dyno_status run_half(struct validate *validate, struct half *half, struct dyno_error *error)
 {
     enum dyno_scenario_ask ask;
     char *command;
     dyno_status status;
 
-    if (make_words(validation, argc, argv, is_live) != DYNO_OK) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
-    }
-    DYNO_TRY(dyno_scenario_load(&half->scenario, &half->options, validation->word_count,
-                                validation->words, &ask, error));
-    command = dyno_command_line(validation->word_count, validation->words);
-    status = run_recorded(half, command, error);
+    make_words(validate, half->is_live);
+    DYNO_TRY(dyno_scenario_load(&half->scenario, &half->options, validate->word_count,
+                                validate->words, &ask, error));
+    command = dyno_command_line(validate->word_count, validate->words);
+    status = run_recorded(validate, half, command, error);
     free(command);
+    stop_half(half);
+    if (status == DYNO_OK && *validate->interrupted) {
+        return dyno_fail(error, DYNO_INTERRUPTED, "interrupted: there is nothing to compare");
+    }
     return status;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
-struct measure {
-    const char *name;
-    bool (*of)(const struct dyno_request_record *record, double *ms);
-};
-
-static bool ttft_of(const struct dyno_request_record *record, double *ms)
+static void say_progress(uint32_t run, uint32_t repeats)
 {
-    *ms = (double)(record->first_token_ns - record->arrival_ns) / 1e6;
-    return true;
-}
-
-static bool tpot_of(const struct dyno_request_record *record, double *ms)
-{
-    *ms = record->output_tokens > 1 ? (double)(record->last_token_ns - record->first_token_ns) /
-                                          1e6 / (record->output_tokens - 1)
-                                    : 0.0;
-    return record->output_tokens > 1;
-}
-
-static bool e2e_of(const struct dyno_request_record *record, double *ms)
-{
-    *ms = (double)(record->last_token_ns - record->arrival_ns) / 1e6;
-    return true;
-}
-
-static const struct measure measures[] = {{"TTFT", ttft_of}, {"TPOT", tpot_of}, {"E2E", e2e_of}};
-
-struct pairs {
-    double *live, *simulated; /* [count] */
-    size_t count;
-    struct dyno_errors errors; /* of single requests */
-};
-
-static bool gather(const struct validation *validation, const struct measure *measure,
-                   struct pairs *pairs)
-{
-    const struct dyno_listener *live = &validation->live.heard;
-    const struct dyno_listener *simulated = &validation->simulated.heard;
-
-    pairs->count = pairs->errors.count = 0;
-    for (size_t i = 0; i < live->record_count && i < simulated->record_count; i++) {
-        double real, predicted;
-
-        if (live->records[i].outcome == DYNO_COMPLETED &&
-            simulated->records[i].outcome == DYNO_COMPLETED &&
-            measure->of(&live->records[i], &real) &&
-            measure->of(&simulated->records[i], &predicted) && real > 0.0) {
-            pairs->live[pairs->count] = real;
-            pairs->simulated[pairs->count++] = predicted;
-            if (!dyno_errors_add(&pairs->errors, predicted, real)) {
-                return false;
-            }
-        }
+    if (isatty(STDERR_FILENO)) {
+        (void)fprintf(stderr, "live run %u of %u\n", run + 1, repeats);
     }
-    return true;
 }
 
-static double mean_of(const double *values, size_t count)
+static dyno_status run_all(struct validate *validate, struct dyno_error *error)
 {
-    double sum = 0.0;
+    uint32_t repeats = validate->own.repeats;
+    struct half *simulated = &validate->halves[repeats];
+    const char *database = validate->scenario.output.db;
 
-    for (size_t i = 0; i < count; i++) {
-        sum += values[i];
+    for (uint32_t i = 0; i < repeats; i++) {
+        say_progress(i, repeats);
+        validate->halves[i].is_live = true;
+        DYNO_TRY(run_half(validate, &validate->halves[i], error));
+        validate->heard[i] = validate->halves[i].heard;
     }
-    return sum / (double)count;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* Sorts. */
-static double quantile(double *values, size_t count, double q)
-{
-    size_t place = (size_t)(q * (double)(count - 1) + 0.5);
-
-    qsort(values, count, sizeof *values, by_value);
-    return values[place];
-}
-
-static void print_row(const char *name, const char *what, double real, double simulated)
-{
-    (void)printf("%-5s %-5s %12.3f %12.3f %+9.1f %%\n", name, what, real, simulated,
-                 100.0 * (simulated / real - 1.0));
-}
-
-static void print_measure(const struct measure *measure, struct pairs *pairs)
-{
-    static const struct {
-        const char *name;
-        double q;
-    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}};
-    struct dyno_error_figures figures = dyno_errors_figures(&pairs->errors);
-
-    if (pairs->count == 0) {
-        return;
+    (void)snprintf(validate->blocks, sizeof validate->blocks, "%u", validate->halves[0].blocks);
+    DYNO_TRY(run_half(validate, simulated, error));
+    for (uint32_t i = 0; database && i < repeats; i++) {
+        DYNO_TRY(dyno_validation_record(database, validate->halves[i].run, simulated->run, error));
     }
-    print_row(measure->name, "mean", mean_of(pairs->live, pairs->count),
-              mean_of(pairs->simulated, pairs->count));
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
-        print_row("", quantiles[i].name, quantile(pairs->live, pairs->count, quantiles[i].q),
-                  quantile(pairs->simulated, pairs->count, quantiles[i].q));
-    }
-    (void)printf("%-5s one request's error: median %.1f %%, p90 %.1f %%, of %zu\n", "",
-                 figures.median, figures.p90, pairs->count);
+    return DYNO_OK;
 }
 
-static dyno_status compare(const struct validation *validation, struct dyno_error *error)
+static dyno_status tell(struct validate *validate, struct dyno_error *error)
 {
-    size_t most = validation->live.heard.record_count;
-    struct pairs pairs = {.live = calloc(most + 1, sizeof(double)),
-                          .simulated = calloc(most + 1, sizeof(double))};
-    bool fits = pairs.live && pairs.simulated;
+    uint32_t repeats = validate->own.repeats;
+    const char *json = validate->scenario.output.json;
 
-    if (fits) {
-        (void)printf("%s\n%s\n\n%-11s %12s %12s %11s\n", validation->live.assembly.title,
-                     validation->simulated.assembly.title, "ms", "real", "simulated", "error");
+    if (dyno_validation_compare(&validate->found, validate->heard, repeats,
+                                &validate->halves[repeats].heard) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    for (size_t i = 0; fits && i < sizeof measures / sizeof measures[0]; i++) {
-        fits = gather(validation, &measures[i], &pairs);
-        if (fits) {
-            print_measure(&measures[i], &pairs);
-        }
+    dyno_pass_watch_classes(validate->watch, validate->found.passes);
+    if (!json || strcmp(json, "-") != 0) {
+        (void)printf("%s\n%s\n\n", validate->halves[0].title, validate->halves[repeats].title);
+        dyno_validation_print(&validate->found, stdout);
     }
-    free(pairs.live);
-    free(pairs.simulated);
-    dyno_errors_release(&pairs.errors);
-    return fits ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    return json ? dyno_validation_json(&validate->found, json, error) : DYNO_OK;
 }
 
-static dyno_status validate(struct validation *validation, int argc, char **argv,
-                            struct dyno_error *error)
+static dyno_status prepare(struct validate *validate, struct dyno_error *error)
 {
-    const char *database;
-
-    DYNO_TRY(find_machine(validation, argc, argv, error));
-    (void)snprintf(validation->threads, sizeof validation->threads, "%u",
-                   validation->machine.threads);
-    DYNO_TRY(run_half(validation, &validation->live, argc, argv, true, error));
-    (void)snprintf(validation->blocks, sizeof validation->blocks, "%u",
-                   validation->live.assembly.worker.blocks);
-    DYNO_TRY(run_half(validation, &validation->simulated, argc, argv, false, error));
-    database = validation->live.scenario.output.db;
-    if (database) {
-        DYNO_TRY(dyno_validation_record(database, validation->live.run, validation->simulated.run,
-                                        error));
+    DYNO_TRY(read_machine(validate, error));
+    validate->interrupted = dyno_frame_interrupts();
+    validate->halves = calloc((size_t)validate->own.repeats + 1, sizeof *validate->halves);
+    if (!validate->halves ||
+        dyno_pass_watch_open(&validate->watch, &validate->machine) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    return compare(validation, error);
+    return DYNO_OK;
+}
+
+static void close_all(struct validate *validate)
+{
+    for (uint32_t i = 0; validate->halves && i <= validate->own.repeats; i++) {
+        stop_half(&validate->halves[i]);
+        dyno_listener_release(&validate->halves[i].heard);
+    }
+    dyno_pass_watch_close(validate->watch);
+    dyno_options_close(&validate->options);
+    free(validate->halves);
+    free(validate->given);
+    free(validate->words);
+    free(validate);
+}
+
+static int run(struct validate *validate, int argc, char **argv, struct dyno_error *error)
+{
+    if (read_words(validate, argc, argv, error) != DYNO_OK) {
+        return dyno_command_complain(error, DYNO_EXIT_USAGE);
+    }
+    if (validate->ask == DYNO_ASK_HELP) {
+        print_help();
+        return DYNO_EXIT_OK;
+    }
+    if (validate->ask == DYNO_ASK_PRINT) {
+        dyno_scenario_print(&validate->options, stdout);
+        return DYNO_EXIT_OK;
+    }
+    if (prepare(validate, error) != DYNO_OK) {
+        return dyno_command_complain(error, DYNO_EXIT_USAGE);
+    }
+    if (run_all(validate, error) != DYNO_OK || tell(validate, error) != DYNO_OK) {
+        return dyno_command_complain(error, DYNO_EXIT_FAILED);
+    }
+    return DYNO_EXIT_OK;
 }
 
 int dyno_command_validate(int argc, char **argv)
 {
-    struct validation *validation = calloc(1, sizeof *validation);
+    struct validate *validate = calloc(1, sizeof *validate);
     struct dyno_error error = {0};
-    dyno_status status;
+    int status;
 
-    if (!validation) {
+    if (!validate) {
         (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
-    if (is_given(argc, argv, "--help") || is_given(argc, argv, "-h")) {
-        free(validation);
-        print_help();
-        return DYNO_EXIT_OK;
-    }
-    status = validate(validation, argc, argv, &error);
-    close_half(&validation->live);
-    close_half(&validation->simulated);
-    free(validation->words);
-    free(validation);
-    return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    status = run(validate, argc, argv, &error);
+    close_all(validate);
+    return status;
 }

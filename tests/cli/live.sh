@@ -45,19 +45,35 @@ works calibrate --model tiny --threads 1 --rounds 5 -o machine.json
 grep -Eq '"idle_ns": \[\[1, [0-9]+\], \[2, ' machine.json || fail "no pauses: $(cat machine.json)"
 works replay "${load[@]}" --machine machine.json --model tiny --db none
 grep -Fq 'tiny on 1 x measured cpu' out
-works validate --machine machine.json "${load[@]}" --db validation.db
+works validate --machine machine.json "${load[@]}" --db validation.db --repeats 2 \
+    --json validation.json
 for name in TTFT TPOT E2E; do
     grep -Eq "^$name +mean" out || fail "validate says nothing of $name: $(cat out)"
 done
+[[ $(grep -c "another live run's:" out) == 3 ]] || fail "not how far the machine is from itself"
+grep -Eq '^decode, right behind a prompt +[1-9]' out || fail "no passes: $(cat out)"
+for key in ttft_ms.error.count tpot_ms.requests e2e_ms.requests; do
+    [[ $(number validation.json $key) == 60 ]] ||
+        fail "$key is $(number validation.json $key) of 60 requests"
+done
+[[ $(number validation.json ttft_ms.live_run_error.count) == 120 ]] ||
+    fail "two live runs of 60 requests are not 120"
 if has_sqlite; then
-    [[ $(sqlite3 validation.db 'select count(*) from validation_error') == 60 ]] ||
-        fail "validation_error has not every request"
+    [[ $(sqlite3 validation.db 'select count(*), count(distinct id) from validation_error') == \
+        '120|60' ]] ||
+        fail "validation_error has not every request of both live runs"
+    [[ $(sqlite3 validation.db "select count(*) from run where command like 'dyno replay %'") == \
+        3 ]] ||
+        fail "runs do not say what repeats them"
 fi
+works validate --machine=machine.json "${load[@]}" --db none --repeats=1
+grep -q 'not known of one live run' out || fail "one live run is taken for more: $(cat out)"
 
 # A worker of two ranks is another machine.
 works calibrate --model tiny --threads 2 --tp 2 --rounds 5 -o ranks.json
 grep -q '"tp": 2' ranks.json || fail "no ranks: $(cat ranks.json)"
 works replay "${load[@]}" --machine ranks.json --db none
+works validate --machine ranks.json "${load[@]}" --db none --repeats 1
 refuses 2 "--tp is 2, and machine.json was measured with 1; \
 \`dyno calibrate --tp 2 -o FILE\` measures such a worker" \
     replay "${load[@]}" --machine machine.json --tp 2 --db none
@@ -66,7 +82,15 @@ refuses 2 '--device and --clock contradict each other: what computes takes its t
     replay --device cpu --clock virtual "${load[@]}"
 refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
     replay --device cpu --gpu h100 "${load[@]}"
-refuses 1 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate
+for words in "" "--arrival poisson:5 --requests 5"; do
+    # shellcheck disable=SC2086
+    refuses 2 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate $words
+done
+refuses 2 "--repeats: '0' is not a whole number from 1 to 100" \
+    validate --machine machine.json "${load[@]}" --repeats 0
+refuses 2 "--journal is of one run, and validate makes several; \
+\`dyno replay --device cpu\` writes it" \
+    validate --machine machine.json "${load[@]}" --journal x
 refuses 2 'calibrate needs a file to write: -o FILE' calibrate
 if ! "$dyno" doctor --require cuda >/dev/null 2>&1; then
     "$dyno" calibrate --device cuda --model tiny -o x >out 2>err && fail "a GPU was measured"
