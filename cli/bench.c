@@ -7,7 +7,7 @@
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/load/load.h"
-#include "cli/bench_aiperf.h"
+#include "cli/aiperf.h"
 #include "cli/bench_options.h"
 #include "cli/bench_save.h"
 #include "cli/command_line.h"
@@ -36,9 +36,11 @@ struct bench {
     struct dyno_metrics metrics;
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
-    struct dyno_bench_saved *saved;   /* NULL: not asked for */
-    struct dyno_bench_aiperf *aiperf; /* NULL: not asked for */
-    char date[32];                    /* when it began */
+    struct dyno_bench_saved *saved; /* NULL: not asked for */
+    struct dyno_aiperf *aiperf;     /* NULL: not asked for */
+    const char *command;            /* what repeats it */
+    char date[32];                  /* when it began */
+    uint64_t unix_ns;               /* the world's time then */
     struct dyno_loop_result result;
     struct dyno_fleet_totals totals;
     const volatile sig_atomic_t *interrupted;
@@ -135,18 +137,18 @@ static dyno_status open_source(struct bench *bench, struct dyno_error *error)
         error);
 }
 
-static dyno_status open_recorder(struct bench *bench, const char *command, struct dyno_error *error)
+static dyno_status open_recorder(struct bench *bench, struct dyno_error *error)
 {
     uint32_t count;
     struct dyno_run_option_row *rows = dyno_bench_option_rows(&bench->options, &count);
-    dyno_status status = dyno_frame_recorder(&bench->recorder, &bench->options.scenario, command,
-                                             bench->title, rows, count, error);
+    dyno_status status = dyno_frame_recorder(&bench->recorder, &bench->options.scenario,
+                                             bench->command, bench->title, rows, count, error);
 
     dyno_scenario_option_rows_free(rows, count);
     return status;
 }
 
-static dyno_status open_sinks(struct bench *bench, const char *command, struct dyno_error *error)
+static dyno_status open_sinks(struct bench *bench, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = &bench->options.scenario;
     struct dyno_slo slo = {.ttft_ns = scenario->slo.ttft_ns,
@@ -155,7 +157,7 @@ static dyno_status open_sinks(struct bench *bench, const char *command, struct d
                            .e2e_ns = scenario->slo.e2e_ns};
 
     DYNO_TRY(dyno_metrics_init(&bench->metrics, &slo));
-    DYNO_TRY(open_recorder(bench, command, error));
+    DYNO_TRY(open_recorder(bench, error));
     DYNO_TRY(dyno_frame_progress(&bench->progress, scenario));
     bench->metrics.sink.next = dyno_recorder_sink(bench->recorder);
     if (bench->progress) {
@@ -200,7 +202,7 @@ static void on_answered(void *context, const struct dyno_load_answer *answer)
         dyno_bench_saved_add(bench->saved, answer);
     }
     if (bench->aiperf) {
-        dyno_bench_aiperf_add(bench->aiperf, answer);
+        dyno_aiperf_add(bench->aiperf, answer);
     }
 }
 
@@ -231,6 +233,7 @@ static dyno_status open_files(struct bench *bench, struct dyno_error *error)
     struct tm parts;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
+    bench->unix_ns = (uint64_t)now.tv_sec * DYNO_S + (uint64_t)now.tv_nsec;
     if (!gmtime_r(&now.tv_sec, &parts) ||
         strftime(bench->date, sizeof bench->date, "%Y%m%d-%H%M%S", &parts) == 0) {
         bench->date[0] = '\0';
@@ -239,14 +242,12 @@ static dyno_status open_files(struct bench *bench, struct dyno_error *error)
         DYNO_TRY(dyno_bench_saved_open(&bench->saved));
     }
     if (options->export_aiperf) {
-        DYNO_TRY(dyno_bench_aiperf_open(&bench->aiperf, options->export_aiperf,
-                                        (uint64_t)now.tv_sec * DYNO_S + (uint64_t)now.tv_nsec,
-                                        error));
+        DYNO_TRY(dyno_aiperf_open(&bench->aiperf, options->export_aiperf, bench->unix_ns, error));
     }
     return DYNO_OK;
 }
 
-static dyno_status run(struct bench *bench, const char *command, struct dyno_error *error)
+static dyno_status run(struct bench *bench, struct dyno_error *error)
 {
     const struct dyno_bench_options *options = &bench->options;
     struct dyno_workers *workers;
@@ -258,7 +259,7 @@ static dyno_status run(struct bench *bench, const char *command, struct dyno_err
     DYNO_TRY(open_prompts(bench, error));
     DYNO_TRY(open_server(bench, error));
     DYNO_TRY(open_source(bench, error));
-    DYNO_TRY(open_sinks(bench, command, error));
+    DYNO_TRY(open_sinks(bench, error));
     DYNO_TRY(open_files(bench, error));
     DYNO_TRY(open_loop(bench, error));
     workers = open_workers(bench);
@@ -316,10 +317,31 @@ static struct dyno_report report_of(const struct bench *bench,
 
 static dyno_status finish_aiperf(struct bench *bench, struct dyno_error *error)
 {
-    struct dyno_bench_aiperf *aiperf = bench->aiperf;
+    const struct dyno_scenario *scenario = &bench->options.scenario;
+    const struct dyno_slo *slo = &bench->metrics.slo;
+    struct dyno_aiperf *aiperf = bench->aiperf;
+    const struct dyno_aiperf_about about = {
+        .model = bench->model,
+        .url = bench->options.url_text,
+        .endpoint = bench->options.endpoint,
+        .command = bench->command,
+        .trace = scenario->trace.path,
+        .arrival = scenario->generate.arrival,
+        .input_tokens = scenario->generate.input_tokens,
+        .output_tokens = scenario->generate.output_tokens,
+        .concurrency = scenario->trace.concurrency,
+        .inflight_max = scenario->trace.inflight_max,
+        .requests = scenario->trace.requests,
+        .seed = scenario->run.seed,
+        .started_ns = bench->unix_ns,
+        .ended_ns = bench->unix_ns + bench->result.end_ns,
+        .was_cancelled = bench->result.cut,
+        .has_slo = slo->ttft_ns || slo->tpot_ns || slo->itl_ns || slo->e2e_ns,
+        .within_slo = bench->metrics.within_slo,
+    };
 
     bench->aiperf = NULL;
-    return aiperf ? dyno_bench_aiperf_finish(aiperf, error) : DYNO_OK;
+    return aiperf ? dyno_aiperf_finish(aiperf, &about, error) : DYNO_OK;
 }
 
 static dyno_status write_files(struct bench *bench, const struct dyno_report *report,
@@ -393,18 +415,18 @@ static void close_bench(struct bench *bench, struct dyno_error *error)
     dyno_prompt_maker_close(bench->prompts);
     dyno_tokenizer_close(bench->tokenizer);
     dyno_bench_saved_close(bench->saved);
-    dyno_bench_aiperf_abandon(bench->aiperf);
+    dyno_aiperf_abandon(bench->aiperf);
     free(bench->extra);
     dyno_bench_options_close(&bench->options);
 }
 
 /* From the options on. */
-static dyno_status bench_server(struct bench *bench, const char *command, struct dyno_error *error)
+static dyno_status bench_server(struct bench *bench, struct dyno_error *error)
 {
     dyno_status status;
 
     bench->interrupted = dyno_frame_interrupts();
-    status = run(bench, command, error);
+    status = run(bench, error);
     dyno_progress_close(bench->progress);
     bench->progress = NULL;
     if (status == DYNO_OK) {
@@ -429,6 +451,7 @@ int dyno_command_bench(int argc, char **argv)
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
     bench->started = dyno_frame_seconds();
+    bench->command = command;
     if (dyno_bench_options_parse(&bench->options, argc, argv, &error) != DYNO_OK) {
         free(bench);
         free(command);
@@ -437,7 +460,7 @@ int dyno_command_bench(int argc, char **argv)
     if (bench->options.help) {
         dyno_bench_help(stdout);
     } else {
-        status = bench_server(bench, command, &error);
+        status = bench_server(bench, &error);
     }
     close_bench(bench, &error);
     free(bench);

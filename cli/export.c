@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "backends/assets/random/output_file.h"
+#include "cli/aiperf.h"
 #include "cli/bench_save.h"
 #include "cli/commands.h"
-#include "cli/export_aiperf.h"
 #include "cli/file_command.h"
 #include "reports/past_requests.h"
 #include "reports/query.h"
@@ -26,8 +26,9 @@ static const struct dyno_option rows[] = {
     {.name = "export.format",
      .flag = "format",
      .value = "FORMAT",
-     .help = "vllm: the JSON of `vllm bench serve --save-detailed`; aiperf: a folder with AIPerf's "
-             "profile_export.jsonl and profile_export_aiperf.json; csv, json: a row a request",
+     .help =
+         "vllm: the JSON of `vllm bench serve --save-detailed`; aiperf: a folder with AIPerf's "
+         "profile_export.jsonl and profile_export_aiperf.json and .csv; csv, json: a row a request",
      .initial = "vllm",
      .type = DYNO_OPTION_CHOICE,
      .offset = AT(format),
@@ -64,7 +65,7 @@ struct work {
     const char *output;
     struct dyno_past_about about;
     struct dyno_bench_saved *saved;
-    struct dyno_export_aiperf *aiperf;
+    struct dyno_aiperf *aiperf;
 };
 
 /* Unix time of "2026-01-02T03:04:05Z", in ns; 0: it is none. */
@@ -89,9 +90,9 @@ static dyno_status begin(void *context, const struct dyno_past_about *about,
                          "compare with; its requests are there as csv or json",
                          (long long)about->id, about->status);
     }
-    return work->saved ? DYNO_OK
-                       : dyno_export_aiperf_open(&work->aiperf, work->output,
-                                                 unix_ns(about->started_at), error);
+    return work->saved
+               ? DYNO_OK
+               : dyno_aiperf_open(&work->aiperf, work->output, unix_ns(about->started_at), error);
 }
 
 static dyno_status take(void *context, const struct dyno_request_record *record,
@@ -109,11 +110,13 @@ static dyno_status take(void *context, const struct dyno_request_record *record,
     };
 
     told.outcome = is_refused ? DYNO_FAILED : record->outcome; /* to a client they are the same */
+    (void)error;
     if (work->saved) {
         dyno_bench_saved_add(work->saved, &answer);
-        return DYNO_OK;
+    } else {
+        dyno_aiperf_add(work->aiperf, &answer);
     }
-    return dyno_export_aiperf_add(work->aiperf, &answer, error);
+    return DYNO_OK; /* what could not be kept is said at the end */
 }
 
 static dyno_status tell(struct work *work, const struct export_options *options,
@@ -141,6 +144,14 @@ static void date_of(char out[32], const char *started_at)
     out[size] = '\0';
 }
 
+/* How many requests met every objective; 0 without objectives. */
+static uint64_t within_slo(const struct dyno_past_about *about)
+{
+    double good = about->goodput_per_s * about->duration_s;
+
+    return isfinite(good) ? (uint64_t)(good + 0.5) : 0;
+}
+
 static dyno_status write_saved(struct work *work, struct dyno_error *error)
 {
     const struct dyno_past_about *about = &work->about;
@@ -148,7 +159,7 @@ static dyno_status write_saved(struct work *work, struct dyno_error *error)
     char date[32];
     struct dyno_bench_saved_about saved_about = {
         .model = about->model,
-        .endpoint = "completions",
+        .endpoint = about->endpoint[0] ? about->endpoint : "completions",
         .date = date,
         .scenario = &scenario,
         .itl_ms = about->itl_ms,
@@ -159,7 +170,7 @@ static dyno_status write_saved(struct work *work, struct dyno_error *error)
     scenario.trace.inflight_max = about->inflight_max;
     if (about->has_slo) {
         scenario.slo.e2e_ns = DYNO_NEVER; /* that there is one is all that counts here */
-        saved_about.within_slo = (uint64_t)(about->goodput_per_s * about->duration_s + 0.5);
+        saved_about.within_slo = within_slo(about);
     }
     return dyno_bench_saved_write(work->saved, work->output, &saved_about, error);
 }
@@ -179,17 +190,45 @@ static dyno_status export_vllm(const struct export_options *options, const char 
     return status;
 }
 
+static struct dyno_aiperf_about aiperf_about(const struct dyno_past_about *about)
+{
+    uint64_t started = unix_ns(about->started_at);
+    bool ends = started > 0 && isfinite(about->duration_s);
+
+    return (struct dyno_aiperf_about){
+        .model = about->model,
+        .url = about->url,
+        .endpoint = about->endpoint,
+        .command = about->command,
+        .trace = about->trace,
+        .arrival = about->arrival,
+        .input_tokens = about->input_tokens,
+        .output_tokens = about->output_tokens,
+        .concurrency = about->concurrency,
+        .inflight_max = about->inflight_max,
+        .requests = about->requests,
+        .seed = about->seed,
+        .started_ns = started,
+        .ended_ns = ends ? started + (uint64_t)(about->duration_s * 1e9) : 0,
+        .was_cancelled = strcmp(about->status, "finished") != 0,
+        .has_slo = about->has_slo,
+        .within_slo = within_slo(about),
+    };
+}
+
 static dyno_status export_aiperf(const struct export_options *options, const char *database,
                                  const char *output, struct dyno_error *error)
 {
     struct work work = {.output = output};
+    struct dyno_aiperf_about about;
     dyno_status status = tell(&work, options, database, error);
 
     if (status != DYNO_OK) {
-        dyno_export_aiperf_abandon(work.aiperf);
+        dyno_aiperf_abandon(work.aiperf);
         return status;
     }
-    return dyno_export_aiperf_finish(work.aiperf, &work.about, error);
+    about = aiperf_about(&work.about);
+    return dyno_aiperf_finish(work.aiperf, &about, error);
 }
 
 static dyno_status export_rows(const struct export_options *options, const char *database,

@@ -8,8 +8,8 @@
 #include "reports/run_set.h"
 
 static const char about_sql[] =
-    "SELECT c.run, c.status, coalesce(h.started_at, '') FROM chosen AS c"
-    " LEFT JOIN host AS h ON h.run = c.run";
+    "SELECT c.run, c.status, coalesce(h.started_at, ''), r.command, r.title FROM chosen AS c"
+    " JOIN run AS r ON r.id = c.run LEFT JOIN host AS h ON h.run = c.run";
 
 static const char option_sql[] =
     "SELECT coalesce(value, '') FROM run_option WHERE run = ?1 AND name = ?2";
@@ -51,12 +51,13 @@ static void copy_option(char *out, size_t size, sqlite3 *database, int64_t run, 
     (void)sqlite3_finalize(row);
 }
 
-static uint32_t count_option(sqlite3 *database, int64_t run, const char *name)
+/* 0: a word stands there, such as "none" or "all". */
+static uint64_t count_option(sqlite3 *database, int64_t run, const char *name)
 {
     char text[32];
 
     copy_option(text, sizeof text, database, run, name);
-    return (uint32_t)strtoul(text, NULL, 10);
+    return strtoull(text, NULL, 10);
 }
 
 static double metric(sqlite3 *database, int64_t run, const char *name)
@@ -69,15 +70,40 @@ static double metric(sqlite3 *database, int64_t run, const char *name)
     return value;
 }
 
-static void fill(struct dyno_past_about *about, sqlite3 *database)
+/* "MODEL at HOST:PORT, ENDPOINT": the title of a run that asked a server. */
+static void copy_asked_model(struct dyno_past_about *about, const char *title)
+{
+    const char *at = NULL;
+
+    for (const char *found = strstr(title, " at "); found; found = strstr(found + 1, " at ")) {
+        at = found;
+    }
+    if (at) {
+        (void)snprintf(about->model, sizeof about->model, "%.*s", (int)(at - title), title);
+    }
+}
+
+static void fill(struct dyno_past_about *about, const char *title, sqlite3 *database)
 {
     static const char *const itl[] = {"itl_ms.mean", "itl_ms.p50", "itl_ms.std", "itl_ms.p99"};
     int64_t run = about->id;
 
     copy_option(about->model, sizeof about->model, database, run, "model.name");
+    copy_option(about->url, sizeof about->url, database, run, "bench.url");
+    copy_option(about->endpoint, sizeof about->endpoint, database, run, "bench.endpoint");
+    if (about->url[0]) {
+        copy_asked_model(about, title);
+    }
+    copy_option(about->trace, sizeof about->trace, database, run, "trace.path");
     copy_option(about->arrival, sizeof about->arrival, database, run, "generate.arrival");
-    about->concurrency = count_option(database, run, "trace.concurrency");
-    about->inflight_max = count_option(database, run, "trace.max_concurrency");
+    copy_option(about->input_tokens, sizeof about->input_tokens, database, run,
+                "generate.input_tokens");
+    copy_option(about->output_tokens, sizeof about->output_tokens, database, run,
+                "generate.output_tokens");
+    about->requests = count_option(database, run, "trace.requests");
+    about->seed = count_option(database, run, "run.seed");
+    about->concurrency = (uint32_t)count_option(database, run, "trace.concurrency");
+    about->inflight_max = (uint32_t)count_option(database, run, "trace.max_concurrency");
     about->goodput_per_s = metric(database, run, "goodput.requests_per_s");
     about->has_slo = isfinite(about->goodput_per_s);
     about->is_client = isfinite(metric(database, run, "client.cpu_fraction"));
@@ -106,8 +132,9 @@ static dyno_status read_about(struct dyno_past_about *about, const struct dyno_r
     *about = (struct dyno_past_about){.id = sqlite3_column_int64(row, 0)};
     (void)snprintf(about->status, sizeof about->status, "%s", sqlite3_column_text(row, 1));
     (void)snprintf(about->started_at, sizeof about->started_at, "%s", sqlite3_column_text(row, 2));
+    (void)snprintf(about->command, sizeof about->command, "%s", sqlite3_column_text(row, 3));
+    fill(about, (const char *)sqlite3_column_text(row, 4), set->database);
     (void)sqlite3_finalize(row);
-    fill(about, set->database);
     return DYNO_OK;
 }
 

@@ -11,10 +11,16 @@
 
 struct dyno_past_about {
     int64_t id;
-    char status[16];                    /* as reports/run_set.h has it */
-    char started_at[32];                /* UTC, ISO 8601; may be empty */
-    char model[96];                     /* of its options; a name or a path */
-    char arrival[64];                   /* generate.arrival; empty: a trace */
+    char status[16];             /* as reports/run_set.h has it */
+    char started_at[32];         /* UTC, ISO 8601; may be empty */
+    char command[2048];          /* what repeats it, cut if it is longer */
+    char model[96];              /* of its options, a name or a path; of a run that asked a
+                                    server, what that called it */
+    char url[256], endpoint[32]; /* of such a run: bench.url, bench.endpoint; else empty */
+    char trace[256];             /* trace.path; empty: none */
+    char arrival[64];            /* generate.arrival; empty: a trace */
+    char input_tokens[64], output_tokens[64]; /* generate.input_tokens, generate.output_tokens */
+    uint64_t requests, seed;                  /* trace.requests, 0: all; run.seed */
     uint32_t concurrency, inflight_max; /* trace.concurrency, trace.max_concurrency; 0: none */
     bool is_client; /* a server was asked (dyno bench): a request was sent at its ready_ns, not at
                        its arrival_ns, when it was due */

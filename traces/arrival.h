@@ -3,9 +3,11 @@
  *   "constant:RATE"                 the i-th at i / RATE
  *   "poisson:RATE"                  exponential gaps
  *   "gamma:RATE,CV"                 gamma gaps with mean 1 / RATE and coefficient of variation CV:
- *                                   shape 1 / CV^2 (what benchmarks call burstiness), CV 1 is
- * Poisson "sine:MEAN,AMPLITUDE,PERIOD"    Poisson with the rate MEAN + AMPLITUDE sin(2 pi t /
- * PERIOD), by thinning one of rate MEAN + AMPLITUDE (Lewis and Shedler, 1979)
+ *                                   shape 1 / CV^2 (what benchmarks call burstiness); of CV 1 it
+ *                                   is Poisson
+ *   "sine:MEAN,AMPLITUDE,PERIOD"    Poisson with the rate MEAN + AMPLITUDE sin(2 pi t / PERIOD),
+ *                                   by thinning one of rate MEAN + AMPLITUDE (Lewis and Shedler,
+ *                                   1979)
  *   "rates:RATE@0s,RATE@60s,..."    Poisson with a rate that is constant between the times given
  *   "concurrency:N"                 no times: a closed loop of N clients
  *

@@ -71,11 +71,19 @@ grep -q '^141 requests on ' stub.err || fail "the server saw other requests: $(c
 
 # What other tools read, our own reader of it among them.
 serve 5 2 300
-works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db none \
+works bench --url "$url" --concurrency 2 --requests 30 --output-tokens 5 --db asked.db \
     --save vllm.json --export-aiperf made
 [[ $(grep -c '"error": null}$' made/profile_export.jsonl) == 30 ]] || fail "AIPerf's lines"
 grep -q '^  "request_count": {"unit": "requests", "avg": 30},$' made/profile_export_aiperf.json ||
     fail "AIPerf's summary: $(cat made/profile_export_aiperf.json)"
+grep -q '"type":"concurrency","concurrency":2,"requests":30' made/profile_export_aiperf.json ||
+    fail "AIPerf's input_config: $(cat made/profile_export_aiperf.json)"
+grep -q "^Request Count,30.00" made/profile_export_aiperf.csv || fail "AIPerf's table"
+works export asked.db -o again --format aiperf
+for each in made again; do
+    grep -o '"input_config": .*' $each/profile_export_aiperf.json >$each.config
+done
+diff made.config again.config || fail "the database says something else of what was asked"
 grep -Eq '^"duration": .*"completed": 30, "failed": 0, .*"total_output_tokens": 150,$' vllm.json
 grep -q '"max_concurrency": 2$' vllm.json || grep -q '"max_concurrency": 2,' vllm.json
 stop

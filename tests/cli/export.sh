@@ -38,8 +38,23 @@ has "$lines" '"metrics": \{\}, "error": \{.*"message": "rejected_prompt_too_long
 [[ $(grep -c inter_chunk_latency "$lines") -eq 0 ]] || fail 'gaps that nobody kept'
 has artifacts/profile_export_aiperf.json \
     '"input_sequence_length": \{"unit": "tokens", "avg": 70, "min": 50, "max": 90, "p1": 50.4,'
-has artifacts/profile_export_aiperf.json '"std": 28.2842712475, "count": 2\}'
+has artifacts/profile_export_aiperf.json '"std": 20, "count": 2, "sum": 140\}'
 has artifacts/profile_export_aiperf.json '"error_request_count": \{"unit": "requests", "avg": 1\}'
+
+has artifacts/profile_export_aiperf.json '"good_request_count": \{"unit": "requests", "avg": 2\}'
+has artifacts/profile_export_aiperf.json '"type":"file","path":"three.jsonl"'
+has artifacts/profile_export_aiperf.json '"cli_command":"dyno replay --trace three.jsonl '
+if has_python=$(command -v python3); then
+    "$has_python" -c 'import csv, json
+summary = json.load(open("artifacts/profile_export_aiperf.json"))
+table = list(csv.reader(open("artifacts/profile_export_aiperf.csv", newline="")))
+rows = {row[0]: dict(zip(table[0], row)) for row in table[1:table.index([])]}
+row = rows["Time to First Token (ms)"]
+for key in table[0][1:]:
+    assert row[key] == "%.2f" % summary["time_to_first_token"][key], (key, row)
+totals = dict(table[table.index([]) + 2:])
+assert totals["Request Count"] == "2.00" and totals["Error Request Count"] == "1.00", totals'
+fi
 
 # ---- rows ------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-#include "cli/bench_aiperf.h"
+#include "cli/aiperf.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,36 +7,35 @@
 #include <sys/stat.h>
 
 #include "backends/assets/random/output_file.h"
-#include "cli/bench_aiperf_summary.h"
+#include "cli/aiperf_summary.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 
 #define MS(ns) ((double)(ns) / 1e6)
 
-struct dyno_bench_aiperf {
+struct dyno_aiperf {
     struct dyno_output_file file;
     struct dyno_error error; /* the first that went wrong */
     uint64_t origin_ns;
     struct dyno_aiperf_summary summary;
-    char summary_path[PATH_MAX_BYTES];
+    char json_path[PATH_MAX_BYTES], csv_path[PATH_MAX_BYTES];
 };
 
-dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *folder,
-                                   uint64_t origin_ns, struct dyno_error *error)
+dyno_status dyno_aiperf_open(struct dyno_aiperf **out, const char *folder, uint64_t origin_ns,
+                             struct dyno_error *error)
 {
-    struct dyno_bench_aiperf *aiperf;
+    struct dyno_aiperf *aiperf;
     char path[PATH_MAX_BYTES];
     dyno_status status;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        return dyno_fail(error, DYNO_IO, "bench.export_aiperf: %s cannot be made: %s", folder,
-                         strerror(errno));
+        return dyno_fail(error, DYNO_IO, "the folder for AIPerf's files, %s, cannot be made: %s",
+                         folder, strerror(errno));
     }
-    /* The longer one of two names. */
+    /* The longest of three names. */
     if (snprintf(path, sizeof path, "%s/profile_export_aiperf.json", folder) >= (int)sizeof path) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "bench.export_aiperf: the folder's name is too "
-                         "long");
+                         "the name of the folder for AIPerf's files is too long");
     }
     (void)snprintf(path, sizeof path, "%s/profile_export.jsonl", folder);
     aiperf = calloc(1, sizeof *aiperf);
@@ -44,8 +43,10 @@ dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *f
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     aiperf->origin_ns = origin_ns;
-    (void)snprintf(aiperf->summary_path, sizeof aiperf->summary_path,
-                   "%s/profile_export_aiperf.json", folder);
+    (void)snprintf(aiperf->json_path, sizeof aiperf->json_path, "%s/profile_export_aiperf.json",
+                   folder);
+    (void)snprintf(aiperf->csv_path, sizeof aiperf->csv_path, "%s/profile_export_aiperf.csv",
+                   folder);
     status = dyno_output_open(&aiperf->file, path, error);
     if (status != DYNO_OK) {
         free(aiperf);
@@ -56,35 +57,42 @@ dyno_status dyno_bench_aiperf_open(struct dyno_bench_aiperf **out, const char *f
     return DYNO_OK;
 }
 
-static uint64_t world_time(const struct dyno_bench_aiperf *aiperf, dyno_ns at)
+/* `name` and the world's time, or null. */
+static dyno_status put_stamp(struct dyno_aiperf *aiperf, const char *name, dyno_ns at)
 {
-    return at == DYNO_NEVER ? 0 : aiperf->origin_ns + at;
+    return at == DYNO_NEVER ? dyno_output_print(&aiperf->file, ", \"%s\": null", name)
+                            : dyno_output_print(&aiperf->file, ", \"%s\": %" PRIu64, name,
+                                                aiperf->origin_ns + at);
 }
 
-static dyno_status put_metadata(struct dyno_bench_aiperf *aiperf,
-                                const struct dyno_load_answer *answer)
+/* Which worker and which processor of records it was, AIPerf's own reader wants to know. */
+static dyno_status put_metadata(struct dyno_aiperf *aiperf, const struct dyno_load_answer *answer)
 {
     const struct dyno_request_record *record = answer->record;
     dyno_ns end = record->last_token_ns == DYNO_NEVER ? answer->sent_ns : record->last_token_ns;
 
+    DYNO_TRY(dyno_output_print(&aiperf->file,
+                               "{\"metadata\": {\"session_num\": %" PRIu64
+                               ", \"x_request_id\": \"dyno-%" PRIu64
+                               "\", \"x_correlation_id\": \"dyno-session-%" PRIu64 "\"",
+                               record->id, record->id, record->session));
+    DYNO_TRY(put_stamp(aiperf, "request_start_ns", answer->sent_ns));
+    DYNO_TRY(put_stamp(aiperf, "request_ack_ns", record->admitted_ns));
+    DYNO_TRY(put_stamp(aiperf, "request_end_ns", end));
     return dyno_output_print(
         &aiperf->file,
-        "{\"metadata\": {\"session_num\": %" PRIu64 ", \"x_request_id\": \"dyno-%" PRIu64
-        "\", \"x_correlation_id\": \"dyno-session-%" PRIu64 "\", \"request_start_ns\": %" PRIu64
-        ", \"request_ack_ns\": %" PRIu64 ", \"request_end_ns\": %" PRIu64
+        ", \"worker_id\": \"dyno\", \"record_processor_id\": \"dyno\""
         ", \"benchmark_phase\": \"profiling\", \"was_cancelled\": %s}",
-        record->id, record->id, record->session, world_time(aiperf, answer->sent_ns),
-        world_time(aiperf, record->admitted_ns), world_time(aiperf, end),
         record->outcome == DYNO_COMPLETED || record->outcome == DYNO_FAILED ? "false" : "true");
 }
 
-static dyno_status put_time(struct dyno_bench_aiperf *aiperf, const char *name, double ms)
+static dyno_status put_time(struct dyno_aiperf *aiperf, const char *name, double ms)
 {
     return dyno_output_print(&aiperf->file, "\"%s\": {\"value\": %.9g, \"unit\": \"ms\"}, ", name,
                              ms);
 }
 
-static dyno_status put_gaps(struct dyno_bench_aiperf *aiperf, const struct dyno_load_answer *answer)
+static dyno_status put_gaps(struct dyno_aiperf *aiperf, const struct dyno_load_answer *answer)
 {
     DYNO_TRY(dyno_output_print(&aiperf->file, "\"inter_chunk_latency\": {\"value\": ["));
     for (uint32_t i = 1; i < answer->chunk_count; i++) {
@@ -94,8 +102,7 @@ static dyno_status put_gaps(struct dyno_bench_aiperf *aiperf, const struct dyno_
     return dyno_output_print(&aiperf->file, "], \"unit\": \"ms\"}, ");
 }
 
-static dyno_status put_metrics(struct dyno_bench_aiperf *aiperf,
-                               const struct dyno_load_answer *answer)
+static dyno_status put_metrics(struct dyno_aiperf *aiperf, const struct dyno_load_answer *answer)
 {
     const struct dyno_request_record *record = answer->record;
 
@@ -118,7 +125,7 @@ static dyno_status put_metrics(struct dyno_bench_aiperf *aiperf,
 }
 
 /* A reason is printable ASCII. */
-static dyno_status put_error(struct dyno_bench_aiperf *aiperf, const char *why)
+static dyno_status put_error(struct dyno_aiperf *aiperf, const char *why)
 {
     char escaped[2 * DYNO_LOAD_REASON_MAX];
     size_t size = 0;
@@ -136,16 +143,16 @@ static dyno_status put_error(struct dyno_bench_aiperf *aiperf, const char *why)
                              escaped);
 }
 
-static dyno_status put_line(struct dyno_bench_aiperf *aiperf, const struct dyno_load_answer *answer)
+static dyno_status put_line(struct dyno_aiperf *aiperf, const struct dyno_load_answer *answer)
 {
     DYNO_TRY(put_metadata(aiperf, answer));
     return answer->record->outcome == DYNO_COMPLETED ? put_metrics(aiperf, answer)
                                                      : put_error(aiperf, answer->why);
 }
 
-void dyno_bench_aiperf_add(void *context, const struct dyno_load_answer *answer)
+void dyno_aiperf_add(void *context, const struct dyno_load_answer *answer)
 {
-    struct dyno_bench_aiperf *aiperf = context;
+    struct dyno_aiperf *aiperf = context;
 
     if (aiperf->error.text[0] == '\0') {
         (void)put_line(aiperf, answer); /* why not is kept */
@@ -156,26 +163,28 @@ void dyno_bench_aiperf_add(void *context, const struct dyno_load_answer *answer)
     }
 }
 
-dyno_status dyno_bench_aiperf_finish(struct dyno_bench_aiperf *aiperf, struct dyno_error *error)
+dyno_status dyno_aiperf_finish(struct dyno_aiperf *aiperf, const struct dyno_aiperf_about *about,
+                               struct dyno_error *error)
 {
     dyno_status status;
 
     if (aiperf->error.text[0] != '\0') {
         status = dyno_fail(error, aiperf->error.status, "%s", aiperf->error.text);
-        dyno_bench_aiperf_abandon(aiperf);
+        dyno_aiperf_abandon(aiperf);
         return status;
     }
     aiperf->file.error = error;
     status = dyno_output_finish(&aiperf->file);
     if (status == DYNO_OK) {
-        status = dyno_aiperf_summary_write(&aiperf->summary, aiperf->summary_path, error);
+        status = dyno_aiperf_summary_write(&aiperf->summary, about, aiperf->json_path,
+                                           aiperf->csv_path, error);
     }
     dyno_aiperf_summary_release(&aiperf->summary);
     free(aiperf);
     return status;
 }
 
-void dyno_bench_aiperf_abandon(struct dyno_bench_aiperf *aiperf)
+void dyno_aiperf_abandon(struct dyno_aiperf *aiperf)
 {
     if (aiperf) {
         dyno_output_abandon(&aiperf->file);
