@@ -2,6 +2,7 @@
  * legend tells the latest values, or those under the pointer; arrow keys move the pointer too. */
 
 const SVG = 'http://www.w3.org/2000/svg';
+const TICK_MINUTES = { 15: 5, 6: 2, 2: 1 }; /* of a chart of so many minutes */
 const PLOT = { left: 46, right: 8, top: 8, bottom: 20, height: 132 };
 
 function svg(tag, attributes, parent) {
@@ -145,6 +146,10 @@ class Chart {
         }).join('');
     }
 
+    minutes() {
+        return Math.round(this.window / 60);
+    }
+
     drawAxes(root) {
         const right = PLOT.left + this.plotWidth(), bottom = PLOT.height - PLOT.bottom;
         for (const share of [0, 0.5, 1]) {
@@ -153,9 +158,10 @@ class Chart {
             svg('text', { x: PLOT.left - 6, y: y + 4, 'text-anchor': 'end' }, root).textContent =
                 this.options.axis(share * this.ceiling);
         }
-        for (const minutes of [15, 10, 5, 0]) {
-            const anchor = minutes === 15 ? 'start' : minutes === 0 ? 'end' : 'middle';
-            const share = 1 - minutes / 15;
+        const span = this.minutes();
+        for (let minutes = span; minutes >= 0; minutes -= TICK_MINUTES[span] || span) {
+            const anchor = minutes === span ? 'start' : minutes === 0 ? 'end' : 'middle';
+            const share = 1 - minutes / span;
             svg('text', { x: PLOT.left + share * this.plotWidth(), y: bottom + 15, 'text-anchor': anchor }, root)
                 .textContent = minutes === 0 ? 'now' : '−' + minutes + ' min';
         }
@@ -188,7 +194,7 @@ class Chart {
         const when = !chosen || this.cursor === null ? 'now' : duration(this.end - chosen.at_s - this.step / 2) + ' ago';
         setText(this.at, this.cursor === null ? '' : when);
         this.svg.setAttribute('aria-label', this.options.title + ', ' + when + ': ' + words.join(', ') +
-            '. Highest in 15 minutes: ' + this.options.format(this.top) + '.');
+            '. Highest in ' + this.minutes() + ' minutes: ' + this.options.format(this.top) + '.');
     }
 
     draw() {

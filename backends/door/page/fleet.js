@@ -28,6 +28,7 @@ const REASONS = {
 };
 
 const POLL_MS = 1000, ANSWER_MS = 5000, RETRY_MS_MAX = 5000;
+const YOUNG_S = [120, 360]; /* up to such an age charts show no more */
 
 const fleet = { points: [], now: 0, since: 0, failures: 0, heard: null, timer: 0, charts: [], tiles: {}, rows: new Map() };
 
@@ -212,6 +213,11 @@ function takePoints(data) {
     fleet.now = data.now_s;
 }
 
+/* What of the window charts show: less of it while the fleet is young. */
+function shownSpan(data) {
+    return YOUNG_S.find((span) => data.now_s <= span) || data.window_s;
+}
+
 function show(data) {
     setText(byId('model'), data.model);
     document.title = data.model + ' – Dyno';
@@ -221,7 +227,9 @@ function show(data) {
     showWorkers(data);
     showErrors(data);
     showPlanner(data);
-    for (const chart of fleet.charts) chart.update(fleet.points, data.now_s, data.window_s, data.point_s);
+    const span = shownSpan(data);
+    setText(byId('charts-title'), 'The last ' + Math.round(span / 60) + ' minutes');
+    for (const chart of fleet.charts) chart.update(fleet.points, data.now_s, span, data.point_s);
 }
 
 function setState(state, text) {

@@ -225,6 +225,15 @@ checks['a fleet that has just begun looks like one'] = async (tab) => {
     assert.doesNotMatch(await tab.run('document.body.innerText'), /NaN|undefined|null|Infinity/);
 };
 
+checks['a young fleet fills its charts'] = async (tab) => {
+    for (const [age, span, ticks] of [[100, 2, 3], [300, 6, 4], [600, 15, 4]]) {
+        stub.change = () => JSON.parse(stub.say('data', age, 0));
+        await tab.says('#charts-title', `The last ${span} minutes`);
+        assert.equal(await tab.run(`[...document.querySelector('.chart svg').querySelectorAll('text')]
+            .filter((text) => /min|now/.test(text.textContent)).length`), ticks);
+    }
+};
+
 checks['a planner is listened to'] = async (tab) => {
     stub.change = (data) => Object.assign(data, { planner: [{ at_s: data.now_s - 60, text: 'add a worker' }] });
     await tab.says('#planner', '1 min 0 s agoadd a worker');
