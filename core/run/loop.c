@@ -13,162 +13,9 @@
 #include <stdlib.h>
 
 #include "core/base/usual.h"
-
-struct dyno_loop {
-    struct dyno_loop_config config;
-    struct dyno_workers *workers;
-    dyno_ns now;
-    dyno_ns next_sample;
-    dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
-    uint64_t in_flight;
-    uint64_t ended;
-    struct dyno_lobby lobby;
-    bool wants_events, ticks, has_thresholds; /* of the dispatch */
-    bool may_wait; /* workers may all be busy or away, so that the lobby is there for something */
-    bool out_of_memory; /* found where no status can be returned */
-    struct dyno_loop_result result;
-};
+#include "core/run/loop_parts.h"
 
 enum { TURNS_A_PROGRESS = 1024 };
-
-/* ---- what workers tell ----------------------------------------------------------------------- */
-
-static void on_first_token(void *context, uint64_t request)
-{
-    const struct dyno_loop *loop = context;
-
-    if (DYNO_RARELY(loop->ticks)) {
-        dyno_dispatch_tick(loop->config.dispatch, loop->now);
-    }
-    dyno_dispatch_first_token(loop->config.dispatch, request);
-}
-
-static dyno_status tell_request(const struct dyno_loop *loop,
-                                const struct dyno_request_record *record)
-{
-    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
-        if (sink->ops->request) {
-            DYNO_TRY(sink->ops->request(sink, record));
-        }
-    }
-    return DYNO_OK;
-}
-
-static dyno_status on_ended(void *context, const struct dyno_request_record *record)
-{
-    struct dyno_loop *loop = context;
-    struct dyno_source *source = loop->config.source;
-    dyno_ns at = loop->now;
-
-    assert(loop->in_flight > 0);
-    loop->in_flight--;
-    loop->ended++;
-    if (record->last_token_ns != DYNO_NEVER && record->last_token_ns > at) {
-        at = record->last_token_ns;
-    }
-    if (at > loop->result.end_ns) {
-        loop->result.end_ns = at;
-    }
-    if (DYNO_RARELY(loop->ticks)) {
-        dyno_dispatch_tick(loop->config.dispatch, loop->now);
-    }
-    dyno_dispatch_ended(loop->config.dispatch, record->id);
-    if (DYNO_RARELY(loop->lobby.count > 0)) {
-        dyno_lobby_charge(&loop->lobby, record);
-    }
-    if (DYNO_RARELY(loop->config.planner)) {
-        dyno_planner_ended(loop->config.planner, record);
-    }
-    if (loop->config.trie) {
-        dyno_kv_trie_leave(loop->config.trie, record->id);
-    }
-    if (loop->config.answers && loop->config.answers->ops->forget) {
-        loop->config.answers->ops->forget(loop->config.answers, record->id);
-    }
-    if (source->ops->ended) {
-        source->ops->ended(source, record->id, at);
-    }
-    return tell_request(loop, record);
-}
-
-static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t span,
-                          uint32_t blocks)
-{
-    struct dyno_loop *loop = context;
-
-    (void)dyno_dispatch_kv_event(/* out of memory: the next pick says so */
-                                 loop->config.dispatch,
-                                 &(struct dyno_kv_event){
-                                     .at = at, .span = span, .worker = worker, .blocks = blocks});
-}
-
-static void on_kv_resident(void *context, dyno_ns at, uint64_t span, bool held)
-{
-    struct dyno_loop *loop = context;
-
-    if (held) {
-        dyno_kv_trie_held(loop->config.trie, span);
-    } else if (dyno_kv_trie_gone(loop->config.trie, span, at) != DYNO_OK) {
-        loop->out_of_memory = true;
-    }
-}
-
-static void on_presence(void *context, uint32_t worker, bool is_there)
-{
-    const struct dyno_loop *loop = context;
-    struct dyno_dispatch *dispatch = loop->config.dispatch;
-
-    if (is_there) {
-        if (!loop->config.roster ||
-            dyno_roster_state(loop->config.roster, worker) == DYNO_WORKER_READY) {
-            dyno_dispatch_worker_back(dispatch, worker);
-        }
-    } else {
-        dyno_dispatch_worker_gone(dispatch, worker);
-    }
-}
-
-static dyno_status tell_decision(const struct dyno_loop *loop,
-                                 const struct dyno_decision_record *record)
-{
-    for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
-        if (sink->ops->decision) {
-            DYNO_TRY(sink->ops->decision(sink, record));
-        }
-    }
-    return DYNO_OK;
-}
-
-static uint32_t on_reroute(void *context, const struct dyno_request *request, dyno_status *status)
-{
-    struct dyno_loop *loop = context;
-    struct dyno_decision_record decision = {0};
-
-    *status = dyno_dispatch_repick(loop->config.dispatch, loop->now, request,
-                                   loop->config.candidates, &decision);
-    if (*status == DYNO_OK && loop->config.decisions) {
-        *status = tell_decision(loop, &decision);
-    }
-    if (*status != DYNO_OK) {
-        *status = *status == DYNO_REJECTED ? DYNO_OK : *status;
-        return DYNO_NO_WORKER;
-    }
-    return decision.worker;
-}
-
-struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
-{
-    return (struct dyno_worker_listener){
-        .context = loop,
-        .first_token = on_first_token,
-        .ended = on_ended,
-        .kv_changed = loop->wants_events ? on_kv_changed : NULL,
-        .kv_times = dyno_dispatch_wants_times(loop->config.dispatch) != 0,
-        .kv_resident = loop->config.trie ? on_kv_resident : NULL,
-        .presence = on_presence,
-        .reroute = on_reroute,
-    };
-}
 
 /* ---- arrivals -------------------------------------------------------------------------------- */
 
@@ -176,20 +23,21 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
 static dyno_status end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,
                                 enum dyno_outcome outcome)
 {
-    return on_ended(loop, &(struct dyno_request_record){.id = request->id,
-                                                        .session = request->session,
-                                                        .tenant = request->tenant,
-                                                        .priority = request->priority,
-                                                        .worker = DYNO_NO_WORKER,
-                                                        .outcome = outcome,
-                                                        .prompt_tokens = request->prompt_tokens,
-                                                        .scheduled_ns = request->scheduled_ns,
-                                                        .arrival_ns = request->arrival_ns,
-                                                        .held_ns = loop->now - request->arrival_ns,
-                                                        .ready_ns = DYNO_NEVER,
-                                                        .admitted_ns = DYNO_NEVER,
-                                                        .first_token_ns = DYNO_NEVER,
-                                                        .last_token_ns = DYNO_NEVER});
+    return dyno_loop_on_ended(
+        loop, &(struct dyno_request_record){.id = request->id,
+                                            .session = request->session,
+                                            .tenant = request->tenant,
+                                            .priority = request->priority,
+                                            .worker = DYNO_NO_WORKER,
+                                            .outcome = outcome,
+                                            .prompt_tokens = request->prompt_tokens,
+                                            .scheduled_ns = request->scheduled_ns,
+                                            .arrival_ns = request->arrival_ns,
+                                            .held_ns = loop->now - request->arrival_ns,
+                                            .ready_ns = DYNO_NEVER,
+                                            .admitted_ns = DYNO_NEVER,
+                                            .first_token_ns = DYNO_NEVER,
+                                            .last_token_ns = DYNO_NEVER});
 }
 
 static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
@@ -218,7 +66,7 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
     }
     DYNO_TRY(status);
     if (DYNO_RARELY(loop->config.decisions)) {
-        DYNO_TRY(tell_decision(loop, &decision));
+        DYNO_TRY(dyno_loop_tell_decision(loop, &decision));
     }
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
 }
