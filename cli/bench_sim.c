@@ -4,6 +4,9 @@
  * computes is in: routing, caches, passes, metrics.  Rounds alternate over the cases so that a slow
  * moment of the machine does not fall on one of them; the median of the rounds is shown.  Beside
  * the clock's time stands the processor's, which leaves out when others had it.
+ *
+ * The cases are two routers with two sizes of blocks; with --as-is it is the scenario as it was
+ * given, alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +89,8 @@ static void print_case(struct bench_case *bench, uint32_t rounds)
                  (double)bench->turns / (double)bench->requests);
 }
 
-/* Take `--rounds N` out of the arguments; the rest are those of `dyno replay`. */
-static int take_rounds(int argc, char **argv, char **rest, uint32_t *rounds)
+/* Take `--rounds N` and `--as-is` out of the arguments; the rest are those of `dyno replay`. */
+static int take_own(int argc, char **argv, char **rest, uint32_t *rounds, bool *as_is)
 {
     int count = 0;
 
@@ -97,6 +100,8 @@ static int take_rounds(int argc, char **argv, char **rest, uint32_t *rounds)
             long value = strtol(argv[++i], &end, 10);
 
             *rounds = *end == '\0' && value >= 1 && value <= ROUNDS_MAX ? (uint32_t)value : 0;
+        } else if (strcmp(argv[i], "--as-is") == 0) {
+            *as_is = true;
         } else {
             rest[count++] = argv[i];
         }
@@ -104,21 +109,22 @@ static int take_rounds(int argc, char **argv, char **rest, uint32_t *rounds)
     return count;
 }
 
-static dyno_status bench(const struct dyno_scenario *scenario, uint32_t rounds,
+static dyno_status bench(const struct dyno_scenario *scenario, bool as_is, uint32_t rounds,
                          struct dyno_error *error)
 {
-    struct bench_case *cases = calloc(CASES, sizeof *cases);
+    uint32_t count = as_is ? 1 : CASES;
+    struct bench_case *cases = calloc(count, sizeof *cases);
     dyno_status status = DYNO_OK;
 
     if (!cases) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    for (uint32_t i = 0; i < CASES; i++) {
-        cases[i].router = i % 2 == 0 ? "round_robin" : "kv";
-        cases[i].block_tokens = i < 2 ? 512 : 16;
+    for (uint32_t i = 0; i < count; i++) {
+        cases[i].router = as_is ? scenario->router.policy : i % 2 == 0 ? "round_robin" : "kv";
+        cases[i].block_tokens = as_is ? scenario->kv.block_tokens : i < 2 ? 512 : 16;
     }
     for (uint32_t round = 0; round < rounds && status == DYNO_OK; round++) {
-        for (uint32_t i = 0; i < CASES && status == DYNO_OK; i++) {
+        for (uint32_t i = 0; i < count && status == DYNO_OK; i++) {
             status = run_case(&cases[i], round, scenario, error);
         }
     }
@@ -129,7 +135,7 @@ static dyno_status bench(const struct dyno_scenario *scenario, uint32_t rounds,
         (void)printf("  %-12s %6s %12s %12s %12s %12s %10s %12s %8s\n", "router", "block",
                      "requests/s", "slowest", "fastest", "per CPU s", "us each", "x real time",
                      "turns");
-        for (uint32_t i = 0; i < CASES; i++) {
+        for (uint32_t i = 0; i < count; i++) {
             print_case(&cases[i], rounds);
         }
     }
@@ -145,7 +151,8 @@ int dyno_command_bench_sim(int argc, char **argv)
     enum dyno_scenario_ask ask;
     char *rest[ARGUMENTS_MAX];
     uint32_t rounds = ROUNDS_DEFAULT;
-    int count = take_rounds(argc, argv, rest, &rounds);
+    bool as_is = false;
+    int count = take_own(argc, argv, rest, &rounds, &as_is);
     dyno_status status;
 
     if (rounds == 0) {
@@ -156,8 +163,9 @@ int dyno_command_bench_sim(int argc, char **argv)
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
     if (ask != DYNO_ASK_RUN) {
-        (void)puts("dyno bench-sim [--rounds N] [any option of dyno replay]: how fast this machine "
-                   "simulates");
+        (void)puts("dyno bench-sim [--rounds N] [--as-is] [any option of dyno replay]: how fast "
+                   "this machine simulates; as is: with the router and the blocks that are given, "
+                   "instead of two routers with blocks of 512 and of 16");
         dyno_options_close(&options);
         return DYNO_EXIT_OK;
     }
@@ -169,7 +177,7 @@ int dyno_command_bench_sim(int argc, char **argv)
             "name a file");
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
-    status = bench(&scenario, rounds, &error);
+    status = bench(&scenario, as_is, rounds, &error);
     dyno_options_close(&options);
     return status == DYNO_OK ? DYNO_EXIT_OK : dyno_command_complain(&error, DYNO_EXIT_FAILED);
 }

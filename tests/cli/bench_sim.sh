@@ -35,6 +35,11 @@ works bench-sim --trace trace.jsonl --rounds 1 --workers 3 --router random --blo
     --engine sglang --set kv.prefix_cache=false
 check_cases 3
 
+# As it is: that scenario alone.
+works bench-sim --as-is --trace trace.jsonl --rounds 1 --workers 3 --router random --block-size 64
+awk 'NF == 9 && $1 != "router" { print $1, $2 }' out >cases
+[[ $(cat cases) == 'random 64' ]] || fail "$(cat out)"
+
 refuses 2 '--rounds takes a number from 1 to 101' bench-sim --rounds 0 --arrival poisson:9
 refuses 2 '--rounds takes a number from 1 to 101' bench-sim --rounds 102 --arrival poisson:9
 refuses 2 '--rounds takes a number from 1 to 101' bench-sim --rounds 2x --arrival poisson:9
