@@ -328,6 +328,14 @@ static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
     fabric->done[place] = arrival;
 }
 
+static dyno_ns fabric_next(const struct dyno_links *links)
+{
+    const struct fabric *fabric = (const void *)links;
+
+    return fabric->done_count > 0 ? fabric->done[fabric->done_count - 1].at
+                                  : dyno_heap_key(&fabric->events);
+}
+
 static void advance(struct fabric *fabric, dyno_ns now)
 {
     while (dyno_heap_key(&fabric->events) <= now) {
@@ -427,6 +435,7 @@ static dyno_status fabric_submit(struct dyno_links *links, dyno_ns now,
                   now + fabric->config.overhead_ns +
                       transfer->blocks * (fabric->config.block_overhead_ns + transfer->block_ns) +
                       latency);
+    links->due = fabric_next(links);
     return DYNO_OK;
 }
 
@@ -436,9 +445,11 @@ static bool fabric_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
 
     advance(fabric, now);
     if (fabric->done_count == 0) {
+        links->due = fabric_next(links);
         return false;
     }
     *out = fabric->done[--fabric->done_count];
+    links->due = fabric_next(links);
     return true;
 }
 
@@ -471,14 +482,6 @@ static dyno_ns fabric_predict(const struct dyno_links *links, const struct dyno_
     }
     time = (bytes << RATE_BITS) / (rate > 0 ? rate : 1) + fixed;
     return time < DYNO_NEVER / 4 ? (dyno_ns)time : DYNO_NEVER / 4;
-}
-
-static dyno_ns fabric_next(const struct dyno_links *links)
-{
-    const struct fabric *fabric = (const void *)links;
-
-    return fabric->done_count > 0 ? fabric->done[fabric->done_count - 1].at
-                                  : dyno_heap_key(&fabric->events);
 }
 
 static void fabric_close(struct dyno_links *links)
@@ -548,7 +551,7 @@ dyno_status dyno_fabric_open(struct dyno_links **out, const struct dyno_fabric_c
     if (!fabric) {
         return DYNO_NO_MEMORY;
     }
-    fabric->base.ops = &fabric_ops;
+    fabric->base = (struct dyno_links){.ops = &fabric_ops, .due = DYNO_NEVER};
     fabric->config = *config;
     fabric->config.links = NULL;
     dyno_pool_init(&fabric->transfers, sizeof(struct moving));

@@ -284,7 +284,6 @@ bool dyno_onboard_yield(struct dyno_local *local, struct dyno_worker *worker);
 void dyno_onboard_count(struct dyno_local *local, struct dyno_seq *seq);
 /* Transfers that have arrived.  True in *any: there were some. */
 dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any);
-dyno_ns dyno_tiers_next(const struct dyno_local *local);
 /* The pools that a worker uses. */
 void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
                        struct dyno_sample_record *out);

@@ -316,7 +316,7 @@ static dyno_status take_arrivals(struct dyno_handoff *handoff)
     struct dyno_links *links = handoff->config.links;
     struct dyno_arrival arrival;
 
-    while (links->ops->reap(links, handoff->now, &arrival)) {
+    while (dyno_links_reap(links, handoff->now, &arrival)) {
         DYNO_TRY(arrive(handoff, &arrival));
     }
     return DYNO_OK;
@@ -423,8 +423,8 @@ static dyno_ns handoff_next(const struct dyno_workers *workers)
     const struct dyno_handoff *handoff = const_handoff_of(workers);
     dyno_ns pass = earlier(handoff->decode->ops->next(handoff->decode),
                            handoff->prefill->ops->next(handoff->prefill));
-    dyno_ns way = earlier(handoff->config.links->ops->next(handoff->config.links),
-                          dyno_heap_key(&handoff->deadlines));
+    dyno_ns way =
+        earlier(dyno_links_next(handoff->config.links), dyno_heap_key(&handoff->deadlines));
 
     return earlier(pass, way);
 }

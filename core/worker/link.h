@@ -51,6 +51,19 @@ struct dyno_links_ops {
 
 struct dyno_links {
     const struct dyno_links_ops *ops;
+    dyno_ns due; /* what ops->next says, kept so that nobody need ask; 0: it is not kept */
 };
+
+/* As ops->next. */
+static inline dyno_ns dyno_links_next(const struct dyno_links *links)
+{
+    return links->due > 0 ? links->due : links->ops->next(links);
+}
+
+/* As ops->reap, without a call where there is nothing. */
+static inline bool dyno_links_reap(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out)
+{
+    return links->due <= now && links->ops->reap(links, now, out);
+}
 
 #endif

@@ -60,6 +60,19 @@ static dyno_status reserve(struct half *half)
     return DYNO_OK;
 }
 
+/* When either may have something: what is on its way is of both. */
+static void note_due(struct both *both)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct half *half = both->halves[i];
+
+        half->base.due = both->links->due;
+        if (half->count > 0 && half->arrived[half->first].at < half->base.due) {
+            half->base.due = half->arrived[half->first].at;
+        }
+    }
+}
+
 static dyno_status split_submit(struct dyno_links *links, dyno_ns now,
                                 const struct dyno_transfer *transfer)
 {
@@ -71,6 +84,7 @@ static dyno_status split_submit(struct dyno_links *links, dyno_ns now,
     own.id = 2 * transfer->id + half->number;
     DYNO_TRY(half->both->links->ops->submit(half->both->links, now, &own));
     half->on_way++;
+    note_due(half->both);
     return DYNO_OK;
 }
 
@@ -91,14 +105,17 @@ static bool split_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriva
     struct half *half = half_of(links);
     struct both *both = half->both;
     struct dyno_arrival arrival;
+    bool any;
 
-    while (both->links->ops->reap(both->links, now, &arrival)) {
+    while (dyno_links_reap(both->links, now, &arrival)) {
         struct half *whose = both->halves[arrival.id % 2];
 
         arrival.id /= 2;
         whose->arrived[(whose->first + whose->count++) % whose->capacity] = arrival;
     }
-    return take(half, now, out);
+    any = take(half, now, out);
+    note_due(both);
+    return any;
 }
 
 static dyno_ns split_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
@@ -149,7 +166,8 @@ dyno_status dyno_links_split(struct dyno_links *parts[2], struct dyno_links *lin
     }
     *both = (struct both){.links = links, .open = 2};
     for (uint32_t i = 0; i < 2; i++) {
-        *halves[i] = (struct half){.base.ops = &split_ops, .both = both, .number = i};
+        *halves[i] = (struct half){
+            .base = {.ops = &split_ops, .due = links->due}, .both = both, .number = i};
         both->halves[i] = halves[i];
         parts[i] = &halves[i]->base;
     }

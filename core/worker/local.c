@@ -7,7 +7,7 @@
 
 #include "core/base/usual.h"
 #include "core/worker/fleet.h"
-#include "core/worker/tiers.h"
+#include "core/worker/tiers_parts.h"
 
 static struct dyno_local *local_of(struct dyno_workers *workers)
 {
@@ -150,7 +150,8 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
         while (device->ops->reap(device, now, &completion)) {
             DYNO_TRY(dyno_settle_completion(local, &completion, now));
         }
-        if (DYNO_RARELY(local->config.tiers)) {
+        again = DYNO_RARELY(local->config.tiers) && dyno_tiers_next(local) <= now;
+        if (again) {
             DYNO_TRY(dyno_tiers_settle(local, now, &again));
         }
     } while (again);

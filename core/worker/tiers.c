@@ -105,18 +105,11 @@ dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
     struct dyno_arrival arrival;
 
     *any = false;
-    while (links->ops->reap(links, now, &arrival)) {
+    while (dyno_links_reap(links, now, &arrival)) {
         DYNO_TRY(arrive(tiers, arrival.id, now));
         *any = true;
     }
     return DYNO_OK;
-}
-
-dyno_ns dyno_tiers_next(const struct dyno_local *local)
-{
-    const struct dyno_links *links = local->config.tiers->config.links;
-
-    return links->ops->next(links);
 }
 
 /* ---- the run is given up --------------------------------------------------------------------- */
