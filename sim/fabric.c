@@ -20,6 +20,7 @@ enum { RATE_BITS = 32, NO_HOP = UINT32_MAX };
 struct hop {
     uint32_t link;
     uint32_t prev, next; /* hops over the same link */
+    bool bound;          /* it did when the transfer left */
 };
 
 struct moving {
@@ -81,9 +82,11 @@ static bool binds(const struct link *link)
 
 /* ---- who uses a link ------------------------------------------------------------------------- */
 
-static void join_links(struct fabric *fabric, uint32_t transfer)
+/* Whether one of them binds now. */
+static bool join_links(struct fabric *fabric, uint32_t transfer)
 {
     struct moving *moving = at(fabric, transfer);
+    bool bound = false;
 
     for (uint32_t i = 0; i < moving->hop_count; i++) {
         struct link *link = &fabric->links[moving->hops[i].link];
@@ -96,15 +99,19 @@ static void join_links(struct fabric *fabric, uint32_t transfer)
         }
         link->first = hop;
         link->demand += moving->ceiling;
+        bound = bound || binds(link);
     }
+    return bound;
 }
 
-static void leave_links(struct fabric *fabric, uint32_t transfer)
+/* Whether one of them bound until now. */
+static bool leave_links(struct fabric *fabric, uint32_t transfer)
 {
     struct moving *moving = at(fabric, transfer);
+    bool bound = false;
 
     for (uint32_t i = 0; i < moving->hop_count; i++) {
-        const struct hop *hop = &moving->hops[i];
+        struct hop *hop = &moving->hops[i];
         struct link *link = &fabric->links[hop->link];
 
         if (hop->prev == NO_HOP) {
@@ -115,8 +122,11 @@ static void leave_links(struct fabric *fabric, uint32_t transfer)
         if (hop->next != NO_HOP) {
             hop_at(fabric, hop->next)->prev = hop->prev;
         }
+        moving->hops[i].bound = binds(link);
+        bound = bound || moving->hops[i].bound;
         link->demand -= moving->ceiling;
     }
+    return bound;
 }
 
 /* ---- whom a change reaches ------------------------------------------------------------------- */
@@ -251,32 +261,42 @@ static void fill(struct fabric *fabric, dyno_ns now)
     }
 }
 
-/* A transfer begins to use its links, or has ceased to: everybody it reaches, over links that bind
- * with it, has a new rate. */
-static void change(struct fabric *fabric, uint32_t transfer, bool begins, dyno_ns now)
+/* Everybody reached over links that bind has a new rate. */
+static void share_anew(struct fabric *fabric, dyno_ns now)
 {
-    const struct moving *moving = at(fabric, transfer);
-    bool bound[DYNO_PATH_LINKS_MAX];
+    reach_further(fabric);
+    fill(fabric, now);
+}
 
+/* A transfer begins to use its links.  Where none of them binds it reaches nobody. */
+static void use_links(struct fabric *fabric, uint32_t transfer, dyno_ns now)
+{
+    if (!join_links(fabric, transfer)) {
+        set_rate(fabric, transfer, at(fabric, transfer)->ceiling, now);
+        return;
+    }
     fabric->mark++;
     fabric->reached_count = 0;
-    if (begins) {
-        join_links(fabric, transfer);
-        reach(fabric, transfer);
+    reach(fabric, transfer);
+    share_anew(fabric, now);
+}
+
+/* A transfer has ceased to use its links: those that shared one that bound have new rates. */
+static void quit_links(struct fabric *fabric, uint32_t transfer, dyno_ns now)
+{
+    const struct moving *moving = at(fabric, transfer);
+
+    if (!leave_links(fabric, transfer)) {
+        return;
     }
+    fabric->mark++;
+    fabric->reached_count = 0;
     for (uint32_t i = 0; i < moving->hop_count; i++) {
-        bound[i] = binds(&fabric->links[moving->hops[i].link]);
-    }
-    if (!begins) {
-        leave_links(fabric, transfer);
-    }
-    for (uint32_t i = 0; i < moving->hop_count; i++) {
-        if (bound[i]) {
+        if (moving->hops[i].bound) {
             reach_users(fabric, &fabric->links[moving->hops[i].link]);
         }
     }
-    reach_further(fabric);
-    fill(fabric, now);
+    share_anew(fabric, now);
 }
 
 /* ---- a transfer's life ----------------------------------------------------------------------- */
@@ -305,7 +325,7 @@ static void begin(struct fabric *fabric, uint32_t transfer, dyno_ns now)
     } else if (fabric->config.alone) {
         set_rate(fabric, transfer, moving->ceiling, now);
     } else {
-        change(fabric, transfer, true, now);
+        use_links(fabric, transfer, now);
     }
 }
 
@@ -316,7 +336,7 @@ static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 
     dyno_heap_remove(&fabric->events, transfer);
     if (!fabric->config.alone) {
-        change(fabric, transfer, false, now);
+        quit_links(fabric, transfer, now);
     }
     dyno_pool_give(&fabric->transfers, transfer);
     for (; place > 0 &&
