@@ -89,6 +89,12 @@ static inline uint32_t dyno_kv_available(const struct dyno_kv_cache *cache)
 uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *links,
                       uint32_t link_count, uint32_t blocks_max, uint32_t *idle_out);
 
+/* Whether anything of the span is resident. */
+static inline bool dyno_kv_has(const struct dyno_kv_cache *cache, uint64_t span)
+{
+    return dyno_map_find(&cache->first_run_of, span) != NULL;
+}
+
 /* Reference the first `blocks` blocks of the chain, just found resident. */
 dyno_status dyno_kv_hold(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uint32_t blocks);
 

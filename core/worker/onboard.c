@@ -135,20 +135,40 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     return DYNO_OK;
 }
 
+/* Whether a tier may have more of the chain than its first `blocks` blocks: what is resident is
+ * closed under prefix, so it has some of the span that the next one is in. */
+static bool may_have_more(const struct dyno_tiers *tiers, const struct dyno_local *local,
+                          uint32_t worker, const struct dyno_seq *seq, uint32_t blocks)
+{
+    uint32_t next = 0, end = seq->links[0].blocks;
+
+    while (end <= blocks && ++next < seq->span_count) {
+        end += seq->links[next].blocks;
+    }
+    for (uint32_t i = 0; i < tiers->config.tier_count && next < seq->span_count; i++) {
+        if (dyno_kv_has(dyno_tier_cache(tiers, i, local, worker), seq->links[next].span)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                          uint32_t hit_blocks, uint32_t idle_blocks, dyno_ns now, bool *waits)
 {
     struct dyno_tiers *tiers = local->config.tiers;
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t findable = (seq->target - 1) / local->config.worker.block_tokens, place;
+    uint32_t number = dyno_worker_index(local, worker);
     struct dyno_move *move;
 
     *waits = false;
-    if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0) {
+    if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0 ||
+        !may_have_more(tiers, local, number, seq, hit_blocks)) {
         return DYNO_OK;
     }
-    DYNO_TRY(dyno_move_make(tiers, local, dyno_worker_index(local, worker), seq->links,
-                            seq->span_count, 1 + tiers->config.tier_count, &place));
+    DYNO_TRY(dyno_move_make(tiers, local, number, seq->links, seq->span_count,
+                            1 + tiers->config.tier_count, &place));
     move = dyno_move_at(tiers, place);
     move->from = hit_blocks;
     move->to = look(tiers, move, findable);
