@@ -41,14 +41,21 @@ struct dyno_move_part {
     uint32_t move, tier;
 };
 
+/* What a pool has of the prompt that was routed last, of those for which it was asked. */
+struct dyno_tier_found {
+    uint64_t prompt; /* which one, counted from 1 */
+    uint32_t blocks;
+};
+
 struct dyno_tiers {
     struct dyno_tiers_config config;
     struct dyno_kv_listener kv_listener;
     struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
     struct dyno_kv_sketch
-        *sketches[DYNO_TIERS_MAX];   /* [pool_count]; NULL: the policy counts none */
-    uint32_t *numbers;               /* the configuration's arrays */
-    uint32_t *found[DYNO_TIERS_MAX]; /* [pool_count] blocks there of the prompt being routed */
+        *sketches[DYNO_TIERS_MAX];                 /* [pool_count]; NULL: the policy counts none */
+    uint32_t *numbers;                             /* the configuration's arrays */
+    struct dyno_tier_found *found[DYNO_TIERS_MAX]; /* [pool_count] */
+    uint64_t prompts_routed;
     struct dyno_pool moves;
     struct dyno_pool parts;
     struct dyno_map part_of; /* transfer -> its part */
