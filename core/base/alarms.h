@@ -44,6 +44,12 @@ static inline dyno_ns dyno_alarms_next(const struct dyno_alarms *alarms)
     return alarms->least[1];
 }
 
+/* Where it is kept, as long as the alarms are. */
+static inline const dyno_ns *dyno_alarms_next_place(const struct dyno_alarms *alarms)
+{
+    return &alarms->least[1];
+}
+
 /* Whose it is; somebody has one. */
 static inline uint32_t dyno_alarms_owner(const struct dyno_alarms *alarms)
 {

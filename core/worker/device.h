@@ -128,6 +128,13 @@ struct dyno_device_ops {
 
 struct dyno_device {
     const struct dyno_device_ops *ops;
+    const dyno_ns *due; /* where it keeps what ops->next says; NULL: it has to be asked */
 };
+
+/* As ops->next. */
+static inline dyno_ns dyno_device_next(const struct dyno_device *device)
+{
+    return device->due ? *device->due : device->ops->next(device);
+}
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/base/slab.h"
 #include "core/kv/cache.h"
 #include "core/kv/places.h"
+#include "core/worker/link.h"
 #include "core/worker/local.h"
 #include "core/worker/takers.h"
 
@@ -166,9 +167,22 @@ struct dyno_local {
     uint32_t watermark_blocks;
     uint64_t ratio_first, ratio_min; /* of the estimate, in 2^-32 */
     struct dyno_map asked;           /* spans of waiting prompts: scratch of dyno_queue_sort */
+    struct dyno_links *links;        /* of the tiers; NULL: there are none */
     struct dyno_fleet_totals totals;
     bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };
+
+/* When there is something to settle: a pass that has ended, a request that is ingested on an idle
+ * worker, blocks that have arrived. */
+static inline dyno_ns dyno_local_next(const struct dyno_local *local)
+{
+    dyno_ns pass = dyno_device_next(local->config.device);
+    dyno_ns ready = dyno_alarms_next(&local->ingest);
+    dyno_ns way = local->links ? dyno_links_next(local->links) : DYNO_NEVER;
+
+    ready = way < ready ? way : ready;
+    return pass < ready ? pass : ready;
+}
 
 /* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
 dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,

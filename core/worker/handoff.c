@@ -361,12 +361,12 @@ static dyno_status handoff_settle(struct dyno_workers *workers, dyno_ns now)
     handoff->now = now;
     do { /* until neither fleet, nor what is on its way, has news for the other */
         handoff->stirred = false;
-        DYNO_TRY(handoff->decode->ops->settle(handoff->decode, now));
-        DYNO_TRY(handoff->prefill->ops->settle(handoff->prefill, now));
+        DYNO_TRY(dyno_handoff_fleet_settle(handoff->decode, now));
+        DYNO_TRY(dyno_handoff_fleet_settle(handoff->prefill, now));
         DYNO_TRY(take_arrivals(handoff));
         DYNO_TRY(expire(handoff));
-        handoff->stirred = handoff->stirred || handoff->decode->ops->next(handoff->decode) <= now ||
-                           handoff->prefill->ops->next(handoff->prefill) <= now;
+        handoff->stirred = handoff->stirred || dyno_handoff_fleet_next(handoff->decode) <= now ||
+                           dyno_handoff_fleet_next(handoff->prefill) <= now;
     } while (handoff->stirred);
     return DYNO_OK;
 }
@@ -395,7 +395,7 @@ static dyno_status handoff_form(struct dyno_workers *workers, dyno_ns now)
     do { /* until no prompt that is refused makes room for another one */
         DYNO_TRY(form_decode(handoff));
     } while (handoff->stirred);
-    DYNO_TRY(handoff->prefill->ops->settle(handoff->prefill, now)); /* prompts sent are ready */
+    DYNO_TRY(dyno_handoff_fleet_settle(handoff->prefill, now)); /* prompts sent are ready */
     handoff->ready_count = 0;
     DYNO_TRY(handoff->prefill->ops->form(handoff->prefill, now));
     if (handoff->ready_count > 0) {
@@ -421,8 +421,8 @@ static dyno_ns earlier(dyno_ns a, dyno_ns b)
 static dyno_ns handoff_next(const struct dyno_workers *workers)
 {
     const struct dyno_handoff *handoff = const_handoff_of(workers);
-    dyno_ns pass = earlier(handoff->decode->ops->next(handoff->decode),
-                           handoff->prefill->ops->next(handoff->prefill));
+    dyno_ns pass = earlier(dyno_handoff_fleet_next(handoff->decode),
+                           dyno_handoff_fleet_next(handoff->prefill));
     dyno_ns way =
         earlier(dyno_links_next(handoff->config.links), dyno_heap_key(&handoff->deadlines));
 

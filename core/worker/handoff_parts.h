@@ -3,6 +3,7 @@
 #define DYNO_CORE_WORKER_HANDOFF_PARTS_H
 
 #include "core/base/heap.h"
+#include "core/worker/fleet.h"
 #include "core/worker/handoff.h"
 #include "core/worker/passages.h"
 
@@ -48,6 +49,22 @@ static inline struct dyno_passage *dyno_handoff_at(const struct dyno_handoff *ha
 static inline uint32_t dyno_handoff_decoders(const struct dyno_handoff *handoff)
 {
     return handoff->config.decode.worker_count;
+}
+
+/* When a fleet has something to settle, without a call: either consists of local workers. */
+static inline dyno_ns dyno_handoff_fleet_next(const struct dyno_workers *fleet)
+{
+    return dyno_local_next((const void *)fleet); /* its first member */
+}
+
+/* Settle a fleet where it has something to.  A device that is real does not say when it has. */
+static inline dyno_status dyno_handoff_fleet_settle(struct dyno_workers *fleet, dyno_ns now)
+{
+    const struct dyno_local *local = (const void *)fleet;
+
+    return dyno_handoff_fleet_next(fleet) <= now || local->config.device->ops->is_real
+               ? fleet->ops->settle(fleet, now)
+               : DYNO_OK;
 }
 
 /* A passage in WAIT.  Errors: DYNO_NO_MEMORY. */

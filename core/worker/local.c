@@ -7,7 +7,7 @@
 
 #include "core/base/usual.h"
 #include "core/worker/fleet.h"
-#include "core/worker/tiers_parts.h"
+#include "core/worker/tiers.h"
 
 static struct dyno_local *local_of(struct dyno_workers *workers)
 {
@@ -150,7 +150,7 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
         while (device->ops->reap(device, now, &completion)) {
             DYNO_TRY(dyno_settle_completion(local, &completion, now));
         }
-        again = DYNO_RARELY(local->config.tiers) && dyno_tiers_next(local) <= now;
+        again = DYNO_RARELY(local->links) && dyno_links_next(local->links) <= now;
         if (again) {
             DYNO_TRY(dyno_tiers_settle(local, now, &again));
         }
@@ -279,16 +279,7 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
 
 static dyno_ns local_next(const struct dyno_workers *workers)
 {
-    const struct dyno_local *local = const_local_of(workers);
-    dyno_ns pass = local->config.device->ops->next(local->config.device);
-    dyno_ns ready = dyno_alarms_next(&local->ingest);
-
-    if (DYNO_RARELY(local->config.tiers)) {
-        dyno_ns way = dyno_tiers_next(local);
-
-        ready = way < ready ? way : ready;
-    }
-    return pass < ready ? pass : ready;
+    return dyno_local_next(const_local_of(workers));
 }
 
 /* ---- looking, and the end -------------------------------------------------------------------- */
@@ -527,6 +518,7 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
     }
     local->base.ops = &local_ops;
     local->config = *config;
+    local->links = config->tiers ? dyno_tiers_links(config->tiers) : NULL;
     local->seqs_unused = DYNO_NO_SEQ;
     local->ratio_first = (uint64_t)(config->worker.new_token_ratio * 0x1p32);
     local->ratio_min = local->ratio_first * 14 / 100; /* SGLang's min_new_token_ratio_factor */

@@ -386,6 +386,7 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
         paced_close(&paced->base);
         return DYNO_NO_MEMORY;
     }
+    paced->base.due = dyno_alarms_next_place(&paced->passes);
     *out = &paced->base;
     return DYNO_OK;
 }

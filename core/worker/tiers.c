@@ -289,6 +289,11 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
     free(tiers);
 }
 
+struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers)
+{
+    return tiers->config.links;
+}
+
 void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
                        struct dyno_sample_record *out)
 {

@@ -83,6 +83,9 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
                        uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
                        uint32_t count, const uint32_t *overlap, double *credit);
 
+/* What moves their blocks. */
+struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers);
+
 /* How many blocks all pools can hold. */
 uint64_t dyno_tiers_blocks(const struct dyno_tiers *tiers);
 

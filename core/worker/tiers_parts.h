@@ -70,12 +70,6 @@ static inline uint32_t dyno_tier_whole(const struct dyno_tiers *tiers, uint32_t 
     return tiers->config.chunk_blocks > 1 ? blocks - blocks % tiers->config.chunk_blocks : blocks;
 }
 
-/* When the next transfer arrives. */
-static inline dyno_ns dyno_tiers_next(const struct dyno_local *local)
-{
-    return dyno_links_next(local->config.tiers->config.links);
-}
-
 static inline struct dyno_move *dyno_move_at(const struct dyno_tiers *tiers, uint32_t move)
 {
     return dyno_pool_at(&tiers->moves, move);
