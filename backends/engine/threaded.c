@@ -214,6 +214,14 @@ static void threaded_open_seq(struct dyno_device *device, uint32_t worker, uint3
            slot->transcript->count == slot->transcript->prompt_tokens + generated);
 }
 
+static void threaded_join(struct dyno_device *device, uint32_t worker, uint32_t index)
+{
+    struct slot *slot = &engine_of(device, worker)->slots[index];
+
+    assert(slot->transcript && slot->generated > 0 && slot->generated < slot->total);
+    slot->decodes = true;
+}
+
 static void threaded_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
 {
     engine_of(device, worker)->slots[slot] = (struct slot){.transcript = NULL};
@@ -416,6 +424,7 @@ static const struct dyno_device_ops threaded_ops = {
     .stores_kv = true,
     .is_real = true,
     .open = threaded_open_seq,
+    .join = threaded_join,
     .shut = threaded_shut,
     .submit = threaded_submit,
     .stop = threaded_stop,
@@ -426,6 +435,11 @@ static const struct dyno_device_ops threaded_ops = {
     .quiesce = threaded_quiesce,
     .close = threaded_close,
 };
+
+void *dyno_threaded_device_context(const struct dyno_device *device)
+{
+    return threaded_of(device)->config.context;
+}
 
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
                                       const struct dyno_threaded_config *config)

@@ -59,4 +59,7 @@ struct dyno_threaded_config {
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
                                       const struct dyno_threaded_config *config);
 
+/* The configuration's, of a device that dyno_threaded_device_open opened. */
+void *dyno_threaded_device_context(const struct dyno_device *device);
+
 #endif

@@ -15,7 +15,7 @@ enum { NUMBERS_MIN = 8 };
 struct numbers {  /* a list of block numbers */
     uint32_t *at; /* [count] */
     uint32_t count, capacity;
-    uint32_t next; /* of spans: the next unused one */
+    uint32_t next; /* of spans and tables: the next unused one */
 };
 
 struct queue {    /* a ring of block numbers: first in, first out */
@@ -25,8 +25,9 @@ struct queue {    /* a ring of block numbers: first in, first out */
 
 struct dyno_kv_places {
     uint32_t capacity, slots;
-    struct queue free, idle;   /* idle: contents that nobody will ask for */
-    struct numbers *tables;    /* [slots] */
+    struct queue free, idle; /* idle: contents that nobody will ask for */
+    struct numbers *tables;  /* [tables_capacity], of slots and beyond; unused ones are linked */
+    uint32_t tables_capacity, tables_unused;
     const uint32_t **table_of; /* [slots]: tables[].at */
     struct dyno_map span_of;   /* span -> index in spans */
     struct numbers *spans;     /* [spans_capacity] */
@@ -135,34 +136,36 @@ static void forget_span(struct dyno_kv_places *places, uint64_t span)
 /* ---- what the cache does --------------------------------------------------------------------- */
 
 /* A list may have moved: say where it is now. */
-static dyno_status push_to_table(struct dyno_kv_places *places, uint32_t slot, uint32_t number)
+static dyno_status push_to_table(struct dyno_kv_places *places, uint32_t table, uint32_t number)
 {
-    DYNO_TRY(push(&places->tables[slot], number));
-    places->table_of[slot] = places->tables[slot].at;
+    DYNO_TRY(push(&places->tables[table], number));
+    if (table < places->slots) {
+        places->table_of[table] = places->tables[table].at;
+    }
     return DYNO_OK;
 }
 
-dyno_status dyno_kv_places_hold(struct dyno_kv_places *places, uint32_t slot,
+dyno_status dyno_kv_places_hold(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t blocks)
 {
-    assert(places->tables[slot].count == 0);
+    assert(places->tables[table].count == 0);
     for (uint32_t i = 0; blocks > 0; i++) {
         const struct numbers *span = find_span(places, links[i].span);
         uint32_t here = links[i].blocks < blocks ? links[i].blocks : blocks;
 
         assert(span && span->count >= here);
         for (uint32_t j = 0; j < here; j++) {
-            DYNO_TRY(push_to_table(places, slot, span->at[j]));
+            DYNO_TRY(push_to_table(places, table, span->at[j]));
         }
         blocks -= here;
     }
     return DYNO_OK;
 }
 
-dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t slot, uint32_t blocks)
+dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t table, uint32_t blocks)
 {
     for (uint32_t i = 0; i < blocks; i++) {
-        DYNO_TRY(push_to_table(places, slot, queue_look(&places->free, 0)));
+        DYNO_TRY(push_to_table(places, table, queue_look(&places->free, 0)));
         (void)dequeue(&places->free);
     }
     return DYNO_OK;
@@ -182,7 +185,7 @@ static dyno_status seal_block(struct dyno_kv_places *places, struct numbers *spa
     return push(span, *place);
 }
 
-dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t slot,
+dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t link_count,
                                 uint32_t from, uint32_t to)
 {
@@ -196,7 +199,7 @@ dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t slot,
         if (first < last) {
             DYNO_TRY(find_or_make_span(places, links[i].span, &span));
             for (uint32_t j = first; j < last; j++) {
-                DYNO_TRY(seal_block(places, span, j - start, &places->tables[slot].at[j]));
+                DYNO_TRY(seal_block(places, span, j - start, &places->tables[table].at[j]));
             }
         }
         start = end;
@@ -204,26 +207,26 @@ dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t slot,
     return DYNO_OK;
 }
 
-void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t slot, uint32_t held)
+void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t table, uint32_t held)
 {
-    struct numbers *table = &places->tables[slot];
+    struct numbers *of = &places->tables[table];
 
-    assert(table->count >= held);
-    while (table->count > held) { /* deepest first, as they will be evicted */
-        enqueue(&places->idle, table->at[--table->count]);
+    assert(of->count >= held);
+    while (of->count > held) { /* deepest first, as they will be evicted */
+        enqueue(&places->idle, of->at[--of->count]);
     }
-    table->count = 0;
+    of->count = 0;
 }
 
-void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot, uint32_t held)
+void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t table, uint32_t held)
 {
-    struct numbers *table = &places->tables[slot];
+    struct numbers *of = &places->tables[table];
 
-    assert(table->count >= held);
-    for (uint32_t i = held; i < table->count; i++) {
-        enqueue(&places->free, table->at[i]);
+    assert(of->count >= held);
+    for (uint32_t i = held; i < of->count; i++) {
+        enqueue(&places->free, of->at[i]);
     }
-    table->count = 0;
+    of->count = 0;
 }
 
 void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32_t count)
@@ -237,6 +240,55 @@ void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32
     if (blocks && blocks->count == 0) {
         forget_span(places, span);
     }
+}
+
+/* ---- tables beyond the slots ----------------------------------------------------------------- */
+
+static dyno_status grow_tables(struct dyno_kv_places *places)
+{
+    uint32_t from = places->tables_capacity, to = from > 0 ? 2 * from : NUMBERS_MIN;
+    struct numbers *tables = realloc(places->tables, to * sizeof *tables);
+
+    if (!tables) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = from; i < to; i++) {
+        tables[i] = (struct numbers){.next = i + 1 < to ? i + 1 : UINT32_MAX};
+    }
+    places->tables = tables;
+    places->tables_unused = from;
+    places->tables_capacity = to;
+    return DYNO_OK;
+}
+
+dyno_status dyno_kv_places_add(struct dyno_kv_places *places, uint32_t *table)
+{
+    if (places->tables_unused == UINT32_MAX) {
+        DYNO_TRY(grow_tables(places));
+    }
+    *table = places->tables_unused;
+    places->tables_unused = places->tables[*table].next;
+    return DYNO_OK;
+}
+
+void dyno_kv_places_remove(struct dyno_kv_places *places, uint32_t table)
+{
+    assert(table >= places->slots && places->tables[table].count == 0);
+    places->tables[table].next = places->tables_unused; /* its memory is kept for the next one */
+    places->tables_unused = table;
+}
+
+dyno_status dyno_kv_places_park(struct dyno_kv_places *places, uint32_t slot, uint32_t *table)
+{
+    struct numbers was;
+
+    assert(slot < places->slots);
+    DYNO_TRY(dyno_kv_places_add(places, table));
+    was = places->tables[*table];
+    places->tables[*table] = places->tables[slot];
+    places->tables[slot] = was;
+    places->table_of[slot] = was.at;
+    return DYNO_OK;
 }
 
 /* ---- steps ahead ----------------------------------------------------------------------------- */
@@ -305,9 +357,14 @@ const uint32_t *const *dyno_kv_places_tables(const struct dyno_kv_places *places
     return places->table_of;
 }
 
-uint32_t dyno_kv_places_count(const struct dyno_kv_places *places, uint32_t slot)
+uint32_t dyno_kv_places_count(const struct dyno_kv_places *places, uint32_t table)
 {
-    return places->tables[slot].count;
+    return places->tables[table].count;
+}
+
+const uint32_t *dyno_kv_places_table(const struct dyno_kv_places *places, uint32_t table)
+{
+    return places->tables[table].at;
 }
 
 dyno_status dyno_kv_places_open(struct dyno_kv_places **out, uint32_t capacity, uint32_t slots)
@@ -323,8 +380,10 @@ dyno_status dyno_kv_places_open(struct dyno_kv_places **out, uint32_t capacity, 
     places->free.size = places->idle.size = capacity;
     places->free.at = malloc(capacity * sizeof *places->free.at);
     places->idle.at = malloc(capacity * sizeof *places->idle.at);
-    places->tables = calloc(slots, sizeof *places->tables);
-    places->table_of = calloc(slots, sizeof *places->table_of);
+    places->tables = calloc((size_t)slots + 1, sizeof *places->tables);
+    places->tables_capacity = slots;
+    places->tables_unused = UINT32_MAX;
+    places->table_of = calloc((size_t)slots + 1, sizeof *places->table_of);
     if (!places->free.at || !places->idle.at || !places->tables || !places->table_of) {
         dyno_kv_places_close(places);
         return DYNO_NO_MEMORY;
@@ -341,7 +400,7 @@ void dyno_kv_places_close(struct dyno_kv_places *places)
     if (!places) {
         return;
     }
-    for (uint32_t i = 0; places->tables && i < places->slots; i++) {
+    for (uint32_t i = 0; places->tables && i < places->tables_capacity; i++) {
         free(places->tables[i].at);
     }
     for (uint32_t i = 0; i < places->spans_capacity; i++) {
@@ -393,7 +452,7 @@ void dyno_kv_places_check(const struct dyno_kv_places *places, const struct dyno
         count_numbers(placed, places->spans[i].at, places->spans[i].count);
         in_spans += places->spans[i].count;
     }
-    for (uint32_t i = 0; i < places->slots; i++) {
+    for (uint32_t i = 0; i < places->tables_capacity; i++) {
         count_numbers(named, places->tables[i].at, places->tables[i].count);
     }
     assert(in_spans == (uint64_t)cache->shared + cache->idle_named);

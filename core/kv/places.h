@@ -10,6 +10,9 @@
  * table of the one sequence that fills it.  A table also names the blocks of spans that its
  * sequence holds.  Blocks are taken from the free queue's head in the order in which they were
  * freed.
+ *
+ * A table is that of a slot, below `slots`, or, for what a transfer reads or writes while nobody
+ * computes it, one of those beyond.  Below, `table` is either.
  */
 #ifndef DYNO_CORE_KV_PLACES_H
 #define DYNO_CORE_KV_PLACES_H
@@ -28,20 +31,29 @@ void dyno_kv_places_close(struct dyno_kv_places *places);
 
 /* [slots] tables; the array stays where it is, a table until its sequence takes or gives back. */
 const uint32_t *const *dyno_kv_places_tables(const struct dyno_kv_places *places);
-uint32_t dyno_kv_places_count(const struct dyno_kv_places *places, uint32_t slot);
+uint32_t dyno_kv_places_count(const struct dyno_kv_places *places, uint32_t table);
+/* One table, likewise. */
+const uint32_t *dyno_kv_places_table(const struct dyno_kv_places *places, uint32_t table);
+
+/* An empty table beyond the slots; and give one back, which is empty again (retire or drop). */
+dyno_status dyno_kv_places_add(struct dyno_kv_places *places, uint32_t *table);
+void dyno_kv_places_remove(struct dyno_kv_places *places, uint32_t table);
+/* What is in the slot's table goes to a new one beyond the slots: the slot is somebody else's, and
+ * the blocks are kept. */
+dyno_status dyno_kv_places_park(struct dyno_kv_places *places, uint32_t slot, uint32_t *table);
 
 /* Each mirrors what the cache just did for the sequence in `slot` (dyno_kv_seal: is about to do).
  */
-dyno_status dyno_kv_places_hold(struct dyno_kv_places *places, uint32_t slot,
+dyno_status dyno_kv_places_hold(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t blocks);
-dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t slot, uint32_t blocks);
-dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t slot,
+dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t table, uint32_t blocks);
+dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t link_count,
                                 uint32_t from, uint32_t to);
 /* The sequence leaves: its blocks after the first `held` are retired (then it lets go of those), or
  * dropped. */
-void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t slot, uint32_t held);
-void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t slot, uint32_t held);
+void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t table, uint32_t held);
+void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t table, uint32_t held);
 
 /* The cache evicted `count` blocks of `span` (0: contents nobody will ask for), the last ones. */
 void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32_t count);

@@ -40,13 +40,15 @@ static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
     }
 }
 
-/* A real pass cannot be forgotten: its device reads tables and writes blocks.  All of them are
- * told to stop, and waited for.  Returns when the last one ended, or `now`. */
-static dyno_ns quiesce(struct dyno_local *local, dyno_ns now)
+dyno_ns dyno_local_quiesce(struct dyno_workers *workers, dyno_ns now)
 {
+    struct dyno_local *local = (void *)workers; /* its first member */
     struct dyno_device *device = local->config.device;
     dyno_ns ended;
 
+    if (!device->ops->is_real) {
+        return now;
+    }
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         device->ops->stop(device, i, now, 0);
     }
@@ -58,9 +60,7 @@ dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now, enum d
 {
     struct dyno_local *local = (void *)workers; /* its first member */
 
-    if (local->config.device->ops->is_real) {
-        now = quiesce(local, now);
-    }
+    now = dyno_local_quiesce(workers, now);
     for (uint32_t i = 0; !local->config.device->ops->is_real && i < local->config.worker_count;
          i++) {
         end_leap(local, i, now);

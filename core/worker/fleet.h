@@ -69,8 +69,8 @@ struct dyno_seq {
     dyno_ns last_token_at;      /* device stamp; in the decode set: when it joined */
     dyno_ns arrived_at;         /* what was computed elsewhere */
     enum dyno_half half;
-    uint32_t move; /* what is onboarded for it, plus one; 0: nothing */
-    uint32_t slot;
+    uint32_t move;       /* what is onboarded for it, plus one; 0: nothing */
+    uint32_t slot;       /* while it is leased: the table of its blocks, if they have places */
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
     bool cancelled; /* its client has gone: it leaves when the pass in flight ends */
@@ -184,6 +184,15 @@ static inline dyno_ns dyno_local_next(const struct dyno_local *local)
     return pass < ready ? pass : ready;
 }
 
+/* Whether blocks that are on their way, or wait for it, may be given back while a pass runs: which
+ * ones its later steps would take cannot be said beforehand then. */
+static inline bool dyno_worker_moves(const struct dyno_worker *worker)
+{
+    return worker->reserved.count + worker->arrived.count + worker->leased.count +
+               worker->onboarding.count + worker->moves_on_way + worker->moves_held >
+           0;
+}
+
 /* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
 dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, uint32_t *out);
@@ -206,7 +215,7 @@ dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worke
 dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *worker,
                                  struct dyno_seq *seq, bool keep);
 /* Leave the running list with its slot given back, and all blocks held: see SEQ_LEASED. */
-void dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
+dyno_status dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
 /* Its life is over: give back everything, tell, forget; where passes are scheduled ahead, a
  * completed one gives back when the next pass has been formed. */
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,

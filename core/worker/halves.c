@@ -106,6 +106,10 @@ dyno_status dyno_half_reserve(struct dyno_local *local, struct dyno_worker *work
     seq->held_blocks = hit_blocks;
     DYNO_TRY(dyno_kv_hold(&worker->cache, seq->links, hit_blocks));
     dyno_kv_take(&worker->cache, blocks, now);
+    if (DYNO_RARELY(worker->places)) {
+        DYNO_TRY(dyno_kv_places_hold(worker->places, seq->slot, seq->links, hit_blocks));
+        DYNO_TRY(dyno_kv_places_take(worker->places, seq->slot, blocks));
+    }
     add_fetch(local, worker, blocks);
     return local->config.halves.reserved(local->config.halves.context, now, seq->record.id, blocks);
 }
@@ -119,7 +123,7 @@ dyno_status dyno_half_lease(struct dyno_local *local, struct dyno_worker *worker
     if (local->seqs[index].half != DYNO_PROMPT_HALF || local->seqs[index].state != SEQ_DECODE) {
         return DYNO_OK; /* it is whole, or has ended with this token */
     }
-    dyno_seq_lease(local, worker, index);
+    DYNO_TRY(dyno_seq_lease(local, worker, index));
     record = local->seqs[index].record;
     record.output_tokens = 1;
     return local->config.halves.prompt_done(local->config.halves.context, &record, at);
@@ -177,6 +181,20 @@ dyno_status dyno_half_enter_prompt(struct dyno_workers *workers, dyno_ns now, ui
     return dyno_local_enter(local_of(workers), now, worker, request, DYNO_PROMPT_HALF, place);
 }
 
+const uint32_t *dyno_half_table(const struct dyno_workers *workers, uint32_t place, uint32_t *count)
+{
+    const struct dyno_local *local = const_local_of(workers);
+    const struct dyno_seq *seq = &local->seqs[place];
+    const struct dyno_kv_places *places = worker_of(local, place)->places;
+
+    if (!places) {
+        return NULL;
+    }
+    assert(seq->state == SEQ_RESERVED || seq->state == SEQ_LEASED);
+    *count = dyno_kv_places_count(places, seq->slot);
+    return dyno_kv_places_table(places, seq->slot);
+}
+
 uint32_t dyno_half_tokens_max(const struct dyno_workers *workers, uint32_t place)
 {
     return const_local_of(workers)->seqs[place].tokens_max;
@@ -218,6 +236,10 @@ dyno_status dyno_half_arrive(struct dyno_workers *workers, dyno_ns now, uint32_t
     seq->arrived_at = now;
     seq->record.transfer_ns = seq->generated > 0 ? now - seq->last_token_at : 0;
     if (to > seq->held_blocks) {
+        if (DYNO_RARELY(worker->places)) {
+            DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
+                                         seq->held_blocks, to));
+        }
         DYNO_TRY(dyno_kv_seal(&worker->cache, seq->links, seq->link_count, 0, seq->held_blocks, to,
                               now));
         seq->held_blocks = to;

@@ -462,7 +462,7 @@ static dyno_status handoff_abandon(struct dyno_workers *workers, dyno_ns now,
 {
     struct dyno_handoff *handoff = handoff_of(workers);
 
-    handoff->now = now;
+    handoff->now = now = dyno_local_quiesce(handoff->prefill, now);
     handoff->giving_up = true;
     DYNO_TRY(handoff->decode->ops->abandon(handoff->decode, now, outcome));
     handoff->abandoned = true;
@@ -519,9 +519,14 @@ static dyno_status check_config(const struct dyno_handoff_config *config, struct
                          "are decoded; give both the same",
                          config->prefill.worker.block_tokens, config->decode.worker.block_tokens);
     }
-    if (!config->decode.device->ops->join || config->decode.device->ops->stores_kv) {
+    if (!config->decode.device->ops->join) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "device %s cannot go on with KV that another worker computed",
+                         config->decode.device->ops->name);
+    }
+    if (config->decode.device->ops->stores_kv &&
+        (config->style != DYNO_HANDOFF_PUSH || config->layers > 1)) {
+        return dyno_fail(error, DYNO_UNSUPPORTED, "device %s only pushes prompts, and whole ones",
                          config->decode.device->ops->name);
     }
     if (config->style == DYNO_HANDOFF_BOTH && config->deadline_ns == 0) {

@@ -1,5 +1,7 @@
 /* What passes between the two halves of a request: word of the prompt, blocks, and the lease's end.
  */
+#include <assert.h>
+
 #include "core/worker/handoff_parts.h"
 
 void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_passage *passage,
@@ -9,14 +11,32 @@ void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_pa
                           dyno_handoff_decoders(handoff) + passage->prefill_worker, first_token_at);
 }
 
+/* Where what is to be moved lies, and goes: the last blocks of those reserved, which are as deep in
+ * the prompt as those of the same index where it was computed. */
+static void find_blocks(const struct dyno_handoff *handoff, const struct dyno_passage *passage,
+                        const uint32_t **from, const uint32_t **to)
+{
+    uint32_t there, here;
+
+    *from = dyno_half_table(handoff->prefill, passage->prompt_place, &there);
+    *to = dyno_half_table(handoff->decode, passage->decode_place, &here);
+    if (*from && *to) {
+        assert(here >= passage->blocks && there >= here);
+        *from += here - passage->blocks;
+        *to += here - passage->blocks;
+    }
+}
+
 /* Of layers [from, to) of `layers`; transfers of the first and of the last have names of their own.
  */
 static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage *passage,
                                uint32_t from, uint32_t to, uint32_t layers)
 {
     const struct dyno_handoff_config *config = &handoff->config;
+    const uint32_t *from_blocks = NULL, *to_blocks = NULL;
 
     passage->parts++;
+    find_blocks(handoff, passage, &from_blocks, &to_blocks);
     return config->links->ops->submit(
         config->links, handoff->now,
         &(struct dyno_transfer){
@@ -25,7 +45,9 @@ static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage
             .to = passage->decode_worker,
             .blocks = passage->blocks,
             .block_bytes = config->block_bytes * to / layers - config->block_bytes * from / layers,
-            .block_ns = config->relayout_ns * to / layers - config->relayout_ns * from / layers});
+            .block_ns = config->relayout_ns * to / layers - config->relayout_ns * from / layers,
+            .from_blocks = from_blocks,
+            .to_blocks = to_blocks});
 }
 
 dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage)

@@ -20,6 +20,9 @@ struct dyno_transfer {
     uint32_t blocks;      /* 0: only word that nothing needs to be moved */
     uint64_t block_bytes; /* of all layers */
     dyno_ns block_ns;     /* more for each block than others take: it is cut into more pieces */
+    /* Between places that store KV: the block at from_blocks[i] goes to to_blocks[i], both of
+     * [blocks] and valid during submit.  Elsewhere NULL. */
+    const uint32_t *from_blocks, *to_blocks;
 };
 
 struct dyno_arrival {

@@ -41,6 +41,11 @@ struct dyno_local_config {
 dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_config *config,
                             struct dyno_error *error);
 
+/* A pass of a device that computes cannot be forgotten: it reads tables and transcripts, and writes
+ * blocks.  All are told to stop, and waited for; they can be settled then.  Returns when the last
+ * one ended, or `now`. */
+dyno_ns dyno_local_quiesce(struct dyno_workers *workers, dyno_ns now);
+
 /* Walks every worker's cache; aborts if an invariant is broken.  For tests and debug runs. */
 void dyno_local_check(const struct dyno_workers *workers);
 

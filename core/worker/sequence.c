@@ -296,6 +296,9 @@ dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *w
     if (seq->held_blocks > 0) {
         dyno_kv_let_go(&worker->cache, seq->links, seq->link_count, seq->held_blocks);
     }
+    if (DYNO_RARELY(worker->places) && seq->state == SEQ_LEASED) {
+        dyno_kv_places_remove(worker->places, seq->slot);
+    }
     seq->held_blocks = 0;
     worker->shrunk = true;
     return DYNO_OK;
@@ -338,7 +341,7 @@ static void leave_running(struct dyno_local *local, struct dyno_worker *worker, 
     }
 }
 
-void dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+dyno_status dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
 {
     struct dyno_seq *seq = &local->seqs[index];
 
@@ -347,6 +350,8 @@ void dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32
     give_place(local, worker, seq);
     dyno_seq_append(local, &worker->leased, index);
     seq->state = SEQ_LEASED;
+    return DYNO_RARELY(worker->places) ? dyno_kv_places_park(worker->places, seq->slot, &seq->slot)
+                                       : DYNO_OK;
 }
 
 static dyno_status stop_running(struct dyno_local *local, struct dyno_worker *worker,

@@ -1,0 +1,303 @@
+#include "backends/engine/copier.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double bytes_half_life = 64.0 * 1024 * 1024, latency_weight = 1.0 / 16;
+
+/* A transfer, queued on its path or arrived. */
+struct job {
+    struct dyno_transfer transfer;
+    uint64_t bytes;
+    dyno_ns submitted_at, at; /* at: when it had arrived */
+    bool was_idle;            /* its path, when it was submitted */
+    struct job *next;
+    uint32_t blocks[]; /* [2][transfer.blocks] */
+};
+
+struct path {
+    struct copier *copier;
+    pthread_t thread;
+    bool started;
+    pthread_cond_t queued;
+    struct job *first, *last; /* in the order of submission; the first is being copied */
+    uint64_t bytes_ahead;     /* of all of them */
+    struct dyno_copier_speed speed;
+};
+
+/* All but the configuration is under the lock. */
+struct copier {
+    struct dyno_links base;
+    struct dyno_copier_config config;
+    pthread_mutex_t lock;
+    struct path paths[DYNO_COPIER_PATHS_MAX];
+    struct job *arrived;       /* ordered by (at, id) */
+    bool ending, owns_context; /* owns: once it is open */
+};
+
+static struct copier *copier_of(const struct dyno_links *links)
+{
+    return (struct copier *)(uintptr_t)links; /* its first member */
+}
+
+/* ---- a path's thread ------------------------------------------------------------------------- */
+
+static void learn(struct dyno_copier_speed *speed, const struct job *job, dyno_ns began)
+{
+    double bytes = (double)job->bytes, share;
+
+    if (job->bytes > 0) {
+        share = bytes / (bytes + bytes_half_life);
+        speed->ns_per_byte += share * ((double)(job->at - began) / bytes - speed->ns_per_byte);
+    }
+    if (job->was_idle) {
+        speed->latency_ns +=
+            latency_weight * ((double)(began - job->submitted_at) - speed->latency_ns);
+    }
+}
+
+/* Under the lock. */
+static void arrive(struct copier *copier, struct job *job)
+{
+    struct job **to = &copier->arrived;
+
+    while (*to && ((*to)->at < job->at ||
+                   ((*to)->at == job->at && (*to)->transfer.id < job->transfer.id))) {
+        to = &(*to)->next;
+    }
+    job->next = *to;
+    *to = job;
+}
+
+/* The path's next transfer; NULL: there will be none. */
+static struct job *await_job(struct path *path)
+{
+    struct copier *copier = path->copier;
+    struct job *job;
+
+    pthread_mutex_lock(&copier->lock);
+    while (!path->first && !copier->ending) {
+        pthread_cond_wait(&path->queued, &copier->lock);
+    }
+    job = path->first;
+    pthread_mutex_unlock(&copier->lock);
+    return job;
+}
+
+static void finish(struct path *path, struct job *job, dyno_ns began)
+{
+    struct copier *copier = path->copier;
+
+    pthread_mutex_lock(&copier->lock);
+    job->at = copier->config.now(copier->config.clock);
+    learn(&path->speed, job, began);
+    path->first = job->next;
+    path->bytes_ahead -= job->bytes;
+    arrive(copier, job);
+    pthread_mutex_unlock(&copier->lock);
+    copier->config.wake(copier->config.clock);
+}
+
+static void *run(void *argument)
+{
+    struct path *path = argument;
+    const struct dyno_copier_config *config = &path->copier->config;
+    struct job *job;
+
+    while ((job = await_job(path))) {
+        dyno_ns began = config->now(config->clock);
+
+        config->copy(config->context, &job->transfer);
+        finish(path, job, began);
+    }
+    return NULL;
+}
+
+/* ---- the loop's side ------------------------------------------------------------------------- */
+
+static struct path *path_of(struct copier *copier, const struct dyno_transfer *transfer)
+{
+    const struct dyno_copier_config *config = &copier->config;
+    uint32_t path = config->path ? config->path(config->context, transfer->from, transfer->to) : 0;
+
+    assert(path < config->path_count);
+    return &copier->paths[path];
+}
+
+static struct job *make_job(const struct dyno_transfer *transfer, dyno_ns now)
+{
+    struct job *job = malloc(sizeof *job + 2 * (size_t)transfer->blocks * sizeof job->blocks[0]);
+
+    if (!job) {
+        return NULL;
+    }
+    *job = (struct job){.transfer = *transfer,
+                        .bytes = transfer->blocks * transfer->block_bytes,
+                        .submitted_at = now,
+                        .at = now};
+    if (transfer->blocks > 0) {
+        size_t size = transfer->blocks * sizeof job->blocks[0];
+
+        memcpy(job->blocks, transfer->from_blocks, size);
+        memcpy(job->blocks + transfer->blocks, transfer->to_blocks, size);
+    }
+    job->transfer.from_blocks = job->blocks;
+    job->transfer.to_blocks = job->blocks + transfer->blocks;
+    return job;
+}
+
+static dyno_status copier_submit(struct dyno_links *links, dyno_ns now,
+                                 const struct dyno_transfer *transfer)
+{
+    struct copier *copier = copier_of(links);
+    struct path *path = path_of(copier, transfer);
+    struct job *job;
+
+    assert(transfer->blocks == 0 || (transfer->from_blocks && transfer->to_blocks));
+    job = make_job(transfer, now);
+    if (!job) {
+        return DYNO_NO_MEMORY;
+    }
+    pthread_mutex_lock(&copier->lock);
+    if (transfer->blocks == 0) { /* only word that nothing needs to be moved */
+        arrive(copier, job);
+    } else {
+        job->was_idle = !path->first;
+        if (path->first) {
+            path->last->next = job;
+        } else {
+            path->first = job;
+        }
+        path->last = job;
+        path->bytes_ahead += job->bytes;
+        pthread_cond_signal(&path->queued);
+    }
+    pthread_mutex_unlock(&copier->lock);
+    return DYNO_OK;
+}
+
+static bool copier_reap(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out)
+{
+    struct copier *copier = copier_of(links);
+    struct job *job;
+
+    pthread_mutex_lock(&copier->lock);
+    job = copier->arrived;
+    if (job && job->at <= now) {
+        copier->arrived = job->next;
+    } else {
+        job = NULL;
+    }
+    pthread_mutex_unlock(&copier->lock);
+    if (!job) {
+        return false;
+    }
+    *out = (struct dyno_arrival){.id = job->transfer.id, .at = job->at};
+    free(job);
+    return true;
+}
+
+static dyno_ns copier_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
+{
+    struct copier *copier = copier_of(links);
+    const struct path *path = path_of(copier, transfer);
+    double bytes, ns;
+
+    pthread_mutex_lock(&copier->lock);
+    bytes = (double)path->bytes_ahead + (double)transfer->blocks * (double)transfer->block_bytes;
+    ns = path->speed.latency_ns + bytes * path->speed.ns_per_byte;
+    pthread_mutex_unlock(&copier->lock);
+    return (dyno_ns)ns;
+}
+
+static dyno_ns copier_next(const struct dyno_links *links)
+{
+    struct copier *copier = copier_of(links);
+    dyno_ns next;
+
+    pthread_mutex_lock(&copier->lock);
+    next = copier->arrived ? copier->arrived->at : DYNO_NEVER;
+    pthread_mutex_unlock(&copier->lock);
+    return next;
+}
+
+struct dyno_copier_speed dyno_copier_speed(const struct dyno_links *links, uint32_t path)
+{
+    struct copier *copier = copier_of(links);
+    struct dyno_copier_speed speed;
+
+    pthread_mutex_lock(&copier->lock);
+    speed = copier->paths[path].speed;
+    pthread_mutex_unlock(&copier->lock);
+    return speed;
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+static void copier_close(struct dyno_links *links)
+{
+    struct copier *copier = copier_of(links);
+
+    pthread_mutex_lock(&copier->lock);
+    copier->ending = true;
+    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+        pthread_cond_signal(&copier->paths[i].queued);
+    }
+    pthread_mutex_unlock(&copier->lock);
+    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+        if (copier->paths[i].started) {
+            pthread_join(copier->paths[i].thread, NULL);
+        }
+        pthread_cond_destroy(&copier->paths[i].queued);
+    }
+    if (copier->owns_context && copier->config.release) {
+        copier->config.release(copier->config.context);
+    }
+    while (copier->arrived) {
+        struct job *job = copier->arrived;
+
+        copier->arrived = job->next;
+        free(job);
+    }
+    pthread_mutex_destroy(&copier->lock);
+    free(copier);
+}
+
+static const struct dyno_links_ops copier_ops = {
+    .name = "copier",
+    .submit = copier_submit,
+    .reap = copier_reap,
+    .predict = copier_predict,
+    .next = copier_next,
+    .close = copier_close,
+};
+
+dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config)
+{
+    struct copier *copier = calloc(1, sizeof *copier);
+
+    assert(config->path_count >= 1 && config->path_count <= DYNO_COPIER_PATHS_MAX);
+    if (!copier) {
+        return DYNO_NO_MEMORY;
+    }
+    copier->base.ops = &copier_ops;
+    copier->config = *config;
+    pthread_mutex_init(&copier->lock, NULL);
+    for (uint32_t i = 0; i < config->path_count; i++) {
+        pthread_cond_init(&copier->paths[i].queued, NULL);
+        copier->paths[i].copier = copier;
+        copier->paths[i].speed = config->speeds[i];
+    }
+    for (uint32_t i = 0; i < config->path_count; i++) {
+        if (pthread_create(&copier->paths[i].thread, NULL, run, &copier->paths[i]) != 0) {
+            copier_close(&copier->base);
+            return DYNO_IO;
+        }
+        copier->paths[i].started = true;
+    }
+    copier->owns_context = true;
+    *out = &copier->base;
+    return DYNO_OK;
+}

@@ -1,0 +1,50 @@
+/* Links whose transfers are copies, made by threads of their own (core/worker/link.h).
+ *
+ * There are one or more paths between places, such as memory and a disk.  Each has a thread, which
+ * copies one transfer after the other, in the order in which they were submitted: two on one path
+ * share it by turns.  When a transfer has arrived the loop's clock is woken.
+ *
+ *   QUEUED [submit] -> copied [the path's thread] -> ARRIVED -> forgotten [reap]
+ *
+ * What a transfer takes is predicted from what those before it on its path took: the time for a
+ * byte, averaged over bytes with weights that halve every 64 MiB or so, and from when it was
+ * submitted to an idle path to when its copy began, averaged over the last 16 or so.
+ */
+#ifndef DYNO_BACKENDS_ENGINE_COPIER_H
+#define DYNO_BACKENDS_ENGINE_COPIER_H
+
+#include "core/base/status.h"
+#include "core/run/clock.h"
+#include "core/worker/link.h"
+
+enum { DYNO_COPIER_PATHS_MAX = 4 };
+
+/* What a path was seen to do. */
+struct dyno_copier_speed {
+    double ns_per_byte;
+    double latency_ns;
+};
+
+struct dyno_copier_config {
+    uint32_t path_count;
+    /* Which path a transfer takes, < path_count; NULL: there is one. */
+    uint32_t (*path)(void *context, uint32_t from, uint32_t to);
+    /* Copy it all.  Called from the path's thread; its block arrays are valid during the call. */
+    void (*copy)(void *context, const struct dyno_transfer *transfer);
+    void (*release)(void *context); /* when the links close, their threads are gone; may be NULL */
+    void *context;
+    struct dyno_copier_speed speeds[DYNO_COPIER_PATHS_MAX]; /* to predict from at first */
+    /* What time it is, and whom to wake: both from any thread. */
+    dyno_ns (*now)(const struct dyno_clock *clock);
+    void (*wake)(struct dyno_clock *clock);
+    struct dyno_clock *clock; /* not owned */
+};
+
+/* On success *out is closed through its ops, which copies what is still on its way: the places must
+ * be there until then.  Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started). */
+dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config);
+
+/* Of links that dyno_copier_open opened. */
+struct dyno_copier_speed dyno_copier_speed(const struct dyno_links *links, uint32_t path);
+
+#endif

@@ -1,0 +1,179 @@
+/* Links whose transfers are copies: what arrives is what left, in order, and at once where nothing
+ * is moved. */
+#include "backends/engine/copier.h"
+
+#include <string.h>
+
+#include "backends/posix/wall_clock.h"
+#include "tests/check_main.h"
+
+enum { PLACES = 3, BLOCKS = 64, BLOCK_BYTES = 256, TRANSFERS = 200 };
+
+struct stores {
+    uint8_t bytes[PLACES][BLOCKS][BLOCK_BYTES];
+    uint32_t released;
+};
+
+static void copy(void *context, const struct dyno_transfer *transfer)
+{
+    struct stores *stores = context;
+
+    for (uint32_t i = 0; i < transfer->blocks; i++) {
+        memcpy(stores->bytes[transfer->to][transfer->to_blocks[i]],
+               stores->bytes[transfer->from][transfer->from_blocks[i]], BLOCK_BYTES);
+    }
+}
+
+static void release(void *context)
+{
+    ((struct stores *)context)->released++;
+}
+
+static uint32_t path_to(void *context, uint32_t from, uint32_t to)
+{
+    (void)context;
+    (void)from;
+    return to == 2 ? 1 : 0;
+}
+
+static struct dyno_links *open_links(struct stores *stores, struct dyno_clock **clock)
+{
+    struct dyno_links *links = NULL;
+
+    ck_assert_int_eq(dyno_wall_clock_open(clock, 1.0), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 2,
+                                                              .path = path_to,
+                                                              .copy = copy,
+                                                              .release = release,
+                                                              .context = stores,
+                                                              .speeds = {{2.0, 50.0}, {4.0, 0.0}},
+                                                              .now = dyno_wall_clock_now,
+                                                              .wake = dyno_wall_clock_wake,
+                                                              .clock = *clock}),
+        DYNO_OK);
+    return links;
+}
+
+static struct dyno_arrival await(struct dyno_links *links, struct dyno_clock *clock, dyno_ns *now)
+{
+    struct dyno_arrival arrival;
+
+    while (!links->ops->reap(links, *now, &arrival)) {
+        *now = clock->ops->wait_until(clock, links->ops->next(links));
+    }
+    return arrival;
+}
+
+START_TEST(what_arrives_is_what_left)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    uint32_t from[BLOCKS], to[BLOCKS];
+    dyno_ns now = 0, last[2] = {0, 0};
+    uint64_t last_id[2] = {0, 0};
+
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        memset(stores.bytes[0][i], (int)(i + 1), BLOCK_BYTES);
+        from[i] = i;
+        to[i] = BLOCKS - 1 - i;
+    }
+    for (uint64_t id = 1; id <= TRANSFERS; id++) {
+        ck_assert_int_eq(links->ops->submit(links, now,
+                                            &(struct dyno_transfer){.id = id,
+                                                                    .to = 1 + id % 2,
+                                                                    .blocks = BLOCKS,
+                                                                    .block_bytes = BLOCK_BYTES,
+                                                                    .from_blocks = from,
+                                                                    .to_blocks = to}),
+                         DYNO_OK);
+    }
+    for (uint64_t i = 1; i <= TRANSFERS; i++) {
+        struct dyno_arrival arrival = await(links, clock, &now);
+        uint32_t path = arrival.id % 2 == 1; /* to place 2 */
+
+        ck_assert_uint_le(arrival.at, now);
+        ck_assert_uint_ge(arrival.at, last[path]);
+        ck_assert_uint_gt(arrival.id, last_id[path]); /* one after the other, on a path */
+        last[path] = arrival.at;
+        last_id[path] = arrival.id;
+    }
+    ck_assert_uint_eq(links->ops->next(links), DYNO_NEVER);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        ck_assert_mem_eq(stores.bytes[1][to[i]], stores.bytes[0][i], BLOCK_BYTES);
+        ck_assert_mem_eq(stores.bytes[2][to[i]], stores.bytes[0][i], BLOCK_BYTES);
+    }
+    links->ops->close(links);
+    ck_assert_uint_eq(stores.released, 1);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
+START_TEST(nothing_to_move_arrives_at_once)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    struct dyno_arrival arrival;
+
+    ck_assert_int_eq(links->ops->submit(links, 7, &(struct dyno_transfer){.id = 3, .to = 1}),
+                     DYNO_OK);
+    ck_assert_uint_eq(links->ops->next(links), 7);
+    ck_assert(!links->ops->reap(links, 6, &arrival));
+    ck_assert(links->ops->reap(links, 7, &arrival));
+    ck_assert_uint_eq(arrival.id, 3);
+    ck_assert_uint_eq(arrival.at, 7);
+    links->ops->close(links);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
+START_TEST(what_is_predicted_is_latency_and_bytes)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    struct dyno_transfer transfer = {.to = 1, .blocks = 10, .block_bytes = BLOCK_BYTES};
+
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 50 + 10 * BLOCK_BYTES * 2);
+    transfer.to = 2;
+    ck_assert_uint_eq(links->ops->predict(links, &transfer), 10 * BLOCK_BYTES * 4);
+    links->ops->close(links);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
+START_TEST(what_is_on_its_way_is_copied_before_links_close)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    uint32_t block = 5;
+
+    memset(stores.bytes[0][5], 9, BLOCK_BYTES);
+    ck_assert_int_eq(links->ops->submit(links, 0,
+                                        &(struct dyno_transfer){.to = 2,
+                                                                .blocks = 1,
+                                                                .block_bytes = BLOCK_BYTES,
+                                                                .from_blocks = &block,
+                                                                .to_blocks = &block}),
+                     DYNO_OK);
+    links->ops->close(links);
+    ck_assert_mem_eq(stores.bytes[2][5], stores.bytes[0][5], BLOCK_BYTES);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("copier");
+
+    tcase_add_test(cases, what_arrives_is_what_left);
+    tcase_add_test(cases, nothing_to_move_arrives_at_once);
+    tcase_add_test(cases, what_is_predicted_is_latency_and_bytes);
+    tcase_add_test(cases, what_is_on_its_way_is_copied_before_links_close);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("copier", add_cases)

@@ -1,0 +1,373 @@
+/* The loop under the wall clock with devices that compute in threads of their own: a stage on which
+ * a random world runs.  The engine of the stage stores every token it is handed where the block
+ * table says, and answers with a digest of all tokens of the sequence as it finds them there, so a
+ * token that is not where it should be changes what comes after it.  Blocks that move are copied
+ * between those stores. */
+#ifndef DYNO_TESTS_SYSTEM_LIVE_RIG_H
+#define DYNO_TESTS_SYSTEM_LIVE_RIG_H
+
+#include <time.h>
+
+#include "backends/engine/copier.h"
+#include "backends/engine/prompts.h"
+#include "backends/engine/threaded.h"
+#include "backends/posix/wall_clock.h"
+#include "tests/check_main.h"
+#include "tests/system/world.h"
+
+enum { SPEEDUP = 40, VOCAB = 50000, STEPS_MAX = 8 };
+
+struct live {
+    const struct world *world;
+    uint32_t *stored[WORLD_ENDPOINTS_MAX]; /* by endpoint: [blocks][block_tokens] */
+    struct dyno_transcripts *transcripts;
+    struct dyno_request_record records[WORLD_REQUESTS_MAX];
+    uint32_t ends[WORLD_REQUESTS_MAX];
+    uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
+    uint64_t hits, preemptions, many_steps;
+    struct dyno_fleet_totals totals;
+};
+
+/* The workers of one device, whose memories are those from `first` on. */
+struct live_engines {
+    struct live *live;
+    uint32_t first;
+};
+
+struct live_sink {
+    struct dyno_sink base;
+    struct live *live;
+};
+
+static inline uint32_t *place(struct live *live, uint32_t worker,
+                              const struct dyno_engine_piece *piece, uint32_t position)
+{
+    uint32_t size = live->world->worker.block_tokens;
+
+    return &live->stored[worker][(size_t)piece->table[position / size] * size + position % size];
+}
+
+/* All pieces are written before any is read, as in a layer of a model. */
+static inline void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count, uint32_t *next)
+{
+    const struct live_engines *engines = context;
+    struct live *live = engines->live;
+    uint32_t yields = 0;
+
+    worker += engines->first;
+
+    for (uint32_t i = 0; i < piece_count; i++) {
+        for (uint32_t j = 0; j < pieces[i].count; j++) {
+            *place(live, worker, &pieces[i], pieces[i].first + j) =
+                pieces[i].tokens[pieces[i].first + j];
+        }
+    }
+    for (uint32_t i = 0; i < piece_count; i++) {
+        uint64_t digest = 1;
+
+        for (uint32_t j = 0; pieces[i].yields && j < pieces[i].first + pieces[i].count; j++) {
+            digest = dyno_chain(digest, *place(live, worker, &pieces[i], j));
+        }
+        if (pieces[i].yields) {
+            next[yields++] = (uint32_t)(digest % VOCAB);
+        }
+    }
+}
+
+/* What the engine must have answered, from the transcript alone. */
+static inline uint32_t expected(const struct dyno_transcript *transcript, uint32_t index)
+{
+    uint64_t digest = 1;
+
+    for (uint32_t i = 0; i < index; i++) {
+        digest = dyno_chain(digest, transcript->tokens[i]);
+    }
+    return (uint32_t)(digest % VOCAB);
+}
+
+static inline dyno_status on_request(struct dyno_sink *sink,
+                                     const struct dyno_request_record *record)
+{
+    struct live *live = ((struct live_sink *)sink)->live;
+
+    live->records[record->id] = *record;
+    live->ends[record->id]++;
+    live->hits += record->cached_tokens;
+    live->preemptions += record->preemptions;
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops sink_ops = {.name = "live", .request = on_request};
+
+/* A source in front that looks at a transcript before it is forgotten. */
+struct looker {
+    struct dyno_source base;
+    struct dyno_source *below;
+    struct live *live;
+};
+
+static inline dyno_ns looker_next(struct dyno_source *source)
+{
+    struct dyno_source *below = ((struct looker *)source)->below;
+
+    return below->ops->next(below);
+}
+
+static inline dyno_status looker_take(struct dyno_source *source, dyno_ns now,
+                                      struct dyno_request *out, struct dyno_error *error)
+{
+    struct dyno_source *below = ((struct looker *)source)->below;
+
+    return below->ops->take(below, now, out, error);
+}
+
+static inline void looker_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
+{
+    struct looker *looker = (struct looker *)source;
+    const struct dyno_transcript *transcript = dyno_transcripts_find(looker->live->transcripts, id);
+
+    for (uint32_t i = transcript ? transcript->prompt_tokens : 0;
+         transcript && i < transcript->count; i++) {
+        ck_assert_msg(transcript->tokens[i] == expected(transcript, i),
+                      "world %llu: token %u of request %llu is %u, not %u",
+                      (unsigned long long)looker->live->world->seed, i, (unsigned long long)id,
+                      transcript->tokens[i], expected(transcript, i));
+    }
+    looker->below->ops->ended(looker->below, id, at);
+}
+
+static inline bool looker_finished(const struct dyno_source *source)
+{
+    const struct dyno_source *below = ((const struct looker *)source)->below;
+
+    return below->ops->finished(below);
+}
+
+static const struct dyno_source_ops looker_ops = {.name = "looker",
+                                                  .next = looker_next,
+                                                  .take = looker_take,
+                                                  .ended = looker_ended,
+                                                  .finished = looker_finished};
+
+static inline void world_source_close(struct dyno_source *source)
+{
+    (void)source;
+}
+
+/* What is open while a world runs live. */
+struct stage {
+    struct dyno_clock *clock;
+    struct dyno_answers *answers;
+    struct dyno_device *device;
+    struct live_engines engines, prefill_engines;
+    struct world_other other;  /* of those who compute prompts */
+    struct dyno_links *copier; /* NULL: nothing moves */
+    struct dyno_dispatch *dispatch;
+    struct dyno_workers *workers;
+    struct dyno_loop *loop;
+    struct dyno_source *prompts;
+    struct dyno_histogram itl;
+    struct dyno_source_ops source_ops;
+    struct world_source source;
+    struct looker looker;
+    struct live_sink sink;
+};
+
+static inline void open_source(struct stage *stage, struct live *live)
+{
+    const struct world *world = live->world;
+
+    ck_assert_int_eq(dyno_answers_open(&stage->answers), DYNO_OK);
+    ck_assert_int_eq(dyno_transcripts_open(&live->transcripts), DYNO_OK);
+    stage->source_ops = world_source_ops;
+    stage->source_ops.close = world_source_close;
+    stage->source = (struct world_source){
+        .base.ops = &stage->source_ops, .world = world, .answers = stage->answers};
+    ck_assert_int_eq(
+        dyno_prompts_open(&stage->prompts,
+                          &(struct dyno_prompts_config){.source = &stage->source.base,
+                                                        .transcripts = live->transcripts,
+                                                        .block_tokens = world->worker.block_tokens,
+                                                        .vocab = VOCAB,
+                                                        .context_max = 1u << 20}),
+        DYNO_OK);
+    stage->looker = (struct looker){.base.ops = &looker_ops, .below = stage->prompts, .live = live};
+}
+
+static inline void open_memory(struct live *live, uint32_t endpoint, uint32_t blocks)
+{
+    live->stored[endpoint] = calloc((size_t)blocks * live->world->worker.block_tokens, 4);
+    ck_assert_ptr_nonnull(live->stored[endpoint]);
+}
+
+static inline struct dyno_device *open_engines(struct stage *stage, struct live_engines *engines,
+                                               uint32_t workers,
+                                               const struct dyno_worker_config *worker)
+{
+    struct dyno_device *device;
+
+    for (uint32_t i = 0; i < workers; i++) {
+        open_memory(engines->live, engines->first + i, worker->blocks);
+    }
+    ck_assert_int_eq(
+        dyno_threaded_device_open(
+            &device, &(struct dyno_threaded_config){.name = "live",
+                                                    .worker_count = workers,
+                                                    .seqs_max = worker->seqs_max,
+                                                    .steps_max = STEPS_MAX,
+                                                    .transcripts = engines->live->transcripts,
+                                                    .step = step,
+                                                    .context = engines,
+                                                    .answer = dyno_answers_get,
+                                                    .answer_context = stage->answers,
+                                                    .now = dyno_wall_clock_now,
+                                                    .wake = dyno_wall_clock_wake,
+                                                    .clock = stage->clock}),
+        DYNO_OK);
+    return device;
+}
+
+/* Some copies take a while. */
+static inline void copy(void *context, const struct dyno_transfer *transfer)
+{
+    const struct live *live = context;
+    const struct timespec nap = {.tv_nsec = (long)(transfer->id % 4) * 100000};
+    size_t size = live->world->worker.block_tokens;
+
+    (void)nanosleep(&nap, NULL);
+    for (uint32_t i = 0; i < transfer->blocks; i++) {
+        memcpy(live->stored[transfer->to] + transfer->to_blocks[i] * size,
+               live->stored[transfer->from] + transfer->from_blocks[i] * size, 4 * size);
+    }
+}
+
+static inline void open_device(struct stage *stage, struct live *live)
+{
+    const struct world *world = live->world;
+    uint32_t workers = world->dispatch.worker_count;
+
+    ck_assert_int_eq(dyno_wall_clock_open(&stage->clock, SPEEDUP), DYNO_OK);
+    stage->engines = (struct live_engines){.live = live};
+    stage->device = open_engines(stage, &stage->engines, workers, &world->worker);
+    if (world->halves.workers > 0) {
+        stage->prefill_engines = (struct live_engines){.live = live, .first = workers};
+        stage->other.device = open_engines(stage, &stage->prefill_engines, world->halves.workers,
+                                           &world->halves.worker);
+        ck_assert_int_eq(dyno_copier_open(&stage->copier,
+                                          &(struct dyno_copier_config){.path_count = 1,
+                                                                       .copy = copy,
+                                                                       .context = live,
+                                                                       .now = dyno_wall_clock_now,
+                                                                       .wake = dyno_wall_clock_wake,
+                                                                       .clock = stage->clock}),
+                         DYNO_OK);
+    }
+}
+
+static inline void open_loop(struct stage *stage, struct live *live)
+{
+    const struct world *world = live->world;
+    struct dyno_error error = {0};
+    struct dyno_local_config local = {.worker = world->worker,
+                                      .worker_count = world->dispatch.worker_count,
+                                      .gpus_per_worker = 1,
+                                      .device = stage->device,
+                                      .itl = &stage->itl};
+
+    stage->sink = (struct live_sink){.base.ops = &sink_ops, .live = live};
+    ck_assert_int_eq(dyno_histogram_init(&stage->itl), DYNO_OK);
+    ck_assert_int_eq(dyno_dispatch_open(&stage->dispatch, &world->dispatch, &error), DYNO_OK);
+    ck_assert_int_eq(dyno_loop_open(&stage->loop,
+                                    &(struct dyno_loop_config){
+                                        .clock = stage->clock,
+                                        .source = &stage->looker.base,
+                                        .answers = stage->answers,
+                                        .dispatch = stage->dispatch,
+
+                                        .worker_count = local.worker_count + world->halves.workers,
+                                        .sinks = &stage->sink.base,
+                                        .sample_every_ns = world->sample_every_ns,
+                                        .duration_max_ns = world->duration_max_ns}),
+                     DYNO_OK);
+    local.listener = dyno_loop_listener(stage->loop);
+    local.worker.steps_max = STEPS_MAX;
+    local.worker.async_scheduling = false;
+    if (world->halves.workers > 0) {
+        stage->workers = world_open_halves(&world->halves, &local, stage->copier, &stage->other);
+    } else {
+        ck_assert_msg(dyno_local_open(&stage->workers, &local, &error) == DYNO_OK, "%s",
+                      error.text);
+    }
+}
+
+static inline void close_stage(struct stage *stage, struct live *live)
+{
+    stage->workers->ops->close(stage->workers);
+    if (stage->copier) {
+        stage->copier->ops->close(stage->copier);
+    }
+    stage->device->ops->close(stage->device);
+    world_close_halves(&stage->other);
+    dyno_loop_close(stage->loop);
+    dyno_dispatch_close(stage->dispatch);
+    stage->prompts->ops->close(stage->prompts);
+    dyno_wall_clock_close(stage->clock);
+    dyno_answers_close(stage->answers);
+    dyno_transcripts_close(live->transcripts);
+    dyno_histogram_release(&stage->itl);
+    for (uint32_t i = 0; i < WORLD_ENDPOINTS_MAX; i++) {
+        free(live->stored[i]);
+    }
+}
+
+static inline void run_live(struct live *live, struct dyno_loop_result *result)
+{
+    struct stage stage = {0};
+    struct dyno_error error = {0};
+
+    open_source(&stage, live);
+    open_device(&stage, live);
+    open_loop(&stage, live);
+    ck_assert_msg(dyno_loop_run(stage.loop, stage.workers, result, &error) == DYNO_OK, "%s",
+                  error.text);
+    if (live->world->halves.workers > 0) {
+        dyno_handoff_check(stage.workers);
+    } else {
+        dyno_local_check(stage.workers);
+    }
+    stage.workers->ops->totals(stage.workers, &live->totals);
+    live->many_steps = live->totals.steps - live->totals.passes;
+    close_stage(&stage, live);
+}
+
+/* As many tokens as were recorded, or as there is room for. */
+static inline uint32_t answer_of(const struct world *world, uint64_t id)
+{
+    uint64_t room =
+        (uint64_t)world->worker.blocks * world->worker.block_tokens - world->worker.lookahead;
+
+    room = world->worker.context_max > 0 && world->worker.context_max < room
+               ? world->worker.context_max
+               : room;
+    room -= world->requests[id].prompt_tokens;
+    return world->answers[id] < room ? world->answers[id] : (uint32_t)room;
+}
+
+/* Stamps in the order in which a life has them, and as many tokens as were recorded. */
+static inline void check_record(const struct live *live, uint64_t id)
+{
+    const struct dyno_request_record *record = &live->records[id];
+
+    if (record->outcome == DYNO_COMPLETED) {
+        ck_assert_uint_le(record->arrival_ns, record->ready_ns);
+        ck_assert_uint_le(record->ready_ns, record->admitted_ns);
+        ck_assert_uint_le(record->admitted_ns, record->first_token_ns);
+        ck_assert_uint_le(record->first_token_ns, record->last_token_ns);
+        ck_assert_msg(record->output_tokens == answer_of(live->world, id),
+                      "request %llu has %u tokens, not %u", (unsigned long long)id,
+                      record->output_tokens, answer_of(live->world, id));
+    }
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* Requests in halves on devices that compute: blocks are copied from one worker's memory to
+ * another's by a thread of their own, and every token of every answer must be the one that follows
+ * from what was copied. */
+#include "tests/system/live_rig.h"
+#include "tests/system/world_draw_halves.h"
+
+/* What devices that compute cannot do is left out. */
+static void draw(struct world *world, uint64_t seed)
+{
+    world_draw(world, seed);
+    world->plan = (struct world_plan){0};
+    world->dispatch.router_count = 1;
+    world_draw_halves(world);
+    world->halves.style = DYNO_HANDOFF_PUSH;
+    world->halves.layers = 0;
+    world->halves.worker.async_scheduling = false;
+}
+
+START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+
+    draw(&world, 11000 + (uint64_t)_i);
+    run_live(&live, &result);
+    ck_assert_uint_eq(result.requests, world.request_count);
+    for (uint32_t i = 0; i < world.request_count; i++) {
+        ck_assert_msg(live.ends[i] == 1, "world %llu: request %u ended %u times",
+                      (unsigned long long)world.seed, i, live.ends[i]);
+        check_record(&live, i);
+    }
+}
+END_TEST
+
+START_TEST(a_run_that_is_cut_ends_every_request)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+    uint32_t ended = 0;
+
+    draw(&world, 12000 + (uint64_t)_i);
+    world.duration_max_ns = 300 * DYNO_MS;
+    run_live(&live, &result);
+    for (uint32_t i = 0; i < world.request_count; i++) {
+        ck_assert_uint_le(live.ends[i], 1);
+        ended += live.ends[i];
+    }
+    ck_assert_uint_eq(ended, result.requests);
+}
+END_TEST
+
+START_TEST(blocks_are_moved)
+{
+    uint64_t transfers = 0, many_steps = 0;
+
+    for (uint64_t seed = 11000; seed < 11008; seed++) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world};
+
+        draw(&world, seed);
+        world.halves.policy = &dyno_handoff_table[0]; /* always */
+        run_live(&live, &result);
+        transfers += live.totals.transfers;
+        many_steps += live.many_steps;
+    }
+    ck_assert_uint_gt(transfers, 0);
+    ck_assert_uint_gt(many_steps, 0);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("live halves");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
+    tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
+    tcase_add_test(cases, blocks_are_moved);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/live_halves", add_cases)
