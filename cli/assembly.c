@@ -11,6 +11,7 @@
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly_configure.h"
+#include "cli/live_links.h"
 #include "cli/observed.h"
 #include "cli/queueing.h"
 #include "cli/run_frame.h"
@@ -105,8 +106,10 @@ static dyno_status put_filler_before(struct dyno_assembly *assembly)
                             assembly->worker.seqs_max, assembly->live.transcripts);
 }
 
+/* `real_workers`: a device that computes has so many; one that pretends costs nothing more for
+ * having all of the fleet's. */
 static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_device **out,
-                               struct dyno_error *error)
+                               uint32_t real_workers, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
@@ -119,8 +122,10 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_devic
                               dyno_answers_get, assembly->answers);
     }
     if (dyno_live_is_real(scenario)) {
-        return dyno_live_device(out, &assembly->live, scenario, &assembly->worker,
-                                assembly->answers, assembly->clock, error);
+        return dyno_live_device(out, &assembly->live, scenario,
+                                out == &assembly->device ? &assembly->worker
+                                                         : &assembly->halves.worker,
+                                real_workers, assembly->answers, assembly->clock, error);
     }
     if (scenario->timing.machine) {
         return dyno_machine_open(out, scenario->fleet.workers, &assembly->machine,
@@ -138,7 +143,7 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
     struct dyno_scenario other;
 
     if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
-        return open_device(assembly, &halves->device, error);
+        return open_device(assembly, &halves->device, assembly->scenario->disagg.prefill, error);
     }
     DYNO_TRY(dyno_timing_open(&halves->timing, &halves->timing_config, error));
     return dyno_sim_gpu_open(&halves->device, assembly->scenario->fleet.workers, halves->timing,
@@ -283,6 +288,10 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
     if (!scenario->disagg.policy) {
         return dyno_local_open(&assembly->workers, &config, error);
     }
+    if (dyno_live_links_are(assembly)) {
+        assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
+        DYNO_TRY(dyno_live_links_open(&assembly->halves.links, assembly, error));
+    }
     return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,
                             &assembly->timing_config, &config, assembly->tiering.others, error);
 }
@@ -414,7 +423,9 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         if (assembly->recording) {
             assembly->source = dyno_recording_source(assembly->recording, assembly->source);
         }
-        DYNO_TRY(open_device(assembly, &assembly->device, error));
+        DYNO_TRY(open_device(
+            assembly, &assembly->device,
+            scenario->disagg.policy ? scenario->disagg.decode : scenario->fleet.workers, error));
         if (scenario->disagg.policy) {
             DYNO_TRY(open_prefill_device(assembly, error));
         }

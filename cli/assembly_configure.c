@@ -126,6 +126,11 @@ static dyno_status configure_machine(struct dyno_assembly *assembly, struct dyno
     if (assembly->machine.kv_tokens > 0 && scenario->kv.blocks == 0) {
         assembly->worker.blocks = assembly->machine.kv_tokens / assembly->worker.block_tokens;
     }
+    assembly->halves.timing_config = *config;
+    assembly->halves.worker = assembly->worker;
+    if (scenario->disagg.policy && scenario->prefill.blocks > 0) {
+        assembly->halves.worker.blocks = scenario->prefill.blocks;
+    }
     return DYNO_OK;
 }
 

@@ -117,8 +117,10 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         .decode = *config,
         .prefill = *config,
         .listener = config->listener,
-        .block_bytes =
-            dyno_model_kv_bytes_per_token(&timing->model, timing->kv) * config->worker.block_tokens,
+        .block_bytes = halves->block_bytes > 0
+                           ? halves->block_bytes
+                           : dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
+                                 config->worker.block_tokens,
         .deadline_ns = scenario->disagg.deadline_ns,
         .relayout_ns = relayout_ns(halves, scenario, timing),
         .layers = strcmp(scenario->disagg.transfer, "layers") == 0 ? timing->model.layers : 0,
@@ -127,7 +129,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
 
     DYNO_TRY(dyno_handoff_parse(&handoff.policy, &handoff.policy_tokens, scenario->disagg.policy,
                                 error));
-    if (!links) {
+    if (!links && !halves->links) {
         DYNO_TRY(open_links(halves, scenario, timing, error));
     }
     shape_prefill(&handoff.prefill, halves, scenario);

@@ -128,6 +128,11 @@ static void print_machine(const struct dyno_machine *machine)
         "\n%.3f ns a pair of prompt tokens, %.3f ns a token read by a decode step, %.1f us "
         "beside a pass\n",
         machine->pair_ns, machine->context_ns, machine->pass_ns / 1e3);
+    if (machine->copy_byte_ns > 0.0) {
+        (void)printf(
+            "%.2f GB/s from one worker's memory to another's, and %.1f us for a transfer\n",
+            1.0 / machine->copy_byte_ns, machine->copy_ns / 1e3);
+    }
 }
 
 static dyno_status measure(const struct calibrate_options *options, const char *path,

@@ -18,6 +18,7 @@
 #include "backends/cpu/device.h"
 #include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
+#include "cli/calibrate_copies.h"
 
 enum {
     BLOCK_TOKENS = 16,
@@ -487,6 +488,11 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
         (void)snprintf(machine.model, sizeof machine.model, "%s", config->model);
         (void)snprintf(machine.device, sizeof machine.device, "%s",
                        config->is_cuda ? "cuda" : "cpu");
+        status = config->is_cuda
+                     ? DYNO_OK
+                     : dyno_copies_measure(&machine, &bench.weights->model, bench.clock, error);
+    }
+    if (status == DYNO_OK) {
         status = dyno_machine_check(&machine, error);
     }
     close_stage(&bench);

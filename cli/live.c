@@ -43,13 +43,14 @@ bool dyno_live_is_machine(const struct dyno_scenario *scenario)
     return dyno_live_is_real(scenario) || scenario->timing.machine;
 }
 
-/* Bytes of one block on all ranks of a worker: where there are more of them than kv heads, each has
- * one. */
-static uint64_t block_bytes(const struct dyno_worker_config *worker, struct dyno_model model,
-                            uint32_t ranks)
+/* Where there are more ranks than kv heads, each has one. */
+uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
+                               const struct dyno_model *model, uint32_t ranks)
 {
-    model.kv_heads = model.kv_heads > ranks ? model.kv_heads : ranks;
-    return dyno_kv_storage_bytes(&model, 1, worker->block_tokens, DYNO_ELEMENT_F32);
+    struct dyno_model of = *model;
+
+    of.kv_heads = of.kv_heads > ranks ? of.kv_heads : ranks;
+    return dyno_kv_storage_bytes(&of, 1, worker->block_tokens, DYNO_ELEMENT_F32);
 }
 
 /* Blocks that as many sequences as may run can fill, within the limit. */
@@ -59,7 +60,7 @@ static uint32_t derive_blocks(const struct dyno_worker_config *worker,
     uint64_t context = worker->context_max;
     uint64_t wanted =
         worker->seqs_max * ((context + worker->block_tokens - 1) / worker->block_tokens);
-    uint64_t one = block_bytes(worker, *model, ranks);
+    uint64_t one = dyno_live_block_bytes(worker, model, ranks);
     uint64_t most = one > 0 && one <= KV_BYTES_MAX ? KV_BYTES_MAX / one : 1;
 
     return (uint32_t)(wanted < most ? wanted : most);
@@ -147,11 +148,12 @@ void dyno_live_close(struct dyno_live *live)
 
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
-                             const struct dyno_worker_config *worker, struct dyno_answers *answers,
-                             struct dyno_clock *clock, struct dyno_error *error)
+                             const struct dyno_worker_config *worker, uint32_t worker_count,
+                             struct dyno_answers *answers, struct dyno_clock *clock,
+                             struct dyno_error *error)
 {
     bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
-    struct dyno_threaded_config threaded = {.worker_count = scenario->fleet.workers,
+    struct dyno_threaded_config threaded = {.worker_count = worker_count,
                                             .seqs_max = worker->seqs_max,
                                             .steps_max = worker->steps_max,
                                             .transcripts = live->transcripts,

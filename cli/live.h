@@ -47,13 +47,18 @@ dyno_status dyno_live_open(struct dyno_live *live, const struct dyno_scenario *s
                            struct dyno_error *error);
 void dyno_live_close(struct dyno_live *live);
 
-/* The devices; `answers` is asked where the scenario says that requests end as recorded.  On
- * success *out is closed through its ops, before the rest. */
+/* Bytes of one block of KV of a CPU's worker, on all of its ranks. */
+uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
+                               const struct dyno_model *model, uint32_t ranks);
+
+/* The devices of `worker_count` workers; `answers` is asked where the scenario says that requests
+ * end as recorded.  On success *out is closed through its ops, before the rest. */
 struct dyno_answers;
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
-                             const struct dyno_worker_config *worker, struct dyno_answers *answers,
-                             struct dyno_clock *clock, struct dyno_error *error);
+                             const struct dyno_worker_config *worker, uint32_t worker_count,
+                             struct dyno_answers *answers, struct dyno_clock *clock,
+                             struct dyno_error *error);
 
 /* Threads of one worker. */
 uint32_t dyno_live_threads(const struct dyno_scenario *scenario);

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
-                  kv_key[] = "kv_tokens", ranks_key[] = "tp";
+                  kv_key[] = "kv_tokens", copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
+                  ranks_key[] = "tp";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -103,6 +104,10 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     DYNO_TRY(read_number(root, path, "pair_ns", &out->pair_ns, error));
     DYNO_TRY(read_number(root, path, "context_ns", &out->context_ns, error));
     DYNO_TRY(read_number(root, path, "pass_ns", &out->pass_ns, error));
+    if (json_object_get(root, copy_byte_key)) {
+        DYNO_TRY(read_number(root, path, copy_byte_key, &out->copy_byte_ns, error));
+        DYNO_TRY(read_number(root, path, copy_key, &out->copy_ns, error));
+    }
     if (dyno_machine_check(out, &why) != DYNO_OK) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s", path, why.text);
     }
@@ -179,6 +184,10 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     write_curve(file, yields_key, &machine->yields);
     if (machine->idle.count > 0) {
         write_curve(file, idle_key, &machine->idle);
+    }
+    if (machine->copy_byte_ns > 0.0) {
+        (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", copy_byte_key,
+                      machine->copy_byte_ns, copy_key, machine->copy_ns);
     }
     (void)fprintf(file, "  \"pair_ns\": %.6g,\n  \"context_ns\": %.6g,\n  \"pass_ns\": %.6g\n}\n",
                   machine->pair_ns, machine->context_ns, machine->pass_ns);

@@ -337,9 +337,10 @@ static dyno_status settle_ranks(const struct dyno_scenario *scenario, struct dyn
 static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                   struct dyno_options *options, struct dyno_error *error)
 {
-    static const char *const of_gpus[] = {"fleet.gpu",     "fleet.tp", "fleet.expert_parallel",
-                                          "model.weights", "model.kv", "timing.calibration",
-                                          "timing.host"};
+    static const char *const of_gpus[] = {
+        "fleet.gpu",  "fleet.tp",           "fleet.expert_parallel", "model.weights",
+        "model.kv",   "timing.calibration", "timing.host",           "prefill.gpu",
+        "prefill.tp", "prefill.weights",    "links.topology"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
     struct dyno_machine machine = measured(scenario);
     bool is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
@@ -424,10 +425,20 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "contradict each other: --prefill and --decode say how many there are",
                            error);
     }
-    if (dyno_live_is_real(scenario) || strcmp(scenario->run.device, "remote") == 0) {
+    if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
         return refuse_pair(options, "run.device", "disagg.policy",
-                           "cannot be together: a device that computes cannot go on with KV that "
-                           "another worker computed",
+                           "cannot be together: nothing moves KV between such workers; cpu and sim "
+                           "can",
+                           error);
+    }
+    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.style, "push") != 0) {
+        return refuse_pair(options, "disagg.style", "run.device",
+                           "cannot be together: a device that computes pushes prompts", error);
+    }
+    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.transfer, "layers") == 0) {
+        return refuse_pair(options, "disagg.transfer", "run.device",
+                           "cannot be together: a device that computes tells nobody of single "
+                           "layers",
                            error);
     }
     if (scenario->router.replicas > 1) {

@@ -47,7 +47,7 @@ static bool is_given(const struct dyno_options *options, const char *name)
 
 /* A file may be one that is replayed too: what it says of traces stays unread. */
 static dyno_status pass_over(struct dyno_options *options, const struct dyno_option *row,
-                             struct dyno_error *error)
+                             const char *why, struct dyno_error *error)
 {
     static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
     const struct dyno_option_origin *origin = dyno_options_origin(options, row);
@@ -55,8 +55,7 @@ static dyno_status pass_over(struct dyno_options *options, const struct dyno_opt
 
     if (origin->source == DYNO_SOURCE_SET || origin->source == DYNO_SOURCE_FLAG) {
         dyno_option_place(row, origin, place, sizeof place);
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s means nothing to a server: its requests come from clients", place);
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s means nothing to a server%s", place, why);
     }
     return dyno_options_set(options, row, row->initial, &nobody, error);
 }
@@ -145,6 +144,26 @@ static dyno_status choose_device(const struct dyno_scenario *scenario, struct dy
                : set(options, "run.device", pretends ? "sim" : "cpu", error);
 }
 
+/* Only where KV is there to be moved: where nothing is computed, fillers are told for whole
+ * requests. */
+static dyno_status pass_over_moves(const struct dyno_scenario *scenario,
+                                   struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const sections[] = {"disagg.", "prefill."};
+
+    for (uint32_t i = 0; strcmp(scenario->run.device, "cpu") != 0 && i < options->count; i++) {
+        const struct dyno_option *row = &options->rows[i];
+
+        for (size_t j = 0; j < sizeof sections / sizeof sections[0]; j++) {
+            if (strncmp(row->name, sections[j], strlen(sections[j])) == 0 &&
+                is_given(options, row->name)) {
+                DYNO_TRY(pass_over(options, row, " whose device is not cpu", error));
+            }
+        }
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
                                           struct dyno_options *options, struct dyno_error *error)
 {
@@ -152,13 +171,14 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
         const struct dyno_option *row = &options->rows[i];
 
         if (!dyno_scenario_row_is_for(row, DYNO_USE_SERVE) && is_given(options, row->name)) {
-            DYNO_TRY(pass_over(options, row, error));
+            DYNO_TRY(pass_over(options, row, ": its requests come from clients", error));
         }
     }
     if (!is_given(options, "output.db")) {
         DYNO_TRY(set(options, "output.db", "none", error));
     }
     DYNO_TRY(choose_device(scenario, options, error));
+    DYNO_TRY(pass_over_moves(scenario, options, error));
     if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {
         DYNO_TRY(set(options, "batch.steps_max", "1", error)); /* a token is told when it is due */
     }

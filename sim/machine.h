@@ -41,6 +41,9 @@ struct dyno_machine {
     struct dyno_machine_curve rows, yields;
     struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */
     double pair_ns, context_ns, pass_ns;
+    /* Moving blocks of KV from one worker's memory to another's: what a byte takes, and what a
+     * transfer takes beside its bytes.  copy_byte_ns 0: not measured. */
+    double copy_byte_ns, copy_ns;
 };
 
 /* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle may be), or

@@ -266,6 +266,14 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
     return DYNO_OK;
 }
 
+struct dyno_kv_storage *dyno_cpu_device_storage(const struct dyno_device *device, uint32_t worker,
+                                                uint32_t rank)
+{
+    const struct cpu *cpu = dyno_threaded_device_context(device);
+
+    return dyno_ranks_storage(cpu->engines[worker].ranks, rank);
+}
+
 dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu_config *config,
                                  struct dyno_error *error)
 {

@@ -8,6 +8,7 @@
 #define DYNO_BACKENDS_CPU_DEVICE_H
 
 #include "backends/assets/weights.h"
+#include "backends/cpu/kv_storage.h"
 #include "backends/engine/threaded.h"
 
 struct dyno_cpu_config {
@@ -25,5 +26,10 @@ struct dyno_cpu_config {
  * Errors: as dyno_ranks_open and dyno_threaded_device_open. */
 dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu_config *config,
                                  struct dyno_error *error);
+
+/* Keys and values of a worker's rank, of a device that dyno_cpu_device_open opened: as
+ * dyno_ranks_storage. */
+struct dyno_kv_storage *dyno_cpu_device_storage(const struct dyno_device *device, uint32_t worker,
+                                                uint32_t rank);
 
 #endif

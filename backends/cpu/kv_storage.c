@@ -1,6 +1,7 @@
 /* Keys and values: two arrays a layer. */
 #include "backends/cpu/kv_storage.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,12 +55,32 @@ static bool take_memory(struct dyno_kv_storage *storage, const struct dyno_kv_la
     return true;
 }
 
+/* Of layers of one shape. */
+static dyno_status open_shape(struct dyno_kv_storage **out, struct dyno_kv_storage of,
+                              const struct dyno_kv_layer *shape, struct dyno_error *error)
+{
+    struct dyno_kv_storage *storage = malloc(sizeof *storage);
+
+    if (!storage) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for keys and values");
+    }
+    *storage = of;
+    if (!take_memory(storage, shape)) {
+        dyno_kv_storage_close(storage);
+        return dyno_fail(error, DYNO_NO_MEMORY,
+                         "there is no memory for %" PRIu64 " bytes of keys and values (%u blocks "
+                         "of %u tokens); fewer blocks would be less",
+                         of.bytes, of.blocks, of.block_tokens);
+    }
+    *out = storage;
+    return DYNO_OK;
+}
+
 dyno_status dyno_kv_storage_open(struct dyno_kv_storage **out, const struct dyno_model *model,
                                  uint32_t blocks, uint32_t block_tokens, enum dyno_element element,
                                  struct dyno_error *error)
 {
     struct dyno_kv_layer shape = layer_shape(model, block_tokens, element);
-    struct dyno_kv_storage *storage;
 
     if (blocks == 0 || block_tokens == 0 || block_tokens > DYNO_KV_BLOCK_TOKENS_MAX) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -71,28 +92,59 @@ dyno_status dyno_kv_storage_open(struct dyno_kv_storage **out, const struct dyno
         element != DYNO_ELEMENT_BF16) {
         return dyno_fail(error, DYNO_BAD_INPUT, "keys and values are stored as F32, F16 or BF16");
     }
-    storage = malloc(sizeof(*storage));
-    if (!storage) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for keys and values");
-    }
-    *storage = (struct dyno_kv_storage){
-        .blocks = blocks,
-        .block_tokens = block_tokens,
-        .layers = model->layers,
-        .element = element,
-        .bytes = dyno_kv_storage_bytes(model, blocks, block_tokens, element),
-    };
-    if (!take_memory(storage, &shape)) {
-        uint64_t bytes = storage->bytes;
+    return open_shape(out,
+                      (struct dyno_kv_storage){
+                          .blocks = blocks,
+                          .block_tokens = block_tokens,
+                          .layers = model->layers,
+                          .element = element,
+                          .bytes = dyno_kv_storage_bytes(model, blocks, block_tokens, element),
+                      },
+                      &shape, error);
+}
 
-        dyno_kv_storage_close(storage);
-        return dyno_fail(error, DYNO_NO_MEMORY,
-                         "there is no memory for %" PRIu64 " bytes of keys and values (%u blocks "
-                         "of %u tokens); fewer blocks would be less",
-                         bytes, blocks, block_tokens);
+uint64_t dyno_kv_storage_block_bytes(const struct dyno_kv_storage *storage)
+{
+    return storage->bytes / storage->blocks;
+}
+
+dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
+                                 const struct dyno_kv_storage *storage, uint32_t blocks,
+                                 struct dyno_error *error)
+{
+    unsigned __int128 bytes = (unsigned __int128)dyno_kv_storage_block_bytes(storage) * blocks;
+    struct dyno_kv_storage of = *storage;
+
+    if (blocks == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "0 blocks for keys and values: at least 1 is needed");
     }
-    *out = storage;
-    return DYNO_OK;
+    of.blocks = blocks;
+    of.bytes = bytes > UINT64_MAX ? UINT64_MAX : (uint64_t)bytes;
+    return open_shape(out, of, &storage->layer[0], error);
+}
+
+static void copy_part(void *to, uint32_t to_block, const void *from, uint32_t from_block,
+                      size_t bytes)
+{
+    memcpy((char *)to + to_block * bytes, (const char *)from + from_block * bytes, bytes);
+}
+
+void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
+                          const struct dyno_kv_storage *from, uint32_t from_block)
+{
+    assert(to->layers == from->layers && to->element == from->element &&
+           to->block_tokens == from->block_tokens && to_block < to->blocks &&
+           from_block < from->blocks);
+    for (uint32_t i = 0; i < to->layers; i++) {
+        const struct dyno_kv_layer *layer = &from->layer[i];
+        size_t element = element_bytes(from->element);
+
+        copy_part(to->layer[i].keys, to_block, layer->keys, from_block,
+                  dyno_kv_block_keys(layer) * element);
+        copy_part(to->layer[i].values, to_block, layer->values, from_block,
+                  dyno_kv_block_values(layer) * element);
+    }
 }
 
 void dyno_kv_storage_close(struct dyno_kv_storage *storage)

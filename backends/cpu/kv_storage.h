@@ -36,4 +36,17 @@ void dyno_kv_storage_close(struct dyno_kv_storage *storage); /* NULL: nothing */
  * the first touch of a page.  Before anything is stored: what was is zero again. */
 void dyno_kv_storage_touch(struct dyno_kv_storage *storage);
 
+/* Memory of the same shape for `blocks` other blocks.  As dyno_kv_storage_open. */
+dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
+                                 const struct dyno_kv_storage *storage, uint32_t blocks,
+                                 struct dyno_error *error);
+
+/* What block `from_block` of `from` holds, bit for bit, into block `to_block` of `to`: both of one
+ * shape, and not the same block. */
+void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
+                          const struct dyno_kv_storage *from, uint32_t from_block);
+
+/* Bytes of one block, all layers. */
+uint64_t dyno_kv_storage_block_bytes(const struct dyno_kv_storage *storage);
+
 #endif

@@ -229,6 +229,11 @@ struct dyno_team *dyno_ranks_team(const struct dyno_ranks *ranks)
     return ranks->rank[0].team;
 }
 
+struct dyno_kv_storage *dyno_ranks_storage(const struct dyno_ranks *ranks, uint32_t rank)
+{
+    return ranks->rank[rank].storage;
+}
+
 uint32_t dyno_ranks_positions(const struct dyno_ranks *ranks)
 {
     return dyno_forward_positions(ranks->rank[0].forward);

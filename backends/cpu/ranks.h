@@ -34,6 +34,10 @@ void dyno_ranks_close(struct dyno_ranks *ranks); /* NULL: nothing */
 /* Rank 0's, for other work between passes, and while config.score is told. */
 struct dyno_team *dyno_ranks_team(const struct dyno_ranks *ranks);
 
+/* Keys and values of one rank, for copies in and out between passes, and of blocks that no pass
+ * touches meanwhile. */
+struct dyno_kv_storage *dyno_ranks_storage(const struct dyno_ranks *ranks, uint32_t rank);
+
 uint32_t dyno_ranks_positions(const struct dyno_ranks *ranks);
 
 /* As dyno_forward_run. */

@@ -50,11 +50,45 @@ START_TEST(memory_that_is_touched_is_there_and_zero)
 }
 END_TEST
 
+/* Every key and value of a block, of each layer. */
+START_TEST(a_block_is_copied_bit_for_bit)
+{
+    const struct dyno_model model = {.layers = 3, .kv_heads = 2, .head_dim = 20};
+    struct dyno_kv_storage *from = NULL, *to = NULL;
+    struct dyno_error error;
+    float key[20], value[20], got_key[20], got_value[20];
+
+    ck_assert_int_eq(dyno_kv_storage_open(&from, &model, 4, 5, DYNO_ELEMENT_F32, &error), DYNO_OK);
+    ck_assert_int_eq(dyno_kv_storage_like(&to, from, 9, &error), DYNO_OK);
+    ck_assert_uint_eq(to->bytes, 9 * dyno_kv_storage_block_bytes(from));
+    for (uint32_t i = 0; i < 20; i++) {
+        key[i] = (float)i + 0.1F;
+        value[i] = -(float)i - 0.1F;
+    }
+    for (uint32_t layer = 0; layer < 3; layer++) {
+        key[0] = value[0] = (float)layer;
+        dyno_kv_write(&from->layer[layer], 2, 4, 1, key, value);
+    }
+    dyno_kv_storage_copy(to, 8, from, 2);
+    for (uint32_t layer = 0; layer < 3; layer++) {
+        key[0] = value[0] = (float)layer;
+        dyno_kv_read(&to->layer[layer], 8, 4, 1, got_key, got_value);
+        ck_assert_mem_eq(got_key, key, sizeof key);
+        ck_assert_mem_eq(got_value, value, sizeof value);
+        dyno_kv_read(&to->layer[layer], 7, 4, 1, got_key, got_value);
+        ck_assert_float_eq(got_key[1], 0.0F);
+    }
+    dyno_kv_storage_close(from);
+    dyno_kv_storage_close(to);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("kv storage");
 
     tcase_add_test(cases, memory_that_is_touched_is_there_and_zero);
+    tcase_add_test(cases, a_block_is_copied_bit_for_bit);
     suite_add_tcase(suite, cases);
 }
 

@@ -1,0 +1,26 @@
+/* Links between memories of keys and values of this machine's CPU: blocks are copied, by a thread
+ * (backends/engine/copier.h), so that what arrives is bit for bit what left.
+ */
+#ifndef DYNO_BACKENDS_CPU_KV_LINKS_H
+#define DYNO_BACKENDS_CPU_KV_LINKS_H
+
+#include "backends/cpu/kv_storage.h"
+#include "backends/engine/copier.h"
+
+struct dyno_cpu_links_config {
+    /* [endpoint_count][ranks], copied; what they point to is not owned, and closes later.  A rank's
+     * memory has the same shape everywhere, but for the number of blocks. */
+    struct dyno_kv_storage *const *storages;
+    uint32_t endpoint_count, ranks;
+    dyno_ns (*now)(const struct dyno_clock *clock);
+    void (*wake)(struct dyno_clock *clock);
+    struct dyno_clock *clock; /* not owned */
+};
+
+/* Opening them measures, for the first predictions, what copying a few blocks takes.
+ * On success *out is closed through its ops; on failure it is untouched.  Errors: DYNO_NO_MEMORY,
+ * DYNO_IO (as dyno_copier_open). */
+dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_links_config *config,
+                                struct dyno_error *error);
+
+#endif

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Requests in halves for real: a prompt is computed by one worker, its blocks are copied, and
+# another goes on with it.  Nothing here depends on how fast that is.
+#
+# usage: tests/cli/live_halves.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+command -v curl >/dev/null || exit 77
+
+works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
+    --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
+load=(--arrival poisson:200 --requests 60 --input-tokens "uniform:20,200"
+      --output-tokens "uniform:2,20" --set generate.prefix_groups=3
+      --set generate.prefix_tokens=64 --model tiny.gguf --db none)
+halves=(--disagg always --prefill 1 --decode 1)
+
+# Every request ends with as many tokens as were recorded, and every prompt was moved.
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" --json live.json
+[[ $(number live.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number live.json transfers.count) == 60 ]] || fail "moved: $(number live.json transfers.count)"
+awk -v bytes="$(number live.json transfers.bytes)" 'BEGIN { exit !(bytes > 0) }' ||
+    fail "no bytes were moved"
+works replay "${load[@]}" --device cpu --threads 1 --disagg threshold:100 --prefill 2 --decode 2 \
+    --router kv --num-gpu-blocks-override 60 --json some.json
+[[ $(number some.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+
+# A tensor-parallel worker moves what each of its ranks has.
+works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" --json ranks.json
+[[ $(number ranks.json transfers.count) == 60 ]] || fail "with ranks: $(cat out)"
+
+# The same, simulated as this machine was measured.
+works calibrate --model tiny.gguf --threads 1 --rounds 5 -o machine.json
+grep -q '"copy_byte_ns": ' machine.json || fail "no copies were measured: $(cat machine.json)"
+works validate --machine machine.json "${load[@]}" "${halves[@]}"
+grep -Eq '^TTFT +mean' out || fail "validate says nothing: $(cat out)"
+sed '/copy_/d' machine.json >old.json
+refuses 1 "old.json does not say what copying a byte takes (copy_byte_ns), and blocks are to be \
+moved: measure it anew, dyno calibrate -o old.json" \
+    replay "${load[@]}" --machine old.json "${halves[@]}"
+
+# What clients are answered is the same, to the last token.
+prompts=("It is a truth universally acknowledged" "Emma" "She had been a friend of the family, and")
+for how in whole halves; do
+    [[ $how == whole ]] && options=(--workers 1) || options=("${halves[@]}")
+    start_server --device cpu --threads 1 "${options[@]}"
+    for prompt in "${prompts[@]}"; do
+        curl -sf "$url/v1/completions" -H 'Content-Type: application/json' \
+            -d "{\"model\": \"austen-2m\", \"prompt\": \"$prompt\", \"max_tokens\": 30,
+                 \"temperature\": 0}" | sed 's/.*"choices"/"choices"/; s/"id".*//' >>$how.txt
+        echo >>$how.txt
+    done
+    stop_server
+done
+grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
+cmp whole.txt halves.txt || fail "answers differ: $(cat whole.txt halves.txt)"
+
+refuses 2 '--set disagg.transfer and --device cannot be together: a device that computes tells '\
+'nobody of single layers' \
+    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.transfer=layers
+refuses 2 '--set disagg.style and --device cannot be together: a device that computes pushes '\
+'prompts' \
+    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.style=pull
+refuses 2 '--disagg means nothing to a server whose device is not cpu' \
+    serve --device null "${halves[@]}"
