@@ -98,6 +98,7 @@ static uint64_t expected_requests(const struct dyno_scenario *scenario)
     uint64_t asked = scenario->trace.requests;
     uint64_t lines = scenario->trace.path ? count_lines(scenario->trace.path) : 0;
 
+    lines -= scenario->trace.skip < lines ? scenario->trace.skip : lines;
     return lines > 0 && (asked == 0 || lines < asked) ? lines : asked;
 }
 
@@ -150,6 +151,7 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
                                    .trace_block_tokens = scenario->trace.block_tokens,
                                    .skip_bad_max = scenario->trace.skip_bad,
                                    .sort_window = scenario->trace.sort_window,
+                                   .requests_skip = scenario->trace.skip,
                                    .requests_max = scenario->trace.requests,
                                    .max_tokens = scenario->trace.max_tokens,
                                    .ignore_unknown = scenario->trace.ignore_unknown,

@@ -30,6 +30,7 @@ struct dyno_scenario {
         uint64_t skip_bad;     /* trace.skip_bad      --skip-bad */
         uint32_t sort_window;  /* trace.sort_window */
         bool ignore_unknown;   /* trace.ignore_unknown */
+        uint64_t skip;         /* trace.skip          --skip: pass over so many first */
         uint64_t requests;    /* trace.requests      --requests: at most; of a generator: exactly */
         uint32_t max_tokens;  /* trace.max_tokens */
         double speedup;       /* trace.speedup       --speedup */

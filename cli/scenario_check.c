@@ -233,7 +233,8 @@ static dyno_status check_trace(const struct dyno_scenario *scenario,
 static dyno_status check_generator(const struct dyno_scenario *scenario,
                                    const struct dyno_options *options, struct dyno_error *error)
 {
-    static const char *const of_traces[] = {"trace.format", "trace.block_tokens", "trace.skip_bad",
+    static const char *const of_traces[] = {"trace.format",     "trace.block_tokens",
+                                            "trace.skip_bad",   "trace.skip",
                                             "trace.max_tokens", "trace.concurrency"};
 
     for (size_t i = 0; i < sizeof(of_traces) / sizeof(of_traces[0]); i++) {

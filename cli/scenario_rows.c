@@ -171,6 +171,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("how many lines out of order one may be and still be put in its place")),
     ROW("trace.ignore_unknown", "ignore-unknown", NULL, BOOL, trace.ignore_unknown,
         DEFAULT("false"), HELP("pass over columns that the format does not know; else refused")),
+    ROW("trace.skip", "skip", "N", U64, trace.skip, DEFAULT("0"), RANGE(0, UINT64_MAX),
+        HELP("pass over so many requests of a trace; time begins with the next one")),
     ROW("trace.requests", "requests", "N", U64, trace.requests, DEFAULT("all"), OR("all"),
         RANGE(1, UINT64_MAX), HELP("stop after this many requests, of a trace or of a generator")),
     ROW("trace.max_tokens", "max-tokens", "TOKENS", U32, trace.max_tokens, DEFAULT("recorded"),

@@ -9,6 +9,7 @@
 #include "traces/format.h"
 #include "traces/lines.h"
 #include "traces/order.h"
+#include "traces/passed.h"
 #include "traces/rows.h"
 
 enum {
@@ -28,15 +29,16 @@ struct reader {
     struct dyno_csv *csv;             /* NULL for JSONL */
     struct dyno_lines lines;
     bool lines_ended;
-    uint64_t parsed_at;    /* of the row parsed last, as recorded */
-    uint64_t first_at;     /* of the row told first, as recorded: time 0 */
-    uint64_t told_at;      /* of the row told last, as recorded */
-    uint64_t told;         /* rows told */
-    uint64_t recording;    /* of the first row; 0: not a recording */
-    uint64_t first_line;   /* where that is */
-    uint64_t taken, given; /* rows that came into the window, and went out of it */
-    uint64_t held_ids;     /* identities in the window */
-    struct dyno_row *pool; /* [sort_window + 1]: rows that wait for their turn */
+    uint64_t parsed_at;        /* of the row parsed last, as recorded */
+    uint64_t first_at;         /* of the row told first, as recorded: time 0 */
+    uint64_t told_at;          /* of the row told last, as recorded */
+    uint64_t told;             /* rows told */
+    struct dyno_passed passed; /* rows before them (config.requests_skip) */
+    uint64_t recording;        /* of the first row; 0: not a recording */
+    uint64_t first_line;       /* where that is */
+    uint64_t taken, given;     /* rows that came into the window, and went out of it */
+    uint64_t held_ids;         /* identities in the window */
+    struct dyno_row *pool;     /* [sort_window + 1]: rows that wait for their turn */
     struct dyno_order order;
     uint32_t *free_slots; /* [free_count] of the pool */
     uint32_t free_count;
@@ -325,34 +327,56 @@ static dyno_status refuse_unsorted(const struct reader *reader, const struct dyn
         reader->config.sort_window);
 }
 
+/* The next row that is not out of order. */
+static dyno_status next_in_order(struct reader *reader, struct dyno_row *row, bool *got,
+                                 struct dyno_error *error)
+{
+    for (;;) {
+        DYNO_TRY(reader->config.sort_window ? next_in_window(reader, row, got, error)
+                                            : next_in_file(reader, row, got, error));
+        if (!*got || row->at >= reader->told_at) {
+            break;
+        }
+        (void)refuse_unsorted(reader, row, error);
+        DYNO_TRY(dyno_rows_reject(&reader->rows, error));
+    }
+    reader->told_at = *got ? row->at : reader->told_at;
+    return DYNO_OK;
+}
+
+static dyno_status refuse_empty(const struct reader *reader, struct dyno_error *error)
+{
+    if (reader->passed.count == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s: holds no requests; expected at least one",
+                         reader->rows.name);
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s: holds no request behind the first %" PRIu64 " (trace.skip is %" PRIu64
+                     "); expected at least one",
+                     reader->rows.name, reader->passed.count, reader->config.requests_skip);
+}
+
 static dyno_status reader_read(struct dyno_rows *rows, struct dyno_row *row, bool *got,
                                struct dyno_error *error)
 {
     struct reader *reader = (struct reader *)rows;
+    bool is_passed = true;
 
     *got = false;
     if (reader->config.requests_max && reader->told >= reader->config.requests_max) {
         return DYNO_OK;
     }
-    for (;;) {
-        DYNO_TRY(reader->config.sort_window ? next_in_window(reader, row, got, error)
-                                            : next_in_file(reader, row, got, error));
-        if (!*got || reader->told == 0 || row->at >= reader->told_at) {
-            break;
+    while (is_passed) {
+        DYNO_TRY(next_in_order(reader, row, got, error));
+        if (!*got) {
+            return reader->told > 0 ? DYNO_OK : refuse_empty(reader, error);
         }
-        (void)refuse_unsorted(reader, row, error);
-        DYNO_TRY(dyno_rows_reject(rows, error));
-    }
-    if (!*got) {
-        return reader->told > 0
-                   ? DYNO_OK
-                   : dyno_fail(error, DYNO_BAD_INPUT,
-                               "%s: holds no requests; expected at least one", rows->name);
+        DYNO_TRY(
+            dyno_passed_see(&reader->passed, reader->config.requests_skip, row, &is_passed, error));
     }
     if (reader->told++ == 0) {
         reader->first_at = row->at;
     }
-    reader->told_at = row->at;
     row->at -= reader->first_at;
     return DYNO_OK;
 }
@@ -368,6 +392,7 @@ static void reader_close(struct dyno_rows *rows)
     free(reader->free_slots);
     free(reader->path);
     dyno_order_release(&reader->order);
+    dyno_passed_release(&reader->passed);
     dyno_csv_close(reader->csv);
     dyno_lines_close(&reader->lines);
     free(reader);

@@ -33,11 +33,13 @@ struct dyno_trace_config {
     size_t data_size;
     const char *format;          /* NULL or "auto": recognised from the first lines */
     uint32_t trace_block_tokens; /* 0: the format's own (mooncake 512, bailian 16) */
-    uint64_t skip_bad_max; /* --skip-bad N: lines that may be bad; they are counted and listed */
-    uint32_t sort_window;  /* rows that may be out of order by up to this many places */
-    uint64_t requests_max; /* stop after this many; 0: all */
-    uint32_t max_tokens;   /* what the client asks for; 0: as many as the trace recorded */
-    bool ignore_unknown;   /* pass over columns the format does not know; false: refuse them */
+    uint64_t skip_bad_max;  /* --skip-bad N: lines that may be bad; they are counted and listed */
+    uint32_t sort_window;   /* rows that may be out of order by up to this many places */
+    uint64_t requests_skip; /* pass over so many first, and over the turns without a time of their
+                               own that wait for them; the next request is sent at time 0 */
+    uint64_t requests_max;  /* stop after this many, without those; 0: all */
+    uint32_t max_tokens;    /* what the client asks for; 0: as many as the trace recorded */
+    bool ignore_unknown;    /* pass over columns the format does not know; false: refuse them */
 };
 
 struct dyno_pacing_config {

@@ -145,6 +145,8 @@ trace: requests from a recorded trace, and how they are paced
   --sort-window LINES         how many lines out of order one may be and still be put in its place
                               [1024]
   --[no-]ignore-unknown       pass over columns that the format does not know; else refused [false]
+  --skip N                    pass over so many requests of a trace; time begins with the next one
+                              [0]
   --requests N                stop after this many requests, of a trace or of a generator [all]
   --max-tokens TOKENS         most tokens a client asks for; recorded means as many as it got
                               [recorded]

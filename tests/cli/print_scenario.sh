@@ -35,6 +35,7 @@ trace:
   skip_bad: 0                                # default
   sort_window: 1024                          # default
   ignore_unknown: false                      # default
+  skip: 0                                    # default
   requests: all                              # default
   max_tokens: recorded                       # default
   speedup: 1                                 # default
