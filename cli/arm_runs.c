@@ -1,16 +1,13 @@
 #include "cli/arm_runs.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/assembly.h"
 #include "cli/command_line.h"
+#include "cli/crew.h"
 #include "cli/run_frame.h"
-
-enum { JOBS_MAX = 64 };
 
 /* ---- what is kept of a run --------------------------------------------------------------------
  */
@@ -130,14 +127,10 @@ static dyno_status take_records(struct dyno_arm_run *run, struct keeper *keeper)
 /* ---- one run ----------------------------------------------------------------------------------
  */
 
-/* Threads that run, and whose turn it is to write. */
-struct crew {
+/* What every run has in common. */
+struct work {
     struct dyno_arm_runs *runs;
     const struct dyno_arm_plan *plan;
-    pthread_mutex_t mutex;
-    pthread_cond_t moved;
-    uint32_t next, turn;
-    struct dyno_error error; /* the first; status is DYNO_OK while there is none */
 };
 
 static double thread_seconds(void)
@@ -199,30 +192,9 @@ static dyno_status record(struct dyno_arm_run *run, const struct keeper *keeper,
     return status;
 }
 
-/* Runs are written in order. */
-static void await_turn(struct crew *crew, uint32_t index)
-{
-    pthread_mutex_lock(&crew->mutex);
-    while (crew->turn != index && crew->error.status == DYNO_OK) {
-        pthread_cond_wait(&crew->moved, &crew->mutex);
-    }
-    pthread_mutex_unlock(&crew->mutex);
-}
-
-static void pass_turn(struct crew *crew, const struct dyno_error *error)
-{
-    pthread_mutex_lock(&crew->mutex);
-    crew->turn++;
-    if (error->status != DYNO_OK && crew->error.status == DYNO_OK) {
-        crew->error = *error;
-    }
-    pthread_cond_broadcast(&crew->moved);
-    pthread_mutex_unlock(&crew->mutex);
-}
-
 /* What a run left, while it is still assembled. */
 static dyno_status take_result(struct dyno_arm_run *run, struct dyno_assembly *assembly,
-                               struct keeper *keeper, struct crew *crew, uint32_t index,
+                               struct keeper *keeper, struct dyno_crew *crew, uint32_t index,
                                double started, struct dyno_error *error)
 {
     struct dyno_host_facts facts = dyno_frame_host_facts(started, assembly->metrics.requests);
@@ -232,7 +204,7 @@ static dyno_status take_result(struct dyno_arm_run *run, struct dyno_assembly *a
     memcpy(run->title, assembly->title, sizeof run->title);
     run->cut = assembly->result.cut;
     dyno_summary_fill(&run->summary, &report);
-    await_turn(crew, index);
+    dyno_crew_await_turn(crew, index);
     DYNO_TRY(record(run, keeper, &report, &facts, error));
     if (take_records(run, keeper) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the requests of a run");
@@ -240,10 +212,10 @@ static dyno_status take_result(struct dyno_arm_run *run, struct dyno_assembly *a
     return DYNO_OK;
 }
 
-static dyno_status run_one(struct crew *crew, uint32_t index, struct keeper *keeper,
-                           struct dyno_error *error)
+static dyno_status run_kept(struct work *work, struct dyno_crew *crew, uint32_t index,
+                            struct keeper *keeper, struct dyno_error *error)
 {
-    struct dyno_arm_run *run = &crew->runs->items[index];
+    struct dyno_arm_run *run = &work->runs->items[index];
     struct dyno_assembly *assembly = calloc(1, sizeof *assembly);
     double started = dyno_frame_seconds(), computed = thread_seconds();
     dyno_status status;
@@ -254,10 +226,10 @@ static dyno_status run_one(struct crew *crew, uint32_t index, struct keeper *kee
     assembly->see = keep_prefix;
     assembly->see_context = keeper;
     status = dyno_assembly_open(assembly, &run->with.scenario, &keeper->sink,
-                                crew->plan->interrupted, 0, error);
+                                work->plan->interrupted, 0, error);
     if (status == DYNO_OK) {
         status = dyno_assembly_run(assembly, error);
-        if (crew->runs->is_live) {
+        if (work->runs->is_live) {
             run->cpu_fraction =
                 (thread_seconds() - computed) / (dyno_frame_seconds() - started + 1e-9);
         }
@@ -271,37 +243,15 @@ static dyno_status run_one(struct crew *crew, uint32_t index, struct keeper *kee
     return status;
 }
 
-static bool take_next(struct crew *crew, uint32_t *index)
+static dyno_status run_one(void *context, struct dyno_crew *crew, uint32_t index,
+                           struct dyno_error *error)
 {
-    bool is_one;
+    struct keeper keeper = {.sink.ops = &keeper_ops};
+    dyno_status status = run_kept(context, crew, index, &keeper, error);
 
-    pthread_mutex_lock(&crew->mutex);
-    is_one = crew->next < crew->runs->arms * crew->runs->seeds && crew->error.status == DYNO_OK;
-    *index = crew->next;
-    crew->next += is_one;
-    pthread_mutex_unlock(&crew->mutex);
-    return is_one;
-}
-
-static void *work(void *argument)
-{
-    struct crew *crew = argument;
-    uint32_t index;
-
-    while (take_next(crew, &index)) {
-        struct keeper keeper = {.sink.ops = &keeper_ops};
-        struct dyno_error error = {.status = DYNO_OK};
-        dyno_status status = run_one(crew, index, &keeper, &error);
-
-        if (status != DYNO_OK && error.status == DYNO_OK) {
-            (void)dyno_fail(&error, status, "a run failed");
-        }
-        free(keeper.items);
-        free(keeper.prefixes);
-        await_turn(crew, index);
-        pass_turn(crew, &error);
-    }
-    return NULL;
+    free(keeper.items);
+    free(keeper.prefixes);
+    return status;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -372,32 +322,11 @@ dyno_status dyno_arm_runs_open(struct dyno_arm_runs *out, const struct dyno_arm_
 dyno_status dyno_arm_runs_run(struct dyno_arm_runs *runs, const struct dyno_arm_plan *plan,
                               struct dyno_error *error)
 {
-    struct crew crew = {.runs = runs, .plan = plan};
-    uint32_t count = runs->arms * runs->seeds, jobs = plan->jobs, started = 0;
-    pthread_t threads[JOBS_MAX];
+    struct work work = {.runs = runs, .plan = plan};
+    uint32_t count = runs->arms * runs->seeds;
+    uint32_t threads = runs->is_live ? 1 : dyno_crew_size(plan->jobs, count);
 
-    if (jobs == 0) {
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-        jobs = processors > 0 ? (uint32_t)processors : 1;
-    }
-    jobs = runs->is_live ? 1 : jobs < count ? jobs : count;
-    jobs = jobs < JOBS_MAX ? jobs : JOBS_MAX;
-    (void)pthread_mutex_init(&crew.mutex, NULL);
-    (void)pthread_cond_init(&crew.moved, NULL);
-    while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &crew) == 0) {
-        started++;
-    }
-    (void)work(&crew);
-    for (uint32_t i = 0; i < started; i++) {
-        (void)pthread_join(threads[i], NULL);
-    }
-    (void)pthread_cond_destroy(&crew.moved);
-    (void)pthread_mutex_destroy(&crew.mutex);
-    if (crew.error.status != DYNO_OK) {
-        *error = crew.error;
-    }
-    return crew.error.status;
+    return dyno_crew_run(threads, count, run_one, &work, error);
 }
 
 void dyno_arm_runs_close(struct dyno_arm_runs *runs)
