@@ -11,6 +11,7 @@
 --         ├── tier_sample      every worker's pools of those, with its samples
 --         ├── host             the machine's part: clocks, memory, names
 --         ├── run_tag          names that somebody gave it
+--         ├── trial            what it was to `dyno tune`, of the table tuning
 --         └── validation       two runs of the same requests, one real, one simulated
 --
 -- Time.  Columns in _ns are whole nanoseconds of simulated time since the start of the run; NULL
@@ -24,7 +25,7 @@
 -- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 6;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 7;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -397,3 +398,50 @@ SELECT v.live, v.simulated, r.id,
 FROM validation AS v
 JOIN request_latency AS r ON r.run = v.live
 JOIN request_latency AS s ON s.run = v.simulated AND s.id = r.id;
+
+-- Since version 7: `dyno tune`, whose trials are runs.
+
+-- What the trials of this database have in common; one tuning at most.
+CREATE TABLE tuning (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    varied TEXT NOT NULL, -- options, with blanks between their names
+    trace  TEXT           -- what its bytes are: size and a hash; NULL: there is none
+);
+CREATE TABLE tuning_option (
+    name  TEXT PRIMARY KEY, -- not varied, not of the output
+    value TEXT
+) WITHOUT ROWID;
+
+-- What the last `dyno tune` over it asked for: goals (sign 1: more is better, -1: less), and limits
+-- (sign -1: at most `bound`, 1: at least).
+CREATE TABLE tuning_aim (
+    place  INTEGER PRIMARY KEY,
+    metric TEXT NOT NULL, -- as in run_metric
+    sign   INTEGER NOT NULL,
+    bound  REAL           -- NULL: a goal
+);
+
+CREATE TABLE trial (
+    run      INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE,
+    settings TEXT NOT NULL UNIQUE, -- what it sets, the requests and the seed: who finds it need not
+                                   -- run it again
+    point    INTEGER,              -- 0: the scenario as given; 1, 2, ...: as the last search asked
+                                   -- for them; NULL: it did not
+    part     TEXT NOT NULL CHECK (part IN ('tuned', 'held out')),
+    share    REAL NOT NULL         -- of the part's requests, 0 ... 1
+);
+
+-- The trials of the last search with their goals; those that keep to every limit, on all of the
+-- requests that are tuned on, are good.
+CREATE VIEW trial_goal AS
+SELECT t.run, t.point, t.settings, t.part, t.share, a.place, a.metric, a.sign, m.value,
+       t.share = 1 AND NOT EXISTS (
+           SELECT 1 FROM tuning_aim AS l
+           LEFT JOIN run_metric AS v ON v.run = t.run AND v.metric = l.metric
+           WHERE l.bound IS NOT NULL AND (v.value IS NULL OR l.sign * (v.value - l.bound) < 0)
+       ) AS is_good
+FROM trial AS t
+JOIN run AS r ON r.id = t.run AND r.status = 'finished'
+JOIN tuning_aim AS a ON a.bound IS NULL
+LEFT JOIN run_metric AS m ON m.run = t.run AND m.metric = a.metric
+WHERE t.point IS NOT NULL;

@@ -84,8 +84,8 @@ END_TEST
 START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("PRAGMA user_version = 7");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 7", "version 6", "a newer dyno");
+    run_sql("PRAGMA user_version = 8");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 8", "version 7", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,28 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 6", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 7", "an older dyno");
+}
+END_TEST
+
+/* Takes away what version 7 added. */
+static const char to_version_6[] =
+    "DROP VIEW trial_goal; DROP TABLE trial; DROP TABLE tuning_aim; DROP TABLE tuning_option;"
+    "DROP TABLE tuning; PRAGMA user_version = 6";
+
+/* Version 6 had no tunings; its runs stay, and are no trials. */
+START_TEST(a_database_of_version_6_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "7");
+    answer_is(database, "SELECT count(*) FROM run", "2");
+    answer_is(database, "SELECT count(*) FROM trial_goal", "0");
+    sqlite3_close(database);
 }
 END_TEST
 
@@ -116,13 +137,14 @@ START_TEST(a_database_of_version_5_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
     run_sql(to_version_5);
     run_sql(
         "INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database, "PRAGMA user_version", "7");
     answer_is(database,
               "SELECT queue_ns || ' ' || onboard_ns || ' ' || onboarded_tokens FROM request",
               "3 0 0");
@@ -152,6 +174,7 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
     run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(
@@ -159,7 +182,7 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database, "PRAGMA user_version", "7");
     answer_is(
         database,
         "SELECT ingest_ns || ' ' || queue_ns || ' ' || held_ns || ' ' || priority FROM request",
@@ -184,6 +207,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
     run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(to_version_3);
@@ -192,7 +216,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
             "PRAGMA user_version = 3");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database, "PRAGMA user_version", "7");
     answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
     answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
     sqlite3_close(database);
@@ -205,13 +229,14 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
     run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql(to_version_3);
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database, "PRAGMA user_version", "7");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -224,6 +249,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_6);
     run_sql(to_version_5);
     run_sql(to_version_4);
     run_sql("DROP TABLE validation; DROP TABLE plan");
@@ -232,7 +258,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "6");
+    answer_is(database, "PRAGMA user_version", "7");
     answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
@@ -439,6 +465,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_6_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_5_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_4_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_3_is_brought_to_the_present_one);
