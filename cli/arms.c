@@ -62,22 +62,39 @@ static dyno_status check_row(const char *flag, const struct dyno_option *row,
     return DYNO_OK;
 }
 
+dyno_status dyno_arm_option_find(const char *flag, const char *text, const struct dyno_option **out,
+                                 struct dyno_error *error)
+{
+    size_t length = strcspn(text, "=");
+    char name[DYNO_OPTION_NAME_MAX], quoted[DYNO_QUOTE_MAX];
+    const struct dyno_option *row;
+
+    if (text[length] == '\0') {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is not NAME=VALUE, such as router=kv", flag,
+                         dyno_quote(quoted, text));
+    }
+    row = find_row(text, length);
+    if (!row) {
+        (void)snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), text);
+        return unknown_option(flag, name, error);
+    }
+    DYNO_TRY(check_row(flag, row, error));
+    *out = row;
+    return DYNO_OK;
+}
+
 static dyno_status add_setting(struct dyno_arm *arm, const char *flag, const char *text,
                                size_t length, struct dyno_error *error)
 {
     size_t used = strlen(arm->label), name_length = strcspn(text, "=");
-    const struct dyno_option *row = name_length < length ? find_row(text, name_length) : NULL;
-    char name[DYNO_OPTION_NAME_MAX], quoted[DYNO_QUOTE_MAX];
+    const struct dyno_option *row;
+    char quoted[DYNO_QUOTE_MAX];
 
     if (name_length >= length) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is not NAME=VALUE, such as router=kv", flag,
                          dyno_quote(quoted, text));
     }
-    if (!row) {
-        (void)snprintf(name, sizeof name, "%.*s", (int)(name_length < 63 ? name_length : 63), text);
-        return unknown_option(flag, name, error);
-    }
-    DYNO_TRY(check_row(flag, row, error));
+    DYNO_TRY(dyno_arm_option_find(flag, text, &row, error));
     if (arm->setting_count == DYNO_ARM_SETTINGS_MAX) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: more than %d settings; write a scenario file",
                          flag, DYNO_ARM_SETTINGS_MAX);

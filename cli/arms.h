@@ -35,6 +35,11 @@ bool dyno_arms_is_flag(const char *word);
 dyno_status dyno_arms_add(struct dyno_arms *arms, const char *flag, const char *text,
                           struct dyno_error *error);
 
+/* The option that "NAME=..." names by its name or its flag, if an arm may set it.  `flag` is for
+ * the sentence.  Errors: DYNO_BAD_INPUT. */
+dyno_status dyno_arm_option_find(const char *flag, const char *text, const struct dyno_option **out,
+                                 struct dyno_error *error);
+
 /* After the last: two arms at least, in order, no two alike. */
 dyno_status dyno_arms_check(struct dyno_arms *arms, struct dyno_error *error);
 

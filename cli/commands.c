@@ -20,6 +20,7 @@ const struct dyno_command dyno_command_table[] = {
     {"bench", "ask a server what a trace or a generator asks, and measure it", dyno_command_bench},
     {"ab", "compare arms of a scenario, request by request, with intervals and a verdict",
      dyno_command_ab},
+    {"tune", "find the options that serve a scenario's traffic best", dyno_command_tune},
     {"gate", "may this change go in? the same scenarios under a base and a head",
      dyno_command_gate},
     {"generate", "let a model write: goes on from a prompt, or talks on the terminal",

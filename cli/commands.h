@@ -40,6 +40,7 @@ int dyno_command_trace(int argc, char **argv);
 int dyno_command_model(int argc, char **argv);
 int dyno_command_bench(int argc, char **argv);
 int dyno_command_ab(int argc, char **argv);
+int dyno_command_tune(int argc, char **argv);
 int dyno_command_gate(int argc, char **argv);
 int dyno_command_generate(int argc, char **argv);
 int dyno_command_runs(int argc, char **argv);

@@ -37,6 +37,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   bench        ask a server what a trace or a generator asks, and measure it
   ab           compare arms of a scenario, request by request, with intervals and a verdict
+  tune         find the options that serve a scenario's traffic best
   gate         may this change go in? the same scenarios under a base and a head
   generate     let a model write: goes on from a prompt, or talks on the terminal
   runs         the runs in a database: list, show, compare, tag, delete

@@ -1,0 +1,108 @@
+/* `dyno tune`: options of a scenario varied, to find those that serve its traffic best.
+ *
+ *   points     what the search asks for: a value for each option that is varied
+ *   trials     a point on so many of the requests that are tuned on; point 0 is the scenario as it
+ *              was given
+ *   runs       a trial under each seed; all are in the database, and found there again
+ *
+ * The requests of a trace are cut into windows of as many requests each; the last ones are held
+ * out, and what was found is checked on them.  Of a generator other seeds are held out. */
+#ifndef DYNO_CLI_TUNE_H
+#define DYNO_CLI_TUNE_H
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "cli/arms.h"
+#include "cli/tune_aims.h"
+#include "cli/tune_space.h"
+#include "reports/tuning.h"
+
+enum { DYNO_TUNE_EXIT_NONE = 4 }; /* no point keeps to the limits */
+enum { DYNO_TUNE_TRIALS_MAX = 100000, DYNO_TUNE_SEEDS_MAX = 100 };
+
+struct dyno_tune_options {
+    const char *search; /* --search */
+    uint32_t trials;    /* --trials: points at most; 0: the search's own number */
+    uint32_t points;    /* --points: of a range on a grid */
+    uint32_t seeds;     /* --seeds: of each trial */
+    uint32_t jobs;      /* --jobs: 0: as many as processors */
+    uint32_t windows;   /* --windows */
+    uint32_t held_out;  /* --hold-out: of them */
+    uint32_t draws;     /* --draws */
+    const char *json;   /* --json; NULL: none */
+    const char *out;    /* -o; NULL: none */
+};
+
+struct dyno_tune_trial {
+    uint32_t number;                /* of its point */
+    struct dyno_tune_point point;   /* of number 0: no values */
+    double share;                   /* of the requests that are tuned on; 1: all */
+    bool is_held_out;               /* on those that are held out */
+    struct dyno_tune_result result; /* means over seeds */
+    double excess;                  /* over the limits; INFINITY: it could not be judged */
+    int64_t run;                    /* of the first seed, in the database; 0: none */
+    uint32_t runs_found;            /* that were there already */
+    char refused[256];              /* why its scenario is none; empty: it is one */
+};
+
+/* What is asked of a trial. */
+struct dyno_tune_part {
+    uint64_t skip, requests; /* of a trace; requests also of a generator; 0: by its duration */
+    dyno_ns duration_ns;     /* of a generator without a number of requests */
+    uint64_t seed;           /* the first */
+};
+
+struct dyno_tune {
+    struct dyno_tune_options options;
+    struct dyno_tune_space space;
+    struct dyno_tune_aims aims;
+    int argc; /* [argc] of the scenario, without what is the tuning's own */
+    char **argv;
+    struct dyno_arm_scenario given; /* as it was given */
+    const void *trace;              /* [trace_size] its bytes; NULL: a generator */
+    size_t trace_size;
+    struct dyno_tune_part tuned, held_out; /* all requests of each */
+    struct dyno_tuning *tuning;            /* NULL: nothing is kept */
+    struct dyno_tune_trial **trials;       /* [trial_count]; the first is the scenario as given */
+    uint32_t trial_count;
+    uint32_t best;   /* of the trials on all that is tuned on: its index; 0: none is better */
+    uint32_t points; /* tried, without the scenario as given */
+    uint32_t runs, runs_found; /* in all, and of these there already */
+    const volatile sig_atomic_t *interrupted;
+};
+
+/* ---- trials (tune_trials.c) */
+
+/* Add a trial of `point`, which it then owns.  NULL: no memory (then the point is released). */
+struct dyno_tune_trial *dyno_tune_add(struct dyno_tune *tune, uint32_t number,
+                                      struct dyno_tune_point *point, double share);
+
+/* Run trials `first` to the last, as many at once as may be, and judge them.  What they come to
+ * does not depend on how many that are.  A scenario that contradicts itself is a refused trial. */
+dyno_status dyno_tune_run(struct dyno_tune *tune, uint32_t first, struct dyno_error *error);
+
+/* All that a run of a trial sets, for the database: to be freed; NULL: no memory. */
+char *dyno_tune_settings(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
+                         uint64_t seed);
+
+/* Whether `a` is to be preferred: judged on as many requests at least, better by the aims; of
+ * equals the one of the lower number. */
+bool dyno_tune_is_before(const struct dyno_tune *tune, const struct dyno_tune_trial *a,
+                         const struct dyno_tune_trial *b);
+
+/* ---- searches (tune_search.c) */
+
+struct dyno_tune_search {
+    const char *name, *help;
+    /* Try points until there are enough.  Errors: as dyno_tune_run, DYNO_BAD_INPUT. */
+    dyno_status (*run)(struct dyno_tune *tune, struct dyno_error *error);
+};
+
+extern const struct dyno_tune_search dyno_tune_searches[]; /* NULL-name-terminated */
+
+/* ---- what came of it */
+
+void dyno_tune_print(const struct dyno_tune *tune, FILE *out);
+
+#endif

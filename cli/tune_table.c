@@ -1,0 +1,179 @@
+/* What `dyno tune` prints. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/tune.h"
+
+enum { SHOWN = 10, WIDTH = 100, SETTINGS_WIDTH_MIN = 40, VALUE_MAX = 48, TEXT_MAX = 4096 };
+
+/* ---- trials ---------------------------------------------------------------------------------- */
+
+/* How wide the column of a metric is. */
+static int width_of(const struct dyno_gate_metric *metric)
+{
+    int width = (int)strlen(metric->name);
+
+    return (width > 10 ? width : 10) + 2;
+}
+
+static int table_width(const struct dyno_tune *tune)
+{
+    int width = 8;
+
+    for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
+        width += width_of(dyno_tune_aims_metric(&tune->aims, i));
+    }
+    return width + 1;
+}
+
+/* Settings behind the figures, or below them where there is no room; broken at blanks. */
+static void print_settings(FILE *out, const char *text, int column)
+{
+    bool is_below = column > WIDTH - SETTINGS_WIDTH_MIN;
+    int left = is_below ? 8 : column, at = left;
+
+    if (is_below) {
+        (void)fprintf(out, "\n%*s", left, "");
+    }
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+
+        if (at > left && at + 1 + length > WIDTH) {
+            (void)fprintf(out, "\n%*s", left, "");
+            at = left;
+        }
+        (void)fprintf(out, "%s%.*s", at > left ? " " : "", length, text);
+        at += length + (at > left);
+        text += length + (text[length] == ' ');
+    }
+    fputs("\n", out);
+}
+
+/* "!" behind what a limit is not kept to. */
+static bool is_missed(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
+                      uint32_t metric)
+{
+    struct dyno_tune_aims one = tune->aims;
+    struct dyno_tune_result result = {{0}};
+
+    if (metric < tune->aims.goal_count) {
+        return false;
+    }
+    one.goal_count = 0;
+    one.limit_count = 1;
+    one.limits[0] = tune->aims.limits[metric - tune->aims.goal_count];
+    result.metrics[0] = trial->result.metrics[metric];
+    return dyno_tune_excess(&one, &result) > 0.0;
+}
+
+static void print_trial(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
+                        FILE *out)
+{
+    char text[TEXT_MAX];
+
+    (void)fprintf(out, "%7" PRIu32 " ", trial->number);
+    for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
+        const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
+
+        dyno_tune_value_print(metric, trial->result.metrics[i], text, VALUE_MAX);
+        (void)fprintf(out, "%*s%s", width_of(metric) - 1, text,
+                      is_missed(tune, trial, i) ? "!" : " ");
+    }
+    dyno_tune_point_print(&tune->space, &trial->point, text, sizeof text);
+    fputs(" ", out);
+    print_settings(out, trial->number == 0 ? "(as given)" : text, table_width(tune));
+}
+
+static void print_heads(const struct dyno_tune *tune, FILE *out)
+{
+    (void)fprintf(out, "%7s ", "point");
+    for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
+        const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
+
+        (void)fprintf(out, "%*s ", width_of(metric) - 1, metric->name);
+    }
+    fputs("\n", out);
+}
+
+static int by_rank(const void *a, const void *b, void *tune)
+{
+    const struct dyno_tune_trial *one = *(struct dyno_tune_trial *const *)a;
+    const struct dyno_tune_trial *other = *(struct dyno_tune_trial *const *)b;
+
+    return one == other ? 0 : dyno_tune_is_before(tune, one, other) ? -1 : 1;
+}
+
+/* The best of them, and the scenario as given. */
+static void print_trials(const struct dyno_tune *tune, FILE *out)
+{
+    struct dyno_tune_trial **order = calloc(tune->trial_count, sizeof(struct dyno_tune_trial *));
+    bool is_given_shown = false;
+
+    if (!order) {
+        return;
+    }
+    memcpy(order, tune->trials, tune->trial_count * sizeof(struct dyno_tune_trial *));
+    qsort_r(order, tune->trial_count, sizeof *order, by_rank, (void *)(uintptr_t)tune);
+    print_heads(tune, out);
+    for (uint32_t i = 0; i < tune->trial_count && i < SHOWN; i++) {
+        print_trial(tune, order[i], out);
+        is_given_shown = is_given_shown || order[i]->number == 0;
+    }
+    if (!is_given_shown) {
+        fputs("    ...\n", out);
+        print_trial(tune, tune->trials[0], out);
+    }
+    free(order);
+}
+
+/* ---- above and below ------------------------------------------------------------------------- */
+
+static void print_head(const struct dyno_tune *tune, FILE *out)
+{
+    const struct dyno_tune_part *tuned = &tune->tuned;
+
+    (void)fprintf(out, "%" PRIu32 " point%s (%s), tuned on ", tune->points,
+                  tune->points == 1 ? "" : "s", tune->options.search);
+    if (tuned->requests > 0) {
+        (void)fprintf(out, "%" PRIu64 " requests", tuned->requests);
+    } else {
+        (void)fprintf(out, "%.0f s of requests", (double)tuned->duration_ns * 1e-9);
+    }
+    (void)fprintf(out, "; %" PRIu32 " runs, %" PRIu32 " of them found\n", tune->runs,
+                  tune->runs_found);
+    for (uint32_t i = 0; i < tune->aims.goal_count; i++) {
+        (void)fprintf(out, "%-12s%s, %s is better\n", i == 0 ? "goal" : "",
+                      tune->aims.goals[i].metric.name,
+                      tune->aims.goals[i].sign > 0 ? "more" : "less");
+    }
+    for (uint32_t i = 0; i < tune->aims.limit_count; i++) {
+        (void)fprintf(out, "%-12s%s\n", i == 0 ? "subject to" : "", tune->aims.limits[i].text);
+    }
+    fputs("\n", out);
+}
+
+static void print_refused(const struct dyno_tune *tune, FILE *out)
+{
+    const char *first = NULL;
+    uint32_t count = 0;
+
+    for (uint32_t i = tune->trial_count; i-- > 1;) {
+        if (*tune->trials[i]->refused) {
+            first = tune->trials[i]->refused;
+            count++;
+        }
+    }
+    if (first) {
+        (void)fprintf(out, "\n%" PRIu32 " point%s refused; the first: %s\n", count,
+                      count == 1 ? " was" : "s were", first);
+    }
+}
+
+void dyno_tune_print(const struct dyno_tune *tune, FILE *out)
+{
+    print_head(tune, out);
+    print_trials(tune, out);
+    print_refused(tune, out);
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# `dyno tune`: what it finds, finds again, refuses, and leaves behind.
+#
+# usage: tests/cli/tune.sh DYNO
+set -euo pipefail
+traces=$PWD/traces/samples
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+# A router that knows caches is the best of four for a chat trace; the next time nothing is run.
+chat=(tune --trace "$traces/chat-prefix.jsonl" --requests 600 --workers 4)
+works "${chat[@]}" --vary router=random,round_robin,kv --vary router.kv.overlap_credit=0.5..1/2 \
+    --goal ttft_p95 --db tune.db
+cp out table
+grep -q '^6 points (grid), tuned on 450 requests; 7 runs, 0 of them found$' table
+grep -Eq '^ +5 +[0-9.]+ ms  router.policy=kv router.kv.overlap_credit=0.5$' table
+[[ $(sed -n '/point  /{n;p}' table) == *router.policy=kv* ]] || fail "the best is another"
+[[ $(awk 'length > 100' table | wc -l) -eq 0 ]] || fail "a line of the table is too long"
+works "${chat[@]}" --vary router=random,round_robin,kv --vary router.kv.overlap_credit=0.5..1/2 \
+    --goal ttft_p95 --db tune.db
+cmp out <(sed 's/; 7 runs, 0 of/; 7 runs, 7 of/' table) || fail "not the same the second time"
+
+# However many threads, the same; without a database too.
+for jobs in 1 3; do
+    works "${chat[@]}" --vary router=random,round_robin,kv --goal ttft_p95 --db none \
+        --vary router.kv.overlap_credit=0.5..1/2 --jobs "$jobs"
+    cmp out table
+done
+
+# Other values, goals and limits take what is there and run what is not.
+works "${chat[@]}" --vary router=random,round_robin,kv,session --goal min:e2e_ms.mean \
+    --vary router.kv.overlap_credit=0.5 --subject 'kv.token_hit_rate >= 20%' --db tune.db
+grep -q '^4 points (grid), tuned on 450 requests; 5 runs, 4 of them found$' out
+grep -q '^subject to  kv.token_hit_rate>=20%$' out
+
+# A trial is the run that its command repeats; the database says which is which.
+if has_sqlite; then
+    [[ $(sqlite3 tune.db "SELECT count(*) FROM run WHERE status = 'finished'") -eq 8 ]]
+    [[ $(sqlite3 tune.db "SELECT count(*), count(point) FROM trial") == '8|5' ]]
+    [[ $(sqlite3 tune.db "SELECT metric, sign, bound FROM tuning_aim ORDER BY place") == \
+        $'e2e_ms.mean|-1|\nkv.token_hit_rate|1|0.2' ]]
+    command=$(sqlite3 tune.db "SELECT command FROM run JOIN trial ON run = id WHERE point = 3")
+    [[ $command == *"--set router.policy=kv"*"--set trace.requests=450"* ]] || fail "$command"
+    eval "works ${command#dyno } --db one.db"
+    [[ $(sqlite3 one.db "SELECT value FROM run_metric WHERE metric = 'e2e_ms.mean'") == \
+        $(sqlite3 tune.db "SELECT value FROM trial_goal WHERE point = 3") ]] ||
+        fail "the command gives another figure"
+
+    # A run that was killed is not taken for one that ended.
+    sqlite3 tune.db "UPDATE run SET status = 'running' WHERE id = 2"
+    works "${chat[@]}" --vary router=random,round_robin,kv --goal ttft_p95 --db tune.db \
+        --vary router.kv.overlap_credit=0.5..1/2
+    grep -q '; 7 runs, 6 of them found$' out
+fi
+
+# Objectives: those of the limits, if goodput is wanted and nobody gave any.
+works "${chat[@]}" --vary router=random,kv --goal goodput_per_gpu --db none \
+    --subject 'ttft_p95<2s, tpot_p95<50ms'
+grep -q 'goodput.per_gpu' out
+refuses 2 "goodput needs objectives: --slo ttft=2s,tpot=50ms, or limits on latencies: --subject \
+'ttft_p95<2s'" "${chat[@]}" --vary router=random,kv --goal goodput_per_gpu --db none
+
+# Without a point that keeps to the limits it says so, and so does the exit status.
+status=0
+"$dyno" "${chat[@]}" --vary router=random,kv --goal ttft_p95 --subject 'e2e_p50<1ms' --db none \
+    >out 2>err || status=$?
+[[ $status -eq 4 ]] || fail "ended with $status"
+
+# Points that contradict themselves are left out and named.
+works "${chat[@]}" --vary fleet.workers=2,4 --vary planner.min=1,3 --planner load --goal gpu_hours \
+    --db none
+grep -q '^1 point was refused; the first: planner.budget' out
+
+# Wrong use.
+refuses 2 "tune needs something to vary, such as --vary planner.every=1s..300s" "${chat[@]}" \
+    --goal ttft_p95
+refuses 2 "tune needs a goal, such as --goal goodput_per_gpu or --goal ttft_p95" "${chat[@]}" \
+    --vary router=kv
+refuses 2 "--vary: unknown option 'planner.evry'; did you mean 'planner.every'?" \
+    "${chat[@]}" --vary planner.evry=1s..300s --goal ttft_p95
+refuses 2 "--vary: trace.speedup changes what is asked; arms are compared on the same requests" \
+    "${chat[@]}" --vary trace.speedup=1..2 --goal ttft_p95
+refuses 2 "--vary planner.every: '1' has no unit: give a duration from 1ms to 24h (units: ns, us, \
+ms, s, min, h)" "${chat[@]}" --vary planner.every=1..300 --goal ttft_p95
+refuses 2 "--vary planner.every: the range 300s..1s is empty; the lower end comes first, and is \
+below the upper" "${chat[@]}" --vary planner.every=300s..1s --goal ttft_p95
+refuses 2 "--vary router.policy: a range is of numbers; list values, with commas between them" \
+    "${chat[@]}" --vary router=kv..session --goal ttft_p95
+refuses 2 "--vary router.policy: it is varied already" "${chat[@]}" --vary router=kv \
+    --vary router.policy=session --goal ttft_p95
+refuses 2 "--goal: 'ttft_p96' is no metric; did you mean 'ttft_p90'?" "${chat[@]}" \
+    --vary router=kv --goal ttft_p96
+refuses 2 "--goal: neither side of fleet.busy_fraction is better; say max:busy_fraction or \
+min:busy_fraction" "${chat[@]}" --vary router=kv --goal busy_fraction
+refuses 2 "--subject: '500' is no bound on ttft_ms.p95; expected one such as 2ms" "${chat[@]}" \
+    --vary router=kv --goal ttft_p95 --subject 'ttft_p95<500'
+refuses 2 "--subject: 'tft_p95' is no metric; did you mean 'ttft_p95'?" "${chat[@]}" \
+    --vary router=kv --goal ttft_p95 --subject 'tft_p95<500ms'
+refuses 2 "the grid has 25 points, and 10 may be tried (--trials); take fewer values, or --search \
+random" "${chat[@]}" --vary router.temperature=0..1 --vary router.kv.overlap_credit=0..1 \
+    --goal ttft_p95 --trials 10 --db none
+refuses 2 "--hold-out 4 leaves nothing to tune on: there are 4 windows" "${chat[@]}" \
+    --vary router=kv --goal ttft_p95 --hold-out 4
+
+# A database that holds another tuning.
+refuses 2 "'tune.db' holds another tuning: its fleet.workers is 4, not 5; name another --db" \
+    "${chat[@]}" --vary router=random,kv --vary router.kv.overlap_credit=0.5 --goal ttft_p95 \
+    --db tune.db --workers 5
+refuses 2 "'tune.db' holds another tuning: its list of what is varied is router.policy \
+router.kv.overlap_credit, not router.policy; name another --db" \
+    "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db tune.db
