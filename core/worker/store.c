@@ -19,8 +19,9 @@ static uint32_t endpoint_of(const struct dyno_tiers *tiers, const struct dyno_mo
                      .endpoint_of[dyno_tier_pool(tiers, tier, move->local, move->worker)];
 }
 
-/* Both ends hold, the destination takes, and the blocks leave. */
-static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+/* Both ends hold, the destination takes, and the blocks leave.  Where they are in the source the
+ * chain knows from who holds them there, if anybody does. */
+static dyno_status send(struct dyno_tiers *tiers, uint32_t index, bool is_held, dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_kv_cache *source = source_of(tiers, move);
@@ -28,7 +29,9 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     uint32_t idle;
 
     move->started_at = now;
-    (void)dyno_kv_find(source, dyno_move_links(move, 0), move->link_count, move->to, &idle);
+    if (!is_held) {
+        (void)dyno_kv_find(source, dyno_move_links(move, 0), move->link_count, move->to, &idle);
+    }
     DYNO_TRY(dyno_kv_hold(source, dyno_move_links(move, 0), move->to));
     DYNO_TRY(dyno_kv_hold(to, dyno_move_links(move, 1), move->from));
     dyno_kv_take(to, move->to - move->from, now);
@@ -57,7 +60,7 @@ enum { STORING_SHARE = 4 }; /* of a GPU's blocks one in so many is held for stor
 struct chain {
     struct dyno_local *local;
     uint32_t worker;
-    const struct dyno_kv_link *links; /* [link_count] */
+    const struct dyno_kv_link *links; /* [link_count] as who holds it in the source has them */
     uint32_t link_count;
     uint32_t wanted[DYNO_TIERS_MAX];
     uint32_t cost;
@@ -89,12 +92,13 @@ static uint32_t missing(struct dyno_tiers *tiers, const struct chain *chain, uin
     return to - found;
 }
 
-/* The first `blocks` blocks of the chain lie in `source` and are held there: copy what the tier
+/* The first `blocks` blocks of the chain lie in `holder` and are held there: copy what the tier
  * below it lacks, or see to the one below that. */
 static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, uint32_t blocks,
-                         uint32_t source, dyno_ns now)
+                         uint32_t holder, dyno_ns now)
 {
-    uint32_t tier = source == DYNO_FROM_GPU ? 0 : source + 1, index, idle, room, found;
+    uint32_t source = holder, tier = source == DYNO_FROM_GPU ? 0 : source + 1;
+    uint32_t index, idle, room, found;
     struct dyno_kv_cache *to;
     struct dyno_move *move;
 
@@ -113,7 +117,7 @@ static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, ui
             move->tier = tier;
             move->from = found;
             move->to = found + room;
-            return send(tiers, index, now);
+            return send(tiers, index, source == holder, now);
         }
         to->ranking.cost = chain->cost;
         DYNO_TRY(touch(to, dyno_move_links(move, 1), chain->link_count, found));
