@@ -54,19 +54,14 @@ dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move,
                            uint32_t from, uint32_t to, uint32_t blocks)
 {
     uint32_t part = dyno_pool_take(&tiers->parts);
-    uint64_t id = tiers->next_id++;
-    uint32_t *known;
+    uint64_t id = tiers->sent++ << DYNO_MOVE_PART_BITS | part;
 
-    if (part == DYNO_POOL_NONE) {
+    if (part >= 1U << DYNO_MOVE_PART_BITS) { /* or DYNO_POOL_NONE */
         return DYNO_NO_MEMORY;
     }
     *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, part) =
         (struct dyno_move_part){.move = move, .tier = tier};
-    known = dyno_map_put(&tiers->part_of, id, part, NULL);
-    if (!known) {
-        return DYNO_NO_MEMORY;
-    }
-    *known = part;
+    tiers->on_way++;
     return tiers->config.links->ops->submit(
         tiers->config.links, now,
         &(struct dyno_transfer){.id = id,
@@ -88,10 +83,10 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
 
 static dyno_status arrive(struct dyno_tiers *tiers, uint64_t id, dyno_ns now)
 {
-    uint32_t place = *dyno_map_find(&tiers->part_of, id);
+    uint32_t place = (uint32_t)id & ((1U << DYNO_MOVE_PART_BITS) - 1);
     struct dyno_move_part part = *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, place);
 
-    dyno_map_remove(&tiers->part_of, id);
+    tiers->on_way--;
     dyno_pool_give(&tiers->parts, place);
     return dyno_move_at(tiers, part.move)->is_onboard
                ? dyno_onboard_arrived(tiers, part.move, part.tier, now)
@@ -284,7 +279,6 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
     free(tiers->numbers);
     dyno_pool_release(&tiers->moves);
     dyno_pool_release(&tiers->parts);
-    dyno_map_release(&tiers->part_of);
     dyno_slab_release(&tiers->slab);
     free(tiers);
 }
@@ -340,7 +334,7 @@ void dyno_tiers_check(const struct dyno_tiers *tiers)
             const struct dyno_kv_cache *pool = &tiers->pools[i][j];
 
             dyno_kv_cache_check(pool);
-            assert(tiers->part_of.count > 0 || pool->own + pool->shared == 0);
+            assert(tiers->on_way > 0 || pool->own + pool->shared == 0);
             (void)pool;
         }
     }

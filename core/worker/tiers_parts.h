@@ -3,7 +3,6 @@
 #ifndef DYNO_CORE_WORKER_TIERS_PARTS_H
 #define DYNO_CORE_WORKER_TIERS_PARTS_H
 
-#include "core/base/map.h"
 #include "core/base/pool.h"
 #include "core/base/slab.h"
 #include "core/worker/fleet.h"
@@ -36,7 +35,9 @@ struct dyno_move {
     dyno_ns started_at;
 };
 
-/* Which part of a move a transfer is. */
+/* Which part of a move a transfer is.  Its id is how many were sent before it, then its place. */
+enum { DYNO_MOVE_PART_BITS = 26 };
+
 struct dyno_move_part {
     uint32_t move, tier;
 };
@@ -58,9 +59,9 @@ struct dyno_tiers {
     uint64_t prompts_routed;
     struct dyno_pool moves;
     struct dyno_pool parts;
-    struct dyno_map part_of; /* transfer -> its part */
     struct dyno_slab slab;
-    uint64_t next_id;
+    uint64_t sent;   /* transfers so far ... */
+    uint32_t on_way; /* ... and those of them that have not arrived */
     struct dyno_tier_totals totals[DYNO_TIERS_MAX];
 };
 
