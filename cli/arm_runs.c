@@ -108,13 +108,21 @@ static int by_id(const void *a, const void *b)
 
 static dyno_status take_records(struct dyno_arm_run *run, struct keeper *keeper)
 {
-    run->records = malloc((keeper->count + 1) * sizeof *run->records);
-    if (!run->records) {
+    size_t counts[DYNO_ITEM_CANDIDATES + 1] = {0};
+
+    for (size_t i = 0; i < keeper->count; i++) {
+        counts[keeper->items[i].kind]++;
+    }
+    run->records = malloc((counts[DYNO_ITEM_REQUEST] + 1) * sizeof *run->records);
+    run->plans = malloc((counts[DYNO_ITEM_PLAN] + 1) * sizeof *run->plans);
+    if (!run->records || !run->plans) {
         return DYNO_NO_MEMORY;
     }
     for (size_t i = 0; i < keeper->count; i++) {
         if (keeper->items[i].kind == DYNO_ITEM_REQUEST) {
             run->records[run->record_count++] = keeper->items[i].request;
+        } else if (keeper->items[i].kind == DYNO_ITEM_PLAN) {
+            run->plans[run->plan_count++] = keeper->items[i].plan;
         }
     }
     qsort(run->records, run->record_count, sizeof *run->records, by_id);
@@ -333,6 +341,7 @@ void dyno_arm_runs_close(struct dyno_arm_runs *runs)
 {
     for (uint32_t i = 0; runs->items && i < runs->arms * runs->seeds; i++) {
         free(runs->items[i].records);
+        free(runs->items[i].plans);
         free(runs->items[i].prefixes);
         dyno_arm_scenario_close(&runs->items[i].with);
     }

@@ -24,6 +24,8 @@ struct dyno_arm_run {
     struct dyno_summary summary;
     struct dyno_request_record *records; /* [record_count] in the order of their ids */
     uint32_t record_count;
+    struct dyno_plan_record *plans; /* [plan_count] in the order of time */
+    uint32_t plan_count;
     uint64_t *prefixes; /* [prefix_count] by id: the first shared span; 0: none */
     uint32_t prefix_count;
     int64_t run_id;      /* in the database; 0: none */

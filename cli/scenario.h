@@ -285,7 +285,11 @@ dyno_status dyno_scenario_load_to_serve(struct dyno_scenario *scenario,
 /* Every option, its value and where it came from, as a scenario file (--print-scenario). */
 void dyno_scenario_print(const struct dyno_options *options, FILE *out);
 
-/* The same as rows for a database: options->count of them, in the order of the rows; NULL when
+/* Only what somebody gave, and nothing of what a run leaves behind (output.*): a scenario to go on
+ * with. */
+void dyno_scenario_print_given(const struct dyno_options *options, FILE *out);
+
+/* Every option as rows for a database: options->count of them, in the order of the rows; NULL when
  * memory is out.  Released by dyno_scenario_option_rows_free. */
 struct dyno_run_option_row *dyno_scenario_option_rows(const struct dyno_options *options);
 void dyno_scenario_option_rows_free(struct dyno_run_option_row *rows, uint32_t count);

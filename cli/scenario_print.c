@@ -148,6 +148,21 @@ void dyno_scenario_print(const struct dyno_options *options, FILE *out)
     }
 }
 
+void dyno_scenario_print_given(const struct dyno_options *options, FILE *out)
+{
+    const char *previous = "";
+
+    for (uint32_t i = 0; i < options->count; i++) {
+        const struct dyno_option *row = &options->rows[i];
+
+        if (dyno_options_origin(options, row)->source > DYNO_SOURCE_PROFILE &&
+            strncmp(row->name, "output.", 7) != 0) {
+            print_row(options, row, previous, out);
+            previous = row->name;
+        }
+    }
+}
+
 struct dyno_run_option_row *dyno_scenario_option_rows(const struct dyno_options *options)
 {
     struct dyno_run_option_row *rows = calloc(options->count, sizeof(rows[0]));

@@ -263,6 +263,28 @@ static dyno_status find_best(struct dyno_tune *tune, struct dyno_error *error)
                      tune->trials[tune->trial_count > 1]->refused);
 }
 
+/* The search is over: check, write and report.  The exit status. */
+static int finish(struct dyno_tune *tune)
+{
+    const char *json = tune->options.json;
+    struct dyno_error error = {0};
+    dyno_status status = dyno_tune_check(tune, &error);
+
+    if (status == DYNO_OK && tune->options.out) {
+        status = dyno_tune_write(tune, &error);
+    }
+    if (status == DYNO_OK && json) {
+        status = dyno_tune_json(tune, json, &error);
+    }
+    if (status != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    }
+    if (!json || strcmp(json, "-") != 0) {
+        dyno_tune_print(tune, stdout);
+    }
+    return tune->trials[tune->best]->excess > 0.0 ? DYNO_TUNE_EXIT_NONE : DYNO_EXIT_OK;
+}
+
 static int run(struct dyno_tune *tune, int argc, char **argv)
 {
     struct dyno_error error = {0};
@@ -283,8 +305,7 @@ static int run(struct dyno_tune *tune, int argc, char **argv)
         return dyno_command_complain(&error,
                                      status == DYNO_BAD_INPUT ? DYNO_EXIT_USAGE : DYNO_EXIT_FAILED);
     }
-    dyno_tune_print(tune, stdout);
-    return tune->trials[tune->best]->excess > 0.0 ? DYNO_TUNE_EXIT_NONE : DYNO_EXIT_OK;
+    return finish(tune);
 }
 
 static int tune_words(struct words *words, int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "cli/arms.h"
 #include "cli/tune_aims.h"
 #include "cli/tune_space.h"
+#include "cli/tune_sure.h"
 #include "reports/tuning.h"
 
 enum { DYNO_TUNE_EXIT_NONE = 4 }; /* no point keeps to the limits */
@@ -53,6 +54,30 @@ struct dyno_tune_part {
     uint64_t seed;           /* the first */
 };
 
+/* What the check says of the best point. */
+enum dyno_tune_verdict {
+    DYNO_TUNE_UNCHECKED, /* there is nothing better than what was given */
+    DYNO_TUNE_HOLDS,     /* better than as given, told apart, within the limits */
+    DYNO_TUNE_UNSURE,    /* within the limits, but not told apart from as given */
+    DYNO_TUNE_EXCEEDS,   /* it keeps to the limits no more */
+    DYNO_TUNE_WORSE,     /* worse than as given, told apart */
+};
+
+const char *dyno_tune_verdict_name(enum dyno_tune_verdict verdict); /* "HOLDS", ... */
+
+/* The scenario as given, the best one and the second best on requests that they were not tuned on;
+ * with nothing held out, on those that they were. */
+struct dyno_tune_check {
+    enum dyno_tune_verdict verdict;
+    bool is_held_out;
+    uint32_t sides;                       /* 2, or 3 where there is a second best */
+    uint32_t trials[DYNO_TUNE_SIDES_MAX]; /* indices: as given, best, second best */
+    int64_t runs[DYNO_TUNE_SIDES_MAX];    /* of the first seed; 0: none */
+    double excess[DYNO_TUNE_SIDES_MAX];
+    uint32_t requests;
+    struct dyno_tune_sure sure;
+};
+
 struct dyno_tune {
     struct dyno_tune_options options;
     struct dyno_tune_space space;
@@ -69,6 +94,7 @@ struct dyno_tune {
     uint32_t best;   /* of the trials on all that is tuned on: its index; 0: none is better */
     uint32_t points; /* tried, without the scenario as given */
     uint32_t runs, runs_found; /* in all, and of these there already */
+    struct dyno_tune_check check;
     const volatile sig_atomic_t *interrupted;
 };
 
@@ -81,6 +107,10 @@ struct dyno_tune_trial *dyno_tune_add(struct dyno_tune *tune, uint32_t number,
 /* Run trials `first` to the last, as many at once as may be, and judge them.  What they come to
  * does not depend on how many that are.  A scenario that contradicts itself is a refused trial. */
 dyno_status dyno_tune_run(struct dyno_tune *tune, uint32_t first, struct dyno_error *error);
+
+/* What a trial sets, as an arm that dyno_arms_release frees.  Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_tune_arm(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
+                          struct dyno_arm *arm);
 
 /* All that a run of a trial sets, for the database: to be freed; NULL: no memory. */
 char *dyno_tune_settings(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
@@ -103,6 +133,20 @@ extern const struct dyno_tune_search dyno_tune_searches[]; /* NULL-name-terminat
 
 /* ---- what came of it */
 
+/* Check the best point: fill `check` (tune_check.c).  Its runs are recorded whole. */
+dyno_status dyno_tune_check(struct dyno_tune *tune, struct dyno_error *error);
+
+/* Write the scenario of the best point to options.out: what it sets, over what was given
+ * (tune_write.c).  Errors: DYNO_IO, DYNO_NO_MEMORY. */
+dyno_status dyno_tune_write(const struct dyno_tune *tune, struct dyno_error *error);
+
+/* The trials in the order of their ranks: [trial_count], to be freed; NULL: no memory. */
+struct dyno_tune_trial **dyno_tune_ranking(const struct dyno_tune *tune);
+
 void dyno_tune_print(const struct dyno_tune *tune, FILE *out);
+
+/* Errors: DYNO_IO, DYNO_NO_MEMORY. */
+dyno_status dyno_tune_json(const struct dyno_tune *tune, const char *path,
+                           struct dyno_error *error);
 
 #endif

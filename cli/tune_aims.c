@@ -240,6 +240,20 @@ bool dyno_tune_aims_need_objectives(const struct dyno_tune_aims *aims)
     return false;
 }
 
+double dyno_tune_summary_value(const struct dyno_summary *summary, const char *name)
+{
+    for (uint32_t i = 0; i < summary->row_count; i++) {
+        const struct dyno_summary_row *row = &summary->rows[i];
+
+        if (strcmp(row->name, name) == 0) {
+            return row->kind == DYNO_SUMMARY_UNKNOWN ? NAN
+                   : row->kind == DYNO_SUMMARY_COUNT ? (double)row->count
+                                                     : row->real;
+        }
+    }
+    return NAN;
+}
+
 /* ---- judging --------------------------------------------------------------------------------- */
 
 double dyno_tune_excess(const struct dyno_tune_aims *aims, const struct dyno_tune_result *result)

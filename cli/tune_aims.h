@@ -60,6 +60,9 @@ const struct dyno_gate_metric *dyno_tune_aims_metric(const struct dyno_tune_aims
 dyno_ns dyno_tune_aims_objective(const struct dyno_tune_aims *aims, const char *latency);
 bool dyno_tune_aims_need_objectives(const struct dyno_tune_aims *aims);
 
+/* A number of a run's summary; NAN: undefined, or not there. */
+double dyno_tune_summary_value(const struct dyno_summary *summary, const char *name);
+
 /* How far off its limits a result is: the sum, over those it misses, of the distance as a share of
  * the bound; 0: it keeps to all.  INFINITY: one of its metrics is undefined. */
 double dyno_tune_excess(const struct dyno_tune_aims *aims, const struct dyno_tune_result *result);

@@ -97,25 +97,15 @@ static void print_heads(const struct dyno_tune *tune, FILE *out)
     fputs("\n", out);
 }
 
-static int by_rank(const void *a, const void *b, void *tune)
-{
-    const struct dyno_tune_trial *one = *(struct dyno_tune_trial *const *)a;
-    const struct dyno_tune_trial *other = *(struct dyno_tune_trial *const *)b;
-
-    return one == other ? 0 : dyno_tune_is_before(tune, one, other) ? -1 : 1;
-}
-
 /* The best of them, and the scenario as given. */
 static void print_trials(const struct dyno_tune *tune, FILE *out)
 {
-    struct dyno_tune_trial **order = calloc(tune->trial_count, sizeof(struct dyno_tune_trial *));
+    struct dyno_tune_trial **order = dyno_tune_ranking(tune);
     bool is_given_shown = false;
 
     if (!order) {
         return;
     }
-    memcpy(order, tune->trials, tune->trial_count * sizeof(struct dyno_tune_trial *));
-    qsort_r(order, tune->trial_count, sizeof *order, by_rank, (void *)(uintptr_t)tune);
     print_heads(tune, out);
     for (uint32_t i = 0; i < tune->trial_count && i < SHOWN; i++) {
         print_trial(tune, order[i], out);
@@ -171,9 +161,103 @@ static void print_refused(const struct dyno_tune *tune, FILE *out)
     }
 }
 
+/* ---- the check ------------------------------------------------------------------------------- */
+
+enum { INTERVAL_MAX = 2 * VALUE_MAX + 8 };
+
+/* A value without its unit. */
+static void print_number(const struct dyno_gate_metric *metric, double value, char *out)
+{
+    dyno_tune_value_print(metric, value, out, VALUE_MAX);
+    if (isfinite(value)) {
+        out[strcspn(out, " ")] = '\0';
+    }
+}
+
+static void print_interval(const struct dyno_gate_metric *metric,
+                           const struct dyno_estimate *estimate, char out[INTERVAL_MAX])
+{
+    char low[VALUE_MAX], high[VALUE_MAX];
+
+    print_number(metric, estimate->low, low);
+    print_number(metric, estimate->high, high);
+    (void)snprintf(out, INTERVAL_MAX, isfinite(estimate->low) ? "%s to %s" : "n/a", low, high);
+}
+
+/* A metric of every side with its interval, and of the differences. */
+static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *out)
+{
+    const struct dyno_tune_check *check = &tune->check;
+    const struct dyno_gate_metric *about = dyno_tune_aims_metric(&tune->aims, metric);
+    static const char *const names[] = {"as given", "best", "second best"};
+    static const char *const less[] = {"best - as given", "", "best - second best"};
+    char text[VALUE_MAX], interval[INTERVAL_MAX];
+
+    for (uint32_t i = 0; i < check->sides; i++) {
+        dyno_tune_value_print(about, check->sure.results[i].metrics[metric], text, VALUE_MAX);
+        print_interval(about, &check->sure.side[i][metric], interval);
+        (void)fprintf(out, "%-26s%-20s%14s   %s\n", i == 0 ? about->name : "", names[i], text,
+                      interval);
+    }
+    for (uint32_t i = 0; i < check->sides; i += 2) {
+        dyno_tune_value_print(about, check->sure.difference[i][metric].value, text, VALUE_MAX);
+        print_interval(about, &check->sure.difference[i][metric], interval);
+        (void)fprintf(out, "%-26s%-20s%14s   %s\n", "", less[i], text, interval);
+    }
+}
+
+static void print_verdict(const struct dyno_tune *tune, FILE *out)
+{
+    static const char *const words[] = {
+        [DYNO_TUNE_UNCHECKED] = "no point is better than the scenario as given",
+        [DYNO_TUNE_HOLDS] = "it is better than the scenario as given here too",
+        [DYNO_TUNE_UNSURE] =
+            "it cannot be told from the scenario as given here: the interval of the "
+            "difference\nholds 0, or is not known",
+        [DYNO_TUNE_EXCEEDS] = "it does not keep to the limits here",
+        [DYNO_TUNE_WORSE] = "it is worse than the scenario as given here",
+    };
+    const struct dyno_tune_check *check = &tune->check;
+
+    (void)fprintf(out, "\n%s: %s\n", dyno_tune_verdict_name(check->verdict), words[check->verdict]);
+    if (check->verdict != DYNO_TUNE_UNCHECKED && !check->is_held_out) {
+        fputs("(on the very requests that it was chosen by, which flatters it: nothing was held "
+              "out)\n",
+              out);
+    }
+}
+
+static void print_check(const struct dyno_tune *tune, FILE *out)
+{
+    const struct dyno_tune_check *check = &tune->check;
+    char text[TEXT_MAX];
+
+    if (check->verdict != DYNO_TUNE_UNCHECKED) {
+        dyno_tune_point_print(&tune->space, &tune->trials[check->trials[1]]->point, text,
+                              sizeof text);
+        (void)fprintf(out, "\nBest: point %" PRIu32 ", ", tune->trials[check->trials[1]]->number);
+        print_settings(out, text, 14);
+        (void)fprintf(out, "\nChecked on %" PRIu32 " requests that it was %stuned on",
+                      check->requests, check->is_held_out ? "not " : "");
+        if (check->sure.by_seeds) {
+            (void)fprintf(out, ", 95 %% intervals over %" PRIu32 " seeds\n", tune->options.seeds);
+        } else {
+            (void)fprintf(out, ", 95 %% intervals by %.0f blocks of time\n", check->sure.blocks);
+        }
+        for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
+            print_checked(tune, i, out);
+        }
+    }
+    print_verdict(tune, out);
+}
+
 void dyno_tune_print(const struct dyno_tune *tune, FILE *out)
 {
     print_head(tune, out);
     print_trials(tune, out);
     print_refused(tune, out);
+    print_check(tune, out);
+    if (tune->options.out) {
+        (void)fprintf(out, "\nThe scenario is in %s.\n", tune->options.out);
+    }
 }

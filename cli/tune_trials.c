@@ -63,16 +63,13 @@ char *dyno_tune_settings(const struct dyno_tune *tune, const struct dyno_tune_tr
     return text;
 }
 
-/* The same as an arm, whose settings are freed by dyno_arms_release. */
-static dyno_status make_arm(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
-                            struct dyno_arms *arms)
+dyno_status dyno_tune_arm(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
+                          struct dyno_arm *arm)
 {
-    struct dyno_arm *arm = &arms->items[0];
     char parts[2][64];
     uint32_t count = part_settings(tune, trial, parts);
     bool is_whole = true;
 
-    *arms = (struct dyno_arms){.count = 1};
     for (uint32_t i = 0; trial->number > 0 && i < tune->space.count; i++) {
         char **setting = &arm->settings[arm->setting_count++];
 
@@ -105,20 +102,6 @@ struct batch {
     uint32_t count;
 };
 
-static double value_of(const struct dyno_summary *summary, const char *name)
-{
-    for (uint32_t i = 0; i < summary->row_count; i++) {
-        const struct dyno_summary_row *row = &summary->rows[i];
-
-        if (strcmp(row->name, name) == 0) {
-            return row->kind == DYNO_SUMMARY_UNKNOWN ? NAN
-                   : row->kind == DYNO_SUMMARY_COUNT ? (double)row->count
-                                                     : row->real;
-        }
-    }
-    return NAN;
-}
-
 static void take_result(const struct dyno_tune *tune, struct task *task,
                         const struct dyno_report *report)
 {
@@ -126,7 +109,8 @@ static void take_result(const struct dyno_tune *tune, struct task *task,
 
     dyno_summary_fill(&summary, report);
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
-        task->result.metrics[i] = value_of(&summary, dyno_tune_aims_metric(&tune->aims, i)->name);
+        task->result.metrics[i] =
+            dyno_tune_summary_value(&summary, dyno_tune_aims_metric(&tune->aims, i)->name);
     }
 }
 
@@ -224,14 +208,14 @@ static dyno_status run_task(void *context, struct dyno_crew *crew, uint32_t inde
     struct batch *batch = context;
     struct task *task = &batch->tasks[index];
     struct dyno_arm_scenario with = {.argc = 0};
-    struct dyno_arms arms;
+    struct dyno_arms arms = {.count = 1};
     dyno_status status;
 
     if (task->is_found || *batch->tune->interrupted) {
         task->is_cut = !task->is_found;
         return DYNO_OK;
     }
-    status = make_arm(batch->tune, task->trial, &arms);
+    status = dyno_tune_arm(batch->tune, task->trial, &arms.items[0]);
     if (status == DYNO_OK) {
         status = dyno_arm_scenario_open(&with, &arms.items[0], batch->tune->argc, batch->tune->argv,
                                         &task->seed, error);
@@ -374,4 +358,23 @@ bool dyno_tune_is_before(const struct dyno_tune *tune, const struct dyno_tune_tr
         return true;
     }
     return !dyno_tune_better(&tune->aims, &b->result, &a->result) && a->number < b->number;
+}
+
+static int by_rank(const void *a, const void *b, void *tune)
+{
+    const struct dyno_tune_trial *one = *(struct dyno_tune_trial *const *)a;
+    const struct dyno_tune_trial *other = *(struct dyno_tune_trial *const *)b;
+
+    return one == other ? 0 : dyno_tune_is_before(tune, one, other) ? -1 : 1;
+}
+
+struct dyno_tune_trial **dyno_tune_ranking(const struct dyno_tune *tune)
+{
+    struct dyno_tune_trial **order = calloc(tune->trial_count, sizeof(struct dyno_tune_trial *));
+
+    if (order) {
+        memcpy(order, tune->trials, tune->trial_count * sizeof(struct dyno_tune_trial *));
+        qsort_r(order, tune->trial_count, sizeof *order, by_rank, (void *)(uintptr_t)tune);
+    }
+    return order;
 }

@@ -10,8 +10,7 @@ static double to_ms(dyno_ns later, dyno_ns earlier)
     return (double)(later - earlier) * 1e-6;
 }
 
-/* A latency of a completed request in ms; negative: it has none. */
-static double latency_of(const struct dyno_request_record *record, enum dyno_paired_kind kind)
+double dyno_paired_latency(const struct dyno_request_record *record, enum dyno_paired_kind kind)
 {
     switch (kind) {
     case DYNO_PAIRED_TTFT:
@@ -30,9 +29,9 @@ static double latency_of(const struct dyno_request_record *record, enum dyno_pai
     }
 }
 
-static bool met(const struct dyno_request_record *record, const struct dyno_slo *slo)
+bool dyno_paired_met(const struct dyno_request_record *record, const struct dyno_slo *slo)
 {
-    double tpot = latency_of(record, DYNO_PAIRED_TPOT) * 1e6;
+    double tpot = dyno_paired_latency(record, DYNO_PAIRED_TPOT) * 1e6;
 
     return record->outcome == DYNO_COMPLETED &&
            (!slo->ttft_ns || record->first_token_ns - record->arrival_ns <= slo->ttft_ns) &&
@@ -155,7 +154,7 @@ static void add_latencies(struct dyno_paired_side *side, const struct dyno_reque
                           uint32_t place)
 {
     for (enum dyno_paired_kind kind = DYNO_PAIRED_TTFT; kind < DYNO_PAIRED_LATENCIES; kind++) {
-        double value = latency_of(record, kind);
+        double value = dyno_paired_latency(record, kind);
 
         if (value < 0.0) {
             continue;
@@ -197,7 +196,7 @@ static void fill_stream(struct dyno_paired_cells *work, uint32_t arm, uint32_t s
         place = place_of(work, stream, i, first, span);
         add(side, DYNO_PAIRED_COMPLETED, place, record->outcome == DYNO_COMPLETED, 1.0);
         if (slo_is_set(&input->slo)) {
-            add(side, DYNO_PAIRED_GOODPUT, place, met(record, &input->slo), 1.0);
+            add(side, DYNO_PAIRED_GOODPUT, place, dyno_paired_met(record, &input->slo), 1.0);
         }
         if (record->admitted_ns != DYNO_NEVER) {
             add(side, DYNO_PAIRED_HIT_RATE, place, record->cached_tokens, record->prompt_tokens);
@@ -245,8 +244,10 @@ static void count_requests(struct dyno_paired_cells *work)
             }
             for (uint32_t a = 0; a < input->arms; a++) {
                 for (uint32_t b = a + 1; b < input->arms; b++) {
-                    double before = latency_of(record_of(input, a, stream, i), DYNO_PAIRED_E2E);
-                    double after = latency_of(record_of(input, b, stream, i), DYNO_PAIRED_E2E);
+                    double before =
+                        dyno_paired_latency(record_of(input, a, stream, i), DYNO_PAIRED_E2E);
+                    double after =
+                        dyno_paired_latency(record_of(input, b, stream, i), DYNO_PAIRED_E2E);
 
                     work->out->wins[a][b] += after < before;
                     work->out->losses[a][b] += after > before;

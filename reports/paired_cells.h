@@ -19,6 +19,12 @@ enum dyno_paired_kind {
 #define DYNO_PAIRED_KINDS     (DYNO_PAIRED_COMPLETED + 1)
 #define DYNO_PAIRED_LATENCIES (DYNO_PAIRED_QUEUE + 1) /* the first of them */
 
+/* A latency of a completed request in ms, kind TTFT to QUEUE; negative: it has none. */
+double dyno_paired_latency(const struct dyno_request_record *record, enum dyno_paired_kind kind);
+
+/* Whether it completed within the objectives. */
+bool dyno_paired_met(const struct dyno_request_record *record, const struct dyno_slo *slo);
+
 /* A latency and where it lies, to be sorted. */
 struct dyno_paired_placed {
     double value;

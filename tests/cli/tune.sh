@@ -35,15 +35,17 @@ grep -q '^subject to  kv.token_hit_rate>=20%$' out
 
 # A trial is the run that its command repeats; the database says which is which.
 if has_sqlite; then
-    [[ $(sqlite3 tune.db "SELECT count(*) FROM run WHERE status = 'finished'") -eq 8 ]]
-    [[ $(sqlite3 tune.db "SELECT count(*), count(point) FROM trial") == '8|5' ]]
+    [[ $(sqlite3 tune.db "SELECT count(*), count(point) FROM trial JOIN run ON id = run
+        WHERE part = 'tuned' AND status = 'finished'") == '8|5' ]]
     [[ $(sqlite3 tune.db "SELECT metric, sign, bound FROM tuning_aim ORDER BY place") == \
         $'e2e_ms.mean|-1|\nkv.token_hit_rate|1|0.2' ]]
-    command=$(sqlite3 tune.db "SELECT command FROM run JOIN trial ON run = id WHERE point = 3")
+    command=$(sqlite3 tune.db "SELECT command FROM run JOIN trial ON run = id
+        WHERE point = 3 AND part = 'tuned'")
     [[ $command == *"--set router.policy=kv"*"--set trace.requests=450"* ]] || fail "$command"
     eval "works ${command#dyno } --db one.db"
     [[ $(sqlite3 one.db "SELECT value FROM run_metric WHERE metric = 'e2e_ms.mean'") == \
-        $(sqlite3 tune.db "SELECT value FROM trial_goal WHERE point = 3") ]] ||
+        $(sqlite3 tune.db "SELECT value FROM trial_goal
+            WHERE point = 3 AND part = 'tuned'") ]] ||
         fail "the command gives another figure"
 
     # A run that was killed is not taken for one that ended.
@@ -109,3 +111,49 @@ refuses 2 "'tune.db' holds another tuning: its fleet.workers is 4, not 5; name a
 refuses 2 "'tune.db' holds another tuning: its list of what is varied is router.policy \
 router.kv.overlap_credit, not router.policy; name another --db" \
     "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db tune.db
+
+# What was found is checked on requests that it was not tuned on, and is a scenario to go on with.
+works "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db check.db -o best.yaml --json tune.json
+cp out table
+grep -q '^Best: point 2, router.policy=kv$' table
+grep -q '^Checked on 150 requests that it was not tuned on, 95 % intervals by ' table
+grep -Eq '^ +best - as given +-[0-9.]+ ms' table
+grep -Eq '^(HOLDS|UNSURE): ' table
+grep -q '^The scenario is in best.yaml.$' table
+says best.yaml '# Found by dyno tune: router.policy=kv'
+works replay best.yaml --no-belady --db best.db --json best.json
+works replay --trace "$traces/chat-prefix.jsonl" --requests 600 --workers 4 --router kv --db none \
+    --no-belady --json one.json
+cmp one.json best.json || fail "the scenario is another"
+start_server best.yaml --device sim --db none
+stop_server
+if command -v jq >/dev/null; then
+    for holds in '.trials | length == 3 and .[0].point == 0 and .[2].settings["router.policy"] == "kv"' \
+        '.best.point == 2 and .best.within_limits' \
+        '.check.held_out and .check.requests == 150 and .check.intervals == "blocks"' \
+        '.check.best.metrics["ttft_ms.p95"].value < .check.as_given.metrics["ttft_ms.p95"].value' \
+        '.check.as_given.difference["ttft_ms.p95"].mean < 0'; do
+        jq -e "$holds" tune.json >/dev/null || fail "$holds does not hold"
+    done
+fi
+if has_sqlite; then
+    [[ $(sqlite3 check.db "SELECT count(*) FROM trial WHERE part = 'held out'") -eq 3 ]]
+    [[ $(sqlite3 check.db "SELECT count(*) FROM request GROUP BY run LIMIT 1") -eq 150 ]]
+fi
+works "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db check.db --json again.json
+if has_sqlite; then
+    [[ $(sqlite3 check.db "SELECT count(*) FROM run") -eq 6 ]] || fail "the check was recorded again"
+fi
+cmp tune.json again.json || fail "not the same check the second time"
+
+# With a generator other seeds are held out, and with five of them intervals are over seeds.
+works tune --arrival poisson:20 --requests 200 --input-tokens uniform:500,4000 --workers 2 \
+    --router random --vary router=round_robin,least_loaded --goal ttft_ms.mean --seeds 5 --db none
+grep -q '^2 points (grid), tuned on 200 requests; 15 runs, 0 of them found$' out
+grep -q '^Checked on 1000 requests that it was not tuned on, 95 % intervals over 5 seeds$' out
+
+# Nothing held out, and it says so; nothing better, and it says so.
+works "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db none --hold-out 0
+grep -q '^(on the very requests that it was chosen by' out
+works "${chat[@]}" --router kv --vary router=random,round_robin --goal ttft_p95 --db none
+grep -q '^UNCHECKED: no point is better than the scenario as given$' out
