@@ -64,13 +64,19 @@ static void put_warnings(const struct dyno_table_page *page)
 {
     const struct dyno_report *report = page->report;
     const struct dyno_metrics *metrics = report->metrics;
+    uint64_t rejected = metrics->rejected_full + metrics->rejected_timeout;
 
     if (report->interrupted) {
         dyno_table_count(page, "warning: cut short with ", report->requests_unfinished,
                          " requests in flight; these are the numbers of what had ended\n");
     }
-    put_warning(page, metrics->rejected, " request was rejected and counts towards no latency\n",
+    put_warning(page, rejected, " request was rejected and counts towards no latency\n",
                 " requests were rejected and count towards no latency\n");
+    put_warning(page, metrics->rejected - rejected,
+                " request was rejected, being longer with its answer than the model's context or a "
+                "worker's KV cache\n",
+                " requests were rejected, being longer with their answers than the model's context "
+                "or a worker's KV cache\n");
     put_warning(page, metrics->failed, " request failed and counts towards no latency\n",
                 " requests failed and count towards no latency\n");
     if (report->client) {

@@ -24,7 +24,8 @@ static const char whole_page[] =
     "llama-3.1-8b on 2 x h100, tp 2, vllm, kv router\n"
     "────────────────────────"
     "───────────────────────\n"
-    "warning: 1 request was rejected and counts towards no latency\n"
+    "warning: 1 request was rejected, being longer with its answer than the model's context or a "
+    "worker's KV cache\n"
     "\n"
     "Requests        3 completed, 1 rejected, 0 cancelled, 0 failed\n"
     "                8,000 input tokens (mean 2,000), 33 output tokens (mean 8)\n"
@@ -76,6 +77,8 @@ START_TEST(every_warning_stands_above_the_numbers)
         "warning: cut short with 1,200 requests in flight; these are the numbers of what had "
         "ended\n"
         "warning: 2 requests were rejected and count towards no latency\n"
+        "warning: 1 request was rejected, being longer with its answer than the model's context or "
+        "a worker's KV cache\n"
         "warning: 1 request failed and counts towards no latency\n"
         "warning: 3 bad lines of the trace were skipped\n"
         "\nRequests";
@@ -86,7 +89,8 @@ START_TEST(every_warning_stands_above_the_numbers)
     fixture.report.interrupted = true;
     fixture.report.requests_unfinished = 1200;
     fixture.report.lines_skipped = 3;
-    fixture.metrics.rejected = 2;
+    fixture.metrics.rejected = 3;
+    fixture.metrics.rejected_full = fixture.metrics.rejected_timeout = 1;
     fixture.metrics.failed = 1;
     text = table_of(&fixture.report);
     ck_assert_msg(strstr(text, warnings), "%s", text);
