@@ -19,6 +19,15 @@ const char *dyno_outcome_name(enum dyno_outcome outcome)
     return names[outcome];
 }
 
+const char *dyno_fault_name(enum dyno_fault_kind kind)
+{
+    static const char *const kinds[DYNO_FAULT_KINDS] = {
+        [DYNO_FAULT_DEATH] = "death", [DYNO_FAULT_STALL] = "stall", [DYNO_FAULT_LINK] = "link"};
+
+    assert((unsigned)kind < DYNO_FAULT_KINDS);
+    return kinds[kind];
+}
+
 static uint32_t larger(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
@@ -36,6 +45,7 @@ void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_f
     totals->attention_pairs += more->attention_pairs;
     totals->kv_tokens_read += more->kv_tokens_read;
     totals->preemptions += more->preemptions;
+    totals->tokens_recomputed += more->tokens_recomputed;
     totals->evicted_blocks += more->evicted_blocks;
     totals->pass_tokens_max = larger(totals->pass_tokens_max, more->pass_tokens_max);
     totals->sequences_max = larger(totals->sequences_max, more->sequences_max);

@@ -49,6 +49,7 @@ struct dyno_request_record {
     uint32_t cached_tokens;    /* prompt tokens found in cache when first admitted ... */
     uint32_t onboarded_tokens; /* ... and of these brought there from a lower tier for it */
     uint32_t preemptions;
+    uint32_t migrations; /* workers that were lost with it, and from which it went on elsewhere */
     dyno_ns scheduled_ns;
     dyno_ns arrival_ns;
     dyno_ns ready_ns;
@@ -59,6 +60,13 @@ struct dyno_request_record {
     dyno_ns onboard_ns;  /* a duration */
     dyno_ns transfer_ns; /* likewise; 0: its KV was not moved, or no token came after that, or
                             it came before the first token, and is in prefill */
+};
+
+/* How far a request came on a worker that was lost, for the worker that goes on with it. */
+struct dyno_resume {
+    struct dyno_request_record record; /* as if it had ended then; who goes on keeps its stamps */
+    uint32_t computed;                 /* tokens that it had in KV, which are gone */
+    uint32_t router; /* that sent it there, where there are several: it does so again */
 };
 
 enum { DYNO_TIERS_MAX = 3 }; /* below the GPU's own memory */
@@ -98,6 +106,37 @@ struct dyno_plan_record {
     double rate, forecast_rate;       /* requests per second: since the last tick, and to come */
 };
 
+enum dyno_fault_kind {
+    DYNO_FAULT_DEATH, /* a worker is gone with all it holds, and so is its place until the end */
+    DYNO_FAULT_STALL, /* a worker is slow, or stands still */
+    DYNO_FAULT_LINK,  /* a link is slow, or lets nothing pass */
+};
+
+enum { DYNO_FAULT_KINDS = DYNO_FAULT_LINK + 1 };
+
+/* "death", "stall", "link". */
+const char *dyno_fault_name(enum dyno_fault_kind kind);
+
+/* Something went wrong (core/run/faults.h). */
+struct dyno_fault_record {
+    enum dyno_fault_kind kind;
+    const char *what;  /* that it hit: "worker", "nic", the name of a switch; whoever yields it
+                          keeps it */
+    uint32_t target;   /* which of them */
+    dyno_ns at, until; /* DYNO_NEVER: for good */
+    uint32_t slowness; /* so many times slower; 0: nothing moves */
+    uint64_t requests; /* that were with a worker that died */
+};
+
+/* What became of all faults of a run. */
+struct dyno_fault_totals {
+    uint64_t faults[DYNO_FAULT_KINDS]; /* that began */
+    uint64_t deaths;                   /* of workers that served, or drained */
+    uint64_t migrations;               /* times that a request went on elsewhere ... */
+    uint64_t migrated;                 /* ... of so many requests */
+    uint64_t lost;                     /* requests that nobody went on with */
+};
+
 /* What became of a tier (core/worker/tiers.h), summed over its pools.  Blocks, but for the times.
  */
 struct dyno_tier_totals {
@@ -128,6 +167,8 @@ struct dyno_fleet_totals {
     unsigned __int128 attention_pairs; /* query x context token pairs computed */
     unsigned __int128 kv_tokens_read;  /* context tokens read by decode steps */
     uint64_t preemptions;
+    uint64_t tokens_recomputed; /* that a worker which was lost had computed, and another one did
+                                   not find in its cache */
     uint64_t evicted_blocks;
     uint32_t pass_tokens_max;   /* of any pass ... */
     uint32_t sequences_max;     /* ... that decoded in one ... */

@@ -14,6 +14,8 @@
 
 #include "core/base/time.h"
 
+struct dyno_resume; /* core/model/record.h */
+
 struct dyno_span {
     uint64_t id;     /* opaque, chained; never 0 or UINT64_MAX */
     uint32_t blocks; /* engine blocks, >= 1 */
@@ -31,6 +33,8 @@ struct dyno_request {
     dyno_ns scheduled_ns;          /* when the client wanted to send it */
     dyno_ns arrival_ns;            /* when it was sent: >= scheduled_ns; latency counts from here */
     dyno_ns held_ns;               /* so long it waited until a worker might take it */
+    /* How far it came on a worker that was lost; stays until the request ends.  NULL: it is new. */
+    const struct dyno_resume *before;
 };
 
 /* A worker's cache gained or lost leading blocks of a span. */

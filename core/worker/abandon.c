@@ -10,9 +10,7 @@ static dyno_status abandon_list(struct dyno_local *local, struct dyno_worker *wo
     return DYNO_OK;
 }
 
-/* A pass in flight never ends: the sequences it computes keep the blocks it took for them, and give
- * them back like any other. */
-static void forget_pass(struct dyno_local *local, struct dyno_worker *worker)
+void dyno_local_forget_pass(struct dyno_local *local, struct dyno_worker *worker)
 {
     for (uint32_t i = 0; worker->busy && i < worker->slice_count; i++) {
         const struct dyno_slice *slice = &worker->slices[i];
@@ -22,9 +20,7 @@ static void forget_pass(struct dyno_local *local, struct dyno_worker *worker)
     worker->busy = false;
 }
 
-/* End a leap at the last step boundary that lies behind, so that it settles as its steps would
- * have: they are done, and the next one has taken its blocks. */
-static void end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
+void dyno_local_end_leap(struct dyno_local *local, uint32_t index, dyno_ns now)
 {
     struct dyno_worker *worker = &local->workers[index];
     struct dyno_in_flight pass = {.device = local->config.device, .worker = index};
@@ -63,12 +59,12 @@ dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now, enum d
     now = dyno_local_quiesce(workers, now);
     for (uint32_t i = 0; !local->config.device->ops->is_real && i < local->config.worker_count;
          i++) {
-        end_leap(local, i, now);
+        dyno_local_end_leap(local, i, now);
     }
     local->abandoned = true;
     DYNO_TRY(workers->ops->settle(workers, now));
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        forget_pass(local, &local->workers[i]);
+        dyno_local_forget_pass(local, &local->workers[i]);
         DYNO_TRY(dyno_cancel_settle(local, &local->workers[i]));
     }
     for (uint32_t i = 0; i < local->config.worker_count; i++) {

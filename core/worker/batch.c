@@ -184,7 +184,8 @@ static enum verdict plan_admission(const struct dyno_local *local, const struct 
     }
     computed = out->hit_blocks * config->block_tokens;
     left = seq->target - computed;
-    if (left > worker->budget && !config->chunked_prefill && seq->record.preemptions == 0) {
+    if (left > worker->budget && !config->chunked_prefill &&
+        seq->record.preemptions + seq->record.migrations == 0) {
         return NO_BUDGET; /* what is recomputed may be cut: it may exceed every pass */
     }
     out->tokens = left < worker->budget ? left : worker->budget;
@@ -243,6 +244,8 @@ static dyno_status start_prompt(struct dyno_local *local, struct dyno_worker *wo
         if (DYNO_RARELY(seq->move != 0)) {
             dyno_onboard_count(local, seq);
         }
+    } else if (seq->computed_before > 0) {
+        dyno_seq_count_recomputed(local, seq, admission->hit_blocks);
     }
     worker->blocks_promised += dyno_seq_blocks_max(local, seq);
     worker->blocks_held += admission->hit_blocks;

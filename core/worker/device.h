@@ -119,6 +119,10 @@ struct dyno_device_ops {
      * estimate for decisions; NULL: nobody knows beforehand. */
     dyno_ns (*predict)(const struct dyno_device *device, const struct dyno_pass *pass);
 
+    /* The pass in flight, if there is one, never ends, and is not told of.  Its sequences stay
+     * open, to be shut.  NULL: a device whose passes cannot be taken from it. */
+    void (*drop)(struct dyno_device *device, uint32_t worker, dyno_ns now);
+
     /* Wait until no pass is in flight any more (all were told to stop); they can be reaped then.
      * Returns when the last one ended.  Only of a device that is real; else NULL. */
     dyno_ns (*quiesce)(struct dyno_device *device);

@@ -73,7 +73,10 @@ struct dyno_seq {
     uint32_t slot;       /* while it is leased: the table of its blocks, if they have places */
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
-    bool cancelled; /* its client has gone: it leaves when the pass in flight ends */
+    bool cancelled;           /* its client has gone: it leaves when the pass in flight ends */
+    bool is_resumed;          /* from a worker that was lost; no token has come since */
+    uint32_t computed_before; /* tokens it had in KV there; 0 once it has started here */
+    const struct dyno_resume *before; /* how far it came there; NULL: it is new */
 };
 
 struct dyno_seq_list {
@@ -131,6 +134,7 @@ struct dyno_worker {
     bool prefills_bound; /* when prompts could go last, not all who waited went */
     struct dyno_joiners *joiners;
     uint32_t joiners_count, joiners_capacity, joined_count; /* joined_count: summed over joiners */
+    bool halted; /* it has fallen silent, until it is lost */
     /* The pass in flight. */
     bool busy, pass_decode, dirty;
     uint32_t cancelled_count; /* sequences that leave when it ends */
@@ -216,6 +220,9 @@ dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *w
                                  struct dyno_seq *seq, bool keep);
 /* Leave the running list with its slot given back, and all blocks held: see SEQ_LEASED. */
 dyno_status dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
+/* Its worker is lost: give back everything, tell how far it came, forget. */
+dyno_status dyno_seq_lose(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                          uint32_t computed);
 /* Its life is over: give back everything, tell, forget; where passes are scheduled ahead, a
  * completed one gives back when the next pass has been formed. */
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
@@ -323,7 +330,19 @@ dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t ind
 /* Whether a worker could ever hold such a request. */
 bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_request *request);
 
+/* ---- lose.c: workers that fall silent, and are found to be lost ---- */
+dyno_status dyno_local_halt(struct dyno_workers *workers, dyno_ns now, uint32_t index);
+dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t index);
+/* A sequence from a worker that was lost starts here: what is not found is computed again. */
+void dyno_seq_count_recomputed(struct dyno_local *local, struct dyno_seq *seq, uint32_t hit_blocks);
+
 /* ---- abandon.c: the run is given up ---- */
+/* End a leap at the last step boundary that lies behind, so that it settles as its steps would
+ * have: they are done, and the next one has taken its blocks. */
+void dyno_local_end_leap(struct dyno_local *local, uint32_t index, dyno_ns now);
+/* A pass in flight never ends: the sequences it computes keep the blocks it took for them, and give
+ * them back like any other. */
+void dyno_local_forget_pass(struct dyno_local *local, struct dyno_worker *worker);
 dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now,
                                enum dyno_outcome outcome);
 

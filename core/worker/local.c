@@ -108,7 +108,7 @@ dyno_status dyno_local_enter(struct dyno_local *local, dyno_ns now, uint32_t ind
     if (DYNO_RARELY(!dyno_local_could_hold(local, request))) {
         return refuse(local, request, index, DYNO_REJECTED_PROMPT_TOO_LONG);
     }
-    if (config->queue_max > 0 &&
+    if (config->queue_max > 0 && !request->before && /* who was let in once is */
         worker->waiting.count + worker->ingest.count >= config->queue_max) {
         return refuse(local, request, index, DYNO_REJECTED_QUEUE_FULL);
     }
@@ -192,7 +192,7 @@ static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
         uint32_t index = local->dirty[--local->dirty_count];
 
         local->workers[index].dirty = false;
-        if (!local->workers[index].busy) {
+        if (!local->workers[index].busy && !DYNO_RARELY(local->workers[index].halted)) {
             DYNO_TRY(dyno_batch_form(local, index, now));
         }
     }
@@ -206,7 +206,8 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
     struct dyno_local *local = local_of(workers);
     struct dyno_worker *worker = &local->workers[index];
 
-    if (worker->busy || worker->dirty || worker->running.count + worker->waiting.count > 0 ||
+    if (worker->busy || worker->dirty || worker->halted ||
+        worker->running.count + worker->waiting.count > 0 ||
         worker->ingest.count + worker->ended.count + worker->onboarding.count > 0 ||
         worker->moves_on_way + worker->moves_held > 0 ||
         worker->reserved.count + worker->arrived.count + worker->leased.count > 0) {
@@ -370,7 +371,7 @@ void dyno_local_check(const struct dyno_workers *workers)
         assert(worker->running.count + worker->reserved.count + worker->arrived.count +
                    worker->slots_free_count ==
                (worker->takers.at ? local->config.worker.seqs_max : 0));
-        assert(worker->busy || worker->dirty ||
+        assert(worker->busy || worker->dirty || worker->halted ||
                worker->reserved.count + worker->leased.count + worker->moves_on_way > 0 ||
                (worker->running.count == 0 && worker->waiting.count == 0));
         (void)worker;
@@ -387,6 +388,8 @@ static const struct dyno_workers_ops local_ops = {
     .settle = local_settle,
     .form = local_form,
     .stop = local_stop,
+    .halt = dyno_local_halt,
+    .lose = dyno_local_lose,
     .sync = local_sync,
     .next = local_next,
     .sample = local_sample,

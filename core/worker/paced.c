@@ -34,9 +34,11 @@ struct paced {
     struct dyno_device base;
     struct dyno_device_ops ops;
     struct dyno_paced_config config;
-    struct engine *engines;    /* [worker_count] */
-    struct dyno_alarms passes; /* by worker: when its pass ends */
-    uint32_t *ended;           /* of the completion reaped last */
+    void (*weather)(const void *context, uint32_t worker, dyno_ns now, struct dyno_weather *out);
+    const void *weather_context; /* weather NULL: it is always fine */
+    struct engine *engines;      /* [worker_count] */
+    struct dyno_alarms passes;   /* by worker: when its pass ends */
+    uint32_t *ended;             /* of the completion reaped last */
     uint32_t ended_capacity;
 };
 
@@ -156,29 +158,6 @@ static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno
     return now + dyno_idle_after(idle, now - engine->end);
 }
 
-static void paced_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
-{
-    struct paced *paced = (struct paced *)device;
-    struct engine *engine = &paced->engines[pass->worker];
-    struct dyno_pass_cost cost = {.idle = 0};
-    uint32_t steps;
-
-    assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
-    paced->config.cost(paced->config.cost_context, pass, &cost);
-    cost.first += pass->host_ticks;
-    assert(cost.first >= DYNO_TICKS_PER_NS && cost.steps_max >= 1);
-    engine->carry = engine->end == now ? engine->carry_left : 0;
-    engine->busy = true;
-    engine->decode = pass->decode;
-    engine->start = start_after_idling(engine, now, cost.idle);
-    engine->first = cost.first;
-    engine->growth = cost.growth;
-    steps = steps_of(engine, pass, &cost);
-    assert(steps >= 1);
-    set_end(paced, engine, pass->worker, steps);
-    note_yields(engine, pass);
-}
-
 /* About which boundary lies at `now`: one step of Newton's from what it would be without growth. */
 static uint32_t guess_boundary(const struct engine *engine, dyno_ns now)
 {
@@ -237,6 +216,54 @@ static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now,
         return;
     }
     set_end((struct paced *)device, engine, worker, steps > 0 ? (uint32_t)steps : 1);
+}
+
+/* A pass in bad weather: slower, or later; its steps go on until the weather changes. */
+static void set_end_in_weather(struct paced *paced, struct engine *engine, uint32_t worker,
+                               uint32_t steps, dyno_ns now)
+{
+    struct dyno_weather weather;
+
+    paced->weather(paced->weather_context, worker, now, &weather);
+    if (weather.slowness == 0) {
+        engine->start = weather.until > engine->start ? weather.until : engine->start;
+        engine->carry = 0;
+        set_end(paced, engine, worker, 1);
+        return;
+    }
+    engine->first *= weather.slowness;
+    engine->growth *= weather.slowness;
+    set_end(paced, engine, worker, steps);
+    if (weather.until < engine->end) {
+        paced_stop(&paced->base, worker, weather.until, 0);
+    }
+}
+
+static void paced_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
+{
+    struct paced *paced = (struct paced *)device;
+    struct engine *engine = &paced->engines[pass->worker];
+    struct dyno_pass_cost cost = {.idle = 0};
+    uint32_t steps;
+
+    assert(!engine->busy && (!pass->decode || engine->ends.count == pass->decode_count));
+    paced->config.cost(paced->config.cost_context, pass, &cost);
+    cost.first += pass->host_ticks;
+    assert(cost.first >= DYNO_TICKS_PER_NS && cost.steps_max >= 1);
+    engine->carry = engine->end == now ? engine->carry_left : 0;
+    engine->busy = true;
+    engine->decode = pass->decode;
+    engine->start = start_after_idling(engine, now, cost.idle);
+    engine->first = cost.first;
+    engine->growth = cost.growth;
+    steps = steps_of(engine, pass, &cost);
+    assert(steps >= 1);
+    if (DYNO_RARELY(paced->weather != NULL)) {
+        set_end_in_weather(paced, engine, pass->worker, steps, now);
+    } else {
+        set_end(paced, engine, pass->worker, steps);
+    }
+    note_yields(engine, pass);
 }
 
 static void paced_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
@@ -330,6 +357,18 @@ static bool paced_reap(struct dyno_device *device, dyno_ns now, struct dyno_comp
     return true;
 }
 
+static void paced_drop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+{
+    struct engine *engine = engine_of(device, worker);
+
+    if (engine->busy) {
+        engine->busy = false;
+        engine->end = now; /* it was not idle */
+        engine->carry_left = 0;
+        dyno_alarms_set(&((struct paced *)device)->passes, worker, DYNO_NEVER);
+    }
+}
+
 static dyno_ns paced_next(const struct dyno_device *device)
 {
     return dyno_alarms_next(&((const struct paced *)device)->passes);
@@ -379,6 +418,7 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
                                           .reap = paced_reap,
                                           .next = paced_next,
                                           .predict = paced_predict,
+                                          .drop = paced_drop,
                                           .close = paced_close};
     paced->base.ops = &paced->ops;
     paced->engines = calloc(config->worker_count, sizeof *paced->engines);
@@ -389,4 +429,15 @@ dyno_status dyno_paced_device_open(struct dyno_device **out, const struct dyno_p
     paced->base.due = dyno_alarms_next_place(&paced->passes);
     *out = &paced->base;
     return DYNO_OK;
+}
+
+void dyno_paced_device_expect(struct dyno_device *device,
+                              void (*weather)(const void *context, uint32_t worker, dyno_ns now,
+                                              struct dyno_weather *out),
+                              const void *context)
+{
+    struct paced *paced = (struct paced *)device;
+
+    paced->weather = weather;
+    paced->weather_context = context;
 }

@@ -45,6 +45,18 @@ struct dyno_paced_config {
     void *answer_context;
 };
 
+/* How fast a worker is for a pass that is submitted now, and until when that is so. */
+struct dyno_weather {
+    uint32_t slowness; /* its steps take so many times as long; 0: it begins when that is over */
+    dyno_ns until;     /* a step that begins then or later is to be asked for; DYNO_NEVER */
+};
+
+/* From now on ask for the weather of every pass.  Before the first one. */
+void dyno_paced_device_expect(struct dyno_device *device,
+                              void (*weather)(const void *context, uint32_t worker, dyno_ns now,
+                                              struct dyno_weather *out),
+                              const void *context);
+
 /* On success *out is closed through its ops. */
 dyno_status dyno_paced_device_open(struct dyno_device **out,
                                    const struct dyno_paced_config *config);

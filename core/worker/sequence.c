@@ -40,6 +40,31 @@ static void copy_spans(struct dyno_seq *seq, const struct dyno_request *request)
     }
 }
 
+/* It goes on where it was when its worker was lost: what is known of it stays, what it generated is
+ * to be recomputed behind its prompt. */
+static void resume(const struct dyno_local *local, struct dyno_seq *seq,
+                   const struct dyno_resume *before)
+{
+    const struct dyno_request_record *record = &before->record;
+
+    seq->before = before;
+    seq->is_resumed = true;
+    seq->computed_before = before->computed;
+    seq->generated = record->output_tokens;
+    seq->target += seq->generated;
+    seq->last_token_at =
+        seq->generated > 0 ? record->last_token_ns - local->config.worker.response_ns : 0;
+    seq->record.prefill_worker = record->prefill_worker;
+    seq->record.cached_tokens = record->cached_tokens;
+    seq->record.onboarded_tokens = record->onboarded_tokens;
+    seq->record.preemptions = record->preemptions;
+    seq->record.migrations = record->migrations;
+    seq->record.admitted_ns = record->admitted_ns;
+    seq->record.first_token_ns = record->first_token_ns;
+    seq->record.onboard_ns = record->onboard_ns;
+    seq->record.transfer_ns = record->transfer_ns;
+}
+
 dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, uint32_t *out)
 {
@@ -76,6 +101,9 @@ dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *r
     }
     if (seq->span_count > 0) {
         copy_spans(seq, request);
+    }
+    if (DYNO_RARELY(request->before != NULL)) {
+        resume(local, seq, request->before);
     }
     return DYNO_OK;
 }
@@ -482,11 +510,11 @@ static dyno_status leave_line(struct dyno_local *local, struct dyno_worker *work
     return DYNO_OK;
 }
 
-dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
-                            enum dyno_outcome outcome)
+/* Take it out of the worker, and write what there is to tell of it. */
+static dyno_status close_life(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                              enum dyno_outcome outcome, struct dyno_request_record *record)
 {
     struct dyno_seq *seq = &local->seqs[index];
-    struct dyno_request_record record;
     bool held = false;
 
     if (!DYNO_RARELY(seq->state != SEQ_PROMPT && seq->state != SEQ_DECODE)) {
@@ -503,9 +531,33 @@ dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker
     if (seq->generated > 0) {
         seq->record.last_token_ns = seq->last_token_at + local->config.worker.response_ns;
     }
-    record = seq->record;
+    if (DYNO_RARELY(seq->before != NULL) && seq->before->record.ready_ns != DYNO_NEVER) {
+        seq->record.ready_ns = seq->before->record.ready_ns; /* it was, on the first worker */
+    }
+    *record = seq->record;
     if (!held) {
         dyno_seq_free(local, index);
     }
+    return DYNO_OK;
+}
+
+dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                            enum dyno_outcome outcome)
+{
+    struct dyno_request_record record;
+
+    DYNO_TRY(close_life(local, worker, index, outcome, &record));
     return local->config.listener.ended(local->config.listener.context, &record);
+}
+
+dyno_status dyno_seq_lose(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
+                          uint32_t computed)
+{
+    struct dyno_resume how_far = {.computed = computed};
+
+    if (local->seqs[index].state == SEQ_INGEST) {
+        local->seqs[index].record.ready_ns = DYNO_NEVER; /* it never was */
+    }
+    DYNO_TRY(close_life(local, worker, index, DYNO_FAILED, &how_far.record));
+    return local->config.listener.lost(local->config.listener.context, &how_far);
 }

@@ -88,7 +88,7 @@ static void settle_decode(struct dyno_local *local, struct dyno_worker *worker,
     if (count == 0) {
         return;
     }
-    assert(worker->steps_taken == completion->steps || local->abandoned);
+    assert(worker->steps_taken == completion->steps || local->abandoned || worker->halted);
     if (DYNO_RARELY(worker->places)) {
         dyno_tables_settle(local, worker, completion->steps);
     }
@@ -117,6 +117,10 @@ static dyno_status settle_yield(struct dyno_local *local, struct dyno_worker *wo
         local->config.listener.first_token(local->config.listener.context, seq->record.id);
     } else {
         dyno_histogram_add(local->config.itl, at - seq->last_token_at, 1);
+        if (DYNO_RARELY(seq->is_resumed)) { /* the first that this worker yields */
+            local->config.listener.first_token(local->config.listener.context, seq->record.id);
+            seq->is_resumed = false;
+        }
     }
     return dyno_seq_join_decode(local, worker, index, at);
 }

@@ -19,6 +19,9 @@ struct dyno_worker_listener {
     void (*first_token)(void *context, uint64_t request);
     /* The request's life is over; the record is the worker's, valid during the call. */
     dyno_status (*ended)(void *context, const struct dyno_request_record *record);
+    /* Its worker was lost, and it is not served any more: it goes on elsewhere, or its end is still
+     * to be told.  The record is the worker's, valid during the call; nobody submits during it. */
+    dyno_status (*lost)(void *context, const struct dyno_resume *how_far);
     /* A cache changed; NULL: nobody wants to know. */
     void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
     bool kv_times; /* every change with its own time; false: changes of a span may be told as one */
@@ -58,6 +61,16 @@ struct dyno_workers_ops {
     /* A worker that nothing is routed to is switched off, and its cache forgotten; false: it has
      * not come to rest yet.  Asked after form.  May be NULL: there is nothing to switch off. */
     bool (*stop)(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
+
+    /* A worker falls silent: what it computes is lost, and it computes nothing more.  Nobody has
+     * noticed: what it holds it holds, and what is submitted waits.  After settle, before form.
+     * NULL: no worker of this kind can be made to. */
+    dyno_status (*halt)(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
+
+    /* It was noticed that a worker which was halted is gone: each of its requests is told of
+     * through `lost`, its cache is empty, and it would serve again if somebody submitted.  What it
+     * alone had in host memory is gone, too. */
+    dyno_status (*lose)(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
 
     /* Tell of every cache change that happened before `now` and that was put off. */
     void (*sync)(struct dyno_workers *workers, dyno_ns now);
