@@ -248,6 +248,14 @@ void dyno_dispatch_tick(struct dyno_dispatch *dispatch, dyno_ns now)
     }
 }
 
+uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t request_id)
+{
+    const uint32_t *home =
+        dispatch->routers ? dyno_map_find(&dispatch->routers->home_of, request_id) : NULL;
+
+    return home ? *home : 0;
+}
+
 uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker)
 {
     return dispatch->inflight[worker];

@@ -112,6 +112,9 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id);
 /* Where the request is booked; DYNO_NO_WORKER: nowhere, or not any more. */
 uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
 
+/* Which of several routers booked it; 0 where there is one. */
+uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
+
 /* Requests booked on a worker and not ended. */
 uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker);
 

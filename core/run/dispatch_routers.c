@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model/record.h"
+
 enum note_kind { NOTE_BOOKED, NOTE_FIRST_TOKEN, NOTE_ENDED };
 
 /* What one router tells the others. */
@@ -87,6 +89,9 @@ static uint32_t router_for(struct dyno_routers *routers, const struct dyno_reque
 {
     uint32_t turn = routers->turn;
 
+    if (request->before) { /* the others may still have it in their books where it was lost */
+        return request->before->router;
+    }
     if (routers->by_session && request->session) {
         return (uint32_t)(dyno_mix(dyno_mix(request->session)) % routers->count);
     }

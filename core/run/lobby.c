@@ -84,7 +84,7 @@ dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, dyno_ns now,
     struct dyno_lobby_seat *seat;
     uint32_t place;
 
-    if (is_full(lobby, request)) {
+    if (!request->before && is_full(lobby, request)) {
         return DYNO_REJECTED;
     }
     DYNO_TRY(take_place(lobby, request, &place));

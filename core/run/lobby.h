@@ -58,7 +58,8 @@ struct dyno_lobby {
 dyno_status dyno_lobby_init(struct dyno_lobby *lobby, const struct dyno_lobby_config *config);
 void dyno_lobby_release(struct dyno_lobby *lobby);
 
-/* `request` waits from `now`, which never goes back.  DYNO_REJECTED: it is full; DYNO_NO_MEMORY. */
+/* `request` waits from `now`, which never goes back.  DYNO_REJECTED: it is full, which is no reason
+ * against one whose worker was lost; DYNO_NO_MEMORY. */
 dyno_status dyno_lobby_enter(struct dyno_lobby *lobby, dyno_ns now,
                              const struct dyno_request *request);
 

@@ -1,8 +1,8 @@
-/* The order at one instant: finished passes and ready requests, then workers that have started and
- * those who waited for a worker, then clients that gave up, arrivals and routing, then the passes
- * that an arrival cut at this very instant, then a look at the workers (telemetry) and the planner,
- * then new passes, then workers that have come to rest.  A pass, and a start, takes at least a
- * nanosecond, so every turn moves time on.
+/* The order at one instant: finished passes and ready requests, then what goes wrong and whom it
+ * hits, then workers that have started and those who waited for a worker, then clients that gave
+ * up, arrivals and routing, then the passes that an arrival cut at this very instant, then a look
+ * at the workers (telemetry) and the planner, then new passes, then workers that have come to rest.
+ * A pass, and a start, takes at least a nanosecond, so every turn moves time on.
  *
  * Telemetry and planner look before new passes start, so that they see the fleet as of the last
  * step boundary whether a worker leaps or steps; and they never keep a run alive.
@@ -19,43 +19,75 @@ enum { TURNS_A_PROGRESS = 1024 };
 
 /* ---- arrivals -------------------------------------------------------------------------------- */
 
-/* It was on no worker. */
-static dyno_status end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,
-                                enum dyno_outcome outcome)
+/* It was on no worker yet. */
+static struct dyno_request_record unrouted(const struct dyno_loop *loop,
+                                           const struct dyno_request *request)
 {
-    return dyno_loop_on_ended(
-        loop, &(struct dyno_request_record){.id = request->id,
-                                            .session = request->session,
-                                            .tenant = request->tenant,
-                                            .priority = request->priority,
-                                            .worker = DYNO_NO_WORKER,
-                                            .outcome = outcome,
-                                            .prompt_tokens = request->prompt_tokens,
-                                            .scheduled_ns = request->scheduled_ns,
-                                            .arrival_ns = request->arrival_ns,
-                                            .held_ns = loop->now - request->arrival_ns,
-                                            .ready_ns = DYNO_NEVER,
-                                            .admitted_ns = DYNO_NEVER,
-                                            .first_token_ns = DYNO_NEVER,
-                                            .last_token_ns = DYNO_NEVER});
+    return (struct dyno_request_record){.id = request->id,
+                                        .session = request->session,
+                                        .tenant = request->tenant,
+                                        .priority = request->priority,
+                                        .worker = DYNO_NO_WORKER,
+                                        .prompt_tokens = request->prompt_tokens,
+                                        .scheduled_ns = request->scheduled_ns,
+                                        .arrival_ns = request->arrival_ns,
+                                        .held_ns = loop->now - request->arrival_ns,
+                                        .ready_ns = DYNO_NEVER,
+                                        .admitted_ns = DYNO_NEVER,
+                                        .first_token_ns = DYNO_NEVER,
+                                        .last_token_ns = DYNO_NEVER};
 }
 
-static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
-                         struct dyno_error *error)
+dyno_status dyno_loop_end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,
+                                   enum dyno_outcome outcome)
+{
+    struct dyno_request_record record =
+        request->before ? request->before->record : unrouted(loop, request);
+
+    record.outcome = outcome;
+    return dyno_loop_on_ended(loop, &record);
+}
+
+/* Its chain is rewritten once, and it is kept from then on if its worker may be lost. */
+static dyno_status enter(struct dyno_loop *loop, struct dyno_request *request)
+{
+    if (loop->config.trie) {
+        DYNO_TRY(dyno_kv_trie_enter(loop->config.trie, loop->now, request));
+    }
+    return DYNO_RARELY(loop->config.faults) ? dyno_flight_keep(&loop->flight, request) : DYNO_OK;
+}
+
+/* As routers see a request: what it generated before its worker was lost stands behind its prompt.
+ */
+static struct dyno_request as_asked(const struct dyno_request *request)
+{
+    struct dyno_request asked = *request;
+
+    if (DYNO_RARELY(request->before != NULL)) {
+        asked.prompt_tokens += request->before->record.output_tokens;
+        asked.max_tokens -= request->before->record.output_tokens;
+    }
+    return asked;
+}
+
+dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
+                            struct dyno_error *error)
 {
     struct dyno_decision_record decision;
+    struct dyno_request asked;
     dyno_status status;
 
-    if (loop->config.trie) {
-        DYNO_TRY(dyno_kv_trie_enter(loop->config.trie, loop->now, &request));
+    if (!DYNO_RARELY(request.before != NULL)) {
+        DYNO_TRY(enter(loop, &request));
     }
+    asked = as_asked(&request);
     if (loop->wants_events) {
         loop->workers->ops->sync(loop->workers, loop->now);
     }
-    status = dyno_dispatch_pick(loop->config.dispatch, loop->now, &request, loop->config.candidates,
+    status = dyno_dispatch_pick(loop->config.dispatch, loop->now, &asked, loop->config.candidates,
                                 &decision);
     if (status == DYNO_REJECTED) {
-        return end_unrouted(loop, &request, DYNO_FAILED);
+        return dyno_loop_end_unrouted(loop, &request, DYNO_FAILED);
     }
     if (status == DYNO_BAD_INPUT) {
         return dyno_fail(
@@ -72,7 +104,7 @@ static dyno_status route(struct dyno_loop *loop, struct dyno_request request,
 }
 
 /* Some worker serves and is not busy. */
-static bool can_route(const struct dyno_loop *loop)
+bool dyno_loop_can_route(const struct dyno_loop *loop)
 {
     if (!DYNO_RARELY(loop->may_wait)) {
         return true;
@@ -88,19 +120,31 @@ static dyno_status let_in(struct dyno_loop *loop, struct dyno_error *error)
     struct dyno_lobby_seat *seat = dyno_lobby_take(&loop->lobby);
     dyno_status status;
 
-    seat->request.held_ns = loop->now - seat->request.arrival_ns;
-    status = route(loop, seat->request, error);
+    if (!seat->request.before || seat->request.before->record.ready_ns == DYNO_NEVER) {
+        seat->request.held_ns = loop->now - seat->request.arrival_ns;
+    }
+    status = dyno_loop_route(loop, seat->request, error);
     dyno_lobby_give(&loop->lobby, seat);
     return status;
 }
 
-static dyno_status turn_away(struct dyno_loop *loop, struct dyno_lobby_seat *seat,
-                             enum dyno_outcome outcome)
+dyno_status dyno_loop_turn_away(struct dyno_loop *loop, struct dyno_lobby_seat *seat,
+                                enum dyno_outcome outcome)
 {
-    dyno_status status = end_unrouted(loop, &seat->request, outcome);
+    dyno_status status = dyno_loop_end_unrouted(loop, &seat->request, outcome);
 
     dyno_lobby_give(&loop->lobby, seat);
     return status;
+}
+
+/* Who has been given a part of an answer is not refused any more. */
+static dyno_status time_out(struct dyno_loop *loop, struct dyno_lobby_seat *seat)
+{
+    const struct dyno_resume *before = seat->request.before;
+
+    return dyno_loop_turn_away(
+        loop, seat,
+        before && before->record.output_tokens > 0 ? DYNO_FAILED : DYNO_REJECTED_QUEUE_TIMEOUT);
 }
 
 static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
@@ -114,22 +158,32 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
     if (DYNO_RARELY(loop->config.planner)) {
         dyno_planner_arrived(loop->config.planner, &request);
     }
-    if (can_route(loop)) { /* then nobody waits */
-        return route(loop, request, error);
+    if (dyno_loop_can_route(loop)) { /* then nobody waits */
+        return dyno_loop_route(loop, request, error);
     }
     status = dyno_lobby_enter(&loop->lobby, loop->now, &request);
-    return status == DYNO_REJECTED ? end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL)
-                                   : status;
+    return status == DYNO_REJECTED
+               ? dyno_loop_end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL)
+               : status;
 }
 
 /* Who waited for a worker that may take somebody now, and who has waited too long. */
 static dyno_status settle_lobby(struct dyno_loop *loop, struct dyno_error *error)
 {
-    while (loop->lobby.count > 0 && can_route(loop)) {
+    while (loop->lobby.count > 0 && dyno_loop_can_route(loop)) {
         DYNO_TRY(let_in(loop, error));
     }
     while (dyno_lobby_next(&loop->lobby) <= loop->now) {
-        DYNO_TRY(turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_REJECTED_QUEUE_TIMEOUT));
+        DYNO_TRY(time_out(loop, dyno_lobby_first(&loop->lobby)));
+    }
+    return DYNO_OK;
+}
+
+/* Nobody will ever serve who waits. */
+static dyno_status give_up_lobby(struct dyno_loop *loop)
+{
+    while (loop->lobby.count > 0) {
+        DYNO_TRY(dyno_loop_turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_FAILED));
     }
     return DYNO_OK;
 }
@@ -140,14 +194,22 @@ static dyno_status settle_fleet(struct dyno_loop *loop, struct dyno_error *error
     if (loop->config.roster) {
         (void)dyno_roster_settle(loop->config.roster, loop->now);
     }
-    return loop->lobby.count > 0 ? settle_lobby(loop, error) : DYNO_OK;
+    if (DYNO_RARELY(loop->config.roster_behind)) {
+        (void)dyno_roster_settle(loop->config.roster_behind, loop->now);
+    }
+    if (loop->lobby.count == 0) {
+        return DYNO_OK;
+    }
+    return loop->config.roster && dyno_roster_is_gone(loop->config.roster)
+               ? give_up_lobby(loop)
+               : settle_lobby(loop, error);
 }
 
 static dyno_status cancel_in_lobby(struct dyno_loop *loop, uint64_t id)
 {
     struct dyno_lobby_seat *seat = dyno_lobby_find(&loop->lobby, id);
 
-    return seat ? turn_away(loop, seat, DYNO_CANCELLED_BY_CLIENT) : DYNO_OK;
+    return seat ? dyno_loop_turn_away(loop, seat, DYNO_CANCELLED_BY_CLIENT) : DYNO_OK;
 }
 
 /* A request that its client has given up by now; false in *any: there is none.  One at a time, for
@@ -180,9 +242,15 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
     struct dyno_source *source = loop->config.source;
 
     for (;;) {
-        bool cancelled;
+        bool cancelled, hit = false;
 
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        if (DYNO_RARELY(loop->config.faults)) {
+            DYNO_TRY(dyno_loop_faults_settle(loop, &hit, error));
+            if (hit) {
+                continue;
+            }
+        }
         if (DYNO_RARELY(loop->may_wait)) {
             DYNO_TRY(settle_fleet(loop, error));
         }
@@ -260,13 +328,19 @@ static void look_last(const struct dyno_loop *loop)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* As `next`, or before it, when somebody has waited too long, or a worker has started. */
+/* As `next`, or before it, when somebody has waited too long, a worker has started, or something
+ * goes wrong. */
 static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
 {
     dyno_ns lobby = dyno_lobby_next(&loop->lobby);
     dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
 
     next = lobby < next ? lobby : next;
+    if (DYNO_RARELY(loop->config.faults)) {
+        dyno_ns fault = dyno_loop_faults_next(loop);
+
+        next = fault < next ? fault : next;
+    }
     return start < next ? start : next;
 }
 
@@ -318,7 +392,7 @@ static dyno_status cut(struct dyno_loop *loop)
     loop->result.cut = true;
     loop->result.unfinished = loop->in_flight;
     while (loop->lobby.count > 0) {
-        DYNO_TRY(turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_CANCELLED_AT_END));
+        DYNO_TRY(dyno_loop_turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_CANCELLED_AT_END));
     }
     return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
 }
@@ -331,7 +405,7 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
         DYNO_TRY(take_samples(loop));
         DYNO_TRY(plan(loop));
         DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
-    } while (loop->lobby.count > 0 && can_route(loop));
+    } while (loop->lobby.count > 0 && dyno_loop_can_route(loop));
     if (DYNO_RARELY(loop->config.roster)) {
         dyno_roster_rest(loop->config.roster, loop->workers, loop->now);
     }
@@ -399,6 +473,10 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
         return DYNO_NO_MEMORY;
     }
     loop->config = *config;
+    if (config->faults && dyno_loop_faults_init(loop) != DYNO_OK) {
+        dyno_loop_close(loop);
+        return DYNO_NO_MEMORY;
+    }
     loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
     loop->has_thresholds = dyno_dispatch_has_thresholds(config->dispatch);
@@ -418,6 +496,7 @@ void dyno_loop_close(struct dyno_loop *loop)
 {
     if (loop) {
         dyno_lobby_release(&loop->lobby);
+        dyno_loop_faults_release(loop);
     }
     free(loop);
 }

@@ -8,6 +8,7 @@
 #include "core/kv/trie.h"
 #include "core/run/clock.h"
 #include "core/run/dispatch.h"
+#include "core/run/faults.h"
 #include "core/run/lobby.h"
 #include "core/run/planner.h"
 #include "core/run/roster.h"
@@ -25,6 +26,12 @@ struct dyno_loop_config {
     uint32_t worker_count;
     struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
                                    find nobody ready wait for somebody: */
+    /* What goes wrong; needs a roster, whose workers come first, and another one for those behind
+     * them (which compute prompts for the others) if there are any.  NULL: nothing does. */
+    struct dyno_faults *faults;
+    struct dyno_roster *roster_behind;
+    dyno_ns notice_ns;       /* from a worker's death until it is noticed */
+    uint32_t migrations_max; /* a request goes on elsewhere so many times, then it has failed */
     struct dyno_planner *planner;   /* decides how many serve; needs a roster; NULL: nobody does */
     struct dyno_lobby_config lobby; /* of those who wait, and of those who find all workers busy */
     struct dyno_sink *sinks;        /* list */
@@ -51,6 +58,9 @@ void dyno_loop_close(struct dyno_loop *loop);
 
 /* What happened to those who waited. */
 const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop);
+
+/* What became of those whom faults hit. */
+const struct dyno_fault_totals *dyno_loop_fault_totals(const struct dyno_loop *loop);
 
 /* What the workers must be opened with. */
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop);

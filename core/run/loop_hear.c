@@ -53,6 +53,11 @@ dyno_status dyno_loop_on_ended(void *context, const struct dyno_request_record *
     if (loop->config.trie) {
         dyno_kv_trie_leave(loop->config.trie, record->id);
     }
+    if (DYNO_RARELY(loop->config.faults)) {
+        loop->fault_totals.migrated += record->migrations > 0;
+        loop->fault_totals.lost += record->outcome == DYNO_FAILED;
+        dyno_flight_drop(&loop->flight, record->id);
+    }
     if (loop->config.answers && loop->config.answers->ops->forget) {
         loop->config.answers->ops->forget(loop->config.answers, record->id);
     }
@@ -138,5 +143,6 @@ struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
         .kv_resident = loop->config.trie ? on_kv_resident : NULL,
         .presence = on_presence,
         .reroute = on_reroute,
+        .lost = dyno_loop_on_lost,
     };
 }

@@ -5,13 +5,15 @@
  *   STARTING -> STOPPED  [settle, set]  the start failed (it is tried again), or nobody wants it
  *   READY    -> DRAINING [set]          routed to no more; what it has it finishes
  *   DRAINING -> STOPPED  [rest]         nothing is left on it: its cache is forgotten
+ *   any      -> LOST     [lose]         its place broke, with whatever was there
+ *   LOST     -> STOPPED  [settle]       the place is mended: somebody may be started there again
  *
- *   Always: stopped + starting + ready + draining == worker_count, and a GPU is paid for in every
- *   state but STOPPED.
+ *   Always: stopped + starting + ready + draining + lost == worker_count, and a GPU is paid for in
+ *   every state but STOPPED and LOST.
  *
- * Nobody is killed, and nobody who drains comes back before it has stopped: the router has
- * forgotten what its cache holds.  Every start has a random stream of its own, named by its number,
- * so that the luck of one does not depend on how many numbers another drew.
+ * Nobody is killed by the roster, and nobody who drains comes back before it has stopped: the
+ * router has forgotten what its cache holds.  Every start has a random stream of its own, named by
+ * its number, so that the luck of one does not depend on how many numbers another drew.
  */
 #ifndef DYNO_CORE_RUN_ROSTER_H
 #define DYNO_CORE_RUN_ROSTER_H
@@ -29,9 +31,10 @@ enum dyno_worker_state {
     DYNO_WORKER_STARTING,
     DYNO_WORKER_READY,
     DYNO_WORKER_DRAINING,
+    DYNO_WORKER_LOST,
 };
 
-enum { DYNO_WORKER_STATES = DYNO_WORKER_DRAINING + 1 };
+enum { DYNO_WORKER_STATES = DYNO_WORKER_LOST + 1 };
 
 struct dyno_roster_config {
     uint32_t worker_count; /* places */
@@ -57,13 +60,21 @@ void dyno_roster_close(struct dyno_roster *roster);
  * first. Again with the same number: no effect. */
 void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired);
 
-/* Starts that end at or before `now` end; true if a worker became ready. */
+/* Starts that end at or before `now` end, and places are mended; true if a worker became ready. */
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now);
+
+/* A worker's place is broken until `mended_at` (DYNO_NEVER: for good), longer if it already is; if
+ * that is not later than `now`, another start there begins at once.  What it has is the caller's to
+ * take away.  Returns true if a worker was there, which serves or did until it was to drain. */
+bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, dyno_ns mended_at);
+
+/* No worker is there or will ever be again: all places are broken for good. */
+bool dyno_roster_is_gone(const struct dyno_roster *roster);
 
 /* Workers that drain and have nothing left stop. */
 void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, dyno_ns now);
 
-/* When the next start ends; DYNO_NEVER: none is under way. */
+/* When the next start ends or a place is mended; DYNO_NEVER: nothing is under way. */
 dyno_ns dyno_roster_next(const struct dyno_roster *roster);
 
 enum dyno_worker_state dyno_roster_state(const struct dyno_roster *roster, uint32_t worker);
@@ -71,12 +82,18 @@ dyno_ns dyno_roster_since(const struct dyno_roster *roster, uint32_t worker); /*
 uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_state state);
 /* How long starts that succeeded took, on average; 0: none did. */
 dyno_ns dyno_roster_startup_mean(const struct dyno_roster *roster);
+uint32_t dyno_roster_places(const struct dyno_roster *roster); /* how many */
+/* Requests that the workers' router has booked on one. */
+uint32_t dyno_roster_inflight(const struct dyno_roster *roster, uint32_t worker);
 uint32_t dyno_roster_desired(const struct dyno_roster *roster);
 
 /* What it came to until `now`. */
 struct dyno_roster_totals {
     uint64_t starts, start_failures, drains;
-    unsigned __int128 worker_ns; /* time that workers were not stopped, summed */
+    uint64_t losses;             /* of workers that served, or drained ... */
+    uint64_t restarts;           /* ... and starts where one was lost, that succeeded */
+    unsigned __int128 worker_ns; /* time that workers were there, summed ... */
+    unsigned __int128 ready_ns;  /* ... and that they served or drained */
     uint32_t up_max;             /* most that were not stopped at once */
 };
 

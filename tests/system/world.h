@@ -17,6 +17,7 @@
 #include "sim/answers.h"
 #include "sim/vclock.h"
 #include "tests/system/world_digest.h"
+#include "tests/system/world_faults.h"
 #include "tests/system/world_halves.h"
 #include "tests/system/world_plan.h"
 #include "tests/system/world_tiers.h"
@@ -42,6 +43,7 @@ struct world {
     dyno_ns patience[WORLD_REQUESTS_MAX];   /* ... so long after it arrived */
     const struct dyno_sink_ops *extra_sink; /* hears the run too; NULL: nobody */
     struct world_plan plan;
+    struct world_faults faults;
     struct dyno_lobby_config lobby;
     struct world_halves halves;
     struct world_tiers tiers;
@@ -420,9 +422,12 @@ static inline struct dyno_device *world_device(const struct world *world,
     return world->wrap ? world->wrap(world, device) : device;
 }
 
-static inline void world_mix_roster(struct world_digest *digest, const struct dyno_roster *roster)
+static inline void world_mix_roster(struct world_digest *digest, const struct dyno_roster *roster,
+                                    const struct dyno_loop *loop)
 {
     struct dyno_roster_totals totals;
+
+    digest->faults = *dyno_loop_fault_totals(loop);
 
     if (roster) {
         totals = dyno_roster_totals(roster, digest->end_ns);
@@ -447,9 +452,11 @@ static inline struct dyno_loop_config world_loop_config(const struct world *worl
 }
 
 static inline void world_close(struct dyno_loop *loop, struct dyno_planner *planner,
-                               struct dyno_roster *roster, struct dyno_dispatch *dispatch)
+                               struct dyno_roster *roster, struct dyno_dispatch *dispatch,
+                               struct dyno_faults *faults)
 {
     dyno_loop_close(loop);
+    world_faults_close(faults);
     dyno_planner_close(planner);
     dyno_roster_close(roster);
     dyno_dispatch_close(dispatch);
@@ -517,9 +524,9 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     config.answers = answers;
     config.dispatch = dispatch;
     config.trie = trie;
-    config.roster = roster;
-    config.planner = planner;
+    config.roster = roster, config.planner = planner;
     config.sinks = &sink.base;
+    world_faults_open(&world->faults, local.worker_count, dispatch, device, &roster, &config);
     ck_assert_int_eq(dyno_loop_open(&loop, &config), DYNO_OK);
     local.worker.steps_max = steps_max;
     local.device = device;
@@ -535,12 +542,12 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     digest.unfinished = result.unfinished;
     digest.end_ns = result.end_ns;
     WORLD_MIX(&digest, result.end_ns);
-    world_mix_roster(&digest, roster);
+    world_mix_roster(&digest, roster, loop);
     workers->ops->close(workers);
     device->ops->close(device);
     world_close_halves(&other);
     world_close_tiers(&tiering);
-    world_close(loop, planner, roster, dispatch);
+    world_close(loop, planner, roster, dispatch, config.faults);
     dyno_kv_trie_close(trie);
     dyno_answers_close(answers);
     dyno_histogram_release(&itl);

@@ -14,6 +14,7 @@ struct world_digest {
     uint64_t left_lobby, turned_away; /* gave up, or waited too long, before any worker had it */
     uint64_t held;                    /* waited until a worker might take it, and was served */
     uint64_t plans, starts, start_failures, drains, lobby; /* lobby: ticks with somebody in it */
+    struct dyno_fault_totals faults;
     struct dyno_fleet_totals totals;
     dyno_ns end_ns;
 };

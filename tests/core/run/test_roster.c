@@ -192,6 +192,74 @@ START_TEST(starts_that_fail_are_tried_again)
 }
 END_TEST
 
+/* Worker 0 is lost at 10 ns for 20 ns: nobody is routed to it, nor started there until 30, when a
+ * start begins that takes 10. */
+START_TEST(a_place_that_broke_serves_again_when_it_is_mended_and_somebody_started)
+{
+    set_up(PLACES, 0.0);
+    ck_assert(dyno_roster_lose(roster, 10, 0, 30));
+    ck_assert_int_eq(dyno_roster_state(roster, 0), DYNO_WORKER_LOST);
+    for (uint64_t id = 0; id < 2 * PLACES; id++) {
+        ck_assert_uint_ne(ask(id), 0);
+    }
+    ck_assert_uint_eq(dyno_roster_next(roster), 30);
+    ck_assert(!dyno_roster_settle(roster, 30));
+    expect(0, 1, 3, 0);
+    ck_assert_uint_eq(dyno_roster_next(roster), 40);
+    ck_assert(dyno_roster_settle(roster, 40));
+    expect(0, 0, 4, 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 50).losses, 1);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 50).restarts, 1);
+    ck_assert_uint_eq((uint64_t)dyno_roster_totals(roster, 50).worker_ns, 4 * 50 - 20);
+    ck_assert_uint_eq((uint64_t)dyno_roster_totals(roster, 50).ready_ns, 4 * 50 - 30);
+    tear_down();
+}
+END_TEST
+
+START_TEST(where_a_place_is_left_somebody_is_started_there_instead)
+{
+    set_up(2, 0.0);
+    ck_assert(dyno_roster_lose(roster, 10, 1, DYNO_NEVER));
+    expect(1, 1, 1, 0);
+    ck_assert(dyno_roster_settle(roster, 20));
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_READY);
+    ck_assert_uint_eq(dyno_roster_next(roster), DYNO_NEVER);
+    tear_down();
+}
+END_TEST
+
+START_TEST(who_was_to_start_or_to_drain_is_lost_too)
+{
+    set_up(1, 0.0);
+    dyno_roster_set(roster, 0, 2);
+    ck_assert(!dyno_roster_lose(roster, 5, 1, 5)); /* it was not there yet: another start */
+    ck_assert_uint_eq(dyno_roster_next(roster), 15);
+    dyno_roster_set(roster, 6, 0);
+    expect(3, 0, 0, 1);
+    ck_assert(dyno_roster_lose(roster, 7, 0, DYNO_NEVER));
+    expect(3, 0, 0, 0);
+    ck_assert(!dyno_roster_lose(roster, 8, 0, 9)); /* it stays so */
+    ck_assert_uint_eq(dyno_roster_next(roster), DYNO_NEVER);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_fleet_is_gone_when_all_its_places_are_for_good)
+{
+    set_up(PLACES, 0.0);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        ck_assert(!dyno_roster_is_gone(roster));
+        ck_assert(dyno_roster_lose(roster, 1, i, i == 0 ? 50 : DYNO_NEVER));
+    }
+    ck_assert(!dyno_roster_is_gone(roster));
+    ck_assert(!dyno_roster_lose(roster, 2, 0, 40)); /* the later end counts */
+    ck_assert_uint_eq(dyno_roster_next(roster), 50);
+    ck_assert(!dyno_roster_lose(roster, 3, 0, DYNO_NEVER));
+    ck_assert(dyno_roster_is_gone(roster));
+    tear_down();
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("roster");
@@ -202,6 +270,10 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_full_fleet_waits_for_those_who_drain);
     tcase_add_test(cases, never_more_are_up_than_the_budget_has);
     tcase_add_test(cases, starts_that_fail_are_tried_again);
+    tcase_add_test(cases, a_place_that_broke_serves_again_when_it_is_mended_and_somebody_started);
+    tcase_add_test(cases, where_a_place_is_left_somebody_is_started_there_instead);
+    tcase_add_test(cases, who_was_to_start_or_to_drain_is_lost_too);
+    tcase_add_test(cases, a_fleet_is_gone_when_all_its_places_are_for_good);
     suite_add_tcase(suite, cases);
 }
 
