@@ -306,6 +306,15 @@ static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_err
                               error);
 }
 
+static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    DYNO_TRY(dyno_faulting_open(&assembly->faulting, assembly->scenario, assembly->dispatch,
+                                assembly->device, assembly->planning.roster != NULL, error));
+    assembly->roster =
+        assembly->planning.roster ? assembly->planning.roster : assembly->faulting.roster;
+    return DYNO_OK;
+}
+
 static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *sinks,
                              const volatile sig_atomic_t *interrupted, struct dyno_error *error)
 {
@@ -325,7 +334,10 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                  .dispatch = assembly->dispatch,
                                                  .trie = assembly->trie,
                                                  .worker_count = scenario->fleet.workers,
-                                                 .roster = assembly->planning.roster,
+                                                 .roster = assembly->roster,
+                                                 .faults = assembly->faulting.faults,
+                                                 .notice_ns = scenario->faults.notice_ns,
+                                                 .migrations_max = scenario->faults.migrations_max,
                                                  .planner = assembly->planning.planner,
                                                  .lobby = dyno_queueing_lobby(scenario),
                                                  .sinks = &assembly->metrics.sink,
@@ -434,6 +446,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
     }
     DYNO_TRY(open_dispatch(assembly, error));
     DYNO_TRY(open_planning(assembly, error));
+    DYNO_TRY(open_faulting(assembly, error));
     write_title(assembly);
     if (assembly->journal && !assembly->fed) {
         put_journal_before(assembly, &interrupted);
@@ -487,6 +500,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     }
     dyno_loop_close(assembly->loop);
     dyno_metrics_release(&assembly->metrics);
+    dyno_faulting_close(&assembly->faulting);
     dyno_planning_close(&assembly->planning);
     if (assembly->dispatch) {
         dyno_dispatch_close(assembly->dispatch);

@@ -6,6 +6,7 @@
 
 #include "cli/assembly_halves.h"
 #include "cli/assembly_tiers.h"
+#include "cli/faulting.h"
 #include "cli/journal_head.h"
 #include "cli/live.h"
 #include "cli/planning.h"
@@ -46,9 +47,12 @@ struct dyno_assembly {
     void *plugin;                   /* of router.plugin */
     const char *policy_name;
     struct dyno_planning planning;
+    struct dyno_faulting faulting;
+    struct dyno_roster *roster; /* of one of them; NULL: everybody always serves */
     struct dyno_cost_report cost_report;
     struct dyno_plan_report plan_report; /* of the finished run */
     struct dyno_queue_report queue_report;
+    struct dyno_fault_report fault_report;
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;

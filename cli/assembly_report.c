@@ -102,7 +102,7 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
-    if (dyno_queueing_is_on(assembly->scenario) || assembly->planning.planner) {
+    if (dyno_queueing_is_on(assembly->scenario) || assembly->roster) {
         dyno_queueing_report(assembly->scenario, assembly->loop, &assembly->queue_report);
         report->queue = &assembly->queue_report;
     }
@@ -110,6 +110,11 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
                              &assembly->plan_report);
         report->plan = &assembly->plan_report;
+    }
+    if (assembly->faulting.faults) {
+        dyno_faulting_report(assembly->loop, assembly->roster, &assembly->totals,
+                             assembly->result.end_ns, &assembly->fault_report);
+        report->faults = &assembly->fault_report;
     }
     if (!assembly->fed && !assembly->remote) {
         fill_use(assembly, report);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cli/faulting.h"
 #include "cli/live.h"
 #include "cli/planning.h"
 
@@ -71,10 +72,11 @@ dyno_status dyno_queueing_check(const struct dyno_scenario *scenario,
     const char *given = given_option(options);
 
     DYNO_TRY(dyno_admit_classes_parse(&classes, scenario->queue.classes, error));
-    if (given && !dyno_queueing_is_on(scenario) && !dyno_planning_is_on(scenario)) {
+    if (given && !dyno_queueing_is_on(scenario) && !dyno_planning_is_on(scenario) &&
+        !dyno_faulting_is_on(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s has no meaning where nobody ever waits: give queue.busy_inflight, "
-                         "queue.busy_prefill_tokens or queue.busy_kv, or a planner",
+                         "queue.busy_prefill_tokens or queue.busy_kv, a planner, or faults",
                          given);
     }
     if (dyno_live_is_remote(scenario) && scenario->queue.busy_kv > 0.0) {

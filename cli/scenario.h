@@ -176,6 +176,17 @@ struct dyno_scenario {
         bool regret;                                   /* planner.regret */
     } planner;
     struct {
+        const char *list;        /* faults.list         --fault: "worker:2@120s=dead"; NULL: none */
+        dyno_ns death_every_ns;  /* faults.death_every: mean, of a worker; 0: none are drawn */
+        dyno_ns death_for_ns;    /* faults.death_for: mean; its place is broken; 0: it is not */
+        dyno_ns stall_every_ns;  /* faults.stall_every; 0: none are drawn */
+        dyno_ns stall_for_ns;    /* faults.stall_for */
+        uint32_t stall_slowness; /* faults.stall_slowness; 0: frozen */
+        const char *restart;     /* faults.restart: a law of seconds */
+        dyno_ns notice_ns;       /* faults.notice */
+        uint32_t migrations_max; /* faults.migration_limit */
+    } faults;
+    struct {
         dyno_ns ttft_ns, tpot_ns, itl_ns, e2e_ns; /* slo.ttft ...   --slo ttft=2s,tpot=50ms */
     } slo;
     struct {

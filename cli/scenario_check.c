@@ -9,6 +9,7 @@
 
 #include "backends/assets/default_model.h"
 #include "cli/assembly_tiers.h"
+#include "cli/faulting.h"
 #include "cli/live.h"
 #include "cli/machine_file.h"
 #include "cli/planning.h"
@@ -546,6 +547,7 @@ dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                          "before them, and `dyno bench` loads them");
     }
     DYNO_TRY(check_planner(scenario, options, error));
+    DYNO_TRY(dyno_faulting_check(scenario, options, error));
     DYNO_TRY(check_cost(scenario, options, error));
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);

@@ -104,7 +104,7 @@ enum fate { HELD, REFUSED, BROKEN };
 struct outcome {
     enum fate fate;
     bool is_planned, is_parted, is_cut;
-    uint64_t digest, requests, turns, cached, preemptions, refused, cancelled;
+    uint64_t digest, requests, turns, cached, preemptions, refused, cancelled, faults, migrated;
 };
 
 /* ---- one world ------------------------------------------------------------------------------- */
@@ -157,6 +157,8 @@ static void run_once(const struct dyno_swarm_world *world, struct dyno_scenario 
     out->preemptions = promises.preemptions;
     out->refused = promises.refused;
     out->cancelled = promises.cancelled;
+    out->faults = promises.faults;
+    out->migrated = promises.migrated;
     dyno_swarm_promises_release(&promises);
     free(assembly);
 }
@@ -207,7 +209,8 @@ struct swarm {
     uint32_t jobs;
     uint64_t started, ended, held, refused, broken;
     char first_refusal[SAID_BYTES]; /* "": none */
-    uint64_t planned, parted, cut, hitting, preempting, refusing, cancelling, requests, turns;
+    uint64_t planned, parted, cut, hitting, preempting, refusing, cancelling, faulty, migrating,
+        requests, turns;
 };
 
 static int fail_to_start(void)
@@ -294,6 +297,8 @@ static void add_outcome(struct swarm *swarm, const struct outcome *outcome)
     swarm->preempting += outcome->preemptions > 0;
     swarm->refusing += outcome->refused > 0;
     swarm->cancelling += outcome->cancelled > 0;
+    swarm->faulty += outcome->faults > 0;
+    swarm->migrating += outcome->migrated > 0;
     swarm->requests += outcome->requests;
     swarm->turns += outcome->turns;
 }
@@ -348,9 +353,10 @@ static void print_summary(const struct swarm *swarm)
            swarm->requests, swarm->turns, swarm->refused);
     printf("  worlds with prefix hits %" PRIu64 ", preemptions %" PRIu64 ", refusals %" PRIu64
            ", cancellations %" PRIu64 ",\n  a planner %" PRIu64 ", halves %" PRIu64
-           ", an early end %" PRIu64 "\n",
+           ", an early end %" PRIu64 ",\n  faults %" PRIu64
+           ", requests that went on elsewhere %" PRIu64 "\n",
            swarm->hitting, swarm->preempting, swarm->refusing, swarm->cancelling, swarm->planned,
-           swarm->parted, swarm->cut);
+           swarm->parted, swarm->cut, swarm->faulty, swarm->migrating);
     if (swarm->broken > 0) {
         printf("  %" PRIu64 " BROKE A PROMISE\n", swarm->broken);
     }

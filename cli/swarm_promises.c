@@ -165,6 +165,27 @@ static void check_tokens(struct dyno_swarm_promises *promises,
     }
 }
 
+/* Only who went on elsewhere as often as he may has failed, or who has nowhere to go, or waited for
+ * that too long. */
+static void check_migrations(struct dyno_swarm_promises *promises,
+                             const struct dyno_request_record *record)
+{
+    const struct dyno_assembly *assembly = promises->assembly;
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t limit = scenario->faults.migrations_max;
+    bool may_time_out = record->migrations > 0 && scenario->queue.timeout_ns > 0;
+
+    if (record->outcome == DYNO_FAILED &&
+        !(assembly->faulting.faults &&
+          (record->migrations == limit || may_time_out || dyno_roster_is_gone(assembly->roster)))) {
+        break_promise(promises, "request %" PRIu64 " failed", record->id);
+    }
+    if (record->migrations > limit || (record->migrations > 0 && !assembly->faulting.faults)) {
+        break_promise(promises, "request %" PRIu64 " went on elsewhere %" PRIu32 " times",
+                      record->id, record->migrations);
+    }
+}
+
 /* Only who gave up is cancelled, and who is refused has no tokens. */
 static void check_outcome(struct dyno_swarm_promises *promises,
                           const struct dyno_request_record *record)
@@ -181,9 +202,7 @@ static void check_outcome(struct dyno_swarm_promises *promises,
     if (record->outcome == DYNO_CANCELLED_BY_CLIENT && !gave_up) {
         break_promise(promises, "request %" PRIu64 " was cancelled by nobody", record->id);
     }
-    if (record->outcome == DYNO_FAILED) {
-        break_promise(promises, "request %" PRIu64 " failed", record->id);
-    }
+    check_migrations(promises, record);
     if ((record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
          record->outcome == DYNO_REJECTED_QUEUE_FULL) &&
         record->output_tokens > 0) {
@@ -199,7 +218,7 @@ static void mix_request(struct dyno_swarm_promises *promises,
                               record->outcome,     record->output_tokens,  record->cached_tokens,
                               record->preemptions, record->arrival_ns,     record->ready_ns,
                               record->admitted_ns, record->first_token_ns, record->last_token_ns,
-                              record->transfer_ns};
+                              record->transfer_ns, record->migrations};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         mix(promises, words[i]);
@@ -226,6 +245,8 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
                          record->outcome == DYNO_REJECTED_QUEUE_FULL;
     promises->cached += record->cached_tokens > 0;
     promises->preemptions += record->preemptions;
+    promises->migrated += record->migrations > 0;
+    promises->failed += record->outcome == DYNO_FAILED;
     promises->tokens_out += record->output_tokens;
     promises->gaps += record->output_tokens > 0 ? record->output_tokens - 1 : 0;
     mix_request(promises, record);
@@ -235,7 +256,7 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 static dyno_status on_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     struct dyno_swarm_promises *promises = (struct dyno_swarm_promises *)sink;
-    const struct dyno_roster *roster = promises->assembly->planning.roster;
+    const struct dyno_roster *roster = promises->assembly->roster;
 
     if (roster && dyno_roster_state(roster, record->worker) != DYNO_WORKER_READY) {
         break_promise(promises,
@@ -296,10 +317,24 @@ static dyno_status on_plan(struct dyno_sink *sink, const struct dyno_plan_record
     return DYNO_OK;
 }
 
+static dyno_status on_fault(struct dyno_sink *sink, const struct dyno_fault_record *record)
+{
+    struct dyno_swarm_promises *promises = (struct dyno_swarm_promises *)sink;
+
+    promises->faults++;
+    mix(promises, record->kind);
+    mix(promises, record->target);
+    mix(promises, record->at);
+    mix(promises, record->until);
+    mix(promises, record->requests);
+    return DYNO_OK;
+}
+
 const struct dyno_sink_ops dyno_swarm_sink_ops = {.name = "promises",
                                                   .request = on_request,
                                                   .decision = on_decision,
                                                   .plan = on_plan,
+                                                  .fault = on_fault,
                                                   .sample = on_sample};
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -333,6 +368,16 @@ void dyno_swarm_conclude(struct dyno_swarm_promises *promises)
     if (metrics->itl.count != promises->gaps) {
         break_promise(promises, "the report has %" PRIu64 " gaps between tokens, its rows %" PRIu64,
                       metrics->itl.count, promises->gaps);
+    }
+    if (assembly->faulting.faults) {
+        const struct dyno_fault_totals *totals = dyno_loop_fault_totals(assembly->loop);
+
+        if (totals->migrated != promises->migrated || totals->lost != promises->failed) {
+            break_promise(promises, "the report has other requests that went on elsewhere, or "
+                                    "failed, than its rows");
+        }
+        mix(promises, totals->deaths);
+        mix(promises, assembly->totals.tokens_recomputed);
     }
     mix(promises, result->end_ns);
     mix(promises, result->unfinished);

@@ -21,7 +21,8 @@ struct dyno_swarm_promises {
     unsigned char *ended; /* [capacity]: how often each request ended, 255 at most */
     uint64_t capacity;
     uint64_t turns, records, completed, tokens_out;
-    uint64_t cached, preemptions, refused, cancelled; /* what the world reached */
+    uint64_t cached, preemptions, refused, cancelled; /* what the world reached ... */
+    uint64_t faults, migrated, failed;                /* ... and what went wrong in it */
     uint64_t gaps;   /* of tokens, as records tell them: the ledger */
     uint64_t digest; /* of all that was told */
     dyno_ns now;

@@ -115,6 +115,21 @@ static const struct knob planned[] = {
     {"slo.itl", {"20ms"}},
 };
 
+/* What goes wrong. */
+static const struct knob faulty[] = {
+    {"faults.list",
+     {"", "", "worker:0@0s=dead", "worker:0@137ms..1s=dead", "worker:0@500ms..never=dead",
+      "worker:0@100ms..900ms=frozen", "worker:0@1s..2s=slow:3"}},
+    {"faults.death_every", {"300ms", "2s", "20s", "1h"}},
+    {"faults.death_for", {"", "", "500ms"}},
+    {"faults.stall_every", {"", "", "1s"}},
+    {"faults.stall_for", {"10ms", "300ms"}},
+    {"faults.stall_slowness", {"", "2", "7"}},
+    {"faults.restart", {"0", "0.3", "exponential:1"}},
+    {"faults.notice", {"", "1ms", "200ms"}},
+    {"faults.migration_limit", {"", "0", "1", "100"}},
+};
+
 static const struct knob parted[] = {
     {"disagg.policy", {"always", "never", "threshold:100", "cached_threshold:64"}},
     {"disagg.prefill", {"1", "2", "3"}},
@@ -202,7 +217,7 @@ static void draw_sizes(struct dyno_swarm_world *world, struct dyno_rng *rng, boo
 
 void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const *more)
 {
-    struct dyno_rng rng;
+    struct dyno_rng rng, faults; /* faults by themselves: worlds without any stay as they are */
     uint64_t kind;
 
     memset(world, 0, sizeof *world);
@@ -235,6 +250,10 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         } else {
             DRAW(world, &rng, pulled);
         }
+    }
+    dyno_rng_init(&faults, seed, "swarm.faults");
+    if (kind != 1 && dyno_rng_below(&faults, 3) == 0) {
+        DRAW(world, &faults, faulty);
     }
     world->storm = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_unit(&rng);
     for (; *more; more++) {

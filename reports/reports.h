@@ -66,6 +66,14 @@ struct dyno_queue_report {
     uint64_t tokens_peak;   /* ... and prompt tokens */
 };
 
+/* What went wrong, and what it came to (docs/faults.md). */
+struct dyno_fault_report {
+    const struct dyno_fault_totals *totals;
+    uint64_t restarts;          /* workers that serve where one had died */
+    uint64_t tokens_recomputed; /* that dead workers had computed, and nobody else had in cache */
+    double ready_share;         /* of the places' time, that in which a worker served there */
+};
+
 /* What a run's GPUs draw and cost.  A GPU that is up draws idle_share of watts_max, and the rest in
  * proportion to the share of its time at the roofline, MFU + MBU, at most the share that it is busy
  * (a linear model of use, as Fan, Weber and Barroso's of whole servers, ISCA 2007). */
@@ -101,6 +109,7 @@ struct dyno_report {
     uint32_t interval_replicas;
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
+    const struct dyno_fault_report *faults;  /* NULL: nothing could go wrong */
     const struct dyno_cost_report *cost;     /* NULL: nobody asked */
     const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;

@@ -342,6 +342,23 @@ static void put_plan(struct dyno_summary *summary, const struct dyno_report *rep
     }
 }
 
+static void put_faults(struct dyno_summary *summary, const struct dyno_report *report)
+{
+    const struct dyno_fault_report *faults = report->faults;
+
+    if (!faults) {
+        return;
+    }
+    put_count(summary, "faults", "deaths", faults->totals->deaths);
+    put_count(summary, "faults", "stalls", faults->totals->faults[DYNO_FAULT_STALL]);
+    put_count(summary, "faults", "restarts", faults->restarts);
+    put_count(summary, "faults", "requests_migrated", faults->totals->migrated);
+    put_count(summary, "faults", "migrations", faults->totals->migrations);
+    put_count(summary, "faults", "tokens_recomputed", faults->tokens_recomputed);
+    put_count(summary, "faults", "requests_lost", faults->totals->lost);
+    put_real(summary, "faults", "ready_share", faults->ready_share);
+}
+
 static void put_queue(struct dyno_summary *summary, const struct dyno_report *report)
 {
     const struct dyno_queue_report *queue = report->queue;
@@ -410,6 +427,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_fleet(summary, report, &figures);
     put_queue(summary, report);
     put_plan(summary, report);
+    put_faults(summary, report);
     put_cost(summary, report, &figures);
     put_client(summary, report);
     put_extrapolated(summary, report);

@@ -435,6 +435,27 @@ static void put_plan(const struct dyno_table_page *page)
     }
 }
 
+static void put_faults(const struct dyno_table_page *page)
+{
+    const struct dyno_fault_report *faults = page->report->faults;
+    const struct dyno_fault_totals *totals = faults->totals;
+    uint64_t stalls = totals->faults[DYNO_FAULT_STALL];
+
+    dyno_table_section(page, "Faults");
+    dyno_table_count(page, "", totals->deaths,
+                     totals->deaths == 1 ? " worker died, " : " workers died, ");
+    dyno_table_count(page, "", faults->restarts, " started again; ");
+    dyno_table_count(page, "", stalls, stalls == 1 ? " stall; " : " stalls; ");
+    dyno_table_percent(page, "workers serving ", faults->ready_share, " of the time\n");
+    dyno_table_more(page);
+    dyno_table_count(page, "", totals->migrated,
+                     totals->migrated == 1 ? " request went on elsewhere, "
+                                           : " requests went on elsewhere, ");
+    dyno_table_count(page, "", faults->tokens_recomputed, " tokens computed again, ");
+    dyno_table_count(page, "", totals->lost,
+                     totals->lost == 1 ? " request lost\n" : " requests lost\n");
+}
+
 /* Instead of cache and fleet, where a server was asked. */
 static void put_client(const struct dyno_table_page *page)
 {
@@ -535,6 +556,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
         }
         if (report->plan) {
             put_plan(&page);
+        }
+        if (report->faults) {
+            put_faults(&page);
         }
         if (report->cost) {
             put_cost(&page);

@@ -1,0 +1,39 @@
+/* What a scenario says of faults, put together (docs/faults.md). */
+#ifndef DYNO_CLI_FAULTING_H
+#define DYNO_CLI_FAULTING_H
+
+#include "cli/scenario.h"
+#include "core/run/faults.h"
+#include "core/run/loop.h"
+#include "core/run/roster.h"
+#include "core/worker/device.h"
+#include "traces/law.h"
+
+struct dyno_faulting {
+    struct dyno_faults *faults; /* NULL: nothing goes wrong */
+    struct dyno_law restart;
+    struct dyno_roster *roster; /* where nobody plans: who serves */
+};
+
+/* Whether anything may go wrong. */
+bool dyno_faulting_is_on(const struct dyno_scenario *scenario);
+
+/* What the options say together: faults that can be read, of workers that there are, and nothing
+ * that would make no difference.  DYNO_BAD_INPUT. */
+dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error);
+
+/* Zero-initialise first; nothing is opened where nothing goes wrong.  `device` (a simulated one)
+ * feels stalls from then on.  `planned`: somebody else has a roster.  Closed also after a failure.
+ */
+dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                               struct dyno_dispatch *dispatch, struct dyno_device *device,
+                               bool planned, struct dyno_error *error);
+void dyno_faulting_close(struct dyno_faulting *faulting);
+
+/* What a report says of the run that ended at `end_ns`. */
+void dyno_faulting_report(const struct dyno_loop *loop, const struct dyno_roster *roster,
+                          const struct dyno_fleet_totals *totals, dyno_ns end_ns,
+                          struct dyno_fault_report *out);
+
+#endif

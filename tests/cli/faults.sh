@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# What goes wrong in a fleet, and what becomes of it: the scenario ends as docs/faults.md says, and
+# faults that make no sense are refused by name.
+#
+# usage: tests/cli/faults.sh DYNO
+set -euo pipefail
+
+root=$PWD
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+ln -s "$root/sim" sim # scenarios name files from the root of the tree
+
+node=sim/scenarios/dead-node.yaml
+load=(replay --arrival poisson:1 --requests 1 --model llama-3.1-8b --gpu h100 --workers 4)
+
+# is NUMBER NAME: so much is in the last JSON.
+is() {
+    [[ $(number "$json" "$2") == "$1" ]] || fail "$json: $2 is $(number "$json" "$2"), not $1"
+}
+
+# plays JSON ARGUMENT...
+plays() {
+    json=$1
+    shift
+    works replay "$node" --json "$json" "$@"
+}
+
+# ---- a node dies -----------------------------------------------------------------------------
+
+plays dead.json
+is 24420 requests.completed
+is 0 requests.failed
+is 4 faults.deaths
+is 4 faults.restarts
+is 86 faults.requests_migrated
+is 86 faults.migrations
+is 122676 faults.tokens_recomputed
+is 0 faults.requests_lost
+
+# Where nobody goes on elsewhere, the same requests are lost, and the others none the worse.
+plays lost.json --set faults.migration_limit=0
+is 24334 requests.completed
+is 86 requests.failed
+is 86 faults.requests_lost
+is 0 faults.tokens_recomputed
+
+# Without faults the file is a scenario like any other, and leaping is stepping with them.
+plays well.json --set faults.list=none
+! grep -q '"faults"' well.json || fail "a run without faults tells of some"
+plays steps.json --set batch.steps_max=1 --set generate.duration=250s
+plays leaps.json --set generate.duration=250s
+cmp steps.json leaps.json || fail "leaping and stepping differ"
+
+# ---- what is refused -------------------------------------------------------------------------
+
+refuses 2 "faults.list: 'worker:1' does not begin with worker:N@ or worker:N-M@, as in \
+worker:2@120s=dead" "${load[@]}" --fault worker:1
+refuses 2 "faults.list: 'worker:1@5=dead' does not say when, as FROM=, FROM..TO= with a later TO \
+or FROM..never=, as in worker:2@120s..3min=dead" "${load[@]}" --fault worker:1@5=dead
+refuses 2 "faults.list: 'worker:1@5s=ill' does not end with =dead, =frozen or =slow:N, N times \
+slower, from 2 to 1000" "${load[@]}" --fault worker:1@5s=ill
+refuses 2 "faults.list: 'worker:1@5s=frozen' has no end, and what a worker that stalls has in hand \
+would wait for ever: give FROM..TO" "${load[@]}" --fault worker:1@5s=frozen
+refuses 2 "faults.list: there is no worker 4: the fleet has 4, and the first is worker 0" \
+    "${load[@]}" --fault worker:2-4@5s=dead
+refuses 2 "faults.list: two stalls of worker 1 overlap, at 7.000 s; let one end where the other \
+begins" "${load[@]}" --fault worker:1@5s..8s=frozen --fault worker:1@7s..9s=slow:2
+refuses 2 "faults.notice has no meaning where nothing goes wrong: give --fault, \
+faults.death_every or faults.stall_every" "${load[@]}" --set faults.notice=1s
+refuses 2 "output.journal and faults cannot be together: a journal has no place for what goes \
+wrong" "${load[@]}" --fault worker:1@5s=dead --journal j
