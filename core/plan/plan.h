@@ -19,6 +19,18 @@
  *   - it goes down only when fewer were asked for through a whole cool-down, to the most asked for
  *     in that time; so a load that does not change, or only trembles, is not followed;
  *   - while workers start it does not go down, and policies that count in steps do not go up.
+ *
+ * Several pools may share one budget (dyno_plan_tick_shared): one that computes prompts and one
+ * that decodes, each with a policy's state, costs and limits of its own.  A pool of prompts is
+ * asked as if each request were its prompt and one token of answer, and as many were in a pass as
+ * fit (kv_tokens is then what a pass may compute); one that decodes, as if it computed of a prompt
+ * only what was computed there.  Where they ask for more than the budget
+ *   - by measured costs, each gets its share of it, so that all are short in the same proportion;
+ *   - by thresholds, or while costs are not known, who wants more gets what nobody has: a step is
+ *     no measure of need;
+ *   - a pool whose share is less than it has goes down as if it had asked for fewer, after the
+ *     cool-down; who is to have more waits for that.
+ *
  * Until costs are known (capacity.h), sla, throughput, hybrid and clairvoyant go by thresholds, as
  * load does; but clairvoyant, which does not cool down, goes down by costs only.
  */
@@ -103,6 +115,7 @@ enum dyno_plan_reason {
     DYNO_PLAN_COOLING, /* fewer are asked for, but not for long enough */
     DYNO_PLAN_WAITING, /* for workers that start */
     DYNO_PLAN_BLIND,   /* metrics are missing */
+    DYNO_PLAN_BUDGET,  /* it has less than it asks for: the budget, or another pool, has no more */
 };
 
 const char *dyno_plan_reason_name(enum dyno_plan_reason reason);
@@ -119,6 +132,12 @@ void dyno_plan_init(struct dyno_plan *plan, const struct dyno_plan_policy *polic
 /* One tick: learn from the observation, ask the policy, settle. */
 struct dyno_plan_verdict dyno_plan_tick(struct dyno_plan *plan,
                                         const struct dyno_plan_observation *seen);
+
+/* Several pools at once, whose workers are at most `budget` in all; before it, too.  The order of
+ * the pools breaks ties. */
+void dyno_plan_tick_shared(struct dyno_plan *const plans[],
+                           const struct dyno_plan_observation seen[], uint32_t count,
+                           uint32_t budget, struct dyno_plan_verdict verdicts[]);
 
 /* What sla predicts for `workers` workers at `rate` requests per second in all; false: they cannot
  * keep up. */

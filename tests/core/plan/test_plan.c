@@ -298,6 +298,115 @@ START_TEST(nobody_leaves_the_limits)
 }
 END_TEST
 
+/* Two pools behind `budget`, asked for `rates` by policy `name`, which have `had`. */
+struct shared {
+    struct dyno_plan_config with;
+    struct dyno_plan plans[2];
+    struct dyno_plan_verdict verdicts[2];
+};
+
+static struct shared share(const char *name, uint32_t first, uint32_t second)
+{
+    struct shared shared = {.with = config()};
+
+    shared.plans[0] = open_named(name, &shared.with, first);
+    shared.plans[1] = open_named(name, &shared.with, second);
+    return shared;
+}
+
+static void tick_shared(struct shared *shared, dyno_ns at, uint32_t budget, const double rates[2],
+                        const uint32_t waiting[2])
+{
+    struct dyno_plan *plans[] = {&shared->plans[0], &shared->plans[1]};
+    struct dyno_plan_observation seen[2];
+
+    for (int i = 0; i < 2; i++) {
+        seen[i] = look(at, shared->plans[i].desired, 60, 0);
+        seen[i].forecast_rate = rates[i];
+        seen[i].lobby = waiting[i];
+    }
+    dyno_plan_tick_shared(plans, seen, 2, budget, shared->verdicts);
+}
+
+static void expect_shared(const struct shared *shared, uint32_t first, uint32_t second,
+                          const char *why_first, const char *why_second)
+{
+    ck_assert_uint_eq(shared->verdicts[0].desired, first);
+    ck_assert_uint_eq(shared->verdicts[1].desired, second);
+    ck_assert_str_eq(dyno_plan_reason_name(shared->verdicts[0].reason), why_first);
+    ck_assert_str_eq(dyno_plan_reason_name(shared->verdicts[1].reason), why_second);
+}
+
+static const uint32_t nobody[2] = {0, 0};
+
+/* A worker counts for 0.8 * 8.696 = 6.957 a second: 60 and 20 a second take 9 and 3. */
+START_TEST(pools_that_need_too_much_are_short_in_proportion)
+{
+    struct shared shared = share("throughput", 4, 4);
+
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    tick_shared(&shared, DYNO_S, 16, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 9, 4, "up", "cooling");
+
+    shared = share("throughput", 1, 1);
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    tick_shared(&shared, DYNO_S, 8, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 6, 2, "up", "up");
+    ck_assert_uint_eq(shared.verdicts[0].asked, 9);
+    ck_assert_uint_eq(shared.verdicts[1].asked, 3);
+    tick_shared(&shared, 2 * DYNO_S, 8, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 6, 2, "budget", "budget");
+}
+END_TEST
+
+/* A pool keeps its least, whatever the others need. */
+START_TEST(nobody_is_shared_out_of_its_least)
+{
+    struct shared shared = share("throughput", 1, 1);
+
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    tick_shared(&shared, DYNO_S, 3, (double[]){60, 1}, nobody);
+    expect_shared(&shared, 2, 1, "up", "held");
+
+    shared = share("throughput", 1, 1);
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    tick_shared(&shared, DYNO_S, 2, (double[]){60, 60}, nobody);
+    expect_shared(&shared, 1, 1, "budget", "budget");
+}
+END_TEST
+
+/* 13 and 41 a second take 2 and 6. */
+START_TEST(who_is_to_have_more_waits_until_the_other_gives)
+{
+    struct shared shared = share("throughput", 6, 2);
+
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    tick_shared(&shared, DYNO_S, 8, (double[]){13, 41}, nobody);
+    expect_shared(&shared, 6, 2, "cooling", "budget");
+    tick_shared(&shared, 31 * DYNO_S, 8, (double[]){20, 41}, nobody); /* 3 for a while */
+    expect_shared(&shared, 6, 2, "cooling", "budget");
+    tick_shared(&shared, 61 * DYNO_S, 8, (double[]){13, 41}, nobody);
+    expect_shared(&shared, 3, 5, "down", "up"); /* to the most asked for meanwhile */
+}
+END_TEST
+
+/* A step says that more is wanted, but not how much more than somebody else. */
+START_TEST(thresholds_take_nothing_from_those_who_hold)
+{
+    struct shared shared = share("load", 5, 3);
+
+    tick_shared(&shared, DYNO_S, 8, (double[]){1, 1}, (uint32_t[]){0, 9});
+    expect_shared(&shared, 5, 3, "held", "budget");
+    tick_shared(&shared, 2 * DYNO_S, 9, (double[]){1, 1}, (uint32_t[]){0, 9});
+    expect_shared(&shared, 5, 4, "held", "up");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("plan");
@@ -314,6 +423,10 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_constant_load_makes_no_policy_swing);
     tcase_add_test(cases, clairvoyant_goes_down_only_by_measured_costs);
     tcase_add_test(cases, nobody_leaves_the_limits);
+    tcase_add_test(cases, pools_that_need_too_much_are_short_in_proportion);
+    tcase_add_test(cases, nobody_is_shared_out_of_its_least);
+    tcase_add_test(cases, who_is_to_have_more_waits_until_the_other_gives);
+    tcase_add_test(cases, thresholds_take_nothing_from_those_who_hold);
     suite_add_tcase(suite, cases);
 }
 
