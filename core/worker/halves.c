@@ -252,8 +252,10 @@ dyno_status dyno_half_end(struct dyno_workers *workers, dyno_ns now, uint32_t pl
 {
     struct dyno_local *local = local_of(workers);
     struct dyno_worker *worker = worker_of(local, place);
-    enum dyno_seq_state state = local->seqs[place].state;
+    enum dyno_seq_state state;
 
+    dyno_ingest_take_ready(local, worker, now); /* who is ready counts as one who waits */
+    state = local->seqs[place].state;
     assert(state == SEQ_RESERVED || state == SEQ_WAITING || state == SEQ_INGEST);
     dyno_local_touch(local, local->seqs[place].record.worker, now);
     DYNO_TRY(dyno_seq_finish(local, worker, place, outcome));
