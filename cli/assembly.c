@@ -438,6 +438,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         DYNO_TRY(open_device(
             assembly, &assembly->device,
             scenario->disagg.policy ? scenario->disagg.decode : scenario->fleet.workers, error));
+        assembly->computing = assembly->device;
         if (scenario->disagg.policy) {
             DYNO_TRY(open_prefill_device(assembly, error));
         }

@@ -40,6 +40,7 @@ struct dyno_assembly {
     struct dyno_clock *clock;
     struct dyno_clock *loop_clock; /* the same, behind the journal if there is one */
     struct dyno_device *device;
+    struct dyno_device *computing;  /* the last of those it stands before, or itself */
     struct dyno_dispatch *dispatch; /* among those that decode, if that is not all */
     struct dyno_halves halves;      /* what requests in halves need more */
     struct dyno_tiering tiering;    /* and lower tiers of KV */

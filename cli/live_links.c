@@ -97,7 +97,7 @@ dyno_status dyno_live_links_open(struct dyno_links **out, const struct dyno_asse
     if (!storages) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    rest = add_storages(storages, assembly->device,
+    rest = add_storages(storages, assembly->computing,
                         scenario->disagg.policy ? scenario->disagg.decode : workers, config.ranks);
     if (scenario->disagg.policy) {
         (void)add_storages(rest, assembly->halves.device, scenario->disagg.prefill, config.ranks);
