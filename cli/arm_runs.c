@@ -279,7 +279,7 @@ static dyno_status check(const struct dyno_arm_runs *runs, struct dyno_error *er
                          "every arm reads the trace: standard input will not do, name a file");
     }
     if (scenario->output.decisions || scenario->output.journal || scenario->output.host_json ||
-        scenario->output.intervals > 0) {
+        (scenario->output.intervals && strcmp(scenario->output.intervals, "auto") != 0)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--decisions, --journal, --host-json and --intervals are of one run: give "
                          "them to dyno replay with an arm's settings");

@@ -32,7 +32,8 @@ static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_err
         &assembly->recorded, assembly->scenario,
         &(struct dyno_frame_source){.block_tokens = assembly->worker.block_tokens,
                                     .trace_data = assembly->trace_data,
-                                    .trace_size = assembly->trace_size},
+                                    .trace_size = assembly->trace_size,
+                                    .trace_copy = assembly->trace_copy},
         assembly->answers, error);
 }
 

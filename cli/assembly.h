@@ -75,6 +75,7 @@ struct dyno_assembly {
     const char *remote_model;   /* ... and what the title calls their model */
     const void *trace_data;     /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;
+    struct dyno_input_copy *trace_copy; /* where to keep what is read of it; NULL: nowhere */
     dyno_status (*see)(void *context, const struct dyno_request *request); /* every request, or */
     void *see_context;                                                     /* NULL */
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */

@@ -18,12 +18,15 @@ static dyno_status start(struct dyno_child *child, const struct dyno_gate *gate,
 {
     char *argv[WORDS_MAX] = {NULL};
     char replay[] = "replay", db[] = "--db", no_progress[] = "--no-progress", set[] = "--set";
+    char intervals[] = "--intervals", none[] = "none"; /* a gate compares what they are around */
     int count = 0;
 
     argv[count++] = (char *)(uintptr_t)gate->sides[side].program;
     argv[count++] = replay;
     argv[count++] = (char *)(uintptr_t)one->files[side];
     argv[count++] = no_progress;
+    argv[count++] = intervals;
+    argv[count++] = none;
     argv[count++] = db;
     argv[count++] = (char *)(uintptr_t)database;
     if (side == 1 && gate->options.head_set) {

@@ -23,6 +23,7 @@ struct replay {
     struct dyno_assembly assembly;
     struct dyno_journal *journal;
     struct dyno_intervals intervals;
+    struct dyno_input_copy trace_copy;
     struct dyno_plan_regret regret;
     struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     const volatile sig_atomic_t *interrupted;
@@ -63,6 +64,7 @@ static dyno_status run(struct replay *replay, const char *command, struct dyno_e
     }
     assembly->journal = replay->journal;
     assembly->options = &replay->options;
+    dyno_intervals_prepare(&replay->trace_copy, assembly, &replay->scenario);
     DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, replay->interrupted, 0, error));
     DYNO_TRY(open_recorder(replay, command, assembly->title, error));
     DYNO_TRY(dyno_frame_progress(&replay->progress, &replay->scenario));
@@ -93,13 +95,8 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
     summary.extrapolated = replay->extrapolated;
     summary.extrapolated_count = dyno_extrapolations_find(&replay->assembly, replay->extrapolated);
-    if (scenario->output.intervals > 0 && !replay->assembly.result.cut) {
-        DYNO_TRY(dyno_intervals_compute(&replay->intervals, scenario, scenario->output.intervals,
-                                        error));
-        summary.intervals = replay->intervals.items;
-        summary.interval_count = replay->intervals.count;
-        summary.interval_replicas = replay->intervals.replicas;
-    }
+    DYNO_TRY(dyno_intervals_of_run(&replay->intervals, &replay->assembly, error));
+    dyno_intervals_report(&replay->intervals, &summary);
     if (scenario->planner.regret && !replay->assembly.result.cut) {
         DYNO_TRY(
             dyno_regret_compute(&replay->regret, &replay->assembly, replay->interrupted, error));
@@ -147,6 +144,7 @@ static void close_replay(struct replay *replay, struct dyno_error *error)
     dyno_assembly_close(&replay->assembly);
     (void)dyno_journal_close(replay->journal, &ignored); /* after success it is closed already */
     dyno_options_close(&replay->options);
+    free(replay->trace_copy.data);
 }
 
 int dyno_command_replay(int argc, char **argv)

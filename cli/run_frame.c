@@ -147,6 +147,7 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
                                    .path = scenario->trace.path,
                                    .data = from->trace_data,
                                    .data_size = from->trace_size,
+                                   .copy = from->trace_copy,
                                    .format = scenario->trace.format,
                                    .trace_block_tokens = scenario->trace.block_tokens,
                                    .skip_bad_max = scenario->trace.skip_bad,

@@ -208,7 +208,7 @@ struct dyno_scenario {
         const char *json;      /* output.json        --json */
         const char *host_json; /* output.host_json   --host-json */
         const char *journal;   /* output.journal     --journal: for dyno rerun */
-        uint32_t intervals;    /* output.intervals   --intervals: replicas; 0: none */
+        const char *intervals; /* output.intervals   --intervals: "auto" or replicas */
         bool decisions;        /* output.decisions   --decisions: record candidates and scores */
         bool progress; /* output.progress    --progress / --no-progress: auto on a terminal */
     } output;

@@ -625,10 +625,11 @@ const struct dyno_option dyno_scenario_rows[] = {
         NOT_EMPTY,
         HELP("write down all that enters the core; `dyno rerun FILE` feeds it back and checks that "
              "the core decides the same")),
-    ROW("output.intervals", "intervals", "N", U32, output.intervals, DEFAULT("none"), OR("none"),
-        RANGE(4, 1000),
+    ROW("output.intervals", "intervals", "N", TEXT, output.intervals, DEFAULT("auto"), OR("none"),
+        NOT_EMPTY,
         HELP("95 % intervals for the headlines, from so many replicas: timing drawn within its "
-             "uncertainty, requests resampled in blocks")),
+             "uncertainty, requests resampled in blocks; auto takes 8, and none where the run is "
+             "long")),
     ROW("output.decisions", "decisions", NULL, BOOL, output.decisions, DEFAULT("false"),
         HELP("record every routing decision with its candidates and scores")),
     ROW("output.progress", "progress", NULL, BOOL, output.progress, DEFAULT("true"),

@@ -105,8 +105,11 @@ struct dyno_report {
     uint32_t extrapolated_count;
     const struct dyno_interval *intervals; /* [interval_count]; latencies: mean, p50, p99 of TTFT,
                                               TPOT, E2E, then output tokens a second */
-    uint32_t interval_count;               /* 0: none were asked for */
+    uint32_t interval_count;               /* 0: there are none ... */
     uint32_t interval_replicas;
+    const char *intervals_lacking; /* ... because: one word, as in the JSON; NULL: nobody asked, or
+                                      nothing was predicted */
+    const char *intervals_why;     /* the same in words */
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
     const struct dyno_fault_report *faults;  /* NULL: nothing could go wrong */

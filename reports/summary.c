@@ -399,6 +399,12 @@ static void put_client(struct dyno_summary *summary, const struct dyno_report *r
 
 static void put_intervals(struct dyno_summary *summary, const struct dyno_report *report)
 {
+    if (report->interval_count > 0 || report->intervals_lacking) {
+        put_count(summary, "intervals", "replicas", report->interval_replicas);
+    }
+    if (report->intervals_lacking) {
+        put_count(summary, "intervals.left_out", report->intervals_lacking, 1);
+    }
     for (uint32_t i = 0; i < report->interval_count; i++) {
         char group[DYNO_SUMMARY_NAME_MAX];
 

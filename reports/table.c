@@ -479,11 +479,14 @@ static void put_client(const struct dyno_table_page *page)
 
 static void put_interval(const struct dyno_table_page *page, const struct dyno_interval *interval)
 {
-    char low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX], both[2 * DYNO_FORMAT_MAX];
+    char low[DYNO_FORMAT_MAX], high[DYNO_FORMAT_MAX], both[2 * DYNO_FORMAT_MAX] = "n/a";
     int decimals = dyno_table_decimals(interval->high);
 
-    (void)snprintf(both, sizeof both, "%s – %s", dyno_format_fixed(low, interval->low, decimals),
-                   dyno_format_fixed(high, interval->high, decimals));
+    if (!isnan(interval->low)) {
+        (void)snprintf(both, sizeof both, "%s – %s",
+                       dyno_format_fixed(low, interval->low, decimals),
+                       dyno_format_fixed(high, interval->high, decimals));
+    }
     for (size_t width = dyno_format_width(both); width < 20; width++) {
         fputc(' ', page->out);
     }
@@ -496,6 +499,9 @@ static void put_intervals(const struct dyno_table_page *page)
     static const char *const labels[] = {"TTFT, ms", "TPOT, ms", "E2E, ms"};
     const struct dyno_report *report = page->report;
 
+    if (report->intervals_lacking) {
+        fprintf(page->out, "\n95 %% intervals  left out: %s\n", report->intervals_why);
+    }
     if (report->interval_count != 10) {
         return;
     }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +19,8 @@ struct dyno_input {
     size_t raw_start, raw_end;
     bool raw_ended;
     bool is_gzip;
-    bool in_member; /* between a gzip member's first byte and its last */
+    struct dyno_input_copy *copy; /* not owned; NULL: nobody wants one */
+    bool in_member;               /* between a gzip member's first byte and its last */
     z_stream stream;
 };
 
@@ -37,6 +37,40 @@ static dyno_status fill_from_memory(struct dyno_input *input)
     input->raw_end = count;
     input->raw_ended = count == 0;
     return DYNO_OK;
+}
+
+static void lose(struct dyno_input_copy *copy)
+{
+    free(copy->data);
+    *copy = (struct dyno_input_copy){.size_max = copy->size_max, .is_lost = true};
+}
+
+static void keep(struct dyno_input_copy *copy, const unsigned char *data, size_t size)
+{
+    size_t capacity = copy->capacity ? copy->capacity : RAW_BYTES;
+    char *grown = copy->data;
+
+    if (copy->is_lost || size == 0) {
+        return;
+    }
+    while (capacity - copy->size < size) {
+        capacity *= 2;
+    }
+    if (size > copy->size_max - copy->size ||
+        (capacity > copy->capacity && !(grown = realloc(copy->data, capacity)))) {
+        lose(copy);
+        return;
+    }
+    memcpy(grown + copy->size, data, size);
+    copy->data = grown;
+    copy->capacity = capacity;
+    copy->size += size;
+}
+
+void dyno_input_keep(struct dyno_input *input, struct dyno_input_copy *copy)
+{
+    input->copy = copy;
+    keep(copy, input->raw + input->raw_start, input->raw_end - input->raw_start);
 }
 
 /* Refill the raw buffer, which is used up. */
@@ -56,6 +90,9 @@ static dyno_status fill(struct dyno_input *input, struct dyno_error *error)
     input->raw_start = 0;
     input->raw_end = (size_t)count;
     input->raw_ended = count == 0;
+    if (input->copy) {
+        keep(input->copy, input->raw, input->raw_end);
+    }
     return DYNO_OK;
 }
 

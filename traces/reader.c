@@ -462,6 +462,9 @@ dyno_status dyno_reader_open(struct dyno_rows **out, const struct dyno_trace_con
     }
     if (status == DYNO_OK) {
         reader->rows.name = reader->lines.name;
+        if (config->copy) {
+            dyno_input_keep(reader->lines.input, config->copy);
+        }
         status = prepare_window(reader, error);
     }
     if (status != DYNO_OK) {

@@ -27,12 +27,15 @@ enum dyno_pacing {
  * not known.  In a closed loop timestamps count as 0 too, and a client whose next turn is not due
  * sends another request. */
 
+struct dyno_input_copy;
+
 struct dyno_trace_config {
     const char *path; /* "-": standard input; a name in .gz, or gzip's magic, is decompressed */
     const void *data; /* not NULL: read these bytes instead; path is only their name */
     size_t data_size;
-    const char *format;          /* NULL or "auto": recognised from the first lines */
-    uint32_t trace_block_tokens; /* 0: the format's own (mooncake 512, bailian 16) */
+    struct dyno_input_copy *copy; /* not NULL: what is read is kept there (traces/input.h) */
+    const char *format;           /* NULL or "auto": recognised from the first lines */
+    uint32_t trace_block_tokens;  /* 0: the format's own (mooncake 512, bailian 16) */
     uint64_t skip_bad_max;  /* --skip-bad N: lines that may be bad; they are counted and listed */
     uint32_t sort_window;   /* rows that may be out of order by up to this many places */
     uint64_t requests_skip; /* pass over so many first, and over the turns without a time of their

@@ -255,7 +255,8 @@ output: what a run leaves behind
   --journal FILE              write down all that enters the core; `dyno rerun FILE` feeds it back
                               and checks that the core decides the same
   --intervals N               95 % intervals for the headlines, from so many replicas: timing drawn
-                              within its uncertainty, requests resampled in blocks
+                              within its uncertainty, requests resampled in blocks; auto takes 8,
+                              and none where the run is long [auto]
   --[no-]decisions            record every routing decision with its candidates and scores [false]
   --[no-]progress             a progress bar, where standard error is a terminal [true]
 

@@ -208,7 +208,7 @@ output:
   json: '-'                                  # --json
   host_json: none                            # default
   journal: none                              # default
-  intervals: none                            # default
+  intervals: auto                            # default
   decisions: false                           # default
   progress: false                            # --no-progress
 serve:

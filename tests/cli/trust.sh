@@ -8,7 +8,7 @@ set -euo pipefail
 dyno=$(readlink -f "$1")
 load=(replay --arrival poisson:2 --requests 60 --input-tokens 500 --output-tokens 50 --db none)
 
-# has PATTERN ARGUMENT...: the summary holds a line like that.   lacks: it does not.
+# has PATTERN ARGUMENT...: the summary holds a line like that; lacks: it does not.
 summary() {
     "$dyno" "${load[@]}" "$@" --json - 2>/dev/null
 }
@@ -16,6 +16,12 @@ has() {
     local pattern=$1
     shift
     grep -q -- "$pattern" <<<"$(summary "$@")" || { printf 'no %s: %s\n' "$pattern" "$*"; exit 1; }
+}
+
+lacks() {
+    local pattern=$1
+    shift
+    ! grep -q -- "$pattern" <<<"$(summary "$@")" || { printf 'a %s: %s\n' "$pattern" "$*"; exit 1; }
 }
 
 card=(--gpu rtx4090 --max-num-batched-tokens 2048)
@@ -27,11 +33,37 @@ has '"weights": 1' "${card[@]}" --weights int4
 grep -q '^Extrapolated *h100 itself was not measured' \
     <<<"$("$dyno" "${load[@]}" --gpu h100 2>/dev/null)"
 
-has '"intervals": {' "${card[@]}" --intervals 8
-grep -q '^95 % intervals' <<<"$("$dyno" "${load[@]}" "${card[@]}" --intervals 8 2>/dev/null)"
-cmp <(summary --intervals 8) <(summary --intervals 8) # the same seed, the same intervals
+has '"replicas": 8,$' "${card[@]}" # nobody asked
+has '"replicas": 12,$' "${card[@]}" --intervals 12
+grep -q '^95 % intervals' <<<"$("$dyno" "${load[@]}" "${card[@]}" 2>/dev/null)"
+cmp <(summary) <(summary)               # the same seed, the same intervals
+cmp <(summary) <(summary --intervals 8) # and however they were asked for
+lacks '"intervals": {' --intervals none
+lacks '"intervals": {' --device null # which predicts nothing
 
-status=0
-said=$(printf '{"timestamp":0,"input_length":600,"output_length":20}\n' |
-    "$dyno" replay --trace - --intervals 8 --db none 2>&1 >/dev/null) || status=$?
-[[ $status -eq 1 && $said == *"standard input will not do"* ]] || { printf '%s\n' "$said"; exit 1; }
+# Where there are none the run says why: too long, too short.
+has '"too_long": 1$' --arrival poisson:20 --requests 60000 --workers 2
+has '"too_few": 1$' --requests 24
+grep -q '^95 % intervals  left out: fewer than 25 requests' \
+    <<<"$("$dyno" "${load[@]}" --requests 24 2>/dev/null)"
+
+# A trace that comes through a pipe is kept for them, unless it is long.
+trace() {
+    seq "$1" | sed 's/.*/{"timestamp":&,"input_length":600,"output_length":20}/'
+}
+said=$("$dyno" replay --trace <(trace 40) --db none --json - 2>/dev/null)
+grep -q '"replicas": 8,$' <<<"$said"
+said=$(trace 40 | "$dyno" replay --trace - --intervals 12 --db none --json - 2>/dev/null)
+grep -q '"replicas": 12,$' <<<"$said"
+
+# refuses WORDS ARGUMENT...: a sentence with WORDS on standard error, and a failure.
+refuses() {
+    local words=$1 said
+    shift
+    said=$("$dyno" replay --db none --arrival poisson:2 --requests 9 "$@" 2>&1 >/dev/null) &&
+        { printf 'taken: %s\n' "$*"; exit 1; }
+    [[ $said == *"$words"* ]] || { printf '%s\n' "$said"; exit 1; }
+}
+refuses "from 4 to 1000, 'auto' or 'none', not '3'" --intervals 3
+refuses "not 'many'" --intervals many
+refuses 'replicas are simulated' --intervals 8 --clock wall

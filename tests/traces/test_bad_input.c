@@ -5,6 +5,7 @@
 
 #include "tests/check_main.h"
 #include "tests/traces/support.h"
+#include "traces/input.h"
 
 #define GOOD   "{\"timestamp\":0,\"input_length\":5,\"output_length\":6}\n"
 #define HEADER "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -411,6 +412,36 @@ START_TEST(damaged_gzip_is_refused)
 }
 END_TEST
 
+/* What comes only once is kept for who reads it again, up to a limit that is stated. */
+START_TEST(what_is_read_is_kept_whole_or_not_at_all)
+{
+    struct dyno_input_copy whole = {.size_max = sizeof GOOD - 1};
+    struct dyno_input_copy none = {.size_max = sizeof GOOD - 2};
+    struct dyno_trace_config config = {.path = "-", .copy = &whole};
+    struct dyno_pacing_config pacing = pacing_of(16);
+    struct haul haul;
+
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+
+        ck_assert_int_eq(pipe(ends), 0);
+        ck_assert_int_eq(write(ends[1], GOOD, sizeof GOOD - 1), (ssize_t)sizeof GOOD - 1);
+        ck_assert_int_eq(close(ends[1]), 0);
+        ck_assert_int_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+        ck_assert_int_eq(close(ends[0]), 0);
+        haul_trace(&haul, &config, &pacing);
+        ck_assert_uint_eq(haul.count, 1);
+        haul_release(&haul);
+        config.copy = &none;
+    }
+    ck_assert(!whole.is_lost && none.is_lost);
+    ck_assert_uint_eq(whole.size, sizeof GOOD - 1);
+    ck_assert_mem_eq(whole.data, GOOD, whole.size);
+    ck_assert_ptr_null(none.data);
+    free(whole.data);
+}
+END_TEST
+
 START_TEST(standard_input_is_read)
 {
     struct dyno_trace_config config = {.path = "-"};
@@ -455,6 +486,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, a_truncated_gz_is_refused_with_the_line);
     tcase_add_test(tcase, damaged_gzip_is_refused);
     tcase_add_test(tcase, standard_input_is_read);
+    tcase_add_test(tcase, what_is_read_is_kept_whole_or_not_at_all);
     suite_add_tcase(suite, tcase);
 }
 
