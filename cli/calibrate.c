@@ -16,6 +16,7 @@ struct calibrate_options {
     const char *model, *device;
     uint32_t threads, rounds; /* threads 0: one a core */
     uint32_t ranks;
+    dyno_ns pause_ns;
 };
 
 #define AT(field) offsetof(struct calibrate_options, field)
@@ -74,6 +75,15 @@ static const struct dyno_option rows[] = {
      .offset = AT(ranks),
      .min = 1,
      .max = 1024},
+    {.name = "calibrate.pause",
+     .flag = "pause",
+     .value = "TIME",
+     .help = "how long nothing runs before a prompt that is measured after a pause",
+     .initial = "50ms",
+     .type = DYNO_OPTION_DURATION,
+     .offset = AT(pause_ns),
+     .min = 10 * DYNO_MS,
+     .max = 10 * DYNO_S},
     {.name = "run.rounds",
      .flag = "rounds",
      .value = "N",
@@ -148,6 +158,7 @@ static dyno_status measure(const struct calibrate_options *options, const char *
     }
     config.model = options->model;
     config.ranks = options->ranks;
+    config.pause_ns = options->pause_ns;
     config.threads =
         options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
     config.rounds = options->rounds;

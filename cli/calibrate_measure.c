@@ -29,8 +29,6 @@ enum {
     EXPERIMENTS_MAX = 4 * DYNO_MACHINE_POINTS_MAX,
 };
 
-static const dyno_ns pause_ns = 50 * DYNO_MS;
-
 enum kind { PREFILL, PREFILL_AFTER_PAUSE, DECODE };
 
 /* A kind of pass. */
@@ -233,7 +231,7 @@ static double run_pass(struct bench *bench, dyno_ns due, const struct dyno_pass 
 /* Let the machine rest, as the loop does where nothing is due.  Returns when that should end. */
 static dyno_ns pause(const struct bench *bench)
 {
-    dyno_ns due = dyno_wall_clock_now(bench->clock) + pause_ns;
+    dyno_ns due = dyno_wall_clock_now(bench->clock) + bench->config->pause_ns;
 
     while (bench->clock->ops->wait_until(bench->clock, due) < due) {
     }

@@ -15,6 +15,7 @@ struct dyno_measure_config {
     /* Powers of two, at most the above: sequences that may have a long context, of so many tokens
      * if the model has them; and the tokens of the prompt slice that is measured behind one. */
     uint32_t long_seqs, long_tokens_max, chunk_tokens;
+    dyno_ns pause_ns;  /* before a prompt that is measured after a pause */
     uint32_t rounds;   /* at most, >= 5 ... */
     dyno_ns budget_ns; /* ... and no further ones after this time */
     void (*progress)(void *context, uint32_t rounds_done, uint32_t rounds); /* may be NULL */

@@ -97,6 +97,8 @@ if ! "$dyno" doctor --require cuda >/dev/null 2>&1; then
     grep -Eq 'this build has no CUDA device|CUDA' err || fail "$(cat err)"
 fi
 refuses 2 "--threads: '0' is not a whole number from 1 to 256, or 'auto'" calibrate --threads 0 -o x
+refuses 2 "--pause: '1ms' is not a duration from 10ms to 10s (units: ns, us, ms, s, min, h)" \
+    calibrate --pause 1ms -o x
 refuses 2 "--device: 'gpu' is not one of cpu, cuda; did you mean 'cpu'?" calibrate --device gpu -o x
 refuses 2 "unknown option '--round'; did you mean '--rounds'?" calibrate --round 9 -o x
 printf '{"dyno_machine": 1, "model": "tiny", "device": "cpu", "threads": 1, "rows_ns": [[2, 1]]}' \
