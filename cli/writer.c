@@ -190,7 +190,8 @@ dyno_status dyno_writer_render(struct dyno_writer *writer, const struct dyno_cha
                          "without --chat");
     }
     if (!writer->template_) {
-        DYNO_TRY(dyno_template_open(&writer->template_, writer->file->chat_template, error));
+        DYNO_TRY(dyno_chat_template_open(&writer->template_, writer->file,
+                                         writer->file->chat_template, error));
     }
     return dyno_chat_render(writer->template_, writer->file, writer->tokenizer, messages, count,
                             time(NULL), out, out_size, error);

@@ -77,6 +77,26 @@ json_t *dyno_chat_fence(const struct dyno_tokenizer *tokenizer, const json_t *va
     }
 }
 
+/* Put the template's file before what was wrong with it. */
+static dyno_status blame(const struct dyno_tokenizer_file *file, dyno_status status,
+                         struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX], text[DYNO_ERROR_TEXT_MAX];
+
+    if (status == DYNO_OK || !error || !file->template_path) {
+        return status;
+    }
+    memcpy(text, error->text, sizeof text);
+    return dyno_fail(error, status, "%s: %s", dyno_quote(quoted, file->template_path), text);
+}
+
+dyno_status dyno_chat_template_open(struct dyno_template **out,
+                                    const struct dyno_tokenizer_file *file, const char *text,
+                                    struct dyno_error *error)
+{
+    return blame(file, dyno_template_open(out, text, error), error);
+}
+
 static dyno_status check_role(const char *role, uint32_t number, struct dyno_error *error)
 {
     static const char letters[] =
@@ -144,7 +164,8 @@ dyno_status dyno_chat_render(const struct dyno_template *template_,
         status = add_messages(list, tokenizer, messages, count, error);
     }
     if (status == DYNO_OK) {
-        status = dyno_template_render(template_, variables, now_s, out, out_size, error);
+        status = blame(
+            file, dyno_template_render(template_, variables, now_s, out, out_size, error), error);
     }
     json_decref(variables);
     json_decref(list);

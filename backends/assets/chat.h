@@ -19,12 +19,18 @@ struct dyno_chat_message {
  * template's variables.  To be released by json_decref; NULL: no memory. */
 json_t *dyno_chat_fence(const struct dyno_tokenizer *tokenizer, const json_t *value);
 
+/* Open `text`, a template of `file`'s.  Errors: those of dyno_template_open, with the file. */
+dyno_status dyno_chat_template_open(struct dyno_template **out,
+                                    const struct dyno_tokenizer_file *file, const char *text,
+                                    struct dyno_error *error);
+
 /* Render `messages` and the beginning of an answer.  `file` says how the model's texts begin and
  * end, and `tokenizer`, which was made from it, which texts are control tokens: contents are fenced
  * (tokenizer/fence.h), so what comes out is for dyno_encode with `control`, and no message can name
  * a control token.  `now_s` as in template.h.  On success *out is the caller's to free.
- * Errors: those of dyno_template_render; DYNO_BAD_INPUT where a message is not UTF-8, or a role,
- * which templates write between control tokens, is no word of letters, digits, '_' and '-'. */
+ * Errors: those of dyno_template_render, with the file; DYNO_BAD_INPUT where a message is not
+ * UTF-8, or a role, which templates write between control tokens, is no word of letters, digits,
+ * '_' and '-'. */
 dyno_status dyno_chat_render(const struct dyno_template *template_,
                              const struct dyno_tokenizer_file *file,
                              const struct dyno_tokenizer *tokenizer,

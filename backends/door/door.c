@@ -7,6 +7,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "backends/assets/chat.h"
 #include "backends/door/clerk.h"
 #include "backends/door/door_parts.h"
 #include "core/base/map.h"
@@ -321,14 +322,14 @@ static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
                                        error));
     }
     if (file->chat_template) {
-        DYNO_TRY(dyno_template_open(&door->template_, file->chat_template, error));
+        DYNO_TRY(dyno_chat_template_open(&door->template_, file, file->chat_template, error));
     }
     if (file->chat_template || file->tool_template) {
         door->call_form = dyno_openai_call_form_of(file->tool_template ? file->tool_template
                                                                        : file->chat_template);
     }
     if (file->tool_template) {
-        DYNO_TRY(dyno_template_open(&door->tool_template, file->tool_template, error));
+        DYNO_TRY(dyno_chat_template_open(&door->tool_template, file, file->tool_template, error));
     }
     return DYNO_OK;
 }

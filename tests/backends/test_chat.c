@@ -213,6 +213,30 @@ START_TEST(messages_that_cannot_be_are_refused)
 }
 END_TEST
 
+/* Whose text it is cannot be told from the line alone. */
+START_TEST(a_template_that_is_wrong_is_named_with_its_file)
+{
+    const struct dyno_chat_message hello = {.role = "user", .content = "hello"};
+    struct dyno_template *template_ = NULL;
+    struct dyno_error error;
+    char *text = NULL;
+    size_t size;
+
+    file.template_path = "m/tokenizer_config.json";
+    ck_assert_int_eq(dyno_chat_template_open(&template_, &file, "{% for a in %}", &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_str_eq(error.text, "'m/tokenizer_config.json': chat template, line 1: an expression "
+                                 "is expected here");
+    ck_assert_int_eq(dyno_chat_template_open(&template_, &file, "{{ 1 // 0 }}", &error), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_chat_render(template_, &file, tokenizer, &hello, 1, 0, &text, &size, &error),
+        DYNO_BAD_INPUT);
+    ck_assert_str_eq(error.text,
+                     "'m/tokenizer_config.json': chat template, line 1: a division by zero");
+    dyno_template_close(template_);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("chat");
@@ -221,6 +245,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_message_does_not_end_itself);
     tcase_add_test(cases, every_text_of_what_was_sent_is_fenced);
     tcase_add_test(cases, messages_that_cannot_be_are_refused);
+    tcase_add_test(cases, a_template_that_is_wrong_is_named_with_its_file);
     if (access(TEMPLATES, R_OK) == 0) {
         tcase_add_test(cases, nor_in_the_templates_of_known_models);
     }

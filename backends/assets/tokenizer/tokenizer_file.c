@@ -30,6 +30,7 @@ void dyno_tokenizer_file_close(const struct dyno_tokenizer_file *file)
     free(whole->patterns);
     free(whole->chat_template);
     free(whole->tool_template);
+    free(whole->template_path);
     free(whole->bos_text);
     free(whole->eos_text);
     free(whole);
@@ -282,6 +283,20 @@ static dyno_status read_config(struct tokenizer_file *file, const char *path,
     return blame(path, inside, status, error);
 }
 
+/* `path` (a folder: `inside` it) is where templates are; the last word is right. */
+static dyno_status note_template(struct tokenizer_file *file, const char *path, const char *inside,
+                                 struct dyno_error *error)
+{
+    free(file->template_path);
+    file->template_path = NULL;
+    if (asprintf(&file->template_path, "%s%s%s", path, inside ? "/" : "", inside ? inside : "") <
+        0) {
+        file->template_path = NULL;
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file's name");
+    }
+    return DYNO_OK;
+}
+
 static dyno_status read_directory(struct tokenizer_file *file, const char *path,
                                   struct dyno_error *error)
 {
@@ -293,7 +308,9 @@ static dyno_status read_directory(struct tokenizer_file *file, const char *path,
         DYNO_TRY(read_pair(file, path, "vocab.json", "merges.txt", error));
     }
     DYNO_TRY(read_config(file, path, error));
+    DYNO_TRY(note_template(file, path, "tokenizer_config.json", error));
     if (has(path, "chat_template.jinja")) {
+        DYNO_TRY(note_template(file, path, "chat_template.jinja", error));
         free(file->chat_template);
         file->chat_template = NULL;
         return read_text(&file->chat_template, path, "chat_template.jinja", TEMPLATE_BYTES_MAX,
@@ -322,6 +339,7 @@ static dyno_status show(struct tokenizer_file *file, struct dyno_error *error)
         .vocabulary = *vocabulary,
         .chat_template = file->chat_template,
         .tool_template = file->tool_template ? file->tool_template : file->chat_template,
+        .template_path = file->template_path,
         .bos_text = file->bos_text,
         .eos_text = file->eos_text};
     return DYNO_OK;
@@ -346,6 +364,7 @@ static dyno_status read_any(struct tokenizer_file *file, const char *path, struc
         return read_directory(file, path, error);
     }
     if (dyno_gguf_is(path)) {
+        DYNO_TRY(note_template(file, path, NULL, error));
         return blame_once(path, dyno_tokenizer_read_gguf(file, path, error), error);
     }
     if (length > 4 && strcmp(path + length - 4, ".bin") == 0) {

@@ -16,6 +16,7 @@ struct dyno_tokenizer_file {
     struct dyno_vocabulary vocabulary; /* what it points to is the file's */
     const char *chat_template;         /* NULL: none */
     const char *tool_template;         /* the one for chats with tools; NULL: the same */
+    const char *template_path;         /* the file that they are in; NULL: none is known */
     const char *bos_text, *eos_text;   /* "" where there is none */
 };
 
