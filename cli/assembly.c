@@ -100,11 +100,20 @@ static dyno_status open_clock(struct dyno_assembly *assembly)
 /* Who asks from outside wants to hear tokens, also of a device that computes none. */
 static dyno_status put_filler_before(struct dyno_assembly *assembly)
 {
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_halves *halves = &assembly->halves;
+
     if (!assembly->open_outside || assembly->remote || assembly->device->ops->is_real) {
         return DYNO_OK;
     }
-    return dyno_filler_open(&assembly->device, assembly->device, assembly->scenario->fleet.workers,
-                            assembly->worker.seqs_max, assembly->live.transcripts);
+    DYNO_TRY(dyno_filler_open(&assembly->device, assembly->device, scenario->fleet.workers,
+                              assembly->worker.seqs_max, assembly->live.transcripts, false));
+    if (!halves->device) {
+        return DYNO_OK;
+    }
+    return dyno_filler_open(&halves->device, halves->device, scenario->fleet.workers,
+                            halves->worker.seqs_max, assembly->live.transcripts,
+                            strcmp(scenario->disagg.style, "pull") == 0);
 }
 
 /* `real_workers`: a device that computes has so many; one that pretends costs nothing more for

@@ -103,6 +103,27 @@ static dyno_status check_remote(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
+/* What a file says of KV that moves is what a replay pretends of those servers. */
+static dyno_status leave_kv_to_them(struct dyno_options *options, struct dyno_error *error)
+{
+    static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
+    static const char *const names[] = {"disagg.policy", "tiers.levels"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct dyno_option *row = dyno_options_find(options, names[i]);
+        int source = (int)dyno_options_origin(options, row)->source;
+
+        if (source == DYNO_SOURCE_SET || source == DYNO_SOURCE_FLAG) {
+            return refuse_beside(options, names[i],
+                                 "other servers are asked by text alone, which moves no KV", error);
+        }
+        if (is_given(options, names[i])) {
+            DYNO_TRY(dyno_options_set(options, row, row->initial, &nobody, error));
+        }
+    }
+    return DYNO_OK;
+}
+
 /* As many workers as there are in the list. */
 static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
@@ -111,6 +132,7 @@ static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dy
     char count[24];
 
     DYNO_TRY(check_remote(scenario, options, error));
+    DYNO_TRY(leave_kv_to_them(options, error));
     for (const char *at = scenario->fleet.endpoints; *at; at++) {
         workers += *at == ',';
     }

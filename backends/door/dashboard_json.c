@@ -43,10 +43,24 @@ static double quantile_ms(const struct dyno_sketch *sketch, double fraction)
     return value == DYNO_NEVER ? (double)NAN : (double)value / 1e6;
 }
 
-static void put_kv(FILE *out, uint64_t used, uint64_t idle, uint64_t total)
+static void put_tier(FILE *out, uint32_t level, uint64_t used, uint64_t idle, uint64_t total)
 {
-    (void)fprintf(out, "\"kv\":[{\"tier\":\"g1\",\"used\":%llu,\"idle\":%llu,\"total\":%llu}]",
+    (void)fprintf(out, "{\"tier\":\"g%u\",\"used\":%llu,\"idle\":%llu,\"total\":%llu}", level,
                   (unsigned long long)used, (unsigned long long)idle, (unsigned long long)total);
+}
+
+/* The GPU's own memory, then the pools that the worker uses below it. */
+static void put_worker_kv(FILE *out, const struct dyno_sample_record *latest)
+{
+    (void)fputs("\"kv\":[", out);
+    put_tier(out, 1, latest->blocks_used, latest->blocks_idle, latest->blocks_total);
+    for (uint32_t i = 0; i < latest->tier_count; i++) {
+        const struct dyno_tier_sample *tier = &latest->tiers[i];
+
+        (void)fputc(',', out);
+        put_tier(out, tier->level, tier->blocks_moving, tier->blocks_kept, tier->blocks_total);
+    }
+    (void)fputc(']', out);
 }
 
 /* Add what a worker's last minutes were asked for, and what of it was found in its cache. */
@@ -85,7 +99,9 @@ static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry, dyno_ns
         add_prompts(&telemetry->workers[i], now, &prompts);
     }
     put_hit_rate(out, &prompts);
-    put_kv(out, look->blocks_used, look->blocks_idle, look->blocks_total);
+    (void)fputs("\"kv\":[", out); /* pools below may be shared: a sum would count them twice */
+    put_tier(out, 1, look->blocks_used, look->blocks_idle, look->blocks_total);
+    (void)fputc(']', out);
     (void)fputs("},\n", out);
 }
 
@@ -99,7 +115,7 @@ static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dy
     (void)fputs("{\"name\":", out);
     put_string(out, worker->name);
     (void)fprintf(out, ",\"running\":%u,\"waiting\":%u,", latest->running, latest->waiting);
-    put_kv(out, latest->blocks_used, latest->blocks_idle, latest->blocks_total);
+    put_worker_kv(out, latest);
     (void)fputs(",\"busy\":", out);
     put_number(out, share(latest->busy_ns - worker->earlier.busy_ns, span_ns));
     (void)fputs(",\"tokens_per_s\":", out);

@@ -63,10 +63,36 @@ static void put_worker_numbers(FILE *out, const struct dyno_telemetry *telemetry
     }
 }
 
-static void put_blocks(FILE *out, const char *worker, const char *state, uint64_t blocks)
+/* Of a worker's blocks in one tier. */
+static void put_blocks(FILE *out, const char *worker, uint32_t level, const uint64_t blocks[3])
 {
-    dyno_lines_count(out, "dyno_kv_blocks",
-                     DYNO_LABELS({"worker", worker}, {"tier", "g1"}, {"state", state}), blocks);
+    static const char *const states[] = {"used", "idle", "free"};
+    char tier[16];
+
+    (void)snprintf(tier, sizeof tier, "g%u", level);
+    for (size_t i = 0; i < 3; i++) {
+        dyno_lines_count(out, "dyno_kv_blocks",
+                         DYNO_LABELS({"worker", worker}, {"tier", tier}, {"state", states[i]}),
+                         blocks[i]);
+    }
+}
+
+static void put_worker_kv(FILE *out, const struct dyno_worker_telemetry *worker)
+{
+    const struct dyno_sample_record *latest = &worker->latest;
+    uint64_t taken = (uint64_t)latest->blocks_used + latest->blocks_idle;
+
+    put_blocks(out, worker->name, 1,
+               (uint64_t[]){latest->blocks_used, latest->blocks_idle,
+                            latest->blocks_total > taken ? latest->blocks_total - taken : 0});
+    for (uint32_t i = 0; i < latest->tier_count; i++) {
+        const struct dyno_tier_sample *tier = &latest->tiers[i];
+
+        taken = (uint64_t)tier->blocks_moving + tier->blocks_kept;
+        put_blocks(out, worker->name, tier->level,
+                   (uint64_t[]){tier->blocks_moving, tier->blocks_kept,
+                                tier->blocks_total > taken ? tier->blocks_total - taken : 0});
+    }
 }
 
 static void put_kv(FILE *out, const struct dyno_telemetry *telemetry)
@@ -75,14 +101,7 @@ static void put_kv(FILE *out, const struct dyno_telemetry *telemetry)
                       "KV blocks by state: used by requests, idle with contents that may be hit, "
                       "free.");
     for (uint32_t i = 0; i < telemetry->worker_count; i++) {
-        const struct dyno_worker_telemetry *worker = &telemetry->workers[i];
-        const struct dyno_sample_record *latest = &worker->latest;
-        uint64_t taken = (uint64_t)latest->blocks_used + latest->blocks_idle;
-
-        put_blocks(out, worker->name, "used", latest->blocks_used);
-        put_blocks(out, worker->name, "idle", latest->blocks_idle);
-        put_blocks(out, worker->name, "free",
-                   latest->blocks_total > taken ? latest->blocks_total - taken : 0);
+        put_worker_kv(out, &telemetry->workers[i]);
     }
     dyno_lines_family(out, "dyno_kv_block_tokens", "gauge", "Tokens that a KV block holds.");
     dyno_lines_count(out, "dyno_kv_block_tokens", DYNO_NO_LABELS, telemetry->block_tokens);

@@ -4,7 +4,8 @@
 
 /* A sequence on its worker. */
 struct slot {
-    struct dyno_generation *generation; /* NULL: nobody hears */
+    struct dyno_transcript *transcript; /* NULL: nobody hears */
+    uint32_t tokens;                    /* that its request has generated so far */
     uint32_t place;                     /* in decoding, if it decodes */
     bool decodes;
 };
@@ -21,6 +22,7 @@ struct filler {
     struct dyno_device_ops ops;
     struct dyno_device *below;
     const struct dyno_transcripts *transcripts;
+    bool ends_only;
     uint32_t worker_count;
     struct worker *workers; /* [worker_count] */
 };
@@ -47,11 +49,29 @@ static void filler_open(struct dyno_device *device, uint32_t index, uint32_t slo
                         uint32_t generated, uint32_t tokens_max)
 {
     struct filler *filler = filler_of(device);
-    const struct dyno_transcript *transcript = dyno_transcripts_find(filler->transcripts, id);
+    struct dyno_transcript *transcript = dyno_transcripts_find(filler->transcripts, id);
 
     filler->workers[index].slots[slot] =
-        (struct slot){.generation = transcript ? transcript->generation : NULL};
+        (struct slot){.transcript = transcript && transcript->generation ? transcript : NULL,
+                      .tokens = generated};
     filler->below->ops->open(filler->below, index, slot, id, generated, tokens_max);
+}
+
+static void enter(struct worker *worker, uint32_t index)
+{
+    struct slot *slot = &worker->slots[index];
+
+    slot->decodes = true;
+    slot->place = worker->decode_count;
+    worker->decoding[worker->decode_count++] = index;
+}
+
+static void filler_join(struct dyno_device *device, uint32_t index, uint32_t slot)
+{
+    struct filler *filler = filler_of(device);
+
+    enter(&filler->workers[index], slot);
+    filler->below->ops->join(filler->below, index, slot);
 }
 
 static void filler_shut(struct dyno_device *device, uint32_t index, uint32_t slot)
@@ -77,27 +97,36 @@ static void filler_submit(struct dyno_device *device, dyno_ns now, const struct 
     filler->below->ops->submit(filler->below, now, pass);
 }
 
-static void give(const struct slot *slot, uint32_t tokens)
+/* A token may be yielded twice: that of a prompt whose KV never came where the rest is decoded, so
+ * that it was computed there again. */
+static void give(struct slot *slot, uint32_t tokens)
 {
-    for (uint32_t i = 0; slot->generation && i < tokens; i++) {
-        (void)slot->generation->ops->took(slot->generation, DYNO_TOKEN_FILLER);
+    struct dyno_transcript *transcript = slot->transcript;
+
+    for (uint32_t i = 0; transcript && i < tokens; i++) {
+        if (++slot->tokens > transcript->fillers) {
+            transcript->fillers++;
+            (void)transcript->generation->ops->took(transcript->generation, DYNO_TOKEN_FILLER);
+        }
     }
 }
 
-static void settle(struct worker *worker, const struct dyno_completion *completion)
+/* `ends_only`: a token behind which the sequence goes on is yielded again elsewhere. */
+static void settle(struct worker *worker, const struct dyno_completion *completion, bool ends_only)
 {
-    for (uint32_t i = 0; worker->decode && i < worker->decode_count; i++) {
+    for (uint32_t i = 0; worker->decode && !ends_only && i < worker->decode_count; i++) {
         give(&worker->slots[worker->decoding[i]], completion->steps);
     }
     for (uint32_t i = 0; i < worker->yields_count; i++) {
-        struct slot *slot = &worker->slots[worker->yields[i]];
-
-        give(slot, 1);
-        slot->decodes = true;
-        slot->place = worker->decode_count;
-        worker->decoding[worker->decode_count++] = worker->yields[i];
+        if (!ends_only) {
+            give(&worker->slots[worker->yields[i]], 1);
+        }
+        enter(worker, worker->yields[i]);
     }
     for (uint32_t i = 0; i < completion->ended_count; i++) {
+        if (ends_only) {
+            give(&worker->slots[completion->ended[i]], 1);
+        }
         leave(worker, completion->ended[i]);
     }
 }
@@ -109,7 +138,7 @@ static bool filler_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
     if (!filler->below->ops->reap(filler->below, now, out)) {
         return false;
     }
-    settle(&filler->workers[out->worker], out);
+    settle(&filler->workers[out->worker], out, filler->ends_only);
     return true;
 }
 
@@ -140,6 +169,13 @@ static dyno_ns filler_next(const struct dyno_device *device)
     const struct dyno_device *below = filler_of(device)->below;
 
     return below->ops->next(below);
+}
+
+static dyno_ns filler_predict(const struct dyno_device *device, const struct dyno_pass *pass)
+{
+    const struct dyno_device *below = filler_of(device)->below;
+
+    return below->ops->predict(below, pass);
 }
 
 static void release(struct filler *filler)
@@ -179,7 +215,7 @@ static bool make_workers(struct filler *filler, uint32_t seqs_max)
 
 dyno_status dyno_filler_open(struct dyno_device **out, struct dyno_device *device,
                              uint32_t worker_count, uint32_t seqs_max,
-                             const struct dyno_transcripts *transcripts)
+                             const struct dyno_transcripts *transcripts, bool ends_only)
 {
     struct filler *filler = calloc(1, sizeof *filler);
 
@@ -188,6 +224,7 @@ dyno_status dyno_filler_open(struct dyno_device **out, struct dyno_device *devic
     }
     filler->ops = *device->ops;
     filler->ops.open = filler_open;
+    filler->ops.join = device->ops->join ? filler_join : NULL;
     filler->ops.shut = filler_shut;
     filler->ops.submit = filler_submit;
     filler->ops.stop = filler_stop;
@@ -195,10 +232,12 @@ dyno_status dyno_filler_open(struct dyno_device **out, struct dyno_device *devic
     filler->ops.step_start = filler_step_start;
     filler->ops.reap = filler_reap;
     filler->ops.next = filler_next;
+    filler->ops.predict = device->ops->predict ? filler_predict : NULL;
     filler->ops.close = filler_close;
     filler->base.ops = &filler->ops;
     filler->below = device;
     filler->transcripts = transcripts;
+    filler->ends_only = ends_only;
     filler->worker_count = worker_count;
     if (!make_workers(filler, seqs_max)) {
         release(filler);

@@ -17,6 +17,7 @@
 struct dyno_transcript {
     uint32_t *tokens; /* [capacity] the first `count` are known */
     uint32_t prompt_tokens, count, capacity;
+    uint32_t fillers; /* that the generation was given in place of tokens that nobody computes */
     struct dyno_generation *generation; /* not owned; NULL: the most likely token, unheard */
     struct dyno_errand *errand; /* not owned; NULL: nobody but our own devices can serve it */
 };

@@ -355,6 +355,37 @@ grep -q '^llama-3.1-8b on 4 x h100, vllm, kv$' serve.out || fail "$(cat serve.ou
 ask 200 /v1/completions "{$hello}"
 stop
 
+# So is one whose workers have tiers, or serve in halves: what a replay has, a server has.
+cat >tiers.yaml <<'END'
+model: {name: llama-3.1-8b}
+fleet: {gpu: h100, workers: 2}
+tiers: {levels: [g2=16GiB]}
+END
+start_server tiers.yaml
+ask 200 /v1/completions "{$hello}"
+for _ in {1..400}; do # workers are looked at once a second
+    ask 200 /metrics
+    grep -q '^dyno_kv_blocks{worker="1",tier="g2",state="free"}' answer && break
+    sleep 0.05
+done
+grep -q '^dyno_kv_blocks{worker="1",tier="g2",state="free"}' answer || fail "no tier: $(cat answer)"
+stop
+for style in push pull both; do
+    start_server --gpu h100 --model llama-3.1-8b --disagg always --prefill 1 --decode 2 \
+        --set disagg.style=$style --set disagg.deadline=1min --db $style.db
+    grep -q '1 prefill + 2 decode' serve.out || fail "$(cat serve.out)"
+    ask 200 /v1/completions "{$hello,\"ignore_eos\":true,\"stream\":true}"
+    tokens=$(sed -n 's/^data: {/{/p' answer | jq -s 'map(select(.choices[0].text != "")) | length')
+    [[ $tokens == 20 ]] || fail "$style: $tokens tokens, not 20: $(cat answer)"
+    ask 200 /v1/completions '{"model":"llama-3.1-8b","prompt":"Hello","max_tokens":1}'
+    is .usage.completion_tokens 1
+    stop
+    works sql $style.db "SELECT count(*) AS parted FROM request WHERE prefill_worker = 2"
+    grep -q '^ *2$' out || fail "not both were parted: $(cat out)"
+done
+"$dyno" serve --tier g2=1GiB 2>serve.err && fail "a device that computes has tiers"
+grep -q -- '--tier and --device cannot be together' serve.err || fail "$(cat serve.err)"
+
 # Where the system grants few descriptors, fewer are let in, and it is said.
 (
     trap end_server EXIT

@@ -218,6 +218,7 @@ fleet:
   endpoints: ["${url[one]}", "${url[two]}"]
 model: {name: austen-2m}
 router: {policy: kv_approx}
+tiers: {levels: [g2=64GiB]}
 serve: {log_level: info}
 END
 start kept fleet.yaml --db kept.db --decisions
@@ -237,6 +238,8 @@ refuses 2 "--device and --worker contradict each other: other servers are asked,
 our own" serve --worker http://a --device cpu
 refuses 2 "--router and --worker contradict each other: it reads the events of caches, which \
 other servers do not send; kv_approx guesses them" serve --worker http://a --router kv
+refuses 2 "--disagg and --worker contradict each other: other servers are asked by text alone, \
+which moves no KV" serve --worker http://a --disagg always
 refuses 2 "the device 'remote' needs servers to ask: give --worker URL" serve --device remote
 refuses 1 "serve.worker_api_key_env: there is no environment variable NO_SUCH_KEY with the key" \
     serve --worker http://127.0.0.1:9 --worker-api-key-env NO_SUCH_KEY

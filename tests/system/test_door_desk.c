@@ -46,7 +46,8 @@ static struct dyno_device *open_device(struct desk_rig *rig)
                                     rig->lengths),
                      DYNO_OK);
     ck_assert_int_eq(
-        dyno_filler_open(&device, null, WORKERS, rig->worker.seqs_max, rig->transcripts), DYNO_OK);
+        dyno_filler_open(&device, null, WORKERS, rig->worker.seqs_max, rig->transcripts, false),
+        DYNO_OK);
     return device;
 }
 

@@ -20,8 +20,6 @@ static uint64_t last_seed(int test)
 static void draw(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
-    world->plan = (struct world_plan){0}; /* which workers serve does not change */
-    world->dispatch.router_count = 1;
     world_draw_halves(world);
 }
 

@@ -8,8 +8,6 @@
 static void draw(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
-    world->plan = (struct world_plan){0};
-    world->dispatch.router_count = 1;
     world_draw_halves(world);
     world->halves.style = DYNO_HANDOFF_PUSH;
     world->halves.layers = 0;

@@ -121,8 +121,8 @@ function showKv(shown, tiers) {
     while (shown.kv.length < tiers.length) shown.kv.push(makeBar(shown.cells.kv, 2));
     tiers.forEach((tier, i) => {
         const used = share(tier.used, tier.total), idle = share(tier.idle, tier.total);
-        const name = tiers.length > 1 ? tier.tier + ': ' : '';
-        setBar(shown.kv[i], [used, idle], name + (used === null ? 'not known' : percent(used) + ' in use, ' + percent(idle) + ' idle'));
+        const name = tiers.length > 1 ? tier.tier + ': ' : '', busy = i === 0 ? ' in use, ' : ' moving, ';
+        setBar(shown.kv[i], [used, idle], name + (used === null ? 'not known' : percent(used) + busy + percent(idle) + (i === 0 ? ' idle' : ' kept')));
     });
 }
 

@@ -162,15 +162,18 @@ static double value_of(const char *name)
 
 static void look(uint32_t worker, uint32_t running)
 {
-    const struct dyno_sample_record sample = {.at = 4 * DYNO_S,
-                                              .worker = worker,
-                                              .running = running,
-                                              .waiting = 7,
-                                              .blocks_used = 30,
-                                              .blocks_idle = 20,
-                                              .blocks_total = 120,
-                                              .tokens_out = 55,
-                                              .busy_ns = 2500 * DYNO_MS};
+    const struct dyno_sample_record sample = {
+        .at = 4 * DYNO_S,
+        .worker = worker,
+        .running = running,
+        .waiting = 7,
+        .blocks_used = 30,
+        .blocks_idle = 20,
+        .blocks_total = 120,
+        .tier_count = 1,
+        .tiers = {{.level = 3, .blocks_moving = 4, .blocks_kept = 50, .blocks_total = 60}},
+        .tokens_out = 55,
+        .busy_ns = 2500 * DYNO_MS};
 
     dyno_telemetry_sampled(telemetry, &sample);
 }
@@ -218,6 +221,9 @@ START_TEST(counts_are_what_was_told)
     ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"0\",tier=\"g1\",state=\"used\"}"), 30);
     ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"0\",tier=\"g1\",state=\"idle\"}"), 20);
     ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"0\",tier=\"g1\",state=\"free\"}"), 70);
+    ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"1\",tier=\"g3\",state=\"used\"}"), 4);
+    ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"1\",tier=\"g3\",state=\"idle\"}"), 50);
+    ck_assert_double_eq(value_of("dyno_kv_blocks{worker=\"1\",tier=\"g3\",state=\"free\"}"), 6);
     ck_assert_double_eq(value_of("dyno_kv_block_bytes"), 2048);
     ck_assert_double_eq(value_of("vllm:num_requests_running{model_name=\"small\",engine=\"0\"}"),
                         -1);

@@ -248,6 +248,32 @@ static void look(uint32_t worker, dyno_ns at, uint32_t running, uint64_t tokens_
     dyno_telemetry_sampled(telemetry, &sample);
 }
 
+START_TEST(tiers_are_told_with_the_workers_that_use_them)
+{
+    const struct dyno_sample_record sample = {
+        .at = DYNO_S,
+        .worker = 1,
+        .blocks_used = 10,
+        .blocks_total = 100,
+        .tier_count = 1,
+        .tiers = {{.level = 2, .blocks_moving = 3, .blocks_kept = 40, .blocks_total = 1000}}};
+    const json_t *kv, *tier;
+    json_t *root;
+
+    dyno_telemetry_sampled(telemetry, &sample);
+    root = page(2 * DYNO_S, 0);
+    kv = json_object_get(json_array_get(json_object_get(root, "workers"), 1), "kv");
+    ck_assert_uint_eq(json_array_size(kv), 2);
+    tier = json_array_get(kv, 1);
+    ck_assert_str_eq(json_string_value(json_object_get(tier, "tier")), "g2");
+    ck_assert_int_eq(json_integer_value(json_object_get(tier, "used")), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(tier, "idle")), 40);
+    ck_assert_int_eq(json_integer_value(json_object_get(tier, "total")), 1000);
+    ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(root, "fleet"), "kv")), 1);
+    json_decref(root);
+}
+END_TEST
+
 START_TEST(the_fleet_is_the_sum_of_its_workers_latest)
 {
     const json_t *fleet, *kv;
@@ -450,6 +476,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, fifteen_minutes_are_kept_and_no_more);
     tcase_add_test(tc, a_long_silence_leaves_nothing_behind);
     tcase_add_test(tc, the_fleet_is_the_sum_of_its_workers_latest);
+    tcase_add_test(tc, tiers_are_told_with_the_workers_that_use_them);
     tcase_add_test(tc, a_workers_rates_are_of_its_last_seconds);
     tcase_add_test(tc, a_worker_that_begins_again_has_no_negative_rate);
     tcase_add_test(tc, a_workers_hit_rate_is_of_the_last_fifteen_minutes);
