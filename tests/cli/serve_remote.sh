@@ -157,9 +157,26 @@ ask router 200 /v1/chat/completions "{\"model\":\"both\",$chat,\"max_tokens\":1}
 grep -q "request-77.*$trace" router.err || fail "no trace in the router's log"
 grep -q "request-77.*$trace" one.err two.err || fail "no trace in a worker's log"
 
+stop router
+if has_sqlite; then
+    [[ $(sqlite3 runs.db "SELECT count(DISTINCT worker) FROM request") == 2 ]] ||
+        fail "the database does not know two workers"
+    [[ $(sqlite3 runs.db "SELECT count(*) >= (SELECT count(*) FROM request WHERE worker IS NOT NULL)
+        FROM decision") == 1 ]] || fail "decisions are missing"
+fi
+
+# Answers that take seconds, for what follows happens within them: simulated GPUs, 20 ms a token.
+slow=(--model llama-3.1-8b --gpu l40s --log-level info)
+for each in one two; do
+    stop $each
+    start $each "${slow[@]}" --served-model-name m-$each
+done
+read_to=$(wc -l <router.err)
+start router --worker "${url[one]}" --worker "${url[two]}/v1" "${routed[@]}" --db none
+
 # Killed while it answers: an answer that has begun ends in an error, what comes then goes to the
 # other, and the one that is started again takes part again.
-long="{\"model\":\"both\",$chat,\"stream\":true,\"max_tokens\":900,\"min_tokens\":900}"
+long="{\"model\":\"both\",$chat,\"stream\":true,\"max_tokens\":250,\"ignore_eos\":true}"
 for each in 1 2; do
     curl -sSN "${url[router]}/v1/chat/completions" -d "$long" >stream$each 2>&1 &
     curls[each]=$!
@@ -181,7 +198,7 @@ for _ in 1 2 3 4; do
     ask router 200 /v1/chat/completions "{\"model\":\"both\",$chat,\"max_tokens\":1}"
 done
 port=${url[two]##*:}
-start two --set "serve.port=$port" --served-model-name m-two --log-level info 2>/dev/null
+start two --set "serve.port=$port" "${slow[@]}" --served-model-name m-two 2>/dev/null
 until_log 'worker_in worker=1'
 
 # One that hangs is left out after some failures, and what it was asked goes to the other.
@@ -203,12 +220,6 @@ done
 grep -qi '^retry-after: 1' headers || fail "$(cat headers)"
 is .error.type service_unavailable_error
 stop router
-if has_sqlite; then
-    [[ $(sqlite3 runs.db "SELECT count(DISTINCT worker) FROM request") == 2 ]] ||
-        fail "the database does not know two workers"
-    [[ $(sqlite3 runs.db "SELECT count(*) >= (SELECT count(*) FROM request WHERE worker IS NOT NULL)
-        FROM decision") == 1 ]] || fail "decisions are missing"
-fi
 
 # A scenario file with a list; prompts of one conversation keep together without any events.
 start one --served-model-name m-one
