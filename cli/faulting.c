@@ -123,11 +123,6 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "disagg.policy and faults cannot be together: who goes on with a half "
                          "whose worker died is not known yet");
     }
-    if (scenario->tiers.levels) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "tiers.levels and faults cannot be together: what becomes of blocks on "
-                         "their way to a worker that died is not known yet");
-    }
     return DYNO_OK;
 }
 

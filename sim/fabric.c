@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/heap.h"
 #include "core/base/pool.h"
@@ -473,6 +474,47 @@ static bool fabric_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
     return true;
 }
 
+static bool drop_done(struct fabric *fabric, uint64_t id)
+{
+    for (uint32_t i = 0; i < fabric->done_count; i++) {
+        if (fabric->done[i].id == id) {
+            fabric->done_count--;
+            memmove(&fabric->done[i], &fabric->done[i + 1],
+                    (fabric->done_count - i) * sizeof *fabric->done);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fabric_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
+{
+    struct fabric *fabric = fabric_of(links);
+    bool dropped;
+
+    advance(fabric, now);
+    for (uint32_t i = 0; i < fabric->events.count; i++) {
+        uint32_t transfer = fabric->events.items[i].id;
+        const struct moving *moving = at(fabric, transfer);
+
+        if (moving->id != id) {
+            continue;
+        }
+        dyno_heap_remove(&fabric->events, transfer);
+        if (!moving->begun) {
+            await(fabric, moving, false);
+        } else if (!fabric->config.alone) {
+            quit_links(fabric, transfer, now);
+        }
+        dyno_pool_give(&fabric->transfers, transfer);
+        links->due = fabric_next(links);
+        return true;
+    }
+    dropped = drop_done(fabric, id);
+    links->due = fabric_next(links);
+    return dropped;
+}
+
 /* Of a link that would be overfull its share by ceilings, which is what max-min fairness gives
  * where all ceilings are alike. */
 static dyno_ns fabric_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
@@ -541,6 +583,7 @@ static const struct dyno_links_ops fabric_ops = {
     .name = "fabric",
     .submit = fabric_submit,
     .reap = fabric_reap,
+    .drop = fabric_drop,
     .predict = fabric_predict,
     .next = fabric_next,
     .close = fabric_close,

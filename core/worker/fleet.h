@@ -319,6 +319,9 @@ void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
                        struct dyno_sample_record *out);
 /* The run is given up: both ends of what is on its way let go. */
 void dyno_tiers_abandon(struct dyno_local *local);
+/* A worker is lost, and has let go of its requests: what is on its way from and to it is given up,
+ * and what lies in host memory that only it uses is gone. */
+void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now);
 
 /* Somebody else than a pass is about to change what the worker holds: its ledger is brought to
  * `now`, and a leap in flight ends at its next step; an idle worker is asked to form a pass. */

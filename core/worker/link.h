@@ -2,8 +2,9 @@
  *
  * One object stands for all links of a fleet; an endpoint is a worker's index, or beyond those a
  * place that holds blocks of lower tiers (core/worker/tiers.h).  A transfer moves
- * whole blocks, holds what it touches until it has arrived, and cannot be called back: who does not
- * want it any more marks it, and lets go when it has arrived.
+ * whole blocks and holds what it touches until it has arrived.  Who does not want it any more marks
+ * it, and lets go when it has arrived; only where an end is lost, or a link lets nothing pass, is
+ * it given up.
  */
 #ifndef DYNO_CORE_WORKER_LINK_H
 #define DYNO_CORE_WORKER_LINK_H
@@ -41,6 +42,9 @@ struct dyno_links_ops {
 
     /* The next transfer that arrived at or before `now`, ordered by (time, id).  False: none. */
     bool (*reap)(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out);
+
+    /* Give up transfer `id`, which will not be reaped; false: it is not on its way. */
+    bool (*drop)(struct dyno_links *links, dyno_ns now, uint64_t id);
 
     /* How long the transfer would take if it began now and nothing else changed: an estimate, of
      * links that others use from their present load. */

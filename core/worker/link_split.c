@@ -118,6 +118,35 @@ static bool split_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriva
     return any;
 }
 
+/* Among those that have arrived, and which nobody has reaped. */
+static bool drop_arrived(struct half *half, uint64_t id)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < half->count; i++) {
+        const struct dyno_arrival *arrival = &half->arrived[(half->first + i) % half->capacity];
+
+        if (arrival->id == id) {
+            found++;
+        } else {
+            half->arrived[(half->first + i - found) % half->capacity] = *arrival;
+        }
+    }
+    half->count -= found;
+    return found > 0;
+}
+
+static bool split_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
+{
+    struct half *half = half_of(links);
+    struct dyno_links *both = half->both->links;
+    bool was_on_way = drop_arrived(half, id) || both->ops->drop(both, now, 2 * id + half->number);
+
+    half->on_way -= was_on_way;
+    note_due(half->both);
+    return was_on_way;
+}
+
 static dyno_ns split_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
 {
     const struct dyno_links *both = const_half_of(links)->both->links;
@@ -148,6 +177,7 @@ static const struct dyno_links_ops split_ops = {
     .name = "split",
     .submit = split_submit,
     .reap = split_reap,
+    .drop = split_drop,
     .predict = split_predict,
     .next = split_next,
     .close = split_close,

@@ -74,6 +74,7 @@ static dyno_status lose_list(struct dyno_local *local, struct dyno_worker *worke
 static void forget_past(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
 {
     assert(worker->decode_count + worker->joined_count + worker->cancelled_count == 0);
+    assert(worker->moves_on_way + worker->moves_held + worker->onboarded == 0);
     assert(worker->partial == DYNO_NO_SEQ && worker->tokens_reserved + worker->tokens_left == 0);
     worker->blocks_held = worker->blocks_promised = 0; /* of the step that never ended */
     worker->joiners_count = 0;
@@ -103,6 +104,9 @@ dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t 
     DYNO_TRY(lose_list(local, worker, &worker->onboarding));
     DYNO_TRY(lose_list(local, worker, &worker->waiting));
     DYNO_TRY(lose_list(local, worker, &worker->ingest));
+    if (local->config.tiers) {
+        dyno_tiers_lose(local, index, now);
+    }
     dyno_kv_drop(&worker->cache, worker->cache.own); /* the step that never ended had taken them */
     assert(worker->cache.shared == 0);
     dyno_kv_forget_idle(&worker->cache, now);

@@ -62,6 +62,7 @@ dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move,
     *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, part) =
         (struct dyno_move_part){.move = move, .tier = tier};
     tiers->on_way++;
+    dyno_move_at(tiers, move)->ids[tier] = id;
     return tiers->config.links->ops->submit(
         tiers->config.links, now,
         &(struct dyno_transfer){.id = id,
@@ -83,7 +84,7 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
 
 static dyno_status arrive(struct dyno_tiers *tiers, uint64_t id, dyno_ns now)
 {
-    uint32_t place = (uint32_t)id & ((1U << DYNO_MOVE_PART_BITS) - 1);
+    uint32_t place = dyno_move_part_of(id);
     struct dyno_move_part part = *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, place);
 
     tiers->on_way--;
@@ -105,60 +106,6 @@ dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
         *any = true;
     }
     return DYNO_OK;
-}
-
-/* ---- the run is given up --------------------------------------------------------------------- */
-
-/* A cache of which a move has taken, not filled, blocks [from, to), and holds what is before. */
-static void give_up(struct dyno_kv_cache *cache, const struct dyno_move *move, uint32_t end)
-{
-    dyno_kv_drop(cache, move->to - move->from);
-    dyno_kv_let_go(cache, dyno_move_links(move, end), move->link_count, move->from);
-}
-
-static void abandon_store(struct dyno_tiers *tiers, const struct dyno_move *move)
-{
-    struct dyno_kv_cache *source =
-        move->source == DYNO_FROM_GPU
-            ? &move->local->workers[move->worker].cache
-            : dyno_tier_cache(tiers, move->source, move->local, move->worker);
-
-    give_up(dyno_tier_cache(tiers, move->tier, move->local, move->worker), move, 1);
-    dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
-}
-
-static void abandon_onboard(struct dyno_tiers *tiers, const struct dyno_move *move)
-{
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        if (move->is_awaited[i]) {
-            dyno_kv_let_go(dyno_tier_cache(tiers, i, move->local, move->worker),
-                           dyno_move_links(move, 1 + i), move->link_count, move->part_to[i]);
-        }
-    }
-    give_up(&move->local->workers[move->worker].cache, move, 0);
-}
-
-void dyno_tiers_abandon(struct dyno_local *local)
-{
-    struct dyno_tiers *tiers = local->config.tiers;
-
-    for (uint32_t i = 0; i < tiers->moves.used; i++) {
-        const struct dyno_move *move = dyno_move_at(tiers, i);
-
-        if (!move->is_alive || move->local != local) {
-            continue;
-        }
-        if (move->is_onboard) {
-            abandon_onboard(tiers, move);
-        } else {
-            abandon_store(tiers, move);
-        }
-        dyno_move_free(tiers, i);
-    }
-    for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        local->workers[i].moves_on_way = 0;
-        local->workers[i].blocks_storing = 0;
-    }
 }
 
 /* ---- open, close, books ---------------------------------------------------------------------- */

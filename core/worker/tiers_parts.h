@@ -32,11 +32,17 @@ struct dyno_move {
     uint32_t part_to[DYNO_TIERS_MAX]; /* of an onboard; 0: nothing comes from there */
     bool is_awaited[DYNO_TIERS_MAX];  /* likewise: still on its way */
     uint32_t parts;                   /* how many of them are */
+    uint64_t ids[DYNO_TIERS_MAX];     /* of the transfers, by tier */
     dyno_ns started_at;
 };
 
 /* Which part of a move a transfer is.  Its id is how many were sent before it, then its place. */
 enum { DYNO_MOVE_PART_BITS = 26 };
+
+static inline uint32_t dyno_move_part_of(uint64_t id)
+{
+    return (uint32_t)id & ((1U << DYNO_MOVE_PART_BITS) - 1);
+}
 
 struct dyno_move_part {
     uint32_t move, tier;
@@ -105,6 +111,10 @@ dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move,
                            uint32_t from, uint32_t to, uint32_t blocks);
 /* A move has let go of blocks of its worker; it may go on, if `freed`. */
 void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
+
+/* ---- tiers_lose.c ---- */
+/* Both ends of a move let go of what it holds; the move is freed. */
+void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index);
 
 /* ---- store.c ---- */
 /* The store has arrived. */

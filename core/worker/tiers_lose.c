@@ -1,0 +1,137 @@
+/* What is on its way to and from tiers when a run is given up, or a worker is lost. */
+#include <assert.h>
+
+#include "core/worker/tiers_parts.h"
+
+enum { HOST_LEVEL = 2 };
+
+/* A cache of which a move has taken, not filled, blocks [from, to), and holds what is before. */
+static void give_up(struct dyno_kv_cache *cache, const struct dyno_move *move, uint32_t end)
+{
+    dyno_kv_drop(cache, move->to - move->from);
+    dyno_kv_let_go(cache, dyno_move_links(move, end), move->link_count, move->from);
+}
+
+static void abandon_store(struct dyno_tiers *tiers, const struct dyno_move *move)
+{
+    struct dyno_kv_cache *source =
+        move->source == DYNO_FROM_GPU
+            ? &move->local->workers[move->worker].cache
+            : dyno_tier_cache(tiers, move->source, move->local, move->worker);
+
+    give_up(dyno_tier_cache(tiers, move->tier, move->local, move->worker), move, 1);
+    dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
+}
+
+static void abandon_onboard(struct dyno_tiers *tiers, const struct dyno_move *move)
+{
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (move->is_awaited[i]) {
+            dyno_kv_let_go(dyno_tier_cache(tiers, i, move->local, move->worker),
+                           dyno_move_links(move, 1 + i), move->link_count, move->part_to[i]);
+        }
+    }
+    give_up(&move->local->workers[move->worker].cache, move, 0);
+}
+
+void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index)
+{
+    const struct dyno_move *move = dyno_move_at(tiers, index);
+
+    if (move->is_onboard) {
+        abandon_onboard(tiers, move);
+    } else {
+        abandon_store(tiers, move);
+    }
+    dyno_move_free(tiers, index);
+}
+
+/* ---- the run is given up --------------------------------------------------------------------- */
+
+void dyno_tiers_abandon(struct dyno_local *local)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+
+    for (uint32_t i = 0; i < tiers->moves.used; i++) {
+        const struct dyno_move *move = dyno_move_at(tiers, i);
+
+        if (move->is_alive && move->local == local) {
+            dyno_move_abandon(tiers, i);
+        }
+    }
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        local->workers[i].moves_on_way = 0;
+        local->workers[i].blocks_storing = 0;
+    }
+}
+
+/* ---- a worker is lost ------------------------------------------------------------------------ */
+
+/* Host memory that one worker has for itself is its process's. */
+static bool is_gone(const struct dyno_tiers *tiers, uint32_t tier, const struct dyno_local *local,
+                    uint32_t worker)
+{
+    uint32_t pool = dyno_tier_pool(tiers, tier, local, worker), users = 0;
+
+    for (uint32_t i = 0; i < tiers->config.worker_count; i++) {
+        users += tiers->config.tiers[tier].pool_of[i] == pool;
+    }
+    return tiers->config.tiers[tier].level == HOST_LEVEL && users == 1;
+}
+
+/* A move between tiers goes on without the worker, if both are there. */
+static bool goes_on(const struct dyno_tiers *tiers, const struct dyno_move *move)
+{
+    return !move->is_onboard && move->source != DYNO_FROM_GPU &&
+           !is_gone(tiers, move->source, move->local, move->worker) &&
+           !is_gone(tiers, move->tier, move->local, move->worker);
+}
+
+static void drop(struct dyno_tiers *tiers, uint32_t index, uint32_t tier, dyno_ns now)
+{
+    uint64_t id = dyno_move_at(tiers, index)->ids[tier];
+
+    tiers->on_way--;
+    dyno_pool_give(&tiers->parts, dyno_move_part_of(id));
+    (void)tiers->config.links->ops->drop(tiers->config.links, now, id);
+}
+
+static void drop_all(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+{
+    const struct dyno_move *move = dyno_move_at(tiers, index);
+
+    if (!move->is_onboard) {
+        drop(tiers, index, move->tier, now);
+        return;
+    }
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (move->is_awaited[i]) {
+            drop(tiers, index, i, now);
+        }
+    }
+}
+
+void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+
+    for (uint32_t i = 0; i < tiers->moves.used; i++) {
+        const struct dyno_move *move = dyno_move_at(tiers, i);
+
+        if (move->is_alive && move->local == local && move->worker == worker &&
+            !goes_on(tiers, move)) {
+            drop_all(tiers, i, now);
+            dyno_move_abandon(tiers, i);
+        }
+    }
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (is_gone(tiers, i, local, worker)) {
+            struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, local, worker);
+
+            assert(pool->own + pool->shared == 0);
+            dyno_kv_forget_idle(pool, now);
+        }
+    }
+    local->workers[worker].moves_on_way = 0;
+    local->workers[worker].blocks_storing = 0;
+}
