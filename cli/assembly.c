@@ -318,8 +318,14 @@ static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_err
 
 static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    DYNO_TRY(dyno_faulting_open(&assembly->faulting, assembly->scenario, assembly->dispatch,
-                                assembly->device, assembly->planning.roster != NULL, error));
+    DYNO_TRY(
+        dyno_faulting_open(&assembly->faulting, assembly->scenario,
+                           &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
+                                                      .dispatch_behind = assembly->halves.dispatch,
+                                                      .device = assembly->device,
+                                                      .device_behind = assembly->halves.device,
+                                                      .planned = assembly->planning.roster != NULL},
+                           error));
     assembly->roster =
         assembly->planning.roster ? assembly->planning.roster : assembly->faulting.roster;
     return DYNO_OK;
@@ -345,6 +351,7 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                  .trie = assembly->trie,
                                                  .worker_count = scenario->fleet.workers,
                                                  .roster = assembly->roster,
+                                                 .roster_behind = assembly->faulting.behind,
                                                  .faults = assembly->faulting.faults,
                                                  .notice_ns = scenario->faults.notice_ns,
                                                  .migrations_max = scenario->faults.migrations_max,

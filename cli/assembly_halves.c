@@ -122,6 +122,8 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
                            : dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
                                  config->worker.block_tokens,
         .deadline_ns = scenario->disagg.deadline_ns,
+        .move_deadline_ns = scenario->disagg.move_deadline_ns,
+        .move_retries = scenario->disagg.move_retries,
         .relayout_ns = relayout_ns(halves, scenario, timing),
         .layers = strcmp(scenario->disagg.transfer, "layers") == 0 ? timing->model.layers : 0,
         .style = style_of(scenario),

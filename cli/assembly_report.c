@@ -112,8 +112,8 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         report->plan = &assembly->plan_report;
     }
     if (assembly->faulting.faults) {
-        dyno_faulting_report(assembly->loop, assembly->roster, &assembly->totals,
-                             assembly->result.end_ns, &assembly->fault_report);
+        dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
+                             &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
         report->faults = &assembly->fault_report;
     }
     if (!assembly->fed && !assembly->remote) {

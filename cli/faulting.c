@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/live.h"
-#include "cli/planning.h"
+#include "core/base/map.h"
 #include "sim/chaos.h"
 
 bool dyno_faulting_is_on(const struct dyno_scenario *scenario)
@@ -118,11 +118,6 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "output.journal and faults cannot be together: a journal has no place for "
                          "what goes wrong");
     }
-    if (scenario->disagg.policy) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "disagg.policy and faults cannot be together: who goes on with a half "
-                         "whose worker died is not known yet");
-    }
     return DYNO_OK;
 }
 
@@ -154,22 +149,40 @@ static dyno_ns draw_restart(const void *context, struct dyno_rng *rng)
     return dyno_law_time(context, rng);
 }
 
-static dyno_status open_roster(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
-                               struct dyno_dispatch *dispatch)
+static dyno_status open_roster(struct dyno_roster **out, const struct dyno_faulting *faulting,
+                               uint64_t seed, uint32_t workers, struct dyno_dispatch *dispatch)
 {
-    return dyno_roster_open(&faulting->roster, &(struct dyno_roster_config){
-                                                   .worker_count = scenario->fleet.workers,
-                                                   .ready_first = scenario->fleet.workers,
-                                                   .seed = scenario->run.seed,
-                                                   .startup = draw_restart,
-                                                   .startup_context = &faulting->restart,
-                                                   .dispatch = dispatch,
-                                               });
+    return dyno_roster_open(out, &(struct dyno_roster_config){.worker_count = workers,
+                                                              .ready_first = workers,
+                                                              .seed = seed,
+                                                              .startup = draw_restart,
+                                                              .startup_context = &faulting->restart,
+                                                              .dispatch = dispatch});
+}
+
+/* Workers that compute prompts come behind the others. */
+static void prompts_weather(const void *faulting, uint32_t worker, dyno_ns now,
+                            struct dyno_weather *out)
+{
+    const struct dyno_faulting *of = faulting;
+
+    dyno_chaos_weather(of->faults, of->first_behind + worker, now, out);
+}
+
+static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                               const struct dyno_faulting_of *of)
+{
+    faulting->first_behind = scenario->disagg.decode;
+    dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
+    DYNO_TRY(open_roster(&faulting->roster, faulting, scenario->run.seed, scenario->disagg.decode,
+                         of->dispatch));
+    return open_roster(&faulting->behind, faulting,
+                       dyno_chain(scenario->run.seed, scenario->disagg.decode),
+                       scenario->disagg.prefill, of->dispatch_behind);
 }
 
 dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
-                               struct dyno_dispatch *dispatch, struct dyno_device *device,
-                               bool planned, struct dyno_error *error)
+                               const struct dyno_faulting_of *of, struct dyno_error *error)
 {
     if (!dyno_faulting_is_on(scenario)) {
         return DYNO_OK;
@@ -177,30 +190,50 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     DYNO_TRY(dyno_law_parse_seconds(&faulting->restart, "faults.restart", scenario->faults.restart,
                                     error));
     DYNO_TRY(open_chaos(&faulting->faults, scenario, error));
-    dyno_paced_device_expect(device, dyno_chaos_weather, faulting->faults);
-    return planned ? DYNO_OK : open_roster(faulting, scenario, dispatch);
+    dyno_paced_device_expect(of->device, dyno_chaos_weather, faulting->faults);
+    if (scenario->disagg.policy) {
+        return open_behind(faulting, scenario, of);
+    }
+    return of->planned ? DYNO_OK
+                       : open_roster(&faulting->roster, faulting, scenario->run.seed,
+                                     scenario->fleet.workers, of->dispatch);
 }
 
 void dyno_faulting_close(struct dyno_faulting *faulting)
 {
     dyno_roster_close(faulting->roster);
+    dyno_roster_close(faulting->behind);
     if (faulting->faults) {
         faulting->faults->ops->close(faulting->faults);
     }
     memset(faulting, 0, sizeof *faulting);
 }
 
-void dyno_faulting_report(const struct dyno_loop *loop, const struct dyno_roster *roster,
-                          const struct dyno_fleet_totals *totals, dyno_ns end_ns,
-                          struct dyno_fault_report *out)
+static void add_fleet(const struct dyno_roster *roster, dyno_ns end_ns,
+                      struct dyno_roster_totals *sum, uint32_t *places)
 {
-    struct dyno_roster_totals fleet = dyno_roster_totals(roster, end_ns);
+    struct dyno_roster_totals totals;
 
+    if (roster) {
+        totals = dyno_roster_totals(roster, end_ns);
+        sum->restarts += totals.restarts;
+        sum->ready_ns += totals.ready_ns;
+        *places += dyno_roster_places(roster);
+    }
+}
+
+void dyno_faulting_report(const struct dyno_faulting *faulting, const struct dyno_loop *loop,
+                          const struct dyno_roster *roster, const struct dyno_fleet_totals *totals,
+                          dyno_ns end_ns, struct dyno_fault_report *out)
+{
+    struct dyno_roster_totals fleet = {0};
+    uint32_t places = 0;
+
+    add_fleet(roster, end_ns, &fleet, &places);
+    add_fleet(faulting->behind, end_ns, &fleet, &places);
     *out = (struct dyno_fault_report){
         .totals = dyno_loop_fault_totals(loop),
         .restarts = fleet.restarts,
         .tokens_recomputed = totals->tokens_recomputed,
-        .ready_share = end_ns > 0
-                           ? (double)fleet.ready_ns / ((double)end_ns * dyno_roster_places(roster))
-                           : 1.0};
+        .ready_share = end_ns > 0 ? (double)fleet.ready_ns / ((double)end_ns * places) : 1.0};
 }

@@ -67,16 +67,18 @@ struct dyno_scenario {
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {
-        const char *policy;     /* disagg.policy       --disagg; NULL: every request is whole */
-        uint32_t prefill;       /* disagg.prefill      --prefill: workers that compute prompts */
-        uint32_t decode;        /* disagg.decode       --decode: workers that decode */
-        const char *router;     /* disagg.router: among those that decode */
-        dyno_ns deadline_ns;    /* disagg.deadline: to wait for blocks; 0: for ever */
-        const char *style;      /* disagg.style: push, pull, both */
-        const char *transfer;   /* disagg.transfer: push: whole, layers */
-        dyno_ns hop_ns;         /* disagg.hop: pull: until the other worker is asked */
-        dyno_ns fetch_block_ns; /* disagg.fetch_block: pull: of a pass, for each block */
-        dyno_ns piece_ns;       /* disagg.piece: of a block cut for an unequal split */
+        const char *policy;       /* disagg.policy       --disagg; NULL: every request is whole */
+        uint32_t prefill;         /* disagg.prefill      --prefill: workers that compute prompts */
+        uint32_t decode;          /* disagg.decode       --decode: workers that decode */
+        const char *router;       /* disagg.router: among those that decode */
+        dyno_ns deadline_ns;      /* disagg.deadline: to wait for blocks; 0: for ever */
+        dyno_ns move_deadline_ns; /* disagg.move_deadline: for blocks on their way; 0: for ever */
+        uint32_t move_retries;    /* disagg.move_retries */
+        const char *style;        /* disagg.style: push, pull, both */
+        const char *transfer;     /* disagg.transfer: push: whole, layers */
+        dyno_ns hop_ns;           /* disagg.hop: pull: until the other worker is asked */
+        dyno_ns fetch_block_ns;   /* disagg.fetch_block: pull: of a pass, for each block */
+        dyno_ns piece_ns;         /* disagg.piece: of a block cut for an unequal split */
     } disagg;
     struct {
         const char *gpu;     /* prefill.gpu; NULL: fleet.gpu */

@@ -402,11 +402,12 @@ static dyno_status refuse_without(const struct dyno_options *options, const char
 static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
-    static const char *const beside[] = {"disagg.prefill",     "disagg.decode",   "disagg.router",
-                                         "disagg.deadline",    "disagg.style",    "disagg.hop",
-                                         "disagg.fetch_block", "disagg.transfer", "disagg.piece",
-                                         "prefill.gpu",        "prefill.tp",      "prefill.weights",
-                                         "prefill.blocks",     "links.topology",  "links.sharing"};
+    static const char *const beside[] = {
+        "disagg.prefill",       "disagg.decode",       "disagg.router",  "disagg.deadline",
+        "disagg.move_deadline", "disagg.move_retries", "disagg.style",   "disagg.hop",
+        "disagg.fetch_block",   "disagg.transfer",     "disagg.piece",   "prefill.gpu",
+        "prefill.tp",           "prefill.weights",     "prefill.blocks", "links.topology",
+        "links.sharing"};
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = "disagg"};
     const struct dyno_handoff_policy *policy;
     uint64_t workers;

@@ -270,6 +270,12 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1, DAYS(1)),
         HELP("how long a request waits for blocks where it will decode before it is served whole "
              "there")),
+    ROW("disagg.move_deadline", NULL, "TIME", DURATION, disagg.move_deadline_ns, DEFAULT("none"),
+        OR("none"), RANGE(1, DAYS(1)),
+        HELP("for a prompt's blocks to arrive once they move, on links that may fail; then they "
+             "are sent again, or the prompt is computed where it decodes")),
+    ROW("disagg.move_retries", NULL, "N", U32, disagg.move_retries, DEFAULT("1"), RANGE(0, 1000),
+        HELP("times that they are sent again")),
     ROW("disagg.style", NULL, "STYLE", CHOICE, disagg.style, DEFAULT("push"), WORDS(styles),
         HELP("push: the first token comes from the worker that computed the prompt, which sends "
              "its blocks at once; pull: the other one fetches them between two passes, and "

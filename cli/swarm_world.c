@@ -252,7 +252,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         }
     }
     dyno_rng_init(&faults, seed, "swarm.faults");
-    if (kind != 1 && dyno_rng_below(&faults, 3) == 0) {
+    if (dyno_rng_below(&faults, 3) == 0) {
         DRAW(world, &faults, faulty);
     }
     world->storm = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_unit(&rng);

@@ -236,6 +236,11 @@ dyno_status dyno_dispatch_repick(struct dyno_dispatch *dispatch, dyno_ns now,
     return status;
 }
 
+bool dyno_dispatch_is_anybody(const struct dyno_dispatch *dispatch)
+{
+    return dispatch->eligible_count > 0;
+}
+
 bool dyno_dispatch_wants_ticks(const struct dyno_dispatch *dispatch)
 {
     return dispatch->routers != NULL;

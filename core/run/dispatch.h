@@ -86,6 +86,9 @@ dyno_status dyno_dispatch_pick(struct dyno_dispatch *dispatch, dyno_ns now,
                                const struct dyno_request *request, int want_candidates,
                                struct dyno_decision_record *record);
 
+/* There is a worker to choose. */
+bool dyno_dispatch_is_anybody(const struct dyno_dispatch *dispatch);
+
 /* True while all eligible workers are busy, and there are any; never without thresholds. */
 bool dyno_dispatch_all_busy(const struct dyno_dispatch *dispatch);
 bool dyno_dispatch_has_thresholds(const struct dyno_dispatch *dispatch);

@@ -336,6 +336,11 @@ static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
     dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
 
     next = lobby < next ? lobby : next;
+    if (DYNO_RARELY(loop->config.roster_behind)) {
+        dyno_ns behind = dyno_roster_next(loop->config.roster_behind);
+
+        next = behind < next ? behind : next;
+    }
     if (DYNO_RARELY(loop->config.faults)) {
         dyno_ns fault = dyno_loop_faults_next(loop);
 

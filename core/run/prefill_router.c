@@ -12,6 +12,11 @@ static dyno_status pick(void *dispatch, dyno_ns now, const struct dyno_request *
     return DYNO_OK;
 }
 
+static bool is_anybody(void *dispatch)
+{
+    return dyno_dispatch_is_anybody(dispatch);
+}
+
 static void first_token(void *dispatch, uint64_t request)
 {
     dyno_dispatch_first_token(dispatch, request);
@@ -35,6 +40,7 @@ struct dyno_handoff_router dyno_prefill_router(struct dyno_dispatch *dispatch)
     return (struct dyno_handoff_router){
         .context = dispatch,
         .pick = pick,
+        .is_anybody = is_anybody,
         .first_token = first_token,
         .ended = ended,
         .kv_changed = dyno_dispatch_wants_events(dispatch) ? kv_changed : NULL,

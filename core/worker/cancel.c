@@ -11,7 +11,8 @@ static uint32_t find_in(const struct dyno_local *local, const struct dyno_seq_li
 {
     uint32_t index = list->first;
 
-    while (index != DYNO_NO_SEQ && local->seqs[index].record.id != id) {
+    while (index != DYNO_NO_SEQ &&
+           (local->seqs[index].record.id != id || local->seqs[index].cancelled)) {
         index = local->seqs[index].next;
     }
     return index;
@@ -53,7 +54,7 @@ dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, u
 
     dyno_ingest_take_ready(local, worker, now); /* who is ready counts as one who waits */
     found = find(local, worker, id);
-    if (found == DYNO_NO_SEQ || local->seqs[found].cancelled) {
+    if (found == DYNO_NO_SEQ) {
         return DYNO_OK;
     }
     seq = &local->seqs[found];

@@ -74,6 +74,7 @@ struct dyno_seq {
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
     bool cancelled;           /* its client has gone: it leaves when the pass in flight ends */
+    bool is_orphan;           /* of a prompt: nobody wants it any more, nor hears of it */
     bool is_resumed;          /* from a worker that was lost; no token has come since */
     uint32_t computed_before; /* tokens it had in KV there; 0 once it has started here */
     const struct dyno_resume *before; /* how far it came there; NULL: it is new */
@@ -218,6 +219,9 @@ dyno_status dyno_seq_retract(struct dyno_local *local, struct dyno_worker *worke
 /* Give back its blocks, deepest first; what only it has stays behind, idle, if `keep`. */
 dyno_status dyno_seq_give_blocks(struct dyno_local *local, struct dyno_worker *worker,
                                  struct dyno_seq *seq, bool keep);
+/* It gives back the slot and blocks that it had reserved, and waits, first in line. */
+dyno_status dyno_seq_unreserve(struct dyno_local *local, struct dyno_worker *worker,
+                               uint32_t index);
 /* Leave the running list with its slot given back, and all blocks held: see SEQ_LEASED. */
 dyno_status dyno_seq_lease(struct dyno_local *local, struct dyno_worker *worker, uint32_t index);
 /* Its worker is lost: give back everything, tell how far it came, forget. */

@@ -214,7 +214,8 @@ void dyno_half_note_prompt(struct dyno_workers *workers, uint32_t place,
     seq->record.cached_tokens = prompt->cached_tokens;
     seq->record.onboarded_tokens = prompt->onboarded_tokens;
     seq->record.onboard_ns = prompt->onboard_ns;
-    seq->record.preemptions += prompt->preemptions;
+    seq->record.preemptions +=
+        prompt->preemptions - (seq->before ? seq->before->record.preemptions : 0);
     seq->record.first_token_ns = prompt->first_token_ns;
     seq->generated = prompt->output_tokens;
     seq->last_token_at = at;
@@ -278,6 +279,58 @@ void dyno_half_take_over(struct dyno_workers *workers, dyno_ns now, uint32_t pla
         local->totals.preemptions++;
     }
     dyno_local_touch(local, seq->record.worker, now);
+}
+
+dyno_status dyno_half_fall_back(struct dyno_workers *workers, dyno_ns now, uint32_t place)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = worker_of(local, place);
+
+    if (local->seqs[place].state == SEQ_RESERVED) {
+        dyno_local_touch(local, local->seqs[place].record.worker, now);
+        DYNO_TRY(dyno_seq_unreserve(local, worker, place));
+    }
+    dyno_half_take_over(workers, now, place);
+    return DYNO_OK;
+}
+
+bool dyno_half_is_leased(const struct dyno_workers *workers, uint32_t place)
+{
+    return const_local_of(workers)->seqs[place].state == SEQ_LEASED;
+}
+
+bool dyno_half_is_cancelled(const struct dyno_workers *workers, uint32_t place)
+{
+    return const_local_of(workers)->seqs[place].cancelled;
+}
+
+dyno_status dyno_half_orphan(struct dyno_workers *workers, dyno_ns now, uint32_t place)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_seq *seq = &local->seqs[place];
+
+    assert(seq->half == DYNO_PROMPT_HALF && seq->state != SEQ_LEASED);
+    seq->is_orphan = true;
+    return seq->cancelled ? DYNO_OK : dyno_cancel(local, now, seq->record.worker, seq->record.id);
+}
+
+bool dyno_half_orphan_any(struct dyno_workers *workers, uint64_t id)
+{
+    struct dyno_local *local = local_of(workers);
+
+    for (uint32_t i = 0; i < local->config.worker_count; i++) {
+        uint32_t index = local->workers[i].running.first;
+
+        for (; index != DYNO_NO_SEQ; index = local->seqs[index].next) {
+            struct dyno_seq *seq = &local->seqs[index];
+
+            if (seq->record.id == id && seq->cancelled && !seq->is_orphan) {
+                seq->is_orphan = true;
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 dyno_status dyno_half_release(struct dyno_workers *workers, dyno_ns now, uint32_t place)

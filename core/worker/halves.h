@@ -55,6 +55,20 @@ dyno_status dyno_half_end(struct dyno_workers *workers, dyno_ns now, uint32_t pl
  * prompt again, and the first token with it if that was noted. */
 void dyno_half_take_over(struct dyno_workers *workers, dyno_ns now, uint32_t place);
 
+/* As take_over, also of one that has its slot and blocks, which it gives back. */
+dyno_status dyno_half_fall_back(struct dyno_workers *workers, dyno_ns now, uint32_t place);
+
+/* Whether the half that is a prompt is computed, and whether its client has gone. */
+bool dyno_half_is_leased(const struct dyno_workers *workers, uint32_t place);
+bool dyno_half_is_cancelled(const struct dyno_workers *workers, uint32_t place);
+
+/* Nobody wants the half that is a prompt any more, which is not computed: it leaves as one whose
+ * client has gone, and nobody hears of it. */
+dyno_status dyno_half_orphan(struct dyno_workers *workers, dyno_ns now, uint32_t place);
+/* The same of request `id`, wherever a pass computes it although its client, or whoever wanted it,
+ * has gone; false: none does. */
+bool dyno_half_orphan_any(struct dyno_workers *workers, uint64_t id);
+
 /* The transfer has ended: the leased blocks of the prompt are given back. */
 dyno_status dyno_half_release(struct dyno_workers *workers, dyno_ns now, uint32_t place);
 

@@ -242,26 +242,13 @@ static void on_prompt_kv_changed(void *context, uint32_t worker, dyno_ns when, u
 
 /* ---- the seam -------------------------------------------------------------------------------- */
 
-static bool is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
-                         const struct dyno_request *request)
-{
-    struct dyno_handoff_view view;
-
-    if (!handoff->config.policy->in_halves_ever ||
-        !dyno_half_could_hold(handoff->prefill, request)) {
-        return false;
-    }
-    view = dyno_handoff_view_of(handoff, worker, request);
-    return handoff->config.policy->in_halves(handoff->config.policy_tokens, &view);
-}
-
 static dyno_status handoff_submit(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                                   const struct dyno_request *request)
 {
     struct dyno_handoff *handoff = handoff_of(workers);
 
     handoff->now = now;
-    return is_in_halves(handoff, worker, request)
+    return dyno_handoff_is_in_halves(handoff, worker, request)
                ? way_of(handoff)->submit(handoff, now, worker, request)
                : handoff->decode->ops->submit(handoff->decode, now, worker, request);
 }
@@ -347,6 +334,8 @@ static dyno_status expire(struct dyno_handoff *handoff)
         if (at(handoff, place)->phase == DYNO_PASSAGE_HOP) {
             dyno_heap_remove(&handoff->deadlines, place);
             dyno_handoff_note_ready(handoff, place);
+        } else if (at(handoff, place)->phase == DYNO_PASSAGE_MOVE) {
+            DYNO_TRY(dyno_handoff_overdue(handoff, place));
         } else {
             DYNO_TRY(give_up_waiting(handoff, place));
         }
@@ -501,6 +490,8 @@ static const struct dyno_workers_ops handoff_ops = {
     .cancel = handoff_cancel,
     .settle = handoff_settle,
     .form = handoff_form,
+    .halt = dyno_handoff_halt,
+    .lose = dyno_handoff_lose,
     .sync = handoff_sync,
     .next = handoff_next,
     .sample = handoff_sample,
@@ -546,6 +537,7 @@ static void listen(struct dyno_handoff *handoff)
         .context = handoff,
         .first_token = on_first_token,
         .ended = on_ended,
+        .lost = dyno_handoff_on_lost,
         .kv_changed = outer->kv_changed ? on_kv_changed : NULL,
         .kv_times = outer->kv_times,
         .kv_resident = outer->kv_resident ? on_kv_resident : NULL,
@@ -558,6 +550,7 @@ static void listen(struct dyno_handoff *handoff)
         .context = handoff,
         .first_token = on_prompt_first_token,
         .ended = on_prompt_ended,
+        .lost = dyno_handoff_on_prompt_lost,
         .kv_changed = router->kv_changed ? on_prompt_kv_changed : NULL,
         .kv_times = router->kv_times,
         .kv_resident = outer->kv_resident ? on_kv_resident : NULL,

@@ -13,6 +13,8 @@
  *   PREFILL -> gone [prompt_ended] its first token was its last, or it was refused or cancelled
  *   any -> gone     [cancel]       in PREFILL when the pass, in MOVE when the transfer has ended
  *
+ *   a worker is lost, or no blocks arrive in time: handoff_lost.c
+ *
  * That is to push.  With `layers`, all but the last layer's part of the blocks begins to move when
  * the pass begins that yields the first token, as if each layer were computed just before it moves
  * (a layer's time too early, and a prompt's earlier passes too late); the last layer's follows the
@@ -75,6 +77,7 @@ struct dyno_handoff_router {
     void *context;
     dyno_status (*pick)(void *context, dyno_ns now, const struct dyno_request *request,
                         uint32_t *worker);
+    bool (*is_anybody)(void *context); /* to pick; NULL: there always is */
     void (*first_token)(void *context, uint64_t request);
     void (*ended)(void *context, uint64_t request);
     /* As of struct dyno_worker_listener; NULL: it does not want to know. */
@@ -96,6 +99,8 @@ struct dyno_handoff_config {
     uint32_t policy_tokens;
     dyno_ns deadline_ns; /* to wait for blocks before the request is served whole; 0: for ever */
     uint32_t layers; /* of the model, to push them one by one; 0: a prompt's blocks move whole */
+    dyno_ns move_deadline_ns; /* for blocks to arrive once they move; 0: for ever ... */
+    uint32_t move_retries;    /* ... and so often they are sent again, then it is served whole */
     enum dyno_handoff_style style;
     dyno_ns hop_ns; /* if it pulls: from a prompt's answer to when the other worker is asked */
 };

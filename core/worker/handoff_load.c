@@ -58,3 +58,17 @@ struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint
                       : 0.0;
     return view;
 }
+
+bool dyno_handoff_is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
+                               const struct dyno_request *request)
+{
+    struct dyno_handoff_view view;
+
+    if (!handoff->config.policy->in_halves_ever ||
+        !dyno_half_could_hold(handoff->prefill, request) || !dyno_handoff_is_anybody(handoff) ||
+        (request->before && request->before->record.output_tokens > 0)) {
+        return false; /* whoever goes on with an answer recomputes it where it goes on */
+    }
+    view = dyno_handoff_view_of(handoff, worker, request);
+    return handoff->config.policy->in_halves(handoff->config.policy_tokens, &view);
+}

@@ -50,9 +50,18 @@ static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage
             .to_blocks = to_blocks});
 }
 
+void dyno_handoff_await_move(struct dyno_handoff *handoff, const struct dyno_passage *passage)
+{
+    if (handoff->config.move_deadline_ns > 0) {
+        dyno_heap_set(&handoff->deadlines, dyno_handoff_find(handoff, passage->request.id),
+                      handoff->now + handoff->config.move_deadline_ns);
+    }
+}
+
 dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage)
 {
     passage->phase = DYNO_PASSAGE_MOVE;
+    dyno_handoff_await_move(handoff, passage);
     return submit_part(handoff, passage, 0, 1, 1);
 }
 

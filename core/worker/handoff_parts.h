@@ -25,7 +25,7 @@ struct dyno_handoff {
     bool stirred;   /* one fleet has changed what the other must settle */
     bool giving_up; /* the run is */
     bool abandoned; /* and the fleet that decodes has ended what it had */
-    uint64_t transfers, given_up;
+    uint64_t transfers, given_up, sent_again;
     unsigned __int128 bytes, wait_ns;
     uint64_t moved_blocks;
     uint64_t tokens_ahead; /* of prompts on their way to being computed */
@@ -83,6 +83,8 @@ dyno_status dyno_handoff_send_prompt(struct dyno_handoff *handoff, uint32_t plac
 /* The half that decodes hears of its prompt. */
 void dyno_handoff_note_prompt(struct dyno_handoff *handoff, const struct dyno_passage *passage,
                               const struct dyno_request_record *record, dyno_ns first_token_at);
+/* They are to arrive in time from now on. */
+void dyno_handoff_await_move(struct dyno_handoff *handoff, const struct dyno_passage *passage);
 /* Its blocks begin to move. */
 dyno_status dyno_handoff_move(struct dyno_handoff *handoff, struct dyno_passage *passage);
 /* Or only the part of them that is layers [from, to) of those of the configuration. */
@@ -91,6 +93,22 @@ dyno_status dyno_handoff_move_layers(struct dyno_handoff *handoff, struct dyno_p
 /* The worker that computed the prompt gives back its blocks, unless it has already. */
 dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage);
 
+/* ---- handoff_lost.c ---- */
+dyno_status dyno_handoff_halt(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
+dyno_status dyno_handoff_lose(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
+/* Of the listeners of either fleet. */
+dyno_status dyno_handoff_on_lost(void *context, const struct dyno_resume *how_far);
+dyno_status dyno_handoff_on_prompt_lost(void *context, const struct dyno_resume *how_far);
+/* The whole request is served where it decodes. */
+dyno_status dyno_handoff_fall_back(struct dyno_handoff *handoff, uint32_t place);
+/* Its blocks have not arrived in time. */
+dyno_status dyno_handoff_overdue(struct dyno_handoff *handoff, uint32_t place);
+/* Somebody computes prompts. */
+bool dyno_handoff_is_anybody(const struct dyno_handoff *handoff);
+
+/* Whether the request goes by two workers. */
+bool dyno_handoff_is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
+                               const struct dyno_request *request);
 /* Learn what things cost, if it is time. */
 void dyno_handoff_look(struct dyno_handoff *handoff);
 struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,

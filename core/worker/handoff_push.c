@@ -31,6 +31,9 @@ static dyno_status push_reserved(struct dyno_handoff *handoff, uint32_t place)
     bool entered;
 
     passage->phase = DYNO_PASSAGE_PREFILL;
+    if (!dyno_handoff_is_anybody(handoff)) { /* any more */
+        return dyno_handoff_fall_back(handoff, place);
+    }
     return dyno_handoff_send_prompt(
         handoff, place, dyno_half_tokens_max(handoff->decode, passage->decode_place), &entered);
 }
@@ -42,6 +45,7 @@ static dyno_status push_prompt_done(struct dyno_handoff *handoff, uint32_t place
 
     dyno_handoff_note_prompt(handoff, passage, record, when);
     passage->phase = DYNO_PASSAGE_MOVE;
+    dyno_handoff_await_move(handoff, passage);
     return passage->begun ? dyno_handoff_move_layers(handoff, passage, handoff->config.layers - 1,
                                                      handoff->config.layers)
                           : dyno_handoff_move(handoff, passage);

@@ -27,6 +27,11 @@ struct dyno_passage *dyno_passages_at(const struct dyno_passages *passages, uint
     return dyno_pool_at(&passages->pool, place);
 }
 
+bool dyno_passages_is_taken(const struct dyno_passages *passages, uint32_t place)
+{
+    return dyno_passages_at(passages, place)->is_taken;
+}
+
 static size_t spans_bytes(const struct dyno_request *request)
 {
     return request->span_count * sizeof(struct dyno_span);
@@ -58,8 +63,8 @@ dyno_status dyno_passages_begin(struct dyno_passages *passages, const struct dyn
     if (*place == DYNO_POOL_NONE) {
         return DYNO_NO_MEMORY;
     }
-    *dyno_passages_at(passages, *place) =
-        (struct dyno_passage){.phase = DYNO_PASSAGE_WAIT, .prompt_place = DYNO_NO_WORKER};
+    *dyno_passages_at(passages, *place) = (struct dyno_passage){
+        .phase = DYNO_PASSAGE_WAIT, .prompt_place = DYNO_NO_WORKER, .is_taken = true};
     DYNO_TRY(copy_request(passages, &dyno_passages_at(passages, *place)->request, request));
     known = dyno_map_put(&passages->place_of, request->id, *place, NULL);
     if (!known) {
@@ -74,6 +79,7 @@ void dyno_passages_end(struct dyno_passages *passages, uint32_t place)
     struct dyno_passage *passage = dyno_passages_at(passages, place);
     void *spans = (void *)(uintptr_t)passage->request.spans; /* ours */
 
+    passage->is_taken = false;
     dyno_map_remove(&passages->place_of, passage->request.id);
     if (spans) {
         dyno_slab_give(&passages->spans, spans, spans_bytes(&passage->request));

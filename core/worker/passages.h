@@ -36,6 +36,8 @@ struct dyno_passage {
     bool is_over;                        /* it ends, as `outcome` says, when they have arrived */
     enum dyno_outcome outcome;
     bool cancelled;                    /* its client went while it was on its way */
+    bool is_taken;                     /* its place */
+    uint32_t tries;                    /* to move its blocks, beyond the first */
     struct dyno_request_record prompt; /* what there is to tell of it, when it is computed */
 };
 
@@ -51,6 +53,9 @@ void dyno_passages_release(struct dyno_passages *passages);
 /* DYNO_POOL_NONE: the request is in one place. */
 uint32_t dyno_passages_find(const struct dyno_passages *passages, uint64_t id);
 struct dyno_passage *dyno_passages_at(const struct dyno_passages *passages, uint32_t place);
+
+/* Whether somebody has the place. */
+bool dyno_passages_is_taken(const struct dyno_passages *passages, uint32_t place);
 
 /* A passage in DYNO_PASSAGE_WAIT, of a copy of the request.  Errors: DYNO_NO_MEMORY. */
 dyno_status dyno_passages_begin(struct dyno_passages *passages, const struct dyno_request *request,

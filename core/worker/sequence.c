@@ -510,6 +510,17 @@ static dyno_status leave_line(struct dyno_local *local, struct dyno_worker *work
     return DYNO_OK;
 }
 
+dyno_status dyno_seq_unreserve(struct dyno_local *local, struct dyno_worker *worker, uint32_t index)
+{
+    struct dyno_seq *seq = &local->seqs[index];
+
+    DYNO_TRY(leave_line(local, worker, index));
+    seq->computed = 0;
+    seq->state = SEQ_WAITING;
+    dyno_seq_prepend(local, &worker->waiting, index);
+    return DYNO_OK;
+}
+
 /* Take it out of the worker, and write what there is to tell of it. */
 static dyno_status close_life(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                               enum dyno_outcome outcome, struct dyno_request_record *record)
@@ -544,9 +555,13 @@ static dyno_status close_life(struct dyno_local *local, struct dyno_worker *work
 dyno_status dyno_seq_finish(struct dyno_local *local, struct dyno_worker *worker, uint32_t index,
                             enum dyno_outcome outcome)
 {
+    bool is_orphan = local->seqs[index].is_orphan;
     struct dyno_request_record record;
 
     DYNO_TRY(close_life(local, worker, index, outcome, &record));
+    if (DYNO_RARELY(is_orphan)) {
+        return DYNO_OK;
+    }
     return local->config.listener.ended(local->config.listener.context, &record);
 }
 
@@ -554,10 +569,13 @@ dyno_status dyno_seq_lose(struct dyno_local *local, struct dyno_worker *worker, 
                           uint32_t computed)
 {
     struct dyno_resume how_far = {.computed = computed};
+    bool is_orphan = local->seqs[index].is_orphan;
 
-    if (local->seqs[index].state == SEQ_INGEST) {
-        local->seqs[index].record.ready_ns = DYNO_NEVER; /* it never was */
+    if (local->seqs[index].state == SEQ_INGEST &&
+        local->seqs[index].record.admitted_ns == DYNO_NEVER) { /* also nowhere else */
+        local->seqs[index].record.ready_ns = DYNO_NEVER;
     }
     DYNO_TRY(close_life(local, worker, index, DYNO_FAILED, &how_far.record));
-    return local->config.listener.lost(local->config.listener.context, &how_far);
+    return is_orphan ? DYNO_OK
+                     : local->config.listener.lost(local->config.listener.context, &how_far);
 }

@@ -114,7 +114,9 @@ static dyno_status settle_yield(struct dyno_local *local, struct dyno_worker *wo
     worker->tokens_out++;
     if (seq->record.first_token_ns == DYNO_NEVER) {
         seq->record.first_token_ns = at + local->config.worker.response_ns;
-        local->config.listener.first_token(local->config.listener.context, seq->record.id);
+        if (!DYNO_RARELY(seq->is_orphan)) {
+            local->config.listener.first_token(local->config.listener.context, seq->record.id);
+        }
     } else {
         dyno_histogram_add(local->config.itl, at - seq->last_token_at, 1);
         if (DYNO_RARELY(seq->is_resumed)) { /* the first that this worker yields */
@@ -137,7 +139,8 @@ static dyno_status settle_slice(struct dyno_local *local, struct dyno_worker *wo
     worker->prefill_tokens += tokens;
     local->totals.attention_pairs +=
         (unsigned __int128)tokens * slice->first + tokens * (tokens + 1) / 2;
-    if (local->config.worker.prefix_cache && !local->config.worker.hit_when_scheduled) {
+    if (local->config.worker.prefix_cache && !local->config.worker.hit_when_scheduled &&
+        !DYNO_RARELY(seq->is_orphan)) { /* whose spans may have lost their meaning */
         uint32_t whole = seq->computed / local->config.worker.block_tokens;
         uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
 

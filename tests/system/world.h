@@ -526,7 +526,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     config.trie = trie;
     config.roster = roster, config.planner = planner;
     config.sinks = &sink.base;
-    world_faults_open(&world->faults, local.worker_count, dispatch, device, &roster, &config);
+    world_faults_open(&world->faults, &world->halves, device, &roster, &other, &config);
     ck_assert_int_eq(dyno_loop_open(&loop, &config), DYNO_OK);
     local.worker.steps_max = steps_max;
     local.device = device;

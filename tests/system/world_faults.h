@@ -6,6 +6,7 @@
 
 #include "core/run/loop.h"
 #include "sim/chaos.h"
+#include "tests/system/world_halves.h"
 
 enum { WORLD_FAULTS_MAX = 8 };
 
@@ -22,32 +23,46 @@ static inline dyno_ns world_faults_restart(const void *context, struct dyno_rng 
     return ((const struct world_faults *)context)->restart_ns;
 }
 
-/* Into the configuration of the loop; with a roster, where nobody has one.  The device feels it. */
-static inline void world_faults_open(const struct world_faults *world, uint32_t workers,
-                                     struct dyno_dispatch *dispatch, struct dyno_device *device,
-                                     struct dyno_roster **roster, struct dyno_loop_config *loop)
+static inline void world_faults_roster(const struct world_faults *world, uint32_t workers,
+                                       struct dyno_dispatch *dispatch, struct dyno_roster **roster)
 {
+    ck_assert_int_eq(
+        dyno_roster_open(roster, &(struct dyno_roster_config){.worker_count = workers,
+                                                              .ready_first = workers,
+                                                              .startup = world_faults_restart,
+                                                              .startup_context = world,
+                                                              .dispatch = dispatch}),
+        DYNO_OK);
+}
+
+/* Into the configuration of the loop, with a roster where nobody has one, and another one of those
+ * who compute prompts.  The device feels it. */
+static inline void world_faults_open(const struct world_faults *world,
+                                     const struct world_halves *halves, struct dyno_device *device,
+                                     struct dyno_roster **roster, struct world_other *other,
+                                     struct dyno_loop_config *loop)
+{
+    uint32_t decoders = loop->worker_count - halves->workers;
     struct dyno_error error = {0};
 
     if (world->count == 0) {
         return;
     }
     ck_assert_msg(dyno_chaos_open(&loop->faults,
-                                  &(struct dyno_chaos_config){.worker_count = workers,
+                                  &(struct dyno_chaos_config){.worker_count = loop->worker_count,
                                                               .faults = world->list,
                                                               .fault_count = world->count},
                                   &error) == DYNO_OK,
                   "%s", error.text);
     dyno_paced_device_expect(device, dyno_chaos_weather, loop->faults);
     if (!*roster) {
-        ck_assert_int_eq(
-            dyno_roster_open(roster, &(struct dyno_roster_config){.worker_count = workers,
-                                                                  .ready_first = workers,
-                                                                  .startup = world_faults_restart,
-                                                                  .startup_context = world,
-                                                                  .dispatch = dispatch}),
-            DYNO_OK);
+        world_faults_roster(world, decoders, loop->dispatch, roster);
         loop->roster = *roster;
+    }
+    if (halves->workers > 0) {
+        ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
+        world_faults_roster(world, halves->workers, other->dispatch, &other->roster);
+        loop->roster_behind = other->roster;
     }
     loop->notice_ns = world->notice_ns;
     loop->migrations_max = world->migrations_max;
