@@ -106,7 +106,8 @@ static dyno_status check(const struct dyno_tune *tune, struct dyno_error *error)
                          "every trial reads the trace: standard input will not do, name a file");
     }
     if (scenario->output.decisions || scenario->output.journal || scenario->output.host_json ||
-        scenario->output.intervals > 0 || scenario->planner.regret) {
+        scenario->planner.regret ||
+        (scenario->output.intervals && strcmp(scenario->output.intervals, "auto") != 0)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--decisions, --journal, --host-json, --intervals and --regret are of one "
                          "run: give them to dyno replay with what was found");
