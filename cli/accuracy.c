@@ -38,7 +38,16 @@ static const struct section {
      "were set from these rows' means, and SGLang's share of memory (0.85 or 0.9 was asked).\n"
      "Not fitted to these rows, but looked for because of them: the scales, the 20 tokens, that "
      "TensorRT-LLM reduces in one exchange,\nand that operations slow down when they do not end "
-     "(by how much, the kernels' table says).\n\n",
+     "(by how much, the kernels' table says).\n\nIn brackets: the 95 % interval of a mean for "
+     "other "
+     "servers like these, of which the table has as many as there are\nengines, GPUs, models, "
+     "weights "
+     "and numbers of GPUs; where there are fewer than four, none.\n\nFurthest off in TTFT "
+     "are fixed prompts of 1,024 tokens on one or two GPUs under TensorRT-LLM and vLLM. Those "
+     "servers' first tokens\ncome as if a pass took one prompt, where the settings above have room "
+     "for two: three passes after a prompt is sent, as\nscheduling ahead has it, but passes of "
+     "1,024 "
+     "tokens. Nothing published says so, and it is not followed.\n\n",
      dyno_accuracy_served},
     {"Intervals",
      "How many of the 95 % intervals that `dyno replay --intervals 20` gives hold the measured "
@@ -52,7 +61,10 @@ static const struct section {
      "First the defaults, in-sample: these are the tables that they were fitted to. Other GPUs of "
      "dyno have no table here. Then\nwhat is held out: half of the shapes (of matrices, of sets of "
      "heads, of messages; of a card's attention, which has one set\nof heads, half of the points), "
-     "predicted by a fit to the other half that begins at the defaults.\n\n",
+     "predicted by a fit to the other half that begins at the defaults. In brackets: the 95 % "
+     "interval "
+     "of a mean for other shapes of\nthe kind, of which a card's attention has one, and so "
+     "none.\n\n",
      dyno_accuracy_kernels},
     {"Caches and throughput over time",
      "Held out: nothing was fitted to these. The recordings of hits are of one and two GPUs of 48 "

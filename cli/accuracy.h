@@ -10,14 +10,24 @@
 #include "cli/assembly.h"
 #include "cli/measured.h"
 
+/* Errors that are alike: of one server's rows, of one matrix's points. */
+struct dyno_error_cluster {
+    uint64_t key;
+    double sum; /* of the absolute values */
+    uint32_t count;
+};
+
 /* Relative errors, predicted / measured - 1. */
 struct dyno_errors {
     double *values;
     uint32_t count, capacity;
+    struct dyno_error_cluster *clusters;
+    uint32_t cluster_count, cluster_capacity;
 };
 
-/* False: no memory. */
-bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measured);
+/* `cluster` says with which others this error has its causes in common.  False: no memory. */
+bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measured,
+                     uint64_t cluster);
 void dyno_errors_release(struct dyno_errors *errors);
 
 /* In percent; 0 while empty. */
@@ -26,11 +36,20 @@ struct dyno_error_figures {
     double median; /* ... their median, and 90th percentile */
     double p90;
     double bias; /* mean, signed */
+    /* The 95 % interval of mape for other clusters of the kind, by Student's t over the logarithm
+     * and the variance of a mean of clusters (Cochran, Sampling Techniques, 9.4); NAN where there
+     * are fewer than four of them. */
+    double mape_low, mape_high;
     uint32_t count;
 };
 
 /* Sorts the values by size. */
 struct dyno_error_figures dyno_errors_figures(struct dyno_errors *errors);
+
+enum { DYNO_MAPE_TEXT_MAX = 64 };
+
+/* "5.3 (4.4 to 6.4)": mape and its interval, if it has one.  Returns `out`. */
+const char *dyno_mape_text(char out[DYNO_MAPE_TEXT_MAX], const struct dyno_error_figures *figures);
 
 /* One replay in process. */
 struct dyno_experiment {

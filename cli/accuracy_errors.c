@@ -4,8 +4,38 @@
 #include <string.h>
 
 #include "cli/accuracy.h"
+#include "reports/stats/distributions.h"
 
-bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measured)
+enum { CLUSTERS_MIN = 4 };
+
+static bool add_to_cluster(struct dyno_errors *errors, uint64_t key, double size)
+{
+    uint32_t i = 0;
+
+    while (i < errors->cluster_count && errors->clusters[i].key != key) {
+        i++;
+    }
+    if (i == errors->cluster_capacity) {
+        uint32_t capacity = i > 0 ? 2 * i : 16;
+        struct dyno_error_cluster *clusters =
+            realloc(errors->clusters, capacity * sizeof *clusters);
+
+        if (!clusters) {
+            return false;
+        }
+        errors->clusters = clusters;
+        errors->cluster_capacity = capacity;
+    }
+    if (i == errors->cluster_count) {
+        errors->clusters[errors->cluster_count++] = (struct dyno_error_cluster){.key = key};
+    }
+    errors->clusters[i].sum += size;
+    errors->clusters[i].count++;
+    return true;
+}
+
+bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measured,
+                     uint64_t cluster)
 {
     if (errors->count == errors->capacity) {
         uint32_t capacity = errors->capacity ? 2 * errors->capacity : 256;
@@ -18,12 +48,13 @@ bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measur
         errors->capacity = capacity;
     }
     errors->values[errors->count++] = predicted / measured - 1;
-    return true;
+    return add_to_cluster(errors, cluster, fabs(predicted / measured - 1));
 }
 
 void dyno_errors_release(struct dyno_errors *errors)
 {
     free(errors->values);
+    free(errors->clusters);
     *errors = (struct dyno_errors){0};
 }
 
@@ -42,9 +73,27 @@ static double quantile(const struct dyno_errors *errors, double fraction)
     return fabs(errors->values[rank < 1 ? 0 : (uint32_t)rank - 1]);
 }
 
+/* Whole clusters are what varies, not points. */
+static void find_interval(struct dyno_error_figures *figures, const struct dyno_errors *errors)
+{
+    double clusters = errors->cluster_count, mean = figures->mape / 100, squares = 0, off;
+
+    if (errors->cluster_count < CLUSTERS_MIN || !(mean > 0)) {
+        return;
+    }
+    for (uint32_t i = 0; i < errors->cluster_count; i++) {
+        off = errors->clusters[i].sum - errors->clusters[i].count * mean;
+        squares += off * off;
+    }
+    off = sqrt(clusters / (clusters - 1) * squares) / errors->count / mean;
+    off *= dyno_t_quantile(0.975, clusters - 1);
+    figures->mape_low = figures->mape * exp(-off);
+    figures->mape_high = figures->mape * exp(off);
+}
+
 struct dyno_error_figures dyno_errors_figures(struct dyno_errors *errors)
 {
-    struct dyno_error_figures figures = {.count = errors->count};
+    struct dyno_error_figures figures = {.mape_low = NAN, .mape_high = NAN, .count = errors->count};
 
     if (errors->count == 0) {
         return figures;
@@ -56,7 +105,19 @@ struct dyno_error_figures dyno_errors_figures(struct dyno_errors *errors)
     }
     figures.median = 100 * quantile(errors, 0.5);
     figures.p90 = 100 * quantile(errors, 0.9);
+    find_interval(&figures, errors);
     return figures;
+}
+
+const char *dyno_mape_text(char out[DYNO_MAPE_TEXT_MAX], const struct dyno_error_figures *figures)
+{
+    if (isnan(figures->mape_low)) {
+        (void)snprintf(out, DYNO_MAPE_TEXT_MAX, "%.1f", figures->mape);
+    } else {
+        (void)snprintf(out, DYNO_MAPE_TEXT_MAX, "%.1f (%.1f to %.1f)", figures->mape,
+                       figures->mape_low, figures->mape_high);
+    }
+    return out;
 }
 
 /* ---- a replay in process --------------------------------------------------------------------- */

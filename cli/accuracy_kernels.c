@@ -169,12 +169,13 @@ static dyno_status score(struct dyno_errors *kinds, const struct dyno_timing_con
                          const struct dyno_kernel_sample *samples, size_t count,
                          struct dyno_error *error)
 {
+    /* Of one set of heads all points are alike. */
     for (size_t i = 0; i < count; i++) {
         double us = dyno_kernel_us(config, &samples[i]);
 
         for (unsigned kind = 0; kind < KINDS; kind++) {
             if ((kinds_of(&samples[i]) >> kind & 1) &&
-                !dyno_errors_add(&kinds[kind], us, samples[i].us)) {
+                !dyno_errors_add(&kinds[kind], us, samples[i].us, shape_of(&samples[i], false))) {
                 return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
             }
         }
@@ -254,16 +255,18 @@ static void print(const struct dyno_accuracy *accuracy, struct comparison *compa
         double spread;
         uint32_t shapes = spread_of_shapes(&comparison->shapes[kind], &spread);
 
+        char in[DYNO_MAPE_TEXT_MAX], out[DYNO_MAPE_TEXT_MAX];
         char by_shape[64] = " | "; /* of single points there is nothing to say */
 
         if (shapes < held.count) {
             (void)snprintf(by_shape, sizeof by_shape, "%u | %.1f", shapes, spread);
         }
         if (figures.count > 0) {
-            (void)fprintf(
-                accuracy->out, "| %s, %s | %u | %.1f | %.1f | %.1f | %+.1f | %u | %.1f | %s |\n",
-                comparison->gpu, kind_names[kind], figures.count, figures.mape, figures.median,
-                figures.p90, figures.bias, held.count, held.mape, by_shape);
+            (void)fprintf(accuracy->out,
+                          "| %s, %s | %u | %s | %.1f | %.1f | %+.1f | %u | %s | %s |\n",
+                          comparison->gpu, kind_names[kind], figures.count,
+                          dyno_mape_text(in, &figures), figures.median, figures.p90, figures.bias,
+                          held.count, dyno_mape_text(out, &held), by_shape);
         }
     }
 }

@@ -243,7 +243,7 @@ static dyno_status print_requests(const struct dyno_accuracy *accuracy,
         for (size_t i = 0; i < contest->count; i++) {
             if (contest->measured[metric][i] > 0 &&
                 !dyno_errors_add(&errors, contest->predicted[metric][i],
-                                 contest->measured[metric][i])) {
+                                 contest->measured[metric][i], 0)) {
                 dyno_errors_release(&errors);
                 return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
             }
@@ -306,15 +306,21 @@ static void print_coverage(const struct dyno_accuracy *accuracy, const struct co
     (void)fprintf(
         accuracy->out,
         "95 %% intervals (`--intervals %d`, nothing known of this server) hold %u of the %u "
-        "measured means, medians and\n99th percentiles; those of the means are",
+        "measured means, medians and\n99th percentiles:\n\n| 95 %% interval, ms | mean | p50 | p99 "
+        "|\n"
+        "|---|---:|---:|---:|\n",
         REPLICAS, within, count);
     for (size_t metric = 0; metric < METRICS; metric++) {
-        const struct dyno_interval *mean = &intervals->items[3 * metric];
+        (void)fprintf(accuracy->out, "| %s |", metric_names[metric]);
+        for (size_t i = 0; i < 3; i++) {
+            const struct dyno_interval *interval = &intervals->items[3 * metric + i];
 
-        (void)fprintf(accuracy->out, "%s %s %.0f to %.0f ms", metric > 0 ? "," : "",
-                      metric_names[metric], mean->low, mean->high);
+            (void)fprintf(accuracy->out, " %.*f to %.*f |", metric == 1, interval->low, metric == 1,
+                          interval->high);
+        }
+        (void)fputc('\n', accuracy->out);
     }
-    (void)fputs(".\n\n", accuracy->out);
+    (void)fputc('\n', accuracy->out);
 }
 
 static dyno_status judge_intervals(const struct dyno_accuracy *accuracy,

@@ -5,6 +5,7 @@
 
 #include "cli/accuracy.h"
 #include "cli/accuracy_rows.h"
+#include "core/base/map.h"
 
 enum { GROUPS_MAX = 64, KEY_MAX = 160 };
 
@@ -47,8 +48,23 @@ static dyno_status predict(struct row *row, struct dyno_error *error)
     return status;
 }
 
+/* One server: an engine, a model and its weights on so many GPUs of a kind. */
+static uint64_t server_of(const struct dyno_served_row *row)
+{
+    char name[256];
+    uint64_t key = 0;
+
+    (void)snprintf(name, sizeof name, "%s %s %s %s %.0f", row->engine, row->gpu, row->model,
+                   row->weights, row->tp);
+    for (const char *at = name; *at; at++) {
+        key = dyno_mix(key ^ (uint64_t)(unsigned char)*at);
+    }
+    return key;
+}
+
 static bool add(struct groups *groups, const char *key, const struct row *row)
 {
+    uint64_t server = server_of(&row->served);
     uint32_t i = 0;
 
     while (i < groups->count && strcmp(groups->items[i].key, key) != 0) {
@@ -60,8 +76,8 @@ static bool add(struct groups *groups, const char *key, const struct row *row)
     if (i == groups->count) {
         (void)snprintf(groups->items[groups->count++].key, KEY_MAX, "%s", key);
     }
-    return dyno_errors_add(&groups->items[i].ttft, row->ttft_ms, row->served.ttft_ms) &&
-           dyno_errors_add(&groups->items[i].tpot, row->tpot_ms, row->served.tpot_ms);
+    return dyno_errors_add(&groups->items[i].ttft, row->ttft_ms, row->served.ttft_ms, server) &&
+           dyno_errors_add(&groups->items[i].tpot, row->tpot_ms, row->served.tpot_ms, server);
 }
 
 static const char *load_of(double concurrency)
@@ -71,11 +87,33 @@ static const char *load_of(double concurrency)
                                : "above 64 in flight";
 }
 
-/* In all, by engine, by engine and system, by engine and load. */
+/* Rows whose first tokens come as if a pass took one prompt where their settings have room for two
+ * (cli/accuracy.c says what is known of it), and rows that cannot be right. */
+static bool is_one_at_a_time(const struct dyno_served_row *row)
+{
+    return strcmp(row->engine, "sglang") != 0 && !row->spread && row->isl == 1024 && row->tp <= 2;
+}
+
+static bool is_suspect(const struct dyno_served_row *row)
+{
+    return row->isl == 4000;
+}
+
+static bool add_parts(struct groups *groups, const struct row *row)
+{
+    if (is_one_at_a_time(&row->served)) {
+        return add(groups, "all, furthest off in TTFT", row);
+    }
+    return add(groups, "all, the others", row) &&
+           (is_suspect(&row->served) || add(groups, "all, the others but the suspect seven", row));
+}
+
+/* In all and what is far off apart, by engine, by engine and system, by engine and load. */
 static bool add_everywhere(struct groups *groups, const struct row *row)
 {
     char key[KEY_MAX];
-    bool ok = add(groups, "all", row) && add(groups, row->served.engine, row);
+    bool ok =
+        add(groups, "all", row) && add_parts(groups, row) && add(groups, row->served.engine, row);
 
     (void)snprintf(key, sizeof key, "%s, %s, %s, %s", row->served.engine, row->served.gpu,
                    row->served.model, row->served.weights);
@@ -99,11 +137,13 @@ static void print_groups(const struct dyno_accuracy *accuracy, struct groups *gr
     for (uint32_t i = 0; i < groups->count; i++) {
         struct dyno_error_figures tpot = dyno_errors_figures(&groups->items[i].tpot);
         struct dyno_error_figures ttft = dyno_errors_figures(&groups->items[i].ttft);
+        char tpot_text[DYNO_MAPE_TEXT_MAX], ttft_text[DYNO_MAPE_TEXT_MAX];
 
         (void)fprintf(accuracy->out,
-                      "| %s | %u | %.1f | %.1f | %.1f | %+.1f | %.1f | %.1f | %.1f | %+.1f |\n",
-                      groups->items[i].key, tpot.count, tpot.mape, tpot.median, tpot.p90, tpot.bias,
-                      ttft.mape, ttft.median, ttft.p90, ttft.bias);
+                      "| %s | %u | %s | %.1f | %.1f | %+.1f | %s | %.1f | %.1f | %+.1f |\n",
+                      groups->items[i].key, tpot.count, dyno_mape_text(tpot_text, &tpot),
+                      tpot.median, tpot.p90, tpot.bias, dyno_mape_text(ttft_text, &ttft),
+                      ttft.median, ttft.p90, ttft.bias);
     }
 }
 

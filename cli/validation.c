@@ -144,9 +144,9 @@ static dyno_status put_errors(const struct sheet *sheet, struct dyno_validation_
     for (uint32_t i = 0; i < sheet->requests; i++) {
         const double *row = sheet->values + (size_t)i * sheet->runs;
 
-        fits = fits && dyno_errors_add(&error, row[live], median_without(sheet, row, live));
+        fits = fits && dyno_errors_add(&error, row[live], median_without(sheet, row, live), 0);
         for (uint32_t run = 0; live > 1 && run < live; run++) {
-            fits = fits && dyno_errors_add(&machine, row[run], median_without(sheet, row, run));
+            fits = fits && dyno_errors_add(&machine, row[run], median_without(sheet, row, run), 0);
         }
     }
     out->error = dyno_errors_figures(&error);
