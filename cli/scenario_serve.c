@@ -166,26 +166,6 @@ static dyno_status choose_device(const struct dyno_scenario *scenario, struct dy
                : set(options, "run.device", pretends ? "sim" : "cpu", error);
 }
 
-/* Only where KV is there to be moved: where nothing is computed, fillers are told for whole
- * requests. */
-static dyno_status pass_over_moves(const struct dyno_scenario *scenario,
-                                   struct dyno_options *options, struct dyno_error *error)
-{
-    static const char *const sections[] = {"disagg.", "prefill."};
-
-    for (uint32_t i = 0; strcmp(scenario->run.device, "cpu") != 0 && i < options->count; i++) {
-        const struct dyno_option *row = &options->rows[i];
-
-        for (size_t j = 0; j < sizeof sections / sizeof sections[0]; j++) {
-            if (strncmp(row->name, sections[j], strlen(sections[j])) == 0 &&
-                is_given(options, row->name)) {
-                DYNO_TRY(pass_over(options, row, " whose device is not cpu", error));
-            }
-        }
-    }
-    return DYNO_OK;
-}
-
 dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
                                           struct dyno_options *options, struct dyno_error *error)
 {
@@ -200,7 +180,6 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
         DYNO_TRY(set(options, "output.db", "none", error));
     }
     DYNO_TRY(choose_device(scenario, options, error));
-    DYNO_TRY(pass_over_moves(scenario, options, error));
     if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {
         DYNO_TRY(set(options, "batch.steps_max", "1", error)); /* a token is told when it is due */
     }
