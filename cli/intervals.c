@@ -5,267 +5,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/replica.h"
 #include "core/base/math.h"
-#include "core/base/rng.h"
 #include "core/base/units.h"
 #include "reports/format.h"
-#include "sim/uncertainty.h"
+#include "reports/summary.h"
 
-enum { LATENCIES = 3, STATISTICS = 3, FIGURES = LATENCIES * STATISTICS + 1 };
-
-/* What is kept of a request: its latencies, when it ended, and how many tokens it was given. */
-enum { ENDED = LATENCIES, TOKENS, KEPT };
-
-static const char *const names[FIGURES] = {
-    "ttft_ms.mean", "ttft_ms.p50", "ttft_ms.p99", "tpot_ms.mean", "tpot_ms.p50",
-    "tpot_ms.p99",  "e2e_ms.mean", "e2e_ms.p50",  "e2e_ms.p99",   "throughput.output_tokens_per_s",
+static const char *const names[DYNO_REPLICA_FIGURES] = {
+    "ttft_ms.mean",     "ttft_ms.p50",
+    "ttft_ms.p99",      "tpot_ms.mean",
+    "tpot_ms.p50",      "tpot_ms.p99",
+    "e2e_ms.mean",      "e2e_ms.p50",
+    "e2e_ms.p99",       "throughput.output_tokens_per_s",
+    "goodput.fraction",
 };
-
-/* ---- one run's latencies, request by request ------------------------------------------------- */
-
-struct collector {
-    struct dyno_sink base;
-    double *values[KEPT]; /* [capacity] ms, by request; negative: none */
-    uint64_t count, capacity;
-};
-
-static dyno_status reserve(struct collector *collector, uint64_t count)
-{
-    uint64_t capacity = collector->capacity ? collector->capacity : 1024;
-
-    while (capacity < count) {
-        capacity *= 2;
-    }
-    for (int i = 0; i < KEPT && capacity > collector->capacity; i++) {
-        double *grown = realloc(collector->values[i], capacity * sizeof *grown);
-
-        if (!grown) {
-            return DYNO_NO_MEMORY;
-        }
-        for (uint64_t j = collector->capacity; j < capacity; j++) {
-            grown[j] = -1.0;
-        }
-        collector->values[i] = grown;
-    }
-    collector->capacity = capacity;
-    return DYNO_OK;
-}
-
-static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_record *record)
-{
-    struct collector *collector = (struct collector *)sink;
-
-    DYNO_TRY(reserve(collector, record->id + 1));
-    collector->count = record->id + 1 > collector->count ? record->id + 1 : collector->count;
-    if (record->outcome != DYNO_COMPLETED) {
-        return DYNO_OK;
-    }
-    collector->values[0][record->id] = (double)(record->first_token_ns - record->arrival_ns) * 1e-6;
-    if (record->output_tokens > 1) {
-        collector->values[1][record->id] =
-            (double)(record->last_token_ns - record->first_token_ns) * 1e-6 /
-            (record->output_tokens - 1);
-    }
-    collector->values[2][record->id] = (double)(record->last_token_ns - record->arrival_ns) * 1e-6;
-    collector->values[ENDED][record->id] = (double)record->last_token_ns * 1e-6;
-    collector->values[TOKENS][record->id] = record->output_tokens;
-    return DYNO_OK;
-}
-
-static const struct dyno_sink_ops collector_ops = {.name = "intervals", .request = on_request};
-
-static void release(struct collector *collector)
-{
-    for (int i = 0; i < KEPT; i++) {
-        free(collector->values[i]);
-    }
-}
-
-/* ---- figures of a sample --------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* Mean, median and 99th percentile of what is not negative; zeros of nothing.  Sorts. */
-static void figures_of(double *values, uint64_t count, double out[STATISTICS])
-{
-    uint64_t first = 0, left;
-    double sum = 0.0;
-
-    qsort(values, count, sizeof *values, by_value);
-    while (first < count && values[first] < 0.0) {
-        first++;
-    }
-    left = count - first;
-    memset(out, 0, STATISTICS * sizeof *out);
-    if (left == 0) {
-        return;
-    }
-    for (uint64_t i = first; i < count; i++) {
-        sum += values[i];
-    }
-    out[0] = sum / (double)left;
-    out[1] = values[first + (left - 1) / 2];
-    out[2] = values[first + (uint64_t)((double)(left - 1) * 0.99)];
-}
-
-/* Blocks of consecutive requests, drawn with replacement, until there are as many again. */
-static void resample(const struct collector *from, int which, struct dyno_rng rng, double *out)
-{
-    uint64_t length = (uint64_t)dyno_sqrt((double)from->count), done = 0;
-
-    length = length > 0 ? length : 1;
-    while (done < from->count) {
-        uint64_t start = dyno_rng_below(&rng, from->count - length + 1);
-        uint64_t left = from->count - done;
-        uint64_t take = length < left ? length : left;
-
-        memcpy(out + done, from->values[which] + start, take * sizeof *out);
-        done += take;
-    }
-}
-
-/* `tokens` from `first` to `last`, evenly, into the windows of `width` that they fall in. */
-static void spread_tokens(double *windows, uint64_t count, double width, double first, double last,
-                          double tokens)
-{
-    uint64_t from = (uint64_t)(first / width), to = (uint64_t)(last / width);
-
-    to = to < count ? to : count - 1;
-    from = from < to ? from : to;
-    for (uint64_t i = from; i <= to; i++) {
-        double begin = (double)i * width > first ? (double)i * width : first;
-        double end = i == to ? last : (double)(i + 1) * width;
-
-        windows[i] += last > first ? tokens * (end - begin) / (last - first) : tokens;
-    }
-}
-
-/* By how much the tokens of a second differ from those of the run's when its windows are drawn with
- * replacement: as many windows as a block has requests.  `windows` has room for them.
- *
- * Tokens count where their request ended.  The clients of a closed loop may go in step, so that
- * whole waves end at once and windows have one or none: there tokens count when they came, which
- * elsewhere would smooth chance away. */
-static double resampled_rate(const struct collector *from, bool in_waves, struct dyno_rng rng,
-                             double *windows)
-{
-    uint64_t count = (uint64_t)dyno_sqrt((double)from->count);
-    double *const *values = from->values;
-    double end = 0.0, all = 0.0, drawn = 0.0;
-
-    memset(windows, 0, count * sizeof *windows);
-    for (uint64_t i = 0; i < from->count; i++) {
-        end = values[ENDED][i] > end ? values[ENDED][i] : end;
-    }
-    for (uint64_t i = 0; i < from->count && end > 0.0; i++) {
-        double last = values[ENDED][i];
-
-        if (last >= 0.0) {
-            double first = in_waves ? last - values[2][i] + values[0][i] : last;
-
-            spread_tokens(windows, count, end / (double)count, first, last, values[TOKENS][i]);
-            all += values[TOKENS][i];
-        }
-    }
-    for (uint64_t i = 0; i < count && all > 0.0; i++) {
-        drawn += windows[dyno_rng_below(&rng, count)];
-    }
-    return all > 0.0 ? drawn / all : 1.0;
-}
-
-/* ---- one replica ----------------------------------------------------------------------------- */
-
-/* What every replica is given. */
-struct traffic {
-    struct dyno_scenario scenario;
-    const void *data; /* [size] of the trace; NULL: it is a file */
-    size_t size;
-};
-
-/* What one run says: its figures, and how much TTFT is off beside the timing. */
-struct replica {
-    double figures[FIGURES];
-    double wait_spread;
-    uint64_t completed;
-};
-
-static bool is_closed_loop(const struct dyno_scenario *scenario)
-{
-    return scenario->trace.concurrency > 0 ||
-           (scenario->generate.arrival &&
-            strncmp(scenario->generate.arrival, "concurrency:", strlen("concurrency:")) == 0);
-}
-
-/* A machine that was measured is known as it is. */
-static double wait_spread_of(const struct dyno_assembly *assembly)
-{
-    return assembly->scenario->timing.machine ? 0.0
-                                              : dyno_timing_wait_spread(&assembly->calibration);
-}
-
-/* Replica 0 is the run itself: nothing drawn, nothing resampled. */
-static dyno_status run_replica(const struct traffic *traffic, uint32_t index,
-                               struct collector *collector, struct replica *replica,
-                               struct dyno_error *error)
-{
-    struct dyno_assembly *assembly = calloc(1, sizeof *assembly);
-    dyno_status status;
-
-    if (!assembly) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the intervals");
-    }
-    assembly->replica = index;
-    assembly->trace_data = traffic->data;
-    assembly->trace_size = traffic->size;
-    status = dyno_assembly_open(assembly, &traffic->scenario, &collector->base, NULL, 0, error);
-    if (status == DYNO_OK) {
-        status = dyno_assembly_run(assembly, error);
-        if (assembly->result.end_ns > 0) {
-            replica->figures[FIGURES - 1] =
-                (double)assembly->metrics.output_tokens / ((double)assembly->result.end_ns * 1e-9);
-        }
-        replica->wait_spread = wait_spread_of(assembly);
-        replica->completed = assembly->metrics.completed;
-        dyno_assembly_close(assembly);
-    }
-    free(assembly);
-    return status;
-}
-
-static dyno_status measure_replica(const struct traffic *traffic, uint32_t index,
-                                   struct replica *replica, struct dyno_error *error)
-{
-    struct collector collector = {.base.ops = &collector_ops};
-    dyno_status status = run_replica(traffic, index, &collector, replica, error);
-    double *sample = NULL;
-    struct dyno_rng rng;
-
-    if (status == DYNO_OK && collector.count > 0) {
-        sample = malloc(collector.count * sizeof *sample);
-        status = sample ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
-    }
-    dyno_rng_init(&rng, traffic->scenario.run.seed + index, "intervals.blocks");
-    for (int i = 0; i < LATENCIES && status == DYNO_OK && sample; i++) {
-        if (index == 0) {
-            memcpy(sample, collector.values[i], collector.count * sizeof *sample);
-        } else {
-            resample(&collector, i, rng, sample); /* the same blocks for every latency */
-        }
-        figures_of(sample, collector.count, replica->figures + i * STATISTICS);
-    }
-    if (index > 0 && status == DYNO_OK && sample) {
-        replica->figures[FIGURES - 1] *=
-            resampled_rate(&collector, is_closed_loop(&traffic->scenario), rng, sample);
-    }
-    free(sample);
-    release(&collector);
-    return status;
-}
 
 /* ---- intervals ------------------------------------------------------------------------------- */
 
@@ -280,9 +33,9 @@ static double t_quantile(uint32_t freedom)
 }
 
 /* How much a figure is off beside the timing: TTFT's all, and its share in E2E. */
-static double spread_beside(const struct replica *run, uint32_t figure)
+static double spread_beside(const struct dyno_replica *run, uint32_t figure)
 {
-    uint32_t latency = figure / STATISTICS, ttft = figure % STATISTICS;
+    uint32_t latency = figure / DYNO_REPLICA_STATISTICS, ttft = figure % DYNO_REPLICA_STATISTICS;
 
     if (latency == 0) {
         return run->wait_spread;
@@ -296,35 +49,63 @@ static double spread_beside(const struct replica *run, uint32_t figure)
  * intervals cover 80 to 92 times in a hundred, of 400 89 to 94. */
 static const uint64_t p99_requests_min = 300;
 
-/* Of one figure around that of runs[0], with the spread that runs[1] to runs[replicas] have, in
- * logarithms.  Blocks that are drawn from b of them vary by 1 - 1/b of what blocks do. */
-static struct dyno_interval interval_of(const struct replica *runs, uint32_t replicas,
+/* A figure's scale: the logarithm; of a share that of its odds, half a request away from none and
+ * all of them. */
+static double to_scale(uint32_t figure, double value, uint64_t requests)
+{
+    double least = 0.5 / (double)requests;
+
+    if (figure != DYNO_REPLICA_GOOD) {
+        return dyno_log(value);
+    }
+    value = value < least ? least : value > 1.0 - least ? 1.0 - least : value;
+    return dyno_log(value / (1.0 - value));
+}
+
+static double from_scale(uint32_t figure, double value)
+{
+    return figure == DYNO_REPLICA_GOOD ? 1.0 - 1.0 / (1.0 + dyno_exp(value)) : dyno_exp(value);
+}
+
+/* Whether there is enough of it in every run. */
+static bool is_known(const struct dyno_replica *runs, uint32_t replicas, uint32_t figure)
+{
+    bool known = figure % DYNO_REPLICA_STATISTICS != 2 || figure >= DYNO_REPLICA_RATE ||
+                 runs[0].completed >= p99_requests_min;
+
+    for (uint32_t i = 0; i <= replicas; i++) {
+        known = known && (figure == DYNO_REPLICA_GOOD ? !isnan(runs[i].figures[figure])
+                                                      : runs[i].figures[figure] > 0.0);
+    }
+    return known;
+}
+
+/* Of one figure around that of runs[0], with the spread that runs[1] to runs[replicas] have, on its
+ * scale.  Blocks that are drawn from b of them vary by 1 - 1/b of what blocks do. */
+static struct dyno_interval interval_of(const struct dyno_replica *runs, uint32_t replicas,
                                         uint32_t figure)
 {
     double few = runs[0].completed > 1 ? 1.0 / (dyno_sqrt((double)runs[0].completed) - 1.0) : 0.0;
+    double beside = spread_beside(&runs[0], figure), mean = 0.0, squares = 0.0, half, point;
+    struct dyno_interval out = {.metric = names[figure], .low = NAN, .high = NAN};
 
-    double beside = spread_beside(&runs[0], figure), point = runs[0].figures[figure];
-    double mean = 0.0, squares = 0.0, half;
-    const char *name = names[figure];
-
-    for (uint32_t i = 1; i <= replicas; i++) {
-        double value = runs[i].figures[figure];
-
-        if (!(value > 0.0) || !(point > 0.0) ||
-            (figure % STATISTICS == 2 && runs[0].completed < p99_requests_min)) {
-            return (struct dyno_interval){.metric = name, .low = NAN, .high = NAN};
-        }
-        mean += dyno_log(value) / replicas;
+    if (!is_known(runs, replicas, figure)) {
+        return out;
     }
     for (uint32_t i = 1; i <= replicas; i++) {
-        double off = dyno_log(runs[i].figures[figure]) - mean;
+        mean += to_scale(figure, runs[i].figures[figure], runs[0].completed) / replicas;
+    }
+    for (uint32_t i = 1; i <= replicas; i++) {
+        double off = to_scale(figure, runs[i].figures[figure], runs[0].completed) - mean;
 
         squares += off * off;
     }
     half = t_quantile(replicas - 1) * dyno_sqrt(squares * (1.0 + few) / (replicas - 1));
     half = dyno_sqrt(half * half + normal_quantile * normal_quantile * beside * beside);
-    return (struct dyno_interval){
-        .metric = name, .low = point * dyno_exp(-half), .high = point * dyno_exp(half)};
+    point = to_scale(figure, runs[0].figures[figure], runs[0].completed);
+    out.low = from_scale(figure, point - half);
+    out.high = from_scale(figure, point + half);
+    return out;
 }
 
 /* Whether a trace is gone when it has been read. */
@@ -336,20 +117,23 @@ static bool is_read_once(const struct dyno_scenario *scenario)
                                     || !S_ISREG(facts.st_mode));
 }
 
-static dyno_status compute(struct dyno_intervals *out, struct traffic *traffic, uint32_t replicas,
-                           struct dyno_error *error)
+static dyno_status compute(struct dyno_intervals *out, struct dyno_traffic *traffic,
+                           uint32_t replicas, struct dyno_error *error)
 {
-    struct replica *runs = calloc((size_t)replicas + 1, sizeof *runs);
+    struct dyno_replica *runs = calloc((size_t)replicas + 1, sizeof *runs);
     dyno_status status = runs ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
 
     traffic->scenario.kv.bound_belady = false;
     traffic->scenario.output.decisions = false;
     for (uint32_t i = 0; i <= replicas && status == DYNO_OK; i++) {
-        status = measure_replica(traffic, i, &runs[i], error);
+        status = dyno_replica_run(&runs[i], traffic, i, error);
     }
     if (status == DYNO_OK) {
-        *out = (struct dyno_intervals){.replicas = replicas, .count = FIGURES};
-        for (uint32_t i = 0; i < FIGURES; i++) {
+        *out = (struct dyno_intervals){.replicas = replicas, .count = DYNO_REPLICA_GOOD};
+        if (dyno_slo_is_set(&runs[0].slo)) {
+            out->count++;
+        }
+        for (uint32_t i = 0; i < out->count; i++) {
             out->items[i] = interval_of(runs, replicas, i);
         }
     }
@@ -360,7 +144,7 @@ static dyno_status compute(struct dyno_intervals *out, struct traffic *traffic, 
 dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno_scenario *asked,
                                    uint32_t replicas, struct dyno_error *error)
 {
-    struct traffic traffic = {.scenario = *asked};
+    struct dyno_traffic traffic = {.scenario = *asked};
 
     if (is_read_once(asked)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -452,7 +236,7 @@ dyno_status dyno_intervals_of_run(struct dyno_intervals *out, const struct dyno_
                                   struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = finished->scenario;
-    struct traffic traffic = {
+    struct dyno_traffic traffic = {
         .scenario = *scenario, .data = finished->trace_data, .size = finished->trace_size};
 
     *out = (struct dyno_intervals){0};

@@ -5,8 +5,9 @@
  * uncertainty (sim/uncertainty.h), and each replica's requests are resampled in blocks of
  * consecutive ones (requests are not independent: a queue remembers), sqrt(n) long.  The spread of
  * a figure over the replicas, as a t interval on its logarithm around the run's own value, is its
- * 95 % interval.  What TTFT has beside the timing of passes is added to the spread of TTFT, and to
- * that of E2E by TTFT's share in it.  tests/system/test_intervals.c measures how often it covers.
+ * 95 % interval (of a share, on that of its odds).  What TTFT has beside the timing of passes is
+ * added to the spread of TTFT, and to that of E2E by TTFT's share in it.
+ * tests/system/test_intervals.c measures how often it covers.
  *
  * Nobody has to ask: a replay of simulated GPUs has them from DYNO_INTERVALS_AUTO replicas, unless
  * those would take long.  How long is told by what the run itself did (turns of its loop, and
@@ -21,7 +22,7 @@
 #include "reports/reports.h"
 #include "traces/input.h"
 
-enum { DYNO_INTERVALS_MAX = 10, DYNO_INTERVALS_AUTO = 8 };
+enum { DYNO_INTERVALS_MAX = 11, DYNO_INTERVALS_AUTO = 8 };
 
 struct dyno_intervals {
     uint32_t replicas, count;

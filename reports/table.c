@@ -493,7 +493,22 @@ static void put_interval(const struct dyno_table_page *page, const struct dyno_i
     fputs(both, page->out);
 }
 
-/* Three latencies by three statistics, then the throughput: as reports.h orders them. */
+static void put_interval_of_share(const struct dyno_table_page *page,
+                                  const struct dyno_interval *interval)
+{
+    struct dyno_interval percent = *interval;
+
+    if (!isnan(interval->low)) {
+        percent.low *= 100.0;
+        percent.high *= 100.0;
+        fprintf(page->out, "  %-12s", "goodput, %");
+        put_interval(page, &percent);
+        fputc('\n', page->out);
+    }
+}
+
+/* Three latencies by three statistics, then the throughput and the share of good requests: as
+ * reports.h orders them. */
 static void put_intervals(const struct dyno_table_page *page)
 {
     static const char *const labels[] = {"TTFT, ms", "TPOT, ms", "E2E, ms"};
@@ -502,7 +517,7 @@ static void put_intervals(const struct dyno_table_page *page)
     if (report->intervals_lacking) {
         fprintf(page->out, "\n95 %% intervals  left out: %s\n", report->intervals_why);
     }
-    if (report->interval_count != 10) {
+    if (report->interval_count < 10) {
         return;
     }
     fprintf(page->out, "\n95 %% intervals%21s%20s%20s\n", "mean", "p50", "p99");
@@ -516,6 +531,9 @@ static void put_intervals(const struct dyno_table_page *page)
     fprintf(page->out, "  %-12s", "out tokens/s");
     put_interval(page, &report->intervals[9]);
     fprintf(page->out, "   (%u replicas)\n", report->interval_replicas);
+    if (report->interval_count > 10) {
+        put_interval_of_share(page, &report->intervals[10]);
+    }
 }
 
 static void put_extrapolated(const struct dyno_table_page *page)

@@ -24,7 +24,8 @@ static void load(struct rig *rig, const char *arrival, uint64_t seed, uint32_t r
     memset(rig, 0, sizeof *rig);
     (void)snprintf(rig->words, sizeof rig->words,
                    "replay --arrival %s --input-tokens uniform:100,2000 --output-tokens "
-                   "exponential:120 --requests %u --db none --seed %llu --set run.sample_every=1h",
+                   "exponential:120 --requests %u --db none --seed %llu --set run.sample_every=1h "
+                   "--slo ttft=60ms,tpot=12ms",
                    arrival, requests, (unsigned long long)seed);
     for (char *word = strtok_r(rig->words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         rig->argv[argc++] = word;
@@ -57,15 +58,17 @@ static void find_truth(const char *arrival, uint64_t seed, double truth[FIGURES]
     ck_assert_msg(dyno_assembly_open(&rig.assembly, &rig.scenario, NULL, NULL, 0, &error) ==
                       DYNO_OK,
                   "%s", error.text);
-    ck_assert_msg(dyno_assembly_run(&rig.assembly, &error) == DYNO_OK, "%s", error.text);
-    metrics = &rig.assembly.metrics;
     dyno_rng_init(&rng, seed, "waiting");
     beside = dyno_exp(dyno_timing_wait_spread(&rig.assembly.calibration) * dyno_rng_normal(&rng));
+    rig.assembly.metrics.slo.ttft_ns = (dyno_ns)(60.0 * DYNO_MS / beside);
+    ck_assert_msg(dyno_assembly_run(&rig.assembly, &error) == DYNO_OK, "%s", error.text);
+    metrics = &rig.assembly.metrics;
     three_of(&metrics->ttft, beside, 0.0, truth);
     three_of(&metrics->tpot, 1.0, 0.0, truth + 3);
     three_of(&metrics->e2e, 1.0, dyno_histogram_mean(&metrics->ttft) * 1e-6 * (beside - 1.0),
              truth + 6);
     truth[9] = (double)metrics->output_tokens / ((double)rig.assembly.result.end_ns * 1e-9);
+    truth[10] = (double)metrics->within_slo / (double)metrics->requests;
     rig_close(&rig);
 }
 
