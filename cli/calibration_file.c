@@ -54,6 +54,8 @@ static bool take_text(struct reader *reader, const char *path, const char *value
         size_t size;
     } texts[] = {{"gpu", calibration->gpu, sizeof calibration->gpu},
                  {"engine", calibration->engine, sizeof calibration->engine},
+                 {"weights", calibration->weights, sizeof calibration->weights},
+                 {"kv", calibration->kv, sizeof calibration->kv},
                  {"source", calibration->source, sizeof calibration->source},
                  {"date", calibration->date, sizeof calibration->date},
                  {"data", calibration->data, sizeof calibration->data}};
@@ -348,6 +350,8 @@ static void write_all(FILE *file, const struct dyno_calibration *calibration)
 
     write_quoted(file, "gpu", calibration->gpu);
     write_quoted(file, "engine", calibration->engine);
+    write_quoted(file, "weights", calibration->weights);
+    write_quoted(file, "kv", calibration->kv);
     write_quoted(file, "source", calibration->source);
     write_quoted(file, "date", calibration->date);
     write_quoted(file, "data", calibration->data);

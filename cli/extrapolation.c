@@ -31,6 +31,50 @@ static void check(struct finder *finder, enum dyno_calibration_axis axis, const 
     }
 }
 
+/* Whether a parameter is the calibration's own. */
+static bool is_given(const struct dyno_calibration *calibration, const char *name)
+{
+    for (size_t i = 0; dyno_timing_rows[i].name; i++) {
+        if (strcmp(dyno_timing_rows[i].name, name) == 0) {
+            return calibration->given[i];
+        }
+    }
+    return false;
+}
+
+/* Of the parts' own tables only the H200's have fp8; a calibration has it if it gives what fp8
+ * alone needs, or if its server computed in it. */
+static void check_types(struct finder *finder, const struct dyno_timing_config *config)
+{
+    const struct dyno_calibration *calibration = finder->calibration;
+    bool by_tables = strcmp(calibration->gpu, "h200") == 0 ||
+                     strcmp(calibration->gpu, config->gpu.name) != 0; /* then nothing was */
+
+    if (config->weights == DYNO_INT4) {
+        tag(finder, "weights", "int4 weights were not measured");
+    }
+    if (config->weights == DYNO_FP8 && !by_tables && strcmp(calibration->weights, "fp8") != 0 &&
+        !is_given(calibration, "gemm_fp8_efficiency")) {
+        tag(finder, "weights", "fp8 weights were not measured on this GPU");
+    }
+    if (config->kv == DYNO_FP8 && !by_tables && strcmp(calibration->kv, "fp8") != 0 &&
+        !is_given(calibration, "decode_attention_fp8_factor")) {
+        tag(finder, "kv", "fp8 KV was not measured on this GPU");
+    }
+}
+
+/* A calibration that holds one engine's host holds no other's. */
+static void check_engine(struct finder *finder, const char *engine)
+{
+    char text[sizeof finder->out->text];
+
+    if (finder->calibration->engine[0] && strcmp(finder->calibration->engine, engine) != 0) {
+        (void)snprintf(text, sizeof text, "the calibration is of a server of %s, not of %s",
+                       finder->calibration->engine, engine);
+        tag(finder, "engine", text);
+    }
+}
+
 static void check_shapes(struct finder *finder, const struct dyno_timing_config *config)
 {
     const struct dyno_model *model = &config->model;
@@ -45,9 +89,6 @@ static void check_shapes(struct finder *finder, const struct dyno_timing_config 
     }
     if (model->attention == DYNO_ATTENTION_MLA) {
         tag(finder, "latent_attention", "latent attention was not measured");
-    }
-    if (config->weights == DYNO_INT4) {
-        tag(finder, "weights", "int4 weights were not measured");
     }
 }
 
@@ -73,9 +114,13 @@ uint32_t dyno_extrapolations_find(const struct dyno_assembly *assembly,
     check(&finder, DYNO_AXIS_CONTEXT, "context", "tokens of one sequence", totals->context_max);
     check(&finder, DYNO_AXIS_SEQUENCES, "sequences", "sequences decoding at once",
           totals->sequences_max);
-    if (config->tp > 1) {
+    if (config->tp > 1 && assembly->calibration.ranges[DYNO_AXIS_GPUS].max == 1) {
+        tag(&finder, "gpus", "an all-reduce between GPUs was not measured");
+    } else if (config->tp > 1) {
         check(&finder, DYNO_AXIS_GPUS, "gpus", "GPUs in an all-reduce", config->tp);
     }
     check_shapes(&finder, config);
+    check_types(&finder, config);
+    check_engine(&finder, assembly->scenario->batch.engine);
     return finder.count;
 }

@@ -5,7 +5,7 @@
 #include "cli/assembly.h"
 #include "reports/reports.h"
 
-enum { DYNO_EXTRAPOLATIONS_MAX = 10 };
+enum { DYNO_EXTRAPOLATIONS_MAX = 12 };
 
 /* Fills `out` [DYNO_EXTRAPOLATIONS_MAX] for a finished run; returns how many. */
 uint32_t dyno_extrapolations_find(const struct dyno_assembly *assembly,

@@ -412,6 +412,8 @@ void dyno_fit_run_calibrate(const struct dyno_fit_run *fit, const struct dyno_se
     out->parameters = fit->after;
     (void)snprintf(out->gpu, sizeof out->gpu, "%s", replay->timing.gpu.name);
     (void)snprintf(out->engine, sizeof out->engine, "%s", replay->scenario.batch.engine);
+    (void)snprintf(out->weights, sizeof out->weights, "%s", replay->scenario.model.weights);
+    (void)snprintf(out->kv, sizeof out->kv, "%s", replay->scenario.model.kv);
     (void)snprintf(out->data, sizeof out->data, "%016" PRIx64, hash_of(&replay->run));
     for (uint32_t i = 0; i < fit->candidates; i++) {
         size_t place = fit->places[i];

@@ -29,6 +29,8 @@ struct dyno_calibration_range {
 struct dyno_calibration {
     char gpu[64];     /* the name of the GPU it was measured on */
     char engine[32];  /* and of the engine, if the host's costs are in it; else empty */
+    char weights[8];  /* "bf16", "fp8", ...: that engine's weights; empty: not stated */
+    char kv[8];       /* and its KV */
     char source[256]; /* of the measurements, in words */
     char date[32];    /* when it was made; may be empty */
     char data[32];    /* a hash of the measurements; may be empty */

@@ -53,6 +53,8 @@ START_TEST(what_is_written_is_read)
     (void)snprintf(written.gpu, sizeof written.gpu, "h200");
     (void)snprintf(written.source, sizeof written.source, "a \"quoted\" \\ source");
     (void)snprintf(written.data, sizeof written.data, "00ff");
+    (void)snprintf(written.weights, sizeof written.weights, "fp8");
+    (void)snprintf(written.kv, sizeof written.kv, "bf16");
     written.parameters.sustained_share = 0.75; /* the first row */
     written.given[0] = true;
     written.standard_error[0] = 0.01;

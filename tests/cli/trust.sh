@@ -30,6 +30,15 @@ has '"gpu": 1' --gpu h100
 has '"tokens": 1' --gpu rtx4090 --input-tokens 6000
 has '"experts": 1' --gpu h200 --model mixtral-8x7b --tp 2
 has '"weights": 1' "${card[@]}" --weights int4
+has '"weights": 1' "${card[@]}" --weights fp8
+has '"kv": 1' "${card[@]}" --kv-cache-dtype fp8
+has '"count": 0$' --gpu h200 --weights fp8 --kv-cache-dtype fp8 # which was measured there
+has '"gpus": 1' --gpu rtx-pro-6000 --tp 2 --max-num-batched-tokens 2048
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+printf 'gpu: rtx4090\nengine: vllm\nweights: fp8\nparameters: {host_us: 900}\n' >"$scratch/own.yaml"
+has '"engine": 1' "${card[@]}" --calibration "$scratch/own.yaml" --engine sglang
+has '"count": 0$' "${card[@]}" --calibration "$scratch/own.yaml" --weights fp8
 grep -q '^Extrapolated *h100 itself was not measured' \
     <<<"$("$dyno" "${load[@]}" --gpu h100 2>/dev/null)"
 
