@@ -82,7 +82,7 @@ netinet/ backends/http/ backends/client/ tests/
 event2/ backends/http/ backends/client/ backends/load/ backends/remote/ tests/
 openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
-immintrin.h kernels/
+immintrin.h kernels/ tests/avx512_emulation/
 pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/
 sched.h kernels/ cli/ tests/
 semaphore.h reports/ backends/ tests/
