@@ -282,6 +282,7 @@ static struct dyno_client_report client_report(const struct bench *bench,
         failures[i] = (struct dyno_failure){facts.reasons[i].why, facts.reasons[i].count};
     }
     return (struct dyno_client_report){.lag = facts.lag,
+                                       .ttft_sent = facts.ttft_sent,
                                        .cpu_fraction = facts.cpu_fraction,
                                        .connections = facts.connects,
                                        .failures = failures,

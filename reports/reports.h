@@ -31,10 +31,12 @@ struct dyno_failure {
 
 /* How the client did, of a run in which it asked a server. */
 struct dyno_client_report {
-    const struct dyno_histogram *lag;    /* from when a request was due until it was sent */
-    double cpu_fraction;                 /* of one core: its thread computed */
-    uint64_t connections;                /* made */
-    const struct dyno_failure *failures; /* [failure_count] */
+    const struct dyno_histogram *lag;       /* from when a request was due until it was sent */
+    const struct dyno_histogram *ttft_sent; /* from when it was sent until its first token; NULL:
+                                               not known */
+    double cpu_fraction;                    /* of one core: its thread computed */
+    uint64_t connections;                   /* made */
+    const struct dyno_failure *failures;    /* [failure_count] */
     uint32_t failure_count;
     uint64_t failures_left_out; /* requests that failed for yet other reasons */
 };

@@ -391,6 +391,9 @@ static void put_client(struct dyno_summary *summary, const struct dyno_report *r
 
     if (client) {
         put_latency(summary, "client.lag_ms", client->lag);
+        if (client->ttft_sent) {
+            put_latency(summary, "client.ttft_sent_ms", client->ttft_sent);
+        }
         put_real(summary, "client", "cpu_fraction", client->cpu_fraction);
         put_count(summary, "client", "connections", client->connections);
         put_count(summary, "client", "limited", dyno_client_limit_of(report) != DYNO_CLIENT_FREE);

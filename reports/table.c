@@ -456,6 +456,16 @@ static void put_faults(const struct dyno_table_page *page)
                      totals->lost == 1 ? " request lost\n" : " requests lost\n");
 }
 
+/* What is left of TTFT without the client's own lateness. */
+static void put_ttft_sent(const struct dyno_table_page *page, const struct dyno_histogram *ttft)
+{
+    dyno_table_more(page);
+    dyno_table_fixed(page, "TTFT from sending ", dyno_histogram_mean(ttft) / 1e6, 3, " ms");
+    dyno_table_fixed(page, ", p50 ", to_ms(dyno_histogram_quantile(ttft, 0.5)), 3, "");
+    dyno_table_fixed(page, ", p90 ", to_ms(dyno_histogram_quantile(ttft, 0.9)), 3, "");
+    dyno_table_fixed(page, ", p99 ", to_ms(dyno_histogram_quantile(ttft, 0.99)), 3, "\n");
+}
+
 /* Instead of cache and fleet, where a server was asked. */
 static void put_client(const struct dyno_table_page *page)
 {
@@ -475,6 +485,9 @@ static void put_client(const struct dyno_table_page *page)
     dyno_table_fixed(page, "sent ", dyno_histogram_mean(client->lag) / 1e6, 3, " ms late");
     dyno_table_fixed(page, ", p99 ", lag, 3, " ms");
     dyno_table_fixed(page, ", at most ", to_ms(client->lag->max), 3, " ms\n");
+    if (client->ttft_sent && client->ttft_sent->count > 0) {
+        put_ttft_sent(page, client->ttft_sent);
+    }
 }
 
 static void put_interval(const struct dyno_table_page *page, const struct dyno_interval *interval)

@@ -367,7 +367,7 @@ void *dyno_answer_owner(const struct dyno_answer *answer)
     return answer->config.owner;
 }
 
-dyno_ns dyno_answer_arrival(const struct dyno_answer *answer)
+struct dyno_answer_stamps dyno_answer_stamps(const struct dyno_answer *answer)
 {
-    return answer->arrival_ns;
+    return answer->stamps;
 }

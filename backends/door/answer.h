@@ -115,7 +115,15 @@ dyno_status dyno_answer_open(struct dyno_answer **out, const struct dyno_answer_
 void dyno_answer_release(struct dyno_answer *answer); /* NULL: no effect */
 
 void *dyno_answer_owner(const struct dyno_answer *answer);
-/* When it was posted, by the loop's clock. */
-dyno_ns dyno_answer_arrival(const struct dyno_answer *answer);
+
+/* By the loop's clock; 0: not yet. */
+struct dyno_answer_stamps {
+    dyno_ns arrival_ns; /* it was posted */
+    dyno_ns taken_ns;   /* the loop took it */
+    dyno_ns told_ns;    /* the fleet told the first of it: a token, or its end */
+};
+
+/* Of news that the door has taken, or of an answer that it still has. */
+struct dyno_answer_stamps dyno_answer_stamps(const struct dyno_answer *answer);
 
 #endif

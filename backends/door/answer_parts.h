@@ -50,7 +50,7 @@ struct dyno_answer {
     struct dyno_answer *next; /* in the line it stands in: posted, or with news */
     bool has_news, is_released;
     uint64_t id; /* of the request, in fleet */
-    dyno_ns arrival_ns;
+    struct dyno_answer_stamps stamps;
     struct dyno_answer_page pages[2]; /* one is written, one is being read by the door */
     uint32_t written;
     bool out_of_memory;

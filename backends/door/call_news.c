@@ -71,7 +71,11 @@ void dyno_choice_count_tokens(struct dyno_choice *choice, uint32_t count)
     dyno_ns now = dyno_door_now(choice->call->door);
 
     if (count > 0 && choice->last_token_ns == 0) {
-        dyno_telemetry_first_token(telemetry, now, now - dyno_answer_arrival(choice->answer));
+        struct dyno_answer_stamps stamps = dyno_answer_stamps(choice->answer);
+
+        dyno_telemetry_first_token(telemetry, now, now - stamps.arrival_ns);
+        dyno_telemetry_way(telemetry, stamps.taken_ns - stamps.arrival_ns,
+                           stamps.told_ns - stamps.taken_ns, now - stamps.told_ns);
         choice->last_token_ns = now;
         count--;
     }

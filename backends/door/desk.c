@@ -83,6 +83,9 @@ void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answ
 {
     bool is_first = false;
 
+    if (answer->stamps.told_ns == 0) {
+        answer->stamps.told_ns = desk->config.now(desk->config.clock);
+    }
     if (!answer->has_news && !answer->is_released) {
         is_first = desk->news.first == NULL;
         answer->has_news = true;
@@ -190,7 +193,7 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer)
     answer->desk = desk;
     answer->place = ANSWER_POSTED;
     answer->id = desk->ids++;
-    answer->arrival_ns = now;
+    answer->stamps.arrival_ns = now;
     desk->count++;
     line_up(&desk->posted, answer);
     dyno_desk_unlock(desk);
@@ -285,7 +288,7 @@ static dyno_ns desk_next(struct dyno_source *source)
         return DYNO_NEVER;
     }
     dyno_desk_lock(desk);
-    next = desk->posted.first ? desk->posted.first->arrival_ns : DYNO_NEVER;
+    next = desk->posted.first ? desk->posted.first->stamps.arrival_ns : DYNO_NEVER;
     dyno_desk_unlock(desk);
     return next;
 }
@@ -376,9 +379,10 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
     struct dyno_desk *desk = desk_of_source(source);
     struct dyno_answer *answer;
 
-    (void)now;
+    (void)now; /* when the turn began */
     dyno_desk_lock(desk);
     answer = next_of(&desk->posted);
+    answer->stamps.taken_ns = desk->config.now(desk->config.clock);
     atomic_fetch_sub_explicit(&desk->waiting, 1, memory_order_relaxed);
     answer->place = ANSWER_IN_FLEET;
     desk->taken++;
@@ -394,8 +398,8 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
                                  .max_tokens = answer->config.tokens_max,
                                  .span_count = answer->config.span_count,
                                  .spans = answer->spans,
-                                 .scheduled_ns = answer->arrival_ns,
-                                 .arrival_ns = answer->arrival_ns};
+                                 .scheduled_ns = answer->stamps.arrival_ns,
+                                 .arrival_ns = answer->stamps.arrival_ns};
     return DYNO_OK;
 }
 
@@ -506,8 +510,8 @@ static struct dyno_request_record record_of_failure(const struct dyno_answer *an
                                         .worker = DYNO_NO_WORKER,
                                         .outcome = DYNO_FAILED,
                                         .prompt_tokens = answer->config.prompt_tokens,
-                                        .scheduled_ns = answer->arrival_ns,
-                                        .arrival_ns = answer->arrival_ns,
+                                        .scheduled_ns = answer->stamps.arrival_ns,
+                                        .arrival_ns = answer->stamps.arrival_ns,
                                         .ready_ns = DYNO_NEVER,
                                         .admitted_ns = DYNO_NEVER,
                                         .first_token_ns = DYNO_NEVER,

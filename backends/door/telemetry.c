@@ -76,6 +76,8 @@ static void set_units(struct dyno_telemetry *telemetry)
         durations[i]->unit = DYNO_LADDER_UNIT_NS;
     }
     telemetry->read.unit = telemetry->first_byte.unit = DYNO_LADDER_SHORT_UNIT_NS;
+    telemetry->to_loop.unit = telemetry->in_fleet.unit = DYNO_LADDER_SHORT_UNIT_NS;
+    telemetry->to_door.unit = DYNO_LADDER_SHORT_UNIT_NS;
     telemetry->prompt_length.unit = 1;
     telemetry->output_length.unit = 1;
 }
@@ -249,6 +251,14 @@ void dyno_telemetry_read(struct dyno_telemetry *telemetry, dyno_ns after_ns)
 void dyno_telemetry_first_byte(struct dyno_telemetry *telemetry, dyno_ns after_ns)
 {
     dyno_ladder_add(&telemetry->first_byte, after_ns, 1);
+}
+
+void dyno_telemetry_way(struct dyno_telemetry *telemetry, dyno_ns to_loop_ns, dyno_ns in_fleet_ns,
+                        dyno_ns to_door_ns)
+{
+    dyno_ladder_add(&telemetry->to_loop, to_loop_ns, 1);
+    dyno_ladder_add(&telemetry->in_fleet, in_fleet_ns, 1);
+    dyno_ladder_add(&telemetry->to_door, to_door_ns, 1);
 }
 
 void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, dyno_ns ttft_ns)

@@ -70,6 +70,10 @@ void dyno_telemetry_first_byte(struct dyno_telemetry *telemetry, dyno_ns after_n
 
 /* The first token of an answer is there, `ttft_ns` after the request arrived. */
 void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, dyno_ns ttft_ns);
+/* Of that: until the loop took the request; from there until the fleet told the token; from there
+ * until the door heard of it. */
+void dyno_telemetry_way(struct dyno_telemetry *telemetry, dyno_ns to_loop_ns, dyno_ns in_fleet_ns,
+                        dyno_ns to_door_ns);
 /* `count` more tokens are there, `gap_ns` after the one before them each. */
 void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, uint64_t count,
                                 dyno_ns gap_ns);

@@ -55,7 +55,7 @@ struct dyno_telemetry {
     struct dyno_nvml_watch *gpus;
     struct dyno_plan_telemetry plan;
     struct dyno_fleet_look look; /* the sums of the workers' latest */
-    struct dyno_ladder read, first_byte;
+    struct dyno_ladder read, first_byte, to_loop, in_fleet, to_door;
     struct dyno_ladder ttft, itl, tpot, e2e, queue, prefill, decode;
     struct dyno_ladder prompt_length, output_length;
     struct dyno_window *window;

@@ -356,7 +356,8 @@ static dyno_status open_parts(struct dyno_load *load, struct dyno_error *error)
     DYNO_TRY(write_fields(fields, config->api_key, error));
     raise_limit(config->connections_max);
     load->base = event_base_new();
-    if (!load->base || open_timer(load) != DYNO_OK || dyno_histogram_init(&load->lag) != DYNO_OK) {
+    if (!load->base || open_timer(load) != DYNO_OK || dyno_histogram_init(&load->lag) != DYNO_OK ||
+        dyno_histogram_init(&load->ttft_sent) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory or descriptors for an event loop");
     }
     return dyno_client_open(
@@ -411,6 +412,7 @@ void dyno_load_close(struct dyno_load *load)
         event_base_free(load->base);
     }
     dyno_histogram_release(&load->lag);
+    dyno_histogram_release(&load->ttft_sent);
     dyno_load_text_release(&load->body);
     free(load);
 }
@@ -421,6 +423,7 @@ void dyno_load_facts(const struct dyno_load *load, struct dyno_load_facts *out)
 
     *out = (struct dyno_load_facts){
         .lag = &load->lag,
+        .ttft_sent = &load->ttft_sent,
         .cpu_fraction = wall > 0 ? (double)(cpu_now() - load->cpu_origin_ns) / (double)wall : 0.0,
         .connects = dyno_client_connects(load->client),
         .bytes_read = load->bytes_read,

@@ -87,10 +87,12 @@ struct dyno_load_reason {
 
 /* How the client itself did. */
 struct dyno_load_facts {
-    const struct dyno_histogram *lag; /* from when a request was due until it was sent, or its
-                                         connection begun */
-    double cpu_fraction;              /* of the run's time that this thread computed */
-    uint64_t connects;                /* connections begun */
+    const struct dyno_histogram *lag;       /* from when a request was due until it was sent, or its
+                                               connection begun */
+    const struct dyno_histogram *ttft_sent; /* of requests that were completed: from when one was
+                                               sent until its first token */
+    double cpu_fraction;                    /* of the run's time that this thread computed */
+    uint64_t connects;                      /* connections begun */
     uint64_t bytes_read;
     const struct dyno_load_reason *reasons; /* [reason_count] why requests failed */
     uint32_t reason_count;

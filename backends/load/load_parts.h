@@ -50,7 +50,7 @@ struct dyno_load {
     struct dyno_load_request *requests;
     struct dyno_load_request *news, *news_last; /* in the order in which they came */
     uint32_t in_flight;
-    struct dyno_histogram lag;
+    struct dyno_histogram lag, ttft_sent;
     struct dyno_load_text body; /* of the request being sent */
     uint64_t bytes_read;
     uint64_t tokens_out;

@@ -352,4 +352,7 @@ void dyno_load_request_judge(struct dyno_load_request *request)
     if (record->output_tokens == 0 && record->outcome == DYNO_COMPLETED) {
         record->output_tokens = 1; /* something came */
     }
+    if (record->outcome == DYNO_COMPLETED && record->first_token_ns >= record->ready_ns) {
+        dyno_histogram_add(&request->load->ttft_sent, record->first_token_ns - record->ready_ns, 1);
+    }
 }

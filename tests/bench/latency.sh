@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
 # What door, routing and batching add to a request, as the server itself measures it: the time from
-# a whole request to the first bytes of its stream in the kernel, with a device that takes none.
+# a whole request to the first bytes of its stream in the kernel, with a device that takes none; and
+# its parts, so that it is seen which thread was waited for.  What the client adds by being late
+# (its own wait for a processor) is told apart.
 #
-# usage: tests/bench/latency.sh BUILD [REQUESTS_A_SECOND [REQUESTS]]
+# usage: [SERVER_CPU=0 CLIENT_CPU=1] tests/bench/latency.sh BUILD [REQUESTS_A_SECOND [REQUESTS]]
+#
+# SERVER_CPU and CLIENT_CPU are lists of processors for either (taskset): of their own each, so that
+# neither waits for the other; without them they share what there is.
 #
 # Half load is half of what `--arrival concurrency:64` reaches on the machine; it is found first,
 # unless a rate is given.  Numbers are worth something only where nobody else is on the machine:
@@ -19,8 +24,11 @@ cleanup() {
 }
 trap cleanup EXIT
 cd "$scratch"
+on_server=(${SERVER_CPU:+taskset -c "$SERVER_CPU"})
+on_client=(${CLIENT_CPU:+taskset -c "$CLIENT_CPU"})
 
-"$build/dyno" serve --port any --device null --set batch.seqs_max=1024 >out 2>err &
+"${on_server[@]}" "$build/dyno" serve --port any --device null --set batch.seqs_max=1024 \
+    >out 2>err &
 server=$!
 for _ in {1..1200}; do
     url=$(sed -n 's/^Listening on //p' out)
@@ -30,7 +38,8 @@ for _ in {1..1200}; do
 done
 
 bench() {
-    "$build/dyno" bench --url "$url" --input-tokens 20 --output-tokens 16 --db none "$@"
+    "${on_client[@]}" "$build/dyno" bench --url "$url" --input-tokens 20 --output-tokens 16 \
+        --db none "$@"
 }
 
 # switches: context switches of all threads so far, by their own will and not.
@@ -58,8 +67,9 @@ curl -sS "$url/metrics" >after
 read -r voluntary_after forced_after <<<"$(switches)"
 
 grep -h 'client-limited' bench.out bench.err || true
-for name in dyno_time_to_first_byte_seconds dyno_request_read_seconds \
-    dyno_time_to_first_token_seconds; do
+# The whole, then its parts in their order; what is left of the whole is writing.
+for name in dyno_time_to_first_byte_seconds dyno_request_read_seconds dyno_request_to_loop_seconds \
+    dyno_first_token_in_fleet_seconds dyno_first_token_to_door_seconds; do
     # A quantile lies in its bucket as if values were spread evenly over it.
     awk -v name="$name" '
         function quantile(q,   i, low, share) {
@@ -75,11 +85,13 @@ for name in dyno_time_to_first_byte_seconds dyno_request_read_seconds \
             if (part[2] == "0.001") { below = count[n] }
         }
         END {
-            printf "%s: p50 %.3f ms, p90 %.3f ms, p99 %.3f ms; %.2f %% within 1 ms, of %d\n",
+            printf "%-34s p50 %.3f ms, p90 %.3f ms, p99 %.3f ms; %.2f %% within 1 ms, of %d\n",
                 name, 1e3 * quantile(.5), 1e3 * quantile(.9), 1e3 * quantile(.99),
                 100 * below / count[n], count[n]
         }' before after
 done
+printf 'as the client saw it, the wait for a processor of its own included:\n'
+sed -n 's/^  TTFT  /  TTFT from when due,/p; /^Client/,$p' bench.out
 awk -v v="$((voluntary_after - voluntary))" -v n="$((forced_after - forced))" \
     -v ms="$(ticks)" -v before="$busy" -v requests="$requests" -v rate="$rate" 'BEGIN {
     printf "at %s requests/s, a request: %.2f context switches, %.2f more forced, ", rate,

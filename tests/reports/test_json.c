@@ -408,7 +408,7 @@ START_TEST(every_metric_is_in_the_documentation)
     fixture_init(&fixture);
     fixture.report.plan = &plan;
     fixture.metrics.slo.ttft_ns = DYNO_S;
-    client.lag = &fixture.metrics.ttft;
+    client.lag = client.ttft_sent = &fixture.metrics.ttft;
     fixture.report.client = &client;
     dyno_summary_fill(&summary, &fixture.report);
     text = file_text("docs/metrics.md");

@@ -227,6 +227,7 @@ static void asked_init(struct asked *asked, dyno_ns lag, double cpu_fraction)
     ck_assert_int_eq(dyno_histogram_init(&asked->lag), DYNO_OK);
     dyno_histogram_add(&asked->lag, lag, 3);
     asked->client = (struct dyno_client_report){.lag = &asked->lag,
+                                                .ttft_sent = &asked->lag,
                                                 .cpu_fraction = cpu_fraction,
                                                 .connections = 8,
                                                 .failures = failures,
@@ -258,7 +259,8 @@ START_TEST(a_server_is_seen_from_its_client)
         "  decode            1,000   76.9 %\n",
         "\n\nPrefix cache    hit rate 25.0 % of prompt tokens, as the server says\n"
         "\nClient          computed 12.5 % of the time, 8 connections\n"
-        "                sent 0.250 ms late, p99 0.250 ms, at most 0.250 ms\n",
+        "                sent 0.250 ms late, p99 0.250 ms, at most 0.250 ms\n"
+        "                TTFT from sending 0.250 ms, p50 0.250, p90 0.250, p99 0.250\n",
     };
     struct asked asked;
     char *text;
