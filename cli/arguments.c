@@ -47,8 +47,9 @@ static const struct dyno_option *find_negated(const struct dyno_options *options
     return row && row->type == DYNO_OPTION_BOOL ? row : NULL;
 }
 
-static dyno_status unknown_flag(const struct dyno_options *options, const char *flag,
-                                const char *typed, struct dyno_error *error)
+/* `command` was given, and shows its options; others show what a replay has. */
+static dyno_status unknown_flag(const struct dyno_options *options, const char *command,
+                                const char *flag, const char *typed, struct dyno_error *error)
 {
     const struct dyno_option *named = dyno_options_find(options, flag);
     struct dyno_nearest nearest;
@@ -67,8 +68,8 @@ static dyno_status unknown_flag(const struct dyno_options *options, const char *
         dyno_nearest_offer(&nearest, extra->flag);
     }
     if (!dyno_nearest_word(&nearest)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "unknown option %s; 'dyno replay --help' lists them", quoted);
+        return dyno_fail(error, DYNO_BAD_INPUT, "unknown option %s; 'dyno %s --help' lists them",
+                         quoted, strcmp(command, "serve") == 0 ? "serve" : "replay");
     }
     return dyno_fail(error, DYNO_BAD_INPUT, "unknown option %s; did you mean '--%s'?", quoted,
                      dyno_nearest_word(&nearest));
@@ -133,7 +134,7 @@ static dyno_status take_flag(struct cursor *cursor, const struct dyno_options *o
     const struct dyno_option *row, *negated;
 
     if (!flag_name(typed, flag)) {
-        return unknown_flag(options, flag, typed, error);
+        return unknown_flag(options, cursor->argv[0], flag, typed, error);
     }
     value = value ? value + 1 : NULL;
     extra = find_extra(flag);
@@ -155,7 +156,7 @@ static dyno_status take_flag(struct cursor *cursor, const struct dyno_options *o
         *argument = (struct dyno_argument){.row = negated, .flag = typed + 2, .text = "false"};
         return take_value(cursor, argument, value, false, error);
     }
-    return unknown_flag(options, flag, typed, error);
+    return unknown_flag(options, cursor->argv[0], flag, typed, error);
 }
 
 static bool ends_with(const char *text, const char *end)

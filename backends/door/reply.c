@@ -24,7 +24,7 @@ struct dyno_door_headers dyno_door_headers(const struct dyno_door *door,
     if (door->config.cors_origin) {
         dyno_door_add_header(&headers, "Access-Control-Allow-Origin", door->config.cors_origin);
         dyno_door_add_header(&headers, "Access-Control-Expose-Headers",
-                             "X-Request-Id, Retry-After");
+                             "X-Request-Id, Retry-After, Retry-After-Ms");
     }
     return headers;
 }

@@ -73,6 +73,13 @@ dyno_status dyno_openai_fail_context(struct dyno_openai_error *error, const char
                                      uint64_t prompt_tokens, uint64_t max_tokens,
                                      uint64_t context_tokens)
 {
+    if (prompt_tokens >= context_tokens) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, param,
+                                "this model's context is %" PRIu64
+                                " tokens; the prompt alone has %" PRIu64
+                                ", and an answer needs one: shorten it",
+                                context_tokens, prompt_tokens);
+    }
     return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, param,
                             "this model's context is %" PRIu64 " tokens; the prompt has %" PRIu64
                             " and %" PRIu64 " more were asked for: shorten one of them",

@@ -397,6 +397,8 @@ grep -q -- '--tier and --device cannot be together' serve.err || fail "$(cat ser
 grep -q 'few_descriptors have=200 wanted=[0-9]* connections_max=106 ' serve.err ||
     fail "nothing about descriptors: $(cat serve.err)"
 
+refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
+
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
 grep -q 'means nothing to a server' serve.err || fail "$(cat serve.err)"

@@ -204,6 +204,10 @@ START_TEST(an_error_has_four_keys_wherever_it_comes)
         &out, "{\"error\":{\"message\":\"this model's context is 10 tokens; the prompt has 9 and "
               "2 more were asked for: shorten one of them\",\"type\":\"invalid_request_error\","
               "\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}");
+    ck_assert_int_eq(dyno_openai_fail_context(&error, "prompt", 11, 0, 10), DYNO_BAD_INPUT);
+    ck_assert_str_eq(error.cause.text,
+                     "this model's context is 10 tokens; the prompt alone has 11, and an answer "
+                     "needs one: shorten it");
 }
 END_TEST
 
