@@ -20,9 +20,15 @@ static const struct status_row status_rows[] = {
     {405, DYNO_BAD_INPUT, "invalid_request_error"},
     {408, DYNO_INTERRUPTED, "timeout_error"},
     {413, DYNO_FULL, "invalid_request_error"},
+    {414, DYNO_FULL, "invalid_request_error"},
     {415, DYNO_BAD_INPUT, "invalid_request_error"},
+    {417, DYNO_BAD_INPUT, "invalid_request_error"},
     {422, DYNO_BAD_INPUT, "invalid_request_error"},
     {429, DYNO_FULL, "rate_limit_error"},
+    {431, DYNO_FULL, "invalid_request_error"},
+    {501, DYNO_BAD_INPUT,
+     "invalid_request_error"}, /* a coding or a version of HTTP that a client */
+    {505, DYNO_BAD_INPUT, "invalid_request_error"}, /* chose, and that is not spoken here */
     {503, DYNO_WORKER_GONE, "service_unavailable_error"},
     {504, DYNO_INTERRUPTED, "timeout_error"},
     {500, DYNO_NO_MEMORY, "server_error"}, /* the last one is for all others */

@@ -219,6 +219,12 @@ START_TEST(a_status_has_a_type)
     ck_assert_str_eq(dyno_openai_error_type(404), "not_found_error");
     ck_assert_str_eq(dyno_openai_error_type(429), "rate_limit_error");
     ck_assert_str_eq(dyno_openai_error_type(500), "server_error");
+    for (uint32_t of_http = 0; of_http < 4;
+         of_http++) { /* what a client did wrong in HTTP itself */
+        static const uint32_t statuses[] = {414, 431, 501, 505};
+
+        ck_assert_str_eq(dyno_openai_error_type(statuses[of_http]), "invalid_request_error");
+    }
     ck_assert_str_eq(dyno_openai_error_type(503), "service_unavailable_error");
     ck_assert_str_eq(dyno_openai_error_type(599), "server_error");
 }
