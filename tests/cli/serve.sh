@@ -143,7 +143,7 @@ is .usage.total_tokens "$(jq .usage.prompt_tokens answer)"
 ask 200 /v1/completions "{$she_was,$scored,\"logprobs\":0}"
 one=$(jq -c '.choices[0].logprobs' answer)
 ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":[\"He\",\"She was\"],\"n\":2,
-    \"max_tokens\":2,\"echo\":true,\"logprobs\":0}"
+    \"max_tokens\":2,\"ignore_eos\":true,\"echo\":true,\"logprobs\":0}"
 is '[.choices[].text[:2]] | tojson' '["He","He","Sh","Sh"]'
 is '[.choices[].logprobs.token_logprobs | length] | tojson' '[3,3,4,4]'
 for choice in 2 3; do
@@ -326,7 +326,8 @@ grep -q secret serve.out && fail "the key was told"
 # follows to the same decisions, also where a client went away.
 start_server --record traffic.jsonl --db served.db --journal journal
 for _ in 1 2 3; do
-    ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":9}"
+    ask 200 /v1/completions "{\"model\":\"austen-2m\",\"prompt\":\"$long\",\"max_tokens\":9,
+        \"ignore_eos\":true}"
 done
 ask 200 /v1/embeddings "{$embed:\"$long\"}"
 forever='"model":"austen-2m","prompt":"She","max_tokens":900,"ignore_eos":true,"stream":true'
