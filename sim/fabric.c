@@ -10,81 +10,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/base/heap.h"
-#include "core/base/pool.h"
-
-enum { RATE_BITS = 32, NO_HOP = UINT32_MAX };
-
-/* A transfer's passage over one link: transfer x DYNO_PATH_LINKS_MAX + place on its path. */
-struct hop {
-    uint32_t link;
-    uint32_t prev, next; /* hops over the same link */
-    bool bound;          /* it did when the transfer left */
-};
-
-struct moving {
-    uint64_t id;
-    unsigned __int128 left; /* bytes x 2^32, as of `since` */
-    dyno_ns since;
-    uint64_t rate, ceiling;
-    uint64_t mark; /* of the change that reached it last */
-    uint32_t hop_count;
-    bool begun;
-    struct hop hops[DYNO_PATH_LINKS_MAX];
-};
-
-struct link {
-    uint64_t capacity; /* 2^-32 bytes per ns */
-    dyno_ns latency_ns;
-    unsigned __int128 demand;  /* ceilings of its transfers, summed */
-    unsigned __int128 awaited; /* of those that have been submitted and do not move yet */
-    uint32_t first;            /* hop */
-    /* While rates are being fixed: */
-    uint64_t mark, left;
-    uint32_t unfixed;
-};
-
-struct fabric {
-    struct dyno_links base;
-    struct dyno_fabric_config config;
-    struct link *links;
-    struct dyno_pool transfers; /* struct moving */
-    struct dyno_heap events;    /* by transfer: when it begins, or has moved everything */
-    struct dyno_arrival *done;  /* ordered by (time, id), latest first */
-    uint32_t done_count, done_capacity;
-    /* The change being worked on. */
-    uint64_t mark, work;
-    uint32_t *reached; /* [reached_count] transfers */
-    uint32_t reached_count, reached_capacity;
-    struct dyno_heap levels, ceilings; /* by link, by transfer */
-};
-
-static struct fabric *fabric_of(struct dyno_links *links)
-{
-    return (void *)links; /* its first member */
-}
-
-static struct moving *at(const struct fabric *fabric, uint32_t transfer)
-{
-    return dyno_pool_at(&fabric->transfers, transfer);
-}
-
-static struct hop *hop_at(const struct fabric *fabric, uint32_t hop)
-{
-    return &at(fabric, hop / DYNO_PATH_LINKS_MAX)->hops[hop % DYNO_PATH_LINKS_MAX];
-}
-
-static bool binds(const struct link *link)
-{
-    return link->demand > link->capacity;
-}
+#include "sim/fabric_parts.h"
 
 /* ---- who uses a link ------------------------------------------------------------------------- */
 
 /* Whether one of them binds now. */
-static bool join_links(struct fabric *fabric, uint32_t transfer)
+bool dyno_fabric_join(struct fabric *fabric, uint32_t transfer)
 {
     struct moving *moving = at(fabric, transfer);
     bool bound = false;
@@ -106,7 +38,7 @@ static bool join_links(struct fabric *fabric, uint32_t transfer)
 }
 
 /* Whether one of them bound until now. */
-static bool leave_links(struct fabric *fabric, uint32_t transfer)
+bool dyno_fabric_leave(struct fabric *fabric, uint32_t transfer)
 {
     struct moving *moving = at(fabric, transfer);
     bool bound = false;
@@ -132,7 +64,7 @@ static bool leave_links(struct fabric *fabric, uint32_t transfer)
 
 /* ---- whom a change reaches ------------------------------------------------------------------- */
 
-static void reach(struct fabric *fabric, uint32_t transfer)
+void dyno_fabric_reach(struct fabric *fabric, uint32_t transfer)
 {
     struct moving *moving = at(fabric, transfer);
 
@@ -150,7 +82,7 @@ static void reach_users(struct fabric *fabric, struct link *link)
     link->mark = fabric->mark;
     link->unfixed = 0;
     for (uint32_t hop = link->first; hop != NO_HOP; hop = hop_at(fabric, hop)->next) {
-        reach(fabric, hop / DYNO_PATH_LINKS_MAX);
+        dyno_fabric_reach(fabric, hop / DYNO_PATH_LINKS_MAX);
         link->unfixed++;
     }
     link->left = link->capacity;
@@ -187,18 +119,22 @@ static void set_level(struct fabric *fabric, uint32_t index)
 
 static dyno_ns end_of(const struct moving *moving)
 {
-    unsigned __int128 time = (moving->left + moving->rate - 1) / moving->rate;
+    unsigned __int128 time;
 
+    if (moving->rate == 0) { /* over a link that lets nothing pass */
+        return DYNO_NEVER / 4;
+    }
+    time = (moving->left + moving->rate - 1) / moving->rate;
     return moving->since + (time < DYNO_NEVER / 4 ? (dyno_ns)time : DYNO_NEVER / 4);
 }
 
-static void set_rate(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns now)
+void dyno_fabric_set_rate(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns now)
 {
     struct moving *moving = at(fabric, transfer);
     unsigned __int128 moved = (unsigned __int128)moving->rate * (now - moving->since);
 
     fabric->work++;
-    if (rate == moving->rate) {
+    if (rate == moving->rate && rate > 0) {
         return;
     }
     moving->left -= moved < moving->left ? moved : moving->left;
@@ -221,7 +157,7 @@ static void fix(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns
             set_level(fabric, moving->hops[i].link);
         }
     }
-    set_rate(fabric, transfer, rate, now);
+    dyno_fabric_set_rate(fabric, transfer, rate, now);
 }
 
 static void fix_users(struct fabric *fabric, const struct link *link, uint64_t level, dyno_ns now)
@@ -263,7 +199,7 @@ static void fill(struct fabric *fabric, dyno_ns now)
 }
 
 /* Everybody reached over links that bind has a new rate. */
-static void share_anew(struct fabric *fabric, dyno_ns now)
+void dyno_fabric_share_anew(struct fabric *fabric, dyno_ns now)
 {
     reach_further(fabric);
     fill(fabric, now);
@@ -272,22 +208,22 @@ static void share_anew(struct fabric *fabric, dyno_ns now)
 /* A transfer begins to use its links.  Where none of them binds it reaches nobody. */
 static void use_links(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 {
-    if (!join_links(fabric, transfer)) {
-        set_rate(fabric, transfer, at(fabric, transfer)->ceiling, now);
+    if (!dyno_fabric_join(fabric, transfer)) {
+        dyno_fabric_set_rate(fabric, transfer, at(fabric, transfer)->ceiling, now);
         return;
     }
     fabric->mark++;
     fabric->reached_count = 0;
-    reach(fabric, transfer);
-    share_anew(fabric, now);
+    dyno_fabric_reach(fabric, transfer);
+    dyno_fabric_share_anew(fabric, now);
 }
 
 /* A transfer has ceased to use its links: those that shared one that bound have new rates. */
-static void quit_links(struct fabric *fabric, uint32_t transfer, dyno_ns now)
+void dyno_fabric_quit(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 {
     const struct moving *moving = at(fabric, transfer);
 
-    if (!leave_links(fabric, transfer)) {
+    if (!dyno_fabric_leave(fabric, transfer)) {
         return;
     }
     fabric->mark++;
@@ -297,13 +233,13 @@ static void quit_links(struct fabric *fabric, uint32_t transfer, dyno_ns now)
             reach_users(fabric, &fabric->links[moving->hops[i].link]);
         }
     }
-    share_anew(fabric, now);
+    dyno_fabric_share_anew(fabric, now);
 }
 
 /* ---- a transfer's life ----------------------------------------------------------------------- */
 
 /* The transfer will use its links, or begins to. */
-static void await(struct fabric *fabric, const struct moving *moving, bool comes)
+void dyno_fabric_await(struct fabric *fabric, const struct moving *moving, bool comes)
 {
     for (uint32_t i = 0; i < moving->hop_count; i++) {
         struct link *link = &fabric->links[moving->hops[i].link];
@@ -318,13 +254,13 @@ static void begin(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 
     moving->begun = true;
     moving->since = now;
-    await(fabric, moving, false);
+    dyno_fabric_await(fabric, moving, false);
     if (moving->left == 0 || moving->hop_count == 0) {
         moving->left = 0;
         moving->hop_count = 0;
         dyno_heap_set(&fabric->events, transfer, now);
     } else if (fabric->config.alone) {
-        set_rate(fabric, transfer, moving->ceiling, now);
+        dyno_fabric_set_rate(fabric, transfer, moving->ceiling, now);
     } else {
         use_links(fabric, transfer, now);
     }
@@ -337,7 +273,7 @@ static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
 
     dyno_heap_remove(&fabric->events, transfer);
     if (!fabric->config.alone) {
-        quit_links(fabric, transfer, now);
+        dyno_fabric_quit(fabric, transfer, now);
     }
     dyno_pool_give(&fabric->transfers, transfer);
     for (; place > 0 &&
@@ -349,7 +285,7 @@ static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
     fabric->done[place] = arrival;
 }
 
-static dyno_ns fabric_next(const struct dyno_links *links)
+dyno_ns dyno_fabric_next(const struct dyno_links *links)
 {
     const struct fabric *fabric = (const void *)links;
 
@@ -357,7 +293,7 @@ static dyno_ns fabric_next(const struct dyno_links *links)
                                   : dyno_heap_key(&fabric->events);
 }
 
-static void advance(struct fabric *fabric, dyno_ns now)
+void dyno_fabric_advance(struct fabric *fabric, dyno_ns now)
 {
     while (dyno_heap_key(&fabric->events) <= now) {
         struct dyno_heap_item event = dyno_heap_top(&fabric->events);
@@ -451,12 +387,12 @@ static dyno_status fabric_submit(struct dyno_links *links, dyno_ns now,
     moving = at(fabric, place);
     *moving = (struct moving){.id = transfer->id, .left = bytes << RATE_BITS};
     find_path(fabric, transfer, moving, &latency);
-    await(fabric, moving, true);
+    dyno_fabric_await(fabric, moving, true);
     dyno_heap_set(&fabric->events, place,
                   now + fabric->config.overhead_ns +
                       transfer->blocks * (fabric->config.block_overhead_ns + transfer->block_ns) +
                       latency);
-    links->due = fabric_next(links);
+    links->due = dyno_fabric_next(links);
     return DYNO_OK;
 }
 
@@ -464,55 +400,14 @@ static bool fabric_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
 {
     struct fabric *fabric = fabric_of(links);
 
-    advance(fabric, now);
+    dyno_fabric_advance(fabric, now);
     if (fabric->done_count == 0) {
-        links->due = fabric_next(links);
+        links->due = dyno_fabric_next(links);
         return false;
     }
     *out = fabric->done[--fabric->done_count];
-    links->due = fabric_next(links);
+    links->due = dyno_fabric_next(links);
     return true;
-}
-
-static bool drop_done(struct fabric *fabric, uint64_t id)
-{
-    for (uint32_t i = 0; i < fabric->done_count; i++) {
-        if (fabric->done[i].id == id) {
-            fabric->done_count--;
-            memmove(&fabric->done[i], &fabric->done[i + 1],
-                    (fabric->done_count - i) * sizeof *fabric->done);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool fabric_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
-{
-    struct fabric *fabric = fabric_of(links);
-    bool dropped;
-
-    advance(fabric, now);
-    for (uint32_t i = 0; i < fabric->events.count; i++) {
-        uint32_t transfer = fabric->events.items[i].id;
-        const struct moving *moving = at(fabric, transfer);
-
-        if (moving->id != id) {
-            continue;
-        }
-        dyno_heap_remove(&fabric->events, transfer);
-        if (!moving->begun) {
-            await(fabric, moving, false);
-        } else if (!fabric->config.alone) {
-            quit_links(fabric, transfer, now);
-        }
-        dyno_pool_give(&fabric->transfers, transfer);
-        links->due = fabric_next(links);
-        return true;
-    }
-    dropped = drop_done(fabric, id);
-    links->due = fabric_next(links);
-    return dropped;
 }
 
 /* Of a link that would be overfull its share by ceilings, which is what max-min fairness gives
@@ -583,9 +478,9 @@ static const struct dyno_links_ops fabric_ops = {
     .name = "fabric",
     .submit = fabric_submit,
     .reap = fabric_reap,
-    .drop = fabric_drop,
+    .drop = dyno_fabric_drop,
     .predict = fabric_predict,
-    .next = fabric_next,
+    .next = dyno_fabric_next,
     .close = fabric_close,
 };
 
@@ -596,13 +491,15 @@ static dyno_status init(struct fabric *fabric, const struct dyno_fabric_config *
         return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < config->link_count; i++) {
+        uint64_t rate =
+            (uint64_t)(((unsigned __int128)config->links[i].bytes_per_s << RATE_BITS) / DYNO_S);
+
         assert(config->links[i].bytes_per_s >= DYNO_LINK_BYTES_PER_S_MIN &&
                config->links[i].bytes_per_s <= DYNO_LINK_BYTES_PER_S_MAX);
-        fabric->links[i] = (struct link){
-            .capacity =
-                (uint64_t)(((unsigned __int128)config->links[i].bytes_per_s << RATE_BITS) / DYNO_S),
-            .latency_ns = config->links[i].latency_ns,
-            .first = NO_HOP};
+        fabric->links[i] = (struct link){.capacity = rate,
+                                         .whole = rate,
+                                         .latency_ns = config->links[i].latency_ns,
+                                         .first = NO_HOP};
     }
     return DYNO_OK;
 }

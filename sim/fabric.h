@@ -49,6 +49,10 @@ struct dyno_fabric_config {
 /* On success *out is closed through its ops.  Errors: DYNO_NO_MEMORY. */
 dyno_status dyno_fabric_open(struct dyno_links **out, const struct dyno_fabric_config *config);
 
+/* From `now` on link `link` is so many times narrower than it was made; 0: it lets nothing pass,
+ * and what is on its way over it waits until it does.  Costs in proportion to all transfers. */
+void dyno_fabric_slow(struct dyno_links *links, dyno_ns now, uint32_t link, uint32_t slowness);
+
 /* The rate of transfer `id` in 2^-32 bytes per nanosecond as of the last reap; 0: it is not moving
  * bytes.  For tests. */
 uint64_t dyno_fabric_rate(const struct dyno_links *links, uint64_t id);
