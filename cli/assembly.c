@@ -264,6 +264,17 @@ static dyno_status use_tiers(struct dyno_assembly *assembly)
     return dyno_dispatch_use_tiers(dispatch, &view);
 }
 
+static dyno_status open_halves(struct dyno_assembly *assembly,
+                               const struct dyno_local_config *config, struct dyno_error *error)
+{
+    if (dyno_live_links_are(assembly)) {
+        assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
+        DYNO_TRY(dyno_live_links_open(&assembly->halves.links, assembly, error));
+    }
+    return dyno_halves_open(&assembly->workers, &assembly->halves, assembly->scenario,
+                            &assembly->timing_config, config, assembly->tiering.others, error);
+}
+
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -296,14 +307,14 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
         dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config, error));
     DYNO_TRY(use_tiers(assembly));
     if (!scenario->disagg.policy) {
-        return dyno_local_open(&assembly->workers, &config, error);
+        DYNO_TRY(dyno_local_open(&assembly->workers, &config, error));
+    } else {
+        DYNO_TRY(open_halves(assembly, &config, error));
     }
-    if (dyno_live_links_are(assembly)) {
-        assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
-        DYNO_TRY(dyno_live_links_open(&assembly->halves.links, assembly, error));
-    }
-    return dyno_halves_open(&assembly->workers, &assembly->halves, scenario,
-                            &assembly->timing_config, &config, assembly->tiering.others, error);
+    return dyno_faulting_use_links(
+        &assembly->faulting,
+        assembly->tiering.links ? assembly->tiering.links : assembly->halves.links,
+        assembly->tiering.links ? assembly->tiering.places : assembly->halves.places, error);
 }
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)

@@ -11,7 +11,7 @@
 bool dyno_faulting_is_on(const struct dyno_scenario *scenario)
 {
     return scenario->faults.list || scenario->faults.death_every_ns > 0 ||
-           scenario->faults.stall_every_ns > 0;
+           scenario->faults.stall_every_ns > 0 || scenario->faults.link_every_ns > 0;
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */
@@ -20,6 +20,14 @@ static dyno_status read_one(struct dyno_chaos_fault *out, const struct dyno_scen
                             const char *text, struct dyno_error *error)
 {
     DYNO_TRY(dyno_chaos_parse(out, "faults.list", text, error));
+    if (out->kind == DYNO_FAULT_LINK) {
+        return scenario->disagg.policy || scenario->tiers.levels
+                   ? DYNO_OK
+                   : dyno_fail(error, DYNO_BAD_INPUT,
+                               "faults.list: '%s' is of a link, and nothing moves over links "
+                               "without --disagg or --tier",
+                               text);
+    }
     if (out->last >= scenario->fleet.workers) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "faults.list: there is no worker %u: the fleet has %u, and the first is "
@@ -82,7 +90,10 @@ static dyno_status open_chaos(struct dyno_faults **out, const struct dyno_scenar
                                     .death_for_ns = scenario->faults.death_for_ns,
                                     .stall_every_ns = scenario->faults.stall_every_ns,
                                     .stall_for_ns = scenario->faults.stall_for_ns,
-                                    .stall_slowness = scenario->faults.stall_slowness},
+                                    .stall_slowness = scenario->faults.stall_slowness,
+                                    .link_every_ns = scenario->faults.link_every_ns,
+                                    .link_for_ns = scenario->faults.link_for_ns,
+                                    .link_slowness = scenario->faults.link_slowness},
         error);
     free(faults);
     return status;
@@ -113,6 +124,11 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "when it fails",
                          scenario->run.device);
     }
+    if (scenario->faults.link_every_ns > 0 && !scenario->disagg.policy && !scenario->tiers.levels) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "faults.link_every has no meaning without --disagg or --tier: nothing "
+                         "moves over links");
+    }
     if (scenario->output.journal) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "output.journal and faults cannot be together: a journal has no place for "
@@ -131,7 +147,7 @@ dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
     if (!dyno_faulting_is_on(scenario)) {
         return given ? dyno_fail(error, DYNO_BAD_INPUT,
                                  "%s has no meaning where nothing goes wrong: give --fault, "
-                                 "faults.death_every or faults.stall_every",
+                                 "faults.death_every, faults.stall_every or faults.link_every",
                                  given)
                      : DYNO_OK;
     }
@@ -197,6 +213,14 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     return of->planned ? DYNO_OK
                        : open_roster(&faulting->roster, faulting, scenario->run.seed,
                                      scenario->fleet.workers, of->dispatch);
+}
+
+dyno_status dyno_faulting_use_links(struct dyno_faulting *faulting, struct dyno_links *fabric,
+                                    const struct dyno_topology_links *links,
+                                    struct dyno_error *error)
+{
+    return faulting->faults && fabric ? dyno_chaos_use_links(faulting->faults, fabric, links, error)
+                                      : DYNO_OK;
 }
 
 void dyno_faulting_close(struct dyno_faulting *faulting)

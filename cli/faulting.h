@@ -7,6 +7,7 @@
 #include "core/run/loop.h"
 #include "core/run/roster.h"
 #include "core/worker/device.h"
+#include "sim/topology.h"
 #include "traces/law.h"
 
 struct dyno_faulting {
@@ -37,6 +38,11 @@ dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
  * also after a failure. */
 dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                                const struct dyno_faulting_of *of, struct dyno_error *error);
+/* The workers move KV over these, if they do.  DYNO_BAD_INPUT: a fault is of a link that is not
+ * there. */
+dyno_status dyno_faulting_use_links(struct dyno_faulting *faulting, struct dyno_links *fabric,
+                                    const struct dyno_topology_links *links,
+                                    struct dyno_error *error);
 void dyno_faulting_close(struct dyno_faulting *faulting);
 
 /* What a report says of the run that ended at `end_ns`. */

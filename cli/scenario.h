@@ -184,6 +184,9 @@ struct dyno_scenario {
         dyno_ns stall_every_ns;  /* faults.stall_every; 0: none are drawn */
         dyno_ns stall_for_ns;    /* faults.stall_for */
         uint32_t stall_slowness; /* faults.stall_slowness; 0: frozen */
+        dyno_ns link_every_ns;   /* faults.link_every; 0: none are drawn */
+        dyno_ns link_for_ns;     /* faults.link_for */
+        uint32_t link_slowness;  /* faults.link_slowness; 0: down */
         const char *restart;     /* faults.restart: a law of seconds */
         dyno_ns notice_ns;       /* faults.notice */
         uint32_t migrations_max; /* faults.migration_limit */

@@ -541,7 +541,8 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("faults.list", "fault", "FAULT", TEXT, faults.list, DEFAULT("none"), OR("none"), NOT_EMPTY,
         LIST,
         HELP("WHAT:WHICH@FROM[..TO]=HOW, as in worker:2@120s=dead, worker:4-7@2min..3min=dead, "
-             "worker:1@30s..40s=frozen or worker:1@30s..40s=slow:3")),
+             "worker:1@30s..40s=frozen, worker:1@30s..40s=slow:3, nic:3@30s..40s=down or "
+             "switch:rack1@30s..40s=slow:10 (docs/faults.md)")),
     ROW("faults.death_every", NULL, "TIME", DURATION, faults.death_every_ns, DEFAULT("none"),
         OR("none"), RANGE(DYNO_MS, DAYS(3650)),
         HELP("mean time between the deaths of one worker, which are drawn; none: none are")),
@@ -556,6 +557,14 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("faults.stall_slowness", NULL, "N", U32, faults.stall_slowness, DEFAULT("frozen"),
         OR("frozen"), RANGE(2, 1000),
         HELP("so many times slower a worker is in them; frozen: it begins no pass")),
+    ROW("faults.link_every", NULL, "TIME", DURATION, faults.link_every_ns, DEFAULT("none"),
+        OR("none"), RANGE(DYNO_MS, DAYS(3650)),
+        HELP("mean time from an outage of one worker's NIC to its next; none: none are drawn")),
+    ROW("faults.link_for", NULL, "TIME", DURATION, faults.link_for_ns, DEFAULT("10s"),
+        RANGE(1, DAYS(1)), HELP("how long these outages last, on average")),
+    ROW("faults.link_slowness", NULL, "N", U32, faults.link_slowness, DEFAULT("down"), OR("down"),
+        RANGE(2, 1000),
+        HELP("so many times narrower a NIC is in them; down: it lets nothing pass")),
     ROW("faults.restart", NULL, "LAW", TEXT, faults.restart, DEFAULT("60"), NOT_EMPTY,
         HELP("seconds until a worker that is started in the place of a dead one is ready, as "
              "planner.startup, which says it where there is a planner")),

@@ -130,6 +130,20 @@ static const struct knob faulty[] = {
     {"faults.migration_limit", {"", "0", "1", "100"}},
 };
 
+/* Blocks that have to arrive in time. */
+static const struct knob hurried[] = {
+    {"disagg.move_deadline", {"", "", "100us", "5ms"}},
+    {"disagg.move_retries", {"", "0", "2"}},
+};
+
+/* The same of links. */
+static const struct knob of_links[] = {
+    {"faults.list", {"nic:0@0s..2s=down", "host:0@100ms..1s=slow:10", "peer:0@50ms..150ms=down"}},
+    {"faults.link_every", {"200ms", "2s", "1h"}},
+    {"faults.link_for", {"10ms", "1s"}},
+    {"faults.link_slowness", {"", "2", "50"}},
+};
+
 static const struct knob parted[] = {
     {"disagg.policy", {"always", "never", "threshold:100", "cached_threshold:64"}},
     {"disagg.prefill", {"1", "2", "3"}},
@@ -218,6 +232,7 @@ static void draw_sizes(struct dyno_swarm_world *world, struct dyno_rng *rng, boo
 void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const *more)
 {
     struct dyno_rng rng, faults; /* faults by themselves: worlds without any stay as they are */
+    bool moves;                  /* KV, over links */
     uint64_t kind;
 
     memset(world, 0, sizeof *world);
@@ -238,8 +253,10 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
     if (kind != 1 && dyno_rng_below(&rng, 4) == 0) {
         DRAW(world, &rng, replicated);
     }
+    moves = kind == 1;
     if (dyno_rng_below(&rng, 4) == 0) {
         DRAW(world, &rng, tiered);
+        moves = true;
     }
     if (kind == 0) {
         DRAW(world, &rng, planned);
@@ -254,6 +271,12 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
     dyno_rng_init(&faults, seed, "swarm.faults");
     if (dyno_rng_below(&faults, 3) == 0) {
         DRAW(world, &faults, faulty);
+        if (moves && dyno_rng_below(&faults, 2) == 0) {
+            DRAW(world, &faults, of_links);
+        }
+    }
+    if (kind == 1) {
+        DRAW(world, &faults, hurried);
     }
     world->storm = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_unit(&rng);
     for (; *more; more++) {

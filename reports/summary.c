@@ -351,6 +351,7 @@ static void put_faults(struct dyno_summary *summary, const struct dyno_report *r
     }
     put_count(summary, "faults", "deaths", faults->totals->deaths);
     put_count(summary, "faults", "stalls", faults->totals->faults[DYNO_FAULT_STALL]);
+    put_count(summary, "faults", "link_outages", faults->totals->faults[DYNO_FAULT_LINK]);
     put_count(summary, "faults", "restarts", faults->restarts);
     put_count(summary, "faults", "requests_migrated", faults->totals->migrated);
     put_count(summary, "faults", "migrations", faults->totals->migrations);

@@ -439,13 +439,16 @@ static void put_faults(const struct dyno_table_page *page)
 {
     const struct dyno_fault_report *faults = page->report->faults;
     const struct dyno_fault_totals *totals = faults->totals;
-    uint64_t stalls = totals->faults[DYNO_FAULT_STALL];
+    uint64_t stalls = totals->faults[DYNO_FAULT_STALL], links = totals->faults[DYNO_FAULT_LINK];
 
     dyno_table_section(page, "Faults");
     dyno_table_count(page, "", totals->deaths,
                      totals->deaths == 1 ? " worker died, " : " workers died, ");
     dyno_table_count(page, "", faults->restarts, " started again; ");
     dyno_table_count(page, "", stalls, stalls == 1 ? " stall; " : " stalls; ");
+    dyno_table_count(page, "", links,
+                     links == 1 ? " link down or slow\n" : " links down or slow\n");
+    dyno_table_more(page);
     dyno_table_percent(page, "workers serving ", faults->ready_share, " of the time\n");
     dyno_table_more(page);
     dyno_table_count(page, "", totals->migrated,

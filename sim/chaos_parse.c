@@ -34,7 +34,7 @@ static bool parse_number(const char *text, uint32_t *out)
 }
 
 /* "2" or "4-7". */
-static bool parse_workers(const char *text, struct dyno_chaos_fault *fault)
+static bool parse_range(const char *text, struct dyno_chaos_fault *fault)
 {
     char first[PART_MAX];
 
@@ -72,14 +72,16 @@ static bool parse_times(const char *text, struct dyno_chaos_fault *fault, bool *
     return dyno_parse_duration(text, &fault->until) == DYNO_UNITS_OK && fault->at < fault->until;
 }
 
-/* "dead", "frozen", "slow:3". */
+/* "dead", "frozen", "slow:3" of a worker; "down", "slow:3" of a link. */
 static bool parse_how(const char *text, struct dyno_chaos_fault *fault)
 {
+    bool is_link = fault->kind == DYNO_FAULT_LINK;
     char slow[PART_MAX];
 
-    fault->kind = strcmp(text, "dead") == 0 ? DYNO_FAULT_DEATH : DYNO_FAULT_STALL;
-    fault->slowness = 0;
-    if (fault->kind == DYNO_FAULT_DEATH || strcmp(text, "frozen") == 0) {
+    if (!is_link) {
+        fault->kind = strcmp(text, "dead") == 0 ? DYNO_FAULT_DEATH : DYNO_FAULT_STALL;
+    }
+    if (fault->kind == DYNO_FAULT_DEATH || strcmp(text, is_link ? "down" : "frozen") == 0) {
         return true;
     }
     return cut(&text, ":", slow) && strcmp(slow, "slow") == 0 &&
@@ -87,20 +89,57 @@ static bool parse_how(const char *text, struct dyno_chaos_fault *fault)
            fault->slowness <= DYNO_CHAOS_SLOWNESS_MAX;
 }
 
+/* "worker:2@", "nic:4-7@", "switch:rack1@". */
+static bool parse_what(const char **text, struct dyno_chaos_fault *fault)
+{
+    char what[PART_MAX], which[PART_MAX];
+
+    if (!cut(text, ":", what) || !cut(text, "@", which)) {
+        return false;
+    }
+    if (strcmp(what, "worker") == 0) {
+        return parse_range(which, fault);
+    }
+    fault->kind = DYNO_FAULT_LINK;
+    for (int i = 0; i < DYNO_LINK_PARTS; i++) {
+        fault->part = (enum dyno_link_part)i;
+        if (strcmp(what, dyno_link_part_name(fault->part)) != 0) {
+            continue;
+        }
+        if (fault->part != DYNO_LINK_SWITCH) {
+            return parse_range(which, fault);
+        }
+        memcpy(fault->name, which, strnlen(which, sizeof fault->name - 1));
+        return which[0] != '\0' && strlen(which) < sizeof fault->name;
+    }
+    return false;
+}
+
+static dyno_status check_end(const struct dyno_chaos_fault *fault, bool has_end, const char *option,
+                             const char *quoted, struct dyno_error *error)
+{
+    if (fault->kind == DYNO_FAULT_DEATH || (has_end && fault->until != DYNO_NEVER)) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s: %s has no end, and what %s in hand would wait for ever: give FROM..TO",
+                     option, quoted,
+                     fault->kind == DYNO_FAULT_LINK ? "a link has" : "a worker that stalls has");
+}
+
 dyno_status dyno_chaos_parse(struct dyno_chaos_fault *out, const char *option, const char *text,
                              struct dyno_error *error)
 {
-    struct dyno_chaos_fault fault = {0};
-    char what[PART_MAX], which[PART_MAX], when[PART_MAX], quoted[DYNO_QUOTE_MAX];
+    struct dyno_chaos_fault fault = {.kind = DYNO_FAULT_DEATH};
+    char when[PART_MAX], quoted[DYNO_QUOTE_MAX];
     const char *rest = text;
     bool has_end = false;
 
     dyno_quote(quoted, text);
-    if (!cut(&rest, ":", what) || strcmp(what, "worker") != 0 || !cut(&rest, "@", which) ||
-        !parse_workers(which, &fault)) {
+    if (!parse_what(&rest, &fault)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s: %s does not begin with worker:N@ or worker:N-M@, as in "
-                         "worker:2@120s=dead",
+                         "%s: %s does not begin with worker:N@ or worker:N-M@, or with peer:, "
+                         "nic:, host:, disk: or store:N@ or switch:NAME@, as in worker:2@120s=dead",
                          option, quoted);
     }
     if (!cut(&rest, "=", when) || !parse_times(when, &fault, &has_end)) {
@@ -111,16 +150,11 @@ dyno_status dyno_chaos_parse(struct dyno_chaos_fault *out, const char *option, c
     }
     if (!parse_how(rest, &fault)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s: %s does not end with =dead, =frozen or =slow:N, N times slower, from "
-                         "2 to %d",
-                         option, quoted, DYNO_CHAOS_SLOWNESS_MAX);
+                         "%s: %s does not end with %s or =slow:N, N times slower, from 2 to %d",
+                         option, quoted, fault.kind == DYNO_FAULT_LINK ? "=down" : "=dead, =frozen",
+                         DYNO_CHAOS_SLOWNESS_MAX);
     }
-    if (fault.kind == DYNO_FAULT_STALL && (!has_end || fault.until == DYNO_NEVER)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s: %s has no end, and what a worker that stalls has in hand would wait "
-                         "for ever: give FROM..TO",
-                         option, quoted);
-    }
+    DYNO_TRY(check_end(&fault, has_end, option, quoted, error));
     *out = fault;
     return DYNO_OK;
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NODE_GPUS = 8, LINKS_A_WORKER = 6, LINKS_A_NODE = 2 };
 
@@ -426,6 +427,50 @@ dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topo
                                           .overhead_ns = links->topology.overhead_ns,
                                           .block_overhead_ns = links->topology.block_overhead_ns,
                                           .alone = alone});
+}
+
+/* ---- links by name ----------------------------------------------------------------------------
+ */
+
+const char *dyno_link_part_name(enum dyno_link_part part)
+{
+    static const char *const names[DYNO_LINK_PARTS] = {
+        [DYNO_LINK_PEER] = "peer", [DYNO_LINK_NIC] = "nic",     [DYNO_LINK_HOST] = "host",
+        [DYNO_LINK_DISK] = "disk", [DYNO_LINK_STORE] = "store", [DYNO_LINK_SWITCH] = "switch"};
+
+    return names[part];
+}
+
+uint32_t dyno_topology_find_link(const struct dyno_topology_links *links, enum dyno_link_part part,
+                                 uint32_t number)
+{
+    bool is_worker = number < links->worker_count;
+
+    switch (part) {
+    case DYNO_LINK_PEER:
+        return is_worker ? of_worker(links, number, LINK_OUT) : DYNO_NO_LINK;
+    case DYNO_LINK_NIC:
+        return is_worker ? of_worker(links, number, NIC_OUT) : DYNO_NO_LINK;
+    case DYNO_LINK_HOST:
+        return is_worker ? of_worker(links, number, HOST_OUT) : DYNO_NO_LINK;
+    case DYNO_LINK_DISK:
+        return number < links->node_count ? of_node(links, number, DISK_OUT) : DYNO_NO_LINK;
+    case DYNO_LINK_STORE:
+        return number == 0 ? of_store(links, STORE_OUT) : DYNO_NO_LINK;
+    case DYNO_LINK_SWITCH:
+        break;
+    }
+    return number > 0 && number < links->topology.switch_count ? 2 * number : DYNO_NO_LINK;
+}
+
+uint32_t dyno_topology_find_switch(const struct dyno_topology_links *links, const char *name)
+{
+    for (uint32_t i = 1; i < links->topology.switch_count; i++) {
+        if (strcmp(links->topology.switches[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return DYNO_NO_SWITCH;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */

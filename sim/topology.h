@@ -96,6 +96,27 @@ dyno_status dyno_topology_check_place(const struct dyno_topology *topology, uint
                                       enum dyno_place place, const char *whom,
                                       struct dyno_error *error);
 
+/* Links that can be named: a pair, out of what they belong to and into it (of a switch: up, down).
+ */
+enum dyno_link_part {
+    DYNO_LINK_PEER,   /* of a worker to the others of its node */
+    DYNO_LINK_NIC,    /* of a worker */
+    DYNO_LINK_HOST,   /* of a worker to host memory */
+    DYNO_LINK_DISK,   /* of a node */
+    DYNO_LINK_STORE,  /* the only one */
+    DYNO_LINK_SWITCH, /* to the one above it */
+};
+
+enum { DYNO_LINK_PARTS = DYNO_LINK_SWITCH + 1, DYNO_NO_LINK = UINT32_MAX };
+
+/* "peer", "nic", ... */
+const char *dyno_link_part_name(enum dyno_link_part part);
+/* The first of the pair, as the fabric numbers them; DYNO_NO_LINK: there is no such. */
+uint32_t dyno_topology_find_link(const struct dyno_topology_links *links, enum dyno_link_part part,
+                                 uint32_t number);
+/* The number of a switch that has one above it; DYNO_NO_SWITCH: none has that name. */
+uint32_t dyno_topology_find_switch(const struct dyno_topology_links *links, const char *name);
+
 /* A fabric over them; `alone` as in struct dyno_fabric_config.  They outlive it. */
 dyno_status dyno_topology_fabric(struct dyno_links **out, const struct dyno_topology_links *links,
                                  bool alone);

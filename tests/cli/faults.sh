@@ -51,10 +51,26 @@ plays steps.json --set batch.steps_max=1 --set generate.duration=250s
 plays leaps.json --set generate.duration=250s
 cmp steps.json leaps.json || fail "leaping and stepping differ"
 
+# ---- an uplink that is down ------------------------------------------------------------------
+
+# For twenty seconds nothing passes: without a deadline all that is to be decoded waits for it.
+node=sim/scenarios/lost-link.yaml
+plays link.json
+is 1 faults.link_outages
+is 183 transfers.given_up
+is 1.0 goodput.fraction
+is 1000 requests.completed
+plays patient.json --set disagg.move_deadline=none
+is 0 transfers.given_up
+is 0.552 goodput.fraction
+plays steps.json --set batch.steps_max=1
+cmp steps.json link.json || fail "leaping and stepping differ"
+
 # ---- what is refused -------------------------------------------------------------------------
 
-refuses 2 "faults.list: 'worker:1' does not begin with worker:N@ or worker:N-M@, as in \
-worker:2@120s=dead" "${load[@]}" --fault worker:1
+refuses 2 "faults.list: 'worker:1' does not begin with worker:N@ or worker:N-M@, or with \
+peer:, nic:, host:, disk: or store:N@ or switch:NAME@, as in worker:2@120s=dead" \
+    "${load[@]}" --fault worker:1
 refuses 2 "faults.list: 'worker:1@5=dead' does not say when, as FROM=, FROM..TO= with a later TO \
 or FROM..never=, as in worker:2@120s..3min=dead" "${load[@]}" --fault worker:1@5=dead
 refuses 2 "faults.list: 'worker:1@5s=ill' does not end with =dead, =frozen or =slow:N, N times \
@@ -66,6 +82,14 @@ refuses 2 "faults.list: there is no worker 4: the fleet has 4, and the first is 
 refuses 2 "faults.list: two stalls of worker 1 overlap, at 7.000 s; let one end where the other \
 begins" "${load[@]}" --fault worker:1@5s..8s=frozen --fault worker:1@7s..9s=slow:2
 refuses 2 "faults.notice has no meaning where nothing goes wrong: give --fault, \
-faults.death_every or faults.stall_every" "${load[@]}" --set faults.notice=1s
+faults.death_every, faults.stall_every or faults.link_every" "${load[@]}" --set faults.notice=1s
+refuses 2 "faults.list: 'nic:1@5s..6s=down' is of a link, and nothing moves over links without \
+--disagg or --tier" "${load[@]}" --fault nic:1@5s..6s=down
+refuses 2 "faults.link_every has no meaning without --disagg or --tier: nothing moves over links" \
+    "${load[@]}" --set faults.link_every=1h
+halves=(replay --arrival poisson:1 --requests 1 --model llama-3.1-8b --gpu h100 --disagg always)
+refuses 1 "faults.list: the topology has no switch 'left' below another one" \
+    "${halves[@]}" --fault switch:left@5s..6s=down
+refuses 1 "faults.list: the topology has no link nic:99" "${halves[@]}" --fault nic:99@5s..6s=down
 refuses 2 "output.journal and faults cannot be together: a journal has no place for what goes \
 wrong" "${load[@]}" --fault worker:1@5s=dead --journal j

@@ -42,6 +42,14 @@ START_TEST(a_fault_says_what_when_and_how)
     ck_assert_int_eq(fault.kind, DYNO_FAULT_STALL);
     ck_assert_uint_eq(fault.slowness, 0);
     ck_assert_uint_eq(read_well("worker:1@30s..40s=slow:3").slowness, 3);
+    fault = read_well("disk:1-2@30s..40s=down");
+    ck_assert_int_eq(fault.kind, DYNO_FAULT_LINK);
+    ck_assert_int_eq(fault.part, DYNO_LINK_DISK);
+    ck_assert_uint_eq(fault.last, 2);
+    ck_assert_uint_eq(fault.slowness, 0);
+    fault = read_well("switch:rack1@30s..40s=slow:10");
+    ck_assert_int_eq(fault.part, DYNO_LINK_SWITCH);
+    ck_assert_str_eq(fault.name, "rack1");
 }
 END_TEST
 
@@ -70,6 +78,13 @@ START_TEST(what_is_no_fault_is_refused_in_words)
     refused("worker:1@2s..3s=slow:1001", "does not end with");
     refused("worker:1@2s=frozen", "has no end");
     refused("worker:1@2s..never=slow:2", "has no end");
+    refused("nic:1@2s..3s=dead", "does not end with =down or =slow:N");
+    refused("nic:1@2s..3s=frozen", "does not end with");
+    refused("worker:1@2s..3s=down", "does not end with");
+    refused("nic:1@2s=down", "has no end, and what a link has");
+    refused("switch:@2s..3s=down", "does not begin with");
+    refused("switch:a-name-that-is-longer-than-any-switch-may-have@2s..3s=down",
+            "does not begin with");
 }
 END_TEST
 
