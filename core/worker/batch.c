@@ -135,15 +135,6 @@ static bool fits_beside_others(const struct dyno_local *local, const struct dyno
     return need + admission->idle_blocks <= dyno_kv_available(&worker->cache);
 }
 
-/* Alone a request always fits: submit saw to that. */
-static bool is_alone(const struct dyno_worker *worker)
-{
-    return worker->running.count + worker->ended.count + worker->reserved.count +
-               worker->arrived.count + worker->leased.count + worker->moves_on_way +
-               worker->moves_held ==
-           0;
-}
-
 static bool fits(const struct dyno_local *local, const struct dyno_worker *worker,
                  const struct dyno_seq *seq, const struct admission *admission)
 {
@@ -153,7 +144,7 @@ static bool fits(const struct dyno_local *local, const struct dyno_worker *worke
     if (need + worker->blocks_along > available) {
         return false;
     }
-    return fits_beside_others(local, worker, seq, admission) || is_alone(worker);
+    return fits_beside_others(local, worker, seq, admission) || dyno_worker_is_alone(worker);
 }
 
 /* SGLang's max_prefill_tokens: what is left of it when others are in the pass. */

@@ -440,6 +440,15 @@ static inline uint32_t dyno_seq_catch_up(const struct dyno_local *local, const s
                                 dyno_seq_blocks(local, seq);
 }
 
+/* Nobody else holds anything.  Alone a request always fits: submit saw to that. */
+static inline bool dyno_worker_is_alone(const struct dyno_worker *worker)
+{
+    return worker->running.count + worker->ended.count + worker->reserved.count +
+               worker->arrived.count + worker->leased.count + worker->moves_on_way +
+               worker->moves_held ==
+           0;
+}
+
 /* The most blocks it may ever need. */
 static inline uint32_t dyno_seq_blocks_max(const struct dyno_local *local,
                                            const struct dyno_seq *seq)

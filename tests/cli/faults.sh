@@ -22,7 +22,7 @@ is() {
 plays() {
     json=$1
     shift
-    works replay "$node" --json "$json" "$@"
+    works replay "$node" --json "$json" --intervals none "$@"
 }
 
 # ---- a node dies -----------------------------------------------------------------------------
