@@ -48,8 +48,8 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
     const struct dyno_scenario *scenario = assembly->scenario;
     uint64_t capacity =
         scenario->disagg.policy
-            ? (uint64_t)assembly->worker.blocks * scenario->disagg.decode +
-                  (uint64_t)assembly->halves.worker.blocks * scenario->disagg.prefill
+            ? (uint64_t)assembly->worker.blocks * dyno_halves_decoders(scenario) +
+                  (uint64_t)assembly->halves.worker.blocks * dyno_halves_prefillers(scenario)
             : (uint64_t)assembly->worker.blocks * scenario->fleet.workers;
 
     if (assembly->open_outside) {
@@ -153,7 +153,8 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
     struct dyno_scenario other;
 
     if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
-        return open_device(assembly, &halves->device, assembly->scenario->disagg.prefill, error);
+        return open_device(assembly, &halves->device, dyno_halves_prefillers(assembly->scenario),
+                           error);
     }
     DYNO_TRY(dyno_timing_open(&halves->timing, &halves->timing_config, error));
     return dyno_sim_gpu_open(&halves->device, assembly->scenario->fleet.workers, halves->timing,
@@ -238,9 +239,10 @@ static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_err
                                 busy, error);
     }
     DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
-                              scenario->disagg.prefill, (struct dyno_dispatch_busy){0}, error));
+                              dyno_halves_prefillers(scenario), (struct dyno_dispatch_busy){0},
+                              error));
     return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
-                            scenario->disagg.decode, busy, error);
+                            dyno_halves_decoders(scenario), busy, error);
 }
 
 /* A router knows of the tiers of those among whom it chooses; and what all of them can hold is
@@ -288,7 +290,7 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
     };
 
     if (dyno_planning_is_on(scenario)) {
-        config.warm_first = dyno_planning_ready_first(scenario);
+        config.warm_count = dyno_planning_ready_first(scenario);
         config.worker.first_passes = scenario->planner.first_passes;
         config.worker.first_pass_ticks = scenario->planner.first_pass_extra_ns << DYNO_TICK_BITS;
     }
@@ -319,12 +321,15 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    return dyno_planning_open(&assembly->planning, assembly->scenario,
-                              &(struct dyno_planning_of){.dispatch = assembly->dispatch,
-                                                         .worker = &assembly->worker,
-                                                         .trace_data = assembly->trace_data,
-                                                         .trace_size = assembly->trace_size},
-                              error);
+    return dyno_planning_open(
+        &assembly->planning, assembly->scenario,
+        &(struct dyno_planning_of){.dispatch = assembly->dispatch,
+                                   .worker = &assembly->worker,
+                                   .prefill_dispatch = assembly->halves.dispatch,
+                                   .prefill_worker = &assembly->halves.worker,
+                                   .trace_data = assembly->trace_data,
+                                   .trace_size = assembly->trace_size},
+        error);
 }
 
 static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -360,7 +365,7 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                  .answers = assembly->answers,
                                                  .dispatch = assembly->dispatch,
                                                  .trie = assembly->trie,
-                                                 .worker_count = scenario->fleet.workers,
+                                                 .worker_count = dyno_halves_workers(scenario),
                                                  .roster = assembly->roster,
                                                  .roster_behind = assembly->faulting.behind,
                                                  .faults = assembly->faulting.faults,
@@ -442,8 +447,8 @@ static void write_title(struct dyno_assembly *assembly)
         size_t used = strlen(assembly->title);
 
         (void)snprintf(assembly->title + used, sizeof assembly->title - used,
-                       ", %u prefill + %u decode", scenario->disagg.prefill,
-                       scenario->disagg.decode);
+                       ", %u prefill + %u decode%s", scenario->disagg.prefill,
+                       scenario->disagg.decode, dyno_planning_is_on(scenario) ? " at first" : "");
     }
 }
 
@@ -463,9 +468,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         if (assembly->recording) {
             assembly->source = dyno_recording_source(assembly->recording, assembly->source);
         }
-        DYNO_TRY(open_device(
-            assembly, &assembly->device,
-            scenario->disagg.policy ? scenario->disagg.decode : scenario->fleet.workers, error));
+        DYNO_TRY(open_device(assembly, &assembly->device, dyno_halves_decoders(scenario), error));
         assembly->computing = assembly->device;
         if (scenario->disagg.policy) {
             DYNO_TRY(open_prefill_device(assembly, error));

@@ -2,12 +2,36 @@
 
 #include <string.h>
 
+#include "cli/planning.h"
 #include "cli/topology_file.h"
 #include "core/run/prefill_router.h"
 
 uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario)
 {
     return scenario->prefill.tp > 0 ? scenario->prefill.tp : scenario->fleet.tp;
+}
+
+static bool same_gpus(const struct dyno_scenario *scenario)
+{
+    return scenario->disagg.policy && dyno_planning_is_on(scenario);
+}
+
+uint32_t dyno_halves_decoders(const struct dyno_scenario *scenario)
+{
+    return scenario->disagg.policy && !same_gpus(scenario) ? scenario->disagg.decode
+                                                           : scenario->fleet.workers;
+}
+
+uint32_t dyno_halves_prefillers(const struct dyno_scenario *scenario)
+{
+    return same_gpus(scenario) ? scenario->fleet.workers : scenario->disagg.prefill;
+}
+
+uint32_t dyno_halves_workers(const struct dyno_scenario *scenario)
+{
+    return scenario->disagg.policy
+               ? dyno_halves_decoders(scenario) + dyno_halves_prefillers(scenario)
+               : scenario->fleet.workers;
 }
 
 bool dyno_halves_differ(const struct dyno_scenario *scenario, struct dyno_scenario *of_prefill)
@@ -103,8 +127,14 @@ static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_h
         prefill->worker.ingest_ns = 0;
         prefill->worker.ingest_token_ticks = 0;
     }
-    prefill->worker_count = scenario->disagg.prefill;
+    prefill->worker_count = dyno_halves_prefillers(scenario);
     prefill->device = halves->device;
+    if (same_gpus(scenario)) { /* the next ones after those that decode */
+        prefill->worker.first_passes = scenario->planner.first_passes;
+        prefill->worker.first_pass_ticks = scenario->planner.first_pass_extra_ns << DYNO_TICK_BITS;
+        prefill->warm_from = scenario->disagg.decode;
+        prefill->warm_count = scenario->disagg.prefill;
+    }
 }
 
 dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halves,
@@ -135,10 +165,11 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         DYNO_TRY(open_links(halves, scenario, timing, error));
     }
     shape_prefill(&handoff.prefill, halves, scenario);
-    handoff.decode.worker_count = scenario->disagg.decode;
+    handoff.same_gpus = same_gpus(scenario);
+    handoff.decode.worker_count = dyno_halves_decoders(scenario);
     handoff.decode.worker.fetch_block_ticks = scenario->disagg.fetch_block_ns << DYNO_TICK_BITS;
     handoff.router = dyno_prefill_router(halves->dispatch);
-    handoff.prefill.endpoint = scenario->disagg.decode;
+    handoff.prefill.endpoint = same_gpus(scenario) ? 0 : scenario->disagg.decode;
     handoff.links = links ? links : halves->links;
     return dyno_handoff_open(out, &handoff, error);
 }

@@ -26,6 +26,14 @@ bool dyno_halves_differ(const struct dyno_scenario *scenario, struct dyno_scenar
 
 uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario);
 
+/* Workers of either role, as many as there are places of it: with a planner any of the fleet's may
+ * have either (core/run/roster.h).  Where there is one role they decode. */
+uint32_t dyno_halves_decoders(const struct dyno_scenario *scenario);
+uint32_t dyno_halves_prefillers(const struct dyno_scenario *scenario);
+
+/* Workers as they are numbered, of all roles. */
+uint32_t dyno_halves_workers(const struct dyno_scenario *scenario);
+
 /* The workers of both roles.  `config` is as for a fleet of one role, listener included; `links`
  * are those between them, not owned, or NULL: they are opened, by the scenario's topology.  Errors:
  * DYNO_BAD_INPUT (the topology, in words), DYNO_NOT_FOUND, DYNO_IO, DYNO_NO_MEMORY; what was opened

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/live.h"
+#include "cli/planning.h"
 #include "core/base/map.h"
 #include "sim/chaos.h"
 
@@ -128,6 +129,11 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "faults.link_every has no meaning without --disagg or --tier: nothing "
                          "moves over links");
+    }
+    if (scenario->disagg.policy && dyno_planning_is_on(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--planner, --disagg and faults cannot be together: workers that change "
+                         "their role do not break; leave out one of the three");
     }
     if (scenario->output.journal) {
         return dyno_fail(error, DYNO_BAD_INPUT,

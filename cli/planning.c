@@ -27,13 +27,54 @@ uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario)
     return most;
 }
 
+static bool has_roles(const struct dyno_scenario *scenario)
+{
+    return scenario->disagg.policy != NULL;
+}
+
 uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
 {
+    if (has_roles(scenario)) {
+        return scenario->disagg.decode;
+    }
     return scenario->planner.start > 0 ? scenario->planner.start
                                        : dyno_planning_workers_max(scenario);
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */
+
+static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
+    uint32_t prefill = scenario->disagg.prefill, decode = scenario->disagg.decode;
+
+    if (dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--planner and --disagg together are for simulations: a device that "
+                         "computes (run.device %s) does not change its role",
+                         scenario->run.device);
+    }
+    if (least == 0) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "planner.min 0 and --disagg contradict each other: requests in halves need "
+            "a worker of either role; give planner.min 1 or more");
+    }
+    if (most < (uint64_t)2 * least) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.budget (%u GPUs), planner.max and fleet.workers allow %u workers "
+                         "of %u GPUs each, fewer than planner.min (%u) of either role; raise them",
+                         scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
+    }
+    if ((uint64_t)prefill + decode > most || prefill < least || decode < least) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "--prefill %u and --decode %u, with which the run begins, must be at least "
+            "planner.min (%u) each and within the limits together: %u workers",
+            prefill, decode, least, most);
+    }
+    return DYNO_OK;
+}
 
 static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
@@ -44,6 +85,9 @@ static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyn
                          "planner.max (%u) is more than there are places: fleet.workers is %u; "
                          "raise the one or lower the other",
                          scenario->planner.workers_max, scenario->fleet.workers);
+    }
+    if (has_roles(scenario)) {
+        return check_roles(scenario, error);
     }
     if (most == 0 || most < least) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -152,19 +196,32 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
 
 /* ---- the future ------------------------------------------------------------------------------ */
 
-static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno_ns at)
+static bool widen(void **items, size_t bytes)
+{
+    void *wider = realloc(*items, bytes);
+
+    if (wider) {
+        *items = wider;
+    }
+    return wider != NULL;
+}
+
+static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno_ns at,
+                        uint32_t prompt_tokens, uint32_t output_tokens)
 {
     if (planning->foresight.count == *capacity) {
         uint64_t more = *capacity > 0 ? 2 * *capacity : 1024;
-        dyno_ns *arrivals = realloc(planning->arrivals, more * sizeof *arrivals);
 
-        if (!arrivals) {
+        if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
+            !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
+            !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
             return DYNO_NO_MEMORY;
         }
-        planning->arrivals = arrivals;
         *capacity = more;
     }
-    planning->arrivals[planning->foresight.count++] = at;
+    planning->arrivals[planning->foresight.count] = at;
+    planning->prompt_tokens[planning->foresight.count] = prompt_tokens;
+    planning->output_tokens[planning->foresight.count++] = output_tokens;
     return DYNO_OK;
 }
 
@@ -182,7 +239,8 @@ static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source
             return DYNO_OK;
         }
         DYNO_TRY(source->ops->take(source, at, &request, error));
-        DYNO_TRY(keep(planning, &capacity, at));
+        DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
+                      dyno_answers_get(answers, request.id)));
         answers->ops->forget(answers, request.id);
         if (source->ops->ended) {
             source->ops->ended(source, request.id, at);
@@ -211,6 +269,8 @@ static dyno_status foresee(struct dyno_planning *planning, const struct dyno_sce
     }
     dyno_answers_close(answers);
     planning->foresight.arrivals = planning->arrivals;
+    planning->foresight.prompt_tokens = planning->prompt_tokens;
+    planning->foresight.output_tokens = planning->output_tokens;
     return status;
 }
 
@@ -222,8 +282,7 @@ static dyno_ns draw_startup(const void *context, struct dyno_rng *rng)
 }
 
 /* Whoever runs a fleet knows about how long a start takes. */
-static dyno_ns guess_startup(const struct dyno_planning *planning,
-                             const struct dyno_scenario *scenario)
+static dyno_ns guess(const struct dyno_law *law, const struct dyno_scenario *scenario)
 {
     enum { DRAWS = 64 };
     struct dyno_rng rng;
@@ -231,7 +290,7 @@ static dyno_ns guess_startup(const struct dyno_planning *planning,
 
     dyno_rng_init(&rng, scenario->run.seed, "planner.guess");
     for (int i = 0; i < DRAWS; i++) {
-        sum += dyno_law_time(&planning->startup, &rng) / DRAWS;
+        sum += dyno_law_time(law, &rng) / DRAWS;
     }
     return sum;
 }
@@ -268,6 +327,30 @@ static struct dyno_plan_config plan_config(const struct dyno_scenario *scenario,
     };
 }
 
+/* Of those who compute prompts and nothing else: a request there is what of its prompt is computed,
+ * of which as many are in a pass as its tokens allow. */
+static struct dyno_plan_config prefill_plan(const struct dyno_scenario *scenario,
+                                            const struct dyno_worker_config *worker)
+{
+    struct dyno_plan_config plan = plan_config(scenario, worker);
+
+    plan.workers_max -= plan.workers_min;
+    plan.itl_s = 0.0;
+    plan.kv_tokens = worker->batch_tokens_max;
+    return plan;
+}
+
+/* And of those who decode. */
+static struct dyno_plan_config decode_plan(const struct dyno_scenario *scenario,
+                                           const struct dyno_worker_config *worker)
+{
+    struct dyno_plan_config plan = plan_config(scenario, worker);
+
+    plan.workers_max -= plan.workers_min;
+    plan.ttft_s = 0.0;
+    return plan;
+}
+
 static dyno_status open_roster(struct dyno_planning *planning, const struct dyno_scenario *scenario,
                                const struct dyno_planning_of *of)
 {
@@ -276,11 +359,15 @@ static dyno_status open_roster(struct dyno_planning *planning, const struct dyno
                                 .worker_count = scenario->fleet.workers,
                                 .up_max = dyno_planning_workers_max(scenario),
                                 .ready_first = dyno_planning_ready_first(scenario),
+                                .prefill_first = has_roles(scenario) ? scenario->disagg.prefill : 0,
                                 .seed = scenario->run.seed,
                                 .start_failure = scenario->planner.start_failure,
                                 .startup = draw_startup,
                                 .startup_context = &planning->startup,
+                                .change = draw_startup,
+                                .change_context = &planning->change,
                                 .dispatch = of->dispatch,
+                                .prefill = of->prefill_dispatch,
                             });
 }
 
@@ -304,30 +391,42 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
                                const struct dyno_planning_of *of, struct dyno_error *error)
 {
     const struct dyno_plan_policy *policy = dyno_plan_find(scenario->planner.policy);
+    struct dyno_plan_config plan = plan_config(scenario, of->worker), prefill = {0};
 
     if (!policy) {
         return DYNO_OK;
     }
     DYNO_TRY(dyno_law_parse_seconds(&planning->startup, "planner.startup",
                                     scenario->planner.startup, error));
+    DYNO_TRY(dyno_law_parse_seconds(
+        &planning->change, "planner.change",
+        scenario->planner.change ? scenario->planner.change : scenario->planner.startup, error));
     if (policy->needs & DYNO_PLAN_NEEDS_FUTURE) {
         DYNO_TRY(foresee(planning, scenario, of, error));
+    }
+    if (has_roles(scenario)) {
+        plan = decode_plan(scenario, of->worker);
+        prefill = prefill_plan(scenario, of->prefill_worker);
     }
     DYNO_TRY(open_roster(planning, scenario, of));
     return dyno_planner_open(
         &planning->planner,
         &(struct dyno_planner_config){
             .policy = policy,
-            .plan = plan_config(scenario, of->worker),
+            .plan = plan,
+            .prefill = prefill,
+            .workers_max = dyno_planning_workers_max(scenario),
             .predictor = dyno_predictor_find(scenario->planner.predictor),
             .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
             .every_ns = scenario->planner.every_ns,
-            .startup_guess_ns = guess_startup(planning, scenario),
+            .startup_guess_ns = guess(&planning->startup, scenario),
+            .change_guess_ns = guess(&planning->change, scenario),
             .warmup_ns = scenario->planner.warmup_ns,
             .late_ticks = late_ticks(scenario),
             .metric_loss = scenario->planner.metric_loss,
             .seed = scenario->run.seed,
             .worker_count = scenario->fleet.workers,
+            .has_roles = has_roles(scenario),
             .roster = planning->roster,
             .foresight = planning->arrivals ? &planning->foresight : NULL,
         });
@@ -338,6 +437,8 @@ void dyno_planning_close(struct dyno_planning *planning)
     dyno_planner_close(planning->planner);
     dyno_roster_close(planning->roster);
     free(planning->arrivals);
+    free(planning->prompt_tokens);
+    free(planning->output_tokens);
     memset(planning, 0, sizeof *planning);
 }
 
@@ -353,6 +454,8 @@ void dyno_planning_report(const struct dyno_planning *planning,
         .starts = totals.starts,
         .start_failures = totals.start_failures,
         .drains = totals.drains,
+        .changes = totals.changes,
+        .has_roles = has_roles(scenario),
         .workers_max = totals.up_max,
         .worker_s = (double)totals.worker_ns / 1e9,
         .worker_gpus = scenario->fleet.tp,

@@ -7,9 +7,10 @@
 #include "traces/law.h"
 
 struct dyno_planning {
-    struct dyno_law startup;
+    struct dyno_law startup, change;
     struct dyno_foresight foresight;
-    dyno_ns *arrivals; /* [foresight.count] */
+    dyno_ns *arrivals;                       /* [foresight.count] ... */
+    uint32_t *prompt_tokens, *output_tokens; /* ... likewise */
     struct dyno_roster *roster;
     struct dyno_planner *planner; /* NULL: nobody plans */
 };
@@ -18,6 +19,9 @@ struct dyno_planning {
 struct dyno_planning_of {
     struct dyno_dispatch *dispatch;
     const struct dyno_worker_config *worker;
+    /* Where prompts are computed by other workers: of these; else NULL. */
+    struct dyno_dispatch *prefill_dispatch;
+    const struct dyno_worker_config *prefill_worker;
     const void *trace_data; /* [trace_size] as in struct dyno_frame_source */
     size_t trace_size;
 };
@@ -28,7 +32,7 @@ bool dyno_planning_is_on(const struct dyno_scenario *scenario);
 /* The most workers that limits and budget allow. */
 uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario);
 
-/* How many serve when the run begins. */
+/* How many serve when the run begins; those that compute prompts only are not among them. */
 uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario);
 
 /* Zero-initialise first; nothing is opened where nobody plans.  A clairvoyant policy reads the

@@ -163,6 +163,7 @@ struct dyno_scenario {
         uint32_t start;              /* planner.start: 0: as many as may be */
         dyno_ns every_ns;            /* planner.every */
         const char *startup;         /* planner.startup: a law of seconds */
+        const char *change;          /* planner.change: likewise; NULL: as startup */
         double start_failure;        /* planner.start_failure */
         dyno_ns warmup_ns;           /* planner.warmup */
         uint32_t first_passes;       /* planner.first_passes */

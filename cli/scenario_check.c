@@ -398,7 +398,38 @@ static dyno_status refuse_without(const struct dyno_options *options, const char
                      said(options, name, place));
 }
 
-/* The fleet has as many workers as both roles together. */
+/* Of a planner that has workers change their role, what cannot be. */
+static dyno_status check_changes(const struct dyno_scenario *scenario,
+                                 const struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const unlike[] = {"prefill.gpu", "prefill.tp", "prefill.weights"};
+
+    for (size_t i = 0; i < sizeof(unlike) / sizeof(unlike[0]); i++) {
+        if (is_given(options, unlike[i])) {
+            return refuse_pair(options, unlike[i], "planner.policy",
+                               "cannot be together: a planner moves GPUs from one role to the "
+                               "other, and these are not alike",
+                               error);
+        }
+    }
+    if (is_given(options, "planner.start")) {
+        return refuse_pair(options, "planner.start", "disagg.policy",
+                           "contradict each other: --prefill and --decode say how many of either "
+                           "role there are when the run begins",
+                           error);
+    }
+    if (scenario->tiers.levels) {
+        return refuse_pair(
+            options, "tiers.levels", "planner.policy",
+            "cannot be together where requests are served in halves: what becomes of "
+            "a worker's tiers when it changes its role is not modelled",
+            error);
+    }
+    return DYNO_OK;
+}
+
+/* The fleet has as many workers as both roles together; or more places, of which a planner makes
+ * use. */
 static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
@@ -409,6 +440,7 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
         "prefill.tp",           "prefill.weights",     "prefill.blocks", "links.topology",
         "links.sharing"};
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = "disagg"};
+    bool is_planned = strcmp(scenario->planner.policy, "none") != 0;
     const struct dyno_handoff_policy *policy;
     uint64_t workers;
     uint32_t tokens;
@@ -424,7 +456,8 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
     }
     DYNO_TRY(dyno_handoff_parse(&policy, &tokens, scenario->disagg.policy, error));
     workers = (uint64_t)scenario->disagg.prefill + scenario->disagg.decode;
-    if (layer(options, "fleet.workers") > 0 && scenario->fleet.workers != workers) {
+    if (layer(options, "fleet.workers") > 0 && scenario->fleet.workers != workers &&
+        (!is_planned || scenario->fleet.workers < workers)) {
         return refuse_pair(options, "fleet.workers", "disagg.policy",
                            "contradict each other: --prefill and --decode say how many there are",
                            error);
@@ -457,13 +490,15 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "prompt is computed",
                            error);
     }
-    if (strcmp(scenario->planner.policy, "none") != 0) {
-        return refuse_pair(options, "planner.policy", "disagg.policy",
-                           "cannot be together: a planner knows workers of one kind only", error);
+    if (is_planned) {
+        DYNO_TRY(check_changes(scenario, options, error));
     }
     if (scenario->output.journal) {
         return refuse_pair(options, "output.journal", "disagg.policy",
                            "cannot be together: a journal has no place for what links do", error);
+    }
+    if (is_planned && layer(options, "fleet.workers") > 0) {
+        return DYNO_OK;
     }
     dyno_print_u64(text, workers);
     return dyno_options_set(options, row_of(options, "fleet.workers"), text, &origin, error);

@@ -490,17 +490,24 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1, 1048576),
         HELP("GPUs that may be up at once, of starting and draining workers too")),
     ROW("planner.min", NULL, "N", U32, planner.workers_min, DEFAULT("1"), RANGE(0, 65536),
-        HELP("workers at least; with 0 the first request after a rest waits for one to start")),
+        HELP(
+            "workers at least, of either role; with 0 the first request after a rest waits for one "
+            "to start")),
     ROW("planner.max", NULL, "N", U32, planner.workers_max, DEFAULT("all"), OR("all"),
         RANGE(1, 65536),
         HELP("workers at most; all means fleet.workers, or what the budget allows")),
     ROW("planner.start", NULL, "N", U32, planner.start, DEFAULT("max"), OR("max"), RANGE(1, 65536),
-        HELP("workers that are ready when the run begins")),
+        HELP(
+            "workers that are ready when the run begins (of either role, --prefill and --decode)")),
     ROW("planner.every", NULL, "TIME", DURATION, planner.every_ns, DEFAULT("10s"),
         RANGE(DYNO_MS, DAYS(1)), HELP("time between two looks at the fleet, each with a decision")),
     ROW("planner.startup", NULL, "LAW", TEXT, planner.startup, DEFAULT("60"), NOT_EMPTY,
         HELP("seconds until a worker that was started is ready: 60, uniform:LOW,HIGH, "
              "normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA or exponential:MEAN")),
+    ROW("planner.change", NULL, "LAW", TEXT, planner.change, DEFAULT("startup"), OR("startup"),
+        NOT_EMPTY,
+        HELP("seconds until a worker that has stopped is ready on its GPUs in the other role, to "
+             "compute prompts or to decode; startup: as long as a start")),
     ROW("planner.start_failure", NULL, "FRACTION", DOUBLE, planner.start_failure, DEFAULT("0"),
         WITHIN(0, 0.99), HELP("probability that a start fails; it is tried again")),
     ROW("planner.warmup", NULL, "TIME", DURATION, planner.warmup_ns, DEFAULT("30s"),

@@ -104,6 +104,7 @@ enum fate { HELD, REFUSED, BROKEN };
 struct outcome {
     enum fate fate;
     bool is_planned, is_parted, is_cut;
+    bool is_moved; /* GPUs changed their role */
     uint64_t digest, requests, turns, cached, preemptions, refused, cancelled, faults, migrated;
 };
 
@@ -146,6 +147,8 @@ static void run_once(const struct dyno_swarm_world *world, struct dyno_scenario 
     }
     if (status == DYNO_OK) {
         out->is_cut = assembly->result.cut;
+        out->is_moved = assembly->planning.roster &&
+                        dyno_roster_totals(assembly->planning.roster, 0).changes > 0;
         dyno_assembly_close(assembly);
     }
     out->is_planned = dyno_planning_is_on(scenario);
@@ -209,8 +212,8 @@ struct swarm {
     uint32_t jobs;
     uint64_t started, ended, held, refused, broken;
     char first_refusal[SAID_BYTES]; /* "": none */
-    uint64_t planned, parted, cut, hitting, preempting, refusing, cancelling, faulty, migrating,
-        requests, turns;
+    uint64_t planned, parted, moved, cut, hitting, preempting, refusing, cancelling, faulty,
+        migrating, requests, turns;
 };
 
 static int fail_to_start(void)
@@ -292,6 +295,7 @@ static void add_outcome(struct swarm *swarm, const struct outcome *outcome)
     swarm->refused += outcome->fate == REFUSED;
     swarm->planned += outcome->is_planned;
     swarm->parted += outcome->is_parted;
+    swarm->moved += outcome->is_moved;
     swarm->cut += outcome->is_cut;
     swarm->hitting += outcome->cached > 0;
     swarm->preempting += outcome->preemptions > 0;
@@ -353,10 +357,10 @@ static void print_summary(const struct swarm *swarm)
            swarm->requests, swarm->turns, swarm->refused);
     printf("  worlds with prefix hits %" PRIu64 ", preemptions %" PRIu64 ", refusals %" PRIu64
            ", cancellations %" PRIu64 ",\n  a planner %" PRIu64 ", halves %" PRIu64
-           ", an early end %" PRIu64 ",\n  faults %" PRIu64
+           ", GPUs that change their role %" PRIu64 ", an early end %" PRIu64 ",\n  faults %" PRIu64
            ", requests that went on elsewhere %" PRIu64 "\n",
            swarm->hitting, swarm->preempting, swarm->refusing, swarm->cancelling, swarm->planned,
-           swarm->parted, swarm->cut, swarm->faulty, swarm->migrating);
+           swarm->parted, swarm->moved, swarm->cut, swarm->faulty, swarm->migrating);
     if (swarm->broken > 0) {
         printf("  %" PRIu64 " BROKE A PROMISE\n", swarm->broken);
     }

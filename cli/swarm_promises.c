@@ -300,18 +300,28 @@ static dyno_status on_plan(struct dyno_sink *sink, const struct dyno_plan_record
     const struct dyno_scenario *scenario = promises->assembly->scenario;
     uint32_t most = dyno_planning_workers_max(scenario);
 
-    if (record->desired > most || record->desired < scenario->planner.workers_min ||
-        record->ready + record->starting + record->draining > scenario->fleet.workers) {
+    uint32_t up = record->ready + record->starting + record->draining;
+
+    if (strcmp(record->role, "prefill") != 0) { /* the other role, if any, comes next */
+        promises->desired = 0;
+        promises->up = 0;
+    }
+    promises->desired += record->desired;
+    promises->up += up;
+    if (promises->desired > most || record->desired < scenario->planner.workers_min ||
+        promises->up > most) {
         break_promise(promises,
                       "the planner wants %" PRIu32 " workers, of %" PRIu32 " to %" PRIu32
-                      "; %" PRIu32 " + %" PRIu32 " + %" PRIu32 " are there",
-                      record->desired, scenario->planner.workers_min, most, record->ready,
-                      record->starting, record->draining);
+                      "; %" PRIu32 " + %" PRIu32 " + %" PRIu32 " (%s) are there, %" PRIu32
+                      " in all",
+                      promises->desired, scenario->planner.workers_min, most, record->ready,
+                      record->starting, record->draining, record->role, promises->up);
     }
     mix(promises, record->at);
     mix(promises, record->desired);
     mix(promises, record->ready);
     mix(promises, record->starting);
+    mix(promises, record->coming);
     mix(promises, record->draining);
     mix(promises, record->lobby);
     return DYNO_OK;

@@ -23,8 +23,9 @@ struct dyno_swarm_promises {
     uint64_t turns, records, completed, tokens_out;
     uint64_t cached, preemptions, refused, cancelled; /* what the world reached ... */
     uint64_t faults, migrated, failed;                /* ... and what went wrong in it */
-    uint64_t gaps;   /* of tokens, as records tell them: the ledger */
-    uint64_t digest; /* of all that was told */
+    uint64_t gaps;        /* of tokens, as records tell them: the ledger */
+    uint64_t digest;      /* of all that was told */
+    uint32_t desired, up; /* workers of both roles, at the planner's last tick */
     dyno_ns now;
     char broken[DYNO_SWARM_BROKEN_BYTES]; /* "": nothing */
 };

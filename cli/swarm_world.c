@@ -144,6 +144,26 @@ static const struct knob of_links[] = {
     {"faults.link_slowness", {"", "2", "50"}},
 };
 
+/* Of both roles. */
+static const struct knob planned_parted[] = {
+    {"planner.policy", {"static", "load", "throughput", "sla", "hybrid", "clairvoyant"}},
+    {"planner.every", {"20ms", "20ms", "100ms", "1s"}},
+    {"planner.startup", {"0", "0.3", "exponential:1"}},
+    {"planner.change", {"", "0", "0.1", "exponential:0.5"}},
+    {"planner.start_failure", {"", "0.3"}},
+    {"planner.metric_loss", {"", "", "0.3"}},
+    {"planner.warmup", {"0s", "100ms"}},
+    {"planner.headroom", {"", "0.05"}},
+    {"planner.cooldown", {"0s", "0s", "500ms"}},
+    {"planner.metric_delay", {"", "", "300ms"}},
+    {"planner.first_passes", {"", "3"}},
+    {"planner.queue_up", {"1", "2"}},
+    {"planner.use_up", {"0.2"}},
+    {"planner.use_down", {"0.1"}},
+    {"slo.ttft", {"20ms", "200ms"}},
+    {"slo.itl", {"", "20ms"}},
+};
+
 static const struct knob parted[] = {
     {"disagg.policy", {"always", "never", "threshold:100", "cached_threshold:64"}},
     {"disagg.prefill", {"1", "2", "3"}},
@@ -229,15 +249,39 @@ static void draw_sizes(struct dyno_swarm_world *world, struct dyno_rng *rng, boo
     }
 }
 
+/* In half of the worlds in halves GPUs change their role, with few to spare; in a stream of its
+ * own, so that others stay as they are. */
+static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+    uint32_t prefill, decode, places;
+
+    dyno_rng_init(&rng, seed, "swarm.roles");
+    if (dyno_rng_below(&rng, 2)) {
+        DRAW(world, &rng, planned_parted);
+        prefill = 1 + (uint32_t)dyno_rng_below(&rng, 4);
+        decode = 1 + (uint32_t)dyno_rng_below(&rng, 4);
+        places = prefill + decode + (uint32_t)dyno_rng_below(&rng, 3);
+        set_number(world, "disagg.prefill", prefill);
+        set_number(world, "disagg.decode", decode);
+        set_number(world, "fleet.workers", places);
+        set_number(world, "planner.budget",
+                   prefill + decode + dyno_rng_below(&rng, places - prefill - decode + 1));
+    }
+}
+
 void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const *more)
 {
     struct dyno_rng rng, faults; /* faults by themselves: worlds without any stay as they are */
     bool moves;                  /* KV, over links */
     uint64_t kind;
+    bool is_tiered, is_faulty;
 
     memset(world, 0, sizeof *world);
     world->seed = seed;
     dyno_rng_init(&rng, seed, "swarm");
+    dyno_rng_init(&faults, seed, "swarm.faults");
+    is_faulty = dyno_rng_below(&faults, 3) == 0;
     kind = dyno_rng_below(&rng, 4);
     add_word(world, "replay");
     DRAW(world, &rng, always);
@@ -254,7 +298,8 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         DRAW(world, &rng, replicated);
     }
     moves = kind == 1;
-    if (dyno_rng_below(&rng, 4) == 0) {
+    is_tiered = dyno_rng_below(&rng, 4) == 0;
+    if (is_tiered) {
         DRAW(world, &rng, tiered);
         moves = true;
     }
@@ -267,9 +312,11 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         } else {
             DRAW(world, &rng, pulled);
         }
+        if (!is_tiered && !is_faulty) { /* neither may be together with it */
+            draw_changes(world, seed);
+        }
     }
-    dyno_rng_init(&faults, seed, "swarm.faults");
-    if (dyno_rng_below(&faults, 3) == 0) {
+    if (is_faulty) {
         DRAW(world, &faults, faulty);
         if (moves && dyno_rng_below(&faults, 2) == 0) {
             DRAW(world, &faults, of_links);

@@ -46,6 +46,8 @@ struct dyno_plan_report {
     const char *policy;
     uint64_t decisions; /* that changed how many workers there should be */
     uint64_t starts, start_failures, drains;
+    uint64_t changes; /* of role; where some workers compute prompts and others decode: */
+    bool has_roles;
     uint32_t workers_max; /* up at once */
     uint32_t worker_gpus; /* of each */
     double worker_s;      /* time that workers were up, summed */

@@ -84,8 +84,9 @@ struct dyno_sample_record {
     uint32_t worker;
     uint32_t running;
     uint32_t waiting;
-    uint32_t blocks_used;    /* held by sequences */
-    uint32_t blocks_idle;    /* cached, held by none */
+    uint32_t elsewhere;   /* of these, have their place and wait for a prompt from another worker */
+    uint32_t blocks_used; /* held by sequences */
+    uint32_t blocks_idle; /* cached, held by none */
     uint32_t blocks_total;   /* 0: nothing is known of the worker's cache */
     uint64_t tokens_out;     /* generated so far */
     dyno_ns busy_ns;         /* time in passes so far */
@@ -95,9 +96,12 @@ struct dyno_sample_record {
     struct dyno_tier_sample tiers[DYNO_TIERS_MAX];
 };
 
-/* One tick of the planner: what it saw and what it decided (core/plan/plan.h). */
+/* One tick of the planner: what it saw and what it decided (core/plan/plan.h).  Where some workers
+ * compute prompts and others decode, there is one of each role. */
 struct dyno_plan_record {
     dyno_ns at;
+    const char *role; /* static: "serve", "decode", "prefill" */
+    uint32_t coming;  /* places that will have the role, and whose workers drain in the other */
     uint32_t before, asked, desired; /* workers: decided last, asked for by the policy, decided */
     const char *reason;              /* static: "up", "cooling", ... */
     uint32_t ready, starting, draining;

@@ -261,6 +261,11 @@ uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t 
     return home ? *home : 0;
 }
 
+uint32_t dyno_dispatch_open_count(const struct dyno_dispatch *dispatch)
+{
+    return dispatch->eligible_count;
+}
+
 uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker)
 {
     return dispatch->inflight[worker];

@@ -118,6 +118,9 @@ uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t 
 /* Which of several routers booked it; 0 where there is one. */
 uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
 
+/* Among how many workers a pick chooses now. */
+uint32_t dyno_dispatch_open_count(const struct dyno_dispatch *dispatch);
+
 /* Requests booked on a worker and not ended. */
 uint32_t dyno_dispatch_inflight(const struct dyno_dispatch *dispatch, uint32_t worker);
 

@@ -110,7 +110,7 @@ bool dyno_loop_can_route(const struct dyno_loop *loop)
         return true;
     }
     return (!loop->config.roster ||
-            dyno_roster_count(loop->config.roster, DYNO_WORKER_READY) > 0) &&
+            dyno_roster_count(loop->config.roster, DYNO_ROLE_SERVE, DYNO_WORKER_READY) > 0) &&
            !(loop->has_thresholds && dyno_dispatch_all_busy(loop->config.dispatch));
 }
 
@@ -293,15 +293,16 @@ static dyno_status take_samples(struct dyno_loop *loop)
 static dyno_status plan(struct dyno_loop *loop)
 {
     struct dyno_planner *planner = loop->config.planner;
-    struct dyno_plan_record record;
+    struct dyno_plan_record records[DYNO_WORKER_ROLES];
+    uint32_t count;
 
     if (!DYNO_RARELY(planner) || loop->now < dyno_planner_next(planner)) {
         return DYNO_OK;
     }
-    dyno_planner_tick(planner, loop->now, loop->workers, loop->lobby.count, &record);
+    count = dyno_planner_tick(planner, loop->now, loop->workers, loop->lobby.count, records);
     for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
-        if (sink->ops->plan) {
-            DYNO_TRY(sink->ops->plan(sink, &record));
+        for (uint32_t i = 0; i < count && sink->ops->plan; i++) {
+            DYNO_TRY(sink->ops->plan(sink, &records[i]));
         }
     }
     return DYNO_OK;

@@ -1,5 +1,6 @@
 /* The planner: once a tick it looks at the fleet, asks a policy (core/plan/plan.h) and tells the
- * roster how many workers to have.
+ * roster how many workers to have; where prompts are computed by other workers than those that
+ * decode, how many of either, out of one budget.
  *
  * The observation is frozen: exact counts are the loop's own; what workers say of themselves comes
  * from their samples, each of which is lost with a stated probability, in a random stream of its
@@ -17,22 +18,27 @@
 
 /* Requests that will come, for a policy that knows: in time order.  Not owned. */
 struct dyno_foresight {
-    const dyno_ns *arrivals; /* [count] */
+    const dyno_ns *arrivals;                       /* [count] */
+    const uint32_t *prompt_tokens, *output_tokens; /* [count] */
     uint64_t count;
 };
 
 struct dyno_planner_config {
     const struct dyno_plan_policy *policy;
-    struct dyno_plan_config plan; /* workers_max at most the roster's worker_count */
+    struct dyno_plan_config plan; /* of those who serve; workers_max at most the roster's places */
+    struct dyno_plan_config prefill; /* of those who compute prompts, if there are any */
+    uint32_t workers_max;            /* of both together */
     const struct dyno_predictor *predictor;
     struct dyno_forecast_config forecast; /* in ticks */
     dyno_ns every_ns;                     /* > 0: between ticks */
-    dyno_ns startup_guess_ns;             /* how long a start takes, until one was seen */
+    dyno_ns startup_guess_ns;             /* how long a start takes, until one was seen ... */
+    dyno_ns change_guess_ns;              /* ... and a change of role */
     dyno_ns warmup_ns;   /* a worker's first passes, which say little of the later ones */
     uint32_t late_ticks; /* what is heard at a tick was said so many ticks ago */
     double metric_loss;  /* probability that a worker is not heard at a tick */
     uint64_t seed;
-    uint32_t worker_count;
+    uint32_t worker_count;                  /* of one role: the roster's places */
+    bool has_roles;                         /* the roster has */
     struct dyno_roster *roster;             /* not owned */
     const struct dyno_foresight *foresight; /* NULL: nobody knows */
 };
@@ -50,10 +56,11 @@ void dyno_planner_ended(struct dyno_planner *planner, const struct dyno_request_
 dyno_ns dyno_planner_next(const struct dyno_planner *planner); /* the next tick */
 
 /* The tick that is due at `now`: decide, and set the roster.  `lobby` requests wait for any worker.
- */
-void dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyno_workers *workers,
-                       uint32_t lobby, struct dyno_plan_record *record);
+ * Returns how many records were filled: one for each role. */
+uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyno_workers *workers,
+                           uint32_t lobby, struct dyno_plan_record records[DYNO_WORKER_ROLES]);
 
-uint64_t dyno_planner_decisions(const struct dyno_planner *planner); /* that changed something */
+/* Ticks that changed something.  A GPU that moves is one decision, not two. */
+uint64_t dyno_planner_decisions(const struct dyno_planner *planner);
 
 #endif

@@ -17,6 +17,11 @@ static bool is_anybody(void *dispatch)
     return dyno_dispatch_is_anybody(dispatch);
 }
 
+static uint32_t open_count(void *dispatch)
+{
+    return dyno_dispatch_open_count(dispatch);
+}
+
 static void first_token(void *dispatch, uint64_t request)
 {
     dyno_dispatch_first_token(dispatch, request);
@@ -39,6 +44,7 @@ struct dyno_handoff_router dyno_prefill_router(struct dyno_dispatch *dispatch)
 {
     return (struct dyno_handoff_router){
         .context = dispatch,
+        .open_count = open_count,
         .pick = pick,
         .is_anybody = is_anybody,
         .first_token = first_token,

@@ -10,37 +10,86 @@
 
 struct place {
     enum dyno_worker_state state;
-    bool fails;    /* the start under way */
-    bool was_lost; /* who served here last */
-    dyno_ns since;
+    bool fails;      /* the start under way */
+    bool was_lost;   /* who served here last */
+    bool goes_over;  /* draining: its GPUs change their role then */
+    bool came_over;  /* starting: they have just done so */
+    dyno_ns since;   /* in that state */
+    dyno_ns decided; /* the change under way */
 };
 
 struct dyno_roster {
     struct dyno_roster_config config;
-    struct place *places; /* [worker_count] */
+    struct place *places; /* [workers of all roles] */
+    uint32_t total;       /* that many */
     struct dyno_heap starts;
     struct dyno_heap mends; /* places that are broken, but not for good */
-    uint32_t counts[DYNO_WORKER_STATES];
-    uint32_t desired;
+    uint32_t counts[DYNO_WORKER_ROLES][DYNO_WORKER_STATES];
+    uint32_t coming[DYNO_WORKER_ROLES]; /* places that go over to it */
+    uint32_t desired[DYNO_WORKER_ROLES];
     struct dyno_roster_totals totals;
     dyno_ns startup_ns; /* of those that succeeded, summed ... */
     uint64_t started;   /* ... and their number */
+    dyno_ns change_ns;  /* likewise */
+    uint64_t changed;
     dyno_ns counted_at; /* worker_ns holds what was until then */
 };
 
+/* ---- roles ----------------------------------------------------------------------------------- */
+
+static enum dyno_worker_role role_of(const struct dyno_roster *roster, uint32_t worker)
+{
+    return worker < roster->config.worker_count ? DYNO_ROLE_SERVE : DYNO_ROLE_PREFILL;
+}
+
+static enum dyno_worker_role other_of(enum dyno_worker_role role)
+{
+    return role == DYNO_ROLE_SERVE ? DYNO_ROLE_PREFILL : DYNO_ROLE_SERVE;
+}
+
+static uint32_t first_of(const struct dyno_roster *roster, enum dyno_worker_role role)
+{
+    return role == DYNO_ROLE_SERVE ? 0 : roster->config.worker_count;
+}
+
+/* The worker on the same GPUs in the other role. */
+static uint32_t twin_of(const struct dyno_roster *roster, uint32_t worker)
+{
+    uint32_t count = roster->config.worker_count;
+
+    return worker < count ? worker + count : worker - count;
+}
+
+static struct dyno_dispatch *dispatch_of(const struct dyno_roster *roster, uint32_t worker)
+{
+    return role_of(roster, worker) == DYNO_ROLE_SERVE ? roster->config.dispatch
+                                                      : roster->config.prefill;
+}
+
+/* As its dispatch numbers it. */
+static uint32_t index_of(const struct dyno_roster *roster, uint32_t worker)
+{
+    return worker - first_of(roster, role_of(roster, worker));
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
+
+static uint32_t count_of(const struct dyno_roster *roster, enum dyno_worker_state state)
+{
+    return roster->counts[DYNO_ROLE_SERVE][state] + roster->counts[DYNO_ROLE_PREFILL][state];
+}
 
 static uint32_t up(const struct dyno_roster *roster)
 {
-    return roster->config.worker_count - roster->counts[DYNO_WORKER_STOPPED] -
-           roster->counts[DYNO_WORKER_LOST];
+    return roster->total - count_of(roster, DYNO_WORKER_STOPPED) -
+           count_of(roster, DYNO_WORKER_LOST);
 }
 
 /* What has passed since it was last counted. */
 static void add_time(const struct dyno_roster *roster, dyno_ns now,
                      struct dyno_roster_totals *totals)
 {
-    uint32_t serving = roster->counts[DYNO_WORKER_READY] + roster->counts[DYNO_WORKER_DRAINING];
+    uint32_t serving = count_of(roster, DYNO_WORKER_READY) + count_of(roster, DYNO_WORKER_DRAINING);
     unsigned __int128 time = now - roster->counted_at;
 
     totals->worker_ns += up(roster) * time;
@@ -57,15 +106,32 @@ static void enter(struct dyno_roster *roster, uint32_t worker, enum dyno_worker_
                   dyno_ns now)
 {
     struct place *place = &roster->places[worker];
+    uint32_t *counts = roster->counts[role_of(roster, worker)];
 
     count_time(roster, now);
-    roster->counts[place->state]--;
-    roster->counts[state]++;
+    counts[place->state]--;
+    counts[state]++;
     place->state = state;
     place->since = now;
     if (up(roster) > roster->totals.up_max) {
         roster->totals.up_max = up(roster);
     }
+}
+
+static bool is_empty(const struct dyno_roster *roster, uint32_t place)
+{
+    return roster->places[place].state == DYNO_WORKER_STOPPED &&
+           (!roster->config.prefill ||
+            roster->places[twin_of(roster, place)].state == DYNO_WORKER_STOPPED);
+}
+
+static void begin(struct dyno_roster *roster, uint32_t worker, dyno_ns now, dyno_ns takes,
+                  struct dyno_rng *rng)
+{
+    assert(is_empty(roster, index_of(roster, worker)));
+    enter(roster, worker, DYNO_WORKER_STARTING, now);
+    roster->places[worker].fails = dyno_rng_unit(rng) < roster->config.start_failure;
+    dyno_heap_set(&roster->starts, worker, now + (takes > 0 ? takes : 1));
 }
 
 static void start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
@@ -76,9 +142,25 @@ static void start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 
     dyno_rng_init(&rng, dyno_chain(config->seed, roster->totals.starts++), "planner.startup");
     takes = config->startup ? config->startup(config->startup_context, &rng) : 0;
-    enter(roster, worker, DYNO_WORKER_STARTING, now);
-    roster->places[worker].fails = dyno_rng_unit(&rng) < config->start_failure;
-    dyno_heap_set(&roster->starts, worker, now + (takes > 0 ? takes : 1));
+    roster->places[worker].came_over = false;
+    begin(roster, worker, now, takes, &rng);
+}
+
+/* The worker has stopped, and its twin begins. */
+static void change(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+{
+    const struct dyno_roster_config *config = &roster->config;
+    uint32_t twin = twin_of(roster, worker);
+    struct dyno_rng rng;
+    dyno_ns takes;
+
+    dyno_rng_init(&rng, dyno_chain(config->seed, roster->totals.changes++), "planner.change");
+    takes = config->change ? config->change(config->change_context, &rng) : 0;
+    roster->coming[role_of(roster, twin)]--;
+    roster->places[worker].goes_over = false;
+    roster->places[twin].came_over = true;
+    roster->places[twin].decided = roster->places[worker].decided;
+    begin(roster, twin, now, takes, &rng);
 }
 
 static void call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
@@ -89,44 +171,65 @@ static void call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 
 static void drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
-    dyno_dispatch_worker_gone(roster->config.dispatch, worker);
+    dyno_dispatch_worker_gone(dispatch_of(roster, worker), index_of(roster, worker));
     enter(roster, worker, DYNO_WORKER_DRAINING, now);
     roster->totals.drains++;
 }
 
-/* ---- towards what is desired ----------------------------------------------------------------- */
-
-static uint32_t first_stopped(const struct dyno_roster *roster)
+/* A worker that drains will have the other role. */
+static void send_over(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
-    uint32_t worker = 0;
-
-    while (roster->places[worker].state != DYNO_WORKER_STOPPED) {
-        worker++;
-    }
-    return worker;
+    roster->places[worker].goes_over = true;
+    roster->places[worker].decided = now;
+    roster->coming[role_of(roster, twin_of(roster, worker))]++;
 }
 
-/* The start that has longest to go; ties by the higher index. */
-static uint32_t last_start(const struct dyno_roster *roster)
+static void keep_back(struct dyno_roster *roster, uint32_t worker)
 {
-    struct dyno_heap_item last = roster->starts.items[0];
+    roster->places[worker].goes_over = false;
+    roster->coming[role_of(roster, twin_of(roster, worker))]--;
+}
 
-    for (uint32_t i = 1; i < roster->starts.count; i++) {
+/* ---- towards what is desired ----------------------------------------------------------------- */
+
+/* Nobody is there, and it is not broken.  Of the workers of a place one at most is not stopped. */
+static bool has_empty(const struct dyno_roster *roster)
+{
+    return roster->total - count_of(roster, DYNO_WORKER_STOPPED) < roster->config.worker_count;
+}
+
+static uint32_t first_empty(const struct dyno_roster *roster)
+{
+    uint32_t place = 0;
+
+    while (!is_empty(roster, place)) {
+        place++;
+    }
+    return place;
+}
+
+/* The start in the role that has longest to go; ties by the higher index. */
+static uint32_t last_start(const struct dyno_roster *roster, enum dyno_worker_role role)
+{
+    struct dyno_heap_item last = {.key = 0, .id = DYNO_NO_WORKER};
+
+    for (uint32_t i = 0; i < roster->starts.count; i++) {
         struct dyno_heap_item item = roster->starts.items[i];
 
-        if (item.key > last.key || (item.key == last.key && item.id > last.id)) {
+        if (role_of(roster, item.id) == role && (last.id == DYNO_NO_WORKER || item.key > last.key ||
+                                                 (item.key == last.key && item.id > last.id))) {
             last = item;
         }
     }
     return last.id;
 }
 
-static uint32_t least_loaded(const struct dyno_roster *roster)
+static uint32_t least_loaded(const struct dyno_roster *roster, enum dyno_worker_role role)
 {
-    uint32_t best = DYNO_NO_WORKER, fewest = UINT32_MAX;
+    uint32_t best = DYNO_NO_WORKER, fewest = UINT32_MAX, first = first_of(roster, role);
 
-    for (uint32_t i = roster->config.worker_count; i-- > 0;) {
-        uint32_t inflight = dyno_dispatch_inflight(roster->config.dispatch, i);
+    for (uint32_t i = first + roster->config.worker_count; i-- > first;) {
+        uint32_t inflight = dyno_roster_inflight(roster, i);
 
         if (roster->places[i].state == DYNO_WORKER_READY && inflight < fewest) {
             fewest = inflight;
@@ -136,32 +239,127 @@ static uint32_t least_loaded(const struct dyno_roster *roster)
     return best;
 }
 
-static uint32_t wanted(const struct dyno_roster *roster)
+/* A worker of the role that drains, and goes over or does not; the one that has least to do.
+ * DYNO_NO_WORKER: there is none. */
+static uint32_t draining(const struct dyno_roster *roster, enum dyno_worker_role role,
+                         bool goes_over)
 {
-    return roster->counts[DYNO_WORKER_STARTING] + roster->counts[DYNO_WORKER_READY];
+    uint32_t best = DYNO_NO_WORKER, fewest = UINT32_MAX, first = first_of(roster, role);
+
+    for (uint32_t i = first; i < first + roster->config.worker_count; i++) {
+        const struct place *place = &roster->places[i];
+
+        if (place->state == DYNO_WORKER_DRAINING && place->goes_over == goes_over) {
+            uint32_t inflight = dyno_roster_inflight(roster, i);
+
+            if (inflight < fewest) {
+                fewest = inflight;
+                best = i;
+            }
+        }
+    }
+    return best;
+}
+
+static uint32_t wanted(const struct dyno_roster *roster, enum dyno_worker_role role)
+{
+    return roster->counts[role][DYNO_WORKER_STARTING] + roster->counts[role][DYNO_WORKER_READY] +
+           roster->coming[role];
+}
+
+static void shrink(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
+{
+    enum dyno_worker_role other = other_of(role);
+
+    while (wanted(roster, role) > roster->desired[role] && roster->coming[role] > 0) {
+        keep_back(roster, draining(roster, other, true));
+    }
+    while (wanted(roster, role) > roster->desired[role] &&
+           roster->counts[role][DYNO_WORKER_STARTING] > 0) {
+        call_off(roster, last_start(roster, role), now);
+    }
+    while (wanted(roster, role) > roster->desired[role]) {
+        uint32_t worker = least_loaded(roster, role);
+
+        drain(roster, worker, now);
+        if (wanted(roster, other) < roster->desired[other]) {
+            send_over(roster, worker, now);
+        }
+    }
+}
+
+/* Who drains in the other role anyhow comes over where no GPUs are left. */
+static bool take_over_one(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
+{
+    uint32_t worker =
+        roster->config.prefill ? draining(roster, other_of(role), false) : DYNO_NO_WORKER;
+
+    if (worker != DYNO_NO_WORKER) {
+        send_over(roster, worker, now);
+    }
+    return worker != DYNO_NO_WORKER;
+}
+
+static void grow(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
+{
+    while (wanted(roster, role) < roster->desired[role]) {
+        if (!dyno_roster_is_full(roster) && has_empty(roster)) {
+            start(roster, first_of(roster, role) + first_empty(roster), now);
+        } else if (!take_over_one(roster, role, now)) {
+            break;
+        }
+    }
 }
 
 static void reconcile(struct dyno_roster *roster, dyno_ns now)
 {
-    while (wanted(roster) < roster->desired && up(roster) < roster->config.up_max &&
-           roster->counts[DYNO_WORKER_STOPPED] > 0) {
-        start(roster, first_stopped(roster), now);
-    }
-    while (wanted(roster) > roster->desired && roster->counts[DYNO_WORKER_STARTING] > 0) {
-        call_off(roster, last_start(roster), now);
-    }
-    while (wanted(roster) > roster->desired) {
-        drain(roster, least_loaded(roster), now);
-    }
+    shrink(roster, DYNO_ROLE_SERVE, now);
+    shrink(roster, DYNO_ROLE_PREFILL, now);
+    grow(roster, DYNO_ROLE_SERVE, now);
+    grow(roster, DYNO_ROLE_PREFILL, now);
 }
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
 void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired)
 {
-    assert(desired <= roster->config.worker_count);
-    roster->desired = desired;
+    const uint32_t both[] = {desired, roster->desired[DYNO_ROLE_PREFILL]};
+
+    dyno_roster_set_roles(roster, now, both);
+}
+
+void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
+                           const uint32_t desired[DYNO_WORKER_ROLES])
+{
+    for (uint32_t role = 0; role < DYNO_WORKER_ROLES; role++) {
+        assert(desired[role] <= roster->config.worker_count);
+        roster->desired[role] = desired[role];
+    }
     reconcile(roster, now);
+}
+
+static void mend(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+{
+    dyno_heap_remove(&roster->mends, worker);
+    enter(roster, worker, DYNO_WORKER_STOPPED, now);
+    reconcile(roster, now);
+}
+
+static void became_ready(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+{
+    struct place *place = &roster->places[worker];
+
+    if (place->came_over) {
+        roster->change_ns += now - place->decided;
+        roster->changed++;
+    } else {
+        roster->startup_ns += now - place->since;
+        roster->started++;
+    }
+    roster->totals.restarts += place->was_lost;
+    place->was_lost = false;
+    enter(roster, worker, DYNO_WORKER_READY, now);
+    dyno_dispatch_worker_back(dispatch_of(roster, worker), index_of(roster, worker));
 }
 
 /* True if a worker became ready. */
@@ -174,20 +372,8 @@ static bool end_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
         reconcile(roster, now);
         return false;
     }
-    roster->startup_ns += now - roster->places[worker].since;
-    roster->started++;
-    roster->totals.restarts += roster->places[worker].was_lost;
-    roster->places[worker].was_lost = false;
-    enter(roster, worker, DYNO_WORKER_READY, now);
-    dyno_dispatch_worker_back(roster->config.dispatch, worker);
+    became_ready(roster, worker, now);
     return true;
-}
-
-static void mend(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
-{
-    dyno_heap_remove(&roster->mends, worker);
-    enter(roster, worker, DYNO_WORKER_STOPPED, now);
-    reconcile(roster, now);
 }
 
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now)
@@ -209,7 +395,11 @@ static void leave_place(struct dyno_roster *roster, uint32_t worker)
     if (roster->places[worker].state == DYNO_WORKER_STARTING) {
         dyno_heap_remove(&roster->starts, worker);
     }
-    dyno_dispatch_worker_gone(roster->config.dispatch, worker); /* who drains is already */
+    if (roster->places[worker].goes_over) {
+        keep_back(roster, worker);
+    }
+    dyno_dispatch_worker_gone(dispatch_of(roster, worker),
+                              index_of(roster, worker)); /* who drains is already */
 }
 
 bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, dyno_ns mended_at)
@@ -244,20 +434,23 @@ bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, 
 
 bool dyno_roster_is_gone(const struct dyno_roster *roster)
 {
-    return roster->counts[DYNO_WORKER_LOST] == roster->config.worker_count &&
+    return count_of(roster, DYNO_WORKER_LOST) == roster->config.worker_count &&
            roster->mends.count == 0;
 }
 
 void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, dyno_ns now)
 {
-    if (roster->counts[DYNO_WORKER_DRAINING] == 0) {
+    if (count_of(roster, DYNO_WORKER_DRAINING) == 0) {
         return;
     }
-    for (uint32_t i = 0; i < roster->config.worker_count; i++) {
+    for (uint32_t i = 0; i < roster->total; i++) {
         if (roster->places[i].state == DYNO_WORKER_DRAINING &&
-            dyno_dispatch_inflight(roster->config.dispatch, i) == 0 &&
+            dyno_roster_inflight(roster, i) == 0 &&
             (!workers->ops->stop || workers->ops->stop(workers, now, i))) {
             enter(roster, i, DYNO_WORKER_STOPPED, now);
+            if (roster->places[i].goes_over) {
+                change(roster, i, now);
+            }
         }
     }
     reconcile(roster, now);
@@ -280,14 +473,30 @@ dyno_ns dyno_roster_since(const struct dyno_roster *roster, uint32_t worker)
     return roster->places[worker].since;
 }
 
-uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_state state)
+uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_role role,
+                           enum dyno_worker_state state)
 {
-    return roster->counts[state];
+    return roster->counts[role][state];
+}
+
+uint32_t dyno_roster_coming(const struct dyno_roster *roster, enum dyno_worker_role role)
+{
+    return roster->coming[role];
+}
+
+bool dyno_roster_is_full(const struct dyno_roster *roster)
+{
+    return up(roster) >= roster->config.up_max;
 }
 
 dyno_ns dyno_roster_startup_mean(const struct dyno_roster *roster)
 {
     return roster->started > 0 ? roster->startup_ns / roster->started : 0;
+}
+
+dyno_ns dyno_roster_change_mean(const struct dyno_roster *roster)
+{
+    return roster->changed > 0 ? roster->change_ns / roster->changed : 0;
 }
 
 uint32_t dyno_roster_places(const struct dyno_roster *roster)
@@ -297,12 +506,12 @@ uint32_t dyno_roster_places(const struct dyno_roster *roster)
 
 uint32_t dyno_roster_inflight(const struct dyno_roster *roster, uint32_t worker)
 {
-    return dyno_dispatch_inflight(roster->config.dispatch, worker);
+    return dyno_dispatch_inflight(dispatch_of(roster, worker), index_of(roster, worker));
 }
 
-uint32_t dyno_roster_desired(const struct dyno_roster *roster)
+uint32_t dyno_roster_desired(const struct dyno_roster *roster, enum dyno_worker_role role)
 {
-    return roster->desired;
+    return roster->desired[role];
 }
 
 struct dyno_roster_totals dyno_roster_totals(const struct dyno_roster *roster, dyno_ns now)
@@ -315,11 +524,30 @@ struct dyno_roster_totals dyno_roster_totals(const struct dyno_roster *roster, d
     return totals;
 }
 
+/* Workers [from, from + ready) of a role are ready, the others stopped. */
+static void open_role(struct dyno_roster *roster, enum dyno_worker_role role, uint32_t from,
+                      uint32_t ready)
+{
+    uint32_t first = first_of(roster, role);
+
+    roster->desired[role] = ready;
+    roster->counts[role][DYNO_WORKER_READY] = ready;
+    roster->counts[role][DYNO_WORKER_STOPPED] = roster->config.worker_count - ready;
+    for (uint32_t i = 0; i < roster->config.worker_count; i++) {
+        if (i >= from && i - from < ready) {
+            roster->places[first + i].state = DYNO_WORKER_READY;
+        } else {
+            dyno_dispatch_worker_gone(dispatch_of(roster, first + i), i);
+        }
+    }
+}
+
 dyno_status dyno_roster_open(struct dyno_roster **out, const struct dyno_roster_config *config)
 {
     struct dyno_roster *roster = calloc(1, sizeof *roster);
 
-    assert(config->ready_first <= config->worker_count);
+    assert(config->ready_first + config->prefill_first <= config->worker_count);
+    assert(config->prefill || config->prefill_first == 0);
     if (!roster) {
         return DYNO_NO_MEMORY;
     }
@@ -327,22 +555,17 @@ dyno_status dyno_roster_open(struct dyno_roster **out, const struct dyno_roster_
     if (config->up_max == 0) {
         roster->config.up_max = config->worker_count;
     }
-    roster->desired = config->ready_first;
-    roster->places = calloc(config->worker_count, sizeof *roster->places);
-    if (!roster->places || dyno_heap_reserve(&roster->starts, config->worker_count) != DYNO_OK ||
-        dyno_heap_reserve(&roster->mends, config->worker_count) != DYNO_OK) {
+    roster->total = config->worker_count * (config->prefill ? DYNO_WORKER_ROLES : 1);
+    roster->places = calloc(roster->total, sizeof *roster->places);
+    if (!roster->places || dyno_heap_reserve(&roster->starts, roster->total) != DYNO_OK ||
+        dyno_heap_reserve(&roster->mends, roster->total) != DYNO_OK) {
         dyno_roster_close(roster);
         return DYNO_NO_MEMORY;
     }
-    roster->counts[DYNO_WORKER_READY] = config->ready_first;
-    roster->counts[DYNO_WORKER_STOPPED] = config->worker_count - config->ready_first;
-    roster->totals.up_max = config->ready_first;
-    for (uint32_t i = 0; i < config->worker_count; i++) {
-        if (i < config->ready_first) {
-            roster->places[i].state = DYNO_WORKER_READY;
-        } else {
-            dyno_dispatch_worker_gone(config->dispatch, i);
-        }
+    roster->totals.up_max = config->ready_first + config->prefill_first;
+    open_role(roster, DYNO_ROLE_SERVE, 0, config->ready_first);
+    if (config->prefill) {
+        open_role(roster, DYNO_ROLE_PREFILL, config->ready_first, config->prefill_first);
     }
     *out = roster;
     return DYNO_OK;

@@ -14,6 +14,14 @@
  * Nobody is killed by the roster, and nobody who drains comes back before it has stopped: the
  * router has forgotten what its cache holds.  Every start has a random stream of its own, named by
  * its number, so that the luck of one does not depend on how many numbers another drew.
+ *
+ * Where prompts are computed by other workers than those that decode (core/worker/handoff.h), a
+ * place has a worker of either role: worker p, which serves, and worker worker_count + p, which
+ * computes prompts.  They are the same GPUs, so that at most one of the two is not STOPPED, and the
+ * sum above holds for each role by itself.  Where one role has too many and the other too few, a
+ * place changes its role: the one worker drains, and when it has stopped the other one STARTs at
+ * once, in the time that a change takes.  The GPUs are paid for all along.  As a worker that stops
+ * does, it forgets its cache: the other role lays out its memory by itself.
  */
 #ifndef DYNO_CORE_RUN_ROSTER_H
 #define DYNO_CORE_RUN_ROSTER_H
@@ -36,16 +44,28 @@ enum dyno_worker_state {
 
 enum { DYNO_WORKER_STATES = DYNO_WORKER_LOST + 1 };
 
+enum dyno_worker_role {
+    DYNO_ROLE_SERVE,   /* serves requests whole, or decodes them */
+    DYNO_ROLE_PREFILL, /* computes prompts */
+};
+
+enum { DYNO_WORKER_ROLES = DYNO_ROLE_PREFILL + 1 };
+
 struct dyno_roster_config {
-    uint32_t worker_count; /* places */
-    uint32_t up_max;       /* of them, so many at once, those that drain among them; 0: all */
-    uint32_t ready_first;  /* these many serve from the start, <= worker_count */
+    uint32_t worker_count;  /* places */
+    uint32_t up_max;        /* of them, so many at once, those that drain among them; 0: all */
+    uint32_t ready_first;   /* these many serve from the start ... */
+    uint32_t prefill_first; /* ... and the next ones compute prompts; both <= worker_count */
     uint64_t seed;
     double start_failure; /* probability that a start fails, in [0, 1) */
     /* How long a start takes (one that fails, too); at least 1 ns is taken.  NULL: that. */
     dyno_ns (*startup)(const void *context, struct dyno_rng *rng);
     const void *startup_context;
+    /* And a start in another role on GPUs that had one, as of startup. */
+    dyno_ns (*change)(const void *context, struct dyno_rng *rng);
+    const void *change_context;
     struct dyno_dispatch *dispatch; /* told who is gone and who is back; not owned */
+    struct dyno_dispatch *prefill;  /* likewise, for the other role; NULL: there is none */
 };
 
 struct dyno_roster;
@@ -54,11 +74,15 @@ struct dyno_roster;
 dyno_status dyno_roster_open(struct dyno_roster **out, const struct dyno_roster_config *config);
 void dyno_roster_close(struct dyno_roster *roster);
 
-/* Bring the workers that are ready or starting to `desired`, at most worker_count, from now on:
- * missing ones are started as soon as there may be more, the lowest first; of those that are too
- * many, starts are called off first, then those drain that have the fewest requests, the highest
- * first. Again with the same number: no effect. */
-void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired);
+/* Bring the workers of a role that are ready or starting to `desired`, at most worker_count, from
+ * now on: missing ones are started as soon as there may be more, the lowest first; of those that
+ * are too many, changes to the role and then starts are called off first, then those drain that
+ * have the fewest requests, the highest first.  Again with the same number: no effect. */
+void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired); /* who serve */
+
+/* Both roles at once, so that a place may go over from one to the other. */
+void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
+                           const uint32_t desired[DYNO_WORKER_ROLES]);
 
 /* Starts that end at or before `now` end, and places are mended; true if a worker became ready. */
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now);
@@ -79,17 +103,25 @@ dyno_ns dyno_roster_next(const struct dyno_roster *roster);
 
 enum dyno_worker_state dyno_roster_state(const struct dyno_roster *roster, uint32_t worker);
 dyno_ns dyno_roster_since(const struct dyno_roster *roster, uint32_t worker); /* in that state */
-uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_state state);
-/* How long starts that succeeded took, on average; 0: none did. */
+uint32_t dyno_roster_count(const struct dyno_roster *roster, enum dyno_worker_role role,
+                           enum dyno_worker_state state);
+/* Places that will have the role, and whose workers of the other one drain. */
+uint32_t dyno_roster_coming(const struct dyno_roster *roster, enum dyno_worker_role role);
+/* Nobody more may be up: who is missing in one role can only come from the other. */
+bool dyno_roster_is_full(const struct dyno_roster *roster);
+/* How long starts that succeeded took, on average, and changes from when they were decided; 0: none
+ * did. */
 dyno_ns dyno_roster_startup_mean(const struct dyno_roster *roster);
+dyno_ns dyno_roster_change_mean(const struct dyno_roster *roster);
+uint32_t dyno_roster_desired(const struct dyno_roster *roster, enum dyno_worker_role role);
 uint32_t dyno_roster_places(const struct dyno_roster *roster); /* how many */
 /* Requests that the workers' router has booked on one. */
 uint32_t dyno_roster_inflight(const struct dyno_roster *roster, uint32_t worker);
-uint32_t dyno_roster_desired(const struct dyno_roster *roster);
 
 /* What it came to until `now`. */
 struct dyno_roster_totals {
     uint64_t starts, start_failures, drains;
+    uint64_t changes;            /* of role; the starts that they end in are not among `starts` */
     uint64_t losses;             /* of workers that served, or drained ... */
     uint64_t restarts;           /* ... and starts where one was lost, that succeeded */
     unsigned __int128 worker_ns; /* time that workers were there, summed ... */

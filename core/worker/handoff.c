@@ -394,6 +394,16 @@ static dyno_status handoff_form(struct dyno_workers *workers, dyno_ns now)
     return DYNO_OK;
 }
 
+static bool handoff_stop(struct dyno_workers *workers, dyno_ns now, uint32_t worker)
+{
+    struct dyno_handoff *handoff = handoff_of(workers);
+    uint32_t decoders = dyno_handoff_decoders(handoff);
+
+    return worker < decoders
+               ? handoff->decode->ops->stop(handoff->decode, now, worker)
+               : handoff->prefill->ops->stop(handoff->prefill, now, worker - decoders);
+}
+
 static void handoff_sync(struct dyno_workers *workers, dyno_ns now)
 {
     struct dyno_handoff *handoff = handoff_of(workers);
@@ -430,20 +440,6 @@ static void handoff_sample(struct dyno_workers *workers, dyno_ns now, uint32_t w
     handoff->prefill->ops->sample(handoff->prefill, now, worker - dyno_handoff_decoders(handoff),
                                   out);
     out->worker = worker;
-}
-
-static void handoff_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
-{
-    const struct dyno_handoff *handoff = const_handoff_of(workers);
-    struct dyno_fleet_totals prefill;
-
-    handoff->decode->ops->totals(handoff->decode, out);
-    handoff->prefill->ops->totals(handoff->prefill, &prefill);
-    dyno_fleet_totals_add(out, &prefill);
-    out->transfers = handoff->transfers;
-    out->transfer_bytes = handoff->bytes;
-    out->transfer_wait_ns = handoff->wait_ns;
-    out->transfers_given_up = handoff->given_up;
 }
 
 static dyno_status handoff_abandon(struct dyno_workers *workers, dyno_ns now,
@@ -490,12 +486,13 @@ static const struct dyno_workers_ops handoff_ops = {
     .cancel = handoff_cancel,
     .settle = handoff_settle,
     .form = handoff_form,
+    .stop = handoff_stop,
     .halt = dyno_handoff_halt,
     .lose = dyno_handoff_lose,
     .sync = handoff_sync,
     .next = handoff_next,
     .sample = handoff_sample,
-    .totals = handoff_totals,
+    .totals = dyno_handoff_totals,
     .abandon = handoff_abandon,
     .close = handoff_close,
 };

@@ -75,6 +75,8 @@ dyno_status dyno_handoff_parse(const struct dyno_handoff_policy **policy, uint32
  * from 0 to P - 1. */
 struct dyno_handoff_router {
     void *context;
+    /* Among how many it chooses now; NULL: always among all. */
+    uint32_t (*open_count)(void *context);
     dyno_status (*pick)(void *context, dyno_ns now, const struct dyno_request *request,
                         uint32_t *worker);
     bool (*is_anybody)(void *context); /* to pick; NULL: there always is */
@@ -92,7 +94,10 @@ struct dyno_handoff_config {
     struct dyno_local_config decode, prefill;
     struct dyno_worker_listener listener;
     struct dyno_handoff_router router;
-    struct dyno_links *links; /* between workers as they are numbered here; not owned */
+    bool same_gpus; /* D is P, and worker i of either fleet is the same GPUs in another role: one of
+                       the two serves at most (core/run/roster.h) */
+    struct dyno_links *links; /* between workers as they are numbered here, but for one that
+                                 computes prompts on the same GPUs as one that decodes; not owned */
     uint64_t block_bytes;     /* of KV */
     dyno_ns relayout_ns;      /* more for each block, where the two split it otherwise */
     const struct dyno_handoff_policy *policy;

@@ -1,4 +1,5 @@
-/* What is known of both fleets when it is decided whether a request is served in halves. */
+/* What is known of both fleets: when it is decided whether a request is served in halves, and in
+ * the end. */
 #include "core/worker/handoff_parts.h"
 
 #define LOOK_EVERY_NS DYNO_S /* what workers did in between teaches what things cost */
@@ -35,13 +36,23 @@ void dyno_handoff_look(struct dyno_handoff *handoff)
     }
 }
 
+/* Who computes prompts now. */
+static uint32_t prefill_workers(const struct dyno_handoff *handoff)
+{
+    const struct dyno_handoff_router *router = &handoff->config.router;
+    uint32_t open = router->open_count ? router->open_count(router->context)
+                                       : handoff->config.prefill.worker_count;
+
+    return open > 0 ? open : 1;
+}
+
 struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,
                                               const struct dyno_request *request)
 {
     struct dyno_handoff_view view = {
         .prompt_tokens = request->prompt_tokens,
         .cached_tokens = dyno_half_cached_tokens(handoff->decode, handoff->now, worker, request),
-        .tokens_ahead = handoff->tokens_ahead / handoff->config.prefill.worker_count,
+        .tokens_ahead = handoff->tokens_ahead / prefill_workers(handoff),
         .pass_tokens = handoff->config.prefill.worker.batch_tokens_max};
 
     if (!handoff->config.policy->predicts) {
@@ -71,4 +82,23 @@ bool dyno_handoff_is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
     }
     view = dyno_handoff_view_of(handoff, worker, request);
     return handoff->config.policy->in_halves(handoff->config.policy_tokens, &view);
+}
+
+void dyno_handoff_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
+{
+    const struct dyno_handoff *handoff = (const void *)workers; /* its first member */
+    struct dyno_fleet_totals prefill;
+
+    handoff->decode->ops->totals(handoff->decode, out);
+    handoff->prefill->ops->totals(handoff->prefill, &prefill);
+    dyno_fleet_totals_add(out, &prefill);
+    if (handoff->config.same_gpus) { /* they were counted in both roles */
+        out->workers -= prefill.workers;
+        out->gpus -= prefill.gpus;
+        out->blocks_total -= prefill.blocks_total;
+    }
+    out->transfers = handoff->transfers;
+    out->transfer_bytes = handoff->bytes;
+    out->transfer_wait_ns = handoff->wait_ns;
+    out->transfers_given_up = handoff->given_up;
 }

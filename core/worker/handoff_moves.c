@@ -27,6 +27,13 @@ static void find_blocks(const struct dyno_handoff *handoff, const struct dyno_pa
     }
 }
 
+/* What the links call a worker that computes prompts. */
+static uint32_t source_of(const struct dyno_handoff *handoff, uint32_t prefill_worker)
+{
+    return handoff->config.same_gpus ? prefill_worker
+                                     : dyno_handoff_decoders(handoff) + prefill_worker;
+}
+
 /* Of layers [from, to) of `layers`; transfers of the first and of the last have names of their own.
  */
 static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage *passage,
@@ -41,7 +48,7 @@ static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage
         config->links, handoff->now,
         &(struct dyno_transfer){
             .id = passage->request.id | (to < layers ? DYNO_FIRST_PART : 0),
-            .from = dyno_handoff_decoders(handoff) + passage->prefill_worker,
+            .from = source_of(handoff, passage->prefill_worker),
             .to = passage->decode_worker,
             .blocks = passage->blocks,
             .block_bytes = config->block_bytes * to / layers - config->block_bytes * from / layers,

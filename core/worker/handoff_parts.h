@@ -114,6 +114,9 @@ void dyno_handoff_look(struct dyno_handoff *handoff);
 struct dyno_handoff_view dyno_handoff_view_of(struct dyno_handoff *handoff, uint32_t worker,
                                               const struct dyno_request *request);
 
+/* The seam's: of both fleets, and of what went from one to the other. */
+void dyno_handoff_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out);
+
 /* The half that decodes hears of a prompt that ended, perhaps with its first token. */
 void dyno_handoff_note_ended(struct dyno_handoff *handoff, const struct dyno_passage *passage,
                              const struct dyno_request_record *record);

@@ -299,6 +299,7 @@ static void local_sample(struct dyno_workers *workers, dyno_ns now, uint32_t ind
         .running = worker->running.count,
         .waiting = worker->waiting.count + worker->ingest.count + worker->reserved.count +
                    worker->arrived.count + worker->onboarding.count,
+        .elsewhere = worker->reserved.count + worker->arrived.count,
         .blocks_used = used,
         .blocks_idle = worker->cache.idle,
         .blocks_total = worker->cache.capacity,
@@ -477,6 +478,11 @@ static void told_resident(void *context, dyno_ns at, uint64_t span, bool held)
     listener->kv_resident(listener->context, at, span, held);
 }
 
+static bool is_warm(const struct dyno_local_config *config, uint32_t worker)
+{
+    return worker >= config->warm_from && worker - config->warm_from < config->warm_count;
+}
+
 static dyno_status init_workers(struct dyno_local *local)
 {
     uint32_t count = local->config.worker_count;
@@ -500,7 +506,7 @@ static dyno_status init_workers(struct dyno_local *local)
         worker->leased.first = worker->leased.last = DYNO_NO_SEQ;
         worker->onboarding.first = worker->onboarding.last = DYNO_NO_SEQ;
         worker->partial = DYNO_NO_SEQ;
-        worker->passes_cold = i >= local->config.warm_first ? local->config.worker.first_passes : 0;
+        worker->passes_cold = is_warm(&local->config, i) ? 0 : local->config.worker.first_passes;
         dyno_estimate_reset(local, worker);
         DYNO_TRY(dyno_kv_cache_init(&worker->cache, i, local->config.worker.blocks,
                                     &local->kv_listener));

@@ -27,7 +27,8 @@ struct dyno_local_config {
     struct dyno_worker_config worker; /* the same for every worker */
     uint32_t worker_count;
     uint32_t gpus_per_worker;   /* for the books only */
-    uint32_t warm_first;        /* these many have had their first passes when the run begins */
+    uint32_t warm_from;         /* from this one on ... */
+    uint32_t warm_count;        /* ... so many have had their first passes when the run begins */
     struct dyno_device *device; /* not owned */
     struct dyno_worker_listener listener;
     struct dyno_half_listener halves;

@@ -105,11 +105,31 @@ refuses 2 "'threshold' does not say how many tokens; $known" \
     "${nothing[@]}" --disagg threshold
 refuses 2 "'threshold:x' does not end in a number of tokens; $known" \
     "${nothing[@]}" --disagg threshold:x
-refuses 2 "--device and --disagg cannot be together: a device that computes cannot go on with\
- KV that another worker computed" \
-    "${nothing[@]}" --disagg always --device cpu
-refuses 2 "--planner and --disagg cannot be together: a planner knows workers of one kind only" \
-    "${nothing[@]}" --disagg always --planner static
+# A planner that has workers change their role.
+refuses 2 "--planner and --disagg together are for simulations: a device that computes\
+ (run.device cpu) does not change its role" \
+    "${nothing[@]}" --disagg always --device cpu --planner static
+refuses 2 "--set prefill.tp and --planner cannot be together: a planner moves GPUs from one role to\
+ the other, and these are not alike" \
+    "${nothing[@]}" --disagg always --planner static --set prefill.tp=2
+refuses 2 "--set planner.start and --disagg contradict each other: --prefill and --decode say how\
+ many of either role there are when the run begins" \
+    "${nothing[@]}" --disagg always --planner static --set planner.start=1
+refuses 2 "--tier and --planner cannot be together where requests are served in halves: what\
+ becomes of a worker's tiers when it changes its role is not modelled" \
+    "${nothing[@]}" --disagg always --planner static --tier g2=64GiB
+refuses 2 "planner.min 0 and --disagg contradict each other: requests in halves need a worker of\
+ either role; give planner.min 1 or more" \
+    "${nothing[@]}" --disagg always --planner static --set planner.min=0
+refuses 2 "--prefill 3 and --decode 2, with which the run begins, must be at least planner.min (1)\
+ each and within the limits together: 4 workers" \
+    "${nothing[@]}" --disagg always --prefill 3 --decode 2 --planner static --budget 4
+refuses 2 "planner.budget (3 GPUs), planner.max and fleet.workers allow 3 workers of 1 GPUs each,\
+ fewer than planner.min (2) of either role; raise them" \
+    "${nothing[@]}" --disagg always --planner static --budget 3 --set planner.min=2 --workers 8
+refuses 2 "--workers and --disagg contradict each other: --prefill and --decode say how many\
+ there are" \
+    "${nothing[@]}" --disagg always --prefill 3 --decode 2 --planner static --workers 4
 refuses 2 "--journal and --disagg cannot be together: a journal has no place for what links do" \
     "${nothing[@]}" --disagg always --journal j
 

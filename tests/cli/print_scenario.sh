@@ -164,6 +164,7 @@ planner:
   start: max                                 # default
   every: 10s                                 # default
   startup: 60                                # default
+  change: startup                            # default
   start_failure: 0                           # default
   warmup: 30s                                # default
   first_passes: 0                            # default

@@ -505,7 +505,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     struct dyno_local_config local = {.worker = world->worker,
                                       .worker_count = world->dispatch.worker_count,
                                       .gpus_per_worker = 1,
-                                      .warm_first =
+                                      .warm_count =
                                           world->plan.planned ? world->plan.ready_first : 0,
                                       .itl = &itl};
 

@@ -1,14 +1,16 @@
 /* The roster by hand: a fleet whose starts take a stated time, and workers that rest when told. */
 #include "tests/check_main.h"
 
+#include <string.h>
+
 #include "core/route/route.h"
 #include "core/run/roster.h"
 
 enum { PLACES = 4 };
 
-static struct dyno_dispatch *dispatch;
+static struct dyno_dispatch *dispatch, *prefill;
 static struct dyno_roster *roster;
-static bool busy[PLACES];
+static bool busy[2 * PLACES];
 
 static dyno_ns takes_ten(const void *context, struct dyno_rng *rng)
 {
@@ -60,10 +62,12 @@ static uint32_t ask(uint64_t id)
 
 static void expect(uint32_t stopped, uint32_t starting, uint32_t ready, uint32_t draining)
 {
-    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_STOPPED), stopped);
-    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_STARTING), starting);
-    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_READY), ready);
-    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_WORKER_DRAINING), draining);
+    const uint32_t counts[] = {stopped, starting, ready, draining};
+
+    for (uint32_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        ck_assert_uint_eq(dyno_roster_count(roster, DYNO_ROLE_SERVE, (enum dyno_worker_state)i),
+                          counts[i]);
+    }
 }
 
 START_TEST(only_ready_workers_are_routed_to)
@@ -179,7 +183,7 @@ START_TEST(starts_that_fail_are_tried_again)
 
     set_up(0, 0.6);
     dyno_roster_set(roster, 0, 3);
-    while (dyno_roster_count(roster, DYNO_WORKER_READY) < 3) {
+    while (dyno_roster_count(roster, DYNO_ROLE_SERVE, DYNO_WORKER_READY) < 3) {
         now = dyno_roster_next(roster);
         ck_assert_uint_ne(now, DYNO_NEVER);
         dyno_roster_settle(roster, now);
@@ -260,6 +264,126 @@ START_TEST(a_fleet_is_gone_when_all_its_places_are_for_good)
 }
 END_TEST
 
+static dyno_ns takes_three(const void *context, struct dyno_rng *rng)
+{
+    (void)context, (void)rng;
+    return 3;
+}
+
+/* The first `serve` places serve, the next ones compute prompts; a start takes 10, a change 3. */
+static void set_up_roles(uint32_t serve, uint32_t prompts, uint32_t up_max)
+{
+    struct dyno_dispatch_config routing = {.policy = dyno_route_find("round_robin"),
+                                           .route = {.args = ""},
+                                           .worker_count = PLACES,
+                                           .block_tokens = 16};
+    struct dyno_error error;
+
+    memset(busy, 0, sizeof busy);
+    ck_assert_int_eq(dyno_dispatch_open(&dispatch, &routing, &error), DYNO_OK);
+    ck_assert_int_eq(dyno_dispatch_open(&prefill, &routing, &error), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_roster_open(&roster, &(struct dyno_roster_config){.worker_count = PLACES,
+                                                               .up_max = up_max,
+                                                               .ready_first = serve,
+                                                               .prefill_first = prompts,
+                                                               .startup = takes_ten,
+                                                               .change = takes_three,
+                                                               .dispatch = dispatch,
+                                                               .prefill = prefill}),
+        DYNO_OK);
+}
+
+static void tear_down_roles(void)
+{
+    tear_down();
+    dyno_dispatch_close(prefill);
+}
+
+static void set_roles(dyno_ns now, uint32_t serve, uint32_t prompts)
+{
+    const uint32_t desired[] = {serve, prompts};
+
+    dyno_roster_set_roles(roster, now, desired);
+}
+
+static void expect_ready(uint32_t serve, uint32_t prompts)
+{
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_ROLE_SERVE, DYNO_WORKER_READY), serve);
+    ck_assert_uint_eq(dyno_roster_count(roster, DYNO_ROLE_PREFILL, DYNO_WORKER_READY), prompts);
+    ck_assert_uint_eq(dyno_dispatch_open_count(dispatch), serve);
+    ck_assert_uint_eq(dyno_dispatch_open_count(prefill), prompts);
+}
+
+/* It drains, stops, and starts at once in the other role, paid for all along. */
+START_TEST(a_place_changes_its_role)
+{
+    set_up_roles(3, 1, 0);
+    expect_ready(3, 1);
+    set_roles(100, 2, 2);
+    expect_ready(2, 1);
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 1);
+    ck_assert_uint_eq(dyno_roster_next(roster), DYNO_NEVER);
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_DRAINING);
+    busy[2] = true; /* a sequence to finish */
+    dyno_roster_rest(roster, &workers, 105);
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_DRAINING);
+    busy[2] = false;
+    dyno_roster_rest(roster, &workers, 107);
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_STOPPED);
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 2), DYNO_WORKER_STARTING);
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 0);
+    ck_assert(!dyno_roster_settle(roster, 109));
+    ck_assert(dyno_roster_settle(roster, 110));
+    expect_ready(2, 2);
+    ck_assert_uint_eq(dyno_roster_change_mean(roster), 10); /* from the decision on */
+    ck_assert_uint_eq(dyno_roster_startup_mean(roster), 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 200).changes, 1);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 200).starts, 0);
+    ck_assert_uint_eq((uint64_t)dyno_roster_totals(roster, 200).worker_ns, 4 * 200);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 200).up_max, 4);
+    tear_down_roles();
+}
+END_TEST
+
+/* Who drains stops first all the same, and its place is then filled like any other. */
+START_TEST(a_change_is_called_off_while_its_worker_drains)
+{
+    set_up_roles(3, 1, 0);
+    set_roles(100, 2, 2);
+    set_roles(101, 3, 1);
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 0);
+    expect_ready(2, 1);
+    dyno_roster_rest(roster, &workers, 102);
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_STARTING);
+    ck_assert_uint_eq(dyno_roster_next(roster), 112);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 102).changes, 0);
+    tear_down_roles();
+}
+END_TEST
+
+/* One role is to have fewer, and later the other more: where the budget is used up, those that
+ * drain are the ones that come; where it is not, an empty place is sooner there. */
+START_TEST(who_drains_comes_over_where_no_gpu_is_left)
+{
+    set_up_roles(2, 1, 3);
+    set_roles(0, 1, 1);
+    set_roles(1, 1, 2);
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 1);
+    dyno_roster_rest(roster, &workers, 4);
+    ck_assert_uint_eq(dyno_roster_next(roster), 7);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 7).up_max, 3);
+    tear_down_roles();
+
+    set_up_roles(2, 1, 4);
+    set_roles(0, 1, 1);
+    set_roles(1, 1, 2);
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 0);
+    ck_assert_uint_eq(dyno_roster_next(roster), 11);
+    tear_down_roles();
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("roster");
@@ -274,6 +398,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, where_a_place_is_left_somebody_is_started_there_instead);
     tcase_add_test(cases, who_was_to_start_or_to_drain_is_lost_too);
     tcase_add_test(cases, a_fleet_is_gone_when_all_its_places_are_for_good);
+    tcase_add_test(cases, a_place_changes_its_role);
+    tcase_add_test(cases, a_change_is_called_off_while_its_worker_drains);
+    tcase_add_test(cases, who_drains_comes_over_where_no_gpu_is_left);
     suite_add_tcase(suite, cases);
 }
 
