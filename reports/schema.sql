@@ -25,7 +25,7 @@
 -- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 7;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 8;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -445,3 +445,31 @@ JOIN run AS r ON r.id = t.run AND r.status = 'finished'
 JOIN tuning_aim AS a ON a.bound IS NULL
 LEFT JOIN run_metric AS m ON m.run = t.run AND m.metric = a.metric
 WHERE t.point IS NOT NULL;
+
+-- Since version 8: the planner's ticks by role, where some workers compute prompts and others
+-- decode.
+ALTER TABLE plan RENAME TO plan_of_one_role;
+CREATE TABLE plan (
+    run           INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns         INTEGER NOT NULL,
+    role          TEXT NOT NULL,    -- serve: all there are; or decode, prefill: a row of each
+    before        INTEGER NOT NULL, -- workers of the role that were wanted
+    asked         INTEGER NOT NULL, -- that the policy asked for, within the limits
+    desired       INTEGER NOT NULL, -- that are wanted from now on
+    reason        TEXT NOT NULL,    -- held, up, down, cooling, waiting, blind, budget
+    ready         INTEGER NOT NULL, -- workers in each state
+    starting      INTEGER NOT NULL,
+    draining      INTEGER NOT NULL,
+    coming        INTEGER NOT NULL, -- that drain in the other role, to change it to this one
+    heard         INTEGER NOT NULL, -- ready ones whose metrics came
+    running       INTEGER NOT NULL, -- requests on those ...
+    waiting       INTEGER NOT NULL, -- ... in their queues ...
+    lobby         INTEGER NOT NULL, -- ... and of those that wait for any worker
+    rate          REAL NOT NULL,    -- requests per second since the last tick
+    forecast_rate REAL NOT NULL,    -- when a worker started now would be ready
+    PRIMARY KEY (run, at_ns, role)
+) WITHOUT ROWID;
+INSERT INTO plan SELECT run, at_ns, 'serve', before, asked, desired, reason, ready, starting,
+                        draining, 0, heard, running, waiting, lobby, rate, forecast_rate
+                 FROM plan_of_one_role;
+DROP TABLE plan_of_one_role;

@@ -25,8 +25,8 @@ static const char *const item_sql[] = {
     "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns,"
     " router) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
     "INSERT OR REPLACE INTO plan (run, at_ns, before, asked, desired, reason, ready, starting,"
-    " draining, heard, running, waiting, lobby, rate, forecast_rate)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    " draining, heard, running, waiting, lobby, rate, forecast_rate, role, coming)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
     /* Behind those of items: of a sample's tiers. */
     "INSERT OR REPLACE INTO tier_sample (run, at_ns, worker, level, blocks_moving, blocks_kept,"
@@ -155,6 +155,8 @@ static dyno_status put_plan(struct dyno_store *store, const struct dyno_plan_rec
     bind_u64(insert, 13, record->lobby);
     sqlite3_bind_double(insert, 14, record->rate);
     sqlite3_bind_double(insert, 15, record->forecast_rate);
+    sqlite3_bind_text(insert, 16, record->role, -1, SQLITE_STATIC);
+    bind_u64(insert, 17, record->coming);
     return step(store, insert, error);
 }
 

@@ -21,7 +21,7 @@ struct dyno_item {
     union {
         struct dyno_request_record request;
         struct dyno_sample_record sample;
-        struct dyno_plan_record plan;         /* its reason is static */
+        struct dyno_plan_record plan;         /* its reason and role are static */
         struct dyno_decision_record decision; /* its arrays are in the items that follow */
         struct {
             uint32_t count;

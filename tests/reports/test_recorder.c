@@ -129,6 +129,8 @@ START_TEST(a_look_of_the_planner_is_a_row)
                                       .asked = 9,
                                       .desired = 8,
                                       .reason = "up",
+                                      .role = "prefill",
+                                      .coming = 7,
                                       .ready = 3,
                                       .starting = 4,
                                       .draining = 1,
@@ -143,14 +145,18 @@ START_TEST(a_look_of_the_planner_is_a_row)
     sqlite3 *database;
 
     ck_assert_int_eq(sink->ops->plan(sink, &record), DYNO_OK);
+    record.role = "decode"; /* at the same instant */
+    record.asked = 10;
+    ck_assert_int_eq(sink->ops->plan(sink, &record), DYNO_OK);
     ck_assert_int_eq(dyno_recorder_close(recorder, NULL, NULL, NULL), DYNO_OK);
     database = database_open(path);
     answer_is(database,
               "SELECT at_ns || ' ' || before || ' ' || asked || ' ' || desired || ' ' || reason"
               " || ' ' || ready || ' ' || starting || ' ' || draining || ' ' || heard || ' ' ||"
               " running || ' ' || waiting || ' ' || lobby || ' ' || rate || ' ' || forecast_rate"
-              " FROM plan",
-              "10000000000 2 9 8 up 3 4 1 2 70 6 5 1.5 2.5");
+              " || ' ' || coming FROM plan WHERE role = 'prefill'",
+              "10000000000 2 9 8 up 3 4 1 2 70 6 5 1.5 2.5 7");
+    answer_is(database, "SELECT asked FROM plan WHERE role = 'decode'", "10");
     sqlite3_close(database);
 }
 END_TEST
