@@ -8,7 +8,9 @@
 
 #include "core/base/status.h"
 #include "core/model/record.h"
+#include "core/plan/plan.h"
 #include "core/run/metrics.h"
+#include "core/run/roster.h"
 #include "core/run/sink.h"
 
 /* Where a figure is expected to lie, at 95 %. */
@@ -51,6 +53,8 @@ struct dyno_plan_report {
     uint32_t workers_max; /* up at once */
     uint32_t worker_gpus; /* of each */
     double worker_s;      /* time that workers were up, summed */
+    /* [DYNO_PLAN_REASONS] looks at each role, by what came of them and why; NULL: not known. */
+    const uint64_t *looks[DYNO_WORKER_ROLES];
     /* Held against the same requests under a planner that knew them; NULL: not asked for. */
     const struct dyno_plan_regret *regret;
 };

@@ -322,6 +322,13 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "", "duration_s", figures->duration_s);
 }
 
+static void put_looks(struct dyno_summary *summary, const char *group, const uint64_t *looks)
+{
+    for (int i = 0; looks && i < DYNO_PLAN_REASONS; i++) {
+        put_count(summary, group, dyno_plan_reason_name((enum dyno_plan_reason)i), looks[i]);
+    }
+}
+
 static void put_plan(struct dyno_summary *summary, const struct dyno_report *report)
 {
     const struct dyno_plan_report *plan = report->plan;
@@ -335,6 +342,13 @@ static void put_plan(struct dyno_summary *summary, const struct dyno_report *rep
     put_count(summary, "planner", "start_failures", plan->start_failures);
     put_count(summary, "planner", "drains", plan->drains);
     put_count(summary, "planner", "workers_max", plan->workers_max);
+    if (plan->has_roles) {
+        put_count(summary, "planner", "changes", plan->changes);
+        put_looks(summary, "planner.looks.decode", plan->looks[DYNO_ROLE_SERVE]);
+        put_looks(summary, "planner.looks.prefill", plan->looks[DYNO_ROLE_PREFILL]);
+    } else {
+        put_looks(summary, "planner.looks", plan->looks[DYNO_ROLE_SERVE]);
+    }
     if (plan->regret) {
         put_real(summary, "planner.regret", "gpu_hours", plan->regret->gpu_hours);
         put_real(summary, "planner.regret", "good_share", plan->regret->good_share);

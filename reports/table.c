@@ -409,32 +409,6 @@ static void put_cost(const struct dyno_table_page *page)
     }
 }
 
-static void put_plan(const struct dyno_table_page *page)
-{
-    const struct dyno_plan_report *plan = page->report->plan;
-    const struct dyno_plan_regret *regret = plan->regret;
-
-    dyno_table_section(page, "Planner");
-    fprintf(page->out, "%s: ", plan->policy);
-    dyno_table_count(page, "", plan->decisions,
-                     plan->decisions == 1 ? " decision, " : " decisions, ");
-    dyno_table_count(page, "", plan->starts, plan->starts == 1 ? " start (" : " starts (");
-    dyno_table_count(page, "", plan->start_failures, " failed), ");
-    dyno_table_count(page, "", plan->drains, " drained\n");
-    dyno_table_more(page);
-    dyno_table_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2,
-                     " workers up, ");
-    dyno_table_count(page, "at most ", plan->workers_max, "\n");
-    if (regret) {
-        dyno_table_more(page);
-        dyno_table_fixed(page, "regret ", regret->gpu_hours, dyno_table_decimals(regret->gpu_hours),
-                         " GPU-hours, ");
-        dyno_table_percent(page, "", regret->good_share, " of requests, TTFT p99 ");
-        dyno_table_fixed(page, "", regret->ttft_p99_s, dyno_table_decimals(regret->ttft_p99_s),
-                         " s, against clairvoyant\n");
-    }
-}
-
 static void put_faults(const struct dyno_table_page *page)
 {
     const struct dyno_fault_report *faults = page->report->faults;
@@ -595,7 +569,7 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
             put_queue(&page);
         }
         if (report->plan) {
-            put_plan(&page);
+            dyno_table_plan(&page);
         }
         if (report->faults) {
             put_faults(&page);

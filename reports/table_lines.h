@@ -44,4 +44,7 @@ void dyno_table_percent(const struct dyno_table_page *page, const char *before, 
 /* Digits after the point that keep three or four significant ones. */
 int dyno_table_decimals(double value);
 
+/* Where somebody planned: table_plan.c. */
+void dyno_table_plan(const struct dyno_table_page *page);
+
 #endif

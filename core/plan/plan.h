@@ -118,6 +118,8 @@ enum dyno_plan_reason {
     DYNO_PLAN_BUDGET,  /* it has less than it asks for: the budget, or another pool, has no more */
 };
 
+enum { DYNO_PLAN_REASONS = DYNO_PLAN_BUDGET + 1 };
+
 const char *dyno_plan_reason_name(enum dyno_plan_reason reason);
 
 struct dyno_plan_verdict {

@@ -34,6 +34,7 @@ struct dyno_planner {
     dyno_ns next, last;
     uint64_t arrivals; /* since the last tick */
     uint64_t ticks, decisions;
+    uint64_t looks[DYNO_WORKER_ROLES][DYNO_PLAN_REASONS];
     uint64_t ahead_at; /* of the foresight's arrivals, the first not before the last tick */
     struct mean input, output, cached;
     struct computed computed; /* with roles, in place of `cached` */
@@ -335,6 +336,7 @@ static bool decide(struct dyno_planner *planner, const struct dyno_plan_observat
     for (uint32_t role = 0; role < planner->role_count; role++) {
         write_down(planner, role, &seen[role], &verdicts[role], before[role], &records[role]);
         changed = changed || verdicts[role].desired != before[role];
+        planner->looks[role][verdicts[role].reason]++;
     }
     return changed;
 }
@@ -363,6 +365,11 @@ uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyn
 dyno_ns dyno_planner_next(const struct dyno_planner *planner)
 {
     return planner->next;
+}
+
+const uint64_t *dyno_planner_looks(const struct dyno_planner *planner, enum dyno_worker_role role)
+{
+    return planner->looks[role];
 }
 
 uint64_t dyno_planner_decisions(const struct dyno_planner *planner)

@@ -63,4 +63,7 @@ uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyn
 /* Ticks that changed something.  A GPU that moves is one decision, not two. */
 uint64_t dyno_planner_decisions(const struct dyno_planner *planner);
 
+/* [DYNO_PLAN_REASONS] how many ticks ended with each of them, of a role; the planner's. */
+const uint64_t *dyno_planner_looks(const struct dyno_planner *planner, enum dyno_worker_role role);
+
 #endif

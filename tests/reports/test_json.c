@@ -401,7 +401,9 @@ START_TEST(every_metric_is_in_the_documentation)
     struct dyno_summary summary;
     struct dyno_client_report client = {.cpu_fraction = 0.5};
     struct dyno_plan_regret regret = {0};
-    struct dyno_plan_report plan = {.worker_s = 1, .regret = &regret};
+    const uint64_t looks[DYNO_PLAN_REASONS] = {0};
+    struct dyno_plan_report plan = {
+        .worker_s = 1, .regret = &regret, .has_roles = true, .looks = {looks, looks}};
     struct fixture fixture;
     char *text;
 

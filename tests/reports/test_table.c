@@ -169,6 +169,8 @@ START_TEST(a_planned_fleet_pays_for_what_was_up)
                                     .workers_max = 2,
                                     .worker_gpus = 1,
                                     .regret = &regret};
+    const uint64_t decode[DYNO_PLAN_REASONS] = {60, 1, 2, [DYNO_PLAN_BUDGET] = 7};
+    const uint64_t prefill[DYNO_PLAN_REASONS] = {70};
     char *text;
 
     fixture_init(&fixture);
@@ -184,6 +186,16 @@ START_TEST(a_planned_fleet_pays_for_what_was_up)
     ck_assert_msg(strstr(text, " workers up, at most 2\n"), "%s", text);
     ck_assert_msg(strstr(text, "regret 0.250 GPU-hours, 1.0 % of requests, TTFT p99 -3.00 s"), "%s",
                   text);
+    free(text);
+
+    plan.has_roles = true;
+    plan.changes = 2;
+    plan.looks[DYNO_ROLE_SERVE] = decode;
+    plan.looks[DYNO_ROLE_PREFILL] = prefill;
+    text = table_of(&fixture.report);
+    ck_assert_msg(strstr(text, "2 drained, 2 changes of role\n"), "%s", text);
+    ck_assert_msg(strstr(text, "looks at decode: 60 held, 1 up, 2 down, 7 budget\n"), "%s", text);
+    ck_assert_msg(strstr(text, "looks at prefill: 70 held\n"), "%s", text);
     free(text);
     fixture_release(&fixture);
 }
