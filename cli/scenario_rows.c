@@ -198,7 +198,7 @@ const struct dyno_option dyno_scenario_rows[] = {
         DEFAULT("1024"), NOT_EMPTY,
         HELP("prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION, "
              "lognormal:MEDIAN,SIGMA, exponential:MEAN, or percentiles:P0,P1,P5,P10,P20,...,P90,"
-             "P95,P99,P100")),
+             "P95,P99,P100; LENGTH@0s;LENGTH@6h;... where it changes as time goes on")),
     ROW("generate.output_tokens", "output-tokens", "LENGTH", TEXT, generate.output_tokens,
         DEFAULT("128"), NOT_EMPTY, HELP("answer length, written the same way")),
     ROW("generate.duration", "duration", "TIME", DURATION, generate.duration_ns, DEFAULT("none"),

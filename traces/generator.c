@@ -10,6 +10,7 @@
 
 #include "core/base/map.h"
 #include "traces/arrival.h"
+#include "traces/course.h"
 #include "traces/law.h"
 #include "traces/prefix.h"
 #include "traces/rows.h"
@@ -23,7 +24,8 @@ static const uint64_t session_root =
 struct generator {
     struct dyno_rows rows; /* first: a struct dyno_rows * is one of these */
     struct dyno_arrival arrival;
-    struct dyno_law input, output, think;
+    struct dyno_course input, output;
+    struct dyno_law think;
     struct dyno_prefixes prefixes;
     struct dyno_shares tenants, priorities;
     struct dyno_rng input_rng, output_rng, think_rng;
@@ -66,7 +68,7 @@ static dyno_status begin(struct generator *generator, bool *got, struct dyno_err
     generator->own_id = dyno_chain(
         dyno_chain(session_root, tokens ? prefix->segments[prefix->segment_count - 1].id : 0),
         generator->sessions++);
-    tokens += dyno_law_tokens(&generator->input, &generator->input_rng);
+    tokens += dyno_course_tokens(&generator->input, generator->at, &generator->input_rng);
     generator->next_input = tokens < DYNO_ROW_TOKENS_MAX ? (uint32_t)tokens : DYNO_ROW_TOKENS_MAX;
     generator->turns_left = generator->turns_max;
     generator->tenant = (uint32_t)dyno_shares_draw(&generator->tenants);
@@ -83,7 +85,7 @@ static void plan_next_turn(struct generator *generator, const struct dyno_row *r
     if (generator->turns_left == 0) {
         return;
     }
-    tokens += dyno_law_tokens(&generator->input, &generator->input_rng);
+    tokens += dyno_course_tokens(&generator->input, generator->at, &generator->input_rng);
     if (tokens > DYNO_ROW_TOKENS_MAX) {
         generator->turns_left = 0;
         return;
@@ -103,7 +105,8 @@ static dyno_status tell_turn(struct generator *generator, struct dyno_row *row,
     row->tenant = generator->tenant;
     row->priority = generator->priority;
     row->input_tokens = generator->next_input;
-    row->output_tokens = dyno_law_tokens(&generator->output, &generator->output_rng);
+    row->output_tokens =
+        dyno_course_tokens(&generator->output, generator->at, &generator->output_rng);
     for (uint32_t i = 0; i < generator->prefix.segment_count; i++) {
         const struct dyno_segment *segment = &generator->prefix.segments[i];
 
@@ -149,6 +152,8 @@ static void generator_close(struct dyno_rows *rows)
     struct generator *generator = (struct generator *)rows;
 
     dyno_arrival_release(&generator->arrival);
+    dyno_course_release(&generator->input);
+    dyno_course_release(&generator->output);
     dyno_prefixes_release(&generator->prefixes);
     dyno_row_release(&generator->prefix);
     free(generator);
@@ -192,9 +197,8 @@ static dyno_status set_up(struct generator *generator, const struct dyno_generat
     dyno_rng_init(&generator->think_rng, config->seed, "think time");
     DYNO_TRY(dyno_arrival_init(&generator->arrival, config->arrival, config->seed, error));
     DYNO_TRY(check(generator, config, error));
-    DYNO_TRY(dyno_law_parse_tokens(&generator->input, "input_tokens", config->input_tokens, error));
-    DYNO_TRY(
-        dyno_law_parse_tokens(&generator->output, "output_tokens", config->output_tokens, error));
+    DYNO_TRY(dyno_course_parse(&generator->input, "input_tokens", config->input_tokens, error));
+    DYNO_TRY(dyno_course_parse(&generator->output, "output_tokens", config->output_tokens, error));
     DYNO_TRY(dyno_law_parse_seconds(&generator->think, "think_time", think, error));
     DYNO_TRY(
         dyno_shares_init(&generator->tenants, "tenants", config->tenants, 0, config->seed, error));

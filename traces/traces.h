@@ -92,7 +92,8 @@ struct dyno_generator_config {
                                   "concurrency:N" (closed loop); RATE in requests per second */
     const char *input_tokens;  /* "1024", "uniform:LOW,HIGH", "normal:MEAN,DEVIATION",
                                   "lognormal:MEDIAN,SIGMA", "exponential:MEAN", or
-                                  "percentiles:..." (law.h) */
+                                  "percentiles:..." (law.h); or "LENGTH@0s;LENGTH@6h;..."
+                                  (course.h): of a conversation, as of its begin */
     const char *output_tokens; /* the same */
     uint32_t prefix_groups;    /* shared-prefix trees: how many distinct roots; 0: no sharing */
     const char *prefix_tokens; /* a length as above: of the shared prefix of a group */

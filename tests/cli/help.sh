@@ -164,7 +164,8 @@ generate: requests from the seeded generator
                               loop (also over a trace)
   --input-tokens LENGTH       prompt length: a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION,
                               lognormal:MEDIAN,SIGMA, exponential:MEAN, or
-                              percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100 [1024]
+                              percentiles:P0,P1,P5,P10,P20,...,P90,P95,P99,P100;
+                              LENGTH@0s;LENGTH@6h;... where it changes as time goes on [1024]
   --output-tokens LENGTH      answer length, written the same way [128]
   --duration TIME             generate for this long; none means until --requests
 

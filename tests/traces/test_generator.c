@@ -3,6 +3,7 @@
 #include "tests/check_main.h"
 #include "tests/traces/support.h"
 #include "traces/arrival.h"
+#include "traces/course.h"
 #include "traces/law.h"
 
 static struct dyno_generator_config config_with(uint64_t seed, uint64_t requests)
@@ -150,6 +151,44 @@ static double mean_of(const char *text, uint64_t seed, uint32_t *low, uint32_t *
     }
     return sum / 100000;
 }
+
+/* A length holds from its own time on; one alone holds always. */
+START_TEST(a_length_may_change_as_time_goes_on)
+{
+    struct dyno_course course = {0};
+    struct dyno_rng rng;
+    struct dyno_error error;
+
+    dyno_rng_init(&rng, 1, "test");
+    ck_assert_int_eq(dyno_course_parse(&course, "x", "100@0s;uniform:7,8@10s;9@1min", &error),
+                     DYNO_OK);
+    ck_assert_uint_eq(dyno_course_tokens(&course, 0, &rng), 100);
+    ck_assert_uint_eq(dyno_course_tokens(&course, 10 * DYNO_S - 1, &rng), 100);
+    ck_assert_uint_le(dyno_course_tokens(&course, 10 * DYNO_S, &rng), 8);
+    ck_assert_uint_eq(dyno_course_tokens(&course, 3600 * DYNO_S, &rng), 9);
+    dyno_course_release(&course);
+    ck_assert_int_eq(dyno_course_parse(&course, "x", "5", &error), DYNO_OK);
+    ck_assert_uint_eq(dyno_course_tokens(&course, 3600 * DYNO_S, &rng), 5);
+    dyno_course_release(&course);
+}
+END_TEST
+
+START_TEST(a_course_that_is_none_is_refused)
+{
+    static const char *const bad[] = {"1@1s",    "1@0s;2@0s", "1@0s;2", "1@0s;", "1@0s;2@x", "@0s",
+                                      "1@0s;;2", "x@0s",      ";",      "1@-1s", ""};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct dyno_course course = {0};
+        struct dyno_error error = {0};
+
+        ck_assert_msg(dyno_course_parse(&course, "input_tokens", bad[i], &error) == DYNO_BAD_INPUT,
+                      "%s", bad[i]);
+        ck_assert_msg(strstr(error.text, "input_tokens"), "%s", error.text);
+        dyno_course_release(&course);
+    }
+}
+END_TEST
 
 START_TEST(lengths_follow_their_law)
 {
@@ -468,6 +507,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, gaps_have_the_mean_and_variation_of_their_law, 0, 5);
     tcase_add_loop_test(tcase, a_sine_has_its_rate_at_each_hour_of_the_day, 0, 5);
     tcase_add_loop_test(tcase, rates_hold_from_their_time_on, 0, 5);
+    tcase_add_test(tcase, a_length_may_change_as_time_goes_on);
+    tcase_add_test(tcase, a_course_that_is_none_is_refused);
     tcase_add_loop_test(tcase, lengths_follow_their_law, 0, 5);
     tcase_add_test(tcase, one_seed_gives_one_history_and_another_seed_another);
     tcase_add_test(tcase, one_law_does_not_move_another);
