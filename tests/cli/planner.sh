@@ -111,6 +111,25 @@ for table in plan request sample; do
        $(sqlite3 run.db "SELECT * FROM $table" | md5sum) ]] || fail "$table differs"
 done
 
+# ---- a mix that shifts -----------------------------------------------------------------------
+
+# Two pools behind one budget: GPUs change their role in time, and every fixed split is worse.
+plays mix-shift
+all_complete
+holds "max(up) = 8 AND max(wanted) = 8 FROM
+    (SELECT sum(ready + starting + draining) AS up, sum(desired) AS wanted FROM plan GROUP BY at_ns)"
+holds "count(DISTINCT role) = 2 AND min(desired) = 1 FROM plan"
+holds "max(reason = 'budget') AND max(coming) > 0 FROM plan"
+holds "max(desired) >= 6 FROM plan WHERE role = 'prefill' AND at_ns BETWEEN 400e9 AND 2400e9"
+holds "min(desired) >= 5 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 2600e9 AND 4000e9"
+compares "$(number planner.changes) >= 10 && $(number planner.decisions) <= 25"
+compares "$(number planner.looks.decode.budget) + $(number planner.looks.prefill.budget) > 0"
+planned=$(number goodput.fraction) hours=$(number planner.gpu_hours)
+plays mix-shift --planner static --prefill 5 --decode 3 # the best that is fixed
+all_complete
+compares "$(number planner.changes) == 0 && $planned > $(number goodput.fraction) + 0.2"
+compares "$hours < $(number planner.gpu_hours) - 5"
+
 # ---- for real --------------------------------------------------------------------------------
 
 # The same core starts and drains workers that compute, and a journal of it makes the same
