@@ -72,7 +72,7 @@ static uint32_t cheapest(const struct dyno_route_view *view, const double *costs
     for (uint32_t worker = 0; worker < view->worker_count; worker++) {
         double cost = costs[worker];
 
-        if (!view->eligible[worker]) {
+        if (cost > least || !view->eligible[worker]) { /* the former is what most are */
             continue;
         }
         if (cost < least && cost > -__builtin_inf()) {

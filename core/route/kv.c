@@ -17,6 +17,8 @@
  * track_prefill_tokens `prefill` is 0, without track_active_blocks `decode` is.  The cost is
  * Dynamo's, lmetric's that of arXiv 2603.15202.
  */
+#include <stdbool.h>
+
 #include "core/route/table.h"
 
 /* Counts stay far below 2^63; converting from a signed integer is one instruction. */
@@ -99,6 +101,40 @@ static double decode_of(const struct dyno_route_config *config, const struct dyn
            (double)view->active_overlap_blocks[worker];
 }
 
+/* What one worker costs. */
+static inline double cost_of(const struct dyno_route_config *config,
+                             const struct dyno_route_view *view, const struct terms *terms,
+                             uint32_t worker)
+{
+    return config->prefill_load_scale * todo_of(config, view, terms, worker) +
+           decode_of(config, view, terms, worker) +
+           config->decode_request_weight * (double)view->inflight[worker];
+}
+
+/* Whether nothing of the prompt is found at the worker, and no prompt waits there. */
+static inline bool is_plain(const struct dyno_route_view *view, uint32_t worker)
+{
+    return view->prefill_tokens[worker] == 0 &&
+           (view->overlap_blocks[worker] | view->active_overlap_blocks[worker]) == 0;
+}
+
+/* What all workers cost, where only requests in flight tell most of them apart: of those what they
+ * have to do is the same number, computed once. */
+static void price_most_alike(const struct dyno_route_config *config,
+                             const struct dyno_route_view *view, const struct terms *terms,
+                             double *costs)
+{
+    double todo = config->prefill_load_scale * (terms->prompt_tokens / terms->block_tokens);
+
+    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+        if (is_plain(view, worker)) {
+            costs[worker] = todo + (real(view->active_blocks[worker]) + terms->prompt_blocks);
+        } else {
+            costs[worker] = cost_of(config, view, terms, worker);
+        }
+    }
+}
+
 static uint32_t kv_pick(void *state, const struct dyno_route_config *config,
                         const struct dyno_route_request *request,
                         const struct dyno_route_view *view,
@@ -109,10 +145,13 @@ static uint32_t kv_pick(void *state, const struct dyno_route_config *config,
     struct terms terms = terms_of(config, request, view);
 
     (void)state;
-    for (uint32_t worker = 0; worker < view->worker_count; worker++) {
-        costs[worker] = own.prefill_load_scale * todo_of(&own, view, &terms, worker) +
-                        decode_of(&own, view, &terms, worker) +
-                        own.decode_request_weight * (double)view->inflight[worker];
+    if (own.track_prefill_tokens && own.track_active_blocks && own.decode_request_weight == 0.0 &&
+        !view->tier_credit) {
+        price_most_alike(&own, view, &terms, costs);
+    } else {
+        for (uint32_t worker = 0; worker < view->worker_count; worker++) {
+            costs[worker] = cost_of(&own, view, &terms, worker);
+        }
     }
     *scored = 1;
     return services->choose(dice, view, costs, config->temperature, config->temperature_absolute);
