@@ -271,6 +271,27 @@ uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *li
     return found;
 }
 
+uint32_t dyno_kv_count(const struct dyno_kv_cache *cache, const struct dyno_span *spans,
+                       uint32_t span_count, uint32_t blocks_max)
+{
+    uint32_t found = 0, idle = 0;
+
+    for (uint32_t i = 0; i < span_count && found < blocks_max; i++) {
+        const uint32_t *first = dyno_map_find(&cache->first_run_of, spans[i].id);
+        uint32_t left = blocks_max - found, here;
+
+        if (!first) {
+            break;
+        }
+        here = find_in_span(cache, *first, spans[i].blocks < left ? spans[i].blocks : left, &idle);
+        found += here;
+        if (here < spans[i].blocks) {
+            break;
+        }
+    }
+    return found;
+}
+
 /* Reference blocks [from, to) of a span whose list starts at `run`; all of them are resident. */
 static dyno_status hold_in_span(struct dyno_kv_cache *cache, uint32_t run, uint32_t from,
                                 uint32_t to)

@@ -26,6 +26,7 @@
 #include "core/base/status.h"
 #include "core/base/time.h"
 #include "core/kv/evict.h"
+#include "core/model/request.h"
 
 enum { DYNO_KV_NO_RUN = UINT32_MAX };
 
@@ -88,6 +89,10 @@ static inline uint32_t dyno_kv_available(const struct dyno_kv_cache *cache)
  * them are idle.  Remembers where they are in links[].run until the cache changes. */
 uint32_t dyno_kv_find(const struct dyno_kv_cache *cache, struct dyno_kv_link *links,
                       uint32_t link_count, uint32_t blocks_max, uint32_t *idle_out);
+
+/* How many leading blocks of a prompt are resident, at most `blocks_max`. */
+uint32_t dyno_kv_count(const struct dyno_kv_cache *cache, const struct dyno_span *spans,
+                       uint32_t span_count, uint32_t blocks_max);
 
 /* Whether anything of the span is resident. */
 static inline bool dyno_kv_has(const struct dyno_kv_cache *cache, uint64_t span)

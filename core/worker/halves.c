@@ -140,24 +140,14 @@ uint32_t dyno_half_cached_tokens(struct dyno_workers *workers, dyno_ns now, uint
                                  const struct dyno_request *request)
 {
     struct dyno_local *local = local_of(workers);
-    uint32_t size = local->config.worker.block_tokens, blocks = 0, idle;
 
     if (!local->config.worker.prefix_cache) {
         return 0;
     }
     dyno_local_sync_worker(local, worker, now);
-    for (uint32_t i = 0; i < request->span_count; i++) {
-        struct dyno_kv_link link = {.span = request->spans[i].id,
-                                    .blocks = request->spans[i].blocks,
-                                    .run = DYNO_KV_NO_RUN};
-        uint32_t found = dyno_kv_find(&local->workers[worker].cache, &link, 1, link.blocks, &idle);
-
-        blocks += found;
-        if (found < link.blocks) {
-            break;
-        }
-    }
-    return blocks * size;
+    return dyno_kv_count(&local->workers[worker].cache, request->spans, request->span_count,
+                         UINT32_MAX) *
+           local->config.worker.block_tokens;
 }
 
 void dyno_half_load(const struct dyno_workers *workers, uint32_t worker, uint32_t *decoding,

@@ -1,27 +1,7 @@
 /* What a router may know of tiers: how much of a prompt lies in each. */
 #include "core/worker/tiers_parts.h"
 
-/* Leading blocks of the prompt in a pool. */
-static uint32_t blocks_in(const struct dyno_kv_cache *pool, const struct dyno_request *request,
-                          uint32_t blocks_max)
-{
-    uint32_t blocks = 0, idle;
-
-    for (uint32_t i = 0; i < request->span_count && blocks < blocks_max; i++) {
-        struct dyno_kv_link link = {.span = request->spans[i].id,
-                                    .blocks = request->spans[i].blocks,
-                                    .run = DYNO_KV_NO_RUN};
-        uint32_t found = dyno_kv_find(pool, &link, 1, blocks_max - blocks, &idle);
-
-        blocks += found;
-        if (found < link.blocks) {
-            break;
-        }
-    }
-    return blocks;
-}
-
-/* The same, of the prompt being routed: several workers may have the pool. */
+/* Leading blocks of the prompt being routed in a pool, which several workers may have. */
 static uint32_t found_in(struct dyno_tiers *tiers, uint32_t tier, uint32_t pool,
                          const struct dyno_request *request, uint32_t blocks_max)
 {
@@ -29,7 +9,8 @@ static uint32_t found_in(struct dyno_tiers *tiers, uint32_t tier, uint32_t pool,
 
     if (found->prompt != tiers->prompts_routed) {
         found->prompt = tiers->prompts_routed;
-        found->blocks = blocks_in(&tiers->pools[tier][pool], request, blocks_max);
+        found->blocks = dyno_kv_count(&tiers->pools[tier][pool], request->spans,
+                                      request->span_count, blocks_max);
     }
     return found->blocks;
 }
