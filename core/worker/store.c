@@ -19,9 +19,16 @@ static uint32_t endpoint_of(const struct dyno_tiers *tiers, const struct dyno_mo
                      .endpoint_of[dyno_tier_pool(tiers, tier, move->local, move->worker)];
 }
 
-/* Both ends hold, the destination takes, and the blocks leave.  Where they are in the source the
- * chain knows from who holds them there, if anybody does. */
-static dyno_status send(struct dyno_tiers *tiers, uint32_t index, bool is_held, dyno_ns now)
+/* How the source's blocks are held when a store begins. */
+enum source_hold {
+    NOT_HELD,
+    HELD,       /* by somebody who goes on, so the chain knows where they are */
+    HANDED_OVER /* likewise, but it becomes the store's own */
+};
+
+/* Both ends hold, the destination takes, and the blocks leave. */
+static dyno_status send(struct dyno_tiers *tiers, uint32_t index, enum source_hold hold,
+                        dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_kv_cache *source = source_of(tiers, move);
@@ -29,10 +36,12 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, bool is_held, 
     uint32_t idle;
 
     move->started_at = now;
-    if (!is_held) {
+    if (hold == NOT_HELD) {
         (void)dyno_kv_find(source, dyno_move_links(move, 0), move->link_count, move->to, &idle);
     }
-    DYNO_TRY(dyno_kv_hold(source, dyno_move_links(move, 0), move->to));
+    if (hold != HANDED_OVER) {
+        DYNO_TRY(dyno_kv_hold(source, dyno_move_links(move, 0), move->to));
+    }
     DYNO_TRY(dyno_kv_hold(to, dyno_move_links(move, 1), move->from));
     dyno_kv_take(to, move->to - move->from, now);
     if (move->source == DYNO_FROM_GPU) {
@@ -93,14 +102,17 @@ static uint32_t missing(struct dyno_tiers *tiers, const struct chain *chain, uin
 }
 
 /* The first `blocks` blocks of the chain lie in `holder` and are held there: copy what the tier
- * below it lacks, or see to the one below that. */
+ * below it lacks, or see to the one below that.  Who holds them may offer its hold
+ * (*hold, else NULL) to a store of all of them, which takes it, and *hold is false; but in a ranked
+ * cache, where every hold counts. */
 static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, uint32_t blocks,
-                         uint32_t holder, dyno_ns now)
+                         uint32_t holder, bool *hold, dyno_ns now)
 {
     uint32_t source = holder, tier = source == DYNO_FROM_GPU ? 0 : source + 1;
     uint32_t index, idle, room, found;
     struct dyno_kv_cache *to;
     struct dyno_move *move;
+    bool handed;
 
     for (; tier < tiers->config.tier_count && blocks > 0; source = tier++, blocks = found) {
         DYNO_TRY(dyno_move_make(tiers, chain->local, chain->worker, chain->links, chain->link_count,
@@ -117,7 +129,16 @@ static dyno_status store(struct dyno_tiers *tiers, const struct chain *chain, ui
             move->tier = tier;
             move->from = found;
             move->to = found + room;
-            return send(tiers, index, source == holder, now);
+            handed = source == holder && hold && move->to == blocks &&
+                     !source_of(tiers, move)->ranking.policy;
+            if (handed) {
+                *hold = false;
+            }
+            return send(tiers, index,
+                        handed             ? HANDED_OVER
+                        : source == holder ? HELD
+                                           : NOT_HELD,
+                        now);
         }
         to->ranking.cost = chain->cost;
         DYNO_TRY(touch(to, dyno_move_links(move, 1), chain->link_count, found));
@@ -216,7 +237,7 @@ dyno_status dyno_store(struct dyno_local *local, struct dyno_worker *worker, uin
     }
     chain.cost = cost_of(local->config.tiers, local, view.blocks);
     ask_policies(local->config.tiers, &chain, &view);
-    return store(local->config.tiers, &chain, view.blocks, DYNO_FROM_GPU, now);
+    return store(local->config.tiers, &chain, view.blocks, DYNO_FROM_GPU, NULL, now);
 }
 
 /* The source lets go. */
@@ -244,6 +265,7 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
     struct dyno_tier_totals *totals = &tiers->totals[move->tier];
     struct dyno_kv_cache *to = dyno_tier_cache(tiers, move->tier, move->local, move->worker);
     struct chain chain;
+    bool hold = true;
 
     totals->stores++;
     totals->stored_blocks += move->to - move->from;
@@ -256,10 +278,12 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
                            .link_count = move->link_count,
                            .cost = move->cost};
     memcpy(chain.wanted, move->wanted, sizeof chain.wanted);
-    DYNO_TRY(store(tiers, &chain, move->to, move->tier, now));
+    DYNO_TRY(store(tiers, &chain, move->to, move->tier, &hold, now));
     move = dyno_move_at(tiers, index); /* the next one may have moved it */
     to->ranking.cost = move->cost;
-    dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to);
+    if (hold) {
+        dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to);
+    }
     leave(tiers, move, now);
     dyno_move_free(tiers, index);
     return DYNO_OK;
