@@ -111,27 +111,34 @@ static inline double cost_of(const struct dyno_route_config *config,
            config->decode_request_weight * (double)view->inflight[worker];
 }
 
-/* Whether nothing of the prompt is found at the worker, and no prompt waits there. */
+/* Whether nothing of the prompt is in the worker's cache, and no prompt waits there. */
 static inline bool is_plain(const struct dyno_route_view *view, uint32_t worker)
 {
     return view->prefill_tokens[worker] == 0 &&
            (view->overlap_blocks[worker] | view->active_overlap_blocks[worker]) == 0;
 }
 
-/* What all workers cost, where only requests in flight tell most of them apart: of those what they
- * have to do is the same number, computed once. */
+/* What all workers cost, where most differ only by requests in flight and by what lies below them:
+ * the rest of it is the same number, computed once. */
 static void price_most_alike(const struct dyno_route_config *config,
                              const struct dyno_route_view *view, const struct terms *terms,
                              double *costs)
 {
-    double todo = config->prefill_load_scale * (terms->prompt_tokens / terms->block_tokens);
+    double prompt = terms->prompt_tokens / terms->block_tokens;
 
     for (uint32_t worker = 0; worker < view->worker_count; worker++) {
-        if (is_plain(view, worker)) {
-            costs[worker] = todo + (real(view->active_blocks[worker]) + terms->prompt_blocks);
-        } else {
+        double todo = prompt;
+
+        if (!is_plain(view, worker)) {
             costs[worker] = cost_of(config, view, terms, worker);
+            continue;
         }
+        if (view->tier_credit) {
+            todo -= view->tier_credit[worker];
+            todo = todo > 0.0 ? todo : 0.0;
+        }
+        costs[worker] = config->prefill_load_scale * todo +
+                        (real(view->active_blocks[worker]) + terms->prompt_blocks);
     }
 }
 
@@ -145,8 +152,7 @@ static uint32_t kv_pick(void *state, const struct dyno_route_config *config,
     struct terms terms = terms_of(config, request, view);
 
     (void)state;
-    if (own.track_prefill_tokens && own.track_active_blocks && own.decode_request_weight == 0.0 &&
-        !view->tier_credit) {
+    if (own.track_prefill_tokens && own.track_active_blocks && own.decode_request_weight == 0.0) {
         price_most_alike(&own, view, &terms, costs);
     } else {
         for (uint32_t worker = 0; worker < view->worker_count; worker++) {
