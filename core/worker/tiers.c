@@ -112,7 +112,8 @@ dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
 
 static void told_resident(void *context, dyno_ns at, uint64_t span, bool held)
 {
-    const struct dyno_worker_listener *listener = context;
+    const struct dyno_tier_ear *ear = context;
+    const struct dyno_worker_listener *listener = &ear->tiers->config.listener;
 
     listener->kv_resident(listener->context, at, span, held);
 }
@@ -126,9 +127,13 @@ static dyno_status open_pools(struct dyno_tiers *tiers, uint32_t tier)
     if (!tiers->pools[tier] || !tiers->found[tier]) {
         return DYNO_NO_MEMORY;
     }
+    tiers->ears[tier] = (struct dyno_tier_ear){.tiers = tiers, .tier = tier};
+    tiers->ears[tier].listener.context = &tiers->ears[tier];
+    tiers->ears[tier].listener.resident = tiers->config.listener.kv_resident ? told_resident : NULL;
+    DYNO_TRY(dyno_tier_wide_open(tiers, tier));
     for (uint32_t i = 0; i < config->pool_count; i++) {
         DYNO_TRY(dyno_kv_cache_init(&tiers->pools[tier][i], i, config->pool_blocks,
-                                    &tiers->kv_listener));
+                                    &tiers->ears[tier].listener));
         if (config->evict) {
             dyno_kv_cache_rank_by(&tiers->pools[tier][i], config->evict);
         }
@@ -156,7 +161,7 @@ static dyno_status open_sketches(struct dyno_tiers *tiers, uint32_t tier)
 /* Copies of the configuration's arrays. */
 static dyno_status keep_numbers(struct dyno_tiers *tiers)
 {
-    size_t count = 1;
+    size_t count = 1 + (size_t)tiers->config.worker_count;
     uint32_t *to;
 
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
@@ -176,6 +181,7 @@ static dyno_status keep_numbers(struct dyno_tiers *tiers)
         tier->endpoint_of = to;
         to += tier->pool_count;
     }
+    tiers->ends = to;
     return DYNO_OK;
 }
 
@@ -188,8 +194,6 @@ dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_con
         return DYNO_NO_MEMORY;
     }
     tiers->config = *config;
-    tiers->kv_listener.context = &tiers->config.listener;
-    tiers->kv_listener.resident = config->listener.kv_resident ? told_resident : NULL;
     dyno_pool_init(&tiers->moves, sizeof(struct dyno_move));
     dyno_pool_init(&tiers->parts, sizeof(struct dyno_move_part));
     status = keep_numbers(tiers);
@@ -222,6 +226,7 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
         free(tiers->pools[i]);
         free(tiers->sketches[i]);
         free(tiers->found[i]);
+        dyno_tier_wide_close(&tiers->wide[i]);
     }
     free(tiers->numbers);
     dyno_pool_release(&tiers->moves);

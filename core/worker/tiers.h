@@ -26,7 +26,7 @@
 #include "core/worker/link.h"
 #include "core/worker/worker.h"
 
-enum { DYNO_TIER_POOLS_MAX = 1 << 20 };
+enum { DYNO_TIER_POOLS_MAX = 1 << 20, DYNO_TIER_POOLS_FEW = 64 };
 
 /* What is known of a prompt whose blocks may be stored. */
 struct dyno_store_view {
@@ -65,7 +65,9 @@ struct dyno_tiers_config {
     struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
     uint64_t block_bytes;     /* of KV */
     uint32_t
-        chunk_blocks; /* a chain is stored and found in whole chunks of so many; 0: in blocks */
+        chunk_blocks;   /* a chain is stored and found in whole chunks of so many; 0: in blocks */
+    uint32_t pools_few; /* a tier of more pools has an index of what lies where; 0: of more than
+                           DYNO_TIER_POOLS_FEW.  Nothing else depends on it */
     struct dyno_worker_listener listener; /* hears kv_resident of pools, and nothing else */
 };
 

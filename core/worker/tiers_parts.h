@@ -5,6 +5,7 @@
 
 #include "core/base/pool.h"
 #include "core/base/slab.h"
+#include "core/kv/index.h"
 #include "core/worker/fleet.h"
 #include "core/worker/tiers.h"
 
@@ -54,14 +55,31 @@ struct dyno_tier_found {
     uint32_t blocks;
 };
 
+/* Of a tier with many pools: an index of who has what, so that they need not be asked one by one
+ * what they have of a prompt. */
+struct dyno_tier_wide {
+    struct dyno_kv_index *index; /* NULL: there are few, or memory was out for it */
+    uint32_t *blocks;  /* [pool_count] of a prompt while its credit is summed; else zeros */
+    uint32_t *touched; /* [pool_count] scratch */
+};
+
+/* Who hears of changes in a tier's pools. */
+struct dyno_tier_ear {
+    struct dyno_tiers *tiers;
+    uint32_t tier;
+    struct dyno_kv_listener listener;
+};
+
 struct dyno_tiers {
     struct dyno_tiers_config config;
-    struct dyno_kv_listener kv_listener;
+    struct dyno_tier_ear ears[DYNO_TIERS_MAX];
+    struct dyno_tier_wide wide[DYNO_TIERS_MAX];
     struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
     struct dyno_kv_sketch
         *sketches[DYNO_TIERS_MAX];                 /* [pool_count]; NULL: the policy counts none */
     uint32_t *numbers;                             /* the configuration's arrays */
     struct dyno_tier_found *found[DYNO_TIERS_MAX]; /* [pool_count] */
+    uint32_t *ends; /* [workers] scratch of dyno_tiers_credit; among the numbers */
     uint64_t prompts_routed;
     struct dyno_pool moves;
     struct dyno_pool parts;
@@ -115,6 +133,11 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
 /* ---- tiers_lose.c ---- */
 /* Both ends of a move let go of what it holds; the move is freed. */
 void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index);
+
+/* ---- tier_credit.c ---- */
+/* Begin to index the tier's pools if they are many, before they hold anything.  DYNO_NO_MEMORY. */
+dyno_status dyno_tier_wide_open(struct dyno_tiers *tiers, uint32_t tier);
+void dyno_tier_wide_close(struct dyno_tier_wide *wide);
 
 /* ---- store.c ---- */
 /* The store has arrived. */

@@ -109,6 +109,23 @@ START_TEST(long_spans_change_nothing_that_can_be_seen_with_tiers)
 }
 END_TEST
 
+/* What a router is told of many pools is what asking each of them would say. */
+START_TEST(an_index_of_pools_says_what_they_would)
+{
+    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+        static struct world world;
+        struct world_digest asked, indexed;
+
+        draw(&world, seed);
+        world.trie = seed % 2 == 0 && may_merge(&world);
+        asked = world_run(&world, 1u << 20);
+        world.tiers.pools_few = 1;
+        indexed = world_run(&world, 1u << 20);
+        expect_same(&world, &asked, &indexed);
+    }
+}
+END_TEST
+
 /* The worlds must be worth it. */
 START_TEST(the_worlds_with_tiers_reach_the_corners)
 {
@@ -151,6 +168,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, leaping_equals_stepping_with_tiers, 0, TESTS);
     tcase_add_loop_test(cases, every_request_with_tiers_ends_exactly_once, 0, TESTS);
     tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_with_tiers, 0, TESTS);
+    tcase_add_loop_test(cases, an_index_of_pools_says_what_they_would, 0, TESTS);
     tcase_add_test(cases, the_worlds_with_tiers_reach_the_corners);
     suite_add_tcase(suite, cases);
 }

@@ -16,7 +16,7 @@ struct world_tiers {
     uint32_t pool_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint32_t endpoint_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint64_t block_bytes;
-    uint32_t chunk_blocks;
+    uint32_t chunk_blocks, pools_few;
     dyno_ns overhead_ns;
     struct dyno_fabric_link links[2 * WORLD_ENDPOINTS_MAX]; /* of each endpoint: out and in */
 };
@@ -89,6 +89,7 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
                                        .worker_count = workers,
                                        .block_bytes = world->block_bytes,
                                        .chunk_blocks = world->chunk_blocks,
+                                       .pools_few = world->pools_few,
                                        .listener = local->listener};
 
     if (world->count == 0) {
