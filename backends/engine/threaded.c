@@ -36,6 +36,7 @@ struct engine {
     struct dyno_slice *slices; /* [slice_count] */
     uint32_t slice_count, slice_capacity;
     bool decode;
+    double plain_ns; /* what it would take by config.costs; 0: not to be learned from */
     const uint32_t *const *tables;
     dyno_ns *boundaries;              /* [config.steps_max + 1] */
     struct dyno_engine_piece *pieces; /* [slice_capacity + seqs_max] of a step ... */
@@ -245,6 +246,11 @@ static void make_room(struct engine *engine, uint32_t slice_count)
     }
 }
 
+static bool knows_costs(const struct threaded *threaded)
+{
+    return threaded->config.costs.base_ns > 0.0;
+}
+
 static void threaded_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
 {
     struct engine *engine = engine_of(device, pass->worker);
@@ -257,6 +263,9 @@ static void threaded_submit(struct dyno_device *device, dyno_ns now, const struc
         memcpy(engine->slices, pass->slices, pass->slice_count * sizeof *pass->slices);
     }
     engine->slice_count = pass->slice_count;
+    engine->plain_ns = pass->slice_count > 0 && knows_costs(threaded_of(device))
+                           ? dyno_pass_costs_plain_ns(&threaded_of(device)->config.costs, pass)
+                           : 0.0;
     engine->decode = pass->decode;
     engine->tables = pass->tables;
     engine->steps_max = pass->steps_max < most ? pass->steps_max : most;
@@ -312,7 +321,7 @@ static int by_slot(const void *a, const void *b)
 
 static bool threaded_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
 {
-    const struct threaded *threaded = threaded_of(device);
+    struct threaded *threaded = threaded_of(device);
     struct engine *first = NULL;
 
     for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
@@ -334,6 +343,8 @@ static bool threaded_reap(struct dyno_device *device, dyno_ns now, struct dyno_c
                                     .boundaries = first->boundaries,
                                     .ended_count = first->ended_count,
                                     .ended = first->ended};
+    dyno_pass_costs_learn(&threaded->config.costs, first->plain_ns,
+                          first->boundaries[first->steps] - first->boundaries[0]);
     atomic_store_explicit(&first->mail, MAIL_EMPTY, memory_order_relaxed);
     return true;
 }
@@ -342,6 +353,11 @@ static dyno_ns threaded_next(const struct dyno_device *device)
 {
     (void)device;
     return DYNO_NEVER; /* the clock is woken */
+}
+
+static dyno_ns threaded_predict(const struct dyno_device *device, const struct dyno_pass *pass)
+{
+    return dyno_pass_costs_predict(&threaded_of(device)->config.costs, pass);
 }
 
 static dyno_ns threaded_quiesce(struct dyno_device *device)
@@ -454,6 +470,7 @@ dyno_status dyno_threaded_device_open(struct dyno_device **out,
     threaded->ops = threaded_ops;
     threaded->ops.name = config->name;
     threaded->ops.help = config->help;
+    threaded->ops.predict = knows_costs(threaded) ? threaded_predict : NULL;
     threaded->base.ops = &threaded->ops;
     threaded->engines = calloc(config->worker_count, sizeof *threaded->engines);
     if (!threaded->engines) {

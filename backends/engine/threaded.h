@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backends/engine/pass_costs.h"
 #include "backends/engine/transcript.h"
 #include "core/base/status.h"
 #include "core/run/clock.h"
@@ -46,6 +47,8 @@ struct dyno_threaded_config {
      * brings a generation is asked that instead. */
     uint32_t (*answer)(void *context, uint64_t id);
     void *answer_context;
+    /* What passes take, to predict from; nothing is predicted where nobody knows. */
+    struct dyno_pass_costs costs;
     const uint32_t *eos; /* [eos_count], not owned */
     uint32_t eos_count;
     /* What time it is, and whom to wake: both from any thread. */

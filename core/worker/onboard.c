@@ -120,17 +120,27 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     move->started_at = now;
     (void)dyno_kv_find(cache, dyno_move_links(move, 0), move->link_count, move->from, &idle);
     DYNO_TRY(dyno_kv_hold(cache, dyno_move_links(move, 0), move->from));
+    DYNO_TRY(dyno_move_place_hold(move, 0, cache, move->from));
     dyno_kv_take(cache, move->to - move->from, now);
+    DYNO_TRY(dyno_move_place_take(move, 0, cache, move->to - move->from));
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, move->local, move->worker);
+        uint32_t blocks = blocks_from(move, i), first = move->part_to[i] - blocks;
+
         if (move->part_to[i] == 0) {
             continue;
         }
-        DYNO_TRY(dyno_kv_hold(dyno_tier_cache(tiers, i, move->local, move->worker),
-                              dyno_move_links(move, 1 + i), move->part_to[i]));
+        DYNO_TRY(dyno_kv_hold(pool, dyno_move_links(move, 1 + i), move->part_to[i]));
+        DYNO_TRY(dyno_move_place_hold(move, 1 + i, pool, move->part_to[i]));
         move->is_awaited[i] = true;
         move->parts++;
-        DYNO_TRY(dyno_move_send(tiers, now, index, i, endpoint_of(tiers, move, i),
-                                move->local->config.endpoint + move->worker, blocks_from(move, i)));
+        DYNO_TRY(dyno_move_send(
+            tiers, now, index, i,
+            (struct dyno_transfer){.from = endpoint_of(tiers, move, i),
+                                   .to = move->local->config.endpoint + move->worker,
+                                   .blocks = blocks,
+                                   .from_blocks = dyno_move_place_at(move, 1 + i, pool, first),
+                                   .to_blocks = dyno_move_place_at(move, 0, cache, first)}));
     }
     return DYNO_OK;
 }
@@ -200,10 +210,12 @@ static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     struct dyno_worker *worker = &local->workers[move->worker];
 
     dyno_local_touch(local, move->worker, now);
+    DYNO_TRY(dyno_move_place_seal(move, 0, &worker->cache));
     DYNO_TRY(dyno_kv_seal(&worker->cache, dyno_move_links(move, 0), move->link_count, 0, move->from,
                           move->to, now));
     worker->moves_on_way--;
     if (move->seq == DYNO_NO_SEQ) {
+        dyno_move_place_leave(move, 0, &worker->cache, move->to);
         dyno_kv_let_go(&worker->cache, dyno_move_links(move, 0), move->link_count, move->to);
         worker->shrunk = true;
         dyno_move_free(tiers, index);
@@ -226,6 +238,7 @@ dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint3
     struct dyno_kv_cache *pool = dyno_tier_cache(tiers, tier, move->local, move->worker);
 
     pool->ranking.cost = DYNO_EVICT_COST_ONE; /* the store that follows knows better */
+    dyno_move_place_leave(move, 1 + tier, pool, move->part_to[tier]);
     dyno_kv_let_go(pool, dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
     move->is_awaited[tier] = false;
     totals->loads++;
@@ -303,6 +316,7 @@ void dyno_onboard_end(struct dyno_local *local, struct dyno_worker *worker, uint
     if (move->parts > 0) { /* it is on its way, and cannot be called back */
         move->seq = DYNO_NO_SEQ;
     } else {
+        dyno_move_place_leave(move, 0, &worker->cache, move->to);
         dyno_kv_let_go(&worker->cache, dyno_move_links(move, 0), move->link_count, move->to);
         dyno_move_free(tiers, seq->move - 1);
         worker->moves_held--;

@@ -42,14 +42,22 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, enum source_ho
     if (hold != HANDED_OVER) {
         DYNO_TRY(dyno_kv_hold(source, dyno_move_links(move, 0), move->to));
     }
+    DYNO_TRY(dyno_move_place_hold(move, 0, source, move->to));
     DYNO_TRY(dyno_kv_hold(to, dyno_move_links(move, 1), move->from));
+    DYNO_TRY(dyno_move_place_hold(move, 1, to, move->from));
     dyno_kv_take(to, move->to - move->from, now);
+    DYNO_TRY(dyno_move_place_take(move, 1, to, move->to - move->from));
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way++;
         move->local->workers[move->worker].blocks_storing += move->to;
     }
-    return dyno_move_send(tiers, now, index, move->tier, endpoint_of(tiers, move, move->source),
-                          endpoint_of(tiers, move, move->tier), move->to - move->from);
+    return dyno_move_send(
+        tiers, now, index, move->tier,
+        (struct dyno_transfer){.from = endpoint_of(tiers, move, move->source),
+                               .to = endpoint_of(tiers, move, move->tier),
+                               .blocks = move->to - move->from,
+                               .from_blocks = dyno_move_place_at(move, 0, source, move->from),
+                               .to_blocks = dyno_move_place_at(move, 1, to, move->from)});
 }
 
 /* What is there already counts as used now. */
@@ -251,6 +259,7 @@ static void leave(struct dyno_tiers *tiers, const struct dyno_move *move, dyno_n
     }
     idle = source->idle;
     source->ranking.cost = move->cost;
+    dyno_move_place_leave(move, 0, source, move->to);
     dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way--;
@@ -270,6 +279,7 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
     totals->stores++;
     totals->stored_blocks += move->to - move->from;
     totals->store_wait_ns += now - move->started_at;
+    DYNO_TRY(dyno_move_place_seal(move, 1, to));
     DYNO_TRY(
         dyno_kv_seal(to, dyno_move_links(move, 1), move->link_count, 0, move->from, move->to, now));
     chain = (struct chain){.local = move->local,
@@ -281,6 +291,7 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
     DYNO_TRY(store(tiers, &chain, move->to, move->tier, &hold, now));
     move = dyno_move_at(tiers, index); /* the next one may have moved it */
     to->ranking.cost = move->cost;
+    dyno_move_place_leave(move, 1, to, move->to);
     if (hold) {
         dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to);
     }

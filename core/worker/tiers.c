@@ -51,7 +51,7 @@ void dyno_move_free(struct dyno_tiers *tiers, uint32_t index)
 }
 
 dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
-                           uint32_t from, uint32_t to, uint32_t blocks)
+                           struct dyno_transfer transfer)
 {
     uint32_t part = dyno_pool_take(&tiers->parts);
     uint64_t id = tiers->sent++ << DYNO_MOVE_PART_BITS | part;
@@ -63,13 +63,9 @@ dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move,
         (struct dyno_move_part){.move = move, .tier = tier};
     tiers->on_way++;
     dyno_move_at(tiers, move)->ids[tier] = id;
-    return tiers->config.links->ops->submit(
-        tiers->config.links, now,
-        &(struct dyno_transfer){.id = id,
-                                .from = from,
-                                .to = to,
-                                .blocks = blocks,
-                                .block_bytes = tiers->config.block_bytes});
+    transfer.id = id;
+    transfer.block_bytes = tiers->config.block_bytes;
+    return tiers->config.links->ops->submit(tiers->config.links, now, &transfer);
 }
 
 void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
@@ -136,6 +132,9 @@ static dyno_status open_pools(struct dyno_tiers *tiers, uint32_t tier)
                                     &tiers->ears[tier].listener));
         if (config->evict) {
             dyno_kv_cache_rank_by(&tiers->pools[tier][i], config->evict);
+        }
+        if (tiers->config.stores_kv) {
+            DYNO_TRY(dyno_kv_places_open(&tiers->pools[tier][i].places, config->pool_blocks, 0));
         }
     }
     return DYNO_OK;
@@ -218,6 +217,7 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
     }
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         for (uint32_t j = 0; tiers->pools[i] && j < tiers->config.tiers[i].pool_count; j++) {
+            dyno_kv_places_close(tiers->pools[i][j].places);
             dyno_kv_cache_release(&tiers->pools[i][j]);
         }
         for (uint32_t j = 0; tiers->sketches[i] && j < tiers->config.tiers[i].pool_count; j++) {
@@ -286,6 +286,9 @@ void dyno_tiers_check(const struct dyno_tiers *tiers)
             const struct dyno_kv_cache *pool = &tiers->pools[i][j];
 
             dyno_kv_cache_check(pool);
+            if (pool->places) {
+                dyno_kv_places_check(pool->places, pool);
+            }
             assert(tiers->on_way > 0 || pool->own + pool->shared == 0);
             (void)pool;
         }

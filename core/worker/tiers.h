@@ -64,6 +64,7 @@ struct dyno_tiers_config {
     uint32_t tier_count, worker_count;
     struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
     uint64_t block_bytes;     /* of KV */
+    bool stores_kv;           /* the workers' devices do: blocks have places, also in pools */
     uint32_t
         chunk_blocks;   /* a chain is stored and found in whole chunks of so many; 0: in blocks */
     uint32_t pools_few; /* a tier of more pools has an index of what lies where; 0: of more than

@@ -8,6 +8,7 @@ enum { HOST_LEVEL = 2 };
 /* A cache of which a move has taken, not filled, blocks [from, to), and holds what is before. */
 static void give_up(struct dyno_kv_cache *cache, const struct dyno_move *move, uint32_t end)
 {
+    dyno_move_place_leave(move, end, cache, move->from);
     dyno_kv_drop(cache, move->to - move->from);
     dyno_kv_let_go(cache, dyno_move_links(move, end), move->link_count, move->from);
 }
@@ -20,15 +21,18 @@ static void abandon_store(struct dyno_tiers *tiers, const struct dyno_move *move
             : dyno_tier_cache(tiers, move->source, move->local, move->worker);
 
     give_up(dyno_tier_cache(tiers, move->tier, move->local, move->worker), move, 1);
+    dyno_move_place_leave(move, 0, source, move->to);
     dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
 }
 
 static void abandon_onboard(struct dyno_tiers *tiers, const struct dyno_move *move)
 {
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, move->local, move->worker);
+
         if (move->is_awaited[i]) {
-            dyno_kv_let_go(dyno_tier_cache(tiers, i, move->local, move->worker),
-                           dyno_move_links(move, 1 + i), move->link_count, move->part_to[i]);
+            dyno_move_place_leave(move, 1 + i, pool, move->part_to[i]);
+            dyno_kv_let_go(pool, dyno_move_links(move, 1 + i), move->link_count, move->part_to[i]);
         }
     }
     give_up(&move->local->workers[move->worker].cache, move, 0);

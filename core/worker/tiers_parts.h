@@ -25,6 +25,7 @@ struct dyno_move {
     bool is_alive, is_onboard;
     struct dyno_kv_link *links;
     uint32_t link_count, ends;
+    uint32_t tables[1 + DYNO_TIERS_MAX]; /* [ends] of places, where the end's cache has some */
     uint32_t from, to;
     uint32_t cost;                    /* of its blocks, as pools rank them */
     uint32_t source, tier;            /* of a store ... */
@@ -124,9 +125,9 @@ dyno_status dyno_move_make(struct dyno_tiers *tiers, struct dyno_local *local, u
                            const struct dyno_kv_link *links, uint32_t link_count, uint32_t ends,
                            uint32_t *out);
 void dyno_move_free(struct dyno_tiers *tiers, uint32_t index);
-/* Send `blocks` of a move between two endpoints. */
+/* Send a part of a move: between which endpoints, how many blocks, and where they lie. */
 dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
-                           uint32_t from, uint32_t to, uint32_t blocks);
+                           struct dyno_transfer transfer);
 /* A move has let go of blocks of its worker; it may go on, if `freed`. */
 void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed);
 
@@ -138,6 +139,23 @@ void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index);
 /* Begin to index the tier's pools if they are many, before they hold anything.  DYNO_NO_MEMORY. */
 dyno_status dyno_tier_wide_open(struct dyno_tiers *tiers, uint32_t tier);
 void dyno_tier_wide_close(struct dyno_tier_wide *wide);
+
+/* ---- move_places.c: each mirrors what was just done (seal: is about to be) at an end ---- */
+/* It holds the first `blocks`. */
+dyno_status dyno_move_place_hold(struct dyno_move *move, uint32_t end,
+                                 const struct dyno_kv_cache *cache, uint32_t blocks);
+/* And has taken so many more. */
+dyno_status dyno_move_place_take(const struct dyno_move *move, uint32_t end,
+                                 const struct dyno_kv_cache *cache, uint32_t blocks);
+/* Those it has taken, [from, to), are there. */
+dyno_status dyno_move_place_seal(const struct dyno_move *move, uint32_t end,
+                                 const struct dyno_kv_cache *cache);
+/* It lets go of the first `held`, and gives back what it took beyond them. */
+void dyno_move_place_leave(const struct dyno_move *move, uint32_t end,
+                           const struct dyno_kv_cache *cache, uint32_t held);
+/* Where the end's blocks from `block` on lie; NULL: nowhere. */
+const uint32_t *dyno_move_place_at(const struct dyno_move *move, uint32_t end,
+                                   const struct dyno_kv_cache *cache, uint32_t block);
 
 /* ---- store.c ---- */
 /* The store has arrived. */

@@ -25,6 +25,8 @@ struct live {
     uint32_t ends[WORLD_REQUESTS_MAX];
     uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
     uint64_t hits, preemptions, many_steps;
+    struct dyno_copier_speed copies; /* to be predicted from at first */
+    struct dyno_pass_costs passes;   /* likewise */
     struct dyno_fleet_totals totals;
 };
 
@@ -162,7 +164,8 @@ struct stage {
     struct dyno_device *device;
     struct live_engines engines, prefill_engines;
     struct world_other other;  /* of those who compute prompts */
-    struct dyno_links *copier; /* NULL: nothing moves */
+    struct dyno_links *copier; /* NULL: nothing moves, or tiers have it */
+    struct world_tiering tiering;
     struct dyno_dispatch *dispatch;
     struct dyno_workers *workers;
     struct dyno_loop *loop;
@@ -218,6 +221,7 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
                                                     .steps_max = STEPS_MAX,
                                                     .transcripts = engines->live->transcripts,
                                                     .step = step,
+                                                    .costs = engines->live->passes,
                                                     .context = engines,
                                                     .answer = dyno_answers_get,
                                                     .answer_context = stage->answers,
@@ -242,6 +246,43 @@ static inline void copy(void *context, const struct dyno_transfer *transfer)
     }
 }
 
+static inline void open_copier(struct stage *stage, struct live *live)
+{
+    ck_assert_int_eq(
+        dyno_copier_open(&stage->copier, &(struct dyno_copier_config){.path_count = 1,
+                                                                      .copy = copy,
+                                                                      .context = live,
+                                                                      .speeds = {live->copies},
+                                                                      .now = dyno_wall_clock_now,
+                                                                      .wake = dyno_wall_clock_wake,
+                                                                      .clock = stage->clock}),
+        DYNO_OK);
+}
+
+/* Memory for every pool; its links are shared with those who hand over. */
+static inline void open_tiers(struct stage *stage, struct live *live,
+                              struct dyno_local_config *local)
+{
+    const struct world *world = live->world;
+    const struct world_tiers *tiers = &world->tiers;
+
+    if (tiers->count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < tiers->count; i++) {
+        for (uint32_t pool = 0; pool < tiers->tiers[i].pool_count; pool++) {
+            open_memory(live, tiers->endpoint_of[i][pool], tiers->tiers[i].pool_blocks);
+        }
+    }
+    if (!stage->copier) {
+        open_copier(stage, live);
+    }
+    stage->tiering.links = stage->copier;
+    world_open_tiers(tiers, local->worker_count + world->halves.workers, local, stage->dispatch,
+                     &stage->tiering);
+    stage->copier = stage->tiering.parts[1];
+}
+
 static inline void open_device(struct stage *stage, struct live *live)
 {
     const struct world *world = live->world;
@@ -254,14 +295,7 @@ static inline void open_device(struct stage *stage, struct live *live)
         stage->prefill_engines = (struct live_engines){.live = live, .first = workers};
         stage->other.device = open_engines(stage, &stage->prefill_engines, world->halves.workers,
                                            &world->halves.worker);
-        ck_assert_int_eq(dyno_copier_open(&stage->copier,
-                                          &(struct dyno_copier_config){.path_count = 1,
-                                                                       .copy = copy,
-                                                                       .context = live,
-                                                                       .now = dyno_wall_clock_now,
-                                                                       .wake = dyno_wall_clock_wake,
-                                                                       .clock = stage->clock}),
-                         DYNO_OK);
+        open_copier(stage, live);
     }
 }
 
@@ -291,6 +325,7 @@ static inline void open_loop(struct stage *stage, struct live *live)
                                         .duration_max_ns = world->duration_max_ns}),
                      DYNO_OK);
     local.listener = dyno_loop_listener(stage->loop);
+    open_tiers(stage, live, &local);
     local.worker.steps_max = STEPS_MAX;
     local.worker.async_scheduling = false;
     if (world->halves.workers > 0) {
@@ -304,9 +339,10 @@ static inline void open_loop(struct stage *stage, struct live *live)
 static inline void close_stage(struct stage *stage, struct live *live)
 {
     stage->workers->ops->close(stage->workers);
-    if (stage->copier) {
+    if (stage->copier && !stage->tiering.tiers) {
         stage->copier->ops->close(stage->copier);
     }
+    world_close_tiers(&stage->tiering);
     stage->device->ops->close(stage->device);
     world_close_halves(&stage->other);
     dyno_loop_close(stage->loop);
@@ -336,7 +372,7 @@ static inline void run_live(struct live *live, struct dyno_loop_result *result)
     } else {
         dyno_local_check(stage.workers);
     }
-    stage.workers->ops->totals(stage.workers, &live->totals);
+    world_totals(stage.workers, &stage.tiering, &live->totals);
     live->many_steps = live->totals.steps - live->totals.passes;
     close_stage(&stage, live);
 }

@@ -88,6 +88,7 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
     struct dyno_tiers_config config = {.tier_count = world->count,
                                        .worker_count = workers,
                                        .block_bytes = world->block_bytes,
+                                       .stores_kv = local->device->ops->stores_kv,
                                        .chunk_blocks = world->chunk_blocks,
                                        .pools_few = world->pools_few,
                                        .listener = local->listener};
@@ -95,13 +96,15 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
     if (world->count == 0) {
         return;
     }
-    ck_assert_int_eq(
-        dyno_fabric_open(&tiering->links,
-                         &(struct dyno_fabric_config){.links = world->links,
-                                                      .link_count = 2 * WORLD_ENDPOINTS_MAX,
-                                                      .path = world_path,
-                                                      .overhead_ns = world->overhead_ns}),
-        DYNO_OK);
+    if (!tiering->links) { /* the caller has none of its own */
+        ck_assert_int_eq(
+            dyno_fabric_open(&tiering->links,
+                             &(struct dyno_fabric_config){.links = world->links,
+                                                          .link_count = 2 * WORLD_ENDPOINTS_MAX,
+                                                          .path = world_path,
+                                                          .overhead_ns = world->overhead_ns}),
+            DYNO_OK);
+    }
     ck_assert_int_eq(dyno_links_split(tiering->parts, tiering->links), DYNO_OK);
     config.links = tiering->parts[0];
     for (uint32_t i = 0; i < world->count; i++) {

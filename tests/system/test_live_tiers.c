@@ -1,0 +1,127 @@
+/* KV in lower tiers on devices that compute: blocks are copied down and up by a thread of their
+ * own, and every token of every answer must be the one that follows from what came back. */
+#include "tests/system/live_rig.h"
+#include "tests/system/world_draw_halves.h"
+
+/* In a quarter of them requests are served in halves besides. */
+static void draw(struct world *world, uint64_t seed)
+{
+    world_draw(world, seed);
+    world->plan = (struct world_plan){0};
+    world->dispatch.router_count = 1;
+    world->worker.prefix_cache = true;
+    if (seed % 4 == 0) {
+        world_draw_halves(world);
+        world->halves.style = DYNO_HANDOFF_PUSH;
+        world->halves.layers = 0;
+        world->halves.worker.async_scheduling = false;
+    }
+    world_draw_tiers(&world->tiers, seed, world->dispatch.worker_count + world->halves.workers,
+                     world->worker.block_tokens);
+    world->tiers.block_bytes = 1000;
+}
+
+static void expect_all(const struct live *live, const struct dyno_loop_result *result)
+{
+    ck_assert_uint_eq(result->requests, live->world->request_count);
+    for (uint32_t i = 0; i < live->world->request_count; i++) {
+        ck_assert_msg(live->ends[i] == 1, "world %llu: request %u ended %u times",
+                      (unsigned long long)live->world->seed, i, live->ends[i]);
+        check_record(live, i);
+    }
+}
+
+START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+
+    draw(&world, 13000 + (uint64_t)_i);
+    run_live(&live, &result);
+    expect_all(&live, &result);
+}
+END_TEST
+
+START_TEST(a_run_that_is_cut_ends_every_request)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+    uint32_t ended = 0;
+
+    draw(&world, 14000 + (uint64_t)_i);
+    world.duration_max_ns = 300 * DYNO_MS;
+    run_live(&live, &result);
+    for (uint32_t i = 0; i < world.request_count; i++) {
+        ck_assert_uint_le(live.ends[i], 1);
+        ended += live.ends[i];
+    }
+    ck_assert_uint_eq(ended, result.requests);
+}
+END_TEST
+
+static uint64_t tier_hits(const struct live *live, uint64_t *stored, uint64_t *slow)
+{
+    uint64_t hits = 0;
+
+    for (uint32_t i = 0; i < live->totals.tier_count; i++) {
+        hits += live->totals.tiers[i].hit_blocks;
+        *stored += live->totals.tiers[i].stored_blocks;
+        *slow += live->totals.tiers[i].slow_blocks;
+    }
+    return hits;
+}
+
+START_TEST(blocks_come_back_where_nobody_knows_what_computing_takes)
+{
+    uint64_t hits = 0, stored = 0, slow = 0;
+
+    for (uint64_t seed = 13000; seed < 13012; seed++) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world};
+
+        draw(&world, seed);
+        run_live(&live, &result);
+        hits += tier_hits(&live, &stored, &slow);
+    }
+    ck_assert_uint_gt(stored, 0);
+    ck_assert_uint_gt(hits, 0);
+    ck_assert_uint_eq(slow, 0);
+}
+END_TEST
+
+/* Links that are said to take a second for a byte: nothing is stored, so nothing is found. */
+START_TEST(a_tier_that_is_slower_than_computing_is_not_used)
+{
+    for (uint64_t seed = 13000; seed < 13006; seed++) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world,
+                            .copies = {.ns_per_byte = 1e9},
+                            .passes = {.base_ns = 1000.0, .row_ns = 100.0}};
+        uint64_t stored = 0, slow = 0;
+
+        draw(&world, seed);
+        run_live(&live, &result);
+        expect_all(&live, &result);
+        ck_assert_uint_eq(tier_hits(&live, &stored, &slow), 0);
+        ck_assert_uint_eq(stored, 0);
+    }
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("live tiers");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
+    tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
+    tcase_add_test(cases, blocks_come_back_where_nobody_knows_what_computing_takes);
+    tcase_add_test(cases, a_tier_that_is_slower_than_computing_is_not_used);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("system/live_tiers", add_cases)
