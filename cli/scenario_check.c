@@ -381,6 +381,10 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     }
     DYNO_TRY(settle_default(options, "model.name",
                             machine.model[0] ? machine.model : DYNO_DEFAULT_MODEL, name, error));
+    if (!is_cuda) { /* what the small models that a CPU computes have the context for */
+        DYNO_TRY(settle_default(options, "generate.input_tokens", "256", name, error));
+        DYNO_TRY(settle_default(options, "generate.output_tokens", "64", name, error));
+    }
     DYNO_TRY(settle_default(options, "batch.tokens_max", is_cuda ? "8192" : "512", name, error));
     DYNO_TRY(settle_default(options, "batch.seqs_max", is_cuda ? "256" : "64", name, error));
     return settle_default(options, "batch.async_scheduling", "false", name, error);

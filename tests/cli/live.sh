@@ -32,6 +32,12 @@ done
 awk -v hits="$(number live.json kv.token_hit_rate)" 'BEGIN { exit !(hits > 0.3) }' ||
     fail "prompts that share 64 tokens hit $(number live.json kv.token_hit_rate) of them"
 
+# The shortest command line of all computes something: its load fits the model that comes along.
+works replay --device cpu --arrival poisson:100 --requests 3 --db none --json short.json
+[[ $(number short.json requests.completed) == 3 &&
+    $(number short.json trace.input_tokens) == 768 ]] ||
+    fail "of load as it is by default $(number short.json requests.completed) requests completed"
+
 # A model that ends by itself, several workers, preemption in a small cache.
 works replay "${load[@]}" --device cpu --model tiny --threads 1 --workers 2 --router kv --db none \
     --ends model --json ends.json
