@@ -343,6 +343,12 @@ static dyno_status tell(struct validate *validate, struct dyno_error *error)
                                 &validate->halves[repeats].heard) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
+    if (validate->found.measures[0].requests == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "none of %u requests completed in every run: there is nothing to compare; "
+                         "do prompts and answers fit the model's context?",
+                         validate->found.requests);
+    }
     dyno_pass_watch_classes(validate->watch, validate->found.passes);
     if (!json || strcmp(json, "-") != 0) {
         (void)printf("%s\n%s\n\n", validate->halves[0].title, validate->halves[repeats].title);

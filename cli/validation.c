@@ -181,6 +181,7 @@ dyno_status dyno_validation_compare(struct dyno_validation *out, const struct dy
     sheet.values = calloc(most * sheet.runs, sizeof *sheet.values);
     sheet.scratch = calloc(most + sheet.runs, sizeof *sheet.scratch);
     made.repeats = repeats;
+    made.requests = (uint32_t)live->record_count;
     memset(made.measures, 0, sizeof made.measures);
     if (sheet.values && sheet.scratch) {
         status = compare(&made, &sheet, live, simulated);

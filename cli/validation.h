@@ -29,7 +29,8 @@ struct dyno_validation_measure {
 };
 
 struct dyno_validation {
-    uint32_t repeats; /* live runs */
+    uint32_t repeats;  /* live runs */
+    uint32_t requests; /* asked of each */
     struct dyno_validation_measure measures[DYNO_VALIDATION_MEASURES];
     struct dyno_pass_class passes[DYNO_PASS_KINDS];
 };

@@ -78,6 +78,11 @@ void dyno_validation_print(const struct dyno_validation *validation, FILE *out)
                     "tells.\n",
                     out);
     }
+    if (validation->measures[0].requests < validation->requests) {
+        (void)fprintf(out, "%u of %u requests did not complete in every run: they are left out.\n",
+                      validation->requests - validation->measures[0].requests,
+                      validation->requests);
+    }
     print_passes(validation, out);
 }
 
@@ -125,7 +130,8 @@ static json_t *passes_of(const struct dyno_pass_class *class)
 
 static bool fill(json_t *root, json_t *passes, const struct dyno_validation *validation)
 {
-    bool fits = json_object_set_new(root, "live_runs", json_integer(validation->repeats)) == 0;
+    bool fits = json_object_set_new(root, "live_runs", json_integer(validation->repeats)) == 0 &&
+                json_object_set_new(root, "requests", json_integer(validation->requests)) == 0;
 
     for (uint32_t i = 0; fits && i < DYNO_VALIDATION_MEASURES; i++) {
         fits =

@@ -92,6 +92,9 @@ for words in "" "--arrival poisson:5 --requests 5"; do
     # shellcheck disable=SC2086
     refuses 2 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate $words
 done
+refuses 1 "none of 2 requests completed in every run: there is nothing to compare; \
+do prompts and answers fit the model's context?" validate --machine machine.json \
+    --arrival poisson:200 --requests 2 --input-tokens 5000 --db none --repeats 1
 refuses 2 "--repeats: '0' is not a whole number from 1 to 100" \
     validate --machine machine.json "${load[@]}" --repeats 0
 refuses 2 "--journal is of one run, and validate makes several; \

@@ -118,6 +118,7 @@ START_TEST(only_requests_of_every_run_are_compared)
     memmove(&runs.records[3][2], &runs.records[3][3], sizeof runs.records[3][3]);
     runs.heard[3].record_count = 3;
     found = compared(&runs, 3);
+    ck_assert_uint_eq(found.requests, REQUESTS);
     ck_assert_uint_eq(found.measures[0].requests, 2);
     ck_assert_uint_eq(found.measures[1].requests, 1);
     ck_assert_uint_eq(found.measures[2].requests, 2);
@@ -156,6 +157,12 @@ START_TEST(the_table_says_both_or_that_one_is_not_known)
     ck_assert_ptr_nonnull(strstr(text, "20.000 to 40.000"));
     ck_assert_ptr_nonnull(strstr(text, "200.0          250.0     +25.0 %     +20.0 %"));
     ck_assert_ptr_null(strstr(text, "prompt, after"));
+    ck_assert_ptr_null(strstr(text, "did not complete"));
+    free(text);
+    runs.records[1][0].outcome = DYNO_FAILED;
+    found = compared(&runs, 3);
+    text = printed(&found);
+    ck_assert_ptr_nonnull(strstr(text, "1 of 4 requests did not complete in every run"));
     free(text);
     found = compared(&runs, 1);
     text = printed(&found);
