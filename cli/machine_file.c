@@ -77,6 +77,9 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     }
     DYNO_TRY(read_text(root, path, "model", out->model, sizeof out->model, error));
     DYNO_TRY(read_text(root, path, "device", out->device, sizeof out->device, error));
+    if (strcmp(out->device, "cpu") != 0 && strcmp(out->device, "cuda") != 0) {
+        return refuse(path, "device", "cpu or cuda", error);
+    }
     DYNO_TRY(read_number(root, path, "threads", &threads, error));
     if (!(threads >= 1.0 && threads <= 1e6)) {
         return refuse(path, "threads", "a whole number from 1", error);

@@ -123,8 +123,7 @@ static dyno_status check_shard_name(const struct dyno_json_keys *keys, const cha
         return DYNO_OK;
     }
     return dyno_fail(keys->error, DYNO_BAD_INPUT,
-                     "%s: model.safetensors.index.json: \"weight_map\" must name a file of the "
-                     "same folder for tensor %s",
+                     "%s: \"weight_map\" must name a file of the same folder for tensor %s",
                      dyno_quote(path, keys->path), dyno_quote(quoted, tensor));
 }
 
@@ -180,11 +179,9 @@ static dyno_status check_map(const struct dyno_opening *opening, const struct dy
         const char *promised = json_string_value(value);
 
         if (!found || strcmp(file_of(found), promised) != 0) {
-            return dyno_fail(keys->error, DYNO_BAD_INPUT,
-                             "%s: model.safetensors.index.json places tensor %s in %s, which does "
-                             "not hold it",
-                             dyno_quote(path, keys->path), dyno_quote(name, tensor),
-                             dyno_quote(file, promised));
+            return dyno_fail(
+                keys->error, DYNO_BAD_INPUT, "%s places tensor %s in %s, which does not hold it",
+                dyno_quote(path, keys->path), dyno_quote(name, tensor), dyno_quote(file, promised));
         }
     }
     return DYNO_OK;
@@ -198,8 +195,7 @@ static dyno_status read_indexed(struct dyno_opening *opening, const struct dyno_
     DYNO_TRY(dyno_json_object(keys, "weight_map", &map));
     if (!map || json_object_size(map) == 0) {
         return dyno_fail(keys->error, DYNO_BAD_INPUT,
-                         "%s: model.safetensors.index.json has no \"weight_map\" of tensors and "
-                         "their files",
+                         "%s has no \"weight_map\" of tensors and their files",
                          dyno_quote(path, keys->path));
     }
     DYNO_TRY(read_shards(opening, keys, map));
@@ -211,11 +207,17 @@ static dyno_status read_sharded(struct dyno_opening *opening, struct dyno_error 
 {
     dyno_status status;
     json_t *root;
+    char *path = join(opening->path, "model.safetensors.index.json");
 
-    DYNO_TRY(dyno_json_read(&root, opening->path, "model.safetensors.index.json",
-                            "an index of safetensors files", error));
-    status = read_indexed(opening, &(struct dyno_json_keys){root, opening->path, error});
-    json_decref(root);
+    if (!path) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file's name");
+    }
+    status = dyno_json_read(&root, path, NULL, "an index of safetensors files", error);
+    if (status == DYNO_OK) {
+        status = read_indexed(opening, &(struct dyno_json_keys){root, path, error});
+        json_decref(root);
+    }
+    free(path);
     return status;
 }
 

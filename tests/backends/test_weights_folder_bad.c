@@ -203,7 +203,11 @@ START_TEST(an_index_that_lies_is_refused)
     write_text("model.safetensors.index.json", "{\"weight_map\": {\"a\": 1}}");
     refuse_folder(DYNO_BAD_INPUT, "must name a file");
     write_text("model.safetensors.index.json", "{}");
-    refuse_folder(DYNO_BAD_INPUT, "no \"weight_map\"");
+    refuse_folder(DYNO_BAD_INPUT, "model.safetensors.index.json' has no \"weight_map\"");
+    write_text("model.safetensors.index.json", "{\"weight_map\":");
+    refuse_folder(DYNO_BAD_INPUT, "model.safetensors.index.json', line 1, column 14: unexpected");
+    write_text("model.safetensors.index.json", "{\"weight_map\": [1]}");
+    refuse_folder(DYNO_BAD_INPUT, "model.safetensors.index.json': \"weight_map\" is an array");
 }
 END_TEST
 

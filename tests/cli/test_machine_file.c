@@ -74,7 +74,7 @@ START_TEST(a_file_of_before_pauses_were_measured_has_none)
 }
 END_TEST
 
-START_TEST(pauses_that_cannot_be_are_refused_by_name)
+START_TEST(pauses_and_devices_that_cannot_be_are_refused_by_name)
 {
     struct dyno_machine read = {.threads = 0};
     struct dyno_error error = {0};
@@ -83,6 +83,10 @@ START_TEST(pauses_that_cannot_be_are_refused_by_name)
     ck_assert_ptr_nonnull(strstr(error.text, "idle_ns: expected 1 to 32 pairs"));
     ck_assert_int_eq(read_text(&read, BEGIN ", \"idle_ns\": [[1, -2]]}", &error), DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "idle: at 1 the time is -2 ns"));
+    ck_assert_int_eq(
+        read_text(&read, "{\"dyno_machine\": 1, \"device\": \"tpu\", \"model\": \"m\"}", &error),
+        DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "device: expected cpu or cuda"));
     ck_assert_uint_eq(read.threads, 0);
 }
 END_TEST
@@ -108,7 +112,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, what_is_written_is_read_again);
     tcase_add_test(cases, a_file_of_before_pauses_were_measured_has_none);
-    tcase_add_test(cases, pauses_that_cannot_be_are_refused_by_name);
+    tcase_add_test(cases, pauses_and_devices_that_cannot_be_are_refused_by_name);
     tcase_add_test(cases, ranks_are_one_unless_the_file_says_otherwise);
     suite_add_tcase(suite, cases);
 }
