@@ -1,4 +1,4 @@
-/* In the place of kernels/isa.c: AVX-512 as it is emulated is there, and nothing else. */
+/* In the place of kernels/isa.c: AVX-512 as it is emulated runs, and nothing else. */
 #include "kernels/isa.h"
 
 #include <stdio.h>
@@ -25,4 +25,5 @@ const struct dyno_isa *dyno_isa_best(void)
     return &dyno_isa_avx512;
 }
 
-const struct dyno_isa *const dyno_isa_table[] = {&dyno_isa_avx512, NULL};
+const struct dyno_isa *const dyno_isa_table[] = {&dyno_isa_avx512, &dyno_isa_avx2,
+                                                 &dyno_isa_portable, NULL};
