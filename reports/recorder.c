@@ -266,6 +266,18 @@ static dyno_status hear_plan(struct dyno_sink *sink, const struct dyno_plan_reco
     return DYNO_OK;
 }
 
+static dyno_status hear_fault(struct dyno_sink *sink, const struct dyno_fault_record *record)
+{
+    struct dyno_item *item = next_item(of(sink));
+
+    if (!item) {
+        return failure_of(of(sink));
+    }
+    item->kind = DYNO_ITEM_FAULT;
+    item->fault = *record;
+    return DYNO_OK;
+}
+
 static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     uint32_t count = record->candidates ? record->candidate_count : 0; /* NULL: not asked for */
@@ -304,6 +316,7 @@ static const struct dyno_sink_ops record_ops = {
     .request = hear_request,
     .decision = hear_decision,
     .plan = hear_plan,
+    .fault = hear_fault,
     .sample = hear_sample,
     .progress = hear_progress,
 };

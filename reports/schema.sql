@@ -7,6 +7,7 @@
 --         ├── sample           every worker, looked at every so often
 --         ├── decision ─────── decision_candidate     only with --decisions
 --         ├── plan             every look of the planner, and what it decided
+--         ├── fault            everything that went wrong, and whom it hit
 --         ├── tier             every tier of KV below the GPUs' memory
 --         ├── tier_sample      every worker's pools of those, with its samples
 --         ├── host             the machine's part: clocks, memory, names
@@ -473,3 +474,19 @@ INSERT INTO plan SELECT run, at_ns, 'serve', before, asked, desired, reason, rea
                         draining, 0, heard, running, waiting, lobby, rate, forecast_rate
                  FROM plan_of_one_role;
 DROP TABLE plan_of_one_role;
+
+-- And what goes wrong (docs/faults.md).
+ALTER TABLE request ADD COLUMN migrations INTEGER NOT NULL DEFAULT 0; -- workers lost with it, from
+                                                                      -- which it went on elsewhere
+CREATE TABLE fault (
+    run      INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number   INTEGER NOT NULL, -- 0, 1, 2, ... in the order in which they began
+    at_ns    INTEGER NOT NULL,
+    until_ns INTEGER,          -- NULL: for good; of a death: when its place is mended
+    kind     TEXT NOT NULL CHECK (kind IN ('death', 'stall', 'link')),
+    what     TEXT NOT NULL,    -- that it hit: worker, nic, ..., the name of a switch
+    target   INTEGER NOT NULL, -- which of them
+    slowness INTEGER NOT NULL, -- so many times slower; 0: nothing moves
+    requests INTEGER NOT NULL, -- that were with a worker that died
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;

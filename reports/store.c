@@ -17,8 +17,9 @@ enum { BUSY_WHILE_RECORDING_MS = 30000, HOST_NAME_MAX_BYTES = 256, TIME_MAX_BYTE
 static const char *const item_sql[] = {
     "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
     " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
-    " last_token_ns, prefill_worker, transfer_ns, priority, held_ns, onboarded_tokens, onboard_ns)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)",
+    " last_token_ns, prefill_worker, transfer_ns, priority, held_ns, onboarded_tokens, onboard_ns,"
+    " migrations)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -27,6 +28,8 @@ static const char *const item_sql[] = {
     "INSERT OR REPLACE INTO plan (run, at_ns, before, asked, desired, reason, ready, starting,"
     " draining, heard, running, waiting, lobby, rate, forecast_rate, role, coming)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    "INSERT INTO fault (run, number, at_ns, until_ns, kind, what, target, slowness, requests)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
     /* Behind those of items: of a sample's tiers. */
     "INSERT OR REPLACE INTO tier_sample (run, at_ns, worker, level, blocks_moving, blocks_kept,"
@@ -39,8 +42,8 @@ struct dyno_store {
     sqlite3 *database;
     int64_t run;
     sqlite3_stmt *insert[ITEM_KINDS];
-    int64_t decisions;        /* recorded so far ... */
-    int64_t decisions_before; /* ... and when the transaction began */
+    int64_t decisions, faults;               /* recorded so far ... */
+    int64_t decisions_before, faults_before; /* ... and when the transaction began */
 };
 
 /* The 64 bits as they are: identities above 2^63 look negative. */
@@ -98,6 +101,7 @@ static dyno_status put_request(struct dyno_store *store, const struct dyno_reque
     bind_u64(insert, 20, record->held_ns);
     bind_u64(insert, 21, record->onboarded_tokens);
     bind_u64(insert, 22, record->onboard_ns);
+    bind_u64(insert, 23, record->migrations);
     return step(store, insert, error);
 }
 
@@ -160,6 +164,22 @@ static dyno_status put_plan(struct dyno_store *store, const struct dyno_plan_rec
     return step(store, insert, error);
 }
 
+static dyno_status put_fault(struct dyno_store *store, const struct dyno_fault_record *record,
+                             struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_FAULT];
+
+    sqlite3_bind_int64(insert, 2, store->faults++);
+    bind_u64(insert, 3, record->at);
+    bind_unless(insert, 4, record->until, DYNO_NEVER);
+    sqlite3_bind_text(insert, 5, dyno_fault_name(record->kind), -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 6, record->what, -1, SQLITE_STATIC);
+    bind_u64(insert, 7, record->target);
+    bind_u64(insert, 8, record->slowness);
+    bind_u64(insert, 9, record->requests);
+    return step(store, insert, error);
+}
+
 static dyno_status put_decision(struct dyno_store *store, const struct dyno_decision_record *record,
                                 struct dyno_error *error)
 {
@@ -219,6 +239,8 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
         return put_decision(store, &item->decision, error);
     case DYNO_ITEM_PLAN:
         return put_plan(store, &item->plan, error);
+    case DYNO_ITEM_FAULT:
+        return put_fault(store, &item->fault, error);
     case DYNO_ITEM_CANDIDATES:
         break;
     }
@@ -228,6 +250,7 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
 dyno_status dyno_store_begin(struct dyno_store *store, struct dyno_error *error)
 {
     store->decisions_before = store->decisions;
+    store->faults_before = store->faults;
     return dyno_database_run(store->database, "BEGIN IMMEDIATE", error);
 }
 
@@ -239,6 +262,7 @@ dyno_status dyno_store_commit(struct dyno_store *store, struct dyno_error *error
 void dyno_store_undo(struct dyno_store *store)
 {
     store->decisions = store->decisions_before;
+    store->faults = store->faults_before;
     /* Fails only where SQLite has undone the transaction by itself. */
     sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
 }

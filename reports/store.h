@@ -10,6 +10,7 @@ enum dyno_item_kind {
     DYNO_ITEM_SAMPLE,
     DYNO_ITEM_DECISION,
     DYNO_ITEM_PLAN,
+    DYNO_ITEM_FAULT,
     DYNO_ITEM_CANDIDATES, /* of the decision before it; as many items as they need */
 };
 
@@ -22,6 +23,7 @@ struct dyno_item {
         struct dyno_request_record request;
         struct dyno_sample_record sample;
         struct dyno_plan_record plan;         /* its reason and role are static */
+        struct dyno_fault_record fault;       /* what it hit is kept until the run is recorded */
         struct dyno_decision_record decision; /* its arrays are in the items that follow */
         struct {
             uint32_t count;

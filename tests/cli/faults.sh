@@ -37,6 +37,18 @@ is 86 faults.migrations
 is 122676 faults.tokens_recomputed
 is 0 faults.requests_lost
 
+# The database has the faults, and who went on elsewhere; those who had waited unnoticed among them.
+if has_sqlite; then
+    plays stored.json --set generate.duration=250s --db dead.db
+    sqlite3 dead.db "SELECT at_ns, until_ns, kind, what, target FROM fault" >faults
+    printf '200000000000|320000000000|death|worker|%s\n' 4 5 6 7 | cmp - faults ||
+        fail "$(cat faults)"
+    migrated=$(sqlite3 dead.db "SELECT sum(migrations > 0) FROM request")
+    is "$migrated" faults.requests_migrated
+    held=$(sqlite3 dead.db "SELECT sum(requests) FROM fault")
+    [[ $held -gt 0 && $held -lt $migrated ]] || fail "$held requests were with them of $migrated"
+fi
+
 # Where nobody goes on elsewhere, the same requests are lost, and the others none the worse.
 plays lost.json --set faults.migration_limit=0
 is 24334 requests.completed

@@ -99,18 +99,21 @@ END_TEST
 
 /* Takes away what version 8 added. */
 static const char to_version_7[] =
+    "DROP TABLE fault; ALTER TABLE request DROP COLUMN migrations;"
     "CREATE TABLE old (run INTEGER, at_ns INTEGER, before INTEGER, asked INTEGER, desired INTEGER,"
     " reason TEXT, ready INTEGER, starting INTEGER, draining INTEGER, heard INTEGER,"
     " running INTEGER, waiting INTEGER, lobby INTEGER, rate REAL, forecast_rate REAL);"
     "DROP TABLE plan; ALTER TABLE old RENAME TO plan; PRAGMA user_version = 7";
 
-/* Version 7 knew of no roles: everybody served. */
+/* Version 7 knew of no roles: everybody served; and of no faults: nobody went on elsewhere. */
 START_TEST(a_database_of_version_7_is_brought_to_the_present_one)
 {
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql(to_version_7);
+    run_sql("INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
+            " preemptions) VALUES (1, 0, 0, 9, 2, 0, 0)");
     run_sql("INSERT INTO plan VALUES (1, 10, 1, 9, 2, 'up', 1, 3, 4, 5, 6, 7, 8, 1.5, 2.5)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
@@ -119,6 +122,8 @@ START_TEST(a_database_of_version_7_is_brought_to_the_present_one)
               "SELECT role || ' ' || asked || ' ' || draining || ' ' || coming || ' ' || heard ||"
               " ' ' || forecast_rate FROM plan",
               "serve 9 4 0 5 2.5");
+    answer_is(database, "SELECT migrations FROM request", "0");
+    answer_is(database, "SELECT count(*) FROM fault", "0");
     sqlite3_close(database);
 }
 END_TEST
