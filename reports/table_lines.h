@@ -44,6 +44,9 @@ void dyno_table_percent(const struct dyno_table_page *page, const char *before, 
 /* Digits after the point that keep three or four significant ones. */
 int dyno_table_decimals(double value);
 
+/* 95 % intervals of the headlines, or why there are none: table_intervals.c. */
+void dyno_table_intervals(const struct dyno_table_page *page);
+
 /* Where somebody planned: table_plan.c. */
 void dyno_table_plan(const struct dyno_table_page *page);
 
