@@ -36,6 +36,11 @@ struct dyno_intervals {
  * or the number; UINT32_MAX where it says nothing of the kind. */
 uint32_t dyno_intervals_asked(const char *text);
 
+/* DYNO_BAD_INPUT where `output.intervals` is none of these, or asks for replicas of a run in real
+ * time. */
+dyno_status dyno_intervals_check(const struct dyno_scenario *scenario,
+                                 const struct dyno_options *options, struct dyno_error *error);
+
 /* Before a run is opened: where its trace comes only once (standard input, a pipe) and its scenario
  * asks for intervals, keep what it reads of it in `copy`; a long one only if a number of replicas
  * is asked for.  The caller frees copy->data. */

@@ -579,25 +579,6 @@ static dyno_status check_cost(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
-static dyno_status check_intervals(const struct dyno_scenario *scenario,
-                                   const struct dyno_options *options, struct dyno_error *error)
-{
-    const char *asked = scenario->output.intervals;
-    char place[SAID_MAX], quoted[DYNO_QUOTE_MAX];
-
-    if (dyno_intervals_asked(asked) == UINT32_MAX) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s must be a whole number of replicas from 4 to 1000, 'auto' or 'none', "
-                         "not %s",
-                         said(options, "output.intervals", place), dyno_quote(quoted, asked));
-    }
-    if (asked && strcmp(asked, "auto") != 0 && strcmp(scenario->run.clock, "wall") == 0) {
-        return refuse_pair(options, "output.intervals", "run.clock",
-                           "contradict each other: replicas are simulated, not waited for", error);
-    }
-    return DYNO_OK;
-}
-
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error)
 {
@@ -609,7 +590,7 @@ dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
     DYNO_TRY(check_planner(scenario, options, error));
     DYNO_TRY(dyno_faulting_check(scenario, options, error));
     DYNO_TRY(check_cost(scenario, options, error));
-    DYNO_TRY(check_intervals(scenario, options, error));
+    DYNO_TRY(dyno_intervals_check(scenario, options, error));
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);
     }
