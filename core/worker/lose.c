@@ -110,6 +110,7 @@ dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t 
     dyno_kv_drop(&worker->cache, worker->cache.own); /* the step that never ended had taken them */
     assert(worker->cache.shared == 0);
     dyno_kv_forget_idle(&worker->cache, now);
+    assert(worker->cache.free == worker->cache.capacity);
     forget_past(local, worker, now);
     worker->halted = false;
     return DYNO_OK;
