@@ -337,17 +337,13 @@ static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
     dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
 
     next = lobby < next ? lobby : next;
+    next = start < next ? start : next;
     if (DYNO_RARELY(loop->config.roster_behind)) {
         dyno_ns behind = dyno_roster_next(loop->config.roster_behind);
 
         next = behind < next ? behind : next;
     }
-    if (DYNO_RARELY(loop->config.faults)) {
-        dyno_ns fault = dyno_loop_faults_next(loop);
-
-        next = fault < next ? fault : next;
-    }
-    return start < next ? start : next;
+    return DYNO_RARELY(loop->config.faults) ? dyno_loop_faults_next(loop, next) : next;
 }
 
 /* When something happens next; DYNO_NEVER: the run is over. */

@@ -187,12 +187,13 @@ dyno_status dyno_loop_faults_settle(struct dyno_loop *loop, bool *any, struct dy
     return DYNO_OK;
 }
 
-dyno_ns dyno_loop_faults_next(const struct dyno_loop *loop)
+dyno_ns dyno_loop_faults_next(const struct dyno_loop *loop, dyno_ns next)
 {
     dyno_ns fault = loop->config.faults->ops->next(loop->config.faults);
     dyno_ns noticed = dyno_heap_key(&loop->silent);
 
-    return noticed < fault ? noticed : fault;
+    next = noticed < next ? noticed : next;
+    return next != DYNO_NEVER && fault < next ? fault : next; /* else nobody waits for anything */
 }
 
 const struct dyno_fault_totals *dyno_loop_fault_totals(const struct dyno_loop *loop)

@@ -51,7 +51,8 @@ dyno_status dyno_loop_faults_init(struct dyno_loop *loop);
 void dyno_loop_faults_release(struct dyno_loop *loop);
 /* What went wrong up to now.  True in *any: something did, and requests may be elsewhere now. */
 dyno_status dyno_loop_faults_settle(struct dyno_loop *loop, bool *any, struct dyno_error *error);
-dyno_ns dyno_loop_faults_next(const struct dyno_loop *loop);
+/* `next`, or what comes before it.  Faults alone keep no run alive, and hide no lost wakeup. */
+dyno_ns dyno_loop_faults_next(const struct dyno_loop *loop, dyno_ns next);
 /* Of the listener of workers. */
 dyno_status dyno_loop_on_lost(void *context, const struct dyno_resume *how_far);
 
