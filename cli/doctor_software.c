@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "cli/doctor.h"
+#include "cli/optimiser.h"
 
 /* The first line that a program prints, without its end; false if there is no such program. */
 static bool first_line(const char *program, char *const argv[], char *out, int size)
@@ -95,6 +96,22 @@ static bool optional_version(const char *library, const char *symbol, int *versi
     return found;
 }
 
+static void check_nlopt(struct dyno_doctor *doctor)
+{
+    struct dyno_optimiser *optimiser;
+    struct dyno_error why;
+    int version[3];
+
+    if (dyno_optimiser_open(&optimiser, &why) == DYNO_OK) {
+        dyno_optimiser_version(optimiser, version);
+        dyno_doctor_say(doctor, "nlopt", true, "%d.%d.%d", version[0], version[1], version[2]);
+        dyno_optimiser_close(optimiser);
+    } else {
+        dyno_doctor_say(doctor, "nlopt", false,
+                        "dyno tune --search model needs it (apt install libnlopt0)");
+    }
+}
+
 static void check_nccl(struct dyno_doctor *doctor)
 {
     enum { MAJOR = 10000, MINOR = 100 }; /* 2.28.9 is 22809 */
@@ -128,6 +145,7 @@ void dyno_doctor_check_software(struct dyno_doctor *doctor)
 {
     check_linked(doctor);
     check_gnuplot(doctor);
+    check_nlopt(doctor);
     check_nccl(doctor);
     check_ucx(doctor);
 }

@@ -82,7 +82,7 @@ static struct recipe recipe_of(const char *name)
         recipe.above = LATENCIES + 2 * i;
         recipe.below = recipe.above + 1;
         if (name[length] == 'p') {
-            recipe.quantile = atof(name + length + 1) / 100.0;
+            recipe.quantile = strtod(name + length + 1, NULL) / 100.0;
         }
     }
     return recipe;

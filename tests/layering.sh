@@ -68,6 +68,7 @@ signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ tra
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
 time.h backends/client/ backends/nvml/
 signal.h backends/remote/
+nlopt.h cli/
 dlfcn.h backends/ cli/ kernels/cuda/ tests/
 fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/

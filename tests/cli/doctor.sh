@@ -23,7 +23,7 @@ with_gpus() {
 
 out=$("$dyno" doctor)
 for name in dyno kernels cpu avx2 avx-512 bf16 memory disk sqlite jansson zlib libyaml gnuplot \
-    nccl ucx nvml 'cuda driver' gpu cublaslt cuda; do
+    nlopt nccl ucx nvml 'cuda driver' gpu cublaslt cuda; do
     grep -Eq "^$name +(ok|missing) +[^ ]" <<<"$out" || fail "nothing is said of $name"
 done
 if grep -Evq '^[a-z0-9 -]{13}(ok     |missing) [^ ]' <<<"$out"; then
