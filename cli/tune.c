@@ -65,6 +65,16 @@ static const struct dyno_option rows[] = {
      .special = "none",
      .min = 1,
      .help = "write the best scenario, for dyno replay and dyno serve; also -o"},
+    {.name = "tune.pick",
+     .flag = "pick",
+     .value = "POINT",
+     .type = DYNO_OPTION_U32,
+     .offset = AT(pick),
+     .initial = "best",
+     .special = "best",
+     .min = 1,
+     .max = DYNO_TUNE_TRIALS_MAX,
+     .help = "the point to check and to write, of the front of several goals, say"},
     {.name = "tune.json",
      .flag = "json",
      .value = "FILE",
@@ -247,12 +257,31 @@ static dyno_status run_search(struct dyno_tune *tune, struct dyno_error *error)
     return search->run(tune, error);
 }
 
+/* The point that --pick names, as if it were the best. */
+static dyno_status pick(struct dyno_tune *tune, struct dyno_error *error)
+{
+    for (uint32_t i = 1; i < tune->trial_count; i++) {
+        const struct dyno_tune_trial *trial = tune->trials[i];
+
+        if (trial->number == tune->options.pick && trial->share >= 1.0 && !*trial->refused) {
+            tune->best = i;
+            return DYNO_OK;
+        }
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "--pick %u: no such point was tried on all requests; there are %u points",
+                     tune->options.pick, tune->points);
+}
+
 static dyno_status find_best(struct dyno_tune *tune, struct dyno_error *error)
 {
     for (uint32_t i = 1; i < tune->trial_count; i++) {
         if (dyno_tune_is_before(tune, tune->trials[i], tune->trials[tune->best])) {
             tune->best = i;
         }
+    }
+    if (tune->options.pick > 0) {
+        return pick(tune, error);
     }
     for (uint32_t i = 0; i < tune->trial_count; i++) {
         if (*tune->trials[i]->refused == '\0') {

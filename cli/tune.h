@@ -31,6 +31,7 @@ struct dyno_tune_options {
     uint32_t windows;   /* --windows */
     uint32_t held_out;  /* --hold-out: of them */
     uint32_t draws;     /* --draws */
+    uint32_t pick;      /* --pick: the point to check and write; 0: the best */
     const char *json;   /* --json; NULL: none */
     const char *out;    /* -o; NULL: none */
 };
@@ -120,6 +121,10 @@ char *dyno_tune_settings(const struct dyno_tune *tune, const struct dyno_tune_tr
  * equals the one of the lower number. */
 bool dyno_tune_is_before(const struct dyno_tune *tune, const struct dyno_tune_trial *a,
                          const struct dyno_tune_trial *b);
+
+/* Whether a trial is on the front: on all that is tuned on, within the limits, and beaten in every
+ * goal at once by none. */
+bool dyno_tune_is_on_front(const struct dyno_tune *tune, const struct dyno_tune_trial *trial);
 
 /* ---- searches (tune_search.c) */
 

@@ -125,6 +125,19 @@ static json_t *check_of(struct maker *maker, const struct dyno_tune *tune)
     return object;
 }
 
+/* The points that no other beats in every goal. */
+static json_t *front_of(struct maker *maker, const struct dyno_tune *tune)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < tune->trial_count; i++) {
+        if (dyno_tune_is_on_front(tune, tune->trials[i])) {
+            append(maker, array, json_integer(tune->trials[i]->number));
+        }
+    }
+    return array;
+}
+
 dyno_status dyno_tune_json(const struct dyno_tune *tune, const char *path, struct dyno_error *error)
 {
     struct maker maker = {.failed = false};
@@ -138,6 +151,7 @@ dyno_status dyno_tune_json(const struct dyno_tune *tune, const char *path, struc
         append(&maker, trials, trial_of(&maker, tune, tune->trials[i]));
     }
     put(&maker, root, "trials", trials);
+    put(&maker, root, "front", front_of(&maker, tune));
     put(&maker, root, "best", trial_of(&maker, tune, tune->trials[tune->best]));
     put(&maker, root, "check", check_of(&maker, tune));
     if (maker.failed) {

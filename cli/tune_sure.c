@@ -418,6 +418,19 @@ static struct dyno_estimate over_blocks(const struct work *work, const struct dy
     return dyno_bootstrap_estimate(bootstrap, value, column, 1);
 }
 
+/* A share lies between 0 and 1, and so does what is known of it. */
+static void clip_shares(const struct work *work, struct dyno_tune_sure *out)
+{
+    for (uint32_t i = 0; i < work->runs->arms * work->metrics; i++) {
+        struct dyno_estimate *estimate = &out->side[i / work->metrics][i % work->metrics];
+
+        if (dyno_tune_aims_metric(work->aims, i % work->metrics)->unit == DYNO_GATE_SHARE) {
+            estimate->low = estimate->low < 0.0 ? 0.0 : estimate->low;
+            estimate->high = estimate->high > 1.0 ? 1.0 : estimate->high;
+        }
+    }
+}
+
 static dyno_status draw_blocks(struct work *work, struct dyno_tune_sure *out, uint32_t draws,
                                uint64_t seed)
 {
@@ -494,6 +507,7 @@ dyno_status dyno_tune_sure_compute(struct dyno_tune_sure *out, const struct dyno
     if (!out->by_seeds && status == DYNO_OK) {
         status = draw_blocks(&work, out, draws, runs->items[0].with.scenario.run.seed);
     }
+    clip_shares(&work, out);
     release(&work);
     return status == DYNO_OK ? status : dyno_fail(error, status, "out of memory for the intervals");
 }

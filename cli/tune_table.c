@@ -6,9 +6,29 @@
 
 #include "cli/tune.h"
 
-enum { SHOWN = 10, WIDTH = 100, SETTINGS_WIDTH_MIN = 40, VALUE_MAX = 48, TEXT_MAX = 4096 };
+enum {
+    SHOWN = 10,
+    FRONT_SHOWN = 40,
+    WIDTH = 100,
+    SETTINGS_WIDTH_MIN = 40,
+    VALUE_MAX = 48,
+    TEXT_MAX = 4096
+};
 
 /* ---- trials ---------------------------------------------------------------------------------- */
+
+/* Whether a metric has a column: the first time that it is named. */
+static bool is_shown(const struct dyno_tune *tune, uint32_t metric)
+{
+    const char *name = dyno_tune_aims_metric(&tune->aims, metric)->name;
+
+    for (uint32_t i = 0; i < metric; i++) {
+        if (strcmp(dyno_tune_aims_metric(&tune->aims, i)->name, name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* How wide the column of a metric is. */
 static int width_of(const struct dyno_gate_metric *metric)
@@ -23,7 +43,7 @@ static int table_width(const struct dyno_tune *tune)
     int width = 8;
 
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
-        width += width_of(dyno_tune_aims_metric(&tune->aims, i));
+        width += is_shown(tune, i) ? width_of(dyno_tune_aims_metric(&tune->aims, i)) : 0;
     }
     return width + 1;
 }
@@ -51,21 +71,21 @@ static void print_settings(FILE *out, const char *text, int column)
     fputs("\n", out);
 }
 
-/* "!" behind what a limit is not kept to. */
+/* Whether a limit on this metric is not kept to. */
 static bool is_missed(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
-                      uint32_t metric)
+                      const char *metric)
 {
-    struct dyno_tune_aims one = tune->aims;
-    struct dyno_tune_result result = {{0}};
+    for (uint32_t i = 0; i < tune->aims.limit_count; i++) {
+        struct dyno_tune_aims one = {.limit_count = 1, .limits = {tune->aims.limits[i]}};
+        struct dyno_tune_result result = {
+            .metrics = {trial->result.metrics[tune->aims.goal_count + i]}};
 
-    if (metric < tune->aims.goal_count) {
-        return false;
+        if (strcmp(one.limits[0].metric.name, metric) == 0 &&
+            dyno_tune_excess(&one, &result) > 0.0) {
+            return true;
+        }
     }
-    one.goal_count = 0;
-    one.limit_count = 1;
-    one.limits[0] = tune->aims.limits[metric - tune->aims.goal_count];
-    result.metrics[0] = trial->result.metrics[metric];
-    return dyno_tune_excess(&one, &result) > 0.0;
+    return false;
 }
 
 static void print_trial(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
@@ -77,9 +97,12 @@ static void print_trial(const struct dyno_tune *tune, const struct dyno_tune_tri
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
         const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
 
+        if (!is_shown(tune, i)) {
+            continue;
+        }
         dyno_tune_value_print(metric, trial->result.metrics[i], text, VALUE_MAX);
         (void)fprintf(out, "%*s%s", width_of(metric) - 1, text,
-                      is_missed(tune, trial, i) ? "!" : " ");
+                      is_missed(tune, trial, metric->name) ? "!" : " ");
     }
     dyno_tune_point_print(&tune->space, &trial->point, text, sizeof text);
     fputs(" ", out);
@@ -92,24 +115,32 @@ static void print_heads(const struct dyno_tune *tune, FILE *out)
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
         const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
 
+        if (!is_shown(tune, i)) {
+            continue;
+        }
         (void)fprintf(out, "%*s ", width_of(metric) - 1, metric->name);
     }
     fputs("\n", out);
 }
 
-/* The best of them, and the scenario as given. */
+/* Of several goals the whole front; else the best of them; and the scenario as given. */
 static void print_trials(const struct dyno_tune *tune, FILE *out)
 {
     struct dyno_tune_trial **order = dyno_tune_ranking(tune);
+    uint32_t most = tune->aims.goal_count > 1 ? FRONT_SHOWN : SHOWN, shown = 0;
     bool is_given_shown = false;
 
     if (!order) {
         return;
     }
     print_heads(tune, out);
-    for (uint32_t i = 0; i < tune->trial_count && i < SHOWN; i++) {
+    for (uint32_t i = 0; i < tune->trial_count && shown < most; i++) {
+        if (tune->aims.goal_count > 1 && !dyno_tune_is_on_front(tune, order[i])) {
+            continue;
+        }
         print_trial(tune, order[i], out);
         is_given_shown = is_given_shown || order[i]->number == 0;
+        shown++;
     }
     if (!is_given_shown) {
         fputs("    ...\n", out);
@@ -140,6 +171,9 @@ static void print_head(const struct dyno_tune *tune, FILE *out)
     }
     for (uint32_t i = 0; i < tune->aims.limit_count; i++) {
         (void)fprintf(out, "%-12s%s\n", i == 0 ? "subject to" : "", tune->aims.limits[i].text);
+    }
+    if (tune->aims.goal_count > 1) {
+        fputs("shown        the Pareto front: points that no other beats in every goal\n", out);
     }
     fputs("\n", out);
 }
@@ -184,6 +218,16 @@ static void print_interval(const struct dyno_gate_metric *metric,
     (void)snprintf(out, INTERVAL_MAX, isfinite(estimate->low) ? "%s to %s" : "n/a", low, high);
 }
 
+/* Shares differ by points. */
+static void print_difference(const struct dyno_gate_metric *metric, double value,
+                             char out[VALUE_MAX])
+{
+    dyno_tune_value_print(metric, value, out, VALUE_MAX);
+    if (metric->unit == DYNO_GATE_SHARE && isfinite(value)) {
+        (void)snprintf(strchr(out, '%'), sizeof "points", "points");
+    }
+}
+
 /* A metric of every side with its interval, and of the differences. */
 static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *out)
 {
@@ -200,7 +244,7 @@ static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *o
                       interval);
     }
     for (uint32_t i = 0; i < check->sides; i += 2) {
-        dyno_tune_value_print(about, check->sure.difference[i][metric].value, text, VALUE_MAX);
+        print_difference(about, check->sure.difference[i][metric].value, text);
         print_interval(about, &check->sure.difference[i][metric], interval);
         (void)fprintf(out, "%-26s%-20s%14s   %s\n", "", less[i], text, interval);
     }
@@ -211,15 +255,15 @@ static void print_verdict(const struct dyno_tune *tune, FILE *out)
     static const char *const words[] = {
         [DYNO_TUNE_UNCHECKED] = "no point is better than the scenario as given",
         [DYNO_TUNE_HOLDS] = "it is better than the scenario as given here too",
-        [DYNO_TUNE_UNSURE] =
-            "it cannot be told from the scenario as given here: the interval of the "
-            "difference\nholds 0, or is not known",
+        [DYNO_TUNE_UNSURE] = "it cannot be told from the scenario as given here: the\n"
+                             "interval of the difference holds 0, or is not known",
         [DYNO_TUNE_EXCEEDS] = "it does not keep to the limits here",
         [DYNO_TUNE_WORSE] = "it is worse than the scenario as given here",
     };
     const struct dyno_tune_check *check = &tune->check;
 
-    (void)fprintf(out, "\n%s: %s\n", dyno_tune_verdict_name(check->verdict), words[check->verdict]);
+    (void)fprintf(out, "\n%s: by %s %s\n", dyno_tune_verdict_name(check->verdict),
+                  tune->aims.goals[0].metric.name, words[check->verdict]);
     if (check->verdict != DYNO_TUNE_UNCHECKED && !check->is_held_out) {
         fputs("(on the very requests that it was chosen by, which flatters it: nothing was held "
               "out)\n",
@@ -235,8 +279,12 @@ static void print_check(const struct dyno_tune *tune, FILE *out)
     if (check->verdict != DYNO_TUNE_UNCHECKED) {
         dyno_tune_point_print(&tune->space, &tune->trials[check->trials[1]]->point, text,
                               sizeof text);
-        (void)fprintf(out, "\nBest: point %" PRIu32 ", ", tune->trials[check->trials[1]]->number);
-        print_settings(out, text, 14);
+        (void)fprintf(out, "\n%s: point %" PRIu32 ", ",
+                      tune->options.pick > 0      ? "Picked"
+                      : tune->aims.goal_count > 1 ? "Best by the first goal"
+                                                  : "Best",
+                      tune->trials[check->trials[1]]->number);
+        print_settings(out, text, 16);
         (void)fprintf(out, "\nChecked on %" PRIu32 " requests that it was %stuned on",
                       check->requests, check->is_held_out ? "not " : "");
         if (check->sure.by_seeds) {
@@ -245,7 +293,9 @@ static void print_check(const struct dyno_tune *tune, FILE *out)
             (void)fprintf(out, ", 95 %% intervals by %.0f blocks of time\n", check->sure.blocks);
         }
         for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
-            print_checked(tune, i, out);
+            if (is_shown(tune, i)) {
+                print_checked(tune, i, out);
+            }
         }
     }
     print_verdict(tune, out);

@@ -360,6 +360,22 @@ bool dyno_tune_is_before(const struct dyno_tune *tune, const struct dyno_tune_tr
     return !dyno_tune_better(&tune->aims, &b->result, &a->result) && a->number < b->number;
 }
 
+bool dyno_tune_is_on_front(const struct dyno_tune *tune, const struct dyno_tune_trial *trial)
+{
+    if (trial->share < 1.0 || trial->excess > 0.0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < tune->trial_count; i++) {
+        const struct dyno_tune_trial *other = tune->trials[i];
+
+        if (other->share >= 1.0 && !(other->excess > 0.0) &&
+            dyno_tune_dominates(&tune->aims, &other->result, &trial->result)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int by_rank(const void *a, const void *b, void *tune)
 {
     const struct dyno_tune_trial *one = *(struct dyno_tune_trial *const *)a;
