@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/file_command.h"
@@ -326,7 +327,9 @@ static int run(struct dyno_tune *tune, int argc, char **argv)
         return dyno_command_complain(&error, DYNO_EXIT_USAGE);
     }
     tune->interrupted = dyno_frame_interrupts();
+    tune->shows_progress = tune->given.scenario.output.progress && isatty(STDERR_FILENO);
     status = run_search(tune, &error);
+    dyno_tune_end_progress(tune);
     if (status == DYNO_OK) {
         status = find_best(tune, &error);
     }

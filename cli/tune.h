@@ -96,6 +96,8 @@ struct dyno_tune {
     uint32_t points; /* tried, without the scenario as given */
     uint32_t runs, runs_found; /* in all, and of these there already */
     struct dyno_tune_check check;
+    bool shows_progress;
+    uint32_t runs_done; /* for that alone */
     const volatile sig_atomic_t *interrupted;
 };
 
@@ -116,6 +118,9 @@ dyno_status dyno_tune_arm(const struct dyno_tune *tune, const struct dyno_tune_t
 /* All that a run of a trial sets, for the database: to be freed; NULL: no memory. */
 char *dyno_tune_settings(const struct dyno_tune *tune, const struct dyno_tune_trial *trial,
                          uint64_t seed);
+
+/* Take the line of the progress away. */
+void dyno_tune_end_progress(const struct dyno_tune *tune);
 
 /* Whether `a` is to be preferred: judged on as many requests at least, better by the aims; of
  * equals the one of the lower number. */

@@ -145,6 +145,28 @@ static dyno_status record(const struct dyno_tune *tune, struct task *task,
     return status;
 }
 
+/* One line on the terminal, over the one before. */
+static void show_progress(struct dyno_tune *tune, const struct task *task)
+{
+    char text[64] = "";
+
+    tune->runs_done++;
+    if (tune->shows_progress) {
+        dyno_tune_value_print(dyno_tune_aims_metric(&tune->aims, 0), task->result.metrics[0], text,
+                              sizeof text);
+        (void)fprintf(stderr, "\r\033[K%" PRIu32 " runs; point %" PRIu32 ": %s %s", tune->runs_done,
+                      task->trial->number, tune->aims.goals[0].metric.name, text);
+        (void)fflush(stderr);
+    }
+}
+
+void dyno_tune_end_progress(const struct dyno_tune *tune)
+{
+    if (tune->shows_progress) {
+        fputs("\r\033[K", stderr);
+    }
+}
+
 /* Its assembly has run. */
 static dyno_status finish(struct batch *batch, struct dyno_crew *crew, uint32_t index,
                           const struct dyno_arm_scenario *with, struct dyno_assembly *assembly,
@@ -158,6 +180,7 @@ static dyno_status finish(struct batch *batch, struct dyno_crew *crew, uint32_t 
     DYNO_TRY(dyno_assembly_report(assembly, &report, error));
     take_result(batch->tune, task, &report);
     dyno_crew_await_turn(crew, index);
+    show_progress(batch->tune, task);
     return batch->tune->tuning
                ? record(batch->tune, task, with, assembly->title, &report, &facts, error)
                : DYNO_OK;
