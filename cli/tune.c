@@ -1,7 +1,7 @@
 /* `dyno tune`: the options of a scenario that serve its traffic best. */
 #include "cli/tune.h"
 
-#include <math.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,8 @@ static const char *search_name(uint32_t index)
 {
     return dyno_tune_searches[index].name;
 }
+
+static const char *const executors[] = {"local", "slurm", NULL};
 
 #define NUMBER_ROW(option, field_name, initial_text, least, most, text)                            \
     {                                                                                              \
@@ -57,6 +59,35 @@ static const struct dyno_option rows[] = {
                "0: none"),
     NUMBER_ROW("draws", draws, "1000", 100, 100000, "how often the bootstrap draws"),
     NUMBER_ROW("jobs", jobs, "0", 0, 64, "simulations at once; 0: as many as processors"),
+    {.name = "tune.executor",
+     .flag = "executor",
+     .value = "WHERE",
+     .type = DYNO_OPTION_CHOICE,
+     .offset = AT(executor),
+     .initial = "local",
+     .choices = executors,
+     .help = "where trials run: on this machine, or as an array job of Slurm, whose databases are "
+             "merged"},
+    NUMBER_ROW("shards", shards, "8", 1, 10000, "tasks of the array job"),
+    {.name = "tune.shard",
+     .flag = "shard",
+     .value = "K/N",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(shard),
+     .initial = "none",
+     .special = "none",
+     .min = 1,
+     .help = "run only every Nth point, from the Kth on, and report nothing: one of N independent "
+             "shards, from 0"},
+    {.name = "tune.merge",
+     .flag = "merge",
+     .value = "FILES",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(merge),
+     .initial = "none",
+     .special = "none",
+     .min = 1,
+     .help = "take over the trials of these databases first; several with commas between them"},
     {.name = "tune.out",
      .flag = "out",
      .value = "FILE.yaml",
@@ -315,12 +346,23 @@ static int finish(struct dyno_tune *tune)
     return tune->trials[tune->best]->excess > 0.0 ? DYNO_TUNE_EXIT_NONE : DYNO_EXIT_OK;
 }
 
-static int run(struct dyno_tune *tune, int argc, char **argv)
+/* Trials of elsewhere first. */
+static dyno_status gather(struct dyno_tune *tune, int argc, char **argv, struct dyno_error *error)
+{
+    DYNO_TRY(dyno_tune_merge(tune, error));
+    return strcmp(tune->options.executor, "slurm") == 0 && tune->shards == 0
+               ? dyno_tune_submit(tune, argc, argv, error)
+               : DYNO_OK;
+}
+
+/* `rest` are the scenario's words of argv. */
+static int run(struct dyno_tune *tune, int rest_count, char **rest, int argc, char **argv)
 {
     struct dyno_error error = {0};
     dyno_status status;
 
-    if (dyno_tune_load(tune, argc, argv, &error) != DYNO_OK ||
+    if (dyno_tune_read_shard(tune, &error) != DYNO_OK ||
+        dyno_tune_load(tune, rest_count, rest, &error) != DYNO_OK ||
         dyno_frame_check_writable("--json", tune->options.json, &error) != DYNO_OK ||
         dyno_frame_check_writable("-o", tune->options.out, &error) != DYNO_OK ||
         dyno_tune_open_database(tune, &error) != DYNO_OK) {
@@ -328,8 +370,16 @@ static int run(struct dyno_tune *tune, int argc, char **argv)
     }
     tune->interrupted = dyno_frame_interrupts();
     tune->shows_progress = tune->given.scenario.output.progress && isatty(STDERR_FILENO);
-    status = run_search(tune, &error);
+    status = gather(tune, argc, argv, &error);
+    if (status == DYNO_OK) {
+        status = run_search(tune, &error);
+    }
     dyno_tune_end_progress(tune);
+    if (status == DYNO_OK && tune->shards > 0) {
+        printf("shard %" PRIu32 " of %" PRIu32 ": %" PRIu32 " runs, %" PRIu32 " of them found\n",
+               tune->shard, tune->shards, tune->runs, tune->runs_found);
+        return DYNO_EXIT_OK;
+    }
     if (status == DYNO_OK) {
         status = find_best(tune, &error);
     }
@@ -355,7 +405,7 @@ static int tune_words(struct words *words, int argc, char **argv)
         print_help();
         return DYNO_EXIT_OK;
     }
-    return run(words->tune, words->rest_count, words->rest);
+    return run(words->tune, words->rest_count, words->rest, argc, argv);
 }
 
 int dyno_command_tune(int argc, char **argv)

@@ -23,17 +23,21 @@ enum { DYNO_TUNE_EXIT_NONE = 4 }; /* no point keeps to the limits */
 enum { DYNO_TUNE_TRIALS_MAX = 100000, DYNO_TUNE_SEEDS_MAX = 100 };
 
 struct dyno_tune_options {
-    const char *search; /* --search */
-    uint32_t trials;    /* --trials: points at most; 0: the search's own number */
-    uint32_t points;    /* --points: of a range on a grid */
-    uint32_t seeds;     /* --seeds: of each trial */
-    uint32_t jobs;      /* --jobs: 0: as many as processors */
-    uint32_t windows;   /* --windows */
-    uint32_t held_out;  /* --hold-out: of them */
-    uint32_t draws;     /* --draws */
-    uint32_t pick;      /* --pick: the point to check and write; 0: the best */
-    const char *json;   /* --json; NULL: none */
-    const char *out;    /* -o; NULL: none */
+    const char *search;   /* --search */
+    uint32_t trials;      /* --trials: points at most; 0: the search's own number */
+    uint32_t points;      /* --points: of a range on a grid */
+    uint32_t seeds;       /* --seeds: of each trial */
+    uint32_t jobs;        /* --jobs: 0: as many as processors */
+    uint32_t windows;     /* --windows */
+    uint32_t held_out;    /* --hold-out: of them */
+    uint32_t draws;       /* --draws */
+    uint32_t pick;        /* --pick: the point to check and write; 0: the best */
+    const char *executor; /* --executor: local, slurm */
+    uint32_t shards;      /* --shards: of an array job */
+    const char *shard;    /* --shard "K/N": only every Nth point, from the Kth on; NULL: all */
+    const char *merge;    /* --merge: databases of shards, with commas between them; NULL: none */
+    const char *json;     /* --json; NULL: none */
+    const char *out;      /* -o; NULL: none */
 };
 
 struct dyno_tune_trial {
@@ -95,6 +99,7 @@ struct dyno_tune {
     uint32_t best;   /* of the trials on all that is tuned on: its index; 0: none is better */
     uint32_t points; /* tried, without the scenario as given */
     uint32_t runs, runs_found; /* in all, and of these there already */
+    uint32_t shard, shards;    /* this is the shard-th of so many, from 0; shards 0: it is all */
     struct dyno_tune_check check;
     bool shows_progress;
     uint32_t runs_done; /* for that alone */
@@ -140,6 +145,20 @@ struct dyno_tune_search {
 };
 
 extern const struct dyno_tune_search dyno_tune_searches[]; /* NULL-name-terminated */
+
+/* ---- shards (tune_shards.c) */
+
+/* Take --shard, and refuse what shards cannot do.  Errors: DYNO_BAD_INPUT. */
+dyno_status dyno_tune_read_shard(struct dyno_tune *tune, struct dyno_error *error);
+
+/* Take over the trials of the databases that --merge names. */
+dyno_status dyno_tune_merge(struct dyno_tune *tune, struct dyno_error *error);
+
+/* Write an array job of `shards` shards of the command argv[argc] beside the database, submit it to
+ * Slurm, wait until it has ended, and take over what it did.  Errors: DYNO_BAD_INPUT (there is no
+ * database), DYNO_NOT_FOUND (no sbatch), DYNO_IO (a shard failed). */
+dyno_status dyno_tune_submit(struct dyno_tune *tune, int argc, char **argv,
+                             struct dyno_error *error);
 
 /* ---- what came of it */
 

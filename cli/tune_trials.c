@@ -225,6 +225,12 @@ static dyno_status simulate(struct batch *batch, struct dyno_crew *crew, uint32_
     return status;
 }
 
+/* Whether another shard runs it. */
+static bool is_others(const struct dyno_tune *tune, const struct dyno_tune_trial *trial)
+{
+    return tune->shards > 0 && trial->number % tune->shards != tune->shard;
+}
+
 static dyno_status run_task(void *context, struct dyno_crew *crew, uint32_t index,
                             struct dyno_error *error)
 {
@@ -234,7 +240,7 @@ static dyno_status run_task(void *context, struct dyno_crew *crew, uint32_t inde
     struct dyno_arms arms = {.count = 1};
     dyno_status status;
 
-    if (task->is_found || *batch->tune->interrupted) {
+    if (task->is_found || is_others(batch->tune, task->trial) || *batch->tune->interrupted) {
         task->is_cut = !task->is_found;
         return DYNO_OK;
     }
@@ -300,7 +306,7 @@ static void judge(struct dyno_tune *tune, const struct task *tasks)
     for (uint32_t seed = 0; seed < seeds; seed++) {
         is_cut = is_cut || tasks[seed].is_cut;
         trial->runs_found += tasks[seed].is_found;
-        tune->runs += *tasks[seed].refused == '\0';
+        tune->runs += *tasks[seed].refused == '\0' && !is_others(tune, trial);
         if (*tasks[seed].refused && !*trial->refused) {
             memcpy(trial->refused, tasks[seed].refused, sizeof trial->refused);
         }
@@ -326,7 +332,8 @@ dyno_status dyno_tune_run(struct dyno_tune *tune, uint32_t first, struct dyno_er
         task->trial = tune->trials[first + i / seeds];
         task->seed =
             (task->trial->is_held_out ? tune->held_out.seed : tune->tuned.seed) + i % seeds;
-        status = tune->tuning ? look_up(tune, task, error) : DYNO_OK;
+        status =
+            tune->tuning && !is_others(tune, task->trial) ? look_up(tune, task, error) : DYNO_OK;
     }
     if (status == DYNO_OK) {
         status = dyno_crew_run(dyno_crew_size(tune->options.jobs, batch.count), batch.count,

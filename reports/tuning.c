@@ -286,3 +286,104 @@ dyno_status dyno_tuning_note(struct dyno_tuning *tuning, int64_t run,
     bind_text(tuning->note, 5, row->settings);
     return run_once(tuning, tuning->note, error);
 }
+
+/* ---- another database's trials -----------------------------------------------------------------
+ */
+
+/* Those that finished there and not here, with the numbers that their runs get here. */
+static const char incoming_sql[] =
+    "CREATE TEMP TABLE incoming AS SELECT t.run AS old,"
+    " (SELECT coalesce(max(id), 0) FROM main.run) + row_number() OVER (ORDER BY t.run) AS new"
+    " FROM other.trial AS t JOIN other.run AS r ON r.id = t.run AND r.status = 'finished'"
+    " WHERE t.settings NOT IN (SELECT h.settings FROM main.trial AS h"
+    " JOIN main.run AS q ON q.id = h.run AND q.status = 'finished')";
+
+/* A trial's requests are not kept, but where it was a check: those are made here. */
+static const char copy_sql[] =
+    "INSERT INTO main.run (id, title, command, status)"
+    " SELECT new, title, command, status FROM incoming JOIN other.run ON id = old;"
+    "INSERT INTO main.run_option (run, name, value, origin)"
+    " SELECT new, name, value, origin FROM incoming JOIN other.run_option ON run = old;"
+    "INSERT INTO main.run_metric (run, metric, value)"
+    " SELECT new, metric, value FROM incoming JOIN other.run_metric ON run = old;"
+    "INSERT INTO main.host SELECT new, started_at, ended_at, machine, process, wall_s,"
+    " requests_per_wall_s, peak_rss_bytes FROM incoming JOIN other.host ON run = old;"
+    "INSERT OR REPLACE INTO main.trial (run, settings, point, part, share)"
+    " SELECT new, settings, NULL, part, share FROM incoming JOIN other.trial ON run = old;";
+
+static const char differs_sql[] =
+    "SELECT 'list of what is varied', b.varied, a.varied FROM main.tuning AS a"
+    " JOIN other.tuning AS b ON a.varied IS NOT b.varied UNION ALL "
+    "SELECT 'trace', b.trace, a.trace FROM main.tuning AS a"
+    " JOIN other.tuning AS b ON a.trace IS NOT b.trace UNION ALL "
+    "SELECT name, b.value, a.value FROM main.tuning_option AS a"
+    " JOIN other.tuning_option AS b USING (name) WHERE a.value IS NOT b.value";
+
+/* The attached database holds the same tuning. */
+static dyno_status check_other(struct dyno_tuning *tuning, const char *path,
+                               struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *row;
+    int step;
+
+    DYNO_TRY(dyno_database_prepare(tuning->database, &row, differs_sql, error));
+    step = sqlite3_step(row);
+    if (step == SQLITE_ROW) {
+        status = refuse(path, text_of(row, 0), text_of(row, 1), text_of(row, 2), error);
+    } else if (step != SQLITE_DONE) {
+        status = dyno_database_failed(tuning->database, error);
+    }
+    (void)sqlite3_finalize(row);
+    return status;
+}
+
+static dyno_status copy_all(struct dyno_tuning *tuning, const char *path, uint64_t *count,
+                            struct dyno_error *error)
+{
+    dyno_status status;
+
+    DYNO_TRY(check_other(tuning, path, error));
+    DYNO_TRY(dyno_database_run(tuning->database, "BEGIN IMMEDIATE", error));
+    status = dyno_database_run(tuning->database, incoming_sql, error);
+    if (status == DYNO_OK) {
+        status = dyno_database_run(tuning->database, copy_sql, error);
+    }
+    if (status == DYNO_OK) {
+        sqlite3_stmt *row;
+
+        status =
+            dyno_database_prepare(tuning->database, &row, "SELECT count(*) FROM incoming", error);
+        if (status == DYNO_OK && sqlite3_step(row) == SQLITE_ROW) {
+            *count = (uint64_t)sqlite3_column_int64(row, 0);
+        }
+        (void)sqlite3_finalize(row);
+    }
+    if (status == DYNO_OK) {
+        status = dyno_database_run(tuning->database, "DROP TABLE incoming; COMMIT", error);
+    }
+    if (status != DYNO_OK) {
+        sqlite3_exec(tuning->database, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+dyno_status dyno_tuning_merge(struct dyno_tuning *tuning, const char *other, uint64_t *count,
+                              struct dyno_error *error)
+{
+    sqlite3 *looked_at;
+    sqlite3_stmt *attach;
+    dyno_status status;
+
+    DYNO_TRY(dyno_database_read_now(&looked_at, other, error)); /* is it one, of this version? */
+    (void)sqlite3_close(looked_at);
+    DYNO_TRY(dyno_database_prepare(tuning->database, &attach, "ATTACH ?1 AS other", error));
+    bind_text(attach, 1, other);
+    status = run_once(tuning, attach, error);
+    (void)sqlite3_finalize(attach);
+    if (status == DYNO_OK) {
+        status = copy_all(tuning, other, count, error);
+        sqlite3_exec(tuning->database, "DETACH other", NULL, NULL, NULL);
+    }
+    return status;
+}

@@ -61,4 +61,10 @@ dyno_status dyno_tuning_metric(struct dyno_tuning *tuning, int64_t run, const ch
 dyno_status dyno_tuning_note(struct dyno_tuning *tuning, int64_t run,
                              const struct dyno_trial_row *row, struct dyno_error *error);
 
+/* Take over the finished trials of the database `other`, which holds the same tuning, but those
+ * that are there already; *count of them.  Errors: DYNO_BAD_INPUT (another tuning), else as
+ * dyno_database_open. */
+dyno_status dyno_tuning_merge(struct dyno_tuning *tuning, const char *other, uint64_t *count,
+                              struct dyno_error *error);
+
 #endif
