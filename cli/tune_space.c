@@ -225,6 +225,15 @@ static dyno_status check_row(const struct dyno_tune_space *space, const struct d
                            DYNO_TUNE_DIMENSIONS_MAX);
 }
 
+static void release(struct dyno_tune_dimension *dimension)
+{
+    for (uint32_t i = 0; i < dimension->value_count; i++) {
+        free(dimension->values[i]);
+    }
+    free(dimension->values);
+    *dimension = (struct dyno_tune_dimension){.row = NULL};
+}
+
 dyno_status dyno_tune_space_add(struct dyno_tune_space *space, const char *text, uint32_t points,
                                 struct dyno_error *error)
 {
@@ -237,7 +246,6 @@ dyno_status dyno_tune_space_add(struct dyno_tune_space *space, const char *text,
     row = &space->options.rows[row - dyno_scenario_rows];
     DYNO_TRY(check_row(space, row, error));
     *dimension = (struct dyno_tune_dimension){.row = row};
-    space->count++;
     values = strdup(strchr(text, '=') + 1);
     if (!values) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
@@ -246,6 +254,11 @@ dyno_status dyno_tune_space_add(struct dyno_tune_space *space, const char *text,
                  ? read_range(space, dimension, values, points, error)
                  : read_list(space, dimension, values, error);
     free(values);
+    if (status == DYNO_OK) {
+        space->count++;
+    } else {
+        release(dimension);
+    }
     return status;
 }
 
@@ -259,10 +272,7 @@ dyno_status dyno_tune_space_open(struct dyno_tune_space *space, struct dyno_erro
 void dyno_tune_space_close(struct dyno_tune_space *space)
 {
     for (uint32_t i = 0; i < space->count; i++) {
-        for (uint32_t j = 0; j < space->items[i].value_count; j++) {
-            free(space->items[i].values[j]);
-        }
-        free(space->items[i].values);
+        release(&space->items[i]);
     }
     space->count = 0;
     dyno_options_close(&space->options);
