@@ -250,6 +250,22 @@ static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *o
     }
 }
 
+/* Limits that are kept, but not for sure. */
+static void print_edges(const struct dyno_tune *tune, FILE *out)
+{
+    const struct dyno_tune_check *check = &tune->check;
+
+    for (uint32_t i = 0; i < tune->aims.limit_count && check->excess[1] <= 0.0; i++) {
+        const struct dyno_tune_limit *limit = &tune->aims.limits[i];
+        const struct dyno_estimate *is = &check->sure.side[1][tune->aims.goal_count + i];
+
+        if (limit->is_upper ? is->high > limit->bound : is->low < limit->bound) {
+            (void)fprintf(out, "(the interval of %s reaches beyond its limit, %s)\n",
+                          limit->metric.name, limit->text);
+        }
+    }
+}
+
 static void print_verdict(const struct dyno_tune *tune, FILE *out)
 {
     static const char *const words[] = {
@@ -262,9 +278,16 @@ static void print_verdict(const struct dyno_tune *tune, FILE *out)
     };
     const struct dyno_tune_check *check = &tune->check;
 
-    (void)fprintf(out, "\n%s: by %s %s\n", dyno_tune_verdict_name(check->verdict),
-                  tune->aims.goals[0].metric.name, words[check->verdict]);
-    if (check->verdict != DYNO_TUNE_UNCHECKED && !check->is_held_out) {
+    (void)fprintf(out, "\n%s: ", dyno_tune_verdict_name(check->verdict));
+    if (check->verdict != DYNO_TUNE_EXCEEDS) {
+        (void)fprintf(out, "by %s ", tune->aims.goals[0].metric.name);
+    }
+    (void)fprintf(out, "%s\n", words[check->verdict]);
+    if (check->verdict == DYNO_TUNE_UNCHECKED) {
+        return;
+    }
+    print_edges(tune, out);
+    if (!check->is_held_out) {
         fputs("(on the very requests that it was chosen by, which flatters it: nothing was held "
               "out)\n",
               out);

@@ -2,6 +2,7 @@
 #include "cli/tune_space.h"
 #include "tests/check_main.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct dyno_tune_space space;
@@ -26,10 +27,11 @@ static void vary(const char *text)
 static void ck_values(uint32_t dimension, const char *expected)
 {
     char values[1024] = "";
+    size_t used = 0;
 
-    for (uint32_t i = 0; i < space.items[dimension].value_count; i++) {
-        strcat(values, i > 0 ? " " : "");
-        strcat(values, space.items[dimension].values[i]);
+    for (uint32_t i = 0; i < space.items[dimension].value_count && used < sizeof values; i++) {
+        used += (size_t)snprintf(values + used, sizeof values - used, "%s%s", i > 0 ? " " : "",
+                                 space.items[dimension].values[i]);
     }
     ck_assert_str_eq(values, expected);
 }
