@@ -48,15 +48,14 @@ static int table_width(const struct dyno_tune *tune)
     return width + 1;
 }
 
-/* Settings behind the figures, or below them where there is no room; broken at blanks. */
-static void print_settings(FILE *out, const char *text, int column)
+/* Settings behind the figures, after `owed` blanks, or below them where there is no room; broken at
+ * blanks. */
+static void print_settings(FILE *out, const char *text, int owed, int column)
 {
     bool is_below = column > WIDTH - SETTINGS_WIDTH_MIN;
     int left = is_below ? 8 : column, at = left;
 
-    if (is_below) {
-        (void)fprintf(out, "\n%*s", left, "");
-    }
+    (void)fprintf(out, "%s%*s", is_below ? "\n" : "", is_below ? left : owed, "");
     while (*text) {
         int length = (int)strcspn(text, " ");
 
@@ -92,8 +91,9 @@ static void print_trial(const struct dyno_tune *tune, const struct dyno_tune_tri
                         FILE *out)
 {
     char text[TEXT_MAX];
+    int owed = 1; /* blanks, so that no line ends with one */
 
-    (void)fprintf(out, "%7" PRIu32 " ", trial->number);
+    (void)fprintf(out, "%7" PRIu32, trial->number);
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
         const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
 
@@ -101,24 +101,24 @@ static void print_trial(const struct dyno_tune *tune, const struct dyno_tune_tri
             continue;
         }
         dyno_tune_value_print(metric, trial->result.metrics[i], text, VALUE_MAX);
-        (void)fprintf(out, "%*s%s", width_of(metric) - 1, text,
-                      is_missed(tune, trial, metric->name) ? "!" : " ");
+        (void)fprintf(out, "%*s", owed + width_of(metric) - 1, text);
+        owed = is_missed(tune, trial, metric->name) ? 0 : 1;
+        fputs(owed ? "" : "!", out);
     }
     dyno_tune_point_print(&tune->space, &trial->point, text, sizeof text);
-    fputs(" ", out);
-    print_settings(out, trial->number == 0 ? "(as given)" : text, table_width(tune));
+    print_settings(out, trial->number == 0 ? "(as given)" : text, owed + 1, table_width(tune));
 }
 
 static void print_heads(const struct dyno_tune *tune, FILE *out)
 {
-    (void)fprintf(out, "%7s ", "point");
+    (void)fprintf(out, "%7s", "point");
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(&tune->aims); i++) {
         const struct dyno_gate_metric *metric = dyno_tune_aims_metric(&tune->aims, i);
 
         if (!is_shown(tune, i)) {
             continue;
         }
-        (void)fprintf(out, "%*s ", width_of(metric) - 1, metric->name);
+        (void)fprintf(out, "%*s", width_of(metric), metric->name);
     }
     fputs("\n", out);
 }
@@ -307,7 +307,7 @@ static void print_check(const struct dyno_tune *tune, FILE *out)
                       : tune->aims.goal_count > 1 ? "Best by the first goal"
                                                   : "Best",
                       tune->trials[check->trials[1]]->number);
-        print_settings(out, text, 16);
+        print_settings(out, text, 0, 16);
         (void)fprintf(out, "\nChecked on %" PRIu32 " requests that it was %stuned on",
                       check->requests, check->is_held_out ? "not " : "");
         if (check->sure.by_seeds) {

@@ -16,6 +16,7 @@ grep -q '^6 points (grid), tuned on 450 requests; 7 runs, 0 of them found$' tabl
 grep -Eq '^ +5 +[0-9.]+ ms  router.policy=kv router.kv.overlap_credit=0.5$' table
 [[ $(sed -n '/point  /{n;p}' table) == *router.policy=kv* ]] || fail "the best is another"
 [[ $(awk 'length > 100' table | wc -l) -eq 0 ]] || fail "a line of the table is too long"
+[[ $(grep -c ' $' table) -eq 0 ]] || fail "a line of the table ends with a blank"
 works "${chat[@]}" --vary router=random,round_robin,kv --vary router.kv.overlap_credit=0.5..1/2 \
     --goal ttft_p95 --db tune.db
 cmp out <(sed 's/; 7 runs, 0 of/; 7 runs, 7 of/' table) || fail "not the same the second time"
