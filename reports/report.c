@@ -1,16 +1,13 @@
 #include "reports/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/words.h"
+#include "reports/figure_file.h"
 #include "reports/page.h"
 #include "reports/text_file.h"
-
-enum { PATH_MAX_BYTES = 4096 };
 
 /* A report under way. */
 struct work {
@@ -97,59 +94,18 @@ static dyno_status ask_all(struct work *work, bool draws, struct dyno_error *err
     return DYNO_OK;
 }
 
-static dyno_status write_figure(const struct work *work, const struct dyno_shown *shown,
-                                const char *format, struct dyno_error *error)
-{
-    char path[PATH_MAX_BYTES];
-    bool written;
-    size_t size;
-    char *bytes;
-    FILE *file;
-
-    if (snprintf(path, sizeof path, "%s/%s.%s", work->config->figures, shown->exhibit->name,
-                 format) >= (int)sizeof path) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "the name of the folder of figures is too long");
-    }
-    DYNO_TRY(dyno_exhibit_draw(shown->exhibit, &shown->data, format, &bytes, &size, error));
-    file = fopen(path, "w");
-    written = file && fwrite(bytes, 1, size, file) == size;
-    written = file && fclose(file) == 0 && written;
-    free(bytes);
-    return written ? DYNO_OK
-                   : dyno_fail(error, DYNO_IO, "the figure %s cannot be written: %s", path,
-                               strerror(errno));
-}
-
-/* One of the formats at *at, which is moved past it. */
-static dyno_status take_format(const char **at, char format[8], struct dyno_error *error)
-{
-    size_t length = strcspn(*at, ",");
-    char quoted[DYNO_QUOTE_MAX];
-
-    (void)snprintf(format, 8, "%.*s", (int)(length < 7 ? length : 7), *at);
-    if (strcmp(format, "svg") != 0 && strcmp(format, "png") != 0 && strcmp(format, "pdf") != 0) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s is no format of figures: any of svg, png, pdf, with commas between",
-                         dyno_quote(quoted, format));
-    }
-    *at += length + ((*at)[length] == ',');
-    return DYNO_OK;
-}
-
 static dyno_status write_figures(const struct work *work, struct dyno_error *error)
 {
     const struct dyno_report_config *config = work->config;
-    char format[8];
+    char format[DYNO_FIGURE_FORMAT_MAX];
 
-    if (mkdir(config->figures, 0777) != 0 && errno != EEXIST) {
-        return dyno_fail(error, DYNO_IO, "the folder %s cannot be made: %s", config->figures,
-                         strerror(errno));
-    }
+    DYNO_TRY(dyno_figure_folder_make(config->figures, error));
     for (const char *at = config->formats; *at;) {
-        DYNO_TRY(take_format(&at, format, error));
+        DYNO_TRY(dyno_figure_format_take(&at, format, error));
         for (size_t i = 0; i < work->exhibits.count; i++) {
             if (work->shown[i].svg) {
-                DYNO_TRY(write_figure(work, &work->shown[i], format, error));
+                DYNO_TRY(dyno_figure_write(config->figures, work->shown[i].exhibit,
+                                           &work->shown[i].data, format, error));
             }
         }
     }
@@ -192,10 +148,10 @@ static dyno_status work_through(struct work *work, size_t kind, struct dyno_erro
 {
     const struct dyno_report_config *config = work->config;
     const char *formats = config->formats;
-    char format[8];
+    char format[DYNO_FIGURE_FORMAT_MAX];
 
     while (*formats) { /* refused before anything is written */
-        DYNO_TRY(take_format(&formats, format, error));
+        DYNO_TRY(dyno_figure_format_take(&formats, format, error));
     }
     DYNO_TRY(dyno_exhibits_load(&work->exhibits, config->figures_from, error));
     DYNO_TRY(dyno_run_set_open(&work->set, config->database, config->runs, error));
