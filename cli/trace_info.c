@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/trace.h"
+#include "cli/trace_figures.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
 
@@ -23,6 +24,7 @@ struct info_options {
     uint64_t requests;
     bool ignore_unknown;
     bool json;
+    const char *figures, *formats; /* figures NULL: none */
 };
 
 #define AT(field) offsetof(struct info_options, field)
@@ -86,6 +88,24 @@ static const struct dyno_option rows[] = {
      .initial = "false",
      .type = DYNO_OPTION_BOOL,
      .offset = AT(json)},
+    {.name = "info.figures",
+     .flag = "figures",
+     .value = "DIR",
+     .help = "draw the rate over time, lengths, and what a cache of any size would have held, into "
+             "this folder (with gnuplot)",
+     .initial = "none",
+     .special = "none",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(figures),
+     .min = 1},
+    {.name = "info.formats",
+     .flag = "formats",
+     .value = "LIST",
+     .help = "of those figures: svg, png, pdf, with commas between",
+     .initial = "svg",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(formats),
+     .min = 1},
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
@@ -359,17 +379,24 @@ static int run(const char *file, const void *values)
                                              .ignore_unknown = options->ignore_unknown};
     struct dyno_trace_summary summary;
     struct dyno_error error;
+    dyno_status status = DYNO_OK;
 
     if (dyno_trace_summarise(&summary, &config, &error) != DYNO_OK) {
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
-    if (options->json) {
+    if (options->figures) {
+        status = dyno_trace_figures(&summary, options->figures, options->formats, &error);
+    }
+    if (status == DYNO_OK && options->json) {
         print_json(&summary);
-    } else {
+    } else if (status == DYNO_OK) {
         print_text(&summary);
     }
     dyno_trace_summary_release(&summary);
-    return DYNO_EXIT_OK;
+    return status == DYNO_OK
+               ? DYNO_EXIT_OK
+               : dyno_command_complain(&error, status == DYNO_BAD_INPUT ? DYNO_EXIT_USAGE
+                                                                        : DYNO_EXIT_FAILED);
 }
 
 int dyno_trace_info(int argc, char **argv)

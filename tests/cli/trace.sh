@@ -202,6 +202,16 @@ read -ra info <<<"$("$dyno" trace info fitted.jsonl | grep '^  input  *[0-9]')"
 read -ra said <<<"$(grep '^  p50' fitted | sed -n 1p)"
 [[ ${info[2]} == "${said[2]}" ]]
 
+# Figures, where gnuplot is.
+if command -v gnuplot >/dev/null; then
+    "$dyno" trace info --figures drawn --formats svg,png "$samples/chat-prefix.jsonl" >/dev/null
+    [[ $(ls drawn) == $'trace_hits.png\ntrace_hits.svg\ntrace_lengths.png\ntrace_lengths.svg
+trace_rate.png\ntrace_rate.svg' ]]
+    grep -q 'requests a second' drawn/trace_rate.svg
+fi
+refuses 2 "'gif' is no format of figures: any of svg, png, pdf, with commas between" trace info \
+    --figures drawn --formats gif "$samples/chat-prefix.jsonl"
+
 # The samples are what their README says; compressed ones may differ by the version of zlib.
 grep '^dyno trace synth' "$samples/README.md" | while read -r _ line; do
     read -ra words <<<"$line"
