@@ -271,7 +271,9 @@ static dyno_status open_halves(struct dyno_assembly *assembly,
 {
     if (dyno_live_links_are(assembly)) {
         assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
-        DYNO_TRY(dyno_live_links_open(&assembly->halves.links, assembly, error));
+        if (!assembly->tiering.others) {
+            DYNO_TRY(dyno_live_links_open(&assembly->halves.live, assembly, NULL, 0, error));
+        }
     }
     return dyno_halves_open(&assembly->workers, &assembly->halves, assembly->scenario,
                             &assembly->timing_config, config, assembly->tiering.others, error);
@@ -305,8 +307,7 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
                                        .clock = assembly->clock});
         return DYNO_OK;
     }
-    DYNO_TRY(
-        dyno_tiering_open(&assembly->tiering, scenario, &assembly->timing_config, &config, error));
+    DYNO_TRY(dyno_tiering_open(&assembly->tiering, assembly, &config, error));
     DYNO_TRY(use_tiers(assembly));
     if (!scenario->disagg.policy) {
         DYNO_TRY(dyno_local_open(&assembly->workers, &config, error));
@@ -537,8 +538,8 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     if (assembly->dispatch) {
         dyno_dispatch_close(assembly->dispatch);
     }
+    dyno_tiering_close(&assembly->tiering); /* whose links may touch devices */
     dyno_halves_close(&assembly->halves);
-    dyno_tiering_close(&assembly->tiering);
     dyno_kv_trie_close(assembly->trie);
     dyno_plugin_close(assembly->plugin);
     if (assembly->device) {

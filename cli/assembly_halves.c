@@ -161,7 +161,10 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
 
     DYNO_TRY(dyno_handoff_parse(&handoff.policy, &handoff.policy_tokens, scenario->disagg.policy,
                                 error));
-    if (!links && !halves->links) {
+    if (!links) {
+        links = halves->live.links;
+    }
+    if (!links) {
         DYNO_TRY(open_links(halves, scenario, timing, error));
     }
     shape_prefill(&handoff.prefill, halves, scenario);
@@ -179,6 +182,7 @@ void dyno_halves_close(struct dyno_halves *halves)
     if (halves->links) {
         halves->links->ops->close(halves->links);
     }
+    dyno_live_links_close(&halves->live);
     dyno_topology_links_close(halves->places);
     if (halves->dispatch) {
         dyno_dispatch_close(halves->dispatch);

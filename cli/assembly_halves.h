@@ -2,6 +2,7 @@
 #ifndef DYNO_CLI_ASSEMBLY_HALVES_H
 #define DYNO_CLI_ASSEMBLY_HALVES_H
 
+#include "cli/live_links.h"
 #include "cli/scenario.h"
 #include "core/run/dispatch.h"
 #include "core/worker/handoff.h"
@@ -13,9 +14,9 @@ struct dyno_halves {
     struct dyno_device *device;     /* the caller's to open ... */
     struct dyno_dispatch *dispatch; /* ... and this too */
     struct dyno_topology_links *places;
-    struct dyno_links
-        *links;           /* opened by the topology, unless the caller has; it may say then ... */
-    uint64_t block_bytes; /* ... what a block of KV has; 0: as the model's */
+    struct dyno_links *links;
+    struct dyno_live_links live; /* in their place, if the caller opened it; it says then ... */
+    uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's */
     struct dyno_timing_config timing_config; /* of the workers that compute prompts */
     struct dyno_worker_config worker;
     struct dyno_timing *timing; /* NULL: the same as of the others */

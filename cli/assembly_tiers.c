@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/live.h"
+#include "cli/assembly.h"
 #include "cli/topology_file.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
@@ -119,9 +119,16 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
         return DYNO_OK;
     }
     DYNO_TRY(dyno_tier_specs(specs, &count, scenario->tiers.levels, error));
-    if (dyno_live_is_real(scenario) || strcmp(scenario->run.device, "remote") == 0) {
-        return beside("--device", "tiers are simulated, and a device that computes keeps its own",
-                      error);
+    if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
+        return beside("--device", "nothing moves KV out of such workers; cpu and sim can", error);
+    }
+    for (uint32_t i = 0; dyno_live_is_machine(scenario) && i < count; i++) {
+        if (specs[i].level > 2) {
+            return dyno_fail(
+                error, DYNO_BAD_INPUT,
+                "--tier %s: workers that compute have g2 (host memory) below their own",
+                specs[i].name);
+        }
     }
     if (scenario->output.journal) {
         return beside("--journal", "a journal has no place for what links do", error);
@@ -230,21 +237,51 @@ static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_s
             dyno_topology_check_place(&topology, workers, place_of(&specs[i], 2), whom, error));
     }
     DYNO_TRY(dyno_topology_links_open(&tiering->places, &topology));
-    DYNO_TRY(dyno_topology_fabric(&tiering->links, tiering->places,
-                                  strcmp(scenario->links.sharing, "alone") == 0));
-    if (scenario->disagg.policy) {
-        DYNO_TRY(dyno_links_split(tiering->parts, tiering->links));
-        tiering->others = tiering->parts[1];
-    }
-    return DYNO_OK;
+    return dyno_topology_fabric(&tiering->links, tiering->places,
+                                strcmp(scenario->links.sharing, "alone") == 0);
 }
 
-static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
-                              const struct dyno_tier_spec *specs, struct dyno_tiers_config *config,
-                              uint32_t *numbers, const struct dyno_worker_config *worker,
-                              struct dyno_error *error)
+/* Where workers compute there is one node, and a pool lies where nobody else does. */
+static void assign_live(const struct dyno_tier_spec *spec, uint32_t workers, uint32_t first,
+                        uint32_t *pool_of, uint32_t *endpoint_of, uint32_t *count)
 {
-    uint32_t workers = config->worker_count;
+    *count = spec->share == DYNO_SHARE_WORKER ? workers : 1;
+    for (uint32_t i = 0; i < workers; i++) {
+        pool_of[i] = *count > 1 ? i : 0;
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        endpoint_of[i] = first + i;
+    }
+}
+
+static dyno_status open_live(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,
+                             const struct dyno_tiers_config *config, struct dyno_error *error)
+{
+    struct dyno_live_pool *pools =
+        calloc((size_t)DYNO_TIERS_MAX * config->worker_count, sizeof *pools);
+    uint32_t count = 0;
+    dyno_status status;
+
+    if (!pools) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
+    }
+    for (uint32_t i = 0; i < config->tier_count; i++) {
+        for (uint32_t j = 0; j < config->tiers[i].pool_count; j++) {
+            pools[count++] = (struct dyno_live_pool){.level = config->tiers[i].level,
+                                                     .blocks = config->tiers[i].pool_blocks};
+        }
+    }
+    status = dyno_live_links_open(&tiering->live, assembly, pools, count, error);
+    free(pools);
+    return status;
+}
+
+static dyno_status lay_out(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
+                           const struct dyno_tier_spec *specs, struct dyno_tiers_config *config,
+                           uint32_t *numbers, const struct dyno_worker_config *worker,
+                           struct dyno_error *error)
+{
+    uint32_t workers = config->worker_count, next = workers;
 
     for (uint32_t i = 0; i < config->tier_count; i++) {
         struct dyno_tier_config *tier = &config->tiers[i];
@@ -260,15 +297,43 @@ static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_sc
         tier->pool_blocks = blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX - 1;
         tier->pool_of = pool_of;
         tier->endpoint_of = endpoint_of;
-        assign(tiering->places, &specs[i], workers, pool_of, endpoint_of, &tier->pool_count);
+        if (tiering->places) {
+            assign(tiering->places, &specs[i], workers, pool_of, endpoint_of, &tier->pool_count);
+        } else {
+            assign_live(&specs[i], workers, next, pool_of, endpoint_of, &tier->pool_count);
+            next += tier->pool_count;
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,
+                              const struct dyno_tier_spec *specs, struct dyno_tiers_config *config,
+                              uint32_t *numbers, const struct dyno_worker_config *worker,
+                              struct dyno_error *error)
+{
+    struct dyno_links *links = tiering->links;
+
+    DYNO_TRY(lay_out(tiering, assembly->scenario, specs, config, numbers, worker, error));
+    if (!tiering->places) {
+        DYNO_TRY(open_live(tiering, assembly, config, error));
+        links = tiering->live.links;
+    }
+    config->links = links;
+    if (assembly->scenario->disagg.policy) {
+        DYNO_TRY(dyno_links_split(tiering->parts, links));
+        config->links = tiering->parts[0];
+        tiering->others = tiering->parts[1];
     }
     return dyno_tiers_open(&tiering->tiers, config);
 }
 
-dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
-                              const struct dyno_timing_config *timing,
+dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,
                               struct dyno_local_config *config, struct dyno_error *error)
 {
+    const struct dyno_scenario *scenario = assembly->scenario;
+    const struct dyno_timing_config *timing = &assembly->timing_config;
+    bool is_live = dyno_live_links_are(assembly);
     struct dyno_tiers_config tiers = {.worker_count = scenario->fleet.workers,
                                       .listener = config->listener};
     struct dyno_tier_spec specs[DYNO_TIERS_MAX];
@@ -279,11 +344,15 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
         return DYNO_OK;
     }
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
-    DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));
-    tiers.links = tiering->parts[0] ? tiering->parts[0] : tiering->links;
+    if (!is_live) {
+        DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));
+    }
+    tiers.stores_kv = config->device->ops->stores_kv;
     tiering->routed = scenario->disagg.policy ? scenario->disagg.prefill : scenario->fleet.workers;
-    tiers.block_bytes = larger(1, dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
-                                      config->worker.block_tokens);
+    tiers.block_bytes = is_live
+                            ? dyno_live_links_block_bytes(assembly)
+                            : larger(1, dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *
+                                            config->worker.block_tokens);
     if (scenario->tiers.chunk_tokens % config->worker.block_tokens != 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "tiers.chunk_tokens (%u) is no multiple of the tokens of a block (%u)",
@@ -295,7 +364,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_sc
         return DYNO_NO_MEMORY;
     }
     tiering->block_tokens = config->worker.block_tokens;
-    status = open_tiers(tiering, scenario, specs, &tiers, numbers, &config->worker, error);
+    status = open_tiers(tiering, assembly, specs, &tiers, numbers, &config->worker, error);
     free(numbers);
     config->tiers = tiering->tiers;
     return status;
@@ -326,6 +395,7 @@ void dyno_tiering_close(struct dyno_tiering *tiering)
     if (tiering->links) {
         tiering->links->ops->close(tiering->links);
     }
+    dyno_live_links_close(&tiering->live);
     dyno_topology_links_close(tiering->places);
     memset(tiering, 0, sizeof *tiering);
 }

@@ -3,12 +3,15 @@
 #ifndef DYNO_CLI_ASSEMBLY_TIERS_H
 #define DYNO_CLI_ASSEMBLY_TIERS_H
 
+#include "cli/live_links.h"
 #include "cli/scenario.h"
 #include "core/run/dispatch.h"
 #include "core/worker/local.h"
 #include "core/worker/tiers.h"
 #include "sim/timing.h"
 #include "sim/topology.h"
+
+struct dyno_assembly;
 
 enum dyno_tier_share { DYNO_SHARE_WORKER, DYNO_SHARE_NODE, DYNO_SHARE_CLUSTER };
 
@@ -33,6 +36,7 @@ bool dyno_tiers_count_spans(const struct dyno_scenario *scenario);
 
 struct dyno_tiering {
     struct dyno_topology_links *places;
+    struct dyno_live_links live; /* where workers compute, or are simulated as they did */
     struct dyno_links *links;    /* all ... */
     struct dyno_links *parts[2]; /* ... as tiers see them, and as another sees them, if ... */
     struct dyno_links *others;   /* ... somebody else moves KV too; NULL: nobody does */
@@ -48,8 +52,7 @@ struct dyno_tiering {
  * not hold one request; a topology that lacks a way to it), DYNO_NOT_FOUND, DYNO_IO,
  * DYNO_NO_MEMORY.
  */
-dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
-                              const struct dyno_timing_config *timing,
+dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,
                               struct dyno_local_config *config, struct dyno_error *error);
 /* What is there, as a router asks for it; not to be used where there are no tiers. */
 struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering);

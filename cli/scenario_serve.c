@@ -47,7 +47,7 @@ static bool is_given(const struct dyno_options *options, const char *name)
 
 /* A file may be one that is replayed too: what it says of traces stays unread. */
 static dyno_status pass_over(struct dyno_options *options, const struct dyno_option *row,
-                             const char *why, struct dyno_error *error)
+                             struct dyno_error *error)
 {
     static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
     const struct dyno_option_origin *origin = dyno_options_origin(options, row);
@@ -55,7 +55,8 @@ static dyno_status pass_over(struct dyno_options *options, const struct dyno_opt
 
     if (origin->source == DYNO_SOURCE_SET || origin->source == DYNO_SOURCE_FLAG) {
         dyno_option_place(row, origin, place, sizeof place);
-        return dyno_fail(error, DYNO_BAD_INPUT, "%s means nothing to a server%s", place, why);
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s means nothing to a server: its requests come from clients", place);
     }
     return dyno_options_set(options, row, row->initial, &nobody, error);
 }
@@ -173,7 +174,7 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
         const struct dyno_option *row = &options->rows[i];
 
         if (!dyno_scenario_row_is_for(row, DYNO_USE_SERVE) && is_given(options, row->name)) {
-            DYNO_TRY(pass_over(options, row, ": its requests come from clients", error));
+            DYNO_TRY(pass_over(options, row, error));
         }
     }
     if (!is_given(options, "output.db")) {

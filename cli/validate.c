@@ -13,6 +13,7 @@
 #include "cli/machine_file.h"
 #include "cli/run_frame.h"
 #include "cli/validation.h"
+#include "cli/validation_moved.h"
 #include "reports/reports.h"
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -56,6 +57,7 @@ struct half {
     struct dyno_assembly assembly;
     struct dyno_recorder *recorder;
     struct dyno_listener heard;
+    struct dyno_fleet_totals totals;
     char title[256];
     uint32_t blocks; /* of KV */
     int64_t run;
@@ -264,6 +266,7 @@ static dyno_status run_recorded(struct validate *validate, struct half *half, co
     sink->next = &half->heard.sink;
     half->assembly.metrics.sink.next = sink;
     DYNO_TRY(dyno_assembly_run(&half->assembly, error));
+    half->totals = half->assembly.totals;
     DYNO_TRY(dyno_assembly_report(&half->assembly, &report, error));
     recorder = half->recorder;
     half->recorder = NULL;
@@ -353,6 +356,8 @@ static dyno_status tell(struct validate *validate, struct dyno_error *error)
     if (!json || strcmp(json, "-") != 0) {
         (void)printf("%s\n%s\n\n", validate->halves[0].title, validate->halves[repeats].title);
         dyno_validation_print(&validate->found, stdout);
+        dyno_validation_print_moved(&validate->halves[0].totals, &validate->halves[repeats].totals,
+                                    stdout);
     }
     return json ? dyno_validation_json(&validate->found, json, error) : DYNO_OK;
 }

@@ -18,6 +18,7 @@ struct dyno_cpu_config {
     uint32_t ranks;                     /* that share every pass of a worker; 0: as 1 */
     uint32_t blocks, block_tokens;      /* KV of each worker */
     uint32_t batch_tokens_max;          /* rows of a pass */
+    bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;
 };

@@ -105,6 +105,9 @@ refuses 2 "'threshold' does not say how many tokens; $known" \
     "${nothing[@]}" --disagg threshold
 refuses 2 "'threshold:x' does not end in a number of tokens; $known" \
     "${nothing[@]}" --disagg threshold:x
+refuses 2 "--device and --disagg cannot be together: nothing moves KV between such workers; cpu\
+ and sim can" \
+    "${nothing[@]}" --disagg always --device cuda
 # A planner that has workers change their role.
 refuses 2 "--planner and --disagg together are for simulations: a device that computes\
  (run.device cpu) does not change its role" \

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# KV below the workers' own memory, for real: blocks are copied to host memory and back.  Nothing
+# here depends on how fast that is: one request after the other, and computing a block takes longer
+# than to copy one.
+#
+# usage: tests/cli/live_tiers.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+command -v curl >/dev/null || exit 77
+
+# Eight prompts of 356 tokens that share 256 with others; memory for three of them.
+load=(--arrival concurrency:1 --requests 48 --input-tokens 100 --output-tokens 4
+      --set generate.prefix_groups=8 --set generate.prefix_tokens=256
+      --num-gpu-blocks-override 64 --db none)
+live=(--device cpu --threads 1)
+
+# tiers FILE: what was found, stored and evicted where, without times.
+tiers() {
+    sed -n '/"tiers": \[/,/^    \]/p' "$1" | grep -v _wait_ms
+}
+
+works replay "${load[@]}" "${live[@]}" --json without.json
+works replay "${load[@]}" "${live[@]}" --tier g2=64MiB --json with.json
+[[ $(number with.json requests.completed) == 48 ]] || fail "requests were lost: $(cat out)"
+awk -v without="$(number without.json kv.token_hit_rate)" \
+    -v with="$(number with.json kv.token_hit_rate)" 'BEGIN { exit !(with > without + 0.1) }' ||
+    fail "host memory found nothing: $(cat out)"
+
+# As it is simulated, to the block, and in halves too.  A machine that does something else for a
+# while delays copies, and what is not there yet is not found: within a few tries, then.
+works calibrate --threads 1 --rounds 5 -o machine.json
+compare() {
+    works replay "${load[@]}" "${live[@]}" "$@" --json live.json
+    [[ $(number live.json requests.completed) == 48 ]] || fail "requests were lost: $(cat out)"
+    diff <(tiers live.json) <(tiers simulated.json) >differences || return 1
+    for key in transfers.count transfers.bytes kv.token_hit_rate; do
+        [[ $(number live.json $key) == $(number simulated.json $key) ]] || return 1
+    done
+}
+validate() {
+    works validate --machine machine.json --repeats 1 "${load[@]}" "$@"
+    grep -Eq '^g2 hits, % +[1-9][0-9.]* +[1-9][0-9.]* +\+0\.000$' out &&
+        grep -Eq '^moved, MB +[1-9][0-9.]* +[1-9][0-9.]* +\+0\.000$' out
+}
+for how in compare "compare --disagg always --prefill 1 --decode 1" validate; do
+    read -ra words <<<"$how --tier g2=64MiB"
+    works replay "${load[@]}" --machine machine.json "${words[@]:1}" --json simulated.json
+    tries=0
+    until "${words[@]}"; do
+        ((++tries < 8)) || fail "$how: $(cat differences out)"
+    done
+done
+works replay "${load[@]}" "${live[@]}" --workers 2 --tier g2=64MiB:node --json shared.json
+[[ $(number shared.json requests.completed) == 48 ]] || fail "requests were lost: $(cat out)"
+
+# What clients are answered is the same, to the last token, when what they ask again comes back
+# from host memory.
+for tier in none g2=16MiB; do
+    start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
+        --tier $tier
+    for round in 1 2; do
+        for prompt in one two three four five; do
+            printf '{"model": "austen-2m", "max_tokens": 20, "temperature": 0, "prompt": "%s"}' \
+                "$(printf "$prompt and the rest of the family were seated at breakfast, %.0s" \
+                    {1..12})" >ask.json
+            curl -sf "$url/v1/completions" -H 'Content-Type: application/json' -d @ask.json |
+                sed 's/.*"choices"/"choices"/; s/"id".*//; s/"usage".*//' >>"$tier.txt"
+            echo " $round" >>"$tier.txt"
+        done
+    done
+    curl -sf "$url/metrics" >"$tier.metrics"
+    stop_server
+done
+[[ $(grep -c '"text"' none.txt) == 10 ]] || fail "no answers: $(cat none.txt)"
+cmp none.txt g2=16MiB.txt || fail "answers differ: $(cat none.txt g2=16MiB.txt)"
+
+refuses 2 '--tier g4: workers that compute have g2 (host memory) below their own' \
+    replay "${load[@]}" "${live[@]}" --tier g4=1GiB
