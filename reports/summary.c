@@ -275,6 +275,7 @@ static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_total
     put_count(summary, group, "skipped_blocks", tier->skipped_blocks);
     put_count(summary, group, "declined_blocks", tier->declined_blocks);
     put_count(summary, group, "slow_blocks", tier->slow_blocks);
+    put_count(summary, group, "lost_blocks", tier->lost_blocks);
 }
 
 /* Only where there are some: the GPUs' own memory first. */

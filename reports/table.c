@@ -336,6 +336,7 @@ static void put_tiers(const struct dyno_table_page *page)
     static const char *const heads[] = {"hits",     "kept",    "in, GB", "out, GB",
                                         "wait, ms", "evicted", "slow"};
     const struct dyno_fleet_totals *totals = page->report->totals;
+    uint64_t lost = 0;
     char text[DYNO_FORMAT_MAX];
 
     dyno_table_section(page, "KV tiers");
@@ -349,8 +350,15 @@ static void put_tiers(const struct dyno_table_page *page)
     for (uint32_t i = 0; i < totals->tier_count; i++) {
         char label[DYNO_TABLE_LABEL_WIDTH];
 
+        lost += totals->tiers[i].lost_blocks;
         (void)snprintf(label, sizeof label, "  g%u", totals->tiers[i].level);
         put_tier(page, label, &totals->tiers[i]);
+    }
+    if (lost > 0) {
+        fprintf(page->out,
+                "  lost          %s blocks that could not be read or written, or were not "
+                "what was stored\n",
+                dyno_format_count(text, lost));
     }
 }
 

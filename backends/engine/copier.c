@@ -1,11 +1,13 @@
 #include "backends/engine/copier.h"
 
 #include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const double bytes_half_life = 64.0 * 1024 * 1024, latency_weight = 1.0 / 16;
+static const dyno_ns while_ns = 10 * DYNO_S;
 
 /* A transfer, queued on its path or arrived. */
 struct job {
@@ -13,8 +15,10 @@ struct job {
     uint64_t bytes;
     dyno_ns submitted_at, at; /* at: when it had arrived */
     bool was_idle;            /* its path, when it was submitted */
+    uint32_t lost;
     struct job *next;
-    uint32_t blocks[]; /* [2][transfer.blocks] */
+    struct dyno_block_name *names; /* [transfer.blocks], or NULL */
+    uint32_t blocks[];             /* [2][transfer.blocks] */
 };
 
 struct path {
@@ -25,6 +29,7 @@ struct path {
     struct job *first, *last; /* in the order of submission; the first is being copied */
     uint64_t bytes_ahead;     /* of all of them */
     struct dyno_copier_speed speed;
+    dyno_ns learned_at;
 };
 
 /* All but the configuration is under the lock. */
@@ -93,6 +98,7 @@ static void finish(struct path *path, struct job *job, dyno_ns began)
     pthread_mutex_lock(&copier->lock);
     job->at = copier->config.now(copier->config.clock);
     learn(&path->speed, job, began);
+    path->learned_at = job->at;
     path->first = job->next;
     path->bytes_ahead -= job->bytes;
     arrive(copier, job);
@@ -109,7 +115,7 @@ static void *run(void *argument)
     while ((job = await_job(path))) {
         dyno_ns began = config->now(config->clock);
 
-        config->copy(config->context, &job->transfer);
+        job->lost = config->copy(config->context, &job->transfer);
         finish(path, job, began);
     }
     return NULL;
@@ -124,6 +130,12 @@ static struct path *path_of(struct copier *copier, const struct dyno_transfer *t
 
     assert(path < config->path_count);
     return &copier->paths[path];
+}
+
+static void free_job(struct job *job)
+{
+    free(job->names);
+    free(job);
 }
 
 static struct job *make_job(const struct dyno_transfer *transfer, dyno_ns now)
@@ -145,6 +157,16 @@ static struct job *make_job(const struct dyno_transfer *transfer, dyno_ns now)
     }
     job->transfer.from_blocks = job->blocks;
     job->transfer.to_blocks = job->blocks + transfer->blocks;
+    if (transfer->names) {
+        size_t size = transfer->blocks * sizeof *job->names;
+
+        job->transfer.names = job->names = malloc(size);
+        if (!job->names) {
+            free(job);
+            return NULL;
+        }
+        memcpy(job->names, transfer->names, size);
+    }
     return job;
 }
 
@@ -194,22 +216,43 @@ static bool copier_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
     if (!job) {
         return false;
     }
-    *out = (struct dyno_arrival){.id = job->transfer.id, .at = job->at};
-    free(job);
+    *out = (struct dyno_arrival){.id = job->transfer.id, .at = job->at, .lost = job->lost};
+    free_job(job);
     return true;
+}
+
+/* What is learned counts half as much with every while in which nothing was. */
+static double faded(double learned, double first, uint32_t whiles)
+{
+    return whiles < 64 ? first + ldexp(learned - first, -(int)whiles) : first;
+}
+
+static struct dyno_copier_speed speed_of(struct copier *copier, const struct path *path)
+{
+    const struct dyno_copier_speed *first = &copier->config.speeds[path - copier->paths];
+    dyno_ns now = copier->config.now(copier->config.clock);
+    uint64_t whiles =
+        path->first || now < path->learned_at ? 0 : (now - path->learned_at) / while_ns;
+    uint32_t count = whiles < 64 ? (uint32_t)whiles : 64;
+
+    return (struct dyno_copier_speed){
+        .ns_per_byte = faded(path->speed.ns_per_byte, first->ns_per_byte, count),
+        .latency_ns = faded(path->speed.latency_ns, first->latency_ns, count)};
 }
 
 static dyno_ns copier_predict(const struct dyno_links *links, const struct dyno_transfer *transfer)
 {
     struct copier *copier = copier_of(links);
     const struct path *path = path_of(copier, transfer);
+    struct dyno_copier_speed speed;
     double bytes, ns;
 
     pthread_mutex_lock(&copier->lock);
     bytes = (double)path->bytes_ahead + (double)transfer->blocks * (double)transfer->block_bytes;
-    ns = path->speed.latency_ns + bytes * path->speed.ns_per_byte;
+    speed = speed_of(copier, path);
+    ns = speed.latency_ns + bytes * speed.ns_per_byte;
     pthread_mutex_unlock(&copier->lock);
-    return (dyno_ns)ns;
+    return ns < 1e18 ? (dyno_ns)ns : (dyno_ns)1e18;
 }
 
 static dyno_ns copier_next(const struct dyno_links *links)
@@ -259,7 +302,7 @@ static void copier_close(struct dyno_links *links)
         struct job *job = copier->arrived;
 
         copier->arrived = job->next;
-        free(job);
+        free_job(job);
     }
     pthread_mutex_destroy(&copier->lock);
     free(copier);

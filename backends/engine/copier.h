@@ -8,7 +8,9 @@
  *
  * What a transfer takes is predicted from what those before it on its path took: the time for a
  * byte, averaged over bytes with weights that halve every 64 MiB or so, and from when it was
- * submitted to an idle path to when its copy began, averaged over the last 16 or so.
+ * submitted to an idle path to when its copy began, averaged over the last 16 or so.  Where nothing
+ * has been copied for a while, half of what was learned is forgotten every 10 seconds: whoever does
+ * not use a path that was slow for a moment learns nothing of it.
  */
 #ifndef DYNO_BACKENDS_ENGINE_COPIER_H
 #define DYNO_BACKENDS_ENGINE_COPIER_H
@@ -29,8 +31,9 @@ struct dyno_copier_config {
     uint32_t path_count;
     /* Which path a transfer takes, < path_count; NULL: there is one. */
     uint32_t (*path)(void *context, uint32_t from, uint32_t to);
-    /* Copy it all.  Called from the path's thread; its block arrays are valid during the call. */
-    void (*copy)(void *context, const struct dyno_transfer *transfer);
+    /* Copy it all.  Called from the path's thread; its arrays are valid during the call.  Returns
+     * how many of its last blocks are lost: 0 between memories. */
+    uint32_t (*copy)(void *context, const struct dyno_transfer *transfer);
     void (*release)(void *context); /* when the links close, their threads are gone; may be NULL */
     void *context;
     struct dyno_copier_speed speeds[DYNO_COPIER_PATHS_MAX]; /* to predict from at first */

@@ -173,31 +173,38 @@ static void forget_run(struct dyno_kv_cache *cache, uint32_t run, dyno_ns at)
     free_run(cache, run);
 }
 
+/* The last `count` blocks of the idle run become free. */
+static inline void free_idle(struct dyno_kv_cache *cache, uint32_t run, uint32_t count, dyno_ns at)
+{
+    struct dyno_kv_run *idle = &cache->runs[run];
+
+    assert(idle->refs == 0);
+    idle->count -= count;
+    cache->idle -= count;
+    cache->idle_named -= idle->span != 0 ? count : 0;
+    cache->free += count;
+    if (DYNO_RARELY(cache->places)) {
+        dyno_kv_places_evicted(cache->places, idle->span, count);
+    }
+    if (idle->span != 0) {
+        assert(idle->next == DYNO_KV_NO_RUN);
+        tell(cache, at, idle->span, idle->first + idle->count);
+    }
+    if (idle->count == 0) {
+        forget_run(cache, run, at);
+    }
+}
+
 static void evict(struct dyno_kv_cache *cache, uint32_t blocks, dyno_ns at)
 {
     while (blocks > 0) {
         uint32_t run =
             is_ranked(cache) ? dyno_kv_ranking_next(&cache->ranking) : cache->idle_oldest;
-        struct dyno_kv_run *oldest = &cache->runs[run];
-        uint32_t count = oldest->count < blocks ? oldest->count : blocks;
+        uint32_t has = cache->runs[run].count, count = has < blocks ? has : blocks;
 
-        assert(oldest->refs == 0);
-        oldest->count -= count;
-        cache->idle -= count;
-        cache->idle_named -= oldest->span != 0 ? count : 0;
-        cache->free += count;
         cache->evicted_blocks += count;
         blocks -= count;
-        if (DYNO_RARELY(cache->places)) {
-            dyno_kv_places_evicted(cache->places, oldest->span, count);
-        }
-        if (oldest->span != 0) {
-            assert(oldest->next == DYNO_KV_NO_RUN);
-            tell(cache, at, oldest->span, oldest->first + oldest->count);
-        }
-        if (oldest->count == 0) {
-            forget_run(cache, run, at);
-        }
+        free_idle(cache, run, count, at);
     }
 }
 
@@ -544,6 +551,43 @@ void dyno_kv_forget_idle(struct dyno_kv_cache *cache, dyno_ns at)
 
     evict(cache, cache->idle, at);
     cache->evicted_blocks = evicted;
+}
+
+/* Of one span, from its block `from` on. */
+static void forget_in_span(struct dyno_kv_cache *cache, uint64_t span, uint32_t from, dyno_ns at)
+{
+    const uint32_t *first;
+
+    while ((first = dyno_map_find(&cache->first_run_of, span))) {
+        const struct dyno_kv_run *last;
+        uint32_t run = *first, count;
+
+        while (cache->runs[run].next != DYNO_KV_NO_RUN) {
+            run = cache->runs[run].next;
+        }
+        last = &cache->runs[run];
+        if (last->refs > 0 || last->first + last->count <= from) {
+            break;
+        }
+        count = last->first < from ? last->first + last->count - from : last->count;
+        free_idle(cache, run, count, at);
+    }
+}
+
+void dyno_kv_forget(struct dyno_kv_cache *cache, const struct dyno_kv_link *links,
+                    uint32_t link_count, uint32_t from, dyno_ns at)
+{
+    uint32_t end = 0;
+
+    for (uint32_t i = 0; i < link_count; i++) {
+        end += links[i].blocks;
+    }
+    for (uint32_t i = link_count; i > 0 && end > from; i--) {
+        uint32_t start = end - links[i - 1].blocks;
+
+        forget_in_span(cache, links[i - 1].span, from > start ? from - start : 0, at);
+        end = start;
+    }
 }
 
 void dyno_kv_cache_check(const struct dyno_kv_cache *cache)

@@ -134,6 +134,12 @@ void dyno_kv_drop(struct dyno_kv_cache *cache, uint32_t blocks);
 /* What is idle is forgotten and becomes free: told like an eviction, counted as none. */
 void dyno_kv_forget_idle(struct dyno_kv_cache *cache, dyno_ns at);
 
+/* What is idle of the chain's spans from block `from` of the chain on is forgotten and becomes
+ * free, deepest first, as far as nobody holds what is behind it: told like an eviction, counted as
+ * none. */
+void dyno_kv_forget(struct dyno_kv_cache *cache, const struct dyno_kv_link *links,
+                    uint32_t link_count, uint32_t from, dyno_ns at);
+
 /* Walks everything; aborts if an invariant is broken.  For tests and debug runs. */
 void dyno_kv_cache_check(const struct dyno_kv_cache *cache);
 

@@ -218,15 +218,21 @@ void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t table, uint32
     of->count = 0;
 }
 
-void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t table, uint32_t held)
+void dyno_kv_places_drop_after(struct dyno_kv_places *places, uint32_t table, uint32_t blocks)
 {
     struct numbers *of = &places->tables[table];
 
-    assert(of->count >= held);
-    for (uint32_t i = held; i < of->count; i++) {
+    assert(of->count >= blocks);
+    for (uint32_t i = blocks; i < of->count; i++) {
         enqueue(&places->free, of->at[i]);
     }
-    of->count = 0;
+    of->count = blocks;
+}
+
+void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t table, uint32_t held)
+{
+    dyno_kv_places_drop_after(places, table, held);
+    places->tables[table].count = 0;
 }
 
 void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32_t count)
@@ -289,6 +295,28 @@ dyno_status dyno_kv_places_park(struct dyno_kv_places *places, uint32_t slot, ui
     places->tables[slot] = was;
     places->table_of[slot] = was.at;
     return DYNO_OK;
+}
+
+void dyno_kv_places_prefer(struct dyno_kv_places *places, const uint32_t *numbers, uint32_t count)
+{
+    uint8_t *is_named = calloc(places->capacity, 1);
+
+    assert(places->free.count == places->capacity);
+    if (!is_named) {
+        return; /* they will not be found again, and nothing else is lost */
+    }
+    places->free.head = places->free.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        assert(numbers[i] < places->capacity && !is_named[numbers[i]]);
+        is_named[numbers[i]] = 1;
+        enqueue(&places->free, numbers[i]);
+    }
+    for (uint32_t i = 0; i < places->capacity; i++) {
+        if (!is_named[i]) {
+            enqueue(&places->free, i);
+        }
+    }
+    free(is_named);
 }
 
 /* ---- steps ahead ----------------------------------------------------------------------------- */

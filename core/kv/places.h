@@ -42,6 +42,9 @@ void dyno_kv_places_remove(struct dyno_kv_places *places, uint32_t table);
  * the blocks are kept. */
 dyno_status dyno_kv_places_park(struct dyno_kv_places *places, uint32_t slot, uint32_t *table);
 
+/* The first blocks to be taken are these, of which each is named once: before any was. */
+void dyno_kv_places_prefer(struct dyno_kv_places *places, const uint32_t *numbers, uint32_t count);
+
 /* Each mirrors what the cache just did for the sequence in `slot` (dyno_kv_seal: is about to do).
  */
 dyno_status dyno_kv_places_hold(struct dyno_kv_places *places, uint32_t table,
@@ -50,6 +53,8 @@ dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t table, u
 dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t link_count,
                                 uint32_t from, uint32_t to);
+/* The blocks of the table after the first `blocks` are dropped. */
+void dyno_kv_places_drop_after(struct dyno_kv_places *places, uint32_t table, uint32_t blocks);
 /* The sequence leaves: its blocks after the first `held` are retired (then it lets go of those), or
  * dropped. */
 void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t table, uint32_t held);

@@ -158,6 +158,7 @@ struct dyno_tier_totals {
     uint64_t slow_blocks; /* that it had for requests that were faster without them */
     unsigned __int128 load_wait_ns, store_wait_ns; /* of transfers, summed */
     uint64_t loads, stores;                        /* transfers */
+    uint64_t lost_blocks; /* that could not be written or read, or were not what was stored */
 };
 
 /* What the fleet did, summed over workers at the end of a run. */

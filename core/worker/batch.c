@@ -452,13 +452,10 @@ static uint32_t steps_of(const struct dyno_local *local, const struct dyno_worke
 {
     const struct dyno_worker_config *config = &local->config.worker;
     bool changeable = config->admission == DYNO_ADMIT_ESTIMATE && !worker->full;
-
     bool freed_for_somebody = /* or for later steps, whose places would be wrong */
-        worker->ended.count > 0 && (worker->waiting.count > 0 || worker->places);
+        (worker->ended.count > 0 && (worker->waiting.count > 0 || worker->places)) ||
+        (DYNO_RARELY(worker->places) && dyno_worker_moves(worker));
 
-    if (DYNO_RARELY(worker->places) && dyno_worker_moves(worker)) {
-        return 1;
-    }
     if (worker->slice_count > 0 || !settled || worker->hidden || worker->ghost_count > 0 ||
         worker->host_ticks > 0 || worker->passes_cold > 0 || freed_for_somebody ||
         (changeable && worker->waiting.count > 0)) {

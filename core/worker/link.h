@@ -15,6 +15,14 @@
 #include "core/base/status.h"
 #include "core/base/time.h"
 
+/* What a block of KV is, wherever it lies: by that it is found again in a place that outlives the
+ * run. */
+struct dyno_block_name {
+    uint64_t span;
+    uint32_t index; /* in its span */
+    uint32_t depth; /* in the chain in which it was stored: blocks before it */
+};
+
 struct dyno_transfer {
     uint64_t id;          /* unique among those on their way */
     uint32_t from, to;    /* endpoints */
@@ -24,11 +32,14 @@ struct dyno_transfer {
     /* Between places that store KV: the block at from_blocks[i] goes to to_blocks[i], both of
      * [blocks] and valid during submit.  Elsewhere NULL. */
     const uint32_t *from_blocks, *to_blocks;
+    const struct dyno_block_name *names; /* likewise, if either place outlives the run; else NULL */
 };
 
 struct dyno_arrival {
     uint64_t id;
-    dyno_ns at; /* when the last block was there */
+    dyno_ns at;    /* when the last block was there */
+    uint32_t lost; /* so many of its last blocks are not: they could not be read, are not what was
+                      stored, or could not be written.  Only of places that outlive the run */
 };
 
 struct dyno_links;

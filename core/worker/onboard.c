@@ -140,7 +140,8 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
                                    .to = move->local->config.endpoint + move->worker,
                                    .blocks = blocks,
                                    .from_blocks = dyno_move_place_at(move, 1 + i, pool, first),
-                                   .to_blocks = dyno_move_place_at(move, 0, cache, first)}));
+                                   .to_blocks = dyno_move_place_at(move, 0, cache, first),
+                                   .names = dyno_move_names(tiers, move, i, first, blocks)}));
     }
     return DYNO_OK;
 }
@@ -202,6 +203,20 @@ dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, u
     return DYNO_OK;
 }
 
+/* What was lost, and what is behind it, is computed after all. */
+static void cut(const struct dyno_tiers *tiers, struct dyno_move *move)
+{
+    struct dyno_kv_cache *cache = &move->local->workers[move->worker].cache;
+
+    dyno_move_place_cut(move, 0, cache);
+    dyno_kv_drop(cache, move->lost);
+    move->to -= move->lost;
+    move->lost = 0;
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        move->part_to[i] = move->part_to[i] < move->to ? move->part_to[i] : move->to;
+    }
+}
+
 /* All of it is there. */
 static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
 {
@@ -210,6 +225,7 @@ static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     struct dyno_worker *worker = &local->workers[move->worker];
 
     dyno_local_touch(local, move->worker, now);
+    cut(tiers, move);
     DYNO_TRY(dyno_move_place_seal(move, 0, &worker->cache));
     DYNO_TRY(dyno_kv_seal(&worker->cache, dyno_move_links(move, 0), move->link_count, 0, move->from,
                           move->to, now));
@@ -230,8 +246,22 @@ static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     return DYNO_OK;
 }
 
+/* The tier has lost the last of what it sent, and all that comes after that. */
+static void note_lost(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t tier,
+                      uint32_t lost, dyno_ns now)
+{
+    uint32_t good = move->part_to[tier] - lost;
+
+    tiers->totals[tier].lost_blocks += lost;
+    dyno_kv_forget(dyno_tier_cache(tiers, tier, move->local, move->worker),
+                   dyno_move_links(move, 1 + tier), move->link_count, good, now);
+    if (move->to - move->lost > good) {
+        move->lost = move->to - good;
+    }
+}
+
 dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t tier,
-                                 dyno_ns now)
+                                 uint32_t lost, dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_tier_totals *totals = &tiers->totals[tier];
@@ -242,7 +272,10 @@ dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint3
     dyno_kv_let_go(pool, dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
     move->is_awaited[tier] = false;
     totals->loads++;
-    totals->loaded_blocks += blocks_from(move, tier);
+    totals->loaded_blocks += blocks_from(move, tier) - lost;
+    if (DYNO_RARELY(lost > 0)) {
+        note_lost(tiers, move, tier, lost, now);
+    }
     totals->load_wait_ns += now - move->started_at;
     return --move->parts == 0 ? land(tiers, index, now) : DYNO_OK;
 }

@@ -53,11 +53,13 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, enum source_ho
     }
     return dyno_move_send(
         tiers, now, index, move->tier,
-        (struct dyno_transfer){.from = endpoint_of(tiers, move, move->source),
-                               .to = endpoint_of(tiers, move, move->tier),
-                               .blocks = move->to - move->from,
-                               .from_blocks = dyno_move_place_at(move, 0, source, move->from),
-                               .to_blocks = dyno_move_place_at(move, 1, to, move->from)});
+        (struct dyno_transfer){
+            .from = endpoint_of(tiers, move, move->source),
+            .to = endpoint_of(tiers, move, move->tier),
+            .blocks = move->to - move->from,
+            .from_blocks = dyno_move_place_at(move, 0, source, move->from),
+            .to_blocks = dyno_move_place_at(move, 1, to, move->from),
+            .names = dyno_move_names(tiers, move, move->tier, move->from, move->to - move->from)});
 }
 
 /* What is there already counts as used now. */
@@ -268,7 +270,7 @@ static void leave(struct dyno_tiers *tiers, const struct dyno_move *move, dyno_n
     }
 }
 
-dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t lost, dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
     struct dyno_tier_totals *totals = &tiers->totals[move->tier];
@@ -276,24 +278,28 @@ dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns
     struct chain chain;
     bool hold = true;
 
+    move->lost = lost;
     totals->stores++;
-    totals->stored_blocks += move->to - move->from;
+    totals->stored_blocks += move->to - lost - move->from;
+    totals->lost_blocks += lost;
     totals->store_wait_ns += now - move->started_at;
+    dyno_move_place_cut(move, 1, to);
+    dyno_kv_drop(to, lost);
     DYNO_TRY(dyno_move_place_seal(move, 1, to));
-    DYNO_TRY(
-        dyno_kv_seal(to, dyno_move_links(move, 1), move->link_count, 0, move->from, move->to, now));
+    DYNO_TRY(dyno_kv_seal(to, dyno_move_links(move, 1), move->link_count, 0, move->from,
+                          move->to - lost, now));
     chain = (struct chain){.local = move->local,
                            .worker = move->worker,
                            .links = dyno_move_links(move, 1),
                            .link_count = move->link_count,
                            .cost = move->cost};
     memcpy(chain.wanted, move->wanted, sizeof chain.wanted);
-    DYNO_TRY(store(tiers, &chain, move->to, move->tier, &hold, now));
+    DYNO_TRY(store(tiers, &chain, move->to - lost, move->tier, &hold, now));
     move = dyno_move_at(tiers, index); /* the next one may have moved it */
     to->ranking.cost = move->cost;
-    dyno_move_place_leave(move, 1, to, move->to);
+    dyno_move_place_leave(move, 1, to, move->to - lost);
     if (hold) {
-        dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to);
+        dyno_kv_let_go(to, dyno_move_links(move, 1), move->link_count, move->to - lost);
     }
     leave(tiers, move, now);
     dyno_move_free(tiers, index);

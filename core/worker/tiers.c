@@ -78,16 +78,16 @@ void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
     }
 }
 
-static dyno_status arrive(struct dyno_tiers *tiers, uint64_t id, dyno_ns now)
+static dyno_status arrive(struct dyno_tiers *tiers, const struct dyno_arrival *arrival, dyno_ns now)
 {
-    uint32_t place = dyno_move_part_of(id);
+    uint32_t place = dyno_move_part_of(arrival->id);
     struct dyno_move_part part = *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, place);
 
     tiers->on_way--;
     dyno_pool_give(&tiers->parts, place);
     return dyno_move_at(tiers, part.move)->is_onboard
-               ? dyno_onboard_arrived(tiers, part.move, part.tier, now)
-               : dyno_store_arrived(tiers, part.move, now);
+               ? dyno_onboard_arrived(tiers, part.move, part.tier, arrival->lost, now)
+               : dyno_store_arrived(tiers, part.move, arrival->lost, now);
 }
 
 dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
@@ -98,7 +98,7 @@ dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any)
 
     *any = false;
     while (dyno_links_reap(links, now, &arrival)) {
-        DYNO_TRY(arrive(tiers, arrival.id, now));
+        DYNO_TRY(arrive(tiers, &arrival, now));
         *any = true;
     }
     return DYNO_OK;
@@ -229,6 +229,7 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
         dyno_tier_wide_close(&tiers->wide[i]);
     }
     free(tiers->numbers);
+    free(tiers->names);
     dyno_pool_release(&tiers->moves);
     dyno_pool_release(&tiers->parts);
     dyno_slab_release(&tiers->slab);

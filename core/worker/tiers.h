@@ -55,6 +55,8 @@ struct dyno_tier_config {
     uint32_t pool_blocks;                  /* of each */
     const uint32_t *pool_of;               /* [workers]: whose is which */
     const uint32_t *endpoint_of;           /* [pool_count]: where it lies, as links call it */
+    bool outlives;                         /* its pools outlive the run: blocks that move to them
+                                              and from them are named */
     const struct dyno_store_policy *store; /* NULL: all */
     const struct dyno_kv_evict *evict;     /* NULL: lru */
 };
@@ -88,6 +90,19 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
 
 /* What moves their blocks. */
 struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers);
+
+/* A pool's block that was there before the run began. */
+struct dyno_kept_block {
+    struct dyno_block_name name;
+    uint32_t place; /* its number */
+};
+
+/* Before anything is stored: the pool has these blocks already, of which no place and no name comes
+ * twice.  Of each span those from its first on are kept as far as none is missing, the others are
+ * free places.  What lay deepest goes first when there is no more room.  The blocks are reordered.
+ * DYNO_NO_MEMORY. */
+dyno_status dyno_tiers_adopt(struct dyno_tiers *tiers, uint32_t tier, uint32_t pool,
+                             struct dyno_kept_block *blocks, uint32_t count);
 
 /* How many blocks all pools can hold. */
 uint64_t dyno_tiers_blocks(const struct dyno_tiers *tiers);

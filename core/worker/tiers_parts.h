@@ -27,6 +27,7 @@ struct dyno_move {
     uint32_t link_count, ends;
     uint32_t tables[1 + DYNO_TIERS_MAX]; /* [ends] of places, where the end's cache has some */
     uint32_t from, to;
+    uint32_t lost;                    /* of the blocks before `to`, so many did not arrive */
     uint32_t cost;                    /* of its blocks, as pools rank them */
     uint32_t source, tier;            /* of a store ... */
     uint32_t wanted[DYNO_TIERS_MAX];  /* ... and how many leading blocks each tier wants */
@@ -85,8 +86,10 @@ struct dyno_tiers {
     struct dyno_pool moves;
     struct dyno_pool parts;
     struct dyno_slab slab;
-    uint64_t sent;   /* transfers so far ... */
-    uint32_t on_way; /* ... and those of them that have not arrived */
+    uint64_t sent;                 /* transfers so far ... */
+    uint32_t on_way;               /* ... and those of them that have not arrived */
+    struct dyno_block_name *names; /* [names_capacity] scratch */
+    uint32_t names_capacity;
     struct dyno_tier_totals totals[DYNO_TIERS_MAX];
 };
 
@@ -150,23 +153,33 @@ dyno_status dyno_move_place_take(const struct dyno_move *move, uint32_t end,
 /* Those it has taken, [from, to), are there. */
 dyno_status dyno_move_place_seal(const struct dyno_move *move, uint32_t end,
                                  const struct dyno_kv_cache *cache);
+/* What was lost of those it has taken is dropped, and not taken any more. */
+void dyno_move_place_cut(const struct dyno_move *move, uint32_t end,
+                         const struct dyno_kv_cache *cache);
 /* It lets go of the first `held`, and gives back what it took beyond them. */
 void dyno_move_place_leave(const struct dyno_move *move, uint32_t end,
                            const struct dyno_kv_cache *cache, uint32_t held);
+/* What blocks [first, first + count) of the chain are, until the next call; NULL: nobody asks, or
+ * there is no memory to say it in. */
+const struct dyno_block_name *dyno_move_names(struct dyno_tiers *tiers,
+                                              const struct dyno_move *move, uint32_t tier,
+                                              uint32_t first, uint32_t count);
 /* Where the end's blocks from `block` on lie; NULL: nowhere. */
 const uint32_t *dyno_move_place_at(const struct dyno_move *move, uint32_t end,
                                    const struct dyno_kv_cache *cache, uint32_t block);
 
 /* ---- store.c ---- */
-/* The store has arrived. */
-dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, dyno_ns now);
+/* The store has arrived, but for its last `lost` blocks. */
+dyno_status dyno_store_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t lost,
+                               dyno_ns now);
 
 /* ---- onboard.c ---- */
 /* What it takes to compute the prompt from `first` on, in passes of its own; DYNO_NEVER: nobody
  * knows. */
 dyno_ns dyno_compute_time(const struct dyno_local *local, uint32_t first, uint32_t target);
-/* What comes from `tier` has arrived. */
+/* What comes from `tier` has arrived, but for its last `lost` blocks, which the tier does not have
+ * any more. */
 dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t tier,
-                                 dyno_ns now);
+                                 uint32_t lost, dyno_ns now);
 
 #endif

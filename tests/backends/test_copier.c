@@ -14,7 +14,7 @@ struct stores {
     uint32_t released;
 };
 
-static void copy(void *context, const struct dyno_transfer *transfer)
+static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     struct stores *stores = context;
 
@@ -22,6 +22,7 @@ static void copy(void *context, const struct dyno_transfer *transfer)
         memcpy(stores->bytes[transfer->to][transfer->to_blocks[i]],
                stores->bytes[transfer->from][transfer->from_blocks[i]], BLOCK_BYTES);
     }
+    return 0;
 }
 
 static void release(void *context)

@@ -25,6 +25,7 @@ struct live {
     uint32_t ends[WORLD_REQUESTS_MAX];
     uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
     uint64_t hits, preemptions, many_steps;
+    bool is_lossy;                   /* tiers lose the ends of some transfers */
     struct dyno_copier_speed copies; /* to be predicted from at first */
     struct dyno_pass_costs passes;   /* likewise */
     struct dyno_fleet_totals totals;
@@ -232,18 +233,24 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
     return device;
 }
 
-/* Some copies take a while. */
-static inline void copy(void *context, const struct dyno_transfer *transfer)
+/* Some copies take a while, and some do not arrive whole. */
+static inline uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct live *live = context;
     const struct timespec nap = {.tv_nsec = (long)(transfer->id % 4) * 100000};
     size_t size = live->world->worker.block_tokens;
+    bool is_tier = transfer->from >= WORLD_WORKERS_MAX || transfer->to >= WORLD_WORKERS_MAX;
+    uint32_t lost = 0;
 
     (void)nanosleep(&nap, NULL);
-    for (uint32_t i = 0; i < transfer->blocks; i++) {
+    if (live->is_lossy && is_tier && transfer->id % 3 == 0) {
+        lost = 1 + (uint32_t)(dyno_mix(transfer->id) % transfer->blocks);
+    }
+    for (uint32_t i = 0; i < transfer->blocks - lost; i++) {
         memcpy(live->stored[transfer->to] + transfer->to_blocks[i] * size,
                live->stored[transfer->from] + transfer->from_blocks[i] * size, 4 * size);
     }
+    return lost;
 }
 
 static inline void open_copier(struct stage *stage, struct live *live)

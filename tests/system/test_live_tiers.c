@@ -61,6 +61,18 @@ START_TEST(a_run_that_is_cut_ends_every_request)
 }
 END_TEST
 
+START_TEST(what_is_lost_is_computed_again)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world, .is_lossy = true};
+
+    draw(&world, 15000 + (uint64_t)_i);
+    run_live(&live, &result);
+    expect_all(&live, &result);
+}
+END_TEST
+
 static uint64_t tier_hits(const struct live *live, uint64_t *stored, uint64_t *slow)
 {
     uint64_t hits = 0;
@@ -75,7 +87,7 @@ static uint64_t tier_hits(const struct live *live, uint64_t *stored, uint64_t *s
 
 START_TEST(blocks_come_back_where_nobody_knows_what_computing_takes)
 {
-    uint64_t hits = 0, stored = 0, slow = 0;
+    uint64_t hits = 0, stored = 0, slow = 0, lost = 0;
 
     for (uint64_t seed = 13000; seed < 13012; seed++) {
         struct dyno_loop_result result;
@@ -86,6 +98,18 @@ START_TEST(blocks_come_back_where_nobody_knows_what_computing_takes)
         run_live(&live, &result);
         hits += tier_hits(&live, &stored, &slow);
     }
+    for (uint64_t seed = 15000; seed < 15008; seed++) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world, .is_lossy = true};
+
+        draw(&world, seed);
+        run_live(&live, &result);
+        for (uint32_t i = 0; i < live.totals.tier_count; i++) {
+            lost += live.totals.tiers[i].lost_blocks;
+        }
+    }
+    ck_assert_uint_gt(lost, 0);
     ck_assert_uint_gt(stored, 0);
     ck_assert_uint_gt(hits, 0);
     ck_assert_uint_eq(slow, 0);
@@ -119,6 +143,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
     tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
+    tcase_add_loop_test(cases, what_is_lost_is_computed_again, 0, 40);
     tcase_add_test(cases, blocks_come_back_where_nobody_knows_what_computing_takes);
     tcase_add_test(cases, a_tier_that_is_slower_than_computing_is_not_used);
     suite_add_tcase(suite, cases);
