@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/store/kv_file.h"
 #include "cli/assembly.h"
 #include "cli/topology_file.h"
 #include "core/base/units.h"
@@ -123,12 +124,20 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
         return beside("--device", "nothing moves KV out of such workers; cpu and sim can", error);
     }
     for (uint32_t i = 0; dyno_live_is_machine(scenario) && i < count; i++) {
-        if (specs[i].level > 2) {
-            return dyno_fail(
-                error, DYNO_BAD_INPUT,
-                "--tier %s: workers that compute have g2 (host memory) below their own",
-                specs[i].name);
+        if (specs[i].level == 4) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "--tier g4: workers that compute have g2 (host memory) and g3 (a "
+                             "file) below their own");
         }
+        if (specs[i].level == 3 && !dyno_live_is_real(scenario)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "--tier g3 and --machine cannot be together: no disk was measured");
+        }
+    }
+    if (scenario->tiers.file && !(dyno_live_is_real(scenario) && specs[count - 1].level == 3)) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "tiers.file has no meaning without --tier g3=SIZE of workers that compute");
     }
     if (scenario->output.journal) {
         return beside("--journal", "a journal has no place for what links do", error);
@@ -211,8 +220,9 @@ static void assign(const struct dyno_topology_links *places, const struct dyno_t
 
 bool dyno_tiers_count_spans(const struct dyno_scenario *scenario)
 {
-    return scenario->tiers.levels && (dyno_store_policy_find(scenario->tiers.store)->counts ||
-                                      dyno_store_policy_find(scenario->tiers.store_below)->counts);
+    return scenario->tiers.levels &&
+           (scenario->tiers.file || dyno_store_policy_find(scenario->tiers.store)->counts ||
+            dyno_store_policy_find(scenario->tiers.store_below)->counts);
 }
 
 static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_scenario *scenario,
@@ -291,6 +301,7 @@ static dyno_status lay_out(struct dyno_tiering *tiering, const struct dyno_scena
         DYNO_TRY(check_size(&specs[i], blocks, config->block_bytes, worker, error));
         tiering->credits[i] = scenario->router.tier_credit[specs[i].level - 2];
         tier->level = specs[i].level;
+        tier->outlives = !tiering->places && specs[i].level == 3;
         tier->store =
             dyno_store_policy_find(i == 0 ? scenario->tiers.store : scenario->tiers.store_below);
         tier->evict = dyno_kv_evict_find(scenario->tiers.evict);
@@ -302,6 +313,27 @@ static dyno_status lay_out(struct dyno_tiering *tiering, const struct dyno_scena
         } else {
             assign_live(&specs[i], workers, next, pool_of, endpoint_of, &tier->pool_count);
             next += tier->pool_count;
+        }
+    }
+    return DYNO_OK;
+}
+
+/* What files have from before. */
+static dyno_status adopt(const struct dyno_tiering *tiering, const struct dyno_tiers_config *config)
+{
+    uint32_t index = 0;
+
+    for (uint32_t i = 0; i < config->tier_count; i++) {
+        for (uint32_t j = 0; j < config->tiers[i].pool_count; j++, index++) {
+            struct dyno_kv_file *file =
+                index < tiering->live.file_count ? tiering->live.files[index] : NULL;
+            uint32_t count = 0;
+
+            if (file) {
+                struct dyno_kept_block *kept = dyno_kv_file_kept(file, &count);
+
+                DYNO_TRY(dyno_tiers_adopt(tiering->tiers, i, j, kept, count));
+            }
         }
     }
     return DYNO_OK;
@@ -325,7 +357,8 @@ static dyno_status open_tiers(struct dyno_tiering *tiering, const struct dyno_as
         config->links = tiering->parts[0];
         tiering->others = tiering->parts[1];
     }
-    return dyno_tiers_open(&tiering->tiers, config);
+    DYNO_TRY(dyno_tiers_open(&tiering->tiers, config));
+    return adopt(tiering, config);
 }
 
 dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,

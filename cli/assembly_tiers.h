@@ -31,7 +31,8 @@ dyno_status dyno_tier_specs(struct dyno_tier_spec specs[DYNO_TIERS_MAX], uint32_
 dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                                       struct dyno_error *error);
 
-/* Whether spans have to be told apart as the trace has them. */
+/* Whether spans have to be told apart as the trace has them: where they are counted, and where a
+ * file names blocks by them. */
 bool dyno_tiers_count_spans(const struct dyno_scenario *scenario);
 
 struct dyno_tiering {

@@ -11,10 +11,11 @@
 
 struct dyno_assembly;
 struct dyno_kv_storage;
+struct dyno_kv_file;
 
 /* A place beside the workers' own memories. */
 struct dyno_live_pool {
-    uint32_t level; /* 2: host memory */
+    uint32_t level; /* 2: host memory, 3: a file */
     uint32_t blocks;
 };
 
@@ -22,6 +23,8 @@ struct dyno_live_links {
     struct dyno_links *links;          /* NULL: not open */
     struct dyno_kv_storage **storages; /* [storage_count] of pools, a rank's each */
     uint32_t storage_count;
+    struct dyno_kv_file **files; /* [file_count], by pool; NULL: it is memory */
+    uint32_t file_count;
 };
 
 /* Whether the assembly's workers are such ones. */
@@ -32,8 +35,8 @@ uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly);
 
 /* Endpoints are the workers, as a hand-off numbers them, and then the pools.  Devices, clock and
  * machine are open.  Closed by dyno_live_links_close, before the devices, also after a failure.
- * Errors: as dyno_cpu_links_open and dyno_kv_storage_like; DYNO_BAD_INPUT (a measured machine whose
- * copies were not measured). */
+ * Errors: as dyno_cpu_links_open, dyno_kv_storage_like and dyno_kv_file_open; DYNO_BAD_INPUT (a
+ * measured machine whose copies were not measured). */
 dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
                                  const struct dyno_live_pool *pools, uint32_t pool_count,
                                  struct dyno_error *error);

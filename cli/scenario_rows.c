@@ -328,6 +328,9 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("a prompt is stored and found there in whole chunks of so many tokens (256 in "
              "LMCache); "
              "a multiple of kv.block_tokens")),
+    ROW("tiers.file", "tier-file", "FILE", TEXT, tiers.file, DEFAULT("none"), OR("none"), NOT_EMPTY,
+        HELP("where g3 lies of workers that compute: made if it is not there, and what is in it is "
+             "found again; with several pools also FILE.1, FILE.2 ...; none: gone with the run")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
         TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),

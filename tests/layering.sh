@@ -28,7 +28,8 @@ sim/ core/ sim/
 kernels/ kernels/
 backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/door/ core/ kernels/ backends/ dashboard_page.h
-backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/
+backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cpu/
+backends/store/ core/ kernels/ backends/assets/ backends/store/
 backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/cuda/
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
@@ -94,7 +95,8 @@ jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/
 sqlite3.h reports/ cli/doctor_software.c tests/
 utf8proc.h backends/ tests/
-xxhash.h backends/door/
+xxhash.h backends/door/ backends/store/
+liburing.h backends/store/
 yaml.h cli/ backends/
 zlib.h traces/ cli/doctor_software.c tests/
 cuda backends/cuda/ kernels/cuda/ tests/cuda/ tests/cuda_emulation/ tests/gpu/

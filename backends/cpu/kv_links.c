@@ -5,23 +5,79 @@
 
 enum { MEASURED_BLOCKS = 64, MEASURED_ROUNDS = 4 };
 
+/* Until a disk has been seen. */
+static const struct dyno_copier_speed disk_speed = {.ns_per_byte = 1.0, .latency_ns = 100000.0};
+
+enum path { MEMORY_PATH, DISK_PATH, PATH_COUNT };
+
 struct memories {
     uint32_t ranks;
     struct dyno_kv_storage **storage; /* [endpoints][ranks] */
+    struct dyno_kv_file **file;       /* [endpoints]; NULL: a memory */
 };
 
-static void copy(void *context, const struct dyno_transfer *transfer)
+/* Blocks of a memory that come from a file, or go there: a rank's after the other. */
+struct mover {
+    const struct memories *memories;
+    struct dyno_kv_storage **storage; /* [ranks] */
+    const uint32_t *blocks;
+};
+
+static void get(void *context, uint32_t block, void *bytes)
+{
+    const struct mover *mover = context;
+    char *to = bytes;
+
+    for (uint32_t rank = 0; rank < mover->memories->ranks; rank++) {
+        dyno_kv_storage_get(mover->storage[rank], mover->blocks[block], to);
+        to += dyno_kv_storage_block_bytes(mover->storage[rank]);
+    }
+}
+
+static void put(void *context, uint32_t block, void *bytes)
+{
+    const struct mover *mover = context;
+    const char *from = bytes;
+
+    for (uint32_t rank = 0; rank < mover->memories->ranks; rank++) {
+        dyno_kv_storage_put(mover->storage[rank], mover->blocks[block], from);
+        from += dyno_kv_storage_block_bytes(mover->storage[rank]);
+    }
+}
+
+static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct memories *memories = context;
     struct dyno_kv_storage **from = &memories->storage[transfer->from * memories->ranks];
     struct dyno_kv_storage **to = &memories->storage[transfer->to * memories->ranks];
+    struct mover source = {memories, from, transfer->from_blocks};
+    struct mover target = {memories, to, transfer->to_blocks};
 
+    if ((memories->file[transfer->to] || memories->file[transfer->from]) && !transfer->names) {
+        return transfer->blocks; /* there was no memory to name them in */
+    }
+    if (memories->file[transfer->to]) {
+        return dyno_kv_file_write(memories->file[transfer->to], transfer->to_blocks,
+                                  transfer->names, transfer->blocks, get, &source);
+    }
+    if (memories->file[transfer->from]) {
+        return dyno_kv_file_read(memories->file[transfer->from], transfer->from_blocks,
+                                 transfer->names, transfer->blocks, put, &target);
+    }
     for (uint32_t i = 0; i < transfer->blocks; i++) {
         for (uint32_t rank = 0; rank < memories->ranks; rank++) {
             dyno_kv_storage_copy(to[rank], transfer->to_blocks[i], from[rank],
                                  transfer->from_blocks[i]);
         }
     }
+    return 0;
+}
+
+static uint32_t path(void *context, uint32_t from, uint32_t to)
+{
+    const struct memories *memories = context;
+
+    return memories->file[from] || memories->file[to] ? DISK_PATH : MEMORY_PATH;
 }
 
 static void release(void *context)
@@ -29,6 +85,7 @@ static void release(void *context)
     struct memories *memories = context;
 
     free(memories->storage);
+    free(memories->file);
     free(memories);
 }
 
@@ -75,13 +132,15 @@ dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_l
                                 struct dyno_error *error)
 {
     struct memories *memories = calloc(1, sizeof *memories);
-    struct dyno_copier_config copier = {.path_count = 1,
+    struct dyno_copier_config copier = {.path_count = config->files ? PATH_COUNT : 1,
+                                        .path = path,
                                         .copy = copy,
                                         .release = release,
                                         .context = memories,
                                         .now = config->now,
                                         .wake = config->wake,
-                                        .clock = config->clock};
+                                        .clock = config->clock,
+                                        .speeds = {[DISK_PATH] = disk_speed}};
     dyno_status status;
 
     if (!memories) {
@@ -89,12 +148,16 @@ dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_l
     }
     memories->ranks = config->ranks;
     memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
-    if (!memories->storage) {
+    memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
+    if (!memories->storage || !memories->file) {
         release(memories);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
     memcpy(memories->storage, config->storages,
            config->endpoint_count * storages_bytes(config->ranks));
+    for (uint32_t i = 0; config->files && i < config->endpoint_count; i++) {
+        memories->file[i] = config->files[i];
+    }
     status = measure(config, memories->storage[0], &copier.speeds[0], error);
     if (status == DYNO_OK) {
         status = dyno_copier_open(out, &copier);

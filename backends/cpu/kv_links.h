@@ -1,17 +1,22 @@
 /* Links between memories of keys and values of this machine's CPU: blocks are copied, by a thread
- * (backends/engine/copier.h), so that what arrives is bit for bit what left.
+ * (backends/engine/copier.h), so that what arrives is bit for bit what left.  Some of them may be
+ * files (backends/store/kv_file.h), to and from which another thread reads and writes.
  */
 #ifndef DYNO_BACKENDS_CPU_KV_LINKS_H
 #define DYNO_BACKENDS_CPU_KV_LINKS_H
 
 #include "backends/cpu/kv_storage.h"
 #include "backends/engine/copier.h"
+#include "backends/store/kv_file.h"
 
 struct dyno_cpu_links_config {
     /* [endpoint_count][ranks], copied; what they point to is not owned, and closes later.  A rank's
      * memory has the same shape everywhere, but for the number of blocks. */
     struct dyno_kv_storage *const *storages;
     uint32_t endpoint_count, ranks;
+    /* [endpoint_count], copied: what lies in a file instead, whose storages are not read.  NULL:
+     * nothing does. */
+    struct dyno_kv_file *const *files;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
     struct dyno_clock *clock; /* not owned */

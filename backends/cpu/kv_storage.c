@@ -124,26 +124,61 @@ dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
     return open_shape(out, of, &storage->layer[0], error);
 }
 
-static void copy_part(void *to, uint32_t to_block, const void *from, uint32_t from_block,
-                      size_t bytes)
+/* Keys and values of one layer's block, and how many bytes they are. */
+struct parts {
+    char *keys, *values;
+    size_t keys_bytes, values_bytes;
+};
+
+static struct parts parts_of(const struct dyno_kv_storage *storage, uint32_t layer, uint32_t block)
 {
-    memcpy((char *)to + to_block * bytes, (const char *)from + from_block * bytes, bytes);
+    const struct dyno_kv_layer *of = &storage->layer[layer];
+    size_t element = element_bytes(storage->element);
+    struct parts parts = {.keys_bytes = dyno_kv_block_keys(of) * element,
+                          .values_bytes = dyno_kv_block_values(of) * element};
+
+    assert(block < storage->blocks);
+    parts.keys = (char *)of->keys + block * parts.keys_bytes;
+    parts.values = (char *)of->values + block * parts.values_bytes;
+    return parts;
+}
+
+void dyno_kv_storage_get(const struct dyno_kv_storage *storage, uint32_t block, void *bytes)
+{
+    char *to = bytes;
+
+    for (uint32_t i = 0; i < storage->layers; i++) {
+        struct parts parts = parts_of(storage, i, block);
+
+        memcpy(to, parts.keys, parts.keys_bytes);
+        memcpy(to + parts.keys_bytes, parts.values, parts.values_bytes);
+        to += parts.keys_bytes + parts.values_bytes;
+    }
+}
+
+void dyno_kv_storage_put(const struct dyno_kv_storage *storage, uint32_t block, const void *bytes)
+{
+    const char *from = bytes;
+
+    for (uint32_t i = 0; i < storage->layers; i++) {
+        struct parts parts = parts_of(storage, i, block);
+
+        memcpy(parts.keys, from, parts.keys_bytes);
+        memcpy(parts.values, from + parts.keys_bytes, parts.values_bytes);
+        from += parts.keys_bytes + parts.values_bytes;
+    }
 }
 
 void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
                           const struct dyno_kv_storage *from, uint32_t from_block)
 {
     assert(to->layers == from->layers && to->element == from->element &&
-           to->block_tokens == from->block_tokens && to_block < to->blocks &&
-           from_block < from->blocks);
+           to->block_tokens == from->block_tokens);
     for (uint32_t i = 0; i < to->layers; i++) {
-        const struct dyno_kv_layer *layer = &from->layer[i];
-        size_t element = element_bytes(from->element);
+        struct parts there = parts_of(to, i, to_block), here = parts_of(from, i, from_block);
 
-        copy_part(to->layer[i].keys, to_block, layer->keys, from_block,
-                  dyno_kv_block_keys(layer) * element);
-        copy_part(to->layer[i].values, to_block, layer->values, from_block,
-                  dyno_kv_block_values(layer) * element);
+        memcpy(there.keys, here.keys, here.keys_bytes);
+        memcpy(there.values, here.values, here.values_bytes);
     }
 }
 

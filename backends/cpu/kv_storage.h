@@ -46,6 +46,10 @@ dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
 void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
                           const struct dyno_kv_storage *from, uint32_t from_block);
 
+/* The same by way of other memory, of the bytes of a block. */
+void dyno_kv_storage_get(const struct dyno_kv_storage *storage, uint32_t block, void *bytes);
+void dyno_kv_storage_put(const struct dyno_kv_storage *storage, uint32_t block, const void *bytes);
+
 /* Bytes of one block, all layers. */
 uint64_t dyno_kv_storage_block_bytes(const struct dyno_kv_storage *storage);
 

@@ -25,9 +25,9 @@ struct path {
     struct copier *copier;
     pthread_t thread;
     bool started;
-    pthread_cond_t queued;
-    struct job *first, *last; /* in the order of submission; the first is being copied */
-    uint64_t bytes_ahead;     /* of all of them */
+    pthread_cond_t queued, done; /* done: the first of them has been copied */
+    struct job *first, *last;    /* in the order of submission; the first is being copied */
+    uint64_t bytes_ahead;        /* of all of them */
     struct dyno_copier_speed speed;
     dyno_ns learned_at;
 };
@@ -102,6 +102,7 @@ static void finish(struct path *path, struct job *job, dyno_ns began)
     path->first = job->next;
     path->bytes_ahead -= job->bytes;
     arrive(copier, job);
+    pthread_cond_broadcast(&path->done);
     pthread_mutex_unlock(&copier->lock);
     copier->config.wake(copier->config.clock);
 }
@@ -221,6 +222,54 @@ static bool copier_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriv
     return true;
 }
 
+/* Under the lock: take it out of the list, if it is there. */
+static bool unlink_job(struct job **list, uint64_t id)
+{
+    while (*list && (*list)->transfer.id != id) {
+        list = &(*list)->next;
+    }
+    if (*list) {
+        struct job *job = *list;
+
+        *list = job->next;
+        free_job(job);
+        return true;
+    }
+    return false;
+}
+
+/* Under the lock: one that is being copied is waited for, so that nothing is written to its blocks
+ * when they are somebody else's. */
+static bool drop_queued(struct copier *copier, struct path *path, uint64_t id)
+{
+    while (path->first && path->first->transfer.id == id) {
+        pthread_cond_wait(&path->done, &copier->lock);
+    }
+    for (struct job *before = path->first; before && before->next; before = before->next) {
+        if (before->next->transfer.id == id) {
+            path->bytes_ahead -= before->next->bytes;
+            path->last = path->last == before->next ? before : path->last;
+            return unlink_job(&before->next, id);
+        }
+    }
+    return false;
+}
+
+static bool copier_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
+{
+    struct copier *copier = copier_of(links);
+    bool was_there = false;
+
+    (void)now;
+    pthread_mutex_lock(&copier->lock);
+    for (uint32_t i = 0; i < copier->config.path_count && !was_there; i++) {
+        was_there = drop_queued(copier, &copier->paths[i], id);
+    }
+    was_there = was_there || unlink_job(&copier->arrived, id);
+    pthread_mutex_unlock(&copier->lock);
+    return was_there;
+}
+
 /* What is learned counts half as much with every while in which nothing was. */
 static double faded(double learned, double first, uint32_t whiles)
 {
@@ -294,6 +343,7 @@ static void copier_close(struct dyno_links *links)
             pthread_join(copier->paths[i].thread, NULL);
         }
         pthread_cond_destroy(&copier->paths[i].queued);
+        pthread_cond_destroy(&copier->paths[i].done);
     }
     if (copier->owns_context && copier->config.release) {
         copier->config.release(copier->config.context);
@@ -312,6 +362,7 @@ static const struct dyno_links_ops copier_ops = {
     .name = "copier",
     .submit = copier_submit,
     .reap = copier_reap,
+    .drop = copier_drop,
     .predict = copier_predict,
     .next = copier_next,
     .close = copier_close,
@@ -330,6 +381,7 @@ dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_c
     pthread_mutex_init(&copier->lock, NULL);
     for (uint32_t i = 0; i < config->path_count; i++) {
         pthread_cond_init(&copier->paths[i].queued, NULL);
+        pthread_cond_init(&copier->paths[i].done, NULL);
         copier->paths[i].copier = copier;
         copier->paths[i].speed = config->speeds[i];
     }

@@ -145,6 +145,44 @@ START_TEST(what_is_predicted_is_latency_and_bytes)
 }
 END_TEST
 
+/* Each transfer copies to a block of its own; of half of them nobody hears, and their blocks are
+ * somebody else's when drop has returned. */
+START_TEST(what_is_dropped_is_not_heard_of_and_writes_nothing_any_more)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    dyno_ns now = 0;
+
+    memset(stores.bytes[0], 1, sizeof stores.bytes[0]);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        ck_assert_int_eq(links->ops->submit(links, 0,
+                                            &(struct dyno_transfer){.id = i,
+                                                                    .to = 1 + i % 2,
+                                                                    .blocks = 1,
+                                                                    .block_bytes = BLOCK_BYTES,
+                                                                    .from_blocks = &i,
+                                                                    .to_blocks = &i}),
+                         DYNO_OK);
+    }
+    for (uint32_t i = 0; i < BLOCKS; i += 2) {
+        uint32_t id = (i * 5) % BLOCKS;
+
+        ck_assert(links->ops->drop(links, 0, id));
+        memset(stores.bytes[1 + id % 2][id], 9, BLOCK_BYTES);
+    }
+    ck_assert(!links->ops->drop(links, 0, BLOCKS));
+    for (uint32_t i = 0; i < BLOCKS / 2; i++) {
+        ck_assert_uint_eq(await(links, clock, &now).id % 2, 1);
+    }
+    links->ops->close(links);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        ck_assert_uint_eq(stores.bytes[1 + i % 2][i][BLOCK_BYTES - 1], i % 2 ? 1 : 9);
+    }
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
 START_TEST(what_is_on_its_way_is_copied_before_links_close)
 {
     static struct stores stores;
@@ -173,6 +211,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_arrives_is_what_left);
     tcase_add_test(cases, nothing_to_move_arrives_at_once);
     tcase_add_test(cases, what_is_predicted_is_latency_and_bytes);
+    tcase_add_test(cases, what_is_dropped_is_not_heard_of_and_writes_nothing_any_more);
     tcase_add_test(cases, what_is_on_its_way_is_copied_before_links_close);
     suite_add_tcase(suite, cases);
 }
