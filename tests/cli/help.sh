@@ -201,6 +201,9 @@ tiers: where KV may lie beside the GPU's own memory
   --tier TIER                 tiers below the GPU's memory, each with a size and whose it is
                               (docs/tiers.md): g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB
                               a store; --tier may be given several times
+  --tier-file FILE            where g3 lies of workers that compute: made if it is not there, and
+                              what is in it is found again; with several pools also FILE.1, FILE.2
+                              ...; none: gone with the run
 
 engine: which engine's habits the workers have
   --engine ENGINE             the engine whose defaults and scheduling order workers follow: vllm,

@@ -50,7 +50,8 @@ static inline uint32_t *place(struct live *live, uint32_t worker,
     return &live->stored[worker][(size_t)piece->table[position / size] * size + position % size];
 }
 
-/* All pieces are written before any is read, as in a layer of a model. */
+/* All pieces are written before any is read, as in a layer of a model.  A prompt of which another
+ * has the last block too computes that again where it lies: the same, while it may be copied. */
 static inline void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count, uint32_t *next)
 {
@@ -62,8 +63,11 @@ static inline void step(void *context, uint32_t worker, const struct dyno_engine
 
     for (uint32_t i = 0; i < piece_count; i++) {
         for (uint32_t j = 0; j < pieces[i].count; j++) {
-            *place(live, worker, &pieces[i], pieces[i].first + j) =
-                pieces[i].tokens[pieces[i].first + j];
+            uint32_t *at = place(live, worker, &pieces[i], pieces[i].first + j);
+
+            if (*at != pieces[i].tokens[pieces[i].first + j]) { /* else it may be on its way */
+                *at = pieces[i].tokens[pieces[i].first + j];
+            }
         }
     }
     for (uint32_t i = 0; i < piece_count; i++) {
