@@ -317,6 +317,9 @@ static dyno_status on_plan(struct dyno_sink *sink, const struct dyno_plan_record
                       promises->desired, scenario->planner.workers_min, most, record->ready,
                       record->starting, record->draining, record->role, promises->up);
     }
+    if (strcmp(record->role, "serve") != 0 && record->ready == 0) {
+        break_promise(promises, "nobody is ready whose role is %s", record->role);
+    }
     mix(promises, record->at);
     mix(promises, record->desired);
     mix(promises, record->ready);

@@ -32,6 +32,18 @@ compares() {
     awk "BEGIN { exit !($1) }" || fail "not so: $1"
 }
 
+# steps_as_it_leaps NAME ARGUMENT...: stepping instead of leaping has the history that run.db has.
+steps_as_it_leaps() {
+    local table
+
+    mv run.db first.db
+    plays "$@" --set batch.steps_max=1
+    for table in plan request sample; do
+        [[ $(sqlite3 first.db "SELECT * FROM $table" | md5sum) == \
+           $(sqlite3 run.db "SELECT * FROM $table" | md5sum) ]] || fail "$table differs"
+    done
+}
+
 # Every request that arrived completed, and none was refused or lost.
 all_complete() {
     holds "count(*) > 0 AND min(outcome) = 0 AND max(outcome) = 0 FROM request"
@@ -104,12 +116,7 @@ all_complete
 compares "$(number planner.drains) > 20 && $(number planner.start_failures) > 5"
 holds "max(reason = 'blind') FROM plan"
 holds "sum(desired < before AND heard < ready) = 0 FROM plan" # unknown is no reason to go down
-cp run.db first.db
-plays churn --set batch.steps_max=1 # stepping instead of leaping: the same history
-for table in plan request sample; do
-    [[ $(sqlite3 first.db "SELECT * FROM $table" | md5sum) == \
-       $(sqlite3 run.db "SELECT * FROM $table" | md5sum) ]] || fail "$table differs"
-done
+steps_as_it_leaps churn
 
 # ---- a mix that shifts -----------------------------------------------------------------------
 
@@ -129,6 +136,9 @@ plays mix-shift --planner static --prefill 5 --decode 3 # the best that is fixed
 all_complete
 compares "$(number planner.changes) == 0 && $planned > $(number goodput.fraction) + 0.2"
 compares "$hours < $(number planner.gpu_hours) - 5"
+plays mix-shift --duration 50min
+compares "$(number planner.changes) > 5"
+steps_as_it_leaps mix-shift --duration 50min
 
 # ---- for real --------------------------------------------------------------------------------
 
