@@ -43,11 +43,39 @@ uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
+/* What cannot be where workers change their role. */
+static dyno_status check_changes(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    const char *unlike = scenario->prefill.gpu                            ? "prefill.gpu"
+                         : scenario->prefill.tp > 0                       ? "prefill.tp"
+                         : strcmp(scenario->prefill.weights, "same") != 0 ? "prefill.weights"
+                                                                          : NULL;
+
+    if (unlike) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s and --planner cannot be together: a planner moves GPUs from one role "
+                         "to the other, and these are not alike",
+                         unlike);
+    }
+    if (scenario->planner.start > 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.start and --disagg contradict each other: --prefill and --decode "
+                         "say how many of either role there are when the run begins");
+    }
+    if (scenario->tiers.levels) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--tier, --planner and --disagg cannot be together: what becomes of a "
+                         "worker's tiers when it changes its role is not modelled");
+    }
+    return DYNO_OK;
+}
+
 static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
     uint32_t prefill = scenario->disagg.prefill, decode = scenario->disagg.decode;
 
+    DYNO_TRY(check_changes(scenario, error));
     if (dyno_live_is_real(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--planner and --disagg together are for simulations: a device that "

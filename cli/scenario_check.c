@@ -402,36 +402,6 @@ static dyno_status refuse_without(const struct dyno_options *options, const char
                      said(options, name, place));
 }
 
-/* Of a planner that has workers change their role, what cannot be. */
-static dyno_status check_changes(const struct dyno_scenario *scenario,
-                                 const struct dyno_options *options, struct dyno_error *error)
-{
-    static const char *const unlike[] = {"prefill.gpu", "prefill.tp", "prefill.weights"};
-
-    for (size_t i = 0; i < sizeof(unlike) / sizeof(unlike[0]); i++) {
-        if (is_given(options, unlike[i])) {
-            return refuse_pair(options, unlike[i], "planner.policy",
-                               "cannot be together: a planner moves GPUs from one role to the "
-                               "other, and these are not alike",
-                               error);
-        }
-    }
-    if (is_given(options, "planner.start")) {
-        return refuse_pair(options, "planner.start", "disagg.policy",
-                           "contradict each other: --prefill and --decode say how many of either "
-                           "role there are when the run begins",
-                           error);
-    }
-    if (scenario->tiers.levels) {
-        return refuse_pair(
-            options, "tiers.levels", "planner.policy",
-            "cannot be together where requests are served in halves: what becomes of "
-            "a worker's tiers when it changes its role is not modelled",
-            error);
-    }
-    return DYNO_OK;
-}
-
 /* The fleet has as many workers as both roles together; or more places, of which a planner makes
  * use. */
 static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dyno_options *options,
@@ -493,9 +463,6 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "cannot be together: only what is pushed has a place to go to while its "
                            "prompt is computed",
                            error);
-    }
-    if (is_planned) {
-        DYNO_TRY(check_changes(scenario, options, error));
     }
     if (scenario->output.journal) {
         return refuse_pair(options, "output.journal", "disagg.policy",

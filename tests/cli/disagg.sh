@@ -112,14 +112,14 @@ refuses 2 "--device and --disagg cannot be together: nothing moves KV between su
 refuses 2 "--planner and --disagg together are for simulations: a device that computes\
  (run.device cpu) does not change its role" \
     "${nothing[@]}" --disagg always --device cpu --planner static
-refuses 2 "--set prefill.tp and --planner cannot be together: a planner moves GPUs from one role to\
+refuses 2 "prefill.tp and --planner cannot be together: a planner moves GPUs from one role to\
  the other, and these are not alike" \
     "${nothing[@]}" --disagg always --planner static --set prefill.tp=2
-refuses 2 "--set planner.start and --disagg contradict each other: --prefill and --decode say how\
+refuses 2 "planner.start and --disagg contradict each other: --prefill and --decode say how\
  many of either role there are when the run begins" \
     "${nothing[@]}" --disagg always --planner static --set planner.start=1
-refuses 2 "--tier and --planner cannot be together where requests are served in halves: what\
- becomes of a worker's tiers when it changes its role is not modelled" \
+refuses 2 "--tier, --planner and --disagg cannot be together: what becomes of a worker's tiers when\
+ it changes its role is not modelled" \
     "${nothing[@]}" --disagg always --planner static --tier g2=64GiB
 refuses 2 "planner.min 0 and --disagg contradict each other: requests in halves need a worker of\
  either role; give planner.min 1 or more" \

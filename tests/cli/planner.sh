@@ -124,7 +124,8 @@ steps_as_it_leaps churn
 plays mix-shift
 all_complete
 holds "max(up) = 8 AND max(wanted) = 8 FROM
-    (SELECT sum(ready + starting + draining) AS up, sum(desired) AS wanted FROM plan GROUP BY at_ns)"
+    (SELECT sum(ready + starting + draining) AS up, sum(desired) AS wanted
+     FROM plan GROUP BY at_ns)"
 holds "count(DISTINCT role) = 2 AND min(desired) = 1 FROM plan"
 holds "max(reason = 'budget') AND max(coming) > 0 FROM plan"
 holds "max(desired) >= 6 FROM plan WHERE role = 'prefill' AND at_ns BETWEEN 400e9 AND 2400e9"
