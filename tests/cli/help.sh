@@ -242,6 +242,12 @@ planner: how many workers there are: who starts and stops them
   --[no-]regret               run once more under the planner clairvoyant, and report the difference
                               [false]
 
+faults: what goes wrong, and how the fleet goes on (docs/faults.md)
+  --fault FAULT               WHAT:WHICH@FROM[..TO]=HOW, as in worker:2@120s=dead,
+                              worker:4-7@2min..3min=dead, worker:1@30s..40s=frozen,
+                              worker:1@30s..40s=slow:3, nic:3@30s..40s=down or
+                              switch:rack1@30s..40s=slow:10 (docs/faults.md)
+
 slo: what counts as goodput
   --slo ttft=TIME,tpot=TIME,...
                               what a request must meet to count as goodput: any of ttft, tpot, itl,

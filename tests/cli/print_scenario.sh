@@ -73,6 +73,8 @@ disagg:
   decode: 1                                  # default
   router: least_loaded                       # default
   deadline: none                             # default
+  move_deadline: none                        # default
+  move_retries: 1                            # default
   style: push                                # default
   transfer: whole                            # default
   hop: 0s                                    # default
@@ -92,6 +94,7 @@ tiers:
   store_below: all                           # default
   evict: lru                                 # default
   chunk_tokens: block                        # default
+  file: none                                 # default
 engine:
   profile: sglang                            # --engine
 batch:
@@ -181,6 +184,19 @@ planner:
   headroom: 0.8                              # default
   cooldown: 2min                             # default
   regret: false                              # default
+faults:
+  list: none                                 # default
+  death_every: none                          # default
+  death_for: 0s                              # default
+  stall_every: none                          # default
+  stall_for: 10s                             # default
+  stall_slowness: frozen                     # default
+  link_every: none                           # default
+  link_for: 10s                              # default
+  link_slowness: down                        # default
+  restart: 60                                # default
+  notice: 0s                                 # default
+  migration_limit: 3                         # default
 slo:
   ttft: 2s                                   # --slo ttft
   tpot: 50ms                                 # --slo tpot

@@ -69,7 +69,7 @@ if has_sqlite; then
     sqlite3 runs.db "DROP VIEW validation_error; DROP VIEW request_latency; DROP VIEW worker_load;
         DROP VIEW tenant_load; DROP VIEW priority_load; DROP TABLE run_tag;
         DROP VIEW trial_goal; DROP TABLE trial; DROP TABLE tuning_aim; DROP TABLE tuning_option;
-        DROP TABLE tuning;
+        DROP TABLE tuning; DROP TABLE fault; ALTER TABLE request DROP COLUMN migrations;
         DROP TABLE tier; DROP TABLE tier_sample; ALTER TABLE request DROP COLUMN onboarded_tokens;
         DELETE FROM outcome WHERE code = 6; ALTER TABLE decision DROP COLUMN router;
         ALTER TABLE request DROP COLUMN ingest_ns; ALTER TABLE request DROP COLUMN queue_ns;

@@ -384,8 +384,6 @@ for style in push pull both; do
     works sql $style.db "SELECT count(*) AS parted FROM request WHERE prefill_worker = 2"
     grep -q '^ *2$' out || fail "not both were parted: $(cat out)"
 done
-"$dyno" serve --tier g2=1GiB 2>serve.err && fail "a device that computes has tiers"
-grep -q -- '--tier and --device cannot be together' serve.err || fail "$(cat serve.err)"
 
 # Where the system grants few descriptors, fewer are let in, and it is said.
 (
