@@ -41,7 +41,8 @@ static json_t *dataset(const struct dyno_aiperf_about *about)
 static void set_law(json_t *phase, const char *arrival)
 {
     static const char *const types[] = {"constant", "poisson", "gamma"};
-    double rate = 0, variation = 0;
+    double rate, variation;
+    char *rest;
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         size_t size = strlen(types[i]);
@@ -49,7 +50,8 @@ static void set_law(json_t *phase, const char *arrival)
         if (strncmp(arrival, types[i], size) != 0 || arrival[size] != ':') {
             continue;
         }
-        (void)sscanf(arrival + size + 1, "%lf,%lf", &rate, &variation);
+        rate = strtod(arrival + size + 1, &rest);
+        variation = *rest == ',' ? strtod(rest + 1, NULL) : 0.0;
         (void)json_object_set_new(phase, "type", json_string(types[i]));
         (void)json_object_set_new(phase, "rate", json_real(rate));
         if (variation > 0) { /* the shape of the law, which AIPerf calls so */

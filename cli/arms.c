@@ -1,5 +1,6 @@
 #include "cli/arms.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static dyno_status add_setting(struct dyno_arm *arm, const char *flag, const cha
                                size_t length, struct dyno_error *error)
 {
     size_t used = strlen(arm->label), name_length = strcspn(text, "=");
-    const struct dyno_option *row;
+    const struct dyno_option *row = NULL;
     char quoted[DYNO_QUOTE_MAX];
 
     if (name_length >= length) {
@@ -95,6 +96,7 @@ static dyno_status add_setting(struct dyno_arm *arm, const char *flag, const cha
                          dyno_quote(quoted, text));
     }
     DYNO_TRY(dyno_arm_option_find(flag, text, &row, error));
+    assert(row);
     if (arm->setting_count == DYNO_ARM_SETTINGS_MAX) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: more than %d settings; write a scenario file",
                          flag, DYNO_ARM_SETTINGS_MAX);

@@ -1,5 +1,6 @@
 #include "cli/assembly_tiers.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,13 +114,14 @@ static dyno_status beside(const char *what, const char *why, struct dyno_error *
 dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                                       struct dyno_error *error)
 {
-    struct dyno_tier_spec specs[DYNO_TIERS_MAX];
-    uint32_t count;
+    struct dyno_tier_spec specs[DYNO_TIERS_MAX] = {0};
+    uint32_t count = 0;
 
     if (!scenario->tiers.levels) {
         return DYNO_OK;
     }
     DYNO_TRY(dyno_tier_specs(specs, &count, scenario->tiers.levels, error));
+    assert(count > 0);
     if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
         return beside("--device", "nothing moves KV out of such workers; cpu and sim can", error);
     }

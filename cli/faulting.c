@@ -50,7 +50,7 @@ static dyno_status read_list(struct dyno_chaos_fault **out, uint32_t *count,
     if (!text || !faults) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for faults");
     }
-    for (char *rest = text; status == DYNO_OK && rest;) {
+    for (char *rest = text; faults && status == DYNO_OK && rest;) {
         const char *word = strsep(&rest, ",");
 
         if (word[0] == '\0' && !scenario->faults.list) {

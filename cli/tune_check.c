@@ -73,7 +73,7 @@ static dyno_status look_up(struct dyno_tune *tune, uint32_t side, bool *is_there
 
     *is_there = tune->tuning != NULL;
     for (uint32_t i = 0; i < tune->options.seeds && *is_there; i++) {
-        int64_t run;
+        int64_t run = 0;
 
         DYNO_TRY(find(tune, &trial, first_seed(tune) + i, &run, error));
         *is_there = run != 0;
@@ -98,7 +98,7 @@ static dyno_status make_arms(struct dyno_tune *tune, struct dyno_arms *arms,
             return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
         }
         arm->settings[arm->setting_count++] = seed;
-        if (is_there[i] && !(arm->settings[arm->setting_count++] = strdup("output.db=none"))) {
+        if (is_there[i] && asprintf(&arm->settings[arm->setting_count++], "output.db=none") < 0) {
             return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
         }
     }

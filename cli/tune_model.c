@@ -10,6 +10,7 @@
  *
  * Of several goals each choice looks at another mixture of them: the augmented Chebyshev distance
  * with weights that are drawn (Knowles, 2006), so that the whole front is looked for. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,7 @@ static dyno_status open_model(struct model *model, struct dyno_error *error)
     for (uint32_t i = 0; i < space->count; i++) {
         names[i] = is_name(&space->items[i]);
     }
+    assert(space->count > 0);
     model->points = malloc(TRIALS_MAX * (size_t)space->count * sizeof *model->points);
     is_whole = model->points != NULL;
     for (uint32_t i = 0; i < surrogate_count(model); i++) {

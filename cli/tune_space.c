@@ -94,7 +94,7 @@ static void value_at(const struct dyno_tune_dimension *dimension, double *at,
 static dyno_status append(struct dyno_tune_dimension *dimension, char *value,
                           struct dyno_error *error)
 {
-    char **larger = dimension->values;
+    char **larger;
 
     for (uint32_t i = 0; i < dimension->value_count; i++) {
         if (strcmp(dimension->values[i], value) == 0) {
@@ -102,15 +102,15 @@ static dyno_status append(struct dyno_tune_dimension *dimension, char *value,
             return DYNO_OK;
         }
     }
-    if (dimension->value_count < DYNO_TUNE_VALUES_MAX) {
-        larger = realloc(dimension->values, (dimension->value_count + 1) * sizeof *larger);
-    }
-    if (!larger || dimension->value_count == DYNO_TUNE_VALUES_MAX) {
+    if (dimension->value_count == DYNO_TUNE_VALUES_MAX) {
         free(value);
-        return larger ? dyno_fail(error, DYNO_BAD_INPUT,
-                                  "--vary %s: more than %d values; give a range",
-                                  dimension->row->name, DYNO_TUNE_VALUES_MAX)
-                      : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+        return dyno_fail(error, DYNO_BAD_INPUT, "--vary %s: more than %d values; give a range",
+                         dimension->row->name, DYNO_TUNE_VALUES_MAX);
+    }
+    larger = realloc(dimension->values, (dimension->value_count + 1) * sizeof *larger);
+    if (!larger) {
+        free(value);
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     dimension->values = larger;
     dimension->values[dimension->value_count++] = value;

@@ -1,5 +1,6 @@
 #include "cli/tune_sure.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,7 @@ static dyno_status fill_side(struct work *work, uint32_t side)
     for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
         requests += run_of(work, side, seed)->record_count;
     }
+    assert(work->places > 0);
     to->sums = calloc((size_t)SUMS * work->places, sizeof *to->sums);
     for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
         to->sorted[i] = malloc((requests + 1) * sizeof *to->sorted[i]);
@@ -437,8 +439,8 @@ static dyno_status draw_blocks(struct work *work, struct dyno_tune_sure *out, ui
     uint32_t width = work->runs->arms * work->metrics;
     uint32_t length = work->runs->same_traffic ? work->cells : work->places;
     struct dyno_memory memory = longest_memory(work);
-    double asked = memory.block + 0.5, least = length / DYNO_BLOCKS_MAX,
-           most = work->cells / DYNO_BLOCKS_MIN;
+    uint32_t least = length / DYNO_BLOCKS_MAX, most = work->cells / DYNO_BLOCKS_MIN;
+    double asked = memory.block + 0.5;
     struct dyno_bootstrap bootstrap = {.streams = work->runs->seeds,
                                        .shared = work->runs->same_traffic,
                                        .cells = work->cells,

@@ -1,4 +1,5 @@
 /* What `dyno tune` prints. */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -236,14 +237,16 @@ static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *o
     static const char *const names[] = {"as given", "best", "second best"};
     static const char *const less[] = {"best - as given", "", "best - second best"};
     char text[VALUE_MAX], interval[INTERVAL_MAX];
+    uint32_t sides = check->sides;
 
-    for (uint32_t i = 0; i < check->sides; i++) {
+    assert(sides <= DYNO_TUNE_SIDES_MAX);
+    for (uint32_t i = 0; i < sides; i++) {
         dyno_tune_value_print(about, check->sure.results[i].metrics[metric], text, VALUE_MAX);
         print_interval(about, &check->sure.side[i][metric], interval);
         (void)fprintf(out, "%-26s%-20s%14s   %s\n", i == 0 ? about->name : "", names[i], text,
                       interval);
     }
-    for (uint32_t i = 0; i < check->sides; i += 2) {
+    for (uint32_t i = 0; i < sides; i += 2) {
         print_difference(about, check->sure.difference[i][metric].value, text);
         print_interval(about, &check->sure.difference[i][metric], interval);
         (void)fprintf(out, "%-26s%-20s%14s   %s\n", "", less[i], text, interval);
@@ -271,8 +274,8 @@ static void print_verdict(const struct dyno_tune *tune, FILE *out)
     static const char *const words[] = {
         [DYNO_TUNE_UNCHECKED] = "no point is better than the scenario as given",
         [DYNO_TUNE_HOLDS] = "it is better than the scenario as given here too",
-        [DYNO_TUNE_UNSURE] = "it cannot be told from the scenario as given here: the\n"
-                             "interval of the difference holds 0, or is not known",
+        [DYNO_TUNE_UNSURE] = ("it cannot be told from the scenario as given here: the\n"
+                              "interval of the difference holds 0, or is not known"),
         [DYNO_TUNE_EXCEEDS] = "it does not keep to the limits here",
         [DYNO_TUNE_WORSE] = "it is worse than the scenario as given here",
     };

@@ -78,8 +78,9 @@ dyno_status dyno_tune_arm(const struct dyno_tune *tune, const struct dyno_tune_t
                    is_whole;
     }
     for (uint32_t i = 0; i < count; i++) {
-        arm->settings[arm->setting_count] = strdup(parts[i]);
-        is_whole = arm->settings[arm->setting_count++] != NULL && is_whole;
+        char **setting = &arm->settings[arm->setting_count++];
+
+        is_whole = asprintf(setting, "%s", parts[i]) >= 0 && is_whole;
     }
     return is_whole ? DYNO_OK : DYNO_NO_MEMORY;
 }
@@ -355,11 +356,13 @@ struct dyno_tune_trial *dyno_tune_add(struct dyno_tune *tune, uint32_t number,
 {
     struct dyno_tune_trial **larger =
         realloc(tune->trials, (tune->trial_count + 1) * sizeof(struct dyno_tune_trial *));
-    struct dyno_tune_trial *trial = calloc(1, sizeof *trial);
+    struct dyno_tune_trial *trial = NULL;
 
-    tune->trials = larger ? larger : tune->trials;
-    if (!larger || !trial) {
-        free(trial);
+    if (larger) {
+        tune->trials = larger;
+        trial = calloc(1, sizeof *trial);
+    }
+    if (!trial) {
         if (point) {
             dyno_tune_point_release(point);
         }
@@ -420,7 +423,8 @@ struct dyno_tune_trial **dyno_tune_ranking(const struct dyno_tune *tune)
 
     if (order) {
         memcpy(order, tune->trials, tune->trial_count * sizeof(struct dyno_tune_trial *));
-        qsort_r(order, tune->trial_count, sizeof *order, by_rank, (void *)(uintptr_t)tune);
+        qsort_r(order, tune->trial_count, sizeof(struct dyno_tune_trial *), by_rank,
+                (void *)(uintptr_t)tune);
     }
     return order;
 }

@@ -48,7 +48,6 @@ static void lose(struct dyno_input_copy *copy)
 static void keep(struct dyno_input_copy *copy, const unsigned char *data, size_t size)
 {
     size_t capacity = copy->capacity ? copy->capacity : RAW_BYTES;
-    char *grown = copy->data;
 
     if (copy->is_lost || size == 0) {
         return;
@@ -56,14 +55,21 @@ static void keep(struct dyno_input_copy *copy, const unsigned char *data, size_t
     while (capacity - copy->size < size) {
         capacity *= 2;
     }
-    if (size > copy->size_max - copy->size ||
-        (capacity > copy->capacity && !(grown = realloc(copy->data, capacity)))) {
+    if (size > copy->size_max - copy->size) {
         lose(copy);
         return;
     }
-    memcpy(grown + copy->size, data, size);
-    copy->data = grown;
-    copy->capacity = capacity;
+    if (capacity > copy->capacity) {
+        char *grown = realloc(copy->data, capacity);
+
+        if (!grown) {
+            lose(copy);
+            return;
+        }
+        copy->data = grown;
+        copy->capacity = capacity;
+    }
+    memcpy(copy->data + copy->size, data, size);
     copy->size += size;
 }
 

@@ -251,7 +251,7 @@ enum { PROBED_TOKENS = 64, PROBED_CONTEXT = 448, PROBED_ROUNDS = 3 };
 static double probe(const struct engine *engine, const struct dyno_cpu_config *config,
                     const uint32_t *table, uint32_t context, uint32_t tokens)
 {
-    static const uint32_t zeros[PROBED_TOKENS];
+    static const uint32_t zeros[PROBED_TOKENS] = {0};
     struct dyno_forward_slice slice = {
         .tokens = zeros, .first = context, .count = tokens, .table = table};
     dyno_ns least = DYNO_NEVER;
@@ -306,6 +306,7 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
     struct dyno_threaded_config threaded = config->threaded;
     dyno_status status;
 
+    assert(cpu->engines);
     if (config->predicts) {
         DYNO_TRY(measure_costs(&cpu->engines[0], config, &threaded.costs, error));
     }

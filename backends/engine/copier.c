@@ -158,7 +158,7 @@ static struct job *make_job(const struct dyno_transfer *transfer, dyno_ns now)
     }
     job->transfer.from_blocks = job->blocks;
     job->transfer.to_blocks = job->blocks + transfer->blocks;
-    if (transfer->names) {
+    if (transfer->names && transfer->blocks > 0) {
         size_t size = transfer->blocks * sizeof *job->names;
 
         job->transfer.names = job->names = malloc(size);

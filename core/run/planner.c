@@ -323,7 +323,7 @@ static bool decide(struct dyno_planner *planner, const struct dyno_plan_observat
 {
     struct dyno_plan *plans[DYNO_WORKER_ROLES];
     struct dyno_plan_verdict verdicts[DYNO_WORKER_ROLES];
-    uint32_t before[DYNO_WORKER_ROLES];
+    uint32_t before[DYNO_WORKER_ROLES] = {0};
     bool changed = false;
 
     for (uint32_t role = 0; role < planner->role_count; role++) {

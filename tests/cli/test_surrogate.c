@@ -20,8 +20,10 @@ START_TEST(of_two_points_it_is_as_by_hand)
     static const double points[2] = {0.2, 0.6}, values[2] = {3.0, 5.0};
     struct dyno_surrogate *surrogate = dyno_surrogate_open(1, numbers);
     double k = covariance(0.4), own = 1.0 + 0.01 + 1e-8, det = own * own - k * k, mean, deviation;
-    double near[2] = {covariance(0.1), covariance(0.3)}, at = 0.3;
-    double inverse[2] = {(own * near[0] - k * near[1]) / det, (own * near[1] - k * near[0]) / det};
+    const double near[2] = {covariance(0.1), covariance(0.3)};
+    const double at = 0.3;
+    const double inverse[2] = {(own * near[0] - k * near[1]) / det,
+                               (own * near[1] - k * near[0]) / det};
 
     ck_assert_int_eq(dyno_surrogate_learn(surrogate, points, values, 2, NULL, &error), DYNO_OK);
     dyno_surrogate_predict(surrogate, &at, &mean, &deviation); /* of values -1 and 1 */

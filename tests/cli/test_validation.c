@@ -53,7 +53,7 @@ static struct dyno_validation compared(const struct runs *runs, uint32_t repeats
 START_TEST(a_simulation_is_held_against_the_median_of_live_runs)
 {
     struct runs runs;
-    struct dyno_validation found;
+    struct dyno_validation found = {0};
     const struct dyno_validation_measure *ttft = &found.measures[0], *tpot = &found.measures[1];
 
     fill(&runs, (const double[]){10, 8, 16, 9});
@@ -91,7 +91,7 @@ END_TEST
 START_TEST(figures_are_of_whole_runs)
 {
     struct runs runs;
-    struct dyno_validation found;
+    struct dyno_validation found = {0};
     const struct dyno_validation_figure *mean = &found.measures[0].figures[0],
                                         *p90 = &found.measures[0].figures[2];
 

@@ -65,7 +65,9 @@ static inline void step(void *context, uint32_t worker, const struct dyno_engine
         for (uint32_t j = 0; j < pieces[i].count; j++) {
             uint32_t *at = place(live, worker, &pieces[i], pieces[i].first + j);
 
-            if (*at != pieces[i].tokens[pieces[i].first + j]) { /* else it may be on its way */
+            /* It may be on its way, if it is there already. */
+            // cppcheck-suppress duplicateConditionalAssign
+            if (*at != pieces[i].tokens[pieces[i].first + j]) {
                 *at = pieces[i].tokens[pieces[i].first + j];
             }
         }
