@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 
+#include "core/worker/first_record.h"
 #include "core/worker/handoff_parts.h"
 
 /* What is pulled has a half that decodes only when it asks for its blocks. */
@@ -94,21 +95,9 @@ static dyno_status tell_lost(struct dyno_handoff *handoff, uint32_t place)
 {
     const struct dyno_passage *passage = dyno_handoff_at(handoff, place);
     const struct dyno_request *request = &passage->request;
-    struct dyno_resume how_far = {.record = {.id = request->id,
-                                             .session = request->session,
-                                             .tenant = request->tenant,
-                                             .priority = request->priority,
-                                             .worker = passage->decode_worker,
-                                             .outcome = DYNO_FAILED,
-                                             .prompt_tokens = request->prompt_tokens,
-                                             .scheduled_ns = request->scheduled_ns,
-                                             .arrival_ns = request->arrival_ns,
-                                             .held_ns = request->held_ns,
-                                             .ready_ns = DYNO_NEVER,
-                                             .admitted_ns = DYNO_NEVER,
-                                             .first_token_ns = DYNO_NEVER,
-                                             .last_token_ns = DYNO_NEVER}};
+    struct dyno_resume how_far = {.record = dyno_first_record(request, passage->decode_worker)};
 
+    how_far.record.outcome = DYNO_FAILED;
     if (request->before) {
         how_far.record = request->before->record;
         how_far.record.worker = passage->decode_worker;

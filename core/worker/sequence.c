@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/usual.h"
+#include "core/worker/first_record.h"
 #include "core/worker/fleet.h"
 
 enum { SEQS_MIN = 64 };
@@ -76,19 +77,7 @@ dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *r
     seq = &local->seqs[local->seqs_unused];
     *out = local->seqs_unused;
     local->seqs_unused = seq->next;
-    *seq = (struct dyno_seq){.record = {.id = request->id,
-                                        .session = request->session,
-                                        .tenant = request->tenant,
-                                        .priority = request->priority,
-                                        .worker = worker,
-                                        .prompt_tokens = request->prompt_tokens,
-                                        .scheduled_ns = request->scheduled_ns,
-                                        .arrival_ns = request->arrival_ns,
-                                        .held_ns = request->held_ns,
-                                        .ready_ns = DYNO_NEVER,
-                                        .admitted_ns = DYNO_NEVER,
-                                        .first_token_ns = DYNO_NEVER,
-                                        .last_token_ns = DYNO_NEVER},
+    *seq = (struct dyno_seq){.record = dyno_first_record(request, worker),
                              .prev = DYNO_NO_SEQ,
                              .next = DYNO_NO_SEQ,
                              .target = request->prompt_tokens};
