@@ -54,20 +54,27 @@ done
 works replay "${load[@]}" "${live[@]}" --workers 2 --tier g2=64MiB:node --json shared.json
 [[ $(number shared.json requests.completed) == 20 ]] || fail "requests were lost: $(cat out)"
 
+# ask_all ROUND: what the server answers to five long prompts, each with the round behind it.
+ask_all() {
+    local prompt
+
+    for prompt in one two three four five; do
+        printf '{"model": "austen-2m", "max_tokens": 20, "temperature": 0, "prompt": "%s"}' \
+            "$(printf "$prompt and the rest of the family were seated at breakfast, %.0s" \
+                {1..12})" >ask.json
+        curl -sf "$url/v1/completions" -H 'Content-Type: application/json' -d @ask.json |
+            sed 's/.*"choices"/"choices"/; s/"id".*//; s/"usage".*//'
+        echo " $1"
+    done
+}
+
 # What clients are answered is the same, to the last token, when what they ask again comes back
 # from host memory.
 for tier in none g2=16MiB; do
     start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
         --tier $tier
     for round in 1 2; do
-        for prompt in one two three four five; do
-            printf '{"model": "austen-2m", "max_tokens": 20, "temperature": 0, "prompt": "%s"}' \
-                "$(printf "$prompt and the rest of the family were seated at breakfast, %.0s" \
-                    {1..12})" >ask.json
-            curl -sf "$url/v1/completions" -H 'Content-Type: application/json' -d @ask.json |
-                sed 's/.*"choices"/"choices"/; s/"id".*//; s/"usage".*//' >>"$tier.txt"
-            echo " $round" >>"$tier.txt"
-        done
+        ask_all "$round" >>"$tier.txt"
     done
     curl -sf "$url/metrics" >"$tier.metrics"
     stop_server
@@ -104,14 +111,7 @@ refuses 1 'kv has KV of another model, of blocks of other sizes, or of other ran
 for round in 1 2; do
     start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
         --tier g2=1MiB --tier g3=16MiB --tier-file served
-    for prompt in one two three four five; do
-        printf '{"model": "austen-2m", "max_tokens": 20, "temperature": 0, "prompt": "%s"}' \
-            "$(printf "$prompt and the rest of the family were seated at breakfast, %.0s" \
-                {1..12})" >ask.json
-        curl -sf "$url/v1/completions" -H 'Content-Type: application/json' -d @ask.json |
-            sed 's/.*"choices"/"choices"/; s/"id".*//; s/"usage".*//' >>"served.txt"
-        echo " $round" >>"served.txt"
-    done
+    ask_all "$round" >>served.txt
     stop_server
 done
 cmp none.txt served.txt || fail "answers differ: $(cat none.txt served.txt)"
