@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/arguments.h"
+#include "cli/scenario/arguments.h"
 #include "core/base/option_value.h"
 #include "core/route/admit.h"
 #include "core/route/route.h"

@@ -40,7 +40,7 @@ backends/remote/reply backends/load/answer.h backends/load/json_skim.h backends/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h chosen_sql.h look_gp.h exhibit_texts.h report_css.h report_js.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
-cli/trace_figures core/ traces/ reports/ cli/ trace_rate_gp.h trace_lengths_gp.h trace_hits_gp.h
+cli/trace/figures core/ traces/ reports/ cli/ trace_rate_gp.h trace_lengths_gp.h trace_hits_gp.h
 tests/ core/ sim/ kernels/ backends/ traces/ reports/ cli/ tests/
 END
 }
@@ -93,12 +93,12 @@ spawn.h backends/ reports/ cli/ tests/
 csv.h traces/
 jansson.h traces/ reports/ backends/ cli/ tests/
 pcre2.h backends/
-sqlite3.h reports/ cli/doctor_software.c tests/
+sqlite3.h reports/ cli/doctor/software.c tests/
 utf8proc.h backends/ tests/
 xxhash.h backends/door/ backends/store/
 liburing.h backends/store/
 yaml.h cli/ backends/
-zlib.h traces/ cli/doctor_software.c tests/
+zlib.h traces/ cli/doctor/software.c tests/
 cuda backends/cuda/ kernels/cuda/ tests/cuda/ tests/cuda_emulation/ tests/gpu/
 cublas kernels/cuda/ tests/gpu/
 cmath kernels/cuda/ tests/cuda_emulation/
@@ -217,7 +217,7 @@ self_check() {
     expect traces/a.c '<csv.h>' 0
     expect traces/a.c '<sqlite3.h>' 1
     expect reports/a.c '<csv.h>' 1
-    expect reports/a.c '"cli/scenario.h"' 1
+    expect reports/a.c '"cli/scenario/scenario.h"' 1
     expect backends/null/a.c '"backends/posix/wall_clock.h"' 0
     expect backends/null/a.c '"backends/null/null.h"' 0
     expect backends/posix/a.c '"backends/null/null.h"' 1

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/assembly.h"
+#include "cli/assembly/assembly.h"
 
 enum { PASSES_MAX = 1 << 20 };
 

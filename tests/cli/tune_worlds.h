@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "cli/tune_sure.h"
+#include "cli/tune/sure.h"
 #include "tests/reports/paired_worlds.h"
 
 enum { METRICS = 4, LIMIT_S = 2 };

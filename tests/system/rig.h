@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/assembly.h"
+#include "cli/assembly/assembly.h"
 
 enum { RIG_WORDS_MAX = 64 };
 

@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/accuracy_listener.h"
-#include "cli/calibration_file.h"
-#include "cli/fit_run.h"
-#include "cli/intervals.h"
+#include "cli/fit/request_listener.h"
+#include "cli/fit/run.h"
+#include "cli/replay/intervals.h"
+#include "cli/scenario/calibration_file.h"
 #include "core/base/math.h"
 #include "core/base/rng.h"
 #include "tests/check_main.h"

@@ -3,7 +3,7 @@
  * fleet whose timing was drawn within its uncertainty.  With WORLDS worlds and a true coverage of
  * 95 %, the count lies within five standard errors (7 points) of it; the bounds are 88 and 99.5 %.
  */
-#include "cli/intervals.h"
+#include "cli/replay/intervals.h"
 
 #include <math.h>
 

@@ -1,0 +1,563 @@
+#include "cli/assembly/assembly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/engine/filler.h"
+#include "backends/engine/prompts.h"
+#include "backends/null/null.h"
+#include "backends/posix/plugin.h"
+#include "backends/posix/wall_clock.h"
+#include "backends/remote/remote.h"
+#include "cli/assembly/configure.h"
+#include "cli/assembly/live_links.h"
+#include "cli/assembly/observed.h"
+#include "cli/assembly/run_frame.h"
+#include "cli/scenario/queueing.h"
+#include "core/route/route.h"
+#include "sim/answers.h"
+#include "sim/gpu.h"
+#include "sim/vclock.h"
+
+/* Of the null device.  In a simulation a step takes far less than any real one; before clients it
+ * takes none, so that naps of the clock are not taken for what the server costs. */
+enum { NULL_STEP_NS = 10000, NULL_STEP_SERVED_NS = 1 };
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    return dyno_frame_open_source(
+        &assembly->recorded, assembly->scenario,
+        &(struct dyno_frame_source){.block_tokens = assembly->worker.block_tokens,
+                                    .trace_data = assembly->trace_data,
+                                    .trace_size = assembly->trace_size,
+                                    .trace_copy = assembly->trace_copy},
+        assembly->answers, error);
+}
+
+static dyno_status see_bound(void *context, const struct dyno_request *request)
+{
+    return dyno_belady_add(context, request->spans, request->span_count, request->prompt_tokens);
+}
+
+static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
+                               struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint64_t capacity =
+        scenario->disagg.policy
+            ? (uint64_t)assembly->worker.blocks * dyno_halves_decoders(scenario) +
+                  (uint64_t)assembly->halves.worker.blocks * dyno_halves_prefillers(scenario)
+            : (uint64_t)assembly->worker.blocks * scenario->fleet.workers;
+
+    if (assembly->open_outside) {
+        if (!assembly->live.transcripts) {
+            DYNO_TRY(dyno_transcripts_open(&assembly->live.transcripts));
+        }
+        return assembly->open_outside(assembly->outside_context, assembly, &assembly->source,
+                                      error);
+    }
+    DYNO_TRY(open_recorded(assembly, error));
+    if (flags & DYNO_PRELOAD) {
+        DYNO_TRY(
+            dyno_source_preload(&assembly->recorded, assembly->recorded, assembly->answers, error));
+    }
+    assembly->source = assembly->recorded;
+    if (assembly->scenario->kv.bound_belady) {
+        DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
+                                  DYNO_BELADY_REFS_MAX));
+        DYNO_TRY(
+            dyno_observed_open(&assembly->source, assembly->source, see_bound, assembly->belady));
+    }
+    if (assembly->see) {
+        DYNO_TRY(dyno_observed_open(&assembly->source, assembly->source, assembly->see,
+                                    assembly->see_context));
+    }
+    if (!assembly->live.weights) {
+        return DYNO_OK;
+    }
+    return dyno_prompts_open(&assembly->source, &(struct dyno_prompts_config){
+                                                    .source = assembly->source,
+                                                    .transcripts = assembly->live.transcripts,
+                                                    .block_tokens = assembly->worker.block_tokens,
+                                                    .vocab = assembly->live.weights->model.vocab,
+                                                    .context_max = assembly->worker.context_max});
+}
+
+/* ---- the other seams ------------------------------------------------------------------------- */
+
+static dyno_status open_clock(struct dyno_assembly *assembly)
+{
+    if (strcmp(assembly->scenario->run.clock, "wall") == 0) {
+        return dyno_wall_clock_open(&assembly->clock, 1.0);
+    }
+    assembly->clock = dyno_virtual_clock();
+    return DYNO_OK;
+}
+
+/* Who asks from outside wants to hear tokens, also of a device that computes none. */
+static dyno_status put_filler_before(struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_halves *halves = &assembly->halves;
+
+    if (!assembly->open_outside || assembly->remote || assembly->device->ops->is_real) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_filler_open(&assembly->device, assembly->device, scenario->fleet.workers,
+                              assembly->worker.seqs_max, assembly->live.transcripts, false));
+    if (!halves->device) {
+        return DYNO_OK;
+    }
+    return dyno_filler_open(&halves->device, halves->device, scenario->fleet.workers,
+                            halves->worker.seqs_max, assembly->live.transcripts,
+                            strcmp(scenario->disagg.style, "pull") == 0);
+}
+
+/* `real_workers`: a device that computes has so many; one that pretends costs nothing more for
+ * having all of the fleet's. */
+static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_device **out,
+                               uint32_t real_workers, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (assembly->remote) {
+        return DYNO_OK;
+    }
+    if (strcmp(scenario->run.device, "null") == 0) {
+        return dyno_null_open(out, scenario->fleet.workers,
+                              assembly->open_outside ? NULL_STEP_SERVED_NS : NULL_STEP_NS,
+                              dyno_answers_get, assembly->answers);
+    }
+    if (dyno_live_is_real(scenario)) {
+        return dyno_live_device(out, &assembly->live, scenario,
+                                out == &assembly->device ? &assembly->worker
+                                                         : &assembly->halves.worker,
+                                real_workers, assembly->answers, assembly->clock, error);
+    }
+    if (scenario->timing.machine) {
+        return dyno_machine_open(out, scenario->fleet.workers, &assembly->machine,
+                                 assembly->answers);
+    }
+    if (!assembly->timing) {
+        DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
+    }
+    return dyno_sim_gpu_open(out, scenario->fleet.workers, assembly->timing, assembly->answers);
+}
+
+static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    struct dyno_halves *halves = &assembly->halves;
+    struct dyno_scenario other;
+
+    if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
+        return open_device(assembly, &halves->device, dyno_halves_prefillers(assembly->scenario),
+                           error);
+    }
+    DYNO_TRY(dyno_timing_open(&halves->timing, &halves->timing_config, error));
+    return dyno_sim_gpu_open(&halves->device, assembly->scenario->fleet.workers, halves->timing,
+                             assembly->answers);
+}
+
+/* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
+ * ones depends on how many there are), the router forgets by entries (approx), a tier counts, or
+ * several routers tell each other (they hear that a request ended after its spans' names are free
+ * again). */
+static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t needs = policy->needs;
+
+    if (scenario->disagg.policy) {
+        needs |= dyno_route_find(scenario->disagg.router)->needs;
+    }
+    if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
+        (scenario->router.replicas > 1 && scenario->router.sync_delay_ns > 0) ||
+        (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0 || dyno_tiers_count_spans(scenario)) {
+        return DYNO_OK;
+    }
+    return dyno_kv_trie_open(&assembly->trie, scenario->router.event_delay_ns);
+}
+
+static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
+                                    struct dyno_dispatch **out,
+                                    const struct dyno_route_policy *policy, uint32_t workers,
+                                    struct dyno_dispatch_busy busy, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    return dyno_dispatch_open(
+        out,
+        &(struct dyno_dispatch_config){
+            .policy = policy,
+            .route = {.temperature = scenario->router.temperature,
+                      .temperature_absolute = scenario->router.temperature_absolute,
+                      .overlap_credit = scenario->router.overlap_credit,
+                      .overlap_decay = scenario->router.overlap_decay,
+                      .prefill_load_scale = scenario->router.prefill_load_scale,
+                      .decode_request_weight = scenario->router.decode_request_weight,
+                      .track_prefill_tokens = scenario->router.track_prefill_tokens,
+                      .track_active_blocks = scenario->router.track_active_blocks,
+                      .session_replicas = scenario->router.session_replicas,
+                      .session_sticky = scenario->router.session_sticky,
+                      .args = scenario->router.args ? scenario->router.args : ""},
+            .seed = scenario->run.seed,
+            .worker_count = workers,
+            .block_tokens = assembly->worker.block_tokens,
+            .event_delay_ns = scenario->router.event_delay_ns,
+            .event_loss = scenario->router.event_loss,
+            .guess_ttl_ns = scenario->router.guess_ttl_ns,
+            .guess_blocks_max = scenario->router.guess_blocks_max,
+            .busy = busy,
+            .router_count = scenario->router.replicas,
+            .routers_by_session = strcmp(scenario->router.spread, "session") == 0,
+            .sync_delay_ns =
+                scenario->router.sync_delay_ns > 0 ? scenario->router.sync_delay_ns : DYNO_NEVER,
+        },
+        error);
+}
+
+/* Where requests are served in halves the router is for prompts, and another for the rest, by whose
+ * counts requests are let in. */
+static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    const struct dyno_route_policy *policy = NULL;
+    struct dyno_dispatch_busy busy = dyno_queueing_busy(scenario, assembly->worker.blocks);
+
+    if (scenario->router.plugin) {
+        DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
+    } else {
+        policy = dyno_route_find(scenario->router.policy);
+    }
+    assembly->policy_name = policy->name;
+    DYNO_TRY(open_trie(assembly, policy));
+    if (!scenario->disagg.policy) {
+        return open_dispatch_of(assembly, &assembly->dispatch, policy, scenario->fleet.workers,
+                                busy, error);
+    }
+    DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
+                              dyno_halves_prefillers(scenario), (struct dyno_dispatch_busy){0},
+                              error));
+    return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
+                            dyno_halves_decoders(scenario), busy, error);
+}
+
+/* A router knows of the tiers of those among whom it chooses; and what all of them can hold is
+ * more.
+ */
+static dyno_status use_tiers(struct dyno_assembly *assembly)
+{
+    bool in_halves = assembly->scenario->disagg.policy != NULL;
+    struct dyno_dispatch *dispatch = in_halves ? assembly->halves.dispatch : assembly->dispatch;
+    struct dyno_tiering *tiering = &assembly->tiering;
+    struct dyno_dispatch_tiers view;
+
+    if (!tiering->tiers) {
+        return DYNO_OK;
+    }
+    if (assembly->belady) {
+        dyno_belady_widen(assembly->belady, dyno_tiers_blocks(tiering->tiers));
+    }
+    tiering->first_routed = in_halves ? assembly->scenario->disagg.decode : 0;
+    view = dyno_tiering_view(tiering);
+    return dyno_dispatch_use_tiers(dispatch, &view);
+}
+
+static dyno_status open_halves(struct dyno_assembly *assembly,
+                               const struct dyno_local_config *config, struct dyno_error *error)
+{
+    if (dyno_live_links_are(assembly)) {
+        assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
+        if (!assembly->tiering.others) {
+            DYNO_TRY(dyno_live_links_open(&assembly->halves.live, assembly, NULL, 0, error));
+        }
+    }
+    return dyno_halves_open(&assembly->workers, &assembly->halves, assembly->scenario,
+                            &assembly->timing_config, config, assembly->tiering.others, error);
+}
+
+static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_local_config config = {
+        .worker = assembly->worker,
+        .worker_count = scenario->fleet.workers,
+        .gpus_per_worker = scenario->fleet.tp,
+        .device = assembly->device,
+        .listener = dyno_loop_listener(assembly->loop),
+        .itl = &assembly->metrics.itl,
+    };
+
+    if (dyno_planning_is_on(scenario)) {
+        config.warm_count = dyno_planning_ready_first(scenario);
+        config.worker.first_passes = scenario->planner.first_passes;
+        config.worker.first_pass_ticks = scenario->planner.first_pass_extra_ns << DYNO_TICK_BITS;
+    }
+    if (assembly->remote) {
+        assembly->workers = dyno_remote_workers(
+            assembly->remote,
+            &(struct dyno_remote_task){.transcripts = assembly->live.transcripts,
+                                       .listener = dyno_loop_listener(assembly->loop),
+                                       .itl = &assembly->metrics.itl,
+                                       .now = dyno_wall_clock_now,
+                                       .wake = dyno_wall_clock_wake,
+                                       .clock = assembly->clock});
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_tiering_open(&assembly->tiering, assembly, &config, error));
+    DYNO_TRY(use_tiers(assembly));
+    if (!scenario->disagg.policy) {
+        DYNO_TRY(dyno_local_open(&assembly->workers, &config, error));
+    } else {
+        DYNO_TRY(open_halves(assembly, &config, error));
+    }
+    return dyno_faulting_use_links(
+        &assembly->faulting,
+        assembly->tiering.links ? assembly->tiering.links : assembly->halves.links,
+        assembly->tiering.links ? assembly->tiering.places : assembly->halves.places, error);
+}
+
+static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    return dyno_planning_open(
+        &assembly->planning, assembly->scenario,
+        &(struct dyno_planning_of){.dispatch = assembly->dispatch,
+                                   .worker = &assembly->worker,
+                                   .prefill_dispatch = assembly->halves.dispatch,
+                                   .prefill_worker = &assembly->halves.worker,
+                                   .trace_data = assembly->trace_data,
+                                   .trace_size = assembly->trace_size},
+        error);
+}
+
+static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    DYNO_TRY(
+        dyno_faulting_open(&assembly->faulting, assembly->scenario,
+                           &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
+                                                      .dispatch_behind = assembly->halves.dispatch,
+                                                      .device = assembly->device,
+                                                      .device_behind = assembly->halves.device,
+                                                      .planned = assembly->planning.roster != NULL},
+                           error));
+    assembly->roster =
+        assembly->planning.roster ? assembly->planning.roster : assembly->faulting.roster;
+    return DYNO_OK;
+}
+
+static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *sinks,
+                             const volatile sig_atomic_t *interrupted, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    DYNO_TRY(dyno_metrics_init(&assembly->metrics, &(struct dyno_slo){
+                                                       .ttft_ns = scenario->slo.ttft_ns,
+                                                       .tpot_ns = scenario->slo.tpot_ns,
+                                                       .itl_ns = scenario->slo.itl_ns,
+                                                       .e2e_ns = scenario->slo.e2e_ns,
+                                                   }));
+    assembly->metrics.sink.next = sinks;
+    DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
+                                                 .clock = assembly->loop_clock,
+                                                 .source = assembly->source,
+                                                 .answers = assembly->answers,
+                                                 .dispatch = assembly->dispatch,
+                                                 .trie = assembly->trie,
+                                                 .worker_count = dyno_halves_workers(scenario),
+                                                 .roster = assembly->roster,
+                                                 .roster_behind = assembly->faulting.behind,
+                                                 .faults = assembly->faulting.faults,
+                                                 .notice_ns = scenario->faults.notice_ns,
+                                                 .migrations_max = scenario->faults.migrations_max,
+                                                 .planner = assembly->planning.planner,
+                                                 .lobby = dyno_queueing_lobby(scenario),
+                                                 .sinks = &assembly->metrics.sink,
+                                                 .sample_every_ns = scenario->run.sample_every_ns,
+                                                 .duration_max_ns = scenario->run.duration_max_ns,
+                                                 .live = strcmp(scenario->run.clock, "wall") == 0,
+                                                 .decisions = scenario->output.decisions,
+                                                 .candidates = scenario->output.decisions,
+                                                 .interrupted = interrupted,
+                                             }));
+    return open_workers(assembly, error);
+}
+
+/* The loop sees clock, source and device through the journal. */
+static void put_journal_before(struct dyno_assembly *assembly,
+                               const volatile sig_atomic_t **interrupted)
+{
+    struct dyno_journal *journal = assembly->journal;
+    const struct dyno_device_ops *device = assembly->device->ops;
+    bool cancels = assembly->source->ops->cancelled != NULL;
+    struct dyno_journal_head head = {.stores_kv = device->stores_kv,
+                                     .is_real = device->is_real,
+                                     .cancels = cancels,
+                                     .worker = assembly->worker};
+
+    memcpy(head.title, assembly->title, sizeof head.title);
+    dyno_journal_head_write(journal, assembly->options, &head);
+    assembly->loop_clock = dyno_journal_clock(journal, assembly->clock, *interrupted);
+    assembly->source = dyno_journal_source(journal, assembly->source, cancels);
+    assembly->device =
+        dyno_journal_device(journal, assembly->device, device->stores_kv, device->is_real);
+    *interrupted = dyno_journal_interrupted(journal);
+}
+
+/* The journal is clock, source and device. */
+static void open_fed(struct dyno_assembly *assembly, const volatile sig_atomic_t **interrupted)
+{
+    assembly->clock = dyno_virtual_clock();
+    assembly->loop_clock = dyno_journal_clock(assembly->journal, NULL, NULL);
+    assembly->source = assembly->recorded =
+        dyno_journal_source(assembly->journal, NULL, assembly->fed->cancels);
+    assembly->device = dyno_journal_device(assembly->journal, NULL, assembly->fed->stores_kv,
+                                           assembly->fed->is_real);
+    *interrupted = dyno_journal_interrupted(assembly->journal);
+}
+
+static void write_title(struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (assembly->fed) {
+        (void)snprintf(assembly->title, sizeof assembly->title, "%s", assembly->fed->title);
+        return;
+    }
+    if (assembly->remote) {
+        (void)snprintf(assembly->title, sizeof assembly->title, "%.200s on %u x remote, %s",
+                       assembly->remote_model, scenario->fleet.workers, assembly->policy_name);
+        return;
+    }
+    if (scenario->disagg.policy && (scenario->prefill.gpu || scenario->prefill.tp > 0)) {
+        (void)snprintf(
+            assembly->title, sizeof assembly->title, "%s on %u x %s + %u x %s, %s, %s",
+            assembly->timing_config.model.name,
+            scenario->disagg.prefill * dyno_halves_prefill_tp(scenario),
+            assembly->halves.timing_config.gpu.name, scenario->disagg.decode * scenario->fleet.tp,
+            assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    } else {
+        (void)snprintf(
+            assembly->title, sizeof assembly->title, "%s on %u x %s, %s, %s",
+            assembly->timing_config.model.name, scenario->fleet.workers * scenario->fleet.tp,
+            assembly->timing_config.gpu.name, scenario->batch.engine, assembly->policy_name);
+    }
+    if (scenario->disagg.policy) {
+        size_t used = strlen(assembly->title);
+
+        (void)snprintf(assembly->title + used, sizeof assembly->title - used,
+                       ", %u prefill + %u decode%s", scenario->disagg.prefill,
+                       scenario->disagg.decode, dyno_planning_is_on(scenario) ? " at first" : "");
+    }
+}
+
+static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *sinks,
+                            const volatile sig_atomic_t *interrupted, unsigned flags,
+                            struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    DYNO_TRY(dyno_assembly_configure(assembly, error));
+    if (assembly->fed) {
+        open_fed(assembly, &interrupted);
+    } else {
+        DYNO_TRY(dyno_answers_open(&assembly->answers));
+        DYNO_TRY(open_clock(assembly));
+        DYNO_TRY(open_source(assembly, flags, error));
+        if (assembly->recording) {
+            assembly->source = dyno_recording_source(assembly->recording, assembly->source);
+        }
+        DYNO_TRY(open_device(assembly, &assembly->device, dyno_halves_decoders(scenario), error));
+        assembly->computing = assembly->device;
+        if (scenario->disagg.policy) {
+            DYNO_TRY(open_prefill_device(assembly, error));
+        }
+        DYNO_TRY(put_filler_before(assembly));
+        assembly->loop_clock = assembly->clock;
+    }
+    DYNO_TRY(open_dispatch(assembly, error));
+    DYNO_TRY(open_planning(assembly, error));
+    DYNO_TRY(open_faulting(assembly, error));
+    write_title(assembly);
+    if (assembly->journal && !assembly->fed) {
+        put_journal_before(assembly, &interrupted);
+    }
+    if (assembly->put_before) {
+        DYNO_TRY(assembly->put_before(assembly->before_context, assembly, error));
+    }
+    DYNO_TRY(open_loop(assembly, sinks, interrupted, error));
+    return DYNO_OK;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno_scenario *scenario,
+                               struct dyno_sink *sinks, const volatile sig_atomic_t *interrupted,
+                               unsigned flags, struct dyno_error *error)
+{
+    dyno_status status;
+
+    assembly->scenario = scenario;
+    status = open_all(assembly, sinks, interrupted, flags, error);
+    if (status != DYNO_OK) {
+        if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
+            (void)dyno_fail(error, status, "out of memory while putting the fleet together");
+        }
+        dyno_assembly_close(assembly);
+    }
+    return status;
+}
+
+dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    dyno_status status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
+
+    if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
+        (void)dyno_fail(error, status, "out of memory during the run");
+    }
+    DYNO_TRY(status);
+    assembly->workers->ops->totals(assembly->workers, &assembly->totals);
+    if (assembly->tiering.tiers) {
+        dyno_tiers_totals(assembly->tiering.tiers, &assembly->totals);
+    }
+    assembly->totals.end_ns = assembly->result.end_ns;
+    return DYNO_OK;
+}
+
+void dyno_assembly_close(struct dyno_assembly *assembly)
+{
+    if (assembly->workers) {
+        assembly->workers->ops->close(assembly->workers);
+    }
+    dyno_loop_close(assembly->loop);
+    dyno_metrics_release(&assembly->metrics);
+    dyno_faulting_close(&assembly->faulting);
+    dyno_planning_close(&assembly->planning);
+    if (assembly->dispatch) {
+        dyno_dispatch_close(assembly->dispatch);
+    }
+    dyno_tiering_close(&assembly->tiering); /* whose links may touch devices */
+    dyno_halves_close(&assembly->halves);
+    dyno_kv_trie_close(assembly->trie);
+    dyno_plugin_close(assembly->plugin);
+    if (assembly->device) {
+        assembly->device->ops->close(assembly->device);
+    }
+    dyno_timing_close(assembly->timing);
+    if (assembly->clock && assembly->clock != dyno_virtual_clock()) {
+        dyno_wall_clock_close(assembly->clock);
+    }
+    if (assembly->source || assembly->recorded) {
+        struct dyno_source *source = assembly->source ? assembly->source : assembly->recorded;
+
+        source->ops->close(source);
+    }
+    if (assembly->belady) {
+        dyno_belady_close(assembly->belady);
+    }
+    dyno_answers_close(assembly->answers);
+    dyno_live_close(&assembly->live);
+    memset(assembly, 0, sizeof *assembly);
+}

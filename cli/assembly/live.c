@@ -1,0 +1,182 @@
+#include "cli/assembly/live.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/assets/assets.h"
+#include "backends/assets/default_model.h"
+#include "backends/cpu/device.h"
+#include "backends/cpu/kv_storage.h"
+#include "backends/cuda/device.h"
+#include "backends/posix/wall_clock.h"
+#include "sim/answers.h"
+#include "sim/machine.h"
+
+enum { KV_BYTES_MAX = 1 << 30 };
+
+/* Decode steps of one pass: enough that the loop's turn is a small part of it, few enough that a
+ * pass that cannot be stopped between two steps is short. */
+enum { STEPS_MAX = DYNO_MACHINE_PASS_STEPS };
+
+bool dyno_live_is_cuda(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cuda") == 0;
+}
+
+bool dyno_live_is_real(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cpu") == 0 || dyno_live_is_cuda(scenario);
+}
+
+bool dyno_live_scores(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cpu") == 0;
+}
+
+bool dyno_live_is_remote(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "remote") == 0;
+}
+
+bool dyno_live_is_machine(const struct dyno_scenario *scenario)
+{
+    return dyno_live_is_real(scenario) || scenario->timing.machine;
+}
+
+/* Where there are more ranks than kv heads, each has one. */
+uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
+                               const struct dyno_model *model, uint32_t ranks)
+{
+    struct dyno_model of = *model;
+
+    of.kv_heads = of.kv_heads > ranks ? of.kv_heads : ranks;
+    return dyno_kv_storage_bytes(&of, 1, worker->block_tokens, DYNO_ELEMENT_F32);
+}
+
+/* Blocks that as many sequences as may run can fill, within the limit. */
+static uint32_t derive_blocks(const struct dyno_worker_config *worker,
+                              const struct dyno_model *model, uint32_t ranks)
+{
+    uint64_t context = worker->context_max;
+    uint64_t wanted =
+        worker->seqs_max * ((context + worker->block_tokens - 1) / worker->block_tokens);
+    uint64_t one = dyno_live_block_bytes(worker, model, ranks);
+    uint64_t most = one > 0 && one <= KV_BYTES_MAX ? KV_BYTES_MAX / one : 1;
+
+    return (uint32_t)(wanted < most ? wanted : most);
+}
+
+uint32_t dyno_live_threads(const struct dyno_scenario *scenario)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long each = cores / (long)scenario->fleet.workers;
+
+    if (scenario->fleet.threads > 0) {
+        return scenario->fleet.threads;
+    }
+    return each > 1 ? (uint32_t)each : 1;
+}
+
+static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
+                                           const struct dyno_scenario *scenario,
+                                           const struct dyno_worker_config *worker)
+{
+    return (struct dyno_cuda_config){
+        .weights = live->weights,
+        .threads = dyno_live_threads(scenario),
+        .kv_fp8 = strcmp(scenario->model.kv, "fp8") == 0,
+        .blocks = worker->blocks,
+        .block_tokens = worker->block_tokens,
+        .batch_tokens_max = worker->batch_tokens_max,
+        .context_max = worker->context_max,
+        .threaded = {.worker_count = scenario->fleet.workers, .seqs_max = worker->seqs_max}};
+}
+
+dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
+                                const struct dyno_scenario *scenario,
+                                const struct dyno_model *model, struct dyno_error *error)
+{
+    struct dyno_cuda_config cuda;
+
+    worker->context_max =
+        scenario->batch.context_max > 0 ? scenario->batch.context_max : model->context_max;
+    worker->async_scheduling = false;
+    worker->ingest_ns = worker->response_ns = 0;
+    worker->ingest_token_ticks = 0;
+    worker->steps_max = worker->steps_max < STEPS_MAX ? worker->steps_max : STEPS_MAX;
+    worker->blocks = scenario->kv.blocks;
+    if (dyno_live_is_cuda(scenario)) {
+        cuda = cuda_config(live, scenario, worker);
+        return dyno_cuda_device_blocks(&worker->blocks, &cuda, error);
+    }
+    if (worker->blocks == 0) {
+        worker->blocks = derive_blocks(worker, model, scenario->fleet.tp);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error)
+{
+    char path[DYNO_MODEL_PATH_MAX];
+    struct dyno_weights *weights;
+
+    DYNO_TRY(dyno_default_model_find(path, name, error));
+    DYNO_TRY(dyno_weights_open(&weights, path, error));
+    *out = weights->model;
+    dyno_weights_close(weights);
+    return DYNO_OK;
+}
+
+dyno_status dyno_live_open(struct dyno_live *live, const struct dyno_scenario *scenario,
+                           struct dyno_error *error)
+{
+    char path[DYNO_MODEL_PATH_MAX];
+
+    DYNO_TRY(dyno_default_model_find(path, scenario->model.name, error));
+    DYNO_TRY(dyno_weights_open(&live->weights, path, error));
+    return dyno_transcripts_open(&live->transcripts);
+}
+
+void dyno_live_close(struct dyno_live *live)
+{
+    dyno_transcripts_close(live->transcripts);
+    if (live->weights) {
+        dyno_weights_close(live->weights);
+    }
+    memset(live, 0, sizeof *live);
+}
+
+dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
+                             const struct dyno_scenario *scenario,
+                             const struct dyno_worker_config *worker, uint32_t worker_count,
+                             struct dyno_answers *answers, struct dyno_clock *clock,
+                             struct dyno_error *error)
+{
+    bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
+    struct dyno_threaded_config threaded = {.worker_count = worker_count,
+                                            .seqs_max = worker->seqs_max,
+                                            .steps_max = worker->steps_max,
+                                            .transcripts = live->transcripts,
+                                            .answer = as_recorded ? dyno_answers_get : NULL,
+                                            .answer_context = answers,
+                                            .now = dyno_wall_clock_now,
+                                            .wake = dyno_wall_clock_wake,
+                                            .clock = clock};
+    struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
+
+    if (dyno_live_is_cuda(scenario)) {
+        cuda.threaded = threaded;
+        return dyno_cuda_device_open(out, &cuda, error);
+    }
+    return dyno_cpu_device_open(
+        out,
+        &(struct dyno_cpu_config){.weights = live->weights,
+                                  .threads = dyno_live_threads(scenario),
+                                  .ranks = scenario->fleet.tp,
+                                  .blocks = worker->blocks,
+                                  .block_tokens = worker->block_tokens,
+                                  .batch_tokens_max = worker->batch_tokens_max,
+                                  .predicts = scenario->tiers.levels != NULL,
+                                  .threaded = threaded},
+        error);
+}

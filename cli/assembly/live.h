@@ -1,0 +1,66 @@
+/* The real half of an assembly: a model with its weights, and the devices that compute it. */
+#ifndef DYNO_CLI_ASSEMBLY_LIVE_H
+#define DYNO_CLI_ASSEMBLY_LIVE_H
+
+#include <stdbool.h>
+
+#include "backends/assets/weights.h"
+#include "backends/engine/transcript.h"
+#include "cli/scenario/scenario.h"
+#include "core/run/clock.h"
+#include "core/worker/config.h"
+#include "core/worker/device.h"
+#include "sim/machine.h"
+
+struct dyno_live {
+    struct dyno_weights *weights;
+    struct dyno_transcripts *transcripts;
+};
+
+/* Whether the scenario's device computes; whether it does, or pretends to be a machine that was
+ * measured computing. */
+bool dyno_live_is_real(const struct dyno_scenario *scenario);
+bool dyno_live_is_machine(const struct dyno_scenario *scenario);
+
+/* Whether the scenario's device tells generations how likely prompts are (score, of
+ * backends/engine/generation.h). */
+bool dyno_live_scores(const struct dyno_scenario *scenario);
+/* Whether it does so on GPUs. */
+bool dyno_live_is_cuda(const struct dyno_scenario *scenario);
+
+/* Whether other servers take the workers' place. */
+bool dyno_live_is_remote(const struct dyno_scenario *scenario);
+
+/* What such a worker is: as many KV blocks as kv.blocks says, or as its sequences can fill, at most
+ * 1 GiB of them, or on GPUs what there is free; no scheduling ahead, and no host time but the real
+ * one.  `live` is open where the device is real.
+ * Errors: as dyno_cuda_device_blocks. */
+dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
+                                const struct dyno_scenario *scenario,
+                                const struct dyno_model *model, struct dyno_error *error);
+
+/* The path of the model that the scenario names, beside the program or anywhere. */
+dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error);
+
+/* Weights and transcripts.  What was opened is closed with dyno_live_close, also on failure. */
+dyno_status dyno_live_open(struct dyno_live *live, const struct dyno_scenario *scenario,
+                           struct dyno_error *error);
+void dyno_live_close(struct dyno_live *live);
+
+/* Bytes of one block of KV of a CPU's worker, on all of its ranks. */
+uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
+                               const struct dyno_model *model, uint32_t ranks);
+
+/* The devices of `worker_count` workers; `answers` is asked where the scenario says that requests
+ * end as recorded.  On success *out is closed through its ops, before the rest. */
+struct dyno_answers;
+dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
+                             const struct dyno_scenario *scenario,
+                             const struct dyno_worker_config *worker, uint32_t worker_count,
+                             struct dyno_answers *answers, struct dyno_clock *clock,
+                             struct dyno_error *error);
+
+/* Threads of one worker. */
+uint32_t dyno_live_threads(const struct dyno_scenario *scenario);
+
+#endif

@@ -1,0 +1,220 @@
+#include "cli/assembly/live_links.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/cpu/device.h"
+#include "backends/cpu/kv_links.h"
+#include "backends/cpu/kv_storage.h"
+#include "backends/posix/wall_clock.h"
+#include "backends/store/kv_file.h"
+#include "cli/assembly/assembly.h"
+#include "sim/fabric.h"
+
+bool dyno_live_links_are(const struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    return strcmp(scenario->run.device, "cpu") == 0 ||
+           (scenario->timing.machine && strcmp(assembly->machine.device, "cpu") == 0);
+}
+
+uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
+{
+    return dyno_live_block_bytes(&assembly->worker, &assembly->timing_config.model,
+                                 assembly->scenario->fleet.tp);
+}
+
+/* All copies are made by one thread. */
+static uint32_t only_link(const void *context, uint32_t from, uint32_t to,
+                          uint32_t path[DYNO_PATH_LINKS_MAX])
+{
+    (void)context;
+    (void)from;
+    (void)to;
+    path[0] = 0;
+    return 1;
+}
+
+static dyno_status open_simulated(struct dyno_links **out, const struct dyno_assembly *assembly,
+                                  struct dyno_error *error)
+{
+    const struct dyno_machine *machine = &assembly->machine;
+    double bytes_per_s;
+    struct dyno_fabric_link link;
+
+    if (machine->copy_byte_ns <= 0.0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s does not say what copying a byte takes (copy_byte_ns), and blocks "
+                         "are to be moved: measure it anew, dyno calibrate -o %s",
+                         assembly->scenario->timing.machine, assembly->scenario->timing.machine);
+    }
+    bytes_per_s = 1e9 / machine->copy_byte_ns;
+    if (bytes_per_s < (double)DYNO_LINK_BYTES_PER_S_MIN) {
+        bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MIN;
+    }
+    if (bytes_per_s > (double)DYNO_LINK_BYTES_PER_S_MAX) {
+        bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MAX;
+    }
+    link = (struct dyno_fabric_link){.bytes_per_s = (uint64_t)bytes_per_s,
+                                     .latency_ns = (dyno_ns)machine->copy_ns};
+    return dyno_fabric_open(out,
+                            &(struct dyno_fabric_config){
+                                .links = &link,
+                                .link_count = 1,
+                                .path = only_link,
+                                .alone = strcmp(assembly->scenario->links.sharing, "alone") == 0});
+}
+
+/* Memories of the workers of a device, from `to` on; returns what comes after them. */
+static struct dyno_kv_storage **add_workers(struct dyno_kv_storage **to,
+                                            const struct dyno_device *device, uint32_t workers,
+                                            uint32_t ranks)
+{
+    for (uint32_t i = 0; i < workers; i++) {
+        for (uint32_t rank = 0; rank < ranks; rank++) {
+            *to++ = dyno_cpu_device_storage(device, i, rank);
+        }
+    }
+    return to;
+}
+
+/* Pool `index`, which is the `number`-th that lies in a file. */
+static dyno_status open_file(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                             const struct dyno_live_pool *pool, uint32_t index, uint32_t number,
+                             struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t ranks = scenario->fleet.tp > 0 ? scenario->fleet.tp : 1;
+    struct dyno_kv_file_config config = {
+        .path = scenario->tiers.file,
+        .blocks = pool->blocks,
+        .block_bytes = dyno_live_links_block_bytes(assembly),
+        .fingerprint =
+            dyno_kv_fingerprint(assembly->live.weights, assembly->worker.block_tokens, ranks)};
+    char path[4096];
+
+    if (config.path && number > 0) {
+        if (snprintf(path, sizeof path, "%s.%u", config.path, number) >= (int)sizeof path) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "tiers.file is a path too long");
+        }
+        config.path = path;
+    }
+    return dyno_kv_file_open(&links->files[index], &config, error);
+}
+
+/* Memory or a file for each pool; memories are of the shape of the first worker's, with which
+ * `storages` begins. */
+static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                             struct dyno_kv_storage **to, struct dyno_kv_storage *const *storages,
+                             const struct dyno_live_pool *pools, uint32_t pool_count,
+                             struct dyno_error *error)
+{
+    uint32_t ranks = assembly->scenario->fleet.tp > 0 ? assembly->scenario->fleet.tp : 1;
+    uint32_t in_files = 0;
+
+    links->storages = calloc((size_t)pool_count * ranks + 1, sizeof(struct dyno_kv_storage *));
+    links->files = calloc((size_t)pool_count + 1, sizeof(struct dyno_kv_file *));
+    if (!links->storages || !links->files) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
+    }
+    links->file_count = pool_count;
+    for (uint32_t i = 0; i < pool_count; i++, to += ranks) {
+        if (pools[i].level > 2) {
+            DYNO_TRY(open_file(links, assembly, &pools[i], i, in_files++, error));
+        }
+        for (uint32_t rank = 0; pools[i].level == 2 && rank < ranks; rank++) {
+            DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count], storages[rank],
+                                          pools[i].blocks, error));
+            to[rank] = links->storages[links->storage_count++];
+        }
+    }
+    return DYNO_OK;
+}
+
+/* Files, by endpoint: none of workers. */
+static dyno_status open_with(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                             struct dyno_cpu_links_config *config, uint32_t pool_count,
+                             struct dyno_error *error)
+{
+    uint32_t workers = assembly->scenario->fleet.workers;
+    struct dyno_kv_file **files = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
+    bool any = false;
+    dyno_status status;
+
+    if (!files) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    for (uint32_t i = 0; i < pool_count; i++) {
+        files[workers + i] = links->files[i];
+        any = any || links->files[i];
+    }
+    config->files = any ? files : NULL;
+    status = dyno_cpu_links_open(&links->links, config, error);
+    free(files);
+    return status;
+}
+
+static dyno_status open_real(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                             struct dyno_kv_storage **storages, const struct dyno_live_pool *pools,
+                             uint32_t pool_count, uint32_t ranks, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    bool in_halves = scenario->disagg.policy != NULL;
+    struct dyno_kv_storage **rest =
+        add_workers(storages, assembly->computing,
+                    in_halves ? scenario->disagg.decode : scenario->fleet.workers, ranks);
+
+    if (in_halves) {
+        rest = add_workers(rest, assembly->halves.device, scenario->disagg.prefill, ranks);
+    }
+    DYNO_TRY(add_pools(links, assembly, rest, storages, pools, pool_count, error));
+    return open_with(
+        links, assembly,
+        &(struct dyno_cpu_links_config){.storages = storages,
+                                        .endpoint_count = scenario->fleet.workers + pool_count,
+                                        .ranks = ranks,
+                                        .now = dyno_wall_clock_now,
+                                        .wake = dyno_wall_clock_wake,
+                                        .clock = assembly->clock},
+        pool_count, error);
+}
+
+dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
+                                 const struct dyno_live_pool *pools, uint32_t pool_count,
+                                 struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t ranks = scenario->fleet.tp > 0 ? scenario->fleet.tp : 1;
+    struct dyno_kv_storage **storages;
+    dyno_status status;
+
+    if (!dyno_live_is_real(scenario)) {
+        return open_simulated(&out->links, assembly, error);
+    }
+    storages = calloc(((size_t)scenario->fleet.workers + pool_count) * ranks,
+                      sizeof(struct dyno_kv_storage *));
+    if (!storages) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    status = open_real(out, assembly, storages, pools, pool_count, ranks, error);
+    free(storages);
+    return status;
+}
+
+void dyno_live_links_close(struct dyno_live_links *links)
+{
+    if (links->links) {
+        links->links->ops->close(links->links);
+    }
+    for (uint32_t i = 0; i < links->storage_count; i++) {
+        dyno_kv_storage_close(links->storages[i]);
+    }
+    for (uint32_t i = 0; i < links->file_count; i++) {
+        dyno_kv_file_close(links->files[i]);
+    }
+    free(links->storages);
+    free(links->files);
+    memset(links, 0, sizeof *links);
+}

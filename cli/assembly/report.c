@@ -1,0 +1,131 @@
+/* What a report says of a finished assembly. */
+#include <string.h>
+
+#include "cli/assembly/assembly.h"
+#include "cli/scenario/queueing.h"
+
+static uint32_t prefill_gpus(const struct dyno_assembly *assembly)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    return scenario->disagg.policy ? scenario->disagg.prefill * dyno_halves_prefill_tp(scenario)
+                                   : 0;
+}
+
+static double flops_of(const struct dyno_timing_config *config)
+{
+    return config->gpu.flops[config->weights == DYNO_INT4 ? DYNO_BF16 : config->weights];
+}
+
+/* Of workers of two kinds. */
+static void fill_peaks_of_both(const struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    const struct dyno_timing_config *decode = &assembly->timing_config;
+    const struct dyno_timing_config *prefill = &assembly->halves.timing_config;
+    double prompts = prefill_gpus(assembly), others = assembly->totals.gpus - prompts;
+
+    report->flops_peak = others * flops_of(decode) + prompts * flops_of(prefill);
+    report->bytes_peak =
+        others * decode->gpu.memory_bytes_per_s + prompts * prefill->gpu.memory_bytes_per_s;
+}
+
+/* The limit of a GPU, on average over the fleet. */
+static double watts_of(const struct dyno_assembly *assembly)
+{
+    double prompts = prefill_gpus(assembly), all = assembly->totals.gpus;
+
+    return (assembly->timing_config.gpu.watts_max * (all - prompts) +
+            assembly->halves.timing_config.gpu.watts_max * prompts) /
+           all;
+}
+
+/* Operations done and bytes read by the whole fleet, and what it could have done per second. */
+static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    const struct dyno_timing_config *config = &assembly->timing_config;
+    const struct dyno_fleet_totals *totals = &assembly->totals;
+    double tokens = (double)totals->prefill_tokens + (double)totals->decode_tokens;
+    double per_step = totals->steps > 0 ? tokens / (double)totals->steps : 0.0;
+    double pairs = (double)totals->attention_pairs + (double)totals->kv_tokens_read;
+    enum dyno_dtype type = config->weights == DYNO_INT4 ? DYNO_BF16 : config->weights;
+
+    report->model_flops = tokens * dyno_model_flops_per_token(&config->model) +
+                          pairs * dyno_model_flops_per_pair(&config->model);
+    report->model_bytes = (double)totals->steps *
+                              dyno_model_bytes_per_step(&config->model, config->weights, per_step) +
+                          (double)totals->kv_tokens_read *
+                              (double)dyno_model_kv_bytes_per_token(&config->model, config->kv);
+    if (assembly->timing) { /* the null device uses nothing */
+        report->flops_peak = totals->gpus * config->gpu.flops[type];
+        report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+    }
+    if (assembly->halves.timing) {
+        fill_peaks_of_both(assembly, report);
+    }
+}
+
+dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_report *report,
+                                 struct dyno_error *error)
+{
+    struct dyno_trace_counts counts = {.requests = assembly->result.requests};
+    struct dyno_belady_result bound = {.computed = false};
+
+    if (assembly->recorded) {
+        counts = dyno_source_counts(assembly->recorded);
+    }
+    if (assembly->belady && counts.block_refs > 0 &&
+        dyno_belady_finish(assembly->belady, &bound) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the bound on the hit rate");
+    }
+    *report = (struct dyno_report){
+        .metrics = &assembly->metrics,
+        .totals = &assembly->totals,
+        .title = assembly->title,
+        .device = assembly->remote || dyno_live_is_real(assembly->scenario)
+                      ? assembly->scenario->run.device
+                      : NULL,
+        .trace_requests = counts.requests,
+        .trace_input_tokens = counts.input_tokens,
+        .trace_output_tokens = counts.output_tokens,
+        .lines_skipped = counts.lines_skipped,
+        .failed_dropped = counts.failed_dropped,
+        .unbounded_hit_rate = counts.block_bound_cut || counts.block_refs == 0
+                                  ? -1.0
+                                  : (double)counts.block_refs_seen / (double)counts.block_refs,
+        .unbounded_token_hit_rate =
+            bound.computed && bound.prompt_tokens > 0
+                ? (double)bound.unbounded_hit_tokens / (double)bound.prompt_tokens
+                : -1.0,
+        .belady_hit_rate = bound.computed && bound.prompt_tokens > 0
+                               ? (double)bound.hit_tokens / (double)bound.prompt_tokens
+                               : -1.0,
+        .interrupted = assembly->result.cut,
+        .requests_unfinished = assembly->result.unfinished,
+    };
+    if (dyno_queueing_is_on(assembly->scenario) || assembly->roster) {
+        dyno_queueing_report(assembly->scenario, assembly->loop, &assembly->queue_report);
+        report->queue = &assembly->queue_report;
+    }
+    if (assembly->planning.planner) {
+        dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
+                             &assembly->plan_report);
+        report->plan = &assembly->plan_report;
+    }
+    if (assembly->faulting.faults) {
+        dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
+                             &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
+        report->faults = &assembly->fault_report;
+    }
+    if (!assembly->fed && !assembly->remote) {
+        fill_use(assembly, report);
+    }
+    if (assembly->scenario->cost.energy) {
+        assembly->cost_report =
+            (struct dyno_cost_report){.watts_max = watts_of(assembly),
+                                      .idle_share = assembly->scenario->cost.idle_share,
+                                      .gpu_hour_price = assembly->scenario->cost.gpu_hour_price,
+                                      .kwh_price = assembly->scenario->cost.kwh_price};
+        report->cost = &assembly->cost_report;
+    }
+    return DYNO_OK;
+}

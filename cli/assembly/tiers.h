@@ -1,0 +1,62 @@
+/* What an assembly needs more where KV may lie in lower tiers: --tier g2=64GiB --tier g3=2TiB:node.
+ */
+#ifndef DYNO_CLI_ASSEMBLY_TIERS_H
+#define DYNO_CLI_ASSEMBLY_TIERS_H
+
+#include "cli/assembly/live_links.h"
+#include "cli/scenario/scenario.h"
+#include "core/run/dispatch.h"
+#include "core/worker/local.h"
+#include "core/worker/tiers.h"
+#include "sim/timing.h"
+#include "sim/topology.h"
+
+struct dyno_assembly;
+
+enum dyno_tier_share { DYNO_SHARE_WORKER, DYNO_SHARE_NODE, DYNO_SHARE_CLUSTER };
+
+/* One that was asked for. */
+struct dyno_tier_spec {
+    char name[4];   /* "g2" */
+    uint32_t level; /* 2, 3 or 4 */
+    uint64_t bytes; /* of each pool */
+    enum dyno_tier_share share;
+};
+
+/* Those of "g2=64GiB,g3=2TiB:node", fastest first.  DYNO_BAD_INPUT says what a tier is. */
+dyno_status dyno_tier_specs(struct dyno_tier_spec specs[DYNO_TIERS_MAX], uint32_t *count,
+                            const char *text, struct dyno_error *error);
+
+/* Whether the scenario may have the tiers that it has, if any. */
+dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
+                                      struct dyno_error *error);
+
+/* Whether spans have to be told apart as the trace has them: where they are counted, and where a
+ * file names blocks by them. */
+bool dyno_tiers_count_spans(const struct dyno_scenario *scenario);
+
+struct dyno_tiering {
+    struct dyno_topology_links *places;
+    struct dyno_live_links live; /* where workers compute, or are simulated as they did */
+    struct dyno_links *links;    /* all ... */
+    struct dyno_links *parts[2]; /* ... as tiers see them, and as another sees them, if ... */
+    struct dyno_links *others;   /* ... somebody else moves KV too; NULL: nobody does */
+    uint32_t first_routed;    /* of the workers that a router chooses among; the caller's to set */
+    uint32_t routed;          /* and how many there are */
+    struct dyno_tiers *tiers; /* NULL: there are none */
+    uint32_t block_tokens;
+    double credits[DYNO_TIERS_MAX]; /* as a router counts them */
+};
+
+/* Tiers for the workers of `config`, which is told of them; nothing where the scenario has none.
+ * Closed by dyno_tiering_close, also after a failure.  Errors: DYNO_BAD_INPUT (a tier that could
+ * not hold one request; a topology that lacks a way to it), DYNO_NOT_FOUND, DYNO_IO,
+ * DYNO_NO_MEMORY.
+ */
+dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_assembly *assembly,
+                              struct dyno_local_config *config, struct dyno_error *error);
+/* What is there, as a router asks for it; not to be used where there are no tiers. */
+struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering);
+void dyno_tiering_close(struct dyno_tiering *tiering);
+
+#endif

@@ -1,0 +1,90 @@
+/* Transfers of one block and of many go through the very links that serve, in turn, from when they
+ * are submitted to when they are reaped; medians count.  Their difference is what bytes take. */
+#include "cli/machine/calibrate_copies.h"
+
+#include <stdlib.h>
+
+#include "backends/cpu/kv_links.h"
+#include "backends/posix/wall_clock.h"
+
+enum { BLOCK_TOKENS = 16, BLOCKS = 128, ROUNDS = 51 };
+
+static int by_size(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static dyno_status move(struct dyno_links *links, struct dyno_clock *clock,
+                        const struct dyno_transfer *transfer, double *ns)
+{
+    dyno_ns began = dyno_wall_clock_now(clock), now = began;
+    struct dyno_arrival arrival;
+
+    DYNO_TRY(links->ops->submit(links, now, transfer));
+    while (!links->ops->reap(links, now, &arrival)) {
+        now = clock->ops->wait_until(clock, DYNO_NEVER);
+    }
+    *ns = (double)(now - began);
+    return DYNO_OK;
+}
+
+static dyno_status measure(struct dyno_links *links, struct dyno_clock *clock, uint64_t block_bytes,
+                           struct dyno_machine *out)
+{
+    double one[ROUNDS], many[ROUNDS];
+    uint32_t blocks[BLOCKS];
+    struct dyno_transfer transfer = {
+        .to = 1, .block_bytes = block_bytes, .from_blocks = blocks, .to_blocks = blocks};
+
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = i;
+    }
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        transfer.blocks = 1;
+        DYNO_TRY(move(links, clock, &transfer, &one[i]));
+        transfer.blocks = BLOCKS;
+        DYNO_TRY(move(links, clock, &transfer, &many[i]));
+    }
+    qsort(one, ROUNDS, sizeof one[0], by_size);
+    qsort(many, ROUNDS, sizeof many[0], by_size);
+    out->copy_byte_ns = (many[ROUNDS / 2] - one[ROUNDS / 2]) / (BLOCKS - 1) / (double)block_bytes;
+    out->copy_byte_ns = out->copy_byte_ns > 1e-6 ? out->copy_byte_ns : 1e-6;
+    out->copy_ns = one[ROUNDS / 2] - out->copy_byte_ns * (double)block_bytes;
+    out->copy_ns = out->copy_ns > 0.0 ? out->copy_ns : 0.0;
+    return DYNO_OK;
+}
+
+dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_model *model,
+                                struct dyno_clock *clock, struct dyno_error *error)
+{
+    struct dyno_kv_storage *storages[2] = {NULL, NULL};
+    struct dyno_links *links = NULL;
+    dyno_status status = DYNO_OK;
+
+    for (uint32_t i = 0; i < 2 && status == DYNO_OK; i++) {
+        status = dyno_kv_storage_open(&storages[i], model, BLOCKS, BLOCK_TOKENS, DYNO_ELEMENT_F32,
+                                      error);
+        if (status == DYNO_OK) {
+            dyno_kv_storage_touch(storages[i]);
+        }
+    }
+    if (status == DYNO_OK) {
+        status = dyno_cpu_links_open(&links,
+                                     &(struct dyno_cpu_links_config){.storages = storages,
+                                                                     .endpoint_count = 2,
+                                                                     .ranks = 1,
+                                                                     .now = dyno_wall_clock_now,
+                                                                     .wake = dyno_wall_clock_wake,
+                                                                     .clock = clock},
+                                     error);
+    }
+    if (status == DYNO_OK) {
+        status = measure(links, clock, dyno_kv_storage_block_bytes(storages[0]), out);
+        links->ops->close(links);
+    }
+    dyno_kv_storage_close(storages[0]);
+    dyno_kv_storage_close(storages[1]);
+    return status;
+}

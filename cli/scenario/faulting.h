@@ -1,0 +1,53 @@
+/* What a scenario says of faults, put together (docs/faults.md). */
+#ifndef DYNO_CLI_SCENARIO_FAULTING_H
+#define DYNO_CLI_SCENARIO_FAULTING_H
+
+#include "cli/scenario/scenario.h"
+#include "core/run/faults.h"
+#include "core/run/loop.h"
+#include "core/run/roster.h"
+#include "core/worker/device.h"
+#include "sim/topology.h"
+#include "traces/law.h"
+
+struct dyno_faulting {
+    struct dyno_faults *faults; /* NULL: nothing goes wrong */
+    struct dyno_law restart;
+    struct dyno_roster *roster; /* where nobody plans: who serves ... */
+    struct dyno_roster *behind; /* ... and who computes prompts for them, where requests are served
+                                   in halves: workers from first_behind on */
+    uint32_t first_behind;
+};
+
+/* What is hit.  The parts behind are of the workers that compute prompts, if there are any. */
+struct dyno_faulting_of {
+    struct dyno_dispatch *dispatch, *dispatch_behind;
+    struct dyno_device *device, *device_behind; /* simulated; they feel stalls from then on */
+    bool planned;                               /* somebody else has a roster */
+};
+
+/* Whether anything may go wrong. */
+bool dyno_faulting_is_on(const struct dyno_scenario *scenario);
+
+/* What the options say together: faults that can be read, of workers that there are, and nothing
+ * that would make no difference.  DYNO_BAD_INPUT. */
+dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error);
+
+/* Zero-initialise first; it stays where it is.  Nothing is opened where nothing goes wrong.  Closed
+ * also after a failure. */
+dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                               const struct dyno_faulting_of *of, struct dyno_error *error);
+/* The workers move KV over these, if they do.  DYNO_BAD_INPUT: a fault is of a link that is not
+ * there. */
+dyno_status dyno_faulting_use_links(struct dyno_faulting *faulting, struct dyno_links *fabric,
+                                    const struct dyno_topology_links *links,
+                                    struct dyno_error *error);
+void dyno_faulting_close(struct dyno_faulting *faulting);
+
+/* What a report says of the run that ended at `end_ns`. */
+void dyno_faulting_report(const struct dyno_faulting *faulting, const struct dyno_loop *loop,
+                          const struct dyno_roster *roster, const struct dyno_fleet_totals *totals,
+                          dyno_ns end_ns, struct dyno_fault_report *out);
+
+#endif

@@ -1,0 +1,493 @@
+#include "cli/scenario/planning.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/assembly/live.h"
+#include "cli/assembly/run_frame.h"
+#include "sim/answers.h"
+
+enum { LATE_TICKS_MAX = 100 };
+
+bool dyno_planning_is_on(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->planner.policy, "none") != 0;
+}
+
+uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario)
+{
+    uint32_t most = scenario->fleet.workers, budget = scenario->planner.budget_gpus;
+
+    if (scenario->planner.workers_max > 0 && scenario->planner.workers_max < most) {
+        most = scenario->planner.workers_max;
+    }
+    if (budget > 0 && budget / scenario->fleet.tp < most) {
+        most = budget / scenario->fleet.tp;
+    }
+    return most;
+}
+
+static bool has_roles(const struct dyno_scenario *scenario)
+{
+    return scenario->disagg.policy != NULL;
+}
+
+uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
+{
+    if (has_roles(scenario)) {
+        return scenario->disagg.decode;
+    }
+    return scenario->planner.start > 0 ? scenario->planner.start
+                                       : dyno_planning_workers_max(scenario);
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+/* What cannot be where workers change their role. */
+static dyno_status check_changes(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    const char *unlike = scenario->prefill.gpu                            ? "prefill.gpu"
+                         : scenario->prefill.tp > 0                       ? "prefill.tp"
+                         : strcmp(scenario->prefill.weights, "same") != 0 ? "prefill.weights"
+                                                                          : NULL;
+
+    if (unlike) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s and --planner cannot be together: a planner moves GPUs from one role "
+                         "to the other, and these are not alike",
+                         unlike);
+    }
+    if (scenario->planner.start > 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.start and --disagg contradict each other: --prefill and --decode "
+                         "say how many of either role there are when the run begins");
+    }
+    if (scenario->tiers.levels) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--tier, --planner and --disagg cannot be together: what becomes of a "
+                         "worker's tiers when it changes its role is not modelled");
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
+    uint32_t prefill = scenario->disagg.prefill, decode = scenario->disagg.decode;
+
+    DYNO_TRY(check_changes(scenario, error));
+    if (dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--planner and --disagg together are for simulations: a device that "
+                         "computes (run.device %s) does not change its role",
+                         scenario->run.device);
+    }
+    if (least == 0) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "planner.min 0 and --disagg contradict each other: requests in halves need "
+            "a worker of either role; give planner.min 1 or more");
+    }
+    if (most < (uint64_t)2 * least) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.budget (%u GPUs), planner.max and fleet.workers allow %u workers "
+                         "of %u GPUs each, fewer than planner.min (%u) of either role; raise them",
+                         scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
+    }
+    if ((uint64_t)prefill + decode > most || prefill < least || decode < least) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "--prefill %u and --decode %u, with which the run begins, must be at least "
+            "planner.min (%u) each and within the limits together: %u workers",
+            prefill, decode, least, most);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
+
+    if (scenario->planner.workers_max > scenario->fleet.workers) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.max (%u) is more than there are places: fleet.workers is %u; "
+                         "raise the one or lower the other",
+                         scenario->planner.workers_max, scenario->fleet.workers);
+    }
+    if (has_roles(scenario)) {
+        return check_roles(scenario, error);
+    }
+    if (most == 0 || most < least) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.budget (%u GPUs), planner.max and fleet.workers allow %u workers "
+                         "of %u GPUs each, fewer than planner.min (%u) and one; raise them",
+                         scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
+    }
+    if (dyno_planning_ready_first(scenario) < least || dyno_planning_ready_first(scenario) > most) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.start (%u) must lie within the limits: %u to %u workers",
+                         dyno_planning_ready_first(scenario), least, most);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_thresholds(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    if (scenario->planner.queue_down >= scenario->planner.queue_up) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.queue_down must lie below planner.queue_up, or a fleet swings");
+    }
+    if (scenario->planner.use_down >= scenario->planner.use_up) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.use_down must lie below planner.use_up, or a fleet swings");
+    }
+    return DYNO_OK;
+}
+
+static bool is_closed_loop(const struct dyno_scenario *scenario)
+{
+    const char *arrival = scenario->generate.arrival;
+
+    return scenario->trace.concurrency > 0 || scenario->trace.inflight_max > 0 ||
+           (arrival && strncmp(arrival, "concurrency:", 12) == 0);
+}
+
+/* The future is known of a trace that can be read twice, and of a generator; where requests wait
+ * for others' ends it is not. */
+static dyno_status check_future(const struct dyno_scenario *scenario, const char *what,
+                                struct dyno_error *error)
+{
+    bool comes_from_outside = !scenario->trace.path && !scenario->generate.arrival;
+
+    if (comes_from_outside || dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s needs to know what will come: it is for simulations only", what);
+    }
+    if (is_closed_loop(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s needs arrivals that are known ahead: a closed loop has none", what);
+    }
+    if (scenario->trace.path && strcmp(scenario->trace.path, "-") == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s reads the trace twice: standard input cannot be; name a file", what);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status check_metrics(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    if (scenario->planner.metric_delay_ns > LATE_TICKS_MAX * scenario->planner.every_ns) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.metric_delay is more than %d times planner.every; lower the one "
+                         "or raise the other",
+                         LATE_TICKS_MAX);
+    }
+    if (scenario->planner.first_passes > 0 && dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.first_passes is for simulations: a device that computes takes as "
+                         "long as it takes");
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    const struct dyno_plan_policy *policy = dyno_plan_find(scenario->planner.policy);
+    bool has_objective =
+        scenario->slo.ttft_ns > 0 || scenario->slo.itl_ns > 0 || scenario->slo.tpot_ns > 0;
+
+    if (!dyno_planning_is_on(scenario)) {
+        return scenario->planner.regret
+                   ? dyno_fail(error, DYNO_BAD_INPUT,
+                               "planner.regret compares a planner: give --planner POLICY")
+                   : DYNO_OK;
+    }
+    if (dyno_live_is_remote(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.policy starts and stops workers of this program; other servers "
+                         "(run.device remote) run by themselves: say none");
+    }
+    DYNO_TRY(check_limits(scenario, error));
+    DYNO_TRY(check_thresholds(scenario, error));
+    DYNO_TRY(check_metrics(scenario, error));
+    if ((policy->needs & DYNO_PLAN_NEEDS_OBJECTIVE) && !has_objective) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the planner %s needs an objective: give --slo ttft=TIME, itl=TIME or "
+                         "both",
+                         policy->name);
+    }
+    if (policy->needs & DYNO_PLAN_NEEDS_FUTURE) {
+        DYNO_TRY(check_future(scenario, "the planner clairvoyant", error));
+    }
+    return scenario->planner.regret ? check_future(scenario, "planner.regret", error) : DYNO_OK;
+}
+
+/* ---- the future ------------------------------------------------------------------------------ */
+
+static bool widen(void **items, size_t bytes)
+{
+    void *wider = realloc(*items, bytes);
+
+    if (wider) {
+        *items = wider;
+    }
+    return wider != NULL;
+}
+
+static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno_ns at,
+                        uint32_t prompt_tokens, uint32_t output_tokens)
+{
+    if (planning->foresight.count == *capacity) {
+        uint64_t more = *capacity > 0 ? 2 * *capacity : 1024;
+
+        if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
+            !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
+            !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
+            return DYNO_NO_MEMORY;
+        }
+        *capacity = more;
+    }
+    planning->arrivals[planning->foresight.count] = at;
+    planning->prompt_tokens[planning->foresight.count] = prompt_tokens;
+    planning->output_tokens[planning->foresight.count++] = output_tokens;
+    return DYNO_OK;
+}
+
+/* As a fleet would see them that answers at once. */
+static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source *source,
+                              struct dyno_answers *answers, struct dyno_error *error)
+{
+    uint64_t capacity = 0;
+
+    while (!source->ops->finished(source)) {
+        dyno_ns at = source->ops->next(source);
+        struct dyno_request request = {0};
+
+        if (at == DYNO_NEVER) {
+            return DYNO_OK;
+        }
+        DYNO_TRY(source->ops->take(source, at, &request, error));
+        DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
+                      dyno_answers_get(answers, request.id)));
+        answers->ops->forget(answers, request.id);
+        if (source->ops->ended) {
+            source->ops->ended(source, request.id, at);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status foresee(struct dyno_planning *planning, const struct dyno_scenario *scenario,
+                           const struct dyno_planning_of *of, struct dyno_error *error)
+{
+    struct dyno_answers *answers = NULL;
+    struct dyno_source *source = NULL;
+    dyno_status status;
+
+    DYNO_TRY(dyno_answers_open(&answers));
+    status =
+        dyno_frame_open_source(&source, scenario,
+                               &(struct dyno_frame_source){.block_tokens = of->worker->block_tokens,
+                                                           .trace_data = of->trace_data,
+                                                           .trace_size = of->trace_size},
+                               answers, error);
+    if (status == DYNO_OK) {
+        status = read_ahead(planning, source, answers, error);
+        source->ops->close(source);
+    }
+    dyno_answers_close(answers);
+    planning->foresight.arrivals = planning->arrivals;
+    planning->foresight.prompt_tokens = planning->prompt_tokens;
+    planning->foresight.output_tokens = planning->output_tokens;
+    return status;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static dyno_ns draw_startup(const void *context, struct dyno_rng *rng)
+{
+    return dyno_law_time(context, rng);
+}
+
+/* Whoever runs a fleet knows about how long a start takes. */
+static dyno_ns guess(const struct dyno_law *law, const struct dyno_scenario *scenario)
+{
+    enum { DRAWS = 64 };
+    struct dyno_rng rng;
+    dyno_ns sum = 0;
+
+    dyno_rng_init(&rng, scenario->run.seed, "planner.guess");
+    for (int i = 0; i < DRAWS; i++) {
+        sum += dyno_law_time(law, &rng) / DRAWS;
+    }
+    return sum;
+}
+
+static double seconds(dyno_ns time)
+{
+    return (double)time / 1e9;
+}
+
+/* The tighter of the two objectives on gaps. */
+static double gap_objective(const struct dyno_scenario *scenario)
+{
+    dyno_ns itl = scenario->slo.itl_ns, tpot = scenario->slo.tpot_ns;
+
+    return seconds(itl == 0 || (tpot > 0 && tpot < itl) ? tpot : itl);
+}
+
+static struct dyno_plan_config plan_config(const struct dyno_scenario *scenario,
+                                           const struct dyno_worker_config *worker)
+{
+    return (struct dyno_plan_config){
+        .workers_min = scenario->planner.workers_min,
+        .workers_max = dyno_planning_workers_max(scenario),
+        .queue_up = scenario->planner.queue_up,
+        .queue_down = scenario->planner.queue_down,
+        .use_up = scenario->planner.use_up,
+        .use_down = scenario->planner.use_down,
+        .headroom = scenario->planner.headroom,
+        .cooldown_ns = scenario->planner.cooldown_ns,
+        .ttft_s = seconds(scenario->slo.ttft_ns),
+        .itl_s = gap_objective(scenario),
+        .sequences_max = worker->seqs_max,
+        .kv_tokens = (double)worker->blocks * worker->block_tokens,
+    };
+}
+
+/* Of those who compute prompts and nothing else: a request there is what of its prompt is computed,
+ * of which as many are in a pass as its tokens allow. */
+static struct dyno_plan_config prefill_plan(const struct dyno_scenario *scenario,
+                                            const struct dyno_worker_config *worker)
+{
+    struct dyno_plan_config plan = plan_config(scenario, worker);
+
+    plan.workers_max -= plan.workers_min;
+    plan.itl_s = 0.0;
+    plan.kv_tokens = worker->batch_tokens_max;
+    return plan;
+}
+
+/* And of those who decode. */
+static struct dyno_plan_config decode_plan(const struct dyno_scenario *scenario,
+                                           const struct dyno_worker_config *worker)
+{
+    struct dyno_plan_config plan = plan_config(scenario, worker);
+
+    plan.workers_max -= plan.workers_min;
+    plan.ttft_s = 0.0;
+    return plan;
+}
+
+static dyno_status open_roster(struct dyno_planning *planning, const struct dyno_scenario *scenario,
+                               const struct dyno_planning_of *of)
+{
+    return dyno_roster_open(&planning->roster,
+                            &(struct dyno_roster_config){
+                                .worker_count = scenario->fleet.workers,
+                                .up_max = dyno_planning_workers_max(scenario),
+                                .ready_first = dyno_planning_ready_first(scenario),
+                                .prefill_first = has_roles(scenario) ? scenario->disagg.prefill : 0,
+                                .seed = scenario->run.seed,
+                                .start_failure = scenario->planner.start_failure,
+                                .startup = draw_startup,
+                                .startup_context = &planning->startup,
+                                .change = draw_startup,
+                                .change_context = &planning->change,
+                                .dispatch = of->dispatch,
+                                .prefill = of->prefill_dispatch,
+                            });
+}
+
+/* Whatever is heard at a tick was said at one. */
+static uint32_t late_ticks(const struct dyno_scenario *scenario)
+{
+    dyno_ns every = scenario->planner.every_ns;
+
+    return (uint32_t)((scenario->planner.metric_delay_ns + every - 1) / every);
+}
+
+/* A season in whole ticks. */
+static uint32_t season_ticks(const struct dyno_scenario *scenario)
+{
+    uint64_t ticks = scenario->planner.season_ns / scenario->planner.every_ns;
+
+    return ticks < DYNO_SEASON_MAX ? (uint32_t)ticks : DYNO_SEASON_MAX;
+}
+
+dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno_scenario *scenario,
+                               const struct dyno_planning_of *of, struct dyno_error *error)
+{
+    const struct dyno_plan_policy *policy = dyno_plan_find(scenario->planner.policy);
+    struct dyno_plan_config plan = plan_config(scenario, of->worker), prefill = {0};
+
+    if (!policy) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_law_parse_seconds(&planning->startup, "planner.startup",
+                                    scenario->planner.startup, error));
+    DYNO_TRY(dyno_law_parse_seconds(
+        &planning->change, "planner.change",
+        scenario->planner.change ? scenario->planner.change : scenario->planner.startup, error));
+    if (policy->needs & DYNO_PLAN_NEEDS_FUTURE) {
+        DYNO_TRY(foresee(planning, scenario, of, error));
+    }
+    if (has_roles(scenario)) {
+        plan = decode_plan(scenario, of->worker);
+        prefill = prefill_plan(scenario, of->prefill_worker);
+    }
+    DYNO_TRY(open_roster(planning, scenario, of));
+    return dyno_planner_open(
+        &planning->planner,
+        &(struct dyno_planner_config){
+            .policy = policy,
+            .plan = plan,
+            .prefill = prefill,
+            .workers_max = dyno_planning_workers_max(scenario),
+            .predictor = dyno_predictor_find(scenario->planner.predictor),
+            .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
+            .every_ns = scenario->planner.every_ns,
+            .startup_guess_ns = guess(&planning->startup, scenario),
+            .change_guess_ns = guess(&planning->change, scenario),
+            .warmup_ns = scenario->planner.warmup_ns,
+            .late_ticks = late_ticks(scenario),
+            .metric_loss = scenario->planner.metric_loss,
+            .seed = scenario->run.seed,
+            .worker_count = scenario->fleet.workers,
+            .has_roles = has_roles(scenario),
+            .roster = planning->roster,
+            .foresight = planning->arrivals ? &planning->foresight : NULL,
+        });
+}
+
+void dyno_planning_close(struct dyno_planning *planning)
+{
+    dyno_planner_close(planning->planner);
+    dyno_roster_close(planning->roster);
+    free(planning->arrivals);
+    free(planning->prompt_tokens);
+    free(planning->output_tokens);
+    memset(planning, 0, sizeof *planning);
+}
+
+void dyno_planning_report(const struct dyno_planning *planning,
+                          const struct dyno_scenario *scenario, dyno_ns end_ns,
+                          struct dyno_plan_report *out)
+{
+    struct dyno_roster_totals totals = dyno_roster_totals(planning->roster, end_ns);
+
+    *out = (struct dyno_plan_report){
+        .policy = scenario->planner.policy,
+        .decisions = dyno_planner_decisions(planning->planner),
+        .starts = totals.starts,
+        .start_failures = totals.start_failures,
+        .drains = totals.drains,
+        .changes = totals.changes,
+        .has_roles = has_roles(scenario),
+        .looks = {dyno_planner_looks(planning->planner, DYNO_ROLE_SERVE),
+                  dyno_planner_looks(planning->planner, DYNO_ROLE_PREFILL)},
+        .workers_max = totals.up_max,
+        .worker_s = (double)totals.worker_ns / 1e9,
+        .worker_gpus = scenario->fleet.tp,
+    };
+}

@@ -1,0 +1,189 @@
+/* What serving makes of a scenario: requests come from outside, at the wall's pace. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/assembly/live.h"
+#include "cli/assembly/scenario_check.h"
+#include "core/model/model.h"
+#include "core/route/route.h"
+
+bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use)
+{
+    static const char *const of_replays[] = {"output.json",      "output.host_json",
+                                             "output.intervals", "output.progress",
+                                             "run.ends",         "run.clock"};
+    size_t length = strcspn(row->name, ".");
+
+    if (strcmp(row->name, "fleet.endpoints") == 0) {
+        return use == DYNO_USE_SERVE; /* a replay simulates them, as the rest of the fleet says */
+    }
+    if (strcmp(row->name, "generate.output_tokens") == 0) {
+        return true; /* how long answers are that nobody computes */
+    }
+    for (size_t i = 0; use == DYNO_USE_SERVE && i < sizeof of_replays / sizeof of_replays[0]; i++) {
+        if (strcmp(row->name, of_replays[i]) == 0) {
+            return false;
+        }
+    }
+    for (const struct dyno_scenario_section *section = dyno_scenario_sections; section->name;
+         section++) {
+        if (strncmp(section->name, row->name, length) == 0 && section->name[length] == '\0') {
+            return (section->uses & use) != 0;
+        }
+    }
+    return false;
+}
+
+static const struct dyno_option_origin *origin_of(const struct dyno_options *options,
+                                                  const char *name)
+{
+    return dyno_options_origin(options, dyno_options_find(options, name));
+}
+
+static bool is_given(const struct dyno_options *options, const char *name)
+{
+    return origin_of(options, name)->source > DYNO_SOURCE_PROFILE;
+}
+
+/* A file may be one that is replayed too: what it says of traces stays unread. */
+static dyno_status pass_over(struct dyno_options *options, const struct dyno_option *row,
+                             struct dyno_error *error)
+{
+    static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
+    const struct dyno_option_origin *origin = dyno_options_origin(options, row);
+    char place[256];
+
+    if (origin->source == DYNO_SOURCE_SET || origin->source == DYNO_SOURCE_FLAG) {
+        dyno_option_place(row, origin, place, sizeof place);
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s means nothing to a server: its requests come from clients", place);
+    }
+    return dyno_options_set(options, row, row->initial, &nobody, error);
+}
+
+static dyno_status set(struct dyno_options *options, const char *name, const char *value,
+                       struct dyno_error *error)
+{
+    static const struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE,
+                                                     .where = "serve"};
+
+    return dyno_options_set(options, dyno_options_find(options, name), value, &origin, error);
+}
+
+static dyno_status refuse_beside(const struct dyno_options *options, const char *name,
+                                 const char *why, struct dyno_error *error)
+{
+    const struct dyno_option *row = dyno_options_find(options, name);
+    const struct dyno_option *endpoints = dyno_options_find(options, "fleet.endpoints");
+    char one[256], other[256];
+
+    dyno_option_place(row, dyno_options_origin(options, row), one, sizeof one);
+    dyno_option_place(endpoints, dyno_options_origin(options, endpoints), other, sizeof other);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s and %s contradict each other: %s", one, other, why);
+}
+
+/* What other servers cannot be beside. */
+static dyno_status check_remote(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
+{
+    const struct dyno_route_policy *policy = dyno_route_find(scenario->router.policy);
+
+    if (is_given(options, "run.device") && !dyno_live_is_remote(scenario)) {
+        return refuse_beside(options, "run.device",
+                             "other servers are asked, or a device of our own", error);
+    }
+    if (is_given(options, "output.journal")) {
+        return refuse_beside(options, "output.journal", "a journal holds what devices did", error);
+    }
+    if (policy && (policy->needs & DYNO_ROUTE_NEEDS_OVERLAP) != 0) {
+        return refuse_beside(options, "router.policy",
+                             "it reads the events of caches, which other servers do not send; "
+                             "kv_approx guesses them",
+                             error);
+    }
+    return DYNO_OK;
+}
+
+/* What a file says of KV that moves is what a replay pretends of those servers. */
+static dyno_status leave_kv_to_them(struct dyno_options *options, struct dyno_error *error)
+{
+    static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
+    static const char *const names[] = {"disagg.policy", "tiers.levels"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct dyno_option *row = dyno_options_find(options, names[i]);
+        int source = (int)dyno_options_origin(options, row)->source;
+
+        if (source == DYNO_SOURCE_SET || source == DYNO_SOURCE_FLAG) {
+            return refuse_beside(options, names[i],
+                                 "other servers are asked by text alone, which moves no KV", error);
+        }
+        if (is_given(options, names[i])) {
+            DYNO_TRY(dyno_options_set(options, row, row->initial, &nobody, error));
+        }
+    }
+    return DYNO_OK;
+}
+
+/* As many workers as there are in the list. */
+static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                 struct dyno_error *error)
+{
+    uint32_t workers = 1;
+    char count[24];
+
+    DYNO_TRY(check_remote(scenario, options, error));
+    DYNO_TRY(leave_kv_to_them(options, error));
+    for (const char *at = scenario->fleet.endpoints; *at; at++) {
+        workers += *at == ',';
+    }
+    (void)snprintf(count, sizeof count, "%u", workers);
+    DYNO_TRY(set(options, "fleet.workers", count, error));
+    return set(options, "run.device", "remote", error);
+}
+
+/* A measured machine is this one: it is there to compute. */
+static dyno_status choose_device(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                 struct dyno_error *error)
+{
+    bool pretends;
+
+    if (scenario->fleet.endpoints) {
+        return choose_remote(scenario, options, error);
+    }
+    if (dyno_live_is_remote(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the device 'remote' needs servers to ask: give --worker URL");
+    }
+    pretends = is_given(options, "fleet.gpu") ||
+               (is_given(options, "model.name") && dyno_model_find(scenario->model.name));
+
+    if (scenario->timing.machine) {
+        DYNO_TRY(set(options, "timing.machine", "none", error));
+        pretends = false;
+    }
+    return is_given(options, "run.device")
+               ? DYNO_OK
+               : set(options, "run.device", pretends ? "sim" : "cpu", error);
+}
+
+dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
+                                          struct dyno_options *options, struct dyno_error *error)
+{
+    for (uint32_t i = 0; i < options->count; i++) {
+        const struct dyno_option *row = &options->rows[i];
+
+        if (!dyno_scenario_row_is_for(row, DYNO_USE_SERVE) && is_given(options, row->name)) {
+            DYNO_TRY(pass_over(options, row, error));
+        }
+    }
+    if (!is_given(options, "output.db")) {
+        DYNO_TRY(set(options, "output.db", "none", error));
+    }
+    DYNO_TRY(choose_device(scenario, options, error));
+    if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {
+        DYNO_TRY(set(options, "batch.steps_max", "1", error)); /* a token is told when it is due */
+    }
+    DYNO_TRY(set(options, "run.clock", "wall", error));
+    return set(options, "run.ends", "model", error);
+}
