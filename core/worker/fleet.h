@@ -323,6 +323,10 @@ void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
                        struct dyno_sample_record *out);
 /* The run is given up: both ends of what is on its way let go. */
 void dyno_tiers_abandon(struct dyno_local *local);
+/* A worker that has let go of all it had stops: nothing moves from or to host memory that only it
+ * uses; and what lies there is gone. */
+bool dyno_tiers_is_at_rest(const struct dyno_local *local, uint32_t worker);
+void dyno_tiers_stop(struct dyno_local *local, uint32_t worker, dyno_ns now);
 /* A worker is lost, and has let go of its requests: what is on its way from and to it is given up,
  * and what lies in host memory that only it uses is gone. */
 void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now);

@@ -210,10 +210,14 @@ static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index
         worker->running.count + worker->waiting.count > 0 ||
         worker->ingest.count + worker->ended.count + worker->onboarding.count > 0 ||
         worker->moves_on_way + worker->moves_held > 0 ||
-        worker->reserved.count + worker->arrived.count + worker->leased.count > 0) {
+        worker->reserved.count + worker->arrived.count + worker->leased.count > 0 ||
+        (local->config.tiers && !dyno_tiers_is_at_rest(local, index))) {
         return false;
     }
     dyno_kv_forget_idle(&worker->cache, now);
+    if (local->config.tiers) {
+        dyno_tiers_stop(local, index, now);
+    }
     worker->passes_cold = local->config.worker.first_passes;
     return true;
 }

@@ -157,16 +157,16 @@ static dyno_status open_sketches(struct dyno_tiers *tiers, uint32_t tier)
     return DYNO_OK;
 }
 
-/* Copies of the configuration's arrays. */
+/* Copies of the configuration's arrays, and how many workers each pool has. */
 static dyno_status keep_numbers(struct dyno_tiers *tiers)
 {
     size_t count = 1 + (size_t)tiers->config.worker_count;
     uint32_t *to;
 
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        count += tiers->config.worker_count + (size_t)tiers->config.tiers[i].pool_count;
+        count += tiers->config.worker_count + (size_t)2 * tiers->config.tiers[i].pool_count;
     }
-    to = tiers->numbers = malloc(count * sizeof *to);
+    to = tiers->numbers = calloc(count, sizeof *to);
     if (!to) {
         return DYNO_NO_MEMORY;
     }
@@ -179,6 +179,11 @@ static dyno_status keep_numbers(struct dyno_tiers *tiers)
         memcpy(to, tier->endpoint_of, tier->pool_count * sizeof *to);
         tier->endpoint_of = to;
         to += tier->pool_count;
+        tiers->users[i] = to;
+        to += tier->pool_count;
+        for (uint32_t j = 0; j < tiers->config.worker_count; j++) {
+            tiers->users[i][tier->pool_of[j]]++;
+        }
     }
     tiers->ends = to;
     return DYNO_OK;

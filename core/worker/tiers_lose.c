@@ -1,4 +1,4 @@
-/* What is on its way to and from tiers when a run is given up, or a worker is lost. */
+/* What is on its way to and from tiers when a run is given up, or a worker stops or is lost. */
 #include <assert.h>
 
 #include "core/worker/tiers_parts.h"
@@ -69,19 +69,45 @@ void dyno_tiers_abandon(struct dyno_local *local)
     }
 }
 
-/* ---- a worker is lost ------------------------------------------------------------------------ */
+/* ---- a worker stops -------------------------------------------------------------------------- */
 
-/* Host memory that one worker has for itself is its process's. */
+/* Host memory that one worker has for itself is its process's, and goes with it. */
 static bool is_gone(const struct dyno_tiers *tiers, uint32_t tier, const struct dyno_local *local,
                     uint32_t worker)
 {
-    uint32_t pool = dyno_tier_pool(tiers, tier, local, worker), users = 0;
-
-    for (uint32_t i = 0; i < tiers->config.worker_count; i++) {
-        users += tiers->config.tiers[tier].pool_of[i] == pool;
-    }
-    return tiers->config.tiers[tier].level == HOST_LEVEL && users == 1;
+    return tiers->config.tiers[tier].level == HOST_LEVEL &&
+           tiers->users[tier][dyno_tier_pool(tiers, tier, local, worker)] == 1;
 }
+
+bool dyno_tiers_is_at_rest(const struct dyno_local *local, uint32_t worker)
+{
+    const struct dyno_tiers *tiers = local->config.tiers;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        const struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, local, worker);
+
+        if (pool->own + pool->shared > 0 && is_gone(tiers, i, local, worker)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void dyno_tiers_stop(struct dyno_local *local, uint32_t worker, dyno_ns now)
+{
+    struct dyno_tiers *tiers = local->config.tiers;
+
+    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+        if (is_gone(tiers, i, local, worker)) {
+            struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, local, worker);
+
+            assert(pool->own + pool->shared == 0);
+            dyno_kv_forget_idle(pool, now);
+        }
+    }
+}
+
+/* ---- a worker is lost ------------------------------------------------------------------------ */
 
 /* A move between tiers goes on without the worker, if both are there. */
 static bool goes_on(const struct dyno_tiers *tiers, const struct dyno_move *move)
@@ -128,14 +154,7 @@ void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
             dyno_move_abandon(tiers, i);
         }
     }
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        if (is_gone(tiers, i, local, worker)) {
-            struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, local, worker);
-
-            assert(pool->own + pool->shared == 0);
-            dyno_kv_forget_idle(pool, now);
-        }
-    }
+    dyno_tiers_stop(local, worker, now);
     local->workers[worker].moves_on_way = 0;
     local->workers[worker].blocks_storing = 0;
 }

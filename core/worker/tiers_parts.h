@@ -80,6 +80,7 @@ struct dyno_tiers {
     struct dyno_kv_sketch
         *sketches[DYNO_TIERS_MAX];                 /* [pool_count]; NULL: the policy counts none */
     uint32_t *numbers;                             /* the configuration's arrays */
+    uint32_t *users[DYNO_TIERS_MAX];               /* [pool_count] workers; among the numbers */
     struct dyno_tier_found *found[DYNO_TIERS_MAX]; /* [pool_count] */
     uint32_t *ends; /* [workers] scratch of dyno_tiers_credit; among the numbers */
     uint64_t prompts_routed;
