@@ -4,53 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/base/heap.h"
 #include "core/base/map.h"
 #include "core/base/usual.h"
-
-struct place {
-    enum dyno_worker_state state;
-    bool fails;      /* the start under way */
-    bool was_lost;   /* who served here last */
-    bool goes_over;  /* draining: its GPUs change their role then */
-    bool came_over;  /* starting: they have just done so */
-    dyno_ns since;   /* in that state */
-    dyno_ns decided; /* the change under way */
-};
-
-struct dyno_roster {
-    struct dyno_roster_config config;
-    struct place *places; /* [workers of all roles] */
-    uint32_t total;       /* that many */
-    struct dyno_heap starts;
-    struct dyno_heap mends; /* places that are broken, but not for good */
-    uint32_t counts[DYNO_WORKER_ROLES][DYNO_WORKER_STATES];
-    uint32_t coming[DYNO_WORKER_ROLES]; /* places that go over to it */
-    uint32_t desired[DYNO_WORKER_ROLES];
-    struct dyno_roster_totals totals;
-    dyno_ns startup_ns; /* of those that succeeded, summed ... */
-    uint64_t started;   /* ... and their number */
-    dyno_ns change_ns;  /* likewise */
-    uint64_t changed;
-    dyno_ns counted_at; /* worker_ns holds what was until then */
-};
+#include "core/run/roster_parts.h"
 
 /* ---- roles ----------------------------------------------------------------------------------- */
-
-static enum dyno_worker_role role_of(const struct dyno_roster *roster, uint32_t worker)
-{
-    return worker < roster->config.worker_count ? DYNO_ROLE_SERVE : DYNO_ROLE_PREFILL;
-}
-
-static enum dyno_worker_role other_of(enum dyno_worker_role role)
-{
-    return role == DYNO_ROLE_SERVE ? DYNO_ROLE_PREFILL : DYNO_ROLE_SERVE;
-}
-
-static uint32_t first_of(const struct dyno_roster *roster, enum dyno_worker_role role)
-{
-    return role == DYNO_ROLE_SERVE ? 0 : roster->config.worker_count;
-}
 
 /* The worker on the same GPUs in the other role. */
 static uint32_t twin_of(const struct dyno_roster *roster, uint32_t worker)
@@ -62,34 +20,30 @@ static uint32_t twin_of(const struct dyno_roster *roster, uint32_t worker)
 
 static struct dyno_dispatch *dispatch_of(const struct dyno_roster *roster, uint32_t worker)
 {
-    return role_of(roster, worker) == DYNO_ROLE_SERVE ? roster->config.dispatch
-                                                      : roster->config.prefill;
+    return dyno_roster_role_of(roster, worker) == DYNO_ROLE_SERVE ? roster->config.dispatch
+                                                                  : roster->config.prefill;
 }
 
 /* As its dispatch numbers it. */
 static uint32_t index_of(const struct dyno_roster *roster, uint32_t worker)
 {
-    return worker - first_of(roster, role_of(roster, worker));
+    return worker - dyno_roster_first_of(roster, dyno_roster_role_of(roster, worker));
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-static uint32_t count_of(const struct dyno_roster *roster, enum dyno_worker_state state)
-{
-    return roster->counts[DYNO_ROLE_SERVE][state] + roster->counts[DYNO_ROLE_PREFILL][state];
-}
-
 static uint32_t up(const struct dyno_roster *roster)
 {
-    return roster->total - count_of(roster, DYNO_WORKER_STOPPED) -
-           count_of(roster, DYNO_WORKER_LOST);
+    return roster->total - dyno_roster_in_state(roster, DYNO_WORKER_STOPPED) -
+           dyno_roster_in_state(roster, DYNO_WORKER_LOST);
 }
 
 /* What has passed since it was last counted. */
 static void add_time(const struct dyno_roster *roster, dyno_ns now,
                      struct dyno_roster_totals *totals)
 {
-    uint32_t serving = count_of(roster, DYNO_WORKER_READY) + count_of(roster, DYNO_WORKER_DRAINING);
+    uint32_t serving = dyno_roster_in_state(roster, DYNO_WORKER_READY) +
+                       dyno_roster_in_state(roster, DYNO_WORKER_DRAINING);
     unsigned __int128 time = now - roster->counted_at;
 
     totals->worker_ns += up(roster) * time;
@@ -105,8 +59,8 @@ static void count_time(struct dyno_roster *roster, dyno_ns now)
 static void enter(struct dyno_roster *roster, uint32_t worker, enum dyno_worker_state state,
                   dyno_ns now)
 {
-    struct place *place = &roster->places[worker];
-    uint32_t *counts = roster->counts[role_of(roster, worker)];
+    struct dyno_place *place = &roster->places[worker];
+    uint32_t *counts = roster->counts[dyno_roster_role_of(roster, worker)];
 
     count_time(roster, now);
     counts[place->state]--;
@@ -118,7 +72,7 @@ static void enter(struct dyno_roster *roster, uint32_t worker, enum dyno_worker_
     }
 }
 
-static bool is_empty(const struct dyno_roster *roster, uint32_t place)
+bool dyno_roster_is_empty(const struct dyno_roster *roster, uint32_t place)
 {
     return roster->places[place].state == DYNO_WORKER_STOPPED &&
            (!roster->config.prefill ||
@@ -128,13 +82,13 @@ static bool is_empty(const struct dyno_roster *roster, uint32_t place)
 static void begin(struct dyno_roster *roster, uint32_t worker, dyno_ns now, dyno_ns takes,
                   struct dyno_rng *rng)
 {
-    assert(is_empty(roster, index_of(roster, worker)));
+    assert(dyno_roster_is_empty(roster, index_of(roster, worker)));
     enter(roster, worker, DYNO_WORKER_STARTING, now);
     roster->places[worker].fails = dyno_rng_unit(rng) < roster->config.start_failure;
     dyno_heap_set(&roster->starts, worker, now + (takes > 0 ? takes : 1));
 }
 
-static void start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+void dyno_roster_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     const struct dyno_roster_config *config = &roster->config;
     struct dyno_rng rng;
@@ -156,20 +110,20 @@ static void change(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 
     dyno_rng_init(&rng, dyno_chain(config->seed, roster->totals.changes++), "planner.change");
     takes = config->change ? config->change(config->change_context, &rng) : 0;
-    roster->coming[role_of(roster, twin)]--;
+    roster->coming[dyno_roster_role_of(roster, twin)]--;
     roster->places[worker].goes_over = false;
     roster->places[twin].came_over = true;
     roster->places[twin].decided = roster->places[worker].decided;
     begin(roster, twin, now, takes, &rng);
 }
 
-static void call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+void dyno_roster_call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     dyno_heap_remove(&roster->starts, worker);
     enter(roster, worker, DYNO_WORKER_STOPPED, now);
 }
 
-static void drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+void dyno_roster_drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     dyno_dispatch_worker_gone(dispatch_of(roster, worker), index_of(roster, worker));
     enter(roster, worker, DYNO_WORKER_DRAINING, now);
@@ -177,146 +131,17 @@ static void drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 }
 
 /* A worker that drains will have the other role. */
-static void send_over(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+void dyno_roster_send_over(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     roster->places[worker].goes_over = true;
     roster->places[worker].decided = now;
-    roster->coming[role_of(roster, twin_of(roster, worker))]++;
+    roster->coming[dyno_roster_role_of(roster, twin_of(roster, worker))]++;
 }
 
-static void keep_back(struct dyno_roster *roster, uint32_t worker)
+void dyno_roster_keep_back(struct dyno_roster *roster, uint32_t worker)
 {
     roster->places[worker].goes_over = false;
-    roster->coming[role_of(roster, twin_of(roster, worker))]--;
-}
-
-/* ---- towards what is desired ----------------------------------------------------------------- */
-
-/* Nobody is there, and it is not broken.  Of the workers of a place one at most is not stopped. */
-static bool has_empty(const struct dyno_roster *roster)
-{
-    return roster->total - count_of(roster, DYNO_WORKER_STOPPED) < roster->config.worker_count;
-}
-
-static uint32_t first_empty(const struct dyno_roster *roster)
-{
-    uint32_t place = 0;
-
-    while (!is_empty(roster, place)) {
-        place++;
-    }
-    return place;
-}
-
-/* The start in the role that has longest to go; ties by the higher index. */
-static uint32_t last_start(const struct dyno_roster *roster, enum dyno_worker_role role)
-{
-    struct dyno_heap_item last = {.key = 0, .id = DYNO_NO_WORKER};
-
-    for (uint32_t i = 0; i < roster->starts.count; i++) {
-        struct dyno_heap_item item = roster->starts.items[i];
-
-        if (role_of(roster, item.id) == role && (last.id == DYNO_NO_WORKER || item.key > last.key ||
-                                                 (item.key == last.key && item.id > last.id))) {
-            last = item;
-        }
-    }
-    return last.id;
-}
-
-static uint32_t least_loaded(const struct dyno_roster *roster, enum dyno_worker_role role)
-{
-    uint32_t best = DYNO_NO_WORKER, fewest = UINT32_MAX, first = first_of(roster, role);
-
-    for (uint32_t i = first + roster->config.worker_count; i-- > first;) {
-        uint32_t inflight = dyno_roster_inflight(roster, i);
-
-        if (roster->places[i].state == DYNO_WORKER_READY && inflight < fewest) {
-            fewest = inflight;
-            best = i;
-        }
-    }
-    return best;
-}
-
-/* A worker of the role that drains, and goes over or does not; the one that has least to do.
- * DYNO_NO_WORKER: there is none. */
-static uint32_t draining(const struct dyno_roster *roster, enum dyno_worker_role role,
-                         bool goes_over)
-{
-    uint32_t best = DYNO_NO_WORKER, fewest = UINT32_MAX, first = first_of(roster, role);
-
-    for (uint32_t i = first; i < first + roster->config.worker_count; i++) {
-        const struct place *place = &roster->places[i];
-
-        if (place->state == DYNO_WORKER_DRAINING && place->goes_over == goes_over) {
-            uint32_t inflight = dyno_roster_inflight(roster, i);
-
-            if (inflight < fewest) {
-                fewest = inflight;
-                best = i;
-            }
-        }
-    }
-    return best;
-}
-
-static uint32_t wanted(const struct dyno_roster *roster, enum dyno_worker_role role)
-{
-    return roster->counts[role][DYNO_WORKER_STARTING] + roster->counts[role][DYNO_WORKER_READY] +
-           roster->coming[role];
-}
-
-static void shrink(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
-{
-    enum dyno_worker_role other = other_of(role);
-
-    while (wanted(roster, role) > roster->desired[role] && roster->coming[role] > 0) {
-        keep_back(roster, draining(roster, other, true));
-    }
-    while (wanted(roster, role) > roster->desired[role] &&
-           roster->counts[role][DYNO_WORKER_STARTING] > 0) {
-        call_off(roster, last_start(roster, role), now);
-    }
-    while (wanted(roster, role) > roster->desired[role]) {
-        uint32_t worker = least_loaded(roster, role);
-
-        drain(roster, worker, now);
-        if (wanted(roster, other) < roster->desired[other]) {
-            send_over(roster, worker, now);
-        }
-    }
-}
-
-/* Who drains in the other role anyhow comes over where no GPUs are left. */
-static bool take_over_one(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
-{
-    uint32_t worker =
-        roster->config.prefill ? draining(roster, other_of(role), false) : DYNO_NO_WORKER;
-
-    if (worker != DYNO_NO_WORKER) {
-        send_over(roster, worker, now);
-    }
-    return worker != DYNO_NO_WORKER;
-}
-
-static void grow(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns now)
-{
-    while (wanted(roster, role) < roster->desired[role]) {
-        if (!dyno_roster_is_full(roster) && has_empty(roster)) {
-            start(roster, first_of(roster, role) + first_empty(roster), now);
-        } else if (!take_over_one(roster, role, now)) {
-            break;
-        }
-    }
-}
-
-static void reconcile(struct dyno_roster *roster, dyno_ns now)
-{
-    shrink(roster, DYNO_ROLE_SERVE, now);
-    shrink(roster, DYNO_ROLE_PREFILL, now);
-    grow(roster, DYNO_ROLE_SERVE, now);
-    grow(roster, DYNO_ROLE_PREFILL, now);
+    roster->coming[dyno_roster_role_of(roster, twin_of(roster, worker))]--;
 }
 
 /* ---- public ---------------------------------------------------------------------------------- */
@@ -335,19 +160,19 @@ void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
         assert(desired[role] <= roster->config.worker_count);
         roster->desired[role] = desired[role];
     }
-    reconcile(roster, now);
+    dyno_roster_reconcile(roster, now);
 }
 
 static void mend(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     dyno_heap_remove(&roster->mends, worker);
     enter(roster, worker, DYNO_WORKER_STOPPED, now);
-    reconcile(roster, now);
+    dyno_roster_reconcile(roster, now);
 }
 
 static void became_ready(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
-    struct place *place = &roster->places[worker];
+    struct dyno_place *place = &roster->places[worker];
 
     if (place->came_over) {
         roster->change_ns += now - place->decided;
@@ -369,7 +194,7 @@ static bool end_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
     if (roster->places[worker].fails) {
         roster->totals.start_failures++;
         enter(roster, worker, DYNO_WORKER_STOPPED, now);
-        reconcile(roster, now);
+        dyno_roster_reconcile(roster, now);
         return false;
     }
     became_ready(roster, worker, now);
@@ -396,7 +221,7 @@ static void leave_place(struct dyno_roster *roster, uint32_t worker)
         dyno_heap_remove(&roster->starts, worker);
     }
     if (roster->places[worker].goes_over) {
-        keep_back(roster, worker);
+        dyno_roster_keep_back(roster, worker);
     }
     dyno_dispatch_worker_gone(dispatch_of(roster, worker),
                               index_of(roster, worker)); /* who drains is already */
@@ -422,10 +247,10 @@ bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, 
     }
     if (mended_at == DYNO_NEVER) {
         dyno_heap_remove(&roster->mends, worker);
-        reconcile(roster, now); /* elsewhere */
+        dyno_roster_reconcile(roster, now); /* elsewhere */
     } else if (mended_at > now) {
         dyno_heap_set(&roster->mends, worker, mended_at);
-        reconcile(roster, now);
+        dyno_roster_reconcile(roster, now);
     } else {
         mend(roster, worker, now);
     }
@@ -434,13 +259,13 @@ bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, 
 
 bool dyno_roster_is_gone(const struct dyno_roster *roster)
 {
-    return count_of(roster, DYNO_WORKER_LOST) == roster->config.worker_count &&
+    return dyno_roster_in_state(roster, DYNO_WORKER_LOST) == roster->config.worker_count &&
            roster->mends.count == 0;
 }
 
 void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, dyno_ns now)
 {
-    if (count_of(roster, DYNO_WORKER_DRAINING) == 0) {
+    if (dyno_roster_in_state(roster, DYNO_WORKER_DRAINING) == 0) {
         return;
     }
     for (uint32_t i = 0; i < roster->total; i++) {
@@ -453,7 +278,7 @@ void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, 
             }
         }
     }
-    reconcile(roster, now);
+    dyno_roster_reconcile(roster, now);
 }
 
 dyno_ns dyno_roster_next(const struct dyno_roster *roster)
@@ -528,7 +353,7 @@ struct dyno_roster_totals dyno_roster_totals(const struct dyno_roster *roster, d
 static void open_role(struct dyno_roster *roster, enum dyno_worker_role role, uint32_t from,
                       uint32_t ready)
 {
-    uint32_t first = first_of(roster, role);
+    uint32_t first = dyno_roster_first_of(roster, role);
 
     roster->desired[role] = ready;
     roster->counts[role][DYNO_WORKER_READY] = ready;
