@@ -131,13 +131,15 @@ static dyno_ns end_of(const struct moving *moving)
 void dyno_fabric_set_rate(struct fabric *fabric, uint32_t transfer, uint64_t rate, dyno_ns now)
 {
     struct moving *moving = at(fabric, transfer);
-    unsigned __int128 moved = (unsigned __int128)moving->rate * (now - moving->since);
+    unsigned __int128 moved;
 
     fabric->work++;
     if (rate == moving->rate && rate > 0) {
         return;
     }
-    moving->left -= moved < moving->left ? moved : moving->left;
+    moved = dyno_fabric_moved(moving, now);
+    dyno_fabric_carry(fabric, moving, moved);
+    moving->left -= moved;
     moving->since = now;
     moving->rate = rate;
     dyno_heap_set(&fabric->events, transfer, end_of(moving));
@@ -259,7 +261,10 @@ static void begin(struct fabric *fabric, uint32_t transfer, dyno_ns now)
         moving->left = 0;
         moving->hop_count = 0;
         dyno_heap_set(&fabric->events, transfer, now);
-    } else if (fabric->config.alone) {
+        return;
+    }
+    dyno_fabric_occupy(fabric, moving, now);
+    if (fabric->config.alone) {
         dyno_fabric_set_rate(fabric, transfer, moving->ceiling, now);
     } else {
         use_links(fabric, transfer, now);
@@ -272,6 +277,8 @@ static void finish(struct fabric *fabric, uint32_t transfer, dyno_ns now)
     uint32_t place = fabric->done_count++;
 
     dyno_heap_remove(&fabric->events, transfer);
+    dyno_fabric_carry(fabric, at(fabric, transfer), at(fabric, transfer)->left);
+    dyno_fabric_vacate(fabric, at(fabric, transfer), now);
     if (!fabric->config.alone) {
         dyno_fabric_quit(fabric, transfer, now);
     }
@@ -481,6 +488,7 @@ static const struct dyno_links_ops fabric_ops = {
     .drop = dyno_fabric_drop,
     .predict = fabric_predict,
     .next = dyno_fabric_next,
+    .use = dyno_fabric_use,
     .close = fabric_close,
 };
 
@@ -511,7 +519,8 @@ dyno_status dyno_fabric_open(struct dyno_links **out, const struct dyno_fabric_c
     if (!fabric) {
         return DYNO_NO_MEMORY;
     }
-    fabric->base = (struct dyno_links){.ops = &fabric_ops, .due = DYNO_NEVER};
+    fabric->base = (struct dyno_links){
+        .ops = &fabric_ops, .due = DYNO_NEVER, .link_count = config->link_count};
     fabric->config = *config;
     fabric->config.links = NULL;
     dyno_pool_init(&fabric->transfers, sizeof(struct moving));

@@ -32,7 +32,11 @@ bool dyno_fabric_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
         dyno_heap_remove(&fabric->events, transfer);
         if (!moving->begun) {
             dyno_fabric_await(fabric, moving, false);
-        } else if (!fabric->config.alone) {
+        } else {
+            dyno_fabric_carry(fabric, moving, dyno_fabric_moved(moving, now));
+            dyno_fabric_vacate(fabric, moving, now);
+        }
+        if (moving->begun && !fabric->config.alone) {
             dyno_fabric_quit(fabric, transfer, now);
         }
         dyno_pool_give(&fabric->transfers, transfer);

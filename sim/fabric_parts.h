@@ -33,6 +33,10 @@ struct link {
     unsigned __int128 demand;  /* ceilings of its transfers, summed */
     unsigned __int128 awaited; /* of those that have been submitted and do not move yet */
     uint32_t first;            /* hop */
+    unsigned __int128 carried; /* bytes x 2^32 since the start, but for what moved since rates were
+                                  set last ... */
+    dyno_ns busy_ns, busy_since; /* ... and time in which it had users, likewise */
+    uint32_t users;
     /* While rates are being fixed: */
     uint64_t mark, left;
     uint32_t unfixed;
@@ -90,5 +94,15 @@ void dyno_fabric_set_rate(struct fabric *fabric, uint32_t transfer, uint64_t rat
 
 /* fabric_faults.c: as in struct dyno_links_ops. */
 bool dyno_fabric_drop(struct dyno_links *links, dyno_ns now, uint64_t id);
+
+/* fabric_use.c: what links carry. */
+/* A transfer begins to use its links, has moved something more, or ceases to use them. */
+void dyno_fabric_occupy(struct fabric *fabric, const struct moving *moving, dyno_ns now);
+void dyno_fabric_carry(struct fabric *fabric, const struct moving *moving, unsigned __int128 moved);
+void dyno_fabric_vacate(struct fabric *fabric, const struct moving *moving, dyno_ns now);
+/* What it has moved from `since` until now. */
+unsigned __int128 dyno_fabric_moved(const struct moving *moving, dyno_ns now);
+/* As in struct dyno_links_ops. */
+void dyno_fabric_use(const struct dyno_links *links, dyno_ns now, struct dyno_link_use *out);
 
 #endif

@@ -42,6 +42,12 @@ struct dyno_arrival {
                       stored, or could not be written.  Only of places that outlive the run */
 };
 
+/* What a link carried since the start. */
+struct dyno_link_use {
+    uint64_t bytes;
+    dyno_ns busy_ns; /* time in which some transfer was on it */
+};
+
 struct dyno_links;
 
 struct dyno_links_ops {
@@ -64,12 +70,17 @@ struct dyno_links_ops {
     /* When reap should be called next; DYNO_NEVER: nothing is on its way. */
     dyno_ns (*next)(const struct dyno_links *links);
 
+    /* What each link carried until `now`, which is not before the last reap: of the link_count
+     * links there are.  NULL: nobody counts. */
+    void (*use)(const struct dyno_links *links, dyno_ns now, struct dyno_link_use *out);
+
     void (*close)(struct dyno_links *links);
 };
 
 struct dyno_links {
     const struct dyno_links_ops *ops;
-    dyno_ns due; /* what ops->next says, kept so that nobody need ask; 0: it is not kept */
+    dyno_ns due;         /* what ops->next says, kept so that nobody need ask; 0: it is not kept */
+    uint32_t link_count; /* of ops->use; else 0 */
 };
 
 /* As ops->next. */

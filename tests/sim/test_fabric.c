@@ -503,6 +503,27 @@ static struct slow draw_transfer(const struct map *map, struct dyno_rng *rng, ui
     return slow;
 }
 
+/* In the end every link carried the bytes of all that passed over it, in no more time than they
+ * were there. */
+static void check_use(struct dyno_links *links, const struct oracle *oracle, const uint64_t *sizes)
+{
+    struct dyno_link_use uses_of[LINKS_MAX];
+
+    ck_assert_uint_eq(links->link_count, oracle->map->link_count);
+    links->ops->use(links, oracle->now, uses_of);
+    for (uint32_t i = 0; i < links->link_count; i++) {
+        uint64_t bytes = 0;
+
+        for (uint32_t j = 0; j < oracle->count; j++) {
+            bytes += uses(oracle, &oracle->transfers[j], i) ? sizes[j] : 0;
+        }
+        ck_assert_uint_eq(uses_of[i].bytes, bytes);
+        ck_assert_uint_le(uses_of[i].busy_ns, oracle->now);
+        ck_assert((unsigned __int128)capacity_of(oracle->map, i) * uses_of[i].busy_ns >=
+                  (unsigned __int128)bytes << 32);
+    }
+}
+
 /* The same transfers to both; the fabric is looked at now and then. */
 static void compare_with_oracle(uint64_t seed)
 {
@@ -510,6 +531,7 @@ static void compare_with_oracle(uint64_t seed)
     static struct oracle oracle;
     struct arrivals arrivals = {.count = 0};
     struct dyno_fabric_config config;
+    uint64_t sizes[TRANSFERS_MAX];
     struct dyno_links *links;
     struct dyno_rng rng;
     dyno_ns now = 0;
@@ -523,6 +545,7 @@ static void compare_with_oracle(uint64_t seed)
         struct slow *slow = &oracle.transfers[i];
 
         *slow = draw_transfer(&map, &rng, i, now);
+        sizes[i] = (uint64_t)(slow->left >> 32);
         send(links, now, i, slow->pair / ENDS, slow->pair % ENDS, (uint64_t)(slow->left >> 32));
         now += dyno_rng_below(&rng, 3) * dyno_rng_below(&rng, 20000);
         if (dyno_rng_below(&rng, 2)) {
@@ -539,6 +562,7 @@ static void compare_with_oracle(uint64_t seed)
                       (unsigned long long)arrivals.at[i],
                       (unsigned long long)oracle.transfers[i].arrives);
     }
+    check_use(links, &oracle, sizes);
     links->ops->close(links);
 }
 
