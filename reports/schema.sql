@@ -10,6 +10,8 @@
 --         ├── fault            everything that went wrong, and whom it hit
 --         ├── tier             every tier of KV below the GPUs' memory
 --         ├── tier_sample      every worker's pools of those, with its samples
+--         ├── link             every link over which KV moved, and what it carried
+--         ├── link_sample      the same, of the time since the last samples
 --         ├── host             the machine's part: clocks, memory, names
 --         ├── run_tag          names that somebody gave it
 --         ├── trial            what it was to `dyno tune`, of the table tuning
@@ -26,7 +28,7 @@
 -- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 8;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 9;            -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -490,3 +492,36 @@ CREATE TABLE fault (
     requests INTEGER NOT NULL, -- that were with a worker that died
     PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
+
+-- Since version 9: what tiers lost ...
+ALTER TABLE tier ADD COLUMN lost_blocks INTEGER NOT NULL DEFAULT 0; -- not read, not written, or not
+                                                                    -- what was stored
+-- ... and what links carried (docs/links.md): of each direction, those that carried something.
+CREATE TABLE link (
+    run              INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number           INTEGER NOT NULL,
+    name             TEXT NOT NULL,    -- "nic 3 out", "switch rack0 up"
+    bytes_per_s      INTEGER NOT NULL, -- that it can carry ...
+    bytes            INTEGER NOT NULL, -- ... and did
+    busy_ns          INTEGER NOT NULL, -- time in which something was on it
+    peak_bytes_per_s INTEGER NOT NULL, -- the most between two samples; 0: there were none
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+
+-- With the samples: links that carried something since the last ones.
+CREATE TABLE link_sample (
+    run      INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns    INTEGER NOT NULL,
+    link     INTEGER NOT NULL, -- its number
+    since_ns INTEGER NOT NULL, -- from then on ...
+    bytes    INTEGER NOT NULL, -- ... it carried so many ...
+    busy_ns  INTEGER NOT NULL, -- ... in so much time
+    PRIMARY KEY (run, at_ns, link)
+) WITHOUT ROWID;
+
+-- Those as shares: of what the link could have carried, and of the time.
+CREATE VIEW link_use AS
+SELECT s.run, s.at_ns / 1e9 AS at_s, l.number, l.name,
+       1e9 * s.bytes / (s.at_ns - s.since_ns) / l.bytes_per_s AS use,
+       1.0 * s.busy_ns / (s.at_ns - s.since_ns) AS busy_fraction
+FROM link_sample AS s JOIN link AS l ON l.run = s.run AND l.number = s.link;

@@ -438,7 +438,8 @@ static void bind_tier(sqlite3_stmt *insert, const struct dyno_tier_totals *tier)
                                tier->evicted_blocks,
                                tier->skipped_blocks,
                                tier->declined_blocks,
-                               tier->slow_blocks};
+                               tier->slow_blocks,
+                               tier->lost_blocks};
 
     for (int i = 0; i < (int)(sizeof values / sizeof *values); i++) {
         bind_u64(insert, 2 + i, values[i]);
@@ -453,10 +454,13 @@ static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_t
 
     DYNO_TRY(dyno_database_prepare(
         store->database, &insert,
-        "INSERT INTO tier VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+        "INSERT INTO tier (run, level, pools, blocks_total, blocks_kept, hit_blocks, stores,"
+        " stored_blocks, store_wait_ns, loads, loaded_blocks, load_wait_ns, evicted_blocks,"
+        " skipped_blocks, declined_blocks, slow_blocks, lost_blocks, block_bytes)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
         error));
     sqlite3_bind_int64(insert, 1, store->run);
-    bind_u64(insert, 17, totals->tier_block_bytes);
+    bind_u64(insert, 18, totals->tier_block_bytes);
     for (uint32_t i = 0; status == DYNO_OK && i < totals->tier_count; i++) {
         bind_tier(insert, &totals->tiers[i]);
         status = step(store, insert, error);

@@ -84,8 +84,8 @@ END_TEST
 START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("PRAGMA user_version = 9");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 9", "version 8", "a newer dyno");
+    run_sql("PRAGMA user_version = 10");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 10", "version 9", "a newer dyno");
 }
 END_TEST
 
@@ -93,7 +93,29 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 8", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 9", "an older dyno");
+}
+END_TEST
+
+/* Takes away what version 9 added. */
+static const char to_version_8[] =
+    "DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;"
+    "ALTER TABLE tier DROP COLUMN lost_blocks; PRAGMA user_version = 8";
+
+/* Version 8 did not say what tiers lost, nor what links carried. */
+START_TEST(a_database_of_version_8_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
+    run_sql("INSERT INTO tier VALUES (1, 2, 1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 77)");
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "SELECT block_bytes || ' ' || lost_blocks FROM tier", "77 0");
+    answer_is(database, "SELECT count(*) FROM link_use", "0");
+    sqlite3_close(database);
 }
 END_TEST
 
@@ -111,13 +133,14 @@ START_TEST(a_database_of_version_7_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql("INSERT INTO request (run, id, outcome, prompt_tokens, output_tokens, cached_tokens,"
             " preemptions) VALUES (1, 0, 0, 9, 2, 0, 0)");
     run_sql("INSERT INTO plan VALUES (1, 10, 1, 9, 2, 'up', 1, 3, 4, 5, 6, 7, 8, 1.5, 2.5)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database,
               "SELECT role || ' ' || asked || ' ' || draining || ' ' || coming || ' ' || heard ||"
               " ' ' || forecast_rate FROM plan",
@@ -139,11 +162,12 @@ START_TEST(a_database_of_version_6_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM trial_goal", "0");
     sqlite3_close(database);
@@ -169,6 +193,7 @@ START_TEST(a_database_of_version_5_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     run_sql(to_version_5);
@@ -177,7 +202,7 @@ START_TEST(a_database_of_version_5_is_brought_to_the_present_one)
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database,
               "SELECT queue_ns || ' ' || onboard_ns || ' ' || onboarded_tokens FROM request",
               "3 0 0");
@@ -207,6 +232,7 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     run_sql(to_version_5);
@@ -216,7 +242,7 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(
         database,
         "SELECT ingest_ns || ' ' || queue_ns || ' ' || held_ns || ' ' || priority FROM request",
@@ -241,6 +267,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     run_sql(to_version_5);
@@ -251,7 +278,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
             "PRAGMA user_version = 3");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
     answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
     sqlite3_close(database);
@@ -264,6 +291,7 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     run_sql(to_version_5);
@@ -272,7 +300,7 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -285,6 +313,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     sqlite3 *database;
 
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_8);
     run_sql(to_version_7);
     run_sql(to_version_6);
     run_sql(to_version_5);
@@ -295,7 +324,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "8");
+    answer_is(database, "PRAGMA user_version", "9");
     answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
@@ -502,6 +531,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_8_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_7_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_6_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_5_is_brought_to_the_present_one);
