@@ -1,6 +1,7 @@
 #include "sim/topology.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -461,6 +462,39 @@ uint32_t dyno_topology_find_link(const struct dyno_topology_links *links, enum d
         break;
     }
     return number > 0 && number < links->topology.switch_count ? 2 * number : DYNO_NO_LINK;
+}
+
+static void write_name(char out[DYNO_LINK_NAME_MAX], enum dyno_link_part part, uint32_t number,
+                       uint32_t which)
+{
+    (void)snprintf(out, DYNO_LINK_NAME_MAX, "%s %u %s", dyno_link_part_name(part), number,
+                   which % 2 == 0 ? "out" : "in");
+}
+
+void dyno_topology_link_name(const struct dyno_topology_links *links, uint32_t link,
+                             char out[DYNO_LINK_NAME_MAX])
+{
+    static const enum dyno_link_part of_workers[] = {DYNO_LINK_PEER, DYNO_LINK_NIC, DYNO_LINK_HOST};
+    uint32_t workers = of_worker(links, 0, 0), nodes = of_node(links, 0, 0);
+
+    if (link < workers) {
+        (void)snprintf(out, DYNO_LINK_NAME_MAX, "switch %s %s",
+                       links->topology.switches[link / 2].name, link % 2 == 0 ? "up" : "down");
+    } else if (link < nodes) {
+        uint32_t which = (link - workers) % LINKS_A_WORKER;
+
+        write_name(out, of_workers[which / 2], (link - workers) / LINKS_A_WORKER, which);
+    } else if (link < of_store(links, 0)) {
+        write_name(out, DYNO_LINK_DISK, (link - nodes) / LINKS_A_NODE, link - nodes);
+    } else {
+        (void)snprintf(out, DYNO_LINK_NAME_MAX, "store %s",
+                       link == of_store(links, STORE_OUT) ? "out" : "in");
+    }
+}
+
+uint64_t dyno_topology_link_speed(const struct dyno_topology_links *links, uint32_t link)
+{
+    return links->links[link].bytes_per_s;
 }
 
 uint32_t dyno_topology_find_switch(const struct dyno_topology_links *links, const char *name)

@@ -114,6 +114,12 @@ const char *dyno_link_part_name(enum dyno_link_part part);
 /* The first of the pair, as the fabric numbers them; DYNO_NO_LINK: there is no such. */
 uint32_t dyno_topology_find_link(const struct dyno_topology_links *links, enum dyno_link_part part,
                                  uint32_t number);
+/* What one link is called, as the fabric numbers them: "nic 3 out", "switch rack0 up". */
+enum { DYNO_LINK_NAME_MAX = DYNO_TOPOLOGY_NAME_MAX + 16 };
+void dyno_topology_link_name(const struct dyno_topology_links *links, uint32_t link,
+                             char out[DYNO_LINK_NAME_MAX]);
+uint64_t dyno_topology_link_speed(const struct dyno_topology_links *links,
+                                  uint32_t link); /* bytes a second */
 /* The number of a switch that has one above it; DYNO_NO_SWITCH: none has that name. */
 uint32_t dyno_topology_find_switch(const struct dyno_topology_links *links, const char *name);
 

@@ -104,6 +104,33 @@ START_TEST(places_that_hold_kv_lie_behind_pcie_disks_and_nics)
 }
 END_TEST
 
+/* Switches, six links a worker, two a node, and the store's. */
+START_TEST(every_link_has_a_name_and_a_speed)
+{
+    static const struct {
+        enum dyno_link_part part;
+        uint32_t number, in;
+        const char *name;
+    } cases[] = {{DYNO_LINK_SWITCH, 1, 0, "switch a up"}, {DYNO_LINK_SWITCH, 2, 1, "switch b down"},
+                 {DYNO_LINK_PEER, 0, 0, "peer 0 out"},    {DYNO_LINK_NIC, 3, 1, "nic 3 in"},
+                 {DYNO_LINK_HOST, 4, 0, "host 4 out"},    {DYNO_LINK_DISK, 2, 1, "disk 2 in"},
+                 {DYNO_LINK_STORE, 0, 0, "store out"},    {DYNO_LINK_STORE, 0, 1, "store in"}};
+    struct dyno_topology topology = racks();
+    struct dyno_topology_links *links = NULL;
+    char name[DYNO_LINK_NAME_MAX];
+
+    ck_assert_int_eq(dyno_topology_links_open(&links, &topology), DYNO_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t link = dyno_topology_find_link(links, cases[i].part, cases[i].number);
+
+        dyno_topology_link_name(links, link + cases[i].in, name);
+        ck_assert_str_eq(name, cases[i].name);
+    }
+    ck_assert_uint_eq(dyno_topology_link_speed(links, 2), 2 * GB); /* of rack a, up */
+    dyno_topology_links_close(links);
+}
+END_TEST
+
 START_TEST(what_is_missing_for_a_place_is_named)
 {
     struct dyno_topology topology = racks();
@@ -192,6 +219,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, paths_go_through_links_nics_and_as_few_switches_as_needed);
     tcase_add_test(cases, places_that_hold_kv_lie_behind_pcie_disks_and_nics);
     tcase_add_test(cases, what_is_missing_for_a_place_is_named);
+    tcase_add_test(cases, every_link_has_a_name_and_a_speed);
     tcase_add_test(cases, by_default_nodes_have_eight_gpus);
     tcase_add_test(cases, impossible_topologies_are_refused_by_name);
     suite_add_tcase(suite, cases);
