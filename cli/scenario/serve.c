@@ -179,6 +179,8 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
     }
     if (!is_given(options, "output.db")) {
         DYNO_TRY(set(options, "output.db", "none", error));
+    } else if (scenario->output.db && !is_given(options, "output.decisions")) {
+        DYNO_TRY(set(options, "output.decisions", "true", error)); /* nobody can serve it again */
     }
     DYNO_TRY(choose_device(scenario, options, error));
     if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {

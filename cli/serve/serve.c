@@ -31,6 +31,7 @@
 enum {
     LAST_WORDS_NS = DYNO_S,  /* for those who wait when the loop has failed */
     DESCRIPTORS_BESIDE = 64, /* those of connections: files, wake-ups, the log */
+    ADDRESS_MAX = 512,       /* bytes of an address as it is told */
 };
 
 struct serving {
@@ -244,19 +245,33 @@ static void *run_loop(void *context)
     return NULL;
 }
 
-static void say_where(const struct serving *serving)
+/* How the server is reached from this machine: a name that is an address of IPv6 stands in
+ * brackets, and "all of them" is no address to ask. */
+static void write_base(char *out, size_t size, const struct serving *serving)
 {
     const struct dyno_scenario *scenario = &serving->scenario;
-    const char *scheme = scenario->serve.tls_certificate ? "https" : "http";
-    const char *host = strchr(scenario->serve.address, ':') ? "[::1]" : scenario->serve.address;
-    unsigned port = dyno_door_port(serving->door);
+    const char *address = scenario->serve.address;
+    bool is_v6 = strchr(address, ':') != NULL;
 
-    (void)printf("%s\nListening on %s://%s:%u\n\n"
-                 "  curl %s://%s:%u/v1/chat/completions -H 'Content-Type: application/json' -d "
+    address = strcmp(address, "::") == 0 ? "::1" : address;
+    address = strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : address;
+    (void)snprintf(out, size, "%s://%s%s%s:%u", scenario->serve.tls_certificate ? "https" : "http",
+                   is_v6 ? "[" : "", address, is_v6 ? "]" : "", dyno_door_port(serving->door));
+}
+
+static void say_where(const struct serving *serving)
+{
+    const char *key =
+        serving->scenario.serve.api_keys ? " -H 'Authorization: Bearer YOUR-KEY'" : "";
+    char base[ADDRESS_MAX];
+
+    write_base(base, sizeof base, serving);
+    (void)printf("%s\nListening on %s\n\n"
+                 "  curl %s/v1/chat/completions -H 'Content-Type: application/json'%s -d "
                  "'{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Will you "
-                 "come to the ball?\"}], \"max_tokens\": 60}'\n\n",
-                 serving->assembly.title, scheme, host, port, scheme, host, port,
-                 served_name(serving));
+                 "come to the ball?\"}], \"max_tokens\": 60}'\n"
+                 "  %s/dashboard shows the fleet, with a chat\n\n",
+                 serving->assembly.title, base, base, key, served_name(serving), base);
     (void)fflush(stdout);
 }
 

@@ -304,6 +304,9 @@ stop
 # Keys, and how often one may ask.
 printf '# ours\nsecret-of-alice name=alice rate=2/min\n' >keys
 start_server --api-keys keys
+grep -q "^  curl $url/v1/chat/completions .*-H 'Authorization: Bearer YOUR-KEY' -d" serve.out ||
+    fail "whoever tries the line is refused: $(cat serve.out)"
+grep -q "^  $url/dashboard " serve.out || fail "no word of the page: $(cat serve.out)"
 ask 200 /health
 ask 401 /v1/models
 is .error.code invalid_api_key
@@ -341,6 +344,8 @@ works replay --trace traffic.jsonl --device null --db none
 grep -Eq '^Requests +5 completed' out || fail "$(cat out)"
 works runs served.db
 grep -Eq '^ +1 +finished +5 ' out || fail "$(cat out)"
+works sql served.db "SELECT count(DISTINCT request) AS routed FROM decision" --csv
+[[ $(tail -n 1 out) == 5* ]] || fail "not every decision is there: $(cat out)"
 
 # A scenario that is replayed is served as it is: its trace is passed over.
 cat >fleet.yaml <<'END'
