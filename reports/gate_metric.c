@@ -9,7 +9,7 @@
 static const char *const latencies[] = {
     "ttft_ms",          "itl_ms",          "tpot_ms",           "e2e_ms",
     "phases_ms.ingest", "phases_ms.queue", "phases_ms.prefill", "phases_ms.transfer",
-    "phases_ms.decode"};
+    "phases_ms.decode", "queue.wait_ms"};
 static const char *const statistics[] = {"mean", "p50", "p90", "p95", "p99", "max"};
 
 static const struct dyno_gate_metric others[] = {
@@ -35,6 +35,14 @@ static const struct dyno_gate_metric others[] = {
     {"fleet.kv_use", DYNO_GATE_SHARE, 0},
     {"planner.decisions", DYNO_GATE_COUNT, 0},
     {"planner.gpu_hours", DYNO_GATE_HOURS, -1},
+    {"faults.ready_share", DYNO_GATE_SHARE, 1},
+    {"faults.requests_migrated", DYNO_GATE_COUNT, -1},
+    {"faults.requests_lost", DYNO_GATE_COUNT, -1},
+    {"faults.tokens_recomputed", DYNO_GATE_COUNT, -1},
+    {"cost.gpu_watts", DYNO_GATE_WATTS, -1},
+    {"cost.energy_kwh", DYNO_GATE_KWH, -1},
+    {"cost.total", DYNO_GATE_COUNT, -1},
+    {"cost.per_million_output_tokens", DYNO_GATE_COUNT, -1},
 };
 
 enum {
@@ -96,6 +104,10 @@ static const struct suffix suffixes[] = {
     {DYNO_GATE_S, "min", 60},
     {DYNO_GATE_HOURS, "h", 1},
     {DYNO_GATE_HOURS, "min", 1.0 / 60},
+    {DYNO_GATE_WATTS, "W", 1},
+    {DYNO_GATE_WATTS, "kW", 1e3},
+    {DYNO_GATE_KWH, "kWh", 1},
+    {DYNO_GATE_KWH, "Wh", 1e-3},
 };
 
 double dyno_gate_unit_parse(enum dyno_gate_unit unit, const char *text)
@@ -116,7 +128,8 @@ double dyno_gate_unit_parse(enum dyno_gate_unit unit, const char *text)
 
 const char *dyno_gate_unit_example(enum dyno_gate_unit unit)
 {
-    static const char *const examples[] = {"2ms", "1points", "3/s", "20", "1s", "0.1h"};
+    static const char *const examples[] = {"2ms", "1points", "3/s", "20",
+                                           "1s",  "0.1h",    "50W", "1.5kWh"};
 
     return examples[unit];
 }

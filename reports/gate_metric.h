@@ -12,6 +12,8 @@ enum dyno_gate_unit {
     DYNO_GATE_COUNT,
     DYNO_GATE_S,
     DYNO_GATE_HOURS,
+    DYNO_GATE_WATTS,
+    DYNO_GATE_KWH,
 };
 
 struct dyno_gate_metric {

@@ -2,6 +2,7 @@
  * the reading: unknown and repeated keys, lines and columns. */
 #include "cli/gate/budget.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
@@ -63,6 +64,7 @@ static void make_rows(struct table *table)
 {
     static const char *const fields[FIELDS] = {"relative", "absolute", "sides"};
 
+    assert(dyno_gate_metric_count() <= DYNO_GATE_BUDGETS_MAX);
     memcpy(table->rows, fixed_rows, sizeof fixed_rows);
     table->row_count = FIXED_ROWS;
     for (uint32_t i = 0; i < dyno_gate_metric_count(); i++) {

@@ -17,7 +17,7 @@
 #include "core/base/status.h"
 #include "reports/gate_metric.h"
 
-enum { DYNO_GATE_BUDGETS_MAX = 96 };
+enum { DYNO_GATE_BUDGETS_MAX = 128 };
 
 struct dyno_gate_budget {
     struct dyno_gate_metric metric;

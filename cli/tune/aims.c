@@ -230,10 +230,10 @@ dyno_ns dyno_tune_aims_objective(const struct dyno_tune_aims *aims, const char *
     return (dyno_ns)(tightest_ms * 1e6 + 0.5);
 }
 
-bool dyno_tune_aims_need_objectives(const struct dyno_tune_aims *aims)
+bool dyno_tune_aims_name(const struct dyno_tune_aims *aims, const char *prefix)
 {
     for (uint32_t i = 0; i < dyno_tune_aims_metric_count(aims); i++) {
-        if (strncmp(dyno_tune_aims_metric(aims, i)->name, "goodput.", 8) == 0) {
+        if (strncmp(dyno_tune_aims_metric(aims, i)->name, prefix, strlen(prefix)) == 0) {
             return true;
         }
     }
@@ -315,8 +315,9 @@ void dyno_tune_value_print(const struct dyno_gate_metric *metric, double value, 
                            size_t size)
 {
     static const char *const units[] = {
-        [DYNO_GATE_MS] = " ms", [DYNO_GATE_PER_S] = " /s", [DYNO_GATE_COUNT] = "",
-        [DYNO_GATE_S] = " s",   [DYNO_GATE_HOURS] = " h",  [DYNO_GATE_SHARE] = " %"};
+        [DYNO_GATE_MS] = " ms",   [DYNO_GATE_PER_S] = " /s", [DYNO_GATE_COUNT] = "",
+        [DYNO_GATE_S] = " s",     [DYNO_GATE_HOURS] = " h",  [DYNO_GATE_SHARE] = " %",
+        [DYNO_GATE_WATTS] = " W", [DYNO_GATE_KWH] = " kWh"};
     double shown = metric->unit == DYNO_GATE_SHARE ? 100.0 * value : value;
 
     if (!isfinite(value)) {

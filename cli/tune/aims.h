@@ -58,7 +58,9 @@ const struct dyno_gate_metric *dyno_tune_aims_metric(const struct dyno_tune_aims
 /* The bound on a latency that a limit sets ("ttft", "tpot", "itl", "e2e"), in nanoseconds; 0: none.
  * Where a goal counts goodput and nobody gave objectives, these are the objectives. */
 dyno_ns dyno_tune_aims_objective(const struct dyno_tune_aims *aims, const char *latency);
-bool dyno_tune_aims_need_objectives(const struct dyno_tune_aims *aims);
+
+/* Whether a goal or a limit is on a metric whose name begins so: "goodput." needs objectives. */
+bool dyno_tune_aims_name(const struct dyno_tune_aims *aims, const char *prefix);
 
 /* A number of a run's summary; NAN: undefined, or not there. */
 double dyno_tune_summary_value(const struct dyno_summary *summary, const char *name);

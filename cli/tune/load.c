@@ -13,7 +13,7 @@
 #include "traces/siphash.h"
 #include "traces/traces.h"
 
-enum { WORDS_ADDED_MAX = 4, OBJECTIVES_MAX = 256 };
+enum { WORDS_ADDED_MAX = 6, OBJECTIVES_MAX = 256 };
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
@@ -67,7 +67,7 @@ static dyno_status settle_objectives(struct dyno_tune *tune, struct dyno_error *
     const struct dyno_scenario *scenario = &tune->given.scenario;
     char objectives[OBJECTIVES_MAX];
 
-    if (!dyno_tune_aims_need_objectives(&tune->aims) || scenario->slo.ttft_ns ||
+    if (!dyno_tune_aims_name(&tune->aims, "goodput.") || scenario->slo.ttft_ns ||
         scenario->slo.tpot_ns || scenario->slo.itl_ns || scenario->slo.e2e_ns) {
         return DYNO_OK;
     }
@@ -79,6 +79,30 @@ static dyno_status settle_objectives(struct dyno_tune *tune, struct dyno_error *
     }
     DYNO_TRY(add_word(tune, "--slo", error));
     return add_word(tune, objectives, error);
+}
+
+/* Costs are told where they are asked for. */
+static dyno_status ask_for_costs(struct dyno_tune *tune, struct dyno_error *error)
+{
+    if (!dyno_tune_aims_name(&tune->aims, "cost.")) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(add_word(tune, "--set", error));
+    return add_word(tune, "cost.energy=true", error);
+}
+
+/* Without a price all costs are 0, and none is least. */
+static dyno_status check_prices(const struct dyno_tune *tune, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = &tune->given.scenario;
+
+    if (scenario->cost.gpu_hour_price > 0.0 || scenario->cost.kwh_price > 0.0 ||
+        (!dyno_tune_aims_name(&tune->aims, "cost.total") &&
+         !dyno_tune_aims_name(&tune->aims, "cost.per_million"))) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "costs need a price: --set cost.gpu_hour=2.5, --set cost.kwh=0.2, or both");
 }
 
 static dyno_status settle_database(struct dyno_tune *tune, struct dyno_error *error)
@@ -217,9 +241,11 @@ dyno_status dyno_tune_load(struct dyno_tune *tune, int argc, char **argv, struct
     for (int i = 0; i < argc; i++) {
         DYNO_TRY(add_word(tune, argv[i], error));
     }
+    DYNO_TRY(ask_for_costs(tune, error));
     DYNO_TRY(open_given(tune, error));
     DYNO_TRY(check(tune, error));
     DYNO_TRY(settle_objectives(tune, error));
+    DYNO_TRY(check_prices(tune, error));
     DYNO_TRY(settle_database(tune, error));
     DYNO_TRY(open_given(tune, error));
     return part_requests(tune, error);

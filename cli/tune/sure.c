@@ -420,14 +420,14 @@ static struct dyno_estimate over_blocks(const struct work *work, const struct dy
     return dyno_bootstrap_estimate(bootstrap, value, column, 1);
 }
 
-/* A share lies between 0 and 1, and so does what is known of it. */
-static void clip_shares(const struct work *work, struct dyno_tune_sure *out)
+/* No figure is below 0 and no share above 1, and so is what is known of it. */
+static void clip(const struct work *work, struct dyno_tune_sure *out)
 {
     for (uint32_t i = 0; i < work->runs->arms * work->metrics; i++) {
         struct dyno_estimate *estimate = &out->side[i / work->metrics][i % work->metrics];
 
+        estimate->low = estimate->low < 0.0 ? 0.0 : estimate->low;
         if (dyno_tune_aims_metric(work->aims, i % work->metrics)->unit == DYNO_GATE_SHARE) {
-            estimate->low = estimate->low < 0.0 ? 0.0 : estimate->low;
             estimate->high = estimate->high > 1.0 ? 1.0 : estimate->high;
         }
     }
@@ -509,7 +509,7 @@ dyno_status dyno_tune_sure_compute(struct dyno_tune_sure *out, const struct dyno
     if (!out->by_seeds && status == DYNO_OK) {
         status = draw_blocks(&work, out, draws, runs->items[0].with.scenario.run.seed);
     }
-    clip_shares(&work, out);
+    clip(&work, out);
     release(&work);
     return status == DYNO_OK ? status : dyno_fail(error, status, "out of memory for the intervals");
 }

@@ -238,13 +238,17 @@ static void print_checked(const struct dyno_tune *tune, uint32_t metric, FILE *o
     static const char *const less[] = {"best - as given", "", "best - second best"};
     char text[VALUE_MAX], interval[INTERVAL_MAX];
     uint32_t sides = check->sides;
+    bool is_long = strlen(about->name) >= 26; /* then a line of its own */
 
     assert(sides <= DYNO_TUNE_SIDES_MAX);
+    if (is_long) {
+        (void)fprintf(out, "%s\n", about->name);
+    }
     for (uint32_t i = 0; i < sides; i++) {
         dyno_tune_value_print(about, check->sure.results[i].metrics[metric], text, VALUE_MAX);
         print_interval(about, &check->sure.side[i][metric], interval);
-        (void)fprintf(out, "%-26s%-20s%14s   %s\n", i == 0 ? about->name : "", names[i], text,
-                      interval);
+        (void)fprintf(out, "%-26s%-20s%14s   %s\n", i == 0 && !is_long ? about->name : "", names[i],
+                      text, interval);
     }
     for (uint32_t i = 0; i < sides; i += 2) {
         print_difference(about, check->sure.difference[i][metric].value, text);
@@ -269,7 +273,8 @@ static void print_edges(const struct dyno_tune *tune, FILE *out)
     }
 }
 
-static void print_verdict(const struct dyno_tune *tune, FILE *out)
+/* What the verdict says, in a sentence. */
+static void print_words(const struct dyno_tune *tune, FILE *out)
 {
     static const char *const words[] = {
         [DYNO_TUNE_UNCHECKED] = "no point is better than the scenario as given",
@@ -282,15 +287,24 @@ static void print_verdict(const struct dyno_tune *tune, FILE *out)
     const struct dyno_tune_check *check = &tune->check;
 
     (void)fprintf(out, "\n%s: ", dyno_tune_verdict_name(check->verdict));
+    if (check->verdict == DYNO_TUNE_HOLDS && check->excess[0] > 0.0) {
+        fputs("it keeps to the limits here too, and the scenario as given does not\n", out);
+        return;
+    }
     if (check->verdict != DYNO_TUNE_EXCEEDS) {
         (void)fprintf(out, "by %s ", tune->aims.goals[0].metric.name);
     }
     (void)fprintf(out, "%s\n", words[check->verdict]);
-    if (check->verdict == DYNO_TUNE_UNCHECKED) {
+}
+
+static void print_verdict(const struct dyno_tune *tune, FILE *out)
+{
+    print_words(tune, out);
+    if (tune->check.verdict == DYNO_TUNE_UNCHECKED) {
         return;
     }
     print_edges(tune, out);
-    if (!check->is_held_out) {
+    if (!tune->check.is_held_out) {
         fputs("(on the very requests that it was chosen by, which flatters it: nothing was held "
               "out)\n",
               out);

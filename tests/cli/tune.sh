@@ -63,6 +63,21 @@ grep -q 'goodput.per_gpu' out
 refuses 2 "goodput needs objectives: --slo ttft=2s,tpot=50ms, or limits on latencies: --subject \
 'ttft_p95<2s'" "${chat[@]}" --vary router=random,kv --goal goodput_per_gpu --db none
 
+# Costs: told where they are asked for, and for nothing where nothing has a price.
+works "${chat[@]}" --vary workers=2,6 --goal cost.total --subject 'ttft_p95<9s, energy_kwh<50Wh' \
+    --set cost.gpu_hour=2.5 --db cost.db -o cost.yaml --json cost.json
+grep -q '^Best: point 1, fleet.workers=2$' out
+grep -q '^  energy: true ' cost.yaml
+if command -v jq >/dev/null && has_sqlite; then
+    hours=$(sqlite3 cost.db "SELECT value FROM run_metric JOIN trial USING (run)
+        WHERE metric = 'fleet.gpu_hours' AND point = 1 AND part = 'tuned'")
+    jq -e --argjson hours "$hours" \
+        '.trials[] | select(.point == 1) | .metrics["cost.total"] / (2.5 * $hours) - 1 |
+        fabs < 1e-9' cost.json >/dev/null || fail "2.5 a GPU-hour is another cost"
+fi
+refuses 2 "costs need a price: --set cost.gpu_hour=2.5, --set cost.kwh=0.2, or both" \
+    "${chat[@]}" --vary workers=2,4 --goal cost.total --db none
+
 # Without a point that keeps to the limits it says so, and so does the exit status.
 status=0
 "$dyno" "${chat[@]}" --vary router=random,kv --goal ttft_p95 --subject 'e2e_p50<1ms' --db none \
@@ -112,6 +127,16 @@ refuses 2 "'tune.db' holds another tuning: its fleet.workers is 4, not 5; name a
 refuses 2 "'tune.db' holds another tuning: its list of what is varied is router.policy \
 router.kv.overlap_credit, not router.policy; name another --db" \
     "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db tune.db
+
+# Over seeds costs have intervals.
+works tune --arrival poisson:20 --requests 100 --seeds 5 --vary workers=1,2 --db none --set \
+    cost.gpu_hour=2.5 --goal ttft_p95 --subject 'cost.per_million_output_tokens<1'
+grep -q '^cost.per_million_output_tokens$' out
+grep -Eq '^ +best +[0-9.]+ +[0-9.]+ to [0-9.]+$' out
+
+# A limit that only what was found keeps to is what the verdict is about.
+works "${chat[@]}" --vary workers=8 --goal energy_kwh --subject 'ttft_p95<1s' --db none
+grep -q '^HOLDS: it keeps to the limits here too, and the scenario as given does not$' out
 
 # What was found is checked on requests that it was not tuned on, and is a scenario to go on with.
 works "${chat[@]}" --vary router=random,kv --goal ttft_p95 --db check.db -o best.yaml \

@@ -58,6 +58,21 @@ START_TEST(limits_have_sides_and_units)
 }
 END_TEST
 
+START_TEST(costs_have_units_of_their_own)
+{
+    goals("energy_kwh,cost_total");
+    ck_assert_str_eq(aims.goals[0].metric.name, "cost.energy_kwh");
+    ck_assert_int_eq(aims.goals[0].sign, -1);
+    ck_assert_str_eq(aims.goals[1].metric.name, "cost.total");
+    limits("gpu_watts<0.4kW,cost.energy_kwh<=250Wh,per_million_output_tokens<0.5");
+    ck_assert_double_eq(aims.limits[0].bound, 400.0);
+    ck_assert_double_eq(aims.limits[1].bound, 0.25);
+    ck_assert_double_eq(aims.limits[2].bound, 0.5);
+    ck_assert(dyno_tune_aims_name(&aims, "cost."));
+    ck_assert(!dyno_tune_aims_name(&aims, "goodput."));
+}
+END_TEST
+
 START_TEST(what_means_nothing_is_refused)
 {
     static const char *const bad_goals[] = {"",
@@ -132,6 +147,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, forget, forget);
     tcase_add_test(tcase, metrics_have_short_names);
     tcase_add_test(tcase, limits_have_sides_and_units);
+    tcase_add_test(tcase, costs_have_units_of_their_own);
     tcase_add_test(tcase, what_means_nothing_is_refused);
     tcase_add_test(tcase, limits_come_before_goals);
     tcase_add_test(tcase, of_several_goals_one_beats_another_in_all);
