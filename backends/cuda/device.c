@@ -244,8 +244,8 @@ static dyno_status load_models(struct cuda *cuda, const struct dyno_cuda_config 
 
         status = code != cudaSuccess
                      ? dyno_cuda_fail(error, code, "cudaSetDevice")
-                     : dyno_cuda_model_open(&cuda->models[i], config->weights, DYNO_ELEMENT_BF16,
-                                            config->context_max, team, error);
+                     : dyno_cuda_model_open(&cuda->models[i], config->weights, NULL,
+                                            DYNO_ELEMENT_BF16, config->context_max, team, error);
     }
     dyno_team_close(team);
     return status;

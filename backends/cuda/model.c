@@ -104,11 +104,23 @@ static struct dyno_cuda_layer lay_layer(struct dyno_cuda_arena *arena,
     return layer;
 }
 
+/* Whether the logits' matrix is the embedding, or rows of it; *row is its first there. */
+static bool are_tied(const struct dyno_weights *weights, uint64_t *row)
+{
+    const struct dyno_matrix *embedding = &weights->embedding;
+    uint64_t row_bytes = dyno_row_bytes(embedding->element, embedding->columns);
+    uintptr_t begin = (uintptr_t)embedding->data, at = (uintptr_t)weights->logits.data;
+
+    *row = at >= begin && row_bytes > 0 ? (at - begin) / row_bytes : 0;
+    return at >= begin && *row < embedding->rows;
+}
+
 /* `model->layers` may be NULL: then layers are only counted. */
 static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_model *model)
 {
     const struct dyno_weights *weights = model->weights;
     const struct dyno_model *shape = &weights->model;
+    uint64_t row;
 
     for (uint32_t i = 0; i < shape->layers; i++) {
         struct dyno_cuda_layer layer = lay_layer(arena, shape, &weights->layers[i]);
@@ -118,9 +130,11 @@ static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_model *model
         }
     }
     model->embedding = take(arena, shape->vocab, shape->hidden);
-    model->logits = weights->logits.data == weights->embedding.data
-                        ? model->embedding
-                        : take(arena, shape->vocab, shape->hidden);
+    if (!are_tied(weights, &row)) {
+        model->logits = take(arena, weights->logits.rows, shape->hidden);
+    } else if (model->embedding) {
+        model->logits = (const uint16_t *)model->embedding + row * shape->hidden;
+    }
     model->final_norm = take(arena, 1, shape->hidden);
     model->rope =
         dyno_cuda_take(arena, (uint64_t)model->positions * shape->head_dim * sizeof(float));
@@ -140,6 +154,7 @@ uint64_t dyno_cuda_model_bytes(const struct dyno_weights *weights, enum dyno_ele
 
 struct load {
     struct dyno_cuda_upload *upload;
+    struct dyno_shard_part heads, intermediate, expert_intermediate; /* of the whole model's */
     enum dyno_element element;
     struct dyno_error *error;
 };
@@ -155,6 +170,14 @@ static dyno_status load_matrix(const struct load *load, const void *to, uint64_t
 {
     return dyno_cuda_upload_matrix(load->upload, writable(to, row * from->columns), from,
                                    load->element, load->error);
+}
+
+/* Of a matrix that ranks share out by columns, this one's. */
+static dyno_status load_columns(const struct load *load, const void *to, uint64_t row,
+                                const struct dyno_matrix *from, struct dyno_shard_part columns)
+{
+    return dyno_cuda_upload_columns(load->upload, writable(to, row * columns.count), from,
+                                    columns.first, columns.count, load->element, load->error);
 }
 
 /* At element `at` of `to`. */
@@ -173,6 +196,7 @@ static dyno_status load_attention(const struct load *load, const struct dyno_mod
                                   const struct dyno_layer_weights *from)
 {
     uint32_t wide = model->heads * model->head_dim, narrow = model->kv_heads * model->head_dim;
+    struct dyno_shard_part columns = {load->heads.first * model->head_dim, wide};
 
     DYNO_TRY(load_vector(load, to->attention_norm, 0, from->attention_norm, model->hidden));
     DYNO_TRY(load_matrix(load, to->query_key_value, 0, &from->query));
@@ -183,7 +207,7 @@ static dyno_status load_attention(const struct load *load, const struct dyno_mod
     DYNO_TRY(load_vector(load, to->query_key_value_bias, wide + narrow, from->value_bias, narrow));
     DYNO_TRY(load_vector(load, to->query_norm, 0, from->query_norm, model->head_dim));
     DYNO_TRY(load_vector(load, to->key_norm, 0, from->key_norm, model->head_dim));
-    DYNO_TRY(load_matrix(load, to->output, 0, &from->output));
+    DYNO_TRY(load_columns(load, to->output, 0, &from->output, columns));
     return load_vector(load, to->output_bias, 0, from->output_bias, model->hidden);
 }
 
@@ -197,7 +221,8 @@ static dyno_status load_experts(const struct load *load, const struct dyno_model
     for (uint64_t i = 0; i < model->experts; i++) {
         DYNO_TRY(load_matrix(load, to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
         DYNO_TRY(load_matrix(load, to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
-        DYNO_TRY(load_matrix(load, to->expert_down, i * model->hidden, &from->expert_down[i]));
+        DYNO_TRY(load_columns(load, to->expert_down, i * model->hidden, &from->expert_down[i],
+                              load->expert_intermediate));
     }
     return DYNO_OK;
 }
@@ -211,7 +236,7 @@ static dyno_status load_mlp(const struct load *load, const struct dyno_model *mo
     }
     DYNO_TRY(load_matrix(load, to->gate_up, 0, &from->gate));
     DYNO_TRY(load_matrix(load, to->gate_up, model->intermediate, &from->up));
-    DYNO_TRY(load_matrix(load, to->down, 0, &from->down));
+    DYNO_TRY(load_columns(load, to->down, 0, &from->down, load->intermediate));
     return load_vector(load, to->down_bias, 0, from->down_bias, model->hidden);
 }
 
@@ -236,13 +261,14 @@ static dyno_status load_rope(const struct load *load, const struct dyno_cuda_mod
 static dyno_status load_all(const struct load *load, const struct dyno_cuda_model *model)
 {
     const struct dyno_weights *weights = model->weights;
+    uint64_t row;
 
     for (uint32_t i = 0; i < weights->model.layers; i++) {
         DYNO_TRY(load_attention(load, &weights->model, &model->layers[i], &weights->layers[i]));
         DYNO_TRY(load_mlp(load, &weights->model, &model->layers[i], &weights->layers[i]));
     }
     DYNO_TRY(load_matrix(load, model->embedding, 0, &weights->embedding));
-    if (model->logits != model->embedding) {
+    if (!are_tied(weights, &row)) {
         DYNO_TRY(load_matrix(load, model->logits, 0, &weights->logits));
     }
     DYNO_TRY(load_vector(load, model->final_norm, 0, weights->final_norm, weights->model.hidden));
@@ -250,11 +276,30 @@ static dyno_status load_all(const struct load *load, const struct dyno_cuda_mode
     return dyno_cuda_upload_finish(load->upload, load->error);
 }
 
-static dyno_status fill(struct dyno_cuda_model *model, struct dyno_team *team,
-                        struct dyno_error *error)
+/* What of the matrices that are split by columns is to be loaded. */
+static struct load begin_load(const struct dyno_cuda_model *model, const struct dyno_shard *shard,
+                              struct dyno_error *error)
+{
+    const struct dyno_model *shape = &model->weights->model;
+    struct load load = {.heads = {0, shape->heads},
+                        .intermediate = {0, shape->intermediate},
+                        .expert_intermediate = {0, shape->expert_intermediate},
+                        .element = model->element,
+                        .error = error};
+
+    if (shard) {
+        load.heads = shard->heads;
+        load.intermediate = shard->intermediate;
+        load.expert_intermediate = shard->expert_intermediate;
+    }
+    return load;
+}
+
+static dyno_status fill(struct dyno_cuda_model *model, const struct dyno_shard *shard,
+                        struct dyno_team *team, struct dyno_error *error)
 {
     struct dyno_cuda_arena arena = {0};
-    struct load load = {.element = model->element, .error = error};
+    struct load load = begin_load(model, shard, error);
     dyno_status status;
 
     model->bytes = dyno_cuda_model_bytes(model->weights, model->element, model->positions);
@@ -268,8 +313,9 @@ static dyno_status fill(struct dyno_cuda_model *model, struct dyno_team *team,
 }
 
 dyno_status dyno_cuda_model_open(struct dyno_cuda_model **out, const struct dyno_weights *weights,
-                                 enum dyno_element element, uint32_t positions,
-                                 struct dyno_team *team, struct dyno_error *error)
+                                 const struct dyno_shard *shard, enum dyno_element element,
+                                 uint32_t positions, struct dyno_team *team,
+                                 struct dyno_error *error)
 {
     struct dyno_cuda_model *model;
     dyno_status status;
@@ -283,7 +329,7 @@ dyno_status dyno_cuda_model_open(struct dyno_cuda_model **out, const struct dyno
     model->element = element;
     model->positions = positions;
     model->layers = calloc(weights->model.layers, sizeof *model->layers);
-    status = model->layers ? fill(model, team, error)
+    status = model->layers ? fill(model, shard, team, error)
                            : dyno_fail(error, DYNO_NO_MEMORY, "no memory for the model's layers");
     if (status != DYNO_OK) {
         dyno_cuda_model_close(model);

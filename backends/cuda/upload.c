@@ -85,24 +85,24 @@ dyno_status dyno_cuda_upload_open(struct dyno_cuda_upload **out, struct dyno_tea
     return DYNO_OK;
 }
 
-/* Rows of a matrix on their way into a piece. */
+/* Rows of a matrix, or some columns of them, on their way into a piece. */
 struct conversion {
     const struct dyno_matrix *from;
+    uint32_t first, columns;
     enum dyno_element element;
     uint32_t row; /* of the piece's first */
-    uint16_t *to;
+    uint16_t *to; /* [rows][columns] */
 };
 
 static void convert_row(const struct conversion *conversion, uint32_t row, uint16_t *to)
 {
-    const struct dyno_matrix *from = conversion->from;
     float values[PART_ELEMENTS];
 
-    for (uint32_t first = 0; first < from->columns; first += PART_ELEMENTS) {
-        uint32_t left = from->columns - first;
+    for (uint32_t first = 0; first < conversion->columns; first += PART_ELEMENTS) {
+        uint32_t left = conversion->columns - first;
         uint32_t count = left < PART_ELEMENTS ? left : PART_ELEMENTS;
 
-        dyno_matrix_read(from, row, first, count, values);
+        dyno_matrix_read(conversion->from, row, conversion->first + first, count, values);
         for (uint32_t i = 0; i < count; i++) {
             to[first + i] = conversion->element == DYNO_ELEMENT_F16 ? dyno_half_of_float(values[i])
                                                                     : dyno_bf16_of_float(values[i]);
@@ -114,23 +114,32 @@ static void convert_rows(void *argument, uint32_t first, uint32_t last, uint32_t
 {
     const struct conversion *conversion = argument;
     const struct dyno_matrix *from = conversion->from;
-    size_t row_bytes = dyno_row_bytes(conversion->element, from->columns);
+    size_t row_bytes = dyno_row_bytes(conversion->element, conversion->columns);
 
     (void)worker;
-    if (from->element == conversion->element) {
+    if (from->element == conversion->element && from->columns == conversion->columns) {
         memcpy((char *)conversion->to + first * row_bytes,
                (const char *)from->data + (conversion->row + first) * row_bytes,
                (last - first) * row_bytes);
         return;
     }
     for (uint32_t i = first; i < last; i++) {
-        convert_row(conversion, conversion->row + i, conversion->to + (size_t)i * from->columns);
+        uint32_t row = conversion->row + i;
+        uint16_t *to = conversion->to + (size_t)i * conversion->columns;
+
+        if (from->element == conversion->element) {
+            memcpy(to,
+                   (const uint16_t *)from->data + (size_t)row * from->columns + conversion->first,
+                   row_bytes);
+        } else {
+            convert_row(conversion, row, to);
+        }
     }
 }
 
 static void convert(struct dyno_cuda_upload *upload, struct conversion *conversion, uint32_t rows)
 {
-    uint32_t columns = conversion->from->columns, grain = GRAIN_ELEMENTS / (columns ? columns : 1);
+    uint32_t columns = conversion->columns, grain = GRAIN_ELEMENTS / (columns ? columns : 1);
 
     if (upload->team) {
         dyno_team_run(upload->team, rows, grain > 0 ? grain : 1, convert_rows, conversion);
@@ -159,18 +168,26 @@ dyno_status dyno_cuda_upload_matrix(struct dyno_cuda_upload *upload, void *to,
                                     const struct dyno_matrix *from, enum dyno_element element,
                                     struct dyno_error *error)
 {
-    size_t row_bytes = dyno_row_bytes(element, from->columns);
+    return dyno_cuda_upload_columns(upload, to, from, 0, from->columns, element, error);
+}
+
+dyno_status dyno_cuda_upload_columns(struct dyno_cuda_upload *upload, void *to,
+                                     const struct dyno_matrix *from, uint32_t first, uint32_t count,
+                                     enum dyno_element element, struct dyno_error *error)
+{
+    size_t row_bytes = dyno_row_bytes(element, count);
     uint32_t rows_max = row_bytes > 0 ? (uint32_t)(PIECE_BYTES / row_bytes) : 0;
 
     if (rows_max == 0) {
         return dyno_fail(error, DYNO_UNSUPPORTED,
                          "a matrix has %u columns: at most %zu can be "
                          "loaded",
-                         from->columns, (size_t)PIECE_BYTES / sizeof(uint16_t));
+                         count, (size_t)PIECE_BYTES / sizeof(uint16_t));
     }
     for (uint32_t row = 0; row < from->rows; row += rows_max) {
         uint32_t rows = from->rows - row < rows_max ? from->rows - row : rows_max;
-        struct conversion conversion = {.from = from, .element = element, .row = row};
+        struct conversion conversion = {
+            .from = from, .first = first, .columns = count, .element = element, .row = row};
         const struct piece *piece = next_piece(upload);
 
         DYNO_CUDA_TRY(cudaEventSynchronize(piece->copied), error);

@@ -25,6 +25,12 @@ dyno_status dyno_cuda_upload_matrix(struct dyno_cuda_upload *upload, void *to,
                                     const struct dyno_matrix *from, enum dyno_element element,
                                     struct dyno_error *error);
 
+/* Of every row the elements [first, first + count) alone: `to` is [rows][count].  Of Q8_0 both are
+ * multiples of 32. */
+dyno_status dyno_cuda_upload_columns(struct dyno_cuda_upload *upload, void *to,
+                                     const struct dyno_matrix *from, uint32_t first, uint32_t count,
+                                     enum dyno_element element, struct dyno_error *error);
+
 /* Bytes as they are. */
 dyno_status dyno_cuda_upload_bytes(struct dyno_cuda_upload *upload, void *to, const void *from,
                                    uint64_t bytes, struct dyno_error *error);

@@ -27,8 +27,8 @@ static struct bench bench_open(struct dyno_weights *weights, enum dyno_element e
                                               .sequences_max = SEQUENCES + 2,
                                               .no_graphs = no_graphs};
 
-    ck_assert_msg(dyno_cuda_model_open(&bench.model, weights, element, LENGTH_MAX, NULL, &error) ==
-                      DYNO_OK,
+    ck_assert_msg(dyno_cuda_model_open(&bench.model, weights, NULL, element, LENGTH_MAX, NULL,
+                                       &error) == DYNO_OK,
                   "%s", error.text);
     config.model = bench.model;
     ck_assert_msg(dyno_cuda_forward_open(&bench.forward, &config, &error) == DYNO_OK, "%s",
@@ -393,8 +393,8 @@ static dyno_status whole_run(struct dyno_weights *weights, const struct sequence
 {
     struct bench bench = {0};
     struct dyno_cuda_forward_config config = planned;
-    dyno_status status =
-        dyno_cuda_model_open(&bench.model, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, NULL, error);
+    dyno_status status = dyno_cuda_model_open(&bench.model, weights, NULL, DYNO_ELEMENT_BF16,
+                                              LENGTH_MAX, NULL, error);
 
     config.model = bench.model;
     config.blocks = BLOCKS;
@@ -452,7 +452,7 @@ START_TEST(models_that_are_not_computed_are_refused)
     struct dyno_cuda_model *model = NULL;
 
     dyno_rng_init(&rng, 1, "cuda refusals");
-    ck_assert(dyno_cuda_model_open(&model, tiny_model(&rng, GPT2, DYNO_ELEMENT_F32),
+    ck_assert(dyno_cuda_model_open(&model, tiny_model(&rng, GPT2, DYNO_ELEMENT_F32), NULL,
                                    DYNO_ELEMENT_BF16, 8, NULL, &error) == DYNO_UNSUPPORTED);
     ck_assert(strstr(error.text, "RMSNorm") && !model);
 }
