@@ -76,7 +76,12 @@ static void check_empty(const struct served *served)
 
 START_TEST(aborted_streams_leave_nothing_and_those_beside_them_go_on)
 {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* memory is not theirs to see   \
+                                                                   */
+    enum { WARM = 100, MORE = 300 };
+#else
     enum { WARM = 200, MORE = 1500 };
+#endif
     struct served served = serve(SLOW);
     struct client steady = client_open(&served);
     const char *times = getenv("DYNO_TEST_ABORTS");
@@ -281,7 +286,11 @@ END_TEST
 
 /* ---- whose text it is ------------------------------------------------------------------------ */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* a token takes them long */
+enum { PROMPTS = 10 };
+#else
 enum { PROMPTS = 24 };
+#endif
 
 static void prompt_body(char *body, size_t size, int prompt, bool streams)
 {

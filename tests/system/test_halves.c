@@ -1,21 +1,10 @@
 /* The promises of docs/architecture.md where requests are served in halves, over random worlds.
  * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
 #include "tests/check_main.h"
+#include "tests/system/seeds.h"
 #include "tests/system/world_draw_halves.h"
 
-enum { WORLDS_A_TEST = 50, TESTS = 20 };
-
-static uint64_t first_seed(int test)
-{
-    const char *given = getenv("DYNO_SEED");
-
-    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
-}
-
-static uint64_t last_seed(int test)
-{
-    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
-}
+enum { WORLDS_A_TEST = WORLDS(50), TESTS = 20 };
 
 static void draw(struct world *world, uint64_t seed)
 {
@@ -49,7 +38,8 @@ static void expect_same(const struct world *world, const struct world_digest *a,
 
 START_TEST(leaping_equals_stepping_in_halves)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest leap, step, some;
 
@@ -67,7 +57,8 @@ END_TEST
 /* Both roles have lower tiers, whose transfers share links with hand-offs. */
 START_TEST(leaping_equals_stepping_in_halves_with_tiers)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest leap, step;
 
@@ -88,7 +79,8 @@ END_TEST
 
 START_TEST(every_request_in_halves_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest whole, cut, step;
 
@@ -107,7 +99,8 @@ END_TEST
 
 START_TEST(long_spans_change_nothing_that_can_be_seen_in_halves)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest fine, merged;
 
@@ -126,7 +119,8 @@ END_TEST
 /* Where no prompt goes elsewhere, prefill workers change nothing but the size of the fleet. */
 START_TEST(never_in_halves_is_as_if_there_were_no_other_workers)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest with, without;
 

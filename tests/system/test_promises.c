@@ -1,21 +1,10 @@
 /* The promises of docs/architecture.md, over random worlds.  Every failure names the seed; repeat
  * it with DYNO_SEED=n CK_FORK=no. */
 #include "tests/check_main.h"
+#include "tests/system/seeds.h"
 #include "tests/system/world.h"
 
-enum { WORLDS_A_TEST = 50, TESTS = 40 };
-
-static uint64_t first_seed(int test)
-{
-    const char *given = getenv("DYNO_SEED");
-
-    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
-}
-
-static uint64_t last_seed(int test)
-{
-    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
-}
+enum { WORLDS_A_TEST = WORLDS(50), TESTS = 40 };
 
 /* Routers that tell each other hear that a request ended after its spans' names are free again. */
 static bool may_have_trie(const struct world *world)
@@ -47,7 +36,8 @@ static void check_leaps(uint64_t seed)
 
 START_TEST(leaping_equals_stepping)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         check_leaps(seed);
     }
 }
@@ -66,7 +56,8 @@ END_TEST
 
 START_TEST(every_request_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest whole, cut;
 
@@ -83,7 +74,8 @@ END_TEST
 
 START_TEST(one_seed_one_history)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
 
         world_draw(&world, seed);
@@ -96,7 +88,8 @@ END_TEST
 /* A run that is cut settles what its steps had done, whether they were taken one by one or not. */
 START_TEST(leaping_equals_stepping_also_where_the_run_is_cut)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest leap, step;
 
@@ -119,7 +112,8 @@ END_TEST
  * tell each other. */
 START_TEST(long_spans_change_nothing_that_can_be_seen)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest fine, merged;
 

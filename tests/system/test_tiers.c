@@ -1,21 +1,10 @@
 /* The promises of docs/architecture.md where KV may lie in lower tiers, over random worlds.
  * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
 #include "tests/check_main.h"
+#include "tests/system/seeds.h"
 #include "tests/system/world.h"
 
-enum { WORLDS_A_TEST = 25, TESTS = 8 };
-
-static uint64_t first_seed(int test)
-{
-    const char *given = getenv("DYNO_SEED");
-
-    return given ? strtoull(given, NULL, 10) : (uint64_t)test * WORLDS_A_TEST;
-}
-
-static uint64_t last_seed(int test)
-{
-    return getenv("DYNO_SEED") ? first_seed(test) + 1 : first_seed(test) + WORLDS_A_TEST;
-}
+enum { WORLDS_A_TEST = WORLDS(25), TESTS = 8 };
 
 static void draw(struct world *world, uint64_t seed)
 {
@@ -57,7 +46,8 @@ static void expect_same(const struct world *world, const struct world_digest *a,
 
 START_TEST(leaping_equals_stepping_with_tiers)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest leap, step, some;
 
@@ -74,7 +64,8 @@ END_TEST
 
 START_TEST(every_request_with_tiers_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest whole, cut, step;
 
@@ -93,7 +84,8 @@ END_TEST
 
 START_TEST(long_spans_change_nothing_that_can_be_seen_with_tiers)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest fine, merged;
 
@@ -112,7 +104,8 @@ END_TEST
 /* What a router is told of many pools is what asking each of them would say. */
 START_TEST(an_index_of_pools_says_what_they_would)
 {
-    for (uint64_t seed = first_seed(_i); seed < last_seed(_i); seed++) {
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
         static struct world world;
         struct world_digest asked, indexed;
 
