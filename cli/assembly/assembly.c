@@ -261,7 +261,7 @@ static dyno_status use_tiers(struct dyno_assembly *assembly)
     if (assembly->belady) {
         dyno_belady_widen(assembly->belady, dyno_tiers_blocks(tiering->tiers));
     }
-    tiering->first_routed = in_halves ? assembly->scenario->disagg.decode : 0;
+    tiering->first_routed = in_halves ? dyno_halves_first_prefiller(assembly->scenario) : 0;
     view = dyno_tiering_view(tiering);
     return dyno_dispatch_use_tiers(dispatch, &view);
 }

@@ -27,6 +27,11 @@ uint32_t dyno_halves_prefillers(const struct dyno_scenario *scenario)
     return same_gpus(scenario) ? scenario->fleet.workers : scenario->disagg.prefill;
 }
 
+uint32_t dyno_halves_first_prefiller(const struct dyno_scenario *scenario)
+{
+    return same_gpus(scenario) ? 0 : scenario->disagg.decode;
+}
+
 uint32_t dyno_halves_workers(const struct dyno_scenario *scenario)
 {
     return scenario->disagg.policy
@@ -172,7 +177,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
     handoff.decode.worker_count = dyno_halves_decoders(scenario);
     handoff.decode.worker.fetch_block_ticks = scenario->disagg.fetch_block_ns << DYNO_TICK_BITS;
     handoff.router = dyno_prefill_router(halves->dispatch);
-    handoff.prefill.endpoint = same_gpus(scenario) ? 0 : scenario->disagg.decode;
+    handoff.prefill.endpoint = dyno_halves_first_prefiller(scenario);
     handoff.links = links ? links : halves->links;
     return dyno_handoff_open(out, &handoff, error);
 }

@@ -32,6 +32,9 @@ uint32_t dyno_halves_prefill_tp(const struct dyno_scenario *scenario);
 uint32_t dyno_halves_decoders(const struct dyno_scenario *scenario);
 uint32_t dyno_halves_prefillers(const struct dyno_scenario *scenario);
 
+/* The place of the first that computes prompts, of those of the fleet. */
+uint32_t dyno_halves_first_prefiller(const struct dyno_scenario *scenario);
+
 /* Workers as they are numbered, of all roles. */
 uint32_t dyno_halves_workers(const struct dyno_scenario *scenario);
 

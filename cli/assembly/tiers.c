@@ -383,7 +383,8 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
         DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));
     }
     tiers.stores_kv = config->device->ops->stores_kv;
-    tiering->routed = scenario->disagg.policy ? scenario->disagg.prefill : scenario->fleet.workers;
+    tiering->routed =
+        scenario->disagg.policy ? dyno_halves_prefillers(scenario) : scenario->fleet.workers;
     tiers.block_bytes = is_live
                             ? dyno_live_links_block_bytes(assembly)
                             : larger(1, dyno_model_kv_bytes_per_token(&timing->model, timing->kv) *

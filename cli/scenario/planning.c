@@ -62,11 +62,6 @@ static dyno_status check_changes(const struct dyno_scenario *scenario, struct dy
                          "planner.start and --disagg contradict each other: --prefill and --decode "
                          "say how many of either role there are when the run begins");
     }
-    if (scenario->tiers.levels) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--tier, --planner and --disagg cannot be together: what becomes of a "
-                         "worker's tiers when it changes its role is not modelled");
-    }
     return DYNO_OK;
 }
 

@@ -118,9 +118,6 @@ refuses 2 "prefill.tp and --planner cannot be together: a planner moves GPUs fro
 refuses 2 "planner.start and --disagg contradict each other: --prefill and --decode say how\
  many of either role there are when the run begins" \
     "${nothing[@]}" --disagg always --planner static --set planner.start=1
-refuses 2 "--tier, --planner and --disagg cannot be together: what becomes of a worker's tiers when\
- it changes its role is not modelled" \
-    "${nothing[@]}" --disagg always --planner static --tier g2=64GiB
 refuses 2 "planner.min 0 and --disagg contradict each other: requests in halves need a worker of\
  either role; give planner.min 1 or more" \
     "${nothing[@]}" --disagg always --planner static --set planner.min=0
