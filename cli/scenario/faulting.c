@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/assembly/halves.h"
 #include "cli/assembly/live.h"
-#include "cli/scenario/planning.h"
 #include "core/base/map.h"
 #include "sim/chaos.h"
 
@@ -130,11 +130,6 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "faults.link_every has no meaning without --disagg or --tier: nothing "
                          "moves over links");
     }
-    if (scenario->disagg.policy && dyno_planning_is_on(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--planner, --disagg and faults cannot be together: workers that change "
-                         "their role do not break; leave out one of the three");
-    }
     if (scenario->output.journal) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "output.journal and faults cannot be together: a journal has no place for "
@@ -182,7 +177,7 @@ static dyno_status open_roster(struct dyno_roster **out, const struct dyno_fault
                                                               .dispatch = dispatch});
 }
 
-/* Workers that compute prompts come behind the others. */
+/* Workers that compute prompts come behind the others, or are the same GPUs. */
 static void prompts_weather(const void *faulting, uint32_t worker, dyno_ns now,
                             struct dyno_weather *out)
 {
@@ -194,8 +189,11 @@ static void prompts_weather(const void *faulting, uint32_t worker, dyno_ns now,
 static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                                const struct dyno_faulting_of *of)
 {
-    faulting->first_behind = scenario->disagg.decode;
+    faulting->first_behind = dyno_halves_first_prefiller(scenario);
     dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
+    if (of->planned) {
+        return DYNO_OK;
+    }
     DYNO_TRY(open_roster(&faulting->roster, faulting, scenario->run.seed, scenario->disagg.decode,
                          of->dispatch));
     return open_roster(&faulting->behind, faulting,

@@ -26,8 +26,9 @@ struct dyno_loop_config {
     uint32_t worker_count;
     struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
                                    find nobody ready wait for somebody: */
-    /* What goes wrong; needs a roster, whose workers come first, and another one for those behind
-     * them (which compute prompts for the others) if there are any.  NULL: nothing does. */
+    /* What goes wrong, to places; needs a roster, whose workers come first, and another one for
+     * those behind them (which compute prompts for the others) if it does not have both roles.
+     * NULL: nothing does. */
     struct dyno_faults *faults;
     struct dyno_roster *roster_behind;
     dyno_ns notice_ns;       /* from a worker's death until it is noticed */

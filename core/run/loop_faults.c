@@ -35,9 +35,16 @@ void dyno_loop_faults_release(struct dyno_loop *loop)
 static struct dyno_roster *roster_of(const struct dyno_loop *loop, uint32_t worker, uint32_t *place)
 {
     uint32_t first = dyno_roster_places(loop->config.roster);
+    bool is_behind = loop->config.roster_behind && worker >= first;
 
-    *place = worker < first ? worker : worker - first;
-    return worker < first ? loop->config.roster : loop->config.roster_behind;
+    *place = is_behind ? worker - first : worker;
+    return is_behind ? loop->config.roster_behind : loop->config.roster;
+}
+
+/* Whom a fault hits: with one roster of two roles, the worker that is there. */
+static uint32_t victim(const struct dyno_loop *loop, uint32_t target)
+{
+    return loop->config.roster_behind ? target : dyno_roster_who(loop->config.roster, target);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -123,7 +130,7 @@ static bool serves(const struct dyno_roster *roster, uint32_t place)
 /* A place breaks, with whoever is there. */
 static dyno_status strike(struct dyno_loop *loop, const struct dyno_fault_record *fault)
 {
-    uint32_t worker = fault->target, place;
+    uint32_t worker = victim(loop, fault->target), place;
     struct dyno_roster *roster = roster_of(loop, worker, &place);
 
     if (!serves(roster, place)) {
@@ -157,7 +164,7 @@ static dyno_status suffer(struct dyno_loop *loop, struct dyno_fault_record *faul
 
     loop->fault_totals.faults[fault->kind]++;
     if (fault->kind == DYNO_FAULT_DEATH) {
-        const struct dyno_roster *roster = roster_of(loop, fault->target, &place);
+        const struct dyno_roster *roster = roster_of(loop, victim(loop, fault->target), &place);
 
         fault->requests = dyno_roster_inflight(roster, place);
     }

@@ -30,6 +30,12 @@ static uint32_t index_of(const struct dyno_roster *roster, uint32_t worker)
     return worker - dyno_roster_first_of(roster, dyno_roster_role_of(roster, worker));
 }
 
+/* What both workers of a place have in common is kept here. */
+static struct dyno_place *ground_of(const struct dyno_roster *roster, uint32_t worker)
+{
+    return &roster->places[index_of(roster, worker)];
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
 
 static uint32_t up(const struct dyno_roster *roster)
@@ -181,8 +187,8 @@ static void became_ready(struct dyno_roster *roster, uint32_t worker, dyno_ns no
         roster->startup_ns += now - place->since;
         roster->started++;
     }
-    roster->totals.restarts += place->was_lost;
-    place->was_lost = false;
+    roster->totals.restarts += ground_of(roster, worker)->was_lost;
+    ground_of(roster, worker)->was_lost = false;
     enter(roster, worker, DYNO_WORKER_READY, now);
     dyno_dispatch_worker_back(dispatch_of(roster, worker), index_of(roster, worker));
 }
@@ -227,6 +233,14 @@ static void leave_place(struct dyno_roster *roster, uint32_t worker)
                               index_of(roster, worker)); /* who drains is already */
 }
 
+uint32_t dyno_roster_who(const struct dyno_roster *roster, uint32_t place)
+{
+    return !roster->config.prefill || roster->places[place].state != DYNO_WORKER_STOPPED ||
+                   roster->places[twin_of(roster, place)].state == DYNO_WORKER_STOPPED
+               ? place
+               : twin_of(roster, place);
+}
+
 bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, dyno_ns mended_at)
 {
     enum dyno_worker_state was = roster->places[worker].state;
@@ -243,7 +257,7 @@ bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, 
         leave_place(roster, worker);
         enter(roster, worker, DYNO_WORKER_LOST, now);
         roster->totals.losses += served;
-        roster->places[worker].was_lost |= served;
+        ground_of(roster, worker)->was_lost |= served;
     }
     if (mended_at == DYNO_NEVER) {
         dyno_heap_remove(&roster->mends, worker);

@@ -21,7 +21,9 @@
  * sum above holds for each role by itself.  Where one role has too many and the other too few, a
  * place changes its role: the one worker drains, and when it has stopped the other one STARTs at
  * once, in the time that a change takes.  The GPUs are paid for all along.  As a worker that stops
- * does, it forgets its cache: the other role lays out its memory by itself.
+ * does, it forgets its cache: the other role lays out its memory by itself.  A place breaks in
+ * whatever role it has.  Where so many are broken that none is left to decode, one that computes
+ * prompts goes over.
  */
 #ifndef DYNO_CORE_RUN_ROSTER_H
 #define DYNO_CORE_RUN_ROSTER_H
@@ -86,6 +88,9 @@ void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
 
 /* Starts that end at or before `now` end, and places are mended; true if a worker became ready. */
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now);
+
+/* The worker of a place, in whatever role it is there; one that decodes, if there is none. */
+uint32_t dyno_roster_who(const struct dyno_roster *roster, uint32_t place);
 
 /* A worker's place is broken until `mended_at` (DYNO_NEVER: for good), longer if it already is; if
  * that is not later than `now`, another start there begins at once.  What it has is the caller's to

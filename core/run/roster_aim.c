@@ -123,10 +123,32 @@ static void grow(struct dyno_roster *roster, enum dyno_worker_role role, dyno_ns
     }
 }
 
+/* So many places are broken that nobody is left who decodes, or will: one that computes prompts
+ * goes over.  Who decodes can do without the others, and they cannot do without it. */
+static void keep_serving(struct dyno_roster *roster, dyno_ns now)
+{
+    const uint32_t *prompts = roster->counts[DYNO_ROLE_PREFILL];
+
+    if (dyno_roster_in_state(roster, DYNO_WORKER_LOST) == 0 || !roster->config.prefill ||
+        roster->desired[DYNO_ROLE_SERVE] == 0 || wanted(roster, DYNO_ROLE_SERVE) > 0) {
+        return;
+    }
+    if (prompts[DYNO_WORKER_STARTING] > 0) {
+        dyno_roster_call_off(roster, last_start(roster, DYNO_ROLE_PREFILL), now);
+        dyno_roster_start(roster, first_empty(roster), now);
+    } else if (prompts[DYNO_WORKER_READY] > 0) {
+        uint32_t worker = least_loaded(roster, DYNO_ROLE_PREFILL);
+
+        dyno_roster_drain(roster, worker, now);
+        dyno_roster_send_over(roster, worker, now);
+    }
+}
+
 void dyno_roster_reconcile(struct dyno_roster *roster, dyno_ns now)
 {
     shrink(roster, DYNO_ROLE_SERVE, now);
     shrink(roster, DYNO_ROLE_PREFILL, now);
     grow(roster, DYNO_ROLE_SERVE, now);
+    keep_serving(roster, now);
     grow(roster, DYNO_ROLE_PREFILL, now);
 }

@@ -8,7 +8,7 @@
 struct dyno_place {
     enum dyno_worker_state state;
     bool fails;      /* the start under way */
-    bool was_lost;   /* who served here last */
+    bool was_lost;   /* who served here last, in either role; kept with the first of the two */
     bool goes_over;  /* draining: its GPUs change their role then */
     bool came_over;  /* starting: they have just done so */
     dyno_ns since;   /* in that state */

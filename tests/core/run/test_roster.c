@@ -384,6 +384,80 @@ START_TEST(who_drains_comes_over_where_no_gpu_is_left)
 }
 END_TEST
 
+START_TEST(a_place_breaks_in_whatever_role_it_has)
+{
+    set_up_roles(2, 1, 0);
+    ck_assert_uint_eq(dyno_roster_who(roster, 1), 1);
+    ck_assert_uint_eq(dyno_roster_who(roster, 2), PLACES + 2);
+    ck_assert_uint_eq(dyno_roster_who(roster, 3), 3); /* nobody */
+    ck_assert(dyno_roster_lose(roster, 10, PLACES + 2, 30));
+    expect_ready(2, 0);
+    ck_assert_uint_eq(dyno_roster_who(roster, 2), PLACES + 2);
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 3), DYNO_WORKER_STARTING);
+    ck_assert(!dyno_roster_lose(roster, 12, PLACES + 3, DYNO_NEVER));
+    ck_assert_uint_eq(dyno_roster_next(roster), 30);
+    ck_assert(!dyno_roster_settle(roster, 30)); /* mended, and somebody starts there */
+    ck_assert(dyno_roster_settle(roster, 40));
+    expect_ready(2, 1);
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 2), DYNO_WORKER_READY);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 40).restarts, 1);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 40).losses, 1);
+    tear_down_roles();
+}
+END_TEST
+
+/* A worker that was to change its role is lost while it drains: another place has the role. */
+START_TEST(a_change_ends_with_a_place_that_breaks)
+{
+    set_up_roles(3, 1, 0);
+    set_roles(0, 2, 2);
+    ck_assert_int_eq(dyno_roster_state(roster, 2), DYNO_WORKER_DRAINING);
+    ck_assert(dyno_roster_lose(roster, 5, 2, 5)); /* mended at once, so it starts there */
+    ck_assert_uint_eq(dyno_roster_coming(roster, DYNO_ROLE_PREFILL), 0);
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 2), DYNO_WORKER_STARTING);
+    ck_assert(dyno_roster_settle(roster, 15));
+    expect_ready(2, 2);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 15).changes, 0);
+    ck_assert_uint_eq(dyno_roster_totals(roster, 15).restarts, 1);
+    tear_down_roles();
+}
+END_TEST
+
+static void lose_for_good(dyno_ns now, uint32_t worker)
+{
+    (void)dyno_roster_lose(roster, now, worker, DYNO_NEVER);
+}
+
+/* One place is left, and its worker computes prompts, or is to: it decodes from then on. */
+START_TEST(where_nobody_else_is_left_to_decode_who_computes_prompts_does)
+{
+    set_up_roles(1, 1, 0);
+    lose_for_good(0, 2);
+    lose_for_good(0, 3);
+    lose_for_good(5, 0);
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 1), DYNO_WORKER_DRAINING);
+    dyno_roster_rest(roster, &workers, 6);
+    ck_assert(dyno_roster_settle(roster, 9)); /* a change takes three */
+    expect_ready(1, 0);
+    ck_assert_uint_eq(dyno_roster_next(roster), DYNO_NEVER);
+    ck_assert(!dyno_roster_is_gone(roster));
+    lose_for_good(10, 1);
+    ck_assert(dyno_roster_is_gone(roster));
+    tear_down_roles();
+
+    set_up_roles(1, 1, 0);
+    lose_for_good(0, 2);
+    lose_for_good(0, 3);
+    ck_assert(dyno_roster_lose(roster, 1, PLACES + 1, 1));
+    ck_assert_int_eq(dyno_roster_state(roster, PLACES + 1), DYNO_WORKER_STARTING);
+    lose_for_good(5, 0);
+    ck_assert_int_eq(dyno_roster_state(roster, 1), DYNO_WORKER_STARTING);
+    ck_assert(dyno_roster_settle(roster, 15));
+    expect_ready(1, 0);
+    tear_down_roles();
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("roster");
@@ -401,6 +475,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_place_changes_its_role);
     tcase_add_test(cases, a_change_is_called_off_while_its_worker_drains);
     tcase_add_test(cases, who_drains_comes_over_where_no_gpu_is_left);
+    tcase_add_test(cases, a_place_breaks_in_whatever_role_it_has);
+    tcase_add_test(cases, a_change_ends_with_a_place_that_breaks);
+    tcase_add_test(cases, where_nobody_else_is_left_to_decode_who_computes_prompts_does);
     suite_add_tcase(suite, cases);
 }
 
