@@ -218,7 +218,7 @@ static void mix_request(struct dyno_swarm_promises *promises,
                               record->outcome,     record->output_tokens,  record->cached_tokens,
                               record->preemptions, record->arrival_ns,     record->ready_ns,
                               record->admitted_ns, record->first_token_ns, record->last_token_ns,
-                              record->transfer_ns, record->migrations};
+                              record->transfer_ns, record->migrations,     record->onboard_ns};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         mix(promises, words[i]);
@@ -317,7 +317,8 @@ static dyno_status on_plan(struct dyno_sink *sink, const struct dyno_plan_record
                       promises->desired, scenario->planner.workers_min, most, record->ready,
                       record->starting, record->draining, record->role, promises->up);
     }
-    if (strcmp(record->role, "serve") != 0 && record->ready == 0) {
+    if (strcmp(record->role, "serve") != 0 && record->ready == 0 &&
+        !promises->assembly->faulting.faults) {
         break_promise(promises, "nobody is ready whose role is %s", record->role);
     }
     mix(promises, record->at);
@@ -391,6 +392,11 @@ void dyno_swarm_conclude(struct dyno_swarm_promises *promises)
         }
         mix(promises, totals->deaths);
         mix(promises, assembly->totals.tokens_recomputed);
+    }
+    for (uint32_t i = 0; i < assembly->totals.tier_count; i++) {
+        mix(promises, assembly->totals.tiers[i].hit_blocks);
+        mix(promises, assembly->totals.tiers[i].stored_blocks);
+        mix(promises, assembly->totals.tiers[i].evicted_blocks);
     }
     mix(promises, result->end_ns);
     mix(promises, result->unfinished);

@@ -105,6 +105,7 @@ struct outcome {
     enum fate fate;
     bool is_planned, is_parted, is_cut;
     bool is_moved; /* GPUs changed their role */
+    bool is_tiered;
     uint64_t digest, requests, turns, cached, preemptions, refused, cancelled, faults, migrated;
 };
 
@@ -153,6 +154,7 @@ static void run_once(const struct dyno_swarm_world *world, struct dyno_scenario 
     }
     out->is_planned = dyno_planning_is_on(scenario);
     out->is_parted = scenario->disagg.policy != NULL;
+    out->is_tiered = scenario->tiers.levels != NULL;
     out->digest = promises.digest;
     out->requests = promises.records;
     out->turns = promises.turns;
@@ -212,8 +214,8 @@ struct swarm {
     uint32_t jobs;
     uint64_t started, ended, held, refused, broken;
     char first_refusal[SAID_BYTES]; /* "": none */
-    uint64_t planned, parted, moved, cut, hitting, preempting, refusing, cancelling, faulty,
-        migrating, requests, turns;
+    uint64_t planned, parted, moved, tiered, everything, cut, hitting, preempting, refusing,
+        cancelling, faulty, migrating, requests, turns;
 };
 
 static int fail_to_start(void)
@@ -296,6 +298,8 @@ static void add_outcome(struct swarm *swarm, const struct outcome *outcome)
     swarm->planned += outcome->is_planned;
     swarm->parted += outcome->is_parted;
     swarm->moved += outcome->is_moved;
+    swarm->tiered += outcome->is_tiered;
+    swarm->everything += outcome->is_moved && outcome->is_tiered && outcome->faults > 0;
     swarm->cut += outcome->is_cut;
     swarm->hitting += outcome->cached > 0;
     swarm->preempting += outcome->preemptions > 0;
@@ -358,9 +362,11 @@ static void print_summary(const struct swarm *swarm)
     printf("  worlds with prefix hits %" PRIu64 ", preemptions %" PRIu64 ", refusals %" PRIu64
            ", cancellations %" PRIu64 ",\n  a planner %" PRIu64 ", halves %" PRIu64
            ", GPUs that change their role %" PRIu64 ", an early end %" PRIu64 ",\n  faults %" PRIu64
-           ", requests that went on elsewhere %" PRIu64 "\n",
+           ", requests that went on elsewhere %" PRIu64 ", tiers %" PRIu64
+           ",\n  GPUs that change their role, tiers and faults at once %" PRIu64 "\n",
            swarm->hitting, swarm->preempting, swarm->refusing, swarm->cancelling, swarm->planned,
-           swarm->parted, swarm->moved, swarm->cut, swarm->faulty, swarm->migrating);
+           swarm->parted, swarm->moved, swarm->cut, swarm->faulty, swarm->migrating, swarm->tiered,
+           swarm->everything);
     if (swarm->broken > 0) {
         printf("  %" PRIu64 " BROKE A PROMISE\n", swarm->broken);
     }

@@ -146,8 +146,15 @@ static const struct knob of_links[] = {
 
 /* Of both roles. */
 static const struct knob planned_parted[] = {
-    {"planner.policy", {"static", "load", "throughput", "sla", "hybrid", "clairvoyant"}},
-    {"planner.every", {"20ms", "20ms", "100ms", "1s"}},
+    {"generate.arrival", {"poisson:30", "poisson:100", "gamma:60,3", "rates:100@0s,20@500ms"}},
+    {"generate.input_tokens",
+     {"uniform:1,600", "uniform:1,20@0s;uniform:200,600@500ms",
+      "uniform:200,600@0s;uniform:1,20@500ms;uniform:200,600@1s"}},
+    {"generate.output_tokens",
+     {"uniform:1,200", "uniform:50,200@0s;uniform:1,10@500ms",
+      "uniform:1,10@0s;uniform:50,200@500ms;uniform:1,10@1s"}},
+    {"planner.policy", {"load", "load", "throughput", "sla", "hybrid", "clairvoyant"}},
+    {"planner.every", {"20ms", "20ms", "100ms"}},
     {"planner.startup", {"0", "0.3", "exponential:1"}},
     {"planner.change", {"", "0", "0.1", "exponential:0.5"}},
     {"planner.start_failure", {"", "0.3"}},
@@ -249,7 +256,7 @@ static void draw_sizes(struct dyno_swarm_world *world, struct dyno_rng *rng, boo
     }
 }
 
-/* In half of the worlds in halves GPUs change their role, with few to spare; in a stream of its
+/* In most of the worlds in halves GPUs change their role, with few to spare; in a stream of its
  * own, so that others stay as they are. */
 static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
 {
@@ -257,8 +264,11 @@ static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
     uint32_t prefill, decode, places;
 
     dyno_rng_init(&rng, seed, "swarm.roles");
-    if (dyno_rng_below(&rng, 2)) {
+    if (dyno_rng_below(&rng, 5) < 4) {
         DRAW(world, &rng, planned_parted);
+        if (dyno_rng_below(&rng, 2)) {
+            DRAW(world, &rng, tiered);
+        }
         prefill = 1 + (uint32_t)dyno_rng_below(&rng, 4);
         decode = 1 + (uint32_t)dyno_rng_below(&rng, 4);
         places = prefill + decode + (uint32_t)dyno_rng_below(&rng, 3);
@@ -266,7 +276,8 @@ static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
         set_number(world, "disagg.decode", decode);
         set_number(world, "fleet.workers", places);
         set_number(world, "planner.budget",
-                   prefill + decode + dyno_rng_below(&rng, places - prefill - decode + 1));
+                   prefill + decode +
+                       (dyno_rng_below(&rng, 3) == 0 ? places - prefill - decode : 0));
     }
 }
 
@@ -275,7 +286,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
     struct dyno_rng rng, faults; /* faults by themselves: worlds without any stay as they are */
     bool moves;                  /* KV, over links */
     uint64_t kind;
-    bool is_tiered, is_faulty;
+    bool is_faulty;
 
     memset(world, 0, sizeof *world);
     world->seed = seed;
@@ -298,8 +309,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         DRAW(world, &rng, replicated);
     }
     moves = kind == 1;
-    is_tiered = dyno_rng_below(&rng, 4) == 0;
-    if (is_tiered) {
+    if (dyno_rng_below(&rng, 4) == 0) {
         DRAW(world, &rng, tiered);
         moves = true;
     }
@@ -312,9 +322,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         } else {
             DRAW(world, &rng, pulled);
         }
-        if (!is_tiered && !is_faulty) { /* neither may be together with it */
-            draw_changes(world, seed);
-        }
+        draw_changes(world, seed);
     }
     if (is_faulty) {
         DRAW(world, &faults, faulty);

@@ -23,8 +23,10 @@ reached 'refusals' 10
 reached 'cancellations' 10
 reached 'a planner' 10
 reached 'halves' 10
-reached 'GPUs that change their role' 60
-reached 'faults' 10
+reached 'GPUs that change their role' 30
+reached 'tiers' 10
+reached 'at once' 120
+reached '  faults' 10
 reached 'went on elsewhere' 20
 refused=$(grep -o '[0-9]* worlds contradicted' out | grep -o '^[0-9]*')
 ((refused * 8 <= seeds)) || fail "$refused of $seeds worlds contradicted themselves"
