@@ -1,5 +1,6 @@
 #include "backends/door/looks.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ void dyno_looks_release(struct dyno_looks *looks)
 
 void dyno_looks_leave_sample(struct dyno_looks *looks, const struct dyno_sample_record *record)
 {
+    assert(record->worker < looks->worker_count);
     (void)pthread_mutex_lock(&looks->lock);
     looks->samples[record->worker] = *record;
     looks->is_sampled[record->worker] = true;

@@ -18,6 +18,7 @@
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly/assembly.h"
+#include "cli/assembly/halves.h"
 #include "cli/commands.h"
 #include "cli/descriptors.h"
 #include "cli/help.h"
@@ -202,7 +203,7 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
         .desk = {.answers_max = serving->scenario.serve.requests_max,
-                 .worker_count = serving->scenario.fleet.workers,
+                 .worker_count = dyno_halves_workers(&serving->scenario),
                  .lengths = computes ? NULL : assembly->answers,
                  .transcripts = assembly->live.transcripts,
                  .now = dyno_wall_clock_now,

@@ -390,6 +390,20 @@ for style in push pull both; do
     grep -q '^ *2$' out || fail "not both were parted: $(cat out)"
 done
 
+# So is one in which a planner chooses who does which half: each of four GPUs is a place of both
+# kinds, and the door hears of all eight.
+start_server --gpu h100 --model llama-3.1-8b --workers 4 --disagg always --prefill 2 --decode 2 \
+    --planner load --set planner.every=100ms
+for _ in {1..400}; do
+    ask 200 /metrics
+    [[ $(grep -c '^dyno_requests_running{' answer) == 8 ]] && break
+    sleep 0.05
+done
+[[ $(grep -c '^dyno_requests_running{' answer) == 8 ]] || fail "not eight places: $(cat answer)"
+ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
+is .usage.completion_tokens 20
+stop
+
 # Where the system grants few descriptors, fewer are let in, and it is said.
 (
     trap end_server EXIT
