@@ -108,6 +108,7 @@ cstdint kernels/cuda/ tests/cuda_emulation/
 algorithm tests/gpu/
 functional tests/gpu/ tests/cuda_emulation/
 mutex tests/cuda_emulation/
+condition_variable tests/cuda_emulation/
 vector tests/gpu/ tests/cuda_emulation/
 cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/

@@ -190,11 +190,12 @@ void compute(const operands &job)
 /* False: some of it lies outside of the device's memory. */
 bool run(const operands &job)
 {
-    if (!for_columns(job.a, job.from_a, emulation::memory_within) ||
-        !for_columns(job.b, job.from_b, emulation::memory_within) ||
-        (job.beta != 0.0 && !for_columns(job.c, job.from_c, emulation::memory_within)) ||
+    if (!for_columns(job.a, job.from_a, emulation::memory_is_here) ||
+        !for_columns(job.b, job.from_b, emulation::memory_is_here) ||
+        (job.beta != 0.0 && !for_columns(job.c, job.from_c, emulation::memory_is_here)) ||
         (job.what.epilogue == CUBLASLT_EPILOGUE_BIAS &&
-         !emulation::memory_within(job.what.bias, job.d.rows * bytes_of(job.what.bias_type))) ||
+         !emulation::memory_is_here(job.what.bias, job.d.rows * bytes_of(job.what.bias_type))) ||
+        !for_columns(job.d, job.to, emulation::memory_is_here) ||
         !for_columns(job.d, job.to, emulation::memory_written)) {
         return false;
     }
@@ -338,7 +339,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
                               const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
                               const void *c, cublasLtMatrixLayout_t c_layout, void *d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo,
-                              void *workspace, size_t workspace_bytes, cudaStream_t)
+                              void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
     auto by = read<algorithm>(algo);
     operands job = {read<struct product>(product),
@@ -353,14 +354,16 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
                     static_cast<double>(*static_cast<const float *>(alpha)),
                     static_cast<double>(*static_cast<const float *>(beta))};
 
-    if (handle != the_handle() || !by.is_chosen || by.workspace_bytes > workspace_bytes ||
-        (by.workspace_bytes > 0 && !workspace) || !shapes_fit(job.a, job.b, job.c, job.d) ||
+    if (handle != the_handle() || !emulation::is_here(stream) || !by.is_chosen ||
+        by.workspace_bytes > workspace_bytes || (by.workspace_bytes > 0 && !workspace) ||
+        !shapes_fit(job.a, job.b, job.c, job.d) ||
         !is_supported(job.what, job.a, job.b, job.c, job.d) || !is_aligned(a, by.alignment[0]) ||
         !is_aligned(b, by.alignment[1]) || !is_aligned(c, by.alignment[2]) ||
         !is_aligned(d, by.alignment[3])) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
-    return emulation::queue([=]() { return run(job) ? cudaSuccess : cudaErrorIllegalAddress; }) ==
+    return emulation::queue(stream,
+                            [=]() { return run(job) ? cudaSuccess : cudaErrorIllegalAddress; }) ==
                    cudaSuccess
                ? CUBLAS_STATUS_SUCCESS
                : CUBLAS_STATUS_EXECUTION_FAILED;

@@ -354,17 +354,21 @@ template <class Body> void run_body(const void *argument)
 }
 
 template <class Call, class... Arguments>
-void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, Call call,
-                 Arguments... arguments)
+void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, cudaStream_t stream,
+                 Call call, Arguments... arguments)
 {
     auto body = [=]() { call(arguments...); };
 
+    if (!is_here(stream)) {
+        dyno_emulation_refuse(cudaErrorInvalidResourceHandle);
+        return;
+    }
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
         dim.x == 0 || dim.y == 0 || dim.z == 0 || dim.x * dim.y * dim.z > block_threads_max) {
         dyno_emulation_refuse(cudaErrorInvalidConfiguration);
         return;
     }
-    (void)queue([=]() {
+    (void)queue(stream, [=]() {
         auto own = body; /* on the stack, where kernels find their arguments */
 
         launch(kernel, {grid.x, grid.y, grid.z}, {dim.x, dim.y, dim.z}, dynamic_bytes,
@@ -375,9 +379,9 @@ void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, 
 } /* namespace emulation */
 
 #define DYNO_LAUNCH(kernel, grid, block, dynamic_bytes, stream, ...)                               \
-    ((void)(stream), emulation::launch_call(                                                       \
-                         #kernel, grid, block, dynamic_bytes,                                      \
-                         [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__))
+    emulation::launch_call(                                                                        \
+        #kernel, grid, block, dynamic_bytes, stream,                                               \
+        [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__)
 
 /* Launches end before the next begins. */
 #define DYNO_LAUNCH_AFTER DYNO_LAUNCH

@@ -2,8 +2,10 @@
  * the host: the device is this process, every call has ended when it returns.
  *
  * Names and meanings are CUDA's; a program compiled against this header compiles against NVIDIA's.
- * cudaMalloc's memory is poisoned (every byte 0xff, a NaN in all float formats), lies between zones
- * that belong to nobody, and is watched byte by byte (tests/cuda_emulation/memory.h).
+ * There may be several devices (faults.h); any memory
+ * may be copied to any other.  cudaMalloc's memory is poisoned (every byte 0xff, a NaN in all float
+ * formats), lies between zones that belong to nobody, and is watched byte by byte
+ * (tests/cuda_emulation/memory.h).
  */
 #ifndef DYNO_TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
 #define DYNO_TESTS_CUDA_EMULATION_CUDA_RUNTIME_API_H
@@ -25,6 +27,7 @@ typedef enum cudaError {
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorIllegalAddress = 700,
     cudaErrorStreamCaptureUnsupported = 900,
 } cudaError_t;
@@ -92,6 +95,9 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream);
+cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size_t from_stride,
+                              size_t width, size_t rows, enum cudaMemcpyKind kind,
+                              cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);

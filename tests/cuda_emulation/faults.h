@@ -1,4 +1,5 @@
-/* Faults on order, for tests of what a program does when CUDA fails. */
+/* Faults on order, for tests of what a program does when CUDA fails, and how many GPUs there are.
+ */
 #ifndef DYNO_TESTS_CUDA_EMULATION_FAULTS_H
 #define DYNO_TESTS_CUDA_EMULATION_FAULTS_H
 
@@ -10,12 +11,20 @@
 extern "C" {
 #endif
 
+/* From 1 to 8; before it is called, as many as the environment's DYNO_EMULATION_DEVICES, or 1. */
+void dyno_emulation_devices(int count);
+
 /* The `call`-th call from now on (1 is the next) returns `error` and does nothing; 0: none does.
  * Calls that give something back never fail, and are not counted. */
 void dyno_emulation_fail(uint64_t call, cudaError_t error);
 
 /* Calls since then. */
 uint64_t dyno_emulation_calls(void);
+
+/* The same of the calls on one device, and none after it succeeds there: as errors of CUDA are that
+ * stick.  0: none does. */
+void dyno_emulation_lose(int device, uint64_t call, cudaError_t error);
+uint64_t dyno_emulation_device_calls(int device);
 
 /* What cudaMemGetInfo says is free, and all there is.  8 GiB at first. */
 void dyno_emulation_free_bytes(size_t bytes);

@@ -9,6 +9,7 @@
 
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/cuda_runtime.h"
+#include "tests/cuda_emulation/devices.h"
 
 extern "C" {
 extern unsigned char __executable_start, _end;
@@ -37,6 +38,7 @@ struct region {
     unsigned char *begin, *end;
     trace *traces; /* [end - begin] */
     space is;
+    int device; /* where it was taken */
 };
 
 constexpr unsigned regions_max = 256;
@@ -73,7 +75,7 @@ static region *region_add(unsigned char *begin, size_t bytes, space is)
     if (memory.count == regions_max) {
         complain("more than %u allocations", regions_max);
     }
-    *added = {begin, begin + bytes, nullptr, is};
+    *added = {begin, begin + bytes, nullptr, is, device_current()};
 #if !defined(__SANITIZE_ADDRESS__)
     added->traces = static_cast<trace *>(calloc(bytes + 1, sizeof(trace)));
     if (!added->traces) {
@@ -145,6 +147,13 @@ bool memory_within(const void *address, size_t bytes)
 bool memory_holds(const void *address, size_t bytes)
 {
     return region_of(static_cast<const unsigned char *>(address)) && memory_within(address, bytes);
+}
+
+bool memory_is_here(const void *address, size_t bytes)
+{
+    const region *region = region_of(static_cast<const unsigned char *>(address));
+
+    return !region || (region->device == device_running() && memory_within(address, bytes));
 }
 
 bool memory_written(const void *address, size_t bytes)
@@ -342,6 +351,10 @@ void watch(const void *address, size_t bytes, access kind)
     if (!region || static_cast<size_t>(region->end - begin) < bytes) {
         complain("%s of %zu bytes at %p, which is outside of all device and shared memory",
                  kind == access::read ? "read" : "write", bytes, address);
+    }
+    if (region->is == space::device && region->device != device_running()) {
+        complain("a kernel of device %d touches memory of device %d", device_running(),
+                 region->device);
     }
     for (size_t i = 0; region->traces && i < bytes; i++) {
         check_byte(region, static_cast<size_t>(begin - region->begin) + i, kind);

@@ -13,6 +13,8 @@
  * unless a launch, a barrier of their block, or a __syncwarp of their warp lies between them.  So
  * do accesses by different blocks of one launch.  Shuffles and votes order nothing, as in CUDA.
  *
+ * A kernel that touches another device's memory is found as well.
+ *
  * What is found is told on stderr, and the process aborts.  In the build with AddressSanitizer
  * there is that sanitizer instead: every allocation lies between its red zones.
  */
@@ -29,14 +31,15 @@ enum class access { read, write, atomic };
 /* One access of the running thread. */
 void watch(const void *address, size_t bytes, access kind);
 
-/* Device memory: poisoned, and unread until written.  Null: there is no more. */
+/* Memory of the current device: poisoned, and unread until written.  Null: there is no more. */
 void *memory_take(size_t bytes);
 bool memory_give(void *memory); /* false: it was not from memory_take */
 
 /* The host wrote [memory, memory + bytes): true if that lies within what was taken, or in none. */
 bool memory_written(const void *memory, size_t bytes);
 bool memory_within(const void *memory, size_t bytes);
-bool memory_holds(const void *memory, size_t bytes); /* it lies within what was taken */
+bool memory_holds(const void *memory, size_t bytes);   /* it lies within what was taken */
+bool memory_is_here(const void *memory, size_t bytes); /* ... if any, and of the device that runs */
 
 /* The launcher tells what happens.  A block's dynamic shared memory is [dynamic, dynamic + bytes);
  * static shared memory is poisoned as well. */

@@ -41,19 +41,21 @@ cudaError_t cudaFree(void *memory)
     return !memory || emulation::memory_give(memory) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
+cudaError_t emulation::copy(void *to, const void *from, size_t bytes)
+{
+    if (!memory_within(from, bytes) || !memory_written(to, bytes)) {
+        return cudaErrorIllegalAddress;
+    }
+    memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind)
 {
     emulation::turn turn;
     cudaError_t fault = emulation::fault();
 
-    if (fault != cudaSuccess) {
-        return fault;
-    }
-    if (!emulation::memory_within(from, bytes) || !emulation::memory_written(to, bytes)) {
-        return cudaErrorIllegalAddress;
-    }
-    memcpy(to, from, bytes);
-    return cudaSuccess;
+    return fault != cudaSuccess ? fault : emulation::copy(to, from, bytes);
 }
 
 cudaError_t cudaMemset(void *memory, int value, size_t bytes)
@@ -96,23 +98,6 @@ cudaError_t cudaFreeHost(void *memory)
 cudaError_t cudaDeviceSynchronize()
 {
     return emulation::fault();
-}
-
-cudaError_t cudaGetDeviceCount(int *count)
-{
-    *count = 1;
-    return emulation::fault();
-}
-
-cudaError_t cudaSetDevice(int device)
-{
-    return device == 0 ? emulation::fault() : cudaErrorInvalidDevice;
-}
-
-cudaError_t cudaGetDevice(int *device)
-{
-    *device = 0;
-    return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
@@ -166,6 +151,8 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorInvalidDevice";
     case cudaErrorNoKernelImageForDevice:
         return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorInvalidResourceHandle:
+        return "cudaErrorInvalidResourceHandle";
     case cudaErrorIllegalAddress:
         return "cudaErrorIllegalAddress";
     case cudaErrorStreamCaptureUnsupported:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels/half.h"
+#include "tests/cuda_emulation/faults.h"
 
 namespace
 {
@@ -203,6 +204,15 @@ void lanes_at_two_operations()
     DYNO_LAUNCH(lanes_apart, 1, threads, 0, nullptr, device_of<float>(threads));
 }
 
+void memory_of_another_device()
+{
+    float *in = floats_of(), *out = device_of<float>(threads);
+
+    dyno_emulation_devices(2);
+    cudaSetDevice(1);
+    DYNO_LAUNCH(reversed, 1, threads, 0, nullptr, in, out);
+}
+
 void copy_not_waited_for()
 {
     DYNO_LAUNCH(copied, 1, threads, 0, nullptr, floats_of(), device_of<float>(threads), false,
@@ -291,6 +301,8 @@ const mistake mistakes[] = {
     {"box to an odd place", hopper_goes_wrong<odd_box>, "which is not aligned", false},
     {"product not waited for", hopper_goes_wrong<product_forgotten>, "products that it did not",
      false},
+    {"memory of another device", memory_of_another_device, "of device 1 touches memory of device 0",
+     true},
     {"lanes at two operations", lanes_at_two_operations, "lanes of one warp meet at", false},
 };
 
@@ -373,6 +385,37 @@ void right_kernels_run()
     expect(cudaGetLastError() == cudaErrorInvalidConfiguration, "an empty grid was launched");
 }
 
+/* A device's streams are its own; memory may be copied from one to the other. */
+void devices_are_apart()
+{
+    float *in = floats_of(), *out = device_of<float>(threads), got[threads], *there;
+    cudaStream_t stream;
+    int count;
+
+    dyno_emulation_devices(2);
+    expect(cudaGetDeviceCount(&count) == cudaSuccess && count == 2, "there are not two devices");
+    expect(cudaSetDevice(2) == cudaErrorInvalidDevice, "there is a third device");
+    cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    cudaSetDevice(1);
+    DYNO_LAUNCH(reversed, 1, threads, 0, stream, in, out);
+    expect(cudaGetLastError() == cudaErrorInvalidResourceHandle,
+           "a kernel was launched on another device's stream");
+    there = device_of<float>(threads);
+    cudaMemcpy(there, in, sizeof got, cudaMemcpyDeviceToDevice);
+    DYNO_LAUNCH(reversed, 1, threads, 0, nullptr, there, there);
+    cudaMemcpy2DAsync(got, 2 * sizeof(float), there, 4 * sizeof(float), 2 * sizeof(float), 3,
+                      cudaMemcpyDeviceToHost, stream);
+    expect(got[0] == 95.0F && got[2] == 91.0F && got[5] == 86.0F, "rows are copied wrong");
+    dyno_emulation_lose(1, 2, cudaErrorIllegalAddress);
+    expect(cudaDeviceSynchronize() == cudaSuccess, "the first call failed");
+    expect(cudaDeviceSynchronize() == cudaErrorIllegalAddress, "the second did not");
+    expect(cudaDeviceSynchronize() == cudaErrorIllegalAddress, "the third did not");
+    cudaSetDevice(0);
+    expect(cudaDeviceSynchronize() == cudaSuccess, "the other device is lost too");
+    dyno_emulation_lose(1, 0, cudaSuccess);
+    cudaStreamDestroy(stream);
+}
+
 } /* namespace */
 
 int main()
@@ -380,6 +423,7 @@ int main()
     bool all = true;
 
     right_kernels_run();
+    devices_are_apart();
     for (const mistake &mistake : mistakes) {
         if (with_shadow || !mistake.watched) {
             all = is_found(mistake) && all;

@@ -2,9 +2,11 @@
  * it is captured. */
 #include "tests/cuda_emulation/stream.h"
 
+#include <condition_variable>
 #include <mutex>
 #include <vector>
 
+#include "tests/cuda_emulation/devices.h"
 #include "tests/cuda_emulation/faults.h"
 
 using work = std::vector<std::function<cudaError_t()>>;
@@ -19,6 +21,7 @@ struct CUgraphExec_st {
 
 struct CUstream_st {
     unsigned flags;
+    int device;
 };
 
 struct CUevent_st {
@@ -26,9 +29,10 @@ struct CUevent_st {
 };
 
 static std::recursive_mutex turns;
+static std::condition_variable_any changes;
+static thread_local unsigned turns_held;
 static thread_local cudaGraph_t capturing; /* by this thread; null: none */
-static uint64_t calls, failing_call;
-static cudaError_t failing_error;
+static thread_local int running;           /* the device on which something is being done */
 
 namespace emulation
 {
@@ -36,44 +40,71 @@ namespace emulation
 turn::turn()
 {
     turns.lock();
+    turns_held++;
 }
 
 turn::~turn()
 {
+    turns_held--;
     turns.unlock();
 }
 
-cudaError_t queue(const std::function<cudaError_t()> &what)
-{
-    turn turn;
-
-    if (capturing) {
-        capturing->nodes.push_back(what);
-        return cudaSuccess;
+/* All the turns that a thread has, as one lock. */
+struct all_turns {
+    unsigned held;
+    void lock() const
+    {
+        for (unsigned i = 0; i < held; i++) {
+            turns.lock();
+        }
     }
-    return what();
+    void unlock() const
+    {
+        for (unsigned i = 0; i < held; i++) {
+            turns.unlock();
+        }
+    }
+};
+
+void wait_until(const std::function<bool()> &is_so)
+{
+    all_turns all = {turns_held};
+
+    changes.wait(all, is_so);
 }
 
-cudaError_t fault()
+void something_changed()
+{
+    changes.notify_all();
+}
+
+int device_running()
+{
+    return running;
+}
+
+bool is_here(cudaStream_t stream)
+{
+    return !stream || stream->device == device_current();
+}
+
+cudaError_t queue(cudaStream_t stream, const std::function<cudaError_t()> &what)
 {
     turn turn;
+    int device = stream ? stream->device : device_current();
+    auto there = [=]() {
+        running = device;
+        return what();
+    };
 
-    return ++calls == failing_call ? failing_error : cudaSuccess;
+    if (capturing) {
+        capturing->nodes.emplace_back(there);
+        return cudaSuccess;
+    }
+    return there();
 }
 
 } /* namespace emulation */
-
-void dyno_emulation_fail(uint64_t call, cudaError_t error)
-{
-    calls = 0;
-    failing_call = call;
-    failing_error = error;
-}
-
-uint64_t dyno_emulation_calls()
-{
-    return calls;
-}
 
 /* A new object at *out, or what is wrong instead. */
 template <class T> static cudaError_t make(T **out, T value)
@@ -88,7 +119,7 @@ template <class T> static cudaError_t make(T **out, T value)
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
 {
-    return make(out, CUstream_st{flags});
+    return make(out, CUstream_st{flags, emulation::device_current()});
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
@@ -102,23 +133,42 @@ cudaError_t cudaStreamSynchronize(cudaStream_t)
     return capturing ? cudaErrorStreamCaptureUnsupported : emulation::fault();
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
-                            cudaStream_t)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
+                            cudaStream_t stream)
 {
     cudaError_t fault = emulation::fault();
 
     return fault != cudaSuccess
                ? fault
-               : emulation::queue([=]() { return cudaMemcpy(to, from, bytes, kind); });
+               : emulation::queue(stream, [=]() { return emulation::copy(to, from, bytes); });
 }
 
-cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size_t from_stride,
+                              size_t width, size_t rows, enum cudaMemcpyKind, cudaStream_t stream)
+{
+    cudaError_t fault = emulation::fault();
+
+    if (fault != cudaSuccess || width > to_stride || width > from_stride) {
+        return fault != cudaSuccess ? fault : cudaErrorInvalidValue;
+    }
+    return emulation::queue(stream, [=]() {
+        cudaError_t code = cudaSuccess;
+
+        for (size_t row = 0; row < rows && code == cudaSuccess; row++) {
+            code = emulation::copy(static_cast<char *>(to) + row * to_stride,
+                                   static_cast<const char *>(from) + row * from_stride, width);
+        }
+        return code;
+    });
+}
+
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
     cudaError_t fault = emulation::fault();
 
     return fault != cudaSuccess
                ? fault
-               : emulation::queue([=]() { return cudaMemset(memory, value, bytes); });
+               : emulation::queue(stream, [=]() { return cudaMemset(memory, value, bytes); });
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
@@ -174,6 +224,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsign
     return make(out, CUgraphExec_st{graph->nodes});
 }
 
+/* A node that fails is told by who waits for the stream, here at once. */
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
 {
     emulation::turn turn;
