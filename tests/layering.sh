@@ -69,6 +69,7 @@ stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/ cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
 time.h backends/client/ backends/nvml/
+time.h backends/cuda/
 signal.h backends/remote/
 nlopt.h cli/
 dlfcn.h backends/ cli/ kernels/cuda/ tests/
@@ -109,6 +110,8 @@ algorithm tests/gpu/
 functional tests/gpu/ tests/cuda_emulation/
 mutex tests/cuda_emulation/
 condition_variable tests/cuda_emulation/
+memory tests/cuda_emulation/
+nccl.h kernels/cuda/
 vector tests/gpu/ tests/cuda_emulation/
 cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/

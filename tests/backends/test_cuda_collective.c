@@ -1,0 +1,218 @@
+/* What GPUs, emulated, tell each other over NCCL, emulated too. */
+#include "backends/cuda/collective.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "kernels/half.h"
+#include "tests/check_main.h"
+#include "tests/cuda_emulation/faults.h"
+
+enum { RANKS = 3, COUNT = 5 };
+
+/* One rank, its thread, and what it has in the end. */
+struct rank {
+    struct dyno_collective *member;
+    enum dyno_element element;
+    bool captured;
+    uint32_t bytes; /* of an element */
+    char sums[COUNT * sizeof(float)], all[RANKS * COUNT * sizeof(float)];
+};
+
+/* Exact in every type, and so are sums of them. */
+static float value_of(uint32_t rank, size_t at)
+{
+    return (float)(1 + rank * 10 + at);
+}
+
+static void put(const struct rank *rank, void *to, size_t at, float value)
+{
+    uint16_t bits =
+        rank->element == DYNO_ELEMENT_F16 ? dyno_half_of_float(value) : dyno_bf16_of_float(value);
+
+    memcpy((char *)to + at * rank->bytes,
+           rank->element == DYNO_ELEMENT_F32 ? (const void *)&value : &bits, rank->bytes);
+}
+
+static void need(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+/* A sum in place, a barrier, and a gather of what was there before. */
+static void queue_all(const struct rank *rank, void *values, const void *own, void *all,
+                      cudaStream_t stream)
+{
+    const struct dyno_collective_ops *ops = rank->member->ops;
+
+    need(ops->all_reduce_sum(rank->member, values, COUNT, rank->element, stream) == DYNO_OK &&
+         ops->barrier(rank->member, stream) == DYNO_OK &&
+         ops->all_gather(rank->member, own, COUNT, rank->element, all, stream) == DYNO_OK);
+}
+
+static void queue_captured(const struct rank *rank, void *values, const void *own, void *all,
+                           cudaStream_t stream)
+{
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+
+    need(!cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    queue_all(rank, values, own, all, stream);
+    need(!cudaStreamEndCapture(stream, &graph) && !cudaGraphInstantiate(&exec, graph, 0) &&
+         !cudaGraphLaunch(exec, stream) && !cudaStreamSynchronize(stream));
+    (void)cudaGraphExecDestroy(exec);
+    (void)cudaGraphDestroy(graph);
+}
+
+static void *work(void *argument)
+{
+    struct rank *rank = argument;
+    size_t bytes = COUNT * rank->bytes;
+    char host[COUNT * sizeof(float)];
+    void *values, *own, *all;
+    cudaStream_t stream;
+
+    for (size_t at = 0; at < COUNT; at++) {
+        put(rank, host, at, value_of(rank->member->rank, at));
+    }
+    need(!cudaSetDevice((int)rank->member->rank) &&
+         !cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) &&
+         !cudaMalloc(&values, bytes) && !cudaMalloc(&own, bytes) &&
+         !cudaMalloc(&all, RANKS * bytes) &&
+         !cudaMemcpy(values, host, bytes, cudaMemcpyHostToDevice) &&
+         !cudaMemcpy(own, host, bytes, cudaMemcpyHostToDevice));
+    (rank->captured ? queue_captured : queue_all)(rank, values, own, all, stream);
+    need(!cudaStreamSynchronize(stream) &&
+         !cudaMemcpy(rank->sums, values, bytes, cudaMemcpyDeviceToHost) &&
+         !cudaMemcpy(rank->all, all, RANKS * bytes, cudaMemcpyDeviceToHost));
+    (void)cudaFree(values);
+    (void)cudaFree(own);
+    (void)cudaFree(all);
+    (void)cudaStreamDestroy(stream);
+    return NULL;
+}
+
+static void check(const struct rank *rank)
+{
+    char due[RANKS * COUNT * sizeof(float)];
+
+    for (size_t at = 0; at < COUNT; at++) {
+        float sum = 0.0F;
+
+        for (uint32_t other = 0; other < RANKS; other++) {
+            sum += value_of(other, at);
+        }
+        put(rank, due, at, sum);
+    }
+    ck_assert(memcmp(rank->sums, due, COUNT * rank->bytes) == 0);
+    for (uint32_t other = 0; other < RANKS; other++) {
+        for (size_t at = 0; at < COUNT; at++) {
+            put(rank, due, other * COUNT + at, value_of(other, at));
+        }
+    }
+    ck_assert(memcmp(rank->all, due, RANKS * COUNT * rank->bytes) == 0);
+}
+
+static void open_group(struct dyno_collective *members[RANKS])
+{
+    static const int gpus[RANKS] = {0, 1, 2};
+    struct dyno_error error = {0};
+
+    dyno_emulation_devices(RANKS);
+    ck_assert_msg(dyno_cuda_collective_open(members, RANKS, gpus, &error) == DYNO_OK, "%s",
+                  error.text);
+}
+
+START_TEST(sums_and_gathers_are_those_of_all_ranks)
+{
+    static const enum dyno_element elements[] = {DYNO_ELEMENT_F32, DYNO_ELEMENT_F16,
+                                                 DYNO_ELEMENT_BF16};
+    enum dyno_element element = elements[_i % 3];
+    struct dyno_collective *members[RANKS];
+    struct rank ranks[RANKS];
+    pthread_t threads[RANKS];
+
+    open_group(members);
+    for (uint32_t i = 0; i < RANKS; i++) {
+        ranks[i] = (struct rank){.member = members[i],
+                                 .element = element,
+                                 .captured = _i >= 3,
+                                 .bytes = element == DYNO_ELEMENT_F32 ? 4 : 2};
+        ck_assert(pthread_create(&threads[i], NULL, work, &ranks[i]) == 0);
+    }
+    for (uint32_t i = 0; i < RANKS; i++) {
+        pthread_join(threads[i], NULL);
+        check(&ranks[i]);
+    }
+    for (uint32_t i = 0; i < RANKS; i++) {
+        members[i]->ops->close(members[i]);
+    }
+}
+END_TEST
+
+static void *wait_for_ever(void *argument)
+{
+    struct dyno_collective *member = argument;
+
+    need(!cudaSetDevice((int)member->rank));
+    (void)member->ops->barrier(member, NULL);
+    return NULL;
+}
+
+/* One rank never comes. */
+START_TEST(who_waits_for_a_lost_rank_is_let_go)
+{
+    struct dyno_collective *members[RANKS];
+    pthread_t threads[RANKS];
+
+    open_group(members);
+    for (uint32_t i = 0; i + 1 < RANKS; i++) {
+        ck_assert(pthread_create(&threads[i], NULL, wait_for_ever, members[i]) == 0);
+    }
+    for (uint32_t i = 0; i < RANKS; i++) {
+        dyno_cuda_collective_abort(members[i]);
+        dyno_cuda_collective_abort(members[i]);
+    }
+    for (uint32_t i = 0; i + 1 < RANKS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert(members[i]->ops->barrier(members[i], NULL) == DYNO_WORKER_GONE);
+    }
+    for (uint32_t i = 0; i < RANKS; i++) {
+        members[i]->ops->close(members[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_told_is_refused)
+{
+    static const int twice[RANKS] = {0, 1, 0};
+    struct dyno_collective *members[RANKS] = {NULL};
+    struct dyno_error error = {0};
+
+    dyno_emulation_devices(RANKS);
+    ck_assert(dyno_cuda_collective_open(members, RANKS, twice, &error) == DYNO_UNSUPPORTED);
+    ck_assert_msg(!members[0] && strstr(error.text, "NCCL does not bring 3 GPUs together: "), "%s",
+                  error.text);
+    open_group(members);
+    ck_assert(members[0]->ops->all_reduce_sum(members[0], NULL, 0, DYNO_ELEMENT_Q8_0, NULL) ==
+              DYNO_UNSUPPORTED);
+    for (uint32_t i = 0; i < RANKS; i++) {
+        members[i]->ops->close(members[i]);
+    }
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tc = tcase_create("collective");
+
+    tcase_add_loop_test(tc, sums_and_gathers_are_those_of_all_ranks, 0, 6);
+    tcase_add_test(tc, who_waits_for_a_lost_rank_is_let_go);
+    tcase_add_test(tc, what_cannot_be_told_is_refused);
+    suite_add_tcase(suite, tc);
+}
+
+DYNO_CHECK_MAIN("cuda_collective", add_cases)
