@@ -237,36 +237,27 @@ static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
     } else {
         DYNO_TRY(attend_slices(pass, index));
     }
-    output.residual = output.y = pass->hidden;
-    return dyno_cuda_pass_multiply(pass, &output);
+    output.residual = dyno_cuda_pass_residual(pass);
+    output.y = pass->hidden;
+    DYNO_TRY(dyno_cuda_pass_multiply(pass, &output));
+    return dyno_cuda_pass_reduce(pass);
 }
 
 static dyno_status choose(const struct dyno_cuda_pass *pass)
 {
     struct dyno_cuda_forward *forward = pass->forward;
-    const struct dyno_model *shape = forward->shape;
-    struct dyno_cuda_gemm_job logits = {.element = forward->model->element,
-                                        .kind = DYNO_CUDA_WEIGHTS_16,
-                                        .y_is_float = true,
-                                        .n = pass->rows,
-                                        .rows = shape->vocab,
-                                        .columns = shape->hidden,
-                                        .weights = forward->model->logits,
-                                        .x = forward->on.normed,
-                                        .x_stride = shape->hidden,
-                                        .y = forward->on.logits,
-                                        .y_stride = forward->logits_stride,
-                                        .weight_scale = 1.0F,
-                                        .x_scale = 1.0F};
     struct dyno_cuda_sample_job sample = {.rows = pass->rows,
-                                          .vocab = shape->vocab,
+                                          .vocab = forward->shape->vocab,
                                           .row = pass->told.sample,
                                           .logits = forward->on.logits,
                                           .stride = forward->logits_stride,
                                           .scratch = forward->on.sample_scratch,
                                           .token = forward->on.token};
 
-    DYNO_CUDA_LAUNCH(dyno_cuda_gemm(forward->gemm, &logits, forward->stream), pass->error);
+    DYNO_TRY(dyno_cuda_pass_logits(pass));
+    if (!dyno_cuda_leads(forward)) {
+        return DYNO_OK;
+    }
     DYNO_CUDA_LAUNCH(dyno_cuda_sample(&sample, forward->stream), pass->error);
     DYNO_CUDA_TRY(cudaMemcpyAsync(forward->token, forward->on.token, pass->rows * sizeof(uint32_t),
                                   cudaMemcpyDeviceToHost, forward->stream),
@@ -378,9 +369,13 @@ dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
     forward->running = true;
     (void)dyno_cuda_tell(forward, &shape, slices, slice_count);
     DYNO_TRY(dyno_cuda_queue_graph(forward, &shape, error));
-    DYNO_TRY(fetch(forward, slices, slice_count, error));
+    if (dyno_cuda_leads(forward)) {
+        DYNO_TRY(fetch(forward, slices, slice_count, error));
+    }
     DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
     forward->running = false;
-    hand_out(forward, slices, slice_count, yields);
+    if (dyno_cuda_leads(forward)) {
+        hand_out(forward, slices, slice_count, yields);
+    }
     return DYNO_OK;
 }

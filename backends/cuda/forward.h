@@ -9,6 +9,9 @@
  * Activations are rounded to 16 bits between the kernels.  What a position becomes depends on the
  * sequence alone, but for the order in which products are summed, which may be another one for
  * another number of rows.
+ *
+ * Several ranks may share a pass (backends/cuda/ranks.h): each has a forward pass over its part of
+ * the weights, and all are told the same slices in the same order.
  */
 #ifndef DYNO_BACKENDS_CUDA_FORWARD_H
 #define DYNO_BACKENDS_CUDA_FORWARD_H
@@ -17,6 +20,8 @@
 #include <stdint.h>
 
 #include "backends/cuda/model.h"
+#include "backends/engine/collective.h"
+#include "backends/engine/shard.h"
 #include "core/base/status.h"
 #include "kernels/cuda/kv.h"
 #include "kernels/sample.h"
@@ -54,6 +59,9 @@ struct dyno_cuda_forward_config {
     uint32_t rows_max;                   /* positions in one pass, all slices together */
     uint32_t sequences_max;              /* slices in one pass */
     bool no_graphs;                      /* launch every kernel by itself */
+    /* Both, or NULL: the pass is whole.  Else the model is what `shard` says of it; not owned. */
+    const struct dyno_shard *shard;
+    struct dyno_collective *collective; /* on the same device */
 };
 
 /* Everything but the model's memory: see plan.h.  On success *out is the caller's; on failure it is
@@ -68,14 +76,16 @@ void dyno_cuda_forward_close(struct dyno_cuda_forward *forward); /* NULL: nothin
  * products are computed, capture graphs (as many as are kept).  Takes a second or two. */
 dyno_status dyno_cuda_forward_warm(struct dyno_cuda_forward *forward, struct dyno_error *error);
 
-/* Bytes of the device that a pass needs besides weights and KV, and that one KV block takes. */
+/* Bytes of the device that a pass needs besides weights and KV, and that one KV block takes; of
+ * config->shard, as the weights are. */
 uint64_t dyno_cuda_forward_bytes(const struct dyno_weights *weights, uint32_t positions,
                                  const struct dyno_cuda_forward_config *config);
 uint64_t dyno_cuda_block_bytes(const struct dyno_model *model,
                                const struct dyno_cuda_forward_config *config);
 
-/* Run a pass and wait for it: yields[i] is that of the i-th slice that wants something.  An error
- * of CUDA is the device's last: the forward pass can only be closed then.
+/* Run a pass and wait for it: yields[i] is that of the i-th slice that wants something.  Of ranks
+ * the first alone hands out what was wanted; the others' yields may be NULL.  An error of CUDA is
+ * the device's last: the forward pass can only be closed then.
  * What breaks a bound above aborts. */
 dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_slice *slices, uint32_t slice_count,

@@ -35,13 +35,14 @@ static dyno_status compute_dense(const struct dyno_cuda_pass *pass,
                                                                        .x = forward->on.normed,
                                                                        .y = forward->on.gate_up}));
     DYNO_TRY(gate(pass, pass->rows, width));
-    return dyno_cuda_pass_multiply(pass, &(struct dyno_cuda_product){.weights = layer->down,
-                                                                     .bias = layer->down_bias,
-                                                                     .rows = hidden,
-                                                                     .columns = width,
-                                                                     .x = forward->on.gated,
-                                                                     .residual = pass->hidden,
-                                                                     .y = pass->hidden});
+    return dyno_cuda_pass_multiply(
+        pass, &(struct dyno_cuda_product){.weights = layer->down,
+                                          .bias = layer->down_bias,
+                                          .rows = hidden,
+                                          .columns = width,
+                                          .x = forward->on.gated,
+                                          .residual = dyno_cuda_pass_residual(pass),
+                                          .y = pass->hidden});
 }
 
 /* The logits of the router, for every row those of all experts. */
@@ -108,7 +109,7 @@ static dyno_status compute_experts(const struct dyno_cuda_pass *pass,
                                     .x = forward->on.normed,
                                     .gathered = forward->on.gathered,
                                     .mixed = forward->on.mixed,
-                                    .residual = pass->hidden,
+                                    .residual = dyno_cuda_pass_residual(pass),
                                     .out = pass->hidden};
 
     DYNO_TRY(route(pass, layer));
@@ -127,5 +128,6 @@ dyno_status dyno_cuda_pass_mlp(const struct dyno_cuda_pass *pass,
                                const struct dyno_cuda_layer *layer)
 {
     DYNO_TRY(dyno_cuda_pass_norm(pass, layer->mlp_norm));
-    return layer->router ? compute_experts(pass, layer) : compute_dense(pass, layer);
+    DYNO_TRY(layer->router ? compute_experts(pass, layer) : compute_dense(pass, layer));
+    return dyno_cuda_pass_reduce(pass);
 }

@@ -20,6 +20,10 @@ static void derive(struct dyno_cuda_forward *forward, const struct dyno_model *s
     forward->joint_width = forward->wide + 2 * forward->narrow;
     forward->logits_stride =
         ((uint64_t)shape->vocab + LOGITS_VECTOR - 1) / LOGITS_VECTOR * LOGITS_VECTOR;
+    if (forward->config.shard) {
+        forward->share_stride = ((uint64_t)forward->config.shard->vocab_each + LOGITS_VECTOR - 1) /
+                                LOGITS_VECTOR * LOGITS_VECTOR;
+    }
 }
 
 static struct dyno_cuda_kv kv_shape(const struct dyno_cuda_forward *forward)
@@ -73,14 +77,34 @@ static void lay_out_mlp(struct dyno_cuda_arena *arena, struct dyno_cuda_forward 
     on->mixed = take(arena, slots, shape->hidden);
 }
 
+/* Logits and what is chosen of them; of ranks, the first's. */
+static void lay_out_choice(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *forward)
+{
+    const struct dyno_shard *shard = forward->config.shard;
+    struct dyno_cuda_activations *on = &forward->on;
+    uint64_t sequences = forward->config.sequences_max;
+    struct dyno_cuda_sample_job sample = {.rows = forward->config.sequences_max,
+                                          .vocab = forward->shape->vocab};
+
+    if (shard) {
+        uint64_t bytes = sequences * forward->share_stride * sizeof(float);
+
+        on->share = dyno_cuda_take(arena, bytes);
+        on->shares = dyno_cuda_take(arena, bytes * shard->ranks);
+    }
+    if (dyno_cuda_leads(forward)) {
+        on->logits = dyno_cuda_take(arena, sequences * forward->logits_stride * sizeof(float));
+        on->token = dyno_cuda_take(arena, sequences * sizeof(uint32_t));
+        on->sample_scratch = dyno_cuda_take(arena, dyno_cuda_sample_scratch(&sample));
+    }
+}
+
 static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *forward,
                     uint32_t positions)
 {
     const struct dyno_model *shape = forward->shape;
     struct dyno_cuda_activations *on = &forward->on;
     uint64_t rows = forward->config.rows_max, sequences = forward->config.sequences_max;
-    struct dyno_cuda_sample_job sample = {.rows = forward->config.sequences_max,
-                                          .vocab = shape->vocab};
 
     forward->attention_scratch_bytes = attention_scratch(forward, positions);
     on->hidden = take(arena, rows, shape->hidden);
@@ -90,9 +114,7 @@ static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_forward *for
     lay_out_mlp(arena, forward);
     on->last_hidden = take(arena, sequences, shape->hidden);
     on->last_joint = take(arena, sequences, forward->joint_width);
-    on->logits = dyno_cuda_take(arena, sequences * forward->logits_stride * sizeof(float));
-    on->token = dyno_cuda_take(arena, sequences * sizeof(uint32_t));
-    on->sample_scratch = dyno_cuda_take(arena, dyno_cuda_sample_scratch(&sample));
+    lay_out_choice(arena, forward);
     on->attention_scratch = dyno_cuda_take(arena, forward->attention_scratch_bytes);
     on->told = dyno_cuda_take(arena, forward->told_bytes);
 }
@@ -134,6 +156,9 @@ static dyno_status take_pinned(struct dyno_cuda_forward *forward, struct dyno_er
 
     DYNO_CUDA_TRY(cudaHostAlloc((void **)&forward->told, forward->told_bytes, cudaHostAllocDefault),
                   error);
+    if (!dyno_cuda_leads(forward)) {
+        return DYNO_OK;
+    }
     DYNO_CUDA_TRY(
         cudaHostAlloc((void **)&forward->token, sequences * sizeof(uint32_t), cudaHostAllocDefault),
         error);

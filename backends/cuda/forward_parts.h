@@ -40,6 +40,8 @@ struct dyno_cuda_activations {
     void *last_hidden, *last_joint; /* [sequences_max] of those that yield */
     float *logits;                  /* [sequences_max][logits_stride] */
     uint32_t *token;                /* [sequences_max] chosen */
+    /* Ranks only: this one's columns of the logits, and those of all. */
+    float *share, *shares; /* [rows][share_stride], [ranks][rows][share_stride] */
     /* Mixtures of experts (kernels/cuda/moe.h); slots = rows_max x experts_per_token. */
     float *router_logits;     /* [rows_max][experts] */
     uint32_t *expert, *place; /* [slots] */
@@ -63,7 +65,7 @@ struct dyno_cuda_forward {
     const struct dyno_cuda_model *model;
     const struct dyno_model *shape;
     uint32_t wide, narrow, joint_width; /* elements of a row's query, key, and all three */
-    uint64_t logits_stride;
+    uint64_t logits_stride, share_stride;
     uint64_t attention_scratch_bytes, told_bytes;
     cudaStream_t stream;
     bool running; /* a pass is under way, or failed */
@@ -147,9 +149,28 @@ dyno_status dyno_cuda_pass_multiply(const struct dyno_cuda_pass *pass,
 /* The rows normed: from pass->hidden to on.normed. */
 dyno_status dyno_cuda_pass_norm(const struct dyno_cuda_pass *pass, const void *weight);
 
+/* What every rank has made of its part of a sum in pass->hidden becomes the sum. */
+dyno_status dyno_cuda_pass_reduce(const struct dyno_cuda_pass *pass);
+
+/* The logits of the normed rows, on the rank that leads. */
+dyno_status dyno_cuda_pass_logits(const struct dyno_cuda_pass *pass);
+
 /* The second half of a layer: its norm, its MLP or its experts, added to pass->hidden. */
 dyno_status dyno_cuda_pass_mlp(const struct dyno_cuda_pass *pass,
                                const struct dyno_cuda_layer *layer);
+
+/* Is this rank 0, or the only one?  It hands out what a pass yields, and adds to a sum that is
+ * split what is to be in it once. */
+static inline bool dyno_cuda_leads(const struct dyno_cuda_forward *forward)
+{
+    return !forward->config.shard || forward->config.shard->rank == 0;
+}
+
+/* What a sum that ends a half of a layer is added to. */
+static inline const void *dyno_cuda_pass_residual(const struct dyno_cuda_pass *pass)
+{
+    return dyno_cuda_leads(pass->forward) ? pass->hidden : NULL;
+}
 
 /* Elements of 16 bits, from the `at`-th on. */
 static inline void *dyno_cuda_at(const void *memory, uint64_t at)

@@ -2,7 +2,10 @@
 
 #include "core/base/status.h"
 
-enum { RESERVE_BYTES = 1 << 30 };
+enum {
+    RESERVE_BYTES = 1 << 30,
+    NCCL_BYTES = 1 << 29, /* its buffers; a guess on the safe side for eight GPUs with NVLink */
+};
 
 static double gib(uint64_t bytes)
 {
@@ -40,7 +43,7 @@ dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_we
         .weights = dyno_cuda_model_bytes(weights, element, positions),
         .passes = dyno_cuda_forward_bytes(weights, positions, config),
         .block = dyno_cuda_block_bytes(&weights->model, config),
-        .reserve = RESERVE_BYTES,
+        .reserve = RESERVE_BYTES + (config->shard ? (uint64_t)NCCL_BYTES : 0),
     };
     uint64_t fixed = plan.weights + workers * plan.passes + plan.reserve;
     uint64_t blocks = config->blocks > 0 ? config->blocks : 1;

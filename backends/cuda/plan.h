@@ -11,14 +11,16 @@ struct dyno_cuda_plan {
     uint64_t weights; /* bytes, of all workers together */
     uint64_t passes;  /* of a worker: activations, logits, workspace, what a pass is told */
     uint64_t block;   /* of one KV block, all layers */
-    uint64_t reserve; /* is left to CUDA: its context, code, graphs */
-    uint64_t total;   /* of all of that with `blocks` blocks a worker */
-    uint32_t blocks;  /* of each worker */
+    uint64_t
+        reserve;     /* is left to CUDA: its context, code, graphs; and to NCCL where ranks share */
+    uint64_t total;  /* of all of that with `blocks` blocks a worker */
+    uint32_t blocks; /* of each worker */
 };
 
 /* For `workers` workers on one GPU of which `free_bytes` are free.  config->blocks 0: as many
  * blocks as fit, up to what sequences_max sequences of `positions` tokens can fill.  config->model
- * is not read. Errors: DYNO_NO_MEMORY, with the arithmetic and what to change. */
+ * and config->collective are not read.  Of a rank, `weights` are its view and config->shard says
+ * which.  Errors: DYNO_NO_MEMORY, with the arithmetic and what to change. */
 dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_weights *weights,
                                 enum dyno_element element, uint32_t positions,
                                 const struct dyno_cuda_forward_config *config, uint32_t workers,
