@@ -406,13 +406,13 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
     return status;
 }
 
-static void fill(void *context, const struct dyno_request *request, const uint32_t *overlap,
-                 double *credit)
+static void fill(void *context, const struct dyno_request *request, const uint8_t *eligible,
+                 const uint32_t *overlap, double *credit)
 {
     const struct dyno_tiering *tiering = context;
 
     dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, tiering->credits,
-                      tiering->first_routed, tiering->routed, overlap, credit);
+                      tiering->first_routed, tiering->routed, eligible, overlap, credit);
 }
 
 struct dyno_dispatch_tiers dyno_tiering_view(struct dyno_tiering *tiering)

@@ -41,7 +41,7 @@ static void fill_overlaps(struct dyno_dispatch *d, const struct dyno_request *re
                                                d->overlap, d->touched);
     }
     if (DYNO_RARELY(d->tiers.fill)) {
-        d->tiers.fill(d->tiers.context, request, d->overlap, d->tier_credit);
+        d->tiers.fill(d->tiers.context, request, d->eligible, d->overlap, d->tier_credit);
     }
     if (d->wants_active && request->span_count > 0) {
         d->active_touched_count = dyno_active_match(&d->active, request->spans, request->span_count,

@@ -47,9 +47,9 @@ struct dyno_dispatch;
 struct dyno_dispatch_tiers {
     void *context;
     /* credit[worker]: what its tiers are worth to the request beyond the first overlap[worker]
-     * blocks of its prompt, in blocks. */
-    void (*fill)(void *context, const struct dyno_request *request, const uint32_t *overlap,
-                 double *credit);
+     * blocks of its prompt, in blocks; anything where eligible[worker] is 0. */
+    void (*fill)(void *context, const struct dyno_request *request, const uint8_t *eligible,
+                 const uint32_t *overlap, double *credit);
 };
 
 dyno_status dyno_dispatch_open(struct dyno_dispatch **out,

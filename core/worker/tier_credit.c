@@ -86,7 +86,8 @@ static void credit_widely(struct dyno_tier_wide *wide, const uint32_t *pool_of, 
 
 void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
                        uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
-                       uint32_t count, const uint32_t *overlap, double *credit)
+                       uint32_t count, const uint8_t *eligible, const uint32_t *overlap,
+                       double *credit)
 {
     uint32_t blocks_max = (request->prompt_tokens - 1) / block_tokens;
     uint32_t *ends = tiers->ends;
@@ -105,6 +106,9 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
             continue;
         }
         for (uint32_t j = 0; j < count; j++) {
+            if (!eligible[j]) {
+                continue;
+            }
             add_credit(found_in(tiers, i, pool_of[j], request, blocks_max), credits[i], &ends[j],
                        &credit[j]);
         }

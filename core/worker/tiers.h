@@ -82,11 +82,13 @@ void dyno_tiers_close(struct dyno_tiers *tiers); /* NULL: no effect */
 
 /* What the tiers are worth to a request at each worker, in blocks: of those of its prompt beyond
  * the first overlap[worker] that lie in a tier of the worker's, from the fastest on, each counts
- * what its tier's credit says.  The request has blocks of `block_tokens`; overlap and credit are
- * those of `count` workers from `first` on. */
+ * what its tier's credit says.  The request has blocks of `block_tokens`; eligible, overlap and
+ * credit are those of `count` workers from `first` on.  Nothing is said of those that are not
+ * eligible. */
 void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
                        uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
-                       uint32_t count, const uint32_t *overlap, double *credit);
+                       uint32_t count, const uint8_t *eligible, const uint32_t *overlap,
+                       double *credit);
 
 /* What moves their blocks. */
 struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers);

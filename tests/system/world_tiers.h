@@ -72,13 +72,14 @@ struct world_tiering {
 };
 
 static inline void world_fill_credit(void *context, const struct dyno_request *request,
-                                     const uint32_t *overlap, double *credit)
+                                     const uint8_t *eligible, const uint32_t *overlap,
+                                     double *credit)
 {
     static const double credits[DYNO_TIERS_MAX] = {0.75, 0.5, 0.25};
     const struct world_tiering *tiering = context;
 
     dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, credits, 0, tiering->routed,
-                      overlap, credit);
+                      eligible, overlap, credit);
 }
 
 static inline void world_open_tiers(const struct world_tiers *world, uint32_t workers,

@@ -59,8 +59,9 @@ START_TEST(a_request_is_booked_until_it_ends)
 END_TEST
 
 static void fill_two_and_a_half(void *context, const struct dyno_request *request,
-                                const uint32_t *overlap, double *credit)
+                                const uint8_t *eligible, const uint32_t *overlap, double *credit)
 {
+    ck_assert(eligible[0] && eligible[1]);
     *(uint64_t *)context = request->id;
     credit[0] = 0.0;
     credit[1] = 0.5 + overlap[1];
