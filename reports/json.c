@@ -77,6 +77,20 @@ static bool put_row(json_t *root, const struct dyno_summary_row *row)
     return json_object_set_new(root, key, value_of(row)) == 0;
 }
 
+/* What is no number: which link was fullest. */
+static json_t *add_link_name(json_t *root, const struct dyno_report *report)
+{
+    const struct dyno_link_report *link = report->links ? dyno_fullest_link(report->links) : NULL;
+
+    if (root && link &&
+        json_object_set_new(json_object_get(json_object_get(root, "links"), "fullest"), "name",
+                            json_string(link->name)) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
 static json_t *nest(const struct dyno_summary *summary)
 {
     json_t *root = json_object();
@@ -152,7 +166,8 @@ dyno_status dyno_report_json(const struct dyno_report *report, const char *path,
     struct dyno_summary summary;
 
     dyno_summary_fill(&summary, report);
-    return dyno_json_file_write(list_tiers(add_failures(nest(&summary), report)), path, error);
+    return dyno_json_file_write(
+        list_tiers(add_link_name(add_failures(nest(&summary), report), report)), path, error);
 }
 
 dyno_status dyno_host_json(const struct dyno_host_facts *facts, const char *path,

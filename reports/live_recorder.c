@@ -354,6 +354,17 @@ static dyno_status hear_sample(struct dyno_sink *sink, const struct dyno_sample_
     return end_put(of(sink));
 }
 
+static dyno_status hear_link(struct dyno_sink *sink, const struct dyno_link_record *record)
+{
+    struct dyno_item *item = begin_put(of(sink), 1);
+
+    if (item) {
+        item->kind = DYNO_ITEM_LINK;
+        item->link = *record;
+    }
+    return end_put(of(sink));
+}
+
 static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     uint32_t candidates = record->candidates ? record->candidate_count : 0;
@@ -374,6 +385,7 @@ static const struct dyno_sink_ops sink_ops = {
     .name = "live recorder",
     .request = hear_request,
     .decision = hear_decision,
+    .link = hear_link,
     .sample = hear_sample,
 };
 

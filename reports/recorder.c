@@ -278,6 +278,18 @@ static dyno_status hear_fault(struct dyno_sink *sink, const struct dyno_fault_re
     return DYNO_OK;
 }
 
+static dyno_status hear_link(struct dyno_sink *sink, const struct dyno_link_record *record)
+{
+    struct dyno_item *item = next_item(of(sink));
+
+    if (!item) {
+        return failure_of(of(sink));
+    }
+    item->kind = DYNO_ITEM_LINK;
+    item->link = *record;
+    return DYNO_OK;
+}
+
 static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     uint32_t count = record->candidates ? record->candidate_count : 0; /* NULL: not asked for */
@@ -317,6 +329,7 @@ static const struct dyno_sink_ops record_ops = {
     .decision = hear_decision,
     .plan = hear_plan,
     .fault = hear_fault,
+    .link = hear_link,
     .sample = hear_sample,
     .progress = hear_progress,
 };

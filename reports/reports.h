@@ -82,6 +82,23 @@ struct dyno_fault_report {
     double ready_share;         /* of the places' time, that in which a worker served there */
 };
 
+/* What a link carried, in one direction. */
+enum { DYNO_LINK_REPORT_NAME_MAX = 64 };
+struct dyno_link_report {
+    uint32_t number; /* as in samples */
+    char name[DYNO_LINK_REPORT_NAME_MAX];
+    uint64_t bytes_per_s;      /* that it can carry ... */
+    uint64_t bytes;            /* ... and did */
+    dyno_ns busy_ns;           /* time in which something was on it */
+    uint64_t peak_bytes_per_s; /* the most between two samples; 0: there were none */
+};
+
+struct dyno_links_report {
+    const struct dyno_link_report *links; /* [count] those that carried something */
+    uint32_t count;
+    dyno_ns end_ns; /* of the run, which began at 0 */
+};
+
 /* What a run's GPUs draw and cost.  A GPU that is up draws idle_share of watts_max, and the rest in
  * proportion to the share of its time at the roofline, MFU + MBU, at most the share that it is busy
  * (a linear model of use, as Fan, Weber and Barroso's of whole servers, ISCA 2007). */
@@ -122,6 +139,7 @@ struct dyno_report {
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
     const struct dyno_fault_report *faults;  /* NULL: nothing could go wrong */
+    const struct dyno_links_report *links;   /* NULL: there were none, or nobody counted */
     const struct dyno_cost_report *cost;     /* NULL: nobody asked */
     const struct dyno_client_report *client; /* NULL: no server was asked */
     bool interrupted;

@@ -30,6 +30,8 @@ static const char *const item_sql[] = {
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     "INSERT INTO fault (run, number, at_ns, until_ns, kind, what, target, slowness, requests)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    "INSERT OR REPLACE INTO link_sample (run, at_ns, link, since_ns, bytes, busy_ns)"
+    " VALUES (?1,?2,?3,?4,?5,?6)",
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
     /* Behind those of items: of a sample's tiers. */
     "INSERT OR REPLACE INTO tier_sample (run, at_ns, worker, level, blocks_moving, blocks_kept,"
@@ -180,6 +182,19 @@ static dyno_status put_fault(struct dyno_store *store, const struct dyno_fault_r
     return step(store, insert, error);
 }
 
+static dyno_status put_link(struct dyno_store *store, const struct dyno_link_record *record,
+                            struct dyno_error *error)
+{
+    sqlite3_stmt *insert = store->insert[DYNO_ITEM_LINK];
+
+    bind_u64(insert, 2, record->at);
+    bind_u64(insert, 3, record->link);
+    bind_u64(insert, 4, record->since);
+    bind_u64(insert, 5, record->bytes);
+    bind_u64(insert, 6, record->busy_ns);
+    return step(store, insert, error);
+}
+
 static dyno_status put_decision(struct dyno_store *store, const struct dyno_decision_record *record,
                                 struct dyno_error *error)
 {
@@ -241,6 +256,8 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
         return put_plan(store, &item->plan, error);
     case DYNO_ITEM_FAULT:
         return put_fault(store, &item->fault, error);
+    case DYNO_ITEM_LINK:
+        return put_link(store, &item->link, error);
     case DYNO_ITEM_CANDIDATES:
         break;
     }
@@ -469,6 +486,35 @@ static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_t
     return status;
 }
 
+static void bind_link(sqlite3_stmt *insert, const struct dyno_link_report *link)
+{
+    bind_u64(insert, 2, link->number);
+    sqlite3_bind_text(insert, 3, link->name, -1, SQLITE_STATIC);
+    bind_u64(insert, 4, link->bytes_per_s);
+    bind_u64(insert, 5, link->bytes);
+    bind_u64(insert, 6, link->busy_ns);
+    bind_u64(insert, 7, link->peak_bytes_per_s);
+}
+
+static dyno_status add_links(struct dyno_store *store, const struct dyno_links_report *links,
+                             struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *insert;
+
+    DYNO_TRY(dyno_database_prepare(store->database, &insert,
+                                   "INSERT INTO link (run, number, name, bytes_per_s, bytes,"
+                                   " busy_ns, peak_bytes_per_s) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                                   error));
+    sqlite3_bind_int64(insert, 1, store->run);
+    for (uint32_t i = 0; status == DYNO_OK && i < links->count; i++) {
+        bind_link(insert, &links->links[i]);
+        status = step(store, insert, error);
+    }
+    sqlite3_finalize(insert);
+    return status;
+}
+
 static dyno_status end_host(struct dyno_store *store, const struct dyno_host_facts *facts,
                             struct dyno_error *error)
 {
@@ -515,6 +561,9 @@ static dyno_status end_all(struct dyno_store *store, const char *end,
     if (report) {
         DYNO_TRY(add_summary(store, report, error));
         DYNO_TRY(add_tiers(store, report->totals, error));
+    }
+    if (report && report->links) {
+        DYNO_TRY(add_links(store, report->links, error));
     }
     DYNO_TRY(end_host(store, facts, error));
     DYNO_TRY(end_run(store, end, error));

@@ -323,6 +323,43 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_real(summary, "", "duration_s", figures->duration_s);
 }
 
+const struct dyno_link_report *dyno_fullest_link(const struct dyno_links_report *links)
+{
+    const struct dyno_link_report *fullest = NULL;
+    double most = 0;
+
+    for (uint32_t i = 0; i < links->count; i++) {
+        double use = (double)links->links[i].bytes / (double)links->links[i].bytes_per_s;
+
+        if (!fullest || use > most) {
+            fullest = &links->links[i];
+            most = use;
+        }
+    }
+    return fullest;
+}
+
+static void put_links(struct dyno_summary *summary, const struct dyno_links_report *links)
+{
+    const struct dyno_link_report *fullest = links ? dyno_fullest_link(links) : NULL;
+    double speed;
+
+    if (!links) {
+        return;
+    }
+    put_count(summary, "links", "count", links->count);
+    if (fullest) {
+        speed = (double)fullest->bytes_per_s;
+        put_real(summary, "links.fullest", "use",
+                 ratio((double)fullest->bytes, speed * (double)links->end_ns / NS_PER_S));
+        put_real(summary, "links.fullest", "peak_use",
+                 fullest->peak_bytes_per_s > 0 ? (double)fullest->peak_bytes_per_s / speed : NAN);
+        put_real(summary, "links.fullest", "busy_fraction",
+                 ratio((double)fullest->busy_ns, (double)links->end_ns));
+        put_count(summary, "links.fullest", "bytes", fullest->bytes);
+    }
+}
+
 static void put_looks(struct dyno_summary *summary, const char *group, const uint64_t *looks)
 {
     for (int i = 0; looks && i < DYNO_PLAN_REASONS; i++) {
@@ -453,6 +490,7 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_queue(summary, report);
     put_plan(summary, report);
     put_faults(summary, report);
+    put_links(summary, report->links);
     put_cost(summary, report, &figures);
     put_client(summary, report);
     put_extrapolated(summary, report);

@@ -55,6 +55,10 @@ enum dyno_client_limit {
 
 enum dyno_client_limit dyno_client_limit_of(const struct dyno_report *report);
 
+/* The link that carried the largest share of what it can; the first of several; NULL: none carried
+ * anything. */
+const struct dyno_link_report *dyno_fullest_link(const struct dyno_links_report *links);
+
 /* Prompt blocks found in the GPUs' own memory: those of lower tiers are hits there too. */
 uint64_t dyno_tier_own_hits(const struct dyno_fleet_totals *totals);
 

@@ -362,6 +362,29 @@ static void put_tiers(const struct dyno_table_page *page)
     }
 }
 
+/* Which link may have been in the way. */
+static void put_links(const struct dyno_table_page *page)
+{
+    const struct dyno_links_report *links = page->report->links;
+    const struct dyno_link_report *link = dyno_fullest_link(links);
+    double speed, seconds = (double)links->end_ns / 1e9;
+
+    if (!link) {
+        return;
+    }
+    speed = (double)link->bytes_per_s;
+    dyno_table_section(page, "Links");
+    dyno_table_count(page, "", links->count, " in use, the fullest: ");
+    fprintf(page->out, "%s\n", link->name);
+    dyno_table_more(page);
+    dyno_table_percent(page, "", (double)link->bytes / speed / seconds, " of what it can carry");
+    if (link->peak_bytes_per_s > 0) {
+        dyno_table_percent(page, ", at most ", (double)link->peak_bytes_per_s / speed,
+                           " between two samples");
+    }
+    fputc('\n', page->out);
+}
+
 static void put_fleet(const struct dyno_table_page *page)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
@@ -512,6 +535,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
         put_cache(&page);
         if (report->totals->tier_count > 0) {
             put_tiers(&page);
+        }
+        if (report->links) {
+            put_links(&page);
         }
         put_fleet(&page);
         if (report->queue) {

@@ -82,8 +82,22 @@ static dyno_status keep_plan(struct dyno_sink *sink, const struct dyno_plan_reco
     return DYNO_OK;
 }
 
-static const struct dyno_sink_ops keeper_ops = {
-    .name = "keeper", .request = keep_request, .sample = keep_sample, .plan = keep_plan};
+static dyno_status keep_link(struct dyno_sink *sink, const struct dyno_link_record *record)
+{
+    struct dyno_item *item = next_item(sink, DYNO_ITEM_LINK);
+
+    if (!item) {
+        return DYNO_NO_MEMORY;
+    }
+    item->link = *record;
+    return DYNO_OK;
+}
+
+static const struct dyno_sink_ops keeper_ops = {.name = "keeper",
+                                                .request = keep_request,
+                                                .sample = keep_sample,
+                                                .plan = keep_plan,
+                                                .link = keep_link};
 
 static dyno_status keep_prefix(void *context, const struct dyno_request *request)
 {
@@ -168,6 +182,8 @@ static dyno_status write_items(struct dyno_sink *sink, const struct keeper *keep
             DYNO_TRY(sink->ops->sample(sink, &item->sample));
         } else if (item->kind == DYNO_ITEM_PLAN && sink->ops->plan) {
             DYNO_TRY(sink->ops->plan(sink, &item->plan));
+        } else if (item->kind == DYNO_ITEM_LINK && sink->ops->link) {
+            DYNO_TRY(sink->ops->link(sink, &item->link));
         }
     }
     return DYNO_OK;

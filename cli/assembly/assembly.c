@@ -279,6 +279,18 @@ static dyno_status open_halves(struct dyno_assembly *assembly,
                             &assembly->timing_config, config, assembly->tiering.others, error);
 }
 
+/* Whoever wants to know of the links that KV moves over. */
+static dyno_status use_links(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    bool of_tiers = assembly->tiering.links != NULL;
+    struct dyno_links *links = of_tiers ? assembly->tiering.links : assembly->halves.links;
+    const struct dyno_topology_links *places =
+        of_tiers ? assembly->tiering.places : assembly->halves.places;
+
+    DYNO_TRY(dyno_linking_open(&assembly->linking, assembly->loop, links, places));
+    return dyno_faulting_use_links(&assembly->faulting, links, places, error);
+}
+
 static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -314,10 +326,7 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
     } else {
         DYNO_TRY(open_halves(assembly, &config, error));
     }
-    return dyno_faulting_use_links(
-        &assembly->faulting,
-        assembly->tiering.links ? assembly->tiering.links : assembly->halves.links,
-        assembly->tiering.links ? assembly->tiering.places : assembly->halves.places, error);
+    return use_links(assembly, error);
 }
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
@@ -532,6 +541,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
         assembly->workers->ops->close(assembly->workers);
     }
     dyno_loop_close(assembly->loop);
+    dyno_linking_close(&assembly->linking);
     dyno_metrics_release(&assembly->metrics);
     dyno_faulting_close(&assembly->faulting);
     dyno_planning_close(&assembly->planning);

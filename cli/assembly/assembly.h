@@ -6,6 +6,7 @@
 
 #include "cli/assembly/halves.h"
 #include "cli/assembly/journal_head.h"
+#include "cli/assembly/links.h"
 #include "cli/assembly/live.h"
 #include "cli/assembly/tiers.h"
 #include "cli/scenario/faulting.h"
@@ -44,6 +45,7 @@ struct dyno_assembly {
     struct dyno_dispatch *dispatch; /* among those that decode, if that is not all */
     struct dyno_halves halves;      /* what requests in halves need more */
     struct dyno_tiering tiering;    /* and lower tiers of KV */
+    struct dyno_linking linking;    /* and what moves over links for either */
     struct dyno_kv_trie *trie;      /* NULL: not used with this router */
     void *plugin;                   /* of router.plugin */
     const char *policy_name;

@@ -116,6 +116,12 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
                              &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
         report->faults = &assembly->fault_report;
     }
+    if (assembly->linking.watch) {
+        if (dyno_linking_report(&assembly->linking, assembly->result.end_ns) != DYNO_OK) {
+            return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a report of links");
+        }
+        report->links = &assembly->linking.report;
+    }
     if (!assembly->fed && !assembly->remote) {
         fill_use(assembly, report);
     }

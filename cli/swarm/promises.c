@@ -344,12 +344,35 @@ static dyno_status on_fault(struct dyno_sink *sink, const struct dyno_fault_reco
     return DYNO_OK;
 }
 
+enum { ROUNDED_BYTES = 1000 }; /* transfers are looked at to whole bytes, each of them */
+
+static dyno_status on_link(struct dyno_sink *sink, const struct dyno_link_record *record)
+{
+    struct dyno_swarm_promises *promises = (struct dyno_swarm_promises *)sink;
+    const struct dyno_assembly *assembly = promises->assembly;
+    double speed = (double)dyno_topology_link_speed(assembly->linking.places, record->link) / 1e9;
+    bool is_shared = strcmp(assembly->scenario->links.sharing, "alone") != 0;
+
+    if (record->busy_ns > record->at - record->since ||
+        (is_shared && (double)record->bytes > speed * (double)record->busy_ns + ROUNDED_BYTES)) {
+        break_promise(promises,
+                      "link %" PRIu32 " carried %" PRIu64 " bytes in %" PRIu64 " ns of %" PRIu64,
+                      record->link, record->bytes, record->busy_ns, record->at - record->since);
+    }
+    mix(promises, record->at);
+    mix(promises, record->link);
+    mix(promises, record->bytes);
+    mix(promises, record->busy_ns);
+    return DYNO_OK;
+}
+
 const struct dyno_sink_ops dyno_swarm_sink_ops = {.name = "promises",
                                                   .request = on_request,
                                                   .decision = on_decision,
                                                   .plan = on_plan,
                                                   .fault = on_fault,
-                                                  .sample = on_sample};
+                                                  .sample = on_sample,
+                                                  .link = on_link};
 
 /* ---- the end --------------------------------------------------------------------------------- */
 

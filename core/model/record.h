@@ -96,6 +96,14 @@ struct dyno_sample_record {
     struct dyno_tier_sample tiers[DYNO_TIERS_MAX];
 };
 
+/* A link that carried something since it was looked at last, with the samples. */
+struct dyno_link_record {
+    dyno_ns at, since;
+    uint32_t link;   /* as what moves KV numbers them */
+    uint64_t bytes;  /* since then ... */
+    dyno_ns busy_ns; /* ... and time in which something was on it */
+};
+
 /* One tick of the planner: what it saw and what it decided (core/plan/plan.h).  Where some workers
  * compute prompts and others decode, there is one of each role. */
 struct dyno_plan_record {

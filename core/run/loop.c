@@ -284,6 +284,9 @@ static dyno_status take_samples(struct dyno_loop *loop)
             }
         }
     }
+    if (loop->watch) {
+        DYNO_TRY(dyno_link_watch_look(loop->watch, loop->now, loop->config.sinks));
+    }
     while (loop->next_sample <= loop->now) {
         loop->next_sample += loop->config.sample_every_ns;
     }
@@ -324,6 +327,9 @@ static void look_last(const struct dyno_loop *loop)
 
     for (uint32_t i = 0; i < loop->config.worker_count; i++) {
         loop->workers->ops->sample(loop->workers, loop->now, i, &record);
+    }
+    if (loop->watch) {
+        dyno_link_watch_end(loop->watch, loop->now);
     }
 }
 
@@ -487,6 +493,11 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
     loop->wants_events = dyno_dispatch_wants_events(config->dispatch) != 0;
     *out = loop;
     return DYNO_OK;
+}
+
+void dyno_loop_watch(struct dyno_loop *loop, struct dyno_link_watch *watch)
+{
+    loop->watch = watch;
 }
 
 const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop)

@@ -9,6 +9,7 @@
 #include "core/run/clock.h"
 #include "core/run/dispatch.h"
 #include "core/run/faults.h"
+#include "core/run/link_watch.h"
 #include "core/run/lobby.h"
 #include "core/run/planner.h"
 #include "core/run/roster.h"
@@ -65,6 +66,10 @@ const struct dyno_fault_totals *dyno_loop_fault_totals(const struct dyno_loop *l
 
 /* What the workers must be opened with. */
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop);
+
+/* Look at links with every sample, and when the run ends; before it begins.  Not owned; NULL: no
+ * links. */
+void dyno_loop_watch(struct dyno_loop *loop, struct dyno_link_watch *watch);
 
 /* Serve the source to its end.  Errors: whatever a seam returned, with `error` filled. */
 dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,

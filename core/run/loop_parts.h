@@ -9,6 +9,7 @@
 struct dyno_loop {
     struct dyno_loop_config config;
     struct dyno_workers *workers;
+    struct dyno_link_watch *watch; /* NULL: there are no links */
     dyno_ns now;
     dyno_ns next_sample;
     dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */

@@ -32,6 +32,7 @@ struct dyno_sink_ops {
     dyno_status (*plan)(struct dyno_sink *sink, const struct dyno_plan_record *record);
     dyno_status (*fault)(struct dyno_sink *sink, const struct dyno_fault_record *record);
     dyno_status (*sample)(struct dyno_sink *sink, const struct dyno_sample_record *record);
+    dyno_status (*link)(struct dyno_sink *sink, const struct dyno_link_record *record);
     /* Simulated time moved on; called now and then (at most once a turn), for progress bars. */
     void (*progress)(struct dyno_sink *sink, dyno_ns now, uint64_t requests_ended);
 };

@@ -39,6 +39,20 @@ if has_sqlite; then
 1|0|1|96|0|10000|0|0|10000
 2|0|1|96|0|10000|28661|10000|48661
 END
+    # Both went over the same two links, in the time that their bytes took; the first of them before
+    # a sample.
+    works "${one[@]}" --disagg always --sample-every 1ms --json links.json
+    [[ $(number links.json links.count) == 2 ]]
+    [[ $(number links.json links.fullest.bytes) == 16777216 ]]
+    grep -qF '"name": "peer 0 in"' links.json
+    grep -qF '2 in use, the fullest: peer 0 in' out
+    sqlite3 runs.db 'SELECT name, l.bytes, l.busy_ns, at_ns, since_ns, s.bytes, s.busy_ns
+        FROM link AS l JOIN link_sample AS s ON s.run = l.run AND s.link = l.number
+        WHERE l.run = (SELECT max(id) FROM run) ORDER BY name' >links
+    diff -u - links <<'END'
+peer 0 in|16777216|37284|1000000|0|14680064|32623
+peer 1 out|16777216|37284|1000000|0|14680064|32623
+END
     # Pulled: the first token comes 10 us after the blocks; B, which has no other, as above.
     works "${one[@]}" --disagg always --set disagg.style=pull
     rows >pull

@@ -26,6 +26,7 @@ alone=$(e2e alone $contention --set links.sharing=alone)
 whole=$(e2e whole $contention --disagg none --prefill 1 --decode 1 --topology none --workers 8)
 [[ $alone -lt $whole && $whole -lt $shared ]] || fail "alone $alone, whole $whole, shared $shared"
 [[ $alone == 2150 && $whole == 2486 && $shared == 3018 ]] || fail "docs say otherwise"
+[[ $(number shared.json links.fullest.use) == 0.913* ]] || fail "docs say otherwise"
 
 # A tenant that asks for more than there is delays the others first come first served, and not where
 # tenants share: whole ms from arrival to first token, in the mean, of those who are not it.
