@@ -48,6 +48,7 @@ struct dyno_request_record {
     uint32_t output_tokens;    /* generated */
     uint32_t cached_tokens;    /* prompt tokens found in cache when first admitted ... */
     uint32_t onboarded_tokens; /* ... and of these brought there from a lower tier for it */
+    uint32_t pulled_tokens;    /* ... or from another worker's GPU: part of onboarded_tokens */
     uint32_t preemptions;
     uint32_t migrations; /* workers that were lost with it, and from which it went on elsewhere */
     dyno_ns scheduled_ns;
@@ -195,6 +196,9 @@ struct dyno_fleet_totals {
     uint64_t transfers_given_up; /* no blocks in time: the prompt was computed where it decodes */
     uint32_t tier_count;         /* 0: there are no lower tiers */
     struct dyno_tier_totals tiers[DYNO_TIERS_MAX];
+    /* What came from other workers' GPUs: loads, and what was hit of them.  Level 1; 0: nobody
+     * pulls from another one. */
+    struct dyno_tier_totals peers;
     uint64_t tier_block_bytes;
     unsigned __int128 busy_ns;       /* summed over workers */
     unsigned __int128 block_ns_used; /* blocks held by sequences x time, summed */

@@ -173,6 +173,8 @@ struct dyno_local {
     uint64_t ratio_first, ratio_min; /* of the estimate, in 2^-32 */
     struct dyno_map asked;           /* spans of waiting prompts: scratch of dyno_queue_sort */
     struct dyno_links *links;        /* of the tiers; NULL: there are none */
+    struct dyno_peers *peers;        /* prompts that are pulled from one another; likewise ... */
+    dyno_ns pulls_due;               /* ... and when somebody is asked next for some; else NEVER */
     struct dyno_fleet_totals totals;
     bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };
@@ -186,6 +188,7 @@ static inline dyno_ns dyno_local_next(const struct dyno_local *local)
     dyno_ns way = local->links ? dyno_links_next(local->links) : DYNO_NEVER;
 
     ready = way < ready ? way : ready;
+    ready = local->pulls_due < ready ? local->pulls_due : ready;
     return pass < ready ? pass : ready;
 }
 
@@ -316,6 +319,14 @@ void dyno_onboard_end(struct dyno_local *local, struct dyno_worker *worker, uint
 bool dyno_onboard_yield(struct dyno_local *local, struct dyno_worker *worker);
 /* It was admitted for the first time: the books. */
 void dyno_onboard_count(struct dyno_local *local, struct dyno_seq *seq);
+/* Who holds what, where workers pull from one another.  DYNO_NO_MEMORY. */
+dyno_status dyno_peers_open(struct dyno_peers **out, uint32_t workers);
+void dyno_peers_close(struct dyno_peers *peers); /* NULL: no effect */
+/* A worker's cache has changed. */
+void dyno_peers_hear(struct dyno_peers *peers, uint32_t worker, dyno_ns at, uint64_t span,
+                     uint32_t blocks);
+/* Those who are to be asked by now are, and what they have is on its way. */
+dyno_status dyno_peers_ask(struct dyno_local *local, dyno_ns now);
 /* Transfers that have arrived.  True in *any: there were some. */
 dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any);
 /* The pools that a worker uses. */
@@ -328,8 +339,9 @@ void dyno_tiers_abandon(struct dyno_local *local);
 bool dyno_tiers_is_at_rest(const struct dyno_local *local, uint32_t worker);
 void dyno_tiers_stop(struct dyno_local *local, uint32_t worker, dyno_ns now);
 /* A worker is lost, and has let go of its requests: what is on its way from and to it is given up,
- * and what lies in host memory that only it uses is gone. */
-void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now);
+ * and what lies in host memory that only it uses is gone; who waits for blocks of its GPU goes on
+ * without them. */
+dyno_status dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now);
 
 /* Somebody else than a pass is about to change what the worker holds: its ledger is brought to
  * `now`, and a leap in flight ends at its next step; an idle worker is asked to form a pass. */

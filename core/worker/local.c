@@ -154,6 +154,10 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
         if (again) {
             DYNO_TRY(dyno_tiers_settle(local, now, &again));
         }
+        if (DYNO_RARELY(local->pulls_due <= now)) {
+            DYNO_TRY(dyno_peers_ask(local, now));
+            again = true;
+        }
     } while (again);
     if (dyno_alarms_next(&local->ingest) <= now) {
         dyno_ingest_settle(local, now);
@@ -165,61 +169,6 @@ static dyno_status local_cancel(struct dyno_workers *workers, dyno_ns now, uint3
                                 uint64_t id)
 {
     return dyno_cancel(local_of(workers), now, worker, id);
-}
-
-/* Workers may share a tier: who comes first is not to depend on how they became dirty.  Descending:
- * the last one is taken first. */
-static void order_dirty(struct dyno_local *local)
-{
-    for (uint32_t i = 1; i < local->dirty_count; i++) {
-        uint32_t index = local->dirty[i], to = i;
-
-        for (; to > 0 && local->dirty[to - 1] < index; to--) {
-            local->dirty[to] = local->dirty[to - 1];
-        }
-        local->dirty[to] = index;
-    }
-}
-
-static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
-{
-    struct dyno_local *local = local_of(workers);
-
-    if (DYNO_RARELY(local->config.tiers)) {
-        order_dirty(local);
-    }
-    while (local->dirty_count > 0) {
-        uint32_t index = local->dirty[--local->dirty_count];
-
-        local->workers[index].dirty = false;
-        if (!local->workers[index].busy && !DYNO_RARELY(local->workers[index].halted)) {
-            DYNO_TRY(dyno_batch_form(local, index, now));
-        }
-    }
-    return DYNO_OK;
-}
-
-/* What has ended lets go of its blocks when the next pass is formed; so this is asked after form.
- */
-static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index)
-{
-    struct dyno_local *local = local_of(workers);
-    struct dyno_worker *worker = &local->workers[index];
-
-    if (worker->busy || worker->dirty || worker->halted ||
-        worker->running.count + worker->waiting.count > 0 ||
-        worker->ingest.count + worker->ended.count + worker->onboarding.count > 0 ||
-        worker->moves_on_way + worker->moves_held > 0 ||
-        worker->reserved.count + worker->arrived.count + worker->leased.count > 0 ||
-        (local->config.tiers && !dyno_tiers_is_at_rest(local, index))) {
-        return false;
-    }
-    dyno_kv_forget_idle(&worker->cache, now);
-    if (local->config.tiers) {
-        dyno_tiers_stop(local, index, now);
-    }
-    worker->passes_cold = local->config.worker.first_passes;
-    return true;
 }
 
 dyno_ns dyno_local_boundary(const void *in_flight, uint32_t step)
@@ -280,6 +229,64 @@ static void local_sync(struct dyno_workers *workers, dyno_ns now)
             dyno_alarms_set(&local->visible, index, DYNO_NEVER);
         }
     }
+}
+
+/* Workers may share a tier: who comes first is not to depend on how they became dirty.  Descending:
+ * the last one is taken first. */
+static void order_dirty(struct dyno_local *local)
+{
+    for (uint32_t i = 1; i < local->dirty_count; i++) {
+        uint32_t index = local->dirty[i], to = i;
+
+        for (; to > 0 && local->dirty[to - 1] < index; to--) {
+            local->dirty[to] = local->dirty[to - 1];
+        }
+        local->dirty[to] = index;
+    }
+}
+
+static dyno_status local_form(struct dyno_workers *workers, dyno_ns now)
+{
+    struct dyno_local *local = local_of(workers);
+
+    if (DYNO_RARELY(local->config.tiers)) {
+        order_dirty(local);
+    }
+    if (DYNO_RARELY(local->peers)) {
+        local_sync(workers, now); /* so that what is known of the others is not older for a leap */
+    }
+    while (local->dirty_count > 0) {
+        uint32_t index = local->dirty[--local->dirty_count];
+
+        local->workers[index].dirty = false;
+        if (!local->workers[index].busy && !DYNO_RARELY(local->workers[index].halted)) {
+            DYNO_TRY(dyno_batch_form(local, index, now));
+        }
+    }
+    return DYNO_OK;
+}
+
+/* What has ended lets go of its blocks when the next pass is formed; so this is asked after form.
+ */
+static bool local_stop(struct dyno_workers *workers, dyno_ns now, uint32_t index)
+{
+    struct dyno_local *local = local_of(workers);
+    struct dyno_worker *worker = &local->workers[index];
+
+    if (worker->busy || worker->dirty || worker->halted ||
+        worker->running.count + worker->waiting.count > 0 ||
+        worker->ingest.count + worker->ended.count + worker->onboarding.count > 0 ||
+        worker->moves_on_way + worker->moves_held > 0 ||
+        worker->reserved.count + worker->arrived.count + worker->leased.count > 0 ||
+        (local->config.tiers && !dyno_tiers_is_at_rest(local, index))) {
+        return false;
+    }
+    dyno_kv_forget_idle(&worker->cache, now);
+    if (local->config.tiers) {
+        dyno_tiers_stop(local, index, now);
+    }
+    worker->passes_cold = local->config.worker.first_passes;
+    return true;
 }
 
 static dyno_ns local_next(const struct dyno_workers *workers)
@@ -358,6 +365,7 @@ static void local_close(struct dyno_workers *workers)
     dyno_alarms_release(&local->ingest);
     dyno_alarms_release(&local->visible);
     dyno_map_release(&local->asked);
+    dyno_peers_close(local->peers);
     free(local);
 }
 
@@ -470,14 +478,24 @@ static dyno_status check_config(const struct dyno_local_config *config, struct d
 
 static void told(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks)
 {
-    const struct dyno_worker_listener *listener = context;
+    const struct dyno_worker_listener *listener = &((struct dyno_local *)context)->config.listener;
 
     listener->kv_changed(listener->context, worker, at, span, blocks);
 }
 
+static void told_peers(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks)
+{
+    const struct dyno_local *local = context;
+
+    dyno_peers_hear(local->peers, worker, at, span, blocks);
+    if (local->config.listener.kv_changed) {
+        told(context, worker, at, span, blocks);
+    }
+}
+
 static void told_resident(void *context, dyno_ns at, uint64_t span, bool held)
 {
-    const struct dyno_worker_listener *listener = context;
+    const struct dyno_worker_listener *listener = &((struct dyno_local *)context)->config.listener;
 
     listener->kv_resident(listener->context, at, span, held);
 }
@@ -536,10 +554,15 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
     local->ratio_first = (uint64_t)(config->worker.new_token_ratio * 0x1p32);
     local->ratio_min = local->ratio_first * 14 / 100; /* SGLang's min_new_token_ratio_factor */
     local->watermark_blocks = (uint32_t)(config->worker.watermark * config->worker.blocks);
-    local->kv_listener.context = &local->config.listener;
+    local->pulls_due = DYNO_NEVER;
+    local->kv_listener.context = local;
     local->kv_listener.changed = config->listener.kv_changed ? told : NULL;
     local->kv_listener.resident = config->listener.kv_resident ? told_resident : NULL;
     status = init_workers(local);
+    if (status == DYNO_OK && config->tiers && dyno_tiers_have_peers(config->tiers)) {
+        local->kv_listener.changed = told_peers;
+        status = dyno_peers_open(&local->peers, config->worker_count);
+    }
     if (status != DYNO_OK) {
         local_close(&local->base);
         return dyno_fail(error, status, "no memory for %u workers", config->worker_count);

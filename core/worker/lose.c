@@ -105,7 +105,7 @@ dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t 
     DYNO_TRY(lose_list(local, worker, &worker->waiting));
     DYNO_TRY(lose_list(local, worker, &worker->ingest));
     if (local->config.tiers) {
-        dyno_tiers_lose(local, index, now);
+        DYNO_TRY(dyno_tiers_lose(local, index, now));
     }
     dyno_kv_drop(&worker->cache, worker->cache.own); /* the step that never ended had taken them */
     assert(worker->cache.shared == 0);

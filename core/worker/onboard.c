@@ -1,114 +1,9 @@
-/* Blocks of a prompt come from lower tiers before it is computed, where that is faster.
- *
- * What is compared is when the request's first token would be there if nobody else were served:
- * blocks that are onboarded take as long as the slowest of their transfers is predicted to take,
- * beside what is on the same links now; what is not there after that is computed.  The tiers are
- * asked in order, each for what those before it lack, so that there are as many ways as tiers, and
- * one more, to compute everything; of equal ones the one with fewer transfers is taken.
- */
+/* Blocks of a prompt come from lower tiers, or from another worker's GPU, before it is computed,
+ * where that is faster (onboard_choose.c). */
 #include <assert.h>
 
+#include "core/base/usual.h"
 #include "core/worker/tiers_parts.h"
-
-dyno_ns dyno_compute_time(const struct dyno_local *local, uint32_t first, uint32_t target)
-{
-    const struct dyno_device *device = local->config.device;
-    uint32_t most = local->config.worker.batch_tokens_max;
-    dyno_ns time = 0;
-
-    if (!device->ops->predict) {
-        return DYNO_NEVER;
-    }
-    while (first < target) {
-        uint32_t tokens = target - first < most ? target - first : most;
-        struct dyno_slice slice = {
-            .first = first, .tokens = tokens, .yields = first + tokens == target};
-
-        time += device->ops->predict(
-            device, &(struct dyno_pass){.steps_max = 1, .slice_count = 1, .slices = &slice});
-        first += tokens;
-    }
-    return time;
-}
-
-static uint32_t endpoint_of(const struct dyno_tiers *tiers, const struct dyno_move *move,
-                            uint32_t tier)
-{
-    return tiers->config.tiers[tier]
-        .endpoint_of[dyno_tier_pool(tiers, tier, move->local, move->worker)];
-}
-
-/* Blocks that come from a tier. */
-static uint32_t blocks_from(const struct dyno_move *move, uint32_t tier)
-{
-    uint32_t before = move->from;
-
-    for (uint32_t i = 0; i < tier; i++) {
-        before = move->part_to[i] > before ? move->part_to[i] : before;
-    }
-    return move->part_to[tier] > before ? move->part_to[tier] - before : 0;
-}
-
-static dyno_ns transfer_time(const struct dyno_tiers *tiers, const struct dyno_move *move,
-                             uint32_t tier)
-{
-    const struct dyno_links *links = tiers->config.links;
-
-    return links->ops->predict(
-        links, &(struct dyno_transfer){.from = endpoint_of(tiers, move, tier),
-                                       .to = move->local->config.endpoint + move->worker,
-                                       .blocks = blocks_from(move, tier),
-                                       .block_bytes = tiers->config.block_bytes});
-}
-
-/* What each tier has beyond those before it; how many blocks there are in the end. */
-static uint32_t look(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t blocks_max)
-{
-    uint32_t end = move->from, idle, chunk = tiers->config.chunk_blocks;
-    uint32_t most = chunk > 1 ? (blocks_max + chunk - 1) / chunk * chunk : blocks_max;
-
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        uint32_t found = dyno_tier_whole(
-            tiers, dyno_kv_find(dyno_tier_cache(tiers, i, move->local, move->worker),
-                                dyno_move_links(move, 1 + i), move->link_count, most, &idle));
-
-        found = found < blocks_max ? found : blocks_max; /* one token is always computed */
-        if (found > end) {
-            end = move->part_to[i] = found;
-        }
-    }
-    return end;
-}
-
-/* Leave out the tiers that make it slower; how many blocks there are in the end. */
-static uint32_t choose(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t target)
-{
-    uint32_t size = move->local->config.worker.block_tokens, best = 0, end = move->from;
-    dyno_ns least = dyno_compute_time(move->local, end * size, target), wait = 0;
-
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        dyno_ns time;
-
-        if (move->part_to[i] == 0) {
-            continue;
-        }
-        time = transfer_time(tiers, move, i);
-        wait = time > wait ? time : wait;
-        time = least == DYNO_NEVER
-                   ? wait
-                   : wait + dyno_compute_time(move->local, move->part_to[i] * size, target);
-        if (time < least || !move->local->config.device->ops->predict) {
-            least = time;
-            best = i + 1;
-            end = move->part_to[i];
-        }
-    }
-    for (uint32_t i = tiers->config.tier_count; i-- > best;) {
-        tiers->totals[i].slow_blocks += blocks_from(move, i);
-        move->part_to[i] = 0;
-    }
-    return end;
-}
 
 static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
 {
@@ -123,9 +18,14 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     DYNO_TRY(dyno_move_place_hold(move, 0, cache, move->from));
     dyno_kv_take(cache, move->to - move->from, now);
     DYNO_TRY(dyno_move_place_take(move, 0, cache, move->to - move->from));
+    if (move->part_to[DYNO_FROM_GPU] > 0) {
+        move->is_awaited[DYNO_FROM_GPU] = true;
+        move->parts++;
+        DYNO_TRY(dyno_peers_await(move->local, index, now));
+    }
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, move->local, move->worker);
-        uint32_t blocks = blocks_from(move, i), first = move->part_to[i] - blocks;
+        uint32_t blocks = dyno_onboard_blocks(tiers, move, i), first = move->part_to[i] - blocks;
 
         if (move->part_to[i] == 0) {
             continue;
@@ -136,7 +36,7 @@ static dyno_status send(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
         move->parts++;
         DYNO_TRY(dyno_move_send(
             tiers, now, index, i,
-            (struct dyno_transfer){.from = endpoint_of(tiers, move, i),
+            (struct dyno_transfer){.from = dyno_move_endpoint(tiers, move, i),
                                    .to = move->local->config.endpoint + move->worker,
                                    .blocks = blocks,
                                    .from_blocks = dyno_move_place_at(move, 1 + i, pool, first),
@@ -170,22 +70,26 @@ dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, u
     struct dyno_tiers *tiers = local->config.tiers;
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t findable = (seq->target - 1) / local->config.worker.block_tokens, place;
-    uint32_t number = dyno_worker_index(local, worker);
+    uint32_t number = dyno_worker_index(local, worker), peer = 0, peer_blocks = 0;
     struct dyno_move *move;
 
     *waits = false;
-    if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0 ||
-        !may_have_more(tiers, local, number, seq, hit_blocks)) {
+    if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0) {
+        return DYNO_OK;
+    }
+    if (DYNO_RARELY(local->peers)) {
+        DYNO_TRY(
+            dyno_peers_find(local, number, seq, hit_blocks, findable, now, &peer, &peer_blocks));
+    }
+    if (peer_blocks == 0 && !may_have_more(tiers, local, number, seq, hit_blocks)) {
         return DYNO_OK;
     }
     DYNO_TRY(dyno_move_make(tiers, local, number, seq->links, seq->span_count,
-                            1 + tiers->config.tier_count, &place));
+                            1 + dyno_move_end(tiers, DYNO_FROM_GPU), &place));
     move = dyno_move_at(tiers, place);
     move->from = hit_blocks;
-    move->to = look(tiers, move, findable);
-    if (move->to > hit_blocks) {
-        move->to = choose(tiers, move, seq->target);
-    }
+    move->peer = peer;
+    move->to = dyno_onboard_choose(tiers, move, findable, peer_blocks, seq->target);
     if (move->to <= hit_blocks ||
         (uint64_t)(move->to - hit_blocks) + idle_blocks + worker->blocks_along >
             dyno_kv_available(&worker->cache)) {
@@ -204,7 +108,7 @@ dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, u
 }
 
 /* What was lost, and what is behind it, is computed after all. */
-static void cut(const struct dyno_tiers *tiers, struct dyno_move *move)
+static void cut(struct dyno_move *move)
 {
     struct dyno_kv_cache *cache = &move->local->workers[move->worker].cache;
 
@@ -212,7 +116,7 @@ static void cut(const struct dyno_tiers *tiers, struct dyno_move *move)
     dyno_kv_drop(cache, move->lost);
     move->to -= move->lost;
     move->lost = 0;
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
+    for (uint32_t i = 0; i < DYNO_SOURCES; i++) {
         move->part_to[i] = move->part_to[i] < move->to ? move->part_to[i] : move->to;
     }
 }
@@ -225,7 +129,7 @@ static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     struct dyno_worker *worker = &local->workers[move->worker];
 
     dyno_local_touch(local, move->worker, now);
-    cut(tiers, move);
+    cut(move);
     DYNO_TRY(dyno_move_place_seal(move, 0, &worker->cache));
     DYNO_TRY(dyno_kv_seal(&worker->cache, dyno_move_links(move, 0), move->link_count, 0, move->from,
                           move->to, now));
@@ -246,35 +150,57 @@ static dyno_status land(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     return DYNO_OK;
 }
 
-/* The tier has lost the last of what it sent, and all that comes after that. */
-static void note_lost(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t tier,
+/* The source has not, or no more, the last of what it was to send, and what comes after that. */
+static void note_lost(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t source,
                       uint32_t lost, dyno_ns now)
 {
-    uint32_t good = move->part_to[tier] - lost;
+    uint32_t good = move->part_to[source] - lost;
 
-    tiers->totals[tier].lost_blocks += lost;
-    dyno_kv_forget(dyno_tier_cache(tiers, tier, move->local, move->worker),
-                   dyno_move_links(move, 1 + tier), move->link_count, good, now);
+    tiers->totals[source].lost_blocks += lost;
+    if (source != DYNO_FROM_GPU) {
+        dyno_kv_forget(dyno_move_cache(tiers, move, source),
+                       dyno_move_links(move, dyno_move_end(tiers, source)), move->link_count, good,
+                       now);
+    }
     if (move->to - move->lost > good) {
         move->lost = move->to - good;
     }
 }
 
-dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t tier,
+/* The source lets go.  Returns how many of its blocks did not come. */
+static uint32_t leave_source(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t source,
+                             uint32_t lost, dyno_ns now)
+{
+    uint32_t blocks = dyno_onboard_blocks(tiers, move, source), end = dyno_move_end(tiers, source);
+    struct dyno_kv_cache *cache = dyno_move_cache(tiers, move, source);
+
+    if (source == DYNO_FROM_GPU) {
+        uint32_t before = move->part_to[source] - blocks;
+        bool is_dead = move->local->workers[move->peer].halted; /* what it sent last is not whole */
+
+        lost = move->peer_held > 0 && !is_dead ? move->part_to[source] - move->peer_held
+                                               : move->part_to[source] - before;
+        dyno_peer_left(tiers, move, now);
+        return lost;
+    }
+    cache->ranking.cost = DYNO_EVICT_COST_ONE; /* the store that follows knows better */
+    dyno_move_place_leave(move, end, cache, move->part_to[source]);
+    dyno_kv_let_go(cache, dyno_move_links(move, end), move->link_count, move->part_to[source]);
+    return lost;
+}
+
+dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint32_t source,
                                  uint32_t lost, dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
-    struct dyno_tier_totals *totals = &tiers->totals[tier];
-    struct dyno_kv_cache *pool = dyno_tier_cache(tiers, tier, move->local, move->worker);
+    struct dyno_tier_totals *totals = &tiers->totals[source];
 
-    pool->ranking.cost = DYNO_EVICT_COST_ONE; /* the store that follows knows better */
-    dyno_move_place_leave(move, 1 + tier, pool, move->part_to[tier]);
-    dyno_kv_let_go(pool, dyno_move_links(move, 1 + tier), move->link_count, move->part_to[tier]);
-    move->is_awaited[tier] = false;
+    lost = leave_source(tiers, move, source, lost, now);
+    move->is_awaited[source] = false;
     totals->loads++;
-    totals->loaded_blocks += blocks_from(move, tier) - lost;
+    totals->loaded_blocks += dyno_onboard_blocks(tiers, move, source) - lost;
     if (DYNO_RARELY(lost > 0)) {
-        note_lost(tiers, move, tier, lost, now);
+        note_lost(tiers, move, source, lost, now);
     }
     totals->load_wait_ns += now - move->started_at;
     return --move->parts == 0 ? land(tiers, index, now) : DYNO_OK;
@@ -328,8 +254,12 @@ void dyno_onboard_count(struct dyno_local *local, struct dyno_seq *seq)
     }
     move = dyno_move_at(tiers, seq->move - 1);
     seq->record.onboarded_tokens = (move->to - move->from) * local->config.worker.block_tokens;
-    for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        tiers->totals[i].hit_blocks += blocks_from(move, i);
+    seq->record.pulled_tokens =
+        dyno_onboard_blocks(tiers, move, DYNO_FROM_GPU) * local->config.worker.block_tokens;
+    for (uint32_t i = 0; i < DYNO_SOURCES; i++) {
+        if (i < tiers->config.tier_count || i == DYNO_FROM_GPU) {
+            tiers->totals[i].hit_blocks += dyno_onboard_blocks(tiers, move, i);
+        }
     }
 }
 

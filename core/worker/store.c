@@ -73,8 +73,6 @@ static dyno_status touch(struct dyno_kv_cache *cache, struct dyno_kv_link *links
     return DYNO_OK;
 }
 
-enum { STORING_SHARE = 4 }; /* of a GPU's blocks one in so many is held for stores at most */
-
 /* What a store needs to know of its chain. */
 struct chain {
     struct dyno_local *local;
@@ -85,14 +83,11 @@ struct chain {
     uint32_t cost;
 };
 
-/* Whether so many blocks more may be held on the GPU for stores: links that do not keep up are not
- * to take its memory away. */
+/* Whether so many blocks more may be held in the source. */
 static bool may_hold(const struct chain *chain, uint32_t source, uint32_t blocks)
 {
-    const struct dyno_worker *worker = &chain->local->workers[chain->worker];
-
-    return source != DYNO_FROM_GPU || worker->blocks_storing == 0 ||
-           (uint64_t)worker->blocks_storing + blocks <= worker->cache.capacity / STORING_SHARE;
+    return source != DYNO_FROM_GPU ||
+           dyno_worker_may_hold(&chain->local->workers[chain->worker], blocks);
 }
 
 /* How many blocks of the chain beyond the `found` ones the tier is to have, of `blocks`. */
@@ -239,6 +234,9 @@ dyno_status dyno_store(struct dyno_local *local, struct dyno_worker *worker, uin
                           .links = seq->links,
                           .link_count = seq->span_count};
 
+    if (local->config.tiers->config.tier_count == 0) {
+        return DYNO_OK;
+    }
     if (seq->link_count > seq->span_count) { /* what it generated is nobody else's */
         view.blocks -= seq->links[seq->span_count].blocks;
     }
@@ -266,7 +264,7 @@ static void leave(struct dyno_tiers *tiers, const struct dyno_move *move, dyno_n
     if (move->source == DYNO_FROM_GPU) {
         move->local->workers[move->worker].moves_on_way--;
         move->local->workers[move->worker].blocks_storing -= move->to;
-        dyno_move_left(move, now, source->idle > idle);
+        dyno_move_left(move->local, move->worker, now, source->idle > idle);
     }
 }
 

@@ -50,7 +50,7 @@ void dyno_move_free(struct dyno_tiers *tiers, uint32_t index)
     dyno_pool_give(&tiers->moves, index);
 }
 
-dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t tier,
+dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t source,
                            struct dyno_transfer transfer)
 {
     uint32_t part = dyno_pool_take(&tiers->parts);
@@ -60,21 +60,21 @@ dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move,
         return DYNO_NO_MEMORY;
     }
     *(struct dyno_move_part *)dyno_pool_at(&tiers->parts, part) =
-        (struct dyno_move_part){.move = move, .tier = tier};
+        (struct dyno_move_part){.move = move, .source = source};
     tiers->on_way++;
-    dyno_move_at(tiers, move)->ids[tier] = id;
+    dyno_move_at(tiers, move)->ids[source] = id;
     transfer.id = id;
     transfer.block_bytes = tiers->config.block_bytes;
     return tiers->config.links->ops->submit(tiers->config.links, now, &transfer);
 }
 
-void dyno_move_left(const struct dyno_move *move, dyno_ns now, bool freed)
+void dyno_move_left(struct dyno_local *local, uint32_t index, dyno_ns now, bool freed)
 {
-    struct dyno_worker *worker = &move->local->workers[move->worker];
+    struct dyno_worker *worker = &local->workers[index];
 
     worker->shrunk = worker->shrunk || freed;
     if (freed || !worker->busy) { /* who waits alone fits when nobody else holds anything */
-        dyno_local_touch(move->local, move->worker, now);
+        dyno_local_touch(local, index, now);
     }
 }
 
@@ -86,7 +86,7 @@ static dyno_status arrive(struct dyno_tiers *tiers, const struct dyno_arrival *a
     tiers->on_way--;
     dyno_pool_give(&tiers->parts, place);
     return dyno_move_at(tiers, part.move)->is_onboard
-               ? dyno_onboard_arrived(tiers, part.move, part.tier, arrival->lost, now)
+               ? dyno_onboard_arrived(tiers, part.move, part.source, arrival->lost, now)
                : dyno_store_arrived(tiers, part.move, arrival->lost, now);
 }
 
@@ -241,6 +241,11 @@ void dyno_tiers_close(struct dyno_tiers *tiers)
     free(tiers);
 }
 
+bool dyno_tiers_have_peers(const struct dyno_tiers *tiers)
+{
+    return tiers->config.peers;
+}
+
 struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers)
 {
     return tiers->config.links;
@@ -260,6 +265,18 @@ void dyno_tiers_sample(const struct dyno_local *local, uint32_t worker,
                                                   .blocks_kept = pool->idle,
                                                   .blocks_total = pool->capacity};
     }
+}
+
+/* What came from other workers' GPUs. */
+static void count_peers(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals)
+{
+    struct dyno_tier_totals *peers = &totals->peers;
+
+    *peers = tiers->totals[DYNO_FROM_GPU];
+    peers->level = 1;
+    totals->transfers += peers->loads;
+    totals->transfer_bytes += (unsigned __int128)tiers->config.block_bytes * peers->loaded_blocks;
+    totals->transfer_wait_ns += peers->load_wait_ns;
 }
 
 void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals *totals)
@@ -282,6 +299,9 @@ void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals 
         totals->transfer_bytes += (unsigned __int128)tiers->config.block_bytes *
                                   (tier->loaded_blocks + tier->stored_blocks);
         totals->transfer_wait_ns += tier->load_wait_ns;
+    }
+    if (tiers->config.peers) {
+        count_peers(tiers, totals);
     }
 }
 

@@ -12,6 +12,10 @@
  *            waits for those blocks while others compute, but only if that is predicted to be
  *            faster than to compute them again.
  *
+ *   pull     Likewise for what another worker's GPU holds, of those that the workers' object has:
+ *            it is asked, holds what it has while that is copied, and at most a quarter of its
+ *            blocks for such things.  What it has evicted by then is computed.
+ *
  * What would come back later than it is computed again is not stored.  A block on its way is held
  * on both ends; of a GPU's blocks a quarter at most for stores.  A pool that has no room takes as
  * many leading blocks as it can, and what does not fit is skipped: a store never waits.  Which
@@ -67,6 +71,7 @@ struct dyno_tiers_config {
     struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
     uint64_t block_bytes;     /* of KV */
     bool stores_kv;           /* the workers' devices do: blocks have places, also in pools */
+    bool peers; /* prompts are onboarded from other workers' GPUs too, where that is faster */
     uint32_t
         chunk_blocks;   /* a chain is stored and found in whole chunks of so many; 0: in blocks */
     uint32_t pools_few; /* a tier of more pools has an index of what lies where; 0: of more than
@@ -89,6 +94,9 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
                        uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
                        uint32_t count, const uint8_t *eligible, const uint32_t *overlap,
                        double *credit);
+
+/* Whether workers pull from one another. */
+bool dyno_tiers_have_peers(const struct dyno_tiers *tiers);
 
 /* What moves their blocks. */
 struct dyno_links *dyno_tiers_links(const struct dyno_tiers *tiers);

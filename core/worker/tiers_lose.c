@@ -25,8 +25,14 @@ static void abandon_store(struct dyno_tiers *tiers, const struct dyno_move *move
     dyno_kv_let_go(source, dyno_move_links(move, 0), move->link_count, move->to);
 }
 
-static void abandon_onboard(struct dyno_tiers *tiers, const struct dyno_move *move)
+static void abandon_onboard(struct dyno_tiers *tiers, uint32_t index)
 {
+    struct dyno_move *move = dyno_move_at(tiers, index);
+
+    if (move->is_awaited[DYNO_FROM_GPU]) {
+        dyno_peers_forget(move->local, index);
+        dyno_peer_leave(tiers, move);
+    }
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         struct dyno_kv_cache *pool = dyno_tier_cache(tiers, i, move->local, move->worker);
 
@@ -43,7 +49,7 @@ void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index)
     const struct dyno_move *move = dyno_move_at(tiers, index);
 
     if (move->is_onboard) {
-        abandon_onboard(tiers, move);
+        abandon_onboard(tiers, index);
     } else {
         abandon_store(tiers, move);
     }
@@ -117,9 +123,9 @@ static bool goes_on(const struct dyno_tiers *tiers, const struct dyno_move *move
            !is_gone(tiers, move->tier, move->local, move->worker);
 }
 
-static void drop(struct dyno_tiers *tiers, uint32_t index, uint32_t tier, dyno_ns now)
+static void drop(struct dyno_tiers *tiers, uint32_t index, uint32_t source, dyno_ns now)
 {
-    uint64_t id = dyno_move_at(tiers, index)->ids[tier];
+    uint64_t id = dyno_move_at(tiers, index)->ids[source];
 
     tiers->on_way--;
     dyno_pool_give(&tiers->parts, dyno_move_part_of(id));
@@ -139,9 +145,26 @@ static void drop_all(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
             drop(tiers, index, i, now);
         }
     }
+    if (move->is_awaited[DYNO_FROM_GPU] && move->is_peer_asked) {
+        drop(tiers, index, DYNO_FROM_GPU, now);
+        dyno_peer_left(tiers, dyno_move_at(tiers, index), now);
+    }
 }
 
-void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
+/* Nothing more comes from a peer that is lost: who waits for it goes on without. */
+static dyno_status lose_peer(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+
+    if (move->is_peer_asked) {
+        drop(tiers, index, DYNO_FROM_GPU, now);
+    } else {
+        dyno_peers_forget(move->local, index);
+    }
+    return dyno_onboard_arrived(tiers, index, DYNO_FROM_GPU, 0, now);
+}
+
+dyno_status dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
 {
     struct dyno_tiers *tiers = local->config.tiers;
 
@@ -152,9 +175,13 @@ void dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
             !goes_on(tiers, move)) {
             drop_all(tiers, i, now);
             dyno_move_abandon(tiers, i);
+        } else if (move->is_alive && move->local == local && move->is_onboard &&
+                   move->is_awaited[DYNO_FROM_GPU] && move->peer == worker) {
+            DYNO_TRY(lose_peer(tiers, i, now));
         }
     }
     dyno_tiers_stop(local, worker, now);
     local->workers[worker].moves_on_way = 0;
     local->workers[worker].blocks_storing = 0;
+    return DYNO_OK;
 }

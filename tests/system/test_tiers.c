@@ -4,13 +4,21 @@
 #include "tests/system/seeds.h"
 #include "tests/system/world.h"
 
-enum { WORLDS_A_TEST = WORLDS(25), TESTS = 8 };
+enum { WORLDS_A_TEST = WORLDS(25), TESTS = 8, PEER_TESTS = 4, PEER_WORLDS = 40 };
 
 static void draw(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
     world->worker.prefix_cache = true;
     world_draw_tiers(&world->tiers, seed, world->dispatch.worker_count, world->worker.block_tokens);
+}
+
+/* The same where workers pull from one another too, or do nothing else. */
+static void draw_peers(struct world *world, uint64_t seed)
+{
+    draw(world, seed);
+    world->tiers.peers = true;
+    world->tiers.count = seed % 3 == 0 ? 0 : world->tiers.count;
 }
 
 static bool may_merge(const struct world *world)
@@ -119,6 +127,93 @@ START_TEST(an_index_of_pools_says_what_they_would)
 }
 END_TEST
 
+/* ---- workers that pull from one another ------------------------------------------------------ */
+
+START_TEST(leaping_equals_stepping_with_peers)
+{
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
+        static struct world world;
+        struct world_digest leap, step, some;
+
+        draw_peers(&world, seed);
+        world.trie = seed % 2 == 0 && may_merge(&world);
+        leap = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        some = world_run(&world, 3);
+        expect_same(&world, &leap, &step);
+        expect_same(&world, &leap, &some);
+    }
+}
+END_TEST
+
+START_TEST(every_request_with_peers_ends_exactly_once)
+{
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
+        static struct world world;
+        struct world_digest whole, cut, step;
+
+        draw_peers(&world, seed);
+        whole = world_run(&world, 1u << 20);
+        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
+        world.duration_max_ns = whole.end_ns / 2;
+        cut = world_run(&world, 1u << 20);
+        step = world_run(&world, 1);
+        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
+                      "seed %llu", (unsigned long long)seed);
+        expect_same(&world, &cut, &step);
+    }
+}
+END_TEST
+
+START_TEST(long_spans_change_nothing_that_can_be_seen_with_peers)
+{
+    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
+         seed++) {
+        static struct world world;
+        struct world_digest fine, merged;
+
+        draw_peers(&world, seed);
+        if (!may_merge(&world)) {
+            continue;
+        }
+        fine = world_run(&world, 1u << 20);
+        world.trie = true;
+        merged = world_run(&world, 1u << 20);
+        expect_same(&world, &fine, &merged);
+    }
+}
+END_TEST
+
+START_TEST(the_worlds_with_peers_reach_the_corners)
+{
+    uint64_t hitting = 0, slow = 0, both = 0, preempting = 0, giving_up = 0;
+
+    for (uint64_t seed = 0; seed < PEER_WORLDS; seed++) {
+        static struct world world;
+        const struct dyno_fleet_totals *totals;
+        struct world_digest digest;
+
+        draw_peers(&world, seed);
+        digest = world_run(&world, 1u << 20);
+        totals = &digest.totals;
+        ck_assert_uint_eq(totals->peers.level, 1);
+        hitting += totals->peers.hit_blocks > 0;
+        slow += totals->peers.slow_blocks > 0;
+        both += totals->peers.hit_blocks > 0 && totals->tier_count > 0 &&
+                totals->tiers[0].hit_blocks > 0;
+        preempting += digest.preemptions > 0 && totals->peers.loads > 0;
+        giving_up += digest.cancelled > 0 && totals->peers.loads > 0;
+    }
+    ck_assert_uint_gt(hitting, 10);
+    ck_assert_uint_gt(slow, 15);
+    ck_assert_uint_gt(both, 2);
+    ck_assert_uint_gt(preempting, 1);
+    ck_assert_uint_gt(giving_up, 3);
+}
+END_TEST
+
 /* The worlds must be worth it. */
 START_TEST(the_worlds_with_tiers_reach_the_corners)
 {
@@ -163,6 +258,10 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_with_tiers, 0, TESTS);
     tcase_add_loop_test(cases, an_index_of_pools_says_what_they_would, 0, TESTS);
     tcase_add_test(cases, the_worlds_with_tiers_reach_the_corners);
+    tcase_add_loop_test(cases, leaping_equals_stepping_with_peers, 0, PEER_TESTS);
+    tcase_add_loop_test(cases, every_request_with_peers_ends_exactly_once, 0, PEER_TESTS);
+    tcase_add_loop_test(cases, long_spans_change_nothing_that_can_be_seen_with_peers, 0, 1);
+    tcase_add_test(cases, the_worlds_with_peers_reach_the_corners);
     suite_add_tcase(suite, cases);
 }
 

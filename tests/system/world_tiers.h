@@ -12,6 +12,7 @@ enum { WORLD_WORKERS_MAX = 10, WORLD_ENDPOINTS_MAX = (1 + DYNO_TIERS_MAX) * WORL
 
 struct world_tiers {
     uint32_t count; /* 0: none */
+    bool peers;     /* workers pull from one another; also where there are none */
     struct dyno_tier_config tiers[DYNO_TIERS_MAX];
     uint32_t pool_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint32_t endpoint_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
@@ -91,10 +92,11 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t wo
                                        .block_bytes = world->block_bytes,
                                        .stores_kv = local->device->ops->stores_kv,
                                        .chunk_blocks = world->chunk_blocks,
+                                       .peers = world->peers,
                                        .pools_few = world->pools_few,
                                        .listener = local->listener};
 
-    if (world->count == 0) {
+    if (world->count == 0 && !world->peers) {
         return;
     }
     if (!tiering->links) { /* the caller has none of its own */

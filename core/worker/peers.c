@@ -1,0 +1,299 @@
+/* What the GPUs of other workers hold of a prompt, and how it is had from them.
+ *
+ * Who needs blocks forms a pass, and so may everybody else at that instant, in an order that is
+ * nobody's business: what they take for it may evict what is looked for.  So a look sees what was
+ * done before that instant, by an index that is told of changes as late as that; and a peer is
+ * asked a nanosecond later, when all passes are formed.  What it does not have by then is not sent.
+ */
+#include <stdlib.h>
+
+#include "core/worker/tiers_parts.h"
+
+struct change {
+    dyno_ns at;
+    uint64_t span;
+    uint32_t worker, blocks;
+};
+
+struct dyno_peers {
+    struct dyno_kv_index *index;
+    struct change *changes; /* that it was not told of yet, in the order in which they came */
+    uint32_t change_count, change_capacity;
+    uint32_t *overlap; /* [workers] zeros, while nobody looks */
+    uint32_t *touched; /* [workers] scratch */
+    struct dyno_span *spans;
+    uint32_t span_capacity;
+    uint32_t *asking; /* [asking_count] moves whose peers are to be asked, in order */
+    uint32_t asking_count, asking_capacity;
+    bool out_of_memory;
+};
+
+dyno_status dyno_peers_open(struct dyno_peers **out, uint32_t workers)
+{
+    struct dyno_peers *peers = calloc(1, sizeof *peers);
+
+    *out = peers; /* whoever closes the workers closes it, also after a failure */
+    if (!peers) {
+        return DYNO_NO_MEMORY;
+    }
+    peers->overlap = calloc(workers, sizeof *peers->overlap);
+    peers->touched = calloc(workers, sizeof *peers->touched);
+    return peers->overlap && peers->touched ? dyno_kv_index_open(&peers->index, workers)
+                                            : DYNO_NO_MEMORY;
+}
+
+void dyno_peers_close(struct dyno_peers *peers)
+{
+    if (!peers) {
+        return;
+    }
+    dyno_kv_index_close(peers->index);
+    free(peers->changes);
+    free(peers->overlap);
+    free(peers->touched);
+    free(peers->spans);
+    free(peers->asking);
+    free(peers);
+}
+
+/* Room for one element more; false: there is no memory. */
+static bool reserve(void **array, uint32_t count, uint32_t *capacity, size_t size)
+{
+    uint32_t more = *capacity ? 2 * *capacity : 64;
+    void *larger;
+
+    if (count < *capacity) {
+        return true;
+    }
+    larger = realloc(*array, more * size);
+    if (!larger) {
+        return false;
+    }
+    *array = larger;
+    *capacity = more;
+    return true;
+}
+
+/* ---- who holds what -------------------------------------------------------------------------- */
+
+enum { CHANGES_MANY = 4096 };
+
+/* The index is told of what changed before `now`. */
+static void tell_index(struct dyno_peers *peers, dyno_ns now)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < peers->change_count; i++) {
+        const struct change *change = &peers->changes[i];
+
+        if (change->at >= now) {
+            peers->changes[left++] = *change;
+        } else if (dyno_kv_index_set(peers->index, change->span, change->worker, change->blocks) !=
+                   DYNO_OK) {
+            peers->out_of_memory = true;
+        }
+    }
+    peers->change_count = left;
+}
+
+void dyno_peers_hear(struct dyno_peers *peers, uint32_t worker, dyno_ns at, uint64_t span,
+                     uint32_t blocks)
+{
+    if (peers->change_count >= CHANGES_MANY && peers->change_count == peers->change_capacity) {
+        tell_index(peers, at); /* nobody will ask for an earlier time */
+    }
+    if (!reserve((void **)&peers->changes, peers->change_count, &peers->change_capacity,
+                 sizeof *peers->changes)) {
+        peers->out_of_memory = true;
+        return;
+    }
+    peers->changes[peers->change_count++] =
+        (struct change){.at = at, .span = span, .worker = worker, .blocks = blocks};
+}
+
+static dyno_status take_spans(struct dyno_peers *peers, const struct dyno_seq *seq)
+{
+    if (peers->span_capacity < seq->span_count) {
+        struct dyno_span *spans = realloc(peers->spans, seq->span_count * sizeof *spans);
+
+        if (!spans) {
+            return DYNO_NO_MEMORY;
+        }
+        peers->spans = spans;
+        peers->span_capacity = seq->span_count;
+    }
+    for (uint32_t i = 0; i < seq->span_count; i++) {
+        peers->spans[i] =
+            (struct dyno_span){.id = seq->links[i].span, .blocks = seq->links[i].blocks};
+    }
+    return DYNO_OK;
+}
+
+static dyno_ns time_from(const struct dyno_local *local, uint32_t peer, uint32_t worker,
+                         uint32_t blocks)
+{
+    const struct dyno_links *links = local->links;
+
+    return links->ops->predict(
+        links, &(struct dyno_transfer){.from = local->config.endpoint + peer,
+                                       .to = local->config.endpoint + worker,
+                                       .blocks = blocks,
+                                       .block_bytes = local->config.tiers->config.block_bytes});
+}
+
+/* Of those who have most the one from whom it comes soonest, the first of several. */
+dyno_status dyno_peers_find(struct dyno_local *local, uint32_t worker, const struct dyno_seq *seq,
+                            uint32_t min, uint32_t max, dyno_ns now, uint32_t *peer,
+                            uint32_t *blocks)
+{
+    struct dyno_peers *peers = local->peers;
+    dyno_ns least = DYNO_NEVER;
+    uint32_t count;
+
+    *blocks = 0;
+    tell_index(peers, now);
+    if (peers->out_of_memory) {
+        return DYNO_NO_MEMORY;
+    }
+    DYNO_TRY(take_spans(peers, seq));
+    count = dyno_kv_index_match(peers->index, peers->spans, seq->span_count, peers->overlap,
+                                peers->touched);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t who = peers->touched[i];
+        uint32_t found = peers->overlap[who] < max ? peers->overlap[who] : max;
+        dyno_ns time;
+
+        peers->overlap[who] = 0;
+        if (who == worker || found <= min || found < *blocks || local->workers[who].halted ||
+            !dyno_worker_may_hold(&local->workers[who], found)) {
+            continue;
+        }
+        time = time_from(local, who, worker, found - min);
+        if (found > *blocks || time < least) {
+            *peer = who;
+            *blocks = found;
+            least = time;
+        }
+    }
+    return DYNO_OK;
+}
+
+/* ---- asking one ------------------------------------------------------------------------------ */
+
+dyno_status dyno_peers_await(struct dyno_local *local, uint32_t move, dyno_ns now)
+{
+    struct dyno_peers *peers = local->peers;
+
+    if (!reserve((void **)&peers->asking, peers->asking_count, &peers->asking_capacity,
+                 sizeof *peers->asking)) {
+        return DYNO_NO_MEMORY;
+    }
+    peers->asking[peers->asking_count++] = move;
+    local->pulls_due = now + 1;
+    return DYNO_OK;
+}
+
+void dyno_peers_forget(struct dyno_local *local, uint32_t move)
+{
+    struct dyno_peers *peers = local->peers;
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < peers->asking_count; i++) {
+        if (peers->asking[i] != move) {
+            peers->asking[left++] = peers->asking[i];
+        }
+    }
+    peers->asking_count = left;
+}
+
+/* The peer holds its first blocks of the chain, as many as it has and may.  A leap of its that
+ * counted on idle ones ends at its next step. */
+static dyno_status hold(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t blocks,
+                        uint32_t before, dyno_ns now)
+{
+    uint32_t end = dyno_move_end(tiers, DYNO_FROM_GPU), found, idle;
+    struct dyno_local *local = move->local;
+    struct dyno_worker *peer = &local->workers[move->peer];
+
+    dyno_local_sync_worker(local, move->peer, now);
+    found = dyno_kv_find(&peer->cache, dyno_move_links(move, end), move->link_count, blocks, &idle);
+    if (found <= before || peer->halted || !dyno_worker_may_hold(peer, found)) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_kv_hold(&peer->cache, dyno_move_links(move, end), found));
+    DYNO_TRY(dyno_move_place_hold(move, end, &peer->cache, found));
+    move->peer_held = found;
+    peer->moves_on_way++;
+    peer->blocks_storing += found;
+    if (idle > 0 && peer->busy && peer->pass_steps > 1) {
+        local->config.device->ops->stop(local->config.device, move->peer, now, 0);
+    }
+    return DYNO_OK;
+}
+
+/* Word that there is nothing takes its time, too. */
+static dyno_status ask(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+{
+    struct dyno_move *move = dyno_move_at(tiers, index);
+    uint32_t to = move->part_to[DYNO_FROM_GPU];
+    uint32_t before = to - dyno_onboard_blocks(tiers, move, DYNO_FROM_GPU), blocks;
+    const struct dyno_kv_cache *cache = dyno_move_cache(tiers, move, DYNO_FROM_GPU);
+    const struct dyno_kv_cache *own = &move->local->workers[move->worker].cache;
+    bool any;
+
+    DYNO_TRY(hold(tiers, move, to, before, now));
+    any = move->peer_held > 0;
+    blocks = any ? move->peer_held - before : 0;
+    move->is_peer_asked = true;
+    return dyno_move_send(
+        tiers, now, index, DYNO_FROM_GPU,
+        (struct dyno_transfer){
+            .from = dyno_move_endpoint(tiers, move, DYNO_FROM_GPU),
+            .to = move->local->config.endpoint + move->worker,
+            .blocks = blocks,
+            .from_blocks =
+                any ? dyno_move_place_at(move, dyno_move_end(tiers, DYNO_FROM_GPU), cache, before)
+                    : NULL,
+            .to_blocks = any ? dyno_move_place_at(move, 0, own, before) : NULL});
+}
+
+dyno_status dyno_peers_ask(struct dyno_local *local, dyno_ns now)
+{
+    struct dyno_peers *peers = local->peers;
+
+    for (uint32_t i = 0; i < peers->asking_count; i++) {
+        DYNO_TRY(ask(local->config.tiers, peers->asking[i], now));
+    }
+    peers->asking_count = 0;
+    local->pulls_due = DYNO_NEVER;
+    return DYNO_OK;
+}
+
+void dyno_peer_leave(const struct dyno_tiers *tiers, struct dyno_move *move)
+{
+    struct dyno_worker *peer = &move->local->workers[move->peer];
+    uint32_t end = dyno_move_end(tiers, DYNO_FROM_GPU);
+
+    if (move->peer_held == 0) {
+        return;
+    }
+    dyno_move_place_leave(move, end, &peer->cache, move->peer_held);
+    dyno_kv_let_go(&peer->cache, dyno_move_links(move, end), move->link_count, move->peer_held);
+    peer->moves_on_way--;
+    peer->blocks_storing -= move->peer_held;
+    move->peer_held = 0;
+}
+
+void dyno_peer_left(const struct dyno_tiers *tiers, struct dyno_move *move, dyno_ns now)
+{
+    const struct dyno_kv_cache *cache = dyno_move_cache(tiers, move, DYNO_FROM_GPU);
+    bool held = move->peer_held > 0;
+    uint32_t idle;
+
+    dyno_local_sync_worker(move->local, move->peer, now);
+    idle = cache->idle;
+    dyno_peer_leave(tiers, move);
+    if (held) {
+        dyno_move_left(move->local, move->peer, now, cache->idle > idle);
+    }
+}
