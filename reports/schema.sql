@@ -312,7 +312,8 @@ ALTER TABLE request ADD COLUMN queue_ns         INTEGER -- + onboard + prefill +
 -- A tier at the end of a run: of all its pools (docs/tiers.md).
 CREATE TABLE tier (
     run             INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
-    level           INTEGER NOT NULL, -- 2: host memory, 3: NVMe, 4: a store
+    level           INTEGER NOT NULL, -- 2: host memory, 3: NVMe, 4: a store; 1: what came from the
+                                      -- GPUs of other workers (loads and hits alone)
     pools           INTEGER NOT NULL,
     blocks_total    INTEGER NOT NULL,
     blocks_kept     INTEGER NOT NULL,
@@ -496,6 +497,8 @@ CREATE TABLE fault (
 -- Since version 9: what tiers lost ...
 ALTER TABLE tier ADD COLUMN lost_blocks INTEGER NOT NULL DEFAULT 0; -- not read, not written, or not
                                                                     -- what was stored
+-- ... what came from other workers' GPUs (of which tier has a row, too) ...
+ALTER TABLE request ADD COLUMN pulled_tokens INTEGER NOT NULL DEFAULT 0; -- of onboarded_tokens
 -- ... and what links carried (docs/links.md): of each direction, those that carried something.
 CREATE TABLE link (
     run              INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,

@@ -18,8 +18,9 @@ static const char *const item_sql[] = {
     "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
     " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
     " last_token_ns, prefill_worker, transfer_ns, priority, held_ns, onboarded_tokens, onboard_ns,"
-    " migrations)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+    " migrations, pulled_tokens)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,"
+    "?24)",
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -104,6 +105,7 @@ static dyno_status put_request(struct dyno_store *store, const struct dyno_reque
     bind_u64(insert, 21, record->onboarded_tokens);
     bind_u64(insert, 22, record->onboard_ns);
     bind_u64(insert, 23, record->migrations);
+    bind_u64(insert, 24, record->pulled_tokens);
     return step(store, insert, error);
 }
 
@@ -478,6 +480,10 @@ static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_t
         error));
     sqlite3_bind_int64(insert, 1, store->run);
     bind_u64(insert, 18, totals->tier_block_bytes);
+    if (totals->peers.level > 0) {
+        bind_tier(insert, &totals->peers);
+        status = step(store, insert, error);
+    }
     for (uint32_t i = 0; status == DYNO_OK && i < totals->tier_count; i++) {
         bind_tier(insert, &totals->tiers[i]);
         status = step(store, insert, error);

@@ -100,7 +100,8 @@ END_TEST
 /* Takes away what version 9 added. */
 static const char to_version_8[] =
     "DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;"
-    "ALTER TABLE tier DROP COLUMN lost_blocks; PRAGMA user_version = 8";
+    "ALTER TABLE tier DROP COLUMN lost_blocks; ALTER TABLE request DROP COLUMN pulled_tokens;"
+    "PRAGMA user_version = 8";
 
 /* Version 8 did not say what tiers lost, nor what links carried. */
 START_TEST(a_database_of_version_8_is_brought_to_the_present_one)
