@@ -7,8 +7,7 @@
 
 static struct dyno_journal *journal_of(const struct dyno_device *device)
 {
-    return (struct dyno_journal *)((char *)(uintptr_t)device -
-                                   offsetof(struct dyno_journal, device));
+    return (struct dyno_journal *)((uintptr_t)device - offsetof(struct dyno_journal, device));
 }
 
 static uint64_t key_of(uint32_t worker, uint32_t slot)

@@ -5,7 +5,7 @@
 #include "backends/journal/journal_parts.h"
 
 #define JOURNAL_OF(pointer, member)                                                                \
-    ((struct dyno_journal *)((char *)(uintptr_t)(pointer)-offsetof(struct dyno_journal, member)))
+    ((struct dyno_journal *)((uintptr_t)(pointer)-offsetof(struct dyno_journal, member)))
 
 /* ---- clock ----------------------------------------------------------------------------------- */
 

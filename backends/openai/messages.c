@@ -381,7 +381,7 @@ dyno_status dyno_openai_read_messages(const struct dyno_openai_value *value,
     if (!history.list) {
         return dyno_openai_fail_memory(value->error);
     }
-    *(json_t **)((char *)out + field->offset) = history.list;
+    *(json_t **)(void *)((char *)out + field->offset) = history.list;
     return read_all(value, &history);
 }
 

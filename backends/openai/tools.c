@@ -34,7 +34,7 @@ dyno_status dyno_openai_read_function_name(const struct dyno_openai_value *value
                                   "must be 1 to %d letters, digits, '_' and '-'",
                                   DYNO_OPENAI_NAME_MAX);
     }
-    *(const char **)((char *)out + field->offset) = text;
+    *(const char **)(void *)((char *)out + field->offset) = text;
     return DYNO_OK;
 }
 
