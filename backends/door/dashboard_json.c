@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/door/memory_text.h"
 #include "backends/door/telemetry_parts.h"
@@ -19,6 +20,15 @@ static void put_string(FILE *out, const char *text)
         (void)fputc(*text, out);
     }
     (void)fputc('"', out);
+}
+
+static void put_string_or_null(FILE *out, const char *text)
+{
+    if (text) {
+        put_string(out, text);
+    } else {
+        (void)fputs("null", out);
+    }
 }
 
 /* NAN is what there is nothing to tell of. */
@@ -105,7 +115,8 @@ static void put_fleet(FILE *out, const struct dyno_telemetry *telemetry, dyno_ns
     (void)fputs("},\n", out);
 }
 
-static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dyno_ns now)
+static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, const char *role,
+                       dyno_ns now)
 {
     const struct dyno_sample_record *latest = &worker->latest;
     dyno_ns span_ns = latest->at - worker->earlier.at;
@@ -114,6 +125,10 @@ static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, dy
 
     (void)fputs("{\"name\":", out);
     put_string(out, worker->name);
+    (void)fputs(",\"role\":", out);
+    put_string_or_null(out, role);
+    (void)fputs(",\"state\":", out);
+    put_string_or_null(out, latest->state);
     (void)fprintf(out, ",\"running\":%u,\"waiting\":%u,", latest->running, latest->waiting);
     put_worker_kv(out, latest);
     (void)fputs(",\"busy\":", out);
@@ -132,8 +147,10 @@ static void put_workers(FILE *out, const struct dyno_telemetry *telemetry, dyno_
 {
     (void)fputs("\"workers\":[", out);
     for (uint32_t i = 0; i < telemetry->worker_count; i++) {
+        const char *role = i < telemetry->prefill_from ? "decode" : "prefill";
+
         (void)fputs(i ? ",\n" : "", out);
-        put_worker(out, &telemetry->workers[i], now);
+        put_worker(out, &telemetry->workers[i], telemetry->prefill_from > 0 ? role : NULL, now);
     }
     (void)fputs("],\n", out);
 }
@@ -224,40 +241,62 @@ static void put_errors(FILE *out, const struct dyno_telemetry *telemetry, uint64
     (void)fputs("],\n", out);
 }
 
-/* What changed the fleet's size, the oldest first. */
-static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
+/* What the planner saw and wants of each role. */
+static void put_planner_now(FILE *out, const struct dyno_plan_telemetry *plan)
 {
-    const struct dyno_plan_telemetry *plan = &telemetry->plan;
+    const char *between = "";
+
+    if (!plan->ticked[0]) { /* of the others nothing is told before */
+        (void)fputs("\"planner_now\":null,\n", out);
+        return;
+    }
+    (void)fputs("\"planner_now\":[", out);
+    for (uint32_t i = 0; i < DYNO_PLAN_ROLES; i++) {
+        const struct dyno_plan_record *latest = &plan->latest[i];
+
+        if (plan->ticked[i]) {
+            (void)fprintf(out,
+                          "%s{\"role\":\"%s\",\"desired\":%u,\"ready\":%u,\"starting\":%u,"
+                          "\"draining\":%u,\"reason\":\"%s\"}",
+                          between, latest->role, latest->desired, latest->ready, latest->starting,
+                          latest->draining, latest->reason);
+            between = ",";
+        }
+    }
+    (void)fputs("],\n", out);
+}
+
+/* What changed the fleet's size, the oldest first. */
+static void put_planner_changes(FILE *out, const struct dyno_plan_telemetry *plan)
+{
     uint64_t first = plan->change_count > DYNO_PLAN_CHANGES_KEPT
                          ? plan->change_count - DYNO_PLAN_CHANGES_KEPT
                          : 0;
 
+    (void)fputs("\"planner\":[", out);
+    for (uint64_t i = first; i < plan->change_count; i++) {
+        const struct dyno_plan_record *change = &plan->changes[i % DYNO_PLAN_CHANGES_KEPT];
+        bool is_all = strcmp(change->role, "serve") == 0;
+
+        (void)fprintf(out,
+                      "%s{\"at_s\":%llu,\"text\":\"%u %s%sworkers instead of %u (%s): %.3g "
+                      "requests/s, %.3g to come, %u running, %u waiting\"}",
+                      i > first ? ",\n" : "", (unsigned long long)(change->at / DYNO_S),
+                      change->desired, is_all ? "" : change->role, is_all ? "" : " ",
+                      change->before, change->reason, change->rate, change->forecast_rate,
+                      change->running, change->waiting + change->lobby);
+    }
+    (void)fputs("]}\n", out);
+}
+
+static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
+{
     if (!telemetry->has_planner) {
         (void)fputs("\"planner_now\":null,\"planner\":null}\n", out);
         return;
     }
-    if (plan->ticks > 0) {
-        (void)fprintf(
-            out,
-            "\"planner_now\":{\"desired\":%u,\"ready\":%u,\"starting\":%u,\"draining\":%u,"
-            "\"reason\":\"%s\"},\n",
-            plan->latest.desired, plan->latest.ready, plan->latest.starting, plan->latest.draining,
-            plan->latest.reason);
-    } else {
-        (void)fputs("\"planner_now\":null,\n", out);
-    }
-    (void)fputs("\"planner\":[", out);
-    for (uint64_t i = first; i < plan->change_count; i++) {
-        const struct dyno_plan_record *change = &plan->changes[i % DYNO_PLAN_CHANGES_KEPT];
-
-        (void)fprintf(out,
-                      "%s{\"at_s\":%llu,\"text\":\"%u workers instead of %u (%s): %.3g requests/s, "
-                      "%.3g to come, %u running, %u waiting\"}",
-                      i > first ? ",\n" : "", (unsigned long long)(change->at / DYNO_S),
-                      change->desired, change->before, change->reason, change->rate,
-                      change->forecast_rate, change->running, change->waiting + change->lobby);
-    }
-    (void)fputs("]}\n", out);
+    put_planner_now(out, &telemetry->plan);
+    put_planner_changes(out, &telemetry->plan);
 }
 
 dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns now,

@@ -369,6 +369,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
                                      .block_tokens = door->config.block_tokens,
                                      .block_bytes = door->config.block_bytes,
                                      .has_planner = door->config.has_planner,
+                                     .prefill_from = door->config.prefill_from,
                                      .gpus = door->config.gpus,
                                  },
                                  error));

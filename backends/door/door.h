@@ -48,8 +48,10 @@ struct dyno_door_config {
                             restart; NULL: they are not */
     const char *version; /* the program's */
     bool vllm_names;     /* metrics also under vLLM's names */
-    uint64_t block_bytes;         /* of the KV cache; 0: unknown */
-    bool has_planner;             /* the fleet's size is decided while it serves */
+    uint64_t block_bytes;  /* of the KV cache; 0: unknown */
+    bool has_planner;      /* the fleet's size is decided while it serves */
+    uint32_t prefill_from; /* workers from this number on compute prompts for those before it; 0:
+                              every worker serves whole requests */
     struct dyno_nvml_watch *gpus; /* GPUs that /metrics tells of; not owned; NULL: none */
     struct dyno_log *log;         /* not owned; NULL: none */
 };

@@ -34,15 +34,35 @@ static bool changed_nothing(const struct dyno_plan_record *record)
     return record->before == record->desired;
 }
 
-/* The one before it goes, if it changed nothing; the oldest, if there is no room. */
+static void forget_plan(struct dyno_looks *looks, uint32_t index)
+{
+    looks->plan_count--;
+    memmove(looks->plans + index, looks->plans + index + 1,
+            (looks->plan_count - index) * sizeof looks->plans[0]);
+}
+
+/* The last one of its role; plan_count: there is none. */
+static uint32_t last_of_role(const struct dyno_looks *looks, const char *role)
+{
+    for (uint32_t i = looks->plan_count; i > 0; i--) {
+        if (strcmp(looks->plans[i - 1].role, role) == 0) {
+            return i - 1;
+        }
+    }
+    return looks->plan_count;
+}
+
+/* The one before it of its role goes, if it changed nothing; the oldest, if there is no room. */
 void dyno_looks_leave_plan(struct dyno_looks *looks, const struct dyno_plan_record *record)
 {
+    uint32_t before;
+
     (void)pthread_mutex_lock(&looks->lock);
-    if (looks->plan_count > 0 && changed_nothing(&looks->plans[looks->plan_count - 1])) {
-        looks->plan_count--;
+    before = last_of_role(looks, record->role);
+    if (before < looks->plan_count && changed_nothing(&looks->plans[before])) {
+        forget_plan(looks, before);
     } else if (looks->plan_count == DYNO_LOOKS_PLANS_MAX) {
-        looks->plan_count--;
-        memmove(looks->plans, looks->plans + 1, looks->plan_count * sizeof looks->plans[0]);
+        forget_plan(looks, 0);
     }
     looks->plans[looks->plan_count++] = *record;
     (void)pthread_mutex_unlock(&looks->lock);

@@ -206,26 +206,45 @@ static void put_durations(FILE *out, const struct dyno_telemetry *telemetry)
                       &telemetry->output_length, 1);
 }
 
+/* One line of each role: "serve", or "decode" and "prefill". */
+static void put_planner_counts(FILE *out, const struct dyno_plan_telemetry *plan)
+{
+    static const char *const states[] = {"ready", "starting", "draining"};
+
+    dyno_lines_family(out, "dyno_planner_workers", "gauge",
+                      "Workers by state, as the planner saw them last.");
+    for (uint32_t i = 0; i < DYNO_PLAN_ROLES; i++) {
+        const struct dyno_plan_record *latest = &plan->latest[i];
+        const uint32_t counts[] = {latest->ready, latest->starting, latest->draining};
+
+        for (uint32_t j = 0; plan->ticked[i] && j < sizeof counts / sizeof counts[0]; j++) {
+            dyno_lines_count(out, "dyno_planner_workers",
+                             DYNO_LABELS({"state", states[j]}, {"role", latest->role}), counts[j]);
+        }
+    }
+    dyno_lines_family(out, "dyno_planner_workers_desired", "gauge",
+                      "Workers that the planner wants, with why it wanted no other number.");
+    for (uint32_t i = 0; i < DYNO_PLAN_ROLES; i++) {
+        const struct dyno_plan_record *latest = &plan->latest[i];
+
+        if (plan->ticked[i]) {
+            dyno_lines_count(out, "dyno_planner_workers_desired",
+                             DYNO_LABELS({"reason", latest->reason}, {"role", latest->role}),
+                             latest->desired);
+        }
+    }
+}
+
 /* Of a fleet whose size is decided while it serves, once it was decided for the first time. */
 static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
 {
     const struct dyno_plan_telemetry *plan = &telemetry->plan;
-    const struct dyno_plan_record *latest = &plan->latest, *last;
+    const struct dyno_plan_record *latest = &plan->latest[0], *last;
 
-    if (!telemetry->has_planner || plan->ticks == 0) {
+    if (!telemetry->has_planner || !plan->ticked[0]) {
         return;
     }
-    dyno_lines_family(out, "dyno_planner_workers", "gauge",
-                      "Workers by state, as the planner saw them last.");
-    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "ready"}), latest->ready);
-    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "starting"}),
-                     latest->starting);
-    dyno_lines_count(out, "dyno_planner_workers", DYNO_LABELS({"state", "draining"}),
-                     latest->draining);
-    dyno_lines_family(out, "dyno_planner_workers_desired", "gauge",
-                      "Workers that the planner wants, with why it wanted no other number.");
-    dyno_lines_count(out, "dyno_planner_workers_desired", DYNO_LABELS({"reason", latest->reason}),
-                     latest->desired);
+    put_planner_counts(out, plan);
     dyno_lines_family(out, "dyno_planner_requests_per_second", "gauge",
                       "Requests since the planner's last look, and to come by its forecast.");
     dyno_lines_real(out, "dyno_planner_requests_per_second", DYNO_LABELS({"of", "now"}),

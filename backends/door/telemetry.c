@@ -116,6 +116,7 @@ dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
     telemetry->block_tokens = config->block_tokens;
     telemetry->block_bytes = config->block_bytes;
     telemetry->has_planner = config->has_planner;
+    telemetry->prefill_from = config->prefill_from;
     telemetry->gpus = config->gpus;
     set_units(telemetry);
     if (!set_names(telemetry, config) || dyno_window_open(&telemetry->window) != DYNO_OK) {
@@ -279,6 +280,15 @@ void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, u
     dyno_ladder_add(&telemetry->itl, gap_ns, count);
 }
 
+/* A place where nobody is has no blocks to be used. */
+static uint32_t blocks_of(const struct dyno_sample_record *record)
+{
+    bool is_there = !record->state || strcmp(record->state, "ready") == 0 ||
+                    strcmp(record->state, "draining") == 0;
+
+    return is_there ? record->blocks_total : 0;
+}
+
 static void replace_look(struct dyno_fleet_look *sum, const struct dyno_sample_record *old,
                          const struct dyno_sample_record *new)
 {
@@ -286,7 +296,7 @@ static void replace_look(struct dyno_fleet_look *sum, const struct dyno_sample_r
     sum->waiting += (uint64_t) new->waiting - old->waiting;
     sum->blocks_used += (uint64_t) new->blocks_used - old->blocks_used;
     sum->blocks_idle += (uint64_t) new->blocks_idle - old->blocks_idle;
-    sum->blocks_total += (uint64_t) new->blocks_total - old->blocks_total;
+    sum->blocks_total += (uint64_t)blocks_of(new) - blocks_of(old);
 }
 
 void dyno_telemetry_sampled(struct dyno_telemetry *telemetry,
@@ -315,9 +325,10 @@ void dyno_telemetry_sampled(struct dyno_telemetry *telemetry,
 void dyno_telemetry_planned(struct dyno_telemetry *telemetry, const struct dyno_plan_record *record)
 {
     struct dyno_plan_telemetry *plan = &telemetry->plan;
+    size_t role = strcmp(record->role, "prefill") == 0;
 
-    plan->latest = *record;
-    plan->ticks++;
+    plan->latest[role] = *record;
+    plan->ticked[role] = true;
     if (record->desired != record->before) {
         plan->changes[plan->change_count++ % DYNO_PLAN_CHANGES_KEPT] = *record;
     }

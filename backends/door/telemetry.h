@@ -43,6 +43,8 @@ struct dyno_telemetry_config {
     uint32_t block_tokens;           /* tokens a KV block holds */
     uint64_t block_bytes;            /* ... and its size; 0: unknown */
     bool has_planner;                /* it decides how many workers there are */
+    uint32_t prefill_from;           /* workers from this number on compute prompts for those before
+                                        it, which decode; 0: all serve whole requests */
     struct dyno_nvml_watch *gpus;    /* GPUs that are told of; not owned; NULL: none */
 };
 

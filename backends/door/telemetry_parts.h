@@ -33,11 +33,14 @@ struct dyno_worker_telemetry {
 
 enum { DYNO_PLAN_CHANGES_KEPT = 20 };
 
-/* What the planner has done; its reasons are static texts. */
+enum { DYNO_PLAN_ROLES = 2 }; /* those who serve or decode, and those who compute prompts */
+
+/* What the planner has done; its roles and reasons are static texts. */
 struct dyno_plan_telemetry {
-    struct dyno_plan_record latest;                          /* if ticks > 0 */
+    struct dyno_plan_record latest[DYNO_PLAN_ROLES]; /* of a role that has ticked */
+    bool ticked[DYNO_PLAN_ROLES];
     struct dyno_plan_record changes[DYNO_PLAN_CHANGES_KEPT]; /* the n-th at n modulo their number */
-    uint64_t ticks, change_count;
+    uint64_t change_count;
 };
 
 struct dyno_telemetry {
@@ -52,6 +55,7 @@ struct dyno_telemetry {
     uint64_t answers[DYNO_HTTP_STATUSES];
     uint32_t connections;
     bool has_planner;
+    uint32_t prefill_from;
     struct dyno_nvml_watch *gpus;
     struct dyno_plan_telemetry plan;
     struct dyno_fleet_look look; /* the sums of the workers' latest */

@@ -223,6 +223,8 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .vllm_names = serving->scenario.serve.vllm_metrics,
         .block_bytes = block_bytes(serving),
         .has_planner = dyno_planning_is_on(&serving->scenario),
+        .prefill_from =
+            serving->scenario.disagg.policy ? dyno_halves_decoders(&serving->scenario) : 0,
         .gpus = serving->gpus,
         .log = serving->log,
     };

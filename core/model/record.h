@@ -83,6 +83,8 @@ struct dyno_tier_sample {
 struct dyno_sample_record {
     dyno_ns at;
     uint32_t worker;
+    const char *state; /* static: "stopped", "starting", "ready", "draining" or "lost"; NULL: all
+                          workers always serve */
     uint32_t running;
     uint32_t waiting;
     uint32_t elsewhere;   /* of these, have their place and wait for a prompt from another worker */

@@ -269,6 +269,21 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
 
 /* ---- telemetry ------------------------------------------------------------------------------- */
 
+/* Those behind have a roster of their own where no planner moves workers between the roles. */
+static void tell_state(const struct dyno_loop *loop, uint32_t worker,
+                       struct dyno_sample_record *record)
+{
+    const struct dyno_roster *roster = loop->config.roster;
+    const struct dyno_roster *behind = loop->config.roster_behind;
+    uint32_t places = roster ? dyno_roster_places(roster) : 0;
+
+    if (behind && worker >= places) {
+        record->state = dyno_worker_state_name(dyno_roster_state(behind, worker - places));
+    } else if (roster) {
+        record->state = dyno_worker_state_name(dyno_roster_state(roster, worker));
+    }
+}
+
 static dyno_status take_samples(struct dyno_loop *loop)
 {
     if (!DYNO_RARELY(loop->now >= loop->next_sample)) {
@@ -278,6 +293,7 @@ static dyno_status take_samples(struct dyno_loop *loop)
         struct dyno_sample_record record;
 
         loop->workers->ops->sample(loop->workers, loop->now, i, &record);
+        tell_state(loop, i, &record);
         for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
             if (sink->ops->sample) {
                 DYNO_TRY(sink->ops->sample(sink, &record));

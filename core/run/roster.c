@@ -302,6 +302,14 @@ dyno_ns dyno_roster_next(const struct dyno_roster *roster)
     return start < mended ? start : mended;
 }
 
+const char *dyno_worker_state_name(enum dyno_worker_state state)
+{
+    static const char *const names[DYNO_WORKER_STATES] = {"stopped", "starting", "ready",
+                                                          "draining", "lost"};
+
+    return names[state];
+}
+
 enum dyno_worker_state dyno_roster_state(const struct dyno_roster *roster, uint32_t worker)
 {
     return roster->places[worker].state;

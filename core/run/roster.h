@@ -46,6 +46,8 @@ enum dyno_worker_state {
 
 enum { DYNO_WORKER_STATES = DYNO_WORKER_LOST + 1 };
 
+const char *dyno_worker_state_name(enum dyno_worker_state state); /* "stopped", "starting", ... */
+
 enum dyno_worker_role {
     DYNO_ROLE_SERVE,   /* serves requests whole, or decodes them */
     DYNO_ROLE_PREFILL, /* computes prompts */

@@ -293,12 +293,14 @@ ask 200 /v1/completions '{"model":"llama-3.1-8b","prompt":"Hello","max_tokens":0
 is '[.choices[0].text, .usage.completion_tokens] | tojson' '["Hello",0]'
 for _ in {1..400}; do
     ask 200 /metrics
-    grep -q '^dyno_planner_workers_desired{reason="[a-z]*"} [12]$' answer && break
+    grep -q '^dyno_planner_workers_desired{reason="[a-z]*",role="serve"} [12]$' answer &&
+        break
     sleep 0.05
 done
-grep -q '^dyno_planner_workers{state="ready"} [12]$' answer || fail "no planner: $(cat answer)"
+grep -q '^dyno_planner_workers{state="ready",role="serve"} [12]$' answer ||
+    fail "no planner: $(cat answer)"
 ask 200 /dashboard/data
-is '.planner_now | has("reason")' true
+is '.planner_now | map([.role, has("reason")]) | tojson' '[["serve",true]]'
 stop
 
 # Keys, and how often one may ask.
@@ -391,15 +393,17 @@ for style in push pull both; do
 done
 
 # So is one in which a planner chooses who does which half: each of four GPUs is a place of both
-# kinds, and the door hears of all eight.
+# kinds, and the door hears of all eight: who they are, whether they serve, what is wanted of each.
 start_server --gpu h100 --model llama-3.1-8b --workers 4 --disagg always --prefill 2 --decode 2 \
     --planner load --set planner.every=100ms
-for _ in {1..400}; do
-    ask 200 /metrics
-    [[ $(grep -c '^dyno_requests_running{' answer) == 8 ]] && break
+for _ in {1..400}; do # workers are looked at once a second
+    ask 200 /dashboard/data
+    [[ $(jq '(.planner_now | length == 2) and all(.workers[]; .state)' answer) == true ]] && break
     sleep 0.05
 done
-[[ $(grep -c '^dyno_requests_running{' answer) == 8 ]] || fail "not eight places: $(cat answer)"
+is '[.planner_now[].role] | tojson' '["decode","prefill"]'
+is '[.workers[].role] | group_by(.) | map([.[0], length]) | tojson' '[["decode",4],["prefill",4]]'
+is '.workers | group_by(.role)[] | any(.state == "ready")' $'true\ntrue'
 ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
 is .usage.completion_tokens 20
 stop

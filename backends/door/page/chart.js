@@ -3,7 +3,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const TICK_MINUTES = { 15: 5, 6: 2, 2: 1 }; /* of a chart of so many minutes */
-const PLOT = { left: 46, right: 8, top: 8, bottom: 20, height: 132 };
+const PLOT = { left: 52, right: 8, top: 8, bottom: 20, height: 132 };
 
 function svg(tag, attributes, parent) {
     const element = document.createElementNS(SVG, tag);

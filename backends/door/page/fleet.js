@@ -126,10 +126,18 @@ function showKv(shown, tiers) {
     });
 }
 
+/* What is unusual about a worker: nobody has looked at it, or it does not serve. */
+function noteOf(worker) {
+    if (worker.note) return worker.note;
+    if (!known(worker.seen_s)) return 'not seen yet';
+    if (worker.seen_s > 10) return 'not seen for ' + duration(worker.seen_s);
+    return worker.state && worker.state !== 'ready' ? worker.state : '';
+}
+
 function showRow(shown, worker) {
-    setText(shown.label, worker.name);
+    setText(shown.label, worker.name + (worker.role ? ' ' + worker.role : ''));
     const seen = known(worker.seen_s);
-    setText(shown.late, !seen ? 'not seen yet' : worker.seen_s > 10 ? 'not seen for ' + duration(worker.seen_s) : '');
+    setText(shown.late, noteOf(worker));
     setText(shown.cells.running, seen ? plain(worker.running) : NOTHING);
     setText(shown.cells.waiting, seen ? plain(worker.waiting) : NOTHING);
     setText(shown.cells.hits, percent(worker.hit_rate));
@@ -138,19 +146,30 @@ function showRow(shown, worker) {
     setBar(shown.busy, [worker.busy], known(worker.busy) ? percent(worker.busy) : 'not known');
 }
 
+/* Rows that are where they belong are not touched: a selection in them stays. */
+function inOrder(body, rows) {
+    rows.forEach((row, i) => {
+        if (body.rows[i] !== row) body.insertBefore(row, body.rows[i] || null);
+    });
+}
+
 function showWorkers(data) {
     const body = byId('workers').tBodies[0];
-    const all = data.workers.map((worker, i) => [i, worker]);
+    const all = data.workers.map((worker, i) => [i, worker]).filter(([, worker]) => worker.state !== 'stopped');
+    const there = all.map(([, worker]) => worker), stopped = data.workers.length - there.length;
+    const keys = new Set(all.map(([key]) => key));
     if (data.workers.length > 1) {
-        const busy = data.workers.map((worker) => worker.busy).filter(known);
-        const rates = data.workers.map((worker) => worker.tokens_per_s).filter(known);
-        all.push([null, { name: 'All ' + data.workers.length, running: data.fleet.running, waiting: data.fleet.waiting,
+        const busy = there.map((worker) => worker.busy).filter(known);
+        const rates = there.map((worker) => worker.tokens_per_s).filter(known);
+        keys.add(null);
+        all.push([null, { name: 'All ' + there.length, running: data.fleet.running, waiting: data.fleet.waiting,
+            note: stopped > 0 ? stopped + ' more stopped' : '',
             kv: data.fleet.kv, hit_rate: data.fleet.hit_rate, seen_s: data.workers.some((worker) => known(worker.seen_s)) ? 0 : null,
             busy: busy.length ? busy.reduce((a, b) => a + b, 0) / busy.length : null,
             tokens_per_s: rates.length ? rates.reduce((a, b) => a + b, 0) : null }]);
     }
     for (const [key, shown] of fleet.rows) {
-        if (key === null ? data.workers.length < 2 : key >= data.workers.length) {
+        if (!keys.has(key)) {
             shown.row.remove();
             fleet.rows.delete(key);
         }
@@ -159,11 +178,10 @@ function showWorkers(data) {
         if (!fleet.rows.has(key)) {
             const shown = makeRow(key);
             fleet.rows.set(key, shown);
-            if (key !== null && fleet.rows.has(null)) fleet.rows.get(null).row.before(shown.row);
-            else body.append(shown.row);
         }
         showRow(fleet.rows.get(key), worker);
     }
+    inOrder(body, all.map(([key]) => fleet.rows.get(key).row));
 }
 
 function showErrors(data) {
@@ -186,9 +204,9 @@ function showErrors(data) {
 }
 
 function showPlanner(data) {
-    const now = data.planner_now;
-    setText(byId('planner-now'), now ? now.desired + ' workers wanted (' + now.reason + '): ' + now.ready + ' ready, '
-        + now.starting + ' starting, ' + now.draining + ' draining.' : '');
+    setText(byId('planner-now'), (data.planner_now || []).map((now) => now.desired + ' '
+        + (now.role === 'serve' ? '' : now.role + ' ') + 'workers wanted (' + now.reason + '): ' + now.ready + ' ready, '
+        + now.starting + ' starting, ' + now.draining + ' draining.').join(' '));
     const decisions = data.planner || [];
     byId('planner-none').hidden = decisions.length > 0;
     setText(byId('planner-none'), data.planner ? 'It has decided nothing yet.' : 'This fleet has no planner: it keeps the size it was started with.');

@@ -48,6 +48,7 @@ static inline void plan(struct dyno_telemetry *telemetry, dyno_ns at, uint32_t b
                         uint32_t desired, const char *reason)
 {
     dyno_telemetry_planned(telemetry, &(struct dyno_plan_record){.at = at,
+                                                                 .role = "serve",
                                                                  .before = before,
                                                                  .asked = desired,
                                                                  .desired = desired,

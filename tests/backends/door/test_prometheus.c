@@ -394,9 +394,10 @@ START_TEST(a_planner_tells_what_it_wants_and_why)
     plan(telemetry, 3 * DYNO_S, 1, 2, "up");
     plan(telemetry, 4 * DYNO_S, 2, 2, "waiting");
     read_all(5 * DYNO_S, false);
-    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"ready\"}"), 2);
-    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"starting\"}"), 1);
-    ck_assert_double_eq(value_of("dyno_planner_workers_desired{reason=\"waiting\"}"), 2);
+    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"ready\",role=\"serve\"}"), 2);
+    ck_assert_double_eq(value_of("dyno_planner_workers{state=\"starting\",role=\"serve\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_planner_workers_desired{reason=\"waiting\",role=\"serve\"}"),
+                        2);
     ck_assert_double_eq(value_of("dyno_planner_requests_per_second{of=\"forecast\"}"), 3);
     ck_assert_double_eq(value_of("dyno_planner_changes_total"), 1);
     ck_assert_double_eq(value_of("dyno_planner_last_change_seconds{reason=\"up\"}"), 3);

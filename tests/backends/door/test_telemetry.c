@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "backends/door/dashboard_json.h"
+#include "backends/door/looks.h"
 #include "backends/door/window.h"
 #include "core/base/rng.h"
 #include "tests/backends/door/feed.h"
@@ -129,10 +130,89 @@ START_TEST(the_page_hears_what_changed_the_fleets_size)
     ck_assert_str_eq(json_string_value(json_object_get(json_array_get(changes, 0), "text")),
                      "6 workers instead of 5 (up): 2.5 requests/s, 3 to come, 12 running, 34 "
                      "waiting");
-    changes = json_object_get(root, "planner_now");
+    changes = json_array_get(json_object_get(root, "planner_now"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(changes, "reason")), "held");
     ck_assert_int_eq(json_integer_value(json_object_get(changes, "desired")), 25);
     json_decref(root);
+}
+END_TEST
+
+static const char *text_of(const json_t *list, size_t index, const char *key)
+{
+    return json_string_value(json_object_get(json_array_get(list, index), key));
+}
+
+START_TEST(the_page_hears_who_decodes_who_computes_prompts_and_who_is_there)
+{
+    const struct dyno_telemetry_config config = {.model = "m",
+                                                 .version = "1",
+                                                 .worker_count = 4,
+                                                 .block_tokens = 16,
+                                                 .has_planner = true,
+                                                 .prefill_from = 2};
+    const char *const states[] = {"ready", "stopped", "draining", "starting"};
+    struct dyno_error error;
+    json_t *root;
+    const json_t *list;
+
+    dyno_telemetry_close(telemetry);
+    ck_assert_int_eq(dyno_telemetry_open(&telemetry, &config, &error), DYNO_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        dyno_telemetry_sampled(
+            telemetry, &(struct dyno_sample_record){
+                           .at = DYNO_S, .worker = i, .state = states[i], .blocks_total = 100});
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        dyno_telemetry_planned(telemetry,
+                               &(struct dyno_plan_record){.at = DYNO_S,
+                                                          .role = i ? "prefill" : "decode",
+                                                          .before = 1,
+                                                          .desired = 2 + i,
+                                                          .reason = "up"});
+    }
+    root = page(2 * DYNO_S, 0);
+    list = json_object_get(root, "workers");
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_str_eq(text_of(list, i, "state"), states[i]);
+        ck_assert_str_eq(text_of(list, i, "role"), i < 2 ? "decode" : "prefill");
+    }
+    list = json_object_get(json_object_get(root, "fleet"), "kv"); /* two have memory in use */
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "total")), 200);
+    list = json_object_get(root, "planner_now");
+    ck_assert_str_eq(text_of(list, 0, "role"), "decode");
+    ck_assert_str_eq(text_of(list, 1, "role"), "prefill");
+    list = json_object_get(root, "planner");
+    ck_assert_str_eq(text_of(list, 1, "text"),
+                     "3 prefill workers instead of 1 (up): 0 requests/s, 0 to come, 0 running, 0 "
+                     "waiting");
+    json_decref(root);
+}
+END_TEST
+
+/* Of what the loop left, the door takes what changed something, and the last of each role. */
+START_TEST(no_role_hides_what_was_planned_for_the_other)
+{
+    struct dyno_looks looks;
+    struct dyno_plan_record plans[DYNO_LOOKS_PLANS_MAX];
+
+    ck_assert_int_eq(dyno_looks_init(&looks, 1), DYNO_OK);
+    for (uint32_t tick = 0; tick < 3; tick++) {
+        for (uint32_t role = 0; role < 2; role++) {
+            dyno_looks_leave_plan(
+                &looks, &(struct dyno_plan_record){.at = tick,
+                                                   .role = role ? "prefill" : "decode",
+                                                   .before = 1,
+                                                   .desired = tick == 1 && role == 1 ? 2 : 1});
+        }
+    }
+    ck_assert_uint_eq(dyno_looks_take_plans(&looks, plans), 3);
+    ck_assert_uint_eq(plans[0].desired, 2);
+    ck_assert_uint_eq(plans[0].at, 1);
+    ck_assert_str_eq(plans[1].role, "decode");
+    ck_assert_uint_eq(plans[1].at, 2);
+    ck_assert_str_eq(plans[2].role, "prefill");
+    ck_assert_uint_eq(plans[2].at, 2);
+    dyno_looks_release(&looks);
 }
 END_TEST
 
@@ -470,6 +550,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_point_tells_what_happened_in_its_five_seconds);
     tcase_add_test(tc, what_nobody_told_is_null_and_not_zero);
     tcase_add_test(tc, the_page_hears_what_changed_the_fleets_size);
+    tcase_add_test(tc, the_page_hears_who_decodes_who_computes_prompts_and_who_is_there);
+    tcase_add_test(tc, no_role_hides_what_was_planned_for_the_other);
     tcase_add_test(tc, a_second_counts_once_it_is_over);
     tcase_add_test(tc, an_earlier_now_counts_as_the_latest);
     tcase_add_test(tc, points_before_since_are_left_out);
