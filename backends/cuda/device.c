@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backends/cuda/forward.h"
-#include "backends/cuda/plan.h"
+#include "backends/cuda/parts.h"
+#include "backends/cuda/ranks.h"
 #include "backends/cuda/runtime.h"
 #include "kernels/team.h"
 
@@ -13,8 +13,8 @@ enum { SETTLE_GRAIN = 1, CACHE_LINE = 64 };
 
 /* One worker. */
 struct engine {
-    int gpu;
-    struct dyno_cuda_forward *forward;
+    int gpu; /* of its first rank */
+    struct dyno_cuda_ranks *ranks;
     struct dyno_cuda_slice *slices;        /* [seqs_max], as many as a pass has pieces */
     struct dyno_cuda_yield *yields;        /* [seqs_max] */
     const struct dyno_engine_piece **from; /* [seqs_max] the yields' pieces */
@@ -24,9 +24,9 @@ struct engine {
 };
 
 struct cuda {
-    uint32_t worker_count, gpu_count, vocab, hidden;
-    struct dyno_cuda_model **models; /* [gpu_count] */
-    struct engine *engines;          /* [worker_count] */
+    uint32_t worker_count, vocab, hidden;
+    struct dyno_cuda_parts *parts; /* what is on the GPUs */
+    struct engine *engines;        /* [worker_count] */
 };
 
 /* ---- a step ---------------------------------------------------------------------------------- */
@@ -126,14 +126,6 @@ _Noreturn static void give_up(const struct engine *engine, const struct dyno_err
     _Exit(EXIT_FAILURE);
 }
 
-static dyno_status compute(const struct engine *engine, uint32_t piece_count,
-                           struct dyno_error *error)
-{
-    DYNO_CUDA_TRY(cudaSetDevice(engine->gpu), error); /* of this thread */
-    return dyno_cuda_forward_run(engine->forward, engine->slices, piece_count, engine->yields,
-                                 error);
-}
-
 static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                  uint32_t piece_count, uint32_t *next)
 {
@@ -143,7 +135,8 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     struct settling settling = {cuda, engine, next};
     struct dyno_error error = {0};
 
-    if (compute(engine, piece_count, &error) != DYNO_OK) {
+    if (dyno_cuda_ranks_run(engine->ranks, engine->slices, piece_count, engine->yields, &error) !=
+        DYNO_OK) {
         give_up(engine, &error);
     }
     if (chooses_on_host(engine, yields)) {
@@ -166,47 +159,26 @@ static struct dyno_cuda_forward_config forward_config(const struct dyno_cuda_con
     };
 }
 
-static dyno_status count_gpus(uint32_t *out, struct dyno_error *error)
+static struct dyno_cuda_parts_config parts_config(const struct dyno_cuda_config *config,
+                                                  const struct dyno_cuda_forward_config *forward)
 {
-    int count = 0;
-
-    DYNO_CUDA_TRY(cudaGetDeviceCount(&count), error);
-    if (count == 0) {
-        return dyno_fail(error, DYNO_NOT_FOUND,
-                         "there is no GPU: look at nvidia-smi and CUDA_VISIBLE_DEVICES");
-    }
-    *out = (uint32_t)count;
-    return DYNO_OK;
-}
-
-/* The GPU's plan for so many workers. */
-static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_config *config,
-                            uint32_t gpu, uint32_t workers, struct dyno_error *error)
-{
-    struct dyno_cuda_forward_config forward = forward_config(config);
-    size_t free_bytes, total_bytes;
-
-    DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
-    DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);
-    return dyno_cuda_plan_make(out, config->weights, DYNO_ELEMENT_BF16, config->context_max,
-                               &forward, workers, free_bytes, error);
+    return (struct dyno_cuda_parts_config){
+        .weights = config->weights,
+        .workers = config->threaded.worker_count,
+        .ranks = config->ranks > 0 ? config->ranks : 1,
+        .threads = config->threads,
+        .positions = config->context_max,
+        .forward = forward,
+    };
 }
 
 dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
                                     struct dyno_error *error)
 {
-    uint32_t gpus = 0, workers = config->threaded.worker_count, blocks = UINT32_MAX;
+    struct dyno_cuda_forward_config forward = forward_config(config);
+    struct dyno_cuda_parts_config parts = parts_config(config, &forward);
 
-    DYNO_TRY(dyno_cuda_model_check(config->weights, error));
-    DYNO_TRY(count_gpus(&gpus, error));
-    for (uint32_t gpu = 0; gpu < gpus && gpu < workers; gpu++) {
-        struct dyno_cuda_plan plan = {0};
-
-        DYNO_TRY(plan_gpu(&plan, config, gpu, (workers - gpu + gpus - 1) / gpus, error));
-        blocks = plan.blocks < blocks ? plan.blocks : blocks;
-    }
-    *out = blocks;
-    return DYNO_OK;
+    return dyno_cuda_parts_blocks(out, &parts, error);
 }
 
 static void release(void *context)
@@ -216,49 +188,27 @@ static void release(void *context)
     for (uint32_t i = 0; cuda->engines && i < cuda->worker_count; i++) {
         struct engine *engine = &cuda->engines[i];
 
-        (void)cudaSetDevice(engine->gpu);
-        dyno_cuda_forward_close(engine->forward);
+        dyno_cuda_ranks_close(engine->ranks);
         free(engine->slices);
         free(engine->yields);
         free(engine->from);
         free(engine->scratch);
         dyno_team_close(engine->team);
     }
-    for (uint32_t i = 0; cuda->models && i < cuda->gpu_count; i++) {
-        (void)cudaSetDevice((int)i);
-        dyno_cuda_model_close(cuda->models[i]);
-    }
+    dyno_cuda_parts_close(cuda->parts);
     free(cuda->engines);
-    free(cuda->models);
     free(cuda);
-}
-
-static dyno_status load_models(struct cuda *cuda, const struct dyno_cuda_config *config,
-                               struct dyno_error *error)
-{
-    struct dyno_team *team = dyno_team_open(config->threads);
-    dyno_status status = DYNO_OK;
-
-    for (uint32_t i = 0; status == DYNO_OK && i < cuda->gpu_count && i < cuda->worker_count; i++) {
-        cudaError_t code = cudaSetDevice((int)i);
-
-        status = code != cudaSuccess
-                     ? dyno_cuda_fail(error, code, "cudaSetDevice")
-                     : dyno_cuda_model_open(&cuda->models[i], config->weights, NULL,
-                                            DYNO_ELEMENT_BF16, config->context_max, team, error);
-    }
-    dyno_team_close(team);
-    return status;
 }
 
 static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t blocks,
                                const struct dyno_cuda_config *config, struct dyno_error *error)
 {
     struct engine *engine = &cuda->engines[worker];
-    struct dyno_cuda_forward_config forward = forward_config(config);
+    struct dyno_cuda_ranks_config ranks = {.forward = forward_config(config)};
     uint32_t seqs_max = config->threaded.seqs_max;
 
-    engine->gpu = (int)(worker % cuda->gpu_count);
+    dyno_cuda_parts_of(cuda->parts, worker, &ranks);
+    engine->gpu = ranks.rank[0].gpu;
     engine->slices = calloc(seqs_max, sizeof *engine->slices);
     engine->yields = calloc(seqs_max, sizeof *engine->yields);
     engine->from = calloc(seqs_max, sizeof(const struct dyno_engine_piece *));
@@ -269,27 +219,25 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t bloc
     if (!engine->slices || !engine->yields || !engine->from || !engine->scratch || !engine->team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory or threads for %u sequences", seqs_max);
     }
-    forward.blocks = blocks;
-    forward.model = cuda->models[engine->gpu];
-    DYNO_CUDA_TRY(cudaSetDevice(engine->gpu), error);
-    DYNO_TRY(dyno_cuda_forward_open(&engine->forward, &forward, error));
-    return dyno_cuda_forward_warm(engine->forward, error);
+    ranks.forward.blocks = blocks;
+    DYNO_TRY(dyno_cuda_ranks_open(&engine->ranks, &ranks, error));
+    return dyno_cuda_ranks_warm(engine->ranks, error);
 }
 
 static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
                             struct dyno_error *error)
 {
+    struct dyno_cuda_forward_config forward = forward_config(config);
+    struct dyno_cuda_parts_config parts = parts_config(config, &forward);
     uint32_t blocks;
 
-    DYNO_TRY(dyno_cuda_device_blocks(&blocks, config, error));
-    DYNO_TRY(count_gpus(&cuda->gpu_count, error));
-    assert(cuda->gpu_count > 0 && cuda->worker_count > 0); /* which clang-tidy cannot see */
-    cuda->models = calloc(cuda->gpu_count, sizeof(struct dyno_cuda_model *));
+    DYNO_TRY(dyno_cuda_parts_blocks(&blocks, &parts, error));
+    assert(cuda->worker_count > 0); /* which clang-tidy cannot see */
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);
-    if (!cuda->models || !cuda->engines) {
+    if (!cuda->engines) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cuda->worker_count);
     }
-    DYNO_TRY(load_models(cuda, config, error));
+    DYNO_TRY(dyno_cuda_parts_open(&cuda->parts, &parts, error));
     for (uint32_t i = 0; i < cuda->worker_count; i++) {
         DYNO_TRY(open_engine(cuda, i, blocks, config, error));
     }

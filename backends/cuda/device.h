@@ -1,6 +1,7 @@
-/* GPUs as a device: workers that compute real tokens (backends/cuda/forward.h) in threads of their
+/* GPUs as a device: workers that compute real tokens (backends/cuda/ranks.h) in threads of their
  * own (backends/engine/threaded.h).  Worker i computes on GPU i modulo their number; those of one
- * GPU share its weights.
+ * GPU share its weights.  With several ranks a worker, every rank has a GPU that nobody else has:
+ * worker i those from i x ranks on.
  *
  * The next token is the one with the largest logit; of equal ones, the first.  A request that
  * brings a generation is asked (backends/engine/generation.h).
@@ -16,6 +17,7 @@
 
 struct dyno_cuda_config {
     const struct dyno_weights *weights; /* not owned */
+    uint32_t ranks;                     /* that share every pass of a worker; 0: as 1 */
     uint32_t threads;                   /* of each worker on the host: to load weights, and to
                                            choose tokens that GPUs do not; >= 1 */
     bool kv_fp8;                        /* keys and values as e4m3; else as the activations, bf16 */
@@ -28,13 +30,13 @@ struct dyno_cuda_config {
 
 /* How many KV blocks each worker can have on these GPUs: as many as its sequences can fill, or what
  * memory there is free.  config->blocks > 0: that many, if they fit.
- * Errors: DYNO_UNSUPPORTED (the model, or a build without CUDA), DYNO_NOT_FOUND (no GPU),
- * DYNO_NO_MEMORY, with the arithmetic. */
+ * Errors: DYNO_UNSUPPORTED (the model, or a build without CUDA), DYNO_NOT_FOUND (no GPU, or fewer
+ * than ranks), DYNO_NO_MEMORY, with the arithmetic, and as dyno_shard_make. */
 dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
                                     struct dyno_error *error);
 
 /* On success *out is closed through its ops; on failure it is untouched.
- * Errors: as dyno_cuda_device_blocks, dyno_cuda_forward_open and dyno_threaded_device_open. */
+ * Errors: as dyno_cuda_device_blocks, dyno_cuda_ranks_open and dyno_threaded_device_open. */
 dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cuda_config *config,
                                   struct dyno_error *error);
 

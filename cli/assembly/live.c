@@ -83,6 +83,7 @@ static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
 {
     return (struct dyno_cuda_config){
         .weights = live->weights,
+        .ranks = scenario->fleet.tp,
         .threads = dyno_live_threads(scenario),
         .kv_fp8 = strcmp(scenario->model.kv, "fp8") == 0,
         .blocks = worker->blocks,

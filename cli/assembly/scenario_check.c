@@ -341,9 +341,9 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                   struct dyno_options *options, struct dyno_error *error)
 {
     static const char *const of_gpus[] = {
-        "fleet.gpu",  "fleet.tp",           "fleet.expert_parallel", "model.weights",
-        "model.kv",   "timing.calibration", "timing.host",           "prefill.gpu",
-        "prefill.tp", "prefill.weights",    "links.topology"};
+        "fleet.gpu",          "fleet.expert_parallel", "model.weights", "model.kv",
+        "timing.calibration", "timing.host",           "prefill.gpu",   "prefill.tp",
+        "prefill.weights",    "links.topology"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
     struct dyno_machine machine = measured(scenario);
     bool is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
@@ -366,9 +366,6 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
         if (dyno_live_is_cuda(scenario) && strcmp(of_gpus[i], "model.kv") == 0) {
             continue; /* it has both types */
         }
-        if (!is_cuda && strcmp(of_gpus[i], "fleet.tp") == 0) {
-            continue; /* its ranks are threads */
-        }
         if (layer(options, of_gpus[i]) > 0) {
             return refuse_pair(options, of_gpus[i], device,
                                "contradict each other: no GPU is simulated", error);
@@ -376,7 +373,7 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     }
     if (dyno_live_is_real(scenario)) {
         DYNO_TRY(settle_default(options, "run.clock", "wall", name, error));
-    } else if (!is_cuda) {
+    } else {
         DYNO_TRY(settle_ranks(scenario, options, &machine, error));
     }
     DYNO_TRY(settle_default(options, "model.name",

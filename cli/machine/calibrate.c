@@ -69,7 +69,7 @@ static const struct dyno_option rows[] = {
     {.name = "fleet.tp",
      .flag = "tp",
      .value = "N",
-     .help = "ranks that share a worker's passes, on the CPU; threads are divided among them",
+     .help = "ranks that share a worker's passes: GPUs, or threads of the CPU",
      .initial = "1",
      .type = DYNO_OPTION_U32,
      .offset = AT(ranks),
@@ -152,10 +152,6 @@ static dyno_status measure(const struct calibrate_options *options, const char *
     struct dyno_machine machine;
     dyno_status status;
 
-    if (config.is_cuda && options->ranks > 1) {
-        return dyno_fail(error, DYNO_UNSUPPORTED,
-                         "--tp: a worker on GPUs has one rank; only --device cpu has several");
-    }
     config.model = options->model;
     config.ranks = options->ranks;
     config.pause_ns = options->pause_ns;

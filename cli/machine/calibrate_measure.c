@@ -105,6 +105,7 @@ static dyno_status open_device(struct bench *bench, uint32_t blocks, struct dyno
         return dyno_cuda_device_open(
             &bench->device,
             &(struct dyno_cuda_config){.weights = bench->weights,
+                                       .ranks = config->ranks,
                                        .threads = config->threads,
                                        .blocks = blocks,
                                        .block_tokens = BLOCK_TOKENS,
@@ -134,6 +135,7 @@ static dyno_status measure_room(struct bench *bench, uint32_t *kv_tokens, struct
     DYNO_TRY(dyno_cuda_device_blocks(
         &blocks,
         &(struct dyno_cuda_config){.weights = bench->weights,
+                                   .ranks = config->ranks,
                                    .threads = config->threads,
                                    .block_tokens = BLOCK_TOKENS,
                                    .batch_tokens_max = config->batch_tokens_max,

@@ -10,7 +10,7 @@ struct dyno_measure_config {
     const char *model; /* as --model */
     bool is_cuda;      /* the first GPU; else the CPU */
     uint32_t threads;
-    uint32_t ranks;                      /* of a worker on the CPU, which share its passes */
+    uint32_t ranks;                      /* of a worker, which share its passes */
     uint32_t batch_tokens_max, seqs_max; /* the largest passes */
     /* Powers of two, at most the above: sequences that may have a long context, of so many tokens
      * if the model has them; and the tokens of the prompt slice that is measured behind one. */

@@ -58,9 +58,10 @@ static struct dyno_threaded_config threaded_config(struct dyno_transcripts *tran
 }
 
 static struct dyno_cuda_config cuda_config(const struct dyno_weights *weights,
-                                           struct dyno_transcripts *transcripts)
+                                           struct dyno_transcripts *transcripts, uint32_t ranks)
 {
     return (struct dyno_cuda_config){.weights = weights,
+                                     .ranks = ranks,
                                      .threads = 2,
                                      .blocks = BLOCKS,
                                      .block_tokens = BLOCK_TOKENS,
@@ -69,9 +70,10 @@ static struct dyno_cuda_config cuda_config(const struct dyno_weights *weights,
                                      .threaded = threaded_config(transcripts)};
 }
 
-static void open_device(struct fleet *fleet, const struct dyno_weights *weights, bool on_gpu)
+/* ranks: of each worker, on GPUs; 0: on the CPU. */
+static void open_device(struct fleet *fleet, const struct dyno_weights *weights, uint32_t ranks)
 {
-    struct dyno_cuda_config cuda = cuda_config(weights, fleet->transcripts);
+    struct dyno_cuda_config cuda = cuda_config(weights, fleet->transcripts, ranks);
     struct dyno_cpu_config cpu = {.weights = weights,
                                   .threads = 1,
                                   .blocks = BLOCKS,
@@ -79,13 +81,13 @@ static void open_device(struct fleet *fleet, const struct dyno_weights *weights,
                                   .batch_tokens_max = SEQUENCES * PROMPT_MAX,
                                   .threaded = threaded_config(fleet->transcripts)};
     struct dyno_error error = {0};
-    dyno_status status = on_gpu ? dyno_cuda_device_open(&fleet->device, &cuda, &error)
-                                : dyno_cpu_device_open(&fleet->device, &cpu, &error);
+    dyno_status status = ranks > 0 ? dyno_cuda_device_open(&fleet->device, &cuda, &error)
+                                   : dyno_cpu_device_open(&fleet->device, &cpu, &error);
 
     ck_assert_msg(status == DYNO_OK, "%s", error.text);
 }
 
-static struct fleet fleet_open(const struct dyno_weights *weights, uint64_t seed, bool on_gpu)
+static struct fleet fleet_open(const struct dyno_weights *weights, uint64_t seed, uint32_t ranks)
 {
     struct fleet fleet;
     struct dyno_rng rng;
@@ -104,7 +106,7 @@ static struct fleet fleet_open(const struct dyno_weights *weights, uint64_t seed
     for (uint32_t i = 0; i < SEQUENCES * TABLE; i++) {
         fleet.tables[i % SEQUENCES][i / SEQUENCES] = BLOCKS - 1 - i;
     }
-    open_device(&fleet, weights, on_gpu);
+    open_device(&fleet, weights, ranks);
     return fleet;
 }
 
@@ -207,14 +209,19 @@ START_TEST(greedy_text_is_that_of_the_cpu)
     struct dyno_rng rng;
     struct dyno_weights *weights;
     struct fleet gpu, cpu;
-    uint32_t same = 0;
+    uint32_t same = 0, ranks = _i < 4 ? 1 : 2;
+    enum family family = _i % 2 ? QWEN3 : LLAMA3;
+    struct dyno_model shapes;
 
     dyno_rng_init(&rng, (uint64_t)_i, "cuda device");
-    weights = cuda_model(&rng, _i % 2 ? QWEN3 : LLAMA3, _i % 4 < 2 ? 64 : 16);
+    shapes = ranks > 1 ? cuda_shapes_to_share(&rng, family, 16)
+                       : cuda_shapes(&rng, family, _i % 4 < 2 ? 64 : 16);
+    weights = cuda_model_of(&rng, family, &shapes);
+    dyno_emulation_devices(ranks > 1 ? WORKERS * (int)ranks : 1);
     sem_init(&woken, 0, 0);
-    gpu = fleet_open(weights, (uint64_t)_i, true);
+    gpu = fleet_open(weights, (uint64_t)_i, ranks);
     run(&gpu);
-    cpu = fleet_open(weights, (uint64_t)_i, false);
+    cpu = fleet_open(weights, (uint64_t)_i, 0);
     run(&cpu);
     for (uint32_t i = 0; i < WORKERS * SEQUENCES; i++) {
         const struct dyno_transcript *got = gpu.sequences[i], *due = cpu.sequences[i];
@@ -250,7 +257,7 @@ START_TEST(a_fleet_without_room_is_refused)
 
     dyno_rng_init(&rng, 1, "cuda device");
     weights = cuda_model(&rng, LLAMA3, 64);
-    config = cuda_config(weights, NULL);
+    config = cuda_config(weights, NULL, 1);
     ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_OK && blocks == BLOCKS);
     config.blocks = 0; /* as many as sequences can fill */
     ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_OK &&
@@ -258,6 +265,31 @@ START_TEST(a_fleet_without_room_is_refused)
     dyno_emulation_free_bytes((size_t)1 << 30);
     ck_assert(dyno_cuda_device_open(&device, &config, &error) == DYNO_NO_MEMORY && !device);
     ck_assert_msg(strstr(error.text, "the GPU has 1.00 GiB free, and "), "%s", error.text);
+}
+END_TEST
+
+START_TEST(ranks_without_gpus_of_their_own_are_refused)
+{
+    struct dyno_rng rng;
+    struct dyno_model shapes;
+    struct dyno_cuda_config config;
+    struct dyno_error error = {0};
+    uint32_t blocks = 0;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    shapes = cuda_shapes_to_share(&rng, LLAMA3, 16);
+    config = cuda_config(cuda_model_of(&rng, LLAMA3, &shapes), NULL, 2);
+    dyno_emulation_devices(4);
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_OK && blocks == BLOCKS);
+    dyno_emulation_devices(3);
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_NOT_FOUND);
+    ck_assert_str_eq(error.text, "2 workers of 2 ranks need 4 GPUs, one for every rank, and there "
+                                 "are 3: fewer workers or ranks (--tp) would do");
+    config.ranks = 3;
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_NOT_FOUND);
+    dyno_emulation_devices(6);
+    ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_BAD_INPUT);
+    ck_assert_msg(strstr(error.text, "heads"), "%s", error.text);
 }
 END_TEST
 
@@ -275,7 +307,7 @@ START_TEST(calls_that_fail_while_it_opens_are_told)
     dyno_rng_init(&rng, 1, "cuda device");
     weights = cuda_model(&rng, LLAMA3, 16);
     ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
-    config = cuda_config(weights, transcripts);
+    config = cuda_config(weights, transcripts, 1);
     config.threaded.seqs_max = 1;
     config.batch_tokens_max = 2;
     dyno_emulation_fail(0, cudaSuccess);
@@ -303,7 +335,7 @@ START_TEST(a_pass_that_fails_ends_the_program)
 
     dyno_rng_init(&rng, 1, "cuda device");
     sem_init(&woken, 0, 0);
-    fleet = fleet_open(cuda_model(&rng, LLAMA3, 16), 1, true);
+    fleet = fleet_open(cuda_model(&rng, LLAMA3, 16), 1, 1);
     dyno_emulation_fail(9, cudaErrorIllegalAddress);
     run(&fleet);
 }
@@ -315,8 +347,9 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, NULL, arrays_free);
-    tcase_add_loop_test(tc, greedy_text_is_that_of_the_cpu, 0, 4);
+    tcase_add_loop_test(tc, greedy_text_is_that_of_the_cpu, 0, 5);
     tcase_add_test(tc, a_fleet_without_room_is_refused);
+    tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);
     tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);
     tcase_add_exit_test(tc, a_pass_that_fails_ends_the_program, EXIT_FAILURE);
     suite_add_tcase(suite, tc);

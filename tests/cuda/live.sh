@@ -16,7 +16,10 @@ load=(--arrival poisson:200 --requests 12 --input-tokens "uniform:8,60"
 # Every request ends, with as many tokens as the same load has when it is simulated; prompts that
 # share identities share blocks; what the core decided can be decided again.
 works replay "${load[@]}" --device null --db none --json simulated.json
-for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20"; do
+for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20" "--workers 2 --tp 2"
+do
+    export DYNO_EMULATION_DEVICES=1
+    [[ $more != *--tp* ]] || DYNO_EMULATION_DEVICES=4
     # shellcheck disable=SC2086
     works replay "${load[@]}" --device cuda --model tiny --threads 2 --max-num-seqs 4 --db none \
         --json live.json --journal journal $more
@@ -27,6 +30,10 @@ for more in "" "--workers 2" "--kv-cache-dtype fp8 --set kv.blocks=20"; do
     grep -Eq 'Fleet +[12] workers? on this machine.s cuda' out || fail "$(cat out)"
     works rerun journal
 done
+
+DYNO_EMULATION_DEVICES=1
+refuses 1 '2 workers of 2 ranks need 4 GPUs, one for every rank, and there is 1: fewer workers or '\
+'ranks (--tp) would do' replay --device cuda --model tiny --workers 2 --tp 2 "${load[@]}"
 
 # Requests of clients: text that is chosen on the GPU, and text that the host must choose.
 start_server --device cuda --model tiny --threads 2 --max-num-seqs 4 --max-model-len 128

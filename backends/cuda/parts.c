@@ -1,0 +1,201 @@
+/* One rank a worker: worker i is on GPU i modulo their number.  Several: rank r of worker i has GPU
+ * i x ranks + r to itself, as NCCL wants it. */
+#include "backends/cuda/parts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "backends/cuda/plan.h"
+#include "backends/cuda/runtime.h"
+#include "kernels/team.h"
+
+/* What one GPU holds. */
+struct part {
+    struct dyno_shard shard;
+    struct dyno_weights *view; /* the rank's; NULL: the model is whole */
+    struct dyno_cuda_model *model;
+};
+
+struct dyno_cuda_parts {
+    uint32_t ranks, count;       /* count: GPUs in use */
+    struct part *part;           /* [count] */
+    struct dyno_cuda_rank *rank; /* [count] the same for dyno_cuda_ranks_config */
+};
+
+/* ---- who is where ---------------------------------------------------------------------------- */
+
+static dyno_status count_gpus(uint32_t *out, struct dyno_error *error)
+{
+    int count = 0;
+
+    DYNO_CUDA_TRY(cudaGetDeviceCount(&count), error);
+    if (count == 0) {
+        return dyno_fail(error, DYNO_NOT_FOUND,
+                         "there is no GPU: look at nvidia-smi and CUDA_VISIBLE_DEVICES");
+    }
+    *out = (uint32_t)count;
+    return DYNO_OK;
+}
+
+/* How many GPUs are used. */
+static dyno_status share_gpus(uint32_t *out, const struct dyno_cuda_parts_config *config,
+                              struct dyno_error *error)
+{
+    uint64_t ranks = (uint64_t)config->workers * config->ranks;
+    uint32_t gpus = 0;
+
+    DYNO_TRY(count_gpus(&gpus, error));
+    if (config->ranks > 1 && ranks > gpus) {
+        return dyno_fail(error, DYNO_NOT_FOUND,
+                         "%u worker%s of %u ranks need%s %llu GPUs, one for every rank, and there "
+                         "%s %u: fewer workers or ranks (--tp) would do",
+                         config->workers, config->workers == 1 ? "" : "s", config->ranks,
+                         config->workers == 1 ? "s" : "", (unsigned long long)ranks,
+                         gpus == 1 ? "is" : "are", gpus);
+    }
+    *out = ranks < gpus ? (uint32_t)ranks : gpus;
+    return DYNO_OK;
+}
+
+/* What of the model a GPU is to hold; closed by close_part, also on failure. */
+static dyno_status open_view(struct part *part, const struct dyno_cuda_parts_config *config,
+                             uint32_t gpu, struct dyno_error *error)
+{
+    if (config->ranks == 1) {
+        return dyno_cuda_model_check(config->weights, error);
+    }
+    DYNO_TRY(dyno_shard_make(&part->shard, &config->weights->model, gpu % config->ranks,
+                             config->ranks, error));
+    DYNO_TRY(dyno_shard_weights_open(&part->view, config->weights, &part->shard, error));
+    return dyno_cuda_model_check(part->view, error);
+}
+
+static const struct dyno_shard *shard_of(const struct part *part)
+{
+    return part->view ? &part->shard : NULL;
+}
+
+static void close_part(struct part *part)
+{
+    dyno_cuda_model_close(part->model);
+    dyno_shard_weights_close(part->view);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_parts_config *config,
+                            const struct part *part, uint32_t gpu, uint32_t workers,
+                            struct dyno_error *error)
+{
+    struct dyno_cuda_forward_config forward = *config->forward;
+    size_t free_bytes, total_bytes;
+
+    forward.shard = shard_of(part);
+    DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
+    DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);
+    return dyno_cuda_plan_make(out, part->view ? part->view : config->weights, DYNO_ELEMENT_BF16,
+                               config->positions, &forward, workers, free_bytes, error);
+}
+
+dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
+                                   struct dyno_error *error)
+{
+    uint32_t gpus = 0, blocks = UINT32_MAX;
+
+    DYNO_TRY(dyno_cuda_model_check(config->weights, error));
+    DYNO_TRY(share_gpus(&gpus, config, error));
+    for (uint32_t gpu = 0; gpu < gpus; gpu++) {
+        uint32_t workers = config->ranks > 1 ? 1 : (config->workers - gpu + gpus - 1) / gpus;
+        struct dyno_cuda_plan plan = {0};
+        struct part part = {.view = NULL};
+        dyno_status status = open_view(&part, config, gpu, error);
+
+        if (status == DYNO_OK) {
+            status = plan_gpu(&plan, config, &part, gpu, workers, error);
+        }
+        close_part(&part);
+        DYNO_TRY(status);
+        blocks = plan.blocks < blocks ? plan.blocks : blocks;
+    }
+    *out = blocks;
+    return DYNO_OK;
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+static dyno_status load(struct dyno_cuda_parts *parts, uint32_t gpu,
+                        const struct dyno_cuda_parts_config *config, struct dyno_team *team,
+                        struct dyno_error *error)
+{
+    struct part *part = &parts->part[gpu];
+
+    DYNO_TRY(open_view(part, config, gpu, error));
+    DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
+    DYNO_TRY(dyno_cuda_model_open(&part->model, part->view ? part->view : config->weights,
+                                  shard_of(part), DYNO_ELEMENT_BF16, config->positions, team,
+                                  error));
+    parts->rank[gpu] = (struct dyno_cuda_rank){(int)gpu, part->model, shard_of(part)};
+    return DYNO_OK;
+}
+
+static dyno_status open_all(struct dyno_cuda_parts *parts,
+                            const struct dyno_cuda_parts_config *config, struct dyno_error *error)
+{
+    struct dyno_team *team;
+    dyno_status status = DYNO_OK;
+
+    DYNO_TRY(share_gpus(&parts->count, config, error));
+    assert(parts->count > 0); /* which clang-tidy cannot see */
+    parts->part = calloc(parts->count, sizeof *parts->part);
+    parts->rank = calloc(parts->count, sizeof *parts->rank);
+    if (!parts->part || !parts->rank) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u GPUs", parts->count);
+    }
+    team = dyno_team_open(config->threads);
+    for (uint32_t gpu = 0; status == DYNO_OK && gpu < parts->count; gpu++) {
+        status = load(parts, gpu, config, team, error);
+    }
+    dyno_team_close(team);
+    return status;
+}
+
+dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
+                                 const struct dyno_cuda_parts_config *config,
+                                 struct dyno_error *error)
+{
+    struct dyno_cuda_parts *parts = calloc(1, sizeof *parts);
+    dyno_status status;
+
+    if (!parts) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the parts of a model");
+    }
+    parts->ranks = config->ranks;
+    status = open_all(parts, config, error);
+    if (status != DYNO_OK) {
+        dyno_cuda_parts_close(parts);
+        return status;
+    }
+    *out = parts;
+    return DYNO_OK;
+}
+
+void dyno_cuda_parts_close(struct dyno_cuda_parts *parts)
+{
+    if (!parts) {
+        return;
+    }
+    for (uint32_t gpu = 0; parts->part && gpu < parts->count; gpu++) {
+        (void)cudaSetDevice((int)gpu);
+        close_part(&parts->part[gpu]);
+    }
+    free(parts->part);
+    free(parts->rank);
+    free(parts);
+}
+
+void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
+                        struct dyno_cuda_ranks_config *out)
+{
+    out->rank = &parts->rank[(uint64_t)worker * parts->ranks % parts->count];
+    out->ranks = parts->ranks;
+}

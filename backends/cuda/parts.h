@@ -1,0 +1,36 @@
+/* Which GPU holds what of a model: the whole of it, for every worker that is there, or what one
+ * rank of one worker has. */
+#ifndef DYNO_BACKENDS_CUDA_PARTS_H
+#define DYNO_BACKENDS_CUDA_PARTS_H
+
+#include "backends/cuda/ranks.h"
+
+struct dyno_cuda_parts;
+
+struct dyno_cuda_parts_config {
+    const struct dyno_weights *weights; /* not owned, whole */
+    uint32_t workers, ranks;            /* >= 1; ranks of each */
+    uint32_t threads;                   /* load the weights */
+    uint32_t positions;                 /* of a sequence */
+    const struct dyno_cuda_forward_config
+        *forward; /* of each rank, as plan.h reads it; not owned */
+};
+
+/* How many KV blocks each worker can have: what the GPU with the least room has room for.  Takes
+ * nothing.  Errors: DYNO_UNSUPPORTED (the model), DYNO_NOT_FOUND (no GPU, or too few for the
+ * ranks), as dyno_shard_make, dyno_shard_weights_open and dyno_cuda_plan_make. */
+dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
+                                   struct dyno_error *error);
+
+/* Load the weights.  On success *out is the caller's (dyno_cuda_parts_close); on failure it is
+ * untouched.  Errors: likewise, and as dyno_cuda_model_open. */
+dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
+                                 const struct dyno_cuda_parts_config *config,
+                                 struct dyno_error *error);
+void dyno_cuda_parts_close(struct dyno_cuda_parts *parts); /* NULL: nothing */
+
+/* The worker's ranks, which are there until the parts are closed. */
+void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
+                        struct dyno_cuda_ranks_config *out);
+
+#endif
