@@ -129,7 +129,8 @@ struct dyno_report {
     const struct dyno_extrapolation *extrapolated; /* [extrapolated_count] */
     uint32_t extrapolated_count;
     const struct dyno_interval *intervals; /* [interval_count]; latencies: mean, p50, p99 of TTFT,
-                                              TPOT, E2E, then output tokens a second; with
+                                              TPOT, E2E, then output tokens a second and the
+                                              share of prompt tokens found in cache; with
                                               objectives, the share of requests within them */
     uint32_t interval_count;               /* 0: there are none ... */
     uint32_t interval_replicas;

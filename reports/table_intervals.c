@@ -1,4 +1,5 @@
-/* The table's intervals: a line a latency, then throughput and goodput; or why there are none. */
+/* The table's intervals: a line a latency, then throughput, hit rate and goodput; or why there are
+ * none. */
 #include <math.h>
 
 #include "reports/table_lines.h"
@@ -19,7 +20,7 @@ static void put_interval(const struct dyno_table_page *page, const struct dyno_i
     fputs(both, page->out);
 }
 
-static void put_interval_of_share(const struct dyno_table_page *page,
+static void put_interval_of_share(const struct dyno_table_page *page, const char *label,
                                   const struct dyno_interval *interval)
 {
     struct dyno_interval percent = *interval;
@@ -27,14 +28,14 @@ static void put_interval_of_share(const struct dyno_table_page *page,
     if (!isnan(interval->low)) {
         percent.low *= 100.0;
         percent.high *= 100.0;
-        fprintf(page->out, "  %-12s", "goodput, %");
+        fprintf(page->out, "  %-12s", label);
         put_interval(page, &percent);
         fputc('\n', page->out);
     }
 }
 
-/* Three latencies by three statistics, then the throughput and the share of good requests: as
- * reports.h orders them. */
+/* Three latencies by three statistics, then the throughput, and the shares of tokens that were
+ * cached and of requests that were good: as reports.h orders them. */
 void dyno_table_intervals(const struct dyno_table_page *page)
 {
     static const char *const labels[] = {"TTFT, ms", "TPOT, ms", "E2E, ms"};
@@ -43,7 +44,7 @@ void dyno_table_intervals(const struct dyno_table_page *page)
     if (report->intervals_lacking) {
         fprintf(page->out, "\n95 %% intervals  left out: %s\n", report->intervals_why);
     }
-    if (report->interval_count < 10) {
+    if (report->interval_count < 11) {
         return;
     }
     fprintf(page->out, "\n95 %% intervals%21s%20s%20s\n", "mean", "p50", "p99");
@@ -57,7 +58,8 @@ void dyno_table_intervals(const struct dyno_table_page *page)
     fprintf(page->out, "  %-12s", "out tokens/s");
     put_interval(page, &report->intervals[9]);
     fprintf(page->out, "   (%u replicas)\n", report->interval_replicas);
-    if (report->interval_count > 10) {
-        put_interval_of_share(page, &report->intervals[10]);
+    put_interval_of_share(page, "hit rate, %", &report->intervals[10]);
+    if (report->interval_count > 11) {
+        put_interval_of_share(page, "goodput, %", &report->intervals[11]);
     }
 }

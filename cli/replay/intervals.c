@@ -13,12 +13,12 @@
 #include "reports/summary.h"
 
 static const char *const names[DYNO_REPLICA_FIGURES] = {
-    "ttft_ms.mean",     "ttft_ms.p50",
-    "ttft_ms.p99",      "tpot_ms.mean",
-    "tpot_ms.p50",      "tpot_ms.p99",
-    "e2e_ms.mean",      "e2e_ms.p50",
-    "e2e_ms.p99",       "throughput.output_tokens_per_s",
-    "goodput.fraction",
+    "ttft_ms.mean",      "ttft_ms.p50",
+    "ttft_ms.p99",       "tpot_ms.mean",
+    "tpot_ms.p50",       "tpot_ms.p99",
+    "e2e_ms.mean",       "e2e_ms.p50",
+    "e2e_ms.p99",        "throughput.output_tokens_per_s",
+    "kv.token_hit_rate", "goodput.fraction",
 };
 
 /* ---- intervals ------------------------------------------------------------------------------- */
@@ -56,7 +56,7 @@ static double to_scale(uint32_t figure, double value, uint64_t requests)
 {
     double least = 0.5 / (double)requests;
 
-    if (figure != DYNO_REPLICA_GOOD) {
+    if (figure < DYNO_REPLICA_HITS) {
         return dyno_log(value);
     }
     value = value < least ? least : value > 1.0 - least ? 1.0 - least : value;
@@ -65,7 +65,7 @@ static double to_scale(uint32_t figure, double value, uint64_t requests)
 
 static double from_scale(uint32_t figure, double value)
 {
-    return figure == DYNO_REPLICA_GOOD ? 1.0 - 1.0 / (1.0 + dyno_exp(value)) : dyno_exp(value);
+    return figure >= DYNO_REPLICA_HITS ? 1.0 - 1.0 / (1.0 + dyno_exp(value)) : dyno_exp(value);
 }
 
 /* Whether there is enough of it in every run. */

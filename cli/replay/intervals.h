@@ -22,7 +22,7 @@
 #include "reports/reports.h"
 #include "traces/input.h"
 
-enum { DYNO_INTERVALS_MAX = 11, DYNO_INTERVALS_AUTO = 8 };
+enum { DYNO_INTERVALS_MAX = 12, DYNO_INTERVALS_AUTO = 8 };
 
 struct dyno_intervals {
     uint32_t replicas, count;

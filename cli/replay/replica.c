@@ -10,8 +10,9 @@
 #include "reports/summary.h"
 #include "sim/uncertainty.h"
 
-/* What is kept of a request: its latencies, when it ended, and how many tokens it was given. */
-enum { ENDED = DYNO_REPLICA_LATENCIES, TOKENS, KEPT };
+/* What is kept of a request: its latencies, when it ended, how many tokens it was given, and how
+ * many of its prompt's were found in cache. */
+enum { ENDED = DYNO_REPLICA_LATENCIES, TOKENS, PROMPT, CACHED, KEPT };
 
 /* ---- one run's latencies, request by request ------------------------------------------------- */
 
@@ -49,6 +50,10 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 
     DYNO_TRY(reserve(collector, record->id + 1));
     collector->count = record->id + 1 > collector->count ? record->id + 1 : collector->count;
+    if (record->admitted_ns != DYNO_NEVER) {
+        collector->values[PROMPT][record->id] = record->prompt_tokens;
+        collector->values[CACHED][record->id] = record->cached_tokens;
+    }
     if (record->outcome != DYNO_COMPLETED) {
         return DYNO_OK;
     }
@@ -257,12 +262,30 @@ static double good_share(const struct collector *of, const struct dyno_replica *
     return good / (double)of->count;
 }
 
+/* The sum over requests that were admitted, of the run or of a draw of it. */
+static double sum_of(const struct collector *of, int kept, uint32_t index, struct dyno_rng rng,
+                     double *sample)
+{
+    const double *values = of->values[kept];
+    double sum = 0.0;
+
+    if (index > 0) {
+        resample(values, of->count, rng, sample);
+        values = sample;
+    }
+    for (uint64_t i = 0; i < of->count; i++) {
+        sum += values[i] > 0.0 ? values[i] : 0.0;
+    }
+    return sum;
+}
+
 /* All figures, of what was heard or of what is drawn from it; `sample` has room for the requests
  * twice. */
 static void find_figures(struct dyno_replica *out, const struct collector *heard,
                          const struct dyno_traffic *traffic, uint32_t index, double *sample)
 {
     struct dyno_rng rng;
+    double prompt;
 
     dyno_rng_init(&rng, traffic->scenario.run.seed + index, "intervals.blocks");
     for (int i = 0; i < DYNO_REPLICA_LATENCIES; i++) {
@@ -273,6 +296,9 @@ static void find_figures(struct dyno_replica *out, const struct collector *heard
         }
         figures_of(sample, heard->count, out->figures + i * DYNO_REPLICA_STATISTICS);
     }
+    prompt = sum_of(heard, PROMPT, index, rng, sample);
+    out->figures[DYNO_REPLICA_HITS] =
+        prompt > 0.0 ? sum_of(heard, CACHED, index, rng, sample) / prompt : 0.0;
     out->figures[DYNO_REPLICA_GOOD] = good_share(heard, out, index, rng, sample);
     if (index > 0) {
         out->figures[DYNO_REPLICA_RATE] *=

@@ -13,9 +13,11 @@
 enum { DYNO_REPLICA_LATENCIES = 3, DYNO_REPLICA_STATISTICS = 3 };
 
 /* The figures: mean, median and 99th percentile of TTFT, TPOT and E2E in ms; output tokens a
- * second; and the share of requests within the objectives (NAN without any). */
+ * second; the share of prompt tokens found in cache; and the share of requests within the
+ * objectives (NAN without any). */
 enum {
     DYNO_REPLICA_RATE = DYNO_REPLICA_LATENCIES * DYNO_REPLICA_STATISTICS,
+    DYNO_REPLICA_HITS,
     DYNO_REPLICA_GOOD,
     DYNO_REPLICA_FIGURES
 };
