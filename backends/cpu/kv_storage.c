@@ -120,22 +120,18 @@ dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
                          "0 blocks for keys and values: at least 1 is needed");
     }
     of.blocks = blocks;
+    of.is_placed = false;
     of.bytes = bytes > UINT64_MAX ? UINT64_MAX : (uint64_t)bytes;
     return open_shape(out, of, &storage->layer[0], error);
 }
 
-/* Keys and values of one layer's block, and how many bytes they are. */
-struct parts {
-    char *keys, *values;
-    size_t keys_bytes, values_bytes;
-};
-
-static struct parts parts_of(const struct dyno_kv_storage *storage, uint32_t layer, uint32_t block)
+struct dyno_kv_parts dyno_kv_storage_parts(const struct dyno_kv_storage *storage, uint32_t layer,
+                                           uint32_t block)
 {
     const struct dyno_kv_layer *of = &storage->layer[layer];
     size_t element = element_bytes(storage->element);
-    struct parts parts = {.keys_bytes = dyno_kv_block_keys(of) * element,
-                          .values_bytes = dyno_kv_block_values(of) * element};
+    struct dyno_kv_parts parts = {.keys_bytes = dyno_kv_block_keys(of) * element,
+                                  .values_bytes = dyno_kv_block_values(of) * element};
 
     assert(block < storage->blocks);
     parts.keys = (char *)of->keys + block * parts.keys_bytes;
@@ -148,7 +144,7 @@ void dyno_kv_storage_get(const struct dyno_kv_storage *storage, uint32_t block, 
     char *to = bytes;
 
     for (uint32_t i = 0; i < storage->layers; i++) {
-        struct parts parts = parts_of(storage, i, block);
+        struct dyno_kv_parts parts = dyno_kv_storage_parts(storage, i, block);
 
         memcpy(to, parts.keys, parts.keys_bytes);
         memcpy(to + parts.keys_bytes, parts.values, parts.values_bytes);
@@ -161,7 +157,7 @@ void dyno_kv_storage_put(const struct dyno_kv_storage *storage, uint32_t block, 
     const char *from = bytes;
 
     for (uint32_t i = 0; i < storage->layers; i++) {
-        struct parts parts = parts_of(storage, i, block);
+        struct dyno_kv_parts parts = dyno_kv_storage_parts(storage, i, block);
 
         memcpy(parts.keys, from, parts.keys_bytes);
         memcpy(parts.values, from + parts.keys_bytes, parts.values_bytes);
@@ -175,10 +171,35 @@ void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
     assert(to->layers == from->layers && to->element == from->element &&
            to->block_tokens == from->block_tokens);
     for (uint32_t i = 0; i < to->layers; i++) {
-        struct parts there = parts_of(to, i, to_block), here = parts_of(from, i, from_block);
+        struct dyno_kv_parts there = dyno_kv_storage_parts(to, i, to_block);
+        struct dyno_kv_parts here = dyno_kv_storage_parts(from, i, from_block);
 
         memcpy(there.keys, here.keys, here.keys_bytes);
         memcpy(there.values, here.values, here.values_bytes);
+    }
+}
+
+static void give_memory(struct dyno_kv_storage *storage)
+{
+    for (uint32_t i = 0; storage->layer && !storage->is_placed && i < storage->layers; i++) {
+        free(storage->layer[i].keys);
+        free(storage->layer[i].values);
+    }
+}
+
+void dyno_kv_storage_place(struct dyno_kv_storage *storage, void *memory)
+{
+    char *at = memory;
+
+    give_memory(storage);
+    storage->is_placed = true;
+    for (uint32_t i = 0; i < storage->layers; i++) {
+        struct dyno_kv_parts parts = dyno_kv_storage_parts(storage, i, 0);
+
+        storage->layer[i].keys = at;
+        at += storage->blocks * parts.keys_bytes;
+        storage->layer[i].values = at;
+        at += storage->blocks * parts.values_bytes;
     }
 }
 
@@ -187,10 +208,7 @@ void dyno_kv_storage_close(struct dyno_kv_storage *storage)
     if (!storage) {
         return;
     }
-    for (uint32_t i = 0; storage->layer && i < storage->layers; i++) {
-        free(storage->layer[i].keys);
-        free(storage->layer[i].values);
-    }
+    give_memory(storage);
     free(storage->layer);
     free(storage);
 }

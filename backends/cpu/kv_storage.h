@@ -5,6 +5,8 @@
 #ifndef DYNO_BACKENDS_CPU_KV_STORAGE_H
 #define DYNO_BACKENDS_CPU_KV_STORAGE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/status.h"
@@ -16,6 +18,7 @@ struct dyno_kv_storage {
     enum dyno_element element;
     struct dyno_kv_layer *layer; /* [layers] */
     uint64_t bytes;              /* of keys and values, filled up as attention.h says */
+    bool is_placed;              /* they lie where dyno_kv_storage_place was told */
 };
 
 enum { DYNO_KV_BLOCK_TOKENS_MAX = 4096 };
@@ -35,6 +38,21 @@ void dyno_kv_storage_close(struct dyno_kv_storage *storage); /* NULL: nothing */
 /* Take all of it from the system now, in large pages where there are any, so that no pass pays for
  * the first touch of a page.  Before anything is stored: what was is zero again. */
 void dyno_kv_storage_touch(struct dyno_kv_storage *storage);
+
+/* Keys and values lie in memory[bytes] from now on, layer after layer, first all keys and then all
+ * values of each; aligned as malloc does, somebody else's, and there until the storage closes.
+ * Before anything is stored. */
+void dyno_kv_storage_place(struct dyno_kv_storage *storage, void *memory);
+
+/* Keys and values of one layer's block, and how many bytes they are.  Those of the next block
+ * follow at once. */
+struct dyno_kv_parts {
+    char *keys, *values;
+    size_t keys_bytes, values_bytes;
+};
+
+struct dyno_kv_parts dyno_kv_storage_parts(const struct dyno_kv_storage *storage, uint32_t layer,
+                                           uint32_t block);
 
 /* Memory of the same shape for `blocks` other blocks.  As dyno_kv_storage_open. */
 dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,

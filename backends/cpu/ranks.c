@@ -153,6 +153,15 @@ static dyno_status open_rank(struct rank *rank, const struct dyno_ranks_config *
     }
     DYNO_TRY(dyno_kv_storage_open(&rank->storage, &forward.weights->model, config->blocks,
                                   config->block_tokens, config->kv, error));
+    if (config->memory) {
+        void *memory = config->memory(config->memory_context, (uint32_t)(rank - rank->all->rank),
+                                      rank->storage->bytes);
+
+        if (!memory) {
+            return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for keys and values");
+        }
+        dyno_kv_storage_place(rank->storage, memory);
+    }
     dyno_kv_storage_touch(rank->storage);
     forward.storage = rank->storage;
     return dyno_forward_open(&rank->forward, &forward, error);

@@ -22,11 +22,15 @@ struct dyno_ranks_config {
     void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
                   const float *logits);
     void *score_context;
+    /* Where the keys and values of a rank are to lie: memory[bytes], as dyno_kv_storage_place has
+     * it; NULL: there is none.  NULL: anywhere. */
+    void *(*memory)(void *context, uint32_t rank, uint64_t bytes);
+    void *memory_context;
 };
 
 /* On success *out is the caller's (dyno_ranks_close); on failure it is untouched.
  * Errors: as dyno_forward_open, dyno_kv_storage_open, dyno_shard_make, dyno_shard_weights_open and
- * dyno_local_collective_open; DYNO_NO_MEMORY (threads that cannot be started). */
+ * dyno_local_collective_open; DYNO_NO_MEMORY (threads that cannot be started, no memory given). */
 dyno_status dyno_ranks_open(struct dyno_ranks **out, const struct dyno_ranks_config *config,
                             struct dyno_error *error);
 void dyno_ranks_close(struct dyno_ranks *ranks); /* NULL: nothing */

@@ -83,12 +83,47 @@ START_TEST(a_block_is_copied_bit_for_bit)
 }
 END_TEST
 
+/* Layer after layer, first all keys and then all values, in memory of somebody else's. */
+START_TEST(blocks_lie_where_they_are_placed)
+{
+    const struct dyno_model model = {.layers = 2, .kv_heads = 2, .head_dim = 20};
+    struct dyno_kv_storage *storage = NULL, *other = NULL;
+    struct dyno_kv_parts parts;
+    struct dyno_error error;
+    char *memory, *copy;
+    size_t layer;
+
+    ck_assert_int_eq(dyno_kv_storage_open(&storage, &model, 4, 5, DYNO_ELEMENT_F32, &error),
+                     DYNO_OK);
+    ck_assert_int_eq(dyno_kv_storage_like(&other, storage, 3, &error), DYNO_OK);
+    memory = calloc(1, storage->bytes);
+    copy = malloc(dyno_kv_storage_block_bytes(storage));
+    memset(copy, 7, dyno_kv_storage_block_bytes(storage));
+    dyno_kv_storage_place(storage, memory);
+    parts = dyno_kv_storage_parts(storage, 1, 2);
+    layer = 4 * (parts.keys_bytes + parts.values_bytes);
+    ck_assert_uint_eq(storage->bytes, 2 * layer);
+    ck_assert_ptr_eq(parts.keys, memory + layer + 2 * parts.keys_bytes);
+    ck_assert_ptr_eq(parts.values, memory + layer + 4 * parts.keys_bytes + 2 * parts.values_bytes);
+    dyno_kv_storage_put(storage, 2, copy);
+    ck_assert_int_eq(parts.values[parts.values_bytes - 1], 7);
+    ck_assert_int_eq(parts.values[parts.values_bytes], 0);
+    dyno_kv_storage_copy(other, 1, storage, 2); /* what is placed and what is not are alike */
+    ck_assert_mem_eq(dyno_kv_storage_parts(other, 1, 1).values, copy, parts.values_bytes);
+    dyno_kv_storage_close(storage);
+    dyno_kv_storage_close(other);
+    free(memory);
+    free(copy);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("kv storage");
 
     tcase_add_test(cases, memory_that_is_touched_is_there_and_zero);
     tcase_add_test(cases, a_block_is_copied_bit_for_bit);
+    tcase_add_test(cases, blocks_lie_where_they_are_placed);
     suite_add_tcase(suite, cases);
 }
 
