@@ -96,9 +96,13 @@ static void finish(struct path *path, struct job *job, dyno_ns began)
     struct copier *copier = path->copier;
 
     pthread_mutex_lock(&copier->lock);
-    job->at = copier->config.now(copier->config.clock);
-    learn(&path->speed, job, began);
-    path->learned_at = job->at;
+    if (job->lost == DYNO_COPY_NEVER) {
+        job->at = DYNO_NEVER;
+    } else {
+        job->at = copier->config.now(copier->config.clock);
+        learn(&path->speed, job, began);
+        path->learned_at = job->at;
+    }
     path->first = job->next;
     path->bytes_ahead -= job->bytes;
     arrive(copier, job);

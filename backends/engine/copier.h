@@ -21,6 +21,10 @@
 
 enum { DYNO_COPIER_PATHS_MAX = 4 };
 
+/* What a copy returns in place of how much is lost: an end is gone, and the transfer never arrives.
+ * It is there to be dropped. */
+enum { DYNO_COPY_NEVER = UINT32_MAX };
+
 /* What a path was seen to do. */
 struct dyno_copier_speed {
     double ns_per_byte;
@@ -32,7 +36,7 @@ struct dyno_copier_config {
     /* Which path a transfer takes, < path_count; NULL: there is one. */
     uint32_t (*path)(void *context, uint32_t from, uint32_t to);
     /* Copy it all.  Called from the path's thread; its arrays are valid during the call.  Returns
-     * how many of its last blocks are lost: 0 between memories. */
+     * how many of its last blocks are lost: 0 between memories; or DYNO_COPY_NEVER. */
     uint32_t (*copy)(void *context, const struct dyno_transfer *transfer);
     void (*release)(void *context); /* when the links close, their threads are gone; may be NULL */
     void *context;

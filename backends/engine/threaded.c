@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum mail { MAIL_EMPTY, MAIL_POSTED, MAIL_DONE };
+enum mail { MAIL_EMPTY, MAIL_POSTED, MAIL_DONE, MAIL_LOST };
 
 /* A sequence on its worker. */
 struct slot {
@@ -154,7 +154,8 @@ static bool goes_on(const struct engine *engine)
            !atomic_load_explicit(&engine->stop, memory_order_relaxed);
 }
 
-static void run_pass(struct engine *engine)
+/* False: it never ends. */
+static bool run_pass(struct engine *engine)
 {
     const struct dyno_threaded_config *config = &engine->device->config;
     bool another = true;
@@ -164,6 +165,9 @@ static void run_pass(struct engine *engine)
         uint32_t yields, count = gather(engine, &yields);
 
         config->step(config->context, engine->worker, engine->pieces, count, engine->next);
+        if (config->is_gone && config->is_gone(config->context, engine->worker)) {
+            return false;
+        }
         for (uint32_t i = 0; i < yields; i++) {
             take_token(engine, engine->yielding[i], engine->next[i]);
         }
@@ -174,6 +178,7 @@ static void run_pass(struct engine *engine)
             atomic_store_explicit(&engine->started_count, engine->steps + 1, memory_order_release);
         }
     }
+    return true;
 }
 
 static void *run_thread(void *context)
@@ -188,9 +193,12 @@ static void *run_thread(void *context)
         if (atomic_load_explicit(&engine->quit, memory_order_acquire)) {
             return NULL;
         }
-        run_pass(engine);
-        atomic_store_explicit(&engine->mail, MAIL_DONE, memory_order_release);
-        config->wake(config->clock);
+        if (run_pass(engine)) {
+            atomic_store_explicit(&engine->mail, MAIL_DONE, memory_order_release);
+            config->wake(config->clock);
+        } else {
+            atomic_store_explicit(&engine->mail, MAIL_LOST, memory_order_release);
+        }
     }
 }
 
@@ -211,8 +219,11 @@ static void threaded_open_seq(struct dyno_device *device, uint32_t worker, uint3
     *slot = (struct slot){.transcript = dyno_transcripts_find(config->transcripts, id),
                           .generated = generated,
                           .total = answer < tokens_max ? answer : tokens_max};
-    assert(slot->transcript &&
-           slot->transcript->count == slot->transcript->prompt_tokens + generated);
+    assert(slot->transcript);
+    if (config->is_gone && slot->transcript->count > slot->transcript->prompt_tokens + generated) {
+        slot->transcript->count = slot->transcript->prompt_tokens + generated; /* of a lost pass */
+    }
+    assert(slot->transcript->count == slot->transcript->prompt_tokens + generated);
 }
 
 static void threaded_join(struct dyno_device *device, uint32_t worker, uint32_t index)
@@ -360,18 +371,34 @@ static dyno_ns threaded_predict(const struct dyno_device *device, const struct d
     return dyno_pass_costs_predict(&threaded_of(device)->config.costs, pass);
 }
 
+/* What its thread asked for is answered, or given up, as soon as what computes is gone. */
+static void await_thread(const struct engine *engine)
+{
+    const struct timespec nap = {.tv_nsec = 100000};
+
+    while (mail_of(engine) == MAIL_POSTED) {
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
+static void threaded_drop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+{
+    struct engine *engine = engine_of(device, worker);
+
+    (void)now;
+    await_thread(engine);
+    atomic_store_explicit(&engine->mail, MAIL_EMPTY, memory_order_relaxed);
+}
+
 static dyno_ns threaded_quiesce(struct dyno_device *device)
 {
     const struct threaded *threaded = threaded_of(device);
-    const struct timespec nap = {.tv_nsec = 100000};
     dyno_ns last = 0;
 
     for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
         const struct engine *engine = &threaded->engines[i];
 
-        while (mail_of(engine) == MAIL_POSTED) {
-            (void)nanosleep(&nap, NULL);
-        }
+        await_thread(engine);
         if (mail_of(engine) == MAIL_DONE && engine->boundaries[engine->steps] > last) {
             last = engine->boundaries[engine->steps];
         }
@@ -470,6 +497,7 @@ dyno_status dyno_threaded_device_open(struct dyno_device **out,
     threaded->ops = threaded_ops;
     threaded->ops.name = config->name;
     threaded->ops.help = config->help;
+    threaded->ops.drop = config->is_gone ? threaded_drop : NULL;
     threaded->ops.predict = knows_costs(threaded) ? threaded_predict : NULL;
     threaded->base.ops = &threaded->ops;
     threaded->engines = calloc(config->worker_count, sizeof *threaded->engines);

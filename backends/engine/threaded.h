@@ -7,6 +7,7 @@
  * in the mailbox, done, until it is reaped; the clock is woken when one is done.
  *
  *   EMPTY -> POSTED [submit] -> DONE [the thread] -> EMPTY [reap]
+ *                            -> LOST [the thread: what computes is gone] -> EMPTY [drop]
  */
 #ifndef DYNO_BACKENDS_ENGINE_THREADED_H
 #define DYNO_BACKENDS_ENGINE_THREADED_H
@@ -40,6 +41,11 @@ struct dyno_threaded_config {
      * by.  Called from the worker's thread, never for one worker from two. */
     void (*step)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                  uint32_t piece_count, uint32_t *next);
+    /* What computes for the worker is gone for good: what it was asked last it did not do, and the
+     * pass never ends.  Asked after every step, from the worker's thread; faults
+     * (core/run/faults.h) are to tell the loop.  NULL: it never is, and passes cannot be taken from
+     * the device. */
+    bool (*is_gone)(void *context, uint32_t worker);
     void (*release)(void *context); /* when the device closes, its threads are gone; may be NULL */
     void *context;
     /* How many tokens request `id` generates, >= 1, when it ends as recorded; NULL: it ends as the

@@ -204,6 +204,48 @@ START_TEST(what_is_on_its_way_is_copied_before_links_close)
 }
 END_TEST
 
+static uint32_t copy_to_nowhere(void *context, const struct dyno_transfer *transfer)
+{
+    return transfer->id == 1 ? DYNO_COPY_NEVER : copy(context, transfer);
+}
+
+/* What comes behind it does. */
+START_TEST(what_never_arrives_is_there_to_be_dropped)
+{
+    static struct stores stores;
+    const uint32_t block = 5;
+    struct dyno_transfer transfer = {.to = 1,
+                                     .blocks = 1,
+                                     .block_bytes = BLOCK_BYTES,
+                                     .from_blocks = &block,
+                                     .to_blocks = &block};
+    struct dyno_links *links = NULL;
+    struct dyno_clock *clock = NULL;
+    struct dyno_arrival arrival;
+    dyno_ns now = 0;
+
+    ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 1,
+                                                              .copy = copy_to_nowhere,
+                                                              .context = &stores,
+                                                              .now = dyno_wall_clock_now,
+                                                              .wake = dyno_wall_clock_wake,
+                                                              .clock = clock}),
+        DYNO_OK);
+    for (transfer.id = 1; transfer.id <= 2; transfer.id++) {
+        ck_assert_int_eq(links->ops->submit(links, now, &transfer), DYNO_OK);
+    }
+    ck_assert_uint_eq(await(links, clock, &now).id, 2);
+    ck_assert_uint_eq(links->ops->next(links), DYNO_NEVER);
+    ck_assert(!links->ops->reap(links, now + 3600 * DYNO_S, &arrival));
+    ck_assert(links->ops->drop(links, now, 1));
+    ck_assert(!links->ops->drop(links, now, 1));
+    links->ops->close(links);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("copier");
@@ -213,6 +255,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_is_predicted_is_latency_and_bytes);
     tcase_add_test(cases, what_is_dropped_is_not_heard_of_and_writes_nothing_any_more);
     tcase_add_test(cases, what_is_on_its_way_is_copied_before_links_close);
+    tcase_add_test(cases, what_never_arrives_is_there_to_be_dropped);
     suite_add_tcase(suite, cases);
 }
 
