@@ -1,5 +1,6 @@
 #include "backends/cpu/kv_links.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,12 +9,13 @@ enum { MEASURED_BLOCKS = 64, MEASURED_ROUNDS = 4 };
 /* Until a disk has been seen. */
 static const struct dyno_copier_speed disk_speed = {.ns_per_byte = 1.0, .latency_ns = 100000.0};
 
-enum path { MEMORY_PATH, DISK_PATH, PATH_COUNT };
+enum path { MEMORY_PATH, DISK_PATH, PEER_PATH, PATH_COUNT };
 
 struct memories {
     uint32_t ranks;
     struct dyno_kv_storage **storage; /* [endpoints][ranks] */
     struct dyno_kv_file **file;       /* [endpoints]; NULL: a memory */
+    struct dyno_kv_peer **peer;       /* [endpoints]; NULL: here */
 };
 
 /* Blocks of a memory that come from a file, or go there: a rank's after the other. */
@@ -45,6 +47,22 @@ static void put(void *context, uint32_t block, void *bytes)
     }
 }
 
+/* One end is in another process. */
+static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer,
+                         struct dyno_kv_storage **from, struct dyno_kv_storage **to)
+{
+    struct dyno_kv_peer *source = memories->peer[transfer->from];
+    struct dyno_kv_peer *target = memories->peer[transfer->to];
+    bool done;
+
+    assert(!source || !target);
+    done = source ? source->ops->fetch(source, transfer->from_blocks, to, transfer->to_blocks,
+                                       transfer->blocks)
+                  : target->ops->store(target, transfer->to_blocks, from, transfer->from_blocks,
+                                       transfer->blocks);
+    return done ? 0 : DYNO_COPY_NEVER;
+}
+
 static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct memories *memories = context;
@@ -55,6 +73,9 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 
     if ((memories->file[transfer->to] || memories->file[transfer->from]) && !transfer->names) {
         return transfer->blocks; /* there was no memory to name them in */
+    }
+    if (memories->peer[transfer->from] || memories->peer[transfer->to]) {
+        return copy_far(memories, transfer, from, to);
     }
     if (memories->file[transfer->to]) {
         return dyno_kv_file_write(memories->file[transfer->to], transfer->to_blocks,
@@ -77,6 +98,9 @@ static uint32_t path(void *context, uint32_t from, uint32_t to)
 {
     const struct memories *memories = context;
 
+    if (memories->peer[from] || memories->peer[to]) {
+        return PEER_PATH;
+    }
     return memories->file[from] || memories->file[to] ? DISK_PATH : MEMORY_PATH;
 }
 
@@ -86,40 +110,85 @@ static void release(void *context)
 
     free(memories->storage);
     free(memories->file);
+    free(memories->peer);
     free(memories);
 }
 
-/* What copying takes, from one storage of the shape of `like` to another; the fastest of a few
- * rounds.  The latency is learned from what is moved. */
-static dyno_status measure(const struct dyno_cpu_links_config *config,
-                           const struct dyno_kv_storage *like, struct dyno_copier_speed *out,
-                           struct dyno_error *error)
+/* The fastest of a few rounds of copying `blocks` blocks from the first storage or from the
+ * process into the second, which are of one shape. */
+static bool time_rounds(const struct dyno_cpu_links_config *config, struct dyno_kv_storage *from,
+                        struct dyno_kv_peer *peer, struct dyno_kv_storage *const *to,
+                        uint32_t blocks, dyno_ns *least)
 {
-    struct dyno_kv_storage *from, *to;
-    dyno_ns least = DYNO_NEVER;
-    dyno_status status;
+    uint32_t numbers[MEASURED_BLOCKS];
 
-    DYNO_TRY(dyno_kv_storage_like(&from, like, MEASURED_BLOCKS, error));
-    status = dyno_kv_storage_like(&to, like, MEASURED_BLOCKS, error);
-    if (status != DYNO_OK) {
-        dyno_kv_storage_close(from);
-        return status;
+    for (uint32_t i = 0; i < blocks; i++) {
+        numbers[i] = i;
     }
-    dyno_kv_storage_touch(from);
-    dyno_kv_storage_touch(to);
+    *least = DYNO_NEVER;
     for (uint32_t i = 0; i < MEASURED_ROUNDS; i++) {
         dyno_ns began = config->now(config->clock), took;
 
-        for (uint32_t j = 0; j < MEASURED_BLOCKS; j++) {
-            dyno_kv_storage_copy(to, j, from, j);
+        if (peer && !peer->ops->fetch(peer, numbers, to, numbers, blocks)) {
+            return false;
+        }
+        for (uint32_t j = 0; !peer && j < blocks; j++) {
+            dyno_kv_storage_copy(to[0], j, from, j);
         }
         took = config->now(config->clock) - began;
-        least = took < least ? took : least;
+        *least = took < *least ? took : *least;
     }
-    out->ns_per_byte = (double)least / (double)from->bytes;
-    dyno_kv_storage_close(from);
-    dyno_kv_storage_close(to);
+    return true;
+}
+
+/* The latency is learned from what is moved. */
+static dyno_status measure_with(struct dyno_copier_speed *out,
+                                const struct dyno_cpu_links_config *config,
+                                struct dyno_kv_storage *from, struct dyno_kv_peer *peer,
+                                struct dyno_kv_storage *const *to, struct dyno_error *error)
+{
+    uint32_t blocks = peer && peer->blocks < MEASURED_BLOCKS ? peer->blocks : MEASURED_BLOCKS;
+    uint64_t bytes = 0;
+    dyno_ns least;
+
+    if (!time_rounds(config, from, peer, to, blocks, &least)) {
+        return dyno_fail(error, DYNO_WORKER_GONE,
+                         "a worker in another process is gone before anything was moved");
+    }
+    for (uint32_t rank = 0; rank < (peer ? config->ranks : 1); rank++) {
+        bytes += blocks * dyno_kv_storage_block_bytes(to[rank]);
+    }
+    out->ns_per_byte = (double)least / (double)bytes;
     return DYNO_OK;
+}
+
+/* What copying takes between storages of the shape of the first ones, or, from the process into
+ * them. */
+static dyno_status measure(const struct dyno_cpu_links_config *config, struct dyno_kv_peer *peer,
+                           struct dyno_copier_speed *out, struct dyno_error *error)
+{
+    uint32_t count = peer ? config->ranks : 2;
+    struct dyno_kv_storage **storages = calloc(count, sizeof(struct dyno_kv_storage *));
+    dyno_status status = DYNO_OK;
+
+    if (!storages) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    for (uint32_t i = 0; i < count && status == DYNO_OK; i++) {
+        status = dyno_kv_storage_like(&storages[i], config->storages[peer ? i : 0], MEASURED_BLOCKS,
+                                      error);
+        if (status == DYNO_OK) {
+            dyno_kv_storage_touch(storages[i]);
+        }
+    }
+    if (status == DYNO_OK) {
+        status = measure_with(out, config, storages[count - 1], peer, storages, error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        dyno_kv_storage_close(storages[i]);
+    }
+    free(storages);
+    return status;
 }
 
 /* Of one endpoint's. */
@@ -128,11 +197,41 @@ static size_t storages_bytes(uint32_t ranks)
     return ranks * sizeof(struct dyno_kv_storage *);
 }
 
-dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_links_config *config,
-                                struct dyno_error *error)
+static struct dyno_kv_peer *first_peer(const struct dyno_cpu_links_config *config)
 {
-    struct memories *memories = calloc(1, sizeof *memories);
-    struct dyno_copier_config copier = {.path_count = config->files ? PATH_COUNT : 1,
+    for (uint32_t i = 0; config->peers && i < config->endpoint_count; i++) {
+        if (config->peers[i]) {
+            return config->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static bool take_config(struct memories *memories, const struct dyno_cpu_links_config *config)
+{
+    memories->ranks = config->ranks;
+    memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
+    memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
+    memories->peer = calloc(config->endpoint_count, sizeof(struct dyno_kv_peer *));
+    if (!memories->storage || !memories->file || !memories->peer) {
+        return false;
+    }
+    memcpy(memories->storage, config->storages,
+           config->endpoint_count * storages_bytes(config->ranks));
+    for (uint32_t i = 0; i < config->endpoint_count; i++) {
+        memories->file[i] = config->files ? config->files[i] : NULL;
+        memories->peer[i] = config->peers ? config->peers[i] : NULL;
+    }
+    return true;
+}
+
+static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_links_config *config,
+                               struct memories *memories, struct dyno_error *error)
+{
+    struct dyno_kv_peer *peer = first_peer(config);
+    struct dyno_copier_config copier = {.path_count = peer            ? PATH_COUNT
+                                                      : config->files ? DISK_PATH + 1
+                                                                      : 1,
                                         .path = path,
                                         .copy = copy,
                                         .release = release,
@@ -143,30 +242,29 @@ dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_l
                                         .speeds = {[DISK_PATH] = disk_speed}};
     dyno_status status;
 
+    DYNO_TRY(measure(config, NULL, &copier.speeds[MEMORY_PATH], error));
+    if (peer) {
+        DYNO_TRY(measure(config, peer, &copier.speeds[PEER_PATH], error));
+    }
+    status = dyno_copier_open(out, &copier);
+    return status == DYNO_OK
+               ? DYNO_OK
+               : dyno_fail(error, status,
+                           "the thread that copies between workers cannot be started");
+}
+
+dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_links_config *config,
+                                struct dyno_error *error)
+{
+    struct memories *memories = calloc(1, sizeof *memories);
+    dyno_status status;
+
     if (!memories) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    memories->ranks = config->ranks;
-    memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
-    memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
-    if (!memories->storage || !memories->file) {
-        release(memories);
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
-    }
-    memcpy(memories->storage, config->storages,
-           config->endpoint_count * storages_bytes(config->ranks));
-    for (uint32_t i = 0; config->files && i < config->endpoint_count; i++) {
-        memories->file[i] = config->files[i];
-    }
-    status = measure(config, memories->storage[0], &copier.speeds[0], error);
-    if (status == DYNO_OK) {
-        status = dyno_copier_open(out, &copier);
-        if (status != DYNO_OK) {
-            (void)dyno_fail(error, status,
-                            "the thread that copies between workers cannot be "
-                            "started");
-        }
-    }
+    status = take_config(memories, config)
+                 ? open_copier(out, config, memories, error)
+                 : dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     if (status != DYNO_OK) {
         release(memories);
     }

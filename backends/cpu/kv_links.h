@@ -1,10 +1,13 @@
 /* Links between memories of keys and values of this machine's CPU: blocks are copied, by a thread
  * (backends/engine/copier.h), so that what arrives is bit for bit what left.  Some of them may be
- * files (backends/store/kv_file.h), to and from which another thread reads and writes.
+ * files (backends/store/kv_file.h), to and from which another thread reads and writes; and some
+ * may be in other processes (kv_peer.h), with a thread for those too.  A transfer whose process is
+ * gone never arrives: whoever waits for it drops it.
  */
 #ifndef DYNO_BACKENDS_CPU_KV_LINKS_H
 #define DYNO_BACKENDS_CPU_KV_LINKS_H
 
+#include "backends/cpu/kv_peer.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/engine/copier.h"
 #include "backends/store/kv_file.h"
@@ -17,14 +20,18 @@ struct dyno_cpu_links_config {
     /* [endpoint_count], copied: what lies in a file instead, whose storages are not read.  NULL:
      * nothing does. */
     struct dyno_kv_file *const *files;
+    /* [endpoint_count], copied: what lies in another process instead, likewise; never the first.
+     * Blocks move between those and memories here only.  NULL: nothing does. */
+    struct dyno_kv_peer *const *peers;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
     struct dyno_clock *clock; /* not owned */
 };
 
-/* Opening them measures, for the first predictions, what copying a few blocks takes.
+/* Opening them measures, for the first predictions, what copying a few blocks takes, and fetching
+ * them from another process: before anything is stored.
  * On success *out is closed through its ops; on failure it is untouched.  Errors: DYNO_NO_MEMORY,
- * DYNO_IO (as dyno_copier_open). */
+ * DYNO_IO (as dyno_copier_open), DYNO_WORKER_GONE (a process). */
 dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_links_config *config,
                                 struct dyno_error *error);
 
