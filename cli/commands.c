@@ -13,6 +13,7 @@ const struct dyno_command dyno_command_table[] = {
     {"replay", "replay a trace, or generated load, through a fleet, simulated or real",
      dyno_command_replay},
     {"serve", "serve a fleet, real or simulated, to clients of the OpenAI API", dyno_command_serve},
+    {"worker", "compute prompts for a dyno in another process", dyno_command_worker},
     {"trace", "look at a trace, make another of it, or make one: trace info, shape, synth, fit",
      dyno_command_trace},
     {"model", "look at a model, or make a random one: model info PATH, model random -o PATH",

@@ -36,6 +36,7 @@ int dyno_main(int argc, char **argv);
 
 int dyno_command_replay(int argc, char **argv);
 int dyno_command_serve(int argc, char **argv);
+int dyno_command_worker(int argc, char **argv);
 int dyno_command_trace(int argc, char **argv);
 int dyno_command_model(int argc, char **argv);
 int dyno_command_bench(int argc, char **argv);

@@ -31,6 +31,8 @@ backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cpu/
 backends/store/ core/ kernels/ backends/assets/ backends/store/
 backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/cuda/
+backends/ucx/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/ backends/store/
+backends/ucx/worker core/ kernels/ backends/assets/ backends/http/listen.h
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
 backends/client/ core/ backends/client/
@@ -68,7 +70,7 @@ math.h *
 stdatomic.h kernels/ reports/ backends/ cli/ tests/
 signal.h core/run/ backends/posix/ backends/journal/ backends/http/ reports/ traces/ cli/ tests/
 time.h backends/posix/ backends/engine/ backends/http/ backends/door/ reports/ cli/ tests/
-time.h backends/client/ backends/nvml/
+time.h backends/client/ backends/nvml/ backends/ucx/
 time.h backends/cuda/
 signal.h backends/remote/
 nlopt.h cli/
@@ -77,12 +79,12 @@ fcntl.h backends/ traces/ reports/ cli/ tests/
 getopt.h cli/ tests/
 glob.h backends/ cli/ tests/
 dirent.h backends/ reports/ cli/ tests/
-poll.h backends/posix/ tests/
+poll.h backends/posix/ backends/ucx/ tests/
 unistd.h backends/ traces/ reports/ cli/ tests/
 arpa/ backends/http/ tests/
-netdb.h backends/http/ backends/client/
+netdb.h backends/http/ backends/client/ backends/ucx/
 malloc.h tests/
-netinet/ backends/http/ backends/client/ tests/
+netinet/ backends/http/ backends/client/ backends/ucx/ tests/
 event2/ backends/http/ backends/client/ backends/load/ backends/remote/ tests/
 openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
@@ -98,6 +100,7 @@ sqlite3.h reports/ cli/doctor/software.c tests/
 utf8proc.h backends/ tests/
 xxhash.h backends/door/ backends/store/
 liburing.h backends/store/
+ucp/ backends/ucx/
 yaml.h cli/ backends/
 zlib.h traces/ cli/doctor/software.c tests/
 cuda backends/cuda/ kernels/cuda/ tests/cuda/ tests/cuda_emulation/ tests/gpu/

@@ -6,8 +6,8 @@ dyno_build_packages=(build-essential cmake ninja-build pkg-config libcsv-dev lib
                      libjansson-dev libnlopt-dev libpcre2-dev libsqlite3-dev libssl-dev
                      libutf8proc-dev libxxhash-dev libyaml-dev zlib1g-dev)
 dyno_check_packages=(check)
-dyno_test_packages=(chromium clang-format clang-tidy cppcheck curl gnuplot-nox jq shellcheck
-                    sqlite3)
+dyno_test_packages=(chromium clang-format clang-tidy cppcheck curl gnuplot-nox jq libucx-dev
+                    shellcheck sqlite3)
 
 dyno_say() {
     printf '\n== %s\n' "$*"

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "backends/ucx/peers.h"
 #include "cli/scenario/planning.h"
 #include "cli/scenario/topology_file.h"
 #include "core/run/prefill_router.h"
@@ -195,6 +196,7 @@ void dyno_halves_close(struct dyno_halves *halves)
     if (halves->device) {
         halves->device->ops->close(halves->device);
     }
+    dyno_ucx_peers_close(halves->peers);
     dyno_timing_close(halves->timing);
     memset(halves, 0, sizeof *halves);
 }

@@ -9,6 +9,8 @@
 #include "sim/timing.h"
 #include "sim/topology.h"
 
+struct dyno_ucx_peers; /* backends/ucx/peers.h */
+
 /* Of the workers that compute prompts, and between all of them; all zero where there are none. */
 struct dyno_halves {
     struct dyno_device *device;     /* the caller's to open ... */
@@ -19,7 +21,8 @@ struct dyno_halves {
     uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's */
     struct dyno_timing_config timing_config; /* of the workers that compute prompts */
     struct dyno_worker_config worker;
-    struct dyno_timing *timing; /* NULL: the same as of the others */
+    struct dyno_timing *timing;   /* NULL: the same as of the others */
+    struct dyno_ucx_peers *peers; /* where they are in other processes; the caller's to open */
 };
 
 /* Whether they are workers of another kind: their scenario, in which they are the fleet. */

@@ -30,7 +30,12 @@ bool dyno_live_is_real(const struct dyno_scenario *scenario)
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)
 {
-    return strcmp(scenario->run.device, "cpu") == 0;
+    return strcmp(scenario->run.device, "cpu") == 0 && !scenario->prefill.at;
+}
+
+bool dyno_live_is_far(const struct dyno_scenario *scenario)
+{
+    return dyno_live_is_real(scenario) && scenario->disagg.policy && scenario->prefill.at;
 }
 
 bool dyno_live_is_remote(const struct dyno_scenario *scenario)
@@ -147,22 +152,33 @@ void dyno_live_close(struct dyno_live *live)
     memset(live, 0, sizeof *live);
 }
 
+struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,
+                                               const struct dyno_scenario *scenario,
+                                               const struct dyno_worker_config *worker,
+                                               uint32_t worker_count, struct dyno_answers *answers,
+                                               struct dyno_clock *clock)
+{
+    bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
+
+    return (struct dyno_threaded_config){.worker_count = worker_count,
+                                         .seqs_max = worker->seqs_max,
+                                         .steps_max = worker->steps_max,
+                                         .transcripts = live->transcripts,
+                                         .answer = as_recorded ? dyno_answers_get : NULL,
+                                         .answer_context = answers,
+                                         .now = dyno_wall_clock_now,
+                                         .wake = dyno_wall_clock_wake,
+                                         .clock = clock};
+}
+
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
                              const struct dyno_worker_config *worker, uint32_t worker_count,
                              struct dyno_answers *answers, struct dyno_clock *clock,
                              struct dyno_error *error)
 {
-    bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
-    struct dyno_threaded_config threaded = {.worker_count = worker_count,
-                                            .seqs_max = worker->seqs_max,
-                                            .steps_max = worker->steps_max,
-                                            .transcripts = live->transcripts,
-                                            .answer = as_recorded ? dyno_answers_get : NULL,
-                                            .answer_context = answers,
-                                            .now = dyno_wall_clock_now,
-                                            .wake = dyno_wall_clock_wake,
-                                            .clock = clock};
+    struct dyno_threaded_config threaded =
+        dyno_live_threaded(live, scenario, worker, worker_count, answers, clock);
     struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
 
     if (dyno_live_is_cuda(scenario)) {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "backends/assets/weights.h"
+#include "backends/engine/threaded.h"
 #include "backends/engine/transcript.h"
 #include "cli/scenario/scenario.h"
 #include "core/run/clock.h"
@@ -25,6 +26,8 @@ bool dyno_live_is_machine(const struct dyno_scenario *scenario);
 /* Whether the scenario's device tells generations how likely prompts are (score, of
  * backends/engine/generation.h). */
 bool dyno_live_scores(const struct dyno_scenario *scenario);
+/* Whether it computes, and prompts in other processes. */
+bool dyno_live_is_far(const struct dyno_scenario *scenario);
 /* Whether it does so on GPUs. */
 bool dyno_live_is_cuda(const struct dyno_scenario *scenario);
 
@@ -59,6 +62,13 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                              const struct dyno_worker_config *worker, uint32_t worker_count,
                              struct dyno_answers *answers, struct dyno_clock *clock,
                              struct dyno_error *error);
+
+/* What they all are, but for who computes. */
+struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,
+                                               const struct dyno_scenario *scenario,
+                                               const struct dyno_worker_config *worker,
+                                               uint32_t worker_count, struct dyno_answers *answers,
+                                               struct dyno_clock *clock);
 
 /* Threads of one worker. */
 uint32_t dyno_live_threads(const struct dyno_scenario *scenario);

@@ -9,6 +9,7 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/store/kv_file.h"
+#include "backends/ucx/peers.h"
 #include "cli/assembly/assembly.h"
 #include "sim/fabric.h"
 
@@ -133,6 +134,28 @@ static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_as
     return DYNO_OK;
 }
 
+/* Memories in other processes, by endpoint; NULL: there are none.  *out is the caller's to free. */
+static dyno_status list_peers(struct dyno_kv_peer ***out, const struct dyno_assembly *assembly,
+                              uint32_t endpoint_count, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_kv_peer **peers;
+
+    *out = NULL;
+    if (!assembly->halves.peers) {
+        return DYNO_OK;
+    }
+    peers = calloc(endpoint_count, sizeof(struct dyno_kv_peer *));
+    if (!peers) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    for (uint32_t i = 0; i < scenario->disagg.prefill; i++) {
+        peers[scenario->disagg.decode + i] = dyno_ucx_peers_memory(assembly->halves.peers, i);
+    }
+    *out = peers;
+    return DYNO_OK;
+}
+
 /* Files, by endpoint: none of workers. */
 static dyno_status open_with(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                              struct dyno_cpu_links_config *config, uint32_t pool_count,
@@ -140,6 +163,7 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
 {
     uint32_t workers = assembly->scenario->fleet.workers;
     struct dyno_kv_file **files = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
+    struct dyno_kv_peer **peers = NULL;
     bool any = false;
     dyno_status status;
 
@@ -151,7 +175,12 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
         any = any || links->files[i];
     }
     config->files = any ? files : NULL;
-    status = dyno_cpu_links_open(&links->links, config, error);
+    status = list_peers(&peers, assembly, config->endpoint_count, error);
+    config->peers = peers;
+    if (status == DYNO_OK) {
+        status = dyno_cpu_links_open(&links->links, config, error);
+    }
+    free(peers);
     free(files);
     return status;
 }
@@ -166,7 +195,9 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
         add_workers(storages, assembly->computing,
                     in_halves ? scenario->disagg.decode : scenario->fleet.workers, ranks);
 
-    if (in_halves) {
+    if (assembly->halves.peers) {
+        rest += (size_t)scenario->disagg.prefill * ranks;
+    } else if (in_halves) {
         rest = add_workers(rest, assembly->halves.device, scenario->disagg.prefill, ranks);
     }
     DYNO_TRY(add_pools(links, assembly, rest, storages, pools, pool_count, error));

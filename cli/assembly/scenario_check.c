@@ -9,6 +9,7 @@
 
 #include "backends/assets/default_model.h"
 #include "cli/assembly/live.h"
+#include "cli/assembly/live_far.h"
 #include "cli/assembly/tiers.h"
 #include "cli/replay/intervals.h"
 #include "cli/scenario/faulting.h"
@@ -405,11 +406,11 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                                  struct dyno_error *error)
 {
     static const char *const beside[] = {
-        "disagg.prefill",       "disagg.decode",       "disagg.router",  "disagg.deadline",
-        "disagg.move_deadline", "disagg.move_retries", "disagg.style",   "disagg.hop",
-        "disagg.fetch_block",   "disagg.transfer",     "disagg.piece",   "prefill.gpu",
-        "prefill.tp",           "prefill.weights",     "prefill.blocks", "links.topology",
-        "links.sharing"};
+        "disagg.prefill",       "disagg.decode",       "disagg.router",    "disagg.deadline",
+        "disagg.move_deadline", "disagg.move_retries", "disagg.style",     "disagg.hop",
+        "disagg.fetch_block",   "disagg.transfer",     "disagg.piece",     "prefill.gpu",
+        "prefill.tp",           "prefill.weights",     "prefill.blocks",   "links.topology",
+        "links.sharing",        "prefill.at",          "prefill.transport"};
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = "disagg"};
     bool is_planned = strcmp(scenario->planner.policy, "none") != 0;
     const struct dyno_handoff_policy *policy;
@@ -449,6 +450,7 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "layers",
                            error);
     }
+    DYNO_TRY(dyno_live_far_check(scenario, error));
     if (scenario->router.replicas > 1) {
         return refuse_pair(options, "router.replicas", "disagg.policy",
                            "cannot be together: several routers know workers of one kind only",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/ucx/peers.h"
 #include "cli/assembly/halves.h"
 #include "cli/assembly/live.h"
 #include "core/base/map.h"
@@ -186,14 +187,10 @@ static void prompts_weather(const void *faulting, uint32_t worker, dyno_ns now,
     dyno_chaos_weather(of->faults, of->first_behind + worker, now, out);
 }
 
-static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
-                               const struct dyno_faulting_of *of)
+static dyno_status open_rosters(struct dyno_faulting *faulting,
+                                const struct dyno_scenario *scenario,
+                                const struct dyno_faulting_of *of)
 {
-    faulting->first_behind = dyno_halves_first_prefiller(scenario);
-    dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
-    if (of->planned) {
-        return DYNO_OK;
-    }
     DYNO_TRY(open_roster(&faulting->roster, faulting, scenario->run.seed, scenario->disagg.decode,
                          of->dispatch));
     return open_roster(&faulting->behind, faulting,
@@ -201,9 +198,28 @@ static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno
                        scenario->disagg.prefill, of->dispatch_behind);
 }
 
+static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                               const struct dyno_faulting_of *of)
+{
+    faulting->first_behind = dyno_halves_first_prefiller(scenario);
+    dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
+    return of->planned ? DYNO_OK : open_rosters(faulting, scenario, of);
+}
+
+/* Who dies there is dead for good. */
+static dyno_status open_far(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                            const struct dyno_faulting_of *of)
+{
+    DYNO_TRY(dyno_ucx_faults_open(&faulting->faults, of->peers_behind, scenario->disagg.decode));
+    return open_rosters(faulting, scenario, of);
+}
+
 dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                                const struct dyno_faulting_of *of, struct dyno_error *error)
 {
+    if (of->peers_behind) {
+        return open_far(faulting, scenario, of);
+    }
     if (!dyno_faulting_is_on(scenario)) {
         return DYNO_OK;
     }

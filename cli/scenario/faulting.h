@@ -10,6 +10,8 @@
 #include "sim/topology.h"
 #include "traces/law.h"
 
+struct dyno_ucx_peers; /* backends/ucx/peers.h */
+
 struct dyno_faulting {
     struct dyno_faults *faults; /* NULL: nothing goes wrong */
     struct dyno_law restart;
@@ -23,6 +25,7 @@ struct dyno_faulting {
 struct dyno_faulting_of {
     struct dyno_dispatch *dispatch, *dispatch_behind;
     struct dyno_device *device, *device_behind; /* simulated; they feel stalls from then on */
+    struct dyno_ucx_peers *peers_behind;        /* NULL: they are in this process */
     bool planned;                               /* somebody else has a roster */
 };
 
@@ -34,7 +37,8 @@ bool dyno_faulting_is_on(const struct dyno_scenario *scenario);
 dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error);
 
-/* Zero-initialise first; it stays where it is.  Nothing is opened where nothing goes wrong.  Closed
+/* Zero-initialise first; it stays where it is.  Nothing is opened where nothing goes wrong; what is
+ * in another process may.  Closed
  * also after a failure. */
 dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                                const struct dyno_faulting_of *of, struct dyno_error *error);

@@ -37,6 +37,7 @@ static const char *const ends[] = {"recorded", "model", NULL};
 static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
 static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
 static const char *const prefill_types[] = {"same", "bf16", "fp8", "int4", NULL};
+static const char *const transports[] = {"auto", "shm", "tcp", NULL};
 static const char *const fp8_scales[] = {"dynamic", "static", NULL};
 static const char *const kv_types[] = {"bf16", "fp8", NULL};
 static const char *const tristate[] = {"profile", "true", "false", NULL};
@@ -305,6 +306,14 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("prefill.blocks", NULL, "N", U32, prefill.blocks, DEFAULT("auto"), OR("auto"),
         RANGE(1, 4294967294),
         HELP("their KV blocks; auto: kv.blocks if nothing else differs, else what fits")),
+    ROW("prefill.at", "prefill-at", "ADDRESSES", TEXT, prefill.at, DEFAULT("here"), OR("here"),
+        NOT_EMPTY,
+        HELP("where they are: HOST:PORT of `dyno worker` and more, with commas between them; here: "
+             "in this process (docs/ucx.md)")),
+    ROW("prefill.transport", NULL, "HOW", CHOICE, prefill.transport, DEFAULT("auto"),
+        WORDS(transports),
+        HELP("what KV and passes go over to other processes; auto: shared memory on this machine, "
+             "else tcp")),
     ROW("links.topology", "topology", "FILE", TEXT, links.topology, DEFAULT("none"), OR("none"),
         NOT_EMPTY,
         HELP("nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight GPUs with the "

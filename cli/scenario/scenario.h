@@ -81,10 +81,12 @@ struct dyno_scenario {
         dyno_ns piece_ns;         /* disagg.piece: of a block cut for an unequal split */
     } disagg;
     struct {
-        const char *gpu;     /* prefill.gpu; NULL: fleet.gpu */
-        uint32_t tp;         /* prefill.tp; 0: fleet.tp */
-        const char *weights; /* prefill.weights; same, bf16, fp8, int4 */
-        uint32_t blocks;     /* prefill.blocks; 0: auto */
+        const char *gpu;       /* prefill.gpu; NULL: fleet.gpu */
+        uint32_t tp;           /* prefill.tp; 0: fleet.tp */
+        const char *weights;   /* prefill.weights; same, bf16, fp8, int4 */
+        uint32_t blocks;       /* prefill.blocks; 0: auto */
+        const char *at;        /* prefill.at           --prefill-at; NULL: in this process */
+        const char *transport; /* prefill.transport; auto, shm, tcp */
     } prefill;
     struct {
         const char *topology; /* links.topology       --topology; NULL: the GPU's own figures */

@@ -33,6 +33,7 @@ A bench for LLM serving fleets: how would this fleet serve that traffic?
 
   replay       replay a trace, or generated load, through a fleet, simulated or real
   serve        serve a fleet, real or simulated, to clients of the OpenAI API
+  worker       compute prompts for a dyno in another process
   trace        look at a trace, make another of it, or make one: trace info, shape, synth, fit
   model        look at a model, or make a random one: model info PATH, model random -o PATH
   bench        ask a server what a trace or a generator asks, and measure it
@@ -192,6 +193,10 @@ disagg: prompts computed by one worker and decoded by another
                               predicted; none: there are no such workers
   --prefill N                 workers that compute prompts only; the router chooses among these [1]
   --decode N                  workers that decode, and serve whole what --disagg does not part [1]
+
+prefill: how workers that compute prompts differ from those that decode
+  --prefill-at ADDRESSES      where they are: HOST:PORT of `dyno worker` and more, with commas
+                              between them; here: in this process (docs/ucx.md) [here]
 
 links: what lies between workers
   --topology FILE             nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight

@@ -1,0 +1,308 @@
+#include "backends/ucx/peers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/ucx/peer.h"
+#include "kernels/sample.h"
+
+struct dyno_ucx_peers {
+    struct dyno_ucx_peers_config config;
+    struct dyno_ucx_library ucx;
+    struct dyno_ucx_peer **at; /* [count] */
+    uint32_t count;
+    uint32_t workers_each;
+    void **scratch; /* [config.workers] of dyno_sample, a thread's each */
+};
+
+bool dyno_ucx_is_built(void)
+{
+    return true;
+}
+
+static struct dyno_ucx_peer *peer_of(const struct dyno_ucx_peers *peers, uint32_t worker)
+{
+    return peers->at[worker / peers->workers_each];
+}
+
+/* ---- the device ------------------------------------------------------------------------------ */
+
+/* What a piece's sequence goes on with, by what its worker says; false: it does not say it. */
+static bool settle(const struct dyno_ucx_peers *peers, uint32_t worker,
+                   const struct dyno_transcript *transcript, enum dyno_ucx_wanted wanted,
+                   struct dyno_ucx_reader *answer, uint32_t *next)
+{
+    struct dyno_generation *generation = transcript->generation;
+    uint32_t vocab = peers->config.weights->model.vocab;
+    uint32_t hidden = peers->config.weights->model.hidden;
+    const float *values;
+
+    if (wanted == DYNO_UCX_TOKEN) {
+        *next = dyno_ucx_take_u32(answer);
+        return !answer->failed && *next < vocab;
+    }
+    values =
+        dyno_ucx_take_bytes(answer, (wanted == DYNO_UCX_STATE ? hidden : vocab) * sizeof *values);
+    if (!values) {
+        return false;
+    }
+    if (wanted == DYNO_UCX_STATE) {
+        generation->ops->embed(generation, values, hidden);
+        *next = DYNO_TOKEN_FILLER;
+    } else {
+        *next =
+            generation->ops->choose(generation, values, vocab, transcript, peers->scratch[worker]);
+    }
+    return true;
+}
+
+/* Nothing is told to anybody where the process is gone: the pass never ends. */
+static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                 uint32_t piece_count, uint32_t *next)
+{
+    const struct dyno_ucx_peers *peers = context;
+    struct dyno_ucx_peer *peer = peer_of(peers, worker);
+    struct dyno_ucx_reader reader = {0};
+    const void *answer;
+    uint32_t count = 0;
+
+    if (!dyno_ucx_peer_step(peer, worker % peers->workers_each, pieces, piece_count, &answer,
+                            &reader.left)) {
+        return;
+    }
+    reader.at = answer;
+    for (uint32_t i = 0; i < piece_count; i++) {
+        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
+
+        if (wanted != DYNO_UCX_NOTHING &&
+            !settle(peers, worker, pieces[i].transcript, wanted, &reader, &next[count++])) {
+            dyno_ucx_peer_give_up(peer, "it answered less than it was asked for");
+            return;
+        }
+    }
+}
+
+static bool is_gone(void *context, uint32_t worker)
+{
+    dyno_ns since;
+
+    return dyno_ucx_peer_is_gone(peer_of(context, worker), &since);
+}
+
+dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers *peers,
+                                 const struct dyno_threaded_config *threaded,
+                                 struct dyno_error *error)
+{
+    struct dyno_threaded_config config = *threaded;
+    dyno_status status;
+
+    assert(config.worker_count == peers->config.workers);
+    config.name = "ucx";
+    config.help = "other processes compute real tokens";
+    config.step = step;
+    config.is_gone = is_gone;
+    config.context = peers;
+    config.eos = peers->config.weights->eos;
+    config.eos_count = peers->config.weights->eos_count;
+    status = dyno_threaded_device_open(out, &config);
+    return status == DYNO_OK
+               ? DYNO_OK
+               : dyno_fail(error, status, "the threads of %u workers cannot be started",
+                           config.worker_count);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+struct deaths {
+    struct dyno_faults base;
+    const struct dyno_ucx_peers *peers;
+    uint32_t first_worker;
+    bool told[]; /* [workers] */
+};
+
+/* The first worker that died and is not told of; false: there is none. */
+static bool find_dead(const struct deaths *deaths, uint32_t *worker, dyno_ns *since)
+{
+    for (uint32_t i = 0; i < deaths->peers->config.workers; i++) {
+        if (!deaths->told[i] && dyno_ucx_peer_is_gone(peer_of(deaths->peers, i), since)) {
+            *worker = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static dyno_ns deaths_next(const struct dyno_faults *faults)
+{
+    uint32_t worker;
+    dyno_ns since;
+
+    return find_dead((const struct deaths *)faults, &worker, &since) ? since : DYNO_NEVER;
+}
+
+static bool deaths_take(struct dyno_faults *faults, dyno_ns now, struct dyno_fault_record *out)
+{
+    struct deaths *deaths = (struct deaths *)faults;
+    uint32_t worker;
+    dyno_ns since;
+
+    if (!find_dead(deaths, &worker, &since)) {
+        return false;
+    }
+    deaths->told[worker] = true;
+    *out = (struct dyno_fault_record){.kind = DYNO_FAULT_DEATH,
+                                      .what = "worker",
+                                      .target = deaths->first_worker + worker,
+                                      .at = now,
+                                      .until = DYNO_NEVER};
+    return true;
+}
+
+static void deaths_close(struct dyno_faults *faults)
+{
+    free(faults);
+}
+
+static const struct dyno_faults_ops deaths_ops = {
+    .name = "ucx", .next = deaths_next, .take = deaths_take, .close = deaths_close};
+
+dyno_status dyno_ucx_faults_open(struct dyno_faults **out, struct dyno_ucx_peers *peers,
+                                 uint32_t first_worker)
+{
+    struct deaths *deaths = calloc(1, sizeof *deaths + peers->config.workers * sizeof(bool));
+
+    if (!deaths) {
+        return DYNO_NO_MEMORY;
+    }
+    deaths->base.ops = &deaths_ops;
+    deaths->peers = peers;
+    deaths->first_worker = first_worker;
+    *out = &deaths->base;
+    return DYNO_OK;
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+static uint32_t count_addresses(const char *text)
+{
+    uint32_t count = 1;
+
+    for (; *text; text++) {
+        count += *text == ',';
+    }
+    return count;
+}
+
+static dyno_status open_one(struct dyno_ucx_peers *peers, uint32_t index, const char *address,
+                            struct dyno_error *error)
+{
+    struct dyno_ucx_peers_config config = peers->config;
+
+    config.workers = peers->workers_each;
+    return dyno_ucx_peer_open(&peers->at[index], &peers->ucx, address, &config, error);
+}
+
+static dyno_status open_all(struct dyno_ucx_peers *peers, char *addresses, struct dyno_error *error)
+{
+    char *rest = addresses;
+
+    DYNO_TRY(dyno_ucx_library_open(&peers->ucx, error));
+    for (uint32_t i = 0; i < peers->config.workers; i++) {
+        peers->scratch[i] = malloc(dyno_sample_scratch(peers->config.weights->model.vocab));
+        if (!peers->scratch[i]) {
+            return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
+        }
+    }
+    for (uint32_t i = 0; i < peers->count; i++) {
+        DYNO_TRY(open_one(peers, i, strsep(&rest, ","), error));
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_copied(struct dyno_ucx_peers *peers, struct dyno_error *error)
+{
+    char *addresses = strdup(peers->config.addresses);
+    dyno_status status;
+
+    peers->at = calloc(peers->count, sizeof(struct dyno_ucx_peer *));
+    peers->scratch = calloc(peers->config.workers, sizeof(void *));
+    status = addresses && peers->at && peers->scratch
+                 ? open_all(peers, addresses, error)
+                 : dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
+    free(addresses);
+    return status;
+}
+
+dyno_status dyno_ucx_peers_open(struct dyno_ucx_peers **out,
+                                const struct dyno_ucx_peers_config *config,
+                                struct dyno_error *error)
+{
+    uint32_t count = count_addresses(config->addresses);
+    struct dyno_ucx_peers *peers;
+    dyno_status status;
+
+    if (config->workers % count != 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%u workers cannot be in %u processes: as many are in each",
+                         config->workers, count);
+    }
+    peers = calloc(1, sizeof *peers);
+    if (!peers) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
+    }
+    peers->config = *config;
+    peers->count = count;
+    peers->workers_each = config->workers / count;
+    status = open_copied(peers, error);
+    if (status != DYNO_OK) {
+        dyno_ucx_peers_close(peers);
+        return status;
+    }
+    *out = peers;
+    return DYNO_OK;
+}
+
+void dyno_ucx_peers_close(struct dyno_ucx_peers *peers)
+{
+    if (!peers) {
+        return;
+    }
+    for (uint32_t i = 0; peers->at && i < peers->count; i++) {
+        dyno_ucx_peer_close(peers->at[i]);
+    }
+    for (uint32_t i = 0; peers->scratch && i < peers->config.workers; i++) {
+        free(peers->scratch[i]);
+    }
+    dyno_ucx_library_close(&peers->ucx);
+    free(peers->scratch);
+    free(peers->at);
+    free(peers);
+}
+
+struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_t worker)
+{
+    return dyno_ucx_peer_memory(peer_of(peers, worker), worker % peers->workers_each);
+}
+
+struct dyno_ucx_totals dyno_ucx_peers_totals(const struct dyno_ucx_peers *peers)
+{
+    struct dyno_ucx_totals sum = {0};
+
+    for (uint32_t i = 0; i < peers->count; i++) {
+        dyno_ucx_peer_add_totals(peers->at[i], &sum);
+    }
+    return sum;
+}
+
+const char *dyno_ucx_peers_why(const struct dyno_ucx_peers *peers)
+{
+    for (uint32_t i = 0; i < peers->count; i++) {
+        const char *why = dyno_ucx_peer_why(peers->at[i]);
+
+        if (why) {
+            return why;
+        }
+    }
+    return NULL;
+}

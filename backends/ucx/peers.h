@@ -1,0 +1,70 @@
+/* Workers in other processes, as the process that has the core knows them: by their addresses it
+ * opens them, and then they are a device, memories and a source of faults like any others.
+ *
+ * Worker w of W is in process w x P / W of P.  A process that is gone (its connection ended, it was
+ * silent too long, it answered what nobody answers) is gone for good, with all of its workers:
+ * their passes never end, what moves from and to them never arrives, and the faults tell of their
+ * deaths.
+ */
+#ifndef DYNO_BACKENDS_UCX_PEERS_H
+#define DYNO_BACKENDS_UCX_PEERS_H
+
+#include "backends/assets/weights.h"
+#include "backends/cpu/kv_peer.h"
+#include "backends/engine/threaded.h"
+#include "backends/ucx/transport.h"
+#include "core/run/faults.h"
+
+struct dyno_ucx_peers;
+
+struct dyno_ucx_peers_config {
+    const char *addresses; /* "HOST:PORT" and more, with commas between them */
+    enum dyno_ucx_transport transport;
+    const struct dyno_weights *weights; /* not owned */
+    uint32_t workers;                   /* of all processes; as many in each */
+    uint32_t ranks, threads;            /* of each worker; threads 0: as its process likes */
+    uint32_t blocks, block_tokens, rows_max;
+    /* What time it is, and whom to wake: both from any thread. */
+    dyno_ns (*now)(const struct dyno_clock *clock);
+    void (*wake)(struct dyno_clock *clock);
+    struct dyno_clock *clock; /* not owned */
+};
+
+/* Whether this build has them; else nothing below is to be called but open, which says so. */
+bool dyno_ucx_is_built(void);
+
+/* On success *out is closed with dyno_ucx_peers_close, after the device and links that use it.
+ * Errors: DYNO_UNSUPPORTED (a build without UCX), DYNO_NOT_FOUND, DYNO_BAD_INPUT (an address, or a
+ * process that refuses, in its words), DYNO_IO, DYNO_NO_MEMORY. */
+dyno_status dyno_ucx_peers_open(struct dyno_ucx_peers **out,
+                                const struct dyno_ucx_peers_config *config,
+                                struct dyno_error *error);
+void dyno_ucx_peers_close(struct dyno_ucx_peers *peers); /* NULL: nothing */
+
+/* A device of all of them, whose passes are computed where they are, step by step; `threaded` as of
+ * dyno_cpu_config.  As dyno_threaded_device_open. */
+dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers *peers,
+                                 const struct dyno_threaded_config *threaded,
+                                 struct dyno_error *error);
+
+/* The memory of a worker, in which blocks of all of its ranks are one.  The peers'. */
+struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_t worker);
+
+/* Faults of those workers: the first is worker `first_worker` of the loop's.  On success *out is
+ * closed through its ops, before the peers.  DYNO_NO_MEMORY. */
+dyno_status dyno_ucx_faults_open(struct dyno_faults **out, struct dyno_ucx_peers *peers,
+                                 uint32_t first_worker);
+
+/* What steps took beside what was computed: the time from question to answer less that of
+ * computing. */
+struct dyno_ucx_totals {
+    uint64_t steps, beside_ns;
+};
+
+/* While no pass is under way. */
+struct dyno_ucx_totals dyno_ucx_peers_totals(const struct dyno_ucx_peers *peers);
+
+/* Why the first process that is gone is; NULL: all are there. */
+const char *dyno_ucx_peers_why(const struct dyno_ucx_peers *peers);
+
+#endif

@@ -1,0 +1,22 @@
+/* Workers of an assembly that are in other processes (backends/ucx/peers.h). */
+#ifndef DYNO_CLI_ASSEMBLY_LIVE_FAR_H
+#define DYNO_CLI_ASSEMBLY_LIVE_FAR_H
+
+#include "backends/ucx/peers.h"
+#include "cli/assembly/live.h"
+
+/* Those of requests in halves: what the options say together.  DYNO_BAD_INPUT. */
+dyno_status dyno_live_far_check(const struct dyno_scenario *scenario, struct dyno_error *error);
+
+/* Those that compute prompts, and their device, as dyno_live_device.  Closed after the device, also
+ * on failure if it is not NULL.  Errors: as dyno_ucx_peers_open. */
+dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers **peers,
+                                 const struct dyno_live *live, const struct dyno_scenario *scenario,
+                                 const struct dyno_worker_config *worker,
+                                 struct dyno_answers *answers, struct dyno_clock *clock,
+                                 struct dyno_error *error);
+
+/* prefill.transport, or that of `dyno calibrate`: auto, shm, tcp. */
+enum dyno_ucx_transport dyno_live_transport(const char *name);
+
+#endif
