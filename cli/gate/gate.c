@@ -20,10 +20,9 @@
     }
 
 static const struct dyno_option rows[] = {
-    TEXT_ROW(
-        "base", "WHAT", base,
-        "what was: a dyno program, a scenario file (.yaml), a database of runs, or the URL of a "
-        "server"),
+    TEXT_ROW("base", "WHAT", base,
+             "what was: a dyno program, a scenario file (.yaml), a database of runs, a baseline "
+             "(.json), or the URL of a server"),
     {.name = "gate.head",
      .flag = "head",
      .value = "WHAT",
@@ -45,7 +44,9 @@ static const struct dyno_option rows[] = {
      .help = "also time both, in turn, on one processor"},
     TEXT_ROW("head-set", "NAME=VALUE", head_set,
              "set an option in head only: what a regression would look like"),
-    TEXT_ROW("save", "FILE", save, "keep head's runs in this database, to be a base later"),
+    TEXT_ROW("save", "FILE", save,
+             "keep head's runs in this database, to be a base later; or what they come to in a "
+             "baseline (FILE.json)"),
     TEXT_ROW("junit", "FILE", junit, "the outcome as JUnit XML"),
     TEXT_ROW("markdown", "FILE", markdown, "the outcome as Markdown, for a pull request"),
     TEXT_ROW("json", "FILE", json, "the outcome as JSON; - prints it instead of the table"),
@@ -79,7 +80,8 @@ static void print_help(void)
          "Examples:\n"
          "  dyno gate --base ./dyno-main --suite sim/gate --budgets sim/gate/budgets.yml\n"
          "  dyno gate --base today.yaml --head tomorrow.yaml --markdown change.md\n"
-         "  dyno gate --base last-release.db --suite sim/gate --junit gate.xml\n");
+         "  dyno gate --base last-release.db --suite sim/gate --junit gate.xml\n"
+         "  dyno gate --base sim/gate/baseline.json --suite sim/gate\n");
     dyno_file_command_rows_help(rows, ROWS);
     puts("\nVerdicts and exit status: PASS, IMPROVEMENT 0, REGRESSION 1, wrong use 2,\n"
          "BEHAVIOR_CHANGED 3, INVALID 4.");
@@ -142,32 +144,58 @@ static dyno_status prepare(struct dyno_gate *gate, struct dyno_error *error)
 
     if (!options->base) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "gate needs --base: a dyno program, a scenario file, or a database of "
-                         "runs");
+                         "gate needs --base: a dyno program, a scenario file, a database of runs, "
+                         "or a baseline");
     }
     DYNO_TRY(dyno_gate_side_find(&gate->sides[0], "base", options->base, error));
     DYNO_TRY(dyno_gate_side_find(&gate->sides[1], "head", options->head, error));
     DYNO_TRY(dyno_gate_budgets_read(&gate->budgets, options->budgets, error));
     DYNO_TRY(dyno_gate_suite_find(gate, error));
     if (options->host_time &&
-        (gate->sides[0].kind == DYNO_GATE_DATABASE || gate->sides[0].kind == DYNO_GATE_SERVER)) {
+        (dyno_gate_is_past(&gate->sides[0]) || gate->sides[0].kind == DYNO_GATE_SERVER)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--host-time: base is a %s, and cannot be timed again",
-                         gate->sides[0].kind == DYNO_GATE_SERVER ? "server" : "database");
+                         gate->sides[0].kind == DYNO_GATE_SERVER     ? "server"
+                         : gate->sides[0].kind == DYNO_GATE_BASELINE ? "baseline"
+                                                                     : "database");
     }
     if (gate->sides[0].kind == DYNO_GATE_SERVER && gate->budgets.count == 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "servers are never the same twice: gate needs --budgets to compare them");
+    }
+    if (options->save && dyno_gate_is_baseline(options->save)) {
+        DYNO_TRY(dyno_frame_check_writable("--save", options->save, error));
     }
     DYNO_TRY(dyno_frame_check_writable("--json", options->json, error));
     DYNO_TRY(dyno_frame_check_writable("--junit", options->junit, error));
     return dyno_frame_check_writable("--markdown", options->markdown, error);
 }
 
+/* What head came to, as a baseline; a suite that did not run whole makes none. */
+static dyno_status save_baseline(const struct dyno_gate *gate, struct dyno_error *error)
+{
+    const char *names[DYNO_GATE_SCENARIOS_MAX];
+    const struct dyno_stored_run *runs[DYNO_GATE_SCENARIOS_MAX];
+
+    for (uint32_t i = 0; i < gate->case_count; i++) {
+        names[i] = gate->cases[i].name;
+        runs[i] = &gate->cases[i].runs[1];
+        if (runs[i]->record_count == 0) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "--save: %s came to nothing in head; %.300s is left as it was",
+                             names[i], gate->options.save);
+        }
+    }
+    return dyno_baseline_write(gate->options.save, names, runs, gate->case_count, error);
+}
+
 static dyno_status report(const struct dyno_gate *gate, struct dyno_error *error)
 {
     const struct dyno_gate_options *options = &gate->options;
 
+    if (options->save && dyno_gate_is_baseline(options->save)) {
+        DYNO_TRY(save_baseline(gate, error));
+    }
     if (!options->json || strcmp(options->json, "-") != 0) {
         dyno_gate_print(gate, stdout);
     }

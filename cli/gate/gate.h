@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/gate/budget.h"
+#include "reports/baseline.h"
 #include "reports/drift.h"
 #include "reports/stored_run.h"
 
@@ -32,6 +33,7 @@ enum dyno_gate_kind {
     DYNO_GATE_BUILD,    /* a dyno: it replays the suite's scenarios */
     DYNO_GATE_SCENARIO, /* a scenario file: this dyno replays it in place of the suite */
     DYNO_GATE_DATABASE, /* runs that were stored before */
+    DYNO_GATE_BASELINE, /* what such runs came to (reports/baseline.h) */
     DYNO_GATE_SERVER,   /* an http URL: this dyno asks it what the suite asks */
 };
 
@@ -61,6 +63,7 @@ struct dyno_gate_case {
     char name[256]; /* "chat.yaml" */
     char files[2][4096];
     struct dyno_stored_run runs[2]; /* base, head */
+    struct dyno_run_digest digest;  /* of base, where it is a baseline */
     struct dyno_gate_finding findings[DYNO_GATE_FINDINGS_MAX];
     uint32_t finding_count;
     uint32_t metrics_compared;
@@ -81,6 +84,10 @@ struct dyno_gate {
 
 const char *dyno_gate_verdict_name(enum dyno_gate_verdict verdict);
 int dyno_gate_exit_status(enum dyno_gate_verdict verdict);
+
+/* Whether a side was run before: it cannot be run again. */
+bool dyno_gate_is_past(const struct dyno_gate_side *side);
+bool dyno_gate_is_baseline(const char *path); /* by its name: "kept.json" */
 
 /* Say what a side is.  Errors are of wrong use. */
 dyno_status dyno_gate_side_find(struct dyno_gate_side *side, const char *flag, const char *text,

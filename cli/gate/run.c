@@ -12,6 +12,12 @@
 
 enum { JOBS_MAX = 64, WORDS_MAX = 16 };
 
+/* Whether head's runs stay, all in one database. */
+static bool saves_runs(const struct dyno_gate *gate)
+{
+    return gate->options.save && !dyno_gate_is_baseline(gate->options.save);
+}
+
 static dyno_status start(struct dyno_child *child, const struct dyno_gate *gate,
                          const struct dyno_gate_case *one, int side, const char *database,
                          struct dyno_error *error)
@@ -64,12 +70,12 @@ static dyno_status finish(struct dyno_gate *gate, struct task *task, struct dyno
 
     DYNO_TRY(dyno_child_wait(&task->child, &end, error));
     note_end(one, task->side, &end);
-    if (!*one->invalid && dyno_stored_run_read(&one->runs[task->side], task->database,
-                                               gate->options.save && task->side ? one->name : NULL,
-                                               &why) != DYNO_OK) {
+    if (!*one->invalid &&
+        dyno_stored_run_read(&one->runs[task->side], task->database,
+                             saves_runs(gate) && task->side ? one->name : NULL, &why) != DYNO_OK) {
         (void)snprintf(one->invalid, sizeof one->invalid, "%.500s", why.text);
     }
-    if (!gate->options.save || task->side == 0) {
+    if (!saves_runs(gate) || task->side == 0) {
         (void)unlink(task->database);
     }
     return DYNO_OK;
@@ -80,7 +86,10 @@ static void read_stored(struct dyno_gate *gate, uint32_t index)
     struct dyno_gate_case *one = &gate->cases[index];
     struct dyno_error why = {.status = DYNO_OK};
 
-    if (dyno_stored_run_read(&one->runs[0], gate->sides[0].text, one->name, &why) != DYNO_OK) {
+    if ((gate->sides[0].kind == DYNO_GATE_BASELINE
+             ? dyno_baseline_read(&one->runs[0], &one->digest, gate->sides[0].text, one->name, &why)
+             : dyno_stored_run_read(&one->runs[0], gate->sides[0].text, one->name, &why)) !=
+        DYNO_OK) {
         (void)snprintf(one->invalid, sizeof one->invalid, "%.500s", why.text);
     }
 }
@@ -90,7 +99,7 @@ static uint32_t jobs_of(const struct dyno_gate *gate)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t jobs = gate->options.jobs;
 
-    if (gate->options.save) {
+    if (saves_runs(gate)) {
         return 1; /* one database, one writer */
     }
     jobs = jobs > 0 ? jobs : processors > 0 ? (uint32_t)processors : 1;
@@ -111,12 +120,12 @@ static dyno_status run_all(struct dyno_gate *gate, const char *folder, struct ta
             task->index = begun / 2;
             task->side = (int)(begun % 2);
             begun++;
-            if (task->side == 0 && gate->sides[0].kind == DYNO_GATE_DATABASE) {
+            if (task->side == 0 && dyno_gate_is_past(&gate->sides[0])) {
                 read_stored(gate, task->index);
                 continue;
             }
             (void)snprintf(task->database, sizeof task->database, "%.4000s/%u.db", folder, begun);
-            if (task->side == 1 && gate->options.save) {
+            if (task->side == 1 && saves_runs(gate)) {
                 (void)snprintf(task->database, sizeof task->database, "%.4000s",
                                gate->options.save);
             }

@@ -22,6 +22,16 @@ static bool is_scenario(const char *path)
     return ends_with(path, ".yaml");
 }
 
+bool dyno_gate_is_baseline(const char *path)
+{
+    return ends_with(path, ".json");
+}
+
+bool dyno_gate_is_past(const struct dyno_gate_side *side)
+{
+    return side->kind == DYNO_GATE_DATABASE || side->kind == DYNO_GATE_BASELINE;
+}
+
 static bool is_database(const char *path)
 {
     static const char magic[] = "SQLite format 3";
@@ -74,9 +84,14 @@ dyno_status dyno_gate_side_find(struct dyno_gate_side *side, const char *flag, c
         side->kind = DYNO_GATE_DATABASE;
         return DYNO_OK;
     }
+    if (S_ISREG(there.st_mode) && dyno_gate_is_baseline(text)) {
+        side->kind = DYNO_GATE_BASELINE;
+        return DYNO_OK;
+    }
     if (!S_ISREG(there.st_mode) || access(text, X_OK) != 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--%s: %s is no program, no scenario (.yaml) and no database of runs",
+                         "--%s: %s is no program, no scenario (.yaml), no database of runs and no "
+                         "baseline (.json)",
                          flag, dyno_quote(quoted, text));
     }
     if (!realpath(text, side->program)) {
@@ -179,12 +194,13 @@ dyno_status dyno_gate_suite_find(struct dyno_gate *gate, struct dyno_error *erro
     if (!gate->cases) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    if (gate->sides[1].kind == DYNO_GATE_DATABASE) {
+    if (dyno_gate_is_past(&gate->sides[1])) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--head: a database is what was; head is a build or a scenario");
+                         "--head: a %s is what was; head is a build or a scenario",
+                         gate->sides[1].kind == DYNO_GATE_BASELINE ? "baseline" : "database");
     }
     if (base_is_one != (gate->sides[1].kind == DYNO_GATE_SCENARIO) &&
-        gate->sides[0].kind != DYNO_GATE_DATABASE) {
+        !dyno_gate_is_past(&gate->sides[0])) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--%s is a scenario file and --%s is not: a scenario is compared with a "
                          "scenario",

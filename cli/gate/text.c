@@ -31,7 +31,7 @@ static const char *change(char out[VALUE_MAX], double base, double head)
 /* "2.5 % and 20 ms"; empty: no budget. */
 static const char *budget_words(char out[VALUE_MAX], const struct dyno_gate_budget *budget)
 {
-    static const char *const units[] = {"ms", "points", "/s", "", "s", "h"};
+    static const char *const units[] = {"ms", "points", "/s", "", "s", "h", "W", "kWh"};
     char absolute[VALUE_MAX] = "";
     double scale = budget && budget->metric.unit == DYNO_GATE_SHARE ? 100.0 : 1.0;
 
@@ -86,6 +86,11 @@ static void summary(char *out, size_t size, const struct dyno_gate_case *one)
     } else if (one->finding_count == 0 && !one->drift.any) {
         (void)snprintf(out, size, "%u metrics and %u requests the same%s", one->metrics_compared,
                        one->drift.requests, host);
+    } else if (one->drift.changed == 0 && one->drift.any) {
+        (void)snprintf(out, size,
+                       "%u of %u metrics changed, and stamps of requests (a baseline cannot say of "
+                       "which)",
+                       one->finding_count, one->metrics_compared);
     } else {
         (void)snprintf(out, size, "%u of %u metrics and %u of %u requests changed%s",
                        one->finding_count, one->metrics_compared, one->drift.changed,

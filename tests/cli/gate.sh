@@ -40,6 +40,33 @@ grep -q '^INVALID  *99-new.yaml  *kept.db holds no finished run of 99-new.yaml$'
 rm suite/99-new.yaml
 ends 3 --base kept.db --suite suite --head-set timing.host_us_per_sequence=20
 
+# The same against what was kept of it in a baseline: all numbers, and digests of the requests.
+ends 0 "${gate[@]}" --save kept.json
+[[ $(wc -c <kept.json) -lt 20000 ]] || fail "a baseline of three scenarios is large"
+ends 0 --base kept.json --suite suite --budgets budgets.yml --save again.json
+cmp kept.json again.json || fail "the same build makes another baseline"
+grep -q '^PASS  *05-long-prompts.yaml  126 metrics and 200 requests the same$' out
+ends 3 --base kept.json --suite suite --head-set timing.host_us_per_sequence=20
+grep -Eq 'metrics changed, and stamps of requests .a baseline cannot say of which.$' out
+ends 1 --base kept.json --suite suite --budgets budgets.yml --head-set timing.ingest_us_per_token=5
+ends 4 --base kept.json --suite suite --head-set run.seed=99 --save worse.json
+grep -q 'the requests are not those of the baseline, or not as long' out
+sed 's/"served": "[0-9a-f]*"/"served": "0000000000000000"/' kept.json >stamps.json
+ends 3 --base stamps.json --suite suite
+grep -Eq '^BEHAVIOR_CHANGED +08-sglang.yaml +0 of 126 metrics changed, and stamps of requests' out
+sed 's/08-sglang/09-sglang/' kept.json >other.json
+ends 4 --base other.json --suite suite
+grep -q '^INVALID  *08-sglang.yaml  *other.json holds no run of 08-sglang.yaml$' out
+for bad in 's/gate_baseline": 1/gate_baseline": 2/' 's/"asked": "[0-9a-f]/"asked": "x/' \
+    's/"requests": 200/"requests": -1/' 's/"e2e_ms.mean": [0-9.]*/"e2e_ms.mean": "many"/' \
+    's/^]}//'; do
+    sed "$bad" kept.json >bad.json
+    ends 4 --base bad.json --suite suite
+    grep -q '^INVALID .*bad.json' out || fail "$bad: $(cat out)"
+done
+ends 4 --base kept.json --suite suite --head-set router.policy=rooter --save kept.json
+cmp kept.json again.json || fail "a suite that did not run was kept"
+
 # What is worse past its budget is a regression, what is better an improvement, what only differs a
 # change of behaviour; other requests are no comparison at all.
 ends 1 "${gate[@]}" --head-set timing.ingest_us_per_token=5 --json worse.json --junit worse.xml \
@@ -74,16 +101,22 @@ sed 's/workers: 4/workers: 5/' suite/05-long-prompts.yaml >more.yaml
 ends 3 --base suite/05-long-prompts.yaml --head more.yaml
 ends 0 --base suite/05-long-prompts.yaml --head suite/05-long-prompts.yaml
 
-refuses 2 "gate needs --base: a dyno program, a scenario file, or a database of runs" gate
+refuses 2 "gate needs --base: a dyno program, a scenario file, a database of runs, or a baseline" \
+    gate
 refuses 2 "gate needs --suite: a folder of scenarios, or files with commas between them" \
     gate --base "$dyno"
-refuses 2 "--base: 'err' is no program, no scenario (.yaml) and no database of runs" \
+refuses 2 "--base: 'err' is no program, no scenario (.yaml), no database of runs and no baseline \
+(.json)" \
     gate --base err --suite suite
 refuses 2 "--base is a scenario file and --head is not: a scenario is compared with a scenario" \
     gate --base more.yaml
 refuses 2 "unknown option '--budget'; did you mean '--budgets'?" gate --budget budgets.yml
 refuses 2 "--host-time: base is a database, and cannot be timed again" \
     gate --base kept.db --suite suite --host-time
+refuses 2 "--host-time: base is a baseline, and cannot be timed again" \
+    gate --base kept.json --suite suite --host-time
+refuses 2 "--head: a baseline is what was; head is a build or a scenario" \
+    gate --base "$dyno" --head kept.json --suite suite
 
 # Servers: nobody answers here, and that is no comparison.
 printf 'run: {seed: 1}\ngenerate: {arrival: "poisson:50"}\ntrace: {requests: 3}\n' >ask.yaml
