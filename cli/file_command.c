@@ -45,7 +45,6 @@ static dyno_status take_flag(const struct words *words, struct dyno_options *opt
     const char *typed = argv[(*at)++], *equals = strchr(typed, '=');
     size_t length = equals ? (size_t)(equals - typed) : strlen(typed);
     char flag[DYNO_OPTION_NAME_MAX] = "", accepts[TEXT_MAX];
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = flag};
     const struct dyno_option *row = NULL;
     const char *value = equals ? equals + 1 : NULL;
 
@@ -67,7 +66,7 @@ static dyno_status take_flag(const struct words *words, struct dyno_options *opt
         return dyno_fail(error, DYNO_BAD_INPUT, "--%s needs a value: %s", flag,
                          row->type == DYNO_OPTION_TEXT ? row->value : accepts);
     }
-    return dyno_options_set(options, row, value, &origin, error);
+    return dyno_options_set_flag(options, row, value, flag, error);
 }
 
 static dyno_status take_file(struct words *words, const char *path, struct dyno_error *error)

@@ -311,25 +311,6 @@ void dyno_arguments_release(struct dyno_arguments *arguments)
     *arguments = (struct dyno_arguments){0};
 }
 
-/* A flag that was given before adds to what it said. */
-static dyno_status apply_row(const struct dyno_argument *argument, struct dyno_options *options,
-                             struct dyno_error *error)
-{
-    const struct dyno_option *row = argument->row;
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = argument->flag};
-    char before[DYNO_OPTION_TEXT_MAX], both[2 * DYNO_OPTION_TEXT_MAX];
-
-    if (!row->is_list || dyno_options_origin(options, row)->source != DYNO_SOURCE_FLAG) {
-        return dyno_options_set(options, row, argument->text, &origin, error);
-    }
-    if (snprintf(both, sizeof both, "%s,%s", dyno_options_print(options, row, before),
-                 argument->text) >= DYNO_OPTION_TEXT_MAX) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "--%s: more than %d bytes in all", row->flag,
-                         DYNO_OPTION_TEXT_MAX - 1);
-    }
-    return dyno_options_set(options, row, both, &origin, error);
-}
-
 dyno_status dyno_arguments_apply(const struct dyno_arguments *arguments,
                                  struct dyno_options *options, struct dyno_error *error)
 {
@@ -337,7 +318,8 @@ dyno_status dyno_arguments_apply(const struct dyno_arguments *arguments,
         const struct dyno_argument *argument = &arguments->items[i];
 
         if (argument->row) {
-            DYNO_TRY(apply_row(argument, options, error));
+            DYNO_TRY(dyno_options_set_flag(options, argument->row, argument->text, argument->flag,
+                                           error));
         } else if (strcmp(argument->flag, "set") == 0) {
             DYNO_TRY(apply_set(argument->text, options, error));
         } else if (strcmp(argument->flag, "slo") == 0) {

@@ -164,6 +164,23 @@ dyno_status dyno_options_set(struct dyno_options *options, const struct dyno_opt
     return DYNO_OK;
 }
 
+dyno_status dyno_options_set_flag(struct dyno_options *options, const struct dyno_option *row,
+                                  const char *text, const char *flag, struct dyno_error *error)
+{
+    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = flag};
+    char before[DYNO_OPTION_TEXT_MAX], both[2 * DYNO_OPTION_TEXT_MAX];
+
+    if (!row->is_list || state_of(options, row)->origin.source != DYNO_SOURCE_FLAG) {
+        return dyno_options_set(options, row, text, &origin, error);
+    }
+    if (snprintf(both, sizeof both, "%s,%s", dyno_options_print(options, row, before), text) >=
+        DYNO_OPTION_TEXT_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "--%s: more than %d bytes in all", row->flag,
+                         DYNO_OPTION_TEXT_MAX - 1);
+    }
+    return dyno_options_set(options, row, both, &origin, error);
+}
+
 const char *dyno_options_print(const struct dyno_options *options, const struct dyno_option *row,
                                char out[DYNO_OPTION_TEXT_MAX])
 {

@@ -101,6 +101,10 @@ dyno_status dyno_options_set(struct dyno_options *options, const struct dyno_opt
                              const char *text, const struct dyno_option_origin *origin,
                              struct dyno_error *error);
 
+/* As the flag of the row says it: a list that a flag has set before gets one more. */
+dyno_status dyno_options_set_flag(struct dyno_options *options, const struct dyno_option *row,
+                                  const char *text, const char *flag, struct dyno_error *error);
+
 /* The value as text: what dyno_options_set takes.  Returns `out`. */
 const char *dyno_options_print(const struct dyno_options *options, const struct dyno_option *row,
                                char out[DYNO_OPTION_TEXT_MAX]);

@@ -38,6 +38,8 @@ refused=$(grep -o '[0-9]* worlds contradicted' out | grep -o '^[0-9]*')
 # A world is a run that can be looked at, and what is set holds in all of them.
 "$dyno" swarm --seed 3 --seeds 2 --set router.policy=kv --print >worlds
 [[ $(wc -l <worlds) == 2 && $(grep -c 'router.policy=kv$' worlds) == 2 ]] || fail "$(cat worlds)"
+"$dyno" swarm --seed 3 --seeds 2 --set kv.blocks=50,run.seed=4 --print >worlds2
+"$dyno" swarm --seed 3 --seeds 2 --set kv.blocks=50 --set run.seed=4 --print | cmp - worlds2
 eval "$(head -n 1 worlds | sed "s|^dyno|'$dyno'|")" >run 2>/dev/null
 grep -q '^Requests' run || fail "$(cat run)"
 
