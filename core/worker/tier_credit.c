@@ -77,10 +77,21 @@ static void credit_widely(struct dyno_tier_wide *wide, const uint32_t *pool_of, 
     for (uint32_t i = 0; touched > 0 && i < count; i++) {
         uint32_t found = wide->blocks[pool_of[i]];
 
-        add_credit(found < blocks_max ? found : blocks_max, credit, &ends[i], &sums[i]);
+        if (found > ends[i]) {
+            add_credit(found < blocks_max ? found : blocks_max, credit, &ends[i], &sums[i]);
+        }
     }
     for (uint32_t i = 0; i < touched; i++) {
         wide->blocks[wide->touched[i]] = 0;
+    }
+}
+
+/* A tier of one pool, in which all find the same. */
+static void credit_alike(uint32_t found, double credit, uint32_t count, uint32_t *ends,
+                         double *sums)
+{
+    for (uint32_t i = 0; found > 0 && i < count; i++) {
+        add_credit(found, credit, &ends[i], &sums[i]);
     }
 }
 
@@ -105,12 +116,16 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
                           credit);
             continue;
         }
+        if (tiers->config.tiers[i].pool_count == 1) {
+            credit_alike(found_in(tiers, i, 0, request, blocks_max), credits[i], count, ends,
+                         credit);
+            continue;
+        }
         for (uint32_t j = 0; j < count; j++) {
-            if (!eligible[j]) {
-                continue;
+            if (eligible[j]) {
+                add_credit(found_in(tiers, i, pool_of[j], request, blocks_max), credits[i],
+                           &ends[j], &credit[j]);
             }
-            add_credit(found_in(tiers, i, pool_of[j], request, blocks_max), credits[i], &ends[j],
-                       &credit[j]);
         }
     }
 }
