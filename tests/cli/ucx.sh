@@ -18,6 +18,7 @@ trap end_all EXIT
 
 # start_worker ARGUMENT...: on a free port, whose address is then in $at.
 start_worker() {
+    : >worker.err # what the one before said is not of this one
     "$dyno" worker --listen 127.0.0.1:0 --threads 1 "$@" 2>worker.err &
     worker=$!
     for _ in {1..1200}; do
