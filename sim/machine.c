@@ -45,6 +45,13 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
                          "pair_ns is %g, context_ns %g and pass_ns %g; expected 0 to an hour each",
                          machine->pair_ns, machine->context_ns, machine->pass_ns);
     }
+    if (!is_time(machine->far_byte_ns) || !is_time(machine->far_ns) ||
+        !is_time(machine->far_pass_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "far_byte_ns is %g, far_ns %g and far_pass_ns %g; expected 0 to an hour "
+                         "each",
+                         machine->far_byte_ns, machine->far_ns, machine->far_pass_ns);
+    }
     if (!is_time(machine->copy_byte_ns) || !is_time(machine->copy_ns)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "copy_byte_ns is %g and copy_ns %g; expected 0 to an hour each",

@@ -44,6 +44,9 @@ struct dyno_machine {
     /* Moving blocks of KV from one worker's memory to another's: what a byte takes, and what a
      * transfer takes beside its bytes.  copy_byte_ns 0: not measured. */
     double copy_byte_ns, copy_ns;
+    /* The same between this process and another one, and what a step that is computed there takes
+     * beside what was computed.  far_byte_ns 0: not measured. */
+    double far_byte_ns, far_ns, far_pass_ns;
 };
 
 /* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle may be), or

@@ -10,7 +10,6 @@
 #include "backends/posix/plugin.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
-#include "backends/ucx/peers.h"
 #include "cli/assembly/configure.h"
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/live_links.h"
@@ -151,6 +150,7 @@ static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_devic
 
 static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dyno_error *error)
 {
+    const struct dyno_scenario *scenario = assembly->scenario;
     struct dyno_halves *halves = &assembly->halves;
     struct dyno_scenario other;
 
@@ -158,6 +158,10 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
         return dyno_live_far_device(&halves->device, &halves->peers, &assembly->live,
                                     assembly->scenario, &halves->worker, assembly->answers,
                                     assembly->clock, error);
+    }
+    if (scenario->timing.machine && scenario->prefill.at) {
+        return dyno_live_far_machine(&halves->device, &assembly->far_machine, &assembly->machine,
+                                     scenario->fleet.workers, assembly->answers);
     }
     if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
         return open_device(assembly, &halves->device, dyno_halves_prefillers(assembly->scenario),
@@ -527,15 +531,6 @@ dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno
     return status;
 }
 
-static void say_who_is_gone(const struct dyno_assembly *assembly)
-{
-    const char *why = assembly->halves.peers ? dyno_ucx_peers_why(assembly->halves.peers) : NULL;
-
-    if (why) {
-        (void)fprintf(stderr, "dyno: a process of workers (prefill.at) is gone: %s\n", why);
-    }
-}
-
 dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     dyno_status status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
@@ -543,7 +538,7 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
     if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
         (void)dyno_fail(error, status, "out of memory during the run");
     }
-    say_who_is_gone(assembly);
+    dyno_live_far_say(assembly->halves.peers);
     DYNO_TRY(status);
     assembly->workers->ops->totals(assembly->workers, &assembly->totals);
     if (assembly->tiering.tiers) {

@@ -32,8 +32,9 @@ struct dyno_assembly {
     struct dyno_calibration
         calibration; /* of timing.calibration; without one, what the defaults rest on */
     struct dyno_timing *timing;
-    struct dyno_live live;       /* of a device that computes */
-    struct dyno_machine machine; /* of timing.machine */
+    struct dyno_live live;           /* of a device that computes */
+    struct dyno_machine machine;     /* of timing.machine ... */
+    struct dyno_machine far_machine; /* ... and as its workers in other processes are */
     struct dyno_answers *answers;
     struct dyno_source *source;   /* what the loop sees ... */
     struct dyno_source *recorded; /* ... and somewhere below it the trace or the generator itself */

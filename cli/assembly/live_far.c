@@ -1,5 +1,6 @@
 #include "cli/assembly/live_far.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/posix/wall_clock.h"
@@ -64,4 +65,22 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                      .clock = clock},
                                  error));
     return dyno_ucx_device_open(out, *peers, &threaded, error);
+}
+
+dyno_status dyno_live_far_machine(struct dyno_device **out, struct dyno_machine *far,
+                                  const struct dyno_machine *machine, uint32_t workers,
+                                  struct dyno_answers *answers)
+{
+    *far = *machine;
+    far->pass_ns += machine->far_pass_ns;
+    return dyno_machine_open(out, workers, far, answers);
+}
+
+void dyno_live_far_say(const struct dyno_ucx_peers *peers)
+{
+    const char *why = peers ? dyno_ucx_peers_why(peers) : NULL;
+
+    if (why) {
+        (void)fprintf(stderr, "dyno: a process of workers (prefill.at) is gone: %s\n", why);
+    }
 }

@@ -16,6 +16,15 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                  struct dyno_answers *answers, struct dyno_clock *clock,
                                  struct dyno_error *error);
 
+/* The same, simulated as `machine` was measured: on *far, which is as it, but for a step that is a
+ * question and an answer longer.  As dyno_machine_open. */
+dyno_status dyno_live_far_machine(struct dyno_device **out, struct dyno_machine *far,
+                                  const struct dyno_machine *machine, uint32_t workers,
+                                  struct dyno_answers *answers);
+
+/* Say on standard error why a process is gone, if one is.  NULL: none could be. */
+void dyno_live_far_say(const struct dyno_ucx_peers *peers);
+
 /* prefill.transport, or that of `dyno calibrate`: auto, shm, tcp. */
 enum dyno_ucx_transport dyno_live_transport(const char *name);
 

@@ -27,7 +27,7 @@ uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
                                  assembly->scenario->fleet.tp);
 }
 
-/* All copies are made by one thread. */
+/* All copies are made by one thread, those from another process too. */
 static uint32_t only_link(const void *context, uint32_t from, uint32_t to,
                           uint32_t path[DYNO_PATH_LINKS_MAX])
 {
@@ -42,16 +42,19 @@ static dyno_status open_simulated(struct dyno_links **out, const struct dyno_ass
                                   struct dyno_error *error)
 {
     const struct dyno_machine *machine = &assembly->machine;
-    double bytes_per_s;
+    bool is_far = assembly->scenario->prefill.at != NULL;
+    double byte_ns = is_far ? machine->far_byte_ns : machine->copy_byte_ns, bytes_per_s;
     struct dyno_fabric_link link;
 
-    if (machine->copy_byte_ns <= 0.0) {
+    if (byte_ns <= 0.0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s does not say what copying a byte takes (copy_byte_ns), and blocks "
-                         "are to be moved: measure it anew, dyno calibrate -o %s",
-                         assembly->scenario->timing.machine, assembly->scenario->timing.machine);
+                         "%s does not say what copying a byte takes (%s), and blocks are to be "
+                         "moved: measure it anew, dyno calibrate%s -o %s",
+                         assembly->scenario->timing.machine,
+                         is_far ? "far_byte_ns" : "copy_byte_ns",
+                         is_far ? " --prefill-at ADDRESS" : "", assembly->scenario->timing.machine);
     }
-    bytes_per_s = 1e9 / machine->copy_byte_ns;
+    bytes_per_s = 1e9 / byte_ns;
     if (bytes_per_s < (double)DYNO_LINK_BYTES_PER_S_MIN) {
         bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MIN;
     }
@@ -59,7 +62,8 @@ static dyno_status open_simulated(struct dyno_links **out, const struct dyno_ass
         bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MAX;
     }
     link = (struct dyno_fabric_link){.bytes_per_s = (uint64_t)bytes_per_s,
-                                     .latency_ns = (dyno_ns)machine->copy_ns};
+                                     .latency_ns =
+                                         (dyno_ns)(is_far ? machine->far_ns : machine->copy_ns)};
     return dyno_fabric_open(out,
                             &(struct dyno_fabric_config){
                                 .links = &link,

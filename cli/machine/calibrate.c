@@ -17,11 +17,13 @@ struct calibrate_options {
     uint32_t threads, rounds; /* threads 0: one a core */
     uint32_t ranks;
     dyno_ns pause_ns;
+    const char *far, *transport; /* far NULL: none */
 };
 
 #define AT(field) offsetof(struct calibrate_options, field)
 
 static const char *const devices[] = {"cpu", "cuda", NULL};
+static const char *const transports[] = {"auto", "shm", "tcp", NULL};
 
 /* The largest passes are those that the device makes unless it is told otherwise.  A GPU has a
  * large part of its context in use before that shows in a pass. */
@@ -75,6 +77,23 @@ static const struct dyno_option rows[] = {
      .offset = AT(ranks),
      .min = 1,
      .max = 1024},
+    {.name = "prefill.at",
+     .flag = "prefill-at",
+     .value = "ADDRESS",
+     .help = "measure too what a `dyno worker` at HOST:PORT costs more (docs/ucx.md)",
+     .initial = "here",
+     .special = "here",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(far),
+     .min = 1},
+    {.name = "prefill.transport",
+     .flag = "transport",
+     .value = "HOW",
+     .help = "to it: shm, tcp; auto: shared memory on this machine, else tcp",
+     .initial = "auto",
+     .type = DYNO_OPTION_CHOICE,
+     .offset = AT(transport),
+     .choices = transports},
     {.name = "calibrate.pause",
      .flag = "pause",
      .value = "TIME",
@@ -145,6 +164,15 @@ static void print_machine(const struct dyno_machine *machine)
     }
 }
 
+static void print_far(const struct dyno_machine *machine)
+{
+    if (machine->far_byte_ns > 0.0) {
+        (void)printf("%.2f GB/s from another process's memory, %.1f us for a transfer, and %.1f us "
+                     "for a step there beside what it computes\n",
+                     1.0 / machine->far_byte_ns, machine->far_ns / 1e3, machine->far_pass_ns / 1e3);
+    }
+}
+
 static dyno_status measure(const struct calibrate_options *options, const char *path,
                            struct dyno_error *error)
 {
@@ -154,6 +182,13 @@ static dyno_status measure(const struct calibrate_options *options, const char *
 
     config.model = options->model;
     config.ranks = options->ranks;
+    if (config.is_cuda && options->far) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "--prefill-at: a worker in another process has CPUs; leave out --device "
+                         "cuda");
+    }
+    config.far = options->far;
+    config.transport = options->transport;
     config.pause_ns = options->pause_ns;
     config.threads =
         options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -166,6 +201,7 @@ static dyno_status measure(const struct calibrate_options *options, const char *
     DYNO_TRY(status);
     DYNO_TRY(dyno_machine_write(&machine, path, error));
     print_machine(&machine);
+    print_far(&machine);
     return DYNO_OK;
 }
 

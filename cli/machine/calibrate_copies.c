@@ -7,7 +7,7 @@
 #include "backends/cpu/kv_links.h"
 #include "backends/posix/wall_clock.h"
 
-enum { BLOCK_TOKENS = 16, BLOCKS = 128, ROUNDS = 51 };
+enum { BLOCK_TOKENS = DYNO_COPIES_BLOCK_TOKENS, BLOCKS = DYNO_COPIES_BLOCKS, ROUNDS = 51 };
 
 static int by_size(const void *a, const void *b)
 {
@@ -30,13 +30,16 @@ static dyno_status move(struct dyno_links *links, struct dyno_clock *clock,
     return DYNO_OK;
 }
 
-static dyno_status measure(struct dyno_links *links, struct dyno_clock *clock, uint64_t block_bytes,
-                           struct dyno_machine *out)
+dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock, uint32_t from,
+                             uint64_t block_bytes, double *byte_ns, double *transfer_ns)
 {
-    double one[ROUNDS], many[ROUNDS];
+    double one[ROUNDS], many[ROUNDS], each;
     uint32_t blocks[BLOCKS];
-    struct dyno_transfer transfer = {
-        .to = 1, .block_bytes = block_bytes, .from_blocks = blocks, .to_blocks = blocks};
+    struct dyno_transfer transfer = {.from = from,
+                                     .to = 1 - from,
+                                     .block_bytes = block_bytes,
+                                     .from_blocks = blocks,
+                                     .to_blocks = blocks};
 
     for (uint32_t i = 0; i < BLOCKS; i++) {
         blocks[i] = i;
@@ -49,10 +52,10 @@ static dyno_status measure(struct dyno_links *links, struct dyno_clock *clock, u
     }
     qsort(one, ROUNDS, sizeof one[0], by_size);
     qsort(many, ROUNDS, sizeof many[0], by_size);
-    out->copy_byte_ns = (many[ROUNDS / 2] - one[ROUNDS / 2]) / (BLOCKS - 1) / (double)block_bytes;
-    out->copy_byte_ns = out->copy_byte_ns > 1e-6 ? out->copy_byte_ns : 1e-6;
-    out->copy_ns = one[ROUNDS / 2] - out->copy_byte_ns * (double)block_bytes;
-    out->copy_ns = out->copy_ns > 0.0 ? out->copy_ns : 0.0;
+    each = (many[ROUNDS / 2] - one[ROUNDS / 2]) / (BLOCKS - 1) / (double)block_bytes;
+    *byte_ns = each > 1e-6 ? each : 1e-6;
+    *transfer_ns = one[ROUNDS / 2] - *byte_ns * (double)block_bytes;
+    *transfer_ns = *transfer_ns > 0.0 ? *transfer_ns : 0.0;
     return DYNO_OK;
 }
 
@@ -81,7 +84,8 @@ dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_mode
                                      error);
     }
     if (status == DYNO_OK) {
-        status = measure(links, clock, dyno_kv_storage_block_bytes(storages[0]), out);
+        status = dyno_copies_time(links, clock, 0, dyno_kv_storage_block_bytes(storages[0]),
+                                  &out->copy_byte_ns, &out->copy_ns);
         links->ops->close(links);
     }
     dyno_kv_storage_close(storages[0]);

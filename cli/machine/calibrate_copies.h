@@ -4,7 +4,15 @@
 
 #include "core/model/model.h"
 #include "core/run/clock.h"
+#include "core/worker/link.h"
 #include "sim/machine.h"
+
+enum { DYNO_COPIES_BLOCKS = 128, DYNO_COPIES_BLOCK_TOKENS = 16 }; /* of each memory */
+
+/* What a byte and a transfer take over `links`, from endpoint `from` of two to the other one, which
+ * have DYNO_COPIES_BLOCKS blocks each; nobody else uses them. */
+dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock, uint32_t from,
+                             uint64_t block_bytes, double *byte_ns, double *transfer_ns);
 
 /* Fills copy_byte_ns and copy_ns.  `clock` is a wall clock.  Errors: DYNO_NO_MEMORY, DYNO_IO (as
  * dyno_cpu_links_open). */

@@ -19,6 +19,7 @@
 #include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
 #include "cli/machine/calibrate_copies.h"
+#include "cli/machine/calibrate_far.h"
 
 enum {
     BLOCK_TOKENS = 16,
@@ -491,6 +492,9 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
         status = config->is_cuda
                      ? DYNO_OK
                      : dyno_copies_measure(&machine, &bench.weights->model, bench.clock, error);
+    }
+    if (status == DYNO_OK && config->far) {
+        status = dyno_far_measure(&machine, config, bench.weights, bench.clock, error);
     }
     if (status == DYNO_OK) {
         status = dyno_machine_check(&machine, error);

@@ -15,14 +15,17 @@ struct dyno_measure_config {
     /* Powers of two, at most the above: sequences that may have a long context, of so many tokens
      * if the model has them; and the tokens of the prompt slice that is measured behind one. */
     uint32_t long_seqs, long_tokens_max, chunk_tokens;
-    dyno_ns pause_ns;  /* before a prompt that is measured after a pause */
-    uint32_t rounds;   /* at most, >= 5 ... */
-    dyno_ns budget_ns; /* ... and no further ones after this time */
+    dyno_ns pause_ns;      /* before a prompt that is measured after a pause */
+    uint32_t rounds;       /* at most, >= 5 ... */
+    dyno_ns budget_ns;     /* ... and no further ones after this time */
+    const char *far;       /* the address of a `dyno worker` that is measured too; NULL: none */
+    const char *transport; /* to it: auto, shm, tcp */
     void (*progress)(void *context, uint32_t rounds_done, uint32_t rounds); /* may be NULL */
     void *progress_context;
 };
 
-/* Errors: the model's; DYNO_UNSUPPORTED (its context is too short), DYNO_NO_MEMORY. */
+/* Errors: the model's; DYNO_UNSUPPORTED (its context is too short), DYNO_NO_MEMORY; of `far` as
+ * dyno_ucx_peers_open. */
 dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
                                  struct dyno_error *error);
 

@@ -8,7 +8,8 @@
 
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
                   kv_key[] = "kv_tokens", copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
-                  ranks_key[] = "tp";
+                  far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
+                  far_pass_key[] = "far_pass_ns", ranks_key[] = "tp";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -111,6 +112,11 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
         DYNO_TRY(read_number(root, path, copy_byte_key, &out->copy_byte_ns, error));
         DYNO_TRY(read_number(root, path, copy_key, &out->copy_ns, error));
     }
+    if (json_object_get(root, far_byte_key)) {
+        DYNO_TRY(read_number(root, path, far_byte_key, &out->far_byte_ns, error));
+        DYNO_TRY(read_number(root, path, far_key, &out->far_ns, error));
+        DYNO_TRY(read_number(root, path, far_pass_key, &out->far_pass_ns, error));
+    }
     if (dyno_machine_check(out, &why) != DYNO_OK) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s", path, why.text);
     }
@@ -191,6 +197,11 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     if (machine->copy_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", copy_byte_key,
                       machine->copy_byte_ns, copy_key, machine->copy_ns);
+    }
+    if (machine->far_byte_ns > 0.0) {
+        (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n", far_byte_key,
+                      machine->far_byte_ns, far_key, machine->far_ns, far_pass_key,
+                      machine->far_pass_ns);
     }
     (void)fprintf(file, "  \"pair_ns\": %.6g,\n  \"context_ns\": %.6g,\n  \"pass_ns\": %.6g\n}\n",
                   machine->pair_ns, machine->context_ns, machine->pass_ns);

@@ -65,6 +65,36 @@ works replay "${load[@]}" "${halves[@]}" --tp 2 --prefill-at "$at" --json ranks.
 says worker.err 'dyno worker: serving 2 workers of 2000 blocks over shared memory' \
     'dyno worker: serving 2 workers of 2000 blocks over TCP' 'dyno worker: the session is over'
 
+# It is measured, and simulated as it was: the same prompts are moved.
+works calibrate --model tiny.gguf --threads 1 --rounds 5 --pause 10ms --prefill-at "$at" \
+    -o machine.json
+for key in far_byte_ns far_ns far_pass_ns; do
+    grep -q "\"$key\": " machine.json || fail "$key was not measured: $(cat machine.json)"
+done
+works validate --machine machine.json --repeats 1 --arrival poisson:200 --requests 40 \
+    --input-tokens "uniform:20,200" --output-tokens "uniform:2,12" --db none --threads 1 \
+    --num-gpu-blocks-override 2000 "${halves[@]}" --prefill-at "$at"
+grep -Eq '^transfers +40 +40 +\+0$' out || fail "moved, for real and simulated: $(cat out)"
+
+# By hand: the pass of 100 tokens takes 1 ms a row, 0.1 ms beside them, and there 2 ms to be asked
+# for; its 7 blocks of 8,192 bytes take 10 ns a byte and 5 ms (links round up to a nanosecond).
+cat >slow.json <<'END'
+{"dyno_machine": 1, "model": "tiny.gguf", "device": "cpu", "threads": 1, "rows_ns": [[1, 1000000]],
+ "yields_ns": [[1, 0]], "copy_byte_ns": 1, "copy_ns": 1, "far_byte_ns": 10, "far_ns": 5000000,
+ "far_pass_ns": 2000000, "pair_ns": 0, "context_ns": 0, "pass_ns": 100000}
+END
+one=(--machine slow.json --arrival poisson:1 --requests 1 --input-tokens 100 --output-tokens 4
+     --db none --disagg always --prefill 1 --decode 1)
+works replay "${one[@]}" --prefill-at "$at" --json slow-there.json
+works replay "${one[@]}" --json slow-here.json
+[[ $(number slow-there.json ttft_ms.mean) == 102.1 ]] || fail "TTFT: $(cat slow-there.json)"
+[[ $(number slow-there.json phases_ms.transfer.mean) == 5.573441 ]] || fail "$(cat slow-there.json)"
+[[ $(number slow-here.json ttft_ms.mean) == 100.1 ]] || fail "TTFT: $(cat slow-here.json)"
+sed 's/"far_byte_ns": 10, //' slow.json >old.json
+refuses 1 "old.json does not say what copying a byte takes (far_byte_ns), and blocks are to be \
+moved: measure it anew, dyno calibrate --prefill-at ADDRESS -o old.json" \
+    replay "${one[@]}" --machine old.json --prefill-at "$at"
+
 # Who asks for what it cannot do is refused, in its words.
 works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
     --intermediate 128 --vocab 512 --context 512 --dtype f32 --seed 2 -o other.gguf
@@ -81,7 +111,7 @@ refuses 1 "2 workers cannot be in 3 processes: as many are in each" \
     --json killed.json >out 2>err &
 replay=$!
 for _ in {1..1200}; do
-    [[ $(grep -c serving worker.err) == 4 ]] && break
+    [[ $(grep -c serving worker.err) == 6 ]] && break
     sleep 0.05
 done
 sleep 0.3

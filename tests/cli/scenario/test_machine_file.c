@@ -35,6 +35,11 @@ static const struct dyno_machine machine = {
     .pair_ns = 2.5,
     .context_ns = 5,
     .pass_ns = 30e3,
+    .copy_byte_ns = 0.125,
+    .copy_ns = 8e3,
+    .far_byte_ns = 0.5,
+    .far_ns = 9e3,
+    .far_pass_ns = 80e3,
 };
 
 START_TEST(what_is_written_is_read_again)
