@@ -60,7 +60,7 @@ static double up_share(const struct dyno_report *report, double seconds)
 
 uint64_t dyno_tier_own_hits(const struct dyno_fleet_totals *totals)
 {
-    uint64_t below = 0;
+    uint64_t below = totals->peers.hit_blocks;
 
     for (uint32_t i = 0; i < totals->tier_count; i++) {
         below += totals->tiers[i].hit_blocks;
@@ -230,7 +230,7 @@ static void put_latencies(struct dyno_summary *summary, const struct dyno_report
     put_latency(summary, "phases_ms.client_wait", &metrics->client_wait);
     put_latency(summary, "phases_ms.ingest", &metrics->ingest);
     put_latency(summary, "phases_ms.queue", &metrics->queue);
-    if (report->totals->tier_count > 0) {
+    if (report->totals->tier_count > 0 || report->totals->peers.level > 0) {
         put_latency(summary, "phases_ms.onboard", &metrics->onboard);
     }
     put_latency(summary, "phases_ms.prefill", &metrics->prefill);
@@ -278,12 +278,28 @@ static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_total
     put_count(summary, group, "lost_blocks", tier->lost_blocks);
 }
 
+/* What came from other workers' GPUs. */
+static void put_peers(struct dyno_summary *summary, const struct dyno_fleet_totals *totals)
+{
+    const struct dyno_tier_totals *peers = &totals->peers;
+    double bytes = (double)totals->tier_block_bytes;
+
+    put_real(summary, "kv.tiers.peers", "hit_rate",
+             ratio((double)peers->hit_blocks, (double)totals->prompt_blocks));
+    put_count(summary, "kv.tiers.peers", "hit_blocks", peers->hit_blocks);
+    put_count(summary, "kv.tiers.peers", "loads", peers->loads);
+    put_real(summary, "kv.tiers.peers", "loaded_bytes", (double)peers->loaded_blocks * bytes);
+    put_real(summary, "kv.tiers.peers", "load_wait_ms", (double)peers->load_wait_ns / NS_PER_MS);
+    put_count(summary, "kv.tiers.peers", "slow_blocks", peers->slow_blocks);
+    put_count(summary, "kv.tiers.peers", "lost_blocks", peers->lost_blocks);
+}
+
 /* Only where there are some: the GPUs' own memory first. */
 static void put_tiers(struct dyno_summary *summary, const struct dyno_fleet_totals *totals)
 {
     uint64_t own = dyno_tier_own_hits(totals);
 
-    if (totals->tier_count == 0) {
+    if (totals->tier_count == 0 && totals->peers.level == 0) {
         return;
     }
     put_real(summary, "kv.tiers.g1", "hit_rate", ratio((double)own, (double)totals->prompt_blocks));
@@ -291,6 +307,9 @@ static void put_tiers(struct dyno_summary *summary, const struct dyno_fleet_tota
     put_count(summary, "kv.tiers.g1", "pools", totals->workers);
     put_count(summary, "kv.tiers.g1", "blocks", totals->blocks_total);
     put_count(summary, "kv.tiers.g1", "evicted_blocks", totals->evicted_blocks);
+    if (totals->peers.level > 0) {
+        put_peers(summary, totals);
+    }
     for (uint32_t i = 0; i < totals->tier_count; i++) {
         put_tier(summary, totals, &totals->tiers[i]);
     }

@@ -330,6 +330,30 @@ static void put_tier(const struct dyno_table_page *page, const char *label,
     fputc('\n', page->out);
 }
 
+/* What came from other workers' GPUs: nothing is kept there for that. */
+static void put_peers(const struct dyno_table_page *page)
+{
+    const struct dyno_fleet_totals *totals = page->report->totals;
+    const struct dyno_tier_totals *peers = &totals->peers;
+    double values[] = {(double)peers->loaded_blocks * (double)totals->tier_block_bytes / 1e9,
+                       (double)peers->load_wait_ns / 1e6 / (double)peers->loads};
+    char text[DYNO_FORMAT_MAX];
+
+    dyno_table_label(page, "  peers", false);
+    dyno_table_cell(page, dyno_format_percent(text, totals->prompt_blocks > 0
+                                                        ? (double)peers->hit_blocks /
+                                                              (double)totals->prompt_blocks
+                                                        : NAN));
+    dyno_table_cell(page, "");
+    dyno_table_cell(page, "");
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        dyno_table_cell(page, dyno_format_fixed(text, values[i], dyno_table_decimals(values[i])));
+    }
+    dyno_table_cell(page, "");
+    dyno_table_cell(page, dyno_format_count(text, peers->slow_blocks));
+    fputc('\n', page->out);
+}
+
 /* Where prompts were found, and what it cost to keep them there. */
 static void put_tiers(const struct dyno_table_page *page)
 {
@@ -347,6 +371,9 @@ static void put_tiers(const struct dyno_table_page *page)
                                                               (double)totals->prompt_blocks
                                                         : NAN));
     fputc('\n', page->out);
+    if (totals->peers.level > 0) {
+        put_peers(page);
+    }
     for (uint32_t i = 0; i < totals->tier_count; i++) {
         char label[DYNO_TABLE_LABEL_WIDTH];
 
@@ -533,7 +560,7 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
         put_client(&page);
     } else {
         put_cache(&page);
-        if (report->totals->tier_count > 0) {
+        if (report->totals->tier_count > 0 || report->totals->peers.level > 0) {
             put_tiers(&page);
         }
         if (report->links) {

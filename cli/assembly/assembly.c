@@ -266,7 +266,7 @@ static dyno_status use_tiers(struct dyno_assembly *assembly)
     struct dyno_tiering *tiering = &assembly->tiering;
     struct dyno_dispatch_tiers view;
 
-    if (!tiering->tiers) {
+    if (!assembly->scenario->tiers.levels) {
         return DYNO_OK;
     }
     if (assembly->belady) {

@@ -193,7 +193,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                                   .blocks = worker->blocks,
                                   .block_tokens = worker->block_tokens,
                                   .batch_tokens_max = worker->batch_tokens_max,
-                                  .predicts = scenario->tiers.levels != NULL,
+                                  .predicts = scenario->tiers.levels || scenario->tiers.peers,
                                   .threaded = threaded},
         error);
 }

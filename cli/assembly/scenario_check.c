@@ -420,7 +420,7 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
 
     if (!scenario->disagg.policy) {
         for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-            if (!scenario->tiers.levels || strncmp(beside[i], "links.", 6) != 0) {
+            if (!dyno_tiers_are(scenario) || strncmp(beside[i], "links.", 6) != 0) {
                 DYNO_TRY(refuse_without(options, beside[i], error));
             }
         }

@@ -106,9 +106,11 @@ dyno_status dyno_tier_specs(struct dyno_tier_spec specs[DYNO_TIERS_MAX], uint32_
     return DYNO_OK;
 }
 
-static dyno_status beside(const char *what, const char *why, struct dyno_error *error)
+static dyno_status beside(const struct dyno_scenario *scenario, const char *what, const char *why,
+                          struct dyno_error *error)
 {
-    return dyno_fail(error, DYNO_BAD_INPUT, "--tier and %s cannot be together: %s", what, why);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s and %s cannot be together: %s",
+                     scenario->tiers.levels ? "--tier" : "--peers", what, why);
 }
 
 dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
@@ -117,13 +119,14 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
     struct dyno_tier_spec specs[DYNO_TIERS_MAX] = {0};
     uint32_t count = 0;
 
-    if (!scenario->tiers.levels) {
+    if (!dyno_tiers_are(scenario)) {
         return DYNO_OK;
     }
     DYNO_TRY(dyno_tier_specs(specs, &count, scenario->tiers.levels, error));
-    assert(count > 0);
+    assert(count > 0 || scenario->tiers.peers);
     if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
-        return beside("--device", "nothing moves KV out of such workers; cpu and sim can", error);
+        return beside(scenario, "--device", "nothing moves KV out of such workers; cpu and sim can",
+                      error);
     }
     for (uint32_t i = 0; dyno_live_is_machine(scenario) && i < count; i++) {
         if (specs[i].level == 4) {
@@ -136,16 +139,23 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                              "--tier g3 and --machine cannot be together: no disk was measured");
         }
     }
-    if (scenario->tiers.file && !(dyno_live_is_real(scenario) && specs[count - 1].level == 3)) {
+    if (scenario->tiers.peers && dyno_live_is_machine(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--peers is for simulated GPUs: workers that compute do not pull from "
+                         "one another yet");
+    }
+    if (scenario->tiers.file &&
+        !(dyno_live_is_real(scenario) && count > 0 && specs[count - 1].level == 3)) {
         return dyno_fail(
             error, DYNO_BAD_INPUT,
             "tiers.file has no meaning without --tier g3=SIZE of workers that compute");
     }
     if (scenario->output.journal) {
-        return beside("--journal", "a journal has no place for what links do", error);
+        return beside(scenario, "--journal", "a journal has no place for what links do", error);
     }
     if (!scenario->kv.prefix_cache) {
-        return beside("--no-prefix-cache", "what cannot be found again is not kept", error);
+        return beside(scenario, "--no-prefix-cache", "what cannot be found again is not kept",
+                      error);
     }
     return DYNO_OK;
 }
@@ -375,9 +385,10 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
     uint32_t *numbers;
     dyno_status status;
 
-    if (!scenario->tiers.levels) {
+    if (!dyno_tiers_are(scenario)) {
         return DYNO_OK;
     }
+    tiers.peers = scenario->tiers.peers;
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
     if (!is_live) {
         DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));

@@ -27,6 +27,12 @@ struct dyno_tier_spec {
 dyno_status dyno_tier_specs(struct dyno_tier_spec specs[DYNO_TIERS_MAX], uint32_t *count,
                             const char *text, struct dyno_error *error);
 
+/* Whether it has any, or workers pull from one another. */
+static inline bool dyno_tiers_are(const struct dyno_scenario *scenario)
+{
+    return scenario->tiers.levels || scenario->tiers.peers;
+}
+
 /* Whether the scenario may have the tiers that it has, if any. */
 dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                                       struct dyno_error *error);

@@ -23,11 +23,11 @@ static dyno_status read_one(struct dyno_chaos_fault *out, const struct dyno_scen
 {
     DYNO_TRY(dyno_chaos_parse(out, "faults.list", text, error));
     if (out->kind == DYNO_FAULT_LINK) {
-        return scenario->disagg.policy || scenario->tiers.levels
+        return scenario->disagg.policy || scenario->tiers.levels || scenario->tiers.peers
                    ? DYNO_OK
                    : dyno_fail(error, DYNO_BAD_INPUT,
                                "faults.list: '%s' is of a link, and nothing moves over links "
-                               "without --disagg or --tier",
+                               "without --disagg, --tier or --peers",
                                text);
     }
     if (out->last >= scenario->fleet.workers) {
@@ -126,10 +126,12 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "when it fails",
                          scenario->run.device);
     }
-    if (scenario->faults.link_every_ns > 0 && !scenario->disagg.policy && !scenario->tiers.levels) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "faults.link_every has no meaning without --disagg or --tier: nothing "
-                         "moves over links");
+    if (scenario->faults.link_every_ns > 0 && !scenario->disagg.policy && !scenario->tiers.levels &&
+        !scenario->tiers.peers) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "faults.link_every has no meaning without --disagg, --tier or --peers: nothing "
+            "moves over links");
     }
     if (scenario->output.journal) {
         return dyno_fail(error, DYNO_BAD_INPUT,

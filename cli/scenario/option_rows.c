@@ -337,6 +337,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("a prompt is stored and found there in whole chunks of so many tokens (256 in "
              "LMCache); "
              "a multiple of kv.block_tokens")),
+    ROW("tiers.peers", "peers", NULL, BOOL, tiers.peers, DEFAULT("false"),
+        HELP(
+            "prompts are copied from other workers' GPUs too, where that is faster than to compute "
+            "them, or to have them from a tier")),
     ROW("tiers.file", "tier-file", "FILE", TEXT, tiers.file, DEFAULT("none"), OR("none"), NOT_EMPTY,
         HELP("where g3 lies of workers that compute: made if it is not there, and what is in it is "
              "found again; with several pools also FILE.1, FILE.2 ...; none: gone with the run")),

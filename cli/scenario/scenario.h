@@ -98,6 +98,7 @@ struct dyno_scenario {
         const char *store_below; /* tiers.store_below: ... and those below it */
         const char *evict;       /* tiers.evict: what they give up first */
         uint32_t chunk_tokens;   /* tiers.chunk_tokens; 0: a block */
+        bool peers;              /* tiers.peers          --peers: what other workers' GPUs hold */
         const char *file;        /* tiers.file: where g3 lies, for real; NULL: nowhere for long */
     } tiers;
     struct {

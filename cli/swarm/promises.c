@@ -416,6 +416,9 @@ void dyno_swarm_conclude(struct dyno_swarm_promises *promises)
         mix(promises, totals->deaths);
         mix(promises, assembly->totals.tokens_recomputed);
     }
+    mix(promises, assembly->totals.peers.hit_blocks);
+    mix(promises, assembly->totals.peers.loaded_blocks);
+    mix(promises, assembly->totals.peers.lost_blocks);
     for (uint32_t i = 0; i < assembly->totals.tier_count; i++) {
         mix(promises, assembly->totals.tiers[i].hit_blocks);
         mix(promises, assembly->totals.tiers[i].stored_blocks);

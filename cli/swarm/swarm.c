@@ -106,6 +106,7 @@ struct outcome {
     bool is_planned, is_parted, is_cut;
     bool is_moved; /* GPUs changed their role */
     bool is_tiered;
+    bool is_pulling; /* prompts came from other workers' GPUs */
     uint64_t digest, requests, turns, cached, preemptions, refused, cancelled, faults, migrated;
 };
 
@@ -150,6 +151,7 @@ static void run_once(const struct dyno_swarm_world *world, struct dyno_scenario 
         out->is_cut = assembly->result.cut;
         out->is_moved = assembly->planning.roster &&
                         dyno_roster_totals(assembly->planning.roster, 0).changes > 0;
+        out->is_pulling = assembly->totals.peers.hit_blocks > 0;
         dyno_assembly_close(assembly);
     }
     out->is_planned = dyno_planning_is_on(scenario);
@@ -214,8 +216,8 @@ struct swarm {
     uint32_t jobs;
     uint64_t started, ended, held, refused, broken;
     char first_refusal[SAID_BYTES]; /* "": none */
-    uint64_t planned, parted, moved, tiered, everything, cut, hitting, preempting, refusing,
-        cancelling, faulty, migrating, requests, turns;
+    uint64_t planned, parted, moved, tiered, pulling, everything, cut, hitting, preempting,
+        refusing, cancelling, faulty, migrating, requests, turns;
 };
 
 static int fail_to_start(void)
@@ -299,6 +301,7 @@ static void add_outcome(struct swarm *swarm, const struct outcome *outcome)
     swarm->parted += outcome->is_parted;
     swarm->moved += outcome->is_moved;
     swarm->tiered += outcome->is_tiered;
+    swarm->pulling += outcome->is_pulling;
     swarm->everything += outcome->is_moved && outcome->is_tiered && outcome->faults > 0;
     swarm->cut += outcome->is_cut;
     swarm->hitting += outcome->cached > 0;
@@ -363,10 +366,11 @@ static void print_summary(const struct swarm *swarm)
            ", cancellations %" PRIu64 ",\n  a planner %" PRIu64 ", halves %" PRIu64
            ", GPUs that change their role %" PRIu64 ", an early end %" PRIu64 ",\n  faults %" PRIu64
            ", requests that went on elsewhere %" PRIu64 ", tiers %" PRIu64
+           ", prompts from peers %" PRIu64
            ",\n  GPUs that change their role, tiers and faults at once %" PRIu64 "\n",
            swarm->hitting, swarm->preempting, swarm->refusing, swarm->cancelling, swarm->planned,
            swarm->parted, swarm->moved, swarm->cut, swarm->faulty, swarm->migrating, swarm->tiered,
-           swarm->everything);
+           swarm->pulling, swarm->everything);
     if (swarm->broken > 0) {
         printf("  %" PRIu64 " BROKE A PROMISE\n", swarm->broken);
     }

@@ -70,6 +70,7 @@ static const struct knob tiered[] = {
      {"g2=1GiB", "g2=512MiB,g3=8GiB:node", "g2=1GiB:node", "g2=512MiB:cluster,g4=4GiB"}},
     {"tiers.store", {"", "all", "second_use", "tinylfu"}},
     {"tiers.evict", {"", "lru", "lfu", "cost"}},
+    {"tiers.peers", {"", "true"}},
 };
 
 /* Requests that wait before the fleet. */

@@ -96,8 +96,9 @@ begins" "${load[@]}" --fault worker:1@5s..8s=frozen --fault worker:1@7s..9s=slow
 refuses 2 "faults.notice has no meaning where nothing goes wrong: give --fault, \
 faults.death_every, faults.stall_every or faults.link_every" "${load[@]}" --set faults.notice=1s
 refuses 2 "faults.list: 'nic:1@5s..6s=down' is of a link, and nothing moves over links without \
---disagg or --tier" "${load[@]}" --fault nic:1@5s..6s=down
-refuses 2 "faults.link_every has no meaning without --disagg or --tier: nothing moves over links" \
+--disagg, --tier or --peers" "${load[@]}" --fault nic:1@5s..6s=down
+refuses 2 "faults.link_every has no meaning without --disagg, --tier or --peers: nothing moves over\
+ links" \
     "${load[@]}" --set faults.link_every=1h
 halves=(replay --arrival poisson:1 --requests 1 --model llama-3.1-8b --gpu h100 --disagg always)
 refuses 1 "faults.list: the topology has no switch 'left' below another one" \

@@ -206,6 +206,8 @@ tiers: where KV may lie beside the GPU's own memory
   --tier TIER                 tiers below the GPU's memory, each with a size and whose it is
                               (docs/tiers.md): g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB
                               a store; --tier may be given several times
+  --[no-]peers                prompts are copied from other workers' GPUs too, where that is faster
+                              than to compute them, or to have them from a tier [false]
   --tier-file FILE            where g3 lies of workers that compute: made if it is not there, and
                               what is in it is found again; with several pools also FILE.1, FILE.2
                               ...; none: gone with the run

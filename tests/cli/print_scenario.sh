@@ -94,6 +94,7 @@ tiers:
   store_below: all                           # default
   evict: lru                                 # default
   chunk_tokens: block                        # default
+  peers: false                               # default
   file: none                                 # default
 engine:
   profile: sglang                            # --engine

@@ -56,6 +56,17 @@ refuses 2 "--set router.spread has no meaning where there is one router: give ro
 works replay sim/scenarios/burst.yaml --set queue.busy_inflight=128 --json burst.json
 [[ $(printf '%.0f' "$(number burst.json ttft_ms.p99)") == 22884 ]] || fail "docs say otherwise"
 
+# What one worker's GPU lacks comes from another one's; over slow links nobody is asked, and nothing
+# changes at all.
+peers=sim/scenarios/peers.yaml
+with=$(e2e with $peers) without=$(e2e without $peers --peers=false)
+slow=$(e2e slow $peers --topology sim/scenarios/slow-peers.yaml)
+[[ $with == 868 && $without == 971 && $slow == 971 ]] || fail "docs say: not $with, $without"
+for json in with:50.3 without:86.4 slow:86.4; do
+    ttft=$(number "${json%:*}.json" ttft_ms.mean)
+    [[ $(printf '%.1f' "$ttft") == "${json#*:}" ]] || fail "$json: $ttft"
+done
+
 # A tier halves what conversations wait for their first token; one behind a slow link changes
 # nothing at all.
 tiers=sim/scenarios/tiers.yaml

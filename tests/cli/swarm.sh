@@ -25,6 +25,7 @@ reached 'a planner' 10
 reached 'halves' 10
 reached 'GPUs that change their role' 30
 reached 'tiers' 10
+reached 'prompts from peers' 40
 reached 'at once' 120
 reached '  faults' 10
 reached 'went on elsewhere' 20
