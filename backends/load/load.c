@@ -25,7 +25,7 @@ static struct dyno_load *load_of(const struct dyno_workers *workers)
 
 static struct dyno_load *load_of_clock(struct dyno_clock *clock)
 {
-    return (struct dyno_load *)((char *)clock - offsetof(struct dyno_load, clock));
+    return (struct dyno_load *)((uintptr_t)clock - offsetof(struct dyno_load, clock));
 }
 
 /* ---- the clock ------------------------------------------------------------------------------- */

@@ -45,7 +45,8 @@ static void mix_double(struct dyno_swarm_promises *promises, double value)
 static dyno_ns look(struct dyno_clock *clock, dyno_ns deadline)
 {
     struct dyno_swarm_promises *promises =
-        (struct dyno_swarm_promises *)((char *)clock - offsetof(struct dyno_swarm_promises, clock));
+        (struct dyno_swarm_promises *)((uintptr_t)clock -
+                                       offsetof(struct dyno_swarm_promises, clock));
     struct dyno_assembly *assembly = promises->assembly;
     dyno_ns now;
 
