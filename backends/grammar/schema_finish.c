@@ -99,7 +99,8 @@ static uint32_t larger(uint32_t a, uint32_t b)
 /* From what is known of the members' heights. */
 static uint32_t height_of(const struct dyno_grammar *grammar, const struct dyno_node *node)
 {
-    const uint32_t *members = grammar->members + node->member_begin;
+    /* A grammar in which no node has members has no list of them. */
+    const uint32_t *members = node->member_count > 0 ? grammar->members + node->member_begin : NULL;
     uint32_t height = node->kind == DYNO_NODE_UNION ? DYNO_HEIGHT_MAX : 0;
 
     switch (node->kind) {
