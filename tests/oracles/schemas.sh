@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Holds texts that grammars of random schemas allow against npm's ajv.
 #
-# usage: DYNO_NPM=FOLDER tests/oracles/schemas.sh FOLDER_OF_PROGRAMS [SEED [COUNT]]
+# usage: [DYNO_NPM=FOLDER] tests/oracles/schemas.sh FOLDER_OF_PROGRAMS [SEED [COUNT]]
 #
-# DYNO_NPM names a folder in whose node_modules ajv 8 is.  Ends with 77, "skipped", without it.
+# DYNO_NPM (or build/npm) is a folder in whose node_modules ajv 8 is.  Ends with 77, "skipped",
+# without it.
 set -euo pipefail
 
 programs=$1
+DYNO_NPM=${DYNO_NPM:-$PWD/build/npm} # tests/npm.sh puts them there
 seed=${2:-1}
 count=${3:-2000}
 
-if [[ -z ${DYNO_NPM:-} || ! -d $DYNO_NPM/node_modules/ajv ]] || ! command -v node >/dev/null; then
-    echo "skipped: DYNO_NPM names no folder with ajv, or node is not installed"
+if [[ ! -d $DYNO_NPM/node_modules/ajv ]] || ! command -v node >/dev/null; then
+    echo "skipped: neither DYNO_NPM nor build/npm has ajv, or node is not installed"
     exit 77
 fi
 echo "seed $seed"
