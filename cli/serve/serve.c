@@ -27,7 +27,7 @@
 #include "cli/scenario/planning.h"
 #include "cli/serve/records.h"
 #include "sim/answers.h"
-#include "traces/law.h"
+#include "traces/course.h"
 
 enum {
     LAST_WORDS_NS = DYNO_S,  /* for those who wait when the loop has failed */
@@ -41,7 +41,7 @@ struct serving {
     struct dyno_assembly assembly;
     struct dyno_door *door;
     const struct dyno_tokenizer_file *file;
-    struct dyno_law pretended; /* lengths of answers that nobody computes */
+    struct dyno_course pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
     struct dyno_remote *remote;   /* NULL: our own workers serve */
     struct dyno_nvml_watch *gpus; /* NULL: none serves, or the driver does not tell */
@@ -82,13 +82,15 @@ static void catch_signals(struct serving *serving)
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
+/* What the option says of times counts from the start of the server. */
 static uint32_t pretend(void *context, uint64_t draw)
 {
     const struct serving *serving = context;
     struct dyno_rng rng;
 
     dyno_rng_init(&rng, draw, "serve.answer");
-    return dyno_law_tokens(&serving->pretended, &rng);
+    return dyno_course_tokens(&serving->pretended, dyno_wall_clock_now(serving->assembly.clock),
+                              &rng);
 }
 
 static bool names_model(const struct serving *serving)
@@ -391,8 +393,8 @@ static dyno_status open_all(struct serving *serving, const char *command, struct
         DYNO_TRY(open_remote(serving, error));
     }
     find_descriptors(serving);
-    DYNO_TRY(dyno_law_parse_tokens(&serving->pretended, "generate.output_tokens",
-                                   serving->scenario.generate.output_tokens, error));
+    DYNO_TRY(dyno_course_parse(&serving->pretended, "generate.output_tokens",
+                               serving->scenario.generate.output_tokens, error));
     DYNO_TRY(dyno_serve_records_begin(&serving->records, &serving->scenario, serving->log, error));
     assembly->open_outside = open_door;
     assembly->outside_context = serving;
@@ -475,6 +477,7 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_tokenizer_file_close(serving->file);
     dyno_remote_close(serving->remote);
     (void)dyno_log_close(serving->log);
+    dyno_course_release(&serving->pretended);
     dyno_options_close(&serving->options);
     return first_of(status, written, &later, error);
 }
