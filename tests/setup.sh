@@ -7,7 +7,7 @@ dyno_build_packages=(build-essential cmake ninja-build pkg-config libcsv-dev lib
                      libutf8proc-dev libxxhash-dev libyaml-dev zlib1g-dev)
 dyno_check_packages=(check)
 dyno_test_packages=(chromium clang-format clang-tidy cppcheck curl gnuplot-nox jq libucx-dev
-                    shellcheck sqlite3)
+                    shellcheck sqlite3 yq)
 
 dyno_say() {
     printf '\n== %s\n' "$*"
