@@ -7,7 +7,7 @@
 #include "reports/paired_cells.h"
 #include "reports/stats/tests.h"
 
-enum { BLOCKS_MAX = 1024, FLIPS = 9999 };
+enum { BLOCKS_MAX = 1024, FLIPS = 9999, SKEWNESS_DRAWS = 300 };
 
 const struct dyno_paired_metric dyno_paired_metrics[DYNO_PAIRED_METRICS] = {
     {"ttft_ms.mean", false, true},        {"ttft_ms.p50", false, true},
@@ -129,24 +129,26 @@ static struct dyno_memory longest_memory(const struct dyno_paired_cells *work)
 
 /* ---- estimates ------------------------------------------------------------------------------- */
 
-/* Where figures come from: the run as it was, and drawn again or without one seed each time. */
+/* Where figures come from: the runs as they were, drawn again, and without one seed each time. */
 struct sample {
-    const struct dyno_bootstrap *bootstrap; /* NULL: without one seed each time */
-    const double *point;                    /* [width] */
-    const double *rows;                     /* [row_count][width] */
-    uint32_t row_count;
-    double *column; /* [row_count] scratch */
+    const struct dyno_bootstrap *bootstrap;
+    const double *point;   /* [width] */
+    const double *draws;   /* [bootstrap->draws][width] */
+    const double *without; /* [seeds][width]; NULL: intervals are not over seeds */
+    uint32_t seeds;
+    double *drawn, *left; /* [draws], [seeds]: scratch */
 };
 
 /* The jackknife: what a seed adds is n times the whole less n - 1 times the whole without it. */
 static struct dyno_estimate over_seeds(const struct sample *sample, double value)
 {
-    double n = sample->row_count;
+    double n = sample->seeds;
 
-    for (uint32_t i = 0; i < sample->row_count; i++) {
-        sample->column[i] = n * value - (n - 1.0) * sample->column[i];
+    for (uint32_t i = 0; i < sample->seeds; i++) {
+        sample->left[i] = n * value - (n - 1.0) * sample->left[i];
     }
-    return dyno_estimate_of_replicates(sample->column, sample->row_count);
+    return dyno_bootstrap_replicates(sample->bootstrap, value, sample->left, sample->seeds,
+                                     sample->drawn, 1);
 }
 
 /* Whether enough was seen for an interval of a metric. */
@@ -160,8 +162,30 @@ static bool is_known(const struct dyno_paired_cells *work, uint32_t metric)
     if (recipes[metric].quantile < 0.9) {
         return true;
     }
+    if ((1.0 - recipes[metric].quantile) * out->requests < DYNO_PAIRED_TAIL_REQUESTS - 1e-6) {
+        return false;
+    }
     return out->by_replicates ? work->input->streams >= DYNO_PAIRED_TAIL_SEEDS
                               : out->memories >= DYNO_PAIRED_TAIL_MEMORIES;
+}
+
+/* Shares and medians: no request moves them far. */
+static bool is_bounded(uint32_t metric)
+{
+    double quantile = recipes[metric].quantile;
+
+    return quantile < 0.0 ? !dyno_paired_metrics[metric].is_latency : quantile < 0.9;
+}
+
+/* Of figure `at` less figure `less` in every row; of `at` itself where they are one. */
+static void take_column(double *out, const double *rows, uint32_t row_count, uint32_t width,
+                        uint32_t at, uint32_t less)
+{
+    for (uint32_t i = 0; i < row_count; i++) {
+        const double *row = rows + (size_t)i * width;
+
+        out[i] = row[at] - (at == less ? 0.0 : row[less]);
+    }
 }
 
 /* Of arm b less arm a; of b itself where they are one. */
@@ -172,16 +196,26 @@ static struct dyno_estimate estimate(const struct dyno_paired_cells *work,
     uint32_t at = b * DYNO_PAIRED_METRICS + metric, less = a * DYNO_PAIRED_METRICS + metric;
     double value = sample->point[at] - (a == b ? 0.0 : sample->point[less]);
 
-    for (uint32_t i = 0; i < sample->row_count; i++) {
-        const double *row = sample->rows + (size_t)i * work->width;
-
-        sample->column[i] = row[at] - (a == b ? 0.0 : row[less]);
-    }
     if (!is_known(work, metric)) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    return sample->bootstrap ? dyno_bootstrap_estimate(sample->bootstrap, value, sample->column, 1)
-                             : over_seeds(sample, value);
+    take_column(sample->drawn, sample->draws, sample->bootstrap->draws, work->width, at, less);
+    if (!sample->without) {
+        return dyno_bootstrap_estimate(sample->bootstrap, value, sample->drawn, 1,
+                                       is_bounded(metric));
+    }
+    take_column(sample->left, sample->without, sample->seeds, work->width, at, less);
+    return over_seeds(sample, value);
+}
+
+/* No latency is below 0 and no share above 1, and so is what is known of it. */
+static struct dyno_estimate clipped(struct dyno_estimate estimate, uint32_t metric)
+{
+    estimate.low = estimate.low < 0.0 ? 0.0 : estimate.low;
+    if (!dyno_paired_metrics[metric].is_latency) {
+        estimate.high = estimate.high > 1.0 ? 1.0 : estimate.high;
+    }
+    return estimate;
 }
 
 static void fill_estimates(struct dyno_paired_cells *work, const struct sample *sample)
@@ -190,7 +224,7 @@ static void fill_estimates(struct dyno_paired_cells *work, const struct sample *
 
     for (uint32_t i = 0; i < DYNO_PAIRED_METRICS; i++) {
         for (uint32_t b = 0; b < work->input->arms; b++) {
-            out->arm[b][i] = estimate(work, sample, i, b, b);
+            out->arm[b][i] = clipped(estimate(work, sample, i, b, b), i);
             for (uint32_t a = 0; a < b; a++) {
                 out->difference[a][b][i] = estimate(work, sample, i, a, b);
             }
@@ -263,6 +297,14 @@ static void leave_out(struct dyno_paired_cells *work, uint32_t *weights, double 
     }
 }
 
+/* Over seeds only the draws' skewness is asked for, and a third moment of so many tells it. */
+static uint32_t draws_of(const struct dyno_paired_cells *work)
+{
+    uint32_t draws = work->input->draws;
+
+    return work->out->by_replicates && draws > SKEWNESS_DRAWS ? SKEWNESS_DRAWS : draws;
+}
+
 static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights, double *rows)
 {
     const struct dyno_paired_input *input = work->input;
@@ -272,19 +314,22 @@ static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights
                                        .cells = work->cells,
                                        .block_cells = work->out->block_cells,
                                        .missed = work->out->missed,
-                                       .draws = input->draws,
+                                       .memories = work->out->memories,
+                                       .draws = draws_of(work),
                                        .seed = input->seed};
     double point[DYNO_PAIRED_ARMS_MAX * DYNO_PAIRED_METRICS] = {0};
-    struct sample sample = {.bootstrap = by_replicates ? NULL : &bootstrap,
+    double *without = rows + (size_t)bootstrap.draws * work->width;
+    double *scratch = without + (size_t)input->streams * work->width;
+    struct sample sample = {.bootstrap = &bootstrap,
                             .point = point,
-                            .rows = rows,
-                            .row_count = by_replicates ? input->streams : input->draws};
+                            .draws = rows,
+                            .without = by_replicates ? without : NULL,
+                            .seeds = input->streams,
+                            .drawn = scratch,
+                            .left = scratch + bootstrap.draws};
 
-    sample.column = rows + (size_t)sample.row_count * work->width;
-    leave_out(work, weights, point, rows);
-    if (!by_replicates) {
-        DYNO_TRY(dyno_bootstrap_draw(rows, work->width, &bootstrap, compute, work));
-    }
+    leave_out(work, weights, point, without);
+    DYNO_TRY(dyno_bootstrap_draw(rows, work->width, &bootstrap, compute, work));
     fill_estimates(work, &sample);
     if (!input->means_only) {
         test_all_blocks(work);
@@ -313,6 +358,7 @@ static dyno_status fill_all(struct dyno_paired_cells *work)
     DYNO_TRY(dyno_paired_cells_fill(work));
     work->out->block_cells = input->block_cells;
     work->out->missed = input->missed;
+    work->out->memories = input->memories;
     if (!input->block_cells) {
         memory = longest_memory(work);
         work->out->block_cells = block_cells_for(work, memory.block);
@@ -327,7 +373,7 @@ dyno_status dyno_paired_compute(struct dyno_paired_figures *out,
 {
     struct dyno_paired_cells work = {
         .input = input, .out = out, .width = input->arms * DYNO_PAIRED_METRICS};
-    size_t row_count = input->draws > input->streams ? input->draws : input->streams;
+    size_t row_count = (size_t)input->draws + input->streams;
     double *rows = malloc(row_count * (work.width + (size_t)1) * sizeof *rows);
     dyno_status status = DYNO_NO_MEMORY;
     uint32_t *weights;

@@ -5,8 +5,8 @@
  * those that completed in every arm; how many did not is told beside.
  *
  * Streams are seeds.  Where each seed brings other traffic (a generator) and there are
- * DYNO_PAIRED_REPLICATES or more, an interval is Student's t over the seeds' own differences, which
- * assumes nothing of what goes on within a run.  Else it is the moving-block bootstrap of
+ * DYNO_PAIRED_REPLICATES or more, an interval is Student's t over the seeds' own differences, moved
+ * by the skewness that draws within runs show.  Else it is the moving-block bootstrap of
  * reports/stats/bootstrap.h.  With a trace the streams are the same traffic: blocks are drawn
  * alike in all of them, and more seeds tell more of the router's dice only.
  *
@@ -32,6 +32,7 @@ enum {
      * the traffic remembers (the length of a block that the data ask for), or so many seeds. */
     DYNO_PAIRED_TAIL_MEMORIES = 100,
     DYNO_PAIRED_TAIL_SEEDS = 20,
+    DYNO_PAIRED_TAIL_REQUESTS = 80, /* ... and where so many lie beyond it */
 };
 
 /* What a figure is: its name as in docs/metrics.md, and which way is better. */
@@ -59,7 +60,7 @@ struct dyno_paired_input {
     uint32_t only;
     /* 0: to be found.  Else as another call found them. */
     uint32_t cells, block_cells;
-    double missed; /* as in struct dyno_memory */
+    double missed, memories; /* as in struct dyno_bootstrap */
     uint32_t draws;
     uint64_t seed;
 };

@@ -47,6 +47,7 @@ static dyno_status add_class(struct classifier *by, const char *kind, const char
     input.cells = ab->figures.cells;
     input.block_cells = ab->figures.block_cells;
     input.missed = ab->figures.missed;
+    input.memories = ab->figures.memories;
     one->kind = kind;
     (void)snprintf(one->label, sizeof one->label, "%s", label);
     DYNO_TRY(dyno_paired_compute(&one->figures, &input));

@@ -399,10 +399,10 @@ static struct dyno_estimate over_seeds(const struct work *work, uint32_t metric,
 /* Likewise from `rows` [draws][arms * metrics]; a percentile needs enough of its tail. */
 static struct dyno_estimate over_blocks(const struct work *work, const struct dyno_tune_sure *out,
                                         const struct dyno_bootstrap *bootstrap, const double *rows,
-                                        double *column, double memories, uint32_t metric,
-                                        uint32_t of, uint32_t less)
+                                        double *column, uint32_t metric, uint32_t of, uint32_t less)
 {
     const struct recipe *recipe = &work->recipes[metric];
+    bool is_bounded;
     uint32_t width = work->runs->arms * work->metrics;
     double value =
         out->results[of].metrics[metric] - (of == less ? 0.0 : out->results[less].metrics[metric]);
@@ -414,10 +414,11 @@ static struct dyno_estimate over_blocks(const struct work *work, const struct dy
                     (of == less ? 0.0 : row[less * work->metrics + metric]);
     }
     if (recipe->above == NOTHING || run_of(work, 0, 0)->record_count < REQUESTS_MIN ||
-        (recipe->quantile >= 0.9 && memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
+        (recipe->quantile >= 0.9 && bootstrap->memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    return dyno_bootstrap_estimate(bootstrap, value, column, 1);
+    is_bounded = recipe->quantile < 0.0 ? recipe->above < LATENCIES : recipe->quantile < 0.9;
+    return dyno_bootstrap_estimate(bootstrap, value, column, 1, is_bounded);
 }
 
 /* No figure is below 0 and no share above 1, and so is what is known of it. */
@@ -452,18 +453,19 @@ static dyno_status draw_blocks(struct work *work, struct dyno_tune_sure *out, ui
 
     asked = asked > least ? asked : least;
     bootstrap.block_cells = (uint32_t)(asked < most ? asked : most);
+    bootstrap.memories = length / memory.block;
     out->blocks = dyno_bootstrap_blocks(&bootstrap);
     if (status == DYNO_OK) {
         status = dyno_bootstrap_draw(rows, width, &bootstrap, compute, work);
     }
     for (uint32_t i = 0; status == DYNO_OK && i < work->runs->arms * work->metrics; i++) {
         uint32_t side = i / work->metrics, metric = i % work->metrics;
-        double *column = rows + (size_t)draws * width, memories = length / memory.block;
+        double *column = rows + (size_t)draws * width;
 
         out->side[side][metric] =
-            over_blocks(work, out, &bootstrap, rows, column, memories, metric, side, side);
-        out->difference[side][metric] = over_blocks(work, out, &bootstrap, rows, column, memories,
-                                                    metric, 1, side == 1 ? 0 : side);
+            over_blocks(work, out, &bootstrap, rows, column, metric, side, side);
+        out->difference[side][metric] =
+            over_blocks(work, out, &bootstrap, rows, column, metric, 1, side == 1 ? 0 : side);
     }
     free(rows);
     return status;

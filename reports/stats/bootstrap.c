@@ -9,6 +9,13 @@
 #include "core/base/rng.h"
 #include "reports/stats/distributions.h"
 
+/* What a run does not show of itself: so many times the skewness of draws is that of the figure,
+ * and so many memories of it are missing in its standard error. */
+static const double SKEW_UNSEEN = 1.5, MEMORY_UNSEEN = 3.0;
+
+/* How near to where a transform turns around a skewness is believed. */
+static const double NEAR_TURN = 0.85;
+
 /* Blocks that begin anywhere and go on from the end to the start. */
 static void draw_stream(uint32_t *weights, const struct dyno_bootstrap *bootstrap,
                         struct dyno_rng *rng)
@@ -112,11 +119,11 @@ static double skewness_of(const double *draws, uint32_t count, uint32_t stride, 
 }
 
 /* Hall, 1992: where a statistic of skewness `skew` lies when its transform, which has none, lies at
- * `x`.  Of few blocks a skewness is a guess: more of it than half of what would turn the transform
- * around is not believed. */
-static double unskewed(double x, double skew)
+ * `x`.  Of few blocks a skewness is a guess: so near to what would turn the transform around it is
+ * not believed. */
+static double unskewed(double x, double skew, double near)
 {
-    double most = 0.5 / fabs(x);
+    double most = near / fabs(x);
 
     skew = skew > most ? most : skew < -most ? -most : skew;
     return fabs(skew) < 1e-4
@@ -124,10 +131,23 @@ static double unskewed(double x, double skew)
                : 3.0 / skew * (dyno_pow(1.0 + skew * (x - skew / 6.0), 1.0 / 3.0) - 1.0);
 }
 
-struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
-                                             const double *draws, uint32_t stride)
+/* Move both ends of an interval by a skewness. */
+static void move_ends(struct dyno_estimate *estimate, double skew, double near)
 {
-    double blocks = dyno_bootstrap_blocks(bootstrap), each = blocks, error, mean, skew, missed, t;
+    double t;
+
+    if (!isfinite(estimate->p) || !isfinite(skew) || !(estimate->error > 0.0)) {
+        return;
+    }
+    t = dyno_t_quantile(0.975, estimate->freedom);
+    estimate->low = estimate->value - estimate->error * unskewed(t, skew, near);
+    estimate->high = estimate->value - estimate->error * unskewed(-t, skew, near);
+}
+
+struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
+                                             const double *draws, uint32_t stride, bool is_bounded)
+{
+    double blocks = dyno_bootstrap_blocks(bootstrap), each = blocks, error, mean, skew, missed;
     struct dyno_estimate out;
 
     if (blocks < DYNO_BLOCKS_MIN) {
@@ -141,12 +161,12 @@ struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootst
     error *= dyno_sqrt(each > 1.0 ? each / (each - 1.0) : 1.0);
     missed = bootstrap->missed / bootstrap->block_cells;
     error *= dyno_sqrt(1.0 + (missed < 0.5 ? missed : 0.5));
-    out = dyno_estimate_make(value, error, blocks - 1.0);
-    if (isfinite(out.p) && error > 0.0) {
-        t = dyno_t_quantile(0.975, out.freedom);
-        out.low = value - error * unskewed(t, skew);
-        out.high = value - error * unskewed(-t, skew);
+    if (!is_bounded) {
+        error *= 1.0 + MEMORY_UNSEEN / (bootstrap->memories > 1.0 ? bootstrap->memories : 1.0);
+        skew *= SKEW_UNSEEN;
     }
+    out = dyno_estimate_make(value, error, blocks - 1.0);
+    move_ends(&out, skew, is_bounded ? 0.5 : NEAR_TURN);
     return out;
 }
 
@@ -157,6 +177,21 @@ struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t 
     assert(count >= 2);
     deviation = spread_of(values, count, 1, &mean);
     return dyno_estimate_make(mean, deviation / dyno_sqrt(count), count - 1.0);
+}
+
+struct dyno_estimate dyno_bootstrap_replicates(const struct dyno_bootstrap *bootstrap, double value,
+                                               const double *added, uint32_t count,
+                                               const double *draws, uint32_t stride)
+{
+    double error = dyno_estimate_of_replicates(added, count).error;
+    struct dyno_estimate out = dyno_estimate_make(value, error, count - 1.0);
+    double mean, deviation = spread_of(draws, bootstrap->draws, stride, &mean);
+    double skew = skewness_of(draws, bootstrap->draws, stride, mean, deviation);
+    double share = error > 0.0 && deviation < error ? deviation / error : 1.0;
+
+    /* What varies from seed to seed but not within one is taken to have none. */
+    move_ends(&out, SKEW_UNSEEN * skew * share * share * share, NEAR_TURN);
+    return out;
 }
 
 /* ---- the length of a block --------------------------------------------------------------------

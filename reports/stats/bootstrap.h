@@ -10,10 +10,14 @@
  * would be more than DYNO_BLOCKS_MAX of them: a dependence that the data do not show well is then
  * inside blocks too, for a few degrees of freedom (Schmeiser, 1982).  An interval is the figure +-
  * Student's t for as many blocks as there are, less one, times the standard error, which is
- * multiplied by sqrt(k / (k - 1)) for k blocks, as drawing around a run's own mean loses that, and
- * by what dependence across the ends of blocks adds (at most a half of the variance); and
- * both ends are moved by what the draws' skewness asks for (Hall, 1992): a queue's mean is more
- * often far above its truth than far below.
+ * multiplied by sqrt(k / (k - 1)) for k blocks, as drawing around a run's own mean loses that, by
+ * what dependence across the ends of blocks adds (at most a half of the variance), and, of means
+ * and tails, by 1 + 3 / m for a run that holds the memory of its traffic m times: it shows less of
+ * a dependence than there is.  Both ends are moved by what skewness asks for (Hall, 1992), a
+ * queue's mean being more often far above its truth than far below: of means and tails one and a
+ * half times the draws' own, as few blocks that remember each other show two thirds of it.  3
+ * and 1.5 are not derived: they were chosen by coverage in queues and autoregressions, and
+ * docs/ab.md has what they come to.
  *
  * Range: at least DYNO_BLOCKS_MIN blocks; a run with fewer has no interval.  A dependence longer
  * than the run cannot be seen in it.  tests/reports/test_paired.c measures the coverage. */
@@ -33,6 +37,7 @@ struct dyno_bootstrap {
     uint32_t cells;       /* of each */
     uint32_t block_cells; /* consecutive ones drawn at once; 1 ... cells */
     double missed;        /* as in struct dyno_memory */
+    double memories;      /* how often all cells hold the block that the data ask for */
     uint32_t draws;
     uint64_t seed;
 };
@@ -57,12 +62,21 @@ struct dyno_estimate {
     double p;         /* of |value| or more if the truth were 0; NAN: not known */
 };
 
-/* From the figure itself and its spread over `draws` values that lie `stride` apart. */
+/* From the figure itself and its spread over `draws` values that lie `stride` apart.  `is_bounded`:
+ * no request moves it far (a share, a median); then a run shows all of its spread and skewness. */
 struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
-                                             const double *draws, uint32_t stride);
+                                             const double *draws, uint32_t stride, bool is_bounded);
 
 /* From independent replicates of a figure [count], 2 or more: Student's t. */
 struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count);
+
+/* Of a figure over replicates, from what each adds to it [count], such as the jackknife's
+ * pseudo-values, whose own mean is not used: of a percentile it is far off.  Moved by the skewness
+ * of `draws` within the replicates, which so few of them cannot show: as far as the spread of the
+ * draws explains theirs. */
+struct dyno_estimate dyno_bootstrap_replicates(const struct dyno_bootstrap *bootstrap, double value,
+                                               const double *added, uint32_t count,
+                                               const double *draws, uint32_t stride);
 
 /* An estimate from its standard error: fills interval and p. */
 struct dyno_estimate dyno_estimate_make(double value, double error, double freedom);

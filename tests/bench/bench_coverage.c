@@ -12,6 +12,7 @@ static const struct paired_world worlds[] = {
     {.rate = 0.5, .slowdown = 1.1, .requests = 10000, .seeds = 1},
     {.rate = 0.7, .slowdown = 1.1, .requests = 10000, .seeds = 1},
     {.rate = 0.8, .slowdown = 1.05, .requests = 10000, .seeds = 1},
+    {.rate = 0.85, .slowdown = 1.05, .requests = 10000, .seeds = 1},
     {.rate = 0.5, .slowdown = 1.1, .requests = 2000, .seeds = 3},
     {.rate = 0.5, .slowdown = 1.1, .requests = 2000, .seeds = 5},
     {.rate = 0.7, .slowdown = 1.1, .requests = 2000, .seeds = 10},

@@ -206,6 +206,45 @@ START_TEST(nineteen_of_twenty_intervals_by_seeds_cover)
 }
 END_TEST
 
+/* A queue that remembers a thirtieth of the run. */
+START_TEST(nineteen_of_twenty_intervals_cover_at_a_high_load)
+{
+    check_coverage(
+        &(struct paired_world){.rate = 0.7, .slowdown = 1.1, .requests = 4000, .seeds = 1},
+        "ttft_ms.mean");
+}
+END_TEST
+
+/* By hand: seeds that add 1 ... 5 have a mean of 3 and a standard error of sqrt(2.5 / 5), and t of
+ * 4 is 2.7764; draws without skewness move nothing, nor does a figure that their mean is not. */
+START_TEST(seeds_without_skewness_have_students_interval_around_the_figure)
+{
+    static const double added[] = {1, 2, 3, 4, 5}, draws[] = {2, 4, 2, 4};
+    const struct dyno_bootstrap bootstrap = {
+        .streams = 5, .cells = 10, .block_cells = 1, .draws = 4};
+    struct dyno_estimate got = dyno_bootstrap_replicates(&bootstrap, 3.5, added, 5, draws, 1);
+
+    near(got.value, 3.5);
+    near(got.error, sqrt(0.5));
+    ck_assert_double_eq_tol(got.high - got.value, 2.776445 * sqrt(0.5), 1e-5);
+    ck_assert_double_eq_tol(got.value - got.low, 2.776445 * sqrt(0.5), 1e-5);
+}
+END_TEST
+
+/* A mean of which a run holds ten memories is known 1.3 times less well than its draws say; a
+ * median as well as they say. */
+START_TEST(a_short_run_knows_its_mean_less_well)
+{
+    static const double draws[] = {2, 4, 2, 4};
+    struct dyno_bootstrap bootstrap = {
+        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4, .memories = 10};
+    double median = dyno_bootstrap_estimate(&bootstrap, 3, draws, 1, true).error;
+
+    near(median, sqrt(4.0 / 3) * sqrt(25.0 / 24)); /* 25 blocks; a deviation of 4 draws */
+    near(dyno_bootstrap_estimate(&bootstrap, 3, draws, 1, false).error, 1.3 * median);
+}
+END_TEST
+
 /* Two arms that do not differ are told apart in one of twenty tries, not more. */
 START_TEST(arms_that_do_not_differ_are_seldom_told_apart)
 {
@@ -266,6 +305,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, arms_part_where_a_decision_differs_first);
     tcase_add_test(cases, nineteen_of_twenty_intervals_by_blocks_cover);
     tcase_add_test(cases, nineteen_of_twenty_intervals_by_seeds_cover);
+    tcase_add_test(cases, nineteen_of_twenty_intervals_cover_at_a_high_load);
+    tcase_add_test(cases, seeds_without_skewness_have_students_interval_around_the_figure);
+    tcase_add_test(cases, a_short_run_knows_its_mean_less_well);
     tcase_add_test(cases, arms_that_do_not_differ_are_seldom_told_apart);
     tcase_add_test(cases, blocks_are_as_long_as_the_dependence);
     suite_add_tcase(suite, cases);
