@@ -1,5 +1,6 @@
 /* In the place of the CUDA device in a build without it. */
 #include "backends/cuda/device.h"
+#include "backends/cuda/kv_links.h"
 #include "backends/cuda/solo.h"
 
 static dyno_status say(struct dyno_error *error)
@@ -19,6 +20,15 @@ dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config
 
 dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cuda_config *config,
                                   struct dyno_error *error)
+{
+    (void)out;
+    (void)config;
+    return say(error);
+}
+
+dyno_status dyno_cuda_links_open(struct dyno_links **out,
+                                 const struct dyno_cuda_links_config *config,
+                                 struct dyno_error *error)
 {
     (void)out;
     (void)config;

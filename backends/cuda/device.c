@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backends/cuda/device_pools.h"
 #include "backends/cuda/parts.h"
 #include "backends/cuda/ranks.h"
 #include "backends/cuda/runtime.h"
@@ -24,7 +25,7 @@ struct engine {
 };
 
 struct cuda {
-    uint32_t worker_count, vocab, hidden;
+    uint32_t worker_count, ranks, vocab, hidden;
     struct dyno_cuda_parts *parts; /* what is on the GPUs */
     struct engine *engines;        /* [worker_count] */
 };
@@ -275,6 +276,7 @@ dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cu
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the workers");
     }
     cuda->worker_count = config->threaded.worker_count;
+    cuda->ranks = config->ranks > 0 ? config->ranks : 1;
     cuda->vocab = config->weights->model.vocab;
     cuda->hidden = config->weights->model.hidden;
     status = open_all(cuda, config, error);
@@ -285,4 +287,22 @@ dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cu
         release(cuda);
     }
     return status;
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+static const struct cuda *cuda_of(const struct dyno_device *device)
+{
+    return dyno_threaded_device_context(device);
+}
+
+uint32_t dyno_cuda_device_ranks(const struct dyno_device *device)
+{
+    return cuda_of(device)->ranks;
+}
+
+struct dyno_cuda_kv_pool dyno_cuda_device_pool(const struct dyno_device *device, uint32_t worker,
+                                               uint32_t rank)
+{
+    return dyno_cuda_ranks_pool(cuda_of(device)->engines[worker].ranks, rank);
 }

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backends/cuda/kv_pool.h"
 #include "backends/cuda/model.h"
 #include "backends/engine/collective.h"
 #include "backends/engine/shard.h"
@@ -90,5 +91,8 @@ uint64_t dyno_cuda_block_bytes(const struct dyno_model *model,
 dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_slice *slices, uint32_t slice_count,
                                   struct dyno_cuda_yield *yields, struct dyno_error *error);
+
+/* Its keys and values, on a GPU that the caller knows. */
+struct dyno_cuda_kv_pool dyno_cuda_forward_pool(const struct dyno_cuda_forward *forward);
 
 #endif

@@ -148,6 +148,16 @@ uint64_t dyno_cuda_block_bytes(const struct dyno_model *model,
            dyno_cuda_kv_bytes(config->kv);
 }
 
+struct dyno_cuda_kv_pool dyno_cuda_forward_pool(const struct dyno_cuda_forward *forward)
+{
+    return (struct dyno_cuda_kv_pool){.memory = forward->kv,
+                                      .blocks = forward->config.blocks,
+                                      .layers = forward->shape->layers,
+                                      .piece_bytes =
+                                          dyno_cuda_block_bytes(forward->shape, &forward->config) /
+                                          forward->shape->layers};
+}
+
 /* ---- taking it ------------------------------------------------------------------------------- */
 
 static dyno_status take_pinned(struct dyno_cuda_forward *forward, struct dyno_error *error)

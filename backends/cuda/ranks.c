@@ -289,3 +289,11 @@ dyno_status dyno_cuda_ranks_open(struct dyno_cuda_ranks **out,
     *out = ranks;
     return DYNO_OK;
 }
+
+struct dyno_cuda_kv_pool dyno_cuda_ranks_pool(const struct dyno_cuda_ranks *ranks, uint32_t rank)
+{
+    struct dyno_cuda_kv_pool pool = dyno_cuda_forward_pool(ranks->rank[rank].forward);
+
+    pool.gpu = ranks->rank[rank].gpu;
+    return pool;
+}

@@ -8,6 +8,7 @@
 #define DYNO_BACKENDS_CUDA_RANKS_H
 
 #include "backends/cuda/forward.h"
+#include "backends/cuda/kv_pool.h"
 
 struct dyno_cuda_ranks;
 
@@ -39,5 +40,8 @@ dyno_status dyno_cuda_ranks_warm(struct dyno_cuda_ranks *ranks, struct dyno_erro
 dyno_status dyno_cuda_ranks_run(struct dyno_cuda_ranks *ranks, const struct dyno_cuda_slice *slices,
                                 uint32_t slice_count, struct dyno_cuda_yield *yields,
                                 struct dyno_error *error);
+
+/* Keys and values of one rank, for copies in and out of blocks that no pass touches meanwhile. */
+struct dyno_cuda_kv_pool dyno_cuda_ranks_pool(const struct dyno_cuda_ranks *ranks, uint32_t rank);
 
 #endif

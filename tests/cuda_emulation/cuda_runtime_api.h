@@ -55,6 +55,7 @@ enum cudaDriverEntryPointQueryResult {
 
 enum {
     cudaHostAllocDefault = 0,
+    cudaHostAllocPortable = 1,
     cudaStreamNonBlocking = 1,
     cudaEventDisableTiming = 2,
 };
@@ -98,6 +99,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size_t from_stride,
                               size_t width, size_t rows, enum cudaMemcpyKind kind,
                               cudaStream_t stream);
+cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int from_device,
+                                size_t bytes, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);

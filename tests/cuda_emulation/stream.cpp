@@ -162,6 +162,12 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size
     });
 }
 
+cudaError_t cudaMemcpyPeerAsync(void *to, int, const void *from, int, size_t bytes,
+                                cudaStream_t stream)
+{
+    return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
+}
+
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
     cudaError_t fault = emulation::fault();

@@ -1,0 +1,235 @@
+#include "backends/cuda/kv_links.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backends/cuda/device_pools.h"
+#include "backends/cuda/kv_pool.h"
+
+enum { MEASURED_BLOCKS = 16, MEASURED_ROUNDS = 4 };
+
+enum path { WAY_OUT, WAY_IN, PATH_COUNT }; /* of a GPU; between GPUs: in */
+
+/* Streams of one GPU, one for each path's thread. */
+struct ways {
+    cudaStream_t stream[PATH_COUNT];
+};
+
+struct memories {
+    uint32_t worker_count, endpoint_count, ranks, gpu_count;
+    struct dyno_cuda_kv_pool *pools; /* [endpoint_count][ranks]; those behind workers are owned */
+    struct ways *ways;               /* [gpu_count] */
+};
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+static uint32_t path(void *context, uint32_t from, uint32_t to)
+{
+    const struct memories *memories = context;
+
+    (void)from;
+    return to < memories->worker_count ? WAY_IN : WAY_OUT;
+}
+
+static const struct dyno_cuda_kv_pool *pool_of(const struct memories *memories, uint32_t endpoint,
+                                               uint32_t rank)
+{
+    return &memories->pools[(uint64_t)endpoint * memories->ranks + rank];
+}
+
+/* All ranks' parts are queued before any is waited for. */
+static dyno_status queue_all(const struct memories *memories, const struct dyno_transfer *transfer,
+                             bool waits, struct dyno_error *error)
+{
+    enum path way = transfer->to < memories->worker_count ? WAY_IN : WAY_OUT;
+
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        const struct dyno_cuda_kv_pool *from = pool_of(memories, transfer->from, rank);
+        const struct dyno_cuda_kv_pool *to = pool_of(memories, transfer->to, rank);
+        int gpu = from->gpu >= 0 ? from->gpu : to->gpu;
+        cudaStream_t stream = memories->ways[gpu].stream[way];
+
+        DYNO_CUDA_TRY(cudaSetDevice(gpu), error);
+        if (waits) {
+            DYNO_CUDA_TRY(cudaStreamSynchronize(stream), error);
+        } else {
+            DYNO_TRY(dyno_cuda_kv_pool_copy(to, transfer->to_blocks, from, transfer->from_blocks,
+                                            transfer->blocks, stream, error));
+        }
+    }
+    return DYNO_OK;
+}
+
+static uint32_t copy(void *context, const struct dyno_transfer *transfer)
+{
+    const struct memories *memories = context;
+    struct dyno_error error = {0};
+    dyno_status status = queue_all(memories, transfer, false, &error);
+
+    if (status == DYNO_OK) {
+        status = queue_all(memories, transfer, true, &error);
+    }
+    if (status != DYNO_OK) {
+        fprintf(stderr, "dyno: %u KV blocks on their way are lost: %s\n", transfer->blocks,
+                error.text);
+        return transfer->blocks;
+    }
+    return 0;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void release(void *context)
+{
+    struct memories *memories = context;
+    uint64_t owned = (uint64_t)memories->worker_count * memories->ranks;
+
+    for (uint32_t gpu = 0; memories->ways && gpu < memories->gpu_count; gpu++) {
+        for (uint32_t way = 0; way < PATH_COUNT; way++) {
+            if (memories->ways[gpu].stream[way]) {
+                (void)cudaSetDevice((int)gpu);
+                (void)cudaStreamDestroy(memories->ways[gpu].stream[way]);
+            }
+        }
+    }
+    for (uint64_t i = owned; memories->pools && i < memories->endpoint_count * memories->ranks;
+         i++) {
+        dyno_cuda_kv_pool_close(&memories->pools[i]);
+    }
+    free(memories->pools);
+    free(memories->ways);
+    free(memories);
+}
+
+static dyno_status open_ways(struct memories *memories, struct dyno_error *error)
+{
+    for (uint32_t i = 0; i < memories->worker_count * memories->ranks; i++) {
+        uint32_t gpu = (uint32_t)memories->pools[i].gpu;
+
+        memories->gpu_count = gpu + 1 > memories->gpu_count ? gpu + 1 : memories->gpu_count;
+    }
+    memories->ways = calloc(memories->gpu_count, sizeof *memories->ways);
+    if (!memories->ways) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    for (uint32_t gpu = 0; gpu < memories->gpu_count; gpu++) {
+        DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
+        for (uint32_t way = 0; way < PATH_COUNT; way++) {
+            DYNO_CUDA_TRY(
+                cudaStreamCreateWithFlags(&memories->ways[gpu].stream[way], cudaStreamNonBlocking),
+                error);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_pools(struct memories *memories,
+                              const struct dyno_cuda_links_config *config, struct dyno_error *error)
+{
+    uint32_t ranks = memories->ranks;
+
+    for (uint32_t i = 0; i < config->worker_count * ranks; i++) {
+        memories->pools[i] = dyno_cuda_device_pool(config->device, i / ranks, i % ranks);
+    }
+    for (uint32_t i = 0; i < config->pool_count * ranks; i++) {
+        DYNO_TRY(dyno_cuda_kv_pool_open(&memories->pools[config->worker_count * ranks + i],
+                                        &memories->pools[i % ranks], config->pool_blocks[i / ranks],
+                                        error));
+    }
+    return DYNO_OK;
+}
+
+/* The fastest of a few rounds; the latency is learned from what is moved. */
+static dyno_status measure(const struct memories *memories, const struct dyno_transfer *transfer,
+                           const struct dyno_cuda_links_config *config,
+                           struct dyno_copier_speed *out, struct dyno_error *error)
+{
+    dyno_ns least = DYNO_NEVER;
+
+    for (uint32_t i = 0; i < MEASURED_ROUNDS; i++) {
+        dyno_ns began = config->now(config->clock), took;
+
+        DYNO_TRY(queue_all(memories, transfer, false, error));
+        DYNO_TRY(queue_all(memories, transfer, true, error));
+        took = config->now(config->clock) - began;
+        least = took < least ? took : least;
+    }
+    out->ns_per_byte = (double)least / (double)(transfer->blocks * transfer->block_bytes);
+    return DYNO_OK;
+}
+
+/* Between the first worker and the first pool, or the second worker. */
+static dyno_status measure_both(const struct memories *memories,
+                                const struct dyno_cuda_links_config *config,
+                                struct dyno_copier_speed *speeds, struct dyno_error *error)
+{
+    uint32_t other = config->pool_count > 0 ? config->worker_count : memories->endpoint_count - 1;
+    const struct dyno_cuda_kv_pool *one = pool_of(memories, 0, 0),
+                                   *two = pool_of(memories, other, 0);
+    uint32_t most = one->blocks < two->blocks ? one->blocks : two->blocks, blocks[MEASURED_BLOCKS];
+    struct dyno_transfer transfer = {.from = 0,
+                                     .to = other,
+                                     .blocks = most < MEASURED_BLOCKS ? most : MEASURED_BLOCKS,
+                                     .block_bytes =
+                                         one->piece_bytes * one->layers * memories->ranks,
+                                     .from_blocks = blocks,
+                                     .to_blocks = blocks};
+
+    if (other == 0) {
+        return DYNO_OK; /* there is nothing to copy between */
+    }
+    for (uint32_t i = 0; i < transfer.blocks; i++) {
+        blocks[i] = i;
+    }
+    DYNO_TRY(measure(memories, &transfer, config, &speeds[WAY_OUT], error));
+    transfer.from = other;
+    transfer.to = 0;
+    return measure(memories, &transfer, config, &speeds[WAY_IN], error);
+}
+
+static dyno_status open_all(struct dyno_links **out, struct memories *memories,
+                            const struct dyno_cuda_links_config *config, struct dyno_error *error)
+{
+    struct dyno_copier_config copier = {.path_count = PATH_COUNT,
+                                        .path = path,
+                                        .copy = copy,
+                                        .release = release,
+                                        .context = memories,
+                                        .now = config->now,
+                                        .wake = config->wake,
+                                        .clock = config->clock};
+    dyno_status status;
+
+    memories->pools =
+        calloc((uint64_t)memories->endpoint_count * memories->ranks, sizeof *memories->pools);
+    if (!memories->pools) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    DYNO_TRY(open_pools(memories, config, error));
+    DYNO_TRY(open_ways(memories, error));
+    DYNO_TRY(measure_both(memories, config, copier.speeds, error));
+    status = dyno_copier_open(out, &copier);
+    return status == DYNO_OK
+               ? DYNO_OK
+               : dyno_fail(error, status, "the threads that copy KV blocks cannot be started");
+}
+
+dyno_status dyno_cuda_links_open(struct dyno_links **out,
+                                 const struct dyno_cuda_links_config *config,
+                                 struct dyno_error *error)
+{
+    struct memories *memories = calloc(1, sizeof *memories);
+    dyno_status status;
+
+    if (!memories) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    memories->worker_count = config->worker_count;
+    memories->endpoint_count = config->worker_count + config->pool_count;
+    memories->ranks = dyno_cuda_device_ranks(config->device);
+    status = open_all(out, memories, config, error);
+    if (status != DYNO_OK) {
+        release(memories);
+    }
+    return status;
+}

@@ -1,0 +1,212 @@
+/* KV blocks of GPUs, emulated, on their way to the host's memory, back, and to other GPUs. */
+#include "backends/cuda/kv_links.h"
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "backends/cuda/device.h"
+#include "backends/cuda/device_pools.h"
+#include "tests/backends/cuda_models.h"
+#include "tests/check_main.h"
+#include "tests/cuda_emulation/faults.h"
+
+enum { LAYERS = 3, PIECE = 32, BLOCKS = 6, WORKERS = 2, BLOCK_TOKENS = 4 };
+
+static struct dyno_cuda_kv_pool on_gpu(int gpu, uint32_t blocks)
+{
+    struct dyno_cuda_kv_pool pool = {
+        .gpu = gpu, .blocks = blocks, .layers = LAYERS, .piece_bytes = PIECE};
+
+    ck_assert(!cudaSetDevice(gpu) &&
+              !cudaMalloc((void **)&pool.memory, (size_t)LAYERS * blocks * PIECE) &&
+              !cudaMemset(pool.memory, 0, (size_t)LAYERS * blocks * PIECE));
+    return pool;
+}
+
+/* What block `name` holds in a layer: all its bytes are this. */
+static char byte_of(uint32_t name, uint32_t layer)
+{
+    return (char)(1 + name * 16 + layer);
+}
+
+static char *piece_of(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint32_t layer)
+{
+    return pool->memory + ((uint64_t)layer * pool->blocks + block) * pool->piece_bytes;
+}
+
+static void fill(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint32_t name)
+{
+    ck_assert(!cudaSetDevice(pool->gpu));
+    for (uint32_t layer = 0; layer < pool->layers; layer++) {
+        ck_assert(
+            !cudaMemset(piece_of(pool, block, layer), byte_of(name, layer), pool->piece_bytes));
+    }
+}
+
+static void expect(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint32_t name)
+{
+    char *got = array_of(pool->piece_bytes, 1);
+
+    for (uint32_t layer = 0; layer < pool->layers; layer++) {
+        ck_assert(!cudaMemcpy(got, piece_of(pool, block, layer), pool->piece_bytes,
+                              cudaMemcpyDeviceToHost));
+        for (uint64_t i = 0; i < pool->piece_bytes; i++) {
+            ck_assert_msg(got[i] == byte_of(name, layer), "block %u, layer %u: %d", block, layer,
+                          got[i]);
+        }
+    }
+}
+
+START_TEST(blocks_go_to_the_host_to_another_gpu_and_back)
+{
+    static const uint32_t here[] = {5, 0, 2}, host[] = {1, 3, 0}, there[] = {2, 6, 1};
+    static const uint32_t again[] = {1, 3, 4};
+    struct dyno_cuda_kv_pool one, two, between;
+    cudaStream_t stream, other;
+
+    dyno_emulation_devices(2);
+    two = on_gpu(1, 7);
+    ck_assert(!cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
+    one = on_gpu(0, BLOCKS);
+    ck_assert(!cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    ck_assert(dyno_cuda_kv_pool_open(&between, &one, 4, NULL) == DYNO_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        fill(&one, here[i], i);
+    }
+    ck_assert(dyno_cuda_kv_pool_copy(&between, host, &one, here, 3, stream, NULL) == DYNO_OK);
+    /* A block is one piece there. */
+    ck_assert(between.memory[1 * LAYERS * PIECE] == byte_of(0, 0) &&
+              between.memory[(1 * LAYERS + 2) * PIECE] == byte_of(0, 2) &&
+              between.memory[(3 * LAYERS + 1) * PIECE] == byte_of(1, 1));
+    ck_assert(dyno_cuda_kv_pool_copy(&two, there, &between, host, 3, other, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_kv_pool_copy(&one, again, &two, there, 3, other, NULL) == DYNO_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        expect(&two, there[i], i);
+        expect(&one, again[i], i);
+    }
+    expect(&one, here[0], 0);
+    dyno_cuda_kv_pool_close(&between);
+    (void)cudaFree(one.memory);
+    (void)cudaFree(two.memory);
+    (void)cudaStreamDestroy(stream);
+    (void)cudaStreamDestroy(other);
+}
+END_TEST
+
+/* ---- the links of a device ------------------------------------------------------------------- */
+
+static sem_t woken;
+static atomic_uint_fast64_t ticks;
+
+static dyno_ns count(const struct dyno_clock *clock)
+{
+    (void)clock;
+    return atomic_fetch_add(&ticks, 1);
+}
+
+static void wake(struct dyno_clock *clock)
+{
+    (void)clock;
+    sem_post(&woken);
+}
+
+static struct dyno_device *device_open(struct dyno_transcripts *transcripts, uint32_t ranks)
+{
+    struct dyno_rng rng;
+    struct dyno_model shapes;
+    struct dyno_device *device = NULL;
+    struct dyno_error error = {0};
+    struct dyno_cuda_config config = {.ranks = ranks,
+                                      .threads = 1,
+                                      .blocks = BLOCKS,
+                                      .block_tokens = BLOCK_TOKENS,
+                                      .batch_tokens_max = 2,
+                                      .context_max = BLOCKS * BLOCK_TOKENS,
+                                      .threaded = {.worker_count = WORKERS,
+                                                   .seqs_max = 1,
+                                                   .steps_max = 1,
+                                                   .transcripts = transcripts,
+                                                   .now = count,
+                                                   .wake = wake}};
+
+    dyno_rng_init(&rng, 1, "cuda links");
+    shapes = cuda_shapes_to_share(&rng, LLAMA3, 16);
+    config.weights = cuda_model_of(&rng, LLAMA3, &shapes);
+    dyno_emulation_devices(WORKERS * (int)ranks);
+    ck_assert_msg(dyno_cuda_device_open(&device, &config, &error) == DYNO_OK, "%s", error.text);
+    return device;
+}
+
+/* Move, wait, and say how many were lost. */
+static uint32_t move(struct dyno_links *links, uint32_t from, const uint32_t *from_blocks,
+                     uint32_t to, const uint32_t *to_blocks, uint32_t blocks)
+{
+    static uint64_t id;
+    struct dyno_transfer transfer = {.id = ++id,
+                                     .from = from,
+                                     .to = to,
+                                     .blocks = blocks,
+                                     .block_bytes = 1024,
+                                     .from_blocks = from_blocks,
+                                     .to_blocks = to_blocks};
+    struct dyno_arrival arrival;
+
+    ck_assert(links->ops->submit(links, count(NULL), &transfer) == DYNO_OK);
+    while (sem_wait(&woken) != 0) {
+    }
+    ck_assert(links->ops->reap(links, UINT64_MAX, &arrival) && arrival.id == id);
+    return arrival.lost;
+}
+
+START_TEST(links_move_what_every_rank_has_of_a_block)
+{
+    static const uint32_t first[] = {4, 1}, pooled[] = {0, 2}, second[] = {3, 5}, pools[] = {3};
+    uint32_t ranks = _i == 0 ? 1 : 2;
+    struct dyno_transcripts *transcripts;
+    struct dyno_device *device;
+    struct dyno_links *links = NULL;
+    struct dyno_error error = {0};
+    struct dyno_cuda_links_config config = {
+        .worker_count = WORKERS, .pool_blocks = pools, .pool_count = 1, .now = count, .wake = wake};
+
+    sem_init(&woken, 0, 0);
+    ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
+    config.device = device = device_open(transcripts, ranks);
+    ck_assert_msg(dyno_cuda_links_open(&links, &config, &error) == DYNO_OK, "%s", error.text);
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        struct dyno_cuda_kv_pool pool = dyno_cuda_device_pool(device, 0, rank);
+
+        fill(&pool, first[0], 2 * rank);
+        fill(&pool, first[1], 2 * rank + 1);
+    }
+    ck_assert_uint_eq(move(links, 0, first, WORKERS, pooled, 2), 0);
+    ck_assert_uint_eq(move(links, WORKERS, pooled, 1, second, 2), 0);
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        struct dyno_cuda_kv_pool pool = dyno_cuda_device_pool(device, 1, rank);
+
+        expect(&pool, second[0], 2 * rank);
+        expect(&pool, second[1], 2 * rank + 1);
+    }
+    ck_assert_uint_eq(move(links, 1, second, 0, pooled, 2), 0); /* to a peer */
+    dyno_emulation_lose(0, 1, cudaErrorIllegalAddress);
+    ck_assert_uint_eq(move(links, 0, first, WORKERS, pooled, 2), 2);
+    dyno_emulation_lose(0, 0, cudaSuccess);
+    links->ops->close(links);
+    device->ops->close(device);
+    dyno_transcripts_close(transcripts);
+    sem_destroy(&woken);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *tc = tcase_create("kv_links");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, NULL, arrays_free);
+    tcase_add_test(tc, blocks_go_to_the_host_to_another_gpu_and_back);
+    tcase_add_loop_test(tc, links_move_what_every_rank_has_of_a_block, 0, 2);
+    suite_add_tcase(suite, tc);
+}
+
+DYNO_CHECK_MAIN("cuda_kv_links", add_cases)
