@@ -478,6 +478,7 @@ void dyno_remote_request_reset(struct dyno_remote_request *request)
     request->record = (struct dyno_request_record){.id = asked->id,
                                                    .session = asked->session,
                                                    .tenant = asked->tenant,
+                                                   .model = asked->model,
                                                    .priority = asked->priority,
                                                    .worker = request->worker,
                                                    .outcome = DYNO_COMPLETED,

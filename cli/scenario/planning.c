@@ -445,7 +445,7 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
             .policy = policy,
             .plan = plan,
             .prefill = prefill,
-            .workers_max = dyno_planning_workers_max(scenario),
+            .budget = dyno_planning_workers_max(scenario),
             .predictor = dyno_predictor_find(scenario->planner.predictor),
             .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
             .every_ns = scenario->planner.every_ns,

@@ -43,7 +43,7 @@ struct dyno_lobby_config dyno_queueing_lobby(const struct dyno_scenario *scenari
 void dyno_queueing_report(const struct dyno_scenario *scenario, const struct dyno_loop *loop,
                           struct dyno_queue_report *out)
 {
-    const struct dyno_lobby_totals *totals = dyno_loop_lobby(loop);
+    const struct dyno_lobby_totals *totals = dyno_loop_lobby(loop, 0);
 
     *out = (struct dyno_queue_report){.policy = scenario->queue.policy,
                                       .waited = totals->waited,

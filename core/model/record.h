@@ -40,6 +40,7 @@ struct dyno_request_record {
     uint64_t id;
     uint64_t session;
     uint32_t tenant;
+    uint32_t model; /* the one that was asked, as in the request */
     int32_t priority;
     uint32_t worker;         /* the one that decodes; DYNO_NO_WORKER: never routed */
     uint32_t prefill_worker; /* another one that computed its prompt; 0, for that is none: itself */
@@ -112,6 +113,7 @@ struct dyno_link_record {
 struct dyno_plan_record {
     dyno_ns at;
     const char *role; /* static: "serve", "decode", "prefill" */
+    uint32_t model;   /* whose workers they are; 0 where there is one */
     uint32_t coming;  /* places that will have the role, and whose workers drain in the other */
     uint32_t before, asked, desired; /* workers: decided last, asked for by the policy, decided */
     const char *reason;              /* static: "up", "cooling", ... */

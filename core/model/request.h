@@ -16,16 +16,19 @@
 
 struct dyno_resume; /* core/model/record.h */
 
+enum { DYNO_MODELS_MAX = 16 }; /* that one fleet serves */
+
 struct dyno_span {
     uint64_t id;     /* opaque, chained; never 0 or UINT64_MAX */
     uint32_t blocks; /* engine blocks, >= 1 */
 };
 
 struct dyno_request {
-    uint64_t id;            /* 0, 1, 2, ... in the order the source gave them out */
-    uint64_t session;       /* 0: none; equal sessions belong to one conversation */
-    uint32_t tenant;        /* 0: none */
-    int32_t priority;       /* lower is earlier, as in vLLM; 0: as most are */
+    uint64_t id;      /* 0, 1, 2, ... in the order the source gave them out */
+    uint64_t session; /* 0: none; equal sessions belong to one conversation */
+    uint32_t tenant;  /* 0: none */
+    uint32_t model;   /* < DYNO_MODELS_MAX: which of those that the fleet serves; 0: the first */
+    int32_t priority; /* lower is earlier, as in vLLM; 0: as most are */
     uint32_t prompt_tokens; /* >= 1 */
     uint32_t max_tokens;    /* most that may be generated, >= 1 */
     uint32_t span_count;

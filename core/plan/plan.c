@@ -51,13 +51,16 @@ static void learn(struct dyno_plan *plan, const struct dyno_plan_observation *se
     }
 }
 
+/* A request that waits for any worker is worth one. */
+static uint32_t least_of(const struct dyno_plan_config *config, uint32_t lobby)
+{
+    return lobby > 0 && config->workers_min == 0 ? 1 : config->workers_min;
+}
+
 static uint32_t within_limits(const struct dyno_plan_config *config, uint32_t asked, uint32_t lobby)
 {
-    uint32_t least = config->workers_min;
+    uint32_t least = least_of(config, lobby);
 
-    if (lobby > 0 && least == 0) {
-        least = 1;
-    }
     asked = asked < least ? least : asked;
     return asked > config->workers_max ? config->workers_max : asked;
 }
@@ -120,65 +123,115 @@ static struct dyno_plan_verdict settle(struct dyno_plan *plan,
 
 enum { POOLS_MAX = 64 };
 
-static uint64_t sum_of(const uint32_t *numbers, uint32_t count)
+static uint32_t weight_of(const struct dyno_plan *plan)
+{
+    return plan->config.weight > 0 ? plan->config.weight : 1;
+}
+
+/* What each is to have, and where that begins: a worker for who is waited for. */
+struct sharing {
+    struct dyno_plan *const *plans;
+    const uint32_t *wishes, *least; /* [count] */
+    uint32_t *given;                /* [count] */
+    uint32_t count;
+    uint64_t budget;
+};
+
+static uint64_t weigh(struct dyno_plan *const plans[], const uint32_t *workers, uint32_t count)
 {
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        sum += numbers[i];
+        sum += (uint64_t)workers[i] * weight_of(plans[i]);
     }
     return sum;
 }
 
-/* What all of them ask for is what they need, rather than a step from what they have. */
-static bool know_needs(struct dyno_plan *const plans[], uint32_t count)
+/* What those who ask for more than their least ask for is what they need, rather than a step from
+ * what they have. */
+static bool know_needs(const struct sharing *sharing)
 {
     struct dyno_capacity_costs costs;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if ((plans[i]->policy->needs & DYNO_PLAN_COUNTS_STEPS) ||
-            !dyno_capacity_costs(&plans[i]->capacity, &costs)) {
+    for (uint32_t i = 0; i < sharing->count; i++) {
+        const struct dyno_plan *plan = sharing->plans[i];
+
+        if (sharing->wishes[i] > sharing->least[i] &&
+            ((plan->policy->needs & DYNO_PLAN_COUNTS_STEPS) ||
+             !dyno_capacity_costs(&plan->capacity, &costs))) {
             return false;
         }
     }
     return true;
 }
 
-/* Who asks for more than it has gets what nobody has, one by one. */
-static void share_what_is_left(struct dyno_plan *const plans[], uint32_t count, uint32_t budget,
-                               uint32_t *asked)
+/* The leasts of some were more than there is for them. */
+static void take_from_the_largest(const struct sharing *sharing)
 {
-    uint32_t wishes[POOLS_MAX], left = budget;
+    uint64_t given = weigh(sharing->plans, sharing->given, sharing->count);
+
+    while (given > sharing->budget) {
+        uint64_t most = 0;
+        uint32_t largest = 0;
+
+        for (uint32_t i = 0; i < sharing->count; i++) {
+            uint64_t above =
+                (uint64_t)(sharing->given[i] - sharing->least[i]) * weight_of(sharing->plans[i]);
+
+            if (above > most) {
+                largest = i;
+                most = above;
+            }
+        }
+        assert(most > 0); /* the leasts fit */
+        sharing->given[largest]--;
+        given -= weight_of(sharing->plans[largest]);
+    }
+}
+
+/* Who asks for more than it has gets what nobody has, one by one. */
+static void share_what_is_left(const struct sharing *sharing)
+{
+    uint64_t given;
     bool any = true;
 
-    for (uint32_t i = 0; i < count; i++) {
-        wishes[i] = asked[i];
-        asked[i] = asked[i] < plans[i]->desired ? asked[i] : plans[i]->desired;
-        left -= asked[i];
+    for (uint32_t i = 0; i < sharing->count; i++) {
+        uint32_t has = sharing->plans[i]->desired;
+
+        sharing->given[i] = sharing->wishes[i] < has ? sharing->wishes[i] : has;
+        sharing->given[i] =
+            sharing->given[i] > sharing->least[i] ? sharing->given[i] : sharing->least[i];
     }
-    while (left > 0 && any) {
+    take_from_the_largest(sharing);
+    given = weigh(sharing->plans, sharing->given, sharing->count);
+    while (any) {
         any = false;
-        for (uint32_t i = 0; i < count && left > 0; i++) {
-            if (asked[i] < wishes[i]) {
-                asked[i]++;
-                left--;
+        for (uint32_t i = 0; i < sharing->count; i++) {
+            uint32_t weight = weight_of(sharing->plans[i]);
+
+            if (sharing->given[i] < sharing->wishes[i] && given + weight <= sharing->budget) {
+                sharing->given[i]++;
+                given += weight;
                 any = true;
             }
         }
     }
 }
 
-/* The pool that lacks most of its part of the budget, of those that asked for more. */
-static uint32_t most_short(const uint32_t *wishes, const uint32_t *given, uint32_t count,
-                           uint64_t budget, uint64_t sum)
+/* The pool that lacks most of its part of the budget, of those that asked for more and that could
+ * have it; count: there is none. */
+static uint32_t most_short(const struct sharing *sharing, uint64_t left, uint64_t sum)
 {
-    uint32_t most = count;
+    uint32_t most = sharing->count;
     double lack = 0.0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        double lacks = (double)wishes[i] * (double)budget / (double)sum - given[i];
+    for (uint32_t i = 0; i < sharing->count; i++) {
+        uint32_t weight = weight_of(sharing->plans[i]);
+        double share = (double)sharing->wishes[i] * (double)sharing->budget / (double)sum;
+        double lacks = (share - sharing->given[i]) * weight;
 
-        if (given[i] < wishes[i] && (most == count || lacks > lack)) {
+        if (sharing->given[i] < sharing->wishes[i] && weight <= left &&
+            (most == sharing->count || lacks > lack)) {
             most = i;
             lack = lacks;
         }
@@ -187,43 +240,34 @@ static uint32_t most_short(const uint32_t *wishes, const uint32_t *given, uint32
 }
 
 /* Each in proportion to what it asked for, but for its least. */
-static void share_by_need(struct dyno_plan *const plans[], uint32_t count, uint32_t budget,
-                          uint32_t *asked)
+static void share_by_need(const struct sharing *sharing)
 {
-    uint64_t sum = sum_of(asked, count), given = 0;
-    uint32_t wishes[POOLS_MAX];
+    uint64_t sum = weigh(sharing->plans, sharing->wishes, sharing->count), given;
+    uint32_t next;
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t least = plans[i]->config.workers_min;
-        uint32_t share = (uint32_t)((uint64_t)asked[i] * budget / sum);
+    for (uint32_t i = 0; i < sharing->count; i++) {
+        uint32_t share = (uint32_t)(sharing->wishes[i] * sharing->budget / sum);
 
-        wishes[i] = asked[i];
-        asked[i] = share > least ? share : least;
-        given += asked[i];
+        sharing->given[i] = share > sharing->least[i] ? share : sharing->least[i];
     }
-    for (; given < budget; given++) {
-        asked[most_short(wishes, asked, count, budget, sum)]++;
-    }
-    for (uint32_t largest = 0; given > budget; given--, largest = 0) {
-        for (uint32_t i = 1; i < count; i++) { /* somebody's least was more than its share */
-            uint32_t above = asked[i] - plans[i]->config.workers_min;
-
-            largest = above > asked[largest] - plans[largest]->config.workers_min ? i : largest;
-        }
-        asked[largest]--;
+    take_from_the_largest(sharing);
+    given = weigh(sharing->plans, sharing->given, sharing->count);
+    while (given < sharing->budget &&
+           (next = most_short(sharing, sharing->budget - given, sum)) < sharing->count) {
+        sharing->given[next]++;
+        given += weight_of(sharing->plans[next]);
     }
 }
 
-static void share_out(struct dyno_plan *const plans[], uint32_t count, uint32_t budget,
-                      uint32_t *asked)
+static void share_out(const struct sharing *sharing)
 {
-    if (sum_of(asked, count) <= budget) {
-        return;
+    if (weigh(sharing->plans, sharing->wishes, sharing->count) <= sharing->budget) {
+        return; /* each has its wish already */
     }
-    if (know_needs(plans, count)) {
-        share_by_need(plans, count, budget, asked);
+    if (know_needs(sharing)) {
+        share_by_need(sharing);
     } else {
-        share_what_is_left(plans, count, budget, asked);
+        share_what_is_left(sharing);
     }
 }
 
@@ -235,21 +279,24 @@ static void hold_within(struct dyno_plan *const plans[], uint32_t count, uint32_
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        sum += verdicts[i].desired;
+        sum += (uint64_t)verdicts[i].desired * weight_of(plans[i]);
     }
-    for (; sum > budget; sum--) {
-        uint32_t largest = 0, more_of_it = 0;
+    while (sum > budget) {
+        uint64_t most = 0;
+        uint32_t largest = 0;
 
         for (uint32_t i = 0; i < count; i++) {
             uint32_t had = plans[i]->desired, wants = verdicts[i].desired;
+            uint64_t more = wants > had ? (uint64_t)(wants - had) * weight_of(plans[i]) : 0;
 
-            if (wants > had && wants - had > more_of_it) {
+            if (more > most) {
                 largest = i;
-                more_of_it = wants - had;
+                most = more;
             }
         }
-        assert(more_of_it > 0);
+        assert(most > 0);
         verdicts[largest].desired--;
+        sum -= weight_of(plans[largest]);
     }
 }
 
@@ -278,7 +325,7 @@ void dyno_plan_tick_shared(struct dyno_plan *const plans[],
                            const struct dyno_plan_observation seen[], uint32_t count,
                            uint32_t budget, struct dyno_plan_verdict verdicts[])
 {
-    uint32_t wishes[POOLS_MAX], asked[POOLS_MAX];
+    uint32_t wishes[POOLS_MAX] = {0}, asked[POOLS_MAX] = {0}, least[POOLS_MAX] = {0};
 
     assert(count <= POOLS_MAX);
     for (uint32_t i = 0; i < count; i++) {
@@ -286,8 +333,14 @@ void dyno_plan_tick_shared(struct dyno_plan *const plans[],
         wishes[i] = within_limits(&plans[i]->config, plans[i]->policy->ask(plans[i], &seen[i]),
                                   seen[i].lobby);
         asked[i] = wishes[i];
+        least[i] = least_of(&plans[i]->config, seen[i].lobby);
     }
-    share_out(plans, count, budget, asked);
+    share_out(&(struct sharing){.plans = plans,
+                                .wishes = wishes,
+                                .least = least,
+                                .given = asked,
+                                .count = count,
+                                .budget = budget});
     for (uint32_t i = 0; i < count; i++) {
         verdicts[i] = settle(plans[i], &seen[i], asked[i]);
         verdicts[i].desired = within_limits(&plans[i]->config, verdicts[i].desired, seen[i].lobby);

@@ -21,11 +21,15 @@
  *   - while workers start it does not go down, and policies that count in steps do not go up.
  *
  * Several pools may share one budget (dyno_plan_tick_shared): one that computes prompts and one
- * that decodes, each with a policy's state, costs and limits of its own.  A pool of prompts is
+ * that decodes, or the workers of several models, each with a policy's state, costs and limits of
+ * its own, and workers of one or more GPUs each.  A pool of prompts is
  * asked as if each request were its prompt and one token of answer, and as many were in a pass as
  * fit (kv_tokens is then what a pass may compute); one that decodes, as if it computed of a prompt
  * only what was computed there.  Where they ask for more than the budget
- *   - by measured costs, each gets its share of it, so that all are short in the same proportion;
+ *   - by measured costs, each gets its share of it in whole workers, so that all are short in the
+ *     same proportion, but for its least; what is left goes, worker by worker, to the one that
+ *     lacks most GPUs of its share, if they suffice for one; where the least of some are more than
+ *     their shares, workers are taken from the one with most GPUs above its least;
  *   - by thresholds, or while costs are not known, who wants more gets what nobody has: a step is
  *     no measure of need;
  *   - a pool whose share is less than it has goes down as if it had asked for fewer, after the
@@ -70,6 +74,7 @@ struct dyno_plan_observation {
 };
 
 struct dyno_plan_config {
+    uint32_t weight; /* of a worker in a budget that is shared: its GPUs; 0 is 1 */
     uint32_t workers_min, workers_max;
     double queue_up, queue_down; /* requests waiting, a worker: more above, fewer below */
     double use_up, use_down;     /* of the scarcer of batch places and KV blocks, likewise */
@@ -135,8 +140,8 @@ void dyno_plan_init(struct dyno_plan *plan, const struct dyno_plan_policy *polic
 struct dyno_plan_verdict dyno_plan_tick(struct dyno_plan *plan,
                                         const struct dyno_plan_observation *seen);
 
-/* Several pools at once, whose workers are at most `budget` in all; before it, too.  The order of
- * the pools breaks ties. */
+/* Several pools at once, whose workers weigh at most `budget` in all; before it, too, and so do the
+ * least of each.  The order of the pools breaks ties. */
 void dyno_plan_tick_shared(struct dyno_plan *const plans[],
                            const struct dyno_plan_observation seen[], uint32_t count,
                            uint32_t budget, struct dyno_plan_verdict verdicts[]);

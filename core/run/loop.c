@@ -26,6 +26,7 @@ static struct dyno_request_record unrouted(const struct dyno_loop *loop,
     return (struct dyno_request_record){.id = request->id,
                                         .session = request->session,
                                         .tenant = request->tenant,
+                                        .model = request->model,
                                         .priority = request->priority,
                                         .worker = DYNO_NO_WORKER,
                                         .prompt_tokens = request->prompt_tokens,
@@ -45,14 +46,16 @@ dyno_status dyno_loop_end_unrouted(struct dyno_loop *loop, const struct dyno_req
         request->before ? request->before->record : unrouted(loop, request);
 
     record.outcome = outcome;
-    return dyno_loop_on_ended(loop, &record);
+    return dyno_loop_ended(&loop->lanes[request->model], &record);
 }
 
 /* Its chain is rewritten once, and it is kept from then on if its worker may be lost. */
 static dyno_status enter(struct dyno_loop *loop, struct dyno_request *request)
 {
-    if (loop->config.trie) {
-        DYNO_TRY(dyno_kv_trie_enter(loop->config.trie, loop->now, request));
+    struct dyno_kv_trie *trie = loop->lanes[request->model].trie;
+
+    if (trie) {
+        DYNO_TRY(dyno_kv_trie_enter(trie, loop->now, request));
     }
     return DYNO_RARELY(loop->config.faults) ? dyno_flight_keep(&loop->flight, request) : DYNO_OK;
 }
@@ -73,6 +76,7 @@ static struct dyno_request as_asked(const struct dyno_request *request)
 dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
                             struct dyno_error *error)
 {
+    struct dyno_lane *lane = &loop->lanes[request.model];
     struct dyno_decision_record decision;
     struct dyno_request asked;
     dyno_status status;
@@ -84,8 +88,8 @@ dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
     if (loop->wants_events) {
         loop->workers->ops->sync(loop->workers, loop->now);
     }
-    status = dyno_dispatch_pick(loop->config.dispatch, loop->now, &asked, loop->config.candidates,
-                                &decision);
+    status =
+        dyno_dispatch_pick(lane->dispatch, loop->now, &asked, loop->config.candidates, &decision);
     if (status == DYNO_REJECTED) {
         return dyno_loop_end_unrouted(loop, &request, DYNO_FAILED);
     }
@@ -103,113 +107,38 @@ dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
     return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
 }
 
-/* Some worker serves and is not busy. */
-bool dyno_loop_can_route(const struct dyno_loop *loop)
-{
-    if (!DYNO_RARELY(loop->may_wait)) {
-        return true;
-    }
-    return (!loop->config.roster ||
-            dyno_roster_count(loop->config.roster, DYNO_ROLE_SERVE, DYNO_WORKER_READY) > 0) &&
-           !(loop->has_thresholds && dyno_dispatch_all_busy(loop->config.dispatch));
-}
-
-/* Somebody who waited: the trie, the sinks and the source hear of it as of anybody else. */
-static dyno_status let_in(struct dyno_loop *loop, struct dyno_error *error)
-{
-    struct dyno_lobby_seat *seat = dyno_lobby_take(&loop->lobby);
-    dyno_status status;
-
-    if (!seat->request.before || seat->request.before->record.ready_ns == DYNO_NEVER) {
-        seat->request.held_ns = loop->now - seat->request.arrival_ns;
-    }
-    status = dyno_loop_route(loop, seat->request, error);
-    dyno_lobby_give(&loop->lobby, seat);
-    return status;
-}
-
-dyno_status dyno_loop_turn_away(struct dyno_loop *loop, struct dyno_lobby_seat *seat,
-                                enum dyno_outcome outcome)
-{
-    dyno_status status = dyno_loop_end_unrouted(loop, &seat->request, outcome);
-
-    dyno_lobby_give(&loop->lobby, seat);
-    return status;
-}
-
-/* Who has been given a part of an answer is not refused any more. */
-static dyno_status time_out(struct dyno_loop *loop, struct dyno_lobby_seat *seat)
-{
-    const struct dyno_resume *before = seat->request.before;
-
-    return dyno_loop_turn_away(
-        loop, seat,
-        before && before->record.output_tokens > 0 ? DYNO_FAILED : DYNO_REJECTED_QUEUE_TIMEOUT);
-}
-
 static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
 {
     struct dyno_request request = {0};
+    struct dyno_lane *lane;
     dyno_status status;
 
     DYNO_TRY(loop->config.source->ops->take(loop->config.source, loop->now, &request, error));
+    assert(request.model < loop->lane_count);
+    lane = &loop->lanes[request.model];
     loop->in_flight++;
     loop->result.requests++;
-    if (DYNO_RARELY(loop->config.planner)) {
-        dyno_planner_arrived(loop->config.planner, &request);
+    if (DYNO_RARELY(lane->planner != NULL)) {
+        dyno_planner_arrived(lane->planner, &request);
     }
-    if (dyno_loop_can_route(loop)) { /* then nobody waits */
+    if (dyno_loop_can_route(loop, lane)) { /* then nobody waits */
         return dyno_loop_route(loop, request, error);
     }
-    status = dyno_lobby_enter(&loop->lobby, loop->now, &request);
+    status = dyno_loop_enter_lobby(loop, lane, &request);
     return status == DYNO_REJECTED
                ? dyno_loop_end_unrouted(loop, &request, DYNO_REJECTED_QUEUE_FULL)
                : status;
 }
 
-/* Who waited for a worker that may take somebody now, and who has waited too long. */
-static dyno_status settle_lobby(struct dyno_loop *loop, struct dyno_error *error)
+/* Where a request is booked; DYNO_NO_WORKER: nowhere. */
+static uint32_t worker_of(const struct dyno_loop *loop, uint64_t id)
 {
-    while (loop->lobby.count > 0 && dyno_loop_can_route(loop)) {
-        DYNO_TRY(let_in(loop, error));
-    }
-    while (dyno_lobby_next(&loop->lobby) <= loop->now) {
-        DYNO_TRY(time_out(loop, dyno_lobby_first(&loop->lobby)));
-    }
-    return DYNO_OK;
-}
+    uint32_t worker = DYNO_NO_WORKER;
 
-/* Nobody will ever serve who waits. */
-static dyno_status give_up_lobby(struct dyno_loop *loop)
-{
-    while (loop->lobby.count > 0) {
-        DYNO_TRY(dyno_loop_turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_FAILED));
+    for (uint32_t i = 0; i < loop->lane_count && worker == DYNO_NO_WORKER; i++) {
+        worker = dyno_dispatch_worker_of(loop->lanes[i].dispatch, id);
     }
-    return DYNO_OK;
-}
-
-/* Workers that have started, and those who waited. */
-static dyno_status settle_fleet(struct dyno_loop *loop, struct dyno_error *error)
-{
-    if (loop->config.roster) {
-        (void)dyno_roster_settle(loop->config.roster, loop->now);
-    }
-    if (DYNO_RARELY(loop->config.roster_behind)) {
-        (void)dyno_roster_settle(loop->config.roster_behind, loop->now);
-    }
-    if (loop->lobby.count == 0) {
-        return DYNO_OK;
-    }
-    return loop->config.roster && dyno_roster_is_gone(loop->config.roster)
-               ? give_up_lobby(loop)
-               : settle_lobby(loop, error);
-}
-
-static dyno_status cancel_in_lobby(struct dyno_loop *loop, uint64_t id)
-{
-    struct dyno_lobby_seat *seat = dyno_lobby_find(&loop->lobby, id);
-
-    return seat ? dyno_loop_turn_away(loop, seat, DYNO_CANCELLED_BY_CLIENT) : DYNO_OK;
+    return worker;
 }
 
 /* A request that its client has given up by now; false in *any: there is none.  One at a time, for
@@ -229,9 +158,9 @@ static dyno_status cancel_one(struct dyno_loop *loop, bool *any)
         return DYNO_OK;
     }
     *any = true;
-    worker = dyno_dispatch_worker_of(loop->config.dispatch, id);
+    worker = worker_of(loop, id);
     return worker == DYNO_NO_WORKER
-               ? cancel_in_lobby(loop, id)
+               ? dyno_loop_cancel_in_lobby(loop, id)
                : loop->workers->ops->cancel(loop->workers, loop->now, worker, id);
 }
 
@@ -251,8 +180,8 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
                 continue;
             }
         }
-        if (DYNO_RARELY(loop->may_wait)) {
-            DYNO_TRY(settle_fleet(loop, error));
+        for (uint32_t i = 0; DYNO_RARELY(loop->may_wait) && i < loop->lane_count; i++) {
+            DYNO_TRY(dyno_loop_settle_fleet(loop, &loop->lanes[i], error));
         }
         DYNO_TRY(cancel_one(loop, &cancelled));
         if (cancelled) {
@@ -277,6 +206,11 @@ static void tell_state(const struct dyno_loop *loop, uint32_t worker,
     const struct dyno_roster *behind = loop->config.roster_behind;
     uint32_t places = roster ? dyno_roster_places(roster) : 0;
 
+    for (uint32_t i = 1; roster && i < loop->lane_count && worker >= places; i++) {
+        worker -= places; /* of a model before it */
+        roster = loop->lanes[i].roster;
+        places = dyno_roster_places(roster);
+    }
     if (behind && worker >= places) {
         record->state = dyno_worker_state_name(dyno_roster_state(behind, worker - places));
     } else if (roster) {
@@ -311,14 +245,19 @@ static dyno_status take_samples(struct dyno_loop *loop)
 
 static dyno_status plan(struct dyno_loop *loop)
 {
-    struct dyno_planner *planner = loop->config.planner;
-    struct dyno_plan_record records[DYNO_WORKER_ROLES];
-    uint32_t count;
+    struct dyno_plan_record records[DYNO_WORKER_ROLES * DYNO_MODELS_MAX];
+    struct dyno_planner *planners[DYNO_MODELS_MAX];
+    uint32_t lobbies[DYNO_MODELS_MAX], count;
 
-    if (!DYNO_RARELY(planner) || loop->now < dyno_planner_next(planner)) {
+    if (!DYNO_RARELY(loop->config.planner) || loop->now < dyno_planner_next(loop->config.planner)) {
         return DYNO_OK;
     }
-    count = dyno_planner_tick(planner, loop->now, loop->workers, loop->lobby.count, records);
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        planners[i] = loop->lanes[i].planner;
+        lobbies[i] = loop->lanes[i].lobby.count;
+    }
+    count =
+        dyno_planner_tick(planners, loop->lane_count, loop->now, loop->workers, lobbies, records);
     for (struct dyno_sink *sink = loop->config.sinks; sink; sink = sink->next) {
         for (uint32_t i = 0; i < count && sink->ops->plan; i++) {
             DYNO_TRY(sink->ops->plan(sink, &records[i]));
@@ -355,11 +294,14 @@ static void look_last(const struct dyno_loop *loop)
  * goes wrong. */
 static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
 {
-    dyno_ns lobby = dyno_lobby_next(&loop->lobby);
-    dyno_ns start = loop->config.roster ? dyno_roster_next(loop->config.roster) : DYNO_NEVER;
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        const struct dyno_lane *lane = &loop->lanes[i];
+        dyno_ns lobby = dyno_lobby_next(&lane->lobby);
+        dyno_ns start = lane->roster ? dyno_roster_next(lane->roster) : DYNO_NEVER;
 
-    next = lobby < next ? lobby : next;
-    next = start < next ? start : next;
+        next = lobby < next ? lobby : next;
+        next = start < next ? start : next;
+    }
     if (DYNO_RARELY(loop->config.roster_behind)) {
         dyno_ns behind = dyno_roster_next(loop->config.roster_behind);
 
@@ -403,7 +345,7 @@ static bool is_past_end(const struct dyno_loop *loop, dyno_ns time)
 static dyno_ns look_before(const struct dyno_loop *loop, dyno_ns deadline)
 {
     dyno_ns tick = loop->config.planner ? dyno_planner_next(loop->config.planner) : DYNO_NEVER;
-    bool plans = deadline != DYNO_NEVER || loop->lobby.count > 0 || loop->config.live;
+    bool plans = deadline != DYNO_NEVER || loop->waiting > 0 || loop->config.live;
 
     if (deadline != DYNO_NEVER && deadline > loop->next_sample) {
         deadline = loop->next_sample;
@@ -415,10 +357,21 @@ static dyno_status cut(struct dyno_loop *loop)
 {
     loop->result.cut = true;
     loop->result.unfinished = loop->in_flight;
-    while (loop->lobby.count > 0) {
-        DYNO_TRY(dyno_loop_turn_away(loop, dyno_lobby_first(&loop->lobby), DYNO_CANCELLED_AT_END));
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        DYNO_TRY(dyno_loop_give_up_lobby(loop, &loop->lanes[i], DYNO_CANCELLED_AT_END));
     }
     return loop->workers->ops->abandon(loop->workers, loop->now, DYNO_CANCELLED_AT_END);
+}
+
+/* Workers that have come to rest; what they leave another model's may take. */
+static void rest(struct dyno_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        dyno_roster_rest(loop->lanes[i].roster, loop->workers, loop->now);
+    }
+    for (uint32_t i = 0; loop->lane_count > 1 && i < loop->lane_count; i++) {
+        dyno_roster_go_on(loop->lanes[i].roster, loop->now);
+    }
 }
 
 static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
@@ -429,9 +382,9 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
         DYNO_TRY(take_samples(loop));
         DYNO_TRY(plan(loop));
         DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
-    } while (loop->lobby.count > 0 && dyno_loop_can_route(loop));
+    } while (DYNO_RARELY(loop->waiting > 0) && dyno_loop_could_let_in(loop));
     if (DYNO_RARELY(loop->config.roster)) {
-        dyno_roster_rest(loop->config.roster, loop->workers, loop->now);
+        rest(loop);
     }
     if (DYNO_RARELY(loop->out_of_memory)) {
         return DYNO_NO_MEMORY;
@@ -485,6 +438,38 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
     return DYNO_OK;
 }
 
+/* One a model; the first is served by what the configuration names itself. */
+static dyno_status open_lanes(struct dyno_loop *loop)
+{
+    const struct dyno_loop_config *config = &loop->config;
+
+    assert(config->more_count < DYNO_MODELS_MAX);
+    loop->lanes = calloc(1 + config->more_count, sizeof *loop->lanes);
+    if (!loop->lanes) {
+        return DYNO_NO_MEMORY;
+    }
+    loop->lane_count = 1 + config->more_count;
+    loop->lanes[0] = (struct dyno_lane){.dispatch = config->dispatch,
+                                        .trie = config->trie,
+                                        .roster = config->roster,
+                                        .planner = config->planner};
+    for (uint32_t i = 1; i < loop->lane_count; i++) {
+        const struct dyno_loop_model *model = &config->more[i - 1];
+
+        assert(!config->faults && !model->roster == !config->roster &&
+               !model->planner == !config->planner);
+        loop->lanes[i] = (struct dyno_lane){.dispatch = model->dispatch,
+                                            .trie = model->trie,
+                                            .roster = model->roster,
+                                            .planner = model->planner};
+    }
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        loop->lanes[i].loop = loop;
+        DYNO_TRY(dyno_lobby_init(&loop->lanes[i].lobby, &config->lobby));
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config)
 {
     struct dyno_loop *loop = calloc(1, sizeof *loop);
@@ -492,11 +477,11 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
     if (!loop) {
         return DYNO_NO_MEMORY;
     }
-    if (dyno_lobby_init(&loop->lobby, &config->lobby) != DYNO_OK) {
-        free(loop);
+    loop->config = *config;
+    if (open_lanes(loop) != DYNO_OK) {
+        dyno_loop_close(loop);
         return DYNO_NO_MEMORY;
     }
-    loop->config = *config;
     if (config->faults && dyno_loop_faults_init(loop) != DYNO_OK) {
         dyno_loop_close(loop);
         return DYNO_NO_MEMORY;
@@ -516,16 +501,19 @@ void dyno_loop_watch(struct dyno_loop *loop, struct dyno_link_watch *watch)
     loop->watch = watch;
 }
 
-const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop)
+const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop, uint32_t model)
 {
-    return &loop->lobby.totals;
+    return &loop->lanes[model].lobby.totals;
 }
 
 void dyno_loop_close(struct dyno_loop *loop)
 {
     if (loop) {
-        dyno_lobby_release(&loop->lobby);
+        for (uint32_t i = 0; i < loop->lane_count; i++) {
+            dyno_lobby_release(&loop->lanes[i].lobby);
+        }
         dyno_loop_faults_release(loop);
+        free(loop->lanes);
     }
     free(loop);
 }

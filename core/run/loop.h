@@ -17,14 +17,27 @@
 #include "core/run/source.h"
 #include "core/worker/worker.h"
 
-/* Nothing here is owned by the loop. */
+/* What serves one model more, where there are several.  Its workers are numbered after those of the
+ * models before it, also by its dispatch, which knows of the others that they are gone. */
+struct dyno_loop_model {
+    struct dyno_dispatch *dispatch;
+    struct dyno_kv_trie *trie;  /* NULL: spans stay as they come */
+    struct dyno_roster *roster; /* NULL only where there is none for the first model either */
+    struct dyno_planner *planner;
+};
+
+/* Nothing here is owned by the loop, and `more` is copied. */
 struct dyno_loop_config {
     struct dyno_clock *clock;
     struct dyno_source *source;
     struct dyno_answers *answers; /* told when an answer is not needed any more; may be NULL */
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* rewrites chains; NULL: spans stay as they come */
-    uint32_t worker_count;
+    /* Models beside the first, which has the dispatch, trie, roster and planner of this struct; a
+     * request names its model by its number.  Without faults only. */
+    const struct dyno_loop_model *more; /* [more_count] */
+    uint32_t more_count;
+    uint32_t worker_count;      /* of all models */
     struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
                                    find nobody ready wait for somebody: */
     /* What goes wrong, to places; needs a roster, whose workers come first, and another one for
@@ -35,7 +48,8 @@ struct dyno_loop_config {
     dyno_ns notice_ns;       /* from a worker's death until it is noticed */
     uint32_t migrations_max; /* a request goes on elsewhere so many times, then it has failed */
     struct dyno_planner *planner;   /* decides how many serve; needs a roster; NULL: nobody does */
-    struct dyno_lobby_config lobby; /* of those who wait, and of those who find all workers busy */
+    struct dyno_lobby_config lobby; /* of those who wait, and of those who find all workers busy;
+                                       each model has one */
     struct dyno_sink *sinks;        /* list */
     dyno_ns sample_every_ns;        /* 0: no samples */
     dyno_ns duration_max_ns;        /* the run ends there; 0: never */
@@ -58,13 +72,17 @@ struct dyno_loop;
 dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config);
 void dyno_loop_close(struct dyno_loop *loop);
 
-/* What happened to those who waited. */
-const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop);
+/* What happened to those who waited for workers of a model. */
+const struct dyno_lobby_totals *dyno_loop_lobby(const struct dyno_loop *loop, uint32_t model);
 
 /* What became of those whom faults hit. */
 const struct dyno_fault_totals *dyno_loop_fault_totals(const struct dyno_loop *loop);
 
-/* What the workers must be opened with. */
+/* What the workers of a model must be opened with; those of several are one to the loop
+ * (core/worker/several.h). */
+struct dyno_worker_listener dyno_loop_listener_of(struct dyno_loop *loop, uint32_t model);
+
+/* Of the first model, or the only one. */
 struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop);
 
 /* Look at links with every sample, and when the run ends; before it begins.  Not owned; NULL: no

@@ -67,15 +67,16 @@ static dyno_status note_lost(struct dyno_loop *loop, uint64_t id)
 
 dyno_status dyno_loop_on_lost(void *context, const struct dyno_resume *how_far)
 {
-    struct dyno_loop *loop = context;
+    const struct dyno_lane *lane = context;
+    struct dyno_loop *loop = lane->loop;
     struct dyno_flown *flown = dyno_flight_at(&loop->flight, how_far->record.id);
 
     if (DYNO_RARELY(loop->ticks)) {
-        dyno_dispatch_tick(loop->config.dispatch, loop->now);
+        dyno_dispatch_tick(lane->dispatch, loop->now);
     }
     flown->how_far = *how_far;
-    flown->how_far.router = dyno_dispatch_router_of(loop->config.dispatch, how_far->record.id);
-    dyno_dispatch_ended(loop->config.dispatch, how_far->record.id);
+    flown->how_far.router = dyno_dispatch_router_of(lane->dispatch, how_far->record.id);
+    dyno_dispatch_ended(lane->dispatch, how_far->record.id);
     flown->request.before = &flown->how_far;
     return note_lost(loop, how_far->record.id);
 }
@@ -84,14 +85,15 @@ static dyno_status migrate(struct dyno_loop *loop, uint64_t id, struct dyno_erro
 {
     struct dyno_flown *flown = dyno_flight_at(&loop->flight, id);
     struct dyno_request_record *record = &flown->how_far.record;
+    struct dyno_lane *lane = &loop->lanes[flown->request.model];
 
     if (record->migrations >= loop->config.migrations_max) {
         return dyno_loop_end_unrouted(loop, &flown->request, DYNO_FAILED);
     }
     record->migrations++;
     loop->fault_totals.migrations++;
-    return dyno_loop_can_route(loop) ? dyno_loop_route(loop, flown->request, error)
-                                     : dyno_lobby_enter(&loop->lobby, loop->now, &flown->request);
+    return dyno_loop_can_route(loop, lane) ? dyno_loop_route(loop, flown->request, error)
+                                           : dyno_loop_enter_lobby(loop, lane, &flown->request);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */

@@ -6,12 +6,12 @@
 
 static void on_first_token(void *context, uint64_t request)
 {
-    const struct dyno_loop *loop = context;
+    const struct dyno_lane *lane = context;
 
-    if (DYNO_RARELY(loop->ticks)) {
-        dyno_dispatch_tick(loop->config.dispatch, loop->now);
+    if (DYNO_RARELY(lane->loop->ticks)) {
+        dyno_dispatch_tick(lane->dispatch, lane->loop->now);
     }
-    dyno_dispatch_first_token(loop->config.dispatch, request);
+    dyno_dispatch_first_token(lane->dispatch, request);
 }
 
 static dyno_status tell_request(const struct dyno_loop *loop,
@@ -25,9 +25,9 @@ static dyno_status tell_request(const struct dyno_loop *loop,
     return DYNO_OK;
 }
 
-dyno_status dyno_loop_on_ended(void *context, const struct dyno_request_record *record)
+dyno_status dyno_loop_ended(struct dyno_lane *lane, const struct dyno_request_record *record)
 {
-    struct dyno_loop *loop = context;
+    struct dyno_loop *loop = lane->loop;
     struct dyno_source *source = loop->config.source;
     dyno_ns at = loop->now;
 
@@ -41,17 +41,17 @@ dyno_status dyno_loop_on_ended(void *context, const struct dyno_request_record *
         loop->result.end_ns = at;
     }
     if (DYNO_RARELY(loop->ticks)) {
-        dyno_dispatch_tick(loop->config.dispatch, loop->now);
+        dyno_dispatch_tick(lane->dispatch, loop->now);
     }
-    dyno_dispatch_ended(loop->config.dispatch, record->id);
-    if (DYNO_RARELY(loop->lobby.count > 0)) {
-        dyno_lobby_charge(&loop->lobby, record);
+    dyno_dispatch_ended(lane->dispatch, record->id);
+    if (DYNO_RARELY(lane->lobby.count > 0)) {
+        dyno_lobby_charge(&lane->lobby, record);
     }
-    if (DYNO_RARELY(loop->config.planner)) {
-        dyno_planner_ended(loop->config.planner, record);
+    if (DYNO_RARELY(lane->planner != NULL)) {
+        dyno_planner_ended(lane->planner, record);
     }
-    if (loop->config.trie) {
-        dyno_kv_trie_leave(loop->config.trie, record->id);
+    if (lane->trie) {
+        dyno_kv_trie_leave(lane->trie, record->id);
     }
     if (DYNO_RARELY(loop->config.faults)) {
         loop->fault_totals.migrated += record->migrations > 0;
@@ -67,36 +67,40 @@ dyno_status dyno_loop_on_ended(void *context, const struct dyno_request_record *
     return tell_request(loop, record);
 }
 
+static dyno_status on_ended(void *context, const struct dyno_request_record *record)
+{
+    return dyno_loop_ended(context, record);
+}
+
 static void on_kv_changed(void *context, uint32_t worker, dyno_ns at, uint64_t span,
                           uint32_t blocks)
 {
-    struct dyno_loop *loop = context;
+    const struct dyno_lane *lane = context;
 
     (void)dyno_dispatch_kv_event(/* out of memory: the next pick says so */
-                                 loop->config.dispatch,
+                                 lane->dispatch,
                                  &(struct dyno_kv_event){
                                      .at = at, .span = span, .worker = worker, .blocks = blocks});
 }
 
 static void on_kv_resident(void *context, dyno_ns at, uint64_t span, bool held)
 {
-    struct dyno_loop *loop = context;
+    const struct dyno_lane *lane = context;
 
     if (held) {
-        dyno_kv_trie_held(loop->config.trie, span);
-    } else if (dyno_kv_trie_gone(loop->config.trie, span, at) != DYNO_OK) {
-        loop->out_of_memory = true;
+        dyno_kv_trie_held(lane->trie, span);
+    } else if (dyno_kv_trie_gone(lane->trie, span, at) != DYNO_OK) {
+        lane->loop->out_of_memory = true;
     }
 }
 
 static void on_presence(void *context, uint32_t worker, bool is_there)
 {
-    const struct dyno_loop *loop = context;
-    struct dyno_dispatch *dispatch = loop->config.dispatch;
+    const struct dyno_lane *lane = context;
+    struct dyno_dispatch *dispatch = lane->dispatch;
 
     if (is_there) {
-        if (!loop->config.roster ||
-            dyno_roster_state(loop->config.roster, worker) == DYNO_WORKER_READY) {
+        if (!lane->roster || dyno_roster_state(lane->roster, worker) == DYNO_WORKER_READY) {
             dyno_dispatch_worker_back(dispatch, worker);
         }
     } else {
@@ -117,11 +121,12 @@ dyno_status dyno_loop_tell_decision(const struct dyno_loop *loop,
 
 static uint32_t on_reroute(void *context, const struct dyno_request *request, dyno_status *status)
 {
-    struct dyno_loop *loop = context;
+    const struct dyno_lane *lane = context;
+    const struct dyno_loop *loop = lane->loop;
     struct dyno_decision_record decision = {0};
 
-    *status = dyno_dispatch_repick(loop->config.dispatch, loop->now, request,
-                                   loop->config.candidates, &decision);
+    *status = dyno_dispatch_repick(lane->dispatch, loop->now, request, loop->config.candidates,
+                                   &decision);
     if (*status == DYNO_OK && loop->config.decisions) {
         *status = dyno_loop_tell_decision(loop, &decision);
     }
@@ -132,17 +137,24 @@ static uint32_t on_reroute(void *context, const struct dyno_request *request, dy
     return decision.worker;
 }
 
-struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
+struct dyno_worker_listener dyno_loop_listener_of(struct dyno_loop *loop, uint32_t model)
 {
+    struct dyno_lane *lane = &loop->lanes[model];
+
     return (struct dyno_worker_listener){
-        .context = loop,
+        .context = lane,
         .first_token = on_first_token,
-        .ended = dyno_loop_on_ended,
+        .ended = on_ended,
         .kv_changed = loop->wants_events ? on_kv_changed : NULL,
-        .kv_times = dyno_dispatch_wants_times(loop->config.dispatch) != 0,
-        .kv_resident = loop->config.trie ? on_kv_resident : NULL,
+        .kv_times = dyno_dispatch_wants_times(lane->dispatch) != 0,
+        .kv_resident = lane->trie ? on_kv_resident : NULL,
         .presence = on_presence,
         .reroute = on_reroute,
         .lost = dyno_loop_on_lost,
     };
+}
+
+struct dyno_worker_listener dyno_loop_listener(struct dyno_loop *loop)
+{
+    return dyno_loop_listener_of(loop, 0);
 }

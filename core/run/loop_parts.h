@@ -3,8 +3,19 @@
 #define DYNO_CORE_RUN_LOOP_PARTS_H
 
 #include "core/base/heap.h"
+#include "core/base/usual.h"
 #include "core/run/flight.h"
 #include "core/run/loop.h"
+
+/* What serves one model. */
+struct dyno_lane {
+    struct dyno_loop *loop;
+    struct dyno_dispatch *dispatch;
+    struct dyno_kv_trie *trie;
+    struct dyno_roster *roster;
+    struct dyno_planner *planner;
+    struct dyno_lobby lobby;
+};
 
 struct dyno_loop {
     struct dyno_loop_config config;
@@ -15,7 +26,9 @@ struct dyno_loop {
     dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
     uint64_t in_flight;
     uint64_t ended;
-    struct dyno_lobby lobby;
+    struct dyno_lane *lanes; /* [lane_count] by model */
+    uint32_t lane_count;
+    uint32_t waiting; /* in the lobbies of all lanes */
     /* Where there are faults (loop_faults.c): */
     struct dyno_flight flight;
     struct dyno_heap silent; /* workers that died, by when that will be noticed ... */
@@ -31,7 +44,7 @@ struct dyno_loop {
 
 /* ---- loop_hear.c: what workers tell ---- */
 /* A request has ended: the books, the source and the sinks hear of it. */
-dyno_status dyno_loop_on_ended(void *context, const struct dyno_request_record *record);
+dyno_status dyno_loop_ended(struct dyno_lane *lane, const struct dyno_request_record *record);
 dyno_status dyno_loop_tell_decision(const struct dyno_loop *loop,
                                     const struct dyno_decision_record *record);
 
@@ -39,13 +52,30 @@ dyno_status dyno_loop_tell_decision(const struct dyno_loop *loop,
 /* Choose a worker and submit to it; some worker serves and is not busy. */
 dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
                             struct dyno_error *error);
-bool dyno_loop_can_route(const struct dyno_loop *loop);
 /* It ends where it is on no worker. */
 dyno_status dyno_loop_end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,
                                    enum dyno_outcome outcome);
-/* Somebody who waits does so no longer. */
-dyno_status dyno_loop_turn_away(struct dyno_loop *loop, struct dyno_lobby_seat *seat,
-                                enum dyno_outcome outcome);
+
+/* ---- loop_lobby.c: who waits ---- */
+/* Some worker of the lane serves and is not busy. */
+bool dyno_loop_has_place(const struct dyno_loop *loop, const struct dyno_lane *lane);
+static inline bool dyno_loop_can_route(const struct dyno_loop *loop, const struct dyno_lane *lane)
+{
+    return !DYNO_RARELY(loop->may_wait) || dyno_loop_has_place(loop, lane);
+}
+/* A request waits for such a worker; errors as dyno_lobby_enter. */
+dyno_status dyno_loop_enter_lobby(struct dyno_loop *loop, struct dyno_lane *lane,
+                                  const struct dyno_request *request);
+/* Its client has given it up; it may not be here. */
+dyno_status dyno_loop_cancel_in_lobby(struct dyno_loop *loop, uint64_t id);
+/* Workers that have started, and those who waited. */
+dyno_status dyno_loop_settle_fleet(struct dyno_loop *loop, struct dyno_lane *lane,
+                                   struct dyno_error *error);
+/* Nobody will ever serve who waits. */
+dyno_status dyno_loop_give_up_lobby(struct dyno_loop *loop, struct dyno_lane *lane,
+                                    enum dyno_outcome outcome);
+/* Of those who wait somebody may be let in. */
+bool dyno_loop_could_let_in(const struct dyno_loop *loop);
 
 /* ---- loop_faults.c: what goes wrong; all: loop->config.faults ---- */
 dyno_status dyno_loop_faults_init(struct dyno_loop *loop);

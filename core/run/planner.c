@@ -9,6 +9,7 @@
 #define LENGTH_WEIGHT 0.5
 
 enum { TICKS_OLD_MAX = 5 }; /* metrics that are older are missing */
+enum { POOLS_MAX = DYNO_MODELS_MAX * DYNO_WORKER_ROLES };
 
 struct mean {
     double value, sum;
@@ -139,7 +140,8 @@ static struct dyno_plan_worker look_at(struct dyno_planner *planner, struct dyno
     dyno_ns since = dyno_roster_since(planner->config.roster, worker);
     struct dyno_plan_worker seen;
 
-    workers->ops->sample(workers, now, worker, said_at(planner, planner->ticks, worker));
+    workers->ops->sample(workers, now, planner->config.first_worker + worker,
+                         said_at(planner, planner->ticks, worker));
     if (planner->ticks < planner->config.late_ticks || is_lost(planner, worker)) {
         return as_heard_last(planner, now, worker);
     }
@@ -297,6 +299,7 @@ static void write_down(const struct dyno_planner *planner, enum dyno_worker_role
 
     *record = (struct dyno_plan_record){
         .at = seen->now_ns,
+        .model = planner->config.model,
         .role = planner->role_count > 1 ? names[role] : "serve",
         .coming = dyno_roster_coming(roster, role),
         .before = before,
@@ -317,38 +320,26 @@ static void write_down(const struct dyno_planner *planner, enum dyno_worker_role
     }
 }
 
-/* Decide, and say in the records why. */
-static bool decide(struct dyno_planner *planner, const struct dyno_plan_observation seen[],
-                   struct dyno_plan_record records[])
+/* What became of one model's part: say in the records why. */
+static void note(struct dyno_planner *planner, const struct dyno_plan_observation seen[],
+                 const struct dyno_plan_verdict verdicts[], const uint32_t before[],
+                 struct dyno_plan_record records[])
 {
-    struct dyno_plan *plans[DYNO_WORKER_ROLES];
-    struct dyno_plan_verdict verdicts[DYNO_WORKER_ROLES];
-    uint32_t before[DYNO_WORKER_ROLES] = {0};
     bool changed = false;
 
-    for (uint32_t role = 0; role < planner->role_count; role++) {
-        plans[role] = &planner->plans[role];
-        before[role] = plans[role]->desired;
-    }
-    dyno_plan_tick_shared(plans, seen, planner->role_count,
-                          planner->role_count > 1 ? planner->config.workers_max : UINT32_MAX,
-                          verdicts);
     for (uint32_t role = 0; role < planner->role_count; role++) {
         write_down(planner, role, &seen[role], &verdicts[role], before[role], &records[role]);
         changed = changed || verdicts[role].desired != before[role];
         planner->looks[role][verdicts[role].reason]++;
     }
-    return changed;
+    planner->decisions += changed;
 }
 
-uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyno_workers *workers,
-                           uint32_t lobby, struct dyno_plan_record records[DYNO_WORKER_ROLES])
+/* Do it, and go on to the next tick. */
+static void set_roster(struct dyno_planner *planner, dyno_ns now)
 {
-    struct dyno_plan_observation seen[DYNO_WORKER_ROLES] = {{.lobby = lobby}};
     uint32_t desired[DYNO_WORKER_ROLES] = {0};
 
-    observe(planner, workers, now, seen);
-    planner->decisions += decide(planner, seen, records);
     for (uint32_t role = 0; role < planner->role_count; role++) {
         desired[role] = planner->plans[role].desired;
     }
@@ -359,7 +350,35 @@ uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyn
     while (planner->next <= now) { /* a wall clock may be late */
         planner->next += planner->config.every_ns;
     }
-    return planner->role_count;
+}
+
+uint32_t dyno_planner_tick(struct dyno_planner *const planners[], uint32_t count, dyno_ns now,
+                           struct dyno_workers *workers, const uint32_t lobby[],
+                           struct dyno_plan_record records[])
+{
+    struct dyno_plan_observation seen[POOLS_MAX] = {{.lobby = 0}};
+    struct dyno_plan_verdict verdicts[POOLS_MAX];
+    struct dyno_plan *plans[POOLS_MAX] = {NULL};
+    uint32_t before[POOLS_MAX] = {0}, pools = 0;
+
+    assert(count <= DYNO_MODELS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        seen[pools].lobby = lobby[i];
+        observe(planners[i], workers, now, &seen[pools]);
+        for (uint32_t role = 0; role < planners[i]->role_count; role++, pools++) {
+            plans[pools] = &planners[i]->plans[role];
+            before[pools] = plans[pools]->desired;
+        }
+    }
+    dyno_plan_tick_shared(plans, seen, pools, pools > 1 ? planners[0]->config.budget : UINT32_MAX,
+                          verdicts);
+    for (uint32_t i = 0, first = 0; i < count; first += planners[i++]->role_count) {
+        note(planners[i], &seen[first], &verdicts[first], &before[first], &records[first]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        set_roster(planners[i], now);
+    }
+    return pools;
 }
 
 dyno_ns dyno_planner_next(const struct dyno_planner *planner)

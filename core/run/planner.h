@@ -1,6 +1,7 @@
 /* The planner: once a tick it looks at the fleet, asks a policy (core/plan/plan.h) and tells the
  * roster how many workers to have; where prompts are computed by other workers than those that
- * decode, how many of either, out of one budget.
+ * decode, how many of either, out of one budget.  Where there are several models each has a planner
+ * with its own roster, forecasts and costs, and all tick together, out of one budget.
  *
  * The observation is frozen: exact counts are the loop's own; what workers say of themselves comes
  * from their samples, each of which is lost with a stated probability, in a random stream of its
@@ -27,7 +28,7 @@ struct dyno_planner_config {
     const struct dyno_plan_policy *policy;
     struct dyno_plan_config plan; /* of those who serve; workers_max at most the roster's places */
     struct dyno_plan_config prefill; /* of those who compute prompts, if there are any */
-    uint32_t workers_max;            /* of both together */
+    uint32_t budget;                 /* of both together, and of those of other models */
     const struct dyno_predictor *predictor;
     struct dyno_forecast_config forecast; /* in ticks */
     dyno_ns every_ns;                     /* > 0: between ticks */
@@ -39,6 +40,8 @@ struct dyno_planner_config {
     uint64_t seed;
     uint32_t worker_count;                  /* of one role: the roster's places */
     bool has_roles;                         /* the roster has */
+    uint32_t first_worker;                  /* what the workers call place 0 of the roster */
+    uint32_t model;                         /* whose workers they are */
     struct dyno_roster *roster;             /* not owned */
     const struct dyno_foresight *foresight; /* NULL: nobody knows */
 };
@@ -55,10 +58,13 @@ void dyno_planner_ended(struct dyno_planner *planner, const struct dyno_request_
 
 dyno_ns dyno_planner_next(const struct dyno_planner *planner); /* the next tick */
 
-/* The tick that is due at `now`: decide, and set the roster.  `lobby` requests wait for any worker.
- * Returns how many records were filled: one for each role. */
-uint32_t dyno_planner_tick(struct dyno_planner *planner, dyno_ns now, struct dyno_workers *workers,
-                           uint32_t lobby, struct dyno_plan_record records[DYNO_WORKER_ROLES]);
+/* The tick that is due at `now`: decide for all models, and set the rosters.  Of each, `lobby`
+ * requests wait for any worker.  `records` has room for one of each role of each planner; returns
+ * how many were filled.  The budget is the first one's; without roles, of one model there is none.
+ */
+uint32_t dyno_planner_tick(struct dyno_planner *const planners[], uint32_t count, dyno_ns now,
+                           struct dyno_workers *workers, const uint32_t lobby[],
+                           struct dyno_plan_record records[]);
 
 /* Ticks that changed something.  A GPU that moves is one decision, not two. */
 uint64_t dyno_planner_decisions(const struct dyno_planner *planner);

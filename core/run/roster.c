@@ -24,7 +24,6 @@ static struct dyno_dispatch *dispatch_of(const struct dyno_roster *roster, uint3
                                                                   : roster->config.prefill;
 }
 
-/* As its dispatch numbers it. */
 static uint32_t index_of(const struct dyno_roster *roster, uint32_t worker)
 {
     return worker - dyno_roster_first_of(roster, dyno_roster_role_of(roster, worker));
@@ -34,6 +33,12 @@ static uint32_t index_of(const struct dyno_roster *roster, uint32_t worker)
 static struct dyno_place *ground_of(const struct dyno_roster *roster, uint32_t worker)
 {
     return &roster->places[index_of(roster, worker)];
+}
+
+/* As its dispatch numbers it. */
+static uint32_t routed_as(const struct dyno_roster *roster, uint32_t worker)
+{
+    return roster->config.first_worker + index_of(roster, worker);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -62,6 +67,22 @@ static void count_time(struct dyno_roster *roster, dyno_ns now)
     roster->counted_at = now;
 }
 
+/* A GPU in that state is paid for. */
+static int32_t costs(enum dyno_worker_state state)
+{
+    return state != DYNO_WORKER_STOPPED && state != DYNO_WORKER_LOST;
+}
+
+/* So many workers more are up, or fewer, by what the budget is shared with. */
+static void charge(const struct dyno_roster *roster, int32_t workers)
+{
+    struct dyno_roster_budget *budget = roster->config.budget;
+
+    budget->gpus_up += (uint32_t)workers * roster->config.worker_gpus;
+    budget->gpus_most = budget->gpus_up > budget->gpus_most ? budget->gpus_up : budget->gpus_most;
+    assert(budget->gpus_up <= budget->gpus_max);
+}
+
 static void enter(struct dyno_roster *roster, uint32_t worker, enum dyno_worker_state state,
                   dyno_ns now)
 {
@@ -69,6 +90,9 @@ static void enter(struct dyno_roster *roster, uint32_t worker, enum dyno_worker_
     uint32_t *counts = roster->counts[dyno_roster_role_of(roster, worker)];
 
     count_time(roster, now);
+    if (roster->config.budget) {
+        charge(roster, costs(state) - costs(place->state));
+    }
     counts[place->state]--;
     counts[state]++;
     place->state = state;
@@ -131,7 +155,7 @@ void dyno_roster_call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns n
 
 void dyno_roster_drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
-    dyno_dispatch_worker_gone(dispatch_of(roster, worker), index_of(roster, worker));
+    dyno_dispatch_worker_gone(dispatch_of(roster, worker), routed_as(roster, worker));
     enter(roster, worker, DYNO_WORKER_DRAINING, now);
     roster->totals.drains++;
 }
@@ -169,6 +193,11 @@ void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
     dyno_roster_reconcile(roster, now);
 }
 
+void dyno_roster_go_on(struct dyno_roster *roster, dyno_ns now)
+{
+    dyno_roster_reconcile(roster, now);
+}
+
 static void mend(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
 {
     dyno_heap_remove(&roster->mends, worker);
@@ -190,7 +219,7 @@ static void became_ready(struct dyno_roster *roster, uint32_t worker, dyno_ns no
     roster->totals.restarts += ground_of(roster, worker)->was_lost;
     ground_of(roster, worker)->was_lost = false;
     enter(roster, worker, DYNO_WORKER_READY, now);
-    dyno_dispatch_worker_back(dispatch_of(roster, worker), index_of(roster, worker));
+    dyno_dispatch_worker_back(dispatch_of(roster, worker), routed_as(roster, worker));
 }
 
 /* True if a worker became ready. */
@@ -230,7 +259,7 @@ static void leave_place(struct dyno_roster *roster, uint32_t worker)
         dyno_roster_keep_back(roster, worker);
     }
     dyno_dispatch_worker_gone(dispatch_of(roster, worker),
-                              index_of(roster, worker)); /* who drains is already */
+                              routed_as(roster, worker)); /* who drains is already */
 }
 
 uint32_t dyno_roster_who(const struct dyno_roster *roster, uint32_t place)
@@ -285,7 +314,8 @@ void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, 
     for (uint32_t i = 0; i < roster->total; i++) {
         if (roster->places[i].state == DYNO_WORKER_DRAINING &&
             dyno_roster_inflight(roster, i) == 0 &&
-            (!workers->ops->stop || workers->ops->stop(workers, now, i))) {
+            (!workers->ops->stop ||
+             workers->ops->stop(workers, now, roster->config.first_worker + i))) {
             enter(roster, i, DYNO_WORKER_STOPPED, now);
             if (roster->places[i].goes_over) {
                 change(roster, i, now);
@@ -333,7 +363,10 @@ uint32_t dyno_roster_coming(const struct dyno_roster *roster, enum dyno_worker_r
 
 bool dyno_roster_is_full(const struct dyno_roster *roster)
 {
-    return up(roster) >= roster->config.up_max;
+    const struct dyno_roster_budget *budget = roster->config.budget;
+
+    return up(roster) >= roster->config.up_max ||
+           (budget && budget->gpus_up + roster->config.worker_gpus > budget->gpus_max);
 }
 
 dyno_ns dyno_roster_startup_mean(const struct dyno_roster *roster)
@@ -353,7 +386,7 @@ uint32_t dyno_roster_places(const struct dyno_roster *roster)
 
 uint32_t dyno_roster_inflight(const struct dyno_roster *roster, uint32_t worker)
 {
-    return dyno_dispatch_inflight(dispatch_of(roster, worker), index_of(roster, worker));
+    return dyno_dispatch_inflight(dispatch_of(roster, worker), routed_as(roster, worker));
 }
 
 uint32_t dyno_roster_desired(const struct dyno_roster *roster, enum dyno_worker_role role)
@@ -384,7 +417,7 @@ static void open_role(struct dyno_roster *roster, enum dyno_worker_role role, ui
         if (i >= from && i - from < ready) {
             roster->places[first + i].state = DYNO_WORKER_READY;
         } else {
-            dyno_dispatch_worker_gone(dispatch_of(roster, first + i), i);
+            dyno_dispatch_worker_gone(dispatch_of(roster, first + i), routed_as(roster, first + i));
         }
     }
 }
@@ -410,6 +443,9 @@ dyno_status dyno_roster_open(struct dyno_roster **out, const struct dyno_roster_
         return DYNO_NO_MEMORY;
     }
     roster->totals.up_max = config->ready_first + config->prefill_first;
+    if (config->budget) {
+        charge(roster, (int32_t)roster->totals.up_max);
+    }
     open_role(roster, DYNO_ROLE_SERVE, 0, config->ready_first);
     if (config->prefill) {
         open_role(roster, DYNO_ROLE_PREFILL, config->ready_first, config->prefill_first);

@@ -55,8 +55,19 @@ enum dyno_worker_role {
 
 enum { DYNO_WORKER_ROLES = DYNO_ROLE_PREFILL + 1 };
 
+/* GPUs that the rosters of several models share.  Never more are up than there are; who lacks one
+ * gets it as soon as somebody else's worker has stopped. */
+struct dyno_roster_budget {
+    uint32_t gpus_max;
+    uint32_t gpus_up;   /* the rosters' to count; 0 before the first is opened ... */
+    uint32_t gpus_most; /* ... and the most there were */
+};
+
 struct dyno_roster_config {
-    uint32_t worker_count;  /* places */
+    uint32_t worker_count;             /* places */
+    uint32_t first_worker;             /* what dispatch and workers call the first of them */
+    uint32_t worker_gpus;              /* of each; only counted against: */
+    struct dyno_roster_budget *budget; /* not owned; NULL: it is not shared */
     uint32_t up_max;        /* of them, so many at once, those that drain among them; 0: all */
     uint32_t ready_first;   /* these many serve from the start ... */
     uint32_t prefill_first; /* ... and the next ones compute prompts; both <= worker_count */
@@ -87,6 +98,9 @@ void dyno_roster_set(struct dyno_roster *roster, dyno_ns now, uint32_t desired);
 /* Both roles at once, so that a place may go over from one to the other. */
 void dyno_roster_set_roles(struct dyno_roster *roster, dyno_ns now,
                            const uint32_t desired[DYNO_WORKER_ROLES]);
+
+/* What others that share the budget have left may be taken now. */
+void dyno_roster_go_on(struct dyno_roster *roster, dyno_ns now);
 
 /* Starts that end at or before `now` end, and places are mended; true if a worker became ready. */
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now);

@@ -12,6 +12,7 @@ static inline struct dyno_request_record dyno_first_record(const struct dyno_req
     return (struct dyno_request_record){.id = request->id,
                                         .session = request->session,
                                         .tenant = request->tenant,
+                                        .model = request->model,
                                         .priority = request->priority,
                                         .worker = worker,
                                         .prompt_tokens = request->prompt_tokens,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/usual.h"
+#include "core/worker/first_record.h"
 #include "core/worker/fleet.h"
 #include "core/worker/tiers.h"
 
@@ -54,21 +55,9 @@ static uint64_t tokens_limit(const struct dyno_worker_config *config)
 static dyno_status refuse(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, enum dyno_outcome outcome)
 {
-    struct dyno_request_record record = {.id = request->id,
-                                         .session = request->session,
-                                         .tenant = request->tenant,
-                                         .priority = request->priority,
-                                         .worker = worker,
-                                         .outcome = outcome,
-                                         .prompt_tokens = request->prompt_tokens,
-                                         .scheduled_ns = request->scheduled_ns,
-                                         .arrival_ns = request->arrival_ns,
-                                         .held_ns = request->held_ns,
-                                         .ready_ns = DYNO_NEVER,
-                                         .admitted_ns = DYNO_NEVER,
-                                         .first_token_ns = DYNO_NEVER,
-                                         .last_token_ns = DYNO_NEVER};
+    struct dyno_request_record record = dyno_first_record(request, worker);
 
+    record.outcome = outcome;
     return local->config.listener.ended(local->config.listener.context, &record);
 }
 

@@ -407,6 +407,107 @@ START_TEST(thresholds_take_nothing_from_those_who_hold)
 }
 END_TEST
 
+/* Workers of one GPU beside workers of four; 60 and 20 a second take 9 and 3: 9 and 12 GPUs. */
+static struct shared share_models(const char *name, uint32_t first, uint32_t second)
+{
+    struct shared shared = share(name, first, second);
+
+    shared.plans[0].config.weight = 1;
+    shared.plans[1].config.weight = 4;
+    teach(&shared.plans[0]);
+    teach(&shared.plans[1]);
+    return shared;
+}
+
+/* Of 16 GPUs for 21: 9 * 16 / 21 = 6.86 and 3 * 16 / 21 = 2.29, so 6 and 2, which are 14 GPUs; of
+ * the two that are left each lacks something of its share, but a worker of four does not fit. */
+START_TEST(models_share_gpus_in_whole_workers)
+{
+    struct shared shared = share_models("throughput", 1, 1);
+
+    tick_shared(&shared, DYNO_S, 21, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 9, 3, "up", "up");
+    shared = share_models("throughput", 1, 1);
+    tick_shared(&shared, DYNO_S, 16, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 8, 2, "up", "up");
+    ck_assert_uint_eq(shared.verdicts[1].asked, 3);
+    tick_shared(&shared, 2 * DYNO_S, 16, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 8, 2, "budget", "budget");
+}
+END_TEST
+
+/* Of 11 GPUs: 4.7 and 1.57, so 4 and 1, 8 GPUs; the three that are left do not make a worker of
+ * four, which lacks more (2.3 GPUs), and so the first gets them. */
+START_TEST(what_does_not_make_a_worker_goes_to_who_can_use_it)
+{
+    struct shared shared = share_models("throughput", 1, 1);
+
+    tick_shared(&shared, DYNO_S, 11, (double[]){60, 20}, nobody);
+    expect_shared(&shared, 7, 1, "up", "budget");
+}
+END_TEST
+
+/* 60 and 1 a second: 9 and 1 workers, 13 GPUs.  Of 6 the shares are 4.15 and 0.46; the second keeps
+ * its least, and the first goes back to what that leaves. */
+START_TEST(a_model_keeps_its_least_beside_a_larger_one)
+{
+    struct shared shared = share_models("throughput", 1, 1);
+
+    tick_shared(&shared, DYNO_S, 6, (double[]){60, 1}, nobody);
+    expect_shared(&shared, 2, 1, "up", "held");
+}
+END_TEST
+
+/* A model that had none has one as soon as somebody asks for it, whatever the others would have;
+ * also where only thresholds say what that is. */
+START_TEST(who_is_waited_for_gets_a_worker_of_the_others)
+{
+    struct shared shared = share_models("throughput", 8, 0);
+
+    shared.plans[1].config.workers_min = 0;
+    tick_shared(&shared, DYNO_S, 8, (double[]){1000, 0.001}, (uint32_t[]){0, 1});
+    expect_shared(&shared, 8, 0, "cooling", "budget");
+    tick_shared(&shared, 61 * DYNO_S, 8, (double[]){1000, 0.001}, (uint32_t[]){0, 1});
+    expect_shared(&shared, 4, 1, "budget", "up");
+
+    shared = share("load", 8, 0);
+    shared.plans[1].config.weight = 4;
+    shared.plans[1].config.workers_min = 0;
+    tick_shared(&shared, DYNO_S, 8, (double[]){1, 1}, (uint32_t[]){0, 1});
+    tick_shared(&shared, 61 * DYNO_S, 8, (double[]){1, 1}, (uint32_t[]){0, 1});
+    expect_shared(&shared, 4, 1, "budget", "up");
+}
+END_TEST
+
+/* 60, 20 and none a second: 9, 3 and 1 workers.  That nobody has asked the third model yet, so that
+ * its costs are not known, is no reason to go by thresholds, by which the first would keep its six:
+ * of 8 the shares are 5.5, 1.8 and 0.6; who lacks most gets what is left. */
+START_TEST(who_needs_no_more_than_its_least_need_not_know_costs)
+{
+    struct dyno_plan_config with = config();
+    struct dyno_plan plans[] = {open_named("throughput", &with, 6),
+                                open_named("throughput", &with, 1),
+                                open_named("throughput", &with, 1)};
+    struct dyno_plan *all[] = {&plans[0], &plans[1], &plans[2]};
+    struct dyno_plan_verdict verdicts[3];
+    struct dyno_plan_observation seen[3];
+    const double rates[] = {60, 20, 0};
+
+    teach(&plans[0]);
+    teach(&plans[1]);
+    for (int at = 1; at <= 61; at += 60) {
+        for (int i = 0; i < 3; i++) {
+            seen[i] = look((dyno_ns)at * DYNO_S, plans[i].desired, 60, 0);
+            seen[i].forecast_rate = rates[i];
+        }
+        dyno_plan_tick_shared(all, seen, 3, 8, verdicts);
+    }
+    ck_assert_uint_eq(plans[0].desired, 5);
+    ck_assert_uint_eq(plans[1].desired, 2);
+    ck_assert_uint_eq(plans[2].desired, 1);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("plan");
@@ -427,6 +528,11 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, nobody_is_shared_out_of_its_least);
     tcase_add_test(cases, who_is_to_have_more_waits_until_the_other_gives);
     tcase_add_test(cases, thresholds_take_nothing_from_those_who_hold);
+    tcase_add_test(cases, models_share_gpus_in_whole_workers);
+    tcase_add_test(cases, what_does_not_make_a_worker_goes_to_who_can_use_it);
+    tcase_add_test(cases, a_model_keeps_its_least_beside_a_larger_one);
+    tcase_add_test(cases, who_is_waited_for_gets_a_worker_of_the_others);
+    tcase_add_test(cases, who_needs_no_more_than_its_least_need_not_know_costs);
     suite_add_tcase(suite, cases);
 }
 

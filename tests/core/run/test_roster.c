@@ -458,6 +458,72 @@ START_TEST(where_nobody_else_is_left_to_decode_who_computes_prompts_does)
 }
 END_TEST
 
+/* Two models: workers 0 to 3 of one GPU, and workers 4 to 7 of two, behind one budget. */
+static struct dyno_roster *open_model(struct dyno_dispatch *router, uint32_t first, uint32_t gpus,
+                                      uint32_t ready, struct dyno_roster_budget *budget)
+{
+    struct dyno_roster *opened = NULL;
+
+    ck_assert_int_eq(dyno_roster_open(&opened, &(struct dyno_roster_config){.worker_count = PLACES,
+                                                                            .first_worker = first,
+                                                                            .worker_gpus = gpus,
+                                                                            .budget = budget,
+                                                                            .ready_first = ready,
+                                                                            .startup = takes_ten,
+                                                                            .dispatch = router}),
+                     DYNO_OK);
+    return opened;
+}
+
+START_TEST(models_share_a_budget_of_gpus)
+{
+    struct dyno_dispatch_config routing = {
+        .policy = dyno_route_find("round_robin"), .worker_count = 2 * PLACES, .block_tokens = 16};
+    struct dyno_roster_budget budget = {.gpus_max = 5};
+    struct dyno_dispatch *other;
+    struct dyno_roster *large;
+    struct dyno_error error;
+
+    routing.route.args = "";
+    ck_assert_int_eq(dyno_dispatch_open(&dispatch, &routing, &error), DYNO_OK);
+    ck_assert_int_eq(dyno_dispatch_open(&other, &routing, &error), DYNO_OK);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        dyno_dispatch_worker_gone(dispatch, PLACES + i);
+        dyno_dispatch_worker_gone(other, i);
+    }
+    roster = open_model(dispatch, 0, 1, 3, &budget);
+    large = open_model(other, PLACES, 2, 1, &budget);
+    ck_assert_uint_eq(budget.gpus_up, 5);
+    ck_assert_uint_lt(ask(0), 3);
+
+    dyno_roster_set(large, 100, 2); /* two GPUs, of which there is none */
+    ck_assert_uint_eq(dyno_roster_next(large), DYNO_NEVER);
+    dyno_roster_set(roster, 100, 2); /* one is not enough */
+    dyno_roster_rest(roster, &workers, 110);
+    dyno_roster_go_on(large, 110);
+    ck_assert_uint_eq(budget.gpus_up, 4);
+    ck_assert_uint_eq(dyno_roster_next(large), DYNO_NEVER);
+    dyno_roster_set(roster, 120, 1);
+    dyno_roster_rest(roster, &workers, 130);
+    dyno_roster_go_on(large, 130);
+    ck_assert_uint_eq(budget.gpus_up, 5);
+    ck_assert(dyno_roster_settle(large, 140));
+    ck_assert_uint_eq(dyno_roster_count(large, DYNO_ROLE_SERVE, DYNO_WORKER_READY), 2);
+    for (uint64_t id = 10; id < 14; id++) { /* of the other model only its own */
+        struct dyno_request request = {.id = id, .prompt_tokens = 8, .max_tokens = 1};
+        struct dyno_decision_record record;
+
+        ck_assert_int_eq(dyno_dispatch_pick(other, 140, &request, 0, &record), DYNO_OK);
+        ck_assert(record.worker == PLACES || record.worker == PLACES + 1);
+    }
+    ck_assert_uint_eq(dyno_roster_inflight(large, 0), 2);
+    ck_assert_uint_eq(budget.gpus_most, 5);
+    dyno_roster_close(large);
+    dyno_dispatch_close(other);
+    tear_down();
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("roster");
@@ -478,6 +544,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_place_breaks_in_whatever_role_it_has);
     tcase_add_test(cases, a_change_ends_with_a_place_that_breaks);
     tcase_add_test(cases, where_nobody_else_is_left_to_decode_who_computes_prompts_does);
+    tcase_add_test(cases, models_share_a_budget_of_gpus);
     suite_add_tcase(suite, cases);
 }
 
