@@ -86,7 +86,7 @@ dyno_status dyno_line_find(const struct dyno_line *line, const char *name, size_
 
 dyno_status dyno_line_note(struct dyno_line *line, const struct dyno_column *column, size_t at)
 {
-    if (column->field == DYNO_FIELD_IGNORED) {
+    if (dyno_line_ignores(line, column)) {
         return DYNO_OK;
     }
     if (line->column_of[column->field] != 0) {
@@ -251,6 +251,29 @@ static dyno_status apply_outcome(struct dyno_line *line, const struct dyno_colum
                             "a request");
 }
 
+/* One of those that are served; where nobody asks, any. */
+static dyno_status apply_model(const struct dyno_line *line, const struct dyno_column *column,
+                               const struct dyno_cell *cell)
+{
+    const struct dyno_model_choice *models = line->models;
+    char expected[256] = "one of the models of the fleet: ";
+    size_t used = strlen(expected);
+    uint32_t found;
+
+    if (cell->length == 0 && cell->kind == DYNO_CELL_BARE) { /* CSV writes "none" so */
+        return DYNO_OK;
+    }
+    found = cell->kind == DYNO_CELL_NUMBER || cell->kind == DYNO_CELL_OTHER
+                ? models->count
+                : dyno_model_choice_find(models, cell->text, cell->length);
+    if (found == models->count) {
+        dyno_model_choice_list(models, expected + used, sizeof expected - used);
+        return dyno_cell_refuse(line, column, cell, expected);
+    }
+    line->row->model = found + 1;
+    return DYNO_OK;
+}
+
 static dyno_status apply_key(struct dyno_line *line, const struct dyno_column *column,
                              const struct dyno_cell *cell, uint64_t *key)
 {
@@ -303,6 +326,8 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
                    : apply_key(line, column, cell, &row->session);
     case DYNO_FIELD_TENANT:
         return apply_tenant(line, column, cell);
+    case DYNO_FIELD_MODEL:
+        return apply_model(line, column, cell);
     case DYNO_FIELD_PRIORITY:
         return apply_priority(line, column, cell);
     case DYNO_FIELD_NAME:

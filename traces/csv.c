@@ -159,7 +159,7 @@ dyno_status dyno_csv_read(struct dyno_csv *csv, struct dyno_line *line, const ch
         const struct dyno_column *column = csv->columns[i];
         struct dyno_cell cell;
 
-        if (!column || column->field == DYNO_FIELD_IGNORED) {
+        if (!column || dyno_line_ignores(line, column)) {
             continue;
         }
         cell = cell_at(csv, i, text, length);

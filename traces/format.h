@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
+#include "traces/model_choice.h"
 #include "traces/row.h"
 
 enum { DYNO_TRACE_BLOCK_TOKENS_MAX = 1048576 };  /* that one identity may stand for */
@@ -34,6 +35,7 @@ enum dyno_field {
     DYNO_FIELD_BLOCK_TOKENS,
     DYNO_FIELD_NUMBER,
     DYNO_FIELD_LOST,
+    DYNO_FIELD_MODEL, /* the name of the model that was asked */
     DYNO_FIELDS,
 };
 
@@ -90,7 +92,8 @@ struct dyno_line {
     bool is_block_tokens_fixed; /* ... and this is what the user said */
     const char *zero_output; /* the name under which no output is recorded; NULL: there is some */
     bool ignore_unknown;
-    size_t column_of[DYNO_FIELDS]; /* from 1; 0: the field is not there */
+    const struct dyno_model_choice *models; /* NULL: a model that is named is passed over */
+    size_t column_of[DYNO_FIELDS];          /* from 1; 0: the field is not there */
     struct dyno_row *row;
     struct dyno_error *error;
 };
@@ -130,6 +133,13 @@ dyno_status dyno_cell_apply(struct dyno_line *line, const struct dyno_column *co
 /* The line is read; it ended at `end_column`.  Refuses it if a required field is missing or fields
  * contradict each other, else completes the row. */
 dyno_status dyno_line_finish(struct dyno_line *line, size_t end_column);
+
+/* Nobody wants to know what stands there. */
+static inline bool dyno_line_ignores(const struct dyno_line *line, const struct dyno_column *column)
+{
+    return column->field == DYNO_FIELD_IGNORED ||
+           (column->field == DYNO_FIELD_MODEL && !line->models);
+}
 
 /* Note that a field is given at `at`; refuses the second time. */
 dyno_status dyno_line_note(struct dyno_line *line, const struct dyno_column *column, size_t at);

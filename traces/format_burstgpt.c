@@ -6,7 +6,7 @@ static const struct dyno_column columns[] = {
     {"Timestamp", DYNO_FIELD_AT, DYNO_UNIT_S, true},
     {"Session ID", DYNO_FIELD_SESSION, DYNO_UNIT_KEY, false},
     {"Elapsed time", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
-    {"Model", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
+    {"Model", DYNO_FIELD_MODEL, DYNO_UNIT_NONE, false},
     {"Request tokens", DYNO_FIELD_INPUT, DYNO_UNIT_TOKENS, true},
     {"Response tokens", DYNO_FIELD_OUTPUT, DYNO_UNIT_TOKENS, true},
     {"Total tokens", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},

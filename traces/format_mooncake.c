@@ -1,5 +1,5 @@
 /* Mooncake JSONL: one object a line, identities of 512-token blocks; agent workloads add sessions,
- * delays and what a request waits for; tenant and priority are ours; recordings of ours
+ * delays and what a request waits for; tenant, priority and model are ours; recordings of ours
  * (recording.h) say on every line how the request ended, what its identities were salted with and
  * how many tokens one stands for. */
 #include "traces/format.h"
@@ -24,7 +24,7 @@ static const struct dyno_column columns[] = {
     {"output_token_ids", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
     {"type", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
     {"turn", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
-    {"model", DYNO_FIELD_IGNORED, DYNO_UNIT_NONE, false},
+    {"model", DYNO_FIELD_MODEL, DYNO_UNIT_NONE, false},
     {"outcome", DYNO_FIELD_OUTCOME, DYNO_UNIT_NONE, false},
     {"recording", DYNO_FIELD_RECORDING, DYNO_UNIT_KEY, false},
     {"block_tokens", DYNO_FIELD_BLOCK_TOKENS, DYNO_UNIT_TOKENS, false},

@@ -213,7 +213,7 @@ static dyno_status read_value(struct cursor *cursor, const struct dyno_column *c
 {
     bool is_list;
 
-    if (!column || column->field == DYNO_FIELD_IGNORED ||
+    if (!column || dyno_line_ignores(cursor->line, column) ||
         (!column->is_required && is_null(cursor))) {
         return pass_over(cursor);
     }

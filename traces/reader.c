@@ -71,6 +71,7 @@ static struct dyno_line line_begun(const struct reader *reader, struct dyno_row 
                               .block_tokens = own ? own : reader->format->block_tokens,
                               .is_block_tokens_fixed = own != 0,
                               .ignore_unknown = reader->config.ignore_unknown,
+                              .models = reader->config.models,
                               .row = row,
                               .error = error};
 }

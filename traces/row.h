@@ -25,6 +25,7 @@ struct dyno_row {
     dyno_ns delay;                    /* from the end of what it waits for */
     uint64_t session;                 /* 0: none */
     uint32_t tenant;                  /* 0: none */
+    uint32_t model;                   /* 1: the first, as the line names it; 0: it names none */
     int32_t priority;                 /* lower is earlier */
     uint64_t name;                    /* others may wait for it under this name; 0: none */
     uint64_t parent;                  /* a name it waits for if it is known; 0: none */

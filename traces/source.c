@@ -250,6 +250,23 @@ static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t
     return true;
 }
 
+/* Which model it asks for, where there are several. */
+static dyno_status choose_model(const struct paced *paced, const struct dyno_row *row,
+                                struct dyno_request *request, struct dyno_error *error)
+{
+    const struct dyno_model_choice *models = paced->pacing.models;
+
+    request->model = row->model > 0 ? row->model - 1
+                                    : dyno_model_choice_pick(models, row->at, request->id,
+                                                             request->session, request->tenant);
+    return request->model < models->count
+               ? DYNO_OK
+               : dyno_fail(error, DYNO_BAD_INPUT,
+                           "%s: request %" PRIu64 " is of tenant %" PRIu32
+                           ", for whom there is no model, and none has a share at that time",
+                           paced->rows->name, request->id, request->tenant);
+}
+
 static dyno_status send(struct paced *paced, const struct dyno_slot *about, dyno_ns ready_at,
                         struct dyno_request *out, struct dyno_error *error)
 {
@@ -285,7 +302,8 @@ static dyno_status send(struct paced *paced, const struct dyno_slot *about, dyno
         .spans = paced->spans,
         .scheduled_ns = paced->pacing.pacing == DYNO_CLOSED_LOOP ? paced->next_ns : ready_at,
         .arrival_ns = paced->next_ns};
-    return DYNO_OK;
+    return DYNO_RARELY(paced->pacing.models != NULL) ? choose_model(paced, row, out, error)
+                                                     : DYNO_OK;
 }
 
 static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dyno_request *out,

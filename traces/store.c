@@ -8,7 +8,7 @@
 
 #include "traces/rows.h"
 
-enum { CHUNK_BYTES = 1 << 20, NUMBER_BYTES_MAX = 10, HEAD_BYTES_MAX = 1 + 16 * NUMBER_BYTES_MAX };
+enum { CHUNK_BYTES = 1 << 20, NUMBER_BYTES_MAX = 10, HEAD_BYTES_MAX = 1 + 17 * NUMBER_BYTES_MAX };
 enum {
     HAS_AT = 1,
     IS_ORDERED = 2,
@@ -16,7 +16,7 @@ enum {
     HAS_SESSION = 8, /* session and delay */
     HAS_NAMES = 16,  /* name, parent, waits and delay */
     HAS_SEGMENTS = 32,
-    HAS_TENANT = 64, /* tenant and priority */
+    HAS_TENANT = 64, /* tenant, priority and model */
 };
 
 struct chunk {
@@ -116,7 +116,7 @@ static unsigned flags_of(const struct dyno_row *row)
     flags |= row->session || row->delay ? HAS_SESSION : 0;
     flags |= row->name || row->parent || row->wait_count ? HAS_NAMES : 0;
     flags |= row->segment_count || row->block_refs ? HAS_SEGMENTS : 0;
-    flags |= row->tenant || row->priority ? HAS_TENANT : 0;
+    flags |= row->tenant || row->priority || row->model ? HAS_TENANT : 0;
     return flags;
 }
 
@@ -160,6 +160,7 @@ static bool put_row(struct store *store, const struct dyno_row *row)
     }
     if (flags & HAS_TENANT) {
         to = put_number(put_number(to, row->tenant), (uint32_t)row->priority);
+        to = put_number(to, row->model);
     }
     to = put_lists(to, row, flags);
     store->written_at = row->at;
@@ -240,6 +241,7 @@ static dyno_status store_read(struct dyno_rows *rows, struct dyno_row *row, bool
     if (flags & HAS_TENANT) {
         row->tenant = (uint32_t)get_number(&from);
         row->priority = (int32_t)(uint32_t)get_number(&from);
+        row->model = (uint32_t)get_number(&from);
     }
     if (!get_lists(&from, row, flags)) {
         return dyno_fail(error, DYNO_NO_MEMORY, "%s: no memory for a request", rows->name);

@@ -10,6 +10,7 @@
 #include "core/model/record.h"
 #include "core/run/source.h"
 #include "traces/law_fit.h"
+#include "traces/model_choice.h"
 #include "traces/reuse.h"
 #include "traces/timeline.h"
 
@@ -42,7 +43,9 @@ struct dyno_trace_config {
                                own that wait for them; the next request is sent at time 0 */
     uint64_t requests_max;  /* stop after this many, without those; 0: all */
     uint32_t max_tokens;    /* what the client asks for; 0: as many as the trace recorded */
-    bool ignore_unknown;    /* pass over columns the format does not know; false: refuse them */
+    const struct dyno_model_choice *models; /* by whose names lines name theirs (model_choice.h);
+                                               not owned; NULL: they are passed over */
+    bool ignore_unknown; /* pass over columns the format does not know; false: refuse them */
 };
 
 struct dyno_pacing_config {
@@ -51,6 +54,7 @@ struct dyno_pacing_config {
     uint32_t concurrency;  /* closed loop */
     uint32_t inflight_max; /* open loop: --max-concurrency; 0: no limit */
     uint32_t block_tokens; /* of the engine: identities are regrouped into its blocks */
+    const struct dyno_model_choice *models; /* what requests ask for; not owned; NULL: one model */
     bool untimed_ok; /* open loop: a request without a timestamp that waits for nothing is sent with
                         the one before it; false: refused */
 };
