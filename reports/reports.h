@@ -52,7 +52,9 @@ struct dyno_plan_report {
     bool has_roles;
     uint32_t workers_max; /* up at once */
     uint32_t worker_gpus; /* of each */
-    double worker_s;      /* time that workers were up, summed */
+    double worker_s;      /* time that workers were up, summed ... */
+    double gpu_s;         /* ... and their GPUs */
+    uint32_t gpus_max;    /* up at once, of several models; 0: there is one */
     /* [DYNO_PLAN_REASONS] looks at each role, by what came of them and why; NULL: not known. */
     const uint64_t *looks[DYNO_WORKER_ROLES];
     /* Held against the same requests under a planner that knew them; NULL: not asked for. */
@@ -108,6 +110,16 @@ struct dyno_cost_report {
     double gpu_hour_price, kwh_price;
 };
 
+/* One of several models of a fleet. */
+struct dyno_model_report {
+    const char *name;  /* by which requests ask for it */
+    const char *model; /* what it is ... */
+    const char *gpu;   /* ... and on what */
+    const struct dyno_metrics *metrics;
+    const struct dyno_fleet_totals *totals;
+    const struct dyno_plan_report *plan; /* NULL: nobody planned */
+};
+
 /* Everything a report says of a run that the metrics do not hold themselves. */
 struct dyno_report {
     const struct dyno_metrics *metrics;
@@ -137,6 +149,8 @@ struct dyno_report {
     const char *intervals_lacking; /* ... because: one word, as in the JSON; NULL: nobody asked, or
                                       nothing was predicted */
     const char *intervals_why;     /* the same in words */
+    const struct dyno_model_report *models; /* [model_count] where there are several, else 0 */
+    uint32_t model_count;
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */
     const struct dyno_queue_report *queue;   /* NULL: nobody could have to wait */
     const struct dyno_fault_report *faults;  /* NULL: nothing could go wrong */

@@ -2,6 +2,7 @@
 #include "reports/summary.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -55,7 +56,12 @@ bool dyno_slo_is_set(const struct dyno_slo *slo)
 /* The share of the fleet that was up, on average over the run: all of it where nobody planned. */
 static double up_share(const struct dyno_report *report, double seconds)
 {
-    return report->plan ? report->plan->worker_s / (report->totals->workers * seconds) : 1.0;
+    const struct dyno_plan_report *plan = report->plan;
+
+    if (plan && report->model_count > 0) { /* whose workers have unequal numbers of GPUs */
+        return plan->gpu_s / (report->totals->gpus * seconds);
+    }
+    return plan ? plan->worker_s / (report->totals->workers * seconds) : 1.0;
 }
 
 uint64_t dyno_tier_own_hits(const struct dyno_fleet_totals *totals)
@@ -87,9 +93,12 @@ static void figure_fleet(struct dyno_figures *figures, const struct dyno_report 
     double ns = seconds * NS_PER_S;
 
     double up = seconds > 0 ? up_share(report, seconds) : 1.0;
+    double workers = report->plan && report->model_count > 0 && seconds > 0
+                         ? report->plan->worker_s / seconds
+                         : up * totals->workers;
 
     figures->gpu_hours = up * totals->gpus * seconds / 3600;
-    figures->busy_fraction = ratio((double)totals->busy_ns, up * totals->workers * ns);
+    figures->busy_fraction = ratio((double)totals->busy_ns, workers * ns);
     figures->mfu = ratio(report->model_flops, up * report->flops_peak * seconds);
     figures->mbu = ratio(report->model_bytes, up * report->bytes_peak * seconds);
     figures->kv_use = ratio((double)totals->block_ns_used, (double)totals->blocks_total * ns);
@@ -147,6 +156,30 @@ struct dyno_figures dyno_figures_of(const struct dyno_report *report)
         hide_inside(&figures);
     }
     return figures;
+}
+
+struct dyno_figures dyno_model_figures_of(const struct dyno_report *report, uint32_t model)
+{
+    const struct dyno_model_report *of = &report->models[model];
+    struct dyno_metrics metrics = *of->metrics;
+    struct dyno_report alone = {.metrics = &metrics, .totals = of->totals, .plan = of->plan};
+    struct dyno_figures figures;
+
+    metrics.first_arrival_ns = report->metrics->first_arrival_ns;
+    metrics.last_event_ns = report->metrics->last_event_ns;
+    figures = dyno_figures_of(&alone);
+    figures.mfu = figures.mbu = NAN;
+    return figures;
+}
+
+void dyno_summary_model(char out[DYNO_SUMMARY_MODEL_MAX], const char *name)
+{
+    uint32_t i = 0;
+
+    for (; name[i] && i + 1 < DYNO_SUMMARY_MODEL_MAX; i++) {
+        out[i] = isalnum((unsigned char)name[i]) || name[i] == '-' ? name[i] : '_';
+    }
+    out[i] = '\0';
 }
 
 static struct dyno_summary_row *next_row(struct dyno_summary *summary, const char *group,
@@ -394,11 +427,16 @@ static void put_plan(struct dyno_summary *summary, const struct dyno_report *rep
         return;
     }
     put_count(summary, "planner", "decisions", plan->decisions);
-    put_real(summary, "planner", "gpu_hours", plan->worker_s * plan->worker_gpus / 3600);
+    put_real(summary, "planner", "gpu_hours",
+             (report->model_count > 0 ? plan->gpu_s : plan->worker_s * plan->worker_gpus) / 3600);
     put_count(summary, "planner", "starts", plan->starts);
     put_count(summary, "planner", "start_failures", plan->start_failures);
     put_count(summary, "planner", "drains", plan->drains);
-    put_count(summary, "planner", "workers_max", plan->workers_max);
+    if (report->model_count > 0) {
+        put_count(summary, "planner", "gpus_max", plan->gpus_max);
+    } else {
+        put_count(summary, "planner", "workers_max", plan->workers_max);
+    }
     if (plan->has_roles) {
         put_count(summary, "planner", "changes", plan->changes);
         put_looks(summary, "planner.looks.decode", plan->looks[DYNO_ROLE_SERVE]);
@@ -410,6 +448,52 @@ static void put_plan(struct dyno_summary *summary, const struct dyno_report *rep
         put_real(summary, "planner.regret", "gpu_hours", plan->regret->gpu_hours);
         put_real(summary, "planner.regret", "good_share", plan->regret->good_share);
         put_real(summary, "planner.regret", "ttft_p99_s", plan->regret->ttft_p99_s);
+    }
+}
+
+/* A latency in short. */
+static void put_model_latency(struct dyno_summary *summary, const char *group, const char *name,
+                              const struct dyno_histogram *histogram)
+{
+    char both[DYNO_SUMMARY_NAME_MAX];
+
+    (void)snprintf(both, sizeof both, "%s.%s", group, name);
+    put_real(summary, both, "mean",
+             histogram->count > 0 ? dyno_histogram_mean(histogram) / NS_PER_MS : NAN);
+    put_quantile(summary, both, "p50", histogram, 0.50);
+    put_quantile(summary, both, "p99", histogram, 0.99);
+}
+
+static void put_model(struct dyno_summary *summary, const struct dyno_report *report, uint32_t i)
+{
+    const struct dyno_model_report *model = &report->models[i];
+    const struct dyno_metrics *metrics = model->metrics;
+    struct dyno_figures figures = dyno_model_figures_of(report, i);
+    char key[DYNO_SUMMARY_MODEL_MAX], group[DYNO_SUMMARY_NAME_MAX];
+
+    dyno_summary_model(key, model->name);
+    (void)snprintf(group, sizeof group, "models.%s", key);
+    put_count(summary, group, "requests", metrics->requests);
+    put_count(summary, group, "completed", metrics->completed);
+    put_real(summary, group, "requests_per_s", figures.requests_per_s);
+    put_real(summary, group, "output_tokens_per_s", figures.output_tokens_per_s);
+    put_real(summary, group, "goodput_per_s", figures.goodput_per_s);
+    put_real(summary, group, "goodput_fraction", figures.goodput_fraction);
+    put_real(summary, group, "token_hit_rate", figures.token_hit_rate);
+    put_real(summary, group, "busy_fraction", figures.busy_fraction);
+    put_count(summary, group, "workers", model->totals->workers);
+    put_count(summary, group, "gpus", model->totals->gpus);
+    put_real(summary, group, "gpu_hours", figures.gpu_hours);
+    put_model_latency(summary, group, "ttft_ms", &metrics->ttft);
+    put_model_latency(summary, group, "itl_ms", &metrics->itl);
+    put_model_latency(summary, group, "tpot_ms", &metrics->tpot);
+    put_model_latency(summary, group, "e2e_ms", &metrics->e2e);
+    if (model->plan) {
+        (void)snprintf(group, sizeof group, "models.%s.planner", key);
+        put_count(summary, group, "decisions", model->plan->decisions);
+        put_count(summary, group, "workers_max", model->plan->workers_max);
+        (void)snprintf(group, sizeof group, "models.%s.planner.looks", key);
+        put_looks(summary, group, model->plan->looks[DYNO_ROLE_SERVE]);
     }
 }
 
@@ -508,6 +592,9 @@ void dyno_summary_fill(struct dyno_summary *summary, const struct dyno_report *r
     put_fleet(summary, report, &figures);
     put_queue(summary, report);
     put_plan(summary, report);
+    for (uint32_t i = 0; i < report->model_count; i++) {
+        put_model(summary, report, i);
+    }
     put_faults(summary, report);
     put_links(summary, report->links);
     put_cost(summary, report, &figures);

@@ -9,7 +9,9 @@
 
 #include "reports/reports.h"
 
-enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 256 };
+enum { DYNO_SUMMARY_NAME_MAX = 64, DYNO_SUMMARY_ROWS_MAX = 768 };
+
+enum { DYNO_SUMMARY_MODEL_MAX = 25 }; /* of a model in a row's name, its end included */
 
 enum dyno_summary_kind {
     DYNO_SUMMARY_COUNT,
@@ -43,6 +45,13 @@ struct dyno_figures {
 };
 
 struct dyno_figures dyno_figures_of(const struct dyno_report *report);
+
+/* Of one of several models, over the time of the whole run; MFU, MBU and costs are not known. */
+struct dyno_figures dyno_model_figures_of(const struct dyno_report *report, uint32_t model);
+
+/* What a model is called in rows' names: letters, digits, - and _, as many as there is room for.
+ * Others become _, so that two may be called alike. */
+void dyno_summary_model(char out[DYNO_SUMMARY_MODEL_MAX], const char *name);
 
 /* What kept a client from asking as it was told to; then its figures are its own, not the server's.
  */

@@ -553,6 +553,9 @@ void dyno_report_table(const struct dyno_report *report, FILE *out)
     put_warnings(&page);
     put_requests(&page);
     put_latencies(&page);
+    if (report->model_count > 0) {
+        dyno_table_models(&page);
+    }
     dyno_table_intervals(&page);
     put_phases(&page);
     put_throughput(&page);

@@ -47,6 +47,9 @@ int dyno_table_decimals(double value);
 /* 95 % intervals of the headlines, or why there are none: table_intervals.c. */
 void dyno_table_intervals(const struct dyno_table_page *page);
 
+/* Where there are several models: table_models.c. */
+void dyno_table_models(const struct dyno_table_page *page);
+
 /* Where somebody planned: table_plan.c. */
 void dyno_table_plan(const struct dyno_table_page *page);
 

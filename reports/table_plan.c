@@ -41,7 +41,17 @@ void dyno_table_plan(const struct dyno_table_page *page)
     dyno_table_more(page);
     dyno_table_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2,
                      " workers up, ");
-    dyno_table_count(page, "at most ", plan->workers_max, "\n");
+    if (page->report->model_count > 0) {
+        dyno_table_count(page, "at most ", plan->gpus_max, " GPUs\n");
+    } else {
+        dyno_table_count(page, "at most ", plan->workers_max, "\n");
+    }
+    for (uint32_t i = 0; i < page->report->model_count; i++) {
+        char role[64];
+
+        (void)snprintf(role, sizeof role, "looks at %.48s: ", page->report->models[i].name);
+        put_looks(page, role, page->report->models[i].plan->looks[DYNO_ROLE_SERVE]);
+    }
     put_looks(page,
               plan->has_roles ? "looks at decode: " : "looks: ", plan->looks[DYNO_ROLE_SERVE]);
     if (plan->has_roles) {

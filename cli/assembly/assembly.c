@@ -13,7 +13,9 @@
 #include "cli/assembly/configure.h"
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/live_links.h"
+#include "cli/assembly/models.h"
 #include "cli/assembly/observed.h"
+#include "cli/assembly/routing.h"
 #include "cli/assembly/run_frame.h"
 #include "cli/scenario/queueing.h"
 #include "core/route/route.h"
@@ -34,13 +36,28 @@ static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_err
         &(struct dyno_frame_source){.block_tokens = assembly->worker.block_tokens,
                                     .trace_data = assembly->trace_data,
                                     .trace_size = assembly->trace_size,
-                                    .trace_copy = assembly->trace_copy},
+                                    .trace_copy = assembly->trace_copy,
+                                    .models =
+                                        assembly->fleets ? &assembly->fleets->models.choice : NULL},
         assembly->answers, error);
 }
 
 static dyno_status see_bound(void *context, const struct dyno_request *request)
 {
     return dyno_belady_add(context, request->spans, request->span_count, request->prompt_tokens);
+}
+
+/* Tokens that every model knows. */
+static uint32_t least_vocab(struct dyno_assembly *assembly)
+{
+    uint32_t least = assembly->live.weights->model.vocab;
+
+    for (uint32_t i = 1; i < dyno_fleets_count(assembly); i++) {
+        uint32_t vocab = dyno_fleets_of(assembly, i)->live.weights->model.vocab;
+
+        least = vocab < least ? vocab : least;
+    }
+    return least;
 }
 
 static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
@@ -83,7 +100,7 @@ static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
                                                     .source = assembly->source,
                                                     .transcripts = assembly->live.transcripts,
                                                     .block_tokens = assembly->worker.block_tokens,
-                                                    .vocab = assembly->live.weights->model.vocab,
+                                                    .vocab = least_vocab(assembly),
                                                     .context_max = assembly->worker.context_max});
 }
 
@@ -172,90 +189,6 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
                              assembly->answers);
 }
 
-/* Long spans instead of short ones change nothing that can be seen, unless events get lost (which
- * ones depends on how many there are), the router forgets by entries (approx), a tier counts, or
- * several routers tell each other (they hear that a request ended after its spans' names are free
- * again). */
-static dyno_status open_trie(struct dyno_assembly *assembly, const struct dyno_route_policy *policy)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    uint32_t needs = policy->needs;
-
-    if (scenario->disagg.policy) {
-        needs |= dyno_route_find(scenario->disagg.router)->needs;
-    }
-    if (assembly->remote || !assembly->worker.prefix_cache || scenario->router.event_loss > 0.0 ||
-        (scenario->router.replicas > 1 && scenario->router.sync_delay_ns > 0) ||
-        (needs & DYNO_ROUTE_NEEDS_GUESSED) != 0 || dyno_tiers_count_spans(scenario)) {
-        return DYNO_OK;
-    }
-    return dyno_kv_trie_open(&assembly->trie, scenario->router.event_delay_ns);
-}
-
-static dyno_status open_dispatch_of(const struct dyno_assembly *assembly,
-                                    struct dyno_dispatch **out,
-                                    const struct dyno_route_policy *policy, uint32_t workers,
-                                    struct dyno_dispatch_busy busy, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-
-    return dyno_dispatch_open(
-        out,
-        &(struct dyno_dispatch_config){
-            .policy = policy,
-            .route = {.temperature = scenario->router.temperature,
-                      .temperature_absolute = scenario->router.temperature_absolute,
-                      .overlap_credit = scenario->router.overlap_credit,
-                      .overlap_decay = scenario->router.overlap_decay,
-                      .prefill_load_scale = scenario->router.prefill_load_scale,
-                      .decode_request_weight = scenario->router.decode_request_weight,
-                      .track_prefill_tokens = scenario->router.track_prefill_tokens,
-                      .track_active_blocks = scenario->router.track_active_blocks,
-                      .session_replicas = scenario->router.session_replicas,
-                      .session_sticky = scenario->router.session_sticky,
-                      .args = scenario->router.args ? scenario->router.args : ""},
-            .seed = scenario->run.seed,
-            .worker_count = workers,
-            .block_tokens = assembly->worker.block_tokens,
-            .event_delay_ns = scenario->router.event_delay_ns,
-            .event_loss = scenario->router.event_loss,
-            .guess_ttl_ns = scenario->router.guess_ttl_ns,
-            .guess_blocks_max = scenario->router.guess_blocks_max,
-            .busy = busy,
-            .router_count = scenario->router.replicas,
-            .routers_by_session = strcmp(scenario->router.spread, "session") == 0,
-            .sync_delay_ns =
-                scenario->router.sync_delay_ns > 0 ? scenario->router.sync_delay_ns : DYNO_NEVER,
-        },
-        error);
-}
-
-/* Where requests are served in halves the router is for prompts, and another for the rest, by whose
- * counts requests are let in. */
-static dyno_status open_dispatch(struct dyno_assembly *assembly, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    const struct dyno_route_policy *policy = NULL;
-    struct dyno_dispatch_busy busy = dyno_queueing_busy(scenario, assembly->worker.blocks);
-
-    if (scenario->router.plugin) {
-        DYNO_TRY(dyno_plugin_open(&policy, &assembly->plugin, scenario->router.plugin, error));
-    } else {
-        policy = dyno_route_find(scenario->router.policy);
-    }
-    assembly->policy_name = policy->name;
-    DYNO_TRY(open_trie(assembly, policy));
-    if (!scenario->disagg.policy) {
-        return open_dispatch_of(assembly, &assembly->dispatch, policy, scenario->fleet.workers,
-                                busy, error);
-    }
-    DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
-                              dyno_halves_prefillers(scenario), (struct dyno_dispatch_busy){0},
-                              error));
-    return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
-                            dyno_halves_decoders(scenario), busy, error);
-}
-
 /* A router knows of the tiers of those among whom it chooses; and what all of them can hold is
  * more.
  */
@@ -302,7 +235,9 @@ static dyno_status use_links(struct dyno_assembly *assembly, struct dyno_error *
     return dyno_faulting_use_links(&assembly->faulting, links, places, error);
 }
 
-static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
+static struct dyno_local_config local_config(const struct dyno_assembly *assembly,
+                                             struct dyno_worker_listener listener,
+                                             struct dyno_histogram *itl)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
     struct dyno_local_config config = {
@@ -310,14 +245,46 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
         .worker_count = scenario->fleet.workers,
         .gpus_per_worker = scenario->fleet.tp,
         .device = assembly->device,
-        .listener = dyno_loop_listener(assembly->loop),
-        .itl = &assembly->metrics.itl,
+        .listener = listener,
+        .itl = itl,
     };
 
     if (dyno_planning_is_on(scenario)) {
         config.warm_count = dyno_planning_ready_first(scenario);
         config.worker.first_passes = scenario->planner.first_passes;
         config.worker.first_pass_ticks = scenario->planner.first_pass_extra_ns << DYNO_TICK_BITS;
+    }
+    return config;
+}
+
+/* A fleet of each model, which are one to the loop. */
+static dyno_status open_several(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    struct dyno_fleets *fleets = assembly->fleets;
+
+    DYNO_TRY(dyno_several_open(&fleets->several, fleets->models.count));
+    assembly->workers = dyno_several_workers(fleets->several);
+    for (uint32_t i = 0; i < fleets->models.count; i++) {
+        const struct dyno_assembly *of = dyno_fleets_of(assembly, i);
+        struct dyno_worker_listener listener = dyno_loop_listener_of(assembly->loop, i);
+        struct dyno_local_config config = local_config(
+            of, dyno_several_listener(fleets->several, &listener), &fleets->metrics[i].itl);
+        struct dyno_workers *member;
+
+        DYNO_TRY(dyno_local_open(&member, &config, error));
+        dyno_several_add(fleets->several, member, config.worker_count);
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+    struct dyno_local_config config =
+        local_config(assembly, dyno_loop_listener(assembly->loop), &assembly->metrics.itl);
+
+    if (assembly->fleets) {
+        return open_several(assembly, error);
     }
     if (assembly->remote) {
         assembly->workers = dyno_remote_workers(
@@ -342,9 +309,15 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
 
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
 {
+    struct dyno_fleets *fleets = assembly->first ? assembly->first->fleets : assembly->fleets;
+
     return dyno_planning_open(
         &assembly->planning, assembly->scenario,
         &(struct dyno_planning_of){.dispatch = assembly->dispatch,
+                                   .model = assembly->model,
+                                   .first_worker = dyno_fleets_first(assembly, assembly->model),
+                                   .budget = fleets ? &fleets->budget : NULL,
+                                   .choice = fleets ? &fleets->models.choice : NULL,
                                    .worker = &assembly->worker,
                                    .prefill_dispatch = assembly->halves.dispatch,
                                    .prefill_worker = &assembly->halves.worker,
@@ -381,28 +354,30 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
                                                        .e2e_ns = scenario->slo.e2e_ns,
                                                    }));
     assembly->metrics.sink.next = sinks;
-    DYNO_TRY(dyno_loop_open(&assembly->loop, &(struct dyno_loop_config){
-                                                 .clock = assembly->loop_clock,
-                                                 .source = assembly->source,
-                                                 .answers = assembly->answers,
-                                                 .dispatch = assembly->dispatch,
-                                                 .trie = assembly->trie,
-                                                 .worker_count = dyno_halves_workers(scenario),
-                                                 .roster = assembly->roster,
-                                                 .roster_behind = assembly->faulting.behind,
-                                                 .faults = assembly->faulting.faults,
-                                                 .notice_ns = scenario->faults.notice_ns,
-                                                 .migrations_max = scenario->faults.migrations_max,
-                                                 .planner = assembly->planning.planner,
-                                                 .lobby = dyno_queueing_lobby(scenario),
-                                                 .sinks = &assembly->metrics.sink,
-                                                 .sample_every_ns = scenario->run.sample_every_ns,
-                                                 .duration_max_ns = scenario->run.duration_max_ns,
-                                                 .live = strcmp(scenario->run.clock, "wall") == 0,
-                                                 .decisions = scenario->output.decisions,
-                                                 .candidates = scenario->output.decisions,
-                                                 .interrupted = interrupted,
-                                             }));
+    struct dyno_loop_config config = {
+        .clock = assembly->loop_clock,
+        .source = assembly->source,
+        .answers = assembly->answers,
+        .dispatch = assembly->dispatch,
+        .trie = assembly->trie,
+        .worker_count = dyno_halves_workers(scenario),
+        .roster = assembly->roster,
+        .roster_behind = assembly->faulting.behind,
+        .faults = assembly->faulting.faults,
+        .notice_ns = scenario->faults.notice_ns,
+        .migrations_max = scenario->faults.migrations_max,
+        .planner = assembly->planning.planner,
+        .lobby = dyno_queueing_lobby(scenario),
+        .sinks = &assembly->metrics.sink,
+        .sample_every_ns = scenario->run.sample_every_ns,
+        .duration_max_ns = scenario->run.duration_max_ns,
+        .live = strcmp(scenario->run.clock, "wall") == 0,
+        .decisions = scenario->output.decisions,
+        .candidates = scenario->output.decisions,
+        .interrupted = interrupted,
+    };
+    dyno_fleets_join(assembly, &config);
+    DYNO_TRY(dyno_loop_open(&assembly->loop, &config));
     return open_workers(assembly, error);
 }
 
@@ -447,6 +422,10 @@ static void write_title(struct dyno_assembly *assembly)
         (void)snprintf(assembly->title, sizeof assembly->title, "%s", assembly->fed->title);
         return;
     }
+    if (assembly->fleets) {
+        dyno_fleets_title(assembly);
+        return;
+    }
     if (assembly->remote) {
         (void)snprintf(assembly->title, sizeof assembly->title, "%.200s on %u x remote, %s",
                        assembly->remote_model, scenario->fleet.workers, assembly->policy_name);
@@ -474,12 +453,35 @@ static void write_title(struct dyno_assembly *assembly)
     }
 }
 
+/* The other models, beside the first, whose clock, answers and transcripts they share. */
+static dyno_status open_beside(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    for (uint32_t i = 1; i < dyno_fleets_count(assembly); i++) {
+        struct dyno_assembly *other = dyno_fleets_of(assembly, i);
+
+        other->answers = assembly->answers;
+        other->clock = assembly->clock;
+        other->open_outside = assembly->open_outside;
+        other->trace_data = assembly->trace_data;
+        other->trace_size = assembly->trace_size;
+        dyno_transcripts_close(other->live.transcripts);
+        other->live.transcripts = assembly->live.transcripts;
+        DYNO_TRY(open_device(other, &other->device, other->scenario->fleet.workers, error));
+        DYNO_TRY(put_filler_before(other));
+        DYNO_TRY(dyno_assembly_open_routing(other, error));
+        DYNO_TRY(open_planning(other, error));
+    }
+    return DYNO_OK;
+}
+
 static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *sinks,
                             const volatile sig_atomic_t *interrupted, unsigned flags,
                             struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
+    DYNO_TRY(dyno_fleets_open(assembly, error));
+    scenario = assembly->scenario;
     DYNO_TRY(dyno_assembly_configure(assembly, error));
     if (assembly->fed) {
         open_fed(assembly, &interrupted);
@@ -498,8 +500,9 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         DYNO_TRY(put_filler_before(assembly));
         assembly->loop_clock = assembly->clock;
     }
-    DYNO_TRY(open_dispatch(assembly, error));
+    DYNO_TRY(dyno_assembly_open_routing(assembly, error));
     DYNO_TRY(open_planning(assembly, error));
+    DYNO_TRY(open_beside(assembly, error));
     DYNO_TRY(open_faulting(assembly, error));
     write_title(assembly);
     if (assembly->journal && !assembly->fed) {
@@ -520,7 +523,7 @@ dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno
 {
     dyno_status status;
 
-    assembly->scenario = scenario;
+    assembly->asked = assembly->scenario = scenario;
     status = open_all(assembly, sinks, interrupted, flags, error);
     if (status != DYNO_OK) {
         if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
@@ -545,6 +548,7 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
         dyno_tiers_totals(assembly->tiering.tiers, &assembly->totals);
     }
     assembly->totals.end_ns = assembly->result.end_ns;
+    dyno_fleets_finish(assembly);
     return DYNO_OK;
 }
 
@@ -555,6 +559,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     }
     dyno_loop_close(assembly->loop);
     dyno_linking_close(&assembly->linking);
+    dyno_fleets_close(assembly); /* what is beside it borrows what follows */
     dyno_metrics_release(&assembly->metrics);
     dyno_faulting_close(&assembly->faulting);
     dyno_planning_close(&assembly->planning);

@@ -26,7 +26,11 @@ struct dyno_remote; /* backends/remote/remote.h */
 struct dyno_assembly {
     uint32_t
         replica; /* set before open: 0: as asked; else timing is drawn within its uncertainty */
-    const struct dyno_scenario *scenario;
+    const struct dyno_scenario *asked;    /* the scenario as it was given ... */
+    const struct dyno_scenario *scenario; /* ... and of the first model where there are several: */
+    struct dyno_fleets *fleets;           /* then (cli/assembly/models.h); else NULL */
+    struct dyno_assembly *first;          /* beside which it serves model number ... */
+    uint32_t model; /* ... this; NULL and 0: it is the first, or the only one */
     struct dyno_timing_config timing_config; /* model and GPU are in here */
     struct dyno_worker_config worker;
     struct dyno_calibration

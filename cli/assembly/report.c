@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/assembly/assembly.h"
+#include "cli/assembly/models.h"
 #include "cli/scenario/queueing.h"
 
 static uint32_t prefill_gpus(const struct dyno_assembly *assembly)
@@ -29,8 +30,7 @@ static void fill_peaks_of_both(const struct dyno_assembly *assembly, struct dyno
         others * decode->gpu.memory_bytes_per_s + prompts * prefill->gpu.memory_bytes_per_s;
 }
 
-/* The limit of a GPU, on average over the fleet. */
-static double watts_of(const struct dyno_assembly *assembly)
+static double watts_of_halves(const struct dyno_assembly *assembly)
 {
     double prompts = prefill_gpus(assembly), all = assembly->totals.gpus;
 
@@ -39,28 +39,69 @@ static double watts_of(const struct dyno_assembly *assembly)
            all;
 }
 
-/* Operations done and bytes read by the whole fleet, and what it could have done per second. */
-static void fill_use(const struct dyno_assembly *assembly, struct dyno_report *report)
+/* The limit of a GPU, on average over the fleet. */
+static double watts_of(struct dyno_assembly *assembly)
+{
+    double all_watts = 0.0;
+
+    for (uint32_t i = 0; assembly->fleets && i < dyno_fleets_count(assembly); i++) {
+        all_watts += assembly->fleets->totals[i].gpus *
+                     dyno_fleets_of(assembly, i)->timing_config.gpu.watts_max;
+    }
+    return assembly->fleets ? all_watts / assembly->totals.gpus : watts_of_halves(assembly);
+}
+
+/* Operations done and bytes read by the workers of a model, and what they could have done per
+ * second. */
+static void add_use(const struct dyno_assembly *assembly, const struct dyno_fleet_totals *totals,
+                    struct dyno_report *report)
 {
     const struct dyno_timing_config *config = &assembly->timing_config;
-    const struct dyno_fleet_totals *totals = &assembly->totals;
     double tokens = (double)totals->prefill_tokens + (double)totals->decode_tokens;
     double per_step = totals->steps > 0 ? tokens / (double)totals->steps : 0.0;
     double pairs = (double)totals->attention_pairs + (double)totals->kv_tokens_read;
-    enum dyno_dtype type = config->weights == DYNO_INT4 ? DYNO_BF16 : config->weights;
 
-    report->model_flops = tokens * dyno_model_flops_per_token(&config->model) +
-                          pairs * dyno_model_flops_per_pair(&config->model);
-    report->model_bytes = (double)totals->steps *
-                              dyno_model_bytes_per_step(&config->model, config->weights, per_step) +
-                          (double)totals->kv_tokens_read *
-                              (double)dyno_model_kv_bytes_per_token(&config->model, config->kv);
+    report->model_flops += tokens * dyno_model_flops_per_token(&config->model) +
+                           pairs * dyno_model_flops_per_pair(&config->model);
+    report->model_bytes += (double)totals->steps * dyno_model_bytes_per_step(
+                                                       &config->model, config->weights, per_step) +
+                           (double)totals->kv_tokens_read *
+                               (double)dyno_model_kv_bytes_per_token(&config->model, config->kv);
     if (assembly->timing) { /* the null device uses nothing */
-        report->flops_peak = totals->gpus * config->gpu.flops[type];
-        report->bytes_peak = totals->gpus * config->gpu.memory_bytes_per_s;
+        report->flops_peak += totals->gpus * flops_of(config);
+        report->bytes_peak += totals->gpus * config->gpu.memory_bytes_per_s;
+    }
+}
+
+static void fill_use(struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    for (uint32_t i = 0; i < dyno_fleets_count(assembly); i++) {
+        add_use(dyno_fleets_of(assembly, i),
+                assembly->fleets ? &assembly->fleets->totals[i] : &assembly->totals, report);
     }
     if (assembly->halves.timing) {
         fill_peaks_of_both(assembly, report);
+    }
+}
+
+/* What only some runs have: queues, planners, several models, faults. */
+static void report_parts(struct dyno_assembly *assembly, struct dyno_report *report)
+{
+    if (dyno_queueing_is_on(assembly->scenario) || assembly->roster) {
+        dyno_queueing_report(assembly->scenario, assembly->loop, dyno_fleets_count(assembly),
+                             &assembly->queue_report);
+        report->queue = &assembly->queue_report;
+    }
+    if (assembly->planning.planner) {
+        dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
+                             &assembly->plan_report);
+        report->plan = &assembly->plan_report;
+    }
+    dyno_fleets_report(assembly, report);
+    if (assembly->faulting.faults) {
+        dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
+                             &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
+        report->faults = &assembly->fault_report;
     }
 }
 
@@ -102,20 +143,7 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .interrupted = assembly->result.cut,
         .requests_unfinished = assembly->result.unfinished,
     };
-    if (dyno_queueing_is_on(assembly->scenario) || assembly->roster) {
-        dyno_queueing_report(assembly->scenario, assembly->loop, &assembly->queue_report);
-        report->queue = &assembly->queue_report;
-    }
-    if (assembly->planning.planner) {
-        dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns,
-                             &assembly->plan_report);
-        report->plan = &assembly->plan_report;
-    }
-    if (assembly->faulting.faults) {
-        dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
-                             &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
-        report->faults = &assembly->fault_report;
-    }
+    report_parts(assembly, report);
     if (assembly->linking.watch) {
         if (dyno_linking_report(&assembly->linking, assembly->result.end_ns) != DYNO_OK) {
             return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a report of links");

@@ -139,6 +139,7 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
         .concurrency = scenario->trace.concurrency,
         .inflight_max = scenario->trace.inflight_max,
         .block_tokens = from->block_tokens,
+        .models = from->models,
     };
 
     if (scenario->trace.path) {
@@ -155,6 +156,7 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
                                    .requests_skip = scenario->trace.skip,
                                    .requests_max = scenario->trace.requests,
                                    .max_tokens = scenario->trace.max_tokens,
+                                   .models = from->models,
                                    .ignore_unknown = scenario->trace.ignore_unknown,
                                },
                                &pacing, answers, error);

@@ -40,7 +40,8 @@ struct dyno_frame_source {
     uint32_t block_tokens;  /* of the engine */
     const void *trace_data; /* [trace_size] the trace's bytes; trace.path is only their name */
     size_t trace_size;      /* NULL: the file's */
-    struct dyno_input_copy *trace_copy; /* NULL: nobody reads it again */
+    struct dyno_input_copy *trace_copy;     /* NULL: nobody reads it again */
+    const struct dyno_model_choice *models; /* which one a request asks for; NULL: there is one */
 };
 
 /* The scenario's trace or generator.  On success *out is closed through its ops. */

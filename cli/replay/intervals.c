@@ -259,7 +259,7 @@ void dyno_intervals_prepare(struct dyno_input_copy *copy, struct dyno_assembly *
 dyno_status dyno_intervals_of_run(struct dyno_intervals *out, const struct dyno_assembly *finished,
                                   struct dyno_error *error)
 {
-    const struct dyno_scenario *scenario = finished->scenario;
+    const struct dyno_scenario *scenario = finished->asked;
     struct dyno_traffic traffic = {
         .scenario = *scenario, .data = finished->trace_data, .size = finished->trace_size};
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "cli/assembly/models.h"
 #include "reports/summary.h"
 
 static double good_share(const struct dyno_metrics *metrics)
@@ -18,16 +19,22 @@ static double ttft_p99_s(const struct dyno_metrics *metrics)
                                    : NAN;
 }
 
-static double gpu_hours(const struct dyno_assembly *assembly)
+static double gpu_hours(struct dyno_assembly *assembly)
 {
-    struct dyno_plan_report plan;
+    double hours = 0.0;
 
-    dyno_planning_report(&assembly->planning, assembly->scenario, assembly->result.end_ns, &plan);
-    return plan.worker_s * plan.worker_gpus / 3600;
+    for (uint32_t i = 0; i < dyno_fleets_count(assembly); i++) {
+        const struct dyno_assembly *of = dyno_fleets_of(assembly, i);
+        struct dyno_plan_report plan;
+
+        dyno_planning_report(&of->planning, of->scenario, assembly->result.end_ns, &plan);
+        hours += plan.worker_s * plan.worker_gpus / 3600;
+    }
+    return hours;
 }
 
-static void compare(struct dyno_plan_regret *out, const struct dyno_assembly *done,
-                    const struct dyno_assembly *other)
+static void compare(struct dyno_plan_regret *out, struct dyno_assembly *done,
+                    struct dyno_assembly *other)
 {
     *out = (struct dyno_plan_regret){
         .gpu_hours = gpu_hours(done) - gpu_hours(other),
@@ -36,11 +43,11 @@ static void compare(struct dyno_plan_regret *out, const struct dyno_assembly *do
     };
 }
 
-dyno_status dyno_regret_compute(struct dyno_plan_regret *out, const struct dyno_assembly *done,
+dyno_status dyno_regret_compute(struct dyno_plan_regret *out, struct dyno_assembly *done,
                                 const volatile sig_atomic_t *interrupted, struct dyno_error *error)
 {
     struct dyno_assembly *other = calloc(1, sizeof *other);
-    struct dyno_scenario scenario = *done->scenario;
+    struct dyno_scenario scenario = *done->asked;
     dyno_status status;
 
     if (!other) {

@@ -223,6 +223,61 @@ static dyno_status read_scalar(struct reader *reader, const struct dyno_option *
     return dyno_options_set(reader->options, row, value, &origin, reader->error);
 }
 
+/* The word at the current event; NULL: there is none. */
+static const char *word_here(const struct reader *reader)
+{
+    const char *value = (const char *)reader->event.data.scalar.value;
+    bool is_word = reader->event.type == YAML_SCALAR_EVENT && !is_null(&reader->event) &&
+                   strlen(value) == reader->event.data.scalar.length;
+
+    return is_word ? value : NULL;
+}
+
+/* A list's text so far. */
+struct listed {
+    char text[DYNO_OPTION_TEXT_MAX];
+    size_t used;
+};
+
+static dyno_status append(const struct reader *reader, const struct dyno_option *row,
+                          struct listed *list, const char *before, const char *word)
+{
+    list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used, "%s%s",
+                                   before, word);
+    return list->used < sizeof list->text ? DYNO_OK
+                                          : refuse(reader, "%s: the list is longer than %zu bytes",
+                                                   row->name, sizeof list->text - 1);
+}
+
+/* An item that is a mapping of words, as "KEY=VALUE:KEY=VALUE". */
+static dyno_status read_item_mapping(struct reader *reader, const struct dyno_option *row,
+                                     struct listed *list)
+{
+    const char *before = list->used > 0 ? "," : "";
+
+    for (;;) {
+        const char *word;
+
+        DYNO_TRY(advance(reader));
+        if (reader->event.type == YAML_MAPPING_END_EVENT) {
+            return DYNO_OK;
+        }
+        for (int i = 0; i < 2; i++) {
+            word = word_here(reader);
+            if (!word || strpbrk(word, i == 0 ? ",:=" : ",:")) {
+                return refuse(reader,
+                              "%s: an item's keys and values are texts without commas and colons",
+                              row->name);
+            }
+            DYNO_TRY(append(reader, row, list, i == 0 ? before : "=", word));
+            if (i == 0) {
+                DYNO_TRY(advance(reader));
+            }
+        }
+        before = ":";
+    }
+}
+
 /* The list of words at the current event, as the row's text: with commas between them. */
 static dyno_status read_list(struct reader *reader, const struct dyno_option *row)
 {
@@ -232,25 +287,19 @@ static dyno_status read_list(struct reader *reader, const struct dyno_option *ro
         .line = (uint32_t)reader->event.start_mark.line + 1,
         .column = (uint32_t)reader->event.start_mark.column + 1,
     };
-    char text[DYNO_OPTION_TEXT_MAX] = "";
-    size_t used = 0;
+    struct listed list = {.used = 0};
 
     for (;;) {
-        const char *value;
-
         DYNO_TRY(advance(reader));
         if (reader->event.type == YAML_SEQUENCE_END_EVENT) {
-            return dyno_options_set(reader->options, row, text, &origin, reader->error);
+            return dyno_options_set(reader->options, row, list.text, &origin, reader->error);
         }
-        value = (const char *)reader->event.data.scalar.value;
-        if (reader->event.type != YAML_SCALAR_EVENT || is_null(&reader->event) ||
-            strlen(value) != reader->event.data.scalar.length) {
+        if (reader->event.type == YAML_MAPPING_START_EVENT) {
+            DYNO_TRY(read_item_mapping(reader, row, &list));
+        } else if (word_here(reader)) {
+            DYNO_TRY(append(reader, row, &list, list.used > 0 ? "," : "", word_here(reader)));
+        } else {
             return refuse(reader, "%s: each of the list is a text", row->name);
-        }
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? "," : "", value);
-        if (used >= sizeof text) {
-            return refuse(reader, "%s: the list is longer than %zu bytes", row->name,
-                          sizeof text - 1);
         }
     }
 }

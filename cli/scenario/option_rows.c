@@ -248,6 +248,13 @@ const struct dyno_option dyno_scenario_rows[] = {
         NOT_EMPTY, LIST,
         HELP("OpenAI-compatible servers in place of workers of our own, http://HOST:PORT each, to "
              "serve from; --worker may be given several times")),
+    ROW("fleet.models", "models", "MODEL", TEXT, fleet.models, DEFAULT("none"), OR("none"),
+        NOT_EMPTY, LIST,
+        HELP(
+            "several models behind one door and one budget (docs/several-models.md), each with a "
+            "name by which requests ask for it: name=chat:model=llama-3.1-8b:workers=4:share=2; "
+            "also gpu, tp, weights, blocks, tenants (3+5), and of a planner min, max and start; in "
+            "a file an item may be a mapping; none: model.name alone")),
     ROW("fleet.tp", "tp", "N", U32, fleet.tp, DEFAULT("1"), RANGE(1, 1024),
         HELP("tensor parallel GPUs of a worker, or ranks of one on the CPU")),
     ROW("fleet.threads", "threads", "N", U32, fleet.threads, DEFAULT("auto"), OR("auto"),

@@ -5,6 +5,7 @@
 
 #include "cli/assembly/live.h"
 #include "cli/assembly/run_frame.h"
+#include "core/base/map.h"
 #include "sim/answers.h"
 
 enum { LATE_TICKS_MAX = 100 };
@@ -198,6 +199,9 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
     bool has_objective =
         scenario->slo.ttft_ns > 0 || scenario->slo.itl_ns > 0 || scenario->slo.tpot_ns > 0;
 
+    if (scenario->fleet.models) {
+        return DYNO_OK; /* each of them is checked (cli/models.c) */
+    }
     if (!dyno_planning_is_on(scenario)) {
         return scenario->planner.regret
                    ? dyno_fail(error, DYNO_BAD_INPUT,
@@ -257,7 +261,8 @@ static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno
 
 /* As a fleet would see them that answers at once. */
 static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source *source,
-                              struct dyno_answers *answers, struct dyno_error *error)
+                              struct dyno_answers *answers, uint32_t model,
+                              struct dyno_error *error)
 {
     uint64_t capacity = 0;
 
@@ -269,8 +274,10 @@ static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source
             return DYNO_OK;
         }
         DYNO_TRY(source->ops->take(source, at, &request, error));
-        DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
-                      dyno_answers_get(answers, request.id)));
+        if (request.model == model) {
+            DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
+                          dyno_answers_get(answers, request.id)));
+        }
         answers->ops->forget(answers, request.id);
         if (source->ops->ended) {
             source->ops->ended(source, request.id, at);
@@ -291,10 +298,11 @@ static dyno_status foresee(struct dyno_planning *planning, const struct dyno_sce
         dyno_frame_open_source(&source, scenario,
                                &(struct dyno_frame_source){.block_tokens = of->worker->block_tokens,
                                                            .trace_data = of->trace_data,
-                                                           .trace_size = of->trace_size},
+                                                           .trace_size = of->trace_size,
+                                                           .models = of->choice},
                                answers, error);
     if (status == DYNO_OK) {
-        status = read_ahead(planning, source, answers, error);
+        status = read_ahead(planning, source, answers, of->model, error);
         source->ops->close(source);
     }
     dyno_answers_close(answers);
@@ -381,16 +389,25 @@ static struct dyno_plan_config decode_plan(const struct dyno_scenario *scenario,
     return plan;
 }
 
+/* What is drawn for the workers of one model is not what is drawn for another's. */
+static uint64_t seed_of(const struct dyno_scenario *scenario, const struct dyno_planning_of *of)
+{
+    return of->model > 0 ? dyno_chain(scenario->run.seed, of->model) : scenario->run.seed;
+}
+
 static dyno_status open_roster(struct dyno_planning *planning, const struct dyno_scenario *scenario,
                                const struct dyno_planning_of *of)
 {
     return dyno_roster_open(&planning->roster,
                             &(struct dyno_roster_config){
                                 .worker_count = scenario->fleet.workers,
+                                .first_worker = of->first_worker,
+                                .worker_gpus = scenario->fleet.tp,
+                                .budget = of->budget,
                                 .up_max = dyno_planning_workers_max(scenario),
                                 .ready_first = dyno_planning_ready_first(scenario),
                                 .prefill_first = has_roles(scenario) ? scenario->disagg.prefill : 0,
-                                .seed = scenario->run.seed,
+                                .seed = seed_of(scenario, of),
                                 .start_failure = scenario->planner.start_failure,
                                 .startup = draw_startup,
                                 .startup_context = &planning->startup,
@@ -438,6 +455,7 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
         plan = decode_plan(scenario, of->worker);
         prefill = prefill_plan(scenario, of->prefill_worker);
     }
+    plan.weight = of->budget ? scenario->fleet.tp : 0;
     DYNO_TRY(open_roster(planning, scenario, of));
     return dyno_planner_open(
         &planning->planner,
@@ -445,7 +463,7 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
             .policy = policy,
             .plan = plan,
             .prefill = prefill,
-            .budget = dyno_planning_workers_max(scenario),
+            .budget = of->budget ? of->budget->gpus_max : dyno_planning_workers_max(scenario),
             .predictor = dyno_predictor_find(scenario->planner.predictor),
             .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
             .every_ns = scenario->planner.every_ns,
@@ -454,7 +472,9 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
             .warmup_ns = scenario->planner.warmup_ns,
             .late_ticks = late_ticks(scenario),
             .metric_loss = scenario->planner.metric_loss,
-            .seed = scenario->run.seed,
+            .seed = seed_of(scenario, of),
+            .first_worker = of->first_worker,
+            .model = of->model,
             .worker_count = scenario->fleet.workers,
             .has_roles = has_roles(scenario),
             .roster = planning->roster,
@@ -490,6 +510,7 @@ void dyno_planning_report(const struct dyno_planning *planning,
                   dyno_planner_looks(planning->planner, DYNO_ROLE_PREFILL)},
         .workers_max = totals.up_max,
         .worker_s = (double)totals.worker_ns / 1e9,
+        .gpu_s = (double)totals.worker_ns / 1e9 * scenario->fleet.tp,
         .worker_gpus = scenario->fleet.tp,
     };
 }

@@ -22,6 +22,11 @@ struct dyno_planning_of {
     /* Where prompts are computed by other workers: of these; else NULL. */
     struct dyno_dispatch *prefill_dispatch;
     const struct dyno_worker_config *prefill_worker;
+    /* Where the fleet serves several models: which of them this is, what the first of its workers
+     * is called, what all of them share, and how requests choose.  Else all zero. */
+    uint32_t model, first_worker;
+    struct dyno_roster_budget *budget;
+    const struct dyno_model_choice *choice;
     const void *trace_data; /* [trace_size] as in struct dyno_frame_source */
     size_t trace_size;
 };

@@ -41,14 +41,20 @@ struct dyno_lobby_config dyno_queueing_lobby(const struct dyno_scenario *scenari
 }
 
 void dyno_queueing_report(const struct dyno_scenario *scenario, const struct dyno_loop *loop,
-                          struct dyno_queue_report *out)
+                          uint32_t models, struct dyno_queue_report *out)
 {
-    const struct dyno_lobby_totals *totals = dyno_loop_lobby(loop, 0);
+    *out = (struct dyno_queue_report){.policy = scenario->queue.policy};
+    for (uint32_t i = 0; i < models; i++) {
+        const struct dyno_lobby_totals *totals = dyno_loop_lobby(loop, i);
 
-    *out = (struct dyno_queue_report){.policy = scenario->queue.policy,
-                                      .waited = totals->waited,
-                                      .requests_peak = totals->count_peak,
-                                      .tokens_peak = totals->tokens_peak};
+        out->waited += totals->waited;
+        if (totals->count_peak > out->requests_peak) {
+            out->requests_peak = totals->count_peak;
+        }
+        if (totals->tokens_peak > out->tokens_peak) {
+            out->tokens_peak = totals->tokens_peak;
+        }
+    }
 }
 
 /* Given on the command line (what a file says may be meant for another run). */

@@ -17,9 +17,10 @@ struct dyno_dispatch_busy dyno_queueing_busy(const struct dyno_scenario *scenari
                                              uint32_t worker_blocks);
 struct dyno_lobby_config dyno_queueing_lobby(const struct dyno_scenario *scenario);
 
-/* What a report says of those who waited in a run of `loop`. */
+/* What a report says of those who waited in a run of `loop`, which serves so many models; peaks are
+ * those of one model's queue. */
 void dyno_queueing_report(const struct dyno_scenario *scenario, const struct dyno_loop *loop,
-                          struct dyno_queue_report *out);
+                          uint32_t models, struct dyno_queue_report *out);
 
 /* What the options say together, and that somebody could have to wait where they are given. */
 dyno_status dyno_queueing_check(const struct dyno_scenario *scenario,

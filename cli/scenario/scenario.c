@@ -6,6 +6,7 @@
 #include "cli/assembly/scenario_check.h"
 #include "cli/scenario/arguments.h"
 #include "cli/scenario/file.h"
+#include "cli/scenario/models.h"
 #include "cli/scenario/planning.h"
 #include "cli/scenario/queueing.h"
 
@@ -31,6 +32,7 @@ static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *opt
         return DYNO_OK;
     }
     DYNO_TRY(dyno_queueing_check(scenario, options, error));
+    DYNO_TRY(dyno_models_check(scenario, options, error));
     return use == DYNO_USE_REPLAY ? dyno_scenario_check(scenario, options, error)
                                   : dyno_planning_check(scenario, error);
 }

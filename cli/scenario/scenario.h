@@ -62,6 +62,7 @@ struct dyno_scenario {
         const char *gpu;       /* fleet.gpu           --gpu: a name, or a YAML file */
         uint32_t workers;      /* fleet.workers       --workers */
         const char *endpoints; /* fleet.endpoints    --worker: URLs, with commas between them */
+        const char *models;    /* fleet.models       --models: NULL: one, by model.name */
         uint32_t tp;           /* fleet.tp            --tp */
         uint32_t threads;      /* fleet.threads       --threads: of a worker; 0: auto */
         bool expert_parallel;  /* fleet.expert_parallel */

@@ -181,6 +181,11 @@ fleet: what serves it
   --gpu GPU                   a built-in GPU (see `dyno help models`), or the path of a YAML file
                               [h100]
   --workers N                 workers behind the router; each is one engine on tp GPUs [1]
+  --models MODEL              several models behind one door and one budget
+                              (docs/several-models.md), each with a name by which requests ask for
+                              it: name=chat:model=llama-3.1-8b:workers=4:share=2; also gpu, tp,
+                              weights, blocks, tenants (3+5), and of a planner min, max and start;
+                              in a file an item may be a mapping; none: model.name alone
   --tp N                      tensor parallel GPUs of a worker, or ranks of one on the CPU [1]
   --threads N                 threads of a worker that computes; auto shares this machine's cores
                               [auto]

@@ -64,6 +64,7 @@ fleet:
   gpu: h200                                  # fleet.yaml:2
   workers: 8                                 # --workers
   endpoints: none                            # default
+  models: none                               # default
   tp: 1                                      # default
   threads: auto                              # default
   expert_parallel: false                     # default

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Several models behind one router and one budget (docs/several-models.md).
+#
+# usage: tests/cli/models.sh DYNO
+set -euo pipefail
+scenarios=$(readlink -f "$(dirname "$0")/../../sim/scenarios")
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+# ---- how they are named ----------------------------------------------------------------------
+
+# A list of mappings in a file is the same as the option's text.
+cat >two.yaml <<'END'
+fleet:
+  models:
+    - {name: chat, model: llama-3.1-8b, workers: 2, share: 2}
+    - name: code
+      model: qwen3-8b
+      tenants: 3+5
+generate:
+  arrival: poisson:20
+  duration: 10s
+  tenants: 8,1,1,1,1
+END
+text='name=chat:model=llama-3.1-8b:workers=2:share=2,name=code:model=qwen3-8b:tenants=3+5'
+load=(--arrival poisson:20 --duration 10s --set generate.tenants=8,1,1,1,1)
+works replay two.yaml --json file.json
+cp out file.out
+works replay --models "$text" "${load[@]}" --json text.json
+cmp out file.out && cmp text.json file.json
+works replay two.yaml --print-scenario
+says out "  models: $text # two.yaml:3"
+mv out printed.yaml
+works replay printed.yaml --json again.json # what is printed is read back
+cmp again.json file.json
+[[ $(number file.json models.chat.requests) -gt $(number file.json models.code.requests) ]]
+[[ $(number file.json models.chat.gpus) == 2 && $(number file.json models.code.gpus) == 1 ]]
+sum=$(($(number file.json models.chat.completed) + $(number file.json models.code.completed)))
+[[ $sum == $(number file.json requests.completed) ]] || fail "$sum requests of two models"
+
+# refuses_models SENTENCE TEXT ARGUMENT...
+refuses_models() {
+    local sentence=$1 list=$2
+
+    shift 2
+    refuses 2 "$sentence" replay --models "$list" "${load[@]}" "$@"
+}
+
+refuses_models "fleet.models: 'chat': a part is 'chat'; expected KEY=VALUE, as in\
+ name=chat:model=llama-3.1-8b" chat
+refuses_models "fleet.models: 'name=a:size=3': a key is 'size'; expected name, model, gpu, weights,\
+ tp, workers, blocks, min, max, start, share or tenants" name=a:size=3
+refuses_models "fleet.models: 'name=a:tp=1:tp=2': a key is 'tp'; expected each of them once" \
+    name=a:tp=1:tp=2
+refuses_models "fleet.models: 'model=llama-3.1-8b': its name is ''; expected name=NAME, by which\
+ requests ask for it" model=llama-3.1-8b
+refuses_models "fleet.models: 'name=a:workers=0': workers is '0'; expected a whole number from 1 to\
+ 1000000" name=a:workers=0
+refuses_models "fleet.models: 'name=a:share=1@5s': the time of a share is '5s'; expected 0s for the\
+ first, and later ones after it" name=a:share=1@5s
+refuses_models "fleet.models: x.y and x_y are called alike: the first 24 letters must differ, in\
+ letters, digits or -" name=x.y:model=qwen3-8b,name=x_y:model=qwen3-8b
+refuses_models "fleet.models: no model has a share of the requests or a tenant" \
+    name=qwen3-8b:share=0
+refuses_models "fleet.models and --model cannot be together: the list says which models there are" \
+    name=qwen3-8b --model qwen3-8b
+refuses_models "fleet.models and --disagg cannot be together: the workers of each model serve whole\
+ requests" name=qwen3-8b --disagg always
+refuses_models "fleet.models and --tier cannot be together: tiers hold the KV of one model" \
+    name=qwen3-8b --tier g2=1GiB
+refuses_models "planner.budget (4 GPUs) is less than what the least of all models take, at least\
+ one worker each: 5 GPUs" name=qwen3-8b:min=0,name=llama-3.1-70b:tp=4 --planner load --budget 4
+refuses_models "what all models start with takes 9 GPUs, more than planner.budget (8); lower the\
+ start of some" name=qwen3-8b:workers=8:start=5,name=llama-3.1-70b:tp=4:start=1 \
+    --planner load --budget 8
+
+# ---- two models are two fleets ----------------------------------------------------------------
+
+# Without a planner models share nothing but time: what happens to the requests of one is what
+# happens to them where there is no other, to the nanosecond and the worker.
+awk 'BEGIN {
+    srand(7)
+    for (i = 0; i < 600; i++) {
+        at += i < 2 ? 0 : int(rand() * 60)
+        model = i % 2 || rand() < 0.3 ? "chat" : "code"
+        blocks = 1 + int(rand() * 4)
+        ids = ""
+        for (j = 0; j < blocks; j++) ids = ids (j ? ", " : "") int(rand() * 3) * 10 + j
+        printf "{\"timestamp\": %d, \"input_length\": %d, \"output_length\": %d," \
+               " \"hash_ids\": [%s], \"model\": \"%s\"}\n",
+            at, blocks * 512, 1 + int(rand() * 200), ids, model
+    }
+}' >both.jsonl
+grep '"chat"' both.jsonl >chat.jsonl
+grep '"code"' both.jsonl >code.jsonl
+if has_sqlite; then
+    life='arrival_ns, ready_ns, admitted_ns, first_token_ns, last_token_ns, prompt_tokens,
+        output_tokens, cached_tokens, preemptions'
+    for router in round_robin kv; do
+        rm -f ./*.db
+        works replay --trace both.jsonl --router $router --set queue.busy_inflight=40 --db both.db \
+            --models name=chat:model=llama-3.1-8b:workers=2,name=code:model=qwen3-8b:workers=3
+        works replay --trace chat.jsonl --router $router --set queue.busy_inflight=40 --db chat.db \
+            --model llama-3.1-8b --workers 2
+        works replay --trace code.jsonl --router $router --set queue.busy_inflight=40 --db code.db \
+            --model qwen3-8b --workers 3
+        for model in chat code; do
+            first=$([[ $model == chat ]] && echo 0 || echo 2)
+            range=$([[ $model == chat ]] && echo '0 AND 1' || echo '2 AND 4')
+            sqlite3 both.db "SELECT worker - $first, $life FROM request
+                WHERE worker BETWEEN $range ORDER BY id" >together
+            sqlite3 $model.db "SELECT worker, $life FROM request ORDER BY id" >alone
+            cmp together alone || fail "$router: what becomes of $model differs"
+        done
+    done
+fi
+
+# ---- one budget ------------------------------------------------------------------------------
+
+# Two models whose peaks come in turn: what one budget does cannot be done by two halves of it that
+# are fixed, with more GPU-hours; both models are better off.
+share_of() { number "$1" "models.$2.goodput_fraction"; }
+works replay "$scenarios/two-models.yaml" --json one.json
+[[ $(number one.json planner.gpus_max) == 32 ]]
+works replay "$scenarios/two-models.yaml" --planner static --json halves.json
+[[ $(number halves.json models.chat.planner.workers_max) == 4 ]]
+[[ $(number halves.json models.code.planner.workers_max) == 8 ]]
+for model in chat code; do
+    awk -v one="$(share_of one.json $model)" -v halves="$(share_of halves.json $model)" \
+        'BEGIN { exit !(one > halves + 0.05) }' || fail "$model is no better off with one budget"
+done
+hours=$(number one.json planner.gpu_hours)
+awk -v hours="$hours" -v more="$(number halves.json planner.gpu_hours)" \
+    'BEGIN { exit !(hours < more - 1) }' || fail "one budget is not cheaper"
