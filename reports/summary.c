@@ -365,6 +365,7 @@ static void put_fleet(struct dyno_summary *summary, const struct dyno_report *re
     put_count(summary, "transfers", "bytes", (uint64_t)totals->transfer_bytes);
     put_real(summary, "transfers", "wait_ms", (double)totals->transfer_wait_ns / NS_PER_MS);
     put_count(summary, "transfers", "given_up", totals->transfers_given_up);
+    put_count(summary, "transfers", "sent_again", totals->transfers_sent_again);
     put_count(summary, "fleet", "workers", totals->workers);
     put_count(summary, "fleet", "gpus", totals->gpus);
     put_real(summary, "fleet", "gpu_hours", figures->gpu_hours);

@@ -56,6 +56,7 @@ void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_f
     totals->transfer_bytes += more->transfer_bytes;
     totals->transfer_wait_ns += more->transfer_wait_ns;
     totals->transfers_given_up += more->transfers_given_up;
+    totals->transfers_sent_again += more->transfers_sent_again;
     totals->busy_ns += more->busy_ns;
     totals->block_ns_used += more->block_ns_used;
     totals->end_ns = totals->end_ns > more->end_ns ? totals->end_ns : more->end_ns;

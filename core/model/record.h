@@ -197,8 +197,9 @@ struct dyno_fleet_totals {
     unsigned __int128 transfer_bytes;
     unsigned __int128 transfer_wait_ns; /* ... of those that a request waited for, summed: between
                                            workers from the first token to the last block */
-    uint64_t transfers_given_up; /* no blocks in time: the prompt was computed where it decodes */
-    uint32_t tier_count;         /* 0: there are no lower tiers */
+    uint64_t transfers_given_up;   /* no blocks in time: the prompt was computed where it decodes */
+    uint64_t transfers_sent_again; /* blocks came too late, or their prompt was lost: another try */
+    uint32_t tier_count;           /* 0: there are no lower tiers */
     struct dyno_tier_totals tiers[DYNO_TIERS_MAX];
     /* What came from other workers' GPUs: loads, and what was hit of them.  Level 1; 0: nobody
      * pulls from another one. */

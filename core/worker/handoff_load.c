@@ -101,4 +101,5 @@ void dyno_handoff_totals(const struct dyno_workers *workers, struct dyno_fleet_t
     out->transfer_bytes = handoff->bytes;
     out->transfer_wait_ns = handoff->wait_ns;
     out->transfers_given_up = handoff->given_up;
+    out->transfers_sent_again = handoff->sent_again;
 }

@@ -257,6 +257,7 @@ dyno_status dyno_handoff_overdue(struct dyno_handoff *handoff, uint32_t place)
         return go_on(handoff, place);
     }
     if (passage->tries++ < handoff->config.move_retries) {
+        handoff->sent_again++;
         return dyno_handoff_move(handoff, passage);
     }
     DYNO_TRY(dyno_handoff_give_lease(handoff, passage));

@@ -119,6 +119,7 @@ START_TEST(blocks_that_do_not_arrive_in_time_are_sent_again_and_then_computed)
     add(&world, 0, 33, 5);
     digest = run_both();
     expect(0, MS, 0, 9 * MS);
+    ck_assert_uint_eq(digest.totals.transfers_sent_again, 1);
     ck_assert_uint_eq(digest.totals.transfers_given_up, 1);
     ck_assert_uint_eq(digest.totals.transfers, 0);
 }
