@@ -7,6 +7,7 @@
 #include "backends/cpu/device.h"
 #include "backends/cpu/kv_links.h"
 #include "backends/cpu/kv_storage.h"
+#include "backends/cuda/kv_links.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/store/kv_file.h"
 #include "backends/ucx/peers.h"
@@ -17,14 +18,19 @@ bool dyno_live_links_are(const struct dyno_assembly *assembly)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
-    return strcmp(scenario->run.device, "cpu") == 0 ||
+    return dyno_live_is_real(scenario) ||
            (scenario->timing.machine && strcmp(assembly->machine.device, "cpu") == 0);
 }
 
 uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
 {
-    return dyno_live_block_bytes(&assembly->worker, &assembly->timing_config.model,
-                                 assembly->scenario->fleet.tp);
+    uint64_t values = dyno_live_block_bytes(&assembly->worker, &assembly->timing_config.model,
+                                            assembly->scenario->fleet.tp);
+
+    if (!dyno_live_is_cuda(assembly->scenario)) {
+        return values;
+    }
+    return strcmp(assembly->scenario->model.kv, "fp8") == 0 ? values / 4 : values / 2;
 }
 
 /* All copies are made by one thread, those from another process too. */
@@ -216,6 +222,32 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
         pool_count, error);
 }
 
+/* Pools are in pinned memory. */
+static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                             const struct dyno_live_pool *pools, uint32_t pool_count,
+                             struct dyno_error *error)
+{
+    uint32_t *blocks = calloc((size_t)pool_count + 1, sizeof *blocks);
+    struct dyno_cuda_links_config config = {.device = assembly->computing,
+                                            .worker_count = assembly->scenario->fleet.workers,
+                                            .pool_blocks = blocks,
+                                            .pool_count = pool_count,
+                                            .now = dyno_wall_clock_now,
+                                            .wake = dyno_wall_clock_wake,
+                                            .clock = assembly->clock};
+    dyno_status status;
+
+    if (!blocks) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
+    }
+    for (uint32_t i = 0; i < pool_count; i++) {
+        blocks[i] = pools[i].blocks;
+    }
+    status = dyno_cuda_links_open(&links->links, &config, error);
+    free(blocks);
+    return status;
+}
+
 dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
                                  const struct dyno_live_pool *pools, uint32_t pool_count,
                                  struct dyno_error *error)
@@ -227,6 +259,9 @@ dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_
 
     if (!dyno_live_is_real(scenario)) {
         return open_simulated(&out->links, assembly, error);
+    }
+    if (dyno_live_is_cuda(scenario)) {
+        return open_cuda(out, assembly, pools, pool_count, error);
     }
     storages = calloc(((size_t)scenario->fleet.workers + pool_count) * ranks,
                       sizeof(struct dyno_kv_storage *));

@@ -1,5 +1,5 @@
-/* What KV moves over, of workers that compute on this machine's CPU, or are simulated as it was
- * measured: memories, and links between them.
+/* What KV moves over, of workers that compute on this machine's CPU or GPUs, or are simulated as
+ * its CPU was measured: memories, and links between them.
  */
 #ifndef DYNO_CLI_ASSEMBLY_LIVE_LINKS_H
 #define DYNO_CLI_ASSEMBLY_LIVE_LINKS_H
@@ -35,8 +35,8 @@ uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly);
 
 /* Endpoints are the workers, as a hand-off numbers them, and then the pools.  Devices, clock and
  * machine are open.  Closed by dyno_live_links_close, before the devices, also after a failure.
- * Errors: as dyno_cpu_links_open, dyno_kv_storage_like and dyno_kv_file_open; DYNO_BAD_INPUT (a
- * measured machine whose copies were not measured). */
+ * Errors: as dyno_cpu_links_open, dyno_cuda_links_open, dyno_kv_storage_like and dyno_kv_file_open;
+ * DYNO_BAD_INPUT (a measured machine whose copies were not measured). */
 dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
                                  const struct dyno_live_pool *pools, uint32_t pool_count,
                                  struct dyno_error *error);

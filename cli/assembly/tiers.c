@@ -124,15 +124,20 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
     }
     DYNO_TRY(dyno_tier_specs(specs, &count, scenario->tiers.levels, error));
     assert(count > 0 || scenario->tiers.peers);
-    if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
-        return beside(scenario, "--device", "nothing moves KV out of such workers; cpu and sim can",
-                      error);
+    if (strcmp(scenario->run.device, "remote") == 0) {
+        return beside(scenario, "--device",
+                      "nothing moves KV out of such workers; cpu, cuda and sim can", error);
     }
     for (uint32_t i = 0; dyno_live_is_machine(scenario) && i < count; i++) {
         if (specs[i].level == 4) {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "--tier g4: workers that compute have g2 (host memory) and g3 (a "
                              "file) below their own");
+        }
+        if (specs[i].level == 3 && dyno_live_is_cuda(scenario)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "--tier g3 and --device cuda cannot be together: below GPUs there is "
+                             "g2 (host memory)");
         }
         if (specs[i].level == 3 && !dyno_live_is_real(scenario)) {
             return dyno_fail(error, DYNO_BAD_INPUT,
