@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backends/cuda/costs.h"
 #include "backends/cuda/device_pools.h"
 #include "backends/cuda/parts.h"
 #include "backends/cuda/ranks.h"
@@ -245,12 +246,29 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
     return DYNO_OK;
 }
 
+static dyno_status measure_costs(struct dyno_pass_costs *out, const struct cuda *cuda,
+                                 const struct dyno_cuda_config *config, struct dyno_error *error)
+{
+    struct dyno_cuda_ranks *ranks = cuda->engines[0].ranks;
+    struct dyno_cuda_costs_config costs = {.rows_max = config->batch_tokens_max,
+                                           .positions = config->context_max,
+                                           .blocks = dyno_cuda_ranks_pool(ranks, 0).blocks,
+                                           .block_tokens = config->block_tokens,
+                                           .now = config->threaded.now,
+                                           .clock = config->threaded.clock};
+
+    return dyno_cuda_costs_measure(out, ranks, &costs, error);
+}
+
 static dyno_status open_threads(struct dyno_device **out, struct cuda *cuda,
                                 const struct dyno_cuda_config *config, struct dyno_error *error)
 {
     struct dyno_threaded_config threaded = config->threaded;
     dyno_status status;
 
+    if (config->predicts) {
+        DYNO_TRY(measure_costs(&threaded.costs, cuda, config, error));
+    }
     threaded.name = "cuda";
     threaded.help = "this machine's GPUs compute real tokens";
     threaded.step = step;

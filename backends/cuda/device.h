@@ -24,6 +24,7 @@ struct dyno_cuda_config {
     uint32_t blocks, block_tokens; /* KV of each worker; blocks 0: see dyno_cuda_device_blocks */
     uint32_t batch_tokens_max;     /* rows of a pass */
     uint32_t context_max;          /* tokens of a sequence */
+    bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;
 };

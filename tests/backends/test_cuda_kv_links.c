@@ -122,6 +122,7 @@ static struct dyno_device *device_open(struct dyno_transcripts *transcripts, uin
                                       .block_tokens = BLOCK_TOKENS,
                                       .batch_tokens_max = 2,
                                       .context_max = BLOCKS * BLOCK_TOKENS,
+                                      .predicts = true,
                                       .threaded = {.worker_count = WORKERS,
                                                    .seqs_max = 1,
                                                    .steps_max = 1,
@@ -134,6 +135,7 @@ static struct dyno_device *device_open(struct dyno_transcripts *transcripts, uin
     config.weights = cuda_model_of(&rng, LLAMA3, &shapes);
     dyno_emulation_devices(WORKERS * (int)ranks);
     ck_assert_msg(dyno_cuda_device_open(&device, &config, &error) == DYNO_OK, "%s", error.text);
+    ck_assert(device->ops->predict); /* whoever may bring blocks back wants to know */
     return device;
 }
 
