@@ -10,6 +10,7 @@
 --         ├── fault            everything that went wrong, and whom it hit
 --         ├── tier             every tier of KV below the GPUs' memory
 --         ├── tier_sample      every worker's pools of those, with its samples
+--         ├── model            what the fleet serves, where that is several models
 --         ├── link             every link over which KV moved, and what it carried
 --         ├── link_sample      the same, of the time since the last samples
 --         ├── host             the machine's part: clocks, memory, names
@@ -528,3 +529,54 @@ SELECT s.run, s.at_ns / 1e9 AS at_s, l.number, l.name,
        1e9 * s.bytes / (s.at_ns - s.since_ns) / l.bytes_per_s AS use,
        1.0 * s.busy_ns / (s.at_ns - s.since_ns) AS busy_fraction
 FROM link_sample AS s JOIN link AS l ON l.run = s.run AND l.number = s.link;
+
+-- Since version 9, too: several models behind one budget (docs/several-models.md), by their numbers;
+-- where there is one it is 0, and there are no rows.
+CREATE TABLE model (
+    run     INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number  INTEGER NOT NULL,
+    name    TEXT NOT NULL, -- by which requests ask for it
+    model   TEXT NOT NULL, -- what it is ...
+    gpu     TEXT NOT NULL, -- ... and on what
+    workers INTEGER NOT NULL, -- its places, which follow those of the models before it ...
+    gpus    INTEGER NOT NULL, -- ... and all their GPUs
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+ALTER TABLE request ADD COLUMN model INTEGER NOT NULL DEFAULT 0; -- that it asked for
+
+ALTER TABLE plan RENAME TO plan_of_one_model;
+CREATE TABLE plan (
+    run           INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns         INTEGER NOT NULL,
+    role          TEXT NOT NULL,    -- serve: all there are; or decode, prefill: a row of each
+    model         INTEGER NOT NULL, -- whose workers they are: a row of each
+    before        INTEGER NOT NULL, -- workers of the role that were wanted
+    asked         INTEGER NOT NULL, -- that the policy asked for, within the limits
+    desired       INTEGER NOT NULL, -- that are wanted from now on
+    reason        TEXT NOT NULL,    -- held, up, down, cooling, waiting, blind, budget
+    ready         INTEGER NOT NULL, -- workers in each state
+    starting      INTEGER NOT NULL,
+    draining      INTEGER NOT NULL,
+    coming        INTEGER NOT NULL, -- that drain in the other role, to change it to this one
+    heard         INTEGER NOT NULL, -- ready ones whose metrics came
+    running       INTEGER NOT NULL, -- requests on those ...
+    waiting       INTEGER NOT NULL, -- ... in their queues ...
+    lobby         INTEGER NOT NULL, -- ... and of those that wait for any worker
+    rate          REAL NOT NULL,    -- requests per second since the last tick
+    forecast_rate REAL NOT NULL,    -- when a worker started now would be ready
+    PRIMARY KEY (run, at_ns, role, model)
+) WITHOUT ROWID;
+INSERT INTO plan SELECT run, at_ns, role, 0, before, asked, desired, reason, ready, starting,
+                        draining, coming, heard, running, waiting, lobby, rate, forecast_rate
+                 FROM plan_of_one_model;
+DROP TABLE plan_of_one_model;
+
+-- How the models fared.
+CREATE VIEW model_load AS
+SELECT r.run, r.model, m.name, count(*) AS requests, sum(r.outcome = 0) AS completed,
+       sum(o.name LIKE 'rejected%') AS rejected, sum(r.prompt_tokens) AS prompt_tokens,
+       sum(r.output_tokens) AS output_tokens, avg(r.queue_ns) / 1e6 AS queue_ms_mean,
+       avg(r.ttft_ns) / 1e6 AS ttft_ms_mean
+FROM request AS r JOIN outcome AS o ON o.code = r.outcome
+LEFT JOIN model AS m ON m.run = r.run AND m.number = r.model
+GROUP BY r.run, r.model;

@@ -18,17 +18,17 @@ static const char *const item_sql[] = {
     "INSERT INTO request (run, id, outcome, worker, session, tenant, prompt_tokens, output_tokens,"
     " cached_tokens, preemptions, scheduled_ns, arrival_ns, ready_ns, admitted_ns, first_token_ns,"
     " last_token_ns, prefill_worker, transfer_ns, priority, held_ns, onboarded_tokens, onboard_ns,"
-    " migrations, pulled_tokens)"
+    " migrations, pulled_tokens, model)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,"
-    "?24)",
+    "?24,?25)",
     /* A worker looked at twice at one instant: the later look, which saw all that happened then. */
     "INSERT OR REPLACE INTO sample (run, at_ns, worker, running, waiting, blocks_used, blocks_idle,"
     " blocks_total, tokens_out, busy_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     "INSERT INTO decision (run, number, request, at_ns, worker, overlap_blocks, view_age_ns,"
     " router) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
     "INSERT OR REPLACE INTO plan (run, at_ns, before, asked, desired, reason, ready, starting,"
-    " draining, heard, running, waiting, lobby, rate, forecast_rate, role, coming)"
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+    " draining, heard, running, waiting, lobby, rate, forecast_rate, role, coming, model)"
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
     "INSERT INTO fault (run, number, at_ns, until_ns, kind, what, target, slowness, requests)"
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     "INSERT OR REPLACE INTO link_sample (run, at_ns, link, since_ns, bytes, busy_ns)"
@@ -106,6 +106,7 @@ static dyno_status put_request(struct dyno_store *store, const struct dyno_reque
     bind_u64(insert, 22, record->onboard_ns);
     bind_u64(insert, 23, record->migrations);
     bind_u64(insert, 24, record->pulled_tokens);
+    bind_u64(insert, 25, record->model);
     return step(store, insert, error);
 }
 
@@ -165,6 +166,7 @@ static dyno_status put_plan(struct dyno_store *store, const struct dyno_plan_rec
     sqlite3_bind_double(insert, 15, record->forecast_rate);
     sqlite3_bind_text(insert, 16, record->role, -1, SQLITE_STATIC);
     bind_u64(insert, 17, record->coming);
+    bind_u64(insert, 18, record->model);
     return step(store, insert, error);
 }
 
@@ -502,6 +504,38 @@ static void bind_link(sqlite3_stmt *insert, const struct dyno_link_report *link)
     bind_u64(insert, 7, link->peak_bytes_per_s);
 }
 
+static void bind_model(sqlite3_stmt *insert, uint32_t number, const struct dyno_model_report *model)
+{
+    bind_u64(insert, 2, number);
+    sqlite3_bind_text(insert, 3, model->name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 4, model->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 5, model->gpu, -1, SQLITE_STATIC);
+    bind_u64(insert, 6, model->totals->workers);
+    bind_u64(insert, 7, model->totals->gpus);
+}
+
+static dyno_status add_models(struct dyno_store *store, const struct dyno_report *report,
+                              struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+    sqlite3_stmt *insert;
+
+    if (report->model_count == 0) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(dyno_database_prepare(store->database, &insert,
+                                   "INSERT INTO model (run, number, name, model, gpu, workers,"
+                                   " gpus) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                                   error));
+    sqlite3_bind_int64(insert, 1, store->run);
+    for (uint32_t i = 0; status == DYNO_OK && i < report->model_count; i++) {
+        bind_model(insert, i, &report->models[i]);
+        status = step(store, insert, error);
+    }
+    sqlite3_finalize(insert);
+    return status;
+}
+
 static dyno_status add_links(struct dyno_store *store, const struct dyno_links_report *links,
                              struct dyno_error *error)
 {
@@ -567,6 +601,9 @@ static dyno_status end_all(struct dyno_store *store, const char *end,
     if (report) {
         DYNO_TRY(add_summary(store, report, error));
         DYNO_TRY(add_tiers(store, report->totals, error));
+    }
+    if (report) {
+        DYNO_TRY(add_models(store, report, error));
     }
     if (report && report->links) {
         DYNO_TRY(add_links(store, report->links, error));

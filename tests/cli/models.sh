@@ -104,6 +104,12 @@ if has_sqlite; then
             --model llama-3.1-8b --workers 2
         works replay --trace code.jsonl --router $router --set queue.busy_inflight=40 --db code.db \
             --model qwen3-8b --workers 3
+        [[ $(sqlite3 both.db "SELECT group_concat(name || ' ' || workers) FROM model") == \
+            'chat 2,code 3' ]] || fail "the database has other models"
+        [[ $(sqlite3 both.db 'SELECT min(r.worker BETWEEN m.first AND m.last) FROM request AS r
+            JOIN (SELECT number, sum(workers) OVER (ORDER BY number) - workers AS first,
+                  sum(workers) OVER (ORDER BY number) - 1 AS last FROM model) AS m
+            ON m.number = r.model') == 1 ]] || fail "another model's worker served a request"
         for model in chat code; do
             first=$([[ $model == chat ]] && echo 0 || echo 2)
             range=$([[ $model == chat ]] && echo '0 AND 1' || echo '2 AND 4')
@@ -120,8 +126,16 @@ fi
 # Two models whose peaks come in turn: what one budget does cannot be done by two halves of it that
 # are fixed, with more GPU-hours; both models are better off.
 share_of() { number "$1" "models.$2.goodput_fraction"; }
-works replay "$scenarios/two-models.yaml" --json one.json
+works replay "$scenarios/two-models.yaml" --json one.json --db one.db
 [[ $(number one.json planner.gpus_max) == 32 ]]
+if has_sqlite; then
+    [[ $(sqlite3 one.db 'SELECT max(gpus) FROM
+        (SELECT sum((ready + starting + draining) * m.gpus / m.workers) AS gpus
+         FROM plan AS p JOIN model AS m ON m.number = p.model GROUP BY at_ns)') == 32 ]] ||
+        fail "more GPUs than the budget has"
+    [[ $(sqlite3 one.db "SELECT max(ready) = 6 FROM plan WHERE model = 0 AND at_ns < 600e9") == 1 ]]
+    [[ $(sqlite3 one.db "SELECT max(ready) = 12 FROM plan WHERE model = 1") == 1 ]]
+fi
 works replay "$scenarios/two-models.yaml" --planner static --json halves.json
 [[ $(number halves.json models.chat.planner.workers_max) == 4 ]]
 [[ $(number halves.json models.code.planner.workers_max) == 8 ]]

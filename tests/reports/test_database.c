@@ -99,6 +99,10 @@ END_TEST
 
 /* Takes away what version 9 added. */
 static const char to_version_8[] =
+    "DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN model;"
+    "CREATE TABLE old AS SELECT run, at_ns, role, before, asked, desired, reason, ready, starting,"
+    " draining, coming, heard, running, waiting, lobby, rate, forecast_rate FROM plan;"
+    "DROP TABLE plan; ALTER TABLE old RENAME TO plan;"
     "DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;"
     "ALTER TABLE tier DROP COLUMN lost_blocks; ALTER TABLE request DROP COLUMN pulled_tokens;"
     "PRAGMA user_version = 8";
@@ -111,11 +115,15 @@ START_TEST(a_database_of_version_8_is_brought_to_the_present_one)
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql(to_version_8);
     run_sql("INSERT INTO tier VALUES (1, 2, 1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 77)");
+    run_sql("INSERT INTO plan VALUES (1, 10, 'serve', 1, 9, 2, 'up', 1, 3, 4, 0, 5, 6, 7, 8, 1.5, "
+            "2.5)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
     answer_is(database, "PRAGMA user_version", "9");
     answer_is(database, "SELECT block_bytes || ' ' || lost_blocks FROM tier", "77 0");
     answer_is(database, "SELECT count(*) FROM link_use", "0");
+    answer_is(database, "SELECT model || ' ' || asked || ' ' || role FROM plan", "0 9 serve");
+    answer_is(database, "SELECT count(*) FROM model_load", "0");
     sqlite3_close(database);
 }
 END_TEST
