@@ -21,33 +21,35 @@ struct engine {
     struct dyno_ranks *ranks;
     struct dyno_team *team;            /* of rank 0 */
     struct dyno_forward_slice *slices; /* [slice_capacity] */
-    struct yield *yields;              /* [yield_capacity] */
+    struct yield *yields;              /* [yield_capacity], yield_count of the step */
     float *logits;                     /* [logits_capacity][vocab] */
     float *states;                     /* [states_capacity][hidden] */
-    uint32_t slice_capacity, yield_capacity, logits_capacity, states_capacity;
+    uint32_t slice_capacity, yield_capacity, logits_capacity, states_capacity, yield_count;
     char *scratch; /* [threads][scratch_size], of dyno_sample */
     size_t scratch_size;
 };
 
 struct cpu {
+    struct dyno_cpu_config config;
     uint32_t worker_count, vocab, hidden;
     struct engine *engines; /* [worker_count] */
 };
 
-static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
+/* Room for `count` in *array; false: there is no memory. */
+static bool grow(void **array, uint32_t *capacity, uint32_t count, size_t size)
 {
     void *grown;
 
     if (count <= *capacity) {
-        return array;
+        return true;
     }
     assert(count > 0 && size > 0); /* which clang-tidy cannot see */
-    grown = realloc(array, count * size);
-    if (!grown) {
-        abort(); /* as in core/worker/paced.c: a pass has no way to fail */
+    grown = realloc(*array, count * size);
+    if (grown) {
+        *array = grown;
+        *capacity = count;
     }
-    *capacity = count;
-    return grown;
+    return grown != NULL;
 }
 
 /* What the yield's sequence goes on with. */
@@ -131,7 +133,7 @@ static void score(void *context, uint32_t slice, uint32_t first, uint32_t count,
     dyno_team_run(engine->team, count, 1, score_some, &scoring);
 }
 
-static void make_room(const struct cpu *cpu, struct engine *engine,
+static bool make_room(const struct cpu *cpu, struct engine *engine,
                       const struct dyno_engine_piece *pieces, uint32_t piece_count)
 {
     uint32_t logits = 0, states = 0;
@@ -140,14 +142,14 @@ static void make_room(const struct cpu *cpu, struct engine *engine,
         logits += pieces[i].yields && !wants_state(&pieces[i]);
         states += pieces[i].yields && wants_state(&pieces[i]);
     }
-    engine->slices =
-        grow(engine->slices, &engine->slice_capacity, piece_count, sizeof *engine->slices);
-    engine->yields =
-        grow(engine->yields, &engine->yield_capacity, logits + states, sizeof *engine->yields);
-    engine->logits =
-        grow(engine->logits, &engine->logits_capacity, logits, cpu->vocab * sizeof *engine->logits);
-    engine->states = grow(engine->states, &engine->states_capacity, states,
-                          cpu->hidden * sizeof *engine->states);
+    return grow((void **)&engine->slices, &engine->slice_capacity, piece_count,
+                sizeof *engine->slices) &&
+           grow((void **)&engine->yields, &engine->yield_capacity, logits + states,
+                sizeof *engine->yields) &&
+           grow((void **)&engine->logits, &engine->logits_capacity, logits,
+                cpu->vocab * sizeof *engine->logits) &&
+           grow((void **)&engine->states, &engine->states_capacity, states,
+                cpu->hidden * sizeof *engine->states);
 }
 
 /* The pieces as slices, and those that yield; returns how many. */
@@ -179,19 +181,44 @@ static uint32_t lay_out(const struct cpu *cpu, struct engine *engine,
     return count;
 }
 
-static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                 uint32_t piece_count, uint32_t *next)
+static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count, uint32_t *next)
 {
     const struct cpu *cpu = context;
     struct engine *engine = &cpu->engines[worker];
-    struct settling settling = {cpu, engine, next};
-    uint32_t yields;
 
+    (void)next;
     engine->pieces = pieces;
-    make_room(cpu, engine, pieces, piece_count);
-    yields = lay_out(cpu, engine, pieces, piece_count);
+    if (!make_room(cpu, engine, pieces, piece_count)) {
+        return DYNO_NO_MEMORY;
+    }
+    engine->yield_count = lay_out(cpu, engine, pieces, piece_count);
     dyno_ranks_run(engine->ranks, engine->slices, piece_count, engine->logits);
-    dyno_team_run(engine->team, yields, 1, settle_some, &settling);
+    return DYNO_OK;
+}
+
+static void choose(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                   uint32_t piece_count, uint32_t *next)
+{
+    const struct cpu *cpu = context;
+    const struct engine *engine = &cpu->engines[worker];
+    struct settling settling = {cpu, engine, next};
+
+    (void)pieces;
+    (void)piece_count;
+    dyno_team_run(engine->team, engine->yield_count, 1, settle_some, &settling);
+}
+
+/* All that it takes is given back. */
+static void close_engine(struct engine *engine)
+{
+    dyno_ranks_close(engine->ranks);
+    free(engine->slices);
+    free(engine->yields);
+    free(engine->logits);
+    free(engine->states);
+    free(engine->scratch);
+    *engine = (struct engine){.ranks = NULL};
 }
 
 static void release(void *context)
@@ -199,14 +226,7 @@ static void release(void *context)
     struct cpu *cpu = context;
 
     for (uint32_t i = 0; cpu->engines && i < cpu->worker_count; i++) {
-        struct engine *engine = &cpu->engines[i];
-
-        dyno_ranks_close(engine->ranks);
-        free(engine->slices);
-        free(engine->yields);
-        free(engine->logits);
-        free(engine->states);
-        free(engine->scratch);
+        close_engine(&cpu->engines[i]);
     }
     free(cpu->engines);
     free(cpu);
@@ -243,6 +263,27 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
     }
     return DYNO_OK;
+}
+
+static dyno_status start(void *context, uint32_t worker)
+{
+    const struct cpu *cpu = context;
+    struct dyno_error ignored = {0};
+    dyno_status status;
+
+    close_engine(&cpu->engines[worker]);
+    status = open_engine(&cpu->engines[worker], &cpu->config, &ignored);
+    if (status != DYNO_OK) {
+        close_engine(&cpu->engines[worker]);
+    }
+    return status;
+}
+
+static void stop(void *context, uint32_t worker)
+{
+    const struct cpu *cpu = context;
+
+    close_engine(&cpu->engines[worker]);
 }
 
 enum { PROBED_TOKENS = 64, PROBED_CONTEXT = 448, PROBED_ROUNDS = 3 };
@@ -308,11 +349,14 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
 
     assert(cpu->engines);
     if (config->predicts) {
-        DYNO_TRY(measure_costs(&cpu->engines[0], config, &threaded.costs, error));
+        DYNO_TRY(measure_costs(&cpu->engines[config->ready_first], config, &threaded.costs, error));
     }
     threaded.name = "cpu";
     threaded.help = "this machine's processor computes real tokens";
     threaded.step = step;
+    threaded.choose = choose;
+    threaded.start = start;
+    threaded.stop = stop;
     threaded.release = release;
     threaded.context = cpu;
     threaded.eos = config->weights->eos;
@@ -338,19 +382,23 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
 {
     struct cpu *cpu = calloc(1, sizeof *cpu);
     dyno_status status = DYNO_OK;
+    uint32_t ready;
 
     if (!cpu) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the workers");
     }
+    cpu->config = *config;
     cpu->worker_count = config->threaded.worker_count;
+    ready = config->ready_count > 0 ? config->ready_count : cpu->worker_count;
+    assert(config->ready_first + ready <= cpu->worker_count);
     cpu->vocab = config->weights->model.vocab;
     cpu->hidden = config->weights->model.hidden;
     cpu->engines = calloc(cpu->worker_count, sizeof *cpu->engines);
     if (!cpu->engines) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cpu->worker_count);
     }
-    for (uint32_t i = 0; cpu->engines && status == DYNO_OK && i < cpu->worker_count; i++) {
-        status = open_engine(&cpu->engines[i], config, error);
+    for (uint32_t i = 0; status == DYNO_OK && i < ready; i++) {
+        status = open_engine(&cpu->engines[config->ready_first + i], config, error);
     }
     if (status == DYNO_OK) {
         status = open_threads(out, cpu, config, error);

@@ -18,6 +18,9 @@ struct dyno_cpu_config {
     uint32_t ranks;                     /* that share every pass of a worker; 0: as 1 */
     uint32_t blocks, block_tokens;      /* KV of each worker */
     uint32_t batch_tokens_max;          /* rows of a pass */
+    /* Workers that are there when the device opens: [ready_first, ready_first + ready_count); 0:
+     * all of them.  The others are started by dyno_threaded_device_start. */
+    uint32_t ready_first, ready_count;
     bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;
@@ -29,7 +32,7 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
                                  struct dyno_error *error);
 
 /* Keys and values of a worker's rank, of a device that dyno_cpu_device_open opened: as
- * dyno_ranks_storage. */
+ * dyno_ranks_storage.  The worker is there, and they are others when it has been started again. */
 struct dyno_kv_storage *dyno_cpu_device_storage(const struct dyno_device *device, uint32_t worker,
                                                 uint32_t rank);
 

@@ -13,17 +13,28 @@ enum path { MEMORY_PATH, DISK_PATH, PEER_PATH, PATH_COUNT };
 
 struct memories {
     uint32_t ranks;
-    struct dyno_kv_storage **storage; /* [endpoints][ranks] */
-    struct dyno_kv_file **file;       /* [endpoints]; NULL: a memory */
-    struct dyno_kv_peer **peer;       /* [endpoints]; NULL: here */
+    struct dyno_kv_storage **storage; /* [endpoints][ranks]; NULL: ask */
+    struct dyno_kv_storage *(*ask)(const void *context, uint32_t endpoint, uint32_t rank);
+    const void *ask_context;
+    struct dyno_kv_file **file;    /* [endpoints]; NULL: a memory */
+    struct dyno_kv_peer **peer;    /* [endpoints]; NULL: here */
+    struct dyno_kv_storage **near; /* [ranks] of the end that is here, of the thread to peers */
 };
 
 /* Blocks of a memory that come from a file, or go there: a rank's after the other. */
 struct mover {
     const struct memories *memories;
-    struct dyno_kv_storage **storage; /* [ranks] */
+    uint32_t endpoint;
     const uint32_t *blocks;
 };
+
+static struct dyno_kv_storage *storage_of(const struct memories *memories, uint32_t endpoint,
+                                          uint32_t rank)
+{
+    struct dyno_kv_storage *storage = memories->storage[endpoint * memories->ranks + rank];
+
+    return storage ? storage : memories->ask(memories->ask_context, endpoint, rank);
+}
 
 static void get(void *context, uint32_t block, void *bytes)
 {
@@ -31,8 +42,10 @@ static void get(void *context, uint32_t block, void *bytes)
     char *to = bytes;
 
     for (uint32_t rank = 0; rank < mover->memories->ranks; rank++) {
-        dyno_kv_storage_get(mover->storage[rank], mover->blocks[block], to);
-        to += dyno_kv_storage_block_bytes(mover->storage[rank]);
+        const struct dyno_kv_storage *storage = storage_of(mover->memories, mover->endpoint, rank);
+
+        dyno_kv_storage_get(storage, mover->blocks[block], to);
+        to += dyno_kv_storage_block_bytes(storage);
     }
 }
 
@@ -42,40 +55,42 @@ static void put(void *context, uint32_t block, void *bytes)
     const char *from = bytes;
 
     for (uint32_t rank = 0; rank < mover->memories->ranks; rank++) {
-        dyno_kv_storage_put(mover->storage[rank], mover->blocks[block], from);
-        from += dyno_kv_storage_block_bytes(mover->storage[rank]);
+        const struct dyno_kv_storage *storage = storage_of(mover->memories, mover->endpoint, rank);
+
+        dyno_kv_storage_put(storage, mover->blocks[block], from);
+        from += dyno_kv_storage_block_bytes(storage);
     }
 }
 
 /* One end is in another process. */
-static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer,
-                         struct dyno_kv_storage **from, struct dyno_kv_storage **to)
+static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
     struct dyno_kv_peer *target = memories->peer[transfer->to];
     bool done;
 
     assert(!source || !target);
-    done = source ? source->ops->fetch(source, transfer->from_blocks, to, transfer->to_blocks,
-                                       transfer->blocks)
-                  : target->ops->store(target, transfer->to_blocks, from, transfer->from_blocks,
-                                       transfer->blocks);
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        memories->near[rank] = storage_of(memories, source ? transfer->to : transfer->from, rank);
+    }
+    done = source ? source->ops->fetch(source, transfer->from_blocks, memories->near,
+                                       transfer->to_blocks, transfer->blocks)
+                  : target->ops->store(target, transfer->to_blocks, memories->near,
+                                       transfer->from_blocks, transfer->blocks);
     return done ? 0 : DYNO_COPY_NEVER;
 }
 
 static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct memories *memories = context;
-    struct dyno_kv_storage **from = &memories->storage[transfer->from * memories->ranks];
-    struct dyno_kv_storage **to = &memories->storage[transfer->to * memories->ranks];
-    struct mover source = {memories, from, transfer->from_blocks};
-    struct mover target = {memories, to, transfer->to_blocks};
+    struct mover source = {memories, transfer->from, transfer->from_blocks};
+    struct mover target = {memories, transfer->to, transfer->to_blocks};
 
     if ((memories->file[transfer->to] || memories->file[transfer->from]) && !transfer->names) {
         return transfer->blocks; /* there was no memory to name them in */
     }
     if (memories->peer[transfer->from] || memories->peer[transfer->to]) {
-        return copy_far(memories, transfer, from, to);
+        return copy_far(memories, transfer);
     }
     if (memories->file[transfer->to]) {
         return dyno_kv_file_write(memories->file[transfer->to], transfer->to_blocks,
@@ -85,10 +100,12 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
         return dyno_kv_file_read(memories->file[transfer->from], transfer->from_blocks,
                                  transfer->names, transfer->blocks, put, &target);
     }
-    for (uint32_t i = 0; i < transfer->blocks; i++) {
-        for (uint32_t rank = 0; rank < memories->ranks; rank++) {
-            dyno_kv_storage_copy(to[rank], transfer->to_blocks[i], from[rank],
-                                 transfer->from_blocks[i]);
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        const struct dyno_kv_storage *from = storage_of(memories, transfer->from, rank);
+        const struct dyno_kv_storage *to = storage_of(memories, transfer->to, rank);
+
+        for (uint32_t i = 0; i < transfer->blocks; i++) {
+            dyno_kv_storage_copy(to, transfer->to_blocks[i], from, transfer->from_blocks[i]);
         }
     }
     return 0;
@@ -111,6 +128,7 @@ static void release(void *context)
     free(memories->storage);
     free(memories->file);
     free(memories->peer);
+    free(memories->near);
     free(memories);
 }
 
@@ -162,6 +180,13 @@ static dyno_status measure_with(struct dyno_copier_speed *out,
     return DYNO_OK;
 }
 
+/* What the first endpoint has. */
+static struct dyno_kv_storage *first_of(const struct dyno_cpu_links_config *config, uint32_t rank)
+{
+    return config->storages[rank] ? config->storages[rank]
+                                  : config->storage(config->storage_context, 0, rank);
+}
+
 /* What copying takes between storages of the shape of the first ones, or, from the process into
  * them. */
 static dyno_status measure(const struct dyno_cpu_links_config *config, struct dyno_kv_peer *peer,
@@ -175,7 +200,7 @@ static dyno_status measure(const struct dyno_cpu_links_config *config, struct dy
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
     for (uint32_t i = 0; i < count && status == DYNO_OK; i++) {
-        status = dyno_kv_storage_like(&storages[i], config->storages[peer ? i : 0], MEASURED_BLOCKS,
+        status = dyno_kv_storage_like(&storages[i], first_of(config, peer ? i : 0), MEASURED_BLOCKS,
                                       error);
         if (status == DYNO_OK) {
             dyno_kv_storage_touch(storages[i]);
@@ -210,10 +235,13 @@ static struct dyno_kv_peer *first_peer(const struct dyno_cpu_links_config *confi
 static bool take_config(struct memories *memories, const struct dyno_cpu_links_config *config)
 {
     memories->ranks = config->ranks;
+    memories->ask = config->storage;
+    memories->ask_context = config->storage_context;
+    memories->near = calloc(config->ranks, sizeof(struct dyno_kv_storage *));
     memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
     memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
     memories->peer = calloc(config->endpoint_count, sizeof(struct dyno_kv_peer *));
-    if (!memories->storage || !memories->file || !memories->peer) {
+    if (!memories->storage || !memories->file || !memories->peer || !memories->near) {
         return false;
     }
     memcpy(memories->storage, config->storages,

@@ -17,6 +17,11 @@ struct dyno_cpu_links_config {
      * memory has the same shape everywhere, but for the number of blocks. */
     struct dyno_kv_storage *const *storages;
     uint32_t endpoint_count, ranks;
+    /* Where that is NULL: asked of every transfer, from the threads that copy, as a worker that was
+     * started again has other memories; there is one while anything is moved there.  The first
+     * endpoint's is there from the start. */
+    struct dyno_kv_storage *(*storage)(const void *context, uint32_t endpoint, uint32_t rank);
+    const void *storage_context; /* not owned */
     /* [endpoint_count], copied: what lies in a file instead, whose storages are not read.  NULL:
      * nothing does. */
     struct dyno_kv_file *const *files;

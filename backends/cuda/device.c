@@ -128,8 +128,8 @@ _Noreturn static void give_up(const struct engine *engine, const struct dyno_err
     _Exit(EXIT_FAILURE);
 }
 
-static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                 uint32_t piece_count, uint32_t *next)
+static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count, uint32_t *next)
 {
     const struct cuda *cuda = context;
     const struct engine *engine = &cuda->engines[worker];
@@ -146,6 +146,7 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
     } else {
         settle_some(&settling, 0, yields, 0);
     }
+    return DYNO_OK;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */

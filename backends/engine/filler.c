@@ -142,6 +142,18 @@ static bool filler_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
     return true;
 }
 
+static bool filler_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                        struct dyno_completion *out)
+{
+    struct filler *filler = filler_of(device);
+
+    if (!filler->below->ops->drop(filler->below, worker, now, out)) {
+        return false;
+    }
+    settle(&filler->workers[worker], out, filler->ends_only);
+    return true;
+}
+
 static void filler_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)
 {
     struct dyno_device *below = filler_of(device)->below;
@@ -231,6 +243,7 @@ dyno_status dyno_filler_open(struct dyno_device **out, struct dyno_device *devic
     filler->ops.progress = filler_progress;
     filler->ops.step_start = filler_step_start;
     filler->ops.reap = filler_reap;
+    filler->ops.drop = device->ops->drop ? filler_drop : NULL;
     filler->ops.next = filler_next;
     filler->ops.predict = device->ops->predict ? filler_predict : NULL;
     filler->ops.close = filler_close;

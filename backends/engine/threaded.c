@@ -1,234 +1,41 @@
 #include "backends/engine/threaded.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum mail { MAIL_EMPTY, MAIL_POSTED, MAIL_DONE, MAIL_LOST };
+#include "backends/engine/threaded_parts.h"
 
-/* A sequence on its worker. */
-struct slot {
-    struct dyno_transcript *transcript; /* NULL: free */
-    uint32_t generated, total;          /* tokens; total: it ends there */
-    bool decodes;
-};
-
-/* One worker's engine.  While mail is POSTED everything but the atomics is its thread's; otherwise
- * it is the loop's. */
-struct engine {
-    struct threaded *device;
-    uint32_t worker;
-    struct slot *slots; /* [seqs_max] */
-    pthread_t thread;
-    bool started;
-    sem_t posted;
-    atomic_int mail;
-    atomic_bool quit, stop;
-    atomic_uint boundary_count; /* of boundaries, those that are known */
-    atomic_uint started_count;  /* steps that have started, or will for sure */
-    /* The pass. */
-    uint32_t steps_max, steps;
-    struct dyno_slice *slices; /* [slice_count] */
-    uint32_t slice_count, slice_capacity;
-    bool decode;
-    double plain_ns; /* what it would take by config.costs; 0: not to be learned from */
-    const uint32_t *const *tables;
-    dyno_ns *boundaries;              /* [config.steps_max + 1] */
-    struct dyno_engine_piece *pieces; /* [slice_capacity + seqs_max] of a step ... */
-    uint32_t *yielding;               /* ... and the slots of those that yield ... */
-    uint32_t *next;                   /* ... and their tokens */
-    uint32_t *ended;                  /* [seqs_max] */
-    uint32_t ended_count;
-};
-
-struct threaded {
-    struct dyno_device base;
-    struct dyno_device_ops ops;
-    struct dyno_threaded_config config;
-    struct engine *engines; /* [worker_count] */
-    bool owns_context;      /* once it is open */
-};
-
-static struct threaded *threaded_of(const struct dyno_device *device)
+static struct dyno_threaded *threaded_of(const struct dyno_device *device)
 {
-    return (struct threaded *)(uintptr_t)device;
+    return (struct dyno_threaded *)(uintptr_t)device;
 }
 
-static struct engine *engine_of(const struct dyno_device *device, uint32_t worker)
+static struct dyno_engine *engine_of(const struct dyno_device *device, uint32_t worker)
 {
     return &threaded_of(device)->engines[worker];
 }
 
-/* ---- the worker's thread --------------------------------------------------------------------- */
-
-static uint32_t add_piece(struct engine *engine, uint32_t count, uint32_t slot, uint32_t first,
-                          uint32_t tokens)
-{
-    engine->pieces[count] = (struct dyno_engine_piece){
-        .transcript = engine->slots[slot].transcript,
-        .tokens = engine->slots[slot].transcript->tokens,
-        .first = first,
-        .count = tokens,
-        .table = engine->tables[slot],
-    };
-    return count + 1;
-}
-
-/* The pieces of the next step; *yield_count of them yield.  Slices come first. */
-static uint32_t gather(struct engine *engine, uint32_t *yield_count)
-{
-    uint32_t count = 0, yields = 0;
-
-    for (uint32_t i = 0; engine->steps == 0 && i < engine->slice_count; i++) {
-        const struct dyno_slice *slice = &engine->slices[i];
-
-        count = add_piece(engine, count, slice->slot, slice->first, slice->tokens);
-        if (slice->yields) {
-            engine->pieces[count - 1].yields = true;
-            engine->yielding[yields++] = slice->slot;
-        }
-    }
-    for (uint32_t i = 0; engine->decode && i < engine->device->config.seqs_max; i++) {
-        if (engine->slots[i].decodes) {
-            count = add_piece(engine, count, i, engine->slots[i].transcript->count - 1, 1);
-            engine->pieces[count - 1].yields = true;
-            engine->yielding[yields++] = i;
-        }
-    }
-    *yield_count = yields;
-    return count;
-}
-
-/* Whether the sequence ends with `token`, but for how many it has. */
-static bool ends_with(const struct dyno_threaded_config *config,
-                      const struct dyno_transcript *transcript, uint32_t token)
-{
-    struct dyno_generation *generation = transcript->generation;
-
-    if (generation) {
-        return generation->ops->took(generation, token);
-    }
-    for (uint32_t i = 0; !config->answer && i < config->eos_count; i++) {
-        if (config->eos[i] == token) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The slot's sequence goes on with `token`. */
-static void take_token(struct engine *engine, uint32_t index, uint32_t token)
-{
-    struct slot *slot = &engine->slots[index];
-    struct dyno_transcript *transcript = slot->transcript;
-
-    assert(transcript->count < transcript->capacity);
-    transcript->tokens[transcript->count++] = token;
-    slot->generated++;
-    slot->decodes = true;
-    if (ends_with(&engine->device->config, transcript, token) || slot->generated >= slot->total) {
-        slot->decodes = false;
-        engine->ended[engine->ended_count++] = index;
-    }
-}
-
-static void note_boundary(struct engine *engine)
-{
-    const struct dyno_threaded_config *config = &engine->device->config;
-    uint32_t count = atomic_load_explicit(&engine->boundary_count, memory_order_relaxed);
-
-    engine->boundaries[count] = config->now(config->clock);
-    atomic_store_explicit(&engine->boundary_count, count + 1, memory_order_release);
-}
-
-/* Whether another step follows.  Known before the boundary between the two is told, so that nobody
- * takes the end of the last step for the start of one more. */
-static bool goes_on(const struct engine *engine)
-{
-    return engine->steps < engine->steps_max && engine->ended_count == 0 &&
-           !atomic_load_explicit(&engine->stop, memory_order_relaxed);
-}
-
-/* False: it never ends. */
-static bool run_pass(struct engine *engine)
-{
-    const struct dyno_threaded_config *config = &engine->device->config;
-    bool another = true;
-
-    note_boundary(engine);
-    while (another) {
-        uint32_t yields, count = gather(engine, &yields);
-
-        config->step(config->context, engine->worker, engine->pieces, count, engine->next);
-        if (config->is_gone && config->is_gone(config->context, engine->worker)) {
-            return false;
-        }
-        for (uint32_t i = 0; i < yields; i++) {
-            take_token(engine, engine->yielding[i], engine->next[i]);
-        }
-        engine->steps++;
-        another = goes_on(engine);
-        note_boundary(engine);
-        if (another) {
-            atomic_store_explicit(&engine->started_count, engine->steps + 1, memory_order_release);
-        }
-    }
-    return true;
-}
-
-static void *run_thread(void *context)
-{
-    struct engine *engine = context;
-    const struct dyno_threaded_config *config = &engine->device->config;
-
-    for (;;) {
-        while (sem_wait(&engine->posted) != 0) {
-            assert(errno == EINTR);
-        }
-        if (atomic_load_explicit(&engine->quit, memory_order_acquire)) {
-            return NULL;
-        }
-        if (run_pass(engine)) {
-            atomic_store_explicit(&engine->mail, MAIL_DONE, memory_order_release);
-            config->wake(config->clock);
-        } else {
-            atomic_store_explicit(&engine->mail, MAIL_LOST, memory_order_release);
-        }
-    }
-}
-
 /* ---- the loop's side ------------------------------------------------------------------------- */
-
-static enum mail mail_of(const struct engine *engine)
-{
-    return (enum mail)atomic_load_explicit(&engine->mail, memory_order_acquire);
-}
 
 static void threaded_open_seq(struct dyno_device *device, uint32_t worker, uint32_t index,
                               uint64_t id, uint32_t generated, uint32_t tokens_max)
 {
     const struct dyno_threaded_config *config = &threaded_of(device)->config;
-    struct slot *slot = &engine_of(device, worker)->slots[index];
+    struct dyno_engine_slot *slot = &engine_of(device, worker)->slots[index];
     uint32_t answer = config->answer ? config->answer(config->answer_context, id) : tokens_max;
 
-    *slot = (struct slot){.transcript = dyno_transcripts_find(config->transcripts, id),
-                          .generated = generated,
-                          .total = answer < tokens_max ? answer : tokens_max};
-    assert(slot->transcript);
-    if (config->is_gone && slot->transcript->count > slot->transcript->prompt_tokens + generated) {
-        slot->transcript->count = slot->transcript->prompt_tokens + generated; /* of a lost pass */
-    }
-    assert(slot->transcript->count == slot->transcript->prompt_tokens + generated);
+    *slot = (struct dyno_engine_slot){.transcript = dyno_transcripts_find(config->transcripts, id),
+                                      .generated = generated,
+                                      .total = answer < tokens_max ? answer : tokens_max};
+    assert(slot->transcript &&
+           slot->transcript->count == slot->transcript->prompt_tokens + generated);
 }
 
 static void threaded_join(struct dyno_device *device, uint32_t worker, uint32_t index)
 {
-    struct slot *slot = &engine_of(device, worker)->slots[index];
+    struct dyno_engine_slot *slot = &engine_of(device, worker)->slots[index];
 
     assert(slot->transcript && slot->generated > 0 && slot->generated < slot->total);
     slot->decodes = true;
@@ -236,11 +43,11 @@ static void threaded_join(struct dyno_device *device, uint32_t worker, uint32_t 
 
 static void threaded_shut(struct dyno_device *device, uint32_t worker, uint32_t slot)
 {
-    engine_of(device, worker)->slots[slot] = (struct slot){.transcript = NULL};
+    engine_of(device, worker)->slots[slot] = (struct dyno_engine_slot){.transcript = NULL};
 }
 
 /* Devices return nothing from submit: out of memory ends the program, as in core/worker/paced.c. */
-static void make_room(struct engine *engine, uint32_t slice_count)
+static void make_room(struct dyno_engine *engine, uint32_t slice_count)
 {
     size_t pieces = (size_t)slice_count + engine->device->config.seqs_max;
 
@@ -257,18 +64,18 @@ static void make_room(struct engine *engine, uint32_t slice_count)
     }
 }
 
-static bool knows_costs(const struct threaded *threaded)
+static bool knows_costs(const struct dyno_threaded *threaded)
 {
     return threaded->config.costs.base_ns > 0.0;
 }
 
 static void threaded_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
 {
-    struct engine *engine = engine_of(device, pass->worker);
+    struct dyno_engine *engine = engine_of(device, pass->worker);
     uint32_t most = threaded_of(device)->config.steps_max;
 
     (void)now;
-    assert(mail_of(engine) == MAIL_EMPTY && pass->tables);
+    assert(dyno_engine_mail(engine) == MAIL_EMPTY && pass->tables);
     make_room(engine, pass->slice_count);
     if (pass->slice_count > 0) {
         memcpy(engine->slices, pass->slices, pass->slice_count * sizeof *pass->slices);
@@ -281,6 +88,7 @@ static void threaded_submit(struct dyno_device *device, dyno_ns now, const struc
     engine->tables = pass->tables;
     engine->steps_max = pass->steps_max < most ? pass->steps_max : most;
     engine->steps = engine->ended_count = 0;
+    engine->cut = false; /* its thread waits for the mail */
     atomic_store_explicit(&engine->boundary_count, 0, memory_order_relaxed);
     atomic_store_explicit(&engine->started_count, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->stop, false, memory_order_relaxed);
@@ -299,12 +107,12 @@ static void threaded_stop(struct dyno_device *device, uint32_t worker, dyno_ns n
 static void threaded_progress(struct dyno_device *device, uint32_t worker, dyno_ns now,
                               uint32_t *started, uint32_t *completed)
 {
-    const struct engine *engine = engine_of(device, worker);
+    const struct dyno_engine *engine = engine_of(device, worker);
     uint32_t starts = atomic_load_explicit(&engine->started_count, memory_order_acquire);
     uint32_t count = atomic_load_explicit(&engine->boundary_count, memory_order_acquire);
 
     *started = *completed = 0;
-    if (mail_of(engine) == MAIL_EMPTY) {
+    if (dyno_engine_mail(engine) == MAIL_EMPTY) {
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -315,7 +123,7 @@ static void threaded_progress(struct dyno_device *device, uint32_t worker, dyno_
 
 static dyno_ns threaded_step_start(struct dyno_device *device, uint32_t worker, uint32_t step)
 {
-    const struct engine *engine = engine_of(device, worker);
+    const struct dyno_engine *engine = engine_of(device, worker);
     uint32_t count = atomic_load_explicit(&engine->boundary_count, memory_order_acquire);
 
     assert(step < count);
@@ -330,15 +138,28 @@ static int by_slot(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* What the steps of the pass that have ended did. */
+static void tell_steps(struct dyno_engine *engine, struct dyno_completion *out)
+{
+    qsort(engine->ended, engine->ended_count, sizeof *engine->ended, by_slot);
+    *out = (struct dyno_completion){.worker = engine->worker,
+                                    .at = engine->boundaries[engine->steps],
+                                    .steps = engine->steps,
+                                    .start = engine->boundaries[0],
+                                    .boundaries = engine->boundaries,
+                                    .ended_count = engine->ended_count,
+                                    .ended = engine->ended};
+}
+
 static bool threaded_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
 {
-    struct threaded *threaded = threaded_of(device);
-    struct engine *first = NULL;
+    struct dyno_threaded *threaded = threaded_of(device);
+    struct dyno_engine *first = NULL;
 
     for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
-        struct engine *engine = &threaded->engines[i];
+        struct dyno_engine *engine = &threaded->engines[i];
 
-        if (mail_of(engine) == MAIL_DONE && engine->boundaries[engine->steps] <= now &&
+        if (dyno_engine_mail(engine) == MAIL_DONE && engine->boundaries[engine->steps] <= now &&
             (!first || engine->boundaries[engine->steps] < first->boundaries[first->steps])) {
             first = engine;
         }
@@ -346,18 +167,61 @@ static bool threaded_reap(struct dyno_device *device, dyno_ns now, struct dyno_c
     if (!first) {
         return false;
     }
-    qsort(first->ended, first->ended_count, sizeof *first->ended, by_slot);
-    *out = (struct dyno_completion){.worker = first->worker,
-                                    .at = first->boundaries[first->steps],
-                                    .steps = first->steps,
-                                    .start = first->boundaries[0],
-                                    .boundaries = first->boundaries,
-                                    .ended_count = first->ended_count,
-                                    .ended = first->ended};
+    tell_steps(first, out);
     dyno_pass_costs_learn(&threaded->config.costs, first->plain_ns,
                           first->boundaries[first->steps] - first->boundaries[0]);
     atomic_store_explicit(&first->mail, MAIL_EMPTY, memory_order_relaxed);
     return true;
+}
+
+/* The thread is in no pass any more. */
+static void await_thread(const struct dyno_engine *engine)
+{
+    const struct timespec nap = {.tv_nsec = 100000};
+
+    while (dyno_engine_mail(engine) == MAIL_POSTED) {
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
+/* Of steps that have ended somebody has heard already.  The one that is being computed is waited
+ * for, as it reads and writes what will be given back. */
+static bool threaded_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                          struct dyno_completion *out)
+{
+    struct dyno_engine *engine = engine_of(device, worker);
+    bool any;
+
+    (void)now;
+    pthread_mutex_lock(&engine->lock);
+    engine->cut = true;
+    any = dyno_engine_mail(engine) != MAIL_EMPTY && engine->steps > 0;
+    pthread_mutex_unlock(&engine->lock);
+    await_thread(engine);
+    if (any) {
+        tell_steps(engine, out);
+    }
+    if (dyno_engine_mail(engine) == MAIL_FAILED) {
+        atomic_fetch_sub_explicit(&engine->device->failures, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&engine->mail, MAIL_EMPTY, memory_order_relaxed);
+    return any;
+}
+
+static bool threaded_failed(const struct dyno_device *device, uint32_t *worker)
+{
+    const struct dyno_threaded *threaded = threaded_of(device);
+
+    if (atomic_load_explicit(&threaded->failures, memory_order_relaxed) == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
+        if (dyno_engine_mail(&threaded->engines[i]) == MAIL_FAILED) {
+            *worker = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static dyno_ns threaded_next(const struct dyno_device *device)
@@ -371,35 +235,16 @@ static dyno_ns threaded_predict(const struct dyno_device *device, const struct d
     return dyno_pass_costs_predict(&threaded_of(device)->config.costs, pass);
 }
 
-/* What its thread asked for is answered, or given up, as soon as what computes is gone. */
-static void await_thread(const struct engine *engine)
-{
-    const struct timespec nap = {.tv_nsec = 100000};
-
-    while (mail_of(engine) == MAIL_POSTED) {
-        (void)nanosleep(&nap, NULL);
-    }
-}
-
-static void threaded_drop(struct dyno_device *device, uint32_t worker, dyno_ns now)
-{
-    struct engine *engine = engine_of(device, worker);
-
-    (void)now;
-    await_thread(engine);
-    atomic_store_explicit(&engine->mail, MAIL_EMPTY, memory_order_relaxed);
-}
-
 static dyno_ns threaded_quiesce(struct dyno_device *device)
 {
-    const struct threaded *threaded = threaded_of(device);
+    const struct dyno_threaded *threaded = threaded_of(device);
     dyno_ns last = 0;
 
     for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
-        const struct engine *engine = &threaded->engines[i];
+        const struct dyno_engine *engine = &threaded->engines[i];
 
         await_thread(engine);
-        if (mail_of(engine) == MAIL_DONE && engine->boundaries[engine->steps] > last) {
+        if (dyno_engine_mail(engine) == MAIL_DONE && engine->boundaries[engine->steps] > last) {
             last = engine->boundaries[engine->steps];
         }
     }
@@ -408,13 +253,14 @@ static dyno_ns threaded_quiesce(struct dyno_device *device)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static void close_engine(struct engine *engine)
+static void close_engine(struct dyno_engine *engine)
 {
     if (engine->started) {
         atomic_store_explicit(&engine->quit, true, memory_order_release);
         (void)sem_post(&engine->posted);
         (void)pthread_join(engine->thread, NULL);
         (void)sem_destroy(&engine->posted);
+        (void)pthread_mutex_destroy(&engine->lock);
     }
     free(engine->slots);
     free(engine->slices);
@@ -427,7 +273,7 @@ static void close_engine(struct engine *engine)
 
 static void threaded_close(struct dyno_device *device)
 {
-    struct threaded *threaded = threaded_of(device);
+    struct dyno_threaded *threaded = threaded_of(device);
 
     for (uint32_t i = 0; threaded->engines && i < threaded->config.worker_count; i++) {
         close_engine(&threaded->engines[i]);
@@ -439,9 +285,9 @@ static void threaded_close(struct dyno_device *device)
     free(threaded);
 }
 
-static dyno_status open_engine(struct threaded *threaded, uint32_t worker)
+static dyno_status open_engine(struct dyno_threaded *threaded, uint32_t worker)
 {
-    struct engine *engine = &threaded->engines[worker];
+    struct dyno_engine *engine = &threaded->engines[worker];
     uint32_t seqs_max = threaded->config.seqs_max;
 
     engine->device = threaded;
@@ -455,8 +301,10 @@ static dyno_status open_engine(struct threaded *threaded, uint32_t worker)
     if (sem_init(&engine->posted, 0, 0) != 0) {
         return DYNO_IO;
     }
-    if (pthread_create(&engine->thread, NULL, run_thread, engine) != 0) {
+    (void)pthread_mutex_init(&engine->lock, NULL);
+    if (pthread_create(&engine->thread, NULL, dyno_engine_run, engine) != 0) {
         (void)sem_destroy(&engine->posted);
+        (void)pthread_mutex_destroy(&engine->lock);
         return DYNO_IO;
     }
     engine->started = true;
@@ -475,9 +323,41 @@ static const struct dyno_device_ops threaded_ops = {
     .step_start = threaded_step_start,
     .reap = threaded_reap,
     .next = threaded_next,
+    .drop = threaded_drop,
+    .failed = threaded_failed,
     .quiesce = threaded_quiesce,
     .close = threaded_close,
 };
+
+static void wish_for(struct dyno_engine *engine, enum dyno_wish wish)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->wish = wish;
+    engine->start = DYNO_THREADED_STARTS;
+    pthread_mutex_unlock(&engine->lock);
+    (void)sem_post(&engine->posted);
+}
+
+void dyno_threaded_device_start(struct dyno_device *device, uint32_t worker)
+{
+    wish_for(engine_of(device, worker), WISH_START);
+}
+
+void dyno_threaded_device_stop(struct dyno_device *device, uint32_t worker)
+{
+    wish_for(engine_of(device, worker), WISH_STOP);
+}
+
+enum dyno_threaded_start dyno_threaded_device_look(struct dyno_device *device, uint32_t worker)
+{
+    struct dyno_engine *engine = engine_of(device, worker);
+    enum dyno_threaded_start start;
+
+    pthread_mutex_lock(&engine->lock);
+    start = engine->start;
+    pthread_mutex_unlock(&engine->lock);
+    return start;
+}
 
 void *dyno_threaded_device_context(const struct dyno_device *device)
 {
@@ -487,7 +367,7 @@ void *dyno_threaded_device_context(const struct dyno_device *device)
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
                                       const struct dyno_threaded_config *config)
 {
-    struct threaded *threaded = calloc(1, sizeof *threaded);
+    struct dyno_threaded *threaded = calloc(1, sizeof *threaded);
     dyno_status status = DYNO_OK;
 
     if (!threaded) {
@@ -497,7 +377,6 @@ dyno_status dyno_threaded_device_open(struct dyno_device **out,
     threaded->ops = threaded_ops;
     threaded->ops.name = config->name;
     threaded->ops.help = config->help;
-    threaded->ops.drop = config->is_gone ? threaded_drop : NULL;
     threaded->ops.predict = knows_costs(threaded) ? threaded_predict : NULL;
     threaded->base.ops = &threaded->ops;
     threaded->engines = calloc(config->worker_count, sizeof *threaded->engines);

@@ -7,7 +7,12 @@
  * in the mailbox, done, until it is reaped; the clock is woken when one is done.
  *
  *   EMPTY -> POSTED [submit] -> DONE [the thread] -> EMPTY [reap]
- *                            -> LOST [the thread: what computes is gone] -> EMPTY [drop]
+ *            POSTED or DONE -> EMPTY [drop]: no step counts that has not ended, and what is being
+ *                                            computed is thrown away
+ *            POSTED -> LOST [the thread]: what computes is gone -> EMPTY [drop]
+ *            POSTED -> FAILED [the thread]: a step could not be computed -> EMPTY [drop]
+ *
+ * A worker that has failed keeps its pass until somebody drops it (backends/engine/failures.h).
  */
 #ifndef DYNO_BACKENDS_ENGINE_THREADED_H
 #define DYNO_BACKENDS_ENGINE_THREADED_H
@@ -38,14 +43,26 @@ struct dyno_threaded_config {
     uint32_t steps_max;                   /* decode steps of a pass at most */
     struct dyno_transcripts *transcripts; /* not owned */
     /* Compute one step of `worker`: next[i] is the token that the i-th yielding piece is followed
-     * by.  Called from the worker's thread, never for one worker from two. */
-    void (*step)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                 uint32_t piece_count, uint32_t *next);
+     * by.  Called from the worker's thread, never for one worker from two.  Anything but DYNO_OK:
+     * the worker has failed, and nothing of the step counts. */
+    dyno_status (*step)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count, uint32_t *next);
+    /* Where choosing tokens leaves traces it is not in `step`, which may be thrown away, but done
+     * here: called right after, if the step counts.  NULL: `step` does all of it. */
+    void (*choose)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                   uint32_t piece_count, uint32_t *next);
+    /* Give `worker` what its passes need, or take it away again: called from the worker's thread,
+     * between its passes.  One that is started while it is there begins anew; to stop one that is
+     * not there does nothing.  NULL: workers are there from when the device opens until it closes.
+     * Errors of start: the worker is not there. */
+    dyno_status (*start)(void *context, uint32_t worker);
+    void (*stop)(void *context, uint32_t worker);
     /* What computes for the worker is gone for good: what it was asked last it did not do, and the
      * pass never ends.  Asked after every step, from the worker's thread; faults
-     * (core/run/faults.h) are to tell the loop.  NULL: it never is, and passes cannot be taken from
-     * the device. */
+     * (core/run/faults.h) are to tell the loop.  NULL: it never is. */
     bool (*is_gone)(void *context, uint32_t worker);
+    bool survives;                  /* somebody drops the pass of one that has failed; else the
+                                       program ends there */
     void (*release)(void *context); /* when the device closes, its threads are gone; may be NULL */
     void *context;
     /* How many tokens request `id` generates, >= 1, when it ends as recorded; NULL: it ends as the
@@ -67,6 +84,19 @@ struct dyno_threaded_config {
  * Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started). */
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
                                       const struct dyno_threaded_config *config);
+
+/* Begin to start a worker, or to stop it, in its thread; of several such calls the last one counts.
+ * It has no pass, and gets none before it is seen to have started. */
+void dyno_threaded_device_start(struct dyno_device *device, uint32_t worker);
+void dyno_threaded_device_stop(struct dyno_device *device, uint32_t worker);
+
+/* How it goes with the last start; the clock is woken when that ends. */
+enum dyno_threaded_start {
+    DYNO_THREADED_STARTS,
+    DYNO_THREADED_STARTED,
+    DYNO_THREADED_FAILED,
+};
+enum dyno_threaded_start dyno_threaded_device_look(struct dyno_device *device, uint32_t worker);
 
 /* The configuration's, of a device that dyno_threaded_device_open opened. */
 void *dyno_threaded_device_context(const struct dyno_device *device);

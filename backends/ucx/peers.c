@@ -58,8 +58,8 @@ static bool settle(const struct dyno_ucx_peers *peers, uint32_t worker,
 }
 
 /* Nothing is told to anybody where the process is gone: the pass never ends. */
-static void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                 uint32_t piece_count, uint32_t *next)
+static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count, uint32_t *next)
 {
     const struct dyno_ucx_peers *peers = context;
     struct dyno_ucx_peer *peer = peer_of(peers, worker);
@@ -69,7 +69,7 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
 
     if (!dyno_ucx_peer_step(peer, worker % peers->workers_each, pieces, piece_count, &answer,
                             &reader.left)) {
-        return;
+        return DYNO_OK;
     }
     reader.at = answer;
     for (uint32_t i = 0; i < piece_count; i++) {
@@ -78,9 +78,10 @@ static void step(void *context, uint32_t worker, const struct dyno_engine_piece 
         if (wanted != DYNO_UCX_NOTHING &&
             !settle(peers, worker, pieces[i].transcript, wanted, &reader, &next[count++])) {
             dyno_ucx_peer_give_up(peer, "it answered less than it was asked for");
-            return;
+            return DYNO_OK;
         }
     }
+    return DYNO_OK; /* or it is gone, which is asked */
 }
 
 static bool is_gone(void *context, uint32_t worker)

@@ -319,6 +319,34 @@ void dyno_kv_places_prefer(struct dyno_kv_places *places, const uint32_t *number
     free(is_named);
 }
 
+/* Lists from `first` on are unused, one linked to the next; returns the first of them. */
+static uint32_t link_unused(struct numbers *lists, uint32_t first, uint32_t capacity)
+{
+    for (uint32_t i = first; i < capacity; i++) {
+        lists[i].next = i + 1 < capacity ? i + 1 : UINT32_MAX;
+    }
+    return first < capacity ? first : UINT32_MAX;
+}
+
+void dyno_kv_places_forget(struct dyno_kv_places *places)
+{
+    places->free.head = places->free.count = 0;
+    places->idle.head = places->idle.count = 0;
+    for (uint32_t i = 0; i < places->capacity; i++) {
+        enqueue(&places->free, i);
+    }
+    for (uint32_t i = 0; i < places->tables_capacity; i++) {
+        places->tables[i].count = 0;
+    }
+    for (uint32_t i = 0; i < places->spans_capacity; i++) {
+        places->spans[i].count = 0;
+    }
+    places->tables_unused = link_unused(places->tables, places->slots, places->tables_capacity);
+    places->spans_unused = link_unused(places->spans, 0, places->spans_capacity);
+    places->lent.count = 0;
+    dyno_map_clear(&places->span_of);
+}
+
 /* ---- steps ahead ----------------------------------------------------------------------------- */
 
 void dyno_kv_places_lend_start(struct dyno_kv_places *places, const struct dyno_kv_cache *cache)

@@ -63,6 +63,9 @@ void dyno_kv_places_drop(struct dyno_kv_places *places, uint32_t table, uint32_t
 /* The cache evicted `count` blocks of `span` (0: contents nobody will ask for), the last ones. */
 void dyno_kv_places_evicted(struct dyno_kv_places *places, uint64_t span, uint32_t count);
 
+/* As just opened: every block is free, every table empty, and none beyond the slots is taken. */
+void dyno_kv_places_forget(struct dyno_kv_places *places);
+
 /* Steps ahead: a device that runs several decode steps needs to know the blocks that later steps
  * will take, in the order in which they will take them.  `start` begins; each `lend` puts the next
  * block that dyno_kv_take will yield into a table without taking it; once the cache has taken

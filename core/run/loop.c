@@ -374,6 +374,14 @@ static void rest(struct dyno_loop *loop)
     }
 }
 
+/* Nothing is touched any more of what dead workers had. */
+static void launch(struct dyno_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->lane_count; i++) {
+        dyno_roster_launch(loop->lanes[i].roster);
+    }
+}
+
 static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
 {
     loop->result.turns++;
@@ -385,6 +393,7 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
     } while (DYNO_RARELY(loop->waiting > 0) && dyno_loop_could_let_in(loop));
     if (DYNO_RARELY(loop->config.roster)) {
         rest(loop);
+        launch(loop);
     }
     if (DYNO_RARELY(loop->out_of_memory)) {
         return DYNO_NO_MEMORY;

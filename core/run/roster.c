@@ -114,8 +114,21 @@ static void begin(struct dyno_roster *roster, uint32_t worker, dyno_ns now, dyno
 {
     assert(dyno_roster_is_empty(roster, index_of(roster, worker)));
     enter(roster, worker, DYNO_WORKER_STARTING, now);
+    if (roster->config.starter) {
+        roster->places[worker].order = DYNO_ORDER_START;
+        dyno_heap_set(&roster->starts, worker, DYNO_NEVER);
+        return;
+    }
     roster->places[worker].fails = dyno_rng_unit(rng) < roster->config.start_failure;
     dyno_heap_set(&roster->starts, worker, now + (takes > 0 ? takes : 1));
+}
+
+/* Nobody is there any more. */
+static void clear_away(struct dyno_roster *roster, uint32_t worker)
+{
+    if (roster->config.starter) {
+        roster->places[worker].order = DYNO_ORDER_STOP;
+    }
 }
 
 void dyno_roster_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
@@ -125,7 +138,8 @@ void dyno_roster_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
     dyno_ns takes;
 
     dyno_rng_init(&rng, dyno_chain(config->seed, roster->totals.starts++), "planner.startup");
-    takes = config->startup ? config->startup(config->startup_context, &rng) : 0;
+    takes =
+        config->startup && !config->starter ? config->startup(config->startup_context, &rng) : 0;
     roster->places[worker].came_over = false;
     begin(roster, worker, now, takes, &rng);
 }
@@ -139,7 +153,7 @@ static void change(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
     dyno_ns takes;
 
     dyno_rng_init(&rng, dyno_chain(config->seed, roster->totals.changes++), "planner.change");
-    takes = config->change ? config->change(config->change_context, &rng) : 0;
+    takes = config->change && !config->starter ? config->change(config->change_context, &rng) : 0;
     roster->coming[dyno_roster_role_of(roster, twin)]--;
     roster->places[worker].goes_over = false;
     roster->places[twin].came_over = true;
@@ -151,6 +165,7 @@ void dyno_roster_call_off(struct dyno_roster *roster, uint32_t worker, dyno_ns n
 {
     dyno_heap_remove(&roster->starts, worker);
     enter(roster, worker, DYNO_WORKER_STOPPED, now);
+    clear_away(roster, worker);
 }
 
 void dyno_roster_drain(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
@@ -236,6 +251,40 @@ static bool end_start(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
     return true;
 }
 
+/* It failed for real: nobody is started there before a while has passed. */
+static void put_off(struct dyno_roster *roster, uint32_t worker, dyno_ns now)
+{
+    roster->totals.start_failures++;
+    dyno_heap_remove(&roster->starts, worker);
+    enter(roster, worker, DYNO_WORKER_LOST, now);
+    clear_away(roster, worker);
+    dyno_heap_set(&roster->mends, worker, now + DYNO_START_PAUSE);
+    dyno_roster_reconcile(roster, now);
+}
+
+/* Starts that are under way for real; true if a worker became ready. */
+static bool look_at_starts(struct dyno_roster *roster, dyno_ns now)
+{
+    const struct dyno_starter *starter = roster->config.starter;
+    bool any = false;
+
+    for (uint32_t i = 0; i < roster->total; i++) {
+        enum dyno_start start;
+
+        if (roster->places[i].state != DYNO_WORKER_STARTING ||
+            roster->places[i].order == DYNO_ORDER_START) {
+            continue;
+        }
+        start = starter->look(starter->context, i);
+        if (start == DYNO_START_FAILED) {
+            put_off(roster, i, now);
+        } else if (start == DYNO_START_DONE) {
+            any = end_start(roster, i, now) || any;
+        }
+    }
+    return any;
+}
+
 bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now)
 {
     bool any = false;
@@ -246,7 +295,25 @@ bool dyno_roster_settle(struct dyno_roster *roster, dyno_ns now)
     while (dyno_heap_key(&roster->starts) <= now) {
         any = end_start(roster, dyno_heap_top(&roster->starts).id, now) || any;
     }
-    return any;
+    return DYNO_RARELY(roster->config.starter && roster->starts.count > 0)
+               ? look_at_starts(roster, now)
+               : any;
+}
+
+void dyno_roster_launch(struct dyno_roster *roster)
+{
+    const struct dyno_starter *starter = roster->config.starter;
+
+    for (uint32_t i = 0; starter && i < roster->total; i++) {
+        enum dyno_order order = roster->places[i].order;
+
+        roster->places[i].order = DYNO_ORDER_NONE;
+        if (order == DYNO_ORDER_START) {
+            starter->start(starter->context, i);
+        } else if (order == DYNO_ORDER_STOP) {
+            starter->stop(starter->context, i);
+        }
+    }
 }
 
 /* Whatever was there is not any more. */
@@ -285,6 +352,7 @@ bool dyno_roster_lose(struct dyno_roster *roster, dyno_ns now, uint32_t worker, 
     } else {
         leave_place(roster, worker);
         enter(roster, worker, DYNO_WORKER_LOST, now);
+        clear_away(roster, worker);
         roster->totals.losses += served;
         ground_of(roster, worker)->was_lost |= served;
     }
@@ -317,6 +385,7 @@ void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, 
             (!workers->ops->stop ||
              workers->ops->stop(workers, now, roster->config.first_worker + i))) {
             enter(roster, i, DYNO_WORKER_STOPPED, now);
+            clear_away(roster, i);
             if (roster->places[i].goes_over) {
                 change(roster, i, now);
             }

@@ -11,6 +11,7 @@
  *   Always: stopped + starting + ready + draining + lost == worker_count, and a GPU is paid for in
  *   every state but STOPPED and LOST.
  *
+ * How long a start takes, and whether it fails, is drawn, or it is seen: where there is a starter.
  * Nobody is killed by the roster, and nobody who drains comes back before it has stopped: the
  * router has forgotten what its cache holds.  Every start has a random stream of its own, named by
  * its number, so that the luck of one does not depend on how many numbers another drew.
@@ -63,6 +64,22 @@ struct dyno_roster_budget {
     uint32_t gpus_most; /* ... and the most there were */
 };
 
+/* Who brings workers up and takes them down, where that is real: asked at the end of a turn
+ * (dyno_roster_launch), when nothing of the worker that was there is in use any more. */
+struct dyno_starter {
+    /* Begin; a worker that is there, or on its way, begins anew. */
+    void (*start)(void *context, uint32_t worker);
+    /* How the last start that was asked for goes.  When it ends the loop's clock is woken. */
+    enum dyno_start {
+        DYNO_START_GOES_ON,
+        DYNO_START_DONE,
+        DYNO_START_FAILED
+    } (*look)(void *context, uint32_t worker);
+    /* Nobody needs it any more, or it is not to come. */
+    void (*stop)(void *context, uint32_t worker);
+    void *context;
+};
+
 struct dyno_roster_config {
     uint32_t worker_count;             /* places */
     uint32_t first_worker;             /* what dispatch and workers call the first of them */
@@ -79,9 +96,14 @@ struct dyno_roster_config {
     /* And a start in another role on GPUs that had one, as of startup. */
     dyno_ns (*change)(const void *context, struct dyno_rng *rng);
     const void *change_context;
-    struct dyno_dispatch *dispatch; /* told who is gone and who is back; not owned */
-    struct dyno_dispatch *prefill;  /* likewise, for the other role; NULL: there is none */
+    /* A start takes as long as it takes, and fails if it does; the above is not asked.  One that
+     * failed is tried again DYNO_START_PAUSE later.  NULL: starts are pretended. */
+    const struct dyno_starter *starter; /* stays where it is */
+    struct dyno_dispatch *dispatch;     /* told who is gone and who is back; not owned */
+    struct dyno_dispatch *prefill;      /* likewise, for the other role; NULL: there is none */
 };
+
+#define DYNO_START_PAUSE DYNO_S
 
 struct dyno_roster;
 
@@ -119,7 +141,11 @@ bool dyno_roster_is_gone(const struct dyno_roster *roster);
 /* Workers that drain and have nothing left stop. */
 void dyno_roster_rest(struct dyno_roster *roster, struct dyno_workers *workers, dyno_ns now);
 
-/* When the next start ends or a place is mended; DYNO_NEVER: nothing is under way. */
+/* The starter is told whom to start and to stop since it was told last. */
+void dyno_roster_launch(struct dyno_roster *roster);
+
+/* When the next start ends or a place is mended; DYNO_NEVER: nothing is under way, or nobody knows
+ * when it ends. */
 dyno_ns dyno_roster_next(const struct dyno_roster *roster);
 
 enum dyno_worker_state dyno_roster_state(const struct dyno_roster *roster, uint32_t worker);

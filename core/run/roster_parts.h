@@ -5,8 +5,12 @@
 #include "core/base/heap.h"
 #include "core/run/roster.h"
 
+/* What the starter is still to be told of a worker. */
+enum dyno_order { DYNO_ORDER_NONE, DYNO_ORDER_START, DYNO_ORDER_STOP };
+
 struct dyno_place {
     enum dyno_worker_state state;
+    enum dyno_order order;
     bool fails;      /* the start under way */
     bool was_lost;   /* who served here last, in either role; kept with the first of the two */
     bool goes_over;  /* draining: its GPUs change their role then */

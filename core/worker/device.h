@@ -120,8 +120,15 @@ struct dyno_device_ops {
     dyno_ns (*predict)(const struct dyno_device *device, const struct dyno_pass *pass);
 
     /* The pass in flight, if there is one, never ends, and is not told of.  Its sequences stay
-     * open, to be shut.  NULL: a device whose passes cannot be taken from it. */
-    void (*drop)(struct dyno_device *device, uint32_t worker, dyno_ns now);
+     * open, to be shut.  True: steps of it had ended, and what they did is in *out, as of reap; so
+     * it may be with a device that is real, whose steps may have ended after `now`.  Of others they
+     * were reaped before.  NULL: a device whose passes cannot be taken from it. */
+    bool (*drop)(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                 struct dyno_completion *out);
+
+    /* True: `*worker` is one that could not compute its pass, and keeps it until that is dropped;
+     * the lowest of several.  Cheap.  NULL: none ever fails. */
+    bool (*failed)(const struct dyno_device *device, uint32_t *worker);
 
     /* Wait until no pass is in flight any more (all were told to stop); they can be reaped then.
      * Returns when the last one ended.  Only of a device that is real; else NULL. */

@@ -96,8 +96,9 @@ struct dyno_handoff_config {
     struct dyno_handoff_router router;
     bool same_gpus; /* D is P, and worker i of either fleet is the same GPUs in another role: one of
                        the two serves at most (core/run/roster.h) */
-    struct dyno_links *links; /* between workers as they are numbered here, but for one that
-                                 computes prompts on the same GPUs as one that decodes; not owned */
+    struct dyno_links *links; /* between workers, which are endpoints from 0 on where they decode,
+                                 and from prefill.endpoint on where they compute prompts: also from
+                                 0 on, where both are the same GPUs; not owned */
     uint64_t block_bytes;     /* of KV */
     dyno_ns relayout_ns;      /* more for each block, where the two split it otherwise */
     const struct dyno_handoff_policy *policy;

@@ -132,8 +132,20 @@ static void list_passages(struct dyno_handoff *handoff, uint32_t worker,
     }
 }
 
+/* What a device that is real computes of a prompt it takes down, whether anybody still wants it: so
+ * the pass in flight is waited for, and who goes on has its token, if it yields one. */
+static dyno_status end_real_prompts(struct dyno_handoff *handoff)
+{
+    if (!handoff->config.prefill.device->ops->is_real) {
+        return DYNO_OK;
+    }
+    return handoff->prefill->ops->settle(handoff->prefill,
+                                         dyno_local_quiesce(handoff->prefill, handoff->now));
+}
+
 static dyno_status lose_decoder(struct dyno_handoff *handoff, uint32_t worker)
 {
+    DYNO_TRY(end_real_prompts(handoff));
     list_passages(handoff, worker, is_decoded_by);
     for (uint32_t i = 0; i < handoff->ready_count; i++) {
         struct dyno_passage *passage = dyno_handoff_at(handoff, handoff->ready[i]);

@@ -30,8 +30,7 @@ static void find_blocks(const struct dyno_handoff *handoff, const struct dyno_pa
 /* What the links call a worker that computes prompts. */
 static uint32_t source_of(const struct dyno_handoff *handoff, uint32_t prefill_worker)
 {
-    return handoff->config.same_gpus ? prefill_worker
-                                     : dyno_handoff_decoders(handoff) + prefill_worker;
+    return handoff->config.prefill.endpoint + prefill_worker;
 }
 
 /* Of layers [from, to) of `layers`; transfers of the first and of the last have names of their own.

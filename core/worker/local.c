@@ -366,7 +366,7 @@ void dyno_local_check(const struct dyno_workers *workers)
         const struct dyno_worker *worker = &local->workers[i];
 
         dyno_kv_cache_check(&worker->cache);
-        if (worker->places && !worker->busy) {
+        if (worker->places && !worker->busy && !worker->halted) { /* else a step never ended */
             dyno_kv_places_check(worker->places, &worker->cache);
         }
         assert(worker->ended.count == 0);

@@ -31,7 +31,8 @@ dyno_status dyno_local_halt(struct dyno_workers *workers, dyno_ns now, uint32_t 
 {
     struct dyno_local *local = (void *)workers; /* its first member */
     struct dyno_worker *worker = &local->workers[index];
-    dyno_ns since = now;
+    struct dyno_completion completion;
+    dyno_ns since = worker->busy_since;
 
     worker->halted = true;
     dyno_ingest_take_ready(local, worker, now); /* the others never were */
@@ -39,10 +40,16 @@ dyno_status dyno_local_halt(struct dyno_workers *workers, dyno_ns now, uint32_t 
         worker->slice_count = 0;
         return DYNO_OK;
     }
-    DYNO_TRY(settle_steps(local, index, now, &since));
-    worker->busy_ns += now - since;
+    if (!local->config.device->ops->is_real) {
+        DYNO_TRY(settle_steps(local, index, now, &since));
+    }
+    if (local->config.device->ops->drop(local->config.device, index, now, &completion)) {
+        since = completion.at;
+        DYNO_TRY(dyno_settle_completion(local, &completion, now > since ? now : since));
+        worker->slice_count = 0; /* it was all of the pass, or one that had none */
+    }
+    worker->busy_ns += now > since ? now - since : 0;
     dyno_local_forget_pass(local, worker);
-    local->config.device->ops->drop(local->config.device, index, now);
     dyno_alarms_set(&local->visible, index, DYNO_NEVER);
     return dyno_cancel_settle(local, worker);
 }
@@ -90,12 +97,23 @@ static void forget_past(struct dyno_local *local, struct dyno_worker *worker, dy
     dyno_alarms_set(&local->ingest, dyno_worker_index(local, worker), DYNO_NEVER);
 }
 
+/* What only says where blocks lie is not kept while everything goes, and is as new then. */
+static void put_places_back(struct dyno_worker *worker, struct dyno_kv_places *places)
+{
+    if (places) {
+        dyno_kv_places_forget(places);
+        worker->places = worker->cache.places = places;
+    }
+}
+
 dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t index)
 {
     struct dyno_local *local = (void *)workers; /* its first member */
     struct dyno_worker *worker = &local->workers[index];
+    struct dyno_kv_places *places = worker->places;
 
     assert(worker->halted);
+    worker->places = worker->cache.places = NULL;
     DYNO_TRY(dyno_seq_release_ended(local, worker)); /* who was told of already */
     DYNO_TRY(lose_list(local, worker, &worker->running));
     DYNO_TRY(lose_list(local, worker, &worker->arrived));
@@ -112,6 +130,7 @@ dyno_status dyno_local_lose(struct dyno_workers *workers, dyno_ns now, uint32_t 
     dyno_kv_forget_idle(&worker->cache, now);
     assert(worker->cache.free == worker->cache.capacity);
     forget_past(local, worker, now);
+    put_places_back(worker, places);
     worker->halted = false;
     return DYNO_OK;
 }

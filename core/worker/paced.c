@@ -357,16 +357,19 @@ static bool paced_reap(struct dyno_device *device, dyno_ns now, struct dyno_comp
     return true;
 }
 
-static void paced_drop(struct dyno_device *device, uint32_t worker, dyno_ns now)
+static bool paced_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                       struct dyno_completion *out)
 {
     struct engine *engine = engine_of(device, worker);
 
+    (void)out;
     if (engine->busy) {
         engine->busy = false;
         engine->end = now; /* it was not idle */
         engine->carry_left = 0;
         dyno_alarms_set(&((struct paced *)device)->passes, worker, DYNO_NEVER);
     }
+    return false;
 }
 
 static dyno_ns paced_next(const struct dyno_device *device)

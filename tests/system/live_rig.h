@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "backends/engine/copier.h"
+#include "backends/engine/failures.h"
 #include "backends/engine/prompts.h"
 #include "backends/engine/threaded.h"
 #include "backends/posix/wall_clock.h"
@@ -25,16 +26,21 @@ struct live {
     uint32_t ends[WORLD_REQUESTS_MAX];
     uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
     uint64_t hits, preemptions, many_steps;
-    bool is_lossy;                   /* tiers lose the ends of some transfers */
+    bool is_lossy;        /* tiers lose the ends of some transfers */
+    uint32_t fails_every; /* so many steps on average until a worker fails; 0: none does.  And of so
+                             many of its starts one fails */
+    uint32_t steps[WORLD_ENDPOINTS_MAX], starts[WORLD_ENDPOINTS_MAX]; /* the worker's thread's */
     struct dyno_copier_speed copies; /* to be predicted from at first */
     struct dyno_pass_costs passes;   /* likewise */
     struct dyno_fleet_totals totals;
+    struct dyno_fault_totals faults;
 };
 
 /* The workers of one device, whose memories are those from `first` on. */
 struct live_engines {
     struct live *live;
     uint32_t first;
+    uint32_t blocks; /* of each */
 };
 
 struct live_sink {
@@ -52,15 +58,19 @@ static inline uint32_t *place(struct live *live, uint32_t worker,
 
 /* All pieces are written before any is read, as in a layer of a model.  A prompt of which another
  * has the last block too computes that again where it lies: the same, while it may be copied. */
-static inline void step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                        uint32_t piece_count, uint32_t *next)
+static inline dyno_status step(void *context, uint32_t worker,
+                               const struct dyno_engine_piece *pieces, uint32_t piece_count,
+                               uint32_t *next)
 {
     const struct live_engines *engines = context;
     struct live *live = engines->live;
     uint32_t yields = 0;
 
     worker += engines->first;
-
+    if (live->fails_every > 0 &&
+        dyno_mix(((uint64_t)worker << 32) + live->steps[worker]++) % live->fails_every == 0) {
+        return DYNO_IO;
+    }
     for (uint32_t i = 0; i < piece_count; i++) {
         for (uint32_t j = 0; j < pieces[i].count; j++) {
             uint32_t *at = place(live, worker, &pieces[i], pieces[i].first + j);
@@ -82,6 +92,53 @@ static inline void step(void *context, uint32_t worker, const struct dyno_engine
             next[yields++] = (uint32_t)(digest % VOCAB);
         }
     }
+    return DYNO_OK;
+}
+
+/* A worker that is started again has another memory, and what its first one held is gone. */
+static inline dyno_status start(void *context, uint32_t worker)
+{
+    const struct live_engines *engines = context;
+    struct live *live = engines->live;
+    uint32_t at = engines->first + worker;
+
+    free(live->stored[at]);
+    live->stored[at] = NULL;
+    if (live->fails_every > 0 && ++live->starts[at] % live->fails_every == 0) {
+        return DYNO_NO_MEMORY;
+    }
+    live->stored[at] = calloc((size_t)engines->blocks * live->world->worker.block_tokens, 4);
+    return live->stored[at] ? DYNO_OK : DYNO_NO_MEMORY;
+}
+
+static inline void stop(void *context, uint32_t worker)
+{
+    const struct live_engines *engines = context;
+
+    free(engines->live->stored[engines->first + worker]);
+    engines->live->stored[engines->first + worker] = NULL;
+}
+
+static inline void begin_start(void *context, uint32_t worker)
+{
+    dyno_threaded_device_start(*(struct dyno_device **)context, worker);
+}
+
+static inline enum dyno_start look_at_start(void *context, uint32_t worker)
+{
+    switch (dyno_threaded_device_look(*(struct dyno_device **)context, worker)) {
+    case DYNO_THREADED_STARTED:
+        return DYNO_START_DONE;
+    case DYNO_THREADED_FAILED:
+        return DYNO_START_FAILED;
+    default:
+        return DYNO_START_GOES_ON;
+    }
+}
+
+static inline void begin_stop(void *context, uint32_t worker)
+{
+    dyno_threaded_device_stop(*(struct dyno_device **)context, worker);
 }
 
 /* What the engine must have answered, from the transcript alone. */
@@ -174,6 +231,10 @@ struct stage {
     struct dyno_links *copier; /* NULL: nothing moves, or tiers have it */
     struct world_tiering tiering;
     struct dyno_dispatch *dispatch;
+    struct dyno_roster *roster; /* NULL: nobody ever goes */
+    struct dyno_faults *faults;
+    struct dyno_planner *planner;
+    struct dyno_starter starters[2];
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_source *prompts;
@@ -217,6 +278,7 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
 {
     struct dyno_device *device;
 
+    engines->blocks = worker->blocks;
     for (uint32_t i = 0; i < workers; i++) {
         open_memory(engines->live, engines->first + i, worker->blocks);
     }
@@ -228,6 +290,9 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
                                                     .steps_max = STEPS_MAX,
                                                     .transcripts = engines->live->transcripts,
                                                     .step = step,
+                                                    .start = start,
+                                                    .stop = stop,
+                                                    .survives = true,
                                                     .costs = engines->live->passes,
                                                     .context = engines,
                                                     .answer = dyno_answers_get,
@@ -312,10 +377,44 @@ static inline void open_device(struct stage *stage, struct live *live)
     }
 }
 
+/* Who serves when: workers are started and stopped in their threads. */
+static inline void open_fleet(struct stage *stage, struct live *live,
+                              struct dyno_loop_config *config)
+{
+    const struct world *world = live->world;
+    struct dyno_device **devices[2] = {&stage->device, &stage->other.device};
+    struct world_faults faults = world->faults;
+    struct world_plan plan = world->plan;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        stage->starters[i] = (struct dyno_starter){
+            .start = begin_start, .look = look_at_start, .stop = begin_stop, .context = devices[i]};
+        faults.starters[i] = &stage->starters[i];
+    }
+    plan.starter = &stage->starters[0];
+    world_plan_open(&plan, stage->dispatch, &stage->roster, &stage->planner);
+    config->roster = stage->roster;
+    config->planner = stage->planner;
+    if (world->plan.planned || world->faults.count > 0) {
+        config->lobby = world->lobby;
+    }
+    world_faults_open(&faults, &world->halves, NULL, &stage->roster, &stage->other, config);
+    if (config->faults) {
+        ck_assert_int_eq(dyno_failures_open(&config->faults,
+                                            (struct dyno_failing[]){{stage->device, 0},
+                                                                    {stage->other.device,
+                                                                     world->dispatch.worker_count}},
+                                            config->faults),
+                         DYNO_OK);
+    }
+    stage->faults = config->faults;
+}
+
 static inline void open_loop(struct stage *stage, struct live *live)
 {
     const struct world *world = live->world;
     struct dyno_error error = {0};
+    struct dyno_loop_config config;
     struct dyno_local_config local = {.worker = world->worker,
                                       .worker_count = world->dispatch.worker_count,
                                       .gpus_per_worker = 1,
@@ -325,18 +424,16 @@ static inline void open_loop(struct stage *stage, struct live *live)
     stage->sink = (struct live_sink){.base.ops = &sink_ops, .live = live};
     ck_assert_int_eq(dyno_histogram_init(&stage->itl), DYNO_OK);
     ck_assert_int_eq(dyno_dispatch_open(&stage->dispatch, &world->dispatch, &error), DYNO_OK);
-    ck_assert_int_eq(dyno_loop_open(&stage->loop,
-                                    &(struct dyno_loop_config){
-                                        .clock = stage->clock,
-                                        .source = &stage->looker.base,
-                                        .answers = stage->answers,
-                                        .dispatch = stage->dispatch,
-
-                                        .worker_count = local.worker_count + world->halves.workers,
-                                        .sinks = &stage->sink.base,
-                                        .sample_every_ns = world->sample_every_ns,
-                                        .duration_max_ns = world->duration_max_ns}),
-                     DYNO_OK);
+    config = (struct dyno_loop_config){.clock = stage->clock,
+                                       .source = &stage->looker.base,
+                                       .answers = stage->answers,
+                                       .dispatch = stage->dispatch,
+                                       .worker_count = local.worker_count + world->halves.workers,
+                                       .sinks = &stage->sink.base,
+                                       .sample_every_ns = world->sample_every_ns,
+                                       .duration_max_ns = world->duration_max_ns};
+    open_fleet(stage, live, &config);
+    ck_assert_int_eq(dyno_loop_open(&stage->loop, &config), DYNO_OK);
     local.listener = dyno_loop_listener(stage->loop);
     open_tiers(stage, live, &local);
     local.worker.steps_max = STEPS_MAX;
@@ -359,6 +456,9 @@ static inline void close_stage(struct stage *stage, struct live *live)
     stage->device->ops->close(stage->device);
     world_close_halves(&stage->other);
     dyno_loop_close(stage->loop);
+    dyno_planner_close(stage->planner);
+    dyno_roster_close(stage->roster);
+    world_faults_close(stage->faults);
     dyno_dispatch_close(stage->dispatch);
     stage->prompts->ops->close(stage->prompts);
     dyno_wall_clock_close(stage->clock);
@@ -386,6 +486,7 @@ static inline void run_live(struct live *live, struct dyno_loop_result *result)
         dyno_local_check(stage.workers);
     }
     world_totals(stage.workers, &stage.tiering, &live->totals);
+    live->faults = *dyno_loop_fault_totals(stage.loop);
     live->many_steps = live->totals.steps - live->totals.passes;
     close_stage(&stage, live);
 }

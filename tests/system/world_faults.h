@@ -15,6 +15,9 @@ struct world_faults {
     uint32_t count; /* 0: nothing does */
     dyno_ns restart_ns, notice_ns;
     uint32_t migrations_max;
+    /* Who brings workers up for real: those who serve, and those who compute prompts.  NULL: it is
+     * pretended. */
+    const struct dyno_starter *starters[2];
 };
 
 static inline dyno_ns world_faults_restart(const void *context, struct dyno_rng *rng)
@@ -24,6 +27,7 @@ static inline dyno_ns world_faults_restart(const void *context, struct dyno_rng 
 }
 
 static inline void world_faults_roster(const struct world_faults *world, uint32_t workers,
+                                       const struct dyno_starter *starter,
                                        struct dyno_dispatch *dispatch, struct dyno_roster **roster)
 {
     ck_assert_int_eq(
@@ -31,12 +35,13 @@ static inline void world_faults_roster(const struct world_faults *world, uint32_
                                                               .ready_first = workers,
                                                               .startup = world_faults_restart,
                                                               .startup_context = world,
+                                                              .starter = starter,
                                                               .dispatch = dispatch}),
         DYNO_OK);
 }
 
 /* Into the configuration of the loop, with a roster where nobody has one, and another one of those
- * who compute prompts.  The device feels it. */
+ * who compute prompts.  The device, if it is simulated, feels it (else NULL). */
 static inline void world_faults_open(const struct world_faults *world,
                                      const struct world_halves *halves, struct dyno_device *device,
                                      struct dyno_roster **roster, struct world_other *other,
@@ -54,14 +59,17 @@ static inline void world_faults_open(const struct world_faults *world,
                                                               .fault_count = world->count},
                                   &error) == DYNO_OK,
                   "%s", error.text);
-    dyno_paced_device_expect(device, dyno_chaos_weather, loop->faults);
+    if (device) {
+        dyno_paced_device_expect(device, dyno_chaos_weather, loop->faults);
+    }
     if (!*roster) {
-        world_faults_roster(world, decoders, loop->dispatch, roster);
+        world_faults_roster(world, decoders, world->starters[0], loop->dispatch, roster);
         loop->roster = *roster;
     }
     if (halves->workers > 0) {
         ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
-        world_faults_roster(world, halves->workers, other->dispatch, &other->roster);
+        world_faults_roster(world, halves->workers, world->starters[1], other->dispatch,
+                            &other->roster);
         loop->roster_behind = other->roster;
     }
     loop->notice_ns = world->notice_ns;

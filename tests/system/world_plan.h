@@ -14,6 +14,7 @@ struct world_plan {
     double start_failure;
     dyno_ns startup_ns; /* the mean */
     dyno_ns lobby_wait_ns;
+    const struct dyno_starter *starter; /* NULL: starts are pretended */
 };
 
 /* In a third of the worlds a planner starts and stops workers, often, so that everything meets. */
@@ -85,6 +86,7 @@ static inline void world_plan_open(const struct world_plan *plan, struct dyno_di
                                                               .start_failure = plan->start_failure,
                                                               .startup = world_plan_startup,
                                                               .startup_context = plan,
+                                                              .starter = plan->starter,
                                                               .dispatch = dispatch}),
         DYNO_OK);
     config.roster = *roster;
