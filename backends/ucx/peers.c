@@ -13,7 +13,8 @@ struct dyno_ucx_peers {
     struct dyno_ucx_peer **at; /* [count] */
     uint32_t count;
     uint32_t workers_each;
-    void **scratch; /* [config.workers] of dyno_sample, a thread's each */
+    void **scratch;                  /* [config.workers] of dyno_sample, a thread's each ... */
+    struct dyno_ucx_reader *answers; /* ... and what the worker said last */
 };
 
 bool dyno_ucx_is_built(void)
@@ -28,60 +29,90 @@ static struct dyno_ucx_peer *peer_of(const struct dyno_ucx_peers *peers, uint32_
 
 /* ---- the device ------------------------------------------------------------------------------ */
 
-/* What a piece's sequence goes on with, by what its worker says; false: it does not say it. */
-static bool settle(const struct dyno_ucx_peers *peers, uint32_t worker,
-                   const struct dyno_transcript *transcript, enum dyno_ucx_wanted wanted,
-                   struct dyno_ucx_reader *answer, uint32_t *next)
+/* Bytes of an answer. */
+static size_t answer_size(const struct dyno_ucx_peers *peers, enum dyno_ucx_wanted wanted)
 {
-    struct dyno_generation *generation = transcript->generation;
-    uint32_t vocab = peers->config.weights->model.vocab;
-    uint32_t hidden = peers->config.weights->model.hidden;
-    const float *values;
+    const struct dyno_model *model = &peers->config.weights->model;
 
-    if (wanted == DYNO_UCX_TOKEN) {
-        *next = dyno_ucx_take_u32(answer);
-        return !answer->failed && *next < vocab;
+    switch (wanted) {
+    case DYNO_UCX_TOKEN:
+        return sizeof(uint32_t);
+    case DYNO_UCX_LOGITS:
+        return model->vocab * sizeof(float);
+    case DYNO_UCX_STATE:
+        return model->hidden * sizeof(float);
+    case DYNO_UCX_NOTHING:
+        break;
     }
-    values =
-        dyno_ucx_take_bytes(answer, (wanted == DYNO_UCX_STATE ? hidden : vocab) * sizeof *values);
-    if (!values) {
-        return false;
-    }
-    if (wanted == DYNO_UCX_STATE) {
-        generation->ops->embed(generation, values, hidden);
-        *next = DYNO_TOKEN_FILLER;
-    } else {
-        *next =
-            generation->ops->choose(generation, values, vocab, transcript, peers->scratch[worker]);
-    }
-    return true;
+    return 0;
 }
 
-/* Nothing is told to anybody where the process is gone: the pass never ends. */
+/* Whether it answers what was asked: as much, and tokens that there are. */
+static bool is_answer(const struct dyno_ucx_peers *peers, const struct dyno_engine_piece *pieces,
+                      uint32_t piece_count, struct dyno_ucx_reader answer)
+{
+    for (uint32_t i = 0; i < piece_count && !answer.failed; i++) {
+        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
+
+        if (wanted != DYNO_UCX_TOKEN) {
+            (void)dyno_ucx_take_bytes(&answer, answer_size(peers, wanted));
+        } else if (dyno_ucx_take_u32(&answer) >= peers->config.weights->model.vocab) {
+            return false;
+        }
+    }
+    return !answer.failed && answer.left == 0;
+}
+
+/* Where the process is gone nothing is told to anybody: that is asked next. */
 static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count, uint32_t *next)
 {
     const struct dyno_ucx_peers *peers = context;
     struct dyno_ucx_peer *peer = peer_of(peers, worker);
-    struct dyno_ucx_reader reader = {0};
-    const void *answer;
-    uint32_t count = 0;
+    struct dyno_ucx_reader *answer = &peers->answers[worker];
+    const void *bytes;
 
-    if (!dyno_ucx_peer_step(peer, worker % peers->workers_each, pieces, piece_count, &answer,
-                            &reader.left)) {
-        return DYNO_OK;
-    }
-    reader.at = answer;
-    for (uint32_t i = 0; i < piece_count; i++) {
-        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
-
-        if (wanted != DYNO_UCX_NOTHING &&
-            !settle(peers, worker, pieces[i].transcript, wanted, &reader, &next[count++])) {
-            dyno_ucx_peer_give_up(peer, "it answered less than it was asked for");
-            return DYNO_OK;
+    (void)next;
+    *answer = (struct dyno_ucx_reader){.at = NULL};
+    if (dyno_ucx_peer_step(peer, worker % peers->workers_each, pieces, piece_count, &bytes,
+                           &answer->left)) {
+        answer->at = bytes;
+        if (!is_answer(peers, pieces, piece_count, *answer)) {
+            dyno_ucx_peer_give_up(peer, "it answered something else than it was asked for");
         }
     }
-    return DYNO_OK; /* or it is gone, which is asked */
+    return DYNO_OK;
+}
+
+/* What the yielding pieces' sequences go on with, by what their worker said. */
+static void choose(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                   uint32_t piece_count, uint32_t *next)
+{
+    const struct dyno_ucx_peers *peers = context;
+    const struct dyno_model *model = &peers->config.weights->model;
+    struct dyno_ucx_reader *answer = &peers->answers[worker];
+
+    for (uint32_t i = 0; i < piece_count; i++) {
+        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
+        struct dyno_generation *generation = pieces[i].transcript->generation;
+        const void *bytes = dyno_ucx_take_bytes(answer, answer_size(peers, wanted));
+
+        switch (wanted) {
+        case DYNO_UCX_NOTHING:
+            break;
+        case DYNO_UCX_TOKEN:
+            memcpy(next++, bytes, sizeof *next);
+            break;
+        case DYNO_UCX_LOGITS:
+            *next++ = generation->ops->choose(generation, bytes, model->vocab, pieces[i].transcript,
+                                              peers->scratch[worker]);
+            break;
+        case DYNO_UCX_STATE:
+            generation->ops->embed(generation, bytes, model->hidden);
+            *next++ = DYNO_TOKEN_FILLER;
+            break;
+        }
+    }
 }
 
 static bool is_gone(void *context, uint32_t worker)
@@ -102,6 +133,7 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
     config.name = "ucx";
     config.help = "other processes compute real tokens";
     config.step = step;
+    config.choose = choose;
     config.is_gone = is_gone;
     config.context = peers;
     config.eos = peers->config.weights->eos;
@@ -228,7 +260,8 @@ static dyno_status open_copied(struct dyno_ucx_peers *peers, struct dyno_error *
 
     peers->at = calloc(peers->count, sizeof(struct dyno_ucx_peer *));
     peers->scratch = calloc(peers->config.workers, sizeof(void *));
-    status = addresses && peers->at && peers->scratch
+    peers->answers = calloc(peers->config.workers, sizeof *peers->answers);
+    status = addresses && peers->at && peers->scratch && peers->answers
                  ? open_all(peers, addresses, error)
                  : dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
     free(addresses);
@@ -277,6 +310,7 @@ void dyno_ucx_peers_close(struct dyno_ucx_peers *peers)
     }
     dyno_ucx_library_close(&peers->ucx);
     free(peers->scratch);
+    free(peers->answers);
     free(peers->at);
     free(peers);
 }
