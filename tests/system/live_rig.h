@@ -14,6 +14,7 @@
 #include "backends/engine/threaded.h"
 #include "backends/posix/wall_clock.h"
 #include "tests/check_main.h"
+#include "tests/system/live_deaths.h"
 #include "tests/system/world.h"
 
 enum { SPEEDUP = 40, VOCAB = 50000, STEPS_MAX = 8 };
@@ -34,6 +35,7 @@ struct live {
     struct dyno_pass_costs passes;   /* likewise */
     struct dyno_fleet_totals totals;
     struct dyno_fault_totals faults;
+    struct live_deaths *deaths; /* of what computes, not of the worker; NULL: nobody's */
 };
 
 /* The workers of one device, whose memories are those from `first` on. */
@@ -272,6 +274,13 @@ static inline void open_memory(struct live *live, uint32_t endpoint, uint32_t bl
     ck_assert_ptr_nonnull(live->stored[endpoint]);
 }
 
+static inline bool is_gone(void *context, uint32_t worker)
+{
+    const struct live_engines *engines = context;
+
+    return !live_survives(engines->live->deaths, engines->first + worker);
+}
+
 static inline struct dyno_device *open_engines(struct stage *stage, struct live_engines *engines,
                                                uint32_t workers,
                                                const struct dyno_worker_config *worker)
@@ -284,22 +293,24 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
     }
     ck_assert_int_eq(
         dyno_threaded_device_open(
-            &device, &(struct dyno_threaded_config){.name = "live",
-                                                    .worker_count = workers,
-                                                    .seqs_max = worker->seqs_max,
-                                                    .steps_max = STEPS_MAX,
-                                                    .transcripts = engines->live->transcripts,
-                                                    .step = step,
-                                                    .start = start,
-                                                    .stop = stop,
-                                                    .survives = true,
-                                                    .costs = engines->live->passes,
-                                                    .context = engines,
-                                                    .answer = dyno_answers_get,
-                                                    .answer_context = stage->answers,
-                                                    .now = dyno_wall_clock_now,
-                                                    .wake = dyno_wall_clock_wake,
-                                                    .clock = stage->clock}),
+            &device,
+            &(struct dyno_threaded_config){.name = "live",
+                                           .worker_count = workers,
+                                           .seqs_max = worker->seqs_max,
+                                           .steps_max = STEPS_MAX,
+                                           .transcripts = engines->live->transcripts,
+                                           .step = step,
+                                           .start = start,
+                                           .stop = stop,
+                                           .is_gone = engines->live->deaths ? is_gone : NULL,
+                                           .survives = true,
+                                           .costs = engines->live->passes,
+                                           .context = engines,
+                                           .answer = dyno_answers_get,
+                                           .answer_context = stage->answers,
+                                           .now = dyno_wall_clock_now,
+                                           .wake = dyno_wall_clock_wake,
+                                           .clock = stage->clock}),
         DYNO_OK);
     return device;
 }
@@ -321,7 +332,10 @@ static inline uint32_t copy(void *context, const struct dyno_transfer *transfer)
         memcpy(live->stored[transfer->to] + transfer->to_blocks[i] * size,
                live->stored[transfer->from] + transfer->from_blocks[i] * size, 4 * size);
     }
-    return lost;
+    return live->deaths && (live_is_gone(live->deaths, transfer->from) ||
+                            live_is_gone(live->deaths, transfer->to))
+               ? DYNO_COPY_NEVER
+               : lost;
 }
 
 static inline void open_copier(struct stage *stage, struct live *live)
@@ -374,6 +388,29 @@ static inline void open_device(struct stage *stage, struct live *live)
         stage->other.device = open_engines(stage, &stage->prefill_engines, world->halves.workers,
                                            &world->halves.worker);
         open_copier(stage, live);
+    }
+}
+
+/* Into the configuration of the loop: who is gone is not started again. */
+static inline void open_deaths(struct stage *stage, struct live *live,
+                               struct dyno_loop_config *config)
+{
+    static const struct world_faults nobody_starts = {.count = 0};
+    const struct world_halves *halves = &live->world->halves;
+    struct dyno_error error = {0};
+
+    live->deaths->clock = stage->clock;
+    config->faults = &live->deaths->base;
+    config->migrations_max = UINT32_MAX;
+    world_faults_roster(&nobody_starts, live->world->dispatch.worker_count, NULL, stage->dispatch,
+                        &stage->roster);
+    config->roster = stage->roster;
+    if (halves->workers > 0) {
+        ck_assert_int_eq(dyno_dispatch_open(&stage->other.dispatch, &halves->dispatch, &error),
+                         DYNO_OK);
+        world_faults_roster(&nobody_starts, halves->workers, NULL, stage->other.dispatch,
+                            &stage->other.roster);
+        config->roster_behind = stage->other.roster;
     }
 }
 
@@ -432,7 +469,11 @@ static inline void open_loop(struct stage *stage, struct live *live)
                                        .sinks = &stage->sink.base,
                                        .sample_every_ns = world->sample_every_ns,
                                        .duration_max_ns = world->duration_max_ns};
-    open_fleet(stage, live, &config);
+    if (live->deaths) {
+        open_deaths(stage, live, &config);
+    } else {
+        open_fleet(stage, live, &config);
+    }
     ck_assert_int_eq(dyno_loop_open(&stage->loop, &config), DYNO_OK);
     local.listener = dyno_loop_listener(stage->loop);
     open_tiers(stage, live, &local);
