@@ -530,8 +530,8 @@ SELECT s.run, s.at_ns / 1e9 AS at_s, l.number, l.name,
        1.0 * s.busy_ns / (s.at_ns - s.since_ns) AS busy_fraction
 FROM link_sample AS s JOIN link AS l ON l.run = s.run AND l.number = s.link;
 
--- Since version 9, too: several models behind one budget (docs/several-models.md), by their numbers;
--- where there is one it is 0, and there are no rows.
+-- Since version 9, too: several models behind one budget (docs/several-models.md), by their
+-- numbers; where there is one it is 0, and there are no rows.
 CREATE TABLE model (
     run     INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
     number  INTEGER NOT NULL,

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reports/store_models.h"
 #include "reports/summary.h"
 
 /* Waiting is better than losing a run of hours to somebody's long query; but not for ever. */
@@ -504,38 +505,6 @@ static void bind_link(sqlite3_stmt *insert, const struct dyno_link_report *link)
     bind_u64(insert, 7, link->peak_bytes_per_s);
 }
 
-static void bind_model(sqlite3_stmt *insert, uint32_t number, const struct dyno_model_report *model)
-{
-    bind_u64(insert, 2, number);
-    sqlite3_bind_text(insert, 3, model->name, -1, SQLITE_STATIC);
-    sqlite3_bind_text(insert, 4, model->model, -1, SQLITE_STATIC);
-    sqlite3_bind_text(insert, 5, model->gpu, -1, SQLITE_STATIC);
-    bind_u64(insert, 6, model->totals->workers);
-    bind_u64(insert, 7, model->totals->gpus);
-}
-
-static dyno_status add_models(struct dyno_store *store, const struct dyno_report *report,
-                              struct dyno_error *error)
-{
-    dyno_status status = DYNO_OK;
-    sqlite3_stmt *insert;
-
-    if (report->model_count == 0) {
-        return DYNO_OK;
-    }
-    DYNO_TRY(dyno_database_prepare(store->database, &insert,
-                                   "INSERT INTO model (run, number, name, model, gpu, workers,"
-                                   " gpus) VALUES (?1,?2,?3,?4,?5,?6,?7)",
-                                   error));
-    sqlite3_bind_int64(insert, 1, store->run);
-    for (uint32_t i = 0; status == DYNO_OK && i < report->model_count; i++) {
-        bind_model(insert, i, &report->models[i]);
-        status = step(store, insert, error);
-    }
-    sqlite3_finalize(insert);
-    return status;
-}
-
 static dyno_status add_links(struct dyno_store *store, const struct dyno_links_report *links,
                              struct dyno_error *error)
 {
@@ -603,7 +572,7 @@ static dyno_status end_all(struct dyno_store *store, const char *end,
         DYNO_TRY(add_tiers(store, report->totals, error));
     }
     if (report) {
-        DYNO_TRY(add_models(store, report, error));
+        DYNO_TRY(dyno_store_models(store->database, store->run, report, error));
     }
     if (report && report->links) {
         DYNO_TRY(add_links(store, report->links, error));

@@ -67,7 +67,8 @@ if has_sqlite; then
     # A database of version 4 is listed as it is, and brought to the present version when more is
     # asked of it.
     sqlite3 runs.db "DROP VIEW model_load; DROP TABLE model;
-        ALTER TABLE request DROP COLUMN model; DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;
+        ALTER TABLE request DROP COLUMN model;
+        DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;
         ALTER TABLE request DROP COLUMN pulled_tokens;
         DROP VIEW validation_error; DROP VIEW request_latency; DROP VIEW worker_load;
         DROP VIEW tenant_load; DROP VIEW priority_load; DROP TABLE run_tag;
