@@ -470,7 +470,7 @@ dyno_status dyno_models_check(const struct dyno_scenario *scenario,
     if (!dyno_models_are(scenario)) {
         return DYNO_OK;
     }
-    if (dyno_options_origin(options, name)->source >= DYNO_SOURCE_SET) {
+    if (dyno_options_origin(options, name)->source == DYNO_SOURCE_FLAG) {
         return beside("--model", "the list says which models there are", error);
     }
     models = calloc(1, sizeof *models);

@@ -1,4 +1,5 @@
 #include "cli/swarm/promises.h"
+#include "cli/assembly/models.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -53,6 +54,10 @@ static dyno_ns look(struct dyno_clock *clock, dyno_ns deadline)
     promises->turns++;
     if (assembly->scenario->disagg.policy) {
         dyno_handoff_check(assembly->workers);
+    } else if (assembly->fleets) {
+        for (uint32_t i = 0; i < dyno_fleets_count(assembly); i++) {
+            dyno_local_check(dyno_several_member(assembly->fleets->several, i));
+        }
     } else {
         dyno_local_check(assembly->workers);
     }
@@ -212,6 +217,30 @@ static void check_outcome(struct dyno_swarm_promises *promises,
     }
 }
 
+/* Whose worker it is. */
+static uint32_t model_of(const struct dyno_assembly *assembly, uint32_t worker)
+{
+    uint32_t model = dyno_fleets_count(assembly) - 1;
+
+    while (worker < dyno_fleets_first(assembly, model)) {
+        model--;
+    }
+    return model;
+}
+
+/* A request is never served by another model's worker. */
+static void check_model(struct dyno_swarm_promises *promises,
+                        const struct dyno_request_record *record)
+{
+    if (record->worker != DYNO_NO_WORKER && promises->assembly->fleets &&
+        model_of(promises->assembly, record->worker) != record->model) {
+        break_promise(promises,
+                      "request %" PRIu64 " of model %" PRIu32 " was served by worker %" PRIu32
+                      ", which is another model's",
+                      record->id, record->model, record->worker);
+    }
+}
+
 static void mix_request(struct dyno_swarm_promises *promises,
                         const struct dyno_request_record *record)
 {
@@ -239,6 +268,7 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
     check_stamps(promises, record);
     check_tokens(promises, record);
     check_outcome(promises, record);
+    check_model(promises, record);
     promises->records++;
     promises->completed += record->outcome == DYNO_COMPLETED;
     promises->cancelled += record->outcome == DYNO_CANCELLED_BY_CLIENT;
@@ -257,9 +287,13 @@ static dyno_status on_request(struct dyno_sink *sink, const struct dyno_request_
 static dyno_status on_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     struct dyno_swarm_promises *promises = (struct dyno_swarm_promises *)sink;
-    const struct dyno_roster *roster = promises->assembly->roster;
+    struct dyno_assembly *assembly = promises->assembly;
+    uint32_t model = assembly->fleets ? model_of(assembly, record->worker) : 0;
+    const struct dyno_roster *roster =
+        model > 0 ? dyno_fleets_of(assembly, model)->planning.roster : assembly->roster;
+    uint32_t place = record->worker - dyno_fleets_first(assembly, model);
 
-    if (roster && dyno_roster_state(roster, record->worker) != DYNO_WORKER_READY) {
+    if (roster && dyno_roster_state(roster, place) != DYNO_WORKER_READY) {
         break_promise(promises,
                       "request %" PRIu64 " was sent to worker %" PRIu32 ", which does not serve",
                       record->request, record->worker);
@@ -298,17 +332,20 @@ static dyno_status on_sample(struct dyno_sink *sink, const struct dyno_sample_re
 static dyno_status on_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
 {
     struct dyno_swarm_promises *promises = (struct dyno_swarm_promises *)sink;
-    const struct dyno_scenario *scenario = promises->assembly->scenario;
-    uint32_t most = dyno_planning_workers_max(scenario);
-
+    struct dyno_assembly *assembly = promises->assembly;
+    const struct dyno_scenario *scenario = dyno_fleets_of(assembly, record->model)->scenario;
+    uint32_t weight = assembly->fleets ? scenario->fleet.tp : 1; /* models share GPUs */
+    uint32_t most = assembly->fleets ? assembly->fleets->models.budget_gpus
+                                     : dyno_planning_workers_max(scenario);
     uint32_t up = record->ready + record->starting + record->draining;
 
-    if (strcmp(record->role, "prefill") != 0) { /* the other role, if any, comes next */
+    /* The other role, or the other models, if any, come next. */
+    if (strcmp(record->role, "prefill") != 0 && record->model == 0) {
         promises->desired = 0;
         promises->up = 0;
     }
-    promises->desired += record->desired;
-    promises->up += up;
+    promises->desired += record->desired * weight;
+    promises->up += up * weight;
     if (promises->desired > most || record->desired < scenario->planner.workers_min ||
         promises->up > most) {
         break_promise(promises,

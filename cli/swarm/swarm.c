@@ -103,7 +103,7 @@ enum fate { HELD, REFUSED, BROKEN };
 
 struct outcome {
     enum fate fate;
-    bool is_planned, is_parted, is_cut;
+    bool is_planned, is_parted, is_cut, has_models;
     bool is_moved; /* GPUs changed their role */
     bool is_tiered;
     bool is_pulling; /* prompts came from other workers' GPUs */
@@ -155,6 +155,7 @@ static void run_once(const struct dyno_swarm_world *world, struct dyno_scenario 
         dyno_assembly_close(assembly);
     }
     out->is_planned = dyno_planning_is_on(scenario);
+    out->has_models = scenario->fleet.models != NULL;
     out->is_parted = scenario->disagg.policy != NULL;
     out->is_tiered = scenario->tiers.levels != NULL;
     out->digest = promises.digest;
@@ -216,7 +217,7 @@ struct swarm {
     uint32_t jobs;
     uint64_t started, ended, held, refused, broken;
     char first_refusal[SAID_BYTES]; /* "": none */
-    uint64_t planned, parted, moved, tiered, pulling, everything, cut, hitting, preempting,
+    uint64_t planned, several, parted, moved, tiered, pulling, everything, cut, hitting, preempting,
         refusing, cancelling, faulty, migrating, requests, turns;
 };
 
@@ -298,6 +299,7 @@ static void add_outcome(struct swarm *swarm, const struct outcome *outcome)
     swarm->held += outcome->fate == HELD;
     swarm->refused += outcome->fate == REFUSED;
     swarm->planned += outcome->is_planned;
+    swarm->several += outcome->has_models;
     swarm->parted += outcome->is_parted;
     swarm->moved += outcome->is_moved;
     swarm->tiered += outcome->is_tiered;
@@ -367,10 +369,11 @@ static void print_summary(const struct swarm *swarm)
            ", GPUs that change their role %" PRIu64 ", an early end %" PRIu64 ",\n  faults %" PRIu64
            ", requests that went on elsewhere %" PRIu64 ", tiers %" PRIu64
            ", prompts from peers %" PRIu64
-           ",\n  GPUs that change their role, tiers and faults at once %" PRIu64 "\n",
+           ",\n  GPUs that change their role, tiers and faults at once %" PRIu64
+           ", two models %" PRIu64 "\n",
            swarm->hitting, swarm->preempting, swarm->refusing, swarm->cancelling, swarm->planned,
            swarm->parted, swarm->moved, swarm->cut, swarm->faulty, swarm->migrating, swarm->tiered,
-           swarm->pulling, swarm->everything);
+           swarm->pulling, swarm->everything, swarm->several);
     if (swarm->broken > 0) {
         printf("  %" PRIu64 " BROKE A PROMISE\n", swarm->broken);
     }

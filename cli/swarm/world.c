@@ -282,6 +282,31 @@ static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Two models, in a third of the worlds that may have them, by a stream of their own; where a
+ * planner is in them the budget is short in most. */
+static void draw_models(struct dyno_swarm_world *world, uint64_t seed, bool is_planned)
+{
+    char setting[DYNO_SWARM_WORD_BYTES];
+    uint32_t small, large, gpus;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "swarm.models");
+    if (dyno_rng_below(&rng, 3) > 0) {
+        return;
+    }
+    small = 1 + (uint32_t)dyno_rng_below(&rng, 4);
+    large = 1 + (uint32_t)dyno_rng_below(&rng, 3);
+    gpus = small + 2 * large;
+    (void)snprintf(setting, sizeof setting,
+                   "fleet.models=name=a:model=qwen3-0.6b:workers=%" PRIu32
+                   ",name=b:model=qwen3-8b:workers=%" PRIu32 ":tp=2",
+                   small, large);
+    dyno_swarm_set(world, setting);
+    if (is_planned) {
+        set_number(world, "planner.budget", 3 + dyno_rng_below(&rng, gpus - 2));
+    }
+}
+
 void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const *more)
 {
     struct dyno_rng rng, faults; /* faults by themselves: worlds without any stay as they are */
@@ -333,6 +358,9 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
     }
     if (kind == 1) {
         DRAW(world, &faults, hurried);
+    }
+    if (!moves && !is_faulty) {
+        draw_models(world, seed, kind == 0);
     }
     world->storm = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_unit(&rng);
     for (; *more; more++) {
