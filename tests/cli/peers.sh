@@ -51,6 +51,8 @@ diff -u - pulled <<'END'
 1|1|96|96|18260|10000|28260
 END
 [[ $(tier 1) == '6|1|6|0|0' ]]
+works sql runs.db :tiers --csv
+grep -q '^run 1,peers,50.0,' out || fail "$(cat out)"
 
 # Without being asked to, and where links take longer than 30 us, it is computed again.
 works "${two[@]}"
