@@ -93,8 +93,8 @@ refuses 2 "--peers and --no-prefix-cache cannot be together: what cannot be foun
     "${two[@]}" --peers --no-prefix-cache
 refuses 2 "--peers and --journal cannot be together: a journal has no place for what links do" \
     "${two[@]}" --peers --journal diary
-refuses 2 "--peers and --device cannot be together: nothing moves KV out of such workers; cpu and\
- sim can" \
-    replay --trace twice.jsonl --device cuda --peers
-refuses 2 "--peers is for simulated GPUs: workers that compute do not pull from one another yet" \
-    replay --trace twice.jsonl --device cpu --peers
+for device in cpu cuda; do
+    refuses 2 "--peers is for simulated GPUs: workers that compute do not pull from one another\
+ yet" \
+        replay --trace twice.jsonl --device $device --peers
+done
