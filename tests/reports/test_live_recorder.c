@@ -332,6 +332,43 @@ START_TEST(the_file_stays_within_its_bound_and_the_youngest_rows_stay)
 }
 END_TEST
 
+/* A run that began in 2001 is older than whatever this machine's clock says today. */
+START_TEST(rows_that_are_too_old_go_while_the_next_server_writes)
+{
+    struct dyno_live_recorder_config config = config_of();
+    struct dyno_live_recorder *recorder = open_with(&config);
+    sqlite3 *database;
+
+    tell(recorder, 0, 500);
+    (void)close_all(recorder);
+    ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(database, "UPDATE host SET started_at = '2001-01-01T00:00:00Z'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(database);
+
+    recorder = open_with(&config); /* nothing is too old where no age is given */
+    tell(recorder, 0, 7);
+    (void)close_all(recorder);
+    database = database_open(path);
+    answer_is(database, "SELECT group_concat(run) FROM (SELECT DISTINCT run FROM request)", "1,2");
+    sqlite3_close(database);
+
+    config.age_max_s = 30 * 24 * 3600;
+    recorder = open_with(&config);
+    tell(recorder, 0, 5);
+    await_written(recorder, 5);
+    (void)close_all(recorder);
+    database = database_open(path);
+    answer_is(database,
+              "SELECT group_concat(run || ':' || n) FROM"
+              " (SELECT run, count(*) AS n FROM request GROUP BY run)",
+              "2:7,3:5");
+    answer_is(database, "SELECT count(*) FROM run", "3"); /* the lines of runs stay */
+    sqlite3_close(database);
+}
+END_TEST
+
 /* A reader that never ends its look keeps SQLite from emptying the write-ahead log. */
 START_TEST(the_journal_is_bounded_even_if_somebody_reads_for_ever)
 {
@@ -417,6 +454,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_disk_that_stays_full_does_not_hold_up_the_end);
     tcase_add_test(tc, a_request_told_of_twice_is_one_row_and_no_failure);
     tcase_add_test(tc, the_file_stays_within_its_bound_and_the_youngest_rows_stay);
+    tcase_add_test(tc, rows_that_are_too_old_go_while_the_next_server_writes);
     tcase_add_test(tc, the_journal_is_bounded_even_if_somebody_reads_for_ever);
     tcase_add_test(tc, a_killed_server_loses_what_was_not_committed_and_no_more);
     tcase_add_test(tc, what_cannot_be_a_database_is_refused_at_the_start);
