@@ -167,9 +167,27 @@ static dyno_status choose_device(const struct dyno_scenario *scenario, struct dy
                : set(options, "run.device", pretends ? "sim" : "cpu", error);
 }
 
+/* The door knows one name and one tokenizer. */
+static dyno_status check_models(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
+{
+    const struct dyno_option *row = dyno_options_find(options, "fleet.models");
+    char place[256];
+
+    if (!scenario->fleet.models) {
+        return DYNO_OK;
+    }
+    dyno_option_place(row, dyno_options_origin(options, row), place, sizeof place);
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s: a server serves one model, and several are for dyno replay; start a "
+                     "server for each",
+                     place);
+}
+
 dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
                                           struct dyno_options *options, struct dyno_error *error)
 {
+    DYNO_TRY(check_models(scenario, options, error));
     for (uint32_t i = 0; i < options->count; i++) {
         const struct dyno_option *row = &options->rows[i];
 

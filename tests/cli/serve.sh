@@ -421,6 +421,11 @@ stop
 grep -q 'few_descriptors have=200 wanted=[0-9]* connections_max=106 ' serve.err ||
     fail "nothing about descriptors: $(cat serve.err)"
 
+# Several models are replayed, not served.
+"$dyno" serve --gpu h100 --models name=a:model=llama-3.1-8b --models name=b:model=qwen3-32b \
+    2>serve.err && fail "two models were taken"
+grep -q 'a server serves one model' serve.err || fail "$(cat serve.err)"
+
 refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
 
 # Options of a replay mean nothing here.
