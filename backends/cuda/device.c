@@ -15,8 +15,9 @@ enum { SETTLE_GRAIN = 1, CACHE_LINE = 64 };
 
 /* One worker. */
 struct engine {
-    int gpu; /* of its first rank */
-    struct dyno_cuda_ranks *ranks;
+    int gpu;                               /* of its first rank */
+    struct dyno_cuda_ranks *ranks;         /* NULL: the worker is not there */
+    uint32_t yield_count;                  /* of the step */
     struct dyno_cuda_slice *slices;        /* [seqs_max], as many as a pass has pieces */
     struct dyno_cuda_yield *yields;        /* [seqs_max] */
     const struct dyno_engine_piece **from; /* [seqs_max] the yields' pieces */
@@ -26,6 +27,7 @@ struct engine {
 };
 
 struct cuda {
+    struct dyno_cuda_forward_config forward; /* of each rank */
     uint32_t worker_count, ranks, vocab, hidden;
     struct dyno_cuda_parts *parts; /* what is on the GPUs */
     struct engine *engines;        /* [worker_count] */
@@ -120,33 +122,39 @@ static bool chooses_on_host(const struct engine *engine, uint32_t yields)
     return false;
 }
 
-/* A pass has no way to fail (core/worker/device.h). */
-_Noreturn static void give_up(const struct engine *engine, const struct dyno_error *error)
-{
-    fprintf(stderr, "dyno: GPU %d: %s\n", engine->gpu, error->text);
-    fflush(NULL);
-    _Exit(EXIT_FAILURE);
-}
-
+/* What a GPU holds is lost with the call of CUDA that fails: so is the worker. */
 static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count, uint32_t *next)
 {
     const struct cuda *cuda = context;
-    const struct engine *engine = &cuda->engines[worker];
-    uint32_t yields = lay_out(engine, pieces, piece_count);
-    struct settling settling = {cuda, engine, next};
+    struct engine *engine = &cuda->engines[worker];
     struct dyno_error error = {0};
+    dyno_status status;
 
-    if (dyno_cuda_ranks_run(engine->ranks, engine->slices, piece_count, engine->yields, &error) !=
-        DYNO_OK) {
-        give_up(engine, &error);
+    (void)next;
+    engine->yield_count = lay_out(engine, pieces, piece_count);
+    status =
+        dyno_cuda_ranks_run(engine->ranks, engine->slices, piece_count, engine->yields, &error);
+    if (status != DYNO_OK) {
+        fprintf(stderr, "dyno: worker %u, GPU %d: %s\n", worker, engine->gpu, error.text);
     }
-    if (chooses_on_host(engine, yields)) {
-        dyno_team_run(engine->team, yields, SETTLE_GRAIN, settle_some, &settling);
+    return status;
+}
+
+static void choose(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
+                   uint32_t piece_count, uint32_t *next)
+{
+    const struct cuda *cuda = context;
+    const struct engine *engine = &cuda->engines[worker];
+    struct settling settling = {cuda, engine, next};
+
+    (void)pieces;
+    (void)piece_count;
+    if (chooses_on_host(engine, engine->yield_count)) {
+        dyno_team_run(engine->team, engine->yield_count, SETTLE_GRAIN, settle_some, &settling);
     } else {
-        settle_some(&settling, 0, yields, 0);
+        settle_some(&settling, 0, engine->yield_count, 0);
     }
-    return DYNO_OK;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -203,15 +211,47 @@ static void release(void *context)
     free(cuda);
 }
 
-static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t blocks,
-                               const struct dyno_cuda_config *config, struct dyno_error *error)
+static dyno_status open_ranks(const struct cuda *cuda, uint32_t worker, struct dyno_error *error)
 {
     struct engine *engine = &cuda->engines[worker];
-    struct dyno_cuda_ranks_config ranks = {.forward = forward_config(config)};
-    uint32_t seqs_max = config->threaded.seqs_max;
+    struct dyno_cuda_ranks_config ranks = {.forward = cuda->forward};
 
     dyno_cuda_parts_of(cuda->parts, worker, &ranks);
     engine->gpu = ranks.rank[0].gpu;
+    DYNO_TRY(dyno_cuda_ranks_open(&engine->ranks, &ranks, error));
+    return dyno_cuda_ranks_warm(engine->ranks, error);
+}
+
+static void stop(void *context, uint32_t worker)
+{
+    const struct cuda *cuda = context;
+    struct engine *engine = &cuda->engines[worker];
+
+    dyno_cuda_ranks_close(engine->ranks);
+    engine->ranks = NULL;
+}
+
+/* The weights stay where they are.  A GPU on which an error of CUDA sticks starts nobody. */
+static dyno_status start(void *context, uint32_t worker)
+{
+    struct dyno_error error = {0};
+    dyno_status status;
+
+    stop(context, worker);
+    status = open_ranks(context, worker, &error);
+    if (status != DYNO_OK) {
+        fprintf(stderr, "dyno: worker %u cannot be started: %s\n", worker, error.text);
+        stop(context, worker);
+    }
+    return status;
+}
+
+static dyno_status open_engine(struct cuda *cuda, uint32_t worker,
+                               const struct dyno_cuda_config *config, struct dyno_error *error)
+{
+    struct engine *engine = &cuda->engines[worker];
+    uint32_t seqs_max = config->threaded.seqs_max;
+
     engine->slices = calloc(seqs_max, sizeof *engine->slices);
     engine->yields = calloc(seqs_max, sizeof *engine->yields);
     engine->from = calloc(seqs_max, sizeof(const struct dyno_engine_piece *));
@@ -222,9 +262,7 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker, uint32_t bloc
     if (!engine->slices || !engine->yields || !engine->from || !engine->scratch || !engine->team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory or threads for %u sequences", seqs_max);
     }
-    ranks.forward.blocks = blocks;
-    DYNO_TRY(dyno_cuda_ranks_open(&engine->ranks, &ranks, error));
-    return dyno_cuda_ranks_warm(engine->ranks, error);
+    return open_ranks(cuda, worker, error);
 }
 
 static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
@@ -232,9 +270,9 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
 {
     struct dyno_cuda_forward_config forward = forward_config(config);
     struct dyno_cuda_parts_config parts = parts_config(config, &forward);
-    uint32_t blocks;
 
-    DYNO_TRY(dyno_cuda_parts_blocks(&blocks, &parts, error));
+    cuda->forward = forward;
+    DYNO_TRY(dyno_cuda_parts_blocks(&cuda->forward.blocks, &parts, error));
     assert(cuda->worker_count > 0); /* which clang-tidy cannot see */
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);
     if (!cuda->engines) {
@@ -242,7 +280,7 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
     }
     DYNO_TRY(dyno_cuda_parts_open(&cuda->parts, &parts, error));
     for (uint32_t i = 0; i < cuda->worker_count; i++) {
-        DYNO_TRY(open_engine(cuda, i, blocks, config, error));
+        DYNO_TRY(open_engine(cuda, i, config, error));
     }
     return DYNO_OK;
 }
@@ -273,6 +311,9 @@ static dyno_status open_threads(struct dyno_device **out, struct cuda *cuda,
     threaded.name = "cuda";
     threaded.help = "this machine's GPUs compute real tokens";
     threaded.step = step;
+    threaded.choose = choose;
+    threaded.start = start;
+    threaded.stop = stop;
     threaded.release = release;
     threaded.context = cuda;
     threaded.eos = config->weights->eos;

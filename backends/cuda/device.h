@@ -6,8 +6,9 @@
  * The next token is the one with the largest logit; of equal ones, the first.  A request that
  * brings a generation is asked (backends/engine/generation.h).
  *
- * An error of CUDA while a pass is computed ends the program, having said on stderr which call
- * failed: what a GPU holds is lost with it.
+ * An error of CUDA while a pass is computed takes the worker along, having said on stderr which
+ * call failed; whether the others go on is the caller's to say (threaded.survives).  It may be
+ * started again, which fails where the error sticks.
  */
 #ifndef DYNO_BACKENDS_CUDA_DEVICE_H
 #define DYNO_BACKENDS_CUDA_DEVICE_H

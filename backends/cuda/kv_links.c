@@ -17,7 +17,8 @@ struct ways {
 
 struct memories {
     uint32_t worker_count, endpoint_count, ranks, gpu_count;
-    struct dyno_cuda_kv_pool *pools; /* [endpoint_count][ranks]; those behind workers are owned */
+    const struct dyno_device *device;
+    struct dyno_cuda_kv_pool *pools; /* [pool_count][ranks], behind the workers */
     struct ways *ways;               /* [gpu_count] */
 };
 
@@ -31,10 +32,15 @@ static uint32_t path(void *context, uint32_t from, uint32_t to)
     return to < memories->worker_count ? WAY_IN : WAY_OUT;
 }
 
-static const struct dyno_cuda_kv_pool *pool_of(const struct memories *memories, uint32_t endpoint,
-                                               uint32_t rank)
+/* A worker that was started again has other memory. */
+static struct dyno_cuda_kv_pool pool_of(const struct memories *memories, uint32_t endpoint,
+                                        uint32_t rank)
 {
-    return &memories->pools[(uint64_t)endpoint * memories->ranks + rank];
+    uint32_t workers = memories->worker_count;
+
+    return endpoint < workers
+               ? dyno_cuda_device_pool(memories->device, endpoint, rank)
+               : memories->pools[(uint64_t)(endpoint - workers) * memories->ranks + rank];
 }
 
 /* All ranks' parts are queued before any is waited for. */
@@ -44,16 +50,16 @@ static dyno_status queue_all(const struct memories *memories, const struct dyno_
     enum path way = transfer->to < memories->worker_count ? WAY_IN : WAY_OUT;
 
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
-        const struct dyno_cuda_kv_pool *from = pool_of(memories, transfer->from, rank);
-        const struct dyno_cuda_kv_pool *to = pool_of(memories, transfer->to, rank);
-        int gpu = from->gpu >= 0 ? from->gpu : to->gpu;
+        struct dyno_cuda_kv_pool from = pool_of(memories, transfer->from, rank);
+        struct dyno_cuda_kv_pool to = pool_of(memories, transfer->to, rank);
+        int gpu = from.gpu >= 0 ? from.gpu : to.gpu;
         cudaStream_t stream = memories->ways[gpu].stream[way];
 
         DYNO_CUDA_TRY(cudaSetDevice(gpu), error);
         if (waits) {
             DYNO_CUDA_TRY(cudaStreamSynchronize(stream), error);
         } else {
-            DYNO_TRY(dyno_cuda_kv_pool_copy(to, transfer->to_blocks, from, transfer->from_blocks,
+            DYNO_TRY(dyno_cuda_kv_pool_copy(&to, transfer->to_blocks, &from, transfer->from_blocks,
                                             transfer->blocks, stream, error));
         }
     }
@@ -82,7 +88,7 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 static void release(void *context)
 {
     struct memories *memories = context;
-    uint64_t owned = (uint64_t)memories->worker_count * memories->ranks;
+    uint32_t pools = memories->endpoint_count - memories->worker_count;
 
     for (uint32_t gpu = 0; memories->ways && gpu < memories->gpu_count; gpu++) {
         for (uint32_t way = 0; way < PATH_COUNT; way++) {
@@ -92,8 +98,7 @@ static void release(void *context)
             }
         }
     }
-    for (uint64_t i = owned; memories->pools && i < memories->endpoint_count * memories->ranks;
-         i++) {
+    for (uint64_t i = 0; memories->pools && i < (uint64_t)pools * memories->ranks; i++) {
         dyno_cuda_kv_pool_close(&memories->pools[i]);
     }
     free(memories->pools);
@@ -104,7 +109,7 @@ static void release(void *context)
 static dyno_status open_ways(struct memories *memories, struct dyno_error *error)
 {
     for (uint32_t i = 0; i < memories->worker_count * memories->ranks; i++) {
-        uint32_t gpu = (uint32_t)memories->pools[i].gpu;
+        uint32_t gpu = (uint32_t)pool_of(memories, i / memories->ranks, i % memories->ranks).gpu;
 
         memories->gpu_count = gpu + 1 > memories->gpu_count ? gpu + 1 : memories->gpu_count;
     }
@@ -128,12 +133,10 @@ static dyno_status open_pools(struct memories *memories,
 {
     uint32_t ranks = memories->ranks;
 
-    for (uint32_t i = 0; i < config->worker_count * ranks; i++) {
-        memories->pools[i] = dyno_cuda_device_pool(config->device, i / ranks, i % ranks);
-    }
     for (uint32_t i = 0; i < config->pool_count * ranks; i++) {
-        DYNO_TRY(dyno_cuda_kv_pool_open(&memories->pools[config->worker_count * ranks + i],
-                                        &memories->pools[i % ranks], config->pool_blocks[i / ranks],
+        struct dyno_cuda_kv_pool like = pool_of(memories, 0, i % ranks);
+
+        DYNO_TRY(dyno_cuda_kv_pool_open(&memories->pools[i], &like, config->pool_blocks[i / ranks],
                                         error));
     }
     return DYNO_OK;
@@ -164,14 +167,12 @@ static dyno_status measure_both(const struct memories *memories,
                                 struct dyno_copier_speed *speeds, struct dyno_error *error)
 {
     uint32_t other = config->pool_count > 0 ? config->worker_count : memories->endpoint_count - 1;
-    const struct dyno_cuda_kv_pool *one = pool_of(memories, 0, 0),
-                                   *two = pool_of(memories, other, 0);
-    uint32_t most = one->blocks < two->blocks ? one->blocks : two->blocks, blocks[MEASURED_BLOCKS];
+    struct dyno_cuda_kv_pool one = pool_of(memories, 0, 0), two = pool_of(memories, other, 0);
+    uint32_t most = one.blocks < two.blocks ? one.blocks : two.blocks, blocks[MEASURED_BLOCKS];
     struct dyno_transfer transfer = {.from = 0,
                                      .to = other,
                                      .blocks = most < MEASURED_BLOCKS ? most : MEASURED_BLOCKS,
-                                     .block_bytes =
-                                         one->piece_bytes * one->layers * memories->ranks,
+                                     .block_bytes = one.piece_bytes * one.layers * memories->ranks,
                                      .from_blocks = blocks,
                                      .to_blocks = blocks};
 
@@ -201,7 +202,7 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
     dyno_status status;
 
     memories->pools =
-        calloc((uint64_t)memories->endpoint_count * memories->ranks, sizeof *memories->pools);
+        calloc((uint64_t)config->pool_count * memories->ranks + 1, sizeof *memories->pools);
     if (!memories->pools) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
@@ -224,6 +225,7 @@ dyno_status dyno_cuda_links_open(struct dyno_links **out,
     if (!memories) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
+    memories->device = config->device;
     memories->worker_count = config->worker_count;
     memories->endpoint_count = config->worker_count + config->pool_count;
     memories->ranks = dyno_cuda_device_ranks(config->device);

@@ -38,6 +38,8 @@ static void wake(struct dyno_clock *clock)
     sem_post(&woken);
 }
 
+static bool survive; /* somebody drops what a worker that failed had */
+
 /* A fleet and its sequences: number worker x SEQUENCES + slot. */
 struct fleet {
     struct dyno_device *device;
@@ -52,6 +54,7 @@ static struct dyno_threaded_config threaded_config(struct dyno_transcripts *tran
     return (struct dyno_threaded_config){.worker_count = WORKERS,
                                          .seqs_max = SEQUENCES,
                                          .steps_max = STEPS,
+                                         .survives = survive,
                                          .transcripts = transcripts,
                                          .now = count,
                                          .wake = wake};
@@ -341,6 +344,60 @@ START_TEST(a_pass_that_fails_ends_the_program)
 }
 END_TEST
 
+static void await_wake(void)
+{
+    while (sem_wait(&woken) != 0) {
+    }
+}
+
+/* Start a worker, and say how that went. */
+static enum dyno_threaded_start start_again(struct dyno_device *device, uint32_t worker)
+{
+    dyno_threaded_device_start(device, worker);
+    await_wake();
+    return dyno_threaded_device_look(device, worker);
+}
+
+/* The other worker's pass counts, and it goes on; the lost one is started when its GPU is well. */
+START_TEST(a_worker_whose_gpu_is_lost_leaves_the_others)
+{
+    struct dyno_rng rng;
+    struct fleet fleet;
+    struct dyno_completion completion;
+    uint32_t failed = WORKERS;
+
+    survive = true;
+    dyno_rng_init(&rng, 1, "cuda device");
+    sem_init(&woken, 0, 0);
+    dyno_emulation_devices(WORKERS);
+    fleet = fleet_open(cuda_model(&rng, LLAMA3, 16), 1, 1);
+    for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
+        fleet.table_of[slot] = fleet.tables[slot];
+    }
+    dyno_emulation_lose(1, 1 + (uint64_t)_i * 7, cudaErrorIllegalAddress);
+    submit_all(&fleet, true);
+    await_wake();
+    await_wake();
+    ck_assert(fleet.device->ops->reap(fleet.device, UINT64_MAX, &completion));
+    ck_assert(completion.worker == 0 && completion.steps == 1);
+    ck_assert(!fleet.device->ops->reap(fleet.device, UINT64_MAX, &completion));
+    ck_assert(fleet.device->ops->failed(fleet.device, &failed) && failed == 1);
+    ck_assert(!fleet.device->ops->drop(fleet.device, 1, 0, &completion));
+    for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
+        const struct dyno_transcript *sequence = fleet.sequences[SEQUENCES + slot];
+
+        ck_assert_uint_eq(sequence->count, sequence->prompt_tokens); /* nobody was told a token */
+        fleet.device->ops->shut(fleet.device, 1, slot);
+    }
+    ck_assert(start_again(fleet.device, 1) == DYNO_THREADED_FAILED);
+    dyno_emulation_lose(1, 0, cudaSuccess);
+    ck_assert(start_again(fleet.device, 1) == DYNO_THREADED_STARTED);
+    ck_assert(!fleet.device->ops->failed(fleet.device, &failed));
+    fleet_close(&fleet);
+    sem_destroy(&woken);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("device");
@@ -351,6 +408,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_fleet_without_room_is_refused);
     tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);
     tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);
+    tcase_add_loop_test(tc, a_worker_whose_gpu_is_lost_leaves_the_others, 0, 2);
     tcase_add_exit_test(tc, a_pass_that_fails_ends_the_program, EXIT_FAILURE);
     suite_add_tcase(suite, tc);
 }
