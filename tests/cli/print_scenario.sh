@@ -86,6 +86,8 @@ prefill:
   tp: same                                   # default
   weights: same                              # default
   blocks: auto                               # default
+  at: here                                   # default
+  transport: auto                            # default
 links:
   topology: none                             # default
   sharing: fair                              # default
