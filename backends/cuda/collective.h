@@ -17,8 +17,8 @@
 dyno_status dyno_cuda_collective_open(struct dyno_collective **members, uint32_t ranks,
                                       const int *gpus, struct dyno_error *error);
 
-/* The group is lost: what the member's GPU has under way ends, with anything as its result, and no
+/* The group is lost: what this member's GPU has under way ends, with anything as its result, and no
  * further operation is queued.  From any thread; again: nothing. */
-void dyno_cuda_collective_abort(struct dyno_collective *member);
+void dyno_cuda_collective_abort(struct dyno_collective *base);
 
 #endif

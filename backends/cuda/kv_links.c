@@ -1,5 +1,6 @@
 #include "backends/cuda/kv_links.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,6 +114,7 @@ static dyno_status open_ways(struct memories *memories, struct dyno_error *error
 
         memories->gpu_count = gpu + 1 > memories->gpu_count ? gpu + 1 : memories->gpu_count;
     }
+    assert(memories->gpu_count > 0); /* which clang-tidy cannot see */
     memories->ways = calloc(memories->gpu_count, sizeof *memories->ways);
     if (!memories->ways) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
