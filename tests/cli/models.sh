@@ -146,3 +146,11 @@ done
 hours=$(number one.json planner.gpu_hours)
 awk -v hours="$hours" -v more="$(number halves.json planner.gpu_hours)" \
     'BEGIN { exit !(hours < more - 1) }' || fail "one budget is not cheaper"
+
+# ---- for real --------------------------------------------------------------------------------
+
+# Two models that are computed, each by workers and weights of its own.
+works replay --device cpu --arrival poisson:40 --requests 8 --input-tokens 20 --output-tokens 4 \
+    --db none --json cpu.json --models name=a:model=austen-2m:workers=1,name=b:model=austen-2m
+[[ $(number cpu.json models.a.completed) -gt 0 && $(number cpu.json models.b.completed) -gt 0 ]]
+[[ $(number cpu.json requests.completed) == 8 ]]

@@ -27,6 +27,7 @@ reached 'GPUs that change their role' 30
 reached 'tiers' 10
 reached 'prompts from peers' 40
 reached 'at once' 120
+reached 'two models' 20
 reached '  faults' 10
 reached 'went on elsewhere' 20
 refused=$(grep -o '[0-9]* worlds contradicted' out | grep -o '^[0-9]*')
