@@ -290,9 +290,11 @@ dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_l
     if (!memories) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    status = take_config(memories, config)
-                 ? open_copier(out, config, memories, error)
-                 : dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    if (!take_config(memories, config)) {
+        release(memories);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    status = open_copier(out, config, memories, error);
     if (status != DYNO_OK) {
         release(memories);
     }

@@ -172,7 +172,7 @@ dyno_status dyno_ucx_far_memory_open(struct dyno_ucx_far_memory **out,
     if (!memory->parts) {
         status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for a worker in another process");
     }
-    for (uint32_t i = 0; status == DYNO_OK && i < config->ranks; i++) {
+    for (uint32_t i = 0; memory->parts && status == DYNO_OK && i < config->ranks; i++) {
         status = open_part(memory, &memory->parts[i], reader, error);
     }
     if (status != DYNO_OK) {

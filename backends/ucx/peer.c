@@ -201,7 +201,8 @@ static dyno_status open_hands(struct dyno_ucx_peer *peer, struct dyno_ucx_reader
     return DYNO_OK;
 }
 
-/* Its welcome, as bytes[welcome->size], the caller's to free; or its refusal as an error. */
+/* Its welcome, as bytes[welcome->size], or its refusal as an error; *bytes, NULL before, is the
+ * caller's to free in any case. */
 static dyno_status read_welcome(const struct dyno_ucx_peer *peer, const char *address,
                                 struct dyno_ucx_welcome *welcome, char **bytes,
                                 struct dyno_error *error)
@@ -219,18 +220,12 @@ static dyno_status read_welcome(const struct dyno_ucx_peer *peer, const char *ad
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a worker's welcome");
     }
     if (!dyno_ucx_read(peer->socket, *bytes, welcome->size)) {
-        free(*bytes);
         return dyno_fail(error, DYNO_IO, "the worker at %s stopped in the middle of its answer",
                          address);
     }
-    if (welcome->refused) {
-        dyno_status status =
-            dyno_fail(error, DYNO_BAD_INPUT, "the worker at %s refuses: %.600s", address, *bytes);
-
-        free(*bytes);
-        return status;
-    }
-    return DYNO_OK;
+    return welcome->refused ? dyno_fail(error, DYNO_BAD_INPUT, "the worker at %s refuses: %.600s",
+                                        address, *bytes)
+                            : DYNO_OK;
 }
 
 static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct dyno_error *error)
@@ -238,7 +233,7 @@ static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct 
     const struct dyno_ucx_peers_config *config = &peer->config;
     struct dyno_ucx_welcome welcome;
     struct dyno_ucx_reader reader;
-    char *bytes;
+    char *bytes = NULL;
     dyno_status status;
 
     DYNO_TRY(dyno_ucx_dial(&peer->socket, &peer->loopback, address, error));
@@ -259,9 +254,11 @@ static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct 
     if (!dyno_ucx_write(peer->socket, &peer->hello, sizeof peer->hello)) {
         return dyno_fail(error, DYNO_IO, "the worker at %s hung up", address);
     }
-    DYNO_TRY(read_welcome(peer, address, &welcome, &bytes, error));
-    reader = (struct dyno_ucx_reader){.at = bytes, .left = welcome.size};
-    status = open_hands(peer, &reader, error);
+    status = read_welcome(peer, address, &welcome, &bytes, error);
+    if (status == DYNO_OK) {
+        reader = (struct dyno_ucx_reader){.at = bytes, .left = welcome.size};
+        status = open_hands(peer, &reader, error);
+    }
     free(bytes);
     return status;
 }

@@ -105,7 +105,7 @@ dyno_status dyno_ucx_dial(int *out, bool *loopback, const char *address, struct 
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     char host[DYNO_UCX_HOST_MAX], service[8];
     struct addrinfo *info;
-    uint16_t port;
+    uint16_t port = 0;
     int failure, fd;
 
     DYNO_TRY(dyno_ucx_address_parse(host, &port, address, error));
