@@ -399,6 +399,9 @@ static dyno_status check_others(const struct dyno_scenario *scenario, struct dyn
     if (scenario->tiers.levels) {
         return beside("--tier", "tiers hold the KV of one model", error);
     }
+    if (scenario->tiers.peers) {
+        return beside("--peers", "workers would pull the KV of other models", error);
+    }
     if (dyno_faulting_is_on(scenario)) {
         return beside("faults", "what goes wrong goes wrong in a fleet of one model", error);
     }

@@ -98,3 +98,6 @@ for device in cpu cuda; do
  yet" \
         replay --trace twice.jsonl --device $device --peers
 done
+refuses 2 "fleet.models and --peers cannot be together: workers would pull the KV of other models" \
+    replay --arrival poisson:1 --requests 1 --peers --models name=a:model=llama-3.1-8b \
+    --models name=b:model=llama-3.1-8b
