@@ -3,6 +3,7 @@
 #
 # usage: tests/cli/report.sh DYNO
 set -euo pipefail
+figures=$PWD/reports/figures
 # shellcheck source=tests/cli_support.sh
 . "$(dirname "$0")/../cli_support.sh"
 
@@ -82,3 +83,15 @@ echo 'SELECT 1;' >own/table.sql
 head="'-- title: ...', '-- caption: ...' and '-- empty: ...'"
 refuses 1 "the figure table: its query must begin with the lines $head" \
     report runs.db -o own.html --figures-from own
+
+# How full every tier was: the GPUs' memory and the host's, and never more than all of it.
+works replay --arrival poisson:4 --requests 60 --input-tokens 2000 --workers 2 \
+    --tier g2=32GiB --sample-every 1s --db tiers.db
+works sql tiers.db :tiers_kept --csv
+[[ $(cut -d, -f1 out | sort -u | tr '\n' ' ') == 'GPUs host memory tier ' ]] || fail "$(cat out)"
+awk -F, 'NR > 1 && ($3 < 0 || $3 > 100) { exit 1 }' out || fail "more than all: $(cat out)"
+
+# The end of a run is not looked for again at every request of it, which would take hours of a large
+# one.
+works sql tiers.db "EXPLAIN QUERY PLAN $(sed '/;$/q' "$figures/transfers.sql")"
+grep -q 'MATERIALIZE span' out || fail "$(cat out)"
