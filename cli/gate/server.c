@@ -15,6 +15,21 @@ struct measured {
     double values[TURNS][ROUNDS_MAX];
 };
 
+/* Why the figures are the client's: it had no time, or came late. */
+static void note_limited(struct dyno_gate_case *one, int side)
+{
+    const struct dyno_stored_run *run = &one->runs[side];
+
+    (void)snprintf(one->invalid, sizeof one->invalid,
+                   "the client, not the server, was the limit while %s was asked: busy for %.0f %% "
+                   "of the time, a hundredth of requests sent %.3g ms late or more, at a mean TTFT "
+                   "of %.3g ms; ask from where less goes on, or for longer prompts",
+                   side ? "head" : "base",
+                   100.0 * dyno_stored_run_metric(run, "client.cpu_fraction"),
+                   dyno_stored_run_metric(run, "client.lag_ms.p99"),
+                   dyno_stored_run_metric(run, "ttft_ms.mean"));
+}
+
 static dyno_status ask(struct dyno_gate *gate, struct dyno_gate_case *one, int side,
                        const char *database, struct dyno_error *error)
 {
@@ -40,9 +55,7 @@ static dyno_status ask(struct dyno_gate *gate, struct dyno_gate_case *one, int s
     } else if (dyno_stored_run_read(&one->runs[side], database, NULL, &why) != DYNO_OK) {
         (void)snprintf(one->invalid, sizeof one->invalid, "%.500s", why.text);
     } else if (dyno_stored_run_metric(&one->runs[side], "client.limited") > 0.0) {
-        (void)snprintf(one->invalid, sizeof one->invalid,
-                       "the client, not the server, was the limit while %s was asked",
-                       side ? "head" : "base");
+        note_limited(one, side);
     }
     return DYNO_OK;
 }
