@@ -52,6 +52,11 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
                          "each",
                          machine->far_byte_ns, machine->far_ns, machine->far_pass_ns);
     }
+    if (!is_time(machine->start_byte_ns) || !is_time(machine->start_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "start_byte_ns is %g and start_ns %g; expected 0 to an hour each",
+                         machine->start_byte_ns, machine->start_ns);
+    }
     if (!is_time(machine->copy_byte_ns) || !is_time(machine->copy_ns)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "copy_byte_ns is %g and copy_ns %g; expected 0 to an hour each",

@@ -47,6 +47,9 @@ struct dyno_machine {
     /* The same between this process and another one, and what a step that is computed there takes
      * beside what was computed.  far_byte_ns 0: not measured. */
     double far_byte_ns, far_ns, far_pass_ns;
+    /* Starting a worker: what a byte of its KV takes, and what it takes beside that.  start_ns 0:
+     * not measured. */
+    double start_byte_ns, start_ns;
 };
 
 /* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle may be), or

@@ -109,6 +109,14 @@ dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed)
     return DYNO_OK;
 }
 
+void dyno_wall_clock_restart(struct dyno_clock *clock)
+{
+    struct wall_clock *wall = (struct wall_clock *)clock;
+
+    wall->last = 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &wall->origin);
+}
+
 void dyno_wall_clock_close(struct dyno_clock *clock)
 {
     if (clock) {

@@ -12,6 +12,9 @@
 dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed);
 void dyno_wall_clock_close(struct dyno_clock *clock);
 
+/* It is 0 again.  Nobody else reads it meanwhile, and what was read before means nothing. */
+void dyno_wall_clock_restart(struct dyno_clock *clock);
+
 /* From any thread: what time it is, and end the wait in progress or the next one at once. */
 dyno_ns dyno_wall_clock_now(const struct dyno_clock *clock);
 void dyno_wall_clock_wake(struct dyno_clock *clock);

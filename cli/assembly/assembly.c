@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/engine/filler.h"
 #include "backends/engine/prompts.h"
-#include "backends/null/null.h"
 #include "backends/posix/plugin.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly/configure.h"
+#include "cli/assembly/devices.h"
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/live_links.h"
 #include "cli/assembly/models.h"
@@ -20,12 +19,7 @@
 #include "cli/scenario/queueing.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
-#include "sim/gpu.h"
 #include "sim/vclock.h"
-
-/* Of the null device.  In a simulation a step takes far less than any real one; before clients it
- * takes none, so that naps of the clock are not taken for what the server costs. */
-enum { NULL_STEP_NS = 10000, NULL_STEP_SERVED_NS = 1 };
 
 /* ---- the source ------------------------------------------------------------------------------ */
 
@@ -113,80 +107,6 @@ static dyno_status open_clock(struct dyno_assembly *assembly)
     }
     assembly->clock = dyno_virtual_clock();
     return DYNO_OK;
-}
-
-/* Who asks from outside wants to hear tokens, also of a device that computes none. */
-static dyno_status put_filler_before(struct dyno_assembly *assembly)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    struct dyno_halves *halves = &assembly->halves;
-
-    if (!assembly->open_outside || assembly->remote || assembly->device->ops->is_real) {
-        return DYNO_OK;
-    }
-    DYNO_TRY(dyno_filler_open(&assembly->device, assembly->device, scenario->fleet.workers,
-                              assembly->worker.seqs_max, assembly->live.transcripts, false));
-    if (!halves->device) {
-        return DYNO_OK;
-    }
-    return dyno_filler_open(&halves->device, halves->device, scenario->fleet.workers,
-                            halves->worker.seqs_max, assembly->live.transcripts,
-                            strcmp(scenario->disagg.style, "pull") == 0);
-}
-
-/* `real_workers`: a device that computes has so many; one that pretends costs nothing more for
- * having all of the fleet's. */
-static dyno_status open_device(struct dyno_assembly *assembly, struct dyno_device **out,
-                               uint32_t real_workers, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-
-    if (assembly->remote) {
-        return DYNO_OK;
-    }
-    if (strcmp(scenario->run.device, "null") == 0) {
-        return dyno_null_open(out, scenario->fleet.workers,
-                              assembly->open_outside ? NULL_STEP_SERVED_NS : NULL_STEP_NS,
-                              dyno_answers_get, assembly->answers);
-    }
-    if (dyno_live_is_real(scenario)) {
-        return dyno_live_device(out, &assembly->live, scenario,
-                                out == &assembly->device ? &assembly->worker
-                                                         : &assembly->halves.worker,
-                                real_workers, assembly->answers, assembly->clock, error);
-    }
-    if (scenario->timing.machine) {
-        return dyno_machine_open(out, scenario->fleet.workers, &assembly->machine,
-                                 assembly->answers);
-    }
-    if (!assembly->timing) {
-        DYNO_TRY(dyno_timing_open(&assembly->timing, &assembly->timing_config, error));
-    }
-    return dyno_sim_gpu_open(out, scenario->fleet.workers, assembly->timing, assembly->answers);
-}
-
-static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    struct dyno_halves *halves = &assembly->halves;
-    struct dyno_scenario other;
-
-    if (dyno_live_is_far(assembly->scenario)) {
-        return dyno_live_far_device(&halves->device, &halves->peers, &assembly->live,
-                                    assembly->scenario, &halves->worker, assembly->answers,
-                                    assembly->clock, error);
-    }
-    if (scenario->timing.machine && scenario->prefill.at) {
-        return dyno_live_far_machine(&halves->device, &assembly->far_machine, &assembly->machine,
-                                     scenario->fleet.workers, assembly->answers);
-    }
-    if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
-        return open_device(assembly, &halves->device, dyno_halves_prefillers(assembly->scenario),
-                           error);
-    }
-    DYNO_TRY(dyno_timing_open(&halves->timing, &halves->timing_config, error));
-    return dyno_sim_gpu_open(&halves->device, assembly->scenario->fleet.workers, halves->timing,
-                             assembly->answers);
 }
 
 /* A router knows of the tiers of those among whom it chooses; and what all of them can hold is
@@ -307,9 +227,20 @@ static dyno_status open_workers(struct dyno_assembly *assembly, struct dyno_erro
     return use_links(assembly, error);
 }
 
+/* What a start of a worker takes on the machine that was measured; 0: that was not. */
+static dyno_ns start_measured(const struct dyno_assembly *assembly)
+{
+    double bytes = (double)dyno_live_links_block_bytes(assembly) * assembly->worker.blocks;
+
+    return assembly->machine.start_ns > 0.0
+               ? (dyno_ns)(assembly->machine.start_ns + assembly->machine.start_byte_ns * bytes)
+               : 0;
+}
+
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     struct dyno_fleets *fleets = assembly->first ? assembly->first->fleets : assembly->fleets;
+    bool starts = dyno_assembly_starts(assembly);
 
     return dyno_planning_open(
         &assembly->planning, assembly->scenario,
@@ -322,21 +253,28 @@ static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_err
                                    .prefill_dispatch = assembly->halves.dispatch,
                                    .prefill_worker = &assembly->halves.worker,
                                    .trace_data = assembly->trace_data,
-                                   .trace_size = assembly->trace_size},
+                                   .trace_size = assembly->trace_size,
+                                   .starter = starts ? &assembly->starting.starter : NULL,
+                                   .start_ns = starts ? assembly->starting.takes_ns
+                                                      : start_measured(assembly)},
         error);
 }
 
 static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    DYNO_TRY(
-        dyno_faulting_open(&assembly->faulting, assembly->scenario,
-                           &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
-                                                      .dispatch_behind = assembly->halves.dispatch,
-                                                      .device = assembly->device,
-                                                      .device_behind = assembly->halves.device,
-                                                      .peers_behind = assembly->halves.peers,
-                                                      .planned = assembly->planning.roster != NULL},
-                           error));
+    bool starts = dyno_assembly_starts(assembly);
+
+    DYNO_TRY(dyno_faulting_open(
+        &assembly->faulting, assembly->scenario,
+        &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
+                                   .dispatch_behind = assembly->halves.dispatch,
+                                   .device = assembly->computing,
+                                   .device_behind = assembly->halves.device,
+                                   .peers_behind = assembly->halves.peers,
+                                   .starting = starts ? &assembly->starting : NULL,
+                                   .start_ns = start_measured(assembly),
+                                   .planned = assembly->planning.roster != NULL},
+        error));
     assembly->roster =
         assembly->planning.roster ? assembly->planning.roster : assembly->faulting.roster;
     return DYNO_OK;
@@ -466,8 +404,7 @@ static dyno_status open_beside(struct dyno_assembly *assembly, struct dyno_error
         other->trace_size = assembly->trace_size;
         dyno_transcripts_close(other->live.transcripts);
         other->live.transcripts = assembly->live.transcripts;
-        DYNO_TRY(open_device(other, &other->device, other->scenario->fleet.workers, error));
-        DYNO_TRY(put_filler_before(other));
+        DYNO_TRY(dyno_assembly_open_devices(other, error));
         DYNO_TRY(dyno_assembly_open_routing(other, error));
         DYNO_TRY(open_planning(other, error));
     }
@@ -478,10 +415,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
                             const volatile sig_atomic_t *interrupted, unsigned flags,
                             struct dyno_error *error)
 {
-    const struct dyno_scenario *scenario = assembly->scenario;
-
     DYNO_TRY(dyno_fleets_open(assembly, error));
-    scenario = assembly->scenario;
     DYNO_TRY(dyno_assembly_configure(assembly, error));
     if (assembly->fed) {
         open_fed(assembly, &interrupted);
@@ -492,12 +426,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
         if (assembly->recording) {
             assembly->source = dyno_recording_source(assembly->recording, assembly->source);
         }
-        DYNO_TRY(open_device(assembly, &assembly->device, dyno_halves_decoders(scenario), error));
-        assembly->computing = assembly->device;
-        if (scenario->disagg.policy) {
-            DYNO_TRY(open_prefill_device(assembly, error));
-        }
-        DYNO_TRY(put_filler_before(assembly));
+        DYNO_TRY(dyno_assembly_open_devices(assembly, error));
         assembly->loop_clock = assembly->clock;
     }
     DYNO_TRY(dyno_assembly_open_routing(assembly, error));
@@ -536,8 +465,12 @@ dyno_status dyno_assembly_open(struct dyno_assembly *assembly, const struct dyno
 
 dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    dyno_status status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
+    dyno_status status;
 
+    if (!assembly->open_outside && assembly->clock != dyno_virtual_clock()) {
+        dyno_wall_clock_restart(assembly->clock); /* requests are due from when workers are there */
+    }
+    status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
     if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
         (void)dyno_fail(error, status, "out of memory during the run");
     }

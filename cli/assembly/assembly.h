@@ -8,6 +8,7 @@
 #include "cli/assembly/journal_head.h"
 #include "cli/assembly/links.h"
 #include "cli/assembly/live.h"
+#include "cli/assembly/starting.h"
 #include "cli/assembly/tiers.h"
 #include "cli/scenario/faulting.h"
 #include "cli/scenario/planning.h"
@@ -54,6 +55,7 @@ struct dyno_assembly {
     struct dyno_kv_trie *trie;      /* NULL: not used with this router */
     void *plugin;                   /* of router.plugin */
     const char *policy_name;
+    struct dyno_starting starting; /* of workers that start for real */
     struct dyno_planning planning;
     struct dyno_faulting faulting;
     struct dyno_roster *roster; /* of one of them; NULL: everybody always serves */

@@ -9,6 +9,7 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
+#include "cli/scenario/faulting.h"
 #include "sim/answers.h"
 #include "sim/machine.h"
 
@@ -26,6 +27,12 @@ bool dyno_live_is_cuda(const struct dyno_scenario *scenario)
 bool dyno_live_is_real(const struct dyno_scenario *scenario)
 {
     return strcmp(scenario->run.device, "cpu") == 0 || dyno_live_is_cuda(scenario);
+}
+
+bool dyno_live_starts(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->run.device, "cpu") == 0 && !scenario->output.journal &&
+           !dyno_live_is_far(scenario);
 }
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)
@@ -168,17 +175,18 @@ struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,
                                          .answer_context = answers,
                                          .now = dyno_wall_clock_now,
                                          .wake = dyno_wall_clock_wake,
-                                         .clock = clock};
+                                         .clock = clock,
+                                         .survives = dyno_faulting_guards(scenario)};
 }
 
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
-                             const struct dyno_worker_config *worker, uint32_t worker_count,
-                             struct dyno_answers *answers, struct dyno_clock *clock,
-                             struct dyno_error *error)
+                             const struct dyno_worker_config *worker,
+                             struct dyno_live_workers workers, struct dyno_answers *answers,
+                             struct dyno_clock *clock, struct dyno_error *error)
 {
     struct dyno_threaded_config threaded =
-        dyno_live_threaded(live, scenario, worker, worker_count, answers, clock);
+        dyno_live_threaded(live, scenario, worker, workers.count, answers, clock);
     struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
 
     if (dyno_live_is_cuda(scenario)) {
@@ -194,6 +202,8 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                                   .blocks = worker->blocks,
                                   .block_tokens = worker->block_tokens,
                                   .batch_tokens_max = worker->batch_tokens_max,
+                                  .ready_first = workers.ready_first,
+                                  .ready_count = workers.ready_count,
                                   .predicts = scenario->tiers.levels || scenario->tiers.peers,
                                   .threaded = threaded},
         error);

@@ -54,14 +54,24 @@ void dyno_live_close(struct dyno_live *live);
 uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
                                const struct dyno_model *model, uint32_t ranks);
 
-/* The devices of `worker_count` workers; `answers` is asked where the scenario says that requests
+/* The workers of a device: so many, of which [ready_first, ready_first + ready_count) are there
+ * when it opens. */
+struct dyno_live_workers {
+    uint32_t count, ready_first, ready_count;
+};
+
+/* The devices of these workers; `answers` is asked where the scenario says that requests
  * end as recorded.  On success *out is closed through its ops, before the rest. */
 struct dyno_answers;
 dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *live,
                              const struct dyno_scenario *scenario,
-                             const struct dyno_worker_config *worker, uint32_t worker_count,
-                             struct dyno_answers *answers, struct dyno_clock *clock,
-                             struct dyno_error *error);
+                             const struct dyno_worker_config *worker,
+                             struct dyno_live_workers workers, struct dyno_answers *answers,
+                             struct dyno_clock *clock, struct dyno_error *error);
+
+/* Whether its workers are started and stopped for real, and outlive each other.  Not where a
+ * journal is written, which has no place for what starts take: then they are always there. */
+bool dyno_live_starts(const struct dyno_scenario *scenario);
 
 /* What they all are, but for who computes. */
 struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,

@@ -78,17 +78,15 @@ static dyno_status open_simulated(struct dyno_links **out, const struct dyno_ass
                                 .alone = strcmp(assembly->scenario->links.sharing, "alone") == 0});
 }
 
-/* Memories of the workers of a device, from `to` on; returns what comes after them. */
-static struct dyno_kv_storage **add_workers(struct dyno_kv_storage **to,
-                                            const struct dyno_device *device, uint32_t workers,
-                                            uint32_t ranks)
+/* What a worker has now: it is another one after it was started again. */
+static struct dyno_kv_storage *storage_of(const void *context, uint32_t endpoint, uint32_t rank)
 {
-    for (uint32_t i = 0; i < workers; i++) {
-        for (uint32_t rank = 0; rank < ranks; rank++) {
-            *to++ = dyno_cpu_device_storage(device, i, rank);
-        }
-    }
-    return to;
+    const struct dyno_assembly *assembly = context;
+    uint32_t decoders = dyno_halves_decoders(assembly->scenario);
+
+    return endpoint < decoders
+               ? dyno_cpu_device_storage(assembly->computing, endpoint, rank)
+               : dyno_cpu_device_storage(assembly->halves.device, endpoint - decoders, rank);
 }
 
 /* Pool `index`, which is the `number`-th that lies in a file. */
@@ -115,12 +113,10 @@ static dyno_status open_file(struct dyno_live_links *links, const struct dyno_as
     return dyno_kv_file_open(&links->files[index], &config, error);
 }
 
-/* Memory or a file for each pool; memories are of the shape of the first worker's, with which
- * `storages` begins. */
+/* Memory or a file for each pool, from `to` on; memories are of the shape of the first worker's. */
 static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_assembly *assembly,
-                             struct dyno_kv_storage **to, struct dyno_kv_storage *const *storages,
-                             const struct dyno_live_pool *pools, uint32_t pool_count,
-                             struct dyno_error *error)
+                             struct dyno_kv_storage **to, const struct dyno_live_pool *pools,
+                             uint32_t pool_count, struct dyno_error *error)
 {
     uint32_t ranks = assembly->scenario->fleet.tp > 0 ? assembly->scenario->fleet.tp : 1;
     uint32_t in_files = 0;
@@ -136,8 +132,8 @@ static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_as
             DYNO_TRY(open_file(links, assembly, &pools[i], i, in_files++, error));
         }
         for (uint32_t rank = 0; pools[i].level == 2 && rank < ranks; rank++) {
-            DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count], storages[rank],
-                                          pools[i].blocks, error));
+            DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count],
+                                          storage_of(assembly, 0, rank), pools[i].blocks, error));
             to[rank] = links->storages[links->storage_count++];
         }
     }
@@ -171,7 +167,7 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
                              struct dyno_cpu_links_config *config, uint32_t pool_count,
                              struct dyno_error *error)
 {
-    uint32_t workers = assembly->scenario->fleet.workers;
+    uint32_t workers = dyno_halves_workers(assembly->scenario);
     struct dyno_kv_file **files = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
     struct dyno_kv_peer **peers = NULL;
     bool any = false;
@@ -199,27 +195,20 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
                              struct dyno_kv_storage **storages, const struct dyno_live_pool *pools,
                              uint32_t pool_count, uint32_t ranks, struct dyno_error *error)
 {
-    const struct dyno_scenario *scenario = assembly->scenario;
-    bool in_halves = scenario->disagg.policy != NULL;
-    struct dyno_kv_storage **rest =
-        add_workers(storages, assembly->computing,
-                    in_halves ? scenario->disagg.decode : scenario->fleet.workers, ranks);
+    uint32_t workers = dyno_halves_workers(assembly->scenario);
 
-    if (assembly->halves.peers) {
-        rest += (size_t)scenario->disagg.prefill * ranks;
-    } else if (in_halves) {
-        rest = add_workers(rest, assembly->halves.device, scenario->disagg.prefill, ranks);
-    }
-    DYNO_TRY(add_pools(links, assembly, rest, storages, pools, pool_count, error));
-    return open_with(
-        links, assembly,
-        &(struct dyno_cpu_links_config){.storages = storages,
-                                        .endpoint_count = scenario->fleet.workers + pool_count,
-                                        .ranks = ranks,
-                                        .now = dyno_wall_clock_now,
-                                        .wake = dyno_wall_clock_wake,
-                                        .clock = assembly->clock},
-        pool_count, error);
+    DYNO_TRY(
+        add_pools(links, assembly, storages + (size_t)workers * ranks, pools, pool_count, error));
+    return open_with(links, assembly,
+                     &(struct dyno_cpu_links_config){.storages = storages,
+                                                     .endpoint_count = workers + pool_count,
+                                                     .ranks = ranks,
+                                                     .storage = storage_of,
+                                                     .storage_context = assembly,
+                                                     .now = dyno_wall_clock_now,
+                                                     .wake = dyno_wall_clock_wake,
+                                                     .clock = assembly->clock},
+                     pool_count, error);
 }
 
 /* Pools are in pinned memory. */
@@ -263,7 +252,7 @@ dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_
     if (dyno_live_is_cuda(scenario)) {
         return open_cuda(out, assembly, pools, pool_count, error);
     }
-    storages = calloc(((size_t)scenario->fleet.workers + pool_count) * ranks,
+    storages = calloc(((size_t)dyno_halves_workers(scenario) + pool_count) * ranks,
                       sizeof(struct dyno_kv_storage *));
     if (!storages) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");

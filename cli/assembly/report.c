@@ -84,10 +84,17 @@ static void fill_use(struct dyno_assembly *assembly, struct dyno_report *report)
     }
 }
 
+/* What could have failed did not, and nobody asked. */
+static bool is_silent(const struct dyno_assembly *assembly)
+{
+    return assembly->faulting.is_guard && dyno_loop_fault_totals(assembly->loop)->deaths == 0;
+}
+
 /* What only some runs have: queues, planners, several models, faults. */
 static void report_parts(struct dyno_assembly *assembly, struct dyno_report *report)
 {
-    if (dyno_queueing_is_on(assembly->scenario) || assembly->roster) {
+    if (dyno_queueing_is_on(assembly->scenario) || assembly->planning.planner ||
+        (assembly->roster && !is_silent(assembly))) {
         dyno_queueing_report(assembly->scenario, assembly->loop, dyno_fleets_count(assembly),
                              &assembly->queue_report);
         report->queue = &assembly->queue_report;
@@ -98,7 +105,7 @@ static void report_parts(struct dyno_assembly *assembly, struct dyno_report *rep
         report->plan = &assembly->plan_report;
     }
     dyno_fleets_report(assembly, report);
-    if (assembly->faulting.faults) {
+    if (assembly->faulting.faults && !is_silent(assembly)) {
         dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
                              &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
         report->faults = &assembly->fault_report;

@@ -12,6 +12,7 @@
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/tiers.h"
 #include "cli/replay/intervals.h"
+#include "cli/scenario/energy.h"
 #include "cli/scenario/faulting.h"
 #include "cli/scenario/machine_file.h"
 #include "cli/scenario/planning.h"
@@ -319,6 +320,22 @@ static struct dyno_machine measured(const struct dyno_scenario *scenario)
     return machine;
 }
 
+/* A worker that computes starts in the time that it takes; one of a measured machine in the time
+ * that was measured, unless something else is said. */
+static dyno_status settle_start(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                bool measured, const char *law, struct dyno_error *error)
+{
+    if (dyno_live_starts(scenario) && layer(options, law) == 2) {
+        return refuse_pair(options, law, "run.device",
+                           "contradict each other: a worker that computes starts in the time that "
+                           "it takes",
+                           error);
+    }
+    return dyno_live_starts(scenario) || measured
+               ? settle_default(options, law, DYNO_START_MEASURED, "cpu", error)
+               : DYNO_OK;
+}
+
 /* A worker has as many ranks as the one that was measured. */
 static dyno_status settle_ranks(const struct dyno_scenario *scenario, struct dyno_options *options,
                                 const struct dyno_machine *machine, struct dyno_error *error)
@@ -371,6 +388,12 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
             return refuse_pair(options, of_gpus[i], device,
                                "contradict each other: no GPU is simulated", error);
         }
+    }
+    if (dyno_planning_is_on(scenario)) {
+        DYNO_TRY(settle_start(scenario, options, machine.start_ns > 0.0, "planner.startup", error));
+    }
+    if (dyno_faulting_is_on(scenario)) {
+        DYNO_TRY(settle_start(scenario, options, machine.start_ns > 0.0, "faults.restart", error));
     }
     if (dyno_live_is_real(scenario)) {
         DYNO_TRY(settle_default(options, "run.clock", "wall", name, error));
@@ -524,27 +547,6 @@ static dyno_status check_planner(const struct dyno_scenario *scenario,
     return dyno_planning_check(scenario, error);
 }
 
-static dyno_status check_cost(const struct dyno_scenario *scenario,
-                              const struct dyno_options *options, struct dyno_error *error)
-{
-    static const char *const beside[] = {"cost.idle_share", "cost.gpu_hour", "cost.kwh"};
-    char place[SAID_MAX];
-
-    for (size_t i = 0; !scenario->cost.energy && i < sizeof beside / sizeof beside[0]; i++) {
-        if (is_given(options, beside[i])) {
-            return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without cost.energy: true",
-                             said(options, beside[i], place));
-        }
-    }
-    if (scenario->cost.energy &&
-        (strcmp(scenario->run.device, "sim") != 0 || scenario->timing.machine)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "cost.energy goes by what simulated GPUs do: it needs the device sim, and "
-                         "no --machine");
-    }
-    return DYNO_OK;
-}
-
 dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
                                 const struct dyno_options *options, struct dyno_error *error)
 {
@@ -555,7 +557,7 @@ dyno_status dyno_scenario_check(const struct dyno_scenario *scenario,
     }
     DYNO_TRY(check_planner(scenario, options, error));
     DYNO_TRY(dyno_faulting_check(scenario, options, error));
-    DYNO_TRY(check_cost(scenario, options, error));
+    DYNO_TRY(dyno_energy_check(scenario, options, error));
     DYNO_TRY(dyno_intervals_check(scenario, options, error));
     if (scenario->trace.path) {
         return check_trace(scenario, options, error);

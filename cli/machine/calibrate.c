@@ -162,6 +162,10 @@ static void print_machine(const struct dyno_machine *machine)
             "%.2f GB/s from one worker's memory to another's, and %.1f us for a transfer\n",
             1.0 / machine->copy_byte_ns, machine->copy_ns / 1e3);
     }
+    if (machine->start_ns > 0.0) {
+        (void)printf("a worker starts in %.2f ms, and %.2f ms for a GB of KV\n",
+                     machine->start_ns / 1e6, machine->start_byte_ns * 1e3);
+    }
 }
 
 static void print_far(const struct dyno_machine *machine)

@@ -20,6 +20,7 @@
 #include "backends/posix/wall_clock.h"
 #include "cli/machine/calibrate_copies.h"
 #include "cli/machine/calibrate_far.h"
+#include "cli/machine/calibrate_starts.h"
 
 enum {
     BLOCK_TOKENS = 16,
@@ -48,6 +49,7 @@ struct bench {
     struct dyno_transcripts *transcripts;
     struct dyno_clock *clock;
     struct dyno_device *device;
+    struct dyno_cpu_config cpu; /* of it, if it is one */
     uint32_t long_tokens, kv_tokens;
     uint32_t *numbers; /* of blocks */
     const uint32_t **tables;
@@ -115,16 +117,14 @@ static dyno_status open_device(struct bench *bench, uint32_t blocks, struct dyno
                                        .threaded = threaded},
             error);
     }
-    return dyno_cpu_device_open(
-        &bench->device,
-        &(struct dyno_cpu_config){.weights = bench->weights,
-                                  .threads = config->threads,
-                                  .ranks = config->ranks,
-                                  .blocks = blocks,
-                                  .block_tokens = BLOCK_TOKENS,
-                                  .batch_tokens_max = config->batch_tokens_max,
-                                  .threaded = threaded},
-        error);
+    bench->cpu = (struct dyno_cpu_config){.weights = bench->weights,
+                                          .threads = config->threads,
+                                          .ranks = config->ranks,
+                                          .blocks = blocks,
+                                          .block_tokens = BLOCK_TOKENS,
+                                          .batch_tokens_max = config->batch_tokens_max,
+                                          .threaded = threaded};
+    return dyno_cpu_device_open(&bench->device, &bench->cpu, error);
 }
 
 /* Before weights are there, as a run finds it, with the block size and the sequences measured. */
@@ -470,6 +470,14 @@ static void divide(struct bench *bench, struct dyno_machine *machine)
     divide_sizes(bench, machine);
 }
 
+/* What a CPU does besides passes. */
+static dyno_status measure_rest(struct bench *bench, struct dyno_machine *machine,
+                                struct dyno_error *error)
+{
+    DYNO_TRY(dyno_copies_measure(machine, &bench->weights->model, bench->clock, error));
+    return dyno_starts_measure(machine, &bench->cpu, error);
+}
+
 dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
                                  struct dyno_error *error)
 {
@@ -489,9 +497,7 @@ dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_mea
         (void)snprintf(machine.model, sizeof machine.model, "%s", config->model);
         (void)snprintf(machine.device, sizeof machine.device, "%s",
                        config->is_cuda ? "cuda" : "cpu");
-        status = config->is_cuda
-                     ? DYNO_OK
-                     : dyno_copies_measure(&machine, &bench.weights->model, bench.clock, error);
+        status = config->is_cuda ? DYNO_OK : measure_rest(&bench, &machine, error);
     }
     if (status == DYNO_OK && config->far) {
         status = dyno_far_measure(&machine, config, bench.weights, bench.clock, error);

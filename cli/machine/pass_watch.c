@@ -108,6 +108,18 @@ static bool watched_reap(struct dyno_device *device, dyno_ns now, struct dyno_co
     return true;
 }
 
+/* What was cut short is like no pass of the machine's. */
+static bool watched_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                         struct dyno_completion *out)
+{
+    struct watched *watched = (struct watched *)device;
+    bool any = watched->device->ops->drop(watched->device, worker, now, out);
+
+    watched->flights[worker].ended = any ? out->at : now;
+    watched->flights[worker].behind_prompt = watched->flights[worker].has_slices;
+    return any;
+}
+
 void dyno_pass_watch_classes(struct dyno_pass_watch *watch,
                              struct dyno_pass_class out[DYNO_PASS_KINDS])
 {
@@ -229,6 +241,7 @@ dyno_status dyno_pass_watch_before(struct dyno_device **out, struct dyno_pass_wa
                                             .reap = watched_reap,
                                             .next = watched_next,
                                             .predict = ops->predict ? watched_predict : NULL,
+                                            .drop = ops->drop ? watched_drop : NULL,
                                             .quiesce = ops->quiesce ? watched_quiesce : NULL,
                                             .close = watched_close};
     watched->base.ops = &watched->ops;

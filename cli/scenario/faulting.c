@@ -4,11 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/engine/failures.h"
 #include "backends/ucx/peers.h"
 #include "cli/assembly/halves.h"
 #include "cli/assembly/live.h"
+#include "cli/assembly/starting.h"
+#include "cli/scenario/planning.h"
 #include "core/base/map.h"
 #include "sim/chaos.h"
+
+bool dyno_faulting_guards(const struct dyno_scenario *scenario)
+{
+    return dyno_live_starts(scenario);
+}
 
 bool dyno_faulting_is_on(const struct dyno_scenario *scenario)
 {
@@ -22,6 +30,12 @@ static dyno_status read_one(struct dyno_chaos_fault *out, const struct dyno_scen
                             const char *text, struct dyno_error *error)
 {
     DYNO_TRY(dyno_chaos_parse(out, "faults.list", text, error));
+    if (out->kind != DYNO_FAULT_DEATH && dyno_live_is_real(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "faults.list: '%s' is for simulations: of what computes (run.device %s) "
+                         "workers can be made to die (=dead), and nothing to be slow",
+                         text, scenario->run.device);
+    }
     if (out->kind == DYNO_FAULT_LINK) {
         return scenario->disagg.policy || scenario->tiers.levels || scenario->tiers.peers
                    ? DYNO_OK
@@ -120,10 +134,25 @@ static const char *given_option(const struct dyno_options *options)
 
 static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
-    if (dyno_live_is_real(scenario)) {
+    if (dyno_live_is_far(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "faults are for simulations: a device that computes (run.device %s) fails "
-                         "when it fails",
+                         "prefill.at and faults cannot be together: processes of workers die by "
+                         "themselves; kill one");
+    }
+    if (dyno_live_is_cuda(scenario) || dyno_live_is_remote(scenario)) {
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "faults are for workers that are simulated or compute on the CPU (run.device "
+            "%s): others fail when they fail",
+            scenario->run.device);
+    }
+    if (dyno_live_is_real(scenario) &&
+        (scenario->faults.stall_every_ns > 0 || scenario->faults.link_every_ns > 0)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s is for simulations: of what computes (run.device %s) workers can be "
+                         "made to die, and nothing to be slow",
+                         scenario->faults.stall_every_ns > 0 ? "faults.stall_every"
+                                                             : "faults.link_every",
                          scenario->run.device);
     }
     if (scenario->faults.link_every_ns > 0 && !scenario->disagg.policy && !scenario->tiers.levels &&
@@ -156,7 +185,8 @@ dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
                      : DYNO_OK;
     }
     DYNO_TRY(check_beside(scenario, error));
-    DYNO_TRY(dyno_law_parse_seconds(&restart, "faults.restart", scenario->faults.restart, error));
+    DYNO_TRY(
+        dyno_planning_law(&restart, "faults.restart", scenario->faults.restart, DYNO_S, error));
     DYNO_TRY(open_chaos(&faults, scenario, error));
     faults->ops->close(faults);
     return DYNO_OK;
@@ -170,13 +200,15 @@ static dyno_ns draw_restart(const void *context, struct dyno_rng *rng)
 }
 
 static dyno_status open_roster(struct dyno_roster **out, const struct dyno_faulting *faulting,
-                               uint64_t seed, uint32_t workers, struct dyno_dispatch *dispatch)
+                               uint64_t seed, uint32_t workers, struct dyno_dispatch *dispatch,
+                               const struct dyno_starter *starter)
 {
     return dyno_roster_open(out, &(struct dyno_roster_config){.worker_count = workers,
                                                               .ready_first = workers,
                                                               .seed = seed,
                                                               .startup = draw_restart,
                                                               .startup_context = &faulting->restart,
+                                                              .starter = starter,
                                                               .dispatch = dispatch});
 }
 
@@ -186,26 +218,40 @@ static void prompts_weather(const void *faulting, uint32_t worker, dyno_ns now,
 {
     const struct dyno_faulting *of = faulting;
 
-    dyno_chaos_weather(of->faults, of->first_behind + worker, now, out);
+    dyno_chaos_weather(of->chaos, of->first_behind + worker, now, out);
 }
 
 static dyno_status open_rosters(struct dyno_faulting *faulting,
                                 const struct dyno_scenario *scenario,
                                 const struct dyno_faulting_of *of)
 {
-    DYNO_TRY(open_roster(&faulting->roster, faulting, scenario->run.seed, scenario->disagg.decode,
-                         of->dispatch));
-    return open_roster(&faulting->behind, faulting,
-                       dyno_chain(scenario->run.seed, scenario->disagg.decode),
-                       scenario->disagg.prefill, of->dispatch_behind);
+    const struct dyno_starting *starting = of->starting;
+    uint64_t seed = scenario->run.seed;
+    uint32_t workers = scenario->disagg.policy ? scenario->disagg.decode : scenario->fleet.workers;
+
+    if (of->planned) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(open_roster(&faulting->roster, faulting, seed, workers, of->dispatch,
+                         starting ? &starting->starter : NULL));
+    return scenario->disagg.policy
+               ? open_roster(&faulting->behind, faulting, dyno_chain(seed, workers),
+                             scenario->disagg.prefill, of->dispatch_behind,
+                             starting ? &starting->starter_behind : NULL)
+               : DYNO_OK;
 }
 
-static dyno_status open_behind(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
-                               const struct dyno_faulting_of *of)
+/* Workers that compute, and may fail. */
+static dyno_status guard(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
+                         const struct dyno_faulting_of *of, struct dyno_error *error)
 {
-    faulting->first_behind = dyno_halves_first_prefiller(scenario);
-    dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
-    return of->planned ? DYNO_OK : open_rosters(faulting, scenario, of);
+    const struct dyno_failing failing[DYNO_FAILING_MAX] = {
+        {of->device, 0}, {of->device_behind, dyno_halves_decoders(scenario)}};
+
+    if (dyno_failures_open(&faulting->faults, failing, faulting->faults) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for faults");
+    }
+    return open_rosters(faulting, scenario, of);
 }
 
 /* Who dies there is dead for good. */
@@ -219,30 +265,41 @@ static dyno_status open_far(struct dyno_faulting *faulting, const struct dyno_sc
 dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                                const struct dyno_faulting_of *of, struct dyno_error *error)
 {
+    bool is_on = dyno_faulting_is_on(scenario);
+
+    faulting->first_behind = dyno_halves_first_prefiller(scenario);
+    faulting->is_real = of->starting != NULL;
+    faulting->is_guard = !is_on && dyno_faulting_guards(scenario) && of->starting;
     if (of->peers_behind) {
         return open_far(faulting, scenario, of);
     }
-    if (!dyno_faulting_is_on(scenario)) {
+    if (faulting->is_guard) {
+        return guard(faulting, scenario, of, error);
+    }
+    if (!is_on) {
         return DYNO_OK;
     }
-    DYNO_TRY(dyno_law_parse_seconds(&faulting->restart, "faults.restart", scenario->faults.restart,
-                                    error));
+    DYNO_TRY(dyno_planning_law(&faulting->restart, "faults.restart", scenario->faults.restart,
+                               of->starting ? of->starting->takes_ns : of->start_ns, error));
     DYNO_TRY(open_chaos(&faulting->faults, scenario, error));
-    dyno_paced_device_expect(of->device, dyno_chaos_weather, faulting->faults);
-    if (scenario->disagg.policy) {
-        return open_behind(faulting, scenario, of);
+    faulting->chaos = faulting->faults;
+    if (of->starting) {
+        return guard(faulting, scenario, of, error);
     }
-    return of->planned ? DYNO_OK
-                       : open_roster(&faulting->roster, faulting, scenario->run.seed,
-                                     scenario->fleet.workers, of->dispatch);
+    dyno_paced_device_expect(of->device, dyno_chaos_weather, faulting->chaos);
+    if (scenario->disagg.policy) {
+        dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
+    }
+    return open_rosters(faulting, scenario, of);
 }
 
 dyno_status dyno_faulting_use_links(struct dyno_faulting *faulting, struct dyno_links *fabric,
                                     const struct dyno_topology_links *links,
                                     struct dyno_error *error)
 {
-    return faulting->faults && fabric ? dyno_chaos_use_links(faulting->faults, fabric, links, error)
-                                      : DYNO_OK;
+    return faulting->chaos && fabric && !faulting->is_real
+               ? dyno_chaos_use_links(faulting->chaos, fabric, links, error)
+               : DYNO_OK;
 }
 
 void dyno_faulting_close(struct dyno_faulting *faulting)

@@ -10,10 +10,14 @@
 #include "sim/topology.h"
 #include "traces/law.h"
 
+struct dyno_starting;  /* cli/assembly/starting.h */
 struct dyno_ucx_peers; /* backends/ucx/peers.h */
 
 struct dyno_faulting {
     struct dyno_faults *faults; /* NULL: nothing goes wrong */
+    struct dyno_faults *chaos;  /* of them, what the scenario says; not owned */
+    bool is_real;               /* workers compute */
+    bool is_guard;              /* nothing is asked for: what computes may fail */
     struct dyno_law restart;
     struct dyno_roster *roster; /* where nobody plans: who serves ... */
     struct dyno_roster *behind; /* ... and who computes prompts for them, where requests are served
@@ -24,13 +28,21 @@ struct dyno_faulting {
 /* What is hit.  The parts behind are of the workers that compute prompts, if there are any. */
 struct dyno_faulting_of {
     struct dyno_dispatch *dispatch, *dispatch_behind;
-    struct dyno_device *device, *device_behind; /* simulated; they feel stalls from then on */
+    struct dyno_device *device, *device_behind; /* simulated: they feel stalls from then on */
     struct dyno_ucx_peers *peers_behind;        /* NULL: they are in this process */
     bool planned;                               /* somebody else has a roster */
+    /* Devices that compute: how their workers start.  What fails of them by itself has died, also
+     * where nothing else goes wrong.  NULL: they are simulated. */
+    const struct dyno_starting *starting;
+    dyno_ns start_ns; /* what is "measured" for faults.restart */
 };
 
 /* Whether anything may go wrong. */
 bool dyno_faulting_is_on(const struct dyno_scenario *scenario);
+
+/* Whether workers that fail by themselves take nobody along: they compute, and there is no journal,
+ * which has no place for it.  Elsewhere the program ends. */
+bool dyno_faulting_guards(const struct dyno_scenario *scenario);
 
 /* What the options say together: faults that can be read, of workers that there are, and nothing
  * that would make no difference.  DYNO_BAD_INPUT. */

@@ -9,7 +9,8 @@
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
                   kv_key[] = "kv_tokens", copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
                   far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
-                  far_pass_key[] = "far_pass_ns", ranks_key[] = "tp";
+                  far_pass_key[] = "far_pass_ns", start_byte_key[] = "start_byte_ns",
+                  start_key[] = "start_ns", ranks_key[] = "tp";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -117,6 +118,10 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
         DYNO_TRY(read_number(root, path, far_key, &out->far_ns, error));
         DYNO_TRY(read_number(root, path, far_pass_key, &out->far_pass_ns, error));
     }
+    if (json_object_get(root, start_key)) {
+        DYNO_TRY(read_number(root, path, start_byte_key, &out->start_byte_ns, error));
+        DYNO_TRY(read_number(root, path, start_key, &out->start_ns, error));
+    }
     if (dyno_machine_check(out, &why) != DYNO_OK) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s", path, why.text);
     }
@@ -202,6 +207,10 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n", far_byte_key,
                       machine->far_byte_ns, far_key, machine->far_ns, far_pass_key,
                       machine->far_pass_ns);
+    }
+    if (machine->start_ns > 0.0) {
+        (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", start_byte_key,
+                      machine->start_byte_ns, start_key, machine->start_ns);
     }
     (void)fprintf(file, "  \"pair_ns\": %.6g,\n  \"context_ns\": %.6g,\n  \"pass_ns\": %.6g\n}\n",
                   machine->pair_ns, machine->context_ns, machine->pass_ns);

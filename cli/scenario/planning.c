@@ -79,12 +79,6 @@ static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno
     uint32_t prefill = scenario->disagg.prefill, decode = scenario->disagg.decode;
 
     DYNO_TRY(check_changes(scenario, error));
-    if (dyno_live_is_real(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--planner and --disagg together are for simulations: a device that "
-                         "computes (run.device %s) does not change its role",
-                         scenario->run.device);
-    }
     if (least == 0) {
         return dyno_fail(
             error, DYNO_BAD_INPUT,
@@ -184,6 +178,11 @@ static dyno_status check_metrics(const struct dyno_scenario *scenario, struct dy
                          "planner.metric_delay is more than %d times planner.every; lower the one "
                          "or raise the other",
                          LATE_TICKS_MAX);
+    }
+    if (scenario->planner.start_failure > 0.0 && dyno_live_starts(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.start_failure is for simulations: a start of a device that "
+                         "computes fails when it fails");
     }
     if (scenario->planner.first_passes > 0 && dyno_live_is_real(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -319,6 +318,24 @@ static dyno_ns draw_startup(const void *context, struct dyno_rng *rng)
     return dyno_law_time(context, rng);
 }
 
+dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const char *text,
+                              dyno_ns measured_ns, struct dyno_error *error)
+{
+    char seconds[32];
+
+    if (strcmp(text, DYNO_START_MEASURED) == 0) {
+        if (measured_ns == 0) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s: what starting a worker takes was not measured: say it, or "
+                             "measure the machine anew (dyno calibrate)",
+                             option);
+        }
+        (void)snprintf(seconds, sizeof seconds, "%.9f", (double)measured_ns / 1e9);
+        text = seconds;
+    }
+    return dyno_law_parse_seconds(out, option, text, error);
+}
+
 /* Whoever runs a fleet knows about how long a start takes. */
 static dyno_ns guess(const struct dyno_law *law, const struct dyno_scenario *scenario)
 {
@@ -413,6 +430,7 @@ static dyno_status open_roster(struct dyno_planning *planning, const struct dyno
                                 .startup_context = &planning->startup,
                                 .change = draw_startup,
                                 .change_context = &planning->change,
+                                .starter = of->starter,
                                 .dispatch = of->dispatch,
                                 .prefill = of->prefill_dispatch,
                             });
@@ -443,11 +461,12 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
     if (!policy) {
         return DYNO_OK;
     }
-    DYNO_TRY(dyno_law_parse_seconds(&planning->startup, "planner.startup",
-                                    scenario->planner.startup, error));
-    DYNO_TRY(dyno_law_parse_seconds(
-        &planning->change, "planner.change",
-        scenario->planner.change ? scenario->planner.change : scenario->planner.startup, error));
+    DYNO_TRY(dyno_planning_law(&planning->startup, "planner.startup", scenario->planner.startup,
+                               of->start_ns, error));
+    DYNO_TRY(dyno_planning_law(&planning->change, "planner.change",
+                               scenario->planner.change ? scenario->planner.change
+                                                        : scenario->planner.startup,
+                               of->start_ns, error));
     if (policy->needs & DYNO_PLAN_NEEDS_FUTURE) {
         DYNO_TRY(foresee(planning, scenario, of, error));
     }
@@ -467,8 +486,8 @@ dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno
             .predictor = dyno_predictor_find(scenario->planner.predictor),
             .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
             .every_ns = scenario->planner.every_ns,
-            .startup_guess_ns = guess(&planning->startup, scenario),
-            .change_guess_ns = guess(&planning->change, scenario),
+            .startup_guess_ns = of->starter ? of->start_ns : guess(&planning->startup, scenario),
+            .change_guess_ns = of->starter ? of->start_ns : guess(&planning->change, scenario),
             .warmup_ns = scenario->planner.warmup_ns,
             .late_ticks = late_ticks(scenario),
             .metric_loss = scenario->planner.metric_loss,

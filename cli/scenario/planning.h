@@ -27,9 +27,18 @@ struct dyno_planning_of {
     uint32_t model, first_worker;
     struct dyno_roster_budget *budget;
     const struct dyno_model_choice *choice;
+    const struct dyno_starter *starter; /* of workers that start for real; NULL: as options say */
+    dyno_ns start_ns; /* what is "measured" for the laws of starts: what one takes, or about */
     const void *trace_data; /* [trace_size] as in struct dyno_frame_source */
     size_t trace_size;
 };
+
+/* In the place of a law: what a start takes is seen, or was measured. */
+#define DYNO_START_MEASURED "measured"
+
+/* As dyno_law_parse_seconds, or DYNO_START_MEASURED: `measured_ns`. */
+dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const char *text,
+                              dyno_ns measured_ns, struct dyno_error *error);
 
 /* Whether the scenario has a planner. */
 bool dyno_planning_is_on(const struct dyno_scenario *scenario);

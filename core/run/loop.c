@@ -380,6 +380,9 @@ static void launch(struct dyno_loop *loop)
     for (uint32_t i = 0; i < loop->lane_count; i++) {
         dyno_roster_launch(loop->lanes[i].roster);
     }
+    if (DYNO_RARELY(loop->config.roster_behind)) {
+        dyno_roster_launch(loop->config.roster_behind);
+    }
 }
 
 static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)

@@ -47,6 +47,24 @@ START_TEST(it_comes_to_every_deadline_and_never_runs_back)
 }
 END_TEST
 
+/* A clock that begins later is never ahead. */
+START_TEST(it_begins_anew_when_it_is_told_to)
+{
+    struct dyno_clock *clock = open_clock(1.0), *other;
+    uint64_t turns = 0;
+    dyno_ns now;
+
+    (void)reach(clock, 20 * DYNO_MS, &turns);
+    other = open_clock(1.0);
+    dyno_wall_clock_restart(clock);
+    now = dyno_wall_clock_now(clock);
+    ck_assert_uint_le(now, dyno_wall_clock_now(other));
+    (void)reach(clock, DYNO_MS, &turns);
+    dyno_wall_clock_close(clock);
+    dyno_wall_clock_close(other);
+}
+END_TEST
+
 START_TEST(whoever_waits_is_woken_without_slack)
 {
     struct dyno_clock *clock = open_clock(1.0);
@@ -120,6 +138,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, it_comes_to_every_deadline_and_never_runs_back);
     tcase_add_test(cases, a_deadline_that_has_passed_does_not_move_time_back);
+    tcase_add_test(cases, it_begins_anew_when_it_is_told_to);
     tcase_add_test(cases, whoever_waits_is_woken_without_slack);
     tcase_add_test(cases, a_long_wait_comes_back_early);
     tcase_add_test(cases, speed_scales_time);

@@ -123,9 +123,6 @@ refuses 2 "--device and --disagg cannot be together: nothing moves KV between su
  and sim can" \
     "${nothing[@]}" --disagg always --device cuda
 # A planner that has workers change their role.
-refuses 2 "--planner and --disagg together are for simulations: a device that computes\
- (run.device cpu) does not change its role" \
-    "${nothing[@]}" --disagg always --device cpu --planner static
 refuses 2 "prefill.tp and --planner cannot be together: a planner moves GPUs from one role to\
  the other, and these are not alike" \
     "${nothing[@]}" --disagg always --planner static --set prefill.tp=2

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Workers that compute come and go for real: a planner starts, drains and moves them, they die, and
+# requests go on elsewhere.  Nothing here depends on how fast that is.
+#
+# usage: tests/cli/live_fleet.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+
+works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
+    --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
+load=(--model tiny.gguf --input-tokens 40 --output-tokens 400 --db none)
+live=(--device cpu --threads 1)
+
+# completes JSON COUNT: so many requests did, and none was lost.
+completes() {
+    [[ $(number "$1" requests.completed) == "$2" ]] || fail "requests were lost: $(cat out)"
+}
+
+# ---- a planner -------------------------------------------------------------------------------
+
+# Answers keep places in use, and prompts none for long: the pool of prompts gives a place to the
+# other, and the blocks of later prompts go to the worker that came over.
+roles=(--arrival concurrency:8 --requests 64 --workers 3 --disagg always --prefill 2 --decode 1
+       --planner load --budget 3 --set planner.every=50ms --set planner.cooldown=0s
+       --set planner.use_up=0.0001 --set planner.use_down=0.00005)
+works replay "${load[@]}" "${live[@]}" "${roles[@]}" --json roles.json
+completes roles.json 64
+[[ $(number roles.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
+[[ $(number roles.json transfers.count) == 64 ]] || fail "not moved: $(cat out)"
+
+# Whole workers, with memory of the host below theirs.
+works replay "${load[@]}" "${live[@]}" --arrival concurrency:8 --requests 64 --workers 3 \
+    --planner load --set planner.start=1 --set planner.every=50ms --set planner.cooldown=0s \
+    --set planner.use_up=0.0001 --set planner.use_down=0.00005 --tier g2=16MiB --json whole.json
+completes whole.json 64
+[[ $(number whole.json planner.starts) -gt 0 ]] || fail "nobody was started: $(cat out)"
+
+# ---- deaths ----------------------------------------------------------------------------------
+
+deaths=(--arrival concurrency:8 --requests 64 --set faults.migration_limit=1000)
+works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --workers 2 \
+    --fault worker:1@50ms=dead,worker:0@100ms..150ms=dead --tier g2=16MiB --json deaths.json
+completes deaths.json 64
+[[ $(number deaths.json faults.deaths) == 2 ]] || fail "nobody died: $(cat out)"
+[[ $(number deaths.json faults.requests_lost) == 0 ]] || fail "requests were lost: $(cat out)"
+works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --disagg always --prefill 2 --decode 2 \
+    --fault worker:2@50ms=dead,worker:0@100ms=dead --set faults.notice=20ms --json halves.json
+completes halves.json 64
+[[ $(number halves.json faults.deaths) == 2 ]] || fail "nobody died: $(cat out)"
+
+# Who finds nobody, and never will, has failed.
+works replay "${load[@]}" "${live[@]}" --arrival concurrency:2 --requests 8 --workers 1 \
+    --fault worker:0@1ms..never=dead --json gone.json
+[[ $(number gone.json requests.failed) -gt 0 ]] || fail "served by nobody: $(cat out)"
+
+# ---- what makes no sense ---------------------------------------------------------------------
+
+live_load=(replay "${load[@]}" --arrival poisson:5 --requests 1 "${live[@]}")
+refuses 2 "faults.list: 'worker:0@1s..2s=frozen' is for simulations: of what computes (run.device \
+cpu) workers can be made to die (=dead), and nothing to be slow" \
+    "${live_load[@]}" --fault worker:0@1s..2s=frozen
+refuses 2 'faults.stall_every is for simulations: of what computes (run.device cpu) workers can '\
+'be made to die, and nothing to be slow' \
+    "${live_load[@]}" --set faults.stall_every=10s
+refuses 2 '--set planner.startup and --device contradict each other: a worker that computes '\
+'starts in the time that it takes' \
+    "${live_load[@]}" --planner load --set planner.startup=3
+refuses 2 '--set faults.restart and --device contradict each other: a worker that computes '\
+'starts in the time that it takes' \
+    "${live_load[@]}" --fault worker:0@1s=dead --set faults.restart=3
+refuses 2 'planner.start_failure is for simulations: a start of a device that computes fails when '\
+'it fails' \
+    "${live_load[@]}" --planner load --set planner.start_failure=0.5
+refuses 2 'output.journal and faults cannot be together: a journal has no place for what goes '\
+'wrong' \
+    "${live_load[@]}" --fault worker:0@1s=dead --journal journal
