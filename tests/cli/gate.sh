@@ -53,7 +53,7 @@ ends 4 --base kept.json --suite suite --head-set run.seed=99 --save worse.json
 grep -q 'the requests are not those of the baseline, or not as long' out
 sed 's/"served": "[0-9a-f]*"/"served": "0000000000000000"/' kept.json >stamps.json
 ends 3 --base stamps.json --suite suite
-grep -Eq '^BEHAVIOR_CHANGED +08-sglang.yaml +0 of [0-9]+ metrics changed, and stamps of requests' out
+grep -Eq "^BEHAVIOR_CHANGED +08-sglang.yaml +0 of [0-9]+ metrics changed, and stamps" out
 sed 's/08-sglang/09-sglang/' kept.json >other.json
 ends 4 --base other.json --suite suite
 grep -q '^INVALID  *08-sglang.yaml  *other.json holds no run of 08-sglang.yaml$' out
