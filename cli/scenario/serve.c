@@ -58,6 +58,13 @@ static dyno_status pass_over(struct dyno_options *options, const struct dyno_opt
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s means nothing to a server: its requests come from clients", place);
     }
+    if (strncmp(row->name, "faults.", 7) == 0) { /* which it would be thought to heed */
+        dyno_option_place(row, origin, place, sizeof place);
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "%s is for replays: a server's workers fail when they fail; serve a file without it",
+            place);
+    }
     return dyno_options_set(options, row, row->initial, &nobody, error);
 }
 

@@ -75,3 +75,9 @@ refuses 2 'planner.start_failure is for simulations: a start of a device that co
 refuses 2 'output.journal and faults cannot be together: a journal has no place for what goes '\
 'wrong' \
     "${live_load[@]}" --fault worker:0@1s=dead --journal journal
+
+# A server does not pass over them.
+printf 'faults:\n  list: [worker:0@1s=dead]\n' >faults.yaml
+refuses 2 "faults.yaml:2:9: faults.list is for replays: a server's workers fail when they fail; \
+serve a file without it" \
+    serve faults.yaml --device cpu --port any
