@@ -139,12 +139,11 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
                          "prefill.at and faults cannot be together: processes of workers die by "
                          "themselves; kill one");
     }
-    if (dyno_live_is_cuda(scenario) || dyno_live_is_remote(scenario)) {
-        return dyno_fail(
-            error, DYNO_BAD_INPUT,
-            "faults are for workers that are simulated or compute on the CPU (run.device "
-            "%s): others fail when they fail",
-            scenario->run.device);
+    if (dyno_live_is_remote(scenario)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "faults are for workers that are simulated or compute here (run.device "
+                         "%s): others fail when they fail",
+                         scenario->run.device);
     }
     if (dyno_live_is_real(scenario) &&
         (scenario->faults.stall_every_ns > 0 || scenario->faults.link_every_ns > 0)) {

@@ -49,6 +49,12 @@ awk -v without="$(number without.json kv.token_hit_rate)" \
 refuses 2 '--tier g3 and --device cuda cannot be together: below GPUs there is g2 (host memory)' \
     replay "${groups[@]}" --tier g3=4MiB
 
+# A GPU that is lost takes its worker along: the other one serves everybody.
+DYNO_EMULATION_DEVICES=2 DYNO_EMULATION_LOSE=420 works replay "${load[@]}" --device cuda \
+    --model tiny --threads 2 --max-num-seqs 2 --max-num-batched-tokens 32 --workers 2 --db none
+grep -q '^Requests *12 completed' out || fail "$(cat out)"
+grep -q '^Faults *1 worker died, 0 started again' out || fail "$(cat out)"
+
 # Requests of clients: text that is chosen on the GPU, and text that the host must choose.
 start_server --device cuda --model tiny --threads 2 --max-num-seqs 4 --max-model-len 128 \
     --max-num-batched-tokens 32

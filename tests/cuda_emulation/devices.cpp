@@ -39,13 +39,24 @@ cudaError_t fault()
     return own->call > 0 && own->calls >= own->call ? own->error : cudaSuccess;
 }
 
+static long told(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtol(text, nullptr, 10) : otherwise;
+}
+
 static int devices()
 {
     turn turn;
-    const char *told = getenv("DYNO_EMULATION_DEVICES");
+    long call = told("DYNO_EMULATION_LOSE", 0);
 
     if (device_count == 0) {
-        dyno_emulation_devices(told ? static_cast<int>(strtol(told, nullptr, 10)) : 1);
+        dyno_emulation_devices(static_cast<int>(told("DYNO_EMULATION_DEVICES", 1)));
+        if (call > 0) {
+            dyno_emulation_lose(device_count - 1, static_cast<uint64_t>(call),
+                                cudaErrorIllegalAddress);
+        }
     }
     return device_count;
 }

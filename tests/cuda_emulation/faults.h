@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* From 1 to 8; before it is called, as many as the environment's DYNO_EMULATION_DEVICES, or 1. */
+/* From 1 to 8; before it is called, as many as the environment's DYNO_EMULATION_DEVICES, or 1; of
+ * those the last is lost at its call DYNO_EMULATION_LOSE, if that is there. */
 void dyno_emulation_devices(int count);
 
 /* The `call`-th call from now on (1 is the next) returns `error` and does nothing; 0: none does.
