@@ -23,7 +23,7 @@ generate:
   tenants: 8,1,1,1,1
 END
 text='name=chat:model=llama-3.1-8b:workers=2:share=2,name=code:model=qwen3-8b:tenants=3+5'
-load=(--arrival poisson:20 --duration 10s --set generate.tenants=8,1,1,1,1)
+load=(--arrival poisson:20 --duration 10s --set "generate.tenants=8,1,1,1,1")
 works replay two.yaml --json file.json
 cp out file.out
 works replay --models "$text" "${load[@]}" --json text.json
