@@ -395,7 +395,9 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
     cpu->hidden = config->weights->model.hidden;
     cpu->engines = calloc(cpu->worker_count, sizeof *cpu->engines);
     if (!cpu->engines) {
-        status = dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cpu->worker_count);
+        free(cpu);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers",
+                         config->threaded.worker_count);
     }
     for (uint32_t i = 0; status == DYNO_OK && i < ready; i++) {
         status = open_engine(&cpu->engines[config->ready_first + i], config, error);

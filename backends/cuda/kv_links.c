@@ -203,11 +203,6 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
                                         .clock = config->clock};
     dyno_status status;
 
-    memories->pools =
-        calloc((uint64_t)config->pool_count * memories->ranks + 1, sizeof *memories->pools);
-    if (!memories->pools) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
-    }
     DYNO_TRY(open_pools(memories, config, error));
     DYNO_TRY(open_ways(memories, error));
     DYNO_TRY(measure_both(memories, config, copier.speeds, error));
@@ -231,6 +226,12 @@ dyno_status dyno_cuda_links_open(struct dyno_links **out,
     memories->worker_count = config->worker_count;
     memories->endpoint_count = config->worker_count + config->pool_count;
     memories->ranks = dyno_cuda_device_ranks(config->device);
+    memories->pools =
+        calloc((uint64_t)config->pool_count * memories->ranks + 1, sizeof *memories->pools);
+    if (!memories->pools) {
+        release(memories);
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
     status = open_all(out, memories, config, error);
     if (status != DYNO_OK) {
         release(memories);

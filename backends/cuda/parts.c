@@ -61,7 +61,7 @@ static dyno_status share_gpus(uint32_t *out, const struct dyno_cuda_parts_config
 static dyno_status open_view(struct part *part, const struct dyno_cuda_parts_config *config,
                              uint32_t gpu, struct dyno_error *error)
 {
-    if (config->ranks == 1) {
+    if (config->ranks <= 1) {
         return dyno_cuda_model_check(config->weights, error);
     }
     DYNO_TRY(dyno_shard_make(&part->shard, &config->weights->model, gpu % config->ranks,

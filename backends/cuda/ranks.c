@@ -203,19 +203,19 @@ void dyno_cuda_ranks_close(struct dyno_cuda_ranks *ranks)
 
 static dyno_status open_collective(struct dyno_cuda_ranks *ranks, struct dyno_error *error)
 {
-    struct dyno_collective **members = calloc(ranks->count, sizeof(struct dyno_collective *));
-    int *gpus = calloc(ranks->count, sizeof *gpus);
-    dyno_status status =
-        members && gpus
-            ? DYNO_OK
-            : dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for %u ranks", ranks->count);
+    struct dyno_collective **members = calloc(ranks->count + 1, sizeof(struct dyno_collective *));
+    int *gpus = calloc(ranks->count + 1, sizeof *gpus);
+    dyno_status status;
 
-    for (uint32_t i = 0; status == DYNO_OK && i < ranks->count; i++) {
+    if (!members || !gpus) {
+        free(members);
+        free(gpus);
+        return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for %u ranks", ranks->count);
+    }
+    for (uint32_t i = 0; i < ranks->count; i++) {
         gpus[i] = ranks->rank[i].gpu;
     }
-    if (status == DYNO_OK) {
-        status = dyno_cuda_collective_open(members, ranks->count, gpus, error);
-    }
+    status = dyno_cuda_collective_open(members, ranks->count, gpus, error);
     for (uint32_t i = 0; status == DYNO_OK && i < ranks->count; i++) {
         ranks->rank[i].collective = members[i];
     }
