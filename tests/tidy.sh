@@ -5,8 +5,8 @@
 #
 # What was found clean once need not be read again: tests/tidy.seen holds a digest of each such
 # file with the headers of the tree that it includes, the rules and the tool's version.  A plain
-# run reads the files that are not in it, and one in sixteen of those that are, another sixteenth
-# for every commit, so that a digest that lies does not lie for long.  --all reads every file;
+# run reads the files that are not in it, and one in 64 of those that are, others for every commit,
+# so that a digest that lies does not lie for long.  --all reads every file;
 # --note does so too, and writes down what is clean.
 #
 # Ends with 77, "skipped", where clang-tidy is not installed.
@@ -55,12 +55,13 @@ mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compil
     grep '\.c$' | grep -v "^$PWD/tests/" | grep -e "$pattern" | sed "s|^$PWD/||" | sort -u)
 touch -a "$seen"
 now=$(printf '%s\0' "${files[@]}" | xargs -0 -n 20 -P "$(nproc)" bash -c 'digests "$@"' digests)
-sixteenth=$(git rev-parse HEAD 2>/dev/null | cut -c1 || echo 0)
+commit=$(git rev-parse HEAD 2>/dev/null || echo 00)
+quarters=(0-3 4-7 89ab c-f)
 mapfile -t due < <(
     if [[ $mode == some ]]; then
         grep -vxFf "$seen" <<<"$now" || true
-        grep -xFf "$seen" <<<"$now" | awk -v sixteenth="$((16#${sixteenth:-0}))" '
-            index("0123456789abcdef", substr($1, 1, 1)) - 1 == sixteenth' || true
+        grep -xFf "$seen" <<<"$now" |
+            grep "^${commit:0:1}[${quarters[$((16#${commit:1:1} / 4))]}]" || true
     else
         echo "$now"
     fi | awk '{ print $2 }'

@@ -168,13 +168,17 @@ static const uint32_t head_dims[] = {64, 16, 128};
 /* Of experts, one as good as the other is another choice with a rounding of BF16. */
 enum { FAMILY_COUNT = sizeof families / sizeof families[0], FIRST_OF_EXPERTS = 5 };
 
-/* Every family, of every size of a head, in both types; where every access is checked, each of them
- * at least once. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { LOGITS = 2 * FAMILY_COUNT, GRAPHS = 3 };
-#else
-enum { LOGITS = 6 * FAMILY_COUNT, GRAPHS = FAMILY_COUNT };
-#endif
+/* Every family, every size of a head, and both types; with ./test --long every family of every size
+ * of a head in both types. */
+static int logits_count(void)
+{
+    return (getenv("DYNO_CUDA_SEEDS") ? 6 : 2) * FAMILY_COUNT;
+}
+
+static int graphs_count(void)
+{
+    return getenv("DYNO_CUDA_SEEDS") ? FAMILY_COUNT : 3;
+}
 
 /* Of the logits, by their norms: tiny models of large random weights make much of a rounding.  That
  * F16 is an eighth of BF16 away says that it is the rounding. */
@@ -472,8 +476,8 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, NULL, arrays_free);
-    tcase_add_loop_test(tc, logits_are_those_of_the_cpu, 0, LOGITS);
-    tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, GRAPHS);
+    tcase_add_loop_test(tc, logits_are_those_of_the_cpu, 0, logits_count());
+    tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, graphs_count());
     tcase_add_test(tc, a_state_is_what_logits_are_made_of);
     tcase_add_test(tc, a_token_is_drawn_as_defined);
     tcase_add_test(tc, a_plan_gives_all_the_memory_there_is);

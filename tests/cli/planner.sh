@@ -121,25 +121,22 @@ steps_as_it_leaps churn
 # ---- a mix that shifts -----------------------------------------------------------------------
 
 # Two pools behind one budget: GPUs change their role in time, and every fixed split is worse.
-# (A long day: with sanitizers, DYNO_SHORT, its beginning does.)
-if [[ -z ${DYNO_SHORT:-} ]]; then
-    plays mix-shift
-    all_complete
-    holds "max(up) = 8 AND max(wanted) = 8 FROM
-        (SELECT sum(ready + starting + draining) AS up, sum(desired) AS wanted
-         FROM plan GROUP BY at_ns)"
-    holds "count(DISTINCT role) = 2 AND min(desired) = 1 FROM plan"
-    holds "max(reason = 'budget') AND max(coming) > 0 FROM plan"
-    holds "max(desired) >= 6 FROM plan WHERE role = 'prefill' AND at_ns BETWEEN 400e9 AND 2400e9"
-    holds "min(desired) >= 5 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 2600e9 AND 4000e9"
-    compares "$(number planner.changes) >= 10 && $(number planner.decisions) <= 25"
-    compares "$(number planner.looks.decode.budget) + $(number planner.looks.prefill.budget) > 0"
-    planned=$(number goodput.fraction) hours=$(number planner.gpu_hours)
-    plays mix-shift --planner static --prefill 5 --decode 3 # the best that is fixed
-    all_complete
-    compares "$(number planner.changes) == 0 && $planned > $(number goodput.fraction) + 0.2"
-    compares "$hours < $(number planner.gpu_hours) - 5"
-fi
+plays mix-shift
+all_complete
+holds "max(up) = 8 AND max(wanted) = 8 FROM
+    (SELECT sum(ready + starting + draining) AS up, sum(desired) AS wanted
+     FROM plan GROUP BY at_ns)"
+holds "count(DISTINCT role) = 2 AND min(desired) = 1 FROM plan"
+holds "max(reason = 'budget') AND max(coming) > 0 FROM plan"
+holds "max(desired) >= 6 FROM plan WHERE role = 'prefill' AND at_ns BETWEEN 400e9 AND 2400e9"
+holds "min(desired) >= 5 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 2600e9 AND 4000e9"
+compares "$(number planner.changes) >= 10 && $(number planner.decisions) <= 25"
+compares "$(number planner.looks.decode.budget) + $(number planner.looks.prefill.budget) > 0"
+planned=$(number goodput.fraction) hours=$(number planner.gpu_hours)
+plays mix-shift --planner static --prefill 5 --decode 3 # the best that is fixed
+all_complete
+compares "$(number planner.changes) == 0 && $planned > $(number goodput.fraction) + 0.2"
+compares "$hours < $(number planner.gpu_hours) - 5"
 plays mix-shift --duration 50min
 compares "$(number planner.changes) > 5"
 steps_as_it_leaps mix-shift --duration 50min
