@@ -184,7 +184,7 @@ void dyno_move_free(struct dyno_tiers *tiers, uint32_t index);
 dyno_status dyno_move_send(struct dyno_tiers *tiers, dyno_ns now, uint32_t move, uint32_t source,
                            struct dyno_transfer transfer);
 /* A move has let go of blocks of a worker; it may go on, if `freed`. */
-void dyno_move_left(struct dyno_local *local, uint32_t worker, dyno_ns now, bool freed);
+void dyno_move_left(struct dyno_local *local, uint32_t index, dyno_ns now, bool freed);
 
 /* ---- tiers_lose.c ---- */
 /* Both ends of a move let go of what it holds; the move is freed. */

@@ -421,6 +421,15 @@ stop
 grep -q 'few_descriptors have=200 wanted=[0-9]* connections_max=106 ' serve.err ||
     fail "nothing about descriptors: $(cat serve.err)"
 
+# What counts as goodput, and what it cost, of a fleet that is served.
+start_server --gpu h100 --model llama-3.1-8b --slo ttft=100s --set cost.energy=true \
+    --set cost.gpu_hour=3 --db good.db
+ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
+stop
+works sql good.db "SELECT count(*) AS known FROM run_metric WHERE metric = 'goodput.fraction' AND
+    value = 1 OR metric = 'cost.total' AND value > 0" --csv
+[[ $(tail -n 1 out) == 2* ]] || fail "no goodput or cost of what was served: $(cat out)"
+
 # Several models are replayed, not served.
 "$dyno" serve --gpu h100 --models name=a:model=llama-3.1-8b --models name=b:model=qwen3-32b \
     2>serve.err && fail "two models were taken"
