@@ -43,7 +43,7 @@ static double share_at(const struct dyno_model_shares *shares, dyno_ns at)
 /* The last one with a share gets what rounding leaves. */
 static uint32_t draw(const struct dyno_model_choice *choice, dyno_ns at, uint64_t key)
 {
-    double shares[DYNO_MODELS_MAX], sum = 0.0, point;
+    double shares[DYNO_MODELS_MAX] = {0}, sum = 0.0, point;
     uint32_t last = choice->count;
     struct dyno_rng rng;
 

@@ -209,7 +209,7 @@ static void tell_state(const struct dyno_loop *loop, uint32_t worker,
     for (uint32_t i = 1; roster && i < loop->lane_count && worker >= places; i++) {
         worker -= places; /* of a model before it */
         roster = loop->lanes[i].roster;
-        places = dyno_roster_places(roster);
+        places = roster ? dyno_roster_places(roster) : 0;
     }
     if (behind && worker >= places) {
         record->state = dyno_worker_state_name(dyno_roster_state(behind, worker - places));

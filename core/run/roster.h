@@ -64,17 +64,15 @@ struct dyno_roster_budget {
     uint32_t gpus_most; /* ... and the most there were */
 };
 
+enum dyno_start { DYNO_START_GOES_ON, DYNO_START_DONE, DYNO_START_FAILED };
+
 /* Who brings workers up and takes them down, where that is real: asked at the end of a turn
  * (dyno_roster_launch), when nothing of the worker that was there is in use any more. */
 struct dyno_starter {
     /* Begin; a worker that is there, or on its way, begins anew. */
     void (*start)(void *context, uint32_t worker);
     /* How the last start that was asked for goes.  When it ends the loop's clock is woken. */
-    enum dyno_start {
-        DYNO_START_GOES_ON,
-        DYNO_START_DONE,
-        DYNO_START_FAILED
-    } (*look)(void *context, uint32_t worker);
+    enum dyno_start (*look)(void *context, uint32_t worker);
     /* Nobody needs it any more, or it is not to come. */
     void (*stop)(void *context, uint32_t worker);
     void *context;

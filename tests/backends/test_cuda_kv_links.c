@@ -143,8 +143,9 @@ static struct dyno_device *device_open(struct dyno_transcripts *transcripts, uin
 static uint32_t move(struct dyno_links *links, uint32_t from, const uint32_t *from_blocks,
                      uint32_t to, const uint32_t *to_blocks, uint32_t blocks)
 {
-    static uint64_t id;
-    struct dyno_transfer transfer = {.id = ++id,
+    static uint64_t last;
+    const uint64_t id = last + 1;
+    struct dyno_transfer transfer = {.id = id,
                                      .from = from,
                                      .to = to,
                                      .blocks = blocks,
@@ -153,6 +154,7 @@ static uint32_t move(struct dyno_links *links, uint32_t from, const uint32_t *fr
                                      .to_blocks = to_blocks};
     struct dyno_arrival arrival;
 
+    last = id;
     ck_assert(links->ops->submit(links, count(NULL), &transfer) == DYNO_OK);
     while (sem_wait(&woken) != 0) {
     }

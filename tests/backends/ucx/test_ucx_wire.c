@@ -53,10 +53,10 @@ static void draw(struct question *question, uint64_t seed)
 static dyno_status read_back(struct dyno_ucx_piece *pieces, uint32_t *count, const void *bytes,
                              size_t size, struct dyno_error *error)
 {
-    void *copy = malloc(size + 1); /* of just this size: what is read beyond it is seen */
+    void *copy = malloc(size > 0 ? size : 1); /* of just this: what is read beyond it is seen */
     dyno_status status;
 
-    copy = realloc(copy, size > 0 ? size : 1);
+    ck_assert_ptr_nonnull(copy);
     memcpy(copy, bytes, size);
     status = dyno_ucx_read_step(pieces, count, copy, size, &limits, error);
     free(copy);
