@@ -345,7 +345,6 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
                                 const struct dyno_cpu_config *config, struct dyno_error *error)
 {
     struct dyno_threaded_config threaded = config->threaded;
-    dyno_status status;
 
     assert(cpu->engines);
     if (config->predicts) {
@@ -361,12 +360,7 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
     threaded.context = cpu;
     threaded.eos = config->weights->eos;
     threaded.eos_count = config->weights->eos_count;
-    status = dyno_threaded_device_open(out, &threaded);
-    if (status != DYNO_OK) {
-        return dyno_fail(error, status, "the threads of %u workers cannot be started",
-                         threaded.worker_count);
-    }
-    return DYNO_OK;
+    return dyno_threaded_device_open(out, &threaded, error);
 }
 
 struct dyno_kv_storage *dyno_cpu_device_storage(const struct dyno_device *device, uint32_t worker,

@@ -53,23 +53,39 @@ static dyno_status status_of(const struct member *member, int code, const char *
     return DYNO_WORKER_GONE;
 }
 
+/* The group, with its lock held; NULL, without it, when it is gone. */
+static struct ncclComm *enter(struct member *member)
+{
+    struct ncclComm *comm;
+
+    pthread_mutex_lock(&member->lock);
+    comm = atomic_load(&member->comm);
+    if (!comm) {
+        pthread_mutex_unlock(&member->lock);
+    }
+    return comm;
+}
+
+static dyno_status leave(struct member *member, int code, const char *what)
+{
+    dyno_status status = status_of(member, code, what);
+
+    pthread_mutex_unlock(&member->lock);
+    return status;
+}
+
 static dyno_status all_reduce_sum(struct dyno_collective *base, void *values, size_t count,
                                   enum dyno_element element, void *stream)
 {
     struct member *member = member_of(base);
     struct ncclComm *comm;
     enum dyno_nccl_type type;
-    dyno_status status = DYNO_WORKER_GONE;
 
     DYNO_TRY(type_of(&type, element));
-    pthread_mutex_lock(&member->lock);
-    comm = atomic_load(&member->comm);
-    if (comm) {
-        status = status_of(member, dyno_nccl_all_reduce_sum(comm, values, count, type, stream),
-                           "ncclAllReduce");
-    }
-    pthread_mutex_unlock(&member->lock);
-    return status;
+    comm = enter(member);
+    return comm ? leave(member, dyno_nccl_all_reduce_sum(comm, values, count, type, stream),
+                        "ncclAllReduce")
+                : DYNO_WORKER_GONE;
 }
 
 static dyno_status all_gather(struct dyno_collective *base, const void *values, size_t count,
@@ -78,17 +94,12 @@ static dyno_status all_gather(struct dyno_collective *base, const void *values, 
     struct member *member = member_of(base);
     struct ncclComm *comm;
     enum dyno_nccl_type type;
-    dyno_status status = DYNO_WORKER_GONE;
 
     DYNO_TRY(type_of(&type, element));
-    pthread_mutex_lock(&member->lock);
-    comm = atomic_load(&member->comm);
-    if (comm) {
-        status = status_of(member, dyno_nccl_all_gather(comm, values, count, type, all, stream),
-                           "ncclAllGather");
-    }
-    pthread_mutex_unlock(&member->lock);
-    return status;
+    comm = enter(member);
+    return comm ? leave(member, dyno_nccl_all_gather(comm, values, count, type, all, stream),
+                        "ncclAllGather")
+                : DYNO_WORKER_GONE;
 }
 
 static dyno_status barrier(struct dyno_collective *base, void *stream)

@@ -303,7 +303,6 @@ static dyno_status open_threads(struct dyno_device **out, struct cuda *cuda,
                                 const struct dyno_cuda_config *config, struct dyno_error *error)
 {
     struct dyno_threaded_config threaded = config->threaded;
-    dyno_status status;
 
     if (config->predicts) {
         DYNO_TRY(measure_costs(&threaded.costs, cuda, config, error));
@@ -318,12 +317,7 @@ static dyno_status open_threads(struct dyno_device **out, struct cuda *cuda,
     threaded.context = cuda;
     threaded.eos = config->weights->eos;
     threaded.eos_count = config->weights->eos_count;
-    status = dyno_threaded_device_open(out, &threaded);
-    if (status != DYNO_OK) {
-        return dyno_fail(error, status, "the threads of %u workers cannot be started",
-                         threaded.worker_count);
-    }
-    return DYNO_OK;
+    return dyno_threaded_device_open(out, &threaded, error);
 }
 
 dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cuda_config *config,

@@ -365,13 +365,15 @@ void *dyno_threaded_device_context(const struct dyno_device *device)
 }
 
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
-                                      const struct dyno_threaded_config *config)
+                                      const struct dyno_threaded_config *config,
+                                      struct dyno_error *error)
 {
+    static const char why[] = "the threads of %u workers cannot be started";
     struct dyno_threaded *threaded = calloc(1, sizeof *threaded);
     dyno_status status = DYNO_OK;
 
     if (!threaded) {
-        return DYNO_NO_MEMORY;
+        return dyno_fail(error, DYNO_NO_MEMORY, why, config->worker_count);
     }
     threaded->config = *config;
     threaded->ops = threaded_ops;
@@ -388,7 +390,7 @@ dyno_status dyno_threaded_device_open(struct dyno_device **out,
     }
     if (status != DYNO_OK) {
         threaded_close(&threaded->base);
-        return status;
+        return dyno_fail(error, status, why, config->worker_count);
     }
     threaded->owns_context = true;
     *out = &threaded->base;

@@ -83,7 +83,8 @@ struct dyno_threaded_config {
 /* On success *out is closed through its ops, which waits for passes in flight.
  * Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started). */
 dyno_status dyno_threaded_device_open(struct dyno_device **out,
-                                      const struct dyno_threaded_config *config);
+                                      const struct dyno_threaded_config *config,
+                                      struct dyno_error *error);
 
 /* Begin to start a worker, or to stop it, in its thread; of several such calls the last one counts.
  * It has no pass, and gets none before it is seen to have started. */

@@ -127,7 +127,6 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
                                  struct dyno_error *error)
 {
     struct dyno_threaded_config config = *threaded;
-    dyno_status status;
 
     assert(config.worker_count == peers->config.workers);
     config.name = "ucx";
@@ -138,11 +137,7 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
     config.context = peers;
     config.eos = peers->config.weights->eos;
     config.eos_count = peers->config.weights->eos_count;
-    status = dyno_threaded_device_open(out, &config);
-    return status == DYNO_OK
-               ? DYNO_OK
-               : dyno_fail(error, status, "the threads of %u workers cannot be started",
-                           config.worker_count);
+    return dyno_threaded_device_open(out, &config, error);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------- */

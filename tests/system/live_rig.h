@@ -310,7 +310,8 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
                                            .answer_context = stage->answers,
                                            .now = dyno_wall_clock_now,
                                            .wake = dyno_wall_clock_wake,
-                                           .clock = stage->clock}),
+                                           .clock = stage->clock},
+            NULL),
         DYNO_OK);
     return device;
 }
