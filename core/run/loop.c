@@ -417,36 +417,74 @@ static void wait(struct dyno_loop *loop, dyno_ns deadline)
     loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
 }
 
-dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
-                          struct dyno_loop_result *result, struct dyno_error *error)
+/* Whether there is another turn, and when. */
+static dyno_status look_ahead(struct dyno_loop *loop, struct dyno_error *error)
+{
+    dyno_ns deadline;
+
+    loop->is_over = over(loop);
+    if (loop->is_over) {
+        return DYNO_OK;
+    }
+    deadline = next_event(loop);
+    if (deadline == DYNO_NEVER && loop->in_flight == 0 && !loop->config.source->ops->is_open) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the source waits for requests that will never end: after %llu requests "
+                         "nothing is in flight, but it is not finished",
+                         (unsigned long long)loop->result.requests);
+    }
+    loop->due = look_before(loop, deadline);
+    return DYNO_OK;
+}
+
+dyno_status dyno_loop_begin(struct dyno_loop *loop, struct dyno_workers *workers,
+                            struct dyno_error *error)
 {
     loop->workers = workers;
-    while (!over(loop)) {
-        dyno_ns deadline = next_event(loop);
+    return look_ahead(loop, error);
+}
 
-        if (deadline == DYNO_NEVER && loop->in_flight == 0 && !loop->config.source->ops->is_open) {
-            return dyno_fail(
-                error, DYNO_BAD_INPUT,
-                "the source waits for requests that will never end: after %llu requests "
-                "nothing is in flight, but it is not finished",
-                (unsigned long long)loop->result.requests);
-        }
-        deadline = look_before(loop, deadline);
-        if (!is_interrupted(loop)) {
-            wait(loop, deadline);
-        }
-        if (is_interrupted(loop) ||
-            (is_past_end(loop, deadline) && is_past_end(loop, loop->now + 1))) {
-            DYNO_TRY(cut(loop));
-            break;
-        }
-        DYNO_TRY(turn(loop, error));
+dyno_status dyno_loop_turn(struct dyno_loop *loop, struct dyno_error *error)
+{
+    if (!is_interrupted(loop)) {
+        wait(loop, loop->due);
     }
+    if (is_interrupted(loop) ||
+        (is_past_end(loop, loop->due) && is_past_end(loop, loop->now + 1))) {
+        loop->is_over = true;
+        return cut(loop);
+    }
+    DYNO_TRY(turn(loop, error));
+    return look_ahead(loop, error);
+}
+
+void dyno_loop_end(struct dyno_loop *loop, struct dyno_loop_result *result)
+{
     if (loop->now > loop->result.end_ns) {
         loop->result.end_ns = loop->now;
     }
     look_last(loop);
     *result = loop->result;
+}
+
+bool dyno_loop_is_over(const struct dyno_loop *loop)
+{
+    return loop->is_over;
+}
+
+dyno_ns dyno_loop_due(const struct dyno_loop *loop)
+{
+    return loop->due;
+}
+
+dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
+                          struct dyno_loop_result *result, struct dyno_error *error)
+{
+    DYNO_TRY(dyno_loop_begin(loop, workers, error));
+    while (!loop->is_over) {
+        DYNO_TRY(dyno_loop_turn(loop, error));
+    }
+    dyno_loop_end(loop, result);
     return DYNO_OK;
 }
 

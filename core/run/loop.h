@@ -93,4 +93,17 @@ void dyno_loop_watch(struct dyno_loop *loop, struct dyno_link_watch *watch);
 dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
                           struct dyno_loop_result *result, struct dyno_error *error);
 
+/* The same a turn at a time, for who waits himself: begin, then turns until it is over, then end;
+ * never two of them at once, but not always from the same thread.  A turn asks the clock to wait
+ * until it is due.  Errors as above: then the run has ended, and there is no result. */
+dyno_status dyno_loop_begin(struct dyno_loop *loop, struct dyno_workers *workers,
+                            struct dyno_error *error);
+dyno_status dyno_loop_turn(struct dyno_loop *loop, struct dyno_error *error);
+void dyno_loop_end(struct dyno_loop *loop, struct dyno_loop_result *result);
+
+/* Whether there is no turn any more; else when the next one is due, unless something comes from
+ * outside before. */
+bool dyno_loop_is_over(const struct dyno_loop *loop);
+dyno_ns dyno_loop_due(const struct dyno_loop *loop);
+
 #endif

@@ -24,6 +24,8 @@ struct dyno_loop {
     dyno_ns now;
     dyno_ns next_sample;
     dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
+    dyno_ns due;         /* when the next turn is, as of the last one */
+    bool is_over;        /* there is none */
     uint64_t in_flight;
     uint64_t ended;
     struct dyno_lane *lanes; /* [lane_count] by model */
