@@ -149,6 +149,17 @@ static void take_wake(struct dyno_http_server *server)
     }
 }
 
+/* What was put off is done, and what wakes us meanwhile is told without a bell. */
+static void take_later(struct dyno_http_server *server)
+{
+    if (server->later_asked) {
+        server->later_asked = false;
+        atomic_store(&server->wake_asked, true);
+        server->config.later(server->config.context);
+        take_wake(server);
+    }
+}
+
 static void on_wake(evutil_socket_t socket, short what, void *context)
 {
     struct dyno_http_server *server = context;
@@ -166,7 +177,11 @@ static void on_wake(evutil_socket_t socket, short what, void *context)
 
 void dyno_http_server_yield(struct dyno_http_server *server)
 {
-    if (++server->reads >= READS_BETWEEN_WAKES && atomic_load(&server->wake_asked)) {
+    if (++server->reads < READS_BETWEEN_WAKES) {
+        return;
+    }
+    take_later(server);
+    if (atomic_load(&server->wake_asked)) {
         take_wake(server);
     }
 }
@@ -388,7 +403,10 @@ static dyno_status turn(struct dyno_http_server *server, bool wait, struct dyno_
         return dyno_fail(error, DYNO_IO, "the HTTP server's event loop failed");
     }
     resume_all(server);
-    settle_all(server);
+    do { /* who goes, when connections are settled, may put something off */
+        take_later(server);
+        settle_all(server);
+    } while (server->later_asked);
     return DYNO_OK;
 }
 
@@ -443,6 +461,11 @@ static void ring(const struct dyno_http_server *server)
 
     (void)put; /* it fails only when it has been rung already */
     errno = before;
+}
+
+void dyno_http_server_put_off(struct dyno_http_server *server)
+{
+    server->later_asked = server->config.later != NULL;
 }
 
 void dyno_http_server_wake(struct dyno_http_server *server)

@@ -61,6 +61,11 @@ struct dyno_http_config {
     /* After dyno_http_server_wake; once for any number of calls before it.  May be NULL. */
     void (*woken)(void *context);
 
+    /* After dyno_http_server_put_off; once for any number of calls before it, when the input at
+     * hand was read (or a few pieces of it, where there is much), before the thread sleeps. `woken`
+     * comes right after it: who wakes the server meanwhile spares it a wake-up.  May be NULL. */
+    void (*later)(void *context);
+
     /* The first bytes of a stream have gone to the kernel, so long after its request was whole.
      * May be NULL. */
     void (*first_byte)(void *context, dyno_ns after_ns);
@@ -114,6 +119,9 @@ dyno_status dyno_http_server_turn(struct dyno_http_server *server, bool wait, bo
  * fails.  Errors: DYNO_FULL (connections_max), DYNO_IO, DYNO_NO_MEMORY. */
 dyno_status dyno_http_server_adopt(struct dyno_http_server *server, int socket,
                                    struct dyno_error *error);
+
+/* By the thread that runs the server: have `later` called in this turn.  Only while it runs. */
+void dyno_http_server_put_off(struct dyno_http_server *server);
 
 /* From any thread, or a signal's handler: have `woken` called soon. */
 void dyno_http_server_wake(struct dyno_http_server *server);

@@ -20,7 +20,7 @@ enum { RIG_TEXT_MAX = 1 << 20, RIG_HELD_MAX = 8 };
 struct rig {
     struct dyno_http_config config;
     struct dyno_http_server *server;
-    uint64_t requests, gone, woken;
+    uint64_t requests, gone, woken, later;
     void *gone_data;                               /* of the last */
     struct dyno_http_exchange *held[RIG_HELD_MAX]; /* not yet answered */
     size_t held_count;
@@ -76,6 +76,11 @@ static void rig_woken(void *context)
     ((struct rig *)context)->woken++;
 }
 
+static void rig_later(void *context)
+{
+    ((struct rig *)context)->later++;
+}
+
 /* Limits that no test comes near without meaning to, and times that do not end. */
 static inline void rig_init(struct rig *rig)
 {
@@ -92,6 +97,7 @@ static inline void rig_init(struct rig *rig)
         .request = rig_request,
         .gone = rig_gone,
         .woken = rig_woken,
+        .later = rig_later,
         .context = rig,
     };
 }

@@ -327,6 +327,110 @@ START_TEST(news_do_not_wait_for_all_requests_to_be_read)
 }
 END_TEST
 
+/* Work that takes the answers of all requests at hand at once, and wakes the server by them. */
+static void put_off(void *context, struct dyno_http_exchange *exchange)
+{
+    rig_request(context, exchange);
+    dyno_http_server_put_off(rig.server);
+}
+
+static void work(void *context)
+{
+    rig_later(context);
+    ck_assert_uint_eq(rig.woken, rig.later - 1);
+    dyno_http_server_wake(rig.server);
+}
+
+static void answer_held(void *context)
+{
+    rig_woken(context);
+    for (; rig.held_count > 0; rig.held_count--) {
+        dyno_http_reply(rig.held[rig.held_count - 1], 200, NULL, "done", 4);
+    }
+}
+
+START_TEST(what_is_put_off_is_done_once_in_the_same_turn_and_rings_no_bell)
+{
+    enum { CLIENTS = 3 };
+    int clients[CLIENTS];
+
+    rig_close(&rig);
+    rig_init(&rig);
+    rig.config.request = put_off;
+    rig.config.later = work;
+    rig.config.woken = answer_held;
+    rig_open(&rig);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = rig_client(&rig);
+        rig_send(clients[i], "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    (void)rig_turn(&rig, true);
+    ck_assert_uint_eq(rig.requests, CLIENTS);
+    ck_assert_uint_eq(rig.later, 1);
+    ck_assert_uint_eq(rig.woken, 1);
+    for (int i = 0; i < CLIENTS; i++) {
+        ck_assert(rig_receive(&rig, clients[i]));
+        ck_assert(rig_ends(rig.received, "done"));
+    }
+    rig_settle(&rig);
+    ck_assert_uint_eq(rig.later, 1);
+    ck_assert_uint_eq(rig.woken, 1); /* no bell was left ringing */
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)close(clients[i]);
+    }
+}
+END_TEST
+
+/* Clients that go are told of when connections are settled, after everything else. */
+static void put_off_gone(void *context, void *exchange_data)
+{
+    rig_gone(context, exchange_data);
+    dyno_http_server_put_off(rig.server);
+}
+
+START_TEST(what_is_put_off_last_does_not_wait_for_the_next_turn)
+{
+    int client;
+
+    rig_close(&rig);
+    rig_init(&rig);
+    rig.config.gone = put_off_gone;
+    rig_open(&rig);
+    client = rig_client(&rig);
+    rig_send(client, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig_settle(&rig);
+    ck_assert_uint_eq(rig.later, 0);
+    rig_reset(client);
+    (void)rig_turn(&rig, true);
+    ck_assert_uint_eq(rig.gone, 1);
+    ck_assert_uint_eq(rig.later, 1);
+}
+END_TEST
+
+/* Where very many requests are at hand, the first do not wait for the last. */
+START_TEST(what_is_put_off_does_not_wait_for_all_requests_to_be_read)
+{
+    enum { MANY = 64 };
+    int clients[MANY];
+
+    rig_close(&rig);
+    rig_init(&rig);
+    rig.config.request = put_off;
+    rig_open(&rig);
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = rig_client(&rig);
+        rig_send(clients[i], "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    rig_settle(&rig);
+    ck_assert_uint_eq(rig.requests, MANY);
+    ck_assert_uint_ge(rig.later, MANY / 8);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert(rig_receive(&rig, clients[i]));
+        (void)close(clients[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_server_that_cannot_open_says_why)
 {
     struct dyno_http_config config = rig.config;
@@ -366,6 +470,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_request_can_be_read_while_it_is_held);
     tcase_add_test(tc, a_large_reply_comes_whole_however_slowly_it_is_read);
     tcase_add_test(tc, news_do_not_wait_for_all_requests_to_be_read);
+    tcase_add_test(tc, what_is_put_off_is_done_once_in_the_same_turn_and_rings_no_bell);
+    tcase_add_test(tc, what_is_put_off_last_does_not_wait_for_the_next_turn);
+    tcase_add_test(tc, what_is_put_off_does_not_wait_for_all_requests_to_be_read);
     tcase_add_test(tc, a_server_that_cannot_open_says_why);
     suite_add_tcase(suite, tc);
 }
