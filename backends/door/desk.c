@@ -175,7 +175,11 @@ void dyno_answer_release(struct dyno_answer *answer)
 /* One more thing waits for the loop, which never sleeps while anything does. */
 static void tell_loop(struct dyno_desk *desk)
 {
-    if (atomic_fetch_add_explicit(&desk->waiting, 1, memory_order_acq_rel) == 0) {
+    bool is_first = atomic_fetch_add_explicit(&desk->waiting, 1, memory_order_acq_rel) == 0;
+
+    if (desk->config.left) {
+        desk->config.left(desk->config.context);
+    } else if (is_first) {
         desk->config.wake(desk->config.clock);
     }
 }

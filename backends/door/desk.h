@@ -2,8 +2,8 @@
  *
  * The door posts answers (answer.h) and gives them up; the loop sees the desk as its source, and as
  * one of its sinks.  Devices tell answers of tokens from their own threads.  Whoever has something
- * for the loop wakes its clock; whoever has news for the door calls `news`.  Nobody waits for
- * anybody: a desk that is full is refused at once.
+ * for the loop wakes its clock, or says so with `left`; whoever has news for the door calls `news`.
+ * Nobody waits for anybody: a desk that is full is refused at once.
  */
 #ifndef DYNO_BACKENDS_DOOR_DESK_H
 #define DYNO_BACKENDS_DOOR_DESK_H
@@ -27,6 +27,9 @@ struct dyno_desk_config {
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
     struct dyno_clock *clock; /* not owned */
+    /* Instead of waking the loop for what is posted and cancelled, by the door's thread, which has
+     * it taken in later; NULL: it is woken. */
+    void (*left)(void *context);
     /* There is news, and there was none; from any thread, nothing of the desk's is locked. */
     void (*news)(void *context);
     void *context;

@@ -255,6 +255,19 @@ static void on_woken(void *context)
     hear_news(door);
 }
 
+/* The desk's: the loop has something to take in. */
+static void on_left(void *context)
+{
+    dyno_http_server_put_off(((struct dyno_door *)context)->server);
+}
+
+static void on_later(void *context)
+{
+    const struct dyno_door *door = context;
+
+    door->config.help(door->config.help_context);
+}
+
 static void on_first_byte(void *context, dyno_ns after_ns)
 {
     dyno_telemetry_first_byte(((struct dyno_door *)context)->telemetry, after_ns);
@@ -378,6 +391,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
     }
     desk.news = on_news;
+    desk.left = door->config.help ? on_left : NULL;
     desk.context = door;
     if (dyno_desk_open(&door->desk, &desk) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
@@ -385,6 +399,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     http.request = on_request;
     http.gone = on_gone;
     http.woken = on_woken;
+    http.later = door->config.help ? on_later : NULL;
     http.first_byte = on_first_byte;
     http.refusal = on_refusal;
     http.context = door;

@@ -1,8 +1,8 @@
 /* The front door: an OpenAI-compatible server before a fleet.
  *
- * One thread runs it (dyno_door_run): HTTP, JSON, templates and tokenizers are its work.  The loop
- * has a thread of its own and sees the door as a source and a sink; between the two stands a desk
- * (desk.h).  docs/serving.md says what is served.
+ * One thread runs it (dyno_door_run): HTTP, JSON, templates and tokenizers are its work, and turns
+ * of the loop where it may help.  The loop has a thread of its own and sees the door as a source
+ * and a sink; between the two stands a desk (desk.h).  docs/serving.md says what is served.
  */
 #ifndef DYNO_BACKENDS_DOOR_DOOR_H
 #define DYNO_BACKENDS_DOOR_DOOR_H
@@ -31,8 +31,12 @@ struct dyno_door_model {
 
 struct dyno_door_config {
     struct dyno_http_config http; /* its callbacks are the door's */
-    struct dyno_desk_config desk; /* its news is the door's */
+    struct dyno_desk_config desk; /* `news` and `left` are the door's */
     struct dyno_door_model model;
+    /* Have the loop take in what was left at the desk, from the door's thread and perhaps by it
+     * (dyno_turns_help); NULL: its clock is woken. */
+    void (*help)(void *context);
+    void *help_context;
     /* The fleet is other servers: requests are passed on as they came (docs/remote.md).  Lengths of
      * prompts are those of the model's tokenizer if `measures`, else guessed. */
     bool relays, measures;

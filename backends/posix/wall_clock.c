@@ -14,6 +14,7 @@ struct wall_clock {
     double speed;
     dyno_ns last; /* what wait_until returned last; the waiting thread's */
     bool prompt;  /* the waiting thread asked to be woken on time */
+    bool attends; /* wait_until does not wait */
     int wakes;    /* eventfd: readable once somebody woke us */
 };
 
@@ -55,18 +56,27 @@ static void sleep_for(const struct wall_clock *clock, dyno_ns nap)
     }
 }
 
+static void sleep_until(struct wall_clock *clock, dyno_ns deadline)
+{
+    dyno_ns now = elapsed(clock);
+    double left;
+
+    if (deadline > now) {
+        left = (double)(deadline - now) / clock->speed;
+        ask_for_promptness(clock);
+        sleep_for(clock, left < (double)nap_ns_max ? (dyno_ns)left : nap_ns_max);
+    }
+}
+
 static dyno_ns wait_until(struct dyno_clock *base, dyno_ns deadline)
 {
     struct wall_clock *clock = (struct wall_clock *)base;
-    dyno_ns now = elapsed(clock);
+    dyno_ns now;
 
-    if (deadline > now) {
-        double left = (double)(deadline - now) / clock->speed;
-
-        ask_for_promptness(clock);
-        sleep_for(clock, left < (double)nap_ns_max ? (dyno_ns)left : nap_ns_max);
-        now = elapsed(clock);
+    if (!clock->attends) {
+        sleep_until(clock, deadline);
     }
+    now = elapsed(clock);
     clock->last = now > clock->last ? now : clock->last;
     return clock->last;
 }
@@ -76,6 +86,16 @@ static const struct dyno_clock_ops wall_ops = {
     .help = "time passes by itself, and waiting sleeps",
     .wait_until = wait_until,
 };
+
+void dyno_wall_clock_attend(struct dyno_clock *clock)
+{
+    ((struct wall_clock *)clock)->attends = true;
+}
+
+void dyno_wall_clock_sleep(struct dyno_clock *clock, dyno_ns deadline)
+{
+    sleep_until((struct wall_clock *)clock, deadline);
+}
 
 dyno_ns dyno_wall_clock_now(const struct dyno_clock *clock)
 {

@@ -15,6 +15,12 @@ void dyno_wall_clock_close(struct dyno_clock *clock);
 /* It is 0 again.  Nobody else reads it meanwhile, and what was read before means nothing. */
 void dyno_wall_clock_restart(struct dyno_clock *clock);
 
+/* From now on wait_until only tells the time: who asks has waited before, by dyno_wall_clock_sleep
+ * and in one thread, until `deadline` or not as long.  (So turns of one loop can be several
+ * threads', backends/posix/turns.h.) */
+void dyno_wall_clock_attend(struct dyno_clock *clock);
+void dyno_wall_clock_sleep(struct dyno_clock *clock, dyno_ns deadline);
+
 /* From any thread: what time it is, and end the wait in progress or the next one at once. */
 dyno_ns dyno_wall_clock_now(const struct dyno_clock *clock);
 void dyno_wall_clock_wake(struct dyno_clock *clock);

@@ -6,6 +6,7 @@
 
 #include "backends/engine/prompts.h"
 #include "backends/posix/plugin.h"
+#include "backends/posix/turns.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly/configure.h"
@@ -470,7 +471,9 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
     if (!assembly->open_outside && assembly->clock != dyno_virtual_clock()) {
         dyno_wall_clock_restart(assembly->clock); /* requests are due from when workers are there */
     }
-    status = dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
+    status = assembly->turns
+                 ? dyno_turns_run(assembly->turns, assembly->workers, &assembly->result, error)
+                 : dyno_loop_run(assembly->loop, assembly->workers, &assembly->result, error);
     if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
         (void)dyno_fail(error, status, "out of memory during the run");
     }

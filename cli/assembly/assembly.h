@@ -93,6 +93,8 @@ struct dyno_assembly {
     struct dyno_journal *journal; /* stands in front of clock, source and device; not owned ... */
     const struct dyno_options *options;  /* ... and its head is written from these */
     const struct dyno_journal_head *fed; /* or it stands for them, and this was its head */
+    /* And before the run: who takes the loop's turns; not owned; NULL: who runs the assembly. */
+    struct dyno_turns *turns;
 };
 
 enum { DYNO_PRELOAD = 1 }; /* read the source ahead into memory */

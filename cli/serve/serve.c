@@ -2,7 +2,8 @@
  *
  * Two threads: the door's is the program's first, the loop's runs the fleet.  Whoever ends first
  * ends the other: a signal stops the door, which then lets the loop finish; a loop that fails tells
- * those who wait and stops the door.
+ * those who wait and stops the door.  Where nothing is computed, so that turns are short and bound
+ * to no thread, the door's takes those that it has something for (backends/posix/turns.h).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/door/door.h"
 #include "backends/nvml/watch.h"
+#include "backends/posix/turns.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/remote/remote.h"
 #include "cli/assembly/assembly.h"
@@ -40,6 +42,7 @@ struct serving {
     struct dyno_options options;
     struct dyno_assembly assembly;
     struct dyno_door *door;
+    struct dyno_turns *turns;
     const struct dyno_tokenizer_file *file;
     struct dyno_course pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
@@ -91,6 +94,11 @@ static uint32_t pretend(void *context, uint64_t draw)
     dyno_rng_init(&rng, draw, "serve.answer");
     return dyno_course_tokens(&serving->pretended, dyno_wall_clock_now(serving->assembly.clock),
                               &rng);
+}
+
+static void help_loop(void *context)
+{
+    dyno_turns_help(((struct serving *)context)->turns);
 }
 
 static bool names_model(const struct serving *serving)
@@ -212,6 +220,8 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
                  .wake = dyno_wall_clock_wake,
                  .clock = assembly->clock},
         .model = model_of(serving),
+        .help = computes ? NULL : help_loop,
+        .help_context = serving,
         .relays = serving->remote != NULL,
         .measures = serving->file != NULL,
         .retry_ns = serving->scenario.serve.health_every_ns,
@@ -407,6 +417,18 @@ static dyno_status open_all(struct serving *serving, const char *command, struct
                                      error);
 }
 
+/* The door helps from its first turn on. */
+static dyno_status open_turns(struct serving *serving, struct dyno_error *error)
+{
+    struct dyno_assembly *assembly = &serving->assembly;
+
+    if (dyno_turns_open(&serving->turns, assembly->loop, assembly->clock) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
+    }
+    assembly->turns = serving->turns;
+    return DYNO_OK;
+}
+
 /* Signals are the first thread's. */
 static dyno_status start_loop(struct serving *serving, struct dyno_error *error)
 {
@@ -425,6 +447,7 @@ static dyno_status serve(struct serving *serving, const char *command, struct dy
     dyno_status status;
 
     DYNO_TRY(open_all(serving, command, error));
+    DYNO_TRY(open_turns(serving, error));
     DYNO_TRY(start_loop(serving, error));
     catch_signals(serving);
     say_where(serving);
@@ -472,6 +495,7 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_door_hang_up(serving->door); /* what it still has to say needs the assembly's clock */
     dyno_assembly_close(&serving->assembly);
     dyno_door_close(serving->door);
+    dyno_turns_close(serving->turns);
     dyno_nvml_watch_close(serving->gpus);
     written = dyno_serve_records_close(&serving->records, &later);
     dyno_tokenizer_file_close(serving->file);

@@ -10,6 +10,7 @@
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/vocabulary.h"
 #include "backends/door/desk.h"
+#include "backends/posix/turns.h"
 #include "backends/posix/wall_clock.h"
 #include "core/route/route.h"
 #include "core/run/loop.h"
@@ -22,6 +23,8 @@ struct desk_rig {
     struct dyno_worker_config worker;
     uint32_t worker_count, answers_max;
     bool computes; /* the device does: it ends answers itself */
+    bool helps;    /* the test's thread takes turns of the loop, by desk_rig_help */
+    bool fails;    /* the loop ends in the middle of something */
     struct dyno_device *(*open_device)(struct desk_rig *rig);
 
     struct dyno_clock *clock;
@@ -32,6 +35,8 @@ struct desk_rig {
     struct dyno_dispatch *dispatch;
     struct dyno_loop *loop;
     struct dyno_workers *workers;
+    struct dyno_turns *turns;
+    bool left; /* something at the desk, for the loop */
     struct dyno_histogram itl;
     struct dyno_tokenizer *tokenizer; /* of two letters */
     volatile sig_atomic_t interrupted;
@@ -42,6 +47,11 @@ struct desk_rig {
 static inline void desk_rig_news(void *context)
 {
     atomic_fetch_add(&((struct desk_rig *)context)->told, 1);
+}
+
+static inline void desk_rig_left(void *context)
+{
+    ((struct desk_rig *)context)->left = true;
 }
 
 static inline void desk_rig_tokenizer(struct desk_rig *rig)
@@ -69,6 +79,7 @@ static inline void desk_rig_desk(struct desk_rig *rig)
                                       .now = dyno_wall_clock_now,
                                       .wake = dyno_wall_clock_wake,
                                       .clock = rig->clock,
+                                      .left = rig->helps ? desk_rig_left : NULL,
                                       .news = desk_rig_news,
                                       .context = rig};
 
@@ -112,13 +123,28 @@ static inline void desk_rig_open(struct desk_rig *rig)
     desk_rig_desk(rig);
     rig->device = rig->open_device(rig);
     desk_rig_fleet(rig);
+    if (rig->helps) {
+        ck_assert_int_eq(dyno_turns_open(&rig->turns, rig->loop, rig->clock), DYNO_OK);
+    }
+}
+
+/* What a door does when it has read what is at hand. */
+static inline void desk_rig_help(struct desk_rig *rig)
+{
+    if (rig->left) {
+        rig->left = false;
+        dyno_turns_help(rig->turns);
+    }
 }
 
 static inline void desk_rig_close(struct desk_rig *rig)
 {
-    dyno_local_check(rig->workers);
+    if (!rig->fails) {
+        dyno_local_check(rig->workers);
+    }
     rig->workers->ops->close(rig->workers);
     rig->device->ops->close(rig->device);
+    dyno_turns_close(rig->turns);
     dyno_loop_close(rig->loop);
     dyno_dispatch_close(rig->dispatch);
     dyno_desk_close(rig->desk);
@@ -134,9 +160,10 @@ static inline void *desk_rig_run(void *context)
     struct desk_rig *rig = context;
     struct dyno_loop_result result;
     struct dyno_error error = {.status = DYNO_OK};
+    dyno_status status = rig->helps ? dyno_turns_run(rig->turns, rig->workers, &result, &error)
+                                    : dyno_loop_run(rig->loop, rig->workers, &result, &error);
 
-    ck_assert_msg(dyno_loop_run(rig->loop, rig->workers, &result, &error) == DYNO_OK, "%s",
-                  error.text);
+    ck_assert_msg(status == DYNO_OK, "%s", error.text);
     dyno_desk_abandon(rig->desk);
     return NULL;
 }

@@ -10,6 +10,9 @@
 
 enum { WORKERS = 2, BLOCK_TOKENS = 16, POSTED_MAX = 400, STEP_NS = 20000 };
 
+/* Who takes the loop's turns: its own thread, or the door's too. */
+enum { ALONE, HELPED, WAYS };
+
 /* What the door knows of an answer it posted. */
 struct asked {
     struct dyno_answer *answer; /* NULL: released */
@@ -51,19 +54,20 @@ static struct dyno_device *open_device(struct desk_rig *rig)
     return device;
 }
 
-static void open_rig_with(struct rig *rig, uint32_t answers_max, dyno_ns step_ns)
+static void open_rig_with(struct rig *rig, int way, uint32_t answers_max, dyno_ns step_ns)
 {
     rig->step_ns = step_ns;
     rig->base = (struct desk_rig){.worker = worker_config(),
                                   .worker_count = WORKERS,
                                   .answers_max = answers_max,
+                                  .helps = way == HELPED,
                                   .open_device = open_device};
     desk_rig_open(&rig->base);
 }
 
-static void open_rig(struct rig *rig, uint32_t answers_max)
+static void open_rig(struct rig *rig, int way, uint32_t answers_max)
 {
-    open_rig_with(rig, answers_max, STEP_NS);
+    open_rig_with(rig, way, answers_max, STEP_NS);
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
@@ -110,6 +114,7 @@ static void hear_all(struct rig *rig)
     struct dyno_answer_news said;
     struct dyno_answer *answer;
 
+    desk_rig_help(&rig->base);
     while ((answer = dyno_desk_news(rig->base.desk, &said)) != NULL) {
         hear(dyno_answer_owner(answer), &said);
     }
@@ -133,7 +138,7 @@ START_TEST(every_answer_ends_once_with_all_of_its_tokens)
     struct dyno_rng rng;
 
     dyno_rng_init(&rng, 1, "desk");
-    open_rig(&rig, POSTED_MAX);
+    open_rig(&rig, _i % WAYS, POSTED_MAX);
     desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         ck_assert_int_eq(post(&rig, i, 1 + (uint32_t)dyno_rng_below(&rng, 200),
@@ -167,7 +172,7 @@ START_TEST(who_goes_is_told_of_and_holds_nothing)
     uint32_t cut = 0;
 
     dyno_rng_init(&rng, (uint64_t)_i, "desk");
-    open_rig(&rig, POSTED_MAX);
+    open_rig(&rig, _i % WAYS, POSTED_MAX);
     desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < POSTED_MAX; i++) {
         struct asked *other = &rig.asked[dyno_rng_below(&rng, i + 1)];
@@ -218,7 +223,7 @@ START_TEST(a_full_desk_refuses_at_once_and_takes_again_later)
 {
     static struct rig rig;
 
-    open_rig(&rig, 2);
+    open_rig(&rig, _i, 2);
     ck_assert_int_eq(post(&rig, 0, 10, 5), DYNO_OK);
     ck_assert_int_eq(post(&rig, 1, 10, 5), DYNO_OK);
     ck_assert_int_eq(post(&rig, 2, 10, 5), DYNO_FULL);
@@ -238,7 +243,7 @@ START_TEST(when_the_loop_is_cut_everybody_is_told)
 {
     static struct rig rig;
 
-    open_rig_with(&rig, POSTED_MAX, 3600 * DYNO_S);
+    open_rig_with(&rig, _i, POSTED_MAX, 3600 * DYNO_S);
     desk_rig_start(&rig.base);
     for (uint32_t i = 0; i < 100; i++) {
         ck_assert_int_eq(post(&rig, i, 100, 290), DYNO_OK);
@@ -263,7 +268,7 @@ START_TEST(a_vector_that_nobody_computes_fails)
     struct asked *asked = &rig.asked[0];
     struct dyno_error error = {.status = DYNO_OK};
 
-    open_rig(&rig, 1);
+    open_rig(&rig, _i, 1);
     desk_rig_start(&rig.base);
     ck_assert_int_eq(dyno_answer_open(&asked->answer,
                                       &(struct dyno_answer_config){.prompt = (uint32_t[]){0, 1},
@@ -285,16 +290,82 @@ START_TEST(a_vector_that_nobody_computes_fails)
 }
 END_TEST
 
+/* A fleet that takes no time has answered when the helper's turns are over, unless the loop's own
+ * thread was in a turn just then. */
+START_TEST(a_helper_need_not_wait_for_the_loops_thread)
+{
+    enum { COUNT = 100 };
+    static struct rig rig;
+    uint32_t at_once = 0;
+
+    open_rig_with(&rig, HELPED, POSTED_MAX, 1);
+    desk_rig_start(&rig.base);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(post(&rig, i, 10, 5), DYNO_OK);
+        ck_assert(rig.base.left);
+        hear_all(&rig);
+        at_once += rig.asked[i].ends;
+        hear_the_rest(&rig, i + 1);
+        ck_assert_uint_eq(rig.asked[i].tokens, 5);
+    }
+    ck_assert_uint_gt(at_once, 0);
+    dyno_desk_finish(rig.base.desk);
+    desk_rig_join(&rig.base);
+    desk_rig_close(&rig.base);
+}
+END_TEST
+
+/* Somebody who hears of the third end and cannot go on. */
+static dyno_status fail_at_third(struct dyno_sink *sink, const struct dyno_request_record *record)
+{
+    (void)sink;
+    return record->id < 2 ? DYNO_OK : DYNO_IO;
+}
+
+static void *run_to_failure(void *context)
+{
+    struct desk_rig *rig = context;
+    struct dyno_loop_result result;
+    struct dyno_error error = {.status = DYNO_OK};
+
+    ck_assert_int_eq(dyno_turns_run(rig->turns, rig->workers, &result, &error), DYNO_IO);
+    dyno_desk_abandon(rig->desk);
+    return NULL;
+}
+
+START_TEST(a_loop_that_fails_in_whoevers_turn_ends_with_the_error)
+{
+    static const struct dyno_sink_ops failing_ops = {.name = "failing", .request = fail_at_third};
+    static struct rig rig;
+    struct dyno_sink failing = {.ops = &failing_ops};
+
+    open_rig_with(&rig, HELPED, POSTED_MAX, 1);
+    rig.base.fails = true;
+    dyno_desk_sink(rig.base.desk)->next = &failing;
+    ck_assert_int_eq(pthread_create(&rig.base.thread, NULL, run_to_failure, &rig.base), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        dyno_status status = post(&rig, i, 10, 5);
+
+        ck_assert(status == DYNO_OK || (status == DYNO_FULL && i > 2));
+        hear_the_rest(&rig, i + 1); /* also of those who come too late */
+    }
+    desk_rig_join(&rig.base);
+    desk_rig_close(&rig.base);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("desk");
 
     tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, every_answer_ends_once_with_all_of_its_tokens);
+    tcase_add_loop_test(cases, every_answer_ends_once_with_all_of_its_tokens, 0, WAYS);
     tcase_add_loop_test(cases, who_goes_is_told_of_and_holds_nothing, 0, 8);
-    tcase_add_test(cases, a_full_desk_refuses_at_once_and_takes_again_later);
-    tcase_add_test(cases, when_the_loop_is_cut_everybody_is_told);
-    tcase_add_test(cases, a_vector_that_nobody_computes_fails);
+    tcase_add_loop_test(cases, a_full_desk_refuses_at_once_and_takes_again_later, 0, WAYS);
+    tcase_add_loop_test(cases, when_the_loop_is_cut_everybody_is_told, 0, WAYS);
+    tcase_add_loop_test(cases, a_vector_that_nobody_computes_fails, 0, WAYS);
+    tcase_add_test(cases, a_helper_need_not_wait_for_the_loops_thread);
+    tcase_add_test(cases, a_loop_that_fails_in_whoevers_turn_ends_with_the_error);
     suite_add_tcase(suite, cases);
 }
 
