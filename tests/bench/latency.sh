@@ -2,7 +2,8 @@
 # What door, routing and batching add to a request, as the server itself measures it: the time from
 # a whole request to the first bytes of its stream in the kernel, with a device that takes none; and
 # its parts, so that it is seen which thread was waited for.  What the client adds by being late
-# (its own wait for a processor) is told apart.
+# (its own wait for a processor) is told apart, and so is for how long the server's threads were
+# ready and had no processor, and who else was at work.
 #
 # usage: [SERVER_CPU=0 CLIENT_CPU=1] tests/bench/latency.sh BUILD [REQUESTS_A_SECOND [REQUESTS]]
 #
@@ -19,7 +20,10 @@ requests=${3:-60000}
 scratch=$(mktemp -d)
 server=
 cleanup() {
-    [[ -z $server ]] || kill -KILL "$server" 2>/dev/null || true
+    if [[ -n $server ]]; then
+        kill -KILL "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
     rm -rf "$scratch"
 }
 trap cleanup EXIT
@@ -27,6 +31,7 @@ cd "$scratch"
 on_server=(${SERVER_CPU:+taskset -c "$SERVER_CPU"})
 on_client=(${CLIENT_CPU:+taskset -c "$CLIENT_CPU"})
 
+: >out
 "${on_server[@]}" "$build/dyno" serve --port any --device null --set batch.seqs_max=1024 \
     >out 2>err &
 server=$!
@@ -48,6 +53,18 @@ switches() {
         "/proc/$server"/task/*/status
 }
 
+# delay: how long all threads of a process stood ready without a processor so far, in us.
+delay() {
+    awk '{wait += $2} END {printf "%.0f", wait / 1000}' "/proc/$1"/task/*/schedstat 2>/dev/null ||
+        echo 0
+}
+
+# machine: processor time of everybody so far, and what the hypervisor took, in ms.
+machine() {
+    awk -v hz="$(getconf CLK_TCK)" '/^cpu / {
+        print ($2 + $3 + $4 + $7 + $8) * 1000 / hz, $9 * 1000 / hz }' /proc/stat
+}
+
 # ticks: processor time of the server so far, in ms.
 ticks() {
     awk -v hz="$(getconf CLK_TCK)" '{print ($14 + $15) * 1000 / hz}' "/proc/$server/stat"
@@ -62,9 +79,16 @@ fi
 curl -sS "$url/metrics" >before
 read -r voluntary forced <<<"$(switches)"
 busy=$(ticks)
-bench --arrival "poisson:$rate" --requests "$requests" >bench.out 2>bench.err
+ready=$(delay "$server")
+read -r everybody stolen <<<"$(machine)"
+TIMEFORMAT='%R %U %S'
+{ time bench --arrival "poisson:$rate" --requests "$requests" >bench.out 2>bench.err; } 2>client
+read -r everybody_after stolen_after <<<"$(machine)"
+ready_after=$(delay "$server")
+busy_after=$(ticks)
 curl -sS "$url/metrics" >after
 read -r voluntary_after forced_after <<<"$(switches)"
+read -r took user system <client
 
 grep -h 'client-limited' bench.out bench.err || true
 # The whole, then its parts in their order; what is left of the whole is writing.
@@ -93,7 +117,18 @@ done
 printf 'as the client saw it, the wait for a processor of its own included:\n'
 sed -n 's/^  TTFT  /  TTFT from when due,/p; /^Client/,$p' bench.out
 awk -v v="$((voluntary_after - voluntary))" -v n="$((forced_after - forced))" \
-    -v ms="$(ticks)" -v before="$busy" -v requests="$requests" -v rate="$rate" 'BEGIN {
+    -v ms="$busy_after" -v before="$busy" -v requests="$requests" -v rate="$rate" \
+    -v ready="$((ready_after - ready))" 'BEGIN {
     printf "at %s requests/s, a request: %.2f context switches, %.2f more forced, ", rate,
         v / requests, n / requests
-    printf "%.1f us of processor time\n", 1e3 * (ms - before) / requests }'
+    printf "%.1f us of processor time, %.1f us ready without a processor\n",
+        1e3 * (ms - before) / requests, ready / requests }'
+# What stands between this and a quiet machine.
+awk -v all="$everybody_after" -v before="$everybody" -v stolen="$stolen_after" \
+    -v stolen_before="$stolen" -v server="$busy_after" -v server_before="$busy" -v took="$took" \
+    -v user="$user" -v system_="$system" -v count="$(nproc)" 'BEGIN {
+    server = (server - server_before) / 1e3 / took
+    client = (user + system_) / took
+    printf "of %d processors: server %.2f, client %.2f, others %.2f, ", count, server, client,
+        (all - before) / 1e3 / took - server - client
+    printf "not given to this machine %.2f\n", (stolen - stolen_before) / 1e3 / took }'
