@@ -1,99 +1,43 @@
-/* Rank 0 computes on the caller's thread; the others wait for a pass on their own. */
 #include "backends/cpu/ranks.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "backends/engine/rank_threads.h"
+
 struct rank {
-    struct dyno_ranks *all;
     struct dyno_shard shard;
     struct dyno_weights *weights;       /* the rank's view; NULL: there is one rank */
     struct dyno_collective *collective; /* likewise */
     struct dyno_team *team;
     struct dyno_kv_storage *storage;
     struct dyno_forward *forward;
-    pthread_t thread; /* of rank 1 and on */
 };
 
 struct dyno_ranks {
-    uint32_t count, started; /* started: threads, count - 1 once it is open */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* Under the lock: */
-    uint64_t passes;  /* begun */
-    uint32_t working; /* of the threads, in this pass */
-    bool ending;
-    const struct dyno_forward_slice *slices; /* of this pass */
-    uint32_t slice_count;
+    uint32_t count;
+    struct dyno_rank_threads *threads;
     struct rank rank[]; /* [count] */
 };
 
-/* The pass after the first `passes`, once it has begun; false: there will be none. */
-static bool await_pass(struct dyno_ranks *ranks, uint64_t passes)
+struct pass {
+    const struct dyno_forward_slice *slices;
+    uint32_t slice_count;
+    float *logits; /* rank 0's */
+};
+
+static void run_part(void *context, uint32_t rank, const void *work)
 {
-    bool begun;
+    const struct dyno_ranks *ranks = context;
+    const struct pass *pass = work;
 
-    pthread_mutex_lock(&ranks->lock);
-    while (ranks->passes == passes && !ranks->ending) {
-        pthread_cond_wait(&ranks->changed, &ranks->lock);
-    }
-    begun = ranks->passes > passes;
-    pthread_mutex_unlock(&ranks->lock);
-    return begun;
-}
-
-static void end_pass(struct dyno_ranks *ranks)
-{
-    pthread_mutex_lock(&ranks->lock);
-    if (--ranks->working == 0) {
-        pthread_cond_broadcast(&ranks->changed);
-    }
-    pthread_mutex_unlock(&ranks->lock);
-}
-
-static void *work(void *argument)
-{
-    struct rank *rank = argument;
-    struct dyno_ranks *ranks = rank->all;
-
-    for (uint64_t passes = 0; await_pass(ranks, passes); passes++) {
-        dyno_forward_run(rank->forward, ranks->slices, ranks->slice_count, NULL);
-        end_pass(ranks);
-    }
-    return NULL;
+    dyno_forward_run(ranks->rank[rank].forward, pass->slices, pass->slice_count,
+                     rank == 0 ? pass->logits : NULL);
 }
 
 void dyno_ranks_run(struct dyno_ranks *ranks, const struct dyno_forward_slice *slices,
                     uint32_t slice_count, float *logits)
 {
-    if (ranks->count == 1) {
-        dyno_forward_run(ranks->rank[0].forward, slices, slice_count, logits);
-        return;
-    }
-    pthread_mutex_lock(&ranks->lock);
-    ranks->slices = slices;
-    ranks->slice_count = slice_count;
-    ranks->working = ranks->count - 1;
-    ranks->passes++;
-    pthread_cond_broadcast(&ranks->changed);
-    pthread_mutex_unlock(&ranks->lock);
-    dyno_forward_run(ranks->rank[0].forward, slices, slice_count, logits);
-    pthread_mutex_lock(&ranks->lock);
-    while (ranks->working > 0) {
-        pthread_cond_wait(&ranks->changed, &ranks->lock);
-    }
-    pthread_mutex_unlock(&ranks->lock);
-}
-
-static void stop_threads(struct dyno_ranks *ranks)
-{
-    pthread_mutex_lock(&ranks->lock);
-    ranks->ending = true;
-    pthread_cond_broadcast(&ranks->changed);
-    pthread_mutex_unlock(&ranks->lock);
-    for (uint32_t i = 1; i <= ranks->started; i++) {
-        pthread_join(ranks->rank[i].thread, NULL);
-    }
+    dyno_rank_threads_run(ranks->threads, &(struct pass){slices, slice_count, logits});
 }
 
 static void close_rank(struct rank *rank)
@@ -112,27 +56,23 @@ void dyno_ranks_close(struct dyno_ranks *ranks)
     if (!ranks) {
         return;
     }
-    stop_threads(ranks);
+    dyno_rank_threads_close(ranks->threads);
     for (uint32_t i = 0; i < ranks->count; i++) {
         close_rank(&ranks->rank[i]);
     }
-    pthread_cond_destroy(&ranks->changed);
-    pthread_mutex_destroy(&ranks->lock);
     free(ranks);
 }
 
 /* What it holds of the weights. */
-static dyno_status open_view(struct rank *rank, const struct dyno_ranks_config *config,
-                             struct dyno_error *error)
+static dyno_status open_view(struct rank *rank, uint32_t index,
+                             const struct dyno_ranks_config *config, struct dyno_error *error)
 {
-    uint32_t index = (uint32_t)(rank - rank->all->rank);
-
     DYNO_TRY(dyno_shard_make(&rank->shard, &config->weights->model, index, config->ranks, error));
     return dyno_shard_weights_open(&rank->weights, config->weights, &rank->shard, error);
 }
 
-static dyno_status open_rank(struct rank *rank, const struct dyno_ranks_config *config,
-                             struct dyno_error *error)
+static dyno_status open_rank(struct rank *rank, uint32_t index,
+                             const struct dyno_ranks_config *config, struct dyno_error *error)
 {
     struct dyno_forward_config forward = {.weights = config->weights,
                                           .isa = config->isa,
@@ -141,7 +81,7 @@ static dyno_status open_rank(struct rank *rank, const struct dyno_ranks_config *
                                           .score_context = config->score_context};
 
     if (config->ranks > 1) {
-        DYNO_TRY(open_view(rank, config, error));
+        DYNO_TRY(open_view(rank, index, config, error));
         forward.weights = rank->weights;
         forward.shard = &rank->shard;
         forward.collective = rank->collective;
@@ -154,8 +94,7 @@ static dyno_status open_rank(struct rank *rank, const struct dyno_ranks_config *
     DYNO_TRY(dyno_kv_storage_open(&rank->storage, &forward.weights->model, config->blocks,
                                   config->block_tokens, config->kv, error));
     if (config->memory) {
-        void *memory = config->memory(config->memory_context, (uint32_t)(rank - rank->all->rank),
-                                      rank->storage->bytes);
+        void *memory = config->memory(config->memory_context, index, rank->storage->bytes);
 
         if (!memory) {
             return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for keys and values");
@@ -183,20 +122,6 @@ static dyno_status open_collective(struct dyno_ranks *ranks, struct dyno_error *
     return status;
 }
 
-static dyno_status start_threads(struct dyno_ranks *ranks, struct dyno_error *error)
-{
-    while (ranks->started + 1 < ranks->count) {
-        struct rank *rank = &ranks->rank[ranks->started + 1];
-
-        if (pthread_create(&rank->thread, NULL, work, rank) != 0) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "the threads of %u ranks cannot be started",
-                             ranks->count);
-        }
-        ranks->started++;
-    }
-    return DYNO_OK;
-}
-
 static dyno_status open_all(struct dyno_ranks *ranks, const struct dyno_ranks_config *config,
                             struct dyno_error *error)
 {
@@ -204,9 +129,12 @@ static dyno_status open_all(struct dyno_ranks *ranks, const struct dyno_ranks_co
         DYNO_TRY(open_collective(ranks, error));
     }
     for (uint32_t i = 0; i < ranks->count; i++) {
-        DYNO_TRY(open_rank(&ranks->rank[i], config, error));
+        DYNO_TRY(open_rank(&ranks->rank[i], i, config, error));
     }
-    return start_threads(ranks, error);
+    return dyno_rank_threads_open(&ranks->threads,
+                                  &(struct dyno_rank_threads_config){
+                                      .ranks = ranks->count, .part = run_part, .context = ranks},
+                                  error);
 }
 
 dyno_status dyno_ranks_open(struct dyno_ranks **out, const struct dyno_ranks_config *config,
@@ -219,11 +147,6 @@ dyno_status dyno_ranks_open(struct dyno_ranks **out, const struct dyno_ranks_con
         return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for %u ranks", config->ranks);
     }
     ranks->count = config->ranks;
-    pthread_mutex_init(&ranks->lock, NULL);
-    pthread_cond_init(&ranks->changed, NULL);
-    for (uint32_t i = 0; i < ranks->count; i++) {
-        ranks->rank[i].all = ranks;
-    }
     status = open_all(ranks, config, error);
     if (status != DYNO_OK) {
         dyno_ranks_close(ranks);

@@ -1,20 +1,18 @@
-/* Rank 0 computes on the caller's thread; the others wait for work on their own. */
 #include "backends/cuda/ranks.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "backends/cuda/collective.h"
 #include "backends/cuda/runtime.h"
+#include "backends/engine/rank_threads.h"
 
 struct rank {
-    struct dyno_cuda_ranks *all;
     int gpu;
     struct dyno_collective *collective; /* NULL: there is one rank */
     struct dyno_cuda_forward *forward;
-    pthread_t thread; /* of rank 1 and on */
+    struct dyno_error error; /* of who failed */
     dyno_status status;
-    struct dyno_error error; /* where the status is not DYNO_OK */
 };
 
 /* What all ranks do at once: a pass, or without slices what is done before the first. */
@@ -25,33 +23,23 @@ struct work {
 };
 
 struct dyno_cuda_ranks {
-    uint32_t count, started; /* started: threads, count - 1 once it is open */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* Under the lock: */
-    uint64_t works;   /* begun */
-    uint32_t working; /* of the threads, in this one */
-    bool ending;
-    const struct rank *lost; /* who failed first; NULL: nobody */
-    struct work work;
-    struct rank rank[]; /* [count] */
+    uint32_t count;
+    struct dyno_rank_threads *threads;
+    _Atomic(struct rank *) lost; /* who failed first; NULL: nobody */
+    struct rank rank[];          /* [count] */
 };
 
 /* ---- a rank ---------------------------------------------------------------------------------- */
 
 /* Nobody is to wait for a rank that has failed. */
-static void lose(const struct rank *rank)
+static void lose(struct dyno_cuda_ranks *ranks, struct rank *rank)
 {
-    struct dyno_cuda_ranks *ranks = rank->all;
-    bool first;
+    struct rank *nobody = NULL;
 
-    pthread_mutex_lock(&ranks->lock);
-    first = !ranks->lost;
-    if (first) {
-        ranks->lost = rank;
+    if (!atomic_compare_exchange_strong(&ranks->lost, &nobody, rank)) {
+        return;
     }
-    pthread_mutex_unlock(&ranks->lock);
-    for (uint32_t i = 0; first && i < ranks->count; i++) {
+    for (uint32_t i = 0; i < ranks->count; i++) {
         if (ranks->rank[i].collective) {
             dyno_cuda_collective_abort(ranks->rank[i].collective);
         }
@@ -67,83 +55,30 @@ static dyno_status compute(const struct rank *rank, const struct work *work,
                         : dyno_cuda_forward_warm(rank->forward, error);
 }
 
-static void take_part(struct rank *rank, struct dyno_cuda_yield *yields)
+static void take_part(void *context, uint32_t index, const void *argument)
 {
-    rank->status = compute(rank, &rank->all->work, yields, &rank->error);
+    struct dyno_cuda_ranks *ranks = context;
+    struct rank *rank = &ranks->rank[index];
+    const struct work *work = argument;
+
+    rank->status = compute(rank, work, index == 0 ? work->yields : NULL, &rank->error);
     if (rank->status != DYNO_OK) {
-        lose(rank);
+        lose(ranks, rank);
     }
-}
-
-/* The work after the first `works`, once it has begun; false: there will be none. */
-static bool await_work(struct dyno_cuda_ranks *ranks, uint64_t works)
-{
-    bool begun;
-
-    pthread_mutex_lock(&ranks->lock);
-    while (ranks->works == works && !ranks->ending) {
-        pthread_cond_wait(&ranks->changed, &ranks->lock);
-    }
-    begun = ranks->works > works;
-    pthread_mutex_unlock(&ranks->lock);
-    return begun;
-}
-
-static void *run_thread(void *argument)
-{
-    struct rank *rank = argument;
-    struct dyno_cuda_ranks *ranks = rank->all;
-
-    for (uint64_t works = 0; await_work(ranks, works); works++) {
-        take_part(rank, NULL);
-        pthread_mutex_lock(&ranks->lock);
-        if (--ranks->working == 0) {
-            pthread_cond_broadcast(&ranks->changed);
-        }
-        pthread_mutex_unlock(&ranks->lock);
-    }
-    return NULL;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
-
-/* False: they are lost. */
-static bool begin(struct dyno_cuda_ranks *ranks, const struct work *work)
-{
-    bool lost;
-
-    pthread_mutex_lock(&ranks->lock);
-    lost = ranks->lost != NULL;
-    if (!lost) {
-        ranks->work = *work;
-        ranks->working = ranks->count - 1;
-        ranks->works++;
-        pthread_cond_broadcast(&ranks->changed);
-    }
-    pthread_mutex_unlock(&ranks->lock);
-    return !lost;
-}
-
-static void await_others(struct dyno_cuda_ranks *ranks)
-{
-    pthread_mutex_lock(&ranks->lock);
-    while (ranks->working > 0) {
-        pthread_cond_wait(&ranks->changed, &ranks->lock);
-    }
-    pthread_mutex_unlock(&ranks->lock);
-}
 
 static dyno_status work_together(struct dyno_cuda_ranks *ranks, const struct work *work,
                                  struct dyno_error *error)
 {
     const struct rank *failed;
 
-    if (!begin(ranks, work)) {
+    if (atomic_load(&ranks->lost)) {
         return dyno_fail(error, DYNO_WORKER_GONE, "an earlier pass failed");
     }
-    take_part(&ranks->rank[0], work->yields);
-    await_others(ranks);
-    failed = ranks->lost; /* all have ended */
+    dyno_rank_threads_run(ranks->threads, work);
+    failed = atomic_load(&ranks->lost);
     if (!failed) {
         return DYNO_OK;
     }
@@ -167,24 +102,13 @@ dyno_status dyno_cuda_ranks_run(struct dyno_cuda_ranks *ranks, const struct dyno
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-static void stop_threads(struct dyno_cuda_ranks *ranks)
-{
-    pthread_mutex_lock(&ranks->lock);
-    ranks->ending = true;
-    pthread_cond_broadcast(&ranks->changed);
-    pthread_mutex_unlock(&ranks->lock);
-    for (uint32_t i = 1; i <= ranks->started; i++) {
-        pthread_join(ranks->rank[i].thread, NULL);
-    }
-}
-
 /* Graphs that have operations of the group go before it does. */
 void dyno_cuda_ranks_close(struct dyno_cuda_ranks *ranks)
 {
     if (!ranks) {
         return;
     }
-    stop_threads(ranks);
+    dyno_rank_threads_close(ranks->threads);
     for (uint32_t i = 0; i < ranks->count; i++) {
         (void)cudaSetDevice(ranks->rank[i].gpu);
         dyno_cuda_forward_close(ranks->rank[i].forward);
@@ -196,8 +120,6 @@ void dyno_cuda_ranks_close(struct dyno_cuda_ranks *ranks)
             collective->ops->close(collective);
         }
     }
-    pthread_cond_destroy(&ranks->changed);
-    pthread_mutex_destroy(&ranks->lock);
     free(ranks);
 }
 
@@ -224,10 +146,10 @@ static dyno_status open_collective(struct dyno_cuda_ranks *ranks, struct dyno_er
     return status;
 }
 
-static dyno_status open_forward(struct rank *rank, const struct dyno_cuda_ranks_config *config,
+static dyno_status open_forward(struct rank *rank, const struct dyno_cuda_rank *on,
+                                const struct dyno_cuda_ranks_config *config,
                                 struct dyno_error *error)
 {
-    const struct dyno_cuda_rank *on = &config->rank[rank - rank->all->rank];
     struct dyno_cuda_forward_config forward = config->forward;
 
     forward.model = on->model;
@@ -237,20 +159,6 @@ static dyno_status open_forward(struct rank *rank, const struct dyno_cuda_ranks_
     return dyno_cuda_forward_open(&rank->forward, &forward, error);
 }
 
-static dyno_status start_threads(struct dyno_cuda_ranks *ranks, struct dyno_error *error)
-{
-    while (ranks->started + 1 < ranks->count) {
-        struct rank *rank = &ranks->rank[ranks->started + 1];
-
-        if (pthread_create(&rank->thread, NULL, run_thread, rank) != 0) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "the threads of %u ranks cannot be started",
-                             ranks->count);
-        }
-        ranks->started++;
-    }
-    return DYNO_OK;
-}
-
 static dyno_status open_all(struct dyno_cuda_ranks *ranks,
                             const struct dyno_cuda_ranks_config *config, struct dyno_error *error)
 {
@@ -258,9 +166,12 @@ static dyno_status open_all(struct dyno_cuda_ranks *ranks,
         DYNO_TRY(open_collective(ranks, error));
     }
     for (uint32_t i = 0; i < ranks->count; i++) {
-        DYNO_TRY(open_forward(&ranks->rank[i], config, error));
+        DYNO_TRY(open_forward(&ranks->rank[i], &config->rank[i], config, error));
     }
-    return start_threads(ranks, error);
+    return dyno_rank_threads_open(&ranks->threads,
+                                  &(struct dyno_rank_threads_config){
+                                      .ranks = ranks->count, .part = take_part, .context = ranks},
+                                  error);
 }
 
 dyno_status dyno_cuda_ranks_open(struct dyno_cuda_ranks **out,
@@ -275,10 +186,7 @@ dyno_status dyno_cuda_ranks_open(struct dyno_cuda_ranks **out,
         return dyno_fail(error, DYNO_NO_MEMORY, "there is no memory for %u ranks", config->ranks);
     }
     ranks->count = config->ranks;
-    pthread_mutex_init(&ranks->lock, NULL);
-    pthread_cond_init(&ranks->changed, NULL);
     for (uint32_t i = 0; i < ranks->count; i++) {
-        ranks->rank[i].all = ranks;
         ranks->rank[i].gpu = config->rank[i].gpu;
     }
     status = open_all(ranks, config, error);
