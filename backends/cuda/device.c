@@ -29,7 +29,9 @@ struct engine {
 struct cuda {
     struct dyno_cuda_forward_config forward; /* of each rank */
     uint32_t worker_count, ranks, vocab, hidden;
+    uint32_t first;                /* its first worker, of all that share the parts */
     struct dyno_cuda_parts *parts; /* what is on the GPUs */
+    bool shares;                   /* they are another device's */
     struct engine *engines;        /* [worker_count] */
 };
 
@@ -159,6 +161,11 @@ static void choose(void *context, uint32_t worker, const struct dyno_engine_piec
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
+static const struct cuda *cuda_of(const struct dyno_device *device)
+{
+    return dyno_threaded_device_context(device);
+}
+
 static struct dyno_cuda_forward_config forward_config(const struct dyno_cuda_config *config)
 {
     return (struct dyno_cuda_forward_config){
@@ -177,6 +184,8 @@ static struct dyno_cuda_parts_config parts_config(const struct dyno_cuda_config 
         .weights = config->weights,
         .workers = config->threaded.worker_count,
         .ranks = config->ranks > 0 ? config->ranks : 1,
+        .others = config->others,
+        .others_blocks = config->others_blocks,
         .threads = config->threads,
         .positions = config->context_max,
         .forward = forward,
@@ -206,7 +215,9 @@ static void release(void *context)
         free(engine->scratch);
         dyno_team_close(engine->team);
     }
-    dyno_cuda_parts_close(cuda->parts);
+    if (!cuda->shares) {
+        dyno_cuda_parts_close(cuda->parts);
+    }
     free(cuda->engines);
     free(cuda);
 }
@@ -216,7 +227,7 @@ static dyno_status open_ranks(const struct cuda *cuda, uint32_t worker, struct d
     struct engine *engine = &cuda->engines[worker];
     struct dyno_cuda_ranks_config ranks = {.forward = cuda->forward};
 
-    dyno_cuda_parts_of(cuda->parts, worker, &ranks);
+    dyno_cuda_parts_of(cuda->parts, cuda->first + worker, &ranks);
     engine->gpu = ranks.rank[0].gpu;
     DYNO_TRY(dyno_cuda_ranks_open(&engine->ranks, &ranks, error));
     return dyno_cuda_ranks_warm(engine->ranks, error);
@@ -265,20 +276,35 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker,
     return open_ranks(cuda, worker, error);
 }
 
-static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
-                            struct dyno_error *error)
+static dyno_status open_parts(struct cuda *cuda, const struct dyno_cuda_config *config,
+                              struct dyno_error *error)
 {
     struct dyno_cuda_forward_config forward = forward_config(config);
     struct dyno_cuda_parts_config parts = parts_config(config, &forward);
 
     cuda->forward = forward;
+    if (config->beside) {
+        const struct cuda *beside = cuda_of(config->beside);
+
+        assert(config->blocks > 0 && beside->ranks == cuda->ranks);
+        cuda->first = beside->first + beside->worker_count;
+        cuda->parts = beside->parts;
+        cuda->shares = true;
+        return DYNO_OK;
+    }
     DYNO_TRY(dyno_cuda_parts_blocks(&cuda->forward.blocks, &parts, error));
+    return dyno_cuda_parts_open(&cuda->parts, &parts, error);
+}
+
+static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
+                            struct dyno_error *error)
+{
+    DYNO_TRY(open_parts(cuda, config, error));
     assert(cuda->worker_count > 0); /* which clang-tidy cannot see */
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);
     if (!cuda->engines) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", cuda->worker_count);
     }
-    DYNO_TRY(dyno_cuda_parts_open(&cuda->parts, &parts, error));
     for (uint32_t i = 0; i < cuda->worker_count; i++) {
         DYNO_TRY(open_engine(cuda, i, config, error));
     }
@@ -345,9 +371,9 @@ dyno_status dyno_cuda_device_open(struct dyno_device **out, const struct dyno_cu
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
-static const struct cuda *cuda_of(const struct dyno_device *device)
+uint32_t dyno_cuda_device_workers(const struct dyno_device *device)
 {
-    return dyno_threaded_device_context(device);
+    return cuda_of(device)->worker_count;
 }
 
 uint32_t dyno_cuda_device_ranks(const struct dyno_device *device)

@@ -25,6 +25,13 @@ struct dyno_cuda_config {
     uint32_t blocks, block_tokens; /* KV of each worker; blocks 0: see dyno_cuda_device_blocks */
     uint32_t batch_tokens_max;     /* rows of a pass */
     uint32_t context_max;          /* tokens of a sequence */
+    /* Workers that are numbered behind these and on the same GPUs by the same rule, which is how
+     * one GPU may have two roles: so many, with so many KV blocks each (0: as many as these).
+     * Memory is planned for them too.  They are a device of their own, which is opened with this
+     * one `beside` it: weights of a GPU that both use are there once. */
+    uint32_t others, others_blocks;
+    const struct dyno_device *beside; /* not owned, and closes later; then `blocks` is given, and
+                                         NULL: these are the first */
     bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;

@@ -6,6 +6,7 @@
 #include "core/worker/device.h"
 
 /* Of a device that dyno_cuda_device_open opened. */
+uint32_t dyno_cuda_device_workers(const struct dyno_device *device);
 uint32_t dyno_cuda_device_ranks(const struct dyno_device *device);
 struct dyno_cuda_kv_pool dyno_cuda_device_pool(const struct dyno_device *device, uint32_t worker,
                                                uint32_t rank);

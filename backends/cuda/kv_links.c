@@ -6,6 +6,7 @@
 
 #include "backends/cuda/device_pools.h"
 #include "backends/cuda/kv_pool.h"
+#include "backends/engine/threaded.h"
 
 enum { MEASURED_BLOCKS = 16, MEASURED_ROUNDS = 4 };
 
@@ -17,8 +18,9 @@ struct ways {
 };
 
 struct memories {
+    uint32_t first_count; /* workers of the first device */
     uint32_t worker_count, endpoint_count, ranks, gpu_count;
-    const struct dyno_device *device;
+    struct dyno_device *devices[2];
     struct dyno_cuda_kv_pool *pools; /* [pool_count][ranks], behind the workers */
     struct ways *ways;               /* [gpu_count] */
 };
@@ -33,15 +35,27 @@ static uint32_t path(void *context, uint32_t from, uint32_t to)
     return to < memories->worker_count ? WAY_IN : WAY_OUT;
 }
 
+/* The endpoint's device, and its number there. */
+static struct dyno_device *device_of(const struct memories *memories, uint32_t *endpoint)
+{
+    bool is_second = *endpoint >= memories->first_count;
+
+    *endpoint -= is_second ? memories->first_count : 0;
+    return memories->devices[is_second];
+}
+
 /* A worker that was started again has other memory. */
 static struct dyno_cuda_kv_pool pool_of(const struct memories *memories, uint32_t endpoint,
                                         uint32_t rank)
 {
     uint32_t workers = memories->worker_count;
+    const struct dyno_device *device;
 
-    return endpoint < workers
-               ? dyno_cuda_device_pool(memories->device, endpoint, rank)
-               : memories->pools[(uint64_t)(endpoint - workers) * memories->ranks + rank];
+    if (endpoint >= workers) {
+        return memories->pools[(uint64_t)(endpoint - workers) * memories->ranks + rank];
+    }
+    device = device_of(memories, &endpoint);
+    return dyno_cuda_device_pool(device, endpoint, rank);
 }
 
 /* All ranks' parts are queued before any is waited for. */
@@ -67,6 +81,40 @@ static dyno_status queue_all(const struct memories *memories, const struct dyno_
     return DYNO_OK;
 }
 
+/* Whether its GPUs still do what they are told. */
+static bool is_well(const struct memories *memories, uint32_t endpoint)
+{
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        int gpu = pool_of(memories, endpoint, rank).gpu;
+
+        if (cudaSetDevice(gpu) != cudaSuccess ||
+            cudaStreamSynchronize(memories->ways[gpu].stream[WAY_IN]) != cudaSuccess) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void fail(const struct memories *memories, uint32_t endpoint)
+{
+    struct dyno_device *device = device_of(memories, &endpoint);
+
+    dyno_threaded_device_fail(device, endpoint);
+}
+
+/* A request that waits for the blocks is to hear of it, also from workers that compute nothing. */
+static void find_failed(const struct memories *memories, const struct dyno_transfer *transfer)
+{
+    bool source_is_well = is_well(memories, transfer->from);
+
+    if (!source_is_well) {
+        fail(memories, transfer->from);
+    }
+    if (source_is_well || !is_well(memories, transfer->to)) {
+        fail(memories, transfer->to);
+    }
+}
+
 static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct memories *memories = context;
@@ -76,12 +124,15 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
     if (status == DYNO_OK) {
         status = queue_all(memories, transfer, true, &error);
     }
-    if (status != DYNO_OK) {
-        fprintf(stderr, "dyno: %u KV blocks on their way are lost: %s\n", transfer->blocks,
-                error.text);
-        return transfer->blocks;
+    if (status == DYNO_OK) {
+        return 0;
     }
-    return 0;
+    fprintf(stderr, "dyno: %u KV blocks on their way are lost: %s\n", transfer->blocks, error.text);
+    if (transfer->from < memories->worker_count && transfer->to < memories->worker_count) {
+        find_failed(memories, transfer);
+        return DYNO_COPY_NEVER;
+    }
+    return transfer->blocks;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -130,6 +181,33 @@ static dyno_status open_ways(struct memories *memories, struct dyno_error *error
     return DYNO_OK;
 }
 
+/* A copy from one GPU to another goes over the host where neither sees the other's memory: that is
+ * slower, and no error. */
+static void introduce(int gpu, int peer)
+{
+    int sees = 0;
+
+    if (cudaSetDevice(gpu) == cudaSuccess &&
+        cudaDeviceCanAccessPeer(&sees, gpu, peer) == cudaSuccess && sees) {
+        (void)cudaDeviceEnablePeerAccess(peer, 0);
+        (void)cudaGetLastError(); /* NCCL may have done so */
+    }
+}
+
+/* Only hand-offs go from worker to worker. */
+static void introduce_all(const struct memories *memories)
+{
+    int count = memories->devices[1] ? (int)memories->gpu_count : 0;
+
+    for (int gpu = 0; gpu < count; gpu++) {
+        for (int peer = 0; peer < count; peer++) {
+            if (peer != gpu) {
+                introduce(gpu, peer);
+            }
+        }
+    }
+}
+
 static dyno_status open_pools(struct memories *memories,
                               const struct dyno_cuda_links_config *config, struct dyno_error *error)
 {
@@ -168,7 +246,7 @@ static dyno_status measure_both(const struct memories *memories,
                                 const struct dyno_cuda_links_config *config,
                                 struct dyno_copier_speed *speeds, struct dyno_error *error)
 {
-    uint32_t other = config->pool_count > 0 ? config->worker_count : memories->endpoint_count - 1;
+    uint32_t other = config->pool_count > 0 ? memories->worker_count : memories->worker_count - 1;
     struct dyno_cuda_kv_pool one = pool_of(memories, 0, 0), two = pool_of(memories, other, 0);
     uint32_t most = one.blocks < two.blocks ? one.blocks : two.blocks, blocks[MEASURED_BLOCKS];
     struct dyno_transfer transfer = {.from = 0,
@@ -205,6 +283,7 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
 
     DYNO_TRY(open_pools(memories, config, error));
     DYNO_TRY(open_ways(memories, error));
+    introduce_all(memories);
     DYNO_TRY(measure_both(memories, config, copier.speeds, error));
     status = dyno_copier_open(out, &copier);
     return status == DYNO_OK
@@ -222,10 +301,14 @@ dyno_status dyno_cuda_links_open(struct dyno_links **out,
     if (!memories) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    memories->device = config->device;
-    memories->worker_count = config->worker_count;
-    memories->endpoint_count = config->worker_count + config->pool_count;
-    memories->ranks = dyno_cuda_device_ranks(config->device);
+    memories->devices[0] = config->devices[0];
+    memories->devices[1] = config->devices[1];
+    memories->first_count = dyno_cuda_device_workers(config->devices[0]);
+    memories->worker_count =
+        memories->first_count +
+        (config->devices[1] ? dyno_cuda_device_workers(config->devices[1]) : 0);
+    memories->endpoint_count = memories->worker_count + config->pool_count;
+    memories->ranks = dyno_cuda_device_ranks(config->devices[0]);
     memories->pools =
         calloc((uint64_t)config->pool_count * memories->ranks + 1, sizeof *memories->pools);
     if (!memories->pools) {

@@ -1,6 +1,7 @@
 /* Links between the KV of workers on GPUs and pinned memory of the host, and between GPUs: blocks
  * are copied by threads of their own (backends/engine/copier.h), on streams beside those of the
- * passes, one way in and one way out at once.
+ * passes, one way in and one way out at once.  What goes from worker to worker goes one way: over
+ * NVLink or PCIe from GPU to GPU, where CUDA lets one see the other's memory, or within one GPU.
  */
 #ifndef DYNO_BACKENDS_CUDA_KV_LINKS_H
 #define DYNO_BACKENDS_CUDA_KV_LINKS_H
@@ -9,9 +10,11 @@
 #include "core/worker/device.h"
 
 struct dyno_cuda_links_config {
-    const struct dyno_device *device; /* of dyno_cuda_device_open; not owned, and closes later */
-    uint32_t worker_count;            /* endpoints are the workers, ... */
-    const uint32_t *pool_blocks;      /* [pool_count] and then pools in pinned memory */
+    /* Of dyno_cuda_device_open; not owned, and close later.  The second may be NULL; else it is
+     * beside the first. */
+    struct dyno_device *devices[2];
+    const uint32_t *pool_blocks; /* [pool_count] endpoints are their workers, and then pools in
+                                    pinned memory */
     uint32_t pool_count;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
@@ -19,9 +22,11 @@ struct dyno_cuda_links_config {
 };
 
 /* Takes the pools' memory, and measures, for the first predictions, what copying a few blocks
- * takes: before anything is stored.  A copy that CUDA refuses is lost, which is said on stderr. On
- * success *out is closed through its ops; on failure it is untouched. Errors: DYNO_UNSUPPORTED (a
- * build without CUDA), DYNO_NO_MEMORY, as dyno_cuda_fail and dyno_copier_open. */
+ * takes: before anything is stored.  A copy that CUDA refuses is said on stderr.  Of a pool it is
+ * lost; between workers it never arrives, and whoever's GPU does nothing any more has failed
+ * (dyno_threaded_device_fail), or else who was to have it.
+ * On success *out is closed through its ops; on failure it is untouched.  Errors: DYNO_UNSUPPORTED
+ * (a build without CUDA), DYNO_NO_MEMORY, as dyno_cuda_fail and dyno_copier_open. */
 dyno_status dyno_cuda_links_open(struct dyno_links **out,
                                  const struct dyno_cuda_links_config *config,
                                  struct dyno_error *error);

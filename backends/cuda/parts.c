@@ -41,7 +41,8 @@ static dyno_status count_gpus(uint32_t *out, struct dyno_error *error)
 static dyno_status share_gpus(uint32_t *out, const struct dyno_cuda_parts_config *config,
                               struct dyno_error *error)
 {
-    uint64_t ranks = (uint64_t)config->workers * config->ranks;
+    uint32_t workers = config->workers + config->others;
+    uint64_t ranks = (uint64_t)workers * config->ranks;
     uint32_t gpus = 0;
 
     DYNO_TRY(count_gpus(&gpus, error));
@@ -49,9 +50,8 @@ static dyno_status share_gpus(uint32_t *out, const struct dyno_cuda_parts_config
         return dyno_fail(error, DYNO_NOT_FOUND,
                          "%u worker%s of %u ranks need%s %llu GPUs, one for every rank, and there "
                          "%s %u: fewer workers or ranks (--tp) would do",
-                         config->workers, config->workers == 1 ? "" : "s", config->ranks,
-                         config->workers == 1 ? "s" : "", (unsigned long long)ranks,
-                         gpus == 1 ? "is" : "are", gpus);
+                         workers, workers == 1 ? "" : "s", config->ranks, workers == 1 ? "s" : "",
+                         (unsigned long long)ranks, gpus == 1 ? "is" : "are", gpus);
     }
     *out = ranks < gpus ? (uint32_t)ranks : gpus;
     return DYNO_OK;
@@ -83,9 +83,27 @@ static void close_part(struct part *part)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+/* Of workers 0, 1, ... on GPUs in turn, how many are on this one. */
+static uint32_t share_of(uint32_t workers, uint32_t gpu, uint32_t gpus)
+{
+    return workers > gpu ? (workers - gpu + gpus - 1) / gpus : 0;
+}
+
+static struct dyno_cuda_load load_of(const struct dyno_cuda_parts_config *config, uint32_t gpu,
+                                     uint32_t gpus)
+{
+    uint32_t place = gpu / config->ranks, places = gpus / config->ranks; /* of whole workers */
+    uint32_t workers = share_of(config->workers, place, places);
+
+    return (struct dyno_cuda_load){
+        .workers = workers,
+        .others = share_of(config->workers + config->others, place, places) - workers,
+        .others_blocks = config->others_blocks};
+}
+
 static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_parts_config *config,
-                            const struct part *part, uint32_t gpu, uint32_t workers,
-                            struct dyno_error *error)
+                            const struct part *part, uint32_t gpu,
+                            const struct dyno_cuda_load *load, struct dyno_error *error)
 {
     struct dyno_cuda_forward_config forward = *config->forward;
     size_t free_bytes, total_bytes;
@@ -94,7 +112,7 @@ static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_p
     DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
     DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);
     return dyno_cuda_plan_make(out, part->view ? part->view : config->weights, DYNO_ELEMENT_BF16,
-                               config->positions, &forward, workers, free_bytes, error);
+                               config->positions, &forward, load, free_bytes, error);
 }
 
 dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
@@ -105,13 +123,13 @@ dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_c
     DYNO_TRY(dyno_cuda_model_check(config->weights, error));
     DYNO_TRY(share_gpus(&gpus, config, error));
     for (uint32_t gpu = 0; gpu < gpus; gpu++) {
-        uint32_t workers = config->ranks > 1 ? 1 : (config->workers - gpu + gpus - 1) / gpus;
+        struct dyno_cuda_load load = load_of(config, gpu, gpus);
         struct dyno_cuda_plan plan = {0};
         struct part part = {.view = NULL};
         dyno_status status = open_view(&part, config, gpu, error);
 
         if (status == DYNO_OK) {
-            status = plan_gpu(&plan, config, &part, gpu, workers, error);
+            status = plan_gpu(&plan, config, &part, gpu, &load, error);
         }
         close_part(&part);
         DYNO_TRY(status);

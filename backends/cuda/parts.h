@@ -10,15 +10,17 @@ struct dyno_cuda_parts;
 struct dyno_cuda_parts_config {
     const struct dyno_weights *weights; /* not owned, whole */
     uint32_t workers, ranks;            /* >= 1; ranks of each */
+    uint32_t others;                    /* workers that are numbered behind these */
+    uint32_t others_blocks;             /* KV of each of those; 0: as much as these have */
     uint32_t threads;                   /* load the weights */
     uint32_t positions;                 /* of a sequence */
     const struct dyno_cuda_forward_config
         *forward; /* of each rank, as plan.h reads it; not owned */
 };
 
-/* How many KV blocks each worker can have: what the GPU with the least room has room for.  Takes
- * nothing.  Errors: DYNO_UNSUPPORTED (the model), DYNO_NOT_FOUND (no GPU, or too few for the
- * ranks), as dyno_shard_make, dyno_shard_weights_open and dyno_cuda_plan_make. */
+/* How many KV blocks each worker can have, but for the others: what the GPU with the least room has
+ * room for.  Takes nothing.  Errors: DYNO_UNSUPPORTED (the model), DYNO_NOT_FOUND (no GPU, or too
+ * few for the ranks), as dyno_shard_make, dyno_shard_weights_open and dyno_cuda_plan_make. */
 dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
                                    struct dyno_error *error);
 
@@ -29,7 +31,7 @@ dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
                                  struct dyno_error *error);
 void dyno_cuda_parts_close(struct dyno_cuda_parts *parts); /* NULL: nothing */
 
-/* The worker's ranks, which are there until the parts are closed. */
+/* The ranks of the worker, or of another, which are there until the parts are closed. */
 void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
                         struct dyno_cuda_ranks_config *out);
 

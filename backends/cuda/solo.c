@@ -35,8 +35,8 @@ static dyno_status check_memory(const struct dyno_weights *weights, uint32_t con
 
     DYNO_CUDA_TRY(cudaSetDevice(0), error);
     DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);
-    return dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, context, &config, 1, free_bytes,
-                               error);
+    return dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, context, &config,
+                               &(struct dyno_cuda_load){.workers = 1}, free_bytes, error);
 }
 
 static dyno_status open_parts(struct dyno_cuda_solo *solo, const struct dyno_weights *weights,

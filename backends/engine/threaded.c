@@ -204,6 +204,9 @@ static bool threaded_drop(struct dyno_device *device, uint32_t worker, dyno_ns n
     if (dyno_engine_mail(engine) == MAIL_FAILED) {
         atomic_fetch_sub_explicit(&engine->device->failures, 1, memory_order_relaxed);
     }
+    if (atomic_exchange_explicit(&engine->failed, false, memory_order_relaxed)) {
+        atomic_fetch_sub_explicit(&engine->device->failures, 1, memory_order_relaxed);
+    }
     atomic_store_explicit(&engine->mail, MAIL_EMPTY, memory_order_relaxed);
     return any;
 }
@@ -216,7 +219,10 @@ static bool threaded_failed(const struct dyno_device *device, uint32_t *worker)
         return false;
     }
     for (uint32_t i = 0; i < threaded->config.worker_count; i++) {
-        if (dyno_engine_mail(&threaded->engines[i]) == MAIL_FAILED) {
+        const struct dyno_engine *engine = &threaded->engines[i];
+
+        if (dyno_engine_mail(engine) == MAIL_FAILED ||
+            atomic_load_explicit(&engine->failed, memory_order_relaxed)) {
             *worker = i;
             return true;
         }
@@ -357,6 +363,17 @@ enum dyno_threaded_start dyno_threaded_device_look(struct dyno_device *device, u
     start = engine->start;
     pthread_mutex_unlock(&engine->lock);
     return start;
+}
+
+void dyno_threaded_device_fail(struct dyno_device *device, uint32_t worker)
+{
+    struct dyno_threaded *threaded = threaded_of(device);
+
+    assert(threaded->config.survives);
+    if (!atomic_exchange_explicit(&threaded->engines[worker].failed, true, memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&threaded->failures, 1, memory_order_relaxed);
+    }
+    threaded->config.wake(threaded->config.clock);
 }
 
 void *dyno_threaded_device_context(const struct dyno_device *device)

@@ -12,7 +12,8 @@
  *            POSTED -> LOST [the thread]: what computes is gone -> EMPTY [drop]
  *            POSTED -> FAILED [the thread]: a step could not be computed -> EMPTY [drop]
  *
- * A worker that has failed keeps its pass until somebody drops it (backends/engine/failures.h).
+ * A worker that has failed keeps its pass until somebody drops it (backends/engine/failures.h).  It
+ * may also be said to have failed from outside [fail], in any state and without a pass.
  */
 #ifndef DYNO_BACKENDS_ENGINE_THREADED_H
 #define DYNO_BACKENDS_ENGINE_THREADED_H
@@ -98,6 +99,11 @@ enum dyno_threaded_start {
     DYNO_THREADED_FAILED,
 };
 enum dyno_threaded_start dyno_threaded_device_look(struct dyno_device *device, uint32_t worker);
+
+/* Nothing that the worker holds is to be relied upon any more, whether it has a pass or not: it has
+ * failed, as if that could not be computed, until its pass is dropped.  From any thread; only where
+ * config.survives. */
+void dyno_threaded_device_fail(struct dyno_device *device, uint32_t worker);
 
 /* The configuration's, of a device that dyno_threaded_device_open opened. */
 void *dyno_threaded_device_context(const struct dyno_device *device);

@@ -30,6 +30,7 @@ struct dyno_engine {
     sem_t posted;
     atomic_int mail;
     atomic_bool quit, stop;
+    atomic_bool failed;         /* so somebody else said */
     atomic_uint boundary_count; /* of boundaries, those that are known */
     atomic_uint started_count;  /* steps that have started, or will for sure */
     pthread_mutex_t lock;
@@ -57,7 +58,8 @@ struct dyno_threaded {
     struct dyno_device_ops ops;
     struct dyno_threaded_config config;
     struct dyno_engine *engines; /* [worker_count] */
-    atomic_uint failures;        /* workers whose mail is FAILED, or was until it was dropped */
+    atomic_uint failures;        /* workers whose mail is FAILED, or was until it was dropped, and
+                                    those that failed as somebody else said */
     bool owns_context;           /* once it is open */
 };
 

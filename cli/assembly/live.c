@@ -9,6 +9,7 @@
 #include "backends/cpu/kv_storage.h"
 #include "backends/cuda/device.h"
 #include "backends/posix/wall_clock.h"
+#include "cli/assembly/halves.h"
 #include "cli/scenario/faulting.h"
 #include "sim/answers.h"
 #include "sim/machine.h"
@@ -88,6 +89,7 @@ uint32_t dyno_live_threads(const struct dyno_scenario *scenario)
     return each > 1 ? (uint32_t)each : 1;
 }
 
+/* Of those who decode, or serve whole. */
 static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
                                            const struct dyno_scenario *scenario,
                                            const struct dyno_worker_config *worker)
@@ -101,7 +103,9 @@ static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
         .block_tokens = worker->block_tokens,
         .batch_tokens_max = worker->batch_tokens_max,
         .context_max = worker->context_max,
-        .threaded = {.worker_count = scenario->fleet.workers, .seqs_max = worker->seqs_max}};
+        .others = scenario->disagg.policy ? dyno_halves_prefillers(scenario) : 0,
+        .others_blocks = scenario->prefill.blocks,
+        .threaded = {.worker_count = dyno_halves_decoders(scenario), .seqs_max = worker->seqs_max}};
 }
 
 dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
@@ -191,6 +195,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
     if (dyno_live_is_cuda(scenario)) {
         cuda.predicts = scenario->tiers.levels != NULL;
         cuda.threaded = threaded;
+        cuda.beside = workers.beside;
         return dyno_cuda_device_open(out, &cuda, error);
     }
     return dyno_cpu_device_open(

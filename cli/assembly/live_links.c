@@ -217,13 +217,13 @@ static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_as
                              struct dyno_error *error)
 {
     uint32_t *blocks = calloc((size_t)pool_count + 1, sizeof *blocks);
-    struct dyno_cuda_links_config config = {.device = assembly->computing,
-                                            .worker_count = assembly->scenario->fleet.workers,
-                                            .pool_blocks = blocks,
-                                            .pool_count = pool_count,
-                                            .now = dyno_wall_clock_now,
-                                            .wake = dyno_wall_clock_wake,
-                                            .clock = assembly->clock};
+    struct dyno_cuda_links_config config = {
+        .devices = {assembly->computing, assembly->halves.device},
+        .pool_blocks = blocks,
+        .pool_count = pool_count,
+        .now = dyno_wall_clock_now,
+        .wake = dyno_wall_clock_wake,
+        .clock = assembly->clock};
     dyno_status status;
 
     if (!blocks) {

@@ -423,6 +423,49 @@ static dyno_status refuse_without(const struct dyno_options *options, const char
                      said(options, name, place));
 }
 
+/* What GPUs lack of what a CPU's workers have. */
+static dyno_status check_halves_on_gpus(const struct dyno_scenario *scenario,
+                                        const struct dyno_options *options,
+                                        struct dyno_error *error)
+{
+    if (dyno_live_is_cuda(scenario) && strcmp(scenario->planner.policy, "none") != 0) {
+        return refuse_pair(options, "planner.policy", "disagg.policy",
+                           "cannot be together on GPUs: a worker there does not change its role",
+                           error);
+    }
+    if (dyno_live_is_cuda(scenario) && scenario->prefill.at) {
+        return refuse_pair(options, "prefill.at", "run.device",
+                           "cannot be together: only --device cpu has workers in other processes",
+                           error);
+    }
+    return DYNO_OK;
+}
+
+/* The halves of requests that devices compute, or are simulated as they were measured. */
+static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario,
+                                            const struct dyno_options *options,
+                                            struct dyno_error *error)
+{
+    if (strcmp(scenario->run.device, "remote") == 0) {
+        return refuse_pair(options, "run.device", "disagg.policy",
+                           "cannot be together: nothing moves KV between such workers; cpu, cuda "
+                           "and sim can",
+                           error);
+    }
+    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.style, "push") != 0) {
+        return refuse_pair(options, "disagg.style", "run.device",
+                           "cannot be together: a device that computes pushes prompts", error);
+    }
+    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.transfer, "layers") == 0) {
+        return refuse_pair(options, "disagg.transfer", "run.device",
+                           "cannot be together: a device that computes tells nobody of single "
+                           "layers",
+                           error);
+    }
+    DYNO_TRY(check_halves_on_gpus(scenario, options, error));
+    return dyno_live_far_check(scenario, error);
+}
+
 /* The fleet has as many workers as both roles together; or more places, of which a planner makes
  * use. */
 static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dyno_options *options,
@@ -457,23 +500,7 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "contradict each other: --prefill and --decode say how many there are",
                            error);
     }
-    if (dyno_live_is_cuda(scenario) || strcmp(scenario->run.device, "remote") == 0) {
-        return refuse_pair(options, "run.device", "disagg.policy",
-                           "cannot be together: nothing moves KV between such workers; cpu and sim "
-                           "can",
-                           error);
-    }
-    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.style, "push") != 0) {
-        return refuse_pair(options, "disagg.style", "run.device",
-                           "cannot be together: a device that computes pushes prompts", error);
-    }
-    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.transfer, "layers") == 0) {
-        return refuse_pair(options, "disagg.transfer", "run.device",
-                           "cannot be together: a device that computes tells nobody of single "
-                           "layers",
-                           error);
-    }
-    DYNO_TRY(dyno_live_far_check(scenario, error));
+    DYNO_TRY(check_halves_of_machines(scenario, options, error));
     if (scenario->router.replicas > 1) {
         return refuse_pair(options, "router.replicas", "disagg.policy",
                            "cannot be together: several routers know workers of one kind only",

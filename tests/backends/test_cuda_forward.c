@@ -364,18 +364,53 @@ START_TEST(a_plan_gives_all_the_memory_there_is)
     dyno_rng_init(&rng, 1, "cuda plan");
     weights = cuda_model(&rng, LLAMA3, 64);
     config.blocks = 1;
-    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
-                                  UINT64_MAX, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config,
+                                  &(struct dyno_cuda_load){.workers = 2}, UINT64_MAX,
+                                  NULL) == DYNO_OK);
     ck_assert(plan.blocks == 1);
     fixed = plan.weights + 2 * plan.passes + plan.reserve;
     ck_assert(plan.total == fixed + 2 * plan.block);
     config.blocks = 0;
-    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
-                                  fixed + 15 * plan.block, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config,
+                                  &(struct dyno_cuda_load){.workers = 2}, fixed + 15 * plan.block,
+                                  NULL) == DYNO_OK);
     ck_assert(more.blocks == 7 && more.total == fixed + 14 * plan.block);
-    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 2,
-                                  UINT64_MAX, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_plan_make(&more, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config,
+                                  &(struct dyno_cuda_load){.workers = 2}, UINT64_MAX,
+                                  NULL) == DYNO_OK);
     ck_assert(more.blocks == SEQUENCES * LENGTH_MAX / BLOCK_TOKENS);
+}
+END_TEST
+
+START_TEST(others_on_the_gpu_are_in_the_plan)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct dyno_cuda_forward_config config = planned;
+    struct dyno_cuda_load load = {.workers = 1, .others = 2};
+    struct dyno_cuda_plan plan;
+    struct dyno_error error = {0};
+    uint64_t fixed;
+
+    dyno_rng_init(&rng, 1, "cuda plan");
+    weights = cuda_model(&rng, LLAMA3, 64);
+    config.blocks = 5;
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, &load,
+                                  UINT64_MAX, NULL) == DYNO_OK);
+    fixed = plan.weights + 3 * plan.passes + plan.reserve;
+    ck_assert(plan.total == fixed + 3 * 5 * plan.block); /* they have as many */
+    load.others_blocks = 4;
+    config.blocks = 0;
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, &load,
+                                  fixed + (2 * 4 + 3) * plan.block, NULL) == DYNO_OK);
+    ck_assert(plan.blocks == 3 && plan.total == fixed + (2 * 4 + 3) * plan.block);
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, &load,
+                                  fixed + 2 * 4 * plan.block, &error) == DYNO_NO_MEMORY);
+    ck_assert_msg(strstr(error.text, " for 2 others, "), "%s", error.text);
+    load.workers = 0; /* nobody here minds how many */
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, &load,
+                                  fixed + 2 * 4 * plan.block, NULL) == DYNO_OK);
+    ck_assert(plan.blocks == SEQUENCES * LENGTH_MAX / BLOCK_TOKENS);
 }
 END_TEST
 
@@ -389,8 +424,9 @@ START_TEST(a_plan_that_does_not_fit_is_refused_with_the_arithmetic)
 
     dyno_rng_init(&rng, 1, "cuda plan");
     weights = cuda_model(&rng, LLAMA3, 64);
-    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config, 1,
-                                  1U << 29, &error) == DYNO_NO_MEMORY);
+    ck_assert(dyno_cuda_plan_make(&plan, weights, DYNO_ELEMENT_BF16, LENGTH_MAX, &config,
+                                  &(struct dyno_cuda_load){.workers = 1}, 1U << 29,
+                                  &error) == DYNO_NO_MEMORY);
     ck_assert_msg(strstr(error.text, "the GPU has 0.50 GiB free, and ") &&
                       strstr(error.text, "for 1 KV block,") && strstr(error.text, "left to CUDA"),
                   "%s", error.text);
@@ -481,6 +517,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_state_is_what_logits_are_made_of);
     tcase_add_test(tc, a_token_is_drawn_as_defined);
     tcase_add_test(tc, a_plan_gives_all_the_memory_there_is);
+    tcase_add_test(tc, others_on_the_gpu_are_in_the_plan);
     tcase_add_test(tc, a_plan_that_does_not_fit_is_refused_with_the_arithmetic);
     tcase_add_test(tc, models_that_are_not_computed_are_refused);
     tcase_add_test(tc, every_call_that_fails_is_told);

@@ -1,4 +1,6 @@
-/* KV blocks of GPUs, emulated, on their way to the host's memory, back, and to other GPUs. */
+/* KV blocks of GPUs, emulated, on their way to the host's memory, to files, back, and to other
+ * GPUs.
+ */
 #include "backends/cuda/kv_links.h"
 
 #include <semaphore.h>
@@ -110,54 +112,76 @@ static void wake(struct dyno_clock *clock)
     sem_post(&woken);
 }
 
-static struct dyno_device *device_open(struct dyno_transcripts *transcripts, uint32_t ranks)
+static struct dyno_cuda_config device_config(struct dyno_transcripts *transcripts, uint32_t workers,
+                                             uint32_t ranks)
+{
+    return (struct dyno_cuda_config){.ranks = ranks,
+                                     .threads = 1,
+                                     .blocks = BLOCKS,
+                                     .block_tokens = BLOCK_TOKENS,
+                                     .batch_tokens_max = 2,
+                                     .context_max = BLOCKS * BLOCK_TOKENS,
+                                     .predicts = true,
+                                     .threaded = {.worker_count = workers,
+                                                  .seqs_max = 1,
+                                                  .steps_max = 1,
+                                                  .survives = true,
+                                                  .transcripts = transcripts,
+                                                  .now = count,
+                                                  .wake = wake}};
+}
+
+static struct dyno_weights *weights_to_share(void)
 {
     struct dyno_rng rng;
     struct dyno_model shapes;
-    struct dyno_device *device = NULL;
-    struct dyno_error error = {0};
-    struct dyno_cuda_config config = {.ranks = ranks,
-                                      .threads = 1,
-                                      .blocks = BLOCKS,
-                                      .block_tokens = BLOCK_TOKENS,
-                                      .batch_tokens_max = 2,
-                                      .context_max = BLOCKS * BLOCK_TOKENS,
-                                      .predicts = true,
-                                      .threaded = {.worker_count = WORKERS,
-                                                   .seqs_max = 1,
-                                                   .steps_max = 1,
-                                                   .transcripts = transcripts,
-                                                   .now = count,
-                                                   .wake = wake}};
 
     dyno_rng_init(&rng, 1, "cuda links");
     shapes = cuda_shapes_to_share(&rng, LLAMA3, 16);
-    config.weights = cuda_model_of(&rng, LLAMA3, &shapes);
-    dyno_emulation_devices(WORKERS * (int)ranks);
-    ck_assert_msg(dyno_cuda_device_open(&device, &config, &error) == DYNO_OK, "%s", error.text);
+    return cuda_model_of(&rng, LLAMA3, &shapes);
+}
+
+static struct dyno_device *device_open(const struct dyno_cuda_config *config)
+{
+    struct dyno_device *device = NULL;
+    struct dyno_error error = {0};
+
+    ck_assert_msg(dyno_cuda_device_open(&device, config, &error) == DYNO_OK, "%s", error.text);
     ck_assert(device->ops->predict); /* whoever may bring blocks back wants to know */
     return device;
 }
 
-/* Move, wait, and say how many were lost. */
-static uint32_t move(struct dyno_links *links, uint32_t from, const uint32_t *from_blocks,
-                     uint32_t to, const uint32_t *to_blocks, uint32_t blocks)
+/* Returns its identity. */
+static uint64_t submit(struct dyno_links *links, uint32_t from, const uint32_t *from_blocks,
+                       uint32_t to, const uint32_t *to_blocks, uint32_t blocks)
 {
     static uint64_t last;
-    const uint64_t id = last + 1;
-    struct dyno_transfer transfer = {.id = id,
+    struct dyno_transfer transfer = {.id = ++last,
                                      .from = from,
                                      .to = to,
                                      .blocks = blocks,
                                      .block_bytes = 1024,
                                      .from_blocks = from_blocks,
                                      .to_blocks = to_blocks};
-    struct dyno_arrival arrival;
 
-    last = id;
     ck_assert(links->ops->submit(links, count(NULL), &transfer) == DYNO_OK);
+    return transfer.id;
+}
+
+static void await_wake(void)
+{
     while (sem_wait(&woken) != 0) {
     }
+}
+
+/* Move, wait, and say how many were lost. */
+static uint32_t move(struct dyno_links *links, uint32_t from, const uint32_t *from_blocks,
+                     uint32_t to, const uint32_t *to_blocks, uint32_t blocks)
+{
+    uint64_t id = submit(links, from, from_blocks, to, to_blocks, blocks);
+    struct dyno_arrival arrival;
+
+    await_wake();
     ck_assert(links->ops->reap(links, UINT64_MAX, &arrival) && arrival.id == id);
     return arrival.lost;
 }
@@ -167,15 +191,19 @@ START_TEST(links_move_what_every_rank_has_of_a_block)
     static const uint32_t first[] = {4, 1}, pooled[] = {0, 2}, second[] = {3, 5}, pools[] = {3};
     uint32_t ranks = _i == 0 ? 1 : 2;
     struct dyno_transcripts *transcripts;
+    struct dyno_cuda_config of_device;
     struct dyno_device *device;
     struct dyno_links *links = NULL;
     struct dyno_error error = {0};
     struct dyno_cuda_links_config config = {
-        .worker_count = WORKERS, .pool_blocks = pools, .pool_count = 1, .now = count, .wake = wake};
+        .pool_blocks = pools, .pool_count = 1, .now = count, .wake = wake};
 
     sem_init(&woken, 0, 0);
     ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
-    config.device = device = device_open(transcripts, ranks);
+    dyno_emulation_devices(WORKERS * (int)ranks);
+    of_device = device_config(transcripts, WORKERS, ranks);
+    of_device.weights = weights_to_share();
+    config.devices[0] = device = device_open(&of_device);
     ck_assert_msg(dyno_cuda_links_open(&links, &config, &error) == DYNO_OK, "%s", error.text);
     for (uint32_t rank = 0; rank < ranks; rank++) {
         struct dyno_cuda_kv_pool pool = dyno_cuda_device_pool(device, 0, rank);
@@ -202,6 +230,108 @@ START_TEST(links_move_what_every_rank_has_of_a_block)
 }
 END_TEST
 
+/* Who decodes is worker 0, and who computes prompts worker 1, on a GPU of its own or the same. */
+struct halves {
+    struct dyno_transcripts *transcripts;
+    struct dyno_device *decodes, *prompts;
+    struct dyno_links *links;
+};
+
+static struct halves halves_open(int gpus, uint32_t ranks)
+{
+    struct halves halves;
+    struct dyno_error error = {0};
+    struct dyno_cuda_config config;
+    struct dyno_cuda_links_config links = {.now = count, .wake = wake};
+
+    sem_init(&woken, 0, 0);
+    dyno_emulation_devices(gpus);
+    ck_assert(dyno_transcripts_open(&halves.transcripts) == DYNO_OK);
+    config = device_config(halves.transcripts, 1, ranks);
+    config.weights = weights_to_share();
+    config.others = 1;
+    config.others_blocks = BLOCKS - 1;
+    links.devices[0] = halves.decodes = device_open(&config);
+    config.beside = halves.decodes;
+    config.blocks = BLOCKS - 1;
+    links.devices[1] = halves.prompts = device_open(&config);
+    ck_assert_msg(dyno_cuda_links_open(&halves.links, &links, &error) == DYNO_OK, "%s", error.text);
+    return halves;
+}
+
+static void halves_close(struct halves *halves)
+{
+    halves->links->ops->close(halves->links);
+    halves->prompts->ops->close(halves->prompts);
+    halves->decodes->ops->close(halves->decodes);
+    dyno_transcripts_close(halves->transcripts);
+    sem_destroy(&woken);
+}
+
+START_TEST(prompts_are_handed_on_between_gpus_and_within_one)
+{
+    static const struct {
+        int gpus;
+        uint32_t ranks;
+    } cases[] = {{1, 1}, {2, 1}, {4, 2}};
+    static const uint32_t computed[] = {0, 4}, decoded[] = {BLOCKS - 1, 2};
+    uint32_t ranks = cases[_i].ranks;
+    struct halves halves = halves_open(cases[_i].gpus, ranks);
+
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        struct dyno_cuda_kv_pool from = dyno_cuda_device_pool(halves.prompts, 0, rank);
+        struct dyno_cuda_kv_pool to = dyno_cuda_device_pool(halves.decodes, 0, rank);
+
+        ck_assert_int_eq(from.gpu, cases[_i].gpus > 1 ? (int)(ranks + rank) : 0);
+        ck_assert_int_eq(to.gpu, (int)rank);
+        ck_assert_uint_eq(from.blocks, BLOCKS - 1);
+        fill(&from, computed[0], 2 * rank);
+        fill(&from, computed[1], 2 * rank + 1);
+    }
+    ck_assert_uint_eq(move(halves.links, 1, computed, 0, decoded, 2), 0);
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        struct dyno_cuda_kv_pool to = dyno_cuda_device_pool(halves.decodes, 0, rank);
+
+        expect(&to, decoded[0], 2 * rank);
+        expect(&to, decoded[1], 2 * rank + 1);
+    }
+    ck_assert(cases[_i].gpus == 1 || (dyno_emulation_sees(0, 1) && dyno_emulation_sees(1, 0)));
+    halves_close(&halves);
+}
+END_TEST
+
+/* Nobody computes anything meanwhile.  Case 2: both GPUs go on, and the copy alone is refused. */
+START_TEST(a_hand_off_that_a_lost_gpu_ends_never_arrives)
+{
+    static const uint32_t blocks[] = {1, 3};
+    struct halves halves = halves_open(2, 1);
+    struct dyno_device *lost = _i == 1 ? halves.prompts : halves.decodes;
+    struct dyno_device *well = _i == 1 ? halves.decodes : halves.prompts;
+    struct dyno_completion completion;
+    struct dyno_arrival arrival;
+    uint32_t worker = UINT32_MAX;
+    uint64_t id;
+
+    if (_i == 2) {
+        dyno_emulation_fail(2, cudaErrorInvalidValue);
+    } else {
+        dyno_emulation_lose(_i, 1, cudaErrorIllegalAddress);
+    }
+    id = submit(halves.links, 1, blocks, 0, blocks, 2);
+    await_wake();
+    ck_assert(lost->ops->failed(lost, &worker) && worker == 0);
+    ck_assert(!well->ops->failed(well, &worker));
+    ck_assert(!halves.links->ops->reap(halves.links, count(NULL), &arrival));
+    ck_assert(halves.links->ops->drop(halves.links, count(NULL), id));
+    ck_assert(!lost->ops->drop(lost, 0, count(NULL), &completion)); /* it had no pass */
+    ck_assert(!lost->ops->failed(lost, &worker));
+    dyno_emulation_lose(0, 0, cudaSuccess);
+    dyno_emulation_lose(1, 0, cudaSuccess);
+    dyno_emulation_fail(0, cudaSuccess);
+    halves_close(&halves);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("kv_links");
@@ -210,6 +340,8 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_test(tc, blocks_go_to_the_host_to_another_gpu_and_back);
     tcase_add_loop_test(tc, links_move_what_every_rank_has_of_a_block, 0, 2);
+    tcase_add_loop_test(tc, prompts_are_handed_on_between_gpus_and_within_one, 0, 3);
+    tcase_add_loop_test(tc, a_hand_off_that_a_lost_gpu_ends_never_arrives, 0, 3);
     suite_add_tcase(suite, tc);
 }
 

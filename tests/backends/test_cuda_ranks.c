@@ -277,12 +277,14 @@ START_TEST(every_rank_has_a_plan_of_its_own)
     struct bench *bench = bench_open(weights, 4, DYNO_ELEMENT_BF16, false);
     struct dyno_cuda_plan whole, plan[4];
 
-    ck_assert(dyno_cuda_plan_make(&whole, weights, DYNO_ELEMENT_BF16, CONTEXT, &config, 1,
-                                  UINT64_MAX, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_plan_make(&whole, weights, DYNO_ELEMENT_BF16, CONTEXT, &config,
+                                  &(struct dyno_cuda_load){.workers = 1}, UINT64_MAX,
+                                  NULL) == DYNO_OK);
     for (uint32_t i = 0; i < 4; i++) {
         config.shard = &bench->shards[i];
         ck_assert(dyno_cuda_plan_make(&plan[i], bench->views[i], DYNO_ELEMENT_BF16, CONTEXT,
-                                      &config, 1, UINT64_MAX, NULL) == DYNO_OK);
+                                      &config, &(struct dyno_cuda_load){.workers = 1}, UINT64_MAX,
+                                      NULL) == DYNO_OK);
         ck_assert_uint_eq(plan[i].weights, bench->models[i]->bytes);
         ck_assert_uint_lt(plan[i].weights, whole.weights);
         ck_assert_uint_eq(plan[i].block * weights->model.kv_heads,

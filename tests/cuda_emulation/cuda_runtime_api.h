@@ -29,6 +29,7 @@ typedef enum cudaError {
     cudaErrorNoKernelImageForDevice = 209,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorIllegalAddress = 700,
+    cudaErrorPeerAccessAlreadyEnabled = 704,
     cudaErrorStreamCaptureUnsupported = 900,
 } cudaError_t;
 
@@ -88,6 +89,9 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **entry, u
                                              unsigned long long flags,
                                              enum cudaDriverEntryPointQueryResult *result);
 cudaError_t cudaSetDevice(int device);
+/* Every device can see every other's memory, once it was told to. */
+cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer);
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags);
 cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attribute, int value);
 
 /* Streams keep the order of calls, so nothing is ever waited for. */

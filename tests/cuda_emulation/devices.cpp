@@ -18,6 +18,7 @@ static thread_local int current;
 static uint64_t calls, failing_call;
 static cudaError_t failing_error;
 static loss losses[devices_max];
+static bool sees[devices_max][devices_max]; /* [device][peer] */
 
 namespace emulation
 {
@@ -36,6 +37,15 @@ cudaError_t fault()
     if (++calls == failing_call) {
         return failing_error;
     }
+    return own->call > 0 && own->calls >= own->call ? own->error : cudaSuccess;
+}
+
+cudaError_t fault_beside(int device)
+{
+    turn turn;
+    loss *own = &losses[device];
+
+    own->calls++;
     return own->call > 0 && own->calls >= own->call ? own->error : cudaSuccess;
 }
 
@@ -108,6 +118,38 @@ cudaError_t cudaSetDevice(int device)
     }
     current = device;
     return emulation::fault();
+}
+
+static bool is_pair(int device, int peer)
+{
+    return device >= 0 && peer >= 0 && device < emulation::devices() &&
+           peer < emulation::devices() && device != peer;
+}
+
+cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer)
+{
+    *can = is_pair(device, peer);
+    return emulation::fault();
+}
+
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned)
+{
+    emulation::turn turn;
+    cudaError_t fault = emulation::fault();
+
+    if (fault != cudaSuccess || !is_pair(current, peer)) {
+        return fault != cudaSuccess ? fault : cudaErrorInvalidDevice;
+    }
+    if (sees[current][peer]) {
+        return cudaErrorPeerAccessAlreadyEnabled;
+    }
+    sees[current][peer] = true;
+    return cudaSuccess;
+}
+
+bool dyno_emulation_sees(int device, int peer)
+{
+    return sees[device][peer];
 }
 
 cudaError_t cudaGetDevice(int *device)

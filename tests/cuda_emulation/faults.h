@@ -3,6 +3,7 @@
 #ifndef DYNO_TESTS_CUDA_EMULATION_FAULTS_H
 #define DYNO_TESTS_CUDA_EMULATION_FAULTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tests/cuda_emulation/cuda_runtime_api.h"
@@ -27,6 +28,9 @@ uint64_t dyno_emulation_calls(void);
 void dyno_emulation_lose(int device, uint64_t call, cudaError_t error);
 uint64_t dyno_emulation_device_calls(int device);
 
+/* Whether the device was told to see the memory of the other. */
+bool dyno_emulation_sees(int device, int peer);
+
 /* What cudaMemGetInfo says is free, and all there is.  8 GiB at first. */
 void dyno_emulation_free_bytes(size_t bytes);
 
@@ -37,6 +41,9 @@ namespace emulation
 {
 /* One call more: whether it is the one. */
 cudaError_t fault();
+
+/* A call that has to do with another device than the current one, too. */
+cudaError_t fault_beside(int device);
 } /* namespace emulation */
 #endif
 

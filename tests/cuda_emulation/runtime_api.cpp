@@ -155,6 +155,8 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorInvalidResourceHandle";
     case cudaErrorIllegalAddress:
         return "cudaErrorIllegalAddress";
+    case cudaErrorPeerAccessAlreadyEnabled:
+        return "cudaErrorPeerAccessAlreadyEnabled";
     case cudaErrorStreamCaptureUnsupported:
         return "cudaErrorStreamCaptureUnsupported";
     }

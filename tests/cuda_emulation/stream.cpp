@@ -162,10 +162,14 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size
     });
 }
 
-cudaError_t cudaMemcpyPeerAsync(void *to, int, const void *from, int, size_t bytes,
-                                cudaStream_t stream)
+cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int from_device,
+                                size_t bytes, cudaStream_t stream)
 {
-    return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
+    int other = to_device == emulation::device_current() ? from_device : to_device;
+    cudaError_t fault = emulation::fault_beside(other);
+
+    return fault != cudaSuccess ? fault
+                                : cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
 }
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)

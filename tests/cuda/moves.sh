@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# KV that moves on GPUs, emulated: from who computes prompts to who decodes.
+# Nothing here depends on how fast that is.
+#
+# usage: tests/cuda/moves.sh DYNO
+set -euo pipefail
+# shellcheck source=tests/cli_support.sh
+. "$(dirname "$0")/../cli_support.sh"
+command -v curl >/dev/null || exit 77
+
+shape=(--layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 --vocab 512 --context 256)
+works model random --like qwen3-0.6b "${shape[@]}" --intermediate 64 -o tiny
+small=(--threads 2 --max-num-batched-tokens 32)
+
+# In halves: prompts are computed on one GPU and handed on to another, or to another worker of the
+# same one; as many bytes move as where that is simulated.
+alone=(--arrival poisson:200 --requests 6 --input-tokens "uniform:8,60"
+       --output-tokens "uniform:2,5" --disagg always --prefill 1 --decode 1 --db none)
+works replay "${alone[@]}" --model tiny/config.json --gpu h100 --json simulated.json
+for more in 1 2 '4 --tp 2' '1 --kv-cache-dtype fp8' '2 --set prefill.blocks=30'; do
+    # shellcheck disable=SC2086
+    DYNO_EMULATION_DEVICES=${more%% *} works replay "${alone[@]}" --device cuda --model tiny \
+        "${small[@]}" --max-num-seqs 4 --json live.json ${more#?}
+    [[ $(number live.json requests.completed) == 6 ]] || fail "$more: $(cat out)"
+    [[ $(number live.json transfers.count) == 6 ]] || fail "$more: $(cat out)"
+    share=1
+    [[ $more != *fp8* ]] || share=2
+    (($(number live.json transfers.bytes) * share == $(number simulated.json transfers.bytes))) ||
+        fail "$more: $(number live.json transfers.bytes) bytes, simulated \
+$(number simulated.json transfers.bytes)"
+done
+refuses 2 '--planner and --disagg cannot be together on GPUs: a worker there does not change its '\
+'role' replay "${alone[@]}" --device cuda --model tiny --planner load --workers 2
+
+# What clients are answered is the same in halves, to the last token, on two GPUs and on one.
+prompts=('[5, 6, 7, 8]' '[400, 3, 77, 12, 9, 31, 250, 8, 17, 100, 2, 44, 5, 6, 19, 4, 90, 13]')
+for gpus in 0 2 1; do
+    halves=(--disagg always --prefill 1 --decode 1)
+    ((gpus > 0)) || halves=(--workers 1) # on one, for the others to be held against
+    DYNO_EMULATION_DEVICES=$((gpus > 0 ? gpus : 1)) start_server --device cuda --model tiny \
+        "${small[@]}" --max-num-seqs 2 --max-model-len 128 "${halves[@]}"
+    for prompt in "${prompts[@]}"; do
+        curl -sS "$url/v1/completions" -H 'Content-Type: application/json' \
+            -d '{"model": "tiny", "prompt": '"$prompt"', "max_tokens": 8, "temperature": 0,
+                 "logprobs": 0}' | sed 's/.*"choices"/"choices"/; s/"id".*//' >>answers.$gpus
+    done
+    grep -q '"token_logprobs"' answers.$gpus || fail "$(cat answers.$gpus)"
+    stop_server
+    cmp answers.0 answers.$gpus || fail "$(cat answers.*)"
+done
