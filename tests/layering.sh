@@ -30,7 +30,7 @@ backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
 backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cpu/
 backends/store/ core/ kernels/ backends/assets/ backends/store/
-backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/cuda/
+backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cuda/
 backends/ucx/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/ backends/store/
 backends/ucx/worker core/ kernels/ backends/assets/ backends/http/listen.h
 backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h

@@ -6,9 +6,6 @@
 
 enum { MEASURED_BLOCKS = 64, MEASURED_ROUNDS = 4 };
 
-/* Until a disk has been seen. */
-static const struct dyno_copier_speed disk_speed = {.ns_per_byte = 1.0, .latency_ns = 100000.0};
-
 enum path { MEMORY_PATH, DISK_PATH, PEER_PATH, PATH_COUNT };
 
 struct memories {
@@ -267,7 +264,7 @@ static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_li
                                         .now = config->now,
                                         .wake = config->wake,
                                         .clock = config->clock,
-                                        .speeds = {[DISK_PATH] = disk_speed}};
+                                        .speeds = {[DISK_PATH] = dyno_copier_disk_speed()}};
     dyno_status status;
 
     DYNO_TRY(measure(config, NULL, &copier.speeds[MEMORY_PATH], error));

@@ -6,32 +6,46 @@
 
 #include "backends/cuda/device_pools.h"
 #include "backends/cuda/kv_pool.h"
+#include "backends/cuda/kv_stage.h"
 #include "backends/engine/threaded.h"
 
 enum { MEASURED_BLOCKS = 16, MEASURED_ROUNDS = 4 };
 
-enum path { WAY_OUT, WAY_IN, PATH_COUNT }; /* of a GPU; between GPUs: in */
+/* Out of a GPU, and in; between GPUs: in; and to files or from there. */
+enum path { WAY_OUT, WAY_IN, DISK, PATH_COUNT };
 
-/* Streams of one GPU, one for each path's thread. */
+/* Streams of one GPU, one for each path's thread but that of files. */
 struct ways {
-    cudaStream_t stream[PATH_COUNT];
+    cudaStream_t stream[DISK];
 };
 
 struct memories {
     uint32_t first_count; /* workers of the first device */
     uint32_t worker_count, endpoint_count, ranks, gpu_count;
     struct dyno_device *devices[2];
-    struct dyno_cuda_kv_pool *pools; /* [pool_count][ranks], behind the workers */
-    struct ways *ways;               /* [gpu_count] */
+    struct dyno_cuda_kv_pool *pools;  /* [pool_count][ranks], behind the workers */
+    struct dyno_kv_file **files;      /* [pool_count] what lies in a file instead; else NULL */
+    struct dyno_cuda_kv_stage *stage; /* NULL: there are no files */
+    struct dyno_cuda_kv_pool *filed;  /* [ranks] of the end that is no file, of that thread */
+    struct ways *ways;                /* [gpu_count] */
 };
 
 /* ---- copies ---------------------------------------------------------------------------------- */
+
+/* NULL: the endpoint is a memory. */
+static struct dyno_kv_file *file_of(const struct memories *memories, uint32_t endpoint)
+{
+    return endpoint < memories->worker_count ? NULL
+                                             : memories->files[endpoint - memories->worker_count];
+}
 
 static uint32_t path(void *context, uint32_t from, uint32_t to)
 {
     const struct memories *memories = context;
 
-    (void)from;
+    if (file_of(memories, from) || file_of(memories, to)) {
+        return DISK;
+    }
     return to < memories->worker_count ? WAY_IN : WAY_OUT;
 }
 
@@ -115,19 +129,55 @@ static void find_failed(const struct memories *memories, const struct dyno_trans
     }
 }
 
+static void say_lost(uint32_t blocks, const struct dyno_error *error)
+{
+    fprintf(stderr, "dyno: %u KV blocks on their way are lost: %s\n", blocks, error->text);
+}
+
+/* Of which one end is a file. */
+static uint32_t move_file(const struct memories *memories, const struct dyno_transfer *transfer)
+{
+    struct dyno_kv_file *to = file_of(memories, transfer->to);
+    struct dyno_kv_file *from = file_of(memories, transfer->from);
+    struct dyno_cuda_filing filing = {.blocks = to ? transfer->from_blocks : transfer->to_blocks,
+                                      .places = to ? transfer->to_blocks : transfer->from_blocks,
+                                      .names = transfer->names,
+                                      .count = transfer->blocks};
+    struct dyno_error error = {0};
+    uint32_t lost;
+
+    if (!transfer->names) {
+        return transfer->blocks; /* there was no memory to name them in */
+    }
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        memories->filed[rank] = pool_of(memories, to ? transfer->from : transfer->to, rank);
+    }
+    filing.pools = memories->filed;
+    lost = to ? dyno_cuda_kv_stage_write(memories->stage, to, &filing, &error)
+              : dyno_cuda_kv_stage_read(memories->stage, from, &filing, &error);
+    if (error.text[0]) {
+        say_lost(lost, &error);
+    }
+    return lost;
+}
+
 static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
     const struct memories *memories = context;
     struct dyno_error error = {0};
-    dyno_status status = queue_all(memories, transfer, false, &error);
+    dyno_status status;
 
+    if (path(context, transfer->from, transfer->to) == DISK) {
+        return move_file(memories, transfer);
+    }
+    status = queue_all(memories, transfer, false, &error);
     if (status == DYNO_OK) {
         status = queue_all(memories, transfer, true, &error);
     }
     if (status == DYNO_OK) {
         return 0;
     }
-    fprintf(stderr, "dyno: %u KV blocks on their way are lost: %s\n", transfer->blocks, error.text);
+    say_lost(transfer->blocks, &error);
     if (transfer->from < memories->worker_count && transfer->to < memories->worker_count) {
         find_failed(memories, transfer);
         return DYNO_COPY_NEVER;
@@ -143,7 +193,7 @@ static void release(void *context)
     uint32_t pools = memories->endpoint_count - memories->worker_count;
 
     for (uint32_t gpu = 0; memories->ways && gpu < memories->gpu_count; gpu++) {
-        for (uint32_t way = 0; way < PATH_COUNT; way++) {
+        for (uint32_t way = 0; way < DISK; way++) {
             if (memories->ways[gpu].stream[way]) {
                 (void)cudaSetDevice((int)gpu);
                 (void)cudaStreamDestroy(memories->ways[gpu].stream[way]);
@@ -153,6 +203,9 @@ static void release(void *context)
     for (uint64_t i = 0; memories->pools && i < (uint64_t)pools * memories->ranks; i++) {
         dyno_cuda_kv_pool_close(&memories->pools[i]);
     }
+    dyno_cuda_kv_stage_close(memories->stage);
+    free(memories->filed);
+    free(memories->files);
     free(memories->pools);
     free(memories->ways);
     free(memories);
@@ -172,7 +225,7 @@ static dyno_status open_ways(struct memories *memories, struct dyno_error *error
     }
     for (uint32_t gpu = 0; gpu < memories->gpu_count; gpu++) {
         DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
-        for (uint32_t way = 0; way < PATH_COUNT; way++) {
+        for (uint32_t way = 0; way < DISK; way++) {
             DYNO_CUDA_TRY(
                 cudaStreamCreateWithFlags(&memories->ways[gpu].stream[way], cudaStreamNonBlocking),
                 error);
@@ -216,10 +269,26 @@ static dyno_status open_pools(struct memories *memories,
     for (uint32_t i = 0; i < config->pool_count * ranks; i++) {
         struct dyno_cuda_kv_pool like = pool_of(memories, 0, i % ranks);
 
+        if (memories->files[i / ranks]) {
+            continue;
+        }
         DYNO_TRY(dyno_cuda_kv_pool_open(&memories->pools[i], &like, config->pool_blocks[i / ranks],
                                         error));
     }
     return DYNO_OK;
+}
+
+static dyno_status open_stage(struct memories *memories,
+                              const struct dyno_cuda_links_config *config, struct dyno_error *error)
+{
+    if (!config->files) {
+        return DYNO_OK;
+    }
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        memories->filed[rank] = pool_of(memories, 0, rank);
+    }
+    return dyno_cuda_kv_stage_open(&memories->stage, memories->filed, memories->ranks,
+                                   memories->gpu_count, error);
 }
 
 /* The fastest of a few rounds; the latency is learned from what is moved. */
@@ -241,12 +310,23 @@ static dyno_status measure(const struct memories *memories, const struct dyno_tr
     return DYNO_OK;
 }
 
-/* Between the first worker and the first pool, or the second worker. */
+/* The first pool that is a memory, or else the last worker. */
+static uint32_t other_of(const struct memories *memories)
+{
+    for (uint32_t i = memories->worker_count; i < memories->endpoint_count; i++) {
+        if (!file_of(memories, i)) {
+            return i;
+        }
+    }
+    return memories->worker_count - 1;
+}
+
+/* Between the first worker and another memory. */
 static dyno_status measure_both(const struct memories *memories,
                                 const struct dyno_cuda_links_config *config,
                                 struct dyno_copier_speed *speeds, struct dyno_error *error)
 {
-    uint32_t other = config->pool_count > 0 ? memories->worker_count : memories->worker_count - 1;
+    uint32_t other = other_of(memories);
     struct dyno_cuda_kv_pool one = pool_of(memories, 0, 0), two = pool_of(memories, other, 0);
     uint32_t most = one.blocks < two.blocks ? one.blocks : two.blocks, blocks[MEASURED_BLOCKS];
     struct dyno_transfer transfer = {.from = 0,
@@ -271,18 +351,20 @@ static dyno_status measure_both(const struct memories *memories,
 static dyno_status open_all(struct dyno_links **out, struct memories *memories,
                             const struct dyno_cuda_links_config *config, struct dyno_error *error)
 {
-    struct dyno_copier_config copier = {.path_count = PATH_COUNT,
+    struct dyno_copier_config copier = {.path_count = config->files ? PATH_COUNT : DISK,
                                         .path = path,
                                         .copy = copy,
                                         .release = release,
                                         .context = memories,
                                         .now = config->now,
                                         .wake = config->wake,
-                                        .clock = config->clock};
+                                        .clock = config->clock,
+                                        .speeds = {[DISK] = dyno_copier_disk_speed()}};
     dyno_status status;
 
     DYNO_TRY(open_pools(memories, config, error));
     DYNO_TRY(open_ways(memories, error));
+    DYNO_TRY(open_stage(memories, config, error));
     introduce_all(memories);
     DYNO_TRY(measure_both(memories, config, copier.speeds, error));
     status = dyno_copier_open(out, &copier);
@@ -311,7 +393,12 @@ dyno_status dyno_cuda_links_open(struct dyno_links **out,
     memories->ranks = dyno_cuda_device_ranks(config->devices[0]);
     memories->pools =
         calloc((uint64_t)config->pool_count * memories->ranks + 1, sizeof *memories->pools);
-    if (!memories->pools) {
+    memories->files = calloc((size_t)config->pool_count + 1, sizeof(struct dyno_kv_file *));
+    memories->filed = calloc(memories->ranks, sizeof *memories->filed);
+    for (uint32_t i = 0; memories->files && config->files && i < config->pool_count; i++) {
+        memories->files[i] = config->files[i];
+    }
+    if (!memories->pools || !memories->files || !memories->filed) {
         release(memories);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }

@@ -31,6 +31,12 @@ struct dyno_copier_speed {
     double latency_ns;
 };
 
+/* What a disk is taken for until one has been seen. */
+static inline struct dyno_copier_speed dyno_copier_disk_speed(void)
+{
+    return (struct dyno_copier_speed){.ns_per_byte = 1.0, .latency_ns = 100000.0};
+}
+
 struct dyno_copier_config {
     uint32_t path_count;
     /* Which path a transfer takes, < path_count; NULL: there is one. */

@@ -113,24 +113,39 @@ static dyno_status open_file(struct dyno_live_links *links, const struct dyno_as
     return dyno_kv_file_open(&links->files[index], &config, error);
 }
 
+/* Files of those pools that are none of memory. */
+static dyno_status open_files(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                              const struct dyno_live_pool *pools, uint32_t pool_count,
+                              struct dyno_error *error)
+{
+    uint32_t in_files = 0;
+
+    links->files = calloc((size_t)pool_count + 1, sizeof(struct dyno_kv_file *));
+    if (!links->files) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
+    }
+    links->file_count = pool_count;
+    for (uint32_t i = 0; i < pool_count; i++) {
+        if (pools[i].level > 2) {
+            DYNO_TRY(open_file(links, assembly, &pools[i], i, in_files++, error));
+        }
+    }
+    return DYNO_OK;
+}
+
 /* Memory or a file for each pool, from `to` on; memories are of the shape of the first worker's. */
 static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                              struct dyno_kv_storage **to, const struct dyno_live_pool *pools,
                              uint32_t pool_count, struct dyno_error *error)
 {
     uint32_t ranks = assembly->scenario->fleet.tp > 0 ? assembly->scenario->fleet.tp : 1;
-    uint32_t in_files = 0;
 
     links->storages = calloc((size_t)pool_count * ranks + 1, sizeof(struct dyno_kv_storage *));
-    links->files = calloc((size_t)pool_count + 1, sizeof(struct dyno_kv_file *));
-    if (!links->storages || !links->files) {
+    if (!links->storages) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
     }
-    links->file_count = pool_count;
+    DYNO_TRY(open_files(links, assembly, pools, pool_count, error));
     for (uint32_t i = 0; i < pool_count; i++, to += ranks) {
-        if (pools[i].level > 2) {
-            DYNO_TRY(open_file(links, assembly, &pools[i], i, in_files++, error));
-        }
         for (uint32_t rank = 0; pools[i].level == 2 && rank < ranks; rank++) {
             DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count],
                                           storage_of(assembly, 0, rank), pools[i].blocks, error));
@@ -138,6 +153,16 @@ static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_as
         }
     }
     return DYNO_OK;
+}
+
+static bool any_file(const struct dyno_live_links *links)
+{
+    for (uint32_t i = 0; i < links->file_count; i++) {
+        if (links->files[i]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Memories in other processes, by endpoint; NULL: there are none.  *out is the caller's to free. */
@@ -170,7 +195,6 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
     uint32_t workers = dyno_halves_workers(assembly->scenario);
     struct dyno_kv_file **files = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
     struct dyno_kv_peer **peers = NULL;
-    bool any = false;
     dyno_status status;
 
     if (!files) {
@@ -178,9 +202,8 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
     }
     for (uint32_t i = 0; i < pool_count; i++) {
         files[workers + i] = links->files[i];
-        any = any || links->files[i];
     }
-    config->files = any ? files : NULL;
+    config->files = any_file(links) ? files : NULL;
     status = list_peers(&peers, assembly, config->endpoint_count, error);
     config->peers = peers;
     if (status == DYNO_OK) {
@@ -211,7 +234,7 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
                      pool_count, error);
 }
 
-/* Pools are in pinned memory. */
+/* Pools are in pinned memory, or files. */
 static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                              const struct dyno_live_pool *pools, uint32_t pool_count,
                              struct dyno_error *error)
@@ -232,7 +255,11 @@ static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_as
     for (uint32_t i = 0; i < pool_count; i++) {
         blocks[i] = pools[i].blocks;
     }
-    status = dyno_cuda_links_open(&links->links, &config, error);
+    status = open_files(links, assembly, pools, pool_count, error);
+    if (status == DYNO_OK) {
+        config.files = any_file(links) ? links->files : NULL;
+        status = dyno_cuda_links_open(&links->links, &config, error);
+    }
     free(blocks);
     return status;
 }

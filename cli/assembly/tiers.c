@@ -134,11 +134,6 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                              "--tier g4: workers that compute have g2 (host memory) and g3 (a "
                              "file) below their own");
         }
-        if (specs[i].level == 3 && dyno_live_is_cuda(scenario)) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "--tier g3 and --device cuda cannot be together: below GPUs there is "
-                             "g2 (host memory)");
-        }
         if (specs[i].level == 3 && !dyno_live_is_real(scenario)) {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "--tier g3 and --machine cannot be together: no disk was measured");

@@ -8,6 +8,7 @@
 
 #include "backends/cuda/device.h"
 #include "backends/cuda/device_pools.h"
+#include "backends/cuda/kv_stage.h"
 #include "tests/backends/cuda_models.h"
 #include "tests/check_main.h"
 #include "tests/cuda_emulation/faults.h"
@@ -92,6 +93,133 @@ START_TEST(blocks_go_to_the_host_to_another_gpu_and_back)
     (void)cudaFree(two.memory);
     (void)cudaStreamDestroy(stream);
     (void)cudaStreamDestroy(other);
+}
+END_TEST
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+enum { FILED = 40, RANKS = 2 }; /* more than go at a time */
+
+/* Blocks of two ranks on two GPUs, and a file without a name for them. */
+struct filing_rig {
+    struct dyno_cuda_kv_pool pools[RANKS];
+    struct dyno_cuda_kv_stage *stage;
+    struct dyno_kv_file *file;
+    uint32_t blocks[FILED], places[FILED];
+    struct dyno_block_name names[FILED];
+    struct dyno_cuda_filing filing;
+};
+
+static void filing_open(struct filing_rig *rig)
+{
+    struct dyno_kv_file_config file = {
+        .blocks = FILED, .block_bytes = (uint64_t)RANKS * LAYERS * PIECE, .fingerprint = 1};
+
+    dyno_emulation_devices(RANKS);
+    for (int rank = 0; rank < RANKS; rank++) {
+        rig->pools[rank] = on_gpu(rank, FILED);
+    }
+    for (uint32_t i = 0; i < FILED; i++) {
+        rig->blocks[i] = (7 * i) % FILED;
+        rig->places[i] = FILED - 1 - i;
+        rig->names[i] = (struct dyno_block_name){.span = 5, .index = i, .depth = i};
+        for (uint32_t rank = 0; rank < RANKS; rank++) {
+            fill(&rig->pools[rank], rig->blocks[i], (i + rank) % 7);
+        }
+    }
+    ck_assert(dyno_kv_file_open(&rig->file, &file, NULL) == DYNO_OK);
+    ck_assert(dyno_cuda_kv_stage_open(&rig->stage, rig->pools, RANKS, RANKS, NULL) == DYNO_OK);
+    rig->filing = (struct dyno_cuda_filing){.pools = rig->pools,
+                                            .blocks = rig->blocks,
+                                            .places = rig->places,
+                                            .names = rig->names,
+                                            .count = FILED};
+}
+
+static void filing_close(struct filing_rig *rig)
+{
+    dyno_cuda_kv_stage_close(rig->stage);
+    dyno_kv_file_close(rig->file);
+    for (int rank = 0; rank < RANKS; rank++) {
+        (void)cudaFree(rig->pools[rank].memory);
+    }
+}
+
+static void clear(const struct filing_rig *rig)
+{
+    for (uint32_t rank = 0; rank < RANKS; rank++) {
+        ck_assert(!cudaMemset(rig->pools[rank].memory, 0, (size_t)LAYERS * FILED * PIECE));
+    }
+}
+
+static void expect_filed(const struct filing_rig *rig, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t rank = 0; rank < RANKS; rank++) {
+            expect(&rig->pools[rank], rig->blocks[i], (i + rank) % 7);
+        }
+    }
+}
+
+/* From GPUs to a file and back, and from pinned memory likewise. */
+START_TEST(blocks_of_all_ranks_go_to_a_file_and_back)
+{
+    struct filing_rig rig;
+    struct dyno_cuda_kv_pool between[RANKS];
+    struct dyno_cuda_filing pinned;
+    struct dyno_error error = {0};
+
+    filing_open(&rig);
+    ck_assert_uint_eq(dyno_cuda_kv_stage_write(rig.stage, rig.file, &rig.filing, &error), 0);
+    clear(&rig);
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &rig.filing, &error), 0);
+    expect_filed(&rig, FILED);
+    clear(&rig);
+    for (uint32_t rank = 0; rank < RANKS; rank++) {
+        ck_assert(dyno_cuda_kv_pool_open(&between[rank], &rig.pools[rank], FILED, NULL) == DYNO_OK);
+    }
+    pinned = rig.filing;
+    pinned.pools = between;
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &pinned, &error), 0);
+    for (uint32_t i = 0; i < FILED; i++) {
+        rig.places[i] = i; /* elsewhere, under the same name */
+    }
+    ck_assert_uint_eq(dyno_cuda_kv_stage_write(rig.stage, rig.file, &pinned, &error), 0);
+    ck_assert(error.text[0] == '\0');
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &rig.filing, &error), 0);
+    expect_filed(&rig, FILED);
+    for (uint32_t rank = 0; rank < RANKS; rank++) {
+        dyno_cuda_kv_pool_close(&between[rank]);
+    }
+    filing_close(&rig);
+}
+END_TEST
+
+/* What a lost GPU had is not written under anybody's name; what could not be read from the file is
+ * not asked for again. */
+START_TEST(what_does_not_get_to_a_file_or_back_is_counted)
+{
+    struct filing_rig rig;
+    struct dyno_error error = {0};
+
+    filing_open(&rig);
+    ck_assert_uint_eq(dyno_cuda_kv_stage_write(rig.stage, rig.file, &rig.filing, &error), 0);
+    rig.names[35].index = 1000; /* another one lies there */
+    clear(&rig);
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &rig.filing, &error),
+                      FILED - 35);
+    expect_filed(&rig, 35);
+    rig.names[3].index = 1000;
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &rig.filing, &error), FILED - 3);
+    ck_assert(error.text[0] == '\0');
+    dyno_emulation_lose(1, 1, cudaErrorIllegalAddress);
+    ck_assert_uint_eq(dyno_cuda_kv_stage_write(rig.stage, rig.file, &rig.filing, &error), FILED);
+    ck_assert_msg(strstr(error.text, "cudaErrorIllegalAddress"), "%s", error.text);
+    dyno_emulation_lose(1, 0, cudaSuccess);
+    rig.names[3].index = 3; /* as it was */
+    rig.filing.count = 32;
+    ck_assert_uint_eq(dyno_cuda_kv_stage_read(rig.stage, rig.file, &rig.filing, &error), 0);
+    filing_close(&rig);
 }
 END_TEST
 
@@ -340,6 +468,8 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_test(tc, blocks_go_to_the_host_to_another_gpu_and_back);
     tcase_add_loop_test(tc, links_move_what_every_rank_has_of_a_block, 0, 2);
+    tcase_add_test(tc, blocks_of_all_ranks_go_to_a_file_and_back);
+    tcase_add_test(tc, what_does_not_get_to_a_file_or_back_is_counted);
     tcase_add_loop_test(tc, prompts_are_handed_on_between_gpus_and_within_one, 0, 3);
     tcase_add_loop_test(tc, a_hand_off_that_a_lost_gpu_ends_never_arrives, 0, 3);
     suite_add_tcase(suite, tc);

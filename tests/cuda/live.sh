@@ -46,8 +46,6 @@ works replay "${groups[@]}" --tier g2=4MiB --json with.json
 awk -v without="$(number without.json kv.token_hit_rate)" \
     -v with="$(number with.json kv.token_hit_rate)" 'BEGIN { exit !(with > without + 0.1) }' ||
     fail "host memory found nothing: $(cat out)"
-refuses 2 '--tier g3 and --device cuda cannot be together: below GPUs there is g2 (host memory)' \
-    replay "${groups[@]}" --tier g3=4MiB
 
 # A GPU that is lost takes its worker along: the other one serves everybody.
 DYNO_EMULATION_DEVICES=2 DYNO_EMULATION_LOSE=420 works replay "${load[@]}" --device cuda \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# KV that moves on GPUs, emulated: from who computes prompts to who decodes.
+# KV that moves on GPUs, emulated: from who computes prompts to who decodes, and to files and back.
 # Nothing here depends on how fast that is.
 #
 # usage: tests/cuda/moves.sh DYNO
@@ -48,3 +48,22 @@ for gpus in 0 2 1; do
     stop_server
     cmp answers.0 answers.$gpus || fail "$(cat answers.*)"
 done
+
+# A file below the GPU, with host memory between or without: what the first run stored, the second
+# one finds, and not where the blocks are others.
+groups=(--arrival concurrency:1 --requests 8 --input-tokens 20 --output-tokens 2 "${small[@]}"
+        --set generate.prefix_groups=3 --set generate.prefix_tokens=64 --max-num-seqs 1
+        --set kv.blocks=8 --max-model-len 128 --db none --device cuda --model tiny)
+for tiers in '--tier g3=4MiB' '--tier g2=256KiB --tier g3=4MiB --workers 1 --tp 2'; do
+    rm -f kv
+    for run in first again; do
+        # shellcheck disable=SC2086
+        DYNO_EMULATION_DEVICES=2 works replay "${groups[@]}" $tiers --tier-file kv --json $run.json
+        [[ $(number $run.json requests.completed) == 8 ]] || fail "$tiers: $(cat out)"
+    done
+    awk -v first="$(number first.json kv.token_hit_rate)" \
+        -v again="$(number again.json kv.token_hit_rate)" 'BEGIN { exit !(again > first) }' ||
+        fail "$tiers: nothing was found again: $(cat out)"
+done
+refuses 1 'kv has KV of another model, of blocks of other sizes, or of other ranks; give another '\
+'path, or remove it' replay "${groups[@]}" --tier g3=4MiB --tier-file kv
