@@ -82,6 +82,17 @@ static dyno_status keep_plan(struct dyno_sink *sink, const struct dyno_plan_reco
     return DYNO_OK;
 }
 
+static dyno_status keep_fault(struct dyno_sink *sink, const struct dyno_fault_record *record)
+{
+    struct dyno_item *item = next_item(sink, DYNO_ITEM_FAULT);
+
+    if (!item) {
+        return DYNO_NO_MEMORY;
+    }
+    item->fault = *record;
+    return DYNO_OK;
+}
+
 static dyno_status keep_link(struct dyno_sink *sink, const struct dyno_link_record *record)
 {
     struct dyno_item *item = next_item(sink, DYNO_ITEM_LINK);
@@ -97,6 +108,7 @@ static const struct dyno_sink_ops keeper_ops = {.name = "keeper",
                                                 .request = keep_request,
                                                 .sample = keep_sample,
                                                 .plan = keep_plan,
+                                                .fault = keep_fault,
                                                 .link = keep_link};
 
 static dyno_status keep_prefix(void *context, const struct dyno_request *request)
@@ -182,6 +194,8 @@ static dyno_status write_items(struct dyno_sink *sink, const struct keeper *keep
             DYNO_TRY(sink->ops->sample(sink, &item->sample));
         } else if (item->kind == DYNO_ITEM_PLAN && sink->ops->plan) {
             DYNO_TRY(sink->ops->plan(sink, &item->plan));
+        } else if (item->kind == DYNO_ITEM_FAULT && sink->ops->fault) {
+            DYNO_TRY(sink->ops->fault(sink, &item->fault));
         } else if (item->kind == DYNO_ITEM_LINK && sink->ops->link) {
             DYNO_TRY(sink->ops->link(sink, &item->link));
         }

@@ -49,6 +49,13 @@ if has_sqlite; then
     [[ $held -gt 0 && $held -lt $migrated ]] || fail "$held requests were with them of $migrated"
 fi
 
+# So have the runs of a comparison.
+if has_sqlite; then
+    works ab "$node" --set generate.duration=210s --a router=kv --b router=random --db ab.db
+    sqlite3 ab.db "SELECT run, kind, target FROM fault" >faults
+    printf '%s\n' '1|death|'{4..7} '2|death|'{4..7} | cmp - faults || fail "$(cat faults)"
+fi
+
 # Where nobody goes on elsewhere, the same requests are lost, and the others none the worse.
 plays lost.json --set faults.migration_limit=0
 is 24334 requests.completed
