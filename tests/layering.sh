@@ -42,7 +42,7 @@ backends/remote/reply backends/load/answer.h backends/load/json_skim.h backends/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h chosen_sql.h look_gp.h exhibit_texts.h report_css.h report_js.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
-cli/trace/figures core/ traces/ reports/ cli/ trace_rate_gp.h trace_lengths_gp.h trace_hits_gp.h
+cli/trace/figures core/ traces/ reports/ cli/ trace_
 tests/ core/ sim/ kernels/ backends/ traces/ reports/ cli/ tests/
 END
 }

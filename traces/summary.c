@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/map.h"
 #include "traces/rows.h"
 #include "traces/traces.h"
 
@@ -49,6 +50,30 @@ static bool tally_add(struct tally *tally, uint32_t value)
     tally->count++;
     tally->sum += value;
     return true;
+}
+
+/* Requests a session so far, and how often each number of them occurs. */
+struct turns {
+    struct dyno_map sessions;
+    struct tally tally;
+};
+
+static bool turns_add(struct turns *turns, uint64_t session)
+{
+    uint32_t *count = session ? dyno_map_put(&turns->sessions, session, 0, NULL) : NULL;
+
+    if (session == 0) {
+        return true;
+    }
+    if (!count) {
+        return false;
+    }
+    if (*count > 0) {
+        turns->tally.times[*count]--;
+        turns->tally.count--;
+        turns->tally.sum -= *count;
+    }
+    return tally_add(&turns->tally, ++*count);
 }
 
 /* The rank-th smallest value, from 1. */
@@ -98,7 +123,7 @@ static dyno_status note_blocks(const struct dyno_request *request, struct dyno_t
 /* Send everything and end it at once. */
 static dyno_status drain(struct dyno_source *source, const struct listener *listener,
                          struct dyno_trace_summary *out, struct tally tallies[2],
-                         struct dyno_error *error)
+                         struct turns *turns, struct dyno_error *error)
 {
     dyno_ns first = DYNO_NEVER, now;
 
@@ -107,7 +132,8 @@ static dyno_status drain(struct dyno_source *source, const struct listener *list
 
         DYNO_TRY(source->ops->take(source, now, &request, error));
         if (!tally_add(&tallies[0], request.prompt_tokens) ||
-            !tally_add(&tallies[1], listener->output_tokens)) {
+            !tally_add(&tallies[1], listener->output_tokens) ||
+            !turns_add(turns, request.session)) {
             return no_memory(error);
         }
         DYNO_TRY(note_blocks(&request, out, error));
@@ -159,13 +185,14 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
     struct listener listener = {.answers = {.ops = &ops}};
     struct dyno_trace_summary summary = {0};
     struct tally tallies[2] = {{0}, {0}};
+    struct turns turns = {.tally = {0}};
     struct dyno_source *source;
     dyno_status status;
 
     DYNO_TRY(dyno_trace_open(&source, config, &pacing, &listener.answers, error));
     status = dyno_reuse_open(&summary.reuse, error);
     if (status == DYNO_OK) {
-        status = drain(source, &listener, &summary, tallies, error);
+        status = drain(source, &listener, &summary, tallies, &turns, error);
     }
     if (status == DYNO_OK) {
         status = keep_skipped(source, &summary, error);
@@ -175,6 +202,7 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
         summary.counts = dyno_source_counts(source);
         summary.input = describe(&tallies[0]);
         summary.output = describe(&tallies[1]);
+        summary.turns = describe(&turns.tally);
         *out = summary;
     } else {
         dyno_trace_summary_release(&summary);
@@ -182,5 +210,7 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
     source->ops->close(source);
     free(tallies[0].times);
     free(tallies[1].times);
+    free(turns.tally.times);
+    dyno_map_release(&turns.sessions);
     return status;
 }

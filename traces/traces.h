@@ -222,10 +222,11 @@ struct dyno_trace_summary {
     uint64_t session_requests; /* that belong to a session */
     dyno_ns span_ns;           /* from the first request to the last, were every answer instant */
     struct dyno_token_summary input, output;
-    struct dyno_timeline arrivals; /* were every answer instant */
-    struct dyno_reuse *reuse;      /* of the trace's own blocks, ... */
-    uint32_t block_tokens;         /* ... which are that long; 0: there are none */
-    char **skipped;                /* [skipped_count]: sentences, the first 20 */
+    struct dyno_token_summary turns; /* likewise, of sessions: how many requests each has */
+    struct dyno_timeline arrivals;   /* were every answer instant */
+    struct dyno_reuse *reuse;        /* of the trace's own blocks, ... */
+    uint32_t block_tokens;           /* ... which are that long; 0: there are none */
+    char **skipped;                  /* [skipped_count]: sentences, the first 20 */
     size_t skipped_count;
 };
 

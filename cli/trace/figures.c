@@ -10,6 +10,7 @@
 #include "trace_hits_gp.h"
 #include "trace_lengths_gp.h"
 #include "trace_rate_gp.h"
+#include "trace_sessions_gp.h"
 
 enum { WIDTH = 480, HEIGHT = 320, CURVE_POINTS = 200 };
 
@@ -54,6 +55,19 @@ static uint32_t fill_lengths(const struct dyno_trace_summary *summary, FILE *blo
     return 2;
 }
 
+static uint32_t fill_sessions(const struct dyno_trace_summary *summary, FILE *blocks, FILE *names)
+{
+    uint64_t sessions = 0;
+
+    for (int i = 0; i < DYNO_TOKEN_OCTAVES; i++) {
+        sessions += summary->turns.octaves[i];
+    }
+    if (sessions > 0) {
+        put_lengths(&summary->turns, sessions, "sessions", 1, blocks, names);
+    }
+    return sessions > 0 ? 1 : 0;
+}
+
 static uint32_t fill_hits(const struct dyno_trace_summary *summary, FILE *blocks, FILE *names)
 {
     uint64_t references;
@@ -84,6 +98,7 @@ static const struct {
 } figures[] = {
     {"trace_rate", dyno_trace_rate_gp, fill_rate},
     {"trace_lengths", dyno_trace_lengths_gp, fill_lengths},
+    {"trace_sessions", dyno_trace_sessions_gp, fill_sessions},
     {"trace_hits", dyno_trace_hits_gp, fill_hits},
 };
 

@@ -91,8 +91,8 @@ static const struct dyno_option rows[] = {
     {.name = "info.figures",
      .flag = "figures",
      .value = "DIR",
-     .help = "draw the rate over time, lengths, and what a cache of any size would have held, into "
-             "this folder (with gnuplot)",
+     .help = "draw the rate over time, lengths, sessions, and what a cache of any size would have "
+             "held, into this folder (with gnuplot)",
      .initial = "none",
      .special = "none",
      .type = DYNO_OPTION_TEXT,
@@ -138,6 +138,11 @@ static void count_line(const char *label, uint64_t count)
     printf("%-*s%12" PRIu64 "\n", LABEL_WIDTH, label, count);
 }
 
+static void head_line(const char *label)
+{
+    printf("%-*s%12s%10s%10s%10s%10s\n", LABEL_WIDTH, label, "mean", "p50", "p90", "p99", "max");
+}
+
 static void token_line(const char *label, const struct dyno_token_summary *tokens)
 {
     printf("%-*s%12.2f%10" PRIu32 "%10" PRIu32 "%10" PRIu32 "%10" PRIu32 "\n", LABEL_WIDTH, label,
@@ -157,7 +162,8 @@ static void print_blocks(const struct dyno_trace_counts *counts)
 }
 
 /* Lengths as bars, a power of two each, without those at both ends that nobody has. */
-static void length_line(const char *label, const struct dyno_token_summary *tokens)
+static void length_line(const char *label, const struct dyno_token_summary *tokens,
+                        const char *what)
 {
     uint32_t first = 0, end = DYNO_TOKEN_OCTAVES;
     char bars[DYNO_BARS_BYTES];
@@ -169,8 +175,8 @@ static void length_line(const char *label, const struct dyno_token_summary *toke
         end--;
     }
     dyno_bars(bars, tokens->octaves + first, end - first);
-    printf("%-*s%s  from %u to %u tokens, twice as many a bar\n", LABEL_WIDTH, label, bars,
-           1U << first, 1U << end);
+    printf("%-*s%s  from %u to %u %s, twice as many a bar\n", LABEL_WIDTH, label, bars, 1U << first,
+           1U << end, what);
 }
 
 static void rate_line(const struct dyno_timeline *arrivals)
@@ -248,17 +254,22 @@ static void print_text(const struct dyno_trace_summary *summary)
     printf("%-*s%12.3f\n", LABEL_WIDTH, "span, s", seconds(summary));
     printf("%-*s%12.3f\n", LABEL_WIDTH, "requests per second", rate(summary));
     rate_line(&summary->arrivals);
-    printf("%-*s%12s%10s%10s%10s%10s\n", LABEL_WIDTH, "tokens", "mean", "p50", "p90", "p99", "max");
+    head_line("tokens");
     token_line("  input", &summary->input);
     token_line("  output", &summary->output);
-    length_line("  input", &summary->input);
-    length_line("  output", &summary->output);
+    length_line("  input", &summary->input, "tokens");
+    length_line("  output", &summary->output, "tokens");
     print_blocks(counts);
     if (counts->block_refs > 0) {
         print_curve(summary);
     }
     count_line("sessions", counts->sessions);
     count_line("  requests in them", summary->session_requests);
+    if (summary->session_requests > 0) {
+        head_line("  in each");
+        token_line("", &summary->turns);
+        length_line("", &summary->turns, "requests");
+    }
     if (counts->recorded) {
         print_recorded(counts);
     }
@@ -273,11 +284,29 @@ static void print_text(const struct dyno_trace_summary *summary)
     }
 }
 
+static void print_numbers_json(const struct dyno_token_summary *tokens)
+{
+    printf("{\"mean\": %.6f, \"min\": %" PRIu32 ", \"p50\": %" PRIu32 ", \"p90\": %" PRIu32
+           ", \"p99\": %" PRIu32 ", \"max\": %" PRIu32 "}",
+           tokens->mean, tokens->min, tokens->p50, tokens->p90, tokens->p99, tokens->max);
+}
+
+static void print_sessions_json(const struct dyno_trace_summary *summary)
+{
+    printf("  \"sessions\": {\"count\": %" PRIu64 ", \"requests\": %" PRIu64,
+           summary->counts.sessions, summary->session_requests);
+    if (summary->session_requests > 0) {
+        printf(",\n    \"turns\": ");
+        print_numbers_json(&summary->turns);
+    }
+    puts("},");
+}
+
 static void print_tokens_json(const char *key, const struct dyno_token_summary *tokens)
 {
-    printf("  \"%s\": {\"mean\": %.6f, \"min\": %" PRIu32 ", \"p50\": %" PRIu32
-           ", \"p90\": %" PRIu32 ", \"p99\": %" PRIu32 ", \"max\": %" PRIu32 "},\n",
-           key, tokens->mean, tokens->min, tokens->p50, tokens->p90, tokens->p99, tokens->max);
+    printf("  \"%s\": ", key);
+    print_numbers_json(tokens);
+    puts(",");
 }
 
 static void print_recorded_json(const struct dyno_trace_counts *counts)
@@ -358,8 +387,8 @@ static void print_json(const struct dyno_trace_summary *summary)
                ", \"unbounded_hit_rate\": %.8f",
                counts->block_refs_distinct, counts->block_refs_seen, hit_fraction(counts));
     }
-    printf("},\n  \"sessions\": {\"count\": %" PRIu64 ", \"requests\": %" PRIu64 "},\n",
-           counts->sessions, summary->session_requests);
+    printf("},\n");
+    print_sessions_json(summary);
     if (counts->recorded) {
         print_recorded_json(counts);
     }

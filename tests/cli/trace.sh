@@ -57,9 +57,26 @@ in one LRU cache          blocks        tokens   hits, %
                                4            64    20.000  ████
 sessions                       1
   requests in them             1
+  in each                   mean       p50       p90       p99       max
+                            1.00         1         1         1         1
+                    █  from 1 to 2 requests, twice as many a bar
 lines skipped                  1
   small.jsonl:3:1: found 'n'; expected '{': one JSON object a line
 END
+
+# Sessions of four requests, of two and of one, whose requests lie between each other.
+for session in 1 2 1 3 1 2 1; do
+    echo '{"timestamp": 0, "input_length": 4, "output_length": 2, "session_id": '"$session"'}'
+done >sessions.jsonl
+"$dyno" trace info sessions.jsonl | sed -n '/^sessions/,$p' | diff -u - <(
+    cat <<'END'
+sessions                       3
+  requests in them             7
+  in each                   mean       p50       p90       p99       max
+                            2.33         2         4         4         4
+                    ███  from 1 to 8 requests, twice as many a bar
+END
+)
 
 # A recording that was cut off: who came, how they ended, what is missing.
 recorded='"recording": "9c0f1e2d3c4b5a69", "block_tokens": 4'
@@ -122,7 +139,8 @@ says trace info --block-tokens 16 --json --skip-bad=1 small.jsonl <<'END'
     {"blocks": 3, "hits": 1, "hit_rate": 0.20000000},
     {"blocks": 4, "hits": 1, "hit_rate": 0.20000000}]},
   "blocks": {"references": 5, "distinct": 4, "prefix_hits": 1, "unbounded_hit_rate": 0.20000000},
-  "sessions": {"count": 1, "requests": 1},
+  "sessions": {"count": 1, "requests": 1,
+    "turns": {"mean": 1.000000, "min": 1, "p50": 1, "p90": 1, "p99": 1, "max": 1}},
   "failed_dropped": 0,
   "lines_skipped": 1
 }
@@ -206,7 +224,7 @@ read -ra said <<<"$(grep '^  p50' fitted | sed -n 1p)"
 if command -v gnuplot >/dev/null; then
     "$dyno" trace info --figures drawn --formats svg,png "$samples/chat-prefix.jsonl" >/dev/null
     [[ $(ls drawn) == $'trace_hits.png\ntrace_hits.svg\ntrace_lengths.png\ntrace_lengths.svg
-trace_rate.png\ntrace_rate.svg' ]]
+trace_rate.png\ntrace_rate.svg\ntrace_sessions.png\ntrace_sessions.svg' ]]
     grep -q 'requests a second' drawn/trace_rate.svg
 fi
 refuses 2 "'gif' is no format of figures: any of svg, png, pdf, with commas between" trace info \
