@@ -6,6 +6,9 @@
  *                  (finished or interrupted), the last DYNO_RUN_SET_DETAIL_MAX of them: what is
  *                  drawn run by run
  *   differing(name), word(run, name, word)     options that tell the chosen runs apart
+ *   fleet_model(place, run, label, number, name, gpus, workers, what, series, is_drawn, metrics)
+ *                  of runs in detail that serve several models, each of them: reports/figures/
+ *                  chosen.sql
  *   family(run, by_load, by_size)              a name that runs share which differ in their load
  *                  only, or in the size of their fleet only
  * and the functions of reports/functions.h.  A label is short: "run 3: kv". */

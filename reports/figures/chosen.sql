@@ -54,3 +54,26 @@ SELECT c.run AS run,
                    AND name NOT IN ('fleet.workers', 'disagg.prefill', 'disagg.decode',
                                     'run.seed')), 'all runs') AS by_size
 FROM choice AS c;
+
+-- Models of the runs in detail that serve several: `series` names one in a figure, of `is_drawn` at
+-- most 6; its numbers in run_metric begin with `metrics` (as dyno_summary_model spells it).
+CREATE TEMP TABLE fleet_model AS
+WITH several AS (
+    SELECT d.place, d.run, d.label, m.number, m.name, m.gpus, m.workers,
+           m.model || ' on ' || m.gpu AS what,
+           (SELECT count(*) FROM detail WHERE run IN (SELECT run FROM main.model)) AS runs
+    FROM detail AS d JOIN main.model AS m ON m.run = d.run
+)
+SELECT place, run, label, number, name, gpus, workers, what,
+       CASE runs WHEN 1 THEN '' ELSE label || ', ' END || substr(name, 1, 24) AS series,
+       number < 6 / runs AS is_drawn,
+       'models.' || (WITH RECURSIVE spelt (length, text) AS (
+           SELECT 0, ''
+           UNION ALL
+           SELECT length + 1,
+                  text || iif(CAST(substr(CAST(name AS BLOB), length + 1, 1) AS TEXT)
+                                  GLOB '[-0-9A-Za-z]',
+                              CAST(substr(CAST(name AS BLOB), length + 1, 1) AS TEXT), '_')
+           FROM spelt WHERE length < min(24, length(CAST(name AS BLOB)))
+       ) SELECT text FROM spelt ORDER BY length DESC LIMIT 1) || '.' AS metrics
+FROM several;

@@ -10,7 +10,9 @@ WITH point AS (
                AS reader,
            (SELECT value FROM run_metric
             WHERE run = c.run AND metric = 'throughput.output_tokens_per_s')
-               / (SELECT value FROM run_metric WHERE run = c.run AND metric = 'fleet.gpus') AS gpu
+               * (SELECT value FROM run_metric WHERE run = c.run AND metric = 'duration_s')
+               / (SELECT 3600 * value FROM run_metric
+                  WHERE run = c.run AND metric = 'fleet.gpu_hours') AS gpu
     FROM chosen AS c WHERE c.status = 'finished'
 ), known AS (
     SELECT * FROM point WHERE reader IS NOT NULL AND gpu IS NOT NULL

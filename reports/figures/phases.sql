@@ -5,7 +5,8 @@
 -- order: 20
 -- size: 480x250
 WITH phase (number, name) AS (
-    VALUES (1, 'ingest'), (2, 'queue'), (3, 'prefill'), (4, 'transfer'), (5, 'decode')
+    VALUES (1, 'ingest'), (2, 'queue'), (3, 'onboard'), (4, 'prefill'), (5, 'transfer'),
+           (6, 'decode')
 ), part AS (
     SELECT d.place, d.label, d.run, p.number, p.name, m.value / 1e3 AS s
     FROM detail AS d CROSS JOIN phase AS p

@@ -147,6 +147,24 @@ hours=$(number one.json planner.gpu_hours)
 awk -v hours="$hours" -v more="$(number halves.json planner.gpu_hours)" \
     'BEGIN { exit !(hours < more - 1) }' || fail "one budget is not cheaper"
 
+# A report tells of each model what the JSON does, and of GPUs what the planner had up.
+works sql one.db :models --csv
+for name in chat code; do
+    awk -F, -v name=$name -v requests="$(number one.json models.$name.requests)" \
+        -v ttft="$(number one.json models.$name.ttft_ms.p99)" \
+        '$2 == name && $4 == requests && $8 - ttft < 1e-6 && ttft - $8 < 1e-6 { found = 1 }
+         END { exit !found }' out || fail "$name in a report: $(cat out)"
+done
+works sql one.db :models_gpus --csv
+awk -F, 'NR > 1 { if ($4 > most[$1]) most[$1] = $4 }
+         END { exit !(most["chat"] == 28 && most["code"] == 24) }' out || fail "$(cat out)"
+mv out parts
+works sql one.db :planner --csv # the load of both
+awk -F, 'FNR == 1 { next } FILENAME == "parts" { rate[$2] += $3; next }
+         (rate[$2] - $3) ^ 2 > 1e-12 { exit 1 }' parts out || fail "$(cat parts out)"
+works sql one.db :models_ttft --csv
+[[ $(cut -d, -f1 out | sort -u | tr '\n' ' ') == 'chat code series ' ]] || fail "$(cat out)"
+
 # ---- for real --------------------------------------------------------------------------------
 
 # Two models that are computed, each by workers and weights of its own.

@@ -95,3 +95,15 @@ awk -F, 'NR > 1 && ($3 < 0 || $3 > 100) { exit 1 }' out || fail "more than all: 
 # one.
 works sql tiers.db "EXPLAIN QUERY PLAN $(sed '/;$/q' "$figures/transfers.sql")"
 grep -q 'MATERIALIZE span' out || fail "$(cat out)"
+
+# What went wrong, one below the other: what it was is said once, however often it was so.
+works replay --arrival poisson:20 --requests 300 --workers 3 --db faults.db \
+    --fault worker:1@2s..5s=dead --fault worker:2@3s..4s=slow:3 --fault worker:2@6s..7s=slow:3
+works sql faults.db :faults --csv
+grep , out | cut -d, -f4- | grep '[0-9]' >bars
+printf '%s\n' 2,5,1,'worker 1 gone' 3,4,2,'worker 2 3× slower' '6,7,2,""' | cmp - bars ||
+    fail "$(cat bars)"
+[[ $(awk -F, '$3 > 0' out | wc -l) -gt 100 ]] || fail 'there are no first tokens over time'
+works report faults.db -o faults.html
+grep -Fq 'run 1: deaths of workers 1, stalls 2, links down or slow 0; requests' faults.html ||
+    fail 'the figure is told in other words'
