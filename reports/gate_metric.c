@@ -6,10 +6,17 @@
 #include <string.h>
 
 /* Latencies have these statistics each. */
-static const char *const latencies[] = {
-    "ttft_ms",          "itl_ms",          "tpot_ms",           "e2e_ms",
-    "phases_ms.ingest", "phases_ms.queue", "phases_ms.prefill", "phases_ms.transfer",
-    "phases_ms.decode", "queue.wait_ms"};
+static const char *const latencies[] = {"ttft_ms",
+                                        "itl_ms",
+                                        "tpot_ms",
+                                        "e2e_ms",
+                                        "phases_ms.ingest",
+                                        "phases_ms.queue",
+                                        "phases_ms.onboard",
+                                        "phases_ms.prefill",
+                                        "phases_ms.transfer",
+                                        "phases_ms.decode",
+                                        "queue.wait_ms"};
 static const char *const statistics[] = {"mean", "p50", "p90", "p95", "p99", "max"};
 
 static const struct dyno_gate_metric others[] = {
@@ -45,11 +52,27 @@ static const struct dyno_gate_metric others[] = {
     {"cost.per_million_output_tokens", DYNO_GATE_COUNT, -1},
 };
 
+/* Of one of several models; docs/metrics.md. */
+static const char *const model_latencies[] = {"ttft_ms", "itl_ms", "tpot_ms", "e2e_ms"};
+static const char *const model_statistics[] = {"mean", "p50", "p99"};
+
+static const struct dyno_gate_metric model_others[] = {
+    {"requests", DYNO_GATE_COUNT, 0},       {"completed", DYNO_GATE_COUNT, 1},
+    {"requests_per_s", DYNO_GATE_PER_S, 1}, {"output_tokens_per_s", DYNO_GATE_PER_S, 1},
+    {"goodput_per_s", DYNO_GATE_PER_S, 1},  {"goodput_fraction", DYNO_GATE_SHARE, 1},
+    {"token_hit_rate", DYNO_GATE_SHARE, 1}, {"busy_fraction", DYNO_GATE_SHARE, 0},
+    {"gpu_hours", DYNO_GATE_HOURS, -1},
+};
+
 enum {
     LATENCIES = sizeof latencies / sizeof latencies[0],
     STATISTICS = sizeof statistics / sizeof statistics[0],
     OTHERS = sizeof others / sizeof others[0],
     METRICS = LATENCIES * STATISTICS + OTHERS,
+    MODEL_LATENCIES = sizeof model_latencies / sizeof model_latencies[0],
+    MODEL_STATISTICS = sizeof model_statistics / sizeof model_statistics[0],
+    MODEL_METRICS =
+        MODEL_LATENCIES * MODEL_STATISTICS + sizeof model_others / sizeof model_others[0],
 };
 
 static struct dyno_gate_metric make(uint32_t index)
@@ -74,6 +97,45 @@ struct dyno_gate_metric dyno_gate_metric_at(uint32_t index)
     return make(index);
 }
 
+uint32_t dyno_gate_metric_model_count(void)
+{
+    return MODEL_METRICS;
+}
+
+struct dyno_gate_metric dyno_gate_metric_model_at(uint32_t index)
+{
+    struct dyno_gate_metric metric = {.unit = DYNO_GATE_MS, .better = -1};
+
+    if (index >= MODEL_LATENCIES * MODEL_STATISTICS) {
+        return model_others[index - MODEL_LATENCIES * MODEL_STATISTICS];
+    }
+    (void)snprintf(metric.name, sizeof metric.name, "%s.%s",
+                   model_latencies[index / MODEL_STATISTICS],
+                   model_statistics[index % MODEL_STATISTICS]);
+    return metric;
+}
+
+uint32_t dyno_gate_metric_model_length(const char *name)
+{
+    size_t length = strncmp(name, "models.", 7) == 0 ? strcspn(name + 7, ".") : 0;
+
+    return length > 0 && name[7 + length] == '.' ? (uint32_t)length : 0;
+}
+
+static bool find_of_model(struct dyno_gate_metric *out, const char *name)
+{
+    uint32_t length = dyno_gate_metric_model_length(name);
+
+    for (uint32_t i = 0; length > 0 && i < MODEL_METRICS; i++) {
+        *out = dyno_gate_metric_model_at(i);
+        if (strcmp(out->name, name + 7 + length + 1) == 0 && strlen(name) < sizeof out->name) {
+            memcpy(out->name, name, strlen(name) + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool dyno_gate_metric_find(struct dyno_gate_metric *out, const char *name)
 {
     for (uint32_t i = 0; i < METRICS; i++) {
@@ -82,7 +144,7 @@ bool dyno_gate_metric_find(struct dyno_gate_metric *out, const char *name)
             return true;
         }
     }
-    return false;
+    return find_of_model(out, name);
 }
 
 /* The suffixes of a unit, and what each is worth. */

@@ -25,7 +25,16 @@ struct dyno_gate_metric {
 /* All that may have a budget (docs/metrics.md), in that order. */
 uint32_t dyno_gate_metric_count(void);
 struct dyno_gate_metric dyno_gate_metric_at(uint32_t index);
-bool dyno_gate_metric_find(struct dyno_gate_metric *out, const char *name); /* false: none */
+
+/* Those of one of several models, named as they are behind "models.NAME.": "goodput_fraction". */
+uint32_t dyno_gate_metric_model_count(void);
+struct dyno_gate_metric dyno_gate_metric_model_at(uint32_t index);
+
+/* By its whole name, "ttft_ms.p99" or "models.chat.ttft_ms.p99"; false: there is none. */
+bool dyno_gate_metric_find(struct dyno_gate_metric *out, const char *name);
+
+/* How long the name of the model is in "models.NAME.METRIC", which begins at 7; 0: it is none. */
+uint32_t dyno_gate_metric_model_length(const char *name);
 
 /* A difference in the metric's unit from "2ms", "1.5points", "3/s", "20", "1s", "0.1h"; negative:
  * it is none. */

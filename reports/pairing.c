@@ -84,14 +84,20 @@ static dyno_status match_all(uint32_t **partners, uint32_t arms,
     return status;
 }
 
-/* Whether every arm has request `i` of the first, and of the same length. */
+/* Whether every arm has request `i` of the first, of the same length and for the same model. */
 static bool is_paired(uint32_t *const *partners, uint32_t arms,
                       const struct dyno_request_record *const *records, uint32_t i)
 {
     for (uint32_t arm = 1; arm < arms; arm++) {
+        const struct dyno_request_record *other;
+
         assert(partners[arm]);
-        if (partners[arm][i] == UINT32_MAX ||
-            records[arm][partners[arm][i]].prompt_tokens != records[0][i].prompt_tokens) {
+        if (partners[arm][i] == UINT32_MAX) {
+            return false;
+        }
+        other = &records[arm][partners[arm][i]];
+        if (other->prompt_tokens != records[0][i].prompt_tokens ||
+            other->model != records[0][i].model) {
             return false;
         }
     }

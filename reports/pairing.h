@@ -18,7 +18,7 @@ struct dyno_pairing {
     struct dyno_request_record **records; /* [arms][count], in the order of the first arm */
     uint32_t *places;                     /* [count] the index in the first arm's records */
     uint32_t unpaired;       /* requests of the first arm that another one lacks, or that are not
-                                as long there */
+                                as long there, or for another model */
     uint32_t arrivals_moved; /* pairs that did not arrive at the same time in every arm */
 };
 

@@ -311,8 +311,9 @@ static void find_invalid(struct dyno_ab *ab)
     }
     if (!*ab->invalid && ab->unpaired > 0) {
         (void)snprintf(ab->invalid, sizeof ab->invalid,
-                       "%u requests of arm %c are not in every arm, or not as long", ab->unpaired,
-                       ab->arms.items[0].letter);
+                       "%u requests of arm %c are not in every arm, or not as long, or not for the "
+                       "same model",
+                       ab->unpaired, ab->arms.items[0].letter);
     }
     if (!*ab->invalid && ab->requests == ab->figures.incomplete) {
         (void)snprintf(ab->invalid, sizeof ab->invalid,

@@ -1,4 +1,5 @@
-/* Classes of requests: by tenant, by what prefix they share, by length, by when they came.
+/* Classes of requests: by the model they ask for, by tenant, by what prefix they share, by length,
+ * by when they came.
  *
  * Prefixes are told by how many requests begin with them, so that the classes mean the same under
  * every seed: the most shared one, the next four, the next fifteen, others, and those that begin
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "cli/ab/ab.h"
+#include "cli/scenario/models.h"
 #include "reports/format.h"
 
 enum { CLASSES_MAX = 64, TENANTS_MAX = 8 };
@@ -175,6 +177,36 @@ static dyno_status add_tenants(struct classifier *by)
     return DYNO_OK;
 }
 
+/* ---- models -----------------------------------------------------------------------------------
+ */
+
+static uint32_t model_class(const struct dyno_ab *ab, const void *context, uint32_t seed,
+                            uint32_t i)
+{
+    (void)context;
+    return first_of(ab, seed, i)->model;
+}
+
+static dyno_status add_models(struct classifier *by)
+{
+    const struct dyno_scenario *scenario = &by->ab->runs.items[0].with.scenario;
+    struct dyno_fleet_models *models;
+    struct dyno_error ignored; /* they were read before, when the scenario was loaded */
+    dyno_status status;
+
+    if (!dyno_models_are(scenario)) {
+        return DYNO_OK;
+    }
+    models = calloc(1, sizeof *models);
+    status = models ? dyno_models_read(models, scenario, &ignored) : DYNO_NO_MEMORY;
+    mark(by, model_class, NULL);
+    for (uint32_t i = 0; status == DYNO_OK && i < models->count; i++) {
+        status = add_class(by, "model", models->of[i].name, i);
+    }
+    free(models);
+    return status;
+}
+
 /* ---- prefixes ---------------------------------------------------------------------------------
  */
 
@@ -294,6 +326,7 @@ static dyno_status classify(struct classifier *by)
     static const char *const prompts[] = {"< 1k tokens", "1k to 4k", "4k to 16k", "16k and more"};
     static const char *const answers[] = {"< 64 tokens", "64 to 256", "256 to 1k", "1k and more"};
 
+    DYNO_TRY(add_models(by));
     DYNO_TRY(add_tenants(by));
     DYNO_TRY(add_prefixes(by));
     mark(by, prompt_class, NULL);

@@ -157,8 +157,9 @@ static void print_classes(const struct dyno_ab *ab, FILE *out, uint32_t a, uint3
         const struct dyno_ab_class *one = &ab->classes[i];
         char count[DYNO_FORMAT_MAX];
 
-        (void)fprintf(out, "%-7s %-*s%8s", strcmp(kind, one->kind) == 0 ? "" : one->kind, LABEL - 7,
-                      one->label, dyno_format_count(count, one->figures.requests));
+        (void)fprintf(out, "%-7s %-*.*s%8s", strcmp(kind, one->kind) == 0 ? "" : one->kind,
+                      LABEL - 7, LABEL - 7, one->label,
+                      dyno_format_count(count, one->figures.requests));
         kind = one->kind;
         print_estimates(out, metric, &one->figures, a, b, false);
         (void)fputc('\n', out);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/gate/budget_models.h"
 #include "cli/scenario/file.h"
 #include "core/base/words.h"
 
@@ -24,6 +25,8 @@ struct texts {
 
 struct table {
     struct texts texts;
+    struct dyno_gate_metric metrics[DYNO_GATE_BUDGETS_MAX]; /* [metric_count] */
+    uint32_t metric_count;
     char names[DYNO_GATE_BUDGETS_MAX * FIELDS][NAME_MAX];
     struct dyno_option rows[FIXED_ROWS + DYNO_GATE_BUDGETS_MAX * FIELDS];
     uint32_t row_count;
@@ -60,15 +63,35 @@ static const struct dyno_option fixed_rows[FIXED_ROWS] = {
      .help = "then nothing was shown"},
 };
 
+/* All metrics, and those of the models that the file names. */
+static void list_metrics(struct table *table, const struct dyno_gate_models *models)
+{
+    assert(dyno_gate_metric_count() + DYNO_MODELS_MAX * dyno_gate_metric_model_count() <=
+           DYNO_GATE_BUDGETS_MAX);
+    for (uint32_t i = 0; i < dyno_gate_metric_count(); i++) {
+        table->metrics[table->metric_count++] = dyno_gate_metric_at(i);
+    }
+    for (uint32_t i = 0; i < models->count * dyno_gate_metric_model_count(); i++) {
+        struct dyno_gate_metric metric =
+            dyno_gate_metric_model_at(i % dyno_gate_metric_model_count());
+        char name[NAME_MAX];
+
+        (void)snprintf(name, sizeof name, "models.%s.%s",
+                       models->names[i / dyno_gate_metric_model_count()], metric.name);
+        if (dyno_gate_metric_find(&metric, name)) {
+            table->metrics[table->metric_count++] = metric;
+        }
+    }
+}
+
 static void make_rows(struct table *table)
 {
     static const char *const fields[FIELDS] = {"relative", "absolute", "sides"};
 
-    assert(dyno_gate_metric_count() <= DYNO_GATE_BUDGETS_MAX);
     memcpy(table->rows, fixed_rows, sizeof fixed_rows);
     table->row_count = FIXED_ROWS;
-    for (uint32_t i = 0; i < dyno_gate_metric_count(); i++) {
-        struct dyno_gate_metric metric = dyno_gate_metric_at(i);
+    for (uint32_t i = 0; i < table->metric_count; i++) {
+        struct dyno_gate_metric metric = table->metrics[i];
 
         for (uint32_t j = 0; j < FIELDS; j++) {
             char *name = table->names[i * FIELDS + j];
@@ -138,7 +161,7 @@ static dyno_status take_metric(struct dyno_gate_budgets *out, const struct table
     const struct dyno_option *sides_row =
         dyno_options_find(options, table->names[index * FIELDS + 2]);
     bool has_sides = dyno_options_origin(options, sides_row)->source != DYNO_SOURCE_DEFAULT;
-    struct dyno_gate_budget budget = {.metric = dyno_gate_metric_at(index),
+    struct dyno_gate_budget budget = {.metric = table->metrics[index],
                                       .relative = texts[0] ? per_cent(texts[0]) : -1.0,
                                       .absolute = -1.0,
                                       .both_sides = strcmp(texts[2], "both") == 0};
@@ -180,7 +203,7 @@ static dyno_status take_all(struct dyno_gate_budgets *out, const struct table *t
     DYNO_TRY(take_share(&out->tolerance, options, "host_time.tolerance", texts->tolerance, error));
     DYNO_TRY(take_share(&out->false_alarms, options, "host_time.false_alarms", texts->false_alarms,
                         error));
-    for (uint32_t i = 0; i < dyno_gate_metric_count(); i++) {
+    for (uint32_t i = 0; i < table->metric_count; i++) {
         DYNO_TRY(take_metric(out, table, options, i, error));
     }
     if (out->within_budget && out->count == 0) {
@@ -194,6 +217,7 @@ dyno_status dyno_gate_budgets_read(struct dyno_gate_budgets *out, const char *pa
 {
     struct table *table = calloc(1, sizeof *table);
     FILE *file = path ? fopen(path, "rb") : NULL;
+    struct dyno_gate_models models = {.count = 0};
     struct dyno_options options;
     dyno_status status;
 
@@ -203,6 +227,10 @@ dyno_status dyno_gate_budgets_read(struct dyno_gate_budgets *out, const char *pa
         status = dyno_fail(error, errno == ENOENT ? DYNO_NOT_FOUND : DYNO_IO,
                            "%s: the budgets cannot be opened: %s", path, strerror(errno));
     } else {
+        if (file) {
+            dyno_gate_models_find(&models, file);
+        }
+        list_metrics(table, &models);
         make_rows(table);
         status = dyno_options_open(&options, table->rows, table->row_count, &table->texts, error);
         if (status == DYNO_OK) {

@@ -8,8 +8,13 @@
 #include "reports/baseline.h"
 #include "reports/drift.h"
 #include "reports/stored_run.h"
+#include "reports/summary.h"
 
-enum { DYNO_GATE_SCENARIOS_MAX = 64, DYNO_GATE_FINDINGS_MAX = 256, DYNO_GATE_PATH_MAX = 4096 };
+enum {
+    DYNO_GATE_SCENARIOS_MAX = 64,
+    DYNO_GATE_FINDINGS_MAX = DYNO_SUMMARY_ROWS_MAX, /* as many numbers as a run may have */
+    DYNO_GATE_PATH_MAX = 4096,
+};
 
 struct dyno_gate_options {
     const char *base, *head, *suite, *budgets, *head_set; /* NULL: not given */

@@ -65,6 +65,26 @@ static void add_finding(struct dyno_gate_case *one, const struct dyno_gate_budge
     one->finding_count++;
 }
 
+/* Whether a run served the model that a metric is of. */
+static bool serves(const struct dyno_stored_run *run, const char *metric)
+{
+    size_t length = dyno_gate_metric_model_length(metric);
+
+    for (uint32_t i = 0; i < run->metric_count; i++) {
+        if (strncmp(run->metrics[i].name, metric, length + 8) == 0) { /* "models.NAME." */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is of a model counts where either side serves it. */
+static bool is_asked(const struct dyno_gate_case *one, const char *metric)
+{
+    return dyno_gate_metric_model_length(metric) == 0 || serves(&one->runs[0], metric) ||
+           serves(&one->runs[1], metric);
+}
+
 /* Metrics of both sides; one that only one of them knows (another version) is compared where it has
  * a budget. */
 static void compare_metrics(struct dyno_gate_case *one, const struct dyno_gate_budgets *budgets)
@@ -84,8 +104,8 @@ static void compare_metrics(struct dyno_gate_case *one, const struct dyno_gate_b
     for (uint32_t i = 0; i < budgets->count && !*one->invalid; i++) {
         const char *name = budgets->items[i].metric.name;
 
-        if (isnan(dyno_stored_run_metric(base, name)) ||
-            isnan(dyno_stored_run_metric(head, name))) {
+        if (is_asked(one, name) && (isnan(dyno_stored_run_metric(base, name)) ||
+                                    isnan(dyno_stored_run_metric(head, name)))) {
             (void)snprintf(one->invalid, sizeof one->invalid,
                            "%s has a budget, but is undefined in %s", name,
                            isnan(dyno_stored_run_metric(base, name)) ? "base" : "head");
@@ -168,8 +188,29 @@ static dyno_status compare(const struct dyno_gate *gate, struct dyno_gate_case *
     return DYNO_OK;
 }
 
+/* A budget of a model that no scenario serves is a mistake, such as a wrong letter in its name. */
+static dyno_status check_models(const struct dyno_gate *gate, struct dyno_error *error)
+{
+    for (uint32_t i = 0; i < gate->budgets.count; i++) {
+        const char *metric = gate->budgets.items[i].metric.name;
+        bool is_there = false;
+
+        for (uint32_t j = 0; j < gate->case_count; j++) {
+            is_there = is_there || *gate->cases[j].invalid || is_asked(&gate->cases[j], metric);
+        }
+        if (!is_there) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s has a budget, but no scenario of the suite serves a model called "
+                             "%.*s",
+                             metric, (int)dyno_gate_metric_model_length(metric), metric + 7);
+        }
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_gate_judge(struct dyno_gate *gate, struct dyno_error *error)
 {
+    DYNO_TRY(check_models(gate, error));
     gate->verdict = DYNO_GATE_PASS;
     for (uint32_t i = 0; i < gate->case_count; i++) {
         struct dyno_gate_case *one = &gate->cases[i];

@@ -62,9 +62,29 @@ static dyno_status unknown_metric(const char *flag, const char *typed, struct dy
     return DYNO_BAD_INPUT;
 }
 
+/* "models.chat.ttft_p99": likewise behind the model's name. */
+static bool find_of_model(const char *typed, struct dyno_gate_metric *out)
+{
+    uint32_t length = dyno_gate_metric_model_length(typed);
+
+    for (uint32_t i = 0; length > 0 && i < dyno_gate_metric_model_count(); i++) {
+        struct dyno_gate_metric metric = dyno_gate_metric_model_at(i);
+        char name[2 * NAME_MAX_BYTES];
+
+        (void)snprintf(name, sizeof name, "%.*s%s", (int)length + 8, typed, metric.name);
+        if (is_called(metric.name, typed + length + 8)) {
+            return dyno_gate_metric_find(out, name);
+        }
+    }
+    return false;
+}
+
 static dyno_status find_metric(const char *flag, const char *typed, struct dyno_gate_metric *out,
                                struct dyno_error *error)
 {
+    if (find_of_model(typed, out)) {
+        return DYNO_OK;
+    }
     for (uint32_t i = 0; i < dyno_gate_metric_count(); i++) {
         struct dyno_gate_metric metric = dyno_gate_metric_at(i);
 

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/scenario/models.h"
 #include "core/base/units.h"
+#include "core/base/words.h"
 #include "traces/siphash.h"
 #include "traces/traces.h"
 
@@ -62,13 +64,28 @@ static void objectives_of(const struct dyno_tune_aims *aims, char out[OBJECTIVES
     }
 }
 
+/* Whether a goal or a limit counts what is good, of all requests or of a model's. */
+static bool names_goodput(const struct dyno_tune_aims *aims)
+{
+    for (uint32_t i = 0; i < dyno_tune_aims_metric_count(aims); i++) {
+        const char *name = dyno_tune_aims_metric(aims, i)->name;
+        uint32_t model = dyno_gate_metric_model_length(name);
+
+        name += model > 0 ? model + 8 : 0; /* behind "models.NAME." */
+        if (strncmp(name, "goodput", 7) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static dyno_status settle_objectives(struct dyno_tune *tune, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = &tune->given.scenario;
     char objectives[OBJECTIVES_MAX];
 
-    if (!dyno_tune_aims_name(&tune->aims, "goodput.") || scenario->slo.ttft_ns ||
-        scenario->slo.tpot_ns || scenario->slo.itl_ns || scenario->slo.e2e_ns) {
+    if (!names_goodput(&tune->aims) || scenario->slo.ttft_ns || scenario->slo.tpot_ns ||
+        scenario->slo.itl_ns || scenario->slo.e2e_ns) {
         return DYNO_OK;
     }
     objectives_of(&tune->aims, objectives);
@@ -137,6 +154,65 @@ static dyno_status check(const struct dyno_tune *tune, struct dyno_error *error)
                          "run: give them to dyno replay with what was found");
     }
     return DYNO_OK;
+}
+
+static bool is_varied(const struct dyno_tune *tune, const char *name)
+{
+    for (uint32_t i = 0; i < tune->space.count; i++) {
+        if (strcmp(tune->space.items[i].row->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "models.chat.ttft_ms.p99" is of a model that there is. */
+static dyno_status check_model(const struct dyno_fleet_models *models, const char *metric,
+                               struct dyno_error *error)
+{
+    char name[DYNO_SUMMARY_NAME_MAX], key[DYNO_SUMMARY_MODEL_MAX], quoted[DYNO_QUOTE_MAX];
+    struct dyno_nearest nearest;
+    const char *near;
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)dyno_gate_metric_model_length(metric),
+                   metric + 7);
+    dyno_nearest_start(&nearest, name);
+    for (uint32_t i = 0; i < models->count; i++) {
+        dyno_summary_model(key, models->of[i].name);
+        dyno_nearest_offer(&nearest, models->of[i].name);
+        if (strcmp(key, name) == 0) {
+            return DYNO_OK;
+        }
+    }
+    near = dyno_nearest_word(&nearest);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is none of the models of this fleet%s%s%s",
+                     metric, dyno_quote(quoted, name),
+                     near                 ? "; did you mean '"
+                     : models->count == 0 ? ", which has one (docs/several-models.md)"
+                                          : "",
+                     near ? near : "", near ? "'?" : "");
+}
+
+static dyno_status check_models(const struct dyno_tune *tune, struct dyno_error *error)
+{
+    struct dyno_fleet_models *models;
+    dyno_status status;
+
+    if (!dyno_tune_aims_name(&tune->aims, "models.") || is_varied(tune, "fleet.models")) {
+        return DYNO_OK;
+    }
+    models = calloc(1, sizeof *models);
+    status = models ? dyno_models_read(models, &tune->given.scenario, error)
+                    : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; status == DYNO_OK && i < dyno_tune_aims_metric_count(&tune->aims); i++) {
+        const char *name = dyno_tune_aims_metric(&tune->aims, i)->name;
+
+        if (dyno_gate_metric_model_length(name) > 0) {
+            status = check_model(models, name, error);
+        }
+    }
+    free(models);
+    return status;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -244,6 +320,7 @@ dyno_status dyno_tune_load(struct dyno_tune *tune, int argc, char **argv, struct
     DYNO_TRY(ask_for_costs(tune, error));
     DYNO_TRY(open_given(tune, error));
     DYNO_TRY(check(tune, error));
+    DYNO_TRY(check_models(tune, error));
     DYNO_TRY(settle_objectives(tune, error));
     DYNO_TRY(check_prices(tune, error));
     DYNO_TRY(settle_database(tune, error));
@@ -271,16 +348,6 @@ void dyno_tune_unload(struct dyno_tune *tune)
 }
 
 /* ---- the database ---------------------------------------------------------------------------- */
-
-static bool is_varied(const struct dyno_tune *tune, const char *name)
-{
-    for (uint32_t i = 0; i < tune->space.count; i++) {
-        if (strcmp(tune->space.items[i].row->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* What tells tunings apart: not what is varied, which requests of the trace (the trials say that),
  * or what is left behind. */

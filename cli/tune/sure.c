@@ -5,94 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/scenario/models.h"
+#include "cli/tune/recipe.h"
 #include "reports/paired_cells.h"
 
+enum { GROUPS_MAX = 1 + DYNO_TUNE_METRICS_MAX }; /* of requests: all, and of models */
 enum { CELLS_MAX = 256, CELL_REQUESTS = 8, SEEDS_MIN = 5, REQUESTS_MIN = 30 };
-
-/* ---- how a metric is made of cells ------------------------------------------------------------
- */
-
-/* What a cell adds up. */
-enum sum {
-    NOTHING,
-    ONE,     /* the cell itself: a total is a mean over cells, times their number */
-    SECONDS, /* of the run */
-    GPU_SECONDS,
-    REQUESTS,
-    COMPLETED,
-    REJECTED,
-    GOOD,
-    PROMPT_TOKENS, /* of requests that completed */
-    OUTPUT_TOKENS,
-    LOOKED_UP_TOKENS, /* of prompts that were admitted ... */
-    CACHED_TOKENS,    /* ... and of these, in a cache */
-    PREEMPTIONS,
-    LATENCIES, /* and behind it, for each kind: sum, count */
-    SUMS = LATENCIES + 2 * (DYNO_PAIRED_QUEUE + 1),
-};
-
-/* A figure: a quantile of a latency, or `scale` times one sum over another. */
-struct recipe {
-    double quantile; /* negative: a ratio */
-    enum dyno_paired_kind latency;
-    unsigned above, below; /* NOTHING: it cannot be made of cells */
-};
-
-static const struct {
-    const char *name;
-    unsigned above, below;
-} ratios[] = {
-    {"goodput.fraction", GOOD, REQUESTS},
-    {"goodput.requests_per_s", GOOD, SECONDS},
-    {"goodput.per_gpu", GOOD, GPU_SECONDS},
-    {"throughput.requests_per_s", COMPLETED, SECONDS},
-    {"throughput.input_tokens_per_s", PROMPT_TOKENS, SECONDS},
-    {"throughput.output_tokens_per_s", OUTPUT_TOKENS, SECONDS},
-    {"kv.token_hit_rate", CACHED_TOKENS, LOOKED_UP_TOKENS},
-    {"kv.preemptions", PREEMPTIONS, ONE},
-    {"requests.completed", COMPLETED, ONE},
-    {"requests.rejected", REJECTED, ONE},
-    {"fleet.gpu_hours", GPU_SECONDS, ONE},
-    {"planner.gpu_hours", GPU_SECONDS, ONE},
-};
-
-static const char *const latencies[] = {
-    [DYNO_PAIRED_TTFT] = "ttft_ms.",
-    [DYNO_PAIRED_TPOT] = "tpot_ms.",
-    [DYNO_PAIRED_E2E] = "e2e_ms.",
-    [DYNO_PAIRED_QUEUE] = "phases_ms.queue.",
-};
-
-static struct recipe recipe_of(const char *name)
-{
-    struct recipe recipe = {.quantile = -1.0};
-
-    for (size_t i = 0; i < sizeof ratios / sizeof ratios[0]; i++) {
-        if (strcmp(ratios[i].name, name) == 0) {
-            recipe.above = ratios[i].above;
-            recipe.below = ratios[i].below;
-        }
-    }
-    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-        size_t length = strlen(latencies[i]);
-
-        if (strncmp(name, latencies[i], length) != 0 || strcmp(name + length, "max") == 0) {
-            continue;
-        }
-        recipe.latency = (enum dyno_paired_kind)i;
-        recipe.above = LATENCIES + 2 * i;
-        recipe.below = recipe.above + 1;
-        if (name[length] == 'p') {
-            recipe.quantile = strtod(name + length + 1, NULL) / 100.0;
-        }
-    }
-    return recipe;
-}
 
 /* ---- cells ------------------------------------------------------------------------------------
  */
 
-struct side {
+/* What one side comes to, of all requests or of those for one model. */
+struct part {
     double *sums;                                             /* [SUMS][places] */
     struct dyno_paired_placed *sorted[DYNO_PAIRED_QUEUE + 1]; /* [sorted_count] */
     uint32_t sorted_count[DYNO_PAIRED_QUEUE + 1];
@@ -101,14 +25,22 @@ struct side {
 struct work {
     const struct dyno_arm_runs *runs;
     const struct dyno_tune_aims *aims;
-    struct recipe recipes[DYNO_TUNE_METRICS_MAX]; /* [metrics] */
-    uint32_t metrics, cells, places;              /* places: of all seeds */
-    struct side sides[DYNO_TUNE_SIDES_MAX];
+    struct dyno_tune_recipe recipes[DYNO_TUNE_METRICS_MAX]; /* [metrics] */
+    uint32_t groups_of[DYNO_TUNE_METRICS_MAX];              /* [metrics] where each is made */
+    uint32_t metrics, cells, places;                        /* places: of all seeds */
+    uint32_t groups, models[GROUPS_MAX]; /* [groups] which one; DYNO_TUNE_ALL_MODELS first */
+    struct part parts[DYNO_TUNE_SIDES_MAX * GROUPS_MAX]; /* side by side, group by group */
 };
 
-static double *sum_of(const struct work *work, uint32_t side, unsigned sum)
+static double *sum_of(const struct work *work, uint32_t part, unsigned sum)
 {
-    return work->sides[side].sums + (size_t)sum * work->places;
+    return work->parts[part].sums + (size_t)sum * work->places;
+}
+
+/* The part of a side in which a metric is made. */
+static uint32_t part_of(const struct work *work, uint32_t side, uint32_t metric)
+{
+    return side * work->groups + work->groups_of[metric];
 }
 
 static const struct dyno_arm_run *run_of(const struct work *work, uint32_t side, uint32_t seed)
@@ -140,67 +72,124 @@ static uint32_t place_of(const struct work *work, uint32_t seed, double along, d
     return seed * work->cells + (cell < work->cells ? cell : work->cells - 1);
 }
 
-static void add_request(struct work *work, uint32_t side, const struct dyno_request_record *record,
+static void add_request(struct work *work, uint32_t part, const struct dyno_request_record *record,
                         uint32_t place, const struct dyno_slo *slo)
 {
-    struct side *to = &work->sides[side];
+    struct part *to = &work->parts[part];
     bool is_completed = record->outcome == DYNO_COMPLETED;
 
-    sum_of(work, side, REQUESTS)[place] += 1.0;
-    sum_of(work, side, PREEMPTIONS)[place] += record->preemptions;
-    sum_of(work, side, REJECTED)[place] += record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
-                                           record->outcome == DYNO_REJECTED_QUEUE_FULL ||
-                                           record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
+    sum_of(work, part, DYNO_TUNE_REQUESTS)[place] += 1.0;
+    sum_of(work, part, DYNO_TUNE_PREEMPTIONS)[place] += record->preemptions;
+    sum_of(work, part, DYNO_TUNE_REJECTED)[place] +=
+        record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
+        record->outcome == DYNO_REJECTED_QUEUE_FULL ||
+        record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
     if (record->admitted_ns != DYNO_NEVER) {
-        sum_of(work, side, LOOKED_UP_TOKENS)[place] += record->prompt_tokens;
-        sum_of(work, side, CACHED_TOKENS)[place] += record->cached_tokens;
+        sum_of(work, part, DYNO_TUNE_LOOKED_UP_TOKENS)[place] += record->prompt_tokens;
+        sum_of(work, part, DYNO_TUNE_CACHED_TOKENS)[place] += record->cached_tokens;
     }
     if (!is_completed) {
         return;
     }
-    sum_of(work, side, COMPLETED)[place] += 1.0;
-    sum_of(work, side, GOOD)[place] += dyno_paired_met(record, slo);
-    sum_of(work, side, PROMPT_TOKENS)[place] += record->prompt_tokens;
-    sum_of(work, side, OUTPUT_TOKENS)[place] += record->output_tokens;
+    sum_of(work, part, DYNO_TUNE_COMPLETED)[place] += 1.0;
+    sum_of(work, part, DYNO_TUNE_GOOD)[place] += dyno_paired_met(record, slo);
+    sum_of(work, part, DYNO_TUNE_PROMPT_TOKENS)[place] += record->prompt_tokens;
+    sum_of(work, part, DYNO_TUNE_OUTPUT_TOKENS)[place] += record->output_tokens;
     for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
         double value = dyno_paired_latency(record, (enum dyno_paired_kind)i);
 
         if (value >= 0.0) {
-            sum_of(work, side, LATENCIES + 2 * i)[place] += value;
-            sum_of(work, side, LATENCIES + 2 * i + 1)[place] += 1.0;
+            sum_of(work, part, DYNO_TUNE_LATENCIES + 2 * i)[place] += value;
+            sum_of(work, part, DYNO_TUNE_LATENCIES + 2 * i + 1)[place] += 1.0;
             to->sorted[i][to->sorted_count[i]++] =
                 (struct dyno_paired_placed){.value = value, .place = place};
         }
     }
 }
 
-/* GPUs of the fleet that are up from one look of the planner to the next: those of the later look,
- * for what was started at the earlier one is there. */
-static double gpus_up(const struct dyno_arm_run *run, dyno_ns at, uint32_t *look)
+/* What is known of the GPUs of a model's workers. */
+struct fleet {
+    uint32_t worker_gpus[DYNO_MODELS_MAX]; /* of each worker ... */
+    double gpus[DYNO_MODELS_MAX];          /* ... and of all places of the model's workers */
+};
+
+static dyno_status find_fleet(struct fleet *out, const struct dyno_arm_run *run)
 {
     const struct dyno_scenario *scenario = &run->with.scenario;
+    struct dyno_fleet_models *models;
+    struct dyno_error ignored; /* they were read before, when the scenario was loaded */
+    dyno_status status;
 
+    out->worker_gpus[0] = scenario->fleet.tp;
+    out->gpus[0] = dyno_tune_summary_value(&run->summary, "fleet.gpus");
+    if (!dyno_models_are(scenario)) {
+        return DYNO_OK;
+    }
+    models = calloc(1, sizeof *models);
+    status = models ? dyno_models_read(models, scenario, &ignored) : DYNO_NO_MEMORY;
+    for (uint32_t i = 0; status == DYNO_OK && i < models->count; i++) {
+        out->worker_gpus[i] = models->scenarios[i].fleet.tp;
+        out->gpus[i] = models->scenarios[i].fleet.tp * models->scenarios[i].fleet.workers;
+    }
+    free(models);
+    return status;
+}
+
+/* GPUs of each model that are up from one look of the planner to the next: those of the later look,
+ * for what was started at the earlier one is there.  A look has a record of each role and model. */
+static void find_gpus_up(double gpus[DYNO_MODELS_MAX], const struct dyno_arm_run *run,
+                         const struct fleet *fleet, dyno_ns at, uint32_t *look)
+{
+    if (run->plan_count == 0) {
+        memcpy(gpus, fleet->gpus, sizeof fleet->gpus);
+        return;
+    }
     while (*look < run->plan_count && run->plans[*look].at < at) {
         ++*look;
     }
-    if (run->plan_count == 0) {
-        return scenario->fleet.workers * scenario->fleet.tp;
-    }
     if (*look == run->plan_count) {
-        --*look;
+        at = run->plans[--*look].at;
+        while (*look > 0 && run->plans[*look - 1].at == at) {
+            --*look;
+        }
     }
-    return (run->plans[*look].ready + run->plans[*look].starting + run->plans[*look].draining) *
-           scenario->fleet.tp;
+    at = run->plans[*look].at;
+    memset(gpus, 0, sizeof fleet->gpus);
+    for (uint32_t i = *look; i < run->plan_count && run->plans[i].at == at; i++) {
+        const struct dyno_plan_record *plan = &run->plans[i];
+
+        gpus[plan->model] += (double)(plan->ready + plan->starting + plan->draining) *
+                             fleet->worker_gpus[plan->model];
+    }
 }
 
-static void add_time(struct work *work, uint32_t side, uint32_t seed, dyno_ns span)
+/* Of one cell, for every group. */
+static void add_cell(struct work *work, uint32_t side, uint32_t place, double seconds,
+                     const double gpus[DYNO_MODELS_MAX])
+{
+    double all = 0.0;
+
+    for (uint32_t i = 0; i < DYNO_MODELS_MAX; i++) {
+        all += gpus[i];
+    }
+    for (uint32_t group = 0; group < work->groups; group++) {
+        uint32_t part = side * work->groups + group, model = work->models[group];
+
+        sum_of(work, part, DYNO_TUNE_ONE)[place] = 1.0;
+        sum_of(work, part, DYNO_TUNE_SECONDS)[place] = seconds;
+        sum_of(work, part, DYNO_TUNE_GPU_SECONDS)[place] =
+            seconds * (model == DYNO_TUNE_ALL_MODELS ? all : gpus[model]);
+    }
+}
+
+static dyno_status add_time(struct work *work, uint32_t side, uint32_t seed, dyno_ns span)
 {
     const struct dyno_arm_run *run = run_of(work, side, seed);
-    double *seconds = sum_of(work, side, SECONDS) + (size_t)seed * work->cells;
-    double *gpu_seconds = sum_of(work, side, GPU_SECONDS) + (size_t)seed * work->cells;
     double length = (double)span / work->cells, end = (double)span;
+    struct fleet fleet = {.gpus = {0}};
     uint32_t look = 0;
 
+    DYNO_TRY(find_fleet(&fleet, run));
     for (uint32_t i = 0; i < run->record_count; i++) {
         if (run->records[i].last_token_ns != DYNO_NEVER &&
             (double)run->records[i].last_token_ns > end) {
@@ -209,11 +198,12 @@ static void add_time(struct work *work, uint32_t side, uint32_t seed, dyno_ns sp
     }
     for (uint32_t cell = 0; cell < work->cells; cell++) {
         double from = length * cell, until = cell + 1 < work->cells ? length * (cell + 1) : end;
+        double gpus[DYNO_MODELS_MAX];
 
-        seconds[cell] = (until - from) * 1e-9;
-        gpu_seconds[cell] = seconds[cell] * gpus_up(run, (dyno_ns)((from + until) / 2.0), &look);
-        sum_of(work, side, ONE)[seed * work->cells + cell] = 1.0;
+        find_gpus_up(gpus, run, &fleet, (dyno_ns)((from + until) / 2.0), &look);
+        add_cell(work, side, seed * work->cells + cell, (until - from) * 1e-9, gpus);
     }
+    return DYNO_OK;
 }
 
 static int by_value(const void *a, const void *b)
@@ -224,53 +214,74 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static dyno_status open_part(struct work *work, struct part *part, size_t requests)
+{
+    assert(work->places > 0);
+    part->sums = calloc((size_t)DYNO_TUNE_SUMS * work->places, sizeof *part->sums);
+    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
+        part->sorted[i] = malloc((requests + 1) * sizeof *part->sorted[i]);
+        if (!part->sums || !part->sorted[i]) {
+            return DYNO_NO_MEMORY;
+        }
+    }
+    return DYNO_OK;
+}
+
+static void add_run(struct work *work, uint32_t side, uint32_t seed, dyno_ns span)
+{
+    const struct dyno_arm_run *run = run_of(work, side, seed);
+    const struct dyno_scenario *scenario = &run->with.scenario;
+    struct dyno_slo slo = {.ttft_ns = scenario->slo.ttft_ns,
+                           .tpot_ns = scenario->slo.tpot_ns,
+                           .itl_ns = scenario->slo.itl_ns,
+                           .e2e_ns = scenario->slo.e2e_ns};
+
+    for (uint32_t i = 0; i < run->record_count; i++) {
+        const struct dyno_request_record *record = &run->records[i];
+        uint32_t place = work->runs->by_order
+                             ? place_of(work, seed, i, run->record_count)
+                             : place_of(work, seed, (double)record->arrival_ns, (double)span);
+
+        for (uint32_t group = 0; group < work->groups; group++) {
+            if (group == 0 || work->models[group] == record->model) {
+                add_request(work, side * work->groups + group, record, place, &slo);
+            }
+        }
+    }
+}
+
 static dyno_status fill_side(struct work *work, uint32_t side)
 {
-    struct side *to = &work->sides[side];
+    struct part *parts = &work->parts[side * work->groups];
     size_t requests = 0;
 
     for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
         requests += run_of(work, side, seed)->record_count;
     }
-    assert(work->places > 0);
-    to->sums = calloc((size_t)SUMS * work->places, sizeof *to->sums);
-    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-        to->sorted[i] = malloc((requests + 1) * sizeof *to->sorted[i]);
-        if (!to->sums || !to->sorted[i]) {
-            return DYNO_NO_MEMORY;
-        }
+    for (uint32_t group = 0; group < work->groups; group++) {
+        DYNO_TRY(open_part(work, &parts[group], requests));
     }
     for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
-        const struct dyno_arm_run *run = run_of(work, side, seed);
-        const struct dyno_scenario *scenario = &run->with.scenario;
-        struct dyno_slo slo = {.ttft_ns = scenario->slo.ttft_ns,
-                               .tpot_ns = scenario->slo.tpot_ns,
-                               .itl_ns = scenario->slo.itl_ns,
-                               .e2e_ns = scenario->slo.e2e_ns};
         dyno_ns span = span_of(work, seed);
 
-        for (uint32_t i = 0; i < run->record_count; i++) {
-            uint32_t place =
-                work->runs->by_order
-                    ? place_of(work, seed, i, run->record_count)
-                    : place_of(work, seed, (double)run->records[i].arrival_ns, (double)span);
-
-            add_request(work, side, &run->records[i], place, &slo);
-        }
-        add_time(work, side, seed, span);
+        add_run(work, side, seed, span);
+        DYNO_TRY(add_time(work, side, seed, span));
     }
-    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-        qsort(to->sorted[i], to->sorted_count[i], sizeof *to->sorted[i], by_value);
+    for (uint32_t group = 0; group < work->groups; group++) {
+        for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
+            qsort(parts[group].sorted[i], parts[group].sorted_count[i],
+                  sizeof *parts[group].sorted[i], by_value);
+        }
     }
     return DYNO_OK;
 }
 
 static void release(struct work *work)
 {
-    for (uint32_t i = 0; i < DYNO_TUNE_SIDES_MAX; i++) {
-        free(work->sides[i].sums);
+    for (uint32_t i = 0; i < DYNO_TUNE_SIDES_MAX * work->groups; i++) {
+        free(work->parts[i].sums);
         for (unsigned j = 0; j <= DYNO_PAIRED_QUEUE; j++) {
-            free(work->sides[i].sorted[j]);
+            free(work->parts[i].sorted[j]);
         }
     }
 }
@@ -288,21 +299,24 @@ static double weighted(const double *sums, const uint32_t *weights, uint32_t pla
     return total;
 }
 
-static double figure_of(const struct work *work, uint32_t side, const struct recipe *recipe,
+static double figure_of(const struct work *work, uint32_t side, uint32_t metric,
                         const uint32_t *weights)
 {
-    const struct side *from = &work->sides[side];
-    double below = weighted(sum_of(work, side, recipe->below), weights, work->places);
+    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
+    uint32_t part = part_of(work, side, metric);
+    const struct part *from = &work->parts[part];
+    double below = weighted(sum_of(work, part, recipe->below), weights, work->places);
     double passed = 0.0;
 
-    if (recipe->above == NOTHING || below <= 0.0) {
+    if (recipe->above == DYNO_TUNE_NOTHING || below <= 0.0) {
         return NAN;
     }
     if (recipe->quantile < 0.0) {
-        double scale = recipe->below == ONE ? work->places : 1.0;
+        double scale = recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->places : 1.0);
 
-        scale *= recipe->above == GPU_SECONDS ? 1.0 / 3600.0 : 1.0;
-        return scale * weighted(sum_of(work, side, recipe->above), weights, work->places) / below;
+        scale *= recipe->above == DYNO_TUNE_GPU_SECONDS ? 1.0 / 3600.0 : 1.0;
+        scale *= recipe->is_cost ? run_of(work, side, 0)->with.scenario.cost.gpu_hour_price : 1.0;
+        return scale * weighted(sum_of(work, part, recipe->above), weights, work->places) / below;
     }
     for (uint32_t i = 0; i < from->sorted_count[recipe->latency]; i++) {
         passed += weights[from->sorted[recipe->latency][i].place];
@@ -319,7 +333,7 @@ static void compute(void *context, const uint32_t *weights, double *figures)
 
     for (uint32_t side = 0; side < work->runs->arms; side++) {
         for (uint32_t i = 0; i < work->metrics; i++) {
-            figures[side * work->metrics + i] = figure_of(work, side, &work->recipes[i], weights);
+            figures[side * work->metrics + i] = figure_of(work, side, i, weights);
         }
     }
 }
@@ -331,11 +345,13 @@ static struct dyno_memory longest_memory(const struct work *work)
     double series[CELLS_MAX];
 
     for (uint32_t at = 0; at < work->runs->arms * work->metrics; at++) {
-        const struct recipe *recipe = &work->recipes[at % work->metrics];
-        const double *above = sum_of(work, at / work->metrics, recipe->above);
-        const double *below = sum_of(work, at / work->metrics, recipe->below);
+        const struct dyno_tune_recipe *recipe = &work->recipes[at % work->metrics];
+        uint32_t part = part_of(work, at / work->metrics, at % work->metrics);
+        const double *above = sum_of(work, part, recipe->above);
+        const double *below = sum_of(work, part, recipe->below);
 
-        for (uint32_t seed = 0; seed < work->runs->seeds && recipe->above != NOTHING; seed++) {
+        for (uint32_t seed = 0; seed < work->runs->seeds && recipe->above != DYNO_TUNE_NOTHING;
+             seed++) {
             double sum = 0.0, count = 0.0;
             struct dyno_memory memory;
 
@@ -401,7 +417,7 @@ static struct dyno_estimate over_blocks(const struct work *work, const struct dy
                                         const struct dyno_bootstrap *bootstrap, const double *rows,
                                         double *column, uint32_t metric, uint32_t of, uint32_t less)
 {
-    const struct recipe *recipe = &work->recipes[metric];
+    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
     bool is_bounded;
     uint32_t width = work->runs->arms * work->metrics;
     double value =
@@ -413,11 +429,12 @@ static struct dyno_estimate over_blocks(const struct work *work, const struct dy
         column[i] = row[of * work->metrics + metric] -
                     (of == less ? 0.0 : row[less * work->metrics + metric]);
     }
-    if (recipe->above == NOTHING || run_of(work, 0, 0)->record_count < REQUESTS_MIN ||
+    if (recipe->above == DYNO_TUNE_NOTHING || run_of(work, 0, 0)->record_count < REQUESTS_MIN ||
         (recipe->quantile >= 0.9 && bootstrap->memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    is_bounded = recipe->quantile < 0.0 ? recipe->above < LATENCIES : recipe->quantile < 0.9;
+    is_bounded =
+        recipe->quantile < 0.0 ? recipe->above < DYNO_TUNE_LATENCIES : recipe->quantile < 0.9;
     return dyno_bootstrap_estimate(bootstrap, value, column, 1, is_bounded);
 }
 
@@ -471,6 +488,46 @@ static dyno_status draw_blocks(struct work *work, struct dyno_tune_sure *out, ui
     return status;
 }
 
+/* Whether energy costs too: cells know nothing of it. */
+static bool is_energy_paid(const struct dyno_arm_runs *runs)
+{
+    for (uint32_t i = 0; i < runs->arms * runs->seeds; i++) {
+        if (runs->items[i].with.scenario.cost.kwh_price > 0.0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where a metric is made: of all requests, or of those for the model that it names. */
+static dyno_status find_group(struct work *work, uint32_t metric)
+{
+    const char *name = dyno_tune_aims_metric(work->aims, metric)->name;
+    const struct dyno_scenario *scenario = &run_of(work, 0, 0)->with.scenario;
+    struct dyno_fleet_models *models = calloc(1, sizeof *models);
+    uint32_t model = DYNO_TUNE_ALL_MODELS, length = dyno_gate_metric_model_length(name);
+    char key[DYNO_SUMMARY_MODEL_MAX];
+    struct dyno_error ignored;
+
+    if (!models || dyno_models_read(models, scenario, &ignored) != DYNO_OK) {
+        free(models);
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; length > 0 && i < models->count; i++) {
+        dyno_summary_model(key, models->of[i].name);
+        model = strlen(key) == length && strncmp(key, name + 7, length) == 0 ? i : model;
+    }
+    free(models);
+    while (work->groups_of[metric] < work->groups &&
+           work->models[work->groups_of[metric]] != model) {
+        work->groups_of[metric]++;
+    }
+    if (work->groups_of[metric] == work->groups) {
+        work->models[work->groups++] = model;
+    }
+    return DYNO_OK;
+}
+
 static uint32_t cells_for(const struct dyno_arm_runs *runs)
 {
     uint32_t least = UINT32_MAX, cells;
@@ -490,13 +547,19 @@ dyno_status dyno_tune_sure_compute(struct dyno_tune_sure *out, const struct dyno
     struct work work = {.runs = runs,
                         .aims = aims,
                         .metrics = dyno_tune_aims_metric_count(aims),
+                        .groups = 1,
+                        .models = {DYNO_TUNE_ALL_MODELS},
                         .cells = cells_for(runs)};
     dyno_status status = DYNO_OK;
 
     *out = (struct dyno_tune_sure){.by_seeds = !runs->same_traffic && runs->seeds >= SEEDS_MIN};
     work.places = work.cells * runs->seeds;
     for (uint32_t i = 0; i < work.metrics; i++) {
-        work.recipes[i] = recipe_of(dyno_tune_aims_metric(aims, i)->name);
+        work.recipes[i] = dyno_tune_recipe_of(dyno_tune_aims_metric(aims, i)->name);
+        if (work.recipes[i].is_cost && is_energy_paid(runs)) {
+            work.recipes[i].above = DYNO_TUNE_NOTHING;
+        }
+        status = status == DYNO_OK ? find_group(&work, i) : status;
     }
     take_results(&work, out);
     for (uint32_t i = 0; out->by_seeds && i < runs->arms * work.metrics; i++) {

@@ -165,6 +165,54 @@ awk -F, 'FNR == 1 { next } FILENAME == "parts" { rate[$2] += $3; next }
 works sql one.db :models_ttft --csv
 [[ $(cut -d, -f1 out | sort -u | tr '\n' ' ') == 'chat code series ' ]] || fail "$(cat out)"
 
+# ---- compared, tuned, gated ------------------------------------------------------------------
+
+cat >small.yaml <<'END'
+fleet:
+  models: [{name: chat, model: llama-3.1-8b, share: 2}, {name: code, model: qwen3-8b}]
+generate: {arrival: poisson:20, input_tokens: 300, output_tokens: 20}
+trace: {requests: 200}
+fleet.workers: 2
+slo.ttft: 1s
+END
+works ab small.yaml --a router=round_robin --b router=least_loaded --db none
+awk '/^model  *chat / { sum += $3; getline; sum += $2 } END { exit sum != 200 }' out ||
+    fail "classes by model: $(cat out)"
+status=0
+"$dyno" ab small.yaml --db none --a models=name=chat:model=llama-3.1-8b,name=code:model=qwen3-8b \
+    --b models=name=chat:model=llama-3.1-8b:share=5,name=code:model=qwen3-8b >out 2>&1 || status=$?
+[[ $status -eq 4 ]] || fail "ended with $status: $(cat out)"
+grep -q 'INVALID: 60 requests' out || fail "$(cat out)"
+
+works tune small.yaml --router random --vary router=round_robin,least_loaded --seeds 5 --db none \
+    --goal models.chat.ttft_p99 --subject 'models.code.goodput_fraction>=1%'
+grep -q '^models.chat.ttft_ms.p99  *as given .* ms  *[0-9.]* to [0-9.]*$' out || fail "$(cat out)"
+refuses 2 "models.chatt.ttft_ms.p99: 'chatt' is none of the models of this fleet; did you mean\
+ 'chat'?" tune small.yaml --vary router=kv,random --goal models.chatt.ttft_p99 --db none
+refuses 2 "models.chat.gpu_hours: 'chat' is none of the models of this fleet, which has one\
+ (docs/several-models.md)" tune --arrival poisson:1 --requests 9 --vary router=kv,random \
+    --goal models.chat.gpu_hours --db none
+
+mkdir suite
+cp small.yaml suite
+printf '%s\n' 'generate: {arrival: poisson:20}' 'trace: {requests: 100}' >suite/one.yaml
+cat >budgets.yml <<'END'
+behavior: within_budget
+budgets:
+  models.chat.ttft_ms.p99: {relative: 2%}
+  models: {code: {goodput_fraction: {absolute: 1points}}}
+END
+gate=(gate --base "$dyno" --suite suite)
+works "${gate[@]}" --budgets budgets.yml
+status=0
+"$dyno" "${gate[@]}" --budgets budgets.yml --head-set timing.ingest_us_per_token=20 >out 2>&1 ||
+    status=$?
+[[ $status -eq 1 ]] || fail "ended with $status: $(cat out)"
+grep -q '^ *models.chat.ttft_ms.p99 .* past 2 %' out || fail "$(cat out)"
+sed 's/chat/chatt/' budgets.yml >wrong.yml
+refuses 4 "models.chatt.ttft_ms.p99 has a budget, but no scenario of the suite serves a model\
+ called chatt" "${gate[@]}" --budgets wrong.yml
+
 # ---- for real --------------------------------------------------------------------------------
 
 # Two models that are computed, each by workers and weights of its own.

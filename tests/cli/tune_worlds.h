@@ -14,6 +14,16 @@ enum { METRICS = 4, LIMIT_S = 2 };
 static const char metrics[] = "min:ttft_ms.mean";
 static const char limits[] = "ttft_ms.p50<1000s,goodput.fraction>0,goodput.per_gpu>0/s";
 
+/* Another row of a run's summary. */
+static inline void put_metric(struct dyno_arm_run *run, const char *name, double value)
+{
+    struct dyno_summary_row *row = &run->summary.rows[run->summary.row_count++];
+
+    (void)snprintf(row->name, sizeof row->name, "%s", name);
+    row->kind = DYNO_SUMMARY_REAL;
+    row->real = value;
+}
+
 /* The truth of a metric in an arm. */
 static inline double truth_of(const struct paired_world *world, uint32_t arm, uint32_t metric)
 {
@@ -56,12 +66,9 @@ static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_ai
     values[2] = good / run->record_count;
     values[3] = good / last;
     for (uint32_t i = 0; i < METRICS; i++) {
-        struct dyno_summary_row *row = &run->summary.rows[run->summary.row_count++];
-
-        (void)snprintf(row->name, sizeof row->name, "%s", dyno_tune_aims_metric(aims, i)->name);
-        row->kind = DYNO_SUMMARY_REAL;
-        row->real = values[i];
+        put_metric(run, dyno_tune_aims_metric(aims, i)->name, values[i]);
     }
+    put_metric(run, "fleet.gpus", 1.0);
     free(waits);
 }
 
@@ -77,39 +84,54 @@ static inline void shift(struct dyno_arm_run *run, dyno_ns first)
     }
 }
 
-/* One seed of a world under both arms. */
+/* One seed of a world. */
+static inline void serve(const struct paired_world *world, uint64_t seed,
+                         const struct dyno_tune_aims *aims, struct dyno_arm_run *first,
+                         struct dyno_arm_run *second)
+{
+    struct dyno_arm_run *const arms[] = {first, second};
+    dyno_ns start;
+
+    for (int arm = 0; arm < 2; arm++) {
+        arms[arm]->records = malloc(world->requests * sizeof *arms[arm]->records);
+        arms[arm]->record_count = world->requests;
+        arms[arm]->with.scenario.slo.ttft_ns = LIMIT_S * DYNO_S;
+        arms[arm]->with.scenario.fleet.workers = arms[arm]->with.scenario.fleet.tp = 1;
+        arms[arm]->with.scenario.run.seed = seed;
+    }
+    world_serve(world, seed, first->records, second->records);
+    start = first->records[0].arrival_ns;
+    for (int arm = 0; arm < 2; arm++) {
+        shift(arms[arm], start);
+        summarise(arms[arm], aims);
+    }
+}
+
+/* world->seeds seeds from `seed` on under both arms; of one seed as if it were a trace. */
 static inline dyno_status compare(const struct paired_world *world, uint64_t seed, uint32_t draws,
                                   struct dyno_tune_sure *out)
 {
-    struct dyno_arm_run *items = calloc(2, sizeof *items);
-    struct dyno_arm_runs runs = {.arms = 2, .seeds = 1, .items = items, .same_traffic = true};
+    uint32_t seeds = world->seeds > 0 ? world->seeds : 1;
+    struct dyno_arm_run *items = calloc(2 * (size_t)seeds, sizeof *items);
+    struct dyno_arm_runs runs = {
+        .arms = 2, .seeds = seeds, .items = items, .same_traffic = seeds == 1};
     struct dyno_tune_aims aims = {.goal_count = 0};
     struct dyno_error error;
     dyno_status status;
-    dyno_ns first;
 
     status = dyno_tune_aims_goals(&aims, metrics, &error);
     if (status == DYNO_OK) {
         status = dyno_tune_aims_limits(&aims, limits, &error);
     }
-    for (int arm = 0; arm < 2; arm++) {
-        items[arm].records = malloc(world->requests * sizeof *items[arm].records);
-        items[arm].record_count = world->requests;
-        items[arm].with.scenario.slo.ttft_ns = LIMIT_S * DYNO_S;
-        items[arm].with.scenario.fleet.workers = items[arm].with.scenario.fleet.tp = 1;
-        items[arm].with.scenario.run.seed = seed;
-    }
-    world_serve(world, seed, items[0].records, items[1].records);
-    first = items[0].records[0].arrival_ns;
-    for (int arm = 0; arm < 2; arm++) {
-        shift(&items[arm], first);
-        summarise(&items[arm], &aims);
+    for (uint32_t i = 0; i < seeds; i++) {
+        serve(world, seed * seeds + i, &aims, &items[i], &items[seeds + i]);
     }
     if (status == DYNO_OK) {
         status = dyno_tune_sure_compute(out, &runs, &aims, draws, &error);
     }
-    free(items[0].records);
-    free(items[1].records);
+    for (uint32_t i = 0; i < 2 * seeds; i++) {
+        free(items[i].records);
+    }
     free(items);
     return status;
 }

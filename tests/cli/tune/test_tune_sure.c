@@ -29,6 +29,121 @@ START_TEST(arms_that_are_one_do_not_differ)
 }
 END_TEST
 
+enum { LOOKS = 40, ROWS = 2 * LOOKS };
+
+/* 2,000 requests of a second each and a planner that looks every 50 s: a run as if its fleet had
+ * `weight` GPUs a worker of the first kind, of which more are up as time goes on, and one a worker
+ * of the second. */
+static void plan_run(struct dyno_arm_run *run, struct dyno_plan_record *plans, uint32_t weight,
+                     bool is_by_role, bool is_by_model)
+{
+    enum { REQUESTS = 2000 };
+
+    run->records = calloc(REQUESTS, sizeof *run->records);
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        struct dyno_request_record *record = &run->records[run->record_count++];
+
+        record->id = i;
+        record->output_tokens = 10;
+        record->scheduled_ns = record->arrival_ns = record->ready_ns = i * DYNO_S;
+        record->admitted_ns = record->first_token_ns = record->last_token_ns = i * DYNO_S;
+    }
+    run->with.scenario.fleet.tp = 1;
+    run->with.scenario.cost.gpu_hour_price = 2.5;
+    run->plans = plans;
+    for (uint32_t i = 0; i < LOOKS; i++) {
+        dyno_ns at = (i + 1) * 50 * DYNO_S;
+        uint32_t some = 1 + i * 7 % 5, others = 2 + i % 2;
+
+        if (is_by_role || is_by_model) {
+            plans[run->plan_count++] = (struct dyno_plan_record){
+                .at = at, .role = is_by_role ? "decode" : "serve", .ready = some * weight};
+            plans[run->plan_count++] =
+                (struct dyno_plan_record){.at = at,
+                                          .role = is_by_role ? "prefill" : "serve",
+                                          .model = is_by_model,
+                                          .draining = others};
+        } else {
+            plans[run->plan_count++] = (struct dyno_plan_record){
+                .at = at, .role = "serve", .ready = 4 * some, .starting = others};
+        }
+    }
+    put_metric(run, "fleet.gpu_hours", 8.0);
+    put_metric(run, "cost.total", 20.0);
+    put_metric(run, "cost.per_million_output_tokens", 1000.0);
+    put_metric(run, "fleet.gpus", 22.0);
+}
+
+/* What is known of GPU-hours and costs of that fleet: one kind of workers alone, or two roles of
+ * one model, or two models. */
+static void sure_of_gpus(struct dyno_tune_sure *out, bool is_by_role, bool is_by_model,
+                         double kwh_price, const char *aimed)
+{
+    struct dyno_arm_run *items = calloc(2, sizeof *items);
+    struct dyno_arm_runs runs = {.arms = 2, .seeds = 1, .items = items, .same_traffic = true};
+    struct dyno_tune_aims aims = {.goal_count = 0};
+    struct dyno_plan_record plans[2][ROWS];
+    struct dyno_error error;
+
+    ck_assert_int_eq(
+        dyno_tune_aims_goals(&aims, "gpu_hours,cost.total,cost.per_million_output_tokens", &error),
+        DYNO_OK);
+    ck_assert(!aimed || dyno_tune_aims_limits(&aims, aimed, &error) == DYNO_OK);
+    for (int arm = 0; arm < 2; arm++) {
+        plan_run(&items[arm], plans[arm], is_by_model ? 1 : 4, is_by_role, is_by_model);
+        items[arm].with.scenario.cost.kwh_price = kwh_price;
+        if (is_by_model) {
+            put_metric(&items[arm], "models.a.gpu_hours", 6.0);
+            put_metric(&items[arm], "models.b.gpu_hours", 2.0);
+            items[arm].with.scenario.fleet.models = "name=a:tp=4:workers=9,name=b:workers=9";
+        }
+    }
+    ck_assert_int_eq(dyno_tune_sure_compute(out, &runs, &aims, 200, &error), DYNO_OK);
+    free(items[0].records);
+    free(items[1].records);
+    free(items);
+}
+
+START_TEST(gpus_are_those_of_all_roles_and_models)
+{
+    struct dyno_tune_sure plain, roles, models;
+
+    sure_of_gpus(&plain, false, false, 0.0, NULL);
+    sure_of_gpus(&roles, true, false, 0.0, NULL);
+    sure_of_gpus(&models, false, true, 0.0, NULL);
+    ck_assert_double_lt(plain.side[1][0].low, 7.9);
+    ck_assert_double_gt(plain.side[1][0].high, 8.1);
+    ck_assert_double_eq(plain.side[1][0].low, roles.side[1][0].low);
+    ck_assert_double_eq(plain.side[1][0].high, roles.side[1][0].high);
+    ck_assert_double_eq(plain.side[1][0].low, models.side[1][0].low);
+    ck_assert_double_eq(plain.side[1][0].high, models.side[1][0].high);
+    sure_of_gpus(&models, false, true, 0.0, "models.a.gpu_hours<99h,models.b.gpu_hours<99h");
+    /* Of a 4 to 20 GPUs are up, of b 2 or 3. */
+    ck_assert_double_lt(models.side[1][3].low, 5.9);
+    ck_assert_double_gt(models.side[1][3].high, 6.1);
+    ck_assert_double_lt(models.side[1][4].high, 2.1);
+    ck_assert_double_gt(models.side[1][4].low, 1.9);
+}
+END_TEST
+
+START_TEST(costs_are_as_sure_as_the_hours_that_are_paid)
+{
+    struct dyno_tune_sure hours, energy;
+    double below, above;
+
+    sure_of_gpus(&hours, false, false, 0.0, NULL);
+    below = hours.side[1][0].value - hours.side[1][0].low;
+    above = hours.side[1][0].high - hours.side[1][0].value;
+    ck_assert_double_eq_tol(hours.side[1][1].low, 20.0 - 2.5 * below, 1e-9);
+    ck_assert_double_eq_tol(hours.side[1][1].high, 20.0 + 2.5 * above, 1e-9);
+    ck_assert_double_eq_tol(hours.side[1][2].low, 1000.0 - 2.5 * below / 0.02, 1e-6);
+    ck_assert_double_eq_tol(hours.side[1][2].high, 1000.0 + 2.5 * above / 0.02, 1e-6);
+    sure_of_gpus(&energy, false, false, 0.2, NULL);
+    ck_assert_double_eq(energy.side[1][0].low, hours.side[1][0].low);
+    ck_assert(isnan(energy.side[1][1].low) && isnan(energy.side[1][2].high));
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("tune_sure");
@@ -36,6 +151,8 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, intervals_hold_the_truth_as_often_as_promised);
     tcase_add_test(tcase, arms_that_are_one_do_not_differ);
+    tcase_add_test(tcase, gpus_are_those_of_all_roles_and_models);
+    tcase_add_test(tcase, costs_are_as_sure_as_the_hours_that_are_paid);
     suite_add_tcase(suite, tcase);
 }
 
