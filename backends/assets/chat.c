@@ -90,11 +90,43 @@ static dyno_status blame(const struct dyno_tokenizer_file *file, dyno_status sta
     return dyno_fail(error, status, "%s: %s", dyno_quote(quoted, file->template_path), text);
 }
 
+/* A template that goes beyond its limits for a chat of one word does so for any.  Whatever else it
+ * has against this one is its own affair. */
+static dyno_status try_template(const struct dyno_template *template_,
+                                const struct dyno_tokenizer_file *file, struct dyno_error *error)
+{
+    json_t *variables = json_pack("{s:[{s:s, s:s}], s:b, s:s, s:s}", "messages", "role", "user",
+                                  "content", "hello", "add_generation_prompt", 1, "bos_token",
+                                  file->bos_text, "eos_token", file->eos_text);
+    char *text = NULL;
+    dyno_status status;
+    size_t size;
+
+    if (!variables) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a chat template");
+    }
+    status = dyno_template_render(template_, variables, 0, 0, &text, &size, error);
+    json_decref(variables);
+    free(text);
+    return status == DYNO_FULL || status == DYNO_NO_MEMORY ? status : DYNO_OK;
+}
+
 dyno_status dyno_chat_template_open(struct dyno_template **out,
                                     const struct dyno_tokenizer_file *file, const char *text,
                                     struct dyno_error *error)
 {
-    return blame(file, dyno_template_open(out, text, error), error);
+    struct dyno_template *template_;
+    dyno_status status = dyno_template_open(&template_, text, error);
+
+    if (status == DYNO_OK) {
+        status = try_template(template_, file, error);
+        if (status == DYNO_OK) {
+            *out = template_;
+            return DYNO_OK;
+        }
+        dyno_template_close(template_);
+    }
+    return blame(file, status, error);
 }
 
 static dyno_status check_role(const char *role, uint32_t number, struct dyno_error *error)
@@ -164,8 +196,9 @@ dyno_status dyno_chat_render(const struct dyno_template *template_,
         status = add_messages(list, tokenizer, messages, count, error);
     }
     if (status == DYNO_OK) {
-        status = blame(
-            file, dyno_template_render(template_, variables, now_s, out, out_size, error), error);
+        status =
+            blame(file, dyno_template_render(template_, variables, now_s, 0, out, out_size, error),
+                  error);
     }
     json_decref(variables);
     json_decref(list);

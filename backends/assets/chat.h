@@ -19,7 +19,8 @@ struct dyno_chat_message {
  * template's variables.  To be released by json_decref; NULL: no memory. */
 json_t *dyno_chat_fence(const struct dyno_tokenizer *tokenizer, const json_t *value);
 
-/* Open `text`, a template of `file`'s.  Errors: those of dyno_template_open, with the file. */
+/* Open `text`, a template of `file`'s, and try it on a chat of one word.  Errors: those of
+ * dyno_template_open, with the file; DYNO_FULL: it goes beyond a limit for that already. */
 dyno_status dyno_chat_template_open(struct dyno_template **out,
                                     const struct dyno_tokenizer_file *file, const char *text,
                                     struct dyno_error *error);

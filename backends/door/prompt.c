@@ -9,6 +9,9 @@
 #include "backends/assets/chat.h"
 #include "backends/door/door_parts.h"
 
+/* Of a template, on the thread that everybody's streams wait for: about 2 ms. */
+enum { HURRIED_STEPS_MAX = 1 << 14 };
+
 dyno_status dyno_door_check_length(const struct dyno_door *door,
                                    const struct dyno_door_prompt *prompt, const char *param,
                                    struct dyno_openai_error *error)
@@ -141,8 +144,9 @@ dyno_status dyno_scribe_chat(struct dyno_scribe *scribe, const struct dyno_door_
     if (!variables) {
         return dyno_openai_fail_memory(error);
     }
-    status = dyno_template_render(template_, variables, (int64_t)dyno_door_now_s(), &text, &size,
-                                  &cause);
+    status = dyno_template_render(template_, variables, (int64_t)dyno_door_now_s(),
+                                  scribe->hurries ? HURRIED_STEPS_MAX : 0, &text, &size, &cause);
+    scribe->gave_up |= scribe->hurries && status == DYNO_FULL;
     json_decref(variables);
     if (status != DYNO_OK) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "messages",

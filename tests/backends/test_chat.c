@@ -169,6 +169,46 @@ START_TEST(nor_in_the_templates_of_known_models)
 }
 END_TEST
 
+/* A talk of very short messages costs the most for its length: four times what it takes is left. */
+START_TEST(known_templates_are_far_from_their_limit)
+{
+    static const char *const names[] = {"Qwen-Qwen2.5-7B-Instruct",
+                                        "meta-llama-Llama-3.1-8B-Instruct",
+                                        "google-gemma-2-2b-it",
+                                        "mistralai-Mistral-Nemo-Instruct-2407",
+                                        "microsoft-Phi-3.5-mini-instruct",
+                                        "deepseek-ai-DeepSeek-R1-Distill-Llama-8B"};
+    enum { MESSAGES = 2001 };
+    json_t *messages = json_array();
+    json_t *variables = json_pack("{s:o, s:b, s:s, s:s}", "messages", messages,
+                                  "add_generation_prompt", 1, "bos_token", "", "eos_token", "");
+
+    for (int i = 0; i < MESSAGES; i++) {
+        ck_assert_int_eq(
+            json_array_append_new(messages,
+                                  json_pack("{s:s, s:s}", "role", i % 2 == 0 ? "user" : "assistant",
+                                            "content", "no")),
+            0);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *source = read_template(names[i]), *text = NULL;
+        struct dyno_template *template_ = NULL;
+        struct dyno_error error;
+        size_t size;
+
+        ck_assert_int_eq(dyno_chat_template_open(&template_, &file, source, &error), DYNO_OK);
+        ck_assert_msg(dyno_template_render(template_, variables, 0,
+                                           dyno_template_steps_max(variables) / 4, &text, &size,
+                                           &error) == DYNO_OK,
+                      "%s: %s", names[i], error.text);
+        free(text);
+        free(source);
+        dyno_template_close(template_);
+    }
+    json_decref(variables);
+}
+END_TEST
+
 START_TEST(every_text_of_what_was_sent_is_fenced)
 {
     json_t *sent =
@@ -227,6 +267,14 @@ START_TEST(a_template_that_is_wrong_is_named_with_its_file)
                      DYNO_BAD_INPUT);
     ck_assert_str_eq(error.text, "'m/tokenizer_config.json': chat template, line 1: an expression "
                                  "is expected here");
+    ck_assert_int_eq(dyno_chat_template_open(&template_, &file,
+                                             "{% for i in range(999) %}\n{% for j in range(999) %}"
+                                             "{% endfor %}{% endfor %}",
+                                             &error),
+                     DYNO_FULL);
+    ck_assert_ptr_nonnull(
+        strstr(error.text, "'m/tokenizer_config.json': chat template, line 2: more than"));
+    ck_assert_ptr_null(template_);
     ck_assert_int_eq(dyno_chat_template_open(&template_, &file, "{{ 1 // 0 }}", &error), DYNO_OK);
     ck_assert_int_eq(
         dyno_chat_render(template_, &file, tokenizer, &hello, 1, 0, &text, &size, &error),
@@ -248,6 +296,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_template_that_is_wrong_is_named_with_its_file);
     if (access(TEMPLATES, R_OK) == 0) {
         tcase_add_test(cases, nor_in_the_templates_of_known_models);
+        tcase_add_test(cases, known_templates_are_far_from_their_limit);
     }
     suite_add_tcase(suite, cases);
 }

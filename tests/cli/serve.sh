@@ -3,6 +3,8 @@
 #
 # usage: tests/cli/serve.sh DYNO
 set -euo pipefail
+
+models=$PWD/backends/assets/models
 # shellcheck source=tests/cli_support.sh
 . "$(dirname "$0")/../cli_support.sh"
 if ! command -v curl >/dev/null || ! command -v jq >/dev/null; then
@@ -429,6 +431,34 @@ stop
 works sql good.db "SELECT count(*) AS known FROM run_metric WHERE metric = 'goodput.fraction' AND
     value = 1 OR metric = 'cost.total' AND value > 0" --csv
 [[ $(tail -n 1 out) == 2* ]] || fail "no goodput or cost of what was served: $(cat out)"
+
+# A template that takes long is not rendered where everybody's streams wait for it, and one that
+# loops is refused before anybody waits.
+cp -r "$models/austen-2m" slow
+chmod -R u+w slow
+template() {
+    jq --arg loop "{% for i in range($1) %}{% for j in range($1) %}{% endfor %}{% endfor %}" \
+        '.chat_template |= $loop + .' "$models/austen-2m/tokenizer_config.json" \
+        >slow/tokenizer_config.json
+}
+template 200
+start_server --model slow
+ask 200 /v1/chat/completions "{${chat/austen-2m/slow},\"max_tokens\":40,\"temperature\":0}"
+[[ $(jq -r '.choices[0].message.content' answer) == "$whole" ]] ||
+    fail "not as before: $(cat answer)"
+stop
+template 1000
+refuses 1 "'slow/tokenizer_config.json': chat template, line 1: more than 266976 steps \
+to render it" serve --model slow
+template 200 # enough for a word, and for no more than that
+jq '.chat_template |= "{% for message in messages %}" + . + "{% endfor %}"' \
+    slow/tokenizer_config.json >wide
+mv wide slow/tokenizer_config.json
+start_server --model slow
+many=$(jq -nc '[range(50) | {role: "user", content: "a"}]')
+ask 400 /v1/chat/completions "{\"model\":\"slow\",\"messages\":$many}"
+[[ $(jq -r .error.message answer) == *'more than '*' steps to render it' ]] || fail "$(cat answer)"
+stop
 
 # Several models are replayed, not served.
 "$dyno" serve --gpu h100 --models name=a:model=llama-3.1-8b --models name=b:model=qwen3-32b \

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(text);
         return 0;
     }
-    if (dyno_template_render(template_, variables, 951827696, &out, &out_size, &error) == DYNO_OK) {
+    if (dyno_template_render(template_, variables, 951827696, 0, &out, &out_size, &error) ==
+        DYNO_OK) {
         assert(dyno_utf8_valid(out, out_size, NULL) == out_size);
         free(out);
     } else {

@@ -18,7 +18,7 @@ static json_t *render(const json_t *request)
 
     if (!text || dyno_template_open(&template_, text, &error) != DYNO_OK ||
         dyno_template_render(template_, json_object_get(request, "variables"),
-                             json_integer_value(json_object_get(request, "now")), &out, &size,
+                             json_integer_value(json_object_get(request, "now")), 0, &out, &size,
                              &error) != DYNO_OK) {
         dyno_template_close(template_);
         return json_pack("{ss}", "error", text ? error.text : "no template");

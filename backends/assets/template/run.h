@@ -46,7 +46,7 @@ struct dyno_jinja_run {
     struct dyno_jinja_scope *scope;
     struct dyno_jinja_builder *out;
     enum dyno_jinja_flow flow;
-    uint64_t steps_left;
+    uint64_t steps_left, steps_max;
     uint32_t depth, loop_depth;
     uint32_t line; /* of what is evaluated */
     int64_t now_s;

@@ -64,8 +64,9 @@ dyno_status dyno_jinja_spend(struct dyno_jinja_run *run, size_t steps)
     if (steps > run->steps_left) {
         run->steps_left = 0;
         return dyno_fail(run->error, DYNO_FULL,
-                         "chat template, line %" PRIu32 ": more than %d steps to render it",
-                         run->line, DYNO_TEMPLATE_STEPS_MAX);
+                         "chat template, line %" PRIu32 ": more than %" PRIu64
+                         " steps to render it",
+                         run->line, run->steps_max);
     }
     run->steps_left -= steps;
     return DYNO_OK;
@@ -181,18 +182,51 @@ static dyno_status copy_out(const struct dyno_jinja_builder *builder, char **out
     return DYNO_OK;
 }
 
+/* Bytes of the texts in a value, and of others about as many as they are written with. */
+static uint64_t bytes_of(const json_t *value)
+{
+    enum { BYTES_OF_OTHERS = 8 };
+    uint64_t bytes = BYTES_OF_OTHERS;
+    const char *key;
+    json_t *member;
+
+    if (json_is_string(value)) {
+        return bytes + json_string_length(value);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        bytes += bytes_of(json_array_get(value, i));
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
+        bytes += strlen(key) + bytes_of(member);
+    }
+    return bytes;
+}
+
+uint64_t dyno_template_steps_max(const json_t *variables)
+{
+    uint64_t bytes = bytes_of(variables);
+    uint64_t more = DYNO_TEMPLATE_STEPS_MAX - DYNO_TEMPLATE_STEPS_LEAST;
+
+    return bytes < more / DYNO_TEMPLATE_STEPS_A_BYTE
+               ? DYNO_TEMPLATE_STEPS_LEAST + bytes * DYNO_TEMPLATE_STEPS_A_BYTE
+               : DYNO_TEMPLATE_STEPS_MAX;
+}
+
 dyno_status dyno_template_render(const struct dyno_template *template_, const json_t *variables,
-                                 int64_t now_s, char **out, size_t *out_size,
+                                 int64_t now_s, uint64_t steps_max, char **out, size_t *out_size,
                                  struct dyno_error *error)
 {
     struct dyno_jinja_builder builder = {0};
+    uint64_t steps = dyno_template_steps_max(variables);
     struct dyno_jinja_run run = {.arena = {.bytes_left = DYNO_TEMPLATE_MEMORY_MAX},
                                  .error = error,
                                  .out = &builder,
-                                 .steps_left = DYNO_TEMPLATE_STEPS_MAX,
                                  .now_s = now_s};
-    dyno_status status = set_variables(&run, variables);
+    dyno_status status;
 
+    run.steps_max = run.steps_left = steps_max > 0 && steps_max < steps ? steps_max : steps;
+    status = set_variables(&run, variables);
     if (status == DYNO_OK) {
         status = dyno_jinja_execute(&run, template_->first);
     }

@@ -19,7 +19,7 @@ static dyno_status render(const char *text, const char *variables, char **out,
     ck_assert_msg(json != NULL, "%s is no JSON", variables);
     status = dyno_template_open(&template_, text, error);
     if (status == DYNO_OK) {
-        status = dyno_template_render(template_, json, NOW_S, out, &size, error);
+        status = dyno_template_render(template_, json, NOW_S, 0, out, &size, error);
     }
     dyno_template_close(template_);
     json_decref(json);
@@ -256,6 +256,51 @@ START_TEST(hostile_templates_meet_a_limit)
 }
 END_TEST
 
+/* Bytes of texts and names, and 8 for each value: {"l": [1], "s": "x"} is 8 + 1 + 8 + 8 + 1 + 8 + 1
+ * = 35; 2^18 steps and 32 for each of them, 2^24 x 5 / 4 at most. */
+START_TEST(steps_grow_with_what_is_rendered)
+{
+    json_t *small = json_pack("{s:[i], s:s}", "l", 1, "s", "x");
+    json_t *large = json_object();
+    char *text = calloc(1, 1000001);
+
+    ck_assert_uint_eq(dyno_template_steps_max(small), (1 << 18) + 35 * 32);
+    refuse("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+           DYNO_FULL, "line 1: more than 263264 steps to render it");
+    memset(text, 'x', 100000);
+    ck_assert_int_eq(json_object_set_new(large, "s", json_string(text)), 0);
+    ck_assert_uint_eq(dyno_template_steps_max(large), (1 << 18) + 100017 * 32);
+    memset(text, 'x', 1000000);
+    ck_assert_int_eq(json_object_set_new(large, "s", json_string(text)), 0);
+    ck_assert_uint_eq(dyno_template_steps_max(large), 20 << 20);
+    free(text);
+    json_decref(large);
+    json_decref(small);
+}
+END_TEST
+
+START_TEST(a_caller_may_allow_fewer_steps)
+{
+    struct dyno_template *template_ = NULL;
+    struct dyno_error error;
+    json_t *none = json_object();
+    char *out = NULL;
+    size_t size;
+
+    ck_assert_int_eq(
+        dyno_template_open(&template_, "{% for a in range(999) %}.{% endfor %}", &error), DYNO_OK);
+    ck_assert_int_eq(dyno_template_render(template_, none, NOW_S, 1000, &out, &size, &error),
+                     DYNO_FULL);
+    ck_assert_str_eq(error.text, "chat template, line 1: more than 1000 steps to render it");
+    ck_assert_int_eq(dyno_template_render(template_, none, NOW_S, 100000, &out, &size, &error),
+                     DYNO_OK);
+    ck_assert_uint_eq(size, 999);
+    free(out);
+    json_decref(none);
+    dyno_template_close(template_);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("template");
@@ -272,6 +317,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_present_is_an_argument);
     tcase_add_test(cases, mistakes_are_named_with_their_line);
     tcase_add_test(cases, hostile_templates_meet_a_limit);
+    tcase_add_test(cases, steps_grow_with_what_is_rendered);
+    tcase_add_test(cases, a_caller_may_allow_fewer_steps);
     suite_add_tcase(suite, cases);
 }
 
