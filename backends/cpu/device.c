@@ -166,6 +166,7 @@ static uint32_t lay_out(const struct cpu *cpu, struct engine *engine,
         *slice = (struct dyno_forward_slice){.tokens = piece->tokens + piece->first,
                                              .first = piece->first,
                                              .count = piece->count,
+                                             .cached = piece->cached,
                                              .table = piece->table,
                                              .yields = piece->yields,
                                              .scored = wants_scores(piece)};

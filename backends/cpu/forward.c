@@ -63,6 +63,7 @@ static void begin_pass(struct dyno_forward *forward, const struct dyno_forward_s
         assert(slice->count >= 1 && slice->count <= forward->config.rows_max - row);
         assert(slice->first < forward->positions &&
                slice->count <= forward->positions - slice->first);
+        assert(slice->cached <= slice->count);
         assert(!slice->scored || forward->config.score);
         forward->slice[s] = (struct dyno_attention_slice){
             .table = slice->table, .first = slice->first, .count = slice->count, .row = row};
@@ -73,7 +74,8 @@ static void begin_pass(struct dyno_forward *forward, const struct dyno_forward_s
             assert(slice->table[position / block_tokens] < forward->config.storage->blocks);
             forward->token[row] = slice->tokens[i];
             forward->position[row] = position;
-            forward->block[row] = slice->table[position / block_tokens];
+            forward->block[row] =
+                i < slice->cached ? FORWARD_NO_BLOCK : slice->table[position / block_tokens];
         }
     }
     forward->rows = row;
@@ -156,6 +158,9 @@ static void store_heads(void *argument, uint32_t first, uint32_t last, uint32_t 
 
     (void)worker;
     for (uint32_t row = 0; row < forward->rows; row++) {
+        if (forward->block[row] == FORWARD_NO_BLOCK) {
+            continue;
+        }
         for (uint32_t head = first; head < last; head++) {
             float *key = forward->key + row * stride + (size_t)head * kv->head_dim;
             const float *value = forward->value + row * stride + (size_t)head * kv->head_dim;

@@ -26,11 +26,13 @@ struct dyno_forward;
 
 /* Positions [first, first + count) of one sequence.  In every layer the keys and values of all
  * slices are stored before any of them is read: a slice may read what another one of the same pass
- * writes.  Two may write the same position of the same block if they write the same (a shared
- * prefix that both compute). */
+ * writes.  Two may write the same position of the same block if they write the same; but what
+ * others may read at that time, such as a copy to another memory, is to be `cached`. */
 struct dyno_forward_slice {
     const uint32_t *tokens; /* [count], each below the model's vocab */
     uint32_t first, count;  /* count >= 1; first + count <= dyno_forward_positions */
+    uint32_t cached;        /* of these, the first ones that are not stored: their keys and values
+                               lie in their places already, or another slice stores them */
     const uint32_t *table;  /* position p lies in physical block table[p / block_tokens] */
     bool yields;            /* something of the last position is wanted: its logits, or ... */
     float *state;           /* ... its hidden state behind the final norm, written here instead:

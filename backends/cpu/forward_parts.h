@@ -12,6 +12,8 @@ enum {
     FORWARD_ELEMENTS_MIN = 4096, /* of element-wise work: below, a chunk is not worth a thread */
 };
 
+#define FORWARD_NO_BLOCK UINT32_MAX /* of a row that is not stored */
+
 struct dyno_forward {
     struct dyno_forward_config config;
     const struct dyno_isa *isa;
@@ -24,7 +26,7 @@ struct dyno_forward {
     uint32_t rows;
     uint32_t *token;                    /* [rows_max] */
     uint32_t *position;                 /* [rows_max] */
-    uint32_t *block;                    /* [rows_max], physical */
+    uint32_t *block;                    /* [rows_max], physical, or FORWARD_NO_BLOCK */
     struct dyno_attention_slice *slice; /* [rows_max], slice_count are used */
     uint32_t slice_count;
 

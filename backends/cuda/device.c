@@ -69,6 +69,7 @@ static uint32_t lay_out(const struct engine *engine, const struct dyno_engine_pi
         engine->slices[i] = (struct dyno_cuda_slice){.tokens = piece->tokens + piece->first,
                                                      .first = piece->first,
                                                      .count = piece->count,
+                                                     .cached = piece->cached,
                                                      .table = piece->table};
         engine->slices[i].want = want_of(piece, &engine->slices[i].sampling);
         if (piece->yields) {

@@ -40,6 +40,8 @@ enum dyno_cuda_want {
 struct dyno_cuda_slice {
     const uint32_t *tokens; /* [count], each below the model's vocab */
     uint32_t first, count;  /* count >= 1; first + count <= the model's positions */
+    uint32_t cached;        /* of these, the first ones whose keys and values are not stored: they
+                               lie in their places already, or another slice stores them */
     const uint32_t *table;  /* position p lies in block table[p / block_tokens] */
     enum dyno_cuda_want want;
     /* WANT_TOKEN: how it is chosen.  Neither bias, nor a mask, nor penalties. */

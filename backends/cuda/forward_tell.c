@@ -181,7 +181,8 @@ static void tell_rows(const struct dyno_cuda_forward *forward,
         assert(slice->tokens[i] < forward->shape->vocab && block < forward->config.blocks);
         arrays->token[row + i] = slice->tokens[i];
         arrays->position[row + i] = position;
-        arrays->slot[row + i] = block * block_tokens + position % block_tokens;
+        arrays->slot[row + i] =
+            i < slice->cached ? DYNO_CUDA_NO_SLOT : block * block_tokens + position % block_tokens;
     }
 }
 

@@ -33,6 +33,8 @@ struct dyno_engine_piece {
     const struct dyno_transcript *transcript; /* of the whole sequence */
     const uint32_t *tokens;                   /* [first + count] of it, from its start */
     uint32_t first, count;
+    uint32_t cached; /* of these, the first ones whose KV is not to be stored: it lies in its place
+                        when the step reads it, where others may read it (core/worker/device.h) */
     const uint32_t *table; /* block of tokens [i x block_tokens, (i + 1) x block_tokens) */
     bool yields;           /* the token after the last one is wanted */
 };

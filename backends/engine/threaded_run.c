@@ -28,6 +28,7 @@ static uint32_t gather(struct dyno_engine *engine, uint32_t *yield_count)
         const struct dyno_slice *slice = &engine->slices[i];
 
         count = add_piece(engine, count, slice->slot, slice->first, slice->tokens);
+        engine->pieces[count - 1].cached = slice->cached;
         if (slice->yields) {
             engine->pieces[count - 1].yields = true;
             engine->yielding[yields++] = slice->slot;

@@ -67,6 +67,7 @@ static void lay_out(struct dyno_ucx_labour *labour, uint32_t piece_count)
             (struct dyno_forward_slice){.tokens = piece->tokens,
                                         .first = piece->first,
                                         .count = piece->count,
+                                        .cached = piece->cached,
                                         .table = piece->table,
                                         .yields = piece->wanted != DYNO_UCX_NOTHING};
         if (piece->wanted == DYNO_UCX_STATE) {

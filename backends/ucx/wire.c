@@ -141,6 +141,7 @@ void dyno_ucx_put_step(struct dyno_ucx_bytes *question, const struct dyno_engine
 
         dyno_ucx_put_u32(question, piece->first);
         dyno_ucx_put_u32(question, piece->count);
+        dyno_ucx_put_u32(question, piece->cached);
         dyno_ucx_put_u32(question, dyno_ucx_wanted(piece));
         dyno_ucx_put(question, piece->tokens + piece->first, piece->count * sizeof(uint32_t));
         dyno_ucx_put(question, piece->table,
@@ -169,13 +170,16 @@ static dyno_status read_piece(struct dyno_ucx_piece *piece, struct dyno_ucx_read
 
     piece->first = dyno_ucx_take_u32(reader);
     piece->count = dyno_ucx_take_u32(reader);
+    piece->cached = dyno_ucx_take_u32(reader);
     wanted = dyno_ucx_take_u32(reader);
     if (piece->count == 0 || piece->count > rows || piece->first >= limits->positions ||
-        piece->count > limits->positions - piece->first || wanted > DYNO_UCX_STATE) {
+        piece->count > limits->positions - piece->first || piece->cached > piece->count ||
+        wanted > DYNO_UCX_STATE) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "a step has a piece of %u tokens from %u on (and asks for %u); a worker "
-                         "computes %u rows a pass and %u positions",
-                         piece->count, piece->first, wanted, limits->rows_max, limits->positions);
+                         "a step has a piece of %u tokens, %u of them cached, from %u on (and asks "
+                         "for %u); a worker computes %u rows a pass and %u positions",
+                         piece->count, piece->cached, piece->first, wanted, limits->rows_max,
+                         limits->positions);
     }
     piece->wanted = (enum dyno_ucx_wanted)wanted;
     blocks = table_size(piece->first, piece->count, limits->block_tokens);
@@ -215,5 +219,5 @@ size_t dyno_ucx_step_max(const struct dyno_ucx_limits *limits)
 {
     size_t table = table_size(limits->positions, 0, limits->block_tokens);
 
-    return sizeof(uint32_t) * (1 + (size_t)limits->rows_max * (4 + table));
+    return sizeof(uint32_t) * (1 + (size_t)limits->rows_max * (5 + table));
 }

@@ -18,7 +18,7 @@
 #include "core/base/status.h"
 
 enum {
-    DYNO_UCX_VERSION = 1,           /* of all of this */
+    DYNO_UCX_VERSION = 2,           /* of all of this */
     DYNO_UCX_WELCOME_MAX = 1 << 20, /* bytes */
     DYNO_UCX_WORKERS_MAX = 64,      /* of one process */
     DYNO_UCX_ROWS_MAX = 1 << 20,    /* of a pass */
@@ -84,9 +84,9 @@ enum dyno_ucx_wanted {
     DYNO_UCX_STATE,  /* of it, behind the final norm */
 };
 
-/* As in the question: {first, count, wanted, tokens[count], table[]} after their number. */
+/* As in the question: {first, count, cached, wanted, tokens[count], table[]} after their number. */
 struct dyno_ucx_piece {
-    uint32_t first, count;
+    uint32_t first, count, cached; /* as in backends/engine/threaded.h */
     enum dyno_ucx_wanted wanted;
     const uint32_t *tokens; /* [count] */
     const uint32_t *table;  /* blocks up to its last position */

@@ -207,6 +207,30 @@ dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t table,
     return DYNO_OK;
 }
 
+uint32_t dyno_kv_places_resident(const struct dyno_kv_places *places,
+                                 const struct dyno_kv_link *links, uint32_t link_count,
+                                 uint32_t from, uint32_t to)
+{
+    uint32_t start = 0, count = 0;
+
+    for (uint32_t i = 0; i < link_count && start < to; i++) {
+        uint32_t end = start + links[i].blocks;
+        uint32_t first = from > start ? from : start, last = to < end ? to : end;
+
+        if (first < last) {
+            const struct numbers *span = find_span(places, links[i].span);
+            uint32_t there = start + (span ? span->count : 0);
+
+            if (there < last) {
+                return there > first ? count + there - first : count;
+            }
+            count += last - first;
+        }
+        start = end;
+    }
+    return count;
+}
+
 void dyno_kv_places_retire(struct dyno_kv_places *places, uint32_t table, uint32_t held)
 {
     struct numbers *of = &places->tables[table];

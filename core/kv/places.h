@@ -53,6 +53,11 @@ dyno_status dyno_kv_places_take(struct dyno_kv_places *places, uint32_t table, u
 dyno_status dyno_kv_places_seal(struct dyno_kv_places *places, uint32_t table,
                                 const struct dyno_kv_link *links, uint32_t link_count,
                                 uint32_t from, uint32_t to);
+/* Of the chain's blocks from `from` on and before `to`, how many leading ones are resident: who
+ * seals copies of them is given these instead. */
+uint32_t dyno_kv_places_resident(const struct dyno_kv_places *places,
+                                 const struct dyno_kv_link *links, uint32_t link_count,
+                                 uint32_t from, uint32_t to);
 /* The blocks of the table after the first `blocks` are dropped. */
 void dyno_kv_places_drop_after(struct dyno_kv_places *places, uint32_t table, uint32_t blocks);
 /* The sequence leaves: its blocks after the first `held` are retired (then it lets go of those), or

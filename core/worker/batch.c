@@ -50,15 +50,19 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
 {
     struct dyno_seq *seq = &local->seqs[index];
     uint32_t whole = (seq->computed + tokens) / local->config.worker.block_tokens;
-    uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks;
+    uint32_t to = whole < seq->chain_blocks ? whole : seq->chain_blocks, cached = 0;
 
+    if (!local->config.worker.hit_when_scheduled) {
+        to = seq->held_blocks; /* what it computes may be hit when it is there */
+    }
     dyno_kv_take(&worker->cache, blocks, now);
     if (DYNO_RARELY(worker->places)) {
         DYNO_TRY(dyno_kv_places_take(worker->places, seq->slot, blocks));
+        cached = dyno_tables_cached(local, worker, seq, tokens, to);
     }
     worker->blocks_held += blocks;
     worker->budget -= tokens;
-    if (local->config.worker.hit_when_scheduled && to > seq->held_blocks) {
+    if (to > seq->held_blocks) {
         if (DYNO_RARELY(worker->places)) {
             DYNO_TRY(dyno_kv_places_seal(worker->places, seq->slot, seq->links, seq->link_count,
                                          seq->held_blocks, to));
@@ -74,6 +78,7 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
     return add_slice(worker, (struct dyno_slice){.slot = seq->slot,
                                                  .first = seq->computed,
                                                  .tokens = tokens,
+                                                 .cached = cached,
                                                  .yields = seq->computed + tokens == seq->target});
 }
 

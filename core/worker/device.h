@@ -22,6 +22,8 @@ struct dyno_slice {
     uint32_t slot;   /* of the sequence, < seqs_max */
     uint32_t first;  /* position of the first token computed: tokens already in KV */
     uint32_t tokens; /* >= 1 */
+    uint32_t cached; /* of these, the first ones whose KV lies in place when the pass reads it, in
+                        blocks that others read too: computed once more, and not stored */
     bool yields;     /* the slice ends the prompt: it yields a token and joins the decode set */
 };
 

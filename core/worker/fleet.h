@@ -272,13 +272,17 @@ void dyno_ledger_take(struct dyno_local *local, struct dyno_worker *worker, uint
 uint32_t dyno_ledger_next_eviction(const struct dyno_local *local,
                                    const struct dyno_worker *worker);
 
-/* ---- tables.c: where the blocks of decode steps lie, for a device that stores KV ---- */
+/* ---- tables.c: where blocks lie, for a device that stores KV ---- */
 /* The blocks that the first step of the pass just took go to the sequences that need them ... */
 dyno_status dyno_tables_first_step(struct dyno_local *local, struct dyno_worker *worker);
 /* ... those that its further steps will take are shown to them; ... */
 dyno_status dyno_tables_look_ahead(struct dyno_local *local, struct dyno_worker *worker);
 /* ... and after `steps` of them were done, only what those took stays. */
 void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, uint32_t steps);
+/* Of the sequence's next `tokens` of prompt, those that lie in blocks which it holds or is about to
+ * be given in place of its own, as its chain before block `to` can be hit: from the first on. */
+uint32_t dyno_tables_cached(const struct dyno_local *local, const struct dyno_worker *worker,
+                            const struct dyno_seq *seq, uint32_t tokens, uint32_t to);
 
 /* ---- cancel.c: clients that have gone ---- */
 dyno_status dyno_cancel(struct dyno_local *local, dyno_ns now, uint32_t index, uint64_t id);

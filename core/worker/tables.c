@@ -1,4 +1,5 @@
-/* Where the blocks of decode steps lie, for a device that stores KV (core/kv/places.h).
+/* Where blocks lie, for a device that stores KV (core/kv/places.h): those of decode steps, and what
+ * of a prompt lies in its place already.
  *
  * The ledger takes blocks for the decode set as a whole; here they are given to the sequences that
  * need them: by step, and within a step in the order in which sequences run.  A sequence needs a
@@ -66,4 +67,17 @@ void dyno_tables_settle(struct dyno_local *local, struct dyno_worker *worker, ui
                                 dyno_blocks_of(local, covered(local, worker, seq, steps)));
         }
     }
+}
+
+uint32_t dyno_tables_cached(const struct dyno_local *local, const struct dyno_worker *worker,
+                            const struct dyno_seq *seq, uint32_t tokens, uint32_t to)
+{
+    uint32_t there =
+        dyno_kv_places_resident(worker->places, seq->links, seq->link_count, seq->held_blocks, to);
+    uint64_t end = (uint64_t)(seq->held_blocks + there) * local->config.worker.block_tokens;
+
+    if (end <= seq->computed) {
+        return 0;
+    }
+    return end - seq->computed < tokens ? (uint32_t)(end - seq->computed) : tokens;
 }

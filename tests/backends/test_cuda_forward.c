@@ -265,6 +265,51 @@ START_TEST(graphs_give_what_launches_give)
 }
 END_TEST
 
+/* Positions [4, 9) of a sequence whose first four are there; what their last one yields is the
+ * caller's until the next pass. */
+static const float *go_on(const struct bench *bench, const struct sequence *sequence,
+                          uint32_t cached)
+{
+    struct dyno_cuda_slice slice = {.tokens = sequence->tokens + 4,
+                                    .first = 4,
+                                    .count = 5,
+                                    .cached = cached,
+                                    .table = sequence->table,
+                                    .want = DYNO_CUDA_WANT_LOGITS};
+    struct dyno_cuda_yield yield;
+    struct dyno_error error = {0};
+
+    ck_assert_msg(dyno_cuda_forward_run(bench->forward, &slice, 1, &yield, &error) == DYNO_OK, "%s",
+                  error.text);
+    return yield.logits;
+}
+
+/* Other tokens in the place of those that are cached: what was stored before is what is read. */
+START_TEST(what_is_cached_is_not_stored)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_weights *weights;
+    struct bench bench;
+    float *due;
+    size_t bytes;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cuda cached");
+    weights = cuda_model(&rng, LLAMA2, 64);
+    bytes = weights->model.vocab * sizeof *due;
+    due = array_of(1, bytes);
+    make_sequences(&rng, weights, sequences);
+    bench = bench_open(weights, DYNO_ELEMENT_BF16, DYNO_CUDA_KV_BF16, false);
+    memcpy(due, go_on(&bench, &sequences[0], 0), bytes);
+    for (uint32_t i = 4; i < 8; i++) {
+        sequences[0].tokens[i] = (sequences[0].tokens[i] + 1) % weights->model.vocab;
+    }
+    ck_assert_mem_eq(go_on(&bench, &sequences[0], 4), due, bytes);
+    ck_assert_mem_ne(go_on(&bench, &sequences[0], 0), due, bytes);
+    bench_close(&bench);
+}
+END_TEST
+
 /* Logits are the product of the logits' matrix and the state. */
 START_TEST(a_state_is_what_logits_are_made_of)
 {
@@ -514,6 +559,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_loop_test(tc, logits_are_those_of_the_cpu, 0, logits_count());
     tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, graphs_count());
+    tcase_add_loop_test(tc, what_is_cached_is_not_stored, 0, 2);
     tcase_add_test(tc, a_state_is_what_logits_are_made_of);
     tcase_add_test(tc, a_token_is_drawn_as_defined);
     tcase_add_test(tc, a_plan_gives_all_the_memory_there_is);

@@ -280,6 +280,49 @@ START_TEST(a_shared_beginning_does_not_show)
 }
 END_TEST
 
+/* Other tokens in the place of those that are cached: what was stored before is what is read, and
+ * it stays. */
+START_TEST(what_is_cached_is_read_and_not_stored)
+{
+    enum { BLOCK = 4 };
+    struct dyno_forward_slice slice;
+    struct sequence sequence;
+    struct dyno_rng rng;
+    struct bench bench;
+    float *due, *logits;
+    char *before, *after;
+    size_t bytes;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cached");
+    bench = bench_open(tiny_model(&rng, (enum family)_i, DYNO_ELEMENT_BF16), 2, BLOCK,
+                       DYNO_ELEMENT_F32, NULL);
+    do {
+        sequence = random_sequence(&rng, bench.weights);
+    } while (sequence.length < 2 * BLOCK);
+    for (uint32_t i = 0; i < LENGTH_MAX / BLOCK; i++) {
+        sequence.table[i] = 3 * i;
+    }
+    due = alone(&bench, sequence);
+    logits = array_of(bench.weights->model.vocab, sizeof(float));
+    bytes = dyno_kv_storage_block_bytes(bench.storage);
+    before = array_of(2, bytes);
+    after = before + bytes;
+    dyno_kv_storage_get(bench.storage, sequence.table[1], before);
+
+    sequence.done = BLOCK + 1;
+    for (uint32_t i = sequence.done; i + 1 < sequence.length; i++) {
+        sequence.tokens[i] = (sequence.tokens[i] + 1) % bench.weights->model.vocab;
+    }
+    slice = next_slice(&sequence, sequence.length - sequence.done);
+    slice.cached = slice.count - 1;
+    dyno_forward_run(bench.forward, &slice, 1, logits);
+    expect_same(logits, due, bench.weights->model.vocab, _i, "cached");
+    dyno_kv_storage_get(bench.storage, sequence.table[1], after);
+    ck_assert_mem_eq(before, after, bytes);
+    bench_close(&bench);
+}
+END_TEST
+
 /* What the model's last matrix makes of a hidden state. */
 static float *logits_of(const struct bench *bench, const float *state)
 {
@@ -497,6 +540,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, logits_agree_with_the_oracle, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, company_chunks_blocks_and_threads_do_not_show, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, a_shared_beginning_does_not_show, 0, 4 * FAMILIES);
+    tcase_add_loop_test(tcase, what_is_cached_is_read_and_not_stored, 0, FAMILIES);
     tcase_add_loop_test(tcase, a_state_goes_out_in_the_place_of_logits, 0, SEQUENCES * FAMILIES);
     tcase_add_loop_test(tcase, every_position_is_scored_as_the_end_of_what_comes_before, 0,
                         2 * FAMILIES);

@@ -6,6 +6,7 @@
 #ifndef DYNO_TESTS_SYSTEM_LIVE_RIG_H
 #define DYNO_TESTS_SYSTEM_LIVE_RIG_H
 
+#include <stdatomic.h>
 #include <time.h>
 
 #include "backends/engine/copier.h"
@@ -27,6 +28,7 @@ struct live {
     uint32_t ends[WORLD_REQUESTS_MAX];
     uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
     uint64_t hits, preemptions, many_steps;
+    atomic_ullong cached; /* tokens computed once more that others had computed */
     bool is_lossy;        /* tiers lose the ends of some transfers */
     uint32_t fails_every; /* so many steps on average until a worker fails; 0: none does.  And of so
                              many of its starts one fails */
@@ -58,8 +60,8 @@ static inline uint32_t *place(struct live *live, uint32_t worker,
     return &live->stored[worker][(size_t)piece->table[position / size] * size + position % size];
 }
 
-/* All pieces are written before any is read, as in a layer of a model.  A prompt of which another
- * has the last block too computes that again where it lies: the same, while it may be copied. */
+/* All pieces are written before any is read, as in a layer of a model.  What is cached may be on
+ * its way elsewhere, and is only read. */
 static inline dyno_status step(void *context, uint32_t worker,
                                const struct dyno_engine_piece *pieces, uint32_t piece_count,
                                uint32_t *next)
@@ -74,14 +76,10 @@ static inline dyno_status step(void *context, uint32_t worker,
         return DYNO_IO;
     }
     for (uint32_t i = 0; i < piece_count; i++) {
-        for (uint32_t j = 0; j < pieces[i].count; j++) {
-            uint32_t *at = place(live, worker, &pieces[i], pieces[i].first + j);
-
-            /* It may be on its way, if it is there already. */
-            // cppcheck-suppress duplicateConditionalAssign
-            if (*at != pieces[i].tokens[pieces[i].first + j]) {
-                *at = pieces[i].tokens[pieces[i].first + j];
-            }
+        live->cached += pieces[i].cached;
+        for (uint32_t j = pieces[i].cached; j < pieces[i].count; j++) {
+            *place(live, worker, &pieces[i], pieces[i].first + j) =
+                pieces[i].tokens[pieces[i].first + j];
         }
     }
     for (uint32_t i = 0; i < piece_count; i++) {

@@ -45,6 +45,7 @@ static void draw(struct question *question, uint64_t seed)
                                        .count = 1 + (uint32_t)dyno_rng_below(&rng, ROWS / PIECES),
                                        .table = question->table[i],
                                        .yields = dyno_rng_below(&rng, 2) == 1};
+        question->pieces[i].cached = (uint32_t)dyno_rng_below(&rng, question->pieces[i].count + 1);
     }
     dyno_ucx_put_step(&question->bytes, question->pieces, question->count, BLOCK_TOKENS);
     ck_assert(!question->bytes.failed);
@@ -82,6 +83,7 @@ START_TEST(what_is_written_is_read)
 
         ck_assert_uint_eq(pieces[i].first, due->first);
         ck_assert_uint_eq(pieces[i].count, due->count);
+        ck_assert_uint_eq(pieces[i].cached, due->cached);
         ck_assert_int_eq(pieces[i].wanted, due->yields ? DYNO_UCX_TOKEN : DYNO_UCX_NOTHING);
         ck_assert_mem_eq(pieces[i].tokens, due->tokens + due->first, 4 * due->count);
         ck_assert_mem_eq(pieces[i].table, due->table, 4 * blocks);
@@ -156,19 +158,21 @@ static void refused(const uint32_t *words, size_t count, const char *why)
 START_TEST(each_thing_that_can_be_wrong_with_a_step_is_named)
 {
     static const uint32_t none[] = {0}, many[] = {ROWS + 1};
-    static const uint32_t no_tokens[] = {1, 0, 0, 0};
-    static const uint32_t too_far[] = {1, POSITIONS - 1, 2, 0};
-    static const uint32_t odd_wish[] = {1, 0, 1, 4, 0, 0};
-    static const uint32_t no_token[] = {1, 0, 1, 1, VOCAB, 0};
-    static const uint32_t no_block[] = {1, 0, 1, 1, 0, BLOCKS};
+    static const uint32_t no_tokens[] = {1, 0, 0, 0, 0};
+    static const uint32_t too_far[] = {1, POSITIONS - 1, 2, 0, 0};
+    static const uint32_t cached[] = {1, 0, 1, 2, 0};
+    static const uint32_t odd_wish[] = {1, 0, 1, 0, 4, 0, 0};
+    static const uint32_t no_token[] = {1, 0, 1, 0, 1, VOCAB, 0};
+    static const uint32_t no_block[] = {1, 0, 1, 0, 1, 0, BLOCKS};
 
     refused(none, 1, "a step has 0 pieces; expected 1 to 64");
     refused(many, 1, "a step has 65 pieces");
-    refused(no_tokens, 4, "a piece of 0 tokens from 0 on");
-    refused(too_far, 4, "a piece of 2 tokens from 199 on");
-    refused(odd_wish, 6, "asks for 4");
-    refused(no_token, 6, "token 100, and there are 100");
-    refused(no_block, 6, "block 32, and there are 32");
+    refused(no_tokens, 5, "a piece of 0 tokens, 0 of them cached, from 0 on");
+    refused(too_far, 5, "a piece of 2 tokens, 0 of them cached, from 199 on");
+    refused(cached, 5, "a piece of 1 tokens, 2 of them cached");
+    refused(odd_wish, 7, "asks for 4");
+    refused(no_token, 7, "token 100, and there are 100");
+    refused(no_block, 7, "block 32, and there are 32");
 }
 END_TEST
 

@@ -77,6 +77,23 @@ static void seal(struct dyno_kv_cache *cache, struct dyno_kv_link links[2])
     ck_assert_int_eq(dyno_kv_seal(cache, links, 2, 0, 0, 7, 0), DYNO_OK);
 }
 
+START_TEST(what_is_resident_from_a_block_on_is_counted)
+{
+    struct dyno_kv_cache cache;
+    struct dyno_kv_link links[3];
+
+    open_cache(&cache);
+    seal(&cache, links);
+    links[2] = (struct dyno_kv_link){.span = 300, .blocks = 2, .run = DYNO_KV_NO_RUN};
+    ck_assert_uint_eq(dyno_kv_places_resident(cache.places, links, 3, 0, 9), 7);
+    ck_assert_uint_eq(dyno_kv_places_resident(cache.places, links, 3, 2, 9), 5);
+    ck_assert_uint_eq(dyno_kv_places_resident(cache.places, links, 3, 2, 6), 4);
+    ck_assert_uint_eq(dyno_kv_places_resident(cache.places, links, 3, 7, 9), 0);
+    ck_assert_uint_eq(dyno_kv_places_resident(cache.places, links, 3, 5, 5), 0);
+    close_cache(&cache);
+}
+END_TEST
+
 static void let_go(struct dyno_kv_cache *cache, struct dyno_kv_link links[2])
 {
     dyno_kv_places_drop(cache->places, 0, 7);
@@ -127,6 +144,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, a_parked_table_keeps_its_blocks_and_leaves_its_slot);
     tcase_add_test(cases, preferred_places_are_taken_first_and_in_order);
+    tcase_add_test(cases, what_is_resident_from_a_block_on_is_counted);
     tcase_add_loop_test(cases, what_is_forgotten_is_not_found_and_its_places_are_free, 0, 9);
     tcase_add_test(cases, what_somebody_holds_is_not_forgotten);
     suite_add_tcase(suite, cases);
