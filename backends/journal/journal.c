@@ -28,6 +28,12 @@ static const char *const event_names[EVENT_KINDS] = {
     [EVENT_DEVICE_NEXT] = "asking when a pass ends",
     [EVENT_QUIESCE] = "waiting for all passes",
     [EVENT_SOURCE_CANCELLED] = "asking who gave up",
+    [EVENT_FAULT_NEXT] = "asking when something goes wrong",
+    [EVENT_FAULT_TAKE] = "what goes wrong",
+    [EVENT_START] = "starting a worker",
+    [EVENT_START_LOOK] = "asking whether a worker has started",
+    [EVENT_START_STOP] = "stopping a worker",
+    [EVENT_DROP] = "dropping a pass",
 };
 
 static void fail(struct dyno_journal *journal, dyno_status status, const char *what)

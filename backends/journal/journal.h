@@ -1,8 +1,9 @@
 /* A journal: everything that entered core during a run, in order, so that the run can be fed back.
  *
- * Core asks nobody but its seams.  In front of a clock, a source and a device a journal writes down
- * what each of them answered, and a digest of what core told the device (which sequences it opened,
- * which passes it formed).  Feeding the journal back puts it in their place:
+ * Core asks nobody but its seams.  In front of a clock, a source, a device and, where workers
+ * compute, of what goes wrong with them and of their starts, a journal writes down what each of
+ * them answered, and a digest of what core told the device (which sequences it opened, which passes
+ * it formed).  Feeding the journal back puts it in their place:
  * core must then ask the same questions in the same order and form the same passes, or the first
  * difference is named.  There is no text and no token in it, only lengths and identities.
  */
@@ -14,6 +15,8 @@
 
 #include "core/base/status.h"
 #include "core/run/clock.h"
+#include "core/run/faults.h"
+#include "core/run/roster.h"
 #include "core/run/source.h"
 #include "core/worker/device.h"
 
@@ -43,6 +46,14 @@ struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyn
 /* The kind of `real`: whether it stores KV and is real, as the head of the journal must tell. */
 struct dyno_device *dyno_journal_device(struct dyno_journal *journal, struct dyno_device *real,
                                         bool stores_kv, bool is_real);
+
+/* What goes wrong, in the same way, of workers that compute: they die, and there are
+ * `worker_count`. */
+struct dyno_faults *dyno_journal_faults(struct dyno_journal *journal, struct dyno_faults *real,
+                                        uint32_t worker_count);
+/* How workers start.  `real` is copied, and what it points to not owned. */
+struct dyno_starter dyno_journal_starter(struct dyno_journal *journal,
+                                         const struct dyno_starter *real);
 
 /* Fed back: whether core did the same to the very end, which is where the journal must be now. */
 bool dyno_journal_is_whole(struct dyno_journal *journal);

@@ -236,8 +236,8 @@ static void completion_numbers(struct dyno_journal *journal, struct dyno_complet
     ended_numbers(journal, completion);
 }
 
-/* Whether steps are in order and end where the completion does, no later than now. */
-static bool is_in_time(const struct dyno_journal *journal, const struct dyno_completion *done)
+/* Whether steps are in order and end where the completion does. */
+static bool is_in_order(const struct dyno_completion *done)
 {
     dyno_ns last = done->start;
 
@@ -250,14 +250,14 @@ static bool is_in_time(const struct dyno_journal *journal, const struct dyno_com
     if (!done->boundaries) {
         last = dyno_step_boundary(done->start, done->carry, done->first, done->growth, done->steps);
     }
-    return last == done->at && last <= journal->now && done->start <= last;
+    return last == done->at && done->start <= last;
 }
 
 /* What a device may say of a pass: core relies on it. */
 static bool is_possible(const struct dyno_journal *journal, const struct dyno_completion *done)
 {
     if (done->steps == 0 || done->steps > steps_in_flight(journal, done->worker) ||
-        !is_in_time(journal, done)) {
+        !is_in_order(done)) {
         return false;
     }
     for (uint32_t i = 0; i < done->ended_count; i++) {
@@ -288,12 +288,41 @@ static bool device_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
         completion_numbers(journal, out);
     }
     if (found && !real && journal->failure.status == DYNO_OK) {
-        if (!is_possible(journal, out)) {
+        if (!is_possible(journal, out) || out->at > journal->now) {
             dyno_journal_differs(journal, EVENT_REAP, "no device could have done that");
         }
         dyno_map_remove(&journal->in_flight, out->worker);
     }
     return found && (real || journal->failure.status == DYNO_OK);
+}
+
+/* Of a pass that is dropped, steps may have ended after now. */
+static bool device_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
+                        struct dyno_completion *out)
+{
+    struct dyno_journal *journal = journal_of(device);
+    struct dyno_device *real = journal->real_device;
+    uint64_t any = 0;
+
+    if (real) {
+        any = real->ops->drop(real, worker, now, out);
+    } else {
+        *out = (struct dyno_completion){.worker = worker};
+    }
+    if (!dyno_journal_event(journal, EVENT_DROP)) {
+        return real && any;
+    }
+    dyno_journal_told(journal, EVENT_DROP, worker);
+    dyno_journal_number(journal, &any);
+    if (any) {
+        completion_numbers(journal, out);
+    }
+    if (any && !real && journal->failure.status == DYNO_OK &&
+        (out->worker != worker || !is_possible(journal, out))) {
+        dyno_journal_differs(journal, EVENT_DROP, "no device could have done that");
+    }
+    dyno_map_remove(&journal->in_flight, worker);
+    return any && (real || journal->failure.status == DYNO_OK);
 }
 
 static dyno_ns device_next(const struct dyno_device *device)
@@ -344,6 +373,7 @@ struct dyno_device *dyno_journal_device(struct dyno_journal *journal, struct dyn
                                                    .step_start = device_step_start,
                                                    .reap = device_reap,
                                                    .next = device_next,
+                                                   .drop = device_drop,
                                                    .quiesce = device_quiesce,
                                                    .close = device_close};
     journal->device.ops = &journal->device_ops;

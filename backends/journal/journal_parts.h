@@ -25,6 +25,12 @@ enum dyno_event {
     EVENT_DEVICE_NEXT,
     EVENT_QUIESCE,
     EVENT_SOURCE_CANCELLED,
+    EVENT_FAULT_NEXT,
+    EVENT_FAULT_TAKE,
+    EVENT_START,
+    EVENT_START_LOOK,
+    EVENT_START_STOP,
+    EVENT_DROP,
     EVENT_KINDS,
 };
 
@@ -56,6 +62,10 @@ struct dyno_journal {
     uint32_t boundary_capacity;
     uint32_t *ended; /* [ended_capacity] likewise */
     uint32_t ended_capacity;
+    struct dyno_faults faults;
+    struct dyno_faults *real_faults;
+    uint32_t worker_count;            /* that may die */
+    struct dyno_starter real_starter; /* all NULL: there is none */
     /* What core told the device, so that nothing impossible is fed to it. */
     struct dyno_map in_flight; /* worker -> steps_max of its pass */
     struct dyno_map open;      /* worker << 32 | slot, of sequences that are open */

@@ -238,10 +238,16 @@ static dyno_ns start_measured(const struct dyno_assembly *assembly)
                : 0;
 }
 
+/* Whether workers start for real, or did when what is fed was written. */
+static bool has_starter(const struct dyno_assembly *assembly)
+{
+    return assembly->fed ? assembly->fed->starts : dyno_assembly_starts(assembly);
+}
+
 static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     struct dyno_fleets *fleets = assembly->first ? assembly->first->fleets : assembly->fleets;
-    bool starts = dyno_assembly_starts(assembly);
+    bool starts = has_starter(assembly);
 
     return dyno_planning_open(
         &assembly->planning, assembly->scenario,
@@ -263,7 +269,7 @@ static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_err
 
 static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
 {
-    bool starts = dyno_assembly_starts(assembly);
+    bool starts = has_starter(assembly);
 
     DYNO_TRY(dyno_faulting_open(
         &assembly->faulting, assembly->scenario,
@@ -320,6 +326,22 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
     return open_workers(assembly, error);
 }
 
+/* The loop sees what goes wrong, and starts, through the journal, or there alone. */
+static void put_journal_before_starts(struct dyno_assembly *assembly)
+{
+    struct dyno_faults *real = assembly->faulting.faults;
+
+    assembly->faulting.faults = NULL;
+    if (assembly->fed && real) {
+        real->ops->close(real);
+        real = NULL;
+    }
+    assembly->faulting.faults =
+        dyno_journal_faults(assembly->journal, real, dyno_halves_workers(assembly->scenario));
+    assembly->starting.starter =
+        dyno_journal_starter(assembly->journal, assembly->fed ? NULL : &assembly->starting.starter);
+}
+
 /* The loop sees clock, source and device through the journal. */
 static void put_journal_before(struct dyno_assembly *assembly,
                                const volatile sig_atomic_t **interrupted)
@@ -330,6 +352,8 @@ static void put_journal_before(struct dyno_assembly *assembly,
     struct dyno_journal_head head = {.stores_kv = device->stores_kv,
                                      .is_real = device->is_real,
                                      .cancels = cancels,
+                                     .starts = dyno_assembly_starts(assembly),
+                                     .start_ns = assembly->starting.takes_ns,
                                      .worker = assembly->worker};
 
     memcpy(head.title, assembly->title, sizeof head.title);
@@ -350,6 +374,7 @@ static void open_fed(struct dyno_assembly *assembly, const volatile sig_atomic_t
         dyno_journal_source(assembly->journal, NULL, assembly->fed->cancels);
     assembly->device = dyno_journal_device(assembly->journal, NULL, assembly->fed->stores_kv,
                                            assembly->fed->is_real);
+    assembly->starting.takes_ns = assembly->fed->start_ns;
     *interrupted = dyno_journal_interrupted(assembly->journal);
 }
 
@@ -437,6 +462,9 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
     write_title(assembly);
     if (assembly->journal && !assembly->fed) {
         put_journal_before(assembly, &interrupted);
+    }
+    if (assembly->journal && has_starter(assembly)) {
+        put_journal_before_starts(assembly);
     }
     if (assembly->put_before) {
         DYNO_TRY(assembly->put_before(assembly->before_context, assembly, error));

@@ -18,7 +18,9 @@ enum number {
     RESPONSE,
     STORES,
     REAL,
-    CANCELS
+    CANCELS,
+    STARTS, /* older journals do not have these */
+    START_TIME,
 };
 
 static const char *const number_names[] = {
@@ -27,6 +29,7 @@ static const char *const number_names[] = {
     [INGEST] = "worker ingest_ns",     [INGEST_TOKEN] = "worker ingest_token_ticks",
     [RESPONSE] = "worker response_ns", [STORES] = "device stores_kv",
     [REAL] = "device is_real",         [CANCELS] = "source cancels",
+    [STARTS] = "workers start",        [START_TIME] = "worker start_ns",
 };
 
 enum { NUMBERS = sizeof number_names / sizeof number_names[0] };
@@ -45,6 +48,8 @@ static void numbers_of(const struct dyno_journal_head *head, uint64_t numbers[NU
     numbers[STORES] = head->stores_kv;
     numbers[REAL] = head->is_real;
     numbers[CANCELS] = head->cancels;
+    numbers[STARTS] = head->starts;
+    numbers[START_TIME] = head->start_ns;
 }
 
 static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[NUMBERS])
@@ -59,6 +64,8 @@ static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[
     head->stores_kv = numbers[STORES] != 0;
     head->is_real = numbers[REAL] != 0;
     head->cancels = numbers[CANCELS] != 0;
+    head->starts = numbers[STARTS] != 0;
+    head->start_ns = numbers[START_TIME];
 }
 
 void dyno_journal_head_write(struct dyno_journal *journal, const struct dyno_options *options,
@@ -130,7 +137,7 @@ dyno_status dyno_journal_head_read(struct dyno_journal *journal, struct dyno_opt
             DYNO_TRY(take_option(options, name, value, error));
         }
     }
-    for (size_t i = 0; i < NUMBERS; i++) {
+    for (size_t i = 0; i < STARTS; i++) {
         if (!seen[i]) {
             return dyno_fail(error, DYNO_BAD_INPUT, "the journal does not say '%s'",
                              number_names[i]);

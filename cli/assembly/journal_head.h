@@ -15,6 +15,9 @@ struct dyno_journal_head {
     char title[DYNO_JOURNAL_TITLE_MAX];
     bool stores_kv, is_real;          /* of the device */
     bool cancels;                     /* clients may give up */
+    bool starts;                      /* workers fail, are started and stopped for real; not so in
+                                         journals from before that was written down */
+    dyno_ns start_ns;                 /* then, what a start was expected to take */
     struct dyno_worker_config worker; /* what follows from the model: blocks, context_max,
                                          steps_max, async_scheduling, ingest and response; the rest
                                          is not kept */

@@ -70,8 +70,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                              struct dyno_live_workers workers, struct dyno_answers *answers,
                              struct dyno_clock *clock, struct dyno_error *error);
 
-/* Whether its workers are started and stopped for real, and outlive each other.  Not where a
- * journal is written, which has no place for what starts take: then they are always there. */
+/* Whether its workers are started and stopped for real, and outlive each other. */
 bool dyno_live_starts(const struct dyno_scenario *scenario);
 
 /* What they all are, but for who computes. */

@@ -161,10 +161,10 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyn
             "faults.link_every has no meaning without --disagg, --tier or --peers: nothing "
             "moves over links");
     }
-    if (scenario->output.journal) {
+    if (scenario->output.journal && !dyno_live_is_real(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "output.journal and faults cannot be together: a journal has no place for "
-                         "what goes wrong");
+                         "output.journal and faults of simulated workers cannot be together: a "
+                         "journal has no place for their weather");
     }
     return DYNO_OK;
 }

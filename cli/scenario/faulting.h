@@ -40,8 +40,8 @@ struct dyno_faulting_of {
 /* Whether anything may go wrong. */
 bool dyno_faulting_is_on(const struct dyno_scenario *scenario);
 
-/* Whether workers that fail by themselves take nobody along: they compute, and there is no journal,
- * which has no place for it.  Elsewhere the program ends. */
+/* Whether workers that fail by themselves take nobody along: they compute here.  Elsewhere the
+ * program ends. */
 bool dyno_faulting_guards(const struct dyno_scenario *scenario);
 
 /* What the options say together: faults that can be read, of workers that there are, and nothing

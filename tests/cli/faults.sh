@@ -111,5 +111,5 @@ halves=(replay --arrival poisson:1 --requests 1 --model llama-3.1-8b --gpu h100 
 refuses 1 "faults.list: the topology has no switch 'left' below another one" \
     "${halves[@]}" --fault switch:left@5s..6s=down
 refuses 1 "faults.list: the topology has no link nic:99" "${halves[@]}" --fault nic:99@5s..6s=down
-refuses 2 "output.journal and faults cannot be together: a journal has no place for what goes \
-wrong" "${load[@]}" --fault worker:1@5s=dead --journal j
+refuses 2 "output.journal and faults of simulated workers cannot be together: a journal has no \
+place for their weather" "${load[@]}" --fault worker:1@5s=dead --journal j

@@ -44,6 +44,14 @@ works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --workers 2 \
 completes deaths.json 64
 [[ $(number deaths.json faults.deaths) == 2 ]] || fail "nobody died: $(cat out)"
 [[ $(number deaths.json faults.requests_lost) == 0 ]] || fail "requests were lost: $(cat out)"
+# What a journal says of deaths and starts makes the same decisions when it is fed back.
+works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --workers 2 --journal diary \
+    --fault worker:1@50ms=dead,worker:0@100ms..150ms=dead --json deaths.json
+completes deaths.json 64
+grep '^Faults' out >faults
+grep -q '^Faults *2 workers died' faults || fail "nobody died: $(cat out)"
+works rerun diary
+grep '^Faults' out | cmp - faults || fail "not the same again: $(cat out)"
 works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --disagg always --prefill 2 --decode 2 \
     --fault worker:2@50ms=dead,worker:0@100ms=dead --set faults.notice=20ms --json halves.json
 completes halves.json 64
@@ -72,9 +80,6 @@ refuses 2 '--set faults.restart and --device contradict each other: a worker tha
 refuses 2 'planner.start_failure is for simulations: a start of a device that computes fails when '\
 'it fails' \
     "${live_load[@]}" --planner load --set planner.start_failure=0.5
-refuses 2 'output.journal and faults cannot be together: a journal has no place for what goes '\
-'wrong' \
-    "${live_load[@]}" --fault worker:0@1s=dead --journal journal
 
 # A server does not pass over them.
 printf 'faults:\n  list: [worker:0@1s=dead]\n' >faults.yaml

@@ -146,9 +146,9 @@ steps_as_it_leaps mix-shift --duration 50min
 # The same core starts and drains workers that compute, and a journal of it makes the same
 # decisions.
 rm -f run.db
-works replay --arrival poisson:10 --requests 20 --input-tokens 16 --output-tokens 8 --device cpu \
-    --workers 3 --threads 1 --planner load --db run.db --journal run.journal --json run.json \
-    --set planner.every=200ms --set planner.startup=0.2 --set planner.start=1 \
+works replay --arrival concurrency:4 --requests 40 --input-tokens 16 --output-tokens 200 \
+    --device cpu --workers 3 --threads 1 --planner load --db run.db --journal run.journal \
+    --json run.json --set planner.every=50ms --set planner.start=1 \
     --set planner.cooldown=0s --set planner.use_up=0.0001 --set planner.use_down=0.00005
 all_complete
 compares "$(number planner.starts) > 0"

@@ -49,9 +49,12 @@ awk -v without="$(number without.json kv.token_hit_rate)" \
 
 # A GPU that is lost takes its worker along: the other one serves everybody.
 DYNO_EMULATION_DEVICES=2 DYNO_EMULATION_LOSE=420 works replay "${load[@]}" --device cuda \
-    --model tiny --threads 2 --max-num-seqs 2 --max-num-batched-tokens 32 --workers 2 --db none
+    --model tiny --threads 2 --max-num-seqs 2 --max-num-batched-tokens 32 --workers 2 --db none \
+    --journal journal
 grep -q '^Requests *12 completed' out || fail "$(cat out)"
 grep -q '^Faults *1 worker died, 0 started again' out || fail "$(cat out)"
+works rerun journal
+grep -q '^Faults *1 worker died, 0 started again' out || fail "not the same again: $(cat out)"
 
 # Requests of clients: text that is chosen on the GPU, and text that the host must choose.
 start_server --device cuda --model tiny --threads 2 --max-num-seqs 4 --max-model-len 128 \
