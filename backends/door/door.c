@@ -60,16 +60,22 @@ static void refuse_route(struct dyno_door *door, struct dyno_http_exchange *exch
 {
     const char *method = dyno_http_exchange_method(exchange);
     const char *path = dyno_http_exchange_path(exchange);
+    struct dyno_door_headers headers;
     struct dyno_openai_error error;
 
-    if (allowed) {
-        (void)dyno_openai_fail(&error, 405, "method_not_allowed", NULL, "%.20s %.100s: use %s",
-                               method, path, allowed);
-    } else {
+    if (!allowed) {
         (void)dyno_openai_fail(&error, 404, "unknown_url", NULL, "there is nothing at %.20s %.100s",
                                method, path);
+        dyno_door_refuse(door, exchange, &door->asker, &error, 0);
+        return;
     }
-    dyno_door_refuse(door, exchange, &door->asker, &error, 0);
+    (void)dyno_openai_fail(&error, 405, "method_not_allowed", NULL, "%.20s %.100s: use %s", method,
+                           path, allowed);
+    headers = dyno_door_headers(door, &door->asker, "application/json");
+    dyno_door_add_header(&headers, "Allow", strcmp(allowed, "GET") == 0 ? "GET, HEAD" : allowed);
+    dyno_bytes_clear(&door->out);
+    dyno_openai_error_put(&door->out, &error);
+    dyno_door_reply(door, exchange, &door->asker, 405, &headers, door->out.data, door->out.size);
 }
 
 /* A browser asks first whether it may ask. */

@@ -278,6 +278,10 @@ is .error.param input
 ask 404 /v1/embeddings '{"model":"gpt-9","input":"x"}'
 ask 404 /v2/nothing
 ask 405 /v1/chat/completions
+for allowed in '/v1/chat/completions POST' '/v1/models GET, HEAD'; do
+    curl -sS -o answer -D headers -X PUT "$url${allowed%% *}"
+    grep -q "^Allow: ${allowed#* }"$'\r'$ headers || fail "no ${allowed#* }: $(cat headers)"
+done
 stop
 
 # The same door before a GPU that is simulated: as many tokens as were asked for, of filler.
