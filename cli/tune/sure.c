@@ -1,580 +1,290 @@
 #include "cli/tune/sure.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/scenario/models.h"
-#include "cli/tune/recipe.h"
-#include "reports/paired_cells.h"
+#include "cli/tune/cells.h"
 
-enum { GROUPS_MAX = 1 + DYNO_TUNE_METRICS_MAX }; /* of requests: all, and of models */
-enum { CELLS_MAX = 256, CELL_REQUESTS = 8, SEEDS_MIN = 5, REQUESTS_MIN = 30 };
+enum { SEEDS_MIN = 5, REQUESTS_MIN = 30, SKEWNESS_DRAWS = 300 };
 
-/* ---- cells ------------------------------------------------------------------------------------
- */
-
-/* What one side comes to, of all requests or of those for one model. */
-struct part {
-    double *sums;                                             /* [SUMS][places] */
-    struct dyno_paired_placed *sorted[DYNO_PAIRED_QUEUE + 1]; /* [sorted_count] */
-    uint32_t sorted_count[DYNO_PAIRED_QUEUE + 1];
-};
-
+/* Cells, and figures of cells that were drawn again. */
 struct work {
-    const struct dyno_arm_runs *runs;
-    const struct dyno_tune_aims *aims;
-    struct dyno_tune_recipe recipes[DYNO_TUNE_METRICS_MAX]; /* [metrics] */
-    uint32_t groups_of[DYNO_TUNE_METRICS_MAX];              /* [metrics] where each is made */
-    uint32_t metrics, cells, places;                        /* places: of all seeds */
-    uint32_t groups, models[GROUPS_MAX]; /* [groups] which one; DYNO_TUNE_ALL_MODELS first */
-    struct part parts[DYNO_TUNE_SIDES_MAX * GROUPS_MAX]; /* side by side, group by group */
+    struct dyno_tune_cells cells;
+    struct dyno_bootstrap bootstrap;
+    uint32_t width;  /* figures: sides * metrics */
+    double *point;   /* [width] of all seeds as they were */
+    double *draws;   /* [bootstrap.draws][width] */
+    double *without; /* [seeds][width] of all seeds but one */
+    double *column;  /* [bootstrap.draws] scratch ... */
+    double *values;  /* [seeds] ... likewise */
 };
 
-static double *sum_of(const struct work *work, uint32_t part, unsigned sum)
+static uint32_t seeds_of(const struct work *work)
 {
-    return work->parts[part].sums + (size_t)sum * work->places;
+    return work->cells.runs->seeds;
 }
 
-/* The part of a side in which a metric is made. */
-static uint32_t part_of(const struct work *work, uint32_t side, uint32_t metric)
+static const char *name_of(const struct work *work, uint32_t metric)
 {
-    return side * work->groups + work->groups_of[metric];
+    return dyno_tune_aims_metric(work->cells.aims, metric)->name;
 }
 
-static const struct dyno_arm_run *run_of(const struct work *work, uint32_t side, uint32_t seed)
+static double summary_value(const struct work *work, uint32_t side, uint32_t seed, uint32_t metric)
 {
-    return &work->runs->items[side * work->runs->seeds + seed];
+    return dyno_tune_summary_value(&dyno_tune_cells_run(&work->cells, side, seed)->summary,
+                                   name_of(work, metric));
 }
 
-/* When the last request of any side came: cells are equal parts of the time until then, and the
- * last one has what is left. */
-static dyno_ns span_of(const struct work *work, uint32_t seed)
-{
-    dyno_ns last = 0;
-
-    for (uint32_t side = 0; side < work->runs->arms; side++) {
-        const struct dyno_arm_run *run = run_of(work, side, seed);
-
-        for (uint32_t i = 0; i < run->record_count; i++) {
-            last = run->records[i].arrival_ns > last ? run->records[i].arrival_ns : last;
-        }
-    }
-    return last + 1;
-}
-
-/* The place of an instant; in a closed loop, of a request by its order. */
-static uint32_t place_of(const struct work *work, uint32_t seed, double along, double whole)
-{
-    uint32_t cell = (uint32_t)(along / whole * work->cells);
-
-    return seed * work->cells + (cell < work->cells ? cell : work->cells - 1);
-}
-
-static void add_request(struct work *work, uint32_t part, const struct dyno_request_record *record,
-                        uint32_t place, const struct dyno_slo *slo)
-{
-    struct part *to = &work->parts[part];
-    bool is_completed = record->outcome == DYNO_COMPLETED;
-
-    sum_of(work, part, DYNO_TUNE_REQUESTS)[place] += 1.0;
-    sum_of(work, part, DYNO_TUNE_PREEMPTIONS)[place] += record->preemptions;
-    sum_of(work, part, DYNO_TUNE_REJECTED)[place] +=
-        record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
-        record->outcome == DYNO_REJECTED_QUEUE_FULL ||
-        record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
-    if (record->admitted_ns != DYNO_NEVER) {
-        sum_of(work, part, DYNO_TUNE_LOOKED_UP_TOKENS)[place] += record->prompt_tokens;
-        sum_of(work, part, DYNO_TUNE_CACHED_TOKENS)[place] += record->cached_tokens;
-    }
-    if (!is_completed) {
-        return;
-    }
-    sum_of(work, part, DYNO_TUNE_COMPLETED)[place] += 1.0;
-    sum_of(work, part, DYNO_TUNE_GOOD)[place] += dyno_paired_met(record, slo);
-    sum_of(work, part, DYNO_TUNE_PROMPT_TOKENS)[place] += record->prompt_tokens;
-    sum_of(work, part, DYNO_TUNE_OUTPUT_TOKENS)[place] += record->output_tokens;
-    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-        double value = dyno_paired_latency(record, (enum dyno_paired_kind)i);
-
-        if (value >= 0.0) {
-            sum_of(work, part, DYNO_TUNE_LATENCIES + 2 * i)[place] += value;
-            sum_of(work, part, DYNO_TUNE_LATENCIES + 2 * i + 1)[place] += 1.0;
-            to->sorted[i][to->sorted_count[i]++] =
-                (struct dyno_paired_placed){.value = value, .place = place};
-        }
-    }
-}
-
-/* What is known of the GPUs of a model's workers. */
-struct fleet {
-    uint32_t worker_gpus[DYNO_MODELS_MAX]; /* of each worker ... */
-    double gpus[DYNO_MODELS_MAX];          /* ... and of all places of the model's workers */
-};
-
-static dyno_status find_fleet(struct fleet *out, const struct dyno_arm_run *run)
-{
-    const struct dyno_scenario *scenario = &run->with.scenario;
-    struct dyno_fleet_models *models;
-    struct dyno_error ignored; /* they were read before, when the scenario was loaded */
-    dyno_status status;
-
-    out->worker_gpus[0] = scenario->fleet.tp;
-    out->gpus[0] = dyno_tune_summary_value(&run->summary, "fleet.gpus");
-    if (!dyno_models_are(scenario)) {
-        return DYNO_OK;
-    }
-    models = calloc(1, sizeof *models);
-    status = models ? dyno_models_read(models, scenario, &ignored) : DYNO_NO_MEMORY;
-    for (uint32_t i = 0; status == DYNO_OK && i < models->count; i++) {
-        out->worker_gpus[i] = models->scenarios[i].fleet.tp;
-        out->gpus[i] = models->scenarios[i].fleet.tp * models->scenarios[i].fleet.workers;
-    }
-    free(models);
-    return status;
-}
-
-/* GPUs of each model that are up from one look of the planner to the next: those of the later look,
- * for what was started at the earlier one is there.  A look has a record of each role and model. */
-static void find_gpus_up(double gpus[DYNO_MODELS_MAX], const struct dyno_arm_run *run,
-                         const struct fleet *fleet, dyno_ns at, uint32_t *look)
-{
-    if (run->plan_count == 0) {
-        memcpy(gpus, fleet->gpus, sizeof fleet->gpus);
-        return;
-    }
-    while (*look < run->plan_count && run->plans[*look].at < at) {
-        ++*look;
-    }
-    if (*look == run->plan_count) {
-        at = run->plans[--*look].at;
-        while (*look > 0 && run->plans[*look - 1].at == at) {
-            --*look;
-        }
-    }
-    at = run->plans[*look].at;
-    memset(gpus, 0, sizeof fleet->gpus);
-    for (uint32_t i = *look; i < run->plan_count && run->plans[i].at == at; i++) {
-        const struct dyno_plan_record *plan = &run->plans[i];
-
-        gpus[plan->model] += (double)(plan->ready + plan->starting + plan->draining) *
-                             fleet->worker_gpus[plan->model];
-    }
-}
-
-/* Of one cell, for every group. */
-static void add_cell(struct work *work, uint32_t side, uint32_t place, double seconds,
-                     const double gpus[DYNO_MODELS_MAX])
-{
-    double all = 0.0;
-
-    for (uint32_t i = 0; i < DYNO_MODELS_MAX; i++) {
-        all += gpus[i];
-    }
-    for (uint32_t group = 0; group < work->groups; group++) {
-        uint32_t part = side * work->groups + group, model = work->models[group];
-
-        sum_of(work, part, DYNO_TUNE_ONE)[place] = 1.0;
-        sum_of(work, part, DYNO_TUNE_SECONDS)[place] = seconds;
-        sum_of(work, part, DYNO_TUNE_GPU_SECONDS)[place] =
-            seconds * (model == DYNO_TUNE_ALL_MODELS ? all : gpus[model]);
-    }
-}
-
-static dyno_status add_time(struct work *work, uint32_t side, uint32_t seed, dyno_ns span)
-{
-    const struct dyno_arm_run *run = run_of(work, side, seed);
-    double length = (double)span / work->cells, end = (double)span;
-    struct fleet fleet = {.gpus = {0}};
-    uint32_t look = 0;
-
-    DYNO_TRY(find_fleet(&fleet, run));
-    for (uint32_t i = 0; i < run->record_count; i++) {
-        if (run->records[i].last_token_ns != DYNO_NEVER &&
-            (double)run->records[i].last_token_ns > end) {
-            end = (double)run->records[i].last_token_ns;
-        }
-    }
-    for (uint32_t cell = 0; cell < work->cells; cell++) {
-        double from = length * cell, until = cell + 1 < work->cells ? length * (cell + 1) : end;
-        double gpus[DYNO_MODELS_MAX];
-
-        find_gpus_up(gpus, run, &fleet, (dyno_ns)((from + until) / 2.0), &look);
-        add_cell(work, side, seed * work->cells + cell, (until - from) * 1e-9, gpus);
-    }
-    return DYNO_OK;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double left = ((const struct dyno_paired_placed *)a)->value,
-           right = ((const struct dyno_paired_placed *)b)->value;
-
-    return (left > right) - (left < right);
-}
-
-static dyno_status open_part(struct work *work, struct part *part, size_t requests)
-{
-    assert(work->places > 0);
-    part->sums = calloc((size_t)DYNO_TUNE_SUMS * work->places, sizeof *part->sums);
-    for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-        part->sorted[i] = malloc((requests + 1) * sizeof *part->sorted[i]);
-        if (!part->sums || !part->sorted[i]) {
-            return DYNO_NO_MEMORY;
-        }
-    }
-    return DYNO_OK;
-}
-
-static void add_run(struct work *work, uint32_t side, uint32_t seed, dyno_ns span)
-{
-    const struct dyno_arm_run *run = run_of(work, side, seed);
-    const struct dyno_scenario *scenario = &run->with.scenario;
-    struct dyno_slo slo = {.ttft_ns = scenario->slo.ttft_ns,
-                           .tpot_ns = scenario->slo.tpot_ns,
-                           .itl_ns = scenario->slo.itl_ns,
-                           .e2e_ns = scenario->slo.e2e_ns};
-
-    for (uint32_t i = 0; i < run->record_count; i++) {
-        const struct dyno_request_record *record = &run->records[i];
-        uint32_t place = work->runs->by_order
-                             ? place_of(work, seed, i, run->record_count)
-                             : place_of(work, seed, (double)record->arrival_ns, (double)span);
-
-        for (uint32_t group = 0; group < work->groups; group++) {
-            if (group == 0 || work->models[group] == record->model) {
-                add_request(work, side * work->groups + group, record, place, &slo);
-            }
-        }
-    }
-}
-
-static dyno_status fill_side(struct work *work, uint32_t side)
-{
-    struct part *parts = &work->parts[side * work->groups];
-    size_t requests = 0;
-
-    for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
-        requests += run_of(work, side, seed)->record_count;
-    }
-    for (uint32_t group = 0; group < work->groups; group++) {
-        DYNO_TRY(open_part(work, &parts[group], requests));
-    }
-    for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
-        dyno_ns span = span_of(work, seed);
-
-        add_run(work, side, seed, span);
-        DYNO_TRY(add_time(work, side, seed, span));
-    }
-    for (uint32_t group = 0; group < work->groups; group++) {
-        for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
-            qsort(parts[group].sorted[i], parts[group].sorted_count[i],
-                  sizeof *parts[group].sorted[i], by_value);
-        }
-    }
-    return DYNO_OK;
-}
-
-static void release(struct work *work)
-{
-    for (uint32_t i = 0; i < DYNO_TUNE_SIDES_MAX * work->groups; i++) {
-        free(work->parts[i].sums);
-        for (unsigned j = 0; j <= DYNO_PAIRED_QUEUE; j++) {
-            free(work->parts[i].sorted[j]);
-        }
-    }
-}
-
-/* ---- figures of what was drawn ----------------------------------------------------------------
- */
-
-static double weighted(const double *sums, const uint32_t *weights, uint32_t places)
-{
-    double total = 0.0;
-
-    for (uint32_t i = 0; i < places; i++) {
-        total += weights[i] * sums[i];
-    }
-    return total;
-}
-
-static double figure_of(const struct work *work, uint32_t side, uint32_t metric,
-                        const uint32_t *weights)
-{
-    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
-    uint32_t part = part_of(work, side, metric);
-    const struct part *from = &work->parts[part];
-    double below = weighted(sum_of(work, part, recipe->below), weights, work->places);
-    double passed = 0.0;
-
-    if (recipe->above == DYNO_TUNE_NOTHING || below <= 0.0) {
-        return NAN;
-    }
-    if (recipe->quantile < 0.0) {
-        double scale = recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->places : 1.0);
-
-        scale *= recipe->above == DYNO_TUNE_GPU_SECONDS ? 1.0 / 3600.0 : 1.0;
-        scale *= recipe->is_cost ? run_of(work, side, 0)->with.scenario.cost.gpu_hour_price : 1.0;
-        return scale * weighted(sum_of(work, part, recipe->above), weights, work->places) / below;
-    }
-    for (uint32_t i = 0; i < from->sorted_count[recipe->latency]; i++) {
-        passed += weights[from->sorted[recipe->latency][i].place];
-        if (passed > 0.0 && passed >= recipe->quantile * below - 1e-9) {
-            return from->sorted[recipe->latency][i].value;
-        }
-    }
-    return NAN;
-}
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 static void compute(void *context, const uint32_t *weights, double *figures)
 {
-    const struct work *work = context;
+    const struct dyno_tune_cells *cells = context;
 
-    for (uint32_t side = 0; side < work->runs->arms; side++) {
-        for (uint32_t i = 0; i < work->metrics; i++) {
-            figures[side * work->metrics + i] = figure_of(work, side, i, weights);
+    for (uint32_t side = 0; side < cells->runs->arms; side++) {
+        for (uint32_t i = 0; i < cells->metrics; i++) {
+            figures[side * cells->metrics + i] = dyno_tune_cells_figure(cells, side, i, weights);
         }
     }
 }
 
+static void remember(struct dyno_memory *longest, const struct dyno_tune_cells *cells,
+                     const double *above, const double *below)
+{
+    double series[DYNO_TUNE_CELLS_MAX], sum = 0.0, count = 0.0;
+    struct dyno_memory memory;
+
+    for (uint32_t i = 0; i < cells->cells; i++) {
+        sum += above[i];
+        count += below[i];
+    }
+    for (uint32_t i = 0; i < cells->cells; i++) {
+        series[i] = above[i] - (count > 0.0 ? sum / count * below[i] : 0.0);
+    }
+    memory = dyno_memory_of(series, cells->cells);
+    longest->block = memory.block > longest->block ? memory.block : longest->block;
+    longest->missed = memory.missed > longest->missed ? memory.missed : longest->missed;
+}
+
 /* The longest memory of any metric's cells: what each adds beyond the mean. */
-static struct dyno_memory longest_memory(const struct work *work)
+static struct dyno_memory longest_memory(const struct dyno_tune_cells *cells)
 {
     struct dyno_memory longest = {.block = 1.0};
-    double series[CELLS_MAX];
 
-    for (uint32_t at = 0; at < work->runs->arms * work->metrics; at++) {
-        const struct dyno_tune_recipe *recipe = &work->recipes[at % work->metrics];
-        uint32_t part = part_of(work, at / work->metrics, at % work->metrics);
-        const double *above = sum_of(work, part, recipe->above);
-        const double *below = sum_of(work, part, recipe->below);
+    for (uint32_t at = 0; at < cells->runs->arms * cells->metrics; at++) {
+        uint32_t side = at / cells->metrics, metric = at % cells->metrics;
+        const struct dyno_tune_recipe *recipe = &cells->recipes[metric];
 
-        for (uint32_t seed = 0; seed < work->runs->seeds && recipe->above != DYNO_TUNE_NOTHING;
-             seed++) {
-            double sum = 0.0, count = 0.0;
-            struct dyno_memory memory;
-
-            for (uint32_t i = seed * work->cells; i < (seed + 1) * work->cells; i++) {
-                sum += above[i];
-                count += below[i];
-            }
-            for (uint32_t i = 0; i < work->cells; i++) {
-                uint32_t place = seed * work->cells + i;
-
-                series[i] = above[place] - (count > 0.0 ? sum / count * below[place] : 0.0);
-            }
-            memory = dyno_memory_of(series, work->cells);
-            longest.block = memory.block > longest.block ? memory.block : longest.block;
-            longest.missed = memory.missed > longest.missed ? memory.missed : longest.missed;
+        for (uint32_t i = 0; i < cells->places && recipe->above != DYNO_TUNE_NOTHING;
+             i += cells->cells) {
+            remember(&longest, cells, dyno_tune_cells_sums(cells, side, metric, recipe->above) + i,
+                     dyno_tune_cells_sums(cells, side, metric, recipe->below) + i);
         }
     }
     return longest;
 }
 
-/* ---- estimates ---------------------------------------------------------------------------------
- */
-
-/* The summary's own figures, and of several seeds their mean. */
-static void take_results(struct work *work, struct dyno_tune_sure *out)
+static void plan_draws(struct work *work, bool by_seeds, uint32_t draws, uint64_t seed)
 {
-    for (uint32_t side = 0; side < work->runs->arms; side++) {
-        for (uint32_t i = 0; i < work->metrics; i++) {
-            double sum = 0.0;
-
-            for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
-                sum += dyno_tune_summary_value(&run_of(work, side, seed)->summary,
-                                               dyno_tune_aims_metric(work->aims, i)->name);
-            }
-            out->results[side].metrics[i] = sum / work->runs->seeds;
-        }
-    }
-}
-
-/* Side 1 less side `less`; side `of` itself where they are one. */
-static struct dyno_estimate over_seeds(const struct work *work, uint32_t metric, uint32_t of,
-                                       uint32_t less)
-{
-    const char *name = dyno_tune_aims_metric(work->aims, metric)->name;
-    double *values = malloc(work->runs->seeds * sizeof *values);
-    struct dyno_estimate estimate = dyno_estimate_make(NAN, NAN, 0.0);
-
-    for (uint32_t seed = 0; values && seed < work->runs->seeds; seed++) {
-        values[seed] = dyno_tune_summary_value(&run_of(work, of, seed)->summary, name);
-        if (of != less) {
-            values[seed] -= dyno_tune_summary_value(&run_of(work, less, seed)->summary, name);
-        }
-    }
-    if (values) {
-        estimate = dyno_estimate_of_replicates(values, work->runs->seeds);
-    }
-    free(values);
-    return estimate;
-}
-
-/* Likewise from `rows` [draws][arms * metrics]; a percentile needs enough of its tail. */
-static struct dyno_estimate over_blocks(const struct work *work, const struct dyno_tune_sure *out,
-                                        const struct dyno_bootstrap *bootstrap, const double *rows,
-                                        double *column, uint32_t metric, uint32_t of, uint32_t less)
-{
-    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
-    bool is_bounded;
-    uint32_t width = work->runs->arms * work->metrics;
-    double value =
-        out->results[of].metrics[metric] - (of == less ? 0.0 : out->results[less].metrics[metric]);
-
-    for (uint32_t i = 0; i < bootstrap->draws; i++) {
-        const double *row = rows + (size_t)i * width;
-
-        column[i] = row[of * work->metrics + metric] -
-                    (of == less ? 0.0 : row[less * work->metrics + metric]);
-    }
-    if (recipe->above == DYNO_TUNE_NOTHING || run_of(work, 0, 0)->record_count < REQUESTS_MIN ||
-        (recipe->quantile >= 0.9 && bootstrap->memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
-        return dyno_estimate_make(value, NAN, 0.0);
-    }
-    is_bounded =
-        recipe->quantile < 0.0 ? recipe->above < DYNO_TUNE_LATENCIES : recipe->quantile < 0.9;
-    return dyno_bootstrap_estimate(bootstrap, value, column, 1, is_bounded);
-}
-
-/* No figure is below 0 and no share above 1, and so is what is known of it. */
-static void clip(const struct work *work, struct dyno_tune_sure *out)
-{
-    for (uint32_t i = 0; i < work->runs->arms * work->metrics; i++) {
-        struct dyno_estimate *estimate = &out->side[i / work->metrics][i % work->metrics];
-
-        estimate->low = estimate->low < 0.0 ? 0.0 : estimate->low;
-        if (dyno_tune_aims_metric(work->aims, i % work->metrics)->unit == DYNO_GATE_SHARE) {
-            estimate->high = estimate->high > 1.0 ? 1.0 : estimate->high;
-        }
-    }
-}
-
-static dyno_status draw_blocks(struct work *work, struct dyno_tune_sure *out, uint32_t draws,
-                               uint64_t seed)
-{
-    uint32_t width = work->runs->arms * work->metrics;
-    uint32_t length = work->runs->same_traffic ? work->cells : work->places;
-    struct dyno_memory memory = longest_memory(work);
-    uint32_t least = length / DYNO_BLOCKS_MAX, most = work->cells / DYNO_BLOCKS_MIN;
+    const struct dyno_tune_cells *cells = &work->cells;
+    uint32_t length = cells->runs->same_traffic ? cells->cells : cells->places;
+    struct dyno_memory memory = longest_memory(cells);
+    uint32_t least = length / DYNO_BLOCKS_MAX, most = cells->cells / DYNO_BLOCKS_MIN;
     double asked = memory.block + 0.5;
-    struct dyno_bootstrap bootstrap = {.streams = work->runs->seeds,
-                                       .shared = work->runs->same_traffic,
-                                       .cells = work->cells,
-                                       .missed = memory.missed,
-                                       .draws = draws,
-                                       .seed = seed};
-    double *rows = malloc((size_t)draws * (width + 1) * sizeof *rows);
-    dyno_status status = rows ? DYNO_OK : DYNO_NO_MEMORY;
 
     asked = asked > least ? asked : least;
-    bootstrap.block_cells = (uint32_t)(asked < most ? asked : most);
-    bootstrap.memories = length / memory.block;
-    out->blocks = dyno_bootstrap_blocks(&bootstrap);
-    if (status == DYNO_OK) {
-        status = dyno_bootstrap_draw(rows, width, &bootstrap, compute, work);
-    }
-    for (uint32_t i = 0; status == DYNO_OK && i < work->runs->arms * work->metrics; i++) {
-        uint32_t side = i / work->metrics, metric = i % work->metrics;
-        double *column = rows + (size_t)draws * width;
-
-        out->side[side][metric] =
-            over_blocks(work, out, &bootstrap, rows, column, metric, side, side);
-        out->difference[side][metric] =
-            over_blocks(work, out, &bootstrap, rows, column, metric, 1, side == 1 ? 0 : side);
-    }
-    free(rows);
-    return status;
+    work->width = cells->runs->arms * cells->metrics;
+    work->bootstrap = (struct dyno_bootstrap){
+        .streams = seeds_of(work),
+        .shared = cells->runs->same_traffic,
+        .cells = cells->cells,
+        .block_cells = (uint32_t)(asked < most ? asked : most),
+        .missed = memory.missed,
+        .memories = length / memory.block,
+        .draws = by_seeds && draws > SKEWNESS_DRAWS ? SKEWNESS_DRAWS : draws,
+        .seed = seed,
+    };
 }
 
-/* Whether energy costs too: cells know nothing of it. */
-static bool is_energy_paid(const struct dyno_arm_runs *runs)
+/* All seeds as they were, and each of them left out once. */
+static dyno_status leave_out(struct work *work)
 {
-    for (uint32_t i = 0; i < runs->arms * runs->seeds; i++) {
-        if (runs->items[i].with.scenario.cost.kwh_price > 0.0) {
-            return true;
-        }
-    }
-    return false;
-}
+    const struct dyno_tune_cells *cells = &work->cells;
+    uint32_t *weights = malloc(cells->places * sizeof *weights);
 
-/* Where a metric is made: of all requests, or of those for the model that it names. */
-static dyno_status find_group(struct work *work, uint32_t metric)
-{
-    const char *name = dyno_tune_aims_metric(work->aims, metric)->name;
-    const struct dyno_scenario *scenario = &run_of(work, 0, 0)->with.scenario;
-    struct dyno_fleet_models *models = calloc(1, sizeof *models);
-    uint32_t model = DYNO_TUNE_ALL_MODELS, length = dyno_gate_metric_model_length(name);
-    char key[DYNO_SUMMARY_MODEL_MAX];
-    struct dyno_error ignored;
-
-    if (!models || dyno_models_read(models, scenario, &ignored) != DYNO_OK) {
-        free(models);
+    if (!weights) {
         return DYNO_NO_MEMORY;
     }
-    for (uint32_t i = 0; length > 0 && i < models->count; i++) {
-        dyno_summary_model(key, models->of[i].name);
-        model = strlen(key) == length && strncmp(key, name + 7, length) == 0 ? i : model;
+    for (uint32_t i = 0; i < cells->places; i++) {
+        weights[i] = 1;
     }
-    free(models);
-    while (work->groups_of[metric] < work->groups &&
-           work->models[work->groups_of[metric]] != model) {
-        work->groups_of[metric]++;
+    compute(&work->cells, weights, work->point);
+    for (uint32_t i = 0; i < seeds_of(work); i++) {
+        uint32_t *left_out = weights + (size_t)i * cells->cells;
+
+        memset(left_out, 0, cells->cells * sizeof *left_out);
+        compute(&work->cells, weights, work->without + (size_t)i * work->width);
+        for (uint32_t j = 0; j < cells->cells; j++) {
+            left_out[j] = 1;
+        }
     }
-    if (work->groups_of[metric] == work->groups) {
-        work->models[work->groups++] = model;
-    }
+    free(weights);
     return DYNO_OK;
 }
 
-static uint32_t cells_for(const struct dyno_arm_runs *runs)
+static dyno_status draw(struct work *work, bool by_seeds, uint32_t draws, uint64_t seed)
 {
-    uint32_t least = UINT32_MAX, cells;
-
-    for (uint32_t i = 0; i < runs->arms * runs->seeds; i++) {
-        least = runs->items[i].record_count < least ? runs->items[i].record_count : least;
+    plan_draws(work, by_seeds, draws, seed);
+    work->point = malloc(work->width * sizeof *work->point);
+    work->draws = malloc((size_t)work->bootstrap.draws * work->width * sizeof *work->draws);
+    work->without = malloc((size_t)seeds_of(work) * work->width * sizeof *work->without);
+    work->column = malloc(work->bootstrap.draws * sizeof *work->column);
+    work->values = malloc(seeds_of(work) * sizeof *work->values);
+    if (!work->point || !work->draws || !work->without || !work->column || !work->values) {
+        return DYNO_NO_MEMORY;
     }
-    cells = least / CELL_REQUESTS;
-    cells = cells < 2 * DYNO_BLOCKS_MIN ? 2 * DYNO_BLOCKS_MIN : cells;
-    return cells < CELLS_MAX ? cells : CELLS_MAX;
+    DYNO_TRY(leave_out(work));
+    return dyno_bootstrap_draw(work->draws, work->width, &work->bootstrap, compute, &work->cells);
+}
+
+static void release(struct work *work)
+{
+    free(work->point);
+    free(work->draws);
+    free(work->without);
+    free(work->column);
+    free(work->values);
+    dyno_tune_cells_release(&work->cells);
+}
+
+/* ---- estimates ------------------------------------------------------------------------------- */
+
+/* Medians of a few requests are off to one side, and so is their mean: the median of all seeds'
+ * requests is less so. */
+static bool is_median(const struct work *work, uint32_t metric)
+{
+    double quantile = work->cells.recipes[metric].quantile;
+
+    return quantile >= 0.0 && quantile < 0.9;
+}
+
+/* The summary's own figures, and of several seeds their mean. */
+static void take_results(const struct work *work, struct dyno_tune_sure *out)
+{
+    for (uint32_t side = 0; side < work->cells.runs->arms; side++) {
+        for (uint32_t i = 0; i < work->cells.metrics; i++) {
+            double sum = 0.0;
+
+            for (uint32_t seed = 0; seed < seeds_of(work); seed++) {
+                sum += summary_value(work, side, seed, i);
+            }
+            out->results[side].metrics[i] = out->by_seeds && is_median(work, i)
+                                                ? work->point[side * work->cells.metrics + i]
+                                                : sum / seeds_of(work);
+        }
+    }
+}
+
+/* Figure `at` less figure `less` of a row; `at` itself where they are one. */
+static double figure_in(const double *row, uint32_t at, uint32_t less)
+{
+    return row[at] - (at == less ? 0.0 : row[less]);
+}
+
+static void take_column(const struct work *work, uint32_t at, uint32_t less)
+{
+    for (uint32_t i = 0; i < work->bootstrap.draws; i++) {
+        work->column[i] = figure_in(work->draws + (size_t)i * work->width, at, less);
+    }
+}
+
+/* Side `of` less side `less`; side `of` itself where they are one. */
+static struct dyno_estimate over_seeds(const struct work *work, double value, uint32_t metric,
+                                       uint32_t of, uint32_t less)
+{
+    uint32_t at = of * work->cells.metrics + metric, from = less * work->cells.metrics + metric;
+    double n = seeds_of(work);
+
+    for (uint32_t seed = 0; seed < seeds_of(work); seed++) {
+        double whole = summary_value(work, of, seed, metric);
+
+        work->values[seed] = whole - (of == less ? 0.0 : summary_value(work, less, seed, metric));
+        if (is_median(work, metric)) { /* the jackknife */
+            work->values[seed] =
+                n * value -
+                (n - 1.0) * figure_in(work->without + (size_t)seed * work->width, at, from);
+        }
+    }
+    if (work->cells.recipes[metric].above == DYNO_TUNE_NOTHING ||
+        work->cells.recipes[metric].quantile >= 0.9) {
+        return dyno_estimate_of_replicates(work->values, seeds_of(work));
+    }
+    take_column(work, at, from);
+    return dyno_bootstrap_replicates(&work->bootstrap, value, work->values, seeds_of(work),
+                                     work->column, 1);
+}
+
+/* Likewise; a percentile needs enough of its tail. */
+static struct dyno_estimate over_blocks(const struct work *work, double value, uint32_t metric,
+                                        uint32_t of, uint32_t less)
+{
+    const struct dyno_tune_recipe *recipe = &work->cells.recipes[metric];
+    bool is_bounded =
+        recipe->quantile < 0.0 ? recipe->above < DYNO_TUNE_LATENCIES : recipe->quantile < 0.9;
+
+    if (recipe->above == DYNO_TUNE_NOTHING ||
+        dyno_tune_cells_run(&work->cells, 0, 0)->record_count < REQUESTS_MIN ||
+        (recipe->quantile >= 0.9 &&
+         work->bootstrap.memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
+        return dyno_estimate_make(value, NAN, 0.0);
+    }
+    take_column(work, of * work->cells.metrics + metric, less * work->cells.metrics + metric);
+    return dyno_bootstrap_estimate(&work->bootstrap, value, work->column, 1, is_bounded);
+}
+
+static struct dyno_estimate estimate(const struct work *work, const struct dyno_tune_sure *out,
+                                     uint32_t metric, uint32_t of, uint32_t less)
+{
+    double value =
+        out->results[of].metrics[metric] - (of == less ? 0.0 : out->results[less].metrics[metric]);
+
+    return out->by_seeds ? over_seeds(work, value, metric, of, less)
+                         : over_blocks(work, value, metric, of, less);
+}
+
+/* No figure is below 0 and no share above 1, and so is what is known of it. */
+static void clip(const struct work *work, struct dyno_estimate *estimate, uint32_t metric)
+{
+    estimate->low = estimate->low < 0.0 ? 0.0 : estimate->low;
+    if (dyno_tune_aims_metric(work->cells.aims, metric)->unit == DYNO_GATE_SHARE) {
+        estimate->high = estimate->high > 1.0 ? 1.0 : estimate->high;
+    }
 }
 
 dyno_status dyno_tune_sure_compute(struct dyno_tune_sure *out, const struct dyno_arm_runs *runs,
                                    const struct dyno_tune_aims *aims, uint32_t draws,
                                    struct dyno_error *error)
 {
-    struct work work = {.runs = runs,
-                        .aims = aims,
-                        .metrics = dyno_tune_aims_metric_count(aims),
-                        .groups = 1,
-                        .models = {DYNO_TUNE_ALL_MODELS},
-                        .cells = cells_for(runs)};
-    dyno_status status = DYNO_OK;
+    bool by_seeds = !runs->same_traffic && runs->seeds >= SEEDS_MIN;
+    struct work work = {.point = NULL};
+    dyno_status status = dyno_tune_cells_fill(&work.cells, runs, aims);
 
-    *out = (struct dyno_tune_sure){.by_seeds = !runs->same_traffic && runs->seeds >= SEEDS_MIN};
-    work.places = work.cells * runs->seeds;
-    for (uint32_t i = 0; i < work.metrics; i++) {
-        work.recipes[i] = dyno_tune_recipe_of(dyno_tune_aims_metric(aims, i)->name);
-        if (work.recipes[i].is_cost && is_energy_paid(runs)) {
-            work.recipes[i].above = DYNO_TUNE_NOTHING;
-        }
-        status = status == DYNO_OK ? find_group(&work, i) : status;
+    *out = (struct dyno_tune_sure){.by_seeds = by_seeds};
+    if (status == DYNO_OK) {
+        status = draw(&work, by_seeds, draws, runs->items[0].with.scenario.run.seed);
     }
-    take_results(&work, out);
-    for (uint32_t i = 0; out->by_seeds && i < runs->arms * work.metrics; i++) {
-        uint32_t side = i / work.metrics, metric = i % work.metrics;
+    if (status == DYNO_OK) {
+        out->blocks = by_seeds ? 0.0 : dyno_bootstrap_blocks(&work.bootstrap);
+        take_results(&work, out);
+    }
+    for (uint32_t i = 0; status == DYNO_OK && i < work.width; i++) {
+        uint32_t side = i / work.cells.metrics, metric = i % work.cells.metrics;
 
-        out->side[side][metric] = over_seeds(&work, metric, side, side);
-        out->difference[side][metric] = over_seeds(&work, metric, 1, side == 1 ? 0 : side);
+        out->side[side][metric] = estimate(&work, out, metric, side, side);
+        out->difference[side][metric] = estimate(&work, out, metric, 1, side == 1 ? 0 : side);
+        clip(&work, &out->side[side][metric], metric);
     }
-    for (uint32_t i = 0; !out->by_seeds && status == DYNO_OK && i < runs->arms; i++) {
-        status = fill_side(&work, i);
-    }
-    if (!out->by_seeds && status == DYNO_OK) {
-        status = draw_blocks(&work, out, draws, runs->items[0].with.scenario.run.seed);
-    }
-    clip(&work, out);
     release(&work);
     return status == DYNO_OK ? status : dyno_fail(error, status, "out of memory for the intervals");
 }

@@ -1,21 +1,20 @@
 /* How sure a tuning's figures are: the goals and limits of a few scenarios on the same requests,
  * and their differences, with 95 % intervals.
  *
- * With 5 seeds or more of a generator an interval is Student's t over them.  Else it is the
+ * With 5 seeds or more of a generator an interval is Student's t over them, moved by the skewness
+ * of draws within the runs, as `dyno ab` has it; of a median around that of all seeds' requests, by
+ * the jackknife.  (A p90 or more is of what one run shows: the mean over seeds.)  Else it is the
  * moving-block bootstrap of reports/stats/bootstrap.h over cells of time, drawn alike for all
  * scenarios, as `dyno ab` does; but here also of what a run has one of (goodput a GPU, GPU-hours),
  * from what each cell adds to it.  GPUs that are up come from the planner's looks. */
 #ifndef DYNO_CLI_TUNE_SURE_H
 #define DYNO_CLI_TUNE_SURE_H
 
-#include "cli/ab/arm_runs.h"
-#include "cli/tune/aims.h"
+#include "cli/tune/cells.h"
 #include "reports/stats/bootstrap.h"
 
-enum { DYNO_TUNE_SIDES_MAX = 3 };
-
 struct dyno_tune_sure {
-    struct dyno_tune_result results[DYNO_TUNE_SIDES_MAX]; /* means over seeds */
+    struct dyno_tune_result results[DYNO_TUNE_SIDES_MAX]; /* means over seeds; medians of all */
     struct dyno_estimate side[DYNO_TUNE_SIDES_MAX][DYNO_TUNE_METRICS_MAX];
     /* [i]: of side 1 less side i; 0 and 2 */
     struct dyno_estimate difference[DYNO_TUNE_SIDES_MAX][DYNO_TUNE_METRICS_MAX];

@@ -15,6 +15,21 @@ START_TEST(intervals_hold_the_truth_as_often_as_promised)
 }
 END_TEST
 
+/* Half of the first arm's requests do not wait: the mean of five seeds' medians is above theirs. */
+START_TEST(intervals_over_seeds_hold_the_truth_too)
+{
+    static const struct paired_world world = {
+        .rate = 0.5, .slowdown = 1.1, .requests = 600, .seeds = 10};
+    uint32_t arms[METRICS] = {0}, differences[METRICS] = {0};
+
+    count_covered(&world, 40, 100, arms, differences);
+    for (uint32_t i = 0; i < METRICS; i++) {
+        ck_assert_msg(arms[i] >= 33, "metric %u of an arm: %u of 40", i, arms[i]);
+        ck_assert_msg(differences[i] >= 33, "metric %u, difference: %u of 40", i, differences[i]);
+    }
+}
+END_TEST
+
 START_TEST(arms_that_are_one_do_not_differ)
 {
     static const struct paired_world world = {.rate = 0.5, .slowdown = 1.0, .requests = 1000};
@@ -74,50 +89,63 @@ static void plan_run(struct dyno_arm_run *run, struct dyno_plan_record *plans, u
     put_metric(run, "fleet.gpus", 22.0);
 }
 
-/* What is known of GPU-hours and costs of that fleet: one kind of workers alone, or two roles of
- * one model, or two models. */
-static void sure_of_gpus(struct dyno_tune_sure *out, bool is_by_role, bool is_by_model,
-                         double kwh_price, const char *aimed)
+/* A fleet that is told of: one kind of workers alone, or two roles of one model, or two models. */
+struct told {
+    bool is_by_role, is_by_model;
+    uint32_t seeds; /* all alike; 0: one */
+    double kwh_price;
+    const char *limits;
+};
+
+/* What is known of its GPU-hours and costs. */
+static struct dyno_tune_sure sure_of_gpus(const struct told *told)
 {
-    struct dyno_arm_run *items = calloc(2, sizeof *items);
-    struct dyno_arm_runs runs = {.arms = 2, .seeds = 1, .items = items, .same_traffic = true};
+    uint32_t seeds = told->seeds > 0 ? told->seeds : 1;
+    struct dyno_arm_run *items = calloc(2 * (size_t)seeds, sizeof *items);
+    struct dyno_plan_record(*plans)[ROWS] = calloc(2 * (size_t)seeds, sizeof *plans);
+    struct dyno_arm_runs runs = {
+        .arms = 2, .seeds = seeds, .items = items, .same_traffic = seeds == 1};
     struct dyno_tune_aims aims = {.goal_count = 0};
-    struct dyno_plan_record plans[2][ROWS];
+    struct dyno_tune_sure out;
     struct dyno_error error;
 
     ck_assert_int_eq(
         dyno_tune_aims_goals(&aims, "gpu_hours,cost.total,cost.per_million_output_tokens", &error),
         DYNO_OK);
-    ck_assert(!aimed || dyno_tune_aims_limits(&aims, aimed, &error) == DYNO_OK);
-    for (int arm = 0; arm < 2; arm++) {
-        plan_run(&items[arm], plans[arm], is_by_model ? 1 : 4, is_by_role, is_by_model);
-        items[arm].with.scenario.cost.kwh_price = kwh_price;
-        if (is_by_model) {
-            put_metric(&items[arm], "models.a.gpu_hours", 6.0);
-            put_metric(&items[arm], "models.b.gpu_hours", 2.0);
-            items[arm].with.scenario.fleet.models = "name=a:tp=4:workers=9,name=b:workers=9";
+    ck_assert(!told->limits || dyno_tune_aims_limits(&aims, told->limits, &error) == DYNO_OK);
+    for (uint32_t i = 0; i < 2 * seeds; i++) {
+        plan_run(&items[i], plans[i], told->is_by_model ? 1 : 4, told->is_by_role,
+                 told->is_by_model);
+        items[i].with.scenario.cost.kwh_price = told->kwh_price;
+        if (told->is_by_model) {
+            put_metric(&items[i], "models.a.gpu_hours", 6.0);
+            put_metric(&items[i], "models.b.gpu_hours", 2.0);
+            items[i].with.scenario.fleet.models = "name=a:tp=4:workers=9,name=b:workers=9";
         }
     }
-    ck_assert_int_eq(dyno_tune_sure_compute(out, &runs, &aims, 200, &error), DYNO_OK);
-    free(items[0].records);
-    free(items[1].records);
+    ck_assert_int_eq(dyno_tune_sure_compute(&out, &runs, &aims, 200, &error), DYNO_OK);
+    for (uint32_t i = 0; i < 2 * seeds; i++) {
+        free(items[i].records);
+    }
     free(items);
+    free(plans);
+    return out;
 }
 
 START_TEST(gpus_are_those_of_all_roles_and_models)
 {
-    struct dyno_tune_sure plain, roles, models;
+    struct dyno_tune_sure plain = sure_of_gpus(&(struct told){.seeds = 1});
+    struct dyno_tune_sure roles = sure_of_gpus(&(struct told){.is_by_role = true});
+    struct dyno_tune_sure models = sure_of_gpus(&(struct told){.is_by_model = true});
 
-    sure_of_gpus(&plain, false, false, 0.0, NULL);
-    sure_of_gpus(&roles, true, false, 0.0, NULL);
-    sure_of_gpus(&models, false, true, 0.0, NULL);
     ck_assert_double_lt(plain.side[1][0].low, 7.9);
     ck_assert_double_gt(plain.side[1][0].high, 8.1);
     ck_assert_double_eq(plain.side[1][0].low, roles.side[1][0].low);
     ck_assert_double_eq(plain.side[1][0].high, roles.side[1][0].high);
     ck_assert_double_eq(plain.side[1][0].low, models.side[1][0].low);
     ck_assert_double_eq(plain.side[1][0].high, models.side[1][0].high);
-    sure_of_gpus(&models, false, true, 0.0, "models.a.gpu_hours<99h,models.b.gpu_hours<99h");
+    models = sure_of_gpus(&(struct told){
+        .is_by_model = true, .limits = "models.a.gpu_hours<99h,models.b.gpu_hours<99h"});
     /* Of a 4 to 20 GPUs are up, of b 2 or 3. */
     ck_assert_double_lt(models.side[1][3].low, 5.9);
     ck_assert_double_gt(models.side[1][3].high, 6.1);
@@ -128,19 +156,29 @@ END_TEST
 
 START_TEST(costs_are_as_sure_as_the_hours_that_are_paid)
 {
-    struct dyno_tune_sure hours, energy;
-    double below, above;
+    struct dyno_tune_sure hours = sure_of_gpus(&(struct told){.seeds = 1});
+    struct dyno_tune_sure energy = sure_of_gpus(&(struct told){.kwh_price = 0.2});
+    double below = hours.side[1][0].value - hours.side[1][0].low;
+    double above = hours.side[1][0].high - hours.side[1][0].value;
 
-    sure_of_gpus(&hours, false, false, 0.0, NULL);
-    below = hours.side[1][0].value - hours.side[1][0].low;
-    above = hours.side[1][0].high - hours.side[1][0].value;
     ck_assert_double_eq_tol(hours.side[1][1].low, 20.0 - 2.5 * below, 1e-9);
     ck_assert_double_eq_tol(hours.side[1][1].high, 20.0 + 2.5 * above, 1e-9);
     ck_assert_double_eq_tol(hours.side[1][2].low, 1000.0 - 2.5 * below / 0.02, 1e-6);
     ck_assert_double_eq_tol(hours.side[1][2].high, 1000.0 + 2.5 * above / 0.02, 1e-6);
-    sure_of_gpus(&energy, false, false, 0.2, NULL);
     ck_assert_double_eq(energy.side[1][0].low, hours.side[1][0].low);
     ck_assert(isnan(energy.side[1][1].low) && isnan(energy.side[1][2].high));
+}
+END_TEST
+
+START_TEST(hours_are_of_one_run_however_many_seeds)
+{
+    struct dyno_tune_sure one = sure_of_gpus(&(struct told){.seeds = 1});
+    struct dyno_tune_sure three = sure_of_gpus(&(struct told){.seeds = 3});
+    double width = one.side[1][0].high - one.side[1][0].low;
+
+    ck_assert(!three.by_seeds);
+    ck_assert_double_gt(three.side[1][0].high - three.side[1][0].low, width / 3.0);
+    ck_assert_double_lt(three.side[1][0].high - three.side[1][0].low, width / 1.3);
 }
 END_TEST
 
@@ -150,9 +188,11 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, intervals_hold_the_truth_as_often_as_promised);
+    tcase_add_test(tcase, intervals_over_seeds_hold_the_truth_too);
     tcase_add_test(tcase, arms_that_are_one_do_not_differ);
     tcase_add_test(tcase, gpus_are_those_of_all_roles_and_models);
     tcase_add_test(tcase, costs_are_as_sure_as_the_hours_that_are_paid);
+    tcase_add_test(tcase, hours_are_of_one_run_however_many_seeds);
     suite_add_tcase(suite, tcase);
 }
 
