@@ -1,6 +1,7 @@
 #include "reports/headline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct dyno_headline dyno_headline_table[] = {
@@ -113,4 +114,20 @@ char *dyno_headline_format(char out[DYNO_FORMAT_MAX], double value, const char *
         return dyno_format_fixed(out, value, 0);
     }
     return dyno_format_fixed(out, value, size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
+}
+
+char *dyno_headline_change(char out[DYNO_FORMAT_MAX], double value, double first, const char *unit)
+{
+    bool is_share = strcmp(unit, "%") == 0;
+    double times = is_share ? 1 : value / first;
+    double change = 100 * (is_share ? value - first : times - 1);
+
+    *out = '\0';
+    if (isfinite(times) && times >= 10) {
+        (void)snprintf(out, DYNO_FORMAT_MAX, times >= 100 ? "× %.0f" : "× %.1f", times);
+    } else if (isfinite(change) && fabs(change) >= 0.05) {
+        (void)snprintf(out, DYNO_FORMAT_MAX, "%s%.1f %s", change < 0 ? "−" : "+", fabs(change),
+                       is_share ? "points" : "%");
+    }
+    return out;
 }

@@ -34,6 +34,10 @@ dyno_status dyno_headline_take(const struct dyno_run_set *set, const struct dyno
 /* The unit as it stands behind the words: ", ms"; nothing for "%". */
 const char *dyno_headline_unit(const struct dyno_headline *headline);
 
+/* How a value lies beside another: "−3.2 %", "+12.0 %", from ten times on "× 72.9", and of a share
+ * "+4.1 points"; "" where that says nothing. */
+char *dyno_headline_change(char out[DYNO_FORMAT_MAX], double value, double first, const char *unit);
+
 /* Four digits that say something: "508.6", "26,105", "0.5412", "n/a"; a percentage for "%". */
 char *dyno_headline_format(char out[DYNO_FORMAT_MAX], double value, const char *unit);
 

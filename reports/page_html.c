@@ -164,13 +164,13 @@ static dyno_status put_runs(const struct writer *writer)
 /* ---- headlines ------------------------------------------------------------------------------- */
 
 /* "+3.2 %", against the first run; nothing where that says nothing. */
-static void put_difference(const struct writer *writer, double value, double first)
+static void put_difference(const struct writer *writer, double value, double first,
+                           const char *unit)
 {
-    double change = value / first - 1;
+    char text[DYNO_FORMAT_MAX];
 
-    if (isfinite(change) && fabs(change) >= 0.0005) {
-        (void)fprintf(writer->out, "<span class=\"difference\">%s%.1f %%</span> ",
-                      change < 0 ? "−" : "+", fabs(change) * 100);
+    if (*dyno_headline_change(text, value, first, unit)) {
+        (void)fprintf(writer->out, "<span class=\"difference\">%s</span> ", text);
     }
 }
 
@@ -182,7 +182,7 @@ static void put_value(const struct writer *writer, const struct dyno_headline *h
 
     put(writer, "<td class=\"number\">");
     if (index > 0) {
-        put_difference(writer, value->value, line->values[0].value);
+        put_difference(writer, value->value, line->values[0].value, headline->unit);
     }
     put(writer, dyno_headline_format(text, value->value, headline->unit));
     if (isfinite(value->low) && isfinite(value->high)) {
@@ -233,8 +233,9 @@ static void put_headline_words(const struct writer *writer)
     put(writer, "<p>Latencies are of completed requests. A span below a number is its 95 % "
                 "interval, where the run has one (<code>--intervals</code>).");
     if (set->detail > 1) {
-        put(writer, " A percentage is the difference from the first run here; it says nothing "
-                    "about chance.");
+        put(writer,
+            " What stands beside a number tells it from that of the first run here, and says "
+            "nothing about chance.");
     }
     if (set->chosen > set->detail) {
         (void)fprintf(writer->out,

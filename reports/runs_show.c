@@ -7,7 +7,7 @@
 #include "reports/run_set.h"
 #include "reports/runs_edit.h"
 
-enum { WORDS_WIDTH = 34, VALUE_WIDTH = 18, DIFFERENCE_WIDTH = 10 };
+enum { WORDS_WIDTH = 34, VALUE_WIDTH = 18, DIFFERENCE_WIDTH = 14 };
 
 /* Rows of one text column, each behind `indent`. */
 static dyno_status put_texts(const struct dyno_run_set *set, const char *sql, const char *indent,
@@ -41,13 +41,11 @@ static int column_of(size_t run)
 }
 
 /* Behind its column, "+3.2 %" against the first run. */
-static void put_difference(FILE *out, int *at, double value, double first)
+static void put_difference(FILE *out, int *at, double value, double first, const char *unit)
 {
-    double change = 100 * (value / first - 1);
     char text[DYNO_FORMAT_MAX];
 
-    if (isfinite(change) && fabs(change) >= 0.05) {
-        (void)snprintf(text, sizeof text, "%+.1f %%", change);
+    if (*dyno_headline_change(text, value, first, unit)) {
         put_right(out, at, *at + DIFFERENCE_WIDTH, text);
     }
 }
@@ -64,7 +62,7 @@ static void put_line(const struct dyno_headline *headline, const struct dyno_hea
         put_right(out, &at, column_of(i),
                   dyno_headline_format(text, line->values[i].value, headline->unit));
         if (i > 0) {
-            put_difference(out, &at, line->values[i].value, line->values[0].value);
+            put_difference(out, &at, line->values[i].value, line->values[0].value, headline->unit);
         }
     }
     fputc('\n', out);

@@ -1,6 +1,6 @@
 -- title: How busy each worker was
--- caption: The share of each stretch of time that a worker spent computing, from idle (pale)
--- caption: to all of it (dark); a line is a worker, 0 at the top, or the mean of several
+-- caption: The share of each stretch of time that a worker spent computing: the stronger the
+-- caption: colour, the more of it; a line is a worker, 0 at the top, or the mean of several
 -- caption: neighbours.
 -- empty: No samples were recorded (--sample-every).
 -- order: 40

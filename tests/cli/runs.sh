@@ -42,6 +42,17 @@ works runs compare runs.db base,try
 says out "Options that tell them apart" '    router.policy = kv  (run 2)'
 grep -Eq '^Requests completed +20 +20 +20$' out || fail "the runs are not side by side: $(cat out)"
 grep -q ' $' out && fail 'a line ends in a blank'
+if has_sqlite; then # per cent, a multiple from ten times on, and points of a share
+    cp runs.db told.db
+    sqlite3 told.db "UPDATE run_metric SET value = CASE metric WHEN 'fleet.busy_fraction'
+        THEN 0.5 + 0.041 * (run = 2) WHEN 'ttft_ms.mean' THEN 20 * (run = 1) + 25 * (run = 2) ELSE
+        3 * (run = 1) + 219 * (run = 2) END WHERE metric IN ('fleet.busy_fraction', 'ttft_ms.mean',
+        'ttft_ms.p99')"
+    works runs compare told.db 1,2
+    grep -Eq '^TTFT mean, ms +20 +25 +\+25\.0 %$' out || fail "$(cat out)"
+    grep -Eq '^TTFT p99, ms +3 +219 +× 73\.0$' out || fail "$(cat out)"
+    grep -Eq '^Busy +50\.0 % +54\.1 % +\+4\.1 points$' out || fail "$(cat out)"
+fi
 refuses 1 "one run is shown at a time; 'try' chooses 2: \`dyno runs compare\` takes more" \
     runs show runs.db try
 refuses 1 "runs are compared that came to their end, two at least; of those chosen 1 did" \
