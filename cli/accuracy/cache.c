@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/accuracy/accuracy.h"
+#include "cli/accuracy/rows.h"
 #include "cli/fit/request_listener.h"
 #include "cli/fit/token_trace.h"
 
@@ -36,7 +37,9 @@ struct recording {
     "tiers.chunk_tokens=256"
 #define PULSES "disaggregated/dataset/sharegpt_pulse_req50_n6_delay15_pc.jsonl.gz"
 
-#define H100_70B "--model llama-3.1-70b --gpu h100 --tp 4 --set timing.host=vllm-sync "
+#define H100_70B                                                                                   \
+    "--model llama-3.1-70b --gpu h100 --tp 4 --set timing.host=vllm-sync --set "                   \
+    "timing.ingest_us=" DYNO_SERVED_TRIP_US " "
 
 static const struct recording recordings[] = {
     {"prefix-hit rate, % of prompt tokens so far",

@@ -77,8 +77,8 @@ static void tally_row(struct tally *tally, enum set set, const struct dyno_serve
 {
     struct dyno_interval ttft = intervals->items[MEAN_TTFT], tpot = intervals->items[MEAN_TPOT];
 
-    dyno_served_send(row, &ttft.low, &tpot.low);
-    dyno_served_send(row, &ttft.high, &tpot.high);
+    dyno_served_wait(row, &ttft.low, tpot.low);
+    dyno_served_wait(row, &ttft.high, tpot.high);
     count(&tally->ttft[set], ttft.low, ttft.high, row->ttft_ms);
     count(&tally->tpot[set], tpot.low, tpot.high, row->tpot_ms);
 }

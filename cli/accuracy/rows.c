@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAVES = 10, PASS_EXTRA_TOKENS = 1500 + 128, STREAM_INTERVAL = 20 };
+enum { WAVES = 10, SEQS_MAX = 128, BATCH_WAIT_PASSES = 20 };
 
 enum column {
     ID,
@@ -40,14 +40,14 @@ static void plain_name(char *out, size_t size, const char *text)
     out[i] = '\0';
 }
 
-/* InferenceX's scripts set TensorRT-LLM's stream_interval to 20 for some settings; which ones the
- * table does not say, but the first tokens of these come 20 steps late. */
-static double interval_of(const struct dyno_served_row *row)
+/* InferenceX's script for TensorRT-LLM has prompts of these settings wait for more prompts, up to
+ * 20 passes (`batch_wait_timeout_iters`). */
+static double wait_of(const struct dyno_served_row *row)
 {
-    bool every_20 = row->spread && strcmp(row->engine, "trtllm") == 0 && row->isl == 1024 &&
-                    row->osl == 1024 && row->tp < 8;
+    bool waits = row->spread && strcmp(row->engine, "trtllm") == 0 && row->isl == 1024 &&
+                 row->osl == 1024 && row->tp < 8;
 
-    return every_20 ? STREAM_INTERVAL : 1;
+    return waits ? BATCH_WAIT_PASSES : 0;
 }
 
 static dyno_status read_row(struct dyno_served_row *row, const struct dyno_measured *measured,
@@ -70,7 +70,7 @@ static dyno_status read_row(struct dyno_served_row *row, const struct dyno_measu
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         DYNO_TRY(dyno_measured_number(measured, numbers[i].column, numbers[i].to, error));
     }
-    row->interval = interval_of(row);
+    row->wait_passes = wait_of(row);
     return DYNO_OK;
 }
 
@@ -80,15 +80,33 @@ static const char *host_of(const struct dyno_served_row *row)
     return strcmp(row->engine, "vllm") == 0 && row->version < 0.14 ? "vllm-sync" : "engine";
 }
 
-/* The engine's settings in the benchmark: what each source's own scripts say.  NVIDIA's fp8 Llama
- * has static scales, Qwen's fp8 checkpoints have not. */
+/* The tokens and sequences of a pass.  InferenceX's script gives TensorRT-LLM a pass as long as the
+ * longest sequence; NVIDIA's recipe limits a pass to one prompt and the decodes of all others. */
+static void pass_of(const struct dyno_served_row *row, double *tokens, double *seqs)
+{
+    enum { SHORT = 2248, LONG = 9416, SPREAD_SEQS = 2048 }; /* InferenceX's --max-model-len */
+
+    if (row->spread) {
+        *seqs = SPREAD_SEQS;
+        *tokens = row->isl + row->osl <= 2048 ? SHORT : LONG;
+    } else {
+        *seqs = row->concurrency > SEQS_MAX ? row->concurrency : SEQS_MAX;
+        *tokens = row->isl + *seqs - 1;
+    }
+}
+
+/* The engine's settings in the benchmark.  NVIDIA's fp8 Llama has static scales, Qwen's fp8
+ * checkpoints have not. */
 static void settings_of(const struct dyno_served_row *row, char *text, size_t size)
 {
+    double tokens, seqs;
+
+    pass_of(row, &tokens, &seqs);
     if (strcmp(row->engine, "sglang") == 0) {
         (void)snprintf(text, size, "--gpu-memory-utilization 0.85");
     } else {
         (void)snprintf(
-            text, size, "--max-num-batched-tokens %.0f%s%s", row->isl + PASS_EXTRA_TOKENS,
+            text, size, "--max-num-batched-tokens %.0f --max-num-seqs %.0f%s%s", tokens, seqs,
             strcmp(row->engine, "trtllm") == 0 ? " --set batch.chunked_prefill=false" : "",
             strncmp(row->model, "llama", strlen("llama")) == 0 ? " --set model.fp8_scales=static"
                                                                : "");
@@ -107,7 +125,7 @@ static void length_of(const struct dyno_served_row *row, double tokens, char *te
 
 void dyno_served_line(const struct dyno_served_row *row, char *line, size_t size)
 {
-    char input[64], output[64], settings[128];
+    char input[64], output[64], settings[160];
 
     length_of(row, row->isl, input, sizeof input);
     length_of(row, row->osl, output, sizeof output);
@@ -116,7 +134,7 @@ void dyno_served_line(const struct dyno_served_row *row, char *line, size_t size
                    "--engine %s --model %s --gpu %s --tp %.0f --weights %s --kv-cache-dtype %s "
                    "--arrival concurrency:%.0f --input-tokens %s --output-tokens %s "
                    "--requests %.0f --set kv.prefix_cache=false --sample-every never "
-                   "--set timing.host=%s %s",
+                   "--set timing.host=%s --set timing.ingest_us=" DYNO_SERVED_TRIP_US " %s",
                    row->engine, row->model, row->gpu, row->tp, row->weights, row->kv,
                    row->concurrency, input, output, WAVES * row->concurrency, host_of(row),
                    settings);
@@ -135,8 +153,7 @@ dyno_status dyno_served_next(struct dyno_measured *measured, struct dyno_served_
     return *got ? read_row(row, measured, error) : DYNO_OK;
 }
 
-void dyno_served_send(const struct dyno_served_row *row, double *ttft_ms, double *tpot_ms)
+void dyno_served_wait(const struct dyno_served_row *row, double *ttft_ms, double tpot_ms)
 {
-    *ttft_ms += (row->interval - 1) * *tpot_ms;
-    *tpot_ms *= (row->osl - row->interval) / (row->osl - 1);
+    *ttft_ms += row->wait_passes * tpot_ms;
 }

@@ -41,7 +41,7 @@ static dyno_status predict(struct row *row, struct dyno_error *error)
 
         row->ttft_ms = dyno_histogram_mean(&metrics->ttft) * 1e-6;
         row->tpot_ms = dyno_histogram_mean(&metrics->tpot) * 1e-6;
-        dyno_served_send(&row->served, &row->ttft_ms, &row->tpot_ms);
+        dyno_served_wait(&row->served, &row->ttft_ms, row->tpot_ms);
         dyno_experiment_close(experiment);
     }
     free(experiment);
@@ -87,33 +87,26 @@ static const char *load_of(double concurrency)
                                : "above 64 in flight";
 }
 
-/* Rows whose first tokens come as if a pass took one prompt where their settings have room for two
- * (cli/accuracy/accuracy.c says what is known of it), and rows that cannot be right. */
-static bool is_one_at_a_time(const struct dyno_served_row *row)
-{
-    return strcmp(row->engine, "sglang") != 0 && !row->spread && row->isl == 1024 && row->tp <= 2;
-}
-
+/* Rows that cannot be right: prompts of 4,000 tokens. */
 static bool is_suspect(const struct dyno_served_row *row)
 {
     return row->isl == 4000;
 }
 
-static bool add_parts(struct groups *groups, const struct row *row)
+/* Those from which the trip was set (rows.h), and the others; without what cannot be right. */
+static bool add_parts(struct groups *groups, const struct row *row, bool is_held)
 {
-    if (is_one_at_a_time(&row->served)) {
-        return add(groups, "all, furthest off in TTFT", row);
-    }
-    return add(groups, "all, the others", row) &&
-           (is_suspect(&row->served) || add(groups, "all, the others but the suspect seven", row));
+    return add(groups, is_held ? "all, held out of the trip" : "all, looked at for the trip",
+               row) &&
+           (is_suspect(&row->served) || add(groups, "all, but for the suspect seven", row));
 }
 
-/* In all and what is far off apart, by engine, by engine and system, by engine and load. */
-static bool add_everywhere(struct groups *groups, const struct row *row)
+/* In all and in parts, by engine, by engine and system, by engine and load. */
+static bool add_everywhere(struct groups *groups, const struct row *row, bool is_held)
 {
     char key[KEY_MAX];
-    bool ok =
-        add(groups, "all", row) && add_parts(groups, row) && add(groups, row->served.engine, row);
+    bool ok = add(groups, "all", row) && add_parts(groups, row, is_held) &&
+              add(groups, row->served.engine, row);
 
     (void)snprintf(key, sizeof key, "%s, %s, %s, %s", row->served.engine, row->served.gpu,
                    row->served.model, row->served.weights);
@@ -150,6 +143,7 @@ static void print_groups(const struct dyno_accuracy *accuracy, struct groups *gr
 static dyno_status predict_all(struct dyno_measured *measured, struct groups *groups, FILE *details,
                                struct dyno_error *error)
 {
+    uint32_t number = 0;
     struct row row;
     bool got;
 
@@ -159,7 +153,7 @@ static dyno_status predict_all(struct dyno_measured *measured, struct groups *gr
             return DYNO_OK;
         }
         DYNO_TRY(predict(&row, error));
-        if (!add_everywhere(groups, &row)) {
+        if (!add_everywhere(groups, &row, number++ % 2 == 1)) {
             return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
         }
         if (details) {
