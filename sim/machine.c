@@ -33,6 +33,25 @@ static dyno_status check_curve(const struct dyno_machine_curve *curve, const cha
     return DYNO_OK;
 }
 
+static dyno_status check_disk(const struct dyno_machine *machine, struct dyno_error *error)
+{
+    if (!is_time(machine->disk_write_byte_ns) || !is_time(machine->disk_write_ns) ||
+        !is_time(machine->disk_read_byte_ns) || !is_time(machine->disk_read_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "disk_write_byte_ns is %g, disk_write_ns %g, disk_read_byte_ns %g and "
+                         "disk_read_ns %g; expected 0 to an hour each",
+                         machine->disk_write_byte_ns, machine->disk_write_ns,
+                         machine->disk_read_byte_ns, machine->disk_read_ns);
+    }
+    if ((machine->disk_write_byte_ns > 0.0) != (machine->disk_read_byte_ns > 0.0)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "disk_write_byte_ns is %g and disk_read_byte_ns %g; expected both or "
+                         "neither above 0",
+                         machine->disk_write_byte_ns, machine->disk_read_byte_ns);
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_error *error)
 {
     DYNO_TRY(check_curve(&machine->rows, "rows", error));
@@ -62,7 +81,7 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
                          "copy_byte_ns is %g and copy_ns %g; expected 0 to an hour each",
                          machine->copy_byte_ns, machine->copy_ns);
     }
-    return DYNO_OK;
+    return check_disk(machine, error);
 }
 
 double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count)

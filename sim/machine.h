@@ -44,6 +44,9 @@ struct dyno_machine {
     /* Moving blocks of KV from one worker's memory to another's: what a byte takes, and what a
      * transfer takes beside its bytes.  copy_byte_ns 0: not measured. */
     double copy_byte_ns, copy_ns;
+    /* The same to a file of KV, and from one: over a thread that does either by turns.
+     * disk_write_byte_ns 0: not measured. */
+    double disk_write_byte_ns, disk_write_ns, disk_read_byte_ns, disk_read_ns;
     /* The same between this process and another one, and what a step that is computed there takes
      * beside what was computed.  far_byte_ns 0: not measured. */
     double far_byte_ns, far_ns, far_pass_ns;

@@ -33,48 +33,104 @@ uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
     return strcmp(assembly->scenario->model.kv, "fp8") == 0 ? values / 4 : values / 2;
 }
 
-/* All copies are made by one thread, those from another process too. */
-static uint32_t only_link(const void *context, uint32_t from, uint32_t to,
-                          uint32_t path[DYNO_PATH_LINKS_MAX])
+/* What pretends to copy: one thread, those from another process too; and one that writes and reads
+ * files, by turns, whose two ways have speeds of their own. */
+enum { COPIES, DISK, DISK_WRITES, DISK_READS, SIMULATED_LINKS };
+
+static bool in_file(const struct dyno_live_links *links, uint32_t endpoint)
 {
-    (void)context;
-    (void)from;
-    (void)to;
-    path[0] = 0;
-    return 1;
+    return endpoint >= links->first_pool && endpoint - links->first_pool < links->level_count &&
+           links->levels[endpoint - links->first_pool] > 2;
 }
 
-static dyno_status open_simulated(struct dyno_links **out, const struct dyno_assembly *assembly,
-                                  struct dyno_error *error)
+static uint32_t simulated_path(const void *context, uint32_t from, uint32_t to,
+                               uint32_t path[DYNO_PATH_LINKS_MAX])
 {
-    const struct dyno_machine *machine = &assembly->machine;
-    bool is_far = assembly->scenario->prefill.at != NULL;
-    double byte_ns = is_far ? machine->far_byte_ns : machine->copy_byte_ns, bytes_per_s;
-    struct dyno_fabric_link link;
+    const struct dyno_live_links *links = context;
+    bool reads = in_file(links, from), writes = in_file(links, to);
 
-    if (byte_ns <= 0.0) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s does not say what copying a byte takes (%s), and blocks are to be "
-                         "moved: measure it anew, dyno calibrate%s -o %s",
-                         assembly->scenario->timing.machine,
-                         is_far ? "far_byte_ns" : "copy_byte_ns",
-                         is_far ? " --prefill-at ADDRESS" : "", assembly->scenario->timing.machine);
+    if (!reads && !writes) {
+        path[0] = COPIES;
+        return 1;
     }
-    bytes_per_s = 1e9 / byte_ns;
+    path[0] = DISK;
+    path[1] = writes ? DISK_WRITES : DISK_READS;
+    return 2;
+}
+
+static struct dyno_fabric_link link_of(double byte_ns, double latency_ns)
+{
+    double bytes_per_s = 1e9 / byte_ns;
+
     if (bytes_per_s < (double)DYNO_LINK_BYTES_PER_S_MIN) {
         bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MIN;
     }
     if (bytes_per_s > (double)DYNO_LINK_BYTES_PER_S_MAX) {
         bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MAX;
     }
-    link = (struct dyno_fabric_link){.bytes_per_s = (uint64_t)bytes_per_s,
-                                     .latency_ns =
-                                         (dyno_ns)(is_far ? machine->far_ns : machine->copy_ns)};
-    return dyno_fabric_open(out,
+    return (struct dyno_fabric_link){.bytes_per_s = (uint64_t)bytes_per_s,
+                                     .latency_ns = (dyno_ns)latency_ns};
+}
+
+static dyno_status not_measured(const struct dyno_assembly *assembly, const char *what,
+                                const char *key, const char *how, struct dyno_error *error)
+{
+    const char *path = assembly->scenario->timing.machine;
+
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s does not say what %s a byte takes (%s), and blocks are to be moved: "
+                     "measure it anew, dyno calibrate%s -o %s",
+                     path, what, key, how, path);
+}
+
+static dyno_status take_pools(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                              const struct dyno_live_pool *pools, uint32_t pool_count,
+                              struct dyno_error *error)
+{
+    links->first_pool = dyno_halves_workers(assembly->scenario);
+    links->levels = calloc((size_t)pool_count + 1, sizeof *links->levels);
+    if (!links->levels) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for lower tiers");
+    }
+    links->level_count = pool_count;
+    for (uint32_t i = 0; i < pool_count; i++) {
+        links->levels[i] = pools[i].level;
+        if (pools[i].level > 2 && assembly->machine.disk_write_byte_ns <= 0.0) {
+            return not_measured(assembly, "writing", "disk_write_byte_ns", "", error);
+        }
+    }
+    return DYNO_OK;
+}
+
+static dyno_status open_simulated(struct dyno_live_links *out, const struct dyno_assembly *assembly,
+                                  const struct dyno_live_pool *pools, uint32_t pool_count,
+                                  struct dyno_error *error)
+{
+    const struct dyno_machine *machine = &assembly->machine;
+    bool is_far = assembly->scenario->prefill.at != NULL;
+    double byte_ns = is_far ? machine->far_byte_ns : machine->copy_byte_ns;
+    double write_ns = machine->disk_write_byte_ns, read_ns = machine->disk_read_byte_ns;
+    struct dyno_fabric_link links[SIMULATED_LINKS];
+    uint32_t link_count = 1;
+
+    if (byte_ns <= 0.0) {
+        return not_measured(assembly, "copying", is_far ? "far_byte_ns" : "copy_byte_ns",
+                            is_far ? " --prefill-at ADDRESS" : "", error);
+    }
+    DYNO_TRY(take_pools(out, assembly, pools, pool_count, error));
+    links[COPIES] = link_of(byte_ns, is_far ? machine->far_ns : machine->copy_ns);
+    if (write_ns > 0.0) {
+        links[DISK] = link_of(write_ns < read_ns ? write_ns : read_ns, 0.0);
+        links[DISK_WRITES] = link_of(write_ns, machine->disk_write_ns);
+        links[DISK_READS] = link_of(read_ns, machine->disk_read_ns);
+        link_count = SIMULATED_LINKS;
+    }
+    return dyno_fabric_open(&out->links,
                             &(struct dyno_fabric_config){
-                                .links = &link,
-                                .link_count = 1,
-                                .path = only_link,
+                                .links = links,
+                                .link_count = link_count,
+                                .path = simulated_path,
+                                .path_context = out,
                                 .alone = strcmp(assembly->scenario->links.sharing, "alone") == 0});
 }
 
@@ -274,7 +330,7 @@ dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_
     dyno_status status;
 
     if (!dyno_live_is_real(scenario)) {
-        return open_simulated(&out->links, assembly, error);
+        return open_simulated(out, assembly, pools, pool_count, error);
     }
     if (dyno_live_is_cuda(scenario)) {
         return open_cuda(out, assembly, pools, pool_count, error);
@@ -302,5 +358,6 @@ void dyno_live_links_close(struct dyno_live_links *links)
     }
     free(links->storages);
     free(links->files);
+    free(links->levels);
     memset(links, 0, sizeof *links);
 }

@@ -25,6 +25,10 @@ struct dyno_live_links {
     uint32_t storage_count;
     struct dyno_kv_file **files; /* [file_count], by pool; NULL: it is memory */
     uint32_t file_count;
+    /* Simulated ones: by pool, as in dyno_live_pool; the first is the endpoint after the workers.
+     */
+    uint32_t *levels; /* [level_count] */
+    uint32_t level_count, first_pool;
 };
 
 /* Whether the assembly's workers are such ones. */

@@ -134,10 +134,6 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                              "--tier g4: workers that compute have g2 (host memory) and g3 (a "
                              "file) below their own");
         }
-        if (specs[i].level == 3 && !dyno_live_is_real(scenario)) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "--tier g3 and --machine cannot be together: no disk was measured");
-        }
     }
     if (scenario->tiers.peers && dyno_live_is_machine(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -390,6 +386,13 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
     }
     tiers.peers = scenario->tiers.peers;
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
+    if (scenario->timing.machine && !is_live && tiers.tier_count > 0 &&
+        specs[tiers.tier_count - 1].level == 3) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--tier g3 and %s cannot be together: it is a GPU that was measured, and "
+                         "no disk was",
+                         scenario->timing.machine);
+    }
     if (!is_live) {
         DYNO_TRY(open_places(tiering, scenario, timing, specs, tiers.tier_count, error));
     }

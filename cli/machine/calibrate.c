@@ -18,6 +18,7 @@ struct calibrate_options {
     uint32_t ranks;
     dyno_ns pause_ns;
     const char *far, *transport; /* far NULL: none */
+    const char *file;            /* NULL: without a name */
 };
 
 #define AT(field) offsetof(struct calibrate_options, field)
@@ -94,6 +95,15 @@ static const struct dyno_option rows[] = {
      .type = DYNO_OPTION_CHOICE,
      .offset = AT(transport),
      .choices = transports},
+    {.name = "tiers.file",
+     .flag = "tier-file",
+     .value = "FILE",
+     .help = "a file of KV is measured there (--tier g3); auto: without a name, in $TMPDIR",
+     .initial = "auto",
+     .special = "auto",
+     .type = DYNO_OPTION_TEXT,
+     .offset = AT(file),
+     .min = 1},
     {.name = "calibrate.pause",
      .flag = "pause",
      .value = "TIME",
@@ -162,6 +172,11 @@ static void print_machine(const struct dyno_machine *machine)
             "%.2f GB/s from one worker's memory to another's, and %.1f us for a transfer\n",
             1.0 / machine->copy_byte_ns, machine->copy_ns / 1e3);
     }
+    if (machine->disk_write_byte_ns > 0.0) {
+        (void)printf("%.2f GB/s to a file and %.1f us for a transfer, %.2f GB/s and %.1f us back\n",
+                     1.0 / machine->disk_write_byte_ns, machine->disk_write_ns / 1e3,
+                     1.0 / machine->disk_read_byte_ns, machine->disk_read_ns / 1e3);
+    }
     if (machine->start_ns > 0.0) {
         (void)printf("a worker starts in %.2f ms, and %.2f ms for a GB of KV\n",
                      machine->start_ns / 1e6, machine->start_byte_ns * 1e3);
@@ -192,6 +207,7 @@ static dyno_status measure(const struct calibrate_options *options, const char *
                          "cuda");
     }
     config.far = options->far;
+    config.file = options->file;
     config.transport = options->transport;
     config.pause_ns = options->pause_ns;
     config.threads =

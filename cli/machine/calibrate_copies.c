@@ -34,15 +34,18 @@ dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock,
                              uint64_t block_bytes, double *byte_ns, double *transfer_ns)
 {
     double one[ROUNDS], many[ROUNDS], each;
+    struct dyno_block_name names[BLOCKS];
     uint32_t blocks[BLOCKS];
     struct dyno_transfer transfer = {.from = from,
                                      .to = 1 - from,
                                      .block_bytes = block_bytes,
                                      .from_blocks = blocks,
-                                     .to_blocks = blocks};
+                                     .to_blocks = blocks,
+                                     .names = names};
 
     for (uint32_t i = 0; i < BLOCKS; i++) {
         blocks[i] = i;
+        names[i] = (struct dyno_block_name){.span = 1, .index = i, .depth = i};
     }
     for (uint32_t i = 0; i < ROUNDS; i++) {
         transfer.blocks = 1;
@@ -90,5 +93,56 @@ dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_mode
     }
     dyno_kv_storage_close(storages[0]);
     dyno_kv_storage_close(storages[1]);
+    return status;
+}
+
+static dyno_status time_disk(struct dyno_machine *out, struct dyno_kv_storage *storage,
+                             struct dyno_kv_file *file, struct dyno_clock *clock,
+                             struct dyno_error *error)
+{
+    struct dyno_kv_storage *const storages[2] = {storage, NULL};
+    struct dyno_kv_file *const files[2] = {NULL, file};
+    uint64_t bytes = dyno_kv_storage_block_bytes(storage);
+    struct dyno_links *links;
+    dyno_status status;
+
+    DYNO_TRY(dyno_cpu_links_open(&links,
+                                 &(struct dyno_cpu_links_config){.storages = storages,
+                                                                 .files = files,
+                                                                 .endpoint_count = 2,
+                                                                 .ranks = 1,
+                                                                 .now = dyno_wall_clock_now,
+                                                                 .wake = dyno_wall_clock_wake,
+                                                                 .clock = clock},
+                                 error));
+    status =
+        dyno_copies_time(links, clock, 0, bytes, &out->disk_write_byte_ns, &out->disk_write_ns);
+    if (status == DYNO_OK) {
+        status =
+            dyno_copies_time(links, clock, 1, bytes, &out->disk_read_byte_ns, &out->disk_read_ns);
+    }
+    links->ops->close(links);
+    return status;
+}
+
+dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model *model,
+                              const char *path, struct dyno_clock *clock, struct dyno_error *error)
+{
+    struct dyno_kv_storage *storage;
+    struct dyno_kv_file *file;
+    dyno_status status;
+
+    DYNO_TRY(dyno_kv_storage_open(&storage, model, BLOCKS, BLOCK_TOKENS, DYNO_ELEMENT_F32, error));
+    dyno_kv_storage_touch(storage);
+    status = dyno_kv_file_open(
+        &file,
+        &(struct dyno_kv_file_config){
+            .path = path, .blocks = BLOCKS, .block_bytes = dyno_kv_storage_block_bytes(storage)},
+        error);
+    if (status == DYNO_OK) {
+        status = time_disk(out, storage, file, clock, error);
+        dyno_kv_file_close(file);
+    }
+    dyno_kv_storage_close(storage);
     return status;
 }

@@ -475,6 +475,8 @@ static dyno_status measure_rest(struct bench *bench, struct dyno_machine *machin
                                 struct dyno_error *error)
 {
     DYNO_TRY(dyno_copies_measure(machine, &bench->weights->model, bench->clock, error));
+    DYNO_TRY(dyno_disk_measure(machine, &bench->weights->model, bench->config->file, bench->clock,
+                               error));
     return dyno_starts_measure(machine, &bench->cpu, error);
 }
 

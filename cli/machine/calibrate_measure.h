@@ -20,12 +20,13 @@ struct dyno_measure_config {
     dyno_ns budget_ns;     /* ... and no further ones after this time */
     const char *far;       /* the address of a `dyno worker` that is measured too; NULL: none */
     const char *transport; /* to it: auto, shm, tcp */
+    const char *file;      /* of KV, that is measured; NULL: one without a name in $TMPDIR */
     void (*progress)(void *context, uint32_t rounds_done, uint32_t rounds); /* may be NULL */
     void *progress_context;
 };
 
 /* Errors: the model's; DYNO_UNSUPPORTED (its context is too short), DYNO_NO_MEMORY; of `far` as
- * dyno_ucx_peers_open. */
+ * dyno_ucx_peers_open, of `file` as dyno_kv_file_open. */
 dyno_status dyno_machine_measure(struct dyno_machine *out, const struct dyno_measure_config *config,
                                  struct dyno_error *error);
 

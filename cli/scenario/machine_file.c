@@ -8,6 +8,8 @@
 
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
                   kv_key[] = "kv_tokens", copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
+                  disk_write_byte_key[] = "disk_write_byte_ns", disk_write_key[] = "disk_write_ns",
+                  disk_read_byte_key[] = "disk_read_byte_ns", disk_read_key[] = "disk_read_ns",
                   far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
                   far_pass_key[] = "far_pass_ns", start_byte_key[] = "start_byte_ns",
                   start_key[] = "start_ns", ranks_key[] = "tp";
@@ -68,6 +70,28 @@ static dyno_status read_curve(const json_t *root, const char *path, const char *
     return DYNO_OK;
 }
 
+/* What was not measured is not there. */
+static dyno_status read_moves(const json_t *root, const char *path, struct dyno_machine *out,
+                              struct dyno_error *error)
+{
+    if (json_object_get(root, copy_byte_key)) {
+        DYNO_TRY(read_number(root, path, copy_byte_key, &out->copy_byte_ns, error));
+        DYNO_TRY(read_number(root, path, copy_key, &out->copy_ns, error));
+    }
+    if (json_object_get(root, disk_write_byte_key)) {
+        DYNO_TRY(read_number(root, path, disk_write_byte_key, &out->disk_write_byte_ns, error));
+        DYNO_TRY(read_number(root, path, disk_write_key, &out->disk_write_ns, error));
+        DYNO_TRY(read_number(root, path, disk_read_byte_key, &out->disk_read_byte_ns, error));
+        DYNO_TRY(read_number(root, path, disk_read_key, &out->disk_read_ns, error));
+    }
+    if (json_object_get(root, far_byte_key)) {
+        DYNO_TRY(read_number(root, path, far_byte_key, &out->far_byte_ns, error));
+        DYNO_TRY(read_number(root, path, far_key, &out->far_ns, error));
+        DYNO_TRY(read_number(root, path, far_pass_key, &out->far_pass_ns, error));
+    }
+    return DYNO_OK;
+}
+
 static dyno_status read_root(const json_t *root, const char *path, struct dyno_machine *out,
                              struct dyno_error *error)
 {
@@ -109,15 +133,7 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     DYNO_TRY(read_number(root, path, "pair_ns", &out->pair_ns, error));
     DYNO_TRY(read_number(root, path, "context_ns", &out->context_ns, error));
     DYNO_TRY(read_number(root, path, "pass_ns", &out->pass_ns, error));
-    if (json_object_get(root, copy_byte_key)) {
-        DYNO_TRY(read_number(root, path, copy_byte_key, &out->copy_byte_ns, error));
-        DYNO_TRY(read_number(root, path, copy_key, &out->copy_ns, error));
-    }
-    if (json_object_get(root, far_byte_key)) {
-        DYNO_TRY(read_number(root, path, far_byte_key, &out->far_byte_ns, error));
-        DYNO_TRY(read_number(root, path, far_key, &out->far_ns, error));
-        DYNO_TRY(read_number(root, path, far_pass_key, &out->far_pass_ns, error));
-    }
+    DYNO_TRY(read_moves(root, path, out, error));
     if (json_object_get(root, start_key)) {
         DYNO_TRY(read_number(root, path, start_byte_key, &out->start_byte_ns, error));
         DYNO_TRY(read_number(root, path, start_key, &out->start_ns, error));
@@ -202,6 +218,12 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     if (machine->copy_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", copy_byte_key,
                       machine->copy_byte_ns, copy_key, machine->copy_ns);
+    }
+    if (machine->disk_write_byte_ns > 0.0) {
+        (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n",
+                      disk_write_byte_key, machine->disk_write_byte_ns, disk_write_key,
+                      machine->disk_write_ns, disk_read_byte_key, machine->disk_read_byte_ns,
+                      disk_read_key, machine->disk_read_ns);
     }
     if (machine->far_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n", far_byte_key,

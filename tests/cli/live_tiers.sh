@@ -54,6 +54,29 @@ done
 works replay "${load[@]}" "${live[@]}" --workers 2 --tier g2=64MiB:node --json shared.json
 [[ $(number shared.json requests.completed) == 20 ]] || fail "requests were lost: $(cat out)"
 
+# A file takes what was measured of it: 2 ns a byte and 50 us a transfer to it, 1 ns and 40 us back;
+# one request after the other, so that no two share the disk.
+known='{"dyno_machine": 1, "device": "cpu", "model": "austen-2m", "threads": 1, "rows_ns": [[1, '\
+'1000000], [512, 512000000]], "yields_ns": [[1, 1000000]], "pair_ns": 1, "context_ns": 1, '\
+'"pass_ns": 1000, "copy_byte_ns": 0.001, "copy_ns": 0'
+printf '%s}' "$known" >old.json
+printf '%s, "disk_write_byte_ns": 2, "disk_write_ns": 50000, "disk_read_byte_ns": 1, '\
+'"disk_read_ns": 40000}' "$known" >disk.json
+works replay "${load[@]}" --machine disk.json --tier g3=64MiB --json by-hand.json
+of() { sed -n "s/^ *\"$1\": \([0-9.]*\).*/\1/p" by-hand.json; }
+for how in 'store stored 2 0.05' 'load loaded 1 0.04'; do
+    read -r moves moved byte_ns transfer_ms <<<"$how"
+    awk -v count="$(of "${moves}s")" -v bytes="$(of "${moved}_bytes")" \
+        -v ms="$(of "${moves}_wait_ms")" -v byte_ns="$byte_ns" \
+        -v transfer_ms="$transfer_ms" 'BEGIN {
+            due = count * transfer_ms + bytes * byte_ns / 1e6
+            exit !(count > 0 && ms > due - 0.001 && ms < due + 0.001)
+        }' || fail "${moves}s do not take what they should: $(cat by-hand.json)"
+done
+refuses 1 "old.json does not say what writing a byte takes (disk_write_byte_ns), and blocks are to \
+be moved: measure it anew, dyno calibrate -o old.json" \
+    replay "${load[@]}" --machine old.json --tier g3=64MiB
+
 # ask_all ROUND: what the server answers to five long prompts, each with the round behind it.
 ask_all() {
     local prompt
@@ -118,7 +141,5 @@ cmp none.txt served.txt || fail "answers differ: $(cat none.txt served.txt)"
 
 refuses 2 'tiers.file has no meaning without --tier g3=SIZE of workers that compute' \
     replay "${load[@]}" "${live[@]}" --tier g2=64MiB --tier-file kv
-refuses 2 '--tier g3 and --machine cannot be together: no disk was measured' \
-    replay "${load[@]}" --machine machine.json --tier g3=64MiB
 refuses 2 '--tier g4: workers that compute have g2 (host memory) and g3 (a file) below their own' \
     replay "${load[@]}" "${live[@]}" --tier g4=1GiB
