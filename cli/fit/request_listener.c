@@ -1,4 +1,4 @@
-/* Two growing arrays. */
+/* Three growing arrays. */
 #include "cli/fit/request_listener.h"
 
 #include <stdlib.h>
@@ -50,9 +50,24 @@ static dyno_status hear_sample(struct dyno_sink *sink, const struct dyno_sample_
     return DYNO_OK;
 }
 
+static dyno_status hear_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
+{
+    struct dyno_listener *listener = (struct dyno_listener *)(void *)sink;
+    struct dyno_plan_record *plans =
+        grow(listener->plans, listener->plan_count, &listener->plan_capacity, sizeof *plans);
+
+    if (!plans) {
+        return DYNO_NO_MEMORY;
+    }
+    listener->plans = plans;
+    plans[listener->plan_count++] = *record;
+    return DYNO_OK;
+}
+
 static const struct dyno_sink_ops listener_ops = {
     .name = "listener",
     .request = hear_request,
+    .plan = hear_plan,
     .sample = hear_sample,
 };
 
@@ -65,6 +80,7 @@ void dyno_listener_release(struct dyno_listener *listener)
 {
     free(listener->records);
     free(listener->samples);
+    free(listener->plans);
     dyno_listener_init(listener);
 }
 

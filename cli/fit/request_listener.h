@@ -1,4 +1,5 @@
-/* A sink that remembers every request and every look at the first worker. */
+/* A sink that remembers every request, every look at the first worker and all that a planner saw
+ * and decided. */
 #ifndef DYNO_CLI_FIT_REQUEST_LISTENER_H
 #define DYNO_CLI_FIT_REQUEST_LISTENER_H
 
@@ -12,6 +13,8 @@ struct dyno_listener {
     size_t record_count, record_capacity;
     struct dyno_sample_record *samples; /* [sample_count] in time order */
     size_t sample_count, sample_capacity;
+    struct dyno_plan_record *plans; /* [plan_count] likewise */
+    size_t plan_count, plan_capacity;
 };
 
 void dyno_listener_init(struct dyno_listener *listener);

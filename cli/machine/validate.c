@@ -11,7 +11,6 @@
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/machine/validation.h"
-#include "cli/machine/validation_moved.h"
 #include "cli/scenario/command_line.h"
 #include "cli/scenario/machine_file.h"
 #include "reports/reports.h"
@@ -79,6 +78,7 @@ struct validate {
     struct dyno_pass_watch *watch;
     struct half *halves; /* [repeats + 1] the simulated one is the last */
     struct dyno_listener heard[DYNO_VALIDATION_REPEATS_MAX];
+    struct dyno_fleet_totals totals[DYNO_VALIDATION_REPEATS_MAX];
     struct dyno_validation found;
 };
 
@@ -328,6 +328,7 @@ static dyno_status run_all(struct validate *validate, struct dyno_error *error)
         validate->halves[i].is_live = true;
         DYNO_TRY(run_half(validate, &validate->halves[i], error));
         validate->heard[i] = validate->halves[i].heard;
+        validate->totals[i] = validate->halves[i].totals;
     }
     (void)snprintf(validate->blocks, sizeof validate->blocks, "%u", validate->halves[0].blocks);
     DYNO_TRY(run_half(validate, simulated, error));
@@ -353,11 +354,13 @@ static dyno_status tell(struct validate *validate, struct dyno_error *error)
                          validate->found.requests);
     }
     dyno_pass_watch_classes(validate->watch, validate->found.passes);
+    dyno_validation_moved(&validate->found.moved, validate->totals, repeats,
+                          &validate->halves[repeats].totals);
+    dyno_validation_plan(&validate->found.plan, validate->heard, repeats,
+                         &validate->halves[repeats].heard, validate->scenario.planner.every_ns);
     if (!json || strcmp(json, "-") != 0) {
         (void)printf("%s\n%s\n\n", validate->halves[0].title, validate->halves[repeats].title);
         dyno_validation_print(&validate->found, stdout);
-        dyno_validation_print_moved(&validate->halves[0].totals, &validate->halves[repeats].totals,
-                                    stdout);
     }
     return json ? dyno_validation_json(&validate->found, json, error) : DYNO_OK;
 }

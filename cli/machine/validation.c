@@ -25,9 +25,21 @@ static double e2e_ms(const struct dyno_request_record *record)
     return (double)(record->last_token_ns - record->arrival_ns) / 1e6;
 }
 
+/* Those that waited for nothing of the kind do not count. */
+static double onboard_ms(const struct dyno_request_record *record)
+{
+    return (double)record->onboard_ns / 1e6;
+}
+
+static double transfer_ms(const struct dyno_request_record *record)
+{
+    return (double)record->transfer_ns / 1e6;
+}
+
 typedef double (*measure_of)(const struct dyno_request_record *record);
 
-static const measure_of measures[DYNO_VALIDATION_MEASURES] = {ttft_ms, tpot_ms, e2e_ms};
+static const measure_of measures[DYNO_VALIDATION_MEASURES] = {ttft_ms, tpot_ms, e2e_ms, onboard_ms,
+                                                              transfer_ms};
 
 /* ---- the requests of all runs ---------------------------------------------------------------- */
 
@@ -115,10 +127,7 @@ static void put_figures(const struct sheet *sheet, struct dyno_validation_measur
         for (uint32_t run = 0; run < live; run++) {
             of_live[run] = of_run[run][i];
         }
-        out->figures[i].real = median(of_live, live);
-        out->figures[i].least = of_live[0];
-        out->figures[i].most = of_live[live - 1];
-        out->figures[i].simulated = of_run[live][i];
+        out->figures[i] = dyno_validation_figure(of_live, live, of_run[live][i]);
     }
 }
 

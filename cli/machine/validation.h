@@ -8,20 +8,18 @@
 #include "cli/accuracy/accuracy.h"
 #include "cli/fit/request_listener.h"
 #include "cli/machine/pass_watch.h"
+#include "cli/machine/validation_figure.h"
+#include "cli/machine/validation_moved.h"
+#include "cli/machine/validation_plan.h"
 
-enum { DYNO_VALIDATION_REPEATS_MAX = 100, DYNO_VALIDATION_MEASURES = 3 };
+/* TTFT, TPOT, E2E; and how long blocks came from lower tiers, and from who computed the prompt. */
+enum { DYNO_VALIDATION_MEASURES = 5 };
 enum { DYNO_VALIDATION_FIGURES = 4 }; /* mean, p50, p90, p99 */
 
-/* A figure of a run's requests, in milliseconds. */
-struct dyno_validation_figure {
-    double real, least, most; /* of the live runs, each by itself: the median, and both ends */
-    double simulated;
-};
-
-/* One measure (TTFT, TPOT, E2E) of the requests that completed in every run and have it. */
+/* One measure of the requests that completed in every run and have it. */
 struct dyno_validation_measure {
     uint32_t requests;
-    struct dyno_validation_figure figures[DYNO_VALIDATION_FIGURES];
+    struct dyno_validation_figure figures[DYNO_VALIDATION_FIGURES]; /* ms */
     /* Of single requests.  The simulation against the median of the request's live runs, and each
      * live run against the median of the others: what another run of the machine would be off by
      * if it stood in place of the simulation.  The second's count is 0 with one live run. */
@@ -33,6 +31,8 @@ struct dyno_validation {
     uint32_t requests; /* asked of each */
     struct dyno_validation_measure measures[DYNO_VALIDATION_MEASURES];
     struct dyno_pass_class passes[DYNO_PASS_KINDS];
+    struct dyno_validation_moved moved;
+    struct dyno_validation_plan plan;
 };
 
 /* Fill `measures`.  Listeners are sorted; requests of several runs belong together by their ids.

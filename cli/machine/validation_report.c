@@ -4,8 +4,10 @@
 #include "cli/machine/validation.h"
 #include "reports/json_file.h"
 
-static const char *const measure_names[DYNO_VALIDATION_MEASURES] = {"TTFT", "TPOT", "E2E"};
-static const char *const measure_keys[DYNO_VALIDATION_MEASURES] = {"ttft_ms", "tpot_ms", "e2e_ms"};
+static const char *const measure_names[DYNO_VALIDATION_MEASURES] = {"TTFT", "TPOT", "E2E",
+                                                                    "onboard", "transfer"};
+static const char *const measure_keys[DYNO_VALIDATION_MEASURES] = {"ttft_ms", "tpot_ms", "e2e_ms",
+                                                                   "onboard_ms", "transfer_ms"};
 static const char *const figure_names[DYNO_VALIDATION_FIGURES] = {"mean", "p50", "p90", "p99"};
 static const char *const pass_names[DYNO_PASS_KINDS] = {
     "prompt, after a pause", "prompt, right behind another", "decode, right behind a prompt",
@@ -26,7 +28,7 @@ static void print_figure(const char *name, const char *what, uint32_t repeats,
     if (repeats > 1) {
         (void)snprintf(range, sizeof range, "%.3f to %.3f", figure->least, figure->most);
     }
-    (void)fprintf(out, "%-5s %-5s %12.3f %22s %12.3f %+9.1f %%\n", name, what, figure->real, range,
+    (void)fprintf(out, "%-8s %-5s %12.3f %22s %12.3f %+9.1f %%\n", name, what, figure->real, range,
                   figure->simulated, percent_off(figure->simulated, figure->real));
 }
 
@@ -40,10 +42,10 @@ static void print_measure(const char *name, uint32_t repeats,
         print_figure(i == 0 ? name : "", figure_names[i], repeats, &measure->figures[i], out);
     }
     (void)fprintf(
-        out, "%-5s one request's error: median %.1f %%, p90 %.1f %%, mean %+.1f %%, of %u\n", "",
+        out, "%-8s one request's error: median %.1f %%, p90 %.1f %%, mean %+.1f %%, of %u\n", "",
         measure->error.median, measure->error.p90, measure->error.bias, measure->requests);
     if (measure->machine.count > 0) {
-        (void)fprintf(out, "%-5s another live run's:  median %.1f %%, p90 %.1f %%, mean %+.1f %%\n",
+        (void)fprintf(out, "%-8s another live run's:  median %.1f %%, p90 %.1f %%, mean %+.1f %%\n",
                       "", measure->machine.median, measure->machine.p90, measure->machine.bias);
     }
 }
@@ -68,7 +70,7 @@ static void print_passes(const struct dyno_validation *validation, FILE *out)
 
 void dyno_validation_print(const struct dyno_validation *validation, FILE *out)
 {
-    (void)fprintf(out, "%-11s %12s %22s %12s %11s\n", "ms", "real",
+    (void)fprintf(out, "%-14s %12s %22s %12s %11s\n", "ms", "real",
                   validation->repeats > 1 ? "of the live runs" : "", "simulated", "error");
     for (uint32_t i = 0; i < DYNO_VALIDATION_MEASURES; i++) {
         print_measure(measure_names[i], validation->repeats, &validation->measures[i], out);
@@ -84,6 +86,8 @@ void dyno_validation_print(const struct dyno_validation *validation, FILE *out)
                       validation->requests);
     }
     print_passes(validation, out);
+    dyno_validation_moved_print(&validation->moved, validation->repeats, out);
+    dyno_validation_plan_print(&validation->plan, validation->repeats, out);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -98,13 +102,6 @@ static json_t *errors_of(const struct dyno_error_figures *figures)
                      dyno_json_number(figures->bias), "count", (json_int_t)figures->count);
 }
 
-static json_t *figure_of(const struct dyno_validation_figure *figure)
-{
-    return json_pack("{s:o, s:o, s:o, s:o}", "real", dyno_json_number(figure->real), "real_least",
-                     dyno_json_number(figure->least), "real_most", dyno_json_number(figure->most),
-                     "simulated", dyno_json_number(figure->simulated));
-}
-
 static json_t *measure_of(const struct dyno_validation_measure *measure)
 {
     json_t *object =
@@ -112,7 +109,8 @@ static json_t *measure_of(const struct dyno_validation_measure *measure)
                   errors_of(&measure->error), "live_run_error", errors_of(&measure->machine));
 
     for (uint32_t i = 0; object && measure->requests > 0 && i < DYNO_VALIDATION_FIGURES; i++) {
-        if (json_object_set_new(object, figure_names[i], figure_of(&measure->figures[i])) != 0) {
+        if (json_object_set_new(object, figure_names[i],
+                                dyno_validation_figure_json(&measure->figures[i])) != 0) {
             json_decref(object);
             return NULL;
         }
@@ -141,7 +139,9 @@ static bool fill(json_t *root, json_t *passes, const struct dyno_validation *val
         fits = json_object_set_new(passes, dyno_pass_kind_name(i),
                                    passes_of(&validation->passes[i])) == 0;
     }
-    return fits && json_object_set(root, "passes", passes) == 0;
+    return fits && json_object_set(root, "passes", passes) == 0 &&
+           json_object_set_new(root, "kv", dyno_validation_moved_json(&validation->moved)) == 0 &&
+           json_object_set_new(root, "planner", dyno_validation_plan_json(&validation->plan)) == 0;
 }
 
 dyno_status dyno_validation_json(const struct dyno_validation *validation, const char *path,

@@ -36,6 +36,22 @@ works replay "${load[@]}" "${live[@]}" --arrival concurrency:8 --requests 64 --w
 completes whole.json 64
 [[ $(number whole.json planner.starts) -gt 0 ]] || fail "nobody was started: $(cat out)"
 
+# The same, simulated: what is decided hangs on how fast that is, and how far both agree is told.
+printf '{"dyno_machine": 1, "device": "cpu", "model": "tiny.gguf", "threads": 1, "rows_ns": [[1, '\
+'20000], [512, 5000000]], "yields_ns": [[1, 1000]], "pair_ns": 1, "context_ns": 1, "pass_ns": '\
+'10000, "copy_byte_ns": 0.1, "copy_ns": 10000, "start_byte_ns": 0, "start_ns": 1000000}' \
+    >machine.json
+works validate --machine machine.json --repeats 2 "${load[@]}" --arrival concurrency:8 \
+    --requests 64 --workers 3 --planner load --set planner.start=1 --set planner.every=5ms \
+    --set planner.cooldown=0s --set planner.use_up=0.0001 --set planner.use_down=0.00005 \
+    --json planned.json
+for line in 'looks +[1-9][0-9]* +[0-9]+ to [0-9]+ +[1-9][0-9]* +[+-][0-9]+' 'decisions +[1-9].*' \
+    '  simulation: +as many workers wanted at [0-9.]+ % of [1-9][0-9]* looks; .* the same' \
+    '  two live runs: +as many .*' ' +where both saw .* looks'; do
+    grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
+done
+[[ $(number planned.json planner.simulation.looks) -gt 0 ]] || fail "no looks: $(cat planned.json)"
+
 # ---- deaths ----------------------------------------------------------------------------------
 
 deaths=(--arrival concurrency:8 --requests 64 --set faults.migration_limit=1000)

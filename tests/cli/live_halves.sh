@@ -33,7 +33,10 @@ works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" --json 
 works calibrate --model tiny.gguf --threads 1 --rounds 5 -o machine.json
 grep -q '"copy_byte_ns": ' machine.json || fail "no copies were measured: $(cat machine.json)"
 works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}"
-grep -Eq '^TTFT +mean' out || fail "validate says nothing: $(cat out)"
+for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \
+    'handed off, MB +[1-9][0-9.]* +[1-9][0-9.]* +[+-][0-9.]+'; do
+    grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
+done
 sed '/copy_/d' machine.json >old.json
 refuses 1 "old.json does not say what copying a byte takes (copy_byte_ns), and blocks are to be \
 moved: measure it anew, dyno calibrate -o old.json" \

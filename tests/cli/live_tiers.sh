@@ -41,7 +41,7 @@ compare() {
 validate() {
     works validate --machine machine.json --repeats 1 "${load[@]}" "$@"
     grep -Eq '^g2 hits, % +[1-9][0-9.]* +[1-9][0-9.]* +\+0\.000$' out &&
-        grep -Eq '^moved, MB +[1-9][0-9.]* +[1-9][0-9.]* +\+0\.000$' out
+        grep -Eq '^g2 stored, MB +[1-9][0-9.]* +[1-9][0-9.]* +\+0\.000$' out
 }
 for how in compare "compare --disagg always --prefill 1 --decode 1" validate; do
     read -ra words <<<"$how --tier g2=64MiB"

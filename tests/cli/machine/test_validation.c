@@ -172,6 +172,114 @@ START_TEST(the_table_says_both_or_that_one_is_not_known)
 }
 END_TEST
 
+/* ---- what was moved -------------------------------------------------------------------------- */
+
+/* Of 100 prompt blocks `own` + `below` are hit; each of those is brought up, and as many go down;
+ * and three prompts of 10 blocks of 1,000 bytes are handed over. */
+static struct dyno_fleet_totals moved(uint64_t own, uint64_t below)
+{
+    return (struct dyno_fleet_totals){.prompt_blocks = 100,
+                                      .prompt_blocks_hit = own + below,
+                                      .transfers = 3 + 2,
+                                      .transfer_bytes = (30 + 2 * below) * 1000,
+                                      .tier_block_bytes = 1000,
+                                      .tier_count = 1,
+                                      .tiers = {{.level = 2,
+                                                 .hit_blocks = below,
+                                                 .loaded_blocks = below,
+                                                 .stored_blocks = below,
+                                                 .slow_blocks = 7,
+                                                 .loads = 1,
+                                                 .stores = 1}}};
+}
+
+START_TEST(tiers_and_hand_offs_are_told_apart)
+{
+    struct dyno_fleet_totals live[3] = {moved(30, 20), moved(30, 24), moved(30, 22)};
+    struct dyno_fleet_totals simulated = moved(31, 22);
+    struct dyno_validation_moved found;
+    const struct dyno_validation_figure *figures;
+
+    dyno_validation_moved(&found, live, 3, &simulated);
+    ck_assert_uint_eq(found.tier_count, 2);
+    ck_assert_uint_eq(found.tiers[0].level, 1);
+    ck_assert_double_eq(found.tiers[0].figures[DYNO_TIER_HIT_PERCENT].real, 30);
+    ck_assert_double_eq(found.tiers[0].figures[DYNO_TIER_HIT_PERCENT].simulated, 31);
+    ck_assert_uint_eq(found.tiers[1].level, 2);
+    figures = found.tiers[1].figures;
+    ck_assert_double_eq(figures[DYNO_TIER_HIT_PERCENT].real, 22);
+    ck_assert_double_eq(figures[DYNO_TIER_HIT_PERCENT].least, 20);
+    ck_assert_double_eq(figures[DYNO_TIER_HIT_PERCENT].most, 24);
+    ck_assert_double_eq(figures[DYNO_TIER_ONBOARDED_BLOCKS].real, 22);
+    ck_assert_double_eq_tol(figures[DYNO_TIER_STORED_MB].most, 0.024, 1e-12);
+    ck_assert_double_eq(figures[DYNO_TIER_SLOW_BLOCKS].simulated, 7);
+    ck_assert_double_eq(found.handoffs[DYNO_HANDOFF_COUNT].real, 3);
+    ck_assert_double_eq_tol(found.handoffs[DYNO_HANDOFF_MB].simulated, 0.03, 1e-12);
+}
+END_TEST
+
+/* ---- what was planned ------------------------------------------------------------------------ */
+
+static struct dyno_plan_record look(double seconds, uint32_t before, uint32_t desired,
+                                    uint32_t waiting)
+{
+    return (struct dyno_plan_record){.at = (dyno_ns)(seconds * 1e9),
+                                     .role = "serve",
+                                     .reason = "up",
+                                     .before = before,
+                                     .asked = desired,
+                                     .desired = desired,
+                                     .ready = before,
+                                     .waiting = waiting};
+}
+
+/* Looks every second, of which the real ones are a little late, and the third one is missed.  At
+ * the second one the queue is longer for real, and one more worker is wanted a look before it is in
+ * the simulation. */
+START_TEST(planners_are_compared_look_by_look)
+{
+    struct dyno_plan_record real[] = {look(1.001, 1, 1, 0), look(2.002, 1, 2, 5),
+                                      look(4.001, 2, 2, 1), look(5.001, 2, 1, 0)};
+    struct dyno_plan_record pretended[] = {look(1, 1, 1, 0), look(2, 1, 1, 4), look(3, 1, 2, 5),
+                                           look(4, 2, 2, 1), look(5, 2, 1, 0)};
+    struct dyno_listener live[2] = {{.plans = real, .plan_count = 4},
+                                    {.plans = real, .plan_count = 4}};
+    struct dyno_listener simulated = {.plans = pretended, .plan_count = 5};
+    struct dyno_validation_plan found;
+
+    dyno_validation_plan(&found, live, 2, &simulated, DYNO_S);
+    ck_assert_double_eq(found.looks.real, 4);
+    ck_assert_double_eq(found.looks.simulated, 5);
+    ck_assert_double_eq(found.decisions.real, 2);
+    ck_assert_double_eq(found.decisions.simulated, 2);
+    ck_assert_uint_eq(found.simulated.looks, 8); /* two live runs, the same four ticks each */
+    ck_assert_uint_eq(found.simulated.looks_same, 6);
+    ck_assert_uint_eq(found.simulated.decisions, 4);
+    ck_assert_uint_eq(found.simulated.decisions_same, 2);
+    ck_assert_uint_eq(found.simulated.alike, 6);
+    ck_assert_uint_eq(found.simulated.alike_same, 6);
+    ck_assert_uint_eq(found.live.looks, 4);
+    ck_assert_uint_eq(found.live.looks_same, 4);
+    ck_assert(found.differs);
+    ck_assert_uint_eq(found.differs_run, 0);
+    ck_assert_uint_eq(found.real.waiting, 5);
+    ck_assert_uint_eq(found.pretended.at, 2 * DYNO_S);
+}
+END_TEST
+
+START_TEST(where_nobody_plans_nothing_is_told)
+{
+    struct dyno_listener none = {.plan_count = 0};
+    struct dyno_validation_plan found;
+    json_t *json;
+
+    dyno_validation_plan(&found, &none, 1, &none, DYNO_S);
+    json = dyno_validation_plan_json(&found);
+    ck_assert(json_is_null(json));
+    ck_assert(!found.differs);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("validation");
@@ -181,6 +289,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, figures_are_of_whole_runs);
     tcase_add_test(cases, only_requests_of_every_run_are_compared);
     tcase_add_test(cases, the_table_says_both_or_that_one_is_not_known);
+    tcase_add_test(cases, tiers_and_hand_offs_are_told_apart);
+    tcase_add_test(cases, planners_are_compared_look_by_look);
+    tcase_add_test(cases, where_nobody_plans_nothing_is_told);
     suite_add_tcase(suite, cases);
 }
 
