@@ -319,6 +319,19 @@ static dyno_ns copier_next(const struct dyno_links *links)
     return next;
 }
 
+void dyno_copier_settle(struct dyno_links *links)
+{
+    struct copier *copier = copier_of(links);
+
+    pthread_mutex_lock(&copier->lock);
+    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+        while (copier->paths[i].first) {
+            pthread_cond_wait(&copier->paths[i].done, &copier->lock);
+        }
+    }
+    pthread_mutex_unlock(&copier->lock);
+}
+
 struct dyno_copier_speed dyno_copier_speed(const struct dyno_links *links, uint32_t path)
 {
     struct copier *copier = copier_of(links);

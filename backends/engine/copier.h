@@ -57,6 +57,10 @@ struct dyno_copier_config {
  * be there until then.  Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started). */
 dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config);
 
+/* Wait until all that was submitted has been copied, to links that dyno_copier_open opened: it can
+ * be reaped then.  Of transfers that never arrive nobody waits for more. */
+void dyno_copier_settle(struct dyno_links *links);
+
 /* Of links that dyno_copier_open opened. */
 struct dyno_copier_speed dyno_copier_speed(const struct dyno_links *links, uint32_t path);
 

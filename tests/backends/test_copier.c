@@ -111,6 +111,39 @@ START_TEST(what_arrives_is_what_left)
 }
 END_TEST
 
+/* Whoever has waited finds all of it there. */
+START_TEST(what_was_submitted_has_arrived_when_it_is_settled)
+{
+    static struct stores stores;
+    struct dyno_clock *clock;
+    struct dyno_links *links = open_links(&stores, &clock);
+    struct dyno_arrival arrival;
+    uint32_t blocks[BLOCKS], count = 0;
+
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = i;
+    }
+    dyno_copier_settle(links);
+    for (uint64_t id = 1; id <= TRANSFERS; id++) {
+        ck_assert_int_eq(links->ops->submit(links, 0,
+                                            &(struct dyno_transfer){.id = id,
+                                                                    .to = 1 + id % 2,
+                                                                    .blocks = BLOCKS,
+                                                                    .block_bytes = BLOCK_BYTES,
+                                                                    .from_blocks = blocks,
+                                                                    .to_blocks = blocks}),
+                         DYNO_OK);
+    }
+    dyno_copier_settle(links);
+    while (links->ops->reap(links, dyno_wall_clock_now(clock), &arrival)) {
+        count++;
+    }
+    ck_assert_uint_eq(count, TRANSFERS);
+    links->ops->close(links);
+    dyno_wall_clock_close(clock);
+}
+END_TEST
+
 START_TEST(nothing_to_move_arrives_at_once)
 {
     static struct stores stores;
@@ -251,6 +284,7 @@ static void add_cases(Suite *suite)
     TCase *cases = tcase_create("copier");
 
     tcase_add_test(cases, what_arrives_is_what_left);
+    tcase_add_test(cases, what_was_submitted_has_arrived_when_it_is_settled);
     tcase_add_test(cases, nothing_to_move_arrives_at_once);
     tcase_add_test(cases, what_is_predicted_is_latency_and_bytes);
     tcase_add_test(cases, what_is_dropped_is_not_heard_of_and_writes_nothing_any_more);
