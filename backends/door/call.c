@@ -43,7 +43,7 @@ static const char *prefix_of(enum dyno_call_kind kind)
 struct dyno_openai_about dyno_call_about(const struct dyno_call *call)
 {
     return (struct dyno_openai_about){
-        .id = call->id, .model = call->door->config.model.name, .created_s = call->created_s};
+        .id = call->id, .model = call->served->model->name, .created_s = call->created_s};
 }
 
 /* What the answer is written with. */
@@ -107,6 +107,7 @@ dyno_status dyno_call_open(struct dyno_call **out, struct dyno_scribe *scribe,
     }
     call->guest.gone = client_gone;
     call->door = scribe->door;
+    call->served = scribe->served;
     call->asker = *asker;
     call->kind = config->kind;
     call->streams = config->head->stream;
@@ -138,7 +139,7 @@ static dyno_status tokens_max_of(const struct dyno_call *call,
                                  const struct dyno_openai_sampling *sampling, const char *param,
                                  uint32_t *out, struct dyno_openai_error *error)
 {
-    uint32_t context = call->door->config.model.context, left = context - prompt->count;
+    uint32_t context = call->served->model->context, left = context - prompt->count;
 
     if (sampling->has_max_tokens && sampling->max_tokens > left) {
         return dyno_openai_fail_context(error, param, prompt->count, sampling->max_tokens, context);
@@ -187,7 +188,7 @@ static dyno_status take_constraint(const struct dyno_call *call, struct dyno_ans
 
     config->constraint = NULL;
     if (call->is_constrained &&
-        dyno_constraint_take(call->door->constraints, call->schema, call->is_strict,
+        dyno_constraint_take(call->served->constraints, call->schema, call->is_strict,
                              &config->constraint, &cause) != DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
@@ -205,7 +206,7 @@ dyno_status dyno_call_add_choice(struct dyno_call *call, struct dyno_scribe *scr
     dyno_bytes_init(&choice->text, WHOLE_TEXT_MAX);
     if (call->tools.list) {
         dyno_openai_call_reader_init(
-            &choice->reader, call->is_constrained ? DYNO_OPENAI_CALL_BARE : call->door->call_form,
+            &choice->reader, call->is_constrained ? DYNO_OPENAI_CALL_BARE : call->served->call_form,
             &call->tools, dyno_scribe_draw(scribe), dyno_scribe_draw(scribe));
     }
     config->owner = choice;
@@ -237,7 +238,7 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
                           const struct dyno_openai_head *head, const char *param,
                           struct dyno_openai_error *error)
 {
-    struct dyno_door *door = call->door;
+    const struct dyno_served_model *served = call->served;
     const char *stops[DYNO_OPENAI_STOP_MAX];
     struct dyno_logit_bias bias[DYNO_OPENAI_BIAS_MAX];
     struct dyno_answer_config config = {
@@ -246,22 +247,22 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
         .prompt_tokens = prompt->count,
         .tokens_min = sampling->min_tokens,
         .dimensions = call->dimensions,
-        .session = dyno_call_session(door, head->session),
+        .session = dyno_call_session(call->door, head->session),
         .priority = head->priority,
         .ignore_eos = sampling->ignore_eos,
         .logprobs = sampling->logprobs,
         .top_logprobs = sampling->top_logprobs,
         .scores = call->scores,
         .mute = call->mute,
-        .eos = door->eos,
-        .eos_count = door->eos_count,
-        .tokenizer = door->tokenizer,
+        .eos = served->eos,
+        .eos_count = served->eos_count,
+        .tokenizer = served->tokenizer,
         .text = {.stops = stops,
                  .stop_count = sampling->stop_count,
                  .keep_space = !prompt->rendered,
                  /* one of them announces calls */
                  .show_control = call->tools.list && !call->is_constrained &&
-                                 door->call_form == DYNO_OPENAI_CALL_ARRAY}};
+                                 served->call_form == DYNO_OPENAI_CALL_ARRAY}};
 
     for (uint32_t i = 0; i < sampling->stop_count; i++) {
         stops[i] = sampling->stops[i].text;
@@ -271,7 +272,7 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
                                            .bias = (double)sampling->biases[i].bias};
     }
     call->param = param;
-    DYNO_TRY(dyno_door_check_length(door, prompt, param, error));
+    DYNO_TRY(dyno_scribe_check_length(scribe, prompt, param, error));
     DYNO_TRY(tokens_max_of(call, prompt, sampling, param, &config.tokens_max, error));
     if (dyno_scribe_spans(scribe, prompt, config.tenant, &config.span_count) != DYNO_OK) {
         return dyno_openai_fail_memory(error);

@@ -40,7 +40,7 @@ static bool say_news(struct dyno_choice *choice, const struct dyno_answer_news *
         uint32_t to = news->tokens[i].text_end;
 
         if (call->logprobs &&
-            dyno_said_add(&choice->said, call->door->tokenizer, news, i) != DYNO_OK) {
+            dyno_said_add(&choice->said, call->served->tokenizer, news, i) != DYNO_OK) {
             return false;
         }
         if (!dyno_choice_say(choice, news->text + from, to - from)) {

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <xxhash.h>
 
-#include "backends/assets/chat.h"
 #include "backends/door/clerk.h"
 #include "backends/door/door_parts.h"
 #include "core/base/map.h"
@@ -286,73 +285,6 @@ static void on_news(void *context)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-/* Tokens that end a text: the weights know some, the tokenizer one. */
-static dyno_status open_ends(struct dyno_door *door, struct dyno_error *error)
-{
-    const struct dyno_door_model *model = &door->config.model;
-    uint32_t last = dyno_tokenizer_eos(door->tokenizer);
-
-    door->eos = calloc(model->eos_count + 1, sizeof *door->eos);
-    if (!door->eos) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
-    }
-    for (uint32_t i = 0; i < model->eos_count; i++) {
-        door->eos[door->eos_count++] = model->eos[i];
-        last = last == model->eos[i] ? UINT32_MAX : last;
-    }
-    if (last != UINT32_MAX && last < model->vocab) {
-        door->eos[door->eos_count++] = last;
-    }
-    return DYNO_OK;
-}
-
-/* Encoding is the door's own time, and everybody waits for it: a text that cannot fit is not begun.
- * Normalising makes at most a quarter of a text's size. */
-static size_t text_bytes_max(const struct dyno_tokenizer *tokenizer, uint32_t context)
-{
-    enum { SHRINKS_MAX = 4, BYTES_LEAST = 1 << 16 };
-    size_t longest = 1, bytes;
-
-    if (context == 0) {
-        return SIZE_MAX; /* of other servers it may not be known: only bodies have a limit */
-    }
-    for (uint32_t i = 0; i < dyno_tokenizer_count(tokenizer); i++) {
-        size_t size = dyno_tokenizer_token(tokenizer, i).size;
-
-        longest = size > longest ? size : longest;
-    }
-    bytes = SHRINKS_MAX * longest * context;
-    return bytes > BYTES_LEAST ? bytes : BYTES_LEAST;
-}
-
-static dyno_status open_text(struct dyno_door *door, struct dyno_error *error)
-{
-    const struct dyno_tokenizer_file *file = door->config.model.file;
-
-    if (!file) {
-        return DYNO_OK; /* texts are passed on */
-    }
-    DYNO_TRY(dyno_tokenizer_open(&door->tokenizer, &file->vocabulary, error));
-    door->text_bytes_max = text_bytes_max(door->tokenizer, door->config.model.context);
-    DYNO_TRY(open_ends(door, error));
-    if (!door->config.pretend && door->eos_count > 0) {
-        DYNO_TRY(dyno_constraints_open(&door->constraints, &file->vocabulary,
-                                       door->config.model.vocab, door->eos, door->eos_count,
-                                       error));
-    }
-    if (file->chat_template) {
-        DYNO_TRY(dyno_chat_template_open(&door->template_, file, file->chat_template, error));
-    }
-    if (file->chat_template || file->tool_template) {
-        door->call_form = dyno_openai_call_form_of(file->tool_template ? file->tool_template
-                                                                       : file->chat_template);
-    }
-    if (file->tool_template) {
-        DYNO_TRY(dyno_chat_template_open(&door->tool_template, file, file->tool_template, error));
-    }
-    return DYNO_OK;
-}
-
 /* Random numbers differ from one start to the next; identities need not. */
 static dyno_status open_chance(struct dyno_door *door, uint64_t chances[2],
                                struct dyno_error *error)
@@ -375,14 +307,16 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     uint64_t chances[2];
 
     DYNO_TRY(open_chance(door, chances, error));
-    DYNO_TRY(open_text(door, error));
+    for (uint32_t i = 0; i < door->config.model_count; i++) {
+        DYNO_TRY(dyno_served_model_open(&door->served[i], door, i, error));
+    }
     DYNO_TRY(dyno_scribe_init(&door->scribe, door, chances[0], error));
     if (door->config.keys_path) {
         DYNO_TRY(dyno_keys_open(&door->keys, door->config.keys_path, error));
     }
     DYNO_TRY(dyno_telemetry_open(&door->telemetry,
                                  &(struct dyno_telemetry_config){
-                                     .model = door->config.model.name,
+                                     .model = door->config.models[0].name,
                                      .version = door->config.version,
                                      .worker_count = desk.worker_count,
                                      .block_tokens = door->config.block_tokens,
@@ -426,7 +360,7 @@ dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config
     door->created_s = dyno_door_now_s();
     door->rules = dyno_openai_rules_default();
     door->rules.body_bytes_max = config->http.body_bytes_max;
-    door->rules.vocab = config->model.vocab;
+    door->rules.vocab = config->models[0].vocab;
     dyno_bytes_init(&door->out, REPLY_BYTES_MAX);
     status = open_parts(door, error);
     if (status != DYNO_OK) {
@@ -458,16 +392,14 @@ void dyno_door_close(struct dyno_door *door)
     dyno_door_hang_up(door);
     dyno_clerk_close(door->clerk);
     dyno_desk_close(door->desk);
-    dyno_constraints_close(door->constraints);
     dyno_keys_close(door->keys);
     dyno_telemetry_close(door->telemetry);
     free(door->samples);
-    dyno_template_close(door->template_);
-    dyno_template_close(door->tool_template);
     dyno_scribe_release(&door->scribe);
-    dyno_tokenizer_close(door->tokenizer);
+    for (uint32_t i = 0; i < door->config.model_count; i++) {
+        dyno_served_model_release(&door->served[i]);
+    }
     dyno_bytes_release(&door->out);
-    free(door->eos);
     free(door);
 }
 

@@ -12,6 +12,7 @@
 #include "backends/http/server.h"
 #include "backends/posix/log.h"
 #include "core/base/status.h"
+#include "core/model/request.h"
 
 struct dyno_door;
 struct dyno_nvml_watch;
@@ -30,9 +31,10 @@ struct dyno_door_model {
 };
 
 struct dyno_door_config {
-    struct dyno_http_config http; /* its callbacks are the door's */
-    struct dyno_desk_config desk; /* `news` and `left` are the door's */
-    struct dyno_door_model model;
+    struct dyno_http_config http;                   /* its callbacks are the door's */
+    struct dyno_desk_config desk;                   /* `news` and `left` are the door's */
+    struct dyno_door_model models[DYNO_MODELS_MAX]; /* [model_count], as the fleet numbers them */
+    uint32_t model_count;
     /* Have the loop take in what was left at the desk, from the door's thread and perhaps by it
      * (dyno_turns_help); NULL: its clock is woken. */
     void (*help)(void *context);

@@ -24,6 +24,19 @@ enum { DYNO_DOOR_REQUEST_ID_MAX = 128, DYNO_DOOR_HEADERS_MAX = 12 };
 
 struct dyno_call;
 
+/* A model that is served: how its texts become tokens and back. */
+struct dyno_served_model {
+    const struct dyno_door_model *model; /* the door's */
+    uint32_t number;                     /* by which the fleet knows it */
+    struct dyno_tokenizer *tokenizer;    /* NULL: texts are passed on */
+    uint32_t *eos;                       /* [eos_count] those of weights and tokenizer */
+    uint32_t eos_count;
+    size_t text_bytes_max;                           /* no longer text can fit into the context */
+    struct dyno_template *template_, *tool_template; /* NULL: the model has none */
+    enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
+    struct dyno_constraints *constraints;            /* NULL: of a fleet that computes nothing */
+};
+
 /* Who asks, of the exchange at hand. */
 struct dyno_door_asker {
     char request_id[DYNO_DOOR_REQUEST_ID_MAX]; /* the client's own, or one made for it */
@@ -37,11 +50,12 @@ struct dyno_clerk;
 /* What makes calls of requests: buffers and random numbers of one thread.  The door's thread has
  * one, its clerk another. */
 struct dyno_scribe {
-    struct dyno_door *door;       /* of which it reads what does not change */
-    struct dyno_encoder *encoder; /* NULL: texts are passed on */
-    uint64_t chance;              /* what random numbers are drawn from */
-    uint64_t draws;               /* random numbers given out: ids and seeds */
-    struct dyno_span *spans;      /* [span_capacity] of the prompt looked at last */
+    struct dyno_door *door;                         /* of which it reads what does not change */
+    struct dyno_encoder *encoders[DYNO_MODELS_MAX]; /* by model; NULL: texts are passed on */
+    const struct dyno_served_model *served;         /* whom the request at hand asks for */
+    uint64_t chance;                                /* what random numbers are drawn from */
+    uint64_t draws;                                 /* random numbers given out: ids and seeds */
+    struct dyno_span *spans; /* [span_capacity] of the prompt looked at last */
     uint32_t span_capacity;
     struct dyno_bytes out;         /* a reply that is there at once, or a text */
     bool hurries;                  /* what takes long is not begun, but ... */
@@ -55,18 +69,12 @@ struct dyno_door {
     struct dyno_desk *desk;
     struct dyno_clerk *clerk;  /* for requests that take long to understand */
     struct dyno_scribe scribe; /* the door's own thread's */
-    struct dyno_tokenizer *tokenizer;
-    uint32_t *eos; /* [eos_count] those of weights and tokenizer */
-    uint32_t eos_count;
-    size_t text_bytes_max;                           /* no longer text can fit into the context */
-    struct dyno_template *template_, *tool_template; /* NULL: the model has none */
-    enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
+    struct dyno_served_model served[DYNO_MODELS_MAX]; /* [config.model_count] */
     struct dyno_openai_rules rules;
-    uint64_t salt;                        /* of identities of blocks and sessions */
-    uint64_t created_s;                   /* when it was opened */
-    struct dyno_bytes out;                /* a reply being written */
-    struct dyno_keys *keys;               /* NULL: anybody may ask */
-    struct dyno_constraints *constraints; /* NULL: of a fleet that computes nothing */
+    uint64_t salt;          /* of identities of blocks and sessions */
+    uint64_t created_s;     /* when it was opened */
+    struct dyno_bytes out;  /* a reply being written */
+    struct dyno_keys *keys; /* NULL: anybody may ask */
     struct dyno_telemetry *telemetry;
     struct dyno_sample_record *samples; /* [worker_count] scratch */
     struct dyno_door_asker asker;       /* of the request being handled */
@@ -134,11 +142,24 @@ void dyno_door_look(struct dyno_door *door);
 /* A request to generate was refused before the fleet saw it. */
 void dyno_door_count_refused(struct dyno_door *door, enum dyno_refusal why);
 
+/* ---- served.c: what a model's texts go through ---- */
+/* Released in any case.  Errors: DYNO_NO_MEMORY and those of what is opened. */
+dyno_status dyno_served_model_open(struct dyno_served_model *served, const struct dyno_door *door,
+                                   uint32_t number, struct dyno_error *error);
+void dyno_served_model_release(struct dyno_served_model *served);
+/* The model of that name; if there is none, *error says so. */
+dyno_status dyno_door_find_model(const struct dyno_door *door, const char *model,
+                                 const struct dyno_served_model **out,
+                                 struct dyno_openai_error *error);
+
 /* ---- scribe.c ---- */
 /* Errors: DYNO_NO_MEMORY and those of dyno_encoder_open.  Released in any case. */
 dyno_status dyno_scribe_init(struct dyno_scribe *scribe, struct dyno_door *door, uint64_t chance,
                              struct dyno_error *error);
 void dyno_scribe_release(struct dyno_scribe *scribe);
+/* What follows is for the model of that name; its error is dyno_door_find_model's. */
+dyno_status dyno_scribe_choose(struct dyno_scribe *scribe, const char *model,
+                               struct dyno_openai_error *error);
 /* 64 random bits. */
 uint64_t dyno_scribe_draw(struct dyno_scribe *scribe);
 /* Answer the exchange by what `make` makes of its request, now or when the clerk has made it. */
@@ -174,9 +195,9 @@ dyno_status dyno_scribe_given(struct dyno_scribe *scribe, const struct dyno_open
                               const char *param, struct dyno_door_prompt *out,
                               struct dyno_openai_error *error);
 /* The prompt's length leaves room for an answer; else *error names the field `param`. */
-dyno_status dyno_door_check_length(const struct dyno_door *door,
-                                   const struct dyno_door_prompt *prompt, const char *param,
-                                   struct dyno_openai_error *error);
+dyno_status dyno_scribe_check_length(const struct dyno_scribe *scribe,
+                                     const struct dyno_door_prompt *prompt, const char *param,
+                                     struct dyno_openai_error *error);
 /* Identities of the prompt's whole blocks, the scribe's until the next; DYNO_NO_MEMORY. */
 dyno_status dyno_scribe_spans(struct dyno_scribe *scribe, const struct dyno_door_prompt *prompt,
                               uint32_t tenant, uint32_t *count);
@@ -224,7 +245,8 @@ struct dyno_relay {
 struct dyno_call {
     struct dyno_guest guest; /* its first member */
     struct dyno_door *door;
-    struct dyno_http_exchange *exchange; /* NULL: not started, or its client has gone */
+    const struct dyno_served_model *served; /* the model that it is for */
+    struct dyno_http_exchange *exchange;    /* NULL: not started, or its client has gone */
     enum dyno_call_kind kind;
     bool streams, began, logprobs;
     uint64_t score_count; /* probabilities of its prompts */
@@ -289,7 +311,7 @@ struct dyno_openai_about dyno_call_about(const struct dyno_call *call);
 
 /* ---- echo.c: answers that begin with their prompt ---- */
 /* Whether it can be done as it is asked for; else *error says why not. */
-dyno_status dyno_call_check_echo(const struct dyno_door *door,
+dyno_status dyno_call_check_echo(const struct dyno_served_model *served,
                                  const struct dyno_openai_completion *asked,
                                  struct dyno_openai_error *error);
 /* Another prompt is to be scored; its error: more than one answer has room for. */
@@ -362,9 +384,5 @@ dyno_door_handler dyno_door_openapi;
 dyno_door_handler dyno_door_metrics;
 dyno_door_handler dyno_door_dashboard;
 dyno_door_handler dyno_door_dashboard_data;
-
-/* Whether `model` is what is served; else *error says so. */
-dyno_status dyno_door_check_model(const struct dyno_door *door, const char *model,
-                                  struct dyno_openai_error *error);
 
 #endif

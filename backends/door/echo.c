@@ -13,11 +13,11 @@
  * be behind its client (serve.unsent_max). */
 enum { SCORES_MAX = 1 << 21, STREAMED_SCORES_MAX = 1 << 17 };
 
-dyno_status dyno_call_check_echo(const struct dyno_door *door,
+dyno_status dyno_call_check_echo(const struct dyno_served_model *served,
                                  const struct dyno_openai_completion *asked,
                                  struct dyno_openai_error *error)
 {
-    if (!asked->echo || !asked->sampling.logprobs || door->config.model.scores) {
+    if (!asked->echo || !asked->sampling.logprobs || served->model->scores) {
         return DYNO_OK;
     }
     return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "logprobs",
@@ -76,7 +76,7 @@ dyno_status dyno_call_echo(struct dyno_call *call, uint32_t first,
     if (asked->text) {
         return keep_text(call, first, false, asked->text, asked->text_size, error);
     }
-    if (dyno_decode(call->door->tokenizer, prompt->tokens, prompt->count, true, &text, &size,
+    if (dyno_decode(call->served->tokenizer, prompt->tokens, prompt->count, true, &text, &size,
                     &cause) != DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
@@ -93,9 +93,9 @@ bool dyno_choice_say_echo(struct dyno_choice *choice, const struct dyno_answer_n
         return true;
     }
     choice->echoes = false;
-    if (news->prompt &&
-        dyno_said_add_prompt(&choice->said, call->door->tokenizer, news->prompt, choice->text.data,
-                             choice->text.size, choice->shows_control) != DYNO_OK) {
+    if (news->prompt && dyno_said_add_prompt(&choice->said, call->served->tokenizer, news->prompt,
+                                             choice->text.data, choice->text.size,
+                                             choice->shows_control) != DYNO_OK) {
         return false;
     }
     return !call->streams || dyno_choice_say(choice, choice->text.data, choice->text.size);

@@ -19,22 +19,22 @@ void dyno_call_put_vectors(const struct dyno_call *call)
 {
     struct dyno_door *door = call->door;
 
-    dyno_openai_put_embeddings(&door->out, door->config.model.name, call->vectors, call->count,
+    dyno_openai_put_embeddings(&door->out, call->served->model->name, call->vectors, call->count,
                                call->dimensions, call->base64, call->usage.prompt_tokens);
 }
 
 /* How many numbers a vector has: as asked, or as the model makes. */
-static dyno_status dimensions_of(const struct dyno_door *door,
+static dyno_status dimensions_of(const struct dyno_door_model *model,
                                  const struct dyno_openai_embedding *asked, uint32_t *out,
                                  struct dyno_openai_error *error)
 {
-    uint32_t most = door->config.model.dimensions;
+    uint32_t most = model->dimensions;
     uint32_t dimensions = asked->dimensions > 0 ? asked->dimensions : most;
 
     if (most == 0) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "model",
                                 "this server computes nothing: it has no vectors of '%.100s'",
-                                door->config.model.name);
+                                model->name);
     }
     if (dimensions > most) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "dimensions",
@@ -76,8 +76,8 @@ static dyno_status make_embeddings(struct dyno_scribe *scribe, const struct dyno
                                       .base64 = asked->base64};
     dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(scribe->door, asked->head.model, error));
-    DYNO_TRY(dimensions_of(scribe->door, asked, &config.dimensions, error));
+    DYNO_TRY(dyno_scribe_choose(scribe, asked->head.model, error));
+    DYNO_TRY(dimensions_of(scribe->served->model, asked, &config.dimensions, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
     status = add_inputs(*out, scribe, asked, &one, error);
     if (status != DYNO_OK) {

@@ -5,17 +5,6 @@
 #include "backends/door/door_parts.h"
 #include "backends/openai/tokenize.h"
 
-dyno_status dyno_door_check_model(const struct dyno_door *door, const char *model,
-                                  struct dyno_openai_error *error)
-{
-    if (strcmp(model, door->config.model.name) == 0) {
-        return DYNO_OK;
-    }
-    return dyno_openai_fail(error, 404, DYNO_OPENAI_CODE_MODEL, "model",
-                            "the model '%.100s' is not served here; '%s' is", model,
-                            door->config.model.name);
-}
-
 /* ---- chat completions ------------------------------------------------------------------------ */
 
 /* What a template makes of messages, as the only prompt of the call. */
@@ -33,7 +22,7 @@ static dyno_status make_of_messages(struct dyno_scribe *scribe, const struct dyn
     struct dyno_door_prompt prompt;
     dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(scribe->door, config->head->model, error));
+    DYNO_TRY(dyno_scribe_choose(scribe, config->head->model, error));
     DYNO_TRY(dyno_scribe_chat(scribe, &chat, &prompt, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, config, error));
     status = dyno_call_add(*out, scribe, &prompt, config->sampling, config->head, param, error);
@@ -136,8 +125,8 @@ static dyno_status make_of_prompts(struct dyno_scribe *scribe, const struct dyno
                                       .format = &asked->format};
     dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(scribe->door, asked->head.model, error));
-    DYNO_TRY(dyno_call_check_echo(scribe->door, asked, error));
+    DYNO_TRY(dyno_scribe_choose(scribe, asked->head.model, error));
+    DYNO_TRY(dyno_call_check_echo(scribe->served, asked, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
     status = add_prompts(*out, scribe, asked, error);
     if (status != DYNO_OK) {
@@ -165,26 +154,25 @@ dyno_status dyno_door_completions(struct dyno_scribe *scribe, const struct dyno_
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
 /* Of models that other servers have, the tokenizer is known only if it was named. */
-static dyno_status check_tokenizer(const struct dyno_door *door, struct dyno_openai_error *error)
+static dyno_status choose_tokenizer(struct dyno_scribe *scribe, const char *model,
+                                    struct dyno_openai_error *error)
 {
+    const struct dyno_door *door = scribe->door;
+
     if (door->config.relays && !door->config.measures) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, NULL,
                                 "this server passes texts on, and was told of no tokenizer for "
                                 "them");
     }
-    return DYNO_OK;
+    return dyno_scribe_choose(scribe, model ? model : door->config.models[0].name, error);
 }
 
 static dyno_status tokenize(struct dyno_scribe *scribe, const struct dyno_openai_tokenize *asked,
                             struct dyno_openai_error *error)
 {
-    const struct dyno_door *door = scribe->door;
     struct dyno_door_prompt prompt;
 
-    DYNO_TRY(check_tokenizer(door, error));
-    if (asked->model) {
-        DYNO_TRY(dyno_door_check_model(door, asked->model, error));
-    }
+    DYNO_TRY(choose_tokenizer(scribe, asked->model, error));
     if (asked->prompt) {
         DYNO_TRY(dyno_scribe_text(scribe, asked->prompt, asked->prompt_size,
                                   asked->add_special_tokens, &prompt, error));
@@ -199,7 +187,8 @@ static dyno_status tokenize(struct dyno_scribe *scribe, const struct dyno_openai
         DYNO_TRY(dyno_scribe_chat(scribe, &messages, &prompt, error));
     }
     dyno_bytes_clear(&scribe->out);
-    dyno_openai_put_tokens(&scribe->out, prompt.tokens, prompt.count, door->config.model.context);
+    dyno_openai_put_tokens(&scribe->out, prompt.tokens, prompt.count,
+                           scribe->served->model->context);
     return DYNO_OK;
 }
 
@@ -221,17 +210,13 @@ static dyno_status detokenize(struct dyno_scribe *scribe,
                               const struct dyno_openai_detokenize *asked,
                               struct dyno_openai_error *error)
 {
-    const struct dyno_door *door = scribe->door;
     struct dyno_error cause = {.status = DYNO_OK};
     char *text;
     size_t size;
 
-    DYNO_TRY(check_tokenizer(door, error));
-    if (asked->model) {
-        DYNO_TRY(dyno_door_check_model(door, asked->model, error));
-    }
-    if (dyno_decode(door->tokenizer, asked->tokens, asked->count, true, &text, &size, &cause) !=
-        DYNO_OK) {
+    DYNO_TRY(choose_tokenizer(scribe, asked->model, error));
+    if (dyno_decode(scribe->served->tokenizer, asked->tokens, asked->count, true, &text, &size,
+                    &cause) != DYNO_OK) {
         return dyno_openai_fail_memory(error);
     }
     dyno_bytes_clear(&scribe->out);
@@ -256,33 +241,39 @@ dyno_status dyno_door_detokenize(struct dyno_scribe *scribe, const struct dyno_o
 
 /* ---- what is served, and whether ------------------------------------------------------------- */
 
-static struct dyno_openai_model served_model(const struct dyno_door *door)
+static struct dyno_openai_model served_model(const struct dyno_door *door,
+                                             const struct dyno_door_model *model)
 {
-    return (struct dyno_openai_model){.id = door->config.model.name,
-                                      .root = door->config.model.name,
+    return (struct dyno_openai_model){.id = model->name,
+                                      .root = model->name,
                                       .created_s = door->created_s,
-                                      .context_tokens = door->config.model.context};
+                                      .context_tokens = model->context};
 }
 
 void dyno_door_models(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
-    struct dyno_openai_model model = served_model(door);
+    struct dyno_openai_model models[DYNO_MODELS_MAX];
 
+    for (uint32_t i = 0; i < door->config.model_count; i++) {
+        models[i] = served_model(door, &door->config.models[i]);
+    }
     dyno_bytes_clear(&door->out);
-    dyno_openai_put_models(&door->out, &model, 1);
+    dyno_openai_put_models(&door->out, models, door->config.model_count);
     dyno_door_reply_json(door, exchange, &door->asker, &door->out);
 }
 
 void dyno_door_model(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
     const char *name = dyno_http_exchange_path(exchange) + sizeof DYNO_DOOR_MODELS_PATH - 1;
-    struct dyno_openai_model model = served_model(door);
+    const struct dyno_served_model *served;
+    struct dyno_openai_model model;
     struct dyno_openai_error error;
 
-    if (dyno_door_check_model(door, name, &error) != DYNO_OK) {
+    if (dyno_door_find_model(door, name, &served, &error) != DYNO_OK) {
         dyno_door_refuse(door, exchange, &door->asker, &error, 0);
         return;
     }
+    model = served_model(door, served->model);
     dyno_bytes_clear(&door->out);
     dyno_openai_put_model(&door->out, &model);
     dyno_door_reply_json(door, exchange, &door->asker, &door->out);

@@ -52,7 +52,7 @@ static dyno_status try_schema(struct dyno_call *call, struct dyno_scribe *scribe
                               struct dyno_openai_error *error)
 {
     struct dyno_error cause = {.status = DYNO_OK};
-    struct dyno_constraints *constraints = call->door->constraints;
+    struct dyno_constraints *constraints = call->served->constraints;
     struct dyno_constraint *constraint;
     dyno_status status;
 
@@ -78,7 +78,7 @@ static dyno_status try_schema(struct dyno_call *call, struct dyno_scribe *scribe
 static dyno_status constrain(struct dyno_call *call, struct dyno_scribe *scribe, const char *param,
                              struct dyno_openai_error *error)
 {
-    if (!call->door->constraints) {
+    if (!call->served->constraints) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, param,
                                 "this server computes nothing: its answers are filler, and cannot "
                                 "be JSON");

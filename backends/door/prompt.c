@@ -12,16 +12,18 @@
 /* Of a template, on the thread that everybody's streams wait for: about 2 ms. */
 enum { HURRIED_STEPS_MAX = 1 << 14 };
 
-dyno_status dyno_door_check_length(const struct dyno_door *door,
-                                   const struct dyno_door_prompt *prompt, const char *param,
-                                   struct dyno_openai_error *error)
+dyno_status dyno_scribe_check_length(const struct dyno_scribe *scribe,
+                                     const struct dyno_door_prompt *prompt, const char *param,
+                                     struct dyno_openai_error *error)
 {
+    uint32_t context = scribe->served->model->context;
+
     if (prompt->count == 0) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, param,
                                 "the prompt is empty; a model needs a token to go on from");
     }
-    if (prompt->count >= door->config.model.context) {
-        return dyno_openai_fail_context(error, param, prompt->count, 0, door->config.model.context);
+    if (prompt->count >= context) {
+        return dyno_openai_fail_context(error, param, prompt->count, 0, context);
     }
     return DYNO_OK;
 }
@@ -30,7 +32,7 @@ static dyno_status encode(struct dyno_scribe *scribe, const char *text, size_t s
                           struct dyno_encode_options options, const char *param,
                           struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
-    const struct dyno_door *door = scribe->door;
+    const struct dyno_served_model *served = scribe->served;
     struct dyno_error cause = {.status = DYNO_OK};
     struct dyno_token_ids ids = {.count = 0};
     dyno_status status;
@@ -38,13 +40,13 @@ static dyno_status encode(struct dyno_scribe *scribe, const char *text, size_t s
     if (scribe->is_dropped && atomic_load_explicit(scribe->is_dropped, memory_order_relaxed)) {
         return dyno_openai_fail(error, 503, NULL, NULL, "nobody waits for it any more");
     }
-    if (size > door->text_bytes_max) {
+    if (size > served->text_bytes_max) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_CONTEXT, param,
                                 "this model's context is %u tokens, which no text of %zu bytes "
                                 "fits into: shorten the prompt",
-                                door->config.model.context, size);
+                                served->model->context, size);
     }
-    status = dyno_encode(scribe->encoder, text, size, options, &ids, &cause);
+    status = dyno_encode(scribe->encoders[served->number], text, size, options, &ids, &cause);
     if (status == DYNO_NO_MEMORY || ids.count > UINT32_MAX) {
         return dyno_openai_fail_memory(error);
     }
@@ -69,8 +71,7 @@ dyno_status dyno_scribe_tokens(const struct dyno_scribe *scribe, const uint32_t 
                                struct dyno_openai_error *error)
 {
     if (count > UINT32_MAX) {
-        return dyno_openai_fail_context(error, "prompt", count, 0,
-                                        scribe->door->config.model.context);
+        return dyno_openai_fail_context(error, "prompt", count, 0, scribe->served->model->context);
     }
     *out = (struct dyno_door_prompt){.tokens = tokens, .count = (uint32_t)count};
     return DYNO_OK;
@@ -89,17 +90,18 @@ dyno_status dyno_scribe_given(struct dyno_scribe *scribe, const struct dyno_open
 }
 
 /* Set, under `key`, what a client sent (NULL: nothing); it names no control token. */
-static bool set_fenced(const struct dyno_door *door, json_t *variables, const char *key,
+static bool set_fenced(const struct dyno_served_model *served, json_t *variables, const char *key,
                        const json_t *value)
 {
     return !value ||
-           json_object_set_new(variables, key, dyno_chat_fence(door->tokenizer, value)) == 0;
+           json_object_set_new(variables, key, dyno_chat_fence(served->tokenizer, value)) == 0;
 }
 
 /* The client's own variables, which may not take the place of others. */
-static bool add_arguments(const struct dyno_door *door, json_t *variables, const json_t *arguments)
+static bool add_arguments(const struct dyno_served_model *served, json_t *variables,
+                          const json_t *arguments)
 {
-    json_t *fenced = arguments ? dyno_chat_fence(door->tokenizer, arguments) : NULL;
+    json_t *fenced = arguments ? dyno_chat_fence(served->tokenizer, arguments) : NULL;
     bool is_done = !arguments || (fenced && json_object_update_missing(variables, fenced) == 0);
 
     json_decref(fenced);
@@ -107,15 +109,16 @@ static bool add_arguments(const struct dyno_door *door, json_t *variables, const
 }
 
 /* What a template may use; NULL: no memory. */
-static json_t *variables_of(const struct dyno_door *door, const struct dyno_door_messages *chat)
+static json_t *variables_of(const struct dyno_served_model *served,
+                            const struct dyno_door_messages *chat)
 {
-    const struct dyno_tokenizer_file *file = door->config.model.file;
+    const struct dyno_tokenizer_file *file = served->model->file;
     json_t *variables = json_pack("{s:b, s:s, s:s}", "add_generation_prompt", chat->begin_answer,
                                   "bos_token", file->bos_text, "eos_token", file->eos_text);
 
-    if (variables && (!set_fenced(door, variables, "messages", chat->messages) ||
-                      !set_fenced(door, variables, "tools", chat->tools) ||
-                      !add_arguments(door, variables, chat->arguments))) {
+    if (variables && (!set_fenced(served, variables, "messages", chat->messages) ||
+                      !set_fenced(served, variables, "tools", chat->tools) ||
+                      !add_arguments(served, variables, chat->arguments))) {
         json_decref(variables);
         return NULL;
     }
@@ -125,9 +128,9 @@ static json_t *variables_of(const struct dyno_door *door, const struct dyno_door
 dyno_status dyno_scribe_chat(struct dyno_scribe *scribe, const struct dyno_door_messages *chat,
                              struct dyno_door_prompt *out, struct dyno_openai_error *error)
 {
-    const struct dyno_door *door = scribe->door;
+    const struct dyno_served_model *served = scribe->served;
     const struct dyno_template *template_ =
-        chat->tools && door->tool_template ? door->tool_template : door->template_;
+        chat->tools && served->tool_template ? served->tool_template : served->template_;
     struct dyno_error cause = {.status = DYNO_OK};
     json_t *variables;
     dyno_status status;
@@ -138,9 +141,9 @@ dyno_status dyno_scribe_chat(struct dyno_scribe *scribe, const struct dyno_door_
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_UNSUPPORTED, "messages",
                                 "%s has no chat template: it goes on from a text, "
                                 "POST /v1/completions",
-                                door->config.model.name);
+                                served->model->name);
     }
-    variables = variables_of(door, chat);
+    variables = variables_of(served, chat);
     if (!variables) {
         return dyno_openai_fail_memory(error);
     }

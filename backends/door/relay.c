@@ -163,10 +163,10 @@ static void write_fields(struct dyno_scribe *scribe, const struct dyno_order *or
                    *state ? "\r\n" : "");
 }
 
-static uint32_t tokens_max_of(const struct dyno_door *door, const struct dyno_openai_relay *relay,
-                              uint32_t prompt_tokens)
+static uint32_t tokens_max_of(const struct dyno_served_model *served,
+                              const struct dyno_openai_relay *relay, uint32_t prompt_tokens)
 {
-    uint32_t context = door->config.model.context;
+    uint32_t context = served->model->context;
 
     if (relay->max_tokens > 0) {
         return relay->max_tokens;
@@ -182,7 +182,8 @@ static dyno_status add_errand(struct dyno_call *call, struct dyno_scribe *scribe
     struct dyno_door *door = call->door;
     struct dyno_answer_config config = {.tenant = call->asker.tenant,
                                         .prompt_tokens = measured->tokens,
-                                        .tokens_max = tokens_max_of(door, relay, measured->tokens),
+                                        .tokens_max =
+                                            tokens_max_of(call->served, relay, measured->tokens),
                                         .pretended = 1,
                                         .spans = scribe->spans,
                                         .span_count = measured->span_count,
@@ -233,7 +234,7 @@ static dyno_status make(struct dyno_scribe *scribe, const struct dyno_order *ord
     struct measure measured;
     dyno_status status;
 
-    DYNO_TRY(dyno_door_check_model(scribe->door, relay->head.model, error));
+    DYNO_TRY(dyno_scribe_choose(scribe, relay->head.model, error));
     DYNO_TRY(measure(scribe, order, kind, relay, &measured, error));
     DYNO_TRY(dyno_call_open(out, scribe, &order->asker, &config, error));
     (*out)->relay->include_usage = relay->head.include_usage;

@@ -62,7 +62,7 @@ static bool look_at(struct dyno_relay *relay, const json_t *event)
 /* False: no memory. */
 static bool rename_in(const struct dyno_call *call, json_t *object, bool has_id)
 {
-    return json_object_set_new(object, "model", json_string(call->door->config.model.name)) == 0 &&
+    return json_object_set_new(object, "model", json_string(call->served->model->name)) == 0 &&
            (!has_id || json_object_set_new(object, "id", json_string(call->id)) == 0);
 }
 

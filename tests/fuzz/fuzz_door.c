@@ -314,11 +314,12 @@ static void fuzz_open(struct fuzz_door *fuzz)
                                                .worker_count = 1,
                                                .now = dyno_wall_clock_now,
                                                .wake = dyno_wall_clock_wake},
-                                      .model = {.name = "m",
-                                                .context = 512,
-                                                .dimensions = FUZZ_WIDTH,
-                                                .scores = true,
-                                                .eos = no_eos},
+                                      .models = {{.name = "m",
+                                                  .context = 512,
+                                                  .dimensions = FUZZ_WIDTH,
+                                                  .scores = true,
+                                                  .eos = no_eos}},
+                                      .model_count = 1,
                                       .block_tokens = 16,
                                       .cors_origin = "*",
                                       .salt = "a secret of the harness",
@@ -333,8 +334,8 @@ static void fuzz_open(struct fuzz_door *fuzz)
     assert(fuzz->logits && fuzz->scratch);
     config.desk.clock = fuzz->clock;
     config.desk.transcripts = fuzz->transcripts;
-    config.model.file = fuzz->file;
-    config.model.vocab = fuzz_vocab(fuzz);
+    config.models[0].file = fuzz->file;
+    config.models[0].vocab = fuzz_vocab(fuzz);
     assert(dyno_door_open(&fuzz->door, &config, &error) == DYNO_OK);
 }
 
