@@ -125,6 +125,8 @@ static void put_worker(FILE *out, const struct dyno_worker_telemetry *worker, co
 
     (void)fputs("{\"name\":", out);
     put_string(out, worker->name);
+    (void)fputs(",\"model\":", out);
+    put_string_or_null(out, worker->model);
     (void)fputs(",\"role\":", out);
     put_string_or_null(out, role);
     (void)fputs(",\"state\":", out);
@@ -242,33 +244,47 @@ static void put_errors(FILE *out, const struct dyno_telemetry *telemetry, uint64
 }
 
 /* What the planner saw and wants of each role. */
-static void put_planner_now(FILE *out, const struct dyno_plan_telemetry *plan)
+static const char *put_roles(FILE *out, const struct dyno_plan_telemetry *plan, const char *model,
+                             const char *between)
 {
-    const char *between = "";
-
-    if (!plan->ticked[0]) { /* of the others nothing is told before */
-        (void)fputs("\"planner_now\":null,\n", out);
-        return;
-    }
-    (void)fputs("\"planner_now\":[", out);
     for (uint32_t i = 0; i < DYNO_PLAN_ROLES; i++) {
         const struct dyno_plan_record *latest = &plan->latest[i];
 
         if (plan->ticked[i]) {
+            (void)fprintf(out, "%s{\"model\":", between);
+            put_string_or_null(out, model);
             (void)fprintf(out,
-                          "%s{\"role\":\"%s\",\"desired\":%u,\"ready\":%u,\"starting\":%u,"
+                          ",\"role\":\"%s\",\"desired\":%u,\"ready\":%u,\"starting\":%u,"
                           "\"draining\":%u,\"reason\":\"%s\"}",
-                          between, latest->role, latest->desired, latest->ready, latest->starting,
+                          latest->role, latest->desired, latest->ready, latest->starting,
                           latest->draining, latest->reason);
             between = ",";
         }
+    }
+    return between;
+}
+
+static void put_planner_now(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const char *between = "", *model;
+
+    if (!telemetry->plan.ticked[0]) { /* of the others nothing is told before */
+        (void)fputs("\"planner_now\":null,\n", out);
+        return;
+    }
+    (void)fputs("\"planner_now\":[", out);
+    for (uint32_t i = 0; i < dyno_telemetry_parts(telemetry); i++) {
+        const struct dyno_telemetry *part = dyno_telemetry_part(telemetry, i, &model);
+
+        between = put_roles(out, &part->plan, model, between);
     }
     (void)fputs("],\n", out);
 }
 
 /* What changed the fleet's size, the oldest first. */
-static void put_planner_changes(FILE *out, const struct dyno_plan_telemetry *plan)
+static void put_planner_changes(FILE *out, const struct dyno_telemetry *telemetry)
 {
+    const struct dyno_plan_telemetry *plan = &telemetry->plan;
     uint64_t first = plan->change_count > DYNO_PLAN_CHANGES_KEPT
                          ? plan->change_count - DYNO_PLAN_CHANGES_KEPT
                          : 0;
@@ -277,11 +293,15 @@ static void put_planner_changes(FILE *out, const struct dyno_plan_telemetry *pla
     for (uint64_t i = first; i < plan->change_count; i++) {
         const struct dyno_plan_record *change = &plan->changes[i % DYNO_PLAN_CHANGES_KEPT];
         bool is_all = strcmp(change->role, "serve") == 0;
+        const char *model = NULL;
 
+        (void)dyno_telemetry_part(telemetry, change->model, &model);
+        (void)fprintf(out, "%s{\"at_s\":%llu,\"model\":", i > first ? ",\n" : "",
+                      (unsigned long long)(change->at / DYNO_S));
+        put_string_or_null(out, model);
         (void)fprintf(out,
-                      "%s{\"at_s\":%llu,\"text\":\"%u %s%sworkers instead of %u (%s): %.3g "
+                      ",\"text\":\"%u %s%sworkers instead of %u (%s): %.3g "
                       "requests/s, %.3g to come, %u running, %u waiting\"}",
-                      i > first ? ",\n" : "", (unsigned long long)(change->at / DYNO_S),
                       change->desired, is_all ? "" : change->role, is_all ? "" : " ",
                       change->before, change->reason, change->rate, change->forecast_rate,
                       change->running, change->waiting + change->lobby);
@@ -295,8 +315,21 @@ static void put_planner(FILE *out, const struct dyno_telemetry *telemetry)
         (void)fputs("\"planner_now\":null,\"planner\":null}\n", out);
         return;
     }
-    put_planner_now(out, &telemetry->plan);
-    put_planner_changes(out, &telemetry->plan);
+    put_planner_now(out, telemetry);
+    put_planner_changes(out, telemetry);
+}
+
+/* By which requests ask for them. */
+static void put_models(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const char *label;
+
+    (void)fputs(",\"models\":", out);
+    for (uint32_t i = 0; i < dyno_telemetry_parts(telemetry); i++) {
+        (void)fputc(i > 0 ? ',' : '[', out);
+        put_string(out, dyno_telemetry_part(telemetry, i, &label)->model);
+    }
+    (void)fputc(']', out);
 }
 
 dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns now,
@@ -309,6 +342,7 @@ dyno_status dyno_telemetry_json(const struct dyno_telemetry *telemetry, dyno_ns 
     DYNO_TRY(dyno_memory_text_open(&memory));
     (void)fprintf(memory.file, "{\"now_s\":%llu,\"model\":", (unsigned long long)end);
     put_string(memory.file, telemetry->model);
+    put_models(memory.file, telemetry);
     (void)fputs(",\"version\":", memory.file);
     put_string(memory.file, telemetry->version);
     (void)fprintf(memory.file, ",\"point_s\":%d,\"window_s\":%d,\n", POINT_S, WINDOW_S);

@@ -1,20 +1,21 @@
 /* What the live page shows, as JSON: the fleet and its workers now, and the last fifteen minutes in
  * points of five seconds.
  *
- * {"now_s": whole seconds since the start, "model": "...", "version": "...",
+ * {"now_s": whole seconds since the start, "model": "...", "models": ["..."], "version": "...",
  *  "point_s": 5, "window_s": 895,
  *  "fleet": {"in_flight": n, "running": n, "waiting": n, "connections": n, "hit_rate": as below,
  *            "kv": [{"tier": "g1", "used": blocks, "idle": blocks, "total": blocks}]},
- *  "workers": [{"name": "...", "role": "decode", "prefill" or null (it serves whole requests),
+ *  "workers": [{"name": "...", "model": "..." or null (there is one),
+ *               "role": "decode", "prefill" or null (it serves whole requests),
  *               "state": "ready", "starting", "draining", "stopped", "lost" or null (all serve),
  *               "running": n, "waiting": n, "kv": [as above], "busy": 0..1 or null,
  *               "tokens_per_s": x or null, "hit_rate": 0..1 or null,
  *               "seen_s": seconds since the last look, or null}],
  *  "columns": ["at_s", ...], "points": [[...], ...],
  *  "errors": [{"reason": "...", "recent": n, "total": n}],
- *  "planner_now": [{"role": "serve", "decode" or "prefill", "desired": n, "ready": n,
- *                   "starting": n, "draining": n, "reason": "..."}] or null,
- *  "planner": [{"at_s": n, "text": "..."}] or null}
+ *  "planner_now": [{"model": as above, "role": "serve", "decode" or "prefill", "desired": n,
+ *                   "ready": n, "starting": n, "draining": n, "reason": "..."}] or null,
+ *  "planner": [{"at_s": n, "model": as above, "text": "..."}] or null}
  *
  * A worker's rates are of the last five to ten seconds, hit rates of prompts of requests that ended
  * in this minute and the fourteen before it.  What a worker was not seen to have is 0.  Blocks of

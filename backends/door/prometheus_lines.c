@@ -27,6 +27,9 @@ static void put_name(FILE *out, const char *name, const struct dyno_label *label
 
     (void)fputs(name, out);
     for (; labels->name; labels++) {
+        if (!labels->value) {
+            continue;
+        }
         (void)fprintf(out, "%s%s=\"", before, labels->name);
         put_value(out, labels->value);
         (void)fputc('"', out);
@@ -81,13 +84,11 @@ static void put_rungs(FILE *out, const char *name, const struct dyno_label *labe
     (void)fprintf(out, "%llu\n", (unsigned long long)dyno_ladder_count(ladder));
 }
 
-void dyno_lines_ladder(FILE *out, const char *name, const char *help,
-                       const struct dyno_label *labels, const struct dyno_ladder *ladder,
-                       uint64_t per_unit)
+void dyno_lines_ladder(FILE *out, const char *name, const struct dyno_label *labels,
+                       const struct dyno_ladder *ladder, uint64_t per_unit)
 {
     char part[96];
 
-    dyno_lines_family(out, name, "histogram", help);
     (void)snprintf(part, sizeof part, "%s_bucket", name);
     put_rungs(out, part, labels, ladder, per_unit);
     (void)snprintf(part, sizeof part, "%s_sum", name);

@@ -10,8 +10,8 @@
 #include "backends/nvml/watch.h"
 
 struct dyno_label {
-    const char *name; /* NULL: the list ends here */
-    const char *value;
+    const char *name;  /* NULL: the list ends here */
+    const char *value; /* NULL: there is no such label */
 };
 
 /* The labels of one sample: DYNO_LABELS({"worker", "0"}, {"tier", "g1"}). */
@@ -30,11 +30,10 @@ void dyno_lines_family(FILE *out, const char *name, const char *type, const char
 /* Samples of it.  Any bytes may be in a label's value: it is escaped. */
 void dyno_lines_count(FILE *out, const char *name, const struct dyno_label *labels, uint64_t value);
 void dyno_lines_real(FILE *out, const char *name, const struct dyno_label *labels, double value);
-/* A whole family of type histogram.  `per_unit`: how many of the ladder's parts make one of the
+/* Those of a family of type histogram.  `per_unit`: how many of the ladder's parts make one of the
  * metric's units: 10^9 for durations, told in seconds, 1 for tokens. */
-void dyno_lines_ladder(FILE *out, const char *name, const char *help,
-                       const struct dyno_label *labels, const struct dyno_ladder *ladder,
-                       uint64_t per_unit);
+void dyno_lines_ladder(FILE *out, const char *name, const struct dyno_label *labels,
+                       const struct dyno_ladder *ladder, uint64_t per_unit);
 
 void dyno_prometheus_vllm(FILE *out, const struct dyno_telemetry *telemetry);
 void dyno_prometheus_gpus(FILE *out, struct dyno_nvml_watch *watch);

@@ -2,6 +2,8 @@
  *
  * Old names (gpu_cache_usage_perc, gpu_prefix_cache_..., time_per_output_token_seconds) are kept
  * beside those that replaced them, for there are readers that know only the old ones. */
+#include <stddef.h>
+
 #include "backends/door/prometheus_parts.h"
 
 enum engine_number { RUNNING, WAITING, PROMPT, GENERATED, QUERIES, HITS, PREEMPTIONS };
@@ -24,6 +26,14 @@ static uint64_t number_of(const struct dyno_worker_telemetry *worker, enum engin
         return worker->preemptions;
     }
     return 0;
+}
+
+/* What the worker serves. */
+static const char *model_of(const struct dyno_telemetry *telemetry, uint32_t worker)
+{
+    const char *model = telemetry->workers[worker].model;
+
+    return model ? model : telemetry->model;
 }
 
 /* A worker's number, for label values. */
@@ -54,10 +64,10 @@ static void put_numbers(FILE *out, const struct dyno_telemetry *telemetry)
     for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
         dyno_lines_family(out, rows[row].name, rows[row].type, rows[row].help);
         for (uint32_t i = 0; i < telemetry->worker_count; i++) {
-            dyno_lines_count(
-                out, rows[row].name,
-                DYNO_LABELS({"model_name", telemetry->model}, {"engine", engine_of(engine, i)}),
-                number_of(&telemetry->workers[i], rows[row].which));
+            dyno_lines_count(out, rows[row].name,
+                             DYNO_LABELS({"model_name", model_of(telemetry, i)},
+                                         {"engine", engine_of(engine, i)}),
+                             number_of(&telemetry->workers[i], rows[row].which));
         }
     }
 }
@@ -72,7 +82,7 @@ static void put_usage(FILE *out, const struct dyno_telemetry *telemetry, const c
 
         dyno_lines_real(
             out, name,
-            DYNO_LABELS({"model_name", telemetry->model}, {"engine", engine_of(engine, i)}),
+            DYNO_LABELS({"model_name", model_of(telemetry, i)}, {"engine", engine_of(engine, i)}),
             latest->blocks_total ? (double)latest->blocks_used / latest->blocks_total : 0);
     }
 }
@@ -105,7 +115,6 @@ static void put_success(FILE *out, const struct dyno_telemetry *telemetry)
          telemetry->ends[DYNO_CANCELLED_BY_CLIENT] + telemetry->ends[DYNO_CANCELLED_AT_END]},
     };
 
-    dyno_lines_family(out, "vllm:request_success_total", "counter", "Requests that finished.");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         dyno_lines_count(
             out, "vllm:request_success_total",
@@ -114,29 +123,47 @@ static void put_success(FILE *out, const struct dyno_telemetry *telemetry)
     }
 }
 
+static void put_successes(FILE *out, const struct dyno_telemetry *telemetry)
+{
+    const char *label;
+
+    dyno_lines_family(out, "vllm:request_success_total", "counter", "Requests that finished.");
+    for (uint32_t i = 0; i < dyno_telemetry_parts(telemetry); i++) {
+        put_success(out, dyno_telemetry_part(telemetry, i, &label));
+    }
+}
+
+#define AT(field) offsetof(struct dyno_telemetry, field)
+
 static void put_ladders(FILE *out, const struct dyno_telemetry *telemetry)
 {
-    const struct {
+    static const struct {
         const char *name, *help;
-        const struct dyno_ladder *ladder;
+        size_t offset;
         uint64_t per_unit;
     } rows[] = {
-        {"vllm:time_to_first_token_seconds", "TTFT.", &telemetry->ttft, DYNO_S},
-        {"vllm:inter_token_latency_seconds", "Gaps between tokens.", &telemetry->itl, DYNO_S},
-        {"vllm:time_per_output_token_seconds", "Old name.", &telemetry->itl, DYNO_S},
-        {"vllm:request_time_per_output_token_seconds", "TPOT.", &telemetry->tpot, DYNO_S},
-        {"vllm:e2e_request_latency_seconds", "Whole requests.", &telemetry->e2e, DYNO_S},
-        {"vllm:request_queue_time_seconds", "In the queue.", &telemetry->queue, DYNO_S},
-        {"vllm:request_prefill_time_seconds", "In prefill.", &telemetry->prefill, DYNO_S},
-        {"vllm:request_decode_time_seconds", "In decode.", &telemetry->decode, DYNO_S},
-        {"vllm:request_prompt_tokens", "Prompt lengths.", &telemetry->prompt_length, 1},
-        {"vllm:request_generation_tokens", "Answer lengths.", &telemetry->output_length, 1},
+        {"vllm:time_to_first_token_seconds", "TTFT.", AT(ttft), DYNO_S},
+        {"vllm:inter_token_latency_seconds", "Gaps between tokens.", AT(itl), DYNO_S},
+        {"vllm:time_per_output_token_seconds", "Old name.", AT(itl), DYNO_S},
+        {"vllm:request_time_per_output_token_seconds", "TPOT.", AT(tpot), DYNO_S},
+        {"vllm:e2e_request_latency_seconds", "Whole requests.", AT(e2e), DYNO_S},
+        {"vllm:request_queue_time_seconds", "In the queue.", AT(queue), DYNO_S},
+        {"vllm:request_prefill_time_seconds", "In prefill.", AT(prefill), DYNO_S},
+        {"vllm:request_decode_time_seconds", "In decode.", AT(decode), DYNO_S},
+        {"vllm:request_prompt_tokens", "Prompt lengths.", AT(prompt_length), 1},
+        {"vllm:request_generation_tokens", "Answer lengths.", AT(output_length), 1},
     };
+    const char *label;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        dyno_lines_ladder(out, rows[i].name, rows[i].help,
-                          DYNO_LABELS({"model_name", telemetry->model}), rows[i].ladder,
-                          rows[i].per_unit);
+        dyno_lines_family(out, rows[i].name, "histogram", rows[i].help);
+        for (uint32_t j = 0; j < dyno_telemetry_parts(telemetry); j++) {
+            const struct dyno_telemetry *part = dyno_telemetry_part(telemetry, j, &label);
+            const void *ladder = (const char *)part + rows[i].offset;
+
+            dyno_lines_ladder(out, rows[i].name, DYNO_LABELS({"model_name", part->model}), ladder,
+                              rows[i].per_unit);
+        }
     }
 }
 
@@ -146,6 +173,6 @@ void dyno_prometheus_vllm(FILE *out, const struct dyno_telemetry *telemetry)
     put_usage(out, telemetry, "vllm:kv_cache_usage_perc");
     put_usage(out, telemetry, "vllm:gpu_cache_usage_perc");
     put_cache_config(out, telemetry);
-    put_success(out, telemetry);
+    put_successes(out, telemetry);
     put_ladders(out, telemetry);
 }

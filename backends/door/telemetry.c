@@ -44,6 +44,47 @@ uint64_t dyno_telemetry_in_flight(const struct dyno_telemetry *telemetry)
     return telemetry->received - ended;
 }
 
+uint32_t dyno_telemetry_parts(const struct dyno_telemetry *telemetry)
+{
+    return telemetry->model_count > 0 ? telemetry->model_count : 1;
+}
+
+const struct dyno_telemetry *dyno_telemetry_part(const struct dyno_telemetry *telemetry, uint32_t i,
+                                                 const char **label)
+{
+    const struct dyno_telemetry *part = telemetry->model_count > 0 ? telemetry->models[i] : NULL;
+
+    *label = part ? part->model : NULL;
+    return part ? part : telemetry;
+}
+
+struct dyno_telemetry *dyno_telemetry_of(struct dyno_telemetry *telemetry, uint32_t model)
+{
+    return telemetry->model_count > 0 ? telemetry->models[model] : telemetry;
+}
+
+static dyno_status check_models(const struct dyno_telemetry_config *config,
+                                struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+    uint64_t workers = 0;
+
+    if (config->model_count > DYNO_MODELS_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "%u models are more than %d", config->model_count,
+                         DYNO_MODELS_MAX);
+    }
+    for (uint32_t i = 0; i < config->model_count; i++) {
+        workers += config->models[i].worker_count;
+        if (!dyno_text_is_clean(config->models[i].name)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "the model's name %s is not UTF-8 without control characters",
+                             dyno_quote(quoted, config->models[i].name));
+        }
+    }
+    assert(config->model_count == 0 || workers == config->worker_count);
+    return DYNO_OK;
+}
+
 static dyno_status check(const struct dyno_telemetry_config *config, struct dyno_error *error)
 {
     char quoted[DYNO_QUOTE_MAX];
@@ -56,6 +97,7 @@ static dyno_status check(const struct dyno_telemetry_config *config, struct dyno
                          "the model's name %s is not UTF-8 without control characters",
                          dyno_quote(quoted, config->model));
     }
+    DYNO_TRY(check_models(config, error));
     for (uint32_t i = 0; config->worker_names && i < config->worker_count; i++) {
         if (!dyno_text_is_clean(config->worker_names[i])) {
             return dyno_fail(error, DYNO_BAD_INPUT,
@@ -100,26 +142,71 @@ static bool set_names(struct dyno_telemetry *telemetry, const struct dyno_teleme
     return whole;
 }
 
-dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
-                                const struct dyno_telemetry_config *config,
-                                struct dyno_error *error)
+/* `workers`: it is told what they do. */
+static struct dyno_telemetry *make(const struct dyno_telemetry_config *config, uint32_t workers)
 {
-    struct dyno_telemetry *telemetry;
+    struct dyno_telemetry *telemetry =
+        calloc(1, sizeof *telemetry + workers * sizeof telemetry->workers[0]);
 
-    DYNO_TRY(check(config, error));
-    telemetry = calloc(1, sizeof *telemetry + config->worker_count * sizeof telemetry->workers[0]);
     if (!telemetry) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the telemetry of %u workers",
-                         config->worker_count);
+        return NULL;
     }
-    telemetry->worker_count = config->worker_count;
+    telemetry->worker_count = workers;
     telemetry->block_tokens = config->block_tokens;
     telemetry->block_bytes = config->block_bytes;
     telemetry->has_planner = config->has_planner;
     telemetry->prefill_from = config->prefill_from;
     telemetry->gpus = config->gpus;
     set_units(telemetry);
-    if (!set_names(telemetry, config) || dyno_window_open(&telemetry->window) != DYNO_OK) {
+    if (!set_names(telemetry, config)) {
+        dyno_telemetry_close(telemetry);
+        return NULL;
+    }
+    return telemetry;
+}
+
+/* Its workers, which the whole looks at, are told whose they are. */
+static bool add_model(struct dyno_telemetry *telemetry, const struct dyno_telemetry_model *model,
+                      uint32_t first_worker)
+{
+    struct dyno_telemetry_config config = {.model = model->name,
+                                           .version = telemetry->version,
+                                           .block_tokens = telemetry->block_tokens,
+                                           .block_bytes = model->block_bytes,
+                                           .has_planner = telemetry->has_planner};
+    struct dyno_telemetry *made = make(&config, 0);
+
+    if (!made) {
+        return false;
+    }
+    made->whole = telemetry;
+    telemetry->models[telemetry->model_count++] = made;
+    for (uint32_t i = 0; i < model->worker_count; i++) {
+        telemetry->workers[first_worker + i].model = made->model;
+    }
+    return true;
+}
+
+dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
+                                const struct dyno_telemetry_config *config,
+                                struct dyno_error *error)
+{
+    struct dyno_telemetry *telemetry;
+    uint32_t first = 0;
+    bool whole;
+
+    DYNO_TRY(check(config, error));
+    telemetry = make(config, config->worker_count);
+    if (!telemetry) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the telemetry of %u workers",
+                         config->worker_count);
+    }
+    whole = dyno_window_open(&telemetry->window) == DYNO_OK;
+    for (uint32_t i = 0; whole && i < config->model_count; i++) {
+        whole = add_model(telemetry, &config->models[i], first);
+        first += config->models[i].worker_count;
+    }
+    if (!whole) {
         dyno_telemetry_close(telemetry);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for fifteen minutes of telemetry");
     }
@@ -131,6 +218,9 @@ void dyno_telemetry_close(struct dyno_telemetry *telemetry)
 {
     if (!telemetry) {
         return;
+    }
+    for (uint32_t i = 0; i < telemetry->model_count; i++) {
+        dyno_telemetry_close(telemetry->models[i]);
     }
     for (uint32_t i = 0; i < telemetry->worker_count; i++) {
         free(telemetry->workers[i].name);
@@ -147,13 +237,17 @@ static struct dyno_span_counts *turn(struct dyno_telemetry *telemetry, dyno_ns n
     if (now > telemetry->now) {
         telemetry->now = now;
     }
-    return dyno_window_second(telemetry->window, telemetry->now / DYNO_S);
+    return telemetry->window ? dyno_window_second(telemetry->window, telemetry->now / DYNO_S)
+                             : &telemetry->unkept;
 }
 
 void dyno_telemetry_received(struct dyno_telemetry *telemetry, dyno_ns now)
 {
     turn(telemetry, now)->received++;
     telemetry->received++;
+    if (telemetry->whole) {
+        dyno_telemetry_received(telemetry->whole, now);
+    }
 }
 
 static struct dyno_span_counts *end(struct dyno_telemetry *telemetry, dyno_ns now, uint32_t how)
@@ -170,6 +264,9 @@ void dyno_telemetry_refused(struct dyno_telemetry *telemetry, dyno_ns now, enum 
 {
     assert(why < DYNO_REFUSAL_COUNT);
     (void)end(telemetry, now, DYNO_OUTCOME_COUNT + (uint32_t)why);
+    if (telemetry->whole) {
+        dyno_telemetry_refused(telemetry->whole, now, why);
+    }
 }
 
 static void count_minute(struct dyno_worker_telemetry *worker, uint64_t minute,
@@ -189,7 +286,7 @@ static void count_prompt(struct dyno_telemetry *telemetry, struct dyno_span_coun
 {
     second->prompt_tokens += record->prompt_tokens;
     second->cached_tokens += record->cached_tokens;
-    if (record->worker != DYNO_NO_WORKER) {
+    if (record->worker != DYNO_NO_WORKER && !telemetry->whole) {
         struct dyno_worker_telemetry *worker = &telemetry->workers[record->worker];
 
         worker->prompt_tokens += record->prompt_tokens;
@@ -234,7 +331,8 @@ void dyno_telemetry_ended(struct dyno_telemetry *telemetry, dyno_ns now,
 {
     struct dyno_span_counts *second = end(telemetry, now, (uint32_t)record->outcome);
 
-    assert(record->worker == DYNO_NO_WORKER || record->worker < telemetry->worker_count);
+    assert(telemetry->whole || record->worker == DYNO_NO_WORKER ||
+           record->worker < telemetry->worker_count);
     if (record->admitted_ns != DYNO_NEVER) {
         count_prompt(telemetry, second, record);
     }
@@ -242,11 +340,17 @@ void dyno_telemetry_ended(struct dyno_telemetry *telemetry, dyno_ns now,
         telemetry->cut += cut;
         count_completed(telemetry, second, record);
     }
+    if (telemetry->whole) {
+        dyno_telemetry_ended(telemetry->whole, now, record, cut);
+    }
 }
 
 void dyno_telemetry_read(struct dyno_telemetry *telemetry, dyno_ns after_ns)
 {
     dyno_ladder_add(&telemetry->read, after_ns, 1);
+    if (telemetry->whole) {
+        dyno_telemetry_read(telemetry->whole, after_ns);
+    }
 }
 
 void dyno_telemetry_first_byte(struct dyno_telemetry *telemetry, dyno_ns after_ns)
@@ -260,6 +364,9 @@ void dyno_telemetry_way(struct dyno_telemetry *telemetry, dyno_ns to_loop_ns, dy
     dyno_ladder_add(&telemetry->to_loop, to_loop_ns, 1);
     dyno_ladder_add(&telemetry->in_fleet, in_fleet_ns, 1);
     dyno_ladder_add(&telemetry->to_door, to_door_ns, 1);
+    if (telemetry->whole) {
+        dyno_telemetry_way(telemetry->whole, to_loop_ns, in_fleet_ns, to_door_ns);
+    }
 }
 
 void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, dyno_ns ttft_ns)
@@ -270,6 +377,9 @@ void dyno_telemetry_first_token(struct dyno_telemetry *telemetry, dyno_ns now, d
     telemetry->output_tokens++;
     dyno_sketch_add(&second->ttft, ttft_ns);
     dyno_ladder_add(&telemetry->ttft, ttft_ns, 1);
+    if (telemetry->whole) {
+        dyno_telemetry_first_token(telemetry->whole, now, ttft_ns);
+    }
 }
 
 void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, uint64_t count,
@@ -278,6 +388,9 @@ void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, u
     turn(telemetry, now)->output_tokens += count;
     telemetry->output_tokens += count;
     dyno_ladder_add(&telemetry->itl, gap_ns, count);
+    if (telemetry->whole) {
+        dyno_telemetry_next_tokens(telemetry->whole, now, count, gap_ns);
+    }
 }
 
 /* A place where nobody is has no blocks to be used. */
@@ -331,6 +444,9 @@ void dyno_telemetry_planned(struct dyno_telemetry *telemetry, const struct dyno_
     plan->ticked[role] = true;
     if (record->desired != record->before) {
         plan->changes[plan->change_count++ % DYNO_PLAN_CHANGES_KEPT] = *record;
+    }
+    if (telemetry->whole) {
+        dyno_telemetry_planned(telemetry->whole, record);
     }
 }
 

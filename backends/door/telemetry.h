@@ -8,7 +8,9 @@
  *
  * It is shown by dyno_telemetry_json (dashboard_json.h) and dyno_prometheus_write (prometheus.h).
  *
- * Always: received = in flight + refused + ended.
+ * Always: received = in flight + refused + ended.  Where there are several models, each has counts
+ * of its own, and the whole's are their sums and those of who was sent away before it was known
+ * whom he asked for.
  */
 #ifndef DYNO_BACKENDS_DOOR_TELEMETRY_H
 #define DYNO_BACKENDS_DOOR_TELEMETRY_H
@@ -19,6 +21,7 @@
 #include "core/base/status.h"
 #include "core/base/time.h"
 #include "core/model/record.h"
+#include "core/model/request.h"
 
 /* Why the door sent a request away before the fleet saw it. */
 enum dyno_refusal {
@@ -35,27 +38,41 @@ enum dyno_refusal {
 
 struct dyno_nvml_watch;
 
+/* One of several models; its workers come behind those of the models before it. */
+struct dyno_telemetry_model {
+    const char *name; /* clean UTF-8 (dyno_text_is_clean) */
+    uint32_t worker_count;
+    uint64_t block_bytes; /* of a KV block; 0: unknown */
+};
+
 struct dyno_telemetry_config {
-    const char *model;   /* what clients call it; clean UTF-8 (dyno_text_is_clean) */
+    const char *model;   /* what clients call it; clean UTF-8; of several: a list of them */
     const char *version; /* the program's; clean */
     uint32_t worker_count;
     const char *const *worker_names; /* [worker_count] clean, or NULL: their numbers */
     uint32_t block_tokens;           /* tokens a KV block holds */
-    uint64_t block_bytes;            /* ... and its size; 0: unknown */
-    bool has_planner;                /* it decides how many workers there are */
-    uint32_t prefill_from;           /* workers from this number on compute prompts for those before
-                                        it, which decode; 0: all serve whole requests */
-    struct dyno_nvml_watch *gpus;    /* GPUs that are told of; not owned; NULL: none */
+    uint64_t block_bytes;            /* ... and its size; 0: unknown, or as the models say */
+    const struct dyno_telemetry_model *models; /* [model_count], 0: there is one */
+    uint32_t model_count;
+    bool has_planner;             /* it decides how many workers there are */
+    uint32_t prefill_from;        /* workers from this number on compute prompts for those before
+                                     it, which decode; 0: all serve whole requests */
+    struct dyno_nvml_watch *gpus; /* GPUs that are told of; not owned; NULL: none */
 };
 
 struct dyno_telemetry;
 
 /* On success *out is closed with dyno_telemetry_close; it copies what config points to.
- * Errors: DYNO_BAD_INPUT (no worker, a name that is not clean), DYNO_NO_MEMORY. */
+ * Errors: DYNO_BAD_INPUT (no worker, more than DYNO_MODELS_MAX models, a name that is not clean),
+ * DYNO_NO_MEMORY. */
 dyno_status dyno_telemetry_open(struct dyno_telemetry **out,
                                 const struct dyno_telemetry_config *config,
                                 struct dyno_error *error);
 void dyno_telemetry_close(struct dyno_telemetry *telemetry);
+
+/* Where one of several models is told of; where there is one, the whole.  What that is fed is the
+ * whole's too. */
+struct dyno_telemetry *dyno_telemetry_of(struct dyno_telemetry *telemetry, uint32_t model);
 
 /* A request to generate has arrived.  One with n answers is n requests, if n records tell of it. */
 void dyno_telemetry_received(struct dyno_telemetry *telemetry, dyno_ns now);
@@ -85,7 +102,7 @@ void dyno_telemetry_next_tokens(struct dyno_telemetry *telemetry, dyno_ns now, u
 void dyno_telemetry_sampled(struct dyno_telemetry *telemetry,
                             const struct dyno_sample_record *sample);
 
-/* A tick of the planner. */
+/* A tick of the planner, of the model whose telemetry it is. */
 void dyno_telemetry_planned(struct dyno_telemetry *telemetry,
                             const struct dyno_plan_record *record);
 

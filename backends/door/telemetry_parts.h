@@ -24,6 +24,7 @@ enum { DYNO_PROMPT_MINUTES = 15 };
 
 struct dyno_worker_telemetry {
     char *name;
+    const char *model; /* of several, the one that it serves; NULL: there is one */
     /* The latest look; and two before it, some seconds apart, that rates are reckoned from. */
     struct dyno_sample_record latest, middle, earlier;
     bool looked;
@@ -45,6 +46,9 @@ struct dyno_plan_telemetry {
 
 struct dyno_telemetry {
     char *model, *version;
+    struct dyno_telemetry *whole;                   /* of one of several models; else NULL */
+    struct dyno_telemetry *models[DYNO_MODELS_MAX]; /* [model_count] of a whole that has several */
+    uint32_t model_count;
     uint32_t block_tokens;
     uint64_t block_bytes;
     dyno_ns now;
@@ -62,13 +66,19 @@ struct dyno_telemetry {
     struct dyno_ladder read, first_byte, to_loop, in_fleet, to_door;
     struct dyno_ladder ttft, itl, tpot, e2e, queue, prefill, decode;
     struct dyno_ladder prompt_length, output_length;
-    struct dyno_window *window;
+    struct dyno_window *window;     /* NULL: of one of several models, where it is not kept ... */
+    struct dyno_span_counts unkept; /* ... and goes here */
     uint32_t worker_count;
     struct dyno_worker_telemetry workers[];
 };
 
 /* A short lower-case name of an end, for labels; end < DYNO_END_COUNT. */
 const char *dyno_end_word(uint32_t end);
+/* The i-th of those whose requests are told apart, i < their number: the models, or where there is
+ * one the whole; and what its label says, NULL: it needs none. */
+uint32_t dyno_telemetry_parts(const struct dyno_telemetry *telemetry);
+const struct dyno_telemetry *dyno_telemetry_part(const struct dyno_telemetry *telemetry, uint32_t i,
+                                                 const char **label);
 /* Requests that have neither ended nor been refused. */
 uint64_t dyno_telemetry_in_flight(const struct dyno_telemetry *telemetry);
 

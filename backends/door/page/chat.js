@@ -5,7 +5,7 @@ const chat = { messages: [], stop: null };
 function addMessage(role, text) {
     const message = make('div', 'message ' + role);
     const body = make('div', '', text), note = make('span', 'note', '');
-    message.append(make('b', '', role === 'user' ? 'You' : byId('model').textContent || 'Model'), body, note);
+    message.append(make('b', '', role === 'user' ? 'You' : byId('chat-model').value || 'Model'), body, note);
     byId('chat-empty').hidden = true;
     byId('chat-log').append(message);
     scrollDown(true);
@@ -72,7 +72,7 @@ async function* events(body) {
 
 function request() {
     return {
-        model: byId('model').textContent,
+        model: byId('chat-model').value,
         messages: chat.messages,
         stream: true,
         stream_options: { include_usage: true },

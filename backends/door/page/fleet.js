@@ -135,7 +135,7 @@ function noteOf(worker) {
 }
 
 function showRow(shown, worker) {
-    setText(shown.label, worker.name + (worker.role ? ' ' + worker.role : ''));
+    setText(shown.label, worker.name + (worker.model ? ' ' + worker.model : '') + (worker.role ? ' ' + worker.role : ''));
     const seen = known(worker.seen_s);
     setText(shown.late, noteOf(worker));
     setText(shown.cells.running, seen ? plain(worker.running) : NOTHING);
@@ -204,7 +204,7 @@ function showErrors(data) {
 }
 
 function showPlanner(data) {
-    setText(byId('planner-now'), (data.planner_now || []).map((now) => now.desired + ' '
+    setText(byId('planner-now'), (data.planner_now || []).map((now) => (now.model ? now.model + ': ' : '') + now.desired + ' '
         + (now.role === 'serve' ? '' : now.role + ' ') + 'workers wanted (' + now.reason + '): ' + now.ready + ' ready, '
         + now.starting + ' starting, ' + now.draining + ' draining.').join(' '));
     const decisions = data.planner || [];
@@ -212,7 +212,7 @@ function showPlanner(data) {
     setText(byId('planner-none'), data.planner ? 'It has decided nothing yet.' : 'This fleet has no planner: it keeps the size it was started with.');
     byId('planner').replaceChildren(...decisions.slice().reverse().map((decision) => {
         const item = make('li');
-        item.append(make('time', '', duration(data.now_s - decision.at_s) + ' ago'), decision.text);
+        item.append(make('time', '', duration(data.now_s - decision.at_s) + ' ago'), (decision.model ? decision.model + ': ' : '') + decision.text);
         return item;
     }));
 }
@@ -236,9 +236,18 @@ function shownSpan(data) {
     return YOUNG_S.find((span) => data.now_s <= span) || data.window_s;
 }
 
+/* Of several models the chat may ask any. */
+function offerModels(models) {
+    const choice = byId('chat-model');
+    byId('chat-models').hidden = models.length < 2;
+    if (choice.options.length === models.length) return;
+    choice.replaceChildren(...models.map((model) => make('option', '', model)));
+}
+
 function show(data) {
     setText(byId('model'), data.model);
     document.title = data.model + ' – Dyno';
+    offerModels(data.models);
     setText(byId('uptime'), 'up ' + duration(data.now_s) + ', version ' + data.version);
     takePoints(data);
     showTiles(data);

@@ -404,6 +404,67 @@ START_TEST(a_planner_tells_what_it_wants_and_why)
 }
 END_TEST
 
+/* Two workers of one model, and one of the other. */
+static void open_several(void)
+{
+    static const struct dyno_telemetry_model models[] = {
+        {.name = "chat", .worker_count = 2, .block_bytes = 2048},
+        {.name = "co\"de", .worker_count = 1, .block_bytes = 512}};
+    const struct dyno_telemetry_config config = {.model = "chat, co\"de",
+                                                 .version = "1.2.3",
+                                                 .worker_count = 3,
+                                                 .block_tokens = 16,
+                                                 .models = models,
+                                                 .model_count = 2,
+                                                 .has_planner = true};
+    struct dyno_error error;
+
+    dyno_telemetry_close(telemetry);
+    ck_assert_msg(dyno_telemetry_open(&telemetry, &config, &error) == DYNO_OK, "%s", error.text);
+}
+
+/* What is fed to a model's telemetry is the whole's too. */
+START_TEST(models_are_told_apart_and_summed)
+{
+    struct dyno_telemetry *chat, *code;
+    struct dyno_request_record record = record_of(2, 0);
+
+    open_several();
+    chat = dyno_telemetry_of(telemetry, 0);
+    code = dyno_telemetry_of(telemetry, 1);
+    dyno_telemetry_received(telemetry, DYNO_S); /* for nobody that there is */
+    dyno_telemetry_refused(telemetry, DYNO_S, DYNO_REFUSED_NOT_FOUND);
+    dyno_telemetry_received(chat, DYNO_S);
+    dyno_telemetry_received(code, DYNO_S);
+    dyno_telemetry_first_token(code, DYNO_S, 50 * DYNO_MS);
+    dyno_telemetry_ended(code, 2 * DYNO_S, &record, true);
+    plan(code, 3 * DYNO_S, 1, 2, "up");
+    read_all(5 * DYNO_S, true);
+
+    ck_assert_double_eq(value_of("dyno_build_info{version=\"1.2.3\",model=\"chat\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_requests_received_total"), 1);
+    ck_assert_double_eq(value_of("dyno_requests_received_total{model=\"chat\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_requests_in_flight{model=\"chat\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_requests_in_flight{model=\"co\\\"de\"}"), 0);
+    ck_assert_double_eq(value_of("dyno_requests_ended_total{outcome=\"not_found\"}"), 1);
+    ck_assert_double_eq(
+        value_of("dyno_requests_ended_total{model=\"co\\\"de\",outcome=\"completed\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_time_to_first_token_seconds_count{model=\"chat\"}"), 0);
+    ck_assert_double_eq(value_of("dyno_time_to_first_token_seconds_count{model=\"co\\\"de\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_prompt_tokens_total{model=\"co\\\"de\",worker=\"2\"}"), 100);
+    ck_assert_double_eq(value_of("dyno_prompt_tokens_total{model=\"chat\",worker=\"1\"}"), 0);
+    ck_assert_double_eq(value_of("dyno_kv_block_bytes{model=\"co\\\"de\"}"), 512);
+    ck_assert_double_eq(value_of("dyno_planner_changes_total{model=\"co\\\"de\"}"), 1);
+    ck_assert_double_eq(value_of("dyno_planner_changes_total{model=\"chat\"}"), 0);
+    ck_assert_double_eq(
+        value_of("vllm:request_success_total{model_name=\"co\\\"de\",finished_reason=\"length\"}"),
+        1);
+    ck_assert_double_eq(value_of("vllm:prompt_tokens_total{model_name=\"chat\",engine=\"0\"}"), 0);
+    ck_assert_double_eq(value_of("vllm:prompt_tokens_total{model_name=\"co\\\"de\",engine=\"2\"}"),
+                        100);
+}
+END_TEST
+
 START_TEST(a_line_end_in_a_label_is_escaped)
 {
     struct dyno_memory_text memory;
@@ -427,7 +488,7 @@ START_TEST(a_sum_is_exact_after_years)
 
     dyno_ladder_add(&ladder, 1000000000000000001, 100000);
     ck_assert_int_eq(dyno_memory_text_open(&memory), DYNO_OK);
-    dyno_lines_ladder(memory.file, "x", "", DYNO_NO_LABELS, &ladder, DYNO_S);
+    dyno_lines_ladder(memory.file, "x", DYNO_NO_LABELS, &ladder, DYNO_S);
     ck_assert_int_eq(dyno_memory_text_take(&memory, &text, &size), DYNO_OK);
     ck_assert_ptr_nonnull(strstr(text, "x_sum 100000000000000.000100000\n"));
     free(text);
@@ -449,6 +510,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_dashboard_made_for_vllm_finds_its_names);
     tcase_add_test(tc, hostile_names_stay_inside_their_quotes);
     tcase_add_test(tc, a_planner_tells_what_it_wants_and_why);
+    tcase_add_test(tc, models_are_told_apart_and_summed);
     tcase_add_test(tc, a_line_end_in_a_label_is_escaped);
     tcase_add_test(tc, a_sum_is_exact_after_years);
     suite_add_tcase(suite, tc);
