@@ -441,10 +441,34 @@ static void release(struct dyno_recording *recording)
     dyno_map_release(&recording->slots);
     pthread_cond_destroy(&recording->filled);
     pthread_mutex_destroy(&recording->mutex);
+    free(recording->form.models);
     free(recording->flying);
     free(recording->free_slots);
     free(recording->text.bytes);
     free(recording);
+}
+
+static dyno_status name_models(struct dyno_recording *recording, struct dyno_error *error)
+{
+    const struct dyno_recording_config *config = &recording->config;
+    struct dyno_recording_line *form = &recording->form;
+
+    if (config->model_count == 0) {
+        return DYNO_OK;
+    }
+    form->models = calloc(config->model_count, sizeof *form->models);
+    if (!form->models) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the recording");
+    }
+    for (uint32_t i = 0; i < config->model_count; i++) {
+        if (!dyno_recording_line_name(form->models[i], config->models[i])) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "the name %.40s... of a model is too long to be recorded",
+                             config->models[i]);
+        }
+    }
+    recording->config.models = NULL; /* the caller's */
+    return DYNO_OK;
 }
 
 static dyno_status prepare(struct dyno_recording *recording,
@@ -457,6 +481,7 @@ static dyno_status prepare(struct dyno_recording *recording,
     DYNO_TRY(check(&recording->config, error));
     DYNO_TRY(config->salt ? dyno_salt_from_text(&form->salt, config->salt, error)
                           : dyno_salt_random(&form->salt, error));
+    DYNO_TRY(name_models(recording, error));
     form->engine_block_tokens = config->engine_block_tokens;
     form->block_tokens = config->block_tokens;
     dyno_salt_label(&form->salt, form->block_tokens, form->label);

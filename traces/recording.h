@@ -9,9 +9,9 @@
  *    "completed", "number": 3, "recording": "9c0f1e...", "block_tokens": 16, "hash_ids": [...]}
  *
  * timestamp: Unix time in ms, exact to the ns; number: of the request in its run, for those that
- * came at one instant; session_id where there is a session; lost: requests
- * before this one that could not be recorded.  Every line says all that is needed to read it, so
- * that any excerpt of a recording is a trace.
+ * came at one instant; model, which one it asked for, where there are several; session_id where
+ * there is a session; lost: requests before this one that could not be recorded.  Every line says
+ * all that is needed to read it, so that any excerpt of a recording is a trace.
  *
  * Order.  A line is written when its request has ended: nothing is held back, so that a process
  * that is killed loses what was in flight, the queue, and the end of one line.  The reader puts
@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
+#include "core/model/request.h"
 #include "core/run/sink.h"
 #include "core/run/source.h"
 
@@ -40,6 +41,8 @@ struct dyno_recording_config {
     const char *path;
     const char *salt;             /* a secret; NULL: a random one, so that a recording is continued
                                      by the process that began it only */
+    const char *const *models;    /* [model_count] the names of several, clean UTF-8, copied; ... */
+    uint32_t model_count;         /* ... 0: there is one, and lines name none */
     uint64_t started_at_ns;       /* Unix time of the run's time 0 */
     uint32_t engine_block_tokens; /* what the spans of requests count in */
     uint32_t block_tokens;        /* what an identity stands for: a multiple of the engine's; 0: the

@@ -26,6 +26,7 @@ struct dyno_recorded *dyno_recorded_new(const struct dyno_request *request, uint
     *recorded = (struct dyno_recorded){.id = request->id,
                                        .session = request->session,
                                        .tenant = request->tenant,
+                                       .model = request->model,
                                        .priority = request->priority,
                                        .at_ns = started_at_ns + request->arrival_ns,
                                        .prompt_tokens = request->prompt_tokens,
@@ -156,6 +157,22 @@ static bool put_blocks(const struct dyno_recording_line *form, struct dyno_recor
     return put(text, "]");
 }
 
+bool dyno_recording_line_name(char out[DYNO_RECORDED_MODEL_MAX], const char *name)
+{
+    size_t used = 0;
+
+    out[used++] = '"';
+    for (; *name && used < DYNO_RECORDED_MODEL_MAX - 3; name++) { /* two for it, and the end */
+        if (*name == '"' || *name == '\\') {
+            out[used++] = '\\';
+        }
+        out[used++] = *name;
+    }
+    out[used++] = '"';
+    out[used] = '\0';
+    return *name == '\0';
+}
+
 static bool put_line(const struct dyno_recording_line *form, struct dyno_recording_text *text,
                      const struct dyno_recorded *recorded, uint64_t lost)
 {
@@ -169,6 +186,7 @@ static bool put_line(const struct dyno_recording_line *form, struct dyno_recordi
                recorded->output_tokens, dyno_outcome_name(recorded->outcome), recorded->id,
                form->label, form->block_tokens) &&
            (lost == 0 || put(text, ", \"lost\": %" PRIu64, lost)) &&
+           (!form->models || put(text, ", \"model\": %s", form->models[recorded->model])) &&
            (recorded->tenant == 0 || put(text, ", \"tenant\": %" PRIu32, recorded->tenant)) &&
            (recorded->priority == 0 || put(text, ", \"priority\": %" PRId32, recorded->priority)) &&
            (recorded->session == 0 ||
