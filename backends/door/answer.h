@@ -37,6 +37,7 @@ enum dyno_answer_end {
 };
 
 struct dyno_answer_config {
+    uint32_t model;         /* by which the fleet knows it; 0: the only one */
     const uint32_t *prompt; /* [prompt_tokens], copied; each below the model's vocab */
     uint32_t prompt_tokens; /* >= 1 */
     uint32_t tokens_max;    /* >= 1; prompt and answer fit into the context */

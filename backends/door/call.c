@@ -242,6 +242,7 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
     const char *stops[DYNO_OPENAI_STOP_MAX];
     struct dyno_logit_bias bias[DYNO_OPENAI_BIAS_MAX];
     struct dyno_answer_config config = {
+        .model = served->number,
         .tenant = call->asker.tenant,
         .prompt = prompt->tokens,
         .prompt_tokens = prompt->count,
@@ -268,6 +269,8 @@ dyno_status dyno_call_add(struct dyno_call *call, struct dyno_scribe *scribe,
         stops[i] = sampling->stops[i].text;
     }
     for (uint32_t i = 0; i < sampling->bias_count; i++) {
+        DYNO_TRY(
+            dyno_served_model_check_token(served, sampling->biases[i].token, "logit_bias", error));
         bias[i] = (struct dyno_logit_bias){.token = sampling->biases[i].token,
                                            .bias = (double)sampling->biases[i].bias};
     }
@@ -306,10 +309,10 @@ static dyno_status post_all(struct dyno_call *call, struct dyno_openai_error *er
             return dyno_openai_fail(error, 503, NULL, NULL,
                                     "the server is going away; try another one");
         }
-        dyno_telemetry_received(door->telemetry, dyno_door_now(door));
+        dyno_telemetry_received(call->served->telemetry, dyno_door_now(door));
         call->open_count++;
     }
-    dyno_telemetry_read(door->telemetry, dyno_door_now(door) - call->asker.arrival_ns);
+    dyno_telemetry_read(call->served->telemetry, dyno_door_now(door) - call->asker.arrival_ns);
     return DYNO_OK;
 }
 

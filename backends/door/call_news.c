@@ -67,7 +67,7 @@ void dyno_call_begin_stream(struct dyno_call *call)
 /* When tokens came, as the door hears of them: those that come together share the time between. */
 void dyno_choice_count_tokens(struct dyno_choice *choice, uint32_t count)
 {
-    struct dyno_telemetry *telemetry = choice->call->door->telemetry;
+    struct dyno_telemetry *telemetry = choice->call->served->telemetry;
     dyno_ns now = dyno_door_now(choice->call->door);
 
     if (count > 0 && choice->last_token_ns == 0) {
@@ -100,7 +100,7 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
 {
     struct dyno_call *call = choice->call;
 
-    dyno_telemetry_ended(call->door->telemetry, dyno_door_now(call->door), news->record,
+    dyno_telemetry_ended(call->served->telemetry, dyno_door_now(call->door), news->record,
                          news->end == DYNO_ANSWER_FULL);
     call->usage.completion_tokens += call->mute ? 0 : news->record->output_tokens;
     if (choice->index % call->choices_each == 0) { /* its siblings find what it has computed */

@@ -397,6 +397,7 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
     *out = (struct dyno_request){.id = answer->id,
                                  .session = answer->config.session,
                                  .tenant = answer->config.tenant,
+                                 .model = answer->config.model,
                                  .priority = answer->config.priority,
                                  .prompt_tokens = answer->config.prompt_tokens,
                                  .max_tokens = answer->config.tokens_max,
@@ -511,6 +512,7 @@ static const struct dyno_sink_ops sink_ops = {
 static struct dyno_request_record record_of_failure(const struct dyno_answer *answer)
 {
     return (struct dyno_request_record){.id = answer->id,
+                                        .model = answer->config.model,
                                         .worker = DYNO_NO_WORKER,
                                         .outcome = DYNO_FAILED,
                                         .prompt_tokens = answer->config.prompt_tokens,

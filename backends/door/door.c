@@ -11,7 +11,10 @@
 #include "backends/door/door_parts.h"
 #include "core/base/map.h"
 
-enum { REPLY_BYTES_MAX = 1 << 27 };
+enum {
+    REPLY_BYTES_MAX = 1 << 27,
+    NAMES_MAX = DYNO_MODELS_MAX * 130, /* bytes of the names of all models */
+};
 
 uint64_t dyno_door_now_s(void)
 {
@@ -300,6 +303,39 @@ static dyno_status open_chance(struct dyno_door *door, uint64_t chances[2],
     return DYNO_OK;
 }
 
+/* Where there are several models each is told of by itself. */
+static dyno_status open_telemetry(struct dyno_door *door, struct dyno_error *error)
+{
+    const struct dyno_door_config *config = &door->config;
+    struct dyno_telemetry_model models[DYNO_MODELS_MAX];
+    bool several = config->model_count > 1;
+    char names[NAMES_MAX];
+
+    dyno_door_list_models(door, names, sizeof names);
+    for (uint32_t i = 0; i < config->model_count; i++) {
+        models[i] = (struct dyno_telemetry_model){.name = config->models[i].name,
+                                                  .worker_count = config->models[i].worker_count,
+                                                  .block_bytes = config->models[i].block_bytes};
+    }
+    DYNO_TRY(dyno_telemetry_open(
+        &door->telemetry,
+        &(struct dyno_telemetry_config){.model = several ? names : models[0].name,
+                                        .version = config->version,
+                                        .worker_count = config->desk.worker_count,
+                                        .block_tokens = config->block_tokens,
+                                        .block_bytes = several ? 0 : models[0].block_bytes,
+                                        .models = models,
+                                        .model_count = several ? config->model_count : 0,
+                                        .has_planner = config->has_planner,
+                                        .prefill_from = config->prefill_from,
+                                        .gpus = config->gpus},
+        error));
+    for (uint32_t i = 0; i < config->model_count; i++) {
+        door->served[i].telemetry = dyno_telemetry_of(door->telemetry, i);
+    }
+    return DYNO_OK;
+}
+
 static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
 {
     struct dyno_http_config http = door->config.http;
@@ -314,18 +350,7 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     if (door->config.keys_path) {
         DYNO_TRY(dyno_keys_open(&door->keys, door->config.keys_path, error));
     }
-    DYNO_TRY(dyno_telemetry_open(&door->telemetry,
-                                 &(struct dyno_telemetry_config){
-                                     .model = door->config.models[0].name,
-                                     .version = door->config.version,
-                                     .worker_count = desk.worker_count,
-                                     .block_tokens = door->config.block_tokens,
-                                     .block_bytes = door->config.block_bytes,
-                                     .has_planner = door->config.has_planner,
-                                     .prefill_from = door->config.prefill_from,
-                                     .gpus = door->config.gpus,
-                                 },
-                                 error));
+    DYNO_TRY(open_telemetry(door, error));
     door->samples = calloc(desk.worker_count, sizeof *door->samples);
     if (!door->samples) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the server");
@@ -347,6 +372,23 @@ static dyno_status open_parts(struct dyno_door *door, struct dyno_error *error)
     return dyno_clerk_open(&door->clerk, door, chances[1], error);
 }
 
+/* Of all models, for bodies are read before it is known which one they are for; 0: of some model it
+ * is not known. */
+static uint32_t greatest_vocab(const struct dyno_door_config *config)
+{
+    uint32_t greatest = 0;
+
+    for (uint32_t i = 0; i < config->model_count; i++) {
+        uint32_t vocab = config->models[i].vocab;
+
+        if (vocab == 0) {
+            return 0;
+        }
+        greatest = vocab > greatest ? vocab : greatest;
+    }
+    return greatest;
+}
+
 dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config *config,
                            struct dyno_error *error)
 {
@@ -360,7 +402,7 @@ dyno_status dyno_door_open(struct dyno_door **out, const struct dyno_door_config
     door->created_s = dyno_door_now_s();
     door->rules = dyno_openai_rules_default();
     door->rules.body_bytes_max = config->http.body_bytes_max;
-    door->rules.vocab = config->models[0].vocab;
+    door->rules.vocab = greatest_vocab(config);
     dyno_bytes_init(&door->out, REPLY_BYTES_MAX);
     status = open_parts(door, error);
     if (status != DYNO_OK) {

@@ -28,6 +28,8 @@ struct dyno_door_model {
     bool scores;                            /* its devices tell how likely prompts are */
     const uint32_t *eos;                    /* [eos_count] tokens that end a text */
     uint32_t eos_count;
+    uint64_t block_bytes;  /* of the KV cache of its workers; 0: unknown */
+    uint32_t worker_count; /* of it, if there are several models */
 };
 
 struct dyno_door_config {
@@ -54,8 +56,7 @@ struct dyno_door_config {
                             restart; NULL: they are not */
     const char *version; /* the program's */
     bool vllm_names;     /* metrics also under vLLM's names */
-    uint64_t block_bytes;  /* of the KV cache; 0: unknown */
-    bool has_planner;      /* the fleet's size is decided while it serves */
+    bool has_planner;    /* the fleet's size is decided while it serves */
     uint32_t prefill_from; /* workers from this number on compute prompts for those before it; 0:
                               every worker serves whole requests */
     struct dyno_nvml_watch *gpus; /* GPUs that /metrics tells of; not owned; NULL: none */

@@ -35,6 +35,7 @@ struct dyno_served_model {
     struct dyno_template *template_, *tool_template; /* NULL: the model has none */
     enum dyno_openai_call_form call_form;            /* in which it writes calls of tools */
     struct dyno_constraints *constraints;            /* NULL: of a fleet that computes nothing */
+    struct dyno_telemetry *telemetry; /* where its requests are told of; the door\'s */
 };
 
 /* Who asks, of the exchange at hand. */
@@ -147,10 +148,16 @@ void dyno_door_count_refused(struct dyno_door *door, enum dyno_refusal why);
 dyno_status dyno_served_model_open(struct dyno_served_model *served, const struct dyno_door *door,
                                    uint32_t number, struct dyno_error *error);
 void dyno_served_model_release(struct dyno_served_model *served);
+/* "chat, code": as much of the names as there is room for. */
+void dyno_door_list_models(const struct dyno_door *door, char *out, size_t size);
 /* The model of that name; if there is none, *error says so. */
 dyno_status dyno_door_find_model(const struct dyno_door *door, const char *model,
                                  const struct dyno_served_model **out,
                                  struct dyno_openai_error *error);
+
+/* Requests are read before it is known whose tokens they name; `param` is the field. */
+dyno_status dyno_served_model_check_token(const struct dyno_served_model *served, uint32_t token,
+                                          const char *param, struct dyno_openai_error *error);
 
 /* ---- scribe.c ---- */
 /* Errors: DYNO_NO_MEMORY and those of dyno_encoder_open.  Released in any case. */

@@ -164,6 +164,11 @@ static dyno_status choose_tokenizer(struct dyno_scribe *scribe, const char *mode
                                 "this server passes texts on, and was told of no tokenizer for "
                                 "them");
     }
+    if (!model && door->config.model_count > 1) {
+        return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_MISSING, "model",
+                                "several models are served here: name the one whose tokens are "
+                                "meant");
+    }
     return dyno_scribe_choose(scribe, model ? model : door->config.models[0].name, error);
 }
 
@@ -215,6 +220,9 @@ static dyno_status detokenize(struct dyno_scribe *scribe,
     size_t size;
 
     DYNO_TRY(choose_tokenizer(scribe, asked->model, error));
+    for (size_t i = 0; i < asked->count; i++) {
+        DYNO_TRY(dyno_served_model_check_token(scribe->served, asked->tokens[i], "tokens", error));
+    }
     if (dyno_decode(scribe->served->tokenizer, asked->tokens, asked->count, true, &text, &size,
                     &cause) != DYNO_OK) {
         return dyno_openai_fail_memory(error);

@@ -41,24 +41,26 @@ static void forget_plan(struct dyno_looks *looks, uint32_t index)
             (looks->plan_count - index) * sizeof looks->plans[0]);
 }
 
-/* The last one of its role; plan_count: there is none. */
-static uint32_t last_of_role(const struct dyno_looks *looks, const char *role)
+/* The last one of its model and role; plan_count: there is none. */
+static uint32_t last_like(const struct dyno_looks *looks, const struct dyno_plan_record *record)
 {
     for (uint32_t i = looks->plan_count; i > 0; i--) {
-        if (strcmp(looks->plans[i - 1].role, role) == 0) {
+        const struct dyno_plan_record *plan = &looks->plans[i - 1];
+
+        if (plan->model == record->model && strcmp(plan->role, record->role) == 0) {
             return i - 1;
         }
     }
     return looks->plan_count;
 }
 
-/* The one before it of its role goes, if it changed nothing; the oldest, if there is no room. */
+/* The one before it of its kind goes, if it changed nothing; the oldest, if there is no room. */
 void dyno_looks_leave_plan(struct dyno_looks *looks, const struct dyno_plan_record *record)
 {
     uint32_t before;
 
     (void)pthread_mutex_lock(&looks->lock);
-    before = last_of_role(looks, record->role);
+    before = last_like(looks, record);
     if (before < looks->plan_count && changed_nothing(&looks->plans[before])) {
         forget_plan(looks, before);
     } else if (looks->plan_count == DYNO_LOOKS_PLANS_MAX) {

@@ -31,8 +31,9 @@ void dyno_looks_leave_sample(struct dyno_looks *looks, const struct dyno_sample_
 void dyno_looks_leave_plan(struct dyno_looks *looks, const struct dyno_plan_record *record);
 
 /* The door's: what was not taken yet, into out[worker_count] or out[DYNO_LOOKS_PLANS_MAX]; returns
- * how many.  Of the planner's ticks the latest of each role, and before it those that changed the
- * fleet's size, the oldest first; of very many that nobody took the oldest are forgotten. */
+ * how many.  Of the planner's ticks the latest of each model and role, and before it those that
+ * changed the fleet's size, the oldest first; of very many that nobody took the oldest are
+ * forgotten. */
 uint32_t dyno_looks_take_samples(struct dyno_looks *looks, struct dyno_sample_record *out);
 uint32_t dyno_looks_take_plans(struct dyno_looks *looks, struct dyno_plan_record *out);
 

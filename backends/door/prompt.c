@@ -86,6 +86,9 @@ dyno_status dyno_scribe_given(struct dyno_scribe *scribe, const struct dyno_open
         return encode(scribe, given->text, given->text_size,
                       (struct dyno_encode_options){.around = true}, param, out, error);
     }
+    for (size_t i = 0; i < given->token_count; i++) {
+        DYNO_TRY(dyno_served_model_check_token(scribe->served, given->tokens[i], param, error));
+    }
     return dyno_scribe_tokens(scribe, given->tokens, given->token_count, out, error);
 }
 

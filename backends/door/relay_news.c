@@ -302,7 +302,7 @@ static void end_choice(struct dyno_choice *choice, const struct dyno_answer_news
 {
     struct dyno_call *call = choice->call;
 
-    dyno_telemetry_ended(call->door->telemetry, dyno_door_now(call->door), news->record,
+    dyno_telemetry_ended(call->served->telemetry, dyno_door_now(call->door), news->record,
                          call->relay->is_cut);
     call->usage.prompt_tokens = news->record->prompt_tokens;
     call->usage.completion_tokens = news->record->output_tokens;

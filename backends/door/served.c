@@ -1,10 +1,13 @@
 /* A model behind the door: its tokenizer, templates and ends, opened once for all requests. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/assets/chat.h"
 #include "backends/door/door_parts.h"
+
+enum { LIST_MAX = 512 }; /* bytes of the names of models in an error */
 
 /* Tokens that end a text: the weights know some, the tokenizer one. */
 static dyno_status open_ends(struct dyno_served_model *served, struct dyno_error *error)
@@ -86,17 +89,48 @@ void dyno_served_model_release(struct dyno_served_model *served)
     *served = (struct dyno_served_model){.model = NULL};
 }
 
+void dyno_door_list_models(const struct dyno_door *door, char *out, size_t size)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (uint32_t i = 0; i < door->config.model_count && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 door->config.models[i].name);
+    }
+}
+
 dyno_status dyno_door_find_model(const struct dyno_door *door, const char *model,
                                  const struct dyno_served_model **out,
                                  struct dyno_openai_error *error)
 {
+    char list[LIST_MAX];
+
     for (uint32_t i = 0; i < door->config.model_count; i++) {
         if (strcmp(model, door->config.models[i].name) == 0) {
             *out = &door->served[i];
             return DYNO_OK;
         }
     }
+    if (door->config.model_count == 1) {
+        return dyno_openai_fail(error, 404, DYNO_OPENAI_CODE_MODEL, "model",
+                                "the model '%.100s' is not served here; '%s' is", model,
+                                door->config.models[0].name);
+    }
+    dyno_door_list_models(door, list, sizeof list);
     return dyno_openai_fail(error, 404, DYNO_OPENAI_CODE_MODEL, "model",
-                            "the model '%.100s' is not served here; '%s' is", model,
-                            door->config.models[0].name);
+                            "the model '%.100s' is not served here; these are: %s", model, list);
+}
+
+dyno_status dyno_served_model_check_token(const struct dyno_served_model *served, uint32_t token,
+                                          const char *param, struct dyno_openai_error *error)
+{
+    uint32_t vocab = served->model->vocab;
+
+    if (vocab == 0 || token < vocab) {
+        return DYNO_OK;
+    }
+    return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, param,
+                            "%s has %u, which is no token of %s; its tokens are 0 to %u", param,
+                            token, served->model->name, vocab - 1);
 }

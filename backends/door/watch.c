@@ -20,7 +20,7 @@ void dyno_door_look(struct dyno_door *door)
     }
     count = dyno_looks_take_plans(looks, plans);
     for (uint32_t i = 0; i < count; i++) {
-        dyno_telemetry_planned(door->telemetry, &plans[i]);
+        dyno_telemetry_planned(door->served[plans[i].model].telemetry, &plans[i]);
     }
     dyno_telemetry_connections(door->telemetry,
                                (uint32_t)dyno_http_server_counts(door->server).connections_open);

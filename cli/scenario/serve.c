@@ -1,9 +1,11 @@
 /* What serving makes of a scenario: requests come from outside, at the wall's pace. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/assembly/live.h"
 #include "cli/assembly/scenario_check.h"
+#include "cli/scenario/models.h"
 #include "core/model/model.h"
 #include "core/route/route.h"
 
@@ -149,11 +151,30 @@ static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dy
     return set(options, "run.device", "remote", error);
 }
 
+/* Whether one of several models is a shape of a table, or has a GPU named for it. */
+static dyno_status any_pretends(const struct dyno_scenario *scenario, bool *out,
+                                struct dyno_error *error)
+{
+    struct dyno_fleet_models *models = dyno_models_are(scenario) ? calloc(1, sizeof *models) : NULL;
+    dyno_status status;
+
+    if (!models) {
+        return dyno_models_are(scenario) ? DYNO_NO_MEMORY : DYNO_OK;
+    }
+    status = dyno_models_read(models, scenario, error);
+    for (uint32_t i = 0; status == DYNO_OK && i < models->count; i++) {
+        *out = *out || models->of[i].gpu[0] != '\0' ||
+               dyno_model_find(models->scenarios[i].model.name) != NULL;
+    }
+    free(models);
+    return status;
+}
+
 /* A measured machine is this one: it is there to compute. */
 static dyno_status choose_device(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
-    bool pretends;
+    bool pretends = false;
 
     if (scenario->fleet.endpoints) {
         return choose_remote(scenario, options, error);
@@ -162,9 +183,9 @@ static dyno_status choose_device(const struct dyno_scenario *scenario, struct dy
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "the device 'remote' needs servers to ask: give --worker URL");
     }
-    pretends = is_given(options, "fleet.gpu") ||
+    DYNO_TRY(any_pretends(scenario, &pretends, error));
+    pretends = pretends || is_given(options, "fleet.gpu") ||
                (is_given(options, "model.name") && dyno_model_find(scenario->model.name));
-
     if (scenario->timing.machine) {
         DYNO_TRY(set(options, "timing.machine", "none", error));
         pretends = false;
@@ -174,27 +195,27 @@ static dyno_status choose_device(const struct dyno_scenario *scenario, struct dy
                : set(options, "run.device", pretends ? "sim" : "cpu", error);
 }
 
-/* The door knows one name and one tokenizer. */
-static dyno_status check_models(const struct dyno_scenario *scenario,
-                                const struct dyno_options *options, struct dyno_error *error)
+/* Each has a name of its own. */
+static dyno_status check_names(const struct dyno_scenario *scenario,
+                               const struct dyno_options *options, struct dyno_error *error)
 {
-    const struct dyno_option *row = dyno_options_find(options, "fleet.models");
+    const struct dyno_option *row = dyno_options_find(options, "serve.model_name");
     char place[256];
 
-    if (!scenario->fleet.models) {
+    if (!dyno_models_are(scenario) || !is_given(options, row->name)) {
         return DYNO_OK;
     }
     dyno_option_place(row, dyno_options_origin(options, row), place, sizeof place);
     return dyno_fail(error, DYNO_BAD_INPUT,
-                     "%s: a server serves one model, and several are for dyno replay; start a "
-                     "server for each",
+                     "%s names one model, and fleet.models has several: clients ask for them by "
+                     "the names of that list",
                      place);
 }
 
 dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
                                           struct dyno_options *options, struct dyno_error *error)
 {
-    DYNO_TRY(check_models(scenario, options, error));
+    DYNO_TRY(check_names(scenario, options, error));
     for (uint32_t i = 0; i < options->count; i++) {
         const struct dyno_option *row = &options->rows[i];
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "backends/posix/wall_clock.h"
+#include "cli/assembly/models.h"
 
 /* From the threads that write: what an operator should know. */
 static void say(void *context, const char *text)
@@ -54,16 +55,22 @@ dyno_status dyno_serve_records_trace(struct dyno_serve_records *records,
                                      struct dyno_source **source, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = records->scenario;
-    const char *salt;
+    const char *models[DYNO_MODELS_MAX], *salt;
+    uint32_t model_count = assembly->fleets ? dyno_fleets_count(assembly) : 0;
 
     if (!scenario->serve.record) {
         return DYNO_OK;
+    }
+    for (uint32_t i = 0; i < model_count; i++) {
+        models[i] = assembly->fleets->models.of[i].name;
     }
     DYNO_TRY(dyno_serve_records_salt(scenario, &salt, error));
     DYNO_TRY(dyno_recording_open(
         &records->recording,
         &(struct dyno_recording_config){.path = scenario->serve.record,
                                         .salt = salt,
+                                        .models = models,
+                                        .model_count = model_count,
                                         .started_at_ns = started_at(assembly->clock),
                                         .engine_block_tokens = assembly->worker.block_tokens,
                                         .bytes_max = scenario->serve.record_bytes_max,

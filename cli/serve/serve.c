@@ -21,6 +21,7 @@
 #include "backends/remote/remote.h"
 #include "cli/assembly/assembly.h"
 #include "cli/assembly/halves.h"
+#include "cli/assembly/models.h"
 #include "cli/commands.h"
 #include "cli/descriptors.h"
 #include "cli/help.h"
@@ -43,7 +44,7 @@ struct serving {
     struct dyno_assembly assembly;
     struct dyno_door *door;
     struct dyno_turns *turns;
-    const struct dyno_tokenizer_file *file;
+    const struct dyno_tokenizer_file *files[DYNO_MODELS_MAX]; /* by model */
     struct dyno_course pretended; /* lengths of answers that nobody computes */
     struct dyno_log *log;
     struct dyno_remote *remote;   /* NULL: our own workers serve */
@@ -109,24 +110,28 @@ static bool names_model(const struct serving *serving)
            DYNO_SOURCE_PROFILE;
 }
 
-/* The tokenizer of the model; of one without weights, that of the model that comes along. */
-static dyno_status open_tokenizer(struct serving *serving, struct dyno_error *error)
+/* The tokenizer of a model; of one without weights, that of the model that comes along. */
+static dyno_status open_tokenizer(struct serving *serving, uint32_t model, struct dyno_error *error)
 {
-    const char *name = serving->assembly.live.weights || serving->remote
-                           ? serving->scenario.model.name
-                           : DYNO_DEFAULT_MODEL;
+    const struct dyno_assembly *of = dyno_fleets_of(&serving->assembly, model);
+    const char *name =
+        of->live.weights || serving->remote ? of->scenario->model.name : DYNO_DEFAULT_MODEL;
     char path[DYNO_MODEL_PATH_MAX], tokenizer[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
 
     DYNO_TRY(dyno_default_model_find(path, name, error));
     DYNO_TRY(dyno_tokenizer_path(tokenizer, sizeof tokenizer, path, error));
-    return dyno_tokenizer_file_open(&serving->file, tokenizer, error);
+    return dyno_tokenizer_file_open(&serving->files[model], tokenizer, error);
 }
 
-static const char *served_name(const struct serving *serving)
+/* What clients call it. */
+static const char *served_name(const struct serving *serving, uint32_t model)
 {
     const struct dyno_scenario *scenario = &serving->scenario;
     const char *slash = strrchr(scenario->model.name, '/');
 
+    if (serving->assembly.fleets) {
+        return serving->assembly.fleets->models.of[model].name;
+    }
     if (scenario->serve.model_name) {
         return scenario->serve.model_name;
     }
@@ -136,21 +141,40 @@ static const char *served_name(const struct serving *serving)
     return slash && slash[1] != '\0' ? slash + 1 : scenario->model.name;
 }
 
-static struct dyno_door_model model_of(const struct serving *serving)
+/* Of one worker's KV cache. */
+static uint64_t block_bytes(const struct serving *serving, const struct dyno_assembly *of)
 {
-    const struct dyno_weights *weights = serving->assembly.live.weights;
+    const struct dyno_model *model = &of->timing_config.model;
+
+    if (serving->remote) {
+        return 0;
+    }
+    if (of->live.weights && !dyno_live_is_cuda(of->scenario)) {
+        return dyno_kv_storage_bytes(model, 1, of->worker.block_tokens, DYNO_ELEMENT_F32);
+    }
+    return (uint64_t)dyno_model_kv_bytes_per_token(model, of->timing_config.kv) *
+           of->worker.block_tokens;
+}
+
+static struct dyno_door_model model_of(struct serving *serving, uint32_t model)
+{
+    const struct dyno_assembly *of = dyno_fleets_of(&serving->assembly, model);
+    const struct dyno_weights *weights = of->live.weights;
+    const struct dyno_tokenizer_file *file = serving->files[model];
 
     return (struct dyno_door_model){
-        .name = served_name(serving),
-        .file = serving->file,
-        .vocab = weights         ? weights->model.vocab
-                 : serving->file ? serving->file->vocabulary.token_count
-                                 : 0,
-        .context = serving->assembly.worker.context_max,
+        .name = served_name(serving, model),
+        .file = file,
+        .vocab = weights ? weights->model.vocab
+                 : file  ? file->vocabulary.token_count
+                         : 0,
+        .context = of->worker.context_max,
         .dimensions = weights ? weights->model.hidden : 0,
         .scores = dyno_live_scores(&serving->scenario),
         .eos = weights ? weights->eos : NULL,
         .eos_count = weights ? weights->eos_count : 0,
+        .block_bytes = block_bytes(serving, of),
+        .worker_count = of->scenario->fleet.workers,
     };
 }
 
@@ -171,22 +195,6 @@ static struct dyno_http_config http_of(const struct dyno_scenario *scenario)
     };
 }
 
-/* Of one worker's KV cache. */
-static uint64_t block_bytes(const struct serving *serving)
-{
-    const struct dyno_assembly *assembly = &serving->assembly;
-    const struct dyno_model *model = &assembly->timing_config.model;
-
-    if (serving->remote) {
-        return 0;
-    }
-    if (assembly->live.weights && !dyno_live_is_cuda(assembly->scenario)) {
-        return dyno_kv_storage_bytes(model, 1, assembly->worker.block_tokens, DYNO_ELEMENT_F32);
-    }
-    return (uint64_t)dyno_model_kv_bytes_per_token(model, assembly->timing_config.kv) *
-           assembly->worker.block_tokens;
-}
-
 /* Metrics of GPUs that serve; without the driver's library there are none. */
 static void watch_gpus(struct serving *serving)
 {
@@ -205,26 +213,28 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
     struct dyno_door_config config;
     const char *salt;
 
-    if (!serving->remote || names_model(serving)) {
-        DYNO_TRY(open_tokenizer(serving, error));
+    for (uint32_t i = 0; i < dyno_fleets_count(assembly); i++) {
+        if (!serving->remote || names_model(serving)) {
+            DYNO_TRY(open_tokenizer(serving, i, error));
+        }
     }
     DYNO_TRY(dyno_serve_records_salt(&serving->scenario, &salt, error));
     watch_gpus(serving);
     config = (struct dyno_door_config){
         .http = http_of(&serving->scenario),
         .desk = {.answers_max = serving->scenario.serve.requests_max,
-                 .worker_count = dyno_halves_workers(&serving->scenario),
+                 .worker_count = assembly->fleets ? dyno_fleets_workers(assembly)
+                                                  : dyno_halves_workers(&serving->scenario),
                  .lengths = computes ? NULL : assembly->answers,
                  .transcripts = assembly->live.transcripts,
                  .now = dyno_wall_clock_now,
                  .wake = dyno_wall_clock_wake,
                  .clock = assembly->clock},
-        .models = {model_of(serving)},
-        .model_count = 1,
+        .model_count = dyno_fleets_count(assembly),
         .help = computes ? NULL : help_loop,
         .help_context = serving,
         .relays = serving->remote != NULL,
-        .measures = serving->file != NULL,
+        .measures = serving->files[0] != NULL,
         .retry_ns = serving->scenario.serve.health_every_ns,
         .block_tokens = assembly->worker.block_tokens,
         .pretend = computes ? NULL : pretend,
@@ -234,13 +244,15 @@ static dyno_status open_door(void *context, const struct dyno_assembly *assembly
         .salt = salt,
         .version = DYNO_VERSION,
         .vllm_names = serving->scenario.serve.vllm_metrics,
-        .block_bytes = block_bytes(serving),
         .has_planner = dyno_planning_is_on(&serving->scenario),
         .prefill_from =
             serving->scenario.disagg.policy ? dyno_halves_decoders(&serving->scenario) : 0,
         .gpus = serving->gpus,
         .log = serving->log,
     };
+    for (uint32_t i = 0; i < config.model_count; i++) {
+        config.models[i] = model_of(serving, i);
+    }
     DYNO_TRY(dyno_door_open(&serving->door, &config, error));
     *out = dyno_desk_source(dyno_door_desk(serving->door));
     return dyno_serve_records_trace(&serving->records, assembly, out, error);
@@ -287,7 +299,7 @@ static void say_where(const struct serving *serving)
                  "'{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Will you "
                  "come to the ball?\"}], \"max_tokens\": 60}'\n"
                  "  %s/dashboard shows the fleet, with a chat\n\n",
-                 serving->assembly.title, base, base, key, served_name(serving), base);
+                 serving->assembly.title, base, base, key, served_name(serving, 0), base);
     (void)fflush(stdout);
 }
 
@@ -368,7 +380,7 @@ static dyno_status open_remote(struct serving *serving, struct dyno_error *error
     DYNO_TRY(status);
     serving->assembly.remote = serving->remote;
     DYNO_TRY(name_remote_model(serving, error));
-    serving->assembly.remote_model = served_name(serving);
+    serving->assembly.remote_model = served_name(serving, 0);
     return DYNO_OK;
 }
 
@@ -499,7 +511,9 @@ static dyno_status close_serving(struct serving *serving, dyno_status status,
     dyno_turns_close(serving->turns);
     dyno_nvml_watch_close(serving->gpus);
     written = dyno_serve_records_close(&serving->records, &later);
-    dyno_tokenizer_file_close(serving->file);
+    for (uint32_t i = 0; i < DYNO_MODELS_MAX; i++) {
+        dyno_tokenizer_file_close(serving->files[i]);
+    }
     dyno_remote_close(serving->remote);
     (void)dyno_log_close(serving->log);
     dyno_course_release(&serving->pretended);

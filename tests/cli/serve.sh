@@ -464,11 +464,6 @@ ask 400 /v1/chat/completions "{\"model\":\"slow\",\"messages\":$many}"
 [[ $(jq -r .error.message answer) == *'more than '*' steps to render it' ]] || fail "$(cat answer)"
 stop
 
-# Several models are replayed, not served.
-"$dyno" serve --gpu h100 --models name=a:model=llama-3.1-8b --models name=b:model=qwen3-32b \
-    2>serve.err && fail "two models were taken"
-grep -q 'a server serves one model' serve.err || fail "$(cat serve.err)"
-
 refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
 
 # Options of a replay mean nothing here.
