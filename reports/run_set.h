@@ -9,6 +9,8 @@
  *   fleet_model(place, run, label, number, name, gpus, workers, what, series, is_drawn, metrics)
  *                  of runs in detail that serve several models, each of them: reports/figures/
  *                  chosen.sql
+ *   tried(point, place, metric, sign, value, is_good)
+ *                  points of a tuning, likewise
  *   family(run, by_load, by_size)              a name that runs share which differ in their load
  *                  only, or in the size of their fleet only
  * and the functions of reports/functions.h.  A label is short: "run 3: kv". */

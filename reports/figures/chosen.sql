@@ -77,3 +77,20 @@ SELECT place, run, label, number, name, gpus, workers, what,
            FROM spelt WHERE length < min(24, length(CAST(name AS BLOB)))
        ) SELECT text FROM spelt ORDER BY length DESC LIMIT 1) || '.' AS metrics
 FROM several;
+
+-- Points of the last `dyno tune` on all the requests that are tuned on, with its goals (place 0, 1,
+-- ...) as means over the seeds; whether those keep to every limit.
+CREATE TEMP TABLE tried AS
+WITH mean AS (
+    SELECT t.point, a.place, a.metric, a.sign, a.bound,
+           CASE count(m.value) WHEN count(*) THEN avg(m.value) END AS value
+    FROM chosen AS c CROSS JOIN main.trial AS t ON t.run = c.run
+    CROSS JOIN main.tuning_aim AS a
+    LEFT JOIN main.run_metric AS m ON m.run = t.run AND m.metric = a.metric
+    WHERE t.part = 'tuned' AND t.share = 1 AND t.point IS NOT NULL AND c.status = 'finished'
+    GROUP BY t.point, a.place
+)
+SELECT point, place, metric, sign, value,
+       (SELECT min(coalesce(sign * (value - bound) >= 0, 0)) FROM mean AS l
+        WHERE l.point = mean.point AND l.bound IS NOT NULL) IS NOT 0 AS is_good
+FROM mean WHERE bound IS NULL AND value IS NOT NULL;

@@ -11,12 +11,12 @@ eval time_axis
 set xrange [0:last / unit]
 unset xlabel
 set format x ""
-set label 1 "" at graph 0, graph 1 offset character 0, 0.9 font ",12" textcolor rgb faint
+set label 1 "" at graph 0, graph 1 offset character 0, 0.8 font ",12" textcolor rgb faint
 split = panel_bottom + (lines * 20.0 + 8) / height
 set multiplot
 set lmargin at screen 0.27
 set rmargin at screen 0.95
-set tmargin at screen panel_top
+set tmargin at screen panel_top - 10.0 / height
 set bmargin at screen split + 16.0 / height
 set yrange [0:*]
 set format y (slow < 2 ? "%g ms" : "%g s")

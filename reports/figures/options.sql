@@ -3,7 +3,8 @@
 -- empty: Their options are the same, or there is only one run.
 -- order: 90
 SELECT o.name AS "option", o.value AS "value",
-       CAST(group_concat(c.run, ', ') AS TEXT) AS "runs"
+       CASE WHEN count(*) <= 12 THEN CAST(group_concat(c.run, ', ') AS TEXT)
+            ELSE printf('%d of them, %d to %d', count(*), min(c.run), max(c.run)) END AS "runs"
 FROM chosen AS c JOIN run_option AS o ON o.run = c.run
 WHERE o.name IN (SELECT name FROM differing) AND o.value IS NOT NULL
 GROUP BY o.name, o.value

@@ -2,15 +2,12 @@
 -- caption: Every point that keeps to the limits, by the first two goals. Points on the line are
 -- caption: better in one than any that is as good in the other; numbers are theirs.
 -- empty: There are no trials of dyno tune with two goals among these runs.
--- order: 66
+-- order: 5
 WITH point AS (
-    SELECT a.point, a.metric AS metric_a, b.metric AS metric_b, avg(a.value) AS a,
-           avg(b.value) AS b, a.sign AS sign_a, b.sign AS sign_b
-    FROM chosen AS c
-    CROSS JOIN trial_goal AS a ON a.run = c.run AND a.place = 0
-    JOIN trial_goal AS b ON b.run = a.run AND b.place = 1
-    WHERE a.part = 'tuned' AND a.is_good AND a.value IS NOT NULL AND b.value IS NOT NULL
-    GROUP BY a.point
+    SELECT a.point, a.metric AS metric_a, b.metric AS metric_b, a.value AS a, b.value AS b,
+           a.sign AS sign_a, b.sign AS sign_b
+    FROM tried AS a JOIN tried AS b ON b.point = a.point AND b.place = 1
+    WHERE a.place = 0 AND a.is_good
 ), judged AS (
     SELECT *, NOT EXISTS (
         SELECT 1 FROM point AS q
