@@ -8,6 +8,7 @@
 
 #include "backends/assets/random/output_file.h"
 #include "cli/bench/aiperf_summary.h"
+#include "core/base/map.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 
@@ -18,6 +19,7 @@ struct dyno_aiperf {
     struct dyno_error error; /* the first that went wrong */
     uint64_t origin_ns;
     struct dyno_aiperf_summary summary;
+    struct dyno_map turns; /* session -> its answers so far */
     char json_path[PATH_MAX_BYTES], csv_path[PATH_MAX_BYTES];
 };
 
@@ -65,6 +67,23 @@ static dyno_status put_stamp(struct dyno_aiperf *aiperf, const char *name, dyno_
                                                 aiperf->origin_ns + at);
 }
 
+/* Of a session: how many of its answers came before.  A request of none is a conversation. */
+static dyno_status put_conversation(struct dyno_aiperf *aiperf,
+                                    const struct dyno_request_record *record)
+{
+    uint32_t none = 0;
+    uint32_t *turns =
+        record->session ? dyno_map_put(&aiperf->turns, record->session, 0, NULL) : &none;
+
+    if (!turns) {
+        return dyno_fail(&aiperf->error, DYNO_NO_MEMORY, "out of memory for the sessions");
+    }
+    return dyno_output_print(
+        &aiperf->file, ", \"conversation_id\": \"dyno-%s%" PRIu64 "\", \"turn_index\": %" PRIu32,
+        record->session ? "session-" : "", record->session ? record->session : record->id,
+        (*turns)++);
+}
+
 /* Which worker and which processor of records it was, AIPerf's own reader wants to know. */
 static dyno_status put_metadata(struct dyno_aiperf *aiperf, const struct dyno_load_answer *answer)
 {
@@ -76,6 +95,7 @@ static dyno_status put_metadata(struct dyno_aiperf *aiperf, const struct dyno_lo
                                ", \"x_request_id\": \"dyno-%" PRIu64
                                "\", \"x_correlation_id\": \"dyno-session-%" PRIu64 "\"",
                                record->id, record->id, record->session));
+    DYNO_TRY(put_conversation(aiperf, record));
     DYNO_TRY(put_stamp(aiperf, "request_start_ns", answer->sent_ns));
     DYNO_TRY(put_stamp(aiperf, "request_ack_ns", record->admitted_ns));
     DYNO_TRY(put_stamp(aiperf, "request_end_ns", end));
@@ -180,6 +200,7 @@ dyno_status dyno_aiperf_finish(struct dyno_aiperf *aiperf, const struct dyno_aip
                                            aiperf->csv_path, error);
     }
     dyno_aiperf_summary_release(&aiperf->summary);
+    dyno_map_release(&aiperf->turns);
     free(aiperf);
     return status;
 }
@@ -189,6 +210,7 @@ void dyno_aiperf_abandon(struct dyno_aiperf *aiperf)
     if (aiperf) {
         dyno_output_abandon(&aiperf->file);
         dyno_aiperf_summary_release(&aiperf->summary);
+        dyno_map_release(&aiperf->turns);
         free(aiperf);
     }
 }

@@ -33,6 +33,7 @@ static void add(struct dyno_aiperf *aiperf, uint64_t id, enum dyno_outcome outco
 {
     dyno_ns chunks[] = {30 * DYNO_MS, 32 * DYNO_MS, 40 * DYNO_MS};
     struct dyno_request_record record = {.id = id,
+                                         .session = id == 1 ? 0 : 7,
                                          .outcome = outcome,
                                          .prompt_tokens = 100,
                                          .output_tokens = 5,
@@ -78,6 +79,14 @@ static double metric(const json_t *line, const char *name)
         json_object_get(json_object_get(json_object_get(line, "metrics"), name), "value"));
 }
 
+static void is_turn(const json_t *line, const char *conversation, int turn)
+{
+    const json_t *metadata = json_object_get(line, "metadata");
+
+    ck_assert_str_eq(json_string_value(json_object_get(metadata, "conversation_id")), conversation);
+    ck_assert_int_eq(json_integer_value(json_object_get(metadata, "turn_index")), turn);
+}
+
 START_TEST(lines_are_as_worked_out_by_hand)
 {
     char text[4096];
@@ -99,15 +108,18 @@ START_TEST(lines_are_as_worked_out_by_hand)
     ck_assert(metric(line, "inter_token_latency") == 2.5);
     ck_assert(metric(line, "output_sequence_length") == 5.0);
     ck_assert(json_is_null(json_object_get(line, "error")));
+    is_turn(line, "dyno-session-7", 0);
     json_decref(line);
     ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
     line = json_loads(text, 0, NULL);
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(line, "error"), "message")),
                      "HTTP 500: \"oops\" \\");
+    is_turn(line, "dyno-1", 0);
     json_decref(line);
     ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
     line = json_loads(text, 0, NULL);
     ck_assert(json_is_true(json_object_get(json_object_get(line, "metadata"), "was_cancelled")));
+    is_turn(line, "dyno-session-7", 1);
     json_decref(line);
     (void)fclose(file);
     remove_file();
