@@ -148,7 +148,8 @@ struct dyno_report {
     uint32_t interval_replicas;
     const char *intervals_lacking; /* ... because: one word, as in the JSON; NULL: nobody asked, or
                                       nothing was predicted */
-    const char *intervals_why;     /* the same in words */
+    const char *intervals_why;     /* the same in words; with intervals, why percentiles have none,
+                                      "" or NULL where they have */
     const struct dyno_model_report *models; /* [model_count] where there are several, else 0 */
     uint32_t model_count;
     const struct dyno_plan_report *plan;     /* NULL: nobody planned */

@@ -62,4 +62,7 @@ void dyno_table_intervals(const struct dyno_table_page *page)
     if (report->interval_count > 11) {
         put_interval_of_share(page, "goodput, %", &report->intervals[11]);
     }
+    if (report->intervals_why && report->intervals_why[0]) {
+        fprintf(page->out, "  n/a: %s\n", report->intervals_why);
+    }
 }

@@ -47,8 +47,12 @@ static double spread_beside(const struct dyno_replica *run, uint32_t figure)
 }
 
 /* A 99th percentile with fewer than three requests above it says too little: of 100 requests such
- * intervals cover 80 to 92 times in a hundred, of 400 89 to 94. */
+ * intervals cover 80 to 92 times in a hundred. */
 static const uint64_t p99_requests_min = 300;
+
+/* Nor does one that the beginning makes, when many come at one instant (the clients of a closed
+ * loop): a longer run has it no more often.  So many times as many as came then must lie beyond. */
+static const uint64_t beginnings_beyond = 4;
 
 /* A figure's scale: the logarithm; of a share that of its odds, half a request away from none and
  * all of them. */
@@ -68,17 +72,37 @@ static double from_scale(uint32_t figure, double value)
     return figure >= DYNO_REPLICA_HITS ? 1.0 - 1.0 / (1.0 + dyno_exp(value)) : dyno_exp(value);
 }
 
+static bool is_tail(uint32_t figure)
+{
+    return figure % DYNO_REPLICA_STATISTICS == 2 && figure < DYNO_REPLICA_RATE;
+}
+
+/* Whether enough requests lie beyond a 99th percentile, and few of them at the beginning. */
+static bool shows_tail(const struct dyno_replica *run)
+{
+    return run->completed >= p99_requests_min &&
+           (run->begun <= 1 || beginnings_beyond * run->begun <= run->completed / 100);
+}
+
 /* Whether there is enough of it in every run. */
 static bool is_known(const struct dyno_replica *runs, uint32_t replicas, uint32_t figure)
 {
-    bool known = figure % DYNO_REPLICA_STATISTICS != 2 || figure >= DYNO_REPLICA_RATE ||
-                 runs[0].completed >= p99_requests_min;
+    bool known = !is_tail(figure) || shows_tail(&runs[0]);
 
     for (uint32_t i = 0; i <= replicas; i++) {
         known = known && (figure == DYNO_REPLICA_GOOD ? !isnan(runs[i].figures[figure])
                                                       : runs[i].figures[figure] > 0.0);
     }
     return known;
+}
+
+/* Degrees of freedom of a figure's spread: what the replicas leave, and of a 99th percentile no
+ * more than there are requests beyond it, which alone show how far it may lie. */
+static uint32_t freedom_of(const struct dyno_replica *run, uint32_t replicas, uint32_t figure)
+{
+    uint64_t beyond = run->completed / 100, left = replicas - 1;
+
+    return (uint32_t)(is_tail(figure) && beyond < left ? beyond : left);
 }
 
 /* Of one figure around that of runs[0], with the spread that runs[1] to runs[replicas] have, on its
@@ -101,7 +125,8 @@ static struct dyno_interval interval_of(const struct dyno_replica *runs, uint32_
 
         squares += off * off;
     }
-    half = t_quantile(replicas - 1) * dyno_sqrt(squares * (1.0 + few) / (replicas - 1));
+    half = t_quantile(freedom_of(&runs[0], replicas, figure)) *
+           dyno_sqrt(squares * (1.0 + few) / (replicas - 1));
     half = dyno_sqrt(half * half + normal_quantile * normal_quantile * beside * beside);
     point = to_scale(figure, runs[0].figures[figure], runs[0].completed);
     out.low = from_scale(figure, point - half);
@@ -116,6 +141,19 @@ static bool is_read_once(const struct dyno_scenario *scenario)
 
     return scenario->trace.path && (stat(scenario->trace.path, &facts) != 0 /* "-" too */
                                     || !S_ISREG(facts.st_mode));
+}
+
+/* Why percentiles have none though there are enough requests. */
+static void explain_tails(struct dyno_intervals *out, const struct dyno_replica *run)
+{
+    char begun[DYNO_FORMAT_MAX], enough[DYNO_FORMAT_MAX];
+
+    if (run->completed >= p99_requests_min && !shows_tail(run)) {
+        (void)snprintf(out->why, sizeof out->why,
+                       "made by the %s requests that began at once; %s requests would have it",
+                       dyno_format_count(begun, run->begun),
+                       dyno_format_count(enough, 100 * beginnings_beyond * run->begun));
+    }
 }
 
 static dyno_status compute(struct dyno_intervals *out, struct dyno_traffic *traffic,
@@ -137,6 +175,7 @@ static dyno_status compute(struct dyno_intervals *out, struct dyno_traffic *traf
         for (uint32_t i = 0; i < out->count; i++) {
             out->items[i] = interval_of(runs, replicas, i);
         }
+        explain_tails(out, &runs[0]);
     }
     free(runs);
     return status;

@@ -5,9 +5,11 @@
  * uncertainty (sim/uncertainty.h), and each replica's requests are resampled in blocks of
  * consecutive ones (requests are not independent: a queue remembers), sqrt(n) long.  The spread of
  * a figure over the replicas, as a t interval on its logarithm around the run's own value, is its
- * 95 % interval (of a share, on that of its odds).  What TTFT has beside the timing of passes is
- * added to the spread of TTFT, and to that of E2E by TTFT's share in it.
- * tests/system/test_intervals.c measures how often it covers.
+ * 95 % interval (of a share, on that of its odds).  A 99th percentile is known from what lies
+ * beyond it: the t has no more degrees of freedom than requests do, and there is none where many of
+ * them came at one instant at the beginning.  What TTFT has beside the timing of passes is added to
+ * the spread of TTFT, and to that of E2E by TTFT's share in it. tests/system/test_intervals.c
+ * measures how often it covers.
  *
  * Nobody has to ask: a replay of simulated GPUs has them from DYNO_INTERVALS_AUTO replicas, unless
  * those would take long.  How long is told by what the run itself did (turns of its loop, and
@@ -29,7 +31,7 @@ struct dyno_intervals {
     struct dyno_interval items[DYNO_INTERVALS_MAX]; /* NAN where nothing was measured: no request
                                                        had a second token, say */
     const char *lacking;                            /* a word: why there are none; NULL otherwise */
-    char why[160];                                  /* in words */
+    char why[160]; /* in words; with none lacking, why percentiles have none, or "" */
 };
 
 /* What `output.intervals` says, in replicas: 0 for "none" (NULL), DYNO_INTERVALS_AUTO for "auto",

@@ -34,6 +34,7 @@ struct dyno_replica {
     double wait_spread; /* how much TTFT is off beside the timing: dyno_timing_wait_spread */
     struct dyno_slo slo;
     uint64_t completed;
+    uint64_t begun; /* requests that came at one instant, the first of all */
 };
 
 /* Errors: as dyno_assembly_run. */
