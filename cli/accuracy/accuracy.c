@@ -39,7 +39,7 @@ static const struct section {
      "prompt after it is sent where passes are scheduled ahead and two where not (with room for "
      "two prompts of 1,024, as\nAIConfigurator's published generator has it, 45 rows would be off "
      "by 41 %).\n\nWhat a client waits beside the engine is one number for all, 12 ms "
-     "(`timing.ingest_us`), set from every other row; it also says\nhow many answers end before "
+     "(`timing.response_us`), set from every other row; it also says\nhow many answers end before "
      "their clients' next prompts come, and so who shares a pass. The seven rows with prompts of "
      "4,000\ntokens are suspect (some are faster than their weights can be read) but counted. "
      "Held out: everything but two numbers of each\nengine's host (`timing.host`), which were "

@@ -39,7 +39,7 @@ struct recording {
 
 #define H100_70B                                                                                   \
     "--model llama-3.1-70b --gpu h100 --tp 4 --set timing.host=vllm-sync --set "                   \
-    "timing.ingest_us=" DYNO_SERVED_TRIP_US " "
+    "timing.response_us=" DYNO_SERVED_TRIP_US " "
 
 static const struct recording recordings[] = {
     {"prefix-hit rate, % of prompt tokens so far",

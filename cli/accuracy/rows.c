@@ -134,7 +134,7 @@ void dyno_served_line(const struct dyno_served_row *row, char *line, size_t size
                    "--engine %s --model %s --gpu %s --tp %.0f --weights %s --kv-cache-dtype %s "
                    "--arrival concurrency:%.0f --input-tokens %s --output-tokens %s "
                    "--requests %.0f --set kv.prefix_cache=false --sample-every never "
-                   "--set timing.host=%s --set timing.ingest_us=" DYNO_SERVED_TRIP_US " %s",
+                   "--set timing.host=%s --set timing.response_us=" DYNO_SERVED_TRIP_US " %s",
                    row->engine, row->model, row->gpu, row->tp, row->weights, row->kv,
                    row->concurrency, input, output, WAVES * row->concurrency, host_of(row),
                    settings);

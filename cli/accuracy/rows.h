@@ -6,11 +6,11 @@
 
 #include "cli/fit/measured.h"
 
-/* What a client waits beside the engine, from its last answer's end to where its next request can
- * be scheduled: itself, HTTP, a front end in Python, processes in between.  One number for all, set
+/* What a client waits beside the engine, from the end of a pass to where its next request can be
+ * scheduled: itself, HTTP, a front end in Python, processes in between.  One number for all, set
  * from every other row, with 2 ms between the values tried (mean absolute error of TTFT, without
  * any 17.9
- * %; 8 ms 16.1, 10 ms 15.6, 12 ms 15.1, 14 ms 15.6); the rest of the rows and the servers of
+ * %; 8 ms 16.1, 10 ms 15.3, 12 ms 14.8, 14 ms 15.4); the rest of the rows and the servers of
  * cache.c are held out. */
 #define DYNO_SERVED_TRIP_US "12000"
 
