@@ -62,6 +62,12 @@ for tier in 2 3; do
         -v told="$(number validated.json kv.g$tier.stored_mb.simulated)" \
         'BEGIN { exit !(bytes == told * 1e6) }' || fail "not told: $(cat validated.json)"
 done
+if has_sqlite; then # a row of each tier and live run
+    [[ $(sqlite3 validated.db 'select count(*), min(s.stored_blocks) > 0 from validation v
+        join tier r on r.run = v.live
+        join tier s on s.run = v.simulated and s.level = r.level') == '4|1' ]] ||
+        fail "the tiers of runs that belong together are not in the database"
+fi
 for line in 'g1 hits, %' 'g2 hits, %' 'g3 hits, %' 'g2 stored, blocks' 'g3 stored, MB'; do
     grep -Eq "^$line +[0-9.]+ +[0-9.]+ to [0-9.]+ +[0-9.]+ +[+-][0-9.]+$" out ||
         fail "validate says nothing of $line: $(cat out)"
