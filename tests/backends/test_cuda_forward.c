@@ -265,14 +265,14 @@ START_TEST(graphs_give_what_launches_give)
 }
 END_TEST
 
-/* Positions [4, 9) of a sequence whose first four are there; what their last one yields is the
+/* Positions [first, 9) of a sequence, before which all are there; what the last one yields is the
  * caller's until the next pass. */
 static const float *go_on(const struct bench *bench, const struct sequence *sequence,
-                          uint32_t cached)
+                          uint32_t first, uint32_t cached)
 {
-    struct dyno_cuda_slice slice = {.tokens = sequence->tokens + 4,
-                                    .first = 4,
-                                    .count = 5,
+    struct dyno_cuda_slice slice = {.tokens = sequence->tokens + first,
+                                    .first = first,
+                                    .count = 9 - first,
                                     .cached = cached,
                                     .table = sequence->table,
                                     .want = DYNO_CUDA_WANT_LOGITS};
@@ -300,12 +300,13 @@ START_TEST(what_is_cached_is_not_stored)
     due = array_of(1, bytes);
     make_sequences(&rng, weights, sequences);
     bench = bench_open(weights, DYNO_ELEMENT_BF16, DYNO_CUDA_KV_BF16, false);
-    memcpy(due, go_on(&bench, &sequences[0], 0), bytes);
+    (void)go_on(&bench, &sequences[0], 0, 0);
+    memcpy(due, go_on(&bench, &sequences[0], 4, 0), bytes);
     for (uint32_t i = 4; i < 8; i++) {
         sequences[0].tokens[i] = (sequences[0].tokens[i] + 1) % weights->model.vocab;
     }
-    ck_assert_mem_eq(go_on(&bench, &sequences[0], 4), due, bytes);
-    ck_assert_mem_ne(go_on(&bench, &sequences[0], 0), due, bytes);
+    ck_assert_mem_eq(go_on(&bench, &sequences[0], 4, 4), due, bytes);
+    ck_assert_mem_ne(go_on(&bench, &sequences[0], 4, 0), due, bytes);
     bench_close(&bench);
 }
 END_TEST
