@@ -55,3 +55,41 @@ FROM run JOIN (VALUES
     ('phases_ms.ingest.mean', 1), ('phases_ms.queue.mean', 54.5), ('phases_ms.prefill.mean', 46),
     ('phases_ms.transfer.mean', 0), ('phases_ms.decode.mean', 100)) AS m
 WHERE run.id < 3;
+
+-- Two models, one with a name that no page may take for its own words, and a planner that looks
+-- every two seconds.
+INSERT INTO model (run, number, name, model, gpu, workers, gpus)
+SELECT run.id, m.column1, m.column2, m.column3, 'h100', 1, m.column1 + 1
+FROM run JOIN (VALUES (0, 'chat', 'llama-3.1-8b'), (1, 'code & <b>', 'qwen3-8b')) AS m
+WHERE run.id < 3;
+UPDATE request SET model = id % 2;
+INSERT INTO run_metric (run, metric, value)
+SELECT run.id, 'models.' || k.column1 || '.' || m.column1,
+       m.column2 / CASE WHEN m.column1 LIKE '%_ms.%' THEN run.id ELSE 1 END
+FROM run JOIN (VALUES ('chat'), ('code____b_')) AS k JOIN (VALUES
+    ('requests', 100.0), ('completed', 99.0), ('requests_per_s', 4.9), ('goodput_fraction', 0.99),
+    ('ttft_ms.p50', 101.0), ('ttft_ms.p99', 167.0), ('tpot_ms.p50', 10.0), ('token_hit_rate', 0.1),
+    ('gpu_hours', 0.0055)) AS m
+WHERE run.id < 3;
+INSERT INTO plan (run, at_ns, role, model, before, asked, desired, reason, ready, starting,
+                  draining, coming, heard, running, waiting, lobby, rate, forecast_rate)
+WITH RECURSIVE n (s) AS (SELECT 2 UNION ALL SELECT s + 2 FROM n WHERE s < 20)
+SELECT run.id, s * 1000000000, 'serve', m.column1, 1, 1, 1, 'held', 1 + (s > 10) * m.column1,
+       s = 10, 0, 0, 1, 1, 0, 0, 5 - m.column1 + s % 3, 5
+FROM run JOIN n JOIN (VALUES (0), (1)) AS m WHERE run.id < 3;
+INSERT INTO run_metric (run, metric, value)
+SELECT run.id, m.column1, m.column2 FROM run JOIN (VALUES
+    ('planner.decisions', 2), ('planner.starts', 1), ('planner.gpu_hours', 0.011)) AS m
+WHERE run.id < 3;
+
+-- What went wrong: a worker gone in both runs, one that was slow, and a switch.
+INSERT INTO fault (run, number, at_ns, until_ns, kind, what, target, slowness, requests) VALUES
+    (1, 0, 5000000000, 8000000000, 'death', 'worker', 1, 0, 3),
+    (1, 1, 10000000000, 12000000000, 'stall', 'worker', 0, 3, 0),
+    (2, 0, 5000000000, 8000000000, 'death', 'worker', 1, 0, 2),
+    (2, 1, 15000000000, NULL, 'link', 'left', 1, 0, 0);
+INSERT INTO run_metric (run, metric, value)
+SELECT run.id, m.column1, m.column2 FROM run JOIN (VALUES
+    ('faults.deaths', 1), ('faults.stalls', 1), ('faults.link_outages', 1),
+    ('faults.requests_migrated', 3), ('faults.requests_lost', 0)) AS m
+WHERE run.id < 3;
