@@ -14,9 +14,10 @@
 enum {
     GROUP = DYNO_Q8_0_ELEMENTS, /* columns that are converted together */
     VECTORS = GROUP / LANES,
-    DIRECT_MAX = 4,  /* activations */
-    DIRECT_ROWS = 8, /* at most, of weights */
-    PANEL_ROWS = 48, /* 192 KiB: half of a second-level cache */
+    DIRECT_MAX = 4,    /* activations */
+    DIRECT_ROWS = 4,   /* at most, of weights */
+    AHEAD_BYTES = 512, /* of a row: what is asked for while so much is summed */
+    PANEL_ROWS = 48,   /* 192 KiB: half of a second-level cache */
     TILE_ACTIVATIONS = 4,
 };
 
@@ -86,36 +87,32 @@ INLINE struct columns columns_of(const struct dyno_matmul_job *job)
                             .count = dyno_matmul_columns(job)};
 }
 
-/* Ask for a group of columns.  The weights of a tile are as many streams as it has rows, too short
- * for the CPU's own prefetching to notice; the next tile is asked for while this one is summed.
- * Rows of F32 are long enough to be noticed.  What lies past the matrix is not there to be read,
- * but may be asked for. */
+/* Rows that are summed together: `row`, and others `apart` rows from each other. */
+struct tile {
+    uint32_t row, apart;
+};
+
+/* Ask for what a group's row will be followed by: the rows of a tile are streams (direct_rows).
+ * What lies past the matrix is not there to be read, but may be asked for. */
 INLINE void prefetch_group(enum dyno_element element, const unsigned char *group)
 {
-    if (element != DYNO_ELEMENT_F32) {
-        __builtin_prefetch(group);
+    __builtin_prefetch(group + AHEAD_BYTES);
+    if (element == DYNO_ELEMENT_F32) { /* two lines */
+        __builtin_prefetch(group + AHEAD_BYTES + 64);
     }
-}
-
-/* Row r of a tile, of which two pointers and small multiples of a row's bytes reach all. */
-INLINE const unsigned char *tile_row(const unsigned char *first, const unsigned char *fifth,
-                                     uint32_t r, size_t bytes)
-{
-    return (r < 4 ? first : fifth) + r % 4 * bytes;
 }
 
 /* The columns of one group, `rows` by `n` sums. */
 INLINE void direct_group(enum dyno_element element, uint32_t rows, uint32_t n,
-                         const unsigned char *group, size_t bytes, const float *x, size_t x_stride,
+                         const unsigned char *group, size_t apart, const float *x, size_t x_stride,
                          lanes *sum)
 {
-    const unsigned char *fifth = group + 4 * bytes;
     lanes scale[DIRECT_ROWS];
 
     UNROLL
     for (uint32_t r = 0; r < rows; r++) {
-        scale[r] = load_scale(element, tile_row(group, fifth, r, bytes));
-        prefetch_group(element, tile_row(group, fifth, r, bytes) + rows * bytes);
+        scale[r] = load_scale(element, group + r * apart);
+        prefetch_group(element, group + r * apart);
     }
     UNROLL
     for (size_t v = 0; v < VECTORS; v++) {
@@ -127,7 +124,7 @@ INLINE void direct_group(enum dyno_element element, uint32_t rows, uint32_t n,
         }
         UNROLL
         for (uint32_t r = 0; r < rows; r++) {
-            lanes w = load_weights(element, tile_row(group, fifth, r, bytes), v, scale[r]);
+            lanes w = load_weights(element, group + r * apart, v, scale[r]);
 
             UNROLL
             for (uint32_t i = 0; i < n; i++) {
@@ -139,12 +136,12 @@ INLINE void direct_group(enum dyno_element element, uint32_t rows, uint32_t n,
 
 /* The columns that are left of a group, `count` <= LANES of them. */
 INLINE void direct_part(enum dyno_element element, uint32_t rows, uint32_t n,
-                        const unsigned char *at, size_t bytes, const float *x, size_t x_stride,
+                        const unsigned char *at, size_t apart, const float *x, size_t x_stride,
                         uint32_t count, lanes *sum)
 {
     UNROLL
     for (uint32_t r = 0; r < rows; r++) {
-        lanes w = load_weights_part(element, at + r * bytes, count);
+        lanes w = load_weights_part(element, at + r * apart, count);
 
         UNROLL
         for (uint32_t i = 0; i < n; i++) {
@@ -155,11 +152,12 @@ INLINE void direct_part(enum dyno_element element, uint32_t rows, uint32_t n,
 
 /* The sums of one chunk, columns [from, to), `rows` by `n` of them. */
 INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
-                         const struct dyno_matmul_job *job, struct columns columns, uint32_t row,
-                         uint32_t from, uint32_t to, lanes *sum)
+                         const struct dyno_matmul_job *job, struct columns columns,
+                         struct tile tile, uint32_t from, uint32_t to, lanes *sum)
 {
-    size_t bytes = columns.bytes, stride = job->x_stride;
-    const unsigned char *group = columns.first + row * bytes + dyno_row_bytes(element, from);
+    size_t apart = tile.apart * columns.bytes, stride = job->x_stride;
+    const unsigned char *group =
+        columns.first + tile.row * columns.bytes + dyno_row_bytes(element, from);
     const float *x = job->x + from, *end = job->x + to;
 
     UNROLL
@@ -167,18 +165,18 @@ INLINE void direct_chunk(enum dyno_element element, uint32_t rows, uint32_t n,
         sum[s] = lanes_set(0.0F);
     }
     for (; end - x >= GROUP; x += GROUP, group += dyno_row_bytes(element, GROUP)) {
-        direct_group(element, rows, n, group, bytes, x, stride, sum);
+        direct_group(element, rows, n, group, apart, x, stride, sum);
     }
     for (; element != DYNO_ELEMENT_Q8_0 && x < end;
          x += LANES, group += dyno_row_bytes(element, LANES)) {
-        direct_part(element, rows, n, group, bytes, x, stride,
+        direct_part(element, rows, n, group, apart, x, stride,
                     end - x < LANES ? (uint32_t)(end - x) : LANES, sum);
     }
 }
 
-/* `rows` outputs from `row` on, all columns, n activations; both are constants after inlining. */
+/* `rows` outputs, all columns, n activations; both are constants after inlining. */
 INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
-                        const struct dyno_matmul_job *job, struct columns columns, uint32_t row)
+                        const struct dyno_matmul_job *job, struct columns columns, struct tile tile)
 {
     uint32_t count = columns.count;
     float total[16] = {0};
@@ -187,7 +185,7 @@ INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
         uint32_t to = count - from < DYNO_MATMUL_CHUNK ? count : from + DYNO_MATMUL_CHUNK;
         lanes sum[16];
 
-        direct_chunk(element, rows, n, job, columns, row, from, to, sum);
+        direct_chunk(element, rows, n, job, columns, tile, from, to, sum);
         UNROLL
         for (uint32_t s = 0; s < rows * n; s++) {
             float part = lanes_sum(sum[s]);
@@ -196,22 +194,28 @@ INLINE void direct_tile(enum dyno_element element, uint32_t rows, uint32_t n,
         }
     }
     for (uint32_t r = 0; r < rows; r++) {
+        uint32_t row = tile.row + r * tile.apart;
+
         for (uint32_t i = 0; i < n; i++) {
-            job->y[i * job->y_stride + row + r] = finish(job, i, row + r, total[r * n + i]);
+            job->y[i * job->y_stride + row] = finish(job, i, row, total[r * n + i]);
         }
     }
 }
 
-INLINE void direct_rows(enum dyno_element element, uint32_t tile, uint32_t n,
+/* A tile's rows lie as far apart as they can, each one where the tile before has left off: so they
+ * are `rows` long streams, which the CPU notices and reads ahead, several pages at once.  Rows that
+ * lie side by side would end before it did. */
+INLINE void direct_rows(enum dyno_element element, uint32_t rows, uint32_t n,
                         const struct dyno_matmul_job *job, uint32_t first, uint32_t last)
 {
     struct columns columns = columns_of(job);
+    uint32_t apart = (last - first) / rows;
 
-    for (; first + tile <= last; first += tile) {
-        direct_tile(element, tile, n, job, columns, first);
+    for (uint32_t i = 0; i < apart; i++) {
+        direct_tile(element, rows, n, job, columns, (struct tile){first + i, apart});
     }
-    for (; first < last; first++) {
-        direct_tile(element, 1, n, job, columns, first);
+    for (first += rows * apart; first < last; first++) {
+        direct_tile(element, 1, n, job, columns, (struct tile){first, 0});
     }
 }
 
@@ -222,7 +226,7 @@ INLINE void direct(enum dyno_element element, const struct dyno_matmul_job *job,
 {
     switch (job->n) {
     case 1:
-        direct_rows(element, element == DYNO_ELEMENT_Q8_0 ? 4 : DIRECT_ROWS, 1, job, first, last);
+        direct_rows(element, DIRECT_ROWS, 1, job, first, last);
         break;
     case 2:
         direct_rows(element, 4, 2, job, first, last);
