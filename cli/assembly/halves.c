@@ -178,8 +178,10 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
     handoff.decode.worker_count = dyno_halves_decoders(scenario);
     handoff.decode.worker.fetch_block_ticks = scenario->disagg.fetch_block_ns << DYNO_TICK_BITS;
     handoff.router = dyno_prefill_router(halves->dispatch);
+    handoff.prefill.first_place = dyno_halves_first_prefiller(scenario);
     handoff.prefill.endpoint = /* memories of this machine are one for each role of a place */
-        halves->live.links ? dyno_halves_decoders(scenario) : dyno_halves_first_prefiller(scenario);
+        halves->block_bytes > 0 ? dyno_halves_decoders(scenario)
+                                : dyno_halves_first_prefiller(scenario);
     handoff.links = links ? links : halves->links;
     return dyno_handoff_open(out, &handoff, error);
 }

@@ -18,7 +18,8 @@ struct dyno_halves {
     struct dyno_topology_links *places;
     struct dyno_links *links;
     struct dyno_live_links live; /* in their place, if the caller opened it; it says then ... */
-    uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's */
+    uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's, and no memories
+                                    are this machine's, of which each role of a place has one */
     struct dyno_timing_config timing_config; /* of the workers that compute prompts */
     struct dyno_worker_config worker;
     struct dyno_timing *timing;   /* NULL: the same as of the others */

@@ -259,7 +259,8 @@ static dyno_status open_places(struct dyno_tiering *tiering, const struct dyno_s
                                 strcmp(scenario->links.sharing, "alone") == 0);
 }
 
-/* Where workers compute there is one node, and a pool lies where nobody else does. */
+/* Where workers compute there is one node, and a pool lies where nobody else does: behind the
+ * memories of all workers, of which a place has one for each role. */
 static void assign_live(const struct dyno_tier_spec *spec, uint32_t workers, uint32_t first,
                         uint32_t *pool_of, uint32_t *endpoint_of, uint32_t *count)
 {
@@ -276,7 +277,7 @@ static dyno_status open_live(struct dyno_tiering *tiering, const struct dyno_ass
                              const struct dyno_tiers_config *config, struct dyno_error *error)
 {
     struct dyno_live_pool *pools =
-        calloc((size_t)DYNO_TIERS_MAX * config->worker_count, sizeof *pools);
+        calloc((size_t)DYNO_TIERS_MAX * config->place_count, sizeof *pools);
     uint32_t count = 0;
     dyno_status status;
 
@@ -299,7 +300,7 @@ static dyno_status lay_out(struct dyno_tiering *tiering, const struct dyno_scena
                            uint32_t *numbers, const struct dyno_worker_config *worker,
                            struct dyno_error *error)
 {
-    uint32_t workers = config->worker_count, next = workers;
+    uint32_t workers = config->place_count, next = dyno_halves_workers(scenario);
 
     for (uint32_t i = 0; i < config->tier_count; i++) {
         struct dyno_tier_config *tier = &config->tiers[i];
@@ -375,7 +376,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
     const struct dyno_scenario *scenario = assembly->scenario;
     const struct dyno_timing_config *timing = &assembly->timing_config;
     bool is_live = dyno_live_links_are(assembly);
-    struct dyno_tiers_config tiers = {.worker_count = scenario->fleet.workers,
+    struct dyno_tiers_config tiers = {.place_count = scenario->fleet.workers,
                                       .listener = config->listener};
     struct dyno_tier_spec specs[DYNO_TIERS_MAX];
     uint32_t *numbers;
@@ -409,7 +410,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
                          scenario->tiers.chunk_tokens, config->worker.block_tokens);
     }
     tiers.chunk_blocks = scenario->tiers.chunk_tokens / config->worker.block_tokens;
-    numbers = calloc((size_t)2 * DYNO_TIERS_MAX * tiers.worker_count, sizeof *numbers);
+    numbers = calloc((size_t)2 * DYNO_TIERS_MAX * tiers.place_count, sizeof *numbers);
     if (!numbers) {
         return DYNO_NO_MEMORY;
     }

@@ -63,13 +63,6 @@ static dyno_status check_changes(const struct dyno_scenario *scenario, struct dy
                          "planner.start and --disagg contradict each other: --prefill and --decode "
                          "say how many of either role there are when the run begins");
     }
-    if (scenario->tiers.levels && dyno_live_is_real(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--tier, --planner and --disagg together are for simulations: the two "
-                         "roles of a worker that computes (run.device %s) have no host memory in "
-                         "common",
-                         scenario->run.device);
-    }
     return DYNO_OK;
 }
 

@@ -33,7 +33,8 @@ struct dyno_local_config {
     struct dyno_worker_listener listener;
     struct dyno_half_listener halves;
     struct dyno_tiers *tiers;   /* core/worker/tiers.h; not owned; NULL: there are none ... */
-    uint32_t endpoint;          /* ... and what they call worker 0; the others follow */
+    uint32_t first_place;       /* ... and what they call worker 0; the others follow */
+    uint32_t endpoint;          /* and what links call it, likewise */
     struct dyno_histogram *itl; /* where the gaps between tokens go; not owned */
 };
 

@@ -160,11 +160,11 @@ static dyno_status open_sketches(struct dyno_tiers *tiers, uint32_t tier)
 /* Copies of the configuration's arrays, and how many workers each pool has. */
 static dyno_status keep_numbers(struct dyno_tiers *tiers)
 {
-    size_t count = 1 + (size_t)tiers->config.worker_count;
+    size_t count = 1 + (size_t)tiers->config.place_count;
     uint32_t *to;
 
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
-        count += tiers->config.worker_count + (size_t)2 * tiers->config.tiers[i].pool_count;
+        count += tiers->config.place_count + (size_t)2 * tiers->config.tiers[i].pool_count;
     }
     to = tiers->numbers = calloc(count, sizeof *to);
     if (!to) {
@@ -173,15 +173,15 @@ static dyno_status keep_numbers(struct dyno_tiers *tiers)
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         struct dyno_tier_config *tier = &tiers->config.tiers[i];
 
-        memcpy(to, tier->pool_of, tiers->config.worker_count * sizeof *to);
+        memcpy(to, tier->pool_of, tiers->config.place_count * sizeof *to);
         tier->pool_of = to;
-        to += tiers->config.worker_count;
+        to += tiers->config.place_count;
         memcpy(to, tier->endpoint_of, tier->pool_count * sizeof *to);
         tier->endpoint_of = to;
         to += tier->pool_count;
         tiers->users[i] = to;
         to += tier->pool_count;
-        for (uint32_t j = 0; j < tiers->config.worker_count; j++) {
+        for (uint32_t j = 0; j < tiers->config.place_count; j++) {
             tiers->users[i][tier->pool_of[j]]++;
         }
     }

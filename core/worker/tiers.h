@@ -57,7 +57,7 @@ struct dyno_tier_config {
     uint32_t level;                        /* 2, 3 or 4: for the books only */
     uint32_t pool_count;                   /* >= 1 */
     uint32_t pool_blocks;                  /* of each */
-    const uint32_t *pool_of;               /* [workers]: whose is which */
+    const uint32_t *pool_of;               /* [places]: whose is which */
     const uint32_t *endpoint_of;           /* [pool_count]: where it lies, as links call it */
     bool outlives;                         /* its pools outlive the run: blocks that move to them
                                               and from them are named */
@@ -67,11 +67,15 @@ struct dyno_tier_config {
 
 struct dyno_tiers_config {
     struct dyno_tier_config tiers[DYNO_TIERS_MAX]; /* fastest first; their arrays are copied */
-    uint32_t tier_count, worker_count;
-    struct dyno_links *links; /* between workers, as they are numbered here, and pools; not owned */
+    uint32_t tier_count;
+    uint32_t place_count; /* where workers are, as their own configuration numbers them; two of them
+                             at one place, in different roles, have the same pools */
+    struct dyno_links *links; /* between workers and pools; not owned */
     uint64_t block_bytes;     /* of KV */
     bool stores_kv;           /* the workers' devices do: blocks have places, also in pools */
-    bool peers; /* prompts are onboarded from other workers' GPUs too, where that is faster */
+    bool peers; /* prompts are onboarded from other workers' GPUs too, where that is faster ... */
+    dyno_ns pull_deadline_ns; /* ... and computed where they have not come so long after they were
+                                 looked for; 0: they come, however late */
     uint32_t
         chunk_blocks;   /* a chain is stored and found in whole chunks of so many; 0: in blocks */
     uint32_t pools_few; /* a tier of more pools has an index of what lies where; 0: of more than

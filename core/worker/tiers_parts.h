@@ -86,9 +86,9 @@ struct dyno_tiers {
     struct dyno_kv_sketch
         *sketches[DYNO_TIERS_MAX];                 /* [pool_count]; NULL: the policy counts none */
     uint32_t *numbers;                             /* the configuration's arrays */
-    uint32_t *users[DYNO_TIERS_MAX];               /* [pool_count] workers; among the numbers */
+    uint32_t *users[DYNO_TIERS_MAX];               /* [pool_count] places; among the numbers */
     struct dyno_tier_found *found[DYNO_TIERS_MAX]; /* [pool_count] */
-    uint32_t *ends; /* [workers] scratch of dyno_tiers_credit; among the numbers */
+    uint32_t *ends; /* [places] scratch of dyno_tiers_credit; among the numbers */
     uint64_t prompts_routed;
     struct dyno_pool moves;
     struct dyno_pool parts;
@@ -114,7 +114,7 @@ static inline struct dyno_move *dyno_move_at(const struct dyno_tiers *tiers, uin
 static inline uint32_t dyno_tier_pool(const struct dyno_tiers *tiers, uint32_t tier,
                                       const struct dyno_local *local, uint32_t worker)
 {
-    return tiers->config.tiers[tier].pool_of[local->config.endpoint + worker];
+    return tiers->config.tiers[tier].pool_of[local->config.first_place + worker];
 }
 
 /* The cache of a worker's pool in a tier. */

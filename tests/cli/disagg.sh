@@ -129,9 +129,6 @@ refuses 2 "prefill.tp and --planner cannot be together: a planner moves GPUs fro
 refuses 2 "planner.start and --disagg contradict each other: --prefill and --decode say how\
  many of either role there are when the run begins" \
     "${nothing[@]}" --disagg always --planner static --set planner.start=1
-refuses 2 "--tier, --planner and --disagg together are for simulations: the two roles of a worker\
- that computes (run.device cpu) have no host memory in common" \
-    "${nothing[@]}" --disagg always --device cpu --planner static --tier g2=64GiB
 refuses 2 "planner.min 0 and --disagg contradict each other: requests in halves need a worker of\
  either role; give planner.min 1 or more" \
     "${nothing[@]}" --disagg always --planner static --set planner.min=0

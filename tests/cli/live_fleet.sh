@@ -29,6 +29,15 @@ completes roles.json 64
 [[ $(number roles.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
 [[ $(number roles.json transfers.count) == 64 ]] || fail "not moved: $(cat out)"
 
+# All of it at once: host memory and a file below the workers, whichever role they have.
+works replay "${load[@]}" "${live[@]}" "${roles[@]}" --tier g2=4MiB --tier g3=16MiB:node \
+    --set generate.prefix_groups=4 --set generate.prefix_tokens=64 --fault worker:1@50ms=dead \
+    --set faults.migration_limit=1000 --json everything.json
+completes everything.json 64
+[[ $(number everything.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
+[[ $(number everything.json faults.deaths) == 1 ]] || fail "nobody died: $(cat out)"
+grep -Eq '"stored_bytes": [1-9]' everything.json || fail "nothing was stored: $(cat out)"
+
 # Whole workers, with memory of the host below theirs.
 works replay "${load[@]}" "${live[@]}" --arrival concurrency:8 --requests 64 --workers 3 \
     --planner load --set planner.start=1 --set planner.every=50ms --set planner.cooldown=0s \

@@ -101,6 +101,17 @@ done
 [[ $(grep -c '"text"' none.txt) == 10 ]] || fail "no answers: $(cat none.txt)"
 cmp none.txt g2=16MiB.txt || fail "answers differ: $(cat none.txt g2=16MiB.txt)"
 
+# Nor where a planner moves the workers between computing prompts and decoding meanwhile.
+start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
+    --tier g2=16MiB --workers 3 --disagg always --prefill 1 --decode 1 --planner load --budget 3 \
+    --set planner.every=20ms --set planner.cooldown=0s --set planner.use_up=0.0001 \
+    --set planner.use_down=0.00005
+for round in 1 2; do
+    ask_all "$round" >>roles.txt
+done
+stop_server
+cmp none.txt roles.txt || fail "answers differ: $(cat none.txt roles.txt)"
+
 # In a file: what was written by one run is there for the next, of the same blocks.
 file=(--tier g3=64MiB --tier-file kv)
 works replay "${load[@]}" "${live[@]}" "${file[@]}" --json file.json

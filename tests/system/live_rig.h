@@ -16,6 +16,7 @@
 #include "backends/posix/wall_clock.h"
 #include "tests/check_main.h"
 #include "tests/system/live_deaths.h"
+#include "tests/system/live_starts.h"
 #include "tests/system/world.h"
 
 enum { SPEEDUP = 40, VOCAB = 50000, STEPS_MAX = 8 };
@@ -29,6 +30,7 @@ struct live {
     uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
     uint64_t hits, preemptions, many_steps;
     atomic_ullong cached; /* tokens computed once more that others had computed */
+    uint64_t changes;     /* of role */
     bool is_lossy;        /* tiers lose the ends of some transfers */
     uint32_t fails_every; /* so many steps on average until a worker fails; 0: none does.  And of so
                              many of its starts one fails */
@@ -117,28 +119,6 @@ static inline void stop(void *context, uint32_t worker)
 
     free(engines->live->stored[engines->first + worker]);
     engines->live->stored[engines->first + worker] = NULL;
-}
-
-static inline void begin_start(void *context, uint32_t worker)
-{
-    dyno_threaded_device_start(*(struct dyno_device **)context, worker);
-}
-
-static inline enum dyno_start look_at_start(void *context, uint32_t worker)
-{
-    switch (dyno_threaded_device_look(*(struct dyno_device **)context, worker)) {
-    case DYNO_THREADED_STARTED:
-        return DYNO_START_DONE;
-    case DYNO_THREADED_FAILED:
-        return DYNO_START_FAILED;
-    default:
-        return DYNO_START_GOES_ON;
-    }
-}
-
-static inline void begin_stop(void *context, uint32_t worker)
-{
-    dyno_threaded_device_stop(*(struct dyno_device **)context, worker);
 }
 
 /* What the engine must have answered, from the transcript alone. */
@@ -234,6 +214,7 @@ struct stage {
     struct dyno_roster *roster; /* NULL: nobody ever goes */
     struct dyno_faults *faults;
     struct dyno_planner *planner;
+    struct live_starting starting[2];
     struct dyno_starter starters[2];
     struct dyno_workers *workers;
     struct dyno_loop *loop;
@@ -369,8 +350,9 @@ static inline void open_tiers(struct stage *stage, struct live *live,
         open_copier(stage, live);
     }
     stage->tiering.links = stage->copier;
-    world_open_tiers(tiers, local->worker_count + world->halves.workers, local, stage->dispatch,
-                     &stage->tiering);
+    world_open_tiers(tiers,
+                     local->worker_count + (world->halves.same_gpus ? 0 : world->halves.workers),
+                     local, stage->dispatch, &stage->tiering);
     stage->copier = stage->tiering.parts[1];
 }
 
@@ -418,16 +400,26 @@ static inline void open_fleet(struct stage *stage, struct live *live,
                               struct dyno_loop_config *config)
 {
     const struct world *world = live->world;
-    struct dyno_device **devices[2] = {&stage->device, &stage->other.device};
     struct world_faults faults = world->faults;
     struct world_plan plan = world->plan;
+    struct dyno_error error = {0};
 
+    stage->starting[0] = (struct live_starting){{&stage->device, &stage->other.device},
+                                                world->dispatch.worker_count};
+    stage->starting[1] = (struct live_starting){{&stage->other.device}, UINT32_MAX};
     for (uint32_t i = 0; i < 2; i++) {
-        stage->starters[i] = (struct dyno_starter){
-            .start = begin_start, .look = look_at_start, .stop = begin_stop, .context = devices[i]};
+        stage->starters[i] = (struct dyno_starter){.start = begin_start,
+                                                   .look = look_at_start,
+                                                   .stop = begin_stop,
+                                                   .context = &stage->starting[i]};
         faults.starters[i] = &stage->starters[i];
     }
     plan.starter = &stage->starters[0];
+    if (world->halves.same_gpus) {
+        ck_assert_int_eq(
+            dyno_dispatch_open(&stage->other.dispatch, &world->halves.dispatch, &error), DYNO_OK);
+        plan.prefill = stage->other.dispatch;
+    }
     world_plan_open(&plan, stage->dispatch, &stage->roster, &stage->planner);
     config->roster = stage->roster;
     config->planner = stage->planner;
@@ -527,6 +519,7 @@ static inline void run_live(struct live *live, struct dyno_loop_result *result)
     }
     world_totals(stage.workers, &stage.tiering, &live->totals);
     live->faults = *dyno_loop_fault_totals(stage.loop);
+    live->changes = stage.roster ? dyno_roster_totals(stage.roster, result->end_ns).changes : 0;
     live->many_steps = live->totals.steps - live->totals.passes;
     close_stage(&stage, live);
 }

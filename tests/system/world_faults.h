@@ -53,12 +53,14 @@ static inline void world_faults_open(const struct world_faults *world,
     if (world->count == 0) {
         return;
     }
-    ck_assert_msg(dyno_chaos_open(&loop->faults,
-                                  &(struct dyno_chaos_config){.worker_count = loop->worker_count,
-                                                              .faults = world->list,
-                                                              .fault_count = world->count},
-                                  &error) == DYNO_OK,
-                  "%s", error.text);
+    ck_assert_msg(
+        dyno_chaos_open(&loop->faults,
+                        &(struct dyno_chaos_config){
+                            .worker_count = halves->same_gpus ? decoders : loop->worker_count,
+                            .faults = world->list,
+                            .fault_count = world->count},
+                        &error) == DYNO_OK,
+        "%s", error.text);
     if (device) {
         dyno_paced_device_expect(device, dyno_chaos_weather, loop->faults);
     }
@@ -66,7 +68,7 @@ static inline void world_faults_open(const struct world_faults *world,
         world_faults_roster(world, decoders, world->starters[0], loop->dispatch, roster);
         loop->roster = *roster;
     }
-    if (halves->workers > 0) {
+    if (halves->workers > 0 && !halves->same_gpus) {
         ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
         world_faults_roster(world, halves->workers, world->starters[1], other->dispatch,
                             &other->roster);

@@ -11,6 +11,7 @@ enum { WORLD_LINKS_MAX = 20 };
 /* Prefill workers beside the others, and the links between all of them. */
 struct world_halves {
     uint32_t workers; /* 0: none */
+    bool same_gpus;   /* as many as the others, which are the same GPUs in another role */
     struct dyno_worker_config worker;
     struct dyno_dispatch_config dispatch;
     const struct dyno_handoff_policy *policy;
@@ -81,6 +82,8 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
     config.prefill.device = other->device;
     config.router = dyno_prefill_router(other->dispatch);
     config.prefill.endpoint = decode->worker_count;
+    config.prefill.first_place = halves->same_gpus ? 0 : decode->worker_count;
+    config.same_gpus = halves->same_gpus;
     config.links = shared ? shared : other->links;
     ck_assert_msg(dyno_handoff_open(&workers, &config, &error) == DYNO_OK, "%s", error.text);
     return workers;

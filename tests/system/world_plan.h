@@ -11,6 +11,9 @@ struct world_plan {
     bool planned;                       /* the fleet is as large as a planner makes it */
     struct dyno_planner_config planner; /* but for the roster */
     uint32_t ready_first;
+    struct dyno_dispatch
+        *prefill;           /* of the other role, if workers have one of two; else NULL ... */
+    uint32_t prefill_first; /* ... which so many have at first */
     double start_failure;
     dyno_ns startup_ns; /* the mean */
     dyno_ns lobby_wait_ns;
@@ -81,13 +84,18 @@ static inline void world_plan_open(const struct world_plan *plan, struct dyno_di
     }
     ck_assert_int_eq(
         dyno_roster_open(roster, &(struct dyno_roster_config){.worker_count = config.worker_count,
+                                                              .up_max = config.budget,
                                                               .ready_first = plan->ready_first,
+                                                              .prefill_first = plan->prefill_first,
                                                               .seed = config.seed,
                                                               .start_failure = plan->start_failure,
                                                               .startup = world_plan_startup,
                                                               .startup_context = plan,
+                                                              .change = world_plan_startup,
+                                                              .change_context = plan,
                                                               .starter = plan->starter,
-                                                              .dispatch = dispatch}),
+                                                              .dispatch = dispatch,
+                                                              .prefill = plan->prefill}),
         DYNO_OK);
     config.roster = *roster;
     ck_assert_int_eq(dyno_planner_open(planner, &config), DYNO_OK);

@@ -83,12 +83,12 @@ static inline void world_fill_credit(void *context, const struct dyno_request *r
                       eligible, overlap, credit);
 }
 
-static inline void world_open_tiers(const struct world_tiers *world, uint32_t workers,
+static inline void world_open_tiers(const struct world_tiers *world, uint32_t places,
                                     struct dyno_local_config *local, struct dyno_dispatch *dispatch,
                                     struct world_tiering *tiering)
 {
     struct dyno_tiers_config config = {.tier_count = world->count,
-                                       .worker_count = workers,
+                                       .place_count = places,
                                        .block_bytes = world->block_bytes,
                                        .stores_kv = local->device->ops->stores_kv,
                                        .chunk_blocks = world->chunk_blocks,
