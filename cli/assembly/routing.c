@@ -100,6 +100,9 @@ dyno_status dyno_assembly_open_routing(struct dyno_assembly *assembly, struct dy
     DYNO_TRY(open_dispatch_of(assembly, &assembly->halves.dispatch, policy,
                               dyno_halves_prefillers(scenario), (struct dyno_dispatch_busy){0},
                               error));
-    return open_dispatch_of(assembly, &assembly->dispatch, dyno_route_find(scenario->disagg.router),
-                            dyno_halves_decoders(scenario), busy, error);
+    DYNO_TRY(open_dispatch_of(assembly, &assembly->dispatch,
+                              dyno_route_find(scenario->disagg.router),
+                              dyno_halves_decoders(scenario), busy, error));
+    dyno_dispatch_follow(assembly->halves.dispatch, assembly->dispatch);
+    return DYNO_OK;
 }

@@ -501,11 +501,6 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            error);
     }
     DYNO_TRY(check_halves_of_machines(scenario, options, error));
-    if (scenario->router.replicas > 1) {
-        return refuse_pair(options, "router.replicas", "disagg.policy",
-                           "cannot be together: several routers know workers of one kind only",
-                           error);
-    }
     if (strcmp(scenario->disagg.style, "push") != 0 &&
         strcmp(scenario->disagg.transfer, "layers") == 0) {
         return refuse_pair(options, "disagg.transfer", "disagg.style",

@@ -282,6 +282,17 @@ static void draw_changes(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Several routers in a quarter of the worlds in halves, likewise. */
+static void draw_routers(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "swarm.routers");
+    if (dyno_rng_below(&rng, 4) == 0) {
+        DRAW(world, &rng, replicated);
+    }
+}
+
 /* Two models, in a third of the worlds that may have them, by a stream of their own; where a
  * planner is in them the budget is short in most. */
 static void draw_models(struct dyno_swarm_world *world, uint64_t seed, bool is_planned)
@@ -349,6 +360,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
             DRAW(world, &rng, pulled);
         }
         draw_changes(world, seed);
+        draw_routers(world, seed);
     }
     if (is_faulty) {
         DRAW(world, &faults, faulty);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DYNO_SWARM_WORDS_MAX = 160, DYNO_SWARM_WORD_BYTES = 96 };
+enum { DYNO_SWARM_WORDS_MAX = 192, DYNO_SWARM_WORD_BYTES = 96 };
 
 struct dyno_swarm_world {
     uint64_t seed;

@@ -261,6 +261,14 @@ uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t 
     return home ? *home : 0;
 }
 
+void dyno_dispatch_follow(struct dyno_dispatch *dispatch, const struct dyno_dispatch *leader)
+{
+    if (dispatch->routers && leader->routers) {
+        assert(dispatch->routers->count == leader->routers->count);
+        dispatch->routers->leader = leader;
+    }
+}
+
 uint32_t dyno_dispatch_open_count(const struct dyno_dispatch *dispatch)
 {
     return dispatch->eligible_count;

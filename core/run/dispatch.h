@@ -118,6 +118,11 @@ uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t 
 /* Which of several routers booked it; 0 where there is one. */
 uint32_t dyno_dispatch_router_of(const struct dyno_dispatch *dispatch, uint64_t request_id);
 
+/* Where a request is decided twice, among workers of two kinds, by as many routers: from now on it
+ * is decided here by the one that booked it in `leader`, which is not owned.  Of a single router
+ * there is no effect. */
+void dyno_dispatch_follow(struct dyno_dispatch *dispatch, const struct dyno_dispatch *leader);
+
 /* Among how many workers a pick chooses now. */
 uint32_t dyno_dispatch_open_count(const struct dyno_dispatch *dispatch);
 

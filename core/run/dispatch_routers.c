@@ -89,6 +89,9 @@ static uint32_t router_for(struct dyno_routers *routers, const struct dyno_reque
 {
     uint32_t turn = routers->turn;
 
+    if (routers->leader) {
+        return dyno_dispatch_router_of(routers->leader, request->id);
+    }
     if (request->before) { /* the others may still have it in their books where it was lost */
         return request->before->router;
     }

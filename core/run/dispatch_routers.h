@@ -1,9 +1,10 @@
 /* Several routers over one fleet, each with a view of its own.  Private to core/run/dispatch*.c.
  *
- * A request is one router's to decide, by turns or by its session.  That router books it at once;
- * the others hear of it, of its first token and of its end `sync_delay_ns` later, in the order in
- * which these happened, or never.  Cache events reach all of them alike.  The dispatch that has
- * routers keeps the exact books (who is where, who is busy) and decides nothing itself.
+ * A request is one router's to decide, by turns or by its session, or as another dispatch has it.
+ * That router books it at once; the others hear of it, of its first token and of its end
+ * `sync_delay_ns` later, in the order in which these happened, or never.  Cache events reach all of
+ * them alike.  The dispatch that has routers keeps the exact books (who is where, who is busy) and
+ * decides nothing itself.
  */
 #ifndef DYNO_CORE_RUN_DISPATCH_ROUTERS_H
 #define DYNO_CORE_RUN_DISPATCH_ROUTERS_H
@@ -17,6 +18,7 @@ struct dyno_routers {
     uint32_t count;
     uint32_t turn; /* whose is the next request that has no session, or all of them */
     bool by_session, tells;
+    const struct dyno_dispatch *leader; /* whose router a request's is; NULL: nobody's */
     dyno_ns delay_ns;
     dyno_ns now;                    /* when what is told happens */
     struct dyno_map home_of;        /* request -> its router */

@@ -22,13 +22,15 @@ static uint32_t open_count(void *dispatch)
     return dyno_dispatch_open_count(dispatch);
 }
 
-static void first_token(void *dispatch, uint64_t request)
+static void first_token(void *dispatch, dyno_ns now, uint64_t request)
 {
+    dyno_dispatch_tick(dispatch, now);
     dyno_dispatch_first_token(dispatch, request);
 }
 
-static void ended(void *dispatch, uint64_t request)
+static void ended(void *dispatch, dyno_ns now, uint64_t request)
 {
+    dyno_dispatch_tick(dispatch, now);
     dyno_dispatch_ended(dispatch, request);
 }
 

@@ -192,7 +192,7 @@ static void on_prompt_first_token(void *context, uint64_t id)
     if (handoff->abandoned || find(handoff, id) == DYNO_POOL_NONE) {
         return; /* or it is computed for nothing */
     }
-    handoff->config.router.first_token(handoff->config.router.context, id);
+    handoff->config.router.first_token(handoff->config.router.context, handoff->now, id);
     if (!way_of(handoff)->first_token_here) {
         dyno_handoff_tell_first_token(handoff, id);
     }
@@ -227,7 +227,7 @@ static dyno_status on_prompt_ended(void *context, const struct dyno_request_reco
         return way_of(handoff)->prompt_ended(handoff, place, record);
     }
     if (!handoff->abandoned) { /* it was computed for nothing */
-        handoff->config.router.ended(handoff->config.router.context, record->id);
+        handoff->config.router.ended(handoff->config.router.context, handoff->now, record->id);
     }
     return DYNO_OK;
 }

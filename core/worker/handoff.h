@@ -80,8 +80,8 @@ struct dyno_handoff_router {
     dyno_status (*pick)(void *context, dyno_ns now, const struct dyno_request *request,
                         uint32_t *worker);
     bool (*is_anybody)(void *context); /* to pick; NULL: there always is */
-    void (*first_token)(void *context, uint64_t request);
-    void (*ended)(void *context, uint64_t request);
+    void (*first_token)(void *context, dyno_ns now, uint64_t request);
+    void (*ended)(void *context, dyno_ns now, uint64_t request);
     /* As of struct dyno_worker_listener; NULL: it does not want to know. */
     void (*kv_changed)(void *context, uint32_t worker, dyno_ns at, uint64_t span, uint32_t blocks);
     bool kv_times;

@@ -60,7 +60,7 @@ static dyno_status let_go_of_prompt(struct dyno_handoff *handoff, struct dyno_pa
     passage->cancelled = passage->cancelled || dyno_half_is_cancelled(handoff->prefill, prompt);
     passage->prompt_place = DYNO_NO_WORKER;
     handoff->stirred = true;
-    handoff->config.router.ended(handoff->config.router.context, passage->request.id);
+    handoff->config.router.ended(handoff->config.router.context, handoff->now, passage->request.id);
     return dyno_half_orphan(handoff->prefill, handoff->now, prompt);
 }
 
@@ -77,7 +77,7 @@ dyno_status dyno_handoff_on_lost(void *context, const struct dyno_resume *how_fa
 
     if (place == DYNO_POOL_NONE) {
         if (dyno_half_orphan_any(handoff->prefill, record.id)) {
-            handoff->config.router.ended(handoff->config.router.context, record.id);
+            handoff->config.router.ended(handoff->config.router.context, handoff->now, record.id);
         }
         return listener->lost(listener->context, how_far);
     }
@@ -230,7 +230,8 @@ dyno_status dyno_handoff_on_prompt_lost(void *context, const struct dyno_resume 
     struct dyno_handoff *handoff = context;
 
     if (dyno_handoff_find(handoff, how_far->record.id) == DYNO_POOL_NONE) {
-        handoff->config.router.ended(handoff->config.router.context, how_far->record.id);
+        handoff->config.router.ended(handoff->config.router.context, handoff->now,
+                                     how_far->record.id);
     }
     return DYNO_OK; /* others are gone through afterwards */
 }
@@ -245,7 +246,8 @@ static dyno_status lose_prompter(struct dyno_handoff *handoff, uint32_t worker)
         drop_parts(handoff, passage);
         if (passage->prompt_place != DYNO_NO_WORKER) {
             passage->prompt_place = DYNO_NO_WORKER;
-            handoff->config.router.ended(handoff->config.router.context, passage->request.id);
+            handoff->config.router.ended(handoff->config.router.context, handoff->now,
+                                         passage->request.id);
         }
     }
     handoff->prefill->ops->sync(handoff->prefill, handoff->now);

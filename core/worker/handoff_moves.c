@@ -86,7 +86,7 @@ dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_pa
     }
     passage->prompt_place = DYNO_NO_WORKER;
     handoff->stirred = true;
-    handoff->config.router.ended(handoff->config.router.context, passage->request.id);
+    handoff->config.router.ended(handoff->config.router.context, handoff->now, passage->request.id);
     return dyno_half_release(handoff->prefill, handoff->now, prompt);
 }
 
@@ -103,7 +103,7 @@ dyno_status dyno_handoff_end_with_prompt(struct dyno_handoff *handoff,
                                          const struct dyno_passage *passage,
                                          const struct dyno_request_record *record)
 {
-    handoff->config.router.ended(handoff->config.router.context, record->id);
+    handoff->config.router.ended(handoff->config.router.context, handoff->now, record->id);
     dyno_handoff_note_ended(handoff, passage, record);
     handoff->stirred = true;
     return dyno_half_end(handoff->decode, handoff->now, passage->decode_place, record->outcome);

@@ -77,7 +77,7 @@ static dyno_status pull_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
     struct dyno_passage *passage = dyno_handoff_at(handoff, place);
     struct dyno_request_record prompt = *record;
 
-    handoff->config.router.ended(handoff->config.router.context, record->id);
+    handoff->config.router.ended(handoff->config.router.context, handoff->now, record->id);
     if (passage->phase == DYNO_PASSAGE_HOP) { /* the run is given up, and nobody had its token */
         prompt = passage->prompt;
         prompt.outcome = record->outcome;

@@ -76,7 +76,7 @@ static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
         passage->phase = DYNO_PASSAGE_MOVE;
         passage->is_over = true;
         passage->outcome = record->outcome;
-        handoff->config.router.ended(handoff->config.router.context, record->id);
+        handoff->config.router.ended(handoff->config.router.context, handoff->now, record->id);
         dyno_handoff_note_ended(handoff, passage, record);
         return DYNO_OK;
     }

@@ -452,6 +452,7 @@ static inline void open_loop(struct stage *stage, struct live *live)
     stage->sink = (struct live_sink){.base.ops = &sink_ops, .live = live};
     ck_assert_int_eq(dyno_histogram_init(&stage->itl), DYNO_OK);
     ck_assert_int_eq(dyno_dispatch_open(&stage->dispatch, &world->dispatch, &error), DYNO_OK);
+    stage->other.leader = stage->dispatch;
     config = (struct dyno_loop_config){.clock = stage->clock,
                                        .source = &stage->looker.base,
                                        .answers = stage->answers,

@@ -16,6 +16,9 @@ static bool may_merge(const struct world *world)
 {
     unsigned needs = world->dispatch.policy->needs | world->halves.dispatch.policy->needs;
 
+    if (world->dispatch.router_count > 1 && world->dispatch.sync_delay_ns != DYNO_NEVER) {
+        return false; /* they hear that a request ended after its spans' names are free again */
+    }
     return world->dispatch.event_loss == 0.0 && (needs & DYNO_ROUTE_NEEDS_GUESSED) == 0;
 }
 

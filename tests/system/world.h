@@ -522,7 +522,7 @@ static inline struct world_digest world_run(const struct world *world, uint32_t 
     config = world_loop_config(world);
     config.source = &source.base;
     config.answers = answers;
-    config.dispatch = dispatch;
+    other.leader = config.dispatch = dispatch;
     config.trie = trie;
     config.roster = roster, config.planner = planner;
     config.sinks = &sink.base;

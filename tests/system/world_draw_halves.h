@@ -36,7 +36,6 @@ static inline void world_draw_halves(struct world *world)
     }
     dyno_rng_init(&rng, world->seed, "halves");
     world->plan = (struct world_plan){0}; /* which workers serve does not change */
-    world->dispatch.router_count = 1;
     halves->workers = 1 + (uint32_t)dyno_rng_below(&rng, 4);
     all = halves->workers + world->dispatch.worker_count;
     halves->worker = world->worker;

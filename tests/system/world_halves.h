@@ -40,6 +40,7 @@ static inline uint32_t world_path(const void *context, uint32_t from, uint32_t t
 struct world_other {
     struct dyno_device *device;
     struct dyno_dispatch *dispatch;
+    const struct dyno_dispatch *leader; /* of those who decode */
     struct dyno_roster *roster; /* of those who compute prompts, where some of them may die */
     struct dyno_links *links;
 };
@@ -68,6 +69,7 @@ static inline struct dyno_workers *world_open_halves(const struct world_halves *
     if (!other->dispatch) {
         ck_assert_int_eq(dyno_dispatch_open(&other->dispatch, &halves->dispatch, &error), DYNO_OK);
     }
+    dyno_dispatch_follow(other->dispatch, other->leader);
     ck_assert_int_eq(
         dyno_fabric_open(
             &other->links,

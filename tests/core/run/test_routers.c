@@ -183,6 +183,37 @@ START_TEST(a_session_may_be_one_routers)
 }
 END_TEST
 
+/* Who decided where a request decodes decides who computes its prompt, whoever's turn it would be;
+ * and the others hear of that as late. */
+START_TEST(a_dispatch_that_follows_has_the_leaders_routers)
+{
+    struct dyno_dispatch *leader;
+
+    open_routers("least_loaded", 3, 2, 100);
+    leader = dispatch;
+    for (uint32_t i = 0; i < 6; i++) {
+        ck_assert_uint_eq(decide(0, 0, 16, NULL).router, i % 3);
+    }
+    open_routers("least_loaded", 3, 2, 100);
+    dyno_dispatch_follow(dispatch, leader);
+    for (uint32_t i = 0; i < 6; i++) {
+        next_id = 5 - i;
+        ck_assert_uint_eq(decide(10, 0, 16, NULL).router, (5 - i) % 3);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        expect_known(i, 1, 1); /* its own two */
+    }
+    expect_true(3, 3);
+    next_id = 6; /* which nobody has in his books */
+    ck_assert_uint_eq(decide(110, 0, 16, NULL).router, 0);
+    for (uint32_t i = 1; i < 3; i++) {
+        expect_known(i, 3, 3); /* all that is older */
+    }
+    dyno_dispatch_close(dispatch);
+    dyno_dispatch_close(leader);
+}
+END_TEST
+
 /* Whatever happens, and after that the delay: everybody knows what is so.  Before, nobody believes
  * in more than what was ever there. */
 START_TEST(in_the_end_all_know_the_same)
@@ -245,6 +276,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, routers_that_never_tell_know_only_their_own);
     tcase_add_test(cases, caches_are_known_to_all_and_guesses_to_none);
     tcase_add_test(cases, a_session_may_be_one_routers);
+    tcase_add_test(cases, a_dispatch_that_follows_has_the_leaders_routers);
     tcase_add_loop_test(cases, in_the_end_all_know_the_same, 0, 40);
     suite_add_tcase(suite, cases);
 }
