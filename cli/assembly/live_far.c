@@ -32,10 +32,13 @@ dyno_status dyno_live_far_check(const struct dyno_scenario *scenario, struct dyn
                          "prefill.at and planner.policy cannot be together: workers in other "
                          "processes do not change their role");
     }
-    if (scenario->tiers.levels) {
+    if (scenario->tiers.levels || scenario->tiers.peers) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "prefill.at and tiers.levels cannot be together: lower tiers of KV are of "
-                         "workers in this process");
+                         "prefill.at and tiers.%s cannot be together: %s of workers in this "
+                         "process",
+                         scenario->tiers.levels ? "levels" : "peers",
+                         scenario->tiers.levels ? "lower tiers of KV are"
+                                                : "prompts are pulled out");
     }
     return DYNO_OK;
 }

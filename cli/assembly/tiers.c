@@ -135,10 +135,10 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                              "file) below their own");
         }
     }
-    if (scenario->tiers.peers && dyno_live_is_machine(scenario)) {
+    if (scenario->tiers.peers && dyno_live_is_cuda(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--peers is for simulated GPUs: workers that compute do not pull from "
-                         "one another yet");
+                         "--peers and --device cuda cannot be together: GPUs that compute do not "
+                         "pull from one another yet; --device cpu does");
     }
     if (scenario->tiers.file &&
         !(dyno_live_is_real(scenario) && count > 0 && specs[count - 1].level == 3)) {

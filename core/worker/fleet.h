@@ -175,6 +175,7 @@ struct dyno_local {
     struct dyno_links *links;        /* of the tiers; NULL: there are none */
     struct dyno_peers *peers;        /* prompts that are pulled from one another; likewise ... */
     dyno_ns pulls_due;               /* ... and when somebody is asked next for some; else NEVER */
+    bool pulls_wait;                 /* or when a pass has ended */
     struct dyno_fleet_totals totals;
     bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };

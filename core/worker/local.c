@@ -138,6 +138,7 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
     do { /* until no transfer that arrived has cut a pass at this very instant */
         while (device->ops->reap(device, now, &completion)) {
             DYNO_TRY(dyno_settle_completion(local, &completion, now));
+            local->pulls_due = DYNO_RARELY(local->pulls_wait) ? now : local->pulls_due;
         }
         again = DYNO_RARELY(local->links) && dyno_links_next(local->links) <= now;
         if (again) {

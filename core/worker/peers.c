@@ -4,8 +4,13 @@
  * nobody's business: what they take for it may evict what is looked for.  So a look sees what was
  * done before that instant, by an index that is told of changes as late as that; and a peer is
  * asked a nanosecond later, when all passes are formed.  What it does not have by then is not sent.
+ *
+ * A peer that computes for real is asked between two passes.  What a pass computes may be found
+ * when it begins, and is there when it ends; and where it has several steps it was told where the
+ * blocks of the later ones lie, idle ones among them: it ends with the next one then.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/worker/tiers_parts.h"
 
@@ -257,14 +262,36 @@ static dyno_status ask(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
             .to_blocks = any ? dyno_move_place_at(move, 0, own, before) : NULL});
 }
 
+/* Its pass in flight is to end first; it will be soon. */
+static bool has_to_wait(const struct dyno_local *local, uint32_t peer, dyno_ns now)
+{
+    struct dyno_device *device = local->config.device;
+
+    if (!device->ops->is_real || !local->workers[peer].busy) {
+        return false;
+    }
+    if (local->workers[peer].pass_steps > 1) {
+        device->ops->stop(device, peer, now, 0);
+    }
+    return true;
+}
+
 dyno_status dyno_peers_ask(struct dyno_local *local, dyno_ns now)
 {
     struct dyno_peers *peers = local->peers;
+    uint32_t left = 0;
 
     for (uint32_t i = 0; i < peers->asking_count; i++) {
-        DYNO_TRY(ask(local->config.tiers, peers->asking[i], now));
+        uint32_t move = peers->asking[i];
+
+        if (has_to_wait(local, dyno_move_at(local->config.tiers, move)->peer, now)) {
+            peers->asking[left++] = move;
+        } else {
+            DYNO_TRY(ask(local->config.tiers, move, now));
+        }
     }
-    peers->asking_count = 0;
+    peers->asking_count = left;
+    local->pulls_wait = left > 0;
     local->pulls_due = DYNO_NEVER;
     return DYNO_OK;
 }

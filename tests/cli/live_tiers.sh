@@ -25,6 +25,9 @@ completes with.json
 grep -Fq '"tier": "g2"' with.json || fail "no tier: $(cat with.json)"
 works replay "${load[@]}" "${live[@]}" --workers 2 --tier g2=64MiB:node --json shared.json
 completes shared.json
+works replay "${load[@]}" "${live[@]}" --workers 2 --router round_robin --peers --json peers.json
+completes peers.json
+grep -Fq '"tier": "peers"' peers.json || fail "nothing is said of peers: $(cat peers.json)"
 
 # A file takes what was measured of it: 2 ns a byte and 50 us a transfer to it, 1 ns and 40 us back;
 # one request after the other, so that no two share the disk.
@@ -101,6 +104,14 @@ done
 [[ $(grep -c '"text"' none.txt) == 10 ]] || fail "no answers: $(cat none.txt)"
 cmp none.txt g2=16MiB.txt || fail "answers differ: $(cat none.txt g2=16MiB.txt)"
 
+# Nor where it comes from another worker: in the second round all come to the other one of two.
+start_server --device cpu --threads 1 --max-model-len 512 --workers 2 --router round_robin --peers
+for round in 1 2; do
+    ask_all "$round" >>peers.txt
+done
+stop_server
+cmp none.txt peers.txt || fail "answers differ: $(cat none.txt peers.txt)"
+
 # Nor where a planner moves the workers between computing prompts and decoding meanwhile.
 start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
     --tier g2=16MiB --workers 3 --disagg always --prefill 1 --decode 1 --planner load --budget 3 \
@@ -136,3 +147,6 @@ refuses 2 'tiers.file has no meaning without --tier g3=SIZE of workers that comp
     replay "${load[@]}" "${live[@]}" --tier g2=64MiB --tier-file kv
 refuses 2 '--tier g4: workers that compute have g2 (host memory) and g3 (a file) below their own' \
     replay "${load[@]}" "${live[@]}" --tier g4=1GiB
+refuses 2 'prefill.at and tiers.peers cannot be together: prompts are pulled out of workers in '\
+'this process' \
+    replay "${load[@]}" "${live[@]}" --peers --disagg always --prefill-at 127.0.0.1:9

@@ -338,7 +338,7 @@ static inline void open_tiers(struct stage *stage, struct live *live,
     const struct world *world = live->world;
     const struct world_tiers *tiers = &world->tiers;
 
-    if (tiers->count == 0) {
+    if (tiers->count == 0 && !tiers->peers) {
         return;
     }
     for (uint32_t i = 0; i < tiers->count; i++) {

@@ -53,6 +53,7 @@ static void draw(struct world *world, uint64_t seed)
         world->worker.prefix_cache = world->halves.worker.prefix_cache = true;
         world_draw_tiers(&world->tiers, seed, places, world->worker.block_tokens);
         world->tiers.block_bytes = 1000;
+        world->tiers.peers = dyno_rng_below(&rng, 2) == 0;
     }
     world->faults.migrations_max = 1000;
     if (dyno_rng_below(&rng, 2)) {

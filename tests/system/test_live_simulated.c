@@ -1,7 +1,7 @@
-/* KV in tiers and halves, for real and as it is simulated: the same is found, stored, moved and
- * evicted, to the block.  What hangs on time is taken out: one request follows the other, whatever
- * set out has arrived when the loop looks again, and nobody knows what computing takes, so that no
- * tier is slower than it. */
+/* KV in tiers, in other workers and in halves, for real and as it is simulated: the same is found,
+ * stored, moved and evicted, to the block.  What hangs on time is taken out: one request follows
+ * the other, whatever set out has arrived when the loop looks again, and nobody knows what
+ * computing takes, so that no tier is slower than it. */
 #include "backends/engine/copier.h"
 #include "tests/check_main.h"
 #include "tests/system/rig.h"
@@ -155,6 +155,7 @@ static void expect_same(const struct history *live, const struct history *simula
         ck_assert_uint_eq(live->records[i].cached_tokens, simulated->records[i].cached_tokens);
         ck_assert_uint_eq(live->records[i].onboarded_tokens,
                           simulated->records[i].onboarded_tokens);
+        ck_assert_uint_eq(live->records[i].pulled_tokens, simulated->records[i].pulled_tokens);
         ck_assert_uint_eq(live->records[i].worker, simulated->records[i].worker);
     }
     ck_assert_uint_eq(real->prompt_blocks_hit, pretended->prompt_blocks_hit);
@@ -165,6 +166,7 @@ static void expect_same(const struct history *live, const struct history *simula
     for (uint32_t i = 0; i < real->tier_count; i++) {
         expect_same_tier(&real->tiers[i], &pretended->tiers[i]);
     }
+    expect_same_tier(&real->peers, &pretended->peers);
 }
 
 /* The last tier of each is used. */
@@ -177,6 +179,10 @@ static const char *const worlds[] = {
     "--workers 2 --router round_robin --tier g2=16MiB:node",
     "--disagg always --prefill 1 --decode 1 --tier g2=16MiB",
     "--disagg always --prefill 1 --decode 1",
+    "--workers 3 --disagg always --prefill 1 --decode 1 --planner static --tier g2=16MiB",
+    "--workers 2 --router round_robin --peers",
+    "--workers 3 --router random --peers",
+    "--disagg always --prefill 2 --decode 2 --router round_robin --peers",
 };
 
 enum { WORLDS = sizeof worlds / sizeof worlds[0] };
@@ -191,6 +197,9 @@ START_TEST(what_is_moved_is_what_is_simulated_to_the_block)
     ck_assert_uint_gt(live.totals.transfers, 0);
     if (live.totals.tier_count > 0) {
         ck_assert_uint_gt(live.totals.tiers[live.totals.tier_count - 1].hit_blocks, 0);
+    }
+    if (strstr(worlds[_i], "--peers")) {
+        ck_assert_uint_gt(live.totals.peers.hit_blocks, 0);
     }
 }
 END_TEST

@@ -1,5 +1,6 @@
-/* KV in lower tiers on devices that compute: blocks are copied down and up by a thread of their
- * own, and every token of every answer must be the one that follows from what came back. */
+/* KV in lower tiers, and in the memory of other workers, on devices that compute: blocks are copied
+ * down and up and across by a thread of their own, and every token of every answer must be the one
+ * that follows from what came back. */
 #include "tests/system/live_rig.h"
 #include "tests/system/world_draw_halves.h"
 
@@ -19,6 +20,31 @@ static void draw(struct world *world, uint64_t seed)
     world_draw_tiers(&world->tiers, seed, world->dispatch.worker_count + world->halves.workers,
                      world->worker.block_tokens);
     world->tiers.block_bytes = 1000;
+}
+
+/* Where workers pull from one another too, or in a third of them do nothing else; in a quarter some
+ * of them die. */
+static void draw_peers(struct world *world, uint64_t seed)
+{
+    draw(world, seed);
+    world->tiers.peers = true;
+    world->tiers.count = seed % 3 == 0 ? 0 : world->tiers.count;
+    if (seed % 4 == 1) {
+        dyno_ns last = world->requests[world->request_count - 1].arrival_ns;
+
+        world->faults.count = 2;
+        world->faults.migrations_max = 1000;
+        for (uint32_t i = 0; i < 2; i++) {
+            dyno_ns at = (1 + i) * last / 3;
+            uint32_t worker = (uint32_t)(seed / 4 + i) % world->dispatch.worker_count;
+
+            world->faults.list[i] = (struct dyno_chaos_fault){.kind = DYNO_FAULT_DEATH,
+                                                              .first = worker,
+                                                              .last = worker,
+                                                              .at = at,
+                                                              .until = at + 20 * DYNO_MS};
+        }
+    }
 }
 
 static void expect_all(const struct live *live, const struct dyno_loop_result *result)
@@ -136,6 +162,55 @@ START_TEST(a_tier_that_is_slower_than_computing_is_not_used)
 }
 END_TEST
 
+/* ---- from other workers ---------------------------------------------------------------------- */
+
+START_TEST(what_is_pulled_from_another_worker_is_what_was_computed_there)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+
+    draw_peers(&world, 21000 + (uint64_t)_i);
+    run_live(&live, &result);
+    expect_all(&live, &result);
+}
+END_TEST
+
+START_TEST(a_run_with_peers_that_is_cut_ends_every_request)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world};
+    uint32_t ended = 0;
+
+    draw_peers(&world, 22000 + (uint64_t)_i);
+    world.duration_max_ns = 300 * DYNO_MS;
+    run_live(&live, &result);
+    for (uint32_t i = 0; i < world.request_count; i++) {
+        ck_assert_uint_le(live.ends[i], 1);
+        ended += live.ends[i];
+    }
+    ck_assert_uint_eq(ended, result.requests);
+}
+END_TEST
+
+START_TEST(workers_do_pull_from_one_another)
+{
+    uint64_t hits = 0;
+
+    for (uint64_t seed = 21000; seed < 21009; seed += 3) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world};
+
+        draw_peers(&world, seed);
+        run_live(&live, &result);
+        hits += live.totals.peers.hit_blocks;
+    }
+    ck_assert_uint_gt(hits, 0);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("live tiers");
@@ -146,6 +221,10 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, what_is_lost_is_computed_again, 0, 40);
     tcase_add_test(cases, blocks_come_back_where_nobody_knows_what_computing_takes);
     tcase_add_test(cases, a_tier_that_is_slower_than_computing_is_not_used);
+    tcase_add_loop_test(cases, what_is_pulled_from_another_worker_is_what_was_computed_there, 0,
+                        32);
+    tcase_add_loop_test(cases, a_run_with_peers_that_is_cut_ends_every_request, 0, 8);
+    tcase_add_test(cases, workers_do_pull_from_one_another);
     suite_add_tcase(suite, cases);
 }
 
