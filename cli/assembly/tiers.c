@@ -119,6 +119,10 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
     struct dyno_tier_spec specs[DYNO_TIERS_MAX] = {0};
     uint32_t count = 0;
 
+    if (scenario->tiers.peer_deadline_ns > 0 && !scenario->tiers.peers) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "tiers.peer_deadline has no meaning without --peers");
+    }
     if (!dyno_tiers_are(scenario)) {
         return DYNO_OK;
     }
@@ -386,6 +390,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
         return DYNO_OK;
     }
     tiers.peers = scenario->tiers.peers;
+    tiers.pull_deadline_ns = scenario->tiers.peer_deadline_ns;
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
     if (scenario->timing.machine && !is_live && tiers.tier_count > 0 &&
         specs[tiers.tier_count - 1].level == 3) {

@@ -348,6 +348,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP(
             "prompts are copied from other workers' GPUs too, where that is faster than to compute "
             "them, or to have them from a tier")),
+    ROW("tiers.peer_deadline", NULL, "TIME", DURATION, tiers.peer_deadline_ns, DEFAULT("none"),
+        OR("none"), RANGE(1, DAYS(1)),
+        HELP("for what is pulled from another worker's GPU to be there; then it is computed; none: "
+             "it comes, however late")),
     ROW("tiers.file", "tier-file", "FILE", TEXT, tiers.file, DEFAULT("none"), OR("none"), NOT_EMPTY,
         HELP("where g3 lies of workers that compute: made if it is not there, and what is in it is "
              "found again; with several pools also FILE.1, FILE.2 ...; none: gone with the run")),

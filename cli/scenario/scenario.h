@@ -96,11 +96,12 @@ struct dyno_scenario {
     struct {
         const char *levels; /* tiers.levels         --tier: "g2=64GiB,g3=2TiB:node"; NULL: none */
         const char *store;  /* tiers.store: what the fastest of them takes ... */
-        const char *store_below; /* tiers.store_below: ... and those below it */
-        const char *evict;       /* tiers.evict: what they give up first */
-        uint32_t chunk_tokens;   /* tiers.chunk_tokens; 0: a block */
-        bool peers;              /* tiers.peers          --peers: what other workers' GPUs hold */
-        const char *file;        /* tiers.file: where g3 lies, for real; NULL: nowhere for long */
+        const char *store_below;  /* tiers.store_below: ... and those below it */
+        const char *evict;        /* tiers.evict: what they give up first */
+        uint32_t chunk_tokens;    /* tiers.chunk_tokens; 0: a block */
+        bool peers;               /* tiers.peers          --peers: what other workers' GPUs hold */
+        dyno_ns peer_deadline_ns; /* tiers.peer_deadline  0: as long as it takes */
+        const char *file;         /* tiers.file: where g3 lies, for real; NULL: nowhere for long */
     } tiers;
     struct {
         const char *engine;        /* engine.profile       --engine */

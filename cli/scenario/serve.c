@@ -117,7 +117,8 @@ static dyno_status check_remote(const struct dyno_scenario *scenario,
 static dyno_status leave_kv_to_them(struct dyno_options *options, struct dyno_error *error)
 {
     static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
-    static const char *const names[] = {"disagg.policy", "tiers.levels", "tiers.peers"};
+    static const char *const names[] = {"disagg.policy", "tiers.levels", "tiers.peers",
+                                        "tiers.peer_deadline"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct dyno_option *row = dyno_options_find(options, names[i]);

@@ -73,6 +73,7 @@ struct dyno_seq {
     uint32_t slot;       /* while it is leased: the table of its blocks, if they have places */
     uint32_t prev, next; /* in the one list it is in; next also links unused ones */
     enum dyno_seq_state state;
+    bool pulls_no_more;       /* its peer was too slow once: else it might wait for ever */
     bool cancelled;           /* its client has gone: it leaves when the pass in flight ends */
     bool is_orphan;           /* of a prompt: nobody wants it any more, nor hears of it */
     bool is_resumed;          /* from a worker that was lost; no token has come since */
@@ -176,6 +177,7 @@ struct dyno_local {
     struct dyno_peers *peers;        /* prompts that are pulled from one another; likewise ... */
     dyno_ns pulls_due;               /* ... and when somebody is asked next for some; else NEVER */
     bool pulls_wait;                 /* or when a pass has ended */
+    dyno_ns pulls_late;              /* when the next of them is given up; else NEVER */
     struct dyno_fleet_totals totals;
     bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };
@@ -190,6 +192,7 @@ static inline dyno_ns dyno_local_next(const struct dyno_local *local)
 
     ready = way < ready ? way : ready;
     ready = local->pulls_due < ready ? local->pulls_due : ready;
+    ready = local->pulls_late < ready ? local->pulls_late : ready;
     return pass < ready ? pass : ready;
 }
 
@@ -332,6 +335,8 @@ void dyno_peers_hear(struct dyno_peers *peers, uint32_t worker, dyno_ns at, uint
                      uint32_t blocks);
 /* Those who are to be asked by now are, and what they have is on its way. */
 dyno_status dyno_peers_ask(struct dyno_local *local, dyno_ns now);
+/* What was to come by now, and has not, is computed. */
+dyno_status dyno_peers_expire(struct dyno_local *local, dyno_ns now);
 /* Transfers that have arrived.  True in *any: there were some. */
 dyno_status dyno_tiers_settle(struct dyno_local *local, dyno_ns now, bool *any);
 /* The pools that a worker uses. */

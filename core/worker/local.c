@@ -148,6 +148,10 @@ static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
             DYNO_TRY(dyno_peers_ask(local, now));
             again = true;
         }
+        if (DYNO_RARELY(local->pulls_late <= now)) { /* what arrived by now was in time */
+            DYNO_TRY(dyno_peers_expire(local, now));
+            again = true;
+        }
     } while (again);
     if (dyno_alarms_next(&local->ingest) <= now) {
         dyno_ingest_settle(local, now);
@@ -544,7 +548,7 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
     local->ratio_first = (uint64_t)(config->worker.new_token_ratio * 0x1p32);
     local->ratio_min = local->ratio_first * 14 / 100; /* SGLang's min_new_token_ratio_factor */
     local->watermark_blocks = (uint32_t)(config->worker.watermark * config->worker.blocks);
-    local->pulls_due = DYNO_NEVER;
+    local->pulls_due = local->pulls_late = DYNO_NEVER;
     local->kv_listener.context = local;
     local->kv_listener.changed = config->listener.kv_changed ? told : NULL;
     local->kv_listener.resident = config->listener.kv_resident ? told_resident : NULL;

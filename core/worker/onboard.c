@@ -77,7 +77,7 @@ dyno_status dyno_onboard(struct dyno_local *local, struct dyno_worker *worker, u
     if (seq->span_count == 0 || findable <= hit_blocks || seq->move != 0) {
         return DYNO_OK;
     }
-    if (DYNO_RARELY(local->peers)) {
+    if (DYNO_RARELY(local->peers) && !seq->pulls_no_more) {
         DYNO_TRY(
             dyno_peers_find(local, number, seq, hit_blocks, findable, now, &peer, &peer_blocks));
     }
@@ -175,13 +175,12 @@ static uint32_t leave_source(struct dyno_tiers *tiers, struct dyno_move *move, u
     struct dyno_kv_cache *cache = dyno_move_cache(tiers, move, source);
 
     if (source == DYNO_FROM_GPU) {
-        uint32_t before = move->part_to[source] - blocks;
         bool is_dead = move->local->workers[move->peer].halted; /* what it sent last is not whole */
+        uint32_t missing =
+            move->peer_held > 0 && !is_dead ? move->part_to[source] - move->peer_held : blocks;
 
-        lost = move->peer_held > 0 && !is_dead ? move->part_to[source] - move->peer_held
-                                               : move->part_to[source] - before;
         dyno_peer_left(tiers, move, now);
-        return lost;
+        return lost > missing ? lost : missing;
     }
     cache->ranking.cost = DYNO_EVICT_COST_ONE; /* the store that follows knows better */
     dyno_move_place_leave(move, end, cache, move->part_to[source]);
@@ -197,6 +196,9 @@ dyno_status dyno_onboard_arrived(struct dyno_tiers *tiers, uint32_t index, uint3
 
     lost = leave_source(tiers, move, source, lost, now);
     move->is_awaited[source] = false;
+    if (source == DYNO_FROM_GPU) {
+        dyno_peers_over(move->local);
+    }
     totals->loads++;
     totals->loaded_blocks += dyno_onboard_blocks(tiers, move, source) - lost;
     if (DYNO_RARELY(lost > 0)) {

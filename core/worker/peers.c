@@ -20,6 +20,13 @@ struct change {
     uint32_t worker, blocks;
 };
 
+/* A pull, and until when it may take. */
+struct pull {
+    uint64_t number;
+    dyno_ns due;
+    uint32_t move;
+};
+
 struct dyno_peers {
     struct dyno_kv_index *index;
     struct change *changes; /* that it was not told of yet, in the order in which they came */
@@ -30,6 +37,9 @@ struct dyno_peers {
     uint32_t span_capacity;
     uint32_t *asking; /* [asking_count] moves whose peers are to be asked, in order */
     uint32_t asking_count, asking_capacity;
+    struct pull *pulls; /* [pull_count] in the order of their deadlines; before pull_first: over */
+    uint32_t pull_first, pull_count, pull_capacity;
+    uint64_t pulled; /* so far */
     bool out_of_memory;
 };
 
@@ -58,6 +68,7 @@ void dyno_peers_close(struct dyno_peers *peers)
     free(peers->touched);
     free(peers->spans);
     free(peers->asking);
+    free(peers->pulls);
     free(peers);
 }
 
@@ -185,6 +196,61 @@ dyno_status dyno_peers_find(struct dyno_local *local, uint32_t worker, const str
 
 /* ---- asking one ------------------------------------------------------------------------------ */
 
+/* Is it still under way?  Its place may be another move's by now. */
+static bool is_awaited(const struct dyno_local *local, const struct pull *pull)
+{
+    const struct dyno_move *move = dyno_move_at(local->config.tiers, pull->move);
+
+    return move->is_alive && move->local == local && move->pull == pull->number &&
+           move->is_awaited[DYNO_FROM_GPU];
+}
+
+void dyno_peers_over(struct dyno_local *local)
+{
+    struct dyno_peers *peers = local->peers;
+
+    while (peers->pull_first < peers->pull_count &&
+           !is_awaited(local, &peers->pulls[peers->pull_first])) {
+        peers->pull_first++;
+    }
+    local->pulls_late =
+        peers->pull_first < peers->pull_count ? peers->pulls[peers->pull_first].due : DYNO_NEVER;
+}
+
+/* Room for one pull more, at the end. */
+static bool reserve_pull(struct dyno_peers *peers)
+{
+    uint32_t over = peers->pull_first, left = peers->pull_count - over;
+
+    if (peers->pull_count == peers->pull_capacity && over > 0 && over >= left) {
+        memmove(peers->pulls, peers->pulls + over, left * sizeof *peers->pulls);
+        peers->pull_first = 0;
+        peers->pull_count = left;
+    }
+    return reserve((void **)&peers->pulls, peers->pull_count, &peers->pull_capacity,
+                   sizeof *peers->pulls);
+}
+
+/* The deadline of a pull that begins now: after all others, as they are equally long. */
+static dyno_status limit(struct dyno_local *local, uint32_t move, dyno_ns now)
+{
+    dyno_ns deadline_ns = local->config.tiers->config.pull_deadline_ns;
+    struct dyno_peers *peers = local->peers;
+
+    if (deadline_ns == 0) {
+        return DYNO_OK;
+    }
+    if (!reserve_pull(peers)) {
+        return DYNO_NO_MEMORY;
+    }
+    peers->pulls[peers->pull_count++] =
+        (struct pull){.number = dyno_move_at(local->config.tiers, move)->pull,
+                      .due = now + deadline_ns,
+                      .move = move};
+    dyno_peers_over(local);
+    return DYNO_OK;
+}
+
 dyno_status dyno_peers_await(struct dyno_local *local, uint32_t move, dyno_ns now)
 {
     struct dyno_peers *peers = local->peers;
@@ -195,6 +261,21 @@ dyno_status dyno_peers_await(struct dyno_local *local, uint32_t move, dyno_ns no
     }
     peers->asking[peers->asking_count++] = move;
     local->pulls_due = now + 1;
+    dyno_move_at(local->config.tiers, move)->pull = ++peers->pulled;
+    return limit(local, move, now);
+}
+
+dyno_status dyno_peers_expire(struct dyno_local *local, dyno_ns now)
+{
+    while (local->pulls_late <= now) { /* each that is given up is over */
+        uint32_t index = local->peers->pulls[local->peers->pull_first].move;
+        const struct dyno_move *move = dyno_move_at(local->config.tiers, index);
+
+        if (move->seq != DYNO_NO_SEQ) {
+            local->seqs[move->seq].pulls_no_more = true;
+        }
+        DYNO_TRY(dyno_pull_give_up(local->config.tiers, index, now));
+    }
     return DYNO_OK;
 }
 

@@ -14,7 +14,8 @@
  *
  *   pull     Likewise for what another worker's GPU holds, of those that the workers' object has:
  *            it is asked, holds what it has while that is copied, and at most a quarter of its
- *            blocks for such things.  What it has evicted by then is computed.
+ *            blocks for such things.  What it has evicted by then is computed, and what has not
+ *            come by a deadline.
  *
  * What would come back later than it is computed again is not stored.  A block on its way is held
  * on both ends; of a GPU's blocks a quarter at most for stores.  A pool that has no room takes as

@@ -47,6 +47,8 @@ static void abandon_onboard(struct dyno_tiers *tiers, uint32_t index)
 void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index)
 {
     const struct dyno_move *move = dyno_move_at(tiers, index);
+    struct dyno_local *local = move->local;
+    bool is_pull = move->is_awaited[DYNO_FROM_GPU];
 
     if (move->is_onboard) {
         abandon_onboard(tiers, index);
@@ -54,6 +56,9 @@ void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index)
         abandon_store(tiers, move);
     }
     dyno_move_free(tiers, index);
+    if (is_pull) {
+        dyno_peers_over(local);
+    }
 }
 
 /* ---- the run is given up --------------------------------------------------------------------- */
@@ -151,8 +156,7 @@ static void drop_all(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
     }
 }
 
-/* Nothing more comes from a peer that is lost: who waits for it goes on without. */
-static dyno_status lose_peer(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
+dyno_status dyno_pull_give_up(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
 {
     struct dyno_move *move = dyno_move_at(tiers, index);
 
@@ -161,7 +165,8 @@ static dyno_status lose_peer(struct dyno_tiers *tiers, uint32_t index, dyno_ns n
     } else {
         dyno_peers_forget(move->local, index);
     }
-    return dyno_onboard_arrived(tiers, index, DYNO_FROM_GPU, 0, now);
+    return dyno_onboard_arrived(tiers, index, DYNO_FROM_GPU,
+                                dyno_onboard_blocks(tiers, move, DYNO_FROM_GPU), now);
 }
 
 dyno_status dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns now)
@@ -177,7 +182,7 @@ dyno_status dyno_tiers_lose(struct dyno_local *local, uint32_t worker, dyno_ns n
             dyno_move_abandon(tiers, i);
         } else if (move->is_alive && move->local == local && move->is_onboard &&
                    move->is_awaited[DYNO_FROM_GPU] && move->peer == worker) {
-            DYNO_TRY(lose_peer(tiers, i, now));
+            DYNO_TRY(dyno_pull_give_up(tiers, i, now));
         }
     }
     dyno_tiers_stop(local, worker, now);

@@ -42,6 +42,7 @@ struct dyno_move {
     uint32_t peer, peer_held;
     bool is_peer_last;  /* it gives what the tiers lack; else they what it lacks */
     bool is_peer_asked; /* false: it is to be, and nothing is on its way from it */
+    uint64_t pull;      /* its number among those of its workers, from 1 on; 0: there is no peer */
     dyno_ns started_at;
 };
 
@@ -190,6 +191,9 @@ void dyno_move_left(struct dyno_local *local, uint32_t index, dyno_ns now, bool 
 /* Both ends of a move let go of what it holds; the move is freed. */
 void dyno_move_abandon(struct dyno_tiers *tiers, uint32_t index);
 
+/* Nothing more comes from the peer: who waits for it goes on without. */
+dyno_status dyno_pull_give_up(struct dyno_tiers *tiers, uint32_t index, dyno_ns now);
+
 /* ---- tier_credit.c ---- */
 /* Begin to index the tier's pools if they are many, before they hold anything.  DYNO_NO_MEMORY. */
 dyno_status dyno_tier_wide_open(struct dyno_tiers *tiers, uint32_t tier);
@@ -233,6 +237,8 @@ dyno_status dyno_peers_find(struct dyno_local *local, uint32_t worker, const str
                             uint32_t *blocks);
 /* The move's peer is to be asked, in a nanosecond: when nobody forms a pass. */
 dyno_status dyno_peers_await(struct dyno_local *local, uint32_t move, dyno_ns now);
+/* A pull has come, or will not: its deadline is nobody's any more. */
+void dyno_peers_over(struct dyno_local *local);
 /* It is not to be asked any more. */
 void dyno_peers_forget(struct dyno_local *local, uint32_t move);
 /* The peer lets go of what it holds for the move. */

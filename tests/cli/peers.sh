@@ -87,7 +87,19 @@ works "${by_hand[@]}" --fault worker:0@1005us=dead --set faults.notice=2us
 works "${by_hand[@]}" --fault peer:0@1005us..2ms=down
 [[ $(rows | tail -n 1) == '1|1|96|96|1001259|10000|1011259' ]]
 
+# Or it is computed when it was to be there, which is when B came and 500 us; the 18,260 ns that it
+# takes are in time, to the nanosecond.
+down=(--fault "peer:0@1005us..2ms=down")
+works "${by_hand[@]}" "${down[@]}" --set tiers.peer_deadline=500us
+[[ $(rows | tail -n 1) == '1|1|0|0|500000|40000|540000' && $(tier 1) == '0|1|0|0|6' ]]
+works "${by_hand[@]}" --set tiers.peer_deadline=18260ns
+[[ $(rows | tail -n 1) == '1|1|96|96|18260|10000|28260' && $(tier 1) == '6|1|6|0|0' ]]
+works "${by_hand[@]}" --set tiers.peer_deadline=18259ns
+[[ $(rows | tail -n 1) == '1|1|0|0|18259|40000|58259' && $(tier 1) == '0|1|0|0|6' ]]
+
 # What cannot be.
+refuses 2 'tiers.peer_deadline has no meaning without --peers' \
+    "${two[@]}" --set tiers.peer_deadline=1s
 refuses 2 "--peers and --no-prefix-cache cannot be together: what cannot be found again is not\
  kept" \
     "${two[@]}" --peers --no-prefix-cache

@@ -98,6 +98,7 @@ tiers:
   evict: lru                                 # default
   chunk_tokens: block                        # default
   peers: false                               # default
+  peer_deadline: none                        # default
   file: none                                 # default
 engine:
   profile: sglang                            # --engine

@@ -204,6 +204,21 @@ START_TEST(what_is_moved_is_what_is_simulated_to_the_block)
 }
 END_TEST
 
+/* What has to be there at once never is: all of it is asked for, given up, and computed. */
+START_TEST(what_does_not_come_in_time_is_computed)
+{
+    static const char options[] =
+        "--workers 2 --router round_robin --peers --set tiers.peer_deadline=1ns";
+    static struct history live, simulated;
+
+    run(&live, "live", options);
+    run(&simulated, "simulated", options);
+    expect_same(&live, &simulated);
+    ck_assert_uint_eq(live.totals.peers.hit_blocks, 0);
+    ck_assert_uint_gt(live.totals.peers.lost_blocks, 0);
+}
+END_TEST
+
 static void run_with_file(struct history *history)
 {
     char options[256];
@@ -256,6 +271,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_loop_test(cases, what_is_moved_is_what_is_simulated_to_the_block, 0, WORLDS);
+    tcase_add_test(cases, what_does_not_come_in_time_is_computed);
     tcase_add_test(cases, a_file_outlives_the_run_and_its_errors_are_seen);
     suite_add_tcase(suite, cases);
 }

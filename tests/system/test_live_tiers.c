@@ -28,6 +28,7 @@ static void draw_peers(struct world *world, uint64_t seed)
 {
     draw(world, seed);
     world->tiers.peers = true;
+    world->tiers.pull_deadline_ns = seed % 2 * (seed / 2 % 5 + 1) * 3 * DYNO_MS;
     world->tiers.count = seed % 3 == 0 ? 0 : world->tiers.count;
     if (seed % 4 == 1) {
         dyno_ns last = world->requests[world->request_count - 1].arrival_ns;

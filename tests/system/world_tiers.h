@@ -11,8 +11,9 @@
 enum { WORLD_WORKERS_MAX = 10, WORLD_ENDPOINTS_MAX = (1 + DYNO_TIERS_MAX) * WORLD_WORKERS_MAX };
 
 struct world_tiers {
-    uint32_t count; /* 0: none */
-    bool peers;     /* workers pull from one another; also where there are none */
+    uint32_t count;           /* 0: none */
+    bool peers;               /* workers pull from one another; also where there are none ... */
+    dyno_ns pull_deadline_ns; /* ... within that time; 0: for ever */
     struct dyno_tier_config tiers[DYNO_TIERS_MAX];
     uint32_t pool_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
     uint32_t endpoint_of[DYNO_TIERS_MAX][WORLD_WORKERS_MAX];
@@ -93,6 +94,7 @@ static inline void world_open_tiers(const struct world_tiers *world, uint32_t pl
                                        .stores_kv = local->device->ops->stores_kv,
                                        .chunk_blocks = world->chunk_blocks,
                                        .peers = world->peers,
+                                       .pull_deadline_ns = world->pull_deadline_ns,
                                        .pools_few = world->pools_few,
                                        .listener = local->listener};
 
