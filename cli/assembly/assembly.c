@@ -120,7 +120,7 @@ static dyno_status use_tiers(struct dyno_assembly *assembly)
     struct dyno_tiering *tiering = &assembly->tiering;
     struct dyno_dispatch_tiers view;
 
-    if (!assembly->scenario->tiers.levels) {
+    if (!assembly->scenario->tiers.levels && tiering->credits.peers <= 0.0) {
         return DYNO_OK;
     }
     if (assembly->belady) {

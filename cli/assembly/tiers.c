@@ -312,7 +312,7 @@ static dyno_status lay_out(struct dyno_tiering *tiering, const struct dyno_scena
         uint32_t *pool_of = numbers + (size_t)2 * i * workers, *endpoint_of = pool_of + workers;
 
         DYNO_TRY(check_size(&specs[i], blocks, config->block_bytes, worker, error));
-        tiering->credits[i] = scenario->router.tier_credit[specs[i].level - 2];
+        tiering->credits.tiers[i] = scenario->router.tier_credit[specs[i].level - 2];
         tier->level = specs[i].level;
         tier->outlives = !tiering->places && specs[i].level == 3;
         tier->store =
@@ -391,6 +391,7 @@ dyno_status dyno_tiering_open(struct dyno_tiering *tiering, const struct dyno_as
     }
     tiers.peers = scenario->tiers.peers;
     tiers.pull_deadline_ns = scenario->tiers.peer_deadline_ns;
+    tiering->credits.peers = scenario->tiers.peers ? scenario->router.peer_credit : 0.0;
     DYNO_TRY(dyno_tier_specs(specs, &tiers.tier_count, scenario->tiers.levels, error));
     if (scenario->timing.machine && !is_live && tiers.tier_count > 0 &&
         specs[tiers.tier_count - 1].level == 3) {
@@ -431,7 +432,7 @@ static void fill(void *context, const struct dyno_request *request, const uint8_
 {
     const struct dyno_tiering *tiering = context;
 
-    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, tiering->credits,
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, &tiering->credits,
                       tiering->first_routed, tiering->routed, eligible, overlap, credit);
 }
 

@@ -51,7 +51,7 @@ struct dyno_tiering {
     uint32_t routed;          /* and how many there are */
     struct dyno_tiers *tiers; /* NULL: there are none */
     uint32_t block_tokens;
-    double credits[DYNO_TIERS_MAX]; /* as a router counts them */
+    struct dyno_tier_credits credits; /* as a router counts them */
 };
 
 /* Tiers for the workers of `config`, which is told of them; nothing where the scenario has none.

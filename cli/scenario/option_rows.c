@@ -456,6 +456,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         DEFAULT("true"), HELP("count prefill that is waiting on a worker as load")),
     ROW("router.kv.track_active_blocks", NULL, NULL, BOOL, router.track_active_blocks,
         DEFAULT("true"), HELP("count blocks held by running requests as load")),
+    ROW("router.tier_credit.peers", NULL, "X", DOUBLE, router.peer_credit, DEFAULT("0"),
+        WITHIN(0, 1000),
+        HELP("blocks of prefill saved by a block that another worker's GPU holds, with --peers "
+             "(policies that read overlaps)")),
     ROW("router.tier_credit.g2", NULL, "X", DOUBLE, router.tier_credit[0], DEFAULT("0.75"),
         WITHIN(0, 1000),
         HELP("blocks of prefill saved by a block that lies only in host memory (the same "

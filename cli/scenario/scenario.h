@@ -138,6 +138,7 @@ struct dyno_scenario {
         double overlap_credit, overlap_decay, prefill_load_scale,
             decode_request_weight; /* router.kv.* */
         bool track_prefill_tokens, track_active_blocks;
+        double peer_credit;        /* router.tier_credit.peers */
         double tier_credit[3];     /* router.tier_credit.g2, g3, g4 */
         uint32_t session_replicas; /* router.session.replicas */
         bool session_sticky;       /* router.session.sticky */

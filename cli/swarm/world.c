@@ -73,6 +73,12 @@ static const struct knob tiered[] = {
     {"tiers.peers", {"", "true"}},
 };
 
+/* Prompts that come from other workers. */
+static const struct knob pulling[] = {
+    {"tiers.peer_deadline", {"", "", "", "50us", "20ms"}},
+    {"router.tier_credit.peers", {"", "0.5", "1"}},
+};
+
 /* Requests that wait before the fleet. */
 static const struct knob queued[] = {
     {"queue.policy", {"fcfs", "lcfs", "wspt", "priority", "fair"}},
@@ -293,6 +299,21 @@ static void draw_routers(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Of workers that pull from one another: in a stream of its own, so that others stay as they are.
+ */
+static void draw_pulls(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    for (int i = 0; i < world->argc; i++) {
+        if (strcmp(world->words[i], "tiers.peers=true") == 0) {
+            dyno_rng_init(&rng, seed, "swarm.pulls");
+            DRAW(world, &rng, pulling);
+            return;
+        }
+    }
+}
+
 /* Two models, in a third of the worlds that may have them, by a stream of their own; where a
  * planner is in them the budget is short in most. */
 static void draw_models(struct dyno_swarm_world *world, uint64_t seed, bool is_planned)
@@ -362,6 +383,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         draw_changes(world, seed);
         draw_routers(world, seed);
     }
+    draw_pulls(world, seed);
     if (is_faulty) {
         DRAW(world, &faults, faulty);
         if (moves && dyno_rng_below(&faults, 2) == 0) {

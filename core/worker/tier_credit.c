@@ -95,11 +95,34 @@ static void credit_alike(uint32_t found, double credit, uint32_t count, uint32_t
     }
 }
 
-void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
-                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
-                       uint32_t count, const uint8_t *eligible, const uint32_t *overlap,
-                       double *credit)
+/* What whoever else has most of the prompt has, in its own cache. */
+static void credit_peers(uint32_t blocks_max, double credit, const uint32_t *overlap,
+                         uint32_t count, uint32_t *ends, double *sums)
 {
+    uint32_t most = 0, next = 0, who = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (overlap[i] > most) {
+            next = most;
+            most = overlap[i];
+            who = i;
+        } else if (overlap[i] > next) {
+            next = overlap[i];
+        }
+    }
+    for (uint32_t i = 0; most > 0 && i < count; i++) {
+        uint32_t found = i == who ? next : most;
+
+        add_credit(found < blocks_max ? found : blocks_max, credit, &ends[i], &sums[i]);
+    }
+}
+
+void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
+                       uint32_t block_tokens, const struct dyno_tier_credits *credits,
+                       uint32_t first, uint32_t count, const uint8_t *eligible,
+                       const uint32_t *overlap, double *credit)
+{
+    bool peers_first = tiers->config.tier_count == 0 || credits->peers >= credits->tiers[0];
     uint32_t blocks_max = (request->prompt_tokens - 1) / block_tokens;
     uint32_t *ends = tiers->ends;
 
@@ -108,25 +131,31 @@ void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *requ
     for (uint32_t i = 0; i < count; i++) {
         credit[i] = 0.0;
     }
+    if (credits->peers > 0.0 && peers_first) {
+        credit_peers(blocks_max, credits->peers, overlap, count, ends, credit);
+    }
     for (uint32_t i = 0; i < tiers->config.tier_count; i++) {
         const uint32_t *pool_of = tiers->config.tiers[i].pool_of + first;
 
         if (tiers->wide[i].index) {
-            credit_widely(&tiers->wide[i], pool_of, credits[i], request, blocks_max, count, ends,
-                          credit);
+            credit_widely(&tiers->wide[i], pool_of, credits->tiers[i], request, blocks_max, count,
+                          ends, credit);
             continue;
         }
         if (tiers->config.tiers[i].pool_count == 1) {
-            credit_alike(found_in(tiers, i, 0, request, blocks_max), credits[i], count, ends,
+            credit_alike(found_in(tiers, i, 0, request, blocks_max), credits->tiers[i], count, ends,
                          credit);
             continue;
         }
         for (uint32_t j = 0; j < count; j++) {
             if (eligible[j]) {
-                add_credit(found_in(tiers, i, pool_of[j], request, blocks_max), credits[i],
+                add_credit(found_in(tiers, i, pool_of[j], request, blocks_max), credits->tiers[i],
                            &ends[j], &credit[j]);
             }
         }
+    }
+    if (credits->peers > 0.0 && !peers_first) {
+        credit_peers(blocks_max, credits->peers, overlap, count, ends, credit);
     }
 }
 

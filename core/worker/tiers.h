@@ -90,15 +90,23 @@ struct dyno_tiers;
 dyno_status dyno_tiers_open(struct dyno_tiers **out, const struct dyno_tiers_config *config);
 void dyno_tiers_close(struct dyno_tiers *tiers); /* NULL: no effect */
 
+/* What lies elsewhere is worth so much of a block in the worker's own cache; of peers 0 where there
+ * are none. */
+struct dyno_tier_credits {
+    double tiers[DYNO_TIERS_MAX];
+    double peers;
+};
+
 /* What the tiers are worth to a request at each worker, in blocks: of those of its prompt beyond
  * the first overlap[worker] that lie in a tier of the worker's, from the fastest on, each counts
- * what its tier's credit says.  The request has blocks of `block_tokens`; eligible, overlap and
- * credit are those of `count` workers from `first` on.  Nothing is said of those that are not
- * eligible. */
+ * what its tier's credit says; and those that another worker's GPU holds, by `overlap`, before the
+ * tiers or after them, whichever count more.  The request has blocks of `block_tokens`; eligible,
+ * overlap and credit are those of `count` workers, at the places from `first` on.  Nothing is said
+ * of those that are not eligible. */
 void dyno_tiers_credit(struct dyno_tiers *tiers, const struct dyno_request *request,
-                       uint32_t block_tokens, const double credits[DYNO_TIERS_MAX], uint32_t first,
-                       uint32_t count, const uint8_t *eligible, const uint32_t *overlap,
-                       double *credit);
+                       uint32_t block_tokens, const struct dyno_tier_credits *credits,
+                       uint32_t first, uint32_t count, const uint8_t *eligible,
+                       const uint32_t *overlap, double *credit);
 
 /* Whether workers pull from one another. */
 bool dyno_tiers_have_peers(const struct dyno_tiers *tiers);

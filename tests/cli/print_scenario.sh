@@ -141,6 +141,7 @@ router:
     track_prefill_tokens: true               # default
     track_active_blocks: true                # default
   tier_credit:
+    peers: 0                                 # default
     g2: 0.75                                 # default
     g3: 0.25                                 # default
     g4: 0.25                                 # default

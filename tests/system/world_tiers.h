@@ -77,11 +77,13 @@ static inline void world_fill_credit(void *context, const struct dyno_request *r
                                      const uint8_t *eligible, const uint32_t *overlap,
                                      double *credit)
 {
-    static const double credits[DYNO_TIERS_MAX] = {0.75, 0.5, 0.25};
+    static const struct dyno_tier_credits credits = {.tiers = {0.75, 0.5, 0.25}};
+    static const struct dyno_tier_credits with_peers = {.tiers = {0.75, 0.5, 0.25}, .peers = 0.6};
     const struct world_tiering *tiering = context;
 
-    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens, credits, 0, tiering->routed,
-                      eligible, overlap, credit);
+    dyno_tiers_credit(tiering->tiers, request, tiering->block_tokens,
+                      dyno_tiers_have_peers(tiering->tiers) ? &with_peers : &credits, 0,
+                      tiering->routed, eligible, overlap, credit);
 }
 
 static inline void world_open_tiers(const struct world_tiers *world, uint32_t places,
