@@ -133,6 +133,17 @@ static void offer_sections(struct dyno_nearest *nearest, const char *name,
     }
 }
 
+static uint32_t dots_in(const char *name)
+{
+    uint32_t dots = 0;
+
+    for (; *name; name++) {
+        dots += *name == '.';
+    }
+    return dots;
+}
+
+/* A section is meant where one is as near, and as deep; else an option. */
 static dyno_status refuse_unknown(const struct reader *reader, const char *path)
 {
     char section[DYNO_OPTION_NAME_MAX], quoted[DYNO_QUOTE_MAX];
@@ -144,7 +155,7 @@ static dyno_status refuse_unknown(const struct reader *reader, const char *path)
         offer_sections(&nearest, reader->options->rows[i].name, section);
     }
     near = dyno_nearest_word(&nearest);
-    if (!near || strchr(path, '.')) {
+    if (!near || dots_in(near) != dots_in(path)) {
         const char *row = dyno_options_suggest(reader->options, path);
 
         near = row ? row : near;

@@ -133,7 +133,7 @@ bad() {
     cat >bad.yml
     refuses 2 "$1" gate --base "$dyno" --suite suite --budgets bad.yml
 }
-bad "bad.yml:1:11: unknown key 'budgets.ttft_ms.p98'; did you mean 'budgets.ttft_ms.p90.sides'?" \
+bad "bad.yml:1:11: unknown key 'budgets.ttft_ms.p98'; did you mean 'budgets.ttft_ms.p90'?" \
     <<<'budgets: {ttft_ms.p98: {relative: 1%}}'
 p99=budgets.ttft_ms.p99
 bad "bad.yml:1:35: $p99.absolute: '2h' is not a difference in its unit, such as 2ms" \
