@@ -18,6 +18,7 @@ struct engine {
     int gpu;                               /* of its first rank */
     struct dyno_cuda_ranks *ranks;         /* NULL: the worker is not there */
     uint32_t yield_count;                  /* of the step */
+    uint32_t further;                      /* that may follow it */
     struct dyno_cuda_slice *slices;        /* [seqs_max], as many as a pass has pieces */
     struct dyno_cuda_yield *yields;        /* [seqs_max] */
     const struct dyno_engine_piece **from; /* [seqs_max] the yields' pieces */
@@ -125,6 +126,15 @@ static bool chooses_on_host(const struct engine *engine, uint32_t yields)
     return false;
 }
 
+static dyno_status say(const struct engine *engine, uint32_t worker, dyno_status status,
+                       const struct dyno_error *error)
+{
+    if (status != DYNO_OK) {
+        fprintf(stderr, "dyno: worker %u, GPU %d: %s\n", worker, engine->gpu, error->text);
+    }
+    return status;
+}
+
 /* What a GPU holds is lost with the call of CUDA that fails: so is the worker. */
 static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count, uint32_t *next)
@@ -136,12 +146,33 @@ static dyno_status step(void *context, uint32_t worker, const struct dyno_engine
 
     (void)next;
     engine->yield_count = lay_out(engine, pieces, piece_count);
-    status =
-        dyno_cuda_ranks_run(engine->ranks, engine->slices, piece_count, engine->yields, &error);
-    if (status != DYNO_OK) {
-        fprintf(stderr, "dyno: worker %u, GPU %d: %s\n", worker, engine->gpu, error.text);
-    }
-    return status;
+    status = dyno_cuda_ranks_step(engine->ranks, engine->slices, piece_count, engine->further,
+                                  engine->yields, &error);
+    return say(engine, worker, status, &error);
+}
+
+static void expect(void *context, uint32_t worker, uint32_t further)
+{
+    const struct cuda *cuda = context;
+
+    cuda->engines[worker].further = further;
+}
+
+static bool is_ahead(void *context, uint32_t worker)
+{
+    const struct cuda *cuda = context;
+
+    return dyno_cuda_ranks_is_ahead(cuda->engines[worker].ranks);
+}
+
+static dyno_status rest(void *context, uint32_t worker)
+{
+    const struct cuda *cuda = context;
+    const struct engine *engine = &cuda->engines[worker];
+    struct dyno_error error = {0};
+    dyno_status status = dyno_cuda_ranks_rest(engine->ranks, &error);
+
+    return say(engine, worker, status, &error);
 }
 
 static void choose(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
@@ -338,6 +369,9 @@ static dyno_status open_threads(struct dyno_device **out, struct cuda *cuda,
     threaded.help = "this machine's GPUs compute real tokens";
     threaded.step = step;
     threaded.choose = choose;
+    threaded.expect = expect;
+    threaded.is_ahead = is_ahead;
+    threaded.rest = rest;
     threaded.start = start;
     threaded.stop = stop;
     threaded.release = release;

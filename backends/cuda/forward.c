@@ -2,13 +2,11 @@
 #include "backends/cuda/forward.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "backends/cuda/forward_parts.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/rope.h"
 #include "kernels/cuda/rows.h"
-#include "kernels/half.h"
 
 static const struct dyno_cuda_layer *layer_of(const struct dyno_cuda_pass *pass, uint32_t index)
 {
@@ -259,9 +257,6 @@ static dyno_status choose(const struct dyno_cuda_pass *pass)
         return DYNO_OK;
     }
     DYNO_CUDA_LAUNCH(dyno_cuda_sample(&sample, forward->stream), pass->error);
-    DYNO_CUDA_TRY(cudaMemcpyAsync(forward->token, forward->on.token, pass->rows * sizeof(uint32_t),
-                                  cudaMemcpyDeviceToHost, forward->stream),
-                  pass->error);
     return DYNO_OK;
 }
 
@@ -279,9 +274,6 @@ dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
                                   .joint = forward->on.joint,
                                   .error = error};
 
-    DYNO_CUDA_TRY(cudaMemcpyAsync(forward->on.told, forward->told, arena.used,
-                                  cudaMemcpyHostToDevice, forward->stream),
-                  error);
     DYNO_TRY(pick_rows(&pass, forward->model->embedding, forward->shape->vocab,
                        forward->shape->hidden, pass.told.token, pass.rows, pass.hidden));
     for (uint32_t layer = 0; layer < layers; layer++) {
@@ -299,83 +291,4 @@ dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
                                  const struct dyno_cuda_shape *shape, struct dyno_error *error)
 {
     return dyno_cuda_queue_layers(forward, shape, forward->shape->layers, error);
-}
-
-/* ---- and back -------------------------------------------------------------------------------- */
-
-/* The logits and states that are wanted on the host. */
-static dyno_status fetch(const struct dyno_cuda_forward *forward,
-                         const struct dyno_cuda_slice *slices, uint32_t slice_count,
-                         struct dyno_error *error)
-{
-    uint64_t hidden = forward->shape->hidden, yield = 0;
-
-    for (uint32_t i = 0; i < slice_count; i++) {
-        if (slices[i].want == DYNO_CUDA_WANT_LOGITS) {
-            uint64_t at = yield * forward->logits_stride;
-
-            DYNO_CUDA_TRY(cudaMemcpyAsync(forward->logits + at, forward->on.logits + at,
-                                          forward->shape->vocab * sizeof(float),
-                                          cudaMemcpyDeviceToHost, forward->stream),
-                          error);
-        } else if (slices[i].want == DYNO_CUDA_WANT_STATE) {
-            DYNO_CUDA_TRY(cudaMemcpyAsync(forward->state + yield * hidden,
-                                          dyno_cuda_at(forward->on.normed, yield * hidden),
-                                          hidden * sizeof(uint16_t), cudaMemcpyDeviceToHost,
-                                          forward->stream),
-                          error);
-        }
-        yield += slices[i].want != DYNO_CUDA_WANT_NOTHING;
-    }
-    return DYNO_OK;
-}
-
-static float value_of(const struct dyno_cuda_forward *forward, uint16_t bits)
-{
-    return forward->model->element == DYNO_ELEMENT_F16 ? dyno_half_to_float(bits)
-                                                       : dyno_bf16_to_float(bits);
-}
-
-static void hand_out(const struct dyno_cuda_forward *forward, const struct dyno_cuda_slice *slices,
-                     uint32_t slice_count, struct dyno_cuda_yield *yields)
-{
-    uint64_t hidden = forward->shape->hidden, yield = 0;
-
-    for (uint32_t i = 0; i < slice_count; i++) {
-        float *state = forward->state_values + yield * hidden;
-
-        if (slices[i].want == DYNO_CUDA_WANT_NOTHING) {
-            continue;
-        }
-        yields[yield] = (struct dyno_cuda_yield){.token = forward->token[yield]};
-        if (slices[i].want == DYNO_CUDA_WANT_LOGITS) {
-            yields[yield].logits = forward->logits + yield * forward->logits_stride;
-        } else if (slices[i].want == DYNO_CUDA_WANT_STATE) {
-            yields[yield].state = state;
-        }
-        for (uint64_t k = 0; slices[i].want == DYNO_CUDA_WANT_STATE && k < hidden; k++) {
-            state[k] = value_of(forward, forward->state[yield * hidden + k]);
-        }
-        yield++;
-    }
-}
-
-dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
-                                  const struct dyno_cuda_slice *slices, uint32_t slice_count,
-                                  struct dyno_cuda_yield *yields, struct dyno_error *error)
-{
-    struct dyno_cuda_shape shape = dyno_cuda_shape_of(forward, slices, slice_count);
-
-    forward->running = true;
-    (void)dyno_cuda_tell(forward, &shape, slices, slice_count);
-    DYNO_TRY(dyno_cuda_queue_graph(forward, &shape, error));
-    if (dyno_cuda_leads(forward)) {
-        DYNO_TRY(fetch(forward, slices, slice_count, error));
-    }
-    DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
-    forward->running = false;
-    if (dyno_cuda_leads(forward)) {
-        hand_out(forward, slices, slice_count, yields);
-    }
-    return DYNO_OK;
 }

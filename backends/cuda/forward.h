@@ -10,6 +10,11 @@
  * sequence alone, but for the order in which products are summed, which may be another one for
  * another number of rows.
  *
+ * Where a pass of decoding is followed by others of the same sequences, each with the token that
+ * was chosen before, they follow each other on the device: the next one is queued before the host
+ * knows the tokens, which it hears of one step behind.  Not so with ranks, as only the first has
+ * the tokens.
+ *
  * Several ranks may share a pass (backends/cuda/ranks.h): each has a forward pass over its part of
  * the weights, and all are told the same slices in the same order.
  */
@@ -93,6 +98,19 @@ uint64_t dyno_cuda_block_bytes(const struct dyno_model *model,
 dyno_status dyno_cuda_forward_run(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_slice *slices, uint32_t slice_count,
                                   struct dyno_cuda_yield *yields, struct dyno_error *error);
+
+/* The same as a step, which up to `further` more may follow with the same slices, each one position
+ * on, and of one position: it may queue the next one before it returns, if all want tokens.  Then
+ * this must be called for that next, or dyno_cuda_forward_rest, and nothing else. What tables say
+ * must be there for all of them. */
+dyno_status dyno_cuda_forward_step(struct dyno_cuda_forward *forward,
+                                   const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                                   uint32_t further, struct dyno_cuda_yield *yields,
+                                   struct dyno_error *error);
+/* Whether the next step is under way. */
+bool dyno_cuda_forward_is_ahead(const struct dyno_cuda_forward *forward);
+/* Wait for it; what it chose is nobody's, and what it stored has no meaning. */
+dyno_status dyno_cuda_forward_rest(struct dyno_cuda_forward *forward, struct dyno_error *error);
 
 /* Its keys and values, on a GPU that the caller knows. */
 struct dyno_cuda_kv_pool dyno_cuda_forward_pool(const struct dyno_cuda_forward *forward);

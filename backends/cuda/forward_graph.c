@@ -97,8 +97,12 @@ static dyno_status run_nothing(struct dyno_cuda_forward *forward,
 
     dyno_cuda_tell_nothing(forward, shape);
     forward->running = true;
+    DYNO_TRY(dyno_cuda_queue_told(forward, shape, error));
     DYNO_TRY(
         dyno_cuda_queue_layers(forward, shape, layers < WARM_LAYERS ? layers : WARM_LAYERS, error));
+    if (shape->prefills == 0 && !forward->config.shard) {
+        DYNO_TRY(dyno_cuda_queue_advance(forward, shape, error));
+    }
     DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
     forward->running = false;
     return DYNO_OK;

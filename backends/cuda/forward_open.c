@@ -169,9 +169,10 @@ static dyno_status take_pinned(struct dyno_cuda_forward *forward, struct dyno_er
     if (!dyno_cuda_leads(forward)) {
         return DYNO_OK;
     }
-    DYNO_CUDA_TRY(
-        cudaHostAlloc((void **)&forward->token, sequences * sizeof(uint32_t), cudaHostAllocDefault),
-        error);
+    DYNO_CUDA_TRY(cudaHostAlloc((void **)&forward->token, 2 * sequences * sizeof(uint32_t),
+                                cudaHostAllocDefault),
+                  error);
+    DYNO_CUDA_TRY(cudaEventCreateWithFlags(&forward->chosen, cudaEventDisableTiming), error);
     DYNO_CUDA_TRY(cudaHostAlloc((void **)&forward->logits,
                                 sequences * forward->logits_stride * sizeof(float),
                                 cudaHostAllocDefault),
@@ -270,6 +271,9 @@ void dyno_cuda_forward_close(struct dyno_cuda_forward *forward)
     }
     dyno_cuda_graphs_close(forward);
     dyno_cuda_gemm_close(forward->gemm);
+    if (forward->chosen) {
+        (void)cudaEventDestroy(forward->chosen);
+    }
     if (forward->stream) {
         (void)cudaStreamDestroy(forward->stream);
     }

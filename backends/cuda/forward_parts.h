@@ -72,11 +72,16 @@ struct dyno_cuda_forward {
     struct dyno_cuda_gemm *gemm;
     void *memory, *kv; /* of the device */
     struct dyno_cuda_activations on;
-    char *told;          /* [told_bytes] pinned, as on.told */
-    uint32_t *token;     /* [sequences_max] pinned */
-    float *logits;       /* [sequences_max][logits_stride] pinned */
-    uint16_t *state;     /* [sequences_max][hidden] pinned, of the element */
-    float *state_values; /* likewise */
+    char *told;                  /* [told_bytes] pinned, as on.told */
+    uint32_t *token;             /* [2][sequences_max] pinned: of a step, and of the one before */
+    cudaEvent_t chosen;          /* the tokens of the step before are there */
+    struct dyno_cuda_shape step; /* of the last one that was queued */
+    uint32_t turn;               /* where its tokens come to, of the two */
+    uint32_t further;            /* steps that may follow it, as it was told */
+    bool ahead;                  /* it was queued before the tokens of the one before were known */
+    float *logits;               /* [sequences_max][logits_stride] pinned */
+    uint16_t *state;             /* [sequences_max][hidden] pinned, of the element */
+    float *state_values;         /* likewise */
     struct dyno_cuda_graph graphs[DYNO_CUDA_GRAPHS_MAX];
     uint32_t graph_count; /* made so far; the i-th is at i % DYNO_CUDA_GRAPHS_MAX */
 };
@@ -90,10 +95,11 @@ struct dyno_cuda_shape dyno_cuda_shape_max(const struct dyno_cuda_forward *forwa
 struct dyno_cuda_arrays dyno_cuda_arrays_take(struct dyno_cuda_arena *arena,
                                               const struct dyno_cuda_shape *shape);
 
-/* The shape of a pass, rounded up to one that comes again where it decodes only. */
+/* The shape of a pass, rounded up to one that comes again where it decodes only, and of so many
+ * steps that follow it. */
 struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
                                           const struct dyno_cuda_slice *slices,
-                                          uint32_t slice_count);
+                                          uint32_t slice_count, uint32_t further);
 
 /* Of other passes, `rows` rounded up. */
 uint32_t dyno_cuda_rows_of(const struct dyno_cuda_forward *forward, uint32_t rows);
@@ -106,12 +112,20 @@ struct dyno_cuda_shape dyno_cuda_decode_shape(const struct dyno_cuda_forward *fo
 void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
                             const struct dyno_cuda_shape *shape);
 
-/* Write the pass into forward->told; returns how many bytes of it there are. */
-uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
-                        const struct dyno_cuda_shape *shape, const struct dyno_cuda_slice *slices,
-                        uint32_t slice_count);
+/* Write the pass into forward->told, with the blocks of so many steps that follow. */
+void dyno_cuda_tell(const struct dyno_cuda_forward *forward, const struct dyno_cuda_shape *shape,
+                    const struct dyno_cuda_slice *slices, uint32_t slice_count, uint32_t further);
 
-/* Queue what forward->told says: its way to the device, the kernels, the way of the tokens back. */
+/* Queue the way of forward->told to the device. */
+dyno_status dyno_cuda_queue_told(struct dyno_cuda_forward *forward,
+                                 const struct dyno_cuda_shape *shape, struct dyno_error *error);
+
+/* Queue that on.told becomes what the step after this one is told: of decoding alone, when its
+ * tokens are chosen. */
+dyno_status dyno_cuda_queue_advance(struct dyno_cuda_forward *forward,
+                                    const struct dyno_cuda_shape *shape, struct dyno_error *error);
+
+/* Queue what on.told says: the kernels, up to the choice of tokens. */
 dyno_status dyno_cuda_queue_pass(struct dyno_cuda_forward *forward,
                                  const struct dyno_cuda_shape *shape, struct dyno_error *error);
 

@@ -100,7 +100,7 @@ struct dyno_cuda_shape dyno_cuda_decode_shape(const struct dyno_cuda_forward *fo
 
 struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forward,
                                           const struct dyno_cuda_slice *slices,
-                                          uint32_t slice_count)
+                                          uint32_t slice_count, uint32_t further)
 {
     struct dyno_cuda_shape shape = {0};
 
@@ -123,7 +123,8 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
     shape.table_width = blocks_of(forward, shape.context_max);
     shape.gathers = shape.yields < shape.rows;
     if (shape.prefills == 0 && !shape.gathers) {
-        return dyno_cuda_decode_shape(forward, shape.decodes, shape.table_width);
+        return dyno_cuda_decode_shape(forward, shape.decodes,
+                                      blocks_of(forward, shape.context_max + further));
     }
     shape.rows = dyno_cuda_rows_of(forward, shape.rows);
     shape.yields = shape.yields > 0 ? batch_of(forward, shape.yields) : 0;
@@ -203,10 +204,10 @@ static void tell_yield(const struct dyno_cuda_arrays *arrays, const struct dyno_
 
 static void tell_slice(const struct dyno_cuda_forward *forward, const struct dyno_cuda_shape *shape,
                        const struct dyno_cuda_arrays *arrays, const struct dyno_cuda_slice *slice,
-                       struct place *at)
+                       uint32_t further, struct place *at)
 {
     uint32_t *table = arrays->table + (size_t)at->sequence * shape->table_width;
-    uint32_t blocks = blocks_of(forward, slice->first + slice->count);
+    uint32_t blocks = blocks_of(forward, slice->first + slice->count + further);
     struct dyno_cuda_attention_slice attention = {
         .sequence = at->sequence, .first = slice->first, .count = slice->count, .row = at->row};
 
@@ -280,9 +281,8 @@ void dyno_cuda_tell_nothing(const struct dyno_cuda_forward *forward,
     tell_nobody_yields(shape, &arrays, 0, shape->rows - 1);
 }
 
-uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
-                        const struct dyno_cuda_shape *shape, const struct dyno_cuda_slice *slices,
-                        uint32_t slice_count)
+void dyno_cuda_tell(const struct dyno_cuda_forward *forward, const struct dyno_cuda_shape *shape,
+                    const struct dyno_cuda_slice *slices, uint32_t slice_count, uint32_t further)
 {
     struct dyno_cuda_arena arena = {.base = told_of(forward)};
     struct dyno_cuda_arrays arrays = dyno_cuda_arrays_take(&arena, shape);
@@ -293,8 +293,7 @@ uint64_t dyno_cuda_tell(const struct dyno_cuda_forward *forward,
     for (uint32_t i = 0; i < slice_count; i++) {
         assert(slices[i].count >= 1 && slices[i].first < forward->model->positions &&
                slices[i].count <= forward->model->positions - slices[i].first);
-        tell_slice(forward, shape, &arrays, &slices[i], &at);
+        tell_slice(forward, shape, &arrays, &slices[i], further, &at);
     }
     tell_padding(shape, &arrays, at);
-    return arena.used;
 }

@@ -15,10 +15,13 @@ struct rank {
     dyno_status status;
 };
 
-/* What all ranks do at once: a pass, or without slices what is done before the first. */
+enum task { TASK_WARM, TASK_STEP, TASK_REST };
+
+/* What all ranks do at once. */
 struct work {
-    const struct dyno_cuda_slice *slices;
-    uint32_t slice_count;
+    enum task task;
+    const struct dyno_cuda_slice *slices; /* of a step */
+    uint32_t slice_count, further;
     struct dyno_cuda_yield *yields; /* rank 0's */
 };
 
@@ -50,9 +53,15 @@ static dyno_status compute(const struct rank *rank, const struct work *work,
                            struct dyno_cuda_yield *yields, struct dyno_error *error)
 {
     DYNO_CUDA_TRY(cudaSetDevice(rank->gpu), error); /* of this thread */
-    return work->slices ? dyno_cuda_forward_run(rank->forward, work->slices, work->slice_count,
-                                                yields, error)
-                        : dyno_cuda_forward_warm(rank->forward, error);
+    switch (work->task) {
+    case TASK_WARM:
+        return dyno_cuda_forward_warm(rank->forward, error);
+    case TASK_REST:
+        return dyno_cuda_forward_rest(rank->forward, error);
+    default:
+        return dyno_cuda_forward_step(rank->forward, work->slices, work->slice_count, work->further,
+                                      yields, error);
+    }
 }
 
 static void take_part(void *context, uint32_t index, const void *argument)
@@ -90,14 +99,33 @@ static dyno_status work_together(struct dyno_cuda_ranks *ranks, const struct wor
 
 dyno_status dyno_cuda_ranks_warm(struct dyno_cuda_ranks *ranks, struct dyno_error *error)
 {
-    return work_together(ranks, &(struct work){.slices = NULL}, error);
+    return work_together(ranks, &(struct work){.task = TASK_WARM}, error);
 }
 
 dyno_status dyno_cuda_ranks_run(struct dyno_cuda_ranks *ranks, const struct dyno_cuda_slice *slices,
                                 uint32_t slice_count, struct dyno_cuda_yield *yields,
                                 struct dyno_error *error)
 {
-    return work_together(ranks, &(struct work){slices, slice_count, yields}, error);
+    return dyno_cuda_ranks_step(ranks, slices, slice_count, 0, yields, error);
+}
+
+dyno_status dyno_cuda_ranks_step(struct dyno_cuda_ranks *ranks,
+                                 const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                                 uint32_t further, struct dyno_cuda_yield *yields,
+                                 struct dyno_error *error)
+{
+    return work_together(ranks, &(struct work){TASK_STEP, slices, slice_count, further, yields},
+                         error);
+}
+
+bool dyno_cuda_ranks_is_ahead(const struct dyno_cuda_ranks *ranks)
+{
+    return dyno_cuda_forward_is_ahead(ranks->rank[0].forward);
+}
+
+dyno_status dyno_cuda_ranks_rest(struct dyno_cuda_ranks *ranks, struct dyno_error *error)
+{
+    return work_together(ranks, &(struct work){.task = TASK_REST}, error);
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */

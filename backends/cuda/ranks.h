@@ -41,6 +41,14 @@ dyno_status dyno_cuda_ranks_run(struct dyno_cuda_ranks *ranks, const struct dyno
                                 uint32_t slice_count, struct dyno_cuda_yield *yields,
                                 struct dyno_error *error);
 
+/* As dyno_cuda_forward_step and its like: only of one rank steps go ahead. */
+dyno_status dyno_cuda_ranks_step(struct dyno_cuda_ranks *ranks,
+                                 const struct dyno_cuda_slice *slices, uint32_t slice_count,
+                                 uint32_t further, struct dyno_cuda_yield *yields,
+                                 struct dyno_error *error);
+bool dyno_cuda_ranks_is_ahead(const struct dyno_cuda_ranks *ranks);
+dyno_status dyno_cuda_ranks_rest(struct dyno_cuda_ranks *ranks, struct dyno_error *error);
+
 /* Keys and values of one rank, for copies in and out of blocks that no pass touches meanwhile. */
 struct dyno_cuda_kv_pool dyno_cuda_ranks_pool(const struct dyno_cuda_ranks *ranks, uint32_t rank);
 

@@ -23,7 +23,8 @@ struct dyno_generation_ops {
                        const struct dyno_transcript *transcript, void *scratch);
     /* How the next token is chosen, where `choose` would do dyno_sample and nothing else, without
      * bias, mask and penalties: true, and *out is that.  A device that can do it by itself then
-     * does not call `choose`.  NULL: it is always called. */
+     * does not call `choose`.  Once it is true *out stays the same, for the device may choose the
+     * tokens after that one too before it asks again.  NULL: `choose` is always called. */
     bool (*plain)(const struct dyno_generation *generation, struct dyno_sampling *out);
     /* In the place of `choose`, for one who wants no token but what the model made of the prompt:
      * state[size] is the hidden state of its last position behind the final norm, not to be kept.

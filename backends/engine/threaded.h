@@ -54,6 +54,15 @@ struct dyno_threaded_config {
      * here: called right after, if the step counts.  NULL: `step` does all of it. */
     void (*choose)(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                    uint32_t piece_count, uint32_t *next);
+    /* What computes may begin a step before the tokens of the one before are known here: of
+     * decoding, where each sequence goes on by one.  `expect` says before a step how many may
+     * follow it if no sequence ends by what its token is; `is_ahead` is asked after the step
+     * whether the next one has begun; `rest` waits for one that has begun and is not to count:
+     * before the pass ends, as blocks that it writes to are somebody else's then.  An error of that
+     * is the worker's failure.  All from the worker's thread; all three, or NULL. */
+    void (*expect)(void *context, uint32_t worker, uint32_t further);
+    bool (*is_ahead)(void *context, uint32_t worker);
+    dyno_status (*rest)(void *context, uint32_t worker);
     /* Give `worker` what its passes need, or take it away again: called from the worker's thread,
      * between its passes.  One that is started while it is there begins anew; to stop one that is
      * not there does nothing.  NULL: workers are there from when the device opens until it closes.

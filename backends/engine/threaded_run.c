@@ -87,12 +87,39 @@ static void note_boundary(struct dyno_engine *engine)
     atomic_store_explicit(&engine->boundary_count, count + 1, memory_order_release);
 }
 
+static bool is_told_to_stop(const struct dyno_engine *engine)
+{
+    return atomic_load_explicit(&engine->stop, memory_order_relaxed);
+}
+
+/* Steps that may follow the one that is to be computed, by how many tokens sequences may have. */
+static uint32_t further_of(const struct dyno_engine *engine)
+{
+    uint32_t most = engine->steps_max - engine->steps - 1;
+
+    for (uint32_t i = 0; most > 0 && i < engine->device->config.seqs_max; i++) {
+        const struct dyno_engine_slot *slot = &engine->slots[i];
+        uint32_t left = slot->total - slot->generated - 1;
+
+        most = slot->decodes && left < most ? left : most;
+    }
+    return is_told_to_stop(engine) ? 0 : most;
+}
+
+static bool is_ahead(const struct dyno_engine *engine)
+{
+    const struct dyno_threaded_config *config = &engine->device->config;
+
+    return config->is_ahead && config->is_ahead(config->context, engine->worker);
+}
+
 /* Whether another step follows.  Known before the boundary between the two is told, so that nobody
- * takes the end of the last step for the start of one more. */
+ * takes the end of the last step for the start of one more.  One that has begun is not stopped: it
+ * would be waited for all the same. */
 static bool goes_on(const struct dyno_engine *engine)
 {
     return engine->steps < engine->steps_max && engine->ended_count == 0 &&
-           !atomic_load_explicit(&engine->stop, memory_order_relaxed);
+           (!is_told_to_stop(engine) || is_ahead(engine));
 }
 
 /* A step is computed: its tokens are its sequences'.  True: another one follows. */
@@ -138,33 +165,50 @@ _Noreturn static void give_up(const struct dyno_engine *engine)
     _Exit(EXIT_FAILURE);
 }
 
+static dyno_status compute(struct dyno_engine *engine, uint32_t piece_count)
+{
+    const struct dyno_threaded_config *config = &engine->device->config;
+
+    if (config->expect) {
+        config->expect(config->context, engine->worker, further_of(engine));
+    }
+    return config->step(config->context, engine->worker, engine->pieces, piece_count, engine->next);
+}
+
+/* The pass ends like that, when nothing of it is computed any more. */
+static void end_pass(struct dyno_engine *engine, enum dyno_mail mail)
+{
+    const struct dyno_threaded_config *config = &engine->device->config;
+
+    if (is_ahead(engine) && config->rest(config->context, engine->worker) != DYNO_OK) {
+        mail = mail == MAIL_DONE ? MAIL_FAILED : mail;
+    }
+    if (mail == MAIL_FAILED && !config->survives) {
+        give_up(engine);
+    }
+    if (mail == MAIL_FAILED) {
+        atomic_fetch_add_explicit(&engine->device->failures, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&engine->mail, mail, memory_order_release);
+}
+
 /* Of a pass that was cut nobody hears any more. */
 static void run_pass(struct dyno_engine *engine)
 {
-    const struct dyno_threaded_config *config = &engine->device->config;
     enum dyno_mail mail = MAIL_DONE;
     bool another = true;
 
     note_boundary(engine);
     while (another) {
         uint32_t yields, count = gather(engine, &yields);
-        dyno_status status =
-            config->step(config->context, engine->worker, engine->pieces, count, engine->next);
+        dyno_status status = compute(engine, count);
 
         pthread_mutex_lock(&engine->lock);
         mail = mail_after(engine, status);
         another = mail == MAIL_DONE && settle_step(engine, count, yields);
-        if (mail == MAIL_FAILED && !config->survives) {
-            give_up(engine);
-        }
-        if (mail == MAIL_FAILED) {
-            atomic_fetch_add_explicit(&engine->device->failures, 1, memory_order_relaxed);
-        }
-        if (!another) {
-            atomic_store_explicit(&engine->mail, mail, memory_order_release);
-        }
         pthread_mutex_unlock(&engine->lock);
     }
+    end_pass(engine, mail);
 }
 
 static void start(struct dyno_engine *engine)

@@ -38,7 +38,8 @@ static void wake(struct dyno_clock *clock)
     sem_post(&woken);
 }
 
-static bool survive; /* somebody drops what a worker that failed had */
+static bool survive;  /* somebody drops what a worker that failed had */
+static bool stopping; /* every pass is told to stop at once */
 
 /* A fleet and its sequences: number worker x SEQUENCES + slot. */
 struct fleet {
@@ -47,6 +48,7 @@ struct fleet {
     struct dyno_transcript *sequences[WORKERS * SEQUENCES];
     uint32_t tables[SEQUENCES][TABLE];
     const uint32_t *table_of[SEQUENCES];
+    uint32_t ended[WORKERS]; /* sequences */
 };
 
 static struct dyno_threaded_config threaded_config(struct dyno_transcripts *transcripts)
@@ -92,7 +94,7 @@ static void open_device(struct fleet *fleet, const struct dyno_weights *weights,
 
 static struct fleet fleet_open(const struct dyno_weights *weights, uint64_t seed, uint32_t ranks)
 {
-    struct fleet fleet;
+    struct fleet fleet = {.ended = {0}};
     struct dyno_rng rng;
 
     dyno_rng_init(&rng, seed, "cuda device prompts");
@@ -119,9 +121,12 @@ static void fleet_close(struct fleet *fleet)
     dyno_transcripts_close(fleet->transcripts);
 }
 
-/* Every worker's prompts in one pass, then passes of STEPS until all have ended. */
-static void submit_all(struct fleet *fleet, bool prompts)
+/* Every worker's prompts in one pass, then passes of STEPS until all have ended.  Returns how many
+ * passes. */
+static uint32_t submit_all(struct fleet *fleet, bool prompts)
 {
+    uint32_t passes = 0;
+
     for (uint32_t worker = 0; worker < WORKERS; worker++) {
         struct dyno_slice slices[SEQUENCES];
         struct dyno_pass pass = {.worker = worker,
@@ -131,6 +136,10 @@ static void submit_all(struct fleet *fleet, bool prompts)
                                  .decode = !prompts,
                                  .tables = fleet->table_of};
 
+        if (fleet->ended[worker] == SEQUENCES) {
+            continue;
+        }
+        passes++;
         for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
             uint32_t id = worker * SEQUENCES + slot;
 
@@ -141,35 +150,35 @@ static void submit_all(struct fleet *fleet, bool prompts)
                 .slot = slot, .tokens = fleet->sequences[id]->prompt_tokens, .yields = true};
         }
         fleet->device->ops->submit(fleet->device, 0, &pass);
+        if (stopping) {
+            fleet->device->ops->stop(fleet->device, worker, 0, 0);
+        }
     }
+    return passes;
 }
 
-static uint32_t reap_all(struct fleet *fleet)
+static void reap_all(struct fleet *fleet, uint32_t passes)
 {
     struct dyno_completion completion;
-    uint32_t ended = 0;
 
-    for (uint32_t i = 0; i < WORKERS; i++) {
+    for (uint32_t i = 0; i < passes; i++) {
         while (sem_wait(&woken) != 0) {
         }
         ck_assert(fleet->device->ops->reap(fleet->device, UINT64_MAX, &completion));
-        ended += completion.ended_count;
+        fleet->ended[completion.worker] += completion.ended_count;
     }
-    return ended;
 }
 
 static void run(struct fleet *fleet)
 {
-    uint32_t ended;
+    uint32_t passes;
 
     for (uint32_t slot = 0; slot < SEQUENCES; slot++) {
         fleet->table_of[slot] = fleet->tables[slot];
     }
-    submit_all(fleet, true);
-    ended = reap_all(fleet);
-    while (ended < WORKERS * SEQUENCES) {
-        submit_all(fleet, false);
-        ended += reap_all(fleet);
+    reap_all(fleet, submit_all(fleet, true));
+    while ((passes = submit_all(fleet, false)) > 0) {
+        reap_all(fleet, passes);
     }
 }
 
@@ -245,6 +254,43 @@ START_TEST(greedy_text_is_that_of_the_cpu)
     ck_assert_msg(same > WORKERS * SEQUENCES * ANSWER / 2, "seed %d: %u tokens", _i, same);
     fleet_close(&gpu);
     fleet_close(&cpu);
+    sem_destroy(&woken);
+}
+END_TEST
+
+/* Where a sequence ends, or the pass is told to, a step of it may have begun on the GPU that does
+ * not count. */
+START_TEST(passes_that_end_early_leave_no_trace)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights;
+    struct fleet whole, early;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "cuda device");
+    weights = cuda_model(&rng, QWEN3, 64);
+    sem_init(&woken, 0, 0);
+    whole = fleet_open(weights, (uint64_t)_i, 1);
+    run(&whole);
+    weights->eos[0] = whole.sequences[0]->tokens[whole.sequences[0]->prompt_tokens + 2];
+    weights->eos_count = _i == 0 ? 1 : 0;
+    stopping = _i == 1;
+    early = fleet_open(weights, (uint64_t)_i, 1);
+    run(&early);
+    for (uint32_t i = 0; i < WORKERS * SEQUENCES; i++) {
+        const struct dyno_transcript *got = early.sequences[i], *due = whole.sequences[i];
+        uint32_t end = due->prompt_tokens;
+
+        while (end < due->count && (end == due->prompt_tokens || weights->eos_count == 0 ||
+                                    due->tokens[end - 1] != weights->eos[0])) {
+            end++;
+        }
+        ck_assert_uint_eq(got->count, end);
+        ck_assert_mem_eq(got->tokens, due->tokens, end * sizeof(uint32_t));
+    }
+    ck_assert(weights->eos_count == 0 ||
+              early.sequences[0]->count <= early.sequences[0]->prompt_tokens + 3);
+    fleet_close(&whole);
+    fleet_close(&early);
     sem_destroy(&woken);
 }
 END_TEST
@@ -375,7 +421,7 @@ START_TEST(a_worker_whose_gpu_is_lost_leaves_the_others)
         fleet.table_of[slot] = fleet.tables[slot];
     }
     dyno_emulation_lose(1, 1 + (uint64_t)_i * 7, cudaErrorIllegalAddress);
-    submit_all(&fleet, true);
+    ck_assert_uint_eq(submit_all(&fleet, true), WORKERS);
     await_wake();
     await_wake();
     ck_assert(fleet.device->ops->reap(fleet.device, UINT64_MAX, &completion));
@@ -405,6 +451,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_loop_test(tc, greedy_text_is_that_of_the_cpu, 0, 5);
+    tcase_add_loop_test(tc, passes_that_end_early_leave_no_trace, 0, 2);
     tcase_add_test(tc, a_fleet_without_room_is_refused);
     tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);
     tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);

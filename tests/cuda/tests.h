@@ -10,6 +10,7 @@ void test_attention(uint32_t seeds);
 void test_rows(uint32_t seeds);
 void test_blocks(uint32_t seeds);
 void test_sample(uint32_t seeds);
+void test_advance(uint32_t seeds);
 
 void test_gemv(uint32_t seeds);
 
