@@ -119,9 +119,9 @@ refuses 2 "'threshold' does not say how many tokens; $known" \
     "${nothing[@]}" --disagg threshold
 refuses 2 "'threshold:x' does not end in a number of tokens; $known" \
     "${nothing[@]}" --disagg threshold:x
-refuses 2 "--device and --disagg cannot be together: nothing moves KV between such workers; cpu\
- and sim can" \
-    "${nothing[@]}" --disagg always --device cuda
+refuses 2 "--device and --disagg cannot be together: nothing moves KV between such workers; cpu,\
+ cuda and sim can" \
+    "${nothing[@]}" --disagg always --device remote
 # A planner that has workers change their role.
 refuses 2 "prefill.tp and --planner cannot be together: a planner moves GPUs from one role to\
  the other, and these are not alike" \
