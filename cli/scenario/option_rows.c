@@ -131,7 +131,7 @@ const struct dyno_scenario_section dyno_scenario_sections[] = {
     {"router", "who gets a request", BOTH},
     {"queue", "requests that no worker may take now: all are busy, or none is ready", BOTH},
     {"planner", "how many workers there are: who starts and stops them", BOTH},
-    {"faults", "what goes wrong, and how the fleet goes on (docs/faults.md)", DYNO_USE_REPLAY},
+    {"faults", "what goes wrong, and how the fleet goes on (docs/faults.md)", BOTH},
     {"slo", "what counts as goodput", BOTH},
     {"cost", "what the GPUs draw and cost (docs/planner.md)", BOTH},
     {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},

@@ -5,6 +5,7 @@
 
 #include "cli/assembly/scenario_check.h"
 #include "cli/scenario/arguments.h"
+#include "cli/scenario/faulting.h"
 #include "cli/scenario/file.h"
 #include "cli/scenario/models.h"
 #include "cli/scenario/planning.h"
@@ -33,8 +34,11 @@ static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *opt
     }
     DYNO_TRY(dyno_queueing_check(scenario, options, error));
     DYNO_TRY(dyno_models_check(scenario, options, error));
-    return use == DYNO_USE_REPLAY ? dyno_scenario_check(scenario, options, error)
-                                  : dyno_planning_check(scenario, error);
+    if (use == DYNO_USE_REPLAY) {
+        return dyno_scenario_check(scenario, options, error);
+    }
+    DYNO_TRY(dyno_faulting_check(scenario, options, error));
+    return dyno_planning_check(scenario, error);
 }
 
 static dyno_status load(struct dyno_scenario *scenario, struct dyno_options *options, int argc,

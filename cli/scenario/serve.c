@@ -60,13 +60,6 @@ static dyno_status pass_over(struct dyno_options *options, const struct dyno_opt
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "%s means nothing to a server: its requests come from clients", place);
     }
-    if (strncmp(row->name, "faults.", 7) == 0) { /* which it would be thought to heed */
-        dyno_option_place(row, origin, place, sizeof place);
-        return dyno_fail(
-            error, DYNO_BAD_INPUT,
-            "%s is for replays: a server's workers fail when they fail; serve a file without it",
-            place);
-    }
     return dyno_options_set(options, row, row->initial, &nobody, error);
 }
 
@@ -135,6 +128,22 @@ static dyno_status leave_kv_to_them(struct dyno_options *options, struct dyno_er
     return DYNO_OK;
 }
 
+/* Nor are its faults theirs; dyno_faulting_check refuses those of a command line. */
+static dyno_status leave_faults_to_them(struct dyno_options *options, struct dyno_error *error)
+{
+    static const struct dyno_option_origin nobody = {.source = DYNO_SOURCE_DEFAULT};
+
+    for (uint32_t i = 0; i < options->count; i++) {
+        const struct dyno_option *row = &options->rows[i];
+
+        if (strncmp(row->name, "faults.", 7) == 0 &&
+            dyno_options_origin(options, row)->source == DYNO_SOURCE_FILE) {
+            DYNO_TRY(dyno_options_set(options, row, row->initial, &nobody, error));
+        }
+    }
+    return DYNO_OK;
+}
+
 /* As many workers as there are in the list. */
 static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
@@ -144,6 +153,7 @@ static dyno_status choose_remote(const struct dyno_scenario *scenario, struct dy
 
     DYNO_TRY(check_remote(scenario, options, error));
     DYNO_TRY(leave_kv_to_them(options, error));
+    DYNO_TRY(leave_faults_to_them(options, error));
     for (const char *at = scenario->fleet.endpoints; *at; at++) {
         workers += *at == ',';
     }

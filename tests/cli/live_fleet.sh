@@ -105,9 +105,3 @@ refuses 2 '--set faults.restart and --device contradict each other: a worker tha
 refuses 2 'planner.start_failure is for simulations: a start of a device that computes fails when '\
 'it fails' \
     "${live_load[@]}" --planner load --set planner.start_failure=0.5
-
-# A server does not pass over them.
-printf 'faults:\n  list: [worker:0@1s=dead]\n' >faults.yaml
-refuses 2 "faults.yaml:2:9: faults.list is for replays: a server's workers fail when they fail; \
-serve a file without it" \
-    serve faults.yaml --device cpu --port any

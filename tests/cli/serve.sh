@@ -464,6 +464,34 @@ ask 400 /v1/chat/completions "{\"model\":\"slow\",\"messages\":$many}"
 [[ $(jq -r .error.message answer) == *'more than '*' steps to render it' ]] || fail "$(cat answer)"
 stop
 
+# Workers die as they do in a replay, and whoever asks notices nothing but the wait, whether they
+# compute or are simulated.
+deaths=worker:0@100ms..300ms=dead,worker:1@400ms..500ms=dead
+simulated="--gpu h100 --model llama-3.1-8b --set faults.restart=0.1"
+for fleet in "--device cpu --threads 1" "$simulated"; do
+    # shellcheck disable=SC2086 # words
+    start_server $fleet --workers 2 --fault $deaths --set faults.migration_limit=9 --db deaths.db
+    model=$(curl -sS "$url/v1/models" | jq -r '.data[0].id')
+    asked=0
+    until curl -sS "$url/metrics" | awk '$1 == "dyno_uptime_seconds" {up = $2}
+        END {exit !(up > 0.6)}'; do
+        ask 200 /v1/chat/completions \
+            "{${chat/austen-2m/$model},\"max_tokens\":40,\"min_tokens\":40,\"temperature\":0}"
+        is .usage.completion_tokens 40
+        text=$(jq -r '.choices[0].message.content' answer)
+        ((asked++ > 0)) || first=$text
+        [[ $text == "$first" || $model != austen-2m ]] || fail "$text, not $first"
+    done
+    stop
+    works sql deaths.db "SELECT value FROM run_metric WHERE metric = 'faults.deaths'" --csv
+    [[ $(tail -n 1 out) == 2* ]] || fail "not two have died: $(cat out)"
+    rm deaths.db
+done
+refuses 2 "faults.notice has no meaning where nothing goes wrong: give --fault, \
+faults.death_every, faults.stall_every or faults.link_every" serve --set faults.notice=1s
+refuses 2 "faults are for workers that are simulated or compute here (run.device remote): others \
+fail when they fail" serve --worker http://127.0.0.1:1 --fault $deaths
+
 refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
 
 # Options of a replay mean nothing here.
