@@ -84,6 +84,13 @@ static void catch_signals(struct serving *serving)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* There is nothing left that a signal could stop: what is recorded is finished first. */
+static void pass_signals_over(void)
+{
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+}
+
 /* ---- the door -------------------------------------------------------------------------------- */
 
 /* What the option says of times counts from the start of the server. */
@@ -466,6 +473,7 @@ static dyno_status serve(struct serving *serving, const char *command, struct dy
     say_where(serving);
     status = dyno_door_run(serving->door, error);
     (void)pthread_join(serving->loop, NULL);
+    pass_signals_over();
     if (status == DYNO_OK && serving->loop_error.status != DYNO_OK) {
         *error = serving->loop_error;
         status = error->status;

@@ -492,6 +492,17 @@ faults.death_every, faults.stall_every or faults.link_every" serve --set faults.
 refuses 2 "faults are for workers that are simulated or compute here (run.device remote): others \
 fail when they fail" serve --worker http://127.0.0.1:1 --fault $deaths
 
+# However often it is asked to stop, it stops once, and what it records is whole.
+for round in 1 2 3; do
+    start_server --gpu h100 --model llama-3.1-8b --db storm.db
+    ask 200 /v1/completions "{$hello}"
+    while kill -TERM "$server" 2>/dev/null; do :; done
+    wait "$server" || fail "round $round: the server ended with $?: $(cat serve.err)"
+    server=
+done
+works sql storm.db "SELECT count(*) FROM run WHERE status <> 'running'" --csv
+[[ $(tail -n 1 out) == 3* ]] || fail "not all have ended: $(cat out)"
+
 refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
 
 # Options of a replay mean nothing here.
