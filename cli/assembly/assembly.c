@@ -276,7 +276,7 @@ static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_err
         &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
                                    .dispatch_behind = assembly->halves.dispatch,
                                    .device = assembly->computing,
-                                   .device_behind = assembly->halves.device,
+                                   .device_behind = assembly->computing_behind,
                                    .peers_behind = assembly->halves.peers,
                                    .starting = starts ? &assembly->starting : NULL,
                                    .start_ns = start_measured(assembly),

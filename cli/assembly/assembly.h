@@ -47,13 +47,14 @@ struct dyno_assembly {
     struct dyno_clock *clock;
     struct dyno_clock *loop_clock; /* the same, behind the journal if there is one */
     struct dyno_device *device;
-    struct dyno_device *computing;  /* the last of those it stands before, or itself */
-    struct dyno_dispatch *dispatch; /* among those that decode, if that is not all */
-    struct dyno_halves halves;      /* what requests in halves need more */
-    struct dyno_tiering tiering;    /* and lower tiers of KV */
-    struct dyno_linking linking;    /* and what moves over links for either */
-    struct dyno_kv_trie *trie;      /* NULL: not used with this router */
-    void *plugin;                   /* of router.plugin */
+    struct dyno_device *computing;        /* the last of those it stands before, or itself ... */
+    struct dyno_device *computing_behind; /* ... and so of halves.device */
+    struct dyno_dispatch *dispatch;       /* among those that decode, if that is not all */
+    struct dyno_halves halves;            /* what requests in halves need more */
+    struct dyno_tiering tiering;          /* and lower tiers of KV */
+    struct dyno_linking linking;          /* and what moves over links for either */
+    struct dyno_kv_trie *trie;            /* NULL: not used with this router */
+    void *plugin;                         /* of router.plugin */
     const char *policy_name;
     struct dyno_starting starting; /* of workers that start for real */
     struct dyno_planning planning;

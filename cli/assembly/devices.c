@@ -130,6 +130,7 @@ dyno_status dyno_assembly_open_devices(struct dyno_assembly *assembly, struct dy
     if (scenario->disagg.policy) {
         DYNO_TRY(open_prefill_device(assembly, error));
     }
+    assembly->computing_behind = assembly->halves.device;
     dyno_starting_init(&assembly->starting, assembly->computing, assembly->halves.device,
                        dyno_halves_decoders(scenario));
     return put_filler_before(assembly);

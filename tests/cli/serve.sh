@@ -468,9 +468,10 @@ stop
 # compute or are simulated.
 deaths=worker:0@100ms..300ms=dead,worker:1@400ms..500ms=dead
 simulated="--gpu h100 --model llama-3.1-8b --set faults.restart=0.1"
-for fleet in "--device cpu --threads 1" "$simulated"; do
+for fleet in "--workers 2 --device cpu --threads 1" "--workers 2 $simulated" \
+    "--disagg always --prefill 1 --decode 2 $simulated"; do
     # shellcheck disable=SC2086 # words
-    start_server $fleet --workers 2 --fault $deaths --set faults.migration_limit=9 --db deaths.db
+    start_server $fleet --fault $deaths --set faults.migration_limit=9 --db deaths.db
     model=$(curl -sS "$url/v1/models" | jq -r '.data[0].id')
     asked=0
     until curl -sS "$url/metrics" | awk '$1 == "dyno_uptime_seconds" {up = $2}
