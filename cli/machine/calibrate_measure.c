@@ -24,9 +24,12 @@
 
 enum {
     BLOCK_TOKENS = 16,
-    SHORT_TOKENS = 32, /* of sequences without a long context */
-    SHORT_CONTEXT = 16,
-    STEPS = 8, /* decode steps of a pass */
+    SHORT_TOKENS = 64, /* of sequences without a long context */
+    SHORT_CONTEXT = 8,
+    PASS_STEPS = 16,   /* decode steps of a pass at most, as where it serves */
+    FEW_SEQS = 4,      /* so many sequences ... */
+    ANSWER_STEPS = 48, /* ... go on for as long as an answer does, ... */
+    CROWD_STEPS = 8,   /* ... and more of them for so many steps */
     ROUNDS_MIN = 5,
     EXPERIMENTS_MAX = 4 * DYNO_MACHINE_POINTS_MAX,
 };
@@ -97,7 +100,7 @@ static dyno_status open_device(struct bench *bench, uint32_t blocks, struct dyno
     const struct dyno_measure_config *config = bench->config;
     struct dyno_threaded_config threaded = {.worker_count = 1,
                                             .seqs_max = config->seqs_max,
-                                            .steps_max = STEPS,
+                                            .steps_max = PASS_STEPS,
                                             .transcripts = bench->transcripts,
                                             .answer = never_ends,
                                             .now = dyno_wall_clock_now,
@@ -196,11 +199,11 @@ static dyno_status enter(struct bench *bench, uint32_t slot, uint32_t tokens)
     struct dyno_transcript *transcript;
     uint64_t id = bench->next_id + slot;
 
-    DYNO_TRY(dyno_transcripts_add(bench->transcripts, id, tokens, STEPS + 2, &transcript));
+    DYNO_TRY(dyno_transcripts_add(bench->transcripts, id, tokens, ANSWER_STEPS + 2, &transcript));
     for (uint32_t i = 0; i < tokens; i++) {
         transcript->tokens[i] = (uint32_t)((id * 7919 + i) % bench->weights->model.vocab);
     }
-    bench->device->ops->open(bench->device, 0, slot, id, 0, STEPS + 2);
+    bench->device->ops->open(bench->device, 0, slot, id, 0, ANSWER_STEPS + 2);
     return DYNO_OK;
 }
 
@@ -257,6 +260,31 @@ static dyno_status run_prefill(struct bench *bench, const struct experiment *exp
     return DYNO_OK;
 }
 
+/* How long decoding is measured.  The first steps behind a prompt are dearer than those that follow
+ * (threads that come back, caches that held something else), by as much as two or three steps of
+ * one sequence: a mean over few of them would be the beginning of an answer, not the answer. */
+static uint32_t decode_steps(uint32_t seqs)
+{
+    return seqs <= FEW_SEQS ? ANSWER_STEPS : CROWD_STEPS;
+}
+
+/* All sequences decode for `steps` steps.  Returns what one took. */
+static double run_steps(struct bench *bench, uint32_t seqs, uint32_t steps, double *around)
+{
+    double ns = 0.0;
+
+    for (uint32_t done = 0, count; done < steps; done += count) {
+        count = steps - done < PASS_STEPS ? steps - done : PASS_STEPS;
+        ns += count * run_pass(bench, dyno_wall_clock_now(bench->clock),
+                               &(struct dyno_pass){.steps_max = count,
+                                                   .decode = true,
+                                                   .decode_count = seqs,
+                                                   .tables = bench->tables},
+                               around);
+    }
+    return ns / steps;
+}
+
 /* The last tokens of all prompts in one pass, then what is measured: decode steps. */
 static dyno_status run_decode(struct bench *bench, const struct experiment *experiment, double *ns,
                               double *around)
@@ -280,12 +308,7 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
                                        .slices = slices,
                                        .tables = bench->tables},
                    around);
-    *ns = run_pass(bench, dyno_wall_clock_now(bench->clock),
-                   &(struct dyno_pass){.steps_max = STEPS,
-                                       .decode = true,
-                                       .decode_count = experiment->size,
-                                       .tables = bench->tables},
-                   around);
+    *ns = run_steps(bench, experiment->size, decode_steps(experiment->size), around);
     leave(bench, experiment->size);
     free(slices);
     return DYNO_OK;
@@ -329,7 +352,7 @@ static dyno_status plan_all(struct bench *bench)
     plan_sizes(bench, PREFILL_AFTER_PAUSE, rows < most ? rows : most);
     plan_sizes(bench, DECODE, bench->config->seqs_max);
     plan(bench, PREFILL, chunk, bench->long_tokens - chunk - 1);
-    plan(bench, DECODE, bench->config->long_seqs, bench->long_tokens - 2 * STEPS);
+    plan(bench, DECODE, bench->config->long_seqs, bench->long_tokens - SHORT_TOKENS);
     return DYNO_OK;
 }
 
@@ -381,10 +404,11 @@ static double at_least(double value, double least)
     return value > least ? value : least;
 }
 
-/* Tokens that decode steps read, on the mean, over the pass that was measured. */
+/* Tokens that decode steps read, on the mean, over the steps that were measured. */
 static double mean_context(const struct experiment *experiment)
 {
-    return experiment->size * (experiment->context + 1 + (STEPS - 1) / 2.0 + 1);
+    return experiment->size *
+           (experiment->context + 1 + (decode_steps(experiment->size) - 1) / 2.0 + 1);
 }
 
 static void add_point(struct dyno_machine_curve *curve, uint32_t at, double ns)
