@@ -46,6 +46,7 @@ struct dyno_served_run {
     bool is_timed;         /* start_s was recorded */
     bool is_of_engine;     /* stamps are the engine's: what the front end costs is not in them */
     double rate_per_s;     /* asked for; 0: as fast as the concurrency allows, or not said */
+    double burstiness;     /* shape of the gamma law of the times between; 1 or 0: Poisson's */
     uint32_t concurrency;  /* at most so many in flight; 0: no limit, or not said */
     uint64_t left_out;     /* requests that failed, were cancelled or belonged to a warm-up */
     uint64_t input_tokens; /* of all that were completed */

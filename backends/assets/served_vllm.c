@@ -240,6 +240,10 @@ static dyno_status take_load(struct dyno_served_reader *reader, const json_t *do
         return dyno_served_refuse(reader, "",
                                   "\"request_rate\" is neither a number above 0 nor \"inf\"");
     }
+    DYNO_TRY(dyno_json_double(&keys, "burstiness", 1, &reader->run.burstiness));
+    if (!(reader->run.burstiness > 0)) {
+        return dyno_served_refuse(reader, "", "\"burstiness\" is not above 0");
+    }
     DYNO_TRY(dyno_json_string(&keys, "date", &text));
     (void)snprintf(reader->run.date, sizeof reader->run.date, "%s", text ? text : "");
     DYNO_TRY(dyno_json_string(&keys, "model_id", &text));

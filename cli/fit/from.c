@@ -73,6 +73,10 @@ static void print_recording(const struct dyno_served_replay *replay, const char 
         (void)printf(", %" PRIu32 " always in flight", replay->scenario.trace.concurrency);
     } else if (run->request_count == 0) {
         (void)printf(", sent as %s", replay->scenario.generate.arrival);
+        if (replay->scenario.trace.inflight_max > 0) {
+            (void)printf(" by a client with at most %" PRIu32 " in flight",
+                         replay->scenario.trace.inflight_max);
+        }
     } else if (!run->is_timed && run->rate_per_s > 0) {
         (void)printf(", sent evenly, %g a second: their times were not recorded", run->rate_per_s);
     } else {

@@ -98,7 +98,10 @@ static void add_generator(struct words *words, const struct dyno_served_run *run
     double count = (double)run->completed;
 
     add(words, "--arrival");
-    if (run->rate_per_s > 0) {
+    if (run->rate_per_s > 0 && run->burstiness > 0 && run->burstiness != 1) {
+        add(words, "gamma:%.9g,%.9g", run->rate_per_s, 1 / sqrt(run->burstiness));
+        add_number(words, "--max-concurrency", run->concurrency);
+    } else if (run->rate_per_s > 0) {
         add(words, "poisson:%.9g", run->rate_per_s);
         add_number(words, "--max-concurrency", run->concurrency);
     } else {

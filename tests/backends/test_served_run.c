@@ -115,12 +115,13 @@ START_TEST(vllm_without_details_is_figures)
     read_text(&run, "{\"completed\": 4, \"total_input_tokens\": 400, \"total_output_tokens\": 80,"
                     " \"request_rate\": \"inf\", \"max_concurrency\": 2, \"mean_ttft_ms\": 12.5,"
                     " \"median_tpot_ms\": 3, \"p99.9_e2el_ms\": 70, \"p99_itl_ms\": 5,"
-                    " \"std_ttft_ms\": 1}");
+                    " \"std_ttft_ms\": 1, \"burstiness\": 0.25}");
     ck_assert_uint_eq(run.request_count, 0);
     ck_assert_uint_eq(run.completed, 4);
     ck_assert_uint_eq(run.input_tokens, 400);
     ck_assert_uint_eq(run.concurrency, 2);
     ck_assert_double_eq(run.rate_per_s, 0);
+    ck_assert_double_eq(run.burstiness, 0.25);
     ck_assert_uint_eq(run.figure_count, 3);
     ck_assert_int_eq(run.figures[0].metric, DYNO_SERVED_TTFT);
     ck_assert_double_lt(run.figures[0].fraction, 0);
@@ -214,6 +215,7 @@ START_TEST(what_is_wrong_is_named)
                    ": no request in it was completed");
     assert_refused("{\"ttfts\": [], \"input_lens\": [], \"output_lens\": []} {}",
                    ": more than one result (--append-result); keep one of them");
+    assert_refused("{\"mean_ttft_ms\": 1, \"burstiness\": 0}", ": \"burstiness\" is not above 0");
     assert_refused("{\"mean_ttft_ms\": 1, \"request_rate\": -1}",
                    ": \"request_rate\" is neither a number above 0 nor \"inf\"");
     assert_refused("{\"mean_ttft_ms\": 1, \"completed\": 0}",

@@ -92,6 +92,14 @@ grep -q '^summary.json: vllm bench serve, figures only, 80 requests, sent as con
     fail "$(cat out)"
 grep -q '^  gemm_flops_efficiency: {value: 0.[45]' summary.yaml || fail "$(cat out summary.yaml)"
 
+# Bursts, as vLLM means them: times between of a gamma law of that shape, whose deviation is twice
+# their mean where it is a quarter; behind a client with a limit.
+sed 's/"inf", "max_concurrency": 8/4.0, "burstiness": 0.25, "max_concurrency": 32/' summary.json \
+    >bursts.json
+"$dyno" fit --gpu h100 --from bursts.json --check >out 2>err || fail "$(cat err)"
+grep -q '^bursts.json: .*, sent as gamma:4,2 by a client with at most 32 in flight$' out ||
+    fail "$(cat out)"
+
 # What cannot be done is refused before anything is written.
 refused "fit needs --from FILE, and -o FILE for the calibration or --check" --from vllm.json
 needs="fit needs --gpu GPU, -o FILE and at least one table, or --from RECORDING"
