@@ -116,6 +116,7 @@ struct dyno_engine_host {
     double host_us, host_us_per_sequence, ingest_us, ingest_us_per_token, response_us;
     struct dyno_graphs graphs; /* tokens_max: at most */
     double collective_one_shot_tokens;
+    double decode_attention_fp8_factor; /* of its own kernels; 0: the GPU's */
 };
 
 extern const struct dyno_engine_host dyno_engine_hosts[];
@@ -140,8 +141,8 @@ void dyno_timing_defaults(struct dyno_timing_parameters *parameters, const struc
 /* Where those defaults come from, in words; static text. */
 const char *dyno_timing_defaults_source(const struct dyno_gpu *gpu);
 
-/* Replace the host's part of `parameters` by that of `engine`; of an engine that has no row, by the
- * first one's. */
+/* Replace the host's part of `parameters`, and what is known of the engine's own kernels, by that
+ * of `engine`; of an engine that has no row, by the first one's. */
 void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char *engine);
 
 /* Set `config->graphs` to those that `engine` captures by itself on such workers. */

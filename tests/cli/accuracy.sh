@@ -56,6 +56,21 @@ mean=$(grep -A 2 '"ttft_ms"' c.json | awk '/"mean"/ { printf "%.2f", $2 }')
 [[ $mean == "$(awk -F, 'NR == 4 { print $10 }' served.csv)" ]] ||
     fail "one prompt a pass: $mean, $(cat served.csv)"
 
+# Published throughputs of TensorRT-LLM at its limit (docs/timing.md): within a tenth.
+published() { # MODEL GPU TP TOKENS_IN TOKENS_OUT REQUESTS TOKENS_A_SECOND
+    "$dyno" replay --engine trtllm --model "$1" --gpu "$2" --tp "$3" --input-tokens "$4" \
+        --output-tokens "$5" --requests "$6" --arrival constant:1000000 --weights fp8 \
+        --kv-cache-dtype fp8 --set model.fp8_scales=static --set kv.prefix_cache=false \
+        --gpu-memory-utilization 0.95 --db none --intervals none --json most.json >out 2>&1
+    awk -v published="$7" '/"output_tokens_per_s"/ {
+        error = ($2 + 0) / published - 1; exit (error < -0.1 || error > 0.1) }' most.json ||
+        fail "$*: $(grep output_tokens_per_s most.json)"
+}
+published llama-3.1-8b h200 1 2048 2048 1500 12194
+published llama-3.1-70b h200 1 1000 1000 3000 2909
+published llama-3.1-70b h100 2 2048 2048 1500 3082
+published llama-3.1-405b h200 8 1000 1000 3000 3330
+
 printf 'id,backend\na,vllm\n' >one/e2e_dense.csv
 if "$dyno" accuracy one >out 2>err; then
     fail "a table without columns was judged"
