@@ -48,6 +48,20 @@ static const char *interval(char out[INTERVAL_MAX], uint32_t metric,
     return out;
 }
 
+/* "-41.2 %"; from ten times on "× 34.5". */
+static void print_change(FILE *out, double difference, double base)
+{
+    double times = 1.0 + difference / base;
+    char text[INTERVAL_MAX];
+
+    if (times >= 10.0) {
+        (void)snprintf(text, sizeof text, times >= 100.0 ? "× %.0f" : "× %.1f", times);
+    } else {
+        (void)snprintf(text, sizeof text, "%+.1f %%", 100.0 * difference / base);
+    }
+    print_cell(out, CELL, text);
+}
+
 /* Base, other, difference, interval, change; with `pad`, blanks where there is no change. */
 static void print_estimates(FILE *out, uint32_t metric, const struct dyno_paired_figures *figures,
                             uint32_t a, uint32_t b, bool pad)
@@ -61,8 +75,7 @@ static void print_estimates(FILE *out, uint32_t metric, const struct dyno_paired
     print_cell(out, CELL + 1, number(text, metric, difference->value, true));
     print_cell(out, 22, interval(text, metric, difference));
     if (dyno_paired_metrics[metric].is_latency && base > 0.0 && isfinite(difference->value)) {
-        (void)snprintf(text, sizeof text, "%+.1f %%", 100.0 * difference->value / base);
-        print_cell(out, CELL, text);
+        print_change(out, difference->value, base);
     } else if (pad) {
         print_cell(out, CELL, "");
     }
@@ -128,8 +141,7 @@ static void print_run_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, u
                        signed_fixed(high, difference->high, figure->decimals));
         print_cell(out, 22, isfinite(difference->low) ? text : "one a run");
         if (base > 0.0) {
-            (void)snprintf(text, sizeof text, "%+.1f %%", 100.0 * difference->value / base);
-            print_cell(out, CELL, text);
+            print_change(out, difference->value, base);
         }
         (void)fputc('\n', out);
     }

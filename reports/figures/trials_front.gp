@@ -4,8 +4,8 @@ stats $data using 2 name "B" nooutput
 set xlabel across
 set ylabel up
 # A point far off would press the others to the wall.
-if (A_min > 0 && A_max > 20 * A_min) set logscale x
-if (B_min > 0 && B_max > 20 * B_min) set logscale y
+if (A_min > 0 && A_max > 20 * A_min) { set logscale x; set format x "%.0s%c" }
+if (B_min > 0 && B_max > 20 * B_min) { set logscale y; set format y "%.0s%c" }
 if (!(B_min > 0 && B_max > 20 * B_min)) set offsets graph 0.1, graph 0.08, graph 0.08, graph 0.04
 # Of many on the line the first and the last have their numbers: others would lie on one another.
 stats $data index 0 using 1 name "LINE" nooutput

@@ -69,6 +69,11 @@ grep -q '"intervals": "seeds"' out
 grep -q '"goal": "goodput.fraction"' out
 grep -q '"best": "a"' out
 
+# What is ten times as much or more is said so, and not in thousands of per cent.
+works ab "${load[@]}" --a batch.seqs_max=64 --b batch.seqs_max=1
+grep -Eq '^phases_ms.queue.mean .* × [0-9.]+( \*)?$' out || fail "$(cat out)"
+! grep -Eq '[+][0-9]{4,}[.][0-9] %' out || fail "$(cat out)"
+
 # A closed loop is compared at equal concurrency, and that is said.
 works ab --arrival concurrency:8 --requests 200 --output-tokens uniform:20,200 --workers 2 \
     --db none --a router=random --b router=least_loaded
