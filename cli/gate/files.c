@@ -42,9 +42,9 @@ static const char *element_of(enum dyno_gate_verdict verdict)
 
 static void list_findings(const struct dyno_gate_case *one, FILE *out)
 {
-    for (uint32_t i = 0; i < one->finding_count; i++) {
-        const struct dyno_gate_finding *finding = &one->findings[i];
+    const struct dyno_gate_finding *finding;
 
+    for (uint32_t n = 0; (finding = dyno_gate_finding_at(one, n)) != NULL; n++) {
         (void)fprintf(out, "%s: %.9g, was %.9g: %s\n", finding->metric, finding->head,
                       finding->base, dyno_gate_verdict_name(finding->verdict));
     }
@@ -56,7 +56,9 @@ static void list_findings(const struct dyno_gate_case *one, FILE *out)
 
 static void write_case(const struct dyno_gate_case *one, FILE *out)
 {
+    const struct dyno_gate_finding *worst = dyno_gate_finding_at(one, 0);
     const char *element = element_of(one->verdict);
+    char what[640];
 
     (void)fputs("  <testcase classname=\"dyno.gate\" name=\"", out);
     escaped(out, one->name);
@@ -66,7 +68,11 @@ static void write_case(const struct dyno_gate_case *one, FILE *out)
     }
     (void)fprintf(out, "    <%s type=\"%s\" message=\"", element,
                   dyno_gate_verdict_name(one->verdict));
-    escaped(out, *one->invalid ? one->invalid : dyno_gate_verdict_name(one->verdict));
+    dyno_gate_summary(what, sizeof what, one);
+    escaped(out, what);
+    if (worst) {
+        (void)fprintf(out, "; %s: %.6g, was %.6g", worst->metric, worst->head, worst->base);
+    }
     (void)fputs("\">", out);
     list_findings(one, out); /* names and numbers: nothing to escape */
     (void)fprintf(out, "</%s>\n  </testcase>\n", element);

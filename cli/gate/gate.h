@@ -123,6 +123,13 @@ dyno_status dyno_gate_time(struct dyno_gate *gate, struct dyno_error *error);
 /* Compare what was read. */
 dyno_status dyno_gate_judge(struct dyno_gate *gate, struct dyno_error *error);
 
+/* The n-th of the heaviest findings: regressions, then improvements, then drift, within a kind as
+ * they come; NULL: there are fewer. */
+const struct dyno_gate_finding *dyno_gate_finding_at(const struct dyno_gate_case *one, uint32_t n);
+
+/* One line on what a case is about. */
+void dyno_gate_summary(char *out, size_t size, const struct dyno_gate_case *one);
+
 void dyno_gate_print(const struct dyno_gate *gate, FILE *out);
 dyno_status dyno_gate_markdown(const struct dyno_gate *gate, const char *path,
                                struct dyno_error *error);

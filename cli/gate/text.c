@@ -24,7 +24,11 @@ static const char *change(char out[VALUE_MAX], double base, double head)
     if (isnan(base) || isnan(head) || base == 0.0) {
         return "n/a";
     }
-    (void)snprintf(out, VALUE_MAX, "%+.3g %%", 100.0 * (head - base) / fabs(base));
+    if (head / base >= 10.0) {
+        (void)snprintf(out, VALUE_MAX, "× %.3g", head / base);
+    } else {
+        (void)snprintf(out, VALUE_MAX, "%+.3g %%", 100.0 * (head - base) / fabs(base));
+    }
     return out;
 }
 
@@ -52,9 +56,7 @@ static const char *budget_words(char out[VALUE_MAX], const struct dyno_gate_budg
     return out;
 }
 
-/* The heaviest findings first: regressions, then improvements, then drift; within a kind as they
- * come.  The n-th of them, or NULL. */
-static const struct dyno_gate_finding *nth_finding(const struct dyno_gate_case *one, uint32_t n)
+const struct dyno_gate_finding *dyno_gate_finding_at(const struct dyno_gate_case *one, uint32_t n)
 {
     static const enum dyno_gate_verdict order[] = {DYNO_GATE_REGRESSION, DYNO_GATE_IMPROVEMENT,
                                                    DYNO_GATE_BEHAVIOR_CHANGED};
@@ -69,8 +71,7 @@ static const struct dyno_gate_finding *nth_finding(const struct dyno_gate_case *
     return NULL;
 }
 
-/* One line on what a case is about. */
-static void summary(char *out, size_t size, const struct dyno_gate_case *one)
+void dyno_gate_summary(char *out, size_t size, const struct dyno_gate_case *one)
 {
     char host[96] = "";
 
@@ -101,16 +102,24 @@ static void summary(char *out, size_t size, const struct dyno_gate_case *one)
 /* ---- the terminal -----------------------------------------------------------------------------
  */
 
+/* Behind a blank, in a column of ten. */
+static void put_change(FILE *out, const char *text)
+{
+    int width = (int)dyno_format_width(text);
+
+    (void)fprintf(out, " %*s%s", width < 10 ? 10 - width : 0, "", text);
+}
+
 static void print_findings(const struct dyno_gate_case *one, FILE *out)
 {
     const struct dyno_gate_finding *finding;
     char base[VALUE_MAX], head[VALUE_MAX], moved[VALUE_MAX], budget[VALUE_MAX];
     uint32_t n = 0;
 
-    for (; n < FINDINGS_SHOWN && (finding = nth_finding(one, n)) != NULL; n++) {
-        (void)fprintf(out, "      %-32s %12s %12s %10s", finding->metric,
-                      value(base, finding->base), value(head, finding->head),
-                      change(moved, finding->base, finding->head));
+    for (; n < FINDINGS_SHOWN && (finding = dyno_gate_finding_at(one, n)) != NULL; n++) {
+        (void)fprintf(out, "      %-32s %12s %12s", finding->metric, value(base, finding->base),
+                      value(head, finding->head));
+        put_change(out, change(moved, finding->base, finding->head));
         if (finding->budget) {
             (void)fprintf(out, "  %s %s",
                           finding->verdict == DYNO_GATE_BEHAVIOR_CHANGED ? "within" : "past",
@@ -139,10 +148,12 @@ static void print_drift(const struct dyno_drift *drift, FILE *out)
         const struct dyno_drift_class *class = &drift->classes[i];
 
         if (class->changed > 0) {
-            (void)fprintf(out, "      %-20s %6u of %6u changed, TTFT %10s, E2E %10s\n",
-                          class->label, class->changed, class->requests,
-                          change(moved, class->ttft_ms[0], class->ttft_ms[1]),
-                          change(also, class->e2e_ms[0], class->e2e_ms[1]));
+            (void)fprintf(out, "      %-20s %6u of %6u changed, TTFT", class->label, class->changed,
+                          class->requests);
+            put_change(out, change(moved, class->ttft_ms[0], class->ttft_ms[1]));
+            (void)fputs(", E2E", out);
+            put_change(out, change(also, class->e2e_ms[0], class->e2e_ms[1]));
+            (void)fputc('\n', out);
         }
     }
 }
@@ -163,7 +174,7 @@ void dyno_gate_print(const struct dyno_gate *gate, FILE *out)
         const struct dyno_gate_case *one = &gate->cases[i];
         char text[640];
 
-        summary(text, sizeof text, one);
+        dyno_gate_summary(text, sizeof text, one);
         (void)fprintf(out, "%-16s  %-*s  %s\n", dyno_gate_verdict_name(one->verdict), width,
                       one->name, text);
         print_findings(one, out);
@@ -187,7 +198,7 @@ static void mark_case(const struct dyno_gate_case *one, FILE *out)
                   "\n<details><summary>%s: %s</summary>\n\n| metric | base | head | change | "
                   "budget | |\n|---|--:|--:|--:|--:|---|\n",
                   one->name, dyno_gate_verdict_name(one->verdict));
-    for (uint32_t n = 0; (finding = nth_finding(one, n)) != NULL; n++) {
+    for (uint32_t n = 0; (finding = dyno_gate_finding_at(one, n)) != NULL; n++) {
         (void)fprintf(
             out, "| `%s` | %s | %s | %s | %s | %s |\n", finding->metric, value(base, finding->base),
             value(head, finding->head), change(moved, finding->base, finding->head),
@@ -227,7 +238,7 @@ dyno_status dyno_gate_markdown(const struct dyno_gate *gate, const char *path,
     for (uint32_t i = 0; i < gate->case_count; i++) {
         char what[640];
 
-        summary(what, sizeof what, &gate->cases[i]);
+        dyno_gate_summary(what, sizeof what, &gate->cases[i]);
         (void)fprintf(out, "| %s | %s | %s |\n", dyno_gate_verdict_name(gate->cases[i].verdict),
                       gate->cases[i].name, what);
     }

@@ -74,7 +74,10 @@ ends 1 "${gate[@]}" --head-set timing.ingest_us_per_token=5 --json worse.json --
 grep -q '^REGRESSION  *05-long-prompts.yaml' out
 grep -Eq '^ +ttft_ms.p99 .* past 2 % and 1 ms$' out
 grep -Eq '^ +prompt 16k and more +[0-9]+ of +[0-9]+ changed, TTFT +\+' out
-grep -q '<failure type="REGRESSION"' worse.xml
+grep -Eq '<failure type="REGRESSION" message="[0-9]+ of .* changed; [a-z0-9_.]+: [0-9.]+, was' \
+    worse.xml || fail "$(grep '<failure' worse.xml)"
+# What is past its budget comes first.
+sed -n '/<failure/{s/.*">//p;q}' worse.xml | grep -q ': REGRESSION$' || fail "$(head -5 worse.xml)"
 grep -Eq '^\| .ttft_ms.p99. \| .* \| 2 % and 1 ms \| REGRESSION \|$' worse.md
 if command -v jq >/dev/null; then
     [[ $(jq -r '.verdict + (.scenarios | length | tostring)' worse.json) == REGRESSION3 ]]
