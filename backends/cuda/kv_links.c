@@ -247,10 +247,9 @@ static void introduce(int gpu, int peer)
     }
 }
 
-/* Only hand-offs go from worker to worker. */
 static void introduce_all(const struct memories *memories)
 {
-    int count = memories->devices[1] ? (int)memories->gpu_count : 0;
+    int count = (int)memories->gpu_count;
 
     for (int gpu = 0; gpu < count; gpu++) {
         for (int peer = 0; peer < count; peer++) {
@@ -365,7 +364,9 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
     DYNO_TRY(open_pools(memories, config, error));
     DYNO_TRY(open_ways(memories, error));
     DYNO_TRY(open_stage(memories, config, error));
-    introduce_all(memories);
+    if (config->from_workers) {
+        introduce_all(memories);
+    }
     DYNO_TRY(measure_both(memories, config, copier.speeds, error));
     status = dyno_copier_open(out, &copier);
     return status == DYNO_OK

@@ -14,6 +14,7 @@ struct dyno_cuda_links_config {
     /* Of dyno_cuda_device_open; not owned, and close later.  The second may be NULL; else it is
      * beside the first. */
     struct dyno_device *devices[2];
+    bool from_workers;           /* to workers, too: hand-offs, and what one pulls from another */
     const uint32_t *pool_blocks; /* [pool_count] endpoints are their workers, and then pools in
                                     pinned memory */
     uint32_t pool_count;

@@ -193,7 +193,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
     struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
 
     if (dyno_live_is_cuda(scenario)) {
-        cuda.predicts = scenario->tiers.levels != NULL;
+        cuda.predicts = scenario->tiers.levels || scenario->tiers.peers;
         cuda.threaded = threaded;
         cuda.beside = workers.beside;
         return dyno_cuda_device_open(out, &cuda, error);

@@ -298,6 +298,7 @@ static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_as
     uint32_t *blocks = calloc((size_t)pool_count + 1, sizeof *blocks);
     struct dyno_cuda_links_config config = {
         .devices = {assembly->computing, assembly->halves.device},
+        .from_workers = assembly->scenario->disagg.policy || assembly->scenario->tiers.peers,
         .pool_blocks = blocks,
         .pool_count = pool_count,
         .now = dyno_wall_clock_now,

@@ -139,11 +139,6 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
                              "file) below their own");
         }
     }
-    if (scenario->tiers.peers && dyno_live_is_cuda(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "--peers and --device cuda cannot be together: GPUs that compute do not "
-                         "pull from one another yet; --device cpu does");
-    }
     if (scenario->tiers.file &&
         !(dyno_live_is_real(scenario) && count > 0 && specs[count - 1].level == 3)) {
         return dyno_fail(

@@ -370,7 +370,7 @@ static struct halves halves_open(int gpus, uint32_t ranks)
     struct halves halves;
     struct dyno_error error = {0};
     struct dyno_cuda_config config;
-    struct dyno_cuda_links_config links = {.now = count, .wake = wake};
+    struct dyno_cuda_links_config links = {.from_workers = true, .now = count, .wake = wake};
 
     sem_init(&woken, 0, 0);
     dyno_emulation_devices(gpus);

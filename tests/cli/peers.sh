@@ -105,9 +105,6 @@ refuses 2 "--peers and --no-prefix-cache cannot be together: what cannot be foun
     "${two[@]}" --peers --no-prefix-cache
 refuses 2 "--peers and --journal cannot be together: a journal has no place for what links do" \
     "${two[@]}" --peers --journal diary
-refuses 2 "--peers and --device cuda cannot be together: GPUs that compute do not pull from one\
- another yet; --device cpu does" \
-    replay --trace twice.jsonl --device cuda --peers
 refuses 2 "fleet.models and --peers cannot be together: workers would pull the KV of other models" \
     replay --arrival poisson:1 --requests 1 --peers --models name=a:model=llama-3.1-8b \
     --models name=b:model=llama-3.1-8b

@@ -49,6 +49,15 @@ for gpus in 0 2 1; do
     cmp answers.0 answers.$gpus || fail "$(cat answers.*)"
 done
 
+# Prompts out of another worker's memory, on another GPU.
+pulled=(--arrival concurrency:1 --requests 6 --input-tokens 8 --output-tokens 2 --workers 2
+        --set generate.prefix_groups=2 --set generate.prefix_tokens=64 --router round_robin
+        --peers --max-model-len 128 --db none)
+DYNO_EMULATION_DEVICES=2 works replay "${pulled[@]}" --device cuda --model tiny "${small[@]}" \
+    --max-num-seqs 1 --json live.json
+[[ $(number live.json requests.completed) == 6 ]] || fail "requests were lost: $(cat out)"
+grep -Eq '^  peers +[1-9]' out || fail "nothing was pulled: $(cat out)"
+
 # A file below the GPU, with host memory between or without: what the first run stored, the second
 # one finds, and not where the blocks are others.
 groups=(--arrival concurrency:1 --requests 8 --input-tokens 20 --output-tokens 2 "${small[@]}"
