@@ -17,6 +17,7 @@
  * What belongs to the host depends on the engine: sim/timing_hosts.c. */
 #include "sim/timing.h"
 
+#include <string.h>
 #include <strings.h>
 
 #define MIB (1024.0 * 1024.0)
@@ -288,10 +289,21 @@ static const struct defaults table[] = {
     },
 };
 
-/* A GPU of one's own is taken to be like the card or the HBM part it resembles. */
+/* Without figures of its own a GPU is like the card or the HBM part that it resembles.  HBM is told
+ * by its bandwidth, by links that cards have not, or, of those without fp8 units, by more bandwidth
+ * than cards of their time had; without those units it is like the A100. */
+static const char *resembled(const struct dyno_gpu *gpu)
+{
+    bool has_fp8 = gpu->flops[DYNO_FP8] > gpu->flops[DYNO_BF16];
+    bool has_hbm = gpu->memory_bytes_per_s >= (has_fp8 ? 2e12 : 1.2e12) ||
+                   strncmp(gpu->link, "nvlink", strlen("nvlink")) == 0;
+
+    return !has_hbm ? "rtx-pro-6000" : has_fp8 ? "h100" : "a100";
+}
+
 static const struct defaults *defaults_of(const struct dyno_gpu *gpu)
 {
-    const char *name = gpu->memory_bytes_per_s >= 2e12 ? "h100" : "rtx-pro-6000";
+    const char *name = resembled(gpu);
     const struct defaults *similar = &table[0];
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -46,6 +46,24 @@ const struct dyno_gpu dyno_gpu_table[] = {
         .multiprocessors = 132,
     },
     {
+        .name = "h100-pcie",
+        .title = "NVIDIA H100 PCIe 80GB",
+        .source =
+            "NVIDIA H100 data sheet (2022), PCIe column: 1,513 bf16 and 3,026 fp8 TFLOPS with "
+            "sparsity, 2 TB/s, 350 W; 114 multiprocessors from the H100 whitepaper. Memory: taken "
+            "to be as on the SXM part. NVLink bridges join pairs only: PCIe 5.0 x16 is taken. "
+            "Network: assumed one 400 Gb/s port a GPU",
+        .flops = {756.5 * TERA, 1513.0 * TERA, 756.5 * TERA},
+        .memory_bytes = 81090 * MIB,
+        .memory_bytes_per_s = 2000 * GIGA,
+        .link_bytes_per_s = PCIE5,
+        .link = "pcie5",
+        .pcie_bytes_per_s = PCIE5,
+        .network_bytes_per_s = GIGABIT(400),
+        .watts_max = 350,
+        .multiprocessors = 114,
+    },
+    {
         .name = "h200",
         .title = "NVIDIA H200 SXM 141GB",
         .source = "NVIDIA H200 data sheet (2024): 1,979 bf16 and 3,958 fp8 TFLOPS with sparsity, "

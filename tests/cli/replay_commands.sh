@@ -73,7 +73,7 @@ replay 30 --arrival poisson:20 --requests 30 --set generate.prefix_groups=3 \
 
 # ---- what serves it --------------------------------------------------------------------------
 
-for gpu in a100 h100 h200 b200 l40s rtx4090 rtx-pro-6000 mi300x; do
+for gpu in a100 h100 h100-pcie h200 b200 l40s rtx4090 rtx-pro-6000 mi300x; do
     replay 5 --arrival poisson:5 --requests 5 --model qwen3-0.6b --gpu $gpu
     title "qwen3-0.6b on 1 x $gpu, vllm, round_robin"
 done

@@ -399,6 +399,25 @@ START_TEST(a_gpu_of_ones_own_takes_the_defaults_of_the_most_similar)
     dyno_timing_defaults(&own, &fast);
     dyno_timing_defaults(&similar, dyno_gpu_find("h100"));
     ck_assert_mem_eq(&own, &similar, sizeof own);
+    dyno_timing_defaults(&own, dyno_gpu_find("h100-pcie"));
+    ck_assert_mem_eq(&own, &similar, sizeof own);
+
+    fast = *dyno_gpu_find("a100"); /* the one of 40 GB, as a file that says so */
+    (void)snprintf(fast.name, sizeof fast.name, "mine");
+    fast.memory_bytes_per_s = 1555e9;
+    dyno_timing_defaults(&own, &fast);
+    dyno_timing_defaults(&similar, dyno_gpu_find("a100"));
+    ck_assert_mem_eq(&own, &similar, sizeof own);
+    (void)snprintf(fast.link, sizeof fast.link, "pcie4"); /* ... and without links */
+    dyno_timing_defaults(&own, &fast);
+    ck_assert_mem_eq(&own, &similar, sizeof own);
+
+    fast = *dyno_gpu_find("rtx-pro-6000"); /* the Workstation Edition */
+    (void)snprintf(fast.name, sizeof fast.name, "mine");
+    fast.memory_bytes_per_s = 1792e9;
+    dyno_timing_defaults(&own, &fast);
+    dyno_timing_defaults(&similar, dyno_gpu_find("rtx-pro-6000"));
+    ck_assert_mem_eq(&own, &similar, sizeof own);
 }
 END_TEST
 

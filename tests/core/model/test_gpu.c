@@ -7,7 +7,7 @@
 
 START_TEST(every_name_of_the_manual_is_found)
 {
-    static const char *const names[] = {"a100", "h100",    "h200",         "b200",
+    static const char *const names[] = {"a100", "h100",    "h100-pcie",    "h200",  "b200",
                                         "l40s", "rtx4090", "rtx-pro-6000", "mi300x"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
