@@ -47,10 +47,9 @@ uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
 /* What cannot be where workers change their role. */
 static dyno_status check_changes(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
-    const char *unlike = scenario->prefill.gpu                            ? "prefill.gpu"
-                         : scenario->prefill.tp > 0                       ? "prefill.tp"
-                         : strcmp(scenario->prefill.weights, "same") != 0 ? "prefill.weights"
-                                                                          : NULL;
+    const char *unlike = scenario->prefill.gpu      ? "prefill.gpu"
+                         : scenario->prefill.tp > 0 ? "prefill.tp"
+                                                    : NULL;
 
     if (unlike) {
         return dyno_fail(error, DYNO_BAD_INPUT,

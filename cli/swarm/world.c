@@ -299,6 +299,17 @@ static void draw_routers(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Prompts by other weights in a quarter of them, likewise. */
+static void draw_weights(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "swarm.weights");
+    if (dyno_rng_below(&rng, 4) == 0) {
+        dyno_swarm_set(world, "prefill.weights=int4");
+    }
+}
+
 /* Of workers that pull from one another: in a stream of its own, so that others stay as they are.
  */
 static void draw_pulls(struct dyno_swarm_world *world, uint64_t seed)
@@ -382,6 +393,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         }
         draw_changes(world, seed);
         draw_routers(world, seed);
+        draw_weights(world, seed);
     }
     draw_pulls(world, seed);
     if (is_faulty) {

@@ -94,6 +94,21 @@ else
     echo "the rows were skipped: no sqlite3 here"
 fi
 
+# With a planner a worker has the weights of its role: a prompt of 4,000 tokens is computed sooner
+# by those in 8 bits, and the answer takes what it took.
+prompt=(replay --arrival poisson:1 --requests 1 --input-tokens 4000 --output-tokens 20 --db none
+        --intervals none --disagg always --model llama-3.1-8b --gpu h100)
+for how in '' '--set prefill.weights=fp8' \
+    '--set prefill.weights=fp8 --planner static --budget 2 --workers 3'; do
+    read -ra words <<<"$how"
+    works "${prompt[@]}" "${words[@]}" --json unlike.json
+    number unlike.json ttft_ms.mean >>ttft
+    number unlike.json tpot_ms.mean >>tpot
+done
+[[ $(sort -u tpot | wc -l) == 1 ]] || fail "answers by other weights: $(cat tpot)"
+awk '{ ttft[NR] = $1 } END { exit !(ttft[2] < 0.8 * ttft[1] && ttft[3] == ttft[2]) }' ttft ||
+    fail "prompts by the weights of their role: $(cat ttft)"
+
 # Contradictions.
 nothing=(replay --trace three.jsonl)
 known='known are always, never, threshold:TOKENS, cached_threshold:TOKENS, load:TOKENS'
