@@ -124,7 +124,8 @@ void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pas
     ns = dyno_machine_curve_ns(&machine->rows, rows) +
          dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
          machine->context_ns * (double)pass->decode_context +
-         machine->pass_ns / (pass->slice_count > 0 ? 1 : DYNO_MACHINE_PASS_STEPS);
+         machine->pass_ns / (pass->slice_count > 0 ? 1 : DYNO_MACHINE_PASS_STEPS) +
+         machine->step_ns;
     out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
     out->growth = (uint64_t)(within_hour(machine->context_ns * pass->decode_count) *
                              (double)DYNO_TICKS_PER_NS);

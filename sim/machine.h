@@ -2,7 +2,7 @@
  * model of kernels.  For CPUs, whose passes follow no roofline, and for the GPUs that are there;
  * `dyno calibrate` fills it.
  *
- *   step = rows(T) + yields(Y) + pair x P + context x C + pass [/ 16]     nanoseconds
+ *   step = rows(T) + yields(Y) + pair x P + context x C + pass [/ 16] + step     nanoseconds
  *
  * T rows (prompt tokens and decoding sequences), Y sequences that yield a token (their logits), P
  * (query, context) pairs of prompt slices, C tokens that decoding sequences read from KV.  rows and
@@ -50,6 +50,8 @@ struct dyno_machine {
     /* The same between this process and another one, and what a step that is computed there takes
      * beside what was computed.  far_byte_ns 0: not measured. */
     double far_byte_ns, far_ns, far_pass_ns;
+    /* Of every step more, whole; 0 but where it is simulated as a worker in another process. */
+    double step_ns;
     /* Starting a worker: what a byte of its KV takes, and what it takes beside that.  start_ns 0:
      * not measured. */
     double start_byte_ns, start_ns;

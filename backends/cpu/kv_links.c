@@ -13,9 +13,12 @@ struct memories {
     struct dyno_kv_storage **storage; /* [endpoints][ranks]; NULL: ask */
     struct dyno_kv_storage *(*ask)(const void *context, uint32_t endpoint, uint32_t rank);
     const void *ask_context;
-    struct dyno_kv_file **file;    /* [endpoints]; NULL: a memory */
-    struct dyno_kv_peer **peer;    /* [endpoints]; NULL: here */
-    struct dyno_kv_storage **near; /* [ranks] of the end that is here, of the thread to peers */
+    struct dyno_kv_file **file;       /* [endpoints]; NULL: a memory */
+    struct dyno_kv_peer **peer;       /* [endpoints]; NULL: here */
+    struct dyno_kv_storage **near;    /* [ranks] of the end that is here, of the thread to peers */
+    struct dyno_kv_storage **between; /* [ranks] where neither is; NULL: one always is */
+    uint32_t *between_blocks;         /* [between_count] all of them */
+    uint32_t between_count;
 };
 
 /* Blocks of a memory that come from a file, or go there: a rank's after the other. */
@@ -59,14 +62,37 @@ static void put(void *context, uint32_t block, void *bytes)
     }
 }
 
-/* One end is in another process. */
+/* From one process to another one, by way of this one: as many blocks at a time as there is room
+ * for.  False: one of them is gone. */
+static bool relay(const struct memories *memories, const struct dyno_transfer *transfer)
+{
+    struct dyno_kv_peer *source = memories->peer[transfer->from];
+    struct dyno_kv_peer *target = memories->peer[transfer->to];
+    uint32_t count;
+
+    for (uint32_t done = 0; done < transfer->blocks; done += count) {
+        count = transfer->blocks - done;
+        count = count < memories->between_count ? count : memories->between_count;
+        if (!source->ops->fetch(source, transfer->from_blocks + done, memories->between,
+                                memories->between_blocks, count) ||
+            !target->ops->store(target, transfer->to_blocks + done, memories->between,
+                                memories->between_blocks, count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One end is in another process, or both are. */
 static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
     struct dyno_kv_peer *target = memories->peer[transfer->to];
     bool done;
 
-    assert(!source || !target);
+    if (source && target) {
+        return relay(memories, transfer) ? 0 : DYNO_COPY_NEVER;
+    }
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
         memories->near[rank] = storage_of(memories, source ? transfer->to : transfer->from, rank);
     }
@@ -126,6 +152,8 @@ static void release(void *context)
     free(memories->file);
     free(memories->peer);
     free(memories->near);
+    free(memories->between);
+    free(memories->between_blocks);
     free(memories);
 }
 
@@ -177,9 +205,12 @@ static dyno_status measure_with(struct dyno_copier_speed *out,
     return DYNO_OK;
 }
 
-/* What the first endpoint has. */
+/* Of the shape that all have. */
 static struct dyno_kv_storage *first_of(const struct dyno_cpu_links_config *config, uint32_t rank)
 {
+    if (config->between) {
+        return config->between[rank];
+    }
     return config->storages[rank] ? config->storages[rank]
                                   : config->storage(config->storage_context, 0, rank);
 }
@@ -229,6 +260,24 @@ static struct dyno_kv_peer *first_peer(const struct dyno_cpu_links_config *confi
     return NULL;
 }
 
+static bool take_between(struct memories *memories, const struct dyno_cpu_links_config *config)
+{
+    if (!config->between) {
+        return true;
+    }
+    memories->between_count = config->between[0]->blocks;
+    memories->between = malloc(storages_bytes(config->ranks));
+    memories->between_blocks = calloc(memories->between_count, sizeof *memories->between_blocks);
+    if (!memories->between || !memories->between_blocks) {
+        return false;
+    }
+    memcpy(memories->between, config->between, storages_bytes(config->ranks));
+    for (uint32_t i = 0; i < memories->between_count; i++) {
+        memories->between_blocks[i] = i;
+    }
+    return true;
+}
+
 static bool take_config(struct memories *memories, const struct dyno_cpu_links_config *config)
 {
     memories->ranks = config->ranks;
@@ -247,7 +296,7 @@ static bool take_config(struct memories *memories, const struct dyno_cpu_links_c
         memories->file[i] = config->files ? config->files[i] : NULL;
         memories->peer[i] = config->peers ? config->peers[i] : NULL;
     }
-    return true;
+    return take_between(memories, config);
 }
 
 static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_links_config *config,

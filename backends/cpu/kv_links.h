@@ -25,9 +25,12 @@ struct dyno_cpu_links_config {
     /* [endpoint_count], copied: what lies in a file instead, whose storages are not read.  NULL:
      * nothing does. */
     struct dyno_kv_file *const *files;
-    /* [endpoint_count], copied: what lies in another process instead, likewise; never the first.
-     * Blocks move between those and memories here only.  NULL: nothing does. */
+    /* [endpoint_count], copied: what lies in another process instead, likewise; the first only if
+     * there is a memory between.  NULL: nothing does. */
     struct dyno_kv_peer *const *peers;
+    /* [ranks], copied, of the memories' shape: a piece at a time, what moves from one other process
+     * to another one lies here on its way.  NULL: nothing does. */
+    struct dyno_kv_storage *const *between;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
     struct dyno_clock *clock; /* not owned */

@@ -56,12 +56,11 @@ struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_
     abort();
 }
 
-dyno_status dyno_ucx_faults_open(struct dyno_faults **out, struct dyno_ucx_peers *peers,
-                                 uint32_t first_worker)
+dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
+                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS])
 {
     (void)out;
-    (void)peers;
-    (void)first_worker;
+    (void)mortals;
     return DYNO_UNSUPPORTED;
 }
 

@@ -144,44 +144,52 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
 
 struct deaths {
     struct dyno_faults base;
-    const struct dyno_ucx_peers *peers;
-    uint32_t first_worker;
-    bool told[]; /* [workers] */
+    struct dyno_ucx_mortals of[DYNO_UCX_MORTALS];
+    bool *told[DYNO_UCX_MORTALS]; /* [workers] each */
 };
 
-/* The first worker that died and is not told of; false: there is none. */
-static bool find_dead(const struct deaths *deaths, uint32_t *worker, dyno_ns *since)
+static uint32_t workers_of(const struct dyno_ucx_mortals *mortals)
 {
-    for (uint32_t i = 0; i < deaths->peers->config.workers; i++) {
-        if (!deaths->told[i] && dyno_ucx_peer_is_gone(peer_of(deaths->peers, i), since)) {
-            *worker = i;
-            return true;
+    return mortals->peers ? mortals->peers->config.workers : 0;
+}
+
+/* The first worker that died and is not told of: where that is to be noted; NULL: there is none. */
+static bool *find_dead(const struct deaths *deaths, uint32_t *target, dyno_ns *since)
+{
+    for (uint32_t i = 0; i < DYNO_UCX_MORTALS; i++) {
+        const struct dyno_ucx_mortals *of = &deaths->of[i];
+
+        for (uint32_t j = 0; j < workers_of(of); j++) {
+            if (!deaths->told[i][j] && dyno_ucx_peer_is_gone(peer_of(of->peers, j), since)) {
+                *target = of->first_worker + j;
+                return &deaths->told[i][j];
+            }
         }
     }
-    return false;
+    return NULL;
 }
 
 static dyno_ns deaths_next(const struct dyno_faults *faults)
 {
-    uint32_t worker;
+    uint32_t target;
     dyno_ns since;
 
-    return find_dead((const struct deaths *)faults, &worker, &since) ? since : DYNO_NEVER;
+    return find_dead((const struct deaths *)faults, &target, &since) ? since : DYNO_NEVER;
 }
 
 static bool deaths_take(struct dyno_faults *faults, dyno_ns now, struct dyno_fault_record *out)
 {
-    struct deaths *deaths = (struct deaths *)faults;
-    uint32_t worker;
+    uint32_t target;
     dyno_ns since;
+    bool *told = find_dead((const struct deaths *)faults, &target, &since);
 
-    if (!find_dead(deaths, &worker, &since)) {
+    if (!told) {
         return false;
     }
-    deaths->told[worker] = true;
+    *told = true;
     *out = (struct dyno_fault_record){.kind = DYNO_FAULT_DEATH,
                                       .what = "worker",
-                                      .target = deaths->first_worker + worker,
+                                      .target = target,
                                       .at = now,
                                       .until = DYNO_NEVER};
     return true;
@@ -189,23 +197,35 @@ static bool deaths_take(struct dyno_faults *faults, dyno_ns now, struct dyno_fau
 
 static void deaths_close(struct dyno_faults *faults)
 {
-    free(faults);
+    struct deaths *deaths = (struct deaths *)faults;
+
+    for (uint32_t i = 0; i < DYNO_UCX_MORTALS; i++) {
+        free(deaths->told[i]);
+    }
+    free(deaths);
 }
 
 static const struct dyno_faults_ops deaths_ops = {
     .name = "ucx", .next = deaths_next, .take = deaths_take, .close = deaths_close};
 
-dyno_status dyno_ucx_faults_open(struct dyno_faults **out, struct dyno_ucx_peers *peers,
-                                 uint32_t first_worker)
+dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
+                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS])
 {
-    struct deaths *deaths = calloc(1, sizeof *deaths + peers->config.workers * sizeof(bool));
+    struct deaths *deaths = calloc(1, sizeof *deaths);
+    bool whole = deaths != NULL;
 
-    if (!deaths) {
+    for (uint32_t i = 0; whole && i < DYNO_UCX_MORTALS; i++) {
+        deaths->of[i] = mortals[i];
+        deaths->told[i] = calloc(workers_of(&mortals[i]) + 1, sizeof(bool));
+        whole = deaths->told[i] != NULL;
+    }
+    if (!whole) {
+        if (deaths) {
+            deaths_close(&deaths->base);
+        }
         return DYNO_NO_MEMORY;
     }
     deaths->base.ops = &deaths_ops;
-    deaths->peers = peers;
-    deaths->first_worker = first_worker;
     *out = &deaths->base;
     return DYNO_OK;
 }

@@ -50,10 +50,16 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
 /* The memory of a worker, in which blocks of all of its ranks are one.  The peers'. */
 struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_t worker);
 
-/* Faults of those workers: the first is worker `first_worker` of the loop's.  On success *out is
- * closed through its ops, before the peers.  DYNO_NO_MEMORY. */
-dyno_status dyno_ucx_faults_open(struct dyno_faults **out, struct dyno_ucx_peers *peers,
-                                 uint32_t first_worker);
+/* Faults of workers in other processes, of either role: as the loop counts them, those of
+ * `peers` from `first_worker` on; NULL: there are none.  On success *out is closed through its ops,
+ * before the peers.  DYNO_NO_MEMORY. */
+enum { DYNO_UCX_MORTALS = 2 };
+struct dyno_ucx_mortals {
+    const struct dyno_ucx_peers *peers;
+    uint32_t first_worker;
+};
+dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
+                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS]);
 
 /* What steps took beside what was computed: the time from question to answer less that of
  * computing. */

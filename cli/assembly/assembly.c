@@ -277,6 +277,7 @@ static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_err
                                    .dispatch_behind = assembly->halves.dispatch,
                                    .device = assembly->computing,
                                    .device_behind = assembly->computing_behind,
+                                   .peers = assembly->peers,
                                    .peers_behind = assembly->halves.peers,
                                    .starting = starts ? &assembly->starting : NULL,
                                    .start_ns = start_measured(assembly),
@@ -505,7 +506,8 @@ dyno_status dyno_assembly_run(struct dyno_assembly *assembly, struct dyno_error 
     if (status == DYNO_NO_MEMORY && error->text[0] == '\0') {
         (void)dyno_fail(error, status, "out of memory during the run");
     }
-    dyno_live_far_say(assembly->halves.peers);
+    dyno_live_far_say(assembly->halves.peers, "prefill.at");
+    dyno_live_far_say(assembly->peers, "fleet.at");
     DYNO_TRY(status);
     assembly->workers->ops->totals(assembly->workers, &assembly->totals);
     if (assembly->tiering.tiers) {
@@ -537,6 +539,7 @@ void dyno_assembly_close(struct dyno_assembly *assembly)
     if (assembly->device) {
         assembly->device->ops->close(assembly->device);
     }
+    dyno_ucx_peers_close(assembly->peers);
     dyno_timing_close(assembly->timing);
     if (assembly->clock && assembly->clock != dyno_virtual_clock()) {
         dyno_wall_clock_close(assembly->clock);

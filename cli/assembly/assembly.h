@@ -47,6 +47,7 @@ struct dyno_assembly {
     struct dyno_clock *clock;
     struct dyno_clock *loop_clock; /* the same, behind the journal if there is one */
     struct dyno_device *device;
+    struct dyno_ucx_peers *peers;         /* whose it is, if it is in other processes */
     struct dyno_device *computing;        /* the last of those it stands before, or itself ... */
     struct dyno_device *computing_behind; /* ... and so of halves.device */
     struct dyno_dispatch *dispatch;       /* among those that decode, if that is not all */

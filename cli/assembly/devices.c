@@ -93,19 +93,46 @@ static struct dyno_live_workers workers_of(const struct dyno_assembly *assembly,
     return workers;
 }
 
+/* In other processes, or simulated as if they were. */
+static dyno_status open_far(struct dyno_assembly *assembly, struct dyno_device **out,
+                            struct dyno_ucx_peers **peers, const struct dyno_worker_config *worker,
+                            const struct dyno_live_far *far, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    return dyno_live_is_real(scenario)
+               ? dyno_live_far_device(out, peers, far, &assembly->live, scenario, worker,
+                                      assembly->answers, assembly->clock, error)
+               : dyno_live_far_machine(out, &assembly->far_machine, &assembly->machine,
+                                       scenario->fleet.workers, assembly->answers);
+}
+
+/* Those that decode, or serve whole requests. */
+static dyno_status open_fleet_device(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = assembly->scenario;
+
+    if (scenario->fleet.at) {
+        return open_far(assembly, &assembly->device, &assembly->peers, &assembly->worker,
+                        &(struct dyno_live_far){.addresses = scenario->fleet.at,
+                                                .transport = scenario->fleet.transport,
+                                                .workers = dyno_halves_decoders(scenario)},
+                        error);
+    }
+    return open_device(assembly, &assembly->device, workers_of(assembly, false), error);
+}
+
 static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     struct dyno_halves *halves = &assembly->halves;
     struct dyno_scenario other;
 
-    if (dyno_live_is_far(assembly->scenario)) {
-        return dyno_live_far_device(&halves->device, &halves->peers, &assembly->live,
-                                    assembly->scenario, &halves->worker, assembly->answers,
-                                    assembly->clock, error);
-    }
-    if (assembly->scenario->timing.machine && assembly->scenario->prefill.at) {
-        return dyno_live_far_machine(&halves->device, &assembly->far_machine, &assembly->machine,
-                                     assembly->scenario->fleet.workers, assembly->answers);
+    if (assembly->scenario->prefill.at) {
+        return open_far(assembly, &halves->device, &halves->peers, &halves->worker,
+                        &(struct dyno_live_far){.addresses = assembly->scenario->prefill.at,
+                                                .transport = assembly->scenario->prefill.transport,
+                                                .workers = assembly->scenario->disagg.prefill},
+                        error);
     }
     if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {
         return open_device(assembly, &halves->device, workers_of(assembly, true), error);
@@ -125,7 +152,7 @@ dyno_status dyno_assembly_open_devices(struct dyno_assembly *assembly, struct dy
 {
     const struct dyno_scenario *scenario = assembly->scenario;
 
-    DYNO_TRY(open_device(assembly, &assembly->device, workers_of(assembly, false), error));
+    DYNO_TRY(open_fleet_device(assembly, error));
     assembly->computing = assembly->device;
     if (scenario->disagg.policy) {
         DYNO_TRY(open_prefill_device(assembly, error));

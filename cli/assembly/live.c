@@ -37,12 +37,22 @@ bool dyno_live_starts(const struct dyno_scenario *scenario)
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)
 {
-    return strcmp(scenario->run.device, "cpu") == 0 && !scenario->prefill.at;
+    return strcmp(scenario->run.device, "cpu") == 0 && !dyno_live_is_far(scenario);
+}
+
+bool dyno_live_prefill_is_far(const struct dyno_scenario *scenario)
+{
+    return dyno_live_is_real(scenario) && scenario->disagg.policy && scenario->prefill.at;
+}
+
+bool dyno_live_fleet_is_far(const struct dyno_scenario *scenario)
+{
+    return dyno_live_is_real(scenario) && scenario->fleet.at;
 }
 
 bool dyno_live_is_far(const struct dyno_scenario *scenario)
 {
-    return dyno_live_is_real(scenario) && scenario->disagg.policy && scenario->prefill.at;
+    return dyno_live_prefill_is_far(scenario) || dyno_live_fleet_is_far(scenario);
 }
 
 bool dyno_live_is_remote(const struct dyno_scenario *scenario)

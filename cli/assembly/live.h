@@ -26,7 +26,10 @@ bool dyno_live_is_machine(const struct dyno_scenario *scenario);
 /* Whether the scenario's device tells generations how likely prompts are (score, of
  * backends/engine/generation.h). */
 bool dyno_live_scores(const struct dyno_scenario *scenario);
-/* Whether it computes, and prompts in other processes. */
+/* Whether it computes, and in other processes: prompts for those that decode; those that decode, or
+ * serve whole requests; or any of them. */
+bool dyno_live_prefill_is_far(const struct dyno_scenario *scenario);
+bool dyno_live_fleet_is_far(const struct dyno_scenario *scenario);
 bool dyno_live_is_far(const struct dyno_scenario *scenario);
 /* Whether it does so on GPUs. */
 bool dyno_live_is_cuda(const struct dyno_scenario *scenario);

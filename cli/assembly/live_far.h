@@ -5,13 +5,20 @@
 #include "backends/ucx/peers.h"
 #include "cli/assembly/live.h"
 
-/* Those of requests in halves: what the options say together.  DYNO_BAD_INPUT. */
+/* What the options say of them together.  DYNO_BAD_INPUT. */
 dyno_status dyno_live_far_check(const struct dyno_scenario *scenario, struct dyno_error *error);
 
-/* Those that compute prompts, and their device, as dyno_live_device.  Closed after the device, also
- * on failure if it is not NULL.  Errors: as dyno_ucx_peers_open. */
+/* Where they are, and how many. */
+struct dyno_live_far {
+    const char *addresses, *transport; /* as prefill.at and prefill.transport */
+    uint32_t workers;
+};
+
+/* Them and their device, as dyno_live_device.  *peers is closed after the device, also on failure
+ * if it is not NULL.  Errors: as dyno_ucx_peers_open. */
 dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers **peers,
-                                 const struct dyno_live *live, const struct dyno_scenario *scenario,
+                                 const struct dyno_live_far *far, const struct dyno_live *live,
+                                 const struct dyno_scenario *scenario,
                                  const struct dyno_worker_config *worker,
                                  struct dyno_answers *answers, struct dyno_clock *clock,
                                  struct dyno_error *error);
@@ -22,8 +29,8 @@ dyno_status dyno_live_far_machine(struct dyno_device **out, struct dyno_machine 
                                   const struct dyno_machine *machine, uint32_t workers,
                                   struct dyno_answers *answers);
 
-/* Say on standard error why a process is gone, if one is.  NULL: none could be. */
-void dyno_live_far_say(const struct dyno_ucx_peers *peers);
+/* Say on standard error why a process of that option's is gone, if one is.  NULL: none could be. */
+void dyno_live_far_say(const struct dyno_ucx_peers *peers, const char *option);
 
 /* prefill.transport, or that of `dyno calibrate`: auto, shm, tcp. */
 enum dyno_ucx_transport dyno_live_transport(const char *name);

@@ -8,6 +8,7 @@
 #include "backends/cpu/kv_links.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/cuda/kv_links.h"
+#include "backends/engine/shard.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/store/kv_file.h"
 #include "backends/ucx/peers.h"
@@ -31,6 +32,14 @@ uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
         return values;
     }
     return strcmp(assembly->scenario->model.kv, "fp8") == 0 ? values / 4 : values / 2;
+}
+
+enum { BETWEEN_BLOCKS = 64 }; /* that are on their way from one other process to another one */
+
+/* How many ends of what moves are in other processes. */
+static uint32_t far_ends(const struct dyno_scenario *scenario)
+{
+    return (scenario->prefill.at ? 1U : 0) + (scenario->fleet.at ? 1U : 0);
 }
 
 /* What pretends to copy: one thread, those from another process too; and one that writes and reads
@@ -107,18 +116,18 @@ static dyno_status open_simulated(struct dyno_live_links *out, const struct dyno
                                   struct dyno_error *error)
 {
     const struct dyno_machine *machine = &assembly->machine;
-    bool is_far = assembly->scenario->prefill.at != NULL;
-    double byte_ns = is_far ? machine->far_byte_ns : machine->copy_byte_ns;
+    uint32_t far = far_ends(assembly->scenario); /* what moves between two moves twice */
+    double byte_ns = far > 0 ? far * machine->far_byte_ns : machine->copy_byte_ns;
     double write_ns = machine->disk_write_byte_ns, read_ns = machine->disk_read_byte_ns;
     struct dyno_fabric_link links[SIMULATED_LINKS];
     uint32_t link_count = 1;
 
     if (byte_ns <= 0.0) {
-        return not_measured(assembly, "copying", is_far ? "far_byte_ns" : "copy_byte_ns",
-                            is_far ? " --prefill-at ADDRESS" : "", error);
+        return not_measured(assembly, "copying", far > 0 ? "far_byte_ns" : "copy_byte_ns",
+                            far > 0 ? " --prefill-at ADDRESS" : "", error);
     }
     DYNO_TRY(take_pools(out, assembly, pools, pool_count, error));
-    links[COPIES] = link_of(byte_ns, is_far ? machine->far_ns : machine->copy_ns);
+    links[COPIES] = link_of(byte_ns, far > 0 ? far * machine->far_ns : machine->copy_ns);
     if (write_ns > 0.0) {
         links[DISK] = link_of(write_ns < read_ns ? write_ns : read_ns, 0.0);
         links[DISK_WRITES] = link_of(write_ns, machine->disk_write_ns);
@@ -229,17 +238,48 @@ static dyno_status list_peers(struct dyno_kv_peer ***out, const struct dyno_asse
     struct dyno_kv_peer **peers;
 
     *out = NULL;
-    if (!assembly->halves.peers) {
+    if (far_ends(scenario) == 0) {
         return DYNO_OK;
     }
     peers = calloc(endpoint_count, sizeof(struct dyno_kv_peer *));
     if (!peers) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    for (uint32_t i = 0; i < scenario->disagg.prefill; i++) {
+    for (uint32_t i = 0; scenario->fleet.at && i < scenario->disagg.decode; i++) {
+        peers[i] = dyno_ucx_peers_memory(assembly->peers, i);
+    }
+    for (uint32_t i = 0; scenario->prefill.at && i < scenario->disagg.prefill; i++) {
         peers[scenario->disagg.decode + i] = dyno_ucx_peers_memory(assembly->halves.peers, i);
     }
     *out = peers;
+    return DYNO_OK;
+}
+
+/* Memory that what moves between two other processes goes through, a rank's each; none where one
+ * end is always here. */
+static dyno_status open_between(struct dyno_live_links *links, const struct dyno_assembly *assembly,
+                                uint32_t ranks, struct dyno_error *error)
+{
+    const struct dyno_model *model = &assembly->live.weights->model;
+    struct dyno_model of = *model;
+    struct dyno_shard shard;
+
+    if (!assembly->scenario->fleet.at) {
+        return DYNO_OK;
+    }
+    links->between = calloc(ranks, sizeof(struct dyno_kv_storage *));
+    if (!links->between) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
+    }
+    links->between_count = ranks;
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        if (ranks > 1) {
+            DYNO_TRY(dyno_shard_make(&shard, model, rank, ranks, error));
+            of.kv_heads = shard.kv_heads.count;
+        }
+        DYNO_TRY(dyno_kv_storage_open(&links->between[rank], &of, BETWEEN_BLOCKS,
+                                      assembly->worker.block_tokens, DYNO_ELEMENT_F32, error));
+    }
     return DYNO_OK;
 }
 
@@ -262,6 +302,10 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
     config->files = any_file(links) ? files : NULL;
     status = list_peers(&peers, assembly, config->endpoint_count, error);
     config->peers = peers;
+    if (status == DYNO_OK) {
+        status = open_between(links, assembly, config->ranks, error);
+    }
+    config->between = links->between;
     if (status == DYNO_OK) {
         status = dyno_cpu_links_open(&links->links, config, error);
     }
@@ -354,10 +398,14 @@ void dyno_live_links_close(struct dyno_live_links *links)
     for (uint32_t i = 0; i < links->storage_count; i++) {
         dyno_kv_storage_close(links->storages[i]);
     }
+    for (uint32_t i = 0; i < links->between_count; i++) {
+        dyno_kv_storage_close(links->between[i]);
+    }
     for (uint32_t i = 0; i < links->file_count; i++) {
         dyno_kv_file_close(links->files[i]);
     }
     free(links->storages);
+    free(links->between);
     free(links->files);
     free(links->levels);
     memset(links, 0, sizeof *links);

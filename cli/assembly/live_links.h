@@ -23,6 +23,8 @@ struct dyno_live_links {
     struct dyno_links *links;          /* NULL: not open */
     struct dyno_kv_storage **storages; /* [storage_count] of pools, a rank's each */
     uint32_t storage_count;
+    struct dyno_kv_storage **between; /* [between_count] ranks', where both ends may be far */
+    uint32_t between_count;
     struct dyno_kv_file **files; /* [file_count], by pool; NULL: it is memory */
     uint32_t file_count;
     /* Simulated ones: by pool, as in dyno_live_pool; the first is the endpoint after the workers.

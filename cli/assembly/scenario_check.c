@@ -462,8 +462,7 @@ static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario
                            "layers",
                            error);
     }
-    DYNO_TRY(check_halves_on_gpus(scenario, options, error));
-    return dyno_live_far_check(scenario, error);
+    return check_halves_on_gpus(scenario, options, error);
 }
 
 /* The fleet has as many workers as both roles together; or more places, of which a planner makes
@@ -545,6 +544,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(settle_closed_loop(scenario, options, error));
     DYNO_TRY(settle_machine(scenario, options, error));
     DYNO_TRY(settle_disagg(scenario, options, error));
+    DYNO_TRY(dyno_live_far_check(scenario, error));
     DYNO_TRY(check_routers(scenario, options, error));
     DYNO_TRY(dyno_tiers_scenario_check(scenario, error));
     DYNO_TRY(settle_profile(scenario, options, error));

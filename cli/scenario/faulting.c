@@ -135,9 +135,11 @@ static const char *given_option(const struct dyno_options *options)
 static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     if (dyno_live_is_far(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "prefill.at and faults cannot be together: processes of workers die by "
-                         "themselves; kill one");
+        return dyno_fail(
+            error, DYNO_BAD_INPUT,
+            "%s and faults cannot be together: processes of workers die by themselves; "
+            "kill one",
+            dyno_live_prefill_is_far(scenario) ? "prefill.at" : "fleet.at");
     }
     if (dyno_live_is_remote(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -257,7 +259,10 @@ static dyno_status guard(struct dyno_faulting *faulting, const struct dyno_scena
 static dyno_status open_far(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                             const struct dyno_faulting_of *of)
 {
-    DYNO_TRY(dyno_ucx_faults_open(&faulting->faults, of->peers_behind, scenario->disagg.decode));
+    const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS] = {
+        {of->peers, 0}, {of->peers_behind, scenario->disagg.decode}};
+
+    DYNO_TRY(dyno_ucx_faults_open(&faulting->faults, mortals));
     return open_rosters(faulting, scenario, of);
 }
 
@@ -269,7 +274,7 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     faulting->first_behind = dyno_halves_first_prefiller(scenario);
     faulting->is_real = of->starting != NULL;
     faulting->is_guard = !is_on && dyno_faulting_guards(scenario) && of->starting;
-    if (of->peers_behind) {
+    if (of->peers || of->peers_behind) {
         return open_far(faulting, scenario, of);
     }
     if (faulting->is_guard) {

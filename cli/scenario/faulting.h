@@ -28,9 +28,9 @@ struct dyno_faulting {
 /* What is hit.  The parts behind are of the workers that compute prompts, if there are any. */
 struct dyno_faulting_of {
     struct dyno_dispatch *dispatch, *dispatch_behind;
-    struct dyno_device *device, *device_behind; /* simulated: they feel stalls from then on */
-    struct dyno_ucx_peers *peers_behind;        /* NULL: they are in this process */
-    bool planned;                               /* somebody else has a roster */
+    struct dyno_device *device, *device_behind;  /* simulated: they feel stalls from then on */
+    struct dyno_ucx_peers *peers, *peers_behind; /* NULL: they are in this process */
+    bool planned;                                /* somebody else has a roster */
     /* Devices that compute: how their workers start.  What fails of them by itself has died, also
      * where nothing else goes wrong.  NULL: they are simulated. */
     const struct dyno_starting *starting;

@@ -411,6 +411,9 @@ static dyno_status check_others(const struct dyno_scenario *scenario, struct dyn
     if (scenario->timing.machine) {
         return beside("--machine", "one model was measured there", error);
     }
+    if (scenario->fleet.at) {
+        return beside("--workers-at", "processes of workers have one model", error);
+    }
     if (dyno_live_is_remote(scenario)) {
         return beside("--worker", "other servers have models of their own", error);
     }

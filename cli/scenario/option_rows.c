@@ -259,6 +259,12 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("tensor parallel GPUs of a worker, or ranks of one on the CPU")),
     ROW("fleet.threads", "threads", "N", U32, fleet.threads, DEFAULT("auto"), OR("auto"),
         RANGE(1, 256), HELP("threads of a worker that computes; auto shares this machine's cores")),
+    ROW("fleet.at", "workers-at", "ADDRESSES", TEXT, fleet.at, DEFAULT("here"), OR("here"),
+        NOT_EMPTY,
+        HELP("where workers that decode or serve whole requests are: HOST:PORT of `dyno worker` "
+             "and more, with commas between them; here: in this process (docs/ucx.md)")),
+    ROW("fleet.transport", NULL, "HOW", CHOICE, fleet.transport, DEFAULT("auto"), WORDS(transports),
+        HELP("what KV and passes go over to them; auto: shared memory on this machine, else tcp")),
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
         DEFAULT("false"),
         HELP("spread whole experts over the GPUs of a worker rather than splitting each")),

@@ -65,6 +65,8 @@ struct dyno_scenario {
         const char *models;    /* fleet.models       --models: NULL: one, by model.name */
         uint32_t tp;           /* fleet.tp            --tp */
         uint32_t threads;      /* fleet.threads       --threads: of a worker; 0: auto */
+        const char *at;        /* fleet.at            --workers-at; NULL: in this process */
+        const char *transport; /* fleet.transport: auto, shm, tcp */
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {

@@ -1,4 +1,4 @@
-/* `dyno worker`: compute prompts for a dyno in another process, over UCX. */
+/* `dyno worker`: compute for a dyno in another process, over UCX. */
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -66,9 +66,10 @@ static void print_help(void)
 {
     puts("Usage: dyno worker [OPTION]...\n\n"
          "Wait for a dyno in another process that gives --prefill-at HOST:PORT, and compute its\n"
-         "prompts, for one after the other, until a signal ends it.  Whoever reaches the address\n"
-         "is served: nothing is asked but the same model, so it is this machine's alone unless\n"
-         "--listen says otherwise.  docs/ucx.md tells more.\n");
+         "prompts, or --workers-at HOST:PORT, and decode or serve whole requests, for one after\n"
+         "the other, until a signal ends it.  Whoever reaches the address is served: nothing is\n"
+         "asked but the same model, so it is this machine's alone unless --listen says otherwise.\n"
+         "docs/ucx.md tells more.\n");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 

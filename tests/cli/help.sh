@@ -189,6 +189,9 @@ fleet: what serves it
   --tp N                      tensor parallel GPUs of a worker, or ranks of one on the CPU [1]
   --threads N                 threads of a worker that computes; auto shares this machine's cores
                               [auto]
+  --workers-at ADDRESSES      where workers that decode or serve whole requests are: HOST:PORT of
+                              `dyno worker` and more, with commas between them; here: in this
+                              process (docs/ucx.md) [here]
   --[no-]expert-parallel      spread whole experts over the GPUs of a worker rather than splitting
                               each [false]
 

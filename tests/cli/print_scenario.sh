@@ -67,6 +67,8 @@ fleet:
   models: none                               # default
   tp: 1                                      # default
   threads: auto                              # default
+  at: here                                   # default
+  transport: auto                            # default
   expert_parallel: false                     # default
 disagg:
   policy: none                               # default

@@ -328,7 +328,10 @@ START_TEST(a_process_that_ends_is_the_death_of_its_workers)
     ck_assert_int_eq(dyno_kv_storage_open(&storage, &far.weights->model, 1, BLOCK_TOKENS,
                                           DYNO_ELEMENT_F32, &error),
                      DYNO_OK);
-    ck_assert_int_eq(dyno_ucx_faults_open(&faults, peers, 5), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_ucx_faults_open(
+            &faults, (const struct dyno_ucx_mortals[DYNO_UCX_MORTALS]){{NULL, 0}, {peers, 5}}),
+        DYNO_OK);
     ck_assert_uint_eq(faults->ops->next(faults), DYNO_NEVER);
     ck_assert_ptr_null(dyno_ucx_peers_why(peers));
     end_far(&far);
