@@ -44,16 +44,33 @@ static char *block_at(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint
     return pool->memory + (is_host ? pool->layers : 1) * pool->piece_bytes * block;
 }
 
-/* Layer by layer, for a copy in two dimensions is not defined between two GPUs. */
-static dyno_status copy_to_peer(const struct dyno_cuda_kv_pool *to, char *at, uint64_t to_stride,
-                                const struct dyno_cuda_kv_pool *from, const char *source,
-                                uint64_t from_stride, cudaStream_t stream, struct dyno_error *error)
+static bool are_peers(const struct dyno_cuda_kv_pool *one, const struct dyno_cuda_kv_pool *other)
+{
+    return one->gpu != other->gpu && one->gpu >= 0 && other->gpu >= 0;
+}
+
+/* Rows of a copy in two dimensions may not be longer: what all GPUs say that they take (memPitch).
+ * Layers of a pool of many GiB are. */
+static const uint64_t stride_max = INT32_MAX;
+
+/* Layer by layer: a copy in two dimensions is not defined between two GPUs. */
+static dyno_status copy_layers(const struct dyno_cuda_kv_pool *to, char *at, uint64_t to_stride,
+                               const struct dyno_cuda_kv_pool *from, const char *source,
+                               uint64_t from_stride, cudaStream_t stream, struct dyno_error *error)
 {
     for (uint32_t layer = 0; layer < to->layers; layer++) {
-        DYNO_CUDA_TRY(cudaMemcpyPeerAsync(at + layer * to_stride, to->gpu,
-                                          source + layer * from_stride, from->gpu, to->piece_bytes,
-                                          stream),
-                      error);
+        char *layer_at = at + layer * to_stride;
+        const char *layer_source = source + layer * from_stride;
+
+        if (are_peers(to, from)) {
+            DYNO_CUDA_TRY(cudaMemcpyPeerAsync(layer_at, to->gpu, layer_source, from->gpu,
+                                              to->piece_bytes, stream),
+                          error);
+        } else {
+            DYNO_CUDA_TRY(
+                cudaMemcpyAsync(layer_at, layer_source, to->piece_bytes, cudaMemcpyDefault, stream),
+                error);
+        }
     }
     return DYNO_OK;
 }
@@ -63,16 +80,14 @@ dyno_status dyno_cuda_kv_pool_copy(const struct dyno_cuda_kv_pool *to, const uin
                                    const uint32_t *from_blocks, uint32_t count, cudaStream_t stream,
                                    struct dyno_error *error)
 {
-    bool are_peers = to->gpu != from->gpu && to->gpu >= 0 && from->gpu >= 0;
-
     assert(to->layers == from->layers && to->piece_bytes == from->piece_bytes);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t to_stride, from_stride;
         char *at = block_at(to, to_blocks[i], &to_stride);
         const char *source = block_at(from, from_blocks[i], &from_stride);
 
-        if (are_peers) {
-            DYNO_TRY(copy_to_peer(to, at, to_stride, from, source, from_stride, stream, error));
+        if (are_peers(to, from) || to_stride > stride_max || from_stride > stride_max) {
+            DYNO_TRY(copy_layers(to, at, to_stride, from, source, from_stride, stream, error));
         } else {
             DYNO_CUDA_TRY(cudaMemcpy2DAsync(at, to_stride, source, from_stride, to->piece_bytes,
                                             to->layers, cudaMemcpyDefault, stream),

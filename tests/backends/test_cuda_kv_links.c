@@ -96,6 +96,31 @@ START_TEST(blocks_go_to_the_host_to_another_gpu_and_back)
 }
 END_TEST
 
+/* CUDA refuses rows of 2 GiB and more in one copy: of a pool with so many blocks the only layer, of
+ * which two blocks are there. */
+START_TEST(blocks_of_large_pools_are_copied_layer_by_layer)
+{
+    static const uint32_t first[] = {1}, second[] = {0};
+    struct dyno_cuda_kv_pool large = on_gpu(0, 2), host;
+    struct dyno_error error = {0};
+    cudaStream_t stream;
+
+    large.layers = 1;
+    large.blocks = 1U << 27;
+    fill(&large, 1, 3);
+    ck_assert(!cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    ck_assert(dyno_cuda_kv_pool_open(&host, &large, 1, NULL) == DYNO_OK);
+    ck_assert_msg(dyno_cuda_kv_pool_copy(&host, second, &large, first, 1, stream, &error) ==
+                      DYNO_OK,
+                  "%s", error.text);
+    ck_assert(dyno_cuda_kv_pool_copy(&large, second, &host, second, 1, stream, &error) == DYNO_OK);
+    expect(&large, 0, 3);
+    dyno_cuda_kv_pool_close(&host);
+    (void)cudaStreamDestroy(stream);
+    (void)cudaFree(large.memory);
+}
+END_TEST
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 enum { FILED = 40, RANKS = 2 }; /* more than go at a time */
@@ -468,6 +493,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_test(tc, blocks_go_to_the_host_to_another_gpu_and_back);
     tcase_add_loop_test(tc, links_move_what_every_rank_has_of_a_block, 0, 2);
+    tcase_add_test(tc, blocks_of_large_pools_are_copied_layer_by_layer);
     tcase_add_test(tc, blocks_of_all_ranks_go_to_a_file_and_back);
     tcase_add_test(tc, what_does_not_get_to_a_file_or_back_is_counted);
     tcase_add_loop_test(tc, prompts_are_handed_on_between_gpus_and_within_one, 0, 3);

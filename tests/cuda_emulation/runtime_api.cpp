@@ -141,6 +141,8 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorInvalidValue";
     case cudaErrorMemoryAllocation:
         return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidPitchValue:
+        return "cudaErrorInvalidPitchValue";
     case cudaErrorInvalidConfiguration:
         return "cudaErrorInvalidConfiguration";
     case cudaErrorInsufficientDriver:

@@ -3,6 +3,7 @@
 #include "tests/cuda_emulation/stream.h"
 
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <vector>
 
@@ -150,6 +151,9 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_stride, const void *from, size
 
     if (fault != cudaSuccess || width > to_stride || width > from_stride) {
         return fault != cudaSuccess ? fault : cudaErrorInvalidValue;
+    }
+    if (to_stride > INT32_MAX || from_stride > INT32_MAX) {
+        return cudaErrorInvalidPitchValue;
     }
     return emulation::queue(stream, [=]() {
         cudaError_t code = cudaSuccess;
