@@ -41,12 +41,19 @@ struct desk_rig {
     struct dyno_tokenizer *tokenizer; /* of two letters */
     volatile sig_atomic_t interrupted;
     pthread_t thread;
-    atomic_uint told; /* times that news was told of */
+    atomic_uint told;   /* times that news was told of ... */
+    uint32_t told_here; /* ... by the test's own thread, in a turn that it took */
+    pthread_t own;
 };
 
 static inline void desk_rig_news(void *context)
 {
-    atomic_fetch_add(&((struct desk_rig *)context)->told, 1);
+    struct desk_rig *rig = context;
+
+    atomic_fetch_add(&rig->told, 1);
+    if (pthread_equal(pthread_self(), rig->own)) {
+        rig->told_here++;
+    }
 }
 
 static inline void desk_rig_left(void *context)
@@ -116,6 +123,7 @@ static inline void desk_rig_fleet(struct desk_rig *rig)
 
 static inline void desk_rig_open(struct desk_rig *rig)
 {
+    rig->own = pthread_self();
     desk_rig_tokenizer(rig);
     ck_assert_int_eq(dyno_wall_clock_open(&rig->clock, 1.0), DYNO_OK);
     ck_assert_int_eq(dyno_answers_open(&rig->lengths), DYNO_OK);
