@@ -64,6 +64,10 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
                          "pair_ns is %g, context_ns %g and pass_ns %g; expected 0 to an hour each",
                          machine->pair_ns, machine->context_ns, machine->pass_ns);
     }
+    if (!is_time(machine->context_far_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "context_far_ns is %g; expected 0 to an hour",
+                         machine->context_far_ns);
+    }
     if (!is_time(machine->far_byte_ns) || !is_time(machine->far_ns) ||
         !is_time(machine->far_pass_ns)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -109,6 +113,25 @@ static double within_hour(double ns)
     return ns < hour_ns ? ns : hour_ns;
 }
 
+/* What the decode steps of a pass read: of the first one, and more for each that follows, for as
+ * many as that holds. */
+static double context_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
+                           struct dyno_pass_cost *out)
+{
+    uint64_t tokens = pass->decode_context, near = tokens;
+    double slope = machine->context_ns;
+
+    out->steps_max = UINT32_MAX;
+    if (machine->context_near > 0 && tokens > machine->context_near) {
+        near = machine->context_near;
+        slope = machine->context_far_ns;
+    } else if (machine->context_near > 0 && pass->decode_count > 0) {
+        out->steps_max = (uint32_t)((machine->context_near - tokens) / pass->decode_count) + 1;
+    }
+    out->growth = (uint64_t)(within_hour(slope * pass->decode_count) * (double)DYNO_TICKS_PER_NS);
+    return machine->context_ns * (double)near + slope * (double)(tokens - near);
+}
+
 void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
                        struct dyno_pass_cost *out)
 {
@@ -123,13 +146,10 @@ void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pas
     }
     ns = dyno_machine_curve_ns(&machine->rows, rows) +
          dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
-         machine->context_ns * (double)pass->decode_context +
+         context_cost(machine, pass, out) +
          machine->pass_ns / (pass->slice_count > 0 ? 1 : DYNO_MACHINE_PASS_STEPS) +
          machine->step_ns;
     out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
-    out->growth = (uint64_t)(within_hour(machine->context_ns * pass->decode_count) *
-                             (double)DYNO_TICKS_PER_NS);
-    out->steps_max = UINT32_MAX;
     out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, rows));
 }
 

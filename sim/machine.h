@@ -5,7 +5,9 @@
  *   step = rows(T) + yields(Y) + pair x P + context x C + pass [/ 16] + step     nanoseconds
  *
  * T rows (prompt tokens and decoding sequences), Y sequences that yield a token (their logits), P
- * (query, context) pairs of prompt slices, C tokens that decoding sequences read from KV.  rows and
+ * (query, context) pairs of prompt slices, C tokens that decoding sequences read from KV: those
+ * beyond the first `context_near` cost context_far each, for what a few sequences have is read from
+ * nearer than what many have.  rows and
  * yields are straight lines between the points measured, through what was measured at 1 and beyond
  * the last point with the slope of the last two.  `pass` is what a pass costs beside its steps
  * (waking a thread, and the loop by it).  A pass with slices has one step, and bears all of it; a
@@ -41,6 +43,8 @@ struct dyno_machine {
     struct dyno_machine_curve rows, yields;
     struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */
     double pair_ns, context_ns, pass_ns;
+    double context_far_ns;
+    uint32_t context_near; /* 0: all tokens cost context_ns */
     /* Moving blocks of KV from one worker's memory to another's: what a byte takes, and what a
      * transfer takes beside its bytes.  copy_byte_ns 0: not measured. */
     double copy_byte_ns, copy_ns;

@@ -167,6 +167,10 @@ static void print_machine(const struct dyno_machine *machine)
         "\n%.3f ns a pair of prompt tokens, %.3f ns a token read by a decode step, %.1f us "
         "beside a pass\n",
         machine->pair_ns, machine->context_ns, machine->pass_ns / 1e3);
+    if (machine->context_near > 0) {
+        (void)printf("%.3f ns for each beyond the first %u of these tokens\n",
+                     machine->context_far_ns, machine->context_near);
+    }
     if (machine->copy_byte_ns > 0.0) {
         (void)printf(
             "%.2f GB/s from one worker's memory to another's, and %.1f us for a transfer\n",

@@ -56,7 +56,10 @@ struct bench {
     uint32_t long_tokens, kv_tokens;
     uint32_t *numbers; /* of blocks */
     const uint32_t **tables;
-    struct experiment experiments[EXPERIMENTS_MAX];
+    struct experiment experiments[EXPERIMENTS_MAX]; /* [experiment_count] those of all sizes ... */
+    uint32_t size_count;                            /* ... first */
+    const struct experiment *late_chunk, *long_few; /* behind a long context, and with one */
+    const struct experiment *long_one;              /* NULL: not measured */
     uint32_t experiment_count, rounds;
     double *samples; /* [2][experiments][rounds]: where the experiments' are */
     uint64_t next_id;
@@ -316,16 +319,18 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static void plan(struct bench *bench, enum kind kind, uint32_t size, uint32_t context)
+static const struct experiment *plan(struct bench *bench, enum kind kind, uint32_t size,
+                                     uint32_t context)
 {
     double *samples = bench->samples + (size_t)bench->experiment_count * 2 * bench->rounds;
+    struct experiment *planned = &bench->experiments[bench->experiment_count++];
 
-    bench->experiments[bench->experiment_count++] =
-        (struct experiment){.kind = kind,
-                            .size = size,
-                            .context = context,
-                            .ns = samples,
-                            .around = samples + bench->rounds};
+    *planned = (struct experiment){.kind = kind,
+                                   .size = size,
+                                   .context = context,
+                                   .ns = samples,
+                                   .around = samples + bench->rounds};
+    return planned;
 }
 
 /* Powers of two, and the largest itself. */
@@ -334,9 +339,9 @@ static void plan_sizes(struct bench *bench, enum kind kind, uint32_t largest)
     uint32_t context = kind == DECODE ? SHORT_CONTEXT : 0;
 
     for (uint32_t size = 1; size < largest; size *= 2) {
-        plan(bench, kind, size, context);
+        (void)plan(bench, kind, size, context);
     }
-    plan(bench, kind, largest, context);
+    (void)plan(bench, kind, largest, context);
 }
 
 static dyno_status plan_all(struct bench *bench)
@@ -351,8 +356,13 @@ static dyno_status plan_all(struct bench *bench)
     plan_sizes(bench, PREFILL, rows < most ? rows : most);
     plan_sizes(bench, PREFILL_AFTER_PAUSE, rows < most ? rows : most);
     plan_sizes(bench, DECODE, bench->config->seqs_max);
-    plan(bench, PREFILL, chunk, bench->long_tokens - chunk - 1);
-    plan(bench, DECODE, bench->config->long_seqs, bench->long_tokens - SHORT_TOKENS);
+    bench->size_count = bench->experiment_count;
+    bench->late_chunk = plan(bench, PREFILL, chunk, bench->long_tokens - chunk - 1);
+    bench->long_few =
+        plan(bench, DECODE, bench->config->long_seqs, bench->long_tokens - SHORT_TOKENS);
+    if (!bench->config->is_cuda) {
+        bench->long_one = plan(bench, DECODE, 1, bench->long_tokens - SHORT_TOKENS);
+    }
     return DYNO_OK;
 }
 
@@ -460,7 +470,7 @@ static double rows_ns(const struct bench *bench, const struct dyno_machine *mach
 
 static void divide_sizes(const struct bench *bench, struct dyno_machine *machine)
 {
-    for (uint32_t i = 0; i + 2 < bench->experiment_count; i++) {
+    for (uint32_t i = 0; i < bench->size_count; i++) {
         const struct experiment *is = &bench->experiments[i];
 
         if (is->kind == PREFILL) {
@@ -474,12 +484,30 @@ static void divide_sizes(const struct bench *bench, struct dyno_machine *machine
     }
 }
 
+/* What a token costs that decode steps read: as far as one sequence goes, and beyond. */
+static void divide_contexts(const struct bench *bench, struct dyno_machine *machine)
+{
+    const struct experiment *one = find(bench, DECODE, 1), *long_one = bench->long_one;
+    const struct experiment *few = find(bench, DECODE, bench->config->long_seqs);
+    const struct experiment *long_few = bench->long_few;
+    double more_ns = long_few->ns[0] - few->ns[0], most = mean_context(long_few), near;
+
+    if (!long_one) {
+        machine->context_ns = at_least(more_ns / (most - mean_context(few)), 0.0);
+        return;
+    }
+    near = mean_context(long_one);
+    machine->context_ns =
+        at_least((long_one->ns[0] - one->ns[0]) / (near - mean_context(one)), 0.0);
+    machine->context_near = (uint32_t)near;
+    machine->context_far_ns =
+        at_least((more_ns - machine->context_ns * (near - mean_context(few))) / (most - near), 0.0);
+}
+
 static void divide(struct bench *bench, struct dyno_machine *machine)
 {
     const struct experiment *chunk = find(bench, PREFILL, bench->config->chunk_tokens);
-    const struct experiment *few = find(bench, DECODE, bench->config->long_seqs);
-    const struct experiment *late_chunk = &bench->experiments[bench->experiment_count - 2];
-    const struct experiment *long_few = &bench->experiments[bench->experiment_count - 1];
+    const struct experiment *late_chunk = bench->late_chunk;
 
     divide_pauses(bench, machine);
     for (uint32_t i = 0; i < bench->experiment_count; i++) {
@@ -488,8 +516,7 @@ static void divide(struct bench *bench, struct dyno_machine *machine)
     }
     machine->pair_ns = at_least(
         (late_chunk->ns[0] - chunk->ns[0]) / ((double)chunk->size * late_chunk->context), 0.0);
-    machine->context_ns = at_least(
-        (long_few->ns[0] - few->ns[0]) / (mean_context(long_few) - mean_context(few)), 0.0);
+    divide_contexts(bench, machine);
     machine->pass_ns = at_least(bench->experiments[0].around[0], 0.0);
     divide_sizes(bench, machine);
 }

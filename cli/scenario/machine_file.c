@@ -12,7 +12,8 @@ static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[]
                   disk_read_byte_key[] = "disk_read_byte_ns", disk_read_key[] = "disk_read_ns",
                   far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
                   far_pass_key[] = "far_pass_ns", start_byte_key[] = "start_byte_ns",
-                  start_key[] = "start_ns", ranks_key[] = "tp";
+                  start_key[] = "start_ns", ranks_key[] = "tp",
+                  context_far_key[] = "context_far_ns", context_near_key[] = "context_near";
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -92,6 +93,22 @@ static dyno_status read_moves(const json_t *root, const char *path, struct dyno_
     return DYNO_OK;
 }
 
+static dyno_status read_far_context(const json_t *root, const char *path, struct dyno_machine *out,
+                                    struct dyno_error *error)
+{
+    double near = 0.0;
+
+    if (!json_object_get(root, context_near_key)) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(read_number(root, path, context_near_key, &near, error));
+    if (!(near >= 1.0 && near <= INT32_MAX)) {
+        return refuse(path, context_near_key, "a whole number from 1", error);
+    }
+    out->context_near = (uint32_t)near;
+    return read_number(root, path, context_far_key, &out->context_far_ns, error);
+}
+
 static dyno_status read_root(const json_t *root, const char *path, struct dyno_machine *out,
                              struct dyno_error *error)
 {
@@ -133,6 +150,7 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     DYNO_TRY(read_number(root, path, "pair_ns", &out->pair_ns, error));
     DYNO_TRY(read_number(root, path, "context_ns", &out->context_ns, error));
     DYNO_TRY(read_number(root, path, "pass_ns", &out->pass_ns, error));
+    DYNO_TRY(read_far_context(root, path, out, error));
     DYNO_TRY(read_moves(root, path, out, error));
     if (json_object_get(root, start_key)) {
         DYNO_TRY(read_number(root, path, start_byte_key, &out->start_byte_ns, error));
@@ -233,6 +251,10 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     if (machine->start_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", start_byte_key,
                       machine->start_byte_ns, start_key, machine->start_ns);
+    }
+    if (machine->context_near > 0) {
+        (void)fprintf(file, "  \"%s\": %u,\n  \"%s\": %.6g,\n", context_near_key,
+                      machine->context_near, context_far_key, machine->context_far_ns);
     }
     (void)fprintf(file, "  \"pair_ns\": %.6g,\n  \"context_ns\": %.6g,\n  \"pass_ns\": %.6g\n}\n",
                   machine->pair_ns, machine->context_ns, machine->pass_ns);

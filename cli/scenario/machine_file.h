@@ -4,8 +4,9 @@
  *      "rows_ns": [[1, 900000], [2, 950000], ...], "yields_ns": [[1, 40000], ...],
  *      "idle_ns": [[1, 300000], ...], "pair_ns": 0.4, "context_ns": 0.4, "pass_ns": 30000}
  *
- * Files of before pauses were measured have no idle_ns: nothing, then.  Beside the threads those of
- * GPUs have kv_tokens, and those of workers of several ranks tp.
+ * Files of before pauses were measured have no idle_ns: nothing, then.  CPUs have context_near and
+ * context_far_ns (sim/machine.h), where files of before have context_ns for all tokens.  Beside the
+ * threads those of GPUs have kv_tokens, and those of workers of several ranks tp.
  */
 #ifndef DYNO_CLI_SCENARIO_MACHINE_FILE_H
 #define DYNO_CLI_SCENARIO_MACHINE_FILE_H

@@ -116,6 +116,39 @@ START_TEST(a_pass_after_a_pause_costs_more)
 }
 END_TEST
 
+/* Two sequences with 18 tokens: their steps read 18, 20, 22, ... of which the first 20 cost 5 ns
+ * and the others 9.  So the first formula holds for two steps, and the next one for all. */
+START_TEST(tokens_beyond_what_is_near_cost_their_own)
+{
+    struct dyno_pass pass = {.steps_max = 9, .decode = true, .decode_count = 2};
+    struct dyno_machine machine = a_machine();
+    struct dyno_pass_cost before, cost;
+
+    machine.yields = (struct dyno_machine_curve){.count = 1, .at = {1}, .ns = {10e3}};
+    machine.context_near = 20;
+    machine.context_far_ns = 9;
+    pass.decode_context = 0;
+    dyno_machine_cost(&machine, &pass, &before);
+    pass.decode_context = 18;
+    dyno_machine_cost(&machine, &pass, &cost);
+    ck_assert_uint_eq(cost.first - before.first, 18ULL * 5 << 20);
+    ck_assert_uint_eq(cost.growth, 2ULL * 5 << 20);
+    ck_assert_uint_eq(cost.steps_max, 2);
+    pass.decode_context = 22;
+    dyno_machine_cost(&machine, &pass, &cost);
+    ck_assert_uint_eq(cost.first - before.first, (20ULL * 5 + 2 * 9) << 20);
+    ck_assert_uint_eq(cost.growth, 2ULL * 9 << 20);
+    ck_assert_uint_eq(cost.steps_max, UINT32_MAX);
+    pass.decode_context = 20;
+    dyno_machine_cost(&machine, &pass, &cost);
+    ck_assert_uint_eq(cost.first - before.first, 20ULL * 5 << 20);
+    ck_assert_uint_eq(cost.steps_max, 1);
+    machine.context_near = 0;
+    dyno_machine_cost(&machine, &pass, &cost);
+    ck_assert_uint_eq(cost.steps_max, UINT32_MAX);
+}
+END_TEST
+
 START_TEST(no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going)
 {
     const struct dyno_slice slice = {.tokens = 2000000000, .yields = true};
@@ -165,6 +198,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_pass_costs_its_rows_tokens_pairs_and_a_turn);
     tcase_add_test(cases, a_decode_step_bears_its_share_of_a_turn);
     tcase_add_test(cases, a_pass_after_a_pause_costs_more);
+    tcase_add_test(cases, tokens_beyond_what_is_near_cost_their_own);
     tcase_add_test(cases, no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going);
     tcase_add_test(cases, machines_that_cannot_be_are_refused);
     suite_add_tcase(suite, cases);

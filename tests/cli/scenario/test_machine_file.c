@@ -34,6 +34,8 @@ static const struct dyno_machine machine = {
     .idle = {.count = 2, .at = {1, 512}, .ns = {300e3, 800e3}},
     .pair_ns = 2.5,
     .context_ns = 5,
+    .context_far_ns = 7,
+    .context_near = 900,
     .pass_ns = 30e3,
     .copy_byte_ns = 0.125,
     .copy_ns = 8e3,
@@ -96,6 +98,10 @@ START_TEST(pauses_and_devices_that_cannot_be_are_refused_by_name)
         read_text(&read, "{\"dyno_machine\": 1, \"device\": \"tpu\", \"model\": \"m\"}", &error),
         DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "device: expected cpu or cuda"));
+    ck_assert_int_eq(read_text(&read, BEGIN ", \"context_near\": 0}", &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "context_near: expected a whole number from 1"));
+    ck_assert_int_eq(read_text(&read, BEGIN ", \"context_near\": 9}", &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "context_far_ns: expected a number"));
     ck_assert_uint_eq(read.threads, 0);
 }
 END_TEST
