@@ -34,6 +34,14 @@ static const char *const event_names[EVENT_KINDS] = {
     [EVENT_START_LOOK] = "asking whether a worker has started",
     [EVENT_START_STOP] = "stopping a worker",
     [EVENT_DROP] = "dropping a pass",
+    [EVENT_BEHIND] = "something of the workers behind",
+    [EVENT_JOIN] = "a sequence that goes on here",
+    [EVENT_PREDICT] = "asking what a pass would take",
+    [EVENT_LINK_SUBMIT] = "sending blocks",
+    [EVENT_LINK_REAP] = "reaping blocks that arrived",
+    [EVENT_LINK_DROP] = "dropping blocks on their way",
+    [EVENT_LINK_PREDICT] = "asking what a transfer would take",
+    [EVENT_LINK_NEXT] = "asking when blocks arrive",
 };
 
 static void fail(struct dyno_journal *journal, dyno_status status, const char *what)
@@ -272,10 +280,13 @@ dyno_status dyno_journal_close(struct dyno_journal *journal, struct dyno_error *
     }
     (void)fclose(journal->file);
     free(journal->spans);
-    free(journal->boundaries);
-    free(journal->ended);
-    dyno_map_release(&journal->in_flight);
-    dyno_map_release(&journal->open);
+    for (uint32_t i = 0; i < 2; i++) {
+        free(journal->devices[i].boundaries);
+        free(journal->devices[i].ended);
+        dyno_map_release(&journal->devices[i].in_flight);
+        dyno_map_release(&journal->devices[i].open);
+    }
+    dyno_map_release(&journal->on_way);
     free(journal->path);
     free(journal);
     return status;

@@ -1,11 +1,12 @@
 /* A journal: everything that entered core during a run, in order, so that the run can be fed back.
  *
- * Core asks nobody but its seams.  In front of a clock, a source, a device and, where workers
- * compute, of what goes wrong with them and of their starts, a journal writes down what each of
- * them answered, and a digest of what core told the device (which sequences it opened, which passes
- * it formed).  Feeding the journal back puts it in their place:
- * core must then ask the same questions in the same order and form the same passes, or the first
- * difference is named.  There is no text and no token in it, only lengths and identities.
+ * Core asks nobody but its seams.  In front of a clock, a source, a device or two and, where
+ * workers compute, of what goes wrong with them, of their starts and of what moves their blocks, a
+ * journal writes down what each of them answered, and a digest of what core told them (which
+ * sequences it opened, which passes it formed, which blocks it sent where).  Feeding the journal
+ * back puts it in their place: core must then ask the same questions in the same order and form the
+ * same passes, or the first difference is named.  There is no text and no token in it, only lengths
+ * and identities.
  */
 #ifndef DYNO_BACKENDS_JOURNAL_JOURNAL_H
 #define DYNO_BACKENDS_JOURNAL_JOURNAL_H
@@ -19,6 +20,7 @@
 #include "core/run/roster.h"
 #include "core/run/source.h"
 #include "core/worker/device.h"
+#include "core/worker/link.h"
 
 struct dyno_journal;
 
@@ -43,16 +45,29 @@ const volatile sig_atomic_t *dyno_journal_interrupted(const struct dyno_journal 
 /* Whether clients of `real` may give up, as the head of the journal must tell. */
 struct dyno_source *dyno_journal_source(struct dyno_journal *journal, struct dyno_source *real,
                                         bool cancels);
-/* The kind of `real`: whether it stores KV and is real, as the head of the journal must tell. */
-struct dyno_device *dyno_journal_device(struct dyno_journal *journal, struct dyno_device *real,
-                                        bool stores_kv, bool is_real);
+
+/* What the head of the journal must tell of a device. */
+struct dyno_journal_device_kind {
+    bool stores_kv, is_real;
+    bool predicts; /* what passes take, and is asked */
+};
+
+/* There may be two: the other one is of workers behind, that compute prompts. */
+struct dyno_device *dyno_journal_device(struct dyno_journal *journal, bool is_behind,
+                                        struct dyno_device *real,
+                                        const struct dyno_journal_device_kind *kind);
+
+/* What moves blocks, in the same way. */
+struct dyno_links *dyno_journal_links(struct dyno_journal *journal, struct dyno_links *real);
 
 /* What goes wrong, in the same way, of workers that compute: they die, and there are
  * `worker_count`. */
 struct dyno_faults *dyno_journal_faults(struct dyno_journal *journal, struct dyno_faults *real,
                                         uint32_t worker_count);
-/* How workers start.  `real` is copied, and what it points to not owned. */
-struct dyno_starter dyno_journal_starter(struct dyno_journal *journal,
+/* How workers start; there may be two, likewise.  `real` is copied, and what it points to not
+ * owned.
+ */
+struct dyno_starter dyno_journal_starter(struct dyno_journal *journal, bool is_behind,
                                          const struct dyno_starter *real);
 
 /* Fed back: whether core did the same to the very end, which is where the journal must be now. */

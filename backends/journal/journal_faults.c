@@ -90,32 +90,40 @@ struct dyno_faults *dyno_journal_faults(struct dyno_journal *journal, struct dyn
 
 /* ---- starts ---------------------------------------------------------------------------------- */
 
+/* Of the second ones there is a word before each. */
+static bool begin(const struct dyno_journal_starter *seam, enum dyno_event event, uint32_t worker)
+{
+    if ((seam->is_behind && !dyno_journal_event(seam->journal, EVENT_BEHIND)) ||
+        !dyno_journal_event(seam->journal, event)) {
+        return false;
+    }
+    dyno_journal_told(seam->journal, event, worker);
+    return true;
+}
+
 static void start(void *context, uint32_t worker)
 {
-    struct dyno_journal *journal = context;
+    const struct dyno_journal_starter *seam = context;
 
-    if (dyno_journal_event(journal, EVENT_START)) {
-        dyno_journal_told(journal, EVENT_START, worker);
-    }
-    if (journal->real_starter.start) {
-        journal->real_starter.start(journal->real_starter.context, worker);
+    (void)begin(seam, EVENT_START, worker);
+    if (seam->real.start) {
+        seam->real.start(seam->real.context, worker);
     }
 }
 
 static enum dyno_start look(void *context, uint32_t worker)
 {
-    struct dyno_journal *journal = context;
+    const struct dyno_journal_starter *seam = context;
     uint64_t start = DYNO_START_GOES_ON;
 
-    if (journal->real_starter.look) {
-        start = (uint64_t)journal->real_starter.look(journal->real_starter.context, worker);
+    if (seam->real.look) {
+        start = (uint64_t)seam->real.look(seam->real.context, worker);
     }
-    if (dyno_journal_event(journal, EVENT_START_LOOK)) {
-        dyno_journal_told(journal, EVENT_START_LOOK, worker);
-        dyno_journal_number(journal, &start);
+    if (begin(seam, EVENT_START_LOOK, worker)) {
+        dyno_journal_number(seam->journal, &start);
     }
     if (start > DYNO_START_FAILED) {
-        dyno_journal_differs(journal, EVENT_START_LOOK, "no start goes like that");
+        dyno_journal_differs(seam->journal, EVENT_START_LOOK, "no start goes like that");
         start = DYNO_START_GOES_ON;
     }
     return (enum dyno_start)start;
@@ -123,21 +131,23 @@ static enum dyno_start look(void *context, uint32_t worker)
 
 static void stop(void *context, uint32_t worker)
 {
-    struct dyno_journal *journal = context;
+    const struct dyno_journal_starter *seam = context;
 
-    if (dyno_journal_event(journal, EVENT_START_STOP)) {
-        dyno_journal_told(journal, EVENT_START_STOP, worker);
-    }
-    if (journal->real_starter.stop) {
-        journal->real_starter.stop(journal->real_starter.context, worker);
+    (void)begin(seam, EVENT_START_STOP, worker);
+    if (seam->real.stop) {
+        seam->real.stop(seam->real.context, worker);
     }
 }
 
-struct dyno_starter dyno_journal_starter(struct dyno_journal *journal,
+struct dyno_starter dyno_journal_starter(struct dyno_journal *journal, bool is_behind,
                                          const struct dyno_starter *real)
 {
+    struct dyno_journal_starter *seam = &journal->starters[is_behind];
+
+    seam->journal = journal;
+    seam->is_behind = is_behind;
     if (real) {
-        journal->real_starter = *real;
+        seam->real = *real;
     }
-    return (struct dyno_starter){.start = start, .look = look, .stop = stop, .context = journal};
+    return (struct dyno_starter){.start = start, .look = look, .stop = stop, .context = seam};
 }

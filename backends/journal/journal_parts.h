@@ -31,10 +31,41 @@ enum dyno_event {
     EVENT_START_LOOK,
     EVENT_START_STOP,
     EVENT_DROP,
+    EVENT_BEHIND, /* what follows is of the workers behind */
+    EVENT_JOIN,
+    EVENT_PREDICT,
+    EVENT_LINK_SUBMIT,
+    EVENT_LINK_REAP,
+    EVENT_LINK_DROP,
+    EVENT_LINK_PREDICT,
+    EVENT_LINK_NEXT,
     EVENT_KINDS,
 };
 
 enum { HEAD_TEXT_MAX = 4096 };
+
+/* A device that a journal stands before. */
+struct dyno_journal_device {
+    struct dyno_device base;
+    struct dyno_device_ops ops;
+    struct dyno_journal *journal;
+    bool is_behind;           /* the second of two */
+    struct dyno_device *real; /* NULL: the journal answers */
+    dyno_ns *boundaries;      /* [boundary_capacity] of the completion fed last */
+    uint32_t boundary_capacity;
+    uint32_t *ended; /* [ended_capacity] likewise */
+    uint32_t ended_capacity;
+    /* What core told it, so that nothing impossible is fed to it. */
+    struct dyno_map in_flight; /* worker -> steps_max of its pass */
+    struct dyno_map open;      /* worker << 32 | slot, of sequences that are open */
+};
+
+/* Starts of all workers, or of those behind. */
+struct dyno_journal_starter {
+    struct dyno_journal *journal;
+    bool is_behind;
+    struct dyno_starter real; /* all NULL: there is none */
+};
 
 struct dyno_journal {
     FILE *file;
@@ -55,20 +86,14 @@ struct dyno_journal {
     struct dyno_source *real_source;
     struct dyno_span *spans; /* [span_capacity] of the request fed last */
     uint32_t span_capacity;
-    struct dyno_device device;
-    struct dyno_device_ops device_ops;
-    struct dyno_device *real_device;
-    dyno_ns *boundaries; /* [boundary_capacity] of the completion fed last */
-    uint32_t boundary_capacity;
-    uint32_t *ended; /* [ended_capacity] likewise */
-    uint32_t ended_capacity;
+    struct dyno_journal_device devices[2];
+    struct dyno_links links;
+    struct dyno_links *real_links;
+    struct dyno_map on_way; /* fed: transfer -> blocks */
     struct dyno_faults faults;
     struct dyno_faults *real_faults;
-    uint32_t worker_count;            /* that may die */
-    struct dyno_starter real_starter; /* all NULL: there is none */
-    /* What core told the device, so that nothing impossible is fed to it. */
-    struct dyno_map in_flight; /* worker -> steps_max of its pass */
-    struct dyno_map open;      /* worker << 32 | slot, of sequences that are open */
+    uint32_t worker_count; /* that may die */
+    struct dyno_journal_starter starters[2];
 };
 
 /* An event begins: written, or expected to be the next one.  False: the run went another way, or

@@ -331,6 +331,8 @@ static dyno_status open_loop(struct dyno_assembly *assembly, struct dyno_sink *s
 static void put_journal_before_starts(struct dyno_assembly *assembly)
 {
     struct dyno_faults *real = assembly->faulting.faults;
+    struct dyno_starting *starting = &assembly->starting;
+    struct dyno_journal *journal = assembly->journal;
 
     assembly->faulting.faults = NULL;
     if (assembly->fed && real) {
@@ -338,9 +340,11 @@ static void put_journal_before_starts(struct dyno_assembly *assembly)
         real = NULL;
     }
     assembly->faulting.faults =
-        dyno_journal_faults(assembly->journal, real, dyno_halves_workers(assembly->scenario));
-    assembly->starting.starter =
-        dyno_journal_starter(assembly->journal, assembly->fed ? NULL : &assembly->starting.starter);
+        dyno_journal_faults(journal, real, dyno_halves_workers(assembly->scenario));
+    starting->starter =
+        dyno_journal_starter(journal, false, assembly->fed ? NULL : &starting->starter);
+    starting->starter_behind =
+        dyno_journal_starter(journal, true, assembly->fed ? NULL : &starting->starter_behind);
 }
 
 /* The loop sees clock, source and device through the journal. */
@@ -349,9 +353,14 @@ static void put_journal_before(struct dyno_assembly *assembly,
 {
     struct dyno_journal *journal = assembly->journal;
     const struct dyno_device_ops *device = assembly->device->ops;
+    const struct dyno_scenario *scenario = assembly->scenario;
     bool cancels = assembly->source->ops->cancelled != NULL;
-    struct dyno_journal_head head = {.stores_kv = device->stores_kv,
-                                     .is_real = device->is_real,
+    bool moves = dyno_tiers_are(scenario) || scenario->disagg.policy;
+    struct dyno_journal_head head = {.device = {.stores_kv = device->stores_kv,
+                                                .is_real = device->is_real,
+                                                .predicts = moves && device->predict},
+                                     .block_bytes =
+                                         moves ? dyno_live_links_block_bytes(assembly) : 0,
                                      .cancels = cancels,
                                      .starts = dyno_assembly_starts(assembly),
                                      .start_ns = assembly->starting.takes_ns,
@@ -361,8 +370,11 @@ static void put_journal_before(struct dyno_assembly *assembly,
     dyno_journal_head_write(journal, assembly->options, &head);
     assembly->loop_clock = dyno_journal_clock(journal, assembly->clock, *interrupted);
     assembly->source = dyno_journal_source(journal, assembly->source, cancels);
-    assembly->device =
-        dyno_journal_device(journal, assembly->device, device->stores_kv, device->is_real);
+    assembly->device = dyno_journal_device(journal, false, assembly->device, &head.device);
+    if (assembly->halves.device) {
+        assembly->halves.device =
+            dyno_journal_device(journal, true, assembly->halves.device, &head.device);
+    }
     *interrupted = dyno_journal_interrupted(journal);
 }
 
@@ -373,8 +385,11 @@ static void open_fed(struct dyno_assembly *assembly, const volatile sig_atomic_t
     assembly->loop_clock = dyno_journal_clock(assembly->journal, NULL, NULL);
     assembly->source = assembly->recorded =
         dyno_journal_source(assembly->journal, NULL, assembly->fed->cancels);
-    assembly->device = dyno_journal_device(assembly->journal, NULL, assembly->fed->stores_kv,
-                                           assembly->fed->is_real);
+    assembly->device = dyno_journal_device(assembly->journal, false, NULL, &assembly->fed->device);
+    if (assembly->scenario->disagg.policy) {
+        assembly->halves.device =
+            dyno_journal_device(assembly->journal, true, NULL, &assembly->fed->device);
+    }
     assembly->starting.takes_ns = assembly->fed->start_ns;
     *interrupted = dyno_journal_interrupted(assembly->journal);
 }

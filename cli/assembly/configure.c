@@ -276,6 +276,10 @@ static void configure_fed(struct dyno_assembly *assembly)
     worker->ingest_ns = fed->ingest_ns;
     worker->ingest_token_ticks = fed->ingest_token_ticks;
     worker->response_ns = fed->response_ns;
+    assembly->halves.worker = *worker;
+    if (assembly->scenario->prefill.blocks > 0) {
+        assembly->halves.worker.blocks = assembly->scenario->prefill.blocks;
+    }
 }
 
 /* Workers that compute prompts, as if they were the fleet. */

@@ -21,6 +21,8 @@ enum number {
     CANCELS,
     STARTS, /* older journals do not have these */
     START_TIME,
+    PREDICTS,
+    BLOCK_BYTES,
 };
 
 static const char *const number_names[] = {
@@ -30,6 +32,7 @@ static const char *const number_names[] = {
     [RESPONSE] = "worker response_ns", [STORES] = "device stores_kv",
     [REAL] = "device is_real",         [CANCELS] = "source cancels",
     [STARTS] = "workers start",        [START_TIME] = "worker start_ns",
+    [PREDICTS] = "device predicts",    [BLOCK_BYTES] = "worker block_bytes",
 };
 
 enum { NUMBERS = sizeof number_names / sizeof number_names[0] };
@@ -45,11 +48,13 @@ static void numbers_of(const struct dyno_journal_head *head, uint64_t numbers[NU
     numbers[INGEST] = head->worker.ingest_ns;
     numbers[INGEST_TOKEN] = head->worker.ingest_token_ticks;
     numbers[RESPONSE] = head->worker.response_ns;
-    numbers[STORES] = head->stores_kv;
-    numbers[REAL] = head->is_real;
+    numbers[STORES] = head->device.stores_kv;
+    numbers[REAL] = head->device.is_real;
     numbers[CANCELS] = head->cancels;
     numbers[STARTS] = head->starts;
     numbers[START_TIME] = head->start_ns;
+    numbers[PREDICTS] = head->device.predicts;
+    numbers[BLOCK_BYTES] = head->block_bytes;
 }
 
 static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[NUMBERS])
@@ -61,8 +66,10 @@ static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[
     head->worker.ingest_ns = numbers[INGEST];
     head->worker.ingest_token_ticks = numbers[INGEST_TOKEN];
     head->worker.response_ns = numbers[RESPONSE];
-    head->stores_kv = numbers[STORES] != 0;
-    head->is_real = numbers[REAL] != 0;
+    head->device.stores_kv = numbers[STORES] != 0;
+    head->device.is_real = numbers[REAL] != 0;
+    head->device.predicts = numbers[PREDICTS] != 0;
+    head->block_bytes = numbers[BLOCK_BYTES];
     head->cancels = numbers[CANCELS] != 0;
     head->starts = numbers[STARTS] != 0;
     head->start_ns = numbers[START_TIME];

@@ -13,8 +13,10 @@ enum { DYNO_JOURNAL_TITLE_MAX = 256 };
 /* What options do not say: the model and the device said the rest. */
 struct dyno_journal_head {
     char title[DYNO_JOURNAL_TITLE_MAX];
-    bool stores_kv, is_real;          /* of the device */
-    bool cancels;                     /* clients may give up */
+    struct dyno_journal_device_kind device; /* predicts: not so in journals from before that was
+                                               asked */
+    uint64_t block_bytes;                   /* of a block of KV, where such are moved; else 0 */
+    bool cancels;                           /* clients may give up */
     bool starts;                      /* workers fail, are started and stopped for real; not so in
                                          journals from before that was written down */
     dyno_ns start_ns;                 /* then, what a start was expected to take */

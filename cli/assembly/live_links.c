@@ -25,9 +25,13 @@ bool dyno_live_links_are(const struct dyno_assembly *assembly)
 
 uint64_t dyno_live_links_block_bytes(const struct dyno_assembly *assembly)
 {
-    uint64_t values = dyno_live_block_bytes(&assembly->worker, &assembly->timing_config.model,
-                                            assembly->scenario->fleet.tp);
+    uint64_t values;
 
+    if (assembly->fed) {
+        return assembly->fed->block_bytes;
+    }
+    values = dyno_live_block_bytes(&assembly->worker, &assembly->timing_config.model,
+                                   assembly->scenario->fleet.tp);
     if (!dyno_live_is_cuda(assembly->scenario)) {
         return values;
     }
@@ -151,7 +155,7 @@ static struct dyno_kv_storage *storage_of(const void *context, uint32_t endpoint
 
     return endpoint < decoders
                ? dyno_cpu_device_storage(assembly->computing, endpoint, rank)
-               : dyno_cpu_device_storage(assembly->halves.device, endpoint - decoders, rank);
+               : dyno_cpu_device_storage(assembly->computing_behind, endpoint - decoders, rank);
 }
 
 /* Pool `index`, which is the `number`-th that lies in a file. */
@@ -341,7 +345,7 @@ static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_as
 {
     uint32_t *blocks = calloc((size_t)pool_count + 1, sizeof *blocks);
     struct dyno_cuda_links_config config = {
-        .devices = {assembly->computing, assembly->halves.device},
+        .devices = {assembly->computing, assembly->computing_behind},
         .from_workers = assembly->scenario->disagg.policy || assembly->scenario->tiers.peers,
         .pool_blocks = blocks,
         .pool_count = pool_count,
@@ -365,9 +369,9 @@ static dyno_status open_cuda(struct dyno_live_links *links, const struct dyno_as
     return status;
 }
 
-dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
-                                 const struct dyno_live_pool *pools, uint32_t pool_count,
-                                 struct dyno_error *error)
+static dyno_status open_links(struct dyno_live_links *out, const struct dyno_assembly *assembly,
+                              const struct dyno_live_pool *pools, uint32_t pool_count,
+                              struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
     uint32_t ranks = scenario->fleet.tp > 0 ? scenario->fleet.tp : 1;
@@ -388,6 +392,19 @@ dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_
     status = open_real(out, assembly, storages, pools, pool_count, ranks, error);
     free(storages);
     return status;
+}
+
+dyno_status dyno_live_links_open(struct dyno_live_links *out, const struct dyno_assembly *assembly,
+                                 const struct dyno_live_pool *pools, uint32_t pool_count,
+                                 struct dyno_error *error)
+{
+    if (!assembly->fed) {
+        DYNO_TRY(open_links(out, assembly, pools, pool_count, error));
+    }
+    if (assembly->journal) {
+        out->links = dyno_journal_links(assembly->journal, out->links);
+    }
+    return DYNO_OK;
 }
 
 void dyno_live_links_close(struct dyno_live_links *links)

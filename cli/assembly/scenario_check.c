@@ -507,9 +507,12 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "prompt is computed",
                            error);
     }
-    if (scenario->output.journal) {
+    if (scenario->output.journal &&
+        (!dyno_live_is_real(scenario) || scenario->prefill.at || scenario->fleet.at)) {
         return refuse_pair(options, "output.journal", "disagg.policy",
-                           "cannot be together: a journal has no place for what links do", error);
+                           "cannot be together: a journal has no place for what simulated links "
+                           "and other processes do",
+                           error);
     }
     if (is_planned && layer(options, "fleet.workers") > 0) {
         return DYNO_OK;

@@ -145,8 +145,13 @@ dyno_status dyno_tiers_scenario_check(const struct dyno_scenario *scenario,
             error, DYNO_BAD_INPUT,
             "tiers.file has no meaning without --tier g3=SIZE of workers that compute");
     }
-    if (scenario->output.journal) {
-        return beside(scenario, "--journal", "a journal has no place for what links do", error);
+    if (scenario->output.journal && !dyno_live_is_real(scenario)) {
+        return beside(scenario, "--journal", "a journal has no place for what simulated links do",
+                      error);
+    }
+    if (scenario->output.journal && scenario->tiers.file) {
+        return beside(scenario, "--journal and --tier-file",
+                      "a journal has no place for what a file has from before", error);
     }
     if (!scenario->kv.prefix_cache) {
         return beside(scenario, "--no-prefix-cache", "what cannot be found again is not kept",

@@ -156,7 +156,8 @@ refuses 2 "planner.budget (3 GPUs), planner.max and fleet.workers allow 3 worker
 refuses 2 "--workers and --disagg contradict each other: --prefill and --decode say how many\
  there are" \
     "${nothing[@]}" --disagg always --prefill 3 --decode 2 --planner static --workers 4
-refuses 2 "--journal and --disagg cannot be together: a journal has no place for what links do" \
+refuses 2 "--journal and --disagg cannot be together: a journal has no place for what simulated \
+links and other processes do" \
     "${nothing[@]}" --disagg always --journal j
 
 # What was printed means the same again, with such workers and without.

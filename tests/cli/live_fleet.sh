@@ -24,10 +24,12 @@ completes() {
 roles=(--arrival concurrency:8 --requests 64 --workers 3 --disagg always --prefill 2 --decode 1
        --planner load --budget 3 --set planner.every=50ms --set planner.cooldown=0s
        --set planner.use_up=0.0001 --set planner.use_down=0.00005)
-works replay "${load[@]}" "${live[@]}" "${roles[@]}" --json roles.json
+works replay "${load[@]}" "${live[@]}" "${roles[@]}" --json roles.json --journal roles.journal
 completes roles.json 64
 [[ $(number roles.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
 [[ $(number roles.json transfers.count) == 64 ]] || fail "not moved: $(cat out)"
+works rerun roles.journal
+grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
 
 # All of it at once: host memory and a file below the workers, whichever role they have.
 works replay "${load[@]}" "${live[@]}" "${roles[@]}" --tier g2=4MiB --tier g3=16MiB:node \
@@ -78,8 +80,11 @@ grep -q '^Faults *2 workers died' faults || fail "nobody died: $(cat out)"
 works rerun diary
 grep '^Faults' out | cmp - faults || fail "not the same again: $(cat out)"
 works replay "${load[@]}" "${live[@]}" "${deaths[@]}" --disagg always --prefill 2 --decode 2 \
-    --fault worker:2@50ms=dead,worker:0@100ms=dead --set faults.notice=20ms --json halves.json
+    --fault worker:2@50ms=dead,worker:0@100ms=dead --set faults.notice=20ms --tier g2=16MiB \
+    --json halves.json --journal halves.journal
 completes halves.json 64
+works rerun halves.journal
+grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
 [[ $(number halves.json faults.deaths) == 2 ]] || fail "nobody died: $(cat out)"
 
 # Who finds nobody, and never will, has failed.

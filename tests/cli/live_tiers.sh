@@ -143,6 +143,9 @@ for round in 1 2; do
 done
 cmp none.txt served.txt || fail "answers differ: $(cat none.txt served.txt)"
 
+refuses 2 '--tier and --journal and --tier-file cannot be together: a journal has no place for '\
+'what a file has from before' \
+    replay "${load[@]}" "${live[@]}" "${file[@]}" --journal j
 refuses 2 'tiers.file has no meaning without --tier g3=SIZE of workers that compute' \
     replay "${load[@]}" "${live[@]}" --tier g2=64MiB --tier-file kv
 refuses 2 '--tier g4: workers that compute have g2 (host memory) and g3 (a file) below their own' \

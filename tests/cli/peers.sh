@@ -103,7 +103,8 @@ refuses 2 'tiers.peer_deadline has no meaning without --peers' \
 refuses 2 "--peers and --no-prefix-cache cannot be together: what cannot be found again is not\
  kept" \
     "${two[@]}" --peers --no-prefix-cache
-refuses 2 "--peers and --journal cannot be together: a journal has no place for what links do" \
+refuses 2 "--peers and --journal cannot be together: a journal has no place for what simulated \
+links do" \
     "${two[@]}" --peers --journal diary
 refuses 2 "fleet.models and --peers cannot be together: workers would pull the KV of other models" \
     replay --arrival poisson:1 --requests 1 --peers --models name=a:model=llama-3.1-8b \

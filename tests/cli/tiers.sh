@@ -159,7 +159,8 @@ refuses 2 "--tier g4: a store is everybody's; leave out who shares it, or say cl
     "${four[@]}" --tier g4=1TiB:node
 refuses 1 "--tier g2=22MiB is smaller than one request may be: 12 blocks of 2097152 bytes are\
  24MiB; give as much, or a smaller --max-model-len" "${four[@]}" --tier g2=22MiB
-refuses 2 "--tier and --journal cannot be together: a journal has no place for what links do" \
+refuses 2 "--tier and --journal cannot be together: a journal has no place for what simulated \
+links do" \
     "${four[@]}" --tier g2=1GiB --journal j
 refuses 2 "--tier and --no-prefix-cache cannot be together: what cannot be found again is not\
  kept" "${four[@]}" --tier g2=1GiB --no-prefix-cache
