@@ -35,13 +35,25 @@ static double megabytes(const struct dyno_fleet_totals *totals, uint64_t blocks)
     return (double)blocks * (double)totals->tier_block_bytes / 1e6;
 }
 
-/* Of whole prompt blocks, those that were found here and did not come from below. */
+/* How many places blocks come from: lower tiers, and then other workers, if they do. */
+static uint32_t sources_of(const struct dyno_fleet_totals *totals)
+{
+    return totals->tier_count + (totals->peers.level > 0);
+}
+
+static const struct dyno_tier_totals *source_of(const struct dyno_fleet_totals *totals,
+                                                uint32_t index)
+{
+    return index < totals->tier_count ? &totals->tiers[index] : &totals->peers;
+}
+
+/* Of whole prompt blocks, those that were found here and did not come from elsewhere. */
 static double own_hits(const struct dyno_fleet_totals *totals)
 {
     double own = (double)totals->prompt_blocks_hit;
 
-    for (uint32_t i = 0; i < totals->tier_count; i++) {
-        own -= (double)totals->tiers[i].hit_blocks;
+    for (uint32_t i = 0; i < sources_of(totals); i++) {
+        own -= (double)source_of(totals, i)->hit_blocks;
     }
     return own;
 }
@@ -50,7 +62,7 @@ static double tier_figure(const struct dyno_fleet_totals *totals, uint32_t tier,
                           enum dyno_tier_figure figure)
 {
     static const struct dyno_tier_totals none = {.level = 1};
-    const struct dyno_tier_totals *of = tier > 0 ? &totals->tiers[tier - 1] : &none;
+    const struct dyno_tier_totals *of = tier > 0 ? source_of(totals, tier - 1) : &none;
     double hits = tier > 0 ? (double)of->hit_blocks : own_hits(totals);
 
     switch (figure) {
@@ -79,8 +91,8 @@ static double handoff_figure(const struct dyno_fleet_totals *totals,
 {
     double count = (double)totals->transfers, bytes = (double)totals->transfer_bytes;
 
-    for (uint32_t i = 0; i < totals->tier_count; i++) {
-        const struct dyno_tier_totals *tier = &totals->tiers[i];
+    for (uint32_t i = 0; i < sources_of(totals); i++) {
+        const struct dyno_tier_totals *tier = source_of(totals, i);
 
         count -= (double)(tier->loads + tier->stores);
         bytes -=
@@ -105,9 +117,10 @@ void dyno_validation_moved(struct dyno_validation_moved *out, const struct dyno_
 {
     double of_live[DYNO_VALIDATION_REPEATS_MAX];
 
-    *out = (struct dyno_validation_moved){.tier_count = 1 + simulated->tier_count};
+    *out = (struct dyno_validation_moved){.tier_count = 1 + sources_of(simulated)};
     for (uint32_t tier = 0; tier < out->tier_count; tier++) {
-        out->tiers[tier].level = tier > 0 ? simulated->tiers[tier - 1].level : 1;
+        out->tiers[tier].level = tier > 0 ? source_of(simulated, tier - 1)->level : 1;
+        out->tiers[tier].is_peers = tier > simulated->tier_count;
         for (uint32_t i = 0; i < DYNO_TIER_FIGURES; i++) {
             for (uint32_t run = 0; run < repeats; run++) {
                 of_live[run] = tier_figure(&live[run], tier, i);
@@ -131,12 +144,22 @@ static bool is_nothing(const struct dyno_validation_figure *figure)
     return figure->least == 0.0 && figure->most == 0.0 && figure->simulated == 0.0;
 }
 
+/* "g2", or "peers". */
+static void name_tier(char name[8], const struct dyno_validation_tier *tier)
+{
+    if (tier->is_peers) {
+        (void)snprintf(name, 8, "peers");
+    } else {
+        (void)snprintf(name, 8, "g%" PRIu32, tier->level);
+    }
+}
+
 static void print_figure(const char *name, const struct told *told, uint32_t repeats,
                          const struct dyno_validation_figure *figure, FILE *out)
 {
     char range[48] = "", what[40];
 
-    (void)snprintf(what, sizeof what, "%s%s", name, told->name);
+    (void)snprintf(what, sizeof what, "%s%s%s", name, name[0] ? " " : "", told->name);
     if (repeats > 1) {
         (void)snprintf(range, sizeof range, "%.*f to %.*f", told->decimals, figure->least,
                        told->decimals, figure->most);
@@ -155,7 +178,7 @@ void dyno_validation_moved_print(const struct dyno_validation_moved *moved, uint
         const struct dyno_validation_tier *tier = &moved->tiers[i];
         char name[8];
 
-        (void)snprintf(name, sizeof name, "g%" PRIu32 " ", tier->level);
+        name_tier(name, tier);
         for (uint32_t j = 0; j < DYNO_TIER_FIGURES; j++) {
             if (j == DYNO_TIER_HIT_PERCENT || !is_nothing(&tier->figures[j])) {
                 print_figure(name, &tier_figures[j], repeats, &tier->figures[j], out);
@@ -189,7 +212,7 @@ json_t *dyno_validation_moved_json(const struct dyno_validation_moved *moved)
         const struct dyno_validation_tier *tier = &moved->tiers[i];
         char name[8];
 
-        (void)snprintf(name, sizeof name, "g%" PRIu32, tier->level);
+        name_tier(name, tier);
         dyno_json_put(&maker, root, name,
                       figures_json(&maker, tier_figures, tier->figures,
                                    i > 0 ? DYNO_TIER_FIGURES : DYNO_TIER_HIT_PERCENT + 1));

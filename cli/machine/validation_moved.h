@@ -4,6 +4,7 @@
 #define DYNO_CLI_MACHINE_VALIDATION_MOVED_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "cli/machine/validation_figure.h"
@@ -26,6 +27,7 @@ enum dyno_tier_figure {
 
 struct dyno_validation_tier {
     uint32_t level; /* 1: the workers' own memory */
+    bool is_peers;  /* ... of others, from which it is pulled */
     struct dyno_validation_figure figures[DYNO_TIER_FIGURES];
 };
 
@@ -39,8 +41,8 @@ enum dyno_handoff_figure {
 };
 
 struct dyno_validation_moved {
-    uint32_t tier_count; /* >= 1 */
-    struct dyno_validation_tier tiers[1 + DYNO_TIERS_MAX];
+    uint32_t tier_count;                                   /* >= 1 */
+    struct dyno_validation_tier tiers[2 + DYNO_TIERS_MAX]; /* the last one may be the peers */
     struct dyno_validation_figure handoffs[DYNO_HANDOFF_FIGURES];
 };
 

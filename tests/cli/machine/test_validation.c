@@ -218,6 +218,28 @@ START_TEST(tiers_and_hand_offs_are_told_apart)
 }
 END_TEST
 
+/* Of 50 blocks that were hit, 5 came from another worker, in one transfer. */
+START_TEST(what_peers_sent_is_neither_own_nor_handed_over)
+{
+    struct dyno_fleet_totals live = moved(30, 20), simulated;
+    struct dyno_validation_moved found;
+
+    live.peers =
+        (struct dyno_tier_totals){.level = 1, .hit_blocks = 5, .loaded_blocks = 5, .loads = 1};
+    live.transfers += 1;
+    live.transfer_bytes += 5000;
+    simulated = live;
+    dyno_validation_moved(&found, &live, 1, &simulated);
+    ck_assert_uint_eq(found.tier_count, 3);
+    ck_assert(found.tiers[2].is_peers);
+    ck_assert_double_eq(found.tiers[0].figures[DYNO_TIER_HIT_PERCENT].real, 25);
+    ck_assert_double_eq(found.tiers[2].figures[DYNO_TIER_HIT_PERCENT].real, 5);
+    ck_assert_double_eq_tol(found.tiers[2].figures[DYNO_TIER_ONBOARDED_MB].real, 0.005, 1e-12);
+    ck_assert_double_eq(found.handoffs[DYNO_HANDOFF_COUNT].real, 3);
+    ck_assert_double_eq_tol(found.handoffs[DYNO_HANDOFF_MB].real, 0.03, 1e-12);
+}
+END_TEST
+
 /* ---- what was planned ------------------------------------------------------------------------ */
 
 static struct dyno_plan_record look(double seconds, uint32_t before, uint32_t desired,
@@ -290,6 +312,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, only_requests_of_every_run_are_compared);
     tcase_add_test(cases, the_table_says_both_or_that_one_is_not_known);
     tcase_add_test(cases, tiers_and_hand_offs_are_told_apart);
+    tcase_add_test(cases, what_peers_sent_is_neither_own_nor_handed_over);
     tcase_add_test(cases, planners_are_compared_look_by_look);
     tcase_add_test(cases, where_nobody_plans_nothing_is_told);
     suite_add_tcase(suite, cases);
