@@ -40,8 +40,9 @@ static void print_help(void)
 {
     puts("Usage: dyno validate --machine FILE [OPTION]...\n\n"
          "Run a trace, or generated load, for real on this machine and then simulated, with\n"
-         "what `dyno calibrate` measured, and compare request by request.  Options are those\n"
-         "of `dyno replay`.  All runs are recorded in the database: its view validation_error\n"
+         "what `dyno calibrate` measured, and compare request by request; and what was found in\n"
+         "tiers, moved and handed over, and what a planner decided.  Options are those of `dyno\n"
+         "replay`.  All runs are recorded in the database: its view validation_error\n"
          "has every request of every live run.\n\n"
          "  --machine FILE  what `dyno calibrate` wrote; --model, --threads and --tp are taken\n"
          "                  from it\n"
