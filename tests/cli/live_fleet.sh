@@ -4,6 +4,7 @@
 #
 # usage: tests/cli/live_fleet.sh DYNO
 set -euo pipefail
+everything=$(readlink -f "$(dirname "$0")/../../sim/scenarios/everything-cpu.yaml")
 # shellcheck source=tests/cli_support.sh
 . "$(dirname "$0")/../cli_support.sh"
 
@@ -39,6 +40,12 @@ completes everything.json 64
 [[ $(number everything.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
 [[ $(number everything.json faults.deaths) == 1 ]] || fail "nobody died: $(cat out)"
 grep -Eq '"stored_bytes": [1-9]' everything.json || fail "nothing was stored: $(cat out)"
+
+# A bundled scenario of it, or the first half of one.
+works replay "$everything" --duration 5s --json scenario.json
+completes scenario.json "$(number scenario.json trace.requests)"
+[[ $(number scenario.json transfers.count) -gt 0 ]] || fail "not moved: $(cat out)"
+grep -Eq '"stored_bytes": [1-9]' scenario.json || fail "nothing was stored: $(cat out)"
 
 # Whole workers, with memory of the host below theirs.
 works replay "${load[@]}" "${live[@]}" --arrival concurrency:8 --requests 64 --workers 3 \
