@@ -1,7 +1,7 @@
 #include "backends/engine/failures.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct failures {
     struct dyno_faults base;
@@ -62,17 +62,19 @@ static void failures_close(struct dyno_faults *faults)
 static const struct dyno_faults_ops failures_ops = {
     .name = "failures", .next = failures_next, .take = failures_take, .close = failures_close};
 
-dyno_status dyno_failures_open(struct dyno_faults **out,
-                               const struct dyno_failing failing[DYNO_FAILING_MAX],
-                               struct dyno_faults *others)
+dyno_status dyno_failures_open(struct dyno_faults **out, const struct dyno_failing *failing,
+                               uint32_t count, struct dyno_faults *others)
 {
     struct failures *failures = calloc(1, sizeof *failures);
 
+    assert(count <= DYNO_FAILING_MAX);
     if (!failures) {
         return DYNO_NO_MEMORY;
     }
     failures->base.ops = &failures_ops;
-    memcpy(failures->failing, failing, sizeof failures->failing);
+    for (uint32_t i = 0; i < count; i++) {
+        failures->failing[i] = failing[i];
+    }
     failures->others = others;
     *out = &failures->base;
     return DYNO_OK;

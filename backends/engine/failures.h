@@ -6,6 +6,7 @@
 #define DYNO_BACKENDS_ENGINE_FAILURES_H
 
 #include "core/base/status.h"
+#include "core/model/request.h"
 #include "core/run/faults.h"
 #include "core/worker/device.h"
 
@@ -15,12 +16,12 @@ struct dyno_failing {
     uint32_t first;
 };
 
-enum { DYNO_FAILING_MAX = 2 };
+enum { DYNO_FAILING_MAX = DYNO_MODELS_MAX }; /* two of halves, or one a model */
 
-/* `others` may be NULL; from then on it is closed with *out, which is closed through its ops; on
- * failure it is untouched.  Errors: DYNO_NO_MEMORY. */
-dyno_status dyno_failures_open(struct dyno_faults **out,
-                               const struct dyno_failing failing[DYNO_FAILING_MAX],
-                               struct dyno_faults *others);
+/* failing[count], count <= DYNO_FAILING_MAX, is copied.  `others` may be NULL; from then on it is
+ * closed with *out, which is closed through its ops; on failure it is untouched.  Errors:
+ * DYNO_NO_MEMORY. */
+dyno_status dyno_failures_open(struct dyno_faults **out, const struct dyno_failing *failing,
+                               uint32_t count, struct dyno_faults *others);
 
 #endif

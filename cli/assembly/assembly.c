@@ -267,24 +267,50 @@ static dyno_status open_planning(struct dyno_assembly *assembly, struct dyno_err
         error);
 }
 
-static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
+/* Of one of several models, or of the only one. */
+static struct dyno_faulting_of faulting_of(const struct dyno_assembly *assembly)
 {
     bool starts = has_starter(assembly);
 
-    DYNO_TRY(dyno_faulting_open(
-        &assembly->faulting, assembly->scenario,
-        &(struct dyno_faulting_of){.dispatch = assembly->dispatch,
-                                   .dispatch_behind = assembly->halves.dispatch,
-                                   .device = assembly->computing,
-                                   .device_behind = assembly->computing_behind,
-                                   .peers = assembly->peers,
-                                   .peers_behind = assembly->halves.peers,
-                                   .starting = starts ? &assembly->starting : NULL,
-                                   .start_ns = start_measured(assembly),
-                                   .planned = assembly->planning.roster != NULL},
-        error));
+    return (struct dyno_faulting_of){.first_worker = dyno_fleets_first(assembly, assembly->model),
+                                     .worker_count = dyno_fleets_workers(assembly),
+                                     .dispatch = assembly->dispatch,
+                                     .dispatch_behind = assembly->halves.dispatch,
+                                     .device = assembly->computing,
+                                     .device_behind = assembly->computing_behind,
+                                     .peers = assembly->peers,
+                                     .peers_behind = assembly->halves.peers,
+                                     .starting = starts ? &assembly->starting : NULL,
+                                     .start_ns = start_measured(assembly),
+                                     .planned = assembly->planning.roster != NULL};
+}
+
+static void choose_roster(struct dyno_assembly *assembly)
+{
     assembly->roster =
         assembly->planning.roster ? assembly->planning.roster : assembly->faulting.roster;
+}
+
+static dyno_status open_faulting(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    struct dyno_faulting_of of = faulting_of(assembly);
+    struct dyno_failing others[DYNO_MODELS_MAX];
+
+    of.others = others;
+    for (uint32_t i = 1; i < dyno_fleets_count(assembly); i++) {
+        others[of.other_count++] = (struct dyno_failing){dyno_fleets_of(assembly, i)->computing,
+                                                         dyno_fleets_first(assembly, i)};
+    }
+    DYNO_TRY(dyno_faulting_open(&assembly->faulting, assembly->scenario, &of, error));
+    choose_roster(assembly);
+    for (uint32_t i = 1; i < dyno_fleets_count(assembly); i++) {
+        struct dyno_assembly *other = dyno_fleets_of(assembly, i);
+
+        of = faulting_of(other);
+        DYNO_TRY(
+            dyno_faulting_open_beside(&other->faulting, &assembly->faulting, other->scenario, &of));
+        choose_roster(other);
+    }
     return DYNO_OK;
 }
 

@@ -144,8 +144,7 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
 
 bool dyno_assembly_starts(const struct dyno_assembly *assembly)
 {
-    return dyno_live_starts(assembly->scenario) && !assembly->fed && !assembly->fleets &&
-           !assembly->first;
+    return dyno_live_starts(assembly->scenario) && !assembly->fed;
 }
 
 dyno_status dyno_assembly_open_devices(struct dyno_assembly *assembly, struct dyno_error *error)

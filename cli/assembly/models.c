@@ -151,7 +151,7 @@ void dyno_fleets_join(struct dyno_assembly *assembly, struct dyno_loop_config *c
 
         fleets->more[i - 1] = (struct dyno_loop_model){.dispatch = other->dispatch,
                                                        .trie = other->trie,
-                                                       .roster = other->planning.roster,
+                                                       .roster = other->roster,
                                                        .planner = other->planning.planner};
     }
     config->more = fleets->more;

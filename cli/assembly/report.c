@@ -106,8 +106,14 @@ static void report_parts(struct dyno_assembly *assembly, struct dyno_report *rep
     }
     dyno_fleets_report(assembly, report);
     if (assembly->faulting.faults && !is_silent(assembly)) {
-        dyno_faulting_report(&assembly->faulting, assembly->loop, assembly->roster,
-                             &assembly->totals, assembly->result.end_ns, &assembly->fault_report);
+        struct dyno_roster *rosters[DYNO_MODELS_MAX];
+
+        for (uint32_t i = 0; i < dyno_fleets_count(assembly); i++) {
+            rosters[i] = dyno_fleets_of(assembly, i)->roster;
+        }
+        dyno_faulting_report(&assembly->faulting, assembly->loop, rosters,
+                             dyno_fleets_count(assembly), &assembly->totals,
+                             assembly->result.end_ns, &assembly->fault_report);
         report->faults = &assembly->fault_report;
     }
 }

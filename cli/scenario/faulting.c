@@ -9,6 +9,7 @@
 #include "cli/assembly/halves.h"
 #include "cli/assembly/live.h"
 #include "cli/assembly/starting.h"
+#include "cli/scenario/models.h"
 #include "cli/scenario/planning.h"
 #include "core/base/map.h"
 #include "sim/chaos.h"
@@ -27,7 +28,7 @@ bool dyno_faulting_is_on(const struct dyno_scenario *scenario)
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static dyno_status read_one(struct dyno_chaos_fault *out, const struct dyno_scenario *scenario,
-                            const char *text, struct dyno_error *error)
+                            uint32_t workers, const char *text, struct dyno_error *error)
 {
     DYNO_TRY(dyno_chaos_parse(out, "faults.list", text, error));
     if (out->kind != DYNO_FAULT_DEATH && dyno_live_is_real(scenario)) {
@@ -44,18 +45,19 @@ static dyno_status read_one(struct dyno_chaos_fault *out, const struct dyno_scen
                                "without --disagg, --tier or --peers",
                                text);
     }
-    if (out->last >= scenario->fleet.workers) {
+    if (out->last >= workers) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "faults.list: there is no worker %u: the fleet has %u, and the first is "
                          "worker 0",
-                         out->last, scenario->fleet.workers);
+                         out->last, workers);
     }
     return DYNO_OK;
 }
 
 /* The faults that are asked for.  *out is the caller's to free. */
 static dyno_status read_list(struct dyno_chaos_fault **out, uint32_t *count,
-                             const struct dyno_scenario *scenario, struct dyno_error *error)
+                             const struct dyno_scenario *scenario, uint32_t workers,
+                             struct dyno_error *error)
 {
     char *text = strdup(scenario->faults.list ? scenario->faults.list : "");
     struct dyno_chaos_fault *faults = calloc(DYNO_CHAOS_FAULTS_MAX, sizeof *faults);
@@ -72,7 +74,7 @@ static dyno_status read_list(struct dyno_chaos_fault **out, uint32_t *count,
             break;
         }
         status = used < DYNO_CHAOS_FAULTS_MAX
-                     ? read_one(&faults[used++], scenario, word, error)
+                     ? read_one(&faults[used++], scenario, workers, word, error)
                      : dyno_fail(error, DYNO_BAD_INPUT,
                                  "faults.list: more than %d faults; let some be drawn "
                                  "(faults.death_every, faults.stall_every)",
@@ -89,17 +91,17 @@ static dyno_status read_list(struct dyno_chaos_fault **out, uint32_t *count,
 }
 
 static dyno_status open_chaos(struct dyno_faults **out, const struct dyno_scenario *scenario,
-                              struct dyno_error *error)
+                              uint32_t workers, struct dyno_error *error)
 {
     struct dyno_chaos_fault *faults;
     uint32_t count;
     dyno_status status;
 
-    DYNO_TRY(read_list(&faults, &count, scenario, error));
+    DYNO_TRY(read_list(&faults, &count, scenario, workers, error));
     status = dyno_chaos_open(
         out,
         &(struct dyno_chaos_config){.seed = scenario->run.seed,
-                                    .worker_count = scenario->fleet.workers,
+                                    .worker_count = workers,
                                     .faults = faults,
                                     .fault_count = count,
                                     .death_every_ns = scenario->faults.death_every_ns,
@@ -177,6 +179,7 @@ dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
     const char *given = given_option(options);
     struct dyno_faults *faults = NULL;
     struct dyno_law restart;
+    uint32_t workers;
 
     if (!dyno_faulting_is_on(scenario)) {
         return given ? dyno_fail(error, DYNO_BAD_INPUT,
@@ -188,7 +191,8 @@ dyno_status dyno_faulting_check(const struct dyno_scenario *scenario,
     DYNO_TRY(check_beside(scenario, error));
     DYNO_TRY(
         dyno_planning_law(&restart, "faults.restart", scenario->faults.restart, DYNO_S, error));
-    DYNO_TRY(open_chaos(&faults, scenario, error));
+    DYNO_TRY(dyno_models_workers(&workers, scenario, error));
+    DYNO_TRY(open_chaos(&faults, scenario, workers, error));
     faults->ops->close(faults);
     return DYNO_OK;
 }
@@ -201,10 +205,11 @@ static dyno_ns draw_restart(const void *context, struct dyno_rng *rng)
 }
 
 static dyno_status open_roster(struct dyno_roster **out, const struct dyno_faulting *faulting,
-                               uint64_t seed, uint32_t workers, struct dyno_dispatch *dispatch,
-                               const struct dyno_starter *starter)
+                               uint64_t seed, uint32_t first_worker, uint32_t workers,
+                               struct dyno_dispatch *dispatch, const struct dyno_starter *starter)
 {
     return dyno_roster_open(out, &(struct dyno_roster_config){.worker_count = workers,
+                                                              .first_worker = first_worker,
                                                               .ready_first = workers,
                                                               .seed = seed,
                                                               .startup = draw_restart,
@@ -227,16 +232,17 @@ static dyno_status open_rosters(struct dyno_faulting *faulting,
                                 const struct dyno_faulting_of *of)
 {
     const struct dyno_starting *starting = of->starting;
-    uint64_t seed = scenario->run.seed;
+    uint64_t seed = of->first_worker > 0 ? dyno_chain(scenario->run.seed, of->first_worker)
+                                         : scenario->run.seed;
     uint32_t workers = scenario->disagg.policy ? scenario->disagg.decode : scenario->fleet.workers;
 
     if (of->planned) {
         return DYNO_OK;
     }
-    DYNO_TRY(open_roster(&faulting->roster, faulting, seed, workers, of->dispatch,
+    DYNO_TRY(open_roster(&faulting->roster, faulting, seed, of->first_worker, workers, of->dispatch,
                          starting ? &starting->starter : NULL));
     return scenario->disagg.policy
-               ? open_roster(&faulting->behind, faulting, dyno_chain(seed, workers),
+               ? open_roster(&faulting->behind, faulting, dyno_chain(seed, workers), 0,
                              scenario->disagg.prefill, of->dispatch_behind,
                              starting ? &starting->starter_behind : NULL)
                : DYNO_OK;
@@ -246,10 +252,15 @@ static dyno_status open_rosters(struct dyno_faulting *faulting,
 static dyno_status guard(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
                          const struct dyno_faulting_of *of, struct dyno_error *error)
 {
-    const struct dyno_failing failing[DYNO_FAILING_MAX] = {
+    struct dyno_failing failing[DYNO_FAILING_MAX] = {
         {of->device, 0}, {of->device_behind, dyno_halves_decoders(scenario)}};
+    uint32_t count = of->other_count > 0 ? 1 + of->other_count : 2;
 
-    if (dyno_failures_open(&faulting->faults, failing, faulting->faults) != DYNO_OK) {
+    /* Who has halves has one model. */
+    for (uint32_t i = 1; of->other_count > 0 && i < count; i++) {
+        failing[i] = of->others[i - 1];
+    }
+    if (dyno_failures_open(&faulting->faults, failing, count, faulting->faults) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for faults");
     }
     return open_rosters(faulting, scenario, of);
@@ -285,7 +296,8 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     }
     DYNO_TRY(dyno_planning_law(&faulting->restart, "faults.restart", scenario->faults.restart,
                                of->starting ? of->starting->takes_ns : of->start_ns, error));
-    DYNO_TRY(open_chaos(&faulting->faults, scenario, error));
+    DYNO_TRY(open_chaos(&faulting->faults, scenario,
+                        of->worker_count > 0 ? of->worker_count : scenario->fleet.workers, error));
     faulting->chaos = faulting->faults;
     if (of->starting) {
         return guard(faulting, scenario, of, error);
@@ -293,6 +305,32 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     dyno_paced_device_expect(of->device, dyno_chaos_weather, faulting->chaos);
     if (scenario->disagg.policy) {
         dyno_paced_device_expect(of->device_behind, prompts_weather, faulting);
+    }
+    return open_rosters(faulting, scenario, of);
+}
+
+/* As prompts_weather. */
+static void models_weather(const void *faulting, uint32_t worker, dyno_ns now,
+                           struct dyno_weather *out)
+{
+    const struct dyno_faulting *of = faulting;
+
+    dyno_chaos_weather(of->weather, of->first_behind + worker, now, out);
+}
+
+dyno_status dyno_faulting_open_beside(struct dyno_faulting *faulting,
+                                      const struct dyno_faulting *first,
+                                      const struct dyno_scenario *scenario,
+                                      const struct dyno_faulting_of *of)
+{
+    if (!first->faults) {
+        return DYNO_OK;
+    }
+    faulting->restart = first->restart;
+    faulting->first_behind = of->first_worker;
+    if (first->chaos && !of->starting) {
+        faulting->weather = first->chaos;
+        dyno_paced_device_expect(of->device, models_weather, faulting);
     }
     return open_rosters(faulting, scenario, of);
 }
@@ -330,13 +368,16 @@ static void add_fleet(const struct dyno_roster *roster, dyno_ns end_ns,
 }
 
 void dyno_faulting_report(const struct dyno_faulting *faulting, const struct dyno_loop *loop,
-                          const struct dyno_roster *roster, const struct dyno_fleet_totals *totals,
-                          dyno_ns end_ns, struct dyno_fault_report *out)
+                          struct dyno_roster *const *rosters, uint32_t count,
+                          const struct dyno_fleet_totals *totals, dyno_ns end_ns,
+                          struct dyno_fault_report *out)
 {
     struct dyno_roster_totals fleet = {0};
     uint32_t places = 0;
 
-    add_fleet(roster, end_ns, &fleet, &places);
+    for (uint32_t i = 0; i < count; i++) {
+        add_fleet(rosters[i], end_ns, &fleet, &places);
+    }
     add_fleet(faulting->behind, end_ns, &fleet, &places);
     *out = (struct dyno_fault_report){
         .totals = dyno_loop_fault_totals(loop),

@@ -382,6 +382,23 @@ dyno_status dyno_models_read(struct dyno_fleet_models *out, const struct dyno_sc
     return settle_budget(out, scenario, error);
 }
 
+dyno_status dyno_models_workers(uint32_t *out, const struct dyno_scenario *scenario,
+                                struct dyno_error *error)
+{
+    struct dyno_fleet_models *models = dyno_models_are(scenario) ? calloc(1, sizeof *models) : NULL;
+    dyno_status status = DYNO_OK;
+
+    *out = scenario->fleet.workers;
+    if (models) {
+        status = dyno_models_read(models, scenario, error);
+        *out = models->workers;
+    } else if (dyno_models_are(scenario)) {
+        status = dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the models of the fleet");
+    }
+    free(models);
+    return status;
+}
+
 /* ---- checking -------------------------------------------------------------------------------- */
 
 static dyno_status beside(const char *other, const char *why, struct dyno_error *error)
@@ -401,9 +418,6 @@ static dyno_status check_others(const struct dyno_scenario *scenario, struct dyn
     }
     if (scenario->tiers.peers) {
         return beside("--peers", "workers would pull the KV of other models", error);
-    }
-    if (dyno_faulting_is_on(scenario)) {
-        return beside("faults", "what goes wrong goes wrong in a fleet of one model", error);
     }
     if (scenario->output.journal) {
         return beside("--journal", "a journal holds one device", error);

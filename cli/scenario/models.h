@@ -44,6 +44,10 @@ bool dyno_models_are(const struct dyno_scenario *scenario);
 dyno_status dyno_models_read(struct dyno_fleet_models *out, const struct dyno_scenario *scenario,
                              struct dyno_error *error);
 
+/* Workers of all of them, or of the only one.  Errors: as dyno_models_read. */
+dyno_status dyno_models_workers(uint32_t *out, const struct dyno_scenario *scenario,
+                                struct dyno_error *error);
+
 /* What cannot be where there are several, and that each of them can be; no effect where there is
  * one. */
 dyno_status dyno_models_check(const struct dyno_scenario *scenario,

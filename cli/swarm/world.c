@@ -405,7 +405,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
     if (kind == 1) {
         DRAW(world, &faults, hurried);
     }
-    if (!moves && !is_faulty) {
+    if (!moves) {
         draw_models(world, seed, kind == 0);
     }
     world->storm = dyno_rng_below(&rng, 2) ? 0 : dyno_rng_unit(&rng);

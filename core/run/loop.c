@@ -506,7 +506,7 @@ static dyno_status open_lanes(struct dyno_loop *loop)
     for (uint32_t i = 1; i < loop->lane_count; i++) {
         const struct dyno_loop_model *model = &config->more[i - 1];
 
-        assert(!config->faults && !model->roster == !config->roster &&
+        assert(!config->roster_behind && !model->roster == !config->roster &&
                !model->planner == !config->planner);
         loop->lanes[i] = (struct dyno_lane){.dispatch = model->dispatch,
                                             .trie = model->trie,

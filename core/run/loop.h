@@ -34,15 +34,15 @@ struct dyno_loop_config {
     struct dyno_dispatch *dispatch;
     struct dyno_kv_trie *trie; /* rewrites chains; NULL: spans stay as they come */
     /* Models beside the first, which has the dispatch, trie, roster and planner of this struct; a
-     * request names its model by its number.  Without faults only. */
+     * request names its model by its number. */
     const struct dyno_loop_model *more; /* [more_count] */
     uint32_t more_count;
     uint32_t worker_count;      /* of all models */
     struct dyno_roster *roster; /* who serves; NULL: everybody always does.  With one, requests that
                                    find nobody ready wait for somebody: */
     /* What goes wrong, to places; needs a roster, whose workers come first, and another one for
-     * those behind them (which compute prompts for the others) if it does not have both roles.
-     * NULL: nothing does. */
+     * those behind them (which compute prompts for the others) if it does not have both roles, and
+     * there is one model.  NULL: nothing does. */
     struct dyno_faults *faults;
     struct dyno_roster *roster_behind;
     dyno_ns notice_ns;       /* from a worker's death until it is noticed */

@@ -34,17 +34,28 @@ void dyno_loop_faults_release(struct dyno_loop *loop)
 /* Whose worker it is, and what that calls it. */
 static struct dyno_roster *roster_of(const struct dyno_loop *loop, uint32_t worker, uint32_t *place)
 {
-    uint32_t first = dyno_roster_places(loop->config.roster);
-    bool is_behind = loop->config.roster_behind && worker >= first;
+    struct dyno_roster *roster = loop->config.roster;
+    uint32_t places = dyno_roster_places(roster);
 
-    *place = is_behind ? worker - first : worker;
-    return is_behind ? loop->config.roster_behind : loop->config.roster;
+    for (uint32_t i = 1; i < loop->lane_count && worker >= places; i++) {
+        worker -= places; /* of a model before it */
+        roster = loop->lanes[i].roster;
+        places = dyno_roster_places(roster);
+    }
+    if (loop->config.roster_behind && worker >= places) {
+        worker -= places;
+        roster = loop->config.roster_behind;
+    }
+    *place = worker;
+    return roster;
 }
 
 /* Whom a fault hits: with one roster of two roles, the worker that is there. */
 static uint32_t victim(const struct dyno_loop *loop, uint32_t target)
 {
-    return loop->config.roster_behind ? target : dyno_roster_who(loop->config.roster, target);
+    return loop->config.roster_behind || loop->lane_count > 1
+               ? target
+               : dyno_roster_who(loop->config.roster, target);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */

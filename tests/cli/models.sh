@@ -119,6 +119,28 @@ if has_sqlite; then
             cmp together alone || fail "$router: what becomes of $model differs"
         done
     done
+
+    # Also where a worker of each dies, the first one's at another time than the other's, and one is
+    # slow: whoever has to go on elsewhere does so with his own model.
+    rm -f ./*.db
+    faulty=(--set faults.restart=3 --sample-every 1s)
+    works replay --trace both.jsonl --db both.db "${faulty[@]}" \
+        --fault worker:1@5s=dead,worker:3@8s..12s=dead,worker:2@2s..6s=slow:3 \
+        --models name=chat:model=llama-3.1-8b:workers=2,name=code:model=qwen3-8b:workers=3
+    says out 'Faults          2 workers died, 2 started again; 1 stall; 0 links down or slow'
+    works replay --trace chat.jsonl --db chat.db "${faulty[@]}" --fault worker:1@5s=dead \
+        --model llama-3.1-8b --workers 2
+    works replay --trace code.jsonl --db code.db "${faulty[@]}" \
+        --fault worker:1@8s..12s=dead,worker:0@2s..6s=slow:3 --model qwen3-8b --workers 3
+    for model in chat code; do
+        number=$([[ $model == chat ]] && echo 0 || echo 1)
+        sqlite3 both.db "SELECT worker - 2 * $number, migrations, $life FROM request
+            WHERE model = $number ORDER BY id" >together
+        sqlite3 $model.db "SELECT worker, migrations, $life FROM request ORDER BY id" >alone
+        cmp together alone || fail "faults: what becomes of $model differs"
+        [[ $(sqlite3 $model.db 'SELECT sum(migrations) > 0 FROM request') == 1 ]] ||
+            fail "nobody of $model had to go on elsewhere"
+    done
 fi
 
 # ---- one budget ------------------------------------------------------------------------------
@@ -220,3 +242,14 @@ works replay --device cpu --arrival poisson:40 --requests 8 --input-tokens 20 --
     --db none --json cpu.json --models name=a:model=austen-2m:workers=1,name=b:model=austen-2m
 [[ $(number cpu.json models.a.completed) -gt 0 && $(number cpu.json models.b.completed) -gt 0 ]]
 [[ $(number cpu.json requests.completed) == 8 ]]
+
+# A worker of each dies and is started again, and a planner starts workers: nobody is lost.
+works replay --device cpu --arrival poisson:40 --requests 8 --input-tokens 20 --output-tokens 4 \
+    --db none --json dead.json --models name=a:model=austen-2m:workers=2,name=b:model=austen-2m \
+    --fault worker:1@1ms=dead,worker:2@1ms=dead
+[[ $(number dead.json requests.completed) == 8 && $(number dead.json faults.deaths) == 2 ]] ||
+    fail "who died? $(cat out)"
+works replay --device cpu --arrival poisson:40 --requests 8 --input-tokens 20 --output-tokens 4 \
+    --db none --json planned.json --planner load --budget 3 --set planner.every=20ms \
+    --models name=a:model=austen-2m:workers=2:start=1,name=b:model=austen-2m:workers=2:start=1
+[[ $(number planned.json requests.completed) == 8 ]] || fail "requests were lost: $(cat out)"

@@ -432,7 +432,7 @@ static inline void open_fleet(struct stage *stage, struct live *live,
                                             (struct dyno_failing[]){{stage->device, 0},
                                                                     {stage->other.device,
                                                                      world->dispatch.worker_count}},
-                                            config->faults),
+                                            2, config->faults),
                          DYNO_OK);
     }
     stage->faults = config->faults;
