@@ -74,7 +74,8 @@ done
 works validate --machine machine.json --repeats 1 --arrival poisson:200 --requests 40 \
     --input-tokens "uniform:20,200" --output-tokens "uniform:2,12" --db none --threads 1 \
     --num-gpu-blocks-override 2000 "${halves[@]}" --prefill-at "$at"
-grep -Eq '^transfers +40 +40 +\+0$' out || fail "moved, for real and simulated: $(cat out)"
+grep -Eq '^hand-offs +40 +40 +\+0$' out || fail "moved, for real and simulated: $(cat out)"
+grep -Eq '^handed off, MB +2\.425 +2\.425 +\+0\.000$' out || fail "bytes, likewise: $(cat out)"
 
 # By hand: the pass of 100 tokens takes 1 ms a row, 0.1 ms beside them, and there 2 ms to be asked
 # for; its 7 blocks of 8,192 bytes take 10 ns a byte and 5 ms (links round up to a nanosecond).
