@@ -31,7 +31,7 @@ struct dyno_tune_cells {
 /* Released by dyno_tune_cells_release, also after a failure.  Errors: DYNO_NO_MEMORY. */
 dyno_status dyno_tune_cells_fill(struct dyno_tune_cells *out, const struct dyno_arm_runs *runs,
                                  const struct dyno_tune_aims *aims);
-void dyno_tune_cells_release(struct dyno_tune_cells *cells);
+void dyno_tune_cells_release(struct dyno_tune_cells *work);
 
 const struct dyno_arm_run *dyno_tune_cells_run(const struct dyno_tune_cells *cells, uint32_t side,
                                                uint32_t seed);
@@ -42,7 +42,7 @@ const double *dyno_tune_cells_sums(const struct dyno_tune_cells *cells, uint32_t
 
 /* A metric of a side, of one run, were every cell there `weights` [places] times; NAN: undefined,
  * or it cannot be made of cells. */
-double dyno_tune_cells_figure(const struct dyno_tune_cells *cells, uint32_t side, uint32_t metric,
+double dyno_tune_cells_figure(const struct dyno_tune_cells *work, uint32_t side, uint32_t metric,
                               const uint32_t *weights);
 
 #endif

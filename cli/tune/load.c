@@ -202,8 +202,10 @@ static dyno_status check_models(const struct dyno_tune *tune, struct dyno_error 
         return DYNO_OK;
     }
     models = calloc(1, sizeof *models);
-    status = models ? dyno_models_read(models, &tune->given.scenario, error)
-                    : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    if (!models) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    status = dyno_models_read(models, &tune->given.scenario, error);
     for (uint32_t i = 0; status == DYNO_OK && i < dyno_tune_aims_metric_count(&tune->aims); i++) {
         const char *name = dyno_tune_aims_metric(&tune->aims, i)->name;
 
