@@ -92,9 +92,12 @@ static uint32_t share_of(uint32_t workers, uint32_t gpu, uint32_t gpus)
 static struct dyno_cuda_load load_of(const struct dyno_cuda_parts_config *config, uint32_t gpu,
                                      uint32_t gpus)
 {
-    uint32_t place = gpu / config->ranks, places = gpus / config->ranks; /* of whole workers */
-    uint32_t workers = share_of(config->workers, place, places);
+    uint32_t ranks = config->ranks, place, places, workers;
 
+    assert(ranks > 0 && gpus >= ranks); /* which clang-tidy cannot see */
+    place = gpu / ranks;                /* of whole workers */
+    places = gpus / ranks;
+    workers = share_of(config->workers, place, places);
     return (struct dyno_cuda_load){
         .workers = workers,
         .others = share_of(config->workers + config->others, place, places) - workers,
