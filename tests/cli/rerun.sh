@@ -67,7 +67,9 @@ bend() {
     done
     echo $caught
 }
-for journal in 'tight 60 40' 'moving 30 15'; do
+# The second one is another at every run, with times that harm nobody in about half of its places:
+# that a quarter of many is found out does not depend on which.
+for journal in 'tight 60 40' 'moving 120 30'; do
     read -r name places least <<<"$journal"
     caught=$(bend "$name" "$places")
     if [[ $caught -lt $least ]]; then
