@@ -307,7 +307,7 @@ static dyno_status open_chance(struct dyno_door *door, uint64_t chances[2],
 static dyno_status open_telemetry(struct dyno_door *door, struct dyno_error *error)
 {
     const struct dyno_door_config *config = &door->config;
-    struct dyno_telemetry_model models[DYNO_MODELS_MAX];
+    struct dyno_telemetry_model models[DYNO_MODELS_MAX] = {0};
     bool several = config->model_count > 1;
     char names[NAMES_MAX];
 
