@@ -37,6 +37,7 @@ fail() {
 
 # start ARGUMENT...: a server; its port is then in $port.
 start() {
+    : >"$scratch/out" # where the last one said its port
     "$build/dyno" serve --port any --device sim --model llama-3.1-8b --sample-every 100ms "$@" \
         >"$scratch/out" 2>"$scratch/err" &
     server=$!
