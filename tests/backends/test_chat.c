@@ -151,19 +151,19 @@ static char *read_template(const char *name)
     return text;
 }
 
+static const char *const known_models[] = {"Qwen-Qwen2.5-7B-Instruct",
+                                           "meta-llama-Llama-3.1-8B-Instruct",
+                                           "google-gemma-2-2b-it",
+                                           "mistralai-Mistral-Nemo-Instruct-2407",
+                                           "microsoft-Phi-3.5-mini-instruct",
+                                           "deepseek-ai-DeepSeek-R1-Distill-Llama-8B"};
+
 START_TEST(nor_in_the_templates_of_known_models)
 {
-    static const char *const names[] = {"Qwen-Qwen2.5-7B-Instruct",
-                                        "meta-llama-Llama-3.1-8B-Instruct",
-                                        "google-gemma-2-2b-it",
-                                        "mistralai-Mistral-Nemo-Instruct-2407",
-                                        "microsoft-Phi-3.5-mini-instruct",
-                                        "deepseek-ai-DeepSeek-R1-Distill-Llama-8B"};
+    for (size_t i = 0; i < sizeof known_models / sizeof *known_models; i++) {
+        char *source = read_template(known_models[i]);
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *source = read_template(names[i]);
-
-        check_template(source, names[i]);
+        check_template(source, known_models[i]);
         free(source);
     }
 }
@@ -172,12 +172,6 @@ END_TEST
 /* A talk of very short messages costs the most for its length: four times what it takes is left. */
 START_TEST(known_templates_are_far_from_their_limit)
 {
-    static const char *const names[] = {"Qwen-Qwen2.5-7B-Instruct",
-                                        "meta-llama-Llama-3.1-8B-Instruct",
-                                        "google-gemma-2-2b-it",
-                                        "mistralai-Mistral-Nemo-Instruct-2407",
-                                        "microsoft-Phi-3.5-mini-instruct",
-                                        "deepseek-ai-DeepSeek-R1-Distill-Llama-8B"};
     enum { MESSAGES = 2001 };
     json_t *messages = json_array();
     json_t *variables = json_pack("{s:o, s:b, s:s, s:s}", "messages", messages,
@@ -190,8 +184,8 @@ START_TEST(known_templates_are_far_from_their_limit)
                                             "content", "no")),
             0);
     }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *source = read_template(names[i]), *text = NULL;
+    for (size_t i = 0; i < sizeof known_models / sizeof *known_models; i++) {
+        char *source = read_template(known_models[i]), *text = NULL;
         struct dyno_template *template_ = NULL;
         struct dyno_error error;
         size_t size;
@@ -200,7 +194,7 @@ START_TEST(known_templates_are_far_from_their_limit)
         ck_assert_msg(dyno_template_render(template_, variables, 0,
                                            dyno_template_steps_max(variables) / 4, &text, &size,
                                            &error) == DYNO_OK,
-                      "%s: %s", names[i], error.text);
+                      "%s: %s", known_models[i], error.text);
         free(text);
         free(source);
         dyno_template_close(template_);
