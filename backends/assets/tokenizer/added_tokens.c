@@ -43,6 +43,15 @@ static dyno_status add_node(struct dyno_added_tokens *added)
     return DYNO_OK;
 }
 
+static void note_first(struct dyno_added_tokens *added, bool control, unsigned char byte)
+{
+    if (!added->begins[control][byte]) {
+        added->begins[control][byte] = true;
+        added->only[control] = byte;
+        added->first_count[control]++;
+    }
+}
+
 dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct dyno_token *tokens,
                                   uint32_t id, const char *text, size_t size)
 {
@@ -70,8 +79,10 @@ dyno_status dyno_added_tokens_add(struct dyno_added_tokens *added, const struct 
     if (added->token_of[node] == UINT32_MAX) {
         added->token_of[node] = id;
     }
-    added->begins[1][first] = true;
-    added->begins[0][first] |= token->kind == DYNO_TOKEN_ADDED;
+    note_first(added, 1, first);
+    if (token->kind == DYNO_TOKEN_ADDED) {
+        note_first(added, 0, first);
+    }
     return DYNO_OK;
 }
 
@@ -223,20 +234,37 @@ size_t dyno_added_room_to_fence(struct dyno_added_fences fences, size_t at)
     return low < fences.count ? fences.at[low] - at : SIZE_MAX;
 }
 
+/* The first place from `at` on where a token may begin, or `size`. */
+static size_t next_place(const struct dyno_added_tokens *added, bool control, const char *text,
+                         size_t size, size_t at)
+{
+    const bool *begins = added->begins[control];
+    const char *found;
+
+    if (added->first_count[control] == 0) {
+        return size;
+    }
+    if (added->first_count[control] == 1) {
+        found = memchr(text + at, added->only[control], size - at);
+        return found ? (size_t)(found - text) : size;
+    }
+    while (at < size && !begins[(unsigned char)text[at]]) {
+        at++;
+    }
+    return at;
+}
+
 struct dyno_added_match dyno_added_tokens_find(const struct dyno_added_tokens *added,
                                                const struct dyno_token *tokens, const char *text,
                                                size_t size, size_t from, bool control,
                                                struct dyno_added_fences fences)
 {
-    const bool *begins = added->begins[control];
     struct dyno_added_match match = {.id = UINT32_MAX};
 
-    for (size_t at = from; at < size; at++) {
+    for (size_t at = next_place(added, control, text, size, from); at < size;
+         at = next_place(added, control, text, size, at + 1)) {
         size_t length = 0;
 
-        if (!begins[(unsigned char)text[at]]) {
-            continue;
-        }
         match.id = longest(added, tokens, text + at, size - at,
                            control ? dyno_added_room_to_fence(fences, at) : 0, &length);
         if (match.id == UINT32_MAX) {

@@ -16,7 +16,10 @@ struct dyno_added_tokens {
     bool *leads_to_control;   /* [node_count]: a CONTROL token goes on from here */
     uint32_t node_count, node_capacity;
     bool normalized; /* those that are matched in normalised text, else the others; set it first */
-    bool begins[2][256]; /* [control too]: whether a token begins with the byte */
+    bool begins[2][256];     /* [control too]: whether a token begins with the byte */
+    uint32_t first_count[2]; /* [control too]: of those bytes ... */
+    unsigned char only[2];   /* ... and the last one that came; where it is one, it is searched for
+                                and not every byte looked at */
 };
 
 struct dyno_added_match {

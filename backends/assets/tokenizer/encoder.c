@@ -75,14 +75,11 @@ dyno_status dyno_encoder_open(struct dyno_encoder **out, const struct dyno_token
     return DYNO_OK;
 }
 
-static dyno_status reserve_ids(struct dyno_encoder *encoder, size_t more)
+static dyno_status widen_ids(struct dyno_encoder *encoder, size_t more)
 {
     size_t capacity = encoder->capacity ? encoder->capacity : 1024;
     uint32_t *wide;
 
-    if (encoder->capacity - encoder->count >= more) {
-        return DYNO_OK;
-    }
     while (capacity < encoder->count + more) {
         capacity *= 2;
     }
@@ -95,6 +92,11 @@ static dyno_status reserve_ids(struct dyno_encoder *encoder, size_t more)
     return DYNO_OK;
 }
 
+static inline dyno_status reserve_ids(struct dyno_encoder *encoder, size_t more)
+{
+    return encoder->capacity - encoder->count >= more ? DYNO_OK : widen_ids(encoder, more);
+}
+
 static dyno_status put_id(struct dyno_encoder *encoder, uint32_t id)
 {
     DYNO_TRY(reserve_ids(encoder, 1));
@@ -103,18 +105,27 @@ static dyno_status put_id(struct dyno_encoder *encoder, uint32_t id)
     return DYNO_OK;
 }
 
+/* Room for `size` bytes more. */
+static dyno_status reserve_text(struct text_buffer *buffer, size_t size)
+{
+    size_t capacity = 2 * (buffer->size + size) + 64;
+    char *wide;
+
+    if (buffer->capacity - buffer->size >= size) {
+        return DYNO_OK;
+    }
+    wide = realloc(buffer->bytes, capacity);
+    if (!wide) {
+        return DYNO_NO_MEMORY;
+    }
+    buffer->bytes = wide;
+    buffer->capacity = capacity;
+    return DYNO_OK;
+}
+
 static dyno_status put_text(struct text_buffer *buffer, const char *bytes, size_t size)
 {
-    if (buffer->capacity - buffer->size < size) {
-        size_t capacity = 2 * (buffer->size + size) + 64;
-        char *wide = realloc(buffer->bytes, capacity);
-
-        if (!wide) {
-            return DYNO_NO_MEMORY;
-        }
-        buffer->bytes = wide;
-        buffer->capacity = capacity;
-    }
+    DYNO_TRY(reserve_text(buffer, size));
     if (size > 0) {
         memcpy(buffer->bytes + buffer->size, bytes, size);
     }
@@ -227,13 +238,15 @@ static dyno_status split_text(struct dyno_encoder *encoder, uint32_t level, cons
     const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
     size_t match_start = 0, match_end = 0, end;
 
-    if (level == tokenizer->splitter_count) {
+    if (tokenizer->splitter_count == 0) {
         return put_piece(encoder, text, size);
     }
     for (size_t start = 0; start < size; start = end) {
         DYNO_TRY(dyno_splitter_next(tokenizer->splitters[level], encoder->split, text, size, start,
                                     &match_start, &match_end, &end));
-        DYNO_TRY(split_text(encoder, level + 1, text + start, end - start));
+        DYNO_TRY(level + 1 == tokenizer->splitter_count
+                     ? put_piece(encoder, text + start, end - start)
+                     : split_text(encoder, level + 1, text + start, end - start));
     }
     return DYNO_OK;
 }
@@ -244,28 +257,42 @@ static bool is_block(const char *text, size_t size, size_t at)
            memcmp(text + at, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE) == 0;
 }
 
-/* Where the word that begins at `start` ends: before the next U+2581, or the next run of them. */
-static size_t word_end(const char *text, size_t size, size_t start, bool each_block)
+/* Where the U+2581 that the word at `start` begins with end: one of them, or all that follow each
+ * other. */
+static size_t blocks_end(const char *text, size_t size, size_t start, bool each_block)
 {
-    bool inside = each_block;
-    size_t at = start;
-
-    if (each_block && is_block(text, size, at)) {
-        at += DYNO_LOWER_BLOCK_SIZE;
+    while (is_block(text, size, start)) {
+        start += DYNO_LOWER_BLOCK_SIZE;
+        if (each_block) {
+            break;
+        }
     }
-    while (at < size) {
-        const char *next;
+    return start;
+}
 
-        if (is_block(text, size, at)) {
-            if (inside) {
+/* Where the word that begins at `start` ends: before the next U+2581 or run of them, if
+ * `at_blocks`, or between two characters that are side by side in no token. */
+static size_t word_end(const struct dyno_tokenizer *tokenizer, const char *text, size_t size,
+                       size_t start, bool at_blocks)
+{
+    size_t at = start;
+    unsigned char before, byte;
+
+    if (at_blocks) {
+        at = blocks_end(text, size, start, tokenizer->vocabulary.split_words);
+    }
+    if (at == size) {
+        return size;
+    }
+    for (before = (unsigned char)text[at++]; at < size; at++, before = byte) {
+        byte = (unsigned char)text[at];
+        if (before < DYNO_LETTERS && byte < DYNO_LETTERS) {
+            if (!(tokenizer->beside[before][byte / 64] >> byte % 64 & 1)) {
                 return at;
             }
-            at += DYNO_LOWER_BLOCK_SIZE;
-            continue;
+        } else if (byte == 0xE2 && at_blocks && is_block(text, size, at)) {
+            return at;
         }
-        inside = true;
-        next = memchr(text + at + 1, 0xE2, size - at - 1);
-        at = next ? (size_t)(next - text) : size;
     }
     return size;
 }
@@ -273,33 +300,39 @@ static size_t word_end(const char *text, size_t size, size_t start, bool each_bl
 static dyno_status put_words(struct dyno_encoder *encoder, const char *text, size_t size)
 {
     const struct dyno_tokenizer *tokenizer = encoder->tokenizer;
-    bool each_block = tokenizer->vocabulary.split_words;
+    bool at_blocks = tokenizer->vocabulary.split_words || tokenizer->words_apart;
     size_t end;
 
-    if (!each_block && !tokenizer->words_apart) {
-        return put_piece(encoder, text, size);
-    }
     for (size_t start = 0; start < size; start = end) {
-        end = word_end(text, size, start, each_block);
+        end = word_end(tokenizer, text, size, start, at_blocks);
         DYNO_TRY(put_piece(encoder, text + start, end - start));
     }
     return DYNO_OK;
 }
 
-/* Spaces become U+2581. */
+/* Spaces become U+2581.  Four bytes are written for each, of which one or three are kept. */
 static dyno_status mark_spaces(struct text_buffer *marked, const char *text, size_t size)
 {
-    while (size > 0) {
-        const char *space = memchr(text, ' ', size);
-        size_t before = space ? (size_t)(space - text) : size;
+    enum { PART = 4096 };
+    uint32_t block = 0, bytes;
 
-        DYNO_TRY(put_text(marked, text, before));
-        if (!space) {
-            return DYNO_OK;
+    memcpy(&block, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE);
+    while (size > 0) {
+        size_t part = size < PART ? size : PART;
+        char *out;
+
+        DYNO_TRY(reserve_text(marked, DYNO_LOWER_BLOCK_SIZE * part + sizeof bytes));
+        out = marked->bytes + marked->size;
+        for (size_t i = 0; i < part; i++) {
+            bool is_space = text[i] == ' ';
+
+            bytes = is_space ? block : (unsigned char)text[i];
+            memcpy(out, &bytes, sizeof bytes);
+            out += is_space ? DYNO_LOWER_BLOCK_SIZE : 1;
         }
-        DYNO_TRY(put_text(marked, DYNO_LOWER_BLOCK, DYNO_LOWER_BLOCK_SIZE));
-        text += before + 1;
-        size -= before + 1;
+        marked->size = (size_t)(out - marked->bytes);
+        text += part;
+        size -= part;
     }
     return DYNO_OK;
 }

@@ -17,9 +17,18 @@ void dyno_normaliser_release(struct dyno_normaliser *normaliser)
     memset(normaliser, 0, sizeof *normaliser);
 }
 
-/* U+0300 is CC 80. */
+/* U+0300 is CC 80.  A byte is CC or more if its highest bit is set and the seven others are 4C or
+ * more, so that with 34 they carry into that bit. */
 bool dyno_is_nfc(const char *text, size_t size)
 {
+    uint64_t word;
+
+    for (; size >= sizeof word; text += sizeof word, size -= sizeof word) {
+        memcpy(&word, text, sizeof word);
+        if (((word & 0x7f7f7f7f7f7f7f7fU) + 0x3434343434343434U) & word & 0x8080808080808080U) {
+            return false;
+        }
+    }
     for (size_t i = 0; i < size; i++) {
         if ((unsigned char)text[i] >= 0xCC) {
             return false;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/tokenizer/ascii_pieces.h"
 #include "core/base/words.h"
 
 enum {
@@ -23,7 +24,8 @@ enum {
 
 struct dyno_splitter {
     pcre2_code *code;
-    bool fast; /* the just-in-time compiler took it */
+    bool fast;                           /* the just-in-time compiler took it */
+    const struct dyno_ascii_rule *ascii; /* what decides before the pattern is asked, or NULL */
 };
 
 struct dyno_split_scratch {
@@ -204,6 +206,7 @@ dyno_status dyno_splitter_open(struct dyno_splitter **out, const char *pattern, 
     dyno_status status;
 
     if (splitter && translated) {
+        splitter->ascii = dyno_ascii_rule_of(pattern, size);
         status = translate(translated, &size, pattern, size, error);
         if (status == DYNO_OK) {
             status = compile(splitter, translated, size, error);
@@ -275,7 +278,15 @@ dyno_status dyno_splitter_next(const struct dyno_splitter *splitter,
                                struct dyno_split_scratch *scratch, const char *text, size_t size,
                                size_t start, size_t *match_start, size_t *match_end, size_t *end)
 {
-    if (start >= *match_end) {
+    size_t ascii_end = 0;
+
+    if (start >= *match_end && splitter->ascii) {
+        ascii_end = dyno_ascii_piece_end(splitter->ascii, text, size, start);
+    }
+    if (ascii_end > 0) {
+        *match_start = start;
+        *match_end = ascii_end;
+    } else if (start >= *match_end) {
         int found = find(splitter, scratch, text, size, start);
         const PCRE2_SIZE *places = pcre2_get_ovector_pointer(scratch->match);
 

@@ -207,6 +207,22 @@ static bool words_are_apart(const struct dyno_tokenizer *tokenizer)
                                  DYNO_LOWER_BLOCK_SIZE) != DYNO_TOKEN_NONE;
 }
 
+static void note_neighbours(struct dyno_tokenizer *tokenizer)
+{
+    for (uint32_t id = 0; id < tokenizer->token_count; id++) {
+        const struct dyno_token *token = &tokenizer->tokens[id];
+
+        for (uint32_t at = 1; at < token->size; at++) {
+            unsigned char left = (unsigned char)token->bytes[at - 1];
+            unsigned char right = (unsigned char)token->bytes[at];
+
+            if (left < DYNO_LETTERS && right < DYNO_LETTERS) {
+                tokenizer->beside[left][right / 64] |= (uint64_t)1 << right % 64;
+            }
+        }
+    }
+}
+
 /* Bytes that are in no UTF-8 need no token. */
 static dyno_status check_bytes(const struct dyno_tokenizer *tokenizer, struct dyno_error *error)
 {
@@ -300,6 +316,7 @@ static dyno_status fill_spm(struct dyno_tokenizer *tokenizer,
             dyno_piece_table_find(&tokenizer->by_bytes, tokenizer->tokens, &text, 1);
     }
     tokenizer->words_apart = words_are_apart(tokenizer);
+    note_neighbours(tokenizer);
     return DYNO_OK;
 }
 

@@ -25,9 +25,11 @@ struct dyno_tokenizer {
     struct dyno_piece_table by_bytes; /* PLAIN tokens and symbols */
     bool *whole; /* [token_count]: a piece that is this token becomes it; found once, here */
     struct dyno_join_table joins;
-    uint32_t byte_token[256];      /* BYTE_LEVEL: the token of one byte; SPM: its BYTE token */
-    uint32_t letter[DYNO_LETTERS]; /* SPM: the symbol of an ASCII character */
-    bool words_apart;              /* SPM: no token reaches from one word into the next */
+    uint32_t byte_token[256];         /* BYTE_LEVEL: the token of one byte; SPM: its BYTE token */
+    uint32_t letter[DYNO_LETTERS];    /* SPM: the symbol of an ASCII character */
+    bool words_apart;                 /* SPM: no token reaches from one word into the next */
+    uint64_t beside[DYNO_LETTERS][2]; /* SPM: bit b of a: a token has the letter b behind a; between
+                                         two that no token has so nothing is ever joined */
     struct dyno_splitter **splitters;
     uint32_t splitter_count;
     struct dyno_added_tokens added; /* all, by their own texts */
