@@ -319,7 +319,7 @@ static bool device_reap(struct dyno_device *device, dyno_ns now, struct dyno_com
         completion_numbers(seam, out);
     }
     if (found && !real && journal->failure.status == DYNO_OK) {
-        if (!is_possible(seam, out) || out->at > journal->now) {
+        if (!is_possible(seam, out) || out->at > now) { /* which may be ahead: [quiesce] */
             dyno_journal_differs(journal, EVENT_REAP, "no device could have done that");
         }
         dyno_map_remove(&seam->in_flight, out->worker);
