@@ -287,59 +287,31 @@ static void stop(void *context, uint32_t worker)
     close_engine(&cpu->engines[worker]);
 }
 
-enum { PROBED_TOKENS = 64, PROBED_CONTEXT = 448, PROBED_ROUNDS = 3 };
-
-/* What a pass of `tokens` behind `context` others takes; the fastest of a few. */
-static double probe(const struct engine *engine, const struct dyno_cpu_config *config,
-                    const uint32_t *table, uint32_t context, uint32_t tokens)
+/* A pass that is tried to see how long it takes. */
+static void try_pass(void *context, const uint32_t *table, uint32_t first, uint32_t tokens)
 {
-    static const uint32_t zeros[PROBED_TOKENS] = {0};
+    static const uint32_t zeros[DYNO_PASS_PROBE_TOKENS] = {0};
+    const struct engine *engine = context;
     struct dyno_forward_slice slice = {
-        .tokens = zeros, .first = context, .count = tokens, .table = table};
-    dyno_ns least = DYNO_NEVER;
+        .tokens = zeros, .first = first, .count = tokens, .table = table};
 
-    for (uint32_t i = 0; i < PROBED_ROUNDS; i++) {
-        dyno_ns began = config->threaded.now(config->threaded.clock), took;
-
-        dyno_ranks_run(engine->ranks, &slice, 1, NULL);
-        took = config->threaded.now(config->threaded.clock) - began;
-        least = took < least ? took : least;
-    }
-    return (double)least;
+    dyno_ranks_run(engine->ranks, &slice, 1, NULL);
 }
 
-static uint32_t least_of(uint64_t a, uint64_t b)
-{
-    return (uint32_t)(a < b ? a : b);
-}
-
-/* Before any block holds something.  A model or a memory too small to tell: nobody knows. */
-static dyno_status measure_costs(const struct engine *engine, const struct dyno_cpu_config *config,
+static dyno_status measure_costs(struct engine *engine, const struct dyno_cpu_config *config,
                                  struct dyno_pass_costs *out, struct dyno_error *error)
 {
-    uint32_t positions = least_of(dyno_ranks_positions(engine->ranks),
-                                  (uint64_t)config->blocks * config->block_tokens);
-    uint32_t tokens = least_of(least_of(PROBED_TOKENS, config->batch_tokens_max), positions / 2);
-    uint32_t context = least_of(PROBED_CONTEXT, positions - tokens);
-    uint32_t blocks = (PROBED_CONTEXT + PROBED_TOKENS) / config->block_tokens + 1, *table;
-    double one, many;
-
-    if (tokens < 2 || context == 0) {
-        return DYNO_OK;
-    }
-    table = calloc(blocks, sizeof *table);
-    if (!table) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to measure passes");
-    }
-    for (uint32_t i = 0; i < blocks && i < config->blocks; i++) {
-        table[i] = i;
-    }
-    one = probe(engine, config, table, 0, 1);
-    many = probe(engine, config, table, 0, tokens);
-    *out = dyno_pass_costs_from(one, many, probe(engine, config, table, context, tokens), tokens,
-                                context);
-    free(table);
-    return DYNO_OK;
+    return dyno_pass_costs_measure(
+        out,
+        &(struct dyno_pass_probe){.run = try_pass,
+                                  .context = engine,
+                                  .positions = dyno_ranks_positions(engine->ranks),
+                                  .rows_max = config->batch_tokens_max,
+                                  .blocks = config->blocks,
+                                  .block_tokens = config->block_tokens,
+                                  .now = config->threaded.now,
+                                  .clock = config->threaded.clock},
+        error);
 }
 
 static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,

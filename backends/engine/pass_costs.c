@@ -1,6 +1,10 @@
 #include "backends/engine/pass_costs.h"
 
+#include <stdlib.h>
+
 static const double learn_weight = 1.0 / 16;
+
+enum { PROBE_ROUNDS = 3 };
 
 double dyno_pass_costs_plain_ns(const struct dyno_pass_costs *costs, const struct dyno_pass *pass)
 {
@@ -52,4 +56,53 @@ struct dyno_pass_costs dyno_pass_costs_from(double one_ns, double many_ns, doubl
         at_least((many_ns - one_ns - costs.pair_ns * (pairs - 1.0)) / (count - 1.0), 0.0);
     costs.base_ns = at_least(one_ns - costs.row_ns - costs.pair_ns, 1.0);
     return costs;
+}
+
+/* The fastest of a few. */
+static double time_pass(const struct dyno_pass_probe *probe, const uint32_t *table,
+                        uint32_t context, uint32_t tokens)
+{
+    dyno_ns least = DYNO_NEVER;
+
+    for (uint32_t i = 0; i < PROBE_ROUNDS; i++) {
+        dyno_ns began = probe->now(probe->clock), took;
+
+        probe->run(probe->context, table, context, tokens);
+        took = probe->now(probe->clock) - began;
+        least = took < least ? took : least;
+    }
+    return (double)least;
+}
+
+static uint32_t least_of(uint64_t a, uint64_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
+
+dyno_status dyno_pass_costs_measure(struct dyno_pass_costs *out,
+                                    const struct dyno_pass_probe *probe, struct dyno_error *error)
+{
+    uint32_t positions = least_of(probe->positions, (uint64_t)probe->blocks * probe->block_tokens);
+    uint32_t tokens = least_of(least_of(DYNO_PASS_PROBE_TOKENS, probe->rows_max), positions / 2);
+    uint32_t context = least_of(DYNO_PASS_PROBE_CONTEXT, positions - tokens);
+    uint32_t blocks = (DYNO_PASS_PROBE_CONTEXT + DYNO_PASS_PROBE_TOKENS) / probe->block_tokens + 1;
+    uint32_t *table;
+    double one, many;
+
+    if (tokens < 2 || context == 0) {
+        return DYNO_OK;
+    }
+    table = calloc(blocks, sizeof *table);
+    if (!table) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory to measure passes");
+    }
+    for (uint32_t i = 0; i < blocks && i < probe->blocks; i++) {
+        table[i] = i;
+    }
+    one = time_pass(probe, table, 0, 1);
+    many = time_pass(probe, table, 0, tokens);
+    *out =
+        dyno_pass_costs_from(one, many, time_pass(probe, table, context, tokens), tokens, context);
+    free(table);
+    return DYNO_OK;
 }
