@@ -104,8 +104,12 @@ struct dyno_generator_config {
     double prefix_zipf;        /* popularity of groups: exponent; 0 = uniform */
     uint32_t prefix_depth;     /* levels of a tree below its root ... */
     uint32_t prefix_branches;  /* ... and children of a node */
-    uint32_t session_turns; /* > 1: multi-turn: a turn's prompt is all before it plus new input */
+    const char *session_turns; /* turns of a session (turns.h): "5", "1:70,2:20,9:10"; NULL: 1.  A
+                                  turn's prompt is all before it plus new input */
+    const char *turn_tokens;   /* a length as above: new input of later turns; NULL: input_tokens */
     const char *think_time; /* seconds between an answer and the next turn: "0", "exponential:20" */
+    const char *turn_gap;   /* instead, seconds between asking a turn and asking the next, which
+                               waits for its answer if that takes longer; NULL: turns think */
     const char *tenants;    /* "8,1,1": shares of requests (of sessions) of tenants 1, 2, 3; NULL:
                                there are none */
     const char *priorities; /* "0:9,5:1": shares of priorities; NULL: all are 0 */
@@ -135,9 +139,10 @@ dyno_status dyno_source_preload(struct dyno_source **out, struct dyno_source *fr
 
 /* Write what a generator makes as a trace: `format` is "mooncake" (identities of blocks of
  * `block_tokens`; 0: the format's 512; timestamps in whole milliseconds; later turns of a session
- * have a delay and no timestamp) or "azure" (no identities, no sessions).  `path` may be "-"; a
- * name in .gz is compressed.  The file appears only when all of it is written.  *requests (may be
- * NULL) says how many it has.  Errors: DYNO_BAD_INPUT, DYNO_IO, DYNO_NO_MEMORY.
+ * have a delay and no timestamp, unless there is a turn_gap) or "azure" (no identities, no
+ * sessions).  `path` may be "-"; a name in .gz is compressed.  The file appears only when all of it
+ * is written.  *requests (may be NULL) says how many it has.  Errors: DYNO_BAD_INPUT, DYNO_IO,
+ * DYNO_NO_MEMORY.
  *
  * Memory: 16 bytes and more for each different identity written, as the file numbers them densely.
  */
@@ -182,7 +187,7 @@ dyno_status dyno_trace_shape(const struct dyno_trace_config *inputs, uint32_t co
                              const struct dyno_shape_output *output,
                              struct dyno_shape_counts *counts, struct dyno_error *error);
 
-enum { DYNO_FIT_ARRIVAL_BYTES = 512 };
+enum { DYNO_FIT_ARRIVAL_BYTES = 512, DYNO_FIT_TURNS_BYTES = 640 };
 
 /* What the generator would have to be told to make a trace that resembles another. */
 struct dyno_trace_fit {
@@ -190,16 +195,19 @@ struct dyno_trace_fit {
     char arrival[DYNO_FIT_ARRIVAL_BYTES]; /* of conversations: gamma, or rates where the rate moves
                                              more than the gaps' own variation explains */
     struct dyno_law_fit input, output;    /* tokens: new ones of a turn, and of an answer */
+    struct dyno_law_fit turn_input;       /* new ones of later turns; no text: as of first ones */
     uint32_t prefix_groups;               /* common prefixes, if most conversations have one */
     double prefix_zipf;
-    struct dyno_law_fit prefix; /* tokens, over the groups */
-    uint32_t session_turns;     /* the mean, rounded */
-    struct dyno_law_fit think;  /* seconds between two turns of a conversation, the answer's time
-                                   included */
+    struct dyno_law_fit prefix;       /* tokens, over the groups */
+    char turns[DYNO_FIT_TURNS_BYTES]; /* of a conversation: "1" where there are none */
+    bool is_timed;                    /* turns have times: they are a gap apart, and do not think */
+    struct dyno_law_fit pause; /* seconds: between asking two turns, or between an answer and the
+                                  next turn */
 };
 
 /* Read the trace and fit.  Conversations are the sessions of a trace that has some; else they are
- * told apart as by dyno_trace_shape.  Errors: the reader's, DYNO_NO_MEMORY. */
+ * told apart by who waits for whom, or by how prompts grow (growth.h).  Errors: the reader's,
+ * DYNO_NO_MEMORY. */
 dyno_status dyno_trace_fit(struct dyno_trace_fit *out, const struct dyno_trace_config *config,
                            uint32_t common_min, struct dyno_error *error);
 

@@ -217,12 +217,20 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(0, 32), HELP("levels of a group's tree below its root")),
     ROW("generate.prefix_branches", NULL, "N", U32, generate.prefix_branches, DEFAULT("2"),
         RANGE(1, 65536), HELP("children of a node of the tree")),
-    ROW("generate.session_turns", NULL, "N", U32, generate.session_turns, DEFAULT("1"),
-        RANGE(1, 65536),
-        HELP("turns of a conversation; each turn sends all before it and new input")),
+    ROW("generate.session_turns", NULL, "TURNS", TEXT, generate.session_turns, DEFAULT("1"),
+        NOT_EMPTY,
+        HELP("turns of a conversation: a number, or TURNS:SHARE,... as often as the shares say "
+             "(1:70,2:20,9:10); each turn sends all before it and new input")),
+    ROW("generate.turn_tokens", NULL, "LENGTH", TEXT, generate.turn_tokens, DEFAULT("same"),
+        OR("same"), NOT_EMPTY,
+        HELP("new input of later turns, written as a prompt length; same means as the first's")),
     ROW("generate.think_time", NULL, "SECONDS", TEXT, generate.think_time, DEFAULT("0"), NOT_EMPTY,
         HELP(
             "seconds between an answer and the next turn, written as a length: 5, exponential:20")),
+    ROW("generate.turn_gap", NULL, "SECONDS", TEXT, generate.turn_gap, DEFAULT("none"), OR("none"),
+        NOT_EMPTY,
+        HELP("instead, seconds between asking a turn and asking the next, which waits for the "
+             "answer if that takes longer; none means that turns think")),
     ROW("generate.tenants", NULL, "SHARES", TEXT, generate.tenants, DEFAULT("none"), OR("none"),
         NOT_EMPTY, HELP("shares of requests (of sessions) of tenants 1, 2, 3, ...: 8,1,1")),
     ROW("generate.priorities", NULL, "SHARES", TEXT, generate.priorities, DEFAULT("none"),

@@ -46,11 +46,13 @@ struct dyno_scenario {
         const char *prefix_tokens; /* generate.prefix_tokens */
         double prefix_zipf;        /* generate.prefix_zipf */
         uint32_t prefix_depth,
-            prefix_branches;    /* generate.prefix_depth, generate.prefix_branches */
-        uint32_t session_turns; /* generate.session_turns */
-        const char *think_time; /* generate.think_time */
-        const char *tenants;    /* generate.tenants; NULL: none */
-        const char *priorities; /* generate.priorities; NULL: all are 0 */
+            prefix_branches;       /* generate.prefix_depth, generate.prefix_branches */
+        const char *session_turns; /* generate.session_turns */
+        const char *turn_tokens;   /* generate.turn_tokens; NULL: as input_tokens */
+        const char *think_time;    /* generate.think_time */
+        const char *turn_gap;      /* generate.turn_gap; NULL: turns think */
+        const char *tenants;       /* generate.tenants; NULL: none */
+        const char *priorities;    /* generate.priorities; NULL: all are 0 */
     } generate;
     struct {
         const char *name;       /* model.name          --model: a name, or a path to config.json */

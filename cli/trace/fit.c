@@ -47,8 +47,7 @@ static const struct dyno_option rows[] = {
     {.name = "fit.common",
      .flag = "common",
      .value = "N",
-     .help = "a block that more than N requests have is a common prefix; requests that share "
-             "others are one conversation",
+     .help = "a block that more than N requests have is a common prefix, and no conversation's",
      .initial = "100",
      .type = DYNO_OPTION_U32,
      .offset = AT(common_min),
@@ -90,6 +89,11 @@ static void print_help(void)
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
+static bool has_turns(const struct dyno_trace_fit *fit)
+{
+    return strcmp(fit->turns, "1") != 0;
+}
+
 static void print_command(const struct dyno_trace_fit *fit, const struct fit_options *options,
                           uint32_t block_tokens)
 {
@@ -100,9 +104,12 @@ static void print_command(const struct dyno_trace_fit *fit, const struct fit_opt
         printf(" \\\n    --prefix-groups %" PRIu32 " --prefix-tokens %s --prefix-zipf %.3f",
                fit->prefix_groups, fit->prefix.text, fit->prefix_zipf);
     }
-    if (fit->session_turns > 1) {
-        printf(" \\\n    --session-turns %" PRIu32 " --think-time %s", fit->session_turns,
-               fit->think.text);
+    if (has_turns(fit)) {
+        printf(" \\\n    --session-turns %s", fit->turns);
+        if (fit->turn_input.text[0]) {
+            printf(" \\\n    --turn-tokens %s", fit->turn_input.text);
+        }
+        printf(" --%s %s", fit->is_timed ? "turn-gap" : "think-time", fit->pause.text);
     }
     if (block_tokens != DEFAULT_BLOCK_TOKENS) {
         printf(" --block-tokens %" PRIu32, block_tokens);
@@ -170,10 +177,14 @@ static void print_comparison(const struct dyno_trace_fit *fit,
     compare_tokens("prompt tokens", &trace->input, &generated->input);
     compare_tokens("answer tokens", &trace->output, &generated->output);
     compare_hits(trace, generated);
-    printf("\nlaws and what they were fitted to: new prompt tokens %.1f %%, answers %.1f %%",
-           100 * fit->input.distance, 100 * fit->output.distance);
-    if (fit->session_turns > 1) {
-        printf(", think times %.1f %%", 100 * fit->think.distance);
+    printf("\nlaws and what they were fitted to: new prompt tokens %.1f %%",
+           100 * fit->input.distance);
+    if (fit->turn_input.text[0]) {
+        printf(" (later turns' %.1f %%)", 100 * fit->turn_input.distance);
+    }
+    printf(", answers %.1f %%", 100 * fit->output.distance);
+    if (has_turns(fit)) {
+        printf(", %s %.1f %%", fit->is_timed ? "gaps" : "think times", 100 * fit->pause.distance);
     }
     puts(" apart where\nthey are farthest (Kolmogorov-Smirnov)");
 }

@@ -52,7 +52,9 @@ generate:
   prefix_depth: 0                            # default
   prefix_branches: 2                         # default
   session_turns: 1                           # default
+  turn_tokens: same                          # default
   think_time: 0                              # default
+  turn_gap: none                             # default
   tenants: none                              # default
   priorities: none                           # default
 model:

@@ -98,6 +98,32 @@ START_TEST(nothing_is_a_law_too)
 }
 END_TEST
 
+/* Writes what a generator makes, for the caller to unlink. */
+static void write_generated(char path[4096], const struct dyno_generator_config *config)
+{
+    const char *folder = getenv("TMPDIR");
+    struct dyno_error error;
+    int file;
+
+    (void)snprintf(path, 4096, "%s/dyno-test-XXXXXX", folder ? folder : P_tmpdir);
+    file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    (void)close(file);
+    ck_assert_msg(dyno_trace_write(path, "mooncake", 64, config, NULL, &error) == DYNO_OK, "%s",
+                  error.text);
+}
+
+static void fit_generated(struct dyno_trace_fit *fit, const struct dyno_generator_config *config)
+{
+    char path[4096];
+    struct dyno_trace_config trace = {.path = path};
+    struct dyno_error error;
+
+    write_generated(path, config);
+    ck_assert_msg(dyno_trace_fit(fit, &trace, 100, &error) == DYNO_OK, "%s", error.text);
+    (void)unlink(path);
+}
+
 START_TEST(a_generated_trace_tells_its_options)
 {
     struct dyno_generator_config config = {.seed = 5,
@@ -109,25 +135,16 @@ START_TEST(a_generated_trace_tells_its_options)
                                            .prefix_tokens = "2048",
                                            .prefix_zipf = 1,
                                            .prefix_branches = 2,
-                                           .session_turns = 3,
+                                           .session_turns = "3",
                                            .think_time = "exponential:7"};
-    const char *folder = getenv("TMPDIR");
-    char path[4096];
-    struct dyno_trace_config trace = {.path = path};
     struct dyno_trace_fit fit;
-    struct dyno_error error;
-    int file;
 
-    (void)snprintf(path, sizeof path, "%s/dyno-test-XXXXXX", folder ? folder : P_tmpdir);
-    file = mkstemp(path);
-    ck_assert_int_ge(file, 0);
-    (void)close(file);
-    ck_assert_int_eq(dyno_trace_write(path, "mooncake", 64, &config, NULL, &error), DYNO_OK);
-    ck_assert_msg(dyno_trace_fit(&fit, &trace, 100, &error) == DYNO_OK, "%s", error.text);
-    (void)unlink(path);
+    fit_generated(&fit, &config);
     ck_assert_uint_eq(fit.requests, 3000);
     ck_assert_uint_eq(fit.conversations, 1000);
-    ck_assert_uint_eq(fit.session_turns, 3);
+    ck_assert_str_eq(fit.turns, "3");
+    ck_assert(!fit.is_timed);
+    ck_assert_str_eq(fit.turn_input.text, "");
     ck_assert_uint_eq(fit.prefix_groups, 5);
     ck_assert_str_eq(fit.prefix.text, "2048");
     ck_assert_double_lt(fabs(fit.prefix_zipf - 1), 0.15);
@@ -135,7 +152,113 @@ START_TEST(a_generated_trace_tells_its_options)
     ck_assert_double_lt(fabs(strtod(fit.arrival + 6, NULL) - 4), 0.4); /* 3 / sqrt(1000) */
     ck_assert_int_eq(strncmp(fit.input.text, "lognormal:", 10), 0);
     ck_assert_int_eq(strncmp(fit.output.text, "exponential:", 12), 0);
-    ck_assert_int_eq(strncmp(fit.think.text, "exponential:", 12), 0);
+    ck_assert_int_eq(strncmp(fit.pause.text, "exponential:", 12), 0);
+}
+END_TEST
+
+/* "1:70,2:20": the mean. */
+static double mean_turns(const char *text)
+{
+    double turns = 0, shares = 0;
+
+    for (char *end; *text; text = *end ? end + 1 : end) {
+        double value = strtod(text, &end), share = strtod(end + 1, &end);
+
+        turns += value * share;
+        shares += share;
+    }
+    return turns / shares;
+}
+
+START_TEST(turns_that_have_times_tell_how_many_they_are_and_what_they_add)
+{
+    struct dyno_generator_config config = {.seed = 5,
+                                           .requests = 8000,
+                                           .arrival = "poisson:4",
+                                           .input_tokens = "lognormal:900,0.5",
+                                           .output_tokens = "exponential:150",
+                                           .session_turns = "1:60,2:25,9:15",
+                                           .turn_tokens = "exponential:60",
+                                           .turn_gap = "exponential:7"};
+    struct dyno_trace_fit fit;
+
+    fit_generated(&fit, &config);
+    ck_assert(fit.is_timed);
+    ck_assert_int_eq(strncmp(fit.turns, "1:", 2), 0);
+    /* 2.45, of which 3.6 % are cut off with the end; 4,000 conversations have a mean within 0.2 */
+    ck_assert_double_lt(fabs(mean_turns(fit.turns) - 2.4), 0.2);
+    ck_assert_int_eq(strncmp(fit.input.text, "lognormal:", 10), 0);
+    ck_assert_int_eq(strncmp(fit.turn_input.text, "exponential:", 12), 0);
+    ck_assert_double_lt(fabs(strtod(fit.turn_input.text + 12, NULL) - 60), 4);
+    ck_assert_int_eq(strncmp(fit.pause.text, "exponential:", 12), 0);
+    ck_assert_double_lt(fabs(strtod(fit.pause.text + 12, NULL) - 7), 0.5);
+}
+END_TEST
+
+START_TEST(many_different_numbers_of_turns_are_taken_together_with_their_mean)
+{
+    static char text[65536];
+    struct dyno_trace_config trace = config_of(text);
+    struct dyno_trace_fit fit;
+    struct dyno_error error;
+    size_t used = 0;
+
+    for (int session = 1; session <= 40; session++) { /* of 1, 2, ..., 40 turns: 20.5 */
+        for (int turn = 0; turn < session; turn++) {
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used,
+                                 "{\"timestamp\": %d, \"input_length\": 9, \"output_length\": 1, "
+                                 "\"session_id\": %d}\n",
+                                 session, session);
+        }
+    }
+    trace.data_size = used;
+    ck_assert_msg(dyno_trace_fit(&fit, &trace, 100, &error) == DYNO_OK, "%s", error.text);
+    ck_assert_int_eq(strncmp(fit.turns, "1:1,2:1,3:1,", 12), 0);
+    ck_assert_ptr_nonnull(strstr(fit.turns, ",16:1,"));
+    ck_assert_ptr_null(strstr(fit.turns, ",17:1,"));
+    ck_assert_double_lt(fabs(mean_turns(fit.turns) - 20.5), 0.3);
+}
+END_TEST
+
+/* Without sessions: what begins with a whole prompt and its answer goes on from it.  Three requests
+ * of the same document do not, though each begins with the whole blocks of the shortest. */
+START_TEST(turns_without_sessions_are_told_by_how_prompts_grow)
+{
+    static const char text[] =
+        "{\"timestamp\": 0, \"input_length\": 40, \"output_length\": 8, \"hash_ids\": [1, 2, 3]}\n"
+        "{\"timestamp\": 1000, \"input_length\": 70, \"output_length\": 8, \"hash_ids\": [7, 8, 9, "
+        "10, "
+        "11]}\n"
+        "{\"timestamp\": 2000, \"input_length\": 60, \"output_length\": 8, \"hash_ids\": [1, 2, 4, "
+        "5]}\n"
+        "{\"timestamp\": 9000, \"input_length\": 90, \"output_length\": 8, \"hash_ids\": [1, 2, 4, "
+        "15, "
+        "16, 17]}\n"
+        "{\"timestamp\": 9100, \"input_length\": 33, \"output_length\": 1, \"hash_ids\": [20, 21, "
+        "22]}\n"
+        "{\"timestamp\": 9200, \"input_length\": 50, \"output_length\": 1, \"hash_ids\": [20, 21, "
+        "23, "
+        "24]}\n"
+        "{\"timestamp\": 9300, \"input_length\": 52, \"output_length\": 1, \"hash_ids\": [20, 21, "
+        "25, "
+        "26]}\n"
+        "{\"timestamp\": 9400, \"input_length\": 54, \"output_length\": 1, \"hash_ids\": [20, 21, "
+        "27, "
+        "28]}\n";
+    struct dyno_trace_config trace = config_of(text);
+    struct dyno_trace_fit fit;
+    struct dyno_error error;
+
+    trace.trace_block_tokens = 16;
+    ck_assert_msg(dyno_trace_fit(&fit, &trace, 100, &error) == DYNO_OK, "%s", error.text);
+    ck_assert_uint_eq(fit.conversations, 6);
+    ck_assert_str_eq(fit.turns, "1:5,3:1");
+    ck_assert(fit.is_timed);
+    ck_assert_str_eq(fit.pause.text, "normal:4.5,2.5"); /* 2 s and 7 s */
+    trace.trace_block_tokens = 16;
+    ck_assert_int_eq(dyno_trace_fit(&fit, &trace, 1, &error), DYNO_OK);
+    ck_assert_str_eq(fit.turns, "1"); /* what two have is nobody's */
 }
 END_TEST
 
@@ -147,6 +270,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(tests, what_is_of_no_law_is_taken_as_it_is);
     tcase_add_test(tests, nothing_is_a_law_too);
     tcase_add_test(tests, a_generated_trace_tells_its_options);
+    tcase_add_test(tests, turns_that_have_times_tell_how_many_they_are_and_what_they_add);
+    tcase_add_test(tests, many_different_numbers_of_turns_are_taken_together_with_their_mean);
+    tcase_add_test(tests, turns_without_sessions_are_told_by_how_prompts_grow);
     suite_add_tcase(suite, tests);
 }
 

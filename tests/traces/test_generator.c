@@ -399,7 +399,7 @@ START_TEST(a_turn_sends_all_before_it_and_shares_its_whole_blocks)
     config.arrival = "constant:1";
     config.prefix_groups = 1;
     config.prefix_tokens = "20";
-    config.session_turns = 3;
+    config.session_turns = "3";
     config.think_time = "0.25";
     haul_generated(&haul, &config, DYNO_MS);
     for (size_t i = 0; i < 3; i++) {
@@ -432,7 +432,7 @@ START_TEST(a_session_ends_before_its_prompt_is_too_long)
     struct haul haul;
 
     config.input_tokens = "8000000";
-    config.session_turns = 10;
+    config.session_turns = "10";
     haul_generated(&haul, &config, 0);
     for (size_t i = 0; i < 5; i++) {
         ck_assert_uint_eq(haul.items[i].request.prompt_tokens % 8000000, i % 2 ? 10 : 0);

@@ -308,7 +308,7 @@ START_TEST(a_full_look_ahead_sends_late_but_loses_nothing)
                                            .arrival = "constant:1000",
                                            .input_tokens = "1",
                                            .output_tokens = "1",
-                                           .session_turns = 65536,
+                                           .session_turns = "65536",
                                            .think_time = "0"};
     struct dyno_pacing_config pacing = pacing_of(16);
     struct dyno_source *source;

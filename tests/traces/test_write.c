@@ -17,7 +17,7 @@ static struct dyno_generator_config chat_config(void)
                                           .prefix_zipf = 1,
                                           .prefix_depth = 1,
                                           .prefix_branches = 2,
-                                          .session_turns = 3,
+                                          .session_turns = "3",
                                           .think_time = "exponential:2",
                                           .tenants = "3,1",
                                           .priorities = "-1:1,0:1,4:2"};
@@ -143,7 +143,7 @@ START_TEST(azure_is_written_as_it_is_read)
     ck_assert_int_eq(dyno_trace_write(path, "azure", 0, &config, NULL, &error), DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "no sessions"));
     ck_assert_int_ne(access(path, F_OK), 0); /* nothing half-written */
-    config.session_turns = 1;
+    config.session_turns = "1";
     ck_assert_int_eq(dyno_trace_write(path, "azure", 0, &config, NULL, &error), DYNO_OK);
     ck_assert_int_eq(dyno_trace_summarise(&summary, &trace, &error), DYNO_OK);
     ck_assert_str_eq(summary.format, "azure");
