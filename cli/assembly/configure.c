@@ -6,6 +6,7 @@
 
 #include "backends/assets/assets.h"
 #include "backends/remote/remote.h"
+#include "cli/assembly/engine_defaults.h"
 #include "cli/scenario/calibration_file.h"
 #include "cli/scenario/machine_file.h"
 #include "core/base/words.h"
@@ -59,7 +60,7 @@ static dyno_status load_model(struct dyno_model *out, const char *name, struct d
     return unknown(&nearest, "model", "a config.json", error);
 }
 
-static dyno_status load_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error)
+dyno_status dyno_configure_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error)
 {
     const struct dyno_gpu *known = dyno_gpu_find(name);
     struct dyno_nearest nearest;
@@ -141,12 +142,13 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     const char *host;
 
     DYNO_TRY(load_model(&config->model, scenario->model.name, error));
-    DYNO_TRY(load_gpu(&config->gpu, scenario->fleet.gpu, error));
+    DYNO_TRY(dyno_configure_gpu(&config->gpu, scenario->fleet.gpu, error));
     DYNO_TRY(find_dtype(&config->weights, scenario->model.weights, "model.weights", error));
     DYNO_TRY(find_dtype(&config->kv, scenario->model.kv, "model.kv", error));
     config->tp = scenario->fleet.tp;
     config->expert_parallel = scenario->fleet.expert_parallel;
     config->static_scales = strcmp(scenario->model.fp8_scales, "static") == 0;
+    dyno_limits_fill(&assembly->worker, scenario, &config->gpu);
     config->seqs_max = assembly->worker.seqs_max;
     config->batch_tokens_max = assembly->worker.batch_tokens_max;
     dyno_timing_defaults(&config->parameters, &config->gpu);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/assets/default_model.h"
+#include "cli/assembly/engine_defaults.h"
 #include "cli/assembly/live.h"
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/tiers.h"
@@ -18,7 +19,6 @@
 #include "cli/scenario/planning.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
-#include "core/worker/config.h"
 #include "core/worker/handoff.h"
 
 enum { SAID_MAX = 192 };
@@ -142,66 +142,6 @@ static dyno_status settle_closed_loop(struct dyno_scenario *scenario, struct dyn
     DYNO_TRY(dyno_options_set(options, concurrency, count, dyno_options_origin(options, arrival),
                               error));
     return forget(options, "generate.arrival", error);
-}
-
-/* Set an option that is still the profile's to the profile's value. */
-static dyno_status settle_one(struct dyno_options *options, const char *name, const char *value,
-                              const char *profile, struct dyno_error *error)
-{
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = profile};
-    const struct dyno_option *row = row_of(options, name);
-    char now[DYNO_OPTION_TEXT_MAX];
-
-    if (strcmp(dyno_options_print(options, row, now), "profile") != 0) {
-        return DYNO_OK;
-    }
-    return dyno_options_set(options, row, value, &origin, error);
-}
-
-static dyno_status settle_whole(struct dyno_options *options, const char *name, uint64_t value,
-                                const char *profile, struct dyno_error *error)
-{
-    char text[DYNO_UNITS_TEXT_MAX];
-
-    dyno_print_u64(text, value);
-    return settle_one(options, name, text, profile, error);
-}
-
-static dyno_status settle_real(struct dyno_options *options, const char *name, double value,
-                               const char *profile, struct dyno_error *error)
-{
-    char text[DYNO_UNITS_TEXT_MAX];
-
-    dyno_print_double(text, value);
-    return settle_one(options, name, text, profile, error);
-}
-
-static dyno_status settle_profile(const struct dyno_scenario *scenario,
-                                  struct dyno_options *options, struct dyno_error *error)
-{
-    const struct dyno_engine_profile *profile = dyno_engine_find(scenario->batch.engine);
-    const struct dyno_worker_config *config = &profile->config;
-    const char *name = profile->name;
-    bool schedules_ahead = /* a host that does not, does not */
-        config->async_scheduling && strcmp(scenario->timing.host, "vllm-sync") != 0;
-
-    DYNO_TRY(settle_whole(options, "batch.tokens_max", config->batch_tokens_max, name, error));
-    DYNO_TRY(settle_whole(options, "batch.seqs_max", config->seqs_max, name, error));
-    DYNO_TRY(settle_real(options, "batch.watermark", config->watermark, name, error));
-    DYNO_TRY(settle_real(options, "batch.new_token_ratio", config->new_token_ratio, name, error));
-    DYNO_TRY(settle_one(options, "batch.chunked_prefill",
-                        config->chunked_prefill ? "true" : "false", name, error));
-    DYNO_TRY(settle_one(options, "batch.admission", dyno_admission_word(config->admission), name,
-                        error));
-    DYNO_TRY(settle_one(options, "batch.queue_order",
-                        config->queue_order == DYNO_QUEUE_LPM ? "lpm" : "fcfs", name, error));
-    DYNO_TRY(settle_one(options, "batch.reserve_prompt", config->reserve_prompt ? "true" : "false",
-                        name, error));
-    DYNO_TRY(settle_one(options, "batch.async_scheduling", schedules_ahead ? "true" : "false", name,
-                        error));
-    DYNO_TRY(settle_whole(options, "kv.block_tokens", config->block_tokens, name, error));
-    return settle_one(options, "kv.hit_when",
-                      config->hit_when_scheduled ? "scheduled" : "completed", name, error);
 }
 
 /* An option that means nothing beside another that is given. */
@@ -550,7 +490,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(dyno_live_far_check(scenario, error));
     DYNO_TRY(check_routers(scenario, options, error));
     DYNO_TRY(dyno_tiers_scenario_check(scenario, error));
-    DYNO_TRY(settle_profile(scenario, options, error));
+    DYNO_TRY(dyno_engine_defaults_settle(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);
 }

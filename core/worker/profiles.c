@@ -3,7 +3,9 @@
  * Sources: vLLM V1's scheduler (0.9 to 0.19: running before waiting, one token budget, blocks
  * hashed when scheduled, no watermark), SGLang's scheduler (prompts first, radix cache of single
  * tokens, admission by estimated need), TensorRT-LLM's GUARANTEED_NO_EVICT policy with chunked
- * context.  Where a profile only approximates its engine, docs/engines.md says how.
+ * context.  Where a profile only approximates its engine, docs/engines.md says how.  What vLLM
+ * takes at once depends on the GPU (cli/assembly/engine_defaults.h); here it is what other devices
+ * have.
  */
 #include <string.h>
 

@@ -8,10 +8,10 @@ traces=$PWD/traces/samples
 . "$(dirname "$0")/../cli_support.sh"
 
 # A router that knows caches against one that does not, on a chat trace.
-chat=(ab --trace "$traces/chat-prefix.jsonl" --requests 800 --workers 4)
+chat=(ab --trace "$traces/chat-prefix.jsonl" --requests 1200 --workers 4)
 works "${chat[@]}" --a router=round_robin --b router=kv --db ab.db --json ab.json --windows 2
 cp out table
-grep -Eq '^ttft_ms.mean +[0-9.]+ +[0-9.]+ +-[0-9.]+ .* -[0-9.]+ %' table
+grep -Eq '^ttft_ms.mean +[0-9.,]+ +[0-9.]+ +-[0-9.,]+ .* -[0-9.]+ %' table
 grep -q 'b is better than a by e2e_ms.mean' table
 grep -q '^Arms part at request 4, which came at 0.190 s .* tokens: routed otherwise' table
 grep -q 'round_robin gives no scores; 4 candidates' table
@@ -25,14 +25,14 @@ if command -v jq >/dev/null; then
     for holds in '.differences["ttft_ms.mean"] | .low <= .mean and .mean <= .high and .high < 0' \
         '.arms | length == 2 and .[1].settings == "router=kv" and .[1].runs == [2]' \
         '.parting.arms[1].candidates | length == 4' \
-        '[.classes[] | select(.kind == "prompt") | .requests] | add == 800' \
-        '[.classes[] | select(.kind == "prefix") | .requests] | add == 800'; do
+        '[.classes[] | select(.kind == "prompt") | .requests] | add == 1200' \
+        '[.classes[] | select(.kind == "prefix") | .requests] | add == 1200'; do
         jq -e "$holds" ab.json >/dev/null || fail "$holds does not hold"
     done
 fi
 
 # An arm's run is the run that `dyno replay` would have made, and the database has it.
-works replay --trace "$traces/chat-prefix.jsonl" --requests 800 --workers 4 --router kv \
+works replay --trace "$traces/chat-prefix.jsonl" --requests 1200 --workers 4 --router kv \
     --no-belady --db one.db
 if has_sqlite; then
     same="SELECT id, worker, admitted_ns, first_token_ns, last_token_ns FROM request"

@@ -129,7 +129,8 @@ holds "max(up) = 8 AND max(wanted) = 8 FROM
 holds "count(DISTINCT role) = 2 AND min(desired) = 1 FROM plan"
 holds "max(reason = 'budget') AND max(coming) > 0 FROM plan"
 holds "max(desired) >= 6 FROM plan WHERE role = 'prefill' AND at_ns BETWEEN 400e9 AND 2400e9"
-holds "min(desired) >= 5 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 2600e9 AND 4000e9"
+holds "min(desired) >= 5 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 2600e9 AND 3900e9"
+holds "min(desired) >= 4 FROM plan WHERE role = 'decode' AND at_ns BETWEEN 3900e9 AND 4800e9"
 compares "$(number planner.changes) >= 10 && $(number planner.decisions) <= 25"
 compares "$(number planner.looks.decode.budget) + $(number planner.looks.prefill.budget) > 0"
 planned=$(number goodput.fraction) hours=$(number planner.gpu_hours)

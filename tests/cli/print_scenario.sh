@@ -285,3 +285,29 @@ fi
 echo '# nothing' | "$dyno" replay - --print-scenario | diff -u defaults -
 echo 'fleet: {workers: 3}' | "$dyno" replay - --print-scenario >piped
 grep -q '^  workers: 3  *# standard input:1$' piped
+
+# How much vLLM takes at once follows the GPU; where workers, or models, are on unlike ones each has
+# its own, and what is said wins over both.  Fed back, the fleet is the same.
+limits_are() {
+    local expected=$1
+    shift
+    "$dyno" replay "$@" --print-scenario >printed
+    "$dyno" replay printed --print-scenario >again
+    diff -u <(sed 's/ *# .*//' printed) <(sed 's/ *# .*//' again)
+    sed -n '/^batch:/,/^kv:/s/^  \(tokens\|seqs\)_max: *\([^ ]*\) *# /\2 /p' printed >limits
+    diff -u <(printf '%b\n' "$expected") limits
+}
+limits_are '8192 engine profile vllm, by the GPU\n1024 engine profile vllm, by the GPU' --gpu h100
+limits_are '2048 engine profile vllm, by the GPU\n256 engine profile vllm, by the GPU' --gpu a100
+limits_are '64 --max-num-batched-tokens\n64 engine profile vllm, by the GPU' --gpu h100 \
+    --max-num-batched-tokens 64
+each="profile engine profile vllm, by each worker's GPU"
+limits_are "$each\\n$each" --gpu h100 --disagg always --set prefill.gpu=l40s
+limits_are "$each\\n$each" --models name=a:gpu=h200,name=b:gpu=l40s
+limits_are '8192 engine profile vllm, by the GPU\n1024 engine profile vllm, by the GPU' \
+    --models name=a:gpu=h200,name=b:gpu=h100
+limits_are '8192 engine profile trtllm\n2048 engine profile trtllm' --gpu l40s --engine trtllm
+limits_are '8192 engine profile vllm\n256 engine profile vllm' --device null
+printf '%s\n' 'name: mine' 'like: h100' 'memory: 69GiB' >mine.yaml
+limits_are '2048 engine profile vllm, by the GPU\n256 engine profile vllm, by the GPU' \
+    --gpu ./mine.yaml

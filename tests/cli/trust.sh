@@ -24,10 +24,10 @@ lacks() {
     ! grep -q -- "$pattern" <<<"$(summary "$@")" || { printf 'a %s: %s\n' "$pattern" "$*"; exit 1; }
 }
 
-card=(--gpu rtx4090 --max-num-batched-tokens 2048)
+card=(--gpu rtx4090)
 has '"count": 0$' "${card[@]}" # nothing beyond what was measured on that card
 has '"gpu": 1' --gpu h100
-has '"tokens": 1' --gpu rtx4090 --input-tokens 6000
+has '"tokens": 1' "${card[@]}" --input-tokens 6000 --max-num-batched-tokens 8192
 has '"experts": 1' --gpu h200 --model mixtral-8x7b --tp 2
 has '"weights": 1' "${card[@]}" --weights int4
 has '"weights": 1' "${card[@]}" --weights fp8

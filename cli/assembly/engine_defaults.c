@@ -1,0 +1,195 @@
+#include "cli/assembly/engine_defaults.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/assembly/configure.h"
+#include "cli/assembly/live.h"
+#include "cli/scenario/models.h"
+#include "core/base/units.h"
+
+enum { ORIGIN_MAX = 96 };
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static bool is_a100(const char *name)
+{
+    for (; *name; name++) {
+        if (tolower((unsigned char)name[0]) == 'a' && strncmp(name + 1, "100", 3) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct dyno_limits dyno_limits_of_gpu(const struct dyno_gpu *gpu)
+{
+    static const uint64_t large = (uint64_t)70 << 30;
+
+    if (gpu->memory_bytes >= large && !is_a100(gpu->name) && !is_a100(gpu->title)) {
+        return (struct dyno_limits){.tokens = 8192, .seqs = 1024};
+    }
+    return (struct dyno_limits){.tokens = 2048, .seqs = 256};
+}
+
+/* Other devices, and machines that were measured, have limits of their own. */
+static bool follow_gpu(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->batch.engine, "vllm") == 0 &&
+           strcmp(scenario->run.device, "sim") == 0 && !dyno_live_is_machine(scenario);
+}
+
+void dyno_limits_fill(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
+                      const struct dyno_gpu *gpu)
+{
+    struct dyno_limits limits = dyno_limits_of_gpu(gpu);
+    bool fits = strcmp(scenario->batch.chunked_prefill, "false") != 0 ||
+                limits.tokens > worker->batch_tokens_max;
+
+    if (!follow_gpu(scenario)) {
+        return;
+    }
+    if (scenario->batch.batch_tokens_max == 0 && fits) {
+        worker->batch_tokens_max = limits.tokens;
+    }
+    if (scenario->batch.seqs_max == 0) {
+        worker->seqs_max =
+            limits.seqs < worker->batch_tokens_max ? limits.seqs : worker->batch_tokens_max;
+    }
+}
+
+/* What workers of such a scenario take on its GPU; false where that is not known. */
+static bool limits_on(struct dyno_limits *out, const struct dyno_scenario *scenario)
+{
+    struct dyno_worker_config worker = dyno_engine_find(scenario->batch.engine)->config;
+    struct dyno_gpu gpu;
+
+    if (dyno_configure_gpu(&gpu, scenario->fleet.gpu, NULL) != DYNO_OK) {
+        return false;
+    }
+    if (scenario->batch.batch_tokens_max > 0) {
+        worker.batch_tokens_max = scenario->batch.batch_tokens_max;
+    }
+    dyno_limits_fill(&worker, scenario, &gpu);
+    *out = (struct dyno_limits){.tokens = worker.batch_tokens_max, .seqs = worker.seqs_max};
+    return true;
+}
+
+static bool same_on(const struct dyno_limits *limits, const struct dyno_scenario *scenario,
+                    const char *gpu)
+{
+    struct dyno_scenario other = *scenario;
+    struct dyno_limits others;
+
+    other.fleet.gpu = gpu;
+    return limits_on(&others, &other) && others.tokens == limits->tokens &&
+           others.seqs == limits->seqs;
+}
+
+/* Whether every kind of worker takes as much; `*out` is that of the first kind. */
+static bool same_everywhere(struct dyno_limits *out, const struct dyno_scenario *scenario)
+{
+    struct dyno_fleet_models *models = NULL;
+    bool same = limits_on(out, scenario);
+
+    if (scenario->disagg.policy && scenario->prefill.gpu) {
+        same = same && same_on(out, scenario, scenario->prefill.gpu);
+    }
+    if (dyno_models_are(scenario)) {
+        models = calloc(1, sizeof *models);
+        same = same && models && dyno_models_read(models, scenario, NULL) == DYNO_OK;
+        same = same && limits_on(out, &models->scenarios[0]);
+        for (uint32_t i = 0; same && i < models->count; i++) {
+            same = same_on(out, scenario, models->scenarios[i].fleet.gpu);
+        }
+    }
+    free(models);
+    return same;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+/* Set an option that is still the profile's to the profile's value. */
+static dyno_status settle_one(struct dyno_options *options, const char *name, const char *value,
+                              const char *profile, struct dyno_error *error)
+{
+    struct dyno_option_origin origin = {.source = DYNO_SOURCE_PROFILE, .where = profile};
+    const struct dyno_option *row = dyno_options_find(options, name);
+    char now[DYNO_OPTION_TEXT_MAX];
+
+    assert(row); /* names in this file are ours */
+    if (strcmp(dyno_options_print(options, row, now), "profile") != 0) {
+        return DYNO_OK;
+    }
+    return dyno_options_set(options, row, value, &origin, error);
+}
+
+static dyno_status settle_whole(struct dyno_options *options, const char *name, uint64_t value,
+                                const char *profile, struct dyno_error *error)
+{
+    char text[DYNO_UNITS_TEXT_MAX];
+
+    dyno_print_u64(text, value);
+    return settle_one(options, name, text, profile, error);
+}
+
+static dyno_status settle_real(struct dyno_options *options, const char *name, double value,
+                               const char *profile, struct dyno_error *error)
+{
+    char text[DYNO_UNITS_TEXT_MAX];
+
+    dyno_print_double(text, value);
+    return settle_one(options, name, text, profile, error);
+}
+
+static dyno_status settle_limits(const struct dyno_scenario *scenario, struct dyno_options *options,
+                                 const struct dyno_engine_profile *profile,
+                                 struct dyno_error *error)
+{
+    struct dyno_limits limits = {.tokens = profile->config.batch_tokens_max,
+                                 .seqs = profile->config.seqs_max};
+    const char *name = profile->name;
+    char origin[ORIGIN_MAX];
+
+    if (follow_gpu(scenario) && !same_everywhere(&limits, scenario)) {
+        (void)snprintf(origin, sizeof origin, "%s, by each worker's GPU", name);
+        DYNO_TRY(settle_one(options, "batch.tokens_max", "profile", origin, error));
+        return settle_one(options, "batch.seqs_max", "profile", origin, error);
+    }
+    if (follow_gpu(scenario)) {
+        (void)snprintf(origin, sizeof origin, "%s, by the GPU", name);
+        name = origin;
+    }
+    DYNO_TRY(settle_whole(options, "batch.tokens_max", limits.tokens, name, error));
+    return settle_whole(options, "batch.seqs_max", limits.seqs, name, error);
+}
+
+dyno_status dyno_engine_defaults_settle(const struct dyno_scenario *scenario,
+                                        struct dyno_options *options, struct dyno_error *error)
+{
+    const struct dyno_engine_profile *profile = dyno_engine_find(scenario->batch.engine);
+    const struct dyno_worker_config *config = &profile->config;
+    const char *name = profile->name;
+    bool schedules_ahead = /* a host that does not, does not */
+        config->async_scheduling && strcmp(scenario->timing.host, "vllm-sync") != 0;
+
+    DYNO_TRY(settle_limits(scenario, options, profile, error));
+    DYNO_TRY(settle_real(options, "batch.watermark", config->watermark, name, error));
+    DYNO_TRY(settle_real(options, "batch.new_token_ratio", config->new_token_ratio, name, error));
+    DYNO_TRY(settle_one(options, "batch.chunked_prefill",
+                        config->chunked_prefill ? "true" : "false", name, error));
+    DYNO_TRY(settle_one(options, "batch.admission", dyno_admission_word(config->admission), name,
+                        error));
+    DYNO_TRY(settle_one(options, "batch.queue_order",
+                        config->queue_order == DYNO_QUEUE_LPM ? "lpm" : "fcfs", name, error));
+    DYNO_TRY(settle_one(options, "batch.reserve_prompt", config->reserve_prompt ? "true" : "false",
+                        name, error));
+    DYNO_TRY(settle_one(options, "batch.async_scheduling", schedules_ahead ? "true" : "false", name,
+                        error));
+    DYNO_TRY(settle_whole(options, "kv.block_tokens", config->block_tokens, name, error));
+    return settle_one(options, "kv.hit_when",
+                      config->hit_when_scheduled ? "scheduled" : "completed", name, error);
+}

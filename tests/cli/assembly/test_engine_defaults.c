@@ -1,0 +1,121 @@
+/* What workers take at once where nobody says: as vLLM decides it, each kind by its own GPU. */
+#include "cli/assembly/engine_defaults.h"
+
+#include <stdio.h>
+
+#include "cli/assembly/models.h"
+#include "tests/check_main.h"
+#include "tests/system/rig.h"
+
+static struct rig rig;
+
+/* Put a fleet together. */
+static void open_fleet(const char *more)
+{
+    struct dyno_error error = {0};
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "replay --arrival poisson:1 --requests 1 --db none %s", more);
+    rig_load(&rig, line);
+    ck_assert_msg(dyno_assembly_open(&rig.assembly, &rig.scenario, NULL, NULL, 0, &error) ==
+                      DYNO_OK,
+                  "%s: %s", more, error.text);
+}
+
+static void expect_limits(const struct dyno_assembly *assembly, uint32_t tokens, uint32_t seqs)
+{
+    ck_assert_uint_eq(assembly->worker.batch_tokens_max, tokens);
+    ck_assert_uint_eq(assembly->worker.seqs_max, seqs);
+    /* memory is set aside for as many */
+    ck_assert_uint_eq(assembly->timing_config.batch_tokens_max, tokens);
+    ck_assert_uint_eq(assembly->timing_config.seqs_max, seqs);
+}
+
+static void expect_fleet(const char *words, uint32_t tokens, uint32_t seqs)
+{
+    open_fleet(words);
+    expect_limits(&rig.assembly, tokens, seqs);
+    rig_close(&rig);
+}
+
+START_TEST(limits_follow_memory_but_on_the_a100)
+{
+    static const struct {
+        const char *name;
+        uint32_t tokens, seqs;
+    } known[] = {{"a100", 2048, 256},    {"h100", 8192, 1024},   {"h100-pcie", 8192, 1024},
+                 {"h200", 8192, 1024},   {"b200", 8192, 1024},   {"l40s", 2048, 256},
+                 {"rtx4090", 2048, 256}, {"mi300x", 8192, 1024}, {"rtx-pro-6000", 8192, 1024}};
+    struct dyno_gpu gpu = {.name = "mine", .title = "a card", .memory_bytes = (uint64_t)70 << 30};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        struct dyno_limits limits = dyno_limits_of_gpu(dyno_gpu_find(known[i].name));
+
+        ck_assert_msg(limits.tokens == known[i].tokens && limits.seqs == known[i].seqs,
+                      "%s: %u tokens, %u sequences", known[i].name, limits.tokens, limits.seqs);
+    }
+    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).seqs, 1024);
+    gpu.memory_bytes--;
+    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).seqs, 256);
+    gpu.memory_bytes = (uint64_t)80 << 30;
+    (void)snprintf(gpu.title, sizeof gpu.title, "NVIDIA a100-SXM4-80GB");
+    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).tokens, 2048);
+}
+END_TEST
+
+START_TEST(what_is_said_is_what_is_taken)
+{
+    expect_fleet("--gpu h100", 8192, 1024);
+    expect_fleet("--gpu l40s", 2048, 256);
+    expect_fleet("--gpu l40s --max-num-seqs 512", 2048, 512);
+    expect_fleet("--gpu l40s --max-num-batched-tokens 4096", 4096, 256);
+    expect_fleet("--gpu h100 --max-num-batched-tokens 512", 512, 512); /* each takes one token */
+    expect_fleet("--gpu l40s --set batch.chunked_prefill=false", 8192, 256); /* whole prompts fit */
+}
+END_TEST
+
+START_TEST(other_engines_and_devices_are_as_their_profile_is)
+{
+    expect_fleet("--gpu l40s --engine sglang", 8192, 1024);
+    expect_fleet("--gpu l40s --engine trtllm", 8192, 2048);
+    expect_fleet("--gpu l40s --device null", 8192, 256);
+}
+END_TEST
+
+START_TEST(workers_of_prompts_have_their_own)
+{
+    open_fleet("--gpu h100 --disagg always --set prefill.gpu=l40s");
+    expect_limits(&rig.assembly, 8192, 1024);
+    ck_assert_uint_eq(rig.assembly.halves.worker.batch_tokens_max, 2048);
+    ck_assert_uint_eq(rig.assembly.halves.worker.seqs_max, 256);
+    ck_assert_uint_eq(rig.assembly.halves.timing_config.seqs_max, 256);
+    rig_close(&rig);
+    open_fleet("--gpu h100 --disagg always --set prefill.gpu=l40s --max-num-seqs 64");
+    ck_assert_uint_eq(rig.assembly.halves.worker.seqs_max, 64);
+    ck_assert_uint_eq(rig.assembly.halves.worker.batch_tokens_max, 2048);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(each_model_has_those_of_its_gpu)
+{
+    open_fleet("--gpu l40s --models name=a:model=qwen3-0.6b:gpu=h200,name=b:model=qwen3-0.6b");
+    expect_limits(dyno_fleets_of(&rig.assembly, 0), 8192, 1024);
+    expect_limits(dyno_fleets_of(&rig.assembly, 1), 2048, 256);
+    rig_close(&rig);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+    TCase *cases = tcase_create("engine_defaults");
+
+    tcase_add_test(cases, limits_follow_memory_but_on_the_a100);
+    tcase_add_test(cases, what_is_said_is_what_is_taken);
+    tcase_add_test(cases, other_engines_and_devices_are_as_their_profile_is);
+    tcase_add_test(cases, workers_of_prompts_have_their_own);
+    tcase_add_test(cases, each_model_has_those_of_its_gpu);
+    suite_add_tcase(suite, cases);
+}
+
+DYNO_CHECK_MAIN("cli/engine_defaults", add_cases)
