@@ -99,7 +99,8 @@ struct dyno_http_server {
     int wakes; /* eventfd: readable once somebody woke us */
     atomic_bool wake_asked, stop_asked;
     bool later_asked;
-    uint32_t reads; /* of sockets since we were woken last, or took what was put off */
+    uint32_t reads_left; /* of sockets, before we look whether we were woken, and take what was put
+                          * off */
     _Atomic uint64_t stop_grace_ns;
     bool stopping;
     dyno_ns stop_deadline_ns;

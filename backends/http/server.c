@@ -18,7 +18,8 @@ enum {
     BYTES_MAX = 1 << 30,
     TURNED_AWAY_SHARE = 8,
     TURNED_AWAY_MIN = 16,
-    READS_BETWEEN_WAKES = 8
+    READS_BETWEEN_WAKES = 8,
+    WRITES_A_READ = 4 /* to read a request takes about as long as to write to so many connections */
 };
 
 dyno_ns dyno_http_now(void)
@@ -129,23 +130,34 @@ static void on_tick(evutil_socket_t socket, short what, void *context)
     arm_tick(server);
 }
 
-static void settle_all(struct dyno_http_server *server)
+/* Returns how many there were. */
+static uint32_t settle_all(struct dyno_http_server *server)
 {
-    while (server->dirty) {
+    uint32_t count = 0;
+
+    for (; server->dirty; count++) {
         struct dyno_http_connection *connection = server->dirty;
 
         server->dirty = connection->next_dirty;
         dyno_http_connection_settle(connection);
     }
+    return count;
 }
 
-/* What woke us is told, and what is written because of it leaves. */
+/* What woke us is told, and what is written because of it leaves.  If that was much, as much time
+ * is for input before the next wake: where streams have enough to keep the thread busy, those who
+ * come would else not get their turn before others have ended. */
 static void take_wake(struct dyno_http_server *server)
 {
-    server->reads = 0;
+    uint32_t written = 0;
+
     if (atomic_exchange(&server->wake_asked, false) && server->config.woken) {
         server->config.woken(server->config.context);
-        settle_all(server);
+        written = settle_all(server);
+    }
+    server->reads_left = written / WRITES_A_READ;
+    if (server->reads_left < READS_BETWEEN_WAKES) {
+        server->reads_left = READS_BETWEEN_WAKES;
     }
 }
 
@@ -177,7 +189,8 @@ static void on_wake(evutil_socket_t socket, short what, void *context)
 
 void dyno_http_server_yield(struct dyno_http_server *server)
 {
-    if (++server->reads < READS_BETWEEN_WAKES) {
+    if (server->reads_left > 1) {
+        server->reads_left--;
         return;
     }
     take_later(server);
@@ -321,6 +334,7 @@ dyno_status dyno_http_server_open(struct dyno_http_server **out,
     server->config = *config;
     server->config.input_bytes_max = config->input_bytes_max ? config->input_bytes_max : BYTES_MAX;
     server->wakes = -1;
+    server->reads_left = READS_BETWEEN_WAKES;
     server->date_second = -1;
     server->heads.duration_ns = config->head_timeout_ns;
     server->idles.duration_ns = config->idle_timeout_ns;
@@ -362,7 +376,7 @@ void dyno_http_server_close(struct dyno_http_server *server)
     }
     blocked = block_pipe_signal(&before);
     cut_all(server);
-    settle_all(server);
+    (void)settle_all(server);
     if (blocked) {
         restore_pipe_signal(&before);
     }
@@ -405,7 +419,7 @@ static dyno_status turn(struct dyno_http_server *server, bool wait, struct dyno_
     resume_all(server);
     do { /* who goes, when connections are settled, may put something off */
         take_later(server);
-        settle_all(server);
+        (void)settle_all(server);
     } while (server->later_asked);
     return DYNO_OK;
 }

@@ -327,6 +327,79 @@ START_TEST(news_do_not_wait_for_all_requests_to_be_read)
 }
 END_TEST
 
+/* Very many streams that always have more to say. */
+enum { STREAMS = 256, CROWD = 256 };
+
+static struct {
+    struct dyno_http_exchange *streams[STREAMS];
+    size_t stream_count, asked, asked_before, asked_most; /* most: from one wake to the next */
+} crowd;
+
+static void request_of_crowd(void *context, struct dyno_http_exchange *exchange)
+{
+    rig_request(context, exchange);
+    if (strcmp(dyno_http_exchange_path(exchange), "/a") == 0) {
+        crowd.asked++;
+        return;
+    }
+    rig.held_count = 0;
+    dyno_http_stream_begin(exchange, 200, rig_plain);
+    crowd.streams[crowd.stream_count++] = exchange;
+}
+
+static void news_of_crowd(void *context)
+{
+    size_t asked = crowd.asked - crowd.asked_before;
+
+    rig_woken(context);
+    crowd.asked_most = asked > crowd.asked_most ? asked : crowd.asked_most;
+    crowd.asked_before = crowd.asked;
+    for (size_t i = 0; i < crowd.stream_count; i++) {
+        dyno_http_stream_write(crowd.streams[i], "news", 4);
+    }
+    if (crowd.stream_count == STREAMS && crowd.asked < CROWD) {
+        dyno_http_server_wake(rig.server);
+    }
+}
+
+/* The more there is to write, the more is read before more is written, and no more than that. */
+START_TEST(requests_do_not_wait_for_ever_for_those_who_have_more_to_say)
+{
+    int streams[STREAMS], clients[CROWD];
+
+    rig_close(&rig);
+    rig_init(&rig);
+    rig.config.request = request_of_crowd;
+    rig.config.woken = news_of_crowd;
+    rig.config.connections_max = STREAMS + CROWD;
+    rig_open(&rig);
+    memset(&crowd, 0, sizeof crowd);
+    for (int i = 0; i < STREAMS; i++) {
+        streams[i] = rig_client(&rig);
+        rig_send(streams[i], "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    rig_settle(&rig);
+    ck_assert_uint_eq(crowd.stream_count, STREAMS);
+    for (int i = 0; i < CROWD; i++) {
+        clients[i] = rig_client(&rig);
+        rig_send(clients[i], "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    dyno_http_server_wake(rig.server);
+    rig_settle(&rig);
+    ck_assert_uint_eq(crowd.asked, CROWD);
+    ck_assert_msg(crowd.asked_most >= STREAMS / 8 && crowd.asked_most <= STREAMS / 4 + CROWD / 4,
+                  "%zu requests were read from one wake to the next", crowd.asked_most);
+    for (int i = 0; i < CROWD; i++) {
+        ck_assert(rig_begins(rig_receive(&rig, clients[i]), "HTTP/1.1 200 OK\r\n"));
+        (void)close(clients[i]);
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        ck_assert_uint_eq(rig_count(rig_receive(&rig, streams[i]), "\r\nnews\r\n"), rig.woken);
+        (void)close(streams[i]);
+    }
+}
+END_TEST
+
 /* Work that takes the answers of all requests at hand at once, and wakes the server by them. */
 static void put_off(void *context, struct dyno_http_exchange *exchange)
 {
@@ -496,6 +569,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_request_can_be_read_while_it_is_held);
     tcase_add_test(tc, a_large_reply_comes_whole_however_slowly_it_is_read);
     tcase_add_test(tc, news_do_not_wait_for_all_requests_to_be_read);
+    tcase_add_test(tc, requests_do_not_wait_for_ever_for_those_who_have_more_to_say);
     tcase_add_test(tc, what_is_put_off_is_done_once_in_the_same_turn_and_rings_no_bell);
     tcase_add_test(tc, what_is_put_off_last_does_not_wait_for_the_next_turn);
     tcase_add_test(tc, what_is_put_off_does_not_wait_for_all_requests_to_be_read);
