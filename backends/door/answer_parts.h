@@ -47,7 +47,7 @@ struct dyno_answer {
     /* The desk's: behind its lock. */
     struct dyno_desk *desk; /* NULL: not posted */
     enum dyno_answer_place place;
-    struct dyno_answer *next; /* in the line it stands in: posted, or with news */
+    struct dyno_answer *next; /* in the line it stands in (answer_line.h): posted, or with news */
     bool has_news, is_released;
     uint64_t id; /* of the request, in fleet */
     struct dyno_answer_stamps stamps;

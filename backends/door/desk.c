@@ -6,20 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/door/answer_line.h"
 #include "backends/door/answer_parts.h"
 #include "core/base/map.h"
-
-/* A queue of answers. */
-struct line {
-    struct dyno_answer *first, *last;
-};
 
 struct dyno_desk {
     struct dyno_source source;
     struct dyno_sink sink;
     struct dyno_desk_config config;
     pthread_mutex_t lock; /* over all below, and the desk's part of every answer */
-    struct line posted, news;
+    struct dyno_answer_line posted;
+    struct dyno_answer_line news;  /* of the next round of the door ... */
+    struct dyno_answer_line round; /* ... and of the one that it hears now */
+    bool is_hearing;
     uint64_t ids;       /* given out, in the order of posting ... */
     uint64_t taken;     /* ... of which the loop has taken so many, in the same order */
     uint32_t count;     /* posted and not ended */
@@ -57,28 +56,6 @@ void dyno_desk_unlock(struct dyno_desk *desk)
     (void)pthread_mutex_unlock(&desk->lock);
 }
 
-static void line_up(struct line *line, struct dyno_answer *answer)
-{
-    answer->next = NULL;
-    if (line->last) {
-        line->last->next = answer;
-    } else {
-        line->first = answer;
-    }
-    line->last = answer;
-}
-
-static struct dyno_answer *next_of(struct line *line)
-{
-    struct dyno_answer *first = line->first;
-
-    if (first) {
-        line->first = first->next;
-        line->last = line->first ? line->last : NULL;
-    }
-    return first;
-}
-
 void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answer)
 {
     bool is_first = false;
@@ -89,7 +66,7 @@ void dyno_desk_unlock_with_news(struct dyno_desk *desk, struct dyno_answer *answ
     if (!answer->has_news && !answer->is_released) {
         is_first = desk->news.first == NULL;
         answer->has_news = true;
-        line_up(&desk->news, answer);
+        dyno_answer_line_add(&desk->news, answer);
     }
     dyno_desk_unlock(desk);
     if (is_first) {
@@ -115,7 +92,12 @@ struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_ne
     struct dyno_answer_page *page;
 
     dyno_desk_lock(desk);
-    answer = next_of(&desk->news);
+    if (!desk->is_hearing) {
+        desk->round = desk->news;
+        desk->news = (struct dyno_answer_line){.first = NULL};
+    }
+    answer = dyno_answer_line_next(&desk->round);
+    desk->is_hearing = answer != NULL;
     if (answer) {
         answer->has_news = false;
         page = &answer->pages[answer->written];
@@ -151,15 +133,8 @@ void dyno_answer_release(struct dyno_answer *answer)
         dyno_desk_lock(desk);
         answer->is_released = true;
         if (answer->has_news) {
-            struct line rest = {.first = NULL};
-
-            for (struct dyno_answer *each = next_of(&desk->news); each;
-                 each = next_of(&desk->news)) {
-                if (each != answer) {
-                    line_up(&rest, each);
-                }
-            }
-            desk->news = rest;
+            dyno_answer_line_remove(&desk->news, answer);
+            dyno_answer_line_remove(&desk->round, answer);
             answer->has_news = false;
         }
         is_alone = answer->place == ANSWER_ENDED;
@@ -199,7 +174,7 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer)
     answer->id = desk->ids++;
     answer->stamps.arrival_ns = now;
     desk->count++;
-    line_up(&desk->posted, answer);
+    dyno_answer_line_add(&desk->posted, answer);
     dyno_desk_unlock(desk);
     tell_loop(desk);
     return DYNO_OK;
@@ -385,7 +360,7 @@ static dyno_status desk_take(struct dyno_source *source, dyno_ns now, struct dyn
 
     (void)now; /* when the turn began */
     dyno_desk_lock(desk);
-    answer = next_of(&desk->posted);
+    answer = dyno_answer_line_next(&desk->posted);
     answer->stamps.taken_ns = desk->config.now(desk->config.clock);
     atomic_fetch_sub_explicit(&desk->waiting, 1, memory_order_relaxed);
     answer->place = ANSWER_IN_FLEET;
@@ -538,7 +513,8 @@ void dyno_desk_abandon(struct dyno_desk *desk)
         }
     }
     dyno_desk_lock(desk);
-    for (answer = next_of(&desk->posted); answer; answer = next_of(&desk->posted)) {
+    for (answer = dyno_answer_line_next(&desk->posted); answer;
+         answer = dyno_answer_line_next(&desk->posted)) {
         dyno_desk_unlock(desk);
         record = record_of_failure(answer);
         end_answer(desk, answer, &record);
@@ -584,7 +560,7 @@ void dyno_desk_close(struct dyno_desk *desk)
     if (!desk) {
         return;
     }
-    assert(desk->count == 0 && !desk->news.first);
+    assert(desk->count == 0 && !desk->news.first && !desk->round.first);
     dyno_map_release(&desk->place_of);
     free(desk->fleet);
     free(desk->unused);

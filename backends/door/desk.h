@@ -52,7 +52,9 @@ dyno_status dyno_desk_post(struct dyno_desk *desk, struct dyno_answer *answer);
 /* Its client has gone: the fleet need not go on.  News still comes, its end at last. */
 void dyno_desk_cancel(struct dyno_desk *desk, const struct dyno_answer *answer);
 
-/* The next answer that has news, with it; NULL: none has. */
+/* The next answer that has news, with it; NULL: the round is over.  What is new while a round goes
+ * on, of answers that it has been to, is for the next one, and `news` is called for it: who hears
+ * can write what he has heard before there is more, however fast that comes. */
 struct dyno_answer *dyno_desk_news(struct dyno_desk *desk, struct dyno_answer_news *out);
 
 /* What the loop has seen and decided. */

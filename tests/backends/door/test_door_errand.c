@@ -116,6 +116,8 @@ START_TEST(an_errand_says_what_to_ask_and_its_events_are_news)
     ck_assert_uint_eq(heard.tokens[1].text_end, 7);
     ck_assert_int_eq(heard.end, DYNO_ANSWER_GOES_ON);
     end(&rig, DYNO_COMPLETED);
+    ck_assert_ptr_null(dyno_desk_news(rig.desk, &heard)); /* it is for the next round ... */
+    ck_assert_uint_eq(rig.told, 2);                       /* ... of which the door was told */
     ck_assert_ptr_eq(dyno_desk_news(rig.desk, &heard), rig.answer);
     ck_assert_uint_eq(heard.token_count, 0);
     ck_assert_int_eq(heard.end, DYNO_ANSWER_FULL);
@@ -157,6 +159,7 @@ START_TEST(what_nobody_takes_is_bounded)
     ck_assert_ptr_nonnull(dyno_desk_news(rig.desk, &heard));
     ck_assert(rig.errand->ops->event(rig.errand, event, size)); /* there is room again */
     end(&rig, DYNO_FAILED);
+    ck_assert_ptr_null(dyno_desk_news(rig.desk, &heard));
     ck_assert_ptr_nonnull(dyno_desk_news(rig.desk, &heard));
     close_rig(&rig);
     free(event);
