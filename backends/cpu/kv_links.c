@@ -13,8 +13,9 @@ struct memories {
     struct dyno_kv_storage **storage; /* [endpoints][ranks]; NULL: ask */
     struct dyno_kv_storage *(*ask)(const void *context, uint32_t endpoint, uint32_t rank);
     const void *ask_context;
-    struct dyno_kv_file **file;       /* [endpoints]; NULL: a memory */
-    struct dyno_kv_peer **peer;       /* [endpoints]; NULL: here */
+    struct dyno_kv_file **file; /* [endpoints]; NULL: a memory */
+    struct dyno_kv_peer **peer; /* [endpoints]; NULL: here */
+    bool any_peer;
     struct dyno_kv_storage **near;    /* [ranks] of the end that is here, of the thread to peers */
     struct dyno_kv_storage **between; /* [ranks] where neither is; NULL: one always is */
     uint32_t *between_blocks;         /* [between_count] all of them */
@@ -24,14 +25,18 @@ struct memories {
 /* Blocks of a memory that come from a file, or go there: a rank's after the other. */
 struct mover {
     const struct memories *memories;
-    uint32_t endpoint;
+    uint32_t endpoint; /* BETWEEN: those of the memory between */
     const uint32_t *blocks;
 };
+
+enum { BETWEEN = UINT32_MAX };
 
 static struct dyno_kv_storage *storage_of(const struct memories *memories, uint32_t endpoint,
                                           uint32_t rank)
 {
-    struct dyno_kv_storage *storage = memories->storage[endpoint * memories->ranks + rank];
+    struct dyno_kv_storage *storage = endpoint == BETWEEN
+                                          ? memories->between[rank]
+                                          : memories->storage[endpoint * memories->ranks + rank];
 
     return storage ? storage : memories->ask(memories->ask_context, endpoint, rank);
 }
@@ -62,36 +67,78 @@ static void put(void *context, uint32_t block, void *bytes)
     }
 }
 
-/* From one process to another one, by way of this one: as many blocks at a time as there is room
- * for.  False: one of them is gone. */
-static bool relay(const struct memories *memories, const struct dyno_transfer *transfer)
+/* Blocks [done, done + count) of the transfer to the memory between: from another process, or a
+ * file. Returns how many of the last ones are lost, or DYNO_COPY_NEVER. */
+static uint32_t bring(const struct memories *memories, const struct dyno_transfer *transfer,
+                      uint32_t done, uint32_t count)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
+    struct mover to = {memories, BETWEEN, memories->between_blocks};
+    const uint32_t *blocks = transfer->from_blocks + done;
+
+    if (!source) {
+        return dyno_kv_file_read(memories->file[transfer->from], blocks, transfer->names + done,
+                                 count, put, &to);
+    }
+    return source->ops->fetch(source, blocks, memories->between, memories->between_blocks, count)
+               ? 0
+               : DYNO_COPY_NEVER;
+}
+
+/* And from there, likewise. */
+static uint32_t take_on(const struct memories *memories, const struct dyno_transfer *transfer,
+                        uint32_t done, uint32_t count)
+{
     struct dyno_kv_peer *target = memories->peer[transfer->to];
+    struct mover from = {memories, BETWEEN, memories->between_blocks};
+    const uint32_t *blocks = transfer->to_blocks + done;
+
+    if (!target) {
+        return dyno_kv_file_write(memories->file[transfer->to], blocks, transfer->names + done,
+                                  count, get, &from);
+    }
+    return target->ops->store(target, blocks, memories->between, memories->between_blocks, count)
+               ? 0
+               : DYNO_COPY_NEVER;
+}
+
+/* From one process to another one, or between one and a file, by way of this one: as many blocks at
+ * a time as there is room for. */
+static uint32_t relay(const struct memories *memories, const struct dyno_transfer *transfer)
+{
     uint32_t count;
 
     for (uint32_t done = 0; done < transfer->blocks; done += count) {
+        uint32_t came, lost, went;
+
         count = transfer->blocks - done;
         count = count < memories->between_count ? count : memories->between_count;
-        if (!source->ops->fetch(source, transfer->from_blocks + done, memories->between,
-                                memories->between_blocks, count) ||
-            !target->ops->store(target, transfer->to_blocks + done, memories->between,
-                                memories->between_blocks, count)) {
-            return false;
+        lost = bring(memories, transfer, done, count);
+        if (lost == DYNO_COPY_NEVER) {
+            return lost;
+        }
+        came = count - lost;
+        lost = came > 0 ? take_on(memories, transfer, done, came) : 0;
+        if (lost == DYNO_COPY_NEVER) {
+            return lost;
+        }
+        went = came - lost;
+        if (went < count) {
+            return transfer->blocks - done - went;
         }
     }
-    return true;
+    return 0;
 }
 
-/* One end is in another process, or both are. */
+/* One end is in another process, or both are; a file may be the other one. */
 static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
     struct dyno_kv_peer *target = memories->peer[transfer->to];
     bool done;
 
-    if (source && target) {
-        return relay(memories, transfer) ? 0 : DYNO_COPY_NEVER;
+    if ((source && target) || memories->file[transfer->from] || memories->file[transfer->to]) {
+        return relay(memories, transfer);
     }
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
         memories->near[rank] = storage_of(memories, source ? transfer->to : transfer->from, rank);
@@ -138,10 +185,12 @@ static uint32_t path(void *context, uint32_t from, uint32_t to)
 {
     const struct memories *memories = context;
 
-    if (memories->peer[from] || memories->peer[to]) {
-        return PEER_PATH;
+    bool in_file = memories->file[from] || memories->file[to];
+
+    if (memories->peer[from] || memories->peer[to] || (in_file && memories->any_peer)) {
+        return PEER_PATH; /* one thread has to do with a file */
     }
-    return memories->file[from] || memories->file[to] ? DISK_PATH : MEMORY_PATH;
+    return in_file ? DISK_PATH : MEMORY_PATH;
 }
 
 static void release(void *context)
@@ -244,20 +293,27 @@ static dyno_status measure(const struct dyno_cpu_links_config *config, struct dy
     return status;
 }
 
+/* Fetching from the first process that is there: who is to be started later is not yet. */
+static dyno_status measure_peers(const struct dyno_cpu_links_config *config,
+                                 struct dyno_copier_speed *out, struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+
+    for (uint32_t i = 0; config->peers && i < config->endpoint_count; i++) {
+        if (config->peers[i]) {
+            status = measure(config, config->peers[i], out, error);
+            if (status != DYNO_WORKER_GONE) {
+                return status;
+            }
+        }
+    }
+    return status;
+}
+
 /* Of one endpoint's. */
 static size_t storages_bytes(uint32_t ranks)
 {
     return ranks * sizeof(struct dyno_kv_storage *);
-}
-
-static struct dyno_kv_peer *first_peer(const struct dyno_cpu_links_config *config)
-{
-    for (uint32_t i = 0; config->peers && i < config->endpoint_count; i++) {
-        if (config->peers[i]) {
-            return config->peers[i];
-        }
-    }
-    return NULL;
 }
 
 static bool take_between(struct memories *memories, const struct dyno_cpu_links_config *config)
@@ -295,6 +351,7 @@ static bool take_config(struct memories *memories, const struct dyno_cpu_links_c
     for (uint32_t i = 0; i < config->endpoint_count; i++) {
         memories->file[i] = config->files ? config->files[i] : NULL;
         memories->peer[i] = config->peers ? config->peers[i] : NULL;
+        memories->any_peer = memories->any_peer || memories->peer[i];
     }
     return take_between(memories, config);
 }
@@ -302,10 +359,9 @@ static bool take_config(struct memories *memories, const struct dyno_cpu_links_c
 static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_links_config *config,
                                struct memories *memories, struct dyno_error *error)
 {
-    struct dyno_kv_peer *peer = first_peer(config);
-    struct dyno_copier_config copier = {.path_count = peer            ? PATH_COUNT
-                                                      : config->files ? DISK_PATH + 1
-                                                                      : 1,
+    struct dyno_copier_config copier = {.path_count = memories->any_peer ? PATH_COUNT
+                                                      : config->files    ? DISK_PATH + 1
+                                                                         : 1,
                                         .path = path,
                                         .copy = copy,
                                         .release = release,
@@ -317,9 +373,7 @@ static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_li
     dyno_status status;
 
     DYNO_TRY(measure(config, NULL, &copier.speeds[MEMORY_PATH], error));
-    if (peer) {
-        DYNO_TRY(measure(config, peer, &copier.speeds[PEER_PATH], error));
-    }
+    DYNO_TRY(measure_peers(config, &copier.speeds[PEER_PATH], error));
     status = dyno_copier_open(out, &copier);
     return status == DYNO_OK
                ? DYNO_OK

@@ -29,7 +29,7 @@ struct dyno_cpu_links_config {
      * there is a memory between.  NULL: nothing does. */
     struct dyno_kv_peer *const *peers;
     /* [ranks], copied, of the memories' shape: a piece at a time, what moves from one other process
-     * to another one lies here on its way.  NULL: nothing does. */
+     * to another one, or between one and a file, lies here on its way.  NULL: nothing does. */
     struct dyno_kv_storage *const *between;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);

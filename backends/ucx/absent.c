@@ -57,21 +57,29 @@ struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_
 }
 
 dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
-                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS])
+                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS],
+                                 struct dyno_faults *others)
 {
     (void)out;
     (void)mortals;
+    (void)others;
     return DYNO_UNSUPPORTED;
 }
 
-struct dyno_ucx_totals dyno_ucx_peers_totals(const struct dyno_ucx_peers *peers)
+struct dyno_ucx_totals dyno_ucx_peers_totals(struct dyno_ucx_peers *peers)
 {
     (void)peers;
     return (struct dyno_ucx_totals){0};
 }
 
-const char *dyno_ucx_peers_why(const struct dyno_ucx_peers *peers)
+bool dyno_ucx_peers_are_gone(struct dyno_ucx_peers *peers)
 {
     (void)peers;
-    return NULL;
+    return false;
+}
+
+struct dyno_ucx_loss dyno_ucx_peers_loss(struct dyno_ucx_peers *peers)
+{
+    (void)peers;
+    return (struct dyno_ucx_loss){0};
 }

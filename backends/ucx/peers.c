@@ -1,233 +1,247 @@
+/* Processes that work for this one: who is there, since when, and who still uses what was there. */
 #include "backends/ucx/peers.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/ucx/peer.h"
+#include "backends/ucx/peers_parts.h"
 #include "kernels/sample.h"
-
-struct dyno_ucx_peers {
-    struct dyno_ucx_peers_config config;
-    struct dyno_ucx_library ucx;
-    struct dyno_ucx_peer **at; /* [count] */
-    uint32_t count;
-    uint32_t workers_each;
-    void **scratch;                  /* [config.workers] of dyno_sample, a thread's each ... */
-    struct dyno_ucx_reader *answers; /* ... and what the worker said last */
-};
 
 bool dyno_ucx_is_built(void)
 {
     return true;
 }
 
-static struct dyno_ucx_peer *peer_of(const struct dyno_ucx_peers *peers, uint32_t worker)
+static struct dyno_ucx_place *place_of(const struct dyno_ucx_hand *hand)
 {
-    return peers->at[worker / peers->workers_each];
+    return &hand->peers->places[hand->number / hand->peers->workers_each];
 }
 
-/* ---- the device ------------------------------------------------------------------------------ */
+/* ---- stays ----------------------------------------------------------------------------------- */
 
-/* Bytes of an answer. */
-static size_t answer_size(const struct dyno_ucx_peers *peers, enum dyno_ucx_wanted wanted)
+static void let_go(struct dyno_ucx_hand *hand, struct dyno_ucx_stay *stay)
 {
-    const struct dyno_model *model = &peers->config.weights->model;
+    struct dyno_ucx_place *place = place_of(hand);
+    bool is_last;
 
-    switch (wanted) {
-    case DYNO_UCX_TOKEN:
-        return sizeof(uint32_t);
-    case DYNO_UCX_LOGITS:
-        return model->vocab * sizeof(float);
-    case DYNO_UCX_STATE:
-        return model->hidden * sizeof(float);
-    case DYNO_UCX_NOTHING:
-        break;
+    pthread_mutex_lock(&hand->peers->lock);
+    is_last = --stay->holders == 0;
+    if (is_last) {
+        place->there = place->there == stay ? NULL : place->there;
+        place->closing++;
     }
-    return 0;
+    pthread_mutex_unlock(&hand->peers->lock);
+    if (is_last) {
+        dyno_ucx_peer_close(stay->peer);
+        free(stay);
+        pthread_mutex_lock(&hand->peers->lock);
+        place->closing--;
+        pthread_cond_broadcast(&hand->peers->closed);
+        pthread_mutex_unlock(&hand->peers->lock);
+    }
 }
 
-/* Whether it answers what was asked: as much, and tokens that there are. */
-static bool is_answer(const struct dyno_ucx_peers *peers, const struct dyno_engine_piece *pieces,
-                      uint32_t piece_count, struct dyno_ucx_reader answer)
+/* Whoever is there already; NULL: nobody. */
+static struct dyno_ucx_stay *hold(struct dyno_ucx_peers *peers, struct dyno_ucx_stay *const *from)
 {
-    for (uint32_t i = 0; i < piece_count && !answer.failed; i++) {
-        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
+    struct dyno_ucx_stay *stay;
+    dyno_ns since;
 
-        if (wanted != DYNO_UCX_TOKEN) {
-            (void)dyno_ucx_take_bytes(&answer, answer_size(peers, wanted));
-        } else if (dyno_ucx_take_u32(&answer) >= peers->config.weights->model.vocab) {
-            return false;
-        }
+    pthread_mutex_lock(&peers->lock);
+    stay = *from;
+    if (stay && dyno_ucx_peer_is_gone(stay->peer, &since)) {
+        stay = NULL;
+    } else if (stay) {
+        stay->holders++;
     }
-    return !answer.failed && answer.left == 0;
+    pthread_mutex_unlock(&peers->lock);
+    return stay;
 }
 
-/* Where the process is gone nothing is told to anybody: that is asked next. */
-static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                        uint32_t piece_count, uint32_t *next)
+/* A process serves one stay at a time. */
+static void await_closed(struct dyno_ucx_peers *peers, const struct dyno_ucx_place *place)
 {
-    const struct dyno_ucx_peers *peers = context;
-    struct dyno_ucx_peer *peer = peer_of(peers, worker);
-    struct dyno_ucx_reader *answer = &peers->answers[worker];
-    const void *bytes;
-
-    (void)next;
-    *answer = (struct dyno_ucx_reader){.at = NULL};
-    if (dyno_ucx_peer_step(peer, worker % peers->workers_each, pieces, piece_count, &bytes,
-                           &answer->left)) {
-        answer->at = bytes;
-        if (!is_answer(peers, pieces, piece_count, *answer)) {
-            dyno_ucx_peer_give_up(peer, "it answered something else than it was asked for");
-        }
+    pthread_mutex_lock(&peers->lock);
+    while (place->closing > 0) {
+        pthread_cond_wait(&peers->closed, &peers->lock);
     }
+    pthread_mutex_unlock(&peers->lock);
+}
+
+/* Nobody else looks for it meanwhile.  *out is held. */
+static dyno_status find(struct dyno_ucx_stay **out, struct dyno_ucx_peers *peers,
+                        struct dyno_ucx_place *place, struct dyno_error *error)
+{
+    struct dyno_ucx_peers_config config = peers->config;
+    struct dyno_ucx_stay *stay = hold(peers, &place->there);
+    dyno_status status;
+
+    if (stay) {
+        *out = stay;
+        return DYNO_OK;
+    }
+    stay = calloc(1, sizeof *stay);
+    if (!stay) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
+    }
+    await_closed(peers, place);
+    config.workers = peers->workers_each;
+    status = dyno_ucx_peer_open(&stay->peer, &peers->ucx, place->address, &config, error);
+    if (status != DYNO_OK) {
+        free(stay);
+        return status;
+    }
+    stay->holders = 1;
+    pthread_mutex_lock(&peers->lock);
+    place->there = stay;
+    pthread_mutex_unlock(&peers->lock);
+    *out = stay;
     return DYNO_OK;
 }
 
-/* What the yielding pieces' sequences go on with, by what their worker said. */
-static void choose(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
-                   uint32_t piece_count, uint32_t *next)
+static dyno_status meet(struct dyno_ucx_hand *hand, struct dyno_error *error)
 {
-    const struct dyno_ucx_peers *peers = context;
-    const struct dyno_model *model = &peers->config.weights->model;
-    struct dyno_ucx_reader *answer = &peers->answers[worker];
+    struct dyno_ucx_place *place = place_of(hand);
+    struct dyno_ucx_peers *peers = hand->peers;
+    struct dyno_ucx_stay *stay = NULL;
+    dyno_status status;
 
-    for (uint32_t i = 0; i < piece_count; i++) {
-        enum dyno_ucx_wanted wanted = dyno_ucx_wanted(&pieces[i]);
-        struct dyno_generation *generation = pieces[i].transcript->generation;
-        const void *bytes = dyno_ucx_take_bytes(answer, answer_size(peers, wanted));
+    pthread_mutex_lock(&place->meeting);
+    status = find(&stay, peers, place, error);
+    pthread_mutex_unlock(&place->meeting);
+    pthread_mutex_lock(&peers->lock);
+    hand->stay = stay;
+    if (status == DYNO_OK) {
+        hand->told = false;
+        hand->away_since = DYNO_NEVER;
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return status;
+}
 
-        switch (wanted) {
-        case DYNO_UCX_NOTHING:
-            break;
-        case DYNO_UCX_TOKEN:
-            memcpy(next++, bytes, sizeof *next);
-            break;
-        case DYNO_UCX_LOGITS:
-            *next++ = generation->ops->choose(generation, bytes, model->vocab, pieces[i].transcript,
-                                              peers->scratch[worker]);
-            break;
-        case DYNO_UCX_STATE:
-            generation->ops->embed(generation, bytes, model->hidden);
-            *next++ = DYNO_TOKEN_FILLER;
-            break;
-        }
+void dyno_ucx_hand_stop(struct dyno_ucx_hand *hand)
+{
+    struct dyno_ucx_stay *stay = hand->stay;
+
+    pthread_mutex_lock(&hand->peers->lock);
+    hand->stay = NULL;
+    pthread_mutex_unlock(&hand->peers->lock);
+    if (stay) {
+        let_go(hand, stay);
     }
 }
 
-static bool is_gone(void *context, uint32_t worker)
+/* How long it is away counts from when it was first missed. */
+static void note_in_vain(struct dyno_ucx_hand *hand, const char *why)
 {
-    dyno_ns since;
+    struct dyno_ucx_peers *peers = hand->peers;
+    dyno_ns now = peers->config.now(peers->config.clock);
 
-    return dyno_ucx_peer_is_gone(peer_of(context, worker), &since);
+    pthread_mutex_lock(&peers->lock);
+    hand->away_since = hand->away_since == DYNO_NEVER ? now : hand->away_since;
+    hand->given_up = now - hand->away_since >= peers->config.look_for_ns;
+    (void)snprintf(peers->loss.in_vain, sizeof peers->loss.in_vain, "%s", why);
+    pthread_mutex_unlock(&peers->lock);
 }
 
-dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers *peers,
-                                 const struct dyno_threaded_config *threaded,
-                                 struct dyno_error *error)
+dyno_status dyno_ucx_hand_start(struct dyno_ucx_hand *hand)
 {
-    struct dyno_threaded_config config = *threaded;
+    struct dyno_error why = {0};
+    dyno_status status;
 
-    assert(config.worker_count == peers->config.workers);
-    config.name = "ucx";
-    config.help = "other processes compute real tokens";
-    config.step = step;
-    config.choose = choose;
-    config.is_gone = is_gone;
-    config.context = peers;
-    config.eos = peers->config.weights->eos;
-    config.eos_count = peers->config.weights->eos_count;
-    return dyno_threaded_device_open(out, &config, error);
-}
-
-/* ---- faults ---------------------------------------------------------------------------------- */
-
-struct deaths {
-    struct dyno_faults base;
-    struct dyno_ucx_mortals of[DYNO_UCX_MORTALS];
-    bool *told[DYNO_UCX_MORTALS]; /* [workers] each */
-};
-
-static uint32_t workers_of(const struct dyno_ucx_mortals *mortals)
-{
-    return mortals->peers ? mortals->peers->config.workers : 0;
-}
-
-/* The first worker that died and is not told of: where that is to be noted; NULL: there is none. */
-static bool *find_dead(const struct deaths *deaths, uint32_t *target, dyno_ns *since)
-{
-    for (uint32_t i = 0; i < DYNO_UCX_MORTALS; i++) {
-        const struct dyno_ucx_mortals *of = &deaths->of[i];
-
-        for (uint32_t j = 0; j < workers_of(of); j++) {
-            if (!deaths->told[i][j] && dyno_ucx_peer_is_gone(peer_of(of->peers, j), since)) {
-                *target = of->first_worker + j;
-                return &deaths->told[i][j];
-            }
-        }
+    dyno_ucx_hand_stop(hand);
+    status = meet(hand, &why);
+    if (status != DYNO_OK) {
+        note_in_vain(hand, why.text);
     }
-    return NULL;
+    return status;
 }
 
-static dyno_ns deaths_next(const struct dyno_faults *faults)
+/* ---- memories -------------------------------------------------------------------------------- */
+
+/* Whoever is there now; the worker's thread may be about to let go of it. */
+static bool move(struct dyno_kv_peer *memory, const uint32_t *there,
+                 struct dyno_kv_storage *const *storage, const uint32_t *here, uint32_t count,
+                 bool fetches)
 {
-    uint32_t target;
-    dyno_ns since;
+    struct dyno_ucx_hand *hand = (struct dyno_ucx_hand *)memory; /* its first member */
+    struct dyno_ucx_stay *stay = hold(hand->peers, &hand->stay);
+    struct dyno_kv_peer *now;
+    bool done;
 
-    return find_dead((const struct deaths *)faults, &target, &since) ? since : DYNO_NEVER;
-}
-
-static bool deaths_take(struct dyno_faults *faults, dyno_ns now, struct dyno_fault_record *out)
-{
-    uint32_t target;
-    dyno_ns since;
-    bool *told = find_dead((const struct deaths *)faults, &target, &since);
-
-    if (!told) {
+    if (!stay) {
         return false;
     }
-    *told = true;
-    *out = (struct dyno_fault_record){.kind = DYNO_FAULT_DEATH,
-                                      .what = "worker",
-                                      .target = target,
-                                      .at = now,
-                                      .until = DYNO_NEVER};
-    return true;
+    now = dyno_ucx_peer_memory(stay->peer, dyno_ucx_hand_index(hand));
+    done = fetches ? now->ops->fetch(now, there, storage, here, count)
+                   : now->ops->store(now, there, storage, here, count);
+    let_go(hand, stay);
+    return done;
 }
 
-static void deaths_close(struct dyno_faults *faults)
+static bool fetch(struct dyno_kv_peer *memory, const uint32_t *from,
+                  struct dyno_kv_storage *const *storage, const uint32_t *to, uint32_t count)
 {
-    struct deaths *deaths = (struct deaths *)faults;
-
-    for (uint32_t i = 0; i < DYNO_UCX_MORTALS; i++) {
-        free(deaths->told[i]);
-    }
-    free(deaths);
+    return move(memory, from, storage, to, count, true);
 }
 
-static const struct dyno_faults_ops deaths_ops = {
-    .name = "ucx", .next = deaths_next, .take = deaths_take, .close = deaths_close};
-
-dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
-                                 const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS])
+static bool store(struct dyno_kv_peer *memory, const uint32_t *to,
+                  struct dyno_kv_storage *const *storage, const uint32_t *from, uint32_t count)
 {
-    struct deaths *deaths = calloc(1, sizeof *deaths);
-    bool whole = deaths != NULL;
+    return move(memory, to, storage, from, count, false);
+}
 
-    for (uint32_t i = 0; whole && i < DYNO_UCX_MORTALS; i++) {
-        deaths->of[i] = mortals[i];
-        deaths->told[i] = calloc(workers_of(&mortals[i]) + 1, sizeof(bool));
-        whole = deaths->told[i] != NULL;
-    }
-    if (!whole) {
-        if (deaths) {
-            deaths_close(&deaths->base);
+static const struct dyno_kv_peer_ops memory_ops = {.fetch = fetch, .store = store};
+
+struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_t worker)
+{
+    return &peers->hands[worker].memory;
+}
+
+/* ---- what became of them --------------------------------------------------------------------- */
+
+struct dyno_ucx_totals dyno_ucx_peers_totals(struct dyno_ucx_peers *peers)
+{
+    struct dyno_ucx_totals sum = {0};
+
+    pthread_mutex_lock(&peers->lock);
+    for (uint32_t i = 0; i < peers->place_count; i++) {
+        if (peers->places[i].there) {
+            dyno_ucx_peer_add_totals(peers->places[i].there->peer, &sum);
         }
-        return DYNO_NO_MEMORY;
     }
-    deaths->base.ops = &deaths_ops;
-    *out = &deaths->base;
-    return DYNO_OK;
+    pthread_mutex_unlock(&peers->lock);
+    return sum;
+}
+
+bool dyno_ucx_peers_are_gone(struct dyno_ucx_peers *peers)
+{
+    bool any = false;
+    dyno_ns since;
+
+    pthread_mutex_lock(&peers->lock);
+    for (uint32_t i = 0; i < peers->config.workers; i++) {
+        const struct dyno_ucx_hand *hand = &peers->hands[i];
+
+        any = any || (hand->stay && dyno_ucx_peer_is_gone(hand->stay->peer, &since));
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return any;
+}
+
+struct dyno_ucx_loss dyno_ucx_peers_loss(struct dyno_ucx_peers *peers)
+{
+    struct dyno_ucx_loss loss;
+
+    pthread_mutex_lock(&peers->lock);
+    loss = peers->loss;
+    for (uint32_t i = 0; i < peers->config.workers; i++) {
+        loss.away += peers->hands[i].away_since != DYNO_NEVER;
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return loss;
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -242,45 +256,65 @@ static uint32_t count_addresses(const char *text)
     return count;
 }
 
-static dyno_status open_one(struct dyno_ucx_peers *peers, uint32_t index, const char *address,
-                            struct dyno_error *error)
+static dyno_status open_hand(struct dyno_ucx_peers *peers, uint32_t number,
+                             struct dyno_error *error)
 {
-    struct dyno_ucx_peers_config config = peers->config;
+    struct dyno_ucx_hand *hand = &peers->hands[number];
 
-    config.workers = peers->workers_each;
-    return dyno_ucx_peer_open(&peers->at[index], &peers->ucx, address, &config, error);
+    hand->memory = (struct dyno_kv_peer){.ops = &memory_ops, .blocks = peers->config.blocks};
+    hand->peers = peers;
+    hand->number = number;
+    hand->away_since = DYNO_NEVER;
+    hand->scratch = malloc(dyno_sample_scratch(peers->config.weights->model.vocab));
+    return hand->scratch ? DYNO_OK
+                         : dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
 }
 
-static dyno_status open_all(struct dyno_ucx_peers *peers, char *addresses, struct dyno_error *error)
+static bool is_ready(const struct dyno_ucx_peers_config *config, uint32_t worker)
 {
-    char *rest = addresses;
+    return config->ready_count == 0 ||
+           (worker >= config->ready_first && worker - config->ready_first < config->ready_count);
+}
 
+static dyno_status open_all(struct dyno_ucx_peers *peers, struct dyno_error *error)
+{
+    char *rest = peers->addresses;
+
+    for (uint32_t i = 0; i < peers->place_count; i++) {
+        peers->places[i].address = strsep(&rest, ",");
+    }
+    for (uint32_t i = 0; i < peers->config.workers; i++) {
+        DYNO_TRY(open_hand(peers, i, error));
+    }
     DYNO_TRY(dyno_ucx_library_open(&peers->ucx, error));
     for (uint32_t i = 0; i < peers->config.workers; i++) {
-        peers->scratch[i] = malloc(dyno_sample_scratch(peers->config.weights->model.vocab));
-        if (!peers->scratch[i]) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "no memory to choose tokens in");
+        if (is_ready(&peers->config, i)) {
+            DYNO_TRY(meet(&peers->hands[i], error));
         }
-    }
-    for (uint32_t i = 0; i < peers->count; i++) {
-        DYNO_TRY(open_one(peers, i, strsep(&rest, ","), error));
     }
     return DYNO_OK;
 }
 
-static dyno_status open_copied(struct dyno_ucx_peers *peers, struct dyno_error *error)
+/* Room for all of them, in which nobody is yet. */
+static struct dyno_ucx_peers *make(const struct dyno_ucx_peers_config *config, uint32_t count)
 {
-    char *addresses = strdup(peers->config.addresses);
-    dyno_status status;
+    struct dyno_ucx_peers *peers = calloc(1, sizeof *peers);
 
-    peers->at = calloc(peers->count, sizeof(struct dyno_ucx_peer *));
-    peers->scratch = calloc(peers->config.workers, sizeof(void *));
-    peers->answers = calloc(peers->config.workers, sizeof *peers->answers);
-    status = addresses && peers->at && peers->scratch && peers->answers
-                 ? open_all(peers, addresses, error)
-                 : dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
-    free(addresses);
-    return status;
+    if (!peers) {
+        return NULL;
+    }
+    peers->config = *config;
+    peers->workers_each = config->workers / count;
+    (void)pthread_mutex_init(&peers->lock, NULL);
+    (void)pthread_cond_init(&peers->closed, NULL);
+    peers->addresses = strdup(config->addresses);
+    peers->places = calloc(count, sizeof *peers->places);
+    peers->hands = calloc(config->workers, sizeof *peers->hands);
+    for (uint32_t i = 0; peers->places && i < count; i++) {
+        (void)pthread_mutex_init(&peers->places[i].meeting, NULL);
+        peers->place_count++;
+    }
+    return peers;
 }
 
 dyno_status dyno_ucx_peers_open(struct dyno_ucx_peers **out,
@@ -296,14 +330,10 @@ dyno_status dyno_ucx_peers_open(struct dyno_ucx_peers **out,
                          "%u workers cannot be in %u processes: as many are in each",
                          config->workers, count);
     }
-    peers = calloc(1, sizeof *peers);
-    if (!peers) {
-        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
-    }
-    peers->config = *config;
-    peers->count = count;
-    peers->workers_each = config->workers / count;
-    status = open_copied(peers, error);
+    peers = make(config, count);
+    status = peers && peers->addresses && peers->places && peers->hands
+                 ? open_all(peers, error)
+                 : dyno_fail(error, DYNO_NO_MEMORY, "no memory for workers in other processes");
     if (status != DYNO_OK) {
         dyno_ucx_peers_close(peers);
         return status;
@@ -317,42 +347,20 @@ void dyno_ucx_peers_close(struct dyno_ucx_peers *peers)
     if (!peers) {
         return;
     }
-    for (uint32_t i = 0; peers->at && i < peers->count; i++) {
-        dyno_ucx_peer_close(peers->at[i]);
+    for (uint32_t i = 0; peers->hands && i < peers->config.workers; i++) {
+        if (peers->hands[i].stay) {
+            dyno_ucx_hand_stop(&peers->hands[i]);
+        }
+        free(peers->hands[i].scratch);
     }
-    for (uint32_t i = 0; peers->scratch && i < peers->config.workers; i++) {
-        free(peers->scratch[i]);
+    for (uint32_t i = 0; i < peers->place_count; i++) {
+        (void)pthread_mutex_destroy(&peers->places[i].meeting);
     }
     dyno_ucx_library_close(&peers->ucx);
-    free(peers->scratch);
-    free(peers->answers);
-    free(peers->at);
+    (void)pthread_mutex_destroy(&peers->lock);
+    (void)pthread_cond_destroy(&peers->closed);
+    free(peers->hands);
+    free(peers->places);
+    free(peers->addresses);
     free(peers);
-}
-
-struct dyno_kv_peer *dyno_ucx_peers_memory(struct dyno_ucx_peers *peers, uint32_t worker)
-{
-    return dyno_ucx_peer_memory(peer_of(peers, worker), worker % peers->workers_each);
-}
-
-struct dyno_ucx_totals dyno_ucx_peers_totals(const struct dyno_ucx_peers *peers)
-{
-    struct dyno_ucx_totals sum = {0};
-
-    for (uint32_t i = 0; i < peers->count; i++) {
-        dyno_ucx_peer_add_totals(peers->at[i], &sum);
-    }
-    return sum;
-}
-
-const char *dyno_ucx_peers_why(const struct dyno_ucx_peers *peers)
-{
-    for (uint32_t i = 0; i < peers->count; i++) {
-        const char *why = dyno_ucx_peer_why(peers->at[i]);
-
-        if (why) {
-            return why;
-        }
-    }
-    return NULL;
 }

@@ -16,6 +16,8 @@
 /* An end that is gone without a word is noticed so many seconds later. */
 enum { SILENT_S = 5, ASK_AGAIN_S = 1, ASKS = 3 };
 
+enum { DIAL_S = 5 }; /* an address that nobody has answers nothing */
+
 static bool parse_port(uint16_t *out, const char *text)
 {
     char *end;
@@ -84,10 +86,14 @@ static void watch_over(int socket)
 /* The first address that answers; -1: none, and errno says why. */
 static int dial_any(const struct addrinfo *info)
 {
+    const struct timeval limit = {.tv_sec = DIAL_S};
     int fd = -1;
 
     for (; info && fd < 0; info = info->ai_next) {
         fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0) {
+            (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        }
         if (fd >= 0 && connect(fd, info->ai_addr, info->ai_addrlen) != 0) {
             int why = errno;
 

@@ -32,18 +32,25 @@ static dyno_status put_filler_before(struct dyno_assembly *assembly)
                             strcmp(scenario->disagg.style, "pull") == 0);
 }
 
-/* Who is there at first takes as long as whoever starts later will, or about. */
+/* Who is there at first took as long as whoever starts later will, or about. */
+static void note_start(struct dyno_assembly *assembly, dyno_ns began,
+                       const struct dyno_live_workers *workers)
+{
+    uint32_t opened = workers->ready_count > 0 ? workers->ready_count : workers->count;
+
+    assembly->starting.takes_ns = (dyno_wall_clock_now(assembly->clock) - began) / opened;
+}
+
 static dyno_status open_real(struct dyno_assembly *assembly, struct dyno_device **out,
                              struct dyno_live_workers workers, struct dyno_error *error)
 {
     const struct dyno_worker_config *worker =
         out == &assembly->device ? &assembly->worker : &assembly->halves.worker;
     dyno_ns began = dyno_wall_clock_now(assembly->clock);
-    uint32_t opened = workers.ready_count > 0 ? workers.ready_count : workers.count;
 
     DYNO_TRY(dyno_live_device(out, &assembly->live, assembly->scenario, worker, workers,
                               assembly->answers, assembly->clock, error));
-    assembly->starting.takes_ns = (dyno_wall_clock_now(assembly->clock) - began) / opened;
+    note_start(assembly, began, &workers);
     return DYNO_OK;
 }
 
@@ -99,12 +106,17 @@ static dyno_status open_far(struct dyno_assembly *assembly, struct dyno_device *
                             const struct dyno_live_far *far, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
+    dyno_ns began;
 
-    return dyno_live_is_real(scenario)
-               ? dyno_live_far_device(out, peers, far, &assembly->live, scenario, worker,
-                                      assembly->answers, assembly->clock, error)
-               : dyno_live_far_machine(out, &assembly->far_machine, &assembly->machine,
-                                       scenario->fleet.workers, assembly->answers);
+    if (!dyno_live_is_real(scenario)) {
+        return dyno_live_far_machine(out, &assembly->far_machine, &assembly->machine,
+                                     scenario->fleet.workers, assembly->answers);
+    }
+    began = dyno_wall_clock_now(assembly->clock);
+    DYNO_TRY(dyno_live_far_device(out, peers, far, &assembly->live, scenario, worker,
+                                  assembly->answers, assembly->clock, error));
+    note_start(assembly, began, &far->workers);
+    return DYNO_OK;
 }
 
 /* Those that decode, or serve whole requests. */
@@ -116,7 +128,7 @@ static dyno_status open_fleet_device(struct dyno_assembly *assembly, struct dyno
         return open_far(assembly, &assembly->device, &assembly->peers, &assembly->worker,
                         &(struct dyno_live_far){.addresses = scenario->fleet.at,
                                                 .transport = scenario->fleet.transport,
-                                                .workers = dyno_halves_decoders(scenario)},
+                                                .workers = workers_of(assembly, false)},
                         error);
     }
     return open_device(assembly, &assembly->device, workers_of(assembly, false), error);
@@ -131,7 +143,7 @@ static dyno_status open_prefill_device(struct dyno_assembly *assembly, struct dy
         return open_far(assembly, &halves->device, &halves->peers, &halves->worker,
                         &(struct dyno_live_far){.addresses = assembly->scenario->prefill.at,
                                                 .transport = assembly->scenario->prefill.transport,
-                                                .workers = assembly->scenario->disagg.prefill},
+                                                .workers = workers_of(assembly, true)},
                         error);
     }
     if (!assembly->timing || !dyno_halves_differ(assembly->scenario, &other)) {

@@ -32,7 +32,7 @@ bool dyno_live_is_real(const struct dyno_scenario *scenario)
 
 bool dyno_live_starts(const struct dyno_scenario *scenario)
 {
-    return dyno_live_is_real(scenario) && !dyno_live_is_far(scenario);
+    return dyno_live_is_real(scenario);
 }
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)

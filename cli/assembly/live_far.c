@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/posix/wall_clock.h"
-#include "cli/scenario/planning.h"
+#include "cli/assembly/tiers.h"
 
 enum dyno_ucx_transport dyno_live_transport(const char *name)
 {
@@ -29,19 +29,6 @@ static dyno_status check_beside(const struct dyno_scenario *scenario, const char
                          "have CPUs",
                          at);
     }
-    if (dyno_planning_is_on(scenario)) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s and planner.policy cannot be together: workers in other processes do "
-                         "not change their role",
-                         at);
-    }
-    if (scenario->tiers.levels || scenario->tiers.peers) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s and tiers.%s cannot be together: %s of workers in this process", at,
-                         scenario->tiers.levels ? "levels" : "peers",
-                         scenario->tiers.levels ? "lower tiers of KV are"
-                                                : "prompts are pulled out");
-    }
     return DYNO_OK;
 }
 
@@ -59,18 +46,31 @@ static dyno_status check_at(const struct dyno_scenario *scenario, const char *at
                            (int)strcspn(of, "."), of, flag);
 }
 
-dyno_status dyno_live_far_check(const struct dyno_scenario *scenario, struct dyno_error *error)
+/* A server's default is one of its own. */
+static dyno_status check_reconnect(const struct dyno_scenario *scenario,
+                                   const struct dyno_options *options, struct dyno_error *error)
+{
+    const struct dyno_option *row = dyno_options_find(options, "fleet.reconnect");
+    const struct dyno_option_origin *origin = dyno_options_origin(options, row);
+    char place[256];
+
+    if (scenario->fleet.at || scenario->prefill.at || dyno_options_is_initial(options, row) ||
+        origin->source <= DYNO_SOURCE_PROFILE) {
+        return DYNO_OK;
+    }
+    dyno_option_place(row, origin, place, sizeof place);
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "%s has no meaning without --workers-at or --prefill-at ADDRESS", place);
+}
+
+dyno_status dyno_live_far_check(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
 {
     DYNO_TRY(check_at(scenario, scenario->prefill.at, scenario->prefill.transport, "prefill.at",
                       "--prefill-at", error));
     DYNO_TRY(check_at(scenario, scenario->fleet.at, scenario->fleet.transport, "fleet.at",
                       "--workers-at", error));
-    if (scenario->fleet.at && scenario->output.journal) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "fleet.at and output.journal cannot be together: a journal has no place "
-                         "for processes that go");
-    }
-    return DYNO_OK;
+    return check_reconnect(scenario, options, error);
 }
 
 dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers **peers,
@@ -81,19 +81,23 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                  struct dyno_error *error)
 {
     struct dyno_threaded_config threaded =
-        dyno_live_threaded(live, scenario, worker, far->workers, answers, clock);
+        dyno_live_threaded(live, scenario, worker, far->workers.count, answers, clock);
 
     DYNO_TRY(dyno_ucx_peers_open(
         peers,
         &(struct dyno_ucx_peers_config){.addresses = far->addresses,
                                         .transport = dyno_live_transport(far->transport),
                                         .weights = live->weights,
-                                        .workers = far->workers,
+                                        .workers = far->workers.count,
                                         .ranks = scenario->fleet.tp > 0 ? scenario->fleet.tp : 1,
                                         .threads = scenario->fleet.threads,
                                         .blocks = worker->blocks,
                                         .block_tokens = worker->block_tokens,
                                         .rows_max = worker->batch_tokens_max,
+                                        .ready_first = far->workers.ready_first,
+                                        .ready_count = far->workers.ready_count,
+                                        .look_for_ns = scenario->fleet.reconnect_ns,
+                                        .predicts = dyno_tiers_are(scenario),
                                         .now = dyno_wall_clock_now,
                                         .wake = dyno_wall_clock_wake,
                                         .clock = clock},
@@ -110,11 +114,18 @@ dyno_status dyno_live_far_machine(struct dyno_device **out, struct dyno_machine 
     return dyno_machine_open(out, workers, far, answers);
 }
 
-void dyno_live_far_say(const struct dyno_ucx_peers *peers, const char *option)
+void dyno_live_far_say(struct dyno_ucx_peers *peers, const char *option)
 {
-    const char *why = peers ? dyno_ucx_peers_why(peers) : NULL;
+    struct dyno_ucx_loss loss = {0};
 
-    if (why) {
-        (void)fprintf(stderr, "dyno: a process of workers (%s) is gone: %s\n", option, why);
+    if (peers) {
+        loss = dyno_ucx_peers_loss(peers);
+    }
+    if (loss.away > 0) {
+        (void)fprintf(stderr, "dyno: a process of workers (%s) is gone: %s%s%s\n", option, loss.why,
+                      loss.why[0] && loss.in_vain[0] ? "; looked for again: " : "", loss.in_vain);
+    } else if (loss.workers > 0) {
+        (void)fprintf(stderr, "dyno: a process of workers (%s) was gone for a while: %s\n", option,
+                      loss.why);
     }
 }

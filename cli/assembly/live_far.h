@@ -6,12 +6,13 @@
 #include "cli/assembly/live.h"
 
 /* What the options say of them together.  DYNO_BAD_INPUT. */
-dyno_status dyno_live_far_check(const struct dyno_scenario *scenario, struct dyno_error *error);
+dyno_status dyno_live_far_check(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error);
 
 /* Where they are, and how many. */
 struct dyno_live_far {
     const char *addresses, *transport; /* as prefill.at and prefill.transport */
-    uint32_t workers;
+    struct dyno_live_workers workers;
 };
 
 /* Them and their device, as dyno_live_device.  *peers is closed after the device, also on failure
@@ -29,8 +30,9 @@ dyno_status dyno_live_far_machine(struct dyno_device **out, struct dyno_machine 
                                   const struct dyno_machine *machine, uint32_t workers,
                                   struct dyno_answers *answers);
 
-/* Say on standard error why a process of that option's is gone, if one is.  NULL: none could be. */
-void dyno_live_far_say(const struct dyno_ucx_peers *peers, const char *option);
+/* Say on standard error why a process of that option's is gone, or was, if one is.  NULL: none
+ * could be. */
+void dyno_live_far_say(struct dyno_ucx_peers *peers, const char *option);
 
 /* prefill.transport, or that of `dyno calibrate`: auto, shm, tcp. */
 enum dyno_ucx_transport dyno_live_transport(const char *name);

@@ -46,9 +46,16 @@ static uint32_t far_ends(const struct dyno_scenario *scenario)
     return (scenario->prefill.at ? 1U : 0) + (scenario->fleet.at ? 1U : 0);
 }
 
-/* What pretends to copy: one thread, those from another process too; and one that writes and reads
- * files, by turns, whose two ways have speeds of their own. */
-enum { COPIES, DISK, DISK_WRITES, DISK_READS, SIMULATED_LINKS };
+/* What pretends to copy: one thread; one for what moves to other processes or from them, by way of
+ * this one between two of them; and one that writes and reads files, by turns, whose two ways have
+ * speeds of their own. */
+enum { COPIES, FAR, FAR_TWICE, DISK, DISK_WRITES, DISK_READS, SIMULATED_LINKS };
+
+static bool is_far(const struct dyno_live_links *links, uint32_t endpoint)
+{
+    return endpoint < links->first_behind ? links->is_far
+                                          : endpoint < links->first_pool && links->behind_far;
+}
 
 static bool in_file(const struct dyno_live_links *links, uint32_t endpoint)
 {
@@ -62,18 +69,25 @@ static uint32_t simulated_path(const void *context, uint32_t from, uint32_t to,
     const struct dyno_live_links *links = context;
     bool reads = in_file(links, from), writes = in_file(links, to);
 
+    if (is_far(links, from) && is_far(links, to)) {
+        path[0] = FAR;
+        path[1] = FAR_TWICE;
+        return 2;
+    }
     if (!reads && !writes) {
-        path[0] = COPIES;
+        path[0] = is_far(links, from) || is_far(links, to) ? FAR : COPIES;
         return 1;
     }
     path[0] = DISK;
     path[1] = writes ? DISK_WRITES : DISK_READS;
-    return 2;
+    path[2] = FAR;
+    return is_far(links, from) || is_far(links, to) ? 3 : 2;
 }
 
+/* What was not measured, which nothing moves over, is taken for fast. */
 static struct dyno_fabric_link link_of(double byte_ns, double latency_ns)
 {
-    double bytes_per_s = 1e9 / byte_ns;
+    double bytes_per_s = byte_ns > 0.0 ? 1e9 / byte_ns : (double)DYNO_LINK_BYTES_PER_S_MAX;
 
     if (bytes_per_s < (double)DYNO_LINK_BYTES_PER_S_MIN) {
         bytes_per_s = (double)DYNO_LINK_BYTES_PER_S_MIN;
@@ -115,36 +129,45 @@ static dyno_status take_pools(struct dyno_live_links *links, const struct dyno_a
     return DYNO_OK;
 }
 
+/* What was measured, of what is to be moved. */
+static dyno_status check_measured(const struct dyno_assembly *assembly, bool any_far,
+                                  struct dyno_error *error)
+{
+    if (any_far && assembly->machine.far_byte_ns <= 0.0) {
+        return not_measured(assembly, "copying", "far_byte_ns", " --prefill-at ADDRESS", error);
+    }
+    return !any_far && assembly->machine.copy_byte_ns <= 0.0
+               ? not_measured(assembly, "copying", "copy_byte_ns", "", error)
+               : DYNO_OK;
+}
+
 static dyno_status open_simulated(struct dyno_live_links *out, const struct dyno_assembly *assembly,
                                   const struct dyno_live_pool *pools, uint32_t pool_count,
                                   struct dyno_error *error)
 {
     const struct dyno_machine *machine = &assembly->machine;
-    uint32_t far = far_ends(assembly->scenario); /* what moves between two moves twice */
-    double byte_ns = far > 0 ? far * machine->far_byte_ns : machine->copy_byte_ns;
+    const struct dyno_scenario *scenario = assembly->scenario;
     double write_ns = machine->disk_write_byte_ns, read_ns = machine->disk_read_byte_ns;
     struct dyno_fabric_link links[SIMULATED_LINKS];
-    uint32_t link_count = 1;
 
-    if (byte_ns <= 0.0) {
-        return not_measured(assembly, "copying", far > 0 ? "far_byte_ns" : "copy_byte_ns",
-                            far > 0 ? " --prefill-at ADDRESS" : "", error);
-    }
+    out->is_far = scenario->fleet.at != NULL;
+    out->behind_far = scenario->prefill.at != NULL;
+    out->first_behind = dyno_halves_decoders(scenario);
+    DYNO_TRY(check_measured(assembly, out->is_far || out->behind_far, error));
     DYNO_TRY(take_pools(out, assembly, pools, pool_count, error));
-    links[COPIES] = link_of(byte_ns, far > 0 ? far * machine->far_ns : machine->copy_ns);
-    if (write_ns > 0.0) {
-        links[DISK] = link_of(write_ns < read_ns ? write_ns : read_ns, 0.0);
-        links[DISK_WRITES] = link_of(write_ns, machine->disk_write_ns);
-        links[DISK_READS] = link_of(read_ns, machine->disk_read_ns);
-        link_count = SIMULATED_LINKS;
-    }
-    return dyno_fabric_open(&out->links,
-                            &(struct dyno_fabric_config){
-                                .links = links,
-                                .link_count = link_count,
-                                .path = simulated_path,
-                                .path_context = out,
-                                .alone = strcmp(assembly->scenario->links.sharing, "alone") == 0});
+    links[COPIES] = link_of(machine->copy_byte_ns, machine->copy_ns);
+    links[FAR] = link_of(machine->far_byte_ns, machine->far_ns);
+    links[FAR_TWICE] = link_of(2.0 * machine->far_byte_ns, machine->far_ns);
+    links[DISK] = link_of(write_ns < read_ns ? write_ns : read_ns, 0.0);
+    links[DISK_WRITES] = link_of(write_ns, machine->disk_write_ns);
+    links[DISK_READS] = link_of(read_ns, machine->disk_read_ns);
+    return dyno_fabric_open(
+        &out->links,
+        &(struct dyno_fabric_config){.links = links,
+                                     .link_count = SIMULATED_LINKS,
+                                     .path = simulated_path,
+                                     .path_context = out,
+                                     .alone = strcmp(scenario->links.sharing, "alone") == 0});
 }
 
 /* What a worker has now: it is another one after it was started again. */
@@ -202,7 +225,8 @@ static dyno_status open_files(struct dyno_live_links *links, const struct dyno_a
     return DYNO_OK;
 }
 
-/* Memory or a file for each pool, from `to` on; memories are of the shape of the first worker's. */
+/* Memory or a file for each pool, from `to` on; memories are of the shape of the first worker's, or
+ * of what lies between two processes. */
 static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                              struct dyno_kv_storage **to, const struct dyno_live_pool *pools,
                              uint32_t pool_count, struct dyno_error *error)
@@ -216,8 +240,11 @@ static dyno_status add_pools(struct dyno_live_links *links, const struct dyno_as
     DYNO_TRY(open_files(links, assembly, pools, pool_count, error));
     for (uint32_t i = 0; i < pool_count; i++, to += ranks) {
         for (uint32_t rank = 0; pools[i].level == 2 && rank < ranks; rank++) {
-            DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count],
-                                          storage_of(assembly, 0, rank), pools[i].blocks, error));
+            const struct dyno_kv_storage *shape =
+                links->between ? links->between[rank] : storage_of(assembly, 0, rank);
+
+            DYNO_TRY(dyno_kv_storage_like(&links->storages[links->storage_count], shape,
+                                          pools[i].blocks, error));
             to[rank] = links->storages[links->storage_count++];
         }
     }
@@ -239,6 +266,7 @@ static dyno_status list_peers(struct dyno_kv_peer ***out, const struct dyno_asse
                               uint32_t endpoint_count, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
+    uint32_t decoders = dyno_halves_decoders(scenario);
     struct dyno_kv_peer **peers;
 
     *out = NULL;
@@ -249,18 +277,18 @@ static dyno_status list_peers(struct dyno_kv_peer ***out, const struct dyno_asse
     if (!peers) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
-    for (uint32_t i = 0; scenario->fleet.at && i < scenario->disagg.decode; i++) {
+    for (uint32_t i = 0; scenario->fleet.at && i < decoders; i++) {
         peers[i] = dyno_ucx_peers_memory(assembly->peers, i);
     }
-    for (uint32_t i = 0; scenario->prefill.at && i < scenario->disagg.prefill; i++) {
-        peers[scenario->disagg.decode + i] = dyno_ucx_peers_memory(assembly->halves.peers, i);
+    for (uint32_t i = 0; assembly->halves.peers && i < dyno_halves_prefillers(scenario); i++) {
+        peers[decoders + i] = dyno_ucx_peers_memory(assembly->halves.peers, i);
     }
     *out = peers;
     return DYNO_OK;
 }
 
-/* Memory that what moves between two other processes goes through, a rank's each; none where one
- * end is always here. */
+/* Memory that what moves between two other processes, or one and a file, goes through, a rank's
+ * each; none where one end is always memory that is here. */
 static dyno_status open_between(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                                 uint32_t ranks, struct dyno_error *error)
 {
@@ -268,7 +296,7 @@ static dyno_status open_between(struct dyno_live_links *links, const struct dyno
     struct dyno_model of = *model;
     struct dyno_shard shard;
 
-    if (!assembly->scenario->fleet.at) {
+    if (far_ends(assembly->scenario) == 0) {
         return DYNO_OK;
     }
     links->between = calloc(ranks, sizeof(struct dyno_kv_storage *));
@@ -306,9 +334,6 @@ static dyno_status open_with(struct dyno_live_links *links, const struct dyno_as
     config->files = any_file(links) ? files : NULL;
     status = list_peers(&peers, assembly, config->endpoint_count, error);
     config->peers = peers;
-    if (status == DYNO_OK) {
-        status = open_between(links, assembly, config->ranks, error);
-    }
     config->between = links->between;
     if (status == DYNO_OK) {
         status = dyno_cpu_links_open(&links->links, config, error);
@@ -324,6 +349,7 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
 {
     uint32_t workers = dyno_halves_workers(assembly->scenario);
 
+    DYNO_TRY(open_between(links, assembly, ranks, error));
     DYNO_TRY(
         add_pools(links, assembly, storages + (size_t)workers * ranks, pools, pool_count, error));
     return open_with(links, assembly,

@@ -31,6 +31,8 @@ struct dyno_live_links {
      */
     uint32_t *levels; /* [level_count] */
     uint32_t level_count, first_pool;
+    uint32_t first_behind;   /* endpoint of the first worker that computes prompts ... */
+    bool is_far, behind_far; /* ... and whether they, or those before them, are elsewhere */
 };
 
 /* Whether the assembly's workers are such ones. */

@@ -447,11 +447,9 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            "prompt is computed",
                            error);
     }
-    if (scenario->output.journal &&
-        (!dyno_live_is_real(scenario) || scenario->prefill.at || scenario->fleet.at)) {
+    if (scenario->output.journal && !dyno_live_is_real(scenario)) {
         return refuse_pair(options, "output.journal", "disagg.policy",
-                           "cannot be together: a journal has no place for what simulated links "
-                           "and other processes do",
+                           "cannot be together: a journal has no place for what simulated links do",
                            error);
     }
     if (is_planned && layer(options, "fleet.workers") > 0) {
@@ -487,7 +485,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(settle_closed_loop(scenario, options, error));
     DYNO_TRY(settle_machine(scenario, options, error));
     DYNO_TRY(settle_disagg(scenario, options, error));
-    DYNO_TRY(dyno_live_far_check(scenario, error));
+    DYNO_TRY(dyno_live_far_check(scenario, options, error));
     DYNO_TRY(check_routers(scenario, options, error));
     DYNO_TRY(dyno_tiers_scenario_check(scenario, error));
     DYNO_TRY(dyno_engine_defaults_settle(scenario, options, error));

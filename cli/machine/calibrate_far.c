@@ -142,9 +142,8 @@ dyno_status dyno_far_measure(struct dyno_machine *out, const struct dyno_measure
                                         .clock = clock},
         error));
     status = measure(out, peers, weights, clock, error);
-    if (status == DYNO_OK && dyno_ucx_peers_why(peers)) {
-        status = dyno_fail(error, DYNO_WORKER_GONE, "the worker at %s is gone: %s", config->far,
-                           dyno_ucx_peers_why(peers));
+    if (status == DYNO_OK && dyno_ucx_peers_are_gone(peers)) {
+        status = dyno_fail(error, DYNO_WORKER_GONE, "the worker at %s is gone", config->far);
     }
     dyno_ucx_peers_close(peers);
     return status;

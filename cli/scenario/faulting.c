@@ -136,13 +136,6 @@ static const char *given_option(const struct dyno_options *options)
 
 static dyno_status check_beside(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
-    if (dyno_live_is_far(scenario)) {
-        return dyno_fail(
-            error, DYNO_BAD_INPUT,
-            "%s and faults cannot be together: processes of workers die by themselves; "
-            "kill one",
-            dyno_live_prefill_is_far(scenario) ? "prefill.at" : "fleet.at");
-    }
     if (dyno_live_is_remote(scenario)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "faults are for workers that are simulated or compute here (run.device "
@@ -254,26 +247,21 @@ static dyno_status guard(struct dyno_faulting *faulting, const struct dyno_scena
 {
     struct dyno_failing failing[DYNO_FAILING_MAX] = {
         {of->device, 0}, {of->device_behind, dyno_halves_decoders(scenario)}};
+    const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS] = {
+        {of->peers, 0}, {of->peers_behind, dyno_halves_decoders(scenario)}};
     uint32_t count = of->other_count > 0 ? 1 + of->other_count : 2;
 
     /* Who has halves has one model. */
     for (uint32_t i = 1; of->other_count > 0 && i < count; i++) {
         failing[i] = of->others[i - 1];
     }
+    if ((of->peers || of->peers_behind) &&
+        dyno_ucx_faults_open(&faulting->faults, mortals, faulting->faults) != DYNO_OK) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for faults");
+    }
     if (dyno_failures_open(&faulting->faults, failing, count, faulting->faults) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for faults");
     }
-    return open_rosters(faulting, scenario, of);
-}
-
-/* Who dies there is dead for good. */
-static dyno_status open_far(struct dyno_faulting *faulting, const struct dyno_scenario *scenario,
-                            const struct dyno_faulting_of *of)
-{
-    const struct dyno_ucx_mortals mortals[DYNO_UCX_MORTALS] = {
-        {of->peers, 0}, {of->peers_behind, scenario->disagg.decode}};
-
-    DYNO_TRY(dyno_ucx_faults_open(&faulting->faults, mortals));
     return open_rosters(faulting, scenario, of);
 }
 
@@ -285,9 +273,6 @@ dyno_status dyno_faulting_open(struct dyno_faulting *faulting, const struct dyno
     faulting->first_behind = dyno_halves_first_prefiller(scenario);
     faulting->is_real = of->starting != NULL;
     faulting->is_guard = !is_on && dyno_faulting_guards(scenario) && of->starting;
-    if (of->peers || of->peers_behind) {
-        return open_far(faulting, scenario, of);
-    }
     if (faulting->is_guard) {
         return guard(faulting, scenario, of, error);
     }

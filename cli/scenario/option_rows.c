@@ -273,6 +273,10 @@ const struct dyno_option dyno_scenario_rows[] = {
              "and more, with commas between them; here: in this process (docs/ucx.md)")),
     ROW("fleet.transport", NULL, "HOW", CHOICE, fleet.transport, DEFAULT("auto"), WORDS(transports),
         HELP("what KV and passes go over to them; auto: shared memory on this machine, else tcp")),
+    ROW("fleet.reconnect", NULL, "TIME", DURATION, fleet.reconnect_ns, DEFAULT("1min"), OR("never"),
+        RANGE(DYNO_MS, DAYS(10000)),
+        HELP("how long a process of workers that is gone (--workers-at, --prefill-at) is looked "
+             "for again at its address; a server looks for it for ever")),
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
         DEFAULT("false"),
         HELP("spread whole experts over the GPUs of a worker rather than splitting each")),

@@ -69,6 +69,7 @@ struct dyno_scenario {
         uint32_t threads;      /* fleet.threads       --threads: of a worker; 0: auto */
         const char *at;        /* fleet.at            --workers-at; NULL: in this process */
         const char *transport; /* fleet.transport: auto, shm, tcp */
+        dyno_ns reconnect_ns;  /* fleet.reconnect: to those that are gone; 0: never */
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {

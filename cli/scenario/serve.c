@@ -243,6 +243,9 @@ dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
     if (!dyno_live_is_real(scenario) && !is_given(options, "batch.steps_max")) {
         DYNO_TRY(set(options, "batch.steps_max", "1", error)); /* a token is told when it is due */
     }
+    if (!is_given(options, "fleet.reconnect")) {
+        DYNO_TRY(set(options, "fleet.reconnect", "240000h", error)); /* for ever */
+    }
     DYNO_TRY(set(options, "run.clock", "wall", error));
     return set(options, "run.ends", "model", error);
 }

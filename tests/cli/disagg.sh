@@ -157,7 +157,7 @@ refuses 2 "--workers and --disagg contradict each other: --prefill and --decode 
  there are" \
     "${nothing[@]}" --disagg always --prefill 3 --decode 2 --planner static --workers 4
 refuses 2 "--journal and --disagg cannot be together: a journal has no place for what simulated \
-links and other processes do" \
+links do" \
     "${nothing[@]}" --disagg always --journal j
 
 # What was printed means the same again, with such workers and without.

@@ -93,7 +93,7 @@ completes halves.json 64
 works rerun halves.journal
 grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
 [[ $(number halves.json faults.deaths) == 2 ]] || fail "nobody died: $(cat out)"
-# Nor where prompts were being computed when who decodes died: they are waited for, until after then.
+# Nor where prompts were being computed when who decodes died: they are waited for.
 works replay "${load[@]}" "${live[@]}" --arrival concurrency:32 --requests 128 \
     --input-tokens uniform:300,450 --output-tokens uniform:2,12 --disagg always \
     --prefill 2 --decode 2 --set faults.migration_limit=1000 --journal computed.journal \

@@ -150,6 +150,3 @@ refuses 2 'tiers.file has no meaning without --tier g3=SIZE of workers that comp
     replay "${load[@]}" "${live[@]}" --tier g2=64MiB --tier-file kv
 refuses 2 '--tier g4: workers that compute have g2 (host memory) and g3 (a file) below their own' \
     replay "${load[@]}" "${live[@]}" --tier g4=1GiB
-refuses 2 'prefill.at and tiers.peers cannot be together: prompts are pulled out of workers in '\
-'this process' \
-    replay "${load[@]}" "${live[@]}" --peers --disagg always --prefill-at 127.0.0.1:9

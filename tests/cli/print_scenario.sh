@@ -71,6 +71,7 @@ fleet:
   threads: auto                              # default
   at: here                                   # default
   transport: auto                            # default
+  reconnect: 1min                            # default
   expert_parallel: false                     # default
 disagg:
   policy: none                               # default

@@ -5,39 +5,12 @@
 #
 # usage: tests/cli/ucx_fleet.sh DYNO
 set -euo pipefail
+root=$PWD
 # shellcheck source=tests/cli_support.sh
 . "$(dirname "$0")/../cli_support.sh"
+# shellcheck source=tests/ucx_support.sh
+. "$root/tests/ucx_support.sh"
 command -v curl >/dev/null || exit 77
-
-workers=()
-end_all() {
-    end_server
-    [[ ${#workers[@]} == 0 ]] || kill -KILL "${workers[@]}" 2>/dev/null || true
-    rm -rf "$scratch"
-}
-trap end_all EXIT
-
-# start_worker NAME ARGUMENT...: on a free port, whose address is then in $at; what it says is in
-# NAME.err, its process the last of $workers.
-start_worker() {
-    local name=$1
-
-    shift
-    : >"$name.err"
-    "$dyno" worker --listen 127.0.0.1:0 --threads 1 "$@" 2>"$name.err" &
-    workers+=($!)
-    for _ in {1..1200}; do
-        at=$(sed -n 's/^dyno worker: listening on //p' "$name.err")
-        [[ -n $at ]] && return
-        if ! kill -0 "${workers[-1]}" 2>/dev/null; then
-            grep -Eq 'this build has no UCX|UCX .* is not on this machine' "$name.err" &&
-                { cat "$name.err"; exit 77; }
-            fail "the worker did not start: $(cat "$name.err")"
-        fi
-        sleep 0.05
-    done
-    fail "the worker says nothing: $(cat "$name.err")"
-}
 
 works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
     --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
@@ -109,13 +82,9 @@ before=$(grep -c serving other.err)
 "$dyno" replay "${load[@]}" "${halves[@]}" --arrival poisson:20 --output-tokens 60 \
     --workers-at "$one,$other" --json killed.json >out 2>err &
 replay=$!
-for _ in {1..1200}; do
-    [[ $(grep -c serving other.err) -gt $before ]] && break
-    sleep 0.05
-done
+await_serving other "$before"
 sleep 0.3
-kill -KILL "${workers[1]}"
-wait "${workers[1]}" 2>/dev/null || true
+kill_worker 1
 wait "$replay" || fail "without a worker the replay ended with $?: $(cat err)"
 [[ $(number killed.json requests.completed) == 40 ]] || fail "requests were lost: $(cat out)"
 [[ $(number killed.json faults.deaths) == 1 ]] || fail "who died? $(cat out)"

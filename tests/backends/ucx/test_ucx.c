@@ -2,173 +2,12 @@
  * computed and stored in this one, bit for bit; blocks come back as they went; and who is not
  * welcome, or gone, is told of. */
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "backends/cpu/device.h"
-#include "backends/posix/wall_clock.h"
 #include "backends/store/kv_file.h"
-#include "backends/ucx/peers.h"
 #include "backends/ucx/wire.h"
-#include "backends/ucx/worker.h"
-#include "tests/backends/tiny_models.h"
-#include "tests/check_main.h"
-
-enum { BLOCK_TOKENS = 8, BLOCKS = 24, ROWS = 64, PROMPT = 37, ANSWER = 12, WORKERS = 2 };
-
-/* The other process. */
-struct far {
-    struct dyno_weights *weights;
-    pthread_t thread;
-    int stop[2];
-    char address[64];
-    sem_t listening;
-    dyno_status ended_with;
-};
-
-static void say(void *context, const char *text)
-{
-    static const char listening[] = "listening on ";
-    struct far *far = context;
-
-    if (strncmp(text, listening, strlen(listening)) == 0) {
-        (void)snprintf(far->address, sizeof far->address, "%s", text + strlen(listening));
-        (void)sem_post(&far->listening);
-    }
-}
-
-static void *run_far(void *context)
-{
-    struct far *far = context;
-    struct dyno_error error;
-
-    far->ended_with = dyno_ucx_worker_run(&(struct dyno_ucx_worker_config){.listen = "127.0.0.1:0",
-                                                                           .weights = far->weights,
-                                                                           .threads = 1,
-                                                                           .kv_bytes_max = 64 << 20,
-                                                                           .stop = far->stop[0],
-                                                                           .say = say,
-                                                                           .say_context = far},
-                                          &error);
-    (void)sem_post(&far->listening);
-    return NULL;
-}
-
-static void open_far(struct far *far, uint64_t seed)
-{
-    struct dyno_rng rng;
-
-    dyno_rng_init(&rng, seed, "ucx");
-    *far = (struct far){.weights = tiny_model(&rng, LLAMA3, DYNO_ELEMENT_F32)};
-    ck_assert_int_eq(pipe2(far->stop, O_CLOEXEC), 0);
-    ck_assert_int_eq(sem_init(&far->listening, 0, 0), 0);
-    ck_assert_int_eq(pthread_create(&far->thread, NULL, run_far, far), 0);
-    (void)sem_wait(&far->listening);
-    ck_assert_uint_gt(strlen(far->address), 0);
-}
-
-/* Its process ends, with whatever it was doing. */
-static void end_far(struct far *far)
-{
-    (void)!write(far->stop[1], "", 1);
-    ck_assert_int_eq(pthread_join(far->thread, NULL), 0);
-    ck_assert_int_eq(far->ended_with, DYNO_OK);
-}
-
-static void close_far(struct far *far)
-{
-    (void)close(far->stop[0]);
-    (void)close(far->stop[1]);
-    (void)sem_destroy(&far->listening);
-    arrays_free();
-}
-
-static struct dyno_ucx_peers *open_peers(const struct far *far, struct dyno_clock *clock,
-                                         enum dyno_ucx_transport transport)
-{
-    struct dyno_ucx_peers *peers = NULL;
-    struct dyno_error error;
-
-    ck_assert_msg(dyno_ucx_peers_open(&peers,
-                                      &(struct dyno_ucx_peers_config){.addresses = far->address,
-                                                                      .transport = transport,
-                                                                      .weights = far->weights,
-                                                                      .workers = WORKERS,
-                                                                      .ranks = 1,
-                                                                      .blocks = BLOCKS,
-                                                                      .block_tokens = BLOCK_TOKENS,
-                                                                      .rows_max = ROWS,
-                                                                      .now = dyno_wall_clock_now,
-                                                                      .wake = dyno_wall_clock_wake,
-                                                                      .clock = clock},
-                                      &error) == DYNO_OK,
-                  "%s", error.text);
-    return peers;
-}
-
-static struct dyno_threaded_config threaded_config(struct dyno_transcripts *transcripts,
-                                                   struct dyno_clock *clock)
-{
-    return (struct dyno_threaded_config){.worker_count = WORKERS,
-                                         .seqs_max = 2,
-                                         .steps_max = 4,
-                                         .transcripts = transcripts,
-                                         .now = dyno_wall_clock_now,
-                                         .wake = dyno_wall_clock_wake,
-                                         .clock = clock};
-}
-
-/* ---- passes ---------------------------------------------------------------------------------- */
-
-static void await_pass(struct dyno_device *device, struct dyno_clock *clock)
-{
-    struct dyno_completion completion;
-    dyno_ns now = dyno_wall_clock_now(clock);
-
-    while (!device->ops->reap(device, now, &completion)) {
-        now = clock->ops->wait_until(clock, DYNO_NEVER);
-    }
-}
-
-/* A prompt in two slices, then its answer, on one worker. */
-static void compute(struct dyno_device *device, struct dyno_clock *clock, uint32_t worker,
-                    const uint32_t *table)
-{
-    const uint32_t *tables[2] = {table, NULL};
-    struct dyno_slice slices[] = {{.slot = 0, .first = 0, .tokens = 20},
-                                  {.slot = 0, .first = 20, .tokens = PROMPT - 20, .yields = true}};
-    struct dyno_pass pass = {.worker = worker, .steps_max = 1, .slice_count = 1, .tables = tables};
-
-    device->ops->open(device, worker, 0, 1, 0, ANSWER);
-    for (uint32_t i = 0; i < 2; i++) {
-        pass.slices = &slices[i];
-        device->ops->submit(device, 0, &pass);
-        await_pass(device, clock);
-    }
-    pass = (struct dyno_pass){
-        .worker = worker, .steps_max = 4, .decode = true, .decode_count = 1, .tables = tables};
-    for (uint32_t i = 0; i < 2; i++) {
-        device->ops->submit(device, 0, &pass);
-        await_pass(device, clock);
-    }
-    device->ops->shut(device, worker, 0);
-}
-
-static struct dyno_transcript *add_prompt(struct dyno_transcripts *transcripts, uint32_t vocab)
-{
-    struct dyno_transcript *transcript = NULL;
-
-    ck_assert_int_eq(dyno_transcripts_add(transcripts, 1, PROMPT, ANSWER, &transcript), DYNO_OK);
-    for (uint32_t i = 0; i < PROMPT; i++) {
-        transcript->tokens[i] = (7 * i + 3) % vocab;
-    }
-    return transcript;
-}
+#include "tests/backends/ucx/far.h"
 
 static void check_blocks(struct dyno_kv_peer *memory, const struct dyno_kv_storage *due,
                          const uint32_t *table, uint32_t count)
@@ -194,11 +33,6 @@ static void check_blocks(struct dyno_kv_peer *memory, const struct dyno_kv_stora
     free(b);
 }
 
-static enum dyno_ucx_transport transport_of(int index)
-{
-    return index == 0 ? DYNO_UCX_SHARED_MEMORY : DYNO_UCX_TCP;
-}
-
 START_TEST(what_is_computed_there_is_what_would_be_computed_here)
 {
     static const uint32_t table[] = {5, 6, 7, 2, 20, 0};
@@ -213,7 +47,7 @@ START_TEST(what_is_computed_there_is_what_would_be_computed_here)
 
     open_far(&far, 1);
     ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
-    peers = open_peers(&far, clock, transport_of(_i));
+    peers = open_peers(&far, clock, transport_of(_i), 0);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(dyno_transcripts_open(&transcripts[i]), DYNO_OK);
         texts[i] = add_prompt(transcripts[i], far.weights->model.vocab);
@@ -270,7 +104,7 @@ START_TEST(blocks_go_there_and_come_back)
     open_far(&far, 2);
     dyno_rng_init(&rng, 3, "blocks");
     ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
-    peers = open_peers(&far, clock, transport_of(_i));
+    peers = open_peers(&far, clock, transport_of(_i), 0);
     ck_assert_int_eq(dyno_kv_storage_open(&storage, &far.weights->model, BLOCKS, BLOCK_TOKENS,
                                           DYNO_ELEMENT_F32, &error),
                      DYNO_OK);
@@ -324,16 +158,17 @@ START_TEST(a_process_that_ends_is_the_death_of_its_workers)
 
     open_far(&far, 4);
     ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
-    peers = open_peers(&far, clock, transport_of(_i));
+    peers = open_peers(&far, clock, transport_of(_i), 0);
     ck_assert_int_eq(dyno_kv_storage_open(&storage, &far.weights->model, 1, BLOCK_TOKENS,
                                           DYNO_ELEMENT_F32, &error),
                      DYNO_OK);
-    ck_assert_int_eq(
-        dyno_ucx_faults_open(
-            &faults, (const struct dyno_ucx_mortals[DYNO_UCX_MORTALS]){{NULL, 0}, {peers, 5}}),
-        DYNO_OK);
+    ck_assert_int_eq(dyno_ucx_faults_open(
+                         &faults,
+                         (const struct dyno_ucx_mortals[DYNO_UCX_MORTALS]){{NULL, 0}, {peers, 5}},
+                         NULL),
+                     DYNO_OK);
     ck_assert_uint_eq(faults->ops->next(faults), DYNO_NEVER);
-    ck_assert_ptr_null(dyno_ucx_peers_why(peers));
+    ck_assert(!dyno_ucx_peers_are_gone(peers));
     end_far(&far);
     while (faults->ops->next(faults) == DYNO_NEVER) {
         (void)clock->ops->wait_until(clock, DYNO_NEVER); /* it is woken */
@@ -347,7 +182,9 @@ START_TEST(a_process_that_ends_is_the_death_of_its_workers)
         ck_assert_uint_eq(fault.until, DYNO_NEVER);
     }
     ck_assert_uint_eq(faults->ops->next(faults), DYNO_NEVER);
-    ck_assert_str_eq(dyno_ucx_peers_why(peers), "its connection ended");
+    ck_assert(dyno_ucx_peers_are_gone(peers));
+    ck_assert_str_eq(dyno_ucx_peers_loss(peers).why, "its connection ended");
+    ck_assert_uint_eq(dyno_ucx_peers_loss(peers).away, WORKERS);
     memory = dyno_ucx_peers_memory(peers, 0);
     ck_assert(!memory->ops->fetch(memory, &block, &storage, &block, 1));
     faults->ops->close(faults);
@@ -416,7 +253,7 @@ START_TEST(who_is_not_welcome_is_told_why)
     memcpy(&hello, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAccept: everything\r\n",
            sizeof hello);
     refused(&far, &hello, "is not a dyno of this kind of machine");
-    peers = open_peers(&far, clock, DYNO_UCX_TCP); /* it serves whom it should, after all that */
+    peers = open_peers(&far, clock, DYNO_UCX_TCP, 0); /* it serves whom it should, after all that */
     refused(&far, NULL, "this worker serves another dyno");
     dyno_ucx_peers_close(peers);
     peers = NULL;
