@@ -37,7 +37,7 @@ struct dyno_ab_run_figure {
     struct dyno_estimate difference[DYNO_ARMS_MAX][DYNO_ARMS_MAX]; /* [a][b]: b less a */
 };
 
-enum { DYNO_AB_RUN_FIGURES = 5 };
+enum { DYNO_AB_RUN_FIGURES = 8 };
 
 struct dyno_ab {
     struct dyno_ab_options options;

@@ -141,7 +141,10 @@ static dyno_status take_records(struct dyno_arm_run *run, struct keeper *keeper)
     }
     run->records = malloc((counts[DYNO_ITEM_REQUEST] + 1) * sizeof *run->records);
     run->plans = malloc((counts[DYNO_ITEM_PLAN] + 1) * sizeof *run->plans);
-    if (!run->records || !run->plans) {
+    run->busy = run->with.scenario.cost.energy
+                    ? malloc((counts[DYNO_ITEM_SAMPLE] + 1) * sizeof *run->busy)
+                    : NULL;
+    if (!run->records || !run->plans || (run->with.scenario.cost.energy && !run->busy)) {
         return DYNO_NO_MEMORY;
     }
     for (size_t i = 0; i < keeper->count; i++) {
@@ -149,6 +152,11 @@ static dyno_status take_records(struct dyno_arm_run *run, struct keeper *keeper)
             run->records[run->record_count++] = keeper->items[i].request;
         } else if (keeper->items[i].kind == DYNO_ITEM_PLAN) {
             run->plans[run->plan_count++] = keeper->items[i].plan;
+        } else if (keeper->items[i].kind == DYNO_ITEM_SAMPLE && run->busy) {
+            const struct dyno_sample_record *sample = &keeper->items[i].sample;
+
+            run->busy[run->busy_count++] = (struct dyno_arm_busy){
+                .at = sample->at, .busy_ns = sample->busy_ns, .worker = sample->worker};
         }
     }
     qsort(run->records, run->record_count, sizeof *run->records, by_id);
@@ -372,6 +380,7 @@ void dyno_arm_runs_close(struct dyno_arm_runs *runs)
     for (uint32_t i = 0; runs->items && i < runs->arms * runs->seeds; i++) {
         free(runs->items[i].records);
         free(runs->items[i].plans);
+        free(runs->items[i].busy);
         free(runs->items[i].prefixes);
         dyno_arm_scenario_close(&runs->items[i].with);
     }

@@ -18,6 +18,12 @@ enum dyno_harness_limit {
     DYNO_HARNESS_CPU,  /* the loop's thread computed for nine tenths of the time, or more */
 };
 
+/* How long a worker was busy so far, at a look at it. */
+struct dyno_arm_busy {
+    dyno_ns at, busy_ns;
+    uint32_t worker;
+};
+
 struct dyno_arm_run {
     struct dyno_arm_scenario with; /* its scenario */
     char title[256];
@@ -26,6 +32,8 @@ struct dyno_arm_run {
     uint32_t record_count;
     struct dyno_plan_record *plans; /* [plan_count] in the order of time */
     uint32_t plan_count;
+    struct dyno_arm_busy *busy; /* [busy_count] in the order of time; only where energy is told */
+    uint32_t busy_count;
     uint64_t *prefixes; /* [prefix_count] by id: the first shared span; 0: none */
     uint32_t prefix_count;
     int64_t run_id;      /* in the database; 0: none */

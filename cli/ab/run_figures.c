@@ -1,5 +1,5 @@
-/* What a run has one of: throughput, GPU-hours.  Requests do not make it, so blocks of them give no
- * interval; seeds of a generator do. */
+/* What a run has one of: throughput, GPU-hours; energy and costs where they are told.  Requests do
+ * not make it, so blocks of them give no interval; seeds of a generator do. */
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +14,9 @@ static const struct {
     {"goodput.per_gpu", "goodput/s per GPU", 3},
     {"fleet.gpu_hours", "GPU-hours", 3},
     {"kv.preemptions", "preemptions", 1},
+    {"cost.energy_kwh", "kWh", 4},
+    {"cost.total", "cost", 3},
+    {"cost.per_million_output_tokens", "cost per M tokens out", 3},
 };
 
 static double value_of(const struct dyno_arm_run *run, const char *name)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/scenario/models.h"
+#include "cli/tune/energy.h"
 
 enum { CELL_REQUESTS = 8 };
 
@@ -29,18 +30,13 @@ static const struct dyno_arm_run *run_of(const struct dyno_tune_cells *work, uin
     return &work->runs->items[side * work->runs->seeds + seed];
 }
 
-/* When the last request of any side came: cells are equal parts of the time until then, and the
- * last one has what is left. */
-static dyno_ns span_of(const struct dyno_tune_cells *work, uint32_t seed)
+/* When the last request of a run came. */
+static dyno_ns span_of(const struct dyno_arm_run *run)
 {
     dyno_ns last = 0;
 
-    for (uint32_t side = 0; side < work->runs->arms; side++) {
-        const struct dyno_arm_run *run = run_of(work, side, seed);
-
-        for (uint32_t i = 0; i < run->record_count; i++) {
-            last = run->records[i].arrival_ns > last ? run->records[i].arrival_ns : last;
-        }
+    for (uint32_t i = 0; i < run->record_count; i++) {
+        last = run->records[i].arrival_ns > last ? run->records[i].arrival_ns : last;
     }
     return last + 1;
 }
@@ -94,6 +90,7 @@ static void add_request(struct dyno_tune_cells *work, uint32_t part,
 struct fleet {
     uint32_t worker_gpus[DYNO_MODELS_MAX]; /* of each worker ... */
     double gpus[DYNO_MODELS_MAX];          /* ... and of all places of the model's workers */
+    uint32_t models;                       /* 1, or more: their workers stand one after another */
 };
 
 static dyno_status find_fleet(struct fleet *out, const struct dyno_arm_run *run)
@@ -103,6 +100,7 @@ static dyno_status find_fleet(struct fleet *out, const struct dyno_arm_run *run)
     struct dyno_error ignored; /* they were read before, when the scenario was loaded */
     dyno_status status;
 
+    out->models = 1;
     out->worker_gpus[0] = scenario->fleet.tp;
     out->gpus[0] = dyno_tune_summary_value(&run->summary, "fleet.gpus");
     if (!dyno_models_are(scenario)) {
@@ -110,6 +108,7 @@ static dyno_status find_fleet(struct fleet *out, const struct dyno_arm_run *run)
     }
     models = calloc(1, sizeof *models);
     status = models ? dyno_models_read(models, scenario, &ignored) : DYNO_NO_MEMORY;
+    out->models = status == DYNO_OK ? models->count : 1;
     for (uint32_t i = 0; status == DYNO_OK && i < models->count; i++) {
         out->worker_gpus[i] = models->scenarios[i].fleet.tp;
         out->gpus[i] = models->scenarios[i].fleet.tp * models->scenarios[i].fleet.workers;
@@ -165,29 +164,102 @@ static void add_cell(struct dyno_tune_cells *work, uint32_t side, uint32_t place
     }
 }
 
-static dyno_status add_time(struct dyno_tune_cells *work, uint32_t side, uint32_t seed,
-                            dyno_ns span)
+static double gpus_of_worker(const void *context, uint32_t worker)
+{
+    const struct fleet *fleet = context;
+    double workers = worker;
+
+    for (uint32_t i = 0; i + 1 < fleet->models; i++) {
+        workers -= fleet->gpus[i] / fleet->worker_gpus[i];
+        if (workers < 0.0) {
+            return fleet->worker_gpus[i];
+        }
+    }
+    return fleet->worker_gpus[fleet->models - 1];
+}
+
+/* What GPUs draw and cost in each cell; of all requests, for no model is told apart. */
+static dyno_status add_costs(struct dyno_tune_cells *work, uint32_t side, uint32_t seed,
+                             const struct fleet *fleet, const double *edges)
 {
     const struct dyno_arm_run *run = run_of(work, side, seed);
-    double length = (double)span / work->cells, end = (double)span;
+    uint32_t part = side * work->groups, first = seed * work->cells;
+    const double *gpu_seconds = sum_of(work, part, DYNO_TUNE_GPU_SECONDS) + first;
+    double *kwh = sum_of(work, part, DYNO_TUNE_KWH) + first;
+    double *cost = sum_of(work, part, DYNO_TUNE_COST) + first;
+
+    if (dyno_tune_energy_is_known(run)) {
+        DYNO_TRY(
+            dyno_tune_energy(kwh, run, work->cells, edges, gpu_seconds, gpus_of_worker, fleet));
+    }
+    for (uint32_t i = 0; i < work->cells; i++) {
+        cost[i] = gpu_seconds[i] / 3600.0 * run->with.scenario.cost.gpu_hour_price +
+                  kwh[i] * run->with.scenario.cost.kwh_price;
+    }
+    return DYNO_OK;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Cells of requests by their order lie between the ends of as many requests as are in them: then
+ * they are as long as it took to serve so many. */
+static void find_edges_by_order(double *edges, uint32_t cells, double *ends, uint32_t count)
+{
+    qsort(ends, count, sizeof *ends, by_time);
+    for (uint32_t i = 1; i < cells; i++) {
+        edges[i] = ends[(uint64_t)i * count / cells - (i * (uint64_t)count >= cells)];
+    }
+}
+
+/* When the cells of a run begin, and the last one ends: equal parts of the time in which requests
+ * came, and what is left. */
+static dyno_status find_edges(double *edges, const struct dyno_tune_cells *work,
+                              const struct dyno_arm_run *run)
+{
+    double span = (double)span_of(run), *ends = malloc((run->record_count + 1) * sizeof *ends);
+    uint32_t count = 0;
+
+    if (!ends) {
+        return DYNO_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i <= work->cells; i++) {
+        edges[i] = span / work->cells * i;
+    }
+    for (uint32_t i = 0; i < run->record_count; i++) {
+        if (run->records[i].last_token_ns != DYNO_NEVER) {
+            ends[count] = (double)run->records[i].last_token_ns;
+            edges[work->cells] = fmax(edges[work->cells], ends[count++]);
+        }
+    }
+    if (work->runs->by_order && count >= work->cells) {
+        find_edges_by_order(edges, work->cells, ends, count);
+    }
+    free(ends);
+    return DYNO_OK;
+}
+
+static dyno_status add_time(struct dyno_tune_cells *work, uint32_t side, uint32_t seed)
+{
+    const struct dyno_arm_run *run = run_of(work, side, seed);
+    double edges[DYNO_TUNE_CELLS_MAX + 1] = {0.0};
     struct fleet fleet = {.gpus = {0}};
     uint32_t look = 0;
 
     DYNO_TRY(find_fleet(&fleet, run));
-    for (uint32_t i = 0; i < run->record_count; i++) {
-        if (run->records[i].last_token_ns != DYNO_NEVER &&
-            (double)run->records[i].last_token_ns > end) {
-            end = (double)run->records[i].last_token_ns;
-        }
-    }
+    DYNO_TRY(find_edges(edges, work, run));
     for (uint32_t cell = 0; cell < work->cells; cell++) {
-        double from = length * cell, until = cell + 1 < work->cells ? length * (cell + 1) : end;
+        double from = edges[cell], until = edges[cell + 1];
         double gpus[DYNO_MODELS_MAX];
 
         find_gpus_up(gpus, run, &fleet, (dyno_ns)((from + until) / 2.0), &look);
         add_cell(work, side, seed * work->cells + cell, (until - from) * 1e-9, gpus);
     }
-    return DYNO_OK;
+    return add_costs(work, side, seed, &fleet, edges);
 }
 
 static int by_value(const void *a, const void *b)
@@ -247,10 +319,8 @@ static dyno_status fill_side(struct dyno_tune_cells *work, uint32_t side)
         DYNO_TRY(open_part(work, &parts[group], requests));
     }
     for (uint32_t seed = 0; seed < work->runs->seeds; seed++) {
-        dyno_ns span = span_of(work, seed);
-
-        add_run(work, side, seed, span);
-        DYNO_TRY(add_time(work, side, seed, span));
+        add_run(work, side, seed, span_of(run_of(work, side, seed)));
+        DYNO_TRY(add_time(work, side, seed));
     }
     for (uint32_t group = 0; group < work->groups; group++) {
         for (unsigned i = 0; i <= DYNO_PAIRED_QUEUE; i++) {
@@ -274,15 +344,19 @@ void dyno_tune_cells_release(struct dyno_tune_cells *work)
 /* ---- what is filled ---------------------------------------------------------------------------
  */
 
-/* Whether energy costs too: cells know nothing of it. */
-static bool is_energy_paid(const struct dyno_arm_runs *runs)
+/* Whether every run tells what a sum is made of. */
+static bool is_known(const struct dyno_arm_runs *runs, unsigned sum)
 {
     for (uint32_t i = 0; i < runs->arms * runs->seeds; i++) {
-        if (runs->items[i].with.scenario.cost.kwh_price > 0.0) {
-            return true;
+        bool goes_by_energy =
+            sum == DYNO_TUNE_KWH ||
+            (sum == DYNO_TUNE_COST && runs->items[i].with.scenario.cost.kwh_price > 0.0);
+
+        if (goes_by_energy && !dyno_tune_energy_is_known(&runs->items[i])) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 /* Where a metric is made: of all requests, or of those for the model that it names. */
@@ -338,7 +412,7 @@ dyno_status dyno_tune_cells_fill(struct dyno_tune_cells *out, const struct dyno_
     out->places = out->cells * runs->seeds;
     for (uint32_t i = 0; i < out->metrics; i++) {
         out->recipes[i] = dyno_tune_recipe_of(dyno_tune_aims_metric(aims, i)->name);
-        if (out->recipes[i].is_cost && is_energy_paid(runs)) {
+        if (!is_known(runs, out->recipes[i].above)) {
             out->recipes[i].above = DYNO_TUNE_NOTHING;
         }
         DYNO_TRY(find_group(out, i));
@@ -389,8 +463,6 @@ double dyno_tune_cells_figure(const struct dyno_tune_cells *work, uint32_t side,
     if (recipe->quantile < 0.0) {
         double scale = recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->cells : 1.0);
 
-        scale *= recipe->above == DYNO_TUNE_GPU_SECONDS ? 1.0 / 3600.0 : 1.0;
-        scale *= recipe->is_cost ? run_of(work, side, 0)->with.scenario.cost.gpu_hour_price : 1.0;
         return scale * weighted(sum_of(work, part, recipe->above), weights, work->places) / below;
     }
     for (uint32_t i = 0; i < from->sorted_count[recipe->latency]; i++) {

@@ -8,35 +8,38 @@
 struct ratio {
     const char *name;
     unsigned above, below;
+    double times; /* of the ratio */
 };
 
 static const struct ratio ratios[] = {
-    {"goodput.fraction", DYNO_TUNE_GOOD, DYNO_TUNE_REQUESTS},
-    {"goodput.requests_per_s", DYNO_TUNE_GOOD, DYNO_TUNE_SECONDS},
-    {"goodput.per_gpu", DYNO_TUNE_GOOD, DYNO_TUNE_GPU_SECONDS},
-    {"throughput.requests_per_s", DYNO_TUNE_COMPLETED, DYNO_TUNE_SECONDS},
-    {"throughput.input_tokens_per_s", DYNO_TUNE_PROMPT_TOKENS, DYNO_TUNE_SECONDS},
-    {"throughput.output_tokens_per_s", DYNO_TUNE_OUTPUT_TOKENS, DYNO_TUNE_SECONDS},
-    {"kv.token_hit_rate", DYNO_TUNE_CACHED_TOKENS, DYNO_TUNE_LOOKED_UP_TOKENS},
-    {"kv.preemptions", DYNO_TUNE_PREEMPTIONS, DYNO_TUNE_ONE},
-    {"requests.completed", DYNO_TUNE_COMPLETED, DYNO_TUNE_ONE},
-    {"requests.rejected", DYNO_TUNE_REJECTED, DYNO_TUNE_ONE},
-    {"fleet.gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE},
-    {"planner.gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE},
-    {"cost.total", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE},
-    {"cost.per_million_output_tokens", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_OUTPUT_TOKENS},
+    {"goodput.fraction", DYNO_TUNE_GOOD, DYNO_TUNE_REQUESTS, 1.0},
+    {"goodput.requests_per_s", DYNO_TUNE_GOOD, DYNO_TUNE_SECONDS, 1.0},
+    {"goodput.per_gpu", DYNO_TUNE_GOOD, DYNO_TUNE_GPU_SECONDS, 1.0},
+    {"throughput.requests_per_s", DYNO_TUNE_COMPLETED, DYNO_TUNE_SECONDS, 1.0},
+    {"throughput.input_tokens_per_s", DYNO_TUNE_PROMPT_TOKENS, DYNO_TUNE_SECONDS, 1.0},
+    {"throughput.output_tokens_per_s", DYNO_TUNE_OUTPUT_TOKENS, DYNO_TUNE_SECONDS, 1.0},
+    {"kv.token_hit_rate", DYNO_TUNE_CACHED_TOKENS, DYNO_TUNE_LOOKED_UP_TOKENS, 1.0},
+    {"kv.preemptions", DYNO_TUNE_PREEMPTIONS, DYNO_TUNE_ONE, 1.0},
+    {"requests.completed", DYNO_TUNE_COMPLETED, DYNO_TUNE_ONE, 1.0},
+    {"requests.rejected", DYNO_TUNE_REJECTED, DYNO_TUNE_ONE, 1.0},
+    {"fleet.gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE, 1.0 / 3600.0},
+    {"planner.gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE, 1.0 / 3600.0},
+    {"cost.gpu_watts", DYNO_TUNE_KWH, DYNO_TUNE_GPU_SECONDS, 3.6e6},
+    {"cost.energy_kwh", DYNO_TUNE_KWH, DYNO_TUNE_ONE, 1.0},
+    {"cost.total", DYNO_TUNE_COST, DYNO_TUNE_ONE, 1.0},
+    {"cost.per_million_output_tokens", DYNO_TUNE_COST, DYNO_TUNE_OUTPUT_TOKENS, 1e6},
 };
 
 /* Behind "models.NAME.". */
 static const struct ratio model_ratios[] = {
-    {"requests", DYNO_TUNE_REQUESTS, DYNO_TUNE_ONE},
-    {"completed", DYNO_TUNE_COMPLETED, DYNO_TUNE_ONE},
-    {"requests_per_s", DYNO_TUNE_COMPLETED, DYNO_TUNE_SECONDS},
-    {"output_tokens_per_s", DYNO_TUNE_OUTPUT_TOKENS, DYNO_TUNE_SECONDS},
-    {"goodput_per_s", DYNO_TUNE_GOOD, DYNO_TUNE_SECONDS},
-    {"goodput_fraction", DYNO_TUNE_GOOD, DYNO_TUNE_REQUESTS},
-    {"token_hit_rate", DYNO_TUNE_CACHED_TOKENS, DYNO_TUNE_LOOKED_UP_TOKENS},
-    {"gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE},
+    {"requests", DYNO_TUNE_REQUESTS, DYNO_TUNE_ONE, 1.0},
+    {"completed", DYNO_TUNE_COMPLETED, DYNO_TUNE_ONE, 1.0},
+    {"requests_per_s", DYNO_TUNE_COMPLETED, DYNO_TUNE_SECONDS, 1.0},
+    {"output_tokens_per_s", DYNO_TUNE_OUTPUT_TOKENS, DYNO_TUNE_SECONDS, 1.0},
+    {"goodput_per_s", DYNO_TUNE_GOOD, DYNO_TUNE_SECONDS, 1.0},
+    {"goodput_fraction", DYNO_TUNE_GOOD, DYNO_TUNE_REQUESTS, 1.0},
+    {"token_hit_rate", DYNO_TUNE_CACHED_TOKENS, DYNO_TUNE_LOOKED_UP_TOKENS, 1.0},
+    {"gpu_hours", DYNO_TUNE_GPU_SECONDS, DYNO_TUNE_ONE, 1.0 / 3600.0},
 };
 
 static const char *const latencies[] = {
@@ -53,8 +56,7 @@ static void take_ratio(struct dyno_tune_recipe *out, const struct ratio *rows, s
         if (strcmp(rows[i].name, name) == 0) {
             out->above = rows[i].above;
             out->below = rows[i].below;
-            out->is_cost = strncmp(name, "cost.", 5) == 0;
-            out->times = out->is_cost && out->below == DYNO_TUNE_OUTPUT_TOKENS ? 1e6 : 1.0;
+            out->times = rows[i].times;
         }
     }
 }

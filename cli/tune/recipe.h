@@ -14,6 +14,8 @@ enum dyno_tune_sum {
     DYNO_TUNE_ONE,     /* the cell itself: a total is a mean over cells, times their number */
     DYNO_TUNE_SECONDS, /* of the run */
     DYNO_TUNE_GPU_SECONDS,
+    DYNO_TUNE_KWH,  /* cli/tune/energy.h */
+    DYNO_TUNE_COST, /* of GPU-hours, and of energy where that has a price */
     DYNO_TUNE_REQUESTS,
     DYNO_TUNE_COMPLETED,
     DYNO_TUNE_REJECTED,
@@ -34,7 +36,6 @@ struct dyno_tune_recipe {
     double quantile; /* negative: a ratio */
     enum dyno_paired_kind latency;
     unsigned above, below; /* DYNO_TUNE_NOTHING: it cannot be made of cells */
-    bool is_cost;          /* `above` are GPUs' hours, at the price of one */
     double times;          /* that much of a ratio: the cost of a million */
 };
 

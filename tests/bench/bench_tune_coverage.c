@@ -29,8 +29,8 @@ int main(int argc, char **argv)
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 300;
     uint32_t draws = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 200;
 
-    printf("%-6s %9s %6s  %-12s  %8s  %8s  %8s  %8s\n", "load", "requests", "seeds", "interval of",
-           "mean", "p50", "goodput", "per GPU");
+    printf("%-6s %9s %6s  %-12s  %8s  %8s  %8s  %8s  %8s\n", "load", "requests", "seeds",
+           "interval of", "mean", "p50", "goodput", "per GPU", "watts");
     for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
         uint32_t arms[METRICS] = {0}, differences[METRICS] = {0};
 

@@ -44,6 +44,17 @@ if has_sqlite; then
     [[ $command == "dyno replay "*" --set router.policy=kv --seed 1" ]] || fail "$command"
 fi
 
+# Energy and costs, where they are told.
+works "${chat[@]}" --a workers=4 --b workers=8 --db none --json cost.json --set cost.energy=true \
+    --set cost.gpu_hour=2.5
+grep -Eq '^kWh +0\.[0-9]+ +0\.[0-9]+ +\+0\.[0-9]+ +one a run ' out
+grep -Eq '^cost per M tokens out +[0-9.]+ +[0-9.]+ +\+[0-9.]+ +one a run ' out
+if command -v jq >/dev/null; then
+    jq -e '.arms[1].metrics | .["cost.total"].value / .["fleet.gpu_hours"].value - 2.5 |
+        fabs < 1e-9' cost.json >/dev/null || fail "2.5 a GPU-hour is another cost"
+    jq -e '.arms[0].metrics | has("cost.total") | not' ab.json >/dev/null
+fi
+
 # The same bytes, however many threads.
 works "${chat[@]}" --a router=round_robin --b router=kv --db none --json again.json --windows 2 \
     --jobs 1

@@ -134,6 +134,17 @@ works tune --arrival poisson:20 --requests 100 --seeds 5 --vary workers=1,2 --db
 grep -q '^cost.per_million_output_tokens$' out
 grep -Eq '^ +best +[0-9.]+ +[0-9.]+ to [0-9.]+$' out
 
+# Energy has some over blocks of time, where somebody looked at the workers.
+works "${chat[@]}" --vary workers=8 --set cost.kwh=0.2 --goal energy_kwh --subject \
+    'ttft_p95<1s,cost.total<9' --db none
+sed -n '/^cost.energy_kwh /,/^ttft/p' out >energy
+grep -Eq '^ +best +0.0[0-9]+ kWh +0.0[0-9]+ to 0.[0-9]+$' energy || fail "$(cat out)"
+sed -n '/^cost.total /,$p' out | grep -Eq '^ +best +0.0[0-9]+ +0.0[0-9]+ to 0.[0-9]+$' ||
+    fail "$(cat out)"
+works "${chat[@]}" --vary workers=8 --goal energy_kwh --subject 'ttft_p95<1s' --sample-every never \
+    --db none
+sed -n '/^cost.energy_kwh /,$p' out | grep -Eq '^ +best +0.0[0-9]+ kWh +n/a$' || fail "$(cat out)"
+
 # A limit that only what was found keeps to is what the verdict is about.
 works "${chat[@]}" --vary workers=8 --goal energy_kwh --subject 'ttft_p95<1s' --db none
 grep -q '^HOLDS: it keeps to the limits here too, and the scenario as given does not$' out

@@ -1,5 +1,5 @@
-/* Queues that are known in closed form, as `dyno tune` compares scenarios: waits and goodput of two
- * arms, for the test of its intervals and the bench that measures them. */
+/* Queues that are known in closed form, as `dyno tune` compares scenarios: waits, goodput and power
+ * of two arms, for the test of its intervals and the bench that measures them. */
 #ifndef DYNO_TESTS_CLI_TUNE_WORLDS_H
 #define DYNO_TESTS_CLI_TUNE_WORLDS_H
 
@@ -9,10 +9,12 @@
 #include "cli/tune/sure.h"
 #include "tests/reports/paired_worlds.h"
 
-enum { METRICS = 4, LIMIT_S = 2 };
+enum { METRICS = 5, LIMIT_S = 2, LOOK_S = 10 };
 
 static const char metrics[] = "min:ttft_ms.mean";
-static const char limits[] = "ttft_ms.p50<1000s,goodput.fraction>0,goodput.per_gpu>0/s";
+static const char limits[] =
+    "ttft_ms.p50<1000s,goodput.fraction>0,goodput.per_gpu>0/s,gpu_watts<1kW";
+static const double watts_max = 700.0, idle_share = 0.2;
 
 /* Another row of a run's summary. */
 static inline void put_metric(struct dyno_arm_run *run, const char *name, double value)
@@ -37,8 +39,10 @@ static inline double truth_of(const struct paired_world *world, uint32_t arm, ui
         return 1e3 * world_wait_quantile(world, slowdown, 0.5);
     case 2:
         return good;
-    default:
+    case 3:
         return world->rate * good;
+    default: /* a server is busy for the share rho of time */
+        return watts_max * (idle_share + (1.0 - idle_share) * rho);
     }
 }
 
@@ -49,10 +53,12 @@ static inline int by_wait(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The summary's rows that are asked for, from the requests. */
-static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_aims *aims)
+/* The summary's rows that are asked for, from the requests; the server was busy for so long. */
+static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_aims *aims,
+                             double busy_s)
 {
-    double *waits = malloc(run->record_count * sizeof *waits), sum = 0.0, good = 0.0, values[4];
+    double *waits = malloc(run->record_count * sizeof *waits), sum = 0.0, good = 0.0;
+    double values[METRICS];
     double last = (double)run->records[run->record_count - 1].last_token_ns * 1e-9;
 
     for (uint32_t i = 0; i < run->record_count; i++) {
@@ -65,11 +71,44 @@ static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_ai
     values[1] = waits[(run->record_count + 1) / 2 - 1];
     values[2] = good / run->record_count;
     values[3] = good / last;
+    values[4] = watts_max * (idle_share + (1.0 - idle_share) * busy_s / last);
     for (uint32_t i = 0; i < METRICS; i++) {
         put_metric(run, dyno_tune_aims_metric(aims, i)->name, values[i]);
     }
     put_metric(run, "fleet.gpus", 1.0);
+    put_metric(run, "fleet.busy_fraction", busy_s / last);
+    put_metric(run, "fleet.mfu", 0.0);
+    put_metric(run, "fleet.mbu", 1.0); /* what is busy draws all that it may */
+    put_metric(run, "cost.energy_kwh", values[4] * last / 3.6e6);
     free(waits);
+}
+
+/* What somebody sees who looks at the server now and then, as it does what world_serve drew, up to
+ * the last start; returns how long it was busy by then. */
+static inline double look(struct dyno_arm_run *run, uint64_t seed, double slowdown)
+{
+    enum { SETTLE = 1500 };
+    double last = (double)run->records[run->record_count - 1].first_token_ns * 1e-9, busy = 0.0;
+    uint32_t looks = (uint32_t)(last / LOOK_S) + 1;
+    struct dyno_rng rng;
+
+    run->busy = calloc(looks, sizeof *run->busy);
+    dyno_rng_init(&rng, seed, "paired_world");
+    for (uint32_t i = 0; i < SETTLE + run->record_count; i++) {
+        double start = i < SETTLE ? 0.0 : (double)run->records[i - SETTLE].first_token_ns * 1e-9;
+        double work, at;
+
+        (void)dyno_rng_exponential(&rng); /* when it came */
+        work = dyno_rng_exponential(&rng) * slowdown;
+        work = start + work < last ? work : last - start;
+        while (i >= SETTLE && (at = (run->busy_count + 1.0) * LOOK_S) <= start + work) {
+            run->busy[run->busy_count++] = (struct dyno_arm_busy){
+                .at = (dyno_ns)(at * 1e9),
+                .busy_ns = (dyno_ns)((busy + (at > start ? at - start : 0.0)) * 1e9)};
+        }
+        busy += i < SETTLE ? 0.0 : work;
+    }
+    return busy;
 }
 
 /* Time begins with the first request. */
@@ -98,12 +137,14 @@ static inline void serve(const struct paired_world *world, uint64_t seed,
         arms[arm]->with.scenario.slo.ttft_ns = LIMIT_S * DYNO_S;
         arms[arm]->with.scenario.fleet.workers = arms[arm]->with.scenario.fleet.tp = 1;
         arms[arm]->with.scenario.run.seed = seed;
+        arms[arm]->with.scenario.cost.energy = true;
+        arms[arm]->with.scenario.cost.idle_share = idle_share;
     }
     world_serve(world, seed, first->records, second->records);
     start = first->records[0].arrival_ns;
     for (int arm = 0; arm < 2; arm++) {
         shift(arms[arm], start);
-        summarise(arms[arm], aims);
+        summarise(arms[arm], aims, look(arms[arm], seed, arm ? world->slowdown : 1.0));
     }
 }
 
@@ -131,6 +172,7 @@ static inline dyno_status compare(const struct paired_world *world, uint64_t see
     }
     for (uint32_t i = 0; i < 2 * seeds; i++) {
         free(items[i].records);
+        free(items[i].busy);
     }
     free(items);
     return status;

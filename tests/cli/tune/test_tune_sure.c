@@ -182,6 +182,59 @@ START_TEST(hours_are_of_one_run_however_many_seeds)
 }
 END_TEST
 
+/* One client asks 1,000 times, one after the other; a token takes an exponential time, of mean 1 s
+ * in the first arm and 1.1 s in the second. */
+static void ask_in_turn(struct dyno_arm_run *run, uint64_t seed, double mean)
+{
+    enum { REQUESTS = 1000 };
+    struct dyno_rng rng;
+    double at = 0.0;
+
+    dyno_rng_init(&rng, seed, "closed loop");
+    run->records = calloc(REQUESTS, sizeof *run->records);
+    run->with.scenario.fleet.tp = 1;
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        struct dyno_request_record *record = &run->records[run->record_count++];
+
+        *record = (struct dyno_request_record){
+            .id = i, .outcome = DYNO_COMPLETED, .output_tokens = 1, .prompt_tokens = 1};
+        record->scheduled_ns = record->arrival_ns = (dyno_ns)(at * 1e9);
+        at += mean * dyno_rng_exponential(&rng);
+        record->admitted_ns = record->first_token_ns = record->last_token_ns = (dyno_ns)(at * 1e9);
+    }
+    put_metric(run, "throughput.output_tokens_per_s", REQUESTS / at);
+    put_metric(run, "fleet.gpus", 1.0);
+}
+
+/* As many come in one cell of them as in another; how long that takes is what is not known. */
+START_TEST(throughput_of_a_closed_loop_is_as_sure_as_its_pace)
+{
+    uint32_t held = 0, differences = 0;
+
+    for (uint64_t world = 1; world <= 40; world++) {
+        struct dyno_arm_run *items = calloc(2, sizeof *items);
+        struct dyno_arm_runs runs = {
+            .arms = 2, .seeds = 1, .items = items, .same_traffic = true, .by_order = true};
+        struct dyno_tune_aims aims = {.goal_count = 0};
+        struct dyno_tune_sure sure;
+        struct dyno_error error;
+
+        ck_assert_int_eq(dyno_tune_aims_goals(&aims, "output_tokens_per_s", &error), DYNO_OK);
+        ask_in_turn(&items[0], world, 1.0);
+        ask_in_turn(&items[1], world, 1.1);
+        ck_assert_int_eq(dyno_tune_sure_compute(&sure, &runs, &aims, 200, &error), DYNO_OK);
+        held += sure.side[0][0].low <= 1.0 && sure.side[0][0].high >= 1.0;
+        differences += sure.difference[0][0].low <= 1 / 1.1 - 1.0 &&
+                       sure.difference[0][0].high >= 1 / 1.1 - 1.0;
+        free(items[0].records);
+        free(items[1].records);
+        free(items);
+    }
+    ck_assert_msg(held >= 33, "%u of 40", held); /* as above */
+    ck_assert_msg(differences >= 33, "%u of 40 differences", differences);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("tune_sure");
@@ -193,6 +246,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, gpus_are_those_of_all_roles_and_models);
     tcase_add_test(tcase, costs_are_as_sure_as_the_hours_that_are_paid);
     tcase_add_test(tcase, hours_are_of_one_run_however_many_seeds);
+    tcase_add_test(tcase, throughput_of_a_closed_loop_is_as_sure_as_its_pace);
     suite_add_tcase(suite, tcase);
 }
 
