@@ -17,7 +17,7 @@ struct keeper {
     struct dyno_sink sink;
     struct dyno_item *items; /* [count] */
     size_t count, capacity;
-    uint64_t *prefixes; /* [prefix_count] by request */
+    uint64_t (*prefixes)[DYNO_ARM_PREFIXES]; /* [prefix_count] by request */
     size_t prefix_count, prefix_capacity;
 };
 
@@ -114,14 +114,17 @@ static const struct dyno_sink_ops keeper_ops = {.name = "keeper",
 static dyno_status keep_prefix(void *context, const struct dyno_request *request)
 {
     struct keeper *keeper = context;
-    uint64_t *prefixes = grow(keeper->prefixes, keeper->prefix_count, &keeper->prefix_capacity,
-                              sizeof *keeper->prefixes);
+    uint64_t(*prefixes)[DYNO_ARM_PREFIXES] = grow(
+        keeper->prefixes, keeper->prefix_count, &keeper->prefix_capacity, sizeof *keeper->prefixes);
 
     if (!prefixes) {
         return DYNO_NO_MEMORY;
     }
-    keeper->prefixes = prefixes; /* ids are given out in order */
-    prefixes[keeper->prefix_count++] = request->span_count > 0 ? request->spans[0].id : 0;
+    keeper->prefixes = prefixes;
+    for (uint32_t i = 0; i < DYNO_ARM_PREFIXES; i++) { /* ids are given out in order */
+        prefixes[keeper->prefix_count][i] = i < request->span_count ? request->spans[i].id : 0;
+    }
+    keeper->prefix_count++;
     return DYNO_OK;
 }
 

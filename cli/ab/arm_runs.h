@@ -18,6 +18,8 @@ enum dyno_harness_limit {
     DYNO_HARNESS_CPU,  /* the loop's thread computed for nine tenths of the time, or more */
 };
 
+enum { DYNO_ARM_PREFIXES = 8 }; /* spans that are kept of a request */
+
 /* How long a worker was busy so far, at a look at it. */
 struct dyno_arm_busy {
     dyno_ns at, busy_ns;
@@ -34,7 +36,7 @@ struct dyno_arm_run {
     uint32_t plan_count;
     struct dyno_arm_busy *busy; /* [busy_count] in the order of time; only where energy is told */
     uint32_t busy_count;
-    uint64_t *prefixes; /* [prefix_count] by id: the first shared span; 0: none */
+    uint64_t (*prefixes)[DYNO_ARM_PREFIXES]; /* [prefix_count] by id: its first spans; 0: none */
     uint32_t prefix_count;
     int64_t run_id;      /* in the database; 0: none */
     bool cut;            /* interrupted, or at its longest duration */

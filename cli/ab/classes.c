@@ -3,7 +3,8 @@
  *
  * Prefixes are told by how many requests begin with them, so that the classes mean the same under
  * every seed: the most shared one, the next four, the next fifteen, others, and those that begin
- * like no other request. */
+ * like no other request.  A beginning that nearly all have, such as a system prompt, tells nobody
+ * apart; then it goes by what comes behind it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "reports/format.h"
 
 enum { CLASSES_MAX = 64, TENANTS_MAX = 8 };
+static const double nearly_all = 0.9;
 
 struct classifier {
     struct dyno_ab *ab;
@@ -219,6 +221,7 @@ struct sharing {
 
 struct sharings {
     struct sharing **of_seed; /* [seeds][counts] by span */
+    uint32_t *levels; /* [seeds] whose spans they are, of those that are kept of a request */
     uint32_t *counts;
 };
 
@@ -239,13 +242,15 @@ static int by_requests(const void *a, const void *b)
     return by_span(a, b);
 }
 
-/* The spans of one run, each once, by span; returns how many. */
-static uint32_t count_spans(struct sharing *out, const struct dyno_arm_run *run)
+/* The spans of one run at a level of its prompts, each once, by span; returns how many.  *most: how
+ * many requests have the most shared one. */
+static uint32_t count_spans(struct sharing *out, const struct dyno_arm_run *run, uint32_t level,
+                            uint32_t *most)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < run->prefix_count; i++) {
-        out[i] = (struct sharing){.span = run->prefixes[i], .requests = 1};
+        out[i] = (struct sharing){.span = run->prefixes[i][level], .requests = 1};
     }
     qsort(out, run->prefix_count, sizeof *out, by_span);
     for (uint32_t i = 0; i < run->prefix_count; i++) {
@@ -256,6 +261,7 @@ static uint32_t count_spans(struct sharing *out, const struct dyno_arm_run *run)
         }
     }
     qsort(out, count, sizeof *out, by_requests);
+    *most = count > 0 ? out[0].requests : 0;
     for (uint32_t i = 0; i < count; i++) {
         out[i].rank = i;
     }
@@ -263,13 +269,25 @@ static uint32_t count_spans(struct sharing *out, const struct dyno_arm_run *run)
     return count;
 }
 
+/* The level that tells requests apart: the first whose most shared span not nearly all have, if any
+ * two share one there; else the first. */
+static uint32_t level_of(struct sharing *scratch, const struct dyno_arm_run *run)
+{
+    uint32_t level = 0, most;
+
+    do {
+        (void)count_spans(scratch, run, level++, &most);
+    } while (level < DYNO_ARM_PREFIXES && most > nearly_all * run->prefix_count);
+    return most < 2 || most > nearly_all * run->prefix_count ? 0 : level - 1;
+}
+
 static uint32_t prefix_class(const struct dyno_ab *ab, const void *context, uint32_t seed,
                              uint32_t i)
 {
     const struct sharings *sharings = context;
-    uint32_t place = (uint32_t)first_of(ab, seed, i)->id;
+    uint32_t place = (uint32_t)first_of(ab, seed, i)->id, level = sharings->levels[seed];
     const struct dyno_arm_run *run = &ab->runs.items[seed];
-    struct sharing key = {.span = place < run->prefix_count ? run->prefixes[place] : 0};
+    struct sharing key = {.span = place < run->prefix_count ? run->prefixes[place][level] : 0};
     const struct sharing *found =
         bsearch(&key, sharings->of_seed[seed], sharings->counts[seed], sizeof *found, by_span);
 
@@ -283,13 +301,16 @@ static dyno_status fill_sharings(struct sharings *sharings, const struct dyno_ab
 {
     for (uint32_t seed = 0; seed < ab->runs.seeds; seed++) {
         const struct dyno_arm_run *run = &ab->runs.items[seed]; /* of the first arm */
+        uint32_t most;
 
         sharings->of_seed[seed] =
             malloc((run->prefix_count + (size_t)1) * sizeof **sharings->of_seed);
         if (!sharings->of_seed[seed]) {
             return DYNO_NO_MEMORY;
         }
-        sharings->counts[seed] = count_spans(sharings->of_seed[seed], run);
+        sharings->levels[seed] = level_of(sharings->of_seed[seed], run);
+        sharings->counts[seed] =
+            count_spans(sharings->of_seed[seed], run, sharings->levels[seed], &most);
     }
     return DYNO_OK;
 }
@@ -300,9 +321,11 @@ static dyno_status add_prefixes(struct classifier *by)
                                          "shared by none"};
     uint32_t seeds = by->ab->runs.seeds;
     struct sharings sharings = {.of_seed = calloc(seeds, sizeof(struct sharing *)),
-                                .counts = calloc(seeds, sizeof *sharings.counts)};
-    dyno_status status =
-        sharings.of_seed && sharings.counts ? fill_sharings(&sharings, by->ab) : DYNO_NO_MEMORY;
+                                .counts = calloc(seeds, sizeof *sharings.counts),
+                                .levels = calloc(seeds, sizeof *sharings.levels)};
+    dyno_status status = sharings.of_seed && sharings.counts && sharings.levels
+                             ? fill_sharings(&sharings, by->ab)
+                             : DYNO_NO_MEMORY;
 
     if (status == DYNO_OK) {
         mark(by, prefix_class, &sharings);
@@ -315,6 +338,7 @@ static dyno_status add_prefixes(struct classifier *by)
     }
     free(sharings.of_seed);
     free(sharings.counts);
+    free(sharings.levels);
     return status;
 }
 

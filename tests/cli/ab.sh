@@ -44,6 +44,13 @@ if has_sqlite; then
     [[ $command == "dyno replay "*" --set router.policy=kv --seed 1" ]] || fail "$command"
 fi
 
+# A beginning that all have tells nobody apart: then it goes by the three that come behind it.
+works ab --arrival poisson:10 --requests 300 --workers 2 --a router=random --b router=kv --db none \
+    --set generate.prefix_groups=1 --set generate.prefix_depth=1 --set generate.prefix_branches=3
+read -ra most <<<"$(sed -n 's/^prefix  the most shared//p' out)"
+read -ra others <<<"$(sed -n 's/^ *the next 4 //p' out)"
+[[ ${most[0]} -lt 150 && $((most[0] + others[0])) -eq 300 ]] || fail "$(grep -A3 '^prefix' out)"
+
 # Energy and costs, where they are told.
 works "${chat[@]}" --a workers=4 --b workers=8 --db none --json cost.json --set cost.energy=true \
     --set cost.gpu_hour=2.5
