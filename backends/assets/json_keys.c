@@ -119,6 +119,28 @@ dyno_status dyno_json_double(const struct dyno_json_keys *keys, const char *key,
     return DYNO_OK;
 }
 
+dyno_status dyno_json_positive(const struct dyno_json_keys *keys, const char *key, double fallback,
+                               double *out)
+{
+    char quoted[DYNO_QUOTE_MAX];
+
+    DYNO_TRY(dyno_json_double(keys, key, fallback, out));
+    if (*out > 0 && *out <= 1e300) {
+        return DYNO_OK;
+    }
+    return dyno_fail(keys->error, DYNO_BAD_INPUT, "%s: \"%s\" is %g where more than 0 is expected",
+                     dyno_quote(quoted, keys->path), key, *out);
+}
+
+dyno_status dyno_json_refuse(const struct dyno_json_keys *keys, const char *key, const char *value,
+                             const char *known)
+{
+    char path[DYNO_QUOTE_MAX], quoted[DYNO_QUOTE_MAX];
+
+    return dyno_fail(keys->error, DYNO_UNSUPPORTED, "%s: \"%s\" is %s; what is computed is %s",
+                     dyno_quote(path, keys->path), key, dyno_quote(quoted, value), known);
+}
+
 dyno_status dyno_json_read(json_t **out, const char *path, const char *inside, const char *what,
                            struct dyno_error *error)
 {

@@ -34,6 +34,14 @@ dyno_status dyno_json_array(const struct dyno_json_keys *keys, const char *key, 
 dyno_status dyno_json_double(const struct dyno_json_keys *keys, const char *key, double fallback,
                              double *out);
 
+/* The same of numbers above 0. */
+dyno_status dyno_json_positive(const struct dyno_json_keys *keys, const char *key, double fallback,
+                               double *out);
+
+/* DYNO_UNSUPPORTED: `value` of the key would need other arithmetic than what is `known`. */
+dyno_status dyno_json_refuse(const struct dyno_json_keys *keys, const char *key, const char *value,
+                             const char *known);
+
 /* An object, or NULL where absent or null; the object's. */
 dyno_status dyno_json_object(const struct dyno_json_keys *keys, const char *key,
                              const json_t **out);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/assets/json_keys.h"
+#include "backends/assets/rope_config.h"
 #include "core/base/words.h"
 
 enum {
@@ -39,8 +40,9 @@ static dyno_status read_shapes(const struct dyno_json_keys *keys, struct dyno_mo
     DYNO_TRY(
         dyno_json_u32(keys, "head_dim", 1, 8192, model->hidden / model->heads, &model->head_dim));
     DYNO_TRY(dyno_json_u32(keys, "vocab_size", 1, VOCAB_MAX, DYNO_JSON_REQUIRED, &model->vocab));
-    return dyno_json_u32(keys, "max_position_embeddings", 1, CONTEXT_MAX, DYNO_JSON_REQUIRED,
-                         &model->context_max);
+    DYNO_TRY(dyno_json_u32(keys, "max_position_embeddings", 1, CONTEXT_MAX, DYNO_JSON_REQUIRED,
+                           &model->context_max));
+    return dyno_rope_config_context(keys, &model->context_max);
 }
 
 static dyno_status read_width(const struct dyno_json_keys *keys, const char *key, uint32_t *out)

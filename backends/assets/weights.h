@@ -31,6 +31,7 @@ enum dyno_rope_scaling {
     DYNO_ROPE_PLAIN,
     DYNO_ROPE_LINEAR, /* every frequency divided by `factor` */
     DYNO_ROPE_LLAMA3, /* long wavelengths divided, short ones left, between them a blend */
+    DYNO_ROPE_YARN,   /* likewise by kernels/rope.h's struct dyno_rope_yarn, and pairs longer */
     DYNO_ROPE_TABLE,  /* every frequency divided by its own factor (GGUF's rope_freqs.weight) */
 };
 
@@ -38,9 +39,13 @@ struct dyno_rope {
     enum dyno_rope_pairs pairs;
     enum dyno_rope_scaling scaling;
     double theta;
-    double factor, low_freq_factor, high_freq_factor; /* LINEAR uses factor, LLAMA3 all three */
-    uint32_t original_context;                        /* LLAMA3 */
-    const float *factors;                             /* TABLE: [head_dim / 2] */
+    double factor;                            /* LINEAR, LLAMA3, YARN */
+    double low_freq_factor, high_freq_factor; /* LLAMA3 */
+    double beta_fast, beta_slow;              /* YARN */
+    double length;                            /* YARN: of a turned pair, was it 1 before */
+    bool exact;                               /* YARN */
+    uint32_t original_context;                /* LLAMA3, YARN: tokens */
+    const float *factors;                     /* TABLE: [head_dim / 2] */
 };
 
 struct dyno_layer_weights {

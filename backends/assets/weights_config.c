@@ -11,6 +11,7 @@
 
 #include "backends/assets/assets.h"
 #include "backends/assets/json_keys.h"
+#include "backends/assets/rope_config.h"
 #include "backends/assets/weights_parts.h"
 #include "core/base/words.h"
 
@@ -28,15 +29,6 @@ static const struct family {
 
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
-static dyno_status refuse_value(const struct dyno_json_keys *keys, const char *key,
-                                const char *value, const char *known)
-{
-    char path[DYNO_QUOTE_MAX], quoted[DYNO_QUOTE_MAX];
-
-    return dyno_fail(keys->error, DYNO_UNSUPPORTED, "%s: \"%s\" is %s; what is computed is %s",
-                     dyno_quote(path, keys->path), key, dyno_quote(quoted, value), known);
-}
-
 static dyno_status find_family(const struct dyno_json_keys *keys, const struct family **out)
 {
     const char *type = NULL;
@@ -48,92 +40,8 @@ static dyno_status find_family(const struct dyno_json_keys *keys, const struct f
             return DYNO_OK;
         }
     }
-    return refuse_value(keys, "model_type", type ? type : "absent",
-                        "llama, mistral, qwen2, qwen3, qwen3_moe, mixtral and gpt2");
-}
-
-static dyno_status positive(const struct dyno_json_keys *keys, const char *key, double value)
-{
-    char path[DYNO_QUOTE_MAX];
-
-    if (value > 0 && value <= 1e300) {
-        return DYNO_OK;
-    }
-    return dyno_fail(keys->error, DYNO_BAD_INPUT, "%s: \"%s\" is %g where more than 0 is expected",
-                     dyno_quote(path, keys->path), key, value);
-}
-
-static dyno_status read_positive(const struct dyno_json_keys *keys, const char *key,
-                                 double fallback, double *out)
-{
-    DYNO_TRY(dyno_json_double(keys, key, fallback, out));
-    return positive(keys, key, *out);
-}
-
-static dyno_status read_llama3(const struct dyno_json_keys *keys, const struct dyno_model *model,
-                               struct dyno_rope *rope)
-{
-    char path[DYNO_QUOTE_MAX];
-
-    rope->scaling = DYNO_ROPE_LLAMA3;
-    DYNO_TRY(read_positive(keys, "low_freq_factor", 1, &rope->low_freq_factor));
-    DYNO_TRY(read_positive(keys, "high_freq_factor", 4, &rope->high_freq_factor));
-    if (rope->high_freq_factor <= rope->low_freq_factor) {
-        return dyno_fail(keys->error, DYNO_BAD_INPUT,
-                         "%s: \"high_freq_factor\" is %g, which is not above low_freq_factor, %g",
-                         dyno_quote(path, keys->path), rope->high_freq_factor,
-                         rope->low_freq_factor);
-    }
-    return dyno_json_u32(keys, "original_max_position_embeddings", 1, 1U << 30, model->context_max,
-                         &rope->original_context);
-}
-
-/* `keys` is of "rope_scaling", or of "rope_parameters", as newer files have it. */
-static dyno_status read_scaling(const struct dyno_json_keys *keys, const struct dyno_model *model,
-                                struct dyno_rope *rope)
-{
-    const char *type = NULL;
-
-    DYNO_TRY(dyno_json_string(keys, "rope_type", &type));
-    if (!type) {
-        DYNO_TRY(dyno_json_string(keys, "type", &type));
-    }
-    DYNO_TRY(read_positive(keys, "rope_theta", rope->theta, &rope->theta));
-    if (!type || strcmp(type, "default") == 0) {
-        return DYNO_OK;
-    }
-    DYNO_TRY(read_positive(keys, "factor", 1, &rope->factor));
-    if (strcmp(type, "linear") == 0) {
-        rope->scaling = DYNO_ROPE_LINEAR;
-        return DYNO_OK;
-    }
-    if (strcmp(type, "llama3") == 0) {
-        return read_llama3(keys, model, rope);
-    }
-    return refuse_value(keys, "rope_type", type, "default, linear and llama3");
-}
-
-static dyno_status read_rope(const struct dyno_json_keys *keys, const struct family *family,
-                             const struct dyno_model *model, struct dyno_rope *rope)
-{
-    static const char *const places[] = {"rope_scaling", "rope_parameters"};
-    double partial;
-
-    rope->pairs = DYNO_ROPE_HALF_SPLIT;
-    DYNO_TRY(read_positive(keys, "rope_theta", family->theta, &rope->theta));
-    DYNO_TRY(dyno_json_double(keys, "partial_rotary_factor", 1, &partial));
-    if (partial != 1) {
-        return refuse_value(keys, "partial_rotary_factor", "not 1", "1, all of each head");
-    }
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        struct dyno_json_keys inner = {.path = keys->path, .error = keys->error};
-
-        DYNO_TRY(dyno_json_object(keys, places[i], &inner.object));
-        if (inner.object) {
-            DYNO_TRY(read_scaling(&inner, model, rope));
-        }
-    }
-    return DYNO_OK;
+    return dyno_json_refuse(keys, "model_type", type ? type : "absent",
+                            "llama, mistral, qwen2, qwen3, qwen3_moe, mixtral and gpt2");
 }
 
 static dyno_status check_word(const struct dyno_json_keys *keys, const char *key,
@@ -148,7 +56,7 @@ static dyno_status check_word(const struct dyno_json_keys *keys, const char *key
             return DYNO_OK;
         }
     }
-    return refuse_value(keys, key, text, words);
+    return dyno_json_refuse(keys, key, text, words);
 }
 
 /* One window for all layers, or none. */
@@ -157,8 +65,8 @@ static dyno_status read_window(const struct dyno_json_keys *keys, struct dyno_we
     const struct dyno_model *model = &weights->model;
 
     if (model->sliding_layers != 0 && model->sliding_layers != model->layers) {
-        return refuse_value(keys, "sliding_window", "of some layers only",
-                            "one window for all layers, or none");
+        return dyno_json_refuse(keys, "sliding_window", "of some layers only",
+                                "one window for all layers, or none");
     }
     weights->window = model->sliding_layers ? model->sliding_window : 0;
     return DYNO_OK;
@@ -171,11 +79,11 @@ static dyno_status read_llama(const struct dyno_json_keys *keys, const struct fa
 
     weights->activation = DYNO_ACTIVATION_SILU;
     DYNO_TRY(check_word(keys, "hidden_act", "silu", known, "silu"));
-    DYNO_TRY(read_positive(keys, "rms_norm_eps", 1e-6, &weights->norm_epsilon));
-    DYNO_TRY(read_rope(keys, family, &weights->model, &weights->rope));
+    DYNO_TRY(dyno_json_positive(keys, "rms_norm_eps", 1e-6, &weights->norm_epsilon));
+    DYNO_TRY(dyno_rope_config_read(&weights->rope, keys, family->theta));
     DYNO_TRY(read_window(keys, weights));
     if (weights->model.mlp_bias) {
-        return refuse_value(keys, "mlp_bias", "true", "a gated MLP without biases");
+        return dyno_json_refuse(keys, "mlp_bias", "true", "a gated MLP without biases");
     }
     weights->normalize_top_k = family->normalizes;
     if (weights->model.experts && !family->normalizes) {
@@ -193,16 +101,16 @@ static dyno_status read_gpt2(const struct dyno_json_keys *keys, struct dyno_weig
     weights->layer_norm = true;
     weights->rope.pairs = DYNO_ROPE_NONE;
     DYNO_TRY(check_word(keys, "activation_function", "gelu_new", known, "gelu_new"));
-    DYNO_TRY(read_positive(keys, "layer_norm_epsilon", 1e-5, &weights->norm_epsilon));
+    DYNO_TRY(dyno_json_positive(keys, "layer_norm_epsilon", 1e-5, &weights->norm_epsilon));
     DYNO_TRY(dyno_json_bool(keys, "scale_attn_weights", true, &scaled));
     DYNO_TRY(dyno_json_bool(keys, "scale_attn_by_inverse_layer_idx", false, &by_layer));
     if (!scaled || by_layer) {
-        return refuse_value(keys,
-                            by_layer ? "scale_attn_by_inverse_layer_idx" : "scale_attn_weights",
-                            by_layer ? "true" : "false", "attention scaled by the head's size");
+        return dyno_json_refuse(keys,
+                                by_layer ? "scale_attn_by_inverse_layer_idx" : "scale_attn_weights",
+                                by_layer ? "true" : "false", "attention scaled by the head's size");
     }
     if (weights->model.hidden % weights->model.heads != 0) {
-        return refuse_value(keys, "n_embd", "no multiple of n_head", "heads of equal size");
+        return dyno_json_refuse(keys, "n_embd", "no multiple of n_head", "heads of equal size");
     }
     return DYNO_OK;
 }
@@ -250,8 +158,8 @@ static dyno_status read_keys(const struct dyno_json_keys *keys, struct dyno_weig
     assert(family);
     DYNO_TRY(dyno_json_object(keys, "quantization_config", &quantized));
     if (quantized) {
-        return refuse_value(keys, "quantization_config", "there",
-                            "unquantised safetensors, and GGUF files of Q8_0");
+        return dyno_json_refuse(keys, "quantization_config", "there",
+                                "unquantised safetensors, and GGUF files of Q8_0");
     }
     DYNO_TRY(family->family == DYNO_FAMILY_GPT2 ? read_gpt2(keys, weights)
                                                 : read_llama(keys, family, weights));

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/assets/rope_table.h"
 #include "backends/assets/weights_parts.h"
 #include "core/base/words.h"
+#include "kernels/rope.h"
 
 enum { KEY_MAX = 96 };
 
@@ -200,7 +202,54 @@ static void name_model(const struct reader *reader, struct dyno_model *model)
     }
 }
 
-static dyno_status read_scaling(const struct reader *reader, struct dyno_rope *rope)
+/* What llama.cpp multiplies the scores with, or what changes the rule, is not computed. */
+static dyno_status refuse_yarn_strangers(const struct reader *reader)
+{
+    static const struct {
+        const char *part;
+        double computed;
+    } strangers[] = {{"rope.scaling.yarn_ext_factor", 1},
+                     {"rope.scaling.yarn_log_multiplier", 0},
+                     {"rope.scaling.yarn_attn_factor", 1}};
+    char key[KEY_MAX], path[DYNO_QUOTE_MAX];
+    double value;
+
+    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+        DYNO_TRY(dyno_gguf_double(&reader->gguf, key_of(key, reader, strangers[i].part),
+                                  strangers[i].computed, &value, reader->error));
+        if (value != strangers[i].computed) {
+            return dyno_fail(
+                reader->error, DYNO_UNSUPPORTED, "%s: \"%s\" is %g; what is computed is %g",
+                dyno_quote(path, reader->opening->path), key, value, strangers[i].computed);
+        }
+    }
+    return DYNO_OK;
+}
+
+/* As llama.cpp: "attn_factor" times the paper's length, and a context that is not said is the
+ * model's. */
+static dyno_status read_yarn(const struct reader *reader, uint32_t *context, struct dyno_rope *rope)
+{
+    double factor;
+
+    rope->scaling = DYNO_ROPE_YARN;
+    DYNO_TRY(read_positive(reader, "rope.scaling.factor", 1, &rope->factor));
+    DYNO_TRY(read_u32(reader, "rope.scaling.original_context_length", DYNO_ROPE_CONTEXT_MAX,
+                      *context, &rope->original_context));
+    DYNO_TRY(read_positive(reader, "rope.scaling.yarn_beta_fast", DYNO_ROPE_BETA_FAST,
+                           &rope->beta_fast));
+    DYNO_TRY(read_positive(reader, "rope.scaling.yarn_beta_slow", DYNO_ROPE_BETA_SLOW,
+                           &rope->beta_slow));
+    DYNO_TRY(read_positive(reader, "rope.scaling.attn_factor", 1, &factor));
+    DYNO_TRY(refuse_yarn_strangers(reader));
+    rope->length = factor * dyno_rope_yarn_length(rope->factor, 1);
+    DYNO_TRY(dyno_rope_check(rope, reader->opening->path, reader->error));
+    return dyno_rope_stretch(context, rope->original_context, rope->factor, reader->opening->path,
+                             reader->error);
+}
+
+static dyno_status read_scaling(const struct reader *reader, uint32_t *context,
+                                struct dyno_rope *rope)
 {
     char key[KEY_MAX], path[DYNO_QUOTE_MAX];
     struct dyno_gguf_text type;
@@ -210,9 +259,12 @@ static dyno_status read_scaling(const struct reader *reader, struct dyno_rope *r
     if (!type.bytes || dyno_gguf_text_is(type, "none")) {
         return DYNO_OK;
     }
+    if (dyno_gguf_text_is(type, "yarn")) {
+        return read_yarn(reader, context, rope);
+    }
     if (!dyno_gguf_text_is(type, "linear")) {
         return dyno_fail(reader->error, DYNO_UNSUPPORTED,
-                         "%s: \"%s\" must be none or linear to be computed",
+                         "%s: \"%s\" must be none, linear or yarn to be computed",
                          dyno_quote(path, reader->opening->path), key);
     }
     rope->scaling = DYNO_ROPE_LINEAR;
@@ -237,8 +289,14 @@ static dyno_status read_rope(const struct reader *reader, struct dyno_weights *w
                          "; only whole heads are rotated",
                          dyno_quote(path, reader->opening->path), rotated, weights->model.head_dim);
     }
-    DYNO_TRY(read_scaling(reader, rope));
+    DYNO_TRY(read_scaling(reader, &weights->model.context_max, rope));
     if (has(reader, "rope_freqs.weight")) {
+        if (rope->scaling != DYNO_ROPE_PLAIN) {
+            return dyno_fail(reader->error, DYNO_UNSUPPORTED,
+                             "%s: 'rope_freqs.weight' and \"%s.rope.scaling.type\" are two "
+                             "scalings; one is computed",
+                             dyno_quote(path, reader->opening->path), reader->architecture->name);
+        }
         rope->scaling = DYNO_ROPE_TABLE;
         return dyno_weights_vector(reader->opening, "rope_freqs.weight", rotated / 2,
                                    &rope->factors, reader->error);

@@ -57,7 +57,7 @@ static void print_rope(const struct dyno_rope *rope)
 {
     static const char *const pairs[] = {"learned positions", "half-split pairs", "adjacent pairs"};
     static const char *const scalings[] = {"", ", linear scaling", ", llama3 scaling",
-                                           ", a table of divisors"};
+                                           ", YaRN scaling", ", a table of divisors"};
 
     if (rope->pairs == DYNO_ROPE_NONE) {
         text_line("positions", "learned");

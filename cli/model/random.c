@@ -167,6 +167,20 @@ static void set_width(uint32_t *width, const struct random_options *options, uin
     *width = chosen(options->intermediate, *width);
 }
 
+/* A context that YaRN stretches was so much shorter in training. */
+static void set_context(struct dyno_weights *shape, const struct random_options *options)
+{
+    struct dyno_model *model = &shape->model;
+
+    model->context_max = chosen(options->context, model->context_max);
+    model->positions = model->positions ? model->context_max : 0;
+    if (options->context && shape->rope.scaling == DYNO_ROPE_YARN) {
+        double original = model->context_max / shape->rope.factor;
+
+        shape->rope.original_context = original < 1 ? 1 : (uint32_t)original;
+    }
+}
+
 static dyno_status change_shape(struct dyno_model *model, const struct random_options *options,
                                 struct dyno_error *error)
 {
@@ -187,8 +201,6 @@ static dyno_status change_shape(struct dyno_model *model, const struct random_op
     set_width(&model->intermediate, options, hidden_before, model->hidden);
     set_width(&model->expert_intermediate, options, hidden_before, model->hidden);
     model->vocab = chosen(options->vocab, model->vocab);
-    model->context_max = chosen(options->context, model->context_max);
-    model->positions = model->positions ? model->context_max : 0;
     model->experts = chosen(options->experts, model->experts);
     model->experts_per_token = chosen(options->experts_per_token, model->experts_per_token);
     return dyno_model_check(model, error);
@@ -223,6 +235,7 @@ static dyno_status write_model(const char *path, const struct random_options *op
     dyno_status status;
 
     DYNO_TRY(read_shape(options->like, &model->shape, error));
+    set_context(&model->shape, options);
     DYNO_TRY(change_shape(&model->shape.model, options, error));
     dyno_byte_progress_start(&progress, stderr);
     model->wrote = show;

@@ -3,9 +3,9 @@
  *
  * Query heads are written in place; key and value heads go to the KV cache only.  Norm and turn are
  * computed in fp32 and rounded once.  The definitions are dyno_rms_norm_ref (kernels/norm.h),
- * dyno_rope_turn_ref and the scalings of kernels/rope.h (linear, Llama 3, a table of factors, which
- * is also how YaRN comes), of which dyno_rope_table makes the table.  These differ from them by the
- * rounding of the result, and less than 2^-18 of the pair's length.
+ * dyno_rope_turn_ref and the scalings of kernels/rope.h (linear, Llama 3, YaRN, a table of
+ * factors), of which dyno_rope_table makes the table.  These differ from them by the rounding of
+ * the result, and less than 2^-18 of the pair's length.
  *
  * Bound by memory: 2 bytes an element read, and what is written.
  */

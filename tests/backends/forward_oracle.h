@@ -42,6 +42,27 @@ static inline void oracle_norm(const struct dyno_weights *weights, const double 
     }
 }
 
+/* How much of a pair's frequency YaRN divides: of pairs that turn more than beta_fast times in the
+ * context of training nothing, of those that turn less than beta_slow times all. */
+static inline double oracle_yarn_share(const struct dyno_rope *rope, uint32_t pair,
+                                       uint32_t head_dim)
+{
+    double turns[2] = {rope->beta_fast, rope->beta_slow}, at[2];
+
+    for (int i = 0; i < 2; i++) { /* where theta^(-2 at / head_dim) context = 2 pi turns */
+        at[i] = log(rope->original_context / (2.0 * 3.14159265358979323846 * turns[i])) /
+                log(rope->theta) * head_dim / 2.0;
+    }
+    at[0] = rope->exact ? at[0] : floor(at[0]);
+    at[1] = rope->exact ? at[1] : ceil(at[1]);
+    at[0] = at[0] < 0.0 ? 0.0 : at[0];
+    at[1] = at[1] > head_dim - 1.0 ? head_dim - 1.0 : at[1];
+    if (pair <= at[0]) {
+        return 0.0;
+    }
+    return pair >= at[1] ? 1.0 : (pair - at[0]) / (at[1] - at[0]);
+}
+
 static inline double oracle_frequency(const struct dyno_rope *rope, uint32_t pair,
                                       uint32_t head_dim)
 {
@@ -63,6 +84,9 @@ static inline double oracle_frequency(const struct dyno_rope *rope, uint32_t pai
         blend = (rope->original_context / wavelength - rope->low_freq_factor) /
                 (rope->high_freq_factor - rope->low_freq_factor);
         return (1.0 - blend) * frequency / rope->factor + blend * frequency;
+    case DYNO_ROPE_YARN:
+        blend = oracle_yarn_share(rope, pair, head_dim);
+        return blend * frequency / rope->factor + (1.0 - blend) * frequency;
     default:
         return frequency;
     }
@@ -71,6 +95,7 @@ static inline double oracle_frequency(const struct dyno_rope *rope, uint32_t pai
 static inline void oracle_turn(const struct dyno_weights *weights, double *head, uint32_t position)
 {
     uint32_t head_dim = weights->model.head_dim;
+    double length = weights->rope.scaling == DYNO_ROPE_YARN ? weights->rope.length : 1.0;
 
     for (uint32_t i = 0; weights->rope.pairs != DYNO_ROPE_NONE && i < head_dim / 2; i++) {
         bool adjacent = weights->rope.pairs == DYNO_ROPE_ADJACENT;
@@ -78,8 +103,8 @@ static inline void oracle_turn(const struct dyno_weights *weights, double *head,
                *b = &head[adjacent ? 2 * i + 1 : i + head_dim / 2];
         double angle = position * oracle_frequency(&weights->rope, i, head_dim), x = *a, y = *b;
 
-        *a = x * cos(angle) - y * sin(angle);
-        *b = x * sin(angle) + y * cos(angle);
+        *a = length * (x * cos(angle) - y * sin(angle));
+        *b = length * (x * sin(angle) + y * cos(angle));
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backends/assets/rope_table.h"
 #include "tests/backends/model_files.h"
 
 #include "tests/check_main.h"
@@ -29,6 +30,16 @@ static const struct dyno_weights shapes[] = {
               .factor = 8,
               .low_freq_factor = 1,
               .high_freq_factor = 4,
+              .original_context = 128}},
+    {.model = {.name = "yarn", LLAMA_SHAPE, .qk_norm = true},
+     .norm_epsilon = 1e-6,
+     .rope = {.pairs = DYNO_ROPE_HALF_SPLIT,
+              .scaling = DYNO_ROPE_YARN,
+              .theta = 100,
+              .factor = 4,
+              .beta_fast = 16,
+              .beta_slow = 0.5,
+              .length = 1.25,
               .original_context = 128}},
     {.model = {.name = "mistral", LLAMA_SHAPE, .sliding_window = 100, .sliding_layers = 2},
      ROTARY,
@@ -201,6 +212,25 @@ static void assert_same_settings(const struct dyno_weights *a, const struct dyno
     ck_assert_uint_eq(a->eos[0], b->eos[0]);
 }
 
+/* GGUF's numbers are single, and Llama's factors are a table there. */
+static void assert_same_turns(const struct dyno_weights *a, const struct dyno_weights *b)
+{
+    enum { POSITIONS = 40 };
+    float *turns[2];
+
+    if (a->rope.pairs == DYNO_ROPE_NONE) {
+        return;
+    }
+    turns[0] = dyno_rope_table_make(&a->rope, a->model.head_dim, POSITIONS);
+    turns[1] = dyno_rope_table_make(&b->rope, b->model.head_dim, POSITIONS);
+    ck_assert(turns[0] && turns[1]);
+    for (uint32_t i = 0; i < POSITIONS * a->model.head_dim; i++) {
+        ck_assert_float_eq_tol(turns[0][i], turns[1][i], 1e-5F);
+    }
+    free(turns[0]);
+    free(turns[1]);
+}
+
 /* _i: a shape and an element that safetensors have.  Nor do threads show. */
 START_TEST(both_formats_hold_the_same_weights)
 {
@@ -213,6 +243,8 @@ START_TEST(both_formats_hold_the_same_weights)
     head_dim = gguf->rope.pairs == DYNO_ROPE_ADJACENT ? model.shape.model.head_dim : 0;
     ck_assert_int_ne((int)folder->rope.pairs, DYNO_ROPE_ADJACENT);
     assert_same_settings(folder, gguf);
+    assert_same_turns(folder, gguf);
+    ck_assert_int_eq((int)folder->rope.scaling, (int)model.shape.rope.scaling);
     ck_assert_uint_eq(dyno_model_parameters(&folder->model),
                       dyno_model_parameters(&model.shape.model));
     assert_same(&folder->embedding, &gguf->embedding, 0, 0);
@@ -315,6 +347,23 @@ START_TEST(a_model_is_never_overwritten)
 }
 END_TEST
 
+START_TEST(gguf_has_no_place_for_exact_bounds)
+{
+    struct dyno_random_model model = plan(2, DYNO_ELEMENT_F32);
+    struct dyno_error error = {0};
+    struct dyno_weights *folder;
+
+    ck_assert_int_eq((int)model.shape.rope.scaling, DYNO_ROPE_YARN);
+    model.shape.rope.exact = true;
+    ck_assert_int_eq(dyno_random_write_gguf(&model, model_path("m.gguf"), &error),
+                     DYNO_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(error.text, "truncate"));
+    folder = open_folder(&model);
+    ck_assert(folder->rope.exact);
+    dyno_weights_close(folder);
+}
+END_TEST
+
 START_TEST(what_cannot_be_written_is_refused)
 {
     struct dyno_random_model model = plan(0, DYNO_ELEMENT_Q8_0);
@@ -345,6 +394,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, another_seed_gives_other_weights);
     tcase_add_test(tcase, a_large_model_is_parted_and_read_again);
     tcase_add_test(tcase, a_model_is_never_overwritten);
+    tcase_add_test(tcase, gguf_has_no_place_for_exact_bounds);
     tcase_add_test(tcase, what_cannot_be_written_is_refused);
     suite_add_tcase(suite, tcase);
 }

@@ -241,8 +241,8 @@ static void refuse_config(const char *more, dyno_status status, const char *part
 START_TEST(what_is_not_computed_is_refused_by_name)
 {
     refuse_config("\"hidden_act\": \"relu\"", DYNO_UNSUPPORTED, "\"hidden_act\" is 'relu'");
-    refuse_config("\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0}", DYNO_UNSUPPORTED,
-                  "\"rope_type\" is 'yarn'");
+    refuse_config("\"rope_scaling\": {\"rope_type\": \"longrope\", \"factor\": 4.0}",
+                  DYNO_UNSUPPORTED, "\"rope_type\" is 'longrope'");
     refuse_config("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4.0}", DYNO_UNSUPPORTED,
                   "'dynamic'");
     refuse_config("\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}", DYNO_BAD_INPUT,

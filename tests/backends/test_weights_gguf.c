@@ -177,6 +177,94 @@ START_TEST(rope_factors_become_a_table)
 }
 END_TEST
 
+/* A Llama with further keys; `with` is a tensor more, or NULL. */
+static struct bytes make_turned(void (*put_keys)(struct gguf_file *file),
+                                const struct tensor_plan *with)
+{
+    struct gguf_file file = {0};
+    struct bytes bytes;
+
+    put_llama_keys(&file);
+    put_keys(&file);
+    for (size_t i = 0; i < LLAMA_TENSORS; i++) {
+        gguf_tensor(&file, &llama[i], 0);
+    }
+    if (with) {
+        gguf_tensor(&file, with, 0);
+    }
+    bytes = gguf_bytes(&file);
+    gguf_release(&file);
+    return bytes;
+}
+
+/* What llama.cpp's converter writes of Qwen's configuration for long texts. */
+static void put_yarn(struct gguf_file *file)
+{
+    gguf_text(file, "llama.rope.scaling.type", "yarn");
+    gguf_float(file, "llama.rope.scaling.factor", 4);
+    gguf_u32(file, "llama.rope.scaling.original_context_length", 64);
+}
+
+static void put_all_of_yarn(struct gguf_file *file)
+{
+    gguf_text(file, "llama.rope.scaling.type", "yarn");
+    gguf_float(file, "llama.rope.scaling.factor", 4);
+    gguf_float(file, "llama.rope.scaling.yarn_beta_fast", 16);
+    gguf_float(file, "llama.rope.scaling.yarn_beta_slow", 2);
+    gguf_float(file, "llama.rope.scaling.attn_factor", 0.5F);
+    gguf_float(file, "llama.rope.scaling.yarn_ext_factor", 1);
+}
+
+static void put_half_yarn(struct gguf_file *file)
+{
+    put_yarn(file);
+    gguf_float(file, "llama.rope.scaling.yarn_ext_factor", 0.5F);
+}
+
+static void put_narrow_yarn(struct gguf_file *file)
+{
+    put_yarn(file);
+    gguf_float(file, "llama.rope.scaling.yarn_beta_slow", 33);
+}
+
+static void put_dynamic(struct gguf_file *file)
+{
+    gguf_text(file, "llama.rope.scaling.type", "longrope");
+}
+
+START_TEST(yarn_is_read_as_llama_cpp_does)
+{
+    static const struct tensor_plan factors = {"rope_freqs.weight", 1, {4}};
+    struct bytes bytes = make_turned(put_yarn, NULL);
+    struct dyno_weights *weights = open_bytes(&bytes);
+
+    ck_assert_int_eq((int)weights->rope.scaling, DYNO_ROPE_YARN);
+    ck_assert_double_eq(weights->rope.factor, 4);
+    ck_assert_double_eq(weights->rope.beta_fast, 32);
+    ck_assert_double_eq(weights->rope.beta_slow, 1);
+    ck_assert_uint_eq(weights->rope.original_context, 64);
+    ck_assert_double_eq_tol(weights->rope.length, 1.1386294361119891, 1e-15);
+    ck_assert_uint_eq(weights->model.context_max, 256); /* context_length is 128 */
+    dyno_weights_close(weights);
+    bytes = make_turned(put_all_of_yarn, NULL);
+    weights = open_bytes(&bytes);
+    ck_assert_double_eq(weights->rope.beta_fast, 16);
+    ck_assert_double_eq(weights->rope.beta_slow, 2);
+    ck_assert_uint_eq(weights->rope.original_context, 128); /* the model's own */
+    ck_assert_double_eq_tol(weights->rope.length, 0.5 * 1.1386294361119891, 1e-15);
+    ck_assert_uint_eq(weights->model.context_max, 512);
+    dyno_weights_close(weights);
+    bytes = make_turned(put_half_yarn, NULL);
+    refuse_bytes(&bytes, DYNO_UNSUPPORTED, "yarn_ext_factor\" is 0.5; what is computed is 1");
+    bytes = make_turned(put_narrow_yarn, NULL);
+    refuse_bytes(&bytes, DYNO_BAD_INPUT, "beta_fast is 32 where more than beta_slow");
+    bytes = make_turned(put_dynamic, NULL);
+    refuse_bytes(&bytes, DYNO_UNSUPPORTED, "none, linear or yarn");
+    bytes = make_turned(put_yarn, &factors);
+    refuse_bytes(&bytes, DYNO_UNSUPPORTED, "two scalings");
+}
+END_TEST
+
 START_TEST(cut_anywhere_it_is_refused)
 {
     struct bytes whole = make_llama(0);
@@ -410,6 +498,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, a_llama_of_every_type_is_read, 0, 4);
     tcase_add_test(tcase, rope_factors_become_a_table);
+    tcase_add_test(tcase, yarn_is_read_as_llama_cpp_does);
     tcase_add_test(tcase, cut_anywhere_it_is_refused);
     tcase_add_test(tcase, a_head_that_lies_is_refused);
     tcase_add_test(tcase, keys_that_are_wrong_are_named);

@@ -132,6 +132,15 @@ static inline struct dyno_rope tiny_rope(struct dyno_rng *rng, enum family famil
     } else if (family == QWEN2) {
         rope.scaling = DYNO_ROPE_LINEAR;
         rope.factor = 2.5;
+    } else if (family == QWEN3) { /* bounds within the head, for theta is small */
+        rope.scaling = DYNO_ROPE_YARN;
+        rope.theta = 100.0;
+        rope.factor = 4.0;
+        rope.beta_fast = 4.0;
+        rope.beta_slow = 0.5;
+        rope.original_context = 64;
+        rope.length = 1.2;
+        rope.exact = dyno_rng_below(rng, 2);
     }
     return rope;
 }

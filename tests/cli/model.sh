@@ -66,6 +66,21 @@ works model random --like mixtral-8x7b --layers 1 --hidden 64 --head-dim 16 --ex
 works model info moe
 grep -q '^experts a token  *2 of 3, of 224$' out || fail "$(cat out)"
 
+# A stretched context is what the file says, or what was asked for; in both formats.
+printf '%s\n' '{"model_type": "qwen2", "num_hidden_layers": 1, "hidden_size": 64,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 300,
+    "intermediate_size": 96, "max_position_embeddings": 1024, "rope_scaling": {"type": "yarn",
+    "factor": 4.0, "original_max_position_embeddings": 1024}}' >long.json
+works model random --like ./long.json -o long
+works model info long
+grep -q '^context  *4096$' out || fail "$(cat out)"
+grep -q '^positions  *rotary, theta 10000, half-split pairs, YaRN scaling$' out ||
+    fail "$(cat out)"
+works model random --like ./long.json --context 256 -o short.gguf
+works model info short.gguf
+grep -q '^context  *256$' out || fail "$(cat out)"
+grep -q '^positions .*, YaRN scaling$' out || fail "$(cat out)"
+
 # Parts of at most 100 kB.
 works model random "${tiny[@]}" --shard 100kB -o parted
 [[ -e parted/model.safetensors.index.json && ! -e parted/model.safetensors ]] || fail "$(ls parted)"

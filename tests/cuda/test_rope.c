@@ -15,7 +15,7 @@ struct world {
     unsigned seed;
     struct paged paged;
     struct elements query, key, value, query_norm, key_norm;
-    double *frequency;
+    double *frequency, length;
     uint32_t *position, *slot;
     struct dyno_cuda_rope_job job;
 };
@@ -30,7 +30,8 @@ static void make_frequencies(struct world *world, struct dyno_rng *rng)
     for (uint32_t i = 0; i < pairs; i++) {
         factor[i] = 1.0F + (float)i / 8.0F;
     }
-    switch (dyno_rng_below(rng, 4)) {
+    world->length = 1.0;
+    switch (dyno_rng_below(rng, 5)) {
     case 0:
         dyno_rope_scale_llama3(8.0, 1.0, 4.0, 64, pairs, world->frequency);
         break;
@@ -40,10 +41,19 @@ static void make_frequencies(struct world *world, struct dyno_rng *rng)
     case 2:
         dyno_rope_scale_linear(4.0, pairs, world->frequency);
         break;
+    case 3:
+        dyno_rope_scale_yarn(&(struct dyno_rope_yarn){.theta = 10000.0,
+                                                      .factor = 4.0,
+                                                      .beta_fast = 32.0,
+                                                      .beta_slow = 1.0,
+                                                      .original_context = 75},
+                             pairs, world->frequency);
+        world->length = dyno_rope_yarn_length(4.0, 1.0);
+        break;
     default:
         break;
     }
-    dyno_rope_table(world->frequency, pairs, POSITIONS, table);
+    dyno_rope_table(world->frequency, world->length, pairs, POSITIONS, table);
     world->job.table = device_copy(table, (size_t)POSITIONS * pairs * 2 * sizeof(float));
 }
 
@@ -122,8 +132,8 @@ static void prepare(const struct world *world, float *head, const float *norm, u
         dyno_rms_norm_ref(head, norm, (double)world->job.epsilon, world->job.kv.head_dim, normed);
         memcpy(head, normed, world->job.kv.head_dim * sizeof(float));
     }
-    dyno_rope_turn_ref(head, world->frequency, world->position[token], world->job.pairs,
-                       world->job.adjacent);
+    dyno_rope_turn_ref(head, world->frequency, world->length, world->position[token],
+                       world->job.pairs, world->job.adjacent);
 }
 
 static void expect_queries(struct world *world)

@@ -158,6 +158,6 @@ static inline void fuzz_open_tokenizer(const char *path)
     "{\"model_type\": \"llama\", \"num_hidden_layers\": 1, \"hidden_size\": 8,"                    \
     "\"num_attention_heads\": 1, \"vocab_size\": 16, \"max_position_embeddings\": 32,"             \
     "\"intermediate_size\": 8, \"tie_word_embeddings\": true, \"eos_token_id\": [2, 3],"           \
-    "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2.0}}"
+    "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2.0, \"beta_fast\": 32}}"
 
 #endif

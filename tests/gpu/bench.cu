@@ -160,7 +160,7 @@ void bench_rope()
     dyno_cuda_rope_job job = {};
 
     dyno_rope_frequencies(500000.0, pairs, frequency.data());
-    dyno_rope_table(frequency.data(), pairs, tokens, table.data());
+    dyno_rope_table(frequency.data(), 1.0, pairs, tokens, table.data());
     for (unsigned i = 0; i < tokens; i++) {
         position.push_back(i);
     }

@@ -140,19 +140,20 @@ START_TEST(a_turn_meets_its_definition)
 {
     struct dyno_rng rng;
     double frequency[24];
+    double length = 1.0 + _i % 3 / 8.0;
     float table[50 * 24 * 2], head[48], due[48];
 
     dyno_rng_init(&rng, (uint64_t)_i, "rope");
     dyno_rope_frequencies(10000.0, 24, frequency);
-    dyno_rope_table(frequency, 24, 50, table);
+    dyno_rope_table(frequency, length, 24, 50, table);
     for (uint32_t i = 0; i < 48; i++) {
         head[i] = due[i] = random_float(&rng);
     }
     dyno_rope_turn(head, table + 37 * 48, 24, _i % 2);
-    dyno_rope_turn_ref(due, frequency, 37, 24, _i % 2);
+    dyno_rope_turn_ref(due, frequency, length, 37, 24, _i % 2);
     for (uint32_t i = 0; i < 48; i++) {
-        ck_assert_float_eq_tol(head[i], due[i],
-                               1.5F * 0x1p-22F); /* a pair is at most sqrt 2 long */
+        ck_assert_float_eq_tol(head[i], due[i], /* a pair is at most 1.25 sqrt 2 long */
+                               1.8F * 0x1p-22F);
     }
 }
 END_TEST
@@ -167,7 +168,7 @@ START_TEST(turns_by_hand)
     dyno_rope_frequencies(100.0, 2, frequency);
     ck_assert_double_eq_tol(frequency[0], 1.0, 1e-15);
     ck_assert_double_eq_tol(frequency[1], 0.1, 1e-15);
-    dyno_rope_table(quarter, 2, 4, table);
+    dyno_rope_table(quarter, 1.0, 2, 4, table);
     dyno_rope_turn(head, table + 12, 2, false);
     ck_assert_float_eq_tol(head[0], 0.0F, 1e-6F);
     ck_assert_float_eq_tol(head[2], 1.0F, 1e-6F);
@@ -195,6 +196,36 @@ START_TEST(scalings_by_hand)
     dyno_rope_scale_table((float[]){2.0F, 5.0F}, 2, table);
     ck_assert_double_eq(table[0], 0.5);
     ck_assert_double_eq(table[1], 0.1);
+}
+END_TEST
+
+/* With theta 256 and 8 pairs pair i has frequency 2^-i, and turns 403 / (2 pi 2^i) times in a
+ * context of 403, that is 2^(6.003140 - i) times: 32 times at 1.003140, once at 6.003140. */
+START_TEST(yarn_by_hand)
+{
+    struct dyno_rope_yarn yarn = {.theta = 256.0,
+                                  .factor = 4.0,
+                                  .beta_fast = 32.0,
+                                  .beta_slow = 1.0,
+                                  .original_context = 403};
+    double frequency[8];
+
+    dyno_rope_frequencies(yarn.theta, 8, frequency);
+    dyno_rope_scale_yarn(&yarn, 8, frequency); /* from pair 1 to pair 7 */
+    ck_assert_double_eq_tol(frequency[0], 1.0, 1e-12);
+    ck_assert_double_eq_tol(frequency[1], 0.5, 1e-12);
+    ck_assert_double_eq_tol(frequency[2], 0.25 * (1.0 - 0.75 / 6.0), 1e-12);
+    ck_assert_double_eq_tol(frequency[4], 0.0625 * 0.625, 1e-12);
+    ck_assert_double_eq_tol(frequency[7], 0.0078125 / 4.0, 1e-12);
+    yarn.exact = true;
+    dyno_rope_frequencies(yarn.theta, 8, frequency);
+    dyno_rope_scale_yarn(&yarn, 8, frequency);
+    ck_assert_double_eq_tol(frequency[1], 0.5, 1e-12);
+    ck_assert_double_eq_tol(frequency[2], 0.25 * (1.0 - 0.75 * 0.199372), 1e-7);
+    ck_assert_double_eq_tol(frequency[6], 0.015625 * (1.0 - 0.75 * 0.999372), 1e-7);
+    ck_assert_double_eq_tol(frequency[7], 0.0078125 / 4.0, 1e-12);
+    ck_assert_double_eq_tol(dyno_rope_yarn_length(4.0, 1.0), 1.1386294361119891, 1e-15);
+    ck_assert_double_eq(dyno_rope_yarn_length(1.0, 3.0), 1.0);
 }
 END_TEST
 
@@ -268,6 +299,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, a_turn_meets_its_definition, 0, 10);
     tcase_add_test(tcase, turns_by_hand);
     tcase_add_test(tcase, scalings_by_hand);
+    tcase_add_test(tcase, yarn_by_hand);
     tcase_add_test(tcase, experts_by_hand);
     tcase_add_loop_test(tcase, the_largest_is_found_by_every_instruction_set, 0, 400);
     tcase_add_test(tcase, the_largest_by_hand);

@@ -36,7 +36,13 @@ gpt2='{"model_type": "gpt2", "n_layer": 2, "n_embd": 512, "n_head": 8, "n_positi
 qwen2='{"model_type": "qwen2", "num_hidden_layers": 2, "hidden_size": 512,
     "num_attention_heads": 8, "num_key_value_heads": 2, "intermediate_size": 1024,
     "max_position_embeddings": 256, "vocab_size": 1000, "tie_word_embeddings": true}'
+yarn='{"model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 512, "head_dim": 64,
+    "num_attention_heads": 8, "num_key_value_heads": 2, "intermediate_size": 1024,
+    "max_position_embeddings": 64, "vocab_size": 1000, "tie_word_embeddings": true,
+    "rope_theta": 1000.0, "rope_scaling": {"rope_type": "yarn", "factor": 4.0,
+    "attention_factor": 1.5, "original_max_position_embeddings": 64}}'
 printf '%s\n' "$gpt2" >"$scratch/gpt2.json"
+printf '%s\n' "$yarn" >"$scratch/yarn.json"
 printf '%s\n' "$qwen2" >"$scratch/qwen2.json"
 if [[ -r $stories ]]; then
     models+=("$stories:f32")
@@ -49,4 +55,5 @@ add mixtral f32 --like mixtral-8x7b
 add qwen3moe f32 --like qwen3-235b-a22b --experts 16
 add gpt2 f32 --like "$scratch/gpt2.json"
 add qwen2 f32 --like "$scratch/qwen2.json"
+add yarn f32 --like "$scratch/yarn.json"
 node "$(dirname "$0")/greedy_llama.mjs" "$DYNO_NPM" "$programs/oracle_greedy" "${models[@]}"

@@ -75,24 +75,50 @@ static const char *truth(bool value)
     return value ? "true" : "false";
 }
 
+static dyno_status put_llama3(struct dyno_output_file *file, const struct dyno_rope *rope)
+{
+    char factor[DYNO_UNITS_TEXT_MAX], low[DYNO_UNITS_TEXT_MAX], high[DYNO_UNITS_TEXT_MAX];
+
+    return dyno_output_print(file,
+                             "  \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": %s,\n"
+                             "    \"low_freq_factor\": %s, \"high_freq_factor\": %s,\n"
+                             "    \"original_max_position_embeddings\": %" PRIu32 "},\n",
+                             number(factor, rope->factor), number(low, rope->low_freq_factor),
+                             number(high, rope->high_freq_factor), rope->original_context);
+}
+
+static dyno_status put_yarn(struct dyno_output_file *file, const struct dyno_rope *rope)
+{
+    char factor[DYNO_UNITS_TEXT_MAX], fast[DYNO_UNITS_TEXT_MAX], slow[DYNO_UNITS_TEXT_MAX],
+        length[DYNO_UNITS_TEXT_MAX];
+
+    return dyno_output_print(file,
+                             "  \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": %s,\n"
+                             "    \"beta_fast\": %s, \"beta_slow\": %s, \"truncate\": %s,\n"
+                             "    \"attention_factor\": %s,\n"
+                             "    \"original_max_position_embeddings\": %" PRIu32 "},\n",
+                             number(factor, rope->factor), number(fast, rope->beta_fast),
+                             number(slow, rope->beta_slow), truth(!rope->exact),
+                             number(length, rope->length), rope->original_context);
+}
+
 static dyno_status put_rope(struct dyno_output_file *file, const struct dyno_rope *rope)
 {
-    char theta[DYNO_UNITS_TEXT_MAX], factor[DYNO_UNITS_TEXT_MAX], low[DYNO_UNITS_TEXT_MAX],
-        high[DYNO_UNITS_TEXT_MAX];
+    char theta[DYNO_UNITS_TEXT_MAX], factor[DYNO_UNITS_TEXT_MAX];
 
     DYNO_TRY(dyno_output_print(file, "  \"rope_theta\": %s,\n", number(theta, rope->theta)));
-    (void)number(factor, rope->factor);
-    if (rope->scaling == DYNO_ROPE_LINEAR) {
+    switch (rope->scaling) {
+    case DYNO_ROPE_LINEAR:
         return dyno_output_print(
-            file, "  \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": %s},\n", factor);
-    }
-    if (rope->scaling == DYNO_ROPE_LLAMA3) {
-        return dyno_output_print(file,
-                                 "  \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": %s,\n"
-                                 "    \"low_freq_factor\": %s, \"high_freq_factor\": %s,\n"
-                                 "    \"original_max_position_embeddings\": %" PRIu32 "},\n",
-                                 factor, number(low, rope->low_freq_factor),
-                                 number(high, rope->high_freq_factor), rope->original_context);
+            file, "  \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": %s},\n",
+            number(factor, rope->factor));
+    case DYNO_ROPE_LLAMA3:
+        return put_llama3(file, rope);
+    case DYNO_ROPE_YARN:
+        return put_yarn(file, rope);
+    case DYNO_ROPE_PLAIN:
+    case DYNO_ROPE_TABLE: /* no config.json has one */
+        break;
     }
     return DYNO_OK;
 }

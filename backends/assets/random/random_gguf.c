@@ -8,6 +8,7 @@
 #include "backends/assets/random/random_parts.h"
 #include "backends/assets/random/random_plan.h"
 #include "backends/assets/random/random_tokens.h"
+#include "kernels/rope.h"
 
 enum { ALIGNMENT = 32, VERSION = 3, KEY_MAX = 96, TOKEN_NORMAL = 1, TOKEN_CONTROL = 3 };
 
@@ -151,6 +152,15 @@ static void put_rope(struct writer *writer, dyno_status *status)
     if (rope->scaling == DYNO_ROPE_LINEAR) {
         key_text(writer, ".rope.scaling.type", "linear", status);
         key_float(writer, ".rope.scaling.factor", rope->factor, status);
+    }
+    if (rope->scaling == DYNO_ROPE_YARN) {
+        key_text(writer, ".rope.scaling.type", "yarn", status);
+        key_float(writer, ".rope.scaling.factor", rope->factor, status);
+        key_u32(writer, ".rope.scaling.original_context_length", rope->original_context, status);
+        key_float(writer, ".rope.scaling.yarn_beta_fast", rope->beta_fast, status);
+        key_float(writer, ".rope.scaling.yarn_beta_slow", rope->beta_slow, status);
+        key_float(writer, ".rope.scaling.attn_factor",
+                  rope->length / dyno_rope_yarn_length(rope->factor, 1), status);
     }
 }
 
@@ -347,6 +357,11 @@ dyno_status dyno_random_write_gguf(const struct dyno_random_model *model, const 
     dyno_status status;
 
     DYNO_TRY(dyno_random_check(model, &family, error));
+    if (model->shape.rope.scaling == DYNO_ROPE_YARN && model->shape.rope.exact) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "GGUF has no way to say that YaRN's bounds are not rounded (\"truncate\": "
+                         "false); write a folder");
+    }
     writer.architecture = architecture_of(family);
     if (strcmp(writer.architecture, "llama") == 0) {
         pairs = DYNO_ROPE_ADJACENT;
