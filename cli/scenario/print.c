@@ -148,15 +148,22 @@ void dyno_scenario_print(const struct dyno_options *options, FILE *out)
     }
 }
 
+static bool is_given(const struct dyno_options *options, const struct dyno_option *row)
+{
+    return dyno_options_origin(options, row)->source > DYNO_SOURCE_PROFILE;
+}
+
 void dyno_scenario_print_given(const struct dyno_options *options, FILE *out)
 {
+    bool is_machine = is_given(options, dyno_options_find(options, "timing.machine"));
     const char *previous = "";
 
     for (uint32_t i = 0; i < options->count; i++) {
         const struct dyno_option *row = &options->rows[i];
+        bool is_needed = is_given(options, row) || /* a server would take the CPU */
+                         (strcmp(row->name, "run.device") == 0 && !is_machine);
 
-        if (dyno_options_origin(options, row)->source > DYNO_SOURCE_PROFILE &&
-            strncmp(row->name, "output.", 7) != 0) {
+        if (is_needed && strncmp(row->name, "output.", 7) != 0) {
             print_row(options, row, previous, out);
             previous = row->name;
         }

@@ -315,7 +315,8 @@ dyno_status dyno_scenario_load_to_serve(struct dyno_scenario *scenario,
 void dyno_scenario_print(const struct dyno_options *options, FILE *out);
 
 /* Only what somebody gave, and nothing of what a run leaves behind (output.*): a scenario to go on
- * with. */
+ * with.  And the device, which is another one by default where a scenario is served, unless it is a
+ * measured machine. */
 void dyno_scenario_print_given(const struct dyno_options *options, FILE *out);
 
 /* Every option as rows for a database: options->count of them, in the order of the rows; NULL when

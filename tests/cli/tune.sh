@@ -163,7 +163,9 @@ works replay best.yaml --no-belady --db best.db --json best.json
 works replay --trace "$traces/chat-prefix.jsonl" --requests 600 --workers 4 --router kv --db none \
     --no-belady --json one.json
 cmp one.json best.json || fail "the scenario is another"
-start_server best.yaml --device sim --db none
+start_server best.yaml --db none
+grep -q '^llama-3.1-8b on 4 x h100, vllm, kv$' serve.out ||
+    fail "another fleet is served: $(cat serve.out)"
 stop_server
 if command -v jq >/dev/null; then
     for holds in '.trials | length == 3 and .[0].point == 0' \
