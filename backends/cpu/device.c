@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backends/cpu/ranks.h"
+#include "backends/engine/scoring.h"
 #include "kernels/isa.h"
 #include "kernels/sample.h"
 
@@ -91,46 +92,13 @@ static bool wants_state(const struct dyno_engine_piece *piece)
     return generation && generation->ops->embed;
 }
 
-/* Of the prompt nothing is told twice: once it has an answer, what is computed again is not
- * scored. */
-static bool wants_scores(const struct dyno_engine_piece *piece)
-{
-    const struct dyno_transcript *transcript = piece->transcript;
-
-    return transcript->generation && transcript->generation->ops->score &&
-           transcript->count == transcript->prompt_tokens;
-}
-
-/* Logits of positions [first, ...) of a prompt. */
-struct scoring {
-    const struct dyno_transcript *transcript;
-    uint32_t first, vocab;
-    const float *logits;
-};
-
-static void score_some(void *argument, uint32_t first, uint32_t last, uint32_t worker)
-{
-    const struct scoring *scoring = argument;
-    struct dyno_generation *generation = scoring->transcript->generation;
-
-    (void)worker;
-    for (uint32_t i = first; i < last; i++) {
-        generation->ops->score(generation, scoring->first + i,
-                               scoring->logits + (size_t)i * scoring->vocab, scoring->vocab,
-                               scoring->transcript);
-    }
-}
-
 static void score(void *context, uint32_t slice, uint32_t first, uint32_t count,
                   const float *logits)
 {
     const struct engine *engine = context;
-    struct scoring scoring = {.transcript = engine->pieces[slice].transcript,
-                              .first = first,
-                              .vocab = engine->vocab,
-                              .logits = logits};
 
-    dyno_team_run(engine->team, count, 1, score_some, &scoring);
+    dyno_transcript_score(engine->pieces[slice].transcript, engine->team, first, count, logits,
+                          engine->vocab);
 }
 
 static bool make_room(const struct cpu *cpu, struct engine *engine,
@@ -163,13 +131,14 @@ static uint32_t lay_out(const struct cpu *cpu, struct engine *engine,
         const struct dyno_engine_piece *piece = &pieces[i];
         struct dyno_forward_slice *slice = &engine->slices[i];
 
-        *slice = (struct dyno_forward_slice){.tokens = piece->tokens + piece->first,
-                                             .first = piece->first,
-                                             .count = piece->count,
-                                             .cached = piece->cached,
-                                             .table = piece->table,
-                                             .yields = piece->yields,
-                                             .scored = wants_scores(piece)};
+        *slice =
+            (struct dyno_forward_slice){.tokens = piece->tokens + piece->first,
+                                        .first = piece->first,
+                                        .count = piece->count,
+                                        .cached = piece->cached,
+                                        .table = piece->table,
+                                        .yields = piece->yields,
+                                        .scored = dyno_transcript_is_scored(piece->transcript)};
         if (piece->yields && wants_state(piece)) {
             slice->state = state;
             engine->yields[count++] = (struct yield){piece->transcript, NULL, state};

@@ -9,21 +9,24 @@
 #include "backends/cuda/parts.h"
 #include "backends/cuda/ranks.h"
 #include "backends/cuda/runtime.h"
+#include "backends/engine/scoring.h"
 #include "kernels/team.h"
 
 enum { SETTLE_GRAIN = 1, CACHE_LINE = 64 };
 
 /* One worker. */
 struct engine {
-    int gpu;                               /* of its first rank */
-    struct dyno_cuda_ranks *ranks;         /* NULL: the worker is not there */
-    uint32_t yield_count;                  /* of the step */
-    uint32_t further;                      /* that may follow it */
-    struct dyno_cuda_slice *slices;        /* [seqs_max], as many as a pass has pieces */
-    struct dyno_cuda_yield *yields;        /* [seqs_max] */
-    const struct dyno_engine_piece **from; /* [seqs_max] the yields' pieces */
-    struct dyno_team *team;                /* chooses on the host */
-    char *scratch;                         /* [team][scratch_bytes], of dyno_sample */
+    int gpu;                       /* of its first rank */
+    struct dyno_cuda_ranks *ranks; /* NULL: the worker is not there */
+    uint32_t vocab;
+    const struct dyno_engine_piece *pieces; /* of the step */
+    uint32_t yield_count;                   /* of the step */
+    uint32_t further;                       /* that may follow it */
+    struct dyno_cuda_slice *slices;         /* [seqs_max], as many as a pass has pieces */
+    struct dyno_cuda_yield *yields;         /* [seqs_max] */
+    const struct dyno_engine_piece **from;  /* [seqs_max] the yields' pieces */
+    struct dyno_team *team;                 /* chooses on the host */
+    char *scratch;                          /* [team][scratch_bytes], of dyno_sample */
     size_t scratch_bytes;
 };
 
@@ -59,11 +62,12 @@ static enum dyno_cuda_want want_of(const struct dyno_engine_piece *piece,
 }
 
 /* The pieces as slices, and those that yield; returns how many. */
-static uint32_t lay_out(const struct engine *engine, const struct dyno_engine_piece *pieces,
+static uint32_t lay_out(struct engine *engine, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count)
 {
     uint32_t yields = 0;
 
+    engine->pieces = pieces;
     for (uint32_t i = 0; i < piece_count; i++) {
         const struct dyno_engine_piece *piece = &pieces[i];
 
@@ -73,11 +77,21 @@ static uint32_t lay_out(const struct engine *engine, const struct dyno_engine_pi
                                                      .cached = piece->cached,
                                                      .table = piece->table};
         engine->slices[i].want = want_of(piece, &engine->slices[i].sampling);
+        engine->slices[i].scored = dyno_transcript_is_scored(piece->transcript);
         if (piece->yields) {
             engine->from[yields++] = piece;
         }
     }
     return yields;
+}
+
+static void score(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                  const float *logits)
+{
+    const struct engine *engine = context;
+
+    dyno_transcript_score(engine->pieces[slice].transcript, engine->team, first, count, logits,
+                          engine->vocab);
 }
 
 struct settling {
@@ -259,6 +273,8 @@ static dyno_status open_ranks(const struct cuda *cuda, uint32_t worker, struct d
     struct engine *engine = &cuda->engines[worker];
     struct dyno_cuda_ranks_config ranks = {.forward = cuda->forward};
 
+    ranks.forward.score = score;
+    ranks.forward.score_context = engine;
     dyno_cuda_parts_of(cuda->parts, cuda->first + worker, &ranks);
     engine->gpu = ranks.rank[0].gpu;
     DYNO_TRY(dyno_cuda_ranks_open(&engine->ranks, &ranks, error));
@@ -295,6 +311,7 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker,
     struct engine *engine = &cuda->engines[worker];
     uint32_t seqs_max = config->threaded.seqs_max;
 
+    engine->vocab = cuda->vocab;
     engine->slices = calloc(seqs_max, sizeof *engine->slices);
     engine->yields = calloc(seqs_max, sizeof *engine->yields);
     engine->from = calloc(seqs_max, sizeof(const struct dyno_engine_piece *));

@@ -191,19 +191,27 @@ static dyno_status attend_slices(const struct dyno_cuda_pass *pass, uint32_t lay
     return attend_singly(pass, job, pass->told.decode, pass->shape->decodes);
 }
 
-/* Keys and values of the last layer are stored: go on with the rows that yield, one a slice. */
-static dyno_status keep_yielding(struct dyno_cuda_pass *pass)
+/* Go on with the rows that yield, one a slice. */
+static dyno_status keep_rows(struct dyno_cuda_pass *pass)
 {
     struct dyno_cuda_forward *forward = pass->forward;
 
     DYNO_TRY(pick_rows(pass, pass->hidden, pass->rows, forward->shape->hidden, pass->told.yield_row,
                        pass->shape->yields, forward->on.last_hidden));
-    DYNO_TRY(pick_rows(pass, pass->joint, pass->rows, forward->joint_width, pass->told.yield_row,
-                       pass->shape->yields, forward->on.last_joint));
     pass->hidden = forward->on.last_hidden;
-    pass->joint = forward->on.last_joint;
     pass->rows = pass->shape->yields;
     return DYNO_OK;
+}
+
+/* The same where keys and values of the last layer are stored and its attention is to come. */
+static dyno_status keep_yielding(struct dyno_cuda_pass *pass)
+{
+    struct dyno_cuda_forward *forward = pass->forward;
+
+    DYNO_TRY(pick_rows(pass, pass->joint, pass->rows, forward->joint_width, pass->told.yield_row,
+                       pass->shape->yields, forward->on.last_joint));
+    pass->joint = forward->on.last_joint;
+    return keep_rows(pass);
 }
 
 static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
@@ -225,7 +233,7 @@ static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
     DYNO_TRY(dyno_cuda_pass_norm(pass, layer->attention_norm));
     DYNO_TRY(dyno_cuda_pass_multiply(pass, &joint));
     DYNO_TRY(turn_and_store(pass, index));
-    if (pass->shape->gathers && index + 1 == pass->layers) {
+    if (pass->shape->gathers && !pass->shape->scores && index + 1 == pass->layers) {
         if (pass->shape->yields == 0) {
             pass->rows = 0;
             return DYNO_OK;
@@ -260,19 +268,27 @@ static dyno_status choose(const struct dyno_cuda_pass *pass)
     return DYNO_OK;
 }
 
+static struct dyno_cuda_pass pass_of(struct dyno_cuda_forward *forward,
+                                     const struct dyno_cuda_shape *shape, uint32_t layers,
+                                     struct dyno_error *error)
+{
+    struct dyno_cuda_arena arena = {.base = forward->on.told};
+
+    return (struct dyno_cuda_pass){.forward = forward,
+                                   .shape = shape,
+                                   .told = dyno_cuda_arrays_take(&arena, shape),
+                                   .rows = shape->rows,
+                                   .layers = layers,
+                                   .hidden = forward->on.hidden,
+                                   .joint = forward->on.joint,
+                                   .error = error};
+}
+
 dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
                                    const struct dyno_cuda_shape *shape, uint32_t layers,
                                    struct dyno_error *error)
 {
-    struct dyno_cuda_arena arena = {.base = forward->on.told};
-    struct dyno_cuda_pass pass = {.forward = forward,
-                                  .shape = shape,
-                                  .told = dyno_cuda_arrays_take(&arena, shape),
-                                  .rows = shape->rows,
-                                  .layers = layers,
-                                  .hidden = forward->on.hidden,
-                                  .joint = forward->on.joint,
-                                  .error = error};
+    struct dyno_cuda_pass pass = pass_of(forward, shape, layers, error);
 
     DYNO_TRY(pick_rows(&pass, forward->model->embedding, forward->shape->vocab,
                        forward->shape->hidden, pass.told.token, pass.rows, pass.hidden));
@@ -283,6 +299,28 @@ dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
         }
         DYNO_TRY(dyno_cuda_pass_mlp(&pass, layer_of(&pass, layer)));
     }
+    DYNO_TRY(dyno_cuda_pass_norm(&pass, forward->model->final_norm));
+    return shape->scores ? DYNO_OK : choose(&pass);
+}
+
+dyno_status dyno_cuda_queue_logits(struct dyno_cuda_forward *forward, uint32_t first,
+                                   uint32_t count, struct dyno_error *error)
+{
+    struct dyno_cuda_pass pass = {
+        .forward = forward, .rows = count, .first = first, .error = error};
+
+    return dyno_cuda_pass_logits(&pass);
+}
+
+dyno_status dyno_cuda_queue_yields(struct dyno_cuda_forward *forward,
+                                   const struct dyno_cuda_shape *shape, struct dyno_error *error)
+{
+    struct dyno_cuda_pass pass = pass_of(forward, shape, forward->shape->layers, error);
+
+    if (shape->yields == 0) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(keep_rows(&pass));
     DYNO_TRY(dyno_cuda_pass_norm(&pass, forward->model->final_norm));
     return choose(&pass);
 }

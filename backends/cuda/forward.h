@@ -49,6 +49,7 @@ struct dyno_cuda_slice {
                                lie in their places already, or another slice stores them */
     const uint32_t *table;  /* position p lies in block table[p / block_tokens] */
     enum dyno_cuda_want want;
+    bool scored; /* config.score is told the logits of all positions but the one that yields */
     /* WANT_TOKEN: how it is chosen.  Neither bias, nor a mask, nor penalties. */
     struct dyno_sampling sampling;
 };
@@ -67,6 +68,12 @@ struct dyno_cuda_forward_config {
     uint32_t rows_max;                   /* positions in one pass, all slices together */
     uint32_t sequences_max;              /* slices in one pass */
     bool no_graphs;                      /* launch every kernel by itself */
+    /* Told in the course of a pass, on its thread: logits[count][vocab] of positions
+     * [first, first + count) of slices[slice], for a few positions at a time.  NULL: no slice is
+     * scored.  Of ranks the first alone tells them. */
+    void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                  const float *logits);
+    void *score_context;
     /* Both, or NULL: the pass is whole.  Else the model is what `shard` says of it; not owned. */
     const struct dyno_shard *shard;
     struct dyno_collective *collective; /* on the same device */

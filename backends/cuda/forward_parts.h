@@ -19,6 +19,7 @@ struct dyno_cuda_shape {
     uint32_t prefill_max;                     /* no slice has more positions */
     uint32_t context_max, decode_context_max; /* no slice, no decode, reaches further */
     uint32_t gathers; /* 1: not every row yields, so that those must be found */
+    uint32_t scores;  /* 1: there are rows that are scored, so that all go through the last layer */
 };
 
 /* What a pass is told, one after another in one piece of memory; on the host, and on the device. */
@@ -134,7 +135,16 @@ dyno_status dyno_cuda_queue_layers(struct dyno_cuda_forward *forward,
                                    const struct dyno_cuda_shape *shape, uint32_t layers,
                                    struct dyno_error *error);
 
-/* The same, as a graph where that is better. */
+/* The end of a pass that scores, behind which there are all rows' states in on.normed: what its
+ * slices yield, and the choice of tokens. */
+dyno_status dyno_cuda_queue_yields(struct dyno_cuda_forward *forward,
+                                   const struct dyno_cuda_shape *shape, struct dyno_error *error);
+
+/* The logits of rows [first, first + count) of those, on the rank that leads. */
+dyno_status dyno_cuda_queue_logits(struct dyno_cuda_forward *forward, uint32_t first,
+                                   uint32_t count, struct dyno_error *error);
+
+/* dyno_cuda_queue_pass, as a graph where that is better. */
 dyno_status dyno_cuda_queue_graph(struct dyno_cuda_forward *forward,
                                   const struct dyno_cuda_shape *shape, struct dyno_error *error);
 void dyno_cuda_graphs_close(struct dyno_cuda_forward *forward);
@@ -145,6 +155,7 @@ struct dyno_cuda_pass {
     const struct dyno_cuda_shape *shape;
     struct dyno_cuda_arrays told; /* on the device */
     uint32_t rows, layers;        /* layers: the model's, or the first few */
+    uint32_t first;               /* of the rows in on.normed, of which there are logits */
     void *hidden, *joint;
     struct dyno_error *error;
 };
@@ -172,6 +183,14 @@ dyno_status dyno_cuda_pass_logits(const struct dyno_cuda_pass *pass);
 /* The second half of a layer: its norm, its MLP or its experts, added to pass->hidden. */
 dyno_status dyno_cuda_pass_mlp(const struct dyno_cuda_pass *pass,
                                const struct dyno_cuda_layer *layer);
+
+/* Of the slice's rows, the first ones that are scored. */
+static inline uint32_t dyno_cuda_scored_rows(const struct dyno_cuda_slice *slice)
+{
+    uint32_t yields = slice->want != DYNO_CUDA_WANT_NOTHING;
+
+    return slice->scored ? slice->count - yields : 0;
+}
 
 /* Is this rank 0, or the only one?  It hands out what a pass yields, and adds to a sum that is
  * split what is to be in it once. */

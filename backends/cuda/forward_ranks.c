@@ -27,6 +27,7 @@ static dyno_status multiply(const struct dyno_cuda_pass *pass, uint32_t rows, fl
                             uint64_t stride)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
+    uint64_t hidden = forward->shape->hidden;
     struct dyno_cuda_gemm_job job = {.element = forward->model->element,
                                      .kind = DYNO_CUDA_WEIGHTS_16,
                                      .y_is_float = true,
@@ -34,7 +35,7 @@ static dyno_status multiply(const struct dyno_cuda_pass *pass, uint32_t rows, fl
                                      .rows = rows,
                                      .columns = forward->shape->hidden,
                                      .weights = forward->model->logits,
-                                     .x = forward->on.normed,
+                                     .x = dyno_cuda_at(forward->on.normed, pass->first * hidden),
                                      .x_stride = forward->shape->hidden,
                                      .y = to,
                                      .y_stride = stride,

@@ -23,12 +23,11 @@ static uint32_t *tokens_of(const struct dyno_cuda_forward *forward, uint32_t tur
     return forward->token + (uint64_t)turn * forward->config.sequences_max;
 }
 
-/* The step that on.told says, and the way of its tokens back. */
-static dyno_status queue_step(struct dyno_cuda_forward *forward, struct dyno_error *error)
+/* The way of the step's tokens back. */
+static dyno_status queue_tokens(struct dyno_cuda_forward *forward, struct dyno_error *error)
 {
     uint32_t yields = forward->step.yields;
 
-    DYNO_TRY(dyno_cuda_queue_graph(forward, &forward->step, error));
     if (dyno_cuda_leads(forward) && yields > 0) {
         DYNO_CUDA_TRY(cudaMemcpyAsync(tokens_of(forward, forward->turn), forward->on.token,
                                       yields * sizeof(uint32_t), cudaMemcpyDeviceToHost,
@@ -36,6 +35,51 @@ static dyno_status queue_step(struct dyno_cuda_forward *forward, struct dyno_err
                       error);
     }
     return DYNO_OK;
+}
+
+/* The step that on.told says. */
+static dyno_status queue_step(struct dyno_cuda_forward *forward, struct dyno_error *error)
+{
+    DYNO_TRY(dyno_cuda_queue_graph(forward, &forward->step, error));
+    return queue_tokens(forward, error);
+}
+
+/* on.logits[count], which are those of the slice from a position on. */
+static dyno_status tell_some(const struct dyno_cuda_forward *forward, uint32_t slice,
+                             uint32_t position, uint32_t count, struct dyno_error *error)
+{
+    uint64_t vocab = forward->shape->vocab;
+
+    DYNO_CUDA_TRY(cudaMemcpy2DAsync(forward->logits, vocab * sizeof(float), forward->on.logits,
+                                    forward->logits_stride * sizeof(float), vocab * sizeof(float),
+                                    count, cudaMemcpyDeviceToHost, forward->stream),
+                  error);
+    DYNO_CUDA_TRY(cudaStreamSynchronize(forward->stream), error);
+    forward->config.score(forward->config.score_context, slice, position, count, forward->logits);
+    return DYNO_OK;
+}
+
+/* Tell the rows that are scored, as many at a time as there is memory for logits; then go on with
+ * those that yield. */
+static dyno_status score(struct dyno_cuda_forward *forward, const struct dyno_cuda_slice *slices,
+                         uint32_t slice_count, struct dyno_error *error)
+{
+    uint32_t most = forward->config.sequences_max, row = 0;
+
+    for (uint32_t i = 0; i < slice_count; i++) {
+        uint32_t rows = dyno_cuda_scored_rows(&slices[i]);
+
+        for (uint32_t done = 0, count; done < rows; done += count) {
+            count = rows - done < most ? rows - done : most;
+            DYNO_TRY(dyno_cuda_queue_logits(forward, row + done, count, error));
+            if (dyno_cuda_leads(forward)) {
+                DYNO_TRY(tell_some(forward, i, slices[i].first + done, count, error));
+            }
+        }
+        row += slices[i].count;
+    }
+    DYNO_TRY(dyno_cuda_queue_yields(forward, &forward->step, error));
+    return queue_tokens(forward, error);
 }
 
 /* Whether the device can go on from these by itself. */
@@ -72,6 +116,10 @@ static dyno_status begin(struct dyno_cuda_forward *forward, const struct dyno_cu
     forward->running = true;
     dyno_cuda_tell(forward, &forward->step, slices, slice_count, forward->further);
     DYNO_TRY(dyno_cuda_queue_told(forward, &forward->step, error));
+    if (forward->step.scores) {
+        DYNO_TRY(dyno_cuda_queue_pass(forward, &forward->step, error));
+        return score(forward, slices, slice_count, error);
+    }
     return queue_step(forward, error);
 }
 

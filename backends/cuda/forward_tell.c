@@ -109,6 +109,7 @@ struct dyno_cuda_shape dyno_cuda_shape_of(const struct dyno_cuda_forward *forwar
 
         shape.rows += slices[i].count;
         shape.yields += slices[i].want != DYNO_CUDA_WANT_NOTHING;
+        shape.scores |= dyno_cuda_scored_rows(&slices[i]) > 0;
         shape.context_max = end > shape.context_max ? end : shape.context_max;
         if (slices[i].count == 1) {
             shape.decodes++;

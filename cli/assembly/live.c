@@ -37,7 +37,7 @@ bool dyno_live_starts(const struct dyno_scenario *scenario)
 
 bool dyno_live_scores(const struct dyno_scenario *scenario)
 {
-    return strcmp(scenario->run.device, "cpu") == 0 && !dyno_live_is_far(scenario);
+    return dyno_live_starts(scenario);
 }
 
 bool dyno_live_prefill_is_far(const struct dyno_scenario *scenario)

@@ -14,17 +14,21 @@ struct bench {
     struct dyno_cuda_forward *forward;
 };
 
-static struct bench bench_open(struct dyno_weights *weights, enum dyno_element element,
-                               enum dyno_cuda_kv_element kv, bool no_graphs)
+static inline struct dyno_cuda_forward_config bench_config(enum dyno_cuda_kv_element kv)
+{
+    return (struct dyno_cuda_forward_config){.kv = kv,
+                                             .blocks = BLOCKS,
+                                             .block_tokens = BLOCK_TOKENS,
+                                             .rows_max = SEQUENCES * LENGTH_MAX,
+                                             .sequences_max = SEQUENCES + 2};
+}
+
+/* `config` but for the model. */
+static inline struct bench bench_open_as(struct dyno_weights *weights, enum dyno_element element,
+                                         struct dyno_cuda_forward_config config)
 {
     struct bench bench = {.weights = weights};
     struct dyno_error error = {0};
-    struct dyno_cuda_forward_config config = {.kv = kv,
-                                              .blocks = BLOCKS,
-                                              .block_tokens = BLOCK_TOKENS,
-                                              .rows_max = SEQUENCES * LENGTH_MAX,
-                                              .sequences_max = SEQUENCES + 2,
-                                              .no_graphs = no_graphs};
 
     ck_assert_msg(dyno_cuda_model_open(&bench.model, weights, NULL, element, LENGTH_MAX, NULL,
                                        &error) == DYNO_OK,
@@ -33,6 +37,15 @@ static struct bench bench_open(struct dyno_weights *weights, enum dyno_element e
     ck_assert_msg(dyno_cuda_forward_open(&bench.forward, &config, &error) == DYNO_OK, "%s",
                   error.text);
     return bench;
+}
+
+static inline struct bench bench_open(struct dyno_weights *weights, enum dyno_element element,
+                                      enum dyno_cuda_kv_element kv, bool no_graphs)
+{
+    struct dyno_cuda_forward_config config = bench_config(kv);
+
+    config.no_graphs = no_graphs;
+    return bench_open_as(weights, element, config);
 }
 
 static void bench_close(struct bench *bench)
@@ -65,6 +78,41 @@ static void make_sequences(struct dyno_rng *rng, const struct dyno_weights *weig
             sequences[s].tokens[i] = (uint32_t)dyno_rng_below(rng, weights->model.vocab);
         }
     }
+}
+
+static const enum family families[] = {LLAMA2, LLAMA3, MISTRAL, QWEN2, QWEN3, MIXTRAL, QWEN3_MOE};
+static const uint32_t head_dims[] = {64, 16, 128};
+
+/* Of experts, one as good as the other is another choice with a rounding of BF16. */
+enum { FAMILY_COUNT = sizeof families / sizeof families[0], FIRST_OF_EXPERTS = 5 };
+
+/* Of the logits, by their norms: tiny models of large random weights make much of a rounding.  That
+ * F16 is an eighth of BF16 away says that it is the rounding. */
+#define TOLERANCE_F16  0.02
+#define TOLERANCE_BF16 0.35
+
+static inline uint32_t largest(const float *logits, uint32_t count)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < count; i++) {
+        best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+}
+
+/* Within what rounding to 8 bits of mantissa, layer by layer, makes of logits of this size. */
+static inline void expect_near(const float *got, const float *due, uint32_t vocab, double tolerance,
+                               int seed)
+{
+    double size = 0.0, apart = 0.0;
+
+    for (uint32_t i = 0; i < vocab; i++) {
+        size += (double)due[i] * (double)due[i];
+        apart += ((double)got[i] - (double)due[i]) * ((double)got[i] - (double)due[i]);
+    }
+    ck_assert_msg(sqrt(apart) <= tolerance * sqrt(size), "seed %d: logits are %g of %g apart", seed,
+                  sqrt(apart), sqrt(size));
 }
 
 #endif

@@ -17,6 +17,7 @@ enum {
     TABLE = 4,
     BLOCKS = SEQUENCES * TABLE,
     CONTEXT = TABLE * BLOCK_TOKENS,
+    LOGITS = (DECODED + 1 + PROMPT_MAX) * SEQUENCES, /* rows of them that texts can have */
 };
 
 /* A worker of so many ranks, on GPUs 0, 1, ... */
@@ -28,6 +29,26 @@ struct bench {
     struct dyno_cuda_ranks *all;
 };
 
+/* Where a test has the logits of prompts' positions told: [SEQUENCES][PROMPT_MAX][vocab]. */
+struct scores {
+    float *logits;
+    uint32_t vocab, told;
+};
+
+static struct scores scores;
+static bool scoring;
+
+static void hear_scores(void *context, uint32_t slice, uint32_t first, uint32_t count,
+                        const float *logits)
+{
+    struct scores *to = context;
+
+    ck_assert(slice < SEQUENCES && first + count < PROMPT_MAX);
+    memcpy(to->logits + ((size_t)slice * PROMPT_MAX + first) * to->vocab, logits,
+           (size_t)count * to->vocab * sizeof *logits);
+    to->told += count;
+}
+
 static struct dyno_cuda_forward_config forward_config(enum dyno_element element, bool no_graphs)
 {
     return (struct dyno_cuda_forward_config){.kv = element == DYNO_ELEMENT_F16 ? DYNO_CUDA_KV_F16
@@ -36,7 +57,9 @@ static struct dyno_cuda_forward_config forward_config(enum dyno_element element,
                                              .block_tokens = BLOCK_TOKENS,
                                              .rows_max = SEQUENCES * PROMPT_MAX,
                                              .sequences_max = SEQUENCES + 1,
-                                             .no_graphs = no_graphs};
+                                             .no_graphs = no_graphs,
+                                             .score = hear_scores,
+                                             .score_context = &scores};
 }
 
 static void load_rank(struct bench *bench, const struct dyno_weights *weights, uint32_t rank,
@@ -127,6 +150,7 @@ static dyno_status run_pass(const struct bench *bench, const struct text *texts,
                                              .first = first,
                                              .count = pass == 0 ? texts[s].prompt : 1,
                                              .table = texts[s].table,
+                                             .scored = scoring && pass == 0,
                                              .want = DYNO_CUDA_WANT_LOGITS};
     }
     return dyno_cuda_ranks_run(bench->all, slices, SEQUENCES, yields, error);
@@ -142,11 +166,15 @@ static uint32_t largest(const float *logits, uint32_t count)
     return best;
 }
 
-/* Of every pass and sequence: [DECODED + 1][SEQUENCES][vocab]. */
+/* Of every pass and sequence, [DECODED + 1][SEQUENCES][vocab], and then those that scores are; zero
+ * what is not told. */
 static float *all_logits(const struct bench *bench, const struct text *texts, uint32_t vocab)
 {
-    float *logits = array_of((size_t)(DECODED + 1) * SEQUENCES * vocab, sizeof *logits);
+    float *logits = array_of((size_t)LOGITS * vocab, sizeof *logits);
+    uint32_t scored = texts[0].prompt + texts[1].prompt - SEQUENCES;
 
+    scores = (struct scores){.logits = logits + (size_t)(DECODED + 1) * SEQUENCES * vocab,
+                             .vocab = vocab};
     for (uint32_t pass = 0; pass <= DECODED; pass++) {
         struct dyno_cuda_yield yields[SEQUENCES];
         struct dyno_error error = {0};
@@ -158,6 +186,7 @@ static float *all_logits(const struct bench *bench, const struct text *texts, ui
                    vocab * sizeof *logits);
         }
     }
+    ck_assert_uint_eq(scores.told, scoring ? scored : 0);
     return logits;
 }
 
@@ -201,11 +230,12 @@ START_TEST(two_and_four_ranks_agree_with_one)
     struct dyno_weights *weights = model_to_share(&rng, _i, "cuda ranks agree");
     bool is_f16 = _i % 2 || _i % FAMILY_COUNT >= FIRST_OF_EXPERTS;
     enum dyno_element element = is_f16 ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
-    uint32_t vocab = weights->model.vocab, count = (DECODED + 1) * SEQUENCES * vocab;
+    uint32_t vocab = weights->model.vocab, count = LOGITS * vocab;
     struct text texts[SEQUENCES];
     struct bench *one = bench_open(weights, 0, element, false);
     const float *due;
 
+    scoring = _i / 2 % 2;
     make_texts(&rng, vocab, texts);
     due = all_logits(one, texts, vocab);
     bench_close(one);
@@ -229,6 +259,7 @@ START_TEST(graphs_of_ranks_give_what_launches_give)
     struct text texts[SEQUENCES];
     const float *logits[2];
 
+    scoring = _i / 2 % 2;
     make_texts(&rng, vocab, texts);
     for (uint32_t round = 0; round < 2; round++) {
         struct bench *bench = bench_open(weights, ranks, DYNO_ELEMENT_F16, round == 0);
@@ -239,9 +270,7 @@ START_TEST(graphs_of_ranks_give_what_launches_give)
         logits[round] = all_logits(bench, texts, vocab);
         bench_close(bench);
     }
-    ck_assert_msg(memcmp(logits[0], logits[1], (DECODED + 1) * SEQUENCES * vocab * sizeof(float)) ==
-                      0,
-                  "seed %d", _i);
+    ck_assert_msg(memcmp(logits[0], logits[1], LOGITS * vocab * sizeof(float)) == 0, "seed %d", _i);
 }
 END_TEST
 
@@ -254,6 +283,7 @@ START_TEST(a_group_of_one_is_no_group)
     struct text texts[SEQUENCES];
     const float *logits[2];
 
+    scoring = _i / 2 % 2;
     make_texts(&rng, vocab, texts);
     for (uint32_t ranks = 0; ranks < 2; ranks++) {
         struct bench *bench = bench_open(weights, ranks, DYNO_ELEMENT_BF16, false);
@@ -261,9 +291,7 @@ START_TEST(a_group_of_one_is_no_group)
         logits[ranks] = all_logits(bench, texts, vocab);
         bench_close(bench);
     }
-    ck_assert_msg(memcmp(logits[0], logits[1], (DECODED + 1) * SEQUENCES * vocab * sizeof(float)) ==
-                      0,
-                  "seed %d", _i);
+    ck_assert_msg(memcmp(logits[0], logits[1], LOGITS * vocab * sizeof(float)) == 0, "seed %d", _i);
 }
 END_TEST
 
@@ -310,6 +338,10 @@ START_TEST(a_rank_that_is_lost_ends_the_pass_of_all)
     struct dyno_error error = {0};
     char due[64];
 
+    scoring = _i / 2 % 2;
+    scores =
+        (struct scores){.logits = array_of((size_t)LOGITS * weights->model.vocab, sizeof(float)),
+                        .vocab = weights->model.vocab};
     make_texts(&rng, weights->model.vocab, texts);
     dyno_emulation_lose((int)lost, 1 + (uint64_t)_i * 17, cudaErrorIllegalAddress);
     for (uint32_t pass = 0; status == DYNO_OK && pass <= DECODED; pass++) {

@@ -65,7 +65,23 @@ for more in '' ', "temperature": 0.8, "top_p": 0.9' ', "logprobs": 2' \
         -d '{"model": "tiny", "prompt": [5, 6, 7, 8], "max_tokens": 4, "seed": 3'"$more"'}' >answer
     grep -q '"completion_tokens": *4' answer || fail "$more: $(cat answer)"
 done
+# Forty tokens in passes of at most 32, of which the logits of four positions come at a time.
+prompt=$(seq -s, 300 339)
+scored='{"model": "tiny", "prompt": ['$prompt'], "max_tokens": 0, "echo": true, "logprobs": 1}'
+score() {
+    curl -sS "$url/v1/completions" -H 'Content-Type: application/json' -d "$scored" |
+        jq -r '.choices[0].logprobs.token_logprobs[]' >"$1"
+}
+score on.gpu
 stop_server
+start_server --device cpu --model tiny --threads 2
+score on.cpu
+stop_server
+paste on.gpu on.cpu | awk '
+    NR == 1 { bad += $1 != "null" || $2 != "null" }
+    NR > 1 { apart = $1 - $2; bad += !($1 < 0) || apart > 0.1 || apart < -0.1; moves += $1 != $2 }
+    END { exit !(NR == 40 && bad == 0 && moves > 0) }' ||
+    fail "a prompt is otherwise on the GPU: $(paste on.gpu on.cpu)"
 
 refuses 2 '--device and --clock contradict each other: what computes takes its time' \
     replay --device cuda --clock virtual "${load[@]}"
