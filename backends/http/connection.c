@@ -8,7 +8,7 @@
 #include "backends/http/parts.h"
 #include "backends/http/response.h"
 
-enum { INPUT_BYTES_KEPT = 4096 };
+enum { INPUT_BYTES_KEPT = 4096, TLS_HANDSHAKE = 0x16 };
 
 void dyno_http_connection_touch(struct dyno_http_connection *connection)
 {
@@ -117,6 +117,9 @@ static struct dyno_http_refusal advance_head(struct dyno_http_connection *connec
 
     if (connection->scanned == 0 && !skip_empty_lines(connection)) {
         return dyno_http_fine();
+    }
+    if ((unsigned char)connection->in[0] == TLS_HANDSHAKE) {
+        return dyno_http_refuse(400, "this begins TLS, and plain HTTP is spoken here");
     }
     size = dyno_http_head_size(connection->in, connection->in_size, &connection->scanned);
     if (size == SIZE_MAX) {

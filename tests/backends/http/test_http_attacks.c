@@ -40,6 +40,8 @@ static const struct {
     {"413 Content Too Large", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n"},
     {"417 Expectation Failed", "POST / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n"},
     {"501 Not Implemented", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n"},
+    {"400 Bad Request",
+     "\x16\x03\x01\x02"}, /* and the rest of a ClientHello, with no end of line */
     {"505 HTTP Version Not Supported", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
 };
 
