@@ -38,7 +38,8 @@ static dyno_status dimensions_of(const struct dyno_door_model *model,
     }
     if (dimensions > most) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "dimensions",
-                                "dimensions is %u; the model's vectors have %u", dimensions, most);
+                                "'dimensions' is %u; the model's vectors have %u", dimensions,
+                                most);
     }
     if (asked->inputs.count > NUMBERS_MAX / dimensions) {
         return dyno_openai_fail(error, 400, DYNO_OPENAI_CODE_VALUE, "input",

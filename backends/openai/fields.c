@@ -92,24 +92,6 @@ struct dyno_openai_value dyno_openai_member(const struct dyno_openai_value *obje
                                       .error = object->error};
 }
 
-static dyno_status refuse_unknown(const struct dyno_openai_value *value,
-                                  const struct dyno_openai_table *tables, size_t count)
-{
-    struct dyno_nearest nearest;
-    const char *meant;
-
-    dyno_nearest_start(&nearest, value->key);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < tables[i].count; j++) {
-            dyno_nearest_offer(&nearest, tables[i].fields[j].name);
-        }
-    }
-    meant = dyno_nearest_word(&nearest);
-    return dyno_openai_refuse(
-        value, DYNO_OPENAI_CODE_UNKNOWN, "is not a field that is known here%s%s%s",
-        meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
-}
-
 static const struct dyno_openai_field *field_of(const struct dyno_openai_table *table,
                                                 const char *name)
 {
@@ -121,6 +103,73 @@ static const struct dyno_openai_field *field_of(const struct dyno_openai_table *
         }
     }
     return NULL;
+}
+
+static bool is_known(const char *name, const struct dyno_openai_table *tables, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (field_of(&tables[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What other endpoints and servers call it. */
+static const char *called_here(const char *name, const struct dyno_openai_table *tables,
+                               size_t count)
+{
+    static const struct {
+        const char *elsewhere, *here;
+    } names[] = {
+        {"input", "prompt"},
+        {"input", "messages"},
+        {"messages", "input"},
+        {"messages", "prompt"},
+        {"prompt", "input"},
+        {"prompt", "messages"},
+        {"text", "prompt"},
+        {"ids", "tokens"},
+        {"max_tokens", "max_output_tokens"},
+        {"max_completion_tokens", "max_output_tokens"},
+        {"max_completion_tokens", "max_tokens"},
+        {"max_new_tokens", "max_output_tokens"},
+        {"max_new_tokens", "max_tokens"},
+        {"max_output_tokens", "max_completion_tokens"},
+        {"max_output_tokens", "max_tokens"},
+        {"response_format", "text"},
+        {"guided_json", "response_format"},
+        {"structured_outputs", "response_format"},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].elsewhere, name) == 0 && is_known(names[i].here, tables, count)) {
+            return names[i].here;
+        }
+    }
+    return NULL;
+}
+
+static dyno_status refuse_unknown(const struct dyno_openai_value *value,
+                                  const struct dyno_openai_table *tables, size_t count)
+{
+    const char *meant = called_here(value->key, tables, count);
+    struct dyno_nearest nearest;
+
+    if (meant) {
+        return dyno_openai_refuse(value, DYNO_OPENAI_CODE_UNKNOWN,
+                                  "is not a field that is known here; use '%s'", meant);
+    }
+    dyno_nearest_start(&nearest, value->key);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < tables[i].count; j++) {
+            dyno_nearest_offer(&nearest, tables[i].fields[j].name);
+        }
+    }
+    meant = dyno_nearest_word(&nearest);
+    return dyno_openai_refuse(
+        value, DYNO_OPENAI_CODE_UNKNOWN, "is not a field that is known here%s%s%s",
+        meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
 static dyno_status read_member(const struct dyno_openai_value *value,

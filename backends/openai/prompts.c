@@ -93,8 +93,8 @@ static dyno_status read_items(const struct dyno_openai_value *value, bool texts,
         struct dyno_openai_value item = dyno_openai_item(value, i);
 
         if (texts ? !json_is_string(item.json) : !json_is_array(item.json)) {
-            return dyno_openai_refuse_type(&item, texts ? "a string, like the first"
-                                                        : "an array of tokens, like the first");
+            return dyno_openai_refuse_type(&item, texts ? "a string like the first"
+                                                        : "an array of tokens like the first");
         }
         if (texts) {
             prompts->list[i] = text_prompt(item.json);

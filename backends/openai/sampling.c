@@ -138,7 +138,7 @@ static dyno_status read_one_bias(const struct dyno_openai_value *value,
 
     if (!is_token_name(value->key, &token) || token >= end) {
         return dyno_openai_refuse(value, DYNO_OPENAI_CODE_VALUE,
-                                  "is named by no token; tokens are 0 to %" PRIu64, end - 1);
+                                  "names no token; tokens are 0 to %" PRIu64, end - 1);
     }
     if (!value->json) {
         return dyno_openai_refuse(value, DYNO_OPENAI_CODE_TYPE,

@@ -90,9 +90,11 @@ static const struct refusal bad_completions[] = {
     {"\"prompt\":\"a\",\"suffix\":\"b\"", "unsupported_parameter", "suffix", "filling in"},
     {"\"prompt\":\"a\",\"best_of\":2", "unsupported_parameter", "best_of", "as 'n'"},
     {"\"prompt\":\"a\",\"best_of\":true", "invalid_type", "best_of", "whole number"},
-    {"\"prompt\":\"a\",\"messages\":[]", "unknown_parameter", "messages", "not a field"},
+    {"\"prompt\":\"a\",\"messages\":[]", "unknown_parameter", "messages", "use 'prompt'"},
     {"\"prompt\":\"a\",\"max_completion_tokens\":5", "unknown_parameter", "max_completion_tokens",
-     "not a field"},
+     "use 'max_tokens'"},
+    {"\"prompt\":\"a\",\"max_output_tokens\":5", "unknown_parameter", "max_output_tokens",
+     "use 'max_tokens'"},
     {"\"prompt\":\"a\",\"echo\":1", "invalid_type", "echo", "true or false"},
 };
 

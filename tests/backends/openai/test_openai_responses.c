@@ -112,8 +112,9 @@ END_TEST
 
 static const struct refusal bad_members[] = {
     {"\"max_output_tokens\":0", "invalid_value", "max_output_tokens", "is 0"},
-    {"\"max_tokens\":5", "unknown_parameter", "max_tokens", "not a field"},
-    {"\"messages\":[]", "unknown_parameter", "messages", "not a field"},
+    {"\"max_tokens\":5", "unknown_parameter", "max_tokens", "use 'max_output_tokens'"},
+    {"\"messages\":[]", "unknown_parameter", "messages", "use 'input'"},
+    {"\"response_format\":{}", "unknown_parameter", "response_format", "use 'text'"},
     {"\"instructions\":[]", "invalid_type", "instructions", "a string"},
     {"\"n\":2", "unsupported_parameter", "n", "one answer"},
     {"\"previous_response_id\":\"r\"", "unsupported_parameter", "previous_response_id", "'input'"},
