@@ -205,7 +205,7 @@ function showErrors(data) {
 
 function showPlanner(data) {
     setText(byId('planner-now'), (data.planner_now || []).map((now) => (now.model ? now.model + ': ' : '') + now.desired + ' '
-        + (now.role === 'serve' ? '' : now.role + ' ') + 'workers wanted (' + now.reason + '): ' + now.ready + ' ready, '
+        + (now.role === 'serve' ? '' : now.role + ' ') + (now.desired === 1 ? 'worker' : 'workers') + ' wanted (' + now.reason + '): ' + now.ready + ' ready, '
         + now.starting + ' starting, ' + now.draining + ' draining.').join(' '));
     const decisions = data.planner || [];
     byId('planner-none').hidden = decisions.length > 0;
