@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <xxhash.h>
@@ -57,34 +58,72 @@ static const struct route routes[] = {
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
+/* Refuse, and say in a header what would do. */
+static void refuse_saying(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                          const struct dyno_openai_error *error, const char *name,
+                          const char *value)
+{
+    struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, "application/json");
+
+    dyno_door_add_header(&headers, name, value);
+    dyno_bytes_clear(&door->out);
+    dyno_openai_error_put(&door->out, error);
+    dyno_door_reply(door, exchange, &door->asker, (uint16_t)error->http_status, &headers,
+                    door->out.data, door->out.size);
+}
+
+/* All methods of a path that a route with this one has. */
+static const char *methods_of(const char *method)
+{
+    return strcmp(method, "GET") == 0 ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+}
+
 static void refuse_route(struct dyno_door *door, struct dyno_http_exchange *exchange,
                          const char *allowed)
 {
     const char *method = dyno_http_exchange_method(exchange);
     const char *path = dyno_http_exchange_path(exchange);
-    struct dyno_door_headers headers;
     struct dyno_openai_error error;
 
     if (!allowed) {
-        (void)dyno_openai_fail(&error, 404, "unknown_url", NULL, "there is nothing at %.20s %.100s",
+        (void)dyno_openai_fail(&error, 404, "unknown_url", NULL,
+                               "there is nothing at %.20s %.100s; /openapi.json says what there is",
                                method, path);
         dyno_door_refuse(door, exchange, &door->asker, &error, 0);
         return;
     }
     (void)dyno_openai_fail(&error, 405, "method_not_allowed", NULL, "%.20s %.100s: use %s", method,
                            path, allowed);
-    headers = dyno_door_headers(door, &door->asker, "application/json");
-    dyno_door_add_header(&headers, "Allow", strcmp(allowed, "GET") == 0 ? "GET, HEAD" : allowed);
-    dyno_bytes_clear(&door->out);
-    dyno_openai_error_put(&door->out, &error);
-    dyno_door_reply(door, exchange, &door->asker, 405, &headers, door->out.data, door->out.size);
+    refuse_saying(door, exchange, &error, "Allow", methods_of(allowed));
+}
+
+/* Bodies are read as they come; false: this one is packed, and was refused. */
+static bool is_plain(struct dyno_door *door, struct dyno_http_exchange *exchange, bool generates)
+{
+    const char *coding = dyno_http_exchange_header(exchange, "content-encoding");
+    struct dyno_openai_error error;
+
+    if (!coding || strcasecmp(coding, "identity") == 0) {
+        return true;
+    }
+    if (generates) {
+        dyno_door_count_refused(door, DYNO_REFUSED_BAD_REQUEST);
+    }
+    (void)dyno_openai_fail(&error, 415, DYNO_OPENAI_CODE_UNSUPPORTED, NULL,
+                           "the body has the Content-Encoding '%.40s'; send it as it is", coding);
+    refuse_saying(door, exchange, &error, "Accept-Encoding", "identity");
+    return false;
 }
 
 /* A browser asks first whether it may ask. */
-static void reply_to_preflight(struct dyno_door *door, struct dyno_http_exchange *exchange)
+static void reply_to_preflight(struct dyno_door *door, struct dyno_http_exchange *exchange,
+                               const char *allowed)
 {
     struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, NULL);
 
+    if (allowed) {
+        dyno_door_add_header(&headers, "Allow", methods_of(allowed));
+    }
     if (door->config.cors_origin) {
         dyno_door_add_header(&headers, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
         dyno_door_add_header(&headers, "Access-Control-Allow-Headers", "*, Authorization");
@@ -192,7 +231,7 @@ static void on_request(void *context, struct dyno_http_exchange *exchange)
     name_request(door, exchange);
     follow_trace(door, exchange);
     if (strcmp(method, "OPTIONS") == 0) {
-        reply_to_preflight(door, exchange);
+        reply_to_preflight(door, exchange, allowed);
         return;
     }
     if (!(route && route->is_public) && !let_in(door, exchange, route && route->generates)) {
@@ -200,10 +239,10 @@ static void on_request(void *context, struct dyno_http_exchange *exchange)
     }
     if (!route) {
         refuse_route(door, exchange, allowed);
-    } else if (route->make) {
-        dyno_door_take_order(door, exchange, route->make, route->generates);
-    } else {
+    } else if (!route->make) {
         route->handler(door, exchange);
+    } else if (is_plain(door, exchange, route->generates)) {
+        dyno_door_take_order(door, exchange, route->make, route->generates);
     }
 }
 

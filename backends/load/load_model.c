@@ -71,9 +71,12 @@ static dyno_status judge(const struct dyno_load *load, const struct asking *aski
                          asking->why);
     }
     if (asking->head.status != 200) {
-        return dyno_fail(error, DYNO_IO,
-                         "%s does not say which model it serves: HTTP %u; name it with --model",
-                         server, asking->head.status);
+        bool wants_key = asking->head.status == 401 || asking->head.status == 403;
+
+        return dyno_fail(error, DYNO_IO, "%s does not say which model it serves: HTTP %u; %s",
+                         server, asking->head.status,
+                         wants_key ? "name the variable that holds its key with --api-key-env"
+                                   : "name it with --model");
     }
     if (asking->is_too_long || !read_list(asking, out)) {
         return dyno_fail(error, DYNO_IO,

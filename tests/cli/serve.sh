@@ -278,10 +278,18 @@ is .error.param input
 ask 404 /v1/embeddings '{"model":"gpt-9","input":"x"}'
 ask 404 /v2/nothing
 ask 405 /v1/chat/completions
-for allowed in '/v1/chat/completions POST' '/v1/models GET, HEAD'; do
-    curl -sS -o answer -D headers -X PUT "$url${allowed%% *}"
-    grep -q "^Allow: ${allowed#* }"$'\r'$ headers || fail "no ${allowed#* }: $(cat headers)"
+is .error.code method_not_allowed
+for method in PUT OPTIONS; do
+    for allowed in '/v1/chat/completions POST, OPTIONS' '/v1/models GET, HEAD, OPTIONS'; do
+        curl -sS -o answer -D headers -X "$method" "$url${allowed%% *}"
+        grep -q "^Allow: ${allowed#* }"$'\r'$ headers || fail "no ${allowed#* }: $(cat headers)"
+    done
 done
+got=$(printf '{%s}' "$chat" | gzip |
+    curl -sS -o answer -D headers -w '%{http_code}' -H 'Content-Encoding: gzip' \
+        --data-binary @- "$url/v1/chat/completions")
+[[ $got == 415 ]] || fail "a body that is packed: $got: $(cat answer)"
+grep -q '^Accept-Encoding: identity'$'\r'$ headers || fail "$(cat headers)"
 stop
 
 # The same door before a GPU that is simulated: as many tokens as were asked for, of filler.
@@ -318,6 +326,9 @@ grep -q "^  $url/dashboard " serve.out || fail "no word of the page: $(cat serve
 ask 200 /health
 ask 401 /v1/models
 is .error.code invalid_api_key
+wants="HTTP 401; name the variable that holds its key with --api-key-env"
+refuses 1 "${url#http://} does not say which model it serves: $wants" \
+    bench --url "$url" --concurrency 1 --requests 1 --db none
 alice=(-H "Authorization: Bearer secret-of-alice")
 for status in 200 200 429; do
     got=$(curl -sS -o answer -w '%{http_code}' "${alice[@]}" "$url/v1/chat/completions" \

@@ -61,6 +61,7 @@ static const struct wrong wrongs[] = {
     {400, NULL, "POST", "/v1/completions", "Content-Length: 3\r\n", "{}"},
     {400, NULL, "POST", "/v1/completions", "Transfer-Encoding: chunked\r\n", "{}"},
     {400, NULL, "POST", "/v1/completions", "Transfer-Encoding: gzip\r\n", "{}"},
+    {415, "unsupported_parameter", "POST", "/v1/completions", "Content-Encoding: gzip\r\n", "{}"},
     {417, NULL, "POST", "/v1/completions", "Expect: a miracle\r\n", "{}"},
     {400, NULL, "POST", "/v1/completions", "X : y\r\n", "{}"},
     {400, NULL, "POST", "/v1/completions", "X: \x01\r\n", "{}"},
