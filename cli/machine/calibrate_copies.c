@@ -1,5 +1,8 @@
 /* Transfers of one block and of many go through the very links that serve, in turn, from when they
- * are submitted to when they are reaped; medians count.  Their difference is what bytes take. */
+ * are submitted to when they are reaped; medians count.  Their difference is what bytes take.
+ *
+ * As in a run, where passes lie between them, each follows a pause: the thread that copies sleeps,
+ * and so does whoever waits for it, and caches hold something else. */
 #include "cli/machine/calibrate_copies.h"
 
 #include <stdlib.h>
@@ -7,7 +10,7 @@
 #include "backends/cpu/kv_links.h"
 #include "backends/posix/wall_clock.h"
 
-enum { BLOCK_TOKENS = DYNO_COPIES_BLOCK_TOKENS, BLOCKS = DYNO_COPIES_BLOCKS, ROUNDS = 51 };
+enum { BLOCK_TOKENS = DYNO_COPIES_BLOCK_TOKENS, BLOCKS = DYNO_COPIES_BLOCKS, ROUNDS = 15 };
 
 static int by_size(const void *a, const void *b)
 {
@@ -16,10 +19,21 @@ static int by_size(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static dyno_status move(struct dyno_links *links, struct dyno_clock *clock,
+/* Nothing is under way, so nobody ends it early. */
+static dyno_ns pause(struct dyno_clock *clock, dyno_ns pause_ns)
+{
+    dyno_ns due = dyno_wall_clock_now(clock) + pause_ns, now;
+
+    do {
+        now = clock->ops->wait_until(clock, due);
+    } while (now < due);
+    return now;
+}
+
+static dyno_status move(struct dyno_links *links, struct dyno_clock *clock, dyno_ns pause_ns,
                         const struct dyno_transfer *transfer, double *ns)
 {
-    dyno_ns began = dyno_wall_clock_now(clock), now = began;
+    dyno_ns began = pause(clock, pause_ns), now = began;
     struct dyno_arrival arrival;
 
     DYNO_TRY(links->ops->submit(links, now, transfer));
@@ -30,8 +44,9 @@ static dyno_status move(struct dyno_links *links, struct dyno_clock *clock,
     return DYNO_OK;
 }
 
-dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock, uint32_t from,
-                             uint64_t block_bytes, double *byte_ns, double *transfer_ns)
+dyno_status dyno_copies_time(struct dyno_links *links, const struct dyno_copies_pace *pace,
+                             uint32_t from, uint64_t block_bytes, double *byte_ns,
+                             double *transfer_ns)
 {
     double one[ROUNDS], many[ROUNDS], each;
     struct dyno_block_name names[BLOCKS];
@@ -49,9 +64,9 @@ dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock,
     }
     for (uint32_t i = 0; i < ROUNDS; i++) {
         transfer.blocks = 1;
-        DYNO_TRY(move(links, clock, &transfer, &one[i]));
+        DYNO_TRY(move(links, pace->clock, pace->pause_ns, &transfer, &one[i]));
         transfer.blocks = BLOCKS;
-        DYNO_TRY(move(links, clock, &transfer, &many[i]));
+        DYNO_TRY(move(links, pace->clock, pace->pause_ns, &transfer, &many[i]));
     }
     qsort(one, ROUNDS, sizeof one[0], by_size);
     qsort(many, ROUNDS, sizeof many[0], by_size);
@@ -63,7 +78,7 @@ dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock,
 }
 
 dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_model *model,
-                                struct dyno_clock *clock, struct dyno_error *error)
+                                const struct dyno_copies_pace *pace, struct dyno_error *error)
 {
     struct dyno_kv_storage *storages[2] = {NULL, NULL};
     struct dyno_links *links = NULL;
@@ -83,11 +98,11 @@ dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_mode
                                                                      .ranks = 1,
                                                                      .now = dyno_wall_clock_now,
                                                                      .wake = dyno_wall_clock_wake,
-                                                                     .clock = clock},
+                                                                     .clock = pace->clock},
                                      error);
     }
     if (status == DYNO_OK) {
-        status = dyno_copies_time(links, clock, 0, dyno_kv_storage_block_bytes(storages[0]),
+        status = dyno_copies_time(links, pace, 0, dyno_kv_storage_block_bytes(storages[0]),
                                   &out->copy_byte_ns, &out->copy_ns);
         links->ops->close(links);
     }
@@ -97,7 +112,7 @@ dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_mode
 }
 
 static dyno_status time_disk(struct dyno_machine *out, struct dyno_kv_storage *storage,
-                             struct dyno_kv_file *file, struct dyno_clock *clock,
+                             struct dyno_kv_file *file, const struct dyno_copies_pace *pace,
                              struct dyno_error *error)
 {
     struct dyno_kv_storage *const storages[2] = {storage, NULL};
@@ -113,20 +128,20 @@ static dyno_status time_disk(struct dyno_machine *out, struct dyno_kv_storage *s
                                                                  .ranks = 1,
                                                                  .now = dyno_wall_clock_now,
                                                                  .wake = dyno_wall_clock_wake,
-                                                                 .clock = clock},
+                                                                 .clock = pace->clock},
                                  error));
-    status =
-        dyno_copies_time(links, clock, 0, bytes, &out->disk_write_byte_ns, &out->disk_write_ns);
+    status = dyno_copies_time(links, pace, 0, bytes, &out->disk_write_byte_ns, &out->disk_write_ns);
     if (status == DYNO_OK) {
         status =
-            dyno_copies_time(links, clock, 1, bytes, &out->disk_read_byte_ns, &out->disk_read_ns);
+            dyno_copies_time(links, pace, 1, bytes, &out->disk_read_byte_ns, &out->disk_read_ns);
     }
     links->ops->close(links);
     return status;
 }
 
 dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model *model,
-                              const char *path, struct dyno_clock *clock, struct dyno_error *error)
+                              const char *path, const struct dyno_copies_pace *pace,
+                              struct dyno_error *error)
 {
     struct dyno_kv_storage *storage;
     struct dyno_kv_file *file;
@@ -140,7 +155,7 @@ dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model 
             .path = path, .blocks = BLOCKS, .block_bytes = dyno_kv_storage_block_bytes(storage)},
         error);
     if (status == DYNO_OK) {
-        status = time_disk(out, storage, file, clock, error);
+        status = time_disk(out, storage, file, pace, error);
         dyno_kv_file_close(file);
     }
     dyno_kv_storage_close(storage);

@@ -9,21 +9,28 @@
 
 enum { DYNO_COPIES_BLOCKS = 128, DYNO_COPIES_BLOCK_TOKENS = 16 }; /* of each memory */
 
+struct dyno_copies_pace {
+    struct dyno_clock *clock; /* a wall clock, not owned */
+    dyno_ns pause_ns;         /* before each transfer */
+};
+
 /* What a byte and a transfer take over `links`, from endpoint `from` of two to the other one, which
  * have DYNO_COPIES_BLOCKS blocks each; nobody else uses them, and what a file is to give was
  * written to it so before. */
-dyno_status dyno_copies_time(struct dyno_links *links, struct dyno_clock *clock, uint32_t from,
-                             uint64_t block_bytes, double *byte_ns, double *transfer_ns);
+dyno_status dyno_copies_time(struct dyno_links *links, const struct dyno_copies_pace *pace,
+                             uint32_t from, uint64_t block_bytes, double *byte_ns,
+                             double *transfer_ns);
 
-/* Fills copy_byte_ns and copy_ns.  `clock` is a wall clock.  Errors: DYNO_NO_MEMORY, DYNO_IO (as
+/* Fills copy_byte_ns and copy_ns.  Errors: DYNO_NO_MEMORY, DYNO_IO (as
  * dyno_cpu_links_open). */
 dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_model *model,
-                                struct dyno_clock *clock, struct dyno_error *error);
+                                const struct dyno_copies_pace *pace, struct dyno_error *error);
 
 /* Fills disk_write_byte_ns, disk_write_ns, disk_read_byte_ns and disk_read_ns, with a file of KV at
  * `path`; NULL: one without a name in $TMPDIR, which is gone afterwards.  Errors: likewise, and
  * those of dyno_kv_file_open. */
 dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model *model,
-                              const char *path, struct dyno_clock *clock, struct dyno_error *error);
+                              const char *path, const struct dyno_copies_pace *pace,
+                              struct dyno_error *error);
 
 #endif

@@ -13,8 +13,8 @@
 enum { STEPS = 51, STEP_TOKENS = 64 };
 
 static dyno_status measure_links(struct dyno_machine *out, struct dyno_ucx_peers *peers,
-                                 const struct dyno_weights *weights, struct dyno_clock *clock,
-                                 struct dyno_error *error)
+                                 const struct dyno_weights *weights,
+                                 const struct dyno_copies_pace *pace, struct dyno_error *error)
 {
     struct dyno_kv_storage *storages[2] = {NULL, NULL};
     struct dyno_kv_peer *memories[2] = {NULL, dyno_ucx_peers_memory(peers, 0)};
@@ -31,10 +31,10 @@ static dyno_status measure_links(struct dyno_machine *out, struct dyno_ucx_peers
                                                                  .ranks = 1,
                                                                  .now = dyno_wall_clock_now,
                                                                  .wake = dyno_wall_clock_wake,
-                                                                 .clock = clock},
+                                                                 .clock = pace->clock},
                                  error);
     if (status == DYNO_OK) {
-        status = dyno_copies_time(links, clock, 1, dyno_kv_storage_block_bytes(storages[0]),
+        status = dyno_copies_time(links, pace, 1, dyno_kv_storage_block_bytes(storages[0]),
                                   &out->far_byte_ns, &out->far_ns);
         links->ops->close(links);
     }
@@ -104,17 +104,17 @@ static dyno_status measure_steps(struct dyno_machine *out, struct dyno_ucx_peers
 }
 
 static dyno_status measure(struct dyno_machine *out, struct dyno_ucx_peers *peers,
-                           const struct dyno_weights *weights, struct dyno_clock *clock,
+                           const struct dyno_weights *weights, const struct dyno_copies_pace *pace,
                            struct dyno_error *error)
 {
     struct dyno_transcripts *transcripts;
     dyno_status status;
 
-    DYNO_TRY(measure_links(out, peers, weights, clock, error));
+    DYNO_TRY(measure_links(out, peers, weights, pace, error));
     if (dyno_transcripts_open(&transcripts) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a prompt");
     }
-    status = measure_steps(out, peers, transcripts, clock, error);
+    status = measure_steps(out, peers, transcripts, pace->clock, error);
     dyno_transcripts_close(transcripts);
     return status;
 }
@@ -141,7 +141,9 @@ dyno_status dyno_far_measure(struct dyno_machine *out, const struct dyno_measure
                                         .wake = dyno_wall_clock_wake,
                                         .clock = clock},
         error));
-    status = measure(out, peers, weights, clock, error);
+    status =
+        measure(out, peers, weights,
+                &(struct dyno_copies_pace){.clock = clock, .pause_ns = config->pause_ns}, error);
     if (status == DYNO_OK && dyno_ucx_peers_are_gone(peers)) {
         status = dyno_fail(error, DYNO_WORKER_GONE, "the worker at %s is gone", config->far);
     }

@@ -525,9 +525,11 @@ static void divide(struct bench *bench, struct dyno_machine *machine)
 static dyno_status measure_rest(struct bench *bench, struct dyno_machine *machine,
                                 struct dyno_error *error)
 {
-    DYNO_TRY(dyno_copies_measure(machine, &bench->weights->model, bench->clock, error));
-    DYNO_TRY(dyno_disk_measure(machine, &bench->weights->model, bench->config->file, bench->clock,
-                               error));
+    const struct dyno_copies_pace pace = {.clock = bench->clock,
+                                          .pause_ns = bench->config->pause_ns};
+
+    DYNO_TRY(dyno_copies_measure(machine, &bench->weights->model, &pace, error));
+    DYNO_TRY(dyno_disk_measure(machine, &bench->weights->model, bench->config->file, &pace, error));
     return dyno_starts_measure(machine, &bench->cpu, error);
 }
 
