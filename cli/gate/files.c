@@ -62,7 +62,7 @@ static void write_case(const struct dyno_gate_case *one, FILE *out)
 
     (void)fputs("  <testcase classname=\"dyno.gate\" name=\"", out);
     escaped(out, one->name);
-    (void)fputs(element ? "\">\n" : "\"/>\n", out);
+    (void)fprintf(out, "\" time=\"%.3f\"%s\n", one->cpu_ms / 1e3, element ? ">" : "/>");
     if (!element) {
         return;
     }
@@ -82,6 +82,7 @@ dyno_status dyno_gate_junit(const struct dyno_gate *gate, const char *path,
                             struct dyno_error *error)
 {
     uint32_t failures = 0, errors = 0;
+    double cpu_ms = 0.0;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -95,11 +96,12 @@ dyno_status dyno_gate_junit(const struct dyno_gate *gate, const char *path,
 
         failures += element && strcmp(element, "failure") == 0;
         errors += element && strcmp(element, "error") == 0;
+        cpu_ms += gate->cases[i].cpu_ms;
     }
     (void)fprintf(out,
                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dyno gate\" "
-                  "tests=\"%u\" failures=\"%u\" errors=\"%u\">\n",
-                  gate->case_count, failures, errors);
+                  "tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"0\" time=\"%.3f\">\n",
+                  gate->case_count, failures, errors, cpu_ms / 1e3);
     for (uint32_t i = 0; i < gate->case_count; i++) {
         write_case(&gate->cases[i], out);
     }

@@ -231,8 +231,8 @@ static int run(struct dyno_gate *gate)
     if (status != DYNO_OK) {
         return dyno_command_complain(&error, dyno_gate_exit_status(DYNO_GATE_INVALID));
     }
-    (void)fprintf(stderr, "%u scenarios in %.1f s\n", gate->case_count,
-                  dyno_frame_seconds() - started);
+    (void)fprintf(stderr, "%u scenario%s in %.1f s\n", gate->case_count,
+                  gate->case_count == 1 ? "" : "s", dyno_frame_seconds() - started);
     return dyno_gate_exit_status(gate->verdict);
 }
 

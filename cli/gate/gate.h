@@ -74,6 +74,7 @@ struct dyno_gate_case {
     uint32_t metrics_compared;
     struct dyno_drift drift;
     struct dyno_gate_host host;
+    double cpu_ms;     /* of all that ran for it, both sides */
     char invalid[512]; /* why; empty: it is not */
     enum dyno_gate_verdict verdict;
 };

@@ -69,6 +69,7 @@ static dyno_status finish(struct dyno_gate *gate, struct task *task, struct dyno
     struct dyno_child_end end;
 
     DYNO_TRY(dyno_child_wait(&task->child, &end, error));
+    one->cpu_ms += end.cpu_ms;
     note_end(one, task->side, &end);
     if (!*one->invalid &&
         dyno_stored_run_read(&one->runs[task->side], task->database,
@@ -193,6 +194,7 @@ static dyno_status time_one(struct dyno_gate *gate, struct dyno_gate_case *one, 
     DYNO_TRY(dyno_child_wait(&child, &end, error));
     note_end(one, side, &end);
     *out = end.cpu_ms;
+    one->cpu_ms += end.cpu_ms;
     return DYNO_OK;
 }
 

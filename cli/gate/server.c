@@ -49,6 +49,7 @@ static dyno_status ask(struct dyno_gate *gate, struct dyno_gate_case *one, int s
     dyno_stored_run_release(&one->runs[side]);
     DYNO_TRY(dyno_child_start(&child, argv, error));
     DYNO_TRY(dyno_child_wait(&child, &end, error));
+    one->cpu_ms += end.cpu_ms;
     if (!end.exited || end.status != 0) {
         (void)snprintf(one->invalid, sizeof one->invalid, "asking %s ended with %d: %.400s",
                        side ? "head" : "base", end.status, end.said);

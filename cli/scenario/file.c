@@ -341,15 +341,20 @@ static dyno_status read_value(struct reader *reader, const char *path)
     return read_mapping(reader, path);
 }
 
-/* From a mapping's start to its end. */
+/* From a mapping's start to its end.  A section within another that says nothing was meant to: a
+ * budget without a bound, say. */
 static dyno_status read_mapping(struct reader *reader, const char *path)
 {
     char key[DYNO_OPTION_NAME_MAX];
 
-    for (;;) {
+    for (bool is_empty = true;; is_empty = false) {
         DYNO_TRY(advance(reader));
         if (reader->event.type == YAML_MAPPING_END_EVENT) {
-            return DYNO_OK;
+            return is_empty && strchr(path, '.')
+                       ? refuse(reader, "%s has no keys: give some, as in '{%s: %s}'", path,
+                                row_below(reader, path)->name + strlen(path) + 1,
+                                row_below(reader, path)->initial)
+                       : DYNO_OK;
         }
         DYNO_TRY(read_key(reader, path, key));
         DYNO_TRY(advance(reader));

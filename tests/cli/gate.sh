@@ -29,7 +29,8 @@ gate=(--base "$dyno" --suite suite --budgets budgets.yml)
 ends 0 "${gate[@]}" --json same.json --junit same.xml --markdown same.md --save kept.db
 grep -Eq '^PASS +05-long-prompts.yaml  [0-9]+ metrics and 200 requests the same$' out
 [[ $(tail -1 out) == PASS ]]
-grep -q 'tests="3" failures="0" errors="0"' same.xml
+grep -q 'tests="3" failures="0" errors="0" skipped="0" time="[0-9.]*">$' same.xml
+[[ $(grep -c '<testcase classname="dyno.gate" name="[^"]*" time="[0-9.]*"/>$' same.xml) -eq 3 ]]
 grep -q '^### dyno gate: PASS' same.md
 
 # The same against what was kept; a scenario that was not kept is invalid.
@@ -148,4 +149,6 @@ bad "bad.yml:1:43: budgets.fleet.busy_fraction.relative: $neither" \
     <<<'budgets: {fleet.busy_fraction: {relative: 2%}}'
 bad "bad.yml:1:32: $p99.sides: without 'relative' or 'absolute' there is no budget" \
     <<<'budgets: {ttft_ms.p99: {sides: both}}'
+bad "bad.yml:1:25: $p99 has no keys: give some, as in '{relative: none}'" \
+    <<<'budgets: {ttft_ms.p99: {}}'
 bad "bad.yml:1:11: behavior: within_budget needs a budget" <<<'behavior: within_budget'

@@ -136,6 +136,8 @@ END_TEST
 
 START_TEST(a_value_of_the_wrong_kind_says_what_is_right)
 {
+    expect_refused("router: {kv: {}}\n", "s.yaml:1:15: router.kv has no keys: give some, as in "
+                                         "'{overlap_credit: 1}'");
     expect_refused("fleet: 8\n", "s.yaml:1:8: fleet is a section: give keys with values, as in "
                                  "'fleet: {gpu: h100}'");
     expect_refused("fleet: [workers]\n", "s.yaml:1:8: fleet is a section: give keys with values, "
