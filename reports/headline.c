@@ -36,6 +36,10 @@ const struct dyno_headline dyno_headline_table[] = {
     {"kv.preemptions", "Preemptions", "", true},
     {"transfers.count", "Prompts moved between workers", "", true},
     {"planner.decisions", "Planner decisions", "", true},
+    {"cost.gpu_watts", "Power of a GPU", "W", false},
+    {"cost.energy_kwh", "Energy of GPUs", "kWh", false},
+    {"cost.total", "Cost", "", true},
+    {"cost.per_million_output_tokens", "Cost of a million output tokens", "", true},
     {"client.limited", "The client was the limit (1: yes)", "", true},
     {NULL, NULL, NULL, false},
 };
@@ -100,6 +104,8 @@ const char *dyno_headline_unit(const struct dyno_headline *headline)
            : strcmp(headline->unit, "s") == 0   ? ", s"
            : strcmp(headline->unit, "h") == 0   ? ", h"
            : strcmp(headline->unit, "1/s") == 0 ? ", 1/s"
+           : strcmp(headline->unit, "W") == 0   ? ", W"
+           : strcmp(headline->unit, "kWh") == 0 ? ", kWh"
                                                 : "";
 }
 

@@ -1,4 +1,7 @@
+stats $data using 2 nooutput
+last = STATS_max
 eval time_axis
+set xrange [0:last / unit]
 unset key
 unset grid
 unset border
