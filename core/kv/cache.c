@@ -2,8 +2,8 @@
  *
  * A span's runs form a list from its first block on, without gaps; references never grow along it,
  * because whoever holds a block holds all before it.  So the idle runs of a span are its last ones,
- * the later the older, and eviction takes blocks from the end of the oldest run.  Blocks that nobody
- * will ask for are all alike: those that become idle one after the other are one run.
+ * the later the older, and eviction takes blocks from the end of the oldest run.  Blocks that
+ * nobody will ask for are all alike: those that become idle one after the other are one run.
  */
 #include "core/kv/cache.h"
 
@@ -525,13 +525,6 @@ void dyno_kv_let_go(struct dyno_kv_cache *cache, struct dyno_kv_link *links, uin
     }
 }
 
-/* Whether what was retired last is the newest idle run: then more of the same just adds to it. */
-static bool ends_in_nameless(const struct dyno_kv_cache *cache)
-{
-    return !is_ranked(cache) && cache->idle_newest != DYNO_KV_NO_RUN &&
-           cache->runs[cache->idle_newest].span == 0;
-}
-
 dyno_status dyno_kv_retire(struct dyno_kv_cache *cache, uint32_t blocks)
 {
     uint32_t run;
@@ -541,7 +534,8 @@ dyno_status dyno_kv_retire(struct dyno_kv_cache *cache, uint32_t blocks)
     }
     cache->own -= blocks;
     cache->idle += blocks;
-    if (ends_in_nameless(cache)) {
+    if (!is_ranked(cache) && cache->idle_newest != DYNO_KV_NO_RUN &&
+        cache->runs[cache->idle_newest].span == 0) {
         cache->runs[cache->idle_newest].count += blocks;
         return DYNO_OK;
     }
