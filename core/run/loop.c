@@ -60,51 +60,52 @@ static dyno_status enter(struct dyno_loop *loop, struct dyno_request *request)
     return DYNO_RARELY(loop->config.faults) ? dyno_flight_keep(&loop->flight, request) : DYNO_OK;
 }
 
-/* As routers see a request: what it generated before its worker was lost stands behind its prompt.
- */
-static struct dyno_request as_asked(const struct dyno_request *request)
+/* As routers see a request whose worker was lost: what it generated before stands behind its
+ * prompt. */
+static struct dyno_request as_resumed(const struct dyno_request *request)
 {
-    struct dyno_request asked = *request;
+    struct dyno_request resumed = *request;
 
-    if (DYNO_RARELY(request->before != NULL)) {
-        asked.prompt_tokens += request->before->record.output_tokens;
-        asked.max_tokens -= request->before->record.output_tokens;
-    }
-    return asked;
+    resumed.prompt_tokens += request->before->record.output_tokens;
+    resumed.max_tokens -= request->before->record.output_tokens;
+    return resumed;
 }
 
-dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
+dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request *request,
                             struct dyno_error *error)
 {
-    struct dyno_lane *lane = &loop->lanes[request.model];
+    struct dyno_lane *lane = &loop->lanes[request->model];
+    const struct dyno_request *asked = request;
     struct dyno_decision_record decision;
-    struct dyno_request asked;
+    struct dyno_request resumed;
     dyno_status status;
 
-    if (!DYNO_RARELY(request.before != NULL)) {
-        DYNO_TRY(enter(loop, &request));
+    if (DYNO_RARELY(request->before != NULL)) {
+        resumed = as_resumed(request);
+        asked = &resumed;
+    } else {
+        DYNO_TRY(enter(loop, request));
     }
-    asked = as_asked(&request);
     if (loop->wants_events) {
         loop->workers->ops->sync(loop->workers, loop->now);
     }
     status =
-        dyno_dispatch_pick(lane->dispatch, loop->now, &asked, loop->config.candidates, &decision);
+        dyno_dispatch_pick(lane->dispatch, loop->now, asked, loop->config.candidates, &decision);
     if (status == DYNO_REJECTED) {
-        return dyno_loop_end_unrouted(loop, &request, DYNO_FAILED);
+        return dyno_loop_end_unrouted(loop, request, DYNO_FAILED);
     }
     if (status == DYNO_BAD_INPUT) {
         return dyno_fail(
             error, status,
             "the routing policy chose a worker that does not exist or may not be picked "
             "for request %llu",
-            (unsigned long long)request.id);
+            (unsigned long long)request->id);
     }
     DYNO_TRY(status);
     if (DYNO_RARELY(loop->config.decisions)) {
         DYNO_TRY(dyno_loop_tell_decision(loop, &decision));
     }
-    return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, &request);
+    return loop->workers->ops->submit(loop->workers, loop->now, decision.worker, request);
 }
 
 static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
@@ -122,7 +123,7 @@ static dyno_status admit_one(struct dyno_loop *loop, struct dyno_error *error)
         dyno_planner_arrived(lane->planner, &request);
     }
     if (dyno_loop_can_route(loop, lane)) { /* then nobody waits */
-        return dyno_loop_route(loop, request, error);
+        return dyno_loop_route(loop, &request, error);
     }
     status = dyno_loop_enter_lobby(loop, lane, &request);
     return status == DYNO_REJECTED
@@ -150,9 +151,6 @@ static dyno_status cancel_one(struct dyno_loop *loop, bool *any)
     uint64_t id;
 
     *any = false;
-    if (!DYNO_RARELY(source->ops->cancelled)) {
-        return DYNO_OK;
-    }
     loop->next_cancel = source->ops->cancelled(source, loop->now, &id);
     if (loop->next_cancel > loop->now) {
         return DYNO_OK;
@@ -171,7 +169,7 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
     struct dyno_source *source = loop->config.source;
 
     for (;;) {
-        bool cancelled, hit = false;
+        bool cancelled = false, hit = false;
 
         DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
         if (DYNO_RARELY(loop->config.faults)) {
@@ -183,9 +181,11 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
         for (uint32_t i = 0; DYNO_RARELY(loop->may_wait) && i < loop->lane_count; i++) {
             DYNO_TRY(dyno_loop_settle_fleet(loop, &loop->lanes[i], error));
         }
-        DYNO_TRY(cancel_one(loop, &cancelled));
-        if (cancelled) {
-            continue;
+        if (DYNO_RARELY(source->ops->cancelled)) {
+            DYNO_TRY(cancel_one(loop, &cancelled));
+            if (cancelled) {
+                continue;
+            }
         }
         if (source->ops->next(source) > loop->now) {
             return DYNO_OK;
@@ -220,9 +220,6 @@ static void tell_state(const struct dyno_loop *loop, uint32_t worker,
 
 static dyno_status take_samples(struct dyno_loop *loop)
 {
-    if (!DYNO_RARELY(loop->now >= loop->next_sample)) {
-        return DYNO_OK;
-    }
     for (uint32_t i = 0; i < loop->config.worker_count; i++) {
         struct dyno_sample_record record;
 
@@ -249,7 +246,7 @@ static dyno_status plan(struct dyno_loop *loop)
     struct dyno_planner *planners[DYNO_MODELS_MAX];
     uint32_t lobbies[DYNO_MODELS_MAX], count;
 
-    if (!DYNO_RARELY(loop->config.planner) || loop->now < dyno_planner_next(loop->config.planner)) {
+    if (loop->now < dyno_planner_next(loop->config.planner)) {
         return DYNO_OK;
     }
     for (uint32_t i = 0; i < loop->lane_count; i++) {
@@ -311,7 +308,7 @@ static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
 }
 
 /* When something happens next; DYNO_NEVER: the run is over. */
-static dyno_ns next_event(const struct dyno_loop *loop)
+static inline dyno_ns next_event(const struct dyno_loop *loop)
 {
     dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
     dyno_ns worker = loop->workers->ops->next(loop->workers);
@@ -331,12 +328,6 @@ static bool is_interrupted(const struct dyno_loop *loop)
 {
     return loop->config.interrupted &&
            __atomic_load_n(loop->config.interrupted, __ATOMIC_RELAXED) != 0;
-}
-
-/* Nothing may happen after the end of the run. */
-static bool is_past_end(const struct dyno_loop *loop, dyno_ns time)
-{
-    return loop->config.duration_max_ns > 0 && time > loop->config.duration_max_ns;
 }
 
 /* Who looks at the fleet does so in time, but hides no lost wakeup and keeps no run alive.  Only
@@ -390,8 +381,12 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
     loop->result.turns++;
     do { /* until no pass that was formed refused somebody, so that another one may be let in */
         DYNO_TRY(settle_and_admit(loop, error));
-        DYNO_TRY(take_samples(loop));
-        DYNO_TRY(plan(loop));
+        if (DYNO_RARELY(loop->now >= loop->next_sample)) {
+            DYNO_TRY(take_samples(loop));
+        }
+        if (DYNO_RARELY(loop->config.planner)) {
+            DYNO_TRY(plan(loop));
+        }
         DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
     } while (DYNO_RARELY(loop->waiting > 0) && dyno_loop_could_let_in(loop));
     if (DYNO_RARELY(loop->config.roster)) {
@@ -411,14 +406,13 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
  */
 static void wait(struct dyno_loop *loop, dyno_ns deadline)
 {
-    if (is_past_end(loop, deadline)) {
-        deadline = loop->config.duration_max_ns;
-    }
+    deadline = deadline < loop->end ? deadline : loop->end;
     loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
 }
 
 /* Whether there is another turn, and when. */
-static dyno_status look_ahead(struct dyno_loop *loop, struct dyno_error *error)
+static inline __attribute__((always_inline)) dyno_status look_ahead(struct dyno_loop *loop,
+                                                                    struct dyno_error *error)
 {
     dyno_ns deadline;
 
@@ -444,18 +438,27 @@ dyno_status dyno_loop_begin(struct dyno_loop *loop, struct dyno_workers *workers
     return look_ahead(loop, error);
 }
 
+/* The next turns, at most so many.  One function for all of it: there are about four turns a
+ * request, and calling one would take longer than some of what it does. */
+static dyno_status take_turns(struct dyno_loop *loop, uint64_t turns_max, struct dyno_error *error)
+{
+    for (; turns_max > 0 && !loop->is_over; turns_max--) {
+        if (!is_interrupted(loop)) {
+            wait(loop, loop->due);
+        }
+        if (is_interrupted(loop) || (loop->due > loop->end && loop->now >= loop->end)) {
+            loop->is_over = true;
+            return cut(loop);
+        }
+        DYNO_TRY(turn(loop, error));
+        DYNO_TRY(look_ahead(loop, error));
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_loop_turn(struct dyno_loop *loop, struct dyno_error *error)
 {
-    if (!is_interrupted(loop)) {
-        wait(loop, loop->due);
-    }
-    if (is_interrupted(loop) ||
-        (is_past_end(loop, loop->due) && is_past_end(loop, loop->now + 1))) {
-        loop->is_over = true;
-        return cut(loop);
-    }
-    DYNO_TRY(turn(loop, error));
-    return look_ahead(loop, error);
+    return take_turns(loop, 1, error);
 }
 
 void dyno_loop_end(struct dyno_loop *loop, struct dyno_loop_result *result)
@@ -481,9 +484,7 @@ dyno_status dyno_loop_run(struct dyno_loop *loop, struct dyno_workers *workers,
                           struct dyno_loop_result *result, struct dyno_error *error)
 {
     DYNO_TRY(dyno_loop_begin(loop, workers, error));
-    while (!loop->is_over) {
-        DYNO_TRY(dyno_loop_turn(loop, error));
-    }
+    DYNO_TRY(take_turns(loop, UINT64_MAX, error));
     dyno_loop_end(loop, result);
     return DYNO_OK;
 }
@@ -536,6 +537,7 @@ dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config
         dyno_loop_close(loop);
         return DYNO_NO_MEMORY;
     }
+    loop->end = config->duration_max_ns > 0 ? config->duration_max_ns : DYNO_NEVER;
     loop->next_cancel = DYNO_NEVER;
     loop->next_sample = config->sample_every_ns > 0 ? config->sample_every_ns : DYNO_NEVER;
     loop->has_thresholds = dyno_dispatch_has_thresholds(config->dispatch);

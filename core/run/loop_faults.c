@@ -97,14 +97,15 @@ static dyno_status migrate(struct dyno_loop *loop, uint64_t id, struct dyno_erro
     struct dyno_flown *flown = dyno_flight_at(&loop->flight, id);
     struct dyno_request_record *record = &flown->how_far.record;
     struct dyno_lane *lane = &loop->lanes[flown->request.model];
+    struct dyno_request request = flown->request;
 
     if (record->migrations >= loop->config.migrations_max) {
-        return dyno_loop_end_unrouted(loop, &flown->request, DYNO_FAILED);
+        return dyno_loop_end_unrouted(loop, &request, DYNO_FAILED);
     }
     record->migrations++;
     loop->fault_totals.migrations++;
-    return dyno_loop_can_route(loop, lane) ? dyno_loop_route(loop, flown->request, error)
-                                           : dyno_loop_enter_lobby(loop, lane, &flown->request);
+    return dyno_loop_can_route(loop, lane) ? dyno_loop_route(loop, &request, error)
+                                           : dyno_loop_enter_lobby(loop, lane, &request);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */

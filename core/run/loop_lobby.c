@@ -29,12 +29,14 @@ static void leave_seat(struct dyno_loop *loop, struct dyno_lobby_seat *seat)
 static dyno_status let_in(struct dyno_loop *loop, struct dyno_lane *lane, struct dyno_error *error)
 {
     struct dyno_lobby_seat *seat = dyno_lobby_take(&lane->lobby);
+    struct dyno_request request;
     dyno_status status;
 
     if (!seat->request.before || seat->request.before->record.ready_ns == DYNO_NEVER) {
         seat->request.held_ns = loop->now - seat->request.arrival_ns;
     }
-    status = dyno_loop_route(loop, seat->request, error);
+    request = seat->request;
+    status = dyno_loop_route(loop, &request, error);
     leave_seat(loop, seat);
     return status;
 }

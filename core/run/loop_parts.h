@@ -25,6 +25,7 @@ struct dyno_loop {
     dyno_ns next_sample;
     dyno_ns next_cancel; /* when a client gives up; DYNO_NEVER: not known */
     dyno_ns due;         /* when the next turn is, as of the last one */
+    dyno_ns end;         /* nothing happens after it; DYNO_NEVER: the run has none */
     bool is_over;        /* there is none */
     uint64_t in_flight;
     uint64_t ended;
@@ -51,8 +52,9 @@ dyno_status dyno_loop_tell_decision(const struct dyno_loop *loop,
                                     const struct dyno_decision_record *record);
 
 /* ---- loop.c ---- */
-/* Choose a worker and submit to it; some worker serves and is not busy. */
-dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request request,
+/* Choose a worker and submit to it; some worker serves and is not busy.  A new request's spans are
+ * rewritten as few long ones. */
+dyno_status dyno_loop_route(struct dyno_loop *loop, struct dyno_request *request,
                             struct dyno_error *error);
 /* It ends where it is on no worker. */
 dyno_status dyno_loop_end_unrouted(struct dyno_loop *loop, const struct dyno_request *request,

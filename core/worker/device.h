@@ -150,4 +150,10 @@ static inline dyno_ns dyno_device_next(const struct dyno_device *device)
     return device->due ? *device->due : device->ops->next(device);
 }
 
+/* False: reap would find nothing at `now`. */
+static inline bool dyno_device_may_be_due(const struct dyno_device *device, dyno_ns now)
+{
+    return !device->due || *device->due <= now;
+}
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "core/base/alarms.h"
 #include "core/base/slab.h"
+#include "core/base/usual.h"
 #include "core/kv/cache.h"
 #include "core/kv/places.h"
 #include "core/worker/link.h"
@@ -182,18 +183,25 @@ struct dyno_local {
     bool abandoned; /* passes are settled as far as they came; nobody leaves yet */
 };
 
+/* As `next`, or before it, when blocks arrive, are to be asked for, or are too late. */
+static inline dyno_ns dyno_local_next_of_tiers(const struct dyno_local *local, dyno_ns next)
+{
+    dyno_ns way = local->links ? dyno_links_next(local->links) : DYNO_NEVER;
+
+    next = way < next ? way : next;
+    next = local->pulls_due < next ? local->pulls_due : next;
+    return local->pulls_late < next ? local->pulls_late : next;
+}
+
 /* When there is something to settle: a pass that has ended, a request that is ingested on an idle
  * worker, blocks that have arrived. */
 static inline dyno_ns dyno_local_next(const struct dyno_local *local)
 {
     dyno_ns pass = dyno_device_next(local->config.device);
     dyno_ns ready = dyno_alarms_next(&local->ingest);
-    dyno_ns way = local->links ? dyno_links_next(local->links) : DYNO_NEVER;
+    dyno_ns next = pass < ready ? pass : ready;
 
-    ready = way < ready ? way : ready;
-    ready = local->pulls_due < ready ? local->pulls_due : ready;
-    ready = local->pulls_late < ready ? local->pulls_late : ready;
-    return pass < ready ? pass : ready;
+    return DYNO_RARELY(local->config.tiers) ? dyno_local_next_of_tiers(local, next) : next;
 }
 
 /* Whether blocks that are on their way, or wait for it, may be given back while a pass runs: which

@@ -128,29 +128,47 @@ static dyno_status local_submit(struct dyno_workers *workers, dyno_ns now, uint3
 
 /* ---- settle, form, sync ---------------------------------------------------------------------- */
 
+/* Passes that have ended by `now`. */
+static dyno_status settle_passes(struct dyno_local *local, dyno_ns now)
+{
+    struct dyno_device *device = local->config.device;
+    struct dyno_completion completion;
+
+    while (dyno_device_may_be_due(device, now) && device->ops->reap(device, now, &completion)) {
+        DYNO_TRY(dyno_settle_completion(local, &completion, now));
+        local->pulls_due = DYNO_RARELY(local->pulls_wait) ? now : local->pulls_due;
+    }
+    return DYNO_OK;
+}
+
+/* What is on its way by `now`.  True in *any: something happened, and may have cut a pass at this
+ * very instant. */
+static dyno_status settle_tiers(struct dyno_local *local, dyno_ns now, bool *any)
+{
+    *any = local->links && dyno_links_next(local->links) <= now;
+    if (*any) {
+        DYNO_TRY(dyno_tiers_settle(local, now, any));
+    }
+    if (DYNO_RARELY(local->pulls_due <= now)) {
+        DYNO_TRY(dyno_peers_ask(local, now));
+        *any = true;
+    }
+    if (DYNO_RARELY(local->pulls_late <= now)) { /* what arrived by now was in time */
+        DYNO_TRY(dyno_peers_expire(local, now));
+        *any = true;
+    }
+    return DYNO_OK;
+}
+
 static dyno_status local_settle(struct dyno_workers *workers, dyno_ns now)
 {
     struct dyno_local *local = local_of(workers);
-    struct dyno_device *device = local->config.device;
-    struct dyno_completion completion;
     bool again = false;
 
-    do { /* until no transfer that arrived has cut a pass at this very instant */
-        while (device->ops->reap(device, now, &completion)) {
-            DYNO_TRY(dyno_settle_completion(local, &completion, now));
-            local->pulls_due = DYNO_RARELY(local->pulls_wait) ? now : local->pulls_due;
-        }
-        again = DYNO_RARELY(local->links) && dyno_links_next(local->links) <= now;
-        if (again) {
-            DYNO_TRY(dyno_tiers_settle(local, now, &again));
-        }
-        if (DYNO_RARELY(local->pulls_due <= now)) {
-            DYNO_TRY(dyno_peers_ask(local, now));
-            again = true;
-        }
-        if (DYNO_RARELY(local->pulls_late <= now)) { /* what arrived by now was in time */
-            DYNO_TRY(dyno_peers_expire(local, now));
-            again = true;
+    do {
+        DYNO_TRY(settle_passes(local, now));
+        if (DYNO_RARELY(local->config.tiers)) {
+            DYNO_TRY(settle_tiers(local, now, &again));
         }
     } while (again);
     if (dyno_alarms_next(&local->ingest) <= now) {
