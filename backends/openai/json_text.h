@@ -28,7 +28,8 @@ void dyno_json_put_float(struct dyno_bytes *out, float number);
 /* A finite number with 15 digits at most, enough for what somebody wrote down. */
 void dyno_json_put_double(struct dyno_bytes *out, double number);
 
-/* A value as Jansson writes it, without blanks. */
+/* A value of any kind, without blanks, members in their order; numbers with the fewest digits, 15
+ * at least, that read back the same, so that what is passed on is what was said. */
 void dyno_json_put_value(struct dyno_bytes *out, const json_t *value); /* NULL: null */
 
 #endif

@@ -364,6 +364,43 @@ START_TEST(a_float_reads_back_as_it_was)
 }
 END_TEST
 
+START_TEST(a_value_that_is_passed_on_is_written_as_it_was_said)
+{
+    static const char *const values[] = {
+        "0.7",
+        "0.998853922",
+        "-1.92408311",
+        "0.30000000000000004",
+        "1.0",
+        "-0.0",
+        "1e+300",
+        "2.2250738585072014e-308",
+        "9223372036854775807",
+        "-5",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "[]",
+        "{}",
+        "{\"b\":[1,\"\\u0001\\n\\\"Ã©\",{}],\"a\":{\"x\":null,\"y\":[[]]}}"};
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        json_t *value = json_loads(values[i], JSON_DECODE_ANY, NULL);
+        struct dyno_bytes out;
+
+        ck_assert_ptr_nonnull(value);
+        dyno_bytes_init(&out, 1 << 10);
+        dyno_json_put_value(&out, value);
+        ck_assert_int_eq(out.status, DYNO_OK);
+        ck_assert_msg(out.size == strlen(values[i]) && memcmp(out.data, values[i], out.size) == 0,
+                      "%s became %.*s", values[i], (int)out.size, out.data);
+        dyno_bytes_release(&out);
+        json_decref(value);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *chunks = tcase_create("chunks"), *whole = tcase_create("whole");
@@ -384,6 +421,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(text, any_bytes_are_written_as_json, 0, 5);
     tcase_add_test(text, a_full_buffer_says_so_and_keeps_what_it_has);
     tcase_add_test(text, a_float_reads_back_as_it_was);
+    tcase_add_test(text, a_value_that_is_passed_on_is_written_as_it_was_said);
     suite_add_tcase(suite, chunks);
     suite_add_tcase(suite, whole);
     suite_add_tcase(suite, text);
