@@ -75,16 +75,17 @@ static void add_choices(char text[TEXT_MAX], const struct dyno_option *row)
 }
 
 /* " [h100]"; nothing where that is no value. */
-static void add_default(char text[TEXT_MAX], const struct dyno_option *row)
+static void add_default(char text[TEXT_MAX], const char *initial)
 {
-    if (strcmp(row->initial, "none") != 0 && *row->initial) {
+    if (strcmp(initial, "none") != 0 && *initial) {
         add(text, " [");
-        add(text, row->initial);
+        add(text, initial);
         add(text, "]");
     }
 }
 
-static void flag_entry(FILE *out, uint32_t width, const struct dyno_option *row)
+static void flag_entry(FILE *out, uint32_t width, const struct dyno_option *row,
+                       enum dyno_scenario_use use)
 {
     char head[HEAD_MAX], text[TEXT_MAX] = "";
 
@@ -92,7 +93,7 @@ static void flag_entry(FILE *out, uint32_t width, const struct dyno_option *row)
              row->flag, row->value ? " " : "", row->value ? row->value : "");
     add(text, row->help);
     add_choices(text, row);
-    add_default(text, row);
+    add_default(text, dyno_scenario_row_default(row, use));
     dyno_help_entry(out, width, FLAG_COLUMN, head, text);
 }
 
@@ -136,7 +137,7 @@ static void name_entry(FILE *out, uint32_t width, const struct dyno_option *row)
              row->value ? row->value : "true|false");
     add(text, row->help);
     add_choices(text, row);
-    add_default(text, row);
+    add_default(text, row->initial);
     if (row->flag) {
         add(text, " (--");
         add(text, row->flag);
@@ -209,7 +210,7 @@ static void flag_entries(FILE *out, uint32_t width, enum dyno_scenario_use use)
 
             if (row->flag && in_section(row->name, section->name) &&
                 dyno_scenario_row_is_for(row, use)) {
-                flag_entry(out, width, row);
+                flag_entry(out, width, row, use);
             }
         }
         if (section->uses & use) {

@@ -271,6 +271,9 @@ enum dyno_scenario_use { DYNO_USE_REPLAY = 1, DYNO_USE_SERVE = 2 };
 /* Whether an option means something to `use`: by its section, with few exceptions. */
 bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use);
 
+/* What `use` takes where nothing is given, in words; "none": nothing. */
+const char *dyno_scenario_row_default(const struct dyno_option *row, enum dyno_scenario_use use);
+
 /* The rows, in the order of the sections, and what each section is about (NULL-name-terminated). */
 struct dyno_scenario_section {
     const char *name, *help;

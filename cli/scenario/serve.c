@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/assets/default_model.h"
 #include "cli/assembly/live.h"
 #include "cli/assembly/scenario_check.h"
 #include "cli/scenario/models.h"
@@ -34,6 +35,25 @@ bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_
         }
     }
     return false;
+}
+
+const char *dyno_scenario_row_default(const struct dyno_option *row, enum dyno_scenario_use use)
+{
+    static const struct {
+        const char *name, *text;
+    } of_servers[] = {
+        {"run.device", "cpu; sim for a GPU or a model without weights"},
+        {"model.name", DYNO_DEFAULT_MODEL},
+        {"output.db", "none"},
+        {"output.decisions", "true with --db"},
+    };
+
+    for (size_t i = 0; use == DYNO_USE_SERVE && i < sizeof of_servers / sizeof of_servers[0]; i++) {
+        if (strcmp(row->name, of_servers[i].name) == 0) {
+            return of_servers[i].text;
+        }
+    }
+    return row->initial;
 }
 
 static const struct dyno_option_origin *origin_of(const struct dyno_options *options,

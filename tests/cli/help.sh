@@ -294,6 +294,19 @@ END
 same "replay --help" help replay
 same "replay --help" replay -h
 
+# Where nothing is given a server takes other things than a replay.
+"$dyno" serve --help >"$scratch/got"
+for said in 'fleet.endpoints [cpu; sim for a GPU' 'comes with dyno [austen-2m]' '[true'; do
+    grep -Fq -- "$said" "$scratch/got" || {
+        printf 'dyno serve --help does not say %s\n' "$said"
+        exit 1
+    }
+done
+if grep -Fq 'runs.db' "$scratch/got"; then
+    echo "a server keeps no database by itself"
+    exit 1
+fi
+
 says doctor --help <<'END'
 Usage: dyno doctor [--json] [--require NAME,...]
 
