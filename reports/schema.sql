@@ -11,6 +11,7 @@
 --         ├── tier             every tier of KV below the GPUs' memory
 --         ├── tier_sample      every worker's pools of those, with its samples
 --         ├── model            what the fleet serves, where that is several models
+--         ├── transfer         what requests waited for of KV on its way: a view
 --         ├── link             every link over which KV moved, and what it carried
 --         ├── link_sample      the same, of the time since the last samples
 --         ├── host             the machine's part: clocks, memory, names
@@ -580,3 +581,14 @@ SELECT r.run, r.model, m.name, count(*) AS requests, sum(r.outcome = 0) AS compl
 FROM request AS r JOIN outcome AS o ON o.code = r.outcome
 LEFT JOIN model AS m ON m.run = r.run AND m.number = r.model
 GROUP BY r.run, r.model;
+
+-- What requests waited for of KV on its way, a row each (docs/disaggregation.md, docs/tiers.md);
+-- what tiers stored and gave back in all, is in their rows.
+CREATE VIEW transfer AS
+SELECT run, id AS request, 'handoff' AS kind, prefill_worker AS from_worker, worker AS to_worker,
+       prompt_tokens AS tokens, first_token_ns AS began_ns, transfer_ns AS wait_ns
+FROM request WHERE transfer_ns > 0
+UNION ALL -- from tiers below, or other workers' GPUs, to whom computed the prompt
+SELECT run, id, CASE WHEN pulled_tokens > 0 THEN 'pull' ELSE 'onboard' END, NULL,
+       coalesce(prefill_worker, worker), onboarded_tokens, NULL, onboard_ns
+FROM request WHERE onboarded_tokens > 0;

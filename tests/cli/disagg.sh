@@ -39,6 +39,12 @@ if has_sqlite; then
 1|0|1|96|0|10000|0|0|10000
 2|0|1|96|0|10000|28661|10000|48661
 END
+    sqlite3 runs.db 'SELECT request, kind, from_worker, to_worker, tokens, began_ns, wait_ns
+        FROM transfer ORDER BY request' >moved
+    diff -u - moved <<'END'
+0|handoff|1|0|100|10000|56623
+2|handoff|1|0|100|2010000|28661
+END
     # Both went over the same two links, in the time that their bytes took; the first of them before
     # a sample.
     works "${one[@]}" --disagg always --sample-every 1ms --json links.json
@@ -117,6 +123,8 @@ refuses 2 "--workers and --disagg contradict each other: --prefill and --decode 
  are" \
     "${nothing[@]}" --disagg always --workers 4
 refuses 2 "--prefill has no meaning without --disagg POLICY" "${nothing[@]}" --prefill 3
+refuses 2 "--topology has no meaning without --disagg POLICY, --tier or --peers" \
+    "${nothing[@]}" --topology two.yaml
 refuses 2 "--set prefill.gpu has no meaning without --disagg POLICY" \
     "${nothing[@]}" --set prefill.gpu=h200
 listed="\`dyno help models\` lists them, and a path to a YAML file will do"

@@ -99,7 +99,7 @@ END_TEST
 
 /* Takes away what version 9 added. */
 static const char to_version_8[] =
-    "DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN model;"
+    "DROP VIEW transfer; DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN model;"
     "CREATE TABLE old AS SELECT run, at_ns, role, before, asked, desired, reason, ready, starting,"
     " draining, coming, heard, running, waiting, lobby, rate, forecast_rate FROM plan;"
     "DROP TABLE plan; ALTER TABLE old RENAME TO plan;"
@@ -124,6 +124,7 @@ START_TEST(a_database_of_version_8_is_brought_to_the_present_one)
     answer_is(database, "SELECT count(*) FROM link_use", "0");
     answer_is(database, "SELECT model || ' ' || asked || ' ' || role FROM plan", "0 9 serve");
     answer_is(database, "SELECT count(*) FROM model_load", "0");
+    answer_is(database, "SELECT count(*) FROM transfer", "0");
     sqlite3_close(database);
 }
 END_TEST
