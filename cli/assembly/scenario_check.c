@@ -359,8 +359,9 @@ static dyno_status refuse_without(const struct dyno_options *options, const char
     if (!is_given(options, name)) {
         return DYNO_OK;
     }
-    return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without --disagg POLICY",
-                     said(options, name, place));
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without --disagg POLICY%s",
+                     said(options, name, place),
+                     strncmp(name, "links.", 6) == 0 ? ", --tier or --peers" : "");
 }
 
 /* What GPUs lack of what a CPU's workers have. */
