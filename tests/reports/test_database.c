@@ -99,7 +99,8 @@ END_TEST
 
 /* Takes away what version 9 added. */
 static const char to_version_8[] =
-    "DROP VIEW transfer; DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN model;"
+    "DROP VIEW transfer; DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN "
+    "model;"
     "CREATE TABLE old AS SELECT run, at_ns, role, before, asked, desired, reason, ready, starting,"
     " draining, coming, heard, running, waiting, lobby, rate, forecast_rate FROM plan;"
     "DROP TABLE plan; ALTER TABLE old RENAME TO plan;"
