@@ -14,6 +14,8 @@ enum worker_number {
     GENERATED,
     PROMPT,
     CACHED,
+    ONBOARDED,
+    PULLED,
     PREEMPTIONS,
     WORKER_NUMBERS,
 };
@@ -31,6 +33,10 @@ static uint64_t number_of(const struct dyno_worker_telemetry *worker, enum worke
         return worker->prompt_tokens;
     case CACHED:
         return worker->cached_tokens;
+    case ONBOARDED:
+        return worker->onboarded_tokens;
+    case PULLED:
+        return worker->pulled_tokens;
     case PREEMPTIONS:
         return worker->preemptions;
     case WORKER_NUMBERS:
@@ -52,6 +58,10 @@ static void put_worker_numbers(FILE *out, const struct dyno_telemetry *telemetry
                     "Prompt tokens of requests that ended after a worker had begun them."},
         [CACHED] = {"dyno_cached_prompt_tokens_total", "counter",
                     "Of dyno_prompt_tokens_total, those that were found in the KV cache."},
+        [ONBOARDED] = {"dyno_onboarded_prompt_tokens_total", "counter",
+                       "Of dyno_cached_prompt_tokens_total, those that came from lower tiers."},
+        [PULLED] = {"dyno_pulled_prompt_tokens_total", "counter",
+                    "Of dyno_cached_prompt_tokens_total, those that came from other workers."},
         [PREEMPTIONS] = {"dyno_preemptions_total", "counter",
                          "How often requests that ended were set back to make room."},
     };

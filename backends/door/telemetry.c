@@ -291,6 +291,8 @@ static void count_prompt(struct dyno_telemetry *telemetry, struct dyno_span_coun
 
         worker->prompt_tokens += record->prompt_tokens;
         worker->cached_tokens += record->cached_tokens;
+        worker->onboarded_tokens += record->onboarded_tokens - record->pulled_tokens;
+        worker->pulled_tokens += record->pulled_tokens;
         worker->preemptions += record->preemptions;
         count_minute(worker, telemetry->now / (60 * DYNO_S), record);
     }

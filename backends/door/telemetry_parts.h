@@ -28,7 +28,9 @@ struct dyno_worker_telemetry {
     /* The latest look; and two before it, some seconds apart, that rates are reckoned from. */
     struct dyno_sample_record latest, middle, earlier;
     bool looked;
-    uint64_t prompt_tokens, cached_tokens, preemptions;     /* since the start */
+    uint64_t prompt_tokens, cached_tokens, preemptions; /* since the start ... */
+    uint64_t onboarded_tokens, pulled_tokens; /* ... and of cached ones, those from lower tiers, and
+                                                 from other workers */
     struct dyno_prompt_minute minutes[DYNO_PROMPT_MINUTES]; /* at the minute modulo their number */
 };
 

@@ -44,14 +44,14 @@ answers() {
     stop_server
 }
 
-# found: tokens of prompts that were not computed.
+# found: tokens of prompts that came from lower tiers.
 found() {
-    awk '/^dyno_cached_prompt_tokens_total/ { n += $NF } END { print n + 0 }' metrics
+    awk '/^dyno_onboarded_prompt_tokens_total/ { n += $NF } END { print n + 0 }' metrics
 }
 
 answers here.txt
 [[ $(grep -c '"text"' here.txt) == 8 ]] || fail "no answers: $(cat here.txt)"
-without=$(found)
+[[ $(found) == 0 ]] || fail "there is no tier: $(cat metrics)"
 most=0
 for how in "--tier g2=16MiB" "--tier g2=1MiB --tier g3=16MiB" "--tier g3=16MiB"; do
     read -ra options <<<"$how"
@@ -64,7 +64,7 @@ for how in "--tier g2=16MiB" "--tier g2=1MiB --tier g3=16MiB" "--tier g3=16MiB";
     done
 done
 # Nothing does where computing is faster, as it may be now and then on a busy machine.
-[[ $most -gt $without ]] || fail "nothing ever came back: $most tokens, $without without tiers"
+[[ $most -gt 0 ]] || fail "nothing ever came back"
 answers there.txt --workers 2 --router round_robin --peers --workers-at "$one,$other"
 cmp here.txt there.txt || fail "from a peer: answers differ: $(cat here.txt there.txt)"
 

@@ -33,6 +33,8 @@ static struct dyno_request_record record_of(uint32_t worker, dyno_ns arrival_ns)
         .prompt_tokens = 100,
         .output_tokens = 11,
         .cached_tokens = 60,
+        .onboarded_tokens = 45,
+        .pulled_tokens = 5,
         .preemptions = 1,
         .scheduled_ns = arrival_ns,
         .arrival_ns = arrival_ns,

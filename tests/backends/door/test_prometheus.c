@@ -214,6 +214,8 @@ START_TEST(counts_are_what_was_told)
     ck_assert_double_eq(value_of("dyno_requests_waiting{worker=\"0\"}"), 7);
     ck_assert_double_eq(value_of("dyno_prompt_tokens_total{worker=\"1\"}"), 200);
     ck_assert_double_eq(value_of("dyno_cached_prompt_tokens_total{worker=\"1\"}"), 120);
+    ck_assert_double_eq(value_of("dyno_onboarded_prompt_tokens_total{worker=\"1\"}"), 80);
+    ck_assert_double_eq(value_of("dyno_pulled_prompt_tokens_total{worker=\"1\"}"), 10);
     ck_assert_double_eq(value_of("dyno_preemptions_total{worker=\"1\"}"), 2);
     ck_assert_double_eq(value_of("dyno_prompt_tokens_total{worker=\"0\"}"), 0);
     ck_assert_double_eq(value_of("dyno_worker_generated_tokens_total{worker=\"0\"}"), 55);
