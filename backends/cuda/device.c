@@ -33,7 +33,8 @@ struct engine {
 struct cuda {
     struct dyno_cuda_forward_config forward; /* of each rank */
     uint32_t worker_count, ranks, vocab, hidden;
-    uint32_t first;                /* its first worker, of all that share the parts */
+    uint32_t first;                /* the place of its first worker, of all that share the parts */
+    uint32_t ready;                /* a worker that is there from the start */
     struct dyno_cuda_parts *parts; /* what is on the GPUs */
     bool shares;                   /* they are another device's */
     struct engine *engines;        /* [worker_count] */
@@ -230,7 +231,7 @@ static struct dyno_cuda_parts_config parts_config(const struct dyno_cuda_config 
         .weights = config->weights,
         .workers = config->threaded.worker_count,
         .ranks = config->ranks > 0 ? config->ranks : 1,
-        .others = config->others,
+        .others = config->shares_places ? 0 : config->others,
         .others_blocks = config->others_blocks,
         .threads = config->threads,
         .positions = config->context_max,
@@ -244,30 +245,17 @@ dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config
     struct dyno_cuda_forward_config forward = forward_config(config);
     struct dyno_cuda_parts_config parts = parts_config(config, &forward);
 
-    return dyno_cuda_parts_blocks(out, &parts, error);
+    DYNO_TRY(dyno_cuda_parts_blocks(out, &parts, error));
+    if (config->shares_places && config->others_blocks > *out) { /* whether that fits, too */
+        uint32_t same;
+
+        forward.blocks = config->others_blocks;
+        return dyno_cuda_parts_blocks(&same, &parts, error);
+    }
+    return DYNO_OK;
 }
 
-static void release(void *context)
-{
-    struct cuda *cuda = context;
-
-    for (uint32_t i = 0; cuda->engines && i < cuda->worker_count; i++) {
-        struct engine *engine = &cuda->engines[i];
-
-        dyno_cuda_ranks_close(engine->ranks);
-        free(engine->slices);
-        free(engine->yields);
-        free(engine->from);
-        free(engine->scratch);
-        dyno_team_close(engine->team);
-    }
-    if (!cuda->shares) {
-        dyno_cuda_parts_close(cuda->parts);
-    }
-    free(cuda->engines);
-    free(cuda);
-}
-
+/* In its place. */
 static dyno_status open_ranks(const struct cuda *cuda, uint32_t worker, struct dyno_error *error)
 {
     struct engine *engine = &cuda->engines[worker];
@@ -284,25 +272,55 @@ static dyno_status open_ranks(const struct cuda *cuda, uint32_t worker, struct d
 static void stop(void *context, uint32_t worker)
 {
     const struct cuda *cuda = context;
-    struct engine *engine = &cuda->engines[worker];
 
-    dyno_cuda_ranks_close(engine->ranks);
-    engine->ranks = NULL;
+    dyno_cuda_parts_vacate(cuda->parts, cuda->first + worker, &cuda->engines[worker].ranks);
+}
+
+/* Ranks that could not be warmed are closed with the place. */
+static dyno_status start_quietly(const struct cuda *cuda, uint32_t worker, struct dyno_error *error)
+{
+    dyno_status status;
+
+    dyno_cuda_parts_enter(cuda->parts, cuda->first + worker, &cuda->engines[worker].ranks);
+    status = open_ranks(cuda, worker, error);
+    dyno_cuda_parts_leave(cuda->parts, cuda->first + worker);
+    return status;
 }
 
 /* The weights stay where they are.  A GPU on which an error of CUDA sticks starts nobody. */
 static dyno_status start(void *context, uint32_t worker)
 {
     struct dyno_error error = {0};
-    dyno_status status;
+    dyno_status status = start_quietly(context, worker, &error);
 
-    stop(context, worker);
-    status = open_ranks(context, worker, &error);
     if (status != DYNO_OK) {
         fprintf(stderr, "dyno: worker %u cannot be started: %s\n", worker, error.text);
         stop(context, worker);
     }
     return status;
+}
+
+static void release(void *context)
+{
+    struct cuda *cuda = context;
+
+    for (uint32_t i = 0; cuda->engines && i < cuda->worker_count; i++) {
+        struct engine *engine = &cuda->engines[i];
+
+        if (cuda->parts) {
+            stop(cuda, i);
+        }
+        free(engine->slices);
+        free(engine->yields);
+        free(engine->from);
+        free(engine->scratch);
+        dyno_team_close(engine->team);
+    }
+    if (!cuda->shares) {
+        dyno_cuda_parts_close(cuda->parts);
+    }
+    free(cuda->engines);
+    free(cuda);
 }
 
 static dyno_status open_engine(struct cuda *cuda, uint32_t worker,
@@ -322,7 +340,7 @@ static dyno_status open_engine(struct cuda *cuda, uint32_t worker,
     if (!engine->slices || !engine->yields || !engine->from || !engine->scratch || !engine->team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory or threads for %u sequences", seqs_max);
     }
-    return open_ranks(cuda, worker, error);
+    return DYNO_OK;
 }
 
 static dyno_status open_parts(struct cuda *cuda, const struct dyno_cuda_config *config,
@@ -336,7 +354,7 @@ static dyno_status open_parts(struct cuda *cuda, const struct dyno_cuda_config *
         const struct cuda *beside = cuda_of(config->beside);
 
         assert(config->blocks > 0 && beside->ranks == cuda->ranks);
-        cuda->first = beside->first + beside->worker_count;
+        cuda->first = config->shares_places ? beside->first : beside->first + beside->worker_count;
         cuda->parts = beside->parts;
         cuda->shares = true;
         return DYNO_OK;
@@ -348,6 +366,10 @@ static dyno_status open_parts(struct cuda *cuda, const struct dyno_cuda_config *
 static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
                             struct dyno_error *error)
 {
+    uint32_t ready = config->ready_count > 0 ? config->ready_count : cuda->worker_count;
+
+    assert(config->ready_first + ready <= cuda->worker_count);
+    cuda->ready = config->ready_first;
     DYNO_TRY(open_parts(cuda, config, error));
     assert(cuda->worker_count > 0); /* which clang-tidy cannot see */
     cuda->engines = calloc(cuda->worker_count, sizeof *cuda->engines);
@@ -357,13 +379,16 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
     for (uint32_t i = 0; i < cuda->worker_count; i++) {
         DYNO_TRY(open_engine(cuda, i, config, error));
     }
+    for (uint32_t i = 0; i < ready; i++) {
+        DYNO_TRY(start_quietly(cuda, config->ready_first + i, error));
+    }
     return DYNO_OK;
 }
 
 static dyno_status measure_costs(struct dyno_pass_costs *out, const struct cuda *cuda,
                                  const struct dyno_cuda_config *config, struct dyno_error *error)
 {
-    struct dyno_cuda_ranks *ranks = cuda->engines[0].ranks;
+    struct dyno_cuda_ranks *ranks = cuda->engines[cuda->ready].ranks;
     struct dyno_cuda_costs_config costs = {.rows_max = config->batch_tokens_max,
                                            .positions = config->context_max,
                                            .blocks = dyno_cuda_ranks_pool(ranks, 0).blocks,
@@ -431,6 +456,16 @@ uint32_t dyno_cuda_device_workers(const struct dyno_device *device)
 uint32_t dyno_cuda_device_ranks(const struct dyno_device *device)
 {
     return cuda_of(device)->ranks;
+}
+
+uint32_t dyno_cuda_device_gpus(const struct dyno_device *device)
+{
+    return dyno_cuda_parts_gpus(cuda_of(device)->parts);
+}
+
+bool dyno_cuda_device_has(const struct dyno_device *device, uint32_t worker)
+{
+    return cuda_of(device)->engines[worker].ranks != NULL;
 }
 
 struct dyno_cuda_kv_pool dyno_cuda_device_pool(const struct dyno_device *device, uint32_t worker,

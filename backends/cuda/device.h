@@ -30,6 +30,12 @@ struct dyno_cuda_config {
      * Memory is planned for them too.  They are a device of their own, which is opened with this
      * one `beside` it: weights of a GPU that both use are there once. */
     uint32_t others, others_blocks;
+    /* Those others are in the places of these, by number: of the two one is there at a time (what
+     * is to start takes the other's memory), so that memory is planned for the larger one. */
+    bool shares_places;
+    /* [ready_first, ready_first + ready_count) are there when it opens; count 0: all.  The rest may
+     * be started. */
+    uint32_t ready_first, ready_count;
     const struct dyno_device *beside; /* not owned, and closes later; then `blocks` is given, and
                                          NULL: these are the first */
     bool predicts; /* measure a few passes when it opens, so that it can say what one would take */

@@ -95,9 +95,20 @@ static dyno_status queue_all(const struct memories *memories, const struct dyno_
     return DYNO_OK;
 }
 
+/* Whether the worker is there: it may be started later, or have failed. */
+static bool has(const struct memories *memories, uint32_t endpoint)
+{
+    const struct dyno_device *device = device_of(memories, &endpoint);
+
+    return dyno_cuda_device_has(device, endpoint);
+}
+
 /* Whether its GPUs still do what they are told. */
 static bool is_well(const struct memories *memories, uint32_t endpoint)
 {
+    if (!has(memories, endpoint)) {
+        return false;
+    }
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
         int gpu = pool_of(memories, endpoint, rank).gpu;
 
@@ -213,11 +224,7 @@ static void release(void *context)
 
 static dyno_status open_ways(struct memories *memories, struct dyno_error *error)
 {
-    for (uint32_t i = 0; i < memories->worker_count * memories->ranks; i++) {
-        uint32_t gpu = (uint32_t)pool_of(memories, i / memories->ranks, i % memories->ranks).gpu;
-
-        memories->gpu_count = gpu + 1 > memories->gpu_count ? gpu + 1 : memories->gpu_count;
-    }
+    memories->gpu_count = dyno_cuda_device_gpus(memories->devices[0]);
     assert(memories->gpu_count > 0); /* which clang-tidy cannot see */
     memories->ways = calloc(memories->gpu_count, sizeof *memories->ways);
     if (!memories->ways) {
@@ -309,7 +316,7 @@ static dyno_status measure(const struct memories *memories, const struct dyno_tr
     return DYNO_OK;
 }
 
-/* The first pool that is a memory, or else the last worker. */
+/* The first pool that is a memory, or else the last worker that is there. */
 static uint32_t other_of(const struct memories *memories)
 {
     for (uint32_t i = memories->worker_count; i < memories->endpoint_count; i++) {
@@ -317,7 +324,12 @@ static uint32_t other_of(const struct memories *memories)
             return i;
         }
     }
-    return memories->worker_count - 1;
+    for (uint32_t i = memories->worker_count - 1; i > 0; i--) {
+        if (has(memories, i)) {
+            return i;
+        }
+    }
+    return 0;
 }
 
 /* Between the first worker and another memory. */

@@ -12,7 +12,7 @@
 
 struct dyno_cuda_links_config {
     /* Of dyno_cuda_device_open; not owned, and close later.  The second may be NULL; else it is
-     * beside the first. */
+     * beside the first.  Worker 0 of the first is there; others may be started later. */
     struct dyno_device *devices[2];
     bool from_workers;           /* to workers, too: hand-offs, and what one pulls from another */
     const uint32_t *pool_blocks; /* [pool_count] endpoints are their workers, and then pools in

@@ -3,6 +3,7 @@
 #include "backends/cuda/parts.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "backends/cuda/plan.h"
@@ -16,8 +17,15 @@ struct part {
     struct dyno_cuda_model *model;
 };
 
+struct place {
+    pthread_mutex_t lock;
+    struct dyno_cuda_ranks **ranks; /* whose entered last; NULL: nobody */
+};
+
 struct dyno_cuda_parts {
-    uint32_t ranks, count;       /* count: GPUs in use */
+    uint32_t ranks, count; /* count: GPUs in use */
+    uint32_t place_count;
+    struct place *place;         /* [place_count] of workers */
     struct part *part;           /* [count] */
     struct dyno_cuda_rank *rank; /* [count] the same for dyno_cuda_ranks_config */
 };
@@ -180,6 +188,19 @@ static dyno_status open_all(struct dyno_cuda_parts *parts,
     return status;
 }
 
+static dyno_status open_places(struct dyno_cuda_parts *parts, uint32_t count,
+                               struct dyno_error *error)
+{
+    parts->place = calloc((size_t)count + 1, sizeof *parts->place);
+    if (!parts->place) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the places of %u workers", count);
+    }
+    for (; parts->place_count < count; parts->place_count++) {
+        pthread_mutex_init(&parts->place[parts->place_count].lock, NULL);
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
                                  const struct dyno_cuda_parts_config *config,
                                  struct dyno_error *error)
@@ -191,7 +212,10 @@ dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the parts of a model");
     }
     parts->ranks = config->ranks;
-    status = open_all(parts, config, error);
+    status = open_places(parts, config->workers + config->others, error);
+    if (status == DYNO_OK) {
+        status = open_all(parts, config, error);
+    }
     if (status != DYNO_OK) {
         dyno_cuda_parts_close(parts);
         return status;
@@ -209,9 +233,18 @@ void dyno_cuda_parts_close(struct dyno_cuda_parts *parts)
         (void)cudaSetDevice((int)gpu);
         close_part(&parts->part[gpu]);
     }
+    for (uint32_t i = 0; i < parts->place_count; i++) {
+        pthread_mutex_destroy(&parts->place[i].lock);
+    }
+    free(parts->place);
     free(parts->part);
     free(parts->rank);
     free(parts);
+}
+
+uint32_t dyno_cuda_parts_gpus(const struct dyno_cuda_parts *parts)
+{
+    return parts->count;
 }
 
 void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
@@ -219,4 +252,42 @@ void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
 {
     out->rank = &parts->rank[(uint64_t)worker * parts->ranks % parts->count];
     out->ranks = parts->ranks;
+}
+
+/* Whoever is there. */
+static void clear(struct place *place)
+{
+    if (place->ranks) {
+        dyno_cuda_ranks_close(*place->ranks);
+        *place->ranks = NULL;
+    }
+    place->ranks = NULL;
+}
+
+void dyno_cuda_parts_enter(struct dyno_cuda_parts *parts, uint32_t worker,
+                           struct dyno_cuda_ranks **ranks)
+{
+    struct place *place = &parts->place[worker];
+
+    assert(worker < parts->place_count);
+    pthread_mutex_lock(&place->lock);
+    clear(place);
+    place->ranks = ranks;
+}
+
+void dyno_cuda_parts_leave(struct dyno_cuda_parts *parts, uint32_t worker)
+{
+    pthread_mutex_unlock(&parts->place[worker].lock);
+}
+
+void dyno_cuda_parts_vacate(struct dyno_cuda_parts *parts, uint32_t worker,
+                            struct dyno_cuda_ranks **ranks)
+{
+    struct place *place = &parts->place[worker];
+
+    pthread_mutex_lock(&place->lock);
+    if (place->ranks == ranks) {
+        clear(place);
+    }
+    pthread_mutex_unlock(&place->lock);
 }

@@ -31,8 +31,22 @@ dyno_status dyno_cuda_parts_open(struct dyno_cuda_parts **out,
                                  struct dyno_error *error);
 void dyno_cuda_parts_close(struct dyno_cuda_parts *parts); /* NULL: nothing */
 
+uint32_t dyno_cuda_parts_gpus(const struct dyno_cuda_parts *parts); /* that are in use */
+
 /* The ranks of the worker, or of another, which are there until the parts are closed. */
 void dyno_cuda_parts_of(const struct dyno_cuda_parts *parts, uint32_t worker,
                         struct dyno_cuda_ranks_config *out);
+
+/* The memory that is planned for a worker is its place, and may be somebody else's in turn, from
+ * other threads: of those who enter it by the same number one is there at a time.  `ranks` is where
+ * the caller keeps its own; what is there, its own too, is closed, and not used by anybody then.
+ * Nobody else gets in before dyno_cuda_parts_leave. */
+void dyno_cuda_parts_enter(struct dyno_cuda_parts *parts, uint32_t worker,
+                           struct dyno_cuda_ranks **ranks);
+void dyno_cuda_parts_leave(struct dyno_cuda_parts *parts, uint32_t worker);
+
+/* Close the caller's own, if they are still there; *ranks is NULL then. */
+void dyno_cuda_parts_vacate(struct dyno_cuda_parts *parts, uint32_t worker,
+                            struct dyno_cuda_ranks **ranks);
 
 #endif

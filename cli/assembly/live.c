@@ -11,6 +11,7 @@
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly/halves.h"
 #include "cli/scenario/faulting.h"
+#include "cli/scenario/planning.h"
 #include "sim/answers.h"
 #include "sim/machine.h"
 
@@ -115,6 +116,7 @@ static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
         .context_max = worker->context_max,
         .others = scenario->disagg.policy ? dyno_halves_prefillers(scenario) : 0,
         .others_blocks = scenario->prefill.blocks,
+        .shares_places = scenario->disagg.policy && dyno_planning_is_on(scenario),
         .threaded = {.worker_count = dyno_halves_decoders(scenario), .seqs_max = worker->seqs_max}};
 }
 
@@ -206,6 +208,8 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
         cuda.predicts = scenario->tiers.levels || scenario->tiers.peers;
         cuda.threaded = threaded;
         cuda.beside = workers.beside;
+        cuda.ready_first = workers.ready_first;
+        cuda.ready_count = workers.ready_count;
         return dyno_cuda_device_open(out, &cuda, error);
     }
     return dyno_cpu_device_open(

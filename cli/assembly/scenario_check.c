@@ -369,11 +369,6 @@ static dyno_status check_halves_on_gpus(const struct dyno_scenario *scenario,
                                         const struct dyno_options *options,
                                         struct dyno_error *error)
 {
-    if (dyno_live_is_cuda(scenario) && strcmp(scenario->planner.policy, "none") != 0) {
-        return refuse_pair(options, "planner.policy", "disagg.policy",
-                           "cannot be together on GPUs: a worker there does not change its role",
-                           error);
-    }
     if (dyno_live_is_cuda(scenario) && scenario->prefill.at) {
         return refuse_pair(options, "prefill.at", "run.device",
                            "cannot be together: only --device cpu has workers in other processes",

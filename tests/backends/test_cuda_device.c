@@ -7,6 +7,7 @@
 
 #include "backends/cpu/device.h"
 #include "backends/cpu/forward.h"
+#include "backends/cuda/device_pools.h"
 #include "tests/backends/cuda_models.h"
 #include "tests/check_main.h"
 #include "tests/cuda_emulation/faults.h"
@@ -317,6 +318,87 @@ START_TEST(a_fleet_without_room_is_refused)
 }
 END_TEST
 
+static void await_wake(void)
+{
+    while (sem_wait(&woken) != 0) {
+    }
+}
+
+/* Start a worker, and say how that went. */
+static enum dyno_threaded_start start_again(struct dyno_device *device, uint32_t worker)
+{
+    dyno_threaded_device_start(device, worker);
+    await_wake();
+    return dyno_threaded_device_look(device, worker);
+}
+
+/* Of the workers of a place one is there at a time: who starts takes the memory of the other, and
+ * who is told to stop after that has nothing to give back. */
+START_TEST(who_starts_in_a_place_takes_it)
+{
+    struct dyno_rng rng;
+    struct dyno_cuda_config config;
+    struct dyno_transcripts *transcripts;
+    struct dyno_device *decode = NULL, *prefill = NULL;
+    struct dyno_error error = {0};
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    sem_init(&woken, 0, 0);
+    ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
+    config = cuda_config(cuda_model(&rng, LLAMA3, 16), transcripts, 1);
+    config.shares_places = true;
+    config.others = WORKERS;
+    config.ready_count = 1;
+    ck_assert_msg(dyno_cuda_device_open(&decode, &config, &error) == DYNO_OK, "%s", error.text);
+    config.beside = decode;
+    config.ready_first = 1;
+    ck_assert_msg(dyno_cuda_device_open(&prefill, &config, &error) == DYNO_OK, "%s", error.text);
+    ck_assert(dyno_cuda_device_has(decode, 0) && !dyno_cuda_device_has(decode, 1));
+    ck_assert(!dyno_cuda_device_has(prefill, 0) && dyno_cuda_device_has(prefill, 1));
+    for (uint32_t round = 0; round < 2; round++) {
+        struct dyno_device *from = round ? prefill : decode, *to = round ? decode : prefill;
+
+        ck_assert(start_again(to, 0) == DYNO_THREADED_STARTED);
+        ck_assert(dyno_cuda_device_has(to, 0) && !dyno_cuda_device_has(from, 0));
+        dyno_threaded_device_stop(from, 0); /* late */
+        ck_assert(start_again(from, 1) == DYNO_THREADED_STARTED);
+        ck_assert(dyno_cuda_device_has(to, 0) && dyno_cuda_device_has(from, 1) &&
+                  !dyno_cuda_device_has(to, 1));
+        ck_assert(start_again(to, 1) == DYNO_THREADED_STARTED);
+    }
+    prefill->ops->close(prefill);
+    decode->ops->close(decode);
+    dyno_transcripts_close(transcripts);
+    sem_destroy(&woken);
+}
+END_TEST
+
+/* As much memory as workers of one role need, who have both in turn; unless the other role has more
+ * blocks than there is room for. */
+START_TEST(a_place_needs_memory_for_one_role)
+{
+    struct dyno_rng rng;
+    struct dyno_cuda_config config;
+    struct dyno_error error = {0};
+    uint32_t alone = 0, both = 0, turns = 0;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    config = cuda_config(cuda_model(&rng, LLAMA3, 64), NULL, 1);
+    config.blocks = 0;
+    config.context_max = 1 << 16; /* more blocks can be filled than there is room for */
+    dyno_emulation_free_bytes(((size_t)1 << 30) + ((size_t)256 << 20));
+    ck_assert_msg(dyno_cuda_device_blocks(&alone, &config, &error) == DYNO_OK, "%s", error.text);
+    config.others = WORKERS;
+    ck_assert(dyno_cuda_device_blocks(&both, &config, &error) != DYNO_OK || both < alone);
+    config.shares_places = true;
+    ck_assert(dyno_cuda_device_blocks(&turns, &config, &error) == DYNO_OK && turns == alone);
+    config.others_blocks = alone;
+    ck_assert(dyno_cuda_device_blocks(&turns, &config, &error) == DYNO_OK && turns == alone);
+    config.others_blocks = 2 * alone;
+    ck_assert(dyno_cuda_device_blocks(&turns, &config, &error) == DYNO_NO_MEMORY);
+}
+END_TEST
+
 START_TEST(ranks_without_gpus_of_their_own_are_refused)
 {
     struct dyno_rng rng;
@@ -390,20 +472,6 @@ START_TEST(a_pass_that_fails_ends_the_program)
 }
 END_TEST
 
-static void await_wake(void)
-{
-    while (sem_wait(&woken) != 0) {
-    }
-}
-
-/* Start a worker, and say how that went. */
-static enum dyno_threaded_start start_again(struct dyno_device *device, uint32_t worker)
-{
-    dyno_threaded_device_start(device, worker);
-    await_wake();
-    return dyno_threaded_device_look(device, worker);
-}
-
 /* The other worker's pass counts, and it goes on; the lost one is started when its GPU is well. */
 START_TEST(a_worker_whose_gpu_is_lost_leaves_the_others)
 {
@@ -453,6 +521,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, greedy_text_is_that_of_the_cpu, 0, 5);
     tcase_add_loop_test(tc, passes_that_end_early_leave_no_trace, 0, 2);
     tcase_add_test(tc, a_fleet_without_room_is_refused);
+    tcase_add_test(tc, who_starts_in_a_place_takes_it);
+    tcase_add_test(tc, a_place_needs_memory_for_one_role);
     tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);
     tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);
     tcase_add_loop_test(tc, a_worker_whose_gpu_is_lost_leaves_the_others, 0, 2);

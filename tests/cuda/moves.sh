@@ -29,14 +29,32 @@ for more in 1 2 '4 --tp 2' '1 --kv-cache-dtype fp8' '2 --set prefill.blocks=30';
         fail "$more: $(number live.json transfers.bytes) bytes, simulated \
 $(number simulated.json transfers.bytes)"
 done
-refuses 2 '--planner and --disagg cannot be together on GPUs: a worker there does not change its '\
-'role' replay "${alone[@]}" --device cuda --model tiny --planner load --workers 2
 
-# What clients are answered is the same in halves, to the last token, on two GPUs and on one.
+# A planner moves GPUs from one role to the other, or starts whole workers; what it decided can be
+# decided again.
+planned=(--arrival concurrency:6 --requests 8 --input-tokens 12 --output-tokens 12 --max-num-seqs 2
+         --max-model-len 64 --workers 3 --planner load --set planner.every=2ms
+         --set planner.cooldown=0s --set planner.use_up=0.0001 --set planner.use_down=0.00005)
+pools=(--disagg always --prefill 2 --decode 1 --budget 3)
+DYNO_EMULATION_DEVICES=1 works replay "${planned[@]}" "${pools[@]}" --device cuda --model tiny \
+    "${small[@]}" --db none --json live.json --journal journal
+[[ $(number live.json requests.completed) == 8 ]] || fail "requests were lost: $(cat out)"
+[[ $(number live.json transfers.count) == 8 ]] || fail "not moved: $(cat out)"
+[[ $(number live.json planner.changes) -gt 0 ]] || fail "no role changed: $(cat out)"
+works rerun journal
+grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
+DYNO_EMULATION_DEVICES=2 works replay "${planned[@]}" --set planner.start=1 --device cuda \
+    --model tiny "${small[@]}" --db none --json live.json
+[[ $(number live.json requests.completed) == 8 ]] || fail "requests were lost: $(cat out)"
+[[ $(number live.json planner.starts) -gt 0 ]] || fail "nobody was started: $(cat out)"
+
+# What clients are answered is the same in halves, to the last token, on two GPUs and on one, and
+# while a planner changes roles.
 prompts=('[5, 6, 7, 8]' '[400, 3, 77, 12, 9, 31, 250, 8, 17, 100, 2, 44, 5, 6, 19, 4, 90, 13]')
-for gpus in 0 2 1; do
+for gpus in 0 2 1 3; do
     halves=(--disagg always --prefill 1 --decode 1)
     ((gpus > 0)) || halves=(--workers 1) # on one, for the others to be held against
+    ((gpus < 3)) || halves=("${planned[@]:10}" "${pools[@]}")
     DYNO_EMULATION_DEVICES=$((gpus > 0 ? gpus : 1)) start_server --device cuda --model tiny \
         "${small[@]}" --max-num-seqs 2 --max-model-len 128 "${halves[@]}"
     for prompt in "${prompts[@]}"; do
