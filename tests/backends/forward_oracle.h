@@ -47,7 +47,8 @@ static inline void oracle_norm(const struct dyno_weights *weights, const double 
 static inline double oracle_yarn_share(const struct dyno_rope *rope, uint32_t pair,
                                        uint32_t head_dim)
 {
-    double turns[2] = {rope->beta_fast, rope->beta_slow}, at[2];
+    const double turns[2] = {rope->beta_fast, rope->beta_slow};
+    double at[2];
 
     for (int i = 0; i < 2; i++) { /* where theta^(-2 at / head_dim) context = 2 pi turns */
         at[i] = log(rope->original_context / (2.0 * 3.14159265358979323846 * turns[i])) /
