@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
 # Runs cppcheck over every .c of the tree.
 #
-# usage: DYNO_BUILD=build/release tests/cppcheck.sh
+# usage: DYNO_BUILD=build/release tests/cppcheck.sh [--all] [--note] [PATTERN]
 #
-# Ends with 77, "skipped", where cppcheck is not installed.  The build folder keeps what was found,
-# so that only files that changed are looked at again.
+# What was found clean once is not read again (tests/seen.sh).  --all reads every file; --note
+# writes down what is clean.
+#
+# Ends with 77, "skipped", where cppcheck is not installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/seen.sh
+source tests/seen.sh
 
 build=${DYNO_BUILD:-build/release}
+seen_generated=("$build/generated")
+seen_options "$@"
 
 if ! command -v cppcheck >/dev/null; then
     echo "skipped: cppcheck is not installed"
@@ -26,15 +32,17 @@ mkdir -p "$build/cppcheck"
 #   pointerSize              memcpy of a pointer; GCC's -Wsizeof-pointer-memaccess tells it apart
 #   unreadVariable           does not see through Check's macros; the compilers say it too
 # shellcheck disable=SC2054 # an option with commas in it
-options=("--cppcheck-build-dir=$build/cppcheck"
-         --enable=warning,style,performance,portability --std=c11 --language=c --inline-suppr
-         --quiet --error-exitcode=1 -j "$(nproc)" -I . -D_GNU_SOURCE -D__GNUC__=12
+options=(--enable=warning,style,performance,portability --std=c11 --language=c --inline-suppr
+         --quiet --error-exitcode=1 -I . -D_GNU_SOURCE -D__GNUC__=12
          --suppress=missingIncludeSystem --suppress=unusedStructMember
          --suppress=constParameterCallback --suppress=variableScope --suppress=unreadVariable
          --suppress=knownConditionTrueFalse --suppress=pointerSize
          --suppress=shadowVariable --suppress=shadowFunction)
-mapfile -t files < <(find core sim kernels backends traces reports cli tests -name '*.c' \
-    2>/dev/null | sort)
-echo "cppcheck over ${#files[@]} files"
-cppcheck "${options[@]}" "${files[@]}"
+mapfile -t files < <(find "${seen_rooms[@]}" -name '*.c' | grep -e "$seen_pattern" | sort)
+seen_choose cppcheck "$(cppcheck --version) ${options[*]}" "${files[@]}"
+echo "cppcheck over ${#seen_due[@]} of ${#files[@]} files"
+if ((${#seen_due[@]} > 0)); then
+    cppcheck "${options[@]}" "--cppcheck-build-dir=$build/cppcheck" -j "$(nproc)" "${seen_due[@]}"
+fi
+seen_note cppcheck
 echo "cppcheck has no complaint."
