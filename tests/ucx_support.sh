@@ -47,3 +47,13 @@ await_serving() {
     done
     fail "$1 serves nobody: $(cat "$1.err")"
 }
+
+# await_end NAME: until the worker NAME has said that a session is over, which it may learn after
+# the other side has ended.
+await_end() {
+    for _ in {1..1200}; do
+        grep -q 'the session is over' "$1.err" && return
+        sleep 0.05
+    done
+    fail "$1 does not end its session: $(cat "$1.err")"
+}

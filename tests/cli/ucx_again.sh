@@ -78,6 +78,7 @@ works replay "${load[@]}" --workers 2 --workers-at "$one,$two" "${plan[@]}" \
     --set planner.start=1 --set planner.use_up=0.02 --set planner.use_down=0.01 --json plan.json
 completes plan.json
 [[ $(number plan.json planner.starts) -gt 0 ]] || fail "nobody was started: $(cat out)"
+await_end two
 says two.err 'dyno worker: serving 1 worker of 500 blocks over shared memory' \
     'dyno worker: the session is over'
 
