@@ -112,24 +112,25 @@ static void end_prefill(struct dyno_dispatch *d, struct dyno_booking *booking)
 dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_request *request,
                                uint32_t worker, uint32_t prefill_tokens, bool is_own)
 {
-    struct dyno_booking booking = {.worker = worker, .waits = true, .is_own = is_own};
+    struct dyno_booking *booking;
     uint32_t place;
     dyno_status status;
 
     DYNO_TRY(take_place(d, request->id, &place));
-    status = book_spans(d, request, &booking);
+    booking = booking_at(d, place);
+    *booking = (struct dyno_booking){
+        .worker = worker, .prefill_tokens = prefill_tokens, .waits = true, .is_own = is_own};
+    status = book_spans(d, request, booking);
     if (status != DYNO_OK) {
         dyno_pool_give(&d->bookings, place);
         dyno_map_remove(&d->booking_of, request->id);
         return status;
     }
-    booking.prefill_tokens = prefill_tokens;
-    d->prefill_tokens[worker] += booking.prefill_tokens;
+    d->prefill_tokens[worker] += prefill_tokens;
     d->inflight[worker]++;
     if (DYNO_RARELY(d->is_watched)) {
         dyno_dispatch_judge(d, worker);
     }
-    *booking_at(d, place) = booking;
     return DYNO_OK;
 }
 

@@ -77,10 +77,9 @@ dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *r
     seq = &local->seqs[local->seqs_unused];
     *out = local->seqs_unused;
     local->seqs_unused = seq->next;
-    *seq = (struct dyno_seq){.record = dyno_first_record(request, worker),
-                             .prev = DYNO_NO_SEQ,
-                             .next = DYNO_NO_SEQ,
-                             .target = request->prompt_tokens};
+    *seq = (struct dyno_seq){
+        .prev = DYNO_NO_SEQ, .next = DYNO_NO_SEQ, .target = request->prompt_tokens};
+    dyno_first_record_begin(&seq->record, request, worker); /* in place: a copy would wait for it */
     if (local->config.worker.prefix_cache) {
         seq->span_count = seq->link_count = request->span_count;
     }
