@@ -103,3 +103,30 @@ works replay "$root/sim/scenarios/everything-cpu.yaml" --workers-at "$three" --p
 [[ $(number everything.json faults.deaths) == 1 ]] || fail "nobody died: $(cat out)"
 works rerun everything.journal
 grep -q '^The same ' out || fail "decided otherwise: $(cat out)"
+
+# Before clients: the only worker is killed while it answers, and started again; the stream goes on
+# where it was, with the tokens that it would have had.
+command -v curl >/dev/null || exit 0
+# ask FILE: a long answer, streamed, whose tokens are chosen by chance.
+ask() {
+    curl -sfN "$url/v1/completions" -H 'Content-Type: application/json' -d '{"model": "austen-2m",
+        "prompt": "She had been a friend of the family", "max_tokens": 900, "temperature": 0.8,
+        "seed": 7, "stream": true}' | sed 's/"id"[^,]*,//; s/"created"[^,]*,//' >"$1"
+}
+start_worker five
+five=$at
+start_server --device cpu --threads 1 --workers 1 --workers-at "$five"
+ask whole.txt
+ask killed.txt &
+asking=$!
+for _ in {1..6000}; do
+    [[ -s killed.txt ]] && break
+    sleep 0.01
+done
+kill_worker $((${#workers[@]} - 1))
+listen=$five start_worker six
+wait "$asking" || fail "the stream broke off: $(cat serve.err)"
+stop_server
+grep -q '"text"' whole.txt || fail "no answer: $(cat whole.txt)"
+cmp whole.txt killed.txt || fail "another answer: $(tail -n 3 whole.txt killed.txt)"
+grep -q serving six.err || fail "nobody came back: $(cat six.err serve.err)"
