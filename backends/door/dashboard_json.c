@@ -83,14 +83,21 @@ static void add_prompts(const struct dyno_worker_telemetry *worker, dyno_ns now,
         if (worker->minutes[i].minute + DYNO_PROMPT_MINUTES > minute) {
             sum->tokens += worker->minutes[i].tokens;
             sum->cached_tokens += worker->minutes[i].cached_tokens;
+            sum->onboarded_tokens += worker->minutes[i].onboarded_tokens;
+            sum->pulled_tokens += worker->minutes[i].pulled_tokens;
         }
     }
 }
 
+/* The rate of hits, and what of it came from lower tiers, and from other workers. */
 static void put_hit_rate(FILE *out, const struct dyno_prompt_minute *sum)
 {
     (void)fputs("\"hit_rate\":", out);
     put_number(out, share(sum->cached_tokens, sum->tokens));
+    (void)fputs(",\"onboarded_rate\":", out);
+    put_number(out, share(sum->onboarded_tokens, sum->tokens));
+    (void)fputs(",\"pulled_rate\":", out);
+    put_number(out, share(sum->pulled_tokens, sum->tokens));
     (void)fputc(',', out);
 }
 

@@ -279,6 +279,8 @@ static void count_minute(struct dyno_worker_telemetry *worker, uint64_t minute,
     }
     slot->tokens += record->prompt_tokens;
     slot->cached_tokens += record->cached_tokens;
+    slot->onboarded_tokens += record->onboarded_tokens - record->pulled_tokens;
+    slot->pulled_tokens += record->pulled_tokens;
 }
 
 static void count_prompt(struct dyno_telemetry *telemetry, struct dyno_span_counts *second,

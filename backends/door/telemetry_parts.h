@@ -18,6 +18,7 @@ _Static_assert(DYNO_END_COUNT == DYNO_OUTCOME_COUNT + DYNO_REFUSAL_COUNT, "ends 
 struct dyno_prompt_minute {
     uint64_t minute;
     uint64_t tokens, cached_tokens;
+    uint64_t onboarded_tokens, pulled_tokens; /* of cached ones, as below */
 };
 
 enum { DYNO_PROMPT_MINUTES = 15 };

@@ -73,7 +73,9 @@ function showTiles(data) {
     setTile('running', plain(data.fleet.running), plain(data.fleet.in_flight) + ' in flight');
     setTile('waiting', plain(data.fleet.waiting), plain(data.fleet.connections) + ' connections');
     setTile('kv', percent(share(kv.used, kv.total)), percent(share(kv.idle, kv.total)) + ' idle');
-    setTile('hits', percent(recent(data, 'hit_rate')), percent(data.fleet.hit_rate) + ' in 15 min');
+    setTile('hits', percent(recent(data, 'hit_rate')), percent(data.fleet.hit_rate) + ' in 15 min' +
+        (data.fleet.onboarded_rate ? ', ' + percent(data.fleet.onboarded_rate) + ' from tiers' : '') +
+        (data.fleet.pulled_rate ? ', ' + percent(data.fleet.pulled_rate) + ' from other workers' : ''));
 }
 
 function makeBar(parent, parts) {

@@ -416,11 +416,15 @@ START_TEST(a_workers_hit_rate_is_of_the_last_fifteen_minutes)
     struct dyno_request_record record = record_of(0, 60 * DYNO_S);
 
     record.cached_tokens = 100;
+    record.onboarded_tokens = 85; /* 5 of them from another worker, as in minute 15 of 45 */
     dyno_telemetry_received(telemetry, 60 * DYNO_S);
     dyno_telemetry_ended(telemetry, 60 * DYNO_S, &record, false); /* minute 1: all of 100 */
     serve(telemetry, 0, 15 * 60 * DYNO_S);                        /* minute 15: 60 of 100 */
     ck_assert_double_eq(of_worker(16 * 60 * DYNO_S - 1, "hit_rate"), 0.8);
+    ck_assert_double_eq(of_worker(16 * 60 * DYNO_S - 1, "onboarded_rate"), 0.6);
+    ck_assert_double_eq(of_worker(16 * 60 * DYNO_S - 1, "pulled_rate"), 0.05);
     ck_assert_double_eq(of_worker(16 * 60 * DYNO_S, "hit_rate"), 0.6);
+    ck_assert_double_eq(of_worker(16 * 60 * DYNO_S, "onboarded_rate"), 0.4);
     serve(telemetry, 0, 16 * 60 * DYNO_S); /* takes the place of minute 1 */
     ck_assert_double_eq(of_worker(29 * 60 * DYNO_S, "hit_rate"), 0.6);
 }
