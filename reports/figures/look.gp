@@ -13,7 +13,9 @@ set rmargin 4
 # For figures of several panels: the names stand above all of them, and those begin at panel_top.
 longest = 0
 do for [i = 1:series] { longest = strlen(name[i]) > longest ? strlen(name[i]) : longest }
-key_rows = series * (longest + 7) < 56 ? 1 : series > 4 ? (series + 1) / 2 : series
+key_columns = longest < 38 ? 44 / (longest + 6) : 1
+key_rows = series > 4 ? (series + 1) / 2 : series
+key_rows = (series - 1) / key_columns + 1 < key_rows ? (series - 1) / key_columns + 1 : key_rows
 panel_top = 1 - (series > 1 ? 24 + 20.0 * key_rows : 26.0) / height
 panel_bottom = 56.0 / height
 panels = 'set ytics font ",11"; \
