@@ -87,7 +87,7 @@ struct dyno_weights {
     /* What the model's files say of its special tokens; UINT32_MAX: nothing. */
     uint32_t bos, eos[8], eos_count;
     struct dyno_suggested_sampling sampling; /* of a folder's generation_config.json */
-    uint64_t bytes;                          /* of all weights, as they lie in the file */
+    uint64_t bytes; /* of all weights, as they lie in the file; e4m3 as the bf16 that it becomes */
 };
 
 /* Open the model at `path`: a Hugging Face directory (config.json and *.safetensors, also sharded

@@ -149,18 +149,13 @@ static dyno_status read_bos(const struct dyno_json_keys *keys, struct dyno_weigh
 }
 
 static dyno_status read_keys(const struct dyno_json_keys *keys, struct dyno_weights *weights,
-                             enum dyno_weights_family *out)
+                             enum dyno_weights_family *out, struct dyno_fp8_config *fp8)
 {
     const struct family *family = NULL;
-    const json_t *quantized;
 
     DYNO_TRY(find_family(keys, &family));
     assert(family);
-    DYNO_TRY(dyno_json_object(keys, "quantization_config", &quantized));
-    if (quantized) {
-        return dyno_json_refuse(keys, "quantization_config", "there",
-                                "unquantised safetensors, and GGUF files of Q8_0");
-    }
+    DYNO_TRY(dyno_fp8_config_read(fp8, keys));
     DYNO_TRY(family->family == DYNO_FAMILY_GPT2 ? read_gpt2(keys, weights)
                                                 : read_llama(keys, family, weights));
     DYNO_TRY(read_bos(keys, weights));
@@ -266,20 +261,22 @@ static dyno_status read_generation(struct dyno_weights *weights, const char *fol
 }
 
 static dyno_status read_config(struct dyno_weights *weights, const char *path,
-                               enum dyno_weights_family *family, struct dyno_error *error)
+                               enum dyno_weights_family *family, struct dyno_fp8_config *fp8,
+                               struct dyno_error *error)
 {
     dyno_status status;
     json_t *root;
 
     DYNO_TRY(dyno_assets_model(&weights->model, path, error));
     DYNO_TRY(dyno_json_read(&root, path, NULL, "the config.json of a model", error));
-    status = read_keys(&(struct dyno_json_keys){root, path, error}, weights, family);
+    status = read_keys(&(struct dyno_json_keys){root, path, error}, weights, family, fp8);
     json_decref(root);
     return status;
 }
 
 dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *path,
-                                     enum dyno_weights_family *family, struct dyno_error *error)
+                                     enum dyno_weights_family *family, struct dyno_fp8_config *fp8,
+                                     struct dyno_error *error)
 {
     struct dyno_weights weights = {.bos = UINT32_MAX};
     dyno_status status;
@@ -287,7 +284,7 @@ dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *path,
     char *inside;
 
     if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode)) {
-        DYNO_TRY(read_config(&weights, path, family, error));
+        DYNO_TRY(read_config(&weights, path, family, fp8, error));
         *out = weights;
         return DYNO_OK;
     }
@@ -295,7 +292,7 @@ dyno_status dyno_weights_read_config(struct dyno_weights *out, const char *path,
     if (!inside) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
     }
-    status = read_config(&weights, inside, family, error);
+    status = read_config(&weights, inside, family, fp8, error);
     free(inside);
     DYNO_TRY(status);
     DYNO_TRY(read_generation(&weights, path, error));
@@ -307,6 +304,7 @@ dyno_status dyno_weights_describe(struct dyno_weights *out, const char *path,
                                   struct dyno_error *error)
 {
     enum dyno_weights_family family;
+    struct dyno_fp8_config fp8;
 
-    return dyno_weights_read_config(out, path, &family, error);
+    return dyno_weights_read_config(out, path, &family, &fp8, error);
 }

@@ -241,8 +241,10 @@ static dyno_status read_tensors(struct dyno_opening *opening, struct dyno_error 
 dyno_status dyno_weights_read_folder(struct dyno_opening *opening, struct dyno_error *error)
 {
     enum dyno_weights_family family = DYNO_FAMILY_LLAMA;
+    struct dyno_fp8_config fp8 = {.is_fp8 = false};
 
-    DYNO_TRY(dyno_weights_read_config(&opening->weights, opening->path, &family, error));
+    DYNO_TRY(dyno_weights_read_config(&opening->weights, opening->path, &family, &fp8, error));
     DYNO_TRY(read_tensors(opening, error));
+    DYNO_TRY(dyno_weights_widen(opening, &fp8, error));
     return dyno_weights_bind(opening, names_of(opening, family), error);
 }

@@ -5,6 +5,7 @@
 #ifndef DYNO_BACKENDS_ASSETS_WEIGHTS_PARTS_H
 #define DYNO_BACKENDS_ASSETS_WEIGHTS_PARTS_H
 
+#include "backends/assets/fp8_config.h"
 #include "backends/assets/gguf.h"
 #include "backends/assets/tensors.h"
 #include "backends/assets/weights.h"
@@ -38,6 +39,12 @@ struct dyno_tensor_names {
  * shape, or of no use to this model), DYNO_UNSUPPORTED (its type), DYNO_NO_MEMORY. */
 dyno_status dyno_weights_bind(struct dyno_opening *opening, const struct dyno_tensor_names *names,
                               struct dyno_error *error);
+
+/* Make bf16 of the sealed set's matrices of e4m3 by their scales, where the configuration says that
+ * there may be some.  Errors: DYNO_BAD_INPUT (a scale is missing, or does not fit), DYNO_NO_MEMORY.
+ */
+dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_fp8_config *config,
+                               struct dyno_error *error);
 
 /* One vector of the set as floats, marked as used. */
 dyno_status dyno_weights_vector(struct dyno_opening *opening, const char *name, uint32_t count,

@@ -256,7 +256,7 @@ START_TEST(what_is_not_computed_is_refused_by_name)
     refuse_config("\"mlp_bias\": true", DYNO_UNSUPPORTED, "\"mlp_bias\"");
     refuse_config("\"rms_norm_eps\": 0", DYNO_BAD_INPUT, "\"rms_norm_eps\" is 0");
     refuse_config("\"quantization_config\": {\"quant_method\": \"gptq\"}", DYNO_UNSUPPORTED,
-                  "quantization_config");
+                  "\"quant_method\" is 'gptq'");
     refuse_config("\"eos_token_id\": 16", DYNO_BAD_INPUT, "none of the 16 tokens");
     refuse_config("\"eos_token_id\": [1, \"x\"]", DYNO_BAD_INPUT, "\"eos_token_id\" must be");
     refuse_config("\"eos_token_id\": [0,1,2,3,4,5,6,7,8]", DYNO_UNSUPPORTED, "more than 8");
