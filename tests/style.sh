@@ -34,6 +34,7 @@ wrong_c() {
         }
         # The line without comments and without what is between quotes.
         function code_of(text,    start) {
+            if (!in_comment && text !~ /["\\\/]/) return text
             gsub(/\\./, "", text)
             gsub(/"[^"]*"/, "\"\"", text)
             if (in_comment) {
@@ -71,9 +72,11 @@ wrong_c() {
             rules = split(banned, rule, "\n")
             for (i = 1; i <= rules; i++) {
                 folders[i] = rule[i]; sub(/ .*/, "", folders[i])
-                calls[i] = "(^|[^A-Za-z0-9_.>])(" substr(rule[i], length(folders[i]) + 2) \
-                           ")f?[ \t]*\\("
+                names = substr(rule[i], length(folders[i]) + 2)
+                calls[i] = "(^|[^A-Za-z0-9_.>])(" names ")f?[ \t]*\\("
+                any = any (i > 1 ? "|" : "") names
             }
+            any = "(^|[^A-Za-z0-9_.>])(" any ")f?[ \t]*\\("
         }
         FNR == 1 { end_file(); last = FILENAME; guard = defined = ""; in_comment = 0; opened = 0 }
         { lines = FNR; code = code_of($0) }
@@ -84,7 +87,7 @@ wrong_c() {
             if (FNR - opened + 1 > 70) says(opened, "a function of more than 70 lines")
             opened = 0
         }
-        {
+        code ~ any {
             for (i = 1; i <= rules; i++) {
                 if (code ~ calls[i] && here(folders[i])) {
                     match(code, calls[i])
@@ -113,11 +116,11 @@ wrong_text() {
         length($0) > 100 && columns($0) > 100 &&
             FILENAME !~ /\.(md|json|txt)$/ { says("more than 100 columns") }
     ' "$@"
-    for file in "$@"; do
-        if [[ -s $file && -n $(tail -c 1 "$file") ]]; then
-            printf '%s: the last line has no end\n' "$file"
-        fi
-    done
+    if [[ -n $(tail -q -c 1 "$@") ]]; then # of all in one process
+        for file in "$@"; do
+            [[ -z $(tail -c 1 "$file") ]] || printf '%s: the last line has no end\n' "$file"
+        done
+    fi
 }
 
 # Everything that is wrong below the folder $1, but for the layout.
