@@ -16,9 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/assets/tokenizer/detokenizer.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
 #include "backends/assets/weights.h"
+
+enum { FUZZ_FILES_MAX = 8 };
 
 static char fuzz_folder[256];
 
@@ -42,34 +45,70 @@ static inline const char *fuzz_path(const char *name)
     return path;
 }
 
-static inline void fuzz_write(const char *name, const void *data, size_t size)
+/* What was written, to be removed. */
+static char fuzz_names[FUZZ_FILES_MAX][64];
+static size_t fuzz_name_count;
+
+/* `data`, and `zeros` bytes of nothing behind it. */
+static inline void fuzz_write_padded(const char *name, const void *data, size_t size, size_t zeros)
 {
     FILE *file = fopen(fuzz_path(name), "wb");
 
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
+    assert(fuzz_name_count < FUZZ_FILES_MAX);
+    (void)snprintf(fuzz_names[fuzz_name_count++], sizeof fuzz_names[0], "%s", name);
+    if (!file || fwrite(data, 1, size, file) != size || fflush(file) != 0 ||
+        ftruncate(fileno(file), (off_t)(size + zeros)) != 0 || fclose(file) != 0) {
         abort();
     }
 }
 
+static inline void fuzz_write(const char *name, const void *data, size_t size)
+{
+    fuzz_write_padded(name, data, size, 0);
+}
+
 static inline void fuzz_end(void)
 {
-    static const char *const names[] = {"config.json",
-                                        "generation_config.json",
-                                        "model.safetensors",
-                                        "model.safetensors.index.json",
-                                        "m.gguf",
-                                        "m.bin"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)unlink(fuzz_path(names[i]));
+    while (fuzz_name_count > 0) {
+        (void)unlink(fuzz_path(fuzz_names[--fuzz_name_count]));
     }
     (void)rmdir(fuzz_folder);
 }
+
+/* An input that is several files has a NUL between them, which no text has: the bytes up to the
+ * next one, or to the end.  Returns where they begin. */
+static inline const uint8_t *fuzz_part(const uint8_t **data, size_t *size, size_t *part_size)
+{
+    const uint8_t *part = *data, *end = *size > 0 ? memchr(part, '\0', *size) : NULL;
+
+    *part_size = end ? (size_t)(end - part) : *size;
+    *data += *part_size + (end != NULL);
+    *size -= *part_size + (end != NULL);
+    return part;
+}
+
+/* The same, written as a file; nothing is written where there are no bytes.  Returns how many there
+ * were. */
+static inline size_t fuzz_write_part(const uint8_t **data, size_t *size, const char *name)
+{
+    size_t part_size;
+    const uint8_t *part = fuzz_part(data, size, &part_size);
+
+    if (part_size > 0) {
+        fuzz_write(name, part, part_size);
+    }
+    return part_size;
+}
+
+/* How many models and tokenizers were opened so far, and why the last one was not. */
+static size_t fuzz_opened_count;
+static struct dyno_error fuzz_refusal;
 
 static inline void fuzz_check_refusal(const struct dyno_error *error)
 {
     assert(error->status != DYNO_OK);
     assert(error->text[0] != '\0' && !strchr(error->text, '\n'));
+    fuzz_refusal = *error;
 }
 
 /* Every byte of a matrix can be read. */
@@ -122,6 +161,7 @@ static inline void fuzz_open_weights(const char *path)
         fuzz_check_refusal(&error);
         return;
     }
+    fuzz_opened_count++;
     fuzz_check_matrix(&weights->embedding);
     fuzz_check_matrix(&weights->logits);
     fuzz_check_matrix(&weights->positions);
@@ -135,6 +175,32 @@ static inline void fuzz_open_weights(const char *path)
     dyno_weights_close(weights);
 }
 
+/* Text becomes tokens of the vocabulary, and these become text. */
+static inline void fuzz_use_tokenizer(const struct dyno_tokenizer *tokenizer)
+{
+    static const char text[] = "the <s> a\xCC\x81\xE2\x96\x81 12\n\n \xFF x<|end|>";
+    const struct dyno_encode_options options = {.control = true, .around = true};
+    struct dyno_encoder *encoder;
+    struct dyno_token_ids ids;
+    struct dyno_error error;
+    size_t size;
+    char *back;
+    dyno_status status = dyno_encoder_open(&encoder, tokenizer, &error);
+
+    assert(status == DYNO_OK);
+    status = dyno_encode(encoder, text, sizeof text - 1, options, &ids, &error);
+    assert(status == DYNO_OK || status == DYNO_FULL);
+    for (size_t i = 0; status == DYNO_OK && i < ids.count; i++) {
+        assert(ids.ids[i] < dyno_tokenizer_count(tokenizer));
+    }
+    if (status == DYNO_OK) {
+        status = dyno_decode(tokenizer, ids.ids, ids.count, true, &back, &size, &error);
+        assert(status == DYNO_OK);
+        free(back);
+    }
+    dyno_encoder_close(encoder);
+}
+
 /* The same for a tokenizer, which must then be one that opens or is refused. */
 static inline void fuzz_open_tokenizer(const char *path)
 {
@@ -146,7 +212,10 @@ static inline void fuzz_open_tokenizer(const char *path)
         fuzz_check_refusal(&error);
         return;
     }
-    if (dyno_tokenizer_open(&tokenizer, &file->vocabulary, &error) != DYNO_OK) {
+    if (dyno_tokenizer_open(&tokenizer, &file->vocabulary, &error) == DYNO_OK) {
+        fuzz_opened_count++;
+        fuzz_use_tokenizer(tokenizer);
+    } else {
         fuzz_check_refusal(&error);
     }
     dyno_tokenizer_close(tokenizer);

@@ -16,8 +16,13 @@ static const char fuzz_variables[] =
     "\"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"add_generation_prompt\": true, \"n\": 3, "
     "\"f\": -0.5, \"l\": [3, 1, 2], \"e\": []}";
 
+/* How many were rendered so far, and why the last one was not. */
+static size_t fuzz_rendered_count;
+static struct dyno_error fuzz_error;
+
 static void fuzz_check_error(const struct dyno_error *error)
 {
+    fuzz_error = *error;
     assert(error->text[0] != '\0' && strlen(error->text) < DYNO_ERROR_TEXT_MAX);
 }
 
@@ -42,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (dyno_template_render(template_, variables, 951827696, 0, &out, &out_size, &error) ==
         DYNO_OK) {
+        fuzz_rendered_count++;
         assert(dyno_utf8_valid(out, out_size, NULL) == out_size);
         free(out);
     } else {

@@ -2,19 +2,9 @@
 #include "core/base/rng.h"
 #include "tests/check_main.h"
 #include "tests/fuzz/fuzz_template.c"
+#include "tests/fuzz/template_seeds.h"
 
-enum { TEXT_MAX = 2000, MUTATIONS = 400 };
-
-static const char *const seeds[] = {
-    "{%- for m in messages %}{{- '<|' + m.role + '|>' + (m.content or '')|trim }}{%- endfor -%}",
-    ("{% set ns = namespace(i=0) %}{% for x in l|sort(reverse=true) if x != 2 %}{% set ns.i = ns.i "
-     "+ x %}{{ loop.index }}{% else %}n{% endfor %}{{ ns.i }}"),
-    "{% macro f(a, b=2) %}{{ a ~ b }}{{ caller() }}{% endmacro %}{% call f(1) %}x{% endcall %}",
-    "{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|join(', ') }}",
-    "{{ tools|tojson(indent=2) }}{{ l[::-1] }}{{ 'a,b'.split(',')[0] }}{% raw %}{{{% endraw %}",
-    "{% if n is odd and not e %}{{ n ** 3 // 2 % 5 }}{% elif f < 0 %}{% endif %}{# c -#} x",
-    "{% filter upper|indent(2) %}a\nb{% endfilter %}{{ strftime_now('%d %b %Y') }}{{ (1, 'x') }}",
-};
+enum { TEXT_MAX = 4000, MUTATIONS = 400 };
 
 static const char *const pieces[] = {
     "{{",     "}}",   "{%",   "%}",       "-",         "{#",          "#}",   "(",
@@ -45,7 +35,7 @@ START_TEST(no_bytes_crash_a_template)
 
     dyno_rng_init(&rng, (uint64_t)_i, "fuzz");
     for (int i = 0; i < MUTATIONS; i++) {
-        const char *seed = seeds[dyno_rng_below(&rng, sizeof seeds / sizeof *seeds)];
+        const char *seed = template_seeds[dyno_rng_below(&rng, TEMPLATE_SEEDS)];
         size_t size = strlen(seed);
 
         memcpy(text, seed, size);
@@ -57,11 +47,23 @@ START_TEST(no_bytes_crash_a_template)
 }
 END_TEST
 
+/* The harness would find little if its seeds were refused. */
+START_TEST(the_seeds_are_good)
+{
+    for (size_t i = 0; i < TEMPLATE_SEEDS; i++) {
+        fuzz_rendered_count = 0;
+        (void)LLVMFuzzerTestOneInput((const uint8_t *)template_seeds[i], strlen(template_seeds[i]));
+        ck_assert_msg(fuzz_rendered_count == 1, "%s: %s", template_seeds[i], fuzz_error.text);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("fuzz");
 
     tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, the_seeds_are_good);
     tcase_add_loop_test(cases, no_bytes_crash_a_template, 0, 10);
     suite_add_tcase(suite, cases);
 }
