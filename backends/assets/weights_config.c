@@ -253,7 +253,7 @@ static dyno_status read_generation(struct dyno_weights *weights, const char *fol
     if (!path) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file name");
     }
-    if (stat(path, &about) == 0) {
+    if (lstat(path, &about) == 0) { /* a link that leads nowhere is said */
         status = read_generation_keys(weights, path, error);
     }
     free(path);

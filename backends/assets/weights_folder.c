@@ -98,7 +98,7 @@ static bool exists(const struct dyno_opening *opening, const char *name)
 {
     char *path = join(opening->path, name);
     struct stat about;
-    bool there = path && stat(path, &about) == 0;
+    bool there = path && lstat(path, &about) == 0; /* a link that leads nowhere is said */
 
     free(path);
     return there;

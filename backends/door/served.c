@@ -59,7 +59,7 @@ dyno_status dyno_served_model_open(struct dyno_served_model *served, const struc
     if (!file) {
         return DYNO_OK; /* texts are passed on */
     }
-    DYNO_TRY(dyno_tokenizer_open(&served->tokenizer, &file->vocabulary, error));
+    DYNO_TRY(dyno_tokenizer_file_tokenizer(&served->tokenizer, file, model->vocab, error));
     served->text_bytes_max = text_bytes_max(served->tokenizer, model->context);
     DYNO_TRY(open_ends(served, error));
     if (!door->config.pretend && served->eos_count > 0) {

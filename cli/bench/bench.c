@@ -97,7 +97,7 @@ static dyno_status open_tokenizer(struct bench *bench, struct dyno_error *error)
         return DYNO_OK;
     }
     DYNO_TRY(dyno_tokenizer_file_open(&file, bench->options.tokenizer, error));
-    status = dyno_tokenizer_open(&bench->tokenizer, &file->vocabulary, error);
+    status = dyno_tokenizer_file_tokenizer(&bench->tokenizer, file, 0, error);
     dyno_tokenizer_file_close(file);
     return status;
 }

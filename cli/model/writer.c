@@ -61,19 +61,10 @@ static uint32_t cores(void)
 
 static dyno_status open_text(struct dyno_writer *writer, const char *path, struct dyno_error *error)
 {
-    char quoted[DYNO_QUOTE_MAX];
-
     DYNO_TRY(dyno_tokenizer_file_open(&writer->file, path, error));
-    DYNO_TRY(dyno_tokenizer_open(&writer->tokenizer, &writer->file->vocabulary, error));
-    DYNO_TRY(dyno_encoder_open(&writer->encoder, writer->tokenizer, error));
-    if (dyno_tokenizer_count(writer->tokenizer) > writer->weights->model.vocab) {
-        return dyno_fail(error, DYNO_BAD_INPUT,
-                         "%s: the tokenizer has %u tokens, the weights have %u: they are not of "
-                         "one model",
-                         dyno_quote(quoted, path), dyno_tokenizer_count(writer->tokenizer),
-                         writer->weights->model.vocab);
-    }
-    return DYNO_OK;
+    DYNO_TRY(dyno_tokenizer_file_tokenizer(&writer->tokenizer, writer->file,
+                                           writer->weights->model.vocab, error));
+    return dyno_encoder_open(&writer->encoder, writer->tokenizer, error);
 }
 
 static dyno_status open_cpu(struct dyno_writer *writer, uint32_t threads, struct dyno_error *error)

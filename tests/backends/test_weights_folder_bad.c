@@ -288,6 +288,20 @@ START_TEST(a_path_that_is_no_model_is_explained)
 }
 END_TEST
 
+/* A checkpoint in a cache is links; one of them led somewhere once. */
+START_TEST(a_link_that_leads_nowhere_is_not_passed_over)
+{
+    write_llama(DYNO_ELEMENT_F32);
+    write_text("config.json", plain_config);
+    ck_assert_int_eq(symlink("nowhere", model_path("generation_config.json")), 0);
+    refuse_folder(DYNO_NOT_FOUND, "/generation_config.json': No such file");
+    ck_assert_int_eq(unlink(model_path("generation_config.json")), 0);
+    ck_assert_int_eq(unlink(model_path("model.safetensors")), 0);
+    ck_assert_int_eq(symlink("model.safetensors", model_path("model.safetensors")), 0);
+    refuse_folder(DYNO_IO, "/model.safetensors': Too many levels of symbolic links");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("folder");
@@ -295,6 +309,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_header_that_lies_is_refused);
+    tcase_add_test(tcase, a_link_that_leads_nowhere_is_not_passed_over);
     tcase_add_test(tcase, suggestions_that_cannot_be_are_refused);
     tcase_add_test(tcase, tensors_that_are_missing_or_more_are_named);
     tcase_add_test(tcase, a_header_that_does_not_fit_is_refused);

@@ -27,6 +27,7 @@ void dyno_tokenizer_file_close(const struct dyno_tokenizer_file *file)
         return;
     }
     dyno_vocabulary_builder_release(&whole->builder);
+    free(whole->path);
     free(whole->patterns);
     free(whole->chat_template);
     free(whole->tool_template);
@@ -59,7 +60,7 @@ static bool has(const char *directory, const char *inside)
     if (asprintf(&path, "%s/%s", directory, inside) < 0) {
         return false;
     }
-    there = stat(path, &about) == 0;
+    there = lstat(path, &about) == 0; /* a link that leads nowhere is said, not passed over */
     free(path);
     return there;
 }
@@ -189,8 +190,11 @@ static dyno_status take_token(const struct tokenizer_file *file, const json_t *r
     char quoted[DYNO_QUOTE_MAX];
     uint32_t found;
 
-    if (!json_is_string(text)) {
+    if (!text || json_is_null(text)) {
         return DYNO_OK;
+    }
+    if (!json_is_string(text)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "\"%s\" must be a token's text", key);
     }
     found =
         dyno_tokenizer_json_id(&file->builder, json_string_value(text), json_string_length(text));
@@ -207,6 +211,9 @@ static dyno_status take_flag(const json_t *root, const char *key, uint32_t id, b
 {
     const json_t *value = json_object_get(root, key);
 
+    if (value && !json_is_null(value) && !json_is_boolean(value)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "\"%s\" must be true or false", key);
+    }
     if (json_is_boolean(value)) {
         *flag = json_is_true(value);
     }
@@ -236,6 +243,10 @@ static dyno_status take_templates(struct tokenizer_file *file, const json_t *roo
 
     if (json_is_string(templates)) {
         return keep_text(&file->chat_template, templates, error);
+    }
+    if (templates && !json_is_array(templates) && !json_is_null(templates)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "\"chat_template\" must be a text, or a list of named ones");
     }
     for (size_t i = 0; i < json_array_size(templates); i++) {
         const json_t *one = json_array_get(templates, i);
@@ -336,6 +347,7 @@ static dyno_status show(struct tokenizer_file *file, struct dyno_error *error)
     DYNO_TRY(name_token(&file->bos_text, vocabulary, vocabulary->bos, error));
     DYNO_TRY(name_token(&file->eos_text, vocabulary, vocabulary->eos, error));
     file->shown = (struct dyno_tokenizer_file){
+        .path = file->path,
         .vocabulary = *vocabulary,
         .chat_template = file->chat_template,
         .tool_template = file->tool_template ? file->tool_template : file->chat_template,
@@ -383,7 +395,9 @@ dyno_status dyno_tokenizer_file_open(const struct dyno_tokenizer_file **out, con
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a tokenizer");
     }
     dyno_vocabulary_builder_init(&file->builder, DYNO_TOKENIZER_BYTE_LEVEL);
-    status = read_any(file, path, error);
+    file->path = strdup(path);
+    status = file->path ? read_any(file, path, error)
+                        : dyno_fail(error, DYNO_NO_MEMORY, "no memory for a file's name");
     if (status == DYNO_OK) {
         status = show(file, error);
     }
@@ -393,4 +407,20 @@ dyno_status dyno_tokenizer_file_open(const struct dyno_tokenizer_file **out, con
     }
     *out = &file->shown;
     return DYNO_OK;
+}
+
+dyno_status dyno_tokenizer_file_tokenizer(struct dyno_tokenizer **out,
+                                          const struct dyno_tokenizer_file *file, uint32_t vocab,
+                                          struct dyno_error *error)
+{
+    uint32_t count = file->vocabulary.token_count;
+    char quoted[DYNO_QUOTE_MAX];
+
+    if (vocab > 0 && count > vocab) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "%s: the tokenizer has %u tokens, the weights have %u: they are not of "
+                         "one model",
+                         dyno_quote(quoted, file->path), count, vocab);
+    }
+    return blame(file->path, NULL, dyno_tokenizer_open(out, &file->vocabulary, error), error);
 }

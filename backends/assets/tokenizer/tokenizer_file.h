@@ -9,10 +9,12 @@
 #ifndef DYNO_BACKENDS_ASSETS_TOKENIZER_TOKENIZER_FILE_H
 #define DYNO_BACKENDS_ASSETS_TOKENIZER_TOKENIZER_FILE_H
 
+#include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/vocabulary.h"
 #include "core/base/status.h"
 
 struct dyno_tokenizer_file {
+    const char *path;                  /* as it was opened */
     struct dyno_vocabulary vocabulary; /* what it points to is the file's */
     const char *chat_template;         /* NULL: none */
     const char *tool_template;         /* the one for chats with tools; NULL: the same */
@@ -27,6 +29,14 @@ struct dyno_tokenizer_file {
  */
 dyno_status dyno_tokenizer_file_open(const struct dyno_tokenizer_file **out, const char *path,
                                      struct dyno_error *error);
+
+/* Make the tokenizer of `file`, which the caller closes, for weights that know `vocab` tokens (0:
+ * not known).  Errors: those of dyno_tokenizer_open, and DYNO_BAD_INPUT (tokens that the weights do
+ * not know); all name the file. */
+dyno_status dyno_tokenizer_file_tokenizer(struct dyno_tokenizer **out,
+                                          const struct dyno_tokenizer_file *file, uint32_t vocab,
+                                          struct dyno_error *error);
+
 void dyno_tokenizer_file_close(const struct dyno_tokenizer_file *file); /* NULL: no effect */
 
 #endif

@@ -9,7 +9,7 @@
 struct tokenizer_file {
     struct dyno_tokenizer_file shown;
     struct dyno_vocabulary_builder builder;
-    char *patterns, *chat_template, *tool_template, *template_path, *bos_text, *eos_text;
+    char *path, *patterns, *chat_template, *tool_template, *template_path, *bos_text, *eos_text;
 };
 
 /* The metadata tokenizer.ggml.* and tokenizer.chat_template of a GGUF file. */

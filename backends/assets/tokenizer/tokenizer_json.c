@@ -83,16 +83,21 @@ static dyno_status add_plain(struct dyno_vocabulary_builder *builder, uint32_t i
     return dyno_vocabulary_builder_token(builder, id, &token, error);
 }
 
-static dyno_status read_id(const json_t *value, const char *of, uint32_t *id,
+/* Ids have holes, but hardly more of them than tokens: there is a place in memory for each. */
+static dyno_status read_id(const json_t *value, const char *of, size_t listed, uint32_t *id,
                            struct dyno_error *error)
 {
-    char quoted[DYNO_QUOTE_MAX];
+    enum { HOLES_MAX = 1 << 16 };
+    size_t room = 2 * listed + HOLES_MAX, most = DYNO_TOKEN_COUNT_MAX;
     json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+    char quoted[DYNO_QUOTE_MAX];
 
-    if (number < 0 || number >= DYNO_TOKEN_COUNT_MAX) {
+    most = room < most ? room : most;
+    if (number < 0 || number >= (json_int_t)most) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "the id of token %s must be a whole number from 0 to %d",
-                         dyno_quote(quoted, of), DYNO_TOKEN_COUNT_MAX - 1);
+                         "the id of token %s must be a whole number from 0 to %zu, as there are "
+                         "%zu tokens",
+                         dyno_quote(quoted, of), most - 1, listed);
     }
     *id = (uint32_t)number;
     return DYNO_OK;
@@ -109,7 +114,8 @@ dyno_status dyno_tokenizer_json_tokens(struct dyno_vocabulary_builder *builder,
         const char *text = json_object_iter_key(at);
         uint32_t id = 0;
 
-        DYNO_TRY(read_id(json_object_iter_value(at), text, &id, error));
+        DYNO_TRY(
+            read_id(json_object_iter_value(at), text, json_object_size(vocabulary), &id, error));
         if (id < builder->vocabulary.token_count && builder->tokens[id].size > 0) {
             return dyno_fail(error, DYNO_BAD_INPUT, "two tokens have id %u; one is %s", id,
                              dyno_quote(quoted, text));
@@ -175,7 +181,7 @@ static bool is_set(const json_t *object, const char *key)
 
 /* An added token may repeat one of the vocabulary's; its id may not be another's. */
 static dyno_status add_added(struct dyno_vocabulary_builder *builder, const json_t *added,
-                             struct dyno_error *error)
+                             size_t listed, struct dyno_error *error)
 {
     const json_t *content = json_object_get(added, "content");
     struct dyno_token token = {.kind =
@@ -198,7 +204,7 @@ static dyno_status add_added(struct dyno_vocabulary_builder *builder, const json
     }
     token.bytes = json_string_value(content);
     token.size = (uint32_t)json_string_length(content);
-    DYNO_TRY(read_id(json_object_get(added, "id"), token.bytes, &id, error));
+    DYNO_TRY(read_id(json_object_get(added, "id"), token.bytes, listed, &id, error));
     there = id < builder->vocabulary.token_count ? &builder->tokens[id] : NULL;
     if (there && there->size > 0 &&
         (there->size != token.size || memcmp(there->bytes, token.bytes, token.size) != 0)) {
@@ -268,6 +274,7 @@ dyno_status dyno_tokenizer_json_model(struct dyno_vocabulary_builder *builder, c
 {
     const json_t *model = json_object_get(root, "model");
     const json_t *added = json_object_get(root, "added_tokens");
+    size_t listed;
 
     DYNO_TRY(check_model(model, error));
     builder->vocabulary.ignore_merges = is_set(model, "ignore_merges");
@@ -275,8 +282,9 @@ dyno_status dyno_tokenizer_json_model(struct dyno_vocabulary_builder *builder, c
     DYNO_TRY(dyno_tokenizer_json_tokens(builder, json_object_get(model, "vocab"),
                                         is_set(model, "byte_fallback"), error));
     DYNO_TRY(read_merges(builder, json_object_get(model, "merges"), error));
+    listed = json_object_size(json_object_get(model, "vocab")) + json_array_size(added);
     for (size_t i = 0; i < json_array_size(added); i++) {
-        DYNO_TRY(add_added(builder, json_array_get(added, i), error));
+        DYNO_TRY(add_added(builder, json_array_get(added, i), listed, error));
     }
     return read_unknown(builder, model, error);
 }

@@ -320,7 +320,13 @@ START_TEST(wrong_files_are_refused_by_name)
         {"{\"added_tokens\": [{\"id\": 5, \"content\": \"<s>\"}]}", DYNO_BAD_INPUT,
          "id 5 of another token"},
         {"{\"added_tokens\": [{\"id\": 99999999, \"content\": \"<s>\"}]}", DYNO_BAD_INPUT,
-         "token '<s>'"}};
+         "token '<s>'"},
+        /* 2 x (2 + 1) + 65536 places for 3 tokens */
+        {"{\"added_tokens\": [{\"id\": 65542, \"content\": \"<s>\"}], \"model\": {\"vocab\": "
+         "{\"a\": 0, \"b\": 1}, \"merges\": []}}",
+         DYNO_BAD_INPUT, "token '<s>' must be a whole number from 0 to 65541, as there are 3"},
+        {"{\"model\": {\"vocab\": {\"a\": 0, \"b\": 65540}}}", DYNO_BAD_INPUT,
+         "token 'b' must be a whole number from 0 to 65539, as there are 2 tokens"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_byte_level(cases[i].over);
@@ -337,6 +343,57 @@ START_TEST(wrong_files_are_refused_by_name)
     refuse(DYNO_BAD_INPUT, "\"add_eos_token\" is true");
     write_text("tokenizer_config.json", "{\"chat_template\": [1]}");
     refuse(DYNO_BAD_INPUT, "chat_template[0]");
+    write_text("tokenizer_config.json", "{\"chat_template\": 5}");
+    refuse(DYNO_BAD_INPUT, "\"chat_template\" must be a text");
+    write_text("tokenizer_config.json", "{\"bos_token\": 5}");
+    refuse(DYNO_BAD_INPUT, "\"bos_token\" must be a token's text");
+    write_text("tokenizer_config.json", "{\"add_bos_token\": 1}");
+    refuse(DYNO_BAD_INPUT, "\"add_bos_token\" must be true or false");
+}
+END_TEST
+
+/* A checkpoint in a cache is links; one of them led somewhere once. */
+START_TEST(a_link_that_leads_nowhere_is_not_passed_over)
+{
+    char path[128];
+
+    write_byte_level("{}");
+    (void)snprintf(path, sizeof path, "%s/chat_template.jinja", directory);
+    ck_assert_int_eq(symlink("nowhere", path), 0);
+    refuse(DYNO_NOT_FOUND, "chat_template.jinja");
+}
+END_TEST
+
+static void refuse_tokenizer(const struct dyno_tokenizer_file *file, uint32_t vocab,
+                             const char *words)
+{
+    struct dyno_tokenizer *tokenizer = NULL;
+    struct dyno_error error = {.text = ""};
+
+    ck_assert_int_eq(dyno_tokenizer_file_tokenizer(&tokenizer, file, vocab, &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_ptr_null(tokenizer);
+    ck_assert_msg(strstr(error.text, words) && strstr(error.text, directory), "'%s' is not in '%s'",
+                  words, error.text);
+}
+
+/* 261 tokens, ids 0 to 260. */
+START_TEST(a_tokenizer_knows_no_more_than_its_weights)
+{
+    const struct dyno_tokenizer_file *file;
+    struct dyno_tokenizer *tokenizer = NULL;
+    struct dyno_error error;
+
+    write_byte_level("{}");
+    file = read_directory();
+    refuse_tokenizer(file, 260, "has 261 tokens, the weights have 260");
+    ck_assert_int_eq(dyno_tokenizer_file_tokenizer(&tokenizer, file, 261, &error), DYNO_OK);
+    dyno_tokenizer_close(tokenizer);
+    dyno_tokenizer_file_close(file);
+    write_byte_level("{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": []}}");
+    file = read_directory();
+    refuse_tokenizer(file, 0, "has no token for byte 0x00");
+    dyno_tokenizer_file_close(file);
 }
 END_TEST
 
@@ -364,6 +421,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, normalized_tokens_are_matched_in_normalised_text);
     tcase_add_test(cases, normalized_tokens_are_composed_as_text_is);
     tcase_add_test(cases, wrong_files_are_refused_by_name);
+    tcase_add_test(cases, a_link_that_leads_nowhere_is_not_passed_over);
+    tcase_add_test(cases, a_tokenizer_knows_no_more_than_its_weights);
     tcase_add_test(cases, a_missing_file_is_not_found);
     suite_add_tcase(suite, cases);
 }
