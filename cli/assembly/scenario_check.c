@@ -342,7 +342,8 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     }
     DYNO_TRY(settle_default(options, "model.name",
                             machine.model[0] ? machine.model : DYNO_DEFAULT_MODEL, name, error));
-    if (!is_cuda) { /* what the small models that a CPU computes have the context for */
+    if (!is_cuda && !scenario->trace.path) {
+        /* what the small models that a CPU computes have the context for */
         DYNO_TRY(settle_default(options, "generate.input_tokens", "256", name, error));
         DYNO_TRY(settle_default(options, "generate.output_tokens", "64", name, error));
     }

@@ -38,6 +38,13 @@ works replay --device cpu --arrival poisson:100 --requests 3 --db none --json sh
     $(number short.json trace.input_tokens) == 768 ]] ||
     fail "of load as it is by default $(number short.json requests.completed) requests completed"
 
+# A trace, which brings its own lengths.
+works trace synth -o trace.jsonl --arrival poisson:200 --requests 10 --input-tokens uniform:20,200 \
+    --output-tokens uniform:2,20 --prefix-groups 2 --prefix-tokens 64 --block-tokens 16
+works replay --device cpu --trace trace.jsonl --model tiny --db none --json trace.json
+[[ $(number trace.json requests.completed) == 10 ]] ||
+    fail "of a trace of 10 requests $(number trace.json requests.completed) completed"
+
 # A model that ends by itself, several workers, preemption in a small cache.
 works replay "${load[@]}" --device cpu --model tiny --threads 1 --workers 2 --router kv --db none \
     --ends model --json ends.json
