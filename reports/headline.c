@@ -40,6 +40,7 @@ const struct dyno_headline dyno_headline_table[] = {
     {"cost.energy_kwh", "Energy of GPUs", "kWh", false},
     {"cost.total", "Cost", "", true},
     {"cost.per_million_output_tokens", "Cost of a million output tokens", "", true},
+    {"extrapolated.count", "Respects beyond what was measured", "", true},
     {"client.limited", "The client was the limit (1: yes)", "", true},
     {NULL, NULL, NULL, false},
 };

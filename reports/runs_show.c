@@ -92,6 +92,10 @@ static const char host_sql[] =
     "SELECT 'Begun ' || started_at || coalesce(' on ' || machine, '') FROM host"
     " WHERE run = (SELECT run FROM chosen)";
 static const char command_sql[] = "SELECT r.command FROM run AS r JOIN chosen AS c ON c.run = r.id";
+static const char extrapolated_sql[] =
+    "SELECT 'Extrapolated: ' || group_concat(substr(metric, length('extrapolated.') + 1), ', ')"
+    " FROM run_metric WHERE run = (SELECT run FROM chosen) AND metric LIKE 'extrapolated.%'"
+    " AND metric <> 'extrapolated.count' HAVING count(*) > 0";
 static const char options_sql[] =
     "SELECT name || ' = ' || coalesce(value, 'none') || '  (' || origin || ')' FROM run_option"
     " WHERE run = (SELECT run FROM chosen) AND origin <> 'default' ORDER BY name";
@@ -112,6 +116,7 @@ static dyno_status show(const struct dyno_run_set *set, const char *spec, FILE *
     DYNO_TRY(put_texts(set, command_sql, "    ", out, error));
     fputs("\n", out);
     DYNO_TRY(put_headlines(set, out, error));
+    DYNO_TRY(put_texts(set, extrapolated_sql, "", out, error));
     fputs("\nOptions that are not dyno's defaults\n", out);
     return put_texts(set, options_sql, "    ", out, error);
 }

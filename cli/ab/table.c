@@ -297,6 +297,44 @@ static void print_intervals_note(const struct dyno_ab *ab, FILE *out)
     }
 }
 
+/* Whether `word` is one of the list's, which have commas between them. */
+static bool lists(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = list; (at = strstr(at, word)); at += length) {
+        if ((at == list || at[-1] == ' ') && (at[length] == ',' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In what respects any of the runs went beyond what its timing was measured on. */
+static void print_extrapolated(const struct dyno_ab *ab, FILE *out)
+{
+    static const char head[] = "extrapolated.", what[] = "extrapolated beyond what was measured: ";
+    char text[320];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", what);
+
+    for (uint32_t i = 0; i < ab->runs.arms * ab->runs.seeds; i++) {
+        const struct dyno_summary *summary = &ab->runs.items[i].summary;
+
+        for (uint32_t j = 0; j < summary->row_count; j++) {
+            const char *name = summary->rows[j].name, *word = name + sizeof head - 1;
+
+            if (strncmp(name, head, sizeof head - 1) == 0 && strcmp(word, "count") != 0 &&
+                !lists(text, word) && used < sizeof text) {
+                used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+                                         used >= sizeof what ? ", " : "", word);
+            }
+        }
+    }
+    if (used >= sizeof what) {
+        note(out, text);
+    }
+}
+
 static void print_notes(const struct dyno_ab *ab, FILE *out)
 {
     char text[320], count[DYNO_FORMAT_MAX], whole[DYNO_FORMAT_MAX];
@@ -322,6 +360,7 @@ static void print_notes(const struct dyno_ab *ab, FILE *out)
                        dyno_format_count(count, ab->figures.incomplete), whole);
         note(out, text);
     }
+    print_extrapolated(ab, out);
 }
 
 /* What needs no distribution. */

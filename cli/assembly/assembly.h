@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "cli/assembly/extrapolation.h"
 #include "cli/assembly/halves.h"
 #include "cli/assembly/journal_head.h"
 #include "cli/assembly/links.h"
@@ -65,6 +66,7 @@ struct dyno_assembly {
     struct dyno_plan_report plan_report; /* of the finished run */
     struct dyno_queue_report queue_report;
     struct dyno_fault_report fault_report;
+    struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     struct dyno_workers *workers;
     struct dyno_loop *loop;
     struct dyno_metrics metrics;

@@ -292,6 +292,7 @@ static dyno_status configure_prefill(struct dyno_assembly *assembly, struct dyno
     dyno_status status;
 
     assembly->halves.timing_config = assembly->timing_config;
+    assembly->halves.calibration = assembly->calibration;
     assembly->halves.worker = assembly->worker;
     if (!dyno_halves_differ(assembly->scenario, &scenario)) {
         return DYNO_OK;
@@ -310,6 +311,7 @@ static dyno_status configure_prefill(struct dyno_assembly *assembly, struct dyno
         status = configure_worker(other, error);
     }
     assembly->halves.timing_config = other->timing_config;
+    assembly->halves.calibration = other->calibration;
     assembly->halves.worker = other->worker;
     free(other);
     return status;

@@ -6,6 +6,7 @@
 #include "cli/scenario/scenario.h"
 #include "core/run/dispatch.h"
 #include "core/worker/handoff.h"
+#include "sim/calibration.h"
 #include "sim/timing.h"
 #include "sim/topology.h"
 
@@ -21,6 +22,7 @@ struct dyno_halves {
     uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's, and no memories
                                     are this machine's, of which each role of a place has one */
     struct dyno_timing_config timing_config; /* of the workers that compute prompts */
+    struct dyno_calibration calibration;     /* what that rests on */
     struct dyno_worker_config worker;
     struct dyno_timing *timing;   /* NULL: the same as of the others */
     struct dyno_ucx_peers *peers; /* where they are in other processes; the caller's to open */

@@ -157,6 +157,8 @@ dyno_status dyno_assembly_report(struct dyno_assembly *assembly, struct dyno_rep
         .requests_unfinished = assembly->result.unfinished,
     };
     report_parts(assembly, report);
+    report->extrapolated = assembly->extrapolated;
+    report->extrapolated_count = dyno_extrapolations_find(assembly, assembly->extrapolated);
     if (assembly->linking.watch) {
         if (dyno_linking_report(&assembly->linking, assembly->result.end_ns) != DYNO_OK) {
             return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for a report of links");

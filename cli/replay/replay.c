@@ -8,7 +8,6 @@
 #include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "cli/replay/extrapolation.h"
 #include "cli/replay/intervals.h"
 #include "cli/replay/regret.h"
 #include "cli/scenario/command_line.h"
@@ -25,7 +24,6 @@ struct replay {
     struct dyno_intervals intervals;
     struct dyno_input_copy trace_copy;
     struct dyno_plan_regret regret;
-    struct dyno_extrapolation extrapolated[DYNO_EXTRAPOLATIONS_MAX];
     const volatile sig_atomic_t *interrupted;
     double started;
 };
@@ -93,8 +91,6 @@ static dyno_status report(struct replay *replay, struct dyno_error *error)
     struct dyno_report summary;
 
     DYNO_TRY(dyno_assembly_report(&replay->assembly, &summary, error));
-    summary.extrapolated = replay->extrapolated;
-    summary.extrapolated_count = dyno_extrapolations_find(&replay->assembly, replay->extrapolated);
     DYNO_TRY(dyno_intervals_of_run(&replay->intervals, &replay->assembly, error));
     dyno_intervals_report(&replay->intervals, &summary);
     if (scenario->planner.regret && !replay->assembly.result.cut) {

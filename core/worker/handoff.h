@@ -115,6 +115,10 @@ struct dyno_handoff_config {
 dyno_status dyno_handoff_open(struct dyno_workers **out, const struct dyno_handoff_config *config,
                               struct dyno_error *error);
 
+/* What either fleet did, without what moved between them. */
+void dyno_handoff_totals_of(const struct dyno_workers *workers, struct dyno_fleet_totals *decode,
+                            struct dyno_fleet_totals *prefill);
+
 /* dyno_local_check of both fleets; and when nothing is in flight, nobody is between them. */
 void dyno_handoff_check(const struct dyno_workers *workers);
 

@@ -84,13 +84,21 @@ bool dyno_handoff_is_in_halves(struct dyno_handoff *handoff, uint32_t worker,
     return handoff->config.policy->in_halves(handoff->config.policy_tokens, &view);
 }
 
+void dyno_handoff_totals_of(const struct dyno_workers *workers, struct dyno_fleet_totals *decode,
+                            struct dyno_fleet_totals *prefill)
+{
+    const struct dyno_handoff *handoff = (const void *)workers; /* its first member */
+
+    handoff->decode->ops->totals(handoff->decode, decode);
+    handoff->prefill->ops->totals(handoff->prefill, prefill);
+}
+
 void dyno_handoff_totals(const struct dyno_workers *workers, struct dyno_fleet_totals *out)
 {
     const struct dyno_handoff *handoff = (const void *)workers; /* its first member */
     struct dyno_fleet_totals prefill;
 
-    handoff->decode->ops->totals(handoff->decode, out);
-    handoff->prefill->ops->totals(handoff->prefill, &prefill);
+    dyno_handoff_totals_of(workers, out, &prefill);
     dyno_fleet_totals_add(out, &prefill);
     if (handoff->config.same_gpus) { /* they were counted in both roles */
         out->workers -= prefill.workers;

@@ -39,6 +39,39 @@ trap 'rm -rf "$scratch"' EXIT
 printf 'gpu: rtx4090\nengine: vllm\nweights: fp8\nparameters: {host_us: 900}\n' >"$scratch/own.yaml"
 has '"engine": 1' "${card[@]}" --calibration "$scratch/own.yaml" --engine sglang
 has '"count": 0$' "${card[@]}" --calibration "$scratch/own.yaml" --weights fp8
+# Of several kinds of workers each is held against its own GPU, in the table and in the JSON ...
+halves=(--gpu h200 --disagg always)
+has '"count": 0$' "${halves[@]}"
+has '"count": 0$' "${halves[@]}" --set prefill.gpu=rtx4090 # decodes are not that card's
+has '"gpu": 1' "${halves[@]}" --set prefill.gpu=l40s
+has '"context": 1' "${halves[@]}" --set prefill.gpu=rtx4090 --input-tokens 24000 --max-num-seqs 8
+has '"gpu": 1' --models name=a:model=llama-3.1-8b:gpu=h200,name=b:model=llama-3.1-8b:gpu=l40s
+says() {
+    local words=$1 said
+    shift
+    said=$("$dyno" "${load[@]}" "$@" 2>/dev/null)
+    grep -q -- "$words" <<<"$said" || { printf 'not said: %s\n%s\n' "$words" "$said"; exit 1; }
+}
+says '^Extrapolated *h100, l40s were not measured' --gpu h100 --disagg always --set prefill.gpu=l40s
+says '^ *b200: mixture of experts' --gpu h200 \
+    --models name=a:model=llama-3.1-8b,name=b:model=mixtral-8x7b:tp=2:gpu=b200
+# ... and in databases, whoever made the runs.
+if command -v sqlite3 >/dev/null; then
+    ask=(--arrival poisson:2 --requests 60 --input-tokens 500 --output-tokens 50 --gpu h100)
+    "$dyno" replay "${ask[@]}" --db "$scratch/runs.db" >/dev/null 2>&1
+    "$dyno" ab "${ask[@]}" --a router=kv --b gpu=l40s --db "$scratch/runs.db" >"$scratch/ab" \
+        2>/dev/null
+    grep -q '^  -  extrapolated beyond what was measured: gpu$' "$scratch/ab"
+    "$dyno" tune "${ask[@]}" --vary router=kv,random --goal ttft_p95 --db "$scratch/tune.db" \
+        >/dev/null 2>&1
+    for db in runs tune; do
+        [[ $("$dyno" sql "$scratch/$db.db" --csv "SELECT count(*), sum(value) FROM run_metric
+            WHERE metric LIKE 'extrapolated.%'" | tail -1) == 6,6 ]] ||
+            { printf '%s.db says it of other runs\n' "$db"; exit 1; }
+    done
+    "$dyno" runs show "$scratch/runs.db" 2 >"$scratch/shown"
+    grep -q '^Extrapolated: gpu$' "$scratch/shown"
+fi
 grep -q '^Extrapolated *h100 itself was not measured' \
     <<<"$("$dyno" "${load[@]}" --gpu h100 2>/dev/null)"
 
