@@ -243,10 +243,28 @@ static dyno_status check_names(const struct dyno_scenario *scenario,
                      place);
 }
 
+/* Neither of the two is any good alone. */
+static dyno_status check_tls(const struct dyno_scenario *scenario,
+                             const struct dyno_options *options, struct dyno_error *error)
+{
+    bool has_key = scenario->serve.tls_key != NULL;
+    const struct dyno_option *given =
+        dyno_options_find(options, has_key ? "serve.tls_key" : "serve.tls_certificate");
+    char place[256];
+
+    if (has_key == (scenario->serve.tls_certificate != NULL)) {
+        return DYNO_OK;
+    }
+    dyno_option_place(given, dyno_options_origin(options, given), place, sizeof place);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s alone is not enough for TLS: give %s too", place,
+                     has_key ? "--ssl-certfile" : "--ssl-keyfile");
+}
+
 dyno_status dyno_scenario_settle_to_serve(const struct dyno_scenario *scenario,
                                           struct dyno_options *options, struct dyno_error *error)
 {
     DYNO_TRY(check_names(scenario, options, error));
+    DYNO_TRY(check_tls(scenario, options, error));
     for (uint32_t i = 0; i < options->count; i++) {
         const struct dyno_option *row = &options->rows[i];
 

@@ -516,6 +516,8 @@ works sql storm.db "SELECT count(*) FROM run WHERE status <> 'running'" --csv
 [[ $(tail -n 1 out) == 3* ]] || fail "not all have ended: $(cat out)"
 
 refuses 2 "unknown option '--xyzzy'; 'dyno serve --help' lists them" serve --xyzzy 1
+refuses 2 "--ssl-certfile alone is not enough for TLS: give --ssl-keyfile too" \
+    serve --ssl-certfile some.pem
 
 # Options of a replay mean nothing here.
 "$dyno" serve --trace x.jsonl 2>serve.err && fail "--trace was taken"
