@@ -48,6 +48,7 @@ static const struct route routes[] = {
     {"POST", "/detokenize", NULL, dyno_door_detokenize, false, false},
     {"GET", "/openapi.json", dyno_door_openapi, NULL, true, false},
     {"GET", "/metrics", dyno_door_metrics, NULL, false, false},
+    {"GET", "/", dyno_door_root, NULL, true, false},
     {"GET", "/dashboard", dyno_door_dashboard, NULL, true,
      false}, /* the page itself tells nothing */
     {"GET", "/dashboard/data", dyno_door_dashboard_data, NULL, false, false},
@@ -179,12 +180,12 @@ static void name_request(struct dyno_door *door, const struct dyno_http_exchange
     }
 }
 
-/* The path itself, or where that ends with a slash one below it. */
+/* The path itself, or where that is more than a slash and ends with one, a path below it. */
 static bool is_path_of(const struct route *route, const char *path)
 {
     size_t size = strlen(route->path);
 
-    return route->path[size - 1] == '/'
+    return size > 1 && route->path[size - 1] == '/'
                ? strncmp(path, route->path, size) == 0 && path[size] != '\0'
                : strcmp(path, route->path) == 0;
 }

@@ -389,6 +389,7 @@ dyno_door_handler dyno_door_model; /* a path that begins with this one: */
 dyno_door_handler dyno_door_health;
 dyno_door_handler dyno_door_openapi;
 dyno_door_handler dyno_door_metrics;
+dyno_door_handler dyno_door_root;
 dyno_door_handler dyno_door_dashboard;
 dyno_door_handler dyno_door_dashboard_data;
 

@@ -72,6 +72,16 @@ void dyno_door_openapi(struct dyno_door *door, struct dyno_http_exchange *exchan
     dyno_door_reply(door, exchange, &door->asker, 200, &headers, text, size);
 }
 
+/* Whoever follows the address that the server says it listens on; "dashboard" is beside it also
+ * where a proxy has us below a path of its own. */
+void dyno_door_root(struct dyno_door *door, struct dyno_http_exchange *exchange)
+{
+    struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, NULL);
+
+    dyno_door_add_header(&headers, "Location", "dashboard");
+    dyno_door_reply(door, exchange, &door->asker, 302, &headers, NULL, 0);
+}
+
 void dyno_door_dashboard(struct dyno_door *door, struct dyno_http_exchange *exchange)
 {
     struct dyno_door_headers headers = dyno_door_headers(door, &door->asker, DYNO_DASHBOARD_TYPE);

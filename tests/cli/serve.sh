@@ -341,6 +341,9 @@ curl -sS "${alice[@]}" "$url/dashboard/data" >answer
 is .model austen-2m
 ask 200 /dashboard
 grep -q '<title>' answer || fail "no page"
+ask 302 /
+[[ $(curl -sSL -o answer -w '%{url_effective}' "$url") == "$url/dashboard" ]] ||
+    fail "the address itself does not lead to the page: $(cat answer)"
 stop
 grep -q secret serve.out && fail "the key was told"
 

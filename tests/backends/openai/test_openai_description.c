@@ -43,6 +43,7 @@ START_TEST(every_path_is_described)
         {"/live", "get"},
         {"/metrics", "get"},
         {"/openapi.json", "get"},
+        {"/", "get"},
         {"/dashboard", "get"},
         {"/dashboard/data", "get"},
     };
