@@ -309,7 +309,7 @@ static dyno_status write_answer(struct dyno_writer *writer, const struct dyno_wr
             answer->end = DYNO_END_LENGTH;
             return DYNO_OK;
         }
-        if (length == writer->context) {
+        if (length + 1 == writer->context) { /* with this token */
             answer->end = DYNO_END_CONTEXT;
             return DYNO_OK;
         }

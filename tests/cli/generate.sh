@@ -131,9 +131,15 @@ refuses 1 "the prompt is empty; the model needs at least one token to go on from
 refuses 1 "the prompt has 1024 tokens; the model's context is 1024, and the answer needs at least\
  one of them" generate --prompt "$(printf 'a%.0s' {1..1024} | sed 's/a/ a/g')"
 
-# A wrong template is named with its file.
 works model random --like llama-3.1-8b --layers 1 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
     --intermediate 64 --vocab 512 --context 64 -o tiny
+
+# A prompt and its answer are as long as the context together, and no longer.
+works generate --model ./tiny --temperature 0 --prompt aa
+grep -q "^prompt: 2 tokens, .*; answer: 62 tokens, .*; the model's context is full\$" err ||
+    fail "$(cat err)"
+
+# A wrong template is named with its file.
 printf '{"chat_template": "{%% for a in %%}"}' >tiny/tokenizer_config.json
 refuses 1 "'tiny/tokenizer_config.json': chat template, line 1: an expression is expected here" \
     generate --model tiny --chat --prompt a
