@@ -24,7 +24,7 @@ cov=$(tool llvm-cov) || { echo "$cov"; exit 77; }
 cmake --preset fuzz -B "$build" \
     -DCMAKE_C_FLAGS='-fprofile-instr-generate -fcoverage-mapping' >/dev/null
 cmake --build "$build" --target fuzz_seeds "${targets[@]/#/fuzz_}" >/dev/null
-"$build/tests/fuzz_seeds" "$corpora"
+LLVM_PROFILE_FILE=$build/seeds.profraw "$build/tests/fuzz_seeds" "$corpora"
 
 objects=()
 for target in "${targets[@]}"; do
