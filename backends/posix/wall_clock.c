@@ -1,6 +1,7 @@
 #include "backends/posix/wall_clock.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -10,7 +11,8 @@
 
 struct wall_clock {
     struct dyno_clock base;
-    struct timespec origin;
+    atomic_int_least64_t origin_ns; /* of the system's clock; whoever asks the time may do so while
+                                       it begins anew */
     double speed;
     dyno_ns last; /* what wait_until returned last; the waiting thread's */
     bool prompt;  /* the waiting thread asked to be woken on time */
@@ -21,15 +23,26 @@ struct wall_clock {
 /* Sleep at most this long at a time, so that a signal or an interrupt flag is seen soon. */
 static const dyno_ns nap_ns_max = 50 * DYNO_MS;
 
-static dyno_ns elapsed(const struct wall_clock *clock)
+static int64_t system_ns(void)
 {
     struct timespec now;
-    double ns;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    ns = (double)(now.tv_sec - clock->origin.tv_sec) * 1e9 +
-         (double)(now.tv_nsec - clock->origin.tv_nsec);
-    return (dyno_ns)(ns * clock->speed);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* 0 for who asked before it began anew. */
+static dyno_ns elapsed(const struct wall_clock *clock)
+{
+    int64_t now = system_ns();
+    int64_t ns = now - atomic_load_explicit(&clock->origin_ns, memory_order_relaxed);
+
+    return ns > 0 ? (dyno_ns)((double)ns * clock->speed) : 0;
+}
+
+static void begin(struct wall_clock *clock)
+{
+    atomic_store_explicit(&clock->origin_ns, system_ns(), memory_order_relaxed);
 }
 
 /* By default the system may wake a thread up to 50 us late, to wake several at once.  A request
@@ -124,7 +137,7 @@ dyno_status dyno_wall_clock_open(struct dyno_clock **out, double speed)
         free(clock);
         return DYNO_IO;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &clock->origin);
+    begin(clock);
     *out = &clock->base;
     return DYNO_OK;
 }
@@ -134,7 +147,7 @@ void dyno_wall_clock_restart(struct dyno_clock *clock)
     struct wall_clock *wall = (struct wall_clock *)clock;
 
     wall->last = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &wall->origin);
+    begin(wall);
 }
 
 void dyno_wall_clock_close(struct dyno_clock *clock)
