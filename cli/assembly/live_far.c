@@ -46,6 +46,38 @@ static dyno_status check_at(const struct dyno_scenario *scenario, const char *at
                            (int)strcspn(of, "."), of, flag);
 }
 
+/* Whether the list has the address that begins at `one`. */
+static bool lists(const char *list, const char *one)
+{
+    size_t length = strcspn(one, ",");
+
+    for (; list && *list; list += strcspn(list, ","), list += *list == ',') {
+        if (strcspn(list, ",") == length && strncmp(list, one, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No process is to work twice: of the first list's addresses, each is not behind itself there, nor
+ * in the second list. */
+static dyno_status check_once(const char *first, const char *second, struct dyno_error *error)
+{
+    for (const char *at = first; at && *at;) {
+        const char *rest = at + strcspn(at, ",");
+
+        rest += *rest == ',';
+        if (lists(rest, at) || lists(second, at)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%.*s is given twice: a process works for one dyno in one role; "
+                             "start another one, at another address",
+                             (int)strcspn(at, ","), at);
+        }
+        at = rest;
+    }
+    return DYNO_OK;
+}
+
 /* A server's default is one of its own. */
 static dyno_status check_reconnect(const struct dyno_scenario *scenario,
                                    const struct dyno_options *options, struct dyno_error *error)
@@ -70,6 +102,8 @@ dyno_status dyno_live_far_check(const struct dyno_scenario *scenario,
                       "--prefill-at", error));
     DYNO_TRY(check_at(scenario, scenario->fleet.at, scenario->fleet.transport, "fleet.at",
                       "--workers-at", error));
+    DYNO_TRY(check_once(scenario->fleet.at, scenario->prefill.at, error));
+    DYNO_TRY(check_once(scenario->prefill.at, NULL, error));
     return check_reconnect(scenario, options, error);
 }
 

@@ -105,7 +105,7 @@ refusal="this worker computes .*, and another model was asked for"
 grep -Eq "^dyno: the worker at $at refuses: $refusal" err ||
     fail "another model: $(cat err)"
 refuses 1 "2 workers cannot be in 3 processes: as many are in each" \
-    replay "${load[@]}" "${halves[@]}" --prefill-at "$at,$at,$at"
+    replay "${load[@]}" "${halves[@]}" --prefill-at "$at,127.0.0.1:8,127.0.0.1:9"
 
 # It is killed in the middle: nobody's request is lost, and nobody hangs.
 "$dyno" replay "${load[@]}" "${halves[@]}" --arrival poisson:20 --prefill-at "$at" \

@@ -70,6 +70,13 @@ done
 refuses 2 '--set fleet.reconnect has no meaning without --workers-at or --prefill-at ADDRESS' \
     replay "${load[@]}" --set fleet.reconnect=1s
 
+refuses 2 "$one is given twice: a process works for one dyno in one role; start another one, at \
+another address" \
+    replay "${load[@]}" --workers 2 --workers-at "$one,$one"
+refuses 2 "$one is given twice: a process works for one dyno in one role; start another one, at \
+another address" \
+    replay "${load[@]}" --disagg always --workers-at "127.0.0.1:9,$one" --prefill-at "$one"
+
 # A planner starts and drains them; a process all of whose workers have stopped is let go.
 start_worker two --model tiny.gguf
 two=$at
