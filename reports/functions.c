@@ -1,11 +1,13 @@
 #include "reports/functions.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "reports/format.h"
 #include "reports/liveness.h"
 
 /* true_status(status, machine, process, since): a run that was killed still says 'running'. */
@@ -28,6 +30,26 @@ static void true_status(sqlite3_context *context, int count, sqlite3_value **val
         names[dyno_liveness_of((const char *)sqlite3_value_text(values[1]),
                                sqlite3_value_int64(values[2]), sqlite3_value_int64(values[3]))],
         -1, SQLITE_STATIC);
+}
+
+/* span_words(ms): for alternative texts, which are read out. */
+static void span_words(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    double ms = sqlite3_value_double(values[0]);
+    char text[DYNO_FORMAT_MAX];
+
+    (void)count;
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL) {
+        (void)snprintf(text, sizeof text, "n/a");
+    } else if (fabs(ms) < 999.95) {
+        (void)snprintf(text, sizeof text, "%.4g ms", ms);
+    } else if (fabs(ms) < 59950.0) {
+        (void)snprintf(text, sizeof text, "%.3g s", ms / 1e3);
+    } else {
+        text[0] = '-';
+        dyno_format_span(text + (ms < 0.0), fabs(ms) / 1e3);
+    }
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
 /* ---- bins ------------------------------------------------------------------------------------ */
@@ -128,8 +150,12 @@ int dyno_functions_add(sqlite3 *database)
     int result =
         sqlite3_create_function(database, "true_status", 4, flags, NULL, true_status, NULL, NULL);
 
-    return result != SQLITE_OK
-               ? result
-               : sqlite3_create_function(database, "bins", 1, flags | SQLITE_DETERMINISTIC, NULL,
-                                         NULL, bins_step, bins_final);
+    flags |= SQLITE_DETERMINISTIC;
+    if (result == SQLITE_OK) {
+        result =
+            sqlite3_create_function(database, "span_words", 1, flags, NULL, span_words, NULL, NULL);
+    }
+    return result != SQLITE_OK ? result
+                               : sqlite3_create_function(database, "bins", 1, flags, NULL, NULL,
+                                                         bins_step, bins_final);
 }

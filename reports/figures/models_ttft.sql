@@ -15,8 +15,8 @@ SELECT series, (bin.value ->> 0) / 1e9 AS s,
 FROM binned, json_each(bins) AS bin
 ORDER BY place, number, bin.key;
 
-SELECT group_concat(printf('%s: half of the requests within %.4g ms, 99 %% within %.4g ms',
-                           f.series, p50.value, p99.value), '; ')
+SELECT group_concat(printf('%s: half of the requests within %s, 99 %% within %s',
+                           f.series, span_words(p50.value), span_words(p99.value)), '; ')
 FROM fleet_model AS f
 JOIN run_metric AS p50 ON p50.run = f.run AND p50.metric = f.metrics || 'ttft_ms.p50'
 JOIN run_metric AS p99 ON p99.run = f.run AND p99.metric = f.metrics || 'ttft_ms.p99'

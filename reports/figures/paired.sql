@@ -33,5 +33,5 @@ WITH base AS (
 SELECT label, s, share FROM share WHERE share BETWEEN 0.01 AND 0.99 ORDER BY place, number;
 
 SELECT 'The means of their times to first token: '
-       || group_concat(printf('%s %.4g ms', d.label, m.value), '; ')
+       || group_concat(d.label || ' ' || span_words(m.value), '; ')
 FROM detail AS d JOIN run_metric AS m ON m.run = d.run AND m.metric = 'ttft_ms.mean';

@@ -21,7 +21,7 @@ SELECT name, to_s - s AS from_s, to_s, line, 'run ' || run AS run
 FROM laid ORDER BY number, line;
 
 SELECT group_concat(words, '; ') FROM (
-    SELECT d.label || ': ' || group_concat(printf('%s %.3g ms', p.name, m.value), ', ') AS words
+    SELECT d.label || ': ' || group_concat(p.name || ' ' || span_words(m.value), ', ') AS words
     FROM detail AS d
     CROSS JOIN (SELECT 'queue' AS name UNION ALL SELECT 'prefill' UNION ALL SELECT 'decode') AS p
     JOIN run_metric AS m ON m.run = d.run AND m.metric = 'phases_ms.' || p.name || '.mean'

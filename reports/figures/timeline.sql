@@ -20,8 +20,8 @@ FROM span JOIN instant USING (run)
 GROUP BY place, at_ns * 200 / (last_ns + 1)
 ORDER BY place, s;
 
-SELECT group_concat(printf('%s: %.3g of the KV cache in use on average, %.3g ms in the queue',
-                           d.label, kv.value, queue.value), '; ')
+SELECT group_concat(printf('%s: %.3g of the KV cache in use on average, %s in the queue',
+                           d.label, kv.value, span_words(queue.value)), '; ')
 FROM detail AS d
 JOIN run_metric AS kv ON kv.run = d.run AND kv.metric = 'fleet.kv_use'
 JOIN run_metric AS queue ON queue.run = d.run AND queue.metric = 'phases_ms.queue.mean';

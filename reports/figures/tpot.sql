@@ -16,8 +16,8 @@ SELECT label, (bin.value ->> 0) / 1e9 AS s,
 FROM binned, json_each(bins) AS bin
 ORDER BY place, bin.key;
 
-SELECT group_concat(printf('%s: half of the requests within %.4g ms, 99 %% within %.4g ms',
-                           d.label, p50.value, p99.value), '; ')
+SELECT group_concat(printf('%s: half of the requests within %s, 99 %% within %s',
+                           d.label, span_words(p50.value), span_words(p99.value)), '; ')
 FROM detail AS d
 JOIN run_metric AS p50 ON p50.run = d.run AND p50.metric = 'tpot_ms.p50'
 JOIN run_metric AS p99 ON p99.run = d.run AND p99.metric = 'tpot_ms.p99';

@@ -18,7 +18,8 @@ WHERE r.prefill_worker IS NOT NULL AND r.outcome = 0
 GROUP BY place, r.first_token_ns * 120 / end_ns
 ORDER BY place, s;
 
-SELECT group_concat(printf('%s: %d prompts moved, %.4g ms each', d.label, n.value, m.value), '; ')
+SELECT group_concat(printf('%s: %d prompts moved, %s each', d.label, n.value,
+                           span_words(m.value)), '; ')
 FROM detail AS d
 JOIN run_metric AS n ON n.run = d.run AND n.metric = 'transfers.count' AND n.value > 0
 JOIN run_metric AS m ON m.run = d.run AND m.metric = 'phases_ms.transfer.mean';

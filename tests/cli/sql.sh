@@ -37,6 +37,18 @@ option         value        runs
 router.policy  round_robin  1
 router.policy  kv           2
 END
+prints sql runs.db "SELECT span_words(column1) AS words FROM (VALUES (0.5), (999.94), (1234.5),
+    (59949), (59960), (-123456), (NULL), (7200000))" --csv <<'END'
+words
+0.5 ms
+999.9 ms
+1.23 s
+59.9 s
+1 min 00 s
+-2 min 03 s
+n/a
+2 h 00 min
+END
 prints sql runs.db "SELECT bins(column1) AS b FROM (VALUES (3), (3), (-70), (NULL), (130))" <<'END'
 b
 [[-70,1],[3,2],[131,1]]
