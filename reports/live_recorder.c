@@ -23,7 +23,6 @@ enum {
     COMMIT_MS = 500,
     BUSY_MS = 250,           /* how long one try waits for somebody's lock */
     CHECKPOINT_PAGES = 1000, /* of the write-ahead log, from which on it is emptied */
-    LOG_PAGES_MAX = 16384,   /* 64 MiB: writing pauses until it can be emptied */
     IDLE_TURNS = 20,
     PART_ITEMS = 4096,        /* in one transaction: a lot may be larger than the file is to be */
     TRIM_STEPS_MAX = 8,       /* thousand rows of each table, between two parts */
@@ -200,8 +199,9 @@ static dyno_status write_items(struct dyno_live_recorder *recorder, uint32_t end
 /* Empty the write-ahead log as far as readers allow. */
 static void checkpoint(struct dyno_live_recorder *recorder)
 {
-    int mode = recorder->log_pages >= LOG_PAGES_MAX ? SQLITE_CHECKPOINT_TRUNCATE
-                                                    : SQLITE_CHECKPOINT_PASSIVE;
+    int mode = recorder->log_pages >= recorder->config.journal_pages_max
+                   ? SQLITE_CHECKPOINT_TRUNCATE
+                   : SQLITE_CHECKPOINT_PASSIVE;
     int pages = 0;
 
     if (recorder->log_pages < CHECKPOINT_PAGES) {
@@ -217,7 +217,7 @@ static void checkpoint(struct dyno_live_recorder *recorder)
 static bool is_log_full(struct dyno_live_recorder *recorder)
 {
     checkpoint(recorder);
-    if (recorder->log_pages < LOG_PAGES_MAX) {
+    if (recorder->log_pages < recorder->config.journal_pages_max) {
         return false;
     }
     begin_to_fail(recorder, "the database is not written: somebody has been reading it for so long "
@@ -502,6 +502,8 @@ dyno_status dyno_live_recorder_open(struct dyno_live_recorder **out,
     recorder->config = *config;
     recorder->config.records_max =
         config->records_max ? config->records_max : DYNO_LIVE_RECORDS_MAX;
+    recorder->config.journal_pages_max =
+        config->journal_pages_max ? config->journal_pages_max : DYNO_LIVE_JOURNAL_PAGES_MAX;
     init_locks(recorder);
     status = prepare(recorder, error);
     if (status != DYNO_OK) {

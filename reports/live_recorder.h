@@ -20,7 +20,10 @@
 
 #define DYNO_LIVE_BYTES_MIN ((uint64_t)4 << 20) /* a smaller file cannot be kept small */
 
-enum { DYNO_LIVE_RECORDS_MAX = 65536 }; /* that may wait */
+enum {
+    DYNO_LIVE_RECORDS_MAX = 65536,      /* that may wait */
+    DYNO_LIVE_JOURNAL_PAGES_MAX = 16384 /* 64 MiB */
+};
 
 struct dyno_live_recorder_config {
     const char *path; /* of the database */
@@ -30,6 +33,8 @@ struct dyno_live_recorder_config {
     uint64_t bytes_max;   /* of the file; 0: without end */
     uint64_t age_max_s;   /* of a row; 0: for ever */
     uint32_t records_max; /* that may wait; 0: DYNO_LIVE_RECORDS_MAX */
+    /* Of the journal, from which on writing pauses; 0: DYNO_LIVE_JOURNAL_PAGES_MAX. */
+    int journal_pages_max;
     /* Told what an operator should know, from the recorder's thread; may be NULL. */
     void (*say)(void *context, const char *text);
     void *context;
