@@ -143,6 +143,11 @@ static void name_entry(FILE *out, uint32_t width, const struct dyno_option *row)
         add(text, row->flag);
         add(text, ")");
     }
+    if (row->also) {
+        add(text, " (also ");
+        add(text, row->also);
+        add(text, ")");
+    }
     dyno_help_entry(out, width, NAME_COLUMN, head, text);
 }
 

@@ -13,7 +13,7 @@ static const struct dyno_option *find_row(const char *name, size_t length)
     for (uint32_t i = 0; i < dyno_scenario_row_count; i++) {
         const struct dyno_option *row = &dyno_scenario_rows[i];
 
-        if ((strlen(row->name) == length && strncmp(row->name, name, length) == 0) ||
+        if (dyno_option_has_name(row, name, length) ||
             (row->flag && strlen(row->flag) == length && strncmp(row->flag, name, length) == 0)) {
             return row;
         }

@@ -201,6 +201,10 @@ static dyno_status read_key(struct reader *reader, const char *path, char out[DY
         return refuse(reader, "unknown key %s; 'dyno help scenario' lists them",
                       dyno_quote(quoted, key));
     }
+    row = dyno_options_find(reader->options, out);
+    if (row) { /* under whichever of its names */
+        return note_seen(reader, row->name, row->name);
+    }
     row = row_below(reader, out);
     return row ? note_seen(reader, out, row->name) : refuse_unknown(reader, out);
 }

@@ -30,6 +30,7 @@
 #define TABLE(function)     .choice = (function)
 #define HELP(text)          .help = (text)
 #define LIST                .is_list = true
+#define ALSO(text)          .also = (text) /* as Dynamo has it */
 
 static const char *const clocks[] = {"virtual", "wall", NULL};
 static const char *const devices[] = {"sim", "null", "cpu", "cuda", "remote", NULL};
@@ -454,7 +455,7 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("router.args", "policy-args", "TEXT", TEXT, router.args, DEFAULT(""),
         HELP("free text for that policy")),
     ROW("router.temperature", "router-temperature", "X", DOUBLE, router.temperature, DEFAULT("0"),
-        WITHIN(0, 1000),
+        WITHIN(0, 1000), ALSO("router.kv.temperature"),
         HELP("0 takes the best and draws among equals; above, a softmax over costs")),
     ROW("router.temperature_absolute", NULL, NULL, BOOL, router.temperature_absolute,
         DEFAULT("false"),
@@ -552,7 +553,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP(
             "workers that are ready when the run begins (of either role, --prefill and --decode)")),
     ROW("planner.every", NULL, "TIME", DURATION, planner.every_ns, DEFAULT("10s"),
-        RANGE(DYNO_MS, DAYS(1)), HELP("time between two looks at the fleet, each with a decision")),
+        RANGE(DYNO_MS, DAYS(1)), ALSO("planner.interval"),
+        HELP("time between two looks at the fleet, each with a decision")),
     ROW("planner.startup", NULL, "LAW", TEXT, planner.startup, DEFAULT("60"), NOT_EMPTY,
         HELP("seconds until a worker that was started is ready: 60, uniform:LOW,HIGH, "
              "normal:MEAN,DEVIATION, lognormal:MEDIAN,SIGMA or exponential:MEAN")),

@@ -101,10 +101,22 @@ void dyno_options_close(struct dyno_options *options)
     *options = (struct dyno_options){0};
 }
 
+static bool is_word(const char *word, const char *name, size_t length)
+{
+    return word && strlen(word) == length && memcmp(word, name, length) == 0;
+}
+
+bool dyno_option_has_name(const struct dyno_option *row, const char *name, size_t length)
+{
+    return is_word(row->name, name, length) || is_word(row->also, name, length);
+}
+
 const struct dyno_option *dyno_options_find(const struct dyno_options *options, const char *name)
 {
+    size_t length = strlen(name);
+
     for (uint32_t i = 0; i < options->count; i++) {
-        if (strcmp(options->rows[i].name, name) == 0) {
+        if (dyno_option_has_name(&options->rows[i], name, length)) {
             return &options->rows[i];
         }
     }

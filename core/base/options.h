@@ -50,6 +50,7 @@ struct dyno_option {
                      and a scenario file may have a list */
     const char *const *choices;            /* CHOICE: NULL-terminated, or: */
     const char *(*choice)(uint32_t index); /* CHOICE from a table elsewhere; NULL past the last */
+    const char *also; /* another "section.key", by which users of other tools look for it, or NULL */
 };
 
 /* Where a value comes from. */
@@ -86,6 +87,9 @@ struct dyno_options {
 dyno_status dyno_options_open(struct dyno_options *options, const struct dyno_option *rows,
                               uint32_t count, void *target, struct dyno_error *error);
 void dyno_options_close(struct dyno_options *options); /* zeroed memory: no effect */
+
+/* `name`, `length` bytes of it, is the row's name, or the other one that it has. */
+bool dyno_option_has_name(const struct dyno_option *row, const char *name, size_t length);
 
 /* The row of a name or of a flag (without dashes), or NULL. */
 const struct dyno_option *dyno_options_find(const struct dyno_options *options, const char *name);

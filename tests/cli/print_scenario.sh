@@ -312,3 +312,17 @@ limits_are '8192 engine profile vllm\n256 engine profile vllm' --device null
 printf '%s\n' 'name: mine' 'like: h100' 'memory: 69GiB' >mine.yaml
 limits_are '2048 engine profile vllm, by the GPU\n256 engine profile vllm, by the GPU' \
     --gpu ./mine.yaml
+
+# Names that users of Dynamo look for are understood, and printed as our own.
+printf '%s\n' 'planner: {policy: load, interval: 7s}' 'router: {kv: {temperature: 0.25}}' >known.yaml
+"$dyno" replay known.yaml --print-scenario >printed
+grep -q '^  every: 7s  *# known.yaml:1$' printed
+grep -q '^  temperature: 0.25  *# known.yaml:2$' printed
+"$dyno" replay --set router.kv.temperature=0.5 --print-scenario >printed
+grep -q '^  temperature: 0.5  *# --set$' printed
+if printf 'planner: {policy: load, interval: 7s, every: 8s}' | "$dyno" replay - --print-scenario \
+    2>said; then
+    echo "one option under both its names was taken" >&2
+    exit 1
+fi
+grep -q "key 'planner.every' stands here again" said

@@ -35,31 +35,31 @@ static const char *from_table(uint32_t index)
 
 static const struct dyno_option rows[] = {
     {"a.flag", "flag", NULL, "help", "false", NULL, DYNO_OPTION_BOOL, AT(flag), 0, 0, 0, 0, false,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"a.small", "small", "N", "help", "3", NULL, DYNO_OPTION_U32, AT(small), 1, 64, 0, 0, false,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"a.large", NULL, "N", "help", "0", NULL, DYNO_OPTION_U64, AT(large), 0, UINT64_MAX, 0, 0,
-     false, NULL, NULL},
+     false, NULL, NULL, NULL},
     {"a.real", NULL, "X", "help", "0.5", NULL, DYNO_OPTION_DOUBLE, AT(real), 0, 0, 0.25, 1, false,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"a.time", NULL, "TIME", "help", "1s", NULL, DYNO_OPTION_DURATION, AT(time), DYNO_MS,
-     3600 * DYNO_S, 0, 0, false, NULL, NULL},
+     3600 * DYNO_S, 0, 0, false, NULL, NULL, NULL},
     {"a.room", NULL, "BYTES", "help", "1MiB", NULL, DYNO_OPTION_BYTES, AT(room), 1,
-     UINT64_C(1) << 40, 0, 0, false, NULL, NULL},
+     UINT64_C(1) << 40, 0, 0, false, NULL, NULL, NULL},
     {"b.text", "text", "TEXT", "help", "one", NULL, DYNO_OPTION_TEXT, AT(text), 1, 0, 0, 0, false,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"b.maybe", NULL, "TEXT", "help", "none", "none", DYNO_OPTION_TEXT, AT(maybe), 1, 0, 0, 0,
-     false, NULL, NULL},
+     false, NULL, NULL, NULL},
     {"b.choice", NULL, "WORD", "help", "virtual", NULL, DYNO_OPTION_CHOICE, AT(choice), 0, 0, 0, 0,
-     false, choices, NULL},
+     false, choices, NULL, NULL},
     {"b.profile", NULL, "N", "help", "profile", "profile", DYNO_OPTION_U32, AT(profile), 1, 64, 0,
-     0, false, NULL, NULL},
+     0, false, NULL, NULL, NULL},
     {"b.share", NULL, "X", "help", "auto", "auto", DYNO_OPTION_DOUBLE, AT(share), 0, 0, 0, 1, false,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"b.limit", NULL, "TIME", "help", "never", "never", DYNO_OPTION_DURATION, AT(limit), DYNO_MS,
-     DYNO_S, 0, 0, false, NULL, NULL},
+     DYNO_S, 0, 0, false, NULL, NULL, NULL},
     {"b.table", NULL, "WORD", "help", "kv", NULL, DYNO_OPTION_CHOICE, AT(table), 0, 0, 0, 0, false,
-     NULL, from_table},
+     NULL, from_table, "else.where"},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -303,6 +303,8 @@ START_TEST(an_unknown_name_suggests_its_neighbour)
                      "a.time"); /* right key, wrong section */
     ck_assert_str_eq(dyno_options_suggest(options, "small"), "a.small");
     ck_assert_ptr_null(dyno_options_suggest(options, "quite.elsewhere"));
+    ck_assert_ptr_eq(dyno_options_find(options, "else.where"), dyno_options_find(options, "b.table"));
+    ck_assert_ptr_null(dyno_options_find(options, "else.wher"));
     ck_assert_ptr_eq(dyno_options_find_flag(options, "text"), &rows[6]);
     ck_assert_ptr_null(dyno_options_find_flag(options, "real"));
 }
