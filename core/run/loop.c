@@ -410,7 +410,7 @@ static void wait(struct dyno_loop *loop, dyno_ns deadline)
     loop->now = loop->config.clock->ops->wait_until(loop->config.clock, deadline);
 }
 
-/* Whether there is another turn, and when. */
+/* Whether there is another turn, and when.  Part of every turn, not a call that it makes. */
 static inline __attribute__((always_inline)) dyno_status look_ahead(struct dyno_loop *loop,
                                                                     struct dyno_error *error)
 {
