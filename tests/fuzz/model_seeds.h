@@ -241,25 +241,29 @@ static inline struct bytes seed_llama2c_tokenizer(void)
     return all;
 }
 
+/* A Llama of one layer: hidden 8, one head of 8, MLP 8, 16 tokens; tied. */
+static const struct tensor_plan llama_tensors[] = {
+    {"model.embed_tokens.weight", 2, {16, 8}},
+    {"model.layers.0.input_layernorm.weight", 1, {8}},
+    {"model.layers.0.self_attn.q_proj.weight", 2, {8, 8}},
+    {"model.layers.0.self_attn.k_proj.weight", 2, {8, 8}},
+    {"model.layers.0.self_attn.v_proj.weight", 2, {8, 8}},
+    {"model.layers.0.self_attn.o_proj.weight", 2, {8, 8}},
+    {"model.layers.0.post_attention_layernorm.weight", 1, {8}},
+    {"model.layers.0.mlp.gate_proj.weight", 2, {8, 8}},
+    {"model.layers.0.mlp.up_proj.weight", 2, {8, 8}},
+    {"model.layers.0.mlp.down_proj.weight", 2, {8, 8}},
+    {"model.norm.weight", 1, {8}},
+};
+
+enum { LLAMA_TENSORS = sizeof llama_tensors / sizeof llama_tensors[0] };
+
 /* For fuzz_safetensors: the whole file (an even byte before it) or its header (an odd one). */
 static inline struct bytes seed_safetensors(bool whole)
 {
-    static const struct tensor_plan tensors[] = {
-        {"model.embed_tokens.weight", 2, {16, 8}},
-        {"model.layers.0.input_layernorm.weight", 1, {8}},
-        {"model.layers.0.self_attn.q_proj.weight", 2, {8, 8}},
-        {"model.layers.0.self_attn.k_proj.weight", 2, {8, 8}},
-        {"model.layers.0.self_attn.v_proj.weight", 2, {8, 8}},
-        {"model.layers.0.self_attn.o_proj.weight", 2, {8, 8}},
-        {"model.layers.0.post_attention_layernorm.weight", 1, {8}},
-        {"model.layers.0.mlp.gate_proj.weight", 2, {8, 8}},
-        {"model.layers.0.mlp.up_proj.weight", 2, {8, 8}},
-        {"model.layers.0.mlp.down_proj.weight", 2, {8, 8}},
-        {"model.norm.weight", 1, {8}},
-    };
     struct bytes header = {0}, data = {0}, all = {0};
 
-    plan_safetensors(&header, &data, tensors, sizeof tensors / sizeof tensors[0], DYNO_ELEMENT_F32);
+    plan_safetensors(&header, &data, llama_tensors, LLAMA_TENSORS, DYNO_ELEMENT_F32);
     put(&all, whole ? "" : "\1", 1);
     if (whole) {
         put_u64(&all, header.size);
@@ -270,6 +274,56 @@ static inline struct bytes seed_safetensors(bool whole)
     }
     release_bytes(&header);
     release_bytes(&data);
+    return all;
+}
+
+/* An entry of a header; *end is where the tensor before ends. */
+static inline void put_entry(struct bytes *bytes, const char *name, const char *ending,
+                             const char *dtype, const uint32_t shape[2], uint32_t rank,
+                             uint32_t element_bytes, size_t *end)
+{
+    size_t begin = *end;
+    char text[256], columns[16] = "";
+
+    *end += (size_t)shape[0] * (rank > 1 ? shape[1] : 1) * element_bytes;
+    if (rank > 1) {
+        (void)snprintf(columns, sizeof columns, ", %u", shape[1]);
+    }
+    (void)snprintf(text, sizeof text,
+                   "%s\"%s%s\": {\"dtype\": \"%s\", \"shape\": [%u%s], \"data_offsets\": [%zu, "
+                   "%zu]}",
+                   begin ? ", " : "", name, ending, dtype, shape[0], columns, begin, *end);
+    put_word(bytes, text);
+}
+
+/* For fuzz_config: a folder whose matrices are of e4m3, with a scale for each block of 4 by 4 or
+ * for each of them. */
+static inline struct bytes seed_fp8_folder(bool blocks)
+{
+    static const uint32_t of_blocks[2] = {2, 2}, single[2] = {1, 1};
+    struct bytes all = {0};
+    size_t end = 0;
+
+    put_word(&all,
+             "{\"model_type\": \"llama\", \"num_hidden_layers\": 1, \"hidden_size\": 8, "
+             "\"num_attention_heads\": 1, \"vocab_size\": 16, \"max_position_embeddings\": 32, "
+             "\"intermediate_size\": 8, \"tie_word_embeddings\": true, "
+             "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"");
+    put_word(&all, blocks ? ", \"weight_block_size\": [4, 4]}}" : "}}");
+    put(&all, "\0", 2);
+    put_word(&all, "{");
+    for (size_t i = 0; i < LLAMA_TENSORS; i++) {
+        const struct tensor_plan *plan = &llama_tensors[i];
+        bool is_fp8 = strstr(plan->name, "_proj.");
+
+        put_entry(&all, plan->name, "", is_fp8 ? "F8_E4M3" : "BF16", plan->shape, plan->rank,
+                  is_fp8 ? 1 : 2, &end);
+        if (is_fp8) {
+            put_entry(&all, plan->name, blocks ? "_scale_inv" : "_scale", "F32",
+                      blocks ? of_blocks : single, blocks ? 2 : 1, 4, &end);
+        }
+    }
+    put_word(&all, "}");
     return all;
 }
 

@@ -72,6 +72,7 @@ static void keep_models(void)
     for (int i = 0; i < 2; i++) {
         keep("fuzz_gguf", ggufs++, seed_gguf_vocabulary(i));
         keep("fuzz_safetensors", (size_t)i, seed_safetensors(i));
+        keep("fuzz_config", folders++, seed_fp8_folder(i));
         keep("fuzz_llama2c", (size_t)i, seed_llama2c(i));
     }
     keep("fuzz_llama2c", 2, seed_llama2c_int8());
