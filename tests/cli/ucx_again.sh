@@ -13,7 +13,7 @@ root=$PWD
 
 works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
     --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
-load=(--arrival poisson:20 --requests 40 --input-tokens "uniform:20,200" --output-tokens 60
+load=(--arrival poisson:15 --requests 40 --input-tokens "uniform:20,200" --output-tokens 60
       --model tiny.gguf --db none --device cpu --threads 1 --num-gpu-blocks-override 500)
 start_worker one --model tiny.gguf
 one=$at
@@ -34,7 +34,7 @@ with_a_death() {
     "$dyno" replay "${load[@]}" "$@" --json killed.json >out 2>err &
     replay=$!
     await_serving one "$served"
-    sleep 0.3
+    sleep 0.6
     kill_worker "$number"
     if [[ -n ${again:-} ]]; then
         sleep "$again"
