@@ -46,13 +46,14 @@ static dyno_status links_submit(struct dyno_links *links, dyno_ns now,
                                                                                 : DYNO_NO_MEMORY;
 }
 
-/* Whether that transfer can have arrived like that. */
+/* Whether that transfer can have arrived like that, by the time of which it is asked: later than
+ * the turn's where passes were waited for. */
 static bool is_possible(const struct dyno_journal *journal, const struct dyno_arrival *arrival,
-                        uint64_t lost)
+                        uint64_t lost, dyno_ns now)
 {
     const uint32_t *blocks = dyno_map_find(&journal->on_way, arrival->id);
 
-    return blocks && lost <= *blocks && arrival->at <= journal->now;
+    return blocks && lost <= *blocks && arrival->at <= now;
 }
 
 static bool links_reap(struct dyno_links *links, dyno_ns now, struct dyno_arrival *out)
@@ -76,7 +77,7 @@ static bool links_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriva
     dyno_journal_number(journal, &out->id);
     dyno_journal_time(journal, &out->at);
     dyno_journal_number(journal, &lost);
-    if (!real && !is_possible(journal, out, lost)) {
+    if (!real && !is_possible(journal, out, lost, now)) {
         dyno_journal_differs(journal, EVENT_LINK_REAP, "no links could have done that");
     }
     out->lost = (uint32_t)lost;

@@ -96,7 +96,8 @@ grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
 # Nor where prompts were being computed when who decodes died: they are waited for.
 works replay "${load[@]}" "${live[@]}" --arrival concurrency:32 --requests 128 \
     --input-tokens uniform:300,450 --output-tokens uniform:2,12 --disagg always \
-    --prefill 2 --decode 2 --set faults.migration_limit=1000 --journal computed.journal \
+    --prefill 2 --decode 2 --set faults.migration_limit=1000 --tier g2=16MiB \
+    --journal computed.journal \
     --fault "$(seq -s , -f 'worker:0@%gms=dead' 20 20 400)"
 works rerun computed.journal
 grep -q '^The same ' out || fail "fed back it is something else: $(cat out)"
