@@ -363,6 +363,20 @@ static dyno_status open_parts(struct cuda *cuda, const struct dyno_cuda_config *
     return dyno_cuda_parts_open(&cuda->parts, &parts, error);
 }
 
+static dyno_status start_ready(struct cuda *cuda, const struct dyno_cuda_config *config,
+                               uint32_t ready, struct dyno_error *error)
+{
+    dyno_ns began = config->threaded.now(config->threaded.clock);
+
+    for (uint32_t i = 0; i < ready; i++) {
+        DYNO_TRY(start_quietly(cuda, config->ready_first + i, error));
+    }
+    if (config->start_ns) {
+        *config->start_ns = (config->threaded.now(config->threaded.clock) - began) / ready;
+    }
+    return DYNO_OK;
+}
+
 static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *config,
                             struct dyno_error *error)
 {
@@ -379,10 +393,7 @@ static dyno_status open_all(struct cuda *cuda, const struct dyno_cuda_config *co
     for (uint32_t i = 0; i < cuda->worker_count; i++) {
         DYNO_TRY(open_engine(cuda, i, config, error));
     }
-    for (uint32_t i = 0; i < ready; i++) {
-        DYNO_TRY(start_quietly(cuda, config->ready_first + i, error));
-    }
-    return DYNO_OK;
+    return start_ready(cuda, config, ready, error);
 }
 
 static dyno_status measure_costs(struct dyno_pass_costs *out, const struct cuda *cuda,

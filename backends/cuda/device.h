@@ -38,6 +38,8 @@ struct dyno_cuda_config {
     uint32_t ready_first, ready_count;
     const struct dyno_device *beside; /* not owned, and closes later; then `blocks` is given, and
                                          NULL: these are the first */
+    dyno_ns *start_ns; /* becomes what starting a worker took, on average, without the weights;
+                          NULL: nobody wants to know */
     bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;

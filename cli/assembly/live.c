@@ -208,6 +208,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
         cuda.predicts = scenario->tiers.levels || scenario->tiers.peers;
         cuda.threaded = threaded;
         cuda.beside = workers.beside;
+        cuda.start_ns = workers.start_ns;
         cuda.ready_first = workers.ready_first;
         cuda.ready_count = workers.ready_count;
         return dyno_cuda_device_open(out, &cuda, error);

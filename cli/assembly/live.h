@@ -58,10 +58,12 @@ uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
                                const struct dyno_model *model, uint32_t ranks);
 
 /* The workers of a device: so many, of which [ready_first, ready_first + ready_count) are there
- * when it opens.  `beside` is the device of those who decode, if these compute prompts. */
+ * when it opens.  `beside` is the device of those who decode, if these compute prompts.  *start_ns
+ * becomes what starting one takes, where opening the device takes more than starting them. */
 struct dyno_live_workers {
     uint32_t count, ready_first, ready_count;
     const struct dyno_device *beside;
+    dyno_ns *start_ns;
 };
 
 /* The devices of these workers; `answers` is asked where the scenario says that requests

@@ -340,6 +340,7 @@ START_TEST(who_starts_in_a_place_takes_it)
     struct dyno_cuda_config config;
     struct dyno_transcripts *transcripts;
     struct dyno_device *decode = NULL, *prefill = NULL;
+    dyno_ns took = 0;
     struct dyno_error error = {0};
 
     dyno_rng_init(&rng, 1, "cuda device");
@@ -349,7 +350,9 @@ START_TEST(who_starts_in_a_place_takes_it)
     config.shares_places = true;
     config.others = WORKERS;
     config.ready_count = 1;
+    config.start_ns = &took;
     ck_assert_msg(dyno_cuda_device_open(&decode, &config, &error) == DYNO_OK, "%s", error.text);
+    ck_assert_uint_eq(took, 1); /* the clock counts how often it is asked */
     config.beside = decode;
     config.ready_first = 1;
     ck_assert_msg(dyno_cuda_device_open(&prefill, &config, &error) == DYNO_OK, "%s", error.text);
