@@ -76,6 +76,7 @@ if [[ $mode == note ]]; then
 fi
 wrong=$(awk '
     NR == FNR { registers[$1, $2, $3] = $4; next }
+    NF == 0 { next } # of a file without kernels
     $5 > 0 { printf "%s for %s spills %d bytes\n", $3, $2, $5 }
     !(($1, $2, $3) in registers) { printf "%s for %s is not in the table\n", $3, $2; next }
     $4 > registers[$1, $2, $3] {
