@@ -368,6 +368,7 @@ static dyno_status start_ready(struct cuda *cuda, const struct dyno_cuda_config 
 {
     dyno_ns began = config->threaded.now(config->threaded.clock);
 
+    assert(ready > 0); /* which clang-tidy cannot see */
     for (uint32_t i = 0; i < ready; i++) {
         DYNO_TRY(start_quietly(cuda, config->ready_first + i, error));
     }
