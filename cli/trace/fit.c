@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_command.h"
+#include "cli/trace/reading.h"
 #include "cli/trace/trace.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
@@ -23,27 +24,9 @@ struct fit_options {
 
 #define AT(field) offsetof(struct fit_options, field)
 
-static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
-
 static const struct dyno_option rows[] = {
-    {.name = "trace.format",
-     .flag = "format",
-     .value = "FORMAT",
-     .help = "auto (recognised by its first lines), mooncake, azure, burstgpt or bailian",
-     .initial = "auto",
-     .type = DYNO_OPTION_CHOICE,
-     .offset = AT(format),
-     .choices = formats},
-    {.name = "trace.block_tokens",
-     .flag = "block-tokens",
-     .value = "TOKENS",
-     .help = "tokens of one block identity in the trace; format means the format's own",
-     .initial = "format",
-     .special = "format",
-     .type = DYNO_OPTION_U32,
-     .offset = AT(block_tokens),
-     .min = 1,
-     .max = 1048576},
+    DYNO_READING_FORMAT("format", "", AT(format)),
+    DYNO_READING_BLOCK_TOKENS("block-tokens", "the trace", AT(block_tokens)),
     {.name = "fit.common",
      .flag = "common",
      .value = "N",
@@ -53,22 +36,8 @@ static const struct dyno_option rows[] = {
      .offset = AT(common_min),
      .min = 1,
      .max = UINT32_MAX},
-    {.name = "trace.skip_bad",
-     .flag = "skip-bad",
-     .value = "N",
-     .help = "lines that may be bad: they are left out",
-     .initial = "0",
-     .type = DYNO_OPTION_U64,
-     .offset = AT(skip_bad),
-     .max = UINT64_MAX},
-    {.name = "trace.sort_window",
-     .flag = "sort-window",
-     .value = "LINES",
-     .help = "how many lines out of order one may be and still be put in its place",
-     .initial = "1024",
-     .type = DYNO_OPTION_U32,
-     .offset = AT(sort_window),
-     .max = 1048576},
+    DYNO_READING_SKIP_BAD(": they are left out", AT(skip_bad)),
+    DYNO_READING_SORT_WINDOW(AT(sort_window)),
     {.name = "run.seed",
      .flag = "seed",
      .value = "N",

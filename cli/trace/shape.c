@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_command.h"
+#include "cli/trace/reading.h"
 #include "cli/trace/trace.h"
 #include "core/base/time.h"
 #include "traces/traces.h"
@@ -26,8 +27,6 @@ struct shape_options {
 #define AT(field) offsetof(struct shape_options, field)
 
 static const char *const formats[] = {"mooncake", "bailian", "azure", "burstgpt", NULL};
-static const char *const input_formats[] = {"auto",     "mooncake", "azure",
-                                            "burstgpt", "bailian",  NULL};
 
 static const struct dyno_option rows[] = {
     {.name = "shape.from",
@@ -127,41 +126,10 @@ static const struct dyno_option rows[] = {
      .initial = "false",
      .type = DYNO_OPTION_BOOL,
      .offset = AT(is_shared)},
-    {.name = "trace.format",
-     .flag = "input-format",
-     .value = "FORMAT",
-     .help = "of what is read: auto (recognised by its first lines), mooncake, azure, burstgpt or "
-             "bailian",
-     .initial = "auto",
-     .type = DYNO_OPTION_CHOICE,
-     .offset = AT(input_format),
-     .choices = input_formats},
-    {.name = "trace.block_tokens",
-     .flag = "input-block-tokens",
-     .value = "TOKENS",
-     .help = "tokens of one block identity in what is read; format means the format's own",
-     .initial = "format",
-     .special = "format",
-     .type = DYNO_OPTION_U32,
-     .offset = AT(input_block_tokens),
-     .min = 1,
-     .max = 1048576},
-    {.name = "trace.skip_bad",
-     .flag = "skip-bad",
-     .value = "N",
-     .help = "lines that may be bad in a file: they are left out",
-     .initial = "0",
-     .type = DYNO_OPTION_U64,
-     .offset = AT(skip_bad),
-     .max = UINT64_MAX},
-    {.name = "trace.sort_window",
-     .flag = "sort-window",
-     .value = "LINES",
-     .help = "how many lines out of order one may be and still be put in its place",
-     .initial = "1024",
-     .type = DYNO_OPTION_U32,
-     .offset = AT(sort_window),
-     .max = 1048576},
+    DYNO_READING_FORMAT("input-format", "of what is read: ", AT(input_format)),
+    DYNO_READING_BLOCK_TOKENS("input-block-tokens", "what is read", AT(input_block_tokens)),
+    DYNO_READING_SKIP_BAD(" in a file: they are left out", AT(skip_bad)),
+    DYNO_READING_SORT_WINDOW(AT(sort_window)),
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
