@@ -166,7 +166,7 @@ static struct dyno_text_piece text_of(struct dyno_answer *answer, uint32_t token
     struct dyno_text_piece piece = {.size = 0};
 
     if (token == DYNO_TOKEN_FILLER) {
-        return dyno_filler_text(answer->id, answer->generated);
+        return dyno_filler_text(answer->filler_words, answer->id, answer->generated);
     }
     if (is_eos(answer, token)) {
         answer->stopped = true;
@@ -321,7 +321,9 @@ static dyno_status open_tokens(struct dyno_answer *answer, struct dyno_error *er
     if (!answer->prompt || !copy_bias(answer) || !dyno_answer_open_scores(answer)) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for an answer");
     }
-    return dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error);
+    DYNO_TRY(dyno_detokenizer_open(&answer->detokenizer, config->tokenizer, &config->text, error));
+    answer->filler_words = dyno_filler_words(config->text.stops, config->text.stop_count);
+    return DYNO_OK;
 }
 
 static dyno_status open_kind(struct dyno_answer *answer, const struct dyno_errand *errand,

@@ -37,6 +37,7 @@ struct dyno_answer {
     struct dyno_detokenizer *detokenizer;
     struct dyno_logit_bias *bias; /* [bias_count + eos_count]: what was asked for, then the ends */
     uint32_t bias_count;
+    uint32_t filler_words;            /* of dyno_filler_words, for its stops */
     struct dyno_answer_choice latest; /* of choose, for took */
     uint32_t generated;
     bool stopped;

@@ -6,7 +6,13 @@
 
 #include "backends/assets/tokenizer/detokenizer.h"
 
-/* The text of token `index` of the answer to request `id`; static. */
-struct dyno_text_piece dyno_filler_text(uint64_t id, uint32_t index);
+/* Which words an answer with stops[count] (none empty) may have: a bit each.  A word that has the
+ * last byte of a stop string is left out, so that none can be met, not over several words either:
+ * the answer is as long as a simulated GPU makes it and is still what was asked for. */
+uint32_t dyno_filler_words(const char *const *stops, uint32_t count);
+
+/* The text of token `index` of the answer to request `id`, of those `words`; empty if there are
+ * none.  Static. */
+struct dyno_text_piece dyno_filler_text(uint32_t words, uint64_t id, uint32_t index);
 
 #endif

@@ -299,6 +299,9 @@ hello='"model":"llama-3.1-8b","prompt":"Hello","max_tokens":20'
 ask 200 /v1/completions "{$hello,\"ignore_eos\":true}"
 is .usage.completion_tokens 20
 is '.choices[0].finish_reason' length
+ask 200 /v1/completions "{$hello,\"ignore_eos\":true,\"stop\":[\"e\",\"s r\"]}"
+is '[.usage.completion_tokens, (.choices[0].text | test("e|s r"))] | tojson' '[20,false]'
+is '.choices[0].text | length > 20' true
 ask 400 /v1/embeddings '{"model":"llama-3.1-8b","input":"Hello"}'
 is .error.code unsupported_parameter
 ask 400 /v1/completions "{$hello,\"echo\":true,\"logprobs\":0}"
