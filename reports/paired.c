@@ -7,6 +7,10 @@
 #include "reports/paired_cells.h"
 #include "reports/stats/tests.h"
 
+/* As which power of a latency its spread grows, and that of a difference, which is between 2 and 3
+ * (reports/stats/bootstrap.h). */
+static const double LATENCY_POWER = 2.0, DIFFERENCE_POWER = 2.5;
+
 enum { BLOCKS_MAX = 1024, FLIPS = 9999, SKEWNESS_DRAWS = 300 };
 
 const struct dyno_paired_metric dyno_paired_metrics[DYNO_PAIRED_METRICS] = {
@@ -136,7 +140,7 @@ struct sample {
     const double *draws;   /* [bootstrap->draws][width] */
     const double *without; /* [seeds][width]; NULL: intervals are not over seeds */
     uint32_t seeds;
-    double *drawn, *left; /* [draws], [seeds]: scratch */
+    double *drawn, *left, *levels; /* [draws], [seeds], [draws]: scratch */
 };
 
 /* The jackknife: what a seed adds is n times the whole less n - 1 times the whole without it. */
@@ -188,6 +192,21 @@ static void take_column(double *out, const double *rows, uint32_t row_count, uin
     }
 }
 
+/* Of a latency, or of the difference of two, of which `drawn` has the draws. */
+static struct dyno_estimate of_waiting(const struct sample *sample, double value, uint32_t width,
+                                       uint32_t at, uint32_t less)
+{
+    double level = (sample->point[at] + sample->point[less]) / 2.0;
+
+    for (uint32_t i = 0; i < sample->bootstrap->draws; i++) {
+        const double *row = sample->draws + (size_t)i * width;
+
+        sample->levels[i] = (row[at] + row[less]) / 2.0;
+    }
+    return dyno_bootstrap_waiting(sample->bootstrap, value, sample->drawn, level,
+                                  at == less ? LATENCY_POWER : DIFFERENCE_POWER, sample->levels);
+}
+
 /* Of arm b less arm a; of b itself where they are one. */
 static struct dyno_estimate estimate(const struct dyno_paired_cells *work,
                                      const struct sample *sample, uint32_t metric, uint32_t a,
@@ -200,9 +219,11 @@ static struct dyno_estimate estimate(const struct dyno_paired_cells *work,
         return dyno_estimate_make(value, NAN, 0.0);
     }
     take_column(sample->drawn, sample->draws, sample->bootstrap->draws, work->width, at, less);
+    if (!sample->without && !is_bounded(metric)) {
+        return of_waiting(sample, value, work->width, at, less);
+    }
     if (!sample->without) {
-        return dyno_bootstrap_estimate(sample->bootstrap, value, sample->drawn, 1,
-                                       is_bounded(metric));
+        return dyno_bootstrap_estimate(sample->bootstrap, value, sample->drawn, 1, true);
     }
     take_column(sample->left, sample->without, sample->seeds, work->width, at, less);
     return over_seeds(sample, value);
@@ -326,7 +347,8 @@ static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights
                             .without = by_replicates ? without : NULL,
                             .seeds = input->streams,
                             .drawn = scratch,
-                            .left = scratch + bootstrap.draws};
+                            .left = scratch + bootstrap.draws,
+                            .levels = scratch + bootstrap.draws + input->streams};
 
     leave_out(work, weights, point, without);
     DYNO_TRY(dyno_bootstrap_draw(rows, work->width, &bootstrap, compute, work));
@@ -374,7 +396,7 @@ dyno_status dyno_paired_compute(struct dyno_paired_figures *out,
     struct dyno_paired_cells work = {
         .input = input, .out = out, .width = input->arms * DYNO_PAIRED_METRICS};
     size_t row_count = (size_t)input->draws + input->streams;
-    double *rows = malloc(row_count * (work.width + (size_t)1) * sizeof *rows);
+    double *rows = malloc((row_count * (work.width + (size_t)1) + input->draws) * sizeof *rows);
     dyno_status status = DYNO_NO_MEMORY;
     uint32_t *weights;
 

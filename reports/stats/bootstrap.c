@@ -131,6 +131,16 @@ static double unskewed(double x, double skew, double near)
                : 3.0 / skew * (dyno_pow(1.0 + skew * (x - skew / 6.0), 1.0 / 3.0) - 1.0);
 }
 
+/* Likewise by the other transform of Hall's, an exponential, which turns later: for skewnesses that
+ * are not small. */
+static double unskewed_far(double x, double skew)
+{
+    double most = 1.5 * NEAR_TURN / fabs(x);
+
+    skew = skew > most ? most : skew < -most ? -most : skew;
+    return fabs(skew) < 1e-4 ? x : 1.5 / skew * dyno_log(1.0 + 2.0 / 3.0 * skew * (x - skew / 6.0));
+}
+
 /* Move both ends of an interval by a skewness. */
 static void move_ends(struct dyno_estimate *estimate, double skew, double near)
 {
@@ -144,29 +154,80 @@ static void move_ends(struct dyno_estimate *estimate, double skew, double near)
     estimate->high = estimate->value - estimate->error * unskewed(-t, skew, near);
 }
 
+/* The end on the side of a skewness farther, if that moves it farther. */
+static void move_end_far(struct dyno_estimate *estimate, double skew)
+{
+    double t, end;
+
+    if (!isfinite(estimate->p) || !isfinite(skew) || !(estimate->error > 0.0)) {
+        return;
+    }
+    t = dyno_t_quantile(0.975, estimate->freedom);
+    end = estimate->value - estimate->error * unskewed_far(skew > 0.0 ? -t : t, skew);
+    estimate->low = skew < 0.0 && end < estimate->low ? end : estimate->low;
+    estimate->high = skew > 0.0 && end > estimate->high ? end : estimate->high;
+}
+
+/* The standard error by the draws, with what drawing around a run's own mean loses and what
+ * dependence across the ends of blocks adds; and their skewness. */
+static double error_of(const struct dyno_bootstrap *bootstrap, const double *draws, uint32_t stride,
+                       double *skew)
+{
+    double blocks = dyno_bootstrap_blocks(bootstrap), mean, missed;
+    double each = bootstrap->shared ? blocks : blocks / bootstrap->streams; /* loses its own mean */
+    double error = spread_of(draws, bootstrap->draws, stride, &mean);
+
+    *skew = skewness_of(draws, bootstrap->draws, stride, mean, error);
+    error *= dyno_sqrt(each > 1.0 ? each / (each - 1.0) : 1.0);
+    missed = bootstrap->missed / bootstrap->block_cells;
+    return error * dyno_sqrt(1.0 + (missed < 0.5 ? missed : 0.5));
+}
+
+/* By how much the level rises where the figure does by one, over the draws. */
+static double slope_of(const double *levels, const double *draws, uint32_t count)
+{
+    double level_mean = 0.0, mean = 0.0, both = 0.0, squares = 0.0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        level_mean += levels[i] / count;
+        mean += draws[i] / count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        both += (levels[i] - level_mean) * (draws[i] - mean);
+        squares += (draws[i] - mean) * (draws[i] - mean);
+    }
+    return squares > 0.0 ? both / squares : 0.0;
+}
+
 struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
                                              const double *draws, uint32_t stride, bool is_bounded)
 {
-    double blocks = dyno_bootstrap_blocks(bootstrap), each = blocks, error, mean, skew, missed;
+    double blocks = dyno_bootstrap_blocks(bootstrap), error, skew;
     struct dyno_estimate out;
 
     if (blocks < DYNO_BLOCKS_MIN) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    if (!bootstrap->shared) {
-        each = blocks / bootstrap->streams; /* every stream loses its own mean */
-    }
-    error = spread_of(draws, bootstrap->draws, stride, &mean);
-    skew = skewness_of(draws, bootstrap->draws, stride, mean, error);
-    error *= dyno_sqrt(each > 1.0 ? each / (each - 1.0) : 1.0);
-    missed = bootstrap->missed / bootstrap->block_cells;
-    error *= dyno_sqrt(1.0 + (missed < 0.5 ? missed : 0.5));
+    error = error_of(bootstrap, draws, stride, &skew);
     if (!is_bounded) {
         error *= 1.0 + MEMORY_UNSEEN / (bootstrap->memories > 1.0 ? bootstrap->memories : 1.0);
         skew *= SKEW_UNSEEN;
     }
     out = dyno_estimate_make(value, error, blocks - 1.0);
     move_ends(&out, skew, is_bounded ? 0.5 : NEAR_TURN);
+    return out;
+}
+
+struct dyno_estimate dyno_bootstrap_waiting(const struct dyno_bootstrap *bootstrap, double value,
+                                            const double *draws, double level, double power,
+                                            const double *levels)
+{
+    struct dyno_estimate out = dyno_bootstrap_estimate(bootstrap, value, draws, 1, false);
+
+    if (level > 0.0 && out.error > 0.0) {
+        move_end_far(&out,
+                     2.0 * power * out.error / level * slope_of(levels, draws, bootstrap->draws));
+    }
     return out;
 }
 

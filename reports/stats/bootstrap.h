@@ -15,9 +15,9 @@
  * and tails, by 1 + 3 / m for a run that holds the memory of its traffic m times: it shows less of
  * a dependence than there is.  Both ends are moved by what skewness asks for (Hall, 1992), a
  * queue's mean being more often far above its truth than far below: of means and tails one and a
- * half times the draws' own, as few blocks that remember each other show two thirds of it.  3
- * and 1.5 are not derived: they were chosen by coverage in queues and autoregressions, and
- * docs/ab.md has what they come to.
+ * half times the draws' own, as few blocks that remember each other show two thirds of it, and of
+ * latencies what a queue's mean has by theory (dyno_bootstrap_waiting).  3 and 1.5 are not derived:
+ * they were chosen by coverage in queues and autoregressions, and docs/ab.md has what they come to.
  *
  * Range: at least DYNO_BLOCKS_MIN blocks; a run with fewer has no interval.  A dependence longer
  * than the run cannot be seen in it.  tests/reports/test_paired.c measures the coverage. */
@@ -66,6 +66,27 @@ struct dyno_estimate {
  * no request moves it far (a share, a median); then a run shows all of its spread and skewness. */
 struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
                                              const double *draws, uint32_t stride, bool is_bounded);
+
+/* Of a mean or a tail of latencies, or the difference of two.  `level` is the latency, of a
+ * difference the mean of both; `levels` [draws] are its draws, as `draws` are the figure's.
+ *
+ * A run that did not see a queue at its longest shows too short a latency, too little of its spread
+ * and too little of its skewness, all at once, so that nothing in it says so; theory does.  In
+ * heavy traffic a queue's mean is as 1 / (1 - load), and the standard deviation of a run's mean as
+ * the square of that (Whitt, 1989, Planning queueing simulations): the `power` of a latency is 2.
+ * So is that of a difference of two that have nothing to do with each other; that of one that a
+ * small change makes to the same work is the derivative's, 3.  The standard error of a mean of
+ * skewed parts grows by half of that mean's skewness where the mean grows by one (the covariance of
+ * a mean and its variance is the third moment), so twice the growth is the skewness to remove:
+ * 2 power error / level, times by how much the level rises where the figure does by one, over the
+ * draws (nothing where the two have nothing to do with each other; latencies that hardly wait have
+ * a small error for their level).  It moves the end on its side, if that moves it farther than
+ * dyno_bootstrap_estimate did; the other end stays, so that arms that do not differ are told apart
+ * as seldom.  The transform is Hall's exponential one (1992), as the cubic one turns around at such
+ * skewnesses. */
+struct dyno_estimate dyno_bootstrap_waiting(const struct dyno_bootstrap *bootstrap, double value,
+                                            const double *draws, double level, double power,
+                                            const double *levels);
 
 /* From independent replicates of a figure [count], 2 or more: Student's t. */
 struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count);

@@ -215,6 +215,15 @@ START_TEST(nineteen_of_twenty_intervals_cover_at_a_high_load)
 }
 END_TEST
 
+/* A queue that is loaded to 89 % over 10,000 requests, of which a run holds but twenty memories. */
+START_TEST(nineteen_of_twenty_intervals_cover_where_a_run_is_short)
+{
+    check_coverage(
+        &(struct paired_world){.rate = 0.85, .slowdown = 1.05, .requests = 10000, .seeds = 1},
+        "ttft_ms.mean");
+}
+END_TEST
+
 /* By hand: seeds that add 1 ... 5 have a mean of 3 and a standard error of sqrt(2.5 / 5), and t of
  * 4 is 2.7764; draws without skewness move nothing, nor does a figure that their mean is not. */
 START_TEST(seeds_without_skewness_have_students_interval_around_the_figure)
@@ -228,6 +237,32 @@ START_TEST(seeds_without_skewness_have_students_interval_around_the_figure)
     near(got.error, sqrt(0.5));
     ck_assert_double_eq_tol(got.high - got.value, 2.776445 * sqrt(0.5), 1e-5);
     ck_assert_double_eq_tol(got.value - got.low, 2.776445 * sqrt(0.5), 1e-5);
+}
+END_TEST
+
+/* By hand: draws of 2 and 4 in 25 blocks, ten memories, have a standard error of
+ * sqrt(4 / 3) sqrt(25 / 24) 1.3 = 1.532065 and no skewness: Student's interval, t of 24 being
+ * 2.063899.  A level of 10 that moves with them asks for one of 4 x 1.532065 / 10 = 0.612826, with
+ * which the end above is -1.5 / skew ln(1 + 2/3 skew (-t - skew / 6)) = 5.292518 errors off.  A
+ * level that moves the other way moves the other end, and one that stays where it is neither. */
+START_TEST(a_latency_is_more_often_far_above_than_far_below)
+{
+    static const double draws[] = {2, 4, 2, 4}, falling[] = {12, 10, 12, 10},
+                        still[] = {9, 9, 9, 9};
+    const struct dyno_bootstrap bootstrap = {
+        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4, .memories = 10};
+    const double error = 1.532065, t = 2.063899, far = 5.292518;
+    struct dyno_estimate got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, draws);
+
+    ck_assert_double_eq_tol(got.error, error, 1e-6);
+    ck_assert_double_eq_tol(got.high, 3 + far * error, 1e-4);
+    ck_assert_double_eq_tol(got.low, 3 - t * error, 1e-5);
+    got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, falling);
+    ck_assert_double_eq_tol(got.high, 3 + t * error, 1e-5);
+    ck_assert_double_eq_tol(got.low, 3 - far * error, 1e-4);
+    got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, still);
+    ck_assert_double_eq_tol(got.high, 3 + t * error, 1e-5);
+    ck_assert_double_eq_tol(got.low, 3 - t * error, 1e-5);
 }
 END_TEST
 
@@ -305,8 +340,10 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, arms_part_where_a_decision_differs_first);
     tcase_add_test(cases, nineteen_of_twenty_intervals_by_blocks_cover);
     tcase_add_test(cases, nineteen_of_twenty_intervals_by_seeds_cover);
+    tcase_add_test(cases, nineteen_of_twenty_intervals_cover_where_a_run_is_short);
     tcase_add_test(cases, nineteen_of_twenty_intervals_cover_at_a_high_load);
     tcase_add_test(cases, seeds_without_skewness_have_students_interval_around_the_figure);
+    tcase_add_test(cases, a_latency_is_more_often_far_above_than_far_below);
     tcase_add_test(cases, a_short_run_knows_its_mean_less_well);
     tcase_add_test(cases, arms_that_do_not_differ_are_seldom_told_apart);
     tcase_add_test(cases, blocks_are_as_long_as_the_dependence);
