@@ -26,8 +26,8 @@ static dyno_status status_of(cudaError_t code)
 
 dyno_status dyno_cuda_fail(struct dyno_error *error, cudaError_t code, const char *call)
 {
-    return dyno_fail(error, status_of(code), "%.*s failed: %s: %s", name_length(call), call,
-                     cudaGetErrorName(code), cudaGetErrorString(code));
+    return dyno_fail(error, status_of(code), "%.*s failed: %s: %s; %s", name_length(call), call,
+                     cudaGetErrorName(code), cudaGetErrorString(code), dyno_cuda_advice(code));
 }
 
 dyno_status dyno_cuda_launch_fail(struct dyno_error *error, int code, const char *call)

@@ -4,13 +4,15 @@
 
 #include "kernels/cuda/launch.h"
 
-static const char *advice(cudaError_t error)
+const char *dyno_cuda_advice(int error)
 {
-    switch (error) {
+    switch (static_cast<cudaError_t>(error)) {
     case cudaErrorNoDevice:
         return "no GPU is visible: look at nvidia-smi and CUDA_VISIBLE_DEVICES";
     case cudaErrorInsufficientDriver:
-        return "the driver is older than the CUDA toolkit: update it, or build with an older one";
+        return "NVIDIA's driver is not installed, or older than the CUDA toolkit: install or "
+               "update "
+               "it, or build with an older toolkit";
     case cudaErrorMemoryAllocation:
         return "the GPU's memory is full: use fewer KV blocks, or see in nvidia-smi who holds it";
     case cudaErrorNoKernelImageForDevice:
@@ -31,6 +33,6 @@ int dyno_cuda_check(int error, const char *call, const char *file, int line)
         return 0;
     }
     fprintf(stderr, "%s:%d: %s: %s: %s; %s\n", file, line, call, cudaGetErrorName(code),
-            cudaGetErrorString(code), advice(code));
+            cudaGetErrorString(code), dyno_cuda_advice(error));
     return DYNO_CUDA_FAILED;
 }

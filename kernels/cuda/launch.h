@@ -28,6 +28,9 @@ typedef struct CUstream_st *dyno_cuda_stream;
  * place failed, why, and what to do about the common causes. */
 int dyno_cuda_check(int error, const char *call, const char *file, int line);
 
+/* What to do about the commonest causes of an error of CUDA, which its own words do not say. */
+const char *dyno_cuda_advice(int error);
+
 #define DYNO_CUDA_CHECK(call) dyno_cuda_check((int)(call), #call, __FILE__, __LINE__)
 
 #ifdef __cplusplus

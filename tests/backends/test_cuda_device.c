@@ -402,6 +402,31 @@ START_TEST(a_place_needs_memory_for_one_role)
 }
 END_TEST
 
+/* As on a machine that has no GPU, or no driver. */
+START_TEST(what_is_missing_is_said)
+{
+    static const struct {
+        cudaError_t code;
+        const char *part;
+    } missing[] = {{cudaErrorNoDevice, "look at nvidia-smi"},
+                   {cudaErrorInsufficientDriver, "driver is not installed, or older"}};
+    struct dyno_rng rng;
+    struct dyno_cuda_config config;
+    uint32_t blocks = 0;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    config = cuda_config(cuda_model(&rng, LLAMA3, 16), NULL, 1);
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        struct dyno_error error = {0};
+
+        dyno_emulation_fail(1, missing[i].code);
+        ck_assert(dyno_cuda_device_blocks(&blocks, &config, &error) == DYNO_NOT_FOUND);
+        ck_assert_msg(strstr(error.text, missing[i].part), "%s", error.text);
+    }
+    dyno_emulation_fail(0, cudaSuccess);
+}
+END_TEST
+
 START_TEST(ranks_without_gpus_of_their_own_are_refused)
 {
     struct dyno_rng rng;
@@ -525,6 +550,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, passes_that_end_early_leave_no_trace, 0, 2);
     tcase_add_test(tc, a_fleet_without_room_is_refused);
     tcase_add_test(tc, who_starts_in_a_place_takes_it);
+    tcase_add_test(tc, what_is_missing_is_said);
     tcase_add_test(tc, a_place_needs_memory_for_one_role);
     tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);
     tcase_add_test(tc, calls_that_fail_while_it_opens_are_told);
