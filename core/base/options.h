@@ -50,7 +50,7 @@ struct dyno_option {
                      and a scenario file may have a list */
     const char *const *choices;            /* CHOICE: NULL-terminated, or: */
     const char *(*choice)(uint32_t index); /* CHOICE from a table elsewhere; NULL past the last */
-    const char *also; /* another "section.key", by which users of other tools look for it, or NULL */
+    const char *also; /* another "section.key", as users of other tools know it, or NULL */
 };
 
 /* Where a value comes from. */

@@ -314,7 +314,8 @@ limits_are '2048 engine profile vllm, by the GPU\n256 engine profile vllm, by th
     --gpu ./mine.yaml
 
 # Names that users of Dynamo look for are understood, and printed as our own.
-printf '%s\n' 'planner: {policy: load, interval: 7s}' 'router: {kv: {temperature: 0.25}}' >known.yaml
+printf '%s\n' 'planner: {policy: load, interval: 7s}' \
+    'router: {kv: {temperature: 0.25}}' >known.yaml
 "$dyno" replay known.yaml --print-scenario >printed
 grep -q '^  every: 7s  *# known.yaml:1$' printed
 grep -q '^  temperature: 0.25  *# known.yaml:2$' printed

@@ -303,7 +303,8 @@ START_TEST(an_unknown_name_suggests_its_neighbour)
                      "a.time"); /* right key, wrong section */
     ck_assert_str_eq(dyno_options_suggest(options, "small"), "a.small");
     ck_assert_ptr_null(dyno_options_suggest(options, "quite.elsewhere"));
-    ck_assert_ptr_eq(dyno_options_find(options, "else.where"), dyno_options_find(options, "b.table"));
+    ck_assert_ptr_eq(dyno_options_find(options, "else.where"),
+                     dyno_options_find(options, "b.table"));
     ck_assert_ptr_null(dyno_options_find(options, "else.wher"));
     ck_assert_ptr_eq(dyno_options_find_flag(options, "text"), &rows[6]);
     ck_assert_ptr_null(dyno_options_find_flag(options, "real"));
