@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 source tests/seen.sh
 
 build=${DYNO_BUILD:-build/release}
+build=${build#"$PWD/"} # as --note was given it: digests have names, too
 seen_generated=("$build/generated")
 seen_options "$@"
 
