@@ -30,8 +30,12 @@ mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compil
 seen_choose tidy "$rules" "${files[@]}"
 echo "clang-tidy over ${#seen_due[@]} of ${#files[@]} files"
 if ((${#seen_due[@]} > 0)); then
+    commands=$(mktemp -d) # those of GCC, without what Clang would not understand
+    trap 'rm -r "$commands"' EXIT
+    sed 's/ -mmemset-strategy=[^ ]*//' "$build/compile_commands.json" \
+        >"$commands/compile_commands.json"
     printf '%s\0' "${seen_due[@]}" |
-        xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build" 2>/dev/null
+        xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p "$commands" 2>/dev/null
 fi
 seen_note tidy
 echo "clang-tidy has no complaint."
