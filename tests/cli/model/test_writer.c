@@ -173,8 +173,8 @@ START_TEST(the_context_is_filled_to_the_last_token_and_not_beyond)
     what = question(almost, 100);
     free(ask(&what));
     ck_assert_uint_eq(answer.prompt_tokens, context - 1);
-    ck_assert(answer.end == DYNO_END_CONTEXT ? answer.output_tokens == 2
-                                             : answer.end == DYNO_END_MODEL);
+    ck_assert_uint_eq(answer.output_tokens, 1); /* which fills it */
+    ck_assert(answer.end == DYNO_END_CONTEXT || answer.end == DYNO_END_MODEL);
     free(full);
     free(almost);
 }
