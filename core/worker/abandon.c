@@ -64,8 +64,13 @@ dyno_status dyno_local_abandon(struct dyno_workers *workers, dyno_ns now, enum d
     local->abandoned = true;
     DYNO_TRY(workers->ops->settle(workers, now));
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
-        dyno_local_forget_pass(local, &local->workers[i]);
-        DYNO_TRY(dyno_cancel_settle(local, &local->workers[i]));
+        struct dyno_worker *worker = &local->workers[i];
+
+        /* A device that is real has ended every pass by now, but one that it could not compute:
+         * nobody had looked for that yet. */
+        worker->halted |= worker->busy && local->config.device->ops->is_real;
+        dyno_local_forget_pass(local, worker);
+        DYNO_TRY(dyno_cancel_settle(local, worker));
     }
     for (uint32_t i = 0; i < local->config.worker_count; i++) {
         struct dyno_worker *worker = &local->workers[i];
