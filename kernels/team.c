@@ -9,6 +9,10 @@
  * A worker that spun in vain counts itself in `sleepers` and looks at the gate once more under the
  * lock before it sleeps; the caller opens the gate before it reads `sleepers`.  Both are
  * sequentially consistent, so one of the two sees the other.
+ *
+ * A worker that wakes up is kept off the caller's core: a kernel that put both there would let it
+ * wait for the end of the caller's slice, which is often that of the whole pass, while another core
+ * idles.
  */
 #include "kernels/team.h"
 
@@ -36,6 +40,8 @@ struct dyno_team {
     pthread_mutex_t lock;
     pthread_cond_t opened;
     pthread_t thread[DYNO_TEAM_MAX];
+    cpu_set_t cores;  /* that the team may run on */
+    int callers_core; /* which its threads are kept off; -1: none */
 
     /* The operation; written while the gate is closed and nobody is inside. */
     dyno_team_work work;
@@ -121,12 +127,32 @@ static uint32_t help(struct dyno_team *team, unsigned long long gate, uint32_t w
     return epoch_of(gate);
 }
 
+/* Let the threads run on every core but the one that the caller is on, if there are others. */
+static void keep_off_the_callers_core(struct dyno_team *team)
+{
+    int core = sched_getcpu();
+    cpu_set_t others = team->cores;
+
+    if (core < 0 || core >= CPU_SETSIZE || core == team->callers_core) {
+        return;
+    }
+    CPU_CLR((size_t)core, &others);
+    if (CPU_COUNT(&others) == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < team->threads; i++) {
+        pthread_setaffinity_np(team->thread[i], sizeof(others), &others);
+    }
+    team->callers_core = core;
+}
+
 static void raise_epoch(struct dyno_team *team, unsigned long long open)
 {
     uint32_t epoch = epoch_of(atomic_load_explicit(&team->gate, memory_order_relaxed)) + 1;
 
     atomic_store(&team->gate, (unsigned long long)epoch << 32 | open);
     if (atomic_load(&team->sleepers) > 0) {
+        keep_off_the_callers_core(team);
         pthread_mutex_lock(&team->lock);
         pthread_cond_broadcast(&team->opened);
         pthread_mutex_unlock(&team->lock);
@@ -187,7 +213,10 @@ struct dyno_team *dyno_team_open(uint32_t workers)
     if (!team) {
         return NULL;
     }
-    *team = (struct dyno_team){.workers = workers};
+    *team = (struct dyno_team){.workers = workers, .callers_core = -1};
+    if (sched_getaffinity(0, sizeof(team->cores), &team->cores) != 0) {
+        CPU_ZERO(&team->cores); /* more cores than the set holds: the kernel knows best */
+    }
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->opened, NULL);
     while (team->threads + 1 < workers) {
@@ -232,6 +261,9 @@ void dyno_team_run(struct dyno_team *team, uint32_t items, uint32_t grain, dyno_
     team->argument = argument;
     team->items = items;
     team->grain = grain;
+    if (team->callers_core < 0) {
+        keep_off_the_callers_core(team);
+    }
     atomic_store_explicit(&team->next, 0, memory_order_relaxed);
     raise_epoch(team, GATE_OPEN);
     claim_chunks(team, 0);

@@ -6,7 +6,8 @@
  *
  * Work is a range of items, claimed in chunks as threads become free, so that a thread whose core
  * is taken away holds up the others by one chunk only.  Which thread computes an item must not
- * matter to its result.
+ * matter to its result.  Of the cores that the opener may run on, the threads keep off the one that
+ * the caller was on when they were last woken.
  */
 #ifndef DYNO_KERNELS_TEAM_H
 #define DYNO_KERNELS_TEAM_H

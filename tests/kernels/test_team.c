@@ -2,6 +2,9 @@
  * ThreadSanitizer. */
 #include "kernels/team.h"
 
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "tests/check_main.h"
@@ -104,6 +107,59 @@ START_TEST(an_operation_sees_what_the_one_before_wrote)
 }
 END_TEST
 
+struct shared_core {
+    size_t core; /* the caller's */
+    atomic_uint helpers, on_it;
+};
+
+static void look_where(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    struct shared_core *shared = argument;
+    cpu_set_t may;
+
+    (void)first, (void)last;
+    if (worker == 0) { /* the caller leaves something to do */
+        while (atomic_load(&shared->helpers) == 0) {
+            sched_yield();
+        }
+        return;
+    }
+    if (sched_getaffinity(0, sizeof(may), &may) != 0 || CPU_ISSET(shared->core, &may)) {
+        atomic_fetch_add(&shared->on_it, 1);
+    }
+    atomic_fetch_add(&shared->helpers, 1);
+}
+
+/* Woken on the caller's core, a thread would wait for the caller's slice to end. */
+START_TEST(threads_keep_off_the_callers_core)
+{
+    cpu_set_t cores, one;
+    struct dyno_team *team;
+
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(cores), &cores), 0);
+    if (CPU_COUNT(&cores) < 2) {
+        printf("skipped: one core\n");
+        return;
+    }
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
+        struct shared_core shared = {.core = core};
+
+        if (!CPU_ISSET(core, &cores)) {
+            continue;
+        }
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        team = dyno_team_open(3);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+        dyno_team_run(team, 8, 1, look_where, &shared);
+        ck_assert_uint_gt(atomic_load(&shared.helpers), 0);
+        ck_assert_uint_eq(atomic_load(&shared.on_it), 0);
+        dyno_team_close(team);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof(cores), &cores), 0);
+    }
+}
+END_TEST
+
 START_TEST(a_team_of_none_or_of_too_many_is_refused)
 {
     ck_assert_ptr_null(dyno_team_open(0));
@@ -129,6 +185,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, every_item_is_done_once, 0, 10);
     tcase_add_test(tcase, a_team_that_slept_works_on);
     tcase_add_test(tcase, an_operation_sees_what_the_one_before_wrote);
+    tcase_add_test(tcase, threads_keep_off_the_callers_core);
     tcase_add_test(tcase, a_team_of_none_or_of_too_many_is_refused);
     tcase_add_test(tcase, opening_and_closing_leaves_nothing);
     suite_add_tcase(suite, tcase);
