@@ -115,42 +115,60 @@ static double within_hour(double ns)
 
 /* What the decode steps of a pass read: of the first one, and more for each that follows, for as
  * many as that holds. */
-static double context_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
+static double context_cost(const struct dyno_machine *machine, const struct dyno_machine_work *work,
                            struct dyno_pass_cost *out)
 {
-    uint64_t tokens = pass->decode_context, near = tokens;
+    uint64_t tokens = work->context, near = tokens;
     double slope = machine->context_ns;
 
     out->steps_max = UINT32_MAX;
     if (machine->context_near > 0 && tokens > machine->context_near) {
         near = machine->context_near;
         slope = machine->context_far_ns;
-    } else if (machine->context_near > 0 && pass->decode_count > 0) {
-        out->steps_max = (uint32_t)((machine->context_near - tokens) / pass->decode_count) + 1;
+    } else if (machine->context_near > 0 && work->decodes > 0) {
+        out->steps_max = (uint32_t)((machine->context_near - tokens) / work->decodes) + 1;
     }
-    out->growth = (uint64_t)(within_hour(slope * pass->decode_count) * (double)DYNO_TICKS_PER_NS);
+    out->growth = (uint64_t)(within_hour(slope * work->decodes) * (double)DYNO_TICKS_PER_NS);
     return machine->context_ns * (double)near + slope * (double)(tokens - near);
+}
+
+struct dyno_machine_work dyno_machine_work_of(const struct dyno_pass *pass)
+{
+    struct dyno_machine_work work = {.rows = pass->decode_count,
+                                     .yields = pass->decode_count,
+                                     .context = pass->decode_context,
+                                     .decodes = pass->decode_count,
+                                     .has_slices = pass->slice_count > 0};
+
+    for (uint32_t i = 0; i < pass->slice_count; i++) {
+        double tokens = pass->slices[i].tokens;
+
+        work.rows += tokens;
+        work.yields += pass->slices[i].yields;
+        work.pairs += tokens * pass->slices[i].first + tokens * (tokens + 1.0) / 2.0;
+    }
+    return work;
+}
+
+void dyno_machine_work_cost(const struct dyno_machine *machine,
+                            const struct dyno_machine_work *work, struct dyno_pass_cost *out)
+{
+    double ns = dyno_machine_curve_ns(&machine->rows, work->rows) +
+                dyno_machine_curve_ns(&machine->yields, work->yields) +
+                machine->pair_ns * work->pairs + context_cost(machine, work, out) +
+                machine->pass_ns / (work->has_slices ? 1 : DYNO_MACHINE_PASS_STEPS) +
+                machine->step_ns;
+
+    out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
+    out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, work->rows));
 }
 
 void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
                        struct dyno_pass_cost *out)
 {
-    double decodes = pass->decode_count, rows = decodes, yields = decodes, pairs = 0.0, ns;
+    const struct dyno_machine_work work = dyno_machine_work_of(pass);
 
-    for (uint32_t i = 0; i < pass->slice_count; i++) {
-        double tokens = pass->slices[i].tokens;
-
-        rows += tokens;
-        yields += pass->slices[i].yields;
-        pairs += tokens * pass->slices[i].first + tokens * (tokens + 1.0) / 2.0;
-    }
-    ns = dyno_machine_curve_ns(&machine->rows, rows) +
-         dyno_machine_curve_ns(&machine->yields, yields) + machine->pair_ns * pairs +
-         context_cost(machine, pass, out) +
-         machine->pass_ns / (pass->slice_count > 0 ? 1 : DYNO_MACHINE_PASS_STEPS) +
-         machine->step_ns;
-    out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
-    out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, rows));
+    dyno_machine_work_cost(machine, &work, out);
 }
 
 static void cost(const void *context, const struct dyno_pass *pass, struct dyno_pass_cost *out)

@@ -68,7 +68,21 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
 /* The curve's value for `count`, 0 at least; 0 for 0, and of an empty curve. */
 double dyno_machine_curve_ns(const struct dyno_machine_curve *curve, double count);
 
-/* What the pass costs on it; the machine was accepted by dyno_machine_check. */
+/* What a pass asks of a machine: the T, Y, P and C of its first step. */
+struct dyno_machine_work {
+    double rows, yields, pairs;
+    uint64_t context;
+    uint32_t decodes; /* sequences that decode: `context` grows by so many a step */
+    bool has_slices;
+};
+
+struct dyno_machine_work dyno_machine_work_of(const struct dyno_pass *pass);
+
+/* What it costs; the machine was accepted by dyno_machine_check. */
+void dyno_machine_work_cost(const struct dyno_machine *machine,
+                            const struct dyno_machine_work *work, struct dyno_pass_cost *out);
+
+/* Both at once. */
 void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,
                        struct dyno_pass_cost *out);
 

@@ -8,13 +8,21 @@
  * its wakeups takes some tens of microseconds. */
 static const dyno_ns pause_ns = DYNO_MS;
 
-/* Passes of a kind whose own error is kept; further ones count in the sums alone. */
-enum { ERRORS_MAX = 1 << 20 };
+/* Further passes are not noted. */
+enum { NOTES_MAX = 1 << 20 };
+
+/* A pass that ran. */
+struct pass_note {
+    struct dyno_machine_work work;
+    enum dyno_pass_kind kind;
+    uint32_t steps;
+    dyno_ns pause; /* before it; 0: it followed at once */
+    dyno_ns ns;    /* what it took */
+};
 
 struct dyno_pass_watch {
-    const struct dyno_machine *machine;
-    struct dyno_pass_class classes[DYNO_PASS_KINDS];
-    struct dyno_values errors[DYNO_PASS_KINDS];
+    struct pass_note *notes; /* [count] */
+    uint32_t count, capacity;
 };
 
 /* A worker's pass in flight, and what came before. */
@@ -22,9 +30,7 @@ struct flight {
     dyno_ns from;       /* when it began to count */
     dyno_ns ended;      /* when the one before ended; 0: there was none */
     bool behind_prompt; /* the one before had slices */
-    bool has_slices;
-    enum dyno_pass_kind kind;
-    struct dyno_pass_cost cost;
+    struct pass_note note;
 };
 
 struct watched {
@@ -66,31 +72,31 @@ static void watched_submit(struct dyno_device *device, dyno_ns now, const struct
     dyno_ns gap = now > flight->ended ? now - flight->ended : 0;
     bool pauses = gap >= pause_ns || flight->ended == 0;
 
-    dyno_machine_cost(watched->watch->machine, pass, &flight->cost);
-    flight->cost.idle = pauses ? dyno_idle_after(flight->cost.idle, gap) : 0;
-    flight->kind = kind_of(pass, flight, pauses);
-    flight->has_slices = pass->slice_count > 0;
+    flight->note = (struct pass_note){.work = dyno_machine_work_of(pass),
+                                      .kind = kind_of(pass, flight, pauses),
+                                      .pause = pauses ? gap : 0};
     flight->from = pauses ? now : flight->ended;
     watched->device->ops->submit(watched->device, now, pass);
 }
 
-static void note(struct dyno_pass_watch *watch, const struct flight *flight,
-                 const struct dyno_completion *done)
+/* Without memory what is noted already has to do. */
+static void keep(struct dyno_pass_watch *watch, const struct pass_note *note)
 {
-    struct dyno_pass_class *class = &watch->classes[flight->kind];
-    struct dyno_values *errors = &watch->errors[flight->kind];
-    double real = (double)(done->at - flight->from);
-    double predicted =
-        (double)(flight->cost.idle +
-                 dyno_step_boundary(0, 0, flight->cost.first, flight->cost.growth, done->steps));
+    struct pass_note *larger;
+    uint32_t capacity = watch->capacity > 0 ? 2 * watch->capacity : 1024;
 
-    class->passes++;
-    class->steps += done->steps;
-    class->real_ns += real;
-    class->predicted_ns += predicted;
-    if (real > 0.0 && errors->count < ERRORS_MAX) { /* without memory the sums alone go on */
-        (void)dyno_values_add(errors, 100.0 * (predicted / real - 1.0));
+    if (watch->count == watch->capacity) {
+        if (watch->count == NOTES_MAX) {
+            return;
+        }
+        larger = realloc(watch->notes, capacity * sizeof *larger);
+        if (!larger) {
+            return;
+        }
+        watch->notes = larger;
+        watch->capacity = capacity;
     }
+    watch->notes[watch->count++] = *note;
 }
 
 static bool watched_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
@@ -102,9 +108,11 @@ static bool watched_reap(struct dyno_device *device, dyno_ns now, struct dyno_co
         return false;
     }
     flight = &watched->flights[out->worker];
-    note(watched->watch, flight, out);
+    flight->note.steps = out->steps;
+    flight->note.ns = out->at > flight->from ? out->at - flight->from : 0;
+    keep(watched->watch, &flight->note);
     flight->ended = out->at;
-    flight->behind_prompt = flight->has_slices;
+    flight->behind_prompt = flight->note.work.has_slices;
     return true;
 }
 
@@ -116,20 +124,62 @@ static bool watched_drop(struct dyno_device *device, uint32_t worker, dyno_ns no
     bool any = watched->device->ops->drop(watched->device, worker, now, out);
 
     watched->flights[worker].ended = any ? out->at : now;
-    watched->flights[worker].behind_prompt = watched->flights[worker].has_slices;
+    watched->flights[worker].behind_prompt = watched->flights[worker].note.work.has_slices;
     return any;
 }
 
-void dyno_pass_watch_classes(struct dyno_pass_watch *watch,
-                             struct dyno_pass_class out[DYNO_PASS_KINDS])
+/* ---- what a machine would have taken --------------------------------------------------------- */
+
+static double predict_ns(const struct dyno_machine *machine, const struct pass_note *note)
 {
-    for (uint32_t i = 0; i < DYNO_PASS_KINDS; i++) {
-        out[i] = watch->classes[i];
-        if (watch->errors[i].count > 0) {
-            dyno_values_sort(&watch->errors[i]);
-            out[i].error = dyno_values_percentile(&watch->errors[i], 0.5);
+    struct dyno_pass_cost cost;
+
+    dyno_machine_work_cost(machine, &note->work, &cost);
+    return (double)((note->pause > 0 ? dyno_idle_after(cost.idle, note->pause) : 0) +
+                    dyno_step_boundary(0, 0, cost.first, cost.growth, note->steps));
+}
+
+static dyno_status count_kind(const struct dyno_pass_watch *watch,
+                              const struct dyno_machine *machine, enum dyno_pass_kind kind,
+                              struct dyno_values *errors, struct dyno_pass_class *class)
+{
+    for (uint32_t i = 0; i < watch->count; i++) {
+        const struct pass_note *note = &watch->notes[i];
+        double real = (double)note->ns, predicted;
+
+        if (note->kind != kind) {
+            continue;
+        }
+        predicted = predict_ns(machine, note);
+        class->passes++;
+        class->steps += note->steps;
+        class->real_ns += real;
+        class->predicted_ns += predicted;
+        if (real > 0.0) {
+            DYNO_TRY(dyno_values_add(errors, 100.0 * (predicted / real - 1.0)));
         }
     }
+    return DYNO_OK;
+}
+
+dyno_status dyno_pass_watch_classes(const struct dyno_pass_watch *watch,
+                                    const struct dyno_machine *machine,
+                                    struct dyno_pass_class out[DYNO_PASS_KINDS])
+{
+    for (uint32_t i = 0; i < DYNO_PASS_KINDS; i++) {
+        struct dyno_values errors = {0};
+        dyno_status status;
+
+        out[i] = (struct dyno_pass_class){0};
+        status = count_kind(watch, machine, i, &errors, &out[i]);
+        if (errors.count > 0) {
+            dyno_values_sort(&errors);
+            out[i].error = dyno_values_percentile(&errors, 0.5);
+        }
+        dyno_values_release(&errors);
+        DYNO_TRY(status);
+    }
+    return DYNO_OK;
 }
 
 /* ---- what is handed on ----------------------------------------------------------------------- */
@@ -192,24 +242,16 @@ static void watched_close(struct dyno_device *device)
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
-dyno_status dyno_pass_watch_open(struct dyno_pass_watch **out, const struct dyno_machine *machine)
+dyno_status dyno_pass_watch_open(struct dyno_pass_watch **out)
 {
-    struct dyno_pass_watch *watch = calloc(1, sizeof *watch);
-
-    if (!watch) {
-        return DYNO_NO_MEMORY;
-    }
-    watch->machine = machine;
-    *out = watch;
-    return DYNO_OK;
+    *out = calloc(1, sizeof **out);
+    return *out ? DYNO_OK : DYNO_NO_MEMORY;
 }
 
 void dyno_pass_watch_close(struct dyno_pass_watch *watch)
 {
     if (watch) {
-        for (uint32_t i = 0; i < DYNO_PASS_KINDS; i++) {
-            dyno_values_release(&watch->errors[i]);
-        }
+        free(watch->notes);
         free(watch);
     }
 }

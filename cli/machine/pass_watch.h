@@ -1,5 +1,5 @@
-/* A device that stands before another and notes what each pass took, beside what a measured machine
- * would take for the same pass.
+/* A device that stands before another and notes what each pass asked and took; then, beside it, what
+ * a measured machine would take for the same passes.
  *
  * A request's error mixes what passes cost with how they were cut and who waited for whom.  Here
  * the passes are those that ran, so what differs is the model of their cost alone: by kind, for a
@@ -40,8 +40,8 @@ struct dyno_pass_class {
 /* What was noted, of one run or several. */
 struct dyno_pass_watch;
 
-/* `machine` outlives the watch.  Error: DYNO_NO_MEMORY. */
-dyno_status dyno_pass_watch_open(struct dyno_pass_watch **out, const struct dyno_machine *machine);
+/* Error: DYNO_NO_MEMORY. */
+dyno_status dyno_pass_watch_open(struct dyno_pass_watch **out);
 void dyno_pass_watch_close(struct dyno_pass_watch *watch); /* NULL: no effect */
 
 /* On success *out stands before `device`, closes it with itself, and is closed before the watch.
@@ -49,8 +49,10 @@ void dyno_pass_watch_close(struct dyno_pass_watch *watch); /* NULL: no effect */
 dyno_status dyno_pass_watch_before(struct dyno_device **out, struct dyno_pass_watch *watch,
                                    struct dyno_device *device, uint32_t worker_count);
 
-/* The kinds so far; error is 0 where there was no pass.  Sorts. */
-void dyno_pass_watch_classes(struct dyno_pass_watch *watch,
-                             struct dyno_pass_class out[DYNO_PASS_KINDS]);
+/* The kinds so far, beside what `machine` would have taken; error is 0 where there was no pass.
+ * Of the first 2^20 passes.  Error: DYNO_NO_MEMORY. */
+dyno_status dyno_pass_watch_classes(const struct dyno_pass_watch *watch,
+                                    const struct dyno_machine *machine,
+                                    struct dyno_pass_class out[DYNO_PASS_KINDS]);
 
 #endif

@@ -345,7 +345,9 @@ static dyno_status tell(struct validate *validate, struct dyno_error *error)
     const char *json = validate->scenario.output.json;
 
     if (dyno_validation_compare(&validate->found, validate->heard, repeats,
-                                &validate->halves[repeats].heard) != DYNO_OK) {
+                                &validate->halves[repeats].heard) != DYNO_OK ||
+        dyno_pass_watch_classes(validate->watch, &validate->machine, validate->found.passes) !=
+            DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     if (validate->found.measures[0].requests == 0) {
@@ -354,7 +356,6 @@ static dyno_status tell(struct validate *validate, struct dyno_error *error)
                          "do prompts and answers fit the model's context?",
                          validate->found.requests);
     }
-    dyno_pass_watch_classes(validate->watch, validate->found.passes);
     dyno_validation_moved(&validate->found.moved, validate->totals, repeats,
                           &validate->halves[repeats].totals);
     dyno_validation_plan(&validate->found.plan, validate->heard, repeats,
@@ -371,8 +372,7 @@ static dyno_status prepare(struct validate *validate, struct dyno_error *error)
     DYNO_TRY(read_machine(validate, error));
     validate->interrupted = dyno_frame_interrupts();
     validate->halves = calloc((size_t)validate->own.repeats + 1, sizeof *validate->halves);
-    if (!validate->halves ||
-        dyno_pass_watch_open(&validate->watch, &validate->machine) != DYNO_OK) {
+    if (!validate->halves || dyno_pass_watch_open(&validate->watch) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     return DYNO_OK;

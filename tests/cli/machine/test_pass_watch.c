@@ -64,12 +64,12 @@ static void watch_three(struct dyno_pass_class out[DYNO_PASS_KINDS], double fact
 
     ck_assert_int_eq(dyno_answers_open(&answers), DYNO_OK);
     ck_assert_int_eq(dyno_machine_open(&device, 1, &real, answers), DYNO_OK);
-    ck_assert_int_eq(dyno_pass_watch_open(&watch, &measured), DYNO_OK);
+    ck_assert_int_eq(dyno_pass_watch_open(&watch), DYNO_OK);
     ck_assert_int_eq(dyno_pass_watch_before(&device, watch, device, 1), DYNO_OK);
     now = serve(device, answers, 1, PAUSE * DYNO_MS);
     now = serve(device, answers, 2, now + PAUSE * DYNO_MS);
     (void)serve(device, answers, 3, now);
-    dyno_pass_watch_classes(watch, out);
+    ck_assert_int_eq(dyno_pass_watch_classes(watch, &measured, out), DYNO_OK);
     device->ops->close(device);
     dyno_pass_watch_close(watch);
     dyno_answers_close(answers);
@@ -112,8 +112,8 @@ START_TEST(where_nothing_ran_there_is_nothing)
     struct dyno_pass_class classes[DYNO_PASS_KINDS];
     struct dyno_pass_watch *watch = NULL;
 
-    ck_assert_int_eq(dyno_pass_watch_open(&watch, &machine), DYNO_OK);
-    dyno_pass_watch_classes(watch, classes);
+    ck_assert_int_eq(dyno_pass_watch_open(&watch), DYNO_OK);
+    ck_assert_int_eq(dyno_pass_watch_classes(watch, &machine, classes), DYNO_OK);
     ck_assert_uint_eq(classes[DYNO_PASS_DECODE].passes, 0);
     ck_assert_double_eq(classes[DYNO_PASS_DECODE].error, 0);
     dyno_pass_watch_close(watch);
