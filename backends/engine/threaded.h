@@ -45,6 +45,9 @@ struct dyno_threaded_config {
     uint32_t seqs_max;                    /* slots of a worker */
     uint32_t steps_max;                   /* decode steps of a pass at most */
     struct dyno_transcripts *transcripts; /* not owned */
+    bool ends_only; /* its workers compute prompts for others to pull: the token behind such a
+                       prompt is neither chosen nor told, as whoever decodes yields it, unless it is
+                       the last that the request may have */
     /* Compute one step of `worker`: next[i] is the token that the i-th yielding piece is followed
      * by.  Called from the worker's thread, never for one worker from two.  Anything but DYNO_OK:
      * the worker has failed, and nothing of the step counts. */

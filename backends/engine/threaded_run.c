@@ -19,6 +19,15 @@ static uint32_t add_piece(struct dyno_engine *engine, uint32_t count, uint32_t s
     return count + 1;
 }
 
+/* A prompt that is pulled is followed by a token where it is decoded; core counts one here too. */
+static bool yields_here(const struct dyno_engine *engine, const struct dyno_slice *slice)
+{
+    const struct dyno_engine_slot *slot = &engine->slots[slice->slot];
+
+    return slice->yields &&
+           (!engine->device->config.ends_only || slot->generated + 1 >= slot->total);
+}
+
 /* The pieces of the next step; *yield_count of them yield.  Slices come first. */
 static uint32_t gather(struct dyno_engine *engine, uint32_t *yield_count)
 {
@@ -29,7 +38,7 @@ static uint32_t gather(struct dyno_engine *engine, uint32_t *yield_count)
 
         count = add_piece(engine, count, slice->slot, slice->first, slice->tokens);
         engine->pieces[count - 1].cached = slice->cached;
-        if (slice->yields) {
+        if (yields_here(engine, slice)) {
             engine->pieces[count - 1].yields = true;
             engine->yielding[yields++] = slice->slot;
         }

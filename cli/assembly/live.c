@@ -174,15 +174,15 @@ void dyno_live_close(struct dyno_live *live)
     memset(live, 0, sizeof *live);
 }
 
-struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,
-                                               const struct dyno_scenario *scenario,
-                                               const struct dyno_worker_config *worker,
-                                               uint32_t worker_count, struct dyno_answers *answers,
-                                               struct dyno_clock *clock)
+struct dyno_threaded_config
+dyno_live_threaded(const struct dyno_live *live, const struct dyno_scenario *scenario,
+                   const struct dyno_worker_config *worker, const struct dyno_live_workers *workers,
+                   struct dyno_answers *answers, struct dyno_clock *clock)
 {
     bool as_recorded = strcmp(scenario->run.ends, "recorded") == 0;
 
-    return (struct dyno_threaded_config){.worker_count = worker_count,
+    return (struct dyno_threaded_config){.worker_count = workers->count,
+                                         .ends_only = workers->are_pulled,
                                          .seqs_max = worker->seqs_max,
                                          .steps_max = worker->steps_max,
                                          .transcripts = live->transcripts,
@@ -201,7 +201,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                              struct dyno_clock *clock, struct dyno_error *error)
 {
     struct dyno_threaded_config threaded =
-        dyno_live_threaded(live, scenario, worker, workers.count, answers, clock);
+        dyno_live_threaded(live, scenario, worker, &workers, answers, clock);
     struct dyno_cuda_config cuda = cuda_config(live, scenario, worker);
 
     if (dyno_live_is_cuda(scenario)) {

@@ -58,10 +58,12 @@ uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
                                const struct dyno_model *model, uint32_t ranks);
 
 /* The workers of a device: so many, of which [ready_first, ready_first + ready_count) are there
- * when it opens.  `beside` is the device of those who decode, if these compute prompts.  *start_ns
- * becomes what starting one takes, where opening the device takes more than starting them. */
+ * when it opens.  `beside` is the device of those who decode, if these compute prompts, and
+ * `are_pulled` if others pull those.  *start_ns becomes what starting one takes, where opening the
+ * device takes more than starting them. */
 struct dyno_live_workers {
     uint32_t count, ready_first, ready_count;
+    bool are_pulled;
     const struct dyno_device *beside;
     dyno_ns *start_ns;
 };
@@ -79,11 +81,10 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
 bool dyno_live_starts(const struct dyno_scenario *scenario);
 
 /* What they all are, but for who computes. */
-struct dyno_threaded_config dyno_live_threaded(const struct dyno_live *live,
-                                               const struct dyno_scenario *scenario,
-                                               const struct dyno_worker_config *worker,
-                                               uint32_t worker_count, struct dyno_answers *answers,
-                                               struct dyno_clock *clock);
+struct dyno_threaded_config
+dyno_live_threaded(const struct dyno_live *live, const struct dyno_scenario *scenario,
+                   const struct dyno_worker_config *worker, const struct dyno_live_workers *workers,
+                   struct dyno_answers *answers, struct dyno_clock *clock);
 
 /* Threads of one worker. */
 uint32_t dyno_live_threads(const struct dyno_scenario *scenario);

@@ -115,7 +115,7 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                  struct dyno_error *error)
 {
     struct dyno_threaded_config threaded =
-        dyno_live_threaded(live, scenario, worker, far->workers.count, answers, clock);
+        dyno_live_threaded(live, scenario, worker, &far->workers, answers, clock);
 
     DYNO_TRY(dyno_ucx_peers_open(
         peers,

@@ -513,8 +513,10 @@ static dyno_status check_config(const struct dyno_handoff_config *config, struct
                          config->decode.device->ops->name);
     }
     if (config->decode.device->ops->stores_kv &&
-        (config->style != DYNO_HANDOFF_PUSH || config->layers > 1)) {
-        return dyno_fail(error, DYNO_UNSUPPORTED, "device %s only pushes prompts, and whole ones",
+        (config->style == DYNO_HANDOFF_BOTH || config->layers > 1)) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "device %s begins no prompt before there is a place for it, and moves "
+                         "whole blocks",
                          config->decode.device->ops->name);
     }
     if (config->style == DYNO_HANDOFF_BOTH && config->deadline_ns == 0) {

@@ -25,6 +25,20 @@ works replay "${load[@]}" --device cpu --threads 1 --disagg threshold:100 --pref
     --router kv --num-gpu-blocks-override 60 --json some.json
 [[ $(number some.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
 
+# Blocks may be asked for by who decodes, too, which is the first to yield a token.  One that is the
+# only token comes from where the prompt was, and nothing is moved.
+pulls=(--set disagg.style=pull)
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${pulls[@]}" \
+    --set disagg.hop=1ms --json pulled.json
+[[ $(number pulled.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number pulled.json transfers.count) == 60 ]] || fail "pulled: $(cat pulled.json)"
+[[ $(number pulled.json phases_ms.transfer.max) =~ ^0(\.0)?$ ]] ||
+    fail "a phase: $(cat pulled.json)"
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${pulls[@]}" \
+    --output-tokens 1 --json single.json
+[[ $(number single.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number single.json transfers.count) == 0 ]] || fail "moved: $(cat single.json)"
+
 # A tensor-parallel worker moves what each of its ranks has.
 works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" --json ranks.json
 [[ $(number ranks.json transfers.count) == 60 ]] || fail "with ranks: $(cat out)"
@@ -37,6 +51,8 @@ for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \
     'handed off, MB +[1-9][0-9.]* +[1-9][0-9.]* +[+-][0-9.]+'; do
     grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
 done
+works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${pulls[@]}"
+grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, of what is pulled: $(cat out)"
 sed '/copy_/d' machine.json >old.json
 refuses 1 "old.json does not say what copying a byte takes (copy_byte_ns), and blocks are to be \
 moved: measure it anew, dyno calibrate -o old.json" \
@@ -44,23 +60,33 @@ moved: measure it anew, dyno calibrate -o old.json" \
 
 # What clients are answered is the same, to the last token.
 prompts=("It is a truth universally acknowledged" "Emma" "She had been a friend of the family, and")
-for how in whole halves; do
-    [[ $how == whole ]] && options=(--workers 1) || options=("${halves[@]}")
+for how in whole halves pulls; do
+    options=("${halves[@]}")
+    [[ $how == whole ]] && options=(--workers 1)
+    [[ $how == pulls ]] && options+=("${pulls[@]}")
     start_server --device cpu --threads 1 "${options[@]}"
     for prompt in "${prompts[@]}"; do
-        curl -sf "$url/v1/completions" -H 'Content-Type: application/json' \
-            -d "{\"model\": \"austen-2m\", \"prompt\": \"$prompt\", \"max_tokens\": 30,
-                 \"temperature\": 0}" | sed 's/.*"choices"/"choices"/; s/"id".*//' >>$how.txt
-        echo >>$how.txt
+        for heat in 0 0.8; do
+            curl -sf "$url/v1/completions" -H 'Content-Type: application/json' \
+                -d "{\"model\": \"austen-2m\", \"prompt\": \"$prompt\", \"max_tokens\": 30,
+                     \"seed\": 7, \"temperature\": $heat}" |
+                sed 's/.*"choices"/"choices"/; s/"id".*//' >>$how.txt
+            echo >>$how.txt
+        done
     done
     stop_server
 done
 grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
-cmp whole.txt halves.txt || fail "answers differ: $(cat whole.txt halves.txt)"
+for how in halves pulls; do
+    cmp whole.txt $how.txt || fail "answers differ: $(cat whole.txt $how.txt)"
+done
 
 refuses 2 '--set disagg.transfer and --device cannot be together: a device that computes tells '\
 'nobody of single layers' \
     replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.transfer=layers
-refuses 2 '--set disagg.style and --device cannot be together: a device that computes pushes '\
-'prompts' \
-    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.style=pull
+refuses 2 '--set disagg.style and --device cannot be together: a device that computes begins no '\
+'prompt before there is a place for it' \
+    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.style=both
+refuses 2 '--set disagg.fetch_block and --device contradict each other: asking for blocks takes '\
+'as long as it does' \
+    replay "${load[@]}" --device cpu "${halves[@]}" "${pulls[@]}" --set disagg.fetch_block=1us

@@ -42,6 +42,8 @@ same moving --device cpu --threads 1 --arrival poisson:200 --requests 12 --input
     --output-tokens 4 --set generate.prefix_groups=3 --set generate.prefix_tokens=64 \
     --max-model-len 128 --num-gpu-blocks-override 16 --disagg threshold:30 --prefill 1 \
     --decode 1 --tier g2=512KiB --tier g3=16MiB
+same pulled --device cpu --threads 1 --arrival poisson:200 --requests 12 --input-tokens 60 \
+    --output-tokens 4 --disagg always --prefill 1 --decode 1 --set disagg.style=pull
 
 # One bit in each of many places: found out in a sentence, or harmless (a time between two events),
 # never a crash.

@@ -262,7 +262,8 @@ static inline bool is_gone(void *context, uint32_t worker)
 
 static inline struct dyno_device *open_engines(struct stage *stage, struct live_engines *engines,
                                                uint32_t workers,
-                                               const struct dyno_worker_config *worker)
+                                               const struct dyno_worker_config *worker,
+                                               bool are_pulled)
 {
     struct dyno_device *device;
 
@@ -275,6 +276,7 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
             &device,
             &(struct dyno_threaded_config){.name = "live",
                                            .worker_count = workers,
+                                           .ends_only = are_pulled,
                                            .seqs_max = worker->seqs_max,
                                            .steps_max = STEPS_MAX,
                                            .transcripts = engines->live->transcripts,
@@ -363,11 +365,12 @@ static inline void open_device(struct stage *stage, struct live *live)
 
     ck_assert_int_eq(dyno_wall_clock_open(&stage->clock, SPEEDUP), DYNO_OK);
     stage->engines = (struct live_engines){.live = live};
-    stage->device = open_engines(stage, &stage->engines, workers, &world->worker);
+    stage->device = open_engines(stage, &stage->engines, workers, &world->worker, false);
     if (world->halves.workers > 0) {
         stage->prefill_engines = (struct live_engines){.live = live, .first = workers};
-        stage->other.device = open_engines(stage, &stage->prefill_engines, world->halves.workers,
-                                           &world->halves.worker);
+        stage->other.device =
+            open_engines(stage, &stage->prefill_engines, world->halves.workers,
+                         &world->halves.worker, world->halves.style == DYNO_HANDOFF_PULL);
         open_copier(stage, live);
     }
 }

@@ -33,14 +33,10 @@ START_TEST(who_serves_whole_requests_dies)
 }
 END_TEST
 
-/* What devices that compute cannot do is left out. */
 static void draw_halves(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
-    world_draw_halves(world);
-    world->halves.style = DYNO_HANDOFF_PUSH;
-    world->halves.layers = 0;
-    world->halves.worker.async_scheduling = false;
+    world_draw_halves_live(world);
 }
 
 START_TEST(who_computes_prompts_or_decodes_dies)

@@ -34,10 +34,7 @@ static void draw(struct world *world, uint64_t seed)
     world->dispatch.router_count = 1;
     if (seed % 3 == 0) {
         world->plan = (struct world_plan){0};
-        world_draw_halves(world);
-        world->halves.style = DYNO_HANDOFF_PUSH;
-        world->halves.layers = 0;
-        world->halves.worker.async_scheduling = false;
+        world_draw_halves_live(world);
     } else if (seed % 3 == 1) {
         world->plan = (struct world_plan){0};
         world->worker.prefix_cache = true;

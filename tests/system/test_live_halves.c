@@ -4,14 +4,10 @@
 #include "tests/system/live_rig.h"
 #include "tests/system/world_draw_halves.h"
 
-/* What devices that compute cannot do is left out. */
 static void draw(struct world *world, uint64_t seed)
 {
     world_draw(world, seed);
-    world_draw_halves(world);
-    world->halves.style = DYNO_HANDOFF_PUSH;
-    world->halves.layers = 0;
-    world->halves.worker.async_scheduling = false;
+    world_draw_halves_live(world);
 }
 
 START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
@@ -49,6 +45,9 @@ START_TEST(a_run_that_is_cut_ends_every_request)
 }
 END_TEST
 
+static const enum dyno_handoff_style styles[] = {DYNO_HANDOFF_PUSH, DYNO_HANDOFF_PULL};
+
+/* Else the above says nothing. */
 START_TEST(blocks_are_moved)
 {
     uint64_t transfers = 0, many_steps = 0;
@@ -60,6 +59,7 @@ START_TEST(blocks_are_moved)
 
         draw(&world, seed);
         world.halves.policy = &dyno_handoff_table[0]; /* always */
+        world.halves.style = styles[_i];
         run_live(&live, &result);
         transfers += live.totals.transfers;
         many_steps += live.many_steps;
@@ -76,7 +76,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
     tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
-    tcase_add_test(cases, blocks_are_moved);
+    tcase_add_loop_test(cases, blocks_are_moved, 0, sizeof styles / sizeof styles[0]);
     suite_add_tcase(suite, cases);
 }
 

@@ -36,15 +36,12 @@ static void draw(struct world *world, uint64_t seed)
     uint32_t places;
 
     world_draw(world, seed);
-    world_draw_halves(world);
+    world_draw_halves_live(world);
     dyno_rng_init(&rng, seed, "live.roles");
     places = 2 + (uint32_t)dyno_rng_below(&rng, 4);
     world->halves.same_gpus = true;
     world->halves.workers = places;
     world->halves.dispatch.worker_count = world->dispatch.worker_count = places;
-    world->halves.style = DYNO_HANDOFF_PUSH;
-    world->halves.layers = 0;
-    world->halves.worker.async_scheduling = false;
     for (uint32_t i = 0; i < WORLD_LINKS_MAX; i++) {
         world->halves.links[i] = world->halves.links[i % 2]; /* of all places */
     }

@@ -12,10 +12,7 @@ static void draw(struct world *world, uint64_t seed)
     world->dispatch.router_count = 1;
     world->worker.prefix_cache = true;
     if (seed % 4 == 0) {
-        world_draw_halves(world);
-        world->halves.style = DYNO_HANDOFF_PUSH;
-        world->halves.layers = 0;
-        world->halves.worker.async_scheduling = false;
+        world_draw_halves_live(world);
     }
     world_draw_tiers(&world->tiers, seed, world->dispatch.worker_count + world->halves.workers,
                      world->worker.block_tokens);
