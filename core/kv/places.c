@@ -430,6 +430,34 @@ void dyno_kv_places_trim(struct dyno_kv_places *places, uint32_t slot, uint32_t 
     places->tables[slot].count = blocks;
 }
 
+static bool is_lent(const struct dyno_kv_places *places, uint32_t number)
+{
+    for (uint32_t i = 0; i < places->lent.count; i++) {
+        if (places->lent.at[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dyno_kv_places_any_lent(const struct dyno_kv_places *places, const struct dyno_kv_link *links,
+                             uint32_t blocks)
+{
+    for (uint32_t i = 0; blocks > 0; i++) {
+        const struct numbers *span = find_span(places, links[i].span);
+        uint32_t here = links[i].blocks < blocks ? links[i].blocks : blocks;
+
+        assert(span && span->count >= here);
+        for (uint32_t j = 0; j < here; j++) {
+            if (is_lent(places, span->at[j])) {
+                return true;
+            }
+        }
+        blocks -= here;
+    }
+    return false;
+}
+
 /* ---- open, close, check ---------------------------------------------------------------------- */
 
 const uint32_t *const *dyno_kv_places_tables(const struct dyno_kv_places *places)

@@ -17,6 +17,7 @@
 #ifndef DYNO_CORE_KV_PLACES_H
 #define DYNO_CORE_KV_PLACES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/status.h"
@@ -81,6 +82,10 @@ dyno_status dyno_kv_places_lend(struct dyno_kv_places *places, const struct dyno
                                 uint32_t slot);
 void dyno_kv_places_lend_settle(struct dyno_kv_places *places, uint32_t count);
 void dyno_kv_places_trim(struct dyno_kv_places *places, uint32_t slot, uint32_t blocks);
+/* Whether any of the chain's first `blocks` blocks, which are resident, was lent since the last
+ * settle: later steps write over it. */
+bool dyno_kv_places_any_lent(const struct dyno_kv_places *places, const struct dyno_kv_link *links,
+                             uint32_t blocks);
 
 /* Aborts unless every block is in exactly one place and every span has as many as `cache` says.
  * For tests and debug runs. */

@@ -5,9 +5,10 @@
  * done before that instant, by an index that is told of changes as late as that; and a peer is
  * asked a nanosecond later, when all passes are formed.  What it does not have by then is not sent.
  *
- * A peer that computes for real is asked between two passes.  What a pass computes may be found
- * when it begins, and is there when it ends; and where it has several steps it was told where the
- * blocks of the later ones lie, idle ones among them: it ends with the next one then.
+ * It sends while it computes: blocks that others may find are written once.  Only what its pass in
+ * flight computes, which may be found when that begins, is there when it has ended: who needs some
+ * of it waits for that, as does who needs blocks that were promised to later steps of a pass where
+ * blocks have places (core/kv/places.h); it ends with the next one then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -293,7 +294,7 @@ void dyno_peers_forget(struct dyno_local *local, uint32_t move)
 }
 
 /* The peer holds its first blocks of the chain, as many as it has and may.  A leap of its that
- * counted on idle ones ends at its next step. */
+ * counted on idle ones ends at its next step; not where its later steps were promised others. */
 static dyno_status hold(struct dyno_tiers *tiers, struct dyno_move *move, uint32_t blocks,
                         uint32_t before, dyno_ns now)
 {
@@ -311,7 +312,7 @@ static dyno_status hold(struct dyno_tiers *tiers, struct dyno_move *move, uint32
     move->peer_held = found;
     peer->moves_on_way++;
     peer->blocks_storing += found;
-    if (idle > 0 && peer->busy && peer->pass_steps > 1) {
+    if (idle > 0 && peer->busy && peer->pass_steps > 1 && !peer->places) {
         local->config.device->ops->stop(local->config.device, move->peer, now, 0);
     }
     return DYNO_OK;
@@ -343,32 +344,76 @@ static dyno_status ask(struct dyno_tiers *tiers, uint32_t index, dyno_ns now)
             .to_blocks = any ? dyno_move_place_at(move, 0, own, before) : NULL});
 }
 
-/* Its pass in flight is to end first; it will be soon. */
-static bool has_to_wait(const struct dyno_local *local, uint32_t peer, dyno_ns now)
+/* How many leading blocks the chains have in common. */
+static uint32_t in_common(const struct dyno_kv_link *a, uint32_t a_count,
+                          const struct dyno_kv_link *b, uint32_t b_count)
 {
-    struct dyno_device *device = local->config.device;
+    uint32_t count = a_count < b_count ? a_count : b_count, blocks = 0;
 
-    if (!device->ops->is_real || !local->workers[peer].busy) {
+    for (uint32_t i = 0; i < count && a[i].span == b[i].span; i++) {
+        blocks += a[i].blocks < b[i].blocks ? a[i].blocks : b[i].blocks;
+        if (a[i].blocks != b[i].blocks) {
+            break;
+        }
+    }
+    return blocks;
+}
+
+/* Whether some of the chain's first `blocks` blocks are computed by the worker's pass in flight. */
+static bool is_in_flight(const struct dyno_local *local, const struct dyno_worker *worker,
+                         const struct dyno_kv_link *links, uint32_t link_count, uint32_t blocks)
+{
+    for (uint32_t i = 0; worker->busy && i < worker->slice_count; i++) {
+        const struct dyno_slice *slice = &worker->slices[i];
+        const struct dyno_seq *seq = &local->seqs[worker->seq_of_slot[slice->slot]];
+        uint32_t first = slice->first / local->config.worker.block_tokens;
+        uint32_t common = in_common(links, link_count, seq->links, seq->link_count);
+
+        common = common < seq->held_blocks ? common : seq->held_blocks;
+        if (first < common && first < blocks) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The peer's pass in flight is to end first. */
+static bool has_to_wait(const struct dyno_tiers *tiers, const struct dyno_move *move, dyno_ns now)
+{
+    struct dyno_kv_link *links = dyno_move_links(move, dyno_move_end(tiers, DYNO_FROM_GPU));
+    struct dyno_local *local = move->local;
+    const struct dyno_worker *peer = &local->workers[move->peer];
+    uint32_t blocks = move->part_to[DYNO_FROM_GPU], found, idle;
+
+    if (!peer->busy || peer->halted) {
         return false;
     }
-    if (local->workers[peer].pass_steps > 1) {
-        device->ops->stop(device, peer, now, 0);
+    dyno_local_sync_worker(local, move->peer, now);
+    found = dyno_kv_find(&peer->cache, links, move->link_count, blocks, &idle);
+    if (is_in_flight(local, peer, links, move->link_count, found)) {
+        return true;
     }
+    if (!peer->places || peer->pass_steps == 1 ||
+        !dyno_kv_places_any_lent(peer->places, links, found)) {
+        return false;
+    }
+    local->config.device->ops->stop(local->config.device, move->peer, now, 0);
     return true;
 }
 
 dyno_status dyno_peers_ask(struct dyno_local *local, dyno_ns now)
 {
+    struct dyno_tiers *tiers = local->config.tiers;
     struct dyno_peers *peers = local->peers;
     uint32_t left = 0;
 
     for (uint32_t i = 0; i < peers->asking_count; i++) {
         uint32_t move = peers->asking[i];
 
-        if (has_to_wait(local, dyno_move_at(local->config.tiers, move)->peer, now)) {
+        if (has_to_wait(tiers, dyno_move_at(tiers, move), now)) {
             peers->asking[left++] = move;
         } else {
-            DYNO_TRY(ask(local->config.tiers, move, now));
+            DYNO_TRY(ask(tiers, move, now));
         }
     }
     peers->asking_count = left;

@@ -77,6 +77,23 @@ printf '%s\n' \
 works "${by_hand[@]}" --trace five.jsonl
 [[ $(rows | sed -n 4p) == '3|1|80|80|17050|10000|27050' && $(tier 1) == '5|1|5|0|1' ]]
 
+# B comes while the first worker computes the third of its four passes, from 20 to 30 us, and wants
+# what that computes: it is asked when that has ended, 5 us later, but not 1 ns.
+printf '%s\n' \
+    '{"timestamp": 0, "input_length": 100, "output_length": 1, "hash_ids": [1]}' \
+    '{"timestamp": 0.025, "input_length": 100, "output_length": 1, "hash_ids": [1]}' >along.jsonl
+works "${by_hand[@]}" --trace along.jsonl
+[[ $(rows | tail -n 1) == '1|1|96|96|23259|10000|33259' && $(tier 1) == '6|1|6|0|0' ]]
+
+# Where it computes another prompt meanwhile B need not wait for that.
+printf '%s\n' \
+    '{"timestamp": 0, "input_length": 100, "output_length": 1, "hash_ids": [1]}' \
+    '{"timestamp": 0.1, "input_length": 16, "output_length": 1, "hash_ids": [2]}' \
+    '{"timestamp": 0.995, "input_length": 64, "output_length": 1, "hash_ids": [3]}' \
+    '{"timestamp": 1, "input_length": 100, "output_length": 1, "hash_ids": [1]}' >other.jsonl
+works "${by_hand[@]}" --trace other.jsonl
+[[ $(rows | tail -n 1) == '3|1|96|96|18260|10000|28260' && $(tier 1) == '6|1|6|0|0' ]]
+
 # It dies 5 us after B came: nothing comes, and all is computed, from when that is noticed on.
 works "${by_hand[@]}" --fault worker:0@1005us=dead
 [[ $(rows | tail -n 1) == '1|1|0|0|5000|40000|45000' && $(tier 1) == '0|1|0|0|6' ]]

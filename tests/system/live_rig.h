@@ -40,6 +40,10 @@ struct live {
     struct dyno_fleet_totals totals;
     struct dyno_fault_totals faults;
     struct live_deaths *deaths; /* of what computes, not of the worker; NULL: nobody's */
+    /* What a worker's thread does before it computes a step; NULL: nothing. */
+    void (*before)(struct live *live, uint32_t worker, const struct dyno_engine_piece *pieces,
+                   uint32_t piece_count);
+    atomic_bool has_begun, has_ended, was_late; /* what its threads wait for, and one in vain */
 };
 
 /* The workers of one device, whose memories are those from `first` on. */
@@ -73,6 +77,9 @@ static inline dyno_status step(void *context, uint32_t worker,
     uint32_t yields = 0;
 
     worker += engines->first;
+    if (live->before) {
+        live->before(live, worker, pieces, piece_count);
+    }
     if (live->fails_every > 0 &&
         dyno_mix(((uint64_t)worker << 32) + live->steps[worker]++) % live->fails_every == 0) {
         return DYNO_IO;

@@ -1,6 +1,7 @@
 /* KV in lower tiers, and in the memory of other workers, on devices that compute: blocks are copied
  * down and up and across by a thread of their own, and every token of every answer must be the one
  * that follows from what came back. */
+#include "core/route/table.h"
 #include "tests/system/live_rig.h"
 #include "tests/system/world_draw_halves.h"
 
@@ -209,6 +210,123 @@ START_TEST(workers_do_pull_from_one_another)
 }
 END_TEST
 
+/* ---- from one that computes ------------------------------------------------------------------ */
+
+enum { BLOCK_TOKENS = 4, LATE_MS = 30000 };
+enum { FIRST_BLOCKS = 8, SECOND_BLOCKS = 2, THIRD_BLOCKS = 5 }; /* of prompts */
+
+/* Two workers in turn, two clients: a prompt on the first one and another on the second; a third
+ * one on the first, and when that has begun, `asked` on the second, of which the first one has
+ * something. */
+static void make_two(struct world *world, uint64_t asked)
+{
+    static const uint32_t blocks[] = {FIRST_BLOCKS, SECOND_BLOCKS, THIRD_BLOCKS};
+
+    *world = (struct world){.seed = 1,
+                            .worker = dyno_engine_table[0].config,
+                            .dispatch = {.policy = &dyno_route_round_robin,
+                                         .route.args = "",
+                                         .worker_count = 2,
+                                         .router_count = 1,
+                                         .block_tokens = BLOCK_TOKENS},
+                            .sample_every_ns = DYNO_S,
+                            .concurrency = 2,
+                            .request_count = 4,
+                            .tiers = {.peers = true, .block_bytes = 1000}};
+    world->worker.block_tokens = BLOCK_TOKENS;
+    world->worker.blocks = 100;
+    world->worker.seqs_max = 4;
+    for (uint32_t i = 0; i < world->request_count; i++) {
+        uint64_t span = i < 3 ? i : asked;
+
+        world->spans[i][0] = (struct dyno_span){.id = 1 + span, .blocks = blocks[span]};
+        world->requests[i] = (struct dyno_request){.id = i,
+                                                   .spans = world->spans[i],
+                                                   .span_count = 1,
+                                                   .prompt_tokens = blocks[span] * BLOCK_TOKENS,
+                                                   .max_tokens = 1};
+        world->answers[i] = 1;
+    }
+}
+
+static void nap(long ms)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void await(struct live *live, const atomic_bool *happened)
+{
+    for (uint32_t i = 0; !*happened && !live->was_late; i++) {
+        nap(1);
+        live->was_late = i == LATE_MS;
+    }
+}
+
+/* Whether a step is of that worker's prompt of so many blocks. */
+static bool is_prompt(const struct dyno_engine_piece *pieces, uint32_t worker, uint32_t of,
+                      uint32_t blocks)
+{
+    return worker == of && pieces[0].first + pieces[0].count == blocks * BLOCK_TOKENS;
+}
+
+/* The third prompt is not computed before the fourth one is. */
+static void hold_third(struct live *live, uint32_t worker, const struct dyno_engine_piece *pieces,
+                       uint32_t piece_count)
+{
+    ck_assert_uint_eq(piece_count, 1);
+    if (is_prompt(pieces, worker, 1, SECOND_BLOCKS)) {
+        await(live, &live->has_begun);
+    } else if (is_prompt(pieces, worker, 0, THIRD_BLOCKS)) {
+        live->has_begun = true;
+        await(live, &live->has_ended);
+    } else if (is_prompt(pieces, worker, 1, FIRST_BLOCKS)) {
+        live->has_ended = true;
+    }
+}
+
+START_TEST(a_peer_sends_while_it_computes)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world, .before = hold_third};
+
+    make_two(&world, 0);
+    run_live(&live, &result);
+    expect_all(&live, &result);
+    ck_assert(!live.was_late);
+    ck_assert_uint_eq(live.records[3].pulled_tokens, (FIRST_BLOCKS - 1) * BLOCK_TOKENS);
+}
+END_TEST
+
+/* The third prompt takes long. */
+static void delay_third(struct live *live, uint32_t worker, const struct dyno_engine_piece *pieces,
+                        uint32_t piece_count)
+{
+    ck_assert_uint_eq(piece_count, 1);
+    if (is_prompt(pieces, worker, 1, SECOND_BLOCKS)) {
+        await(live, &live->has_begun);
+    } else if (is_prompt(pieces, worker, 0, THIRD_BLOCKS)) {
+        live->has_begun = true;
+        nap(20);
+    }
+}
+
+/* If it set out before, the digest of the answer would be another one. */
+START_TEST(what_a_peer_is_computing_is_waited_for)
+{
+    struct dyno_loop_result result;
+    struct world world;
+    struct live live = {.world = &world, .before = delay_third};
+
+    make_two(&world, 2);
+    run_live(&live, &result);
+    expect_all(&live, &result);
+    ck_assert(!live.was_late);
+    ck_assert_uint_eq(live.records[3].worker, 1);
+    ck_assert_uint_eq(live.records[3].pulled_tokens, (THIRD_BLOCKS - 1) * BLOCK_TOKENS);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("live tiers");
@@ -223,6 +341,8 @@ static void add_cases(Suite *suite)
                         32);
     tcase_add_loop_test(cases, a_run_with_peers_that_is_cut_ends_every_request, 0, 8);
     tcase_add_test(cases, workers_do_pull_from_one_another);
+    tcase_add_test(cases, a_peer_sends_while_it_computes);
+    tcase_add_test(cases, what_a_peer_is_computing_is_waited_for);
     suite_add_tcase(suite, cases);
 }
 

@@ -138,6 +138,33 @@ START_TEST(what_somebody_holds_is_not_forgotten)
 }
 END_TEST
 
+/* Of 12 blocks 5 are free, and 7 idle, the last ones of the second span first: 5 + i are lent. */
+START_TEST(what_later_steps_write_over_is_known)
+{
+    struct dyno_kv_cache cache;
+    struct dyno_kv_link links[2];
+    uint32_t idle, lent = 5 + (uint32_t)_i;
+
+    open_cache(&cache);
+    seal(&cache, links);
+    let_go(&cache, links);
+    ck_assert_uint_eq(dyno_kv_find(&cache, links, 2, 7, &idle), 7);
+    ck_assert(!dyno_kv_places_any_lent(cache.places, links, 7));
+    dyno_kv_places_lend_start(cache.places, &cache);
+    for (uint32_t i = 0; i < lent; i++) {
+        ck_assert_int_eq(dyno_kv_places_lend(cache.places, &cache, 1), DYNO_OK);
+    }
+    for (uint32_t blocks = 0; blocks <= 7; blocks++) {
+        ck_assert(dyno_kv_places_any_lent(cache.places, links, blocks) ==
+                  (blocks + (uint32_t)_i > 7));
+    }
+    dyno_kv_places_trim(cache.places, 1, 0); /* none of these steps was done */
+    dyno_kv_places_lend_settle(cache.places, 0);
+    ck_assert(!dyno_kv_places_any_lent(cache.places, links, 7));
+    close_cache(&cache);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("places");
@@ -147,6 +174,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_is_resident_from_a_block_on_is_counted);
     tcase_add_loop_test(cases, what_is_forgotten_is_not_found_and_its_places_are_free, 0, 9);
     tcase_add_test(cases, what_somebody_holds_is_not_forgotten);
+    tcase_add_loop_test(cases, what_later_steps_write_over_is_known, 0, 8);
     suite_add_tcase(suite, cases);
 }
 
