@@ -14,8 +14,7 @@ enum { HEAD_BYTES = 4096, SLOT_BYTES = 9 * 4096 }; /* of austen-2m, with 16 toke
     "--set generate.prefix_groups=5 --set generate.prefix_tokens=64 --max-model-len 128 "          \
     "--num-gpu-blocks-override 16 "
 
-static char machine_path[] = "/tmp/dyno-live-machine-XXXXXX",
-            kv_path[] = "/tmp/dyno-live-kv-XXXXXX";
+static char machine_path[64], kv_path[64];
 
 /* Computing takes long, and copying nothing. */
 static const char machine[] =
@@ -25,15 +24,24 @@ static const char machine[] =
     "\"disk_write_byte_ns\": 0.000001, \"disk_write_ns\": 0, "
     "\"disk_read_byte_ns\": 0.000001, \"disk_read_ns\": 0}";
 
+/* A file of its own for each test, which may run in one process. */
+static int make_file(char path[64], const char *pattern)
+{
+    int file;
+
+    (void)snprintf(path, 64, "%s", pattern);
+    file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    return file;
+}
+
 static void set_up(void)
 {
-    int file = mkstemp(machine_path);
+    int file = make_file(machine_path, "/tmp/dyno-live-machine-XXXXXX");
 
-    ck_assert_int_ge(file, 0);
     ck_assert_int_eq(write(file, machine, sizeof machine - 1), (int)sizeof machine - 1);
     (void)close(file);
-    file = mkstemp(kv_path);
-    ck_assert_int_ge(file, 0);
+    file = make_file(kv_path, "/tmp/dyno-live-kv-XXXXXX");
     (void)close(file);
     (void)unlink(kv_path);
 }
