@@ -4,9 +4,9 @@
 # usage: tests/layering.sh [ROOT]
 #
 # Arrows: cli -> {sim, backends, traces, reports} -> core, never sideways and never up; inside
-# core base <- model <- {kv, route, plan} <- worker <- run.  A header of the system or of a library
-# may be included only where it is listed.  Before it judges the tree it judges small trees with one
-# mistake each, and fails if it misses one.
+# core base <- model <- {kv, route, plan} <- worker <- run, and inside cli scenario <- assembly <-
+# commands.  A header of the system or of a library may be included only where it is listed.  Before
+# it judges the tree it judges small trees with one mistake each, and fails if it misses one.
 set -euo pipefail
 
 script=$(readlink -f "$0")
@@ -42,6 +42,8 @@ backends/remote/reply backends/load/answer.h backends/load/json_skim.h backends/
 traces/ core/ traces/
 reports/ core/ reports/ schema_sql.h chosen_sql.h look_gp.h exhibit_texts.h report_css.h report_js.h
 cli/ core/ sim/ kernels/ backends/ traces/ reports/ cli/
+cli/scenario/ core/ sim/ backends/ traces/ reports/ cli/scenario/
+cli/assembly/ core/ sim/ backends/ traces/ reports/ cli/scenario/ cli/assembly/
 cli/trace/figures core/ traces/ reports/ cli/ trace_
 tests/ core/ sim/ kernels/ backends/ traces/ reports/ cli/ tests/
 END
@@ -235,6 +237,9 @@ self_check() {
     expect backends/null/a.c '<event2/event.h>' 1
     expect cli/a.c '"traces/traces.h"' 0
     expect cli/a.c '<check.h>' 1
+    expect cli/scenario/a.c '"cli/assembly/live.h"' 1
+    expect cli/assembly/a.c '"cli/scenario/live.h"' 0
+    expect cli/assembly/a.c '"cli/replay/intervals.h"' 1
     expect tests/sim/a.c '"sim/timing.h"' 0
     expect tests/sim/a.c '<check.h>' 0
     expect kernels/cuda/a.cu '<cuda_runtime.h>' 0

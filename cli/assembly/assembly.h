@@ -5,14 +5,14 @@
 #include <signal.h>
 
 #include "cli/assembly/extrapolation.h"
+#include "cli/assembly/faulting.h"
 #include "cli/assembly/halves.h"
 #include "cli/assembly/journal_head.h"
 #include "cli/assembly/links.h"
 #include "cli/assembly/live.h"
+#include "cli/assembly/planning.h"
 #include "cli/assembly/starting.h"
 #include "cli/assembly/tiers.h"
-#include "cli/scenario/faulting.h"
-#include "cli/scenario/planning.h"
 #include "cli/scenario/scenario.h"
 #include "core/kv/belady.h"
 #include "core/run/loop.h"

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/assets.h"
 #include "backends/remote/remote.h"
-#include "cli/assembly/engine_defaults.h"
 #include "cli/scenario/calibration_file.h"
+#include "cli/scenario/engine_defaults.h"
 #include "cli/scenario/machine_file.h"
-#include "core/base/words.h"
+#include "cli/scenario/named.h"
 #include "sim/uncertainty.h"
-
-/* ---- model and GPU --------------------------------------------------------------------------- */
 
 static dyno_status find_dtype(enum dyno_dtype *out, const char *name, const char *option,
                               struct dyno_error *error)
@@ -25,58 +22,6 @@ static dyno_status find_dtype(enum dyno_dtype *out, const char *name, const char
     }
     return dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is not a type of numbers: bf16, fp8 or int4",
                      option, name);
-}
-
-static dyno_status unknown(const struct dyno_nearest *nearest, const char *what, const char *file,
-                           struct dyno_error *error)
-{
-    const char *meant = dyno_nearest_word(nearest);
-    char quoted[DYNO_QUOTE_MAX];
-
-    return dyno_fail(
-        error, DYNO_NOT_FOUND,
-        "%s is not a %s that dyno knows%s%s%s; `dyno help models` lists them, and a path "
-        "to %s will do",
-        dyno_quote(quoted, nearest->word), what, meant ? " (did you mean " : "", meant ? meant : "",
-        meant ? "?)" : "", file);
-}
-
-static dyno_status load_model(struct dyno_model *out, const char *name, struct dyno_error *error)
-{
-    const struct dyno_model *known = dyno_model_find(name);
-    struct dyno_nearest nearest;
-
-    if (known) {
-        *out = *known;
-        return DYNO_OK;
-    }
-    if (dyno_assets_is_path(name)) {
-        return dyno_assets_model(out, name, error);
-    }
-    dyno_nearest_start(&nearest, name);
-    for (known = dyno_model_table; known->name[0]; known++) {
-        dyno_nearest_offer(&nearest, known->name);
-    }
-    return unknown(&nearest, "model", "a config.json", error);
-}
-
-dyno_status dyno_configure_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error)
-{
-    const struct dyno_gpu *known = dyno_gpu_find(name);
-    struct dyno_nearest nearest;
-
-    if (known) {
-        *out = *known;
-        return DYNO_OK;
-    }
-    if (dyno_assets_is_path(name)) {
-        return dyno_assets_gpu(out, name, error);
-    }
-    dyno_nearest_start(&nearest, name);
-    for (known = dyno_gpu_table; known->name[0]; known++) {
-        dyno_nearest_offer(&nearest, known->name);
-    }
-    return unknown(&nearest, "GPU", "a YAML file", error);
 }
 
 /* A timing parameter that the scenario leaves alone is negative. */
@@ -141,8 +86,8 @@ static dyno_status configure_timing(struct dyno_assembly *assembly, struct dyno_
     struct dyno_timing_config *config = &assembly->timing_config;
     const char *host;
 
-    DYNO_TRY(load_model(&config->model, scenario->model.name, error));
-    DYNO_TRY(dyno_configure_gpu(&config->gpu, scenario->fleet.gpu, error));
+    DYNO_TRY(dyno_named_model(&config->model, scenario->model.name, error));
+    DYNO_TRY(dyno_named_gpu(&config->gpu, scenario->fleet.gpu, error));
     DYNO_TRY(find_dtype(&config->weights, scenario->model.weights, "model.weights", error));
     DYNO_TRY(find_dtype(&config->kv, scenario->model.kv, "model.kv", error));
     config->tp = scenario->fleet.tp;

@@ -8,8 +8,4 @@
  * Errors: as dyno_assembly_open; what was opened is closed by dyno_assembly_close. */
 dyno_status dyno_assembly_configure(struct dyno_assembly *assembly, struct dyno_error *error);
 
-/* A GPU that dyno knows, or the one that a file describes.
- * Errors: DYNO_NOT_FOUND, with the word that was meant; as dyno_assets_gpu. */
-dyno_status dyno_configure_gpu(struct dyno_gpu *out, const char *name, struct dyno_error *error);
-
 #endif

@@ -21,51 +21,6 @@ enum { KV_BYTES_MAX = 1 << 30 };
  * pass that cannot be stopped between two steps is short. */
 enum { STEPS_MAX = DYNO_MACHINE_PASS_STEPS };
 
-bool dyno_live_is_cuda(const struct dyno_scenario *scenario)
-{
-    return strcmp(scenario->run.device, "cuda") == 0;
-}
-
-bool dyno_live_is_real(const struct dyno_scenario *scenario)
-{
-    return strcmp(scenario->run.device, "cpu") == 0 || dyno_live_is_cuda(scenario);
-}
-
-bool dyno_live_starts(const struct dyno_scenario *scenario)
-{
-    return dyno_live_is_real(scenario);
-}
-
-bool dyno_live_scores(const struct dyno_scenario *scenario)
-{
-    return dyno_live_starts(scenario);
-}
-
-bool dyno_live_prefill_is_far(const struct dyno_scenario *scenario)
-{
-    return dyno_live_is_real(scenario) && scenario->disagg.policy && scenario->prefill.at;
-}
-
-bool dyno_live_fleet_is_far(const struct dyno_scenario *scenario)
-{
-    return dyno_live_is_real(scenario) && scenario->fleet.at;
-}
-
-bool dyno_live_is_far(const struct dyno_scenario *scenario)
-{
-    return dyno_live_prefill_is_far(scenario) || dyno_live_fleet_is_far(scenario);
-}
-
-bool dyno_live_is_remote(const struct dyno_scenario *scenario)
-{
-    return strcmp(scenario->run.device, "remote") == 0;
-}
-
-bool dyno_live_is_machine(const struct dyno_scenario *scenario)
-{
-    return dyno_live_is_real(scenario) || scenario->timing.machine;
-}
-
 /* Where there are more ranks than kv heads, each has one. */
 uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
                                const struct dyno_model *model, uint32_t ranks)

@@ -2,11 +2,10 @@
 #ifndef DYNO_CLI_ASSEMBLY_LIVE_H
 #define DYNO_CLI_ASSEMBLY_LIVE_H
 
-#include <stdbool.h>
-
 #include "backends/assets/weights.h"
 #include "backends/engine/threaded.h"
 #include "backends/engine/transcript.h"
+#include "cli/scenario/live.h"
 #include "cli/scenario/scenario.h"
 #include "core/run/clock.h"
 #include "core/worker/config.h"
@@ -18,28 +17,9 @@ struct dyno_live {
     struct dyno_transcripts *transcripts;
 };
 
-/* Whether the scenario's device computes; whether it does, or pretends to be a machine that was
- * measured computing. */
-bool dyno_live_is_real(const struct dyno_scenario *scenario);
-bool dyno_live_is_machine(const struct dyno_scenario *scenario);
-
-/* Whether the scenario's device tells generations how likely prompts are (score, of
- * backends/engine/generation.h). */
-bool dyno_live_scores(const struct dyno_scenario *scenario);
-/* Whether it computes, and in other processes: prompts for those that decode; those that decode, or
- * serve whole requests; or any of them. */
-bool dyno_live_prefill_is_far(const struct dyno_scenario *scenario);
-bool dyno_live_fleet_is_far(const struct dyno_scenario *scenario);
-bool dyno_live_is_far(const struct dyno_scenario *scenario);
-/* Whether it does so on GPUs. */
-bool dyno_live_is_cuda(const struct dyno_scenario *scenario);
-
-/* Whether other servers take the workers' place. */
-bool dyno_live_is_remote(const struct dyno_scenario *scenario);
-
-/* What such a worker is: as many KV blocks as kv.blocks says, or as its sequences can fill, at most
- * 1 GiB of them, or on GPUs what there is free; no scheduling ahead, and no host time but the real
- * one.  `live` is open where the device is real.
+/* What a worker is that computes, or was measured: as many KV blocks as kv.blocks says, or as its
+ * sequences can fill, at most 1 GiB of them, or on GPUs what there is free; no scheduling ahead,
+ * and no host time but the real one.  `live` is open where the device is real.
  * Errors: as dyno_cuda_device_blocks. */
 dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
                                 const struct dyno_scenario *scenario,
@@ -76,9 +56,6 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                              const struct dyno_worker_config *worker,
                              struct dyno_live_workers workers, struct dyno_answers *answers,
                              struct dyno_clock *clock, struct dyno_error *error);
-
-/* Whether its workers are started and stopped for real, and outlive each other. */
-bool dyno_live_starts(const struct dyno_scenario *scenario);
 
 /* What they all are, but for who computes. */
 struct dyno_threaded_config

@@ -5,10 +5,6 @@
 #include "backends/ucx/peers.h"
 #include "cli/assembly/live.h"
 
-/* What the options say of them together.  DYNO_BAD_INPUT. */
-dyno_status dyno_live_far_check(const struct dyno_scenario *scenario,
-                                const struct dyno_options *options, struct dyno_error *error);
-
 /* Where they are, and how many. */
 struct dyno_live_far {
     const char *addresses, *transport; /* as prefill.at and prefill.transport */

@@ -3,7 +3,7 @@
 
 #include "cli/assembly/assembly.h"
 #include "cli/assembly/models.h"
-#include "cli/scenario/queueing.h"
+#include "cli/assembly/queueing.h"
 
 static uint32_t prefill_gpus(const struct dyno_assembly *assembly)
 {

@@ -4,7 +4,7 @@
 
 #include "backends/posix/plugin.h"
 #include "cli/assembly/models.h"
-#include "cli/scenario/queueing.h"
+#include "cli/assembly/queueing.h"
 #include "core/route/route.h"
 
 /* Long spans instead of short ones change nothing that can be seen, unless events get lost (which

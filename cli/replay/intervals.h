@@ -20,11 +20,12 @@
 #define DYNO_CLI_REPLAY_INTERVALS_H
 
 #include "cli/assembly/assembly.h"
+#include "cli/scenario/intervals.h"
 #include "cli/scenario/scenario.h"
 #include "reports/reports.h"
 #include "traces/input.h"
 
-enum { DYNO_INTERVALS_MAX = 12, DYNO_INTERVALS_AUTO = 8 };
+enum { DYNO_INTERVALS_MAX = 12 };
 
 struct dyno_intervals {
     uint32_t replicas, count;
@@ -33,15 +34,6 @@ struct dyno_intervals {
     const char *lacking;                            /* a word: why there are none; NULL otherwise */
     char why[160]; /* in words; with none lacking, why percentiles have none, or "" */
 };
-
-/* What `output.intervals` says, in replicas: 0 for "none" (NULL), DYNO_INTERVALS_AUTO for "auto",
- * or the number; UINT32_MAX where it says nothing of the kind. */
-uint32_t dyno_intervals_asked(const char *text);
-
-/* DYNO_BAD_INPUT where `output.intervals` is none of these, or asks for replicas of a run in real
- * time. */
-dyno_status dyno_intervals_check(const struct dyno_scenario *scenario,
-                                 const struct dyno_options *options, struct dyno_error *error);
 
 /* Before a run is opened: where its trace comes only once (standard input, a pipe) and its scenario
  * asks for intervals, keep what it reads of it in `copy`; a long one only if a number of replicas

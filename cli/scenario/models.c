@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/assembly/live.h"
-#include "cli/scenario/faulting.h"
+#include "cli/scenario/live.h"
 #include "cli/scenario/planning.h"
 #include "core/base/units.h"
 #include "core/base/words.h"

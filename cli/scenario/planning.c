@@ -1,12 +1,10 @@
 #include "cli/scenario/planning.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "cli/assembly/live.h"
-#include "cli/assembly/run_frame.h"
-#include "core/base/map.h"
-#include "sim/answers.h"
+#include "cli/scenario/live.h"
+#include "core/plan/plan.h"
 
 enum { LATE_TICKS_MAX = 100 };
 
@@ -28,18 +26,36 @@ uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario)
     return most;
 }
 
-static bool has_roles(const struct dyno_scenario *scenario)
+bool dyno_planning_has_roles(const struct dyno_scenario *scenario)
 {
     return scenario->disagg.policy != NULL;
 }
 
 uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario)
 {
-    if (has_roles(scenario)) {
+    if (dyno_planning_has_roles(scenario)) {
         return scenario->disagg.decode;
     }
     return scenario->planner.start > 0 ? scenario->planner.start
                                        : dyno_planning_workers_max(scenario);
+}
+
+dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const char *text,
+                              dyno_ns measured_ns, struct dyno_error *error)
+{
+    char seconds[32];
+
+    if (strcmp(text, DYNO_START_MEASURED) == 0) {
+        if (measured_ns == 0) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "%s: what starting a worker takes was not measured: say it, or "
+                             "measure the machine anew (dyno calibrate)",
+                             option);
+        }
+        (void)snprintf(seconds, sizeof seconds, "%.9f", (double)measured_ns / 1e9);
+        text = seconds;
+    }
+    return dyno_law_parse_seconds(out, option, text, error);
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */
@@ -103,7 +119,7 @@ static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyn
                          "raise the one or lower the other",
                          scenario->planner.workers_max, scenario->fleet.workers);
     }
-    if (has_roles(scenario)) {
+    if (dyno_planning_has_roles(scenario)) {
         return check_roles(scenario, error);
     }
     if (most == 0 || most < least) {
@@ -191,7 +207,7 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
         scenario->slo.ttft_ns > 0 || scenario->slo.itl_ns > 0 || scenario->slo.tpot_ns > 0;
 
     if (scenario->fleet.models) {
-        return DYNO_OK; /* each of them is checked (cli/models.c) */
+        return DYNO_OK; /* each of them is checked (cli/scenario/models.c) */
     }
     if (!dyno_planning_is_on(scenario)) {
         return scenario->planner.regret
@@ -217,311 +233,4 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
         DYNO_TRY(check_future(scenario, "the planner clairvoyant", error));
     }
     return scenario->planner.regret ? check_future(scenario, "planner.regret", error) : DYNO_OK;
-}
-
-/* ---- the future ------------------------------------------------------------------------------ */
-
-static bool widen(void **items, size_t bytes)
-{
-    void *wider = realloc(*items, bytes);
-
-    if (wider) {
-        *items = wider;
-    }
-    return wider != NULL;
-}
-
-static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno_ns at,
-                        uint32_t prompt_tokens, uint32_t output_tokens)
-{
-    if (planning->foresight.count == *capacity) {
-        uint64_t more = *capacity > 0 ? 2 * *capacity : 1024;
-
-        if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
-            !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
-            !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
-            return DYNO_NO_MEMORY;
-        }
-        *capacity = more;
-    }
-    planning->arrivals[planning->foresight.count] = at;
-    planning->prompt_tokens[planning->foresight.count] = prompt_tokens;
-    planning->output_tokens[planning->foresight.count++] = output_tokens;
-    return DYNO_OK;
-}
-
-/* As a fleet would see them that answers at once. */
-static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source *source,
-                              struct dyno_answers *answers, uint32_t model,
-                              struct dyno_error *error)
-{
-    uint64_t capacity = 0;
-
-    while (!source->ops->finished(source)) {
-        dyno_ns at = source->ops->next(source);
-        struct dyno_request request = {0};
-
-        if (at == DYNO_NEVER) {
-            return DYNO_OK;
-        }
-        DYNO_TRY(source->ops->take(source, at, &request, error));
-        if (request.model == model) {
-            DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
-                          dyno_answers_get(answers, request.id)));
-        }
-        answers->ops->forget(answers, request.id);
-        if (source->ops->ended) {
-            source->ops->ended(source, request.id, at);
-        }
-    }
-    return DYNO_OK;
-}
-
-static dyno_status foresee(struct dyno_planning *planning, const struct dyno_scenario *scenario,
-                           const struct dyno_planning_of *of, struct dyno_error *error)
-{
-    struct dyno_answers *answers = NULL;
-    struct dyno_source *source = NULL;
-    dyno_status status;
-
-    DYNO_TRY(dyno_answers_open(&answers));
-    status =
-        dyno_frame_open_source(&source, scenario,
-                               &(struct dyno_frame_source){.block_tokens = of->worker->block_tokens,
-                                                           .trace_data = of->trace_data,
-                                                           .trace_size = of->trace_size,
-                                                           .models = of->choice},
-                               answers, error);
-    if (status == DYNO_OK) {
-        status = read_ahead(planning, source, answers, of->model, error);
-        source->ops->close(source);
-    }
-    dyno_answers_close(answers);
-    planning->foresight.arrivals = planning->arrivals;
-    planning->foresight.prompt_tokens = planning->prompt_tokens;
-    planning->foresight.output_tokens = planning->output_tokens;
-    return status;
-}
-
-/* ---- opening --------------------------------------------------------------------------------- */
-
-static dyno_ns draw_startup(const void *context, struct dyno_rng *rng)
-{
-    return dyno_law_time(context, rng);
-}
-
-dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const char *text,
-                              dyno_ns measured_ns, struct dyno_error *error)
-{
-    char seconds[32];
-
-    if (strcmp(text, DYNO_START_MEASURED) == 0) {
-        if (measured_ns == 0) {
-            return dyno_fail(error, DYNO_BAD_INPUT,
-                             "%s: what starting a worker takes was not measured: say it, or "
-                             "measure the machine anew (dyno calibrate)",
-                             option);
-        }
-        (void)snprintf(seconds, sizeof seconds, "%.9f", (double)measured_ns / 1e9);
-        text = seconds;
-    }
-    return dyno_law_parse_seconds(out, option, text, error);
-}
-
-/* Whoever runs a fleet knows about how long a start takes. */
-static dyno_ns guess(const struct dyno_law *law, const struct dyno_scenario *scenario)
-{
-    enum { DRAWS = 64 };
-    struct dyno_rng rng;
-    dyno_ns sum = 0;
-
-    dyno_rng_init(&rng, scenario->run.seed, "planner.guess");
-    for (int i = 0; i < DRAWS; i++) {
-        sum += dyno_law_time(law, &rng) / DRAWS;
-    }
-    return sum;
-}
-
-static double seconds(dyno_ns time)
-{
-    return (double)time / 1e9;
-}
-
-/* The tighter of the two objectives on gaps. */
-static double gap_objective(const struct dyno_scenario *scenario)
-{
-    dyno_ns itl = scenario->slo.itl_ns, tpot = scenario->slo.tpot_ns;
-
-    return seconds(itl == 0 || (tpot > 0 && tpot < itl) ? tpot : itl);
-}
-
-static struct dyno_plan_config plan_config(const struct dyno_scenario *scenario,
-                                           const struct dyno_worker_config *worker)
-{
-    return (struct dyno_plan_config){
-        .workers_min = scenario->planner.workers_min,
-        .workers_max = dyno_planning_workers_max(scenario),
-        .queue_up = scenario->planner.queue_up,
-        .queue_down = scenario->planner.queue_down,
-        .use_up = scenario->planner.use_up,
-        .use_down = scenario->planner.use_down,
-        .headroom = scenario->planner.headroom,
-        .cooldown_ns = scenario->planner.cooldown_ns,
-        .ttft_s = seconds(scenario->slo.ttft_ns),
-        .itl_s = gap_objective(scenario),
-        .sequences_max = worker->seqs_max,
-        .kv_tokens = (double)worker->blocks * worker->block_tokens,
-    };
-}
-
-/* Of those who compute prompts and nothing else: a request there is what of its prompt is computed,
- * of which as many are in a pass as its tokens allow. */
-static struct dyno_plan_config prefill_plan(const struct dyno_scenario *scenario,
-                                            const struct dyno_worker_config *worker)
-{
-    struct dyno_plan_config plan = plan_config(scenario, worker);
-
-    plan.workers_max -= plan.workers_min;
-    plan.itl_s = 0.0;
-    plan.kv_tokens = worker->batch_tokens_max;
-    return plan;
-}
-
-/* And of those who decode. */
-static struct dyno_plan_config decode_plan(const struct dyno_scenario *scenario,
-                                           const struct dyno_worker_config *worker)
-{
-    struct dyno_plan_config plan = plan_config(scenario, worker);
-
-    plan.workers_max -= plan.workers_min;
-    plan.ttft_s = 0.0;
-    return plan;
-}
-
-/* What is drawn for the workers of one model is not what is drawn for another's. */
-static uint64_t seed_of(const struct dyno_scenario *scenario, const struct dyno_planning_of *of)
-{
-    return of->model > 0 ? dyno_chain(scenario->run.seed, of->model) : scenario->run.seed;
-}
-
-static dyno_status open_roster(struct dyno_planning *planning, const struct dyno_scenario *scenario,
-                               const struct dyno_planning_of *of)
-{
-    return dyno_roster_open(&planning->roster,
-                            &(struct dyno_roster_config){
-                                .worker_count = scenario->fleet.workers,
-                                .first_worker = of->first_worker,
-                                .worker_gpus = scenario->fleet.tp,
-                                .budget = of->budget,
-                                .up_max = dyno_planning_workers_max(scenario),
-                                .ready_first = dyno_planning_ready_first(scenario),
-                                .prefill_first = has_roles(scenario) ? scenario->disagg.prefill : 0,
-                                .seed = seed_of(scenario, of),
-                                .start_failure = scenario->planner.start_failure,
-                                .startup = draw_startup,
-                                .startup_context = &planning->startup,
-                                .change = draw_startup,
-                                .change_context = &planning->change,
-                                .starter = of->starter,
-                                .dispatch = of->dispatch,
-                                .prefill = of->prefill_dispatch,
-                            });
-}
-
-/* Whatever is heard at a tick was said at one. */
-static uint32_t late_ticks(const struct dyno_scenario *scenario)
-{
-    dyno_ns every = scenario->planner.every_ns;
-
-    return (uint32_t)((scenario->planner.metric_delay_ns + every - 1) / every);
-}
-
-/* A season in whole ticks. */
-static uint32_t season_ticks(const struct dyno_scenario *scenario)
-{
-    uint64_t ticks = scenario->planner.season_ns / scenario->planner.every_ns;
-
-    return ticks < DYNO_SEASON_MAX ? (uint32_t)ticks : DYNO_SEASON_MAX;
-}
-
-dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno_scenario *scenario,
-                               const struct dyno_planning_of *of, struct dyno_error *error)
-{
-    const struct dyno_plan_policy *policy = dyno_plan_find(scenario->planner.policy);
-    struct dyno_plan_config plan = plan_config(scenario, of->worker), prefill = {0};
-
-    if (!policy) {
-        return DYNO_OK;
-    }
-    DYNO_TRY(dyno_planning_law(&planning->startup, "planner.startup", scenario->planner.startup,
-                               of->start_ns, error));
-    DYNO_TRY(dyno_planning_law(&planning->change, "planner.change",
-                               scenario->planner.change ? scenario->planner.change
-                                                        : scenario->planner.startup,
-                               of->start_ns, error));
-    if (policy->needs & DYNO_PLAN_NEEDS_FUTURE) {
-        DYNO_TRY(foresee(planning, scenario, of, error));
-    }
-    if (has_roles(scenario)) {
-        plan = decode_plan(scenario, of->worker);
-        prefill = prefill_plan(scenario, of->prefill_worker);
-    }
-    plan.weight = of->budget ? scenario->fleet.tp : 0;
-    DYNO_TRY(open_roster(planning, scenario, of));
-    return dyno_planner_open(
-        &planning->planner,
-        &(struct dyno_planner_config){
-            .policy = policy,
-            .plan = plan,
-            .prefill = prefill,
-            .budget = of->budget ? of->budget->gpus_max : dyno_planning_workers_max(scenario),
-            .predictor = dyno_predictor_find(scenario->planner.predictor),
-            .forecast = {.window = scenario->planner.window, .season = season_ticks(scenario)},
-            .every_ns = scenario->planner.every_ns,
-            .startup_guess_ns = of->starter ? of->start_ns : guess(&planning->startup, scenario),
-            .change_guess_ns = of->starter ? of->start_ns : guess(&planning->change, scenario),
-            .warmup_ns = scenario->planner.warmup_ns,
-            .late_ticks = late_ticks(scenario),
-            .metric_loss = scenario->planner.metric_loss,
-            .seed = seed_of(scenario, of),
-            .first_worker = of->first_worker,
-            .model = of->model,
-            .worker_count = scenario->fleet.workers,
-            .has_roles = has_roles(scenario),
-            .roster = planning->roster,
-            .foresight = planning->arrivals ? &planning->foresight : NULL,
-        });
-}
-
-void dyno_planning_close(struct dyno_planning *planning)
-{
-    dyno_planner_close(planning->planner);
-    dyno_roster_close(planning->roster);
-    free(planning->arrivals);
-    free(planning->prompt_tokens);
-    free(planning->output_tokens);
-    memset(planning, 0, sizeof *planning);
-}
-
-void dyno_planning_report(const struct dyno_planning *planning,
-                          const struct dyno_scenario *scenario, dyno_ns end_ns,
-                          struct dyno_plan_report *out)
-{
-    struct dyno_roster_totals totals = dyno_roster_totals(planning->roster, end_ns);
-
-    *out = (struct dyno_plan_report){
-        .policy = scenario->planner.policy,
-        .decisions = dyno_planner_decisions(planning->planner),
-        .starts = totals.starts,
-        .start_failures = totals.start_failures,
-        .drains = totals.drains,
-        .changes = totals.changes,
-        .has_roles = has_roles(scenario),
-        .looks = {dyno_planner_looks(planning->planner, DYNO_ROLE_SERVE),
-                  dyno_planner_looks(planning->planner, DYNO_ROLE_PREFILL)},
-        .workers_max = totals.up_max,
-        .worker_s = (double)totals.worker_ns / 1e9,
-        .gpu_s = (double)totals.worker_ns / 1e9 * scenario->fleet.tp,
-        .worker_gpus = scenario->fleet.tp,
-    };
 }

@@ -1,37 +1,11 @@
-/* What a scenario says of a planner, put together. */
+/* What a scenario says of a planner (docs/planner.md). */
 #ifndef DYNO_CLI_SCENARIO_PLANNING_H
 #define DYNO_CLI_SCENARIO_PLANNING_H
 
+#include <stdbool.h>
+
 #include "cli/scenario/scenario.h"
-#include "core/run/planner.h"
 #include "traces/law.h"
-
-struct dyno_planning {
-    struct dyno_law startup, change;
-    struct dyno_foresight foresight;
-    dyno_ns *arrivals;                       /* [foresight.count] ... */
-    uint32_t *prompt_tokens, *output_tokens; /* ... likewise */
-    struct dyno_roster *roster;
-    struct dyno_planner *planner; /* NULL: nobody plans */
-};
-
-/* What is known of the workers that are planned. */
-struct dyno_planning_of {
-    struct dyno_dispatch *dispatch;
-    const struct dyno_worker_config *worker;
-    /* Where prompts are computed by other workers: of these; else NULL. */
-    struct dyno_dispatch *prefill_dispatch;
-    const struct dyno_worker_config *prefill_worker;
-    /* Where the fleet serves several models: which of them this is, what the first of its workers
-     * is called, what all of them share, and how requests choose.  Else all zero. */
-    uint32_t model, first_worker;
-    struct dyno_roster_budget *budget;
-    const struct dyno_model_choice *choice;
-    const struct dyno_starter *starter; /* of workers that start for real; NULL: as options say */
-    dyno_ns start_ns; /* what is "measured" for the laws of starts: what one takes, or about */
-    const void *trace_data; /* [trace_size] as in struct dyno_frame_source */
-    size_t trace_size;
-};
 
 /* In the place of a law: what a start takes is seen, or was measured. */
 #define DYNO_START_MEASURED "measured"
@@ -43,23 +17,14 @@ dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const ch
 /* Whether the scenario has a planner. */
 bool dyno_planning_is_on(const struct dyno_scenario *scenario);
 
+/* Whether it plans for two roles: workers that compute prompts, and workers that decode. */
+bool dyno_planning_has_roles(const struct dyno_scenario *scenario);
+
 /* The most workers that limits and budget allow. */
 uint32_t dyno_planning_workers_max(const struct dyno_scenario *scenario);
 
 /* How many serve when the run begins; those that compute prompts only are not among them. */
 uint32_t dyno_planning_ready_first(const struct dyno_scenario *scenario);
-
-/* Zero-initialise first; nothing is opened where nobody plans.  A clairvoyant policy reads the
- * scenario's requests ahead.  Closed also after a failure.  Errors: DYNO_BAD_INPUT, and what
- * reading them returns. */
-dyno_status dyno_planning_open(struct dyno_planning *planning, const struct dyno_scenario *scenario,
-                               const struct dyno_planning_of *of, struct dyno_error *error);
-void dyno_planning_close(struct dyno_planning *planning);
-
-/* What a report says of the run that ended at `end_ns`. */
-void dyno_planning_report(const struct dyno_planning *planning,
-                          const struct dyno_scenario *scenario, dyno_ns end_ns,
-                          struct dyno_plan_report *out);
 
 /* What the options say together: limits that can be met, objectives where they are needed. */
 dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyno_error *error);

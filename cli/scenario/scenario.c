@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-#include "cli/assembly/scenario_check.h"
 #include "cli/scenario/arguments.h"
 #include "cli/scenario/faulting.h"
 #include "cli/scenario/file.h"
 #include "cli/scenario/models.h"
 #include "cli/scenario/planning.h"
 #include "cli/scenario/queueing.h"
+#include "cli/scenario/settle.h"
 
 /* The layers over the defaults. */
 static dyno_status fill(struct dyno_scenario *scenario, struct dyno_options *options,

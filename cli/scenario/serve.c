@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "backends/assets/default_model.h"
-#include "cli/assembly/live.h"
-#include "cli/assembly/scenario_check.h"
+#include "cli/scenario/live.h"
 #include "cli/scenario/models.h"
+#include "cli/scenario/settle.h"
 #include "core/model/model.h"
 #include "core/route/route.h"
 

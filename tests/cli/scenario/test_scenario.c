@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/assembly/scenario_check.h"
+#include "cli/scenario/settle.h"
 #include "core/worker/config.h"
 #include "tests/check_main.h"
 

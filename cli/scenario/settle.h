@@ -1,6 +1,6 @@
 /* What the options of a scenario mean together: what follows from them, and what contradicts. */
-#ifndef DYNO_CLI_ASSEMBLY_SCENARIO_CHECK_H
-#define DYNO_CLI_ASSEMBLY_SCENARIO_CHECK_H
+#ifndef DYNO_CLI_SCENARIO_SETTLE_H
+#define DYNO_CLI_SCENARIO_SETTLE_H
 
 #include "cli/scenario/scenario.h"
 

@@ -1,5 +1,5 @@
 /* What workers take at once where nobody says: as vLLM decides it, each kind by its own GPU. */
-#include "cli/assembly/engine_defaults.h"
+#include "cli/scenario/engine_defaults.h"
 
 #include <stdio.h>
 

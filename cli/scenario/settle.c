@@ -1,6 +1,6 @@
 /* What the options of a scenario mean together.  A contradiction is named by both of its sides, as
  * the user wrote them. */
-#include "cli/assembly/scenario_check.h"
+#include "cli/scenario/settle.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -8,15 +8,14 @@
 #include <string.h>
 
 #include "backends/assets/default_model.h"
-#include "cli/assembly/engine_defaults.h"
-#include "cli/assembly/live.h"
-#include "cli/assembly/live_far.h"
-#include "cli/assembly/tiers.h"
-#include "cli/replay/intervals.h"
 #include "cli/scenario/energy.h"
+#include "cli/scenario/engine_defaults.h"
 #include "cli/scenario/faulting.h"
+#include "cli/scenario/intervals.h"
+#include "cli/scenario/live.h"
 #include "cli/scenario/machine_file.h"
 #include "cli/scenario/planning.h"
+#include "cli/scenario/tiers.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
 #include "core/worker/handoff.h"

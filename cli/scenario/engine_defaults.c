@@ -1,4 +1,4 @@
-#include "cli/assembly/engine_defaults.h"
+#include "cli/scenario/engine_defaults.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/assembly/configure.h"
-#include "cli/assembly/live.h"
+#include "cli/scenario/live.h"
 #include "cli/scenario/models.h"
+#include "cli/scenario/named.h"
 #include "core/base/units.h"
 
 enum { ORIGIN_MAX = 96 };
@@ -67,7 +67,7 @@ static bool limits_on(struct dyno_limits *out, const struct dyno_scenario *scena
     struct dyno_worker_config worker = dyno_engine_find(scenario->batch.engine)->config;
     struct dyno_gpu gpu;
 
-    if (dyno_configure_gpu(&gpu, scenario->fleet.gpu, NULL) != DYNO_OK) {
+    if (dyno_named_gpu(&gpu, scenario->fleet.gpu, NULL) != DYNO_OK) {
         return false;
     }
     if (scenario->batch.batch_tokens_max > 0) {

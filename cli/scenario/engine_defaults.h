@@ -1,7 +1,7 @@
 /* What workers do where nobody says: as the engine profile, and how much they take at once as
  * vLLM decides it, by the GPU. */
-#ifndef DYNO_CLI_ASSEMBLY_ENGINE_DEFAULTS_H
-#define DYNO_CLI_ASSEMBLY_ENGINE_DEFAULTS_H
+#ifndef DYNO_CLI_SCENARIO_ENGINE_DEFAULTS_H
+#define DYNO_CLI_SCENARIO_ENGINE_DEFAULTS_H
 
 #include "cli/scenario/scenario.h"
 #include "core/model/gpu.h"
