@@ -5,8 +5,9 @@
 #
 # Arrows: cli -> {sim, backends, traces, reports} -> core, never sideways and never up; inside
 # core base <- model <- {kv, route, plan} <- worker <- run, and inside cli scenario <- assembly <-
-# commands.  A header of the system or of a library may be included only where it is listed.  Before
-# it judges the tree it judges small trees with one mistake each, and fails if it misses one.
+# commands.  No two folders of these include each other, not by way of others either.  A header of
+# the system or of a library may be included only where it is listed.  Before it judges the tree it
+# judges small trees with one mistake each, and fails if it misses one.
 set -euo pipefail
 
 script=$(readlink -f "$0")
@@ -187,6 +188,25 @@ wrong_includes() {
     ' "${files[@]}"
 }
 
+# "why" for every circle of folders below the folder $1.
+circles() {
+    local files
+
+    cd "$1"
+    mapfile -t files < <(find core sim kernels backends traces reports cli \
+        \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) 2>/dev/null | sort)
+    [[ ${#files[@]} -gt 0 ]] || return 0
+    awk '
+        function folder_of(path) { sub(/\/[^\/]*$/, "", path); return path }
+        /^[ \t]*#[ \t]*include[ \t]*"[^"]*\// {
+            split($0, quoted, "\"")
+            from = folder_of(FILENAME); to = folder_of(quoted[2])
+            if (from != to && !told[from, to]++) print from, to
+        }
+    ' "${files[@]}" | { LC_ALL=C tsort 2>&1 >/dev/null || true; } |
+        sed 's/^tsort: -: input contains a loop:$/folders include each other:/; s/^tsort: /    /'
+}
+
 # A tree of the one file $1 with the one include $2 must get $3 complaints.
 expect() {
     local file=$1 include=$2 due=$3 tree got
@@ -203,7 +223,30 @@ expect() {
     fi
 }
 
+# Folders $1, $2, ..., of which each has a header that includes the next one's, and the last the
+# first's, must be found to go round; and not when the first includes nothing.
+expect_circle() {
+    local tree due=$# next=("${@:2}" "$1") got
+
+    tree=$(mktemp -d)
+    for folder in "$@"; do
+        mkdir -p "$tree/$folder"
+        printf '#include "%s/a.h"\n' "${next[0]}" >"$tree/$folder/a.h"
+        next=("${next[@]:1}")
+    done
+    got=$(circles "$tree" | grep -c '^    ' || true)
+    : >"$tree/$1/a.h"
+    [[ $got -eq $due && -z $(circles "$tree") ]] || {
+        printf '%s: self-check: of %d folders in a circle %d were found\n' \
+            "$(basename "$script")" "$due" "$got" >&2
+        exit 1
+    }
+    rm -r "$tree"
+}
+
 self_check() {
+    expect_circle backends/assets backends/assets/tokenizer
+    expect_circle cli/ab cli/tune cli/gate
     expect core/base/a.c '"core/base/math.h"' 0
     expect core/base/a.c '"core/model/model.h"' 1
     expect core/base/a.c '"sim/timing.h"' 1
@@ -250,7 +293,8 @@ self_check() {
 }
 
 self_check
-found=$(wrong_includes "${1:-$(dirname "$script")/..}")
+root=$(readlink -f "${1:-$(dirname "$script")/..}")
+found=$(wrong_includes "$root" && circles "$root")
 if [[ -n $found ]]; then
     printf '%s\n' "$found"
     exit 1

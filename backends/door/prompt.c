@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "backends/assets/chat.h"
+#include "backends/assets/template/chat.h"
 #include "backends/door/door_parts.h"
 
 /* Of a template, on the thread that everybody's streams wait for: about 2 ms. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/chat.h"
+#include "backends/assets/template/chat.h"
 #include "backends/door/door_parts.h"
 
 enum { LIST_MAX = 512 }; /* bytes of the names of models in an error */

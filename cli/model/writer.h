@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backends/assets/chat.h"
+#include "backends/assets/template/chat.h"
 #include "backends/assets/weights.h"
 #include "core/base/status.h"
 #include "kernels/sample.h"

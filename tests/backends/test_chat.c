@@ -1,5 +1,5 @@
 /* Chats: whoever writes a message says what is in it, and nothing of who speaks when. */
-#include "backends/assets/chat.h"
+#include "backends/assets/template/chat.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "backends/assets/chat.h"
+#include "backends/assets/template/chat.h"
 
 #include <stdlib.h>
 #include <string.h>

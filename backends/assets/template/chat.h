@@ -1,6 +1,6 @@
 /* Messages in a model's chat template: the text that the model is to go on from. */
-#ifndef DYNO_BACKENDS_ASSETS_CHAT_H
-#define DYNO_BACKENDS_ASSETS_CHAT_H
+#ifndef DYNO_BACKENDS_ASSETS_TEMPLATE_CHAT_H
+#define DYNO_BACKENDS_ASSETS_TEMPLATE_CHAT_H
 
 #include <jansson.h>
 #include <stddef.h>
