@@ -26,22 +26,6 @@ struct calibrate_options {
 static const char *const devices[] = {"cpu", "cuda", NULL};
 static const char *const transports[] = {"auto", "shm", "tcp", NULL};
 
-/* The largest passes are those that the device makes unless it is told otherwise.  A GPU has a
- * large part of its context in use before that shows in a pass. */
-static const struct dyno_measure_config on_cpu = {.batch_tokens_max = 512,
-                                                  .seqs_max = 64,
-                                                  .long_seqs = 4,
-                                                  .long_tokens_max = 2048,
-                                                  .chunk_tokens = 128,
-                                                  .budget_ns = 120 * DYNO_S};
-static const struct dyno_measure_config on_cuda = {.is_cuda = true,
-                                                   .batch_tokens_max = 8192,
-                                                   .seqs_max = 256,
-                                                   .long_seqs = 32,
-                                                   .long_tokens_max = 8320,
-                                                   .chunk_tokens = 2048,
-                                                   .budget_ns = 240 * DYNO_S};
-
 static const struct dyno_option rows[] = {
     {.name = "run.device",
      .flag = "device",
@@ -120,7 +104,7 @@ static const struct dyno_option rows[] = {
      .initial = "25",
      .type = DYNO_OPTION_U32,
      .offset = AT(rounds),
-     .min = 5,
+     .min = DYNO_MEASURE_ROUNDS_MIN,
      .max = 1000},
 };
 
@@ -199,7 +183,8 @@ static void print_far(const struct dyno_machine *machine)
 static dyno_status measure(const struct calibrate_options *options, const char *path,
                            struct dyno_error *error)
 {
-    struct dyno_measure_config config = strcmp(options->device, "cuda") == 0 ? on_cuda : on_cpu;
+    struct dyno_measure_config config =
+        strcmp(options->device, "cuda") == 0 ? dyno_measure_cuda : dyno_measure_cpu;
     struct dyno_machine machine;
     dyno_status status;
 

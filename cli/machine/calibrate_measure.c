@@ -30,9 +30,30 @@ enum {
     FEW_SEQS = 4,      /* so many sequences ... */
     ANSWER_STEPS = 48, /* ... go on for as long as an answer does, ... */
     CROWD_STEPS = 8,   /* ... and more of them for so many steps */
-    ROUNDS_MIN = 5,
     EXPERIMENTS_MAX = 4 * DYNO_MACHINE_POINTS_MAX,
 };
+
+/* The largest passes are those that the device makes unless it is told otherwise.  A GPU has a
+ * large part of its context in use before that shows in a pass. */
+const struct dyno_measure_config dyno_measure_cpu = {.batch_tokens_max = 512,
+                                                     .seqs_max = 64,
+                                                     .long_seqs = 4,
+                                                     .long_tokens_max = 2048,
+                                                     .chunk_tokens = 128,
+                                                     .pause_ns = 50 * DYNO_MS,
+                                                     .rounds = 25,
+                                                     .budget_ns = 120 * DYNO_S,
+                                                     .transport = "auto"};
+const struct dyno_measure_config dyno_measure_cuda = {.is_cuda = true,
+                                                      .batch_tokens_max = 8192,
+                                                      .seqs_max = 256,
+                                                      .long_seqs = 32,
+                                                      .long_tokens_max = 8320,
+                                                      .chunk_tokens = 2048,
+                                                      .pause_ns = 50 * DYNO_MS,
+                                                      .rounds = 25,
+                                                      .budget_ns = 240 * DYNO_S,
+                                                      .transport = "auto"};
 
 enum kind { PREFILL, PREFILL_AFTER_PAUSE, DECODE };
 
@@ -366,28 +387,38 @@ static dyno_status plan_all(struct bench *bench)
     return DYNO_OK;
 }
 
+static dyno_status measure_round(struct bench *bench, uint32_t round)
+{
+    for (uint32_t i = 0; i < bench->experiment_count; i++) {
+        struct experiment *is = &bench->experiments[i];
+
+        DYNO_TRY(is->kind == DECODE ? run_decode(bench, is, &is->ns[round], &is->around[round])
+                                    : run_prefill(bench, is, &is->ns[round], &is->around[round]));
+    }
+    return DYNO_OK;
+}
+
 static dyno_status measure(struct bench *bench, struct dyno_error *error)
 {
-    const dyno_ns budget = bench->config->budget_ns;
+    const struct dyno_measure_config *config = bench->config;
+    dyno_ns until = config->budget_ns, left;
     uint32_t round = 0;
 
     for (; round < bench->rounds &&
-           (round < ROUNDS_MIN || dyno_wall_clock_now(bench->clock) < budget);
+           (round < DYNO_MEASURE_ROUNDS_MIN || dyno_wall_clock_now(bench->clock) < until);
          round++) {
-        for (uint32_t i = 0; i < bench->experiment_count; i++) {
-            struct experiment *experiment = &bench->experiments[i];
-            dyno_status status = experiment->kind == DECODE
-                                     ? run_decode(bench, experiment, &experiment->ns[round],
-                                                  &experiment->around[round])
-                                     : run_prefill(bench, experiment, &experiment->ns[round],
-                                                   &experiment->around[round]);
+        dyno_status status = measure_round(bench, round);
 
-            if (status != DYNO_OK) {
-                return dyno_fail(error, status, "out of memory while measuring");
-            }
+        if (status != DYNO_OK) {
+            return dyno_fail(error, status, "out of memory while measuring");
         }
-        if (bench->config->progress) {
-            bench->config->progress(bench->config->progress_context, round + 1, bench->rounds);
+        if (config->progress) {
+            config->progress(config->progress_context, round + 1, bench->rounds);
+        }
+        if (config->between) {
+            left = dyno_wall_clock_now(bench->clock);
+            DYNO_TRY(config->between(config->between_context, round + 1, bench->rounds, error));
+            until += dyno_wall_clock_now(bench->clock) - left;
         }
     }
     bench->rounds = round;

@@ -1,5 +1,5 @@
-/* A device that stands before another and notes what each pass asked and took; then, beside it, what
- * a measured machine would take for the same passes.
+/* A device that stands before another and notes what each pass asked and took; then, beside it,
+ * what a measured machine would take for the same passes.
  *
  * A request's error mixes what passes cost with how they were cut and who waited for whom.  Here
  * the passes are those that ran, so what differs is the model of their cost alone: by kind, for a

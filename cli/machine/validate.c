@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "cli/assembly/assembly.h"
+#include "cli/assembly/live.h"
 #include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
+#include "cli/machine/calibrate_measure.h"
 #include "cli/machine/validation.h"
 #include "cli/scenario/command_line.h"
 #include "cli/scenario/machine_file.h"
@@ -19,9 +21,30 @@
 
 struct own_options {
     uint32_t repeats;
+    const char *calibrate; /* NULL: --machine says what was measured */
+    uint32_t rounds;       /* of it, at most */
 };
 
 static const struct dyno_option rows[] = {
+    {.name = "validate.calibrate",
+     .flag = "calibrate",
+     .value = "FILE",
+     .help = "instead of --machine: measure this machine's CPUs as `dyno calibrate` does, but "
+             "between the live runs, so that both meet it as fast as it then is; and write FILE",
+     .initial = "none",
+     .special = "none",
+     .type = DYNO_OPTION_TEXT,
+     .offset = offsetof(struct own_options, calibrate),
+     .min = 1},
+    {.name = "validate.rounds",
+     .flag = "rounds",
+     .value = "N",
+     .help = "of --calibrate, at most",
+     .initial = "25",
+     .type = DYNO_OPTION_U32,
+     .offset = offsetof(struct own_options, rounds),
+     .min = DYNO_MEASURE_ROUNDS_MIN,
+     .max = 1000},
     {.name = "validate.repeats",
      .flag = "repeats",
      .value = "N",
@@ -38,14 +61,14 @@ enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
 static void print_help(void)
 {
-    puts("Usage: dyno validate --machine FILE [OPTION]...\n\n"
+    puts("Usage: dyno validate --machine|--calibrate FILE [OPTION]...\n\n"
          "Run a trace, or generated load, for real on this machine and then simulated, with\n"
          "what `dyno calibrate` measured, and compare request by request; and what was found in\n"
          "tiers, moved and handed over, and what a planner decided.  Options are those of `dyno\n"
          "replay`.  All runs are recorded in the database: its view validation_error\n"
          "has every request of every live run.\n\n"
          "  --machine FILE  what `dyno calibrate` wrote; --model, --threads and --tp are taken\n"
-         "                  from it\n"
+         "                  from it; or --calibrate, which measures between the live runs\n"
          "  --json FILE     write the comparison as JSON; - is standard output");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
@@ -74,7 +97,8 @@ struct validate {
     struct dyno_options options;
     enum dyno_scenario_ask ask;
     struct dyno_machine machine;
-    char threads[16], ranks[16], blocks[16];
+    char threads[16], ranks[16], blocks[16], machine_file[4096];
+    uint32_t live_done; /* runs */
     const volatile sig_atomic_t *interrupted;
     struct dyno_pass_watch *watch;
     struct half *halves; /* [repeats + 1] the simulated one is the last */
@@ -83,7 +107,7 @@ struct validate {
     struct dyno_validation found;
 };
 
-enum { WORDS_ADDED = 10 };
+enum { WORDS_ADDED = 12 };
 
 /* ---- the command lines ----------------------------------------------------------------------- */
 
@@ -95,24 +119,42 @@ static bool is_flag(const char *word, const char *flag)
     return strncmp(word, flag, length) == 0 && (word[length] == '\0' || word[length] == '=');
 }
 
+/* The row of ours that the word is a flag of; ROW_COUNT: none. */
+static uint32_t own_row(const char *word)
+{
+    uint32_t row = 0;
+
+    if (strncmp(word, "--", 2) != 0) {
+        return ROW_COUNT;
+    }
+    while (row < ROW_COUNT && !is_flag(word + 2, rows[row].flag)) {
+        row++;
+    }
+    return row;
+}
+
 static dyno_status take_own(struct validate *validate, struct dyno_options *own, int argc,
                             char **argv, struct dyno_error *error)
 {
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = "repeats"};
     static char command[] = "replay";
 
     validate->given[validate->given_count++] = command;
     for (int i = 1; i < argc; i++) {
         const char *equals = strchr(argv[i], '=');
+        uint32_t row = own_row(argv[i]);
+        struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG};
 
-        if (!is_flag(argv[i], "--repeats")) {
+        if (row == ROW_COUNT) {
             validate->given[validate->given_count++] = argv[i];
             continue;
         }
         if (!equals && i + 1 == argc) {
-            return dyno_fail(error, DYNO_BAD_INPUT, "--repeats needs a value: a whole number");
+            return dyno_fail(error, DYNO_BAD_INPUT, "--%s needs a value: %s", rows[row].flag,
+                             rows[row].type == DYNO_OPTION_U32 ? "a whole number" : "a file");
         }
-        DYNO_TRY(dyno_options_set(own, &rows[0], equals ? equals + 1 : argv[++i], &origin, error));
+        origin.where = rows[row].flag;
+        DYNO_TRY(
+            dyno_options_set(own, &rows[row], equals ? equals + 1 : argv[++i], &origin, error));
     }
     return DYNO_OK;
 }
@@ -120,10 +162,36 @@ static dyno_status take_own(struct validate *validate, struct dyno_options *own,
 static dyno_status needs_machine(struct dyno_error *error)
 {
     return dyno_fail(error, DYNO_BAD_INPUT,
-                     "validate needs --machine FILE; `dyno calibrate -o FILE` makes one");
+                     "validate needs --machine FILE, which `dyno calibrate -o FILE` makes, or "
+                     "--calibrate FILE, which makes one while it validates");
 }
 
-/* Read what is ours, and as a scenario what is a replay's. */
+static bool has_flag(const struct validate *validate, const char *flag)
+{
+    for (int i = 1; i < validate->given_count; i++) {
+        if (is_flag(validate->given[i], flag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As a scenario, what is a replay's: of the CPUs, if they are to be measured. */
+static dyno_status load_given(struct validate *validate, struct dyno_error *error)
+{
+    static char device[] = "--device", cpu[] = "cpu";
+    int count = validate->given_count;
+
+    memcpy(validate->words, validate->given, (size_t)count * sizeof(char *));
+    if (validate->own.calibrate && !has_flag(validate, "--device")) {
+        validate->words[count++] = device;
+        validate->words[count++] = cpu;
+    }
+    return dyno_scenario_load(&validate->scenario, &validate->options, count, validate->words,
+                              &validate->ask, error);
+}
+
+/* Read what is ours, and the rest. */
 static dyno_status read_words(struct validate *validate, int argc, char **argv,
                               struct dyno_error *error)
 {
@@ -137,13 +205,21 @@ static dyno_status read_words(struct validate *validate, int argc, char **argv,
     }
     DYNO_TRY(dyno_options_open(&own, rows, ROW_COUNT, &validate->own, error));
     status = take_own(validate, &own, argc, argv, error);
+    if (status == DYNO_OK && validate->own.calibrate) {
+        (void)snprintf(validate->machine_file, sizeof validate->machine_file, "%s",
+                       validate->own.calibrate);
+    }
     dyno_options_close(&own);
     DYNO_TRY(status);
-    if (validate->given_count == 1) {
+    if (validate->given_count == 1 && !validate->own.calibrate) {
         return needs_machine(error);
     }
-    return dyno_scenario_load(&validate->scenario, &validate->options, validate->given_count,
-                              validate->given, &validate->ask, error);
+    if (validate->own.calibrate && has_flag(validate, "--machine")) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--machine FILE says what was measured and --calibrate FILE measures: "
+                         "leave one out");
+    }
+    return load_given(validate, error);
 }
 
 static enum dyno_option_source source_of(const struct validate *validate, const char *name)
@@ -152,14 +228,36 @@ static enum dyno_option_source source_of(const struct validate *validate, const 
         ->source;
 }
 
+/* The machine is known by name alone until it has been measured. */
+static dyno_status name_machine(struct validate *validate, struct dyno_error *error)
+{
+    const struct dyno_scenario *scenario = &validate->scenario;
+    struct dyno_machine *machine = &validate->machine;
+
+    if (strcmp(scenario->run.device, "cpu") != 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--calibrate measures CPUs between live runs, and --device is '%s'; "
+                         "`dyno calibrate` measures a GPU",
+                         scenario->run.device);
+    }
+    machine->threads = dyno_live_threads(scenario);
+    machine->ranks = scenario->fleet.tp;
+    (void)snprintf(machine->device, sizeof machine->device, "cpu");
+    (void)snprintf(machine->model, sizeof machine->model, "%s", scenario->model.name);
+    return dyno_frame_check_writable("validate.calibrate", validate->machine_file, error);
+}
+
 static dyno_status read_machine(struct validate *validate, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = &validate->scenario;
 
-    if (!scenario->timing.machine) {
+    if (validate->own.calibrate) {
+        DYNO_TRY(name_machine(validate, error));
+    } else if (scenario->timing.machine) {
+        DYNO_TRY(dyno_machine_read(&validate->machine, scenario->timing.machine, error));
+    } else {
         return needs_machine(error);
     }
-    DYNO_TRY(dyno_machine_read(&validate->machine, scenario->timing.machine, error));
     (void)snprintf(validate->threads, sizeof validate->threads, "%u", validate->machine.threads);
     (void)snprintf(validate->ranks, sizeof validate->ranks, "%u", validate->machine.ranks);
     if (scenario->output.journal || scenario->output.host_json) {
@@ -192,11 +290,13 @@ static void make_words(struct validate *validate, bool is_live)
     static char device[] = "--device", threads[] = "--threads", model[] = "--model", tp[] = "--tp",
                 blocks[] = "--num-gpu-blocks-override", machine[] = "--machine", none[] = "none";
 
+    bool calibrates = validate->own.calibrate != NULL;
+
     validate->word_count = 0;
     for (int i = 0; i < validate->given_count; i++) {
         char *word = validate->given[i];
 
-        if (is_live && i > 0 && is_flag(word, machine)) {
+        if (i > 0 && (is_live || calibrates) && is_flag(word, calibrates ? device : machine)) {
             i += strchr(word, '=') == NULL;
         } else {
             validate->words[validate->word_count++] = word;
@@ -209,6 +309,9 @@ static void make_words(struct validate *validate, bool is_live)
         add_pair(validate, device, validate->machine.device);
     } else { /* a GPU's are counted when it is opened */
         add_pair(validate, blocks, validate->blocks);
+    }
+    if (!is_live && calibrates) {
+        add_pair(validate, machine, validate->machine_file);
     }
     if (is_open(validate, "model.name")) {
         add_pair(validate, model, validate->machine.model);
@@ -314,8 +417,57 @@ static dyno_status run_half(struct validate *validate, struct half *half, struct
 static void say_progress(uint32_t run, uint32_t repeats)
 {
     if (isatty(STDERR_FILENO)) {
-        (void)fprintf(stderr, "live run %u of %u\n", run + 1, repeats);
+        (void)fprintf(stderr, "\r\033[Klive run %u of %u\n", run + 1, repeats);
     }
+}
+
+static void say_rounds(void *context, uint32_t done, uint32_t rounds)
+{
+    (void)context;
+    (void)fprintf(stderr, "\r\033[Kmeasuring: round %u of at most %u", done, rounds);
+    (void)fflush(stderr);
+}
+
+static dyno_status run_live_until(struct validate *validate, uint32_t end, struct dyno_error *error)
+{
+    for (; validate->live_done < end; validate->live_done++) {
+        uint32_t run = validate->live_done;
+
+        say_progress(run, validate->own.repeats);
+        validate->halves[run].is_live = true;
+        DYNO_TRY(run_half(validate, &validate->halves[run], error));
+        validate->heard[run] = validate->halves[run].heard;
+        validate->totals[run] = validate->halves[run].totals;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status run_live_between(void *context, uint32_t done, uint32_t rounds,
+                                    struct dyno_error *error)
+{
+    struct validate *validate = context;
+
+    return run_live_until(validate, (uint32_t)((uint64_t)validate->own.repeats * done / rounds),
+                          error);
+}
+
+static dyno_status calibrate(struct validate *validate, struct dyno_error *error)
+{
+    struct dyno_measure_config config = dyno_measure_cpu;
+
+    config.model = validate->scenario.model.name;
+    config.threads = validate->machine.threads;
+    config.ranks = validate->machine.ranks;
+    config.rounds = validate->own.rounds;
+    config.far = validate->scenario.prefill.at;
+    config.progress = isatty(STDERR_FILENO) ? say_rounds : NULL;
+    config.between = run_live_between;
+    config.between_context = validate;
+    DYNO_TRY(dyno_machine_measure(&validate->machine, &config, error));
+    if (config.progress) {
+        (void)fputs("\r\033[K", stderr);
+    }
+    return dyno_machine_write(&validate->machine, validate->machine_file, error);
 }
 
 static dyno_status run_all(struct validate *validate, struct dyno_error *error)
@@ -324,13 +476,10 @@ static dyno_status run_all(struct validate *validate, struct dyno_error *error)
     struct half *simulated = &validate->halves[repeats];
     const char *database = validate->scenario.output.db;
 
-    for (uint32_t i = 0; i < repeats; i++) {
-        say_progress(i, repeats);
-        validate->halves[i].is_live = true;
-        DYNO_TRY(run_half(validate, &validate->halves[i], error));
-        validate->heard[i] = validate->halves[i].heard;
-        validate->totals[i] = validate->halves[i].totals;
+    if (validate->own.calibrate) {
+        DYNO_TRY(calibrate(validate, error));
     }
+    DYNO_TRY(run_live_until(validate, repeats, error));
     (void)snprintf(validate->blocks, sizeof validate->blocks, "%u", validate->halves[0].blocks);
     DYNO_TRY(run_half(validate, simulated, error));
     for (uint32_t i = 0; database && i < repeats; i++) {

@@ -82,6 +82,20 @@ fi
 works validate --machine=machine.json "${load[@]}" --db none --repeats=1
 grep -q 'not known of one live run' out || fail "one live run is taken for more: $(cat out)"
 
+# Measured between the live runs: the same kind of file, which serves again.
+works validate --calibrate between.json --model tiny --threads 1 --rounds 5 "${load[@]}" \
+    --repeats 2 --db between.db --json between-1.json
+[[ $(number between-1.json ttft_ms.live_run_error.count) == 120 ]] || fail "$(cat between-1.json)"
+[[ $(number between.json threads) == 1 ]] || fail "what was measured: $(cat between.json)"
+works validate --machine between.json "${load[@]}" --db none --repeats 1 --json between-2.json
+[[ $(number between-1.json ttft_ms.mean.simulated) == \
+    $(number between-2.json ttft_ms.mean.simulated) ]] || fail "the file is not what was measured"
+if has_sqlite; then
+    [[ $(sqlite3 between.db "select count(*) from run
+        where command like '%--machine between.json%'") == 1 ]] ||
+        fail "the simulated run does not say what repeats it"
+fi
+
 # A worker of two ranks is another machine.
 works calibrate --model tiny --threads 2 --tp 2 --rounds 5 -o ranks.json
 grep -q '"tp": 2' ranks.json || fail "no ranks: $(cat ranks.json)"
@@ -97,8 +111,18 @@ refuses 2 '--gpu and --device contradict each other: no GPU is simulated' \
     replay --device cpu --gpu h100 "${load[@]}"
 for words in "" "--arrival poisson:5 --requests 5"; do
     # shellcheck disable=SC2086
-    refuses 2 "validate needs --machine FILE; \`dyno calibrate -o FILE\` makes one" validate $words
+    refuses 2 "validate needs --machine FILE, which \`dyno calibrate -o FILE\` makes, or \
+--calibrate FILE, which makes one while it validates" validate $words
 done
+refuses 2 '--machine FILE says what was measured and --calibrate FILE measures: leave one out' \
+    validate --machine machine.json --calibrate other.json "${load[@]}"
+refuses 2 "--calibrate measures CPUs between live runs, and --device is 'null'; \
+\`dyno calibrate\` measures a GPU" \
+    validate --calibrate other.json --device null "${load[@]}"
+refuses 2 "validate.calibrate: nothing can be written into the folder of absent/other.json: \
+No such file or directory" \
+    validate --calibrate absent/other.json "${load[@]}"
+refuses 2 '--calibrate needs a value: a file' validate "${load[@]}" --calibrate
 refuses 1 "none of 2 requests completed in every run: there is nothing to compare; \
 do prompts and answers fit the model's context?" validate --machine machine.json \
     --arrival poisson:200 --requests 2 --input-tokens 5000 --db none --repeats 1
