@@ -388,12 +388,6 @@ static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario
                            "and sim can",
                            error);
     }
-    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.style, "both") == 0) {
-        return refuse_pair(options, "disagg.style", "run.device",
-                           "cannot be together: a device that computes begins no prompt before "
-                           "there is a place for it",
-                           error);
-    }
     if (dyno_live_is_real(scenario) && scenario->disagg.fetch_block_ns > 0) {
         return refuse_pair(options, "disagg.fetch_block", "run.device",
                            "contradict each other: asking for blocks takes as long as it does",

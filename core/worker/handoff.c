@@ -314,10 +314,10 @@ static dyno_status give_up_waiting(struct dyno_handoff *handoff, uint32_t place)
 {
     uint32_t decode = at(handoff, place)->decode_place;
 
-    handoff->given_up++;
     if (way_of(handoff)->give_up) {
         return way_of(handoff)->give_up(handoff, place);
     }
+    handoff->given_up++;
     DYNO_TRY(dyno_handoff_give_lease(handoff, at(handoff, place)));
     dyno_handoff_end(handoff, place);
     dyno_half_take_over(handoff->decode, handoff->now, decode);
@@ -512,11 +512,8 @@ static dyno_status check_config(const struct dyno_handoff_config *config, struct
                          "device %s cannot go on with KV that another worker computed",
                          config->decode.device->ops->name);
     }
-    if (config->decode.device->ops->stores_kv &&
-        (config->style == DYNO_HANDOFF_BOTH || config->layers > 1)) {
-        return dyno_fail(error, DYNO_UNSUPPORTED,
-                         "device %s begins no prompt before there is a place for it, and moves "
-                         "whole blocks",
+    if (config->decode.device->ops->stores_kv && config->layers > 1) {
+        return dyno_fail(error, DYNO_UNSUPPORTED, "device %s tells nobody of single layers",
                          config->decode.device->ops->name);
     }
     if (config->style == DYNO_HANDOFF_BOTH && config->deadline_ns == 0) {

@@ -1,6 +1,10 @@
 /* Both at once: the prompt is computed while the request waits for blocks where it will decode; the
  * blocks move when there are both.  Blocks here may wait for a prompt that waits for blocks there,
- * and the other way round: only the deadline parts them. */
+ * and the other way round: only the deadline parts them.
+ *
+ * A device that is real writes down what it yields, and reads what others write, so that a request
+ * is never computed in two places at once: whose deadline is over goes on when its prompt has left
+ * the other worker, with its token if the pass in flight yielded one. */
 #include "core/worker/handoff_parts.h"
 
 static dyno_status both_submit(struct dyno_handoff *handoff, dyno_ns now, uint32_t worker,
@@ -61,6 +65,13 @@ static dyno_status both_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
         return DYNO_OK;
     }
     passage->prompt_place = DYNO_NO_WORKER;
+    if (passage->leaves && !passage->cancelled && record->outcome == DYNO_CANCELLED_BY_CLIENT) {
+        handoff->config.router.ended(handoff->config.router.context, handoff->now, record->id);
+        if (record->output_tokens > 0) {
+            dyno_handoff_note_ended(handoff, passage, record);
+        }
+        return dyno_handoff_fall_back(handoff, place);
+    }
     return dyno_handoff_end_with_prompt(handoff, passage, record);
 }
 
@@ -79,12 +90,26 @@ static dyno_status both_cancel(struct dyno_handoff *handoff, uint32_t place)
                          DYNO_CANCELLED_BY_CLIENT);
 }
 
+static dyno_status leave(struct dyno_handoff *handoff, uint32_t place)
+{
+    struct dyno_passage *passage = dyno_handoff_at(handoff, place);
+
+    passage->leaves = true;
+    dyno_heap_remove(&handoff->deadlines, place);
+    return handoff->prefill->ops->cancel(handoff->prefill, handoff->now, passage->prefill_worker,
+                                         passage->request.id);
+}
+
 /* No blocks within the deadline: the prompt is computed where it waits, with its first token if
  * that is out; what the other worker still does of it is for nothing. */
 static dyno_status both_give_up(struct dyno_handoff *handoff, uint32_t place)
 {
     struct dyno_passage passage = *dyno_handoff_at(handoff, place);
 
+    if (!passage.is_computed && handoff->config.prefill.device->ops->is_real) {
+        return leave(handoff, place);
+    }
+    handoff->given_up++;
     if (passage.cancelled) { /* which ends the passage */
         return dyno_half_end(handoff->decode, handoff->now, passage.decode_place,
                              DYNO_CANCELLED_BY_CLIENT);

@@ -57,7 +57,8 @@ static dyno_status let_go_of_prompt(struct dyno_handoff *handoff, struct dyno_pa
     if (prompt == DYNO_NO_WORKER || dyno_half_is_leased(handoff->prefill, prompt)) {
         return dyno_handoff_give_lease(handoff, passage);
     }
-    passage->cancelled = passage->cancelled || dyno_half_is_cancelled(handoff->prefill, prompt);
+    passage->cancelled = passage->cancelled || (!passage->leaves && /* nor is its client gone */
+                                                dyno_half_is_cancelled(handoff->prefill, prompt));
     passage->prompt_place = DYNO_NO_WORKER;
     handoff->stirred = true;
     handoff->config.router.ended(handoff->config.router.context, handoff->now, passage->request.id);

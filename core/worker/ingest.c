@@ -19,7 +19,7 @@ dyno_ns dyno_ingested_at(const struct dyno_local *local, const struct dyno_worke
 }
 
 /* Those whose ingest is over wait for a pass.  On a device that is real they are ready when they
- * are seen to be. */
+ * are seen to be, but for those whose prompts another worker has admitted since. */
 void dyno_ingest_take_ready(struct dyno_local *local, struct dyno_worker *worker, dyno_ns now)
 {
     while (worker->ingest.count > 0) {
@@ -29,7 +29,8 @@ void dyno_ingest_take_ready(struct dyno_local *local, struct dyno_worker *worker
         if (seq->record.ready_ns > now) {
             return;
         }
-        if (DYNO_RARELY(local->config.device->ops->is_real)) {
+        if (DYNO_RARELY(local->config.device->ops->is_real) &&
+            seq->record.admitted_ns == DYNO_NEVER) {
             seq->record.ready_ns = now;
         }
         seq->state = SEQ_WAITING;

@@ -36,6 +36,8 @@ struct dyno_passage {
     bool is_over;                        /* it ends, as `outcome` says, when they have arrived */
     enum dyno_outcome outcome;
     bool cancelled;                    /* its client went while it was on its way */
+    bool leaves;                       /* its prompt the worker that computes it, for it has taken
+                                          too long: where it decodes it is served whole then */
     bool is_taken;                     /* its place */
     uint32_t tries;                    /* to move its blocks, beyond the first */
     struct dyno_request_record prompt; /* what there is to tell of it, when it is computed */

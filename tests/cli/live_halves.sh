@@ -39,6 +39,18 @@ works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${pulls[@]}" 
 [[ $(number single.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
 [[ $(number single.json transfers.count) == 0 ]] || fail "moved: $(cat single.json)"
 
+# And prompts may be computed while their requests wait for a place to decode in.  All at once
+# they do not fit there, and some have waited too long.
+both=(--set disagg.style=both --set disagg.deadline)
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}=1min" \
+    --json both.json
+[[ $(number both.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number both.json transfers.count) == 60 ]] || fail "both: $(cat both.json)"
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}=1us" \
+    --arrival concurrency:60 --num-gpu-blocks-override 20 --json late.json
+[[ $(number late.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number late.json transfers.given_up) != 0 ]] || fail "none waited too long: $(cat late.json)"
+
 # A tensor-parallel worker moves what each of its ranks has.
 works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" --json ranks.json
 [[ $(number ranks.json transfers.count) == 60 ]] || fail "with ranks: $(cat out)"
@@ -51,8 +63,11 @@ for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \
     'handed off, MB +[1-9][0-9.]* +[1-9][0-9.]* +[+-][0-9.]+'; do
     grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
 done
-works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${pulls[@]}"
-grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, of what is pulled: $(cat out)"
+for how in "${pulls[*]}" "${both[*]}=1min"; do
+    read -ra options <<<"$how"
+    works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${options[@]}"
+    grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, $how: $(cat out)"
+done
 sed '/copy_/d' machine.json >old.json
 refuses 1 "old.json does not say what copying a byte takes (copy_byte_ns), and blocks are to be \
 moved: measure it anew, dyno calibrate -o old.json" \
@@ -60,10 +75,11 @@ moved: measure it anew, dyno calibrate -o old.json" \
 
 # What clients are answered is the same, to the last token.
 prompts=("It is a truth universally acknowledged" "Emma" "She had been a friend of the family, and")
-for how in whole halves pulls; do
+for how in whole halves pulls both; do
     options=("${halves[@]}")
     [[ $how == whole ]] && options=(--workers 1)
     [[ $how == pulls ]] && options+=("${pulls[@]}")
+    [[ $how == both ]] && options+=("${both[@]}=1min")
     start_server --device cpu --threads 1 "${options[@]}"
     for prompt in "${prompts[@]}"; do
         for heat in 0 0.8; do
@@ -77,16 +93,13 @@ for how in whole halves pulls; do
     stop_server
 done
 grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
-for how in halves pulls; do
+for how in halves pulls both; do
     cmp whole.txt $how.txt || fail "answers differ: $(cat whole.txt $how.txt)"
 done
 
 refuses 2 '--set disagg.transfer and --device cannot be together: a device that computes tells '\
 'nobody of single layers' \
     replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.transfer=layers
-refuses 2 '--set disagg.style and --device cannot be together: a device that computes begins no '\
-'prompt before there is a place for it' \
-    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.style=both
 refuses 2 '--set disagg.fetch_block and --device contradict each other: asking for blocks takes '\
 'as long as it does' \
     replay "${load[@]}" --device cpu "${halves[@]}" "${pulls[@]}" --set disagg.fetch_block=1us

@@ -44,6 +44,9 @@ same moving --device cpu --threads 1 --arrival poisson:200 --requests 12 --input
     --decode 1 --tier g2=512KiB --tier g3=16MiB
 same pulled --device cpu --threads 1 --arrival poisson:200 --requests 12 --input-tokens 60 \
     --output-tokens 4 --disagg always --prefill 1 --decode 1 --set disagg.style=pull
+same both --device cpu --threads 1 --arrival poisson:200 --requests 12 --input-tokens 60 \
+    --output-tokens 4 --disagg always --prefill 1 --decode 1 --set disagg.style=both \
+    --set disagg.deadline=20ms --num-gpu-blocks-override 16
 
 # One bit in each of many places: found out in a sentence, or harmless (a time between two events),
 # never a crash.

@@ -45,7 +45,8 @@ START_TEST(a_run_that_is_cut_ends_every_request)
 }
 END_TEST
 
-static const enum dyno_handoff_style styles[] = {DYNO_HANDOFF_PUSH, DYNO_HANDOFF_PULL};
+static const enum dyno_handoff_style styles[] = {DYNO_HANDOFF_PUSH, DYNO_HANDOFF_PULL,
+                                                 DYNO_HANDOFF_BOTH};
 
 /* Else the above says nothing. */
 START_TEST(blocks_are_moved)
@@ -60,12 +61,39 @@ START_TEST(blocks_are_moved)
         draw(&world, seed);
         world.halves.policy = &dyno_handoff_table[0]; /* always */
         world.halves.style = styles[_i];
+        world.halves.deadline_ns = 500 * DYNO_MS;
         run_live(&live, &result);
         transfers += live.totals.transfers;
         many_steps += live.many_steps;
     }
     ck_assert_uint_gt(transfers, 0);
     ck_assert_uint_gt(many_steps, 0);
+}
+END_TEST
+
+/* Prompts begin to be computed before there are blocks for them, and some take longer than the
+ * deadline: with whatever became of them by then, their requests go on whole. */
+START_TEST(whose_deadline_is_over_is_served_whole)
+{
+    uint64_t given_up = 0;
+
+    for (uint64_t seed = 13000; seed < 13008; seed++) {
+        struct dyno_loop_result result;
+        struct world world;
+        struct live live = {.world = &world};
+
+        draw(&world, seed);
+        world.halves.policy = &dyno_handoff_table[0]; /* always */
+        world.halves.style = DYNO_HANDOFF_BOTH;
+        world.halves.deadline_ns = 1000;
+        run_live(&live, &result);
+        ck_assert_uint_eq(result.requests, world.request_count);
+        for (uint32_t i = 0; i < world.request_count; i++) {
+            check_record(&live, i);
+        }
+        given_up += live.totals.transfers_given_up;
+    }
+    ck_assert_uint_gt(given_up, 0);
 }
 END_TEST
 
@@ -77,6 +105,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
     tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
     tcase_add_loop_test(cases, blocks_are_moved, 0, sizeof styles / sizeof styles[0]);
+    tcase_add_test(cases, whose_deadline_is_over_is_served_whole);
     suite_add_tcase(suite, cases);
 }
 

@@ -65,9 +65,6 @@ static inline void world_draw_halves(struct world *world)
 static inline void world_draw_halves_live(struct world *world)
 {
     world_draw_halves(world);
-    if (world->halves.style == DYNO_HANDOFF_BOTH) {
-        world->halves.style = DYNO_HANDOFF_PULL;
-    }
     world->halves.layers = 0;
     world->halves.worker.async_scheduling = false;
 }
