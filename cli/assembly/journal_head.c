@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/units.h"
+#include "core/base/words.h"
 
 /* The numbers beside the options, by name. */
 enum number {
@@ -116,10 +117,12 @@ static dyno_status take_option(struct dyno_options *options, const char *name, c
     static const struct dyno_option_origin origin = {.source = DYNO_SOURCE_FILE,
                                                      .where = "journal"};
     const struct dyno_option *row = dyno_options_find(options, name);
+    char quoted[DYNO_QUOTE_MAX];
 
     if (!row) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "the journal has an option '%s' that this dyno does not know", name);
+                         "the journal has an option %s that this dyno does not know",
+                         dyno_quote(quoted, name));
     }
     return dyno_options_set(options, row, value, &origin, error);
 }

@@ -94,6 +94,8 @@ refuses() {
 
 head -c $(($(stat -c %s tight) / 2)) tight >half
 refuses 'the file ends in the middle of a run' rerun half
+LC_ALL=C sed 's/kv\.blocks/kv\nblocks/' tight >bad
+refuses "the journal has an option 'kv?blocks' that this dyno does not know" rerun bad
 refuses 'is not a journal' rerun kv.first
 refuses 'No such file' rerun nothing
 refuses 'rerun takes one journal' rerun
