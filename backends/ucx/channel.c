@@ -47,8 +47,8 @@ static dyno_status fail(const struct dyno_ucx_channel *channel, ucs_status_t sta
 static bool sleep_on(struct dyno_ucx_channel *channel)
 {
     struct pollfd polled[3] = {{.fd = channel->events, .events = POLLIN},
-                               {.fd = channel->config.stops[0], .events = POLLIN | POLLRDHUP},
-                               {.fd = channel->config.stops[1], .events = POLLIN | POLLRDHUP}};
+                               {.fd = channel->config.connection, .events = POLLRDHUP},
+                               {.fd = channel->config.stop, .events = POLLIN}};
 
     if (library_of(channel)->worker_arm(channel->worker) != UCS_OK) {
         return true; /* there is more to do */

@@ -4,7 +4,7 @@
  * end has registered is read and written without asking it (remote memory access).  Everything here
  * belongs to the one thread that uses the channel, and only moves while that thread is in one of
  * these functions; the thread may be another one later.  Whoever waits sleeps, until something
- * comes or one of two descriptors becomes readable, which ends all waiting for good.
+ * comes, or a connection ends or a descriptor becomes readable, which ends all waiting for good.
  */
 #ifndef DYNO_BACKENDS_UCX_CHANNEL_H
 #define DYNO_BACKENDS_UCX_CHANNEL_H
@@ -23,7 +23,7 @@ struct dyno_ucx_channel_config {
     enum dyno_ucx_transport transport;  /* not AUTO */
     bool loopback;                      /* TCP: this machine only */
     size_t body_max;                    /* of a message that comes: a longer one breaks it */
-    int stops[2];                       /* the descriptors; -1: none; not owned */
+    int connection, stop;               /* the connection and the descriptor; -1: none; not owned */
 };
 
 /* What goes before a message's body. */

@@ -13,7 +13,9 @@
 #include "backends/ucx/far_memory.h"
 #include "backends/ucx/socket.h"
 
-enum { WELCOME_S = 120 }; /* it takes memory from the system, and may be slow at that */
+enum { WELCOME_MS = 120000 }; /* it takes memory from the system, and may be slow at that */
+
+enum { BEATS = 4 }; /* of which the first that is heard does */
 
 /* One of its workers, as its thread here knows it. */
 struct hand {
@@ -71,16 +73,35 @@ const char *dyno_ucx_peer_why(const struct dyno_ucx_peer *peer)
     return atomic_load_explicit(&peer->is_gone, memory_order_acquire) ? peer->why : NULL;
 }
 
-/* The connection is silent while the session lasts. */
+static void give_up_silent(struct dyno_ucx_peer *peer)
+{
+    char why[128];
+
+    (void)snprintf(why, sizeof why,
+                   "nothing was heard of it for %.3g s: it hangs, or its machine does",
+                   (double)peer->config.silence_ns / 1e9);
+    dyno_ucx_peer_give_up(peer, why);
+}
+
+/* Nothing comes over the connection but beats, while the session lasts. */
 static void *watch(void *context)
 {
     struct dyno_ucx_peer *peer = context;
     struct pollfd polled[2] = {{.fd = peer->socket, .events = POLLIN | POLLRDHUP},
                                {.fd = peer->gone_event, .events = POLLIN}};
+    int limit_ms = peer->hello.beat_ms > 0 ? BEATS * (int)peer->hello.beat_ms : -1, ready;
 
-    while (poll(polled, 2, -1) <= 0) {
+    do {
+        ready = poll(polled, 2, limit_ms);
+    } while (ready < 0 || (ready > 0 && polled[1].revents == 0 &&
+                           (polled[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0 &&
+                           dyno_ucx_hear_beats(peer->socket)));
+    if (atomic_load_explicit(&peer->closing, memory_order_acquire)) {
+        return NULL;
     }
-    if (!atomic_load_explicit(&peer->closing, memory_order_acquire)) {
+    if (ready == 0) {
+        give_up_silent(peer);
+    } else {
         dyno_ucx_peer_give_up(peer, "its connection ended");
     }
     return NULL;
@@ -141,7 +162,8 @@ static dyno_status open_channel(struct dyno_ucx_channel **out, const struct dyno
                                        .transport = (enum dyno_ucx_transport)peer->hello.transport,
                                        .loopback = peer->loopback,
                                        .body_max = body_max,
-                                       .stops = {peer->socket, peer->gone_event}},
+                                       .connection = peer->socket,
+                                       .stop = peer->gone_event},
                                    error));
     dyno_ucx_channel_listen(*out, peer->key);
     return dyno_ucx_channel_connect(*out, address, error);
@@ -201,6 +223,20 @@ static dyno_status open_hands(struct dyno_ucx_peer *peer, struct dyno_ucx_reader
     return DYNO_OK;
 }
 
+/* The welcome's head, after beats, of which there are not more than in the time that it has. */
+static bool read_head(const struct dyno_ucx_peer *peer, struct dyno_ucx_welcome *welcome)
+{
+    uint32_t beats = peer->hello.beat_ms > 0 ? WELCOME_MS / peer->hello.beat_ms + 1 : 0;
+    char *at = (char *)welcome;
+
+    do {
+        if (!dyno_ucx_read(peer->socket, at, 1)) {
+            return false;
+        }
+    } while (*at == 0 && beats-- > 0);
+    return dyno_ucx_read(peer->socket, at + 1, sizeof *welcome - 1);
+}
+
 /* Its welcome, as bytes[welcome->size], or its refusal as an error; *bytes, NULL before, is the
  * caller's to free in any case. */
 static dyno_status read_welcome(const struct dyno_ucx_peer *peer, const char *address,
@@ -209,7 +245,7 @@ static dyno_status read_welcome(const struct dyno_ucx_peer *peer, const char *ad
 {
     struct dyno_error why;
 
-    if (!dyno_ucx_read(peer->socket, welcome, sizeof *welcome)) {
+    if (!read_head(peer, welcome)) {
         return dyno_fail(error, DYNO_IO, "the worker at %s does not answer", address);
     }
     if (dyno_ucx_welcome_check(welcome, &why) != DYNO_OK) {
@@ -228,6 +264,18 @@ static dyno_status read_welcome(const struct dyno_ucx_peer *peer, const char *ad
                             : DYNO_OK;
 }
 
+/* As often as it is to be heard of; 0: it need not be. */
+static uint32_t beat_ms(dyno_ns silence_ns)
+{
+    dyno_ns ms = silence_ns / BEATS / DYNO_MS;
+
+    if (silence_ns == 0) {
+        return 0;
+    }
+    ms = ms > DYNO_UCX_BEAT_MS_MIN ? ms : DYNO_UCX_BEAT_MS_MIN;
+    return ms < DYNO_UCX_BEAT_MS_MAX ? (uint32_t)ms : DYNO_UCX_BEAT_MS_MAX;
+}
+
 static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct dyno_error *error)
 {
     const struct dyno_ucx_peers_config *config = &peer->config;
@@ -237,7 +285,6 @@ static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct 
     dyno_status status;
 
     DYNO_TRY(dyno_ucx_dial(&peer->socket, &peer->loopback, address, error));
-    dyno_ucx_socket_limit(peer->socket, WELCOME_S);
     peer->hello = (struct dyno_ucx_hello){
         .magic = DYNO_UCX_MAGIC,
         .version = DYNO_UCX_VERSION,
@@ -250,7 +297,10 @@ static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct 
         .threads = config->threads,
         .blocks = config->blocks,
         .block_tokens = config->block_tokens,
-        .rows_max = config->rows_max};
+        .rows_max = config->rows_max,
+        .beat_ms = beat_ms(config->silence_ns)};
+    dyno_ucx_socket_limit(peer->socket,
+                          peer->hello.beat_ms > 0 ? BEATS * peer->hello.beat_ms : WELCOME_MS);
     if (!dyno_ucx_write(peer->socket, &peer->hello, sizeof peer->hello)) {
         return dyno_fail(error, DYNO_IO, "the worker at %s hung up", address);
     }

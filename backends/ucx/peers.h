@@ -28,6 +28,7 @@ struct dyno_ucx_peers_config {
     /* Workers that are there from the start: [ready_first, ready_first + ready_count); 0: all. */
     uint32_t ready_first, ready_count;
     dyno_ns look_for_ns; /* how long a process that is gone is looked for; 0: not at all */
+    dyno_ns silence_ns;  /* one of which nothing is heard for so long is gone; 0: it never is */
     bool predicts;       /* measure a few passes when a device opens, to say what one would take */
     /* What time it is, and whom to wake: both from any thread. */
     dyno_ns (*now)(const struct dyno_clock *clock);

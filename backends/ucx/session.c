@@ -1,6 +1,7 @@
 #include "backends/ucx/session.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "backends/ucx/labour.h"
 #include "backends/ucx/socket.h"
 
-enum { HELLO_S = 5 }; /* whoever connects has so long to say what for */
+enum { HELLO_MS = 5000 }; /* whoever connects has so long to say what for */
 
 /* One worker. */
 struct hand {
@@ -35,10 +36,30 @@ struct dyno_ucx_session {
     struct dyno_ucx_channel *memories; /* by which the other process reaches all of them */
     pthread_t thread;                  /* that serves it */
     bool started;
-    struct hand *hands; /* [hello.workers] */
+    pthread_t heart; /* the thread that beats ... */
+    bool beats;
+    pthread_mutex_t speaking; /* ... not in the middle of what somebody else says */
+    struct hand *hands;       /* [hello.workers] */
 };
 
 /* ---- threads --------------------------------------------------------------------------------- */
+
+/* As long as this process lives, whatever else it does: also while it takes memory. */
+static void *beat(void *context)
+{
+    struct dyno_ucx_session *session = context;
+    struct pollfd over = {.fd = session->over, .events = POLLIN};
+    int is_over;
+
+    while ((is_over = poll(&over, 1, (int)session->hello.beat_ms)) <= 0) {
+        if (is_over == 0) {
+            pthread_mutex_lock(&session->speaking);
+            dyno_ucx_beat(session->socket);
+            pthread_mutex_unlock(&session->speaking);
+        }
+    }
+    return NULL;
+}
 
 static void *serve_memories(void *context)
 {
@@ -102,7 +123,8 @@ static dyno_status open_channel(struct dyno_ucx_channel **out,
                                   .transport = (enum dyno_ucx_transport)session->hello.transport,
                                   .loopback = session->loopback,
                                   .body_max = body_max,
-                                  .stops = {session->over, session->socket}},
+                                  .connection = session->socket,
+                                  .stop = session->over},
                               error));
     dyno_ucx_channel_listen(*out, session->key);
     return DYNO_OK;
@@ -150,9 +172,8 @@ static dyno_status open_hand(struct hand *hand, struct dyno_ucx_session *session
 
 static dyno_status open_hands(struct dyno_ucx_session *session, struct dyno_error *error)
 {
-    session->over = eventfd(0, EFD_CLOEXEC);
     session->hands = calloc(session->hello.workers, sizeof *session->hands);
-    if (session->over < 0 || !session->hands) {
+    if (!session->hands) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", session->hello.workers);
     }
     if (getrandom(&session->key, sizeof session->key, 0) != (ssize_t)sizeof session->key) {
@@ -232,7 +253,7 @@ static void put_hand(struct dyno_ucx_bytes *bytes, const struct hand *hand)
     }
 }
 
-static dyno_status welcome(const struct dyno_ucx_session *session, struct dyno_error *error)
+static dyno_status welcome(struct dyno_ucx_session *session, struct dyno_error *error)
 {
     struct dyno_ucx_welcome yes = {.magic = DYNO_UCX_MAGIC, .version = DYNO_UCX_VERSION};
     struct dyno_ucx_bytes bytes = {0};
@@ -244,8 +265,10 @@ static dyno_status welcome(const struct dyno_ucx_session *session, struct dyno_e
         put_hand(&bytes, &session->hands[i]);
     }
     yes.size = (uint32_t)bytes.size;
+    pthread_mutex_lock(&session->speaking);
     sent = !bytes.failed && dyno_ucx_write(session->socket, &yes, sizeof yes) &&
            dyno_ucx_write(session->socket, bytes.at, bytes.size);
+    pthread_mutex_unlock(&session->speaking);
     free(bytes.at);
     return sent ? DYNO_OK : dyno_fail(error, DYNO_IO, "who asked is gone again");
 }
@@ -254,16 +277,35 @@ static dyno_status welcome(const struct dyno_ucx_session *session, struct dyno_e
 
 static dyno_status open_all(struct dyno_ucx_session *session, struct dyno_error *error)
 {
-    dyno_ucx_socket_limit(session->socket, HELLO_S);
+    dyno_ucx_socket_limit(session->socket, HELLO_MS);
     if (!dyno_ucx_read(session->socket, &session->hello, sizeof session->hello)) {
         session->hello.workers = 0;
         return dyno_fail(error, DYNO_BAD_INPUT, "who connected did not say what for");
     }
     DYNO_TRY(check_hello(session, error));
     session->loopback = dyno_ucx_is_loopback(session->socket);
+    session->over = eventfd(0, EFD_CLOEXEC);
+    if (session->over < 0) {
+        return dyno_fail(error, DYNO_IO, "no file descriptor is left");
+    }
+    if (session->hello.beat_ms > 0) {
+        DYNO_TRY(start(&session->heart, &session->beats, beat, session, error));
+    }
     DYNO_TRY(open_hands(session, error));
     DYNO_TRY(start_all(session, error));
     return welcome(session, error);
+}
+
+/* Threads are told to end; nobody beats any more. */
+static void end_all(struct dyno_ucx_session *session)
+{
+    if (session->over >= 0) {
+        (void)eventfd_write(session->over, 1);
+    }
+    if (session->beats) {
+        (void)pthread_join(session->heart, NULL);
+        session->beats = false;
+    }
 }
 
 dyno_status dyno_ucx_session_open(struct dyno_ucx_session **out, int socket,
@@ -279,8 +321,10 @@ dyno_status dyno_ucx_session_open(struct dyno_ucx_session **out, int socket,
     session->config = *config;
     session->socket = socket;
     session->over = -1;
+    (void)pthread_mutex_init(&session->speaking, NULL);
     status = open_all(session, error);
     if (status != DYNO_OK) {
+        end_all(session);
         dyno_ucx_refuse(socket, error->text);
         dyno_ucx_session_close(session);
         return status;
@@ -308,9 +352,7 @@ void dyno_ucx_session_close(struct dyno_ucx_session *session)
     if (!session) {
         return;
     }
-    if (session->over >= 0) {
-        (void)eventfd_write(session->over, 1);
-    }
+    end_all(session);
     if (session->started) {
         (void)pthread_join(session->thread, NULL);
     }
@@ -324,6 +366,7 @@ void dyno_ucx_session_close(struct dyno_ucx_session *session)
     if (session->owns_socket) {
         (void)close(session->socket);
     }
+    (void)pthread_mutex_destroy(&session->speaking);
     free(session->hands);
     free(session);
 }

@@ -134,9 +134,9 @@ dyno_status dyno_ucx_dial(int *out, bool *loopback, const char *address, struct 
     return DYNO_OK;
 }
 
-void dyno_ucx_socket_limit(int socket, uint32_t seconds)
+void dyno_ucx_socket_limit(int socket, uint32_t ms)
 {
-    struct timeval limit = {.tv_sec = seconds};
+    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
     watch_over(socket);
     (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -177,4 +177,26 @@ bool dyno_ucx_write(int socket, const void *bytes, size_t size)
         }
     }
     return true;
+}
+
+void dyno_ucx_beat(int socket)
+{
+    const char beat = 0;
+
+    (void)!send(socket, &beat, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool dyno_ucx_hear_beats(int socket)
+{
+    char beats[64];
+    ssize_t got;
+
+    while ((got = recv(socket, beats, sizeof beats, MSG_DONTWAIT)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (beats[i] != 0) {
+                return false;
+            }
+        }
+    }
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }

@@ -22,10 +22,16 @@ dyno_status dyno_ucx_dial(int *out, bool *loopback, const char *address, struct 
 bool dyno_ucx_is_loopback(int socket);
 
 /* From now on reading and writing fail when nothing moves for so long. */
-void dyno_ucx_socket_limit(int socket, uint32_t seconds);
+void dyno_ucx_socket_limit(int socket, uint32_t ms);
 
 /* All of it; false: the other end is gone, or took too long. */
 bool dyno_ucx_read(int socket, void *bytes, size_t size);
 bool dyno_ucx_write(int socket, const void *bytes, size_t size);
+
+/* A beat, unless there is no room for it now. */
+void dyno_ucx_beat(int socket);
+/* What has come and is not read yet, which is to be nothing but beats; false: it is something else,
+ * or the other end is gone. */
+bool dyno_ucx_hear_beats(int socket);
 
 #endif

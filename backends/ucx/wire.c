@@ -43,6 +43,12 @@ dyno_status dyno_ucx_hello_check(const struct dyno_ucx_hello *hello, struct dyno
                          hello->ranks, hello->blocks, hello->block_tokens, hello->rows_max,
                          DYNO_UCX_ROWS_MAX);
     }
+    if (hello->beat_ms > 0 &&
+        (hello->beat_ms < DYNO_UCX_BEAT_MS_MIN || hello->beat_ms > DYNO_UCX_BEAT_MS_MAX)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "a sign of life every %u ms: 0 for none, or %d to %d", hello->beat_ms,
+                         DYNO_UCX_BEAT_MS_MIN, DYNO_UCX_BEAT_MS_MAX);
+    }
     return DYNO_OK;
 }
 

@@ -1,9 +1,10 @@
 /* What two processes that serve together tell each other.
  *
  * Over a TCP connection, once, before anything else: who asks sends a hello, and is welcomed or
- * refused; after that the connection is silent, and its end is the end of the session.  Then, over
- * UCX, a pass's step at a time: its pieces, and what they are followed by.  Both are of one kind of
- * machine: integers lie as in memory, which the first bytes of a hello tell apart.
+ * refused.  After the hello who was asked sends a beat every now and then, a byte that is 0, before
+ * its welcome and behind it; nothing else is said there, and its end is the end of the session.
+ * Then, over UCX, a pass's step at a time: its pieces, and what they are followed by.  Both are of
+ * one kind of machine: integers lie as in memory, which the first bytes of a hello tell apart.
  *
  * Nothing that comes is believed before it was looked at.
  */
@@ -18,10 +19,12 @@
 #include "core/base/status.h"
 
 enum {
-    DYNO_UCX_VERSION = 2,           /* of all of this */
+    DYNO_UCX_VERSION = 3,           /* of all of this */
     DYNO_UCX_WELCOME_MAX = 1 << 20, /* bytes */
     DYNO_UCX_WORKERS_MAX = 64,      /* of one process */
     DYNO_UCX_ROWS_MAX = 1 << 20,    /* of a pass */
+    DYNO_UCX_BEAT_MS_MIN = 10,      /* between two beats, at least ... */
+    DYNO_UCX_BEAT_MS_MAX = 3600000, /* ... and at most */
 };
 
 /* "DYNOWORK" where the lowest byte is the first. */
@@ -36,6 +39,8 @@ struct dyno_ucx_hello {
     uint32_t workers, ranks, threads; /* each worker's; threads 0: as it likes */
     uint32_t blocks, block_tokens;    /* KV of each worker */
     uint32_t rows_max;
+    uint32_t beat_ms; /* from one beat to the next; 0: none are wanted */
+    uint32_t unused;  /* 0 */
 };
 
 /* Behind it: text[size], why not, if it is refused; else the session's key and the addresses. */

@@ -45,6 +45,14 @@ static void serve(struct worker *worker, int socket)
     say(worker, text);
 }
 
+/* Who asked while this process was stopped did not wait for it. */
+static bool has_hung_up(int socket)
+{
+    struct pollfd polled = {.fd = socket, .events = POLLRDHUP};
+
+    return poll(&polled, 1, 0) > 0;
+}
+
 static void let_in(struct worker *worker)
 {
     int socket = accept4(worker->listening, NULL, NULL, SOCK_CLOEXEC);
@@ -52,8 +60,12 @@ static void let_in(struct worker *worker)
     if (socket < 0) {
         return; /* it is gone again */
     }
+    if (has_hung_up(socket)) {
+        (void)close(socket);
+        return;
+    }
     if (worker->session) {
-        dyno_ucx_socket_limit(socket, 1);
+        dyno_ucx_socket_limit(socket, 1000);
         dyno_ucx_refuse(socket, "this worker serves another dyno");
         (void)close(socket);
         say(worker, "refused: there is a session already");

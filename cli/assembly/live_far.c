@@ -37,6 +37,7 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                         .ready_first = far->workers.ready_first,
                                         .ready_count = far->workers.ready_count,
                                         .look_for_ns = scenario->fleet.reconnect_ns,
+                                        .silence_ns = scenario->fleet.silence_ns,
                                         .predicts = dyno_tiers_are(scenario),
                                         .now = dyno_wall_clock_now,
                                         .wake = dyno_wall_clock_wake,

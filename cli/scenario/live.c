@@ -115,10 +115,10 @@ static dyno_status check_once(const char *first, const char *second, struct dyno
 }
 
 /* A server's default is one of its own. */
-static dyno_status check_reconnect(const struct dyno_scenario *scenario,
-                                   const struct dyno_options *options, struct dyno_error *error)
+static dyno_status check_gone(const char *name, const struct dyno_scenario *scenario,
+                              const struct dyno_options *options, struct dyno_error *error)
 {
-    const struct dyno_option *row = dyno_options_find(options, "fleet.reconnect");
+    const struct dyno_option *row = dyno_options_find(options, name);
     const struct dyno_option_origin *origin = dyno_options_origin(options, row);
     char place[256];
 
@@ -140,5 +140,6 @@ dyno_status dyno_live_far_check(const struct dyno_scenario *scenario,
                       "--workers-at", error));
     DYNO_TRY(check_once(scenario->fleet.at, scenario->prefill.at, error));
     DYNO_TRY(check_once(scenario->prefill.at, NULL, error));
-    return check_reconnect(scenario, options, error);
+    DYNO_TRY(check_gone("fleet.silence", scenario, options, error));
+    return check_gone("fleet.reconnect", scenario, options, error);
 }

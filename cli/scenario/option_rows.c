@@ -278,6 +278,9 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(DYNO_MS, DAYS(10000)),
         HELP("how long a process of workers that is gone (--workers-at, --prefill-at) is looked "
              "for again at its address; a server looks for it for ever")),
+    ROW("fleet.silence", NULL, "TIME", DURATION, fleet.silence_ns, DEFAULT("10s"), OR("never"),
+        RANGE(100 * DYNO_MS, 3600 * DYNO_S),
+        HELP("a process of workers of which nothing is heard for so long is gone: it hangs")),
     ROW("fleet.expert_parallel", "expert-parallel", NULL, BOOL, fleet.expert_parallel,
         DEFAULT("false"),
         HELP("spread whole experts over the GPUs of a worker rather than splitting each")),

@@ -70,6 +70,7 @@ struct dyno_scenario {
         const char *at;        /* fleet.at            --workers-at; NULL: in this process */
         const char *transport; /* fleet.transport: auto, shm, tcp */
         dyno_ns reconnect_ns;  /* fleet.reconnect: to those that are gone; 0: never */
+        dyno_ns silence_ns;    /* fleet.silence: of those that hang; 0: for ever */
         bool expert_parallel;  /* fleet.expert_parallel */
     } fleet;
     struct {

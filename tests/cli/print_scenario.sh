@@ -72,6 +72,7 @@ fleet:
   at: here                                   # default
   transport: auto                            # default
   reconnect: 1min                            # default
+  silence: 10s                               # default
   expert_parallel: false                     # default
 disagg:
   policy: none                               # default

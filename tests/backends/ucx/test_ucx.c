@@ -244,7 +244,7 @@ START_TEST(who_is_not_welcome_is_told_why)
                                     .blocks = BLOCKS,
                                     .block_tokens = BLOCK_TOKENS,
                                     .rows_max = ROWS};
-    refused(&far, &hello, "speaks version 3");
+    refused(&far, &hello, "speaks version 4");
     hello.version = DYNO_UCX_VERSION;
     refused(&far, &hello, "another model was asked for");
     hello.fingerprint = dyno_kv_fingerprint(far.weights, BLOCK_TOKENS, 1);

@@ -206,6 +206,12 @@ START_TEST(a_hello_that_nobody_says_is_refused_by_what_is_wrong)
     hello = good;
     hello.rows_max = UINT32_MAX;
     ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_BAD_INPUT);
+    hello = good;
+    hello.beat_ms = 9;
+    ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "every 9 ms: 0 for none, or 10 to 3600000"));
+    hello.beat_ms = 10;
+    ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_OK);
 }
 END_TEST
 
