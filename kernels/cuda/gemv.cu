@@ -14,6 +14,7 @@ constexpr unsigned warps = 4, width = gemv_width;
 /* 8 weights of a row as floats, by their kind. */
 template <class T> struct whole {
     static constexpr unsigned bytes = 16;
+    template <class> using scale = T;
 
     static __device__ __forceinline__ void read(const uint4 &words, float, float *to)
     {
@@ -31,6 +32,7 @@ template <class T> struct whole {
 
 struct int8 {
     static constexpr unsigned bytes = 8;
+    template <class T> using scale = T;
 
     static __device__ __forceinline__ void read(const uint2 &words, float scale, float *to)
     {
@@ -43,8 +45,35 @@ struct int8 {
     }
 };
 
+struct float8 {
+    static constexpr unsigned bytes = 8;
+    template <class> using scale = float;
+
+    static __device__ __forceinline__ void read_four(unsigned word, float *to)
+    {
+        uint32_t pairs[2];
+
+        f16_of_e4m3(word, pairs);
+#pragma unroll
+        for (unsigned i = 0; i < 4; i++) {
+            to[i] = to_float(f16{static_cast<uint16_t>(pairs[i / 2] >> i % 2 * 16)});
+        }
+    }
+
+    static __device__ __forceinline__ void read(const uint2 &words, float scale, float *to)
+    {
+        read_four(words.x, to);
+        read_four(words.y, to + 4);
+#pragma unroll
+        for (unsigned i = 0; i < width; i++) {
+            to[i] *= scale;
+        }
+    }
+};
+
 struct int4_pair {
     static constexpr unsigned bytes = 4;
+    template <class T> using scale = T;
 
     static __device__ __forceinline__ void read(unsigned word, float scale, float *to)
     {
@@ -73,7 +102,7 @@ __device__ __forceinline__ float scale_at(const dyno_cuda_gemv_job &job, unsigne
     if (W::bytes == 16) {
         return 1.0F;
     }
-    return to_float(static_cast<const T *>(
+    return to_float(static_cast<const typename W::template scale<T> *>(
         job.scales)[static_cast<size_t>(row) * (job.columns / job.group) + k / job.group]);
 }
 
@@ -170,7 +199,8 @@ template <class T> void launch_kind(const dyno_cuda_gemv_job *job, cudaStream_t 
     case DYNO_CUDA_WEIGHTS_INT4:
         launch_all<T, int4_pair>(job, stream);
         break;
-    case DYNO_CUDA_WEIGHTS_E4M3: /* refused */
+    case DYNO_CUDA_WEIGHTS_E4M3:
+        launch_all<T, float8>(job, stream);
         break;
     }
 }

@@ -10,6 +10,12 @@ namespace dyno
 
 constexpr unsigned gemv_width = 8; /* columns that are read together */
 
+/* A scale that is a float already. */
+__device__ __forceinline__ float to_float(float value)
+{
+    return value;
+}
+
 /* A sum becomes element `at` of y. */
 template <class T>
 __device__ __forceinline__ void gemv_finish(const dyno_cuda_gemv_job &job, float sum, unsigned row,
@@ -33,7 +39,7 @@ static inline bool gemv_is_supported(const dyno_cuda_gemv_job *job)
     bool quantised = job->kind != DYNO_CUDA_WEIGHTS_16;
 
     return (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16) &&
-           job->kind <= DYNO_CUDA_WEIGHTS_INT4 && job->n <= DYNO_CUDA_GEMV_MAX &&
+           job->kind <= DYNO_CUDA_WEIGHTS_E4M3 && job->n <= DYNO_CUDA_GEMV_MAX &&
            job->columns >= gemv_width && job->columns % gemv_width == 0 && job->weights && job->x &&
            job->y && job->x != job->y && is_aligned(job->weights, 0) &&
            is_aligned(job->x, job->x_stride * 2) && job->x_stride >= job->columns &&

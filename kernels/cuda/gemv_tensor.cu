@@ -22,11 +22,13 @@ using namespace dyno;
 constexpr unsigned warps = 8, tile_rows = 16, tile_n = 8, lanes_of_row = 4, octet = 8;
 
 /* How a lane reads its weights of a row: `columns` of them, which lie in one vector; octet j of
- * them becomes four pairs.  paired_far: a pair is (i, i + 4), not (2i, 2i + 1). */
+ * them becomes four pairs.  has_rows: a group may be a whole row.  paired_far: a pair is (i, i +
+ * 4), not (2i, 2i + 1). */
 template <class T> struct sixteen_bits {
     using vector = uint4;
+    using scale = T;
     static constexpr unsigned columns = 8;
-    static constexpr bool is_scaled = false, paired_far = false;
+    static constexpr bool is_scaled = false, has_rows = false, paired_far = false;
 
     static __device__ __forceinline__ void unpack(const uint4 &from, unsigned, uint32_t (&to)[4])
     {
@@ -64,8 +66,9 @@ template <> struct biased<f16> {
 /* Halves of bytes, 8 of a word. */
 template <class T, class V> struct four_bits {
     using vector = V;
+    using scale = T;
     static constexpr unsigned columns = sizeof(V) * 2;
-    static constexpr bool is_scaled = true, paired_far = true;
+    static constexpr bool is_scaled = true, has_rows = false, paired_far = true;
 
     static __device__ __forceinline__ void unpack(const V &from, unsigned j, uint32_t (&to)[4])
     {
@@ -103,8 +106,9 @@ __device__ __forceinline__ uint32_t pair_of_bytes(bf16, unsigned word, unsigned 
 
 template <class T, class V> struct eight_bits {
     using vector = V;
+    using scale = T;
     static constexpr unsigned columns = sizeof(V);
-    static constexpr bool is_scaled = true, paired_far = false;
+    static constexpr bool is_scaled = true, has_rows = false, paired_far = false;
 
     static __device__ __forceinline__ void unpack(const V &from, unsigned j, uint32_t (&to)[4])
     {
@@ -113,6 +117,34 @@ template <class T, class V> struct eight_bits {
 #pragma unroll
         for (unsigned i = 0; i < 4; i++) {
             to[i] = pair_of_bytes(T{}, word_of(from, 2 * j + i / 2) ^ signs, i % 2);
+        }
+    }
+};
+
+__device__ __forceinline__ void pairs_of_floats(f16, unsigned word, uint32_t (&to)[2])
+{
+    f16_of_e4m3(word, to);
+}
+__device__ __forceinline__ void pairs_of_floats(bf16, unsigned word, uint32_t (&to)[2])
+{
+    bf16_of_e4m3(word, to);
+}
+
+template <class T, class V> struct eight_bits_float {
+    using vector = V;
+    using scale = float;
+    static constexpr unsigned columns = sizeof(V);
+    static constexpr bool is_scaled = true, has_rows = true, paired_far = false;
+
+    static __device__ __forceinline__ void unpack(const V &from, unsigned j, uint32_t (&to)[4])
+    {
+#pragma unroll
+        for (unsigned i = 0; i < 2; i++) {
+            uint32_t pairs[2];
+
+            pairs_of_floats(T{}, word_of(from, 2 * j + i), pairs);
+            to[2 * i] = pairs[0];
+            to[2 * i + 1] = pairs[1];
         }
     }
 };
@@ -127,26 +159,33 @@ template <class W, unsigned row_tiles, unsigned steps> struct held {
 /* Where a lane reads: its rows' vectors and its activations, from its first column on. */
 template <class T, class W, unsigned row_tiles, unsigned n_tiles> struct reader {
     const typename W::vector *row[row_tiles][2];
-    const T *scales[row_tiles][2];
+    const typename W::scale *scales[row_tiles][2];
     const T *x[n_tiles];
     bool has_x[n_tiles];
-    unsigned group_shift; /* a group is a power of two */
+    unsigned group_shift; /* a group is a power of two, or a whole row */
 
     __device__ __forceinline__ reader(const dyno_cuda_gemv_job &job, unsigned first_row)
     {
         unsigned lane = lane_index() % lanes_of_row;
 
+        constexpr unsigned whole = 31; /* no row has so many columns */
+        unsigned groups;
+
         group_shift =
             W::is_scaled ? static_cast<unsigned>(__ffs(static_cast<int>(job.group))) - 1 : 0;
+        if (W::has_rows && job.group == job.columns) {
+            group_shift = whole;
+        }
+        groups = (job.columns >> group_shift) + (W::has_rows && group_shift == whole);
         for (unsigned i = 0; i < 2 * row_tiles; i++) {
             unsigned at = first_row + i * 8 + lane_index() / lanes_of_row;
             size_t index = at < job.rows ? at : job.rows - 1; /* read, and not written */
 
             row[i / 2][i % 2] = static_cast<const typename W::vector *>(job.weights) +
                                 index * (job.columns / W::columns) + lane;
-            scales[i / 2][i % 2] = W::is_scaled ? static_cast<const T *>(job.scales) +
-                                                      index * (job.columns >> group_shift)
-                                                : nullptr;
+            scales[i / 2][i % 2] =
+                W::is_scaled ? static_cast<const typename W::scale *>(job.scales) + index * groups
+                             : nullptr;
         }
         for (unsigned i = 0; i < n_tiles; i++) {
             unsigned at = i * tile_n + lane_index() / lanes_of_row;
@@ -176,11 +215,13 @@ template <class T, class W, unsigned row_tiles, unsigned n_tiles> struct reader 
                 if (inside) {
                     out->weights[step][i / 2][i % 2] = load_once(from + step * lanes_of_row);
                 }
-                if (W::is_scaled) {
-                    unsigned column = (first + step * lanes_of_row) * W::columns;
+                if (W::is_scaled) { /* of all lanes' columns, if this lane has none, too */
+                    unsigned vector = first + step * lanes_of_row;
+                    unsigned group = vector * W::columns >> group_shift;
 
-                    out->scale[step][i / 2][i % 2] =
-                        inside ? to_float(scales[i / 2][i % 2][column >> group_shift]) : 0.0F;
+                    out->scale[step][i / 2][i % 2] = (W::has_rows ? vector < vectors : inside)
+                                                         ? to_float(scales[i / 2][i % 2][group])
+                                                         : 0.0F;
                 }
             }
         }
@@ -338,7 +379,8 @@ constexpr unsigned scaled_blocks = 0;
 
 /* `split`: a power of two, up to `warps`. */
 template <class T, class W, unsigned row_tiles, unsigned n_tiles, unsigned steps>
-__global__ void __launch_bounds__(warps *warp_lanes, W::is_scaled &&n_tiles > 1 ? scaled_blocks : 0)
+__global__ void __launch_bounds__(warps *warp_lanes,
+                                  W::has_rows || (W::is_scaled && n_tiles > 1) ? scaled_blocks : 0)
     gemv_tensor(dyno_cuda_gemv_job job, unsigned split)
 {
     __shared__ shared_sums<row_tiles, n_tiles> part;
@@ -392,11 +434,37 @@ void launch_n(const dyno_cuda_gemv_job &job, cudaStream_t stream)
     }
 }
 
+/* Whether all of `columns` that are read together have one scale. */
+bool has_groups(const dyno_cuda_gemv_job &job, unsigned columns)
+{
+    bool whole = job.group == job.columns;
+
+    return whole || (job.group % columns == 0 && (job.group & (job.group - 1)) == 0);
+}
+
+/* False: rows are too short, or groups too narrow, or not a power of two. */
+template <class T> bool launch_floats(const dyno_cuda_gemv_job &job, cudaStream_t stream)
+{
+    constexpr unsigned narrow = lanes_of_row * octet, vector = sizeof(uint4);
+
+    if (job.columns % vector == 0 && has_groups(job, 2 * narrow)) {
+        launch_n<T, eight_bits_float<T, uint4>, 2>(job, stream);
+    } else if (has_groups(job, narrow)) {
+        launch_n<T, eight_bits_float<T, uint2>, 2>(job, stream);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* False: the groups are too narrow, or not a power of two. */
 template <class T> bool launch_kind(const dyno_cuda_gemv_job &job, cudaStream_t stream)
 {
     constexpr unsigned narrow = lanes_of_row * octet, wide = 8192;
 
+    if (job.kind == DYNO_CUDA_WEIGHTS_E4M3) {
+        return launch_floats<T>(job, stream);
+    }
     if (job.kind == DYNO_CUDA_WEIGHTS_16 && job.columns >= wide) {
         launch_n<T, sixteen_bits<T>, 8>(job, stream);
     } else if (job.kind == DYNO_CUDA_WEIGHTS_16) {

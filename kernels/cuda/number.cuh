@@ -79,6 +79,24 @@ __device__ __forceinline__ void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
 #endif
 }
 
+/* Likewise of bf16: in its place an exponent is 2^-120 of the number's, also of subnormals.  (What
+ * is not a number becomes 480.) */
+__device__ __forceinline__ void bf16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+{
+    constexpr unsigned pair_places[2] = {0x1404, 0x3424}; /* sign and exponent in the upper byte */
+    constexpr unsigned power = 0x7b807b80, zero = 0x80008000; /* 2^120 and -0, twice */
+
+#pragma unroll
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t placed = __byte_perm(four, 0, pair_places[i]);
+
+        placed = (placed & 0x80008000) | (placed & 0x7f007f00) >> 4;
+        asm("fma.rn.bf16x2 %0, %1, %2, %3;\n"
+            : "=r"(pairs[i])
+            : "r"(placed), "r"(power), "r"(zero));
+    }
+}
+
 #else
 
 static inline float to_float(bf16 value)
@@ -105,15 +123,23 @@ static inline void from_float(float value, e4m3 *out)
 {
     out->bits = dyno_e4m3_of_float(value);
 }
-static inline void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+template <class T> static inline void pairs_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
 {
     for (unsigned i = 0; i < 2; i++) {
-        uint8_t low = static_cast<uint8_t>(four >> 16 * i);
-        uint8_t high = static_cast<uint8_t>(four >> (16 * i + 8));
+        T low, high;
 
-        pairs[i] = dyno_half_of_float(dyno_e4m3_to_float(low)) |
-                   static_cast<uint32_t>(dyno_half_of_float(dyno_e4m3_to_float(high))) << 16;
+        from_float(dyno_e4m3_to_float(static_cast<uint8_t>(four >> 16 * i)), &low);
+        from_float(dyno_e4m3_to_float(static_cast<uint8_t>(four >> (16 * i + 8))), &high);
+        pairs[i] = low.bits | static_cast<uint32_t>(high.bits) << 16;
     }
+}
+static inline void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+{
+    pairs_of_e4m3<f16>(four, pairs);
+}
+static inline void bf16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
+{
+    pairs_of_e4m3<bf16>(four, pairs);
 }
 
 #endif

@@ -1,8 +1,9 @@
-/* Small products against dyno_matmul_ref, weights of 16, 8 and 4 bits. */
+/* Small products against dyno_matmul_ref, weights of 16, 8 and 4 bits, the 8 integers or floats. */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/cuda/gemv.h"
+#include "kernels/fp8.h"
 #include "kernels/matmul.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/tests.h"
@@ -14,6 +15,27 @@ struct world {
     float *due;
     double slack;
 };
+
+/* Scales of more bits than an element has; magnitudes are at most 1.28, as those of integers. */
+static void make_floats(struct world *world, struct dyno_rng *rng, size_t count, size_t scales)
+{
+    struct dyno_cuda_gemv_job *job = &world->job;
+    uint8_t *bytes = host_array(count, 1);
+
+    for (size_t i = 0; i < scales; i++) {
+        world->scales.values[i] *= 0.25F * (1.0F + 0x1p-20F * (float)dyno_rng_below(rng, 1000));
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t group =
+            i / job->columns * (job->columns / job->group) + i % job->columns / job->group;
+
+        bytes[i] = (uint8_t)dyno_rng_below(rng, 256);
+        bytes[i] = (bytes[i] & 0x7f) == 0x7f ? 0 : bytes[i]; /* not a number */
+        world->weights[i] = world->scales.values[group] * dyno_e4m3_to_float(bytes[i]);
+    }
+    job->scales = device_copy(world->scales.values, scales * sizeof(float));
+    job->weights = device_copy(bytes, count);
+}
 
 static void make_weights(struct world *world, struct dyno_rng *rng)
 {
@@ -31,6 +53,10 @@ static void make_weights(struct world *world, struct dyno_rng *rng)
         return;
     }
     world->scales = random_elements(rng, job->element, scales, 0.01F);
+    if (job->kind == DYNO_CUDA_WEIGHTS_E4M3) {
+        make_floats(world, rng, count, scales);
+        return;
+    }
     job->scales = world->scales.device;
     for (size_t i = 0; i < count; i++) {
         float scale = world->scales.values[i / job->columns * (job->columns / job->group) +
@@ -69,11 +95,14 @@ static void make_due(struct world *world)
 static void choose_shape(struct dyno_cuda_gemv_job *job, struct dyno_rng *rng, unsigned seed)
 {
     job->element = dyno_rng_below(rng, 2) ? DYNO_ELEMENT_F16 : DYNO_ELEMENT_BF16;
-    job->kind = (enum dyno_cuda_weights)(seed % 3);
+    job->kind = (enum dyno_cuda_weights)(seed % 4);
     job->n = 1 + (uint32_t)dyno_rng_below(rng, DYNO_CUDA_GEMV_MAX);
     job->rows = PICK(rng, 1, 3, 16, 37, 150);
     job->group = PICK(rng, 8, 32, 64, 128);
     job->columns = job->group * PICK(rng, 1, 3, 7, 20);
+    if (job->kind == DYNO_CUDA_WEIGHTS_E4M3 && dyno_rng_below(rng, 2)) {
+        job->group = job->columns; /* a scale a row */
+    }
     job->x_stride = job->columns + PICK(rng, 0, 8);
     job->y_stride = job->rows;
     job->y_is_float = dyno_rng_below(rng, 4) == 0;
@@ -173,7 +202,7 @@ static void expect_no_company(unsigned seed, const struct world *world)
 void test_gemv(uint32_t seeds)
 {
     expect_refusals();
-    for (unsigned seed = 0; seed < 3 * seeds; seed++) {
+    for (unsigned seed = 0; seed < 4 * seeds; seed++) {
         struct world world = world_of(seed);
 
         if (dyno_cuda_gemv_plain(&world.job, NULL) != 0) {

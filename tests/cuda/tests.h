@@ -15,6 +15,7 @@ void test_advance(uint32_t seeds);
 void test_gemv(uint32_t seeds);
 
 void test_gemm(uint32_t seeds);
+void test_widen(uint32_t seeds);
 
 void test_moe(uint32_t seeds);
 
