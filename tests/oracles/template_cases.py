@@ -103,11 +103,19 @@ class Random:
         choice = self.dice.choice(choices)
         return choice() if callable(choice) else choice
 
+    def literal(self):
+        """A number as somebody may write it, good or not."""
+        letters = self.pick("0123456789", "0123456789", "01", "01234567", "0123456789abcdefABCDEF")
+        text = "".join(self.dice.choice(letters) for _ in range(self.dice.randint(1, 6)))
+        text = self.pick("", "", "0b", "0B", "0o", "0x", "0X") + text
+        return self.pick(text, text, text[:-2] + "_" + text[-2:], text + ".5", text + "e2")
+
     def number(self, depth=2):
         if depth <= 0:
             return self.pick("n", "m", "z", "2", "10", "l|length", "s|length", "f")
         a = lambda: self.number(depth - 1)
         return self.pick("n", "m", "3", "l[0]", "d.b", "l|sum", "w|length", "1.5", "f", "'12'|int",
+                         lambda: f"({self.literal()})",
                          lambda: f"({a()} + {a()})", lambda: f"({a()} - {a()})",
                          lambda: f"({a()} * {a()})", lambda: f"({a()} // 2)",
                          lambda: f"({a()} % 5)", lambda: f"({a()} / 4)", lambda: f"({a()})|abs",

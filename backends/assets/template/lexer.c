@@ -328,7 +328,40 @@ static dyno_status take_string(struct dyno_jinja_lexer *lexer, struct dyno_jinja
 
 enum { NUMBER_MAX = 64 };
 
-/* The letters of a number without '_'; whether it has a point or an exponent. */
+/* The base of "0x1f", "0o17" or "0b101", or 10. */
+static int base_of(const struct dyno_jinja_lexer *lexer)
+{
+    char letter = lexer->at + 1 < lexer->end && *lexer->at == '0' ? lexer->at[1] : '0';
+
+    return letter == 'x' || letter == 'X'   ? 16
+           : letter == 'o' || letter == 'O' ? 8
+           : letter == 'b' || letter == 'B' ? 2
+                                            : 10;
+}
+
+/* The digits after such a beginning; each may have one '_' before it, which is left out. */
+static size_t copy_digits(struct dyno_jinja_lexer *lexer, int base, char *out)
+{
+    const char *at = lexer->at + 2;
+    size_t size = 0;
+
+    while (at < lexer->end && size < NUMBER_MAX - 1) {
+        const char *digit = at + (*at == '_');
+        int value = digit < lexer->end ? hex_of(*digit) : -1;
+
+        if (value < 0 || value >= base) {
+            break;
+        }
+        out[size++] = *digit;
+        at = digit + 1;
+    }
+    lexer->at = at;
+    out[size] = '\0';
+    return size;
+}
+
+/* The letters of a number without the '_' between its digits; whether it has a point or an
+ * exponent. */
 static size_t copy_number(struct dyno_jinja_lexer *lexer, char *out, bool *decimal)
 {
     const char *at = lexer->at;
@@ -343,7 +376,7 @@ static size_t copy_number(struct dyno_jinja_lexer *lexer, char *out, bool *decim
         bool sign = (*at == '-' || *at == '+') && (at[-1] == 'e' || at[-1] == 'E') && size > 0;
 
         *decimal |= point || exponent;
-        if (*at == '_') {
+        if (*at == '_' && is_digit(at[-1]) && at + 1 < lexer->end && is_digit(at[1])) {
             continue;
         }
         if (!is_digit(*at) && !point && !exponent && !sign) {
@@ -359,18 +392,23 @@ static size_t copy_number(struct dyno_jinja_lexer *lexer, char *out, bool *decim
 static dyno_status take_number(struct dyno_jinja_lexer *lexer, struct dyno_jinja_token *out)
 {
     char digits[NUMBER_MAX], *end;
-    bool decimal;
-    size_t size = copy_number(lexer, digits, &decimal);
+    bool decimal = false;
+    int base = base_of(lexer);
+    size_t size =
+        base == 10 ? copy_number(lexer, digits, &decimal) : copy_digits(lexer, base, digits);
 
+    if (!decimal && base == 10 && *digits == '0' && strspn(digits, "0") < size) {
+        return fail(lexer, "a whole number begins with 0; 0o17 would be octal, and 17 decimal");
+    }
     errno = 0;
     if (decimal) {
         out->kind = DYNO_JINJA_T_DECIMAL;
         out->decimal = strtod(digits, &end);
     } else {
         out->kind = DYNO_JINJA_T_INTEGER;
-        out->integer = strtoll(digits, &end, 10);
+        out->integer = strtoll(digits, &end, base);
     }
-    return errno == 0 && size < NUMBER_MAX - 1 && *end == '\0'
+    return errno == 0 && size > 0 && size < NUMBER_MAX - 1 && *end == '\0'
                ? DYNO_OK
                : fail(lexer, "a number is too large or malformed");
 }

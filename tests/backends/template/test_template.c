@@ -76,6 +76,23 @@ START_TEST(operators_bind_as_in_jinja)
 }
 END_TEST
 
+START_TEST(numbers_are_written_as_in_python)
+{
+    expect("{{ 0x1F }} {{ 0Xff + 1 }} {{ 0b101 }} {{ 0o17 }} {{ 0x_f_f }} {{ 0xffe-1 }}", "{}",
+           "31 256 5 15 255 4093");
+    expect("{{ 1_000 }} {{ 00 }} {{ 0_0 }} {{ 1_0.5_0e1_0 }} {{ 09.5 }} {{ 0e5 }}", "{}",
+           "1000 0 0 105000000000.0 9.5 0.0");
+    expect("{{ 0x7fffffffffffffff }}", "{}", "9223372036854775807");
+    refuse("{{ 0x8000000000000000 }}", DYNO_BAD_INPUT, "too large");
+    refuse("{{ 0x }}", DYNO_BAD_INPUT, "malformed");
+    refuse("{{ 0b2 }}", DYNO_BAD_INPUT, "malformed");
+    refuse("{{ 0b12 }}", DYNO_BAD_INPUT, "is expected");
+    refuse("{{ 012 }}", DYNO_BAD_INPUT, "begins with 0");
+    refuse("{{ 1__0 }}", DYNO_BAD_INPUT, "is expected");
+    refuse("{{ 1_ }}", DYNO_BAD_INPUT, "is expected");
+}
+END_TEST
+
 START_TEST(values_are_written_as_python_does)
 {
     expect("{{ v }}", "{\"v\": [1, 2.0, true, null, \"it's\", \"a\\\"b\\n\", {\"k\": []}]}",
@@ -308,6 +325,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, tags_take_their_white_space);
     tcase_add_test(cases, operators_bind_as_in_jinja);
+    tcase_add_test(cases, numbers_are_written_as_in_python);
     tcase_add_test(cases, values_are_written_as_python_does);
     tcase_add_test(cases, loops_know_where_they_are);
     tcase_add_test(cases, names_live_in_their_block);
