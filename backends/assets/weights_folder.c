@@ -26,8 +26,9 @@
 
 #define GPT2_NAMES                                                                                 \
     .embedding = "wte", .positions = "wpe", .final_norm = "ln_f", .logits = "lm_head",             \
-    .layers = "h.", .attention_norm = "ln_1", .joint = "attn.c_attn", .output = "attn.c_proj",     \
-    .mlp_norm = "ln_2", .up = "mlp.c_fc", .down = "mlp.c_proj", .router = "", .transposed = true
+    .bare_logits = true, .layers = "h.", .attention_norm = "ln_1", .joint = "attn.c_attn",         \
+    .output = "attn.c_proj", .mlp_norm = "ln_2", .up = "mlp.c_fc", .down = "mlp.c_proj",           \
+    .router = "", .transposed = true
 
 static const struct dyno_tensor_names llama_names = {
     LLAMA_NAMES,

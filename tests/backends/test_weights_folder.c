@@ -331,6 +331,41 @@ START_TEST(gpt2_is_transposed_and_parted)
 }
 END_TEST
 
+/* GPT2LMHeadModel's logits stand beside its "transformer.", not in it. */
+START_TEST(gpt2_may_have_logits_of_its_own)
+{
+    static const struct tensor_plan plans[] = {
+        {"transformer.wte.weight", 2, {16, 8}},
+        {"transformer.wpe.weight", 2, {32, 8}},
+        {"transformer.h.0.ln_1.weight", 1, {8}},
+        {"transformer.h.0.ln_1.bias", 1, {8}},
+        {"transformer.h.0.attn.c_attn.weight", 2, {8, 24}},
+        {"transformer.h.0.attn.c_attn.bias", 1, {24}},
+        {"transformer.h.0.attn.c_proj.weight", 2, {8, 8}},
+        {"transformer.h.0.attn.c_proj.bias", 1, {8}},
+        {"transformer.h.0.ln_2.weight", 1, {8}},
+        {"transformer.h.0.ln_2.bias", 1, {8}},
+        {"transformer.h.0.mlp.c_fc.weight", 2, {8, 32}},
+        {"transformer.h.0.mlp.c_fc.bias", 1, {32}},
+        {"transformer.h.0.mlp.c_proj.weight", 2, {32, 8}},
+        {"transformer.h.0.mlp.c_proj.bias", 1, {8}},
+        {"transformer.ln_f.weight", 1, {8}},
+        {"transformer.ln_f.bias", 1, {8}},
+        {"lm_head.weight", 2, {16, 8}},
+    };
+    struct dyno_weights *weights;
+
+    write_text("config.json", "{\"model_type\": \"gpt2\", \"n_layer\": 1, \"n_embd\": 8,"
+                              "\"n_head\": 2, \"n_positions\": 32, \"vocab_size\": 16,"
+                              "\"tie_word_embeddings\": false}");
+    write_plans(plans, sizeof plans / sizeof plans[0]);
+    weights = open_folder();
+    assert_matrix(&weights->logits, DYNO_ELEMENT_F32, 16, 8, "lm_head.weight");
+    assert_matrix(&weights->embedding, DYNO_ELEMENT_F32, 16, 8, "transformer.wte.weight");
+    dyno_weights_close(weights);
+}
+END_TEST
+
 START_TEST(rope_scaling_is_read_in_each_of_its_spellings)
 {
     struct dyno_weights *weights;
@@ -392,6 +427,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, mixtral_is_read);
     tcase_add_test(tcase, qwen3_moe_is_read);
     tcase_add_loop_test(tcase, gpt2_is_transposed_and_parted, 0, 2);
+    tcase_add_test(tcase, gpt2_may_have_logits_of_its_own);
     tcase_add_test(tcase, rope_scaling_is_read_in_each_of_its_spellings);
     tcase_add_test(tcase, a_window_is_for_all_layers_or_refused);
     suite_add_tcase(suite, tcase);
