@@ -18,6 +18,9 @@ enum {
     VOCAB_MAX = 1 << 24,
     CONTEXT_MAX = 1 << 30,
     EXPERTS_MAX = 65536,
+    WINDOW = 4096, /* of Mistral and Qwen, where no "sliding_window" is said, not even null */
+    GPT_OSS_WINDOW = 128, /* likewise */
+    QWEN3_HEAD_DIM = 128,
 };
 
 struct family {
@@ -37,8 +40,9 @@ static dyno_status read_shapes(const struct dyno_json_keys *keys, struct dyno_mo
         dyno_json_u32(keys, "num_attention_heads", 1, 8192, DYNO_JSON_REQUIRED, &model->heads));
     DYNO_TRY(dyno_json_u32(keys, "num_key_value_heads", 1, model->heads, model->heads,
                            &model->kv_heads));
-    DYNO_TRY(
-        dyno_json_u32(keys, "head_dim", 1, 8192, model->hidden / model->heads, &model->head_dim));
+    DYNO_TRY(dyno_json_u32(keys, "head_dim", 1, 8192,
+                           model->head_dim ? model->head_dim : model->hidden / model->heads,
+                           &model->head_dim));
     DYNO_TRY(dyno_json_u32(keys, "vocab_size", 1, VOCAB_MAX, DYNO_JSON_REQUIRED, &model->vocab));
     DYNO_TRY(dyno_json_u32(keys, "max_position_embeddings", 1, CONTEXT_MAX, DYNO_JSON_REQUIRED,
                            &model->context_max));
@@ -48,6 +52,24 @@ static dyno_status read_shapes(const struct dyno_json_keys *keys, struct dyno_mo
 static dyno_status read_width(const struct dyno_json_keys *keys, const char *key, uint32_t *out)
 {
     return dyno_json_u32(keys, key, 1, SIDE_MAX, DYNO_JSON_REQUIRED, out);
+}
+
+/* Attention of other kinds would be computed as if it were of all tokens. */
+static dyno_status check_layer_types(const struct dyno_json_keys *keys)
+{
+    const json_t *types;
+
+    DYNO_TRY(dyno_json_array(keys, "layer_types", &types));
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+
+        if (!type ||
+            (strcmp(type, "full_attention") != 0 && strcmp(type, "sliding_attention") != 0)) {
+            return dyno_json_refuse(keys, "layer_types", type ? type : "no list of words",
+                                    "full_attention and sliding_attention");
+        }
+    }
+    return DYNO_OK;
 }
 
 /* Layers that layer_types calls "sliding_attention"; `fallback` where there is no such list. */
@@ -77,10 +99,14 @@ static dyno_status count_sliding(const struct dyno_json_keys *keys, uint32_t lay
     return DYNO_OK;
 }
 
-static dyno_status read_window(const struct dyno_json_keys *keys, uint32_t sliding_layers,
-                               struct dyno_model *model)
+/* `window` is the one of a file that does not say it; null says that there is none. */
+static dyno_status read_window(const struct dyno_json_keys *keys, uint32_t window,
+                               uint32_t sliding_layers, struct dyno_model *model)
 {
-    DYNO_TRY(dyno_json_u32(keys, "sliding_window", 1, CONTEXT_MAX, 0, &model->sliding_window));
+    bool is_said = json_object_get(keys->object, "sliding_window") != NULL;
+
+    DYNO_TRY(dyno_json_u32(keys, "sliding_window", 1, CONTEXT_MAX, is_said ? 0 : window,
+                           &model->sliding_window));
     if (model->sliding_window == 0) {
         return DYNO_OK;
     }
@@ -101,7 +127,7 @@ static dyno_status read_dense(const struct dyno_json_keys *keys, struct dyno_mod
 static dyno_status read_mistral(const struct dyno_json_keys *keys, struct dyno_model *model)
 {
     DYNO_TRY(read_dense(keys, model));
-    return read_window(keys, model->layers, model);
+    return read_window(keys, WINDOW, model->layers, model);
 }
 
 /* Qwen's windows are off unless use_sliding_window, and then begin at layer max_window_layers. */
@@ -115,7 +141,7 @@ static dyno_status read_qwen_window(const struct dyno_json_keys *keys, struct dy
         return DYNO_OK;
     }
     DYNO_TRY(dyno_json_u32(keys, "max_window_layers", 0, LAYERS_MAX, 28, &first));
-    return read_window(keys, first < model->layers ? model->layers - first : 0, model);
+    return read_window(keys, WINDOW, first < model->layers ? model->layers - first : 0, model);
 }
 
 static dyno_status read_qwen(const struct dyno_json_keys *keys, struct dyno_model *model)
@@ -127,11 +153,17 @@ static dyno_status read_qwen(const struct dyno_json_keys *keys, struct dyno_mode
 /* Layer i has experts if it is not in mlp_only_layers and decoder_sparse_step divides i + 1. */
 static dyno_status count_dense_layers(const struct dyno_json_keys *keys, struct dyno_model *model)
 {
+    char quoted[DYNO_QUOTE_MAX];
     const json_t *plain;
     uint32_t step;
 
     DYNO_TRY(dyno_json_u32(keys, "decoder_sparse_step", 1, LAYERS_MAX, 1, &step));
     DYNO_TRY(dyno_json_array(keys, "mlp_only_layers", &plain));
+    if (json_array_size(plain) > model->layers) {
+        return dyno_fail(keys->error, DYNO_BAD_INPUT,
+                         "%s: \"mlp_only_layers\" names %zu layers where num_hidden_layers is %u",
+                         dyno_quote(quoted, keys->path), json_array_size(plain), model->layers);
+    }
     for (uint32_t layer = 0; layer < model->layers; layer++) {
         bool dense = (layer + 1) % step != 0;
 
@@ -172,7 +204,7 @@ static dyno_status read_mixtral(const struct dyno_json_keys *keys, struct dyno_m
 {
     DYNO_TRY(
         read_experts(keys, "num_local_experts", "num_experts_per_tok", "intermediate_size", model));
-    return read_window(keys, model->layers, model);
+    return read_window(keys, 0, model->layers, model);
 }
 
 static dyno_status read_gpt_oss(const struct dyno_json_keys *keys, struct dyno_model *model)
@@ -182,7 +214,7 @@ static dyno_status read_gpt_oss(const struct dyno_json_keys *keys, struct dyno_m
                              : "experts_per_token";
 
     DYNO_TRY(read_experts(keys, "num_local_experts", chosen, "intermediate_size", model));
-    return read_window(keys, (model->layers + 1) / 2, model);
+    return read_window(keys, GPT_OSS_WINDOW, (model->layers + 1) / 2, model);
 }
 
 static dyno_status read_latent(const struct dyno_json_keys *keys, struct dyno_model *model)
@@ -248,7 +280,7 @@ static const struct family families[] = {
     {.type = "qwen2", .read = read_qwen, .base = {.gated_mlp = true}, .attention_bias = true},
     {.type = "qwen3",
      .read = read_qwen,
-     .base = {.gated_mlp = true, .qk_norm = true},
+     .base = {.gated_mlp = true, .qk_norm = true, .head_dim = QWEN3_HEAD_DIM},
      .output_bias = true},
     {.type = "qwen2_moe",
      .read = read_qwen_moe,
@@ -343,6 +375,7 @@ static dyno_status read_of_family(const struct dyno_json_keys *keys, const struc
                             &model.tied_embeddings));
     if (family->read != read_gpt2) {
         DYNO_TRY(read_shapes(keys, &model));
+        DYNO_TRY(check_layer_types(keys));
         DYNO_TRY(dyno_json_bool(keys, "attention_bias", family->attention_bias, &model.qkv_bias));
         model.output_bias = model.qkv_bias && family->output_bias;
     }

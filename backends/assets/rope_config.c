@@ -109,6 +109,10 @@ static dyno_status read_yarn(const struct said *said, uint32_t context, struct d
 static dyno_status read_scaling(const struct said *said, uint32_t context, struct dyno_rope *rope)
 {
     DYNO_TRY(dyno_json_positive(&said->keys, "rope_theta", rope->theta, &rope->theta));
+    if (!said->type && json_object_get(said->keys.object, "factor")) {
+        return dyno_json_refuse(&said->keys, "rope_type", "absent, and \"factor\" is there",
+                                "default, linear, llama3 and yarn");
+    }
     if (!said->type || is(said, "default")) {
         return DYNO_OK;
     }

@@ -19,12 +19,16 @@ static const struct family {
     const char *type;
     enum dyno_weights_family family;
     double theta;    /* rope_theta, where the file leaves it out */
+    double epsilon;  /* rms_norm_eps, likewise */
     bool normalizes; /* the weights of the chosen experts sum to 1 without being asked */
 } families[] = {
-    {"llama", DYNO_FAMILY_LLAMA, 1e4, false},     {"mistral", DYNO_FAMILY_LLAMA, 1e4, false},
-    {"qwen2", DYNO_FAMILY_LLAMA, 1e4, false},     {"qwen3", DYNO_FAMILY_LLAMA, 1e4, false},
-    {"qwen3_moe", DYNO_FAMILY_LLAMA, 1e4, false}, {"mixtral", DYNO_FAMILY_MIXTRAL, 1e6, true},
-    {"gpt2", DYNO_FAMILY_GPT2, 1e4, false},
+    {"llama", DYNO_FAMILY_LLAMA, 1e4, 1e-6, false},
+    {"mistral", DYNO_FAMILY_LLAMA, 1e4, 1e-6, false},
+    {"qwen2", DYNO_FAMILY_LLAMA, 1e4, 1e-6, false},
+    {"qwen3", DYNO_FAMILY_LLAMA, 1e4, 1e-6, false},
+    {"qwen3_moe", DYNO_FAMILY_LLAMA, 1e4, 1e-6, false},
+    {"mixtral", DYNO_FAMILY_MIXTRAL, 1e6, 1e-5, true},
+    {"gpt2", DYNO_FAMILY_GPT2, 1e4, 1e-5, false},
 };
 
 enum { FAMILIES = sizeof families / sizeof families[0] };
@@ -79,7 +83,7 @@ static dyno_status read_llama(const struct dyno_json_keys *keys, const struct fa
 
     weights->activation = DYNO_ACTIVATION_SILU;
     DYNO_TRY(check_word(keys, "hidden_act", "silu", known, "silu"));
-    DYNO_TRY(dyno_json_positive(keys, "rms_norm_eps", 1e-6, &weights->norm_epsilon));
+    DYNO_TRY(dyno_json_positive(keys, "rms_norm_eps", family->epsilon, &weights->norm_epsilon));
     DYNO_TRY(dyno_rope_config_read(&weights->rope, keys, family->theta));
     DYNO_TRY(read_window(keys, weights));
     if (weights->model.mlp_bias) {

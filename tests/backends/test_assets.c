@@ -226,6 +226,28 @@ START_TEST(mistral_has_a_window_on_every_layer)
 }
 END_TEST
 
+/* What transformers takes where a file leaves it out; null is said, and means none. */
+START_TEST(what_is_left_out_is_as_in_transformers)
+{
+    struct dyno_model model =
+        load("{\"model_type\": \"mistral\", " LLAMA_SHAPES ", \"intermediate_size\": 9}");
+
+    ck_assert_uint_eq(model.sliding_window, 4096);
+    ck_assert_uint_eq(model.sliding_layers, 32);
+    model = load("{\"model_type\": \"mistral\", " LLAMA_SHAPES ", \"intermediate_size\": 9,"
+                 "\"sliding_window\": null}");
+    ck_assert_uint_eq(model.sliding_window, 0);
+    model = load("{\"model_type\": \"qwen2\", " LLAMA_SHAPES ", \"intermediate_size\": 9,"
+                 "\"use_sliding_window\": true}");
+    ck_assert_uint_eq(model.sliding_window, 4096);
+    ck_assert_uint_eq(model.sliding_layers, 4); /* of 32, from layer 28 on */
+    model = load("{\"model_type\": \"qwen3\", \"num_hidden_layers\": 1, \"hidden_size\": 64,"
+                 "\"num_attention_heads\": 4, \"vocab_size\": 9, \"intermediate_size\": 9,"
+                 "\"max_position_embeddings\": 9}");
+    ck_assert_uint_eq(model.head_dim, 128); /* and not 64 / 4 */
+}
+END_TEST
+
 START_TEST(sparse_layers_are_counted)
 {
     struct dyno_model model =
@@ -325,6 +347,14 @@ START_TEST(contradictions_are_refused)
            "\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"sliding_window\": 128,"
            "\"layer_types\": [\"full_attention\"]}",
            DYNO_BAD_INPUT, "names 1 layers where num_hidden_layers is 32");
+    refuse(
+        "{\"model_type\": \"qwen3_moe\", " LLAMA_SHAPES ", \"intermediate_size\": 9,"
+        "\"moe_intermediate_size\": 9, \"num_experts\": 4, \"num_experts_per_tok\": 2,"
+        "\"mlp_only_layers\": [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+        DYNO_BAD_INPUT, "\"mlp_only_layers\" names 33 layers where num_hidden_layers is 32");
+    refuse("{\"model_type\": \"qwen3\", " LLAMA_SHAPES ", \"intermediate_size\": 9,"
+           "\"layer_types\": [\"linear_attention\"]}",
+           DYNO_UNSUPPORTED, "\"layer_types\" is 'linear_attention'; what is computed is full_");
 }
 END_TEST
 
@@ -491,6 +521,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, qwen2_has_biases);
     tcase_add_test(tc, qwen2_moe_has_a_gated_shared_expert);
     tcase_add_test(tc, mistral_has_a_window_on_every_layer);
+    tcase_add_test(tc, what_is_left_out_is_as_in_transformers);
     tcase_add_test(tc, sparse_layers_are_counted);
     tcase_add_test(tc, a_directory_stands_for_the_config_inside);
     tcase_add_test(tc, names_and_paths_are_told_apart);

@@ -180,6 +180,8 @@ START_TEST(numbers_that_make_no_sense_are_refused)
     refuse(YARN(LONG ", \"mscale\": 1, \"mscale_all_dim\": -20"), DYNO_BAD_INPUT,
            "attention factor is -");
     refuse(YARN(LONG ", \"truncate\": 1"), DYNO_BAD_INPUT, "\"truncate\" is a whole number");
+    refuse("\"rope_scaling\": {" LONG "}", DYNO_UNSUPPORTED,
+           "\"rope_type\" is 'absent, and \"factor\" is there'");
     refuse(YARN(LONG ", \"attn_factor\": 2"), DYNO_UNSUPPORTED, "\"attn_factor\" is 'not 1'");
     refuse("\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1, " LONG "}",
            DYNO_BAD_INPUT, "theta is 1 where more than 1");

@@ -205,6 +205,7 @@ START_TEST(mixtral_is_read)
     layer = &weights->layers[0];
     ck_assert(weights->normalize_top_k);
     ck_assert_double_eq(weights->rope.theta, 1e6);
+    ck_assert_double_eq(weights->norm_epsilon, 1e-5); /* unlike the others, where none is said */
     assert_matrix(&layer->router, DYNO_ELEMENT_F32, 2, 8, moe_layer[8].name);
     assert_matrix(&layer->expert_gate[1], DYNO_ELEMENT_F32, 12, 8, moe_layer[12].name);
     assert_matrix(&layer->expert_down[1], DYNO_ELEMENT_F32, 8, 12, moe_layer[13].name);
