@@ -5,7 +5,7 @@
 #
 # usage: tests/bench/validate_fleet.sh DYNO FOLDER
 #
-# Wants two cores that have nothing else to do, and eight minutes of them.  The machine file and the
+# Wants two cores that have nothing else to do, and ten minutes of them.  Machine files and the
 # comparisons as JSON go to FOLDER, tables to standard output.  REPEATS and REQUESTS say otherwise.
 set -euo pipefail
 dyno=$(readlink -f "$1")
@@ -16,14 +16,13 @@ load=(--threads 1 --arrival poisson:8 --input-tokens 60 --output-tokens 'uniform
       --requests "${REQUESTS:-100}" --set generate.prefix_groups=12
       --set generate.prefix_tokens=256 --num-gpu-blocks-override 64 --db none)
 uptime
-"$dyno" calibrate --threads 1 -o machine.json
 # validate NAME OPTION...
 validate() {
     local name=$1
 
     shift
     printf '\n==== %s: %s ====\n' "$name" "$*"
-    "$dyno" validate --machine machine.json "${load[@]}" --repeats "${REPEATS:-5}" "$@" \
+    "$dyno" validate --calibrate "$name-machine.json" "${load[@]}" --repeats "${REPEATS:-5}" "$@" \
         --json "$name.json" >"$name.txt" || return
     cat "$name.txt"
 }
