@@ -114,7 +114,7 @@ static dyno_status check_once(const char *first, const char *second, struct dyno
     return DYNO_OK;
 }
 
-/* A server's default is one of its own. */
+/* Where nobody is elsewhere nobody is gone.  A server's default is one of its own. */
 static dyno_status check_gone(const char *name, const struct dyno_scenario *scenario,
                               const struct dyno_options *options, struct dyno_error *error)
 {
