@@ -171,8 +171,9 @@ dyno_status dyno_machine_read(struct dyno_machine *out, const char *path, struct
     dyno_status status;
 
     if (!file) {
-        return dyno_fail(error, errno == ENOENT ? DYNO_NOT_FOUND : DYNO_IO, "%s: %s", path,
-                         strerror(errno));
+        return dyno_fail(error, errno == ENOENT ? DYNO_NOT_FOUND : DYNO_IO,
+                         "the machine %s cannot be read: %s; `dyno calibrate -o FILE` measures one",
+                         path, strerror(errno));
     }
     root = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
     (void)fclose(file);

@@ -248,17 +248,6 @@ static dyno_status settle_default(struct dyno_options *options, const char *name
     return dyno_options_set(options, row_of(options, name), value, &origin, error);
 }
 
-/* What was measured; of a file that cannot be read, which is refused later, nothing. */
-static struct dyno_machine measured(const struct dyno_scenario *scenario)
-{
-    struct dyno_machine machine = {.ranks = 1};
-
-    if (scenario->timing.machine) {
-        (void)dyno_machine_read(&machine, scenario->timing.machine, NULL);
-    }
-    return machine;
-}
-
 /* A worker that computes starts in the time that it takes; one of a measured machine in the time
  * that was measured, unless something else is said. */
 static dyno_status settle_start(const struct dyno_scenario *scenario, struct dyno_options *options,
@@ -292,23 +281,16 @@ static dyno_status settle_ranks(const struct dyno_scenario *scenario, struct dyn
     return settle_default(options, "fleet.tp", ranks, "machine", error);
 }
 
-/* A device that computes runs in real time, a model that is there, and passes that end soon; one
- * that was measured runs the same. */
-static dyno_status settle_machine(const struct dyno_scenario *scenario,
-                                  struct dyno_options *options, struct dyno_error *error)
+/* What a device that computes, or was measured, cannot be beside. */
+static dyno_status check_machine(const struct dyno_scenario *scenario,
+                                 const struct dyno_options *options, struct dyno_error *error)
 {
     static const char *const of_gpus[] = {
         "fleet.gpu",          "fleet.expert_parallel", "model.weights", "model.kv",
         "timing.calibration", "timing.host",           "prefill.gpu",   "prefill.tp",
         "prefill.weights",    "links.topology"};
     const char *device = dyno_live_is_real(scenario) ? "run.device" : "timing.machine";
-    struct dyno_machine machine = measured(scenario);
-    bool is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
-    const char *name = is_cuda ? "cuda" : "cpu";
 
-    if (!dyno_live_is_machine(scenario)) {
-        return DYNO_OK;
-    }
     if (dyno_live_is_real(scenario) && scenario->timing.machine) {
         return refuse_pair(options, "run.device", "timing.machine",
                            "contradict each other: the machine is there, or it is simulated",
@@ -328,6 +310,27 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
                                "contradict each other: no GPU is simulated", error);
         }
     }
+    return DYNO_OK;
+}
+
+/* A device that computes runs in real time, a model that is there, and passes that end soon; one
+ * that was measured runs the same. */
+static dyno_status settle_machine(const struct dyno_scenario *scenario,
+                                  struct dyno_options *options, struct dyno_error *error)
+{
+    struct dyno_machine machine = {.ranks = 1};
+    const char *name;
+    bool is_cuda;
+
+    if (!dyno_live_is_machine(scenario)) {
+        return DYNO_OK;
+    }
+    DYNO_TRY(check_machine(scenario, options, error));
+    if (scenario->timing.machine) {
+        DYNO_TRY(dyno_machine_read(&machine, scenario->timing.machine, error));
+    }
+    is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
+    name = is_cuda ? "cuda" : "cpu";
     if (dyno_planning_is_on(scenario)) {
         DYNO_TRY(settle_start(scenario, options, machine.start_ns > 0.0, "planner.startup", error));
     }

@@ -143,5 +143,10 @@ refuses 2 "--device: 'gpu' is not one of cpu, cuda; did you mean 'cpu'?" calibra
 refuses 2 "unknown option '--round'; did you mean '--rounds'?" calibrate --round 9 -o x
 printf '{"dyno_machine": 1, "model": "tiny", "device": "cpu", "threads": 1, "rows_ns": [[2, 1]]}' \
     >bad.json
-refuses 1 'bad.json: yields_ns: expected 1 to 32 pairs [count, nanoseconds]' \
+refuses 2 'bad.json: yields_ns: expected 1 to 32 pairs [count, nanoseconds]' \
     replay "${load[@]}" --machine bad.json --model tiny --db none
+for words in replay validate 'replay --print-scenario'; do
+    # shellcheck disable=SC2086 # several words
+    refuses 2 "the machine none.json cannot be read: No such file or directory; \`dyno calibrate\
+ -o FILE\` measures one" $words "${load[@]}" --machine none.json --db none
+done
