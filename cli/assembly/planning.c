@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/assembly/run_frame.h"
+#include "cli/assembly/ahead.h"
 #include "core/base/map.h"
 #include "core/worker/config.h"
-#include "sim/answers.h"
 
 /* ---- the future ------------------------------------------------------------------------------ */
 
@@ -20,72 +19,60 @@ static bool widen(void **items, size_t bytes)
     return wider != NULL;
 }
 
-static dyno_status keep(struct dyno_planning *planning, uint64_t *capacity, dyno_ns at,
-                        uint32_t prompt_tokens, uint32_t output_tokens)
-{
-    if (planning->foresight.count == *capacity) {
-        uint64_t more = *capacity > 0 ? 2 * *capacity : 1024;
+/* What is foreseen of one model, of so many of whose requests there is room. */
+struct foreseen {
+    struct dyno_planning *planning;
+    uint32_t model;
+    uint64_t capacity;
+};
 
-        if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
-            !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
-            !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
-            return DYNO_NO_MEMORY;
-        }
-        *capacity = more;
+static dyno_status widen_all(struct foreseen *foreseen)
+{
+    struct dyno_planning *planning = foreseen->planning;
+    uint64_t more = foreseen->capacity > 0 ? 2 * foreseen->capacity : 1024;
+
+    if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
+        !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
+        !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
+        return DYNO_NO_MEMORY;
     }
-    planning->arrivals[planning->foresight.count] = at;
-    planning->prompt_tokens[planning->foresight.count] = prompt_tokens;
-    planning->output_tokens[planning->foresight.count++] = output_tokens;
+    foreseen->capacity = more;
     return DYNO_OK;
 }
 
-/* As a fleet would see them that answers at once. */
-static dyno_status read_ahead(struct dyno_planning *planning, struct dyno_source *source,
-                              struct dyno_answers *answers, uint32_t model,
-                              struct dyno_error *error)
+static dyno_status keep(void *context, dyno_ns at, const struct dyno_request *request,
+                        uint32_t output_tokens, bool *enough)
 {
-    uint64_t capacity = 0;
+    struct foreseen *foreseen = context;
+    struct dyno_planning *planning = foreseen->planning;
+    uint64_t count = planning->foresight.count;
 
-    while (!source->ops->finished(source)) {
-        dyno_ns at = source->ops->next(source);
-        struct dyno_request request = {0};
-
-        if (at == DYNO_NEVER) {
-            return DYNO_OK;
-        }
-        DYNO_TRY(source->ops->take(source, at, &request, error));
-        if (request.model == model) {
-            DYNO_TRY(keep(planning, &capacity, at, request.prompt_tokens,
-                          dyno_answers_get(answers, request.id)));
-        }
-        answers->ops->forget(answers, request.id);
-        if (source->ops->ended) {
-            source->ops->ended(source, request.id, at);
-        }
+    *enough = false; /* all of them are wanted */
+    if (request->model != foreseen->model) {
+        return DYNO_OK;
     }
+    if (count == foreseen->capacity) {
+        DYNO_TRY(widen_all(foreseen));
+    }
+    planning->arrivals[count] = at;
+    planning->prompt_tokens[count] = request->prompt_tokens;
+    planning->output_tokens[count] = output_tokens;
+    planning->foresight.count++;
     return DYNO_OK;
 }
 
 static dyno_status foresee(struct dyno_planning *planning, const struct dyno_scenario *scenario,
                            const struct dyno_planning_of *of, struct dyno_error *error)
 {
-    struct dyno_answers *answers = NULL;
-    struct dyno_source *source = NULL;
-    dyno_status status;
+    struct foreseen foreseen = {.planning = planning, .model = of->model};
+    dyno_status status =
+        dyno_ahead_read(scenario,
+                        &(struct dyno_frame_source){.block_tokens = of->worker->block_tokens,
+                                                    .trace_data = of->trace_data,
+                                                    .trace_size = of->trace_size,
+                                                    .models = of->choice},
+                        keep, &foreseen, error);
 
-    DYNO_TRY(dyno_answers_open(&answers));
-    status =
-        dyno_frame_open_source(&source, scenario,
-                               &(struct dyno_frame_source){.block_tokens = of->worker->block_tokens,
-                                                           .trace_data = of->trace_data,
-                                                           .trace_size = of->trace_size,
-                                                           .models = of->choice},
-                               answers, error);
-    if (status == DYNO_OK) {
-        status = read_ahead(planning, source, answers, of->model, error);
-        source->ops->close(source);
-    }
-    dyno_answers_close(answers);
     planning->foresight.arrivals = planning->arrivals;
     planning->foresight.prompt_tokens = planning->prompt_tokens;
     planning->foresight.output_tokens = planning->output_tokens;

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "cli/assembly/ahead.h"
 #include "cli/replay/replica.h"
 #include "core/base/math.h"
 #include "reports/format.h"
@@ -132,15 +132,6 @@ static struct dyno_interval interval_of(const struct dyno_replica *runs, uint32_
     return out;
 }
 
-/* Whether a trace is gone when it has been read. */
-static bool is_read_once(const struct dyno_scenario *scenario)
-{
-    struct stat facts;
-
-    return scenario->trace.path && (stat(scenario->trace.path, &facts) != 0 /* "-" too */
-                                    || !S_ISREG(facts.st_mode));
-}
-
 /* Why percentiles have none though there are enough requests. */
 static void explain_tails(struct dyno_intervals *out, const struct dyno_replica *run)
 {
@@ -184,7 +175,7 @@ dyno_status dyno_intervals_compute(struct dyno_intervals *out, const struct dyno
 {
     struct dyno_traffic traffic = {.scenario = *asked};
 
-    if (is_read_once(asked)) {
+    if (dyno_ahead_is_once(asked)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "intervals read the trace once for every replica: %s will not do, name a "
                          "file",
@@ -253,7 +244,7 @@ void dyno_intervals_prepare(struct dyno_input_copy *copy, struct dyno_assembly *
                             const struct dyno_scenario *scenario)
 {
     *copy = (struct dyno_input_copy){.size_max = is_unasked(scenario) ? copy_max : SIZE_MAX};
-    if (scenario->output.intervals && is_prediction(scenario) && is_read_once(scenario)) {
+    if (scenario->output.intervals && is_prediction(scenario) && dyno_ahead_is_once(scenario)) {
         assembly->trace_copy = copy;
     }
 }
@@ -278,7 +269,7 @@ dyno_status dyno_intervals_of_run(struct dyno_intervals *out, const struct dyno_
     } else if (is_unasked(scenario)) {
         excuse(out, finished);
     }
-    if (!out->lacking && !traffic.data && is_read_once(scenario)) {
+    if (!out->lacking && !traffic.data && dyno_ahead_is_once(scenario)) {
         do_without(out, "read_once", "the trace is too long to be kept; name a file");
     }
     return out->lacking
