@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/engine/prompts.h"
 #include "backends/posix/plugin.h"
 #include "backends/posix/turns.h"
 #include "backends/posix/wall_clock.h"
@@ -14,92 +13,14 @@
 #include "cli/assembly/live_far.h"
 #include "cli/assembly/live_links.h"
 #include "cli/assembly/models.h"
-#include "cli/assembly/observed.h"
 #include "cli/assembly/queueing.h"
 #include "cli/assembly/routing.h"
-#include "cli/assembly/run_frame.h"
+#include "cli/assembly/source.h"
 #include "core/route/route.h"
 #include "sim/answers.h"
 #include "sim/vclock.h"
 
-/* ---- the source ------------------------------------------------------------------------------ */
-
-static dyno_status open_recorded(struct dyno_assembly *assembly, struct dyno_error *error)
-{
-    return dyno_frame_open_source(
-        &assembly->recorded, assembly->scenario,
-        &(struct dyno_frame_source){.block_tokens = assembly->worker.block_tokens,
-                                    .trace_data = assembly->trace_data,
-                                    .trace_size = assembly->trace_size,
-                                    .trace_copy = assembly->trace_copy,
-                                    .models =
-                                        assembly->fleets ? &assembly->fleets->models.choice : NULL},
-        assembly->answers, error);
-}
-
-static dyno_status see_bound(void *context, const struct dyno_request *request)
-{
-    return dyno_belady_add(context, request->spans, request->span_count, request->prompt_tokens);
-}
-
-/* Tokens that every model knows. */
-static uint32_t least_vocab(struct dyno_assembly *assembly)
-{
-    uint32_t least = assembly->live.weights->model.vocab;
-
-    for (uint32_t i = 1; i < dyno_fleets_count(assembly); i++) {
-        uint32_t vocab = dyno_fleets_of(assembly, i)->live.weights->model.vocab;
-
-        least = vocab < least ? vocab : least;
-    }
-    return least;
-}
-
-static dyno_status open_source(struct dyno_assembly *assembly, unsigned flags,
-                               struct dyno_error *error)
-{
-    const struct dyno_scenario *scenario = assembly->scenario;
-    uint64_t capacity =
-        scenario->disagg.policy
-            ? (uint64_t)assembly->worker.blocks * dyno_halves_decoders(scenario) +
-                  (uint64_t)assembly->halves.worker.blocks * dyno_halves_prefillers(scenario)
-            : (uint64_t)assembly->worker.blocks * scenario->fleet.workers;
-
-    if (assembly->open_outside) {
-        if (!assembly->live.transcripts) {
-            DYNO_TRY(dyno_transcripts_open(&assembly->live.transcripts));
-        }
-        return assembly->open_outside(assembly->outside_context, assembly, &assembly->source,
-                                      error);
-    }
-    DYNO_TRY(open_recorded(assembly, error));
-    if (flags & DYNO_PRELOAD) {
-        DYNO_TRY(
-            dyno_source_preload(&assembly->recorded, assembly->recorded, assembly->answers, error));
-    }
-    assembly->source = assembly->recorded;
-    if (assembly->scenario->kv.bound_belady) {
-        DYNO_TRY(dyno_belady_open(&assembly->belady, capacity, assembly->worker.block_tokens,
-                                  DYNO_BELADY_REFS_MAX));
-        DYNO_TRY(
-            dyno_observed_open(&assembly->source, assembly->source, see_bound, assembly->belady));
-    }
-    if (assembly->see) {
-        DYNO_TRY(dyno_observed_open(&assembly->source, assembly->source, assembly->see,
-                                    assembly->see_context));
-    }
-    if (!assembly->live.weights) {
-        return DYNO_OK;
-    }
-    return dyno_prompts_open(&assembly->source, &(struct dyno_prompts_config){
-                                                    .source = assembly->source,
-                                                    .transcripts = assembly->live.transcripts,
-                                                    .block_tokens = assembly->worker.block_tokens,
-                                                    .vocab = least_vocab(assembly),
-                                                    .context_max = assembly->worker.context_max});
-}
-
-/* ---- the other seams ------------------------------------------------------------------------- */
+/* ---- the seams ------------------------------------------------------------------------------- */
 
 static dyno_status open_clock(struct dyno_assembly *assembly)
 {
@@ -490,7 +411,7 @@ static dyno_status open_all(struct dyno_assembly *assembly, struct dyno_sink *si
     } else {
         DYNO_TRY(dyno_answers_open(&assembly->answers));
         DYNO_TRY(open_clock(assembly));
-        DYNO_TRY(open_source(assembly, flags, error));
+        DYNO_TRY(dyno_assembly_open_source(assembly, flags, error));
         if (assembly->recording) {
             assembly->source = dyno_recording_source(assembly->recording, assembly->source);
         }

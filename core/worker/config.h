@@ -71,6 +71,22 @@ struct dyno_worker_config {
                                     worker for (core/worker/halves.h), in ticks of 2^-20 ns */
 };
 
+/* The most tokens a sequence may have in all: by the model's context and by the worker's memory. */
+static inline uint64_t dyno_worker_tokens_max(const struct dyno_worker_config *config)
+{
+    uint64_t memory = (uint64_t)config->blocks * config->block_tokens - config->lookahead;
+
+    return config->context_max > 0 && config->context_max < memory ? config->context_max : memory;
+}
+
+/* Whether a worker could take a prompt of so many tokens, with one of its answer. */
+static inline bool dyno_worker_could_hold(const struct dyno_worker_config *config,
+                                          uint32_t prompt_tokens)
+{
+    return prompt_tokens < dyno_worker_tokens_max(config) &&
+           (config->chunked_prefill || prompt_tokens <= config->batch_tokens_max);
+}
+
 /* "pass", "estimate" or "no-evict". */
 const char *dyno_admission_word(enum dyno_batch_admission admission);
 

@@ -44,14 +44,6 @@ static dyno_status warm_up(const struct dyno_local *local, struct dyno_worker *w
     return DYNO_OK;
 }
 
-/* The most tokens a sequence may have in all: by the model's context and by the worker's memory. */
-static uint64_t tokens_limit(const struct dyno_worker_config *config)
-{
-    uint64_t memory = (uint64_t)config->blocks * config->block_tokens - config->lookahead;
-
-    return config->context_max > 0 && config->context_max < memory ? config->context_max : memory;
-}
-
 static dyno_status refuse(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, enum dyno_outcome outcome)
 {
@@ -63,10 +55,7 @@ static dyno_status refuse(struct dyno_local *local, const struct dyno_request *r
 
 bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_request *request)
 {
-    const struct dyno_worker_config *config = &local->config.worker;
-
-    return request->prompt_tokens < tokens_limit(config) &&
-           (config->chunked_prefill || request->prompt_tokens <= config->batch_tokens_max);
+    return dyno_worker_could_hold(&local->config.worker, request->prompt_tokens);
 }
 
 /* How much it may generate: by its own limit and the worker's, and of a prompt that goes on
@@ -74,7 +63,7 @@ bool dyno_local_could_hold(const struct dyno_local *local, const struct dyno_req
 static void limit_tokens(const struct dyno_local *local, const struct dyno_request *request,
                          enum dyno_half half, struct dyno_seq *seq)
 {
-    uint64_t limit = tokens_limit(&local->config.worker) - request->prompt_tokens;
+    uint64_t limit = dyno_worker_tokens_max(&local->config.worker) - request->prompt_tokens;
 
     seq->half = half;
     seq->tokens_max = request->max_tokens < limit ? request->max_tokens : (uint32_t)limit;

@@ -123,9 +123,19 @@ refuses 2 "validate.calibrate: nothing can be written into the folder of absent/
 No such file or directory" \
     validate --calibrate absent/other.json "${load[@]}"
 refuses 2 '--calibrate needs a value: a file' validate "${load[@]}" --calibrate
-refuses 1 "none of 2 requests completed in every run: there is nothing to compare; \
+refuses 1 "none of 0 requests completed in every run: there is nothing to compare; \
 do prompts and answers fit the model's context?" validate --machine machine.json \
-    --arrival poisson:200 --requests 2 --input-tokens 5000 --db none --repeats 1
+    --arrival poisson:0.0001 --requests 1 --db none --repeats 1 --duration-max 1ms
+# Where no request fits, nobody waits for the last of them: here an hour.
+for at in 0 3600000; do
+    printf '{"timestamp": %d, "input_length": 5000, "output_length": 1, "hash_ids": [%s]}\n' \
+        $at "$(seq -s, 10)"
+done >long.jsonl
+too_long='no request fits: the shortest prompt has 5000 tokens, and a worker takes 255 at most and one
+ of the answer (batch.context_max, kv.blocks); ask shorter ones, or a model with more context'
+refuses 1 "${too_long//$'\n'/}" replay --device cpu --trace long.jsonl --max-model-len 256 --db none
+refuses 1 "${too_long//$'\n'/}" replay --clock wall --trace long.jsonl --max-model-len 256 --db none
+works replay --trace long.jsonl --max-model-len 256 --db none # which takes no time
 refuses 2 "--repeats: '0' is not a whole number from 1 to 100" \
     validate --machine machine.json "${load[@]}" --repeats 0
 refuses 2 "--journal is of one run, and validate makes several; \
