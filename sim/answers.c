@@ -2,16 +2,18 @@
 
 #include <stdlib.h>
 
-#include "core/base/map.h"
+#include "core/base/id_map.h"
 
 struct table {
     struct dyno_answers base;
-    struct dyno_map tokens_of;
+    struct dyno_id_map tokens_of;
 };
 
 static dyno_status expect(struct dyno_answers *answers, uint64_t id, uint32_t output_tokens)
 {
-    uint32_t *tokens = dyno_map_put(&((struct table *)answers)->tokens_of, id, output_tokens, NULL);
+    bool is_new;
+    uint32_t *tokens =
+        dyno_id_map_put(&((struct table *)answers)->tokens_of, id, output_tokens, &is_new);
 
     if (!tokens) {
         return DYNO_NO_MEMORY;
@@ -22,7 +24,7 @@ static dyno_status expect(struct dyno_answers *answers, uint64_t id, uint32_t ou
 
 static void forget(struct dyno_answers *answers, uint64_t id)
 {
-    dyno_map_remove(&((struct table *)answers)->tokens_of, id);
+    dyno_id_map_remove(&((struct table *)answers)->tokens_of, id);
 }
 
 static const struct dyno_answers_ops table_ops = {.expect = expect, .forget = forget};
@@ -44,14 +46,14 @@ void dyno_answers_close(struct dyno_answers *answers)
     struct table *table = (struct table *)answers;
 
     if (table) {
-        dyno_map_release(&table->tokens_of);
+        dyno_id_map_release(&table->tokens_of);
         free(table);
     }
 }
 
 uint32_t dyno_answers_get(void *answers, uint64_t id)
 {
-    const uint32_t *tokens = dyno_map_find(&((struct table *)answers)->tokens_of, id);
+    const uint32_t *tokens = dyno_id_map_find(&((struct table *)answers)->tokens_of, id);
 
     return tokens ? *tokens : 1;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/id_map.h"
 #include "core/base/map.h"
 #include "core/base/pool.h"
 #include "core/base/slab.h"
@@ -37,8 +38,8 @@ struct lingering {
 };
 
 struct dyno_kv_trie {
-    struct dyno_map node_of;    /* first element's id -> node */
-    struct dyno_map booking_of; /* request -> booking */
+    struct dyno_map node_of;       /* first element's id -> node */
+    struct dyno_id_map booking_of; /* request -> booking */
     struct dyno_pool nodes, bookings;
     struct dyno_slab slab;
     struct dyno_span *spans; /* [spans_capacity] the last chain rewritten ... */
@@ -254,6 +255,7 @@ static dyno_status book(struct dyno_kv_trie *trie, uint64_t request, uint32_t co
 {
     uint32_t place = dyno_pool_take(&trie->bookings);
     struct booking *booking;
+    bool is_new;
 
     if (place == DYNO_POOL_NONE) {
         return DYNO_NO_MEMORY;
@@ -261,7 +263,7 @@ static dyno_status book(struct dyno_kv_trie *trie, uint64_t request, uint32_t co
     booking = dyno_pool_at(&trie->bookings, place);
     booking->count = count;
     booking->nodes = dyno_slab_take(&trie->slab, count * sizeof *booking->nodes);
-    if (!booking->nodes || !dyno_map_put(&trie->booking_of, request, place, NULL)) {
+    if (!booking->nodes || !dyno_id_map_put(&trie->booking_of, request, place, &is_new)) {
         return DYNO_NO_MEMORY;
     }
     memcpy(booking->nodes, trie->path, count * sizeof *booking->nodes);
@@ -290,7 +292,7 @@ void dyno_kv_trie_close(struct dyno_kv_trie *trie)
         return;
     }
     dyno_map_release(&trie->node_of);
-    dyno_map_release(&trie->booking_of);
+    dyno_id_map_release(&trie->booking_of);
     dyno_pool_release(&trie->nodes);
     dyno_pool_release(&trie->bookings);
     dyno_slab_release(&trie->slab);
@@ -334,7 +336,7 @@ dyno_status dyno_kv_trie_enter(struct dyno_kv_trie *trie, dyno_ns now, struct dy
 
 void dyno_kv_trie_leave(struct dyno_kv_trie *trie, uint64_t request)
 {
-    const uint32_t *place = dyno_map_find(&trie->booking_of, request);
+    const uint32_t *place = dyno_id_map_find(&trie->booking_of, request);
     struct booking *booking;
 
     if (!place) {
@@ -346,7 +348,7 @@ void dyno_kv_trie_leave(struct dyno_kv_trie *trie, uint64_t request)
     }
     dyno_slab_give(&trie->slab, booking->nodes, booking->count * sizeof *booking->nodes);
     dyno_pool_give(&trie->bookings, *place);
-    dyno_map_remove_found(&trie->booking_of, place);
+    dyno_id_map_remove(&trie->booking_of, request);
 }
 
 void dyno_kv_trie_held(struct dyno_kv_trie *trie, uint64_t span)

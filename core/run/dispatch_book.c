@@ -69,12 +69,12 @@ static dyno_status take_place(struct dyno_dispatch *d, uint64_t request_id, uint
 {
     uint32_t place = dyno_pool_take(&d->bookings);
     uint32_t *found;
-    int is_new;
+    bool is_new;
 
     if (place == DYNO_POOL_NONE) {
         return DYNO_NO_MEMORY;
     }
-    found = dyno_map_put(&d->booking_of, request_id, place, &is_new);
+    found = dyno_id_map_put(&d->booking_of, request_id, place, &is_new);
     if (!found || !is_new) {
         dyno_pool_give(&d->bookings, place);
         return found ? DYNO_BAD_INPUT : DYNO_NO_MEMORY;
@@ -123,7 +123,7 @@ dyno_status dyno_dispatch_book(struct dyno_dispatch *d, const struct dyno_reques
     status = book_spans(d, request, booking);
     if (status != DYNO_OK) {
         dyno_pool_give(&d->bookings, place);
-        dyno_map_remove(&d->booking_of, request->id);
+        dyno_id_map_remove(&d->booking_of, request->id);
         return status;
     }
     d->prefill_tokens[worker] += prefill_tokens;
@@ -152,7 +152,7 @@ static void watch_end(struct dyno_dispatch *d, uint64_t request_id, uint32_t wor
 
 void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_id)
 {
-    const uint32_t *place = dyno_map_find(&dispatch->booking_of, request_id);
+    const uint32_t *place = dyno_id_map_find(&dispatch->booking_of, request_id);
     struct dyno_booking *booking = place ? booking_at(dispatch, *place) : NULL;
 
     if (!booking || !booking->waits) {
@@ -169,7 +169,7 @@ void dyno_dispatch_first_token(struct dyno_dispatch *dispatch, uint64_t request_
 
 void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
 {
-    const uint32_t *found = dyno_map_find(&dispatch->booking_of, request_id);
+    const uint32_t *found = dyno_id_map_find(&dispatch->booking_of, request_id);
     struct dyno_booking booking;
 
     if (!found) {
@@ -185,7 +185,7 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
         watch_end(dispatch, request_id, booking.worker);
     }
     dyno_pool_give(&dispatch->bookings, *found);
-    dyno_map_remove_found(&dispatch->booking_of, found);
+    dyno_id_map_remove(&dispatch->booking_of, request_id);
     if (dispatch->policy->ended && booking.is_own) {
         dispatch->policy->ended(dispatch->policy_state, request_id, booking.worker);
     }
@@ -193,12 +193,12 @@ void dyno_dispatch_ended(struct dyno_dispatch *dispatch, uint64_t request_id)
 
 uint32_t dyno_dispatch_booked_tokens(const struct dyno_dispatch *d, uint64_t request_id)
 {
-    return booking_at(d, *dyno_map_find(&d->booking_of, request_id))->prefill_tokens;
+    return booking_at(d, *dyno_id_map_find(&d->booking_of, request_id))->prefill_tokens;
 }
 
 uint32_t dyno_dispatch_worker_of(const struct dyno_dispatch *dispatch, uint64_t request_id)
 {
-    const uint32_t *found = dyno_map_find(&dispatch->booking_of, request_id);
+    const uint32_t *found = dyno_id_map_find(&dispatch->booking_of, request_id);
 
     return found ? booking_at(dispatch, *found)->worker : DYNO_NO_WORKER;
 }

@@ -205,7 +205,7 @@ void dyno_dispatch_close(struct dyno_dispatch *dispatch)
     dyno_guess_release(&d->guess);
     dyno_active_release(&d->active);
     dyno_pool_release(&d->bookings);
-    dyno_map_release(&d->booking_of);
+    dyno_id_map_release(&d->booking_of);
     dyno_slab_release(&d->refs);
     if (d->open != d->eligible) {
         free(d->open);

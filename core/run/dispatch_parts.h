@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "core/base/heap.h"
+#include "core/base/id_map.h"
 #include "core/base/map.h"
 #include "core/base/pool.h"
 #include "core/base/slab.h"
@@ -115,7 +116,7 @@ struct dyno_dispatch {
     struct dyno_guess guess;
     struct dyno_active active;
     struct dyno_pool bookings;
-    struct dyno_map booking_of; /* request id -> its place in bookings */
+    struct dyno_id_map booking_of; /* request id -> its place in bookings */
     struct dyno_slab refs;
 
     struct dyno_route_view view; /* points at the arrays below, each [workers] */
