@@ -5,8 +5,9 @@
  * exact ones without a gap and ends at 128 * 56 + 255.
  *
  * The sum of squares is of the durations before rounding to nanoseconds, in ticks, so that for a
- * leap it is a polynomial in the number of steps.  All sums are taken modulo 2^128 or 2^192, which
- * no run can reach (2^32 gaps of 36 years each fit), so their order does not matter.
+ * leap it is a polynomial in the number of steps; squares of whole nanoseconds are summed apart, in
+ * fewer bits.  All sums are taken modulo 2^128 or 2^192, which no run can reach (2^32 gaps of 36
+ * years each fit), so their order does not matter.
  */
 #include "core/base/histogram.h"
 
@@ -231,7 +232,7 @@ static uint64_t count_edge(struct dyno_histogram *histogram, const struct steps 
     if (longer > 0) {
         histogram->buckets[bucket + 1] += longer * count;
     }
-    return edge;
+    return edge - longer;
 }
 
 /* Bucket by bucket: the steps whose whole part is below the bucket's last value all land in it. */
@@ -276,13 +277,19 @@ static struct huge step_squares(const struct steps *steps)
     return sum;
 }
 
+static wide sum_ticks(const struct dyno_histogram *histogram)
+{
+    return (histogram->sum << DYNO_TICK_BITS) + histogram->rest_ticks;
+}
+
 /* The sum of squares about `mean` (whole ns), in ns^2.  With n values x and the mean m, in ticks:
  * sum (x - m)^2 = sum x^2 - m (2 sum x - n m), in integers, so that nothing cancels. */
 static double squares_about(const struct dyno_histogram *histogram, uint64_t mean)
 {
     struct huge sum = {.low = histogram->squares_low, .high = histogram->squares_high};
-    wide middle = 2 * histogram->sum_ticks - (((wide)mean * histogram->count) << DYNO_TICK_BITS);
+    wide middle = 2 * sum_ticks(histogram) - (((wide)mean * histogram->count) << DYNO_TICK_BITS);
 
+    sum = huge_sum(sum, huge_shift((struct huge){.low = histogram->squares}, 2 * DYNO_TICK_BITS));
     sum = huge_difference(sum, huge_shift(huge_product(middle, mean), DYNO_TICK_BITS));
     if (sum.high >> 63) {
         return 0.0;
@@ -326,10 +333,12 @@ static inline bool is_small(uint64_t ticks, uint64_t count)
  */
 static void add_gaps(struct dyno_histogram *histogram, uint64_t gap, uint64_t ticks, uint64_t count)
 {
+    int64_t rest = (int64_t)(ticks - (gap << DYNO_TICK_BITS)); /* of less than a nanosecond */
+
     histogram->buckets[bucket_of(gap)] += count;
     histogram->count += count;
     histogram->sum += (wide)gap * count;
-    histogram->sum_ticks += (wide)ticks * count;
+    histogram->rest_ticks += (wide)rest * count;
     extend(histogram, gap, gap);
     if (is_small(ticks, count)) {
         add_small_squares(histogram, (wide)ticks * ticks * count);
@@ -342,14 +351,11 @@ static void add_gaps(struct dyno_histogram *histogram, uint64_t gap, uint64_t ti
  */
 static inline void add_one(struct dyno_histogram *histogram, dyno_ns value)
 {
-    uint64_t ticks = value << DYNO_TICK_BITS;
-
     histogram->buckets[bucket_of(value)]++;
     histogram->count++;
     histogram->sum += value;
-    histogram->sum_ticks += ticks;
+    histogram->squares += (wide)value * value;
     extend(histogram, value, value);
-    add_small_squares(histogram, (wide)ticks * ticks);
 }
 
 /* Durations of no time, as those of all that a run does without. */
@@ -369,36 +375,73 @@ static __attribute__((noinline)) void add_long(struct dyno_histogram *histogram,
     histogram->buckets[bucket_of(value)] += count;
     histogram->count += count;
     histogram->sum += (wide)value * count;
-    histogram->sum_ticks += ((wide)value * count) << DYNO_TICK_BITS;
     extend(histogram, value, value);
     add_squares(histogram, huge_times(huge_shift(square, 2 * DYNO_TICK_BITS), count));
 }
 
+static inline bool is_long(dyno_ns value)
+{
+    return value >> (64 - DYNO_TICK_BITS) != 0;
+}
+
+void dyno_histogram_add_one(struct dyno_histogram *histogram, dyno_ns value)
+{
+    if (!is_long(value)) {
+        add_one(histogram, value);
+    } else {
+        add_long(histogram, value, 1);
+    }
+}
+
 void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count)
 {
-    bool is_long = value >> (64 - DYNO_TICK_BITS) != 0;
-
     if (count == 0) {
         return;
     }
     if (value == 0) {
         add_zeros(histogram, count);
-    } else if (count == 1 && !is_long) {
-        add_one(histogram, value);
-    } else if (!is_long) {
+    } else if (count == 1) {
+        dyno_histogram_add_one(histogram, value);
+    } else if (!is_long(value)) {
         add_gaps(histogram, value, value << DYNO_TICK_BITS, count);
     } else {
         add_long(histogram, value, count);
     }
 }
 
-/* The leap as it mostly is, in numbers of 64 bits: its gaps share a bucket and are neither the
- * smallest nor the largest seen.  False: it is another one, and nothing was added. */
+/* The first of `steps` steps that lasts at least `ticks`, or their number; growth is not 0. */
+static uint64_t first_lasting(uint64_t ticks, uint64_t first, uint64_t growth, uint64_t steps)
+{
+    uint64_t step = ticks <= first ? 0 : (ticks - first + growth - 1) / growth;
+
+    return step < steps ? step : steps;
+}
+
+/* A leap from `bucket` into the next one, each of whose sums is below 2^64 ticks: how many of its
+ * gaps are in the first (see count_edge). */
+static __attribute__((noinline)) uint64_t
+in_first_bucket(uint32_t bucket, uint64_t carry, uint64_t first, uint64_t growth, uint64_t steps)
+{
+    uint64_t last = bucket_last(bucket);
+    uint64_t inside = first_lasting(last << DYNO_TICK_BITS, first, growth, steps);
+    uint64_t edge = first_lasting((last + 1) << DYNO_TICK_BITS, first, growth, steps);
+    uint64_t begin = carry + first * inside + growth * (inside * (inside - (inside > 0)) / 2);
+    uint64_t end = carry + first * edge + growth * (edge * (edge - (edge > 0)) / 2);
+    uint64_t longer = (end >> DYNO_TICK_BITS) - (begin >> DYNO_TICK_BITS) - last * (edge - inside);
+
+    return edge - longer;
+}
+
+/* The leap as it mostly is, in numbers of 64 bits: its gaps share a bucket, or two in a row, and
+ * are neither the smallest nor the largest seen.  False: it is another one, and nothing was added.
+ */
 static bool add_plain_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
                             uint64_t growth, uint64_t steps, uint64_t count)
 {
-    uint64_t pairs = steps * (steps - 1) / 2, last, shortest, longest, ticks;
+    uint64_t pairs = steps * (steps - 1) / 2, last, shortest, longest, ticks, whole;
+    uint64_t inside = steps;
     uint32_t bucket;
+    int64_t rest;
 
     if (steps >> 16 != 0 || growth >> 47 != 0 || !is_small(first, count)) {
         return false;
@@ -407,15 +450,23 @@ static bool add_plain_steps(struct dyno_histogram *histogram, uint64_t carry, ui
     shortest = first >> DYNO_TICK_BITS;
     longest = last >> DYNO_TICK_BITS;
     bucket = bucket_of(shortest);
-    if (!is_small(last, count) || longest >= bucket_last(bucket) || shortest < histogram->min ||
-        longest >= histogram->max) {
+    if (!is_small(last, count) || shortest < histogram->min || longest >= histogram->max) {
         return false;
     }
+    if (longest >= bucket_last(bucket)) {
+        if (growth == 0 || longest >= bucket_last(bucket + 1)) {
+            return false;
+        }
+        inside = in_first_bucket(bucket, carry, first, growth, steps);
+        histogram->buckets[bucket + 1] += (steps - inside) * count;
+    }
     ticks = first * steps + growth * pairs;
-    histogram->buckets[bucket] += steps * count;
+    whole = (carry + ticks) >> DYNO_TICK_BITS;
+    rest = (int64_t)(ticks - (whole << DYNO_TICK_BITS)) * (int64_t)count;
+    histogram->buckets[bucket] += inside * count;
     histogram->count += steps * count;
-    histogram->sum += (wide)((carry + ticks) >> DYNO_TICK_BITS) * count;
-    histogram->sum_ticks += (wide)ticks * count;
+    histogram->sum += (wide)whole * count;
+    histogram->rest_ticks += (wide)rest;
     add_small_squares(histogram, ((wide)first * (ticks + growth * pairs) +
                                   (wide)growth * growth * (pairs * (2 * steps - 1) / 3)) *
                                      count);
@@ -427,13 +478,15 @@ static __attribute__((noinline)) void add_any_steps(struct dyno_histogram *histo
                                                     const struct steps *all, uint64_t count)
 {
     uint64_t steps = all->count;
+    wide ticks = all->first * steps + all->growth * triangle(steps);
+    wide whole = boundary(all, steps);
 
     assert(fits(all));
     extend_by_steps(histogram, all);
     count_steps(histogram, all, count);
     histogram->count += steps * count;
-    histogram->sum += (wide)boundary(all, steps) * count;
-    histogram->sum_ticks += (all->first * steps + all->growth * triangle(steps)) * count;
+    histogram->sum += whole * count;
+    histogram->rest_ticks += (ticks - (whole << DYNO_TICK_BITS)) * count;
     add_squares(histogram, huge_times(step_squares(all), count));
 }
 
@@ -461,7 +514,8 @@ void dyno_histogram_merge(struct dyno_histogram *into, const struct dyno_histogr
     }
     into->count += from->count;
     into->sum += from->sum;
-    into->sum_ticks += from->sum_ticks;
+    into->rest_ticks += from->rest_ticks;
+    into->squares += from->squares;
     extend(into, from->min, from->max);
     add_squares(into, (struct huge){.low = from->squares_low, .high = from->squares_high});
 }
@@ -487,8 +541,8 @@ double dyno_histogram_deviation(const struct dyno_histogram *histogram)
     if (histogram->count == 0) {
         return 0.0;
     }
-    mean = (uint64_t)((histogram->sum_ticks / histogram->count) >> DYNO_TICK_BITS);
-    rest = (double)(histogram->sum_ticks - (((wide)mean * histogram->count) << DYNO_TICK_BITS)) *
+    mean = (uint64_t)((sum_ticks(histogram) / histogram->count) >> DYNO_TICK_BITS);
+    rest = (double)(sum_ticks(histogram) - (((wide)mean * histogram->count) << DYNO_TICK_BITS)) *
            0x1p-20 / (double)histogram->count;
     variance = squares_about(histogram, mean) / (double)histogram->count - rest * rest;
     return variance > 0 ? dyno_sqrt(variance) : 0.0;

@@ -19,15 +19,31 @@ struct dyno_histogram {
     dyno_ns min; /* UINT64_MAX while empty */
     dyno_ns max;
     unsigned __int128 sum;         /* ns */
-    unsigned __int128 sum_ticks;   /* the same before rounding to nanoseconds */
+    unsigned __int128 rest_ticks;  /* what rounding to nanoseconds left out of it, or added to it */
     unsigned __int128 squares_low; /* ticks^2, the low 128 bits ... */
-    uint64_t squares_high;         /* ... and what they overflowed */
+    uint64_t squares_high;         /* ... and what they overflowed ... */
+    unsigned __int128 squares; /* ... and of whole nanoseconds, ns^2, which are not among them */
 };
 
 dyno_status dyno_histogram_init(struct dyno_histogram *histogram);
 void dyno_histogram_release(struct dyno_histogram *histogram);
 
 void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count);
+
+/* One value, which is not 0. */
+void dyno_histogram_add_one(struct dyno_histogram *histogram, dyno_ns value);
+
+/* One value; much that is told of a request is 0. */
+static inline void dyno_histogram_note(struct dyno_histogram *histogram, dyno_ns value)
+{
+    if (value == 0) {
+        histogram->buckets[0]++;
+        histogram->count++;
+        histogram->min = 0;
+    } else {
+        dyno_histogram_add_one(histogram, value);
+    }
+}
 
 /* Add `count` times each of the `steps` gaps between successive boundaries
  * floor((carry + S(j)) / 2^20), j = 0..steps, with S(j) = first * j + growth * j(j-1)/2 in ticks

@@ -21,25 +21,23 @@ static void add_completed(struct dyno_metrics *metrics, const struct dyno_reques
     metrics->completed++;
     metrics->completed_input_tokens += record->prompt_tokens;
     metrics->completed_output_tokens += record->output_tokens;
-    dyno_histogram_add(&metrics->ttft, ttft, 1);
-    dyno_histogram_add(&metrics->e2e, e2e, 1);
+    dyno_histogram_note(&metrics->ttft, ttft);
+    dyno_histogram_note(&metrics->e2e, e2e);
     if (record->output_tokens > 1) {
         tpot = answer / (record->output_tokens - 1);
-        dyno_histogram_add(&metrics->tpot, tpot, 1);
+        dyno_histogram_note(&metrics->tpot, tpot);
     }
-    dyno_histogram_add(&metrics->client_wait, record->arrival_ns - record->scheduled_ns, 1);
-    dyno_histogram_add(&metrics->ingest, record->ready_ns - record->arrival_ns - record->held_ns,
-                       1);
-    dyno_histogram_add(
-        &metrics->queue,
-        record->held_ns + record->admitted_ns - record->ready_ns - record->onboard_ns, 1);
-    dyno_histogram_add(&metrics->onboard, record->onboard_ns, 1);
+    dyno_histogram_note(&metrics->client_wait, record->arrival_ns - record->scheduled_ns);
+    dyno_histogram_note(&metrics->ingest, record->ready_ns - record->arrival_ns - record->held_ns);
+    dyno_histogram_note(&metrics->queue, record->held_ns + record->admitted_ns - record->ready_ns -
+                                             record->onboard_ns);
+    dyno_histogram_note(&metrics->onboard, record->onboard_ns);
     if (DYNO_RARELY(record->held_ns > 0)) {
-        dyno_histogram_add(&metrics->held, record->held_ns, 1);
+        dyno_histogram_note(&metrics->held, record->held_ns);
     }
-    dyno_histogram_add(&metrics->prefill, record->first_token_ns - record->admitted_ns, 1);
-    dyno_histogram_add(&metrics->transfer, record->transfer_ns, 1);
-    dyno_histogram_add(&metrics->decode, answer - record->transfer_ns, 1);
+    dyno_histogram_note(&metrics->prefill, record->first_token_ns - record->admitted_ns);
+    dyno_histogram_note(&metrics->transfer, record->transfer_ns);
+    dyno_histogram_note(&metrics->decode, answer - record->transfer_ns);
     metrics->within_slo += (uint64_t)within(&metrics->slo, ttft, tpot, e2e);
 }
 
