@@ -66,6 +66,36 @@ START_TEST(sums_and_steps_are_those_of_a_loop)
 }
 END_TEST
 
+/* From few, which are listed, to many, which are a tree, and back, several times. */
+START_TEST(few_and_many_are_the_same)
+{
+    enum { MOST = 3 * DYNO_TAKERS_FEW };
+    struct dyno_takers takers;
+    uint32_t phases[MOST];
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "waves");
+    ck_assert_int_eq(dyno_takers_init(&takers, 1 + (uint32_t)_i * 5), DYNO_OK);
+    for (uint32_t wave = 0; wave < 4; wave++) {
+        uint32_t least = below(&rng, DYNO_TAKERS_FEW);
+
+        while (takers.count < MOST) {
+            phases[takers.count] = below(&rng, takers.size);
+            dyno_takers_add(&takers, phases[takers.count]);
+            check(&takers, &rng, (uint64_t)_i);
+        }
+        while (takers.count > least) {
+            uint32_t place = below(&rng, takers.count), phase = phases[place];
+
+            phases[place] = phases[takers.count - 1];
+            dyno_takers_remove(&takers, phase);
+            check(&takers, &rng, (uint64_t)_i);
+        }
+    }
+    dyno_takers_release(&takers);
+}
+END_TEST
+
 /* 4 phases that take 2, 0, 3, 0 blocks: from phase 2 on 3 blocks last for phases 2 and 3, 4 too, 5
  * for all. */
 START_TEST(blocks_last_until_the_step_that_needs_more)
@@ -91,6 +121,7 @@ static void add_cases(Suite *suite)
     TCase *cases = tcase_create("takers");
 
     tcase_add_loop_test(cases, sums_and_steps_are_those_of_a_loop, 0, SEEDS);
+    tcase_add_loop_test(cases, few_and_many_are_the_same, 0, 20);
     tcase_add_test(cases, blocks_last_until_the_step_that_needs_more);
     suite_add_tcase(suite, cases);
 }
