@@ -47,6 +47,9 @@ struct dyno_order_item dyno_order_pop(struct dyno_order *order)
     assert(order->count > 0);
     top = order->items[0];
     last = order->items[--order->count];
+    if (order->count == 0) { /* as mostly: a trace is in order */
+        return top;
+    }
     for (;;) {
         uint32_t child = 2 * place + 1;
 

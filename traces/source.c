@@ -50,8 +50,7 @@ struct paced {
     bool was_full;    /* reading is paused */
     dyno_ns floor_ns; /* when it last went on after a pause: nothing is sent before */
     bool rows_ended;
-    bool is_settled; /* next_ns is right */
-    dyno_ns next_ns;
+    dyno_ns next_ns;           /* right while source.known_next is not 0 */
     struct dyno_error failure; /* status not 0: the next take fails so */
 };
 
@@ -223,7 +222,7 @@ static dyno_ns settle(struct paced *paced)
 static __attribute__((noinline)) dyno_ns settle_next(struct paced *paced)
 {
     paced->next_ns = settle(paced);
-    paced->is_settled = true;
+    paced->source.known_next = paced->next_ns;
     return paced->next_ns;
 }
 
@@ -231,7 +230,7 @@ static dyno_ns paced_next(struct dyno_source *source)
 {
     struct paced *paced = paced_of(source);
 
-    return paced->is_settled ? paced->next_ns : settle_next(paced);
+    return paced->source.known_next ? paced->next_ns : settle_next(paced);
 }
 
 static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t *count)
@@ -326,7 +325,7 @@ static dyno_status paced_take(struct dyno_source *source, dyno_ns now, struct dy
     paced->in_flight++;
     paced->sent_ns = at;
     paced->known_ns = paced->known_ns > now ? paced->known_ns : now;
-    paced->is_settled = false;
+    paced->source.known_next = 0;
     return DYNO_OK;
 }
 
@@ -338,7 +337,7 @@ static void paced_ended(struct dyno_source *source, uint64_t id, dyno_ns at)
     assert(paced->in_flight > 0);
     paced->in_flight--;
     if (found || paced->clients.limit > 0 || paced->was_full || paced->ready.count == 0) {
-        paced->is_settled = false; /* else nothing that is ready comes any earlier */
+        paced->source.known_next = 0; /* else nothing that is ready comes any earlier */
     }
     paced->known_ns = paced->known_ns > at ? paced->known_ns : at;
     if (!dyno_clients_give(&paced->clients, at, id)) {

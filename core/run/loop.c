@@ -171,7 +171,9 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
     for (;;) {
         bool cancelled = false, hit = false;
 
-        DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        if (dyno_workers_may_be_due(loop->workers, loop->now)) {
+            DYNO_TRY(loop->workers->ops->settle(loop->workers, loop->now));
+        }
         if (DYNO_RARELY(loop->config.faults)) {
             DYNO_TRY(dyno_loop_faults_settle(loop, &hit, error));
             if (hit) {
@@ -187,12 +189,12 @@ static dyno_status settle_and_admit(struct dyno_loop *loop, struct dyno_error *e
                 continue;
             }
         }
-        if (source->ops->next(source) > loop->now) {
+        if (dyno_source_next(source) > loop->now) {
             return DYNO_OK;
         }
         do {
             DYNO_TRY(admit_one(loop, error));
-        } while (source->ops->next(source) <= loop->now);
+        } while (dyno_source_next(source) <= loop->now);
     }
 }
 
@@ -310,8 +312,8 @@ static dyno_ns next_of_waiting(const struct dyno_loop *loop, dyno_ns next)
 /* When something happens next; DYNO_NEVER: the run is over. */
 static inline dyno_ns next_event(const struct dyno_loop *loop)
 {
-    dyno_ns arrival = loop->config.source->ops->next(loop->config.source);
-    dyno_ns worker = loop->workers->ops->next(loop->workers);
+    dyno_ns arrival = dyno_source_next(loop->config.source);
+    dyno_ns worker = dyno_workers_next(loop->workers);
     dyno_ns next = arrival < worker ? arrival : worker;
 
     next = loop->next_cancel < next ? loop->next_cancel : next;
@@ -387,7 +389,9 @@ static dyno_status turn(struct dyno_loop *loop, struct dyno_error *error)
         if (DYNO_RARELY(loop->config.planner)) {
             DYNO_TRY(plan(loop));
         }
-        DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+        if (dyno_workers_may_start(loop->workers)) {
+            DYNO_TRY(loop->workers->ops->form(loop->workers, loop->now));
+        }
     } while (DYNO_RARELY(loop->waiting > 0) && dyno_loop_could_let_in(loop));
     if (DYNO_RARELY(loop->config.roster)) {
         rest(loop);

@@ -60,6 +60,13 @@ struct dyno_source_ops {
 
 struct dyno_source {
     const struct dyno_source_ops *ops;
+    dyno_ns known_next; /* what ops->next would say; 0: it has to be asked */
 };
+
+/* As ops->next. */
+static inline dyno_ns dyno_source_next(struct dyno_source *source)
+{
+    return source->known_next ? source->known_next : source->ops->next(source);
+}
 
 #endif

@@ -568,6 +568,11 @@ dyno_status dyno_local_open(struct dyno_workers **out, const struct dyno_local_c
         local_close(&local->base);
         return dyno_fail(error, status, "no memory for %u workers", config->worker_count);
     }
+    if (!config->tiers && config->device->due) {
+        local->base.due[0] = config->device->due;
+        local->base.due[1] = dyno_alarms_next_place(&local->ingest);
+        local->base.startable = &local->dirty_count;
+    }
     *out = &local->base;
     return DYNO_OK;
 }

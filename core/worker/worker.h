@@ -91,6 +91,31 @@ struct dyno_workers_ops {
 
 struct dyno_workers {
     const struct dyno_workers_ops *ops;
+    const dyno_ns *due[2]; /* what ops->next says is the earlier of what is kept there; NULL: it has
+                              to be asked */
+    const uint32_t *startable; /* where it is kept how many workers form may start a pass of; NULL:
+                                  form finds out */
 };
+
+/* As ops->next. */
+static inline dyno_ns dyno_workers_next(const struct dyno_workers *workers)
+{
+    if (!workers->due[0]) {
+        return workers->ops->next(workers);
+    }
+    return *workers->due[0] < *workers->due[1] ? *workers->due[0] : *workers->due[1];
+}
+
+/* False: form would find nothing to start. */
+static inline bool dyno_workers_may_start(const struct dyno_workers *workers)
+{
+    return !workers->startable || *workers->startable > 0;
+}
+
+/* False: settle would find nothing at `now`. */
+static inline bool dyno_workers_may_be_due(const struct dyno_workers *workers, dyno_ns now)
+{
+    return !workers->due[0] || *workers->due[0] <= now || *workers->due[1] <= now;
+}
 
 #endif
