@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/usual.h"
 #include "sim/timing_layers.h"
 
 enum { TABLE_MAX = 1 << 17 };
@@ -59,15 +60,22 @@ static uint64_t body_ticks(const struct dyno_layers *layers, uint64_t tokens)
 }
 
 /* Most runs see few of the sizes that a pass may have: an entry is filled when it is first read. */
-static uint64_t body_of(const struct dyno_timing *timing, uint64_t tokens)
+static __attribute__((noinline)) uint64_t fill_body(const struct dyno_timing *timing,
+                                                    uint64_t tokens)
 {
-    if (tokens >= timing->body_count) {
-        return body_ticks(&timing->layers, tokens);
+    uint64_t ticks = body_ticks(&timing->layers, tokens);
+
+    if (tokens < timing->body_count) {
+        timing->body[tokens] = ticks;
     }
-    if (timing->body[tokens] == 0) {
-        timing->body[tokens] = body_ticks(&timing->layers, tokens);
-    }
-    return timing->body[tokens];
+    return ticks;
+}
+
+static inline uint64_t body_of(const struct dyno_timing *timing, uint64_t tokens)
+{
+    uint64_t ticks = tokens < timing->body_count ? timing->body[tokens] : 0;
+
+    return DYNO_RARELY(ticks == 0) ? fill_body(timing, tokens) : ticks;
 }
 
 /* What a pass's linear layers compute: more than it has where it runs as a captured graph. */
@@ -82,7 +90,8 @@ static uint64_t computed(const struct dyno_timing *timing, const struct dyno_pas
     return timing->padded[tokens];
 }
 
-static uint64_t head_ticks(const struct dyno_layers *layers, uint64_t sequences)
+static __attribute__((noinline)) uint64_t head_ticks(const struct dyno_layers *layers,
+                                                     uint64_t sequences)
 {
     return ticks_of(dyno_layers_sampling_us(layers, (double)sequences));
 }
@@ -146,8 +155,8 @@ static double attention_us(const struct dyno_timing *timing, const struct demand
 }
 
 /* All but attention. */
-static uint64_t rest_of(const struct dyno_timing *timing, uint64_t tokens, uint64_t yields,
-                        uint64_t sequences)
+static inline uint64_t rest_of(const struct dyno_timing *timing, uint64_t tokens, uint64_t yields,
+                               uint64_t sequences)
 {
     return body_of(timing, tokens) + head_of(timing, yields) + timing->host +
            sequences * timing->host_sequence;

@@ -12,14 +12,9 @@
  */
 #include "core/worker/fleet.h"
 
-enum { CLIP_TOKENS = 4096, DECAY_STEPS = 600, RETRACT_STEPS = 20 };
+enum { DECAY_STEPS = 600, RETRACT_STEPS = 20 };
 
 static const uint64_t one = 1ULL << 32;
-
-uint32_t dyno_estimate_clip(uint32_t left)
-{
-    return left < CLIP_TOKENS ? left : CLIP_TOKENS;
-}
 
 uint64_t dyno_estimate_ratio(const struct dyno_local *local, const struct dyno_worker *worker)
 {

@@ -213,13 +213,44 @@ static inline bool dyno_worker_moves(const struct dyno_worker *worker)
            0;
 }
 
+/* ---- lists of sequences: a request moves from one to the next ---- */
+static inline void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list,
+                                   uint32_t seq)
+{
+    local->seqs[seq].prev = list->last;
+    local->seqs[seq].next = DYNO_NO_SEQ;
+    if (list->last == DYNO_NO_SEQ) {
+        list->first = seq;
+    } else {
+        local->seqs[list->last].next = seq;
+    }
+    list->last = seq;
+    list->count++;
+}
+
+static inline void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list,
+                                   uint32_t seq)
+{
+    uint32_t prev = local->seqs[seq].prev, next = local->seqs[seq].next;
+
+    if (prev == DYNO_NO_SEQ) {
+        list->first = next;
+    } else {
+        local->seqs[prev].next = next;
+    }
+    if (next == DYNO_NO_SEQ) {
+        list->last = prev;
+    } else {
+        local->seqs[next].prev = prev;
+    }
+    list->count--;
+}
+
 /* ---- sequence.c: sequences, lists, and a sequence's blocks ---- */
 dyno_status dyno_seq_make(struct dyno_local *local, const struct dyno_request *request,
                           uint32_t worker, uint32_t *out);
 void dyno_seq_free(struct dyno_local *local, uint32_t index);
-void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
 void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
-void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq);
 /* Tokens it has in KV now, and has generated, also while it is in the decode set. */
 uint32_t dyno_seq_tokens(const struct dyno_worker *worker, const struct dyno_seq *seq);
 uint32_t dyno_seq_generated(const struct dyno_worker *worker, const struct dyno_seq *seq);
@@ -256,7 +287,12 @@ dyno_status dyno_batch_prompt(struct dyno_local *local, struct dyno_worker *work
 
 /* ---- estimate.c: SGLang's estimate of the memory that answers will need ---- */
 /* Tokens set aside for an answer of which `left` tokens may still come. */
-uint32_t dyno_estimate_clip(uint32_t left);
+static inline uint32_t dyno_estimate_clip(uint32_t left)
+{
+    enum { CLIP_TOKENS = 4096 };
+
+    return left < CLIP_TOKENS ? left : CLIP_TOKENS;
+}
 /* Whether a waiting sequence, with so many blocks in cache of which some are idle, fits: its
  * prompt, its answer, the answers of prompts in work and a share of the answers being decoded must
  * be less than what there is. */

@@ -129,6 +129,9 @@ static inline void set_end(struct paced *paced, struct engine *engine, uint32_t 
 static void note_yields(struct engine *engine, const struct dyno_pass *pass)
 {
     engine->yields_count = 0;
+    if (pass->slice_count == 0) {
+        return;
+    }
     engine->yields =
         grow(engine->yields, &engine->yields_capacity, pass->slice_count, sizeof *engine->yields);
     for (uint32_t i = 0; i < pass->slice_count; i++) {
@@ -165,9 +168,6 @@ static uint32_t guess_boundary(const struct engine *engine, dyno_ns now)
     double first = (double)engine->first, growth = (double)engine->growth;
     double steps = ticks / first;
 
-    if (now <= engine->start) {
-        return 1;
-    }
     steps -= growth * steps * steps / 2 / (first + growth * steps);
     if (!(steps > 1)) {
         return 1;
@@ -175,22 +175,28 @@ static uint32_t guess_boundary(const struct engine *engine, dyno_ns now)
     return steps < (double)engine->steps ? (uint32_t)steps : engine->steps;
 }
 
-/* The first step boundary at or after `now` (after the start): by a guess, or else by bisection. */
-static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
+/* Whether boundary `guess` is the first at or after `now`, or the one after it is (then in *guess),
+ * of a pass so short that its ticks are numbers of 64 bits, as they are within two hours. */
+static inline bool is_guessed(const struct engine *engine, dyno_ns now, uint32_t *guess)
+{
+    uint64_t step = *guess, ticks = engine->first * step + engine->growth * (step * (step - 1) / 2);
+    uint64_t reached = ((now - engine->start) << DYNO_TICK_BITS) - engine->carry;
+
+    if (DYNO_RARELY((engine->end - engine->start) >> 43 != 0)) {
+        return false;
+    }
+    if (ticks < reached) {
+        ++*guess;
+        return ticks + engine->first + engine->growth * step >= reached;
+    }
+    return step == 1 || ticks - (engine->first + engine->growth * (step - 1)) < reached;
+}
+
+/* The first step boundary at or after `now`, of those after the start: by bisection. */
+static __attribute__((noinline)) uint32_t search_boundary(const struct engine *engine, dyno_ns now)
 {
     uint32_t low = 1, high = engine->steps; /* boundary(high) >= now */
-    uint32_t guess = guess_boundary(engine, now);
 
-    if (boundary(engine, guess) < now) {
-        low = guess + 1;
-        if (low == high || boundary(engine, low) >= now) {
-            return low;
-        }
-    } else if (guess == 1 || boundary(engine, guess - 1) < now) {
-        return guess;
-    } else {
-        high = guess - 1;
-    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
@@ -201,6 +207,18 @@ static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
         }
     }
     return low;
+}
+
+/* The same, for which a guess mostly does. */
+static uint32_t first_boundary(const struct engine *engine, dyno_ns now)
+{
+    uint32_t guess;
+
+    if (now <= engine->start) {
+        return 1;
+    }
+    guess = guess_boundary(engine, now);
+    return DYNO_RARELY(!is_guessed(engine, now, &guess)) ? search_boundary(engine, now) : guess;
 }
 
 static void paced_stop(struct dyno_device *device, uint32_t worker, dyno_ns now, uint32_t further)

@@ -108,19 +108,6 @@ void dyno_seq_free(struct dyno_local *local, uint32_t index)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-void dyno_seq_append(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
-{
-    local->seqs[seq].prev = list->last;
-    local->seqs[seq].next = DYNO_NO_SEQ;
-    if (list->last == DYNO_NO_SEQ) {
-        list->first = seq;
-    } else {
-        local->seqs[list->last].next = seq;
-    }
-    list->last = seq;
-    list->count++;
-}
-
 void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
 {
     local->seqs[seq].next = list->first;
@@ -132,23 +119,6 @@ void dyno_seq_prepend(struct dyno_local *local, struct dyno_seq_list *list, uint
     }
     list->first = seq;
     list->count++;
-}
-
-void dyno_seq_unlink(struct dyno_local *local, struct dyno_seq_list *list, uint32_t seq)
-{
-    uint32_t prev = local->seqs[seq].prev, next = local->seqs[seq].next;
-
-    if (prev == DYNO_NO_SEQ) {
-        list->first = next;
-    } else {
-        local->seqs[prev].next = next;
-    }
-    if (next == DYNO_NO_SEQ) {
-        list->last = prev;
-    } else {
-        local->seqs[next].prev = prev;
-    }
-    list->count--;
 }
 
 /* ---- the decode set -------------------------------------------------------------------------- */

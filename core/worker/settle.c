@@ -18,6 +18,16 @@ static dyno_ns completion_boundary(const void *context, uint32_t step)
                               completion->growth, step);
 }
 
+/* When the first step ended. */
+static inline dyno_ns first_step_end(const struct dyno_completion *completion)
+{
+    unsigned __int128 ticks = (unsigned __int128)completion->carry + completion->first;
+
+    return DYNO_RARELY(completion->boundaries)
+               ? completion->boundaries[1]
+               : completion->start + (dyno_ns)(ticks >> DYNO_TICK_BITS);
+}
+
 /* The gaps that are steps: the first one for `first_count` sequences, each further one for `count`.
  */
 static void add_steps(struct dyno_histogram *itl, const struct dyno_completion *completion,
@@ -63,15 +73,14 @@ static void add_gaps(struct dyno_local *local, struct dyno_worker *worker,
         if (worker->joiners[i].at == completion->start) {
             contiguous += worker->joiners[i].count;
         } else if (worker->joiners[i].count > 0) {
-            dyno_histogram_add(itl, completion_boundary(completion, 1) - worker->joiners[i].at,
+            dyno_histogram_add(itl, first_step_end(completion) - worker->joiners[i].at,
                                worker->joiners[i].count);
         }
     }
     if (worker->last_decode_at == completion->start) {
         contiguous += decoding;
     } else if (decoding > 0) {
-        dyno_histogram_add(itl, completion_boundary(completion, 1) - worker->last_decode_at,
-                           decoding);
+        dyno_histogram_add(itl, first_step_end(completion) - worker->last_decode_at, decoding);
     }
     add_steps(itl, completion, contiguous, worker->decode_count);
     worker->joiners_count = worker->joined_count = 0;
