@@ -61,6 +61,15 @@ struct dyno_layer_weights {
     const struct dyno_matrix *expert_gate, *expert_up, *expert_down; /* [experts] each */
 };
 
+/* What a matrix of bf16 is in its file: e4m3 with scales, of which it is the rounded product. */
+struct dyno_narrow {
+    const uint16_t *wide;  /* the matrix, [rows][columns] */
+    const uint8_t *narrow; /* likewise; no NaN */
+    const float *scale;    /* [rows / block_rows][columns / block_columns], both rounded up */
+    uint32_t rows, columns;
+    uint32_t block_rows, block_columns; /* that share a scale */
+};
+
 /* A number that the model's makers suggest. */
 struct dyno_suggestion {
     bool given;
@@ -84,6 +93,8 @@ struct dyno_weights {
     struct dyno_matrix embedding, positions, logits; /* logits: = embedding where tied */
     const float *final_norm, *final_norm_bias;
     const struct dyno_layer_weights *layers; /* [model.layers] */
+    const struct dyno_narrow *narrow;        /* [narrow_count] by where `wide` lies */
+    uint32_t narrow_count;
     /* What the model's files say of its special tokens; UINT32_MAX: nothing. */
     uint32_t bos, eos[8], eos_count;
     struct dyno_suggested_sampling sampling; /* of a folder's generation_config.json */
@@ -99,6 +110,11 @@ struct dyno_weights {
 dyno_status dyno_weights_open(struct dyno_weights **out, const char *path,
                               struct dyno_error *error);
 void dyno_weights_close(struct dyno_weights *weights); /* NULL: no effect */
+
+/* What a matrix of the model, or some rows of one, is in its file, where that is e4m3; *row is its
+ * first there.  NULL: something else. */
+const struct dyno_narrow *dyno_weights_narrow(const struct dyno_weights *weights,
+                                              const struct dyno_matrix *matrix, uint32_t *row);
 
 /* What the config.json `path`, or the one in the directory `path`, says of a model, without its
  * weights: all that points to something is NULL.  Nothing to close.  Errors: as above. */

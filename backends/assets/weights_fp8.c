@@ -3,9 +3,12 @@
  *
  * The scale of "X.weight" is "X.weight_scale_inv" or "X.weight_scale": one number, one a row, or
  * one a block.  Scales of activations ("X.input_scale") are for products in 8 bits, and idle here.
+ *
+ * What the matrix was is kept beside it, for devices that compute with that.
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,9 +153,21 @@ static dyno_status read_scale(struct job *job, struct dyno_opening *opening,
     return DYNO_OK;
 }
 
+static struct dyno_narrow narrow_of(const struct job *job)
+{
+    return (struct dyno_narrow){.wide = job->to,
+                                .narrow = job->from,
+                                .scale = job->scale,
+                                .rows = job->rows,
+                                .columns = job->columns,
+                                .block_rows = job->block_rows,
+                                .block_columns = job->block_columns};
+}
+
+/* *narrow becomes what it was. */
 static dyno_status convert(struct dyno_opening *opening, const struct dyno_fp8_config *config,
                            struct dyno_tensor *tensor, struct dyno_team *team,
-                           struct dyno_error *error)
+                           struct dyno_narrow *narrow, struct dyno_error *error)
 {
     struct dyno_tensor *scale = NULL;
     struct job job = {.from = tensor->data};
@@ -179,6 +194,7 @@ static dyno_status convert(struct dyno_opening *opening, const struct dyno_fp8_c
     tensor->element = DYNO_ELEMENT_BF16;
     tensor->data = (const uint8_t *)job.to;
     tensor->bytes = elements_of(tensor) * sizeof *job.to;
+    *narrow = narrow_of(&job);
     return DYNO_OK;
 }
 
@@ -189,20 +205,69 @@ static bool ends_in(const char *text, const char *ending)
     return length >= size && strcmp(text + length - size, ending) == 0;
 }
 
-static dyno_status convert_all(struct dyno_opening *opening, const struct dyno_fp8_config *config,
-                               struct dyno_team *team, struct dyno_error *error)
+static int by_place(const void *a, const void *b)
 {
+    uintptr_t left = (uintptr_t)((const struct dyno_narrow *)a)->wide;
+    uintptr_t right = (uintptr_t)((const struct dyno_narrow *)b)->wide;
+
+    return left < right ? -1 : left > right;
+}
+
+static dyno_status convert_all(struct dyno_opening *opening, const struct dyno_fp8_config *config,
+                               uint32_t count, struct dyno_team *team, struct dyno_error *error)
+{
+    struct dyno_narrow *narrow =
+        dyno_memory_take(&opening->tensors.memory, (size_t)count + 1, sizeof *narrow);
+    uint32_t made = 0;
+
+    if (!narrow) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u matrices", count);
+    }
     for (size_t i = 0; i < opening->tensors.count; i++) {
         struct dyno_tensor *tensor = &opening->tensors.items[i];
 
         if (is_fp8(tensor)) {
-            DYNO_TRY(convert(opening, config, tensor, team, error));
+            DYNO_TRY(convert(opening, config, tensor, team, &narrow[made++], error));
         } else if (tensor->element != DYNO_ELEMENTS && (ends_in(tensor->name, ".input_scale") ||
                                                         ends_in(tensor->name, ".input_scale_ub"))) {
             tensor->used = true;
         }
     }
+    assert(made == count);
+    qsort(narrow, made, sizeof *narrow, by_place);
+    opening->weights.narrow = narrow;
+    opening->weights.narrow_count = made;
     return DYNO_OK;
+}
+
+const struct dyno_narrow *dyno_weights_narrow(const struct dyno_weights *weights,
+                                              const struct dyno_matrix *matrix, uint32_t *row)
+{
+    uintptr_t at = (uintptr_t)matrix->data;
+    uint32_t low = 0, high = weights->narrow_count; /* the last one that begins before is below */
+    const struct dyno_narrow *found;
+    uint64_t offset;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if ((uintptr_t)weights->narrow[middle].wide <= at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == 0 || matrix->element != DYNO_ELEMENT_BF16) {
+        return NULL;
+    }
+    found = &weights->narrow[low - 1];
+    offset = (at - (uintptr_t)found->wide) / sizeof *found->wide;
+    if (matrix->columns != found->columns || offset % found->columns != 0 ||
+        offset / found->columns + matrix->rows > found->rows) {
+        return NULL;
+    }
+    *row = (uint32_t)(offset / found->columns);
+    return found;
 }
 
 dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_fp8_config *config,
@@ -211,6 +276,7 @@ dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_f
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct dyno_team *team;
     uint64_t bytes = 0;
+    uint32_t count = 0;
     dyno_status status;
 
     if (!config->is_fp8) {
@@ -220,13 +286,14 @@ dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_f
         const struct dyno_tensor *tensor = &opening->tensors.items[i];
 
         bytes += is_fp8(tensor) ? tensor->bytes * sizeof(uint16_t) : 0;
+        count += is_fp8(tensor);
     }
     DYNO_TRY(dyno_memory_check(opening->path, bytes, dyno_memory_bytes(), error));
     team = dyno_team_open(cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (uint32_t)cores);
     if (!team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no threads to read a model's weights with");
     }
-    status = convert_all(opening, config, team, error);
+    status = convert_all(opening, config, count, team, error);
     dyno_team_close(team);
     return status;
 }

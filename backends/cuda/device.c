@@ -221,6 +221,7 @@ static struct dyno_cuda_forward_config forward_config(const struct dyno_cuda_con
         .block_tokens = config->block_tokens,
         .rows_max = config->batch_tokens_max,
         .sequences_max = config->threaded.seqs_max,
+        .narrow = config->weights_narrow,
     };
 }
 

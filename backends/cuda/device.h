@@ -22,6 +22,7 @@ struct dyno_cuda_config {
     uint32_t threads;                   /* of each worker on the host: to load weights, and to
                                            choose tokens that GPUs do not; >= 1 */
     bool kv_fp8;                        /* keys and values as e4m3; else as the activations, bf16 */
+    bool weights_narrow;                /* weights of 8 bits stay so (model.h); else all are bf16 */
     uint32_t blocks, block_tokens; /* KV of each worker; blocks 0: see dyno_cuda_device_blocks */
     uint32_t batch_tokens_max;     /* rows of a pass */
     uint32_t context_max;          /* tokens of a sequence */
@@ -47,8 +48,9 @@ struct dyno_cuda_config {
 
 /* How many KV blocks each worker can have on these GPUs: as many as its sequences can fill, or what
  * memory there is free.  config->blocks > 0: that many, if they fit.
- * Errors: DYNO_UNSUPPORTED (the model, or a build without CUDA), DYNO_NOT_FOUND (no GPU, or fewer
- * than ranks), DYNO_NO_MEMORY, with the arithmetic, and as dyno_shard_make. */
+ * Errors: DYNO_UNSUPPORTED (the model, or a build without CUDA), DYNO_BAD_INPUT (weights_narrow,
+ * and there are none of 8 bits), DYNO_NOT_FOUND (no GPU, or fewer than ranks), DYNO_NO_MEMORY, with
+ * the arithmetic, and as dyno_shard_make. */
 dyno_status dyno_cuda_device_blocks(uint32_t *out, const struct dyno_cuda_config *config,
                                     struct dyno_error *error);
 

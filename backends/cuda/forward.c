@@ -13,28 +13,6 @@ static const struct dyno_cuda_layer *layer_of(const struct dyno_cuda_pass *pass,
     return &pass->forward->model->layers[index];
 }
 
-dyno_status dyno_cuda_pass_multiply(const struct dyno_cuda_pass *pass,
-                                    const struct dyno_cuda_product *product)
-{
-    struct dyno_cuda_gemm_job job = {.element = pass->forward->model->element,
-                                     .kind = DYNO_CUDA_WEIGHTS_16,
-                                     .n = pass->rows,
-                                     .rows = product->rows,
-                                     .columns = product->columns,
-                                     .weights = product->weights,
-                                     .x = product->x,
-                                     .x_stride = product->columns,
-                                     .residual = product->residual,
-                                     .bias = product->bias,
-                                     .y = product->y,
-                                     .y_stride = product->rows,
-                                     .weight_scale = 1.0F,
-                                     .x_scale = 1.0F};
-
-    DYNO_CUDA_LAUNCH(dyno_cuda_gemm(pass->forward->gemm, &job, pass->forward->stream), pass->error);
-    return DYNO_OK;
-}
-
 dyno_status dyno_cuda_pass_norm(const struct dyno_cuda_pass *pass, const void *weight)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
@@ -218,16 +196,14 @@ static dyno_status attention_half(struct dyno_cuda_pass *pass, uint32_t index)
 {
     struct dyno_cuda_forward *forward = pass->forward;
     const struct dyno_cuda_layer *layer = layer_of(pass, index);
-    struct dyno_cuda_product joint = {.weights = layer->query_key_value,
+    struct dyno_cuda_product joint = {.weights = &layer->query_key_value,
                                       .bias = layer->query_key_value_bias,
                                       .rows = forward->joint_width,
-                                      .columns = forward->shape->hidden,
                                       .x = forward->on.normed,
                                       .y = pass->joint};
-    struct dyno_cuda_product output = {.weights = layer->output,
+    struct dyno_cuda_product output = {.weights = &layer->output,
                                        .bias = layer->output_bias,
                                        .rows = forward->shape->hidden,
-                                       .columns = forward->wide,
                                        .x = forward->on.attended};
 
     DYNO_TRY(dyno_cuda_pass_norm(pass, layer->attention_norm));

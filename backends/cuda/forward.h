@@ -68,6 +68,8 @@ struct dyno_cuda_forward_config {
     uint32_t rows_max;                   /* positions in one pass, all slices together */
     uint32_t sequences_max;              /* slices in one pass */
     bool no_graphs;                      /* launch every kernel by itself */
+    bool narrow;                         /* as the model is: there may be matrices of 8 bits */
+    uint64_t widened_bytes; /* of those, as 16 bits at once; 0: 32 MiB.  From 16 bytes a column */
     /* Told in the course of a pass, on its thread: logits[count][vocab] of positions
      * [first, first + count) of slices[slice], for a few positions at a time.  NULL: no slice is
      * scored.  Of ranks the first alone tells them. */

@@ -29,17 +29,15 @@ static dyno_status compute_dense(const struct dyno_cuda_pass *pass,
     const struct dyno_cuda_forward *forward = pass->forward;
     uint32_t hidden = forward->shape->hidden, width = forward->shape->intermediate;
 
-    DYNO_TRY(dyno_cuda_pass_multiply(pass, &(struct dyno_cuda_product){.weights = layer->gate_up,
+    DYNO_TRY(dyno_cuda_pass_multiply(pass, &(struct dyno_cuda_product){.weights = &layer->gate_up,
                                                                        .rows = 2 * width,
-                                                                       .columns = hidden,
                                                                        .x = forward->on.normed,
                                                                        .y = forward->on.gate_up}));
     DYNO_TRY(gate(pass, pass->rows, width));
     return dyno_cuda_pass_multiply(
-        pass, &(struct dyno_cuda_product){.weights = layer->down,
+        pass, &(struct dyno_cuda_product){.weights = &layer->down,
                                           .bias = layer->down_bias,
                                           .rows = hidden,
-                                          .columns = width,
                                           .x = forward->on.gated,
                                           .residual = dyno_cuda_pass_residual(pass),
                                           .y = pass->hidden});

@@ -51,6 +51,7 @@ struct dyno_cuda_activations {
     void *gathered, *mixed;   /* [slots][hidden] */
     void *sample_scratch;
     void *attention_scratch; /* [attention_scratch_bytes] */
+    void *widened;           /* [widened_bytes] of a matrix of 8 bits */
     char *told;              /* [told_bytes]: the arrays of a pass */
 };
 
@@ -68,6 +69,7 @@ struct dyno_cuda_forward {
     uint32_t wide, narrow, joint_width; /* elements of a row's query, key, and all three */
     uint64_t logits_stride, share_stride;
     uint64_t attention_scratch_bytes, told_bytes;
+    uint64_t widened_bytes; /* 0: there are no matrices of 8 bits */
     cudaStream_t stream;
     bool running; /* a pass is under way, or failed */
     struct dyno_cuda_gemm *gemm;
@@ -160,12 +162,15 @@ struct dyno_cuda_pass {
     struct dyno_error *error;
 };
 
-/* A product of the pass's rows with a matrix [rows][columns]; `x` and `y` are as wide as that. */
+/* A product of the pass's rows with a matrix of `rows` rows; `x` is as wide as its columns. */
 struct dyno_cuda_product {
-    const void *weights, *bias;
-    uint32_t rows, columns;
+    const struct dyno_cuda_matrix *weights;
+    const void *bias;
+    uint32_t rows;
     const void *x, *residual;
     void *y;
+    bool y_is_float;   /* then there is neither bias nor residual */
+    uint64_t y_stride; /* elements, also the residual's; 0: rows */
 };
 
 dyno_status dyno_cuda_pass_multiply(const struct dyno_cuda_pass *pass,

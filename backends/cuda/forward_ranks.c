@@ -28,22 +28,15 @@ static dyno_status multiply(const struct dyno_cuda_pass *pass, uint32_t rows, fl
 {
     const struct dyno_cuda_forward *forward = pass->forward;
     uint64_t hidden = forward->shape->hidden;
-    struct dyno_cuda_gemm_job job = {.element = forward->model->element,
-                                     .kind = DYNO_CUDA_WEIGHTS_16,
-                                     .y_is_float = true,
-                                     .n = pass->rows,
-                                     .rows = rows,
-                                     .columns = forward->shape->hidden,
-                                     .weights = forward->model->logits,
-                                     .x = dyno_cuda_at(forward->on.normed, pass->first * hidden),
-                                     .x_stride = forward->shape->hidden,
-                                     .y = to,
-                                     .y_stride = stride,
-                                     .weight_scale = 1.0F,
-                                     .x_scale = 1.0F};
 
-    DYNO_CUDA_LAUNCH(dyno_cuda_gemm(forward->gemm, &job, forward->stream), pass->error);
-    return DYNO_OK;
+    return dyno_cuda_pass_multiply(
+        pass,
+        &(struct dyno_cuda_product){.weights = &forward->model->logits,
+                                    .rows = rows,
+                                    .x = dyno_cuda_at(forward->on.normed, pass->first * hidden),
+                                    .y = to,
+                                    .y_is_float = true,
+                                    .y_stride = stride});
 }
 
 /* on.shares[ranks][rows][share_stride], without what pads them, as on.logits[rows][vocab]. */

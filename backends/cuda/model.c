@@ -61,6 +61,31 @@ dyno_status dyno_cuda_model_check(const struct dyno_weights *weights, struct dyn
 
 /* ---- where everything lies ------------------------------------------------------------------- */
 
+/* What is known of the model beside its layout. */
+struct plan {
+    const struct dyno_weights *weights;
+    struct dyno_shard_part heads, intermediate, expert_intermediate; /* of the whole model's */
+    bool narrow;
+    uint32_t narrow_count; /* matrices of 8 bits, so far */
+};
+
+static struct plan plan_of(const struct dyno_cuda_model_config *config)
+{
+    const struct dyno_model *shape = &config->weights->model;
+    struct plan plan = {.weights = config->weights,
+                        .heads = {0, shape->heads},
+                        .intermediate = {0, shape->intermediate},
+                        .expert_intermediate = {0, shape->expert_intermediate},
+                        .narrow = config->narrow};
+
+    if (config->shard) {
+        plan.heads = config->shard->heads;
+        plan.intermediate = config->shard->intermediate;
+        plan.expert_intermediate = config->shard->expert_intermediate;
+    }
+    return plan;
+}
+
 static void *take(struct dyno_cuda_arena *arena, uint64_t rows, uint64_t columns)
 {
     return dyno_cuda_take(arena, rows * columns * sizeof(uint16_t));
@@ -76,32 +101,66 @@ static uint64_t joint_width(const struct dyno_model *model)
     return ((uint64_t)model->heads + 2 * (uint64_t)model->kv_heads) * model->head_dim;
 }
 
-static struct dyno_cuda_layer lay_layer(struct dyno_cuda_arena *arena,
-                                        const struct dyno_model *model,
-                                        const struct dyno_layer_weights *from)
+/* Columns of the output's matrix that are those of some heads. */
+static struct dyno_shard_part columns_of(struct dyno_shard_part heads, uint32_t head_dim)
 {
-    struct dyno_cuda_layer layer = {0};
-    uint64_t hidden = model->hidden, wide = (uint64_t)model->heads * model->head_dim;
-    uint64_t experts = (uint64_t)model->experts * model->expert_intermediate; /* side by side */
+    return (struct dyno_shard_part){heads.first * head_dim, heads.count * head_dim};
+}
 
-    layer.attention_norm = take(arena, 1, hidden);
-    layer.mlp_norm = take(arena, 1, hidden);
-    layer.query_key_value = take(arena, joint_width(model), hidden);
-    layer.query_key_value_bias = take_if(arena, from->query_bias, joint_width(model));
-    layer.query_norm = take_if(arena, from->query_norm, model->head_dim);
-    layer.key_norm = take_if(arena, from->key_norm, model->head_dim);
-    layer.output = take(arena, hidden, wide);
-    layer.output_bias = take_if(arena, from->output_bias, hidden);
-    if (from->router.data) {
-        layer.router = take(arena, model->experts, hidden);
-        layer.expert_gate_up = take(arena, experts * 2, hidden);
-        layer.expert_down = take(arena, experts, hidden);
-        return layer;
+/* `rows` of a matrix that is made of `parts`, of whose columns it has `columns`. */
+static struct dyno_cuda_matrix take_matrix(struct dyno_cuda_arena *arena, struct plan *plan,
+                                           const struct dyno_matrix *const *parts,
+                                           uint32_t part_count, struct dyno_shard_part columns,
+                                           uint64_t rows)
+{
+    struct dyno_cuda_matrix matrix = {.columns = columns.count};
+
+    if (plan->narrow) {
+        matrix = dyno_cuda_matrix_form(plan->weights, parts, part_count, columns);
     }
-    layer.gate_up = take(arena, 2 * (uint64_t)model->intermediate, hidden);
-    layer.down = take(arena, hidden, model->intermediate);
-    layer.down_bias = take_if(arena, from->down_bias, hidden);
-    return layer;
+    plan->narrow_count += matrix.kind != DYNO_CUDA_WEIGHTS_16;
+    dyno_cuda_matrix_take(&matrix, arena, rows);
+    return matrix;
+}
+
+static void lay_attention(struct dyno_cuda_arena *arena, struct plan *plan,
+                          struct dyno_cuda_layer *layer, const struct dyno_layer_weights *from)
+{
+    const struct dyno_model *model = &plan->weights->model;
+    const struct dyno_matrix *joint[] = {&from->query, &from->key, &from->value};
+    const struct dyno_matrix *output = &from->output;
+    uint32_t hidden = model->hidden;
+
+    layer->attention_norm = take(arena, 1, hidden);
+    layer->query_key_value =
+        take_matrix(arena, plan, joint, 3, (struct dyno_shard_part){0, hidden}, joint_width(model));
+    layer->query_key_value_bias = take_if(arena, from->query_bias, joint_width(model));
+    layer->query_norm = take_if(arena, from->query_norm, model->head_dim);
+    layer->key_norm = take_if(arena, from->key_norm, model->head_dim);
+    layer->output =
+        take_matrix(arena, plan, &output, 1, columns_of(plan->heads, model->head_dim), hidden);
+    layer->output_bias = take_if(arena, from->output_bias, hidden);
+}
+
+static void lay_mlp(struct dyno_cuda_arena *arena, struct plan *plan, struct dyno_cuda_layer *layer,
+                    const struct dyno_layer_weights *from)
+{
+    const struct dyno_model *model = &plan->weights->model;
+    const struct dyno_matrix *gate_up[] = {&from->gate, &from->up}, *down = &from->down;
+    uint64_t experts = (uint64_t)model->experts * model->expert_intermediate; /* side by side */
+    uint32_t hidden = model->hidden;
+
+    layer->mlp_norm = take(arena, 1, hidden);
+    if (from->router.data) {
+        layer->router = take(arena, model->experts, hidden);
+        layer->expert_gate_up = take(arena, experts * 2, hidden);
+        layer->expert_down = take(arena, experts, hidden);
+        return;
+    }
+    layer->gate_up = take_matrix(arena, plan, gate_up, 2, (struct dyno_shard_part){0, hidden},
+                                 2 * (uint64_t)model->intermediate);
+    layer->down = take_matrix(arena, plan, &down, 1, plan->intermediate, hidden);
+    layer->down_bias = take_if(arena, from->down_bias, hidden);
 }
 
 /* Whether the logits' matrix is the embedding, or rows of it; *row is its first there. */
@@ -115,46 +174,75 @@ static bool are_tied(const struct dyno_weights *weights, uint64_t *row)
     return at >= begin && *row < embedding->rows;
 }
 
-/* `model->layers` may be NULL: then layers are only counted. */
-static void lay_out(struct dyno_cuda_arena *arena, struct dyno_cuda_model *model)
+static void lay_logits(struct dyno_cuda_arena *arena, struct plan *plan,
+                       struct dyno_cuda_model *model)
 {
-    const struct dyno_weights *weights = model->weights;
-    const struct dyno_model *shape = &weights->model;
+    const struct dyno_matrix *logits = &plan->weights->logits;
+    uint32_t hidden = plan->weights->model.hidden;
     uint64_t row;
 
-    for (uint32_t i = 0; i < shape->layers; i++) {
-        struct dyno_cuda_layer layer = lay_layer(arena, shape, &weights->layers[i]);
+    model->embedding = take(arena, plan->weights->model.vocab, hidden);
+    if (!are_tied(plan->weights, &row)) {
+        model->logits =
+            take_matrix(arena, plan, &logits, 1, (struct dyno_shard_part){0, hidden}, logits->rows);
+    } else {
+        model->logits = (struct dyno_cuda_matrix){.columns = hidden};
+        model->logits.weights = arena->base && logits->rows > 0
+                                    ? (const uint16_t *)model->embedding + row * hidden
+                                    : NULL;
+    }
+}
 
+/* `model->layers` may be NULL: then layers are only counted. */
+static void lay_out(struct dyno_cuda_arena *arena, struct plan *plan, struct dyno_cuda_model *model,
+                    uint32_t positions)
+{
+    const struct dyno_model *shape = &plan->weights->model;
+
+    for (uint32_t i = 0; i < shape->layers; i++) {
+        struct dyno_cuda_layer layer = {0};
+
+        lay_attention(arena, plan, &layer, &plan->weights->layers[i]);
+        lay_mlp(arena, plan, &layer, &plan->weights->layers[i]);
         if (model->layers) {
             model->layers[i] = layer;
         }
     }
-    model->embedding = take(arena, shape->vocab, shape->hidden);
-    if (!are_tied(weights, &row)) {
-        model->logits = take(arena, weights->logits.rows, shape->hidden);
-    } else if (model->embedding) {
-        model->logits = (const uint16_t *)model->embedding + row * shape->hidden;
-    }
+    lay_logits(arena, plan, model);
     model->final_norm = take(arena, 1, shape->hidden);
-    model->rope =
-        dyno_cuda_take(arena, (uint64_t)model->positions * shape->head_dim * sizeof(float));
+    model->rope = dyno_cuda_take(arena, (uint64_t)positions * shape->head_dim * sizeof(float));
 }
 
-uint64_t dyno_cuda_model_bytes(const struct dyno_weights *weights, enum dyno_element element,
-                               uint32_t positions)
+static uint64_t count_bytes(struct plan *plan, uint32_t positions)
 {
-    struct dyno_cuda_model model = {.weights = weights, .element = element, .positions = positions};
+    struct dyno_cuda_model model = {.layers = NULL};
     struct dyno_cuda_arena arena = {0};
 
-    lay_out(&arena, &model);
+    lay_out(&arena, plan, &model, positions);
     return arena.used;
+}
+
+uint64_t dyno_cuda_model_bytes(const struct dyno_cuda_model_config *config)
+{
+    struct plan plan = plan_of(config);
+
+    return count_bytes(&plan, config->positions);
+}
+
+bool dyno_cuda_model_has_narrow(const struct dyno_cuda_model_config *config)
+{
+    struct plan plan = plan_of(config);
+
+    plan.narrow = true;
+    (void)count_bytes(&plan, config->positions);
+    return plan.narrow_count > 0;
 }
 
 /* ---- the load -------------------------------------------------------------------------------- */
 
 struct load {
     struct dyno_cuda_upload *upload;
-    struct dyno_shard_part heads, intermediate, expert_intermediate; /* of the whole model's */
+    const struct plan *plan;
     enum dyno_element element;
     struct dyno_error *error;
 };
@@ -165,19 +253,35 @@ static void *writable(const void *memory, uint64_t elements)
     return (char *)(uintptr_t)memory + elements * sizeof(uint16_t);
 }
 
-static dyno_status load_matrix(const struct load *load, const void *to, uint64_t row,
-                               const struct dyno_matrix *from)
+/* Of 16 bits. */
+static dyno_status load_elements(const struct load *load, const void *to, uint64_t row,
+                                 const struct dyno_matrix *from)
 {
     return dyno_cuda_upload_matrix(load->upload, writable(to, row * from->columns), from,
                                    load->element, load->error);
 }
 
-/* Of a matrix that ranks share out by columns, this one's. */
+/* Of a matrix that ranks share out by columns, this one's, as 16 bits. */
 static dyno_status load_columns(const struct load *load, const void *to, uint64_t row,
                                 const struct dyno_matrix *from, struct dyno_shard_part columns)
 {
     return dyno_cuda_upload_columns(load->upload, writable(to, row * columns.count), from,
                                     columns.first, columns.count, load->element, load->error);
+}
+
+/* The columns `part` of `from`, as the matrix lies. */
+static dyno_status load_part(const struct load *load, const struct dyno_cuda_matrix *to,
+                             uint64_t row, const struct dyno_matrix *from,
+                             struct dyno_shard_part part)
+{
+    return dyno_cuda_matrix_load(to, row, load->plan->weights, from, part, load->element,
+                                 load->upload, load->error);
+}
+
+static dyno_status load_matrix(const struct load *load, const struct dyno_cuda_matrix *to,
+                               uint64_t row, const struct dyno_matrix *from)
+{
+    return load_part(load, to, row, from, (struct dyno_shard_part){0, from->columns});
 }
 
 /* At element `at` of `to`. */
@@ -196,18 +300,18 @@ static dyno_status load_attention(const struct load *load, const struct dyno_mod
                                   const struct dyno_layer_weights *from)
 {
     uint32_t wide = model->heads * model->head_dim, narrow = model->kv_heads * model->head_dim;
-    struct dyno_shard_part columns = {load->heads.first * model->head_dim, wide};
 
     DYNO_TRY(load_vector(load, to->attention_norm, 0, from->attention_norm, model->hidden));
-    DYNO_TRY(load_matrix(load, to->query_key_value, 0, &from->query));
-    DYNO_TRY(load_matrix(load, to->query_key_value, wide, &from->key));
-    DYNO_TRY(load_matrix(load, to->query_key_value, wide + narrow, &from->value));
+    DYNO_TRY(load_matrix(load, &to->query_key_value, 0, &from->query));
+    DYNO_TRY(load_matrix(load, &to->query_key_value, wide, &from->key));
+    DYNO_TRY(load_matrix(load, &to->query_key_value, wide + narrow, &from->value));
     DYNO_TRY(load_vector(load, to->query_key_value_bias, 0, from->query_bias, wide));
     DYNO_TRY(load_vector(load, to->query_key_value_bias, wide, from->key_bias, narrow));
     DYNO_TRY(load_vector(load, to->query_key_value_bias, wide + narrow, from->value_bias, narrow));
     DYNO_TRY(load_vector(load, to->query_norm, 0, from->query_norm, model->head_dim));
     DYNO_TRY(load_vector(load, to->key_norm, 0, from->key_norm, model->head_dim));
-    DYNO_TRY(load_columns(load, to->output, 0, &from->output, columns));
+    DYNO_TRY(load_part(load, &to->output, 0, &from->output,
+                       columns_of(load->plan->heads, model->head_dim)));
     return load_vector(load, to->output_bias, 0, from->output_bias, model->hidden);
 }
 
@@ -217,12 +321,12 @@ static dyno_status load_experts(const struct load *load, const struct dyno_model
 {
     uint64_t width = model->expert_intermediate;
 
-    DYNO_TRY(load_matrix(load, to->router, 0, &from->router));
+    DYNO_TRY(load_elements(load, to->router, 0, &from->router));
     for (uint64_t i = 0; i < model->experts; i++) {
-        DYNO_TRY(load_matrix(load, to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
-        DYNO_TRY(load_matrix(load, to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
+        DYNO_TRY(load_elements(load, to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
+        DYNO_TRY(load_elements(load, to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
         DYNO_TRY(load_columns(load, to->expert_down, i * model->hidden, &from->expert_down[i],
-                              load->expert_intermediate));
+                              load->plan->expert_intermediate));
     }
     return DYNO_OK;
 }
@@ -234,9 +338,9 @@ static dyno_status load_mlp(const struct load *load, const struct dyno_model *mo
     if (from->router.data) {
         return load_experts(load, model, to, from);
     }
-    DYNO_TRY(load_matrix(load, to->gate_up, 0, &from->gate));
-    DYNO_TRY(load_matrix(load, to->gate_up, model->intermediate, &from->up));
-    DYNO_TRY(load_columns(load, to->down, 0, &from->down, load->intermediate));
+    DYNO_TRY(load_matrix(load, &to->gate_up, 0, &from->gate));
+    DYNO_TRY(load_matrix(load, &to->gate_up, model->intermediate, &from->up));
+    DYNO_TRY(load_part(load, &to->down, 0, &from->down, load->plan->intermediate));
     return load_vector(load, to->down_bias, 0, from->down_bias, model->hidden);
 }
 
@@ -267,69 +371,51 @@ static dyno_status load_all(const struct load *load, const struct dyno_cuda_mode
         DYNO_TRY(load_attention(load, &weights->model, &model->layers[i], &weights->layers[i]));
         DYNO_TRY(load_mlp(load, &weights->model, &model->layers[i], &weights->layers[i]));
     }
-    DYNO_TRY(load_matrix(load, model->embedding, 0, &weights->embedding));
+    DYNO_TRY(load_elements(load, model->embedding, 0, &weights->embedding));
     if (!are_tied(weights, &row)) {
-        DYNO_TRY(load_matrix(load, model->logits, 0, &weights->logits));
+        DYNO_TRY(load_matrix(load, &model->logits, 0, &weights->logits));
     }
     DYNO_TRY(load_vector(load, model->final_norm, 0, weights->final_norm, weights->model.hidden));
     DYNO_TRY(load_rope(load, model));
     return dyno_cuda_upload_finish(load->upload, load->error);
 }
 
-/* What of the matrices that are split by columns is to be loaded. */
-static struct load begin_load(const struct dyno_cuda_model *model, const struct dyno_shard *shard,
-                              struct dyno_error *error)
-{
-    const struct dyno_model *shape = &model->weights->model;
-    struct load load = {.heads = {0, shape->heads},
-                        .intermediate = {0, shape->intermediate},
-                        .expert_intermediate = {0, shape->expert_intermediate},
-                        .element = model->element,
-                        .error = error};
-
-    if (shard) {
-        load.heads = shard->heads;
-        load.intermediate = shard->intermediate;
-        load.expert_intermediate = shard->expert_intermediate;
-    }
-    return load;
-}
-
-static dyno_status fill(struct dyno_cuda_model *model, const struct dyno_shard *shard,
-                        struct dyno_team *team, struct dyno_error *error)
+static dyno_status fill(struct dyno_cuda_model *model, struct plan *plan, struct dyno_team *team,
+                        struct dyno_error *error)
 {
     struct dyno_cuda_arena arena = {0};
-    struct load load = begin_load(model, shard, error);
+    struct load load = {.plan = plan, .element = model->element, .error = error};
     dyno_status status;
 
-    model->bytes = dyno_cuda_model_bytes(model->weights, model->element, model->positions);
+    model->bytes = count_bytes(plan, model->positions);
     DYNO_CUDA_TRY(cudaMalloc(&model->memory, model->bytes), error);
     arena.base = model->memory;
-    lay_out(&arena, model);
+    lay_out(&arena, plan, model, model->positions);
     DYNO_TRY(dyno_cuda_upload_open(&load.upload, team, error));
     status = load_all(&load, model);
     dyno_cuda_upload_close(load.upload);
     return status;
 }
 
-dyno_status dyno_cuda_model_open(struct dyno_cuda_model **out, const struct dyno_weights *weights,
-                                 const struct dyno_shard *shard, enum dyno_element element,
-                                 uint32_t positions, struct dyno_team *team,
-                                 struct dyno_error *error)
+dyno_status dyno_cuda_model_open(struct dyno_cuda_model **out,
+                                 const struct dyno_cuda_model_config *config,
+                                 struct dyno_team *team, struct dyno_error *error)
 {
+    struct plan plan = plan_of(config);
     struct dyno_cuda_model *model;
     dyno_status status;
 
-    DYNO_TRY(dyno_cuda_model_check(weights, error));
+    DYNO_TRY(dyno_cuda_model_check(config->weights, error));
     model = calloc(1, sizeof *model);
     if (!model) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the model's layers");
     }
-    model->weights = weights;
-    model->element = element;
-    model->positions = positions;
-    model->layers = calloc(weights->model.layers, sizeof *model->layers);
-    status = model->layers ? fill(model, shard, team, error)
+    model->weights = config->weights;
+    model->element = config->element;
+    model->narrow = config->narrow;
+    model->positions = config->positions;
+    model->layers = calloc(config->weights->model.layers, sizeof *model->layers);
+    status = model->layers ? fill(model, &plan, team, error)
                            : dyno_fail(error, DYNO_NO_MEMORY, "no memory for the model's layers");
     if (status != DYNO_OK) {
         dyno_cuda_model_close(model);

@@ -112,18 +112,43 @@ static struct dyno_cuda_load load_of(const struct dyno_cuda_parts_config *config
         .others_blocks = config->others_blocks};
 }
 
+static struct dyno_cuda_model_config model_config(const struct dyno_cuda_parts_config *config,
+                                                  const struct part *part)
+{
+    return (struct dyno_cuda_model_config){.weights = part->view ? part->view : config->weights,
+                                           .shard = shard_of(part),
+                                           .element = DYNO_ELEMENT_BF16,
+                                           .narrow = config->forward->narrow,
+                                           .positions = config->positions};
+}
+
+/* Whoever asks for weights of 8 bits is told where there are none. */
+static dyno_status check_narrow(const struct dyno_cuda_model_config *model,
+                                struct dyno_error *error)
+{
+    if (!model->narrow || dyno_cuda_model_has_narrow(model)) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "weights are to stay of 8 bits, and the model's file has none that can: "
+                     "matrices of e4m3 whose scales' blocks are a multiple of 8 columns wide, or "
+                     "of Q8_0, experts' excepted; bf16 takes any");
+}
+
 static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_parts_config *config,
                             const struct part *part, uint32_t gpu,
                             const struct dyno_cuda_load *load, struct dyno_error *error)
 {
     struct dyno_cuda_forward_config forward = *config->forward;
+    struct dyno_cuda_model_config model = model_config(config, part);
     size_t free_bytes, total_bytes;
 
-    forward.shard = shard_of(part);
+    DYNO_TRY(check_narrow(&model, error));
+    forward.shard = model.shard;
     DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
     DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);
-    return dyno_cuda_plan_make(out, part->view ? part->view : config->weights, DYNO_ELEMENT_BF16,
-                               config->positions, &forward, load, free_bytes, error);
+    return dyno_cuda_plan_make(out, model.weights, model.element, model.positions, &forward, load,
+                               free_bytes, error);
 }
 
 dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
@@ -157,12 +182,12 @@ static dyno_status load(struct dyno_cuda_parts *parts, uint32_t gpu,
                         struct dyno_error *error)
 {
     struct part *part = &parts->part[gpu];
+    struct dyno_cuda_model_config model;
 
     DYNO_TRY(open_view(part, config, gpu, error));
     DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
-    DYNO_TRY(dyno_cuda_model_open(&part->model, part->view ? part->view : config->weights,
-                                  shard_of(part), DYNO_ELEMENT_BF16, config->positions, team,
-                                  error));
+    model = model_config(config, part);
+    DYNO_TRY(dyno_cuda_model_open(&part->model, &model, team, error));
     parts->rank[gpu] = (struct dyno_cuda_rank){(int)gpu, part->model, shard_of(part)};
     return DYNO_OK;
 }

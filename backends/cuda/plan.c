@@ -60,7 +60,11 @@ dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_we
                                 struct dyno_error *error)
 {
     struct dyno_cuda_plan plan = {
-        .weights = dyno_cuda_model_bytes(weights, element, positions),
+        .weights = dyno_cuda_model_bytes(&(struct dyno_cuda_model_config){.weights = weights,
+                                                                          .shard = config->shard,
+                                                                          .element = element,
+                                                                          .narrow = config->narrow,
+                                                                          .positions = positions}),
         .passes = dyno_cuda_forward_bytes(weights, positions, config),
         .block = dyno_cuda_block_bytes(&weights->model, config),
         .reserve = RESERVE_BYTES + (config->shard ? (uint64_t)NCCL_BYTES : 0),

@@ -44,8 +44,11 @@ static dyno_status open_parts(struct dyno_cuda_solo *solo, const struct dyno_wei
 {
     struct dyno_cuda_forward_config config = config_of(context);
     struct dyno_team *team = dyno_team_open(threads);
-    dyno_status status =
-        dyno_cuda_model_open(&solo->model, weights, NULL, DYNO_ELEMENT_BF16, context, team, error);
+    dyno_status status = dyno_cuda_model_open(
+        &solo->model,
+        &(struct dyno_cuda_model_config){
+            .weights = weights, .element = DYNO_ELEMENT_BF16, .positions = context},
+        team, error);
 
     dyno_team_close(team);
     DYNO_TRY(status);

@@ -10,8 +10,8 @@
 enum {
     PIECES = 2,
     PIECE_BYTES = 32 << 20,
-    PART_ELEMENTS = 1024,      /* converted at once */
-    GRAIN_ELEMENTS = 64 << 10, /* of a matrix, worth a thread */
+    PART_ELEMENTS = 1024,    /* converted at once */
+    GRAIN_BYTES = 128 << 10, /* of what is sent, worth a thread */
 };
 
 struct piece {
@@ -85,13 +85,86 @@ dyno_status dyno_cuda_upload_open(struct dyno_cuda_upload **out, struct dyno_tea
     return DYNO_OK;
 }
 
-/* Rows of a matrix, or some columns of them, on their way into a piece. */
+/* The next piece in turn; it may still be being copied. */
+static struct piece *next_piece(struct dyno_cuda_upload *upload)
+{
+    return &upload->pieces[upload->next++ % PIECES];
+}
+
+static dyno_status send(struct dyno_cuda_upload *upload, const struct piece *piece, void *to,
+                        uint64_t bytes, struct dyno_error *error)
+{
+    upload->copying = true;
+    DYNO_CUDA_TRY(cudaMemcpyAsync(to, piece->memory, bytes, cudaMemcpyHostToDevice, upload->stream),
+                  error);
+    DYNO_CUDA_TRY(cudaEventRecord(piece->copied, upload->stream), error);
+    return DYNO_OK;
+}
+
+/* ---- rows, filled by threads ----------------------------------------------------------------- */
+
+/* Rows on their way into a piece. */
+struct filling {
+    void (*fill)(const void *context, uint32_t row, void *to);
+    const void *context;
+    uint32_t row; /* of the piece's first */
+    size_t row_bytes;
+    char *to; /* [rows][row_bytes] */
+};
+
+static void fill_rows(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+{
+    const struct filling *filling = argument;
+
+    (void)worker;
+    for (uint32_t i = first; i < last; i++) {
+        filling->fill(filling->context, filling->row + i, filling->to + i * filling->row_bytes);
+    }
+}
+
+static void fill_piece(struct dyno_cuda_upload *upload, struct filling *filling, uint32_t rows)
+{
+    uint32_t grain = (uint32_t)(GRAIN_BYTES / filling->row_bytes);
+
+    if (upload->team) {
+        dyno_team_run(upload->team, rows, grain > 0 ? grain : 1, fill_rows, filling);
+    } else {
+        fill_rows(filling, 0, rows, 0);
+    }
+}
+
+dyno_status dyno_cuda_upload_rows(struct dyno_cuda_upload *upload, void *to, uint32_t rows,
+                                  size_t row_bytes,
+                                  void (*fill)(const void *context, uint32_t row, void *to),
+                                  const void *context, struct dyno_error *error)
+{
+    uint32_t rows_max = row_bytes > 0 ? (uint32_t)(PIECE_BYTES / row_bytes) : 0;
+
+    if (rows_max == 0) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "a row of a matrix has %zu bytes: from 1 to %u can be loaded", row_bytes,
+                         (unsigned)PIECE_BYTES);
+    }
+    for (uint32_t row = 0; row < rows; row += rows_max) {
+        uint32_t count = rows - row < rows_max ? rows - row : rows_max;
+        struct filling filling = {fill, context, row, row_bytes, NULL};
+        const struct piece *piece = next_piece(upload);
+
+        DYNO_CUDA_TRY(cudaEventSynchronize(piece->copied), error);
+        filling.to = piece->memory;
+        fill_piece(upload, &filling, count);
+        DYNO_TRY(send(upload, piece, (char *)to + row * row_bytes, count * row_bytes, error));
+    }
+    return DYNO_OK;
+}
+
+/* ---- matrices -------------------------------------------------------------------------------- */
+
+/* Some columns of a matrix, as elements. */
 struct conversion {
     const struct dyno_matrix *from;
     uint32_t first, columns;
     enum dyno_element element;
-    uint32_t row; /* of the piece's first */
-    uint16_t *to; /* [rows][columns] */
 };
 
 static void convert_row(const struct conversion *conversion, uint32_t row, uint16_t *to)
@@ -110,58 +183,17 @@ static void convert_row(const struct conversion *conversion, uint32_t row, uint1
     }
 }
 
-static void convert_rows(void *argument, uint32_t first, uint32_t last, uint32_t worker)
+static void fill_elements(const void *context, uint32_t row, void *to)
 {
-    const struct conversion *conversion = argument;
+    const struct conversion *conversion = context;
     const struct dyno_matrix *from = conversion->from;
-    size_t row_bytes = dyno_row_bytes(conversion->element, conversion->columns);
 
-    (void)worker;
-    if (from->element == conversion->element && from->columns == conversion->columns) {
-        memcpy((char *)conversion->to + first * row_bytes,
-               (const char *)from->data + (conversion->row + first) * row_bytes,
-               (last - first) * row_bytes);
-        return;
-    }
-    for (uint32_t i = first; i < last; i++) {
-        uint32_t row = conversion->row + i;
-        uint16_t *to = conversion->to + (size_t)i * conversion->columns;
-
-        if (from->element == conversion->element) {
-            memcpy(to,
-                   (const uint16_t *)from->data + (size_t)row * from->columns + conversion->first,
-                   row_bytes);
-        } else {
-            convert_row(conversion, row, to);
-        }
-    }
-}
-
-static void convert(struct dyno_cuda_upload *upload, struct conversion *conversion, uint32_t rows)
-{
-    uint32_t columns = conversion->columns, grain = GRAIN_ELEMENTS / (columns ? columns : 1);
-
-    if (upload->team) {
-        dyno_team_run(upload->team, rows, grain > 0 ? grain : 1, convert_rows, conversion);
+    if (from->element == conversion->element) {
+        memcpy(to, (const uint16_t *)from->data + (size_t)row * from->columns + conversion->first,
+               dyno_row_bytes(conversion->element, conversion->columns));
     } else {
-        convert_rows(conversion, 0, rows, 0);
+        convert_row(conversion, row, to);
     }
-}
-
-/* The next piece in turn; it may still be being copied. */
-static struct piece *next_piece(struct dyno_cuda_upload *upload)
-{
-    return &upload->pieces[upload->next++ % PIECES];
-}
-
-static dyno_status send(struct dyno_cuda_upload *upload, const struct piece *piece, void *to,
-                        uint64_t bytes, struct dyno_error *error)
-{
-    upload->copying = true;
-    DYNO_CUDA_TRY(cudaMemcpyAsync(to, piece->memory, bytes, cudaMemcpyHostToDevice, upload->stream),
-                  error);
-    DYNO_CUDA_TRY(cudaEventRecord(piece->copied, upload->stream), error);
-    return DYNO_OK;
 }
 
 dyno_status dyno_cuda_upload_matrix(struct dyno_cuda_upload *upload, void *to,
@@ -175,27 +207,10 @@ dyno_status dyno_cuda_upload_columns(struct dyno_cuda_upload *upload, void *to,
                                      const struct dyno_matrix *from, uint32_t first, uint32_t count,
                                      enum dyno_element element, struct dyno_error *error)
 {
-    size_t row_bytes = dyno_row_bytes(element, count);
-    uint32_t rows_max = row_bytes > 0 ? (uint32_t)(PIECE_BYTES / row_bytes) : 0;
+    struct conversion conversion = {from, first, count, element};
 
-    if (rows_max == 0) {
-        return dyno_fail(error, DYNO_UNSUPPORTED,
-                         "a matrix has %u columns: at most %zu can be "
-                         "loaded",
-                         count, (size_t)PIECE_BYTES / sizeof(uint16_t));
-    }
-    for (uint32_t row = 0; row < from->rows; row += rows_max) {
-        uint32_t rows = from->rows - row < rows_max ? from->rows - row : rows_max;
-        struct conversion conversion = {
-            .from = from, .first = first, .columns = count, .element = element, .row = row};
-        const struct piece *piece = next_piece(upload);
-
-        DYNO_CUDA_TRY(cudaEventSynchronize(piece->copied), error);
-        conversion.to = piece->memory;
-        convert(upload, &conversion, rows);
-        DYNO_TRY(send(upload, piece, (char *)to + row * row_bytes, rows * row_bytes, error));
-    }
-    return DYNO_OK;
+    return dyno_cuda_upload_rows(upload, to, from->rows, dyno_row_bytes(element, count),
+                                 fill_elements, &conversion, error);
 }
 
 dyno_status dyno_cuda_upload_bytes(struct dyno_cuda_upload *upload, void *to, const void *from,

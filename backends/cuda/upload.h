@@ -31,6 +31,13 @@ dyno_status dyno_cuda_upload_columns(struct dyno_cuda_upload *upload, void *to,
                                      const struct dyno_matrix *from, uint32_t first, uint32_t count,
                                      enum dyno_element element, struct dyno_error *error);
 
+/* `rows` rows of `row_bytes` each, as `fill` writes them, from the team's threads; until it returns
+ * `context` is read. */
+dyno_status dyno_cuda_upload_rows(struct dyno_cuda_upload *upload, void *to, uint32_t rows,
+                                  size_t row_bytes,
+                                  void (*fill)(const void *context, uint32_t row, void *to),
+                                  const void *context, struct dyno_error *error);
+
 /* Bytes as they are. */
 dyno_status dyno_cuda_upload_bytes(struct dyno_cuda_upload *upload, void *to, const void *from,
                                    uint64_t bytes, struct dyno_error *error);

@@ -281,6 +281,14 @@ static dyno_status settle_ranks(const struct dyno_scenario *scenario, struct dyn
     return settle_default(options, "fleet.tp", ranks, "machine", error);
 }
 
+/* Whether GPUs that are there have the option, too: both types of KV, and weights of 16 bits, or of
+ * the 8 that a file has. */
+static bool is_of_cuda(const struct dyno_scenario *scenario, const char *option)
+{
+    return strcmp(option, "model.kv") == 0 ||
+           (strcmp(option, "model.weights") == 0 && strcmp(scenario->model.weights, "int4") != 0);
+}
+
 /* What a device that computes, or was measured, cannot be beside. */
 static dyno_status check_machine(const struct dyno_scenario *scenario,
                                  const struct dyno_options *options, struct dyno_error *error)
@@ -302,8 +310,8 @@ static dyno_status check_machine(const struct dyno_scenario *scenario,
                            "contradict each other: what computes takes its time", error);
     }
     for (size_t i = 0; i < sizeof(of_gpus) / sizeof(of_gpus[0]); i++) {
-        if (dyno_live_is_cuda(scenario) && strcmp(of_gpus[i], "model.kv") == 0) {
-            continue; /* it has both types */
+        if (dyno_live_is_cuda(scenario) && is_of_cuda(scenario, of_gpus[i])) {
+            continue;
         }
         if (layer(options, of_gpus[i]) > 0) {
             return refuse_pair(options, of_gpus[i], device,

@@ -2,6 +2,7 @@
 #ifndef DYNO_TESTS_BACKENDS_CUDA_BENCH_H
 #define DYNO_TESTS_BACKENDS_CUDA_BENCH_H
 
+#include "backends/cpu/forward.h"
 #include "backends/cuda/forward.h"
 #include "tests/backends/cuda_models.h"
 #include "tests/check_main.h"
@@ -30,8 +31,12 @@ static inline struct bench bench_open_as(struct dyno_weights *weights, enum dyno
     struct bench bench = {.weights = weights};
     struct dyno_error error = {0};
 
-    ck_assert_msg(dyno_cuda_model_open(&bench.model, weights, NULL, element, LENGTH_MAX, NULL,
-                                       &error) == DYNO_OK,
+    ck_assert_msg(dyno_cuda_model_open(&bench.model,
+                                       &(struct dyno_cuda_model_config){.weights = weights,
+                                                                        .element = element,
+                                                                        .narrow = config.narrow,
+                                                                        .positions = LENGTH_MAX},
+                                       NULL, &error) == DYNO_OK,
                   "%s", error.text);
     config.model = bench.model;
     ck_assert_msg(dyno_cuda_forward_open(&bench.forward, &config, &error) == DYNO_OK, "%s",
@@ -78,6 +83,30 @@ static void make_sequences(struct dyno_rng *rng, const struct dyno_weights *weig
             sequences[s].tokens[i] = (uint32_t)dyno_rng_below(rng, weights->model.vocab);
         }
     }
+}
+
+/* The CPU's logits of the sequence's last position. */
+static inline float *cpu_logits(struct dyno_weights *weights, const struct sequence *sequence)
+{
+    struct dyno_team *team = dyno_team_open(1);
+    struct dyno_kv_storage *storage;
+    struct dyno_forward *forward;
+    struct dyno_forward_config config = {.weights = weights, .team = team, .rows_max = LENGTH_MAX};
+    struct dyno_forward_slice slice = {.tokens = sequence->tokens,
+                                       .count = sequence->length,
+                                       .table = sequence->table,
+                                       .yields = true};
+    float *logits = array_of(weights->model.vocab, sizeof *logits);
+
+    ck_assert(dyno_kv_storage_open(&storage, &weights->model, BLOCKS, BLOCK_TOKENS,
+                                   DYNO_ELEMENT_F32, NULL) == DYNO_OK);
+    config.storage = storage;
+    ck_assert(dyno_forward_open(&forward, &config, NULL) == DYNO_OK);
+    dyno_forward_run(forward, &slice, 1, logits);
+    dyno_forward_close(forward);
+    dyno_kv_storage_close(storage);
+    dyno_team_close(team);
+    return logits;
 }
 
 static const enum family families[] = {LLAMA2, LLAMA3, MISTRAL, QWEN2, QWEN3, MIXTRAL, QWEN3_MOE};

@@ -1,35 +1,10 @@
 /* The forward pass on a GPU, emulated: against the CPU's, and against itself in other company. */
 #include "backends/cuda/forward.h"
 
-#include "backends/cpu/forward.h"
 #include "backends/cuda/plan.h"
 #include "tests/backends/cuda_bench.h"
 #include "tests/check_main.h"
 #include "tests/cuda_emulation/faults.h"
-
-/* The CPU's logits of the sequence's last position. */
-static float *cpu_logits(struct dyno_weights *weights, const struct sequence *sequence)
-{
-    struct dyno_team *team = dyno_team_open(1);
-    struct dyno_kv_storage *storage;
-    struct dyno_forward *forward;
-    struct dyno_forward_config config = {.weights = weights, .team = team, .rows_max = LENGTH_MAX};
-    struct dyno_forward_slice slice = {.tokens = sequence->tokens,
-                                       .count = sequence->length,
-                                       .table = sequence->table,
-                                       .yields = true};
-    float *logits = array_of(weights->model.vocab, sizeof *logits);
-
-    ck_assert(dyno_kv_storage_open(&storage, &weights->model, BLOCKS, BLOCK_TOKENS,
-                                   DYNO_ELEMENT_F32, NULL) == DYNO_OK);
-    config.storage = storage;
-    ck_assert(dyno_forward_open(&forward, &config, NULL) == DYNO_OK);
-    dyno_forward_run(forward, &slice, 1, logits);
-    dyno_forward_close(forward);
-    dyno_kv_storage_close(storage);
-    dyno_team_close(team);
-    return logits;
-}
 
 /* Random slices of all sequences until all are done; logits[s] of their last positions. */
 static void together(struct dyno_rng *rng, const struct bench *bench, struct sequence *sequences,
@@ -398,8 +373,11 @@ static dyno_status whole_run(struct dyno_weights *weights, const struct sequence
 {
     struct bench bench = {0};
     struct dyno_cuda_forward_config config = planned;
-    dyno_status status = dyno_cuda_model_open(&bench.model, weights, NULL, DYNO_ELEMENT_BF16,
-                                              LENGTH_MAX, NULL, error);
+    dyno_status status = dyno_cuda_model_open(
+        &bench.model,
+        &(struct dyno_cuda_model_config){
+            .weights = weights, .element = DYNO_ELEMENT_BF16, .positions = LENGTH_MAX},
+        NULL, error);
 
     config.model = bench.model;
     config.blocks = BLOCKS;
@@ -460,8 +438,12 @@ START_TEST(models_that_are_not_computed_are_refused)
     struct dyno_cuda_model *model = NULL;
 
     dyno_rng_init(&rng, 1, "cuda refusals");
-    ck_assert(dyno_cuda_model_open(&model, tiny_model(&rng, GPT2, DYNO_ELEMENT_F32), NULL,
-                                   DYNO_ELEMENT_BF16, 8, NULL, &error) == DYNO_UNSUPPORTED);
+    ck_assert(dyno_cuda_model_open(&model,
+                                   &(struct dyno_cuda_model_config){
+                                       .weights = tiny_model(&rng, GPT2, DYNO_ELEMENT_F32),
+                                       .element = DYNO_ELEMENT_BF16,
+                                       .positions = 8},
+                                   NULL, &error) == DYNO_UNSUPPORTED);
     ck_assert(strstr(error.text, "RMSNorm") && !model);
 }
 END_TEST

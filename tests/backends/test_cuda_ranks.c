@@ -75,8 +75,13 @@ static void load_rank(struct bench *bench, const struct dyno_weights *weights, u
     }
     ck_assert(cudaSetDevice((int)rank) == cudaSuccess);
     if (status == DYNO_OK) {
-        status = dyno_cuda_model_open(&bench->models[rank], bench->views[rank],
-                                      &bench->shards[rank], element, CONTEXT, NULL, &error);
+        status =
+            dyno_cuda_model_open(&bench->models[rank],
+                                 &(struct dyno_cuda_model_config){.weights = bench->views[rank],
+                                                                  .shard = &bench->shards[rank],
+                                                                  .element = element,
+                                                                  .positions = CONTEXT},
+                                 NULL, &error);
     }
     ck_assert_msg(status == DYNO_OK, "%s", error.text);
 }
@@ -95,8 +100,11 @@ static struct bench *bench_open(const struct dyno_weights *weights, uint32_t ran
     dyno_emulation_devices(RANKS_MAX);
     if (ranks == 0) {
         ck_assert(cudaSetDevice(0) == cudaSuccess);
-        ck_assert_msg(dyno_cuda_model_open(&bench->models[0], weights, NULL, element, CONTEXT, NULL,
-                                           &error) == DYNO_OK,
+        ck_assert_msg(dyno_cuda_model_open(&bench->models[0],
+                                           &(struct dyno_cuda_model_config){.weights = weights,
+                                                                            .element = element,
+                                                                            .positions = CONTEXT},
+                                           NULL, &error) == DYNO_OK,
                       "%s", error.text);
     }
     for (uint32_t i = 0; i < ranks; i++) {

@@ -180,6 +180,53 @@ START_TEST(matrices_are_multiplied_by_their_scales)
 }
 END_TEST
 
+static void expect_narrow(const struct dyno_weights *weights, const struct scales *kind,
+                          const struct dyno_matrix *matrix, const struct tensor_plan *plan)
+{
+    uint32_t first = plan->shape[0] / 2, row = UINT32_MAX;
+    struct dyno_matrix part = *matrix; /* from `first` on */
+    const struct dyno_narrow *narrow;
+
+    part.rows = 1;
+    part.data = (const uint16_t *)matrix->data + (size_t)first * matrix->columns;
+    narrow = dyno_weights_narrow(weights, &part, &row);
+    ck_assert_ptr_nonnull(narrow);
+    ck_assert_uint_eq(row, first);
+    ck_assert_ptr_eq(narrow, dyno_weights_narrow(weights, matrix, &row));
+    ck_assert_uint_eq(row, 0);
+    for (uint32_t i = 0; i < matrix->rows * matrix->columns; i++) {
+        uint32_t r = i / matrix->columns, c = i % matrix->columns;
+        uint32_t groups = across(narrow->columns, narrow->block_columns);
+        float scale = narrow->scale[r / narrow->block_rows * groups + c / narrow->block_columns];
+
+        ck_assert_uint_eq(narrow->narrow[i], dyno_e4m3_of_float(value_at(plan->name, i)));
+        ck_assert(scale == scale_at(plan->name, scale_of(kind, plan, r, c)));
+    }
+    part.rows = matrix->rows;
+    ck_assert_ptr_null(dyno_weights_narrow(weights, &part, &row)); /* it goes past the end */
+}
+
+START_TEST(what_they_were_is_known_beside_them)
+{
+    struct dyno_weights *weights;
+    uint32_t row;
+
+    write_fp8(&kinds[_i], NULL, 0);
+    weights = open_folder();
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct dyno_layer_weights *layer = &weights->layers[i];
+        const struct tensor_plan *plans = &llama[1 + i * 9];
+
+        expect_narrow(weights, &kinds[_i], &layer->query, &plans[1]);
+        expect_narrow(weights, &kinds[_i], &layer->output, &plans[4]);
+        expect_narrow(weights, &kinds[_i], &layer->down, &plans[8]);
+        ck_assert_ptr_null(dyno_weights_narrow(weights, &layer->key, &row)); /* it was bf16 */
+    }
+    ck_assert_ptr_null(dyno_weights_narrow(weights, &weights->embedding, &row));
+    dyno_weights_close(weights);
+}
+END_TEST
+
 START_TEST(scales_that_are_wrong_are_refused)
 {
     struct scales kind = kinds[2];
@@ -246,6 +293,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
     tcase_add_loop_test(tcase, matrices_are_multiplied_by_their_scales, 0, KINDS);
+    tcase_add_loop_test(tcase, what_they_were_is_known_beside_them, 0, KINDS);
     tcase_add_test(tcase, scales_that_are_wrong_are_refused);
     tcase_add_test(tcase, other_methods_are_refused_by_name);
     suite_add_tcase(suite, tcase);

@@ -31,6 +31,22 @@ do
     works rerun journal
 done
 
+# Weights that are of 8 bits in their file may stay so, on one GPU and on two; others cannot.
+works model random --like qwen3-0.6b "${shape[@]}" --intermediate 64 --dtype q8_0 -o tiny.gguf
+for more in "" "--tp 2"; do
+    # shellcheck disable=SC2086
+    DYNO_EMULATION_DEVICES=2 works replay "${load[@]}" --device cuda --model tiny.gguf \
+        --weights fp8 --threads 2 --max-num-seqs 4 --max-num-batched-tokens 32 --db none \
+        --json live.json $more
+    [[ $(number live.json requests.completed) == 12 ]] || fail "$more: $(cat out)"
+done
+none="weights are to stay of 8 bits, and the model's file has none that can: matrices of e4m3"
+none+=" whose scales' blocks are a multiple of 8 columns wide, or of Q8_0, experts' excepted; bf16"
+none+=" takes any"
+refuses 1 "$none" replay --device cuda --model tiny --weights fp8 "${load[@]}"
+refuses 2 '--weights and --device contradict each other: no GPU is simulated' \
+    replay --device cuda --model tiny --weights int4 "${load[@]}"
+
 DYNO_EMULATION_DEVICES=1
 refuses 1 '2 workers of 2 ranks need 4 GPUs, one for every rank, and there is 1: fewer workers or '\
 'ranks (--tp) would do' replay --device cuda --model tiny --workers 2 --tp 2 "${load[@]}"

@@ -55,8 +55,11 @@ static struct gpu gpu_open(struct dyno_weights *weights, struct dyno_team *team,
     struct dyno_error error = {0};
     double begin = now_ms();
 
-    if (dyno_cuda_model_open(&gpu.model, weights, NULL, DYNO_ELEMENT_BF16, positions, team,
-                             &error) != DYNO_OK) {
+    if (dyno_cuda_model_open(&gpu.model,
+                             &(struct dyno_cuda_model_config){.weights = weights,
+                                                              .element = DYNO_ELEMENT_BF16,
+                                                              .positions = positions},
+                             team, &error) != DYNO_OK) {
         fail("weights", &error);
     }
     if (weights->model.layers == dyno_model_find(SHAPE)->layers) {
