@@ -131,10 +131,11 @@ for at in 0 3600000; do
     printf '{"timestamp": %d, "input_length": 5000, "output_length": 1, "hash_ids": [%s]}\n' \
         $at "$(seq -s, 10)"
 done >long.jsonl
-too_long='no request fits: the shortest prompt has 5000 tokens, and a worker takes 255 at most and one
- of the answer (batch.context_max, kv.blocks); ask shorter ones, or a model with more context'
-refuses 1 "${too_long//$'\n'/}" replay --device cpu --trace long.jsonl --max-model-len 256 --db none
-refuses 1 "${too_long//$'\n'/}" replay --clock wall --trace long.jsonl --max-model-len 256 --db none
+for words in --device=cpu --clock=wall; do
+    refuses 1 'no request fits: the shortest prompt has 5000 tokens, and a worker takes 255 at'\
+' most and one of the answer (batch.context_max, kv.blocks); ask shorter ones, or a model with'\
+' more context' replay $words --trace long.jsonl --max-model-len 256 --db none
+done
 works replay --trace long.jsonl --max-model-len 256 --db none # which takes no time
 refuses 2 "--repeats: '0' is not a whole number from 1 to 100" \
     validate --machine machine.json "${load[@]}" --repeats 0
