@@ -1,16 +1,11 @@
 /* The rows of a scenario: the only list of its options.  Sections come in the order in which a
- * reader meets them; text defaults, ranges and words for "not set" are data, not code. */
+ * reader meets them (cli/scenario/sections.c); text defaults, ranges and words are data, not code.
+ */
 #include "cli/scenario/scenario.h"
 
 #include <stddef.h>
 
-#include "core/plan/forecast.h"
-#include "core/plan/plan.h"
-#include "core/route/admit.h"
-#include "core/route/route.h"
-#include "core/worker/config.h"
-#include "core/worker/tiers.h"
-#include "sim/timing.h"
+#include "cli/scenario/option_choices.h"
 
 #define AT(field) offsetof(struct dyno_scenario, field)
 #define DAYS(n)   ((n) * (86400 * DYNO_S))
@@ -26,131 +21,29 @@
 #define RANGE(min_, max_)   .min = (min_), .max = (max_)
 #define WITHIN(low_, high_) .low = (low_), .high = (high_)
 #define NOT_EMPTY           .min = 1
-#define WORDS(array)        .choices = (array)
-#define TABLE(function)     .choice = (function)
-#define HELP(text)          .help = (text)
-#define LIST                .is_list = true
-#define ALSO(text)          .also = (text) /* as Dynamo has it */
-
-static const char *const clocks[] = {"virtual", "wall", NULL};
-static const char *const devices[] = {"sim", "null", "cpu", "cuda", "remote", NULL};
-static const char *const ends[] = {"recorded", "model", NULL};
-static const char *const formats[] = {"auto", "mooncake", "azure", "burstgpt", "bailian", NULL};
-static const char *const weight_types[] = {"bf16", "fp8", "int4", NULL};
-static const char *const prefill_types[] = {"same", "bf16", "fp8", "int4", NULL};
-static const char *const transports[] = {"auto", "shm", "tcp", NULL};
-static const char *const fp8_scales[] = {"dynamic", "static", NULL};
-static const char *const kv_types[] = {"bf16", "fp8", NULL};
-static const char *const tristate[] = {"profile", "true", "false", NULL};
-static const char *const admissions[] = {"profile", "pass", "estimate", "no-evict", NULL};
-static const char *const queue_orders[] = {"profile", "fcfs", "lpm", NULL};
-static const char *const hit_whens[] = {"profile", "scheduled", "completed", NULL};
-
-static const char *const spreads[] = {"turns", "session", NULL};
-static const char *const transfers[] = {"whole", "layers", NULL};
-static const char *const styles[] = {"push", "pull", "both", NULL};
-static const char *const sharings[] = {"fair", "alone", NULL};
-
-static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
-static const char *const log_formats[] = {"text", "json", NULL};
-
-static const char *engine_name(uint32_t index)
-{
-    return dyno_engine_table[index].name;
-}
-
-/* "engine", then the rows of hosts. */
-static const char *host_name(uint32_t index)
-{
-    return index == 0 ? "engine" : dyno_engine_hosts[index - 1].name;
-}
-
-/* The built-in policies, then the word that stands for router.plugin. */
-static const char *policy_name(uint32_t index)
-{
-    uint32_t count = 0;
-
-    while (dyno_route_table[count]) {
-        count++;
+#define WORDS(...)                                                                                 \
+    .choices = (const char *const[])                                                               \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
     }
-    if (index < count) {
-        return dyno_route_table[index]->name;
-    }
-    return index == count ? DYNO_POLICY_PLUGIN : NULL;
-}
-
-static const char *admission_name(uint32_t index)
-{
-    return dyno_admit_table[index].name;
-}
-
-/* "none", then the policies that plan. */
-static const char *planner_name(uint32_t index)
-{
-    return index == 0                   ? "none"
-           : dyno_plan_table[index - 1] ? dyno_plan_table[index - 1]->name
-                                        : NULL;
-}
-
-static const char *predictor_name(uint32_t index)
-{
-    return dyno_predictor_table[index] ? dyno_predictor_table[index]->name : NULL;
-}
-
-static const char *built_in_policy_name(uint32_t index)
-{
-    const char *name = policy_name(index);
-
-    return name && dyno_route_find(name) ? name : NULL;
-}
-
-static const char *store_name(uint32_t index)
-{
-    return dyno_store_policies[index].name;
-}
-
-static const char *evict_name(uint32_t index)
-{
-    return dyno_kv_evict_table[index].name;
-}
-
-enum { BOTH = DYNO_USE_REPLAY | DYNO_USE_SERVE };
-
-const struct dyno_scenario_section dyno_scenario_sections[] = {
-    {"run", "the run itself", BOTH},
-    {"trace", "requests from a recorded trace, and how they are paced", DYNO_USE_REPLAY},
-    {"generate", "requests from the seeded generator", DYNO_USE_REPLAY},
-    {"model", "what is served", BOTH},
-    {"fleet", "what serves it", BOTH},
-    {"disagg", "prompts computed by one worker and decoded by another", BOTH},
-    {"prefill", "how workers that compute prompts differ from those that decode", BOTH},
-    {"links", "what lies between workers", BOTH},
-    {"tiers", "where KV may lie beside the GPU's own memory", BOTH},
-    {"engine", "which engine's habits the workers have", BOTH},
-    {"batch", "how a worker forms its passes", BOTH},
-    {"kv", "a worker's KV cache", BOTH},
-    {"router", "who gets a request", BOTH},
-    {"queue", "requests that no worker may take now: all are busy, or none is ready", BOTH},
-    {"planner", "how many workers there are: who starts and stops them", BOTH},
-    {"faults", "what goes wrong, and how the fleet goes on (docs/faults.md)", BOTH},
-    {"slo", "what counts as goodput", BOTH},
-    {"cost", "what the GPUs draw and cost (docs/planner.md)", BOTH},
-    {"timing", "how long a pass takes; auto means the GPU's own figure", BOTH},
-    {"output", "what a run leaves behind", BOTH},
-    {"serve", "the front door of `dyno serve`", DYNO_USE_SERVE},
-    {NULL, NULL, 0},
-};
+#define TABLE(function) .choice = (function)
+#define HELP(text)      .help = (text)
+#define LIST            .is_list = true
+#define ALSO(text)      .also = (text) /* as Dynamo has it */
 
 const struct dyno_option dyno_scenario_rows[] = {
     ROW("run.seed", "seed", "N", U64, run.seed, DEFAULT("1"), RANGE(0, UINT64_MAX),
         HELP("seed of every random stream; the same seed gives the same run")),
-    ROW("run.clock", "clock", "CLOCK", CHOICE, run.clock, DEFAULT("virtual"), WORDS(clocks),
+    ROW("run.clock", "clock", "CLOCK", CHOICE, run.clock, DEFAULT("virtual"),
+        WORDS("virtual", "wall"),
         HELP("virtual jumps from event to event, wall paces the run in real time")),
-    ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"), WORDS(devices),
+    ROW("run.device", "device", "DEVICE", CHOICE, run.device, DEFAULT("sim"),
+        WORDS("sim", "null", "cpu", "cuda", "remote"),
         HELP("sim models a GPU, null computes nothing and shows what the harness itself costs, cpu "
              "computes real tokens on this machine, cuda on its GPUs, remote asks the servers of "
              "fleet.endpoints")),
-    ROW("run.ends", "ends", "WHEN", CHOICE, run.ends, DEFAULT("recorded"), WORDS(ends),
+    ROW("run.ends", "ends", "WHEN", CHOICE, run.ends, DEFAULT("recorded"),
+        WORDS("recorded", "model"),
         HELP("a request ends after as many tokens as were recorded, or when the model ends it "
              "(devices cpu and cuda)")),
     ROW("run.sample_every", "sample-every", "TIME", DURATION, run.sample_every_ns, DEFAULT("1s"),
@@ -162,7 +55,8 @@ const struct dyno_option dyno_scenario_rows[] = {
 
     ROW("trace.path", "trace", "FILE", TEXT, trace.path, DEFAULT("none"), OR("none"), NOT_EMPTY,
         HELP("the trace to replay; - is standard input, .gz is read as it is")),
-    ROW("trace.format", "format", "FORMAT", CHOICE, trace.format, DEFAULT("auto"), WORDS(formats),
+    ROW("trace.format", "format", "FORMAT", CHOICE, trace.format, DEFAULT("auto"),
+        WORDS("auto", "mooncake", "azure", "burstgpt", "bailian"),
         HELP("its format; auto recognises it by its first lines")),
     ROW("trace.block_tokens", NULL, "TOKENS", U32, trace.block_tokens, DEFAULT("format"),
         OR("format"), RANGE(1, 1048576),
@@ -241,13 +135,13 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("a built-in model (see `dyno help models`), or the path of a Hugging Face "
              "config.json; to compute: a model's folder or file, or one that comes with dyno")),
     ROW("model.weights", "weights", "DTYPE", CHOICE, model.weights, DEFAULT("bf16"),
-        WORDS(weight_types), HELP("type of the weights")),
+        WORDS("bf16", "fp8", "int4"), HELP("type of the weights")),
     ROW("model.fp8_scales", NULL, "WHEN", CHOICE, model.fp8_scales, DEFAULT("dynamic"),
-        WORDS(fp8_scales),
+        WORDS("dynamic", "static"),
         HELP("fp8 weights: static if the checkpoint scales a whole matrix's inputs, as NVIDIA's "
              "own do; dynamic if rows are scaled as they come")),
-    ROW("model.kv", "kv-cache-dtype", "DTYPE", CHOICE, model.kv, DEFAULT("bf16"), WORDS(kv_types),
-        HELP("type of the KV cache")),
+    ROW("model.kv", "kv-cache-dtype", "DTYPE", CHOICE, model.kv, DEFAULT("bf16"),
+        WORDS("bf16", "fp8"), HELP("type of the KV cache")),
 
     ROW("fleet.gpu", "gpu", "GPU", TEXT, fleet.gpu, DEFAULT("h100"), NOT_EMPTY,
         HELP("a built-in GPU (see `dyno help models`), or the path of a YAML file")),
@@ -272,7 +166,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         NOT_EMPTY,
         HELP("where workers that decode or serve whole requests are: HOST:PORT of `dyno worker` "
              "and more, with commas between them; here: in this process (docs/ucx.md)")),
-    ROW("fleet.transport", NULL, "HOW", CHOICE, fleet.transport, DEFAULT("auto"), WORDS(transports),
+    ROW("fleet.transport", NULL, "HOW", CHOICE, fleet.transport, DEFAULT("auto"),
+        WORDS("auto", "shm", "tcp"),
         HELP("what KV and passes go over to them; auto: shared memory on this machine, else tcp")),
     ROW("fleet.reconnect", NULL, "TIME", DURATION, fleet.reconnect_ns, DEFAULT("1min"), OR("never"),
         RANGE(DYNO_MS, DAYS(10000)),
@@ -295,7 +190,7 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("disagg.decode", "decode", "N", U32, disagg.decode, DEFAULT("1"), RANGE(1, 100000),
         HELP("workers that decode, and serve whole what --disagg does not part")),
     ROW("disagg.router", NULL, "POLICY", CHOICE, disagg.router, DEFAULT("least_loaded"),
-        TABLE(built_in_policy_name), HELP("which of the workers that decode gets a request")),
+        TABLE(dyno_choice_built_in), HELP("which of the workers that decode gets a request")),
     ROW("disagg.deadline", NULL, "TIME", DURATION, disagg.deadline_ns, DEFAULT("none"), OR("none"),
         RANGE(1, DAYS(1)),
         HELP("how long a request waits for blocks where it will decode before it is served whole "
@@ -306,12 +201,14 @@ const struct dyno_option dyno_scenario_rows[] = {
              "are sent again, or the prompt is computed where it decodes")),
     ROW("disagg.move_retries", NULL, "N", U32, disagg.move_retries, DEFAULT("1"), RANGE(0, 1000),
         HELP("times that they are sent again")),
-    ROW("disagg.style", NULL, "STYLE", CHOICE, disagg.style, DEFAULT("push"), WORDS(styles),
+    ROW("disagg.style", NULL, "STYLE", CHOICE, disagg.style, DEFAULT("push"),
+        WORDS("push", "pull", "both"),
         HELP("push: the first token comes from the worker that computed the prompt, which sends "
              "its blocks at once; pull: the other one fetches them between two passes, and "
              "computes the prompt's last token again for the first token; both: the prompt is "
              "computed while the request waits for blocks, which are sent when there are both")),
-    ROW("disagg.transfer", NULL, "HOW", CHOICE, disagg.transfer, DEFAULT("whole"), WORDS(transfers),
+    ROW("disagg.transfer", NULL, "HOW", CHOICE, disagg.transfer, DEFAULT("whole"),
+        WORDS("whole", "layers"),
         HELP("style push: whole moves a prompt's blocks when it is computed, layers moves each "
              "layer "
              "while the next ones are")),
@@ -331,7 +228,7 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("prefill.tp", NULL, "N", U32, prefill.tp, DEFAULT("same"), OR("same"), RANGE(1, 1024),
         HELP("their tensor parallel GPUs; same: fleet.tp")),
     ROW("prefill.weights", NULL, "DTYPE", CHOICE, prefill.weights, DEFAULT("same"),
-        WORDS(prefill_types), HELP("type of their weights; same: model.weights")),
+        WORDS("same", "bf16", "fp8", "int4"), HELP("type of their weights; same: model.weights")),
     ROW("prefill.blocks", NULL, "N", U32, prefill.blocks, DEFAULT("auto"), OR("auto"),
         RANGE(1, 4294967294),
         HELP("their KV blocks; auto: kv.blocks if nothing else differs, else what fits")),
@@ -340,14 +237,15 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("where they are: HOST:PORT of `dyno worker` and more, with commas between them; here: "
              "in this process (docs/ucx.md)")),
     ROW("prefill.transport", NULL, "HOW", CHOICE, prefill.transport, DEFAULT("auto"),
-        WORDS(transports),
+        WORDS("auto", "shm", "tcp"),
         HELP("what KV and passes go over to other processes; auto: shared memory on this machine, "
              "else tcp")),
     ROW("links.topology", "topology", "FILE", TEXT, links.topology, DEFAULT("none"), OR("none"),
         NOT_EMPTY,
         HELP("nodes, switches and NICs as YAML (docs/links.md); none: nodes of eight GPUs with the "
              "GPU's own links and NICs")),
-    ROW("links.sharing", NULL, "HOW", CHOICE, links.sharing, DEFAULT("fair"), WORDS(sharings),
+    ROW("links.sharing", NULL, "HOW", CHOICE, links.sharing, DEFAULT("fair"),
+        WORDS("fair", "alone"),
         HELP("fair: transfers share links, max-min fair; alone: each as if there were no other, "
              "for comparison")),
     ROW("tiers.levels", "tier", "TIER", TEXT, tiers.levels, DEFAULT("none"), OR("none"), NOT_EMPTY,
@@ -355,12 +253,13 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("tiers below the GPU's memory, each with a size and whose it is (docs/tiers.md): "
              "g2=64GiB is host memory, g3=2TiB:node NVMe, g4=10TiB a store; --tier may be given "
              "several times")),
-    ROW("tiers.store", NULL, "POLICY", CHOICE, tiers.store, DEFAULT("all"), TABLE(store_name),
+    ROW("tiers.store", NULL, "POLICY", CHOICE, tiers.store, DEFAULT("all"),
+        TABLE(dyno_choice_store),
         HELP("which blocks of a computed prompt the fastest of them takes")),
     ROW("tiers.store_below", NULL, "POLICY", CHOICE, tiers.store_below, DEFAULT("all"),
-        TABLE(store_name), HELP("and which of what that one has those below it take")),
-    ROW("tiers.evict", NULL, "POLICY", CHOICE, tiers.evict, DEFAULT("lru"), TABLE(evict_name),
-        HELP("which blocks they give up first")),
+        TABLE(dyno_choice_store), HELP("and which of what that one has those below it take")),
+    ROW("tiers.evict", NULL, "POLICY", CHOICE, tiers.evict, DEFAULT("lru"),
+        TABLE(dyno_choice_evict), HELP("which blocks they give up first")),
     ROW("tiers.chunk_tokens", NULL, "TOKENS", U32, tiers.chunk_tokens, DEFAULT("block"),
         OR("block"), RANGE(1, 1048576),
         HELP("a prompt is stored and found there in whole chunks of so many tokens (256 in "
@@ -379,7 +278,8 @@ const struct dyno_option dyno_scenario_rows[] = {
              "found again; with several pools also FILE.1, FILE.2 ...; none: gone with the run")),
 
     ROW("engine.profile", "engine", "ENGINE", CHOICE, batch.engine, DEFAULT("vllm"),
-        TABLE(engine_name), HELP("the engine whose defaults and scheduling order workers follow")),
+        TABLE(dyno_choice_engine),
+        HELP("the engine whose defaults and scheduling order workers follow")),
 
     ROW("batch.tokens_max", "max-num-batched-tokens", "TOKENS", U32, batch.batch_tokens_max,
         DEFAULT("profile"), OR("profile"), RANGE(1, 16777216),
@@ -409,26 +309,26 @@ const struct dyno_option dyno_scenario_rows[] = {
         OR("profile"), WITHIN(0, 0.9),
         HELP("fraction of KV blocks that an admission must leave free")),
     ROW("batch.chunked_prefill", NULL, "WHETHER", CHOICE, batch.chunked_prefill, DEFAULT("profile"),
-        WORDS(tristate),
+        WORDS("profile", "true", "false"),
         HELP("split prompts over passes: true, false or as the engine profile does")),
     ROW("batch.mixed_chunk", NULL, NULL, BOOL, batch.mixed_chunk, DEFAULT("false"),
         HELP("let whoever decodes go along in passes of prompts (enable_mixed_chunk of sglang)")),
     ROW("batch.admission", NULL, "RULE", CHOICE, batch.admission, DEFAULT("profile"),
-        WORDS(admissions),
+        WORDS("profile", "pass", "estimate", "no-evict"),
         HELP(
             "what must be free for a request to start: pass, the blocks of its first pass (vllm; "
             "MAX_UTILIZATION of trtllm); estimate, what it and others may need (sglang); no-evict, "
             "all it may ever need (trtllm)")),
     ROW("batch.queue_order", NULL, "ORDER", CHOICE, batch.queue_order, DEFAULT("profile"),
-        WORDS(queue_orders),
+        WORDS("profile", "fcfs", "lpm"),
         HELP("who waits first: fcfs, first come first served, or lpm, longest prefix match first "
              "(sglang only)")),
     ROW("batch.reserve_prompt", NULL, "WHETHER", CHOICE, batch.reserve_prompt, DEFAULT("profile"),
-        WORDS(tristate),
+        WORDS("profile", "true", "false"),
         HELP("admit a request only if its whole prompt would fit: true, false or as the engine "
              "profile does")),
     ROW("batch.async_scheduling", NULL, "WHETHER", CHOICE, batch.async_scheduling,
-        DEFAULT("profile"), WORDS(tristate),
+        DEFAULT("profile"), WORDS("profile", "true", "false"),
         HELP("schedule a pass while the one before it runs: true, false or as the engine profile "
              "does")),
     ROW("batch.new_token_ratio", NULL, "FRACTION", DOUBLE, batch.new_token_ratio,
@@ -446,13 +346,14 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("share of GPU memory that the engine may use")),
     ROW("kv.prefix_cache", "prefix-cache", NULL, BOOL, kv.prefix_cache, DEFAULT("true"),
         HELP("keep blocks of finished sequences for prompts that begin alike")),
-    ROW("kv.hit_when", NULL, "WHEN", CHOICE, kv.hit_when, DEFAULT("profile"), WORDS(hit_whens),
+    ROW("kv.hit_when", NULL, "WHEN", CHOICE, kv.hit_when, DEFAULT("profile"),
+        WORDS("profile", "scheduled", "completed"),
         HELP("a block may be hit once the pass that fills it is scheduled, or completed")),
     ROW("kv.bound_belady", "belady", NULL, BOOL, kv.bound_belady, DEFAULT("true"),
         HELP("also report the hit rate of one cache of the whole capacity with perfect foresight")),
 
     ROW("router.policy", "router", "POLICY", CHOICE, router.policy, DEFAULT("round_robin"),
-        TABLE(policy_name), HELP("which worker gets a request")),
+        TABLE(dyno_choice_policy), HELP("which worker gets a request")),
     ROW("router.plugin", "policy", "FILE", TEXT, router.plugin, DEFAULT("none"), OR("none"),
         NOT_EMPTY, HELP("a shared object with a policy of your own, instead of a built-in one")),
     ROW("router.args", "policy-args", "TEXT", TEXT, router.args, DEFAULT(""),
@@ -505,14 +406,15 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1024, 1073741824), HELP("blocks guessed at most, then the oldest fifth is dropped")),
     ROW("router.replicas", NULL, "N", U32, router.replicas, DEFAULT("1"), RANGE(1, 1024),
         HELP("routers over the one fleet, each with a view of its own")),
-    ROW("router.spread", NULL, "HOW", CHOICE, router.spread, DEFAULT("turns"), WORDS(spreads),
+    ROW("router.spread", NULL, "HOW", CHOICE, router.spread, DEFAULT("turns"),
+        WORDS("turns", "session"),
         HELP("whose a request is: turns takes them in turn, session keeps a session with one")),
     ROW("router.sync_delay", NULL, "TIME", DURATION, router.sync_delay_ns, DEFAULT("none"),
         OR("none"), RANGE(1, DAYS(1)),
         HELP("from what a router does until the others know of it; none: they never do")),
 
     ROW("queue.policy", NULL, "POLICY", CHOICE, queue.policy, DEFAULT("fcfs"),
-        TABLE(admission_name), HELP("in which order those who wait are let in")),
+        TABLE(dyno_choice_admission), HELP("in which order those who wait are let in")),
     ROW("queue.busy_inflight", NULL, "N", U32, queue.busy_inflight, DEFAULT("none"), OR("none"),
         RANGE(1, 1000000),
         HELP("a worker with so many requests in flight is busy: it gets no more, and while all "
@@ -540,7 +442,7 @@ const struct dyno_option dyno_scenario_rows[] = {
              "(policies priority and fair)")),
 
     ROW("planner.policy", "planner", "POLICY", CHOICE, planner.policy, DEFAULT("none"),
-        TABLE(planner_name),
+        TABLE(dyno_choice_planner),
         HELP("who decides how many of fleet.workers are up; none: all of them always are")),
     ROW("planner.budget", "budget", "GPUS", U32, planner.budget_gpus, DEFAULT("all"), OR("all"),
         RANGE(1, 1048576),
@@ -582,7 +484,7 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("planner.metric_loss", NULL, "FRACTION", DOUBLE, planner.metric_loss, DEFAULT("0"),
         WITHIN(0, 1), HELP("probability that a worker's metrics are missing at a look")),
     ROW("planner.predictor", NULL, "NAME", CHOICE, planner.predictor, DEFAULT("arima"),
-        TABLE(predictor_name), HELP("how the rate of requests is forecast")),
+        TABLE(dyno_choice_predictor), HELP("how the rate of requests is forecast")),
     ROW("planner.window", NULL, "N", U32, planner.window, DEFAULT("16"), RANGE(1, 64),
         HELP("looks that a forecast goes by (moving_average, arima)")),
     ROW("planner.season", NULL, "TIME", DURATION, planner.season_ns, DEFAULT("none"), OR("none"),
@@ -677,7 +579,8 @@ const struct dyno_option dyno_scenario_rows[] = {
         HELP("share of peak bandwidth reached while reading KV")),
     ROW("timing.machine", "machine", "FILE", TEXT, timing.machine, DEFAULT("none"), OR("none"),
         NOT_EMPTY, HELP("simulate a machine that `dyno calibrate` measured, instead of a GPU")),
-    ROW("timing.host", NULL, "ENGINE", CHOICE, timing.host, DEFAULT("engine"), TABLE(host_name),
+    ROW("timing.host", NULL, "ENGINE", CHOICE, timing.host, DEFAULT("engine"),
+        TABLE(dyno_choice_host),
         HELP("whose host costs to take: engine means those of engine.profile; vllm-sync is vLLM to "
              "0.13, or without asynchronous scheduling")),
     ROW("timing.host_us", NULL, "US", DOUBLE, timing.host_us, DEFAULT("auto"), OR("auto"),
@@ -756,11 +659,11 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("serve.db_age_max", NULL, "TIME", DURATION, serve.db_age_max_ns, DEFAULT("none"),
         OR("none"), RANGE(DYNO_S, DAYS(3650)), HELP("rows of servers are kept so long")),
     ROW("serve.log_level", "log-level", "LEVEL", CHOICE, serve.log_level, DEFAULT("warning"),
-        WORDS(log_levels),
+        WORDS("debug", "info", "warning", "error", "none"),
         HELP("what is logged to standard error, a line an event; info: every "
              "request, without its text")),
     ROW("serve.log_format", "log-format", "FORMAT", CHOICE, serve.log_format, DEFAULT("text"),
-        WORDS(log_formats), HELP("how it is written")),
+        WORDS("text", "json"), HELP("how it is written")),
     ROW("serve.worker_api_key_env", "worker-api-key-env", "NAME", TEXT, serve.worker_api_key_env,
         DEFAULT("none"), OR("none"), NOT_EMPTY,
         HELP("the environment variable with the key that the servers of fleet.endpoints are asked "

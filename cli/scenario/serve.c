@@ -3,58 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/default_model.h"
 #include "cli/scenario/live.h"
 #include "cli/scenario/models.h"
 #include "cli/scenario/settle.h"
 #include "core/model/model.h"
 #include "core/route/route.h"
-
-bool dyno_scenario_row_is_for(const struct dyno_option *row, enum dyno_scenario_use use)
-{
-    static const char *const of_replays[] = {"output.json",      "output.host_json",
-                                             "output.intervals", "output.progress",
-                                             "run.ends",         "run.clock"};
-    size_t length = strcspn(row->name, ".");
-
-    if (strcmp(row->name, "fleet.endpoints") == 0) {
-        return use == DYNO_USE_SERVE; /* a replay simulates them, as the rest of the fleet says */
-    }
-    if (strcmp(row->name, "generate.output_tokens") == 0) {
-        return true; /* how long answers are that nobody computes */
-    }
-    for (size_t i = 0; use == DYNO_USE_SERVE && i < sizeof of_replays / sizeof of_replays[0]; i++) {
-        if (strcmp(row->name, of_replays[i]) == 0) {
-            return false;
-        }
-    }
-    for (const struct dyno_scenario_section *section = dyno_scenario_sections; section->name;
-         section++) {
-        if (strncmp(section->name, row->name, length) == 0 && section->name[length] == '\0') {
-            return (section->uses & use) != 0;
-        }
-    }
-    return false;
-}
-
-const char *dyno_scenario_row_default(const struct dyno_option *row, enum dyno_scenario_use use)
-{
-    static const struct {
-        const char *name, *text;
-    } of_servers[] = {
-        {"run.device", "cpu; sim for a GPU or a model without weights"},
-        {"model.name", DYNO_DEFAULT_MODEL},
-        {"output.db", "none"},
-        {"output.decisions", "true with --db"},
-    };
-
-    for (size_t i = 0; use == DYNO_USE_SERVE && i < sizeof of_servers / sizeof of_servers[0]; i++) {
-        if (strcmp(row->name, of_servers[i].name) == 0) {
-            return of_servers[i].text;
-        }
-    }
-    return row->initial;
-}
 
 static const struct dyno_option_origin *origin_of(const struct dyno_options *options,
                                                   const char *name)
