@@ -2,7 +2,7 @@
  * stop them: requests go on elsewhere with the tokens they have, and every token of every answer
  * must be the one that follows from those before it.  A worker that is started again has another
  * memory, so what is read of the old one is seen to be wrong. */
-#include "tests/system/live_rig.h"
+#include "tests/system/live_promises.h"
 #include "tests/system/world_draw_halves.h"
 
 /* Times are not the same twice, but what dies when is. */
@@ -45,25 +45,12 @@ static void draw(struct world *world, uint64_t seed)
     draw_deaths(world);
 }
 
-static void expect_all(const struct live *live, const struct dyno_loop_result *result)
-{
-    ck_assert_uint_eq(result->requests, live->world->request_count);
-    for (uint32_t i = 0; i < live->world->request_count; i++) {
-        ck_assert_msg(live->ends[i] == 1, "world %llu: request %u ended %u times",
-                      (unsigned long long)live->world->seed, i, live->ends[i]);
-        check_record(live, i);
-    }
-}
-
 START_TEST(who_was_on_a_worker_that_died_goes_on_with_the_tokens_it_has)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
 
-    draw(&world, 15000 + (uint64_t)_i);
-    run_live(&live, &result);
-    expect_all(&live, &result);
+    run_through(&live, &world, draw, 15000 + (uint64_t)_i);
 }
 END_TEST
 
@@ -82,19 +69,10 @@ END_TEST
 
 START_TEST(a_run_that_is_cut_ends_every_request)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world, .fails_every = 100};
-    uint32_t ended = 0;
 
-    draw(&world, 17000 + (uint64_t)_i);
-    world.duration_max_ns = 300 * DYNO_MS;
-    run_live(&live, &result);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_uint_le(live.ends[i], 1);
-        ended += live.ends[i];
-    }
-    ck_assert_uint_eq(ended, result.requests);
+    run_cut(&live, &world, draw, 17000 + (uint64_t)_i);
 }
 END_TEST
 

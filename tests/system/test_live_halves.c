@@ -1,7 +1,7 @@
 /* Requests in halves on devices that compute: blocks are copied from one worker's memory to
  * another's by a thread of their own, and every token of every answer must be the one that follows
  * from what was copied. */
-#include "tests/system/live_rig.h"
+#include "tests/system/live_promises.h"
 #include "tests/system/world_draw_halves.h"
 
 static void draw(struct world *world, uint64_t seed)
@@ -12,36 +12,19 @@ static void draw(struct world *world, uint64_t seed)
 
 START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
 
-    draw(&world, 11000 + (uint64_t)_i);
-    run_live(&live, &result);
-    ck_assert_uint_eq(result.requests, world.request_count);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_msg(live.ends[i] == 1, "world %llu: request %u ended %u times",
-                      (unsigned long long)world.seed, i, live.ends[i]);
-        check_record(&live, i);
-    }
+    run_through(&live, &world, draw, 11000 + (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(a_run_that_is_cut_ends_every_request)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
-    uint32_t ended = 0;
 
-    draw(&world, 12000 + (uint64_t)_i);
-    world.duration_max_ns = 300 * DYNO_MS;
-    run_live(&live, &result);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_uint_le(live.ends[i], 1);
-        ended += live.ends[i];
-    }
-    ck_assert_uint_eq(ended, result.requests);
+    run_cut(&live, &world, draw, 12000 + (uint64_t)_i);
 }
 END_TEST
 

@@ -2,7 +2,7 @@
  * role between computing prompts and decoding, blocks are handed over and lie in lower tiers, which
  * the two roles of a place share, and workers die.  Every token of every answer must be the one
  * that follows from those before it; a worker in another role has another memory. */
-#include "tests/system/live_rig.h"
+#include "tests/system/live_promises.h"
 #include "tests/system/world_draw_halves.h"
 
 /* A planner that changes its mind often, with few workers to spare. */
@@ -65,43 +65,21 @@ static void draw(struct world *world, uint64_t seed)
     }
 }
 
-static void expect_all(const struct live *live, const struct dyno_loop_result *result)
-{
-    ck_assert_uint_eq(result->requests, live->world->request_count);
-    for (uint32_t i = 0; i < live->world->request_count; i++) {
-        ck_assert_msg(live->ends[i] == 1, "world %llu: request %u ended %u times",
-                      (unsigned long long)live->world->seed, i, live->ends[i]);
-        check_record(live, i);
-    }
-}
-
 START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
 
-    draw(&world, 19000 + (uint64_t)_i);
-    run_live(&live, &result);
-    expect_all(&live, &result);
+    run_through(&live, &world, draw, 19000 + (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(a_run_that_is_cut_ends_every_request)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
-    uint32_t ended = 0;
 
-    draw(&world, 20000 + (uint64_t)_i);
-    world.duration_max_ns = 300 * DYNO_MS;
-    run_live(&live, &result);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_uint_le(live.ends[i], 1);
-        ended += live.ends[i];
-    }
-    ck_assert_uint_eq(ended, result.requests);
+    run_cut(&live, &world, draw, 20000 + (uint64_t)_i);
 }
 END_TEST
 

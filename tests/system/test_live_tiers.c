@@ -2,7 +2,7 @@
  * down and up and across by a thread of their own, and every token of every answer must be the one
  * that follows from what came back. */
 #include "core/route/table.h"
-#include "tests/system/live_rig.h"
+#include "tests/system/live_promises.h"
 #include "tests/system/world_draw_halves.h"
 
 /* In a quarter of them requests are served in halves besides. */
@@ -46,55 +46,30 @@ static void draw_peers(struct world *world, uint64_t seed)
     }
 }
 
-static void expect_all(const struct live *live, const struct dyno_loop_result *result)
-{
-    ck_assert_uint_eq(result->requests, live->world->request_count);
-    for (uint32_t i = 0; i < live->world->request_count; i++) {
-        ck_assert_msg(live->ends[i] == 1, "world %llu: request %u ended %u times",
-                      (unsigned long long)live->world->seed, i, live->ends[i]);
-        check_record(live, i);
-    }
-}
-
 START_TEST(every_request_ends_once_with_the_tokens_it_must_have)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
 
-    draw(&world, 13000 + (uint64_t)_i);
-    run_live(&live, &result);
-    expect_all(&live, &result);
+    run_through(&live, &world, draw, 13000 + (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(a_run_that_is_cut_ends_every_request)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
-    uint32_t ended = 0;
 
-    draw(&world, 14000 + (uint64_t)_i);
-    world.duration_max_ns = 300 * DYNO_MS;
-    run_live(&live, &result);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_uint_le(live.ends[i], 1);
-        ended += live.ends[i];
-    }
-    ck_assert_uint_eq(ended, result.requests);
+    run_cut(&live, &world, draw, 14000 + (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(what_is_lost_is_computed_again)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world, .is_lossy = true};
 
-    draw(&world, 15000 + (uint64_t)_i);
-    run_live(&live, &result);
-    expect_all(&live, &result);
+    run_through(&live, &world, draw, 15000 + (uint64_t)_i);
 }
 END_TEST
 
@@ -165,31 +140,19 @@ END_TEST
 
 START_TEST(what_is_pulled_from_another_worker_is_what_was_computed_there)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
 
-    draw_peers(&world, 21000 + (uint64_t)_i);
-    run_live(&live, &result);
-    expect_all(&live, &result);
+    run_through(&live, &world, draw_peers, 21000 + (uint64_t)_i);
 }
 END_TEST
 
 START_TEST(a_run_with_peers_that_is_cut_ends_every_request)
 {
-    struct dyno_loop_result result;
     struct world world;
     struct live live = {.world = &world};
-    uint32_t ended = 0;
 
-    draw_peers(&world, 22000 + (uint64_t)_i);
-    world.duration_max_ns = 300 * DYNO_MS;
-    run_live(&live, &result);
-    for (uint32_t i = 0; i < world.request_count; i++) {
-        ck_assert_uint_le(live.ends[i], 1);
-        ended += live.ends[i];
-    }
-    ck_assert_uint_eq(ended, result.requests);
+    run_cut(&live, &world, draw_peers, 22000 + (uint64_t)_i);
 }
 END_TEST
 
