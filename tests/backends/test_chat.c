@@ -279,6 +279,24 @@ START_TEST(a_template_that_is_wrong_is_named_with_its_file)
 }
 END_TEST
 
+START_TEST(a_token_that_no_template_could_name_is_said)
+{
+    struct dyno_template *template_ = NULL;
+    struct dyno_error error;
+
+    file.template_path = "m.gguf";
+    file.bos_text = "\xC8"; /* half a character */
+    ck_assert_int_eq(dyno_chat_template_open(&template_, &file, "hello", &error), DYNO_BAD_INPUT);
+    ck_assert_str_eq(error.text,
+                     "'m.gguf': the first token is not UTF-8 text, as chat templates need it");
+    file.bos_text = "<s>";
+    file.eos_text = "<\xFF>";
+    ck_assert_int_eq(dyno_chat_template_open(&template_, &file, "hello", &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "the last token is not UTF-8"));
+    ck_assert_ptr_null(template_);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("chat");
@@ -288,6 +306,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, every_text_of_what_was_sent_is_fenced);
     tcase_add_test(cases, messages_that_cannot_be_are_refused);
     tcase_add_test(cases, a_template_that_is_wrong_is_named_with_its_file);
+    tcase_add_test(cases, a_token_that_no_template_could_name_is_said);
     if (access(TEMPLATES, R_OK) == 0) {
         tcase_add_test(cases, nor_in_the_templates_of_known_models);
         tcase_add_test(cases, known_templates_are_far_from_their_limit);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/fence.h"
+#include "backends/assets/tokenizer/utf8.h"
 #include "core/base/words.h"
 
 /* Jansson's texts are UTF-8. */
@@ -111,13 +112,29 @@ static dyno_status try_template(const struct dyno_template *template_,
     return status == DYNO_FULL || status == DYNO_NO_MEMORY ? status : DYNO_OK;
 }
 
+/* A token of bytes that are no text could not be named by a template. */
+static dyno_status check_named(const char *text, const char *name, struct dyno_error *error)
+{
+    if (dyno_utf8_valid(text, strlen(text), NULL) == strlen(text)) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "the %s token is not UTF-8 text, as chat templates need it", name);
+}
+
 dyno_status dyno_chat_template_open(struct dyno_template **out,
                                     const struct dyno_tokenizer_file *file, const char *text,
                                     struct dyno_error *error)
 {
     struct dyno_template *template_;
-    dyno_status status = dyno_template_open(&template_, text, error);
+    dyno_status status = check_named(file->bos_text, "first", error);
 
+    if (status == DYNO_OK) {
+        status = check_named(file->eos_text, "last", error);
+    }
+    if (status == DYNO_OK) {
+        status = dyno_template_open(&template_, text, error);
+    }
     if (status == DYNO_OK) {
         status = try_template(template_, file, error);
         if (status == DYNO_OK) {
