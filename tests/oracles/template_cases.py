@@ -87,6 +87,7 @@ def templates(path):
 VARIABLES = {
     "n": 7, "m": -3, "z": 0, "f": 2.5, "s": "Hello World", "t": "  pad ded\n", "e": "",
     "u": "Grüße 日本 x", "y": True, "no": False, "nil": None,
+    "odd": "\u00a0a\u0085b\u200b\u2028\\ 'c' \"d\"\x7f", "lines": "\na\r\n\r\nb\x0b c \u2029d\r",
     "l": [3, 1, 2], "w": ["b", "A", "c", "a"], "el": [],
     "d": {"b": 1, "a": "two", "C": [1, 2]},
     "r": [{"k": "x", "v": 1}, {"k": "y", "v": 2, "o": None}, {"k": "x", "v": 3}],
@@ -121,6 +122,8 @@ class Random:
                          lambda: f"({a()} % 5)", lambda: f"({a()} / 4)", lambda: f"({a()})|abs",
                          lambda: f"-{a()}", lambda: f"({a()})|int", lambda: f"({a()})|float",
                          lambda: f"({a()} if {self.truth(depth - 1)} else {a()})",
+                         lambda: f"({a()})|round({self.dice.randint(-2, 4)})",
+                         lambda: f"({a()})|round(1, '{self.pick('common', 'ceil', 'floor')}')",
                          "l|max", "l|min", "s.find('o')", "w.index('c')", "u|length", "n ** 2")
 
     def text(self, depth=2):
@@ -138,6 +141,9 @@ class Random:
             lambda: f"({a()})[::-1]", lambda: f"({a()} * 2)", lambda: f"({self.items(depth - 1)})|join('-')",
             lambda: f"({self.any(depth - 1)})|string", lambda: f"({self.any(depth - 1)})|tojson",
             lambda: f"({a()})|first", lambda: f"({a()})|last", lambda: f"({a()})|indent(2)",
+            lambda: f"({self.pick(a, 'odd', 'lines')})|indent(3, {self.pick('true', 'false')},"
+                    f" {self.pick('true', 'false')})",
+            lambda: f"({a()}).removesuffix('ld')", lambda: f"[{self.pick(a, 'odd', 'lines')}]|string",
             lambda: f"({a()})|default('dd')", lambda: f"missing|default({a()})",
             lambda: f"({a()} if {self.truth(depth - 1)} else {a()})",
             lambda: f"({a()}).split('l')|join('|')", lambda: f"({a()})|reverse",
@@ -162,7 +168,9 @@ class Random:
             lambda: f"(({a()})|list)[::-1]", lambda: f"(({a()})|list)[:2]", lambda: f"({a()})|list",
             lambda: f"[{self.any(depth - 1)}, {self.any(depth - 1)}]", "range(1, 8, 3)|list",
             lambda: f"({self.text(depth - 1)}).split(' ')", lambda: f"({self.text(depth - 1)})|list",
-            "s.split('o', 1)", "s.rsplit('o', 1)", "t.splitlines()", "u.split()")
+            "s.split('o', 1)", "s.rsplit('o', 1)", "t.splitlines()", "u.split()", "t.rsplit()",
+            lambda: f"({self.pick('s', 't', 'odd', 'lines')}).splitlines({self.pick('', 'true')})",
+            lambda: f"({self.pick('s', 't', 'odd', 'lines')}).{self.pick('split', 'rsplit')}(none, 1)")
 
     def truth(self, depth=2):
         if depth <= 0:
@@ -215,7 +223,8 @@ class Random:
                               "{% if i == 1 %}{% continue %}{% endif %}{{ i }}",
                               "{% if loop.index > 2 %}{% break %}{% endif %}{{ i }}",
                               "{{ loop.previtem is defined }}{{ loop.nextitem|default('-') }}",
-                              "{{ loop.revindex }}{{ loop.length }}{{ loop.cycle('a', 'b') }}")
+                              "{{ loop.revindex }}{{ loop.length }}{{ loop.cycle('a', 'b') }}",
+                              "{{ loop.depth }}{{ loop.depth0 }}{{ loop.revindex0 }}")
             return (t(f"for i in {self.items()}" + self.pick("", " if i != 3")) + inner + body() +
                     self.pick("", lambda: t("else") + "none" + body()) + t("endfor"))
         if one == 6:

@@ -104,7 +104,6 @@ static dyno_status run_loop(struct dyno_jinja_run *run, const struct dyno_jinja_
     DYNO_TRY(dyno_jinja_take(run, sizeof *loop->last_seen, &loop->last_seen));
     DYNO_TRY(dyno_jinja_take(run, sizeof *loop->seen, &loop->seen));
     loop->items = items;
-    loop->depth = run->loop_depth++;
     shown.as.loop = loop;
     for (size_t count = items->count; loop->index < count; loop->index++) {
         DYNO_TRY(dyno_jinja_push_scope(run, outside));
@@ -118,7 +117,6 @@ static dyno_status run_loop(struct dyno_jinja_run *run, const struct dyno_jinja_
         run->flow = DYNO_JINJA_GO;
     }
     run->flow = DYNO_JINJA_GO;
-    run->loop_depth--;
     run->scope = outside;
     return DYNO_OK;
 }
@@ -196,8 +194,8 @@ dyno_status dyno_jinja_loop_attribute(struct dyno_jinja_run *run,
         {"first", dyno_jinja_boolean(index == 0)},
         {"last", dyno_jinja_boolean(index + 1 == count)},
         {"length", dyno_jinja_integer(count)},
-        {"depth", dyno_jinja_integer((int64_t)loop->depth + 1)},
-        {"depth0", dyno_jinja_integer((int64_t)loop->depth)},
+        {"depth", dyno_jinja_integer(1)}, /* of recursive loops, of which there are none */
+        {"depth0", dyno_jinja_integer(0)},
         {"previtem", neighbour(loop, index > 0, loop->index - 1)},
         {"nextitem", neighbour(loop, index + 1 < count, loop->index + 1)},
     };
@@ -290,16 +288,13 @@ dyno_status dyno_jinja_call_macro(struct dyno_jinja_run *run,
 {
     struct dyno_jinja_scope *outside = run->scope;
     struct dyno_jinja_builder builder = {0};
-    uint32_t loop_depth = run->loop_depth;
 
     DYNO_TRY(dyno_jinja_push_scope(run, closure->scope));
-    run->loop_depth = 0;
     if (caller) {
         DYNO_TRY(dyno_jinja_set_name(run, DYNO_JINJA_TEXT("caller"), *caller));
     }
     DYNO_TRY(bind_parameters(run, closure->macro, arguments));
     DYNO_TRY(capture(run, closure->macro->b, &builder));
-    run->loop_depth = loop_depth;
     run->scope = outside;
     *out = dyno_jinja_built(&builder);
     return DYNO_OK;

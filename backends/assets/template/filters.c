@@ -1,7 +1,9 @@
 /* Filters of single values.  Those of lists are in list_filters.c. */
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,7 +181,9 @@ static dyno_status indentation(struct dyno_jinja_run *run, const struct dyno_jin
     return DYNO_OK;
 }
 
-/* Lines but the first (unless `first`) and empty ones (unless `blank`) are moved. */
+/* Lines but the first (unless `first`) and empty ones (unless `blank`) are moved.  Whatever ended
+ * them, '\n' does then; a '\r' that is the last does so with a '\n' that Jinja adds, and is gone.
+ */
 FILTER(indent)
 {
     bool first = flag_argument(arguments, 1), blank = flag_argument(arguments, 2);
@@ -191,15 +195,24 @@ FILTER(indent)
     }
     DYNO_TRY(dyno_jinja_to_string(run, subject, &text));
     DYNO_TRY(indentation(run, arguments->of[0], &by));
-    for (size_t at = 0, end; at <= text.size; at = end + 1) {
-        const char *stop = at < text.size ? memchr(text.bytes + at, '\n', text.size - at) : NULL;
+    DYNO_TRY(dyno_jinja_spend(run, text.size / 16));
+    text.size -= text.size > 0 && text.bytes[text.size - 1] == '\r';
+    for (bool is_first = true, more = true; more; is_first = false) {
+        size_t size = 0, end = 0;
 
-        end = stop ? (size_t)(stop - text.bytes) : text.size;
+        while (size < text.size && end == 0) {
+            end =
+                dyno_jinja_line_end((struct dyno_jinja_text){text.bytes + size, text.size - size});
+            size += end == 0;
+        }
+        more = end > 0;
         DYNO_TRY(dyno_jinja_spend(run, 1 + by.size / 16));
-        if ((at > 0 || first) && (blank || end > at)) {
+        if (is_first ? first : blank || size > 0) {
             DYNO_TRY(dyno_jinja_write(run, &builder, by.bytes, by.size));
         }
-        DYNO_TRY(dyno_jinja_write(run, &builder, text.bytes + at, end - at + (stop != NULL)));
+        DYNO_TRY(dyno_jinja_write(run, &builder, text.bytes, size));
+        DYNO_TRY(dyno_jinja_write(run, &builder, "\n", more));
+        text = (struct dyno_jinja_text){text.bytes + size + end, text.size - size - end};
     }
     *out = dyno_jinja_built(&builder);
     return DYNO_OK;
@@ -314,28 +327,67 @@ FILTER(abs_)
     return DYNO_OK;
 }
 
-/* Python rounds halves to even; the result is a float. */
+/* To the nearest of so many decimal places, of two the even one, as the number is and not as it
+ * looks: 1.115 is a little less than that. */
+static double round_decimal(double number, int64_t digits)
+{
+    char text[DBL_MAX_10_EXP + 48];
+
+    if (digits < 0) {
+        double scale = pow(10, (double)-digits);
+
+        return nearbyint(number / scale) * scale;
+    }
+    (void)snprintf(text, sizeof text, "%.*f", (int)digits, number);
+    return strtod(text, NULL);
+}
+
+/* An integer stays one. */
+static int64_t round_whole(int64_t number, int64_t digits)
+{
+    int64_t unit = 1, rest, even;
+
+    for (; digits < 0; digits++) {
+        if (__builtin_mul_overflow(unit, 10, &unit)) {
+            return 0;
+        }
+    }
+    rest = number % unit;
+    even = number / unit % 2;
+    number -= rest;
+    rest = rest < 0 ? -rest : rest;
+    return rest > unit - rest || (rest == unit - rest && even)
+               ? number + (number < 0 ? -unit : unit)
+               : number;
+}
+
+static bool is_method(const struct dyno_jinja_value *method, const char *name)
+{
+    return method && method->type == DYNO_JINJA_STRING && dyno_jinja_is_text(method->as.text, name);
+}
+
 FILTER(round_)
 {
     const struct dyno_jinja_value *method = arguments->of[1];
-    double number = dyno_jinja_is_number(subject) ? dyno_jinja_number(subject) : NAN, scale;
+    double number = dyno_jinja_is_number(subject) ? dyno_jinja_number(subject) : NAN;
     int64_t digits = 0;
 
     DYNO_TRY(whole_argument(run, arguments, 0, 0, &digits));
     if (isnan(number) || digits < -30 || digits > 30) {
         return dyno_jinja_fail(run, "round of %s", dyno_jinja_type_name(subject));
     }
-    scale = pow(10, (double)digits);
-    if (method && method->type == DYNO_JINJA_STRING &&
-        dyno_jinja_is_text(method->as.text, "ceil")) {
-        number = ceil(number * scale) / scale;
-    } else if (method && method->type == DYNO_JINJA_STRING &&
-               dyno_jinja_is_text(method->as.text, "floor")) {
-        number = floor(number * scale) / scale;
+    if (is_method(method, "ceil")) {
+        *out = dyno_jinja_decimal(ceil(number * pow(10, (double)digits)) / pow(10, (double)digits));
+    } else if (is_method(method, "floor")) {
+        *out = dyno_jinja_decimal((floor(number * pow(10, (double)digits)) + 0.0) /
+                                  pow(10, (double)digits));
+    } else if (method && !is_method(method, "common")) {
+        return dyno_jinja_fail(run, "round by a method other than common, ceil and floor");
+    } else if (dyno_jinja_is_whole(subject)) {
+        *out = dyno_jinja_integer(round_whole(dyno_jinja_whole(subject), digits));
     } else {
-        number = nearbyint(number * scale) / scale;
+        *out = dyno_jinja_decimal(round_decimal(number, digits));
     }
-    *out = dyno_jinja_decimal(number);
     return DYNO_OK;
 }
 

@@ -102,10 +102,7 @@ static dyno_status split_blanks(struct dyno_jinja_run *run, struct dyno_jinja_te
             }
             at += rest.size;
         }
-        if (count == 0) {
-            text = dyno_jinja_strip(text, NULL, false, true);
-            at = text.size;
-        }
+        at = count == 0 ? text.size : at; /* what is left keeps its last blanks */
         DYNO_TRY(add_part(run, out, text.bytes, text.bytes + at));
         text = dyno_jinja_strip((struct dyno_jinja_text){text.bytes + at, text.size - at}, NULL,
                                 true, false);
@@ -160,30 +157,68 @@ static const char *find_last(struct dyno_jinja_text text, struct dyno_jinja_text
     return NULL;
 }
 
-/* From the right, with a separator and a count. */
-METHOD(rsplit)
+/* Whether the text ends with a blank, and how many bytes its last character has. */
+static bool ends_blank(struct dyno_jinja_text text, size_t *size)
 {
-    struct dyno_jinja_text separator = {"", 0}, text = subject->as.text;
-    struct dyno_jinja_value parts;
-    int64_t count = -1;
+    struct dyno_jinja_text stripped = dyno_jinja_strip(text, NULL, false, true);
 
-    DYNO_TRY(needed_text(run, arguments, 0, &separator));
-    DYNO_TRY(whole_argument(run, arguments, 1, -1, &count));
-    DYNO_TRY(dyno_jinja_spend(run, text.size / 16));
-    if (separator.size == 0) {
-        return dyno_jinja_fail(run, "split at an empty text");
+    for (*size = 1; *size < text.size && (text.bytes[text.size - *size] & 0xC0) == 0x80; ++*size) {
     }
-    DYNO_TRY(dyno_jinja_new_list(run, 4, &parts));
+    return stripped.size < text.size;
+}
+
+/* Likewise, the last parts first; what is left when the count is used up keeps its first blanks. */
+static dyno_status rsplit_blanks(struct dyno_jinja_run *run, struct dyno_jinja_text text,
+                                 int64_t count, struct dyno_jinja_value *out)
+{
+    text = dyno_jinja_strip(text, NULL, false, true);
+    while (text.size > 0) {
+        size_t at = text.size, size;
+
+        while (count != 0 && at > 0 &&
+               !ends_blank((struct dyno_jinja_text){text.bytes, at}, &size)) {
+            at -= size;
+        }
+        at = count == 0 ? 0 : at;
+        DYNO_TRY(add_part(run, out, text.bytes + at, text.bytes + text.size));
+        text = dyno_jinja_strip((struct dyno_jinja_text){text.bytes, at}, NULL, false, true);
+        count -= count > 0;
+    }
+    return DYNO_OK;
+}
+
+static dyno_status rsplit_at(struct dyno_jinja_run *run, struct dyno_jinja_text text,
+                             struct dyno_jinja_text separator, int64_t count,
+                             struct dyno_jinja_value *out)
+{
     for (; count != 0; count--) {
         const char *found = find_last(text, separator);
 
         if (!found) {
             break;
         }
-        DYNO_TRY(add_part(run, &parts, found + separator.size, text.bytes + text.size));
+        DYNO_TRY(add_part(run, out, found + separator.size, text.bytes + text.size));
         text.size = (size_t)(found - text.bytes);
     }
-    DYNO_TRY(add_part(run, &parts, text.bytes, text.bytes + text.size));
+    return add_part(run, out, text.bytes, text.bytes + text.size);
+}
+
+METHOD(rsplit)
+{
+    struct dyno_jinja_text separator = {"", 0};
+    struct dyno_jinja_value parts;
+    int64_t count = -1;
+    bool given = false;
+
+    DYNO_TRY(text_argument(run, arguments, 0, &given, &separator));
+    DYNO_TRY(whole_argument(run, arguments, 1, -1, &count));
+    DYNO_TRY(dyno_jinja_spend(run, subject->as.text.size / 16));
+    if (given && separator.size == 0) {
+        return dyno_jinja_fail(run, "split at an empty text");
+    }
+    DYNO_TRY(dyno_jinja_new_list(run, 4, &parts));
+    DYNO_TRY(given ? rsplit_at(run, subject->as.text, separator, count, &parts)
+                   : rsplit_blanks(run, subject->as.text, count, &parts));
     DYNO_TRY(dyno_jinja_new_list(run, parts.as.list->count, out));
     for (size_t i = parts.as.list->count; i-- > 0;) {
         DYNO_TRY(dyno_jinja_append(run, out->as.list, parts.as.list->items[i]));
@@ -193,19 +228,20 @@ METHOD(rsplit)
 
 METHOD(splitlines)
 {
+    bool keeps_ends = arguments->of[0] && dyno_jinja_truth(arguments->of[0]);
     struct dyno_jinja_text text = subject->as.text;
-    const char *at = text.bytes, *end = text.bytes + text.size;
 
-    (void)arguments;
+    DYNO_TRY(dyno_jinja_spend(run, text.size / 16));
     DYNO_TRY(dyno_jinja_new_list(run, 4, out));
-    while (at < end) {
-        const char *stop = at;
+    while (text.size > 0) {
+        size_t at = 0, end = 0;
 
-        while (stop < end && *stop != '\n' && *stop != '\r') {
-            stop++;
+        while (at < text.size && end == 0) {
+            end = dyno_jinja_line_end((struct dyno_jinja_text){text.bytes + at, text.size - at});
+            at += end == 0;
         }
-        DYNO_TRY(add_part(run, out, at, stop));
-        at = stop + (stop < end) + (end - stop > 1 && stop[0] == '\r' && stop[1] == '\n');
+        DYNO_TRY(add_part(run, out, text.bytes, text.bytes + at + (keeps_ends ? end : 0)));
+        text = (struct dyno_jinja_text){text.bytes + at + end, text.size - at - end};
     }
     return DYNO_OK;
 }
@@ -425,7 +461,7 @@ const struct dyno_jinja_function *dyno_jinja_string_method(struct dyno_jinja_tex
                                                        {"rstrip", "chars", rstrip},
                                                        {"split", "sep maxsplit", split},
                                                        {"rsplit", "sep maxsplit", rsplit},
-                                                       {"splitlines", "", splitlines},
+                                                       {"splitlines", "keepends", splitlines},
                                                        {"startswith", "prefix", startswith},
                                                        {"endswith", "suffix", endswith},
                                                        {"removeprefix", "prefix", removeprefix},

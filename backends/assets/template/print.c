@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "backends/assets/template/run.h"
 #include "backends/assets/template/template.h"
@@ -78,6 +79,41 @@ void dyno_jinja_print_decimal(double decimal, char *out)
     (void)snprintf(out, 32, "%.*f", count - 1 - power > 1 ? count - 1 - power : 1, decimal);
 }
 
+/* What Python does not print as it is: controls, what is not assigned, and blanks but ' '. */
+static bool is_printed(uint32_t point)
+{
+    switch (utf8proc_category((utf8proc_int32_t)point)) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+    case UTF8PROC_CATEGORY_CN:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_ZS:
+        return point == ' ';
+    default:
+        return true;
+    }
+}
+
+static dyno_status write_escaped(struct dyno_jinja_run *run, struct dyno_jinja_builder *builder,
+                                 uint32_t point)
+{
+    char escape[12];
+
+    (void)snprintf(escape, sizeof escape,
+                   point < 0x100     ? "\\x%02" PRIx32
+                   : point < 0x10000 ? "\\u%04" PRIx32
+                                     : "\\U%08" PRIx32,
+                   point);
+    return dyno_jinja_write_text(run, builder,
+                                 point == '\n'   ? "\\n"
+                                 : point == '\t' ? "\\t"
+                                 : point == '\r' ? "\\r"
+                                                 : escape);
+}
+
 static dyno_status write_quoted(struct dyno_jinja_run *run, struct dyno_jinja_builder *builder,
                                 struct dyno_jinja_text text)
 {
@@ -86,24 +122,17 @@ static dyno_status write_quoted(struct dyno_jinja_run *run, struct dyno_jinja_bu
 
     DYNO_TRY(dyno_jinja_spend(run, text.size / 16));
     DYNO_TRY(dyno_jinja_write(run, builder, &quote, 1));
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char byte = (unsigned char)text.bytes[i];
-        char escape[8];
+    for (size_t i = 0, size; i < text.size; i += size) {
+        uint32_t point = dyno_utf8_point(text.bytes + i, &size);
 
-        if (byte == '\n' || byte == '\t' || byte == '\r') {
-            DYNO_TRY(dyno_jinja_write_text(run, builder,
-                                           byte == '\n'   ? "\\n"
-                                           : byte == '\t' ? "\\t"
-                                                          : "\\r"));
-        } else if (byte < 0x20 || byte == 0x7F) {
-            (void)snprintf(escape, sizeof escape, "\\x%02x", byte);
-            DYNO_TRY(dyno_jinja_write_text(run, builder, escape));
-        } else {
-            if (byte == '\\' || byte == (unsigned char)quote) {
-                DYNO_TRY(dyno_jinja_write(run, builder, "\\", 1));
-            }
-            DYNO_TRY(dyno_jinja_write(run, builder, &text.bytes[i], 1));
+        if (!is_printed(point)) {
+            DYNO_TRY(write_escaped(run, builder, point));
+            continue;
         }
+        if (point == '\\' || point == (unsigned char)quote) {
+            DYNO_TRY(dyno_jinja_write(run, builder, "\\", 1));
+        }
+        DYNO_TRY(dyno_jinja_write(run, builder, text.bytes + i, size));
     }
     return dyno_jinja_write(run, builder, &quote, 1);
 }

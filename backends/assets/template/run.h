@@ -27,7 +27,6 @@ struct dyno_jinja_scope {
 struct dyno_jinja_loop {
     const struct dyno_jinja_list *items;
     size_t index;
-    uint32_t depth;                     /* 0: the outermost */
     struct dyno_jinja_value *last_seen; /* of loop.changed; a list */
     bool *seen;
 };
@@ -47,7 +46,7 @@ struct dyno_jinja_run {
     struct dyno_jinja_builder *out;
     enum dyno_jinja_flow flow;
     uint64_t steps_left, steps_max;
-    uint32_t depth, loop_depth;
+    uint32_t depth;
     uint32_t line; /* of what is evaluated */
     int64_t now_s;
 };
@@ -201,5 +200,7 @@ dyno_status dyno_jinja_replace(struct dyno_jinja_run *run, struct dyno_jinja_tex
 /* The size of the character at text[at], and the number of characters. */
 size_t dyno_jinja_character(struct dyno_jinja_text text, size_t at);
 size_t dyno_jinja_characters(struct dyno_jinja_text text);
+/* The bytes of what ends a line at the text's beginning, as Python has it; 0: nothing does. */
+size_t dyno_jinja_line_end(struct dyno_jinja_text text);
 
 #endif

@@ -165,3 +165,19 @@ dyno_status dyno_jinja_replace(struct dyno_jinja_run *run, struct dyno_jinja_tex
     *out = dyno_jinja_built(&builder);
     return DYNO_OK;
 }
+
+size_t dyno_jinja_line_end(struct dyno_jinja_text text)
+{
+    static const char *const ends[] = {"\r\n",     "\n",           "\r",          "\v",
+                                       "\f",       "\x1C",         "\x1D",        "\x1E",
+                                       "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t size = strlen(ends[i]);
+
+        if (text.size >= size && memcmp(text.bytes, ends[i], size) == 0) {
+            return size;
+        }
+    }
+    return 0;
+}

@@ -129,7 +129,7 @@ START_TEST(loops_know_where_they_are)
         "{{ loop.cycle('a', 'b') }}{{ loop.changed(x > 1) }} {% endfor %}",
         "{}", "-2aTrue 13bTrue 2-aFalse ");
     expect("{% for x in [1, 2] %}{% for y in 'ab' %}{{ loop.depth }}{% endfor %}{% endfor %}", "{}",
-           "2222");
+           "1111");
 }
 END_TEST
 
@@ -202,6 +202,36 @@ START_TEST(filters_and_methods_do_their_work)
     expect("{{ 'aXbX'.replace('X', '-') }} {{ 'aXbX'|replace('X', '-', 1) }} {{ 'ab'.find('b') }}"
            " {{ 'Ab'.startswith(('x', 'A')) }} {{ 'a\r\nb\n'.splitlines() }}",
            "{}", "a-b- a-bX 1 True ['a', 'b']");
+}
+END_TEST
+
+/* What CPython 3.11 and Jinja 3.1 print of the same. */
+START_TEST(numbers_are_rounded_and_lines_parted_as_python_does)
+{
+    expect("{{ 5|round }} {{ 5|round(2) }} {{ true|round }} {{ 15|round(-1) }} {{ 25|round(-1) }} "
+           "{{ -26|round(-1) }} {{ 4|round(-1) }} {{ 4611686018427387905|round(1) }} "
+           "{{ 7|round(-30) }}",
+           "{}", "5 5 1 20 20 -30 0 4611686018427387905 0");
+    expect("{{ 5|round(1, 'floor') }} {{ 2.5|round }} {{ 1.115|round(2) }} {{ 2.675|round(2) }} "
+           "{{ 12345.678|round(-2) }} {{ 1.23456|round(3, 'ceil') }} {{ -2.5|round(0, 'common') }}",
+           "{}", "5.0 2.0 1.11 2.67 12300.0 1.235 -2.0");
+    expect(
+        "{{ t.splitlines(true) }} {{ s.splitlines() }} {{ ''.splitlines() }}",
+        "{\"t\": \"a\\nb\\r\\n\", \"s\": \"a\\u000bb\\u000cc\\u001cd\\u0085e\\u2028f\\u2029\\n\"}",
+        "['a\\n', 'b\\r\\n'] ['a', 'b', 'c', 'd', 'e', 'f', ''] []");
+    expect("{{ ' a  b c '.rsplit() }} {{ ' a  b c '.rsplit(none, 1) }} {{ ' a b'.rsplit(none, 0) }}"
+           " {{ ' '.rsplit() }} {{ 'a b'.rsplit(none, 9) }} {{ ' a  b c '.split(none, 1) }}",
+           "{}", "['a', 'b', 'c'] [' a  b', 'c'] [' a b'] [] ['a', 'b'] ['a', 'b c ']");
+    expect("{{ s.rsplit(none, 1) }}", "{\"s\": \"\u00E9 \\u2003\u65E5\u672C\"}",
+           "['\xC3\xA9', '\xE6\x97\xA5\xE6\x9C\xAC']");
+    expect("{{ ''|indent(2, true) }}|{{ '\na'|indent(2, true) }}|{{ t|indent(1) }}|{{ "
+           "'a\n\nb'|indent(1, "
+           "blank=true) }}",
+           "{\"t\": \"a\\r\\n\\r\\nb\\u2028c\\r\"}", "  |  \n  a|a\n\n b\n c|a\n \n b");
+    expect("{{ [s] }}",
+           "{\"s\": \"\\u00a0\\u00ad\\u0085\\u2028\\ue000\\udb40\\udc01\\u00e9 \\u007f\"}",
+           "['\\xa0\\xad\\x85\\u2028\\ue000\\U000e0001\xC3\xA9 \\x7f']");
+    refuse("{{ 1.5|round(1, 'up') }}", DYNO_BAD_INPUT, "round by a method other than");
 }
 END_TEST
 
@@ -332,6 +362,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, macros_are_called);
     tcase_add_test(cases, slices_and_items_are_pythons);
     tcase_add_test(cases, filters_and_methods_do_their_work);
+    tcase_add_test(cases, numbers_are_rounded_and_lines_parted_as_python_does);
     tcase_add_test(cases, the_present_is_an_argument);
     tcase_add_test(cases, mistakes_are_named_with_their_line);
     tcase_add_test(cases, hostile_templates_meet_a_limit);
