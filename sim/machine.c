@@ -85,6 +85,11 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
                          "copy_byte_ns is %g and copy_ns %g; expected 0 to an hour each",
                          machine->copy_byte_ns, machine->copy_ns);
     }
+    if (!is_time(machine->sent_ns) || !is_time(machine->sent_after_pause_ns)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "sent_ns is %g and sent_after_pause_ns %g; expected 0 to an hour each",
+                         machine->sent_ns, machine->sent_after_pause_ns);
+    }
     return check_disk(machine, error);
 }
 

@@ -48,6 +48,10 @@ struct dyno_machine {
     /* Moving blocks of KV from one worker's memory to another's: what a byte takes, and what a
      * transfer takes beside its bytes.  copy_byte_ns 0: not measured. */
     double copy_byte_ns, copy_ns;
+    /* What is on its way waits for the loop first: from when a pass has ended, by its stamp, until
+     * what follows from that is sent; and from when a turn begins after a rest until what it
+     * decides is.  0: not measured. */
+    double sent_ns, sent_after_pause_ns;
     /* The same to a file of KV, and from one: over a thread that does either by turns.
      * disk_write_byte_ns 0: not measured. */
     double disk_write_byte_ns, disk_write_ns, disk_read_byte_ns, disk_read_ns;

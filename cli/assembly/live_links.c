@@ -49,7 +49,17 @@ static uint32_t far_ends(const struct dyno_scenario *scenario)
 /* What pretends to copy: one thread; one for what moves to other processes or from them, by way of
  * this one between two of them; and one that writes and reads files, by turns, whose two ways have
  * speeds of their own. */
-enum { COPIES, FAR, FAR_TWICE, DISK, DISK_WRITES, DISK_READS, SIMULATED_LINKS };
+enum {
+    COPIES,
+    FAR,
+    FAR_TWICE,
+    DISK,
+    DISK_WRITES,
+    DISK_READS,
+    SENT,             /* the loop's turn before what is handed over is on its way ... */
+    SENT_AFTER_PAUSE, /* ... and before what a request that came asks for is */
+    SIMULATED_LINKS
+};
 
 static bool is_far(const struct dyno_live_links *links, uint32_t endpoint)
 {
@@ -63,10 +73,14 @@ static bool in_file(const struct dyno_live_links *links, uint32_t endpoint)
            links->levels[endpoint - links->first_pool] > 2;
 }
 
-static uint32_t simulated_path(const void *context, uint32_t from, uint32_t to,
-                               uint32_t path[DYNO_PATH_LINKS_MAX])
+static bool is_behind(const struct dyno_live_links *links, uint32_t endpoint)
 {
-    const struct dyno_live_links *links = context;
+    return endpoint >= links->first_behind && endpoint < links->first_pool;
+}
+
+static uint32_t path_of(const struct dyno_live_links *links, uint32_t from, uint32_t to,
+                        uint32_t path[DYNO_PATH_LINKS_MAX])
+{
     bool reads = in_file(links, from), writes = in_file(links, to);
 
     if (is_far(links, from) && is_far(links, to)) {
@@ -82,6 +96,19 @@ static uint32_t simulated_path(const void *context, uint32_t from, uint32_t to,
     path[1] = writes ? DISK_WRITES : DISK_READS;
     path[2] = FAR;
     return is_far(links, from) || is_far(links, to) ? 3 : 2;
+}
+
+/* Nobody waits for what goes down. */
+static uint32_t simulated_path(const void *context, uint32_t from, uint32_t to,
+                               uint32_t path[DYNO_PATH_LINKS_MAX])
+{
+    const struct dyno_live_links *links = context;
+    uint32_t count = path_of(links, from, to, path);
+
+    if (to < links->first_pool) {
+        path[count++] = is_behind(links, from) && !is_behind(links, to) ? SENT : SENT_AFTER_PAUSE;
+    }
+    return count;
 }
 
 /* What was not measured, which nothing moves over, is taken for fast. */
@@ -161,6 +188,8 @@ static dyno_status open_simulated(struct dyno_live_links *out, const struct dyno
     links[DISK] = link_of(write_ns < read_ns ? write_ns : read_ns, 0.0);
     links[DISK_WRITES] = link_of(write_ns, machine->disk_write_ns);
     links[DISK_READS] = link_of(read_ns, machine->disk_read_ns);
+    links[SENT] = link_of(0.0, machine->sent_ns);
+    links[SENT_AFTER_PAUSE] = link_of(0.0, machine->sent_after_pause_ns);
     return dyno_fabric_open(
         &out->links,
         &(struct dyno_fabric_config){.links = links,

@@ -160,6 +160,10 @@ static void print_machine(const struct dyno_machine *machine)
             "%.2f GB/s from one worker's memory to another's, and %.1f us for a transfer\n",
             1.0 / machine->copy_byte_ns, machine->copy_ns / 1e3);
     }
+    if (machine->sent_ns > 0.0) {
+        (void)printf("%.1f us from a pass's end to what follows is sent, %.1f us after a pause\n",
+                     machine->sent_ns / 1e3, machine->sent_after_pause_ns / 1e3);
+    }
     if (machine->disk_write_byte_ns > 0.0) {
         (void)printf("%.2f GB/s to a file and %.1f us for a transfer, %.2f GB/s and %.1f us back\n",
                      1.0 / machine->disk_write_byte_ns, machine->disk_write_ns / 1e3,

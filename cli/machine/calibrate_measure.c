@@ -21,6 +21,7 @@
 #include "cli/machine/calibrate_copies.h"
 #include "cli/machine/calibrate_far.h"
 #include "cli/machine/calibrate_starts.h"
+#include "cli/machine/calibrate_turns.h"
 
 enum {
     BLOCK_TOKENS = 16,
@@ -64,7 +65,8 @@ struct experiment {
     uint32_t context; /* tokens before */
     double *ns;       /* [rounds] a step's; the bench's */
     double *around;   /* [rounds] beside the steps, from submit (after a pause: from when it was
-                         due) to reap; the bench's */
+                         due) to reap ... */
+    double *heard;    /* [rounds] ... of that what lies behind their end; the bench's both */
 };
 
 struct bench {
@@ -82,7 +84,8 @@ struct bench {
     const struct experiment *late_chunk, *long_few; /* behind a long context, and with one */
     const struct experiment *long_one;              /* NULL: not measured */
     uint32_t experiment_count, rounds;
-    double *samples; /* [2][experiments][rounds]: where the experiments' are */
+    double *samples; /* [experiments][3][rounds]: where the experiments' are */
+    double heard;    /* of the pass that was run last */
     uint64_t next_id;
 };
 
@@ -255,6 +258,7 @@ static double run_pass(struct bench *bench, dyno_ns due, const struct dyno_pass 
     } while (!device->ops->reap(device, now, &done));
     steps_ns = (double)(done.boundaries[done.steps] - done.boundaries[0]);
     *around = (double)(now - due) - steps_ns;
+    bench->heard = (double)(now - done.boundaries[done.steps]);
     return steps_ns / done.steps;
 }
 
@@ -343,14 +347,15 @@ static dyno_status run_decode(struct bench *bench, const struct experiment *expe
 static const struct experiment *plan(struct bench *bench, enum kind kind, uint32_t size,
                                      uint32_t context)
 {
-    double *samples = bench->samples + (size_t)bench->experiment_count * 2 * bench->rounds;
+    double *samples = bench->samples + (size_t)bench->experiment_count * 3 * bench->rounds;
     struct experiment *planned = &bench->experiments[bench->experiment_count++];
 
     *planned = (struct experiment){.kind = kind,
                                    .size = size,
                                    .context = context,
                                    .ns = samples,
-                                   .around = samples + bench->rounds};
+                                   .around = samples + bench->rounds,
+                                   .heard = samples + (size_t)2 * bench->rounds};
     return planned;
 }
 
@@ -370,7 +375,7 @@ static dyno_status plan_all(struct bench *bench)
     uint32_t rows = bench->config->batch_tokens_max, most = bench->long_tokens - 1;
     uint32_t chunk = bench->config->chunk_tokens;
 
-    bench->samples = calloc((size_t)EXPERIMENTS_MAX * 2 * bench->rounds, sizeof *bench->samples);
+    bench->samples = calloc((size_t)EXPERIMENTS_MAX * 3 * bench->rounds, sizeof *bench->samples);
     if (!bench->samples) {
         return DYNO_NO_MEMORY;
     }
@@ -394,6 +399,7 @@ static dyno_status measure_round(struct bench *bench, uint32_t round)
 
         DYNO_TRY(is->kind == DECODE ? run_decode(bench, is, &is->ns[round], &is->around[round])
                                     : run_prefill(bench, is, &is->ns[round], &is->around[round]));
+        is->heard[round] = bench->heard;
     }
     return DYNO_OK;
 }
@@ -469,8 +475,9 @@ static const struct experiment *find(const struct bench *bench, enum kind kind, 
     return NULL;
 }
 
-/* By the differences within a round, so that what changes from round to round falls out.  Before
- * medians are in ns[0], for it needs every round; it leaves those of pauses in disorder. */
+/* By the differences within a round, so that what changes from round to round falls out; up to when
+ * the pass ends, which may be before the loop hears of it.  Before medians are in ns[0], for it
+ * needs every round; it leaves those of pauses in disorder. */
 static void divide_pauses(const struct bench *bench, struct dyno_machine *machine)
 {
     for (uint32_t i = 0; i < bench->experiment_count; i++) {
@@ -481,7 +488,8 @@ static void divide_pauses(const struct bench *bench, struct dyno_machine *machin
             continue;
         }
         for (uint32_t round = 0; round < bench->rounds; round++) {
-            is->ns[round] += is->around[round] - at_once->ns[round] - at_once->around[round];
+            is->ns[round] +=
+                is->around[round] - is->heard[round] - at_once->ns[round] - at_once->around[round];
         }
         add_point(&machine->idle, is->size, at_least(median(is->ns, bench->rounds), 0.0));
     }
@@ -559,6 +567,7 @@ static dyno_status measure_rest(struct bench *bench, struct dyno_machine *machin
     const struct dyno_copies_pace pace = {.clock = bench->clock,
                                           .pause_ns = bench->config->pause_ns};
 
+    DYNO_TRY(dyno_turns_measure(machine, bench->config, error));
     DYNO_TRY(dyno_copies_measure(machine, &bench->weights->model, &pace, error));
     DYNO_TRY(dyno_disk_measure(machine, &bench->weights->model, bench->config->file, &pace, error));
     return dyno_starts_measure(machine, &bench->cpu, error);

@@ -12,7 +12,8 @@ static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[]
                   disk_read_byte_key[] = "disk_read_byte_ns", disk_read_key[] = "disk_read_ns",
                   far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
                   far_pass_key[] = "far_pass_ns", start_byte_key[] = "start_byte_ns",
-                  start_key[] = "start_ns", ranks_key[] = "tp",
+                  start_key[] = "start_ns", ranks_key[] = "tp", sent_key[] = "sent_ns",
+                  sent_after_pause_key[] = "sent_after_pause_ns",
                   context_far_key[] = "context_far_ns", context_near_key[] = "context_near";
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -78,6 +79,10 @@ static dyno_status read_moves(const json_t *root, const char *path, struct dyno_
     if (json_object_get(root, copy_byte_key)) {
         DYNO_TRY(read_number(root, path, copy_byte_key, &out->copy_byte_ns, error));
         DYNO_TRY(read_number(root, path, copy_key, &out->copy_ns, error));
+    }
+    if (json_object_get(root, sent_key)) {
+        DYNO_TRY(read_number(root, path, sent_key, &out->sent_ns, error));
+        DYNO_TRY(read_number(root, path, sent_after_pause_key, &out->sent_after_pause_ns, error));
     }
     if (json_object_get(root, disk_write_byte_key)) {
         DYNO_TRY(read_number(root, path, disk_write_byte_key, &out->disk_write_byte_ns, error));
@@ -237,6 +242,10 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     if (machine->copy_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", copy_byte_key,
                       machine->copy_byte_ns, copy_key, machine->copy_ns);
+    }
+    if (machine->sent_ns > 0.0) {
+        (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", sent_key, machine->sent_ns,
+                      sent_after_pause_key, machine->sent_after_pause_ns);
     }
     if (machine->disk_write_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n  \"%s\": %.6g,\n",

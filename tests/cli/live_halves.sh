@@ -68,6 +68,18 @@ for how in "${pulls[*]}" "${both[*]}=1min"; do
     works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${options[@]}"
     grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, $how: $(cat out)"
 done
+
+# What is handed over is sent when the loop has heard that the prompt is there.
+for ms in 0 5; do
+    sed -E "s/\"sent_ns\": [^,]*/\"sent_ns\": ${ms}e6/" machine.json >sent.json
+    works replay --machine sent.json "${load[@]}" "${halves[@]}" --arrival concurrency:1 \
+        --json sent$ms.json
+done
+awk -v with="$(number sent5.json phases_ms.transfer.mean)" \
+    -v without="$(number sent0.json phases_ms.transfer.mean)" \
+    'BEGIN { exit !(with - without > 4.9999 && with - without < 5.0001) }' ||
+    fail "the loop's turn is not in the transfer: $(cat sent5.json)"
+
 sed '/copy_/d' machine.json >old.json
 refuses 1 "old.json does not say what copying a byte takes (copy_byte_ns), and blocks are to be \
 moved: measure it anew, dyno calibrate -o old.json" \
