@@ -17,6 +17,7 @@ struct yield {
 
 /* One worker. */
 struct engine {
+    const struct cpu *cpu;
     const struct dyno_engine_piece *pieces; /* of the step */
     uint32_t vocab;
     struct dyno_ranks *ranks;
@@ -33,7 +34,8 @@ struct engine {
 struct cpu {
     struct dyno_cpu_config config;
     uint32_t worker_count, vocab, hidden;
-    struct engine *engines; /* [worker_count] */
+    struct engine *engines;     /* [worker_count] */
+    struct dyno_device *device; /* NULL: it is not open yet */
 };
 
 /* Room for `count` in *array; false: there is no memory. */
@@ -99,6 +101,17 @@ static void score(void *context, uint32_t slice, uint32_t first, uint32_t count,
 
     dyno_transcript_score(engine->pieces[slice].transcript, engine->team, first, count, logits,
                           engine->vocab);
+}
+
+static void note_layer(void *context, uint32_t layers)
+{
+    const struct engine *engine = context;
+    const struct cpu *cpu = engine->cpu;
+
+    if (cpu->device) { /* else somebody sees how long passes take */
+        dyno_layer_gate_note(
+            dyno_threaded_device_gate(cpu->device, (uint32_t)(engine - cpu->engines)), layers);
+    }
 }
 
 static bool make_room(const struct cpu *cpu, struct engine *engine,
@@ -188,7 +201,7 @@ static void close_engine(struct engine *engine)
     free(engine->logits);
     free(engine->states);
     free(engine->scratch);
-    *engine = (struct engine){.ranks = NULL};
+    *engine = (struct engine){.cpu = engine->cpu};
 }
 
 static void release(void *context)
@@ -214,17 +227,20 @@ static dyno_status open_engine(struct engine *engine, const struct dyno_cpu_conf
     uint32_t ranks = config->ranks > 1 ? config->ranks : 1;
     uint32_t threads = config->threads > ranks ? config->threads / ranks : 1;
 
-    DYNO_TRY(dyno_ranks_open(&engine->ranks,
-                             &(struct dyno_ranks_config){.weights = config->weights,
-                                                         .ranks = ranks,
-                                                         .threads = threads,
-                                                         .blocks = config->blocks,
-                                                         .block_tokens = config->block_tokens,
-                                                         .kv = DYNO_ELEMENT_F32,
-                                                         .rows_max = config->batch_tokens_max,
-                                                         .score = score,
-                                                         .score_context = engine},
-                             error));
+    DYNO_TRY(dyno_ranks_open(
+        &engine->ranks,
+        &(struct dyno_ranks_config){.weights = config->weights,
+                                    .ranks = ranks,
+                                    .threads = threads,
+                                    .blocks = config->blocks,
+                                    .block_tokens = config->block_tokens,
+                                    .kv = DYNO_ELEMENT_F32,
+                                    .rows_max = config->batch_tokens_max,
+                                    .score = score,
+                                    .score_context = engine,
+                                    .layer_done = config->tells_layers ? note_layer : NULL,
+                                    .layer_context = engine},
+        error));
     engine->team = dyno_ranks_team(engine->ranks);
     engine->vocab = config->weights->model.vocab;
     engine->scratch_size = aligned(dyno_sample_scratch(engine->vocab));
@@ -302,7 +318,9 @@ static dyno_status open_threads(struct dyno_device **out, struct cpu *cpu,
     threaded.context = cpu;
     threaded.eos = config->weights->eos;
     threaded.eos_count = config->weights->eos_count;
-    return dyno_threaded_device_open(out, &threaded, error);
+    DYNO_TRY(dyno_threaded_device_open(&cpu->device, &threaded, error));
+    *out = cpu->device;
+    return DYNO_OK;
 }
 
 struct dyno_kv_storage *dyno_cpu_device_storage(const struct dyno_device *device, uint32_t worker,
@@ -334,6 +352,9 @@ dyno_status dyno_cpu_device_open(struct dyno_device **out, const struct dyno_cpu
         free(cpu);
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers",
                          config->threaded.worker_count);
+    }
+    for (uint32_t i = 0; i < cpu->worker_count; i++) {
+        cpu->engines[i].cpu = cpu;
     }
     for (uint32_t i = 0; status == DYNO_OK && i < ready; i++) {
         status = open_engine(&cpu->engines[config->ready_first + i], config, error);

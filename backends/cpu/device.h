@@ -21,6 +21,7 @@ struct dyno_cpu_config {
     /* Workers that are there when the device opens: [ready_first, ready_first + ready_count); 0:
      * all of them.  The others are started by dyno_threaded_device_start. */
     uint32_t ready_first, ready_count;
+    bool tells_layers; /* of passes, to those who wait at dyno_threaded_device_gate */
     bool predicts; /* measure a few passes when it opens, so that it can say what one would take */
     /* worker_count, seqs_max, steps_max, transcripts, answers, clock; the rest is filled in. */
     struct dyno_threaded_config threaded;

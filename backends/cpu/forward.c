@@ -447,6 +447,9 @@ void dyno_forward_run(struct dyno_forward *forward, const struct dyno_forward_sl
             return; /* nothing is wanted: this was the last layer */
         }
         mlp_half(forward, layer);
+        if (forward->config.layer_done && dyno_forward_leads(forward)) {
+            forward->config.layer_done(forward->config.layer_context, layer + 1);
+        }
     }
     dyno_forward_norm(forward, forward->hidden, forward->weights->final_norm,
                       forward->weights->final_norm_bias, forward->rows, forward->normed);

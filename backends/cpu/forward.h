@@ -53,6 +53,10 @@ struct dyno_forward_config {
     void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
                   const float *logits);
     void *score_context;
+    /* Told of every layer in the course of a pass, on its thread, when all keys and values of that
+     * layer are stored, of all ranks: so many are.  NULL: nobody wants to know. */
+    void (*layer_done)(void *context, uint32_t layers);
+    void *layer_context;
     /* Both, or NULL: the pass is whole.  Else `weights` are the shard's (dyno_shard_weights_open),
      * every rank runs the same passes at the same time, and rank 0 alone hands out logits, states
      * and scores.  Which number of ranks it is shows in the rounding of sums. */

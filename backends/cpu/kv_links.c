@@ -13,6 +13,7 @@ struct memories {
     struct dyno_kv_storage **storage; /* [endpoints][ranks]; NULL: ask */
     struct dyno_kv_storage *(*ask)(const void *context, uint32_t endpoint, uint32_t rank);
     const void *ask_context;
+    struct dyno_layer_gate *(*gate)(const void *context, uint32_t endpoint);
     struct dyno_kv_file **file; /* [endpoints]; NULL: a memory */
     struct dyno_kv_peer **peer; /* [endpoints]; NULL: here */
     bool any_peer;
@@ -181,6 +182,33 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
     return 0;
 }
 
+static uint64_t pass_of(void *context, uint32_t from)
+{
+    const struct memories *memories = context;
+
+    return dyno_layer_gate_pass(memories->gate(memories->ask_context, from));
+}
+
+static uint32_t copy_layers(void *context, const struct dyno_transfer *transfer, uint64_t pass)
+{
+    const struct memories *memories = context;
+    struct dyno_layer_gate *gate = memories->gate(memories->ask_context, transfer->from);
+
+    for (uint32_t layer = transfer->first_layer; layer < transfer->end_layer; layer++) {
+        dyno_layer_gate_await(gate, pass, layer);
+        for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+            const struct dyno_kv_storage *from = storage_of(memories, transfer->from, rank);
+            const struct dyno_kv_storage *to = storage_of(memories, transfer->to, rank);
+
+            for (uint32_t i = 0; i < transfer->blocks; i++) {
+                dyno_kv_storage_copy_layer(to, transfer->to_blocks[i], from,
+                                           transfer->from_blocks[i], layer);
+            }
+        }
+    }
+    return 0;
+}
+
 static uint32_t path(void *context, uint32_t from, uint32_t to)
 {
     const struct memories *memories = context;
@@ -339,6 +367,7 @@ static bool take_config(struct memories *memories, const struct dyno_cpu_links_c
     memories->ranks = config->ranks;
     memories->ask = config->storage;
     memories->ask_context = config->storage_context;
+    memories->gate = config->gate;
     memories->near = calloc(config->ranks, sizeof(struct dyno_kv_storage *));
     memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
     memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
@@ -356,6 +385,12 @@ static bool take_config(struct memories *memories, const struct dyno_cpu_links_c
     return take_between(memories, config);
 }
 
+static uint32_t layer_paths(const struct dyno_cpu_links_config *config)
+{
+    return config->gate_count < DYNO_COPIER_LAYER_PATHS_MAX ? config->gate_count
+                                                            : DYNO_COPIER_LAYER_PATHS_MAX;
+}
+
 static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_links_config *config,
                                struct memories *memories, struct dyno_error *error)
 {
@@ -371,6 +406,12 @@ static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_li
                                         .clock = config->clock,
                                         .speeds = {[DISK_PATH] = dyno_copier_disk_speed()}};
     dyno_status status;
+
+    if (config->gate) {
+        copier.pass_of = pass_of;
+        copier.copy_layers = copy_layers;
+        copier.layer_path_count = layer_paths(config);
+    }
 
     DYNO_TRY(measure(config, NULL, &copier.speeds[MEMORY_PATH], error));
     DYNO_TRY(measure_peers(config, &copier.speeds[PEER_PATH], error));

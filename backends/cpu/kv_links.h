@@ -3,6 +3,9 @@
  * files (backends/store/kv_file.h), to and from which another thread reads and writes; and some
  * may be in other processes (kv_peer.h), with a thread for those too.  A transfer whose process is
  * gone never arrives: whoever waits for it drops it.
+ *
+ * Single layers move between memories of this process while the next ones are computed, by a thread
+ * for each worker that tells of them.
  */
 #ifndef DYNO_BACKENDS_CPU_KV_LINKS_H
 #define DYNO_BACKENDS_CPU_KV_LINKS_H
@@ -10,6 +13,7 @@
 #include "backends/cpu/kv_peer.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/engine/copier.h"
+#include "backends/engine/layer_gate.h"
 #include "backends/store/kv_file.h"
 
 struct dyno_cpu_links_config {
@@ -21,7 +25,7 @@ struct dyno_cpu_links_config {
      * started again has other memories; there is one while anything is moved there.  The first
      * endpoint's is there from the start. */
     struct dyno_kv_storage *(*storage)(const void *context, uint32_t endpoint, uint32_t rank);
-    const void *storage_context; /* not owned */
+    const void *storage_context; /* not owned; of `gate` too */
     /* [endpoint_count], copied: what lies in a file instead, whose storages are not read.  NULL:
      * nothing does. */
     struct dyno_kv_file *const *files;
@@ -31,6 +35,10 @@ struct dyno_cpu_links_config {
     /* [ranks], copied, of the memories' shape: a piece at a time, what moves from one other process
      * to another one, or between one and a file, lies here on its way.  NULL: nothing does. */
     struct dyno_kv_storage *const *between;
+    /* Where a worker of this process tells of the layers of its passes, and how many workers do;
+     * NULL: nobody does, and whole blocks move. */
+    struct dyno_layer_gate *(*gate)(const void *context, uint32_t endpoint);
+    uint32_t gate_count;
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
     struct dyno_clock *clock; /* not owned */

@@ -165,17 +165,24 @@ void dyno_kv_storage_put(const struct dyno_kv_storage *storage, uint32_t block, 
     }
 }
 
+void dyno_kv_storage_copy_layer(const struct dyno_kv_storage *to, uint32_t to_block,
+                                const struct dyno_kv_storage *from, uint32_t from_block,
+                                uint32_t layer)
+{
+    struct dyno_kv_parts there = dyno_kv_storage_parts(to, layer, to_block);
+    struct dyno_kv_parts here = dyno_kv_storage_parts(from, layer, from_block);
+
+    assert(to->layers == from->layers && to->element == from->element &&
+           to->block_tokens == from->block_tokens && layer < to->layers);
+    memcpy(there.keys, here.keys, here.keys_bytes);
+    memcpy(there.values, here.values, here.values_bytes);
+}
+
 void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
                           const struct dyno_kv_storage *from, uint32_t from_block)
 {
-    assert(to->layers == from->layers && to->element == from->element &&
-           to->block_tokens == from->block_tokens);
     for (uint32_t i = 0; i < to->layers; i++) {
-        struct dyno_kv_parts there = dyno_kv_storage_parts(to, i, to_block);
-        struct dyno_kv_parts here = dyno_kv_storage_parts(from, i, from_block);
-
-        memcpy(there.keys, here.keys, here.keys_bytes);
-        memcpy(there.values, here.values, here.values_bytes);
+        dyno_kv_storage_copy_layer(to, to_block, from, from_block, i);
     }
 }
 

@@ -64,6 +64,11 @@ dyno_status dyno_kv_storage_like(struct dyno_kv_storage **out,
 void dyno_kv_storage_copy(const struct dyno_kv_storage *to, uint32_t to_block,
                           const struct dyno_kv_storage *from, uint32_t from_block);
 
+/* The same of one layer. */
+void dyno_kv_storage_copy_layer(const struct dyno_kv_storage *to, uint32_t to_block,
+                                const struct dyno_kv_storage *from, uint32_t from_block,
+                                uint32_t layer);
+
 /* The same by way of other memory, of the bytes of a block. */
 void dyno_kv_storage_get(const struct dyno_kv_storage *storage, uint32_t block, void *bytes);
 void dyno_kv_storage_put(const struct dyno_kv_storage *storage, uint32_t block, const void *bytes);

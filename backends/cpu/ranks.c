@@ -78,7 +78,9 @@ static dyno_status open_rank(struct rank *rank, uint32_t index,
                                           .isa = config->isa,
                                           .rows_max = config->rows_max,
                                           .score = config->score,
-                                          .score_context = config->score_context};
+                                          .score_context = config->score_context,
+                                          .layer_done = config->layer_done,
+                                          .layer_context = config->layer_context};
 
     if (config->ranks > 1) {
         DYNO_TRY(open_view(rank, index, config, error));

@@ -17,11 +17,13 @@ struct dyno_ranks_config {
     uint32_t ranks, threads;            /* >= 1; threads of each */
     uint32_t blocks, block_tokens;      /* KV of each */
     enum dyno_element kv;
-    const struct dyno_isa *isa; /* these four as forward.h has them */
+    const struct dyno_isa *isa; /* these six as forward.h has them */
     uint32_t rows_max;
     void (*score)(void *context, uint32_t slice, uint32_t first, uint32_t count,
                   const float *logits);
     void *score_context;
+    void (*layer_done)(void *context, uint32_t layers);
+    void *layer_context;
     /* Where the keys and values of a rank are to lie: memory[bytes], as dyno_kv_storage_place has
      * it; NULL: there is none.  NULL: anywhere. */
     void *(*memory)(void *context, uint32_t rank, uint64_t bytes);

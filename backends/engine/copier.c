@@ -16,6 +16,7 @@ struct job {
     dyno_ns submitted_at, at; /* at: when it had arrived */
     bool was_idle;            /* its path, when it was submitted */
     uint32_t lost;
+    uint64_t pass; /* that computes them, of single layers */
     struct job *next;
     struct dyno_block_name *names; /* [transfer.blocks], or NULL */
     uint32_t blocks[];             /* [2][transfer.blocks] */
@@ -37,10 +38,16 @@ struct copier {
     struct dyno_links base;
     struct dyno_copier_config config;
     pthread_mutex_t lock;
-    struct path paths[DYNO_COPIER_PATHS_MAX];
+    struct path paths[DYNO_COPIER_PATHS_MAX + DYNO_COPIER_LAYER_PATHS_MAX];
+    uint32_t path_count;       /* with those of layers, which come last */
     struct job *arrived;       /* ordered by (at, id) */
     bool ending, owns_context; /* owns: once it is open */
 };
+
+static bool is_layers(const struct dyno_transfer *transfer)
+{
+    return transfer->end_layer > 0;
+}
 
 static struct copier *copier_of(const struct dyno_links *links)
 {
@@ -100,8 +107,10 @@ static void finish(struct path *path, struct job *job, dyno_ns began)
         job->at = DYNO_NEVER;
     } else {
         job->at = copier->config.now(copier->config.clock);
-        learn(&path->speed, job, began);
-        path->learned_at = job->at;
+        if (!is_layers(&job->transfer)) {
+            learn(&path->speed, job, began);
+            path->learned_at = job->at;
+        }
     }
     path->first = job->next;
     path->bytes_ahead -= job->bytes;
@@ -120,7 +129,9 @@ static void *run(void *argument)
     while ((job = await_job(path))) {
         dyno_ns began = config->now(config->clock);
 
-        job->lost = config->copy(config->context, &job->transfer);
+        job->lost = is_layers(&job->transfer)
+                        ? config->copy_layers(config->context, &job->transfer, job->pass)
+                        : config->copy(config->context, &job->transfer);
         finish(path, job, began);
     }
     return NULL;
@@ -135,6 +146,15 @@ static struct path *path_of(struct copier *copier, const struct dyno_transfer *t
 
     assert(path < config->path_count);
     return &copier->paths[path];
+}
+
+/* Of single layers. */
+static struct path *layer_path_of(struct copier *copier, const struct dyno_transfer *transfer)
+{
+    const struct dyno_copier_config *config = &copier->config;
+
+    assert(config->layer_path_count > 0);
+    return &copier->paths[config->path_count + transfer->from % config->layer_path_count];
 }
 
 static void free_job(struct job *job)
@@ -179,13 +199,17 @@ static dyno_status copier_submit(struct dyno_links *links, dyno_ns now,
                                  const struct dyno_transfer *transfer)
 {
     struct copier *copier = copier_of(links);
-    struct path *path = path_of(copier, transfer);
+    struct path *path =
+        is_layers(transfer) ? layer_path_of(copier, transfer) : path_of(copier, transfer);
     struct job *job;
 
     assert(transfer->blocks == 0 || (transfer->from_blocks && transfer->to_blocks));
     job = make_job(transfer, now);
     if (!job) {
         return DYNO_NO_MEMORY;
+    }
+    if (is_layers(transfer)) {
+        job->pass = copier->config.pass_of(copier->config.context, transfer->from);
     }
     pthread_mutex_lock(&copier->lock);
     if (transfer->blocks == 0) { /* only word that nothing needs to be moved */
@@ -266,7 +290,7 @@ static bool copier_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
 
     (void)now;
     pthread_mutex_lock(&copier->lock);
-    for (uint32_t i = 0; i < copier->config.path_count && !was_there; i++) {
+    for (uint32_t i = 0; i < copier->path_count && !was_there; i++) {
         was_there = drop_queued(copier, &copier->paths[i], id);
     }
     was_there = was_there || unlink_job(&copier->arrived, id);
@@ -324,7 +348,7 @@ void dyno_copier_settle(struct dyno_links *links)
     struct copier *copier = copier_of(links);
 
     pthread_mutex_lock(&copier->lock);
-    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+    for (uint32_t i = 0; i < copier->path_count; i++) {
         while (copier->paths[i].first) {
             pthread_cond_wait(&copier->paths[i].done, &copier->lock);
         }
@@ -351,11 +375,11 @@ static void copier_close(struct dyno_links *links)
 
     pthread_mutex_lock(&copier->lock);
     copier->ending = true;
-    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+    for (uint32_t i = 0; i < copier->path_count; i++) {
         pthread_cond_signal(&copier->paths[i].queued);
     }
     pthread_mutex_unlock(&copier->lock);
-    for (uint32_t i = 0; i < copier->config.path_count; i++) {
+    for (uint32_t i = 0; i < copier->path_count; i++) {
         if (copier->paths[i].started) {
             pthread_join(copier->paths[i].thread, NULL);
         }
@@ -390,19 +414,24 @@ dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_c
     struct copier *copier = calloc(1, sizeof *copier);
 
     assert(config->path_count >= 1 && config->path_count <= DYNO_COPIER_PATHS_MAX);
+    assert(config->layer_path_count <= DYNO_COPIER_LAYER_PATHS_MAX &&
+           (config->layer_path_count > 0) == (config->copy_layers && config->pass_of));
     if (!copier) {
         return DYNO_NO_MEMORY;
     }
     copier->base.ops = &copier_ops;
     copier->config = *config;
     pthread_mutex_init(&copier->lock, NULL);
-    for (uint32_t i = 0; i < config->path_count; i++) {
+    copier->base.moves_layers = config->layer_path_count > 0;
+    copier->path_count = config->path_count + config->layer_path_count;
+    for (uint32_t i = 0; i < copier->path_count; i++) {
         pthread_cond_init(&copier->paths[i].queued, NULL);
         pthread_cond_init(&copier->paths[i].done, NULL);
         copier->paths[i].copier = copier;
-        copier->paths[i].speed = config->speeds[i];
+        copier->paths[i].speed =
+            i < config->path_count ? config->speeds[i] : (struct dyno_copier_speed){0};
     }
-    for (uint32_t i = 0; i < config->path_count; i++) {
+    for (uint32_t i = 0; i < copier->path_count; i++) {
         if (pthread_create(&copier->paths[i].thread, NULL, run, &copier->paths[i]) != 0) {
             copier_close(&copier->base);
             return DYNO_IO;

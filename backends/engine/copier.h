@@ -11,6 +11,10 @@
  * submitted to an idle path to when its copy began, averaged over the last 16 or so.  Where nothing
  * has been copied for a while, half of what was learned is forgotten every 10 seconds: whoever does
  * not use a path that was slow for a moment learns nothing of it.
+ *
+ * Single layers move while others are computed, so that copying them waits for a pass: they have
+ * paths of their own, of which nothing is learned, one for each worker that they come from while
+ * there are so many.
  */
 #ifndef DYNO_BACKENDS_ENGINE_COPIER_H
 #define DYNO_BACKENDS_ENGINE_COPIER_H
@@ -19,7 +23,7 @@
 #include "core/run/clock.h"
 #include "core/worker/link.h"
 
-enum { DYNO_COPIER_PATHS_MAX = 4 };
+enum { DYNO_COPIER_PATHS_MAX = 4, DYNO_COPIER_LAYER_PATHS_MAX = 16 };
 
 /* What a copy returns in place of how much is lost: an end is gone, and the transfer never arrives.
  * It is there to be dropped. */
@@ -44,6 +48,12 @@ struct dyno_copier_config {
     /* Copy it all.  Called from the path's thread; its arrays are valid during the call.  Returns
      * how many of its last blocks are lost: 0 between memories; or DYNO_COPY_NEVER. */
     uint32_t (*copy)(void *context, const struct dyno_transfer *transfer);
+    /* Of single layers: which pass of worker `from` computes them, asked when it is submitted; and
+     * copy them, as `copy` does, each when that has computed it.  Both, and 1 to
+     * DYNO_COPIER_LAYER_PATHS_MAX paths; or NULL, and none: no single layers move. */
+    uint64_t (*pass_of)(void *context, uint32_t from);
+    uint32_t (*copy_layers)(void *context, const struct dyno_transfer *transfer, uint64_t pass);
+    uint32_t layer_path_count;
     void (*release)(void *context); /* when the links close, their threads are gone; may be NULL */
     void *context;
     struct dyno_copier_speed speeds[DYNO_COPIER_PATHS_MAX]; /* to predict from at first */

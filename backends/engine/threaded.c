@@ -92,6 +92,7 @@ static void threaded_submit(struct dyno_device *device, dyno_ns now, const struc
     atomic_store_explicit(&engine->boundary_count, 0, memory_order_relaxed);
     atomic_store_explicit(&engine->started_count, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->stop, false, memory_order_relaxed);
+    dyno_layer_gate_begin(&engine->gate);
     atomic_store_explicit(&engine->mail, MAIL_POSTED, memory_order_release);
     (void)sem_post(&engine->posted);
 }
@@ -267,6 +268,7 @@ static void close_engine(struct dyno_engine *engine)
         (void)pthread_join(engine->thread, NULL);
         (void)sem_destroy(&engine->posted);
         (void)pthread_mutex_destroy(&engine->lock);
+        dyno_layer_gate_release(&engine->gate);
     }
     free(engine->slots);
     free(engine->slices);
@@ -308,9 +310,11 @@ static dyno_status open_engine(struct dyno_threaded *threaded, uint32_t worker)
         return DYNO_IO;
     }
     (void)pthread_mutex_init(&engine->lock, NULL);
+    dyno_layer_gate_init(&engine->gate);
     if (pthread_create(&engine->thread, NULL, dyno_engine_run, engine) != 0) {
         (void)sem_destroy(&engine->posted);
         (void)pthread_mutex_destroy(&engine->lock);
+        dyno_layer_gate_release(&engine->gate);
         return DYNO_IO;
     }
     engine->started = true;
@@ -374,6 +378,11 @@ void dyno_threaded_device_fail(struct dyno_device *device, uint32_t worker)
         atomic_fetch_add_explicit(&threaded->failures, 1, memory_order_relaxed);
     }
     threaded->config.wake(threaded->config.clock);
+}
+
+struct dyno_layer_gate *dyno_threaded_device_gate(const struct dyno_device *device, uint32_t worker)
+{
+    return &engine_of(device, worker)->gate;
 }
 
 void *dyno_threaded_device_context(const struct dyno_device *device)

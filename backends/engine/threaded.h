@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backends/engine/layer_gate.h"
 #include "backends/engine/pass_costs.h"
 #include "backends/engine/transcript.h"
 #include "core/base/status.h"
@@ -118,6 +119,11 @@ enum dyno_threaded_start dyno_threaded_device_look(struct dyno_device *device, u
  * failed, as if that could not be computed, until its pass is dropped.  From any thread; only where
  * config.survives. */
 void dyno_threaded_device_fail(struct dyno_device *device, uint32_t worker);
+
+/* Of a worker, as long as the device is open: its passes begin and end there; their layers are
+ * noted by whoever computes them, if he does. */
+struct dyno_layer_gate *dyno_threaded_device_gate(const struct dyno_device *device,
+                                                  uint32_t worker);
 
 /* The configuration's, of a device that dyno_threaded_device_open opened. */
 void *dyno_threaded_device_context(const struct dyno_device *device);

@@ -33,6 +33,7 @@ struct dyno_engine {
     atomic_bool failed;         /* so somebody else said */
     atomic_uint boundary_count; /* of boundaries, those that are known */
     atomic_uint started_count;  /* steps that have started, or will for sure */
+    struct dyno_layer_gate gate;
     pthread_mutex_t lock;
     /* Under the lock: */
     bool cut;                       /* no step of the pass that has not ended yet counts */

@@ -192,6 +192,7 @@ static void end_pass(struct dyno_engine *engine, enum dyno_mail mail)
     if (is_ahead(engine) && config->rest(config->context, engine->worker) != DYNO_OK) {
         mail = mail == MAIL_DONE ? MAIL_FAILED : mail;
     }
+    dyno_layer_gate_end(&engine->gate);
     if (mail == MAIL_FAILED && !config->survives) {
         give_up(engine);
     }

@@ -17,6 +17,9 @@ static uint64_t digest_of(const struct dyno_transfer *transfer)
     digest = dyno_mix(digest ^ transfer->blocks);
     digest = dyno_mix(digest ^ transfer->block_bytes);
     digest = dyno_mix(digest ^ transfer->block_ns);
+    if (transfer->end_layer > 0) {
+        digest = dyno_mix(digest ^ (((uint64_t)transfer->first_layer << 32) | transfer->end_layer));
+    }
     for (uint32_t i = 0; transfer->from_blocks && i < transfer->blocks; i++) {
         digest = dyno_mix(digest ^
                           (((uint64_t)transfer->from_blocks[i] << 32) | transfer->to_blocks[i]));
@@ -150,6 +153,7 @@ static const struct dyno_links_ops links_ops = {.name = "journal",
 struct dyno_links *dyno_journal_links(struct dyno_journal *journal, struct dyno_links *real)
 {
     journal->links.ops = &links_ops;
+    journal->links.moves_layers = !real || real->moves_layers;
     journal->real_links = real;
     return &journal->links;
 }

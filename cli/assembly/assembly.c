@@ -57,6 +57,8 @@ static dyno_status open_halves(struct dyno_assembly *assembly,
 {
     if (dyno_live_links_are(assembly)) {
         assembly->halves.block_bytes = dyno_live_links_block_bytes(assembly);
+        assembly->halves.layers =
+            assembly->fed ? assembly->fed->layers : assembly->timing_config.model.layers;
         if (!assembly->tiering.others) {
             DYNO_TRY(dyno_live_links_open(&assembly->halves.live, assembly, NULL, 0, error));
         }
@@ -308,6 +310,7 @@ static void put_journal_before(struct dyno_assembly *assembly,
                                                 .predicts = moves && device->predict},
                                      .block_bytes =
                                          moves ? dyno_live_links_block_bytes(assembly) : 0,
+                                     .layers = moves ? assembly->timing_config.model.layers : 0,
                                      .cancels = cancels,
                                      .starts = dyno_assembly_starts(assembly),
                                      .start_ns = assembly->starting.takes_ns,

@@ -99,6 +99,7 @@ static struct dyno_live_workers workers_of(const struct dyno_assembly *assembly,
         workers.ready_count = planned ? scenario->disagg.prefill : 0;
         workers.beside = assembly->computing;
         workers.are_pulled = strcmp(scenario->disagg.style, "pull") == 0;
+        workers.tell_layers = strcmp(scenario->disagg.transfer, "layers") == 0;
     } else if (planned) {
         workers.ready_count = dyno_planning_ready_first(scenario);
     }

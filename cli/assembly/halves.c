@@ -123,6 +123,16 @@ static enum dyno_handoff_style style_of(const struct dyno_scenario *scenario)
                                                          : DYNO_HANDOFF_PUSH;
 }
 
+/* In which blocks are moved; 0: as a whole. */
+static uint32_t layers_of(const struct dyno_halves *halves, const struct dyno_scenario *scenario,
+                          const struct dyno_timing_config *timing)
+{
+    if (strcmp(scenario->disagg.transfer, "layers") != 0) {
+        return 0;
+    }
+    return halves->block_bytes > 0 ? halves->layers : timing->model.layers;
+}
+
 /* Prompts that are pushed reach prefill workers tokenised. */
 static void shape_prefill(struct dyno_local_config *prefill, const struct dyno_halves *halves,
                           const struct dyno_scenario *scenario)
@@ -161,7 +171,7 @@ dyno_status dyno_halves_open(struct dyno_workers **out, struct dyno_halves *halv
         .move_deadline_ns = scenario->disagg.move_deadline_ns,
         .move_retries = scenario->disagg.move_retries,
         .relayout_ns = relayout_ns(halves, scenario, timing),
-        .layers = strcmp(scenario->disagg.transfer, "layers") == 0 ? timing->model.layers : 0,
+        .layers = layers_of(halves, scenario, timing),
         .style = style_of(scenario),
         .hop_ns = scenario->disagg.hop_ns};
 

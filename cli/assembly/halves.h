@@ -21,6 +21,7 @@ struct dyno_halves {
     struct dyno_live_links live; /* in their place, if the caller opened it; it says then ... */
     uint64_t block_bytes;        /* ... what a block of KV has; 0: as the model's, and no memories
                                     are this machine's, of which each role of a place has one */
+    uint32_t layers;             /* ... and of how many layers it is, likewise */
     struct dyno_timing_config timing_config; /* of the workers that compute prompts */
     struct dyno_calibration calibration;     /* what that rests on */
     struct dyno_worker_config worker;

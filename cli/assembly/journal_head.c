@@ -24,6 +24,7 @@ enum number {
     START_TIME,
     PREDICTS,
     BLOCK_BYTES,
+    LAYERS,
 };
 
 static const char *const number_names[] = {
@@ -34,6 +35,7 @@ static const char *const number_names[] = {
     [REAL] = "device is_real",         [CANCELS] = "source cancels",
     [STARTS] = "workers start",        [START_TIME] = "worker start_ns",
     [PREDICTS] = "device predicts",    [BLOCK_BYTES] = "worker block_bytes",
+    [LAYERS] = "worker layers",
 };
 
 enum { NUMBERS = sizeof number_names / sizeof number_names[0] };
@@ -56,6 +58,7 @@ static void numbers_of(const struct dyno_journal_head *head, uint64_t numbers[NU
     numbers[START_TIME] = head->start_ns;
     numbers[PREDICTS] = head->device.predicts;
     numbers[BLOCK_BYTES] = head->block_bytes;
+    numbers[LAYERS] = head->layers;
 }
 
 static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[NUMBERS])
@@ -71,6 +74,7 @@ static void take_numbers(struct dyno_journal_head *head, const uint64_t numbers[
     head->device.is_real = numbers[REAL] != 0;
     head->device.predicts = numbers[PREDICTS] != 0;
     head->block_bytes = numbers[BLOCK_BYTES];
+    head->layers = (uint32_t)numbers[LAYERS];
     head->cancels = numbers[CANCELS] != 0;
     head->starts = numbers[STARTS] != 0;
     head->start_ns = numbers[START_TIME];

@@ -16,6 +16,7 @@ struct dyno_journal_head {
     struct dyno_journal_device_kind device; /* predicts: not so in journals from before that was
                                                asked */
     uint64_t block_bytes;                   /* of a block of KV, where such are moved; else 0 */
+    uint32_t layers;                        /* that it has, likewise */
     bool cancels;                           /* clients may give up */
     bool starts;                      /* workers fail, are started and stopped for real; not so in
                                          journals from before that was written down */

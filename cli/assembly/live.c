@@ -179,6 +179,7 @@ dyno_status dyno_live_device(struct dyno_device **out, const struct dyno_live *l
                                   .batch_tokens_max = worker->batch_tokens_max,
                                   .ready_first = workers.ready_first,
                                   .ready_count = workers.ready_count,
+                                  .tells_layers = workers.tell_layers,
                                   .predicts = scenario->tiers.levels || scenario->tiers.peers,
                                   .threaded = threaded},
         error);

@@ -39,11 +39,11 @@ uint64_t dyno_live_block_bytes(const struct dyno_worker_config *worker,
 
 /* The workers of a device: so many, of which [ready_first, ready_first + ready_count) are there
  * when it opens.  `beside` is the device of those who decode, if these compute prompts, and
- * `are_pulled` if others pull those.  *start_ns becomes what starting one takes, where opening the
- * device takes more than starting them. */
+ * `are_pulled` if others pull those, `tell_layers` if those move layer by layer.  *start_ns becomes
+ * what starting one takes, where opening the device takes more than starting them. */
 struct dyno_live_workers {
     uint32_t count, ready_first, ready_count;
-    bool are_pulled;
+    bool are_pulled, tell_layers;
     const struct dyno_device *beside;
     dyno_ns *start_ns;
 };

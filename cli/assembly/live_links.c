@@ -210,6 +210,15 @@ static struct dyno_kv_storage *storage_of(const void *context, uint32_t endpoint
                : dyno_cpu_device_storage(assembly->computing_behind, endpoint - decoders, rank);
 }
 
+/* Where a worker that computes prompts tells of their layers. */
+static struct dyno_layer_gate *gate_of(const void *context, uint32_t endpoint)
+{
+    const struct dyno_assembly *assembly = context;
+
+    return dyno_threaded_device_gate(assembly->computing_behind,
+                                     endpoint - dyno_halves_decoders(assembly->scenario));
+}
+
 /* Pool `index`, which is the `number`-th that lies in a file. */
 static dyno_status open_file(struct dyno_live_links *links, const struct dyno_assembly *assembly,
                              const struct dyno_live_pool *pool, uint32_t index, uint32_t number,
@@ -377,20 +386,24 @@ static dyno_status open_real(struct dyno_live_links *links, const struct dyno_as
                              uint32_t pool_count, uint32_t ranks, struct dyno_error *error)
 {
     uint32_t workers = dyno_halves_workers(assembly->scenario);
+    bool layers = strcmp(assembly->scenario->disagg.transfer, "layers") == 0;
 
     DYNO_TRY(open_between(links, assembly, ranks, error));
     DYNO_TRY(
         add_pools(links, assembly, storages + (size_t)workers * ranks, pools, pool_count, error));
-    return open_with(links, assembly,
-                     &(struct dyno_cpu_links_config){.storages = storages,
-                                                     .endpoint_count = workers + pool_count,
-                                                     .ranks = ranks,
-                                                     .storage = storage_of,
-                                                     .storage_context = assembly,
-                                                     .now = dyno_wall_clock_now,
-                                                     .wake = dyno_wall_clock_wake,
-                                                     .clock = assembly->clock},
-                     pool_count, error);
+    return open_with(
+        links, assembly,
+        &(struct dyno_cpu_links_config){.storages = storages,
+                                        .endpoint_count = workers + pool_count,
+                                        .ranks = ranks,
+                                        .storage = storage_of,
+                                        .storage_context = assembly,
+                                        .gate = layers ? gate_of : NULL,
+                                        .gate_count = dyno_halves_prefillers(assembly->scenario),
+                                        .now = dyno_wall_clock_now,
+                                        .wake = dyno_wall_clock_wake,
+                                        .clock = assembly->clock},
+        pool_count, error);
 }
 
 /* Pools are in pinned memory, or files. */

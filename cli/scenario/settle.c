@@ -321,6 +321,11 @@ static dyno_status check_machine(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
+static bool moves_layers(const struct dyno_scenario *scenario)
+{
+    return strcmp(scenario->disagg.transfer, "layers") == 0;
+}
+
 /* A device that computes runs in real time, a model that is there, and passes that end soon; one
  * that was measured runs the same. */
 static dyno_status settle_machine(const struct dyno_scenario *scenario,
@@ -339,6 +344,11 @@ static dyno_status settle_machine(const struct dyno_scenario *scenario,
     }
     is_cuda = dyno_live_is_cuda(scenario) || strcmp(machine.device, "cuda") == 0;
     name = is_cuda ? "cuda" : "cpu";
+    if (is_cuda && moves_layers(scenario)) {
+        return refuse_pair(options, "disagg.transfer",
+                           scenario->timing.machine ? "timing.machine" : "run.device",
+                           "cannot be together: GPUs tell nobody of single layers", error);
+    }
     if (dyno_planning_is_on(scenario)) {
         DYNO_TRY(settle_start(scenario, options, machine.start_ns > 0.0, "planner.startup", error));
     }
@@ -388,6 +398,18 @@ static dyno_status check_halves_on_gpus(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
+/* Layers that another process computes, or is to have. */
+static dyno_status check_layers(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
+{
+    if (scenario->prefill.at || scenario->fleet.at) {
+        return refuse_pair(
+            options, "disagg.transfer", scenario->prefill.at ? "prefill.at" : "fleet.at",
+            "cannot be together: blocks move whole from one process to another", error);
+    }
+    return DYNO_OK;
+}
+
 /* The halves of requests that devices compute, or are simulated as they were measured. */
 static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario,
                                             const struct dyno_options *options,
@@ -404,11 +426,8 @@ static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario
                            "contradict each other: asking for blocks takes as long as it does",
                            error);
     }
-    if (dyno_live_is_machine(scenario) && strcmp(scenario->disagg.transfer, "layers") == 0) {
-        return refuse_pair(options, "disagg.transfer", "run.device",
-                           "cannot be together: a device that computes tells nobody of single "
-                           "layers",
-                           error);
+    if (dyno_live_is_machine(scenario) && moves_layers(scenario)) {
+        DYNO_TRY(check_layers(scenario, options, error));
     }
     return check_halves_on_gpus(scenario, options, error);
 }
@@ -448,8 +467,7 @@ static dyno_status settle_disagg(const struct dyno_scenario *scenario, struct dy
                            error);
     }
     DYNO_TRY(check_halves_of_machines(scenario, options, error));
-    if (strcmp(scenario->disagg.style, "push") != 0 &&
-        strcmp(scenario->disagg.transfer, "layers") == 0) {
+    if (strcmp(scenario->disagg.style, "push") != 0 && moves_layers(scenario)) {
         return refuse_pair(options, "disagg.transfer", "disagg.style",
                            "cannot be together: only what is pushed has a place to go to while its "
                            "prompt is computed",

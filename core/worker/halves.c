@@ -180,7 +180,7 @@ const uint32_t *dyno_half_table(const struct dyno_workers *workers, uint32_t pla
     if (!places) {
         return NULL;
     }
-    assert(seq->state == SEQ_RESERVED || seq->state == SEQ_LEASED);
+    assert(seq->state == SEQ_RESERVED || seq->state == SEQ_LEASED || seq->state == SEQ_PROMPT);
     *count = dyno_kv_places_count(places, seq->slot);
     return dyno_kv_places_table(places, seq->slot);
 }

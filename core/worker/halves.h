@@ -30,8 +30,8 @@ dyno_status dyno_half_enter_decode(struct dyno_workers *workers, dyno_ns now, ui
 dyno_status dyno_half_enter_prompt(struct dyno_workers *workers, dyno_ns now, uint32_t worker,
                                    const struct dyno_request *request, uint32_t *place);
 
-/* Where the blocks lie of a half that has them reserved, or leased: [*count], until it takes or
- * gives back any.  NULL: its device stores nothing. */
+/* Where the blocks lie of a half that has them reserved, or leased, or whose prompt's last pass has
+ * begun: [*count], until it takes or gives back any.  NULL: its device stores nothing. */
 const uint32_t *dyno_half_table(const struct dyno_workers *workers, uint32_t place,
                                 uint32_t *count);
 

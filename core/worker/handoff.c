@@ -512,9 +512,14 @@ static dyno_status check_config(const struct dyno_handoff_config *config, struct
                          "device %s cannot go on with KV that another worker computed",
                          config->decode.device->ops->name);
     }
-    if (config->decode.device->ops->stores_kv && config->layers > 1) {
-        return dyno_fail(error, DYNO_UNSUPPORTED, "device %s tells nobody of single layers",
-                         config->decode.device->ops->name);
+    if (config->decode.device->ops->stores_kv && config->layers > 1 &&
+        !config->links->moves_layers) {
+        return dyno_fail(error, DYNO_UNSUPPORTED,
+                         "device %s tells nobody of single layers, or links %s move none",
+                         config->decode.device->ops->name, config->links->ops->name);
+    }
+    if (config->layers > 1 && config->style != DYNO_HANDOFF_PUSH) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "only what is pushed moves layer by layer");
     }
     if (config->style == DYNO_HANDOFF_BOTH && config->deadline_ns == 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,

@@ -19,7 +19,8 @@
  * the pass begins that yields the first token, as if each layer were computed just before it moves
  * (a layer's time too early, and a prompt's earlier passes too late); the last layer's follows the
  * token.  A request that ends with its first token, or whose client goes, holds its place where it
- * would decode until what moves has arrived.
+ * would decode until what moves has arrived; between devices that store KV that is dropped instead.
+ * There each layer moves when it is computed (core/worker/link.h).
  *
  * Where the decoding worker pulls, as vLLM's does behind a proxy:
  *

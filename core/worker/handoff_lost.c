@@ -35,8 +35,7 @@ bool dyno_handoff_is_anybody(const struct dyno_handoff *handoff)
 
 /* ---- letting go ------------------------------------------------------------------------------ */
 
-/* Whatever is on its way for it is not any more. */
-static void drop_parts(struct dyno_handoff *handoff, struct dyno_passage *passage)
+void dyno_handoff_drop_parts(struct dyno_handoff *handoff, struct dyno_passage *passage)
 {
     struct dyno_links *links = handoff->config.links;
     uint64_t id = passage->request.id;
@@ -53,7 +52,7 @@ static dyno_status let_go_of_prompt(struct dyno_handoff *handoff, struct dyno_pa
 {
     uint32_t prompt = passage->prompt_place;
 
-    drop_parts(handoff, passage);
+    dyno_handoff_drop_parts(handoff, passage);
     if (prompt == DYNO_NO_WORKER || dyno_half_is_leased(handoff->prefill, prompt)) {
         return dyno_handoff_give_lease(handoff, passage);
     }
@@ -244,7 +243,7 @@ static dyno_status lose_prompter(struct dyno_handoff *handoff, uint32_t worker)
     for (uint32_t i = 0; i < handoff->ready_count; i++) {
         struct dyno_passage *passage = dyno_handoff_at(handoff, handoff->ready[i]);
 
-        drop_parts(handoff, passage);
+        dyno_handoff_drop_parts(handoff, passage);
         if (passage->prompt_place != DYNO_NO_WORKER) {
             passage->prompt_place = DYNO_NO_WORKER;
             handoff->config.router.ended(handoff->config.router.context, handoff->now,
@@ -266,7 +265,7 @@ dyno_status dyno_handoff_overdue(struct dyno_handoff *handoff, uint32_t place)
     struct dyno_passage *passage = dyno_handoff_at(handoff, place);
 
     dyno_heap_remove(&handoff->deadlines, place);
-    drop_parts(handoff, passage);
+    dyno_handoff_drop_parts(handoff, passage);
     if (passage->is_over || passage->cancelled) {
         DYNO_TRY(dyno_handoff_give_lease(handoff, passage));
         return go_on(handoff, place);

@@ -40,6 +40,7 @@ static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage
 {
     const struct dyno_handoff_config *config = &handoff->config;
     const uint32_t *from_blocks = NULL, *to_blocks = NULL;
+    bool is_whole = from == 0 && to == layers;
 
     passage->parts++;
     find_blocks(handoff, passage, &from_blocks, &to_blocks);
@@ -53,7 +54,9 @@ static dyno_status submit_part(struct dyno_handoff *handoff, struct dyno_passage
             .block_bytes = config->block_bytes * to / layers - config->block_bytes * from / layers,
             .block_ns = config->relayout_ns * to / layers - config->relayout_ns * from / layers,
             .from_blocks = from_blocks,
-            .to_blocks = to_blocks});
+            .to_blocks = to_blocks,
+            .first_layer = is_whole ? 0 : from,
+            .end_layer = is_whole ? 0 : to});
 }
 
 void dyno_handoff_await_move(struct dyno_handoff *handoff, const struct dyno_passage *passage)

@@ -94,6 +94,8 @@ dyno_status dyno_handoff_move_layers(struct dyno_handoff *handoff, struct dyno_p
 dyno_status dyno_handoff_give_lease(struct dyno_handoff *handoff, struct dyno_passage *passage);
 
 /* ---- handoff_lost.c ---- */
+/* Whatever is on its way for it is not any more. */
+void dyno_handoff_drop_parts(struct dyno_handoff *handoff, struct dyno_passage *passage);
 dyno_status dyno_handoff_halt(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
 dyno_status dyno_handoff_lose(struct dyno_workers *workers, dyno_ns now, uint32_t worker);
 /* Of the listeners of either fleet. */

@@ -72,6 +72,9 @@ static dyno_status push_prompt_ended(struct dyno_handoff *handoff, uint32_t plac
     }
     assert(passage->phase == DYNO_PASSAGE_PREFILL);
     passage->prompt_place = DYNO_NO_WORKER;
+    if (handoff->config.prefill.device->ops->stores_kv) { /* its blocks may be somebody else's */
+        dyno_handoff_drop_parts(handoff, passage);
+    }
     if (passage->parts > 0) {
         passage->phase = DYNO_PASSAGE_MOVE;
         passage->is_over = true;

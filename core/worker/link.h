@@ -27,12 +27,15 @@ struct dyno_transfer {
     uint64_t id;          /* unique among those on their way */
     uint32_t from, to;    /* endpoints */
     uint32_t blocks;      /* 0: only word that nothing needs to be moved */
-    uint64_t block_bytes; /* of all layers */
+    uint64_t block_bytes; /* of all layers that move */
     dyno_ns block_ns;     /* more for each block than others take: it is cut into more pieces */
     /* Between places that store KV: the block at from_blocks[i] goes to to_blocks[i], both of
      * [blocks] and valid during submit.  Elsewhere NULL. */
     const uint32_t *from_blocks, *to_blocks;
     const struct dyno_block_name *names; /* likewise, if either place outlives the run; else NULL */
+    /* end_layer > 0: of the blocks only layers [first_layer, end_layer) move, each when the pass of
+     * worker `from` that is in flight has computed it, or that is over. */
+    uint32_t first_layer, end_layer;
 };
 
 struct dyno_arrival {
@@ -81,6 +84,7 @@ struct dyno_links {
     const struct dyno_links_ops *ops;
     dyno_ns due;         /* what ops->next says, kept so that nobody need ask; 0: it is not kept */
     uint32_t link_count; /* of ops->use; else 0 */
+    bool moves_layers;   /* single ones, between places that store KV */
 };
 
 /* As ops->next. */

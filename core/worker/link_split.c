@@ -197,7 +197,9 @@ dyno_status dyno_links_split(struct dyno_links *parts[2], struct dyno_links *lin
     *both = (struct both){.links = links, .open = 2};
     for (uint32_t i = 0; i < 2; i++) {
         *halves[i] = (struct half){
-            .base = {.ops = &split_ops, .due = links->due}, .both = both, .number = i};
+            .base = {.ops = &split_ops, .due = links->due, .moves_layers = links->moves_layers},
+            .both = both,
+            .number = i};
         both->halves[i] = halves[i];
         parts[i] = &halves[i]->base;
     }

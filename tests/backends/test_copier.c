@@ -2,6 +2,7 @@
  * is moved. */
 #include "backends/engine/copier.h"
 
+#include <semaphore.h>
 #include <string.h>
 
 #include "backends/posix/wall_clock.h"
@@ -279,6 +280,85 @@ START_TEST(what_never_arrives_is_there_to_be_dropped)
 }
 END_TEST
 
+/* Layers that are computed when somebody says so. */
+struct layered {
+    struct stores stores;
+    sem_t computed;
+    uint64_t passes[2];
+    uint32_t first[2], end[2], count;
+};
+
+static uint64_t pass_of(void *context, uint32_t from)
+{
+    (void)context;
+    return 100 + from;
+}
+
+static uint32_t copy_layers(void *context, const struct dyno_transfer *transfer, uint64_t pass)
+{
+    struct layered *layered = context;
+
+    while (sem_wait(&layered->computed) != 0) {
+    }
+    layered->passes[layered->count] = pass;
+    layered->first[layered->count] = transfer->first_layer;
+    layered->end[layered->count++] = transfer->end_layer;
+    return copy(&layered->stores, transfer);
+}
+
+START_TEST(layers_that_are_waited_for_hold_nobody_else_up)
+{
+    static struct layered layered;
+    const uint32_t block = 5, other = 6;
+    struct dyno_transfer transfer = {.from = 2,
+                                     .to = 1,
+                                     .blocks = 1,
+                                     .block_bytes = BLOCK_BYTES,
+                                     .from_blocks = &block,
+                                     .to_blocks = &other};
+    struct dyno_links *links = NULL;
+    struct dyno_clock *clock = NULL;
+    dyno_ns now = 0;
+
+    ck_assert_int_eq(sem_init(&layered.computed, 0, 0), 0);
+    ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
+    ck_assert_int_eq(
+        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 1,
+                                                              .copy = copy,
+                                                              .pass_of = pass_of,
+                                                              .copy_layers = copy_layers,
+                                                              .layer_path_count = 2,
+                                                              .context = &layered,
+                                                              .now = dyno_wall_clock_now,
+                                                              .wake = dyno_wall_clock_wake,
+                                                              .clock = clock}),
+        DYNO_OK);
+    ck_assert(links->moves_layers);
+    for (uint32_t i = 0; i < 2; i++) { /* all but the last one, then that */
+        transfer.id = 1 + i;
+        transfer.first_layer = i * 7;
+        transfer.end_layer = 7 + i;
+        ck_assert_int_eq(links->ops->submit(links, now, &transfer), DYNO_OK);
+    }
+    transfer.id = 3;
+    transfer.first_layer = transfer.end_layer = 0;
+    ck_assert_int_eq(links->ops->submit(links, now, &transfer), DYNO_OK);
+    ck_assert_uint_eq(await(links, clock, &now).id, 3);
+    (void)sem_post(&layered.computed);
+    ck_assert_uint_eq(await(links, clock, &now).id, 1);
+    (void)sem_post(&layered.computed);
+    ck_assert_uint_eq(await(links, clock, &now).id, 2);
+    ck_assert_uint_eq(layered.passes[0], 102);
+    ck_assert_uint_eq(layered.passes[1], 102);
+    ck_assert_uint_eq(layered.first[0] + layered.end[0], 7);
+    ck_assert_uint_eq(layered.first[1], 7);
+    ck_assert_uint_eq(layered.end[1], 8);
+    links->ops->close(links);
+    dyno_wall_clock_close(clock);
+    sem_destroy(&layered.computed);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("copier");
@@ -290,6 +370,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_is_dropped_is_not_heard_of_and_writes_nothing_any_more);
     tcase_add_test(cases, what_is_on_its_way_is_copied_before_links_close);
     tcase_add_test(cases, what_never_arrives_is_there_to_be_dropped);
+    tcase_add_test(cases, layers_that_are_waited_for_hold_nobody_else_up);
     suite_add_tcase(suite, cases);
 }
 

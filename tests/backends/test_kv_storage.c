@@ -70,11 +70,15 @@ START_TEST(a_block_is_copied_bit_for_bit)
         dyno_kv_write(&from->layer[layer], 2, 4, 1, key, value);
     }
     dyno_kv_storage_copy(to, 8, from, 2);
+    dyno_kv_storage_copy_layer(to, 6, from, 2, 1);
     for (uint32_t layer = 0; layer < 3; layer++) {
         key[0] = value[0] = (float)layer;
         dyno_kv_read(&to->layer[layer], 8, 4, 1, got_key, got_value);
         ck_assert_mem_eq(got_key, key, sizeof key);
         ck_assert_mem_eq(got_value, value, sizeof value);
+        dyno_kv_read(&to->layer[layer], 6, 4, 1, got_key, got_value);
+        ck_assert_float_eq(got_key[1], layer == 1 ? key[1] : 0.0F);
+        ck_assert_float_eq(got_value[1], layer == 1 ? value[1] : 0.0F);
         dyno_kv_read(&to->layer[layer], 7, 4, 1, got_key, got_value);
         ck_assert_float_eq(got_key[1], 0.0F);
     }

@@ -11,6 +11,7 @@ enum {
     BLOCK_TOKENS = 8,
     TABLE = LENGTH_MAX / BLOCK_TOKENS,
     GREEDY = 64, /* tokens */
+    MODEL_LAYERS_MAX = 8,
 };
 
 /* ThreadSanitizer takes minutes for what the other builds do in seconds. */
@@ -145,6 +146,73 @@ START_TEST(two_and_four_ranks_agree_with_one)
         dyno_ranks_close(several);
     }
     dyno_ranks_close(one);
+}
+END_TEST
+
+/* What all ranks had stored of each layer when it was told of. */
+struct told {
+    struct dyno_ranks *ranks;
+    uint32_t count, layers;
+    char *keys[2][MODEL_LAYERS_MAX], *values[2][MODEL_LAYERS_MAX];
+};
+
+static char *copy_of(const char *bytes, size_t size)
+{
+    char *copied = array_of(size, 1);
+
+    memcpy(copied, bytes, size);
+    return copied;
+}
+
+static void tell(void *context, uint32_t layers)
+{
+    struct told *told = context;
+
+    ck_assert_uint_eq(layers, ++told->layers);
+    ck_assert_uint_le(layers, MODEL_LAYERS_MAX);
+    for (uint32_t rank = 0; rank < told->count; rank++) {
+        const struct dyno_kv_storage *storage = dyno_ranks_storage(told->ranks, rank);
+        struct dyno_kv_parts parts = dyno_kv_storage_parts(storage, layers - 1, 0);
+
+        told->keys[rank][layers - 1] = copy_of(parts.keys, storage->blocks * parts.keys_bytes);
+        told->values[rank][layers - 1] =
+            copy_of(parts.values, storage->blocks * parts.values_bytes);
+    }
+}
+
+START_TEST(a_layer_is_told_of_when_all_ranks_have_stored_it)
+{
+    struct sequence sequences[SEQUENCES];
+    struct dyno_error error = {0};
+    struct dyno_rng rng;
+    struct dyno_weights *weights = model_to_share(&rng, _i, "layers");
+    struct told told = {.count = 1 + (uint32_t)_i / FAMILIES % 2};
+
+    ck_assert_msg(dyno_ranks_open(&told.ranks,
+                                  &(struct dyno_ranks_config){.weights = weights,
+                                                              .ranks = told.count,
+                                                              .threads = 2,
+                                                              .blocks = SEQUENCES * TABLE,
+                                                              .block_tokens = BLOCK_TOKENS,
+                                                              .kv = DYNO_ELEMENT_F32,
+                                                              .rows_max = SEQUENCES * LENGTH_MAX,
+                                                              .layer_done = tell,
+                                                              .layer_context = &told},
+                                  &error) == DYNO_OK,
+                  "%s", error.text);
+    random_sequences(&rng, weights->model.vocab, sequences);
+    (void)at_once(told.ranks, sequences, weights->model.vocab);
+    ck_assert_uint_eq(told.layers, weights->model.layers);
+    for (uint32_t i = 0; i < told.count * told.layers; i++) {
+        uint32_t rank = i / told.layers, layer = i % told.layers;
+        const struct dyno_kv_storage *storage = dyno_ranks_storage(told.ranks, rank);
+        struct dyno_kv_parts parts = dyno_kv_storage_parts(storage, layer, 0);
+
+        ck_assert_mem_eq(told.keys[rank][layer], parts.keys, storage->blocks * parts.keys_bytes);
+        ck_assert_mem_eq(told.values[rank][layer], parts.values,
+                         storage->blocks * parts.values_bytes);
+    }
+    dyno_ranks_close(told.ranks);
 }
 END_TEST
 
@@ -350,6 +418,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, what_is_split_by_rows_alone_is_exact, 0, 4 * FAMILIES);
     tcase_add_loop_test(tcase, company_chunks_blocks_and_threads_do_not_show, 0, ROUNDS * FAMILIES);
     tcase_add_loop_test(tcase, scores_and_states_come_from_rank_0, 0, 2 * FAMILIES);
+    tcase_add_loop_test(tcase, a_layer_is_told_of_when_all_ranks_have_stored_it, 0, 2 * FAMILIES);
     tcase_add_test(tcase, the_default_model_writes_the_same_text);
     suite_add_tcase(suite, tcase);
 }

@@ -51,9 +51,25 @@ works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}=1u
 [[ $(number late.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
 [[ $(number late.json transfers.given_up) != 0 ]] || fail "none waited too long: $(cat late.json)"
 
+# What is pushed may set out layer by layer, while the next ones are computed: the same bytes.
+layers=(--set disagg.transfer=layers)
+works replay "${load[@]}" --device cpu --threads 1 --disagg always --prefill 2 --decode 1 \
+    "${layers[@]}" --json layers.json
+[[ $(number layers.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
+[[ $(number layers.json transfers.count) == 60 ]] || fail "in layers: $(cat layers.json)"
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${layers[@]}" \
+    --arrival concurrency:1 --json layers.json
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" --arrival concurrency:1 \
+    --json ordered.json
+[[ $(number layers.json transfers.bytes) == $(number ordered.json transfers.bytes) ]] ||
+    fail "in layers: $(cat layers.json), whole: $(cat ordered.json)"
+
 # A tensor-parallel worker moves what each of its ranks has.
-works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" --json ranks.json
-[[ $(number ranks.json transfers.count) == 60 ]] || fail "with ranks: $(cat out)"
+for how in whole layers; do
+    works replay "${load[@]}" --device cpu --threads 2 --tp 2 "${halves[@]}" \
+        --set disagg.transfer=$how --json ranks.json
+    [[ $(number ranks.json transfers.count) == 60 ]] || fail "with ranks, $how: $(cat out)"
+done
 
 # The same, simulated as this machine was measured.
 works calibrate --model tiny.gguf --threads 1 --rounds 5 -o machine.json
@@ -63,7 +79,7 @@ for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \
     'handed off, MB +[1-9][0-9.]* +[1-9][0-9.]* +[+-][0-9.]+'; do
     grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
 done
-for how in "${pulls[*]}" "${both[*]}=1min"; do
+for how in "${pulls[*]}" "${both[*]}=1min" "${layers[*]}"; do
     read -ra options <<<"$how"
     works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${options[@]}"
     grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, $how: $(cat out)"
@@ -87,11 +103,12 @@ moved: measure it anew, dyno calibrate -o old.json" \
 
 # What clients are answered is the same, to the last token.
 prompts=("It is a truth universally acknowledged" "Emma" "She had been a friend of the family, and")
-for how in whole halves pulls both; do
+for how in whole halves pulls both layers; do
     options=("${halves[@]}")
     [[ $how == whole ]] && options=(--workers 1)
     [[ $how == pulls ]] && options+=("${pulls[@]}")
     [[ $how == both ]] && options+=("${both[@]}=1min")
+    [[ $how == layers ]] && options+=("${layers[@]}")
     start_server --device cpu --threads 1 "${options[@]}"
     for prompt in "${prompts[@]}"; do
         for heat in 0 0.8; do
@@ -105,13 +122,18 @@ for how in whole halves pulls both; do
     stop_server
 done
 grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
-for how in halves pulls both; do
+for how in halves pulls both layers; do
     cmp whole.txt $how.txt || fail "answers differ: $(cat whole.txt $how.txt)"
 done
 
-refuses 2 '--set disagg.transfer and --device cannot be together: a device that computes tells '\
-'nobody of single layers' \
-    replay "${load[@]}" --device cpu "${halves[@]}" --set disagg.transfer=layers
+refuses 2 '--set disagg.transfer and --device cannot be together: GPUs tell nobody of single '\
+'layers' \
+    replay "${load[@]}" --device cuda "${halves[@]}" "${layers[@]}"
+for option in prefill.at fleet.at; do
+    refuses 2 "--set disagg.transfer and --set $option cannot be together: blocks move whole from \
+one process to another" \
+        replay "${load[@]}" --device cpu "${halves[@]}" "${layers[@]}" --set $option=127.0.0.1:9
+done
 refuses 2 '--set disagg.fetch_block and --device contradict each other: asking for blocks takes '\
 'as long as it does' \
     replay "${load[@]}" --device cpu "${halves[@]}" "${pulls[@]}" --set disagg.fetch_block=1us

@@ -48,6 +48,9 @@ same both --device cpu --threads 1 --arrival poisson:200 --requests 12 --input-t
     --output-tokens 4 --disagg always --prefill 1 --decode 1 --set disagg.style=both \
     --set disagg.deadline=20ms --num-gpu-blocks-override 16
 
+same layers --device cpu --threads 1 --arrival poisson:200 --requests 12 --input-tokens 60 \
+    --output-tokens 4 --disagg always --prefill 2 --decode 1 --set disagg.transfer=layers
+
 # One bit in each of many places: found out in a sentence, or harmless (a time between two events),
 # never a crash.
 # bend FILE PLACES: how many were found out.

@@ -6,9 +6,6 @@
 #ifndef DYNO_TESTS_SYSTEM_LIVE_RIG_H
 #define DYNO_TESTS_SYSTEM_LIVE_RIG_H
 
-#include <stdatomic.h>
-#include <time.h>
-
 #include "backends/engine/copier.h"
 #include "backends/engine/failures.h"
 #include "backends/engine/prompts.h"
@@ -16,128 +13,16 @@
 #include "backends/posix/wall_clock.h"
 #include "tests/check_main.h"
 #include "tests/system/live_deaths.h"
+#include "tests/system/live_engine.h"
 #include "tests/system/live_starts.h"
 #include "tests/system/world.h"
 
-enum { SPEEDUP = 40, VOCAB = 50000, STEPS_MAX = 8 };
-
-struct live {
-    const struct world *world;
-    uint32_t *stored[WORLD_ENDPOINTS_MAX]; /* by endpoint: [blocks][block_tokens] */
-    struct dyno_transcripts *transcripts;
-    struct dyno_request_record records[WORLD_REQUESTS_MAX];
-    uint32_t ends[WORLD_REQUESTS_MAX];
-    uint64_t digests[WORLD_REQUESTS_MAX]; /* of what was generated */
-    uint64_t hits, preemptions, many_steps;
-    atomic_ullong cached; /* tokens computed once more that others had computed */
-    uint64_t changes;     /* of role */
-    bool is_lossy;        /* tiers lose the ends of some transfers */
-    uint32_t fails_every; /* so many steps on average until a worker fails; 0: none does.  And of so
-                             many of its starts one fails */
-    uint32_t steps[WORLD_ENDPOINTS_MAX], starts[WORLD_ENDPOINTS_MAX]; /* the worker's thread's */
-    struct dyno_copier_speed copies; /* to be predicted from at first */
-    struct dyno_pass_costs passes;   /* likewise */
-    struct dyno_fleet_totals totals;
-    struct dyno_fault_totals faults;
-    struct live_deaths *deaths; /* of what computes, not of the worker; NULL: nobody's */
-    /* What a worker's thread does before it computes a step; NULL: nothing. */
-    void (*before)(struct live *live, uint32_t worker, const struct dyno_engine_piece *pieces,
-                   uint32_t piece_count);
-    atomic_bool has_begun, has_ended, was_late; /* what its threads wait for, and one in vain */
-};
-
-/* The workers of one device, whose memories are those from `first` on. */
-struct live_engines {
-    struct live *live;
-    uint32_t first;
-    uint32_t blocks; /* of each */
-};
+enum { SPEEDUP = 40, STEPS_MAX = 8 };
 
 struct live_sink {
     struct dyno_sink base;
     struct live *live;
 };
-
-static inline uint32_t *place(struct live *live, uint32_t worker,
-                              const struct dyno_engine_piece *piece, uint32_t position)
-{
-    uint32_t size = live->world->worker.block_tokens;
-
-    return &live->stored[worker][(size_t)piece->table[position / size] * size + position % size];
-}
-
-/* All pieces are written before any is read, as in a layer of a model.  What is cached may be on
- * its way elsewhere, and is only read. */
-static inline dyno_status step(void *context, uint32_t worker,
-                               const struct dyno_engine_piece *pieces, uint32_t piece_count,
-                               uint32_t *next)
-{
-    const struct live_engines *engines = context;
-    struct live *live = engines->live;
-    uint32_t yields = 0;
-
-    worker += engines->first;
-    if (live->before) {
-        live->before(live, worker, pieces, piece_count);
-    }
-    if (live->fails_every > 0 &&
-        dyno_mix(((uint64_t)worker << 32) + live->steps[worker]++) % live->fails_every == 0) {
-        return DYNO_IO;
-    }
-    for (uint32_t i = 0; i < piece_count; i++) {
-        live->cached += pieces[i].cached;
-        for (uint32_t j = pieces[i].cached; j < pieces[i].count; j++) {
-            *place(live, worker, &pieces[i], pieces[i].first + j) =
-                pieces[i].tokens[pieces[i].first + j];
-        }
-    }
-    for (uint32_t i = 0; i < piece_count; i++) {
-        uint64_t digest = 1;
-
-        for (uint32_t j = 0; pieces[i].yields && j < pieces[i].first + pieces[i].count; j++) {
-            digest = dyno_chain(digest, *place(live, worker, &pieces[i], j));
-        }
-        if (pieces[i].yields) {
-            next[yields++] = (uint32_t)(digest % VOCAB);
-        }
-    }
-    return DYNO_OK;
-}
-
-/* A worker that is started again has another memory, and what its first one held is gone. */
-static inline dyno_status start(void *context, uint32_t worker)
-{
-    const struct live_engines *engines = context;
-    struct live *live = engines->live;
-    uint32_t at = engines->first + worker;
-
-    free(live->stored[at]);
-    live->stored[at] = NULL;
-    if (live->fails_every > 0 && ++live->starts[at] % live->fails_every == 0) {
-        return DYNO_NO_MEMORY;
-    }
-    live->stored[at] = calloc((size_t)engines->blocks * live->world->worker.block_tokens, 4);
-    return live->stored[at] ? DYNO_OK : DYNO_NO_MEMORY;
-}
-
-static inline void stop(void *context, uint32_t worker)
-{
-    const struct live_engines *engines = context;
-
-    free(engines->live->stored[engines->first + worker]);
-    engines->live->stored[engines->first + worker] = NULL;
-}
-
-/* What the engine must have answered, from the transcript alone. */
-static inline uint32_t expected(const struct dyno_transcript *transcript, uint32_t index)
-{
-    uint64_t digest = 1;
-
-    for (uint32_t i = 0; i < index; i++) {
-        digest = dyno_chain(digest, transcript->tokens[i]);
-    }
-    return (uint32_t)(digest % VOCAB);
-}
 
 static inline dyno_status on_request(struct dyno_sink *sink,
                                      const struct dyno_request_record *record)
@@ -256,7 +141,8 @@ static inline void open_source(struct stage *stage, struct live *live)
 
 static inline void open_memory(struct live *live, uint32_t endpoint, uint32_t blocks)
 {
-    live->stored[endpoint] = calloc((size_t)blocks * live->world->worker.block_tokens, 4);
+    live->stored[endpoint] =
+        calloc((size_t)blocks * live->world->worker.block_tokens, 4 * layers_of(live));
     ck_assert_ptr_nonnull(live->stored[endpoint]);
 }
 
@@ -301,43 +187,26 @@ static inline struct dyno_device *open_engines(struct stage *stage, struct live_
                                            .clock = stage->clock},
             NULL),
         DYNO_OK);
+    engines->device = device;
     return device;
-}
-
-/* Some copies take a while, and some do not arrive whole. */
-static inline uint32_t copy(void *context, const struct dyno_transfer *transfer)
-{
-    const struct live *live = context;
-    const struct timespec nap = {.tv_nsec = (long)(transfer->id % 4) * 100000};
-    size_t size = live->world->worker.block_tokens;
-    bool is_tier = transfer->from >= WORLD_WORKERS_MAX || transfer->to >= WORLD_WORKERS_MAX;
-    uint32_t lost = 0;
-
-    (void)nanosleep(&nap, NULL);
-    if (live->is_lossy && is_tier && transfer->id % 3 == 0) {
-        lost = 1 + (uint32_t)(dyno_mix(transfer->id) % transfer->blocks);
-    }
-    for (uint32_t i = 0; i < transfer->blocks - lost; i++) {
-        memcpy(live->stored[transfer->to] + transfer->to_blocks[i] * size,
-               live->stored[transfer->from] + transfer->from_blocks[i] * size, 4 * size);
-    }
-    return live->deaths && (live_is_gone(live->deaths, transfer->from) ||
-                            live_is_gone(live->deaths, transfer->to))
-               ? DYNO_COPY_NEVER
-               : lost;
 }
 
 static inline void open_copier(struct stage *stage, struct live *live)
 {
-    ck_assert_int_eq(
-        dyno_copier_open(&stage->copier, &(struct dyno_copier_config){.path_count = 1,
-                                                                      .copy = copy,
-                                                                      .context = live,
-                                                                      .speeds = {live->copies},
-                                                                      .now = dyno_wall_clock_now,
-                                                                      .wake = dyno_wall_clock_wake,
-                                                                      .clock = stage->clock}),
-        DYNO_OK);
+    struct dyno_copier_config config = {.path_count = 1,
+                                        .copy = copy,
+                                        .context = live,
+                                        .speeds = {live->copies},
+                                        .now = dyno_wall_clock_now,
+                                        .wake = dyno_wall_clock_wake,
+                                        .clock = stage->clock};
+
+    if (live->prefill && layers_of(live) > 1) {
+        config.pass_of = pass_of;
+        config.copy_layers = copy_layers;
+        config.layer_path_count = 2;
+    }
+    ck_assert_int_eq(dyno_copier_open(&stage->copier, &config), DYNO_OK);
 }
 
 /* Memory for every pool; its links are shared with those who hand over. */
@@ -375,6 +244,7 @@ static inline void open_device(struct stage *stage, struct live *live)
     stage->device = open_engines(stage, &stage->engines, workers, &world->worker, false);
     if (world->halves.workers > 0) {
         stage->prefill_engines = (struct live_engines){.live = live, .first = workers};
+        live->prefill = &stage->prefill_engines;
         stage->other.device =
             open_engines(stage, &stage->prefill_engines, world->halves.workers,
                          &world->halves.worker, world->halves.style == DYNO_HANDOFF_PULL);

@@ -28,8 +28,15 @@ START_TEST(a_run_that_is_cut_ends_every_request)
 }
 END_TEST
 
-static const enum dyno_handoff_style styles[] = {DYNO_HANDOFF_PUSH, DYNO_HANDOFF_PULL,
-                                                 DYNO_HANDOFF_BOTH};
+static const struct {
+    enum dyno_handoff_style style;
+    uint32_t layers;
+} ways[] = {
+    {DYNO_HANDOFF_PUSH, 0},
+    {DYNO_HANDOFF_PUSH, 4},
+    {DYNO_HANDOFF_PULL, 0},
+    {DYNO_HANDOFF_BOTH, 0},
+};
 
 /* Else the above says nothing. */
 START_TEST(blocks_are_moved)
@@ -43,7 +50,8 @@ START_TEST(blocks_are_moved)
 
         draw(&world, seed);
         world.halves.policy = &dyno_handoff_table[0]; /* always */
-        world.halves.style = styles[_i];
+        world.halves.style = ways[_i].style;
+        world.halves.layers = ways[_i].layers;
         world.halves.deadline_ns = 500 * DYNO_MS;
         run_live(&live, &result);
         transfers += live.totals.transfers;
@@ -68,6 +76,7 @@ START_TEST(whose_deadline_is_over_is_served_whole)
         draw(&world, seed);
         world.halves.policy = &dyno_handoff_table[0]; /* always */
         world.halves.style = DYNO_HANDOFF_BOTH;
+        world.halves.layers = 0;
         world.halves.deadline_ns = 1000;
         run_live(&live, &result);
         ck_assert_uint_eq(result.requests, world.request_count);
@@ -87,7 +96,7 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, every_request_ends_once_with_the_tokens_it_must_have, 0, 40);
     tcase_add_loop_test(cases, a_run_that_is_cut_ends_every_request, 0, 16);
-    tcase_add_loop_test(cases, blocks_are_moved, 0, sizeof styles / sizeof styles[0]);
+    tcase_add_loop_test(cases, blocks_are_moved, 0, sizeof ways / sizeof ways[0]);
     tcase_add_test(cases, whose_deadline_is_over_is_served_whole);
     suite_add_tcase(suite, cases);
 }

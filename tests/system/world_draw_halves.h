@@ -65,7 +65,6 @@ static inline void world_draw_halves(struct world *world)
 static inline void world_draw_halves_live(struct world *world)
 {
     world_draw_halves(world);
-    world->halves.layers = 0;
     world->halves.worker.async_scheduling = false;
 }
 
