@@ -60,6 +60,14 @@ for how in shm tcp; do
             fail "$how: $moved: $(number there.json $moved), not $(number here.json $moved)"
     done
 done
+for how in pull both; do
+    style=(--set disagg.style=$how --set disagg.deadline=1min)
+    works replay "${load[@]}" "${halves[@]}" "${style[@]}" --prefill-at "$at" --json $how.json \
+        --journal journal
+    [[ $(number $how.json transfers.bytes) == $(number here.json transfers.bytes) ]] ||
+        fail "$how: $(number $how.json transfers.bytes) bytes were moved: $(cat out)"
+    works rerun journal
+done
 works replay "${load[@]}" "${halves[@]}" --tp 2 --prefill-at "$at" --json ranks.json
 [[ $(number ranks.json transfers.count) == 40 ]] || fail "with ranks: $(cat out)"
 says worker.err 'dyno worker: serving 2 workers of 2000 blocks over shared memory' \
@@ -112,7 +120,7 @@ refuses 1 "2 workers cannot be in 3 processes: as many are in each" \
     --json killed.json >out 2>err &
 replay=$!
 for _ in {1..1200}; do
-    [[ $(grep -c serving worker.err) == 6 ]] && break
+    [[ $(grep -c serving worker.err) == 8 ]] && break
     sleep 0.05
 done
 sleep 0.3
@@ -129,10 +137,12 @@ one)" \
 
 # What clients are answered is the same, to the last token, chosen by chance too.
 start_worker
-for how in whole shm tcp; do
+for how in whole shm tcp pull both; do
     options=(--disagg always --prefill 1 --decode 1 --prefill-at "$at"
              --set prefill.transport="$how")
     [[ $how == whole ]] && options=(--workers 1)
+    [[ $how == pull || $how == both ]] && options[-1]=disagg.style=$how
+    [[ $how == both ]] && options+=(--set disagg.deadline=1min)
     start_server --device cpu --threads 1 --num-gpu-blocks-override 500 "${options[@]}"
     for heat in 0 0.8; do
         curl -sf "$url/v1/completions" -H 'Content-Type: application/json' \
@@ -145,7 +155,7 @@ for how in whole shm tcp; do
 done
 stop_worker
 grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
-for how in shm tcp; do
+for how in shm tcp pull both; do
     cmp whole.txt $how.txt || fail "answers differ over $how: $(cat whole.txt $how.txt)"
 done
 

@@ -17,7 +17,8 @@ small=(--threads 2 --max-num-batched-tokens 32)
 alone=(--arrival poisson:200 --requests 6 --input-tokens "uniform:8,60"
        --output-tokens "uniform:2,5" --disagg always --prefill 1 --decode 1 --db none)
 works replay "${alone[@]}" --model tiny/config.json --gpu h100 --json simulated.json
-for more in 1 2 '4 --tp 2' '1 --kv-cache-dtype fp8' '2 --set prefill.blocks=30'; do
+for more in 1 2 '4 --tp 2' '1 --kv-cache-dtype fp8' '2 --set prefill.blocks=30' \
+    '2 --set disagg.style=pull' '1 --set disagg.style=both --set disagg.deadline=1min'; do
     # shellcheck disable=SC2086
     DYNO_EMULATION_DEVICES=${more%% *} works replay "${alone[@]}" --device cuda --model tiny \
         "${small[@]}" --max-num-seqs 4 --json live.json ${more#?}
@@ -48,13 +49,14 @@ DYNO_EMULATION_DEVICES=2 works replay "${planned[@]}" --set planner.start=1 --de
 [[ $(number live.json requests.completed) == 8 ]] || fail "requests were lost: $(cat out)"
 [[ $(number live.json planner.starts) -gt 0 ]] || fail "nobody was started: $(cat out)"
 
-# What clients are answered is the same in halves, to the last token, on two GPUs and on one, and
-# while a planner changes roles.
+# What clients are answered is the same in halves, to the last token, on two GPUs and on one, while
+# a planner changes roles, and where blocks are pulled.
 prompts=('[5, 6, 7, 8]' '[400, 3, 77, 12, 9, 31, 250, 8, 17, 100, 2, 44, 5, 6, 19, 4, 90, 13]')
-for gpus in 0 2 1 3; do
+for gpus in 0 2 1 3 4; do
     halves=(--disagg always --prefill 1 --decode 1)
     ((gpus > 0)) || halves=(--workers 1) # on one, for the others to be held against
-    ((gpus < 3)) || halves=("${planned[@]:10}" "${pools[@]}")
+    ((gpus < 4)) || halves+=(--set disagg.style=pull)
+    ((gpus != 3)) || halves=("${planned[@]:10}" "${pools[@]}")
     DYNO_EMULATION_DEVICES=$((gpus > 0 ? gpus : 1)) start_server --device cuda --model tiny \
         "${small[@]}" --max-num-seqs 2 --max-model-len 128 "${halves[@]}"
     for prompt in "${prompts[@]}"; do
