@@ -5,19 +5,11 @@
  * and so does whoever waits for it, and caches hold something else. */
 #include "cli/machine/calibrate_copies.h"
 
-#include <stdlib.h>
-
 #include "backends/cpu/kv_links.h"
 #include "backends/posix/wall_clock.h"
+#include "cli/machine/median.h"
 
 enum { BLOCK_TOKENS = DYNO_COPIES_BLOCK_TOKENS, BLOCKS = DYNO_COPIES_BLOCKS, ROUNDS = 15 };
-
-static int by_size(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
 
 /* Nothing is under way, so nobody ends it early. */
 static dyno_ns pause(struct dyno_clock *clock, dyno_ns pause_ns)
@@ -48,7 +40,7 @@ dyno_status dyno_copies_time(struct dyno_links *links, const struct dyno_copies_
                              uint32_t from, uint64_t block_bytes, double *byte_ns,
                              double *transfer_ns)
 {
-    double one[ROUNDS], many[ROUNDS], each;
+    double one[ROUNDS], many[ROUNDS], each, least;
     struct dyno_block_name names[BLOCKS];
     uint32_t blocks[BLOCKS];
     struct dyno_transfer transfer = {.from = from,
@@ -68,11 +60,10 @@ dyno_status dyno_copies_time(struct dyno_links *links, const struct dyno_copies_
         transfer.blocks = BLOCKS;
         DYNO_TRY(move(links, pace->clock, pace->pause_ns, &transfer, &many[i]));
     }
-    qsort(one, ROUNDS, sizeof one[0], by_size);
-    qsort(many, ROUNDS, sizeof many[0], by_size);
-    each = (many[ROUNDS / 2] - one[ROUNDS / 2]) / (BLOCKS - 1) / (double)block_bytes;
+    least = dyno_median(one, ROUNDS);
+    each = (dyno_median(many, ROUNDS) - least) / (BLOCKS - 1) / (double)block_bytes;
     *byte_ns = each > 1e-6 ? each : 1e-6;
-    *transfer_ns = one[ROUNDS / 2] - *byte_ns * (double)block_bytes;
+    *transfer_ns = least - *byte_ns * (double)block_bytes;
     *transfer_ns = *transfer_ns > 0.0 ? *transfer_ns : 0.0;
     return DYNO_OK;
 }

@@ -2,13 +2,12 @@
  * takes beside what the worker says that it computed; the median of a few. */
 #include "cli/machine/calibrate_far.h"
 
-#include <stdlib.h>
-
 #include "backends/cpu/kv_links.h"
 #include "backends/posix/wall_clock.h"
 #include "backends/ucx/peers.h"
 #include "cli/assembly/live_far.h"
 #include "cli/machine/calibrate_copies.h"
+#include "cli/machine/median.h"
 
 enum { STEPS = 51, STEP_TOKENS = 64 };
 
@@ -62,13 +61,6 @@ static void run_step(struct dyno_device *device, struct dyno_clock *clock,
     device->ops->shut(device, 0, 0);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
 static dyno_status measure_steps(struct dyno_machine *out, struct dyno_ucx_peers *peers,
                                  struct dyno_transcripts *transcripts, struct dyno_clock *clock,
                                  struct dyno_error *error)
@@ -98,8 +90,7 @@ static dyno_status measure_steps(struct dyno_machine *out, struct dyno_ucx_peers
         beside[i] = (double)(dyno_ucx_peers_totals(peers).beside_ns - before);
     }
     device->ops->close(device);
-    qsort(beside, STEPS, sizeof beside[0], by_size);
-    out->far_pass_ns = beside[STEPS / 2];
+    out->far_pass_ns = dyno_median(beside, STEPS);
     return DYNO_OK;
 }
 

@@ -2,16 +2,9 @@
  * which they will be; medians count.  Their difference is what bytes take. */
 #include "cli/machine/calibrate_starts.h"
 
-#include <stdlib.h>
+#include "cli/machine/median.h"
 
 enum { FEW_BLOCKS = 64, MANY_BLOCKS = 2048, ROUNDS = 5 };
-
-static int by_size(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
 
 static dyno_status start_once(struct dyno_device *device, const struct dyno_threaded_config *config,
                               double *ns, struct dyno_error *error)
@@ -50,8 +43,7 @@ static dyno_status measure(const struct dyno_cpu_config *given, uint32_t blocks,
     }
     device->ops->close(device);
     DYNO_TRY(status);
-    qsort(rounds, ROUNDS, sizeof rounds[0], by_size);
-    *ns = rounds[ROUNDS / 2];
+    *ns = dyno_median(rounds, ROUNDS);
     return DYNO_OK;
 }
 
