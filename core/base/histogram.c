@@ -232,7 +232,7 @@ static uint64_t count_edge(struct dyno_histogram *histogram, const struct steps 
     if (longer > 0) {
         histogram->buckets[bucket + 1] += longer * count;
     }
-    return edge - longer;
+    return edge;
 }
 
 /* Bucket by bucket: the steps whose whole part is below the bucket's last value all land in it. */

@@ -121,6 +121,50 @@ START_TEST(a_leap_equals_its_steps)
 }
 END_TEST
 
+/* A leap of small numbers that crosses one edge, some of its steps a nanosecond below it. */
+static struct leap over_an_edge(struct dyno_rng *rng)
+{
+    uint64_t edge = (128 + dyno_rng_below(rng, 128)) << (5 + dyno_rng_below(rng, 18));
+    uint64_t growth = 1 + of_any_size(rng, 20);
+    uint64_t before = dyno_rng_below(rng, 300), after = 1 + dyno_rng_below(rng, 300);
+
+    return (struct leap){.carry = dyno_rng_below(rng, DYNO_TICKS_PER_NS),
+                         .first = (edge << DYNO_TICK_BITS) - growth * before -
+                                  dyno_rng_below(rng, DYNO_TICKS_PER_NS),
+                         .growth = growth,
+                         .steps = before + after,
+                         .count = 1 + dyno_rng_below(rng, 100)};
+}
+
+START_TEST(a_leap_over_an_edge_equals_its_steps)
+{
+    struct dyno_histogram at_once = fresh(), one_by_one = fresh(), defined = fresh();
+    struct dyno_histogram *all[] = {&at_once, &one_by_one, &defined};
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, (uint64_t)_i, "edges");
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) { /* none of them is an extreme */
+        dyno_histogram_add(all[i], 1, 1);
+        dyno_histogram_add(all[i], (dyno_ns)1 << 40, 1);
+    }
+    for (int round = 0; round < 100; round++) {
+        struct leap leap = over_an_edge(&rng);
+
+        add_at_once(&at_once, leap);
+        add_one_by_one(&one_by_one, leap);
+        add_by_definition(&defined, leap);
+        ck_assert_msg(same(&at_once, &one_by_one) && same_buckets(&at_once, &defined),
+                      "seed %d round %d: carry %llu first %llu growth %llu steps %llu count %llu",
+                      _i, round, (unsigned long long)leap.carry, (unsigned long long)leap.first,
+                      (unsigned long long)leap.growth, (unsigned long long)leap.steps,
+                      (unsigned long long)leap.count);
+    }
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        dyno_histogram_release(all[i]);
+    }
+}
+END_TEST
+
 START_TEST(each_leap_alone_sets_min_and_max)
 {
     struct dyno_rng rng;
@@ -455,6 +499,7 @@ static void add_cases(Suite *suite)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, a_leap_equals_its_steps, 0, 100);
+    tcase_add_loop_test(tc, a_leap_over_an_edge_equals_its_steps, 0, 20);
     tcase_add_loop_test(tc, each_leap_alone_sets_min_and_max, 0, 50);
     tcase_add_test(tc, a_small_leap_by_hand);
     tcase_add_loop_test(tc, the_largest_plain_leap_equals_its_steps, 0, 16);
