@@ -1,7 +1,11 @@
 /* Prefix hits over time, and tokens over time, of recorded servers with a cache.
  *
  * The recordings of hits are of Llama-3.1-8B on one or two GPUs of 48 GB that dyno has no figures
- * for; the L40S stands in for them: what hits depends on the order of requests, hardly on speed. */
+ * for; the L40S stands in for them: what hits depends on the order of requests, hardly on speed.
+ *
+ * Their stamps are whole seconds, and do not say when in its second a rate was read.  Its end is
+ * taken; in a second in which a long prompt begins that decides, and so it is said beside it what
+ * would have come out for other moments. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,13 +87,29 @@ static double hits_at(const struct dyno_listener *listener, const struct recordi
     return prompt > 0 ? 100 * cached / prompt : 0;
 }
 
-/* What hit rates were off by, and the second in which most. */
+/* How long after its stamp a rate was read, perhaps. */
+static const double moments_s[] = {0, 0.25, 0.5, 0.75, 1, 1.25};
+
+enum { MOMENTS = sizeof moments_s / sizeof moments_s[0] };
+
+/* What hit rates were off by if they were read then. */
+struct moment {
+    uint32_t within; /* bound_points */
+    double sum, worst;
+};
+
+/* A run of servers whose rates were recorded together, on one clock. */
+enum run { ONE_INSTANCE, TWO_INSTANCES, RUNS };
+
+/* What hit rates were off by, and the second at whose end most. */
 struct hit_errors {
-    uint32_t seconds, within;   /* bound_points */
-    double worst, worst_time_s; /* of predicted at the second's end */
-    double measured, from, to;  /* then; predicted at its beginning and end */
-    uint32_t begun;             /* requests in that second */
-    double worst_of_second;     /* from all that was predicted between a second's ends */
+    uint32_t seconds[RUNS];
+    struct moment moments[RUNS][MOMENTS];
+    uint32_t within; /* bound_points, at its end */
+    double worst, worst_time_s;
+    double measured, from, to; /* then; predicted at its beginning and end */
+    uint32_t begun;            /* requests in that second */
+    double worst_of_second;    /* from all that was predicted between a second's ends */
 };
 
 static uint32_t begun_between(const struct dyno_listener *listener, dyno_ns from, dyno_ns to)
@@ -121,6 +141,23 @@ static double outside(const struct dyno_listener *listener, const struct recordi
     return value < low ? low - value : value > high ? value - high : 0;
 }
 
+static void judge_moments(struct hit_errors *errors, const struct dyno_listener *listener,
+                          const struct recording *recording, double time_s, double measured)
+{
+    enum run run = recording->kind == HITS ? ONE_INSTANCE : TWO_INSTANCES;
+
+    for (uint32_t i = 0; i < MOMENTS; i++) {
+        struct moment *moment = &errors->moments[run][i];
+        dyno_ns at = (dyno_ns)((time_s + moments_s[i]) * 1e9);
+        double difference = fabs(hits_at(listener, recording, at) - measured);
+
+        moment->within += difference <= bound_points;
+        moment->sum += difference;
+        moment->worst = difference > moment->worst ? difference : moment->worst;
+    }
+    errors->seconds[run]++;
+}
+
 static void judge_hits(struct hit_errors *errors, const struct dyno_listener *listener,
                        const struct recording *recording, double time_s, double measured)
 {
@@ -128,7 +165,7 @@ static void judge_hits(struct hit_errors *errors, const struct dyno_listener *li
     double predicted = hits_at(listener, recording, to), difference = fabs(predicted - measured);
     double beyond = outside(listener, recording, measured, from, to);
 
-    errors->seconds++;
+    judge_moments(errors, listener, recording, time_s, measured);
     errors->within += difference <= bound_points;
     errors->worst_of_second = beyond > errors->worst_of_second ? beyond : errors->worst_of_second;
     if (difference > errors->worst) {
@@ -141,6 +178,28 @@ static void judge_hits(struct hit_errors *errors, const struct dyno_listener *li
     }
 }
 
+static void print_moments(const struct dyno_accuracy *accuracy, const struct hit_errors *errors)
+{
+    (void)fprintf(
+        accuracy->out,
+        "\nStamps are whole seconds, and when in a second a rate was read is another moment "
+        "for each recording. The same, if it was\nread so long after its stamp:\n\n"
+        "| s | one instance: within %.0f points | mean | largest | two instances: within "
+        "%.0f points | mean | largest |\n|---:|---:|---:|---:|---:|---:|---:|\n",
+        bound_points, bound_points);
+    for (uint32_t i = 0; i < MOMENTS; i++) {
+        (void)fprintf(accuracy->out, "| %g |", moments_s[i]);
+        for (uint32_t run = 0; run < RUNS; run++) {
+            const struct moment *moment = &errors->moments[run][i];
+
+            (void)fprintf(
+                accuracy->out, " %u of %u | %.2f | %.1f |", moment->within, errors->seconds[run],
+                errors->seconds[run] ? moment->sum / errors->seconds[run] : 0, moment->worst);
+        }
+        (void)fputs("\n", accuracy->out);
+    }
+}
+
 static void print_hits(const struct dyno_accuracy *accuracy, const struct hit_errors *errors)
 {
     (void)fprintf(accuracy->out,
@@ -149,9 +208,10 @@ static void print_hits(const struct dyno_accuracy *accuracy, const struct hit_er
                   "%.1f to %.1f %% (measured: %.1f, at some moment of it). No measured rate is "
                   "further than\n%.1f points from what was predicted between the beginning and the "
                   "end of its second.\n",
-                  errors->within, errors->seconds, bound_points, errors->worst_time_s,
-                  errors->begun, errors->from, errors->to, errors->measured,
-                  errors->worst_of_second);
+                  errors->within, errors->seconds[ONE_INSTANCE] + errors->seconds[TWO_INSTANCES],
+                  bound_points, errors->worst_time_s, errors->begun, errors->from, errors->to,
+                  errors->measured, errors->worst_of_second);
+    print_moments(accuracy, errors);
 }
 
 /* Prompt and output tokens of the second before `at`: prompts count where they end, an answer is
@@ -297,7 +357,7 @@ dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyn
             DYNO_TRY(simulate(accuracy, &recordings[i], reference, prompts, &hits, error));
         }
     }
-    if (hits.seconds > 0) {
+    if (hits.seconds[ONE_INSTANCE] + hits.seconds[TWO_INSTANCES] > 0) {
         print_hits(accuracy, &hits);
     }
     return DYNO_OK;
