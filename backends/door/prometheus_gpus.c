@@ -32,6 +32,12 @@ static const struct family families[] = {
      offsetof(struct dyno_nvml_state, memory_clock_mhz), HERTZ_PER_MHZ},
     {"dyno_gpu_temperature_celsius", "gauge", "Temperature.",
      offsetof(struct dyno_nvml_state, temperature_celsius), 1},
+    {"dyno_gpu_ecc_corrected_total", "counter",
+     "Errors of memory that ECC has mended since the driver was loaded.",
+     offsetof(struct dyno_nvml_state, ecc_corrected), 1},
+    {"dyno_gpu_ecc_uncorrected_total", "counter",
+     "Errors of memory that ECC has found and not mended since the driver was loaded.",
+     offsetof(struct dyno_nvml_state, ecc_uncorrected), 1},
 };
 
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
@@ -62,6 +68,27 @@ static void put_family(FILE *out, const struct family *family, struct dyno_nvml_
     }
 }
 
+/* A line for every reason: 1 where it is so. */
+static void put_throttles(FILE *out, struct dyno_nvml_watch *watch,
+                          const struct dyno_nvml_state *states)
+{
+    static const char name[] = "dyno_gpu_throttled";
+
+    dyno_lines_family(out, name, "gauge", "Are clocks lower than they could be, for this reason?");
+    for (uint32_t i = 0; i < dyno_nvml_watch_count(watch); i++) {
+        const struct dyno_nvml_gpu *gpu = dyno_nvml_watch_gpu(watch, i);
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%u", i);
+        for (uint32_t why = 0; states[i].tells_throttles && why < DYNO_NVML_THROTTLES; why++) {
+            dyno_lines_real(out, name,
+                            DYNO_LABELS({"gpu", number}, {"uuid", gpu->uuid}, {"name", gpu->name},
+                                        {"reason", dyno_nvml_throttle_word(why)}),
+                            states[i].throttles >> why & 1U);
+        }
+    }
+}
+
 void dyno_prometheus_gpus(FILE *out, struct dyno_nvml_watch *watch)
 {
     struct dyno_nvml_state states[DYNO_NVML_GPUS_MAX];
@@ -78,4 +105,5 @@ void dyno_prometheus_gpus(FILE *out, struct dyno_nvml_watch *watch)
     for (uint32_t i = 0; i < FAMILIES; i++) {
         put_family(out, &families[i], watch, states);
     }
+    put_throttles(out, watch, states);
 }

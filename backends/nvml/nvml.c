@@ -10,6 +10,7 @@
 /* The library's own numbers. */
 enum { CLOCK_SM = 1, CLOCK_MEMORY = 2 };
 enum { SENSOR_GPU = 0 };
+enum { CORRECTED = 0, UNCORRECTED = 1, SINCE_LOADED = 0 };
 enum { PEER_READ = 0, PEER_NVLINK = 2, PEER_OK = 0 };
 enum { NVLINKS_MAX = 18 };
 
@@ -51,6 +52,9 @@ struct calls {
     int (*energy)(device_handle gpu, unsigned long long *millijoules);
     int (*clock)(device_handle gpu, int which, unsigned *mhz);
     int (*temperature)(device_handle gpu, int sensor, unsigned *celsius);
+    int (*throttles)(device_handle gpu, unsigned long long *reasons);
+    int (*throttles_old)(device_handle gpu, unsigned long long *reasons); /* its name before */
+    int (*ecc_errors)(device_handle gpu, int kind, int since, unsigned long long *count);
     int (*peer)(device_handle from, device_handle to, int what, int *status);
 };
 
@@ -83,6 +87,9 @@ static const struct {
     {"nvmlDeviceGetTotalEnergyConsumption", CALL(energy), false},
     {"nvmlDeviceGetClockInfo", CALL(clock), false},
     {"nvmlDeviceGetTemperature", CALL(temperature), false},
+    {"nvmlDeviceGetCurrentClocksEventReasons", CALL(throttles), false},
+    {"nvmlDeviceGetCurrentClocksThrottleReasons", CALL(throttles_old), false},
+    {"nvmlDeviceGetTotalEccErrors", CALL(ecc_errors), false},
     {"nvmlDeviceGetP2PStatus", CALL(peer), false},
 };
 
@@ -265,6 +272,43 @@ const struct dyno_nvml_gpu *dyno_nvml_gpu(const struct dyno_nvml *nvml, uint32_t
     return &nvml->gpus[index];
 }
 
+/* The library's bits (nvml.h: nvmlClocksEventReason...).  That a GPU is idle (1), or that a display
+ * sets its clocks (0x100), holds nobody up. */
+static uint32_t throttles_of(unsigned long long reasons)
+{
+    static const uint32_t bits[DYNO_NVML_THROTTLES] = {
+        [DYNO_NVML_CLOCK_SETTING] = 0x2, [DYNO_NVML_POWER_CAP] = 0x4,
+        [DYNO_NVML_HARDWARE] = 0x8,      [DYNO_NVML_SYNC_BOOST] = 0x10,
+        [DYNO_NVML_THERMAL] = 0x20,      [DYNO_NVML_HARDWARE_THERMAL] = 0x40,
+        [DYNO_NVML_POWER_BRAKE] = 0x80,
+    };
+    uint32_t throttles = 0;
+
+    for (uint32_t i = 0; i < DYNO_NVML_THROTTLES; i++) {
+        throttles |= reasons & bits[i] ? 1U << i : 0;
+    }
+    return throttles;
+}
+
+static void look_at_throttles(const struct calls *calls, device_handle gpu,
+                              struct dyno_nvml_state *out)
+{
+    unsigned long long reasons = 0;
+
+    out->tells_throttles = (calls->throttles && calls->throttles(gpu, &reasons) == 0) ||
+                           (calls->throttles_old && calls->throttles_old(gpu, &reasons) == 0);
+    out->throttles = out->tells_throttles ? throttles_of(reasons) : 0;
+}
+
+static double ecc_errors(const struct calls *calls, device_handle gpu, int kind)
+{
+    unsigned long long count = 0;
+
+    return calls->ecc_errors && calls->ecc_errors(gpu, kind, SINCE_LOADED, &count) == 0
+               ? (double)count
+               : (double)NAN;
+}
+
 void dyno_nvml_look(const struct dyno_nvml *nvml, uint32_t index, struct dyno_nvml_state *out)
 {
     const struct calls *calls = &nvml->calls;
@@ -290,6 +334,24 @@ void dyno_nvml_look(const struct dyno_nvml *nvml, uint32_t index, struct dyno_nv
     out->temperature_celsius =
         calls->temperature && calls->temperature(gpu, SENSOR_GPU, &celsius) == 0 ? celsius
                                                                                  : (double)NAN;
+    out->ecc_corrected = ecc_errors(calls, gpu, CORRECTED);
+    out->ecc_uncorrected = ecc_errors(calls, gpu, UNCORRECTED);
+    look_at_throttles(calls, gpu, out);
+}
+
+const char *dyno_nvml_throttle_word(enum dyno_nvml_throttle throttle)
+{
+    static const char *const words[] = {
+        [DYNO_NVML_POWER_CAP] = "power_cap",
+        [DYNO_NVML_THERMAL] = "thermal",
+        [DYNO_NVML_HARDWARE] = "hardware",
+        [DYNO_NVML_HARDWARE_THERMAL] = "hardware_thermal",
+        [DYNO_NVML_POWER_BRAKE] = "power_brake",
+        [DYNO_NVML_SYNC_BOOST] = "sync_boost",
+        [DYNO_NVML_CLOCK_SETTING] = "clock_setting",
+    };
+
+    return words[throttle];
 }
 
 enum dyno_nvml_path dyno_nvml_path(const struct dyno_nvml *nvml, uint32_t from, uint32_t to)

@@ -4,7 +4,7 @@
  * The library (libnvidia-ml.so.1, a part of the driver) is asked through the loader: nothing is
  * linked for it, and where it is not there, opening says so.  It sees all GPUs of the machine, also
  * those that CUDA_VISIBLE_DEVICES hides from CUDA, ordered by their place on the PCIe bus.  Figures
- * that a GPU does not tell are NAN, or 0 where they are whole numbers.
+ * that a GPU does not tell are NAN, or 0 where they are whole numbers that cannot be 0 otherwise.
  *
  * One thread at a time may use a dyno_nvml.
  */
@@ -33,6 +33,18 @@ struct dyno_nvml_gpu {
     bool is_parted;        /* in instances (MIG) */
 };
 
+/* Why a GPU's clocks are lower than they could be: bits of dyno_nvml_state's `throttles`. */
+enum dyno_nvml_throttle {
+    DYNO_NVML_POWER_CAP,        /* it would draw more than its limit */
+    DYNO_NVML_THERMAL,          /* it, or its memory, is too warm: said by the driver */
+    DYNO_NVML_HARDWARE,         /* by half or more: too warm, too much power, or told to brake */
+    DYNO_NVML_HARDWARE_THERMAL, /* ... of that, too warm */
+    DYNO_NVML_POWER_BRAKE,      /* ... of that, told to by the power supply */
+    DYNO_NVML_SYNC_BOOST,       /* those of its group are slower */
+    DYNO_NVML_CLOCK_SETTING,    /* somebody has set them lower */
+    DYNO_NVML_THROTTLES,
+};
+
 /* What is so now. */
 struct dyno_nvml_state {
     double busy;        /* share of the last sample period in which a kernel ran, 0 to 1 */
@@ -41,6 +53,11 @@ struct dyno_nvml_state {
     double power_watts, energy_joules; /* energy: since the driver was loaded */
     double sm_clock_mhz, memory_clock_mhz;
     double temperature_celsius;
+    /* Errors of memory since the driver was loaded: those that ECC has mended, and those that it
+     * has only found.  Of a GPU whose ECC is off: not told. */
+    double ecc_corrected, ecc_uncorrected;
+    bool tells_throttles;
+    uint32_t throttles; /* 1 << enum dyno_nvml_throttle, of each that is so; not told: 0 */
 };
 
 /* How two GPUs reach each other's memory. */
@@ -67,6 +84,10 @@ const struct dyno_nvml_gpu *dyno_nvml_gpu(const struct dyno_nvml *nvml, uint32_t
 
 /* A few calls of the driver's; each may take a millisecond. */
 void dyno_nvml_look(const struct dyno_nvml *nvml, uint32_t index, struct dyno_nvml_state *out);
+
+/* "power_cap", "thermal", "hardware", "hardware_thermal", "power_brake", "sync_boost",
+ * "clock_setting". */
+const char *dyno_nvml_throttle_word(enum dyno_nvml_throttle throttle);
 
 enum dyno_nvml_path dyno_nvml_path(const struct dyno_nvml *nvml, uint32_t from, uint32_t to);
 /* "NVLink", "PCIe", "host", "unknown". */

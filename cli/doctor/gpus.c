@@ -8,6 +8,19 @@
 #include "cli/doctor/doctor.h"
 #include "reports/json_file.h"
 
+/* Why clocks are low; null: it does not tell. */
+static json_t *throttles_json(const struct dyno_nvml_state *state)
+{
+    json_t *reasons = state->tells_throttles ? json_array() : json_null();
+
+    for (uint32_t i = 0; i < DYNO_NVML_THROTTLES; i++) {
+        if (state->throttles >> i & 1U) {
+            json_array_append_new(reasons, json_string(dyno_nvml_throttle_word(i)));
+        }
+    }
+    return reasons;
+}
+
 /* A GPU in numbers; those that it does not tell are null. */
 static json_t *gpu_json(const struct dyno_nvml *nvml, uint32_t index)
 {
@@ -22,7 +35,8 @@ static json_t *gpu_json(const struct dyno_nvml *nvml, uint32_t index)
                                                           dyno_nvml_path(nvml, index, other))));
     }
     return json_pack(
-        "{s:s, s:s, s:I, s:[i,i], s:i, s:i, s:o, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:I, s:[i,i], s:i, s:i, s:o, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o}",
         "name", gpu->name, "uuid", gpu->uuid, "memory_bytes", (json_int_t)gpu->memory_bytes,
         "compute_capability", (int)gpu->capability_major, (int)gpu->capability_minor,
         "sm_clock_mhz_max", (int)gpu->sm_clock_mhz_max, "memory_clock_mhz_max",
@@ -32,7 +46,9 @@ static json_t *gpu_json(const struct dyno_nvml *nvml, uint32_t index)
         gpu->is_parted, "memory_used_bytes", dyno_json_number(state.memory_used_bytes), "busy",
         dyno_json_number(state.busy), "power_watts", dyno_json_number(state.power_watts),
         "sm_clock_mhz", dyno_json_number(state.sm_clock_mhz), "temperature_celsius",
-        dyno_json_number(state.temperature_celsius), "paths", paths);
+        dyno_json_number(state.temperature_celsius), "throttles", throttles_json(&state),
+        "ecc_corrected", dyno_json_number(state.ecc_corrected), "ecc_uncorrected",
+        dyno_json_number(state.ecc_uncorrected), "paths", paths);
 }
 
 /* Add words to a text that has room for them. */
@@ -53,6 +69,22 @@ static void add_number(char text[DYNO_DOCTOR_TEXT_MAX], const char *before, doub
         (void)snprintf(words, sizeof(words), ", %s%.0f%s", before, value, after);
         add(text, words);
     }
+}
+
+/* What somebody who wonders why it is slow, or wrong, should know. */
+static void add_troubles(char text[DYNO_DOCTOR_TEXT_MAX], const struct dyno_nvml_state *state)
+{
+    const char *before = ", clocks held down by ";
+
+    for (uint32_t i = 0; i < DYNO_NVML_THROTTLES; i++) {
+        if (state->throttles >> i & 1U) {
+            add(text, before);
+            add(text, dyno_nvml_throttle_word(i));
+            before = " and ";
+        }
+    }
+    add_number(text, "", state->ecc_corrected, " memory errors mended");
+    add_number(text, "", state->ecc_uncorrected, " NOT mended");
 }
 
 static void say_gpu(struct dyno_doctor *doctor, const struct dyno_nvml *nvml, uint32_t index)
@@ -84,6 +116,7 @@ static void say_gpu(struct dyno_doctor *doctor, const struct dyno_nvml *nvml, ui
     add_number(text, "", state.temperature_celsius, " C");
     add_number(text, "", state.power_watts, " W");
     add_number(text, "", state.sm_clock_mhz, " MHz");
+    add_troubles(text, &state);
     dyno_doctor_say(doctor, "gpu", true, "%s", text);
 }
 

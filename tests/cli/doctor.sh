@@ -60,9 +60,12 @@ nvml         ok      driver 580.1, for CUDA up to 13.1
 gpu          ok      0: Fake H200, 150.0 GiB, compute capability 9.0, 1980 MHz, 700 W,
 PCIe 5 x16, 17 NVLinks; now 1.0 GiB in use, 40 C, 350 W, 1755 MHz
 gpu          ok      1: Fake H200, 150.0 GiB, compute capability 9.0, 1980 MHz, 700 W,
-PCIe 5 x16, 17 NVLinks, in MIG instances; now 2.0 GiB in use, 41 C, 350 W, 1755 MHz
+PCIe 5 x16, 17 NVLinks, in MIG instances; now 2.0 GiB in use, 41 C, 350 W, 1755 MHz,
+clocks held down by power_cap and hardware and hardware_thermal, 12 memory errors mended,
+1 NOT mended
 gpu          ok      2: Fake H200, 150.0 GiB, compute capability 9.0, 1980 MHz, 700 W,
-PCIe 5 x16, 17 NVLinks; now 3.0 GiB in use, 42 C, 350 W, 1755 MHz
+PCIe 5 x16, 17 NVLinks; now 3.0 GiB in use, 42 C, 350 W, 1755 MHz, 24 memory errors
+mended, 2 NOT mended
 gpu links    missing some pairs have no peer access: what moves between them goes through
 the host's memory
 END
@@ -75,8 +78,15 @@ grep -q '^gpu *missing' <<<"$out" || fail 'a driver without GPUs'
 out=$(with_gpus refuses)
 grep -q '^nvml *missing *the driver does not answer: Driver Not Loaded; ' <<<"$out" ||
     fail 'a driver that does not start'
-out=$(FAKE_GPUS=1 with_gpus whole --json)
+out=$(FAKE_GPUS=2 with_gpus whole --json)
 for figure in '"uuid": "GPU-0"' '"memory_bytes": 161061273600' '"power_watts": 350.5' \
-    '"busy": 0.75'; do
+    '"busy": 0.75' '"throttles": []' '"power_cap",' '"ecc_corrected": 12' \
+    '"ecc_uncorrected": 1'; do
     grep -Fq "$figure" <<<"$out" || fail "no $figure"
 done
+out=$(FAKE_GPUS=1 with_gpus between --json)
+for figure in '"throttles": []' '"ecc_corrected": null' '"ecc_uncorrected": null'; do
+    grep -Fq "$figure" <<<"$out" || fail "no $figure"
+done
+out=$(FAKE_GPUS=1 with_gpus old --json)
+grep -Fq '"throttles": null' <<<"$out" || fail "$out"

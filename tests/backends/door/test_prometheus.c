@@ -341,6 +341,8 @@ static struct dyno_nvml_watch *open_gpus(const char *variant)
 }
 
 #define GPU(name) "dyno_gpu_" name "{gpu=\"1\",uuid=\"GPU-1\",name=\"Fake H200\"}"
+#define THROTTLED(reason)                                                                          \
+    "dyno_gpu_throttled{gpu=\"1\",uuid=\"GPU-1\",name=\"Fake H200\",reason=\"" reason "\"}"
 
 START_TEST(gpus_are_told_in_base_units)
 {
@@ -357,6 +359,11 @@ START_TEST(gpus_are_told_in_base_units)
     ck_assert_double_eq(value_of(GPU("sm_clock_hertz")), 1755e6);
     ck_assert_double_eq(value_of(GPU("memory_clock_hertz")), 3201e6);
     ck_assert_double_eq(value_of(GPU("temperature_celsius")), 41);
+    ck_assert_double_eq(value_of(GPU("ecc_corrected_total")), 12);
+    ck_assert_double_eq(value_of(GPU("ecc_uncorrected_total")), 1);
+    ck_assert_double_eq(value_of(THROTTLED("power_cap")), 1);
+    ck_assert_double_eq(value_of(THROTTLED("hardware_thermal")), 1);
+    ck_assert_double_eq(value_of(THROTTLED("thermal")), 0);
     dyno_nvml_watch_close(watch);
 }
 END_TEST
@@ -372,6 +379,8 @@ START_TEST(what_a_gpu_does_not_tell_has_no_line)
         2147483648.0);
     for (size_t i = 0; i < series_count; i++) {
         ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_power"));
+        ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_throttled"));
+        ck_assert_ptr_null(strstr(series[i].name, "dyno_gpu_ecc"));
     }
     dyno_nvml_watch_close(watch);
 }

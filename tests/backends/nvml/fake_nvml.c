@@ -3,13 +3,13 @@
  * It shows FAKE_GPUS GPUs (two if that is not set).  Of three: 0 and 1 are linked by NVLink, 2
  * reaches 0 over PCIe and 1 not at all.  GPU i is i degrees warmer than the one before.  Variants:
  * one that tells everything, one as of an old driver, one that does not start, one that is
- * something else.
+ * something else, one of between (its GPU 0 knows no ECC, and why clocks are low has its old name).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WHOLE, OLD, REFUSES, OTHER };
+enum { WHOLE, OLD, REFUSES, OTHER, BETWEEN };
 enum { OK = 0, NOT_SUPPORTED = 3, NOT_LOADED = 9 };
 enum { INDEX_READ = 0, INDEX_NVLINK = 2, PEER_OK = 0, PEER_NOT = 1 };
 
@@ -49,6 +49,9 @@ int nvmlDeviceGetPowerUsage(struct gpu *gpu, unsigned *milliwatts);
 int nvmlDeviceGetTotalEnergyConsumption(struct gpu *gpu, unsigned long long *millijoules);
 int nvmlDeviceGetClockInfo(struct gpu *gpu, int which, unsigned *mhz);
 int nvmlDeviceGetTemperature(struct gpu *gpu, int sensor, unsigned *celsius);
+int nvmlDeviceGetCurrentClocksEventReasons(struct gpu *gpu, unsigned long long *reasons);
+int nvmlDeviceGetCurrentClocksThrottleReasons(struct gpu *gpu, unsigned long long *reasons);
+int nvmlDeviceGetTotalEccErrors(struct gpu *gpu, int kind, int since, unsigned long long *count);
 int nvmlDeviceGetP2PStatus(struct gpu *from, struct gpu *to, int what, int *status);
 
 #if VARIANT != 3
@@ -199,6 +202,26 @@ int nvmlDeviceGetTemperature(struct gpu *gpu, int sensor, unsigned *celsius)
         return NOT_SUPPORTED;
     }
     *celsius = 40 + gpu->index;
+    return OK;
+}
+
+/* GPU 0 is idle; 1 has come to its limit of power, and is too warm besides. */
+#if VARIANT == 4
+int nvmlDeviceGetCurrentClocksThrottleReasons(struct gpu *gpu, unsigned long long *reasons)
+#else
+int nvmlDeviceGetCurrentClocksEventReasons(struct gpu *gpu, unsigned long long *reasons)
+#endif
+{
+    *reasons = gpu->index == 1 ? 0x4 | 0x8 | 0x40 : 0x1;
+    return OK;
+}
+
+int nvmlDeviceGetTotalEccErrors(struct gpu *gpu, int kind, int since, unsigned long long *count)
+{
+    if (since != 0 || kind > 1 || (VARIANT == BETWEEN && gpu->index == 0)) {
+        return NOT_SUPPORTED;
+    }
+    *count = kind == 0 ? 12 * gpu->index : gpu->index;
     return OK;
 }
 

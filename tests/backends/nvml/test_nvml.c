@@ -62,7 +62,48 @@ START_TEST(a_look_has_the_units_it_says)
     ck_assert_double_eq_tol(state.sm_clock_mhz, 1755, 1e-9);
     ck_assert_double_eq_tol(state.memory_clock_mhz, 3201, 1e-9);
     ck_assert_double_eq_tol(state.temperature_celsius, 41, 1e-9);
+    ck_assert_double_eq_tol(state.ecc_corrected, 12, 1e-9);
+    ck_assert_double_eq_tol(state.ecc_uncorrected, 1, 1e-9);
+    ck_assert(state.tells_throttles);
+    ck_assert_uint_eq(state.throttles, 1U << DYNO_NVML_POWER_CAP | 1U << DYNO_NVML_HARDWARE |
+                                           1U << DYNO_NVML_HARDWARE_THERMAL);
+    dyno_nvml_look(nvml, 0, &state); /* it is idle, which is no reason */
+    ck_assert(state.tells_throttles);
+    ck_assert_uint_eq(state.throttles, 0);
+    ck_assert_double_eq_tol(state.ecc_corrected, 0, 1e-9);
     dyno_nvml_close(nvml);
+}
+END_TEST
+
+/* What one GPU does not tell, another may; what has an older name is found by it. */
+START_TEST(every_figure_is_left_out_by_itself)
+{
+    struct dyno_nvml *nvml;
+    struct dyno_nvml_state state;
+    struct dyno_error error;
+
+    ck_assert_int_eq(open_fake("between", &nvml, &error), DYNO_OK);
+    dyno_nvml_look(nvml, 0, &state);
+    ck_assert(isnan(state.ecc_corrected) && isnan(state.ecc_uncorrected));
+    ck_assert(state.tells_throttles && state.throttles == 0);
+    ck_assert_double_eq_tol(state.power_watts, 350.5, 1e-9);
+    dyno_nvml_look(nvml, 1, &state);
+    ck_assert_double_eq_tol(state.ecc_corrected, 12, 1e-9);
+    ck_assert_uint_eq(state.throttles & 1U << DYNO_NVML_POWER_CAP, 1U << DYNO_NVML_POWER_CAP);
+    dyno_nvml_close(nvml);
+}
+END_TEST
+
+START_TEST(reasons_have_words)
+{
+    for (uint32_t i = 0; i < DYNO_NVML_THROTTLES; i++) {
+        const char *word = dyno_nvml_throttle_word(i);
+
+        ck_assert(word && *word);
+        for (uint32_t other = 0; other < i; other++) {
+            ck_assert_str_ne(word, dyno_nvml_throttle_word(other));
+        }
+    }
 }
 END_TEST
 
@@ -98,6 +139,8 @@ START_TEST(an_old_driver_tells_less)
     ck_assert(isnan(state.busy) && isnan(state.memory_busy) && isnan(state.power_watts));
     ck_assert(isnan(state.energy_joules) && isnan(state.sm_clock_mhz));
     ck_assert(isnan(state.temperature_celsius));
+    ck_assert(isnan(state.ecc_corrected) && isnan(state.ecc_uncorrected));
+    ck_assert(!state.tells_throttles && state.throttles == 0);
     ck_assert_int_eq(dyno_nvml_path(nvml, 0, 1), DYNO_NVML_UNKNOWN);
     dyno_nvml_close(nvml);
 }
@@ -175,6 +218,8 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(nvml, a_gpu_is_described);
     tcase_add_test(nvml, a_look_has_the_units_it_says);
+    tcase_add_test(nvml, every_figure_is_left_out_by_itself);
+    tcase_add_test(nvml, reasons_have_words);
     tcase_add_test(nvml, paths_are_the_best_there_are);
     tcase_add_test(nvml, an_old_driver_tells_less);
     tcase_add_test(nvml, more_gpus_than_there_is_room_for_are_left_out);
