@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "backends/cuda/collective_trial.h"
 #include "backends/cuda/plan.h"
 #include "backends/cuda/runtime.h"
 #include "kernels/team.h"
@@ -151,25 +152,66 @@ static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_p
                                free_bytes, error);
 }
 
+/* What NCCL takes of the GPUs of the worker whose first one is `gpu`; one rank: nothing. */
+static dyno_status measure_group(uint64_t *out, const struct dyno_cuda_parts_config *config,
+                                 uint32_t gpu, struct dyno_error *error)
+{
+    const struct dyno_model *model = &config->weights->model;
+    uint64_t each = ((uint64_t)model->vocab + config->ranks - 1) / config->ranks;
+    struct dyno_cuda_trial trial = {
+        .ranks = config->ranks,
+        .sum_elements = (uint64_t)config->forward->rows_max * model->hidden,
+        .gather_each = config->forward->sequences_max * each,
+    };
+    int *gpus = calloc(config->ranks, sizeof *gpus);
+    dyno_status status;
+
+    if (!gpus) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u ranks", config->ranks);
+    }
+    for (uint32_t i = 0; i < config->ranks; i++) {
+        gpus[i] = (int)(gpu + i);
+    }
+    trial.gpus = gpus;
+    status = dyno_cuda_collective_measure(out, &trial, error);
+    free(gpus);
+    return status;
+}
+
+static dyno_status blocks_of(uint32_t *out, const struct dyno_cuda_parts_config *config,
+                             uint32_t gpu, const struct dyno_cuda_load *load,
+                             struct dyno_error *error)
+{
+    struct dyno_cuda_plan plan = {0};
+    struct part part = {.view = NULL};
+    dyno_status status = open_view(&part, config, gpu, error);
+
+    if (status == DYNO_OK) {
+        status = plan_gpu(&plan, config, &part, gpu, load, error);
+    }
+    close_part(&part);
+    *out = plan.blocks;
+    return status;
+}
+
 dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
                                    struct dyno_error *error)
 {
     uint32_t gpus = 0, blocks = UINT32_MAX;
+    uint64_t group_bytes = 0;
 
     DYNO_TRY(dyno_cuda_model_check(config->weights, error));
     DYNO_TRY(share_gpus(&gpus, config, error));
     for (uint32_t gpu = 0; gpu < gpus; gpu++) {
         struct dyno_cuda_load load = load_of(config, gpu, gpus);
-        struct dyno_cuda_plan plan = {0};
-        struct part part = {.view = NULL};
-        dyno_status status = open_view(&part, config, gpu, error);
+        uint32_t fit = 0;
 
-        if (status == DYNO_OK) {
-            status = plan_gpu(&plan, config, &part, gpu, &load, error);
+        if (config->ranks > 1 && gpu % config->ranks == 0) {
+            DYNO_TRY(measure_group(&group_bytes, config, gpu, error));
         }
-        close_part(&part);
-        DYNO_TRY(status);
-        blocks = plan.blocks < blocks ? plan.blocks : blocks;
+        load.group_bytes = group_bytes;
+        DYNO_TRY(blocks_of(&fit, config, gpu, &load, error));
+        blocks = fit < blocks ? fit : blocks;
     }
     *out = blocks;
     return DYNO_OK;

@@ -19,7 +19,8 @@ struct dyno_cuda_parts_config {
 };
 
 /* How many KV blocks each worker can have, but for the others: what the GPU with the least room has
- * room for.  Takes nothing.  Errors: DYNO_UNSUPPORTED (the model), DYNO_NOT_FOUND (no GPU, or too
+ * room for.  Takes nothing for good; of several ranks their groups are tried (collective_trial.h).
+ * Errors: DYNO_UNSUPPORTED (the model), DYNO_NOT_FOUND (no GPU, or too
  * few for the ranks), as dyno_shard_make, dyno_shard_weights_open and dyno_cuda_plan_make. */
 dyno_status dyno_cuda_parts_blocks(uint32_t *out, const struct dyno_cuda_parts_config *config,
                                    struct dyno_error *error);

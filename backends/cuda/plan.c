@@ -4,12 +4,9 @@
 
 #include "core/base/status.h"
 
-enum { OTHERS_TEXT_MAX = 64 };
+enum { OTHERS_TEXT_MAX = 64, GROUP_TEXT_MAX = 64 };
 
-enum {
-    RESERVE_BYTES = 1 << 30,
-    NCCL_BYTES = 1 << 29, /* its buffers; a guess on the safe side for eight GPUs with NVLink */
-};
+enum { RESERVE_BYTES = 1 << 30 };
 
 static double gib(uint64_t bytes)
 {
@@ -27,21 +24,32 @@ static void say_others(char text[OTHERS_TEXT_MAX], const struct dyno_cuda_plan *
     }
 }
 
+/* What NCCL has, in words. */
+static void say_group(char text[GROUP_TEXT_MAX], const struct dyno_cuda_plan *plan)
+{
+    text[0] = '\0';
+    if (plan->group > 0) {
+        (void)snprintf(text, GROUP_TEXT_MAX, "%.2f that NCCL took when it was tried, ",
+                       gib(plan->group));
+    }
+}
+
 static dyno_status refuse(const struct dyno_cuda_plan *plan, const struct dyno_cuda_load *load,
                           uint32_t workers, uint32_t blocks, uint64_t free_bytes,
                           struct dyno_error *error)
 {
-    char others[OTHERS_TEXT_MAX];
+    char others[OTHERS_TEXT_MAX], group[GROUP_TEXT_MAX];
 
     say_others(others, plan, load);
+    say_group(group, plan);
     return dyno_fail(error, DYNO_NO_MEMORY,
                      "the GPU has %.2f GiB free, and %.2f GiB are needed: weights %.2f, and for "
-                     "%u worker%s each %.2f for passes and %.2f for %u KV block%s, %s%.2f left to "
-                     "CUDA; a smaller model, fewer tokens or sequences in a pass, or fewer KV "
+                     "%u worker%s each %.2f for passes and %.2f for %u KV block%s, %s%s%.2f left "
+                     "to CUDA; a smaller model, fewer tokens or sequences in a pass, or fewer KV "
                      "blocks need less",
                      gib(free_bytes), gib(plan->total), gib(plan->weights), workers,
                      workers == 1 ? "" : "s", gib(plan->passes), gib(blocks * plan->block), blocks,
-                     blocks == 1 ? "" : "s", others, gib(plan->reserve));
+                     blocks == 1 ? "" : "s", others, group, gib(plan->reserve));
 }
 
 /* Blocks that as many sequences as may run can fill. */
@@ -67,7 +75,8 @@ dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_we
                                                                           .positions = positions}),
         .passes = dyno_cuda_forward_bytes(weights, positions, config),
         .block = dyno_cuda_block_bytes(&weights->model, config),
-        .reserve = RESERVE_BYTES + (config->shard ? (uint64_t)NCCL_BYTES : 0),
+        .reserve = RESERVE_BYTES,
+        .group = load->group_bytes,
     };
     uint32_t workers = load->workers + (load->others_blocks == 0 ? load->others : 0);
     uint64_t fixed, blocks = config->blocks > 0 ? config->blocks : 1;
@@ -75,7 +84,7 @@ dyno_status dyno_cuda_plan_make(struct dyno_cuda_plan *out, const struct dyno_we
     plan.others = load->others_blocks == 0
                       ? 0
                       : load->others * (plan.passes + load->others_blocks * plan.block);
-    fixed = plan.weights + workers * plan.passes + plan.others + plan.reserve;
+    fixed = plan.weights + workers * plan.passes + plan.others + plan.group + plan.reserve;
     plan.total = fixed + workers * blocks * plan.block;
     if (plan.total > free_bytes) {
         return refuse(&plan, load, workers, (uint32_t)blocks, free_bytes, error);

@@ -11,11 +11,11 @@ struct dyno_cuda_plan {
     uint64_t weights; /* bytes, of all workers together */
     uint64_t passes;  /* of a worker: activations, logits, workspace, what a pass is told */
     uint64_t block;   /* of one KV block, all layers */
-    uint64_t
-        reserve;     /* is left to CUDA: its context, code, graphs; and to NCCL where ranks share */
-    uint64_t others; /* of all others that have a number of blocks of their own */
-    uint64_t total;  /* of all of that with `blocks` blocks a worker */
-    uint32_t blocks; /* of each worker */
+    uint64_t reserve; /* is left to CUDA: its context, code, graphs */
+    uint64_t group;   /* takes NCCL, where ranks share */
+    uint64_t others;  /* of all others that have a number of blocks of their own */
+    uint64_t total;   /* of all of that with `blocks` blocks a worker */
+    uint32_t blocks;  /* of each worker */
 };
 
 /* Who shares a GPU. */
@@ -23,6 +23,7 @@ struct dyno_cuda_load {
     uint32_t workers;       /* whose blocks are to be found */
     uint32_t others;        /* the same passes ... */
     uint32_t others_blocks; /* ... and so many blocks each; 0: as many as the workers have */
+    uint64_t group_bytes;   /* that NCCL takes (collective_trial.h); one rank: 0 */
 };
 
 /* For those who share one GPU of which `free_bytes` are free.  config->blocks 0: as many blocks as

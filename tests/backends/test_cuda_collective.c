@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "backends/cuda/collective_trial.h"
 #include "kernels/half.h"
 #include "tests/check_main.h"
 #include "tests/cuda_emulation/faults.h"
@@ -205,6 +206,77 @@ START_TEST(what_cannot_be_told_is_refused)
 }
 END_TEST
 
+/* ---- what a group takes ---------------------------------------------------------------------- */
+
+static const int trial_gpus[RANKS] = {2, 0, 1};
+static const struct dyno_cuda_trial trial = {
+    .ranks = RANKS, .gpus = trial_gpus, .sum_elements = 1000, .gather_each = 77};
+
+static size_t free_on(int gpu)
+{
+    size_t free_bytes, total_bytes;
+
+    ck_assert(cudaSetDevice(gpu) == cudaSuccess);
+    ck_assert(cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess);
+    return free_bytes;
+}
+
+/* What it takes when it is brought together, and what it takes when it is used; all of it is given
+ * back. */
+START_TEST(what_a_group_takes_is_measured)
+{
+    struct dyno_error error = {0};
+    uint64_t taken = 1;
+    size_t before;
+
+    dyno_emulation_devices(RANKS);
+    before = free_on(1);
+    ck_assert_msg(dyno_cuda_collective_measure(&taken, &trial, &error) == DYNO_OK, "%s",
+                  error.text);
+    ck_assert_uint_eq(taken, 0);
+    dyno_emulation_nccl_bytes(300 << 20, 77 << 20);
+    ck_assert_msg(dyno_cuda_collective_measure(&taken, &trial, &error) == DYNO_OK, "%s",
+                  error.text);
+    ck_assert_uint_eq(taken, 377 << 20);
+    for (int gpu = 0; gpu < RANKS; gpu++) {
+        ck_assert_uint_eq(free_on(gpu), before);
+    }
+    dyno_emulation_nccl_bytes(0, 0);
+}
+END_TEST
+
+/* Wherever one fails, all end, and nothing is left behind. */
+START_TEST(a_trial_that_fails_is_told)
+{
+    struct dyno_cuda_trial small = trial;
+    uint64_t calls, taken = 5;
+    size_t before;
+
+    small.sum_elements = 9;
+    small.gather_each = 1;
+    dyno_emulation_devices(RANKS);
+    dyno_emulation_nccl_bytes(3 << 20, 1 << 20);
+    before = free_on(0);
+    dyno_emulation_fail(0, cudaSuccess);
+    ck_assert(dyno_cuda_collective_measure(&taken, &small, NULL) == DYNO_OK);
+    calls = dyno_emulation_calls() - 2 * RANKS; /* the last say whose memory is given back */
+    taken = 5;
+    ck_assert_uint_gt(calls, 30);
+    for (uint64_t call = 1; call <= calls; call++) {
+        struct dyno_error error = {0};
+        dyno_status status;
+
+        dyno_emulation_fail(call, cudaErrorIllegalAddress);
+        status = dyno_cuda_collective_measure(&taken, &small, &error);
+        ck_assert_msg(status != DYNO_OK && error.text[0] && taken == 5, "call %d: %d, %s",
+                      (int)call, (int)status, error.text);
+        dyno_emulation_fail(0, cudaSuccess);
+        ck_assert_uint_eq(free_on(0), before);
+    }
+    dyno_emulation_nccl_bytes(0, 0);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("collective");
@@ -212,6 +284,8 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, sums_and_gathers_are_those_of_all_ranks, 0, 6);
     tcase_add_test(tc, who_waits_for_a_lost_rank_is_let_go);
     tcase_add_test(tc, what_cannot_be_told_is_refused);
+    tcase_add_test(tc, what_a_group_takes_is_measured);
+    tcase_add_test(tc, a_trial_that_fails_is_told);
     suite_add_tcase(suite, tc);
 }
 

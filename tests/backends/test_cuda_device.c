@@ -402,6 +402,37 @@ START_TEST(a_place_needs_memory_for_one_role)
 }
 END_TEST
 
+/* What NCCL takes, when it is brought together and when it is asked, is no place for blocks. */
+START_TEST(ranks_leave_room_for_what_nccl_takes)
+{
+    const size_t gib = (size_t)1 << 30, mib = (size_t)1 << 20;
+    struct dyno_rng rng;
+    struct dyno_model shapes;
+    struct dyno_cuda_config config;
+    struct dyno_error error = {0};
+    uint32_t all = 0, fewer = 0;
+
+    dyno_rng_init(&rng, 1, "cuda device");
+    shapes = cuda_shapes_to_share(&rng, LLAMA3, 16);
+    config = cuda_config(cuda_model_of(&rng, LLAMA3, &shapes), NULL, 2);
+    config.blocks = 0;
+    config.context_max = 1 << 16; /* more blocks can be filled than there is room for */
+    dyno_emulation_devices(4);
+    dyno_emulation_free_bytes(gib + 46 * mib);
+    ck_assert_msg(dyno_cuda_device_blocks(&all, &config, &error) == DYNO_OK, "%s", error.text);
+    dyno_emulation_nccl_bytes(2 * mib, 1 * mib);
+    ck_assert(dyno_cuda_device_blocks(&fewer, &config, &error) == DYNO_OK && fewer < all);
+    dyno_emulation_free_bytes(gib + 49 * mib);
+    ck_assert(dyno_cuda_device_blocks(&fewer, &config, &error) == DYNO_OK && fewer == all);
+    dyno_emulation_nccl_bytes(512 * mib, 0);
+    dyno_emulation_free_bytes(gib + 520 * mib);
+    ck_assert(dyno_cuda_device_blocks(&fewer, &config, &error) == DYNO_NO_MEMORY);
+    ck_assert_msg(strstr(error.text, "0.50 that NCCL took when it was tried, 1.00 left to CUDA"),
+                  "%s", error.text);
+    dyno_emulation_nccl_bytes(0, 0);
+}
+END_TEST
+
 /* As on a machine that has no GPU, or no driver. */
 START_TEST(what_is_missing_is_said)
 {
@@ -550,6 +581,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, passes_that_end_early_leave_no_trace, 0, 2);
     tcase_add_test(tc, a_fleet_without_room_is_refused);
     tcase_add_test(tc, who_starts_in_a_place_takes_it);
+    tcase_add_test(tc, ranks_leave_room_for_what_nccl_takes);
     tcase_add_test(tc, what_is_missing_is_said);
     tcase_add_test(tc, a_place_needs_memory_for_one_role);
     tcase_add_test(tc, ranks_without_gpus_of_their_own_are_refused);

@@ -311,6 +311,7 @@ START_TEST(every_rank_has_a_plan_of_its_own)
     struct dyno_weights *weights = model_to_share(&rng, 0, "cuda ranks plan");
     struct dyno_cuda_forward_config config = forward_config(DYNO_ELEMENT_BF16, false);
     struct bench *bench = bench_open(weights, 4, DYNO_ELEMENT_BF16, false);
+    struct dyno_cuda_load load = {.workers = 1, .group_bytes = 12345};
     struct dyno_cuda_plan whole, plan[4];
 
     ck_assert(dyno_cuda_plan_make(&whole, weights, DYNO_ELEMENT_BF16, CONTEXT, &config,
@@ -319,13 +320,14 @@ START_TEST(every_rank_has_a_plan_of_its_own)
     for (uint32_t i = 0; i < 4; i++) {
         config.shard = &bench->shards[i];
         ck_assert(dyno_cuda_plan_make(&plan[i], bench->views[i], DYNO_ELEMENT_BF16, CONTEXT,
-                                      &config, &(struct dyno_cuda_load){.workers = 1}, UINT64_MAX,
-                                      NULL) == DYNO_OK);
+                                      &config, &load, UINT64_MAX, NULL) == DYNO_OK);
         ck_assert_uint_eq(plan[i].weights, bench->models[i]->bytes);
         ck_assert_uint_lt(plan[i].weights, whole.weights);
         ck_assert_uint_eq(plan[i].block * weights->model.kv_heads,
                           whole.block * bench->shards[i].kv_heads.count);
-        ck_assert_uint_gt(plan[i].reserve, whole.reserve); /* NCCL's */
+        ck_assert_uint_eq(plan[i].group, load.group_bytes); /* NCCL's */
+        ck_assert_uint_eq(plan[i].total, plan[i].weights + plan[i].passes + plan[i].group +
+                                             plan[i].reserve + plan[i].blocks * plan[i].block);
     }
     ck_assert_uint_lt(plan[1].passes, plan[0].passes); /* it chooses no tokens */
     bench_close(bench);

@@ -34,6 +34,10 @@ bool dyno_emulation_sees(int device, int peer);
 /* What cudaMemGetInfo says is free, and all there is.  8 GiB at first. */
 void dyno_emulation_free_bytes(size_t bytes);
 
+/* What of that a communicator of NCCL takes of its device: so much when it is opened, and so much
+ * more at its first operation.  0 at first. */
+void dyno_emulation_nccl_bytes(size_t opened, size_t used);
+
 #ifdef __cplusplus
 }
 
@@ -41,6 +45,10 @@ namespace emulation
 {
 /* One call more: whether it is the one. */
 cudaError_t fault();
+
+/* Of the free memory of a device, what somebody has taken; or given back. */
+void take_free(int device, size_t bytes);
+void give_free(int device, size_t bytes);
 
 /* A call that has to do with another device than the current one, too. */
 cudaError_t fault_beside(int device);

@@ -40,11 +40,30 @@ struct group {
 
 } /* namespace */
 
+static size_t taken_opened, taken_used; /* by dyno_emulation_nccl_bytes */
+
 struct ncclComm {
     std::shared_ptr<group> all;
     size_t rank;
     int device;
+    size_t taken;
+
+    void take(size_t bytes)
+    {
+        emulation::take_free(device, bytes);
+        taken += bytes;
+    }
+    ~ncclComm()
+    {
+        emulation::give_free(device, taken);
+    }
 };
+
+void dyno_emulation_nccl_bytes(size_t opened, size_t used)
+{
+    taken_opened = opened;
+    taken_used = used;
+}
 
 static size_t bytes_of(dyno_nccl_type type)
 {
@@ -150,7 +169,7 @@ static cudaError_t meet(group *all, size_t rank, const call &own)
     return cudaSuccess;
 }
 
-static int queue(const ncclComm *comm, const call &own, dyno_cuda_stream stream)
+static int queue(ncclComm *comm, const call &own, dyno_cuda_stream stream)
 {
     auto *on = static_cast<cudaStream_t>(stream);
     std::shared_ptr<group> all = comm->all;
@@ -161,6 +180,9 @@ static int queue(const ncclComm *comm, const call &own, dyno_cuda_stream stream)
     }
     if (emulation::fault() != cudaSuccess) {
         return unhandled_cuda_error;
+    }
+    if (comm->taken == taken_opened) {
+        comm->take(taken_used);
     }
     return emulation::queue(on, [=]() { return meet(all.get(), rank, own); }) == cudaSuccess
                ? success
@@ -184,7 +206,8 @@ int dyno_nccl_open(struct ncclComm **comms, int count, const int *gpus)
     all->calls.resize(static_cast<size_t>(count));
     all->aborted.resize(static_cast<size_t>(count));
     for (int i = 0; i < count; i++) {
-        comms[i] = new ncclComm{all, static_cast<size_t>(i), gpus[i]};
+        comms[i] = new ncclComm{all, static_cast<size_t>(i), gpus[i], 0};
+        comms[i]->take(taken_opened);
     }
     return success;
 }

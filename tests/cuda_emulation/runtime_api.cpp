@@ -5,12 +5,14 @@
 #include <cstring>
 
 #include "tests/cuda_emulation/cuda.h"
+#include "tests/cuda_emulation/devices.h"
 #include "tests/cuda_emulation/faults.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/stream.h"
 
 static thread_local cudaError_t last_error;
 static size_t free_bytes_told = size_t{8} << 30;
+static size_t free_taken[8]; /* of each device; by several threads */
 
 cudaError_t dyno_emulation_refuse(cudaError_t error);
 cudaError_t dyno_emulation_refuse(cudaError_t error)
@@ -67,6 +69,16 @@ cudaError_t cudaMemset(void *memory, int value, size_t bytes)
     return cudaSuccess;
 }
 
+void emulation::take_free(int device, size_t bytes)
+{
+    __atomic_fetch_add(&free_taken[device], bytes, __ATOMIC_RELAXED);
+}
+
+void emulation::give_free(int device, size_t bytes)
+{
+    __atomic_fetch_sub(&free_taken[device], bytes, __ATOMIC_RELAXED);
+}
+
 void dyno_emulation_free_bytes(size_t bytes)
 {
     free_bytes_told = bytes;
@@ -74,7 +86,10 @@ void dyno_emulation_free_bytes(size_t bytes)
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
-    *free_bytes = *total_bytes = free_bytes_told;
+    size_t taken = __atomic_load_n(&free_taken[emulation::device_current()], __ATOMIC_RELAXED);
+
+    *total_bytes = free_bytes_told;
+    *free_bytes = free_bytes_told > taken ? free_bytes_told - taken : 0;
     return emulation::fault();
 }
 
