@@ -1,8 +1,7 @@
 /* The promises of docs/architecture.md where requests are served in halves, over random worlds.
  * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
-#include "tests/check_main.h"
-#include "tests/system/seeds.h"
 #include "tests/system/world_draw_halves.h"
+#include "tests/system/world_promises.h"
 
 enum { WORLDS_A_TEST = WORLDS(50), TESTS = 20 };
 
@@ -39,21 +38,11 @@ static void expect_same(const struct world *world, const struct world_digest *a,
                   (unsigned long long)b->end_ns);
 }
 
+static const struct world_kind in_halves = {draw, may_merge, expect_same};
+
 START_TEST(leaping_equals_stepping_in_halves)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest leap, step, some;
-
-        draw(&world, seed);
-        world.trie = seed % 2 == 0 && may_merge(&world);
-        leap = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        some = world_run(&world, 3);
-        expect_same(&world, &leap, &step);
-        expect_same(&world, &leap, &some);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &in_halves, leaping_equals_stepping);
 }
 END_TEST
 
@@ -82,40 +71,13 @@ END_TEST
 
 START_TEST(every_request_in_halves_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest whole, cut, step;
-
-        draw(&world, seed);
-        whole = world_run(&world, 1u << 20);
-        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
-        world.duration_max_ns = whole.end_ns / 2;
-        cut = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
-                      "seed %llu", (unsigned long long)seed);
-        expect_same(&world, &cut, &step);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &in_halves, every_request_ends_once);
 }
 END_TEST
 
 START_TEST(long_spans_change_nothing_that_can_be_seen_in_halves)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest fine, merged;
-
-        draw(&world, seed);
-        if (!may_merge(&world)) {
-            continue;
-        }
-        fine = world_run(&world, 1u << 20);
-        world.trie = true;
-        merged = world_run(&world, 1u << 20);
-        expect_same(&world, &fine, &merged);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &in_halves, long_spans_change_nothing);
 }
 END_TEST
 

@@ -1,8 +1,6 @@
 /* The promises of docs/architecture.md where KV may lie in lower tiers, over random worlds.
  * Every failure names the seed; repeat it with DYNO_SEED=n CK_FORK=no. */
-#include "tests/check_main.h"
-#include "tests/system/seeds.h"
-#include "tests/system/world.h"
+#include "tests/system/world_promises.h"
 
 enum { WORLDS_A_TEST = WORLDS(25), TESTS = 8, PEER_TESTS = 4, PEER_WORLDS = 40 };
 
@@ -53,60 +51,24 @@ static void expect_same(const struct world *world, const struct world_digest *a,
         (unsigned long long)b->gaps, (unsigned long long)a->end_ns, (unsigned long long)b->end_ns);
 }
 
+static const struct world_kind with_tiers = {draw, may_merge, expect_same};
+static const struct world_kind with_peers = {draw_peers, may_merge, expect_same};
+
 START_TEST(leaping_equals_stepping_with_tiers)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest leap, step, some;
-
-        draw(&world, seed);
-        world.trie = seed % 2 == 0 && may_merge(&world);
-        leap = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        some = world_run(&world, 3);
-        expect_same(&world, &leap, &step);
-        expect_same(&world, &leap, &some);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_tiers, leaping_equals_stepping);
 }
 END_TEST
 
 START_TEST(every_request_with_tiers_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest whole, cut, step;
-
-        draw(&world, seed);
-        whole = world_run(&world, 1u << 20);
-        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
-        world.duration_max_ns = whole.end_ns / 2;
-        cut = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
-                      "seed %llu", (unsigned long long)seed);
-        expect_same(&world, &cut, &step);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_tiers, every_request_ends_once);
 }
 END_TEST
 
 START_TEST(long_spans_change_nothing_that_can_be_seen_with_tiers)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest fine, merged;
-
-        draw(&world, seed);
-        if (!may_merge(&world)) {
-            continue;
-        }
-        fine = world_run(&world, 1u << 20);
-        world.trie = true;
-        merged = world_run(&world, 1u << 20);
-        expect_same(&world, &fine, &merged);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_tiers, long_spans_change_nothing);
 }
 END_TEST
 
@@ -132,58 +94,19 @@ END_TEST
 
 START_TEST(leaping_equals_stepping_with_peers)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest leap, step, some;
-
-        draw_peers(&world, seed);
-        world.trie = seed % 2 == 0 && may_merge(&world);
-        leap = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        some = world_run(&world, 3);
-        expect_same(&world, &leap, &step);
-        expect_same(&world, &leap, &some);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_peers, leaping_equals_stepping);
 }
 END_TEST
 
 START_TEST(every_request_with_peers_ends_exactly_once)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest whole, cut, step;
-
-        draw_peers(&world, seed);
-        whole = world_run(&world, 1u << 20);
-        ck_assert_msg(whole.records == world.request_count, "seed %llu", (unsigned long long)seed);
-        world.duration_max_ns = whole.end_ns / 2;
-        cut = world_run(&world, 1u << 20);
-        step = world_run(&world, 1);
-        ck_assert_msg(cut.records <= world.request_count && cut.records >= cut.unfinished,
-                      "seed %llu", (unsigned long long)seed);
-        expect_same(&world, &cut, &step);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_peers, every_request_ends_once);
 }
 END_TEST
 
 START_TEST(long_spans_change_nothing_that_can_be_seen_with_peers)
 {
-    for (uint64_t seed = first_seed(_i, WORLDS_A_TEST); seed < last_seed(_i, WORLDS_A_TEST);
-         seed++) {
-        static struct world world;
-        struct world_digest fine, merged;
-
-        draw_peers(&world, seed);
-        if (!may_merge(&world)) {
-            continue;
-        }
-        fine = world_run(&world, 1u << 20);
-        world.trie = true;
-        merged = world_run(&world, 1u << 20);
-        expect_same(&world, &fine, &merged);
-    }
+    in_worlds(_i, WORLDS_A_TEST, &with_peers, long_spans_change_nothing);
 }
 END_TEST
 

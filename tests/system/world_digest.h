@@ -6,6 +6,7 @@
 #include "core/run/planner.h"
 #include "core/run/roster.h"
 #include "core/run/sink.h"
+#include "tests/check_main.h"
 
 struct world_digest {
     uint64_t hash;
