@@ -124,6 +124,8 @@ static dyno_status take_words(struct words *words, struct dyno_options *options,
             at += 2;
         } else if (typed[0] == '-' && typed[1] != '\0') {
             DYNO_TRY(take_flag(words, options, argc, argv, &at, error));
+        } else if (words->shape->takes_no_file) {
+            return unknown_flag(words, options, typed, error);
         } else if (words->shape->file_flag || (words->file && words->shape->others)) {
             DYNO_TRY(take_other(words, typed, error));
             at++;

@@ -1,4 +1,4 @@
-/* A command of one file and some options, such as `dyno trace info FILE`. */
+/* A command of one file and some options, such as `dyno trace info FILE`; or of options alone. */
 #ifndef DYNO_CLI_FILE_COMMAND_H
 #define DYNO_CLI_FILE_COMMAND_H
 
@@ -21,11 +21,12 @@ struct dyno_file_command {
     struct dyno_file_words *others; /* words that stand alone, without a flag behind the file; NULL:
                                        none may */
     const char *needs;              /* what is missing without a file; NULL: nothing */
+    bool takes_no_file;             /* a word that stands alone is refused */
     const struct dyno_option *rows; /* [row_count] */
     uint32_t row_count;
     void *values; /* the struct that the rows fill; run gets it */
     void (*print_help)(void);
-    int (*run)(const char *file, const void *values);
+    int (*run)(const char *file, const void *values); /* file: NULL where none was given */
 };
 
 /* Read the command line, then print help or run.  Returns the exit status. */

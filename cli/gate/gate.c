@@ -8,8 +8,6 @@
 #include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
-#include "cli/help.h"
-#include "core/base/words.h"
 
 #define AT(field) offsetof(struct dyno_gate_options, field)
 
@@ -87,57 +85,6 @@ static void print_help(void)
          "BEHAVIOR_CHANGED 3, INVALID 4.");
 }
 
-/* ---- the command line -------------------------------------------------------------------------
- */
-
-static dyno_status take_flag(struct dyno_options *options, int argc, char **argv, int *at,
-                             struct dyno_error *error)
-{
-    const char *typed = argv[(*at)++], *equals = strchr(typed, '=');
-    size_t length = equals ? (size_t)(equals - typed) : strlen(typed);
-    char flag[DYNO_OPTION_NAME_MAX] = "", quoted[DYNO_QUOTE_MAX];
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG, .where = flag};
-    const char *value = equals ? equals + 1 : NULL, *near;
-    const struct dyno_option *row = NULL;
-
-    if (length > 2 && length - 2 < sizeof flag && strncmp(typed, "--", 2) == 0) {
-        memcpy(flag, typed + 2, length - 2);
-        row = dyno_options_find_flag(options, flag);
-    }
-    if (!row) {
-        struct dyno_nearest nearest;
-
-        dyno_nearest_start(&nearest, flag);
-        for (uint32_t i = 0; i < ROWS; i++) {
-            dyno_nearest_offer(&nearest, rows[i].flag);
-        }
-        near = dyno_nearest_word(&nearest);
-        return dyno_fail(error, DYNO_BAD_INPUT, "unknown option %s; %s%s%s",
-                         dyno_quote(quoted, typed), near ? "did you mean '--" : "",
-                         near ? near : "'dyno gate --help' lists them", near ? "'?" : "");
-    }
-    if (!value && row->type == DYNO_OPTION_BOOL) {
-        value = "true";
-    } else if (!value && *at < argc && strncmp(argv[*at], "--", 2) != 0) {
-        value = argv[(*at)++];
-    }
-    return value ? dyno_options_set(options, row, value, &origin, error)
-                 : dyno_fail(error, DYNO_BAD_INPUT, "--%s needs a value: %s", flag, row->value);
-}
-
-static dyno_status take_words(struct dyno_options *options, int argc, char **argv, bool *wants_help,
-                              struct dyno_error *error)
-{
-    for (int at = 1; at < argc;) {
-        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
-            *wants_help = true;
-            return DYNO_OK;
-        }
-        DYNO_TRY(take_flag(options, argc, argv, &at, error));
-    }
-    return DYNO_OK;
-}
-
 static dyno_status prepare(struct dyno_gate *gate, struct dyno_error *error)
 {
     const struct dyno_gate_options *options = &gate->options;
@@ -208,7 +155,7 @@ static dyno_status report(const struct dyno_gate *gate, struct dyno_error *error
     return options->markdown ? dyno_gate_markdown(gate, options->markdown, error) : DYNO_OK;
 }
 
-static int run(struct dyno_gate *gate)
+static int run_gate(struct dyno_gate *gate)
 {
     double started = dyno_frame_seconds();
     struct dyno_error error = {0};
@@ -245,29 +192,34 @@ static void close_all(struct dyno_gate *gate)
     free(gate->cases);
 }
 
-int dyno_command_gate(int argc, char **argv)
+static int run(const char *file, const void *values)
 {
     struct dyno_gate *gate = calloc(1, sizeof *gate);
-    struct dyno_options options = {0};
     struct dyno_error error = {0};
-    bool wants_help = false;
     int exit_status;
 
+    (void)file;
     if (!gate) {
         (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
-    if (dyno_options_open(&options, rows, ROWS, &gate->options, &error) != DYNO_OK ||
-        take_words(&options, argc, argv, &wants_help, &error) != DYNO_OK) {
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    } else if (wants_help) {
-        print_help();
-        exit_status = DYNO_EXIT_OK;
-    } else {
-        exit_status = run(gate);
-    }
+    gate->options = *(const struct dyno_gate_options *)values;
+    exit_status = run_gate(gate);
     close_all(gate);
-    dyno_options_close(&options);
     free(gate);
     return exit_status;
+}
+
+int dyno_command_gate(int argc, char **argv)
+{
+    struct dyno_gate_options values;
+
+    return dyno_file_command_run(&(struct dyno_file_command){.command = "gate",
+                                                             .takes_no_file = true,
+                                                             .rows = rows,
+                                                             .row_count = ROWS,
+                                                             .values = &values,
+                                                             .print_help = print_help,
+                                                             .run = run},
+                                 argc, argv);
 }
