@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/help.h"
+#include "cli/own_words.h"
 #include "core/base/words.h"
 
 enum { EXIT_INVALID = 4 };
@@ -119,65 +120,17 @@ static void print_help(void)
 /* ---- the command line -------------------------------------------------------------------------
  */
 
-struct words {
-    struct dyno_arms *arms;
-    struct dyno_options *options;
-    char **rest; /* [rest_count] what is replay's */
-    int rest_count;
-    bool wants_help;
-};
-
-static const struct dyno_option *own_row(const struct words *words, const char *typed)
+static const char *value_of(const char *typed)
 {
-    char flag[DYNO_OPTION_NAME_MAX];
-    size_t length = strcspn(typed, "=");
-
-    if (strncmp(typed, "--", 2) != 0 || length - 2 >= sizeof flag) {
-        return NULL;
-    }
-    memcpy(flag, typed + 2, length - 2);
-    flag[length - 2] = '\0';
-    return dyno_options_find_flag(words->options, flag);
+    return dyno_arms_is_flag(typed) ? "NAME=VALUE, such as router=kv" : NULL;
 }
 
-static dyno_status take_word(struct words *words, int argc, char **argv, int *at,
-                             struct dyno_error *error)
+static dyno_status take_arm(void *context, const char *typed, const char *value,
+                            struct dyno_error *error)
 {
-    char *typed = argv[(*at)++], *equals = strchr(typed, '=');
-    const struct dyno_option *row = own_row(words, typed);
-    bool is_arm = dyno_arms_is_flag(typed);
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG};
-    const char *value = equals ? equals + 1 : NULL;
+    struct dyno_ab *ab = context;
 
-    if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0) {
-        words->wants_help = true;
-        return DYNO_OK;
-    }
-    if (!row && !is_arm) {
-        words->rest[words->rest_count++] = typed;
-        return DYNO_OK;
-    }
-    if (!value && *at < argc && strncmp(argv[*at], "--", 2) != 0) {
-        value = argv[(*at)++];
-    }
-    if (!value) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value: %s", typed,
-                         is_arm ? "NAME=VALUE, such as router=kv" : row->value);
-    }
-    if (is_arm) {
-        return dyno_arms_add(words->arms, typed, value, error);
-    }
-    origin.where = row->flag;
-    return dyno_options_set(words->options, row, value, &origin, error);
-}
-
-static dyno_status take_words(struct words *words, int argc, char **argv, struct dyno_error *error)
-{
-    words->rest[words->rest_count++] = argv[0];
-    for (int at = 1; at < argc && !words->wants_help;) {
-        DYNO_TRY(take_word(words, argc, argv, &at, error));
-    }
-    return words->wants_help ? DYNO_OK : dyno_arms_check(words->arms, error);
+    return dyno_arms_add(&ab->arms, typed, value, error);
 }
 
 static dyno_status find_goal(struct dyno_ab *ab, struct dyno_error *error)
@@ -431,31 +384,44 @@ static int run(struct dyno_ab *ab, int argc, char **argv)
     return ab->verdict.kind == DYNO_VERDICT_INVALID ? EXIT_INVALID : DYNO_EXIT_OK;
 }
 
+static int read_and_run(struct dyno_ab *ab, struct dyno_own_words *words, int argc, char **argv)
+{
+    struct dyno_error error = {0};
+    dyno_status status;
+
+    if (dyno_options_open(words->options, rows, ROWS, &ab->options, &error) != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_FAILED);
+    }
+    status = dyno_own_words_read(words, argc, argv, &error);
+    if (status == DYNO_OK && words->wants_help) {
+        print_help();
+        return DYNO_EXIT_OK;
+    }
+    if (status == DYNO_OK) {
+        status = dyno_arms_check(&ab->arms, &error);
+    }
+    return status == DYNO_OK ? run(ab, words->rest_count, words->rest)
+                             : dyno_command_complain(&error, DYNO_EXIT_USAGE);
+}
+
 int dyno_command_ab(int argc, char **argv)
 {
     struct dyno_ab *ab = calloc(1, sizeof *ab);
     struct dyno_options options = {0};
-    struct words words = {.options = &options,
-                          .rest = calloc((size_t)argc + 1, sizeof *words.rest)};
+    struct dyno_own_words words = {.options = &options,
+                                   .value_of = value_of,
+                                   .take = take_arm,
+                                   .context = ab,
+                                   .rest = calloc((size_t)argc + 1, sizeof *words.rest)};
     struct dyno_error error = {0};
     int exit_status;
 
-    if (!ab || !words.rest) {
+    if (ab && words.rest) {
+        exit_status = read_and_run(ab, &words, argc, argv);
+        close_all(ab);
+    } else {
         (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
         exit_status = dyno_command_complain(&error, DYNO_EXIT_FAILED);
-    } else if (dyno_options_open(&options, rows, ROWS, &ab->options, &error) != DYNO_OK) {
-        exit_status = dyno_command_complain(&error, DYNO_EXIT_FAILED);
-    } else {
-        words.arms = &ab->arms;
-        if (take_words(&words, argc, argv, &error) != DYNO_OK) {
-            exit_status = dyno_command_complain(&error, DYNO_EXIT_USAGE);
-        } else if (words.wants_help) {
-            print_help();
-            exit_status = DYNO_EXIT_OK;
-        } else {
-            exit_status = run(ab, words.rest_count, words.rest);
-        }
-        close_all(ab);
     }
     dyno_options_close(&options);
     free(words.rest);

@@ -11,8 +11,8 @@
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/help.h"
+#include "cli/own_words.h"
 #include "cli/tune/load.h"
-#include "core/base/words.h"
 
 #define AT(field) offsetof(struct dyno_tune_options, field)
 
@@ -157,12 +157,9 @@ static void print_help(void)
 
 struct words {
     struct dyno_tune *tune;
-    struct dyno_options *options;
     const char **vary; /* [vary_count] until --points is known */
     uint32_t vary_count;
-    char **rest; /* [rest_count] what is replay's */
-    int rest_count;
-    bool wants_help;
+    struct dyno_own_words own;
 };
 
 /* Words that are no option's row: they may be given again. */
@@ -178,35 +175,26 @@ enum { REPEATED = sizeof repeated / sizeof repeated[0] };
 static uint32_t repeated_of(const char *typed)
 {
     uint32_t i = 0;
-    size_t length = strcspn(typed, "=");
 
-    while (i < REPEATED &&
-           (strlen(repeated[i].flag) != length || strncmp(repeated[i].flag, typed, length) != 0)) {
+    while (i < REPEATED && !dyno_own_words_is(typed, repeated[i].flag)) {
         i++;
     }
     return i;
 }
 
-static const struct dyno_option *own_row(const struct words *words, const char *typed)
+static const char *value_of(const char *typed)
 {
-    char flag[DYNO_OPTION_NAME_MAX];
-    size_t length = strcspn(typed, "=");
+    uint32_t which = repeated_of(typed);
 
-    if (strcmp(typed, "-o") == 0) {
-        return dyno_options_find_flag(words->options, "out");
-    }
-    if (strncmp(typed, "--", 2) != 0 || length - 2 >= sizeof flag) {
-        return NULL;
-    }
-    memcpy(flag, typed + 2, length - 2);
-    flag[length - 2] = '\0';
-    return dyno_options_find_flag(words->options, flag);
+    return which < REPEATED ? repeated[which].value : NULL;
 }
 
-static dyno_status take_repeated(struct words *words, uint32_t which, const char *value,
+static dyno_status take_repeated(void *context, const char *typed, const char *value,
                                  struct dyno_error *error)
 {
-    switch (which) {
+    struct words *words = context;
+
+    switch (repeated_of(typed)) {
     case 0:
         words->vary[words->vary_count++] = value;
         return DYNO_OK;
@@ -217,48 +205,11 @@ static dyno_status take_repeated(struct words *words, uint32_t which, const char
     }
 }
 
-static dyno_status take_word(struct words *words, int argc, char **argv, int *at,
-                             struct dyno_error *error)
-{
-    char *typed = argv[(*at)++], *equals = strchr(typed, '=');
-    const struct dyno_option *row = own_row(words, typed);
-    uint32_t which = repeated_of(typed);
-    struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG};
-    const char *value = equals ? equals + 1 : NULL;
-
-    if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0) {
-        words->wants_help = true;
-        return DYNO_OK;
-    }
-    if (!row && which == REPEATED) {
-        words->rest[words->rest_count++] = typed;
-        return DYNO_OK;
-    }
-    if (!value && *at < argc && strncmp(argv[*at], "--", 2) != 0) {
-        value = argv[(*at)++];
-    }
-    if (!value) {
-        return dyno_fail(error, DYNO_BAD_INPUT, "%s needs a value: %s", typed,
-                         row ? row->value : repeated[which].value);
-    }
-    if (!row) {
-        return take_repeated(words, which, value, error);
-    }
-    origin.where = row->flag;
-    return dyno_options_set(words->options, row, value, &origin, error);
-}
-
-static dyno_status take_words(struct words *words, int argc, char **argv, struct dyno_error *error)
+/* What is varied, and by what it is judged. */
+static dyno_status check_words(const struct words *words, struct dyno_error *error)
 {
     struct dyno_tune *tune = words->tune;
 
-    words->rest[words->rest_count++] = argv[0];
-    for (int at = 1; at < argc && !words->wants_help;) {
-        DYNO_TRY(take_word(words, argc, argv, &at, error));
-    }
-    if (words->wants_help) {
-        return DYNO_OK;
-    }
     for (uint32_t i = 0; i < words->vary_count; i++) {
         DYNO_TRY(dyno_tune_space_add(&tune->space, words->vary[i], tune->options.points, error));
     }
@@ -390,45 +341,52 @@ static int run(struct dyno_tune *tune, int rest_count, char **rest, int argc, ch
     return finish(tune);
 }
 
-static int tune_words(struct words *words, int argc, char **argv)
+static int read_and_run(struct words *words, int argc, char **argv)
 {
     struct dyno_error error = {0};
+    dyno_status status;
 
-    if (dyno_options_open(words->options, rows, ROWS, &words->tune->options, &error) != DYNO_OK ||
+    if (dyno_options_open(words->own.options, rows, ROWS, &words->tune->options, &error) !=
+            DYNO_OK ||
         dyno_tune_space_open(&words->tune->space, &error) != DYNO_OK) {
         return dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
-    if (take_words(words, argc, argv, &error) != DYNO_OK) {
-        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
-    }
-    if (words->wants_help) {
+    status = dyno_own_words_read(&words->own, argc, argv, &error);
+    if (status == DYNO_OK && words->own.wants_help) {
         print_help();
         return DYNO_EXIT_OK;
     }
-    return run(words->tune, words->rest_count, words->rest, argc, argv);
+    if (status == DYNO_OK) {
+        status = check_words(words, &error);
+    }
+    return status == DYNO_OK ? run(words->tune, words->own.rest_count, words->own.rest, argc, argv)
+                             : dyno_command_complain(&error, DYNO_EXIT_USAGE);
 }
 
 int dyno_command_tune(int argc, char **argv)
 {
-    struct dyno_tune *tune = calloc(1, sizeof *tune);
     struct dyno_options options = {0};
-    struct words words = {.tune = tune,
-                          .options = &options,
+    struct words words = {.tune = calloc(1, sizeof *words.tune),
                           .vary = calloc((size_t)argc + 1, sizeof(const char *)),
-                          .rest = calloc((size_t)argc + 1, sizeof *words.rest)};
+                          .own = {.options = &options,
+                                  .output_flag = "out",
+                                  .value_of = value_of,
+                                  .take = take_repeated,
+                                  .context = &words,
+                                  .rest = calloc((size_t)argc + 1, sizeof *words.own.rest)}};
     struct dyno_error error = {0};
     int exit_status;
 
-    if (tune && words.vary && words.rest) {
-        exit_status = tune_words(&words, argc, argv);
-        dyno_tune_unload(tune);
+    if (words.tune && words.vary && words.own.rest) {
+        exit_status = read_and_run(&words, argc, argv);
+        dyno_tune_unload(words.tune);
     } else {
         (void)dyno_fail(&error, DYNO_NO_MEMORY, "out of memory");
         exit_status = dyno_command_complain(&error, DYNO_EXIT_FAILED);
     }
     dyno_options_close(&options);
-    free(words.rest);
+    free(words.own.rest);
     free(words.vary);
-    free(tune);
+    free(words.tune);
     return exit_status;
 }
