@@ -123,20 +123,9 @@ static void add_cases(Suite *suite)
     suite_add_tcase(suite, tcase);
 }
 
-int main(void)
+static const char *lacking(void)
 {
-    Suite *suite = suite_create("forward_models");
-    SRunner *runner;
-    int failed;
-
-    if (access(MODELS "README.md", R_OK) != 0) {
-        puts("skipped: the small models are not at hand");
-        return 77;
-    }
-    add_cases(suite);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return access(MODELS "README.md", R_OK) == 0 ? NULL : "the small models are not at hand";
 }
+
+DYNO_CHECK_MAIN_UNLESS("forward_models", add_cases, lacking)

@@ -2,6 +2,7 @@
  * without them this says "skipped". */
 #include <unistd.h>
 
+#include "tests/check_main.h"
 #include "tests/traces/support.h"
 
 static const char mooncake[] = "../shared/traces/mooncake_conversation.jsonl";
@@ -63,28 +64,20 @@ START_TEST(azure_2023_conversation_has_the_known_facts)
 }
 END_TEST
 
-static int run_all(void)
+static void add_cases(Suite *suite)
 {
-    Suite *suite = suite_create("traces/facts");
     TCase *tcase = tcase_create("facts");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, mooncake_conversation_has_the_known_facts, 0, 2);
     tcase_add_loop_test(tcase, azure_2023_conversation_has_the_known_facts, 0, 2);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int main(void)
+static const char *lacking(void)
 {
-    if (access(mooncake, R_OK) != 0 || access(azure, R_OK) != 0) {
-        puts("skipped: the recorded traces are not here");
-        return 77;
-    }
-    return run_all();
+    return access(mooncake, R_OK) == 0 && access(azure, R_OK) == 0
+               ? NULL
+               : "the recorded traces are not here";
 }
+
+DYNO_CHECK_MAIN_UNLESS("traces/facts", add_cases, lacking)

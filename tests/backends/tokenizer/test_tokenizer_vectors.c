@@ -176,21 +176,9 @@ static void add_cases(Suite *suite)
     suite_add_tcase(suite, cases);
 }
 
-static int run(void)
+static const char *lacking(void)
 {
-    Suite *suite = suite_create("tokenizer vectors");
-    SRunner *runner;
-    int failed;
-
-    add_cases(suite);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return access(MODELS, R_OK) == 0 ? NULL : "there is no " MODELS;
 }
 
-int main(void)
-{
-    return access(MODELS, R_OK) == 0 ? run() : 77;
-}
+DYNO_CHECK_MAIN_UNLESS("tokenizer vectors", add_cases, lacking)

@@ -183,25 +183,9 @@ static void add_cases(Suite *suite)
     suite_add_tcase(suite, cases);
 }
 
-static int run_cases(void)
+static const char *lacking(void)
 {
-    Suite *suite = suite_create("backends/ucx again");
-    SRunner *runner;
-    int failed;
-
-    add_cases(suite);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return dyno_ucx_is_built() ? NULL : "this build has no UCX";
 }
 
-int main(void)
-{
-    if (!dyno_ucx_is_built()) {
-        puts("skipped: this build has no UCX");
-        return 77;
-    }
-    return run_cases();
-}
+DYNO_CHECK_MAIN_UNLESS("backends/ucx again", add_cases, lacking)
