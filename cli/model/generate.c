@@ -114,11 +114,10 @@ static dyno_status answer(struct session *session, const char *prompt, size_t si
     session->answer_size = 0;
     DYNO_TRY(dyno_writer_run(session->writer, &ask, &given, error));
     add_up(session, &given);
-    if (session->failed) {
+    /* Written before what goes to standard error. */
+    if (session->failed || putchar('\n') == EOF || fflush(stdout) != 0) {
         return dyno_fail(error, DYNO_IO, "the answer cannot be written: %s", strerror(errno));
     }
-    putchar('\n');
-    (void)fflush(stdout); /* before what goes to standard error */
     return DYNO_OK;
 }
 
@@ -182,26 +181,40 @@ static dyno_status take_turn(struct session *session, const char *message, struc
     return add_message(session, "assistant", session->answer_size ? session->answer : "", error);
 }
 
+/* A line of standard input without its end; *ended: there is none any more. */
+static dyno_status read_line(char **line, size_t *capacity, bool *ended, struct dyno_error *error)
+{
+    ssize_t length = getline(line, capacity, stdin);
+
+    *ended = length < 0;
+    if (length < 0 && !feof(stdin) && !interrupted) {
+        return dyno_fail(error, DYNO_IO, "standard input cannot be read: %s", strerror(errno));
+    }
+    if (length < 0) {
+        return DYNO_OK;
+    }
+    if (strlen(*line) != (size_t)length) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "a line of standard input is not text: byte %zu is 0", strlen(*line) + 1);
+    }
+    (*line)[strcspn(*line, "\n")] = '\0';
+    return DYNO_OK;
+}
+
 /* Lines of standard input, until it ends. */
 static dyno_status talk(struct session *session, struct dyno_error *error)
 {
-    bool terminal = isatty(STDIN_FILENO);
+    bool terminal = isatty(STDIN_FILENO), ended = false;
     dyno_status status = DYNO_OK;
     char *line = NULL;
     size_t capacity = 0;
 
-    while (status == DYNO_OK && !interrupted) {
-        ssize_t length;
-
+    while (status == DYNO_OK && !ended && !interrupted) {
         if (terminal) {
             fputs("> ", stderr);
         }
-        length = getline(&line, &capacity, stdin);
-        if (length < 0) {
-            break;
-        }
-        line[strcspn(line, "\n")] = '\0';
-        if (line[strspn(line, " \t\r")] != '\0') {
+        status = read_line(&line, &capacity, &ended, error);
+        if (status == DYNO_OK && !ended && line[strspn(line, " \t\r")] != '\0') {
             status = take_turn(session, line, error);
         }
     }

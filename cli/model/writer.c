@@ -206,16 +206,20 @@ static dyno_status compute_slice(struct dyno_writer *writer, uint32_t count, boo
     return DYNO_OK;
 }
 
-/* Compute held[computed, end); the logits are those behind the last. */
-static dyno_status compute(struct dyno_writer *writer, uint32_t end, struct dyno_error *error)
+/* Compute held[computed, end); the logits are those behind the last, unless whoever hears the
+ * answer went away between two parts of it. */
+static dyno_status compute(struct dyno_writer *writer, const struct dyno_writer_ask *ask,
+                           uint32_t end, struct dyno_error *error)
 {
     uint32_t most = writer->solo ? DYNO_CUDA_SOLO_TOKENS : SLICE_TOKENS;
+    bool heard = true;
 
-    while (writer->computed < end) {
+    while (writer->computed < end && heard) {
         uint32_t left = end - writer->computed, count = left < most ? left : most;
 
         DYNO_TRY(compute_slice(writer, count, count == left, error));
         writer->computed += count;
+        heard = count == left || ask->say(ask->listener, "", 0);
     }
     return DYNO_OK;
 }
@@ -314,7 +318,7 @@ static dyno_status write_answer(struct dyno_writer *writer, const struct dyno_wr
             return DYNO_OK;
         }
         writer->held[length++] = token;
-        DYNO_TRY(compute(writer, length, error));
+        DYNO_TRY(compute(writer, ask, length, error));
     }
 }
 
@@ -329,8 +333,12 @@ static dyno_status write_all(struct dyno_writer *writer, const struct dyno_write
     *answer = (struct dyno_writer_answer){.prompt_tokens = (uint32_t)ids.count};
     began = now_s();
     answer->reused_tokens = take_prompt(writer, &ids);
-    DYNO_TRY(compute(writer, answer->prompt_tokens, error));
+    DYNO_TRY(compute(writer, ask, answer->prompt_tokens, error));
     prompted = now_s();
+    if (writer->computed < answer->prompt_tokens) {
+        answer->end = DYNO_END_HEARER; /* of a speed of less than the prompt nothing is told */
+        return DYNO_OK;
+    }
     DYNO_TRY(write_answer(writer, ask, detokenizer, answer, error));
     answer->prompt_s = prompted - began;
     answer->output_s = now_s() - prompted;

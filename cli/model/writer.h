@@ -34,7 +34,8 @@ struct dyno_writer_ask {
     const char *const *stops; /* [stop_count]; not part of the answer */
     uint32_t stop_count;
     /* Hears the answer as it comes, in whole characters, nothing that is taken back; after every
-     * token, though `size` may be 0.  False: enough. */
+     * token, though `size` may be 0, and with 0 between parts of a long prompt.  False: enough.
+     */
     bool (*say)(void *listener, const char *bytes, size_t size);
     void *listener;
 };

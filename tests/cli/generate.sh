@@ -104,6 +104,17 @@ if [[ -f $(dirname "$dyno")/cmake_install.cmake ]]; then
         diff - <(printf '%s\n' "$greedy")
 fi
 
+# What cannot be read or written is an error, be it only the end of a line.
+"$dyno" generate --chat </ >out 2>err && fail 'a folder was talked to'
+says err 'dyno: standard input cannot be read: Is a directory'
+printf 'Good\0morning.\n' | "$dyno" generate --chat >out 2>err && fail 'half a line was taken'
+says err 'dyno: a line of standard input is not text: byte 5 is 0'
+if [[ -w /dev/full ]]; then
+    "$dyno" generate --prompt "$morning" --stop ' ' --temperature 0 >/dev/full 2>err &&
+        fail "an answer of nothing but a line end was not written, and all was well"
+    grep -q '^dyno: the answer cannot be written: No space left on device$' err || fail "$(cat err)"
+fi
+
 refuses 2 "nothing to go on from: give --prompt TEXT, --prompt-file FILE, or --chat for a talk on\
  the terminal" generate
 refuses 2 "--prompt and --prompt-file contradict each other; give one" \

@@ -161,6 +161,38 @@ static char *many_tokens(uint32_t count)
     return text;
 }
 
+/* A prompt of two parts: nobody waits for the second, and it is not taken for computed. */
+START_TEST(a_long_prompt_is_left_where_nobody_hears)
+{
+    char prompt[1401];
+    struct dyno_writer_ask what;
+    struct heard *whole, *heard;
+
+    for (size_t i = 0; i + 1 < sizeof prompt; i += 2) {
+        memcpy(prompt + i, " a", 2);
+    }
+    prompt[sizeof prompt - 1] = '\0';
+    what = question(prompt, 3);
+    ((struct heard *)what.listener)->calls_max = 1;
+    heard = ask(&what);
+    ck_assert_int_eq(answer.end, DYNO_END_HEARER);
+    ck_assert_uint_gt(answer.prompt_tokens, 600);
+    ck_assert_uint_eq(answer.output_tokens, 0);
+    free(heard);
+    what = question(prompt, 3);
+    heard = ask(&what);
+    ck_assert_uint_eq(answer.reused_tokens, 512);
+    close_it();
+    open_default();
+    what = question(prompt, 3);
+    whole = ask(&what);
+    ck_assert_uint_eq(answer.reused_tokens, 0);
+    ck_assert_str_eq(heard->text, whole->text);
+    free(heard);
+    free(whole);
+}
+END_TEST
+
 START_TEST(the_context_is_filled_to_the_last_token_and_not_beyond)
 {
     uint32_t context = dyno_writer_context(writer);
@@ -202,6 +234,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, what_was_computed_before_changes_nothing);
     tcase_add_test(cases, every_piece_is_whole_characters_however_wild_the_tokens);
     tcase_add_test(cases, an_answer_ends_for_the_reason_given);
+    tcase_add_test(cases, a_long_prompt_is_left_where_nobody_hears);
     tcase_add_test(cases, the_context_is_filled_to_the_last_token_and_not_beyond);
     tcase_add_test(cases, special_tokens_are_meant_only_where_they_are_rendered);
     suite_add_tcase(suite, cases);
