@@ -28,11 +28,6 @@ static struct bytes good_folder(size_t i)
     return seed_folder(i / 2, (enum dyno_element)(i / 2 % 3), i % 2);
 }
 
-static struct bytes good_fp8(size_t i)
-{
-    return seed_fp8_folder(i == 0);
-}
-
 static struct bytes good_gguf(size_t i)
 {
     return seed_gguf(i, (enum dyno_element)(i % 4));
@@ -65,7 +60,7 @@ static const struct kind {
     {"gguf vocabulary", good_gguf_vocabulary, 2, 1, fuzz_one_gguf},
     {"llama2c", good_llama2c, 4, 1, fuzz_one_llama2c},
     {"config", good_folder, 2 * FAMILY_SHAPES, 1, fuzz_one_config},
-    {"fp8", good_fp8, 2, 1, fuzz_one_config},
+    {"fp8", seed_fp8_folder, FP8_SEEDS, 1, fuzz_one_config},
     {"tokenizer", seed_tokenizer, TOKENIZER_SEEDS, 1, fuzz_one_tokenizer},
 };
 

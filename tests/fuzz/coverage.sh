@@ -38,10 +38,12 @@ done
 (cd "$build" && "$profdata" merge -o fuzz.profdata "${targets[@]/%/.profraw}")
 
 # What is read by these, by hand of whoever made the file; the rest is what they use.
-parsers='^backends/assets/(json_keys|model_config|weights_[a-z0-9]*|safetensors|tensors'
+parsers='^backends/assets/(json_keys|model_config|fp8_config|rope_config|weights_[a-z0-9]*'
+parsers+='|safetensors|tensors'
 parsers+='|gguf|gguf_values|tokenizer/(tokenizer[a-z0-9_]*|vocabulary_builder)'
 parsers+='|template/[a-z_]*)[.]c$'
 "$cov" report "${objects[@]:1}" -instr-profile="$build/fuzz.profdata" | awk -v parsers="$parsers" '
+    { sub(/^([.][.]\/)+/, "", $1) } # where a compiler cache has made names relative
     $1 ~ parsers {
         printf "%-46s %5d lines, %5.1f %%\n", $1, $8, $10
         lines += $8

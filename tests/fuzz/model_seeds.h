@@ -296,11 +296,28 @@ static inline void put_entry(struct bytes *bytes, const char *name, const char *
     put_word(bytes, text);
 }
 
-/* For fuzz_config: a folder whose matrices are of e4m3, with a scale for each block of 4 by 4 or
- * for each of them. */
-static inline struct bytes seed_fp8_folder(bool blocks)
+/* How a folder says that its matrices are of e4m3, and whether a scale is a block's. */
+static const struct fp8_seed {
+    const char *config;
+    bool blocks; /* of 4 by 4 */
+} fp8_seeds[] = {
+    {"\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"", false},
+    {"\"quant_method\": \"fp8\", \"weight_block_size\": [4, 4]", true},
+    {"\"quant_method\": \"compressed-tensors\", \"format\": \"float-quantized\", "
+     "\"kv_cache_scheme\": null, \"config_groups\": {\"group_0\": {\"weights\": {\"type\": "
+     "\"float\", \"num_bits\": 8, \"strategy\": \"tensor\"}}, \"group_1\": {\"weights\": "
+     "{\"type\": \"float\", \"num_bits\": 8, \"strategy\": \"block\", \"block_structure\": "
+     "[4, 4]}}}",
+     true},
+};
+
+enum { FP8_SEEDS = sizeof fp8_seeds / sizeof fp8_seeds[0] };
+
+/* For fuzz_config: a folder of one of fp8_seeds. */
+static inline struct bytes seed_fp8_folder(size_t seed)
 {
     static const uint32_t of_blocks[2] = {2, 2}, single[2] = {1, 1};
+    bool blocks = fp8_seeds[seed].blocks;
     struct bytes all = {0};
     size_t end = 0;
 
@@ -308,8 +325,9 @@ static inline struct bytes seed_fp8_folder(bool blocks)
              "{\"model_type\": \"llama\", \"num_hidden_layers\": 1, \"hidden_size\": 8, "
              "\"num_attention_heads\": 1, \"vocab_size\": 16, \"max_position_embeddings\": 32, "
              "\"intermediate_size\": 8, \"tie_word_embeddings\": true, "
-             "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"");
-    put_word(&all, blocks ? ", \"weight_block_size\": [4, 4]}}" : "}}");
+             "\"quantization_config\": {");
+    put_word(&all, fp8_seeds[seed].config);
+    put_word(&all, "}}");
     put(&all, "\0", 2);
     put_word(&all, "{");
     for (size_t i = 0; i < LLAMA_TENSORS; i++) {

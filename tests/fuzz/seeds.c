@@ -72,8 +72,10 @@ static void keep_models(void)
     for (int i = 0; i < 2; i++) {
         keep("fuzz_gguf", ggufs++, seed_gguf_vocabulary(i));
         keep("fuzz_safetensors", (size_t)i, seed_safetensors(i));
-        keep("fuzz_config", folders++, seed_fp8_folder(i));
         keep("fuzz_llama2c", (size_t)i, seed_llama2c(i));
+    }
+    for (size_t i = 0; i < FP8_SEEDS; i++) {
+        keep("fuzz_config", folders++, seed_fp8_folder(i));
     }
     keep("fuzz_llama2c", 2, seed_llama2c_int8());
     keep("fuzz_llama2c", 3, seed_llama2c_tokenizer());
