@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "backends/assets/file.h"
+#include "backends/assets/json_weight.h"
 #include "core/base/words.h"
 
 static const char *kind_of(const json_t *value)
@@ -146,12 +147,15 @@ dyno_status dyno_json_read(json_t **out, const char *path, const char *inside, c
 {
     char quoted[DYNO_QUOTE_MAX];
     json_error_t where;
+    dyno_status status;
     FILE *file;
     json_t *root;
 
     DYNO_TRY(dyno_asset_open(&file, path, inside, error));
-    root = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
+    status = dyno_json_weigh_file(file, path, error);
+    root = status == DYNO_OK ? json_loadf(file, JSON_REJECT_DUPLICATES, &where) : NULL;
     (void)fclose(file);
+    DYNO_TRY(status);
     if (!root) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s, line %d, column %d: %s",
                          dyno_quote(quoted, path), where.line, where.column, where.text);

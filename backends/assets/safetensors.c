@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "backends/assets/json_weight.h"
 #include "core/base/words.h"
 
 /* As in the reference implementation. */
@@ -201,7 +202,9 @@ dyno_status dyno_safetensors_read(struct dyno_tensors *tensors, const char *path
                                   struct dyno_error *error)
 {
     struct header header = {.tensors = tensors, .error = error};
+    struct dyno_json_weight weight = {0};
     char quoted[DYNO_QUOTE_MAX];
+    const char *text;
     uint64_t length = 0;
     json_error_t where;
     dyno_status status;
@@ -211,8 +214,10 @@ dyno_status dyno_safetensors_read(struct dyno_tensors *tensors, const char *path
     DYNO_TRY(find_header(header.file, &length, error));
     header.data = header.file->data + LENGTH_BYTES + length;
     header.data_bytes = header.file->size - LENGTH_BYTES - length;
-    root = json_loadb((const char *)header.file->data + LENGTH_BYTES, (size_t)length,
-                      JSON_REJECT_DUPLICATES, &where);
+    text = (const char *)header.file->data + LENGTH_BYTES;
+    dyno_json_weigh(&weight, text, (size_t)length);
+    DYNO_TRY(dyno_json_weight_check(&weight, path, dyno_memory_bytes(), error));
+    root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &where);
     if (!root) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: the header is not JSON: byte %d: %s",
                          dyno_quote(quoted, path), where.position, where.text);

@@ -333,6 +333,10 @@ dyno_status dyno_weights_read_llama2c(struct dyno_opening *opening, struct dyno_
     reader.at = head.group ? INT8_HEAD_BYTES : HEAD_BYTES;
     fill_model(weights, &head, opening->path);
     DYNO_TRY(dyno_weights_check_shapes(opening, error));
+    if (reader.group) { /* of each byte a float is made */
+        DYNO_TRY(dyno_memory_check(opening->path, reader.file->size * sizeof(float),
+                                   dyno_memory_bytes(), error));
+    }
     DYNO_TRY(take_all(&reader));
     DYNO_TRY(check_end(&reader));
     DYNO_TRY(dyno_tensors_seal(&opening->tensors, error));

@@ -113,6 +113,32 @@ first=$(cd parted && echo model-00001-of-*.safetensors)
 with "$first" parted
 all_refuse "cannot read './bad/$first': No such file or directory"
 
+# 33 million objects would take 7.7 GB; a number that is none is no better (the same of tokenizers).
+memory=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)
+if [[ ${memory:-0} -gt 0 && $memory -lt 30000000000 ]]; then
+    cp -r good bad
+    {
+        printf '\0\341\365\5\0\0\0\0' # 100,000,000 bytes
+        printf '  {"__metadata__":['
+        head -c 99999978 < <(yes '{},{},{},{},{},{},{},{}' | tr '\n' ',')
+        printf '0]}'
+    } >bad/model.safetensors
+    for command in 'model info' 'generate --prompt a --model'; do
+        # shellcheck disable=SC2086 # several words
+        "$dyno" $command ./bad >out 2>err && fail 'a hundred megabytes of nothing were read'
+        grep -Eq "^dyno: $where: to read its JSON would take 7[.][0-9] GB of memory, more than a\
+ quarter of this machine's " err || fail "$(cat err)"
+    done
+    rm -r bad
+    # llama2.c's version 2, of which each byte becomes a float.
+    printf 'ak42\2\0\0\0\100\0\0\0\100\0\0\0\1\0\0\0\4\0\0\0\2\0\0\0\54\1\0\0\100\0\0\0\1\40' >bad
+    printf '24ka' | dd of=bad bs=1 conv=notrunc status=none
+    truncate -s $((memory / 3)) bad
+    "$dyno" model info ./bad >out 2>err && fail 'a third of the memory as bytes was read'
+    grep -q "^dyno: './bad' holds .* GB of weights where this machine has " err || fail "$(cat err)"
+    rm bad
+fi
+
 cp good.gguf bad
 truncate -s 5000 bad
 "$dyno" generate --model ./bad --prompt a >out 2>err && fail 'half a file was read'

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/assets/file.h"
+#include "backends/assets/json_weight.h"
 #include "core/base/words.h"
 
 enum { TOKENIZER_BYTES_MAX = 256 << 20 };
@@ -25,12 +26,16 @@ dyno_status dyno_tokenizer_json_load(json_t **out, const char *path, const char 
     size_t flags = JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES;
     char quoted[DYNO_QUOTE_MAX];
     json_error_t mistake;
+    dyno_status status;
     json_t *root;
     FILE *file;
 
     DYNO_TRY(dyno_asset_open_within(&file, path, inside, TOKENIZER_BYTES_MAX, error));
-    root = json_loadf(file, integers ? flags : flags | JSON_DECODE_INT_AS_REAL, &mistake);
+    status = dyno_json_weigh_file(file, path, error);
+    flags |= integers ? 0 : JSON_DECODE_INT_AS_REAL;
+    root = status == DYNO_OK ? json_loadf(file, flags, &mistake) : NULL;
     (void)fclose(file);
+    DYNO_TRY(status);
     if (!root) {
         return refuse_json(path, inside, &mistake, error);
     }
