@@ -342,23 +342,19 @@ static double round_decimal(double number, int64_t digits)
     return strtod(text, NULL);
 }
 
-/* An integer stays one. */
-static int64_t round_whole(int64_t number, int64_t digits)
+/* An integer stays one; of two that are as near the even one.  False: it has no 64 bits. */
+static bool round_whole(int64_t number, int64_t digits, int64_t *out)
 {
-    int64_t unit = 1, rest, even;
+    __int128 unit = 1, down, above, rounded;
 
     for (; digits < 0; digits++) {
-        if (__builtin_mul_overflow(unit, 10, &unit)) {
-            return 0;
-        }
+        unit *= 10;
     }
-    rest = number % unit;
-    even = number / unit % 2;
-    number -= rest;
-    rest = rest < 0 ? -rest : rest;
-    return rest > unit - rest || (rest == unit - rest && even)
-               ? number + (number < 0 ? -unit : unit)
-               : number;
+    above = (number % unit + unit) % unit;
+    down = number - above;
+    rounded = 2 * above > unit || (2 * above == unit && down / unit % 2 != 0) ? down + unit : down;
+    *out = (int64_t)rounded;
+    return rounded == *out;
 }
 
 static bool is_method(const struct dyno_jinja_value *method, const char *name)
@@ -370,7 +366,7 @@ FILTER(round_)
 {
     const struct dyno_jinja_value *method = arguments->of[1];
     double number = dyno_jinja_is_number(subject) ? dyno_jinja_number(subject) : NAN;
-    int64_t digits = 0;
+    int64_t digits = 0, whole;
 
     DYNO_TRY(whole_argument(run, arguments, 0, 0, &digits));
     if (isnan(number) || digits < -30 || digits > 30) {
@@ -384,7 +380,10 @@ FILTER(round_)
     } else if (method && !is_method(method, "common")) {
         return dyno_jinja_fail(run, "round by a method other than common, ceil and floor");
     } else if (dyno_jinja_is_whole(subject)) {
-        *out = dyno_jinja_integer(round_whole(dyno_jinja_whole(subject), digits));
+        if (!round_whole(dyno_jinja_whole(subject), digits, &whole)) {
+            return dyno_jinja_fail(run, "an integer does not fit 64 bits");
+        }
+        *out = dyno_jinja_integer(whole);
     } else {
         *out = dyno_jinja_decimal(round_decimal(number, digits));
     }

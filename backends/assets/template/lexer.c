@@ -4,6 +4,7 @@
 #include "backends/assets/template/lexer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -408,6 +409,7 @@ static dyno_status take_number(struct dyno_jinja_lexer *lexer, struct dyno_jinja
         out->kind = DYNO_JINJA_T_INTEGER;
         out->integer = strtoll(digits, &end, base);
     }
+    errno = decimal && fabs(out->decimal) < 1 ? 0 : errno; /* what is too small for a float is 0 */
     return errno == 0 && size > 0 && size < NUMBER_MAX - 1 && *end == '\0'
                ? DYNO_OK
                : fail(lexer, "a number is too large or malformed");

@@ -210,8 +210,9 @@ START_TEST(numbers_are_rounded_and_lines_parted_as_python_does)
 {
     expect("{{ 5|round }} {{ 5|round(2) }} {{ true|round }} {{ 15|round(-1) }} {{ 25|round(-1) }} "
            "{{ -26|round(-1) }} {{ 4|round(-1) }} {{ 4611686018427387905|round(1) }} "
-           "{{ 7|round(-30) }}",
-           "{}", "5 5 1 20 20 -30 0 4611686018427387905 0");
+           "{{ 7|round(-30) }} {{ -7|round(-1) }} {{ -15|round(-1) }} {{ "
+           "-9223372036854775807|round(-2) }}",
+           "{}", "5 5 1 20 20 -30 0 4611686018427387905 0 -10 -20 -9223372036854775800");
     expect("{{ 5|round(1, 'floor') }} {{ 2.5|round }} {{ 1.115|round(2) }} {{ 2.675|round(2) }} "
            "{{ 12345.678|round(-2) }} {{ 1.23456|round(3, 'ceil') }} {{ -2.5|round(0, 'common') }}",
            "{}", "5.0 2.0 1.11 2.67 12300.0 1.235 -2.0");
@@ -231,6 +232,9 @@ START_TEST(numbers_are_rounded_and_lines_parted_as_python_does)
     expect("{{ [s] }}",
            "{\"s\": \"\\u00a0\\u00ad\\u0085\\u2028\\ue000\\udb40\\udc01\\u00e9 \\u007f\"}",
            "['\\xa0\\xad\\x85\\u2028\\ue000\\U000e0001\xC3\xA9 \\x7f']");
+    expect("{{ 1e-400 }} {{ 2e-320 > 0 }}", "{}", "0.0 True");
+    refuse("{{ 9223372036854775807|round(-1) }}", DYNO_BAD_INPUT, "does not fit 64 bits");
+    refuse("{{ 9223372036854775807|round(-19) }}", DYNO_BAD_INPUT, "does not fit 64 bits");
     refuse("{{ 1.5|round(1, 'up') }}", DYNO_BAD_INPUT, "round by a method other than");
 }
 END_TEST
