@@ -262,8 +262,12 @@ static dyno_status read_unknown(struct dyno_vocabulary_builder *builder, const j
     const json_t *unknown = json_object_get(model, "unk_token");
     char quoted[DYNO_QUOTE_MAX];
 
-    if (!json_is_string(unknown)) {
+    if (!unknown || json_is_null(unknown)) {
         return DYNO_OK;
+    }
+    if (!json_is_string(unknown)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "\"model.unk_token\" must be a token's text, or null");
     }
     builder->vocabulary.unknown =
         dyno_tokenizer_json_id(builder, json_string_value(unknown), json_string_length(unknown));
@@ -282,6 +286,9 @@ dyno_status dyno_tokenizer_json_model(struct dyno_vocabulary_builder *builder, c
     size_t listed;
 
     DYNO_TRY(check_model(model, error));
+    if (added && !json_is_array(added) && !json_is_null(added)) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "\"added_tokens\" must be a list");
+    }
     builder->vocabulary.ignore_merges = is_set(model, "ignore_merges");
     builder->vocabulary.fuse_unknown = is_set(model, "fuse_unk");
     DYNO_TRY(dyno_tokenizer_json_tokens(builder, json_object_get(model, "vocab"),

@@ -316,6 +316,8 @@ START_TEST(wrong_files_are_refused_by_name)
         {"{\"model\": {\"dropout\": 0.1}}", DYNO_UNSUPPORTED, "dropout"},
         {"{\"model\": {\"end_of_word_suffix\": \"</w>\"}}", DYNO_UNSUPPORTED, "end_of_word_suffix"},
         {"{\"model\": {\"unk_token\": \"<q>\"}}", DYNO_BAD_INPUT, "unk_token"},
+        {"{\"model\": {\"unk_token\": 5}}", DYNO_BAD_INPUT, "must be a token's text, or null"},
+        {"{\"added_tokens\": {\"0\": \"<q>\"}}", DYNO_BAD_INPUT, "\"added_tokens\" must be a list"},
         {"{\"added_tokens\": [{\"id\": 5}]}", DYNO_BAD_INPUT, "\"content\""},
         {"{\"added_tokens\": [{\"id\": 5, \"content\": \"<s>\"}]}", DYNO_BAD_INPUT,
          "id 5 of another token"},
