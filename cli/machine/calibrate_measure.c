@@ -22,6 +22,7 @@
 #include "cli/machine/calibrate_far.h"
 #include "cli/machine/calibrate_starts.h"
 #include "cli/machine/calibrate_turns.h"
+#include "cli/machine/median.h"
 
 enum {
     BLOCK_TOKENS = 16,
@@ -433,19 +434,6 @@ static dyno_status measure(struct bench *bench, struct dyno_error *error)
 
 /* ---- dividing -------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, by_value);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
-}
-
 static double at_least(double value, double least)
 {
     return value > least ? value : least;
@@ -491,7 +479,7 @@ static void divide_pauses(const struct bench *bench, struct dyno_machine *machin
             is->ns[round] +=
                 is->around[round] - is->heard[round] - at_once->ns[round] - at_once->around[round];
         }
-        add_point(&machine->idle, is->size, at_least(median(is->ns, bench->rounds), 0.0));
+        add_point(&machine->idle, is->size, at_least(dyno_median(is->ns, bench->rounds), 0.0));
     }
 }
 
@@ -550,8 +538,8 @@ static void divide(struct bench *bench, struct dyno_machine *machine)
 
     divide_pauses(bench, machine);
     for (uint32_t i = 0; i < bench->experiment_count; i++) {
-        bench->experiments[i].ns[0] = median(bench->experiments[i].ns, bench->rounds);
-        bench->experiments[i].around[0] = median(bench->experiments[i].around, bench->rounds);
+        bench->experiments[i].ns[0] = dyno_median(bench->experiments[i].ns, bench->rounds);
+        bench->experiments[i].around[0] = dyno_median(bench->experiments[i].around, bench->rounds);
     }
     machine->pair_ns = at_least(
         (late_chunk->ns[0] - chunk->ns[0]) / ((double)chunk->size * late_chunk->context), 0.0);

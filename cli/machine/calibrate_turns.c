@@ -11,6 +11,7 @@
 
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly/assembly.h"
+#include "cli/machine/median.h"
 
 enum { REQUESTS = 60, WORDS_MAX = 32, SAMPLES_MAX = 4096 };
 
@@ -80,19 +81,6 @@ static dyno_status stand_before(void *context, struct dyno_assembly *assembly,
     return DYNO_OK;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(struct samples *samples)
-{
-    qsort(samples->ns, samples->count, sizeof samples->ns[0], by_size);
-    return samples->count > 0 ? samples->ns[samples->count / 2] : 0.0;
-}
-
 static dyno_status run(struct spy *spy, const struct dyno_measure_config *config,
                        struct dyno_error *error)
 {
@@ -137,8 +125,8 @@ dyno_status dyno_turns_measure(struct dyno_machine *out, const struct dyno_measu
         samples ? run(&spy, config, error) : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
 
     if (status == DYNO_OK) {
-        out->sent_ns = median(spy.follows);
-        out->sent_after_pause_ns = median(spy.breaks);
+        out->sent_ns = dyno_median(spy.follows->ns, spy.follows->count);
+        out->sent_after_pause_ns = dyno_median(spy.breaks->ns, spy.breaks->count);
     }
     free(samples);
     return status;
