@@ -444,7 +444,8 @@ static dyno_status add_summary(struct dyno_store *store, const struct dyno_repor
     return status;
 }
 
-static void bind_tier(sqlite3_stmt *insert, const struct dyno_tier_totals *tier)
+static void bind_tier(sqlite3_stmt *insert, const struct dyno_fleet_totals *totals,
+                      const struct dyno_tier_totals *tier)
 {
     const uint64_t values[] = {tier->level,
                                tier->pools,
@@ -466,6 +467,7 @@ static void bind_tier(sqlite3_stmt *insert, const struct dyno_tier_totals *tier)
     for (int i = 0; i < (int)(sizeof values / sizeof *values); i++) {
         bind_u64(insert, 2 + i, values[i]);
     }
+    bind_u64(insert, 18, dyno_tier_block_bytes(totals, tier));
 }
 
 static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_totals *totals,
@@ -482,13 +484,12 @@ static dyno_status add_tiers(struct dyno_store *store, const struct dyno_fleet_t
         " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
         error));
     sqlite3_bind_int64(insert, 1, store->run);
-    bind_u64(insert, 18, totals->tier_block_bytes);
     if (totals->peers.level > 0) {
-        bind_tier(insert, &totals->peers);
+        bind_tier(insert, totals, &totals->peers);
         status = step(store, insert, error);
     }
     for (uint32_t i = 0; status == DYNO_OK && i < totals->tier_count; i++) {
-        bind_tier(insert, &totals->tiers[i]);
+        bind_tier(insert, totals, &totals->tiers[i]);
         status = step(store, insert, error);
     }
     sqlite3_finalize(insert);

@@ -170,7 +170,7 @@ static void put_rates(struct dyno_summary *summary, const struct dyno_report *re
 static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_totals *totals,
                      const struct dyno_tier_totals *tier)
 {
-    double blocks = (double)totals->prompt_blocks, bytes = (double)totals->tier_block_bytes;
+    double blocks = (double)totals->prompt_blocks;
     char group[DYNO_SUMMARY_NAME_MAX];
 
     (void)snprintf(group, sizeof group, "kv.tiers.g%u", tier->level);
@@ -180,10 +180,10 @@ static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_total
     put_count(summary, group, "blocks", tier->blocks_total);
     put_count(summary, group, "blocks_kept", tier->blocks_idle);
     put_count(summary, group, "stores", tier->stores);
-    put_real(summary, group, "stored_bytes", (double)tier->stored_blocks * bytes);
+    put_real(summary, group, "stored_bytes", (double)tier->stored_bytes);
     put_real(summary, group, "store_wait_ms", (double)tier->store_wait_ns / NS_PER_MS);
     put_count(summary, group, "loads", tier->loads);
-    put_real(summary, group, "loaded_bytes", (double)tier->loaded_blocks * bytes);
+    put_real(summary, group, "loaded_bytes", (double)tier->loaded_bytes);
     put_real(summary, group, "load_wait_ms", (double)tier->load_wait_ns / NS_PER_MS);
     put_count(summary, group, "evicted_blocks", tier->evicted_blocks);
     put_count(summary, group, "skipped_blocks", tier->skipped_blocks);
@@ -196,13 +196,12 @@ static void put_tier(struct dyno_summary *summary, const struct dyno_fleet_total
 static void put_peers(struct dyno_summary *summary, const struct dyno_fleet_totals *totals)
 {
     const struct dyno_tier_totals *peers = &totals->peers;
-    double bytes = (double)totals->tier_block_bytes;
 
     put_real(summary, "kv.tiers.peers", "hit_rate",
              ratio((double)peers->hit_blocks, (double)totals->prompt_blocks));
     put_count(summary, "kv.tiers.peers", "hit_blocks", peers->hit_blocks);
     put_count(summary, "kv.tiers.peers", "loads", peers->loads);
-    put_real(summary, "kv.tiers.peers", "loaded_bytes", (double)peers->loaded_blocks * bytes);
+    put_real(summary, "kv.tiers.peers", "loaded_bytes", (double)peers->loaded_bytes);
     put_real(summary, "kv.tiers.peers", "load_wait_ms", (double)peers->load_wait_ns / NS_PER_MS);
     put_count(summary, "kv.tiers.peers", "slow_blocks", peers->slow_blocks);
     put_count(summary, "kv.tiers.peers", "lost_blocks", peers->lost_blocks);

@@ -309,9 +309,7 @@ static void put_tier(const struct dyno_table_page *page, const char *label,
                      const struct dyno_tier_totals *tier)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
-    double bytes = (double)totals->tier_block_bytes;
-    double values[] = {(double)tier->stored_blocks * bytes / 1e9,
-                       (double)tier->loaded_blocks * bytes / 1e9,
+    double values[] = {(double)tier->stored_bytes / 1e9, (double)tier->loaded_bytes / 1e9,
                        (double)tier->load_wait_ns / 1e6 / (double)tier->loads};
     char text[DYNO_FORMAT_MAX];
 
@@ -335,7 +333,7 @@ static void put_peers(const struct dyno_table_page *page)
 {
     const struct dyno_fleet_totals *totals = page->report->totals;
     const struct dyno_tier_totals *peers = &totals->peers;
-    double values[] = {(double)peers->loaded_blocks * (double)totals->tier_block_bytes / 1e9,
+    double values[] = {(double)peers->loaded_bytes / 1e9,
                        (double)peers->load_wait_ns / 1e6 / (double)peers->loads};
     char text[DYNO_FORMAT_MAX];
 

@@ -101,7 +101,7 @@ static struct dyno_local_config local_config(const struct dyno_assembly *assembl
     return config;
 }
 
-/* A fleet of each model, which are one to the loop. */
+/* A fleet of each model, with tiers and links of its own, which are one to the loop. */
 static dyno_status open_several(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     struct dyno_fleets *fleets = assembly->fleets;
@@ -109,12 +109,14 @@ static dyno_status open_several(struct dyno_assembly *assembly, struct dyno_erro
     DYNO_TRY(dyno_several_open(&fleets->several, fleets->models.count));
     assembly->workers = dyno_several_workers(fleets->several);
     for (uint32_t i = 0; i < fleets->models.count; i++) {
-        const struct dyno_assembly *of = dyno_fleets_of(assembly, i);
+        struct dyno_assembly *of = dyno_fleets_of(assembly, i);
         struct dyno_worker_listener listener = dyno_loop_listener_of(assembly->loop, i);
         struct dyno_local_config config = local_config(
             of, dyno_several_listener(fleets->several, &listener), &fleets->metrics[i].itl);
         struct dyno_workers *member;
 
+        DYNO_TRY(dyno_tiering_open(&of->tiering, of, &config, error));
+        DYNO_TRY(use_tiers(of));
         DYNO_TRY(dyno_local_open(&member, &config, error));
         dyno_several_add(fleets->several, member, config.worker_count);
     }

@@ -183,13 +183,21 @@ void dyno_fleets_title(struct dyno_assembly *assembly)
 void dyno_fleets_finish(struct dyno_assembly *assembly)
 {
     struct dyno_fleets *fleets = assembly->fleets;
+    struct dyno_fleet_totals sum = {0};
 
     for (uint32_t i = 0; fleets && i < fleets->models.count; i++) {
         struct dyno_workers *member = dyno_several_member(fleets->several, i);
 
         member->ops->totals(member, &fleets->totals[i]);
+        if (dyno_fleets_of(assembly, i)->tiering.tiers) {
+            dyno_tiers_totals(dyno_fleets_of(assembly, i)->tiering.tiers, &fleets->totals[i]);
+        }
         fleets->totals[i].end_ns = assembly->result.end_ns;
+        dyno_fleet_totals_add(&sum, &fleets->totals[i]);
         dyno_histogram_merge(&assembly->metrics.itl, &fleets->metrics[i].itl);
+    }
+    if (fleets) {
+        assembly->totals = sum;
     }
 }
 

@@ -406,17 +406,30 @@ static dyno_status beside(const char *other, const char *why, struct dyno_error 
                      why);
 }
 
+/* Each model has tiers and links of its own, where they are real. */
+static dyno_status check_tiers(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    if (!dyno_live_is_real(scenario)) {
+        return beside(scenario->tiers.levels ? "--tier" : "--peers",
+                      "simulated links are those of one model; --device cpu has some for each",
+                      error);
+    }
+    return scenario->tiers.file
+               ? beside("--tier-file",
+                        "it holds the KV of one model; leave it out, and it is gone "
+                        "with the run",
+                        error)
+               : DYNO_OK;
+}
+
 /* What is not there for several models. */
 static dyno_status check_others(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     if (scenario->disagg.policy) {
         return beside("--disagg", "the workers of each model serve whole requests", error);
     }
-    if (scenario->tiers.levels) {
-        return beside("--tier", "tiers hold the KV of one model", error);
-    }
-    if (scenario->tiers.peers) {
-        return beside("--peers", "workers would pull the KV of other models", error);
+    if (scenario->tiers.levels || scenario->tiers.peers) {
+        DYNO_TRY(check_tiers(scenario, error));
     }
     if (scenario->output.journal) {
         return beside("--journal", "a journal holds one device", error);

@@ -33,6 +33,28 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+static void add_tier(struct dyno_tier_totals *tier, const struct dyno_tier_totals *more)
+{
+    tier->level = larger(tier->level, more->level);
+    tier->pools += more->pools;
+    tier->blocks_total += more->blocks_total;
+    tier->blocks_idle += more->blocks_idle;
+    tier->hit_blocks += more->hit_blocks;
+    tier->loaded_blocks += more->loaded_blocks;
+    tier->stored_blocks += more->stored_blocks;
+    tier->skipped_blocks += more->skipped_blocks;
+    tier->declined_blocks += more->declined_blocks;
+    tier->evicted_blocks += more->evicted_blocks;
+    tier->slow_blocks += more->slow_blocks;
+    tier->load_wait_ns += more->load_wait_ns;
+    tier->store_wait_ns += more->store_wait_ns;
+    tier->loads += more->loads;
+    tier->stores += more->stores;
+    tier->lost_blocks += more->lost_blocks;
+    tier->loaded_bytes += more->loaded_bytes;
+    tier->stored_bytes += more->stored_bytes;
+}
+
 void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_fleet_totals *more)
 {
     totals->workers += more->workers;
@@ -57,7 +79,23 @@ void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_f
     totals->transfer_wait_ns += more->transfer_wait_ns;
     totals->transfers_given_up += more->transfers_given_up;
     totals->transfers_sent_again += more->transfers_sent_again;
+    totals->tier_count = larger(totals->tier_count, more->tier_count);
+    for (uint32_t i = 0; i < more->tier_count; i++) {
+        add_tier(&totals->tiers[i], &more->tiers[i]);
+    }
+    add_tier(&totals->peers, &more->peers);
+    totals->tier_block_bytes =
+        more->tier_block_bytes > 0 ? more->tier_block_bytes : totals->tier_block_bytes;
     totals->busy_ns += more->busy_ns;
     totals->block_ns_used += more->block_ns_used;
     totals->end_ns = totals->end_ns > more->end_ns ? totals->end_ns : more->end_ns;
+}
+
+uint64_t dyno_tier_block_bytes(const struct dyno_fleet_totals *totals,
+                               const struct dyno_tier_totals *tier)
+{
+    uint64_t blocks = tier->loaded_blocks + tier->stored_blocks;
+
+    return blocks > 0 ? (tier->loaded_bytes + tier->stored_bytes) / blocks
+                      : totals->tier_block_bytes;
 }

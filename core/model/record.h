@@ -172,6 +172,7 @@ struct dyno_tier_totals {
     unsigned __int128 load_wait_ns, store_wait_ns; /* of transfers, summed */
     uint64_t loads, stores;                        /* transfers */
     uint64_t lost_blocks; /* that could not be written or read, or were not what was stored */
+    uint64_t loaded_bytes, stored_bytes; /* of those blocks: models of a fleet have unequal ones */
 };
 
 /* What the fleet did, summed over workers at the end of a run. */
@@ -204,13 +205,18 @@ struct dyno_fleet_totals {
     /* What came from other workers' GPUs: loads, and what was hit of them.  Level 1; 0: nobody
      * pulls from another one. */
     struct dyno_tier_totals peers;
-    uint64_t tier_block_bytes;
+    uint64_t tier_block_bytes;       /* of several models that of one of them */
     unsigned __int128 busy_ns;       /* summed over workers */
     unsigned __int128 block_ns_used; /* blocks held by sequences x time, summed */
     dyno_ns end_ns;                  /* when the run ended */
 };
 
-/* The books of another part of the fleet too: sums, and the larger of what is a maximum. */
+/* The books of another part of the fleet too: sums, and the larger of what is a maximum.  Parts
+ * that have tiers have as many, of the same levels in the same order. */
 void dyno_fleet_totals_add(struct dyno_fleet_totals *totals, const struct dyno_fleet_totals *more);
+
+/* What a block has that was moved to one of the tiers or from it: of several models the mean. */
+uint64_t dyno_tier_block_bytes(const struct dyno_fleet_totals *totals,
+                               const struct dyno_tier_totals *tier);
 
 #endif

@@ -274,6 +274,7 @@ static void count_peers(const struct dyno_tiers *tiers, struct dyno_fleet_totals
 
     *peers = tiers->totals[DYNO_FROM_GPU];
     peers->level = 1;
+    peers->loaded_bytes = tiers->config.block_bytes * peers->loaded_blocks;
     totals->transfers += peers->loads;
     totals->transfer_bytes += (unsigned __int128)tiers->config.block_bytes * peers->loaded_blocks;
     totals->transfer_wait_ns += peers->load_wait_ns;
@@ -290,6 +291,8 @@ void dyno_tiers_totals(const struct dyno_tiers *tiers, struct dyno_fleet_totals 
         *tier = tiers->totals[i];
         tier->level = config->level;
         tier->pools = config->pool_count;
+        tier->loaded_bytes = tiers->config.block_bytes * tier->loaded_blocks;
+        tier->stored_bytes = tiers->config.block_bytes * tier->stored_blocks;
         for (uint32_t j = 0; j < config->pool_count; j++) {
             tier->blocks_total += tiers->pools[i][j].capacity;
             tier->blocks_idle += tiers->pools[i][j].idle;

@@ -43,7 +43,7 @@ of() { sed -n "s/^ *\"$1\": \([0-9.]*\).*/\1/p" by-hand.json; }
 for how in 'disk store stored 2 0.05' 'disk load loaded 1 0.04' 'turns store stored 2 0.05' \
     'turns load loaded 1 0.34'; do
     read -r machine moves moved byte_ns transfer_ms <<<"$how"
-    works replay "${load[@]}" --machine $machine.json --tier g3=64MiB --json by-hand.json
+    works replay "${load[@]}" --machine "$machine.json" --tier g3=64MiB --json by-hand.json
     awk -v count="$(of "${moves}s")" -v bytes="$(of "${moved}_bytes")" \
         -v ms="$(of "${moves}_wait_ms")" -v byte_ns="$byte_ns" \
         -v transfer_ms="$transfer_ms" 'BEGIN {
@@ -125,6 +125,25 @@ for round in 1 2; do
 done
 stop_server
 cmp none.txt roles.txt || fail "answers differ: $(cat none.txt roles.txt)"
+
+# Nor where another model is served beside it, with tiers of its own: what moved is the sum of both,
+# whose blocks have 32 and 8 KiB.
+works model random --like llama-3.1-8b --layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 \
+    --intermediate 128 --vocab 512 --context 512 --dtype f32 -o tiny.gguf
+models=(--models name=austen-2m:workers=1 --models name=tiny:model=tiny.gguf:workers=2)
+start_server --device cpu --threads 1 --num-gpu-blocks-override 34 --max-model-len 512 \
+    "${models[@]}" --tier g2=16MiB --peers
+for round in 1 2; do
+    ask_all "$round" >>models.txt
+done
+stop_server
+cmp none.txt models.txt || fail "answers differ: $(cat none.txt models.txt)"
+works replay "${load[@]}" --device cpu --threads 1 "${models[@]}" --tier g2=16MiB --tier g3=64MiB \
+    --peers --json models.json
+completes models.json
+bytes=$(awk '/"(stored|loaded)_bytes"/ { sum += $2 } END { printf "%d", sum }' models.json)
+[[ $bytes -gt 0 && $(number models.json transfers.bytes) == "$bytes" ]] ||
+    fail "$bytes bytes in tiers: $(cat models.json)"
 
 # In a file: what was written by one run is there for the next, of the same blocks.
 file=(--tier g3=64MiB --tier-file kv)

@@ -66,8 +66,11 @@ refuses_models "fleet.models and --model cannot be together: the list says which
     name=qwen3-8b --model qwen3-8b
 refuses_models "fleet.models and --disagg cannot be together: the workers of each model serve whole\
  requests" name=qwen3-8b --disagg always
-refuses_models "fleet.models and --tier cannot be together: tiers hold the KV of one model" \
-    name=qwen3-8b --tier g2=1GiB
+refuses_models "fleet.models and --tier cannot be together: simulated links are those of one\
+ model; --device cpu has some for each" name=qwen3-8b --tier g2=1GiB
+refuses_models "fleet.models and --tier-file cannot be together: it holds the KV of one model;\
+ leave it out, and it is gone with the run" name=a:model=austen-2m --device cpu --tier g3=1GiB \
+    --tier-file kv
 refuses_models "planner.budget (4 GPUs) is less than what the least of all models take, at least\
  one worker each: 5 GPUs" name=qwen3-8b:min=0,name=llama-3.1-70b:tp=4 --planner load --budget 4
 refuses_models "what all models start with takes 9 GPUs, more than planner.budget (8); lower the\

@@ -123,6 +123,7 @@ refuses 2 "--peers and --no-prefix-cache cannot be together: what cannot be foun
 refuses 2 "--peers and --journal cannot be together: a journal has no place for what simulated \
 links do" \
     "${two[@]}" --peers --journal diary
-refuses 2 "fleet.models and --peers cannot be together: workers would pull the KV of other models" \
+refuses 2 "fleet.models and --peers cannot be together: simulated links are those of one model;\
+ --device cpu has some for each" \
     replay --arrival poisson:1 --requests 1 --peers --models name=a:model=llama-3.1-8b \
     --models name=b:model=llama-3.1-8b
