@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # How well a simulation of this machine agrees with it where there is more than workers: KV in host
-# memory and a file, requests in halves, both, workers that pull from each other, and a planner that
-# starts and drains.  Each validated by five live runs of 100 requests.
+# memory and a file, requests in halves in four ways, both, workers that pull from each other, and a
+# planner that starts and drains.  Each validated by five live runs of 100 requests.
 #
 # usage: tests/bench/validate_fleet.sh DYNO FOLDER
 #
-# Wants two cores that have nothing else to do, and ten minutes of them.  Machine files and the
-# comparisons as JSON go to FOLDER, tables to standard output.  REPEATS and REQUESTS say otherwise.
+# Wants two cores that have nothing else to do, and a quarter of an hour of them.  Machine files and
+# the comparisons as JSON go to FOLDER, tables to standard output.  REPEATS and REQUESTS say
+# otherwise.
 set -euo pipefail
 dyno=$(readlink -f "$1")
 mkdir -p "$2"
@@ -28,6 +29,10 @@ validate() {
 }
 validate tiers --tier g2=4MiB --tier g3=64MiB
 validate halves --disagg always --prefill 1 --decode 1
+validate pulled --disagg always --prefill 1 --decode 1 --set disagg.style=pull
+validate both --disagg always --prefill 1 --decode 1 --set disagg.style=both \
+    --set disagg.deadline=1min
+validate layers --disagg always --prefill 1 --decode 1 --set disagg.transfer=layers
 validate halves-tiers --disagg threshold:100 --prefill 1 --decode 1 --tier g2=16MiB
 validate peers --workers 2 --peers
 validate planner --workers 2 --planner load --set planner.start=1 --set planner.every=500ms \
