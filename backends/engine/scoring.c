@@ -34,6 +34,9 @@ void dyno_transcript_score(const struct dyno_transcript *transcript, struct dyno
 {
     struct scoring scoring = {
         .transcript = transcript, .first = first, .vocab = vocab, .logits = logits};
+    uint32_t end = transcript->prompt_tokens - 1;
 
-    dyno_team_run(team, count, 1, score_some, &scoring);
+    if (first < end) {
+        dyno_team_run(team, count < end - first ? count : end - first, 1, score_some, &scoring);
+    }
 }

@@ -13,8 +13,9 @@
  * once it has an answer, what is computed again is not scored. */
 bool dyno_transcript_is_scored(const struct dyno_transcript *transcript);
 
-/* Tell logits[count][vocab] of positions [first, first + count) of the prompt.  From the thread
- * that runs the team's other work. */
+/* Tell logits[count][vocab] of positions [first, first + count) of the prompt, but not its last,
+ * whose own token follows elsewhere where it yields none here.  From the thread that runs the
+ * team's other work. */
 void dyno_transcript_score(const struct dyno_transcript *transcript, struct dyno_team *team,
                            uint32_t first, uint32_t count, const float *logits, uint32_t vocab);
 

@@ -119,8 +119,22 @@ for how in whole halves pulls both layers; do
             echo >>$how.txt
         done
     done
+    # How likely the prompt was, one token, an answer that must be JSON, and what embeds.
+    for more in '"max_tokens": 4, "echo": true, "logprobs": 0' '"max_tokens": 1' \
+        '"max_tokens": 8, "n": 2' '"max_tokens": 12, "response_format":
+        {"type": "json_object"}'; do
+        curl -sf "$url/v1/completions" -H 'Content-Type: application/json' \
+            -d "{\"model\": \"austen-2m\", \"prompt\": \"${prompts[2]}\", \"seed\": 3,
+                 $more}" |
+            sed 's/.*"choices"/"choices"/; s/"id".*//' >>$how.txt
+        echo >>$how.txt
+    done
+    curl -sf "$url/v1/embeddings" -H 'Content-Type: application/json' \
+        -d "{\"model\": \"austen-2m\", \"input\": \"${prompts[2]}\"}" |
+        sed 's/"id".*//' >>$how.txt
     stop_server
 done
+grep -q '"embedding"' whole.txt || fail "no vectors: $(cat whole.txt)"
 grep -q '"text"' whole.txt || fail "no answers: $(cat whole.txt)"
 for how in halves pulls both layers; do
     cmp whole.txt $how.txt || fail "answers differ: $(cat whole.txt $how.txt)"
