@@ -41,13 +41,13 @@ works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${pulls[@]}" 
 
 # And prompts may be computed while their requests wait for a place to decode in.  All at once
 # they do not fit there, and some have waited too long.
-both=(--set disagg.style=both --set disagg.deadline)
-works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}=1min" \
+both=(--set disagg.style=both --set disagg.deadline=1min)
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}" \
     --json both.json
 [[ $(number both.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
 [[ $(number both.json transfers.count) == 60 ]] || fail "both: $(cat both.json)"
-works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}=1us" \
-    --arrival concurrency:60 --num-gpu-blocks-override 20 --json late.json
+works replay "${load[@]}" --device cpu --threads 1 "${halves[@]}" "${both[@]}" \
+    --set disagg.deadline=1us --arrival concurrency:60 --num-gpu-blocks-override 20 --json late.json
 [[ $(number late.json requests.completed) == 60 ]] || fail "requests were lost: $(cat out)"
 [[ $(number late.json transfers.given_up) != 0 ]] || fail "none waited too long: $(cat late.json)"
 
@@ -79,7 +79,7 @@ for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \
     'handed off, MB +[1-9][0-9.]* +[1-9][0-9.]* +[+-][0-9.]+'; do
     grep -Eq "^$line$" out || fail "validate says nothing of $line: $(cat out)"
 done
-for how in "${pulls[*]}" "${both[*]}=1min" "${layers[*]}"; do
+for how in "${pulls[*]}" "${both[*]}" "${layers[*]}"; do
     read -ra options <<<"$how"
     works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}" "${options[@]}"
     grep -Eq '^hand-offs +60 +60 +\+0$' out || fail "validate, $how: $(cat out)"
@@ -107,7 +107,7 @@ for how in whole halves pulls both layers; do
     options=("${halves[@]}")
     [[ $how == whole ]] && options=(--workers 1)
     [[ $how == pulls ]] && options+=("${pulls[@]}")
-    [[ $how == both ]] && options+=("${both[@]}=1min")
+    [[ $how == both ]] && options+=("${both[@]}")
     [[ $how == layers ]] && options+=("${layers[@]}")
     start_server --device cpu --threads 1 "${options[@]}"
     for prompt in "${prompts[@]}"; do

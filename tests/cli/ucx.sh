@@ -61,7 +61,7 @@ for how in shm tcp; do
     done
 done
 for how in pull both; do
-    style=(--set disagg.style=$how --set disagg.deadline=1min)
+    style=(--set disagg.style="$how" --set disagg.deadline=1min)
     works replay "${load[@]}" "${halves[@]}" "${style[@]}" --prefill-at "$at" --json $how.json \
         --journal journal
     [[ $(number $how.json transfers.bytes) == $(number here.json transfers.bytes) ]] ||
