@@ -21,6 +21,14 @@ static void put_looks(const struct dyno_table_page *page, const char *role, cons
     fputc('\n', page->out);
 }
 
+/* Workers are up from the start of the run to its end, not only while requests are there. */
+static double run_s(const struct dyno_table_page *page)
+{
+    dyno_ns end_ns = page->report->totals->end_ns;
+
+    return end_ns > 0 ? (double)end_ns / 1e9 : page->figures.duration_s;
+}
+
 void dyno_table_plan(const struct dyno_table_page *page)
 {
     const struct dyno_plan_report *plan = page->report->plan;
@@ -39,8 +47,7 @@ void dyno_table_plan(const struct dyno_table_page *page)
     }
     fputc('\n', page->out);
     dyno_table_more(page);
-    dyno_table_fixed(page, "on average ", plan->worker_s / page->figures.duration_s, 2,
-                     " workers up, ");
+    dyno_table_fixed(page, "on average ", plan->worker_s / run_s(page), 2, " workers up, ");
     if (page->report->model_count > 0) {
         dyno_table_count(page, "at most ", plan->gpus_max, " GPUs\n");
     } else {

@@ -181,9 +181,10 @@ START_TEST(a_planned_fleet_pays_for_what_was_up)
     ck_assert_double_eq_tol(planned.gpu_hours, whole.gpu_hours / 2, 1e-12);
     ck_assert_double_eq_tol(planned.busy_fraction, whole.busy_fraction * 2, 1e-12);
     ck_assert_double_eq_tol(planned.mfu, whole.mfu * 2, 1e-12);
+    plan.worker_s = 2 * 15.0; /* all along, also before the first request came */
     text = table_of(&fixture.report);
     ck_assert_msg(strstr(text, "sla: 3 decisions, 1 start (0 failed), 2 drained\n"), "%s", text);
-    ck_assert_msg(strstr(text, " workers up, at most 2\n"), "%s", text);
+    ck_assert_msg(strstr(text, "on average 2.00 workers up, at most 2\n"), "%s", text);
     ck_assert_msg(strstr(text, "regret 0.250 GPU-hours, 1.0 % of requests, TTFT p99 -3.00 s"), "%s",
                   text);
     free(text);
