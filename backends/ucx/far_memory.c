@@ -1,6 +1,7 @@
 #include "backends/ucx/far_memory.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "backends/engine/shard.h"
 
@@ -134,6 +135,24 @@ static dyno_status open_shape(struct part *part, const struct dyno_ucx_far_memor
     return DYNO_OK;
 }
 
+/* Shared memory is mapped here a page at a time, when that is read first: not when somebody waits
+ * for it. */
+static dyno_status touch(struct dyno_ucx_far_memory *memory, const struct part *part, uint64_t at,
+                         struct dyno_error *error)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    dyno_status status = DYNO_OK;
+    char byte;
+
+    memory->under_way = 0;
+    for (uint64_t i = 0; status == DYNO_OK && i < part->shape->bytes; i += page) {
+        status = move_bytes(memory, part, &byte, (const char *)(uintptr_t)(at + i), 1, true);
+    }
+    status = status == DYNO_OK ? dyno_ucx_channel_flush(memory->channel) : status;
+    return status == DYNO_OK ? DYNO_OK
+                             : dyno_fail(error, DYNO_IO, "the worker's memory cannot be reached");
+}
+
 static dyno_status open_part(struct dyno_ucx_far_memory *memory, struct part *part,
                              struct dyno_ucx_reader *reader, struct dyno_error *error)
 {
@@ -150,7 +169,7 @@ static dyno_status open_part(struct dyno_ucx_far_memory *memory, struct part *pa
     DYNO_TRY(open_shape(part, &memory->config, rank, at, error));
     DYNO_TRY(dyno_ucx_channel_unlock(memory->channel, &part->key, key, error));
     part->has_key = true;
-    return DYNO_OK;
+    return memory->config.is_shared ? touch(memory, part, at, error) : DYNO_OK;
 }
 
 dyno_status dyno_ucx_far_memory_open(struct dyno_ucx_far_memory **out,

@@ -10,6 +10,7 @@ struct dyno_ucx_far_memory_config {
     const struct dyno_weights *weights;
     uint32_t ranks, blocks, block_tokens;
     struct dyno_ucx_peer *peer; /* who has it, and is told where it cannot be reached */
+    bool is_shared;             /* it is mapped here: all of it is touched when it is opened */
 };
 
 /* Over `channel`, not owned; what the other end told of it is read from `reader`.  On success *out

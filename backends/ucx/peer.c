@@ -198,6 +198,8 @@ static dyno_status open_hand(struct dyno_ucx_peer *peer, struct hand *hand,
                                              .ranks = peer->config.ranks,
                                              .blocks = peer->config.blocks,
                                              .block_tokens = peer->config.block_tokens,
+                                             .is_shared =
+                                                 peer->hello.transport == DYNO_UCX_SHARED_MEMORY,
                                              .peer = peer},
         error);
 }
