@@ -4,12 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reports/paired_cells.h"
+#include "reports/paired_influence.h"
 #include "reports/stats/tests.h"
-
-/* As which power of a latency its spread grows, and that of a difference, which is between 2 and 3
- * (reports/stats/bootstrap.h). */
-static const double LATENCY_POWER = 2.0, DIFFERENCE_POWER = 2.5;
 
 enum { BLOCKS_MAX = 1024, FLIPS = 9999, SKEWNESS_DRAWS = 300 };
 
@@ -91,8 +87,13 @@ static void compute(void *context, const uint32_t *weights, double *figures)
         enum dyno_paired_kind kind = recipes[i % DYNO_PAIRED_METRICS].kind;
         double quantile = recipes[i % DYNO_PAIRED_METRICS].quantile;
 
-        figures[i] = quantile < 0.0 ? ratio_of(side, kind, weights, work->places)
-                                    : quantile_of(side, kind, quantile, weights, work->places);
+        if (quantile < 0.0) {
+            figures[i] = ratio_of(side, kind, weights, work->places);
+        } else {
+            figures[i] = quantile < 0.9 && work->without_medians
+                             ? NAN
+                             : quantile_of(side, kind, quantile, weights, work->places);
+        }
     }
 }
 
@@ -100,10 +101,9 @@ static void compute(void *context, const uint32_t *weights, double *figures)
 
 /* The longest memory of any series of cells: of the first arm's latencies, and of the other arms'
  * differences from them. */
-static struct dyno_memory longest_memory(const struct dyno_paired_cells *work)
+static double longest_memory(const struct dyno_paired_cells *work)
 {
-    struct dyno_memory longest = {.block = 1.0};
-    double series[DYNO_PAIRED_CELLS_MAX];
+    double series[DYNO_PAIRED_CELLS_MAX], longest = 1.0;
 
     for (uint32_t at = 0; at < work->places * work->input->arms; at += work->cells) {
         const struct dyno_paired_side *side = &work->sides[at / work->places];
@@ -111,8 +111,7 @@ static struct dyno_memory longest_memory(const struct dyno_paired_cells *work)
         uint32_t place = at % work->places;
 
         for (enum dyno_paired_kind kind = DYNO_PAIRED_TTFT; kind <= DYNO_PAIRED_E2E; kind++) {
-            double sum = 0.0, count = 0.0;
-            struct dyno_memory memory;
+            double sum = 0.0, count = 0.0, block;
 
             for (uint32_t i = 0; i < work->cells; i++) {
                 series[i] =
@@ -123,9 +122,8 @@ static struct dyno_memory longest_memory(const struct dyno_paired_cells *work)
             for (uint32_t i = 0; i < work->cells; i++) {
                 series[i] -= count > 0.0 ? sum / count * side->counts[kind][place + i] : 0.0;
             }
-            memory = dyno_memory_of(series, work->cells);
-            longest.block = memory.block > longest.block ? memory.block : longest.block;
-            longest.missed = memory.missed > longest.missed ? memory.missed : longest.missed;
+            block = dyno_memory_of(series, work->cells).block;
+            longest = block > longest ? block : longest;
         }
     }
     return longest;
@@ -140,7 +138,8 @@ struct sample {
     const double *draws;   /* [bootstrap->draws][width] */
     const double *without; /* [seeds][width]; NULL: intervals are not over seeds */
     uint32_t seeds;
-    double *drawn, *left, *levels; /* [draws], [seeds], [draws]: scratch */
+    double *drawn, *left, *levels; /* [draws], [seeds], [draws]: scratch ... */
+    double *influence;             /* [2 * places]: ... likewise */
 };
 
 /* The jackknife: what a seed adds is n times the whole less n - 1 times the whole without it. */
@@ -173,14 +172,6 @@ static bool is_known(const struct dyno_paired_cells *work, uint32_t metric)
                               : out->memories >= DYNO_PAIRED_TAIL_MEMORIES;
 }
 
-/* Shares and medians: no request moves them far. */
-static bool is_bounded(uint32_t metric)
-{
-    double quantile = recipes[metric].quantile;
-
-    return quantile < 0.0 ? !dyno_paired_metrics[metric].is_latency : quantile < 0.9;
-}
-
 /* Of figure `at` less figure `less` in every row; of `at` itself where they are one. */
 static void take_column(double *out, const double *rows, uint32_t row_count, uint32_t width,
                         uint32_t at, uint32_t less)
@@ -203,8 +194,72 @@ static struct dyno_estimate of_waiting(const struct sample *sample, double value
 
         sample->levels[i] = (row[at] + row[less]) / 2.0;
     }
-    return dyno_bootstrap_waiting(sample->bootstrap, value, sample->drawn, level,
-                                  at == less ? LATENCY_POWER : DIFFERENCE_POWER, sample->levels);
+    return dyno_bootstrap_waiting(
+        sample->bootstrap, value,
+        &(struct dyno_drawn){.draws = sample->drawn, .influence = sample->influence}, level,
+        dyno_waiting_power(at != less), sample->levels);
+}
+
+/* Of a latency. */
+static struct dyno_paired_ranked ranked(const struct dyno_paired_cells *work, uint32_t metric,
+                                        uint32_t arm)
+{
+    const struct dyno_paired_side *side = &work->sides[arm];
+    enum dyno_paired_kind kind = recipes[metric].kind;
+
+    return (struct dyno_paired_ranked){.sorted = side->sorted[kind],
+                                       .count = side->sorted_count[kind],
+                                       .counts = side->counts[kind]};
+}
+
+static void add_influence(const struct dyno_paired_cells *work, double *out, double times,
+                          uint32_t metric, uint32_t arm)
+{
+    const struct dyno_paired_side *side = &work->sides[arm];
+    enum dyno_paired_kind kind = recipes[metric].kind;
+    struct dyno_paired_ranked of;
+
+    if (recipes[metric].quantile < 0.0) {
+        dyno_paired_influence_ratio(out, times, side->sums[kind], side->counts[kind], work->places);
+    } else {
+        of = ranked(work, metric, arm);
+        dyno_paired_influence_quantile(out, times, recipes[metric].quantile, &of, work->places);
+    }
+}
+
+/* What cells add to arm b less arm a; to b itself where they are one. */
+static void take_influence(const struct dyno_paired_cells *work, double *out, uint32_t metric,
+                           uint32_t a, uint32_t b)
+{
+    memset(out, 0, work->places * sizeof *out);
+    add_influence(work, out, 1.0, metric, b);
+    if (a != b) {
+        add_influence(work, out, -1.0, metric, a);
+    }
+}
+
+/* By blocks of time: of arm b less arm a; of b itself where they are one. */
+static struct dyno_estimate over_blocks(const struct dyno_paired_cells *work,
+                                        const struct sample *sample, double value, uint32_t metric,
+                                        uint32_t a, uint32_t b)
+{
+    double quantile = recipes[metric].quantile;
+    struct dyno_paired_ranked of, less;
+
+    if (quantile >= 0.0 && quantile < 0.9) {
+        of = ranked(work, metric, b);
+        less = ranked(work, metric, a);
+        return dyno_paired_quantile(sample->bootstrap, value, quantile, &of, a == b ? NULL : &less,
+                                    sample->influence);
+    }
+    take_influence(work, sample->influence, metric, a, b);
+    if (!dyno_paired_metrics[metric].is_latency) {
+        return dyno_bootstrap_estimate(
+            sample->bootstrap, value,
+            &(struct dyno_drawn){.draws = sample->drawn, .influence = sample->influence}, true);
+    }
+    return of_waiting(sample, value, work->width, b * DYNO_PAIRED_METRICS + metric,
+                      a * DYNO_PAIRED_METRICS + metric);
 }
 
 /* Of arm b less arm a; of b itself where they are one. */
@@ -219,11 +274,8 @@ static struct dyno_estimate estimate(const struct dyno_paired_cells *work,
         return dyno_estimate_make(value, NAN, 0.0);
     }
     take_column(sample->drawn, sample->draws, sample->bootstrap->draws, work->width, at, less);
-    if (!sample->without && !is_bounded(metric)) {
-        return of_waiting(sample, value, work->width, at, less);
-    }
     if (!sample->without) {
-        return dyno_bootstrap_estimate(sample->bootstrap, value, sample->drawn, 1, true);
+        return over_blocks(work, sample, value, metric, a, b);
     }
     take_column(sample->left, sample->without, sample->seeds, work->width, at, less);
     return over_seeds(sample, value);
@@ -334,8 +386,7 @@ static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights
                                        .shared = input->same_traffic,
                                        .cells = work->cells,
                                        .block_cells = work->out->block_cells,
-                                       .missed = work->out->missed,
-                                       .memories = work->out->memories,
+                                       .least_cells = input->block_cells,
                                        .draws = draws_of(work),
                                        .seed = input->seed};
     double point[DYNO_PAIRED_ARMS_MAX * DYNO_PAIRED_METRICS] = {0};
@@ -348,9 +399,11 @@ static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights
                             .seeds = input->streams,
                             .drawn = scratch,
                             .left = scratch + bootstrap.draws,
-                            .levels = scratch + bootstrap.draws + input->streams};
+                            .levels = scratch + bootstrap.draws + input->streams,
+                            .influence = scratch + 2 * bootstrap.draws + input->streams};
 
     leave_out(work, weights, point, without);
+    work->without_medians = !by_replicates; /* their intervals are from the requests' order */
     DYNO_TRY(dyno_bootstrap_draw(rows, work->width, &bootstrap, compute, work));
     fill_estimates(work, &sample);
     if (!input->means_only) {
@@ -359,33 +412,19 @@ static dyno_status compute_all(struct dyno_paired_cells *work, uint32_t *weights
     return DYNO_OK;
 }
 
-/* As long as asked for, and so long that there are not too many. */
-static uint32_t block_cells_for(const struct dyno_paired_cells *work, double longest)
-{
-    uint32_t asked = (uint32_t)(longest + 0.5);
-    uint32_t cells = work->input->same_traffic ? work->cells : work->places;
-    uint32_t least = cells / DYNO_BLOCKS_MAX;
-    uint32_t most = work->cells / DYNO_BLOCKS_MIN;
-
-    asked = asked > least ? asked : least;
-    asked = asked < most ? asked : most;
-    return asked > 0 ? asked : 1;
-}
-
 static dyno_status fill_all(struct dyno_paired_cells *work)
 {
     const struct dyno_paired_input *input = work->input;
-    struct dyno_memory memory;
+    uint32_t all = input->same_traffic ? work->cells : work->places;
+    double longest;
 
     DYNO_TRY(dyno_paired_cells_fill(work));
     work->out->block_cells = input->block_cells;
-    work->out->missed = input->missed;
     work->out->memories = input->memories;
     if (!input->block_cells) {
-        memory = longest_memory(work);
-        work->out->block_cells = block_cells_for(work, memory.block);
-        work->out->missed = memory.missed;
-        work->out->memories = (input->same_traffic ? work->cells : work->places) / memory.block;
+        longest = longest_memory(work);
+        work->out->block_cells = dyno_block_cells(longest, work->cells, all);
+        work->out->memories = all / longest;
     }
     return DYNO_OK;
 }
@@ -396,15 +435,17 @@ dyno_status dyno_paired_compute(struct dyno_paired_figures *out,
     struct dyno_paired_cells work = {
         .input = input, .out = out, .width = input->arms * DYNO_PAIRED_METRICS};
     size_t row_count = (size_t)input->draws + input->streams;
-    double *rows = malloc((row_count * (work.width + (size_t)1) + input->draws) * sizeof *rows);
     dyno_status status = DYNO_NO_MEMORY;
     uint32_t *weights;
+    double *rows;
 
     memset(out, 0, sizeof *out);
     work.cells = out->cells = input->cells ? input->cells : dyno_paired_cells_for(input);
     work.places = work.cells * input->streams;
     out->by_replicates = !input->same_traffic && input->streams >= DYNO_PAIRED_REPLICATES;
     weights = malloc(work.places * sizeof *weights);
+    rows = malloc((row_count * (work.width + (size_t)1) + input->draws + 2 * (size_t)work.places) *
+                  sizeof *rows);
     if (rows && weights) {
         status = fill_all(&work);
     }

@@ -26,7 +26,7 @@ enum {
     DYNO_PAIRED_ARMS_MAX = 8,
     DYNO_PAIRED_METRICS = 14,
     DYNO_PAIRED_REPLICATES = 5,
-    DYNO_PAIRED_CELLS_MAX = 256,
+    DYNO_PAIRED_CELLS_MAX = DYNO_CELLS_MAX,
     DYNO_PAIRED_REQUESTS_MIN = 30, /* a class of fewer has no intervals */
     /* A p99 is made by few bad moments.  It has an interval where so many times as much was seen as
      * the traffic remembers (the length of a block that the data ask for), or so many seeds. */
@@ -60,7 +60,7 @@ struct dyno_paired_input {
     uint32_t only;
     /* 0: to be found.  Else as another call found them. */
     uint32_t cells, block_cells;
-    double missed, memories; /* as in struct dyno_bootstrap */
+    double memories; /* as another call found it, with them */
     uint32_t draws;
     uint64_t seed;
 };
@@ -76,7 +76,6 @@ struct dyno_paired_figures {
     uint32_t requests;   /* looked at, all streams ... */
     uint32_t incomplete; /* ... of which some arm did not complete so many */
     uint32_t cells, block_cells;
-    double missed;      /* likewise */
     double memories;    /* how often all cells hold the block that the data ask for */
     bool by_replicates; /* intervals are over seeds */
     struct dyno_estimate arm[DYNO_PAIRED_ARMS_MAX][DYNO_PAIRED_METRICS];

@@ -47,6 +47,7 @@ struct dyno_paired_cells {
     struct dyno_paired_side *sides; /* [arms] */
     uint32_t cells, places;         /* places = streams * cells */
     uint32_t width;                 /* figures: arms * METRICS */
+    bool without_medians;           /* nobody asks draws for them */
 };
 
 /* Fill sides and the counts of `out`, from `input` and `cells`; released also after a failure.

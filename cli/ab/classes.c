@@ -50,7 +50,6 @@ static dyno_status add_class(struct classifier *by, const char *kind, const char
     input.means_only = true;
     input.cells = ab->figures.cells;
     input.block_cells = ab->figures.block_cells;
-    input.missed = ab->figures.missed;
     input.memories = ab->figures.memories;
     one->kind = kind;
     (void)snprintf(one->label, sizeof one->label, "%s", label);

@@ -457,7 +457,8 @@ double dyno_tune_cells_figure(const struct dyno_tune_cells *work, uint32_t side,
     double below = weighted(sum_of(work, part, recipe->below), weights, work->places);
     double passed = 0.0;
 
-    if (recipe->above == DYNO_TUNE_NOTHING || below <= 0.0) {
+    if (recipe->above == DYNO_TUNE_NOTHING || below <= 0.0 ||
+        (work->without_medians && recipe->quantile >= 0.0 && recipe->quantile < 0.9)) {
         return NAN;
     }
     if (recipe->quantile < 0.0) {
@@ -472,4 +473,32 @@ double dyno_tune_cells_figure(const struct dyno_tune_cells *work, uint32_t side,
         }
     }
     return NAN;
+}
+
+struct dyno_paired_ranked dyno_tune_cells_ranked(const struct dyno_tune_cells *work, uint32_t side,
+                                                 uint32_t metric)
+{
+    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
+    uint32_t part = part_of(work, side, metric);
+
+    return (struct dyno_paired_ranked){.sorted = work->parts[part].sorted[recipe->latency],
+                                       .count = work->parts[part].sorted_count[recipe->latency],
+                                       .counts = sum_of(work, part, recipe->below)};
+}
+
+void dyno_tune_cells_influence(const struct dyno_tune_cells *work, double *out, double times,
+                               uint32_t side, uint32_t metric)
+{
+    const struct dyno_tune_recipe *recipe = &work->recipes[metric];
+    struct dyno_paired_ranked ranked;
+
+    if (recipe->quantile < 0.0) {
+        times *= recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->cells : 1.0);
+        dyno_paired_influence_ratio(
+            out, times, dyno_tune_cells_sums(work, side, metric, recipe->above),
+            dyno_tune_cells_sums(work, side, metric, recipe->below), work->places);
+    } else {
+        ranked = dyno_tune_cells_ranked(work, side, metric);
+        dyno_paired_influence_quantile(out, times, recipe->quantile, &ranked, work->places);
+    }
 }

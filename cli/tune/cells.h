@@ -7,8 +7,9 @@
 #include "cli/ab/arm_runs.h"
 #include "cli/tune/aims.h"
 #include "cli/tune/recipe.h"
+#include "reports/paired_influence.h"
 
-enum { DYNO_TUNE_SIDES_MAX = 3, DYNO_TUNE_CELLS_MAX = 256 };
+enum { DYNO_TUNE_SIDES_MAX = 3, DYNO_TUNE_CELLS_MAX = DYNO_CELLS_MAX };
 enum { DYNO_TUNE_GROUPS_MAX = 1 + DYNO_TUNE_METRICS_MAX }; /* of requests: all, and of models */
 
 /* What one side comes to, of one group. */
@@ -25,6 +26,7 @@ struct dyno_tune_cells {
     uint32_t groups_of[DYNO_TUNE_METRICS_MAX];              /* [metrics] where each is made */
     uint32_t metrics, cells, places;                        /* places: of all seeds */
     uint32_t groups, models[DYNO_TUNE_GROUPS_MAX]; /* [groups]; DYNO_TUNE_ALL_MODELS first */
+    bool without_medians;                          /* nobody asks dyno_tune_cells_figure for them */
     struct dyno_tune_group parts[DYNO_TUNE_SIDES_MAX * DYNO_TUNE_GROUPS_MAX]; /* side by side */
 };
 
@@ -39,6 +41,15 @@ const struct dyno_arm_run *dyno_tune_cells_run(const struct dyno_tune_cells *cel
 /* What every cell of a side adds up of a metric's group, [places]. */
 const double *dyno_tune_cells_sums(const struct dyno_tune_cells *cells, uint32_t side,
                                    uint32_t metric, unsigned sum);
+
+/* Add to `out` [places] what each cell adds to a metric of a side, `times` as much, as
+ * dyno_paired_influence_ratio has it. */
+void dyno_tune_cells_influence(const struct dyno_tune_cells *work, double *out, double times,
+                               uint32_t side, uint32_t metric);
+
+/* The values of a metric that is a quantile. */
+struct dyno_paired_ranked dyno_tune_cells_ranked(const struct dyno_tune_cells *work, uint32_t side,
+                                                 uint32_t metric);
 
 /* A metric of a side, of one run, were every cell there `weights` [places] times; NAN: undefined,
  * or it cannot be made of cells. */

@@ -12,12 +12,15 @@ enum { SEEDS_MIN = 5, REQUESTS_MIN = 30, SKEWNESS_DRAWS = 300 };
 struct work {
     struct dyno_tune_cells cells;
     struct dyno_bootstrap bootstrap;
-    uint32_t width;  /* figures: sides * metrics */
-    double *point;   /* [width] of all seeds as they were */
-    double *draws;   /* [bootstrap.draws][width] */
-    double *without; /* [seeds][width] of all seeds but one */
-    double *column;  /* [bootstrap.draws] scratch ... */
-    double *values;  /* [seeds] ... likewise */
+    double memories;   /* how often all cells hold the longest block that any asks for */
+    uint32_t width;    /* figures: sides * metrics */
+    double *point;     /* [width] of all seeds as they were */
+    double *draws;     /* [bootstrap.draws][width] */
+    double *without;   /* [seeds][width] of all seeds but one */
+    double *column;    /* [bootstrap.draws] scratch ... */
+    double *values;    /* [seeds] ... likewise ... */
+    double *influence; /* [2 * places] ... likewise */
+    double *levels;    /* [bootstrap.draws] ... likewise */
 };
 
 static uint32_t seeds_of(const struct work *work)
@@ -49,28 +52,20 @@ static void compute(void *context, const uint32_t *weights, double *figures)
     }
 }
 
-static void remember(struct dyno_memory *longest, const struct dyno_tune_cells *cells,
-                     const double *above, const double *below)
+/* How long cells of a sum over another remember what it is off its mean. */
+static double memory_of(const struct dyno_tune_cells *cells, const double *above,
+                        const double *below)
 {
-    double series[DYNO_TUNE_CELLS_MAX], sum = 0.0, count = 0.0;
-    struct dyno_memory memory;
+    double series[DYNO_TUNE_CELLS_MAX] = {0.0};
 
-    for (uint32_t i = 0; i < cells->cells; i++) {
-        sum += above[i];
-        count += below[i];
-    }
-    for (uint32_t i = 0; i < cells->cells; i++) {
-        series[i] = above[i] - (count > 0.0 ? sum / count * below[i] : 0.0);
-    }
-    memory = dyno_memory_of(series, cells->cells);
-    longest->block = memory.block > longest->block ? memory.block : longest->block;
-    longest->missed = memory.missed > longest->missed ? memory.missed : longest->missed;
+    dyno_paired_influence_ratio(series, 1.0, above, below, cells->cells);
+    return dyno_memory_of(series, cells->cells).block;
 }
 
-/* The longest memory of any metric's cells: what each adds beyond the mean. */
-static struct dyno_memory longest_memory(const struct dyno_tune_cells *cells)
+/* The longest memory of any metric's cells. */
+static double longest_memory(const struct dyno_tune_cells *cells)
 {
-    struct dyno_memory longest = {.block = 1.0};
+    double longest = 1.0;
 
     for (uint32_t at = 0; at < cells->runs->arms * cells->metrics; at++) {
         uint32_t side = at / cells->metrics, metric = at % cells->metrics;
@@ -78,8 +73,10 @@ static struct dyno_memory longest_memory(const struct dyno_tune_cells *cells)
 
         for (uint32_t i = 0; i < cells->places && recipe->above != DYNO_TUNE_NOTHING;
              i += cells->cells) {
-            remember(&longest, cells, dyno_tune_cells_sums(cells, side, metric, recipe->above) + i,
-                     dyno_tune_cells_sums(cells, side, metric, recipe->below) + i);
+            longest =
+                fmax(longest,
+                     memory_of(cells, dyno_tune_cells_sums(cells, side, metric, recipe->above) + i,
+                               dyno_tune_cells_sums(cells, side, metric, recipe->below) + i));
         }
     }
     return longest;
@@ -89,19 +86,15 @@ static void plan_draws(struct work *work, bool by_seeds, uint32_t draws, uint64_
 {
     const struct dyno_tune_cells *cells = &work->cells;
     uint32_t length = cells->runs->same_traffic ? cells->cells : cells->places;
-    struct dyno_memory memory = longest_memory(cells);
-    uint32_t least = length / DYNO_BLOCKS_MAX, most = cells->cells / DYNO_BLOCKS_MIN;
-    double asked = memory.block + 0.5;
+    double longest = longest_memory(cells);
 
-    asked = asked > least ? asked : least;
+    work->memories = length / longest;
     work->width = cells->runs->arms * cells->metrics;
     work->bootstrap = (struct dyno_bootstrap){
         .streams = seeds_of(work),
         .shared = cells->runs->same_traffic,
         .cells = cells->cells,
-        .block_cells = (uint32_t)(asked < most ? asked : most),
-        .missed = memory.missed,
-        .memories = length / memory.block,
+        .block_cells = dyno_block_cells(longest, cells->cells, length),
         .draws = by_seeds && draws > SKEWNESS_DRAWS ? SKEWNESS_DRAWS : draws,
         .seed = seed,
     };
@@ -141,10 +134,14 @@ static dyno_status draw(struct work *work, bool by_seeds, uint32_t draws, uint64
     work->without = malloc((size_t)seeds_of(work) * work->width * sizeof *work->without);
     work->column = malloc(work->bootstrap.draws * sizeof *work->column);
     work->values = malloc(seeds_of(work) * sizeof *work->values);
-    if (!work->point || !work->draws || !work->without || !work->column || !work->values) {
+    work->influence = malloc(2 * (size_t)work->cells.places * sizeof *work->influence);
+    work->levels = malloc(work->bootstrap.draws * sizeof *work->levels);
+    if (!work->point || !work->draws || !work->without || !work->column || !work->values ||
+        !work->influence || !work->levels) {
         return DYNO_NO_MEMORY;
     }
     DYNO_TRY(leave_out(work));
+    work->cells.without_medians = !by_seeds; /* their intervals are from the requests' order */
     return dyno_bootstrap_draw(work->draws, work->width, &work->bootstrap, compute, &work->cells);
 }
 
@@ -155,6 +152,8 @@ static void release(struct work *work)
     free(work->without);
     free(work->column);
     free(work->values);
+    free(work->influence);
+    free(work->levels);
     dyno_tune_cells_release(&work->cells);
 }
 
@@ -199,6 +198,25 @@ static void take_column(const struct work *work, uint32_t at, uint32_t less)
     }
 }
 
+/* The mean of figures `at` and `less` over the draws. */
+static void take_levels(const struct work *work, uint32_t at, uint32_t less)
+{
+    for (uint32_t i = 0; i < work->bootstrap.draws; i++) {
+        const double *row = work->draws + (size_t)i * work->width;
+
+        work->levels[i] = (row[at] + row[less]) / 2.0;
+    }
+}
+
+static void take_influence(const struct work *work, uint32_t metric, uint32_t of, uint32_t less)
+{
+    memset(work->influence, 0, work->cells.places * sizeof *work->influence);
+    dyno_tune_cells_influence(&work->cells, work->influence, 1.0, of, metric);
+    if (of != less) {
+        dyno_tune_cells_influence(&work->cells, work->influence, -1.0, less, metric);
+    }
+}
+
 /* Side `of` less side `less`; side `of` itself where they are one. */
 static struct dyno_estimate over_seeds(const struct work *work, double value, uint32_t metric,
                                        uint32_t of, uint32_t less)
@@ -225,22 +243,41 @@ static struct dyno_estimate over_seeds(const struct work *work, double value, ui
                                      work->column, 1);
 }
 
-/* Likewise; a percentile needs enough of its tail. */
+static struct dyno_estimate of_median(const struct work *work, double value, uint32_t metric,
+                                      uint32_t of, uint32_t less)
+{
+    struct dyno_paired_ranked one = dyno_tune_cells_ranked(&work->cells, of, metric);
+    struct dyno_paired_ranked other = dyno_tune_cells_ranked(&work->cells, less, metric);
+
+    return dyno_paired_quantile(&work->bootstrap, value, work->cells.recipes[metric].quantile, &one,
+                                of == less ? NULL : &other, work->influence);
+}
+
+/* By blocks of time; a percentile needs enough of its tail. */
 static struct dyno_estimate over_blocks(const struct work *work, double value, uint32_t metric,
                                         uint32_t of, uint32_t less)
 {
     const struct dyno_tune_recipe *recipe = &work->cells.recipes[metric];
-    bool is_bounded =
-        recipe->quantile < 0.0 ? recipe->above < DYNO_TUNE_LATENCIES : recipe->quantile < 0.9;
+    struct dyno_drawn drawn = {.draws = work->column, .influence = work->influence};
+    uint32_t at = of * work->cells.metrics + metric, from = less * work->cells.metrics + metric;
 
     if (recipe->above == DYNO_TUNE_NOTHING ||
         dyno_tune_cells_run(&work->cells, 0, 0)->record_count < REQUESTS_MIN ||
-        (recipe->quantile >= 0.9 &&
-         work->bootstrap.memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
+        (recipe->quantile >= 0.9 && work->memories * (1.0 - recipe->quantile) < 1.0 - 1e-9)) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    take_column(work, of * work->cells.metrics + metric, less * work->cells.metrics + metric);
-    return dyno_bootstrap_estimate(&work->bootstrap, value, work->column, 1, is_bounded);
+    if (is_median(work, metric)) {
+        return of_median(work, value, metric, of, less);
+    }
+    take_column(work, at, from);
+    take_influence(work, metric, of, less);
+    if (recipe->quantile < 0.0 && recipe->above < DYNO_TUNE_LATENCIES) {
+        return dyno_bootstrap_estimate(&work->bootstrap, value, &drawn, true);
+    }
+    take_levels(work, at, from);
+    return dyno_bootstrap_waiting(&work->bootstrap, value, &drawn,
+                                  (work->point[at] + work->point[from]) / 2.0,
+                                  dyno_waiting_power(of != less), work->levels);
 }
 
 static struct dyno_estimate estimate(const struct work *work, const struct dyno_tune_sure *out,

@@ -11,7 +11,7 @@
 
 /* What a run does not show of itself: so many times the skewness of draws is that of the figure,
  * and so many memories of it are missing in its standard error. */
-static const double SKEW_UNSEEN = 1.5, MEMORY_UNSEEN = 3.0;
+static const double SKEW_UNSEEN = 1.5, MEMORY_UNSEEN = 2.0;
 
 /* How near to where a transform turns around a skewness is believed. */
 static const double NEAR_TURN = 0.85;
@@ -168,19 +168,19 @@ static void move_end_far(struct dyno_estimate *estimate, double skew)
     estimate->high = skew > 0.0 && end > estimate->high ? end : estimate->high;
 }
 
-/* The standard error by the draws, with what drawing around a run's own mean loses and what
- * dependence across the ends of blocks adds; and their skewness. */
+/* The standard error by the draws, with what drawing around a run's own mean loses; and their
+ * skewness, of which that loses more. */
 static double error_of(const struct dyno_bootstrap *bootstrap, const double *draws, uint32_t stride,
                        double *skew)
 {
-    double blocks = dyno_bootstrap_blocks(bootstrap), mean, missed;
+    double blocks = dyno_bootstrap_blocks(bootstrap), mean, lost;
     double each = bootstrap->shared ? blocks : blocks / bootstrap->streams; /* loses its own mean */
     double error = spread_of(draws, bootstrap->draws, stride, &mean);
 
+    lost = each > 2.0 ? each / (each - 1.0) : 1.0;
     *skew = skewness_of(draws, bootstrap->draws, stride, mean, error);
-    error *= dyno_sqrt(each > 1.0 ? each / (each - 1.0) : 1.0);
-    missed = bootstrap->missed / bootstrap->block_cells;
-    return error * dyno_sqrt(1.0 + (missed < 0.5 ? missed : 0.5));
+    *skew *= each > 2.0 ? each / (each - 2.0) / dyno_sqrt(lost) : 1.0;
+    return error * dyno_sqrt(lost);
 }
 
 /* By how much the level rises where the figure does by one, over the draws. */
@@ -199,36 +199,61 @@ static double slope_of(const double *levels, const double *draws, uint32_t count
     return squares > 0.0 ? both / squares : 0.0;
 }
 
-struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
-                                             const double *draws, uint32_t stride, bool is_bounded)
+struct dyno_long_run dyno_bootstrap_long_run(const struct dyno_bootstrap *bootstrap,
+                                             const double *influence)
 {
-    double blocks = dyno_bootstrap_blocks(bootstrap), error, skew;
-    struct dyno_estimate out;
+    return dyno_long_run_of(&(struct dyno_long_run_input){
+        .series = influence,
+        .streams = bootstrap->streams,
+        .shared = bootstrap->shared,
+        .cells = bootstrap->cells,
+        .block_cells = bootstrap->block_cells,
+        .least_cells = bootstrap->least_cells,
+    });
+}
 
-    if (blocks < DYNO_BLOCKS_MIN) {
+double dyno_bootstrap_unseen(double memories)
+{
+    return 1.0 + MEMORY_UNSEEN / (memories > 1.0 ? memories : 1.0);
+}
+
+struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
+                                             const struct dyno_drawn *drawn, bool is_bounded)
+{
+    struct dyno_long_run run;
+    struct dyno_estimate out;
+    double error, skew;
+
+    if (dyno_bootstrap_blocks(bootstrap) < DYNO_BLOCKS_MIN) {
         return dyno_estimate_make(value, NAN, 0.0);
     }
-    error = error_of(bootstrap, draws, stride, &skew);
+    run = dyno_bootstrap_long_run(bootstrap, drawn->influence);
+    error = error_of(bootstrap, drawn->draws, 1, &skew) * dyno_sqrt(run.ratio);
     if (!is_bounded) {
-        error *= 1.0 + MEMORY_UNSEEN / (bootstrap->memories > 1.0 ? bootstrap->memories : 1.0);
+        error *= dyno_bootstrap_unseen(run.memories);
         skew *= SKEW_UNSEEN;
     }
-    out = dyno_estimate_make(value, error, blocks - 1.0);
+    out = dyno_estimate_make(value, error, run.freedom);
     move_ends(&out, skew, is_bounded ? 0.5 : NEAR_TURN);
     return out;
 }
 
 struct dyno_estimate dyno_bootstrap_waiting(const struct dyno_bootstrap *bootstrap, double value,
-                                            const double *draws, double level, double power,
-                                            const double *levels)
+                                            const struct dyno_drawn *drawn, double level,
+                                            double power, const double *levels)
 {
-    struct dyno_estimate out = dyno_bootstrap_estimate(bootstrap, value, draws, 1, false);
+    struct dyno_estimate out = dyno_bootstrap_estimate(bootstrap, value, drawn, false);
 
     if (level > 0.0 && out.error > 0.0) {
-        move_end_far(&out,
-                     2.0 * power * out.error / level * slope_of(levels, draws, bootstrap->draws));
+        move_end_far(&out, 2.0 * power * out.error / level *
+                               slope_of(levels, drawn->draws, bootstrap->draws));
     }
     return out;
+}
+
+double dyno_waiting_power(bool is_difference)
+{
+    return is_difference ? 2.5 : 2.0;
 }
 
 struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count)
@@ -252,80 +277,5 @@ struct dyno_estimate dyno_bootstrap_replicates(const struct dyno_bootstrap *boot
 
     /* What varies from seed to seed but not within one is taken to have none. */
     move_ends(&out, SKEW_UNSEEN * skew * share * share * share, NEAR_TURN);
-    return out;
-}
-
-/* ---- the length of a block --------------------------------------------------------------------
- */
-
-/* The autocovariance at `lag`. */
-static double covariance(const double *series, uint32_t count, double mean, uint32_t lag)
-{
-    double sum = 0.0;
-
-    for (uint32_t i = 0; i + lag < count; i++) {
-        sum += (series[i] - mean) * (series[i + lag] - mean);
-    }
-    return sum / count;
-}
-
-static double ceiling(double value)
-{
-    double whole = (double)(uint64_t)value;
-
-    return whole < value ? whole + 1.0 : whole;
-}
-
-/* The lag from which on `run` autocorrelations in a row are not to be told from 0; `most` if there
- * is none. */
-static uint32_t last_lag(const double *series, uint32_t count, double mean, uint32_t run,
-                         uint32_t most)
-{
-    double whole = covariance(series, count, mean, 0);
-    double bound = 2.0 * dyno_sqrt(dyno_log(count) / 2.302585092994046 / count);
-    uint32_t quiet = 0;
-
-    for (uint32_t lag = 1; lag <= most; lag++) {
-        quiet = fabs(covariance(series, count, mean, lag) / whole) < bound ? quiet + 1 : 0;
-        if (quiet == run) {
-            return lag - run > 0 ? lag - run : 1;
-        }
-    }
-    return most;
-}
-
-struct dyno_memory dyno_memory_of(const double *series, uint32_t count)
-{
-    struct dyno_memory out = {.block = 1.0};
-    double mean = 0.0, weighted = 0.0, sum, most = count / 4.0;
-    uint32_t run, lags, lag_max;
-
-    for (uint32_t i = 0; i < count; i++) {
-        mean += series[i] / count;
-    }
-    if (count < 8 || !(covariance(series, count, mean, 0) > 0.0)) {
-        return out;
-    }
-    run = (uint32_t)ceiling(dyno_sqrt(dyno_log(count) / 2.302585092994046));
-    run = run < 5 ? 5 : run;
-    lag_max = (uint32_t)ceiling(dyno_sqrt(count)) + run;
-    lag_max = lag_max < count - 1 ? lag_max : count - 1;
-    lags = 2 * last_lag(series, count, mean, run, lag_max);
-    lags = lags < lag_max ? lags : lag_max;
-    sum = covariance(series, count, mean, 0);
-    for (uint32_t lag = 1; lag <= lags; lag++) { /* a window that is flat, then falls to 0 */
-        double part = (double)lag / lags, window = part <= 0.5 ? 1.0 : 2.0 * (1.0 - part);
-        double both = 2.0 * window * covariance(series, count, mean, lag);
-
-        weighted += lag * both;
-        sum += both;
-    }
-    if (sum > 0.0) {
-        double ratio = weighted / sum;
-
-        out.block = dyno_pow(1.5 * ratio * ratio * count + 1e-12, 1.0 / 3.0);
-        out.block = out.block > most ? most : out.block < 1.0 ? 1.0 : out.block;
-        out.missed = ratio > 0.0 ? ratio : 0.0;
-    }
     return out;
 }

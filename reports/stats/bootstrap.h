@@ -9,15 +9,16 @@
  * How long a block must be is asked of the data (dyno_memory_of), and it is longer where there
  * would be more than DYNO_BLOCKS_MAX of them: a dependence that the data do not show well is then
  * inside blocks too, for a few degrees of freedom (Schmeiser, 1982).  An interval is the figure +-
- * Student's t for as many blocks as there are, less one, times the standard error, which is
- * multiplied by sqrt(k / (k - 1)) for k blocks, as drawing around a run's own mean loses that, by
- * what dependence across the ends of blocks adds (at most a half of the variance), and, of means
- * and tails, by 1 + 3 / m for a run that holds the memory of its traffic m times: it shows less of
- * a dependence than there is.  Both ends are moved by what skewness asks for (Hall, 1992), a
- * queue's mean being more often far above its truth than far below: of means and tails one and a
- * half times the draws' own, as few blocks that remember each other show two thirds of it, and of
- * latencies what a queue's mean has by theory (dyno_bootstrap_waiting).  3 and 1.5 are not derived:
- * they were chosen by coverage in queues and autoregressions, and docs/ab.md has what they come to.
+ * Student's t times the standard error.  That is the draws', multiplied by sqrt(k / (k - 1)) for k
+ * blocks, as drawing around a run's own mean loses that; and by the root of what two lengths of
+ * blocks show to be missing in it, or too much (reports/stats/long_run.h), of the figure's own
+ * cells; and, of means and tails, by 1 + 2 / m for a run that holds the memory of its traffic m
+ * times: it shows less of a dependence than there is.  Both ends are moved by what skewness asks
+ * for (Hall, 1992), a queue's mean being more often far above its truth than far below: of means
+ * and tails one and a half times the draws' own, as few blocks that remember each other show two
+ * thirds of it, and of latencies what a queue's mean has by theory (dyno_bootstrap_waiting).  2
+ * and 1.5 are not derived: they were chosen by coverage in queues, and docs/ab.md has what they
+ * come to.
  *
  * Range: at least DYNO_BLOCKS_MIN blocks; a run with fewer has no interval.  A dependence longer
  * than the run cannot be seen in it.  tests/reports/test_paired.c measures the coverage. */
@@ -28,16 +29,14 @@
 #include <stdint.h>
 
 #include "core/base/status.h"
-
-enum { DYNO_BLOCKS_MIN = 5, DYNO_BLOCKS_MAX = 25 };
+#include "reports/stats/long_run.h"
 
 struct dyno_bootstrap {
     uint32_t streams;     /* runs, drawn on their own ... */
     bool shared;          /* ... or all alike: the same traffic, seen several times */
     uint32_t cells;       /* of each */
     uint32_t block_cells; /* consecutive ones drawn at once; 1 ... cells */
-    double missed;        /* as in struct dyno_memory */
-    double memories;      /* how often all cells hold the block that the data ask for */
+    uint32_t least_cells; /* as in struct dyno_long_run_input */
     uint32_t draws;
     uint64_t seed;
 };
@@ -62,13 +61,21 @@ struct dyno_estimate {
     double p;         /* of |value| or more if the truth were 0; NAN: not known */
 };
 
-/* From the figure itself and its spread over `draws` values that lie `stride` apart.  `is_bounded`:
- * no request moves it far (a share, a median); then a run shows all of its spread and skewness. */
+/* A figure, drawn again. */
+struct dyno_drawn {
+    const double *draws; /* [draws] */
+    /* [streams][cells] what each cell adds to the figure, as far as that is a mean of cells: off
+     * its truth it is by about their mean, which is 0 for the run itself. */
+    const double *influence;
+};
+
+/* From the figure itself and its spread.  `is_bounded`: no request moves it far (a share, a
+ * median); then a run shows all of its spread and skewness. */
 struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootstrap, double value,
-                                             const double *draws, uint32_t stride, bool is_bounded);
+                                             const struct dyno_drawn *drawn, bool is_bounded);
 
 /* Of a mean or a tail of latencies, or the difference of two.  `level` is the latency, of a
- * difference the mean of both; `levels` [draws] are its draws, as `draws` are the figure's.
+ * difference the mean of both; `levels` [draws] are its draws.
  *
  * A run that did not see a queue at its longest shows too short a latency, too little of its spread
  * and too little of its skewness, all at once, so that nothing in it says so; theory does.  In
@@ -85,8 +92,12 @@ struct dyno_estimate dyno_bootstrap_estimate(const struct dyno_bootstrap *bootst
  * as seldom.  The transform is Hall's exponential one (1992), as the cubic one turns around at such
  * skewnesses. */
 struct dyno_estimate dyno_bootstrap_waiting(const struct dyno_bootstrap *bootstrap, double value,
-                                            const double *draws, double level, double power,
-                                            const double *levels);
+                                            const struct dyno_drawn *drawn, double level,
+                                            double power, const double *levels);
+
+/* As which power of a latency its spread grows, and that of a difference, which is between 2 and
+ * 3. */
+double dyno_waiting_power(bool is_difference);
 
 /* From independent replicates of a figure [count], 2 or more: Student's t. */
 struct dyno_estimate dyno_estimate_of_replicates(const double *values, uint32_t count);
@@ -99,19 +110,15 @@ struct dyno_estimate dyno_bootstrap_replicates(const struct dyno_bootstrap *boot
                                                const double *added, uint32_t count,
                                                const double *draws, uint32_t stride);
 
+/* Of a figure's cells [streams][cells]. */
+struct dyno_long_run dyno_bootstrap_long_run(const struct dyno_bootstrap *bootstrap,
+                                             const double *influence);
+
+/* What a standard error is short of, in a run that holds the memory of its traffic so many times.
+ */
+double dyno_bootstrap_unseen(double memories);
+
 /* An estimate from its standard error: fills interval and p. */
 struct dyno_estimate dyno_estimate_make(double value, double error, double freedom);
-
-/* How long a series remembers. */
-struct dyno_memory {
-    /* The length of a block, in cells, that gives the least error of the standard error of a mean:
-     * Politis and White, 2004, as corrected by Patton, Politis and White, 2009; for the circular
-     * bootstrap.  At least 1, at most count / 4. */
-    double block;
-    /* In cells: blocks of b cells miss this / b of the variance of a mean. */
-    double missed;
-};
-
-struct dyno_memory dyno_memory_of(const double *series, uint32_t count);
 
 #endif

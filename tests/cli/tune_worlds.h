@@ -9,7 +9,7 @@
 #include "cli/tune/sure.h"
 #include "tests/reports/paired_worlds.h"
 
-enum { METRICS = 5, LIMIT_S = 2, LOOK_S = 10 };
+enum { METRICS = 5, LIMIT_S = WORLD_GOOD_S, LOOK_S = 10 };
 
 static const char metrics[] = "min:ttft_ms.mean";
 static const char limits[] =
@@ -27,30 +27,23 @@ static inline void put_metric(struct dyno_arm_run *run, const char *name, double
 }
 
 /* The truth of a metric in an arm. */
-static inline double truth_of(const struct paired_world *world, uint32_t arm, uint32_t metric)
+static inline double truth_of(const struct paired_world *world, const struct world_truth truths[2],
+                              uint32_t arm, uint32_t metric)
 {
-    double slowdown = arm ? world->slowdown : 1.0, mu = 1.0 / slowdown, rho = world->rate / mu;
-    double good = 1.0 - rho * exp(-(mu - world->rate) * LIMIT_S);
+    double rho = world->rate * (arm ? world->slowdown : 1.0);
 
     switch (metric) {
     case 0:
-        return 1e3 * world_mean_wait(world, slowdown);
+        return 1e3 * truths[arm].mean;
     case 1:
-        return 1e3 * world_wait_quantile(world, slowdown, 0.5);
+        return 1e3 * truths[arm].p50;
     case 2:
-        return good;
+        return truths[arm].good;
     case 3:
-        return world->rate * good;
+        return world->rate * truths[arm].good;
     default: /* a server is busy for the share rho of time */
         return watts_max * (idle_share + (1.0 - idle_share) * rho);
     }
-}
-
-static inline int by_wait(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
 }
 
 /* The summary's rows that are asked for, from the requests; the server was busy for so long. */
@@ -66,7 +59,7 @@ static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_ai
         sum += waits[i];
         good += waits[i] <= 1e3 * LIMIT_S;
     }
-    qsort(waits, run->record_count, sizeof *waits, by_wait);
+    qsort(waits, run->record_count, sizeof *waits, world_by_value);
     values[0] = sum / run->record_count;
     values[1] = waits[(run->record_count + 1) / 2 - 1];
     values[2] = good / run->record_count;
@@ -85,21 +78,21 @@ static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_ai
 
 /* What somebody sees who looks at the server now and then, as it does what world_serve drew, up to
  * the last start; returns how long it was busy by then. */
-static inline double look(struct dyno_arm_run *run, uint64_t seed, double slowdown)
+static inline double look(struct dyno_arm_run *run, const struct paired_world *world, uint64_t seed,
+                          double slowdown)
 {
     enum { SETTLE = 1500 };
     double last = (double)run->records[run->record_count - 1].first_token_ns * 1e-9, busy = 0.0;
     uint32_t looks = (uint32_t)(last / LOOK_S) + 1;
-    struct dyno_rng rng;
+    struct world_stream stream = world_stream(world, seed);
 
     run->busy = calloc(looks, sizeof *run->busy);
-    dyno_rng_init(&rng, seed, "paired_world");
     for (uint32_t i = 0; i < SETTLE + run->record_count; i++) {
         double start = i < SETTLE ? 0.0 : (double)run->records[i - SETTLE].first_token_ns * 1e-9;
         double work, at;
 
-        (void)dyno_rng_exponential(&rng); /* when it came */
-        work = dyno_rng_exponential(&rng) * slowdown;
+        (void)world_gap(&stream); /* when it came */
+        work = world_work(&stream) * slowdown;
         work = start + work < last ? work : last - start;
         while (i >= SETTLE && (at = (run->busy_count + 1.0) * LOOK_S) <= start + work) {
             run->busy[run->busy_count++] = (struct dyno_arm_busy){
@@ -144,7 +137,7 @@ static inline void serve(const struct paired_world *world, uint64_t seed,
     start = first->records[0].arrival_ns;
     for (int arm = 0; arm < 2; arm++) {
         shift(arms[arm], start);
-        summarise(arms[arm], aims, look(arms[arm], seed, arm ? world->slowdown : 1.0));
+        summarise(arms[arm], aims, look(arms[arm], world, seed, arm ? world->slowdown : 1.0));
     }
 }
 
@@ -183,6 +176,9 @@ static inline dyno_status compare(const struct paired_world *world, uint64_t see
 static inline void count_covered(const struct paired_world *world, uint32_t count, uint32_t draws,
                                  uint32_t arms[METRICS], uint32_t differences[METRICS])
 {
+    struct world_truth truths[2];
+
+    world_truths(world, truths);
     for (uint32_t i = 0; i < count; i++) {
         struct dyno_tune_sure sure;
 
@@ -190,7 +186,8 @@ static inline void count_covered(const struct paired_world *world, uint32_t coun
             return;
         }
         for (uint32_t j = 0; j < METRICS; j++) {
-            double arm = truth_of(world, 1, j), difference = arm - truth_of(world, 0, j);
+            double arm = truth_of(world, truths, 1, j);
+            double difference = arm - truth_of(world, truths, 0, j);
 
             arms[j] += sure.side[1][j].low <= arm && arm <= sure.side[1][j].high;
             differences[j] +=

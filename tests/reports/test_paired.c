@@ -175,12 +175,15 @@ END_TEST
 static void check_coverage(const struct paired_world *world, const char *metric)
 {
     enum { WORLDS = 100 };
+    struct world_truth truths[2];
     uint32_t covered = 0;
+    double truth;
 
+    world_truths(world, truths);
+    truth = world_truth(truths, metric);
     for (uint32_t i = 0; i < WORLDS; i++) {
         struct dyno_paired_figures figures;
         const struct dyno_estimate *found;
-        double truth = world_truth(world, metric);
 
         ck_assert_int_eq(world_compare(world, 1 + (uint64_t)i * world->seeds, 150, true, &figures),
                          DYNO_OK);
@@ -240,43 +243,160 @@ START_TEST(seeds_without_skewness_have_students_interval_around_the_figure)
 }
 END_TEST
 
-/* By hand: draws of 2 and 4 in 25 blocks, ten memories, have a standard error of
- * sqrt(4 / 3) sqrt(25 / 24) 1.3 = 1.532065 and no skewness: Student's interval, t of 24 being
- * 2.063899.  A level of 10 that moves with them asks for one of 4 x 1.532065 / 10 = 0.612826, with
- * which the end above is -1.5 / skew ln(1 + 2/3 skew (-t - skew / 6)) = 5.292518 errors off.  A
- * level that moves the other way moves the other end, and one that stays where it is neither. */
+/* By hand: draws of 2 and 4 in 25 blocks, of cells that show no memory (100 of them), have a
+ * standard error of sqrt(4 / 3) sqrt(25 / 24) 1.02 = 1.202082 and no skewness: Student's interval,
+ * t of 3 / 4 of 24 being 2.100922.  A level of 10 that moves with them asks for one of 4 x 1.202082
+ * / 10 = 0.480833, with which the end above is -1.5 / skew ln(1 + 2/3 skew (-t - skew / 6))
+ * = 3.747075 errors off.  A level that moves the other way moves the other end, and one that stays
+ * where it is neither. */
 START_TEST(a_latency_is_more_often_far_above_than_far_below)
 {
     static const double draws[] = {2, 4, 2, 4}, falling[] = {12, 10, 12, 10},
-                        still[] = {9, 9, 9, 9};
+                        still[] = {9, 9, 9, 9}, influence[100];
     const struct dyno_bootstrap bootstrap = {
-        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4, .memories = 10};
-    const double error = 1.532065, t = 2.063899, far = 5.292518;
-    struct dyno_estimate got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, draws);
+        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4};
+    const struct dyno_drawn drawn = {.draws = draws, .influence = influence};
+    const double error = 1.202082, t = 2.100922, far = 3.747075;
+    struct dyno_estimate got = dyno_bootstrap_waiting(&bootstrap, 3, &drawn, 10, 2, draws);
 
     ck_assert_double_eq_tol(got.error, error, 1e-6);
     ck_assert_double_eq_tol(got.high, 3 + far * error, 1e-4);
     ck_assert_double_eq_tol(got.low, 3 - t * error, 1e-5);
-    got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, falling);
+    got = dyno_bootstrap_waiting(&bootstrap, 3, &drawn, 10, 2, falling);
     ck_assert_double_eq_tol(got.high, 3 + t * error, 1e-5);
     ck_assert_double_eq_tol(got.low, 3 - far * error, 1e-4);
-    got = dyno_bootstrap_waiting(&bootstrap, 3, draws, 10, 2, still);
+    got = dyno_bootstrap_waiting(&bootstrap, 3, &drawn, 10, 2, still);
     ck_assert_double_eq_tol(got.high, 3 + t * error, 1e-5);
     ck_assert_double_eq_tol(got.low, 3 - t * error, 1e-5);
 }
 END_TEST
 
-/* A mean of which a run holds ten memories is known 1.3 times less well than its draws say; a
- * median as well as they say. */
+/* A mean of which a run holds ten memories is known 1.2 times less well than its draws say; a share
+ * as well as they say. */
 START_TEST(a_short_run_knows_its_mean_less_well)
 {
-    static const double draws[] = {2, 4, 2, 4};
+    static const double draws[] = {2, 4, 2, 4}, influence[100];
     struct dyno_bootstrap bootstrap = {
-        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4, .memories = 10};
-    double median = dyno_bootstrap_estimate(&bootstrap, 3, draws, 1, true).error;
+        .streams = 1, .shared = true, .cells = 100, .block_cells = 4, .draws = 4};
+    const struct dyno_drawn drawn = {.draws = draws, .influence = influence};
+    double share = dyno_bootstrap_estimate(&bootstrap, 3, &drawn, true).error;
 
-    near(median, sqrt(4.0 / 3) * sqrt(25.0 / 24)); /* 25 blocks; a deviation of 4 draws */
-    near(dyno_bootstrap_estimate(&bootstrap, 3, draws, 1, false).error, 1.3 * median);
+    near(share, sqrt(4.0 / 3) * sqrt(25.0 / 24)); /* 25 blocks; a deviation of 4 draws */
+    near(dyno_bootstrap_estimate(&bootstrap, 3, &drawn, false).error, 1.02 * share);
+    near(dyno_bootstrap_unseen(10), 1.2);
+    near(dyno_bootstrap_unseen(0.5), 3);
+}
+END_TEST
+
+/* The variance of the mean of blocks of `block` cells, one by one. */
+static double variance_by_blocks(const double *series, uint32_t cells, uint32_t block)
+{
+    double squares = 0, blocks = (double)cells / block;
+
+    for (uint32_t first = 0; first < cells; first++) {
+        double mean = 0;
+
+        for (uint32_t i = 0; i < block; i++) {
+            mean += series[(first + i) % cells] / block;
+        }
+        squares += mean * mean / cells;
+    }
+    return squares / (blocks - 1);
+}
+
+/* Fill `series` with noise of which `kept` of the last noise is left; around 0. */
+static void remember_noise(double *series, uint32_t cells, struct dyno_rng *rng, double kept,
+                           bool is_summed)
+{
+    double last = 0, mean = 0;
+
+    for (uint32_t i = 0; i < cells; i++) {
+        double noise = dyno_rng_normal(rng);
+
+        series[i] = noise + kept * last;
+        last = is_summed ? series[i] : noise;
+        mean += series[i] / cells;
+    }
+    for (uint32_t i = 0; i < cells; i++) {
+        series[i] -= mean;
+    }
+}
+
+/* 250 cells that remember nothing ask for blocks of as many as there may be: 10. */
+START_TEST(two_lengths_of_blocks_tell_what_one_misses)
+{
+    struct dyno_long_run got;
+    double series[250], ten, five;
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 3, "lengths");
+    remember_noise(series, 250, &rng, 0, false);
+    got = dyno_long_run_of(&(struct dyno_long_run_input){
+        .series = series, .streams = 1, .shared = false, .cells = 250, .block_cells = 25});
+    ten = variance_by_blocks(series, 250, 10);
+    five = variance_by_blocks(series, 250, 5);
+    ck_assert_double_eq_tol(got.variance, (10 * ten - 5 * five) / 5, 1e-12);
+    ck_assert_double_eq_tol(got.ratio, got.variance / variance_by_blocks(series, 250, 25), 1e-9);
+    near(got.freedom, 18);
+}
+END_TEST
+
+/* Of noise that keeps 0.6 of itself a mean of 256 varies by 1 / (1 - 0.6)^2 / 256; of noise that
+ * takes back 0.9 of what the cell before had, by (1 - 0.9)^2 / 256, of which blocks of 10 show
+ * eighteen times as much: all but the noise at their ends cancels out. */
+START_TEST(what_works_for_and_against_each_other_is_both_seen)
+{
+    enum { TRIES = 200 };
+    double kept = 0, taken = 0, shown = 0, series[256];
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 4, "against");
+    for (int i = 0; i < TRIES; i++) {
+        remember_noise(series, 256, &rng, 0.6, true);
+        kept += dyno_long_run_of(&(struct dyno_long_run_input){.series = series,
+                                                               .streams = 1,
+                                                               .shared = false,
+                                                               .cells = 256,
+                                                               .block_cells = 10})
+                    .variance *
+                256 / TRIES;
+        remember_noise(series, 256, &rng, -0.9, false);
+        taken += dyno_long_run_of(&(struct dyno_long_run_input){.series = series,
+                                                                .streams = 1,
+                                                                .shared = false,
+                                                                .cells = 256,
+                                                                .block_cells = 10})
+                     .variance *
+                 256 / TRIES;
+        shown += variance_by_blocks(series, 256, 10) * 256 / TRIES;
+    }
+    ck_assert_msg(kept > 0.85 / 0.16 && kept < 1.1 / 0.16, "%g", kept);
+    ck_assert_msg(shown > 0.15 && shown < 0.25, "%g", shown);
+    ck_assert_msg(taken < 0.04, "%g", taken);
+}
+END_TEST
+
+/* Seeds of the same traffic are one: their mean, and no more of it. */
+START_TEST(streams_of_the_same_traffic_are_one)
+{
+    struct dyno_long_run once, twice, apart;
+    double series[500];
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, 5, "streams");
+    remember_noise(series, 250, &rng, 0.3, true);
+    memcpy(series + 250, series, sizeof series / 2);
+    once = dyno_long_run_of(&(struct dyno_long_run_input){
+        .series = series, .streams = 1, .shared = true, .cells = 250, .block_cells = 10});
+    twice = dyno_long_run_of(&(struct dyno_long_run_input){
+        .series = series, .streams = 2, .shared = true, .cells = 250, .block_cells = 10});
+    apart = dyno_long_run_of(&(struct dyno_long_run_input){
+        .series = series, .streams = 2, .shared = false, .cells = 250, .block_cells = 20});
+    near(twice.variance, once.variance);
+    near(twice.freedom, once.freedom);
+    near(twice.memories, once.memories);
+    near(apart.memories, 2 * once.memories);
+    ck_assert_double_lt(apart.variance, 0.8 * once.variance);
 }
 END_TEST
 
@@ -345,6 +465,9 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, seeds_without_skewness_have_students_interval_around_the_figure);
     tcase_add_test(cases, a_latency_is_more_often_far_above_than_far_below);
     tcase_add_test(cases, a_short_run_knows_its_mean_less_well);
+    tcase_add_test(cases, two_lengths_of_blocks_tell_what_one_misses);
+    tcase_add_test(cases, what_works_for_and_against_each_other_is_both_seen);
+    tcase_add_test(cases, streams_of_the_same_traffic_are_one);
     tcase_add_test(cases, arms_that_do_not_differ_are_seldom_told_apart);
     tcase_add_test(cases, blocks_are_as_long_as_the_dependence);
     suite_add_tcase(suite, cases);
