@@ -108,6 +108,69 @@ START_TEST(a_measured_activation_peak_replaces_the_derived_one)
 }
 END_TEST
 
+/* Every model on every GPU, on as few as hold it with room for 100 blocks. */
+static struct dyno_timing_config that_fits(const struct dyno_model *model,
+                                           const struct dyno_gpu *gpu)
+{
+    struct dyno_timing_config config = config_of(model->name, gpu->name, 1);
+    struct dyno_error error;
+    uint32_t blocks = 0;
+
+    while ((dyno_timing_kv_blocks(&config, 0.9, 16, &blocks, &error) != DYNO_OK || blocks < 100) &&
+           model->heads % (2 * config.tp) == 0) {
+        config.tp *= 2;
+    }
+    return config;
+}
+
+static double block_bytes(const struct dyno_timing_config *config)
+{
+    return 16.0 *
+           (double)dyno_model_kv_bytes_per_token_per_gpu(&config->model, config->kv, config->tp);
+}
+
+static uint32_t blocks_at(const struct dyno_timing_config *config, double utilization,
+                          uint32_t block_tokens)
+{
+    struct dyno_error error;
+    uint32_t blocks = 0;
+
+    ck_assert_msg(dyno_timing_kv_blocks(config, utilization, block_tokens, &blocks, &error) ==
+                      DYNO_OK,
+                  "%s", error.text);
+    return blocks;
+}
+
+/* All that is set aside fits; a twentieth of the memory more is so many blocks more; blocks of 32
+ * tokens are half as many, of fp8 twice; passes of more tokens, or sequences, leave fewer. */
+START_TEST(blocks_are_what_memory_leaves_on_any_gpu)
+{
+    const struct dyno_model *model = &dyno_model_table[_i];
+
+    for (const struct dyno_gpu *gpu = dyno_gpu_table; gpu->name[0]; gpu++) {
+        struct dyno_timing_config config = that_fits(model, gpu), other = config;
+        double weights =
+            (double)dyno_model_weight_bytes_per_gpu(&config.model, config.weights, config.tp);
+        double memory = (double)config.gpu.memory_bytes, size = block_bytes(&config);
+        uint32_t blocks = blocks_of(&config);
+        double used = weights + blocks * size + (double)dyno_timing_activation_bytes(&config);
+
+        ck_assert_double_le(used, 0.9 * memory);
+        ck_assert_double_gt(used + 3e9, 0.9 * memory); /* the overhead is 1.7 GB at most */
+        ck_assert_double_eq_tol(blocks_at(&config, 0.95, 16) - (double)blocks, 0.05 * memory / size,
+                                1.001);
+        ck_assert_double_eq_tol(blocks_at(&config, 0.9, 32), blocks / 2.0, 1.001);
+        other.kv = DYNO_FP8;
+        ck_assert_double_eq_tol(blocks_of(&other), 2.0 * blocks, 2.001);
+        other = config;
+        other.batch_tokens_max += 64;
+        ck_assert_uint_le(blocks_of(&other), blocks);
+        other.seqs_max += 64;
+        ck_assert_uint_le(blocks_of(&other), blocks);
+    }
+}
+END_TEST
+
 START_TEST(utilization_must_be_a_share)
 {
     static const double wrong[] = {0, -0.5, 1.5, NAN};
@@ -126,6 +189,11 @@ END_TEST
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("timing memory");
+    int models = 0;
+
+    while (dyno_model_table[models].name[0]) {
+        models++;
+    }
 
     tcase_add_test(tc, the_rtx_4090_of_a_recorded_run_by_hand);
     tcase_add_test(tc, fp8_kv_doubles_the_blocks);
@@ -133,6 +201,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_model_that_does_not_fit_is_refused_with_the_sum);
     tcase_add_test(tc, a_model_too_large_for_any_of_these_gpus_says_so);
     tcase_add_test(tc, a_measured_activation_peak_replaces_the_derived_one);
+    tcase_add_loop_test(tc, blocks_are_what_memory_leaves_on_any_gpu, 0, models);
     tcase_add_test(tc, utilization_must_be_a_share);
     suite_add_tcase(suite, tc);
 }

@@ -173,14 +173,148 @@ START_TEST(better_gpus_and_narrower_weights_are_faster)
 }
 END_TEST
 
+/* Every model on every GPU: what nobody measured, and nobody looked at. */
+static uint32_t table_sizes(uint32_t *models)
+{
+    uint32_t gpus = 0;
+
+    for (*models = 0; dyno_model_table[*models].name[0]; ++*models) {
+    }
+    while (dyno_gpu_table[gpus].name[0]) {
+        gpus++;
+    }
+    return gpus;
+}
+
+static uint32_t all_pairs(void)
+{
+    uint32_t models, gpus = table_sizes(&models);
+
+    return gpus * models;
+}
+
+/* On as many GPUs as the weights need half of, a power of two that the heads can be shared by. */
+static struct dyno_timing_config any_config(uint32_t number, enum dyno_dtype weights)
+{
+    uint32_t models, gpus = table_sizes(&models);
+    const struct dyno_model *model = &dyno_model_table[number / gpus % models];
+    struct setup setup = {model->name, dyno_gpu_table[number % gpus].name, 1, weights, DYNO_BF16};
+    struct dyno_timing_config config = config_of(&setup);
+
+    while ((double)dyno_model_weight_bytes_per_gpu(model, weights, config.tp) >
+               0.5 * (double)config.gpu.memory_bytes &&
+           model->heads % (2 * config.tp) == 0) {
+        config.tp *= 2;
+    }
+    return config;
+}
+
+static double share_of_peak(const struct dyno_timing_config *config, uint32_t tokens)
+{
+    double flops = tokens * dyno_model_flops_per_token(&config->model) +
+                   (double)tokens * (tokens + 1) / 2 * dyno_model_flops_per_pair(&config->model);
+
+    return flops / config->tp / prompt_seconds(config, tokens) / config->gpu.flops[config->weights];
+}
+
+static const char *name_of(const struct dyno_timing_config *config)
+{
+    static char name[200];
+
+    (void)snprintf(name, sizeof name, "%s on %u %s, %s", config->model.name, config->tp,
+                   config->gpu.name, dyno_dtype_name(config->weights));
+    return name;
+}
+
+START_TEST(nothing_on_any_gpu_beats_its_peaks)
+{
+    struct dyno_timing_config config = any_config((uint32_t)_i / 3, (enum dyno_dtype)(_i % 3));
+
+    for (uint32_t tokens = 1; tokens <= 4 * PROMPT; tokens *= 4) {
+        double share = share_of_peak(&config, tokens);
+
+        ck_assert_msg(share < 1, "%s: %u tokens at %.2f of peak", name_of(&config), tokens, share);
+    }
+    for (uint32_t sequences = 1; sequences <= 4 * SEQUENCES; sequences *= 4) {
+        for (uint32_t context = 16; context <= 16 * CONTEXT; context *= 16) {
+            double share = bandwidth_used(&config, sequences, context);
+
+            ck_assert_msg(share < 1, "%s: %u sequences of %u at %.2f of bandwidth",
+                          name_of(&config), sequences, context, share);
+        }
+    }
+}
+END_TEST
+
+/* Of the time of a smaller pass, what a larger one takes at least: kernels gain when their tiles
+ * fill the GPU better, but not a tenth; those of fp8 copy rows beyond the end of a matrix slowly
+ * (768 rows take 65 % of the time of 513 in the H200's table). */
+static double least_share(const struct dyno_timing_config *config)
+{
+    bool multiplies_fp8 =
+        config->weights == DYNO_FP8 && config->gpu.flops[DYNO_FP8] > config->gpu.flops[DYNO_BF16];
+
+    return multiplies_fp8 ? 0.65 : 0.9;
+}
+
+/* Passes of more tokens, of more sequences and of longer contexts take no less time. */
+START_TEST(more_of_anything_takes_no_less_time_on_any_gpu)
+{
+    struct dyno_timing_config config = any_config((uint32_t)_i / 3, (enum dyno_dtype)(_i % 3));
+    double longest = 0, most = 0, deepest = 0, least = least_share(&config);
+
+    for (uint32_t tokens = 1; tokens <= 2 * PROMPT; tokens += 1 + tokens / 5) {
+        double seconds = prompt_seconds(&config, tokens);
+
+        ck_assert_msg(seconds > least * longest,
+                      "%s: a prompt of %u tokens takes %g s, a shorter %g", name_of(&config),
+                      tokens, seconds, longest);
+        longest = seconds > longest ? seconds : longest;
+    }
+    for (uint32_t sequences = 1; sequences <= 4 * SEQUENCES; sequences += 1 + sequences / 5) {
+        double seconds = decode_seconds(&config, sequences, CONTEXT);
+
+        ck_assert_msg(seconds > least * most, "%s: %u decodes take %g s, fewer %g",
+                      name_of(&config), sequences, seconds, most);
+        most = seconds > most ? seconds : most;
+    }
+    for (uint32_t context = 1; context <= 32 * CONTEXT; context *= 2) {
+        double seconds = decode_seconds(&config, SEQUENCES, context);
+
+        ck_assert_msg(seconds >= deepest, "%s: contexts of %u", name_of(&config), context);
+        deepest = seconds;
+    }
+}
+END_TEST
+
+/* A large prompt is multiplied at a plausible share of peak, and many decodes read at one; in one
+ * machine: between more GPUs than that it is links that count. */
+START_TEST(large_passes_are_not_idle_on_any_gpu)
+{
+    struct dyno_timing_config config = any_config((uint32_t)_i, DYNO_BF16);
+    double prompt = share_of_peak(&config, PROMPT);
+    double decode = bandwidth_used(&config, SEQUENCES, CONTEXT);
+
+    if (config.tp > 8) {
+        return;
+    }
+    ck_assert_msg(prompt > 0.05, "%s: prompts at %.2f of peak", name_of(&config), prompt);
+    ck_assert_msg(decode > 0.15, "%s: decodes at %.2f of bandwidth", name_of(&config), decode);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("timing physical");
     int count = sizeof setups / sizeof setups[0];
+    int all = (int)all_pairs();
 
     tcase_add_loop_test(tc, decodes_read_no_faster_than_the_pins_and_not_idly, 0, count);
     tcase_add_loop_test(tc, prompts_multiply_no_faster_than_peak_and_not_idly, 0, count);
     tcase_add_loop_test(tc, more_work_takes_longer_and_more_gpus_do_not, 0, count);
+    tcase_add_loop_test(tc, nothing_on_any_gpu_beats_its_peaks, 0, 3 * all);
+    tcase_add_loop_test(tc, more_of_anything_takes_no_less_time_on_any_gpu, 0, 3 * all);
+    tcase_add_loop_test(tc, large_passes_are_not_idle_on_any_gpu, 0, all);
     tcase_add_test(tc, better_gpus_and_narrower_weights_are_faster);
     suite_add_tcase(suite, tc);
 }
