@@ -83,6 +83,7 @@ FILE *dyno_accuracy_details(const struct dyno_accuracy *accuracy, const char *na
 dyno_status dyno_accuracy_cache(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 dyno_status dyno_accuracy_intervals(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 dyno_status dyno_accuracy_kernels(const struct dyno_accuracy *accuracy, struct dyno_error *error);
+dyno_status dyno_accuracy_left_out(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 dyno_status dyno_accuracy_requests(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 dyno_status dyno_accuracy_served(const struct dyno_accuracy *accuracy, struct dyno_error *error);
 

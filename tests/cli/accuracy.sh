@@ -34,6 +34,22 @@ grep -q '^| vllm, h100, llama-3.1-8b, bf16 | 1 |' out.md || fail "one row: $(cat
 grep -q '^| looked at | 1 |' out.md || fail "no interval of it: $(cat out.md)"
 [[ $(wc -l <served.csv) -eq 2 ]] || fail "details: $(cat served.csv)"
 
+grep -q '^| vllm | 1 | [0-9]* |' out.md &&
+    fail "left out, and nothing to set the trip from: $(cat out.md)"
+
+# Left out is each engine once; TTFT that grows with the trip is least wrong with none where it was
+# measured as 1 ms, and with the longest where it was measured as 1 s.
+cat >one/e2e_dense.csv <<END
+id,backend,backend_version,model_path,system,precision,isl,osl,batch_size,tp_size,\
+silicon_ttft_ms,silicon_tpot_ms
+a,vllm,0.19.0,meta-llama/Llama-3.1-8B,h100_sxm,,1024,128,8,1,1,10
+b,sglang,0.5,meta-llama/Llama-3.1-8B,h100_sxm,,1024,128,8,1,1000,10
+END
+"$dyno" accuracy -o out.md one
+grep -q '^| vllm | 1 | 32 |' out.md || fail "set from sglang: $(cat out.md)"
+grep -q '^| sglang | 1 | 0 |' out.md || fail "set from vllm: $(cat out.md)"
+grep -q '^| h100 |' out.md && fail "all are of that GPU: $(cat out.md)"
+
 # InferenceX's prompts of 1,024 tokens, answers as long, wait 20 passes for others on up to 4 GPUs.
 cat >one/e2e_dense.csv <<END
 id,backend,backend_version,model_path,system,precision,isl,osl,batch_size,tp_size,\
