@@ -133,8 +133,9 @@ static dyno_status judge(sqlite3 *database, const struct identity *identity,
 static const char *since(int64_t version)
 {
     static const char *const heads[] = {
-        "-- Since version 2", "-- Since version 3", "-- Since version 4", "-- Since version 5",
-        "-- Since version 6", "-- Since version 7", "-- Since version 8", "-- Since version 9"};
+        "-- Since version 2", "-- Since version 3", "-- Since version 4",
+        "-- Since version 5", "-- Since version 6", "-- Since version 7",
+        "-- Since version 8", "-- Since version 9", "-- Since version 10"};
 
     return strstr(dyno_schema_sql, heads[version - 2]);
 }
@@ -152,7 +153,7 @@ static dyno_status settle_schema(sqlite3 *database, struct dyno_error *error)
     if (identity.application == DYNO_SCHEMA_APPLICATION_ID && identity.version >= 1 &&
         identity.version < DYNO_SCHEMA_VERSION) {
         DYNO_TRY(dyno_database_run(database, since(identity.version + 1), error));
-        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 9", error));
+        DYNO_TRY(dyno_database_run(database, "PRAGMA user_version = 10", error));
     }
     return judge(database, &identity, error);
 }

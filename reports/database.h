@@ -7,7 +7,7 @@
 #include "core/base/status.h"
 
 enum {
-    DYNO_SCHEMA_VERSION = 9,                 /* as schema.sql sets it */
+    DYNO_SCHEMA_VERSION = 10,                /* as schema.sql sets it */
     DYNO_SCHEMA_APPLICATION_ID = 1685679727, /* likewise */
     DYNO_DATABASE_BUSY_MS = 2000,            /* how long a lock is waited for */
 };

@@ -365,6 +365,18 @@ static dyno_status hear_link(struct dyno_sink *sink, const struct dyno_link_reco
     return end_put(of(sink));
 }
 
+dyno_status dyno_live_recorder_gpu(struct dyno_live_recorder *recorder,
+                                   const struct dyno_gpu_record *record)
+{
+    struct dyno_item *item = begin_put(recorder, 1);
+
+    if (item) {
+        item->kind = DYNO_ITEM_GPU;
+        item->gpu = *record;
+    }
+    return end_put(recorder);
+}
+
 static dyno_status hear_decision(struct dyno_sink *sink, const struct dyno_decision_record *record)
 {
     uint32_t candidates = record->candidates ? record->candidate_count : 0;

@@ -56,6 +56,9 @@ dyno_status dyno_live_recorder_open(struct dyno_live_recorder **out,
 
 /* Hears requests, decisions and samples; never fails, never waits for the database. */
 struct dyno_sink *dyno_live_recorder_sink(struct dyno_live_recorder *recorder);
+/* The same. */
+dyno_status dyno_live_recorder_gpu(struct dyno_live_recorder *recorder,
+                                   const struct dyno_gpu_record *record);
 int64_t dyno_live_recorder_run_id(const struct dyno_live_recorder *recorder);
 
 /* So far; from any thread. */

@@ -323,6 +323,22 @@ static void hear_progress(struct dyno_sink *sink, dyno_ns now, uint64_t requests
     }
 }
 
+dyno_status dyno_recorder_gpu(struct dyno_recorder *recorder, const struct dyno_gpu_record *record)
+{
+    struct dyno_item *item;
+
+    if (!recorder->store) {
+        return DYNO_OK; /* nothing is kept */
+    }
+    item = next_item(recorder);
+    if (!item) {
+        return failure_of(recorder);
+    }
+    item->kind = DYNO_ITEM_GPU;
+    item->gpu = *record;
+    return DYNO_OK;
+}
+
 static const struct dyno_sink_ops record_ops = {
     .name = "recorder",
     .request = hear_request,

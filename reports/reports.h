@@ -169,6 +169,17 @@ struct dyno_host_facts {
     uint64_t peak_rss_bytes;
 };
 
+/* A GPU of this machine at an instant, as its driver has it; NAN: it does not tell. */
+struct dyno_gpu_record {
+    dyno_ns at;
+    uint32_t gpu;
+    bool tells_throttles;
+    char throttles[96];       /* why clocks are held down, in words with blanks between */
+    double busy, memory_busy; /* shares */
+    double memory_used_bytes, power_watts, energy_joules, sm_clock_mhz, memory_clock_mhz;
+    double temperature_celsius, ecc_corrected, ecc_uncorrected;
+};
+
 /* The table on the terminal; plain text, aligned, the same for the same inputs. */
 void dyno_report_table(const struct dyno_report *report, FILE *out);
 
@@ -197,6 +208,8 @@ dyno_status dyno_recorder_open(struct dyno_recorder **out, const char *path, con
                                const char *title, const struct dyno_run_option_row *options,
                                uint32_t option_count, struct dyno_error *error);
 struct dyno_sink *dyno_recorder_sink(struct dyno_recorder *recorder);
+/* From the thread of the sinks; as the sink's calls. */
+dyno_status dyno_recorder_gpu(struct dyno_recorder *recorder, const struct dyno_gpu_record *record);
 int64_t dyno_recorder_run_id(const struct dyno_recorder *recorder); /* 0: nothing is kept */
 /* Write the summary (as rows of metric, value) and the host's facts, mark the run finished (or
  * interrupted), and close, whatever comes.  `report` NULL: the run failed; it is marked so. `facts`

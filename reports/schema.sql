@@ -14,14 +14,16 @@
 --         ├── transfer         what requests waited for of KV on its way: a view
 --         ├── link             every link over which KV moved, and what it carried
 --         ├── link_sample      the same, of the time since the last samples
+--         ├── gpu_sample       with the samples: what the driver told of GPUs that compute
 --         ├── host             the machine's part: clocks, memory, names
 --         ├── run_tag          names that somebody gave it
 --         ├── trial            what it was to `dyno tune`, of the table tuning
 --         └── validation       two runs of the same requests, one real, one simulated
 --
 -- Time.  Columns in _ns are whole nanoseconds of simulated time since the start of the run; NULL
--- means that the request never came so far.  Nothing here but the table `host` depends on the
--- machine or on the hour: the same inputs and seed give the same rows, byte for byte.
+-- means that the request never came so far.  Nothing here but the table `host`, and gpu_sample of
+-- runs that are no simulation, depends on the machine or on the hour: the same inputs and seed give
+-- the same rows, byte for byte.
 --
 -- Space.  The big tables are keyed by (run, ...) and have no row number of their own (WITHOUT
 -- ROWID): a run's rows lie together, and a request is found without another index.  Parts of a
@@ -30,7 +32,7 @@
 -- To forget a run: `dyno runs delete FILE 3`.
 
 PRAGMA application_id = 1685679727; -- "dyno" in ASCII
-PRAGMA user_version = 9;            -- the schema's version; a dyno refuses one that is newer
+PRAGMA user_version = 10;           -- the schema's version; a dyno refuses one that is newer
 
 CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
@@ -592,3 +594,23 @@ UNION ALL -- from tiers below, or other workers' GPUs, to whom computed the prom
 SELECT run, id, CASE WHEN pulled_tokens > 0 THEN 'pull' ELSE 'onboard' END, NULL,
        coalesce(prefill_worker, worker), onboarded_tokens, NULL, onboard_ns
 FROM request WHERE onboarded_tokens > 0;
+
+-- Since version 10: GPUs that compute, with the samples: what their driver said last.  NULL: it
+-- does not say.
+CREATE TABLE gpu_sample (
+    run                 INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    at_ns               INTEGER NOT NULL,
+    gpu                 INTEGER NOT NULL, -- as nvidia-smi numbers those of the machine
+    busy                REAL,    -- share of the driver's last period in which a kernel ran ...
+    memory_busy         REAL,    -- ... in which memory was read or written
+    memory_used_bytes   INTEGER,
+    power_watts         REAL,
+    energy_joules       REAL,    -- since the driver was loaded
+    sm_clock_mhz        REAL,
+    memory_clock_mhz    REAL,
+    temperature_celsius REAL,
+    throttles           TEXT,    -- why clocks are held down (docs/telemetry.md): "power_cap", ""
+    ecc_corrected       INTEGER, -- errors of memory since the driver was loaded: mended ...
+    ecc_uncorrected     INTEGER, -- ... and not
+    PRIMARY KEY (run, at_ns, gpu)
+) WITHOUT ROWID;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reports/store_gpus.h"
 #include "reports/store_models.h"
 #include "reports/summary.h"
 
@@ -34,6 +35,7 @@ static const char *const item_sql[] = {
     " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     "INSERT OR REPLACE INTO link_sample (run, at_ns, link, since_ns, bytes, busy_ns)"
     " VALUES (?1,?2,?3,?4,?5,?6)",
+    DYNO_STORE_GPU_SQL,
     "INSERT INTO decision_candidate (run, number, worker, score) VALUES (?1,?2,?3,?4)",
     /* Behind those of items: of a sample's tiers. */
     "INSERT OR REPLACE INTO tier_sample (run, at_ns, worker, level, blocks_moving, blocks_kept,"
@@ -263,6 +265,8 @@ dyno_status dyno_store_put(struct dyno_store *store, const struct dyno_item *ite
         return put_fault(store, &item->fault, error);
     case DYNO_ITEM_LINK:
         return put_link(store, &item->link, error);
+    case DYNO_ITEM_GPU:
+        return step(store, dyno_store_bind_gpu(store->insert[DYNO_ITEM_GPU], &item->gpu), error);
     case DYNO_ITEM_CANDIDATES:
         break;
     }

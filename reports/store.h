@@ -12,6 +12,7 @@ enum dyno_item_kind {
     DYNO_ITEM_PLAN,
     DYNO_ITEM_FAULT,
     DYNO_ITEM_LINK,
+    DYNO_ITEM_GPU,
     DYNO_ITEM_CANDIDATES, /* of the decision before it; as many items as they need */
 };
 
@@ -26,6 +27,7 @@ struct dyno_item {
         struct dyno_plan_record plan;   /* its reason and role are static */
         struct dyno_fault_record fault; /* what it hit is kept until the run is recorded */
         struct dyno_link_record link;
+        struct dyno_gpu_record gpu;
         struct dyno_decision_record decision; /* its arrays are in the items that follow */
         struct {
             uint32_t count;

@@ -27,6 +27,7 @@ static const char *const statement_sql[TRIM_STATEMENTS] = {
     [TRIM_SAMPLES] = "DELETE FROM sample WHERE run = ?1 AND at_ns < ?2",
     [TRIM_TIER_SAMPLES] = "DELETE FROM tier_sample WHERE run = ?1 AND at_ns < ?2",
     [TRIM_LINK_SAMPLES] = "DELETE FROM link_sample WHERE run = ?1 AND at_ns < ?2",
+    [TRIM_GPU_SAMPLES] = "DELETE FROM gpu_sample WHERE run = ?1 AND at_ns < ?2",
     [TRIM_CANDIDATES] =
         "DELETE FROM decision_candidate WHERE run = ?1 AND number < coalesce((SELECT number FROM"
         " decision WHERE run = ?1 AND at_ns >= ?2 ORDER BY number LIMIT 1), 9223372036854775807)",

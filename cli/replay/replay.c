@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/assembly/assembly.h"
+#include "cli/assembly/gpu_samples.h"
 #include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -19,6 +20,8 @@ struct replay {
     struct dyno_options options;
     struct dyno_recorder *recorder;
     struct dyno_progress *progress;
+    struct dyno_nvml_watch *gpus; /* NULL: none computes, or the driver does not tell */
+    struct dyno_gpu_samples gpu_samples;
     struct dyno_assembly assembly;
     struct dyno_journal *journal;
     struct dyno_intervals intervals;
@@ -39,15 +42,35 @@ static dyno_status open_recorder(struct replay *replay, const char *command, con
     return status;
 }
 
-/* Sinks, in the order they hear: the recorder, then the progress bar. */
+static dyno_status put_gpu(void *recorder, const struct dyno_gpu_record *record)
+{
+    return dyno_recorder_gpu(recorder, record);
+}
+
+/* Sinks, in the order they hear: the recorder, what watches GPUs for it, the progress bar. */
 static struct dyno_sink *link_sinks(struct replay *replay)
 {
-    struct dyno_sink *first = dyno_recorder_sink(replay->recorder);
+    struct dyno_sink *first = dyno_recorder_sink(replay->recorder), *last = first;
 
+    if (replay->gpus) {
+        dyno_gpu_samples_init(&replay->gpu_samples, replay->gpus, put_gpu, replay->recorder);
+        last->next = &replay->gpu_samples.sink;
+        last = last->next;
+    }
     if (replay->progress) {
-        first->next = dyno_progress_sink(replay->progress);
+        last->next = dyno_progress_sink(replay->progress);
     }
     return first;
+}
+
+/* Without the driver's library nothing is told of GPUs. */
+static void watch_gpus(struct replay *replay)
+{
+    struct dyno_error error;
+
+    if (strcmp(replay->scenario.run.device, "cuda") == 0 && replay->scenario.output.db) {
+        (void)dyno_nvml_watch_open(&replay->gpus, &error);
+    }
 }
 
 static dyno_status run(struct replay *replay, const char *command, struct dyno_error *error)
@@ -66,6 +89,7 @@ static dyno_status run(struct replay *replay, const char *command, struct dyno_e
     DYNO_TRY(dyno_assembly_open(assembly, &replay->scenario, NULL, replay->interrupted, 0, error));
     DYNO_TRY(open_recorder(replay, command, assembly->title, error));
     DYNO_TRY(dyno_frame_progress(&replay->progress, &replay->scenario));
+    watch_gpus(replay);
     assembly->metrics.sink.next = link_sinks(replay);
     return dyno_assembly_run(assembly, error);
 }
@@ -138,6 +162,7 @@ static void close_replay(struct replay *replay, struct dyno_error *error)
                                   error->text[0] == '\0' ? error : &ignored);
     }
     dyno_assembly_close(&replay->assembly);
+    dyno_nvml_watch_close(replay->gpus);
     (void)dyno_journal_close(replay->journal, &ignored); /* after success it is closed already */
     dyno_options_close(&replay->options);
     free(replay->trace_copy.data);

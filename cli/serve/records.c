@@ -112,8 +112,14 @@ static dyno_status open_recorder(struct dyno_serve_records *records,
     return status;
 }
 
+static dyno_status put_gpu(void *recorder, const struct dyno_gpu_record *record)
+{
+    return dyno_live_recorder_gpu(recorder, record);
+}
+
 dyno_status dyno_serve_records_listen(struct dyno_serve_records *records, struct dyno_sink *sink,
                                       const struct dyno_assembly *assembly,
+                                      struct dyno_nvml_watch *gpus,
                                       const struct dyno_options *options, const char *command,
                                       struct dyno_error *error)
 {
@@ -124,6 +130,11 @@ dyno_status dyno_serve_records_listen(struct dyno_serve_records *records, struct
     if (records->scenario->output.db) {
         DYNO_TRY(open_recorder(records, assembly, options, command, error));
         sink->next = dyno_live_recorder_sink(records->recorder);
+        sink = sink->next;
+    }
+    if (records->recorder && gpus) {
+        dyno_gpu_samples_init(&records->gpu_samples, gpus, put_gpu, records->recorder);
+        sink->next = &records->gpu_samples.sink;
     }
     return DYNO_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "backends/posix/log.h"
 #include "cli/assembly/assembly.h"
+#include "cli/assembly/gpu_samples.h"
 #include "reports/live_recorder.h"
 #include "traces/recording.h"
 
@@ -13,6 +14,7 @@ struct dyno_serve_records {
     struct dyno_log *log;
     struct dyno_recording *recording;    /* serve.record */
     struct dyno_live_recorder *recorder; /* output.db */
+    struct dyno_gpu_samples gpu_samples; /* for it, where GPUs are watched */
     struct dyno_journal *journal;        /* output.journal */
 };
 
@@ -31,9 +33,11 @@ dyno_status dyno_serve_records_trace(struct dyno_serve_records *records,
                                      const struct dyno_assembly *assembly,
                                      struct dyno_source **source, struct dyno_error *error);
 
-/* The database, and those who listen behind `sink`. */
+/* The database, and those who listen behind `sink`.  `gpus` (NULL: none are watched) stay open for
+ * as long as the run. */
 dyno_status dyno_serve_records_listen(struct dyno_serve_records *records, struct dyno_sink *sink,
                                       const struct dyno_assembly *assembly,
+                                      struct dyno_nvml_watch *gpus,
                                       const struct dyno_options *options, const char *command,
                                       struct dyno_error *error);
 

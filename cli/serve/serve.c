@@ -433,8 +433,8 @@ static dyno_status open_all(struct serving *serving, const char *command, struct
     DYNO_TRY(dyno_assembly_open(assembly, &serving->scenario, NULL, &interrupted, 0, error));
     desk = dyno_desk_sink(dyno_door_desk(serving->door));
     assembly->metrics.sink.next = desk;
-    return dyno_serve_records_listen(&serving->records, desk, assembly, &serving->options, command,
-                                     error);
+    return dyno_serve_records_listen(&serving->records, desk, assembly, serving->gpus,
+                                     &serving->options, command, error);
 }
 
 /* The door helps from its first turn on. */

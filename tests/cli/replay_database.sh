@@ -97,7 +97,7 @@ refused "'theirs.db' is a SQLite database, but not one of dyno runs: choose anot
 
 works replay --trace one.jsonl --db newer.db
 sqlite3 newer.db 'PRAGMA user_version = 99'
-newer="the database 'newer.db' has version 99 of the schema and this dyno knows version 9: use a\
+newer="the database 'newer.db' has version 99 of the schema and this dyno knows version 10: use a\
  newer dyno, or choose another file"
 refused "$newer" newer.db
 refuses 1 "$newer" runs newer.db

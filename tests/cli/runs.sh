@@ -77,7 +77,8 @@ if has_sqlite; then
 
     # A database of version 4 is listed as it is, and brought to the present version when more is
     # asked of it.
-    sqlite3 runs.db "DROP VIEW transfer; DROP VIEW model_load; DROP TABLE model;
+    sqlite3 runs.db "DROP TABLE gpu_sample; DROP VIEW transfer; DROP VIEW model_load;
+        DROP TABLE model;
         ALTER TABLE request DROP COLUMN model;
         DROP VIEW link_use; DROP TABLE link; DROP TABLE link_sample;
         ALTER TABLE request DROP COLUMN pulled_tokens;

@@ -72,6 +72,22 @@ grep -q '^Faults *1 worker died, 0 started again' out || fail "$(cat out)"
 works rerun journal
 grep -q '^Faults *1 worker died, 0 started again' out || fail "not the same again: $(cat out)"
 
+# Samples have what the driver says of the GPUs, where it says anything.
+fakes=$(dirname "$dyno")
+if [[ -d $fakes/nvml_whole ]]; then
+    for of in whole old; do
+        LD_LIBRARY_PATH=$fakes/nvml_$of works replay "${load[@]}" --device cuda --model tiny \
+            --threads 2 --max-num-seqs 4 --max-num-batched-tokens 32 --sample-every 1ms \
+            --db $of.db
+        works sql $of.db --csv 'SELECT count(*) > 0, max(gpu), min(memory_used_bytes) >> 30,
+            max(power_watts), max(throttles), count(throttles) FROM gpu_sample'
+        tail -n 1 out >gpus.$of
+    done
+    [[ $(sed 's/,[0-9]*$//' gpus.whole) == '1,1,1,350.5,power_cap hardware hardware_thermal' ]] ||
+        fail "$(cat gpus.whole)"
+    [[ $(cat gpus.old) == '1,1,1,,,0' ]] || fail "$(cat gpus.old)"
+fi
+
 # Requests of clients: text that is chosen on the GPU, and text that the host must choose.
 start_server --device cuda --model tiny --threads 2 --max-num-seqs 4 --max-model-len 128 \
     --max-num-batched-tokens 32

@@ -84,8 +84,8 @@ END_TEST
 START_TEST(a_newer_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
-    run_sql("PRAGMA user_version = 10");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 10", "version 9", "a newer dyno");
+    run_sql("PRAGMA user_version = 11");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 11", "version 10", "a newer dyno");
 }
 END_TEST
 
@@ -93,12 +93,32 @@ START_TEST(an_older_schema_is_refused_with_both_versions)
 {
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     run_sql("PRAGMA user_version = 0");
-    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 9", "an older dyno");
+    REFUSED(path, DYNO_UNSUPPORTED, "runs.db", "version 0", "version 10", "an older dyno");
 }
 END_TEST
 
-/* Takes away what version 9 added. */
+/* Takes away what version 10 added. */
+static const char to_version_9[] = "DROP TABLE gpu_sample; PRAGMA user_version = 9";
+
+/* Version 9 knew nothing of GPUs that compute. */
+START_TEST(a_database_of_version_9_is_brought_to_the_present_one)
+{
+    sqlite3 *database;
+
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    run_sql(to_version_9);
+    dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
+    database = database_open(path);
+    answer_is(database, "PRAGMA user_version", "10");
+    answer_is(database, "SELECT count(*) FROM run", "2");
+    answer_is(database, "SELECT count(*) FROM gpu_sample", "0");
+    sqlite3_close(database);
+}
+END_TEST
+
+/* Takes away what versions 10 and 9 added. */
 static const char to_version_8[] =
+    "DROP TABLE gpu_sample;"
     "DROP VIEW transfer; DROP VIEW model_load; DROP TABLE model; ALTER TABLE request DROP COLUMN "
     "model;"
     "CREATE TABLE old AS SELECT run, at_ns, role, before, asked, desired, reason, ready, starting,"
@@ -120,7 +140,7 @@ START_TEST(a_database_of_version_8_is_brought_to_the_present_one)
             "2.5)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database, "SELECT block_bytes || ' ' || lost_blocks FROM tier", "77 0");
     answer_is(database, "SELECT count(*) FROM link_use", "0");
     answer_is(database, "SELECT model || ' ' || asked || ' ' || role FROM plan", "0 9 serve");
@@ -151,7 +171,7 @@ START_TEST(a_database_of_version_7_is_brought_to_the_present_one)
     run_sql("INSERT INTO plan VALUES (1, 10, 1, 9, 2, 'up', 1, 3, 4, 5, 6, 7, 8, 1.5, 2.5)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database,
               "SELECT role || ' ' || asked || ' ' || draining || ' ' || coming || ' ' || heard ||"
               " ' ' || forecast_rate FROM plan",
@@ -178,7 +198,7 @@ START_TEST(a_database_of_version_6_is_brought_to_the_present_one)
     run_sql(to_version_6);
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM trial_goal", "0");
     sqlite3_close(database);
@@ -213,7 +233,7 @@ START_TEST(a_database_of_version_5_is_brought_to_the_present_one)
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database,
               "SELECT queue_ns || ' ' || onboard_ns || ' ' || onboarded_tokens FROM request",
               "3 0 0");
@@ -253,7 +273,7 @@ START_TEST(a_database_of_version_4_is_brought_to_the_present_one)
         " preemptions, arrival_ns, ready_ns, admitted_ns) VALUES (1, 0, 0, 9, 2, 0, 0, 5, 7, 10)");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(
         database,
         "SELECT ingest_ns || ' ' || queue_ns || ' ' || held_ns || ' ' || priority FROM request",
@@ -289,7 +309,7 @@ START_TEST(a_database_of_version_3_is_brought_to_the_present_one)
             "PRAGMA user_version = 3");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database, "SELECT decode_ns || ' ' || transfer_ns FROM request", "7 0");
     answer_is(database, "SELECT tpot_ms IS NOT NULL FROM request_latency", "1");
     sqlite3_close(database);
@@ -311,7 +331,7 @@ START_TEST(a_database_of_version_2_is_brought_to_the_present_one)
     run_sql("DROP TABLE plan; PRAGMA user_version = 2");
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT count(*) FROM plan", "0");
     sqlite3_close(database);
@@ -335,7 +355,7 @@ START_TEST(a_database_of_version_1_is_brought_to_the_present_one)
     dyno_recorder_close(recorder_open(path), NULL, NULL, NULL);
     ck_assert_int_eq(dyno_validation_record(path, 1, 2, NULL), DYNO_OK);
     database = database_open(path);
-    answer_is(database, "PRAGMA user_version", "9");
+    answer_is(database, "PRAGMA user_version", "10");
     answer_is(database, "SELECT count(transfer_ms) FROM request_latency", "0");
     answer_is(database, "SELECT count(*) FROM run", "2");
     answer_is(database, "SELECT live || ' ' || simulated FROM validation", "1 2");
@@ -542,6 +562,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_database_of_version_2_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_1_is_brought_to_the_present_one);
+    tcase_add_test(tc, a_database_of_version_9_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_8_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_7_is_brought_to_the_present_one);
     tcase_add_test(tc, a_database_of_version_6_is_brought_to_the_present_one);

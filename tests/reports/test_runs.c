@@ -242,7 +242,7 @@ START_TEST(a_newer_schema_is_refused)
     database = database_open(path);
     sqlite3_exec(database, "PRAGMA user_version = 99", NULL, NULL, NULL);
     sqlite3_close(database);
-    is_refused(DYNO_UNSUPPORTED, "version 9");
+    is_refused(DYNO_UNSUPPORTED, "version 10");
 }
 END_TEST
 
