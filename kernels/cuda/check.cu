@@ -11,13 +11,12 @@ const char *dyno_cuda_advice(int error)
         return "no GPU is visible: look at nvidia-smi and CUDA_VISIBLE_DEVICES";
     case cudaErrorInsufficientDriver:
         return "NVIDIA's driver is not installed, or older than the CUDA toolkit: install or "
-               "update "
-               "it, or build with an older toolkit";
+               "update it, or build with an older toolkit";
     case cudaErrorMemoryAllocation:
         return "the GPU's memory is full: use fewer KV blocks, or see in nvidia-smi who holds it";
     case cudaErrorNoKernelImageForDevice:
         return "the kernels were not built for this GPU: add its architecture to "
-               "CMAKE_CUDA_ARCHITECTURES";
+               "DYNO_CUDA_ARCHITECTURES";
     case cudaErrorIllegalAddress:
         return "a kernel read or wrote outside of its memory: compute-sanitizer names it";
     default:
