@@ -2,6 +2,7 @@
  * the memory. */
 #include "backends/cuda/device.h"
 #include "backends/cuda/plan.h"
+#include "backends/cuda/ranks.h"
 #include "tests/backends/cuda_bench.h"
 #include "tests/backends/narrow_models.h"
 #include "tests/check_main.h"
@@ -231,6 +232,78 @@ START_TEST(a_part_is_loaded_with_its_scales)
 }
 END_TEST
 
+/* Two ranks, each with its rows and columns of the matrices and their scales. */
+struct pair {
+    struct dyno_shard shards[2];
+    struct dyno_weights *views[2];
+    struct dyno_cuda_model *models[2];
+    struct dyno_cuda_ranks *ranks;
+};
+
+static void pair_open(struct pair *pair, const struct dyno_weights *weights)
+{
+    struct dyno_cuda_rank on[2];
+    struct dyno_cuda_ranks_config config = {
+        .rank = on, .ranks = 2, .forward = narrow_config(DYNO_CUDA_KV_F16)};
+    struct dyno_error error = {0};
+
+    dyno_emulation_devices(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct dyno_cuda_model_config model = {.shard = &pair->shards[i],
+                                               .element = DYNO_ELEMENT_F16,
+                                               .narrow = true,
+                                               .positions = LENGTH_MAX};
+
+        ck_assert(dyno_shard_make(&pair->shards[i], &weights->model, i, 2, NULL) == DYNO_OK);
+        ck_assert(dyno_shard_weights_open(&pair->views[i], weights, &pair->shards[i], NULL) ==
+                  DYNO_OK);
+        model.weights = pair->views[i];
+        ck_assert(cudaSetDevice((int)i) == cudaSuccess);
+        ck_assert_msg(dyno_cuda_model_open(&pair->models[i], &model, NULL, &error) == DYNO_OK, "%s",
+                      error.text);
+        ck_assert(pair->models[i]->layers[0].down.kind != DYNO_CUDA_WEIGHTS_16);
+        on[i] = (struct dyno_cuda_rank){(int)i, pair->models[i], &pair->shards[i]};
+    }
+    ck_assert_msg(dyno_cuda_ranks_open(&pair->ranks, &config, &error) == DYNO_OK, "%s", error.text);
+}
+
+static void pair_close(struct pair *pair)
+{
+    dyno_cuda_ranks_close(pair->ranks);
+    for (uint32_t i = 0; i < 2; i++) {
+        dyno_cuda_model_close(pair->models[i]);
+        dyno_shard_weights_close(pair->views[i]);
+    }
+}
+
+START_TEST(two_ranks_have_the_logits_of_the_opened_weights)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_weights *weights = model_of(&rng, _i);
+    struct pair pair;
+
+    pair_open(&pair, weights);
+    make_sequences(&rng, weights, sequences);
+    for (uint32_t count = PROMPT, first = 0; first < PROMPT + 2; first += count, count = 1) {
+        struct dyno_cuda_slice slice = {.tokens = sequences[0].tokens + first,
+                                        .first = first,
+                                        .count = count,
+                                        .table = sequences[0].table,
+                                        .want = DYNO_CUDA_WANT_LOGITS};
+        struct dyno_cuda_yield yield;
+        struct dyno_error error = {0};
+
+        ck_assert_msg(dyno_cuda_ranks_run(pair.ranks, &slice, 1, &yield, &error) == DYNO_OK, "%s",
+                      error.text);
+        sequences[0].length = first + count;
+        expect_near(yield.logits, cpu_logits(weights, &sequences[0]), weights->model.vocab,
+                    4 * TOLERANCE_F16, _i);
+    }
+    pair_close(&pair);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 START_TEST(a_plan_counts_the_bytes_there_are)
@@ -349,6 +422,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, columns_that_cut_no_scale_stay_narrow, 0, NARROW_KINDS);
     tcase_add_test(tc, matrices_of_two_kinds_are_widened_together);
     tcase_add_loop_test(tc, a_part_is_loaded_with_its_scales, 0, NARROW_KINDS);
+    tcase_add_loop_test(tc, two_ranks_have_the_logits_of_the_opened_weights, 0, NARROW_KINDS);
     tcase_add_loop_test(tc, a_plan_counts_the_bytes_there_are, 0, NARROW_KINDS);
     tcase_add_test(tc, weights_that_are_not_of_8_bits_cannot_stay_so);
     tcase_add_loop_test(tc, every_call_that_fails_is_told, 2, NARROW_KINDS);
