@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 /* What the first block of every prompt is chained to. */
@@ -23,41 +24,14 @@ void dyno_row_clear(struct dyno_row *row)
                              .wait_capacity = row->wait_capacity};
 }
 
-/* Room for at least `count` items. */
-static bool grow(void **items, uint32_t *capacity, uint32_t count, size_t size)
-{
-    uint64_t capacity_new = *capacity ? 2 * (uint64_t)*capacity : 4;
-    void *larger;
-
-    while (capacity_new < count) {
-        capacity_new *= 2;
-    }
-    larger = capacity_new <= UINT32_MAX ? realloc(*items, capacity_new * size) : NULL;
-    if (!larger) {
-        return false;
-    }
-    *items = larger;
-    *capacity = (uint32_t)capacity_new;
-    return true;
-}
-
 bool dyno_row_reserve_segments(struct dyno_row *row, uint32_t count)
 {
-    void *items = row->segments;
-
-    if (count > row->segment_capacity) {
-        if (!grow(&items, &row->segment_capacity, count, sizeof *row->segments)) {
-            return false;
-        }
-        row->segments = items;
-    }
-    return true;
+    return dyno_array_reserve(&row->segments, &row->segment_capacity, count, sizeof *row->segments);
 }
 
 bool dyno_row_add_segment(struct dyno_row *row, uint64_t id, uint32_t end)
 {
-    if (row->segment_count == row->segment_capacity &&
-        !dyno_row_reserve_segments(row, row->segment_count + 1)) {
+    if (!dyno_row_reserve_segments(row, row->segment_count + 1)) {
         return false;
     }
     row->segments[row->segment_count++] = (struct dyno_segment){.id = id, .end = end};
@@ -66,13 +40,9 @@ bool dyno_row_add_segment(struct dyno_row *row, uint64_t id, uint32_t end)
 
 bool dyno_row_add_wait(struct dyno_row *row, uint64_t name)
 {
-    void *items = row->waits;
-
-    if (row->wait_count == row->wait_capacity) {
-        if (!grow(&items, &row->wait_capacity, row->wait_count + 1, sizeof *row->waits)) {
-            return false;
-        }
-        row->waits = items;
+    if (!dyno_array_reserve(&row->waits, &row->wait_capacity, row->wait_count + 1,
+                            sizeof *row->waits)) {
+        return false;
     }
     row->waits[row->wait_count++] = name;
     return true;

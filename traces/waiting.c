@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
+
 enum state { NODE_FREE, NODE_UNDEFINED, NODE_OPEN, NODE_ENDED };
 
 struct dyno_node {
@@ -43,24 +45,6 @@ void dyno_waiting_release(struct dyno_waiting *waiting)
     dyno_waiting_init(waiting);
 }
 
-/* Room for one more item past `used`; false when memory is out. */
-static bool make_room(void *items_p, uint32_t *capacity, uint32_t used, size_t size)
-{
-    void **items = items_p, *larger;
-    uint32_t capacity_new = *capacity ? 2 * *capacity : 64;
-
-    if (used < *capacity) {
-        return true;
-    }
-    larger = realloc(*items, capacity_new * size);
-    if (!larger) {
-        return false;
-    }
-    *items = larger;
-    *capacity = capacity_new;
-    return true;
-}
-
 static uint32_t new_node(struct dyno_waiting *waiting, enum state state)
 {
     uint32_t node = waiting->node_free;
@@ -68,13 +52,10 @@ static uint32_t new_node(struct dyno_waiting *waiting, enum state state)
     if (node != DYNO_NODE_NONE) {
         waiting->node_free = waiting->nodes[node].after;
     } else {
-        void *items = waiting->nodes;
-
-        if (!make_room(&items, &waiting->node_capacity, waiting->node_used,
-                       sizeof *waiting->nodes)) {
+        if (!dyno_array_reserve(&waiting->nodes, &waiting->node_capacity, waiting->node_used + 1U,
+                                sizeof *waiting->nodes)) {
             return DYNO_NODE_NONE;
         }
-        waiting->nodes = items;
         node = waiting->node_used++;
     }
     waiting->nodes[node] = (struct dyno_node){.state = state,
@@ -141,7 +122,6 @@ static bool wait_for(struct dyno_waiting *waiting, uint32_t node, uint32_t slot,
 {
     uint32_t edge = waiting->edge_free;
     struct dyno_node *awaited = &waiting->nodes[node];
-    void *items = waiting->edges;
 
     out->has_waited = true;
     if (awaited->state == NODE_ENDED) {
@@ -151,11 +131,10 @@ static bool wait_for(struct dyno_waiting *waiting, uint32_t node, uint32_t slot,
     if (edge != DYNO_NODE_NONE) {
         waiting->edge_free = waiting->edges[edge].next;
     } else {
-        if (!make_room(&items, &waiting->edge_capacity, waiting->edge_used,
-                       sizeof *waiting->edges)) {
+        if (!dyno_array_reserve(&waiting->edges, &waiting->edge_capacity, waiting->edge_used + 1U,
+                                sizeof *waiting->edges)) {
             return false;
         }
-        waiting->edges = items;
         edge = waiting->edge_used++;
     }
     waiting->edges[edge] = (struct dyno_edge){.slot = slot, .next = DYNO_NODE_NONE};

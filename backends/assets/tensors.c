@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/words.h"
 
 static dyno_status no_memory(struct dyno_error *error)
@@ -25,24 +26,6 @@ void dyno_tensors_release(struct dyno_tensors *tensors)
     *tensors = (struct dyno_tensors){0};
 }
 
-/* Room for one more of `size` bytes in a list that doubles. */
-static bool grow(void **items, size_t count, size_t *room, size_t size)
-{
-    size_t wanted = *room ? *room * 2 : 32;
-    void *grown;
-
-    if (count < *room) {
-        return true;
-    }
-    grown = realloc(*items, wanted * size);
-    if (!grown) {
-        return false;
-    }
-    *items = grown;
-    *room = wanted;
-    return true;
-}
-
 static uint64_t mapped_bytes(const struct dyno_tensors *tensors)
 {
     uint64_t bytes = 0;
@@ -58,12 +41,11 @@ dyno_status dyno_tensors_map(struct dyno_tensors *tensors, const char *path,
 {
     struct dyno_mapping *mapping;
     dyno_status status;
-    void *files = tensors->files;
 
-    if (!grow(&files, tensors->file_count, &tensors->file_room, sizeof(struct dyno_mapping *))) {
+    if (!dyno_array_reserve(&tensors->files, &tensors->file_room, tensors->file_count + 1,
+                            sizeof(struct dyno_mapping *))) {
         return no_memory(error);
     }
-    tensors->files = files;
     mapping = calloc(1, sizeof(*mapping));
     if (!mapping) {
         return no_memory(error);
@@ -81,13 +63,12 @@ dyno_status dyno_tensors_map(struct dyno_tensors *tensors, const char *path,
 dyno_status dyno_tensors_add(struct dyno_tensors *tensors, const struct dyno_tensor *tensor,
                              const char *name, size_t length, struct dyno_error *error)
 {
-    void *items = tensors->items;
     char *copy = dyno_memory_text(&tensors->memory, name, length);
 
-    if (!copy || !grow(&items, tensors->count, &tensors->room, sizeof(*tensors->items))) {
+    if (!copy || !dyno_array_reserve(&tensors->items, &tensors->room, tensors->count + 1,
+                                     sizeof(*tensors->items))) {
         return no_memory(error);
     }
-    tensors->items = items;
     tensors->items[tensors->count] = *tensor;
     tensors->items[tensors->count].name = copy;
     tensors->count++;

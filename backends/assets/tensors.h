@@ -30,9 +30,11 @@ struct dyno_tensor {
 
 struct dyno_tensors {
     struct dyno_tensor *items; /* [count]; sorted by name once sealed */
-    size_t count, room;
+    size_t count;
+    uint32_t room;
     struct dyno_mapping **files; /* [file_count] */
-    size_t file_count, file_room;
+    size_t file_count;
+    uint32_t file_room;
     struct dyno_memory_blocks memory; /* names, and whatever else lives as long as the set */
 };
 

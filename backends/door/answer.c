@@ -9,6 +9,7 @@
 #include "backends/door/answer_parts.h"
 #include "backends/door/filler_text.h"
 #include "backends/engine/transcript.h"
+#include "core/base/array.h"
 
 static struct dyno_answer *answer_of(struct dyno_generation *generation)
 {
@@ -17,34 +18,14 @@ static struct dyno_answer *answer_of(struct dyno_generation *generation)
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* Make room for `more` elements of `size` bytes; false: no memory. */
-static bool grow(void **array, uint32_t *capacity, size_t count, size_t more, size_t size)
-{
-    size_t wanted = 2 * (count + more) + 16;
-    void *grown;
-
-    if (count + more <= *capacity) {
-        return true;
-    }
-    grown = wanted <= UINT32_MAX ? realloc(*array, wanted * size) : NULL;
-    if (!grown) {
-        return false;
-    }
-    *array = grown;
-    *capacity = (uint32_t)wanted;
-    return true;
-}
-
 bool dyno_answer_write_text(struct dyno_answer *answer, struct dyno_text_piece piece)
 {
     struct dyno_answer_page *page = &answer->pages[answer->written];
-    void *text = page->text;
 
-    if (!grow(&text, &page->text_capacity, page->text_size, piece.size, 1)) {
+    if (!dyno_array_reserve(&page->text, &page->text_capacity, page->text_size + piece.size, 1)) {
         answer->out_of_memory = true;
         return false;
     }
-    page->text = text;
     if (piece.size > 0) {
         memcpy(page->text + page->text_size, piece.bytes, piece.size);
         page->text_size += (uint32_t)piece.size;
@@ -55,15 +36,14 @@ bool dyno_answer_write_text(struct dyno_answer *answer, struct dyno_text_piece p
 static bool write_tops(struct dyno_answer *answer, struct dyno_answer_page *page)
 {
     const struct dyno_answer_choice *latest = &answer->latest;
-    void *tops = page->tops;
 
     if (latest->top_count == 0) {
         return true;
     }
-    if (!grow(&tops, &page->top_capacity, page->top_count, latest->top_count, sizeof *page->tops)) {
+    if (!dyno_array_reserve(&page->tops, &page->top_capacity,
+                            (size_t)page->top_count + latest->top_count, sizeof *page->tops)) {
         return false;
     }
-    page->tops = tops;
     memcpy(page->tops + page->top_count, latest->tops, latest->top_count * sizeof *page->tops);
     page->top_count += latest->top_count;
     return true;
@@ -72,13 +52,12 @@ static bool write_tops(struct dyno_answer *answer, struct dyno_answer_page *page
 bool dyno_answer_write_token(struct dyno_answer *answer, uint32_t token)
 {
     struct dyno_answer_page *page = &answer->pages[answer->written];
-    void *tokens = page->tokens;
 
-    if (!grow(&tokens, &page->token_capacity, page->token_count, 1, sizeof *page->tokens)) {
+    if (!dyno_array_reserve(&page->tokens, &page->token_capacity, page->token_count + 1U,
+                            sizeof *page->tokens)) {
         answer->out_of_memory = true;
         return false;
     }
-    page->tokens = tokens;
     page->tokens[page->token_count++] =
         (struct dyno_answer_token){.id = token,
                                    .text_end = page->text_size,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/grammar/parts.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 enum { POOL_MAX = 1 << 22 };

@@ -9,6 +9,7 @@
 
 #include "backends/grammar/parts.h"
 #include "backends/grammar/walk.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 enum {

@@ -4,26 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool dyno_array_reserve(void *array_place, uint32_t *capacity, size_t count, size_t size)
-{
-    size_t larger = *capacity ? *capacity : 16;
-    void *array, *grown;
-
-    if (count <= *capacity) {
-        return true;
-    }
-    while (larger < count) {
-        larger *= 2;
-    }
-    memcpy(&array, array_place, sizeof array);
-    grown = realloc(array, larger * size);
-    if (!grown) {
-        return false;
-    }
-    memcpy(array_place, &grown, sizeof grown);
-    *capacity = (uint32_t)larger;
-    return true;
-}
+#include "core/base/array.h"
 
 void dyno_parts_release(struct dyno_parts *parts)
 {

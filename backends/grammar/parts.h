@@ -13,9 +13,6 @@ struct dyno_part {
     bool reads;
 };
 
-/* Grow `*array` of `size`-byte elements so that `count` fit; false when memory is out. */
-bool dyno_array_reserve(void *array_place, uint32_t *capacity, size_t count, size_t size);
-
 /* Add the states of `draft` from which its end can be reached to `table`; its first is the start.
  */
 dyno_status dyno_regular_append(struct dyno_regular *table, const struct dyno_regular *draft,

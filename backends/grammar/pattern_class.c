@@ -5,6 +5,7 @@
 
 #include "backends/grammar/parts.h"
 #include "backends/grammar/pattern.h"
+#include "core/base/array.h"
 
 dyno_status dyno_class_add(struct dyno_pattern_tree *tree, uint32_t first, uint32_t last)
 {

@@ -6,6 +6,7 @@
 #include "backends/grammar/parts.h"
 #include "backends/grammar/pattern.h"
 #include "backends/grammar/pattern_class.h"
+#include "core/base/array.h"
 
 enum { COUNT_MAX = 1 << 20 }; /* of a repetition */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/grammar/parts.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 void dyno_regular_release(struct dyno_regular *table)

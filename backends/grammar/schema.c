@@ -6,6 +6,7 @@
 
 #include "backends/grammar/parts.h"
 #include "backends/grammar/schema_parts.h"
+#include "core/base/array.h"
 
 enum { PLACE_TEXT_MAX = 512, PLACE_DEPTH_SHOWN = 64 };
 

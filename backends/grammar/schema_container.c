@@ -5,6 +5,7 @@
 #include "backends/grammar/parts.h"
 #include "backends/grammar/schema_parts.h"
 #include "backends/grammar/spelling.h"
+#include "core/base/array.h"
 
 static dyno_status node_under(struct dyno_schema_builder *builder, const struct dyno_schema *schema,
                               const char *key, const json_t *value, uint32_t *out)

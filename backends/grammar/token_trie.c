@@ -5,6 +5,7 @@
 
 #include "backends/grammar/parts.h"
 #include "backends/grammar/token_trie_parts.h"
+#include "core/base/array.h"
 
 /* SentencePiece's space. */
 #define LOWER_BLOCK "\xE2\x96\x81"

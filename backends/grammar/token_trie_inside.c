@@ -5,6 +5,7 @@
 #include "backends/grammar/parts.h"
 #include "backends/grammar/text_state.h"
 #include "backends/grammar/token_trie_parts.h"
+#include "core/base/array.h"
 
 /* Behind a node: where in a string, and how many characters were begun. */
 struct behind {

@@ -8,6 +8,7 @@
 #include "cli/assembly/run_frame.h"
 #include "cli/crew.h"
 #include "cli/scenario/command_line.h"
+#include "core/base/array.h"
 
 /* ---- what is kept of a run --------------------------------------------------------------------
  */
@@ -16,37 +17,23 @@
 struct keeper {
     struct dyno_sink sink;
     struct dyno_item *items; /* [count] */
-    size_t count, capacity;
+    size_t count;
+    uint32_t capacity;
     uint64_t (*prefixes)[DYNO_ARM_PREFIXES]; /* [prefix_count] by request */
-    size_t prefix_count, prefix_capacity;
+    size_t prefix_count;
+    uint32_t prefix_capacity;
 };
-
-static void *grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    void *larger;
-
-    if (count < *capacity) {
-        return array;
-    }
-    larger = realloc(array, (*capacity ? 2 * *capacity : 256) * size);
-    if (larger) {
-        *capacity = *capacity ? 2 * *capacity : 256;
-    }
-    return larger;
-}
 
 static struct dyno_item *next_item(struct dyno_sink *sink, enum dyno_item_kind kind)
 {
     struct keeper *keeper = (struct keeper *)sink;
-    struct dyno_item *items =
-        grow(keeper->items, keeper->count, &keeper->capacity, sizeof *keeper->items);
 
-    if (!items) {
+    if (!dyno_array_reserve(&keeper->items, &keeper->capacity, keeper->count + 1,
+                            sizeof *keeper->items)) {
         return NULL;
     }
-    keeper->items = items;
-    items[keeper->count].kind = kind;
-    return &items[keeper->count++];
+    keeper->items[keeper->count].kind = kind;
+    return &keeper->items[keeper->count++];
 }
 
 static dyno_status keep_request(struct dyno_sink *sink, const struct dyno_request_record *record)
@@ -114,15 +101,14 @@ static const struct dyno_sink_ops keeper_ops = {.name = "keeper",
 static dyno_status keep_prefix(void *context, const struct dyno_request *request)
 {
     struct keeper *keeper = context;
-    uint64_t(*prefixes)[DYNO_ARM_PREFIXES] = grow(
-        keeper->prefixes, keeper->prefix_count, &keeper->prefix_capacity, sizeof *keeper->prefixes);
 
-    if (!prefixes) {
+    if (!dyno_array_reserve(&keeper->prefixes, &keeper->prefix_capacity, keeper->prefix_count + 1,
+                            sizeof *keeper->prefixes)) {
         return DYNO_NO_MEMORY;
     }
-    keeper->prefixes = prefixes;
     for (uint32_t i = 0; i < DYNO_ARM_PREFIXES; i++) { /* ids are given out in order */
-        prefixes[keeper->prefix_count][i] = i < request->span_count ? request->spans[i].id : 0;
+        keeper->prefixes[keeper->prefix_count][i] =
+            i < request->span_count ? request->spans[i].id : 0;
     }
     keeper->prefix_count++;
     return DYNO_OK;

@@ -3,64 +3,44 @@
 
 #include <stdlib.h>
 
-/* Room for one more element of `size` bytes; NULL: no memory. */
-static void *grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    void *larger;
-
-    if (count < *capacity) {
-        return array;
-    }
-    larger = realloc(array, (*capacity ? 2 * *capacity : 256) * size);
-    if (larger) {
-        *capacity = *capacity ? 2 * *capacity : 256;
-    }
-    return larger;
-}
+#include "core/base/array.h"
 
 static dyno_status hear_request(struct dyno_sink *sink, const struct dyno_request_record *record)
 {
     struct dyno_listener *listener = (struct dyno_listener *)(void *)sink;
-    struct dyno_request_record *records = grow(listener->records, listener->record_count,
-                                               &listener->record_capacity, sizeof *records);
 
-    if (!records) {
+    if (!dyno_array_reserve(&listener->records, &listener->record_capacity,
+                            listener->record_count + 1, sizeof *listener->records)) {
         return DYNO_NO_MEMORY;
     }
-    listener->records = records;
-    records[listener->record_count++] = *record;
+    listener->records[listener->record_count++] = *record;
     return DYNO_OK;
 }
 
 static dyno_status hear_sample(struct dyno_sink *sink, const struct dyno_sample_record *record)
 {
     struct dyno_listener *listener = (struct dyno_listener *)(void *)sink;
-    struct dyno_sample_record *samples;
 
     if (record->worker != 0) {
         return DYNO_OK;
     }
-    samples = grow(listener->samples, listener->sample_count, &listener->sample_capacity,
-                   sizeof *samples);
-    if (!samples) {
+    if (!dyno_array_reserve(&listener->samples, &listener->sample_capacity,
+                            listener->sample_count + 1, sizeof *listener->samples)) {
         return DYNO_NO_MEMORY;
     }
-    listener->samples = samples;
-    samples[listener->sample_count++] = *record;
+    listener->samples[listener->sample_count++] = *record;
     return DYNO_OK;
 }
 
 static dyno_status hear_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
 {
     struct dyno_listener *listener = (struct dyno_listener *)(void *)sink;
-    struct dyno_plan_record *plans =
-        grow(listener->plans, listener->plan_count, &listener->plan_capacity, sizeof *plans);
 
-    if (!plans) {
+    if (!dyno_array_reserve(&listener->plans, &listener->plan_capacity, listener->plan_count + 1,
+                            sizeof *listener->plans)) {
         return DYNO_NO_MEMORY;
     }
-    listener->plans = plans;
-    plans[listener->plan_count++] = *record;
+    listener->plans[listener->plan_count++] = *record;
     return DYNO_OK;
 }
 

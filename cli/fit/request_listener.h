@@ -10,11 +10,14 @@
 struct dyno_listener {
     struct dyno_sink sink;
     struct dyno_request_record *records; /* [record_count] by id, once the run has ended */
-    size_t record_count, record_capacity;
+    size_t record_count;
+    uint32_t record_capacity;
     struct dyno_sample_record *samples; /* [sample_count] in time order */
-    size_t sample_count, sample_capacity;
+    size_t sample_count;
+    uint32_t sample_capacity;
     struct dyno_plan_record *plans; /* [plan_count] likewise */
-    size_t plan_count, plan_capacity;
+    size_t plan_count;
+    uint32_t plan_capacity;
 };
 
 void dyno_listener_init(struct dyno_listener *listener);
