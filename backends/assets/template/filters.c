@@ -320,6 +320,10 @@ FILTER(abs_)
     if (!dyno_jinja_is_number(subject)) {
         return dyno_jinja_fail(run, "abs of %s", dyno_jinja_type_name(subject));
     }
+    if (!dyno_jinja_is_whole(subject)) {
+        *out = dyno_jinja_decimal(fabs(dyno_jinja_number(subject)));
+        return DYNO_OK;
+    }
     if (dyno_jinja_number(subject) < 0) {
         return dyno_jinja_operate(run, DYNO_JINJA_SUBTRACT, &zero, subject, out);
     }
@@ -373,7 +377,8 @@ FILTER(round_)
         return dyno_jinja_fail(run, "round of %s", dyno_jinja_type_name(subject));
     }
     if (is_method(method, "ceil")) {
-        *out = dyno_jinja_decimal(ceil(number * pow(10, (double)digits)) / pow(10, (double)digits));
+        *out = dyno_jinja_decimal((ceil(number * pow(10, (double)digits)) + 0.0) /
+                                  pow(10, (double)digits));
     } else if (is_method(method, "floor")) {
         *out = dyno_jinja_decimal((floor(number * pow(10, (double)digits)) + 0.0) /
                                   pow(10, (double)digits));

@@ -232,6 +232,8 @@ START_TEST(numbers_are_rounded_and_lines_parted_as_python_does)
     expect("{{ [s] }}",
            "{\"s\": \"\\u00a0\\u00ad\\u0085\\u2028\\ue000\\udb40\\udc01\\u00e9 \\u007f\"}",
            "['\\xa0\\xad\\x85\\u2028\\ue000\\U000e0001\xC3\xA9 \\x7f']");
+    expect("{{ -0.0|abs }} {{ -0.5|round(0, 'ceil') }} {{ (-3)|abs }} {{ -1.5|abs }}", "{}",
+           "0.0 0.0 3 1.5");
     expect("{{ 1e-400 }} {{ 2e-320 > 0 }}", "{}", "0.0 True");
     refuse("{{ 9223372036854775807|round(-1) }}", DYNO_BAD_INPUT, "does not fit 64 bits");
     refuse("{{ 9223372036854775807|round(-19) }}", DYNO_BAD_INPUT, "does not fit 64 bits");
