@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "cli/ab/arm_runs.h"
 #include "cli/ab/parting.h"
+#include "cli/arms/arm_runs.h"
 #include "reports/pairing.h"
 #include "reports/verdict.h"
 

@@ -2,7 +2,7 @@
 #ifndef DYNO_CLI_AB_PARTING_H
 #define DYNO_CLI_AB_PARTING_H
 
-#include "cli/ab/arm_runs.h"
+#include "cli/arms/arm_runs.h"
 
 enum { DYNO_PARTING_CANDIDATES_MAX = 64 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/ab/arm_runs.h"
+#include "cli/arms/arm_runs.h"
 #include "cli/tune/tune.h"
 
 const char *dyno_tune_verdict_name(enum dyno_tune_verdict verdict)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/ab/arms.h"
+#include "cli/arms/arms.h"
 #include "core/base/math.h"
 #include "core/base/units.h"
 #include "core/base/words.h"

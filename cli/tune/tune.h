@@ -13,10 +13,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "cli/ab/arms.h"
-#include "cli/tune/aims.h"
+#include "cli/arms/arms.h"
+#include "cli/sure/aims.h"
+#include "cli/sure/sure.h"
 #include "cli/tune/space.h"
-#include "cli/tune/sure.h"
 #include "reports/tuning.h"
 
 enum { DYNO_TUNE_EXIT_NONE = 4 }; /* no point keeps to the limits */

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "cli/tune/sure.h"
+#include "cli/sure/sure.h"
 #include "tests/reports/paired_worlds.h"
 
 enum { METRICS = 5, LIMIT_S = WORLD_GOOD_S, LOOK_S = 10 };

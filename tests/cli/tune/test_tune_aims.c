@@ -1,5 +1,5 @@
 /* Goals and limits: how they are read, and what is better than what. */
-#include "cli/tune/aims.h"
+#include "cli/sure/aims.h"
 #include "tests/check_main.h"
 
 #include <math.h>

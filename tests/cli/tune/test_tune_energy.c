@@ -1,5 +1,5 @@
 /* A run's energy, cell by cell of time: by what GPUs are up, and by what they do. */
-#include "cli/tune/energy.h"
+#include "cli/sure/energy.h"
 
 #include "tests/check_main.h"
 #include "tests/cli/tune_worlds.h"

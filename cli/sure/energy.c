@@ -1,9 +1,9 @@
-#include "cli/tune/energy.h"
+#include "cli/sure/energy.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/tune/aims.h"
+#include "cli/sure/aims.h"
 
 static double value_of(const struct dyno_arm_run *run, const char *name)
 {

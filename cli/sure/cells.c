@@ -1,4 +1,4 @@
-#include "cli/tune/cells.h"
+#include "cli/sure/cells.h"
 
 #include <assert.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/scenario/models.h"
-#include "cli/tune/energy.h"
+#include "cli/sure/energy.h"
 
 enum { CELL_REQUESTS = 8 };
 

@@ -5,8 +5,8 @@
  *
  * A metric is named as in docs/metrics.md ("ttft_ms.p95"), or shorter, as long as it is clear:
  * "ttft_p95", "gpu_hours".  A limit has its metric's unit. */
-#ifndef DYNO_CLI_TUNE_AIMS_H
-#define DYNO_CLI_TUNE_AIMS_H
+#ifndef DYNO_CLI_SURE_AIMS_H
+#define DYNO_CLI_SURE_AIMS_H
 
 #include <stdbool.h>
 

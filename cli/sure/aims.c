@@ -1,4 +1,4 @@
-#include "cli/tune/aims.h"
+#include "cli/sure/aims.h"
 
 #include <ctype.h>
 #include <math.h>

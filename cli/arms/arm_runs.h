@@ -2,12 +2,12 @@
  *
  * Simulated runs go on threads of their own, which share nothing.  What runs by a real clock is run
  * one after another.  Runs are written to the database in order, each when it has ended. */
-#ifndef DYNO_CLI_AB_ARM_RUNS_H
-#define DYNO_CLI_AB_ARM_RUNS_H
+#ifndef DYNO_CLI_ARMS_ARM_RUNS_H
+#define DYNO_CLI_ARMS_ARM_RUNS_H
 
 #include <signal.h>
 
-#include "cli/ab/arms.h"
+#include "cli/arms/arms.h"
 #include "reports/store.h"
 #include "reports/summary.h"
 

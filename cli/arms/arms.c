@@ -1,4 +1,4 @@
-#include "cli/ab/arms.h"
+#include "cli/arms/arms.h"
 
 #include <assert.h>
 #include <inttypes.h>

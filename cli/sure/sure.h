@@ -7,10 +7,10 @@
  * moving-block bootstrap of reports/stats/bootstrap.h over cells of time, drawn alike for all
  * scenarios, as `dyno ab` does; but here also of what a run has one of (goodput a GPU, GPU-hours),
  * from what each cell adds to it.  GPUs that are up come from the planner's looks. */
-#ifndef DYNO_CLI_TUNE_SURE_H
-#define DYNO_CLI_TUNE_SURE_H
+#ifndef DYNO_CLI_SURE_SURE_H
+#define DYNO_CLI_SURE_SURE_H
 
-#include "cli/tune/cells.h"
+#include "cli/sure/cells.h"
 #include "reports/stats/bootstrap.h"
 
 struct dyno_tune_sure {

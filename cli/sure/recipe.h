@@ -1,7 +1,7 @@
 /* How a metric of a run is made of what its cells of time add up to, so that it can be told of
  * cells that were drawn again. */
-#ifndef DYNO_CLI_TUNE_RECIPE_H
-#define DYNO_CLI_TUNE_RECIPE_H
+#ifndef DYNO_CLI_SURE_RECIPE_H
+#define DYNO_CLI_SURE_RECIPE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ enum dyno_tune_sum {
     DYNO_TUNE_ONE,     /* the cell itself: a total is a mean over cells, times their number */
     DYNO_TUNE_SECONDS, /* of the run */
     DYNO_TUNE_GPU_SECONDS,
-    DYNO_TUNE_KWH,  /* cli/tune/energy.h */
+    DYNO_TUNE_KWH,  /* cli/sure/energy.h */
     DYNO_TUNE_COST, /* of GPU-hours, and of energy where that has a price */
     DYNO_TUNE_REQUESTS,
     DYNO_TUNE_COMPLETED,

@@ -1,10 +1,10 @@
-#include "cli/tune/sure.h"
+#include "cli/sure/sure.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/tune/cells.h"
+#include "cli/sure/cells.h"
 
 enum { SEEDS_MIN = 5, REQUESTS_MIN = 30, SKEWNESS_DRAWS = 300 };
 

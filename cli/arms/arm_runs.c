@@ -1,4 +1,4 @@
-#include "cli/ab/arm_runs.h"
+#include "cli/arms/arm_runs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * several may stand in one word with commas between them where each has its own name.  An arm may
  * not set what is asked (the trace, the generator, the seed, objectives): then there would be
  * nothing to compare. */
-#ifndef DYNO_CLI_AB_ARMS_H
-#define DYNO_CLI_AB_ARMS_H
+#ifndef DYNO_CLI_ARMS_ARMS_H
+#define DYNO_CLI_ARMS_ARMS_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "cli/tune/recipe.h"
+#include "cli/sure/recipe.h"
 
 #include <stdlib.h>
 #include <string.h>

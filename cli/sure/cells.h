@@ -1,12 +1,12 @@
 /* What scenarios that were simulated on the same requests come to, cell by cell of time: of all
  * requests, and of those for each model that a goal or a limit names.  The inside of
- * cli/tune/sure.c. */
-#ifndef DYNO_CLI_TUNE_CELLS_H
-#define DYNO_CLI_TUNE_CELLS_H
+ * cli/sure/sure.c. */
+#ifndef DYNO_CLI_SURE_CELLS_H
+#define DYNO_CLI_SURE_CELLS_H
 
-#include "cli/ab/arm_runs.h"
-#include "cli/tune/aims.h"
-#include "cli/tune/recipe.h"
+#include "cli/arms/arm_runs.h"
+#include "cli/sure/aims.h"
+#include "cli/sure/recipe.h"
 #include "reports/paired_influence.h"
 
 enum { DYNO_TUNE_SIDES_MAX = 3, DYNO_TUNE_CELLS_MAX = DYNO_CELLS_MAX };
