@@ -319,7 +319,7 @@ static dyno_status compare(struct dyno_ab *ab, struct dyno_error *error)
         dyno_ab_classify(ab) != DYNO_OK) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the intervals");
     }
-    dyno_ab_figure_runs(ab);
+    DYNO_TRY(dyno_ab_figure_runs(ab, error));
     if (ab->parts && !ab->runs.is_live) {
         DYNO_TRY(dyno_parting_look(
             &ab->parting, &ab->runs.items[ab->parting_seed].with.scenario,

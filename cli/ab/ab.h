@@ -63,8 +63,9 @@ struct dyno_ab {
 /* Fill `classes` from pairings and input.  Errors: DYNO_NO_MEMORY. */
 dyno_status dyno_ab_classify(struct dyno_ab *ab);
 
-/* Fill run_figures from the runs' summaries. */
-void dyno_ab_figure_runs(struct dyno_ab *ab);
+/* Fill run_figures from the runs' summaries, and from what each part of their time adds to them.
+ * Errors: DYNO_NO_MEMORY. */
+dyno_status dyno_ab_figure_runs(struct dyno_ab *ab, struct dyno_error *error);
 
 void dyno_ab_print(const struct dyno_ab *ab, FILE *out);
 

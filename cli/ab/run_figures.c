@@ -1,9 +1,11 @@
-/* What a run has one of: throughput, GPU-hours; energy and costs where they are told.  Requests do
- * not make it, so blocks of them give no interval; seeds of a generator do. */
-#include <math.h>
+/* What a run has one of: throughput, GPU-hours; energy and costs where they are told.  Their
+ * intervals are those of `dyno tune`, from what each part of the time adds to them, or over seeds;
+ * totals are of as many requests, for a slower arm takes longer over the same ones. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/ab/ab.h"
+#include "cli/sure/sure.h"
 
 static const struct {
     const char *name, *label;
@@ -19,48 +21,48 @@ static const struct {
     {"cost.per_million_output_tokens", "cost per M tokens out", 3},
 };
 
-static double value_of(const struct dyno_arm_run *run, const char *name)
-{
-    for (uint32_t i = 0; i < run->summary.row_count; i++) {
-        const struct dyno_summary_row *row = &run->summary.rows[i];
-
-        if (strcmp(row->name, name) == 0) {
-            return row->kind == DYNO_SUMMARY_UNKNOWN ? NAN : row->real;
-        }
-    }
-    return NAN;
-}
-
-/* Of arm b less arm a; of b itself where they are one. */
-static struct dyno_estimate estimate(const struct dyno_ab *ab, const char *name, uint32_t a,
-                                     uint32_t b)
+/* All figures of arms a and b. */
+static dyno_status compare(struct dyno_ab *ab, const struct dyno_tune_aims *aims,
+                           struct dyno_arm_run *items, uint32_t a, uint32_t b,
+                           struct dyno_error *error)
 {
     uint32_t seeds = ab->runs.seeds;
-    double values[DYNO_AB_SEEDS_MAX], sum = 0.0;
+    struct dyno_arm_runs two = ab->runs;
+    struct dyno_tune_sure sure;
 
-    for (uint32_t seed = 0; seed < seeds; seed++) {
-        double base = a == b ? 0.0 : value_of(&ab->runs.items[a * seeds + seed], name);
-
-        values[seed] = value_of(&ab->runs.items[b * seeds + seed], name) - base;
-        sum += values[seed];
+    memcpy(items, ab->runs.items + (size_t)a * seeds, seeds * sizeof *items);
+    memcpy(items + seeds, ab->runs.items + (size_t)b * seeds, seeds * sizeof *items);
+    two.items = items;
+    two.arms = 2;
+    DYNO_TRY(dyno_tune_sure_compute(&sure, &two, aims, ab->options.draws, error));
+    for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
+        ab->run_figures[i].arm[a] = sure.side[0][i];
+        ab->run_figures[i].arm[b] = sure.side[1][i];
+        ab->run_figures[i].difference[a][b] = sure.difference[0][i];
     }
-    return ab->figures.by_replicates ? dyno_estimate_of_replicates(values, seeds)
-                                     : dyno_estimate_make(sum / seeds, NAN, 0.0);
+    return DYNO_OK;
 }
 
-void dyno_ab_figure_runs(struct dyno_ab *ab)
+dyno_status dyno_ab_figure_runs(struct dyno_ab *ab, struct dyno_error *error)
 {
-    for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
-        struct dyno_ab_run_figure *figure = &ab->run_figures[i];
+    struct dyno_tune_aims aims = {.is_by_requests = true};
+    struct dyno_arm_run *items = malloc(2 * (size_t)ab->runs.seeds * sizeof *items);
+    dyno_status status = DYNO_OK;
 
-        figure->name = figures[i].name;
-        figure->label = figures[i].label;
-        figure->decimals = figures[i].decimals;
-        for (uint32_t b = 0; b < ab->runs.arms; b++) {
-            figure->arm[b] = estimate(ab, figure->name, b, b);
-            for (uint32_t a = 0; a < b; a++) {
-                figure->difference[a][b] = estimate(ab, figure->name, a, b);
-            }
+    if (!items) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory for the figures of runs");
+    }
+    for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
+        ab->run_figures[i].name = figures[i].name;
+        ab->run_figures[i].label = figures[i].label;
+        ab->run_figures[i].decimals = figures[i].decimals;
+        (void)dyno_gate_metric_find(&aims.limits[aims.limit_count++].metric, figures[i].name);
+    }
+    for (uint32_t b = 1; b < ab->runs.arms && status == DYNO_OK; b++) {
+        for (uint32_t a = 0; a < b && status == DYNO_OK; a++) {
+            status = compare(ab, &aims, items, a, b, error);
         }
     }
+    free(items);
+    return status;
 }

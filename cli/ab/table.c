@@ -120,7 +120,7 @@ static void print_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, uint3
     }
 }
 
-/* What a run has one of; with intervals only over seeds. */
+/* What a run has one of. */
 static void print_run_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, uint32_t b)
 {
     for (uint32_t i = 0; i < DYNO_AB_RUN_FIGURES; i++) {
@@ -139,7 +139,7 @@ static void print_run_figures(const struct dyno_ab *ab, FILE *out, uint32_t a, u
         (void)snprintf(text, sizeof text, "%s to %s",
                        signed_fixed(low, difference->low, figure->decimals),
                        signed_fixed(high, difference->high, figure->decimals));
-        print_cell(out, 22, isfinite(difference->low) ? text : "one a run");
+        print_cell(out, 22, isfinite(difference->low) ? text : "n/a");
         if (base > 0.0) {
             print_change(out, difference->value, base);
         }

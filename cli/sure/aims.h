@@ -34,6 +34,7 @@ struct dyno_tune_aims {
     uint32_t goal_count;
     struct dyno_tune_limit limits[DYNO_TUNE_LIMITS_MAX]; /* [limit_count] */
     uint32_t limit_count;
+    bool is_by_requests; /* totals are of as many requests, however long; else of as much time */
 };
 
 /* What a run came to: its metrics, goals first, then limits; NAN: undefined. */

@@ -400,6 +400,20 @@ static uint32_t cells_for(const struct dyno_arm_runs *runs)
     return cells < DYNO_TUNE_CELLS_MAX ? cells : DYNO_TUNE_CELLS_MAX;
 }
 
+/* What a ratio is to be multiplied by.  A total is the mean of a cell, or of a request, times as
+ * many as a run has. */
+static double scale_of(const struct dyno_tune_cells *work, struct dyno_tune_recipe *recipe)
+{
+    if (recipe->quantile >= 0.0 || recipe->below != DYNO_TUNE_ONE) {
+        return recipe->times;
+    }
+    if (!work->aims->is_by_requests) {
+        return recipe->times * work->cells;
+    }
+    recipe->below = DYNO_TUNE_REQUESTS;
+    return recipe->times * run_of(work, 0, 0)->record_count;
+}
+
 dyno_status dyno_tune_cells_fill(struct dyno_tune_cells *out, const struct dyno_arm_runs *runs,
                                  const struct dyno_tune_aims *aims)
 {
@@ -415,6 +429,7 @@ dyno_status dyno_tune_cells_fill(struct dyno_tune_cells *out, const struct dyno_
         if (!is_known(runs, out->recipes[i].above)) {
             out->recipes[i].above = DYNO_TUNE_NOTHING;
         }
+        out->scales[i] = scale_of(out, &out->recipes[i]);
         DYNO_TRY(find_group(out, i));
     }
     for (uint32_t i = 0; i < runs->arms; i++) {
@@ -462,9 +477,8 @@ double dyno_tune_cells_figure(const struct dyno_tune_cells *work, uint32_t side,
         return NAN;
     }
     if (recipe->quantile < 0.0) {
-        double scale = recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->cells : 1.0);
-
-        return scale * weighted(sum_of(work, part, recipe->above), weights, work->places) / below;
+        return work->scales[metric] *
+               weighted(sum_of(work, part, recipe->above), weights, work->places) / below;
     }
     for (uint32_t i = 0; i < from->sorted_count[recipe->latency]; i++) {
         passed += weights[from->sorted[recipe->latency][i].place];
@@ -493,7 +507,7 @@ void dyno_tune_cells_influence(const struct dyno_tune_cells *work, double *out, 
     struct dyno_paired_ranked ranked;
 
     if (recipe->quantile < 0.0) {
-        times *= recipe->times * (recipe->below == DYNO_TUNE_ONE ? work->cells : 1.0);
+        times *= work->scales[metric];
         dyno_paired_influence_ratio(
             out, times, dyno_tune_cells_sums(work, side, metric, recipe->above),
             dyno_tune_cells_sums(work, side, metric, recipe->below), work->places);

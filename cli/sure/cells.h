@@ -23,6 +23,7 @@ struct dyno_tune_cells {
     const struct dyno_arm_runs *runs;
     const struct dyno_tune_aims *aims;
     struct dyno_tune_recipe recipes[DYNO_TUNE_METRICS_MAX]; /* [metrics] */
+    double scales[DYNO_TUNE_METRICS_MAX];                   /* [metrics] of the ratio */
     uint32_t groups_of[DYNO_TUNE_METRICS_MAX];              /* [metrics] where each is made */
     uint32_t metrics, cells, places;                        /* places: of all seeds */
     uint32_t groups, models[DYNO_TUNE_GROUPS_MAX]; /* [groups]; DYNO_TUNE_ALL_MODELS first */

@@ -54,8 +54,8 @@ read -ra others <<<"$(sed -n 's/^ *the next 4 //p' out)"
 # Energy and costs, where they are told.
 works "${chat[@]}" --a workers=4 --b workers=8 --db none --json cost.json --set cost.energy=true \
     --set cost.gpu_hour=2.5
-grep -Eq '^kWh +0\.[0-9]+ +0\.[0-9]+ +\+0\.[0-9]+ +one a run ' out
-grep -Eq '^cost per M tokens out +[0-9.]+ +[0-9.]+ +\+[0-9.]+ +one a run ' out
+grep -Eq '^kWh +0\.[0-9]+ +0\.[0-9]+ +\+0\.[0-9]+ +[-+]?0\.[0-9]+ to \+0\.[0-9]+ ' out
+grep -Eq '^cost per M tokens out +[0-9.]+ +[0-9.]+ +\+[0-9.]+ +[-+]?[0-9.]+ to \+[0-9.]+ ' out
 if command -v jq >/dev/null; then
     jq -e '.arms[1].metrics | .["cost.total"].value / .["fleet.gpu_hours"].value - 2.5 |
         fabs < 1e-9' cost.json >/dev/null || fail "2.5 a GPU-hour is another cost"

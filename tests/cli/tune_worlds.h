@@ -69,6 +69,7 @@ static inline void summarise(struct dyno_arm_run *run, const struct dyno_tune_ai
         put_metric(run, dyno_tune_aims_metric(aims, i)->name, values[i]);
     }
     put_metric(run, "fleet.gpus", 1.0);
+    put_metric(run, "fleet.gpu_hours", last / 3600.0);
     put_metric(run, "fleet.busy_fraction", busy_s / last);
     put_metric(run, "fleet.mfu", 0.0);
     put_metric(run, "fleet.mbu", 1.0); /* what is busy draws all that it may */
@@ -141,34 +142,48 @@ static inline void serve(const struct paired_world *world, uint64_t seed,
     }
 }
 
+/* METRICS of them, and behind them those of `more`; NULL: none. */
+static inline dyno_status make_aims(struct dyno_tune_aims *out, const char *more)
+{
+    struct dyno_error error;
+
+    *out = (struct dyno_tune_aims){.goal_count = 0};
+    DYNO_TRY(dyno_tune_aims_goals(out, metrics, &error));
+    DYNO_TRY(dyno_tune_aims_limits(out, limits, &error));
+    return more ? dyno_tune_aims_limits(out, more, &error) : DYNO_OK;
+}
+
 /* world->seeds seeds from `seed` on under both arms; of one seed as if it were a trace. */
-static inline dyno_status compare(const struct paired_world *world, uint64_t seed, uint32_t draws,
-                                  struct dyno_tune_sure *out)
+static inline dyno_status compare_by(const struct dyno_tune_aims *aims,
+                                     const struct paired_world *world, uint64_t seed,
+                                     uint32_t draws, struct dyno_tune_sure *out)
 {
     uint32_t seeds = world->seeds > 0 ? world->seeds : 1;
     struct dyno_arm_run *items = calloc(2 * (size_t)seeds, sizeof *items);
     struct dyno_arm_runs runs = {
         .arms = 2, .seeds = seeds, .items = items, .same_traffic = seeds == 1};
-    struct dyno_tune_aims aims = {.goal_count = 0};
     struct dyno_error error;
     dyno_status status;
 
-    status = dyno_tune_aims_goals(&aims, metrics, &error);
-    if (status == DYNO_OK) {
-        status = dyno_tune_aims_limits(&aims, limits, &error);
-    }
     for (uint32_t i = 0; i < seeds; i++) {
-        serve(world, seed * seeds + i, &aims, &items[i], &items[seeds + i]);
+        serve(world, seed * seeds + i, aims, &items[i], &items[seeds + i]);
     }
-    if (status == DYNO_OK) {
-        status = dyno_tune_sure_compute(out, &runs, &aims, draws, &error);
-    }
+    status = dyno_tune_sure_compute(out, &runs, aims, draws, &error);
     for (uint32_t i = 0; i < 2 * seeds; i++) {
         free(items[i].records);
         free(items[i].busy);
     }
     free(items);
     return status;
+}
+
+static inline dyno_status compare(const struct paired_world *world, uint64_t seed, uint32_t draws,
+                                  struct dyno_tune_sure *out)
+{
+    struct dyno_tune_aims aims;
+
+    DYNO_TRY(make_aims(&aims, NULL));
+    return compare_by(&aims, world, seed, draws, out);
 }
 
 /* Of `count` worlds: how many intervals of the second arm, and of the difference, hold the truth.

@@ -44,6 +44,27 @@ START_TEST(arms_that_are_one_do_not_differ)
 }
 END_TEST
 
+/* A server that is up for as long as 2,000 requests take, one every two seconds in the mean: of as
+ * many requests its GPU-hours are 2,000 x 2 / 3,600; of as much time they are always the same. */
+START_TEST(totals_may_be_those_of_as_many_requests)
+{
+    static const struct paired_world world = {.rate = 0.5, .slowdown = 1.1, .requests = 2000};
+    struct dyno_tune_aims aims;
+    uint32_t covered = 0;
+
+    ck_assert_int_eq(make_aims(&aims, "fleet.gpu_hours<99h"), DYNO_OK);
+    aims.is_by_requests = true;
+    for (uint32_t i = 0; i < 40; i++) {
+        struct dyno_tune_sure sure;
+        const struct dyno_estimate *hours = &sure.side[1][METRICS];
+
+        ck_assert_int_eq(compare_by(&aims, &world, 1 + i, 100, &sure), DYNO_OK);
+        covered += hours->low <= 4000.0 / 3600 && 4000.0 / 3600 <= hours->high;
+    }
+    ck_assert_msg(covered >= 33, "%u of 40", covered);
+}
+END_TEST
+
 enum { LOOKS = 40, ROWS = 2 * LOOKS };
 
 /* 2,000 requests of a second each and a planner that looks every 50 s: a run as if its fleet had
@@ -243,6 +264,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, intervals_hold_the_truth_as_often_as_promised);
     tcase_add_test(tcase, intervals_over_seeds_hold_the_truth_too);
     tcase_add_test(tcase, arms_that_are_one_do_not_differ);
+    tcase_add_test(tcase, totals_may_be_those_of_as_many_requests);
     tcase_add_test(tcase, gpus_are_those_of_all_roles_and_models);
     tcase_add_test(tcase, costs_are_as_sure_as_the_hours_that_are_paid);
     tcase_add_test(tcase, hours_are_of_one_run_however_many_seeds);
