@@ -38,33 +38,11 @@ __device__ __forceinline__ float power_of_two(float x)
     return power;
 }
 
-/* As pack_pair, in one instruction. */
-__device__ __forceinline__ uint32_t round_pair(bf16, float low, float high)
-{
-    uint32_t pair;
-
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-}
-
-__device__ __forceinline__ uint32_t round_pair(f16, float low, float high)
-{
-    uint32_t pair;
-
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-}
-
 #else
 
 static inline float power_of_two(float x)
 {
     return exp2f(x);
-}
-
-template <class M> static inline uint32_t round_pair(M, float low, float high)
-{
-    return pack_pair<M>(low, high);
 }
 
 #endif

@@ -58,12 +58,41 @@ __device__ __forceinline__ void from_float(float value, e4m3 *out)
     out->bits = __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
 }
 
+/* Two floats as a register of two elements, by one instruction; of e4m3 its lower half. */
+__device__ __forceinline__ uint32_t round_pair(bf16, float low, float high)
+{
+    uint32_t pair;
+
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+__device__ __forceinline__ uint32_t round_pair(f16, float low, float high)
+{
+    uint32_t pair;
+
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+__device__ __forceinline__ uint32_t round_pair(e4m3, float low, float high)
+{
+    return __nv_cvt_float2_to_fp8x2(make_float2(low, high), __NV_SATFINITE, __NV_E4M3);
+}
+
 /* Four of e4m3 as two registers of two of f16, in order; exact. */
 __device__ __forceinline__ void f16_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
 {
 #if __CUDA_ARCH__ >= 890
-    asm("cvt.rn.f16x2.e4m3x2 %0, %1;\n" : "=r"(pairs[0]) : "h"(static_cast<uint16_t>(four)));
-    asm("cvt.rn.f16x2.e4m3x2 %0, %1;\n" : "=r"(pairs[1]) : "h"(static_cast<uint16_t>(four >> 16)));
+    /* The instruction takes either half of a register, so nothing is shifted. */
+    asm("{\n"
+        ".reg .b16 low, high;\n"
+        "mov.b32 {low, high}, %2;\n"
+        "cvt.rn.f16x2.e4m3x2 %0, low;\n"
+        "cvt.rn.f16x2.e4m3x2 %1, high;\n"
+        "}\n"
+        : "=r"(pairs[0]), "=r"(pairs[1])
+        : "r"(four));
 #else
     /* Sign, exponent and mantissa at f16's places make a number that is too small by the difference
      * of the exponents' biases, 8.  (What is not a number becomes 480.) */
@@ -122,6 +151,14 @@ static inline void from_float(float value, f16 *out)
 static inline void from_float(float value, e4m3 *out)
 {
     out->bits = dyno_e4m3_of_float(value);
+}
+template <class T> static inline uint32_t round_pair(T, float low, float high)
+{
+    T first, second;
+
+    from_float(low, &first);
+    from_float(high, &second);
+    return first.bits | static_cast<uint32_t>(second.bits) << 8 * sizeof(T);
 }
 template <class T> static inline void pairs_of_e4m3(uint32_t four, uint32_t (&pairs)[2])
 {
