@@ -183,10 +183,19 @@ struct lane_turn {
     float cosine[width], sine[width];
 };
 
+/* A job, and what is the same for all threads: computed once, by the host. */
+struct vector_job {
+    dyno_cuda_rope_job job;
+    unsigned lanes_shift;             /* a head's lanes, a power of two */
+    unsigned block_shift;             /* of block_tokens; no_shift: that is no power of two */
+    float key_inverse, value_inverse; /* of the scales */
+};
+constexpr unsigned no_shift = 32;
+
 /* A thread's work: heads `first` and `first + step` of a token, if they are below `heads`. */
 struct token_work {
     const dyno_cuda_rope_job &job;
-    unsigned token, position, slot;
+    unsigned token, position;
     unsigned lanes, lane, first, step, heads; /* heads: of queries, keys and values */
 };
 
@@ -251,23 +260,17 @@ template <bool adjacent> __device__ __forceinline__ lane_turn load_turn(const to
     return turn;
 }
 
-/* The values of a lane, normed. */
+/* The values of a lane to a head's norm; all lanes of a head come, with `norm` NULL if it has none.
+ */
 template <class T>
-__device__ __forceinline__ void read_part(const token_work &work, const lane_part &from,
-                                          const void *norm, float (&value)[2][width])
+__device__ __forceinline__ void norm_part(const token_work &work, const void *norm,
+                                          float (&value)[2][width])
 {
     float squares = 0.0F, scale;
 
 #pragma unroll
-    for (unsigned half = 0; half < 2; half++) {
-        read_vector<T>(from.half[half], value[half]);
-#pragma unroll
-        for (unsigned i = 0; i < width; i++) {
-            squares += value[half][i] * value[half][i];
-        }
-    }
-    if (!work.job.query_norm && !work.job.key_norm) {
-        return; /* of no head of the warp */
+    for (unsigned i = 0; i < 2 * width; i++) {
+        squares += value[i / width][i % width] * value[i / width][i % width];
     }
     scale = rsqrtf(lanes_sum(squares, work.lanes) / static_cast<float>(work.job.kv.head_dim) +
                    work.job.epsilon);
@@ -303,55 +306,65 @@ __device__ __forceinline__ void turn_part(const lane_turn &turn, float (&value)[
     }
 }
 
-template <class T>
-__device__ __forceinline__ void store_values(T *to, const float (&value)[width], float scale)
+template <class T> __device__ __forceinline__ void store_values(T *to, const float (&value)[width])
 {
-    union {
-        T at[width];
-        uint4 words;
-        uint2 half;
-    } all;
+    uint32_t pair[width / 2];
 
 #pragma unroll
-    for (unsigned i = 0; i < width; i++) {
-        all.at[i] = of_float<T>(value[i] * scale);
+    for (unsigned i = 0; i < width / 2; i++) {
+        pair[i] = round_pair(T{}, value[2 * i], value[2 * i + 1]);
     }
-    if (sizeof(T) == 1) {
-        *reinterpret_cast<uint2 *>(to) = all.half;
+    if constexpr (sizeof(T) == 1) {
+        *reinterpret_cast<uint2 *>(to) = {pair[0] | pair[1] << 16, pair[2] | pair[3] << 16};
     } else {
-        *reinterpret_cast<uint4 *>(to) = all.words;
+        *reinterpret_cast<uint4 *>(to) = {pair[0], pair[1], pair[2], pair[3]};
     }
 }
 
+/* Elements of 16 bits have no scale. */
 template <class K>
-__device__ __forceinline__ void store_slot(const token_work &work, part part, unsigned head,
-                                           const float (&value)[2][width])
+__device__ __forceinline__ void store_slot(const token_work &work, const vector_job &all, part part,
+                                           unsigned slot, unsigned head, float (&value)[2][width])
 {
     const dyno_cuda_kv &kv = work.job.kv;
-    unsigned block = work.slot / kv.block_tokens, token = work.slot % kv.block_tokens;
-    float scale = 1.0F / (part == KEY ? kv.key_scale : kv.value_scale);
+    unsigned block = all.block_shift == no_shift ? slot / kv.block_tokens : slot >> all.block_shift;
+    unsigned token = slot - block * kv.block_tokens;
     K *to = static_cast<K *>(part == KEY ? kv.keys : kv.values) + block * kv.block_stride +
-            (static_cast<size_t>(head) * kv.block_tokens + token) * kv.head_dim + work.lane * width;
+            (head * kv.block_tokens + token) * size_t{kv.head_dim} + work.lane * width;
 
-    if (work.slot != DYNO_CUDA_NO_SLOT && block < kv.blocks) {
-        store_values(to, value[0], scale);
-        store_values(to + kv.head_dim / 2, value[1], scale);
+    if (slot == DYNO_CUDA_NO_SLOT || block >= kv.blocks) {
+        return;
     }
+    if constexpr (sizeof(K) == 1) {
+        float scale = part == KEY ? all.key_inverse : all.value_inverse;
+
+#pragma unroll
+        for (unsigned i = 0; i < 2 * width; i++) {
+            value[i / width][i % width] *= scale;
+        }
+    }
+    store_values(to, value[0]);
+    store_values(to + kv.head_dim / 2, value[1]);
 }
 
-template <class T, class K, bool adjacent>
-__device__ __forceinline__ void finish_part(const token_work &work, const lane_turn &turn,
+template <class T, class K, bool adjacent, bool normed>
+__device__ __forceinline__ void finish_part(const token_work &work, const vector_job &all,
+                                            unsigned slot, const lane_turn &turn,
                                             const lane_part &from, unsigned head)
 {
     const dyno_cuda_rope_job &job = work.job;
     part part = part_of(job, head);
     float value[2][width];
 
-    read_part<T>(work, from,
-                 part == QUERY ? job.query_norm
-                 : part == KEY ? job.key_norm
-                               : nullptr,
-                 value);
+    read_vector<T>(from.half[0], value[0]);
+    read_vector<T>(from.half[1], value[1]);
+    if (normed) {
+        norm_part<T>(work,
+                     part == QUERY ? job.query_norm
+                     : part == KEY ? job.key_norm
+                                   : nullptr,
+                     value);
+    }
     if (part != VALUE) {
         turn_part<adjacent>(turn, value);
     }
@@ -361,17 +374,21 @@ __device__ __forceinline__ void finish_part(const token_work &work, const lane_t
     if (part == QUERY) {
         T *to = place_of<T>(work, head);
 
-        store_values(to, value[0], 1.0F);
-        store_values(to + job.kv.head_dim / 2, value[1], 1.0F);
+        store_values(to, value[0]);
+        store_values(to + job.kv.head_dim / 2, value[1]);
     } else {
-        store_slot<K>(work, part, (head - job.heads) % job.kv.kv_heads, value);
+        head -= part == KEY ? job.heads : job.heads + job.kv.kv_heads;
+        store_slot<K>(work, all, part, slot, head, value);
     }
 }
 
-template <class T, class K, bool adjacent>
-__global__ void __launch_bounds__(vector_threads, vector_blocks) rope_vector(dyno_cuda_rope_job job)
+/* normed: some heads are. */
+template <class T, class K, bool adjacent, bool normed>
+__global__ void __launch_bounds__(vector_threads, vector_blocks)
+    rope_vector(const __grid_constant__ vector_job all)
 {
-    const unsigned lanes = job.kv.head_dim / (2 * width), step = vector_threads / lanes;
+    const dyno_cuda_rope_job &job = all.job;
+    const unsigned lanes = 1U << all.lanes_shift, step = vector_threads >> all.lanes_shift;
     const unsigned token = blockIdx.x, first = blockIdx.y * heads_at_once * step;
     const unsigned heads = job.heads + 2 * job.kv.kv_heads;
     lane_part parts[heads_at_once] = {};
@@ -383,18 +400,18 @@ __global__ void __launch_bounds__(vector_threads, vector_blocks) rope_vector(dyn
     const token_work work = {job,
                              token,
                              job.position[token],
-                             job.slot[token],
                              lanes,
-                             threadIdx.x % lanes,
-                             first + threadIdx.x / lanes,
+                             threadIdx.x & (lanes - 1),
+                             first + (threadIdx.x >> all.lanes_shift),
                              step,
                              heads};
+    const unsigned slot = job.slot[token];
 
     load_parts<T>(work, parts);
     turn = load_turn<adjacent>(work);
 #pragma unroll
     for (unsigned i = 0; i < heads_at_once; i++) {
-        finish_part<T, K, adjacent>(work, turn, parts[i], work.first + i * step);
+        finish_part<T, K, adjacent, normed>(work, all, slot, turn, parts[i], work.first + i * step);
     }
 }
 
@@ -428,6 +445,36 @@ bool is_supported_in_vectors(const dyno_cuda_rope_job *job)
            is_aligned(kv->keys, kv->block_stride * kv_bytes) && is_aligned(kv->values, 0);
 }
 
+unsigned log2_of(unsigned power)
+{
+    unsigned shift = 0;
+
+    while (power >> shift > 1) {
+        shift++;
+    }
+    return shift;
+}
+
+vector_job vector_job_of(const dyno_cuda_rope_job *job)
+{
+    const dyno_cuda_kv &kv = job->kv;
+    bool is_power = (kv.block_tokens & (kv.block_tokens - 1)) == 0;
+
+    return {*job, log2_of(kv.head_dim / (2 * width)),
+            is_power ? log2_of(kv.block_tokens) : no_shift, 1.0F / kv.key_scale,
+            1.0F / kv.value_scale};
+}
+
+template <class T, class K, bool normed>
+void launch_vector(const vector_job &all, dim3 grid, cudaStream_t stream)
+{
+    if (all.job.adjacent) {
+        DYNO_LAUNCH_AFTER((rope_vector<T, K, true, normed>), grid, vector_threads, 0, stream, all);
+    } else {
+        DYNO_LAUNCH_AFTER((rope_vector<T, K, false, normed>), grid, vector_threads, 0, stream, all);
+    }
+}
+
 template <class T, class K>
 void launch_kind(const dyno_cuda_rope_job *job, bool in_vectors, cudaStream_t stream)
 {
@@ -440,11 +487,12 @@ void launch_kind(const dyno_cuda_rope_job *job, bool in_vectors, cudaStream_t st
         DYNO_LAUNCH_AFTER((rope_plain<T, K>), grid, block_warps * warp_lanes, 0, stream, *job);
     } else {
         dim3 grid(job->tokens, divide_up(heads * lanes, vector_threads * heads_at_once));
+        vector_job all = vector_job_of(job);
 
-        if (job->adjacent) {
-            DYNO_LAUNCH_AFTER((rope_vector<T, K, true>), grid, vector_threads, 0, stream, *job);
+        if (job->query_norm || job->key_norm) {
+            launch_vector<T, K, true>(all, grid, stream);
         } else {
-            DYNO_LAUNCH_AFTER((rope_vector<T, K, false>), grid, vector_threads, 0, stream, *job);
+            launch_vector<T, K, false>(all, grid, stream);
         }
     }
 }
