@@ -36,6 +36,7 @@ done
 
 IFS=, read -r name capability driver clock <<<"$gpu"
 capability=${capability// /}
+driver=${driver# }
 case $capability in
 9.0) architecture=90a ;;
 *) architecture=${capability/./} ;;
@@ -59,13 +60,14 @@ compile() {
 
     case $file in
     *.cu)
-        exec "$nvcc" -std=c++17 -lineinfo "${flags[@]}" -c "$file" -o "$object" \
+        "$nvcc" -std=c++17 -lineinfo "${flags[@]}" -c "$file" -o "$object" \
             -gencode="arch=compute_$architecture,code=sm_$architecture"
+        return
         ;;
     *isa_avx2.c) [[ $(uname -m) != x86_64 ]] || flags+=(-mavx2 -mfma -mf16c) ;;
     *isa_avx512.c) [[ $(uname -m) != x86_64 ]] || flags+=(-mavx512f -mfma -mf16c) ;;
     esac
-    exec "$cc" -std=gnu11 -ffp-contract=off "${flags[@]}" -I"$cuda" -c "$file" -o "$object"
+    "$cc" -std=gnu11 -ffp-contract=off "${flags[@]}" -I"$cuda" -c "$file" -o "$object"
 }
 
 link_program() {
@@ -83,7 +85,7 @@ build_all() {
     export -f compile
     export nvcc cc build architecture cuda
     printf '%s\0' kernels/cuda/*.cu tests/gpu/*.cu kernels/*.c "${core[@]}" tests/cuda/*.c |
-        xargs -0 -n 1 -P "$(nproc)" bash -c 'compile "$@"' compile &&
+        xargs -0 -n 1 -P "$(nproc)" bash -c 'compile "$@" || exit 255' compile && # 255: no more
         link_program test_cuda "$build"/tests_cuda_*.o "$build"/core_base_*.o &&
         link_program bench "$build"/tests_gpu_*.o
 }
@@ -119,7 +121,7 @@ step bench bench
 timeout 60 "$python" tests/gpu/rivals.py >"$build/rivals.jsonl" ||
     echo "rivals: not all were timed"
 printf '{"gpu": "%s", "compute_capability": "%s", "driver": "%s", ' "$name" "$capability" \
-    "${driver# }" >"$build/facts.json"
+    "$driver" >"$build/facts.json"
 printf '"clock_mhz": "%s", "date": "%s"}\n' "${clock# }" "$(date -u +%F)" >>"$build/facts.json"
 step report timeout 20 "$python" tests/gpu/report.py "$build/ours.jsonl" "$build/rivals.jsonl" \
     "$build/facts.json" "$results/kernels-$(date -u +%Y%m%dT%H%M%SZ).json"
