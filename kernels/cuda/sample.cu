@@ -89,6 +89,8 @@ size_t dyno_cuda_sample_scratch(const struct dyno_cuda_sample_job *job)
 int dyno_cuda_sample(const struct dyno_cuda_sample_job *job, dyno_cuda_stream stream)
 {
     constexpr unsigned rows_max = 1U << 20; /* so that the chunks can be numbered */
+    int device, processors;
+    sample_plan plan;
 
     if (!sample_is_whole(job) || job->rows > rows_max) {
         return DYNO_CUDA_REFUSED;
@@ -96,5 +98,12 @@ int dyno_cuda_sample(const struct dyno_cuda_sample_job *job, dyno_cuda_stream st
     if (job->rows == 0) {
         return 0;
     }
-    return launch(plan_of(job), stream);
+    if (DYNO_CUDA_CHECK(cudaGetDevice(&device)) ||
+        DYNO_CUDA_CHECK(
+            cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device))) {
+        return DYNO_CUDA_FAILED;
+    }
+    plan = plan_of(job);
+    plan.blocks = static_cast<unsigned>(processors) * blocks_at_once;
+    return launch(plan, stream);
 }

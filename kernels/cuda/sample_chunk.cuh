@@ -7,6 +7,7 @@
 #ifndef DYNO_KERNELS_CUDA_SAMPLE_CHUNK_CUH
 #define DYNO_KERNELS_CUDA_SAMPLE_CHUNK_CUH
 
+#include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/sample_parts.cuh"
 
 namespace dyno
@@ -26,6 +27,7 @@ struct listed {
 struct sample_plan {
     dyno_cuda_sample_job job;
     unsigned chunks, chunk; /* of a row; tokens of each */
+    unsigned blocks;        /* that run at once, of one for each chunk; 0: all */
     word *key;              /* [rows][vocab] of candidates, and no_key; key_count of them */
     word *sum;              /* [rows][chunks] of weights */
     word *above, *gap;      /* [rows][chunks] of those above the listed, and between them */
@@ -40,6 +42,7 @@ struct sample_plan {
 };
 
 constexpr unsigned sample_threads = 256; /* but for drawing */
+constexpr unsigned blocks_at_once = 4;   /* of a multiprocessor, so that loads overlap */
 constexpr unsigned buckets = 256;        /* of counts */
 constexpr float buckets_octave = 8.0F;
 
@@ -146,6 +149,27 @@ static __device__ chunk_view view_of(const sample_plan &plan, unsigned row, unsi
 
     return {plan.job.row + row, plan.job.logits + row * plan.job.stride, first,
             first + (left < plan.chunk ? left : plan.chunk), false};
+}
+
+/* A thread's line of the logits toward the second-level cache. */
+static __device__ void prefetch_view(const sample_plan &plan, const chunk_view &view)
+{
+    constexpr unsigned line_logits = 32; /* 128 bytes */
+    unsigned token = view.first + threadIdx.x * line_logits;
+
+    if (threadIdx.x < plan.chunk / line_logits && token < view.end) {
+        prefetch_line(view.logits + token);
+    }
+}
+
+/* Those of the block that comes when this one goes: memory is not to wait for its beginning. */
+static __device__ void prefetch_ahead(const sample_plan &plan)
+{
+    const unsigned part = blockIdx.x + plan.blocks;
+
+    if (plan.blocks > 0 && part < gridDim.x) {
+        prefetch_view(plan, view_of(plan, part / plan.chunks, part % plan.chunks));
+    }
 }
 
 /* Makes the marks of its row's lists, for all of the block. */

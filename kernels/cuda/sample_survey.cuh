@@ -8,7 +8,7 @@
 namespace dyno
 {
 
-constexpr unsigned survey_blocks = 4; /* of a multiprocessor, so that loads overlap */
+constexpr unsigned survey_blocks = blocks_at_once;
 
 struct survey_shared {
     double largest[sample_threads / warp_lanes];
@@ -186,6 +186,7 @@ static __global__ void __launch_bounds__(sample_threads, survey_blocks)
     const kept_logits<logits> kept(
         view); /* before the row is looked at, for that takes time, too */
 
+    prefetch_ahead(plan);
     if (changes_logits(*view.row)) {
         mark_lists(&view);
         survey_view(plan, view, made_logits<logits>(view), &shared);

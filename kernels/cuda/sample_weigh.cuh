@@ -3,13 +3,12 @@
 #ifndef DYNO_KERNELS_CUDA_SAMPLE_WEIGH_CUH
 #define DYNO_KERNELS_CUDA_SAMPLE_WEIGH_CUH
 
-#include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/sample_chunk.cuh"
 
 namespace dyno
 {
 
-constexpr unsigned weigh_blocks = 4, group_logits = 8;
+constexpr unsigned weigh_blocks = blocks_at_once, group_logits = 8;
 
 struct weigh_shared {
     power_table powers;
@@ -27,7 +26,7 @@ struct weighing {
     uint16_t *candidate; /* [key_count] tokens, from the chunk's first */
 };
 
-/* Sums of weights, the bits of each one's 2^52 included in `all`. */
+/* Sums of weights, the bits of each one's 2^52 included until they are done. */
 struct weigh_sums {
     word all, above, gap;
 };
@@ -46,42 +45,27 @@ __device__ __forceinline__ void append(const weighing &weighing, unsigned vector
     }
 }
 
-/* The sum of those weights of which `chosen` has a bit. */
-template <unsigned logits>
-__device__ __forceinline__ word sum_of_chosen(const word (&weight)[logits], unsigned chosen)
-{
-    word sum = 0;
-
-#pragma unroll
-    for (unsigned i = 0; i < logits; i++) {
-        sum += chosen >> i & 1 ? weight[i] : 0;
-    }
-    return sum - static_cast<unsigned>(__popc(chosen)) * no_weight;
-}
-
-/* Lists a group's candidates, and adds up what is above them and between them. */
+/* Lists a group's candidates, and adds up what is above them and between them: with the bits of
+ * each one's 2^52, which a thread's sums of a chunk do not reach. */
 template <class T, unsigned vectors, unsigned width>
 __device__ __forceinline__ void list_group(const weighing &weighing, unsigned vector,
                                            const T (&at)[vectors][width],
                                            const word (&weight)[vectors * width], weigh_sums *sums)
 {
-    unsigned chosen = 0, above = 0, gap = 0;
+    const listed &listed = weighing.listed;
+    unsigned chosen = 0;
 
 #pragma unroll
     for (unsigned i = 0; i < vectors * width; i++) {
         float raised = weighing.ruler.raised(at[i / width][i % width]);
 
-        chosen |= raised >= weighing.listed.low ? 1U << i : 0;
-        above |= raised > weighing.listed.high ? 1U << i : 0;
-        gap |= raised > weighing.listed.gap_low && raised < weighing.listed.gap_high ? 1U << i : 0;
+        bool is_above = raised > listed.high;
+        bool is_between = raised > listed.gap_low && raised < listed.gap_high;
+
+        sums->above += is_above ? weight[i] : 0;
+        sums->gap += is_between ? weight[i] : 0;
+        chosen |= raised >= listed.low && !is_above && !is_between ? 1U << i : 0;
     }
-    if (__any_sync(all_lanes, above != 0)) {
-        sums->above += sum_of_chosen(weight, above);
-    }
-    if (__any_sync(all_lanes, gap != 0)) {
-        sums->gap += sum_of_chosen(weight, gap);
-    }
-    chosen &= ~(above | gap);
     if (chosen > 0) {
         append<width>(weighing, vector, chosen);
     }
@@ -130,19 +114,7 @@ static __device__ weigh_sums weigh_view(const sample_plan &plan, const chunk_vie
     for (unsigned v = 0; v < vectors; v += at_once) {
         weigh_group<T, at_once>(view, weighing, v, &sums);
     }
-    sums.all -= vectors * width * no_weight;
-    return sums;
-}
-
-/* Toward the second-level cache, while it is found out what is to be done. */
-static __device__ void prefetch_view(const sample_plan &plan, const chunk_view &view)
-{
-    constexpr unsigned line_logits = 32; /* 128 bytes */
-    unsigned token = view.first + threadIdx.x * line_logits;
-
-    if (threadIdx.x < plan.chunk / line_logits && token < view.end) {
-        prefetch_line(view.logits + token);
-    }
+    return {sums.all & weight_mask, sums.above & weight_mask, sums.gap & weight_mask};
 }
 
 /* The block's sum to its place. */
@@ -210,6 +182,7 @@ static __global__ void __launch_bounds__(sample_threads, weigh_blocks)
     }
     __syncthreads();
     wait_for_launch_before();
+    prefetch_ahead(plan);
     largest = plan.row_largest[row];
     if (is_settled(sampling, largest)) {
         return;
