@@ -29,6 +29,9 @@ struct trace {
     unsigned read_epoch, read_thread,
         read_warp_epoch; /* read_thread: one, or several of read_warp */
     unsigned read_warp;  /* one, or several */
+
+    /* The launch in which another block read it, or updated it, than the one that is remembered. */
+    unsigned also_read, also_updated;
     bool written, atomic;
 };
 
@@ -277,10 +280,19 @@ static bool unordered(unsigned epoch, unsigned thread, unsigned warp, unsigned w
     return warp != here.thread / warp_lanes || warp_epoch == here.warp_epoch;
 }
 
+/* Whether an access was of this launch, and of a block before this one. */
+static bool is_of_other_block(unsigned epoch)
+{
+    return epoch >= memory.launch_epoch && epoch < memory.block_epoch;
+}
+
 static void note_read(trace *trace)
 {
     unsigned warp = here.thread / warp_lanes;
 
+    if (is_of_other_block(trace->read_epoch)) {
+        trace->also_read = memory.launch_epoch;
+    }
     if (trace->read_epoch != memory.epoch) {
         trace->read_thread = here.thread;
         trace->read_warp = warp;
@@ -292,6 +304,22 @@ static void note_read(trace *trace)
     }
     trace->read_epoch = memory.epoch;
     trace->read_warp_epoch = here.warp_epoch;
+}
+
+/* What is remembered no more, for a later block did the same: blocks of a launch have no order. */
+static void check_forgotten(const region *region, size_t offset, access kind, const char *now)
+{
+    const trace &trace = region->traces[offset];
+
+    if (region->is != space::device) {
+        return;
+    }
+    if (kind != access::atomic && trace.also_updated == memory.launch_epoch) {
+        complain_of_race(region, offset, "updated", several, true, now);
+    }
+    if (kind != access::read && trace.also_read == memory.launch_epoch) {
+        complain_of_race(region, offset, "read", several, true, now);
+    }
 }
 
 static void check_byte(const region *region, size_t offset, access kind)
@@ -306,6 +334,7 @@ static void check_byte(const region *region, size_t offset, access kind)
                   trace->write_warp_epoch)) {
         complain_of_race(region, offset, "written", trace->write_thread, !in_this_block, now);
     }
+    check_forgotten(region, offset, kind, now);
     if (kind != access::write && (region->is == space::device ? !trace->written : !in_this_block)) {
         complain("read of byte %zu of %zu of %s memory, which nobody wrote", offset,
                  static_cast<size_t>(region->end - region->begin), space_name(region));
@@ -320,6 +349,9 @@ static void check_byte(const region *region, size_t offset, access kind)
                   trace->read_warp_epoch)) {
         complain_of_race(region, offset, "read", trace->read_thread,
                          trace->read_epoch < memory.block_epoch, now);
+    }
+    if (is_of_other_block(trace->write_epoch)) {
+        trace->also_updated = memory.launch_epoch;
     }
     trace->write_epoch = memory.epoch;
     trace->write_thread = here.thread;

@@ -11,7 +11,8 @@
  *
  * Two accesses of one byte, one of them a write and not both atomic, by different threads, race
  * unless a launch, a barrier of their block, or a __syncwarp of their warp lies between them.  So
- * do accesses by different blocks of one launch.  Shuffles and votes order nothing, as in CUDA.
+ * do accesses by different blocks of one launch, whatever later blocks did meanwhile.  Shuffles and
+ * votes order nothing, as in CUDA.
  *
  * A kernel that touches another device's memory is found as well.
  *

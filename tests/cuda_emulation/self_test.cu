@@ -88,6 +88,27 @@ __global__ void all_blocks_add(unsigned *out)
     atomicAdd(out, 1U + blockIdx.x);
 }
 
+/* All blocks have read it; that one of them reads it again orders nothing. */
+__global__ void read_by_all_written_by_one(float *out)
+{
+    float value = out[0];
+
+    __syncthreads();
+    if (blockIdx.x == 1 && threadIdx.x == 0) {
+        out[0] = value + 1.0F;
+    }
+}
+
+/* A block's own update, and its barrier, do not make those of others come before its read. */
+__global__ void updated_by_all_read_by_one(unsigned *count, unsigned *out)
+{
+    atomicAdd(count, 1U);
+    __syncthreads();
+    if (blockIdx.x == 1 && threadIdx.x == 0) {
+        out[0] = *count;
+    }
+}
+
 __global__ void left_behind(float *out)
 {
     if (threadIdx.x < threads / 2) {
@@ -194,6 +215,28 @@ void race_of_blocks()
     DYNO_LAUNCH(all_blocks_write, 3, threads, 0, nullptr, device_of<float>(threads));
 }
 
+void race_with_reading_blocks()
+{
+    DYNO_LAUNCH(read_by_all_written_by_one, 2, threads, 0, nullptr, floats_of());
+}
+
+void race_with_updating_blocks()
+{
+    unsigned *count = device_of<unsigned>(2);
+
+    cudaMemset(count, 0, 2 * sizeof(*count));
+    DYNO_LAUNCH(updated_by_all_read_by_one, 2, threads, 0, nullptr, count, count + 1);
+}
+
+/* Blocks run in the other order. */
+template <void (*mistake)()> void the_other_way()
+{
+    float *out = floats_of();
+
+    DYNO_LAUNCH(reversed, 1, threads, 0, nullptr, floats_of(), out);
+    mistake();
+}
+
 void barrier_left_behind()
 {
     DYNO_LAUNCH(left_behind, 1, threads, 0, nullptr, device_of<float>(threads));
@@ -286,6 +329,12 @@ const mistake mistakes[] = {
     {"race over a shuffle", race_over_a_shuffle, "race: ", true},
     {"race with readers", race_with_readers, "race: read by several threads", true},
     {"race of blocks", race_of_blocks, "of another block, then written", true},
+    {"race with reading blocks", race_with_reading_blocks, "of another block", true},
+    {"race with reading blocks, turned", the_other_way<race_with_reading_blocks>,
+     "of another block", true},
+    {"race with updating blocks", race_with_updating_blocks, "of another block", true},
+    {"race with updating blocks, turned", the_other_way<race_with_updating_blocks>,
+     "of another block", true},
     {"read past the end", read_past_the_end, nullptr, false},
     {"read of unwritten shared memory", read_of_unwritten_shared, "shared memory, which nobody",
      true},
