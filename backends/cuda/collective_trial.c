@@ -123,7 +123,8 @@ static void take_part(void *context, uint32_t index, const void *work)
 static dyno_status bring_together(struct group *group, struct dyno_error *error)
 {
     uint32_t ranks = group->trial.ranks;
-    struct dyno_collective **members = calloc(ranks, sizeof(struct dyno_collective *));
+    struct dyno_collective **members =
+        calloc((size_t)ranks + 1, sizeof(struct dyno_collective *)); /* never of nothing */
     dyno_status status;
 
     if (!members) {

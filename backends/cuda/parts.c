@@ -163,7 +163,7 @@ static dyno_status measure_group(uint64_t *out, const struct dyno_cuda_parts_con
         .sum_elements = (uint64_t)config->forward->rows_max * model->hidden,
         .gather_each = config->forward->sequences_max * each,
     };
-    int *gpus = calloc(config->ranks, sizeof *gpus);
+    int *gpus = calloc((size_t)config->ranks + 1, sizeof *gpus); /* never of nothing */
     dyno_status status;
 
     if (!gpus) {
