@@ -279,6 +279,9 @@ FILTER(int_)
     double decimal = 0;
     bool read = false;
 
+    if (subject->type == DYNO_JINJA_UNDEFINED) {
+        return dyno_jinja_fail(run, "int of what is undefined");
+    }
     DYNO_TRY(whole_argument(run, arguments, 1, 10, &base));
     if (subject->type == DYNO_JINJA_STRING) {
         read = read_whole(subject->as.text, base, &whole) ||
@@ -300,7 +303,9 @@ FILTER(float_)
     double decimal = 0;
     bool read = dyno_jinja_is_number(subject);
 
-    (void)run;
+    if (subject->type == DYNO_JINJA_UNDEFINED) {
+        return dyno_jinja_fail(run, "float of what is undefined");
+    }
     if (read) {
         decimal = dyno_jinja_number(subject);
     } else if (subject->type == DYNO_JINJA_STRING) {

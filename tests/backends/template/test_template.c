@@ -252,6 +252,8 @@ START_TEST(mistakes_are_named_with_their_line)
 {
     refuse("a\n{{ raise_exception('no ' ~ s) }}", DYNO_BAD_INPUT, "line 2: no x");
     refuse("{{ x.y }}", DYNO_BAD_INPUT, "'x' is undefined");
+    refuse("{{ x|int }}", DYNO_BAD_INPUT, "int of what is undefined");
+    refuse("{{ (0x5.5)|float(1) }}", DYNO_BAD_INPUT, "float of what is undefined");
     refuse("{{ s + 1 }}", DYNO_BAD_INPUT, "a string and an integer");
     refuse("{{ 1 // 0 }}", DYNO_BAD_INPUT, "division by zero");
     refuse("{{ 9223372036854775807 + 1 }}", DYNO_BAD_INPUT, "64 bits");
