@@ -385,7 +385,9 @@ START_TEST(streams_of_the_same_traffic_are_one)
 
     dyno_rng_init(&rng, 5, "streams");
     remember_noise(series, 250, &rng, 0.3, true);
-    memcpy(series + 250, series, sizeof series / 2);
+    for (uint32_t i = 0; i < 250; i++) {
+        series[250 + i] = series[i];
+    }
     once = dyno_long_run_of(&(struct dyno_long_run_input){
         .series = series, .streams = 1, .shared = true, .cells = 250, .block_cells = 10});
     twice = dyno_long_run_of(&(struct dyno_long_run_input){
