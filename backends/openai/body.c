@@ -9,7 +9,7 @@
 /* What a pass over JSON sees of its structure; meaningless, but harmless, for what is no JSON. */
 struct shape {
     uint32_t depth, depth_max;
-    uint32_t values; /* at least as many as there are, and a constant more */
+    uint32_t values; /* at least as many as there count, and a constant more */
     bool in_string;
 };
 
@@ -17,7 +17,7 @@ static void see_structure(struct shape *shape, char byte)
 {
     if (byte == '{' || byte == '[') {
         shape->depth++;
-        shape->values++;
+        shape->values += DYNO_OPENAI_HOLDER_VALUES;
         shape->depth_max = shape->depth > shape->depth_max ? shape->depth : shape->depth_max;
     } else if (byte == '}' || byte == ']') {
         shape->depth -= shape->depth > 0;
@@ -55,7 +55,9 @@ static dyno_status check_shape(const char *bytes, size_t size,
         }
         if (shape.values > rules->values_max) {
             return dyno_openai_fail(error, 413, DYNO_OPENAI_CODE_SIZE, NULL,
-                                    "the body has more than %u values", rules->values_max);
+                                    "the body has more than %u values, where an object or array "
+                                    "counts %d",
+                                    rules->values_max, DYNO_OPENAI_HOLDER_VALUES);
         }
     }
     return DYNO_OK;

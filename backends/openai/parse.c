@@ -319,11 +319,17 @@ static json_t *parse_text(struct parser *parser)
 
 static json_t *parse_value(struct parser *parser)
 {
+    uint32_t counts;
+
     skip_blanks(parser);
-    if (parser->at == parser->end || parser->values_left == 0) {
+    if (parser->at == parser->end) {
         return NULL;
     }
-    parser->values_left--;
+    counts = *parser->at == '{' || *parser->at == '[' ? DYNO_OPENAI_HOLDER_VALUES : 1;
+    if (parser->values_left < counts) {
+        return NULL;
+    }
+    parser->values_left -= counts;
     switch (*parser->at) {
     case '{':
         parser->at++;

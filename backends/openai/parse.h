@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* An object or array takes as much memory as so many other values, and counts as many. */
+enum { DYNO_OPENAI_HOLDER_VALUES = 8 };
+
 /* The object that is the whole of bytes[size], no more than depth_max deep and of no more than
  * values_max values; or NULL, for Jansson to judge: what is no JSON, keys that come twice or have
  * escapes, \u0000, text that is not UTF-8, integers of more than 18 digits, no memory. */

@@ -70,7 +70,8 @@ struct dyno_openai_sampling dyno_openai_sampling_default(void);
 struct dyno_openai_rules {
     size_t body_bytes_max;
     uint32_t depth_max;   /* of objects and arrays in each other */
-    uint32_t values_max;  /* of all values in a body: what bounds the memory of a parsed one */
+    uint32_t values_max;  /* of all values in a body, an object or array counting 8: what bounds the
+                             memory of a parsed one */
     uint32_t vocab;       /* tokens in a body are below; 0: not checked */
     uint32_t prompts_max; /* of one request for completions or embeddings */
     struct dyno_openai_sampling defaults; /* what is not said; stops and biases are left out */

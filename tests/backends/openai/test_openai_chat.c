@@ -470,6 +470,7 @@ START_TEST(depth_values_and_bytes_have_limits)
     struct dyno_openai_error error;
     struct dyno_openai_chat chat;
     char *deep = repeat("[", 100000), *wide = repeat(",", 100), *quiet = repeat(",[", 100);
+    char *holders = repeat("{},", 12);
     char text[512];
 
     ck_assert_int_eq(dyno_openai_chat_read(&chat, deep, strlen(deep), &rules, &error),
@@ -478,6 +479,8 @@ START_TEST(depth_values_and_bytes_have_limits)
     rules.values_max = 100;
     ck_assert_int_eq(dyno_openai_chat_read(&chat, wide, strlen(wide), &rules, &error), DYNO_FULL);
     ck_assert_uint_eq(error.http_status, 413);
+    ck_assert_int_eq(dyno_openai_chat_read(&chat, holders, strlen(holders), &rules, &error),
+                     DYNO_FULL);
     (void)snprintf(text, sizeof text,
                    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\\\"%s\"}]}",
                    quiet);
@@ -489,6 +492,7 @@ START_TEST(depth_values_and_bytes_have_limits)
     ck_assert_str_eq(error.code, "request_too_large");
     free(deep);
     free(wide);
+    free(holders);
     free(quiet);
 }
 END_TEST

@@ -101,11 +101,11 @@ END_TEST
 
 START_TEST(values_have_a_limit)
 {
-    json_t *fast = dyno_openai_parse("{\"a\":[1,2]}", 11, DEPTH, 4);
+    json_t *fast = dyno_openai_parse("{\"a\":[1,2]}", 11, DEPTH, 18);
 
     ck_assert_ptr_nonnull(fast);
     json_decref(fast);
-    ck_assert_ptr_null(dyno_openai_parse("{\"a\":[1,2]}", 11, DEPTH, 3));
+    ck_assert_ptr_null(dyno_openai_parse("{\"a\":[1,2]}", 11, DEPTH, 17));
 }
 END_TEST
 
