@@ -120,10 +120,13 @@ dyno_status dyno_turns_measure(struct dyno_machine *out, const struct dyno_measu
                                struct dyno_error *error)
 {
     struct samples *samples = calloc(2, sizeof *samples);
-    struct spy spy = {.follows = samples, .breaks = samples + 1};
-    dyno_status status =
-        samples ? run(&spy, config, error) : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    struct spy spy = {.follows = samples, .breaks = samples ? samples + 1 : NULL};
+    dyno_status status;
 
+    if (!samples) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
+    status = run(&spy, config, error);
     if (status == DYNO_OK) {
         out->sent_ns = dyno_median(spy.follows->ns, spy.follows->count);
         out->sent_after_pause_ns = dyno_median(spy.breaks->ns, spy.breaks->count);

@@ -149,8 +149,11 @@ static dyno_status compute(struct dyno_intervals *out, struct dyno_traffic *traf
                            uint32_t replicas, struct dyno_error *error)
 {
     struct dyno_replica *runs = calloc((size_t)replicas + 1, sizeof *runs);
-    dyno_status status = runs ? DYNO_OK : dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    dyno_status status = DYNO_OK;
 
+    if (!runs) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
+    }
     traffic->scenario.kv.bound_belady = false;
     traffic->scenario.output.decisions = false;
     for (uint32_t i = 0; i <= replicas && status == DYNO_OK; i++) {
