@@ -148,7 +148,9 @@ static dyno_status take_records(struct dyno_arm_run *run, struct keeper *keeper)
                 .at = sample->at, .busy_ns = sample->busy_ns, .worker = sample->worker};
         }
     }
-    qsort(run->records, run->record_count, sizeof *run->records, by_id);
+    if (run->record_count > 0) {
+        qsort(run->records, run->record_count, sizeof *run->records, by_id);
+    }
     run->prefixes = keeper->prefixes;
     run->prefix_count = (uint32_t)keeper->prefix_count;
     keeper->prefixes = NULL;

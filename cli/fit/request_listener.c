@@ -73,5 +73,7 @@ static int by_id(const void *a, const void *b)
 
 void dyno_listener_sort(struct dyno_listener *listener)
 {
-    qsort(listener->records, listener->record_count, sizeof *listener->records, by_id);
+    if (listener->record_count > 0) {
+        qsort(listener->records, listener->record_count, sizeof *listener->records, by_id);
+    }
 }
