@@ -43,6 +43,15 @@ static dyno_status fail(const struct dyno_ucx_channel *channel, ucs_status_t sta
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* Whether the connection that the channel lasts for has ended, or its stop was asked for. */
+static bool is_over(const struct dyno_ucx_channel *channel)
+{
+    struct pollfd polled[2] = {{.fd = channel->config.connection, .events = POLLRDHUP},
+                               {.fd = channel->config.stop, .events = POLLIN}};
+
+    return poll(polled, 2, 0) > 0;
+}
+
 /* Sleep until something happens; false: waiting has ended for good. */
 static bool sleep_on(struct dyno_ucx_channel *channel)
 {
@@ -57,12 +66,14 @@ static bool sleep_on(struct dyno_ucx_channel *channel)
     return polled[1].revents == 0 && polled[2].revents == 0;
 }
 
-/* Until `is_done`, if there is one; false: it never will be. */
+/* Until `is_done`, if there is one, and no further: who asked may have gone since, and what UCX
+ * gave to answer by would go with its connection.  false: it never will be. */
 static bool await(struct dyno_ucx_channel *channel,
                   bool (*is_done)(const struct dyno_ucx_channel *channel))
 {
     for (;;) {
-        while (library_of(channel)->worker_progress(channel->worker) > 0) {
+        while (!(is_done && is_done(channel)) &&
+               library_of(channel)->worker_progress(channel->worker) > 0) {
         }
         if (is_done && is_done(channel)) {
             return true;
@@ -202,7 +213,10 @@ dyno_status dyno_ucx_channel_answer(struct dyno_ucx_channel *channel,
     ucp_ep_h to = channel->inbox.reply_to;
 
     channel->inbox.full = false; /* another may come once the answer is there */
-    return to ? send_message(channel, to, head, body, size, 0) : DYNO_WORKER_GONE;
+    if (!to || is_over(channel)) {
+        return DYNO_WORKER_GONE;
+    }
+    return send_message(channel, to, head, body, size, 0);
 }
 
 void dyno_ucx_channel_serve(struct dyno_ucx_channel *channel)
