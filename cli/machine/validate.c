@@ -13,6 +13,7 @@
 #include "cli/file_command.h"
 #include "cli/machine/calibrate_measure.h"
 #include "cli/machine/validation.h"
+#include "cli/own_words.h"
 #include "cli/scenario/command_line.h"
 #include "cli/scenario/machine_file.h"
 #include "reports/reports.h"
@@ -111,14 +112,6 @@ enum { WORDS_ADDED = 12 };
 
 /* ---- the command lines ----------------------------------------------------------------------- */
 
-/* Whether `word` is the flag, alone or with "=" and a value. */
-static bool is_flag(const char *word, const char *flag)
-{
-    size_t length = strlen(flag);
-
-    return strncmp(word, flag, length) == 0 && (word[length] == '\0' || word[length] == '=');
-}
-
 /* The row of ours that the word is a flag of; ROW_COUNT: none. */
 static uint32_t own_row(const char *word)
 {
@@ -127,7 +120,7 @@ static uint32_t own_row(const char *word)
     if (strncmp(word, "--", 2) != 0) {
         return ROW_COUNT;
     }
-    while (row < ROW_COUNT && !is_flag(word + 2, rows[row].flag)) {
+    while (row < ROW_COUNT && !dyno_own_words_is(word + 2, rows[row].flag)) {
         row++;
     }
     return row;
@@ -169,7 +162,7 @@ static dyno_status needs_machine(struct dyno_error *error)
 static bool has_flag(const struct validate *validate, const char *flag)
 {
     for (int i = 1; i < validate->given_count; i++) {
-        if (is_flag(validate->given[i], flag)) {
+        if (dyno_own_words_is(validate->given[i], flag)) {
             return true;
         }
     }
@@ -296,7 +289,8 @@ static void make_words(struct validate *validate, bool is_live)
     for (int i = 0; i < validate->given_count; i++) {
         char *word = validate->given[i];
 
-        if (i > 0 && (is_live || calibrates) && is_flag(word, calibrates ? device : machine)) {
+        if (i > 0 && (is_live || calibrates) &&
+            dyno_own_words_is(word, calibrates ? device : machine)) {
             i += strchr(word, '=') == NULL;
         } else {
             validate->words[validate->word_count++] = word;
