@@ -59,6 +59,9 @@ dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_e
     if (machine->idle.count > 0) {
         DYNO_TRY(check_curve(&machine->idle, "idle", error));
     }
+    if (machine->behind.count > 0) {
+        DYNO_TRY(check_curve(&machine->behind, "behind", error));
+    }
     if (!is_time(machine->pair_ns) || !is_time(machine->context_ns) || !is_time(machine->pass_ns)) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "pair_ns is %g, context_ns %g and pass_ns %g; expected 0 to an hour each",
@@ -166,6 +169,9 @@ void dyno_machine_work_cost(const struct dyno_machine *machine,
 
     out->first = (uint64_t)(within_hour(ns < 1.0 ? 1.0 : ns) * (double)DYNO_TICKS_PER_NS);
     out->idle = (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->idle, work->rows));
+    out->behind = work->has_slices
+                      ? (dyno_ns)within_hour(dyno_machine_curve_ns(&machine->behind, work->rows))
+                      : 0;
 }
 
 void dyno_machine_cost(const struct dyno_machine *machine, const struct dyno_pass *pass,

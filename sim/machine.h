@@ -17,6 +17,9 @@
  * A pass of T rows that follows a pause starts idle(T) later: what it was measured to take more
  * than one that follows another pass (a late clock, threads that sleep, cold caches, a slow clock
  * rate). Whole from DYNO_IDLE_NS_WHOLE (core/worker/paced.h), less after a shorter pause.
+ *
+ * Decode steps right behind a pass with slices begin behind(T) later, T that pass's rows: caches
+ * hold what the prompt left there, and with several threads in other cores.
  */
 #ifndef DYNO_SIM_MACHINE_H
 #define DYNO_SIM_MACHINE_H
@@ -41,7 +44,7 @@ struct dyno_machine {
     uint32_t ranks;     /* that share a worker's passes (--tp); threads are divided among them */
     uint32_t kv_tokens; /* that its memory has room for; 0: not measured */
     struct dyno_machine_curve rows, yields;
-    struct dyno_machine_curve idle; /* count may be 0: not measured, and nothing */
+    struct dyno_machine_curve idle, behind; /* count may be 0: not measured, and nothing */
     double pair_ns, context_ns, pass_ns;
     double context_far_ns;
     uint32_t context_near; /* 0: all tokens cost context_ns */
@@ -65,8 +68,8 @@ struct dyno_machine {
     double start_byte_ns, start_ns;
 };
 
-/* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle may be), or
- * any time is not finite, negative, or above an hour. */
+/* DYNO_BAD_INPUT and one sentence if a curve does not increase in `at`, is empty (idle and behind
+ * may be), or any time is not finite, negative, or above an hour. */
 dyno_status dyno_machine_check(const struct dyno_machine *machine, struct dyno_error *error);
 
 /* The curve's value for `count`, 0 at least; 0 for 0, and of an empty curve. */

@@ -115,10 +115,11 @@ static void print_help(void)
     puts("Usage: dyno calibrate [OPTION]... -o FILE\n\n"
          "Measure how long passes of a model take on this machine, and write it to FILE:\n"
          "prompts of 1 to 512 tokens, right after another pass and after a pause, 1 to 64\n"
-         "sequences that decode, short contexts and long ones, round after round; up to two\n"
-         "minutes, and longer where five rounds take longer.  On a GPU: 1 to 8192 tokens, 1 to\n"
-         "256 sequences, up to four minutes.  The machine should have nothing else to do.\n"
-         "`dyno replay --machine FILE` then simulates it, and `dyno validate --machine FILE`\n"
+         "sequences that decode, short contexts and long ones, in bursts as a server works,\n"
+         "round after round; up to two minutes, and longer where five rounds take longer.\n"
+         "On a GPU: 1 to 8192 tokens, 1 to 256 sequences, up to four minutes.  The machine\n"
+         "should have nothing else to do.  `dyno replay --machine FILE` then simulates it, and "
+         "`dyno validate --machine FILE`\n"
          "says how well.\n");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
@@ -137,11 +138,13 @@ static void print_machine(const struct dyno_machine *machine)
         (void)printf(" in %u ranks", machine->ranks);
     }
     (void)puts("\n");
-    (void)printf("%10s %14s %14s %22s\n", "rows", "computed, us", "a token, us",
-                 "more after a pause, us");
+    (void)printf("%10s %14s %14s %22s %26s\n", "rows", "computed, us", "a token, us",
+                 "more after a pause, us", "more of decode behind, us");
     for (uint32_t i = 0; i < machine->rows.count; i++) {
-        (void)printf("%10u %14.1f %14.2f %22.1f\n", machine->rows.at[i], machine->rows.ns[i] / 1e3,
-                     machine->rows.ns[i] / 1e3 / machine->rows.at[i], machine->idle.ns[i] / 1e3);
+        (void)printf("%10u %14.1f %14.2f %22.1f %26.1f\n", machine->rows.at[i],
+                     machine->rows.ns[i] / 1e3, machine->rows.ns[i] / 1e3 / machine->rows.at[i],
+                     machine->idle.ns[i] / 1e3,
+                     dyno_machine_curve_ns(&machine->behind, machine->rows.at[i]) / 1e3);
     }
     (void)printf("\n%10s %14s\n", "sequences", "yielding, us");
     for (uint32_t i = 0; i < machine->yields.count; i++) {

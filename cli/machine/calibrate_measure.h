@@ -17,7 +17,8 @@ struct dyno_measure_config {
     /* Powers of two, at most the above: sequences that may have a long context, of so many tokens
      * if the model has them; and the tokens of the prompt slice that is measured behind one. */
     uint32_t long_seqs, long_tokens_max, chunk_tokens;
-    dyno_ns pause_ns;      /* before a prompt that is measured after a pause */
+    dyno_ns pause_ns;      /* before a prompt that is measured after a pause ... */
+    bool in_bursts;        /* ... and before whatever else is measured as well */
     uint32_t rounds;       /* at most, >= DYNO_MEASURE_ROUNDS_MIN ... */
     dyno_ns budget_ns;     /* ... and no further ones after this time */
     const char *far;       /* the address of a `dyno worker` that is measured too; NULL: none */

@@ -16,8 +16,9 @@ struct pass_note {
     struct dyno_machine_work work;
     enum dyno_pass_kind kind;
     uint32_t steps;
-    dyno_ns pause; /* before it; 0: it followed at once */
-    dyno_ns ns;    /* what it took */
+    dyno_ns pause;      /* before it; 0: it followed at once */
+    double rows_before; /* of decode steps right behind a pass with slices: its rows; else 0 */
+    dyno_ns ns;         /* what it took */
 };
 
 struct dyno_pass_watch {
@@ -29,7 +30,7 @@ struct dyno_pass_watch {
 struct flight {
     dyno_ns from;       /* when it began to count */
     dyno_ns ended;      /* when the one before ended; 0: there was none */
-    bool behind_prompt; /* the one before had slices */
+    double rows_before; /* of the one before, if it had slices; else 0 */
     struct pass_note note;
 };
 
@@ -62,7 +63,7 @@ static enum dyno_pass_kind kind_of(const struct dyno_pass *pass, const struct fl
     if (pass->slice_count > 0) {
         return pauses ? DYNO_PASS_PROMPT_AFTER_PAUSE : DYNO_PASS_PROMPT;
     }
-    return flight->behind_prompt ? DYNO_PASS_DECODE_FIRST : DYNO_PASS_DECODE;
+    return flight->rows_before > 0.0 ? DYNO_PASS_DECODE_FIRST : DYNO_PASS_DECODE;
 }
 
 static void watched_submit(struct dyno_device *device, dyno_ns now, const struct dyno_pass *pass)
@@ -72,9 +73,11 @@ static void watched_submit(struct dyno_device *device, dyno_ns now, const struct
     dyno_ns gap = now > flight->ended ? now - flight->ended : 0;
     bool pauses = gap >= pause_ns || flight->ended == 0;
 
-    flight->note = (struct pass_note){.work = dyno_machine_work_of(pass),
-                                      .kind = kind_of(pass, flight, pauses),
-                                      .pause = pauses ? gap : 0};
+    flight->note = (struct pass_note){
+        .work = dyno_machine_work_of(pass),
+        .kind = kind_of(pass, flight, pauses),
+        .pause = pauses ? gap : 0,
+        .rows_before = pass->slice_count == 0 && !pauses ? flight->rows_before : 0.0};
     flight->from = pauses ? now : flight->ended;
     watched->device->ops->submit(watched->device, now, pass);
 }
@@ -99,6 +102,11 @@ static void keep(struct dyno_pass_watch *watch, const struct pass_note *note)
     watch->notes[watch->count++] = *note;
 }
 
+static double rows_of_slices(const struct pass_note *note)
+{
+    return note->work.has_slices ? note->work.rows : 0.0;
+}
+
 static bool watched_reap(struct dyno_device *device, dyno_ns now, struct dyno_completion *out)
 {
     struct watched *watched = (struct watched *)device;
@@ -112,7 +120,7 @@ static bool watched_reap(struct dyno_device *device, dyno_ns now, struct dyno_co
     flight->note.ns = out->at > flight->from ? out->at - flight->from : 0;
     keep(watched->watch, &flight->note);
     flight->ended = out->at;
-    flight->behind_prompt = flight->note.work.has_slices;
+    flight->rows_before = rows_of_slices(&flight->note);
     return true;
 }
 
@@ -124,7 +132,7 @@ static bool watched_drop(struct dyno_device *device, uint32_t worker, dyno_ns no
     bool any = watched->device->ops->drop(watched->device, worker, now, out);
 
     watched->flights[worker].ended = any ? out->at : now;
-    watched->flights[worker].behind_prompt = watched->flights[worker].note.work.has_slices;
+    watched->flights[worker].rows_before = rows_of_slices(&watched->flights[worker].note);
     return any;
 }
 
@@ -136,7 +144,8 @@ static double predict_ns(const struct dyno_machine *machine, const struct pass_n
 
     dyno_machine_work_cost(machine, &note->work, &cost);
     return (double)((note->pause > 0 ? dyno_idle_after(cost.idle, note->pause) : 0) +
-                    dyno_step_boundary(0, 0, cost.first, cost.growth, note->steps));
+                    dyno_step_boundary(0, 0, cost.first, cost.growth, note->steps)) +
+           dyno_machine_curve_ns(&machine->behind, note->rows_before);
 }
 
 static dyno_status count_kind(const struct dyno_pass_watch *watch,

@@ -51,7 +51,7 @@ static const struct dyno_option rows[] = {
      .value = "N",
      .help = "live runs; the median of a request's is held against the simulation, and each run "
              "against the others: how far the machine is from itself",
-     .initial = "3",
+     .initial = "9",
      .type = DYNO_OPTION_U32,
      .offset = offsetof(struct own_options, repeats),
      .min = 1,

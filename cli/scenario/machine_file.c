@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 static const char rows_key[] = "rows_ns", yields_key[] = "yields_ns", idle_key[] = "idle_ns",
-                  kv_key[] = "kv_tokens", copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
+                  behind_key[] = "behind_ns", kv_key[] = "kv_tokens",
+                  copy_byte_key[] = "copy_byte_ns", copy_key[] = "copy_ns",
                   disk_write_byte_key[] = "disk_write_byte_ns", disk_write_key[] = "disk_write_ns",
                   disk_read_byte_key[] = "disk_read_byte_ns", disk_read_key[] = "disk_read_ns",
                   far_byte_key[] = "far_byte_ns", far_key[] = "far_ns",
@@ -152,6 +153,9 @@ static dyno_status read_root(const json_t *root, const char *path, struct dyno_m
     if (json_object_get(root, idle_key)) {
         DYNO_TRY(read_curve(root, path, idle_key, &out->idle, error));
     }
+    if (json_object_get(root, behind_key)) {
+        DYNO_TRY(read_curve(root, path, behind_key, &out->behind, error));
+    }
     DYNO_TRY(read_number(root, path, "pair_ns", &out->pair_ns, error));
     DYNO_TRY(read_number(root, path, "context_ns", &out->context_ns, error));
     DYNO_TRY(read_number(root, path, "pass_ns", &out->pass_ns, error));
@@ -238,6 +242,9 @@ dyno_status dyno_machine_write(const struct dyno_machine *machine, const char *p
     write_curve(file, yields_key, &machine->yields);
     if (machine->idle.count > 0) {
         write_curve(file, idle_key, &machine->idle);
+    }
+    if (machine->behind.count > 0) {
+        write_curve(file, behind_key, &machine->behind);
     }
     if (machine->copy_byte_ns > 0.0) {
         (void)fprintf(file, "  \"%s\": %.6g,\n  \"%s\": %.6g,\n", copy_byte_key,

@@ -25,6 +25,7 @@ struct engine {
     uint64_t carry;      /* of the pass in flight at its start ... */
     uint64_t carry_left; /* ... and at its end */
     uint64_t first, growth;
+    dyno_ns behind; /* what decode steps bear that follow the pass at once */
     uint32_t steps;
     uint32_t *yields; /* slots whose prompt ends in this pass */
     uint32_t yields_count, yields_capacity;
@@ -153,12 +154,17 @@ static uint32_t steps_of(const struct engine *engine, const struct dyno_pass *pa
     return (uint32_t)(steps < to_end ? steps : to_end);
 }
 
-static dyno_ns start_after_idling(const struct engine *engine, dyno_ns now, dyno_ns idle)
+/* When a pass that is submitted now starts: engine->end and ->behind are of the one before. */
+static dyno_ns start_of(const struct engine *engine, dyno_ns now, const struct dyno_pass *pass,
+                        const struct dyno_pass_cost *cost)
 {
-    if (!DYNO_RARELY(idle > 0)) { /* as with every GPU: spare the division */
+    if (engine->end == now) {
+        return pass->slice_count == 0 ? now + engine->behind : now;
+    }
+    if (!DYNO_RARELY(cost->idle > 0)) { /* as with every GPU: spare the division */
         return now;
     }
-    return now + dyno_idle_after(idle, now - engine->end);
+    return now + dyno_idle_after(cost->idle, now - engine->end);
 }
 
 /* About which boundary lies at `now`: one step of Newton's from what it would be without growth. */
@@ -271,7 +277,8 @@ static void paced_submit(struct dyno_device *device, dyno_ns now, const struct d
     engine->carry = engine->end == now ? engine->carry_left : 0;
     engine->busy = true;
     engine->decode = pass->decode;
-    engine->start = start_after_idling(engine, now, cost.idle);
+    engine->start = start_of(engine, now, pass, &cost);
+    engine->behind = cost.behind;
     engine->first = cost.first;
     engine->growth = cost.growth;
     steps = steps_of(engine, pass, &cost);
@@ -385,6 +392,7 @@ static bool paced_drop(struct dyno_device *device, uint32_t worker, dyno_ns now,
         engine->busy = false;
         engine->end = now; /* it was not idle */
         engine->carry_left = 0;
+        engine->behind = 0;
         dyno_alarms_set(&((struct paced *)device)->passes, worker, DYNO_NEVER);
     }
     return false;

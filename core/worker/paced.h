@@ -8,7 +8,10 @@
  *
  * A worker that had nothing to do may take a while before its pass starts (cold caches, threads
  * that sleep, a slow clock): the cost function says how long.  A pass that follows without a gap
- * starts at once.
+ * starts at once; but for decode steps behind prompt slices, which may find caches that hold
+ * something else: the cost function of the pass with the slices says how long that takes.  What
+ * begins later is a pass, not each of its steps, so it does not matter how steps are cut into
+ * passes.
  */
 #ifndef DYNO_CORE_WORKER_PACED_H
 #define DYNO_CORE_WORKER_PACED_H
@@ -20,8 +23,10 @@ struct dyno_pass_cost {
     uint64_t first;     /* ticks (2^-20 ns) of the first step */
     uint64_t growth;    /* ticks more for every further step */
     uint32_t steps_max; /* the formula holds for this many steps, >= 1 */
-    dyno_ns idle; /* before the first step, after DYNO_IDLE_NS_WHOLE or longer without a pass, and
-                     in proportion after less; at most an hour; 0 unless it is set */
+    dyno_ns idle;   /* before the first step, after DYNO_IDLE_NS_WHOLE or longer without a pass, and
+                       in proportion after less; at most an hour; 0 unless it is set */
+    dyno_ns behind; /* of a pass with prompt slices: before the first step of a pass of decode steps
+                       alone that follows at once; at most an hour; 0 unless it is set */
 };
 
 enum { DYNO_IDLE_NS_WHOLE = 10000000 }; /* caches cool in some milliseconds */

@@ -54,7 +54,7 @@ works replay "${load[@]}" --device cpu --model tiny --threads 1 --db none --set 
 works rerun journal
 
 # Measure, simulate what was measured, and compare.
-works calibrate --model tiny --threads 1 --rounds 5 -o machine.json
+works calibrate --model tiny --threads 1 --rounds 5 --pause 10ms -o machine.json
 grep -Eq '"idle_ns": \[\[1, [0-9]+\], \[2, ' machine.json || fail "no pauses: $(cat machine.json)"
 works replay "${load[@]}" --machine machine.json --model tiny --db none
 grep -Fq 'tiny on 1 x measured cpu' out
@@ -97,7 +97,7 @@ if has_sqlite; then
 fi
 
 # A worker of two ranks is another machine.
-works calibrate --model tiny --threads 2 --tp 2 --rounds 5 -o ranks.json
+works calibrate --model tiny --threads 2 --tp 2 --rounds 5 --pause 10ms -o ranks.json
 grep -q '"tp": 2' ranks.json || fail "no ranks: $(cat ranks.json)"
 works replay "${load[@]}" --machine ranks.json --db none
 works validate --machine ranks.json "${load[@]}" --db none --repeats 1

@@ -72,7 +72,7 @@ for how in whole layers; do
 done
 
 # The same, simulated as this machine was measured.
-works calibrate --model tiny.gguf --threads 1 --rounds 5 -o machine.json
+works calibrate --model tiny.gguf --threads 1 --rounds 5 --pause 10ms -o machine.json
 grep -q '"copy_byte_ns": ' machine.json || fail "no copies were measured: $(cat machine.json)"
 works validate --machine machine.json --repeats 1 "${load[@]}" "${halves[@]}"
 for line in 'TTFT +mean .*' 'transfer +mean .*' 'hand-offs +60 +60 +\+0' \

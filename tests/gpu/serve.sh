@@ -188,7 +188,7 @@ validate() {
         -o "$machine" >"$scratch/machine" &&
         timeout "$(left 60)" "$dyno" validate --machine "$machine" --arrival poisson:8 \
             --requests 80 --input-tokens uniform:100,2000 --output-tokens uniform:10,150 \
-            --db none >"$scratch/validation" || return 1
+            --repeats 3 --db none >"$scratch/validation" || return 1
     cat "$scratch/validation"
     "$python" -c 'import json, sys; print(json.dumps({"test": sys.argv[1],
         "machine": json.load(open(sys.argv[2])), "text": open(sys.argv[3]).read()}))' \

@@ -116,6 +116,24 @@ START_TEST(a_pass_after_a_pause_costs_more)
 }
 END_TEST
 
+/* 8 rows on the line from 300 us at 1 to 400 at 2: 1 ms for what follows them; a decode step leaves
+ * nothing of the kind. */
+START_TEST(what_decodes_behind_a_prompt_begins_later)
+{
+    const struct dyno_slice slice = {.tokens = 8, .yields = true};
+    struct dyno_machine machine = a_machine();
+    struct dyno_pass_cost cost;
+
+    machine.behind = (struct dyno_machine_curve){.count = 2, .at = {1, 2}, .ns = {300e3, 400e3}};
+    dyno_machine_cost(
+        &machine, &(struct dyno_pass){.steps_max = 1, .slice_count = 1, .slices = &slice}, &cost);
+    ck_assert_uint_eq(cost.behind, 1000000);
+    dyno_machine_cost(
+        &machine, &(struct dyno_pass){.steps_max = 1, .decode = true, .decode_count = 8}, &cost);
+    ck_assert_uint_eq(cost.behind, 0);
+}
+END_TEST
+
 /* Two sequences with 18 tokens: their steps read 18, 20, 22, ... of which the first 20 cost 5 ns
  * and the others 9.  So the first formula holds for two steps, and the next one for all. */
 START_TEST(tokens_beyond_what_is_near_cost_their_own)
@@ -185,6 +203,10 @@ START_TEST(machines_that_cannot_be_are_refused)
     ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "idle: a curve has 1 to 32 points"));
     machine = a_machine();
+    machine.behind = (struct dyno_machine_curve){.count = 1, .at = {1}, .ns = {-5}};
+    ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "behind: at 1 the time is -5 ns"));
+    machine = a_machine();
     machine.context_ns = 1e300;
     ck_assert_int_eq(dyno_machine_check(&machine, &error), DYNO_BAD_INPUT);
 }
@@ -198,6 +220,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, a_pass_costs_its_rows_tokens_pairs_and_a_turn);
     tcase_add_test(cases, a_decode_step_bears_its_share_of_a_turn);
     tcase_add_test(cases, a_pass_after_a_pause_costs_more);
+    tcase_add_test(cases, what_decodes_behind_a_prompt_begins_later);
     tcase_add_test(cases, tokens_beyond_what_is_near_cost_their_own);
     tcase_add_test(cases, no_pass_takes_longer_than_an_hour_and_an_hour_to_get_going);
     tcase_add_test(cases, machines_that_cannot_be_are_refused);

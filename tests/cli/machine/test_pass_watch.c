@@ -7,7 +7,7 @@
 enum { TOKENS = 9, PAUSE = 50 };
 
 /* `factor` times 100 us for a row and 20 for each further, 10 for a token, 2 ns a pair; 400 us more
- * after a pause. */
+ * after a pause; 60 us, and one for each further row, before what decodes behind a prompt. */
 static struct dyno_machine a_machine(double factor)
 {
     return (struct dyno_machine){
@@ -18,6 +18,7 @@ static struct dyno_machine a_machine(double factor)
         .rows = {.count = 2, .at = {1, 101}, .ns = {factor * 100e3, factor * 2100e3}},
         .yields = {.count = 2, .at = {1, 2}, .ns = {factor * 10e3, factor * 20e3}},
         .idle = {.count = 2, .at = {1, 2}, .ns = {factor * 400e3, factor * 400e3}},
+        .behind = {.count = 2, .at = {1, 2}, .ns = {factor * 60e3, factor * 61e3}},
         .pair_ns = factor * 2,
         .context_ns = factor * 5,
         .pass_ns = factor * 32e3,
@@ -91,6 +92,8 @@ START_TEST(a_machine_as_measured_is_predicted_to_the_nanosecond)
     /* 100 + 31 x 20 us of rows, a token 10, 528 pairs 1.056, a turn 32, and a pause 400 */
     ck_assert_double_eq_tol(classes[DYNO_PASS_PROMPT].real_ns, 763056, 1);
     ck_assert_double_eq_tol(classes[DYNO_PASS_PROMPT_AFTER_PAUSE].real_ns, 2 * 1163056, 1);
+    /* Four steps of 110 us, 33 + 34 + 35 + 36 tokens at 5 ns, a quarter of a turn, and 91 us. */
+    ck_assert_double_eq_tol(classes[DYNO_PASS_DECODE_FIRST].real_ns, 3 * (448690 + 91000), 3);
 }
 END_TEST
 

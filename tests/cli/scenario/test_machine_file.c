@@ -32,6 +32,7 @@ static const struct dyno_machine machine = {
     .rows = {.count = 2, .at = {1, 64}, .ns = {100e3, 900e3}},
     .yields = {.count = 1, .at = {1}, .ns = {10e3}},
     .idle = {.count = 2, .at = {1, 512}, .ns = {300e3, 800e3}},
+    .behind = {.count = 2, .at = {1, 256}, .ns = {20e3, 90e3}},
     .pair_ns = 2.5,
     .context_ns = 5,
     .context_far_ns = 7,
@@ -81,6 +82,7 @@ START_TEST(a_file_of_before_pauses_were_measured_has_none)
 
     ck_assert_msg(read_text(&read, BEGIN "}", &error) == DYNO_OK, "%s", error.text);
     ck_assert_uint_eq(read.idle.count, 0);
+    ck_assert_uint_eq(read.behind.count, 0);
     ck_assert_double_eq(read.pass_ns, 3);
 }
 END_TEST
@@ -94,6 +96,8 @@ START_TEST(pauses_and_devices_that_cannot_be_are_refused_by_name)
     ck_assert_ptr_nonnull(strstr(error.text, "idle_ns: expected 1 to 32 pairs"));
     ck_assert_int_eq(read_text(&read, BEGIN ", \"idle_ns\": [[1, -2]]}", &error), DYNO_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(error.text, "idle: at 1 the time is -2 ns"));
+    ck_assert_int_eq(read_text(&read, BEGIN ", \"behind_ns\": {}}", &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "behind_ns: expected 1 to 32 pairs"));
     ck_assert_int_eq(
         read_text(&read, "{\"dyno_machine\": 1, \"device\": \"tpu\", \"model\": \"m\"}", &error),
         DYNO_BAD_INPUT);

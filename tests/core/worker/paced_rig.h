@@ -17,7 +17,7 @@ enum { ANSWERS = 512, WORKERS = 4 };
 struct plan {
     uint64_t first, growth;
     uint64_t context;
-    dyno_ns idle;
+    dyno_ns idle, behind;
     uint32_t steps_max;
     uint32_t answers[ANSWERS];
 };
@@ -34,6 +34,7 @@ static inline void cost(const void *context, const struct dyno_pass *pass,
     out->growth = is->growth;
     out->steps_max = is->steps_max;
     out->idle = is->idle;
+    out->behind = is->behind;
     if (pass->decode && is->context > 0) {
         out->first += (pass->decode_context - is->context) * is->growth;
     }

@@ -89,6 +89,46 @@ START_TEST(a_pass_starts_later_after_a_while_without_work)
 }
 END_TEST
 
+/* 700 ns for the first decode steps behind a prompt's pass: not for those behind them, nor for
+ * another prompt, nor after a while.  The remainder is carried nevertheless: 1000.5 + 700 + 1000.5
+ * = 2701. */
+START_TEST(decode_steps_right_behind_a_prompt_start_later)
+{
+    plan.first = NS(1000) + HALF_NS;
+    plan.behind = 700;
+    enter(0, 0, 20);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+    plan.behind = 0; /* as of every pass without slices */
+    submit_decode(1000, 2, 1, 5);
+    ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 1700);
+    ck_assert_uint_eq(reap_at(3701).start, 1700);
+    submit_decode(3701, 1, 1, 7);
+    ck_assert_uint_eq(reap_at(4702).start, 3701);
+    plan.behind = 700;
+    enter(1, 1, 20);
+    submit_prompt(4702, 1);
+    ck_assert_uint_eq(reap_at(5702).start, 4702);
+    submit_decode(5703, 1, 2, 9);
+    ck_assert_uint_eq(device->ops->step_start(device, 0, 0), 5703);
+}
+END_TEST
+
+/* As two passes of one step or one of two: what starts later is the first of them. */
+START_TEST(it_does_not_matter_how_steps_behind_a_prompt_are_cut)
+{
+    plan.behind = 700;
+    enter(0, 0, 20);
+    submit_prompt(0, 0);
+    (void)reap_at(1000);
+    plan.behind = 0;
+    submit_decode(1000, 1, 1, 5);
+    ck_assert_uint_eq(reap_at(2700).start, 1700);
+    submit_decode(2700, 1, 1, 6);
+    (void)reap_at(3700);
+}
+END_TEST
+
 START_TEST(a_pass_that_is_getting_going_has_not_started)
 {
     uint32_t started, completed;
@@ -327,6 +367,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, the_remainder_is_dropped_after_a_gap);
     tcase_add_test(cases, workers_do_not_share_their_remainders);
     tcase_add_test(cases, a_pass_starts_later_after_a_while_without_work);
+    tcase_add_test(cases, decode_steps_right_behind_a_prompt_start_later);
+    tcase_add_test(cases, it_does_not_matter_how_steps_behind_a_prompt_are_cut);
     tcase_add_test(cases, a_pass_that_is_getting_going_has_not_started);
     tcase_add_test(cases, boundaries_follow_the_growing_cost);
     tcase_add_test(cases, single_steps_end_where_the_steps_of_a_leap_end);
