@@ -43,7 +43,13 @@ mapfile -t files < <(find "${seen_rooms[@]}" -name '*.c' | grep -e "$seen_patter
 seen_choose cppcheck "$(cppcheck --version) ${options[*]}" "${files[@]}"
 echo "cppcheck over ${#seen_due[@]} of ${#files[@]} files"
 if ((${#seen_due[@]} > 0)); then
-    cppcheck "${options[@]}" "--cppcheck-build-dir=$build/cppcheck" -j "$(nproc)" "${seen_due[@]}"
+    cppcheck "${options[@]}" "--cppcheck-build-dir=$build/cppcheck" -j "$(nproc)" \
+        "${seen_due[@]}" || seen_bad=("${seen_due[@]}")
+fi
+# Which of them?  All, if none is bad without the others.
+if ((${#seen_bad[@]} > 0)) && [[ $seen_notes ]]; then
+    seen_each cppcheck "${options[@]}" 2>/dev/null
+    ((${#seen_bad[@]} > 0)) || seen_bad=("${seen_due[@]}")
 fi
 seen_note cppcheck
 echo "cppcheck has no complaint."

@@ -14,6 +14,7 @@ seen_generated=() # the folder of headers that a build makes, if there is one
 seen_digests() {
     local scratch
 
+    (($# > 1)) || return 0
     scratch=$(mktemp -d)
     {
         find "${seen_rooms[@]}" "${seen_generated[@]}" -name '*.[ch]' -o -name '*.sh'
@@ -52,7 +53,7 @@ seen_digests() {
 
 # seen_options [--all] [--note] [PATTERN]: what a checker was asked; $seen_pattern says which files.
 seen_options() {
-    seen_all='' seen_notes='' seen_pattern=.
+    seen_all='' seen_notes='' seen_pattern=. seen_due=() seen_bad=()
     while (($# > 0)); do
         case $1 in
         --all) seen_all=1 ;;
@@ -77,16 +78,38 @@ seen_choose() {
             grep -vxFf "$seen" <<<"$seen_now" || true
             grep -xFf "$seen" <<<"$seen_now" |
                 grep "^${commit:0:1}[${quarters[$((16#${commit:1:1} / 4))]}]" || true
-        fi | awk '{ print $2 }'
+        fi | awk 'NF { print $2 }'
     )
 }
 
-# seen_note CHECKER: those that were chosen among are clean; writes that down if it was asked to.
+# seen_each COMMAND...: COMMAND FILE of each file that is due, several at once.  Those of which it
+# fails are then in seen_bad.
+seen_each() {
+    local failed
+
+    failed=$(mktemp)
+    # shellcheck disable=SC2016 # expanded by the shell that is started
+    printf '%s\0' "${seen_due[@]}" | xargs -0 -n 1 -P "$(nproc)" \
+        bash -c '"$@" || printf "%s\n" "${*: -1}" >>"$0"' "$failed" "$@"
+    mapfile -t seen_bad <"$failed"
+    rm "$failed"
+}
+
+# seen_note CHECKER: those that were chosen among are clean but for seen_bad, which makes the
+# status; writes down the clean ones if it was asked to.  Other names that the pattern picks are of
+# files that are gone.
 seen_note() {
     local seen=tests/$1.seen
 
-    [[ $seen_notes ]] || return 0
-    { grep -v -e "$seen_pattern" "$seen" || true; echo "$seen_now"; } |
-        LC_ALL=C sort -k 2 -u >"$seen.new"
-    mv "$seen.new" "$seen"
+    if [[ $seen_notes ]]; then
+        {
+            sed 's/^[^ ]*  //' "$seen" | grep -v -e "$seen_pattern" | awk '
+                NR == FNR { others[$0]; next }
+                substr($0, index($0, "  ") + 2) in others' - "$seen"
+            awk 'NR == FNR { bad[$0]; next } NF && !($2 in bad)' \
+                <(printf '%s\n' "${seen_bad[@]}") - <<<"$seen_now"
+        } | LC_ALL=C sort -k 2 -u >"$seen.new"
+        mv "$seen.new" "$seen"
+    fi
+    ((${#seen_bad[@]} == 0))
 }

@@ -24,7 +24,7 @@ mapfile -t files < <({
 seen_choose shellcheck "$(shellcheck --version)" "${files[@]}"
 echo "shellcheck over ${#seen_due[@]} of ${#files[@]} files"
 if ((${#seen_due[@]} > 0)); then
-    shellcheck -x "${seen_due[@]}"
+    seen_each shellcheck -x
 fi
 seen_note shellcheck
 echo "shellcheck has no complaint."

@@ -34,8 +34,7 @@ if ((${#seen_due[@]} > 0)); then
     trap 'rm -r "$commands"' EXIT
     sed 's/ -mmemset-strategy=[^ ]*//' "$build/compile_commands.json" \
         >"$commands/compile_commands.json"
-    printf '%s\0' "${seen_due[@]}" |
-        xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p "$commands" 2>/dev/null
+    seen_each clang-tidy --quiet -p "$commands" 2>/dev/null
 fi
 seen_note tidy
 echo "clang-tidy has no complaint."
