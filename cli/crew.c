@@ -2,7 +2,8 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <unistd.h>
+
+#include "backends/host/allowance.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -68,11 +69,7 @@ static void *work(void *argument)
 
 uint32_t dyno_crew_size(uint32_t jobs, uint32_t count)
 {
-    if (jobs == 0) {
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-        jobs = processors > 0 ? (uint32_t)processors : 1;
-    }
+    jobs = jobs > 0 ? jobs : dyno_allowed_cores();
     jobs = jobs < count ? jobs : count;
     return jobs < THREADS_MAX ? jobs : THREADS_MAX;
 }

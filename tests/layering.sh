@@ -27,7 +27,7 @@ core/worker/ core/base/ core/model/ core/kv/ core/route/ core/plan/ core/worker/
 core/run/ core/
 sim/ core/ sim/
 kernels/ kernels/
-backends/ core/ kernels/ backends/posix/ backends/assets/ backends/engine/
+backends/ core/ kernels/ backends/host/ backends/posix/ backends/assets/ backends/engine/
 backends/door/ core/ kernels/ backends/ dashboard_page.h
 backends/cpu/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cpu/
 backends/store/ core/ kernels/ backends/assets/ backends/store/
@@ -93,7 +93,7 @@ openssl/ backends/http/ backends/client/ tests/
 sys/ backends/ traces/ reports/ cli/ tests/
 immintrin.h kernels/ tests/avx512_emulation/
 pthread.h kernels/ backends/ reports/ traces/recording cli/ tests/
-sched.h kernels/ cli/ tests/
+sched.h kernels/ backends/host/ cli/ tests/
 semaphore.h reports/ backends/ tests/
 spawn.h backends/ reports/ cli/ tests/
 csv.h traces/

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/assets/mapping.h"
+#include "backends/host/allowance.h"
 #include "core/base/words.h"
 
 /* Measured with Jansson 2.14 and glibc 2.36, 64 bits: an empty object, list and text, what follows
@@ -54,8 +55,8 @@ dyno_status dyno_json_weight_check(const struct dyno_json_weight *weight, const 
     }
     return dyno_fail(
         error, DYNO_NO_MEMORY,
-        "%s: to read its JSON would take %.1f GB of memory, more than a quarter of this "
-        "machine's %.1f GB",
+        "%s: to read its JSON would take %.1f GB of memory, more than a quarter of the %.1f GB "
+        "that may be used",
         dyno_quote(quoted, path), (double)weight->bytes / 1e9, (double)memory_bytes / 1e9);
 }
 
@@ -72,5 +73,5 @@ dyno_status dyno_json_weigh_file(FILE *file, const char *path, struct dyno_error
         return dyno_fail(error, DYNO_IO, "cannot read %s: %s", dyno_quote(quoted, path),
                          strerror(errno));
     }
-    return dyno_json_weight_check(&weight, path, dyno_memory_bytes(), error);
+    return dyno_json_weight_check(&weight, path, dyno_allowed_memory_bytes(), error);
 }

@@ -18,7 +18,7 @@ struct dyno_json_weight {
 
 void dyno_json_weigh(struct dyno_json_weight *weight, const char *text, size_t size);
 
-/* Refuse what would take more than a quarter of `memory_bytes`, a machine's.
+/* Refuse what would take more than a quarter of `memory_bytes` (dyno_allowed_memory_bytes).
  * Errors: DYNO_NO_MEMORY, with the file's name. */
 dyno_status dyno_json_weight_check(const struct dyno_json_weight *weight, const char *path,
                                    uint64_t memory_bytes, struct dyno_error *error);

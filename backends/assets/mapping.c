@@ -84,13 +84,6 @@ void dyno_mapping_close(struct dyno_mapping *mapping)
     *mapping = (struct dyno_mapping){0};
 }
 
-uint64_t dyno_memory_bytes(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-
-    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : UINT64_MAX;
-}
-
 dyno_status dyno_memory_check(const char *path, uint64_t bytes, uint64_t memory_bytes,
                               struct dyno_error *error)
 {
@@ -100,7 +93,8 @@ dyno_status dyno_memory_check(const char *path, uint64_t bytes, uint64_t memory_
         return DYNO_OK;
     }
     return dyno_fail(error, DYNO_NO_MEMORY,
-                     "%s holds %.1f GB of weights where this machine has %.1f GB of memory; use a "
-                     "smaller model, a smaller type (Q8_0 takes half of BF16) or a larger machine",
+                     "%s holds %.1f GB of weights where %.1f GB of memory may be used; use a "
+                     "smaller model, a smaller type (Q8_0 takes half of BF16), or a larger machine "
+                     "or limit",
                      dyno_quote(quoted, path), (double)bytes / 1e9, (double)memory_bytes / 1e9);
 }

@@ -23,9 +23,8 @@ dyno_status dyno_mapping_open(struct dyno_mapping *out, const char *path, struct
 void dyno_mapping_close(struct dyno_mapping *mapping);
 
 /* Weights of `bytes` must lie in memory at once, or every pass would read the disk.  DYNO_NO_MEMORY
- * and a sentence where they are more than `memory_bytes`. */
+ * and a sentence where they are more than `memory_bytes` (dyno_allowed_memory_bytes). */
 dyno_status dyno_memory_check(const char *path, uint64_t bytes, uint64_t memory_bytes,
                               struct dyno_error *error);
-uint64_t dyno_memory_bytes(void); /* of this machine; UINT64_MAX where it does not say */
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/assets/json_weight.h"
+#include "backends/host/allowance.h"
 #include "core/base/words.h"
 
 /* As in the reference implementation. */
@@ -216,7 +217,7 @@ dyno_status dyno_safetensors_read(struct dyno_tensors *tensors, const char *path
     header.data_bytes = header.file->size - LENGTH_BYTES - length;
     text = (const char *)header.file->data + LENGTH_BYTES;
     dyno_json_weigh(&weight, text, (size_t)length);
-    DYNO_TRY(dyno_json_weight_check(&weight, path, dyno_memory_bytes(), error));
+    DYNO_TRY(dyno_json_weight_check(&weight, path, dyno_allowed_memory_bytes(), error));
     root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &where);
     if (!root) {
         return dyno_fail(error, DYNO_BAD_INPUT, "%s: the header is not JSON: byte %d: %s",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/host/allowance.h"
 #include "core/base/array.h"
 #include "core/base/words.h"
 
@@ -57,7 +58,7 @@ dyno_status dyno_tensors_map(struct dyno_tensors *tensors, const char *path,
     }
     tensors->files[tensors->file_count++] = mapping;
     *out = mapping;
-    return dyno_memory_check(path, mapped_bytes(tensors), dyno_memory_bytes(), error);
+    return dyno_memory_check(path, mapped_bytes(tensors), dyno_allowed_memory_bytes(), error);
 }
 
 dyno_status dyno_tensors_add(struct dyno_tensors *tensors, const struct dyno_tensor *tensor,

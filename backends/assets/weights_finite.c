@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backends/assets/weights_parts.h"
+#include "backends/host/allowance.h"
 #include "core/base/words.h"
 
 /* Elements looked at before it is asked whether one was bad: a fixed number, for vector code. */
@@ -177,12 +178,11 @@ static void *work(void *context)
 /* This thread and as many others as help: each should have several chunks. */
 static void run(struct scan *scan)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t wanted =
-        processors > THREADS_MAX ? THREADS_MAX : (size_t)(processors > 0 ? processors : 1);
+    size_t wanted = dyno_allowed_cores();
     pthread_t threads[THREADS_MAX];
     size_t count = 0;
 
+    wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
     wanted = scan->count / 2 < wanted ? scan->count / 2 : wanted;
     while (count + 1 < wanted && pthread_create(&threads[count], NULL, work, scan) == 0) {
         count++;

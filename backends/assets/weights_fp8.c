@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backends/assets/memory_blocks.h"
 #include "backends/assets/weights_parts.h"
+#include "backends/host/allowance.h"
 #include "core/base/words.h"
 #include "kernels/element.h"
 #include "kernels/fp8.h"
@@ -273,7 +273,7 @@ const struct dyno_narrow *dyno_weights_narrow(const struct dyno_weights *weights
 dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_fp8_config *config,
                                struct dyno_error *error)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t cores = dyno_allowed_cores();
     struct dyno_team *team;
     uint64_t bytes = 0;
     uint32_t count = 0;
@@ -288,8 +288,8 @@ dyno_status dyno_weights_widen(struct dyno_opening *opening, const struct dyno_f
         bytes += is_fp8(tensor) ? tensor->bytes * sizeof(uint16_t) : 0;
         count += is_fp8(tensor);
     }
-    DYNO_TRY(dyno_memory_check(opening->path, bytes, dyno_memory_bytes(), error));
-    team = dyno_team_open(cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (uint32_t)cores);
+    DYNO_TRY(dyno_memory_check(opening->path, bytes, dyno_allowed_memory_bytes(), error));
+    team = dyno_team_open(cores < THREADS_MAX ? cores : THREADS_MAX);
     if (!team) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no threads to read a model's weights with");
     }

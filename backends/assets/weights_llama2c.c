@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backends/assets/weights_parts.h"
+#include "backends/host/allowance.h"
 #include "core/base/words.h"
 
 enum { HEAD_BYTES = 28, BOS = 1, EOS = 2, NAME_MAX = 96 };
@@ -335,7 +336,7 @@ dyno_status dyno_weights_read_llama2c(struct dyno_opening *opening, struct dyno_
     DYNO_TRY(dyno_weights_check_shapes(opening, error));
     if (reader.group) { /* of each byte a float is made */
         DYNO_TRY(dyno_memory_check(opening->path, reader.file->size * sizeof(float),
-                                   dyno_memory_bytes(), error));
+                                   dyno_allowed_memory_bytes(), error));
     }
     DYNO_TRY(take_all(&reader));
     DYNO_TRY(check_end(&reader));

@@ -1,13 +1,13 @@
 #include "cli/assembly/live.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "backends/assets/assets.h"
 #include "backends/assets/default_model.h"
 #include "backends/cpu/device.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/cuda/device.h"
+#include "backends/host/allowance.h"
 #include "backends/posix/wall_clock.h"
 #include "cli/assembly/halves.h"
 #include "cli/scenario/faulting.h"
@@ -46,13 +46,12 @@ static uint32_t derive_blocks(const struct dyno_worker_config *worker,
 
 uint32_t dyno_live_threads(const struct dyno_scenario *scenario)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long each = cores / (long)scenario->fleet.workers;
+    uint32_t each = dyno_allowed_team() / scenario->fleet.workers;
 
     if (scenario->fleet.threads > 0) {
         return scenario->fleet.threads;
     }
-    return each > 1 ? (uint32_t)each : 1;
+    return each > 1 ? each : 1;
 }
 
 /* Of those who decode, or serve whole. */

@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "backends/host/allowance.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "core/base/words.h"
@@ -57,8 +58,8 @@ static void check_cpu(struct dyno_doctor *doctor)
         uname(&system);
         snprintf(model, sizeof(model), "%s", system.machine);
     }
-    dyno_doctor_say(doctor, "cpu", true, "%s, %ld of %ld cores usable", model,
-                    sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_NPROCESSORS_CONF));
+    dyno_doctor_say(doctor, "cpu", true, "%s, %u of %ld cores usable", model, dyno_allowed_cores(),
+                    sysconf(_SC_NPROCESSORS_CONF));
 }
 
 static bool has_word(const char *words, const char *word)
@@ -97,17 +98,21 @@ static void check_vectors(struct dyno_doctor *doctor)
 
 static void check_memory(struct dyno_doctor *doctor)
 {
-    char text[64];
+    char text[64], limit[64] = "";
     struct sysinfo info = {0};
-    double available = 0;
+    double available = 0, whole, allowed = (double)dyno_allowed_memory_bytes();
 
     sysinfo(&info);
+    whole = (double)info.totalram * info.mem_unit;
     if (read_field("/proc/meminfo", "MemAvailable", text, sizeof(text))) {
         available = strtod(text, NULL) * 1024;
     }
-    dyno_doctor_say(doctor, "memory", true, "%.1f GiB, %.1f GiB available",
-                    (double)info.totalram * info.mem_unit / DYNO_DOCTOR_GIB,
-                    available / DYNO_DOCTOR_GIB);
+    if (allowed < whole) {
+        snprintf(limit, sizeof(limit), "; %.1f GiB for this control group",
+                 allowed / DYNO_DOCTOR_GIB);
+    }
+    dyno_doctor_say(doctor, "memory", true, "%.1f GiB, %.1f GiB available%s",
+                    whole / DYNO_DOCTOR_GIB, available / DYNO_DOCTOR_GIB, limit);
 }
 
 static void check_disk(struct dyno_doctor *doctor)

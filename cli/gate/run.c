@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/host/allowance.h"
 #include "cli/child.h"
 #include "cli/gate/gate.h"
 #include "reports/stats/sequential.h"
@@ -97,13 +98,12 @@ static void read_stored(struct dyno_gate *gate, uint32_t index)
 
 static uint32_t jobs_of(const struct dyno_gate *gate)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t jobs = gate->options.jobs;
 
     if (saves_runs(gate)) {
         return 1; /* one database, one writer */
     }
-    jobs = jobs > 0 ? jobs : processors > 0 ? (uint32_t)processors : 1;
+    jobs = jobs > 0 ? jobs : dyno_allowed_cores();
     return jobs < JOBS_MAX ? jobs : JOBS_MAX;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "backends/assets/default_model.h"
+#include "backends/host/allowance.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/machine/calibrate_measure.h"
@@ -206,8 +207,7 @@ static dyno_status measure(const struct calibrate_options *options, const char *
     config.file = options->file;
     config.transport = options->transport;
     config.pause_ns = options->pause_ns;
-    config.threads =
-        options->threads > 0 ? options->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    config.threads = options->threads > 0 ? options->threads : dyno_allowed_team();
     config.rounds = options->rounds;
     config.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
     status = dyno_machine_measure(&machine, &config, error);

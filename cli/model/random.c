@@ -3,16 +3,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backends/assets/assets.h"
 #include "backends/assets/random/random_model.h"
+#include "backends/host/allowance.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/model/byte_progress.h"
 #include "cli/model/model.h"
 #include "core/base/words.h"
-#include "kernels/team.h"
 
 struct random_options {
     const char *like;
@@ -216,13 +215,6 @@ static enum dyno_element element_of(const char *dtype)
     return (enum dyno_element)i;
 }
 
-static uint32_t cores(void)
-{
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return count < 1 ? 1 : count > DYNO_TEAM_MAX ? DYNO_TEAM_MAX : (uint32_t)count;
-}
-
 static void show(void *context, uint64_t bytes, uint64_t bytes_total)
 {
     dyno_byte_progress_show(context, bytes, bytes_total);
@@ -252,7 +244,7 @@ static int run(const char *file, const void *values)
     const struct random_options *options = values;
     struct dyno_random_model model = {.element = element_of(options->dtype),
                                       .seed = options->seed,
-                                      .threads = cores(),
+                                      .threads = dyno_allowed_team(),
                                       .shard_bytes_max = options->shard_bytes_max};
     const struct dyno_model *shape = &model.shape.model;
     struct dyno_error error;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "backends/assets/default_model.h"
 #include "backends/assets/tokenizer/detokenizer.h"
@@ -15,6 +14,7 @@
 #include "backends/cpu/forward.h"
 #include "backends/cpu/kv_storage.h"
 #include "backends/cuda/solo.h"
+#include "backends/host/allowance.h"
 #include "cli/model/tokenizer_path.h"
 #include "core/base/words.h"
 #include "kernels/team.h"
@@ -50,13 +50,6 @@ static double now_s(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static uint32_t cores(void)
-{
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return count < 1 ? 1 : count > DYNO_TEAM_MAX ? DYNO_TEAM_MAX : (uint32_t)count;
 }
 
 static dyno_status open_text(struct dyno_writer *writer, const char *path, struct dyno_error *error)
@@ -103,7 +96,7 @@ static dyno_status open_engine(struct dyno_writer *writer, bool on_gpu, uint32_t
     if (!writer->scratch || !writer->held) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the text");
     }
-    threads = threads ? threads : cores();
+    threads = threads ? threads : dyno_allowed_team();
     return on_gpu ? dyno_cuda_solo_open(&writer->solo, writer->weights, writer->context, threads,
                                         error)
                   : open_cpu(writer, threads, error);

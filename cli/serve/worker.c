@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backends/assets/default_model.h"
+#include "backends/host/allowance.h"
 #include "backends/ucx/worker.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
@@ -106,9 +107,8 @@ static dyno_status work(const struct worker_options *options, int signals, struc
     status = dyno_ucx_worker_run(
         &(struct dyno_ucx_worker_config){.listen = options->listen,
                                          .weights = weights,
-                                         .threads = options->threads > 0
-                                                        ? options->threads
-                                                        : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+                                         .threads = options->threads > 0 ? options->threads
+                                                                         : dyno_allowed_team(),
                                          .kv_bytes_max = options->kv_bytes,
                                          .stop = signals,
                                          .say = say},

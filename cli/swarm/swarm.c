@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends/host/allowance.h"
 #include "cli/assembly/assembly.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
@@ -441,7 +442,6 @@ static int try_worlds(const struct swarm_options *options)
 {
     struct swarm *swarm = calloc(1, sizeof *swarm);
     char *settings = strdup(options->settings ? options->settings : "");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int result = DYNO_EXIT_FAILED, count = 0;
 
     if (swarm && settings) {
@@ -453,7 +453,7 @@ static int try_worlds(const struct swarm_options *options)
             }
         }
         swarm->options = options;
-        swarm->jobs = options->jobs ? options->jobs : cores > 0 ? (uint32_t)cores : 1;
+        swarm->jobs = options->jobs ? options->jobs : dyno_allowed_cores();
         swarm->jobs = swarm->jobs < JOBS_MAX ? swarm->jobs : JOBS_MAX;
         result = options->print ? print_worlds(swarm) : run_all(swarm);
     }

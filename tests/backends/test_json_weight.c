@@ -89,7 +89,7 @@ START_TEST(more_than_a_quarter_of_the_memory_is_refused_with_the_file)
     ck_assert_int_eq(dyno_json_weight_check(&weight, "m.json", 9999999996, &error), DYNO_NO_MEMORY);
     ck_assert_str_eq(error.text,
                      "'m.json': to read its JSON would take 2.5 GB of memory, more than "
-                     "a quarter of this machine's 10.0 GB");
+                     "a quarter of the 10.0 GB that may be used");
 }
 END_TEST
 
