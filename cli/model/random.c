@@ -1,5 +1,6 @@
 /* `dyno model random ... -o PATH`: a model of any shape, with weights that nobody trained. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "backends/assets/assets.h"
 #include "backends/assets/random/random_model.h"
 #include "backends/host/allowance.h"
+#include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/model/byte_progress.h"
@@ -86,11 +88,10 @@ enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
 static void print_help(void)
 {
-    puts(
-        "Usage: dyno model random [--OPTION VALUE]... -o PATH\n\n"
-        "Write a model with random weights, for load tests and for comparing engines on the same\n"
-        "weights. PATH is a new folder (config.json, safetensors, tokenizer.json), or a file that\n"
-        "ends in .gguf. Any text can be encoded; what such a model answers means nothing.\n");
+    puts("Usage: dyno model random [--OPTION VALUE]... -o PATH\n\n"
+         "Write a model with random weights, for load tests and for comparing engines on the same\n"
+         "weights. PATH is a new folder (config.json, safetensors, tokenizer.json), or a new file\n"
+         "that ends in .gguf. Any text can be encoded; what such a model answers means nothing.\n");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
@@ -215,26 +216,34 @@ static enum dyno_element element_of(const char *dtype)
     return (enum dyno_element)i;
 }
 
-static void show(void *context, uint64_t bytes, uint64_t bytes_total)
+struct watch {
+    struct dyno_byte_progress progress;
+    const volatile sig_atomic_t *interrupted;
+};
+
+static bool show(void *context, uint64_t bytes, uint64_t bytes_total)
 {
-    dyno_byte_progress_show(context, bytes, bytes_total);
+    struct watch *watch = context;
+
+    dyno_byte_progress_show(&watch->progress, bytes, bytes_total);
+    return !*watch->interrupted;
 }
 
 static dyno_status write_model(const char *path, const struct random_options *options,
                                struct dyno_random_model *model, struct dyno_error *error)
 {
-    struct dyno_byte_progress progress;
+    struct watch watch = {.interrupted = dyno_frame_interrupts()};
     dyno_status status;
 
     DYNO_TRY(read_shape(options->like, &model->shape, error));
     set_context(&model->shape, options);
     DYNO_TRY(change_shape(&model->shape.model, options, error));
-    dyno_byte_progress_start(&progress, stderr);
+    dyno_byte_progress_start(&watch.progress, stderr);
     model->wrote = show;
-    model->context = &progress;
+    model->context = &watch;
     status = ends_in(path, ".gguf") ? dyno_random_write_gguf(model, path, error)
                                     : dyno_random_write_folder(model, path, error);
-    dyno_byte_progress_end(&progress);
+    dyno_byte_progress_end(&watch.progress);
     model->context = NULL;
     return status;
 }
@@ -251,7 +260,8 @@ static int run(const char *file, const void *values)
     dyno_status status = write_model(file, options, &model, &error);
 
     if (status != DYNO_OK) {
-        return dyno_command_complain(&error, status == DYNO_IO || status == DYNO_NO_MEMORY
+        return dyno_command_complain(&error, status == DYNO_IO || status == DYNO_NO_MEMORY ||
+                                                     status == DYNO_INTERRUPTED
                                                  ? DYNO_EXIT_FAILED
                                                  : DYNO_EXIT_USAGE);
     }

@@ -39,6 +39,7 @@ static struct dyno_weights *open_gguf(const struct dyno_random_model *model)
 {
     struct dyno_error error = {0};
 
+    (void)unlink(model_path("m.gguf"));
     ck_assert_msg(dyno_random_write_gguf(model, model_path("m.gguf"), &error) == DYNO_OK, "%s",
                   error.text);
     return open_model(model_path("m.gguf"));
@@ -279,8 +280,57 @@ START_TEST(a_model_is_never_overwritten)
 {
     struct dyno_random_model model = plan(0, DYNO_ELEMENT_F32);
 
+    struct dyno_error error = {0};
+
     dyno_weights_close(open_folder(&model));
     refuse_folder(&model, DYNO_BAD_INPUT, "holds a config.json already");
+    dyno_weights_close(open_gguf(&model));
+    ck_assert_int_eq(dyno_random_write_gguf(&model, model_path("m.gguf"), &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "m.gguf' is there already"));
+}
+END_TEST
+
+/* Wants no more than so many thirds of the bytes. */
+static bool stop_behind(void *context, uint64_t bytes, uint64_t bytes_total)
+{
+    const int *thirds = context;
+
+    ck_assert_uint_le(bytes, bytes_total);
+    return 3 * bytes <= (uint64_t)*thirds * bytes_total;
+}
+
+static uint32_t files_in(const char *path)
+{
+    DIR *folder = opendir(path);
+    uint32_t count = 0;
+
+    while (folder && readdir(folder)) {
+        count++;
+    }
+    if (folder) {
+        (void)closedir(folder);
+    }
+    return count; /* with . and .. */
+}
+
+/* _i: behind how many thirds; behind 2, whole files have been written. */
+START_TEST(nothing_stays_of_what_was_interrupted)
+{
+    struct dyno_random_model model = plan(0, DYNO_ELEMENT_F32);
+    struct dyno_error error = {0};
+    char folder[512];
+
+    model.wrote = stop_behind;
+    model.context = &_i;
+    model.shard_bytes_max = 100000;
+    ck_assert_int_eq(dyno_random_write_gguf(&model, model_path("m.gguf"), &error),
+                     DYNO_INTERRUPTED);
+    ck_assert_ptr_nonnull(strstr(error.text, "interrupted"));
+    (void)snprintf(folder, sizeof folder, "%s", model_path("new"));
+    ck_assert_int_eq(dyno_random_write_folder(&model, folder, &error), DYNO_INTERRUPTED);
+    ck_assert_uint_eq(files_in(model_folder), 2); /* not even the new folder */
+    refuse_folder(&model, DYNO_INTERRUPTED, "no model was written");
+    ck_assert_uint_eq(files_in(model_folder), 2); /* but a folder that was there is */
 }
 END_TEST
 
@@ -326,6 +376,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tcase, make_model_folder, remove_model_folder);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, both_formats_hold_the_same_weights, 0, FAMILY_SHAPES * 3);
+    tcase_add_loop_test(tcase, nothing_stays_of_what_was_interrupted, 0, 3);
     tcase_add_test(tcase, q8_0_is_as_near_as_half_a_step);
     tcase_add_test(tcase, values_are_centred_and_narrow);
     tcase_add_test(tcase, another_seed_gives_other_weights);

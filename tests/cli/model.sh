@@ -57,6 +57,31 @@ grep -q '^type  *q8_0$' out || fail "$(cat out)"
 grep -q '^positions  *rotary, theta 1e+06, half-split pairs$' out || fail "$(cat out)"
 [[ ! -e q.gguf.partial ]] || fail 'a part was left behind'
 
+# A file that is there is left alone.
+refuses 2 "'q.gguf' is there already; give a file that is not, or remove it" \
+    model random "${tiny[@]}" -o q.gguf
+
+# interrupt SIGNAL PATH PART: begin to write a model that takes long to PATH, and stop it as soon as
+# PART of it is there.  Nothing is left.
+interrupt() {
+    local signal=$1 path=$2 part=$3 status=0 process
+
+    "$dyno" model random --like llama-3.1-8b -o "$path" >out 2>err </dev/null &
+    process=$!
+    until [[ -e $part ]]; do
+        kill -0 "$process" || fail "it ended by itself: $(cat out err)"
+        sleep 0.02
+    done
+    kill -s "$signal" "$process"
+    wait "$process" || status=$?
+    [[ $status -eq 1 && $(cat err) == 'dyno: interrupted: no model was written' ]] ||
+        fail "ended with $status: $(cat out err)"
+    [[ ! -e $part && ! -e $path ]] || fail "it left $(ls -R "$path"*)"
+}
+
+interrupt INT large.gguf large.gguf.partial
+interrupt TERM large large
+
 # A shape of the user's own, by the path of its config.json; experts too.
 works model random --like ./folder/config.json --layers 1 --dtype f32 -o mine.gguf
 works model info mine.gguf

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backends/assets/random/output_file.h"
 #include "backends/assets/random/random_parts.h"
 #include "backends/assets/random/random_plan.h"
 #include "backends/assets/random/random_tokens.h"
+#include "core/base/array.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
 
@@ -24,6 +26,9 @@ struct folder {
     uint32_t *shard_of; /* [plan.count] */
     uint32_t shards;
     uint64_t bytes, bytes_total; /* of tensors */
+    char (*written)[NAME_MAX];   /* [written_count] files that are complete */
+    uint32_t written_count, written_capacity;
+    bool is_new; /* this call made it */
     struct dyno_error *error;
 };
 
@@ -33,13 +38,14 @@ struct sink {
     struct folder *folder;
 };
 
-static dyno_status open_file(struct dyno_output_file *out, const struct folder *folder,
-                             const char *name)
+static dyno_status open_file(struct dyno_output_file *out, struct folder *folder, const char *name)
 {
     dyno_status status;
     char *path;
 
-    if (asprintf(&path, "%s/%s", folder->path, name) < 0) {
+    if (!dyno_array_reserve(&folder->written, &folder->written_capacity, folder->written_count + 1U,
+                            sizeof *folder->written) ||
+        asprintf(&path, "%s/%s", folder->path, name) < 0) {
         return dyno_fail(folder->error, DYNO_NO_MEMORY, "no memory for a file name");
     }
     status = dyno_output_open(out, path, folder->error);
@@ -47,21 +53,44 @@ static dyno_status open_file(struct dyno_output_file *out, const struct folder *
     return status;
 }
 
+/* What open_file opened has this `name` if all went well, and else is not there. */
+static dyno_status close_file(struct dyno_output_file *file, struct folder *folder,
+                              const char *name, dyno_status status)
+{
+    if (status != DYNO_OK) {
+        dyno_output_abandon(file);
+        return status;
+    }
+    DYNO_TRY(dyno_output_finish(file));
+    (void)snprintf(folder->written[folder->written_count++], NAME_MAX, "%s", name);
+    return DYNO_OK;
+}
+
+/* Of a model that is not finished nothing stays; what else lies in the folder does. */
+static void remove_written(const struct folder *folder)
+{
+    char *path;
+
+    for (uint32_t i = 0; i < folder->written_count; i++) {
+        if (asprintf(&path, "%s/%s", folder->path, folder->written[i]) >= 0) {
+            (void)unlink(path);
+            free(path);
+        }
+    }
+    if (folder->is_new) {
+        (void)rmdir(folder->path);
+    }
+}
+
 /* Write one file by `fill`. */
-static dyno_status write_file(const struct folder *folder, const char *name,
+static dyno_status write_file(struct folder *folder, const char *name,
                               dyno_status (*fill)(struct dyno_output_file *file,
                                                   const struct folder *folder))
 {
     struct dyno_output_file file;
-    dyno_status status;
 
     DYNO_TRY(open_file(&file, folder, name));
-    status = fill(&file, folder);
-    if (status != DYNO_OK) {
-        dyno_output_abandon(&file);
-        return status;
-    }
-    return dyno_output_finish(&file);
+    return close_file(&file, folder, name, fill(&file, folder));
 }
 
 static const char *number(char out[DYNO_UNITS_TEXT_MAX], double value)
@@ -362,11 +391,8 @@ static dyno_status put_bytes(void *context, const void *data, size_t size)
     struct folder *folder = sink->folder;
 
     DYNO_TRY(dyno_output_put(&sink->file, data, size));
-    folder->bytes += size;
-    if (folder->model->wrote) {
-        folder->model->wrote(folder->model->context, folder->bytes, folder->bytes_total);
-    }
-    return DYNO_OK;
+    return dyno_random_wrote(folder->model, size, &folder->bytes, folder->bytes_total,
+                             folder->error);
 }
 
 static dyno_status fill_shard(struct sink *sink, uint32_t shard)
@@ -398,16 +424,10 @@ static dyno_status write_shard(struct folder *folder, uint32_t shard)
 {
     struct sink sink = {.folder = folder};
     char name[NAME_MAX];
-    dyno_status status;
 
     name_shard(name, folder, shard);
     DYNO_TRY(open_file(&sink.file, folder, name));
-    status = fill_shard(&sink, shard);
-    if (status != DYNO_OK) {
-        dyno_output_abandon(&sink.file);
-        return status;
-    }
-    return dyno_output_finish(&sink.file);
+    return close_file(&sink.file, folder, name, fill_shard(&sink, shard));
 }
 
 static dyno_status fill_index(struct dyno_output_file *file, const struct folder *folder)
@@ -445,7 +465,8 @@ static dyno_status write_all(struct folder *folder)
     return write_file(folder, "config.json", fill_config);
 }
 
-static dyno_status make_folder(const char *path, struct dyno_error *error)
+/* *is_new: there was none. */
+static dyno_status make_folder(const char *path, bool *is_new, struct dyno_error *error)
 {
     static const char *const files[] = {"config.json", "model.safetensors",
                                         "model.safetensors.index.json"};
@@ -453,7 +474,8 @@ static dyno_status make_folder(const char *path, struct dyno_error *error)
     struct stat about;
     char *inside;
 
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+    *is_new = mkdir(path, 0777) == 0;
+    if (!*is_new && errno != EEXIST) {
         return dyno_fail(error, DYNO_IO, "cannot make the folder %s: %s", dyno_quote(quoted, path),
                          strerror(errno));
     }
@@ -486,12 +508,16 @@ dyno_status dyno_random_write_folder(const struct dyno_random_model *model, cons
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "safetensors have no q8_0; write a .gguf file, or another type");
     }
-    DYNO_TRY(make_folder(path, error));
+    DYNO_TRY(make_folder(path, &folder.is_new, error));
     family = strcmp(folder.family, "gpt2") == 0      ? DYNO_FAMILY_GPT2
              : strcmp(folder.family, "mixtral") == 0 ? DYNO_FAMILY_MIXTRAL
                                                      : DYNO_FAMILY_LLAMA;
     DYNO_TRY(dyno_random_plan_make(&folder.plan, model, dyno_folder_names(family), false, error));
     status = write_all(&folder);
+    if (status != DYNO_OK) {
+        remove_written(&folder);
+    }
+    free(folder.written);
     free(folder.shard_of);
     dyno_random_plan_release(&folder.plan);
     return status;

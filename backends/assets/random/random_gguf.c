@@ -3,11 +3,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/assets/random/output_file.h"
 #include "backends/assets/random/random_parts.h"
 #include "backends/assets/random/random_plan.h"
 #include "backends/assets/random/random_tokens.h"
+#include "core/base/words.h"
 #include "kernels/rope.h"
 
 enum { ALIGNMENT = 32, VERSION = 3, KEY_MAX = 96, TOKEN_NORMAL = 1, TOKEN_CONTROL = 3 };
@@ -265,11 +267,9 @@ static dyno_status put_tensor_bytes(void *context, const void *data, size_t size
 {
     struct writer *writer = context;
 
-    writer->bytes += size;
-    if (writer->model->wrote) {
-        writer->model->wrote(writer->model->context, writer->bytes, writer->bytes_total);
-    }
-    return put(writer, data, size);
+    DYNO_TRY(put(writer, data, size));
+    return dyno_random_wrote(writer->model, size, &writer->bytes, writer->bytes_total,
+                             writer->error);
 }
 
 static dyno_status put_tensors(struct writer *writer)
@@ -348,6 +348,17 @@ static const char *architecture_of(const char *family)
     return strcmp(family, "qwen3_moe") == 0 ? "qwen3moe" : "llama";
 }
 
+static dyno_status check_absent(const char *path, struct dyno_error *error)
+{
+    char quoted[DYNO_QUOTE_MAX];
+
+    return access(path, F_OK) == 0
+               ? dyno_fail(error, DYNO_BAD_INPUT,
+                           "%s is there already; give a file that is not, or remove it",
+                           dyno_quote(quoted, path))
+               : DYNO_OK;
+}
+
 dyno_status dyno_random_write_gguf(const struct dyno_random_model *model, const char *path,
                                    struct dyno_error *error)
 {
@@ -362,6 +373,7 @@ dyno_status dyno_random_write_gguf(const struct dyno_random_model *model, const 
                          "GGUF has no way to say that YaRN's bounds are not rounded (\"truncate\": "
                          "false); write a folder");
     }
+    DYNO_TRY(check_absent(path, error));
     writer.architecture = architecture_of(family);
     if (strcmp(writer.architecture, "llama") == 0) {
         pairs = DYNO_ROPE_ADJACENT;

@@ -8,6 +8,7 @@
 #ifndef DYNO_BACKENDS_ASSETS_RANDOM_RANDOM_MODEL_H
 #define DYNO_BACKENDS_ASSETS_RANDOM_RANDOM_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backends/assets/weights.h"
@@ -19,8 +20,9 @@ struct dyno_random_model {
     uint64_t seed;
     uint32_t threads; /* that make values, at most DYNO_TEAM_MAX; 0: one.  Not seen in them */
     uint64_t shard_bytes_max; /* of a safetensors file; a larger model is several files */
-    /* Called now and then with the bytes written so far; NULL: nobody wants to know. */
-    void (*wrote)(void *context, uint64_t bytes, uint64_t bytes_total);
+    /* Called now and then with the bytes of tensors written so far; false: stop, and leave nothing.
+     * NULL: nobody wants to know. */
+    bool (*wrote)(void *context, uint64_t bytes, uint64_t bytes_total);
     void *context;
 };
 
@@ -37,13 +39,14 @@ const char *dyno_random_family(const struct dyno_weights *shape);
 
 /* Write config.json, generation_config.json, tokenizer.json, tokenizer_config.json and the weights
  * into the directory `path`, which is made if need be and must hold no model yet.  Each file
- * appears when it is complete.  Errors: DYNO_BAD_INPUT (there is a model; a vocabulary of fewer
- * than 257 tokens; Q8_0), DYNO_UNSUPPORTED (the family), DYNO_IO, DYNO_NO_MEMORY. */
+ * appears when it is complete; after an error none is left that this call wrote.  Errors:
+ * DYNO_BAD_INPUT (there is a model; a vocabulary of fewer than 257 tokens; Q8_0), DYNO_UNSUPPORTED
+ * (the family), DYNO_INTERRUPTED (`wrote` said so), DYNO_IO, DYNO_NO_MEMORY. */
 dyno_status dyno_random_write_folder(const struct dyno_random_model *model, const char *path,
                                      struct dyno_error *error);
 
-/* Write one GGUF file, tokenizer included; it appears when it is complete. Matrices whose rows are
- * no whole blocks of Q8_0 are F32 instead.  Errors: as above. */
+/* Write one GGUF file, tokenizer included, where there is none yet; it appears when it is complete.
+ * Matrices whose rows are no whole blocks of Q8_0 are F32 instead.  Errors: as above. */
 dyno_status dyno_random_write_gguf(const struct dyno_random_model *model, const char *path,
                                    struct dyno_error *error);
 

@@ -1,4 +1,4 @@
-/* Which models are written, and the one formula that a format wants evaluated. */
+/* Which models are written, how far that is, and the one formula that a format wants evaluated. */
 #include "backends/assets/random/random_parts.h"
 
 #include <inttypes.h>
@@ -60,6 +60,16 @@ dyno_status dyno_random_check(const struct dyno_random_model *model, const char 
                          "GPT-2's heads share hidden equally: %" PRIu32 " is not %" PRIu32
                          " times %" PRIu32,
                          shape->hidden, shape->heads, shape->head_dim);
+    }
+    return DYNO_OK;
+}
+
+dyno_status dyno_random_wrote(const struct dyno_random_model *model, size_t size, uint64_t *bytes,
+                              uint64_t bytes_total, struct dyno_error *error)
+{
+    *bytes += size;
+    if (model->wrote && !model->wrote(model->context, *bytes, bytes_total)) {
+        return dyno_fail(error, DYNO_INTERRUPTED, "interrupted: no model was written");
     }
     return DYNO_OK;
 }
