@@ -34,7 +34,7 @@ backends/store/ core/ kernels/ backends/assets/ backends/store/
 backends/cuda/ core/ kernels/ backends/assets/ backends/engine/ backends/store/ backends/cuda/
 backends/ucx/ core/ kernels/ backends/assets/ backends/engine/ backends/cpu/ backends/store/
 backends/ucx/worker core/ kernels/ backends/assets/ backends/http/listen.h
-backends/openai/ core/base/ backends/assets/tokenizer/utf8.h backends/openai/ openapi_json.h
+backends/openai/ core/base/ backends/openai/ openapi_json.h
 backends/http/ core/base/ backends/http/
 backends/client/ core/ backends/client/
 backends/load/ core/ backends/assets/ backends/client/ backends/load/

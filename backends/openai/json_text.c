@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 enum { ESCAPE_PIECE = 4096, FLOAT_MAX_SIZE = 32 };
 

@@ -1,9 +1,9 @@
 /* How probable tokens were, in the two shapes of the API. */
 #include <string.h>
 
-#include "backends/assets/tokenizer/utf8.h"
 #include "backends/openai/json_text.h"
 #include "backends/openai/response_parts.h"
+#include "core/base/utf8.h"
 
 static void put_byte_list(struct dyno_bytes *out, const char *bytes, size_t size)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/tokenizer/utf8.h"
 #include "backends/openai/bytes.h"
+#include "core/base/utf8.h"
 
 enum { INTEGER_DIGITS_MAX = 18, NUMBER_SIZE_MAX = 64 };
 

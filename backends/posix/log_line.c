@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 enum {
     TAIL_BYTES = 16, /* room kept for the end of every line */

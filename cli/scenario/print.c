@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "core/base/words.h"
 
 enum { COMMENT_COLUMN = 44, QUOTED_MAX = 3 * DYNO_OPTION_TEXT_MAX, ESCAPE_MAX = 11 };
@@ -61,18 +62,19 @@ static void quote_double(const char *text, char *out)
 {
     *out++ = '"';
     while (*text) {
-        const char *start = text;
-        uint32_t point = dyno_utf8_take(&text);
+        size_t length;
+        uint32_t point = dyno_utf8_point(text, &length);
 
         if (point == '"' || point == '\\') {
             *out++ = '\\';
         }
         if (is_printable(point)) {
-            memcpy(out, start, (size_t)(text - start));
-            out += text - start;
+            memcpy(out, text, length);
+            out += length;
         } else {
             out += snprintf(out, ESCAPE_MAX, point > 0xffff ? "\\U%08X" : "\\u%04X", point);
         }
+        text += length;
     }
     *out++ = '"';
     *out = '\0';

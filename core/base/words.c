@@ -1,8 +1,10 @@
-/* Words that users typed: edit distance, quoting, UTF-8. */
+/* Words that users typed: edit distance, quoting. */
 #include "core/base/words.h"
 
 #include <ctype.h>
 #include <string.h>
+
+#include "core/base/utf8.h"
 
 enum { LETTERS_MAX = 64 }; /* longer words are never near anything */
 
@@ -96,58 +98,18 @@ const char *dyno_quote(char out[DYNO_QUOTE_MAX], const char *text)
     return out;
 }
 
-/* Bytes that follow a lead byte; -1: not a lead byte of well-formed UTF-8. */
-static int followers(unsigned char lead)
-{
-    if (lead < 0x80) {
-        return 0;
-    }
-    if (lead >= 0xc2 && lead <= 0xdf) {
-        return 1;
-    }
-    if (lead >= 0xe0 && lead <= 0xef) {
-        return 2;
-    }
-    return lead >= 0xf0 && lead <= 0xf4 ? 3 : -1;
-}
-
-uint32_t dyno_utf8_take(const char **text)
-{
-    int more = followers((unsigned char)**text);
-    uint32_t point = (unsigned char)*(*text)++;
-
-    point &= more == 0 ? 0x7f : 0x3fu >> more;
-    for (; more > 0; more--) {
-        point = point << 6 | ((unsigned char)*(*text)++ & 0x3f);
-    }
-    return point;
-}
-
-/* The smallest code point that needs so many followers. */
-static uint32_t point_min(int more)
-{
-    static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-
-    return smallest[more];
-}
-
 bool dyno_text_is_clean(const char *text)
 {
-    while (*text) {
-        int more = followers((unsigned char)*text);
+    size_t left = strlen(text), length;
+
+    for (; left > 0; left -= length, text += length) {
         uint32_t point;
 
-        if (more < 0) {
+        if (dyno_utf8_look(text, left, &length) != DYNO_UTF8_GOOD) {
             return false;
         }
-        for (int i = 1; i <= more; i++) {
-            if (((unsigned char)text[i] & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-        point = dyno_utf8_take(&text);
-        if (point < point_min(more) || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff) ||
-            point < 0x20 || (point >= 0x7f && point < 0xa0)) {
+        point = dyno_utf8_point(text, &length);
+        if (point < 0x20 || (point >= 0x7f && point < 0xa0)) {
             return false;
         }
     }

@@ -31,7 +31,4 @@ const char *dyno_quote(char out[DYNO_QUOTE_MAX], const char *text);
 /* Well-formed UTF-8 without control characters. */
 bool dyno_text_is_clean(const char *text);
 
-/* The code point at *text (well-formed UTF-8, not at its end), which is moved past it. */
-uint32_t dyno_utf8_take(const char **text);
-
 #endif

@@ -12,7 +12,7 @@
 #include "backends/assets/tokenizer/fence.h"
 #include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/tokenizer.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/backends/tokenizer/small_vocabulary.h"
 
 enum { FUZZ_VOCABULARIES = 6 };

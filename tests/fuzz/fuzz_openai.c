@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/tokenizer/utf8.h"
 #include "backends/openai/chat.h"
 #include "backends/openai/completion.h"
 #include "backends/openai/embedding.h"
@@ -17,6 +16,7 @@
 #include "backends/openai/responses.h"
 #include "backends/openai/tokenize.h"
 #include "backends/openai/tool_call.h"
+#include "core/base/utf8.h"
 
 static void fuzz_check_json(struct dyno_bytes *out)
 {

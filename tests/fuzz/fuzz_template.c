@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backends/assets/template/template.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static const char fuzz_variables[] =
     "{\"messages\": [{\"role\": \"user\", \"content\": \" a\\n\\u00e9 \"}, {\"role\": "

@@ -5,7 +5,7 @@
 
 #include "backends/assets/random/random_model.h"
 #include "backends/assets/tokenizer/byte_alphabet.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/backends/family_shapes.h"
 #include "tests/backends/gguf_files.h"
 

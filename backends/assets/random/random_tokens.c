@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "backends/assets/tokenizer/byte_alphabet.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static const char consonants[] = "bdfgklmnprstvz";
 static const char vowels[] = "aeiou";

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/fence.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 #include "core/base/words.h"
 
 /* Jansson's texts are UTF-8. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backends/assets/template/template.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static dyno_status fail(const struct dyno_jinja_lexer *lexer, const char *what)
 {

@@ -4,7 +4,7 @@
 #include <utf8proc.h>
 
 #include "backends/assets/template/run.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 #define METHOD(name)                                                                               \
     static dyno_status name(struct dyno_jinja_run *run, const struct dyno_jinja_value *subject,    \

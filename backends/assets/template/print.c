@@ -8,7 +8,7 @@
 
 #include "backends/assets/template/run.h"
 #include "backends/assets/template/template.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 dyno_status dyno_jinja_write(struct dyno_jinja_run *run, struct dyno_jinja_builder *builder,
                              const char *bytes, size_t size)

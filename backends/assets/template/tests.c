@@ -1,6 +1,6 @@
 /* What can stand after `is`. */
 #include "backends/assets/template/run.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 #define TEST(name)                                                                                 \
     static dyno_status name(struct dyno_jinja_run *run, const struct dyno_jinja_value *subject,    \

@@ -3,7 +3,7 @@
 #include <utf8proc.h>
 
 #include "backends/assets/template/run.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 size_t dyno_jinja_character(struct dyno_jinja_text text, size_t at)
 {

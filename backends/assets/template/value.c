@@ -5,7 +5,7 @@
 
 #include "backends/assets/template/run.h"
 #include "backends/assets/template/template.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 struct dyno_jinja_value dyno_jinja_none(void)
 {

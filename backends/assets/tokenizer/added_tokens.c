@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static uint64_t key_of(uint32_t node, char byte)
 {

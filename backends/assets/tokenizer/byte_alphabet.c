@@ -1,6 +1,6 @@
 #include "backends/assets/tokenizer/byte_alphabet.h"
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static bool is_itself(uint32_t byte)
 {

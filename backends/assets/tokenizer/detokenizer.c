@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/tokenizer_parts.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 struct stop {
     char *text;

@@ -10,7 +10,8 @@
 #include "backends/assets/tokenizer/joiner.h"
 #include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/tokenizer_parts.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/array.h"
+#include "core/base/utf8.h"
 
 enum { KNOWN_COUNT = 1 << 15, KNOWN_BYTES_MAX = 30, KNOWN_IDS_MAX = 8 };
 

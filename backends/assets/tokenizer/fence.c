@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/tokenizer_parts.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 static bool is_fence(const char *text, size_t size)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 enum { FEW = 32 };
 #define NONE UINT32_MAX

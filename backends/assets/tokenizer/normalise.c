@@ -6,7 +6,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 enum { CLASSES = 256, INSERTION_MAX = 16, DECOMPOSITION_MAX = 64 };
 

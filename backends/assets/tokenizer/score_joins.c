@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "backends/assets/tokenizer/tokenizer_parts.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 /* Cutting a vocabulary costs the sum of its tokens' squared sizes; Llama 2's costs two million. */
 #define CUT_COST_MAX ((uint64_t)1 << 32)

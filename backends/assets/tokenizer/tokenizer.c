@@ -8,7 +8,7 @@
 #include "backends/assets/tokenizer/normalise.h"
 #include "backends/assets/tokenizer/patterns.h"
 #include "backends/assets/tokenizer/tokenizer_parts.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 enum { TOKENS_MAX = 1 << 24, MERGES_MAX = 1 << 26, SPLITTERS_MAX = 16, TOKEN_BYTES_MAX = 1 << 20 };
 

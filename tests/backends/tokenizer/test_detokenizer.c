@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "backends/assets/tokenizer/detokenizer.h"
-#include "backends/assets/tokenizer/utf8.h"
 #include "core/base/rng.h"
+#include "core/base/utf8.h"
 #include "tests/backends/tokenizer/small_vocabulary.h"
 #include "tests/check_main.h"
 

@@ -8,8 +8,8 @@
 #include "backends/assets/tokenizer/byte_alphabet.h"
 #include "backends/assets/tokenizer/detokenizer.h"
 #include "backends/assets/tokenizer/tokenizer.h"
-#include "backends/assets/tokenizer/utf8.h"
 #include "core/base/rng.h"
+#include "core/base/utf8.h"
 #include "tests/backends/tokenizer/small_vocabulary.h"
 #include "tests/check_main.h"
 

@@ -9,7 +9,7 @@
 #include "backends/assets/tokenizer/fence.h"
 #include "backends/assets/tokenizer/tokenizer.h"
 #include "backends/assets/tokenizer/tokenizer_file.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/check_main.h"
 
 static char directory[] = "/tmp/dyno-tokenizer-XXXXXX";

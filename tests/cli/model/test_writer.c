@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backends/assets/default_model.h"
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/check_main.h"
 
 struct heard {

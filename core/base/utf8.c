@@ -1,5 +1,5 @@
 /* One table-free decoder; ASCII is skipped eight bytes at a time. */
-#include "backends/assets/tokenizer/utf8.h"
+#include "core/base/utf8.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Bytes that should be UTF-8 and may not be. */
-#ifndef DYNO_BACKENDS_ASSETS_TOKENIZER_UTF8_H
-#define DYNO_BACKENDS_ASSETS_TOKENIZER_UTF8_H
+#ifndef DYNO_CORE_BASE_UTF8_H
+#define DYNO_CORE_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
