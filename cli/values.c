@@ -2,19 +2,14 @@
 
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/math.h"
 
 dyno_status dyno_values_add(struct dyno_values *values, double value)
 {
-    if (values->count == values->capacity) {
-        size_t capacity = values->capacity > 0 ? 2 * values->capacity : 64;
-        double *grown = realloc(values->values, capacity * sizeof *grown);
-
-        if (!grown) {
-            return DYNO_NO_MEMORY;
-        }
-        values->values = grown;
-        values->capacity = capacity;
+    if (!dyno_array_reserve(&values->values, &values->capacity, values->count + 1,
+                            sizeof *values->values)) {
+        return DYNO_NO_MEMORY;
     }
     values->values[values->count++] = value;
     return DYNO_OK;

@@ -3,12 +3,14 @@
 #define DYNO_CLI_VALUES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/status.h"
 
 struct dyno_values {
     double *values; /* [count] */
-    size_t count, capacity;
+    size_t count;
+    uint32_t capacity;
 };
 
 /* Error: DYNO_NO_MEMORY. */

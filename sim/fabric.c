@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "sim/fabric_parts.h"
 
 /* ---- who uses a link ------------------------------------------------------------------------- */
@@ -320,14 +321,9 @@ static dyno_status reserve(struct fabric *fabric)
 {
     uint32_t capacity = fabric->transfers.capacity;
 
-    if (capacity > fabric->reached_capacity) {
-        uint32_t *reached = realloc(fabric->reached, capacity * sizeof *reached);
-
-        if (!reached) {
-            return DYNO_NO_MEMORY;
-        }
-        fabric->reached = reached;
-        fabric->reached_capacity = capacity;
+    if (!dyno_array_reserve(&fabric->reached, &fabric->reached_capacity, capacity,
+                            sizeof *fabric->reached)) {
+        return DYNO_NO_MEMORY;
     }
     DYNO_TRY(dyno_heap_reserve(&fabric->events, capacity));
     return dyno_heap_reserve(&fabric->ceilings, capacity);
@@ -337,22 +333,10 @@ static dyno_status reserve(struct fabric *fabric)
 static dyno_status reserve_done(struct fabric *fabric)
 {
     uint32_t count = fabric->done_count + fabric->events.count + 1;
-    uint32_t capacity = fabric->done_capacity ? fabric->done_capacity : 8;
-    struct dyno_arrival *done;
 
-    while (capacity < count) {
-        capacity *= 2;
-    }
-    if (capacity == fabric->done_capacity) {
-        return DYNO_OK;
-    }
-    done = realloc(fabric->done, capacity * sizeof *done);
-    if (!done) {
-        return DYNO_NO_MEMORY;
-    }
-    fabric->done = done;
-    fabric->done_capacity = capacity;
-    return DYNO_OK;
+    return dyno_array_reserve(&fabric->done, &fabric->done_capacity, count, sizeof *fabric->done)
+               ? DYNO_OK
+               : DYNO_NO_MEMORY;
 }
 
 static void find_path(const struct fabric *fabric, const struct dyno_transfer *transfer,

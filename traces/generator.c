@@ -14,6 +14,7 @@
  * is kept of open sessions (some 150 bytes each). */
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/map.h"
 #include "traces/arrival.h"
 #include "traces/course.h"
@@ -172,15 +173,9 @@ static bool find_room(struct generator *generator, uint32_t *place)
         *place = dyno_order_pop(&generator->unused).slot;
         return true;
     }
-    if (generator->open_count == generator->open_capacity) {
-        uint32_t capacity = generator->open_capacity ? 2 * generator->open_capacity : 1;
-        struct session *open = realloc(generator->open, capacity * sizeof *open);
-
-        if (!open) {
-            return false;
-        }
-        generator->open = open;
-        generator->open_capacity = capacity;
+    if (!dyno_array_reserve(&generator->open, &generator->open_capacity, generator->open_count + 1U,
+                            sizeof *generator->open)) {
+        return false;
     }
     *place = generator->open_count++;
     generator->open[*place] = (struct session){.turns_left = 0};

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
+
 static bool is_before(const struct dyno_order_item *a, const struct dyno_order_item *b)
 {
     return a->at != b->at ? a->at < b->at : a->sequence < b->sequence;
@@ -19,15 +21,9 @@ bool dyno_order_push(struct dyno_order *order, struct dyno_order_item item)
 {
     uint32_t place;
 
-    if (order->count == order->capacity) {
-        uint32_t capacity = order->capacity ? 2 * order->capacity : 64;
-        struct dyno_order_item *items = realloc(order->items, capacity * sizeof *items);
-
-        if (!items) {
-            return false;
-        }
-        order->items = items;
-        order->capacity = capacity;
+    if (!dyno_array_reserve(&order->items, &order->capacity, order->count + 1U,
+                            sizeof *order->items)) {
+        return false;
     }
     for (place = order->count++; place > 0; place = (place - 1) / 2) {
         if (!is_before(&item, &order->items[(place - 1) / 2])) {

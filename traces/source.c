@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/usual.h"
 #include "traces/clients.h"
 #include "traces/order.h"
@@ -235,15 +236,10 @@ static dyno_ns paced_next(struct dyno_source *source)
 
 static bool make_spans(struct paced *paced, const struct dyno_row *row, uint32_t *count)
 {
-    if (DYNO_RARELY(row->segment_count > paced->span_capacity)) {
-        uint32_t capacity = row->segment_count + row->segment_count / 2;
-        struct dyno_span *spans = realloc(paced->spans, capacity * sizeof *spans);
-
-        if (!spans) {
-            return false;
-        }
-        paced->spans = spans;
-        paced->span_capacity = capacity;
+    if (DYNO_RARELY(row->segment_count > paced->span_capacity) &&
+        !dyno_array_reserve(&paced->spans, &paced->span_capacity, row->segment_count,
+                            sizeof *paced->spans)) {
+        return false;
     }
     *count = dyno_row_spans(row, paced->pacing.block_tokens, paced->spans);
     return true;

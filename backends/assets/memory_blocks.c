@@ -5,21 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int make_room(struct dyno_memory_blocks *blocks)
-{
-    size_t room = blocks->room ? blocks->room * 2 : 64;
-    void **items;
+#include "core/base/array.h"
 
-    if (blocks->count < blocks->room) {
-        return 1;
-    }
-    items = realloc(blocks->items, room * sizeof(*items));
-    if (!items) {
-        return 0;
-    }
-    blocks->items = items;
-    blocks->room = room;
-    return 1;
+static bool make_room(struct dyno_memory_blocks *blocks)
+{
+    return dyno_array_reserve(&blocks->items, &blocks->room, blocks->count + 1, sizeof(void *));
 }
 
 void *dyno_memory_take(struct dyno_memory_blocks *blocks, size_t count, size_t size)

@@ -4,12 +4,14 @@
 #define DYNO_BACKENDS_ASSETS_MEMORY_BLOCKS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { DYNO_BLOCK_ALIGNMENT = 64 };
 
 struct dyno_memory_blocks {
     void **items; /* [count] */
-    size_t count, room;
+    size_t count;
+    uint32_t room;
 };
 
 /* `count` items of `size` bytes, zeroed, aligned to DYNO_BLOCK_ALIGNMENT; NULL where memory is out

@@ -8,6 +8,7 @@
 
 #include "backends/door/answer_line.h"
 #include "backends/door/answer_parts.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 struct dyno_desk {
@@ -190,15 +191,9 @@ static bool note_given_up(struct dyno_desk *desk, uint64_t id)
                 desk->given_up_count * sizeof *desk->given_up);
         desk->given_up_first = 0;
     }
-    if (desk->given_up_count == desk->given_up_capacity) {
-        uint32_t capacity = desk->given_up_capacity ? 2 * desk->given_up_capacity : 64;
-        uint64_t *ids = realloc(desk->given_up, capacity * sizeof *ids);
-
-        if (!ids) {
-            return false;
-        }
-        desk->given_up = ids;
-        desk->given_up_capacity = capacity;
+    if (!dyno_array_reserve(&desk->given_up, &desk->given_up_capacity, desk->given_up_count + 1U,
+                            sizeof *desk->given_up)) {
+        return false;
     }
     desk->given_up[desk->given_up_count++] = id;
     return true;

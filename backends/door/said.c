@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backends/assets/tokenizer/detokenizer.h"
+#include "core/base/array.h"
 
 void dyno_said_release(struct dyno_said *said)
 {
@@ -19,27 +20,12 @@ void dyno_said_clear(struct dyno_said *said)
 
 static dyno_status make_room(struct dyno_said *said, uint32_t others)
 {
-    if (said->token_count == said->token_capacity) {
-        uint32_t capacity = 2 * said->token_capacity + 16;
-        struct dyno_openai_token *tokens = realloc(said->tokens, capacity * sizeof *tokens);
-
-        if (!tokens) {
-            return DYNO_NO_MEMORY;
-        }
-        said->tokens = tokens;
-        said->token_capacity = capacity;
-    }
-    if (said->other_count + others > said->other_capacity) {
-        uint32_t capacity = 2 * (said->other_count + others) + 16;
-        struct dyno_openai_alternative *list = realloc(said->others, capacity * sizeof *list);
-
-        if (!list) {
-            return DYNO_NO_MEMORY;
-        }
-        said->others = list;
-        said->other_capacity = capacity;
-    }
-    return DYNO_OK;
+    return dyno_array_reserve(&said->tokens, &said->token_capacity, said->token_count + 1U,
+                              sizeof *said->tokens) &&
+                   dyno_array_reserve(&said->others, &said->other_capacity,
+                                      said->other_count + others, sizeof *said->others)
+               ? DYNO_OK
+               : DYNO_NO_MEMORY;
 }
 
 static struct dyno_openai_alternative alternative(const struct dyno_tokenizer *tokenizer,

@@ -5,6 +5,7 @@
 
 #include "backends/load/answer.h"
 #include "backends/load/load_parts.h"
+#include "core/base/array.h"
 
 enum { FIELDS_MAX = 96, REFUSAL_MAX = 4096 };
 
@@ -53,16 +54,10 @@ static void fail(struct dyno_load_request *request, const char *why)
 
 static void keep_chunk(struct dyno_load_request *request, dyno_ns at)
 {
-    if (request->chunk_count == request->chunk_capacity) {
-        uint32_t capacity = 2 * request->chunk_capacity + 64;
-        dyno_ns *grown = realloc(request->chunk_ns, capacity * sizeof *grown);
-
-        if (!grown) {
-            fail(request, "no memory for its stamps");
-            return;
-        }
-        request->chunk_ns = grown;
-        request->chunk_capacity = capacity;
+    if (!dyno_array_reserve(&request->chunk_ns, &request->chunk_capacity, request->chunk_count + 1U,
+                            sizeof *request->chunk_ns)) {
+        fail(request, "no memory for its stamps");
+        return;
     }
     request->chunk_ns[request->chunk_count] = at;
 }

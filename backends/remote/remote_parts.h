@@ -110,7 +110,8 @@ struct dyno_remote {
     struct dyno_remote_request *wishes, *wishes_last;
     struct dyno_remote_request *news, *news_last;
     dyno_ns *gaps; /* [gap_count] between events with text, not in the histogram yet */
-    size_t gap_count, gap_capacity;
+    size_t gap_count;
+    uint32_t gap_capacity;
     uint32_t posted; /* requests that the thread has */
     uint32_t unchecked;
     bool stops, is_attached, endpoints_changed;

@@ -5,6 +5,7 @@
 
 #include "backends/remote/remote_parts.h"
 #include "backends/remote/reply.h"
+#include "core/base/array.h"
 
 enum { FIRST_HTTP_REFUSAL = 400, FIRST_HTTP_FAILURE = 500 };
 
@@ -194,17 +195,10 @@ void dyno_remote_give_up_doomed(struct dyno_remote *remote)
 /* No memory for a gap: the histogram lacks it. */
 static void note_gap(struct dyno_remote *remote, dyno_ns gap)
 {
-    if (remote->gap_count == remote->gap_capacity) {
-        size_t capacity = 2 * remote->gap_capacity + 64;
-        dyno_ns *grown = realloc(remote->gaps, capacity * sizeof *grown);
-
-        if (!grown) {
-            return;
-        }
-        remote->gaps = grown;
-        remote->gap_capacity = capacity;
+    if (dyno_array_reserve(&remote->gaps, &remote->gap_capacity, remote->gap_count + 1U,
+                           sizeof *remote->gaps)) {
+        remote->gaps[remote->gap_count++] = gap;
     }
-    remote->gaps[remote->gap_count++] = gap;
 }
 
 static void take_text(struct dyno_remote_request *request)

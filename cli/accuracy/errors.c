@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/accuracy/accuracy.h"
+#include "core/base/array.h"
 #include "reports/stats/distributions.h"
 
 enum { CLUSTERS_MIN = 4 };
@@ -15,16 +16,9 @@ static bool add_to_cluster(struct dyno_errors *errors, uint64_t key, double size
     while (i < errors->cluster_count && errors->clusters[i].key != key) {
         i++;
     }
-    if (i == errors->cluster_capacity) {
-        uint32_t capacity = i > 0 ? 2 * i : 16;
-        struct dyno_error_cluster *clusters =
-            realloc(errors->clusters, capacity * sizeof *clusters);
-
-        if (!clusters) {
-            return false;
-        }
-        errors->clusters = clusters;
-        errors->cluster_capacity = capacity;
+    if (!dyno_array_reserve(&errors->clusters, &errors->cluster_capacity, i + 1U,
+                            sizeof *errors->clusters)) {
+        return false;
     }
     if (i == errors->cluster_count) {
         errors->clusters[errors->cluster_count++] = (struct dyno_error_cluster){.key = key};
@@ -37,15 +31,9 @@ static bool add_to_cluster(struct dyno_errors *errors, uint64_t key, double size
 bool dyno_errors_add(struct dyno_errors *errors, double predicted, double measured,
                      uint64_t cluster)
 {
-    if (errors->count == errors->capacity) {
-        uint32_t capacity = errors->capacity ? 2 * errors->capacity : 256;
-        double *values = realloc(errors->values, capacity * sizeof *values);
-
-        if (!values) {
-            return false;
-        }
-        errors->values = values;
-        errors->capacity = capacity;
+    if (!dyno_array_reserve(&errors->values, &errors->capacity, errors->count + 1U,
+                            sizeof *errors->values)) {
+        return false;
     }
     errors->values[errors->count++] = predicted / measured - 1;
     return add_to_cluster(errors, cluster, fabs(predicted / measured - 1));

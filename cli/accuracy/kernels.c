@@ -6,6 +6,7 @@
 
 #include "cli/accuracy/accuracy.h"
 #include "cli/fit/kernel_tables.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 
 #define PROFILE "meta-llama/Llama-3.1-8B/bf16/tp1/"
@@ -119,15 +120,9 @@ static bool is_one_model(const struct comparison *comparison)
 
 static bool add_shape(struct shape_errors *shapes, uint64_t shape, double error)
 {
-    if (shapes->count == shapes->capacity) {
-        uint32_t capacity = shapes->capacity ? 2 * shapes->capacity : 256;
-        struct shape_error *items = realloc(shapes->items, capacity * sizeof *items);
-
-        if (!items) {
-            return false;
-        }
-        shapes->items = items;
-        shapes->capacity = capacity;
+    if (!dyno_array_reserve(&shapes->items, &shapes->capacity, shapes->count + 1U,
+                            sizeof *shapes->items)) {
+        return false;
     }
     shapes->items[shapes->count++] = (struct shape_error){.shape = shape, .error = error};
     return true;

@@ -7,6 +7,7 @@
 
 #include "cli/accuracy/accuracy.h"
 #include "cli/accuracy/rows.h"
+#include "core/base/array.h"
 
 /* What is tried, in ms; 12 is what is used. */
 static const uint32_t trips_ms[] = {0, 4, 8, 10, 12, 14, 16, 20, 24, 28, 32};
@@ -56,17 +57,9 @@ static dyno_status predict(struct row *row, uint32_t trip, struct dyno_error *er
 /* A place behind the last; NULL: no memory. */
 static struct row *new_row(struct rows *rows)
 {
-    if (rows->count == rows->capacity) {
-        uint32_t capacity = rows->capacity ? 2 * rows->capacity : 64;
-        struct row *items = realloc(rows->items, capacity * sizeof *items);
-
-        if (!items) {
-            return NULL;
-        }
-        rows->items = items;
-        rows->capacity = capacity;
-    }
-    return &rows->items[rows->count];
+    return dyno_array_reserve(&rows->items, &rows->capacity, rows->count + 1U, sizeof *rows->items)
+               ? &rows->items[rows->count]
+               : NULL;
 }
 
 static dyno_status predict_all(struct dyno_measured *measured, struct rows *rows,

@@ -4,39 +4,32 @@
 #include <string.h>
 
 #include "cli/assembly/ahead.h"
+#include "core/base/array.h"
 #include "core/base/map.h"
 #include "core/worker/config.h"
 
 /* ---- the future ------------------------------------------------------------------------------ */
 
-static bool widen(void **items, size_t bytes)
-{
-    void *wider = realloc(*items, bytes);
-
-    if (wider) {
-        *items = wider;
-    }
-    return wider != NULL;
-}
-
 /* What is foreseen of one model, of so many of whose requests there is room. */
 struct foreseen {
     struct dyno_planning *planning;
     uint32_t model;
-    uint64_t capacity;
+    uint32_t capacity;
 };
 
-static dyno_status widen_all(struct foreseen *foreseen)
+static dyno_status reserve(struct foreseen *foreseen, uint64_t count)
 {
     struct dyno_planning *planning = foreseen->planning;
-    uint64_t more = foreseen->capacity > 0 ? 2 * foreseen->capacity : 1024;
+    uint32_t arrivals = foreseen->capacity, prompts = arrivals, outputs = arrivals;
 
-    if (!widen((void **)&planning->arrivals, more * sizeof *planning->arrivals) ||
-        !widen((void **)&planning->prompt_tokens, more * sizeof *planning->prompt_tokens) ||
-        !widen((void **)&planning->output_tokens, more * sizeof *planning->output_tokens)) {
+    if (!dyno_array_reserve(&planning->arrivals, &arrivals, count, sizeof *planning->arrivals) ||
+        !dyno_array_reserve(&planning->prompt_tokens, &prompts, count,
+                            sizeof *planning->prompt_tokens) ||
+        !dyno_array_reserve(&planning->output_tokens, &outputs, count,
+                            sizeof *planning->output_tokens)) {
         return DYNO_NO_MEMORY;
     }
-    foreseen->capacity = more;
+    foreseen->capacity = arrivals;
     return DYNO_OK;
 }
 
@@ -51,9 +44,7 @@ static dyno_status keep(void *context, dyno_ns at, const struct dyno_request *re
     if (request->model != foreseen->model) {
         return DYNO_OK;
     }
-    if (count == foreseen->capacity) {
-        DYNO_TRY(widen_all(foreseen));
-    }
+    DYNO_TRY(reserve(foreseen, count + 1));
     planning->arrivals[count] = at;
     planning->prompt_tokens[count] = request->prompt_tokens;
     planning->output_tokens[count] = output_tokens;

@@ -8,6 +8,7 @@
 #include "backends/assets/random/output_file.h"
 #include "cli/bench/peaks.h"
 #include "cli/values.h"
+#include "core/base/array.h"
 #include "core/base/math.h"
 
 enum { ESCAPED_MAX = 6 * DYNO_LOAD_MODEL_MAX };
@@ -25,7 +26,8 @@ struct answer {
 
 struct dyno_bench_saved {
     struct answer *answers; /* [count] */
-    size_t count, capacity;
+    size_t count;
+    uint32_t capacity;
     bool is_short; /* memory was out */
 };
 
@@ -56,19 +58,8 @@ void dyno_bench_saved_close(struct dyno_bench_saved *saved)
 
 static bool has_room(struct dyno_bench_saved *saved)
 {
-    size_t capacity = 2 * saved->capacity + 256;
-    struct answer *grown;
-
-    if (saved->count < saved->capacity) {
-        return true;
-    }
-    grown = realloc(saved->answers, capacity * sizeof *grown);
-    if (!grown) {
-        return false;
-    }
-    saved->answers = grown;
-    saved->capacity = capacity;
-    return true;
+    return dyno_array_reserve(&saved->answers, &saved->capacity, saved->count + 1,
+                              sizeof *saved->answers);
 }
 
 /* What is `given`'s alone is copied; false: no memory. */

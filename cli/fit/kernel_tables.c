@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/fit/measured.h"
+#include "core/base/array.h"
 
 enum { US_PER_MS = 1000, MESSAGE_BYTES_MAX = 128 << 20, HEAD_DIM = 128, COLUMNS_MAX = 10 };
 enum {
@@ -158,15 +159,9 @@ void dyno_kernel_samples_release(struct dyno_kernel_samples *samples)
 static dyno_status add(struct dyno_kernel_samples *samples, const struct dyno_kernel_sample *sample,
                        struct dyno_error *error)
 {
-    if (samples->count == samples->capacity) {
-        size_t capacity = samples->capacity ? 2 * samples->capacity : 4096;
-        struct dyno_kernel_sample *items = realloc(samples->items, capacity * sizeof *items);
-
-        if (!items) {
-            return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
-        }
-        samples->items = items;
-        samples->capacity = capacity;
+    if (!dyno_array_reserve(&samples->items, &samples->capacity, samples->count + 1,
+                            sizeof *samples->items)) {
+        return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
     samples->items[samples->count++] = *sample;
     return DYNO_OK;

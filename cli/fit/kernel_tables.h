@@ -3,6 +3,7 @@
 #define DYNO_CLI_FIT_KERNEL_TABLES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/status.h"
 #include "core/model/model.h"
@@ -10,7 +11,8 @@
 
 struct dyno_kernel_samples {
     struct dyno_kernel_sample *items; /* [count] */
-    size_t count, capacity;
+    size_t count;
+    uint32_t capacity;
 };
 
 void dyno_kernel_samples_release(struct dyno_kernel_samples *samples);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/heap.h"
 #include "core/base/map.h"
 
@@ -65,31 +66,13 @@ static void give_up(struct dyno_belady *belady)
     belady->overflowed = true;
 }
 
-/* Room for one more of `count` items; NULL: memory is out and `items` stays. */
-static void *with_room(void *items, uint32_t count, uint32_t *capacity, size_t item_bytes)
-{
-    uint32_t larger = *capacity ? 2 * *capacity : 256;
-
-    if (count < *capacity) {
-        return items;
-    }
-    items = realloc(items, larger * item_bytes);
-    if (items) {
-        *capacity = larger;
-    }
-    return items;
-}
-
 static uint32_t new_part(struct dyno_belady *belady, uint32_t blocks, uint32_t rest)
 {
-    struct part *parts =
-        with_room(belady->parts, belady->part_count, &belady->part_capacity, sizeof *belady->parts);
-
-    if (!parts) {
+    if (!dyno_array_reserve(&belady->parts, &belady->part_capacity, belady->part_count + 1U,
+                            sizeof *belady->parts)) {
         return NONE;
     }
-    belady->parts = parts;
-    parts[belady->part_count] = (struct part){.blocks = blocks, .rest = rest};
+    belady->parts[belady->part_count] = (struct part){.blocks = blocks, .rest = rest};
     return belady->part_count++;
 }
 
@@ -124,7 +107,6 @@ static dyno_status record(struct dyno_belady *belady, const struct dyno_span *sp
 {
     int is_new;
     uint32_t *place = dyno_map_put(&belady->part_of, span->id, NONE, &is_new);
-    struct ref *refs;
 
     assert(span->blocks > 0 && span->blocks < FIRST);
     if (!place) {
@@ -139,12 +121,11 @@ static dyno_status record(struct dyno_belady *belady, const struct dyno_span *sp
     } else {
         DYNO_TRY(cut(belady, *place, span->blocks));
     }
-    refs = with_room(belady->refs, belady->ref_count, &belady->ref_capacity, sizeof *belady->refs);
-    if (!refs) {
+    if (!dyno_array_reserve(&belady->refs, &belady->ref_capacity, belady->ref_count + 1U,
+                            sizeof *belady->refs)) {
         return DYNO_NO_MEMORY;
     }
-    belady->refs = refs;
-    refs[belady->ref_count++] =
+    belady->refs[belady->ref_count++] =
         (struct ref){.part = *place, .blocks = span->blocks | (is_first ? (uint32_t)FIRST : 0)};
     return DYNO_OK;
 }

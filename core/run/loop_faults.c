@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/usual.h"
 #include "core/run/loop_parts.h"
 
@@ -62,15 +63,9 @@ static uint32_t victim(const struct dyno_loop *loop, uint32_t target)
 
 static dyno_status note_lost(struct dyno_loop *loop, uint64_t id)
 {
-    if (loop->lost_count == loop->lost_capacity) {
-        uint32_t capacity = loop->lost_capacity ? 2 * loop->lost_capacity : 64;
-        uint64_t *lost = realloc(loop->lost, capacity * sizeof *lost);
-
-        if (!lost) {
-            return DYNO_NO_MEMORY;
-        }
-        loop->lost = lost;
-        loop->lost_capacity = capacity;
+    if (!dyno_array_reserve(&loop->lost, &loop->lost_capacity, loop->lost_count + 1U,
+                            sizeof *loop->lost)) {
+        return DYNO_NO_MEMORY;
     }
     loop->lost[loop->lost_count++] = id;
     return DYNO_OK;

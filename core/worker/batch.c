@@ -24,22 +24,17 @@
  * above; where it is, a pass has one step.)
  */
 #include <assert.h>
-#include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/usual.h"
 #include "core/worker/fleet.h"
 
 static dyno_status add_slice(struct dyno_worker *worker, struct dyno_slice slice)
 {
-    if (DYNO_RARELY(worker->slice_count == worker->slice_capacity)) {
-        uint32_t capacity = worker->slice_capacity ? 2 * worker->slice_capacity : 4;
-        struct dyno_slice *slices = realloc(worker->slices, capacity * sizeof *slices);
-
-        if (!slices) {
-            return DYNO_NO_MEMORY;
-        }
-        worker->slices = slices;
-        worker->slice_capacity = capacity;
+    if (DYNO_RARELY(worker->slice_count == worker->slice_capacity) &&
+        !dyno_array_reserve(&worker->slices, &worker->slice_capacity, worker->slice_count + 1U,
+                            sizeof *worker->slices)) {
+        return DYNO_NO_MEMORY;
     }
     worker->slices[worker->slice_count++] = slice;
     return DYNO_OK;

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/worker/handoff_parts.h"
 
 static struct dyno_handoff *handoff_of(struct dyno_workers *workers)
@@ -46,14 +47,9 @@ static dyno_status reserve(struct dyno_handoff *handoff)
 {
     uint32_t capacity = handoff->passages.pool.capacity;
 
-    if (capacity > handoff->ready_capacity) {
-        uint32_t *ready = realloc(handoff->ready, capacity * sizeof *ready);
-
-        if (!ready) {
-            return DYNO_NO_MEMORY;
-        }
-        handoff->ready = ready;
-        handoff->ready_capacity = capacity;
+    if (!dyno_array_reserve(&handoff->ready, &handoff->ready_capacity, capacity,
+                            sizeof *handoff->ready)) {
+        return DYNO_NO_MEMORY;
     }
     return dyno_heap_reserve(&handoff->deadlines, capacity);
 }

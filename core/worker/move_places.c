@@ -1,6 +1,5 @@
 /* Where the blocks of a move lie, at each of its ends, where caches have places for them. */
-#include <stdlib.h>
-
+#include "core/base/array.h"
 #include "core/worker/tiers_parts.h"
 
 dyno_status dyno_move_place_hold(struct dyno_move *move, uint32_t end,
@@ -58,14 +57,8 @@ const struct dyno_block_name *dyno_move_names(struct dyno_tiers *tiers,
     if (!DYNO_RARELY(tiers->config.tiers[tier].outlives)) {
         return NULL;
     }
-    if (tiers->names_capacity < count) {
-        struct dyno_block_name *names = realloc(tiers->names, count * sizeof *names);
-
-        if (!names) {
-            return NULL;
-        }
-        tiers->names = names;
-        tiers->names_capacity = count;
+    if (!dyno_array_reserve(&tiers->names, &tiers->names_capacity, count, sizeof *tiers->names)) {
+        return NULL;
     }
     for (uint32_t i = 0; i < move->link_count; start += links[i++].blocks) {
         for (uint32_t j = first > start ? first - start : 0;

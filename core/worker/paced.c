@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alarms.h"
+#include "core/base/array.h"
 #include "core/base/heap.h"
 #include "core/base/usual.h"
 
@@ -50,23 +51,11 @@ static struct engine *engine_of(struct dyno_device *device, uint32_t worker)
 
 /* Devices return nothing from open and submit: out of memory ends the program, as it would in an
  * engine that preallocates. */
-static void *grow(void *array, uint32_t *capacity, uint32_t count, size_t size)
+static void grow(void *array_place, uint32_t *capacity, uint32_t count, size_t size)
 {
-    uint32_t wanted = *capacity ? *capacity : 8;
-    void *grown;
-
-    if (!DYNO_RARELY(count > *capacity)) {
-        return array;
-    }
-    while (wanted < count) {
-        wanted *= 2;
-    }
-    grown = realloc(array, wanted * size);
-    if (!grown) {
+    if (DYNO_RARELY(count > *capacity) && !dyno_array_reserve(array_place, capacity, count, size)) {
         abort();
     }
-    *capacity = wanted;
-    return grown;
 }
 
 static void paced_open_seq(struct dyno_device *device, uint32_t worker, uint32_t slot, uint64_t id,
@@ -74,7 +63,7 @@ static void paced_open_seq(struct dyno_device *device, uint32_t worker, uint32_t
 {
     struct engine *engine = engine_of(device, worker);
 
-    engine->slots = grow(engine->slots, &engine->slots_capacity, slot + 1, sizeof *engine->slots);
+    grow(&engine->slots, &engine->slots_capacity, slot + 1, sizeof *engine->slots);
     engine->slots[slot] = (struct slot){.id = id, .generated = generated, .tokens_max = tokens_max};
 }
 
@@ -133,8 +122,7 @@ static void note_yields(struct engine *engine, const struct dyno_pass *pass)
     if (pass->slice_count == 0) {
         return;
     }
-    engine->yields =
-        grow(engine->yields, &engine->yields_capacity, pass->slice_count, sizeof *engine->yields);
+    grow(&engine->yields, &engine->yields_capacity, pass->slice_count, sizeof *engine->yields);
     for (uint32_t i = 0; i < pass->slice_count; i++) {
         if (pass->slices[i].yields) {
             engine->yields[engine->yields_count++] = pass->slices[i].slot;
@@ -324,8 +312,7 @@ static int by_slot(const void *a, const void *b)
 
 static void add_ended(struct paced *paced, struct dyno_completion *out, uint32_t slot)
 {
-    paced->ended =
-        grow(paced->ended, &paced->ended_capacity, out->ended_count + 1, sizeof *paced->ended);
+    grow(&paced->ended, &paced->ended_capacity, out->ended_count + 1, sizeof *paced->ended);
     paced->ended[out->ended_count++] = slot;
 }
 

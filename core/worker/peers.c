@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/worker/tiers_parts.h"
 
 struct change {
@@ -73,24 +74,6 @@ void dyno_peers_close(struct dyno_peers *peers)
     free(peers);
 }
 
-/* Room for one element more; false: there is no memory. */
-static bool reserve(void **array, uint32_t count, uint32_t *capacity, size_t size)
-{
-    uint32_t more = *capacity ? 2 * *capacity : 64;
-    void *larger;
-
-    if (count < *capacity) {
-        return true;
-    }
-    larger = realloc(*array, more * size);
-    if (!larger) {
-        return false;
-    }
-    *array = larger;
-    *capacity = more;
-    return true;
-}
-
 /* ---- who holds what -------------------------------------------------------------------------- */
 
 enum { CHANGES_MANY = 4096 };
@@ -119,8 +102,8 @@ void dyno_peers_hear(struct dyno_peers *peers, uint32_t worker, dyno_ns at, uint
     if (peers->change_count >= CHANGES_MANY && peers->change_count == peers->change_capacity) {
         tell_index(peers, at); /* nobody will ask for an earlier time */
     }
-    if (!reserve((void **)&peers->changes, peers->change_count, &peers->change_capacity,
-                 sizeof *peers->changes)) {
+    if (!dyno_array_reserve(&peers->changes, &peers->change_capacity, peers->change_count + 1U,
+                            sizeof *peers->changes)) {
         peers->out_of_memory = true;
         return;
     }
@@ -130,14 +113,9 @@ void dyno_peers_hear(struct dyno_peers *peers, uint32_t worker, dyno_ns at, uint
 
 static dyno_status take_spans(struct dyno_peers *peers, const struct dyno_seq *seq)
 {
-    if (peers->span_capacity < seq->span_count) {
-        struct dyno_span *spans = realloc(peers->spans, seq->span_count * sizeof *spans);
-
-        if (!spans) {
-            return DYNO_NO_MEMORY;
-        }
-        peers->spans = spans;
-        peers->span_capacity = seq->span_count;
+    if (!dyno_array_reserve(&peers->spans, &peers->span_capacity, seq->span_count,
+                            sizeof *peers->spans)) {
+        return DYNO_NO_MEMORY;
     }
     for (uint32_t i = 0; i < seq->span_count; i++) {
         peers->spans[i] =
@@ -228,8 +206,8 @@ static bool reserve_pull(struct dyno_peers *peers)
         peers->pull_first = 0;
         peers->pull_count = left;
     }
-    return reserve((void **)&peers->pulls, peers->pull_count, &peers->pull_capacity,
-                   sizeof *peers->pulls);
+    return dyno_array_reserve(&peers->pulls, &peers->pull_capacity, peers->pull_count + 1U,
+                              sizeof *peers->pulls);
 }
 
 /* The deadline of a pull that begins now: after all others, as they are equally long. */
@@ -256,8 +234,8 @@ dyno_status dyno_peers_await(struct dyno_local *local, uint32_t move, dyno_ns no
 {
     struct dyno_peers *peers = local->peers;
 
-    if (!reserve((void **)&peers->asking, peers->asking_count, &peers->asking_capacity,
-                 sizeof *peers->asking)) {
+    if (!dyno_array_reserve(&peers->asking, &peers->asking_capacity, peers->asking_count + 1U,
+                            sizeof *peers->asking)) {
         return DYNO_NO_MEMORY;
     }
     peers->asking[peers->asking_count++] = move;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/usual.h"
 #include "core/worker/first_record.h"
 #include "core/worker/fleet.h"
@@ -164,15 +165,10 @@ static dyno_status count_joiner(struct dyno_worker *worker, dyno_ns at, int chan
         }
     }
     assert(change > 0);
-    if (DYNO_RARELY(worker->joiners_count == worker->joiners_capacity)) {
-        uint32_t capacity = worker->joiners_capacity ? 2 * worker->joiners_capacity : 4;
-        struct dyno_joiners *joiners = realloc(worker->joiners, capacity * sizeof *joiners);
-
-        if (!joiners) {
-            return DYNO_NO_MEMORY;
-        }
-        worker->joiners = joiners;
-        worker->joiners_capacity = capacity;
+    if (DYNO_RARELY(worker->joiners_count == worker->joiners_capacity) &&
+        !dyno_array_reserve(&worker->joiners, &worker->joiners_capacity, worker->joiners_count + 1U,
+                            sizeof *worker->joiners)) {
+        return DYNO_NO_MEMORY;
     }
     worker->joiners[worker->joiners_count++] = (struct dyno_joiners){.at = at, .count = 1};
     worker->joined_count++;

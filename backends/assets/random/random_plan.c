@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
+
 /* Which matrix or vector of a layer, or of the model: a part of what its values depend on.  Their
  * order must not change, or the same seed would give other weights. */
 enum role {
@@ -34,20 +36,14 @@ enum role {
 
 struct dyno_planned_tensor *dyno_random_plan_add(struct dyno_random_plan *plan)
 {
-    size_t room = plan->room ? plan->room * 2 : 256;
-    struct dyno_planned_tensor *tensors;
+    struct dyno_planned_tensor *fresh;
 
-    if (plan->count == plan->room) {
-        tensors = realloc(plan->tensors, room * sizeof(*tensors));
-        if (!tensors) {
-            return NULL;
-        }
-        plan->tensors = tensors;
-        plan->room = room;
+    if (!dyno_array_reserve(&plan->tensors, &plan->room, plan->count + 1, sizeof *plan->tensors)) {
+        return NULL;
     }
-    tensors = &plan->tensors[plan->count++];
-    memset(tensors, 0, sizeof(*tensors));
-    return tensors;
+    fresh = &plan->tensors[plan->count++];
+    memset(fresh, 0, sizeof *fresh);
+    return fresh;
 }
 
 /* What the list is being filled with: errors are remembered and asked for at the end. */

@@ -35,7 +35,8 @@ struct dyno_random_plan {
     const struct dyno_tensor_names *names;
     bool is_gguf;
     struct dyno_planned_tensor *tensors; /* [count] */
-    size_t count, room;
+    size_t count;
+    uint32_t room;
     struct dyno_team *team; /* which makes values */
 };
 

@@ -34,7 +34,8 @@ struct dyno_encoder {
     size_t count, capacity;
     struct text_buffer repaired, unfenced, marked;
     size_t *fences; /* [fence_count], of this text */
-    size_t fence_count, fence_capacity;
+    size_t fence_count;
+    uint32_t fence_capacity;
     struct dyno_normaliser normaliser;
     struct dyno_joiner joiner;
     struct dyno_split_scratch *split;
@@ -472,15 +473,9 @@ static dyno_status repair(struct text_buffer *repaired, const char *text, size_t
 
 static dyno_status add_fence(struct dyno_encoder *encoder, size_t at)
 {
-    if (encoder->fence_count == encoder->fence_capacity) {
-        size_t capacity = encoder->fence_capacity ? 2 * encoder->fence_capacity : 16;
-        size_t *wide = realloc(encoder->fences, capacity * sizeof *wide);
-
-        if (!wide) {
-            return DYNO_NO_MEMORY;
-        }
-        encoder->fences = wide;
-        encoder->fence_capacity = capacity;
+    if (!dyno_array_reserve(&encoder->fences, &encoder->fence_capacity, encoder->fence_count + 1,
+                            sizeof *encoder->fences)) {
+        return DYNO_NO_MEMORY;
     }
     encoder->fences[encoder->fence_count++] = at;
     return DYNO_OK;
