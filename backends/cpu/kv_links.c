@@ -405,21 +405,15 @@ static dyno_status open_copier(struct dyno_links **out, const struct dyno_cpu_li
                                         .wake = config->wake,
                                         .clock = config->clock,
                                         .speeds = {[DISK_PATH] = dyno_copier_disk_speed()}};
-    dyno_status status;
 
     if (config->gate) {
         copier.pass_of = pass_of;
         copier.copy_layers = copy_layers;
         copier.layer_path_count = layer_paths(config);
     }
-
     DYNO_TRY(measure(config, NULL, &copier.speeds[MEMORY_PATH], error));
     DYNO_TRY(measure_peers(config, &copier.speeds[PEER_PATH], error));
-    status = dyno_copier_open(out, &copier);
-    return status == DYNO_OK
-               ? DYNO_OK
-               : dyno_fail(error, status,
-                           "the thread that copies between workers cannot be started");
+    return dyno_copier_open(out, &copier, error);
 }
 
 dyno_status dyno_cpu_links_open(struct dyno_links **out, const struct dyno_cpu_links_config *config,

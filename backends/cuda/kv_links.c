@@ -371,7 +371,6 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
                                         .wake = config->wake,
                                         .clock = config->clock,
                                         .speeds = {[DISK] = dyno_copier_disk_speed()}};
-    dyno_status status;
 
     DYNO_TRY(open_pools(memories, config, error));
     DYNO_TRY(open_ways(memories, error));
@@ -380,10 +379,7 @@ static dyno_status open_all(struct dyno_links **out, struct memories *memories,
         introduce_all(memories);
     }
     DYNO_TRY(measure_both(memories, config, copier.speeds, error));
-    status = dyno_copier_open(out, &copier);
-    return status == DYNO_OK
-               ? DYNO_OK
-               : dyno_fail(error, status, "the threads that copy KV blocks cannot be started");
+    return dyno_copier_open(out, &copier, error);
 }
 
 dyno_status dyno_cuda_links_open(struct dyno_links **out,

@@ -409,7 +409,8 @@ static const struct dyno_links_ops copier_ops = {
     .close = copier_close,
 };
 
-dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config)
+dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config,
+                             struct dyno_error *error)
 {
     struct copier *copier = calloc(1, sizeof *copier);
 
@@ -417,7 +418,7 @@ dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_c
     assert(config->layer_path_count <= DYNO_COPIER_LAYER_PATHS_MAX &&
            (config->layer_path_count > 0) == (config->copy_layers && config->pass_of));
     if (!copier) {
-        return DYNO_NO_MEMORY;
+        return dyno_fail(error, DYNO_NO_MEMORY, "no memory for links between workers");
     }
     copier->base.ops = &copier_ops;
     copier->config = *config;
@@ -434,7 +435,7 @@ dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_c
     for (uint32_t i = 0; i < copier->path_count; i++) {
         if (pthread_create(&copier->paths[i].thread, NULL, run, &copier->paths[i]) != 0) {
             copier_close(&copier->base);
-            return DYNO_IO;
+            return dyno_fail(error, DYNO_IO, "the threads that copy KV blocks cannot be started");
         }
         copier->paths[i].started = true;
     }

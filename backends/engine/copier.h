@@ -64,8 +64,10 @@ struct dyno_copier_config {
 };
 
 /* On success *out is closed through its ops, which copies what is still on its way: the places must
- * be there until then.  Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started). */
-dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config);
+ * be there until then.  Errors: DYNO_NO_MEMORY, DYNO_IO (a thread cannot be started); the context
+ * is not released then. */
+dyno_status dyno_copier_open(struct dyno_links **out, const struct dyno_copier_config *config,
+                             struct dyno_error *error);
 
 /* Wait until all that was submitted has been copied, to links that dyno_copier_open opened: it can
  * be reaped then.  Of transfers that never arrive nobody waits for more. */

@@ -44,15 +44,17 @@ static struct dyno_links *open_links(struct stores *stores, struct dyno_clock **
 
     ck_assert_int_eq(dyno_wall_clock_open(clock, 1.0), DYNO_OK);
     ck_assert_int_eq(
-        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 2,
-                                                              .path = path_to,
-                                                              .copy = copy,
-                                                              .release = release,
-                                                              .context = stores,
-                                                              .speeds = {{2.0, 50.0}, {4.0, 0.0}},
-                                                              .now = dyno_wall_clock_now,
-                                                              .wake = dyno_wall_clock_wake,
-                                                              .clock = *clock}),
+        dyno_copier_open(&links,
+                         &(struct dyno_copier_config){.path_count = 2,
+                                                      .path = path_to,
+                                                      .copy = copy,
+                                                      .release = release,
+                                                      .context = stores,
+                                                      .speeds = {{2.0, 50.0}, {4.0, 0.0}},
+                                                      .now = dyno_wall_clock_now,
+                                                      .wake = dyno_wall_clock_wake,
+                                                      .clock = *clock},
+                         NULL),
         DYNO_OK);
     return links;
 }
@@ -259,14 +261,15 @@ START_TEST(what_never_arrives_is_there_to_be_dropped)
     dyno_ns now = 0;
 
     ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
-    ck_assert_int_eq(
-        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 1,
-                                                              .copy = copy_to_nowhere,
-                                                              .context = &stores,
-                                                              .now = dyno_wall_clock_now,
-                                                              .wake = dyno_wall_clock_wake,
-                                                              .clock = clock}),
-        DYNO_OK);
+    ck_assert_int_eq(dyno_copier_open(&links,
+                                      &(struct dyno_copier_config){.path_count = 1,
+                                                                   .copy = copy_to_nowhere,
+                                                                   .context = &stores,
+                                                                   .now = dyno_wall_clock_now,
+                                                                   .wake = dyno_wall_clock_wake,
+                                                                   .clock = clock},
+                                      NULL),
+                     DYNO_OK);
     for (transfer.id = 1; transfer.id <= 2; transfer.id++) {
         ck_assert_int_eq(links->ops->submit(links, now, &transfer), DYNO_OK);
     }
@@ -322,17 +325,18 @@ START_TEST(layers_that_are_waited_for_hold_nobody_else_up)
 
     ck_assert_int_eq(sem_init(&layered.computed, 0, 0), 0);
     ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
-    ck_assert_int_eq(
-        dyno_copier_open(&links, &(struct dyno_copier_config){.path_count = 1,
-                                                              .copy = copy,
-                                                              .pass_of = pass_of,
-                                                              .copy_layers = copy_layers,
-                                                              .layer_path_count = 2,
-                                                              .context = &layered,
-                                                              .now = dyno_wall_clock_now,
-                                                              .wake = dyno_wall_clock_wake,
-                                                              .clock = clock}),
-        DYNO_OK);
+    ck_assert_int_eq(dyno_copier_open(&links,
+                                      &(struct dyno_copier_config){.path_count = 1,
+                                                                   .copy = copy,
+                                                                   .pass_of = pass_of,
+                                                                   .copy_layers = copy_layers,
+                                                                   .layer_path_count = 2,
+                                                                   .context = &layered,
+                                                                   .now = dyno_wall_clock_now,
+                                                                   .wake = dyno_wall_clock_wake,
+                                                                   .clock = clock},
+                                      NULL),
+                     DYNO_OK);
     ck_assert(links->moves_layers);
     for (uint32_t i = 0; i < 2; i++) { /* all but the last one, then that */
         transfer.id = 1 + i;
