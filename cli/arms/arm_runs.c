@@ -24,71 +24,41 @@ struct keeper {
     uint32_t prefix_capacity;
 };
 
-static struct dyno_item *next_item(struct dyno_sink *sink, enum dyno_item_kind kind)
+static dyno_status keep(struct dyno_sink *sink, const struct dyno_item *item)
 {
     struct keeper *keeper = (struct keeper *)sink;
 
     if (!dyno_array_reserve(&keeper->items, &keeper->capacity, keeper->count + 1,
                             sizeof *keeper->items)) {
-        return NULL;
+        return DYNO_NO_MEMORY;
     }
-    keeper->items[keeper->count].kind = kind;
-    return &keeper->items[keeper->count++];
+    keeper->items[keeper->count++] = *item;
+    return DYNO_OK;
 }
 
 static dyno_status keep_request(struct dyno_sink *sink, const struct dyno_request_record *record)
 {
-    struct dyno_item *item = next_item(sink, DYNO_ITEM_REQUEST);
-
-    if (!item) {
-        return DYNO_NO_MEMORY;
-    }
-    item->request = *record;
-    return DYNO_OK;
+    return keep(sink, &(struct dyno_item){.kind = DYNO_ITEM_REQUEST, .request = *record});
 }
 
 static dyno_status keep_sample(struct dyno_sink *sink, const struct dyno_sample_record *record)
 {
-    struct dyno_item *item = next_item(sink, DYNO_ITEM_SAMPLE);
-
-    if (!item) {
-        return DYNO_NO_MEMORY;
-    }
-    item->sample = *record;
-    return DYNO_OK;
+    return keep(sink, &(struct dyno_item){.kind = DYNO_ITEM_SAMPLE, .sample = *record});
 }
 
 static dyno_status keep_plan(struct dyno_sink *sink, const struct dyno_plan_record *record)
 {
-    struct dyno_item *item = next_item(sink, DYNO_ITEM_PLAN);
-
-    if (!item) {
-        return DYNO_NO_MEMORY;
-    }
-    item->plan = *record;
-    return DYNO_OK;
+    return keep(sink, &(struct dyno_item){.kind = DYNO_ITEM_PLAN, .plan = *record});
 }
 
 static dyno_status keep_fault(struct dyno_sink *sink, const struct dyno_fault_record *record)
 {
-    struct dyno_item *item = next_item(sink, DYNO_ITEM_FAULT);
-
-    if (!item) {
-        return DYNO_NO_MEMORY;
-    }
-    item->fault = *record;
-    return DYNO_OK;
+    return keep(sink, &(struct dyno_item){.kind = DYNO_ITEM_FAULT, .fault = *record});
 }
 
 static dyno_status keep_link(struct dyno_sink *sink, const struct dyno_link_record *record)
 {
-    struct dyno_item *item = next_item(sink, DYNO_ITEM_LINK);
-
-    if (!item) {
-        return DYNO_NO_MEMORY;
-    }
-    item->link = *record;
-    return DYNO_OK;
+    return keep(sink, &(struct dyno_item){.kind = DYNO_ITEM_LINK, .link = *record});
 }
 
 static const struct dyno_sink_ops keeper_ops = {.name = "keeper",
