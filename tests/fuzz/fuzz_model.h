@@ -212,7 +212,7 @@ static inline void fuzz_open_tokenizer(const char *path)
         fuzz_check_refusal(&error);
         return;
     }
-    if (dyno_tokenizer_open(&tokenizer, &file->vocabulary, &error) == DYNO_OK) {
+    if (dyno_tokenizer_file_tokenizer(&tokenizer, file, 0, &error) == DYNO_OK) {
         fuzz_opened_count++;
         fuzz_use_tokenizer(tokenizer);
     } else {
