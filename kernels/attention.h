@@ -80,8 +80,10 @@ struct dyno_attention_job {
 /* Floats of scratch for each worker, for contexts of up to `positions` tokens. */
 size_t dyno_attention_scratch(const struct dyno_kv_layer *layer, uint32_t positions);
 
+/* The definition, in double, by one thread. */
 void dyno_attention_ref(const struct dyno_attention_job *job);
 
+/* The same by a team, as near to it as the head of this file says. */
 void dyno_attention(const struct dyno_isa *isa, struct dyno_team *team,
                     const struct dyno_attention_job *job);
 

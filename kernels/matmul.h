@@ -43,6 +43,7 @@ static inline uint32_t dyno_matmul_columns(const struct dyno_matmul_job *job)
     return job->column_count ? job->column_count : job->weights->columns;
 }
 
+/* The definition, in double, by one thread. */
 void dyno_matmul_ref(const struct dyno_matmul_job *job);
 
 /* All `count` jobs at once, as one operation of the team. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* logits [experts] -> ids and weights [chosen], chosen <= experts. */
 void dyno_moe_route(const float *logits, uint32_t experts, uint32_t chosen, bool normalize,
                     uint32_t *ids, float *weights);
 

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+/* x, weight, bias and out are [count]; in double, rounded at the end.  out may be x. */
 void dyno_rms_norm_ref(const float *x, const float *weight, double epsilon, uint32_t count,
                        float *out);
 void dyno_layer_norm_ref(const float *x, const float *weight, const float *bias, double epsilon,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* frequency [pairs], head_dim being 2 x pairs. */
 void dyno_rope_frequencies(double theta, uint32_t pairs, double *frequency);
 
 /* Position interpolation: every frequency divided by `factor`. */

@@ -28,6 +28,7 @@ struct dyno_headline_line {
     bool any; /* it says something */
 };
 
+/* Look it up in the database of the set.  Errors: DYNO_IO (in words). */
 dyno_status dyno_headline_take(const struct dyno_run_set *set, const struct dyno_headline *headline,
                                struct dyno_headline_line *out, struct dyno_error *error);
 

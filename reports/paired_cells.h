@@ -37,8 +37,8 @@ struct dyno_paired_side {
     double *counts[DYNO_PAIRED_KINDS];                        /* [places] ... and denominators */
     struct dyno_paired_placed *sorted[DYNO_PAIRED_LATENCIES]; /* [sorted_count]; NULL: means only */
     uint32_t sorted_count[DYNO_PAIRED_LATENCIES];
-    uint32_t
-        tails[DYNO_PAIRED_LATENCIES]; /* stretches of cells in which the slowest hundredth came */
+    /* Stretches of cells in which the slowest hundredth came. */
+    uint32_t tails[DYNO_PAIRED_LATENCIES];
 };
 
 struct dyno_paired_cells {

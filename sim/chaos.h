@@ -44,8 +44,8 @@ dyno_status dyno_chaos_parse(struct dyno_chaos_fault *out, const char *option, c
 struct dyno_chaos_config {
     uint64_t seed;
     uint32_t worker_count;
-    const struct dyno_chaos_fault
-        *faults; /* [fault_count] of those workers, and of links; copied */
+    /* [fault_count] of those workers, and of links; copied. */
+    const struct dyno_chaos_fault *faults;
     uint32_t fault_count;
     dyno_ns death_every_ns; /* mean between the deaths of one worker; 0: none are drawn ... */
     dyno_ns death_for_ns;   /* ... and for how long its place is broken; 0: it is not */

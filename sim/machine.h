@@ -83,6 +83,7 @@ struct dyno_machine_work {
     bool has_slices;
 };
 
+/* Of what core hands to a device. */
 struct dyno_machine_work dyno_machine_work_of(const struct dyno_pass *pass);
 
 /* What it costs; the machine was accepted by dyno_machine_check. */

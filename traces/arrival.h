@@ -48,6 +48,8 @@ struct dyno_arrival {
     struct dyno_rng rng;
 };
 
+/* The process that `text` writes, with a random stream of its own.  On failure there is nothing to
+ * release.  Errors: DYNO_BAD_INPUT (in words), DYNO_NO_MEMORY. */
 dyno_status dyno_arrival_init(struct dyno_arrival *arrival, const char *text, uint64_t seed,
                               struct dyno_error *error);
 void dyno_arrival_release(struct dyno_arrival *arrival);

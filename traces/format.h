@@ -62,9 +62,9 @@ struct dyno_format {
     const char *name; /* NULL ends the table of formats */
     const char *help;
     enum dyno_family family;
-    const char
-        *signature[2];     /* column names, one of which tells the format; the second may be NULL */
-    uint32_t block_tokens; /* tokens an identity stands for; 0: no identities */
+    /* Column names, one of which tells the format; the second may be NULL. */
+    const char *signature[2];
+    uint32_t block_tokens;     /* tokens an identity stands for; 0: no identities */
     bool sessions_are_ordered; /* a session's requests follow each other (else parents say) */
     bool no_answer_is_failure; /* 0 output tokens: the request failed */
     const struct dyno_column *columns;

@@ -22,6 +22,7 @@ struct dyno_prefixes {
     struct dyno_rng rng;
 };
 
+/* Errors: DYNO_BAD_INPUT (in words), DYNO_NO_MEMORY. */
 dyno_status dyno_prefixes_init(struct dyno_prefixes *prefixes,
                                const struct dyno_generator_config *config,
                                struct dyno_error *error);

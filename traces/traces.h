@@ -115,6 +115,8 @@ struct dyno_generator_config {
     const char *priorities; /* "0:9,5:1": shares of priorities; NULL: all are 0 */
 };
 
+/* A source of what the generator makes, whose answers' lengths go to `answers` (not owned).  On
+ * success *out is closed through its ops.  Errors: DYNO_BAD_INPUT (in words), DYNO_NO_MEMORY. */
 dyno_status dyno_generator_open(struct dyno_source **out,
                                 const struct dyno_generator_config *config,
                                 const struct dyno_pacing_config *pacing,
@@ -158,9 +160,9 @@ struct dyno_shape_config {
                        are there again, with what all share shared, and the rest their own */
     double speedup; /* > 0: times and delays are divided by it, after the window is cut */
     dyno_ns spread_ns; /* a copy of a conversation begins up to so much later, evenly drawn */
-    uint32_t
-        common_min; /* a block that more requests have is a common prefix, not a conversation */
-    uint64_t seed;  /* of what is left out, copied and moved */
+    /* A block that more requests have is a common prefix, not a conversation. */
+    uint32_t common_min;
+    uint64_t seed; /* of what is left out, copied and moved */
 };
 
 /* Where a shaped trace goes. */

@@ -82,8 +82,8 @@ struct dyno_suggested_sampling {
 };
 
 struct dyno_weights {
-    struct dyno_model
-        model; /* shapes; model.vocab, hidden, heads, kv_heads, head_dim, layers ... */
+    /* Shapes; model.vocab, hidden, heads, kv_heads, head_dim, layers ... */
+    struct dyno_model model;
     struct dyno_rope rope;
     enum dyno_activation activation;
     double norm_epsilon;

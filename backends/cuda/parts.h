@@ -14,8 +14,8 @@ struct dyno_cuda_parts_config {
     uint32_t others_blocks;             /* KV of each of those; 0: as much as these have */
     uint32_t threads;                   /* load the weights */
     uint32_t positions;                 /* of a sequence */
-    const struct dyno_cuda_forward_config
-        *forward; /* of each rank, as plan.h reads it; not owned */
+    /* Of each rank, as plan.h reads it; not owned. */
+    const struct dyno_cuda_forward_config *forward;
 };
 
 /* How many KV blocks each worker can have, but for the others: what the GPU with the least room has

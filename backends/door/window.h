@@ -50,6 +50,7 @@ struct dyno_span_counts {
 
 struct dyno_window;
 
+/* Nothing has happened yet.  DYNO_NO_MEMORY. */
 dyno_status dyno_window_open(struct dyno_window **out);
 void dyno_window_close(struct dyno_window *window);
 

@@ -45,8 +45,8 @@ struct dyno_http_config {
     dyno_ns head_timeout_ns; /* from a request's first byte to its last (or for a TLS handshake);
                               * over it 408, however steadily the bytes drip */
     dyno_ns idle_timeout_ns; /* without a byte between requests, or before the first; then closed */
-    dyno_ns
-        write_timeout_ns; /* without a byte that the client takes, with bytes to send; then cut */
+    /* Without a byte that the client takes, with bytes to send; then cut. */
+    dyno_ns write_timeout_ns;
     size_t unsent_bytes_max; /* of one stream, beyond what the kernel holds; over it cut */
 
     /* A whole request has come.  The exchange may be answered now or in any later callback. */

@@ -77,6 +77,7 @@ struct dyno_ucx_memory {
     size_t key_size;
 };
 
+/* Errors: DYNO_NO_MEMORY, DYNO_IO (in words). */
 dyno_status dyno_ucx_memory_open(struct dyno_ucx_memory *out, struct dyno_ucx_channel *channel,
                                  size_t bytes, struct dyno_error *error);
 void dyno_ucx_memory_close(struct dyno_ucx_memory *memory, struct dyno_ucx_channel *channel);

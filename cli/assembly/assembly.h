@@ -26,8 +26,8 @@
 struct dyno_remote; /* backends/remote/remote.h */
 
 struct dyno_assembly {
-    uint32_t
-        replica; /* set before open: 0: as asked; else timing is drawn within its uncertainty */
+    /* Set before open: 0: as asked; else timing is drawn within its uncertainty. */
+    uint32_t replica;
     const struct dyno_scenario *asked;    /* the scenario as it was given ... */
     const struct dyno_scenario *scenario; /* ... and of the first model where there are several: */
     struct dyno_fleets *fleets;           /* then (cli/assembly/models.h); else NULL */
@@ -35,8 +35,8 @@ struct dyno_assembly {
     uint32_t model; /* ... this; NULL and 0: it is the first, or the only one */
     struct dyno_timing_config timing_config; /* model and GPU are in here */
     struct dyno_worker_config worker;
-    struct dyno_calibration
-        calibration; /* of timing.calibration; without one, what the defaults rest on */
+    /* Of timing.calibration; without one, what the defaults rest on. */
+    struct dyno_calibration calibration;
     struct dyno_timing *timing;
     struct dyno_live live;           /* of a device that computes */
     struct dyno_machine machine;     /* of timing.machine ... */
@@ -92,8 +92,8 @@ struct dyno_assembly {
     dyno_status (*see)(void *context, const struct dyno_request *request); /* every request, or */
     void *see_context;                                                     /* NULL */
     const struct dyno_timing_parameters *parameters; /* instead of the GPU's own */
-    struct dyno_recording
-        *recording;               /* notes what comes; not owned; its sink is the caller's to add */
+    /* Notes what comes; not owned; its sink is the caller's to add. */
+    struct dyno_recording *recording;
     struct dyno_journal *journal; /* stands in front of clock, source and device; not owned ... */
     const struct dyno_options *options;  /* ... and its head is written from these */
     const struct dyno_journal_head *fed; /* or it stands for them, and this was its head */

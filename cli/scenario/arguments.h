@@ -34,6 +34,7 @@ dyno_status dyno_arguments_parse(struct dyno_arguments *arguments,
                                  struct dyno_error *error);
 void dyno_arguments_release(struct dyno_arguments *arguments);
 
+/* Set them, in the order given, over what a file said.  Errors: DYNO_BAD_INPUT, DYNO_NO_MEMORY. */
 dyno_status dyno_arguments_apply(const struct dyno_arguments *arguments,
                                  struct dyno_options *options, struct dyno_error *error);
 

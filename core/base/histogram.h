@@ -25,9 +25,11 @@ struct dyno_histogram {
     unsigned __int128 squares; /* ... and of whole nanoseconds, ns^2, which are not among them */
 };
 
+/* DYNO_NO_MEMORY: nothing to release. */
 dyno_status dyno_histogram_init(struct dyno_histogram *histogram);
 void dyno_histogram_release(struct dyno_histogram *histogram);
 
+/* `count` times the same value. */
 void dyno_histogram_add(struct dyno_histogram *histogram, dyno_ns value, uint64_t count);
 
 /* One value, which is not 0. */
@@ -51,6 +53,7 @@ static inline void dyno_histogram_note(struct dyno_histogram *histogram, dyno_ns
 void dyno_histogram_add_steps(struct dyno_histogram *histogram, uint64_t carry, uint64_t first,
                               uint64_t growth, uint64_t steps, uint64_t count);
 
+/* All that `from` holds is added to `into`; sums stay exact. */
 void dyno_histogram_merge(struct dyno_histogram *into, const struct dyno_histogram *from);
 
 double dyno_histogram_mean(const struct dyno_histogram *histogram); /* ns; 0 while empty */

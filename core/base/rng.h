@@ -10,11 +10,12 @@ struct dyno_rng {
     uint64_t state[4];
 };
 
+/* The stream called `purpose` of those that `seed` has. */
 void dyno_rng_init(struct dyno_rng *rng, uint64_t seed, const char *purpose);
 
 uint64_t dyno_rng_u64(struct dyno_rng *rng);
-uint64_t dyno_rng_below(struct dyno_rng *rng,
-                        uint64_t bound);                   /* uniform in [0, bound); bound > 0 */
+/* Uniform in [0, bound); bound > 0. */
+uint64_t dyno_rng_below(struct dyno_rng *rng, uint64_t bound);
 double dyno_rng_unit(struct dyno_rng *rng);                /* uniform in [0, 1), 53 bits */
 double dyno_rng_exponential(struct dyno_rng *rng);         /* mean 1 */
 double dyno_rng_normal(struct dyno_rng *rng);              /* mean 0, deviation 1 */

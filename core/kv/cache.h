@@ -4,12 +4,14 @@
  * split when its parts part ways and merged when they meet again.  A prompt of 12,000 tokens is 750
  * blocks of 16 but a handful of runs, so bookkeeping does not depend on the size of a block.
  *
- *   FREE    -> OWN      [take]      a sequence fills it; nobody else can hit it
- *   OWN     -> SHARED   [seal]      it holds a whole block of a span; others may hit it
- *   OWN     -> FREE     [drop]      the cache is off, or another filler sealed the same block first
- *   OWN     -> IDLE     [retire]    its sequence ended; contents nobody will ask for keep their
- * place SHARED  -> IDLE     [release]   the last reference went; contents kept IDLE    -> SHARED
- * [hold]      hit IDLE    -> FREE     [take]      evicted, the longest idle first, or by rank
+ *   FREE   -> OWN     [take]    a sequence fills it; nobody else can hit it
+ *   OWN    -> SHARED  [seal]    it holds a whole block of a span; others may hit it
+ *   OWN    -> FREE    [drop]    the cache is off, or another filler sealed the same block first
+ *   OWN    -> IDLE    [retire]  its sequence ended; what nobody will ask for keeps its place
+ *   SHARED -> IDLE    [let_go]  the last reference went; contents are kept
+ *   IDLE   -> SHARED  [hold]    hit
+ *   IDLE   -> FREE    [take]    evicted, the longest idle first, or by rank
+ *   IDLE   -> FREE    [forget]  nobody is to find it any more
  *
  *   Always: free + own + shared + idle == capacity.
  *
@@ -72,6 +74,7 @@ struct dyno_kv_cache {
     struct dyno_kv_ranking ranking;
 };
 
+/* `listener` outlives the cache.  Memory is taken with the first block, not here: DYNO_OK. */
 dyno_status dyno_kv_cache_init(struct dyno_kv_cache *cache, uint32_t worker, uint32_t capacity,
                                const struct dyno_kv_listener *listener);
 void dyno_kv_cache_release(struct dyno_kv_cache *cache);

@@ -15,6 +15,7 @@
 
 struct dyno_kv_index;
 
+/* Of `worker_count` >= 1 workers, none of which holds anything.  DYNO_NO_MEMORY. */
 dyno_status dyno_kv_index_open(struct dyno_kv_index **out, uint32_t worker_count);
 void dyno_kv_index_close(struct dyno_kv_index *index);
 

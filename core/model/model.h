@@ -31,11 +31,10 @@ struct dyno_model {
     uint32_t dense_layers; /* layers with a dense MLP; = layers for a dense model */
     uint32_t experts, experts_per_token, expert_intermediate;
     uint32_t shared_intermediate; /* summed width of the shared experts, 0: none */
-    uint32_t mla_q_rank, mla_kv_rank, mla_rope_dim, mla_nope_dim,
-        mla_v_dim; /* MLA only; q_rank 0:
-              queries are not compressed */
-    uint32_t sliding_window,
-        sliding_layers; /* layers that attend to `sliding_window` tokens only */
+    /* MLA only; q_rank 0: queries are not compressed. */
+    uint32_t mla_q_rank, mla_kv_rank, mla_rope_dim, mla_nope_dim, mla_v_dim;
+    uint32_t sliding_window;
+    uint32_t sliding_layers; /* layers that attend to `sliding_window` tokens only */
 
     /* The vectors, which matter for exact parameter counts only. */
     uint32_t positions;     /* rows of a learned position table, 0: none (rotary) */
@@ -79,9 +78,8 @@ void dyno_model_parts(const struct dyno_model *model, uint32_t tp, struct dyno_m
 
 /* Derived figures; every formula is in model.c with a hand-computed test. */
 uint64_t dyno_model_parameters(const struct dyno_model *model); /* all weights */
-uint64_t
-dyno_model_parameters_active(const struct dyno_model *model); /* all but the experts that
-                                                                 one token is not sent to */
+/* All but the experts that one token is not sent to. */
+uint64_t dyno_model_parameters_active(const struct dyno_model *model);
 /* Matrices in `weights`; embedding, logits, router and vectors stay bf16, as in the checkpoints
  * that vLLM serves. */
 uint64_t dyno_model_weight_bytes(const struct dyno_model *model, enum dyno_dtype weights);

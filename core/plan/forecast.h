@@ -54,6 +54,7 @@ dyno_status dyno_forecast_init(struct dyno_forecast *forecast,
                                const struct dyno_forecast_config *config);
 void dyno_forecast_release(struct dyno_forecast *forecast);
 
+/* What was seen at one tick more. */
 void dyno_forecast_learn(struct dyno_forecast *forecast, double value);
 
 /* The value `ticks` >= 1 ticks after the last one learned, never negative; 0 before the first. */

@@ -64,6 +64,7 @@ struct dyno_admit_config {
     uint32_t quantum;                       /* tokens; 0: 1 */
 };
 
+/* DYNO_NO_MEMORY. */
 dyno_status dyno_admit_open(struct dyno_admit **out, const struct dyno_admit_config *config);
 void dyno_admit_close(struct dyno_admit *admit); /* NULL: no effect */
 

@@ -52,6 +52,8 @@ struct dyno_dispatch_tiers {
                  const uint32_t *overlap, double *credit);
 };
 
+/* What `config` points to outlives *out, which is closed with dyno_dispatch_close.  Errors:
+ * DYNO_BAD_INPUT (no workers, an option that the policy does not take), DYNO_NO_MEMORY. */
 dyno_status dyno_dispatch_open(struct dyno_dispatch **out,
                                const struct dyno_dispatch_config *config, struct dyno_error *error);
 void dyno_dispatch_close(struct dyno_dispatch *dispatch);

@@ -23,8 +23,8 @@ struct dyno_lobby_config {
     dyno_ns wait_ns;     /* the longest wait; 0: without end */
     uint32_t count_max;  /* so many wait at most; 0: nobody */
     uint64_t tokens_max; /* of their prompts, summed; 0: any */
-    double
-        output_cost; /* prompt tokens that a generated one is charged as, when its request ends */
+    /* Prompt tokens that a generated one is charged as, when its request ends. */
+    double output_cost;
 };
 
 struct dyno_lobby_seat {

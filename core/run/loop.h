@@ -69,6 +69,7 @@ struct dyno_loop_result {
 
 struct dyno_loop;
 
+/* What `config` points to outlives *out; none of it is owned.  DYNO_NO_MEMORY. */
 dyno_status dyno_loop_open(struct dyno_loop **out, const struct dyno_loop_config *config);
 void dyno_loop_close(struct dyno_loop *loop);
 

@@ -15,7 +15,7 @@
 struct dyno_slo {
     dyno_ns ttft_ns;
     dyno_ns tpot_ns;
-    dyno_ns itl_ns; /* of the request's mean gap; same as tpot for now */
+    dyno_ns itl_ns; /* of the request's mean gap, which is its tpot: its gaps are not kept */
     dyno_ns e2e_ns;
 };
 
@@ -40,6 +40,7 @@ struct dyno_metrics {
     dyno_ns last_event_ns;    /* the last token or rejection */
 };
 
+/* `slo` is copied.  DYNO_NO_MEMORY: nothing to release. */
 dyno_status dyno_metrics_init(struct dyno_metrics *metrics, const struct dyno_slo *slo);
 void dyno_metrics_release(struct dyno_metrics *metrics);
 

@@ -47,9 +47,9 @@ struct dyno_worker_config {
     bool chunked_prefill;
     bool mixed_chunk; /* DYNO_ORDER_PREFILL_FIRST: whoever decodes goes along in a pass of prompts
                          (SGLang's enable_mixed_chunk); needs chunked_prefill */
-    bool
-        reserve_prompt; /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only
-                           the blocks of this pass are taken (vLLM's scheduler_reserve_full_isl) */
+    /* DYNO_ADMIT_CHUNK: admit only if the whole prompt would fit, although only the blocks of this
+     * pass are taken (vLLM's scheduler_reserve_full_isl). */
+    bool reserve_prompt;
     bool async_scheduling; /* a pass is scheduled while the one before it runs: a request that
                               becomes ready during a step joins the step after the next, and a
                               sequence that ends in a step gives its memory back after the next */

@@ -77,8 +77,8 @@ struct dyno_tiers_config {
     bool peers; /* prompts are onboarded from other workers' GPUs too, where that is faster ... */
     dyno_ns pull_deadline_ns; /* ... and computed where they have not come so long after they were
                                  looked for; 0: they come, however late */
-    uint32_t
-        chunk_blocks;   /* a chain is stored and found in whole chunks of so many; 0: in blocks */
+    /* A chain is stored and found in whole chunks of so many; 0: in blocks. */
+    uint32_t chunk_blocks;
     uint32_t pools_few; /* a tier of more pools has an index of what lies where; 0: of more than
                            DYNO_TIER_POOLS_FEW.  Nothing else depends on it */
     struct dyno_worker_listener listener; /* hears kv_resident of pools, and nothing else */

@@ -84,8 +84,8 @@ struct dyno_tiers {
     struct dyno_tier_ear ears[DYNO_TIERS_MAX];
     struct dyno_tier_wide wide[DYNO_TIERS_MAX];
     struct dyno_kv_cache *pools[DYNO_TIERS_MAX]; /* [pool_count] */
-    struct dyno_kv_sketch
-        *sketches[DYNO_TIERS_MAX];                 /* [pool_count]; NULL: the policy counts none */
+    /* [pool_count]; NULL: the policy counts none. */
+    struct dyno_kv_sketch *sketches[DYNO_TIERS_MAX];
     uint32_t *numbers;                             /* the configuration's arrays */
     uint32_t *users[DYNO_TIERS_MAX];               /* [pool_count] places; among the numbers */
     struct dyno_tier_found *found[DYNO_TIERS_MAX]; /* [pool_count] */

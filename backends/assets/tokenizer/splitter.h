@@ -22,6 +22,7 @@ dyno_status dyno_splitter_open(struct dyno_splitter **out, const char *pattern, 
                                struct dyno_error *error);
 void dyno_splitter_close(struct dyno_splitter *splitter); /* NULL: no effect */
 
+/* For any splitter, one text at a time.  DYNO_NO_MEMORY. */
 dyno_status dyno_split_scratch_open(struct dyno_split_scratch **out, struct dyno_error *error);
 void dyno_split_scratch_close(struct dyno_split_scratch *scratch);
 
