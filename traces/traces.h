@@ -2,6 +2,7 @@
 #ifndef DYNO_TRACES_TRACES_H
 #define DYNO_TRACES_TRACES_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -113,6 +114,8 @@ struct dyno_generator_config {
     const char *tenants;    /* "8,1,1": shares of requests (of sessions) of tenants 1, 2, 3; NULL:
                                there are none */
     const char *priorities; /* "0:9,5:1": shares of priorities; NULL: all are 0 */
+    /* While a trace is written of it: non-zero: stop; may be NULL. */
+    const volatile sig_atomic_t *interrupted;
 };
 
 /* A source of what the generator makes, whose answers' lengths go to `answers` (not owned).  On
@@ -144,7 +147,7 @@ dyno_status dyno_source_preload(struct dyno_source **out, struct dyno_source *fr
  * have a delay and no timestamp, unless there is a turn_gap) or "azure" (no identities, no
  * sessions).  `path` may be "-"; a name in .gz is compressed.  The file appears only when all of it
  * is written.  *requests (may be NULL) says how many it has.  Errors: DYNO_BAD_INPUT, DYNO_IO,
- * DYNO_NO_MEMORY.
+ * DYNO_NO_MEMORY, DYNO_INTERRUPTED; then nothing is left.
  *
  * Memory: 16 bytes and more for each different identity written, as the file numbers them densely.
  */
@@ -174,6 +177,7 @@ struct dyno_shape_output {
     const char *salt; /* NULL: identities, sessions and names are numbered as they come; else they
                          are hashes keyed by this secret of 16 bytes or more (salt.h), and two files
                          of one secret can be compared */
+    const volatile sig_atomic_t *interrupted; /* non-zero: stop, and leave nothing; may be NULL */
 };
 
 /* What became of a shaped trace. */

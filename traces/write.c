@@ -13,8 +13,19 @@ static void round_down(struct dyno_row *row)
     row->delay -= row->delay % DYNO_MS;
 }
 
+/* The next row, unless nobody wants the trace any more. */
+static dyno_status put(struct dyno_trace_writer *writer, const struct dyno_row *row,
+                       const volatile sig_atomic_t *interrupted, struct dyno_error *error)
+{
+    if (interrupted && *interrupted) {
+        return dyno_fail(error, DYNO_INTERRUPTED, "interrupted: no trace was written");
+    }
+    return dyno_trace_writer_put(writer, row, error);
+}
+
 static dyno_status write_generated(struct dyno_trace_writer *writer, struct dyno_rows *rows,
-                                   bool is_rounded, uint64_t *requests, struct dyno_error *error)
+                                   bool is_rounded, const volatile sig_atomic_t *interrupted,
+                                   uint64_t *requests, struct dyno_error *error)
 {
     struct dyno_row row = {0};
     dyno_status status = DYNO_OK;
@@ -28,7 +39,7 @@ static dyno_status write_generated(struct dyno_trace_writer *writer, struct dyno
         if (is_rounded) {
             round_down(&row);
         }
-        status = dyno_trace_writer_put(writer, &row, error);
+        status = put(writer, &row, interrupted, error);
     }
     dyno_row_release(&row);
     return status;
@@ -55,7 +66,7 @@ dyno_status dyno_trace_write(const char *path, const char *format, uint32_t bloc
                            "a closed loop has no timestamps to write; expected another arrival "
                            "than concurrency:N");
     } else {
-        status = write_generated(writer, rows, strcmp(format, "mooncake") == 0,
+        status = write_generated(writer, rows, strcmp(format, "mooncake") == 0, config->interrupted,
                                  requests ? requests : &count, error);
     }
     dyno_rows_close(rows);
@@ -77,7 +88,7 @@ static dyno_status write_pile(const struct dyno_pile *pile, const struct dyno_sh
     DYNO_TRY(dyno_trace_writer_open(&writer, output->path, output->format, block_tokens,
                                     pile->block_tokens, output->salt ? &salt : NULL, error));
     for (size_t i = 0; i < pile->count && status == DYNO_OK; i++) {
-        status = dyno_trace_writer_put(writer, &pile->rows[i], error);
+        status = put(writer, &pile->rows[i], output->interrupted, error);
     }
     return dyno_trace_writer_close(writer, status, error);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/trace/reading.h"
@@ -175,8 +176,10 @@ static int run(const char *file, const void *values)
 {
     const struct shape_options *options = values;
     struct dyno_shape_config shape = options->shape;
-    struct dyno_shape_output output = {
-        .path = file, .format = options->format, .block_tokens = options->block_tokens};
+    struct dyno_shape_output output = {.path = file,
+                                       .format = options->format,
+                                       .block_tokens = options->block_tokens,
+                                       .interrupted = dyno_frame_interrupts()};
     struct dyno_trace_config configs[INPUTS_MAX];
     struct dyno_shape_counts counts;
     struct dyno_error error;

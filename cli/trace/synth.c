@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/trace/trace.h"
@@ -209,11 +210,13 @@ static void print_help(void)
 static int run(const char *file, const void *values)
 {
     const struct synth_options *options = values;
+    struct dyno_generator_config generator = options->generator;
     struct dyno_error error;
     uint64_t requests;
 
-    if (dyno_trace_write(file, options->format, options->block_tokens, &options->generator,
-                         &requests, &error) != DYNO_OK) {
+    generator.interrupted = dyno_frame_interrupts();
+    if (dyno_trace_write(file, options->format, options->block_tokens, &generator, &requests,
+                         &error) != DYNO_OK) {
         return dyno_command_complain(&error, error.status == DYNO_BAD_INPUT ? DYNO_EXIT_USAGE
                                                                             : DYNO_EXIT_FAILED);
     }

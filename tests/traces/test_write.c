@@ -131,6 +131,51 @@ START_TEST(one_seed_writes_one_file)
 }
 END_TEST
 
+/* Neither the file nor a part of it. */
+static void assert_nothing_at(const char *path)
+{
+    char partial[300];
+
+    (void)snprintf(partial, sizeof partial, "%s.partial", path);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_ne(access(partial, F_OK), 0);
+}
+
+START_TEST(what_is_interrupted_leaves_nothing)
+{
+    struct dyno_generator_config config = chat_config();
+    struct dyno_shape_config shape = {.until_ns = DYNO_NEVER, .scale = 1, .speedup = 1};
+    struct dyno_shape_output output = {.format = "mooncake"};
+    struct dyno_shape_counts counts;
+    struct dyno_error error;
+    char path[256], other[300];
+    struct dyno_trace_config trace = {.path = path};
+    sig_atomic_t stop = 1;
+
+    make_path(path, sizeof path, "t.jsonl.gz");
+    config.interrupted = &stop;
+    ck_assert_int_eq(dyno_trace_write(path, "mooncake", 0, &config, NULL, &error),
+                     DYNO_INTERRUPTED);
+    ck_assert_ptr_nonnull(strstr(error.text, "interrupted"));
+    assert_nothing_at(path);
+    stop = 0;
+    ck_assert_int_eq(dyno_trace_write(path, "mooncake", 0, &config, NULL, &error), DYNO_OK);
+
+    (void)snprintf(other, sizeof other, "%s.shaped", path);
+    output.path = other;
+    output.interrupted = &stop;
+    stop = 1;
+    ck_assert_int_eq(dyno_trace_shape(&trace, 1, true, &shape, &output, &counts, &error),
+                     DYNO_INTERRUPTED);
+    assert_nothing_at(other);
+    stop = 0;
+    ck_assert_int_eq(dyno_trace_shape(&trace, 1, true, &shape, &output, &counts, &error), DYNO_OK);
+    ck_assert_uint_eq(counts.requests_written, 300);
+    (void)unlink(other);
+    remove_path(path);
+}
+END_TEST
+
 START_TEST(azure_is_written_as_it_is_read)
 {
     struct dyno_generator_config config = chat_config();
@@ -307,6 +352,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tcase, a_written_trace_reads_back_as_it_was_made, 0, 2);
     tcase_add_test(tcase, one_seed_writes_one_file);
     tcase_add_test(tcase, azure_is_written_as_it_is_read);
+    tcase_add_test(tcase, what_is_interrupted_leaves_nothing);
     tcase_add_test(tcase, what_cannot_be_written_is_refused);
     tcase_add_test(tcase, a_summary_has_exact_quantiles);
     tcase_add_test(tcase, a_summary_refuses_what_a_replay_would);
