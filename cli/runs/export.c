@@ -100,8 +100,7 @@ static dyno_status take(void *context, const struct dyno_request_record *record,
 {
     struct work *work = context;
     bool is_good = record->outcome == DYNO_COMPLETED;
-    bool is_refused = record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
-                      record->outcome == DYNO_REJECTED_QUEUE_FULL;
+    bool is_refused = dyno_outcome_is_rejected(record->outcome);
     struct dyno_request_record told = *record;
     struct dyno_load_answer answer = {
         .record = &told,

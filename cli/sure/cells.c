@@ -59,10 +59,7 @@ static void add_request(struct dyno_tune_cells *work, uint32_t part,
 
     sum_of(work, part, DYNO_TUNE_REQUESTS)[place] += 1.0;
     sum_of(work, part, DYNO_TUNE_PREEMPTIONS)[place] += record->preemptions;
-    sum_of(work, part, DYNO_TUNE_REJECTED)[place] +=
-        record->outcome == DYNO_REJECTED_PROMPT_TOO_LONG ||
-        record->outcome == DYNO_REJECTED_QUEUE_FULL ||
-        record->outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
+    sum_of(work, part, DYNO_TUNE_REJECTED)[place] += dyno_outcome_is_rejected(record->outcome);
     if (record->admitted_ns != DYNO_NEVER) {
         sum_of(work, part, DYNO_TUNE_LOOKED_UP_TOKENS)[place] += record->prompt_tokens;
         sum_of(work, part, DYNO_TUNE_CACHED_TOKENS)[place] += record->cached_tokens;

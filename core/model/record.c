@@ -19,6 +19,12 @@ const char *dyno_outcome_name(enum dyno_outcome outcome)
     return names[outcome];
 }
 
+bool dyno_outcome_is_rejected(enum dyno_outcome outcome)
+{
+    return outcome == DYNO_REJECTED_PROMPT_TOO_LONG || outcome == DYNO_REJECTED_QUEUE_FULL ||
+           outcome == DYNO_REJECTED_QUEUE_TIMEOUT;
+}
+
 const char *dyno_fault_name(enum dyno_fault_kind kind)
 {
     static const char *const kinds[DYNO_FAULT_KINDS] = {

@@ -2,6 +2,7 @@
 #ifndef DYNO_CORE_MODEL_RECORD_H
 #define DYNO_CORE_MODEL_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/time.h"
@@ -20,6 +21,9 @@ enum { DYNO_OUTCOMES = DYNO_REJECTED_QUEUE_TIMEOUT + 1 }; /* how many there are 
 
 /* "completed", "rejected_queue_full", ...: as the database and recorded traces call it. */
 const char *dyno_outcome_name(enum dyno_outcome outcome);
+
+/* Whether it was turned away, for one reason or another. */
+bool dyno_outcome_is_rejected(enum dyno_outcome outcome);
 
 enum { DYNO_NO_WORKER = UINT32_MAX };
 

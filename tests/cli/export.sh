@@ -56,6 +56,16 @@ totals = dict(table[table.index([]) + 2:])
 assert totals["Request Count"] == "2.00" and totals["Error Request Count"] == "1.00", totals'
 fi
 
+# To a client whom nobody lets in for too long it is the same as to one who is turned away at once.
+works replay --arrival constant:1000 --requests 3 --set queue.busy_inflight=1 \
+    --set queue.timeout=1ms --db waits.db
+works export waits.db -o waits.json
+has waits.json '"num_prompts": 3,'
+has waits.json '"completed": 1, "failed": 2, '
+has waits.json '"errors": \["", "rejected_queue_timeout", "rejected_queue_timeout"\]'
+works export waits.db -o waits --format aiperf
+[[ $(grep -c '"message": "rejected_queue_timeout"' waits/profile_export.jsonl) -eq 2 ]]
+
 # ---- rows ------------------------------------------------------------------------------------
 
 works export runs.db -o rows.csv --format csv
