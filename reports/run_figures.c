@@ -76,6 +76,9 @@ static void figure_cost(struct dyno_figures *figures, const struct dyno_report *
     }
     figures->gpu_watts = cost->watts_max * (cost->idle_share + (1.0 - cost->idle_share) * use);
     figures->energy_kwh = figures->gpu_watts * figures->gpu_hours / 1000.0;
+    if (!(cost->gpu_hour_price > 0.0) && !(cost->kwh_price > 0.0)) {
+        return; /* what nobody gave a price for is not free */
+    }
     figures->cost =
         figures->gpu_hours * cost->gpu_hour_price + figures->energy_kwh * cost->kwh_price;
     figures->cost_per_million =

@@ -40,8 +40,8 @@ struct dyno_figures {
     double goodput_per_s, goodput_fraction, goodput_per_gpu; /* NAN without an objective */
     double token_hit_rate, block_hit_rate;
     double gpu_hours, busy_fraction, mfu, mbu, kv_use;
-    double gpu_watts, energy_kwh, cost, cost_per_million; /* NAN where nobody asked; the mean of a
-                                                             GPU; cost of a million output tokens */
+    double gpu_watts, energy_kwh;  /* NAN where nobody asked; watts are the mean of a GPU */
+    double cost, cost_per_million; /* NAN without a price, too; of a million output tokens */
 };
 
 struct dyno_figures dyno_figures_of(const struct dyno_report *report);

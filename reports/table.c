@@ -456,7 +456,7 @@ static void put_cost(const struct dyno_table_page *page)
     dyno_table_fixed(page, "", figures->energy_kwh, dyno_table_decimals(figures->energy_kwh),
                      " kWh, ");
     dyno_table_fixed(page, "", figures->gpu_watts, 0, " W a GPU on average\n");
-    if (page->report->cost->gpu_hour_price > 0 || page->report->cost->kwh_price > 0) {
+    if (isfinite(figures->cost)) {
         dyno_table_more(page);
         dyno_table_fixed(page, "", figures->cost, 2, " in all, ");
         dyno_table_fixed(page, "", figures->cost_per_million,

@@ -6,6 +6,7 @@
 
 #include "cli/ab/ab.h"
 #include "cli/help.h"
+#include "cli/scenario/energy.h"
 #include "reports/format.h"
 
 enum { INTERVAL_MAX = 2 * DYNO_VERDICT_VALUE_MAX + 8 };
@@ -335,6 +336,20 @@ static void print_extrapolated(const struct dyno_ab *ab, FILE *out)
     }
 }
 
+/* What is missing where energy is told and costs are not. */
+static void print_unpriced(const struct dyno_ab *ab, FILE *out)
+{
+    for (uint32_t i = 0; i < ab->runs.arms; i++) {
+        const struct dyno_scenario *scenario = &ab->runs.items[i * ab->runs.seeds].with.scenario;
+
+        if (scenario->cost.energy && !dyno_energy_is_priced(scenario)) {
+            note(out, "no costs without a price in every arm: --set cost.gpu_hour=2.5, --set "
+                      "cost.kwh=0.2, or both");
+            return;
+        }
+    }
+}
+
 static void print_notes(const struct dyno_ab *ab, FILE *out)
 {
     char text[320], count[DYNO_FORMAT_MAX], whole[DYNO_FORMAT_MAX];
@@ -360,6 +375,7 @@ static void print_notes(const struct dyno_ab *ab, FILE *out)
                        dyno_format_count(count, ab->figures.incomplete), whole);
         note(out, text);
     }
+    print_unpriced(ab, out);
     print_extrapolated(ab, out);
 }
 

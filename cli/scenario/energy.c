@@ -25,3 +25,8 @@ dyno_status dyno_energy_check(const struct dyno_scenario *scenario,
     }
     return DYNO_OK;
 }
+
+bool dyno_energy_is_priced(const struct dyno_scenario *scenario)
+{
+    return scenario->cost.gpu_hour_price > 0.0 || scenario->cost.kwh_price > 0.0;
+}

@@ -8,4 +8,7 @@
 dyno_status dyno_energy_check(const struct dyno_scenario *scenario,
                               const struct dyno_options *options, struct dyno_error *error);
 
+/* Whether there is a price: without one nothing is known of costs. */
+bool dyno_energy_is_priced(const struct dyno_scenario *scenario);
+
 #endif

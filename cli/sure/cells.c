@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/scenario/energy.h"
 #include "cli/scenario/models.h"
 #include "cli/sure/energy.h"
 
@@ -349,7 +350,8 @@ static bool is_known(const struct dyno_arm_runs *runs, unsigned sum)
             sum == DYNO_TUNE_KWH ||
             (sum == DYNO_TUNE_COST && runs->items[i].with.scenario.cost.kwh_price > 0.0);
 
-        if (goes_by_energy && !dyno_tune_energy_is_known(&runs->items[i])) {
+        if ((goes_by_energy && !dyno_tune_energy_is_known(&runs->items[i])) ||
+            (sum == DYNO_TUNE_COST && !dyno_energy_is_priced(&runs->items[i].with.scenario))) {
             return false;
         }
     }

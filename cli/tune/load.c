@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/scenario/energy.h"
 #include "cli/scenario/models.h"
 #include "core/base/units.h"
 #include "core/base/words.h"
@@ -108,12 +109,12 @@ static dyno_status ask_for_costs(struct dyno_tune *tune, struct dyno_error *erro
     return add_word(tune, "cost.energy=true", error);
 }
 
-/* Without a price all costs are 0, and none is least. */
+/* Without a price no costs are known, and none is least. */
 static dyno_status check_prices(const struct dyno_tune *tune, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = &tune->given.scenario;
 
-    if (scenario->cost.gpu_hour_price > 0.0 || scenario->cost.kwh_price > 0.0 ||
+    if (dyno_energy_is_priced(scenario) ||
         (!dyno_tune_aims_name(&tune->aims, "cost.total") &&
          !dyno_tune_aims_name(&tune->aims, "cost.per_million"))) {
         return DYNO_OK;

@@ -61,6 +61,14 @@ if command -v jq >/dev/null; then
         fabs < 1e-9' cost.json >/dev/null || fail "2.5 a GPU-hour is another cost"
     jq -e '.arms[0].metrics | has("cost.total") | not' ab.json >/dev/null
 fi
+# Nothing is for free where nobody gave a price.
+works "${chat[@]}" --a workers=4 --b workers=8 --db none --json cost.json --set cost.energy=true
+grep -q '^kWh ' out
+[[ $(grep -c '^cost' out) -eq 0 ]] || fail 'costs without a price'
+grep -q 'no costs without a price in every arm: --set cost.gpu_hour=2.5' out
+if command -v jq >/dev/null; then
+    jq -e '.arms[0].metrics, .differences | has("cost.total") | not' cost.json >/dev/null
+fi
 
 # The same bytes, however many threads.
 works "${chat[@]}" --a router=round_robin --b router=kv --db none --json again.json --windows 2 \

@@ -230,3 +230,6 @@ works replay "${load[@]}" --set cost.energy=true --set cost.gpu_hour=2 --set cos
 compares "$(number cost.energy_kwh) > 0"
 sum="2 * $(number fleet.gpu_hours) + 0.5 * $(number cost.energy_kwh) - $(number cost.total)"
 compares "$sum < 1e-9 && $sum > -1e-9"
+works replay "${load[@]}" --set cost.energy=true --db none --json run.json
+grep -q '"total": null' run.json || fail 'a run without a price has a cost'
+grep -q '"energy_kwh": 0.0*[1-9]' run.json

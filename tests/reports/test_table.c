@@ -340,6 +340,10 @@ START_TEST(energy_is_idle_and_the_share_at_the_roofline)
     ck_assert_double_eq_tol(figures.gpu_watts, 370, 1e-6);
     ck_assert_double_eq_tol(figures.energy_kwh, figures.gpu_hours * 0.370, 1e-9);
     ck_assert_double_eq_tol(figures.cost, figures.gpu_hours * 2.185, 1e-9);
+    cost.gpu_hour_price = cost.kwh_price = 0; /* energy has no price: no cost is known */
+    figures = dyno_figures_of(&fixture.report);
+    ck_assert_double_eq_tol(figures.gpu_watts, 370, 1e-6);
+    ck_assert(isnan(figures.cost) && isnan(figures.cost_per_million));
     fixture.report.model_bytes = 400 * seconds; /* never more than the time in passes */
     ck_assert_double_eq_tol(dyno_figures_of(&fixture.report).gpu_watts, 550, 1e-6);
     fixture_release(&fixture);
