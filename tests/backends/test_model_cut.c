@@ -202,7 +202,7 @@ enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
  * they do not agree; `what` and `at` are what was done. */
 static bool opens(const struct subject *subject, bool exactly, const char *what, size_t at)
 {
-    char path[sizeof model_folder + 64];
+    char path[sizeof model_folder + 256];
 
     (void)snprintf(path, sizeof path, "%s",
                    subject->is_folder ? model_folder : model_path(subject->file));
