@@ -200,13 +200,14 @@ static inline void open_copier(struct stage *stage, struct live *live)
                                         .now = dyno_wall_clock_now,
                                         .wake = dyno_wall_clock_wake,
                                         .clock = stage->clock};
+    struct dyno_error error = {0};
 
     if (live->prefill && layers_of(live) > 1) {
         config.pass_of = pass_of;
         config.copy_layers = copy_layers;
         config.layer_path_count = 2;
     }
-    ck_assert_int_eq(dyno_copier_open(&stage->copier, &config), DYNO_OK);
+    ck_assert_msg(dyno_copier_open(&stage->copier, &config, &error) == DYNO_OK, "%s", error.text);
 }
 
 /* Memory for every pool; its links are shared with those who hand over. */
