@@ -25,7 +25,7 @@ static bool is_a100(const char *name)
     return false;
 }
 
-struct dyno_limits dyno_limits_of_gpu(const struct dyno_gpu *gpu)
+static struct dyno_limits limits_of_vllm(const struct dyno_gpu *gpu)
 {
     static const uint64_t large = (uint64_t)70 << 30;
 
@@ -35,17 +35,53 @@ struct dyno_limits dyno_limits_of_gpu(const struct dyno_gpu *gpu)
     return (struct dyno_limits){.tokens = 2048, .seqs = 256};
 }
 
-/* Other devices, and machines that were measured, have limits of their own. */
+/* SGLang's chunked_prefill_size. */
+static uint32_t chunk_of_sglang(const struct dyno_gpu *gpu)
+{
+    static const struct {
+        uint64_t gib_below;
+        uint32_t tokens;
+    } rows[] = {{35, 2048}, {60, 4096}, {160, 8192}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (gpu->memory_bytes >> 30 < rows[i].gib_below) {
+            return rows[i].tokens;
+        }
+    }
+    return 16384;
+}
+
+static bool is_engine(const char *engine, const char *name)
+{
+    return strcmp(engine, name) == 0;
+}
+
+struct dyno_limits dyno_limits_of_gpu(const char *engine, const struct dyno_gpu *gpu)
+{
+    const struct dyno_worker_config *config = &dyno_engine_find(engine)->config;
+    struct dyno_limits limits = {.tokens = config->batch_tokens_max, .seqs = config->seqs_max};
+
+    if (is_engine(engine, "vllm")) {
+        return limits_of_vllm(gpu);
+    }
+    if (is_engine(engine, "sglang")) {
+        limits.tokens = chunk_of_sglang(gpu);
+    }
+    return limits;
+}
+
+/* Other engines and devices, and machines that were measured, have limits of their own. */
 static bool follow_gpu(const struct dyno_scenario *scenario)
 {
-    return strcmp(scenario->batch.engine, "vllm") == 0 &&
+    return !is_engine(scenario->batch.engine, "trtllm") &&
            strcmp(scenario->run.device, "sim") == 0 && !dyno_live_is_machine(scenario);
 }
 
 void dyno_limits_fill(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
                       const struct dyno_gpu *gpu)
 {
-    struct dyno_limits limits = dyno_limits_of_gpu(gpu);
+    const char *engine = scenario->batch.engine;
+    struct dyno_limits limits = dyno_limits_of_gpu(engine, gpu);
     bool fits = strcmp(scenario->batch.chunked_prefill, "false") != 0 ||
                 limits.tokens > worker->batch_tokens_max;
 
@@ -56,8 +92,9 @@ void dyno_limits_fill(struct dyno_worker_config *worker, const struct dyno_scena
         worker->batch_tokens_max = limits.tokens;
     }
     if (scenario->batch.seqs_max == 0) {
-        worker->seqs_max =
-            limits.seqs < worker->batch_tokens_max ? limits.seqs : worker->batch_tokens_max;
+        worker->seqs_max = is_engine(engine, "vllm") && limits.seqs > worker->batch_tokens_max
+                               ? worker->batch_tokens_max
+                               : limits.seqs;
     }
 }
 

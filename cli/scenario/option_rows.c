@@ -284,7 +284,7 @@ const struct dyno_option dyno_scenario_rows[] = {
     ROW("batch.tokens_max", "max-num-batched-tokens", "TOKENS", U32, batch.batch_tokens_max,
         DEFAULT("profile"), OR("profile"), RANGE(1, 16777216),
         HELP("tokens computed in one pass at most; of vllm 8192 on GPUs of 70 GiB and more but the "
-             "A100, else 2048")),
+             "A100, else 2048; of sglang 2048 to 16384, by memory")),
     ROW("batch.seqs_max", "max-num-seqs", "N", U32, batch.seqs_max, DEFAULT("profile"),
         OR("profile"), RANGE(1, 1048576),
         HELP("sequences running on a worker at most; of vllm 1024 on GPUs of 70 GiB and more but "

@@ -4,8 +4,8 @@
  * hashed when scheduled, no watermark), SGLang's scheduler (prompts first, radix cache of single
  * tokens, admission by estimated need), TensorRT-LLM's GUARANTEED_NO_EVICT policy with chunked
  * context.  Where a profile only approximates its engine, docs/engines.md says how.  What vLLM
- * takes at once depends on the GPU (cli/scenario/engine_defaults.h); here it is what other devices
- * have.
+ * and SGLang take at once depends on the GPU (cli/scenario/engine_defaults.h); here it is what
+ * other devices have.
  */
 #include <string.h>
 

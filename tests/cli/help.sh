@@ -227,7 +227,8 @@ engine: which engine's habits the workers have
 batch: how a worker forms its passes
   --max-num-batched-tokens TOKENS
                               tokens computed in one pass at most; of vllm 8192 on GPUs of 70 GiB
-                              and more but the A100, else 2048 [profile]
+                              and more but the A100, else 2048; of sglang 2048 to 16384, by memory
+                              [profile]
   --max-num-seqs N            sequences running on a worker at most; of vllm 1024 on GPUs of 70 GiB
                               and more but the A100, else 256 [profile]
   --max-model-len TOKENS      prompt and answer of one sequence at most [model]

@@ -109,8 +109,8 @@ tiers:
 engine:
   profile: sglang                            # --engine
 batch:
-  tokens_max: 8192                           # engine profile sglang
-  seqs_max: 1024                             # engine profile sglang
+  tokens_max: 8192                           # engine profile sglang, by the GPU
+  seqs_max: 1024                             # engine profile sglang, by the GPU
   prefill_interval: 1                        # default
   lookahead: 0                               # default
   steps_max: 1                               # --set

@@ -1,4 +1,5 @@
-/* What workers take at once where nobody says: as vLLM decides it, each kind by its own GPU. */
+/* What workers take at once where nobody says: as its engine decides it, each kind by its own GPU.
+ */
 #include "cli/scenario/engine_defaults.h"
 
 #include <stdio.h>
@@ -49,17 +50,17 @@ START_TEST(limits_follow_memory_but_on_the_a100)
     struct dyno_gpu gpu = {.name = "mine", .title = "a card", .memory_bytes = (uint64_t)70 << 30};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        struct dyno_limits limits = dyno_limits_of_gpu(dyno_gpu_find(known[i].name));
+        struct dyno_limits limits = dyno_limits_of_gpu("vllm", dyno_gpu_find(known[i].name));
 
         ck_assert_msg(limits.tokens == known[i].tokens && limits.seqs == known[i].seqs,
                       "%s: %u tokens, %u sequences", known[i].name, limits.tokens, limits.seqs);
     }
-    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).seqs, 1024);
+    ck_assert_uint_eq(dyno_limits_of_gpu("vllm", &gpu).seqs, 1024);
     gpu.memory_bytes--;
-    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).seqs, 256);
+    ck_assert_uint_eq(dyno_limits_of_gpu("vllm", &gpu).seqs, 256);
     gpu.memory_bytes = (uint64_t)80 << 30;
     (void)snprintf(gpu.title, sizeof gpu.title, "NVIDIA a100-SXM4-80GB");
-    ck_assert_uint_eq(dyno_limits_of_gpu(&gpu).tokens, 2048);
+    ck_assert_uint_eq(dyno_limits_of_gpu("vllm", &gpu).tokens, 2048);
 }
 END_TEST
 
@@ -74,11 +75,38 @@ START_TEST(what_is_said_is_what_is_taken)
 }
 END_TEST
 
+START_TEST(chunks_of_sglang_follow_memory)
+{
+    static const struct {
+        const char *name;
+        uint32_t tokens;
+    } known[] = {{"a100", 8192},    {"h100", 8192},    {"h100-pcie", 8192},
+                 {"h200", 8192},    {"b200", 16384},   {"l40s", 4096},
+                 {"mi300x", 16384}, {"rtx4090", 2048}, {"rtx-pro-6000", 8192}};
+    struct dyno_gpu gpu = {.name = "mine", .memory_bytes = (uint64_t)35 << 30};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        struct dyno_limits limits = dyno_limits_of_gpu("sglang", dyno_gpu_find(known[i].name));
+
+        ck_assert_msg(limits.tokens == known[i].tokens && limits.seqs == 1024,
+                      "%s: %u tokens, %u sequences", known[i].name, limits.tokens, limits.seqs);
+    }
+    ck_assert_uint_eq(dyno_limits_of_gpu("sglang", &gpu).tokens, 4096);
+    gpu.memory_bytes--;
+    ck_assert_uint_eq(dyno_limits_of_gpu("sglang", &gpu).tokens, 2048);
+    gpu.memory_bytes = (uint64_t)160 << 30;
+    ck_assert_uint_eq(dyno_limits_of_gpu("sglang", &gpu).tokens, 16384);
+    expect_fleet("--gpu l40s --engine sglang", 4096, 1024);
+    expect_fleet("--gpu l40s --engine sglang --max-num-batched-tokens 1024", 1024, 1024);
+    expect_fleet("--gpu l40s --engine sglang --set batch.chunked_prefill=false", 8192, 1024);
+}
+END_TEST
+
 START_TEST(other_engines_and_devices_are_as_their_profile_is)
 {
-    expect_fleet("--gpu l40s --engine sglang", 8192, 1024);
     expect_fleet("--gpu l40s --engine trtllm", 8192, 2048);
     expect_fleet("--gpu l40s --device null", 8192, 256);
+    expect_fleet("--gpu l40s --device null --engine sglang", 8192, 1024);
 }
 END_TEST
 
@@ -112,6 +140,7 @@ static void add_cases(Suite *suite)
 
     tcase_add_test(cases, limits_follow_memory_but_on_the_a100);
     tcase_add_test(cases, what_is_said_is_what_is_taken);
+    tcase_add_test(cases, chunks_of_sglang_follow_memory);
     tcase_add_test(cases, other_engines_and_devices_are_as_their_profile_is);
     tcase_add_test(cases, workers_of_prompts_have_their_own);
     tcase_add_test(cases, each_model_has_those_of_its_gpu);
