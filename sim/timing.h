@@ -148,6 +148,10 @@ void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char 
 /* Set `config->graphs` to those that `engine` captures by itself on such workers. */
 void dyno_timing_use_graphs(struct dyno_timing_config *config, const char *engine);
 
+/* Sequences of the largest graph that SGLang captures unless told otherwise (cuda_graph_max_bs), by
+ * the memory of a GPU and tp. */
+uint32_t dyno_timing_sglang_graph(const struct dyno_timing_config *config);
+
 /* DYNO_BAD_INPUT and one sentence if open would refuse `config`. */
 dyno_status dyno_timing_check(const struct dyno_timing_config *config, struct dyno_error *error);
 
@@ -178,14 +182,21 @@ struct dyno_timing_parts {
 void dyno_timing_explain(const struct dyno_timing *timing, const struct dyno_pass *pass,
                          struct dyno_timing_parts *out);
 
-/* KV blocks that fit on the worker's GPUs beside weights, activations and overheads:
- * floor((utilization x memory - weights - activation peak - overhead) / bytes of a block).
- * DYNO_BAD_INPUT with the arithmetic in `error` when the model does not fit. */
-dyno_status dyno_timing_kv_blocks(const struct dyno_timing_config *config, double utilization,
-                                  uint32_t block_tokens, uint32_t *blocks,
+/* KV blocks that fit on the worker's GPUs as `engine`, a profile's name, divides their memory when
+ * it starts (sim/timing_memory.c has the sums), all others as vLLM: floor(KV bytes / bytes of a
+ * block).  `share` is the engine's own: gpu_memory_utilization of all memory, mem_fraction_static
+ * of what is free before weights are loaded, or free_gpu_memory_fraction of what is free beside
+ * weights and activations.  DYNO_BAD_INPUT with the arithmetic in `error` when the model does not
+ * fit. */
+dyno_status dyno_timing_kv_blocks(const struct dyno_timing_config *config, const char *engine,
+                                  double share, uint32_t block_tokens, uint32_t *blocks,
                                   struct dyno_error *error);
 
-/* Bytes of one GPU that are not for weights nor KV, at the peak of the largest pass. */
+/* That share where nobody says: 0.9, and SGLang's by memory, tp and batch_tokens_max; of `config`
+ * nothing else is read. */
+double dyno_timing_memory_share(const struct dyno_timing_config *config, const char *engine);
+
+/* Bytes of one GPU that are not for weights nor KV, at the peak of vLLM's largest pass. */
 uint64_t dyno_timing_activation_bytes(const struct dyno_timing_config *config);
 
 #endif

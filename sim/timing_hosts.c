@@ -114,8 +114,13 @@ uint64_t dyno_graph_tokens(const struct dyno_graphs *graphs, uint64_t tokens)
     return size < graphs->tokens_max ? size : graphs->tokens_max;
 }
 
-/* SGLang's largest graph, by the memory of a GPU and tensor parallelism below 4 or from 4 on. */
-static uint32_t sglang_largest(const struct dyno_timing_config *config)
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* By tensor parallelism below 4 (narrow) or from 4 on. */
+uint32_t dyno_timing_sglang_graph(const struct dyno_timing_config *config)
 {
     static const struct {
         uint64_t gib_below;
@@ -130,11 +135,6 @@ static uint32_t sglang_largest(const struct dyno_timing_config *config)
     return 512;
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 void dyno_timing_use_graphs(struct dyno_timing_config *config, const char *engine)
 {
     struct dyno_graphs *graphs = &config->graphs;
@@ -146,6 +146,6 @@ void dyno_timing_use_graphs(struct dyno_timing_config *config, const char *engin
 
         graphs->tokens_max = smaller(graphs->tokens_max, smaller(both, config->batch_tokens_max));
     } else if (graphs->ranges) {
-        graphs->tokens_max = smaller(sglang_largest(config), seqs);
+        graphs->tokens_max = smaller(dyno_timing_sglang_graph(config), seqs);
     }
 }

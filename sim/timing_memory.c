@@ -1,18 +1,37 @@
-/* What fits on a GPU: the accounting that vLLM does when it starts.
+/* What fits on a GPU: the accounting that each engine does when it starts.
  *
- *   KV bytes = utilization x memory - weights - activation peak - overhead
+ *   vllm    KV bytes = share x memory - weights - activation peak - overhead
+ *   sglang  KV bytes = share x (memory - overhead) - weights
+ *   trtllm  KV bytes = share x (memory - weights - activation peak - overhead)
  *
- * The activation peak is that of a pass of batch_tokens_max tokens followed by sampling for
- * seqs_max sequences: tokens x (4 vectors of hidden: input, residual, normed, output
+ * The activation peak is that of a pass of batch_tokens_max tokens: tokens x (4 vectors of hidden:
+ * input, residual, normed, output
  *             + gate, up and their product, of this GPU's columns; or the same for each chosen
- * expert with its output) x 2 bytes
+ * expert with its output) x 2 bytes.  vLLM's is followed by sampling for seqs_max sequences:
  *   + seqs x vocabulary x 10 bytes (logits in bf16, in fp32, the sampler's copy).
+ * TensorRT-LLM measures with prompts as long as a pass, of which one or a few are sampled.  SGLang
+ * measures nothing: what its share leaves is for activations and graphs.
+ *
  * The overhead is a constant, found from one recorded start of vLLM 0.19: Llama-3.1-8B on an RTX
- * 4090 got 2,588 blocks of 16 tokens; tests/sim/test_timing_memory.c repeats that sum. */
+ * 4090 got 2,588 blocks of 16 tokens; tests/sim/test_timing_memory.c repeats that sum.  It is also
+ * what SGLang finds taken before it loads weights: 0.4 to 0.8 GiB in its logs on one GPU, as on
+ * four over PCIe, and 1.4 to 2.5 on several with NVLink, where its buffers of communication are
+ * there by then.  TensorRT-LLM's, with its graphs and the workspaces of sampling and attention, is
+ * 960 MiB larger, found from one recorded start of 1.2: Qwen3-0.6B on an H100 got 643,136 tokens.
+ *
+ * SGLang's logs have weights take 0.06 to 0.28 GiB more, once they are loaded, than their
+ * parameters need: 150 MiB are taken.
+ *
+ * Sources: vllm/v1/worker/gpu_worker.py (0.19); _handle_gpu_memory_settings in SGLang's
+ * srt/server_args.py (from 0.5.4) and profile_max_num_token in its model_runner.py;
+ * configure_kv_cache_capacity and _cal_max_memory in TensorRT-LLM's _torch/pyexecutor/_util.py (1.0
+ * to 1.2).  docs/engines.md says what was recorded. */
 #include "sim/timing.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#define MIB ((double)(1 << 20))
 #define GIB ((double)(1 << 30))
 
 static double activation_bytes_per_token(const struct dyno_timing_config *config)
@@ -32,54 +51,207 @@ static double activation_bytes_per_token(const struct dyno_timing_config *config
     return BF16_BYTES * (4.0 * model->hidden + (dense > experts ? dense : experts));
 }
 
-uint64_t dyno_timing_activation_bytes(const struct dyno_timing_config *config)
+static double pass_bytes(const struct dyno_timing_config *config)
 {
-    return (uint64_t)(activation_bytes_per_token(config) * config->batch_tokens_max +
-                      config->parameters.logits_bytes_per_entry * config->seqs_max *
-                          config->model.vocab);
+    return activation_bytes_per_token(config) * config->batch_tokens_max;
 }
 
-/* What the GPU's memory is spent on, in bytes. */
+uint64_t dyno_timing_activation_bytes(const struct dyno_timing_config *config)
+{
+    return (uint64_t)(pass_bytes(config) + config->parameters.logits_bytes_per_entry *
+                                               config->seqs_max * config->model.vocab);
+}
+
+/* ---- engines --------------------------------------------------------------------------------- */
+
+/* What the GPU's memory is spent on, in bytes, and the engine's share of it. */
 struct budget {
-    double usable, weights, activations, overhead, block;
+    double memory, share, weights, activations, overhead, block;
 };
 
-static struct budget budget_of(const struct dyno_timing_config *config, double utilization,
-                               uint32_t block_tokens)
+enum { SUM_TEXT_MAX = 256 };
+
+/* How an engine divides it. */
+struct rule {
+    const char *engine;
+    double overhead_more;  /* bytes */
+    double weights_more;   /* bytes that loading leaves taken */
+    bool collective_later; /* over PCIe, buffers of communication come after blocks are counted */
+    bool samples_all;      /* the peak is that of sampling for seqs_max sequences, too */
+    double (*share)(const struct dyno_timing_config *config); /* where nobody says */
+    double (*kv_bytes)(const struct budget *budget);          /* negative: too little */
+    /* Why not one block fits. */
+    void (*explain)(char text[SUM_TEXT_MAX], const struct budget *budget);
+};
+
+static double nine_tenths(const struct dyno_timing_config *config)
 {
+    (void)config;
+    return 0.9;
+}
+
+static double vllm_kv_bytes(const struct budget *budget)
+{
+    double usable = budget->share * budget->memory;
+
+    return usable - budget->weights - budget->activations - budget->overhead;
+}
+
+static void vllm_explain(char text[SUM_TEXT_MAX], const struct budget *budget)
+{
+    (void)snprintf(text, SUM_TEXT_MAX,
+                   "weights %.2f GiB + activations %.2f GiB + overhead %.2f GiB + one KV block "
+                   "%.3f GiB > %.2f GiB (%.2f of %.2f GiB)",
+                   budget->weights / GIB, budget->activations / GIB, budget->overhead / GIB,
+                   budget->block / GIB, budget->share * budget->memory / GIB, budget->share,
+                   budget->memory / GIB);
+}
+
+/* What is left of memory, as the driver counts it, when 0.5 GiB for the backends' data, 1.5 MiB for
+ * every token of a chunk, 2 MiB for every sequence of the largest graph and 1 GiB for eight GPUs
+ * are set aside, but at least 10 GiB of more than 60; to three digits. */
+static double sglang_share(const struct dyno_timing_config *config)
+{
+    static const double least = 0.01;    /* of GPUs that SGLang would find too small */
+    static const double of_driver = 512; /* MiB that nvidia-smi counts, and CUDA does not: 300 to
+                                            770, by the GPU */
+    double memory = (double)config->gpu.memory_bytes / MIB + of_driver;
+    double tokens = config->batch_tokens_max > 2048 ? config->batch_tokens_max : 2048;
+    double aside =
+        512 + 1.5 * tokens + 2.0 * dyno_timing_sglang_graph(config) + 1024 * (double)config->tp / 8;
+
+    if (memory > 60 * 1024 && aside < 10 * 1024) {
+        aside = 10 * 1024;
+    }
+    if (aside > (1 - least) * memory) {
+        return least;
+    }
+    return (double)(uint64_t)((1 - aside / memory) * 1000 + 0.5) / 1000;
+}
+
+static double sglang_kv_bytes(const struct budget *budget)
+{
+    return budget->share * (budget->memory - budget->overhead) - budget->weights;
+}
+
+static void sglang_explain(char text[SUM_TEXT_MAX], const struct budget *budget)
+{
+    double before = budget->memory - budget->overhead;
+
+    (void)snprintf(
+        text, SUM_TEXT_MAX,
+        "loaded weights %.2f GiB + one KV block %.1f KiB > %.2f GiB (mem_fraction_static %.3f "
+        "of the %.2f GiB that an overhead of %.2f GiB leaves of %.2f GiB)",
+        budget->weights / GIB, budget->block / 1024, budget->share * before / GIB, budget->share,
+        before / GIB, budget->overhead / GIB, budget->memory / GIB);
+}
+
+static double trtllm_kv_bytes(const struct budget *budget)
+{
+    return budget->share *
+           (budget->memory - budget->weights - budget->activations - budget->overhead);
+}
+
+static void trtllm_explain(char text[SUM_TEXT_MAX], const struct budget *budget)
+{
+    (void)snprintf(text, SUM_TEXT_MAX,
+                   "weights %.2f GiB + activations %.2f GiB + overhead %.2f GiB + one KV block "
+                   "%.3f GiB / %.2f (free_gpu_memory_fraction) > %.2f GiB",
+                   budget->weights / GIB, budget->activations / GIB, budget->overhead / GIB,
+                   budget->block / GIB, budget->share, budget->memory / GIB);
+}
+
+static const struct rule rules[] = {
+    {.engine = "vllm",
+     .samples_all = true,
+     .share = nine_tenths,
+     .kv_bytes = vllm_kv_bytes,
+     .explain = vllm_explain},
+    {.engine = "sglang",
+     .weights_more = 150 * MIB,
+     .collective_later = true,
+     .share = sglang_share,
+     .kv_bytes = sglang_kv_bytes,
+     .explain = sglang_explain},
+    {.engine = "trtllm",
+     .overhead_more = 960 * MIB,
+     .share = nine_tenths,
+     .kv_bytes = trtllm_kv_bytes,
+     .explain = trtllm_explain},
+};
+
+static const struct rule *rule_of(const char *engine)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(rules[i].engine, engine) == 0) {
+            return &rules[i];
+        }
+    }
+    return &rules[0];
+}
+
+double dyno_timing_memory_share(const struct dyno_timing_config *config, const char *engine)
+{
+    return rule_of(engine)->share(config);
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* What is asked. */
+struct question {
+    const struct rule *rule;
+    double share;
+    bool follows; /* the share is what the engine takes where nobody says */
+    uint32_t block_tokens;
+};
+
+static double overhead_of(const struct dyno_timing_config *config, const struct rule *rule)
+{
+    bool over_pcie = config->gpu.link_bytes_per_s <= config->gpu.pcie_bytes_per_s;
+    bool buffers = config->tp > 1 && !(over_pcie && rule->collective_later);
+
+    return config->parameters.memory_overhead_bytes + rule->overhead_more +
+           (buffers ? config->parameters.memory_collective_bytes : 0);
+}
+
+static struct budget budget_of(const struct dyno_timing_config *config,
+                               const struct question *question)
+{
+    const struct rule *rule = question->rule;
     struct budget budget = {
-        .usable = utilization * (double)config->gpu.memory_bytes,
+        .memory = (double)config->gpu.memory_bytes,
+        .share = question->follows ? rule->share(config) : question->share,
         .weights =
-            (double)dyno_model_weight_bytes_per_gpu(&config->model, config->weights, config->tp),
-        .activations = (double)dyno_timing_activation_bytes(config),
-        .overhead = config->parameters.memory_overhead_bytes +
-                    (config->tp > 1 ? config->parameters.memory_collective_bytes : 0),
-        .block = (double)block_tokens * (double)dyno_model_kv_bytes_per_token_per_gpu(
-                                            &config->model, config->kv, config->tp),
+            (double)dyno_model_weight_bytes_per_gpu(&config->model, config->weights, config->tp) +
+            rule->weights_more,
+        .activations =
+            rule->samples_all ? (double)dyno_timing_activation_bytes(config) : pass_bytes(config),
+        .overhead = overhead_of(config, rule),
+        .block = (double)question->block_tokens * (double)dyno_model_kv_bytes_per_token_per_gpu(
+                                                      &config->model, config->kv, config->tp),
     };
 
     return budget;
 }
 
-static double blocks_of(const struct budget *budget)
+static double blocks_of(const struct dyno_timing_config *config, const struct question *question)
 {
-    double left = budget->usable - budget->weights - budget->activations - budget->overhead;
+    struct budget budget = budget_of(config, question);
+    double left = question->rule->kv_bytes(&budget);
 
-    return left < 0 ? 0 : (double)(uint64_t)(left / budget->block);
+    return left < 0 ? 0 : (double)(uint64_t)(left / budget.block);
 }
 
 /* The smallest power of two of GPUs that `config` would fit on, or 0. */
-static uint32_t tp_that_fits(const struct dyno_timing_config *config, double utilization,
-                             uint32_t block_tokens)
+static uint32_t tp_that_fits(const struct dyno_timing_config *config,
+                             const struct question *question)
 {
     struct dyno_timing_config wider = *config;
     enum { TP_MAX = 64 };
 
     for (wider.tp = 1; wider.tp <= TP_MAX; wider.tp *= 2) {
-        struct budget budget = budget_of(&wider, utilization, block_tokens);
-
         if (wider.tp > config->tp && config->model.heads % wider.tp == 0 &&
-            blocks_of(&budget) > 0) {
+            blocks_of(&wider, question) > 0) {
             return wider.tp;
         }
     }
@@ -87,29 +259,27 @@ static uint32_t tp_that_fits(const struct dyno_timing_config *config, double uti
 }
 
 /* The first narrower type of weights with which `config` would fit, or its own. */
-static enum dyno_dtype dtype_that_fits(const struct dyno_timing_config *config, double utilization,
-                                       uint32_t block_tokens)
+static enum dyno_dtype dtype_that_fits(const struct dyno_timing_config *config,
+                                       const struct question *question)
 {
     struct dyno_timing_config narrower = *config;
 
     while (++narrower.weights < DYNO_DTYPES) {
-        struct budget budget = budget_of(&narrower, utilization, block_tokens);
-
-        if (blocks_of(&budget) > 0) {
+        if (blocks_of(&narrower, question) > 0) {
             return narrower.weights;
         }
     }
     return config->weights;
 }
 
-static dyno_status refuse(const struct dyno_timing_config *config, double utilization,
-                          uint32_t block_tokens, struct dyno_error *error)
+static dyno_status refuse(const struct dyno_timing_config *config, const struct question *question,
+                          struct dyno_error *error)
 {
-    struct budget budget = budget_of(config, utilization, block_tokens);
-    uint32_t tp = tp_that_fits(config, utilization, block_tokens);
-    enum dyno_dtype dtype = dtype_that_fits(config, utilization, block_tokens);
+    struct budget budget = budget_of(config, question);
+    uint32_t tp = tp_that_fits(config, question);
+    enum dyno_dtype dtype = dtype_that_fits(config, question);
     char help[160] = "; no number of these GPUs up to 64 and no narrower weights would do";
-    char more[64] = "";
+    char more[64] = "", sum[SUM_TEXT_MAX];
 
     if (tp) {
         (void)snprintf(more, sizeof more, "tp %u", tp);
@@ -120,31 +290,30 @@ static dyno_status refuse(const struct dyno_timing_config *config, double utiliz
                        dtype != config->weights ? dyno_dtype_name(dtype) : "",
                        dtype != config->weights ? " weights" : "");
     }
-    return dyno_fail(error, DYNO_BAD_INPUT,
-                     "%s (%s, tp %u) does not fit on %s: weights %.2f GiB + activations %.2f GiB + "
-                     "overhead %.2f GiB + one KV block %.3f GiB > %.2f GiB (%.2f of %.2f GiB)%s",
+    question->rule->explain(sum, &budget);
+    return dyno_fail(error, DYNO_BAD_INPUT, "%s (%s, tp %u) does not fit on %s: %s%s",
                      config->model.name, dyno_dtype_name(config->weights), config->tp,
-                     config->gpu.name, budget.weights / GIB, budget.activations / GIB,
-                     budget.overhead / GIB, budget.block / GIB, budget.usable / GIB, utilization,
-                     (double)config->gpu.memory_bytes / GIB, help);
+                     config->gpu.name, sum, help);
 }
 
-dyno_status dyno_timing_kv_blocks(const struct dyno_timing_config *config, double utilization,
-                                  uint32_t block_tokens, uint32_t *blocks, struct dyno_error *error)
+dyno_status dyno_timing_kv_blocks(const struct dyno_timing_config *config, const char *engine,
+                                  double share, uint32_t block_tokens, uint32_t *blocks,
+                                  struct dyno_error *error)
 {
-    struct budget budget;
+    struct question question = {
+        .rule = rule_of(engine), .share = share, .block_tokens = block_tokens};
     double count;
 
-    if (!(utilization > 0 && utilization <= 1) || block_tokens == 0) {
+    if (!(share > 0 && share <= 1) || block_tokens == 0) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "memory utilization must be above 0 and at most 1, and a block at least "
                          "one token");
     }
     DYNO_TRY(dyno_timing_check(config, error));
-    budget = budget_of(config, utilization, block_tokens);
-    count = blocks_of(&budget);
+    question.follows = share == question.rule->share(config);
+    count = blocks_of(config, &question);
     if (count < 1) {
-        return refuse(config, utilization, block_tokens, error);
+        return refuse(config, &question, error);
     }
     *blocks = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
     return DYNO_OK;

@@ -120,7 +120,7 @@ static dyno_status simulate(struct contest *contest, const char *prompts, struct
         status = dyno_experiment_run(experiment, line, &contest->listener.sink, error);
         if (status == DYNO_OK) {
             contest->preemptions = experiment->assembly.totals.preemptions;
-            (void)dyno_timing_kv_blocks(&experiment->assembly.timing_config, 0.9,
+            (void)dyno_timing_kv_blocks(&experiment->assembly.timing_config, "vllm", 0.9,
                                         contest->run.block_tokens, &contest->blocks_derived, NULL);
             dyno_experiment_close(experiment);
         }

@@ -103,7 +103,7 @@ static void settings_of(const struct dyno_served_row *row, char *text, size_t si
 
     pass_of(row, &tokens, &seqs);
     if (strcmp(row->engine, "sglang") == 0) {
-        (void)snprintf(text, size, "--gpu-memory-utilization 0.85");
+        (void)snprintf(text, size, "--gpu-memory-utilization 0.8");
     } else {
         (void)snprintf(
             text, size, "--max-num-batched-tokens %.0f --max-num-seqs %.0f%s%s", tokens, seqs,

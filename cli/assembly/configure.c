@@ -172,6 +172,19 @@ static void configure_batch(struct dyno_worker_config *worker, const struct dyno
     worker->queue_max = scenario->batch.queue_max;
 }
 
+/* As many as fit beside the weights, as the engine divides memory. */
+static dyno_status derive_blocks(struct dyno_assembly *assembly, struct dyno_error *error)
+{
+    const char *engine = assembly->scenario->batch.engine;
+    double share = assembly->scenario->kv.memory_utilization;
+
+    if (share < 0) {
+        share = dyno_timing_memory_share(&assembly->timing_config, engine);
+    }
+    return dyno_timing_kv_blocks(&assembly->timing_config, engine, share,
+                                 assembly->worker.block_tokens, &assembly->worker.blocks, error);
+}
+
 static dyno_status configure_worker(struct dyno_assembly *assembly, struct dyno_error *error)
 {
     const struct dyno_scenario *scenario = assembly->scenario;
@@ -188,11 +201,7 @@ static dyno_status configure_worker(struct dyno_assembly *assembly, struct dyno_
         worker->response_ns = (dyno_ns)(host->response_us * 1e3);
     }
     worker->blocks = scenario->kv.blocks;
-    if (worker->blocks == 0) {
-        DYNO_TRY(dyno_timing_kv_blocks(&assembly->timing_config, scenario->kv.memory_utilization,
-                                       worker->block_tokens, &worker->blocks, error));
-    }
-    return DYNO_OK;
+    return worker->blocks == 0 ? derive_blocks(assembly, error) : DYNO_OK;
 }
 
 /* Of other servers only the context is known: the least that any of them says; 0: none does. */

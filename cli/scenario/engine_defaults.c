@@ -10,6 +10,7 @@
 #include "cli/scenario/models.h"
 #include "cli/scenario/named.h"
 #include "core/base/units.h"
+#include "sim/timing.h"
 
 enum { ORIGIN_MAX = 96 };
 
@@ -115,36 +116,74 @@ static bool limits_on(struct dyno_limits *out, const struct dyno_scenario *scena
     return true;
 }
 
-static bool same_on(const struct dyno_limits *limits, const struct dyno_scenario *scenario,
-                    const char *gpu)
+/* The share of memory that they take. */
+static double share_on(const struct dyno_scenario *scenario)
 {
-    struct dyno_scenario other = *scenario;
-    struct dyno_limits others;
+    struct dyno_timing_config config = {.tp = scenario->fleet.tp};
+    struct dyno_limits limits = {0};
 
-    other.fleet.gpu = gpu;
-    return limits_on(&others, &other) && others.tokens == limits->tokens &&
-           others.seqs == limits->seqs;
+    (void)dyno_named_gpu(&config.gpu, scenario->fleet.gpu, NULL);
+    (void)limits_on(&limits, scenario);
+    config.batch_tokens_max = limits.tokens;
+    return dyno_timing_memory_share(&config, scenario->batch.engine);
 }
 
-/* Whether every kind of worker takes as much; `*out` is that of the first kind. */
-static bool same_everywhere(struct dyno_limits *out, const struct dyno_scenario *scenario)
-{
-    struct dyno_fleet_models *models = NULL;
-    bool same = limits_on(out, scenario);
+/* What the first kind of worker takes, and whether all others do. */
+struct everywhere {
+    bool any, same_limits, same_share;
+    struct dyno_limits limits;
+    double share;
+};
 
-    if (scenario->disagg.policy && scenario->prefill.gpu) {
-        same = same && same_on(out, scenario, scenario->prefill.gpu);
+static void look_at(struct everywhere *all, const struct dyno_scenario *kind)
+{
+    struct dyno_limits limits;
+    double share = share_on(kind);
+    bool known = limits_on(&limits, kind);
+
+    if (!all->any) {
+        *all = (struct everywhere){.any = true, .same_share = true, .share = share};
+        all->same_limits = known;
+        all->limits = known ? limits : all->limits;
+        return;
     }
-    if (dyno_models_are(scenario)) {
-        models = calloc(1, sizeof *models);
-        same = same && models && dyno_models_read(models, scenario, NULL) == DYNO_OK;
-        same = same && limits_on(out, &models->scenarios[0]);
-        for (uint32_t i = 0; same && i < models->count; i++) {
-            same = same_on(out, scenario, models->scenarios[i].fleet.gpu);
+    all->same_share = all->same_share && share == all->share;
+    all->same_limits = all->same_limits && known && limits.tokens == all->limits.tokens &&
+                       limits.seqs == all->limits.seqs;
+}
+
+static void look_at_models(struct everywhere *all, const struct dyno_scenario *scenario)
+{
+    struct dyno_fleet_models *models = calloc(1, sizeof *models);
+
+    if (models && dyno_models_read(models, scenario, NULL) == DYNO_OK) {
+        for (uint32_t i = 0; i < models->count; i++) {
+            look_at(all, &models->scenarios[i]);
         }
     }
     free(models);
-    return same;
+}
+
+static struct everywhere look_everywhere(const struct dyno_scenario *scenario)
+{
+    struct everywhere all = {0};
+    struct dyno_scenario of_prompts = *scenario;
+
+    if (dyno_models_are(scenario)) {
+        look_at_models(&all, scenario);
+    } else {
+        look_at(&all, scenario);
+    }
+    if (scenario->disagg.policy) {
+        if (scenario->prefill.gpu) {
+            of_prompts.fleet.gpu = scenario->prefill.gpu;
+        }
+        if (scenario->prefill.tp > 0) {
+            of_prompts.fleet.tp = scenario->prefill.tp;
+        }
+        look_at(&all, &of_prompts);
+    }
+    return all;
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -184,14 +223,14 @@ static dyno_status settle_real(struct dyno_options *options, const char *name, d
 
 static dyno_status settle_limits(const struct dyno_scenario *scenario, struct dyno_options *options,
                                  const struct dyno_engine_profile *profile,
-                                 struct dyno_error *error)
+                                 const struct everywhere *all, struct dyno_error *error)
 {
     struct dyno_limits limits = {.tokens = profile->config.batch_tokens_max,
                                  .seqs = profile->config.seqs_max};
     const char *name = profile->name;
     char origin[ORIGIN_MAX];
 
-    if (follow_gpu(scenario) && !same_everywhere(&limits, scenario)) {
+    if (follow_gpu(scenario) && !all->same_limits) {
         (void)snprintf(origin, sizeof origin, "%s, by each worker's GPU", name);
         DYNO_TRY(settle_one(options, "batch.tokens_max", "profile", origin, error));
         return settle_one(options, "batch.seqs_max", "profile", origin, error);
@@ -199,9 +238,30 @@ static dyno_status settle_limits(const struct dyno_scenario *scenario, struct dy
     if (follow_gpu(scenario)) {
         (void)snprintf(origin, sizeof origin, "%s, by the GPU", name);
         name = origin;
+        limits = all->limits;
     }
     DYNO_TRY(settle_whole(options, "batch.tokens_max", limits.tokens, name, error));
     return settle_whole(options, "batch.seqs_max", limits.seqs, name, error);
+}
+
+/* SGLang's depends on the GPU, of others it is one for all. */
+static dyno_status settle_share(struct dyno_options *options,
+                                const struct dyno_engine_profile *profile,
+                                const struct everywhere *all, struct dyno_error *error)
+{
+    const char *more = ", by the GPU";
+    char origin[ORIGIN_MAX];
+
+    if (!is_engine(profile->name, "sglang")) {
+        more = "";
+    } else if (!all->same_share) {
+        more = ", by each worker's GPU";
+    }
+    (void)snprintf(origin, sizeof origin, "%s%s", profile->name, more);
+    if (!all->same_share) {
+        return settle_one(options, "kv.memory_utilization", "profile", origin, error);
+    }
+    return settle_real(options, "kv.memory_utilization", all->share, origin, error);
 }
 
 dyno_status dyno_engine_defaults_settle(const struct dyno_scenario *scenario,
@@ -209,11 +269,13 @@ dyno_status dyno_engine_defaults_settle(const struct dyno_scenario *scenario,
 {
     const struct dyno_engine_profile *profile = dyno_engine_find(scenario->batch.engine);
     const struct dyno_worker_config *config = &profile->config;
+    const struct everywhere all = look_everywhere(scenario);
     const char *name = profile->name;
     bool schedules_ahead = /* a host that does not, does not */
         config->async_scheduling && strcmp(scenario->timing.host, "vllm-sync") != 0;
 
-    DYNO_TRY(settle_limits(scenario, options, profile, error));
+    DYNO_TRY(settle_limits(scenario, options, profile, &all, error));
+    DYNO_TRY(settle_share(options, profile, &all, error));
     DYNO_TRY(settle_real(options, "batch.watermark", config->watermark, name, error));
     DYNO_TRY(settle_real(options, "batch.new_token_ratio", config->new_token_ratio, name, error));
     DYNO_TRY(settle_one(options, "batch.chunked_prefill",

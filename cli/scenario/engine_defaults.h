@@ -28,9 +28,10 @@ struct dyno_limits dyno_limits_of_gpu(const char *engine, const struct dyno_gpu 
 void dyno_limits_fill(struct dyno_worker_config *worker, const struct dyno_scenario *scenario,
                       const struct dyno_gpu *gpu);
 
-/* Set every option that is still the profile's.  A limit that is not the same on all GPUs of the
- * fleet stays "profile": each kind of worker finds its own (dyno_limits_fill).  Of a GPU that is
- * not known, which is refused later, nothing is said. */
+/* Set every option that is still the profile's.  A limit, or a share of memory, that is not the
+ * same for all workers of the fleet stays "profile": each kind of worker finds its own
+ * (dyno_limits_fill, dyno_timing_memory_share).  Of a GPU that is not known, which is refused
+ * later, nothing is said. */
 dyno_status dyno_engine_defaults_settle(const struct dyno_scenario *scenario,
                                         struct dyno_options *options, struct dyno_error *error);
 

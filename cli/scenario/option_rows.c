@@ -342,8 +342,11 @@ const struct dyno_option dyno_scenario_rows[] = {
         RANGE(1, 4294967294),
         HELP("KV blocks of a worker; auto means what fits beside the weights")),
     ROW("kv.memory_utilization", "gpu-memory-utilization", "FRACTION", DOUBLE,
-        kv.memory_utilization, DEFAULT("0.9"), WITHIN(0.01, 1),
-        HELP("share of GPU memory that the engine may use")),
+        kv.memory_utilization, DEFAULT("profile"), OR("profile"), WITHIN(0.01, 1),
+        HELP("the engine's share of GPU memory: gpu_memory_utilization of vllm (0.9 of all), "
+             "mem_fraction_static of sglang (of what is free before weights; by GPU, tp and tokens "
+             "of a pass), free_gpu_memory_fraction of trtllm (0.9 of what is free beside weights "
+             "and activations)")),
     ROW("kv.prefix_cache", "prefix-cache", NULL, BOOL, kv.prefix_cache, DEFAULT("true"),
         HELP("keep blocks of finished sequences for prompts that begin alike")),
     ROW("kv.hit_when", NULL, "WHEN", CHOICE, kv.hit_when, DEFAULT("profile"),

@@ -130,7 +130,8 @@ struct dyno_scenario {
     struct {
         uint32_t block_tokens; /* kv.block_tokens          --block-size; 0: profile's */
         uint32_t blocks;       /* kv.blocks                --num-gpu-blocks-override; 0: derived */
-        double memory_utilization; /* kv.memory_utilization --gpu-memory-utilization */
+        double memory_utilization; /* kv.memory_utilization --gpu-memory-utilization; negative:
+                                      the engine's */
         bool prefix_cache;         /* kv.prefix_cache */
         const char *hit_when;      /* kv.hit_when: profile, scheduled, completed */
         bool bound_belady; /* kv.bound_belady: also compute the hit rate with perfect foresight */

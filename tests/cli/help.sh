@@ -239,7 +239,10 @@ kv: a worker's KV cache
   --num-gpu-blocks-override N
                               KV blocks of a worker; auto means what fits beside the weights [auto]
   --gpu-memory-utilization FRACTION
-                              share of GPU memory that the engine may use [0.9]
+                              the engine's share of GPU memory: gpu_memory_utilization of vllm (0.9
+                              of all), mem_fraction_static of sglang (of what is free before
+                              weights; by GPU, tp and tokens of a pass), free_gpu_memory_fraction of
+                              trtllm (0.9 of what is free beside weights and activations) [profile]
   --[no-]prefix-cache         keep blocks of finished sequences for prompts that begin alike [true]
   --[no-]belady               also report the hit rate of one cache of the whole capacity with
                               perfect foresight [true]

@@ -36,7 +36,7 @@ refused "--workers: '-3' is not a whole number from 1 to 1000000" replay --trace
 refused "--workers: '8x' is not a whole number from 1 to 1000000" replay --trace t --workers 8x
 refused "--workers: '4294967297' is not a whole number from 1 to 1000000" \
     replay --trace t --workers 4294967297
-refused "--gpu-memory-utilization: 'nan' is not a number from 0.01 to 1" \
+refused "--gpu-memory-utilization: 'nan' is not a number from 0.01 to 1, or 'profile'" \
     replay --trace t --gpu-memory-utilization nan
 refused "--slo ttft: '2' has no unit: give a duration from 1ns to 8760h (units: ns, us, ms, s, min,\
  h), or 'none'" replay --trace t --slo ttft=2,tpot=50ms

@@ -127,7 +127,7 @@ batch:
 kv:
   block_tokens: 1                            # engine profile sglang
   blocks: auto                               # default
-  memory_utilization: 0.9                    # default
+  memory_utilization: 0.906                  # engine profile sglang, by the GPU
   prefix_cache: true                         # default
   hit_when: completed                        # engine profile sglang
   bound_belady: true                         # default

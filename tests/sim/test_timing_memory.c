@@ -1,4 +1,4 @@
-/* KV blocks: the accounting by hand, against a recorded start of vLLM, and refusals with sums. */
+/* KV blocks: each engine's accounting by hand, against recorded starts, and refusals with sums. */
 #include "sim/timing.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ static uint32_t blocks_of(const struct dyno_timing_config *config)
     struct dyno_error error = {0};
     uint32_t blocks = 0;
 
-    ck_assert_msg(dyno_timing_kv_blocks(config, 0.9, 16, &blocks, &error) == DYNO_OK, "%s",
+    ck_assert_msg(dyno_timing_kv_blocks(config, "vllm", 0.9, 16, &blocks, &error) == DYNO_OK, "%s",
                   error.text);
     return blocks;
 }
@@ -35,7 +35,8 @@ static void assert_refused(const struct dyno_timing_config *config, const char *
     struct dyno_error error = {0};
     uint32_t blocks = 7;
 
-    ck_assert_int_eq(dyno_timing_kv_blocks(config, 0.9, 16, &blocks, &error), DYNO_BAD_INPUT);
+    ck_assert_int_eq(dyno_timing_kv_blocks(config, "vllm", 0.9, 16, &blocks, &error),
+                     DYNO_BAD_INPUT);
     ck_assert_uint_eq(blocks, 7);
     ck_assert_msg(strstr(error.text, part), "'%s' lacks '%s'", error.text, part);
 }
@@ -116,7 +117,8 @@ static struct dyno_timing_config that_fits(const struct dyno_model *model,
     struct dyno_error error;
     uint32_t blocks = 0;
 
-    while ((dyno_timing_kv_blocks(&config, 0.9, 16, &blocks, &error) != DYNO_OK || blocks < 100) &&
+    while ((dyno_timing_kv_blocks(&config, "vllm", 0.9, 16, &blocks, &error) != DYNO_OK ||
+            blocks < 100) &&
            model->heads % (2 * config.tp) == 0) {
         config.tp *= 2;
     }
@@ -135,8 +137,8 @@ static uint32_t blocks_at(const struct dyno_timing_config *config, double utiliz
     struct dyno_error error;
     uint32_t blocks = 0;
 
-    ck_assert_msg(dyno_timing_kv_blocks(config, utilization, block_tokens, &blocks, &error) ==
-                      DYNO_OK,
+    ck_assert_msg(dyno_timing_kv_blocks(config, "vllm", utilization, block_tokens, &blocks,
+                                        &error) == DYNO_OK,
                   "%s", error.text);
     return blocks;
 }
@@ -171,6 +173,169 @@ START_TEST(blocks_are_what_memory_leaves_on_any_gpu)
 }
 END_TEST
 
+/* ---- SGLang ---------------------------------------------------------------------------------- */
+
+static double sglang_share(const char *gpu, uint32_t tp, uint32_t tokens)
+{
+    struct dyno_timing_config config = config_of("llama-3.1-8b", gpu, tp);
+
+    config.batch_tokens_max = tokens;
+    return dyno_timing_memory_share(&config, "sglang");
+}
+
+static uint32_t sglang_tokens(const struct dyno_timing_config *config, double share)
+{
+    struct dyno_error error = {0};
+    uint32_t blocks = 0;
+
+    ck_assert_msg(dyno_timing_kv_blocks(config, "sglang", share, 1, &blocks, &error) == DYNO_OK,
+                  "%s", error.text);
+    return blocks;
+}
+
+/* In MiB: 512 + 1.5 x tokens + 2 x sequences of the largest graph + 128 x tp, of 512 more than CUDA
+ * reports.  H100: 512 + 12,288 + 512 + 128 = 13,440 of 81,602 are 0.1647; 4 of them: 512 + 12,288 +
+ * 1,024 + 512 = 14,336, 0.1757.  L40S: 512 + 6,144 + 64 + 128 = 6,848 of 45,969, 0.1490 (a log of
+ * SGLang 0.5.5 has mem_fraction_static=0.851).  RTX 4090: 512 + 3,072 + 48 + 128 = 3,760 of
+ * 24,592.9, 0.1529.  B200: 512 + 24,576 + 1,024 + 128 = 26,240 of 183,142, 0.1433.  H200 with short
+ * passes: 512 + 3,072 + 512 + 128 is less than 10,240, of 143,667 0.0713. */
+START_TEST(the_share_of_sglang_by_hand)
+{
+    ck_assert_double_eq(sglang_share("h100", 1, 8192), 0.835);
+    ck_assert_double_eq(sglang_share("h100", 4, 8192), 0.824);
+    ck_assert_double_eq(sglang_share("l40s", 1, 4096), 0.851);
+    ck_assert_double_eq(sglang_share("rtx4090", 1, 2048), 0.847);
+    ck_assert_double_eq(sglang_share("rtx4090", 1, 512), 0.847); /* 2,048 at least */
+    ck_assert_double_eq(sglang_share("b200", 1, 16384), 0.857);
+    ck_assert_double_eq(sglang_share("h200", 1, 2048), 0.929);
+}
+END_TEST
+
+START_TEST(a_gpu_too_small_for_sglang_has_a_share_nevertheless)
+{
+    struct dyno_timing_config config = config_of("qwen3-0.6b", "rtx4090", 1);
+    struct dyno_error error;
+    uint32_t blocks;
+
+    config.gpu.memory_bytes = (uint64_t)2 << 30;
+    ck_assert_double_eq(dyno_timing_memory_share(&config, "sglang"), 0.01);
+    ck_assert_int_eq(dyno_timing_kv_blocks(&config, "sglang", 0.01, 1, &blocks, &error),
+                     DYNO_BAD_INPUT);
+}
+END_TEST
+
+/* Llama-3.1-8B on an H100, mem_fraction_static 0.88: 0.88 x (85,029,027,840 - 671,088,640) -
+ * (16,060,522,496 + 157,286,400) = 58,017,177,600, by 131,072 442,635.9.  SGLang 0.4.4 found
+ * 442,750.  With its share of today 0.835: 54,221,070,336, 413,673.9. */
+START_TEST(sglang_on_an_h100_by_hand)
+{
+    struct dyno_timing_config config = config_of("llama-3.1-8b", "h100", 1);
+
+    config.batch_tokens_max = 8192;
+    ck_assert_uint_eq(sglang_tokens(&config, 0.88), 442635);
+    ck_assert_uint_eq(sglang_tokens(&config, 0.835), 413673);
+    config.seqs_max = 1024; /* none of them is set aside for */
+    ck_assert_uint_eq(sglang_tokens(&config, 0.835), 413673);
+}
+END_TEST
+
+/* Qwen3-235B-A22B in fp8 on 4 H100, 0.93: 0.93 x (85,029,027,840 - 671,088,640 - 1,073,741,824) -
+ * (59,172,215,808 + 157,286,400) = 18,124,801,351, by 94 x 2 x 128 x 2 = 48,128 376,595.8.  SGLang
+ * found 367,404. */
+START_TEST(sglang_on_four_h100_is_near_what_was_recorded)
+{
+    struct dyno_timing_config config = config_of("qwen3-235b-a22b", "h100", 4);
+
+    config.weights = DYNO_FP8;
+    ck_assert_uint_eq(sglang_tokens(&config, 0.93), 376595);
+    ck_assert_double_le(sglang_tokens(&config, 0.93), 367404 * 1.03);
+}
+END_TEST
+
+/* A GiB more before, 0.8 of it for blocks of 2 x 32 x 2 x 128 x 2 = 32,768 bytes: 26,214.4. */
+START_TEST(buffers_of_communication_over_pcie_come_after_sglang_has_counted)
+{
+    struct dyno_timing_config config = config_of("llama-3.1-8b", "rtx4090", 4);
+    uint32_t tokens = sglang_tokens(&config, 0.8);
+
+    config.gpu.link_bytes_per_s = 2 * config.gpu.pcie_bytes_per_s;
+    ck_assert_double_eq_tol((double)tokens - sglang_tokens(&config, 0.8), 26214.4, 1);
+}
+END_TEST
+
+/* ---- TensorRT-LLM ---------------------------------------------------------------------------- */
+
+static uint32_t trtllm_blocks(struct dyno_timing_config *config)
+{
+    double share = dyno_timing_memory_share(config, "trtllm");
+    struct dyno_error error = {0};
+    uint32_t blocks = 0;
+
+    config->batch_tokens_max = 8192;
+    config->seqs_max = 2048;
+    ck_assert_double_eq(share, 0.9);
+    ck_assert_msg(dyno_timing_kv_blocks(config, "trtllm", share, 32, &blocks, &error) == DYNO_OK,
+                  "%s", error.text);
+    return blocks;
+}
+
+/* Qwen3-0.6B on an H100: weights 1,192,099,840; activations 8192 x 2 x (4 x 1024 + 3 x 3072) =
+ * 218,103,808; overhead (640 + 960) MiB = 1,677,721,600.  0.9 x (85,029,027,840 - all that) =
+ * 73,746,992,332.8, by 32 x 28 x 2 x 8 x 128 x 2 = 3,670,016 20,094.5.  TensorRT-LLM 1.2.1 had
+ * 643,136 tokens, 20,098 blocks. */
+START_TEST(trtllm_on_an_h100_by_hand)
+{
+    struct dyno_timing_config config = config_of("qwen3-0.6b", "h100", 1);
+
+    ck_assert_uint_eq(trtllm_blocks(&config), 20094);
+    ck_assert_double_ge(trtllm_blocks(&config), 20098 * 0.97);
+}
+END_TEST
+
+/* As above for vLLM, with passes of 8,192 tokens: 0.9 x (85,029,027,840 - 35,278,831,616 - 8192 x 2
+ * x (4 x 8192 + 3 x 7168) = 889,192,448 - (640 + 960 + 1024) MiB = 2,751,463,424) =
+ * 41,498,586,316.8, by 2,621,440 15,830.5.  vLLM's sum, with its logits of 2,048 sequences, would
+ * leave 13,727. */
+START_TEST(four_h100_share_a_70b_under_trtllm_by_hand)
+{
+    struct dyno_timing_config config = config_of("llama-3.1-70b", "h100", 4);
+
+    ck_assert_uint_eq(trtllm_blocks(&config), 15830);
+    ck_assert_uint_eq(blocks_at(&config, 0.9, 32), 13727);
+}
+END_TEST
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static void assert_refused_by(const char *engine, uint32_t block_tokens, const char *text)
+{
+    struct dyno_timing_config config = config_of("llama-3.1-70b", "h100", 1);
+    struct dyno_error error = {0};
+    uint32_t blocks = 7;
+
+    ck_assert_int_eq(dyno_timing_kv_blocks(&config, engine,
+                                           dyno_timing_memory_share(&config, engine), block_tokens,
+                                           &blocks, &error),
+                     DYNO_BAD_INPUT);
+    ck_assert_uint_eq(blocks, 7);
+    ck_assert_str_eq(error.text, text);
+}
+
+START_TEST(each_engine_refuses_with_its_own_sum)
+{
+    assert_refused_by("sglang", 1,
+                      "llama-3.1-70b (bf16, tp 1) does not fit on h100: loaded weights 131.56 GiB "
+                      "+ one KV block 320.0 KiB > 68.74 GiB (mem_fraction_static 0.875 of the "
+                      "78.56 GiB that an overhead of 0.62 GiB leaves of 79.19 GiB); it would fit "
+                      "with tp 2, or with fp8 weights");
+    assert_refused_by("trtllm", 32,
+                      "llama-3.1-70b (bf16, tp 1) does not fit on h100: weights 131.42 GiB + "
+                      "activations 0.45 GiB + overhead 1.56 GiB + one KV block 0.010 GiB / 0.90 "
+                      "(free_gpu_memory_fraction) > 79.19 GiB; it would fit with tp 2, or with fp8 "
+                      "weights");
+}
+END_TEST
+
 START_TEST(utilization_must_be_a_share)
 {
     static const double wrong[] = {0, -0.5, 1.5, NAN};
@@ -179,10 +344,11 @@ START_TEST(utilization_must_be_a_share)
     uint32_t blocks;
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        ck_assert_int_eq(dyno_timing_kv_blocks(&config, wrong[i], 16, &blocks, &error),
+        ck_assert_int_eq(dyno_timing_kv_blocks(&config, "vllm", wrong[i], 16, &blocks, &error),
                          DYNO_BAD_INPUT);
     }
-    ck_assert_int_eq(dyno_timing_kv_blocks(&config, 0.9, 0, &blocks, &error), DYNO_BAD_INPUT);
+    ck_assert_int_eq(dyno_timing_kv_blocks(&config, "vllm", 0.9, 0, &blocks, &error),
+                     DYNO_BAD_INPUT);
 }
 END_TEST
 
@@ -202,6 +368,14 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, a_model_too_large_for_any_of_these_gpus_says_so);
     tcase_add_test(tc, a_measured_activation_peak_replaces_the_derived_one);
     tcase_add_loop_test(tc, blocks_are_what_memory_leaves_on_any_gpu, 0, models);
+    tcase_add_test(tc, the_share_of_sglang_by_hand);
+    tcase_add_test(tc, a_gpu_too_small_for_sglang_has_a_share_nevertheless);
+    tcase_add_test(tc, sglang_on_an_h100_by_hand);
+    tcase_add_test(tc, sglang_on_four_h100_is_near_what_was_recorded);
+    tcase_add_test(tc, buffers_of_communication_over_pcie_come_after_sglang_has_counted);
+    tcase_add_test(tc, trtllm_on_an_h100_by_hand);
+    tcase_add_test(tc, four_h100_share_a_70b_under_trtllm_by_hand);
+    tcase_add_test(tc, each_engine_refuses_with_its_own_sum);
     tcase_add_test(tc, utilization_must_be_a_share);
     suite_add_tcase(suite, tc);
 }

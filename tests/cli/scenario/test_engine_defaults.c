@@ -134,6 +134,49 @@ START_TEST(each_model_has_those_of_its_gpu)
 }
 END_TEST
 
+/* The share of memory that is said; negative: of each kind of worker its own. */
+static double share_said(const char *more)
+{
+    double share;
+
+    open_fleet(more);
+    share = rig.scenario.kv.memory_utilization;
+    rig_close(&rig);
+    return share;
+}
+
+START_TEST(a_share_of_memory_is_the_engines)
+{
+    ck_assert_double_eq(share_said("--gpu h100"), 0.9);
+    ck_assert_double_eq(share_said("--gpu h100 --engine trtllm"), 0.9);
+    ck_assert_double_eq(share_said("--gpu h100 --engine sglang"), 0.835);
+    ck_assert_double_eq(share_said("--gpu h100 --engine sglang --tp 4"), 0.824);
+    ck_assert_double_eq(share_said("--gpu l40s --engine sglang"), 0.851);
+    ck_assert_double_eq(share_said("--gpu h100 --engine sglang --gpu-memory-utilization 0.7"), 0.7);
+    ck_assert_double_eq(share_said("--gpu h100 --engine sglang --disagg always"), 0.835);
+}
+END_TEST
+
+START_TEST(workers_that_differ_have_shares_of_their_own)
+{
+    const char *words = "--gpu h100 --engine sglang --disagg always --set prefill.tp=4";
+    uint32_t blocks;
+
+    ck_assert_double_lt(share_said(words), 0);
+    open_fleet("--gpu h100 --engine sglang --tp 4");
+    blocks = rig.assembly.worker.blocks;
+    rig_close(&rig);
+    open_fleet(words);
+    ck_assert_uint_eq(rig.assembly.halves.worker.blocks, blocks);
+    ck_assert_uint_eq(rig.assembly.worker.blocks, 413673); /* tests/sim/test_timing_memory.c */
+    rig_close(&rig);
+    ck_assert_double_lt(share_said("--engine sglang --gpu l40s --models "
+                                   "name=a:model=qwen3-0.6b:gpu=h200,name=b:model=qwen3-0.6b"),
+                        0);
+    ck_assert_double_eq(share_said("--gpu h100 --disagg always --set prefill.gpu=l40s"), 0.9);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("engine_defaults");
@@ -144,6 +187,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, other_engines_and_devices_are_as_their_profile_is);
     tcase_add_test(cases, workers_of_prompts_have_their_own);
     tcase_add_test(cases, each_model_has_those_of_its_gpu);
+    tcase_add_test(cases, a_share_of_memory_is_the_engines);
+    tcase_add_test(cases, workers_that_differ_have_shares_of_their_own);
     suite_add_tcase(suite, cases);
 }
 
