@@ -61,10 +61,10 @@ __global__ void __launch_bounds__(join_threads) attention_join(decode decode)
     part state = {-INFINITY, 0.0F};
     vector_of<float> total = {};
 
+    wait_for_launch_before(); /* with nothing to do, too: what follows waits for this one alone */
     if (pieces.end - pieces.begin <= 1) {
         return;
     }
-    wait_for_launch_before();
 #pragma unroll 4
     for (unsigned p = pieces.begin + team; p < pieces.end; p += teams<head_dim>) {
         add_part(parts.parts[p], load_vector(parts.totals + p * head_dim + at), &state, &total);
@@ -101,10 +101,10 @@ __global__ void __launch_bounds__(join_threads) attention_join_few(decode decode
     }
     slice = decode.job.slices[slice_index];
     pieces = pieces_of(decode, slice);
+    wait_for_launch_before(); /* as above; of every block some thread comes here */
     if (pieces.end - pieces.begin <= 1) {
         return;
     }
-    wait_for_launch_before();
 #pragma unroll 4
     for (unsigned p = pieces.begin; p < pieces.end; p++) {
         add_part(parts.parts[p], load_vector(parts.totals + p * head_dim + at), &state, &total);
