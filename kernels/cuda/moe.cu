@@ -162,9 +162,13 @@ bool is_whole(const dyno_cuda_moe_job *job)
            uint64_t{job->tokens} * job->chosen < slots_max && job->place;
 }
 
-bool moves_rows(const dyno_cuda_moe_job *job)
+/* `rows` of them by one launch. */
+bool moves_rows(const dyno_cuda_moe_job *job, uint64_t rows)
 {
+    constexpr uint64_t vectors_max = (uint64_t{1} << 31) * threads;
+
     return is_whole(job) && job->columns >= width && job->columns % width == 0 &&
+           rows * (job->columns / width) < vectors_max &&
            (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16);
 }
 
@@ -191,8 +195,8 @@ int dyno_cuda_moe_gather(const struct dyno_cuda_moe_job *job, dyno_cuda_stream s
 {
     uint64_t vectors = uint64_t{job->tokens} * job->chosen * (job->columns / width);
 
-    if (!moves_rows(job) || !job->x || !job->gathered || !is_aligned(job->x, 0) ||
-        !is_aligned(job->gathered, 0)) {
+    if (!moves_rows(job, uint64_t{job->tokens} * job->chosen) || !job->x || !job->gathered ||
+        !is_aligned(job->x, 0) || !is_aligned(job->gathered, 0)) {
         return DYNO_CUDA_REFUSED;
     }
     if (vectors == 0) {
@@ -206,8 +210,9 @@ int dyno_cuda_moe_combine(const struct dyno_cuda_moe_job *job, dyno_cuda_stream 
 {
     uint64_t vectors = uint64_t{job->tokens} * (job->columns / width);
 
-    if (!moves_rows(job) || !job->mixed || !job->weight || !job->out || job->out == job->mixed ||
-        !is_aligned(job->mixed, 0) || !is_aligned(job->out, 0) || !is_aligned(job->residual, 0)) {
+    if (!moves_rows(job, job->tokens) || !job->mixed || !job->weight || !job->out ||
+        job->out == job->mixed || !is_aligned(job->mixed, 0) || !is_aligned(job->out, 0) ||
+        !is_aligned(job->residual, 0)) {
         return DYNO_CUDA_REFUSED;
     }
     if (vectors == 0) {
