@@ -72,27 +72,54 @@ static struct dyno_cuda_kv_pool pool_of(const struct memories *memories, uint32_
     return dyno_cuda_device_pool(device, endpoint, rank);
 }
 
+/* A rank's part of a transfer. */
+struct part {
+    struct dyno_cuda_kv_pool from, to;
+    int gpu; /* that copies */
+    cudaStream_t stream;
+};
+
+static struct part part_of(const struct memories *memories, const struct dyno_transfer *transfer,
+                           uint32_t rank)
+{
+    struct part part = {.from = pool_of(memories, transfer->from, rank),
+                        .to = pool_of(memories, transfer->to, rank)};
+
+    part.gpu = part.from.gpu >= 0 ? part.from.gpu : part.to.gpu;
+    part.stream =
+        memories->ways[part.gpu].stream[transfer->to < memories->worker_count ? WAY_IN : WAY_OUT];
+    return part;
+}
+
 /* All ranks' parts are queued before any is waited for. */
 static dyno_status queue_all(const struct memories *memories, const struct dyno_transfer *transfer,
                              bool waits, struct dyno_error *error)
 {
-    enum path way = transfer->to < memories->worker_count ? WAY_IN : WAY_OUT;
-
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
-        struct dyno_cuda_kv_pool from = pool_of(memories, transfer->from, rank);
-        struct dyno_cuda_kv_pool to = pool_of(memories, transfer->to, rank);
-        int gpu = from.gpu >= 0 ? from.gpu : to.gpu;
-        cudaStream_t stream = memories->ways[gpu].stream[way];
+        struct part part = part_of(memories, transfer, rank);
 
-        DYNO_CUDA_TRY(cudaSetDevice(gpu), error);
+        DYNO_CUDA_TRY(cudaSetDevice(part.gpu), error);
         if (waits) {
-            DYNO_CUDA_TRY(cudaStreamSynchronize(stream), error);
+            DYNO_CUDA_TRY(cudaStreamSynchronize(part.stream), error);
         } else {
-            DYNO_TRY(dyno_cuda_kv_pool_copy(&to, transfer->to_blocks, &from, transfer->from_blocks,
-                                            transfer->blocks, stream, error));
+            DYNO_TRY(dyno_cuda_kv_pool_copy(&part.to, transfer->to_blocks, &part.from,
+                                            transfer->from_blocks, transfer->blocks, part.stream,
+                                            error));
         }
     }
     return DYNO_OK;
+}
+
+/* What was queued of a transfer that failed is not to come when its blocks are somebody else's. */
+static void wait_for_rest(const struct memories *memories, const struct dyno_transfer *transfer)
+{
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        struct part part = part_of(memories, transfer, rank);
+
+        if (cudaSetDevice(part.gpu) == cudaSuccess) {
+            (void)cudaStreamSynchronize(part.stream);
+        }
+    }
 }
 
 /* Whether the worker is there: it may be started later, or have failed. */
@@ -189,6 +216,7 @@ static uint32_t copy(void *context, const struct dyno_transfer *transfer)
         return 0;
     }
     say_lost(transfer->blocks, &error);
+    wait_for_rest(memories, transfer);
     if (transfer->from < memories->worker_count && transfer->to < memories->worker_count) {
         find_failed(memories, transfer);
         return DYNO_COPY_NEVER;

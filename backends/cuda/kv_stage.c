@@ -57,10 +57,9 @@ static void put(void *context, uint32_t block, void *bytes)
     }
 }
 
-/* Between the staging memory's first `count` blocks and `blocks` of GPUs' pools. */
-static dyno_status copy(const struct dyno_cuda_kv_stage *stage,
-                        const struct dyno_cuda_kv_pool *pools, const uint32_t *blocks,
-                        uint32_t count, bool to_gpus, struct dyno_error *error)
+static dyno_status queue_copies(const struct dyno_cuda_kv_stage *stage,
+                                const struct dyno_cuda_kv_pool *pools, const uint32_t *blocks,
+                                uint32_t count, bool to_gpus, struct dyno_error *error)
 {
     for (uint32_t rank = 0; rank < stage->ranks; rank++) {
         const struct dyno_cuda_kv_pool *staged = &stage->pools[rank], *pool = &pools[rank];
@@ -72,11 +71,36 @@ static dyno_status copy(const struct dyno_cuda_kv_stage *stage,
                          : dyno_cuda_kv_pool_copy(staged, stage->numbers, pool, blocks, count,
                                                   stream, error));
     }
-    for (uint32_t rank = 0; rank < stage->ranks; rank++) {
-        DYNO_CUDA_TRY(cudaSetDevice(pools[rank].gpu), error);
-        DYNO_CUDA_TRY(cudaStreamSynchronize(stage->streams[pools[rank].gpu]), error);
-    }
     return DYNO_OK;
+}
+
+/* Of all ranks, though one fails: the staging memory is used again. */
+static dyno_status await_copies(const struct dyno_cuda_kv_stage *stage,
+                                const struct dyno_cuda_kv_pool *pools, struct dyno_error *error)
+{
+    dyno_status status = DYNO_OK;
+
+    for (uint32_t rank = 0; rank < stage->ranks; rank++) {
+        cudaError_t code = cudaSetDevice(pools[rank].gpu);
+
+        code = code == cudaSuccess ? cudaStreamSynchronize(stage->streams[pools[rank].gpu]) : code;
+        if (code != cudaSuccess && status == DYNO_OK) {
+            status = dyno_cuda_fail(error, code, "cudaStreamSynchronize");
+        }
+    }
+    return status;
+}
+
+/* Between the staging memory's first `count` blocks and `blocks` of GPUs' pools. */
+static dyno_status copy(const struct dyno_cuda_kv_stage *stage,
+                        const struct dyno_cuda_kv_pool *pools, const uint32_t *blocks,
+                        uint32_t count, bool to_gpus, struct dyno_error *error)
+{
+    dyno_status status = queue_copies(stage, pools, blocks, count, to_gpus, error);
+    struct dyno_error later;
+    dyno_status waited = await_copies(stage, pools, status == DYNO_OK ? error : &later);
+
+    return status == DYNO_OK ? waited : status;
 }
 
 static bool is_pinned(const struct dyno_cuda_filing *filing)

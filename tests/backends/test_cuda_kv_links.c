@@ -22,7 +22,8 @@ static struct dyno_cuda_kv_pool on_gpu(int gpu, uint32_t blocks)
 
     ck_assert(!cudaSetDevice(gpu) &&
               !cudaMalloc((void **)&pool.memory, (size_t)LAYERS * blocks * PIECE) &&
-              !cudaMemset(pool.memory, 0, (size_t)LAYERS * blocks * PIECE));
+              !cudaMemset(pool.memory, 0, (size_t)LAYERS * blocks * PIECE) &&
+              !cudaDeviceSynchronize());
     return pool;
 }
 
@@ -44,6 +45,7 @@ static void fill(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint32_t 
         ck_assert(
             !cudaMemset(piece_of(pool, block, layer), byte_of(name, layer), pool->piece_bytes));
     }
+    ck_assert(!cudaDeviceSynchronize());
 }
 
 static void expect(const struct dyno_cuda_kv_pool *pool, uint32_t block, uint32_t name)
@@ -77,12 +79,14 @@ START_TEST(blocks_go_to_the_host_to_another_gpu_and_back)
         fill(&one, here[i], i);
     }
     ck_assert(dyno_cuda_kv_pool_copy(&between, host, &one, here, 3, stream, NULL) == DYNO_OK);
+    ck_assert(!cudaStreamSynchronize(stream));
     /* A block is one piece there. */
     ck_assert(between.memory[1 * LAYERS * PIECE] == byte_of(0, 0) &&
               between.memory[(1 * LAYERS + 2) * PIECE] == byte_of(0, 2) &&
               between.memory[(3 * LAYERS + 1) * PIECE] == byte_of(1, 1));
     ck_assert(dyno_cuda_kv_pool_copy(&two, there, &between, host, 3, other, NULL) == DYNO_OK);
     ck_assert(dyno_cuda_kv_pool_copy(&one, again, &two, there, 3, other, NULL) == DYNO_OK);
+    ck_assert(!cudaStreamSynchronize(other));
     for (uint32_t i = 0; i < 3; i++) {
         expect(&two, there[i], i);
         expect(&one, again[i], i);
@@ -114,6 +118,7 @@ START_TEST(blocks_of_large_pools_are_copied_layer_by_layer)
                       DYNO_OK,
                   "%s", error.text);
     ck_assert(dyno_cuda_kv_pool_copy(&large, second, &host, second, 1, stream, &error) == DYNO_OK);
+    ck_assert(!cudaStreamSynchronize(stream));
     expect(&large, 0, 3);
     dyno_cuda_kv_pool_close(&host);
     (void)cudaStreamDestroy(stream);
@@ -173,7 +178,9 @@ static void filing_close(struct filing_rig *rig)
 static void clear(const struct filing_rig *rig)
 {
     for (uint32_t rank = 0; rank < RANKS; rank++) {
-        ck_assert(!cudaMemset(rig->pools[rank].memory, 0, (size_t)LAYERS * FILED * PIECE));
+        ck_assert(!cudaSetDevice((int)rank) &&
+                  !cudaMemset(rig->pools[rank].memory, 0, (size_t)LAYERS * FILED * PIECE) &&
+                  !cudaDeviceSynchronize());
     }
 }
 
@@ -383,6 +390,48 @@ START_TEST(links_move_what_every_rank_has_of_a_block)
 }
 END_TEST
 
+/* Of two blocks the second one's copy is refused: the first one's, which was queued, does not come
+ * when the memory is somebody else's. */
+START_TEST(what_is_lost_is_not_written_later)
+{
+    static const uint32_t lost[] = {4, 1}, pooled[] = {0, 2}, others[] = {3, 5}, rest[] = {1};
+    static const uint32_t pools[] = {3};
+    struct dyno_transcripts *transcripts;
+    struct dyno_cuda_config of_device;
+    struct dyno_device *device;
+    struct dyno_links *links = NULL;
+    struct dyno_cuda_kv_pool one, two;
+    struct dyno_cuda_links_config config = {
+        .pool_blocks = pools, .pool_count = 1, .now = count, .wake = wake};
+
+    sem_init(&woken, 0, 0);
+    ck_assert(dyno_transcripts_open(&transcripts) == DYNO_OK);
+    dyno_emulation_devices(WORKERS);
+    of_device = device_config(transcripts, WORKERS, 1);
+    of_device.weights = weights_to_share();
+    config.devices[0] = device = device_open(&of_device);
+    ck_assert(dyno_cuda_links_open(&links, &config, NULL) == DYNO_OK);
+    one = dyno_cuda_device_pool(device, 0, 0);
+    two = dyno_cuda_device_pool(device, 1, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        fill(&one, lost[i], i);
+        fill(&two, others[i], 2 + i);
+    }
+    dyno_emulation_fail(3, cudaErrorInvalidValue); /* the device is set, a block queued */
+    ck_assert_uint_eq(move(links, 0, lost, WORKERS, pooled, 2), 2);
+    dyno_emulation_fail(0, cudaSuccess);
+    ck_assert_uint_eq(move(links, 1, others, WORKERS, pooled, 2), 0);
+    ck_assert_uint_eq(move(links, 0, lost, WORKERS, rest, 1), 0);
+    ck_assert_uint_eq(move(links, WORKERS, pooled, 0, others, 2), 0);
+    expect(&one, others[0], 2);
+    expect(&one, others[1], 3);
+    links->ops->close(links);
+    device->ops->close(device);
+    dyno_transcripts_close(transcripts);
+    sem_destroy(&woken);
+}
+END_TEST
+
 /* Who decodes is worker 0, and who computes prompts worker 1, on a GPU of its own or the same. */
 struct halves {
     struct dyno_transcripts *transcripts;
@@ -493,6 +542,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_test(tc, blocks_go_to_the_host_to_another_gpu_and_back);
     tcase_add_loop_test(tc, links_move_what_every_rank_has_of_a_block, 0, 2);
+    tcase_add_test(tc, what_is_lost_is_not_written_later);
     tcase_add_test(tc, blocks_of_large_pools_are_copied_layer_by_layer);
     tcase_add_test(tc, blocks_of_all_ranks_go_to_a_file_and_back);
     tcase_add_test(tc, what_does_not_get_to_a_file_or_back_is_counted);
