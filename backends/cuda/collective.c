@@ -171,6 +171,7 @@ static dyno_status open_member(struct member **out, uint32_t rank, uint32_t rank
     DYNO_CUDA_TRY(cudaSetDevice(gpu), error);
     DYNO_CUDA_TRY(cudaMalloc((void **)&member->meeting, sizeof *member->meeting), error);
     DYNO_CUDA_TRY(cudaMemset(member->meeting, 0, sizeof *member->meeting), error);
+    DYNO_CUDA_TRY(cudaDeviceSynchronize(), error); /* streams do not wait for that */
     return DYNO_OK;
 }
 
