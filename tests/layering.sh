@@ -119,6 +119,13 @@ condition_variable tests/cuda_emulation/
 memory tests/cuda_emulation/
 nccl.h kernels/cuda/
 vector tests/gpu/ tests/cuda_emulation/
+deque tests/cuda_emulation/
+iterator tests/cuda_emulation/
+map tests/cuda_emulation/
+string tests/cuda_emulation/
+utility tests/cuda_emulation/
+elf.h tests/cuda_emulation/
+link.h tests/cuda_emulation/
 cstdio kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstdlib kernels/cuda/ tests/cuda_emulation/ tests/gpu/
 cstring kernels/cuda/ tests/cuda_emulation/

@@ -234,6 +234,7 @@ static inline void barrier_init(uint64_t *barrier, unsigned arrivals)
 
 static inline void barriers_are_set()
 {
+    emulation::phases_are_set();
 }
 
 static inline void barrier_arrive(uint64_t *barrier)
@@ -263,6 +264,7 @@ static inline void threads_arrive(unsigned barrier, unsigned threads)
 
 static inline void shared_is_written()
 {
+    emulation::fence_async();
 }
 
 static inline void fetch_box(const CUtensorMap *map, void *to, uint64_t *barrier,
@@ -285,6 +287,7 @@ template <int count> static inline void registers_more()
 
 static inline void products_begin()
 {
+    emulation::products_fence();
 }
 
 static inline void products_commit()

@@ -159,7 +159,9 @@ static void *wait_for_ever(void *argument)
     struct dyno_collective *member = argument;
 
     need(!cudaSetDevice((int)member->rank));
-    (void)member->ops->barrier(member, NULL);
+    if (member->ops->barrier(member, NULL) == DYNO_OK) {
+        (void)cudaDeviceSynchronize();
+    }
     return NULL;
 }
 

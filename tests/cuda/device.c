@@ -98,6 +98,7 @@ static void look_beside(const unsigned char *begin, size_t bytes)
 
 void arrays_free(void)
 {
+    CHECK(cudaDeviceSynchronize());
     for (int i = 0; i < arrays.device_count; i++) {
         look_beside(arrays.device[i].begin, arrays.device[i].bytes);
         CHECK(cudaFree(arrays.device[i].begin));

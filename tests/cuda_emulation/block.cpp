@@ -2,6 +2,7 @@
 #include "tests/cuda_emulation/block.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,12 +26,15 @@ struct thread {
     const char *what;
     void *argument;
     const void *what_for;
+    unsigned line; /* of the barrier in the file `what` */
+    bool has_waited;
 };
 
 static struct {
     thread threads[block_threads_max];
     unsigned warp_epoch[block_threads_max / warp_lanes];
     unsigned count, running, waiting; /* waiting: at the barrier */
+    unsigned launch_waits;            /* threads that have waited for the launch before */
     bool down;
     fiber host;
     unsigned char *stacks; /* [block_threads_max][stack_bytes] */
@@ -77,6 +81,7 @@ static void set_place(unsigned index)
     here.thread = index;
     here.thread_index = block.threads[index].index;
     here.warp_epoch = block.warp_epoch[index / warp_lanes];
+    here.has_waited = block.threads[index].has_waited;
 }
 
 [[noreturn]] static void complain_of_deadlock()
@@ -132,6 +137,7 @@ static void run_block()
 
     block.count = dim.x * dim.y * dim.z;
     block.waiting = 0;
+    block.launch_waits = 0;
     for (unsigned i = 0; i < block.count; i++) {
         block.threads[i] = {};
         block.threads[i].index = {i % dim.x, i / dim.x % dim.y, i / dim.x / dim.y};
@@ -141,23 +147,25 @@ static void run_block()
     fiber_switch(&block.host, &block.threads[block.running].own, false);
 }
 
-/* Aligned as TMA wants it. */
-static unsigned char *make_dynamic(size_t bytes)
+/* Static memory lies before dynamic memory, so that this is aligned to what it asks for alone. */
+static void make_shared(size_t bytes)
 {
-    constexpr size_t alignment = 1024;
+    constexpr size_t alignment = 1024, unit = 16;
+    static size_t launches;
+    size_t before = unit * (1 + 2 * (launches++ * 5 % 31));
     void *memory = nullptr;
 
-    if (posix_memalign(&memory, alignment, bytes + (bytes == 0)) != 0) {
+    if (posix_memalign(&memory, alignment, before + bytes) != 0) {
         complain("no memory for %zu bytes of shared memory", bytes);
     }
-    return static_cast<unsigned char *>(memory);
+    here.shared_window = static_cast<unsigned char *>(memory);
+    here.dynamic_shared = here.shared_window + before;
 }
 
-void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
+void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes, bool is_early,
             void (*body)(const void *), const void *argument)
 {
     unsigned blocks = grid.x * grid.y * grid.z;
-    unsigned char *dynamic = make_dynamic(dynamic_bytes);
 
     if (!block.stacks) {
         make_stacks();
@@ -167,28 +175,34 @@ void launch(const char *kernel, index3 grid, index3 dim, size_t dynamic_bytes,
     block.argument = argument;
     here.block_dim = dim;
     here.grid_dim = grid;
-    here.dynamic_shared = dynamic;
-    memory_launch_begins(kernel, __builtin_frame_address(0));
+    make_shared(dynamic_bytes);
+    memory_launch_begins(kernel, is_early, __builtin_frame_address(0));
     for (unsigned i = 0; i < blocks; i++) {
         unsigned rank = block.down ? blocks - 1 - i : i;
 
         here.block_index = {rank % grid.x, rank / grid.x % grid.y, rank / grid.x / grid.y};
         copies_forget();
         hopper_forget();
-        memory_block_begins(dynamic, dynamic_bytes);
+        memory_block_begins(here.dynamic_shared, dynamic_bytes);
         run_block();
+        if (is_early && block.launch_waits == 0) {
+            complain("a block has ended without wait_for_launch_before(): what follows may begin "
+                     "while the launch before this one runs");
+        }
     }
     copies_forget();
     hopper_forget();
     memory_launch_ends();
-    free(dynamic);
+    free(here.shared_window);
 }
 
-void barrier()
+void barrier(const char *file, unsigned line)
 {
     thread *self = &block.threads[block.running];
 
     self->is = state::at_barrier;
+    self->what = file;
+    self->line = line;
     if (++block.waiting < block.count) {
         give_way(false);
         return;
@@ -196,8 +210,24 @@ void barrier()
     block.waiting = 0;
     memory_barrier();
     for (unsigned i = 0; i < block.count; i++) {
+        const thread &other = block.threads[i];
+
+        if (other.line != line || strcmp(other.what, file) != 0) {
+            complain("threads of one block meet at two barriers: __syncthreads() of %s:%u and of "
+                     "%s:%u",
+                     file, line, other.what, other.line);
+        }
         block.threads[i].is = state::ready;
     }
+}
+
+void wait_for_launch()
+{
+    thread *self = &block.threads[block.running];
+
+    block.launch_waits += !self->has_waited;
+    self->has_waited = true;
+    here.has_waited = true;
 }
 
 void wait_for(const void *what_for, const char *what)

@@ -190,6 +190,7 @@ void compute(const operands &job)
 /* False: some of it lies outside of the device's memory. */
 bool run(const operands &job)
 {
+    emulation::memory_other_launch();
     if (!for_columns(job.a, job.from_a, emulation::memory_is_here) ||
         !for_columns(job.b, job.from_b, emulation::memory_is_here) ||
         (job.beta != 0.0 && !for_columns(job.c, job.from_c, emulation::memory_is_here)) ||

@@ -14,6 +14,7 @@
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/cuda_runtime_api.h"
 #include "tests/cuda_emulation/hopper.h"
+#include "tests/cuda_emulation/limits.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/stream.h"
 #include "tests/cuda_emulation/tensor.h"
@@ -22,7 +23,11 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
-#define __launch_bounds__(...)
+/* As many bytes before the kernel's code as its blocks may have threads (limits.h). */
+#define DYNO_EMULATION_FIRST(first, ...) (first)
+#define __launch_bounds__(...)                                                                     \
+    __attribute__((patchable_function_entry(DYNO_EMULATION_FIRST(__VA_ARGS__, 0),                  \
+                                            DYNO_EMULATION_FIRST(__VA_ARGS__, 0))))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __grid_constant__
 #if defined(__SANITIZE_ADDRESS__)
@@ -79,9 +84,10 @@ static inline float4 make_float4(float x, float y, float z, float w)
 
 /* Barriers. */
 
-static inline void __syncthreads()
+static inline void __syncthreads(const char *file = __builtin_FILE(),
+                                 unsigned line = __builtin_LINE())
 {
-    emulation::barrier();
+    emulation::barrier(file, line);
 }
 
 namespace emulation
@@ -353,40 +359,64 @@ template <class Body> void run_body(const void *argument)
     (*static_cast<const Body *>(argument))();
 }
 
+/* What is launched, and how. */
+struct launched {
+    const char *name;
+    const void *kernel;
+    index3 grid, block;
+    size_t dynamic_bytes;
+    bool is_early;
+};
+
+static inline index3 index3_of(dim3 from)
+{
+    return {from.x, from.y, from.z};
+}
+
+template <class T> const void *address_of(T *kernel)
+{
+    return reinterpret_cast<const void *>(kernel);
+}
+
 template <class Call, class... Arguments>
-void launch_call(const char *kernel, dim3 grid, dim3 dim, size_t dynamic_bytes, cudaStream_t stream,
-                 Call call, Arguments... arguments)
+void launch_call(const launched &what, cudaStream_t stream, Call call, Arguments... arguments)
 {
     auto body = [=]() { call(arguments...); };
+    cudaError_t refusal = is_here(stream) ? look_at_launch(what.name, what.kernel, what.grid,
+                                                           what.block, what.dynamic_bytes)
+                                          : cudaErrorInvalidResourceHandle;
 
-    if (!is_here(stream)) {
-        dyno_emulation_refuse(cudaErrorInvalidResourceHandle);
-        return;
-    }
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
-        dim.x == 0 || dim.y == 0 || dim.z == 0 || dim.x * dim.y * dim.z > block_threads_max) {
-        dyno_emulation_refuse(cudaErrorInvalidConfiguration);
-        return;
-    }
-    (void)queue(stream, [=]() {
-        auto own = body; /* on the stack, where kernels find their arguments */
+    if (refusal == cudaSuccess) {
+        refusal = queue(stream, [=]() {
+            auto own = body; /* on the stack, where kernels find their arguments */
 
-        launch(kernel, {grid.x, grid.y, grid.z}, {dim.x, dim.y, dim.z}, dynamic_bytes,
-               run_body<decltype(own)>, &own);
-        return cudaSuccess;
-    });
+            launch(what.name, what.grid, what.block, what.dynamic_bytes, what.is_early,
+                   run_body<decltype(own)>, &own);
+            return cudaSuccess;
+        });
+    }
+    if (refusal != cudaSuccess) {
+        dyno_emulation_refuse(refusal);
+    }
 }
 } /* namespace emulation */
 
-#define DYNO_LAUNCH(kernel, grid, block, dynamic_bytes, stream, ...)                               \
+#define DYNO_EMULATION_LAUNCH(kernel, grid, block, dynamic_bytes, is_early, stream, ...)           \
     emulation::launch_call(                                                                        \
-        #kernel, grid, block, dynamic_bytes, stream,                                               \
-        [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__)
+        {#kernel, emulation::address_of(kernel), emulation::index3_of(grid),                       \
+         emulation::index3_of(block), dynamic_bytes, is_early},                                    \
+        stream, [](auto... arguments) { (kernel)(arguments...); }, __VA_ARGS__)
 
-/* Launches end before the next begins. */
-#define DYNO_LAUNCH_AFTER DYNO_LAUNCH
+#define DYNO_LAUNCH(kernel, grid, block, dynamic_bytes, stream, ...)                               \
+    DYNO_EMULATION_LAUNCH(kernel, grid, block, dynamic_bytes, false, stream, __VA_ARGS__)
+
+/* Launches end before the next begins; but who depends on that is found (block.h). */
+#define DYNO_LAUNCH_AFTER(kernel, grid, block, dynamic_bytes, stream, ...)                         \
+    DYNO_EMULATION_LAUNCH(kernel, grid, block, dynamic_bytes,                                      \
+                          emulation::capability_of_device().major >= 9, stream, __VA_ARGS__)
 static inline void wait_for_launch_before()
 {
+    emulation::wait_for_launch();
 }
 static inline void let_launch_after_start()
 {

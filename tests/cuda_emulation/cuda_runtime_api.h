@@ -1,5 +1,5 @@
 /* The part of CUDA's runtime API that the kernels' launchers and their tests call, over memory of
- * the host: the device is this process, every call has ended when it returns.
+ * the host: the device is this process.
  *
  * Names and meanings are CUDA's; a program compiled against this header compiles against NVIDIA's.
  * There may be several devices (faults.h); any memory
@@ -29,9 +29,11 @@ typedef enum cudaError {
     cudaErrorInvalidDevice = 101,
     cudaErrorNoKernelImageForDevice = 209,
     cudaErrorInvalidResourceHandle = 400,
+    cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
     cudaErrorPeerAccessAlreadyEnabled = 704,
     cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureImplicit = 906,
 } cudaError_t;
 
 enum cudaMemcpyKind {
@@ -47,6 +49,8 @@ enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
 
 enum { cudaEnableDefault = 0 };
@@ -83,7 +87,7 @@ cudaError_t cudaFreeHost(void *memory); /* NULL: nothing */
 cudaError_t cudaDeviceSynchronize(void);
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaGetDevice(int *device);
-/* A device of compute capability 9 with few multiprocessors, so that a block has several turns. */
+/* A device with few multiprocessors, so that a block has several turns. */
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device);
 /* cuTensorMapEncodeTiled, and nothing else. */
 cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **entry, unsigned version,
@@ -95,7 +99,10 @@ cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer);
 cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags);
 cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attribute, int value);
 
-/* Streams keep the order of calls, so nothing is ever waited for. */
+/* What is queued is done as late as may be: when somebody waits for it, and in the order of one
+ * stream.  So whoever reads a result without having waited for it, or changes what is still to be
+ * copied, or expects one stream to follow another, gets something else.  Memory of the host that is
+ * copied so must be cudaHostAlloc's; else the process aborts. */
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
@@ -114,7 +121,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin,
                                  cudaEvent_t end); /* no time passes */
 
-/* What is queued while a stream is captured is kept, and done when the graph is launched. */
+/* What is queued on a stream while it is captured is kept, and queued when the graph is launched.
+ */
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags);

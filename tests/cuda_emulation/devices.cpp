@@ -49,6 +49,13 @@ cudaError_t fault_beside(int device)
     return own->call > 0 && own->calls >= own->call ? own->error : cudaSuccess;
 }
 
+bool device_is_lost(int device)
+{
+    turn turn;
+
+    return losses[device].call > 0 && losses[device].calls >= losses[device].call;
+}
+
 static long told(const char *name, long otherwise)
 {
     const char *text = getenv(name);

@@ -10,6 +10,9 @@ namespace emulation
 /* That of the thread: cudaSetDevice. */
 int device_current();
 
+/* Nothing is done there any more: see dyno_emulation_lose. */
+bool device_is_lost(int device);
+
 } /* namespace emulation */
 
 #endif

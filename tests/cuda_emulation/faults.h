@@ -31,6 +31,10 @@ uint64_t dyno_emulation_device_calls(int device);
 /* Whether the device was told to see the memory of the other. */
 bool dyno_emulation_sees(int device, int peer);
 
+/* Of all devices: 8.0, 8.6, 8.9, 9.0, 10.0 or 12.0.  At first as the environment's
+ * DYNO_EMULATION_CAPABILITY says, or 9.0. */
+void dyno_emulation_capability(int major, int minor);
+
 /* What cudaMemGetInfo says is free, and all there is.  8 GiB at first. */
 void dyno_emulation_free_bytes(size_t bytes);
 

@@ -14,7 +14,7 @@ constexpr unsigned swizzle_row_bytes = 128, chunk_bytes = 16, atom_bytes = 1024,
 
 unsigned shared_offset(const void *shared)
 {
-    return static_cast<unsigned>(static_cast<const unsigned char *>(shared) - here.dynamic_shared);
+    return static_cast<unsigned>(static_cast<const unsigned char *>(shared) - here.shared_window);
 }
 
 struct box {
@@ -27,11 +27,13 @@ struct phases {
     unsigned arrivals, missing, parity; /* parity: of the phase that has not ended */
     long bytes;                         /* expected and not here */
     std::vector<box> boxes;             /* on their way */
+    bool is_set;                        /* TMA sees that it is initialised */
 };
 
 static std::vector<phases> known;
 static std::vector<product> waiting[block_threads_max];
 static unsigned open_group[block_threads_max];
+static bool is_fenced[block_threads_max]; /* the group's products may begin */
 
 void hopper_forget()
 {
@@ -48,6 +50,7 @@ void hopper_forget()
     }
     known.clear();
     memset(open_group, 0, sizeof open_group);
+    memset(is_fenced, 0, sizeof is_fenced);
 }
 
 static phases *phases_of(const uint64_t *barrier)
@@ -62,7 +65,17 @@ static phases *phases_of(const uint64_t *barrier)
 
 void phases_init(const uint64_t *barrier, unsigned arrivals)
 {
-    known.push_back({barrier, arrivals, arrivals, 0, 0, {}});
+    if (reinterpret_cast<uintptr_t>(barrier) % sizeof *barrier != 0) {
+        complain("a barrier at %p, which is not aligned", static_cast<const void *>(barrier));
+    }
+    known.push_back({barrier, arrivals, arrivals, 0, 0, {}, false});
+}
+
+void phases_are_set()
+{
+    for (auto &phases : known) {
+        phases.is_set = true;
+    }
 }
 
 static void look_whether_it_ends(phases *phases)
@@ -185,10 +198,13 @@ void fetch_box(const CUtensorMap *map, void *to, const uint64_t *barrier,
     if (shared_offset(to) % atom_bytes != 0) {
         complain("a box to byte %u of shared memory, which is not aligned", shared_offset(to));
     }
+    if (!phases->is_set) {
+        complain("a box for a barrier whose initialisation no fence has made known");
+    }
     for (unsigned i = 0; i < rows; i++) {
         copy_row(map, at, i, &box);
     }
-    watch(to, bytes, access::write);
+    watch_async(to, bytes, access::write);
     memset(to, 0xff, bytes);
     phases->boxes.push_back(box);
     if (is_waited_for(barrier)) {
@@ -239,7 +255,7 @@ static operand operand_of(uint64_t descriptor)
 /* The address bits that the swizzle changes. */
 static const unsigned char *swizzled(unsigned offset)
 {
-    return here.dynamic_shared + (offset ^ (offset / swizzle_row_bytes % 8 * chunk_bytes));
+    return here.shared_window + (offset ^ (offset / swizzle_row_bytes % 8 * chunk_bytes));
 }
 
 /* Element (row, k) of a tile with k contiguous; `turned`: of one with the rows contiguous. */
@@ -263,7 +279,7 @@ static void read_operand(uint64_t descriptor, unsigned first, unsigned rows, boo
         const unsigned char *from = element_at(operand, first + i / step_k, i % step_k, turned);
         uint16_t bits;
 
-        watch(from, sizeof bits, access::read);
+        watch_async(from, sizeof bits, access::read);
         memcpy(&bits, from, sizeof bits);
         to[i] = product.to_float(bits);
     }
@@ -313,14 +329,23 @@ static void multiply(void *const *arguments, unsigned)
     }
 }
 
+void products_fence()
+{
+    is_fenced[here.thread] = true;
+}
+
 void product_begin(const product &product)
 {
+    if (!is_fenced[here.thread]) {
+        complain("a group of products begins without wgmma.fence");
+    }
     waiting[here.thread].push_back(product);
     waiting[here.thread].back().group = open_group[here.thread];
 }
 
 void products_commit()
 {
+    is_fenced[here.thread] = false;
     open_group[here.thread]++;
 }
 

@@ -5,7 +5,8 @@
  * is done when it is waited for, with what its operands hold then: who changes them before, or
  * reads the result, computes something else.  An epoch of memory (memory.h) ends with every phase
  * of a barrier, of whatever threads, so that fewer races are found than between __syncthreads().
- * Not looked at: the fences between ordinary writes and wgmma's reads.
+ * Fences are asked for between ordinary writes and what TMA and wgmma do there (memory.h), between
+ * a barrier's initialisation and the first box, and before the products of a group.
  */
 #ifndef DYNO_TESTS_CUDA_EMULATION_HOPPER_H
 #define DYNO_TESTS_CUDA_EMULATION_HOPPER_H
@@ -17,10 +18,11 @@
 namespace emulation
 {
 
-/* Of the block's dynamic shared memory. */
+/* An address in shared memory. */
 unsigned shared_offset(const void *shared);
 
 void phases_init(const uint64_t *barrier, unsigned arrivals);
+void phases_are_set(); /* fence.mbarrier_init */
 void phases_arrive(const uint64_t *barrier, unsigned bytes_expected);
 void phases_wait(const uint64_t *barrier, unsigned parity);
 
@@ -40,6 +42,7 @@ struct product {
     float (*to_float)(uint16_t);
     unsigned group;
 };
+void products_fence(); /* wgmma.fence */
 void product_begin(const product &product);
 void products_commit();
 void products_wait(unsigned groups);

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <map>
 
 #include "tests/cuda_emulation/block.h"
 #include "tests/cuda_emulation/cuda_runtime.h"
@@ -32,7 +34,8 @@ struct trace {
 
     /* The launch in which another block read it, or updated it, than the one that is remembered. */
     unsigned also_read, also_updated;
-    bool written, atomic;
+    unsigned fence; /* of shared memory: as many had the writer's thread made when it wrote */
+    bool written, atomic, by_thread; /* by_thread: not by TMA */
 };
 
 enum class space { device, shared };
@@ -49,12 +52,15 @@ static struct {
     region regions[regions_max];
     unsigned count, last;
     unsigned epoch, launch_epoch, block_epoch; /* block_epoch: the running block's first */
+    unsigned chain_epoch; /* the first of what may still run when a launch starts early */
+    bool is_early;
     const char *kernel;
     const unsigned char *stack, *stacks;
     size_t stacks_bytes;
     region *dynamic; /* its place in regions; null where there is none */
 } memory;
 
+static std::map<const unsigned char *, size_t> pinned; /* memory of the host: its bytes */
 static thread_local bool launches; /* the host's thread on which a kernel runs */
 
 void complain(const char *format, ...)
@@ -168,10 +174,34 @@ bool memory_written(const void *address, size_t bytes)
         return false;
     }
     for (size_t i = 0; region && region->traces && i < bytes; i++) {
-        region->traces[begin - region->begin + static_cast<ptrdiff_t>(i)] = {};
-        region->traces[begin - region->begin + static_cast<ptrdiff_t>(i)].written = true;
+        trace *trace = &region->traces[begin - region->begin + static_cast<ptrdiff_t>(i)];
+
+        *trace = {};
+        trace->written = true;
+        trace->write_epoch = memory.epoch;
     }
     return true;
+}
+
+void memory_pin(const void *address, size_t bytes)
+{
+    pinned[static_cast<const unsigned char *>(address)] = bytes;
+}
+
+void memory_unpin(const void *address)
+{
+    pinned.erase(static_cast<const unsigned char *>(address));
+}
+
+bool memory_is_known(const void *address)
+{
+    const auto *begin = static_cast<const unsigned char *>(address);
+    auto after = pinned.upper_bound(begin);
+
+    if (region_of(begin)) {
+        return true;
+    }
+    return after != pinned.begin() && begin < std::prev(after)->first + std::prev(after)->second;
 }
 
 void memory_ignore(const void *begin, size_t bytes)
@@ -180,12 +210,26 @@ void memory_ignore(const void *begin, size_t bytes)
     memory.stacks_bytes = bytes;
 }
 
-void memory_launch_begins(const char *kernel, const void *stack)
+void memory_launch_begins(const char *kernel, bool is_early, const void *stack)
 {
     launches = true;
     memory.kernel = kernel;
     memory.stack = static_cast<const unsigned char *>(stack);
     memory.launch_epoch = ++memory.epoch;
+    memory.is_early = is_early;
+    if (!is_early) {
+        memory.chain_epoch = memory.launch_epoch;
+    }
+}
+
+void memory_other_launch()
+{
+    memory.chain_epoch = ++memory.epoch;
+}
+
+void memory_all_ended()
+{
+    memory.chain_epoch = memory.epoch + 1;
 }
 
 void memory_launch_ends()
@@ -249,7 +293,18 @@ void watch(const void *address, size_t bytes, access kind)
     }
 }
 
+void watch_async(const void *address, size_t bytes, access kind)
+{
+    watch(address, bytes, kind);
+}
+
+void fence_async()
+{
+}
+
 #else
+
+static unsigned fences[block_threads_max]; /* that each thread of a block has made */
 
 static const char *space_name(const region *region)
 {
@@ -322,12 +377,35 @@ static void check_forgotten(const region *region, size_t offset, access kind, co
     }
 }
 
+/* Whether it was of a launch that may still run. */
+static bool may_run(unsigned epoch)
+{
+    return epoch >= memory.chain_epoch && epoch < memory.launch_epoch;
+}
+
+/* Of a launch that may have started early. */
+static void check_early(const region *region, size_t offset, access kind, const char *now)
+{
+    const trace &trace = region->traces[offset];
+
+    if (!memory.is_early || here.has_waited || region->is != space::device) {
+        return;
+    }
+    if (may_run(trace.write_epoch) || (kind != access::read && may_run(trace.read_epoch))) {
+        complain("race: byte %zu of %zu of device memory is %s before wait_for_launch_before(), "
+                 "and a launch that may still run %s it",
+                 offset, static_cast<size_t>(region->end - region->begin), now,
+                 may_run(trace.write_epoch) ? "writes" : "reads");
+    }
+}
+
 static void check_byte(const region *region, size_t offset, access kind)
 {
     trace *trace = &region->traces[offset];
     const char *now = kind == access::read ? "read" : kind == access::write ? "written" : "updated";
     bool in_this_block = trace->write_epoch >= memory.block_epoch;
 
+    check_early(region, offset, kind, now);
     if (trace->write_epoch > 0 && !(trace->atomic && kind == access::atomic) &&
         (region->is == space::device || in_this_block) &&
         unordered(trace->write_epoch, trace->write_thread, trace->write_thread / warp_lanes,
@@ -357,7 +435,36 @@ static void check_byte(const region *region, size_t offset, access kind)
     trace->write_thread = here.thread;
     trace->write_warp_epoch = here.warp_epoch;
     trace->written = true;
+    trace->by_thread = true;
+    trace->fence = fences[here.thread];
     trace->atomic = kind == access::atomic;
+}
+
+void fence_async()
+{
+    fences[here.thread]++;
+}
+
+void watch_async(const void *address, size_t bytes, access kind)
+{
+    const auto *begin = static_cast<const unsigned char *>(address);
+    const region *region = region_of(begin);
+
+    for (size_t i = 0; region && i < bytes && begin + i < region->end; i++) {
+        const trace &trace = region->traces[static_cast<size_t>(begin - region->begin) + i];
+
+        if (trace.by_thread && trace.write_epoch >= memory.block_epoch &&
+            fences[trace.write_thread] == trace.fence) {
+            complain("byte %zu of shared memory is %s asynchronously, and thread %u, which wrote "
+                     "it, has made no fence since",
+                     static_cast<size_t>(begin - region->begin) + i,
+                     kind == access::read ? "read" : "written", trace.write_thread);
+        }
+    }
+    watch(address, bytes, kind);
+    for (size_t i = 0; region && kind == access::write && i < bytes; i++) {
+        region->traces[static_cast<size_t>(begin - region->begin) + i].by_thread = false;
+    }
 }
 
 /* Memory of the program itself: the launcher's stack, constants and the emulation's state. */

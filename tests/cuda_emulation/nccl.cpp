@@ -143,30 +143,38 @@ static cudaError_t finish(group *all)
     return (first.is_sum ? sum(*all) : gather(*all)) ? cudaSuccess : cudaErrorIllegalAddress;
 }
 
-/* Done on the stream: a rank waits until all are there, or until it will not be. */
-static cudaError_t meet(group *all, size_t rank, const call &own)
+/* A rank's turn at an operation: it comes once, and goes on when all have come, or when it will not
+ * have to. */
+struct visit {
+    bool has_come;
+    uint64_t met; /* before it came */
+};
+
+static cudaError_t meet(group *all, size_t rank, const call &own, visit *visit)
 {
-    uint64_t met = all->met;
     size_t bytes = own.count * bytes_of(own.type), ranks = all->calls.size();
     cudaError_t code = cudaSuccess;
 
-    if (all->aborted[rank]) {
+    if (all->aborted[rank] || (visit->has_come && all->met > visit->met)) {
         return cudaSuccess;
+    }
+    if (visit->has_come) {
+        return cudaErrorNotReady;
     }
     if (!emulation::memory_is_here(own.from, bytes) ||
         !emulation::memory_is_here(own.to, own.is_sum ? bytes : ranks * bytes)) {
         return cudaErrorIllegalAddress;
     }
     all->calls[rank] = own;
-    if (++all->come == all->calls.size()) {
-        code = finish(all);
-        all->come = 0;
-        all->met++;
-        emulation::something_changed();
-        return code;
+    *visit = {true, all->met};
+    if (++all->come < ranks) {
+        return cudaErrorNotReady;
     }
-    emulation::wait_until([=]() { return all->met > met || all->aborted[rank]; });
-    return cudaSuccess;
+    code = finish(all);
+    all->come = 0;
+    all->met++;
+    emulation::something_changed();
+    return code;
 }
 
 static int queue(ncclComm *comm, const call &own, dyno_cuda_stream stream)
@@ -174,6 +182,7 @@ static int queue(ncclComm *comm, const call &own, dyno_cuda_stream stream)
     auto *on = static_cast<cudaStream_t>(stream);
     std::shared_ptr<group> all = comm->all;
     size_t rank = comm->rank;
+    visit visit = {false, 0};
 
     if (emulation::device_current() != comm->device || !emulation::is_here(on)) {
         return invalid_usage;
@@ -184,7 +193,9 @@ static int queue(ncclComm *comm, const call &own, dyno_cuda_stream stream)
     if (comm->taken == taken_opened) {
         comm->take(taken_used);
     }
-    return emulation::queue(on, [=]() { return meet(all.get(), rank, own); }) == cudaSuccess
+    return emulation::queue(
+               on, [=]() mutable { return meet(all.get(), rank, own, &visit); }, true) ==
+                   cudaSuccess
                ? success
                : unhandled_cuda_error;
 }

@@ -7,6 +7,7 @@
 #include "tests/cuda_emulation/cuda.h"
 #include "tests/cuda_emulation/devices.h"
 #include "tests/cuda_emulation/faults.h"
+#include "tests/cuda_emulation/limits.h"
 #include "tests/cuda_emulation/memory.h"
 #include "tests/cuda_emulation/stream.h"
 
@@ -36,10 +37,12 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     return cudaSuccess;
 }
 
+/* CUDA waits for all of the device; here who frees what a stream still uses is to be found. */
 cudaError_t cudaFree(void *memory)
 {
     emulation::turn turn;
 
+    emulation::finish_legacy();
     return !memory || emulation::memory_give(memory) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
@@ -54,19 +57,27 @@ cudaError_t emulation::copy(void *to, const void *from, size_t bytes)
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind)
 {
-    emulation::turn turn;
     cudaError_t fault = emulation::fault();
 
-    return fault != cudaSuccess ? fault : emulation::copy(to, from, bytes);
+    return fault != cudaSuccess
+               ? fault
+               : emulation::do_now([=]() { return emulation::copy(to, from, bytes); });
 }
 
-cudaError_t cudaMemset(void *memory, int value, size_t bytes)
+cudaError_t emulation::set(void *memory, int value, size_t bytes)
 {
-    if (!emulation::memory_written(memory, bytes)) {
+    if (!memory_written(memory, bytes)) {
         return cudaErrorIllegalAddress;
     }
     memset(memory, value, bytes);
+    memory_all_ended();
     return cudaSuccess;
+}
+
+/* Of the device's memory: nobody waits for it. */
+cudaError_t cudaMemset(void *memory, int value, size_t bytes)
+{
+    return cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
 void emulation::take_free(int device, size_t bytes)
@@ -95,29 +106,47 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 
 cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
 {
+    emulation::turn turn;
     cudaError_t fault = emulation::fault();
 
     if (fault != cudaSuccess) {
         return fault;
     }
     *out = malloc(bytes + (bytes == 0));
-    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+    if (!*out) {
+        return cudaErrorMemoryAllocation;
+    }
+    emulation::memory_pin(*out, bytes);
+    return cudaSuccess;
 }
 
 cudaError_t cudaFreeHost(void *memory)
 {
+    emulation::turn turn;
+
+    emulation::memory_unpin(memory);
     free(memory);
     return cudaSuccess;
 }
 
-cudaError_t cudaDeviceSynchronize()
-{
-    return emulation::fault();
-}
-
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
 {
-    *value = attribute == cudaDevAttrMultiProcessorCount ? 3 : 9;
+    emulation::capability capability = emulation::capability_of_device();
+
+    switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+        *value = 3;
+        break;
+    case cudaDevAttrComputeCapabilityMajor:
+        *value = capability.major;
+        break;
+    case cudaDevAttrComputeCapabilityMinor:
+        *value = capability.minor;
+        break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = static_cast<int>(capability.shared_max);
+        break;
+    }
     return cudaSuccess;
 }
 
@@ -130,13 +159,6 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **entry, u
     *entry = known ? reinterpret_cast<void *>(&cuTensorMapEncodeTiled) : nullptr;
     *result = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
     return cudaSuccess;
-}
-
-cudaError_t cudaFuncSetAttribute(const void *, enum cudaFuncAttribute, int value)
-{
-    constexpr int shared_bytes_max = 227 * 1024;
-
-    return value <= shared_bytes_max ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t cudaGetLastError()
@@ -170,12 +192,16 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorNoKernelImageForDevice";
     case cudaErrorInvalidResourceHandle:
         return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNotReady:
+        return "cudaErrorNotReady";
     case cudaErrorIllegalAddress:
         return "cudaErrorIllegalAddress";
     case cudaErrorPeerAccessAlreadyEnabled:
         return "cudaErrorPeerAccessAlreadyEnabled";
     case cudaErrorStreamCaptureUnsupported:
         return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureImplicit:
+        return "cudaErrorStreamCaptureImplicit";
     }
     return "an unknown error";
 }

@@ -1,4 +1,4 @@
-/* What is queued on the emulated device, and one thread at a time at it. */
+/* What is queued on the emulated devices, when it is done, and one thread at a time at them. */
 #ifndef DYNO_TESTS_CUDA_EMULATION_STREAM_H
 #define DYNO_TESTS_CUDA_EMULATION_STREAM_H
 
@@ -9,9 +9,19 @@
 namespace emulation
 {
 
-/* Do it now, or when the graph is launched that is being captured.  A null stream is the current
- * device's. */
-cudaError_t queue(cudaStream_t stream, const std::function<cudaError_t()> &what);
+/* A piece of work, done when somebody waits for it.  cudaErrorNotReady: it waits for another
+ * stream, and is called again. */
+using node = std::function<cudaError_t()>;
+
+/* At the end of the stream's work, or of the graph that is being captured from it.  A null stream
+ * is the current device's.  `meets`: it waits for other streams, whose work is then done, too. */
+cudaError_t queue(cudaStream_t stream, const node &what, bool meets = false);
+
+/* The same, having waited for it. */
+cudaError_t do_now(const node &what);
+
+/* Of the current device, what has no stream is done. */
+void finish_legacy();
 
 /* Whether what runs on the stream runs on the thread's current device. */
 bool is_here(cudaStream_t stream);
@@ -19,8 +29,9 @@ bool is_here(cudaStream_t stream);
 /* The device on which what was queued is done now. */
 int device_running();
 
-/* The runtime's own copy. */
+/* The runtime's own copy, and its cudaMemset. */
 cudaError_t copy(void *to, const void *from, size_t bytes);
+cudaError_t set(void *memory, int value, size_t bytes);
 
 /* While there is one, other threads wait to have one; a thread may have several. */
 class turn
@@ -32,9 +43,7 @@ class turn
     turn &operator=(const turn &) = delete;
 };
 
-/* While it is not so, others have their turns; whoever makes it so says that something changed. The
- * thread has a turn before, and after. */
-void wait_until(const std::function<bool()> &is_so);
+/* Others who wait look again. */
 void something_changed();
 
 } /* namespace emulation */
