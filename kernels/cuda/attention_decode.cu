@@ -375,9 +375,21 @@ __global__ void __launch_bounds__(threads, blocks_least) attention_decode(decode
     copies_wait<0>();
 }
 
+template <class K, unsigned rows, unsigned head_dim>
+constexpr size_t shared_bytes = sizeof(storage<K, rows, head_dim>) + sizeof(left<rows>);
+
+/* Up to 8 queries have three tiles under way, for which GPUs of 99 KiB a block (8.6, 8.9) have no
+ * room: there they take the rows of 16, which have two. */
+bool has_room_for_three(const dyno_cuda_attention_job *job)
+{
+    return dyno_cuda_kv_bytes(job->kv.element) == 1 || job->kv.head_dim != 128 ||
+           block_can_share(shared_bytes<bf16, 8, 128>);
+}
+
 decode decode_of(const dyno_cuda_attention_job *job)
 {
-    unsigned shared = job->heads / job->kv.kv_heads, rows = shared <= 8 ? 8 : rows_max, shift = 0;
+    unsigned shared = job->heads / job->kv.kv_heads, shift = 0;
+    unsigned rows = shared <= 8 && has_room_for_three(job) ? 8 : rows_max;
 
     while (job->kv.block_tokens >> shift > 1) {
         shift++;

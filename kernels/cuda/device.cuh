@@ -121,6 +121,18 @@ static inline bool is_aligned(const void *address, size_t stride_bytes)
     return reinterpret_cast<uintptr_t>(address) % 16 == 0 && stride_bytes % 16 == 0;
 }
 
+/* Whether a block of the current device can have so much shared memory, its static part included.
+ */
+static inline bool block_can_share(size_t bytes)
+{
+    int device, most = 0;
+
+    return cudaGetDevice(&device) == cudaSuccess &&
+           cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) ==
+               cudaSuccess &&
+           bytes <= static_cast<size_t>(most);
+}
+
 template <class T> __host__ __device__ constexpr T divide_up(T count, T by)
 {
     return (count + by - 1) / by;

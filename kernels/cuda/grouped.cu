@@ -197,13 +197,14 @@ template <class T, class P> int launch(const dyno_cuda_grouped_job *job, cudaStr
  * zeros are few. */
 template <class T> int launch_plan(const dyno_cuda_grouped_job *job, cudaStream_t stream)
 {
+    using few = plan<32, 1, 5>; /* 100 KiB, which not every GPU has (8.6, 8.9) */
     unsigned places = divide_up(job->slots, job->experts);
 
     if (places <= 8) {
         return launch<T, plan<16, 1, 5>>(job, stream);
     }
-    if (places <= 24) {
-        return launch<T, plan<32, 1, 5>>(job, stream);
+    if (places <= 24 && block_can_share(sizeof(stage<T, few>) * few::stages)) {
+        return launch<T, few>(job, stream);
     }
     if (places <= 96) {
         return launch<T, plan<64, 2, 4>>(job, stream);
