@@ -8,9 +8,11 @@
 #include "cli/doctor/doctor.h"
 
 enum { CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76 }; /* the driver's numbers of attributes */
+enum { TOLD_MAJOR = 1000, TOLD_MINOR = 10 };           /* of its version */
 
 /* The few calls of the CUDA driver that say what is there. */
 struct cuda {
+    int told; /* for which CUDA the driver is: 13010 is 13.1 */
     int (*init)(unsigned flags);
     int (*version)(int *version);
     int (*count)(int *count);
@@ -97,7 +99,7 @@ static void list_gpus(struct dyno_doctor *doctor, const struct cuda *cuda, int c
 /* Says "cuda driver"; `count` GPUs are shown to this process. */
 static bool check_driver(struct dyno_doctor *doctor, void *library, struct cuda *cuda, int *count)
 {
-    int version = 0, refusal;
+    int refusal;
 
     if (!library || !load_cuda(library, cuda)) {
         dyno_doctor_say(doctor, "cuda driver", false,
@@ -105,18 +107,19 @@ static bool check_driver(struct dyno_doctor *doctor, void *library, struct cuda 
                         "(libcuda.so.1)");
         return false;
     }
-    (void)cuda->version(&version);
+    (void)cuda->version(&cuda->told);
     refusal = cuda->init(0);
     if (refusal != 0) {
         dyno_doctor_say(doctor, "cuda driver", false,
                         "there for CUDA %d.%d, but it does not start (cuInit: %d): is the kernel "
                         "module loaded, and may this user open /dev/nvidia*?",
-                        version / 1000, version % 1000 / 10, refusal);
+                        cuda->told / TOLD_MAJOR, cuda->told % TOLD_MAJOR / TOLD_MINOR, refusal);
         return false;
     }
     (void)cuda->count(count);
     dyno_doctor_say(doctor, "cuda driver", true, "CUDA %d.%d, %d GPU%s shown to this process",
-                    version / 1000, version % 1000 / 10, *count, *count == 1 ? "" : "s");
+                    cuda->told / TOLD_MAJOR, cuda->told % TOLD_MAJOR / TOLD_MINOR, *count,
+                    *count == 1 ? "" : "s");
     return true;
 }
 
@@ -145,8 +148,14 @@ static bool check_cublas(struct dyno_doctor *doctor)
     return ask != NULL;
 }
 
-static void say_verdict(struct dyno_doctor *doctor, bool has_driver, int count, int gpu,
-                        bool has_cublas)
+/* A program runs with drivers of its toolkit's major version, or of a later one. */
+static bool is_too_old(const struct cuda *cuda)
+{
+    return cuda->told / TOLD_MAJOR < strtol(DYNO_BUILD_CUDA_TOOLKIT, NULL, 10);
+}
+
+static void say_verdict(struct dyno_doctor *doctor, bool has_driver, const struct cuda *cuda,
+                        int count, int gpu, bool has_cublas)
 {
     const char *why = NULL;
 
@@ -154,6 +163,9 @@ static void say_verdict(struct dyno_doctor *doctor, bool has_driver, int count, 
         why = "this build has no CUDA device: cmake --preset portable-cuda makes one that has";
     } else if (!has_driver) {
         why = "no driver";
+    } else if (is_too_old(cuda)) {
+        why = "the driver is older than this build's CUDA, which is " DYNO_BUILD_CUDA_TOOLKIT
+              ": update it, or build with an older toolkit";
     } else if (count == 0) {
         why = "no GPU is shown to this process: is CUDA_VISIBLE_DEVICES set?";
     } else if (gpu < 0) {
@@ -183,7 +195,8 @@ void dyno_doctor_check_gpus(struct dyno_doctor *doctor)
         dyno_doctor_say(doctor, "gpu", false, "none; only simulated GPUs, all that replay needs");
     }
     has_cublas = check_cublas(doctor);
-    say_verdict(doctor, has_driver, count, has_driver ? usable_gpu(&cuda, count) : -1, has_cublas);
+    say_verdict(doctor, has_driver, &cuda, count, has_driver ? usable_gpu(&cuda, count) : -1,
+                has_cublas);
     if (library) {
         (void)dlclose(library);
     }
