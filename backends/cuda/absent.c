@@ -36,12 +36,14 @@ dyno_status dyno_cuda_links_open(struct dyno_links **out,
 }
 
 dyno_status dyno_cuda_solo_open(struct dyno_cuda_solo **out, const struct dyno_weights *weights,
-                                uint32_t context, uint32_t threads, struct dyno_error *error)
+                                uint32_t context, uint32_t threads, bool narrow,
+                                struct dyno_error *error)
 {
     (void)out;
     (void)weights;
     (void)context;
     (void)threads;
+    (void)narrow;
     return say(error);
 }
 

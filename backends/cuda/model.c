@@ -229,13 +229,19 @@ uint64_t dyno_cuda_model_bytes(const struct dyno_cuda_model_config *config)
     return count_bytes(&plan, config->positions);
 }
 
-bool dyno_cuda_model_has_narrow(const struct dyno_cuda_model_config *config)
+dyno_status dyno_cuda_model_check_narrow(const struct dyno_cuda_model_config *config,
+                                         struct dyno_error *error)
 {
     struct plan plan = plan_of(config);
 
-    plan.narrow = true;
     (void)count_bytes(&plan, config->positions);
-    return plan.narrow_count > 0;
+    if (!config->narrow || plan.narrow_count > 0) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_BAD_INPUT,
+                     "weights are to stay of 8 bits, and the model's file has none that can: "
+                     "matrices of e4m3 whose scales' blocks are a multiple of 8 columns wide, or "
+                     "of Q8_0, experts' excepted; bf16 takes any");
 }
 
 /* ---- the load -------------------------------------------------------------------------------- */

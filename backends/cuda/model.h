@@ -63,8 +63,9 @@ struct dyno_cuda_model {
  * way. */
 dyno_status dyno_cuda_model_check(const struct dyno_weights *weights, struct dyno_error *error);
 
-/* Whether some matrix would stay of 8 bits. */
-bool dyno_cuda_model_has_narrow(const struct dyno_cuda_model_config *config);
+/* Whether some matrix would stay of 8 bits, if any may.  Errors: DYNO_BAD_INPUT, with which can. */
+dyno_status dyno_cuda_model_check_narrow(const struct dyno_cuda_model_config *config,
+                                         struct dyno_error *error);
 
 /* Bytes of a GPU that it takes. */
 uint64_t dyno_cuda_model_bytes(const struct dyno_cuda_model_config *config);

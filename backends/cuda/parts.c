@@ -123,19 +123,6 @@ static struct dyno_cuda_model_config model_config(const struct dyno_cuda_parts_c
                                            .positions = config->positions};
 }
 
-/* Whoever asks for weights of 8 bits is told where there are none. */
-static dyno_status check_narrow(const struct dyno_cuda_model_config *model,
-                                struct dyno_error *error)
-{
-    if (!model->narrow || dyno_cuda_model_has_narrow(model)) {
-        return DYNO_OK;
-    }
-    return dyno_fail(error, DYNO_BAD_INPUT,
-                     "weights are to stay of 8 bits, and the model's file has none that can: "
-                     "matrices of e4m3 whose scales' blocks are a multiple of 8 columns wide, or "
-                     "of Q8_0, experts' excepted; bf16 takes any");
-}
-
 static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_parts_config *config,
                             const struct part *part, uint32_t gpu,
                             const struct dyno_cuda_load *load, struct dyno_error *error)
@@ -144,7 +131,7 @@ static dyno_status plan_gpu(struct dyno_cuda_plan *out, const struct dyno_cuda_p
     struct dyno_cuda_model_config model = model_config(config, part);
     size_t free_bytes, total_bytes;
 
-    DYNO_TRY(check_narrow(&model, error));
+    DYNO_TRY(dyno_cuda_model_check_narrow(&model, error));
     forward.shard = model.shard;
     DYNO_CUDA_TRY(cudaSetDevice((int)gpu), error);
     DYNO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), error);

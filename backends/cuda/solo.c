@@ -15,7 +15,7 @@ struct dyno_cuda_solo {
     uint32_t *table; /* [blocks]: the sequence lies in the blocks in order */
 };
 
-static struct dyno_cuda_forward_config config_of(uint32_t context)
+static struct dyno_cuda_forward_config config_of(uint32_t context, bool narrow)
 {
     return (struct dyno_cuda_forward_config){
         .kv = DYNO_CUDA_KV_BF16,
@@ -23,13 +23,21 @@ static struct dyno_cuda_forward_config config_of(uint32_t context)
         .block_tokens = BLOCK_TOKENS,
         .rows_max = DYNO_CUDA_SOLO_TOKENS,
         .sequences_max = 1,
+        .narrow = narrow,
     };
 }
 
-static dyno_status check_memory(const struct dyno_weights *weights, uint32_t context,
+static struct dyno_cuda_model_config model_config(const struct dyno_weights *weights,
+                                                  uint32_t context, bool narrow)
+{
+    return (struct dyno_cuda_model_config){
+        .weights = weights, .element = DYNO_ELEMENT_BF16, .narrow = narrow, .positions = context};
+}
+
+static dyno_status check_memory(const struct dyno_weights *weights, uint32_t context, bool narrow,
                                 struct dyno_error *error)
 {
-    struct dyno_cuda_forward_config config = config_of(context);
+    struct dyno_cuda_forward_config config = config_of(context, narrow);
     struct dyno_cuda_plan plan;
     size_t free_bytes, total_bytes;
 
@@ -40,15 +48,13 @@ static dyno_status check_memory(const struct dyno_weights *weights, uint32_t con
 }
 
 static dyno_status open_parts(struct dyno_cuda_solo *solo, const struct dyno_weights *weights,
-                              uint32_t context, uint32_t threads, struct dyno_error *error)
+                              uint32_t context, uint32_t threads, bool narrow,
+                              struct dyno_error *error)
 {
-    struct dyno_cuda_forward_config config = config_of(context);
+    struct dyno_cuda_forward_config config = config_of(context, narrow);
+    struct dyno_cuda_model_config model = model_config(weights, context, narrow);
     struct dyno_team *team = dyno_team_open(threads);
-    dyno_status status = dyno_cuda_model_open(
-        &solo->model,
-        &(struct dyno_cuda_model_config){
-            .weights = weights, .element = DYNO_ELEMENT_BF16, .positions = context},
-        team, error);
+    dyno_status status = dyno_cuda_model_open(&solo->model, &model, team, error);
 
     dyno_team_close(team);
     DYNO_TRY(status);
@@ -65,18 +71,21 @@ static dyno_status open_parts(struct dyno_cuda_solo *solo, const struct dyno_wei
 }
 
 dyno_status dyno_cuda_solo_open(struct dyno_cuda_solo **out, const struct dyno_weights *weights,
-                                uint32_t context, uint32_t threads, struct dyno_error *error)
+                                uint32_t context, uint32_t threads, bool narrow,
+                                struct dyno_error *error)
 {
+    struct dyno_cuda_model_config model = model_config(weights, context, narrow);
     struct dyno_cuda_solo *solo;
     dyno_status status;
 
     DYNO_TRY(dyno_cuda_model_check(weights, error));
-    DYNO_TRY(check_memory(weights, context, error));
+    DYNO_TRY(dyno_cuda_model_check_narrow(&model, error));
+    DYNO_TRY(check_memory(weights, context, narrow, error));
     solo = calloc(1, sizeof *solo);
     if (!solo) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for a sequence");
     }
-    status = open_parts(solo, weights, context, threads, error);
+    status = open_parts(solo, weights, context, threads, narrow, error);
     if (status != DYNO_OK) {
         dyno_cuda_solo_close(solo);
         return status;

@@ -2,6 +2,7 @@
 #ifndef DYNO_BACKENDS_CUDA_SOLO_H
 #define DYNO_BACKENDS_CUDA_SOLO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backends/assets/weights.h"
@@ -11,11 +12,12 @@ struct dyno_cuda_solo;
 
 enum { DYNO_CUDA_SOLO_TOKENS = 2048 }; /* at once */
 
-/* Room for a sequence of up to `context` tokens; `threads` load the weights.  On success *out is
- * the caller's; on failure it is untouched.
+/* Room for a sequence of up to `context` tokens; `threads` load the weights, of which those of 8
+ * bits stay so if `narrow`.  On success *out is the caller's; on failure it is untouched.
  * Errors: as dyno_cuda_device_blocks (backends/cuda/device.h) and dyno_cuda_forward_open. */
 dyno_status dyno_cuda_solo_open(struct dyno_cuda_solo **out, const struct dyno_weights *weights,
-                                uint32_t context, uint32_t threads, struct dyno_error *error);
+                                uint32_t context, uint32_t threads, bool narrow,
+                                struct dyno_error *error);
 void dyno_cuda_solo_close(struct dyno_cuda_solo *solo); /* NULL: nothing */
 
 /* Compute tokens[0, count), which are at [first, first + count) of the sequence; what lies before

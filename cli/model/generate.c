@@ -328,8 +328,11 @@ static dyno_status run(struct dyno_generate_options *options, const char *prompt
     session->options = options;
     status = dyno_default_model_find(path, options->model, error);
     if (status == DYNO_OK) {
-        status = dyno_writer_open(&session->writer, path, options->tokenizer,
-                                  strcmp(options->device, "cuda") == 0, options->threads, error);
+        const struct dyno_writer_engine engine = {.on_gpu = strcmp(options->device, "cuda") == 0,
+                                                  .narrow = strcmp(options->weights, "fp8") == 0,
+                                                  .threads = options->threads};
+
+        status = dyno_writer_open(&session->writer, path, options->tokenizer, &engine, error);
     }
     if (status == DYNO_OK) {
         status =

@@ -12,6 +12,7 @@ enum { FLAG_COLUMN = 24 };
 #define AT(field) offsetof(struct dyno_generate_options, field)
 
 static const char *const devices[] = {"cpu", "cuda", NULL};
+static const char *const weights[] = {"bf16", "fp8", NULL};
 
 static const struct dyno_option rows[] = {
     {.name = "generate.model",
@@ -101,6 +102,15 @@ static const struct dyno_option rows[] = {
      .initial = "cpu",
      .choices = devices,
      .help = "what computes: this machine's processor or its first GPU"},
+    {.name = "generate.weights",
+     .flag = "weights",
+     .value = "DTYPE",
+     .type = DYNO_OPTION_CHOICE,
+     .offset = AT(weights),
+     .initial = "bf16",
+     .choices = weights,
+     .help = "with --device cuda, what weights become: fp8 leaves those of 8 bits as they are in "
+             "the model's file"},
     {.name = "generate.threads",
      .flag = "threads",
      .value = "N",
@@ -241,6 +251,11 @@ static dyno_status check(const struct dyno_generate_options *options, struct dyn
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "--system is part of a chat; give --chat too, or put the text before the "
                          "prompt");
+    }
+    if (strcmp(options->weights, "fp8") == 0 && strcmp(options->device, "cuda") != 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "--weights fp8 is for GPUs: give --device cuda too; the processor reads "
+                         "weights as the model's file has them");
     }
     if (!options->prompt && !options->prompt_file && !options->chat) {
         return dyno_fail(error, DYNO_BAD_INPUT,

@@ -21,8 +21,9 @@ struct dyno_generate_options {
     double temperature, top_p, min_p, repetition; /* repetition 1: no penalty */
     uint32_t top_k;                               /* 0: all */
     uint64_t seed;
-    const char *device; /* cpu or cuda */
-    uint32_t threads;   /* 0: one for each core */
+    const char *device;  /* cpu or cuda */
+    const char *weights; /* bf16, or with cuda fp8 */
+    uint32_t threads;    /* 0: one for each core */
 
     /* Texts; argv's own. */
     const char *prompt, *prompt_file, *system, *tokenizer; /* NULL: not given */

@@ -85,10 +85,11 @@ static dyno_status open_cpu(struct dyno_writer *writer, uint32_t threads, struct
     return DYNO_OK;
 }
 
-static dyno_status open_engine(struct dyno_writer *writer, bool on_gpu, uint32_t threads,
+static dyno_status open_engine(struct dyno_writer *writer, const struct dyno_writer_engine *engine,
                                struct dyno_error *error)
 {
     const struct dyno_model *model = &writer->weights->model;
+    uint32_t threads = engine->threads > 0 ? engine->threads : dyno_allowed_team();
 
     writer->context = model->context_max < CONTEXT_MAX ? model->context_max : CONTEXT_MAX;
     writer->scratch = malloc(dyno_sample_scratch(model->vocab));
@@ -96,14 +97,13 @@ static dyno_status open_engine(struct dyno_writer *writer, bool on_gpu, uint32_t
     if (!writer->scratch || !writer->held) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for the text");
     }
-    threads = threads ? threads : dyno_allowed_team();
-    return on_gpu ? dyno_cuda_solo_open(&writer->solo, writer->weights, writer->context, threads,
-                                        error)
-                  : open_cpu(writer, threads, error);
+    return engine->on_gpu ? dyno_cuda_solo_open(&writer->solo, writer->weights, writer->context,
+                                                threads, engine->narrow, error)
+                          : open_cpu(writer, threads, error);
 }
 
 dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
-                             bool on_gpu, uint32_t threads, struct dyno_error *error)
+                             const struct dyno_writer_engine *engine, struct dyno_error *error)
 {
     struct dyno_writer *writer = calloc(1, sizeof *writer);
     char beside[DYNO_MODEL_PATH_MAX + sizeof "tokenizer.bin"];
@@ -121,7 +121,7 @@ dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const c
         status = open_text(writer, tokenizer, error);
     }
     if (status == DYNO_OK) {
-        status = open_engine(writer, on_gpu, threads, error);
+        status = open_engine(writer, engine, error);
     }
     if (status != DYNO_OK) {
         dyno_writer_close(writer);

@@ -46,14 +46,19 @@ struct dyno_writer_answer {
     enum dyno_writer_end end;
 };
 
+/* What computes. */
+struct dyno_writer_engine {
+    bool on_gpu;      /* the first GPU; else the CPU */
+    bool narrow;      /* there, weights of 8 bits stay so */
+    uint32_t threads; /* 0: one for each core */
+};
+
 /* Open the model at `path`, and the tokenizer at `tokenizer` (NULL: where the model is, for a
- * llama2.c .bin file the tokenizer.bin beside it); it is computed on the first GPU or by the CPU;
- * threads 0: one for each core.  On success *out
- * is the caller's; on failure it is untouched.  Errors: those of dyno_weights_open,
- * dyno_tokenizer_file_open and dyno_cuda_solo_open, DYNO_BAD_INPUT where the two contradict each
- * other. */
+ * llama2.c .bin file the tokenizer.bin beside it).  On success *out is the caller's; on failure it
+ * is untouched.  Errors: those of dyno_weights_open, dyno_tokenizer_file_open and
+ * dyno_cuda_solo_open, DYNO_BAD_INPUT where the two contradict each other. */
 dyno_status dyno_writer_open(struct dyno_writer **out, const char *path, const char *tokenizer,
-                             bool on_gpu, uint32_t threads, struct dyno_error *error);
+                             const struct dyno_writer_engine *engine, struct dyno_error *error);
 void dyno_writer_close(struct dyno_writer *writer); /* NULL: no effect */
 
 /* Tokens that prompt and answer may have together. */

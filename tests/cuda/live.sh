@@ -40,10 +40,24 @@ for more in "" "--tp 2"; do
         --json live.json $more
     [[ $(number live.json requests.completed) == 12 ]] || fail "$more: $(cat out)"
 done
+# So do a mixture's experts; and one sequence alone writes the same.
+works model random --like mixtral-8x7b "${shape[@]}" --intermediate 64 --experts 6 \
+    --experts-per-token 2 --dtype q8_0 -o experts.gguf
+for model in tiny experts; do
+    for weights in bf16 fp8; do
+        works generate --device cuda --weights $weights --model $model.gguf --temperature 0 \
+            --prompt "It was" --max-tokens 8
+        cp out $weights.txt
+    done
+    cmp bf16.txt fp8.txt
+done
 none="weights are to stay of 8 bits, and the model's file has none that can: matrices of e4m3"
 none+=" whose scales' blocks are a multiple of 8 columns wide, or of Q8_0, experts' excepted; bf16"
 none+=" takes any"
 refuses 1 "$none" replay --device cuda --model tiny --weights fp8 "${load[@]}"
+refuses 1 "$none" generate --device cuda --weights fp8 --prompt x
+refuses 2 '--weights fp8 is for GPUs: give --device cuda too; the processor reads weights as the '\
+"model's file has them" generate --weights fp8 --prompt x
 refuses 2 '--weights and --device contradict each other: no GPU is simulated' \
     replay --device cuda --model tiny --weights int4 "${load[@]}"
 

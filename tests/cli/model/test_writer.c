@@ -26,8 +26,9 @@ static void open_default(void)
 
     ck_assert_msg(dyno_default_model_find(path, DYNO_DEFAULT_MODEL, &problem) == DYNO_OK, "%s",
                   problem.text);
-    ck_assert_msg(dyno_writer_open(&writer, path, NULL, false, 1, &problem) == DYNO_OK, "%s",
-                  problem.text);
+    ck_assert_msg(dyno_writer_open(&writer, path, NULL, &(struct dyno_writer_engine){.threads = 1},
+                                   &problem) == DYNO_OK,
+                  "%s", problem.text);
 }
 
 static void close_it(void)
