@@ -67,20 +67,24 @@ static dyno_status route(const struct dyno_cuda_pass *pass, const struct dyno_cu
 }
 
 /* Every expert's product of its own rows. */
-static dyno_status multiply_each(const struct dyno_cuda_pass *pass, const void *weights,
-                                 uint32_t rows, uint32_t columns, const void *x, void *y)
+static dyno_status multiply_each(const struct dyno_cuda_pass *pass,
+                                 const struct dyno_cuda_matrix *weights, uint32_t rows,
+                                 const void *x, void *y)
 {
     const struct dyno_cuda_forward *forward = pass->forward;
     struct dyno_cuda_grouped_job job = {.element = forward->model->element,
                                         .experts = forward->shape->experts,
                                         .slots = pass->rows * forward->shape->experts_per_token,
+                                        .kind = weights->kind,
+                                        .group = weights->group,
                                         .rows = rows,
-                                        .columns = columns,
+                                        .columns = weights->columns,
                                         .expert_first = forward->on.expert_first,
-                                        .weights = weights,
+                                        .weights = weights->weights,
+                                        .scales = weights->scales,
                                         .x = x,
                                         .y = y,
-                                        .x_stride = columns,
+                                        .x_stride = weights->columns,
                                         .y_stride = rows};
 
     DYNO_CUDA_LAUNCH(dyno_cuda_grouped(&job, forward->stream), pass->error);
@@ -113,11 +117,11 @@ static dyno_status compute_experts(const struct dyno_cuda_pass *pass,
     DYNO_TRY(route(pass, layer));
     DYNO_CUDA_LAUNCH(dyno_cuda_moe_route(&job, forward->stream), pass->error);
     DYNO_CUDA_LAUNCH(dyno_cuda_moe_gather(&job, forward->stream), pass->error);
-    DYNO_TRY(multiply_each(pass, layer->expert_gate_up, 2 * width, hidden, forward->on.gathered,
+    DYNO_TRY(multiply_each(pass, &layer->expert_gate_up, 2 * width, forward->on.gathered,
                            forward->on.gate_up));
     DYNO_TRY(gate(pass, pass->rows * shape->experts_per_token, width));
-    DYNO_TRY(multiply_each(pass, layer->expert_down, hidden, width, forward->on.gated,
-                           forward->on.mixed));
+    DYNO_TRY(
+        multiply_each(pass, &layer->expert_down, hidden, forward->on.gated, forward->on.mixed));
     DYNO_CUDA_LAUNCH(dyno_cuda_moe_combine(&job, forward->stream), pass->error);
     return DYNO_OK;
 }

@@ -142,19 +142,55 @@ static void lay_attention(struct dyno_cuda_arena *arena, struct plan *plan,
     layer->output_bias = take_if(arena, from->output_bias, hidden);
 }
 
+/* Of one more matrix beside a first: the form of both. */
+static struct dyno_cuda_matrix form_beside(const struct plan *plan, const struct dyno_matrix *first,
+                                           const struct dyno_matrix *more,
+                                           struct dyno_shard_part columns)
+{
+    const struct dyno_matrix *both[] = {first, more};
+
+    return dyno_cuda_matrix_form(plan->weights, both, 2, columns);
+}
+
+/* `rows` of each of the experts' matrices, `first` and where there is a second of each, `second`.
+ */
+static struct dyno_cuda_matrix take_experts(struct dyno_cuda_arena *arena, struct plan *plan,
+                                            const struct dyno_matrix *first,
+                                            const struct dyno_matrix *second,
+                                            struct dyno_shard_part columns, uint64_t rows)
+{
+    uint32_t experts = plan->weights->model.experts;
+    struct dyno_cuda_matrix matrix = {.columns = columns.count};
+
+    for (uint32_t i = 0; plan->narrow && i < experts; i++) {
+        matrix = form_beside(plan, &first[0], &first[i], columns);
+        if (matrix.kind != DYNO_CUDA_WEIGHTS_16 && second) {
+            matrix = form_beside(plan, &first[0], &second[i], columns);
+        }
+        if (matrix.kind == DYNO_CUDA_WEIGHTS_16) {
+            break;
+        }
+    }
+    plan->narrow_count += matrix.kind != DYNO_CUDA_WEIGHTS_16;
+    dyno_cuda_matrix_take(&matrix, arena, experts * rows);
+    return matrix;
+}
+
 static void lay_mlp(struct dyno_cuda_arena *arena, struct plan *plan, struct dyno_cuda_layer *layer,
                     const struct dyno_layer_weights *from)
 {
     const struct dyno_model *model = &plan->weights->model;
     const struct dyno_matrix *gate_up[] = {&from->gate, &from->up}, *down = &from->down;
-    uint64_t experts = (uint64_t)model->experts * model->expert_intermediate; /* side by side */
     uint32_t hidden = model->hidden;
 
     layer->mlp_norm = take(arena, 1, hidden);
     if (from->router.data) {
         layer->router = take(arena, model->experts, hidden);
-        layer->expert_gate_up = take(arena, experts * 2, hidden);
-        layer->expert_down = take(arena, experts, hidden);
+        layer->expert_gate_up = take_experts(arena, plan, from->expert_gate, from->expert_up,
+                                             (struct dyno_shard_part){0, hidden},
+                                             2 * (uint64_t)model->expert_intermediate);
+        layer->expert_down =
+            take_experts(arena, plan, from->expert_down, NULL, plan->expert_intermediate, hidden);
         return;
     }
     layer->gate_up = take_matrix(arena, plan, gate_up, 2, (struct dyno_shard_part){0, hidden},
@@ -241,7 +277,7 @@ dyno_status dyno_cuda_model_check_narrow(const struct dyno_cuda_model_config *co
     return dyno_fail(error, DYNO_BAD_INPUT,
                      "weights are to stay of 8 bits, and the model's file has none that can: "
                      "matrices of e4m3 whose scales' blocks are a multiple of 8 columns wide, or "
-                     "of Q8_0, experts' excepted; bf16 takes any");
+                     "of Q8_0; bf16 takes any");
 }
 
 /* ---- the load -------------------------------------------------------------------------------- */
@@ -265,14 +301,6 @@ static dyno_status load_elements(const struct load *load, const void *to, uint64
 {
     return dyno_cuda_upload_matrix(load->upload, writable(to, row * from->columns), from,
                                    load->element, load->error);
-}
-
-/* Of a matrix that ranks share out by columns, this one's, as 16 bits. */
-static dyno_status load_columns(const struct load *load, const void *to, uint64_t row,
-                                const struct dyno_matrix *from, struct dyno_shard_part columns)
-{
-    return dyno_cuda_upload_columns(load->upload, writable(to, row * columns.count), from,
-                                    columns.first, columns.count, load->element, load->error);
 }
 
 /* The columns `part` of `from`, as the matrix lies. */
@@ -329,10 +357,10 @@ static dyno_status load_experts(const struct load *load, const struct dyno_model
 
     DYNO_TRY(load_elements(load, to->router, 0, &from->router));
     for (uint64_t i = 0; i < model->experts; i++) {
-        DYNO_TRY(load_elements(load, to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
-        DYNO_TRY(load_elements(load, to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
-        DYNO_TRY(load_columns(load, to->expert_down, i * model->hidden, &from->expert_down[i],
-                              load->plan->expert_intermediate));
+        DYNO_TRY(load_matrix(load, &to->expert_gate_up, 2 * i * width, &from->expert_gate[i]));
+        DYNO_TRY(load_matrix(load, &to->expert_gate_up, (2 * i + 1) * width, &from->expert_up[i]));
+        DYNO_TRY(load_part(load, &to->expert_down, i * model->hidden, &from->expert_down[i],
+                           load->plan->expert_intermediate));
     }
     return DYNO_OK;
 }

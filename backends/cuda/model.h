@@ -28,9 +28,9 @@ struct dyno_cuda_layer {
     struct dyno_cuda_matrix down;            /* [hidden][intermediate] */
     const void *output_bias, *down_bias;     /* [hidden]; NULL: none */
     /* Mixtures of experts only, in the place of the MLP above; else NULL. */
-    const void *router;         /* [experts][hidden] */
-    const void *expert_gate_up; /* [experts][2 x expert_intermediate][hidden] */
-    const void *expert_down;    /* [experts][hidden][expert_intermediate] */
+    const void *router;                     /* [experts][hidden] */
+    struct dyno_cuda_matrix expert_gate_up; /* [experts x 2 x expert_intermediate][hidden] */
+    struct dyno_cuda_matrix expert_down;    /* [experts x hidden][expert_intermediate] */
 };
 
 struct dyno_cuda_model_config {
@@ -40,7 +40,7 @@ struct dyno_cuda_model_config {
     const struct dyno_shard *shard;
     enum dyno_element element; /* F16 or BF16 */
     bool narrow;               /* matrices that are of 8 bits in their file stay so, where kernels
-                                  take them (matrix.h); experts' do not */
+                                  take them (matrix.h) */
     uint32_t positions;        /* of a sequence */
 };
 

@@ -4,9 +4,11 @@
  * second-level cache.
  *
  * x is A and the weights are B of mma m16n8k16; both come through shared memory, tile_columns
- * columns at a time, several of these stages under way. */
+ * columns at a time, several of these stages under way.  Weights of 8 bits go by way of registers,
+ * the next ones read while these are multiplied. */
 #include "kernels/cuda/grouped.h"
 
+#include "kernels/cuda/eight_bits.cuh"
 #include "kernels/cuda/grouped_parts.cuh"
 #include "kernels/cuda/mma.cuh"
 
@@ -33,18 +35,22 @@ template <class T, class P> struct stage {
     T weights[tile_rows * tile_columns];
 };
 
-/* What a thread copies, with what is constant over the columns. */
+/* Rows of a tile that a thread has a vector of, and which. */
+constexpr unsigned rows_at_once = threads / chunks;
+__device__ __forceinline__ unsigned row_of(unsigned i)
+{
+    return i * rows_at_once + threadIdx.x / chunks;
+}
+
+/* What a thread copies of x, with what is constant over the columns. */
 template <class T, class P> struct source {
-    const T *x, *weights; /* of the tile's first place and row */
+    const T *x; /* of the tile's first place */
     uint64_t x_stride;
-    unsigned columns, places, rows; /* that there are */
+    unsigned columns, places; /* that there are */
 
     __device__ __forceinline__ source(const dyno_cuda_grouped_job &job, const grouped_tile &at)
-        : x(static_cast<const T *>(job.x) + at.first_place * job.x_stride),
-          weights(static_cast<const T *>(job.weights) +
-                  (static_cast<size_t>(at.expert) * job.rows + at.first_row) * job.columns),
-          x_stride(job.x_stride), columns(job.columns), places(at.places),
-          rows(smaller(job.rows - at.first_row, tile_rows))
+        : x(static_cast<const T *>(job.x) + at.first_place * job.x_stride), x_stride(job.x_stride),
+          columns(job.columns), places(at.places)
     {
     }
 
@@ -54,21 +60,87 @@ template <class T, class P> struct source {
         unsigned chunk = threadIdx.x % chunks, column = first + chunk * width;
 
 #pragma unroll
-        for (unsigned i = 0; i < tile_rows * chunks / threads; i++) {
-            unsigned row = i * (threads / chunks) + threadIdx.x / chunks;
-            bool seen = row < rows && column < columns;
+        for (unsigned i = 0; i < P::places / rows_at_once; i++) {
+            bool seen = row_of(i) < places && column < columns;
 
-            copy_async(tile_chunk<chunks>(to->weights, row, chunk),
-                       seen ? weights + static_cast<size_t>(row) * columns + column : weights,
+            copy_async(tile_chunk<chunks>(to->x, row_of(i), chunk),
+                       seen ? x + row_of(i) * x_stride + column : x, seen);
+        }
+    }
+};
+
+/* And of the weights: of 16 bits they go to shared memory by themselves. */
+template <class T> struct of_16_bits {
+    const T *weights; /* of the tile's first row */
+    unsigned columns, rows;
+
+    __device__ __forceinline__ of_16_bits(const dyno_cuda_grouped_job &job, const grouped_tile &at)
+        : weights(static_cast<const T *>(job.weights) +
+                  (static_cast<size_t>(at.expert) * job.rows + at.first_row) * job.columns),
+          columns(job.columns), rows(smaller(job.rows - at.first_row, tile_rows))
+    {
+    }
+
+    template <class P> __device__ __forceinline__ void begin(unsigned first, stage<T, P> *to) const
+    {
+        unsigned chunk = threadIdx.x % chunks, column = first + chunk * width;
+
+#pragma unroll
+        for (unsigned i = 0; i < tile_rows / rows_at_once; i++) {
+            bool seen = row_of(i) < rows && column < columns;
+
+            copy_async(tile_chunk<chunks>(to->weights, row_of(i), chunk),
+                       seen ? weights + static_cast<size_t>(row_of(i)) * columns + column : weights,
                        seen);
         }
-#pragma unroll
-        for (unsigned i = 0; i < P::places * chunks / threads; i++) {
-            unsigned place = i * (threads / chunks) + threadIdx.x / chunks;
-            bool seen = place < places && column < columns;
+    }
 
-            copy_async(tile_chunk<chunks>(to->x, place, chunk),
-                       seen ? x + place * x_stride + column : x, seen);
+    template <class P> __device__ __forceinline__ void end(stage<T, P> *) const
+    {
+    }
+};
+
+/* Of 8 bits a thread has them between begin and end, and writes what they become. */
+template <class T, class W> struct of_8_bits {
+    using scale = typename W::template scale<T>;
+    const uint8_t *weights;
+    const scale *scales;
+    unsigned columns, rows, group;
+    uint2 held[tile_rows / rows_at_once];
+    float held_scale[tile_rows / rows_at_once];
+
+    __device__ __forceinline__ of_8_bits(const dyno_cuda_grouped_job &job, const grouped_tile &at)
+        : columns(job.columns), rows(smaller(job.rows - at.first_row, tile_rows)), group(job.group)
+    {
+        size_t first = static_cast<size_t>(at.expert) * job.rows + at.first_row;
+
+        weights = static_cast<const uint8_t *>(job.weights) + first * columns;
+        scales = static_cast<const scale *>(job.scales) + first * (columns / group);
+    }
+
+    template <class P> __device__ __forceinline__ void begin(unsigned first, stage<T, P> *)
+    {
+        unsigned column = first + threadIdx.x % chunks * width, groups = columns / group;
+
+#pragma unroll
+        for (unsigned i = 0; i < tile_rows / rows_at_once; i++) {
+            held[i] = make_uint2(0, 0);
+            held_scale[i] = 0.0F;
+            if (row_of(i) < rows && column < columns) {
+                held[i] = *reinterpret_cast<const uint2 *>(
+                    weights + static_cast<size_t>(row_of(i)) * columns + column);
+                held_scale[i] =
+                    to_float(scales[static_cast<size_t>(row_of(i)) * groups + column / group]);
+            }
+        }
+    }
+
+    template <class P> __device__ __forceinline__ void end(stage<T, P> *to) const
+    {
+#pragma unroll
+        for (unsigned i = 0; i < tile_rows / rows_at_once; i++) {
+            store_vector(tile_chunk<chunks>(to->weights, row_of(i), threadIdx.x % chunks),
+                         widened<T, W>(held[i], held_scale[i]));
         }
     }
 };
@@ -141,7 +213,7 @@ __device__ __forceinline__ void write(const dyno_cuda_grouped_job &job, const gr
     }
 }
 
-template <class T, class P>
+template <class T, class P, class W>
 __global__ void __launch_bounds__(threads, 2) grouped(dyno_cuda_grouped_job job)
 {
     DYNO_DYNAMIC_SHARED(shared);
@@ -154,43 +226,64 @@ __global__ void __launch_bounds__(threads, 2) grouped(dyno_cuda_grouped_job job)
         return;
     }
     source<T, P> from(job, at);
+    W weights(job, at);
     bool has_work = warp_place<P>() < at.places;
 
     for (unsigned step = 0; step < P::stages - 1; step++) {
         if (step < steps) {
             from.fetch(step * tile_columns, &stages[step]);
+            weights.begin(step * tile_columns, &stages[step]);
+            weights.end(&stages[step]);
         }
         copies_commit();
     }
     for (unsigned step = 0; step < steps; step++) {
         unsigned next = step + P::stages - 1;
+        stage<T, P> *filled = &stages[next % P::stages];
 
         copies_wait<P::stages - 2>();
         __syncthreads(); /* step's stage is there, and nobody uses next's any more */
         if (next < steps) {
-            from.fetch(next * tile_columns, &stages[next % P::stages]);
+            from.fetch(next * tile_columns, filled);
+            weights.begin(next * tile_columns, filled);
         }
         copies_commit();
         if (has_work) {
             multiply(stages[step % P::stages], &sum);
+        }
+        if (next < steps) {
+            weights.end(filled);
         }
     }
     copies_wait<0>();
     write<T, P>(job, at, sum);
 }
 
-template <class T, class P> int launch(const dyno_cuda_grouped_job *job, cudaStream_t stream)
+template <class T, class P, class W>
+int launch_weights(const dyno_cuda_grouped_job *job, cudaStream_t stream)
 {
     constexpr int bytes = sizeof(stage<T, P>) * P::stages;
     unsigned tiles = grouped_tiles(*job, P::places);
 
-    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(grouped<T, P>,
+    if (DYNO_CUDA_CHECK(cudaFuncSetAttribute(grouped<T, P, W>,
                                              cudaFuncAttributeMaxDynamicSharedMemorySize, bytes))) {
         return DYNO_CUDA_FAILED;
     }
-    DYNO_LAUNCH((grouped<T, P>), tiles * divide_up(job->rows, tile_rows), threads, bytes, stream,
+    DYNO_LAUNCH((grouped<T, P, W>), tiles * divide_up(job->rows, tile_rows), threads, bytes, stream,
                 *job);
     return DYNO_CUDA_CHECK(cudaGetLastError());
+}
+
+template <class T, class P> int launch(const dyno_cuda_grouped_job *job, cudaStream_t stream)
+{
+    switch (job->kind) {
+    case DYNO_CUDA_WEIGHTS_INT8:
+        return launch_weights<T, P, of_8_bits<T, integers>>(job, stream);
+    case DYNO_CUDA_WEIGHTS_E4M3:
+        return launch_weights<T, P, of_8_bits<T, floats>>(job, stream);
+    default:
+        return launch_weights<T, P, of_16_bits<T>>(job, stream);
+    }
 }
 
 /* Tiles about as high as an expert has places on average: weights are read once, and products with

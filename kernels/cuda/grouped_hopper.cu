@@ -235,7 +235,7 @@ int dyno_cuda_grouped_wgmma(const struct dyno_cuda_grouped_job *job, dyno_cuda_s
     static const bool is_here = hopper_processors() > 0;
     CUtensorMap x, weights;
 
-    if (!is_here || !grouped_is_supported(job)) {
+    if (!is_here || !grouped_is_supported(job) || job->kind != DYNO_CUDA_WEIGHTS_16) {
         return DYNO_CUDA_REFUSED;
     }
     if (job->slots == 0 || job->rows == 0) {

@@ -59,12 +59,23 @@ static inline unsigned grouped_tiles(const dyno_cuda_grouped_job &job, unsigned 
     return job.slots / tile_places + smaller(job.slots, job.experts);
 }
 
+static inline bool grouped_has_scales(const dyno_cuda_grouped_job *job)
+{
+    constexpr unsigned width = 8;
+
+    return job->scales && job->group >= width && job->group % width == 0 &&
+           job->columns % job->group == 0;
+}
+
 static inline bool grouped_is_supported(const dyno_cuda_grouped_job *job)
 {
     constexpr uint64_t blocks_max = 1U << 31;
     constexpr unsigned width = 8, places_least = 16, rows_least = 128; /* of tiles */
 
     return (job->element == DYNO_ELEMENT_F16 || job->element == DYNO_ELEMENT_BF16) &&
+           (job->kind == DYNO_CUDA_WEIGHTS_16 ||
+            ((job->kind == DYNO_CUDA_WEIGHTS_INT8 || job->kind == DYNO_CUDA_WEIGHTS_E4M3) &&
+             grouped_has_scales(job))) &&
            job->experts >= 1 && job->experts <= DYNO_CUDA_EXPERTS_MAX && job->columns >= width &&
            job->columns % width == 0 && job->rows % width == 0 && job->expert_first &&
            job->weights && job->x && job->y && job->x != job->y && job->x_stride >= job->columns &&

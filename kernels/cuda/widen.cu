@@ -1,7 +1,7 @@
 /* A thread has 8 columns of a row: it reads 8 bytes and writes 16. */
 #include "kernels/cuda/widen.h"
 
-#include "kernels/cuda/gemv_parts.cuh"
+#include "kernels/cuda/eight_bits.cuh"
 
 namespace
 {
@@ -11,30 +11,11 @@ using namespace dyno;
 constexpr unsigned threads = 256, width = gemv_width;
 constexpr uint64_t vectors_max = (uint64_t{1} << 31) * threads; /* of a launch */
 
-struct integers {
-    template <class T> using scale = T;
-
-    static __device__ __forceinline__ float value(unsigned byte)
-    {
-        return static_cast<float>(static_cast<int8_t>(byte));
-    }
-};
-
-struct floats {
-    template <class> using scale = float;
-
-    static __device__ __forceinline__ float value(unsigned byte)
-    {
-        return to_float(e4m3{static_cast<uint8_t>(byte)});
-    }
-};
-
 template <class T, class W>
 __global__ void __launch_bounds__(threads) widen(dyno_cuda_widen_job job, uint64_t vectors)
 {
     uint64_t index = static_cast<uint64_t>(blockIdx.x) * threads + threadIdx.x;
     unsigned row_vectors = job.columns / width, groups = job.columns / job.group;
-    vector_of<T> out;
     uint2 words;
     float scale;
 
@@ -44,13 +25,7 @@ __global__ void __launch_bounds__(threads) widen(dyno_cuda_widen_job job, uint64
     words = static_cast<const uint2 *>(job.weights)[index];
     scale = to_float(static_cast<const typename W::template scale<T> *>(
         job.scales)[index / row_vectors * groups + index % row_vectors * width / job.group]);
-#pragma unroll
-    for (unsigned i = 0; i < width; i++) {
-        unsigned word = i < 4 ? words.x : words.y;
-
-        out.at[i] = of_float<T>(W::value(word >> i % 4 * 8 & 255) * scale);
-    }
-    store_vector(static_cast<T *>(job.out) + index * width, out);
+    store_vector(static_cast<T *>(job.out) + index * width, widened<T, W>(words, scale));
 }
 
 template <class T>

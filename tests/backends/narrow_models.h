@@ -10,7 +10,7 @@
 
 enum narrow_kind { NARROW_TENSOR, NARROW_ROW, NARROW_BLOCK, NARROW_Q8_0, NARROW_KINDS };
 
-enum { NARROW_BLOCK_ROWS = 24, NARROW_BLOCK_COLUMNS = 64, NARROW_MATRICES_MAX = 32 };
+enum { NARROW_BLOCK_ROWS = 24, NARROW_BLOCK_COLUMNS = 64, NARROW_MATRICES_MAX = 64 };
 
 /* `matrix` becomes a random one.  Scales have 4 bits, as e4m3 has, so that bf16 holds the product:
  * every device has the same weights. */
@@ -66,21 +66,51 @@ static inline struct dyno_model narrow_shapes(struct dyno_rng *rng)
                                .vocab = 50 + (uint32_t)dyno_rng_below(rng, 40)};
 }
 
+/* The same with experts in the place of the MLP. */
+static inline struct dyno_model narrow_mixture_shapes(struct dyno_rng *rng)
+{
+    struct dyno_model shapes = narrow_shapes(rng);
+
+    shapes.expert_intermediate = shapes.intermediate;
+    shapes.intermediate = 0;
+    shapes.experts = 3 + (uint32_t)dyno_rng_below(rng, 3);
+    shapes.experts_per_token = 2;
+    return shapes;
+}
+
+/* A layer's matrices; returns how many there are. */
+static inline uint32_t narrow_matrices(struct dyno_layer_weights *layer,
+                                       const struct dyno_model *shapes,
+                                       struct dyno_matrix *matrices[NARROW_MATRICES_MAX])
+{
+    struct dyno_matrix *const dense[] = {&layer->query, &layer->key, &layer->value, &layer->output,
+                                         &layer->gate,  &layer->up,  &layer->down};
+    uint32_t count = shapes->experts > 0 ? 4 : 7;
+
+    memcpy(matrices, dense, count * sizeof(struct dyno_matrix *));
+    for (uint32_t i = 0; i < shapes->experts; i++) {
+        matrices[count++] = (struct dyno_matrix *)&layer->expert_gate[i];
+        matrices[count++] = (struct dyno_matrix *)&layer->expert_up[i];
+        matrices[count++] = (struct dyno_matrix *)&layer->expert_down[i];
+    }
+    return count;
+}
+
 /* The layers' matrices; of Q8_0 the logits', too. */
 static inline struct dyno_weights *narrow_model(struct dyno_rng *rng, enum narrow_kind kind,
                                                 const struct dyno_model *shapes)
 {
-    struct dyno_weights *weights = cuda_model_of(rng, LLAMA2, shapes);
+    struct dyno_weights *weights =
+        cuda_model_of(rng, shapes->experts > 0 ? MIXTRAL : LLAMA2, shapes);
     struct dyno_narrow *narrow = array_of(NARROW_MATRICES_MAX, sizeof *narrow);
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < shapes->layers; i++) {
         struct dyno_layer_weights *layer = (struct dyno_layer_weights *)&weights->layers[i];
-        struct dyno_matrix *const matrices[] = {&layer->query,  &layer->key,  &layer->value,
-                                                &layer->output, &layer->gate, &layer->up,
-                                                &layer->down};
+        struct dyno_matrix *matrices[NARROW_MATRICES_MAX];
+        uint32_t matrix_count = narrow_matrices(layer, shapes, matrices);
 
-        for (size_t j = 0; j < sizeof matrices / sizeof matrices[0]; j++) {
+        for (uint32_t j = 0; j < matrix_count; j++) {
             if (kind == NARROW_Q8_0) {
                 *matrices[j] = random_matrix(rng, DYNO_ELEMENT_Q8_0, matrices[j]->rows,
                                              matrices[j]->columns, false);

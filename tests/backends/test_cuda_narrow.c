@@ -28,6 +28,15 @@ static struct dyno_weights *model_of(struct dyno_rng *rng, int seed)
     return narrow_model(rng, (enum narrow_kind)(seed % NARROW_KINDS), &shapes);
 }
 
+static struct dyno_weights *mixture_of(struct dyno_rng *rng, int kind)
+{
+    struct dyno_model shapes;
+
+    dyno_rng_init(rng, (uint64_t)kind, "cuda narrow experts");
+    shapes = narrow_mixture_shapes(rng);
+    return narrow_model(rng, (enum narrow_kind)kind, &shapes);
+}
+
 /* Positions [first, first + count) of all sequences in one pass. */
 static void pass(const struct bench *bench, struct sequence *sequences, uint32_t first,
                  uint32_t count, struct dyno_cuda_yield yields[SEQUENCES])
@@ -75,6 +84,53 @@ START_TEST(logits_are_those_of_the_opened_weights)
     }
     bench_close(&bench);
     bench_close(&wide);
+}
+END_TEST
+
+/* A mixture's are those of the opened weights, too: the elements that the experts' bytes become are
+ * the same, and multiplied in the same order.  A prompt of all sequences has some rows an expert, a
+ * step few. */
+START_TEST(experts_stay_of_8_bits)
+{
+    struct dyno_rng rng;
+    struct sequence sequences[SEQUENCES];
+    struct dyno_cuda_yield yields[SEQUENCES], opened[SEQUENCES];
+    struct dyno_weights *weights = mixture_of(&rng, _i);
+    struct bench wide = bench_open(weights, DYNO_ELEMENT_F16, DYNO_CUDA_KV_F16, false);
+    struct bench bench = bench_open_as(weights, DYNO_ELEMENT_F16, narrow_config(DYNO_CUDA_KV_F16));
+    enum dyno_cuda_weights due =
+        _i == NARROW_Q8_0 ? DYNO_CUDA_WEIGHTS_INT8 : DYNO_CUDA_WEIGHTS_E4M3;
+
+    ck_assert_int_eq(bench.model->layers[0].expert_gate_up.kind, due);
+    ck_assert_int_eq(bench.model->layers[0].expert_down.kind, due);
+    make_sequences(&rng, weights, sequences);
+    for (uint32_t count = PROMPT, first = 0; first < PROMPT + 2; first += count, count = 1) {
+        pass(&bench, sequences, first, count, yields);
+        pass(&wide, sequences, first, count, opened);
+        for (uint32_t s = 0; s < SEQUENCES; s++) {
+            expect_near(yields[s].logits, opened[s].logits, weights->model.vocab, TOLERANCE_F16,
+                        _i);
+        }
+    }
+    bench_close(&bench);
+    bench_close(&wide);
+}
+END_TEST
+
+/* One that is of another kind than the others makes all of them 16 bits. */
+START_TEST(experts_of_two_kinds_are_widened)
+{
+    struct dyno_rng rng;
+    struct dyno_weights *weights = mixture_of(&rng, NARROW_ROW);
+    struct dyno_matrix *last =
+        (struct dyno_matrix *)&weights->layers[0].expert_up[weights->model.experts - 1];
+    struct bench bench;
+
+    *last = random_matrix(&rng, DYNO_ELEMENT_BF16, last->rows, last->columns, false);
+    bench = bench_open_as(weights, DYNO_ELEMENT_F16, narrow_config(DYNO_CUDA_KV_F16));
+    ck_assert_int_eq(bench.model->layers[0].expert_gate_up.kind, DYNO_CUDA_WEIGHTS_16);
+    ck_assert_int_eq(bench.model->layers[0].expert_down.kind, DYNO_CUDA_WEIGHTS_E4M3);
+    bench_close(&bench);
 }
 END_TEST
 
@@ -261,7 +317,8 @@ static void pair_open(struct pair *pair, const struct dyno_weights *weights)
         ck_assert(cudaSetDevice((int)i) == cudaSuccess);
         ck_assert_msg(dyno_cuda_model_open(&pair->models[i], &model, NULL, &error) == DYNO_OK, "%s",
                       error.text);
-        ck_assert(pair->models[i]->layers[0].down.kind != DYNO_CUDA_WEIGHTS_16);
+        ck_assert(pair->models[i]->layers[0].down.kind != DYNO_CUDA_WEIGHTS_16 ||
+                  pair->models[i]->layers[0].expert_down.kind != DYNO_CUDA_WEIGHTS_16);
         on[i] = (struct dyno_cuda_rank){(int)i, pair->models[i], &pair->shards[i]};
     }
     ck_assert_msg(dyno_cuda_ranks_open(&pair->ranks, &config, &error) == DYNO_OK, "%s", error.text);
@@ -280,7 +337,8 @@ START_TEST(two_ranks_have_the_logits_of_the_opened_weights)
 {
     struct dyno_rng rng;
     struct sequence sequences[SEQUENCES];
-    struct dyno_weights *weights = model_of(&rng, _i);
+    struct dyno_weights *weights =
+        _i < NARROW_KINDS ? model_of(&rng, _i) : mixture_of(&rng, _i - NARROW_KINDS);
     struct pair pair;
 
     pair_open(&pair, weights);
@@ -417,12 +475,14 @@ static void add_cases(Suite *suite)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, NULL, arrays_free);
     tcase_add_loop_test(tc, logits_are_those_of_the_opened_weights, 0, 2 * NARROW_KINDS);
+    tcase_add_loop_test(tc, experts_stay_of_8_bits, 0, NARROW_KINDS);
+    tcase_add_test(tc, experts_of_two_kinds_are_widened);
     tcase_add_loop_test(tc, scales_of_more_bits_make_a_rounding, 0, NARROW_Q8_0);
     tcase_add_loop_test(tc, graphs_give_what_launches_give, 0, NARROW_KINDS);
     tcase_add_loop_test(tc, columns_that_cut_no_scale_stay_narrow, 0, NARROW_KINDS);
     tcase_add_test(tc, matrices_of_two_kinds_are_widened_together);
     tcase_add_loop_test(tc, a_part_is_loaded_with_its_scales, 0, NARROW_KINDS);
-    tcase_add_loop_test(tc, two_ranks_have_the_logits_of_the_opened_weights, 0, NARROW_KINDS);
+    tcase_add_loop_test(tc, two_ranks_have_the_logits_of_the_opened_weights, 0, 2 * NARROW_KINDS);
     tcase_add_loop_test(tc, a_plan_counts_the_bytes_there_are, 0, NARROW_KINDS);
     tcase_add_test(tc, weights_that_are_not_of_8_bits_cannot_stay_so);
     tcase_add_loop_test(tc, every_call_that_fails_is_told, 2, NARROW_KINDS);

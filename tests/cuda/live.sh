@@ -52,8 +52,7 @@ for model in tiny experts; do
     cmp bf16.txt fp8.txt
 done
 none="weights are to stay of 8 bits, and the model's file has none that can: matrices of e4m3"
-none+=" whose scales' blocks are a multiple of 8 columns wide, or of Q8_0, experts' excepted; bf16"
-none+=" takes any"
+none+=" whose scales' blocks are a multiple of 8 columns wide, or of Q8_0; bf16 takes any"
 refuses 1 "$none" replay --device cuda --model tiny --weights fp8 "${load[@]}"
 refuses 1 "$none" generate --device cuda --weights fp8 --prompt x
 refuses 2 '--weights fp8 is for GPUs: give --device cuda too; the processor reads weights as the '\

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/cuda/grouped.h"
+#include "kernels/cuda/widen.h"
 #include "kernels/matmul.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/tests.h"
@@ -86,7 +87,7 @@ static void expect_refusals(void)
 {
     struct world world = world_of(1);
 
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         struct dyno_cuda_grouped_job bad = world.job;
 
         bad.element = i == 0 ? DYNO_ELEMENT_F32 : bad.element;
@@ -95,6 +96,7 @@ static void expect_refusals(void)
         bad.x_stride = i == 3 ? bad.columns - 8 : bad.x_stride;
         bad.x = i == 4 ? (const uint16_t *)bad.x + 1 : bad.x;
         bad.expert_first = i == 5 ? NULL : bad.expert_first;
+        bad.kind = i == 6 ? DYNO_CUDA_WEIGHTS_INT4 : bad.kind;
         if (dyno_cuda_grouped(&bad, NULL) != DYNO_CUDA_REFUSED) {
             fail("grouped: wrong job %d was not refused", i);
         }
@@ -143,9 +145,70 @@ static void expect_product(unsigned seed, struct world *world, grouped_function 
     expect_results(seed, world);
 }
 
+/* The same weights of 8 bits, and as the elements that they become: the same results, to the bit.
+ */
+static void expect_same_of_8_bits(unsigned seed)
+{
+    struct dyno_rng rng;
+    struct world world = world_of(seed);
+    struct dyno_cuda_grouped_job *job = &world.job;
+    uint64_t count = (uint64_t)job->experts * job->rows * job->columns;
+    size_t results = job->slots * job->y_stride * sizeof(uint16_t);
+    struct dyno_cuda_widen_job widen = {.element = job->element,
+                                        .kind = seed % 2 ? DYNO_CUDA_WEIGHTS_INT8
+                                                         : DYNO_CUDA_WEIGHTS_E4M3,
+                                        .rows = job->experts * job->rows,
+                                        .columns = job->columns};
+    uint8_t *bytes = host_array(count, 1);
+    float *scales;
+    const void *due;
+
+    dyno_rng_init(&rng, seed, "cuda grouped of 8 bits");
+    widen.group = dyno_rng_below(&rng, 2) ? 8 : job->columns;
+    for (uint64_t i = 0; i < count; i++) {
+        bytes[i] = (uint8_t)(dyno_rng_below(&rng, 2) << 7 | dyno_rng_below(&rng, 0x78));
+    }
+    scales = random_elements(&rng, job->element, count / widen.group, 0.01F).values;
+    widen.weights = device_copy(bytes, count);
+    widen.scales = device_copy(scales, count / widen.group * sizeof *scales);
+    if (widen.kind == DYNO_CUDA_WEIGHTS_INT8) {
+        widen.scales = random_elements(&rng, job->element, count / widen.group, 0.01F).device;
+    }
+    widen.out = device_array(count * sizeof(uint16_t));
+    if (dyno_cuda_widen(&widen, NULL) != 0) {
+        fail("grouped, seed %u: weights are not widened", seed);
+    }
+    job->weights = widen.out;
+    job->y = device_array(results);
+    if (dyno_cuda_grouped_mma(job, NULL) != 0) {
+        fail("grouped, seed %u: the widened are not multiplied", seed);
+    }
+    due = device_read_all(job->y, results);
+    job->kind = widen.kind;
+    job->group = widen.group;
+    job->weights = widen.weights;
+    job->scales = widen.scales;
+    job->y = device_array(results);
+    if (dyno_cuda_grouped_wgmma(job, NULL) != DYNO_CUDA_REFUSED ||
+        dyno_cuda_grouped(job, NULL) != 0) {
+        fail("grouped, seed %u: weights of 8 bits are not multiplied, or by wgmma", seed);
+    }
+    if (memcmp(device_read_all(job->y, results), due, results) != 0) {
+        fail("grouped, seed %u: weights of 8 bits give other results than what they become", seed);
+    }
+    job->scales = NULL;
+    if (dyno_cuda_grouped(job, NULL) != DYNO_CUDA_REFUSED) {
+        fail("grouped, seed %u: weights of 8 bits without scales are not refused", seed);
+    }
+    arrays_free();
+}
+
 void test_grouped(uint32_t seeds)
 {
     expect_refusals();
+    for (unsigned seed = 0; seed < seeds; seed++) {
+        expect_same_of_8_bits(seed);
+    }
     for (unsigned seed = 0; seed < 2 * seeds; seed++) {
         struct world world = world_of(seed);
 
