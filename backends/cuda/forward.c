@@ -51,7 +51,7 @@ static struct dyno_cuda_kv kv_of(const struct dyno_cuda_forward *forward, uint32
     const struct dyno_cuda_forward_config *config = &forward->config;
     uint64_t half = (uint64_t)shape->kv_heads * config->block_tokens * shape->head_dim;
     uint64_t bytes = dyno_cuda_kv_bytes(config->kv);
-    char *keys = (char *)forward->kv + layer * config->blocks * 2 * half * bytes;
+    char *keys = (char *)forward->kv + (uint64_t)layer * config->blocks * 2 * half * bytes;
 
     return (struct dyno_cuda_kv){.element = config->kv,
                                  .blocks = config->blocks,
