@@ -60,19 +60,6 @@ static dyno_status reserve(struct half *half)
     return DYNO_OK;
 }
 
-/* When either may have something: what is on its way is of both. */
-static void note_due(struct both *both)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        struct half *half = both->halves[i];
-
-        half->base.due = both->links->due;
-        if (half->count > 0 && half->arrived[half->first].at < half->base.due) {
-            half->base.due = half->arrived[half->first].at;
-        }
-    }
-}
-
 static dyno_status split_submit(struct dyno_links *links, dyno_ns now,
                                 const struct dyno_transfer *transfer)
 {
@@ -84,7 +71,6 @@ static dyno_status split_submit(struct dyno_links *links, dyno_ns now,
     own.id = 2 * transfer->id + half->number;
     DYNO_TRY(half->both->links->ops->submit(half->both->links, now, &own));
     half->on_way++;
-    note_due(half->both);
     return DYNO_OK;
 }
 
@@ -105,7 +91,6 @@ static bool split_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriva
     struct half *half = half_of(links);
     struct both *both = half->both;
     struct dyno_arrival arrival;
-    bool any;
 
     while (dyno_links_reap(both->links, now, &arrival)) {
         struct half *whose = both->halves[arrival.id % 2];
@@ -113,9 +98,7 @@ static bool split_reap(struct dyno_links *links, dyno_ns now, struct dyno_arriva
         arrival.id /= 2;
         whose->arrived[(whose->first + whose->count++) % whose->capacity] = arrival;
     }
-    any = take(half, now, out);
-    note_due(both);
-    return any;
+    return take(half, now, out);
 }
 
 /* Among those that have arrived, and which nobody has reaped. */
@@ -143,7 +126,6 @@ static bool split_drop(struct dyno_links *links, dyno_ns now, uint64_t id)
     bool was_on_way = drop_arrived(half, id) || both->ops->drop(both, now, 2 * id + half->number);
 
     half->on_way -= was_on_way;
-    note_due(half->both);
     return was_on_way;
 }
 
@@ -154,12 +136,13 @@ static dyno_ns split_predict(const struct dyno_links *links, const struct dyno_t
     return both->ops->predict(both, transfer);
 }
 
+/* It is not kept (`due` is 0): that of both changes with the links' weather, too, of which no half
+ * is told. */
 static dyno_ns split_next(const struct dyno_links *links)
 {
     const struct half *half = const_half_of(links);
 
-    return half->count > 0 ? half->arrived[half->first].at
-                           : half->both->links->ops->next(half->both->links);
+    return half->count > 0 ? half->arrived[half->first].at : dyno_links_next(half->both->links);
 }
 
 static void split_close(struct dyno_links *links)
@@ -196,10 +179,9 @@ dyno_status dyno_links_split(struct dyno_links *parts[2], struct dyno_links *lin
     }
     *both = (struct both){.links = links, .open = 2};
     for (uint32_t i = 0; i < 2; i++) {
-        *halves[i] = (struct half){
-            .base = {.ops = &split_ops, .due = links->due, .moves_layers = links->moves_layers},
-            .both = both,
-            .number = i};
+        *halves[i] = (struct half){.base = {.ops = &split_ops, .moves_layers = links->moves_layers},
+                                   .both = both,
+                                   .number = i};
         both->halves[i] = halves[i];
         parts[i] = &halves[i]->base;
     }
