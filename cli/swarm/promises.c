@@ -393,9 +393,12 @@ static dyno_status on_link(struct dyno_sink *sink, const struct dyno_link_record
 
     if (record->busy_ns > record->at - record->since ||
         (is_shared && (double)record->bytes > speed * (double)record->busy_ns + ROUNDED_BYTES)) {
+        char name[DYNO_LINK_NAME_MAX];
+
+        dyno_topology_link_name(assembly->linking.places, record->link, name);
         break_promise(promises,
-                      "link %" PRIu32 " carried %" PRIu64 " bytes in %" PRIu64 " ns of %" PRIu64,
-                      record->link, record->bytes, record->busy_ns, record->at - record->since);
+                      "%s, of %.3f bytes a ns, carried %" PRIu64 " in %" PRIu64 " ns of %" PRIu64,
+                      name, speed, record->bytes, record->busy_ns, record->at - record->since);
     }
     mix(promises, record->at);
     mix(promises, record->link);

@@ -79,6 +79,13 @@ static const struct knob pulling[] = {
     {"router.tier_credit.peers", {"", "0.5", "1"}},
 };
 
+/* What is stored in tiers, and what of it. */
+static const struct knob stored[] = {
+    {"tiers.levels", {"", "", "g2=512MiB,g3=2GiB:node,g4=8GiB"}},
+    {"tiers.store_below", {"", "second_use", "tinylfu"}},
+    {"tiers.chunk_tokens", {"", "", "64", "192"}}, /* of all sizes of blocks */
+};
+
 /* Requests that wait before the fleet. */
 static const struct knob queued[] = {
     {"queue.policy", {"fcfs", "lcfs", "wspt", "priority", "fair"}},
@@ -185,6 +192,12 @@ static const struct knob parted[] = {
     {"disagg.hop", {"", "2ms"}},
     {"prefill.blocks", {"", "400"}},
     {"links.sharing", {"fair", "alone"}},
+};
+
+/* Requests are parted by what is seen, and those who decode are chosen by more than load. */
+static const struct knob judged[] = {
+    {"disagg.policy", {"load:64", "predicted"}},
+    {"disagg.router", {"", "", "kv", "power_of_two"}},
 };
 
 static const struct knob pushed[] = {
@@ -310,6 +323,33 @@ static void draw_weights(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Policies that judge by what they see in a third of them, likewise. */
+static void draw_policies(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    dyno_rng_init(&rng, seed, "swarm.policies");
+    if (dyno_rng_below(&rng, 3) == 0) {
+        DRAW(world, &rng, judged);
+    }
+}
+
+/* Tiers that hold something else than all, in half of the worlds that have any, likewise. */
+static void draw_stores(struct dyno_swarm_world *world, uint64_t seed)
+{
+    struct dyno_rng rng;
+
+    for (int i = 0; i < world->argc; i++) {
+        if (strncmp(world->words[i], "tiers.levels=", 13) == 0) {
+            dyno_rng_init(&rng, seed, "swarm.stores");
+            if (dyno_rng_below(&rng, 2)) {
+                DRAW(world, &rng, stored);
+            }
+            return;
+        }
+    }
+}
+
 /* Of workers that pull from one another: in a stream of its own, so that others stay as they are.
  */
 static void draw_pulls(struct dyno_swarm_world *world, uint64_t seed)
@@ -394,7 +434,9 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         draw_changes(world, seed);
         draw_routers(world, seed);
         draw_weights(world, seed);
+        draw_policies(world, seed);
     }
+    draw_stores(world, seed);
     draw_pulls(world, seed);
     if (is_faulty) {
         DRAW(world, &faults, faulty);
