@@ -89,6 +89,12 @@ static dyno_status check_switches(const struct dyno_topology *topology, struct d
             return dyno_fail(error, DYNO_BAD_INPUT, "switch %s is more than %d below the top",
                              it->name, DYNO_SWITCH_DEPTH_MAX);
         }
+        if (i == 0 && (it->link.bytes_per_s > 0 || it->link.latency_ns > 0)) {
+            return dyno_fail(error, DYNO_BAD_INPUT,
+                             "switch %s is the top: there is no link above it for a bandwidth or a "
+                             "latency",
+                             it->name);
+        }
         if (i > 0 && !has_speed(&it->link)) {
             return dyno_fail(error, DYNO_BAD_INPUT,
                              "switch %s: its bandwidth must be from 1 MB/s to 1 PB/s", it->name);
@@ -139,7 +145,12 @@ dyno_status dyno_topology_check(const struct dyno_topology *topology, uint32_t w
     for (uint32_t i = 0; i < topology->kind_count; i++) {
         DYNO_TRY(check_kind(topology, i, error));
     }
-    if (there < workers || there > UINT32_MAX / LINKS_A_WORKER / 2) {
+    if (there > DYNO_TOPOLOGY_WORKERS_MAX) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "the topology has places for %llu workers: %d are the most",
+                         (unsigned long long)there, DYNO_TOPOLOGY_WORKERS_MAX);
+    }
+    if (there < workers) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "the topology has places for %llu workers, but the fleet has %u",
                          (unsigned long long)there, workers);

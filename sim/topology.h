@@ -27,6 +27,7 @@ enum {
     DYNO_SWITCH_DEPTH_MAX = 5, /* of the tree: more would not fit a path */
     DYNO_NO_SWITCH = UINT32_MAX,
     DYNO_TOPOLOGY_NAME_MAX = 32,
+    DYNO_TOPOLOGY_WORKERS_MAX = 1000000,
 };
 
 struct dyno_switch {

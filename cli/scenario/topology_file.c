@@ -67,10 +67,14 @@ static const struct row node_rows[] = {
     {NULL, TIME, 0, false},
 };
 
+/* Of the keys of the whole: one of whole_rows, or a list. */
+enum { GIVEN_SWITCHES = 1u << 30, GIVEN_NODES = 1u << 29 };
+
 struct reader {
     const char *path;
     struct dyno_error *error;
     struct dyno_topology *topology;
+    unsigned given; /* keys of the whole so far */
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
 };
@@ -318,23 +322,37 @@ static dyno_status read_list(struct reader *reader, dyno_status (*read_one)(stru
     }
 }
 
+/* The current event is a key of the whole, which is `bit`. */
+static dyno_status give(struct reader *reader, unsigned bit)
+{
+    if (reader->given & bit) {
+        return refuse(reader, "key", (const char *)reader->event.data.scalar.value,
+                      "it is given twice");
+    }
+    reader->given |= bit;
+    return DYNO_OK;
+}
+
 /* The current event is a key of the whole. */
 static dyno_status read_member(struct reader *reader)
 {
     const char *key = (const char *)reader->event.data.scalar.value;
     const struct row *row = find_row(reader, whole_rows);
 
-    if (strcmp(key, "switches") == 0 && reader->topology->switch_count == 0) {
+    if (strcmp(key, "switches") == 0) {
+        DYNO_TRY(give(reader, GIVEN_SWITCHES));
         return read_list(reader, read_switch);
     }
-    if (strcmp(key, "nodes") == 0 && reader->topology->kind_count == 0) {
+    if (strcmp(key, "nodes") == 0) {
+        DYNO_TRY(give(reader, GIVEN_NODES));
         return read_list(reader, read_node);
     }
     if (!row) {
-        return refuse(reader, "unknown or repeated key", key,
+        return refuse(reader, "unknown key", key,
                       "known keys are overhead, block_overhead, store, store_latency, switches, "
                       "nodes");
     }
+    DYNO_TRY(give(reader, 1u << (row - whole_rows)));
     DYNO_TRY(expect(reader, YAML_SCALAR_EVENT, "a number with its unit is expected"));
     return take_value(reader, row, (char *)reader->topology);
 }

@@ -214,7 +214,14 @@ bad 'the topology has places for 1 workers, but the fleet has 2' \
     'nodes: [{workers: 1, link: 1GB/s, nic: 1GB/s}]'
 bad "a second switch 'a'" 'switches: [{name: a}, {name: a}]'
 bad 'there are no nodes' 'overhead: 1us'
-bad "unknown or repeated key 'nodes'" "{nodes: [$node], nodes: [$node]}"
+bad "key 'nodes'; it is given twice" "{nodes: [$node], nodes: [$node]}"
+bad "key 'switches'; it is given twice" "{switches: [], switches: [], nodes: [$node]}"
+bad "key 'overhead'; it is given twice" "{overhead: 1us, overhead: 2us, nodes: [$node]}"
+bad "unknown key 'node'; known keys are overhead" "{node: [$node]}"
+bad 'switch spine is the top: there is no link above it for a bandwidth or a latency' \
+    "{switches: [{name: spine, bandwidth: 1GB/s}], nodes: [$node]}"
+bad 'the topology has places for 100000000 workers: 1000000 are the most' \
+    'nodes: [{count: 100000, workers: 1000, link: 1GB/s, nic: 1GB/s}]'
 bad 'no time:' 'overhead: 2s'
 bad 'a mapping' '- 1'
 bad 'did not find expected node content' '{nodes: ['
