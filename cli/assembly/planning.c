@@ -186,10 +186,11 @@ static uint32_t late_ticks(const struct dyno_scenario *scenario)
     return (uint32_t)((scenario->planner.metric_delay_ns + every - 1) / every);
 }
 
-/* A season in whole ticks. */
+/* A season in whole ticks, rounded; there are not too many of them (cli/scenario/planning.c). */
 static uint32_t season_ticks(const struct dyno_scenario *scenario)
 {
-    uint64_t ticks = scenario->planner.season_ns / scenario->planner.every_ns;
+    dyno_ns every = scenario->planner.every_ns;
+    uint64_t ticks = (scenario->planner.season_ns + every / 2) / every;
 
     return ticks < DYNO_SEASON_MAX ? (uint32_t)ticks : DYNO_SEASON_MAX;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/scenario/live.h"
+#include "core/plan/forecast.h"
 #include "core/plan/plan.h"
 
 enum { LATE_TICKS_MAX = 100 };
@@ -58,6 +59,16 @@ dyno_status dyno_planning_law(struct dyno_law *out, const char *option, const ch
     return dyno_law_parse_seconds(out, option, text, error);
 }
 
+/* Of what --budget says, as in "planner.budget (8 GPUs), ". */
+static const char *budget_in_words(const struct dyno_scenario *scenario, char out[64])
+{
+    out[0] = '\0';
+    if (scenario->planner.budget_gpus > 0) {
+        (void)snprintf(out, 64, "planner.budget (%u GPUs), ", scenario->planner.budget_gpus);
+    }
+    return out;
+}
+
 /* ---- checking -------------------------------------------------------------------------------- */
 
 /* What cannot be where workers change their role. */
@@ -85,6 +96,7 @@ static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno
 {
     uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
     uint32_t prefill = scenario->disagg.prefill, decode = scenario->disagg.decode;
+    char budget[64];
 
     DYNO_TRY(check_changes(scenario, error));
     if (least == 0) {
@@ -95,9 +107,9 @@ static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno
     }
     if (most < (uint64_t)2 * least) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "planner.budget (%u GPUs), planner.max and fleet.workers allow %u workers "
+                         "%splanner.max and fleet.workers allow %u workers "
                          "of %u GPUs each, fewer than planner.min (%u) of either role; raise them",
-                         scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
+                         budget_in_words(scenario, budget), most, scenario->fleet.tp, least);
     }
     if ((uint64_t)prefill + decode > most || prefill < least || decode < least) {
         return dyno_fail(
@@ -112,6 +124,7 @@ static dyno_status check_roles(const struct dyno_scenario *scenario, struct dyno
 static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     uint32_t most = dyno_planning_workers_max(scenario), least = scenario->planner.workers_min;
+    char budget[64];
 
     if (scenario->planner.workers_max > scenario->fleet.workers) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -124,9 +137,9 @@ static dyno_status check_limits(const struct dyno_scenario *scenario, struct dyn
     }
     if (most == 0 || most < least) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "planner.budget (%u GPUs), planner.max and fleet.workers allow %u workers "
+                         "%splanner.max and fleet.workers allow %u workers "
                          "of %u GPUs each, fewer than planner.min (%u) and one; raise them",
-                         scenario->planner.budget_gpus, most, scenario->fleet.tp, least);
+                         budget_in_words(scenario, budget), most, scenario->fleet.tp, least);
     }
     if (dyno_planning_ready_first(scenario) < least || dyno_planning_ready_first(scenario) > most) {
         return dyno_fail(error, DYNO_BAD_INPUT,
@@ -179,6 +192,25 @@ static dyno_status check_future(const struct dyno_scenario *scenario, const char
     return DYNO_OK;
 }
 
+/* A season is so many whole looks, rounded. */
+static dyno_status check_season(const struct dyno_scenario *scenario, struct dyno_error *error)
+{
+    dyno_ns season = scenario->planner.season_ns, every = scenario->planner.every_ns;
+
+    if (season == 0 && strcmp(scenario->planner.predictor, "seasonal") == 0) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.predictor seasonal goes by what was one season before: give "
+                         "planner.season");
+    }
+    if (season > 0 && (season / every < 2 || season / every > DYNO_SEASON_MAX)) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "planner.season must be from 2 to %d times planner.every, as a forecast "
+                         "keeps a value of each look in it",
+                         DYNO_SEASON_MAX);
+    }
+    return DYNO_OK;
+}
+
 static dyno_status check_metrics(const struct dyno_scenario *scenario, struct dyno_error *error)
 {
     if (scenario->planner.metric_delay_ns > LATE_TICKS_MAX * scenario->planner.every_ns) {
@@ -223,6 +255,7 @@ dyno_status dyno_planning_check(const struct dyno_scenario *scenario, struct dyn
     DYNO_TRY(check_limits(scenario, error));
     DYNO_TRY(check_thresholds(scenario, error));
     DYNO_TRY(check_metrics(scenario, error));
+    DYNO_TRY(check_season(scenario, error));
     if ((policy->needs & DYNO_PLAN_NEEDS_OBJECTIVE) && !has_objective) {
         return dyno_fail(error, DYNO_BAD_INPUT,
                          "the planner %s needs an objective: give --slo ttft=TIME, itl=TIME or "

@@ -350,6 +350,17 @@ static void draw_stores(struct dyno_swarm_world *world, uint64_t seed)
     }
 }
 
+/* Whoever goes by a season has one. */
+static void set_season(struct dyno_swarm_world *world)
+{
+    for (int i = 0; i < world->argc; i++) {
+        if (strcmp(world->words[i], "planner.predictor=seasonal") == 0) {
+            dyno_swarm_set(world, "planner.season=2s");
+            return;
+        }
+    }
+}
+
 /* Of workers that pull from one another: in a stream of its own, so that others stay as they are.
  */
 static void draw_pulls(struct dyno_swarm_world *world, uint64_t seed)
@@ -436,6 +447,7 @@ void dyno_swarm_draw(struct dyno_swarm_world *world, uint64_t seed, char *const 
         draw_weights(world, seed);
         draw_policies(world, seed);
     }
+    set_season(world);
     draw_stores(world, seed);
     draw_pulls(world, seed);
     if (is_faulty) {

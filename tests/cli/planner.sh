@@ -178,6 +178,16 @@ refuses 2 '--budget has no meaning without a planner: give --planner POLICY' \
 allow='planner.max and fleet.workers allow 1 workers of 2 GPUs each'
 refuses 2 "planner.budget (3 GPUs), $allow, fewer than planner.min (2) and one; raise them" \
     replay "${load[@]}" --planner load --workers 4 --tp 2 --budget 3 --set planner.min=2
+allow='planner.max and fleet.workers allow 2 workers of 1 GPUs each'
+refuses 2 "$allow, fewer than planner.min (4) and one; raise them" \
+    replay "${load[@]}" --planner load --workers 8 --set planner.max=2 --set planner.min=4
+refuses 2 'planner.predictor seasonal goes by what was one season before: give planner.season' \
+    replay "${load[@]}" --planner throughput --set planner.predictor=seasonal
+for season in 1ns 8784h; do
+    refuses 2 "planner.season must be from 2 to 65536 times planner.every, as a forecast keeps a\
+ value of each look in it" \
+        replay "${load[@]}" --planner throughput --set planner.season="$season"
+done
 places='there are places: fleet.workers is 4; raise the one or lower the other'
 refuses 2 "planner.max (9) is more than $places" \
     replay "${load[@]}" --planner load --workers 4 --set planner.max=9
