@@ -504,6 +504,29 @@ static dyno_status check_routers(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
+/* What is stored below GPUs, and what it counts for, means nothing where nothing is (of a file it
+ * may be meant for another run). */
+static dyno_status check_stores(const struct dyno_scenario *scenario,
+                                const struct dyno_options *options, struct dyno_error *error)
+{
+    static const char *const of_tiers[] = {
+        "router.tier_credit.peers", "tiers.store",
+        "tiers.store_below",        "tiers.evict",
+        "tiers.chunk_tokens",       "router.tier_credit.g2",
+        "router.tier_credit.g3",    "router.tier_credit.g4",
+    };
+    char place[SAID_MAX];
+
+    for (size_t i = 0; i < sizeof of_tiers / sizeof of_tiers[0]; i++) {
+        if (layer(options, of_tiers[i]) == 2 &&
+            (i == 0 ? !scenario->tiers.peers : !scenario->tiers.levels)) {
+            return dyno_fail(error, DYNO_BAD_INPUT, "%s has no meaning without %s",
+                             said(options, of_tiers[i], place), i == 0 ? "--peers" : "--tier TIER");
+        }
+    }
+    return DYNO_OK;
+}
+
 dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_options *options,
                                  struct dyno_error *error)
 {
@@ -514,6 +537,7 @@ dyno_status dyno_scenario_settle(struct dyno_scenario *scenario, struct dyno_opt
     DYNO_TRY(dyno_live_far_check(scenario, options, error));
     DYNO_TRY(check_routers(scenario, options, error));
     DYNO_TRY(dyno_tiers_scenario_check(scenario, error));
+    DYNO_TRY(check_stores(scenario, options, error));
     DYNO_TRY(dyno_engine_defaults_settle(scenario, options, error));
     DYNO_TRY(check_pacing(scenario, options, error));
     return check_files(options, error);

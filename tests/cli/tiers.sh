@@ -169,7 +169,17 @@ refuses 1 "--tier g3: node 1 of the topology does not say disk_read and disk_wri
 refuses 1 "--tier g4: the topology does not say store, the bandwidth of the object store" \
     "${four[@]}" --tier g4=1GiB --topology two.yaml
 
-# In a file, and printed again.
+for idle in tiers.store=tinylfu tiers.store_below=all tiers.evict=lfu tiers.chunk_tokens=64 \
+    router.tier_credit.g2=1; do
+    refuses 2 "--set ${idle%=*} has no meaning without --tier TIER" "${four[@]}" --peers \
+        --set "$idle"
+done
+refuses 2 "--set router.tier_credit.peers has no meaning without --peers" "${four[@]}" \
+    --tier g2=1GiB --set router.tier_credit.peers=1
+
+# In a file, and printed again; there what tiers are to do may wait for some.
+printf 'tiers:\n  evict: lfu\n' >idle.yaml
+works replay idle.yaml "${four[@]:1}" --db none
 printf 'tiers:\n  levels: [g3=2TiB:node, g2=64GiB]\n' >some.yaml
 works replay some.yaml --trace four.jsonl --device null --print-scenario
 grep -q 'levels: g3=2TiB:node,g2=64GiB' out || fail "$(grep -A2 tiers: out)"
