@@ -8,6 +8,7 @@
 #include "core/base/map.h"
 #include "traces/conversations.h"
 #include "traces/growth.h"
+#include "traces/tick.h"
 #include "traces/turns.h"
 
 enum { SAMPLES = 9 };
@@ -192,11 +193,45 @@ static void write_rates(const double *counts, double width, struct dyno_trace_fi
     }
 }
 
+/* How much gaps vary: their deviation over their mean. */
+static double variation_of_gaps(const struct sample *starts, double mean)
+{
+    double squares = 0;
+
+    for (size_t i = 1; i < starts->count; i++) {
+        double gap = starts->values[i] - starts->values[i - 1];
+
+        squares += (gap - mean) * (gap - mean);
+    }
+    return sqrt(squares / (double)(starts->count - 1)) / mean;
+}
+
+/* Where a clock tells how many came in each tick and not when: the counts of a renewal process vary
+ * over their mean as the square of its gaps' variation. */
+static double variation_by_ticks(const struct sample *starts, double tick)
+{
+    double ticks = floor(starts->values[starts->count - 1] / tick + 0.5) + 1;
+    double mean = (double)starts->count / ticks, squares = 0, in_ticks = 0;
+
+    for (size_t i = 0; i < starts->count;) {
+        double at = floor(starts->values[i] / tick + 0.5);
+        size_t begin = i;
+
+        while (i < starts->count && floor(starts->values[i] / tick + 0.5) <= at) {
+            i++;
+        }
+        squares += ((double)(i - begin) - mean) * ((double)(i - begin) - mean);
+        in_ticks++;
+    }
+    squares += (ticks - in_ticks) * mean * mean; /* those in which nothing came */
+    return sqrt(squares / ticks / mean);
+}
+
 static void fit_arrival(const struct fitter *fitter, struct dyno_trace_fit *out)
 {
     const double *starts = fitter->starts.values;
     size_t count = fitter->starts.count;
-    double span = starts[count - 1], mean, squares = 0, spread = 0, variation;
+    double span = starts[count - 1], mean, spread = 0, variation;
     double counts[PIECES] = {0}, width = ceil(span / PIECES);
 
     if (count < 2 || !(span > 0)) {
@@ -204,12 +239,8 @@ static void fit_arrival(const struct fitter *fitter, struct dyno_trace_fit *out)
         return;
     }
     mean = span / (double)(count - 1);
-    for (size_t i = 1; i < count; i++) {
-        double gap = starts[i] - starts[i - 1];
-
-        squares += (gap - mean) * (gap - mean);
-    }
-    variation = sqrt(squares / (double)(count - 1)) / mean;
+    variation = out->tick_ns > 0 ? variation_by_ticks(&fitter->starts, seconds(out->tick_ns))
+                                 : variation_of_gaps(&fitter->starts, mean);
     for (size_t i = 0; i < count; i++) {
         counts[(int)fmin(PIECES - 1, starts[i] / width)]++;
     }
@@ -425,7 +456,7 @@ dyno_status dyno_fit_rows(struct dyno_trace_fit *out, const struct dyno_pile *pi
     *out = (struct dyno_trace_fit){0};
     DYNO_TRY(dyno_conversations_find(&fitter.conversations, pile, common_min, error));
     if (make_room(&fitter) && find_conversations(&fitter) && find_owners(&fitter) &&
-        walk(&fitter)) {
+        walk(&fitter) && dyno_tick_find(&out->tick_ns, pile)) {
         conclude(&fitter, out);
         status = DYNO_OK;
     } else {
@@ -477,5 +508,6 @@ struct dyno_generator_config dyno_trace_fit_config(const struct dyno_trace_fit *
         .turn_tokens = fit->turn_input.text[0] ? fit->turn_input.text : NULL,
         .think_time = fit->is_timed ? "0" : fit->pause.text,
         .turn_gap = fit->is_timed ? fit->pause.text : NULL,
+        .tick_ns = fit->tick_ns,
     };
 }

@@ -52,6 +52,7 @@ struct generator {
     struct dyno_rng input_rng, turn_input_rng, output_rng, think_rng, gap_rng;
     uint64_t requests_max;    /* 0: no limit */
     dyno_ns duration_ns;      /* 0: no limit */
+    dyno_ns tick_ns;          /* of the clock that they are told by; 0: as they are */
     bool is_timed;            /* turns have a time: turn_gap was given */
     uint64_t requests;        /* told so far */
     uint64_t sessions;        /* begun so far */
@@ -132,13 +133,19 @@ static void plan_next_turn(struct generator *generator, struct session *session,
     }
 }
 
+/* When the clock shows it: what came since the last tick comes with it. */
+static dyno_ns told_at(const struct generator *generator, dyno_ns at)
+{
+    return generator->tick_ns > 0 ? at - at % generator->tick_ns : at;
+}
+
 static dyno_status tell_turn(struct generator *generator, struct session *session,
                              struct dyno_row *row, struct dyno_error *error)
 {
     bool thinks = session->has_begun && !generator->is_timed;
 
     dyno_row_clear(row);
-    row->at = session->at;
+    row->at = told_at(generator, session->at);
     row->has_at = !thinks;
     row->delay = thinks ? dyno_law_time(&generator->think, &generator->think_rng) : 0;
     row->tenant = session->tenant;
@@ -300,6 +307,12 @@ static dyno_status check(const struct generator *generator,
             "turn_gap counts from when a turn was asked, and a closed loop has no such "
             "times; expected think_time, or another arrival than concurrency:N");
     }
+    if (config->tick_ns > 0 && generator->arrival.kind == DYNO_ARRIVAL_CLOSED) {
+        return dyno_fail(error, DYNO_BAD_INPUT,
+                         "tick is of a clock that tells when requests come, and in a closed loop "
+                         "they come when a place is free; expected another arrival than "
+                         "concurrency:N");
+    }
     return DYNO_OK;
 }
 
@@ -337,6 +350,7 @@ static dyno_status set_up(struct generator *generator, const struct dyno_generat
 {
     generator->requests_max = config->requests;
     generator->duration_ns = config->duration_ns;
+    generator->tick_ns = config->tick_ns;
     dyno_rng_init(&generator->input_rng, config->seed, "input tokens");
     dyno_rng_init(&generator->output_rng, config->seed, "output tokens");
     DYNO_TRY(dyno_arrival_init(&generator->arrival, config->arrival, config->seed, error));

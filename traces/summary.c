@@ -76,6 +76,40 @@ static bool turns_add(struct turns *turns, uint64_t session)
     return tally_add(&turns->tally, ++*count);
 }
 
+/* Requests a second so far, from the first one on, and how often each number of them occurs. */
+struct crowds {
+    uint64_t second;
+    uint32_t count; /* in it */
+    struct tally tally;
+};
+
+static bool crowds_end_second(struct crowds *crowds)
+{
+    bool fits = tally_add(&crowds->tally, crowds->count);
+
+    crowds->count = 0;
+    crowds->second++;
+    return fits;
+}
+
+/* In order of time; nobody comes in the seconds between. */
+static bool crowds_add(struct crowds *crowds, dyno_ns at)
+{
+    uint64_t second = at / DYNO_S, empty;
+
+    if (second > crowds->second) {
+        if (!crowds_end_second(crowds)) {
+            return false;
+        }
+        empty = second - crowds->second;
+        crowds->tally.times[0] += empty;
+        crowds->tally.count += empty;
+        crowds->second = second;
+    }
+    crowds->count++;
+    return true;
+}
+
 /* The rank-th smallest value, from 1. */
 static uint32_t value_at(const struct tally *tally, uint64_t rank)
 {
@@ -123,7 +157,7 @@ static dyno_status note_blocks(const struct dyno_request *request, struct dyno_t
 /* Send everything and end it at once. */
 static dyno_status drain(struct dyno_source *source, const struct listener *listener,
                          struct dyno_trace_summary *out, struct tally tallies[2],
-                         struct turns *turns, struct dyno_error *error)
+                         struct turns *turns, struct crowds *crowds, struct dyno_error *error)
 {
     dyno_ns first = DYNO_NEVER, now;
 
@@ -139,11 +173,14 @@ static dyno_status drain(struct dyno_source *source, const struct listener *list
         DYNO_TRY(note_blocks(&request, out, error));
         first = first == DYNO_NEVER ? request.scheduled_ns : first;
         out->span_ns = request.scheduled_ns - first;
+        if (!crowds_add(crowds, out->span_ns)) {
+            return no_memory(error);
+        }
         dyno_timeline_add(&out->arrivals, out->span_ns);
         out->session_requests += request.session != 0;
         source->ops->ended(source, request.id, now);
     }
-    return DYNO_OK;
+    return crowds->count == 0 || crowds_end_second(crowds) ? DYNO_OK : no_memory(error);
 }
 
 static dyno_status keep_skipped(const struct dyno_source *source, struct dyno_trace_summary *out,
@@ -186,13 +223,14 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
     struct dyno_trace_summary summary = {0};
     struct tally tallies[2] = {{0}, {0}};
     struct turns turns = {.tally = {0}};
+    struct crowds crowds = {.tally = {0}};
     struct dyno_source *source;
     dyno_status status;
 
     DYNO_TRY(dyno_trace_open(&source, config, &pacing, &listener.answers, error));
     status = dyno_reuse_open(&summary.reuse, error);
     if (status == DYNO_OK) {
-        status = drain(source, &listener, &summary, tallies, &turns, error);
+        status = drain(source, &listener, &summary, tallies, &turns, &crowds, error);
     }
     if (status == DYNO_OK) {
         status = keep_skipped(source, &summary, error);
@@ -203,6 +241,7 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
         summary.input = describe(&tallies[0]);
         summary.output = describe(&tallies[1]);
         summary.turns = describe(&turns.tally);
+        summary.crowds = describe(&crowds.tally);
         *out = summary;
     } else {
         dyno_trace_summary_release(&summary);
@@ -211,6 +250,7 @@ dyno_status dyno_trace_summarise(struct dyno_trace_summary *out,
     free(tallies[0].times);
     free(tallies[1].times);
     free(turns.tally.times);
+    free(crowds.tally.times);
     dyno_map_release(&turns.sessions);
     return status;
 }

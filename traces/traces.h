@@ -111,6 +111,8 @@ struct dyno_generator_config {
     const char *think_time; /* seconds between an answer and the next turn: "0", "exponential:20" */
     const char *turn_gap;   /* instead, seconds between asking a turn and asking the next, which
                                waits for its answer if that takes longer; NULL: turns think */
+    dyno_ns tick_ns;        /* requests come when a clock ticks, all that came since at once; 0:
+                               when they do */
     const char *tenants;    /* "8,1,1": shares of requests (of sessions) of tenants 1, 2, 3; NULL:
                                there are none */
     const char *priorities; /* "0:9,5:1": shares of priorities; NULL: all are 0 */
@@ -209,6 +211,7 @@ struct dyno_trace_fit {
     bool is_timed;                    /* turns have times: they are a gap apart, and do not think */
     struct dyno_law_fit pause; /* seconds: between asking two turns, or between an answer and the
                                   next turn */
+    dyno_ns tick_ns;           /* of the trace's clock (tick.h); 0: it is fine */
 };
 
 /* Read the trace and fit.  Conversations are the sessions of a trace that has some; else they are
@@ -236,11 +239,12 @@ struct dyno_trace_summary {
     uint64_t session_requests; /* that belong to a session */
     dyno_ns span_ns;           /* from the first request to the last, were every answer instant */
     struct dyno_token_summary input, output;
-    struct dyno_token_summary turns; /* likewise, of sessions: how many requests each has */
-    struct dyno_timeline arrivals;   /* were every answer instant */
-    struct dyno_reuse *reuse;        /* of the trace's own blocks, ... */
-    uint32_t block_tokens;           /* ... which are that long; 0: there are none */
-    char **skipped;                  /* [skipped_count]: sentences, the first 20 */
+    struct dyno_token_summary turns;  /* likewise, of sessions: how many requests each has */
+    struct dyno_token_summary crowds; /* likewise, of seconds: how many requests come in each */
+    struct dyno_timeline arrivals;    /* were every answer instant */
+    struct dyno_reuse *reuse;         /* of the trace's own blocks, ... */
+    uint32_t block_tokens;            /* ... which are that long; 0: there are none */
+    char **skipped;                   /* [skipped_count]: sentences, the first 20 */
     size_t skipped_count;
 };
 

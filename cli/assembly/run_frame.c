@@ -178,6 +178,7 @@ dyno_status dyno_frame_open_source(struct dyno_source **out, const struct dyno_s
                                    .turn_tokens = scenario->generate.turn_tokens,
                                    .think_time = scenario->generate.think_time,
                                    .turn_gap = scenario->generate.turn_gap,
+                                   .tick_ns = scenario->generate.tick_ns,
                                    .tenants = scenario->generate.tenants,
                                    .priorities = scenario->generate.priorities,
                                },

@@ -126,6 +126,10 @@ const struct dyno_option dyno_scenario_rows[] = {
         NOT_EMPTY,
         HELP("instead, seconds between asking a turn and asking the next, which waits for the "
              "answer if that takes longer; none means that turns think")),
+    ROW("generate.tick", NULL, "TIME", DURATION, generate.tick_ns, DEFAULT("none"), OR("none"),
+        RANGE(1, DAYS(1)),
+        HELP("requests come when a clock ticks, all at once that came since, as recorders tell "
+             "them that seldom look at the time; none means when they come")),
     ROW("generate.tenants", NULL, "SHARES", TEXT, generate.tenants, DEFAULT("none"), OR("none"),
         NOT_EMPTY, HELP("shares of requests (of sessions) of tenants 1, 2, 3, ...: 8,1,1")),
     ROW("generate.priorities", NULL, "SHARES", TEXT, generate.priorities, DEFAULT("none"),

@@ -51,6 +51,7 @@ struct dyno_scenario {
         const char *turn_tokens;   /* generate.turn_tokens; NULL: as input_tokens */
         const char *think_time;    /* generate.think_time */
         const char *turn_gap;      /* generate.turn_gap; NULL: turns think */
+        dyno_ns tick_ns;           /* generate.tick; 0: none */
         const char *tenants;       /* generate.tenants; NULL: none */
         const char *priorities;    /* generate.priorities; NULL: all are 0 */
     } generate;

@@ -80,6 +80,12 @@ static void print_command(const struct dyno_trace_fit *fit, const struct fit_opt
         }
         printf(" --%s %s", fit->is_timed ? "turn-gap" : "think-time", fit->pause.text);
     }
+    if (fit->tick_ns > 0) {
+        bool is_whole = fit->tick_ns % DYNO_S == 0;
+
+        printf(" --tick %" PRIu64 "%s", fit->tick_ns / (is_whole ? DYNO_S : DYNO_MS),
+               is_whole ? "s" : "ms");
+    }
     if (block_tokens != DEFAULT_BLOCK_TOKENS) {
         printf(" --block-tokens %" PRIu32, block_tokens);
     }
@@ -135,6 +141,7 @@ static void compare_hits(const struct dyno_trace_summary *trace,
     compare("  endless cache", hits_in(trace, 1), hits_in(generated, 1));
     compare("  a quarter of all blocks", hits_in(trace, 0.25), hits_in(generated, 0.25));
     compare("  a sixteenth", hits_in(trace, 1.0 / 16), hits_in(generated, 1.0 / 16));
+    compare("  a 64th", hits_in(trace, 1.0 / 64), hits_in(generated, 1.0 / 64));
 }
 
 static void print_comparison(const struct dyno_trace_fit *fit,
@@ -143,6 +150,8 @@ static void print_comparison(const struct dyno_trace_fit *fit,
 {
     printf("%-*s%12s%12s%11s\n", LABEL_WIDTH, "", "trace", "generated", "off");
     compare("requests per second", rate_of(trace), rate_of(generated));
+    compare("  in a second, p90", trace->crowds.p90, generated->crowds.p90);
+    compare("  in a second, p99", trace->crowds.p99, generated->crowds.p99);
     compare_tokens("prompt tokens", &trace->input, &generated->input);
     compare_tokens("answer tokens", &trace->output, &generated->output);
     compare_hits(trace, generated);

@@ -55,6 +55,7 @@ generate:
   turn_tokens: same                          # default
   think_time: 0                              # default
   turn_gap: none                             # default
+  tick: none                                 # default
   tenants: none                              # default
   priorities: none                           # default
 model:

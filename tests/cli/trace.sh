@@ -220,6 +220,13 @@ read -ra info <<<"$("$dyno" trace info fitted.jsonl | grep '^  input  *[0-9]')"
 read -ra said <<<"$(grep '^  p50' fitted | sed -n 1p)"
 [[ ${info[2]} == "${said[2]}" ]]
 
+# So it does of one whose clock ticks seldom.
+"$dyno" trace synth --requests 400 --arrival poisson:4 --input-tokens 900 --output-tokens 9 \
+    --tick 3s -o ticks.jsonl >/dev/null
+"$dyno" trace fit ticks.jsonl >fitted
+grep -q -e ' --tick 3s ' fitted || fail "no word of the clock: $(cat fitted)"
+grep -Eq '^  in a second, p99 +[0-9]+ +[0-9]+ ' fitted
+
 # Figures, where gnuplot is.
 if command -v gnuplot >/dev/null; then
     "$dyno" trace info --figures drawn --formats svg,png "$samples/chat-prefix.jsonl" >/dev/null

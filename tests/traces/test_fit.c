@@ -262,6 +262,59 @@ START_TEST(turns_without_sessions_are_told_by_how_prompts_grow)
 }
 END_TEST
 
+/* A clock of 3 s tells of Poisson arrivals so many in each tick: 12 and their root. */
+START_TEST(a_clock_that_ticks_seldom_is_no_burst)
+{
+    struct dyno_generator_config config = {.seed = 5,
+                                           .requests = 12000,
+                                           .arrival = "poisson:4",
+                                           .input_tokens = "900",
+                                           .output_tokens = "9",
+                                           .tick_ns = 3 * DYNO_S};
+    struct dyno_trace_fit fit;
+
+    fit_generated(&fit, &config);
+    ck_assert_uint_eq(fit.tick_ns, 3 * DYNO_S);
+    ck_assert_uint_eq(dyno_trace_fit_config(&fit, 1).tick_ns, 3 * DYNO_S);
+    ck_assert_int_eq(strncmp(fit.arrival, "gamma:", 6), 0);
+    ck_assert_double_lt(fabs(strtod(fit.arrival + 6, NULL) - 4), 0.11); /* 3 / sqrt(12000) */
+    /* 1000 ticks tell a variance to 4.5 %, and so its root to 2.2 %. */
+    ck_assert_double_lt(fabs(strtod(strchr(fit.arrival, ',') + 1, NULL) - 1), 0.07);
+    config.tick_ns = 0;
+    fit_generated(&fit, &config);
+    ck_assert_uint_eq(fit.tick_ns, 0);
+    config.tick_ns = DYNO_S / 8; /* half a request a tick */
+    fit_generated(&fit, &config);
+    ck_assert_uint_eq(fit.tick_ns, 0);
+}
+END_TEST
+
+/* Stamps that were rounded lie by 1 ms beside; of 2 in 100 that lie elsewhere there is no clock. */
+START_TEST(a_tick_is_told_from_times_that_are_off_by_a_little)
+{
+    static char text[65536];
+    struct dyno_trace_config trace = config_of(text);
+    struct dyno_trace_fit fit;
+    struct dyno_error error;
+
+    for (int wild = 0; wild <= 1; wild++) {
+        size_t used = 0;
+
+        for (int i = 0; i < 600; i++) {
+            int at = i / 6 * 3000 - (i / 6 % 3 == 2) + (wild && i % 48 == 5 ? 700 : 0);
+
+            used += (size_t)snprintf(text + used, sizeof text - used,
+                                     "{\"timestamp\": %d, \"input_length\": 9, "
+                                     "\"output_length\": 1}\n",
+                                     at);
+        }
+        trace.data_size = used;
+        ck_assert_msg(dyno_trace_fit(&fit, &trace, 100, &error) == DYNO_OK, "%s", error.text);
+        ck_assert_uint_eq(fit.tick_ns, wild ? 0 : 3 * DYNO_S);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tests = tcase_create("fit");
@@ -273,6 +326,8 @@ static void add_cases(Suite *suite)
     tcase_add_test(tests, turns_that_have_times_tell_how_many_they_are_and_what_they_add);
     tcase_add_test(tests, many_different_numbers_of_turns_are_taken_together_with_their_mean);
     tcase_add_test(tests, turns_without_sessions_are_told_by_how_prompts_grow);
+    tcase_add_test(tests, a_clock_that_ticks_seldom_is_no_burst);
+    tcase_add_test(tests, a_tick_is_told_from_times_that_are_off_by_a_little);
     suite_add_tcase(suite, tests);
 }
 

@@ -204,6 +204,29 @@ START_TEST(turns_that_cannot_be_are_refused)
 }
 END_TEST
 
+/* Gaps of 2.5 s behind begins at 1 s, 2 s, ...: told by a clock of 2 s. */
+START_TEST(what_came_since_the_last_tick_comes_at_once)
+{
+    struct dyno_generator_config config = conversations("2", 6);
+    struct haul haul;
+
+    config.turn_gap = "2.5";
+    config.tick_ns = 2 * DYNO_S;
+    haul_generated(&haul, &config, 0);
+    ck_assert_uint_eq(haul.count, 6);
+    ck_sent(&haul, 0, 0, 1, 100); /* 0 s */
+    ck_sent(&haul, 1, 0, 2, 100); /* 1 s */
+    ck_sent(&haul, 2, 2, 3, 100); /* 2 s */
+    ck_sent(&haul, 3, 2, 1, 210); /* 2.5 s */
+    ck_sent(&haul, 4, 2, 4, 100); /* 3 s */
+    ck_sent(&haul, 5, 2, 2, 210); /* 3.5 s */
+    haul_release(&haul);
+    config.turn_gap = NULL;
+    config.arrival = "concurrency:4";
+    ck_refused_as(&config, "tick is of a clock that tells when requests come");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *tcase = tcase_create("turns");
@@ -212,6 +235,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tcase, each_conversation_has_its_own_number_of_turns);
     tcase_add_test(tcase, turns_with_a_gap_come_so_long_after_the_turn_before);
     tcase_add_test(tcase, a_turn_with_a_gap_waits_for_an_answer_that_takes_longer);
+    tcase_add_test(tcase, what_came_since_the_last_tick_comes_at_once);
     tcase_add_test(tcase, conversations_end_where_generation_does);
     tcase_add_test(tcase, later_turns_may_add_another_length);
     tcase_add_test(tcase, turns_with_a_gap_share_what_turns_share);
