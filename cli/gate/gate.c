@@ -8,6 +8,7 @@
 #include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
+#include "core/base/words.h"
 
 #define AT(field) offsetof(struct dyno_gate_options, field)
 
@@ -171,6 +172,9 @@ static int run_gate(struct dyno_gate *gate)
     }
     if (status == DYNO_OK) {
         status = dyno_gate_judge(gate, &error);
+    }
+    for (uint32_t i = 0; i < gate->case_count; i++) {
+        dyno_text_clean(gate->cases[i].invalid); /* others' words, cut anywhere, for all files */
     }
     if (status == DYNO_OK) {
         status = report(gate, &error);

@@ -63,6 +63,16 @@ struct task {
     struct dyno_child child;
 };
 
+/* A program that is content and replayed nothing is no dyno. */
+static void note_nothing(struct dyno_gate_case *one, const struct task *task)
+{
+    if (!*one->invalid && access(task->database, F_OK) != 0) {
+        (void)snprintf(one->invalid, sizeof one->invalid,
+                       "%s ended with status 0 and left no run: is it a dyno?",
+                       task->side ? "head" : "base");
+    }
+}
+
 static dyno_status finish(struct dyno_gate *gate, struct task *task, struct dyno_error *error)
 {
     struct dyno_gate_case *one = &gate->cases[task->index];
@@ -72,6 +82,7 @@ static dyno_status finish(struct dyno_gate *gate, struct task *task, struct dyno
     DYNO_TRY(dyno_child_wait(&task->child, &end, error));
     one->cpu_ms += end.cpu_ms;
     note_end(one, task->side, &end);
+    note_nothing(one, task);
     if (!*one->invalid &&
         dyno_stored_run_read(&one->runs[task->side], task->database,
                              saves_runs(gate) && task->side ? one->name : NULL, &why) != DYNO_OK) {

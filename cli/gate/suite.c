@@ -114,6 +114,7 @@ static dyno_status add_case(struct dyno_gate *gate, const char *path, struct dyn
         return dyno_fail(error, DYNO_NOT_FOUND, "--suite: %.300s: %s", path, strerror(errno));
     }
     (void)snprintf(one->name, sizeof one->name, "%s", slash ? slash + 1 : path);
+    dyno_text_clean(one->name);
     for (int side = 0; side < 2; side++) {
         (void)snprintf(one->files[side], sizeof one->files[side], "%s", path);
     }

@@ -186,6 +186,26 @@ void dyno_gate_print(const struct dyno_gate *gate, FILE *out)
 /* ---- Markdown ---------------------------------------------------------------------------------
  */
 
+/* Others' words, which are neither a column nor a tag. */
+static void put_words(FILE *out, const char *words)
+{
+    for (; *words; words++) {
+        switch (*words) {
+        case '|':
+            (void)fputs("\\|", out);
+            break;
+        case '<':
+            (void)fputs("&lt;", out);
+            break;
+        case '&':
+            (void)fputs("&amp;", out);
+            break;
+        default:
+            (void)fputc((unsigned char)*words < ' ' ? ' ' : *words, out);
+        }
+    }
+}
+
 static void mark_case(const struct dyno_gate_case *one, FILE *out)
 {
     const struct dyno_gate_finding *finding;
@@ -194,10 +214,12 @@ static void mark_case(const struct dyno_gate_case *one, FILE *out)
     if (one->finding_count == 0 && one->drift.changed == 0) {
         return;
     }
+    (void)fputs("\n<details><summary>", out);
+    put_words(out, one->name);
     (void)fprintf(out,
-                  "\n<details><summary>%s: %s</summary>\n\n| metric | base | head | change | "
-                  "budget | |\n|---|--:|--:|--:|--:|---|\n",
-                  one->name, dyno_gate_verdict_name(one->verdict));
+                  ": %s</summary>\n\n| metric | base | head | change | budget | |\n"
+                  "|---|--:|--:|--:|--:|---|\n",
+                  dyno_gate_verdict_name(one->verdict));
     for (uint32_t n = 0; (finding = dyno_gate_finding_at(one, n)) != NULL; n++) {
         (void)fprintf(
             out, "| `%s` | %s | %s | %s | %s | %s |\n", finding->metric, value(base, finding->base),
@@ -239,8 +261,11 @@ dyno_status dyno_gate_markdown(const struct dyno_gate *gate, const char *path,
         char what[640];
 
         dyno_gate_summary(what, sizeof what, &gate->cases[i]);
-        (void)fprintf(out, "| %s | %s | %s |\n", dyno_gate_verdict_name(gate->cases[i].verdict),
-                      gate->cases[i].name, what);
+        (void)fprintf(out, "| %s | ", dyno_gate_verdict_name(gate->cases[i].verdict));
+        put_words(out, gate->cases[i].name);
+        (void)fputs(" | ", out);
+        put_words(out, what);
+        (void)fputs(" |\n", out);
     }
     for (uint32_t i = 0; i < gate->case_count; i++) {
         mark_case(&gate->cases[i], out);

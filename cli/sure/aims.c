@@ -56,7 +56,7 @@ static dyno_status unknown_metric(const char *flag, const char *typed, struct dy
     }
     near = dyno_nearest_word(&nearest);
     (void)dyno_fail(error, DYNO_BAD_INPUT, "%s: %s is no metric; %s%s%s", flag,
-                    dyno_quote(quoted, typed), near ? "did you mean '" : "docs/tune.md lists them",
+                    dyno_quote(quoted, typed), near ? "did you mean '" : "docs/gate.md lists them",
                     near ? near : "", near ? "'?" : "");
     free(briefs);
     return DYNO_BAD_INPUT;

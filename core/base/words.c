@@ -98,20 +98,37 @@ const char *dyno_quote(char out[DYNO_QUOTE_MAX], const char *text)
     return out;
 }
 
+/* Bytes of the character at `text`; 0: it is none, or a control character. */
+static size_t clean_bytes(const char *text)
+{
+    uint32_t point;
+    size_t length;
+
+    if (dyno_utf8_look(text, strnlen(text, DYNO_UTF8_SIZE_MAX), &length) != DYNO_UTF8_GOOD) {
+        return 0;
+    }
+    point = dyno_utf8_point(text, &length);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) ? 0 : length;
+}
+
 bool dyno_text_is_clean(const char *text)
 {
-    size_t left = strlen(text), length;
-
-    for (; left > 0; left -= length, text += length) {
-        uint32_t point;
-
-        if (dyno_utf8_look(text, left, &length) != DYNO_UTF8_GOOD) {
-            return false;
-        }
-        point = dyno_utf8_point(text, &length);
-        if (point < 0x20 || (point >= 0x7f && point < 0xa0)) {
+    for (size_t size; *text; text += size) {
+        size = clean_bytes(text);
+        if (size == 0) {
             return false;
         }
     }
     return true;
+}
+
+void dyno_text_clean(char *text)
+{
+    for (size_t size; *text; text += size) {
+        size = clean_bytes(text);
+        if (size == 0) {
+            *text = '?';
+            size = 1;
+        }
+    }
 }

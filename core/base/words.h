@@ -31,4 +31,7 @@ const char *dyno_quote(char out[DYNO_QUOTE_MAX], const char *text);
 /* Well-formed UTF-8 without control characters. */
 bool dyno_text_is_clean(const char *text);
 
+/* Make it so: every byte of what is none becomes '?'. */
+void dyno_text_clean(char *text);
+
 #endif

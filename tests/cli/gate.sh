@@ -100,6 +100,15 @@ grep -q 'requests are not on both sides, or not as long: these are not the same 
 ends 4 "${gate[@]}" --head-set router.policy=rooter
 grep -q 'head ended with status 2: dyno: --set router.policy: ' out
 
+# Names are anybody's: what is a column, a tag or no text elsewhere does not break a file.
+mkdir odd
+cp suite/08-sglang.yaml $'odd/a|b<i>&\xff.yaml'
+ends 4 --base /bin/true --suite odd --junit odd.xml --markdown odd.md --json odd.json
+grep -q 'base ended with status 0 and left no run: is it a dyno?$' out || fail "$(cat out)"
+grep -q 'name="a|b&lt;i&gt;&amp;?.yaml" ' odd.xml || fail "$(cat odd.xml)"
+grep -q '"scenario": "a|b<i>&?.yaml"' odd.json || fail "$(cat odd.json)"
+grep -q '^| INVALID | a\\|b&lt;i>&amp;?.yaml | base ended' odd.md || fail "$(cat odd.md)"
+
 # Two scenario files.
 sed 's/workers: 4/workers: 5/' suite/05-long-prompts.yaml >more.yaml
 ends 3 --base suite/05-long-prompts.yaml --head more.yaml

@@ -76,6 +76,10 @@ START_TEST(clean_text_is_utf8_without_control_characters)
                                         "\xe0\x80\x80", "\xf4\x90\x80\x80",
                                         "\x80",         "\xf0\x80\x80\x80"};
 
+    char mixed[] = "a\xff\xc3\xa9\n\xe2\x82";
+
+    dyno_text_clean(mixed);
+    ck_assert_str_eq(mixed, "a?\xc3\xa9???");
     for (size_t i = 0; i < sizeof(clean) / sizeof(clean[0]); i++) {
         ck_assert_msg(dyno_text_is_clean(clean[i]), "clean %zu refused", i);
     }
