@@ -140,6 +140,12 @@ static const char differing_sql[] =
     "  WHERE o.name IN (SELECT name FROM differing) AND o.value IS NOT NULL ORDER BY d.place)"
     " GROUP BY name, value ORDER BY name, min(place)";
 
+/* What was chosen and stands nowhere. */
+static const char left_out_sql[] =
+    "SELECT 'run ' || run || ' is left out: ' || iif(status IN ('finished', 'interrupted'),"
+    " 'only the last six stand beside each other', status)"
+    " FROM chosen WHERE run NOT IN (SELECT run FROM detail) ORDER BY place";
+
 static dyno_status put_heads(const struct dyno_run_set *set, FILE *out, struct dyno_error *error)
 {
     sqlite3_stmt *row;
@@ -169,6 +175,7 @@ static dyno_status compare(const struct dyno_run_set *set, FILE *out, struct dyn
     DYNO_TRY(put_texts(set,
                        "SELECT label || '  ' || title FROM detail JOIN chosen USING (run, label)",
                        "", out, error));
+    DYNO_TRY(put_texts(set, left_out_sql, "", out, error));
     fputs("\n", out);
     DYNO_TRY(put_heads(set, out, error));
     DYNO_TRY(put_headlines(set, out, error));

@@ -52,6 +52,9 @@ if has_sqlite; then # per cent, a multiple from ten times on, and points of a sh
     grep -Eq '^TTFT mean, ms +20 +25 +\+25\.0 %$' out || fail "$(cat out)"
     grep -Eq '^TTFT p99, ms +3 +219 +× 73\.0$' out || fail "$(cat out)"
     grep -Eq '^Busy +50\.0 % +54\.1 % +\+4\.1 points$' out || fail "$(cat out)"
+    sqlite3 told.db "UPDATE run SET status = 'failed' WHERE id = 3"
+    works runs compare told.db 1-3
+    says out 'run 3 is left out: failed'
 fi
 refuses 1 "one run is shown at a time; 'try' chooses 2: \`dyno runs compare\` takes more" \
     runs show runs.db try
