@@ -30,6 +30,26 @@ static void put_text(const struct writer *writer, sqlite3_stmt *row, int column)
     dyno_html_put(writer->out, text ? text : "");
 }
 
+/* Words that a line does not end within, as it would behind a hyphen of --option. */
+static void put_command(const struct writer *writer, sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    char *words = text ? strdup(text) : NULL, *rest = words, *word;
+
+    if (!words) {
+        put_text(writer, row, column); /* torn, but there */
+    }
+    while ((word = strsep(&rest, " ")) != NULL) {
+        bool is_kept = strchr(word, '-') != NULL;
+
+        put(writer, is_kept ? "<span>" : "");
+        dyno_html_put(writer->out, word);
+        put(writer, is_kept ? "</span>" : "");
+        put(writer, rest ? " " : "");
+    }
+    free(words);
+}
+
 static dyno_status prepare(const struct writer *writer, sqlite3_stmt **row, const char *sql)
 {
     return dyno_database_prepare(writer->database, row, sql, writer->error);
@@ -134,7 +154,7 @@ static dyno_status put_run(const struct writer *writer, sqlite3_stmt *row)
                     "in no comparison below.</p>\n");
     }
     put(writer, "<div class=\"command\"><pre tabindex=\"0\"><code>");
-    put_text(writer, row, 4);
+    put_command(writer, row, 4);
     put(writer, "</code></pre></div>\n");
     DYNO_TRY(put_options(writer, sqlite3_column_int64(row, 0)));
     put(writer, "</article>\n");

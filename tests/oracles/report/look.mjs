@@ -78,6 +78,14 @@ const contrast = `(a, b) => {
     return (high + 0.05) / (low + 0.05);
 }`;
 
+checks['no option of a command is torn at a hyphen'] = async (tab) => {
+    await tab.send('Emulation.setDeviceMetricsOverride', { width: 320, height: 800, deviceScaleFactor: 1, mobile: false });
+    const words = await tab.run(`[...document.querySelectorAll('.command span')].map((s) => [s.textContent, s.offsetHeight])`);
+    const line = Math.min(...words.map(([, height]) => height));
+    assert.ok(words.length > 5, String(words.length));
+    assert.deepEqual(words.filter(([text, height]) => text.startsWith('--') && text.length < 20 && height > line), []);
+};
+
 checks['it is to be read in the light and in the dark'] = async (tab) => {
     for (const scheme of ['light', 'dark']) {
         await tab.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
