@@ -39,7 +39,7 @@ struct dyno_kernel_sample {
 double dyno_kernel_us(const struct dyno_timing_config *config,
                       const struct dyno_kernel_sample *sample);
 
-enum { DYNO_FIT_PARAMETERS_MAX = 48 };
+enum { DYNO_FIT_PARAMETERS_MAX = 64 };
 
 /* What a fit says of one parameter. */
 struct dyno_fitted {

@@ -22,6 +22,9 @@
 
 #include "core/base/math.h"
 
+_Static_assert(sizeof(struct dyno_timing_parameters) <= DYNO_FIT_PARAMETERS_MAX * sizeof(double),
+               "a calibration has a place for every parameter");
+
 static const double pass_spread = 0.04, wait_spread = 0.19;
 
 struct spread {
