@@ -30,7 +30,7 @@ static dyno_status take_word(struct dyno_own_words *words, int argc, char **argv
 {
     char *typed = argv[(*at)++], *equals = strchr(typed, '=');
     const struct dyno_option *row = row_of(words, typed);
-    const char *expected = row ? row->value : words->value_of(typed);
+    const char *expected = row ? row->value : words->value_of ? words->value_of(typed) : NULL;
     struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG};
     const char *value = equals ? equals + 1 : NULL;
 

@@ -12,7 +12,8 @@ struct dyno_own_words {
     struct dyno_options *options; /* its own, open */
     const char *output_flag;      /* the flag that -o stands for; NULL: none */
     /* Of words that are no option's flag and may be given again: what stands behind `typed`, for
-     * errors, or NULL where it is none of them; and what is done with it. */
+     * errors, or NULL where it is none of them; and what is done with it.  Both NULL: there are
+     * none. */
     const char *(*value_of)(const char *typed);
     dyno_status (*take)(void *context, const char *typed, const char *value,
                         struct dyno_error *error);

@@ -112,44 +112,27 @@ enum { WORDS_ADDED = 12 };
 
 /* ---- the command lines ----------------------------------------------------------------------- */
 
-/* The row of ours that the word is a flag of; ROW_COUNT: none. */
-static uint32_t own_row(const char *word)
-{
-    uint32_t row = 0;
-
-    if (strncmp(word, "--", 2) != 0) {
-        return ROW_COUNT;
-    }
-    while (row < ROW_COUNT && !dyno_own_words_is(word + 2, rows[row].flag)) {
-        row++;
-    }
-    return row;
-}
-
-static dyno_status take_own(struct validate *validate, struct dyno_options *own, int argc,
-                            char **argv, struct dyno_error *error)
+/* Take what is ours; the rest is the command line of a replay. */
+static dyno_status take_own(struct validate *validate, int argc, char **argv,
+                            struct dyno_error *error)
 {
     static char command[] = "replay";
+    struct dyno_options own;
+    struct dyno_own_words words = {.options = &own, .rest = validate->given};
+    dyno_status status;
 
-    validate->given[validate->given_count++] = command;
-    for (int i = 1; i < argc; i++) {
-        const char *equals = strchr(argv[i], '=');
-        uint32_t row = own_row(argv[i]);
-        struct dyno_option_origin origin = {.source = DYNO_SOURCE_FLAG};
-
-        if (row == ROW_COUNT) {
-            validate->given[validate->given_count++] = argv[i];
-            continue;
-        }
-        if (!equals && i + 1 == argc) {
-            return dyno_fail(error, DYNO_BAD_INPUT, "--%s needs a value: %s", rows[row].flag,
-                             rows[row].type == DYNO_OPTION_U32 ? "a whole number" : "a file");
-        }
-        origin.where = rows[row].flag;
-        DYNO_TRY(
-            dyno_options_set(own, &rows[row], equals ? equals + 1 : argv[++i], &origin, error));
+    DYNO_TRY(dyno_options_open(&own, rows, ROW_COUNT, &validate->own, error));
+    status = dyno_own_words_read(&words, argc, argv, error);
+    if (status == DYNO_OK && validate->own.calibrate) { /* which is the options' */
+        (void)snprintf(validate->machine_file, sizeof validate->machine_file, "%s",
+                       validate->own.calibrate);
+        validate->own.calibrate = validate->machine_file;
     }
-    return DYNO_OK;
+    dyno_options_close(&own);
+    validate->given[0] = command;
+    validate->given_count = words.rest_count;
+    validate->ask = words.wants_help ? DYNO_ASK_HELP : DYNO_ASK_RUN;
+    return status;
 }
 
 static dyno_status needs_machine(struct dyno_error *error)
@@ -188,22 +171,15 @@ static dyno_status load_given(struct validate *validate, struct dyno_error *erro
 static dyno_status read_words(struct validate *validate, int argc, char **argv,
                               struct dyno_error *error)
 {
-    struct dyno_options own;
-    dyno_status status;
-
     validate->given = calloc((size_t)argc + 1, sizeof(char *));
     validate->words = calloc((size_t)argc + WORDS_ADDED + 1, sizeof(char *));
     if (!validate->given || !validate->words) {
         return dyno_fail(error, DYNO_NO_MEMORY, "out of memory");
     }
-    DYNO_TRY(dyno_options_open(&own, rows, ROW_COUNT, &validate->own, error));
-    status = take_own(validate, &own, argc, argv, error);
-    if (status == DYNO_OK && validate->own.calibrate) {
-        (void)snprintf(validate->machine_file, sizeof validate->machine_file, "%s",
-                       validate->own.calibrate);
+    DYNO_TRY(take_own(validate, argc, argv, error));
+    if (validate->ask == DYNO_ASK_HELP) {
+        return DYNO_OK;
     }
-    dyno_options_close(&own);
-    DYNO_TRY(status);
     if (validate->given_count == 1 && !validate->own.calibrate) {
         return needs_machine(error);
     }

@@ -122,7 +122,7 @@ refuses 2 "--calibrate measures CPUs between live runs, and --device is 'null'; 
 refuses 2 "validate.calibrate: nothing can be written into the folder of absent/other.json: \
 No such file or directory" \
     validate --calibrate absent/other.json "${load[@]}"
-refuses 2 '--calibrate needs a value: a file' validate "${load[@]}" --calibrate
+refuses 2 '--calibrate needs a value: FILE' validate "${load[@]}" --calibrate
 refuses 1 "none of 0 requests completed in every run: there is nothing to compare; \
 do prompts and answers fit the model's context?" validate --machine machine.json \
     --arrival poisson:0.0001 --requests 1 --db none --repeats 1 --duration-max 1ms
