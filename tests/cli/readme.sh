@@ -17,7 +17,7 @@ fi
 dyno=$(readlink -f "$1")
 rewrite=${2:-}
 root=$PWD
-pages=(README.md docs/ab.md docs/faults.md docs/report.md docs/traces.md)
+pages=(README.md docs/ab.md docs/faults.md docs/report.md docs/swarm.md docs/traces.md)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/bin"
