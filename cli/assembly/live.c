@@ -1,5 +1,6 @@
 #include "cli/assembly/live.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "backends/assets/assets.h"
@@ -75,6 +76,27 @@ static struct dyno_cuda_config cuda_config(const struct dyno_live *live,
         .threaded = {.worker_count = dyno_halves_decoders(scenario), .seqs_max = worker->seqs_max}};
 }
 
+/* KV that workers of this process are sure to take at the start must have room: it is touched, and
+ * where there is none the system ends the program.  A planner's workers come one by one. */
+static dyno_status check_kv(const struct dyno_worker_config *worker,
+                            const struct dyno_scenario *scenario, const struct dyno_model *model,
+                            struct dyno_error *error)
+{
+    uint32_t workers = dyno_planning_is_on(scenario) ? 1 : dyno_halves_decoders(scenario);
+    double each =
+        (double)worker->blocks * (double)dyno_live_block_bytes(worker, model, scenario->fleet.tp);
+    double allowed = (double)dyno_allowed_memory_bytes();
+
+    if (!dyno_live_is_real(scenario) || scenario->fleet.at || each * workers <= allowed) {
+        return DYNO_OK;
+    }
+    return dyno_fail(error, DYNO_NO_MEMORY,
+                     "%" PRIu32 " blocks of KV for each of %" PRIu32
+                     " workers take %.1f GB where %.1f GB of memory may be used; ask for fewer "
+                     "blocks (--num-gpu-blocks-override) or workers",
+                     worker->blocks, workers, each * workers / 1e9, allowed / 1e9);
+}
+
 dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
                                 const struct dyno_scenario *scenario,
                                 const struct dyno_model *model, struct dyno_error *error)
@@ -95,7 +117,7 @@ dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct 
     if (worker->blocks == 0) {
         worker->blocks = derive_blocks(worker, model, scenario->fleet.tp);
     }
-    return DYNO_OK;
+    return check_kv(worker, scenario, model, error);
 }
 
 dyno_status dyno_live_model(struct dyno_model *out, const char *name, struct dyno_error *error)

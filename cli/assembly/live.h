@@ -20,7 +20,7 @@ struct dyno_live {
 /* What a worker is that computes, or was measured: as many KV blocks as kv.blocks says, or as its
  * sequences can fill, at most 1 GiB of them, or on GPUs what there is free; no scheduling ahead,
  * and no host time but the real one.  `live` is open where the device is real.
- * Errors: as dyno_cuda_device_blocks. */
+ * Errors: as dyno_cuda_device_blocks; DYNO_NO_MEMORY (more KV than this process may have). */
 dyno_status dyno_live_configure(struct dyno_worker_config *worker, const struct dyno_live *live,
                                 const struct dyno_scenario *scenario,
                                 const struct dyno_model *model, struct dyno_error *error);

@@ -157,6 +157,15 @@ printf 'Once upon a time there was a text.\n' >bad
 all_refuse "'./bad': read as a llama2.c model, its dim is 1701015119, which is not from 1 to\
  1048576; a model is a folder, a .gguf file or a llama2.c .bin file"
 
+# A good model whose keys and values are more than there is.
+for command in 'serve --port any' 'replay --arrival poisson:9 --requests 1 --db none'; do
+    # shellcheck disable=SC2086 # several words
+    "$dyno" $command --device cpu --model ./good --num-gpu-blocks-override 4000000000 >out 2>err &&
+        fail "$command takes terabytes"
+    grep -Eq "^dyno: 4000000000 blocks of KV for each of 1 workers take [0-9.]+ GB where [0-9.]+ GB\
+ of memory may be used; " err || fail "$(cat err)"
+done
+
 # added TOKEN: a good model, whose tokenizer.json has that added token, too.
 added() {
     cp -r good bad
