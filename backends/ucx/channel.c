@@ -408,6 +408,24 @@ dyno_status dyno_ucx_channel_open(struct dyno_ucx_channel **out,
     return DYNO_OK;
 }
 
+/* What is still under way has to be given up first: UCX does not destroy a worker with requests
+ * that an end which is gone did not answer.  Nothing moves any more, so nothing is written either.
+ * Over shared memory none wait for an answer, and no end can be given up. */
+static void give_up_requests(const struct dyno_ucx_channel *channel)
+{
+    const ucp_request_param_t how = {.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS,
+                                     .flags = UCP_EP_CLOSE_FLAG_FORCE};
+    void *request;
+
+    if (!channel->other || channel->config.transport != DYNO_UCX_TCP) {
+        return;
+    }
+    request = library_of(channel)->ep_close(channel->other, &how);
+    if (UCS_PTR_IS_PTR(request)) {
+        library_of(channel)->request_free(request);
+    }
+}
+
 /* The other end may be gone: nobody is asked to agree. */
 void dyno_ucx_channel_close(struct dyno_ucx_channel *channel)
 {
@@ -421,6 +439,7 @@ void dyno_ucx_channel_close(struct dyno_ucx_channel *channel)
         ucx->worker_release_address(channel->worker, channel->address);
     }
     if (channel->worker) {
+        give_up_requests(channel);
         ucx->worker_destroy(channel->worker);
     }
     if (channel->context) {

@@ -51,6 +51,7 @@ static bool find_workers(struct dyno_ucx_library *ucx)
 static bool find_transfers(struct dyno_ucx_library *ucx)
 {
     return find(ucx, "ucp_ep_create", &ucx->ep_create) &&
+           find(ucx, "ucp_ep_close_nbx", &ucx->ep_close) &&
            find(ucx, "ucp_am_send_nbx", &ucx->am_send) && find(ucx, "ucp_get_nbx", &ucx->get) &&
            find(ucx, "ucp_put_nbx", &ucx->put) &&
            find(ucx, "ucp_request_check_status", &ucx->request_check_status) &&

@@ -28,6 +28,7 @@ struct dyno_ucx_library {
     __typeof__(ucp_worker_flush_nbx) *worker_flush;
     __typeof__(ucp_worker_set_am_recv_handler) *worker_set_am_recv_handler;
     __typeof__(ucp_ep_create) *ep_create;
+    __typeof__(ucp_ep_close_nbx) *ep_close;
     __typeof__(ucp_am_send_nbx) *am_send;
     __typeof__(ucp_get_nbx) *get;
     __typeof__(ucp_put_nbx) *put;

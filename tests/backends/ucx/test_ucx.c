@@ -195,6 +195,59 @@ START_TEST(a_process_that_ends_is_the_death_of_its_workers)
 }
 END_TEST
 
+struct reading {
+    struct dyno_kv_peer *memory;
+    const struct dyno_model *model;
+    sem_t begun;
+};
+
+/* Blocks are under way, all of the time. */
+static void *read_on(void *context)
+{
+    struct reading *reading = context;
+    struct dyno_kv_storage *storage = NULL;
+    struct dyno_error error;
+    uint32_t blocks[BLOCKS];
+
+    ck_assert_int_eq(dyno_kv_storage_open(&storage, reading->model, BLOCKS, BLOCK_TOKENS,
+                                          DYNO_ELEMENT_F32, &error),
+                     DYNO_OK);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = BLOCKS - 1 - i; /* each in a piece of its own */
+    }
+    while (reading->memory->ops->fetch(reading->memory, blocks, &storage, blocks, BLOCKS)) {
+        (void)sem_post(&reading->begun);
+    }
+    dyno_kv_storage_close(storage);
+    return NULL;
+}
+
+START_TEST(a_process_may_end_while_it_is_read_from)
+{
+    struct dyno_clock *clock = NULL;
+    struct dyno_ucx_peers *peers;
+    struct reading reading;
+    pthread_t thread;
+    struct far far;
+
+    open_far(&far, 5);
+    ck_assert_int_eq(dyno_wall_clock_open(&clock, 1.0), DYNO_OK);
+    peers = open_peers(&far, clock, transport_of(_i % 2), 0);
+    reading.memory = dyno_ucx_peers_memory(peers, 0);
+    reading.model = &far.weights->model;
+    ck_assert_int_eq(sem_init(&reading.begun, 0, 0), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, read_on, &reading), 0);
+    while (sem_wait(&reading.begun) != 0) {
+    }
+    end_far(&far);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    dyno_ucx_peers_close(peers);
+    dyno_wall_clock_close(clock);
+    (void)sem_destroy(&reading.begun);
+    close_far(&far);
+}
+END_TEST
+
 /* ---- who is not welcome ---------------------------------------------------------------------- */
 
 static int dial(const struct far *far)
@@ -271,6 +324,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(cases, what_is_computed_there_is_what_would_be_computed_here, 0, 2);
     tcase_add_loop_test(cases, blocks_go_there_and_come_back, 0, 2);
     tcase_add_loop_test(cases, a_process_that_ends_is_the_death_of_its_workers, 0, 2);
+    tcase_add_loop_test(cases, a_process_may_end_while_it_is_read_from, 0, 20);
     tcase_add_test(cases, who_is_not_welcome_is_told_why);
     suite_add_tcase(suite, cases);
 }
