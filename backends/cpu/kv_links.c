@@ -1,6 +1,7 @@
 #include "backends/cpu/kv_links.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,18 @@ struct memories {
     struct dyno_kv_file **file; /* [endpoints]; NULL: a memory */
     struct dyno_kv_peer **peer; /* [endpoints]; NULL: here */
     bool any_peer;
-    struct dyno_kv_storage **near;    /* [ranks] of the end that is here, of the thread to peers */
+    uint32_t endpoint_count;
+    struct dyno_kv_storage **near;    /* [endpoints + 1][ranks] of the end that is here: of single
+                                         layers by where they come from, then of whole blocks */
+    pthread_mutex_t passing;          /* held by whose blocks lie between */
     struct dyno_kv_storage **between; /* [ranks] where neither is; NULL: one always is */
     uint32_t *between_blocks;         /* [between_count] all of them */
     uint32_t between_count;
+};
+
+/* Layers of which blocks move: [first, end), as of a transfer. */
+struct layers {
+    uint32_t first, end;
 };
 
 /* Blocks of a memory that come from a file, or go there: a rank's after the other. */
@@ -68,62 +77,84 @@ static void put(void *context, uint32_t block, void *bytes)
     }
 }
 
+/* Of a whole transfer to or from the memory between. */
+static struct dyno_kv_move between_move(const struct memories *memories, const uint32_t *there,
+                                        uint32_t count, struct layers layers)
+{
+    return (struct dyno_kv_move){.there = there,
+                                 .here = memories->between_blocks,
+                                 .count = count,
+                                 .storage = memories->between,
+                                 .first_layer = layers.first,
+                                 .end_layer = layers.end};
+}
+
 /* Blocks [done, done + count) of the transfer to the memory between: from another process, or a
  * file. Returns how many of the last ones are lost, or DYNO_COPY_NEVER. */
 static uint32_t bring(const struct memories *memories, const struct dyno_transfer *transfer,
-                      uint32_t done, uint32_t count)
+                      uint32_t done, uint32_t count, struct layers layers)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
     struct mover to = {memories, BETWEEN, memories->between_blocks};
     const uint32_t *blocks = transfer->from_blocks + done;
+    struct dyno_kv_move move = between_move(memories, blocks, count, layers);
 
     if (!source) {
         return dyno_kv_file_read(memories->file[transfer->from], blocks, transfer->names + done,
                                  count, put, &to);
     }
-    return source->ops->fetch(source, blocks, memories->between, memories->between_blocks, count)
-               ? 0
-               : DYNO_COPY_NEVER;
+    return source->ops->fetch(source, &move) ? 0 : DYNO_COPY_NEVER;
 }
 
 /* And from there, likewise. */
 static uint32_t take_on(const struct memories *memories, const struct dyno_transfer *transfer,
-                        uint32_t done, uint32_t count)
+                        uint32_t done, uint32_t count, struct layers layers)
 {
     struct dyno_kv_peer *target = memories->peer[transfer->to];
     struct mover from = {memories, BETWEEN, memories->between_blocks};
     const uint32_t *blocks = transfer->to_blocks + done;
+    struct dyno_kv_move move = between_move(memories, blocks, count, layers);
 
     if (!target) {
         return dyno_kv_file_write(memories->file[transfer->to], blocks, transfer->names + done,
                                   count, get, &from);
     }
-    return target->ops->store(target, blocks, memories->between, memories->between_blocks, count)
-               ? 0
-               : DYNO_COPY_NEVER;
+    return target->ops->store(target, &move) ? 0 : DYNO_COPY_NEVER;
+}
+
+/* Blocks [done, done + count) of the transfer, which have room there together.  Returns how many
+ * have passed; or DYNO_COPY_NEVER. */
+static uint32_t pass_on(struct memories *memories, const struct dyno_transfer *transfer,
+                        uint32_t done, uint32_t count, struct layers layers)
+{
+    uint32_t lost, came;
+
+    pthread_mutex_lock(&memories->passing);
+    lost = bring(memories, transfer, done, count, layers);
+    came = lost == DYNO_COPY_NEVER ? 0 : count - lost;
+    if (came > 0) {
+        lost = take_on(memories, transfer, done, came, layers);
+    }
+    pthread_mutex_unlock(&memories->passing);
+    return lost == DYNO_COPY_NEVER ? lost : came > 0 ? came - lost : 0;
 }
 
 /* From one process to another one, or between one and a file, by way of this one: as many blocks at
  * a time as there is room for. */
-static uint32_t relay(const struct memories *memories, const struct dyno_transfer *transfer)
+static uint32_t relay(struct memories *memories, const struct dyno_transfer *transfer,
+                      struct layers layers)
 {
     uint32_t count;
 
     for (uint32_t done = 0; done < transfer->blocks; done += count) {
-        uint32_t came, lost, went;
+        uint32_t went;
 
         count = transfer->blocks - done;
         count = count < memories->between_count ? count : memories->between_count;
-        lost = bring(memories, transfer, done, count);
-        if (lost == DYNO_COPY_NEVER) {
-            return lost;
+        went = pass_on(memories, transfer, done, count, layers);
+        if (went == DYNO_COPY_NEVER) {
+            return went;
         }
-        came = count - lost;
-        lost = came > 0 ? take_on(memories, transfer, done, came) : 0;
-        if (lost == DYNO_COPY_NEVER) {
-            return lost;
-        }
-        went = came - lost;
         if (went < count) {
             return transfer->blocks - done - went;
         }
@@ -131,37 +162,53 @@ static uint32_t relay(const struct memories *memories, const struct dyno_transfe
     return 0;
 }
 
-/* One end is in another process, or both are; a file may be the other one. */
-static uint32_t copy_far(const struct memories *memories, const struct dyno_transfer *transfer)
+/* One end is in another process, or both are; a file may be the other one.  `near` has room for the
+ * memory of the end that is here. */
+static uint32_t copy_far(struct memories *memories, const struct dyno_transfer *transfer,
+                         struct layers layers, struct dyno_kv_storage **near)
 {
     struct dyno_kv_peer *source = memories->peer[transfer->from];
     struct dyno_kv_peer *target = memories->peer[transfer->to];
-    bool done;
+    struct dyno_kv_move move = {.there = source ? transfer->from_blocks : transfer->to_blocks,
+                                .here = source ? transfer->to_blocks : transfer->from_blocks,
+                                .count = transfer->blocks,
+                                .storage = near,
+                                .first_layer = layers.first,
+                                .end_layer = layers.end};
 
     if ((source && target) || memories->file[transfer->from] || memories->file[transfer->to]) {
-        return relay(memories, transfer);
+        return relay(memories, transfer, layers);
     }
     for (uint32_t rank = 0; rank < memories->ranks; rank++) {
-        memories->near[rank] = storage_of(memories, source ? transfer->to : transfer->from, rank);
+        near[rank] = storage_of(memories, source ? transfer->to : transfer->from, rank);
     }
-    done = source ? source->ops->fetch(source, transfer->from_blocks, memories->near,
-                                       transfer->to_blocks, transfer->blocks)
-                  : target->ops->store(target, transfer->to_blocks, memories->near,
-                                       transfer->from_blocks, transfer->blocks);
-    return done ? 0 : DYNO_COPY_NEVER;
+    return (source ? source->ops->fetch(source, &move) : target->ops->store(target, &move))
+               ? 0
+               : DYNO_COPY_NEVER;
+}
+
+static struct dyno_kv_storage **near_of(const struct memories *memories, uint32_t row)
+{
+    return memories->near + (size_t)row * memories->ranks;
+}
+
+static bool is_far(const struct memories *memories, const struct dyno_transfer *transfer)
+{
+    return memories->peer[transfer->from] || memories->peer[transfer->to];
 }
 
 static uint32_t copy(void *context, const struct dyno_transfer *transfer)
 {
-    const struct memories *memories = context;
+    struct memories *memories = context;
     struct mover source = {memories, transfer->from, transfer->from_blocks};
     struct mover target = {memories, transfer->to, transfer->to_blocks};
 
     if ((memories->file[transfer->to] || memories->file[transfer->from]) && !transfer->names) {
         return transfer->blocks; /* there was no memory to name them in */
     }
-    if (memories->peer[transfer->from] || memories->peer[transfer->to]) {
-        return copy_far(memories, transfer);
+    if (is_far(memories, transfer)) {
+        return copy_far(memories, transfer, (struct layers){0},
+                        near_of(memories, memories->endpoint_count));
     }
     if (memories->file[transfer->to]) {
         return dyno_kv_file_write(memories->file[transfer->to], transfer->to_blocks,
@@ -189,21 +236,41 @@ static uint64_t pass_of(void *context, uint32_t from)
     return dyno_layer_gate_pass(memories->gate(memories->ask_context, from));
 }
 
-static uint32_t copy_layers(void *context, const struct dyno_transfer *transfer, uint64_t pass)
+static void copy_near(const struct memories *memories, const struct dyno_transfer *transfer,
+                      struct layers layers)
 {
-    const struct memories *memories = context;
-    struct dyno_layer_gate *gate = memories->gate(memories->ask_context, transfer->from);
+    for (uint32_t rank = 0; rank < memories->ranks; rank++) {
+        const struct dyno_kv_storage *from = storage_of(memories, transfer->from, rank);
+        const struct dyno_kv_storage *to = storage_of(memories, transfer->to, rank);
 
-    for (uint32_t layer = transfer->first_layer; layer < transfer->end_layer; layer++) {
-        dyno_layer_gate_await(gate, pass, layer);
-        for (uint32_t rank = 0; rank < memories->ranks; rank++) {
-            const struct dyno_kv_storage *from = storage_of(memories, transfer->from, rank);
-            const struct dyno_kv_storage *to = storage_of(memories, transfer->to, rank);
-
+        for (uint32_t layer = layers.first; layer < layers.end; layer++) {
             for (uint32_t i = 0; i < transfer->blocks; i++) {
                 dyno_kv_storage_copy_layer(to, transfer->to_blocks[i], from,
                                            transfer->from_blocks[i], layer);
             }
+        }
+    }
+}
+
+/* All layers that are there at a time.  What comes from one worker is copied by one thread. */
+static uint32_t copy_layers(void *context, const struct dyno_transfer *transfer, uint64_t pass)
+{
+    struct memories *memories = context;
+    struct dyno_layer_gate *gate = memories->gate(memories->ask_context, transfer->from);
+    struct layers layers = {.end = transfer->first_layer};
+
+    while (layers.end < transfer->end_layer) {
+        uint32_t there = dyno_layer_gate_await(gate, pass, layers.end), lost = 0;
+
+        layers.first = layers.end;
+        layers.end = there < transfer->end_layer ? there : transfer->end_layer;
+        if (is_far(memories, transfer)) {
+            lost = copy_far(memories, transfer, layers, near_of(memories, transfer->from));
+        } else {
+            copy_near(memories, transfer, layers);
+        }
+        if (lost > 0) {
+            return lost;
         }
     }
     return 0;
@@ -225,6 +292,7 @@ static void release(void *context)
 {
     struct memories *memories = context;
 
+    (void)pthread_mutex_destroy(&memories->passing);
     free(memories->storage);
     free(memories->file);
     free(memories->peer);
@@ -241,15 +309,17 @@ static bool time_rounds(const struct dyno_cpu_links_config *config, struct dyno_
                         uint32_t blocks, dyno_ns *least)
 {
     uint32_t numbers[MEASURED_BLOCKS];
+    struct dyno_kv_move move;
 
     for (uint32_t i = 0; i < blocks; i++) {
         numbers[i] = i;
     }
+    move = (struct dyno_kv_move){.there = numbers, .here = numbers, .count = blocks, .storage = to};
     *least = DYNO_NEVER;
     for (uint32_t i = 0; i < MEASURED_ROUNDS; i++) {
         dyno_ns began = config->now(config->clock), took;
 
-        if (peer && !peer->ops->fetch(peer, numbers, to, numbers, blocks)) {
+        if (peer && !peer->ops->fetch(peer, &move)) {
             return false;
         }
         for (uint32_t j = 0; !peer && j < blocks; j++) {
@@ -364,11 +434,13 @@ static bool take_between(struct memories *memories, const struct dyno_cpu_links_
 
 static bool take_config(struct memories *memories, const struct dyno_cpu_links_config *config)
 {
+    (void)pthread_mutex_init(&memories->passing, NULL);
     memories->ranks = config->ranks;
+    memories->endpoint_count = config->endpoint_count;
     memories->ask = config->storage;
     memories->ask_context = config->storage_context;
     memories->gate = config->gate;
-    memories->near = calloc(config->ranks, sizeof(struct dyno_kv_storage *));
+    memories->near = calloc((size_t)config->endpoint_count + 1, storages_bytes(config->ranks));
     memories->storage = malloc(config->endpoint_count * storages_bytes(config->ranks));
     memories->file = calloc(config->endpoint_count, sizeof(struct dyno_kv_file *));
     memories->peer = calloc(config->endpoint_count, sizeof(struct dyno_kv_peer *));

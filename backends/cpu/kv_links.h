@@ -4,8 +4,8 @@
  * may be in other processes (kv_peer.h), with a thread for those too.  A transfer whose process is
  * gone never arrives: whoever waits for it drops it.
  *
- * Single layers move between memories of this process while the next ones are computed, by a thread
- * for each worker that tells of them.
+ * Single layers move while the next ones are computed, by a thread for each worker that tells of
+ * them, whether it is here or in another process.
  */
 #ifndef DYNO_BACKENDS_CPU_KV_LINKS_H
 #define DYNO_BACKENDS_CPU_KV_LINKS_H
@@ -35,8 +35,8 @@ struct dyno_cpu_links_config {
     /* [ranks], copied, of the memories' shape: a piece at a time, what moves from one other process
      * to another one, or between one and a file, lies here on its way.  NULL: nothing does. */
     struct dyno_kv_storage *const *between;
-    /* Where a worker of this process tells of the layers of its passes, and how many workers do;
-     * NULL: nobody does, and whole blocks move. */
+    /* Where it is told how far a worker's passes have come, and of how many workers it is; NULL: of
+     * none, and whole blocks move. */
     struct dyno_layer_gate *(*gate)(const void *context, uint32_t endpoint);
     uint32_t gate_count;
     dyno_ns (*now)(const struct dyno_clock *clock);

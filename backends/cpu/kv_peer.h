@@ -1,7 +1,7 @@
 /* Seam: memory of keys and values in another process, by which links (kv_links.h) move blocks.
  *
- * Called from one thread at a time.  Both return false where the other process is gone, or goes
- * while they wait: then nothing is known of what was to be written.
+ * From any thread; several move by turns.  Both return false where the other process is gone, or
+ * goes while they wait: then nothing is known of what was to be written.
  */
 #ifndef DYNO_BACKENDS_CPU_KV_PEER_H
 #define DYNO_BACKENDS_CPU_KV_PEER_H
@@ -13,12 +13,17 @@
 
 struct dyno_kv_peer;
 
+/* What moves: between its blocks there[count] and blocks here[count] of each rank's storage. */
+struct dyno_kv_move {
+    const uint32_t *there, *here;
+    uint32_t count;
+    struct dyno_kv_storage *const *storage; /* [ranks] */
+    uint32_t first_layer, end_layer;        /* only these; end_layer 0: all */
+};
+
 struct dyno_kv_peer_ops {
-    /* Its blocks from[count] into blocks to[count] of a rank's storage each; and the other way. */
-    bool (*fetch)(struct dyno_kv_peer *peer, const uint32_t *from,
-                  struct dyno_kv_storage *const *storage, const uint32_t *to, uint32_t count);
-    bool (*store)(struct dyno_kv_peer *peer, const uint32_t *to,
-                  struct dyno_kv_storage *const *storage, const uint32_t *from, uint32_t count);
+    bool (*fetch)(struct dyno_kv_peer *peer, const struct dyno_kv_move *move); /* from there */
+    bool (*store)(struct dyno_kv_peer *peer, const struct dyno_kv_move *move); /* to there */
 };
 
 struct dyno_kv_peer {

@@ -13,28 +13,28 @@ void dyno_layer_gate_release(struct dyno_layer_gate *gate)
     (void)pthread_mutex_destroy(&gate->lock);
 }
 
-static void move_on(struct dyno_layer_gate *gate, uint64_t passes, uint32_t layers)
+void dyno_layer_gate_begin(struct dyno_layer_gate *gate)
 {
     pthread_mutex_lock(&gate->lock);
-    gate->pass += passes;
-    gate->layers = layers;
+    gate->pass++;
+    gate->layers = 0;
     pthread_cond_broadcast(&gate->moved);
     pthread_mutex_unlock(&gate->lock);
 }
 
-void dyno_layer_gate_begin(struct dyno_layer_gate *gate)
-{
-    move_on(gate, 1, 0);
-}
-
 void dyno_layer_gate_note(struct dyno_layer_gate *gate, uint32_t layers)
 {
-    move_on(gate, 0, layers);
+    pthread_mutex_lock(&gate->lock);
+    if (layers > gate->layers) {
+        gate->layers = layers;
+        pthread_cond_broadcast(&gate->moved);
+    }
+    pthread_mutex_unlock(&gate->lock);
 }
 
 void dyno_layer_gate_end(struct dyno_layer_gate *gate)
 {
-    move_on(gate, 0, UINT32_MAX);
+    dyno_layer_gate_note(gate, UINT32_MAX);
 }
 
 uint64_t dyno_layer_gate_pass(struct dyno_layer_gate *gate)
@@ -47,11 +47,15 @@ uint64_t dyno_layer_gate_pass(struct dyno_layer_gate *gate)
     return pass;
 }
 
-void dyno_layer_gate_await(struct dyno_layer_gate *gate, uint64_t pass, uint32_t layer)
+uint32_t dyno_layer_gate_await(struct dyno_layer_gate *gate, uint64_t pass, uint32_t layer)
 {
+    uint32_t layers;
+
     pthread_mutex_lock(&gate->lock);
     while (gate->pass == pass && gate->layers <= layer) {
         pthread_cond_wait(&gate->moved, &gate->lock);
     }
+    layers = gate->pass == pass ? gate->layers : UINT32_MAX;
     pthread_mutex_unlock(&gate->lock);
+    return layers;
 }

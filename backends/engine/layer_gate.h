@@ -26,13 +26,15 @@ void dyno_layer_gate_init(struct dyno_layer_gate *gate);
 void dyno_layer_gate_release(struct dyno_layer_gate *gate); /* nobody waits any more */
 
 void dyno_layer_gate_begin(struct dyno_layer_gate *gate);
+/* Fewer than were noted already: nothing. */
 void dyno_layer_gate_note(struct dyno_layer_gate *gate, uint32_t layers);
 void dyno_layer_gate_end(struct dyno_layer_gate *gate);
 
 /* The pass that began last, to be waited for. */
 uint64_t dyno_layer_gate_pass(struct dyno_layer_gate *gate);
 
-/* Wait until layer `layer` of the pass is computed, or the pass is over. */
-void dyno_layer_gate_await(struct dyno_layer_gate *gate, uint64_t pass, uint32_t layer);
+/* Wait until layer `layer` of the pass is computed, or the pass is over.  Returns how many of its
+ * layers are, more than `layer`; UINT32_MAX: it is over. */
+uint32_t dyno_layer_gate_await(struct dyno_layer_gate *gate, uint64_t pass, uint32_t layer);
 
 #endif

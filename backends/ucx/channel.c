@@ -135,6 +135,19 @@ static bool keep(struct inbox *inbox, const void *body, size_t size)
     return true;
 }
 
+/* What is told late, which nothing forbids, is of no use any more. */
+static void hear_layers(struct dyno_ucx_channel *channel, const struct dyno_ucx_head *head,
+                        size_t size)
+{
+    const struct dyno_ucx_channel_config *config = &channel->config;
+
+    if (!config->layers_done || size > 0) {
+        channel->broken = true;
+    } else if (head->number == channel->asked && !channel->inbox.full) {
+        channel->broken = !config->layers_done(config->context, head->layers) || channel->broken;
+    }
+}
+
 /* One question is answered before the next is asked: a second one breaks the channel, as does one
  * that is too long, or would have to be fetched. */
 static ucs_status_t on_message(void *context, const void *header, size_t header_size, void *body,
@@ -150,6 +163,10 @@ static ucs_status_t on_message(void *context, const void *header, size_t header_
     memcpy(&head, header, sizeof head);
     if (head.key != channel->key) {
         return UCS_OK; /* a stranger, or a session of before */
+    }
+    if (head.layers > 0) {
+        hear_layers(channel, &head, size);
+        return UCS_OK;
     }
     if (inbox->full || size > channel->config.body_max ||
         (how->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0 || !keep(inbox, body, size)) {
@@ -213,10 +230,22 @@ dyno_status dyno_ucx_channel_answer(struct dyno_ucx_channel *channel,
     ucp_ep_h to = channel->inbox.reply_to;
 
     channel->inbox.full = false; /* another may come once the answer is there */
-    if (!to || is_over(channel)) {
+    if (!to || channel->broken || is_over(channel)) {
         return DYNO_WORKER_GONE;
     }
     return send_message(channel, to, head, body, size, 0);
+}
+
+dyno_status dyno_ucx_channel_tell_layers(struct dyno_ucx_channel *channel, uint32_t layers)
+{
+    const struct inbox *inbox = &channel->inbox;
+    const struct dyno_ucx_head head = {
+        .key = channel->key, .number = inbox->head.number, .layers = layers};
+
+    if (!inbox->full || !inbox->reply_to || channel->broken || is_over(channel)) {
+        return DYNO_WORKER_GONE;
+    }
+    return send_message(channel, inbox->reply_to, &head, NULL, 0, 0);
 }
 
 void dyno_ucx_channel_serve(struct dyno_ucx_channel *channel)

@@ -1,10 +1,11 @@
 /* A channel: one process's end of a way to another one, over UCX, for one thread.
  *
- * Messages go one at a time: a question and its answer (active messages).  Memory that the other
- * end has registered is read and written without asking it (remote memory access).  Everything here
- * belongs to the one thread that uses the channel, and only moves while that thread is in one of
- * these functions; the thread may be another one later.  Whoever waits sleeps, until something
- * comes, or a connection ends or a descriptor becomes readable, which ends all waiting for good.
+ * Messages go one at a time: a question and its answer (active messages), before which the other
+ * end may tell how far it has come.  Memory that the other end has registered is read and written
+ * without asking it (remote memory access).  Everything here belongs to the one thread that uses
+ * the channel, and only moves while that thread is in one of these functions; the thread may be
+ * another one later.  Whoever waits sleeps, until something comes, or a connection ends or a
+ * descriptor becomes readable, which ends all waiting for good.
  */
 #ifndef DYNO_BACKENDS_UCX_CHANNEL_H
 #define DYNO_BACKENDS_UCX_CHANNEL_H
@@ -24,6 +25,11 @@ struct dyno_ucx_channel_config {
     bool loopback;                      /* TCP: this machine only */
     size_t body_max;                    /* of a message that comes: a longer one breaks it */
     int connection, stop;               /* the connection and the descriptor; -1: none; not owned */
+    /* Told while a question is asked, by the thread that asks: so many layers of what it asks for
+     * are computed, as the other end says; false: that cannot be, and breaks the channel.  NULL: so
+     * does whatever is told. */
+    bool (*layers_done)(void *context, uint32_t layers);
+    void *context; /* not owned */
 };
 
 /* What goes before a message's body. */
@@ -32,7 +38,7 @@ struct dyno_ucx_head {
     uint64_t number;  /* of the question; its answer has the same */
     uint64_t took_ns; /* answers: what was computed took so long */
     uint32_t refused; /* answers: 1: the body is a sentence that says why */
-    uint32_t unused;  /* 0 */
+    uint32_t layers;  /* > 0: this is no answer yet, but so many layers of it are computed */
 };
 
 /* On success *out is closed with dyno_ucx_channel_close.  Errors: DYNO_NO_MEMORY, DYNO_IO (UCX's
@@ -64,6 +70,10 @@ dyno_status dyno_ucx_channel_hear(struct dyno_ucx_channel *channel, struct dyno_
 dyno_status dyno_ucx_channel_answer(struct dyno_ucx_channel *channel,
                                     const struct dyno_ucx_head *head, const void *body,
                                     size_t size);
+
+/* Tell who asked the question that came last, before it is answered: so many layers of what it asks
+ * for are computed.  Without an answer nobody counts on being told. */
+dyno_status dyno_ucx_channel_tell_layers(struct dyno_ucx_channel *channel, uint32_t layers);
 
 /* Serve what others do to this end's memory, until waiting ends. */
 void dyno_ucx_channel_serve(struct dyno_ucx_channel *channel);

@@ -59,9 +59,12 @@ static dyno_status move_bytes(struct dyno_ucx_far_memory *memory, const struct p
 }
 
 static dyno_status move_run(struct dyno_ucx_far_memory *memory, const struct part *part,
-                            const struct dyno_kv_storage *storage, struct run run, bool read)
+                            const struct dyno_kv_storage *storage, const struct dyno_kv_move *move,
+                            struct run run, bool read)
 {
-    for (uint32_t i = 0; i < storage->layers; i++) {
+    uint32_t end = move->end_layer > 0 ? move->end_layer : storage->layers;
+
+    for (uint32_t i = move->first_layer; i < end; i++) {
         struct dyno_kv_parts here = dyno_kv_storage_parts(storage, i, run.here);
         struct dyno_kv_parts far = dyno_kv_storage_parts(part->shape, i, run.far);
 
@@ -72,16 +75,15 @@ static dyno_status move_run(struct dyno_ucx_far_memory *memory, const struct par
     return DYNO_OK;
 }
 
-static dyno_status move_all(struct dyno_ucx_far_memory *memory, const uint32_t *far,
-                            struct dyno_kv_storage *const *storages, const uint32_t *here,
-                            uint32_t count, bool read)
+static dyno_status move_all(struct dyno_ucx_far_memory *memory, const struct dyno_kv_move *move,
+                            bool read)
 {
     memory->under_way = 0;
     for (uint32_t rank = 0; rank < memory->config.ranks; rank++) {
-        for (uint32_t i = 0; i < count;) {
-            struct run run = next_run(far + i, here + i, count - i);
+        for (uint32_t i = 0; i < move->count;) {
+            struct run run = next_run(move->there + i, move->here + i, move->count - i);
 
-            DYNO_TRY(move_run(memory, &memory->parts[rank], storages[rank], run, read));
+            DYNO_TRY(move_run(memory, &memory->parts[rank], move->storage[rank], move, run, read));
             i += run.count;
         }
     }
@@ -89,29 +91,30 @@ static dyno_status move_all(struct dyno_ucx_far_memory *memory, const uint32_t *
 }
 
 /* What was moved counts only if the other process was there all along. */
-static bool move(struct dyno_ucx_far_memory *memory, const uint32_t *far,
-                 struct dyno_kv_storage *const *storages, const uint32_t *here, uint32_t count,
-                 bool read)
+static bool move_blocks(struct dyno_ucx_far_memory *memory, const struct dyno_kv_move *move,
+                        bool read)
 {
+    dyno_status status;
     dyno_ns since;
 
-    if (move_all(memory, far, storages, here, count, read) != DYNO_OK) {
+    pthread_mutex_lock(memory->config.turn);
+    status = move_all(memory, move, read);
+    pthread_mutex_unlock(memory->config.turn);
+    if (status != DYNO_OK) {
         dyno_ucx_peer_give_up(memory->config.peer, "its memory cannot be reached");
         return false;
     }
     return !dyno_ucx_peer_is_gone(memory->config.peer, &since);
 }
 
-static bool fetch(struct dyno_kv_peer *peer, const uint32_t *from,
-                  struct dyno_kv_storage *const *storage, const uint32_t *to, uint32_t count)
+static bool fetch(struct dyno_kv_peer *peer, const struct dyno_kv_move *move)
 {
-    return move(memory_of(peer), from, storage, to, count, true);
+    return move_blocks(memory_of(peer), move, true);
 }
 
-static bool store(struct dyno_kv_peer *peer, const uint32_t *to,
-                  struct dyno_kv_storage *const *storage, const uint32_t *from, uint32_t count)
+static bool store(struct dyno_kv_peer *peer, const struct dyno_kv_move *move)
 {
-    return move(memory_of(peer), to, storage, from, count, false);
+    return move_blocks(memory_of(peer), move, false);
 }
 
 static const struct dyno_kv_peer_ops far_memory_ops = {.fetch = fetch, .store = store};

@@ -2,6 +2,8 @@
 #ifndef DYNO_BACKENDS_UCX_FAR_MEMORY_H
 #define DYNO_BACKENDS_UCX_FAR_MEMORY_H
 
+#include <pthread.h>
+
 #include "backends/ucx/peer.h"
 
 struct dyno_ucx_far_memory;
@@ -10,6 +12,7 @@ struct dyno_ucx_far_memory_config {
     const struct dyno_weights *weights;
     uint32_t ranks, blocks, block_tokens;
     struct dyno_ucx_peer *peer; /* who has it, and is told where it cannot be reached */
+    pthread_mutex_t *turn;      /* held by who uses the channel, once it is open; not owned */
     bool is_shared;             /* it is mapped here: all of it is touched when it is opened */
 };
 

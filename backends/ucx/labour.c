@@ -9,7 +9,10 @@
 struct dyno_ucx_labour {
     struct dyno_ranks *ranks;
     struct dyno_ucx_limits limits;
-    uint32_t hidden;
+    uint32_t hidden, layers;
+    void (*layer_done)(void *context, uint32_t layers); /* NULL: nobody wants to know */
+    void *layer_context;
+    bool yields;                       /* this step does */
     struct dyno_ucx_piece *pieces;     /* [rows_max] */
     struct dyno_forward_slice *slices; /* [rows_max] */
     float *logits;                     /* [logits_capacity][vocab] */
@@ -42,6 +45,15 @@ static bool grow(float **array, uint32_t *capacity, uint32_t count, size_t width
     return true;
 }
 
+static void tell_layer(void *context, uint32_t layers)
+{
+    const struct dyno_ucx_labour *labour = context;
+
+    if (labour->yields && layers < labour->layers) {
+        labour->layer_done(labour->layer_context, layers);
+    }
+}
+
 static bool make_room(struct dyno_ucx_labour *labour, uint32_t piece_count)
 {
     uint32_t logits = 0, states = 0;
@@ -60,6 +72,7 @@ static void lay_out(struct dyno_ucx_labour *labour, uint32_t piece_count)
 {
     float *state = labour->states;
 
+    labour->yields = false;
     for (uint32_t i = 0; i < piece_count; i++) {
         const struct dyno_ucx_piece *piece = &labour->pieces[i];
 
@@ -70,6 +83,7 @@ static void lay_out(struct dyno_ucx_labour *labour, uint32_t piece_count)
                                         .cached = piece->cached,
                                         .table = piece->table,
                                         .yields = piece->wanted != DYNO_UCX_NOTHING};
+        labour->yields = labour->yields || labour->slices[i].yields;
         if (piece->wanted == DYNO_UCX_STATE) {
             labour->slices[i].state = state;
             state += labour->hidden;
@@ -142,6 +156,18 @@ const struct dyno_ucx_limits *dyno_ucx_labour_limits(const struct dyno_ucx_labou
     return &labour->limits;
 }
 
+static dyno_status open_ranks(struct dyno_ucx_labour *labour,
+                              const struct dyno_ranks_config *config, struct dyno_error *error)
+{
+    struct dyno_ranks_config ranks = *config;
+
+    labour->layer_done = config->layer_done;
+    labour->layer_context = config->layer_context;
+    ranks.layer_done = config->layer_done ? tell_layer : NULL;
+    ranks.layer_context = labour;
+    return dyno_ranks_open(&labour->ranks, &ranks, error);
+}
+
 dyno_status dyno_ucx_labour_open(struct dyno_ucx_labour **out,
                                  const struct dyno_ranks_config *config, struct dyno_error *error)
 {
@@ -158,13 +184,14 @@ dyno_status dyno_ucx_labour_open(struct dyno_ucx_labour **out,
             dyno_fail(error, DYNO_NO_MEMORY, "no memory for passes of %u rows", config->rows_max);
     }
     if (status == DYNO_OK) {
-        status = dyno_ranks_open(&labour->ranks, config, error);
+        status = open_ranks(labour, config, error);
     }
     if (status != DYNO_OK) {
         dyno_ucx_labour_close(labour);
         return status;
     }
     labour->hidden = config->weights->model.hidden;
+    labour->layers = config->weights->model.layers;
     labour->limits = (struct dyno_ucx_limits){.rows_max = config->rows_max,
                                               .positions = dyno_ranks_positions(labour->ranks),
                                               .vocab = config->weights->model.vocab,

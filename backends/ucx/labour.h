@@ -8,7 +8,9 @@
 
 struct dyno_ucx_labour;
 
-/* On success *out is the caller's (dyno_ucx_labour_close).  Errors: as dyno_ranks_open. */
+/* config->layer_done is told of layers that somebody may wait for: those of steps that yield, but
+ * for the last one, whose end is the step's.  On success *out is the caller's
+ * (dyno_ucx_labour_close).  Errors: as dyno_ranks_open. */
 dyno_status dyno_ucx_labour_open(struct dyno_ucx_labour **out,
                                  const struct dyno_ranks_config *config, struct dyno_error *error);
 void dyno_ucx_labour_close(struct dyno_ucx_labour *labour); /* NULL: nothing */

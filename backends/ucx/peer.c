@@ -19,10 +19,12 @@ enum { BEATS = 4 }; /* of which the first that is heard does */
 
 /* One of its workers, as its thread here knows it. */
 struct hand {
+    struct dyno_ucx_peer *peer;
     struct dyno_ucx_channel *channel;
+    struct dyno_layer_gate *gate; /* of the step that is asked for; NULL: it has none */
     struct dyno_ucx_bytes question;
     struct dyno_ucx_far_memory *memory;
-    uint64_t steps, beside_ns;
+    uint64_t steps, beside_ns, layers;
 };
 
 /* The lock is for who says first that it is gone. */
@@ -41,7 +43,8 @@ struct dyno_ucx_peer {
     bool watches;
     uint64_t key;
     struct dyno_ucx_channel *memories;
-    struct hand *hands; /* [config.workers] */
+    pthread_mutex_t turn; /* whose it is to use that */
+    struct hand *hands;   /* [config.workers] */
 };
 
 /* ---- gone ------------------------------------------------------------------------------------ */
@@ -123,14 +126,31 @@ static void give_up_in_words(struct dyno_ucx_peer *peer, const char *words, size
     dyno_ucx_peer_give_up(peer, text);
 }
 
+/* Of the last layer it tells by its answer. */
+static bool note_layers(void *context, uint32_t layers)
+{
+    struct hand *hand = context;
+
+    if (layers >= hand->peer->config.weights->model.layers) {
+        dyno_ucx_peer_give_up(hand->peer, "it told of a layer that there is not");
+        return false;
+    }
+    hand->layers++;
+    if (hand->gate) {
+        dyno_layer_gate_note(hand->gate, layers);
+    }
+    return true;
+}
+
 bool dyno_ucx_peer_step(struct dyno_ucx_peer *peer, uint32_t worker,
                         const struct dyno_engine_piece *pieces, uint32_t piece_count,
-                        const void **answer, size_t *size)
+                        struct dyno_layer_gate *gate, const void **answer, size_t *size)
 {
     struct hand *hand = &peer->hands[worker];
     dyno_ns began = peer->config.now(peer->config.clock), took;
     struct dyno_ucx_head head;
 
+    hand->gate = gate;
     hand->question.size = 0;
     dyno_ucx_put_step(&hand->question, pieces, piece_count, peer->config.block_tokens);
     if (hand->question.failed) {
@@ -153,9 +173,13 @@ bool dyno_ucx_peer_step(struct dyno_ucx_peer *peer, uint32_t worker,
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* `hand`: whose it is; NULL: nobody's. */
 static dyno_status open_channel(struct dyno_ucx_channel **out, const struct dyno_ucx_peer *peer,
-                                const void *address, size_t body_max, struct dyno_error *error)
+                                const void *address, size_t body_max, struct hand *hand,
+                                struct dyno_error *error)
 {
+    bool told = hand && peer->config.tells_layers;
+
     DYNO_TRY(dyno_ucx_channel_open(out,
                                    &(struct dyno_ucx_channel_config){
                                        .ucx = peer->ucx,
@@ -163,7 +187,9 @@ static dyno_status open_channel(struct dyno_ucx_channel **out, const struct dyno
                                        .loopback = peer->loopback,
                                        .body_max = body_max,
                                        .connection = peer->socket,
-                                       .stop = peer->gone_event},
+                                       .stop = peer->gone_event,
+                                       .layers_done = told ? note_layers : NULL,
+                                       .context = hand},
                                    error));
     dyno_ucx_channel_listen(*out, peer->key);
     return dyno_ucx_channel_connect(*out, address, error);
@@ -191,7 +217,8 @@ static dyno_status open_hand(struct dyno_ucx_peer *peer, struct hand *hand,
     if (!address) {
         return cut_short(error);
     }
-    DYNO_TRY(open_channel(&hand->channel, peer, address, peer->config.rows_max * row, error));
+    hand->peer = peer;
+    DYNO_TRY(open_channel(&hand->channel, peer, address, peer->config.rows_max * row, hand, error));
     return dyno_ucx_far_memory_open(
         &hand->memory, peer->memories, reader,
         &(struct dyno_ucx_far_memory_config){.weights = peer->config.weights,
@@ -200,6 +227,7 @@ static dyno_status open_hand(struct dyno_ucx_peer *peer, struct hand *hand,
                                              .block_tokens = peer->config.block_tokens,
                                              .is_shared =
                                                  peer->hello.transport == DYNO_UCX_SHARED_MEMORY,
+                                             .turn = &peer->turn,
                                              .peer = peer},
         error);
 }
@@ -214,7 +242,7 @@ static dyno_status open_hands(struct dyno_ucx_peer *peer, struct dyno_ucx_reader
     if (!address) {
         return cut_short(error);
     }
-    DYNO_TRY(open_channel(&peer->memories, peer, address, 0, error));
+    DYNO_TRY(open_channel(&peer->memories, peer, address, 0, NULL, error));
     peer->hands = calloc(peer->config.workers, sizeof *peer->hands);
     if (!peer->hands) {
         return dyno_fail(error, DYNO_NO_MEMORY, "no memory for %u workers", peer->config.workers);
@@ -300,7 +328,8 @@ static dyno_status meet(struct dyno_ucx_peer *peer, const char *address, struct 
         .blocks = config->blocks,
         .block_tokens = config->block_tokens,
         .rows_max = config->rows_max,
-        .beat_ms = beat_ms(config->silence_ns)};
+        .beat_ms = beat_ms(config->silence_ns),
+        .tells_layers = config->tells_layers};
     dyno_ucx_socket_limit(peer->socket,
                           peer->hello.beat_ms > 0 ? BEATS * peer->hello.beat_ms : WELCOME_MS);
     if (!dyno_ucx_write(peer->socket, &peer->hello, sizeof peer->hello)) {
@@ -344,6 +373,7 @@ dyno_status dyno_ucx_peer_open(struct dyno_ucx_peer **out, const struct dyno_ucx
     peer->ucx = ucx;
     peer->socket = peer->gone_event = -1;
     pthread_mutex_init(&peer->lock, NULL);
+    pthread_mutex_init(&peer->turn, NULL);
     status = open_all(peer, address, error);
     if (status != DYNO_OK) {
         dyno_ucx_peer_close(peer);
@@ -376,6 +406,7 @@ void dyno_ucx_peer_close(struct dyno_ucx_peer *peer)
         (void)close(peer->gone_event);
     }
     pthread_mutex_destroy(&peer->lock);
+    pthread_mutex_destroy(&peer->turn);
     free(peer->hands);
     free(peer);
 }
@@ -390,5 +421,6 @@ void dyno_ucx_peer_add_totals(const struct dyno_ucx_peer *peer, struct dyno_ucx_
     for (uint32_t i = 0; i < peer->config.workers; i++) {
         sum->steps += peer->hands[i].steps;
         sum->beside_ns += peer->hands[i].beside_ns;
+        sum->layers += peer->hands[i].layers;
     }
 }

@@ -19,10 +19,10 @@ bool dyno_ucx_peer_is_gone(const struct dyno_ucx_peer *peer, dyno_ns *since);
 const char *dyno_ucx_peer_why(const struct dyno_ucx_peer *peer);
 
 /* Compute a step of one of its workers, for the thread of that worker: answer[*size], until the
- * next one.  False: it is gone. */
+ * next one.  What it tells of layers is noted at `gate`; NULL: at none.  False: it is gone. */
 bool dyno_ucx_peer_step(struct dyno_ucx_peer *peer, uint32_t worker,
                         const struct dyno_engine_piece *pieces, uint32_t piece_count,
-                        const void **answer, size_t *size);
+                        struct dyno_layer_gate *gate, const void **answer, size_t *size);
 
 /* It answered what nobody answers. */
 void dyno_ucx_peer_give_up(struct dyno_ucx_peer *peer, const char *why);

@@ -162,9 +162,7 @@ dyno_status dyno_ucx_hand_start(struct dyno_ucx_hand *hand)
 /* ---- memories -------------------------------------------------------------------------------- */
 
 /* Whoever is there now; the worker's thread may be about to let go of it. */
-static bool move(struct dyno_kv_peer *memory, const uint32_t *there,
-                 struct dyno_kv_storage *const *storage, const uint32_t *here, uint32_t count,
-                 bool fetches)
+static bool move_blocks(struct dyno_kv_peer *memory, const struct dyno_kv_move *move, bool fetches)
 {
     struct dyno_ucx_hand *hand = (struct dyno_ucx_hand *)memory; /* its first member */
     struct dyno_ucx_stay *stay = hold(hand->peers, &hand->stay);
@@ -175,22 +173,19 @@ static bool move(struct dyno_kv_peer *memory, const uint32_t *there,
         return false;
     }
     now = dyno_ucx_peer_memory(stay->peer, dyno_ucx_hand_index(hand));
-    done = fetches ? now->ops->fetch(now, there, storage, here, count)
-                   : now->ops->store(now, there, storage, here, count);
+    done = fetches ? now->ops->fetch(now, move) : now->ops->store(now, move);
     let_go(hand, stay);
     return done;
 }
 
-static bool fetch(struct dyno_kv_peer *memory, const uint32_t *from,
-                  struct dyno_kv_storage *const *storage, const uint32_t *to, uint32_t count)
+static bool fetch(struct dyno_kv_peer *memory, const struct dyno_kv_move *move)
 {
-    return move(memory, from, storage, to, count, true);
+    return move_blocks(memory, move, true);
 }
 
-static bool store(struct dyno_kv_peer *memory, const uint32_t *to,
-                  struct dyno_kv_storage *const *storage, const uint32_t *from, uint32_t count)
+static bool store(struct dyno_kv_peer *memory, const struct dyno_kv_move *move)
 {
-    return move(memory, to, storage, from, count, false);
+    return move_blocks(memory, move, false);
 }
 
 static const struct dyno_kv_peer_ops memory_ops = {.fetch = fetch, .store = store};

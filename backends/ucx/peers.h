@@ -30,6 +30,7 @@ struct dyno_ucx_peers_config {
     dyno_ns look_for_ns; /* how long a process that is gone is looked for; 0: not at all */
     dyno_ns silence_ns;  /* one of which nothing is heard for so long is gone; 0: it never is */
     bool predicts;       /* measure a few passes when a device opens, to say what one would take */
+    bool tells_layers;   /* gates of the device (backends/engine/layer_gate.h) are told of layers */
     /* What time it is, and whom to wake: both from any thread. */
     dyno_ns (*now)(const struct dyno_clock *clock);
     void (*wake)(struct dyno_clock *clock);
@@ -76,6 +77,7 @@ dyno_status dyno_ucx_faults_open(struct dyno_faults **out,
  * computing. */
 struct dyno_ucx_totals {
     uint64_t steps, beside_ns;
+    uint64_t layers; /* of all steps, that were told of before the answer */
 };
 
 /* Of the processes that are there, while no pass is under way. */

@@ -46,6 +46,14 @@ static bool is_answer(const struct dyno_ucx_peers *peers, const struct dyno_engi
     return !answer.failed && answer.left == 0;
 }
 
+static struct dyno_layer_gate *gate_of(const struct dyno_ucx_hand *hand)
+{
+    const struct dyno_ucx_peers *peers = hand->peers;
+
+    return peers->config.tells_layers ? dyno_threaded_device_gate(peers->device, hand->number)
+                                      : NULL;
+}
+
 /* Where the process is gone nothing is told to anybody: that is asked next. */
 static dyno_status step(void *context, uint32_t worker, const struct dyno_engine_piece *pieces,
                         uint32_t piece_count, uint32_t *next)
@@ -57,8 +65,8 @@ static dyno_status step(void *context, uint32_t worker, const struct dyno_engine
 
     (void)next;
     *answer = (struct dyno_ucx_reader){.at = NULL};
-    if (peer && dyno_ucx_peer_step(peer, dyno_ucx_hand_index(hand), pieces, piece_count, &bytes,
-                                   &answer->left)) {
+    if (peer && dyno_ucx_peer_step(peer, dyno_ucx_hand_index(hand), pieces, piece_count,
+                                   gate_of(hand), &bytes, &answer->left)) {
         answer->at = bytes;
         if (!is_answer(hand->peers, pieces, piece_count, *answer)) {
             dyno_ucx_peer_give_up(peer, "it answered something else than it was asked for");
@@ -128,7 +136,7 @@ static void try_pass(void *context, const uint32_t *table, uint32_t first, uint3
     const void *answer;
     size_t size;
 
-    (void)dyno_ucx_peer_step(dyno_ucx_hand_peer(hand), dyno_ucx_hand_index(hand), &piece, 1,
+    (void)dyno_ucx_peer_step(dyno_ucx_hand_peer(hand), dyno_ucx_hand_index(hand), &piece, 1, NULL,
                              &answer, &size);
 }
 
@@ -171,5 +179,7 @@ dyno_status dyno_ucx_device_open(struct dyno_device **out, struct dyno_ucx_peers
     config.context = peers;
     config.eos = peers->config.weights->eos;
     config.eos_count = peers->config.weights->eos_count;
-    return dyno_threaded_device_open(out, &config, error);
+    DYNO_TRY(dyno_threaded_device_open(&peers->device, &config, error));
+    *out = peers->device;
+    return DYNO_OK;
 }

@@ -53,6 +53,7 @@ struct dyno_ucx_peers {
     struct dyno_ucx_place *places; /* [place_count] */
     uint32_t place_count, workers_each;
     struct dyno_ucx_hand *hands; /* [config.workers] */
+    struct dyno_device *device;  /* not owned; NULL: it is not open yet */
     pthread_mutex_t lock;        /* of what says so */
     pthread_cond_t closed;       /* a stay was */
     struct dyno_ucx_loss loss;   /* likewise */

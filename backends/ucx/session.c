@@ -143,6 +143,14 @@ static void *reachable_memory(void *context, uint32_t rank, uint64_t bytes)
     return hand->memory[rank].at;
 }
 
+/* In the thread that works.  Who asked and is gone hears of nothing else either. */
+static void tell_layers(void *context, uint32_t layers)
+{
+    const struct hand *hand = context;
+
+    (void)dyno_ucx_channel_tell_layers(hand->channel, layers);
+}
+
 static dyno_status open_hand(struct hand *hand, struct dyno_ucx_session *session,
                              struct dyno_error *error)
 {
@@ -163,6 +171,8 @@ static dyno_status open_hand(struct hand *hand, struct dyno_ucx_session *session
                                     .block_tokens = hello->block_tokens,
                                     .kv = DYNO_ELEMENT_F32,
                                     .rows_max = hello->rows_max,
+                                    .layer_done = hello->tells_layers ? tell_layers : NULL,
+                                    .layer_context = hand,
                                     .memory = reachable_memory,
                                     .memory_context = hand},
         error));

@@ -49,6 +49,10 @@ dyno_status dyno_ucx_hello_check(const struct dyno_ucx_hello *hello, struct dyno
                          "a sign of life every %u ms: 0 for none, or %d to %d", hello->beat_ms,
                          DYNO_UCX_BEAT_MS_MIN, DYNO_UCX_BEAT_MS_MAX);
     }
+    if (hello->tells_layers > 1) {
+        return dyno_fail(error, DYNO_BAD_INPUT, "layers are told of (1) or not (0), not %u",
+                         hello->tells_layers);
+    }
     return DYNO_OK;
 }
 

@@ -3,8 +3,9 @@
  * Over a TCP connection, once, before anything else: who asks sends a hello, and is welcomed or
  * refused.  After the hello who was asked sends a beat every now and then, a byte that is 0, before
  * its welcome and behind it; nothing else is said there, and its end is the end of the session.
- * Then, over UCX, a pass's step at a time: its pieces, and what they are followed by.  Both are of
- * one kind of machine: integers lie as in memory, which the first bytes of a hello tell apart.
+ * Then, over UCX, a pass's step at a time: its pieces, and what they are followed by; before that,
+ * if it is wanted, how many layers are computed.  Both are of one kind of machine: integers lie as
+ * in memory, which the first bytes of a hello tell apart.
  *
  * Nothing that comes is believed before it was looked at.
  */
@@ -19,7 +20,7 @@
 #include "core/base/status.h"
 
 enum {
-    DYNO_UCX_VERSION = 3,           /* of all of this */
+    DYNO_UCX_VERSION = 4,           /* of all of this */
     DYNO_UCX_WELCOME_MAX = 1 << 20, /* bytes */
     DYNO_UCX_WORKERS_MAX = 64,      /* of one process */
     DYNO_UCX_ROWS_MAX = 1 << 20,    /* of a pass */
@@ -39,8 +40,8 @@ struct dyno_ucx_hello {
     uint32_t workers, ranks, threads; /* each worker's; threads 0: as it likes */
     uint32_t blocks, block_tokens;    /* KV of each worker */
     uint32_t rows_max;
-    uint32_t beat_ms; /* from one beat to the next; 0: none are wanted */
-    uint32_t unused;  /* 0 */
+    uint32_t beat_ms;      /* from one beat to the next; 0: none are wanted */
+    uint32_t tells_layers; /* 0 or 1: who yields tells of layers as they are computed */
 };
 
 /* Behind it: text[size], why not, if it is refused; else the session's key and the addresses. */

@@ -39,6 +39,7 @@ dyno_status dyno_live_far_device(struct dyno_device **out, struct dyno_ucx_peers
                                         .look_for_ns = scenario->fleet.reconnect_ns,
                                         .silence_ns = scenario->fleet.silence_ns,
                                         .predicts = dyno_tiers_are(scenario),
+                                        .tells_layers = far->workers.tell_layers,
                                         .now = dyno_wall_clock_now,
                                         .wake = dyno_wall_clock_wake,
                                         .clock = clock},

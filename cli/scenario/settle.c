@@ -398,18 +398,6 @@ static dyno_status check_halves_on_gpus(const struct dyno_scenario *scenario,
     return DYNO_OK;
 }
 
-/* Layers that another process computes, or is to have. */
-static dyno_status check_layers(const struct dyno_scenario *scenario,
-                                const struct dyno_options *options, struct dyno_error *error)
-{
-    if (scenario->prefill.at || scenario->fleet.at) {
-        return refuse_pair(
-            options, "disagg.transfer", scenario->prefill.at ? "prefill.at" : "fleet.at",
-            "cannot be together: blocks move whole from one process to another", error);
-    }
-    return DYNO_OK;
-}
-
 /* The halves of requests that devices compute, or are simulated as they were measured. */
 static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario,
                                             const struct dyno_options *options,
@@ -425,9 +413,6 @@ static dyno_status check_halves_of_machines(const struct dyno_scenario *scenario
         return refuse_pair(options, "disagg.fetch_block", "run.device",
                            "contradict each other: asking for blocks takes as long as it does",
                            error);
-    }
-    if (dyno_live_is_machine(scenario) && moves_layers(scenario)) {
-        DYNO_TRY(check_layers(scenario, options, error));
     }
     return check_halves_on_gpus(scenario, options, error);
 }

@@ -42,10 +42,14 @@ START_TEST(what_was_computed_before_a_layer_was_told_of_is_seen)
         dyno_layer_gate_begin(&worked.gate);
         pthread_barrier_wait(&worked.begun);
         for (uint32_t layer = 0; layer < LAYERS; layer++) {
-            dyno_layer_gate_await(&worked.gate, dyno_layer_gate_pass(&worked.gate), layer);
+            ck_assert_uint_gt(
+                dyno_layer_gate_await(&worked.gate, dyno_layer_gate_pass(&worked.gate), layer),
+                layer);
             ck_assert_uint_eq(worked.layers[pass][layer], 1 + pass * LAYERS + layer);
         }
-        dyno_layer_gate_await(&worked.gate, dyno_layer_gate_pass(&worked.gate), LAYERS);
+        ck_assert_uint_eq(
+            dyno_layer_gate_await(&worked.gate, dyno_layer_gate_pass(&worked.gate), LAYERS),
+            UINT32_MAX);
     }
     pthread_join(thread, NULL);
     pthread_barrier_destroy(&worked.begun);
@@ -72,12 +76,33 @@ START_TEST(a_pass_that_is_over_holds_nobody_up)
 }
 END_TEST
 
+/* What was told stays so: word of fewer layers, which may come late, holds nobody up. */
+START_TEST(layers_that_are_computed_stay_computed)
+{
+    struct dyno_layer_gate gate;
+    uint64_t pass;
+
+    dyno_layer_gate_init(&gate);
+    dyno_layer_gate_begin(&gate);
+    pass = dyno_layer_gate_pass(&gate);
+    dyno_layer_gate_note(&gate, 3);
+    dyno_layer_gate_note(&gate, 2);
+    ck_assert_uint_eq(dyno_layer_gate_await(&gate, pass, 0), 3);
+    ck_assert_uint_eq(dyno_layer_gate_await(&gate, pass, 2), 3);
+    dyno_layer_gate_end(&gate);
+    dyno_layer_gate_note(&gate, 4);
+    ck_assert_uint_eq(dyno_layer_gate_await(&gate, pass, 50), UINT32_MAX);
+    dyno_layer_gate_release(&gate);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
     TCase *cases = tcase_create("layer gate");
 
     tcase_add_test(cases, what_was_computed_before_a_layer_was_told_of_is_seen);
     tcase_add_test(cases, a_pass_that_is_over_holds_nobody_up);
+    tcase_add_test(cases, layers_that_are_computed_stay_computed);
     suite_add_tcase(suite, cases);
 }
 

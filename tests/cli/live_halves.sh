@@ -143,11 +143,6 @@ done
 refuses 2 '--set disagg.transfer and --device cannot be together: GPUs tell nobody of single '\
 'layers' \
     replay "${load[@]}" --device cuda "${halves[@]}" "${layers[@]}"
-for option in prefill.at fleet.at; do
-    refuses 2 "--set disagg.transfer and --set $option cannot be together: blocks move whole from \
-one process to another" \
-        replay "${load[@]}" --device cpu "${halves[@]}" "${layers[@]}" --set $option=127.0.0.1:9
-done
 refuses 2 '--set disagg.fetch_block and --device contradict each other: asking for blocks takes '\
 'as long as it does' \
     replay "${load[@]}" --device cpu "${halves[@]}" "${pulls[@]}" --set disagg.fetch_block=1us

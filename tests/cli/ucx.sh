@@ -60,8 +60,9 @@ for how in shm tcp; do
             fail "$how: $moved: $(number there.json $moved), not $(number here.json $moved)"
     done
 done
-for how in pull both; do
+for how in pull both layers; do
     style=(--set disagg.style="$how" --set disagg.deadline=1min)
+    [[ $how == layers ]] && style=(--set disagg.transfer=layers)
     works replay "${load[@]}" "${halves[@]}" "${style[@]}" --prefill-at "$at" --json $how.json \
         --journal journal
     [[ $(number $how.json transfers.bytes) == $(number here.json transfers.bytes) ]] ||
@@ -120,7 +121,7 @@ refuses 1 "2 workers cannot be in 3 processes: as many are in each" \
     --json killed.json >out 2>err &
 replay=$!
 for _ in {1..1200}; do
-    [[ $(grep -c serving worker.err) == 8 ]] && break
+    [[ $(grep -c serving worker.err) == 9 ]] && break
     sleep 0.05
 done
 sleep 0.3

@@ -66,13 +66,29 @@ static inline void start_far(struct far *far)
     ck_assert_str_ne(far->address, "127.0.0.1:0");
 }
 
-static inline void open_far(struct far *far, uint64_t seed)
+/* Its model has so many layers; 0: any number. */
+static inline void open_far_of(struct far *far, uint64_t seed, uint32_t layers)
 {
+    struct dyno_model shapes;
     struct dyno_rng rng;
 
     dyno_rng_init(&rng, seed, "ucx");
-    *far = (struct far){.weights = tiny_model(&rng, LLAMA3, DYNO_ELEMENT_F32),
+    shapes = tiny_shapes(&rng, LLAMA3, DYNO_ELEMENT_F32);
+    shapes.layers = layers > 0 ? layers : shapes.layers;
+    *far = (struct far){.weights = tiny_model_of(&rng, LLAMA3, DYNO_ELEMENT_F32, &shapes),
                         .address = "127.0.0.1:0"};
+    start_far(far);
+}
+
+static inline void open_far(struct far *far, uint64_t seed)
+{
+    open_far_of(far, seed, 0);
+}
+
+/* A third process, with the same model. */
+static inline void open_far_beside(struct far *far, const struct far *other)
+{
+    *far = (struct far){.weights = other->weights, .address = "127.0.0.1:0"};
     start_far(far);
 }
 
@@ -137,6 +153,26 @@ static inline struct dyno_threaded_config threaded_config(struct dyno_transcript
                                          .now = dyno_wall_clock_now,
                                          .wake = dyno_wall_clock_wake,
                                          .clock = clock};
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static inline bool fetch_blocks(struct dyno_kv_peer *memory, const uint32_t *from,
+                                struct dyno_kv_storage *const *storage, const uint32_t *to,
+                                uint32_t count)
+{
+    return memory->ops->fetch(
+        memory,
+        &(struct dyno_kv_move){.there = from, .here = to, .count = count, .storage = storage});
+}
+
+static inline bool store_blocks(struct dyno_kv_peer *memory, const uint32_t *to,
+                                struct dyno_kv_storage *const *storage, const uint32_t *from,
+                                uint32_t count)
+{
+    return memory->ops->store(
+        memory,
+        &(struct dyno_kv_move){.there = to, .here = from, .count = count, .storage = storage});
 }
 
 /* ---- passes ---------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ static void check_blocks(struct dyno_kv_peer *memory, const struct dyno_kv_stora
     for (uint32_t i = 0; i < count; i++) {
         to[i] = BLOCKS - 1 - i;
     }
-    ck_assert(memory->ops->fetch(memory, table, &got, to, count));
+    ck_assert(fetch_blocks(memory, table, &got, to, count));
     for (uint32_t i = 0; i < count; i++) {
         dyno_kv_storage_get(due, table[i], a);
         dyno_kv_storage_get(got, to[i], b);
@@ -119,15 +119,15 @@ START_TEST(blocks_go_there_and_come_back)
     }
     memory = dyno_ucx_peers_memory(peers, 0);
     ck_assert_uint_eq(memory->blocks, BLOCKS);
-    ck_assert(memory->ops->store(memory, there, &storage, here, 6));
-    ck_assert(memory->ops->fetch(memory, there, &storage, back, 6));
+    ck_assert(store_blocks(memory, there, &storage, here, 6));
+    ck_assert(fetch_blocks(memory, there, &storage, back, 6));
     for (uint32_t i = 0; i < 6; i++) {
         dyno_kv_storage_get(storage, here[i], a);
         dyno_kv_storage_get(storage, back[i], b);
         ck_assert_mem_eq(a, b, size);
     }
     memory = dyno_ucx_peers_memory(peers, 1);
-    ck_assert(memory->ops->fetch(memory, there, &storage, back, 6));
+    ck_assert(fetch_blocks(memory, there, &storage, back, 6));
     memset(a, 0, size);
     dyno_kv_storage_get(storage, back[0], b);
     ck_assert_mem_eq(a, b, size);
@@ -186,7 +186,7 @@ START_TEST(a_process_that_ends_is_the_death_of_its_workers)
     ck_assert_str_eq(dyno_ucx_peers_loss(peers).why, "its connection ended");
     ck_assert_uint_eq(dyno_ucx_peers_loss(peers).away, WORKERS);
     memory = dyno_ucx_peers_memory(peers, 0);
-    ck_assert(!memory->ops->fetch(memory, &block, &storage, &block, 1));
+    ck_assert(!fetch_blocks(memory, &block, &storage, &block, 1));
     faults->ops->close(faults);
     dyno_kv_storage_close(storage);
     dyno_ucx_peers_close(peers);
@@ -215,7 +215,7 @@ static void *read_on(void *context)
     for (uint32_t i = 0; i < BLOCKS; i++) {
         blocks[i] = BLOCKS - 1 - i; /* each in a piece of its own */
     }
-    while (reading->memory->ops->fetch(reading->memory, blocks, &storage, blocks, BLOCKS)) {
+    while (fetch_blocks(reading->memory, blocks, &storage, blocks, BLOCKS)) {
         (void)sem_post(&reading->begun);
     }
     dyno_kv_storage_close(storage);
@@ -297,7 +297,7 @@ START_TEST(who_is_not_welcome_is_told_why)
                                     .blocks = BLOCKS,
                                     .block_tokens = BLOCK_TOKENS,
                                     .rows_max = ROWS};
-    refused(&far, &hello, "speaks version 4");
+    refused(&far, &hello, "speaks version 5");
     hello.version = DYNO_UCX_VERSION;
     refused(&far, &hello, "another model was asked for");
     hello.fingerprint = dyno_kv_fingerprint(far.weights, BLOCK_TOKENS, 1);

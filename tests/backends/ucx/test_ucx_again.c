@@ -101,7 +101,7 @@ START_TEST(who_is_started_again_finds_who_is_there)
     compute(looking.device, looking.clock, 1, table);
     memcpy(answer, text->tokens + PROMPT, 9 * sizeof *answer);
     lose(&looking, 0);
-    ck_assert(!memories[1]->ops->fetch(memories[1], table, &storage, table, 6));
+    ck_assert(!fetch_blocks(memories[1], table, &storage, table, 6));
     ck_assert_int_eq(start_worker(&looking, 1), DYNO_THREADED_FAILED); /* nobody is there */
     ck_assert_ptr_nonnull(strstr(dyno_ucx_peers_loss(looking.peers).in_vain, "no worker answers"));
     ck_assert_uint_eq(looking.faults->ops->next(looking.faults), DYNO_NEVER);
@@ -109,8 +109,8 @@ START_TEST(who_is_started_again_finds_who_is_there)
     ck_assert_int_eq(start_worker(&looking, 1), DYNO_THREADED_STARTED);
     ck_assert_uint_eq(dyno_ucx_peers_loss(looking.peers).workers, WORKERS);
     ck_assert_uint_eq(dyno_ucx_peers_loss(looking.peers).away, WORKERS - 1);
-    ck_assert(!memories[0]->ops->fetch(memories[0], table, &storage, table, 6));
-    ck_assert(memories[1]->ops->fetch(memories[1], table, &storage, table, 6));
+    ck_assert(!fetch_blocks(memories[0], table, &storage, table, 6));
+    ck_assert(fetch_blocks(memories[1], table, &storage, table, 6));
     text->count = PROMPT;
     compute(looking.device, looking.clock, 1, table);
     ck_assert_mem_eq(answer, text->tokens + PROMPT, 9 * sizeof *answer);

@@ -212,6 +212,11 @@ START_TEST(a_hello_that_nobody_says_is_refused_by_what_is_wrong)
     ck_assert_ptr_nonnull(strstr(error.text, "every 9 ms: 0 for none, or 10 to 3600000"));
     hello.beat_ms = 10;
     ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_OK);
+    hello.tells_layers = 1;
+    ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_OK);
+    hello.tells_layers = 2;
+    ck_assert_int_eq(dyno_ucx_hello_check(&hello, &error), DYNO_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(error.text, "layers are told of (1) or not (0), not 2"));
 }
 END_TEST
 
