@@ -106,6 +106,9 @@ static double arima_ahead(const struct dyno_forecast *forecast, uint32_t ticks)
     step = value - past(forecast, 1);
     for (uint32_t i = 0; i < ticks; i++) {
         step *= phi;
+        if (value + step == value) { /* and smaller ones change nothing either */
+            break;
+        }
         value += step;
     }
     return value;

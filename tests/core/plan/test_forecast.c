@@ -114,6 +114,24 @@ START_TEST(arima_finds_the_coefficient_of_differences)
 }
 END_TEST
 
+/* All of the series: 10 + 64 x 2, without going through all ticks that a start may take. */
+START_TEST(arima_sees_as_far_as_one_likes_at_once)
+{
+    struct dyno_forecast forecast = open_named("arima", 16, 0);
+    double value = 10.0, step = 64.0;
+
+    for (int i = 0; i < 10; i++) {
+        dyno_forecast_learn(&forecast, value);
+        value += step;
+        step *= 0.5;
+    }
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_double_eq_tol(dyno_forecast_ahead(&forecast, UINT32_MAX), 138.0, 1e-9);
+    }
+    dyno_forecast_release(&forecast);
+}
+END_TEST
+
 START_TEST(kalman_and_holt_winters_follow_a_line)
 {
     struct dyno_forecast kalman = open_named("kalman", 8, 0);
@@ -179,6 +197,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(cases, every_predictor_comes_down_to_zero);
     tcase_add_test(cases, constant_is_the_last_and_moving_average_the_mean_of_the_window);
     tcase_add_test(cases, arima_finds_the_coefficient_of_differences);
+    tcase_add_test(cases, arima_sees_as_far_as_one_likes_at_once);
     tcase_add_test(cases, kalman_and_holt_winters_follow_a_line);
     tcase_add_test(cases, kalman_gains_are_those_of_the_filter);
     tcase_add_test(cases, a_season_that_repeats_is_foreseen);
