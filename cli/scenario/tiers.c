@@ -14,11 +14,12 @@ static dyno_status no_tier(const char *text, struct dyno_error *error)
 {
     char quoted[DYNO_QUOTE_MAX];
 
-    return dyno_fail(error, DYNO_BAD_INPUT,
-                     "--tier: %s is no tier; it must be g2 (host memory), g3 (NVMe) or g4 (a "
-                     "store), a size, and perhaps whose it is: g2=64GiB, g2=512GiB:node, "
-                     "g3=2TiB:worker, g4=1TiB:cluster",
-                     dyno_quote(quoted, text));
+    return dyno_fail(
+        error, DYNO_BAD_INPUT,
+        "--tier: %s is no tier; it must be g2 (host memory), g3 (NVMe) or g4 (a "
+        "store), a size in MiB, GiB or TiB, and perhaps whose it is: g2=64GiB, g2=512GiB:node, "
+        "g3=2TiB:worker, g4=1TiB:cluster",
+        dyno_quote(quoted, text));
 }
 
 static dyno_status take_share(struct dyno_tier_spec *spec, const char *word, const char *text,

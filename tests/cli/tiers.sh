@@ -147,9 +147,9 @@ for share in worker:0.0 node:0.5 cluster:0.5; do
 done
 
 # What cannot be.
-wrong="is no tier; it must be g2 (host memory), g3 (NVMe) or g4 (a store), a size, and perhaps\
- whose it is: g2=64GiB, g2=512GiB:node, g3=2TiB:worker, g4=1TiB:cluster"
-for tier in g1=1GiB g2 g2=1 g2=0 g5=1GiB g2=1GiB:all g2=; do
+wrong="is no tier; it must be g2 (host memory), g3 (NVMe) or g4 (a store), a size in MiB, GiB or\
+ TiB, and perhaps whose it is: g2=64GiB, g2=512GiB:node, g3=2TiB:worker, g4=1TiB:cluster"
+for tier in g1=1GiB g2 g2=1 g2=0 g5=1GiB g4=1PiB g2=1GiB:all g2=; do
     refuses 2 "--tier: '$tier' $wrong" "${four[@]}" --tier "$tier"
 done
 refuses 1 "tiers.chunk_tokens (40) is no multiple of the tokens of a block (16)" "${four[@]}" \
