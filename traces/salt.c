@@ -31,8 +31,8 @@ dyno_status dyno_salt_from_text(struct dyno_salt *out, const char *text, struct 
 
     if (size < DYNO_SALT_TEXT_BYTES_MIN || size > DYNO_SALT_TEXT_BYTES_MAX) {
         return dyno_fail(error, DYNO_BAD_INPUT,
-                         "the secret for a salt has %zu bytes; expected %d to %d",
-                         size, DYNO_SALT_TEXT_BYTES_MIN, DYNO_SALT_TEXT_BYTES_MAX);
+                         "the secret for a salt has %zu bytes; expected %d to %d", size,
+                         DYNO_SALT_TEXT_BYTES_MIN, DYNO_SALT_TEXT_BYTES_MAX);
     }
     out->key[0] = dyno_siphash(first_half, text, size);
     out->key[1] = dyno_siphash(second_half, text, size);
