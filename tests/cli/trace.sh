@@ -220,6 +220,16 @@ read -ra info <<<"$("$dyno" trace info fitted.jsonl | grep '^  input  *[0-9]')"
 read -ra said <<<"$(grep '^  p50' fitted | sed -n 1p)"
 [[ ${info[2]} == "${said[2]}" ]]
 
+# Of several seeds it takes the one whose hits come closest.
+"$dyno" trace fit --seed 2 --seeds 1 "$samples/agent-sessions.jsonl" >second
+grep -q -e '--seed 2 -o FILE' second
+off() {
+    sed -n '/^prefix hits/,/^$/p' "$1" | awk '/%$/ { off += $(NF - 1) < 0 ? -$(NF - 1) : $(NF - 1) }
+        END { print off }'
+}
+awk "BEGIN { exit !($(off fitted) < $(off second)) }" || fail "$(off fitted), $(off second)"
+refuses 2 "--seeds: '0' is not a whole number from 1 to 1000" trace fit --seeds 0 fitted.jsonl
+
 # So it does of one whose clock ticks seldom.
 "$dyno" trace synth --requests 400 --arrival poisson:4 --input-tokens 900 --output-tokens 9 \
     --tick 3s -o ticks.jsonl >/dev/null
