@@ -136,8 +136,9 @@ static void print_trials(const struct dyno_tune *tune, FILE *out)
     }
     print_heads(tune, out);
     for (uint32_t i = 0; i < tune->trial_count && shown < most; i++) {
-        if (tune->aims.goal_count > 1 && !dyno_tune_is_on_front(tune, order[i])) {
-            continue;
+        if (*order[i]->refused ||
+            (tune->aims.goal_count > 1 && !dyno_tune_is_on_front(tune, order[i]))) {
+            continue; /* what was refused has no figures, and is told below */
         }
         print_trial(tune, order[i], out);
         is_given_shown = is_given_shown || order[i]->number == 0;

@@ -87,7 +87,8 @@ status=0
 # Points that contradict themselves are left out and named.
 works "${chat[@]}" --vary fleet.workers=2,4 --vary planner.min=1,3 --planner load --goal gpu_hours \
     --db none
-grep -q '^1 point was refused; the first: planner.budget' out
+grep -q '^1 point was refused; the first: planner.max and fleet.workers allow 2 workers' out
+[[ $(grep -c ' h  fleet.workers=2 planner.min=3$' out) -eq 0 ]] || fail "$(cat out)"
 
 # Wrong use.
 refuses 2 "tune needs something to vary, such as --vary planner.every=1s..300s" "${chat[@]}" \
