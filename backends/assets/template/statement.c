@@ -406,7 +406,8 @@ static dyno_status parse_data(struct dyno_jinja_parser *parser, struct dyno_jinj
     return dyno_jinja_advance(parser);
 }
 
-/* Statements up to one of `ends` (NULL: to the end of the template). */
+/* Statements up to one of `ends`, of which the last ends the block (NULL: to the end of the
+ * template). */
 static dyno_status parse_body(struct dyno_jinja_parser *parser, const char *const *ends,
                               struct dyno_jinja_node **out)
 {
@@ -430,7 +431,13 @@ static dyno_status parse_body(struct dyno_jinja_parser *parser, const char *cons
         dyno_jinja_nodes_add(&nodes, node);
     }
     *out = nodes.first;
-    return ends ? expected(parser, ends[0]) : DYNO_OK;
+    if (!ends) {
+        return DYNO_OK;
+    }
+    while (ends[1]) {
+        ends++;
+    }
+    return expected(parser, *ends);
 }
 
 dyno_status dyno_jinja_parse(struct dyno_jinja_node **out, struct dyno_arena *arena,

@@ -265,7 +265,9 @@ START_TEST(mistakes_are_named_with_their_line)
     refuse("{% for x in l recursive %}{% endfor %}", DYNO_UNSUPPORTED, "recursive");
     refuse("{{ 1 + }}", DYNO_BAD_INPUT, "an expression is expected");
     refuse("{{ 'a }}", DYNO_BAD_INPUT, "a string has no end");
-    refuse("{% if true %}", DYNO_BAD_INPUT, "elif is expected");
+    refuse("{% if true %}", DYNO_BAD_INPUT, "line 1: endif is expected");
+    refuse("{% for x in l %}{% else %}", DYNO_BAD_INPUT, "endfor is expected");
+    refuse("{% for x in l %}", DYNO_BAD_INPUT, "endfor is expected");
     refuse("{{ a", DYNO_BAD_INPUT, "{{ has no }}");
     refuse("{# a", DYNO_BAD_INPUT, "has no end");
     refuse("{% raw %}", DYNO_BAD_INPUT, "endraw");
