@@ -83,7 +83,8 @@ static const struct dyno_option rows[] = {
     {.name = "tiers.file",
      .flag = "tier-file",
      .value = "FILE",
-     .help = "a file of KV is measured there (--tier g3); auto: without a name, in $TMPDIR",
+     .help = "a file of KV is measured there (--tier g3), and removed; auto: without a name, in "
+             "$TMPDIR",
      .initial = "auto",
      .special = "auto",
      .type = DYNO_OPTION_TEXT,

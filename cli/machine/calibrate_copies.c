@@ -5,6 +5,8 @@
  * and so does whoever waits for it, and caches hold something else. */
 #include "cli/machine/calibrate_copies.h"
 
+#include <unistd.h>
+
 #include "backends/cpu/kv_links.h"
 #include "backends/posix/wall_clock.h"
 #include "cli/machine/median.h"
@@ -12,7 +14,7 @@
 enum { BLOCK_TOKENS = DYNO_COPIES_BLOCK_TOKENS, BLOCKS = DYNO_COPIES_BLOCKS, ROUNDS = 15 };
 
 /* Nothing is under way, so nobody ends it early. */
-static dyno_ns pause(struct dyno_clock *clock, dyno_ns pause_ns)
+static dyno_ns rest(struct dyno_clock *clock, dyno_ns pause_ns)
 {
     dyno_ns due = dyno_wall_clock_now(clock) + pause_ns, now;
 
@@ -25,7 +27,7 @@ static dyno_ns pause(struct dyno_clock *clock, dyno_ns pause_ns)
 static dyno_status move(struct dyno_links *links, struct dyno_clock *clock, dyno_ns pause_ns,
                         const struct dyno_transfer *transfer, double *ns)
 {
-    dyno_ns began = pause(clock, pause_ns), now = began;
+    dyno_ns began = rest(clock, pause_ns), now = began;
     struct dyno_arrival arrival;
 
     DYNO_TRY(links->ops->submit(links, now, transfer));
@@ -134,6 +136,7 @@ dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model 
                               const char *path, const struct dyno_copies_pace *pace,
                               struct dyno_error *error)
 {
+    bool is_new = path && access(path, F_OK) != 0;
     struct dyno_kv_storage *storage;
     struct dyno_kv_file *file;
     dyno_status status;
@@ -146,6 +149,9 @@ dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model 
             .path = path, .blocks = BLOCKS, .block_bytes = dyno_kv_storage_block_bytes(storage)},
         error);
     if (status == DYNO_OK) {
+        if (is_new) { /* it was for measuring, and no tier would take it */
+            (void)unlink(path);
+        }
         status = time_disk(out, storage, file, pace, error);
         dyno_kv_file_close(file);
     }

@@ -27,8 +27,8 @@ dyno_status dyno_copies_measure(struct dyno_machine *out, const struct dyno_mode
                                 const struct dyno_copies_pace *pace, struct dyno_error *error);
 
 /* Fills disk_write_byte_ns, disk_write_ns, disk_read_byte_ns and disk_read_ns, with a file of KV at
- * `path`; NULL: one without a name in $TMPDIR, which is gone afterwards.  Errors: likewise, and
- * those of dyno_kv_file_open. */
+ * `path`, which is removed if it was not there; NULL: one without a name in $TMPDIR.  Errors:
+ * likewise, and those of dyno_kv_file_open. */
 dyno_status dyno_disk_measure(struct dyno_machine *out, const struct dyno_model *model,
                               const char *path, const struct dyno_copies_pace *pace,
                               struct dyno_error *error);

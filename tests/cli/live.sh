@@ -54,7 +54,9 @@ works replay "${load[@]}" --device cpu --model tiny --threads 1 --db none --set 
 works rerun journal
 
 # Measure, simulate what was measured, and compare.
-works calibrate --model tiny --threads 1 --rounds 5 --pause 10ms -o machine.json
+works calibrate --model tiny --threads 1 --rounds 5 --pause 10ms --tier-file kv.blocks \
+    -o machine.json
+[[ ! -e kv.blocks ]] || fail 'the file of KV that was measured stayed'
 grep -Eq '"idle_ns": \[\[1, [0-9]+\], \[2, ' machine.json || fail "no pauses: $(cat machine.json)"
 works replay "${load[@]}" --machine machine.json --model tiny --db none
 grep -Fq 'tiny on 1 x measured cpu' out
