@@ -102,7 +102,7 @@ static const struct dyno_option rows[] = {
     {.name = "run.rounds",
      .flag = "rounds",
      .value = "N",
-     .help = "rounds at most",
+     .help = "rounds at most, 5 or more",
      .initial = "25",
      .type = DYNO_OPTION_U32,
      .offset = AT(rounds),
@@ -120,9 +120,8 @@ static void print_help(void)
          "sequences that decode, short contexts and long ones, in bursts as a server works,\n"
          "round after round; up to two minutes, and longer where five rounds take longer.\n"
          "On a GPU: 1 to 8192 tokens, 1 to 256 sequences, up to four minutes.  The machine\n"
-         "should have nothing else to do.  `dyno replay --machine FILE` then simulates it, and "
-         "`dyno validate --machine FILE`\n"
-         "says how well.\n");
+         "should have nothing else to do.  `dyno replay --machine FILE` then simulates it,\n"
+         "and `dyno validate --machine FILE` says how well.\n");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 

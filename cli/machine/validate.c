@@ -68,9 +68,11 @@ static void print_help(void)
          "tiers, moved and handed over, and what a planner decided.  Options are those of `dyno\n"
          "replay`.  All runs are recorded in the database: its view validation_error\n"
          "has every request of every live run.\n\n"
-         "  --machine FILE  what `dyno calibrate` wrote; --model, --threads and --tp are taken\n"
-         "                  from it; or --calibrate, which measures between the live runs\n"
-         "  --json FILE     write the comparison as JSON; - is standard output");
+         "  --machine FILE            what `dyno calibrate` wrote; --model, --threads and --tp are "
+         "taken\n"
+         "                            from it; or --calibrate, which measures between the live "
+         "runs\n"
+         "  --json FILE               write the comparison as JSON; - is standard output");
     dyno_file_command_rows_help(rows, ROW_COUNT);
 }
 
