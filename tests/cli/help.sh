@@ -104,6 +104,8 @@ no option says otherwise.
                         [1]
   --seed N              of the choices: the same seed, the same text [0]
   --device DEVICE       what computes: this machine's processor or its first GPU [cpu]
+  --weights DTYPE       with --device cuda, what weights become: fp8 leaves those of 8 bits as they
+                        are in the model's file [bf16]
   --threads N           threads that compute; 'all': one for each core. The text does not depend on
                         it [all]
 END
