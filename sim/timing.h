@@ -64,7 +64,7 @@ struct dyno_timing_parameters {
     double collective_efficiency;      /* of link bandwidth, large message */
     double collective_one_shot_tokens; /* passes of up to so many tokens reduce in one exchange even
                                           where two would be faster */
-    double moe_efficiency;             /* of gemm efficiency, grouped GEMM */
+    double moe_efficiency;             /* of gemm_flops_efficiency, grouped GEMM */
     double moe_routing_us;             /* per MoE layer: top-k, sorting tokens by expert, summing */
     double sampling_us;                /* per pass ... */
     double sampling_us_per_sequence; /* ... and per sequence that yields a token, at a vocabulary of
@@ -74,11 +74,15 @@ struct dyno_timing_parameters {
     double ingest_us;                /* HTTP, tokenising, per request ... */
     double ingest_us_per_token;      /* ... and per prompt token */
     double response_us;              /* detokenising, streaming: from a pass's end to the client */
-    double memory_overhead_bytes;    /* CUDA context, graphs, workspaces: not for KV */
+    double memory_overhead_bytes;    /* kernels' code, workspaces: not for KV */
     double memory_collective_bytes;  /* as much again where tp > 1: communication buffers */
-    double activation_bytes_per_token; /* 0: derived from the model; peak of a pass of max tokens */
+    double activation_bytes_per_token; /* 0: derived from the model; peak of a pass of max tokens,
+                                          without its sampling */
     double logits_bytes_per_entry; /* peak while sampling: copies of logits, per sequence and word
                                       of the vocabulary */
+    double memory_kernels_bytes;   /* more overhead with this GPU's kernels */
+    double moe_widened_efficiency; /* 4-bit experts: a further factor on moe_efficiency, and on
+                                      gemm_memory_efficiency */
 };
 
 /* What a parameter is, for help, docs and tests; terminated by a NULL name. */
@@ -114,6 +118,9 @@ struct dyno_engine_host {
     const char *help;
     const char *source;
     double host_us, host_us_per_sequence, ingest_us, ingest_us_per_token, response_us;
+    double memory_overhead_bytes; /* that it counts; ... */
+    bool counts_kernels;          /* ... with memory_kernels_bytes */
+    double memory_collective_bytes, logits_bytes_per_entry;
     struct dyno_graphs graphs; /* tokens_max: at most */
     double collective_one_shot_tokens;
     double decode_attention_fp8_factor; /* of its own kernels; 0: the GPU's */

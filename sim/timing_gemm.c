@@ -141,14 +141,14 @@ double dyno_gemm_us(const struct dyno_timing_config *config, const struct dyno_g
     const struct dyno_timing_parameters *parameters = &config->parameters;
     bool fp8 = multiplies_fp8(&config->gpu, gemm->dtype);
     bool quantizes = fp8 && !config->static_scales;
-    double efficiency = gemm->efficiency * (quantizes ? parameters->gemm_fp8_efficiency : 1);
-    double flops_per_us =
-        config->gpu.flops[gemm->dtype] * 1e-6 * efficiency * parameters->gemm_flops_efficiency;
+    double factor = quantizes ? parameters->gemm_fp8_efficiency : 1;
+    double flops_per_us = config->gpu.flops[gemm->dtype] * 1e-6 * factor * gemm->efficiency *
+                          parameters->gemm_flops_efficiency;
     double bytes = gemm->weights * dyno_dtype_bytes(gemm->dtype) +
                    gemm->tokens * gemm->in * (fp8 ? 1 : ACTIVATION_BYTES) +
                    gemm->tokens * gemm->out * ACTIVATION_BYTES;
-    double memory_us = bytes / (config->gpu.memory_bytes_per_s * 1e-6 * efficiency *
-                                parameters->gemm_memory_efficiency);
+    double memory_us = bytes / (config->gpu.memory_bytes_per_s * 1e-6 * factor *
+                                gemm->memory_efficiency * parameters->gemm_memory_efficiency);
     double multiprocessor_flops_per_us = flops_per_us / config->gpu.multiprocessors;
     struct tiles tiles;
     double us;

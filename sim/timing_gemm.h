@@ -10,9 +10,10 @@ struct dyno_gemm {
     double inputs;  /* different rows among them: a token goes to several experts */
     double weights; /* parameters read */
     double flops;
-    double in, out;    /* columns of activations, per token */
-    double efficiency; /* a further factor on both efficiencies; 1 but for grouped GEMMs */
-    bool grouped;      /* many small ones in one launch: no waves of their own */
+    double in, out;           /* columns of activations, per token */
+    double efficiency;        /* a further factor on that of operations, ... */
+    double memory_efficiency; /* ... and on that of memory; both 1 but for grouped GEMMs */
+    bool grouped;             /* many small ones in one launch: no waves of their own */
     enum dyno_dtype dtype;
 };
 

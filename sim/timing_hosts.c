@@ -17,6 +17,13 @@
  * 256, 16 to 512, 32 beyond, to a largest one that memory and tp decide; passes of prompts run
  * without.  TensorRT-LLM (1.x) does not pad unless asked to (cuda_graph_config.enable_padding).
  *
+ * Memory: what vLLM 0.19 logged when it started with fourteen models on one, two and four H100
+ * (docs/published/kv_blocks.csv): overhead, and more for communication, where all-reduces are fused
+ * with norms; over PCIe, where they are not, a quarter would do, which is not told apart.  Logits
+ * are what sampling takes at its peak, per sequence and word: 14.5 bytes there.  Qwen3-14B's
+ * activations fell from 5.64 GiB to 2.23 with 0.17, whose sampler no longer sorts: 38 bytes before.
+ * The other engines': assumed.
+ *
  * TensorRT-LLM reduces, adds and normalises in one kernel, which takes one exchange up to 128
  * tokens (kOneShotMaxToken in its allReduceFusionKernels.h, 1.0).  Its attention kernel for decodes
  * reads fp8 keys and values at the pace of bf16 ones: with FlashAttention 3's pace the throughputs
@@ -26,12 +33,17 @@
 
 #include "sim/timing.h"
 
+#define MIB (1024.0 * 1024.0)
+
 static const struct dyno_graph_range vllm_graphs[] = {{2, 1}, {4, 2}, {256, 8}, {UINT32_MAX, 16}};
 static const struct dyno_graph_range sglang_graphs[] = {
     {2, 1}, {16, 4}, {256, 8}, {512, 16}, {UINT32_MAX, 32}};
 
 #define VLLM_GRAPHS .graphs = {vllm_graphs, 512, true}
-#define FRONT_END   .ingest_us = 400, .ingest_us_per_token = 0.5, .response_us = 200
+#define MEMORY(overhead_mib, collective_mib, logits)                                               \
+    .memory_overhead_bytes = (overhead_mib)*MIB, .memory_collective_bytes = (collective_mib)*MIB,  \
+    .logits_bytes_per_entry = (logits)
+#define FRONT_END .ingest_us = 400, .ingest_us_per_token = 0.5, .response_us = 200
 
 const struct dyno_engine_host dyno_engine_hosts[] = {
     {
@@ -40,6 +52,8 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .source = "a recorded vLLM 0.19 server, RTX 4090",
         .host_us = 1080,
         .host_us_per_sequence = 11,
+        MEMORY(304, 1900, 14.5),
+        .counts_kernels = true,
         FRONT_END,
         VLLM_GRAPHS,
     },
@@ -49,6 +63,8 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .source = "90 benchmarks of vLLM 0.12, H100",
         .host_us = 1500,
         .host_us_per_sequence = 50,
+        MEMORY(304, 430, 38),
+        .counts_kernels = true,
         FRONT_END,
         VLLM_GRAPHS,
     },
@@ -58,6 +74,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .source = "84 benchmarks of SGLang 0.5, H100",
         .host_us = 800,
         .host_us_per_sequence = 20,
+        MEMORY(640, 1024, 10),
         FRONT_END,
         .graphs = {sglang_graphs, 512, false},
     },
@@ -67,6 +84,7 @@ const struct dyno_engine_host dyno_engine_hosts[] = {
         .source = "252 benchmarks of TensorRT-LLM 1.x, H100 and H200",
         .host_us = 200,
         .host_us_per_sequence = 5,
+        MEMORY(640, 1024, 10),
         .collective_one_shot_tokens = 128,
         .decode_attention_fp8_factor = 1,
         FRONT_END,
@@ -94,6 +112,12 @@ void dyno_timing_use_host(struct dyno_timing_parameters *parameters, const char 
     parameters->ingest_us_per_token = host->ingest_us_per_token;
     parameters->response_us = host->response_us;
     parameters->collective_one_shot_tokens = host->collective_one_shot_tokens;
+    parameters->logits_bytes_per_entry = host->logits_bytes_per_entry;
+    parameters->memory_overhead_bytes = host->memory_overhead_bytes;
+    parameters->memory_collective_bytes = host->memory_collective_bytes;
+    if (!host->counts_kernels) {
+        parameters->memory_kernels_bytes = 0;
+    }
     if (host->decode_attention_fp8_factor > 0) {
         parameters->decode_attention_fp8_factor = host->decode_attention_fp8_factor;
     }

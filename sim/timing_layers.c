@@ -83,6 +83,7 @@ double dyno_layers_projection_us(const struct dyno_layers *layers, double tokens
         .in = in,
         .out = (double)weights / in,
         .efficiency = 1,
+        .memory_efficiency = 1,
         .dtype = dtype,
     };
 
@@ -116,7 +117,19 @@ static double mlp_us(const struct dyno_layers *layers, double tokens, uint64_t w
            dyno_layers_projection_us(layers, tokens, down, (double)down / hidden, dtype);
 }
 
-/* Grouped GEMMs over the experts that the pass's tokens reach.  Whether experts are split over the
+/* Where matrix units do not take the weights as they are, each tile's are widened first. */
+static double widening(const struct dyno_layers *layers)
+{
+    const struct dyno_gpu *gpu = &layers->config.gpu;
+    enum dyno_dtype dtype = layers->config.weights;
+    bool widens =
+        dtype == DYNO_INT4 || (dtype == DYNO_FP8 && gpu->flops[DYNO_FP8] <= gpu->flops[DYNO_BF16]);
+
+    return widens ? layers->config.parameters.moe_widened_efficiency : 1;
+}
+
+/* Grouped GEMMs over the experts that the pass's tokens reach: ragged edges cost operations, the
+ * weights are read as those of any product.  Whether experts are split over the
  * GPUs or spread, a GPU reads and computes its tp-th part. */
 static double experts_us(const struct dyno_layers *layers, double tokens)
 {
@@ -135,7 +148,8 @@ static double experts_us(const struct dyno_layers *layers, double tokens)
         .flops = flops * share * (1 - down),
         .in = model->hidden,
         .out = width * (1 / down - 1),
-        .efficiency = layers->config.parameters.moe_efficiency,
+        .efficiency = layers->config.parameters.moe_efficiency * widening(layers),
+        .memory_efficiency = widening(layers),
         .grouped = true,
         .dtype = layers->config.weights,
     };

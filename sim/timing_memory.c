@@ -4,20 +4,28 @@
  *   sglang  KV bytes = share x (memory - overhead) - weights
  *   trtllm  KV bytes = share x (memory - weights - activation peak - overhead)
  *
- * The activation peak is that of a pass of batch_tokens_max tokens: tokens x (4 vectors of hidden:
- * input, residual, normed, output
- *             + gate, up and their product, of this GPU's columns; or the same for each chosen
- * expert with its output) x 2 bytes.  vLLM's is followed by sampling for seqs_max sequences:
- *   + seqs x vocabulary x 10 bytes (logits in bf16, in fp32, the sampler's copy).
- * TensorRT-LLM measures with prompts as long as a pass, of which one or a few are sampled.  SGLang
- * measures nothing: what its share leaves is for activations and graphs.
+ * vLLM runs a pass of batch_tokens_max tokens and then samples for seqs_max sequences, and takes
+ * the peak of both, whichever is the larger:
+ *   the pass: tokens x 2 bytes x (4 vectors of hidden: input, residual, normed, output
+ *             + gate, up and their product, of this GPU's columns);
+ *   sampling: the pass's output, tokens x hidden x 2 bytes, and logits_bytes_per_entry for every
+ *             sequence and word of the vocabulary, on each GPU the whole of it.
+ * Experts' grouped products have two buffers that stay and so count at either moment: for each
+ * token's chosen experts the larger of gate and up together and the output, and the larger of their
+ * product and the output (not where the experts alone are quantised, as gpt-oss's: its kernels have
+ * none, but hold the experts' matrices padded to multiples of 256 columns).  Its overhead is the
+ * process's, with a table of rotary angles for the longest context: tests/sim/test_timing_memory.c
+ * has sums by hand, docs/published/kv_blocks.csv what servers logged.
  *
- * The overhead is a constant, found from one recorded start of vLLM 0.19: Llama-3.1-8B on an RTX
- * 4090 got 2,588 blocks of 16 tokens; tests/sim/test_timing_memory.c repeats that sum.  It is also
- * what SGLang finds taken before it loads weights: 0.4 to 0.8 GiB in its logs on one GPU, as on
- * four over PCIe, and 1.4 to 2.5 on several with NVLink, where its buffers of communication are
- * there by then.  TensorRT-LLM's, with its graphs and the workspaces of sampling and attention, is
- * 960 MiB larger, found from one recorded start of 1.2: Qwen3-0.6B on an H100 got 643,136 tokens.
+ * TensorRT-LLM measures with prompts as long as a pass, of which one or a few are sampled: the
+ * vectors above with, for each chosen expert, its gate, up, product and output.  SGLang measures
+ * nothing: what its share leaves is for activations and graphs.
+ *
+ * SGLang's overhead is what it finds taken before it loads weights: 0.4 to 0.8 GiB in its logs on
+ * one GPU, as on four over PCIe, and 1.4 to 2.5 on several with NVLink, where its buffers of
+ * communication are there by then.  TensorRT-LLM's, with its graphs and the workspaces of sampling
+ * and attention, is 960 MiB larger, found from one recorded start of 1.2: Qwen3-0.6B on an H100 got
+ * 643,136 tokens.
  *
  * SGLang's logs have weights take 0.06 to 0.28 GiB more, once they are loaded, than their
  * parameters need: 150 MiB are taken.
@@ -34,32 +42,94 @@
 #define MIB ((double)(1 << 20))
 #define GIB ((double)(1 << 30))
 
-static double activation_bytes_per_token(const struct dyno_timing_config *config)
-{
-    enum { BF16_BYTES = 2 };
-    const struct dyno_model *model = &config->model;
-    double columns = model->gated_mlp ? 3 : 2;
-    double tp = config->tp;
-    double dense = columns * model->intermediate / tp;
-    double experts = (double)model->experts_per_token *
-                         (columns * model->expert_intermediate / tp + model->hidden) +
-                     columns * model->shared_intermediate / tp;
+enum { BF16_BYTES = 2 };
 
-    if (config->parameters.activation_bytes_per_token > 0) {
-        return config->parameters.activation_bytes_per_token;
-    }
-    return BF16_BYTES * (4.0 * model->hidden + (dense > experts ? dense : experts));
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
 }
 
 static double pass_bytes(const struct dyno_timing_config *config)
 {
-    return activation_bytes_per_token(config) * config->batch_tokens_max;
+    const struct dyno_model *model = &config->model;
+    double columns = model->gated_mlp ? 3 : 2;
+    double width = larger(model->intermediate, model->shared_intermediate);
+    double token = BF16_BYTES * (4.0 * model->hidden + columns * width / config->tp);
+
+    if (config->parameters.activation_bytes_per_token > 0) {
+        token = config->parameters.activation_bytes_per_token;
+    }
+    return token * config->batch_tokens_max;
+}
+
+static double sampling_bytes(const struct dyno_timing_config *config)
+{
+    double sequences =
+        config->seqs_max < config->batch_tokens_max ? config->seqs_max : config->batch_tokens_max;
+
+    return (double)BF16_BYTES * config->batch_tokens_max * config->model.hidden +
+           config->parameters.logits_bytes_per_entry * sequences * config->model.vocab;
+}
+
+static double experts_bytes(const struct dyno_timing_config *config)
+{
+    const struct dyno_model *model = &config->model;
+    double columns = model->gated_mlp ? 2 : 1;
+    double width = (double)model->expert_intermediate / (config->expert_parallel ? 1 : config->tp);
+
+    if (model->quantized_experts) {
+        return 0;
+    }
+    return (double)BF16_BYTES * config->batch_tokens_max * model->experts_per_token *
+           (larger(columns * width, model->hidden) + larger(width, model->hidden));
+}
+
+/* TensorRT-LLM's pass: a chosen expert's columns and output are alive at once. */
+static double trtllm_pass_bytes(const struct dyno_timing_config *config)
+{
+    const struct dyno_model *model = &config->model;
+    double columns = model->gated_mlp ? 3 : 2;
+    double dense = columns * model->intermediate / config->tp;
+    double experts = (double)model->experts_per_token *
+                         (columns * model->expert_intermediate / config->tp + model->hidden) +
+                     columns * model->shared_intermediate / config->tp;
+    double token = BF16_BYTES * (4.0 * model->hidden + larger(dense, experts));
+
+    if (config->parameters.activation_bytes_per_token > 0) {
+        token = config->parameters.activation_bytes_per_token;
+    }
+    return token * config->batch_tokens_max;
+}
+
+/* Cosines and sines of every position, which layers share. */
+static double rotary_bytes(const struct dyno_model *model)
+{
+    double dims = model->attention == DYNO_ATTENTION_MLA ? model->mla_rope_dim : model->head_dim;
+
+    return BF16_BYTES * (double)model->context_max * dims;
+}
+
+/* Columns that kernels for 4-bit experts add to each. */
+static double padding_bytes(const struct dyno_timing_config *config)
+{
+    enum { COLUMNS = 256 };
+    const struct dyno_model *model = &config->model;
+    uint32_t over = config->expert_parallel ? 1 : config->tp;
+    double width = (double)model->expert_intermediate / over;
+    uint64_t tiles = (uint64_t)(width + COLUMNS - 1) / COLUMNS;
+    struct dyno_model_parts parts;
+
+    if (!model->quantized_experts || config->weights != DYNO_INT4) {
+        return 0;
+    }
+    dyno_model_parts(model, config->tp, &parts);
+    return ((double)(tiles * COLUMNS) / width - 1) * dyno_dtype_bytes(config->weights) *
+           (double)((model->layers - model->dense_layers) * parts.experts);
 }
 
 uint64_t dyno_timing_activation_bytes(const struct dyno_timing_config *config)
 {
-    return (uint64_t)(pass_bytes(config) + config->parameters.logits_bytes_per_entry *
-                                               config->seqs_max * config->model.vocab);
+    return (uint64_t)(larger(pass_bytes(config), sampling_bytes(config)) + experts_bytes(config));
 }
 
 /* ---- engines --------------------------------------------------------------------------------- */
@@ -77,7 +147,7 @@ struct rule {
     double overhead_more;  /* bytes */
     double weights_more;   /* bytes that loading leaves taken */
     bool collective_later; /* over PCIe, buffers of communication come after blocks are counted */
-    bool samples_all;      /* the peak is that of sampling for seqs_max sequences, too */
+    bool as_vllm;          /* the peak is sampling's, too; rotary angles and padded experts count */
     double (*share)(const struct dyno_timing_config *config); /* where nobody says */
     double (*kv_bytes)(const struct budget *budget);          /* negative: too little */
     /* Why not one block fits. */
@@ -163,7 +233,7 @@ static void trtllm_explain(char text[SUM_TEXT_MAX], const struct budget *budget)
 
 static const struct rule rules[] = {
     {.engine = "vllm",
-     .samples_all = true,
+     .as_vllm = true,
      .share = nine_tenths,
      .kv_bytes = vllm_kv_bytes,
      .explain = vllm_explain},
@@ -205,12 +275,20 @@ struct question {
     uint32_t block_tokens;
 };
 
+static double weight_bytes(const struct dyno_timing_config *config, const struct rule *rule)
+{
+    return (double)dyno_model_weight_bytes_per_gpu(&config->model, config->weights, config->tp) +
+           rule->weights_more + (rule->as_vllm ? padding_bytes(config) : 0);
+}
+
 static double overhead_of(const struct dyno_timing_config *config, const struct rule *rule)
 {
     bool over_pcie = config->gpu.link_bytes_per_s <= config->gpu.pcie_bytes_per_s;
     bool buffers = config->tp > 1 && !(over_pcie && rule->collective_later);
 
     return config->parameters.memory_overhead_bytes + rule->overhead_more +
+           (rule->as_vllm ? config->parameters.memory_kernels_bytes + rotary_bytes(&config->model)
+                          : 0) +
            (buffers ? config->parameters.memory_collective_bytes : 0);
 }
 
@@ -221,11 +299,9 @@ static struct budget budget_of(const struct dyno_timing_config *config,
     struct budget budget = {
         .memory = (double)config->gpu.memory_bytes,
         .share = question->follows ? rule->share(config) : question->share,
-        .weights =
-            (double)dyno_model_weight_bytes_per_gpu(&config->model, config->weights, config->tp) +
-            rule->weights_more,
-        .activations =
-            rule->samples_all ? (double)dyno_timing_activation_bytes(config) : pass_bytes(config),
+        .weights = weight_bytes(config, rule),
+        .activations = rule->as_vllm ? (double)dyno_timing_activation_bytes(config)
+                                     : trtllm_pass_bytes(config),
         .overhead = overhead_of(config, rule),
         .block = (double)question->block_tokens * (double)dyno_model_kv_bytes_per_token_per_gpu(
                                                       &config->model, config->kv, config->tp),

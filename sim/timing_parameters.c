@@ -12,7 +12,14 @@
  * do not show is taken from the H200.
  *
  * L40S, MI300X, and everywhere collectives over PCIe, grouped GEMMs and routing: assumed; no
- * measurement at hand.
+ * measurement at hand.  That HBM parts slow down when they multiply without a pause is the H200's
+ * table; the A100 does not, whose peak is counted at the highest clock that it has (1,410 MHz) and
+ * not, as the later ones', at one that their power does not sustain.  How much slower experts of
+ * 4 bits are: NVIDIA's throughputs of gpt-oss-20b on an H200, prompts of 8,192 tokens; the other
+ * rows of docs/published/served.csv are held out.
+ *
+ * What kernels take of the memory: what vLLM 0.19 logged on an A100 and on the recorded RTX 4090
+ * above what it did on H100 (docs/published/kv_blocks.csv).
  *
  * What belongs to the host depends on the engine: sim/timing_hosts.c. */
 #include "sim/timing.h"
@@ -78,7 +85,7 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     SHARE(collective_efficiency, "of the link's bandwidth, large messages"),
     ROW(collective_one_shot_tokens, "tokens", 0, 1e6,
         "kernels that reduce and normalise at once read the whole message of every GPU"),
-    SHARE(moe_efficiency, "grouped products have ragged edges; a factor on the two of gemm"),
+    SHARE(moe_efficiency, "grouped products have ragged edges; a factor on their operations"),
     MICROSECONDS(moe_routing_us, "top-k, sorting tokens by expert, summing what comes back"),
     MICROSECONDS(sampling_us, "choosing tokens"),
     MICROSECONDS(sampling_us_per_sequence, "passes over one row of logits in fp32"),
@@ -87,40 +94,36 @@ const struct dyno_timing_row dyno_timing_rows[] = {
     MICROSECONDS(ingest_us, "HTTP and validation of a request"),
     MICROSECONDS(ingest_us_per_token, "tokenising its prompt"),
     MICROSECONDS(response_us, "detokenising and sending"),
-    BYTES(memory_overhead_bytes, "CUDA context, captured graphs, library workspaces"),
+    BYTES(memory_overhead_bytes, "code of kernels, library workspaces"),
     BYTES(memory_collective_bytes, "buffers of the communication library"),
     BYTES(activation_bytes_per_token, "0: derived from the model"),
-    BYTES(logits_bytes_per_entry, "logits in bf16, as fp32, and the sampler's copy"),
+    BYTES(logits_bytes_per_entry, "logits in bf16, as fp32, and what the sampler makes of them"),
+    BYTES(memory_kernels_bytes, "FlashAttention 2's need more beside their code than 3's"),
+    SHARE(moe_widened_efficiency, "4-bit experts are widened while they are multiplied"),
     {.name = NULL},
 };
 
-/* Of the serving process, the same beside every GPU. */
-#define PROCESS                                                                                    \
-    .memory_overhead_bytes = 640 * MIB, .memory_collective_bytes = 1024 * MIB,                     \
-    .logits_bytes_per_entry = 10
-
 /* Of data-centre parts with HBM: the H200's, for all that is not said otherwise. */
 #define HBM                                                                                        \
-    PROCESS, .sustained_share = 0.87, .gemm_tile_rows = 64, .gemm_tile_columns = 64,               \
-             .gemm_tile_us = 0.21, .gemm_wave_tail = 0.3, .gemm_split_us = 2.7,                    \
-             .gemm_fp8_efficiency = 0.92, .gemm_fp8_wave_tail = 0.55,                              \
-             .gemm_fp8_ragged_factor = 2.5, .quantize_us = 2.5, .quantize_row_us = 1,              \
-             .quantize_memory_efficiency = 0.34, .prefill_attention_row_us = 0.044,                \
-             .prefill_attention_kv_efficiency = 0.2, .prefill_attention_rows = 220,                \
-             .decode_attention_tile_us = 3.35, .decode_attention_fp8_factor = 0.67,                \
-             .attention_fp8_us = 1.6, .elementwise_us_per_layer = 8,                               \
-             .elementwise_memory_efficiency = 0.7, .collective_latency_us = 4.6,                   \
-             .collective_efficiency = 0.72, .moe_efficiency = 0.75, .moe_routing_us = 12,          \
-             .sampling_us = 25, .sampling_us_per_sequence = 0.2
+    .gemm_tile_rows = 64, .gemm_tile_columns = 64, .gemm_tile_us = 0.21, .gemm_wave_tail = 0.3,    \
+    .gemm_split_us = 2.7, .gemm_fp8_efficiency = 0.92, .gemm_fp8_wave_tail = 0.55,                 \
+    .gemm_fp8_ragged_factor = 2.5, .quantize_us = 2.5, .quantize_row_us = 1,                       \
+    .quantize_memory_efficiency = 0.34, .prefill_attention_row_us = 0.044,                         \
+    .prefill_attention_kv_efficiency = 0.2, .prefill_attention_rows = 220,                         \
+    .decode_attention_tile_us = 3.35, .decode_attention_fp8_factor = 0.67,                         \
+    .attention_fp8_us = 1.6, .elementwise_us_per_layer = 8, .elementwise_memory_efficiency = 0.7,  \
+    .collective_latency_us = 4.6, .collective_efficiency = 0.72, .moe_efficiency = 0.75,           \
+    .moe_widened_efficiency = 0.7, .moe_routing_us = 12, .sampling_us = 25,                        \
+    .sampling_us_per_sequence = 0.2
 
 /* Of cards with GDDR behind PCIe. */
 #define CARD                                                                                       \
-    PROCESS, .sustained_share = 1, .gemm_fp8_efficiency = 0.92, .gemm_fp8_wave_tail = 0.55,        \
-             .gemm_fp8_ragged_factor = 1, .quantize_us = 1.5, .quantize_row_us = 1,                \
-             .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1,              \
-             .decode_attention_fp8_factor = 0.75, .collective_latency_us = 25,                     \
-             .collective_efficiency = 0.6, .moe_efficiency = 0.75, .moe_routing_us = 12,           \
-             .sampling_us = 25
+    .memory_kernels_bytes = 373 * MIB, .sustained_share = 1, .gemm_fp8_efficiency = 0.92,          \
+    .gemm_fp8_wave_tail = 0.55, .gemm_fp8_ragged_factor = 1, .quantize_us = 1.5,                   \
+    .quantize_row_us = 1, .quantize_memory_efficiency = 0.5, .prefill_attention_kv_efficiency = 1, \
+    .decode_attention_fp8_factor = 0.75, .collective_latency_us = 25,                              \
+    .collective_efficiency = 0.6, .moe_efficiency = 0.75, .moe_widened_efficiency = 0.7,           \
+    .moe_routing_us = 12, .sampling_us = 25
 
 struct defaults {
     const char *gpu;
@@ -134,6 +137,7 @@ static const struct defaults table[] = {
         "fitted to AIConfigurator's H200 kernel tables (vLLM 0.24)",
         {
             HBM,
+            .sustained_share = 0.87,
             .gemm_flops_efficiency = 0.85,
             .gemm_memory_efficiency = 0.84,
             .gemm_launch_us = 2.5,
@@ -148,6 +152,7 @@ static const struct defaults table[] = {
         "shares of peak from AIConfigurator's H100 kernel tables, the rest from the H200",
         {
             HBM,
+            .sustained_share = 0.87,
             .gemm_flops_efficiency = 0.85,
             .gemm_memory_efficiency = 0.90,
             .gemm_launch_us = 2.5,
@@ -162,6 +167,7 @@ static const struct defaults table[] = {
         "shares of peak from AIConfigurator's B200 kernel tables, the rest from the H200",
         {
             HBM,
+            .sustained_share = 0.87,
             .gemm_flops_efficiency = 0.70,
             .gemm_memory_efficiency = 0.80,
             .gemm_launch_us = 2.5,
@@ -177,6 +183,7 @@ static const struct defaults table[] = {
         "mixed tiles from the RTX 4090, whose attention kernel is the same",
         {
             HBM,
+            .sustained_share = 1,
             .gemm_flops_efficiency = 0.80,
             .gemm_memory_efficiency = 0.75,
             .gemm_launch_us = 6,
@@ -186,6 +193,7 @@ static const struct defaults table[] = {
             .mixed_attention_empty_us = 0.376,
             .attention_launch_us = 18,
             .cache_bytes = 40 * MIB,
+            .memory_kernels_bytes = 234 * MIB,
         },
     },
     {
@@ -193,6 +201,7 @@ static const struct defaults table[] = {
         "assumed: no kernel table at hand; below the H100's shares of peak",
         {
             HBM,
+            .sustained_share = 0.87,
             .gemm_flops_efficiency = 0.50,
             .gemm_memory_efficiency = 0.70,
             .gemm_launch_us = 6,

@@ -164,7 +164,9 @@ static dyno_status write_all(const struct dyno_accuracy *accuracy, struct dyno_e
         "absolute value.\n\n"
         "![Simulated against measured: distributions of TTFT and TPOT request by request, and "
         "TPOT and TTFT of 429 servers](figures/accuracy.svg)\n\n"
-        "(made by `docs/figures/accuracy.gp` from what `--details FOLDER` leaves)\n",
+        "(made by `docs/figures/accuracy.gp` from what `--details FOLDER` leaves)\n\n"
+        "What others published of servers that are not in those files is in "
+        "[published.md](published.md).\n",
         accuracy->out);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         (void)fprintf(accuracy->out, "\n## %s\n\n%s", sections[i].title, sections[i].text);

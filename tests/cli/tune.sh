@@ -201,12 +201,13 @@ works "${chat[@]}" --router kv --vary router=random,round_robin --goal ttft_p95 
 grep -q "^UNCHECKED: by ttft_ms.p95 no point is better than the scenario as given\$" out
 
 # Every search gives the same, however many threads; the better quarter of what the model tries is
-# better than that of chance.  (By how much depends on when a worker is full: it has 256 sequences.)
+# better than that of chance.  (By how much depends on when a worker is full: it has 256 sequences
+# and 27,891 blocks.)
 # shellcheck disable=SC2054 # laws with commas in them
 planner=(tune --arrival 'rates:2@0s,40@60s,2@180s' --duration 300s --input-tokens lognormal:1500,0.5
     --output-tokens 100 --workers 4 --planner throughput --set planner.start=1
     --set planner.startup=10 --slo ttft=2s --db none --max-num-seqs 256
-    --vary planner.every=1s..60s --vary planner.headroom=0.4..1
+    --num-gpu-blocks-override 27891 --vary planner.every=1s..60s --vary planner.headroom=0.4..1
     --vary planner.predictor=constant,arima,kalman
     --goal goodput_per_gpu --trials 20)
 for search in random halving model; do

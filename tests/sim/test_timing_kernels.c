@@ -260,8 +260,41 @@ START_TEST(experts_are_read_as_far_as_tokens_reach_them)
     dyno_timing_explain(timing, &pass, &with);
     dyno_timing_explain(plain, &pass, &without);
     assert_us(with.gemm_us - without.gemm_us, 2 * (experts_us + 10 + 11 + 5 - mlp_us));
+    dyno_timing_close(timing);
+
+    config.parameters.moe_efficiency = 0.01; /* of their operations, not of what they read */
+    experts_us = both(3200, 2804) + both(1600, 1402.4) + both(0.032, 2.0032);
+    timing = open_timing(&config);
+    dyno_timing_explain(timing, &pass, &with);
+    assert_us(with.gemm_us - without.gemm_us, 2 * (experts_us + 10 + 11 + 5 - mlp_us));
     dyno_timing_close(plain);
     dyno_timing_close(timing);
+}
+END_TEST
+
+/* Experts of 4 bits are widened before they are multiplied: half as fast, their time doubles but
+ * for what a launch takes. */
+START_TEST(experts_of_4_bits_are_widened)
+{
+    struct dyno_timing_config config = round_config();
+    struct dyno_layers layers;
+    double us, launches_us, router_us;
+
+    config.model.dense_layers = 0;
+    config.model.experts = 8;
+    config.model.experts_per_token = 2;
+    config.model.expert_intermediate = 2000;
+    config.model.quantized_experts = true; /* all else stays bf16 */
+    config.weights = DYNO_INT4;
+    dyno_layers_init(&layers, &config);
+    us = dyno_layers_gemm_us(&layers, 2);
+    layers.config.parameters.moe_widened_efficiency = 0.5;
+    router_us = dyno_layers_projection_us(&layers, 2, 8000, 1000, DYNO_BF16);
+    layers.moe_layers = 0;
+    launches_us = dyno_layers_gemm_us(&layers, 2);
+    layers.moe_layers = 2;
+    launches_us += 2 * (2 * 5 + 11 + router_us);
+    assert_us(dyno_layers_gemm_us(&layers, 2) - launches_us, 2 * (us - launches_us));
 }
 END_TEST
 
@@ -362,6 +395,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, deep_tiles_are_divided_where_that_is_faster);
     tcase_add_test(tc, fp8_tiles_grow_with_rows_and_come_in_pairs);
     tcase_add_test(tc, experts_are_read_as_far_as_tokens_reach_them);
+    tcase_add_test(tc, experts_of_4_bits_are_widened);
     tcase_add_test(tc, expert_parallel_exchanges_tokens_twice_a_layer);
     tcase_add_test(tc, fp8_weights_read_half_and_quantise_their_input);
     tcase_add_test(tc, short_windows_cost_the_window);

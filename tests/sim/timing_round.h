@@ -59,6 +59,7 @@ static inline struct dyno_timing_config round_config(void)
                        .collective_latency_us = 6,
                        .collective_efficiency = 1,
                        .moe_efficiency = 1,
+                       .moe_widened_efficiency = 1,
                        .moe_routing_us = 11,
                        .sampling_us = 25,
                        .sampling_us_per_sequence = 0.5,
