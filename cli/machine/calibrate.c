@@ -6,6 +6,7 @@
 
 #include "backends/assets/default_model.h"
 #include "backends/host/allowance.h"
+#include "cli/assembly/run_frame.h"
 #include "cli/commands.h"
 #include "cli/file_command.h"
 #include "cli/machine/calibrate_measure.h"
@@ -225,6 +226,9 @@ static int run(const char *path, const void *values)
 {
     struct dyno_error error = {0};
 
+    if (dyno_frame_check_writable("-o", path, &error) != DYNO_OK) {
+        return dyno_command_complain(&error, DYNO_EXIT_USAGE);
+    }
     return measure(values, path, &error) == DYNO_OK
                ? DYNO_EXIT_OK
                : dyno_command_complain(&error, DYNO_EXIT_FAILED);

@@ -145,6 +145,8 @@ refuses 2 "--journal is of one run, and validate makes several; \
 \`dyno replay --device cpu\` writes it" \
     validate --machine machine.json "${load[@]}" --journal x
 refuses 2 'calibrate needs a file to write: -o FILE' calibrate
+refuses 2 '-o: nothing can be written into the folder of absent/x.json: No such file or directory' \
+    calibrate -o absent/x.json
 if ! "$dyno" doctor --require cuda >/dev/null 2>&1; then
     "$dyno" calibrate --device cuda --model tiny -o x >out 2>err && fail "a GPU was measured"
     grep -Eq 'this build has no CUDA device|CUDA' err || fail "$(cat err)"
