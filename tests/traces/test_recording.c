@@ -118,7 +118,7 @@ START_TEST(a_configuration_that_cannot_be_is_refused)
 {
     struct dyno_recording_config config = config_with("short");
 
-    refuse_with(&config, DYNO_BAD_INPUT, "expected a secret of 16 to 1024");
+    refuse_with(&config, DYNO_BAD_INPUT, "the secret for a salt has 5 bytes; expected 16 to 1024");
     config = config_with(NULL);
     config.block_tokens = 24;
     refuse_with(&config, DYNO_BAD_INPUT, "a recorded block has 24 tokens");

@@ -69,7 +69,8 @@ START_TEST(a_short_secret_is_refused_and_not_repeated)
     char text[DYNO_SALT_TEXT_BYTES_MAX + 2];
 
     ck_assert_int_eq(dyno_salt_from_text(&salt, "fifteen bytes !", &error), DYNO_BAD_INPUT);
-    ck_assert_ptr_nonnull(strstr(error.text, "has 15 bytes; expected a secret of 16 to 1024"));
+    ck_assert_ptr_nonnull(
+        strstr(error.text, "the secret for a salt has 15 bytes; expected 16 to 1024"));
     ck_assert_ptr_null(strstr(error.text, "fifteen"));
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
