@@ -103,7 +103,7 @@ seen_note() {
 
     if [[ $seen_notes ]]; then
         {
-            sed 's/^[^ ]*  //' "$seen" | grep -v -e "$seen_pattern" | awk '
+            sed 's/^[^ ]*  //' "$seen" | { grep -v -e "$seen_pattern" || true; } | awk '
                 NR == FNR { others[$0]; next }
                 substr($0, index($0, "  ") + 2) in others' - "$seen"
             awk 'NR == FNR { bad[$0]; next } NF && !($2 in bad)' \

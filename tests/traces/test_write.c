@@ -150,25 +150,24 @@ START_TEST(what_is_interrupted_leaves_nothing)
     struct dyno_error error;
     char path[256], other[300];
     struct dyno_trace_config trace = {.path = path};
-    sig_atomic_t stop = 1;
+    sig_atomic_t stopped = 1, going = 0;
 
     make_path(path, sizeof path, "t.jsonl.gz");
-    config.interrupted = &stop;
+    config.interrupted = &stopped;
     ck_assert_int_eq(dyno_trace_write(path, "mooncake", 0, &config, NULL, &error),
                      DYNO_INTERRUPTED);
     ck_assert_ptr_nonnull(strstr(error.text, "interrupted"));
     assert_nothing_at(path);
-    stop = 0;
+    config.interrupted = &going;
     ck_assert_int_eq(dyno_trace_write(path, "mooncake", 0, &config, NULL, &error), DYNO_OK);
 
     (void)snprintf(other, sizeof other, "%s.shaped", path);
     output.path = other;
-    output.interrupted = &stop;
-    stop = 1;
+    output.interrupted = &stopped;
     ck_assert_int_eq(dyno_trace_shape(&trace, 1, true, &shape, &output, &counts, &error),
                      DYNO_INTERRUPTED);
     assert_nothing_at(other);
-    stop = 0;
+    output.interrupted = &going;
     ck_assert_int_eq(dyno_trace_shape(&trace, 1, true, &shape, &output, &counts, &error), DYNO_OK);
     ck_assert_uint_eq(counts.requests_written, 300);
     (void)unlink(other);
