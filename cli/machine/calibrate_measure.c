@@ -354,9 +354,8 @@ static dyno_status plan(struct bench *bench)
 }
 
 /* Before what is measured right behind something: a pause, and a short prompt where nothing else
- * comes before what counts.  A CPU that has worked without end for a second is up to a fifth faster
- * than one that works for some milliseconds now and then, as it does where it serves (measured on
- * two cores of a virtual machine: a host gives a core that never sleeps a place of its own). */
+ * comes before what counts.  A CPU that works for some milliseconds now and then, as it does where
+ * it serves, was found slower than one that works without end (docs/live.md). */
 static dyno_status rest_before(struct bench *bench, const struct dyno_experiment *experiment)
 {
     const struct dyno_experiment warm = {.kind = DYNO_EXPERIMENT_PREFILL, .size = WARM_TOKENS};

@@ -11,6 +11,10 @@ enum {
     CROWD_STEPS = 8, /* of more sequences so many, behind as many */
 };
 
+_Static_assert((int)FEW_STEPS + DYNO_EXPERIMENT_FIRST_STEPS == DYNO_EXPERIMENT_STEPS_MAX &&
+                   (int)CROWD_STEPS <= DYNO_EXPERIMENT_FIRST_STEPS,
+               "callers make room for as many steps as the header says");
+
 uint32_t dyno_experiment_steps(uint32_t seqs)
 {
     return seqs <= FEW_SEQS ? FEW_STEPS : CROWD_STEPS;
